@@ -1,0 +1,6 @@
+"""Run the program from a checkout: ``python cli.py allocate --budget 200000``."""
+
+from incentive_engine.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Decides whom a subsidy pool is spent on, by what each offer changes."""

@@ -1,0 +1,1 @@
+"""Who gets which offer under all limits, with a certificate."""

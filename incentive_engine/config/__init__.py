@@ -1,0 +1,1 @@
+"""Policies and scenarios: what planners write, checked."""

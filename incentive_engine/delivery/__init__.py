@@ -1,0 +1,1 @@
+"""Run directories and exports: files that other systems load."""

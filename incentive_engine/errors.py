@@ -1,0 +1,89 @@
+"""What can go wrong, grouped by what the caller can do about it.
+
+Every message has one form, ``where: what is wrong, what was expected, what to do``. A planner
+gets all the problems of a file at once, hence an error carries a tuple of faults.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One problem: where it is, what is wrong, what was expected, what to do."""
+
+    where: str
+    what: str
+    expected: str = ""
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        """Return the line that a user reads.
+
+        >>> str(Fault("plan.yaml:3: holdout", "150 % is too much", "at most 100 %"))
+        'plan.yaml:3: holdout: 150 % is too much, expected at most 100 %'
+        """
+        text = f"{self.where}: {self.what}" if self.where else self.what
+        if self.expected:
+            text += f", expected {self.expected}"
+        return f"{text}; {self.remedy}" if self.remedy else text
+
+
+class IncentiveError(Exception):
+    """The base of every error that the engine raises on purpose."""
+
+    exit_code: ClassVar[int] = 3
+
+    def __init__(self, *faults: Fault) -> None:
+        super().__init__("\n".join(str(fault) for fault in faults))
+        self.faults = faults
+
+
+class ConfigError(IncentiveError):
+    """A policy, a scenario or an option is wrong: edit it."""
+
+    exit_code = 2
+
+
+class DataError(IncentiveError):
+    """A file's content or place is wrong: mend the data, or name another file."""
+
+    exit_code = 2
+
+
+class InfeasibleError(IncentiveError):
+    """No plan meets all limits: relax one of those that are named."""
+
+    exit_code = 1
+
+
+class VerificationError(IncentiveError):
+    """A run does not hold what it states: do not use it."""
+
+    exit_code = 1
+
+
+class SolverError(IncentiveError):
+    """A solver ended without an answer that can be used: report it."""
+
+
+class SetupError(IncentiveError):
+    """Something that the machine lacks: install it."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return a hint at the known name nearest to `name`, or the known names when none is near.
+
+    >>> nearest("at_mots", ["at_most", "at_least"])
+    'did you mean `at_most`?'
+    >>> nearest("zzz", ["a", "b"])
+    'known: a, b'
+    """
+    names = sorted(known)
+    if match := get_close_matches(name, names, n=1, cutoff=0.6):
+        return f"did you mean `{match[0]}`?"
+    return "known: " + ", ".join(names) if names else "none is known"

@@ -1,0 +1,1 @@
+"""What each offer changes for each user, learned from a randomised trial."""

@@ -1,0 +1,1 @@
+"""What planners ask for, one readable function each."""
