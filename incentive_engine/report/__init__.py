@@ -1,1 +1,35 @@
 """The page that a planner opens."""
+
+from .content import (
+    Budget,
+    BudgetPoint,
+    Estimate,
+    Favoured,
+    GroupRow,
+    GroupTable,
+    Headline,
+    InputFact,
+    LimitRow,
+    Note,
+    Proof,
+    ReasonRow,
+    ReportContent,
+    RunFacts,
+)
+
+__all__ = [
+    "Budget",
+    "BudgetPoint",
+    "Estimate",
+    "Favoured",
+    "GroupRow",
+    "GroupTable",
+    "Headline",
+    "InputFact",
+    "LimitRow",
+    "Note",
+    "Proof",
+    "ReasonRow",
+    "ReportContent",
+    "RunFacts",
+]
