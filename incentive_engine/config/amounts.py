@@ -89,6 +89,15 @@ def parse_bound(text: object) -> Bound:
     return Bound(parse_amount(text))
 
 
+def write_bound(bound: Bound) -> float | str:
+    """Write a bound so that `parse_bound` reads the same again.
+
+    >>> write_bound(Bound(0.07, is_share=True)), write_bound(Bound(5000.0))
+    ('7.00%', 5000.0)
+    """
+    return f"{Decimal(repr(bound.value)) * 100:f}%" if bound.is_share else bound.value
+
+
 def _number(text: str) -> str:
     if not re.fullmatch(r"\s*[+-]?\d[\d_]*(\.\d+)?\s*", text):
         raise ValueError(f"{text!r} is not a number")

@@ -13,19 +13,28 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainSerializer,
     StringConstraints,
     field_validator,
     model_validator,
 )
 
-from incentive_engine.config.amounts import Bound, parse_amount, parse_bound, parse_share
+from incentive_engine.config.amounts import (
+    Bound,
+    parse_amount,
+    parse_bound,
+    parse_share,
+    write_bound,
+)
 from incentive_engine.domain import CONTROL, CONVERSION
 
 OfferId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$", max_length=64)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=120)]
 Amount = Annotated[float, BeforeValidator(parse_amount)]
 Share = Annotated[float, BeforeValidator(parse_share), Field(ge=0, le=1)]
-BoundField = Annotated[Bound, BeforeValidator(parse_bound)]
+BoundField = Annotated[
+    Bound, BeforeValidator(parse_bound), PlainSerializer(write_bound, when_used="json")
+]
 Scalar = str | int | float | bool
 Basis = Literal["expected", "face", "at-risk"]
 
@@ -134,12 +143,24 @@ class Offer(Model):
         return value
 
 
+def _from_pairs(value: object) -> object:
+    return dict(value) if isinstance(value, list) else value
+
+
+Values = Annotated[
+    dict[Scalar, Annotated[float, Field(ge=0)]],
+    BeforeValidator(_from_pairs),
+    PlainSerializer(lambda values: [list(pair) for pair in values.items()], when_used="json"),
+]
+"""Value to factor; as pairs in JSON, whose keys would all become text."""
+
+
 class WeightFactor(Model):
     """One factor of a user's weight: a table of values, or a power of a column."""
 
     column: Name
     """The attribute that it looks at; a missing value counts 1."""
-    values: dict[Scalar, Annotated[float, Field(ge=0)]] | None = None
+    values: Values | None = None
     """Value to factor; a value that is not listed counts 1."""
     power: float | None = None
     """The factor is (x / median) to this power."""
@@ -150,7 +171,7 @@ class WeightFactor(Model):
     def _one_kind(self) -> Self:
         if (self.values is None) == (self.power is None):
             raise ValueError("a weight has either values or power")
-        if self.values is not None and "clip" in self.model_fields_set:
+        if self.values is not None and self.clip != (0.1, 10.0):
             raise ValueError("clip belongs to power")
         if not 0 <= self.clip[0] <= self.clip[1]:
             raise ValueError(f"clip {list(self.clip)} is not a range of factors from low to high")
