@@ -5,84 +5,49 @@ The string under a field is its documentation; the reference in ``docs/`` is gen
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Mapping
+from typing import Any, Final, Literal, Self
 
 from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
     Field,
-    PlainSerializer,
-    StringConstraints,
+    ModelWrapValidatorHandler,
+    ValidationError,
     field_validator,
     model_validator,
 )
 
-from incentive_engine.config.amounts import (
-    Bound,
-    parse_amount,
-    parse_bound,
-    parse_share,
-    write_bound,
+from incentive_engine.config.amounts import Bound
+from incentive_engine.config.crosscheck import policy_problems
+from incentive_engine.config.fields import (
+    BoundField,
+    Column,
+    Condition,
+    DataPath,
+    Document,
+    Measure,
+    Model,
+    Money,
+    Name,
+    OfferId,
+    Range,
+    Scalar,
+    Seed,
+    Share,
+    Values,
+    Where,
 )
-from incentive_engine.domain import CONTROL, CONVERSION
+from incentive_engine.config.problems import Problem, reject, with_problems
+from incentive_engine.domain import CONTROL, CONVERSION, COST, FACE, ISSUED
 
-OfferId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$", max_length=64)]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=120)]
-Amount = Annotated[float, BeforeValidator(parse_amount)]
-Share = Annotated[float, BeforeValidator(parse_share), Field(ge=0, le=1)]
-BoundField = Annotated[
-    Bound, BeforeValidator(parse_bound), PlainSerializer(write_bound, when_used="json")
-]
-Scalar = str | int | float | bool
+__all__ = [
+    "Basis", "Bound", "Budget", "Condition", "Data", "Document", "Eligibility", "Limit", "Model",
+    "Name", "Objective", "Offer", "OfferId", "Policy", "Range", "Sample", "Scalar", "Share",
+    "WeightFactor", "Where",
+]  # fmt: skip
+
 Basis = Literal["expected", "face", "at-risk"]
-
-
-class Model(BaseModel):
-    """A closed, frozen piece of configuration."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        strict=True,
-        use_attribute_docstrings=True,
-        arbitrary_types_allowed=True,
-        allow_inf_nan=False,
-    )
-
-
-class Range(Model):
-    """A half-open range of numbers; a missing value is in no range."""
-
-    at_least: float | None = None
-    """The smallest number that matches."""
-    below: float | None = None
-    """The smallest number above that no longer matches."""
-
-    @model_validator(mode="after")
-    def _not_empty(self) -> Self:
-        if self.at_least is None and self.below is None:
-            raise ValueError("a range needs at_least, below, or both")
-        if self.at_least is not None and self.below is not None and self.at_least >= self.below:
-            raise ValueError(f"the range from {self.at_least} to below {self.below} is empty")
-        return self
-
-
-Condition = Range | tuple[Scalar, ...]
-"""Any of some values, or a range."""
-
-
-def _as_condition(value: object) -> object:
-    if isinstance(value, list | tuple):
-        if not value:
-            raise ValueError("an empty list matches nobody; name at least one value")
-        return tuple(value)
-    return value if isinstance(value, dict | Range) else (value,)
-
-
-Where = dict[Name, Annotated[Condition, BeforeValidator(_as_condition)]]
-"""Column to condition; a user must meet all of them."""
+SECTIONS: Final = frozenset({"data", "objective", "eligibility", "limits", "holdout_strata"})
+"""Keys of a policy under which nothing may stand; that is as if they were left out."""
 
 
 class Sample(Model):
@@ -94,20 +59,20 @@ class Sample(Model):
     """How many users to decide on."""
     trial_rows: int = Field(default=150_000, ge=100)
     """How many rows the randomised trial has."""
-    seed: int = 11
+    seed: Seed = 11
     """The seed that it is made from."""
 
 
 class Data(Model):
     """Where the campaign's data are; paths are relative to the policy file."""
 
-    users: Path | None = Field(default=None, strict=False)
+    users: DataPath | None = None
     """One row per user: user_id, attributes, features (CSV or Parquet)."""
-    trial: Path | None = Field(default=None, strict=False)
+    trial: DataPath | None = None
     """A past randomised campaign: user_id, offer, conversion, spend, cost, [propensity],
     [features] (CSV or Parquet)."""
     sample: Sample | None = None
-    """A campaign that the program makes itself, in place of users and trial."""
+    """A campaign that the program makes itself, in place of users and trial; or just its name."""
 
     @field_validator("sample", mode="before")
     @classmethod
@@ -117,7 +82,8 @@ class Data(Model):
     @model_validator(mode="after")
     def _one_source(self) -> Self:
         if self.sample is not None and (self.users is not None or self.trial is not None):
-            raise ValueError("sample stands alone; leave out users and trial, or sample")
+            remedy = "leave out `sample`, or `users` and `trial`"
+            reject(Problem(("sample",), "a sample stands beside files", remedy=remedy))
         return self
 
 
@@ -126,9 +92,9 @@ class Offer(Model):
 
     id: OfferId
     """Letters, digits, `_` and `-`; the name of the arm in the trial."""
-    face_value: float = Field(ge=0)
+    face_value: Money
     """What the offer is worth at most to its user, currency units: the worst case."""
-    min_spend: float | None = Field(default=None, ge=0)
+    min_spend: Money | None = None
     """The basket from which it can be redeemed, currency units."""
     ladder: Name | None = None
     """Offers of one ladder differ in depth only, ordered by face value."""
@@ -139,26 +105,15 @@ class Offer(Model):
     @classmethod
     def _not_control(cls, value: str) -> str:
         if value == CONTROL:
-            raise ValueError(f"`{CONTROL}` is the arm without an offer; choose another id")
+            what = f"`{CONTROL}` is the arm without an offer"
+            reject(Problem((), what, remedy="choose another id"))
         return value
-
-
-def _from_pairs(value: object) -> object:
-    return dict(value) if isinstance(value, list) else value
-
-
-Values = Annotated[
-    dict[Scalar, Annotated[float, Field(ge=0)]],
-    BeforeValidator(_from_pairs),
-    PlainSerializer(lambda values: [list(pair) for pair in values.items()], when_used="json"),
-]
-"""Value to factor; as pairs in JSON, whose keys would all become text."""
 
 
 class WeightFactor(Model):
     """One factor of a user's weight: a table of values, or a power of a column."""
 
-    column: Name
+    column: Column
     """The attribute that it looks at; a missing value counts 1."""
     values: Values | None = None
     """Value to factor; a value that is not listed counts 1."""
@@ -170,18 +125,20 @@ class WeightFactor(Model):
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
         if (self.values is None) == (self.power is None):
-            raise ValueError("a weight has either values or power")
+            what = "a weight with neither" if self.values is None else "a weight with both"
+            reject(Problem((), what, "either values or power"))
         if self.values is not None and self.clip != (0.1, 10.0):
-            raise ValueError("clip belongs to power")
+            reject(Problem(("clip",), "a table of values is not clipped", "power beside clip"))
         if not 0 <= self.clip[0] <= self.clip[1]:
-            raise ValueError(f"clip {list(self.clip)} is not a range of factors from low to high")
+            what = f"{list(self.clip)} is no range"
+            reject(Problem(("clip",), what, "[low, high], neither below 0"))
         return self
 
 
 class Objective(Model):
     """What is maximised: weight × measure, summed over users."""
 
-    maximise: dict[Name, float] = Field(default={CONVERSION: 1.0}, min_length=1)
+    maximise: dict[Measure, float] = Field(default={CONVERSION: 1.0}, min_length=1)
     """A measure, or a weighted sum of measures such as {conversion: 1, spend: 0.02}."""
     weight: tuple[WeightFactor, ...] = Field(default=(), strict=False)
     """How much a user's outcome counts; the factors multiply."""
@@ -193,12 +150,13 @@ class Objective(Model):
 
 
 class Eligibility(Model):
-    """The offers named here go only to users that match."""
+    """Who may get some offers; a user must match every rule that names an offer."""
 
     offers: tuple[OfferId, ...] = Field(min_length=1, strict=False)
     """Offer ids."""
     where: Where = Field(min_length=1)
-    """Which users may get them."""
+    """Which users may get them: a value, a list of values (any of them) or a range
+    `{at_least: 60, below: 90}` per column; several columns mean all of them."""
 
 
 class Limit(Model):
@@ -206,15 +164,15 @@ class Limit(Model):
 
     name: Name
     """How the limit is called in reports; with `for_each` it becomes `name[VALUE]`."""
-    sum: Name | None = None
+    sum: Measure | None = None
     """The measure that is summed over the chosen pairs."""
-    ratio: tuple[Name, Name] | None = Field(default=None, strict=False)
+    ratio: tuple[Measure, Measure] | None = Field(default=None, strict=False)
     """[numerator, denominator]: the ratio of their sums over the chosen pairs."""
     offers: tuple[OfferId, ...] | None = Field(default=None, min_length=1, strict=False)
     """Only pairs of these offers count; left out, all."""
-    where: Where = {}
+    where: Where = Field(default={})
     """Only users that match count; left out, all."""
-    for_each: Name | None = None
+    for_each: Column | None = None
     """One limit per value of this column."""
     at_most: BoundField | None = None
     """The upper bound; `%` is of the budget for money, of all users for issued."""
@@ -226,19 +184,24 @@ class Limit(Model):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if (self.sum is None) == (self.ratio is None):
-            raise ValueError("a limit has either sum or ratio")
+            what = "a limit with neither" if self.sum is None else "a limit with both"
+            reject(Problem((), what, "either sum or ratio"))
         if self.at_most is None and self.at_least is None:
-            raise ValueError("a limit needs at_most, at_least, or both")
+            reject(Problem((), "a limit without a bound", "at_most, at_least, or both"))
         low, high = self.at_least, self.at_most
         if low and high and low.is_share == high.is_share and low.value > high.value:
-            raise ValueError(f"at_least {low.value} is above at_most {high.value}")
+            what = f"the lower bound {low} is above the upper bound {high}"
+            reject(Problem(("at_least",), what, remedy="no plan can meet both"))
+        if high and high.value < 0 and self.sum in {COST, FACE, ISSUED}:
+            what = f"a sum of {self.sum} is never below 0"
+            reject(Problem(("at_most",), what, "at least 0"))
         return self
 
 
 class Budget(Model):
     """The pool of money."""
 
-    amount: Annotated[Amount, Field(ge=0)]
+    amount: Money
     """Currency units."""
     basis: Basis = "expected"
     """What must fit into it: the expected cost, the face value handed out, or the cost that is
@@ -247,7 +210,7 @@ class Budget(Model):
     """For `at-risk`: the probability that real redemption stays within the amount."""
 
 
-class Policy(Model):
+class Policy(Document):
     """One campaign: its data, offers, aim and limits."""
 
     version: Literal[1]
@@ -263,7 +226,7 @@ class Policy(Model):
     objective: Objective = Objective()
     """What is maximised."""
     eligibility: tuple[Eligibility, ...] = Field(default=(), strict=False)
-    """Who may get what."""
+    """Who may get what; an offer that is not named may go to everybody."""
     limits: tuple[Limit, ...] = Field(default=(), strict=False)
     """Bounds beside the budget."""
     budget: Budget | None = None
@@ -271,11 +234,26 @@ class Policy(Model):
     assignment: Literal["at_most_one", "exactly_one"] = "at_most_one"
     """`exactly_one`: every user gets an offer (holdout aside), or the run is infeasible."""
     holdout: Share | None = None
-    """The share of users that never get an offer, so that the increment can be measured."""
-    holdout_strata: tuple[Name, ...] = Field(default=(), strict=False)
+    """The share of users that never get an offer, so that the increment can be measured; left
+    out: 0, with a warning."""
+    holdout_strata: tuple[Column, ...] = Field(default=(), strict=False)
     """The holdout is drawn within each combination of these columns."""
-    seed: int = 0
+    seed: Seed = 0
     """Drives the holdout and every other random choice."""
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _as_a_whole(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:  # noqa: ANN401 - whatever a file holds
+        if isinstance(data, Mapping):
+            data = {k: v for k, v in data.items() if v is not None or k not in SECTIONS}
+        problems = policy_problems(data)
+        try:
+            policy = handler(data)
+        except ValidationError as error:
+            raise with_problems(error, problems) from None
+        if problems:
+            reject(*problems)
+        return policy
 
     @property
     def offer_ids(self) -> tuple[str, ...]:
@@ -297,7 +275,7 @@ class Policy(Model):
     @property
     def measures(self) -> tuple[str, ...]:
         """The measures that the policy names, each once; conversion and cost always."""
-        named = [CONVERSION, "cost", *self.objective.maximise]
+        named = [CONVERSION, COST, *self.objective.maximise]
         for limit in self.limits:
             named.extend([limit.sum] if limit.sum else list(limit.ratio or ()))
         return tuple(dict.fromkeys(named))

@@ -1,0 +1,98 @@
+"""What the parts of a policy must be for each other: names that agree, percentages of something.
+
+The checks read what was written, not the validated models, so that they report beside every
+other problem of the file; what has the wrong type is left to the models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from incentive_engine.config.places import Loc
+from incentive_engine.config.problems import Problem
+from incentive_engine.domain import ISSUED, MONEY_MEASURES
+from incentive_engine.errors import nearest
+
+BUDGET: Final = "budget"
+"""The name that the budget has among the limits of a certificate."""
+
+
+def policy_problems(written: object) -> list[Problem]:
+    """Return what does not fit together in a policy as it was written."""
+    return [
+        *_repeated(written, "offers", "id"),
+        *_repeated(written, "limits", "name"),
+        *_taken_names(written),
+        *_unknown_offers(written),
+        *_percentages(written),
+    ]
+
+
+def _get(item: object, key: str) -> object:
+    return item.get(key) if isinstance(item, Mapping) else getattr(item, key, None)
+
+
+def _items(written: object, section: str) -> list[object]:
+    found = _get(written, section)
+    return list(found) if isinstance(found, list | tuple) else []
+
+
+def _repeated(written: object, section: str, key: str) -> Iterator[Problem]:
+    first: dict[str, Loc] = {}
+    for index, item in enumerate(_items(written, section)):
+        name, loc = _get(item, key), (section, index, key)
+        if not isinstance(name, str):
+            continue
+        if name in first:
+            what = f"`{name}` is the {key} of two {section}"
+            yield Problem(loc, what, remedy="choose another", other=first[name])
+        first.setdefault(name, loc)
+
+
+def _taken_names(written: object) -> Iterator[Problem]:
+    """Yield limits whose name the budget has, or one value of a limit with `for_each`."""
+    limits = _items(written, "limits")
+    each = [n for x in limits if _get(x, "for_each") and isinstance(n := _get(x, "name"), str)]
+    for index, limit in enumerate(limits):
+        name, loc = _get(limit, "name"), ("limits", index, "name")
+        if name == BUDGET:
+            yield Problem(
+                loc, "`budget` is the name of the budget itself", remedy="choose another"
+            )
+        if not isinstance(name, str) or not name.endswith("]"):
+            continue
+        if owner := next((e for e in each if name.startswith(f"{e}[")), None):
+            what = f"`{name}` may be the name of one value of the limit `{owner}`"
+            yield Problem(loc, what, remedy="choose another")
+
+
+def _unknown_offers(written: object) -> Iterator[Problem]:
+    ids = [_get(offer, "id") for offer in _items(written, "offers")]
+    known = [name for name in ids if isinstance(name, str)]
+    if not known or len(known) < len(ids):
+        return
+    for section in ("eligibility", "limits"):
+        for index, item in enumerate(_items(written, section)):
+            for position, name in enumerate(_items(item, "offers")):
+                if isinstance(name, str) and name not in known:
+                    loc = (section, index, "offers", position)
+                    what = f"there is no offer `{name}`"
+                    yield Problem(loc, what, remedy=nearest(name, known))
+
+
+def _percentages(written: object) -> Iterator[Problem]:
+    for index, limit in enumerate(_items(written, "limits")):
+        measure, ratio = _get(limit, "sum"), _get(limit, "ratio")
+        if measure in MONEY_MEASURES or measure == ISSUED:
+            continue
+        of = "a ratio" if ratio is not None else f"a sum of {measure}"
+        if ratio is None and not isinstance(measure, str):
+            continue
+        for key in ("at_most", "at_least"):
+            bound = _get(limit, key)
+            is_text = isinstance(bound, str) and bound.strip().endswith("%")
+            if is_text or getattr(bound, "is_share", False):
+                what = f"{of} cannot be bounded by a percentage"
+                remedy = "% is of the budget for cost, spend and face, of the users for issued"
+                yield Problem(("limits", index, key), what, "a number", remedy)

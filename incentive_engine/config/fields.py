@@ -1,0 +1,189 @@
+"""The kinds of values that the fields of policies and scenarios take."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    PlainSerializer,
+    PrivateAttr,
+    StringConstraints,
+    Tag,
+    ValidationInfo,
+    model_validator,
+)
+
+from incentive_engine.config.amounts import (
+    Bound,
+    parse_amount,
+    parse_bound,
+    parse_share,
+    write_bound,
+)
+from incentive_engine.config.places import Loc, Source
+from incentive_engine.config.problems import Problem, reject
+from incentive_engine.config.words import Words
+
+
+class Model(BaseModel):
+    """A closed, frozen piece of configuration."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        use_attribute_docstrings=True,
+        arbitrary_types_allowed=True,
+        allow_inf_nan=False,
+    )
+
+
+class Document(Model):
+    """A whole file; it knows where its fields stand."""
+
+    _source: Source = PrivateAttr(default_factory=Source)
+
+    def read_from(self, source: Source) -> Self:
+        """Return the same document, knowing where it was read."""
+        read = self.model_copy()
+        read._source = source  # noqa: SLF001 - its own attribute, on a copy
+        return read
+
+    def locate(self, loc: Loc) -> str:
+        """Return where a field stands, ``path:line: field``, for messages of later checks."""
+        return self._source.locate(loc)
+
+
+@dataclass(frozen=True, slots=True)
+class FileContext:
+    """What validating needs to know about the file that a document comes from."""
+
+    folder: Path
+    """Relative paths start here."""
+    require_data: bool
+    """Whether data files must exist."""
+
+
+def _scalar(value: object) -> object:
+    if not isinstance(value, str | int | float | bool):
+        what = (
+            "is empty"
+            if value is None
+            else f"is {'a list' if isinstance(value, list) else 'a mapping'}"
+        )
+        reject(Problem((), what, "a single value: text, a number, true or false"))
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
+
+
+def _data_path(path: Path, info: ValidationInfo) -> Path:
+    context = info.context
+    if not isinstance(context, FileContext):
+        return path
+    full = Path(os.path.abspath(context.folder / path.expanduser()))  # noqa: PTH100 - keeps links
+    if context.require_data and not full.is_file():
+        what = f"`{path}` is a directory" if full.is_dir() else f"no file `{path}`"
+        remedy = "paths start from the folder of this file"
+        reject(Problem((), what, "a CSV or Parquet file", remedy))
+    return full
+
+
+OfferId = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9_-]+$", max_length=64),
+    Words("an id of letters, digits, `_` and `-`"),
+]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=120)]
+Column = Annotated[Name, Words("a column's name")]
+Measure = Annotated[Name, Words("a measure's name")]
+Amount = Annotated[float, BeforeValidator(parse_amount), Words("an amount")]
+Money = Annotated[Amount, Field(ge=0), Words("an amount of at least 0")]
+Share = Annotated[
+    float, BeforeValidator(parse_share), Field(ge=0, le=1), Words("a share such as 0.05 or 5%")
+]
+BoundField = Annotated[
+    Bound,
+    BeforeValidator(parse_bound),
+    PlainSerializer(write_bound, when_used="json"),
+    Words("an amount or a percentage"),
+]
+Seed = Annotated[int, Field(ge=0, le=2**31 - 1), Words("a whole number from 0 to 2147483647")]
+Scalar = Annotated[
+    str | int | float | bool, BeforeValidator(_scalar), Words("text, a number, true or false")
+]
+DataPath = Annotated[
+    Path,
+    Field(strict=False),
+    AfterValidator(_data_path),
+    Words("the path of a CSV or Parquet file"),
+]
+
+
+class Range(Model):
+    """A half-open range of numbers; a missing value is in no range."""
+
+    at_least: Amount | None = None
+    """The smallest number that matches."""
+    below: Amount | None = None
+    """The smallest number above that no longer matches."""
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> Self:
+        if self.at_least is None and self.below is None:
+            reject(Problem((), "a range without an end", "at_least, below, or both"))
+        if self.at_least is not None and self.below is not None and self.at_least >= self.below:
+            what = f"the range from {self.at_least:g} to below {self.below:g} is empty"
+            reject(Problem((), what, remedy="raise `below`, or lower `at_least`"))
+        return self
+
+
+def _as_condition(value: object) -> object:
+    if isinstance(value, list | tuple):
+        if not value:
+            reject(Problem((), "an empty list matches nobody", "at least one value"))
+        return tuple(value)
+    return value if isinstance(value, Mapping | Range) else (value,)
+
+
+def _kind_of_condition(value: object) -> str:
+    return "range" if isinstance(value, Mapping | Range) else "values"
+
+
+Condition = Annotated[
+    Annotated[Range, Tag("range")] | Annotated[tuple[Scalar, ...], Tag("values")],
+    Discriminator(_kind_of_condition),
+]
+"""Any of some values, or a range."""
+
+Where = Annotated[
+    dict[Column, Annotated[Condition, BeforeValidator(_as_condition)]],
+    Words("a mapping from columns to a value, a list of values, or a range"),
+]
+"""Column to condition; a user must meet all of them."""
+
+
+def _from_pairs(value: object) -> object:
+    """Turn pairs, as JSON has them, into a mapping."""
+    if isinstance(value, list) and all(isinstance(p, list | tuple) and len(p) == 2 for p in value):
+        return {tuple(key) if isinstance(key, list) else key: factor for key, factor in value}
+    return value
+
+
+Values = Annotated[
+    dict[Scalar, Annotated[float, Field(ge=0)]],
+    BeforeValidator(_from_pairs),
+    PlainSerializer(lambda values: [list(pair) for pair in values.items()], when_used="json"),
+    Words("a mapping from values to factors of at least 0"),
+]
+"""Value to factor; as pairs in JSON, whose keys would all become text."""

@@ -1,0 +1,102 @@
+"""``--set KEY=VALUE``: changes to what a file says, made before it is checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from incentive_engine.config.places import Place
+from incentive_engine.config.tree import Key, Node, parse_tree
+from incentive_engine.errors import Fault, nearest
+
+NAMES: Final = ("name", "id", "column")
+"""Keys by whose value an item of a list can be addressed."""
+
+
+def apply_setting(root: Node, setting: str) -> list[Fault]:
+    """Change one value of the tree; null removes it. Return what is wrong with the setting.
+
+    A part of the path that stands in a list is the name, id or column of an item, or its
+    position from 0. What is new in a mapping is added; whether it is known is checked later.
+    """
+    origin = f"--set {setting}"
+    path, equals, text = setting.partition("=")
+    if not equals or not path.strip() or not text.strip():
+        return [Fault(origin, "no value", "KEY=VALUE, or KEY=null to leave it out")]
+    tree = parse_tree(text, origin=origin, has_lines=False)
+    if tree.faults or tree.root is None:
+        return [fault for _, fault in tree.faults]
+    return _put(root, path.strip(), _moved(tree.root, origin), origin=origin)
+
+
+def _moved(node: Node, origin: str) -> Node:
+    node.place = Place(origin)
+    return node
+
+
+def _put(node: Node, path: str, new: Node, *, origin: str) -> list[Fault]:
+    found = _step(node, path)
+    if found is None:
+        if not isinstance(node.value, dict):
+            return [_no_such(node, path, origin=origin)]
+        found = (path.partition(".")[0], path.partition(".")[2])
+    key, rest = found
+    if rest and isinstance(node.value, dict) and key not in node.value:
+        node.value[key] = Node({}, Place(origin))
+    if rest:
+        return _put(_child(node, key), rest, new, origin=origin)
+    _replace(node, key, new)
+    return []
+
+
+def _step(node: Node, path: str) -> tuple[Key, str] | None:
+    """Return the key that the path goes on with, the longest that fits, and the rest."""
+    fits = [
+        (len(name), key, path[len(name) + 1 :])
+        for name, key in _entries(node)
+        if path == name or path.startswith(f"{name}.")
+    ]
+    return max(fits, key=lambda fit: fit[0])[1:] if fits else None
+
+
+def _entries(node: Node) -> Iterator[tuple[str, Key]]:
+    """Yield names of what stands directly below a node, with keys or positions."""
+    if isinstance(node.value, dict):
+        yield from ((str(key), key) for key in node.value)
+    if isinstance(node.value, list):
+        for index, item in enumerate(node.value):
+            yield from ((name, index) for name in _names(item))
+        yield from ((str(index), index) for index in range(len(node.value)))
+
+
+def _names(item: Node) -> Iterator[str]:
+    below = item.value if isinstance(item.value, dict) else {}
+    yield from (str(below[key].value) for key in NAMES if key in below)
+
+
+def _child(node: Node, key: Key) -> Node:
+    if isinstance(node.value, dict):
+        return node.value[key]
+    if isinstance(node.value, list) and isinstance(key, int):
+        return node.value[key]
+    raise TypeError(f"nothing stands below {node.place}")
+
+
+def _replace(node: Node, key: Key, new: Node) -> None:
+    if isinstance(node.value, dict):
+        if new.value is None:
+            node.value.pop(key, None)
+        else:
+            node.value[key] = new
+    elif isinstance(node.value, list) and isinstance(key, int):
+        node.value[key : key + 1] = [] if new.value is None else [new]
+
+
+def _no_such(node: Node, path: str, *, origin: str) -> Fault:
+    part = path.partition(".")[0]
+    if isinstance(node.value, list):
+        known = dict.fromkeys(name for item in node.value for name in _names(item))
+        return Fault(origin, f"there is no `{part}`", remedy=nearest(part, known))
+    return Fault(
+        origin, f"`{part}` cannot stand below a single value", "a list or a mapping there"
+    )
