@@ -1,0 +1,79 @@
+"""Which arm of the trial each row got."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from incentive_engine.config.schema import Policy
+from incentive_engine.data.rows import RowChecks
+from incentive_engine.data.users import OFFER
+from incentive_engine.domain import CONTROL
+from incentive_engine.errors import Fault, nearest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Arms:
+    """The arm of each row.
+
+    Attributes
+    ----------
+    code
+        (n,) int16; 0 is control, j is the policy's offer j - 1, -1 an arm that it does not offer.
+    ignored
+        Name to number of rows of the arms that the policy does not offer.
+    """
+
+    code: npt.NDArray[np.int16]
+    ignored: Mapping[str, int]
+
+
+def read_arms(column: pd.Series, policy: Policy, checks: RowChecks) -> Arms:
+    """Return the arms of a trial; what is wrong with them goes to `checks`.
+
+    An arm that the policy does not offer is no error: it was tested once, and is not offered now.
+    But if control or an offer has no rows, or a name differs from a known one only in case,
+    spaces or punctuation, then it is a misspelling.
+    """
+    known = (CONTROL, *policy.offer_ids)
+    missing = np.asarray(column.isna(), dtype=np.bool_)
+    checks.refuse(
+        missing, f"`{OFFER}` is missing", remedy=f"write `{CONTROL}` where there was none"
+    )
+    names = column.astype("str")
+    code = pd.Index(known).get_indexer(pd.Index(names))
+    rows = names[(code < 0) & ~missing].value_counts()
+    ignored = {str(name): int(count) for name, count in rows.items()}
+    _check_spelling(ignored, known, checks)
+    present = np.bincount(code[code >= 0], minlength=len(known))
+    for name, count in zip(known, present, strict=True):
+        if not count:
+            checks.faults.append(_empty_arm(name, ignored, checks.where))
+    return Arms(code=code.astype(np.int16), ignored=MappingProxyType(ignored))
+
+
+def _check_spelling(ignored: Mapping[str, int], known: tuple[str, ...], checks: RowChecks) -> None:
+    meant = {_bare(name): name for name in known}
+    for name, count in ignored.items():
+        if _bare(name) in meant:
+            what = f"`{OFFER}` is `{name}` in {count:,} rows"
+            checks.faults.append(Fault(checks.where, what, f"`{meant[_bare(name)]}`"))
+
+
+def _empty_arm(name: str, ignored: Mapping[str, int], where: str) -> Fault:
+    remedy = nearest(name, ignored) if ignored else ""
+    if name == CONTROL:
+        what = f"no row is of the arm `{CONTROL}`, so nothing tells what happens without an offer"
+    else:
+        what = f"offer `{name}` of the policy has no rows"
+        remedy = remedy or "drop it from the policy, or test it first"
+    return Fault(where, what, "rows of every arm", remedy)
+
+
+def _bare(name: str) -> str:
+    return "".join(letter for letter in name.casefold() if letter.isalnum())

@@ -1,0 +1,94 @@
+"""What was known of the trial's people before they got an offer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from pandas.api.types import is_numeric_dtype
+
+from incentive_engine.config.schema import Policy
+from incentive_engine.data.attributes import missing_attributes
+from incentive_engine.data.formats import USER_ID
+from incentive_engine.data.rows import RowChecks
+from incentive_engine.data.users import RESERVED, UserTable
+from incentive_engine.domain import IntArray
+from incentive_engine.errors import Fault
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Joined:
+    """Features of a trial's rows, and what was left out on the way."""
+
+    features: pd.DataFrame
+    warnings: tuple[str, ...] = ()
+
+
+def joined_features(
+    frame: pd.DataFrame, policy: Policy, users: UserTable | None, checks: RowChecks
+) -> Joined:
+    """Return the features of a trial; what is wrong with them goes to `checks`.
+
+    Without `users`, every column that is not reserved is a feature. With them, only what they
+    have too, in their order; columns that the trial lacks are joined by user_id. They must be
+    joined when the policy names one, or when the trial has no feature of its own; otherwise they
+    are left out if the trial's people are not among the users.
+    """
+    own = [str(name) for name in frame.columns if name not in RESERVED]
+    if users is None:
+        joined = Joined(features=frame[own])
+    else:
+        joined = _with_users(frame, own, policy, users, checks)
+    names = tuple(joined.features.columns)
+    checks.faults.extend(missing_attributes(policy, names, where=checks.where))
+    return joined
+
+
+def _with_users(
+    frame: pd.DataFrame, own: list[str], policy: Policy, users: UserTable, checks: RowChecks
+) -> Joined:
+    theirs = users.features
+    shared = [name for name in theirs.columns if name in own]
+    lacking = [name for name in theirs.columns if name not in own]
+    _check_kinds(frame[shared], theirs, checks)
+    unused = [name for name in own if name not in theirs.columns]
+    warnings = _left_out(unused, "the users do not have", checks.where)
+    if not lacking:
+        return Joined(features=frame[shared], warnings=warnings)
+    place = _places(frame[USER_ID], users.user_id)
+    if np.all(place >= 0):
+        found = theirs[lacking].iloc[place].set_axis(frame.index, axis=0)
+        both = pd.concat([frame[shared], found], axis=1)
+        return Joined(features=both[list(theirs.columns)], warnings=warnings)
+    if not shared or set(lacking) & set(policy.attribute_columns):
+        what = f"`{USER_ID}` is not among the users, so its features cannot be joined,"
+        remedy = f"add columns to the trial: {', '.join(lacking)}"
+        checks.refuse(place < 0, what, remedy=remedy)
+    more = _left_out(lacking, "the trial does not have", checks.where)
+    return Joined(features=frame[shared], warnings=(*warnings, *more))
+
+
+def _places(wanted: pd.Series, ids: pd.Series) -> IntArray:
+    """Return the position of each wanted id, -1 where there is none; text and numbers match."""
+    if is_numeric_dtype(wanted) != is_numeric_dtype(ids):
+        wanted, ids = wanted.astype("str"), ids.astype("str")
+    return np.asarray(pd.Index(ids).get_indexer(pd.Index(wanted)), dtype=np.int64)
+
+
+def _check_kinds(frame: pd.DataFrame, theirs: pd.DataFrame, checks: RowChecks) -> None:
+    for name in frame.columns:
+        trial, users = frame[name], theirs[name]
+        if trial.isna().all() or users.isna().all():
+            continue
+        if is_numeric_dtype(trial) != is_numeric_dtype(users):
+            what = f"`{name}` is {trial.dtype} in the trial and {users.dtype} among the users"
+            checks.faults.append(Fault(checks.where, what, "the same type in both"))
+
+
+def _left_out(names: list[str], why: str, where: str) -> tuple[str, ...]:
+    return (
+        (f"{where}: left out as features, because {why} them: {', '.join(names)}",)
+        if names
+        else ()
+    )

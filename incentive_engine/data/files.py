@@ -1,0 +1,247 @@
+"""Tables on disk, written whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import secrets
+import shutil
+from collections import Counter
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.csv as arrow_csv
+
+from incentive_engine.data.formats import csv_columns, parquet_columns, read_csv, read_parquet
+from incentive_engine.errors import DataError, Fault, nearest
+
+CSV: Final = ".csv"
+PARQUET: Final = frozenset({".parquet", ".pq"})
+PANDAS_INDEX: Final = "__index_level_"
+"""How pandas calls an index in a Parquet file; in a CSV file it has no name."""
+FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+FORBIDDEN: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+
+
+def column_names(path: Path) -> tuple[str, ...]:
+    """Return the names of a table's columns, without an unnamed index.
+
+    Raises
+    ------
+    DataError
+        As `read_table`.
+    """
+    _check_readable(path)
+    names = csv_columns(path) if path.suffix.lower() == CSV else parquet_columns(path)
+    named = tuple(name for name in names if name and not name.startswith(PANDAS_INDEX))
+    if twice := [name for name, times in Counter(named).items() if times > 1]:
+        what = f"columns appear more than once: {', '.join(twice)}"
+        raise DataError(Fault(str(path), what, "each name once"))
+    return named
+
+
+def read_table(path: Path, columns: Collection[str] | None = None) -> pd.DataFrame:
+    """Read a CSV or Parquet file.
+
+    Parameters
+    ----------
+    path
+        Ends in ``.csv``, ``.parquet`` or ``.pq``.
+    columns
+        Only these are read, in the file's order; those that the file lacks are left out.
+
+    Returns
+    -------
+    At least one row. Text is of dtype ``str``, numbers are integers or floats (floats where
+    values are missing), dates ``datetime64``. ``user_id`` of a CSV file is an integer only if
+    every id is a canonical one, so that ``007`` stays as it is.
+
+    Raises
+    ------
+    DataError
+        When the file is missing, empty, unreadable, damaged, of another kind, not UTF-8, has a
+        column twice, or rows of uneven length.
+    """
+    names = column_names(path)
+    wanted = [name for name in names if columns is None or name in columns]
+    read = read_csv if path.suffix.lower() == CSV else read_parquet
+    table = read(path, wanted)
+    if table.num_rows == 0:
+        raise DataError(Fault(str(path), "has no rows", "one row per user"))
+    try:
+        return _to_pandas(table)
+    except pa.ArrowInvalid:
+        # arrow quotes values in its message, and they are a customer's
+        raise DataError(Fault(str(path), "text is not UTF-8", "UTF-8")) from None
+
+
+def write_table(frame: pd.DataFrame, path: Path) -> None:
+    """Write a table as CSV or Parquet, whole or not at all; a file that exists is an error.
+
+    Raises
+    ------
+    DataError
+        When the suffix is unknown, the file exists, or it cannot be written.
+    """
+    _check_suffix(path)
+    with atomic_file(path) as partial:
+        if path.suffix.lower() == CSV:
+            arrow_csv.write_csv(pa.Table.from_pandas(frame, preserve_index=False), partial)
+        else:
+            frame.to_parquet(partial, index=False)
+
+
+def digest_file(path: Path) -> str:
+    """Return a file's sha256 in hexadecimal.
+
+    Raises
+    ------
+    DataError
+        When it is missing or cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(_unreadable(path, error)) from error
+
+
+@contextmanager
+def atomic_directory(path: Path) -> Iterator[Path]:
+    """Yield an empty directory that becomes `path` at the end, or vanishes on any error.
+
+    Raises
+    ------
+    DataError
+        When `path` exists, the disk is full, or the place may not be written to.
+    """
+    with _in_place_of(path) as partial:
+        partial.mkdir()
+        yield partial
+        for file in sorted(partial.rglob("*")):
+            _sync(file)
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[Path]:
+    """Yield the path of a file that becomes `path` at the end, or vanishes on any error.
+
+    Raises
+    ------
+    DataError
+        When `path` exists, the disk is full, or the place may not be written to.
+    """
+    with _in_place_of(path) as partial:
+        yield partial
+
+
+@contextmanager
+def _in_place_of(path: Path) -> Iterator[Path]:
+    """Yield a name beside `path` that is renamed to it at the end, or removed on any error."""
+    if os.path.lexists(path):
+        remedy = "name another, or remove it first"
+        raise DataError(Fault(str(path), "exists already", "a new place", remedy))
+    path = path.absolute()
+    partial = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.partial{path.suffix}")
+    made = [folder for folder in path.parents if not folder.exists()]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield partial
+        _sync(partial)
+        partial.rename(path)
+        _sync(path.parent)
+    except BaseException as error:
+        _remove(partial, made)
+        if isinstance(error, OSError) and (fault := _unwritable(path, error)):
+            raise DataError(fault) from error
+        raise
+
+
+def _remove(partial: Path, made: list[Path]) -> None:
+    if partial.is_dir():
+        shutil.rmtree(partial, ignore_errors=True)
+    else:
+        partial.unlink(missing_ok=True)
+    for folder in made:
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def _sync(path: Path) -> None:
+    """Ask the disk to keep a file or directory, so that a rename never precedes its content."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _unwritable(path: Path, error: OSError) -> Fault | None:
+    """Return the fault that an error means, or None when it is about another file."""
+    ours = error.filename is None or path.parent in (
+        Path(error.filename),
+        *Path(error.filename).parents,
+    )
+    if error.errno in FULL:
+        what, remedy = "the disk is full; nothing was written", "free some space"
+    elif not ours:
+        return None
+    elif error.errno in FORBIDDEN:
+        what, remedy = "may not be written to", "name another place, or ask for access"
+    else:
+        what, remedy = f"cannot be written: {error.strerror or error}", "name another place"
+    return Fault(str(path), what, remedy=remedy)
+
+
+def _check_readable(path: Path) -> None:
+    _check_suffix(path)
+    try:
+        with path.open("rb") as file:
+            empty = not file.read(1)
+    except OSError as error:
+        raise DataError(_unreadable(path, error)) from error
+    if empty:
+        raise DataError(Fault(str(path), "is empty", "a table with a header"))
+
+
+def _check_suffix(path: Path) -> None:
+    if path.suffix.lower() not in {CSV, *PARQUET}:
+        what = f"ends in `{path.suffix}`" if path.suffix else "has no suffix"
+        raise DataError(Fault(str(path), what, ".csv or .parquet"))
+
+
+def _unreadable(path: Path, error: OSError) -> Fault:
+    if isinstance(error, FileNotFoundError):
+        here = path.parent
+        names = [p.name for p in here.iterdir() if p.is_file()] if here.is_dir() else []
+        near = nearest(path.name, names)
+        return Fault(str(path), "no such file", remedy=near if "did you" in near else "")
+    if isinstance(error, IsADirectoryError):
+        return Fault(str(path), "is a directory", "a file")
+    reason = "you may not read it" if error.errno in FORBIDDEN else error.strerror or "input error"
+    return Fault(str(path), f"cannot be read: {reason}")
+
+
+def _to_pandas(table: pa.Table) -> pd.DataFrame:
+    """Return the table with plain dtypes: text, numbers, dates."""
+    for position, field in enumerate(table.schema):
+        if (plain := _plain_type(field.type, table.column(position))) is not None:
+            table = table.set_column(position, field.name, table.column(position).cast(plain))
+    frame: pd.DataFrame = table.to_pandas(date_as_object=False, ignore_metadata=True)
+    return frame
+
+
+def _plain_type(kind: pa.DataType, column: pa.ChunkedArray) -> pa.DataType | None:
+    if pa.types.is_dictionary(kind):
+        return _plain_type(kind.value_type, column) or kind.value_type
+    if pa.types.is_timestamp(kind) and kind.tz:
+        return pa.timestamp(kind.unit)
+    number = pa.types.is_decimal(kind) or pa.types.is_null(kind)
+    if number or (pa.types.is_boolean(kind) and column.null_count):
+        return pa.float64()
+    return pa.string() if pa.types.is_time(kind) or pa.types.is_binary(kind) else None

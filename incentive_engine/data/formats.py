@@ -1,0 +1,167 @@
+"""CSV and Parquet as arrow tables, with errors that say what to mend."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as arrow_csv
+import pyarrow.parquet as pq
+
+from incentive_engine.errors import DataError, Fault
+
+USER_ID: Final = "user_id"
+CANONICAL_INTEGER: Final = r"^(0|-?[1-9][0-9]{0,17})$"
+"""An id that survives the way to an integer and back; one with a leading zero does not."""
+LARGEST_CSV: Final = 2**31 - 2
+"""Bytes; a CSV file is parsed as one block, so that all of a column decides on its type."""
+HEADER_BYTES: Final = 1_000_000
+
+
+def csv_columns(path: Path) -> tuple[str, ...]:
+    """Return the column names of a CSV file.
+
+    Raises
+    ------
+    DataError
+        When the header is not UTF-8, or not separated by commas.
+    """
+    with path.open("rb") as file:
+        header = file.readline(HEADER_BYTES)
+    if header.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\x00" in header:
+        raise DataError(_not_utf8(path, "the file is in UTF-16 or binary"))
+    try:
+        line = header.decode("utf-8-sig").strip("\r\n")
+    except UnicodeDecodeError:
+        raise DataError(_not_utf8(path, "the header is not UTF-8")) from None
+    names = next(csv.reader([line]), [])
+    if len(names) == 1 and (other := next((c for c in ";\t|" if c in names[0]), None)):
+        expected = "columns separated by commas"
+        raise DataError(Fault(str(path), f"the header is separated by {other!r}", expected))
+    return tuple(names)
+
+
+def read_csv(path: Path, columns: Sequence[str]) -> pa.Table:
+    """Return some columns of a CSV file; types follow from all of a column's values.
+
+    Raises
+    ------
+    DataError
+        When rows differ in length, or a column is not UTF-8.
+    """
+    size = path.stat().st_size
+    if size > LARGEST_CSV:
+        what = f"{size / 2**30:.1f} GiB of CSV are too much"
+        raise DataError(Fault(str(path), what, "at most 2 GiB", "convert it to Parquet"))
+    uneven: list[Any] = []
+    table = _parse_csv(path, size, columns, uneven, threads=True)
+    if uneven:  # row numbers are known only to a parser on one thread
+        uneven.clear()
+        _parse_csv(path, size, columns, uneven, threads=False)
+        raise DataError(_uneven_fault(path, uneven))
+    for name, kind in zip(table.column_names, table.schema.types, strict=True):
+        if pa.types.is_binary(kind):
+            raise DataError(_not_utf8(path, f"column `{name}` is not UTF-8"))
+    return _with_text_as_meant(table)
+
+
+def parquet_columns(path: Path) -> tuple[str, ...]:
+    """Return the column names of a Parquet file.
+
+    Raises
+    ------
+    DataError
+        When the file is cut off, or is not Parquet.
+    """
+    try:
+        return tuple(pq.read_schema(path).names)
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(_broken_parquet(path)) from error
+
+
+def read_parquet(path: Path, columns: Sequence[str]) -> pa.Table:
+    """Return some columns of a Parquet file.
+
+    Raises
+    ------
+    DataError
+        When the file is damaged, or a column holds lists or structures.
+    """
+    try:
+        with pq.ParquetFile(path) as file:
+            table = file.read(columns=list(columns), use_pandas_metadata=False)
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(_broken_parquet(path)) from error
+    nested = [field.name for field in table.schema if pa.types.is_nested(field.type)]
+    if nested:
+        what = f"columns hold lists or structures: {', '.join(nested)}"
+        raise DataError(Fault(str(path), what, "one value per cell"))
+    return table
+
+
+def _parse_csv(
+    path: Path, size: int, columns: Sequence[str], uneven: list[Any], *, threads: bool
+) -> pa.Table:
+    def keep_in_mind(row: Any) -> str:  # noqa: ANN401 - an untyped named tuple of pyarrow
+        uneven.append(row)
+        return "skip"
+
+    try:
+        return arrow_csv.read_csv(
+            path,
+            read_options=arrow_csv.ReadOptions(block_size=size + 1, use_threads=threads),
+            parse_options=arrow_csv.ParseOptions(
+                newlines_in_values=True, invalid_row_handler=keep_in_mind
+            ),
+            convert_options=arrow_csv.ConvertOptions(
+                include_columns=list(columns), column_types={USER_ID: pa.string()}
+            ),
+        )
+    except pa.ArrowException as error:
+        # arrow quotes the row in its message, and a row is a customer's
+        what = str(error).partition(":")[0]
+        if "UTF8" in str(error):
+            raise DataError(_not_utf8(path, f"column `{USER_ID}` is not UTF-8")) from None
+        raise DataError(Fault(str(path), f"is not CSV ({what})", "UTF-8, commas")) from None
+
+
+def _with_text_as_meant(table: pa.Table) -> pa.Table:
+    """Read empty text as missing, and ids as integers where all are canonical integers."""
+    for position, field in enumerate(table.schema):
+        if not pa.types.is_string(field.type):
+            continue
+        text = table.column(position)
+        text = pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
+        if field.name == USER_ID and text.null_count < len(text) and _all_integers(text):
+            text = text.cast(pa.int64())
+        table = table.set_column(position, field.name, text)
+    return table
+
+
+def _all_integers(text: pa.ChunkedArray) -> bool:
+    canonical = pc.match_substring_regex(text, CANONICAL_INTEGER)
+    return bool(pc.all(canonical).as_py())
+
+
+def _uneven_fault(path: Path, uneven: Sequence[Any]) -> Fault:
+    first = ", ".join(f"line {row.number} has {row.actual_columns}" for row in uneven[:3])
+    return Fault(
+        str(path),
+        f"{len(uneven):,} rows have another number of columns than the header: {first}",
+        f"{uneven[0].expected_columns} columns",
+        "quote values that hold commas",
+    )
+
+
+def _not_utf8(path: Path, what: str) -> Fault:
+    return Fault(str(path), what, "UTF-8", 'save it as "CSV UTF-8"')
+
+
+def _broken_parquet(path: Path) -> Fault:
+    return Fault(
+        str(path), "is damaged, cut off, or not Parquet", "a Parquet file", "write or copy it anew"
+    )

@@ -1,0 +1,182 @@
+"""The log of a past randomised campaign."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from incentive_engine.config.schema import Policy
+from incentive_engine.data.arms import read_arms
+from incentive_engine.data.attributes import misused_attributes
+from incentive_engine.data.features import joined_features
+from incentive_engine.data.files import read_table
+from incentive_engine.data.formats import USER_ID
+from incentive_engine.data.rows import RowChecks, as_id, missing_columns
+from incentive_engine.data.users import OFFER, OUTCOMES, PROPENSITY, UserTable
+from incentive_engine.domain import CONVERSION, COST, SPEND, BoolArray, FloatArray
+from incentive_engine.errors import DataError
+
+Array = TypeVar("Array", FloatArray, npt.NDArray[np.int16])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Trial:
+    """A randomised trial; rows of arms that the policy does not offer are left out.
+
+    Attributes
+    ----------
+    offers
+        The k offers in the policy's order.
+    user_id
+        (n,) int64 or str, unique, in the order of the file.
+    features
+        n rows; everything known before the offer, attributes included.
+    arm
+        (n,) int16; 0 is control, j is the offer j - 1.
+    conversion
+        (n,) float64; 0 or 1.
+    spend
+        (n,) float64, currency units; negative after refunds.
+    cost
+        (n,) float64, subsidy paid, currency units, at least 0.
+    propensity
+        (n,) float64 in (0, 1]; probability of the arm that the row got. Where it is unknown, it
+        is the arm's share of all rows where it is unknown.
+    ignored_rows
+        Arm to number of rows, for arms that the policy does not offer. Propensities stay right,
+        because they are probabilities in the trial as it was.
+    counts
+        What a report should mention: ``negative_spend``, ``unknown_propensity``,
+        ``spend_without_conversion``, ``cost_in_control`` to number of rows, where there are any.
+    warnings
+        What a planner should know and what does not stop the run.
+    """
+
+    offers: tuple[str, ...]
+    user_id: pd.Series
+    features: pd.DataFrame
+    arm: npt.NDArray[np.int16]
+    conversion: FloatArray
+    spend: FloatArray
+    cost: FloatArray
+    propensity: FloatArray
+    ignored_rows: Mapping[str, int]
+    counts: Mapping[str, int]
+    warnings: tuple[str, ...]
+
+    @property
+    def n_rows(self) -> int:
+        """How many rows there are."""
+        return len(self.arm)
+
+
+def read_trial(path: Path, policy: Policy, users: UserTable | None) -> Trial:
+    """Read a trial.
+
+    Parameters
+    ----------
+    path
+        The log: user_id, offer, conversion, spend, cost, and if known propensity and features.
+    policy
+        Says which offers there are and which attributes are needed.
+    users
+        The users to decide on. Only features that they have are kept, and those that the trial
+        lacks are taken from them by user_id.
+
+    Raises
+    ------
+    DataError
+        With everything that is wrong: columns missing or of the wrong kind, user_id missing or
+        repeated, no control rows, an offer without rows, an arm's name misspelt, outcomes that
+        are missing, infinite or impossible, propensities outside (0, 1], features that cannot be
+        joined.
+    """
+    where = str(path)
+    frame = read_table(path)
+    lacking = missing_columns([USER_ID, OFFER, *OUTCOMES], frame.columns, where=where)
+    if lacking:
+        raise DataError(*lacking)
+    checks = RowChecks(where=where, user_id=frame[USER_ID])
+    checks.unique_ids()
+    arms = read_arms(frame[OFFER], policy, checks)
+    conversion, spend, cost = _outcomes(frame, checks)
+    known = _known_propensity(frame, checks)
+    joined = joined_features(frame, policy, users, checks)
+    checks.faults.extend(misused_attributes(policy, joined.features, where=where))
+    checks.done()
+    kept = arms.code >= 0
+    arm = arms.code[kept]
+    conversion, spend, cost = conversion[kept], spend[kept], cost[kept]
+    return Trial(
+        offers=policy.offer_ids,
+        user_id=as_id(frame[USER_ID][kept]),
+        features=joined.features[kept].reset_index(drop=True),
+        arm=_frozen(arm),
+        conversion=_frozen(conversion),
+        spend=_frozen(spend),
+        cost=_frozen(cost),
+        propensity=_frozen(_propensity(known, frame[OFFER])[kept]),
+        ignored_rows=arms.ignored,
+        counts=_counts(
+            negative_spend=spend < 0,
+            unknown_propensity=np.isnan(known[kept]),
+            spend_without_conversion=(spend > 0) & (conversion == 0),
+            cost_in_control=(cost > 0) & (arm == 0),
+        ),
+        warnings=joined.warnings,
+    )
+
+
+def _outcomes(frame: pd.DataFrame, checks: RowChecks) -> tuple[FloatArray, FloatArray, FloatArray]:
+    conversion, spend, cost = (checks.numbers(frame[name]) for name in (CONVERSION, SPEND, COST))
+    for name in OUTCOMES:
+        missing = np.asarray(frame[name].isna(), dtype=np.bool_)
+        checks.refuse(missing, f"`{name}` is missing", expected="an outcome in each row")
+    known = ~np.isnan(conversion)
+    odd = known & (conversion != 0) & (conversion != 1)
+    checks.refuse(odd, f"`{CONVERSION}` is neither 0 nor 1", expected="0 or 1")
+    checks.refuse(cost < 0, f"`{COST}` is negative", expected="at least 0")
+    return conversion, spend, cost
+
+
+def _known_propensity(frame: pd.DataFrame, checks: RowChecks) -> FloatArray:
+    """Return the logged propensity, (n,) float64, NaN where there is none."""
+    if PROPENSITY not in frame:
+        return np.full(len(frame), np.nan)
+    known = checks.numbers(frame[PROPENSITY])
+    outside = (known <= 0) | (known > 1)
+    remedy = "log the probability of the arm that the row got"
+    checks.refuse(
+        outside,
+        f"`{PROPENSITY}` is outside (0, 1]",
+        expected="a probability above 0",
+        remedy=remedy,
+    )
+    return known
+
+
+def _propensity(known: FloatArray, offer: pd.Series) -> FloatArray:
+    """Return `known` with arm shares where it is NaN, of the rows where it is NaN."""
+    unknown = np.isnan(known)
+    arms = offer[unknown]
+    filled = known.copy()
+    filled[unknown] = arms.map(arms.value_counts(normalize=True)).to_numpy(dtype=np.float64)
+    return filled
+
+
+def _counts(**rows: BoolArray) -> Mapping[str, int]:
+    found = {name: int(mask.sum()) for name, mask in rows.items()}
+    return MappingProxyType({name: count for name, count in found.items() if count})
+
+
+def _frozen(values: Array) -> Array:
+    view = values.view()
+    view.setflags(write=False)
+    return view
