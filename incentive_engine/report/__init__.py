@@ -16,6 +16,7 @@ from .content import (
     ReportContent,
     RunFacts,
 )
+from .page import render_report
 
 __all__ = [
     "Budget",
@@ -32,4 +33,5 @@ __all__ = [
     "ReasonRow",
     "ReportContent",
     "RunFacts",
+    "render_report",
 ]

@@ -1,0 +1,91 @@
+"""How numbers read on the page."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+DASH: Final = "–"
+"""What stands where a number is unknown or does not apply."""
+
+MINUS: Final = "−"
+
+STEPS: Final = ((1e9, "bn"), (1e6, "m"), (1e3, "k"))
+
+
+def number(value: float | None, digits: int | None = None) -> str:
+    """Return a number with separators; without `digits`, as many as its size deserves.
+
+    >>> [number(v) for v in (1234.5, 12.345, 0.1234, None)]
+    ['1,234', '12.3', '0.12', '–']
+    """
+    if value is None or not math.isfinite(value):
+        return DASH
+    if digits is None:
+        size = abs(value)
+        digits = 0 if size >= 100 or value == 0 else 1 if size >= 10 else 2
+    return f"{value:,.{digits}f}".replace("-", MINUS)
+
+
+def count(value: int | None) -> str:
+    """Return a whole number with separators.
+
+    >>> count(50000)
+    '50,000'
+    """
+    return DASH if value is None else f"{value:,d}"
+
+
+def money(value: float | None) -> str:
+    """Return an amount of currency: whole from 1,000 on, else with two digits.
+
+    >>> money(199999.4), money(12.5)
+    ('199,999', '12.50')
+    """
+    return number(value, None if value is None else 0 if abs(value) >= 1000 else 2)
+
+
+def percent(share: float | None, digits: int = 1) -> str:
+    """Return a share as a percentage.
+
+    >>> percent(0.25)
+    '25.0 %'
+    """
+    return DASH if share is None else f"{number(share * 100, digits)} %"
+
+
+def tiny_percent(share: float) -> str:
+    """Return a small share with two significant digits, and zero as zero.
+
+    >>> tiny_percent(0.0000123), tiny_percent(0.0), tiny_percent(0.025)
+    ('0.0012 %', '0 %', '2.5 %')
+    """
+    value = share * 100
+    if abs(value) < 1e-12:
+        return "0 %"
+    digits = max(0, 1 - math.floor(math.log10(abs(value))))
+    return f"{number(value, digits)} %"
+
+
+def compact(value: float) -> str:
+    """Return a number for an axis.
+
+    >>> [compact(v) for v in (200_000, 1_500_000, 0.05, 0)]
+    ['200k', '1.5m', '0.05', '0']
+    """
+    for step, unit in STEPS:
+        if abs(value) >= step:
+            return f"{value / step:g}{unit}".replace("-", MINUS)
+    return f"{value:.3g}".replace("-", MINUS)
+
+
+def significant(value: float, digits: int = 3) -> str:
+    """Return a number with some significant digits.
+
+    >>> significant(0.0312345), significant(31.2345), significant(31234.5)
+    ('0.0312', '31.2', '31,234')
+    """
+    if value == 0:
+        return "0"
+    places = max(0, digits - 1 - math.floor(math.log10(abs(value))))
+    return number(value, places)

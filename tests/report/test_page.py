@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+
+from incentive_engine.report import BudgetPoint, Estimate, ReportContent, render_report
+
+from .examples import bare, limits, rich
+
+VOID = {"meta", "i", "br", "path", "use", "link", "img"}
+
+
+class Reader(HTMLParser):
+    """Collects text, ids and references, and fails on tags that do not match."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.references: list[str] = []
+        self.tags: set[str] = set()
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        if tag not in {"meta", "br"}:
+            self.open.append(tag)
+        self._note(attrs)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self._note(attrs)
+
+    def _note(self, attrs: list[tuple[str, str | None]]) -> None:
+        for name, value in attrs:
+            if name == "id":
+                self.ids.append(value or "")
+            if name in {"src", "href", "xlink:href"}:
+                self.references.append(value or "")
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if "style" not in self.open:
+            self.text += data
+
+
+def read(content: ReportContent) -> Reader:
+    reader = Reader()
+    reader.feed(render_report(content))
+    assert reader.open == []
+    return reader
+
+
+@pytest.mark.parametrize("content", [rich(), bare()], ids=["rich", "bare"])
+def test_page_refers_to_nothing_outside_itself(content: ReportContent) -> None:
+    page = render_report(content)
+    reader = read(content)
+    assert all(reference.startswith("#") for reference in reader.references)
+    assert "script" not in reader.tags
+    assert "@import" not in page
+    assert not re.search(r"url\((?!#)", page)
+
+
+def test_ids_are_unique_and_every_reference_finds_one() -> None:
+    reader = read(rich())
+    assert len(reader.ids) == len(set(reader.ids))
+    page = render_report(rich())
+    used = [r.removeprefix("#") for r in reader.references] + re.findall(r"url\(#(\w+)\)", page)
+    assert used
+    assert set(used) <= set(reader.ids)
+
+
+def test_same_content_gives_the_same_bytes() -> None:
+    assert render_report(rich()) == render_report(rich())
+
+
+def test_headline_shows_the_estimate_with_its_interval_beside_the_sum_of_scores() -> None:
+    text = read(rich()).text
+    assert "1,402" in text
+    assert "95 % interval 1,011 to 1,793" in text
+    assert "sum of scores 1,842" in text
+    assert "on 150,000 trial rows" in text
+
+
+def test_scores_without_a_trial_are_said_to_be_a_sum_only() -> None:
+    text = read(bare()).text
+    assert "Sum of the scores only: scores were given without a trial" in text
+    assert "interval" not in text
+
+
+def test_names_from_data_are_escaped() -> None:
+    page = render_report(rich())
+    assert "double11 &lt;预热&gt;" in page
+    assert "<预热>" not in page
+    assert "region cap[广东省]" in page
+
+
+def test_limits_show_the_budget_first_and_those_only_measured_last() -> None:
+    text = read(replace(rich(), tables=())).text
+    names = ["budget", "vip floor", "region cap[广东省]", "stock", "roi", "watch"]
+    start = text.index("what it means")
+    places = [text.index(name, start) for name in names]
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("budget", "Each further 1,000 CNY would add about 10.4 weighted conversions"),
+        ("vip floor", "Each 1,000 CNY of this floor costs about 3.10 weighted conversions"),
+        ("stock", "Each further 100 users would add about 0.100 weighted conversions"),
+        ("roi", "Leaves room: relaxing it changes nothing"),
+        ("watch", "Measured, not enforced; exceeded"),
+    ],
+)
+def test_price_is_put_into_words(name: str, sentence: str) -> None:
+    only = tuple(limit for limit in limits() if limit.name == name)
+    assert sentence in read(replace(rich(), limits=only)).text
+
+
+def test_favouring_states_what_it_costs() -> None:
+    assert "favouring costs 148 (7.4 %)" in read(rich()).text
+
+
+def test_an_infeasible_plan_is_not_called_one_to_use() -> None:
+    content = replace(rich(), proof=replace(rich().proof, feasible=False))
+    assert "breaks at least one limit" in read(content).text
+
+
+def test_a_proven_optimum_is_called_one() -> None:
+    assert "no plan is better" in read(bare()).text
+
+
+def test_intervals_around_or_below_zero_stay_on_the_page() -> None:
+    headline = replace(rich().headline, conversions=Estimate(value=-5.0, low=-40.0, high=30.0))
+    page = render_report(replace(rich(), headline=headline))
+    assert "95 % interval −40.0 to 30.0" in page
+    places = [float(place) for place in re.findall(r"left:([-\d.]+)%", page)]
+    assert all(0 <= place <= 100 for place in places)
+
+
+def test_curve_of_one_point_or_of_zeros_is_no_error() -> None:
+    point = BudgetPoint(
+        budget=0.0, value=0.0, conversions=0.0, marginal_value=0.0, treated=0, cost=0.0
+    )
+    assert "Another budget" not in read(replace(rich(), curve=(point,))).text
+    assert "Another budget" in read(replace(rich(), curve=(point, point))).text
+
+
+def test_text_of_a_plot_stays_text() -> None:
+    page = render_report(rich())
+    assert ">200k</text>" in page
+    assert page.count("<svg") == 2
