@@ -51,10 +51,10 @@ class Market:
 
 DOUBLE11: Final = Market(
     offers=(
-        Offer(id="off10", face_value=10, min_spend=99, ladder="platform", funder="platform"),
-        Offer(id="off20", face_value=20, min_spend=199, ladder="platform", funder="platform"),
         Offer(id="off50", face_value=50, min_spend=399, ladder="platform", funder="platform"),
-        Offer(id="vip50", face_value=50, min_spend=299, funder="platform"),
+        Offer(id="off100", face_value=100, min_spend=799, ladder="platform", funder="platform"),
+        Offer(id="off200", face_value=200, min_spend=1499, ladder="platform", funder="platform"),
+        Offer(id="vip200", face_value=200, min_spend=1199, funder="platform"),
     ),
     dose=(0.38, 0.66, 1.0, 1.1),
     stretch=(0.01, 0.02, 0.05, 0.05),
@@ -65,7 +65,7 @@ DOUBLE11: Final = Market(
     ),
     base=-3.3,
     tier_lift=(0.0, 0.6, 2.2),
-    stocking_up=2.2,
+    stocking_up=4.0,
 )
 WINBACK: Final = Market(
     offers=(

@@ -32,7 +32,7 @@ INCOME_BANDS: Final = ("low", "middle", "upper", "high")
 
 ORDERS: Final = np.array([5.0, 11.0, 23.5])
 """Mean orders in twelve months of each tier, before engagement."""
-BASKETS: Final = np.array([150.0, 165.0, 205.0])
+BASKETS: Final = np.array([300.0, 330.0, 410.0])
 """Median basket of each tier, CNY; with `ORDERS` members spend nine times as much as others."""
 LAPSED_DAYS: Final = 180
 """A user without an order for longer than this has lapsed."""
