@@ -78,7 +78,7 @@ WINBACK: Final = Market(
     arms=((0.35, 0.25, 0.2, 0.2), (0.3, 0.2, 0.3, 0.2), (0.25, 0.2, 0.35, 0.2)),
     base=-3.25,
     tier_lift=(0.0, 0.3, 0.6),
-    stocking_up=1.0,
+    stocking_up=0.5,
 )
 
 
