@@ -9,7 +9,7 @@ import secrets
 import shutil
 from collections import Counter
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -163,12 +163,12 @@ def _in_place_of(path: Path) -> Iterator[Path]:
 
 
 def _remove(partial: Path, made: list[Path]) -> None:
-    if partial.is_dir():
-        shutil.rmtree(partial, ignore_errors=True)
-    else:
+    """Remove what was begun, and the parents made for it; what hinders that hides no error."""
+    shutil.rmtree(partial, ignore_errors=True)
+    with suppress(OSError):
         partial.unlink(missing_ok=True)
     for folder in made:
-        if folder.is_dir() and not any(folder.iterdir()):
+        with suppress(OSError):
             folder.rmdir()
 
 
