@@ -1,1 +1,19 @@
 """Run directories and exports: files that other systems load."""
+
+from .run_directory import (
+    AllocationTable,
+    InputFile,
+    RunFiles,
+    RunRecord,
+    default_run_directory,
+    write_run,
+)
+
+__all__ = [
+    "AllocationTable",
+    "InputFile",
+    "RunFiles",
+    "RunRecord",
+    "default_run_directory",
+    "write_run",
+]

@@ -1,0 +1,201 @@
+"""Writes a run directory: complete or absent, with digests of all that went in and came out."""
+
+from __future__ import annotations
+
+import json
+import platform
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from incentive_engine.data.files import atomic_directory, digest_file
+from incentive_engine.domain import MICROS, FloatArray, IntArray
+
+FORMAT: Final = 1
+"""The version of the run directory; verification refuses one that it does not know."""
+
+ROW_GROUP: Final = 1 << 20
+"""Rows per Parquet row group; another number changes the bytes of every allocation."""
+
+LIBRARIES: Final = ("numpy", "pandas", "pyarrow", "ortools", "lightgbm", "numba")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class AllocationTable:
+    """One row per user, in the order of the score table.
+
+    Parameters
+    ----------
+    user_id
+        (n,) int64 or str, as in the score table.
+    offers
+        Offer ids in the policy's order.
+    choice
+        (n,) int16, index of the chosen offer, -1 for none.
+    conversion
+        (n,) float64, incremental conversion of the chosen pair, 0 for none.
+    spend
+        (n,) float64, incremental spend of the chosen pair, currency units, 0 for none; None when
+        the score table has no spend.
+    cost_micros
+        (n,) int64, expected cost of the chosen pair, millionths, 0 for none.
+    weight
+        (n,) float64, how much the user's outcome counts.
+    reason
+        (n,) str, one of `domain.Reason`.
+    """
+
+    user_id: pd.Series[Any]
+    offers: tuple[str, ...]
+    choice: npt.NDArray[np.int16]
+    conversion: FloatArray
+    spend: FloatArray | None
+    cost_micros: IntArray
+    weight: FloatArray
+    reason: npt.NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputFile:
+    """An input as it was read."""
+
+    path: str
+    sha256: str
+    rows: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord:
+    """What the manifest says beside the digests of the outputs."""
+
+    policy: Mapping[str, Any]
+    """The effective policy, ``policy.model_dump(mode="json")``."""
+    policy_file: str | None
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    """Where the effective policy departs from the file: dotted field to value, such as
+    ``{"budget.amount": 200000.0}``; verification refuses any other departure."""
+    inputs: Mapping[str, InputFile] = field(default_factory=dict)
+    """By part: users, trial, scores, policy."""
+    seed: int = 0
+    holdout: Mapping[str, Any] = field(default_factory=dict)
+    solver: Mapping[str, Any] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    """By step."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class RunFiles:
+    """All that goes into a run directory."""
+
+    allocation: AllocationTable
+    scores: pd.DataFrame | Path
+    """The score table used: a frame, or a Parquet file to copy as it is."""
+    certificate: Mapping[str, Any]
+    report: str
+    record: RunRecord
+    evaluation: Mapping[str, Any] | None = None
+    policy_text: bytes | None = None
+    """The policy file, verbatim; None when the policy was not read from a file."""
+
+
+def write_run(directory: Path, files: RunFiles) -> None:
+    """Write a complete run directory, or leave nothing.
+
+    Raises
+    ------
+    DataError
+        When the directory exists or cannot be written.
+    """
+    with atomic_directory(directory) as inside:
+        pq.write_table(
+            allocation_table(files.allocation),
+            inside / "allocation.parquet",
+            compression="zstd",
+            row_group_size=ROW_GROUP,
+            use_dictionary=["offer_id", "reason", "weight"],
+        )
+        _write_scores(inside / "scores.parquet", files.scores)
+        _write_json(inside / "certificate.json", files.certificate)
+        if files.evaluation is not None:
+            _write_json(inside / "evaluation.json", files.evaluation)
+        if files.policy_text is not None:
+            (inside / "policy.yaml").write_bytes(files.policy_text)
+        (inside / "report.html").write_text(files.report, encoding="utf-8", newline="\n")
+        _write_json(inside / "manifest.json", _manifest(files.record, inside))
+
+
+def allocation_table(rows: AllocationTable) -> pa.Table:
+    """Return the columns of allocation.parquet, without pandas' own metadata."""
+    codes = pa.array(rows.choice, mask=rows.choice < 0)
+    offer_id = pa.DictionaryArray.from_arrays(codes, pa.array(rows.offers, pa.string()))
+    n_users = len(rows.choice)
+    spend = pa.nulls(n_users, pa.float64()) if rows.spend is None else pa.array(rows.spend)
+    return pa.table(
+        {
+            "user_id": pa.array(rows.user_id.to_numpy()),
+            "offer_id": offer_id.cast(pa.string()),
+            "conversion": pa.array(rows.conversion),
+            "spend": spend,
+            "cost": pa.array(rows.cost_micros / MICROS),
+            "cost_micros": pa.array(rows.cost_micros),
+            "weight": pa.array(rows.weight),
+            "reason": pa.array(rows.reason.astype(object), pa.string()),
+        }
+    )
+
+
+def default_run_directory(root: Path, name: str, amount: float | None) -> Path:
+    """Return the first free directory among ``name-amount``, ``name-amount-2``, and so on.
+
+    >>> default_run_directory(Path("nowhere"), "double 11/α", 200000.0).as_posix()
+    'nowhere/double-11-α-200000'
+    """
+    stem = re.sub(r"[^\w.-]+", "-", name).strip(".-") or "run"
+    if amount is not None:
+        stem += f"-{amount:.0f}" if float(amount).is_integer() else f"-{amount!r}"
+    candidate, number = root / stem, 1
+    while candidate.exists():
+        number += 1
+        candidate = root / f"{stem}-{number}"
+    return candidate
+
+
+def _write_scores(path: Path, scores: pd.DataFrame | Path) -> None:
+    if isinstance(scores, Path):
+        shutil.copyfile(scores, path)
+    else:
+        table = pa.Table.from_pandas(scores, preserve_index=False)
+        pq.write_table(table, path, compression="zstd", row_group_size=ROW_GROUP)
+
+
+def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+    text = json.dumps(content, ensure_ascii=False, indent=2, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8", newline="\n")
+
+
+def _manifest(record: RunRecord, directory: Path) -> dict[str, Any]:
+    outputs = {
+        path.name: {"sha256": digest_file(path), "bytes": path.stat().st_size}
+        for path in sorted(directory.iterdir())
+    }
+    stated = asdict(record)
+    return {
+        "format": FORMAT,
+        "engine": version("incentive-engine"),
+        **stated,
+        "outputs": outputs,
+        "versions": {
+            "python": platform.python_version(),
+            **{name: version(name) for name in LIBRARIES},
+        },
+    }

@@ -1,1 +1,0 @@
-"""Re-checks a run from its files alone."""

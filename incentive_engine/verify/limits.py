@@ -1,0 +1,136 @@
+"""The policy's limits with exact bounds, written out one per value of ``for_each``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from incentive_engine.config.amounts import Bound
+from incentive_engine.config.schema import Limit, Policy
+from incentive_engine.domain import COST, FACE, ISSUED, MICROS, MONEY_MEASURES
+
+from .users import matching
+
+BUDGET = "budget"
+"""The name of the limit that the budget makes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Group:
+    """One limit of the policy, or the budget, and the users whom each of its parts counts.
+
+    Parameters
+    ----------
+    names
+        One per part, as the certificate must call them.
+    part
+        (n,) int32, the part that counts the user, -1 for none; None for one part with all users.
+    measures
+        The measure that is summed; for a ratio numerator and denominator.
+    offers
+        The offers that count.
+    at_most, at_least
+        Bounds of every part: of the sum in the measure's units, of the ratio as it stands.
+    """
+
+    names: tuple[str, ...]
+    part: npt.NDArray[np.int32] | None
+    measures: tuple[str, ...]
+    offers: frozenset[str]
+    at_most: Fraction | None
+    at_least: Fraction | None
+    report_only: bool
+
+    @property
+    def is_ratio(self) -> bool:
+        """Whether a ratio of two sums is bounded, not one sum."""
+        return len(self.measures) == 2
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the sum is one of integers: money paid out in millionths, or users."""
+        return not self.is_ratio and self.measures[0] in {COST, FACE, ISSUED}
+
+
+def exact(number: float) -> Fraction:
+    """Return the decimal number that a planner wrote, not its binary neighbour.
+
+    >>> exact(0.07) * 200_000 == 14_000
+    True
+    """
+    return Fraction(Decimal(repr(float(number))))
+
+
+def groups(policy: Policy, attributes: pd.DataFrame) -> tuple[Group, ...]:
+    """Return the budget, when there is one, and the policy's limits."""
+    everything = frozenset(policy.offer_ids)
+    found: list[Group] = []
+    if policy.budget is not None:
+        found.append(
+            Group(
+                names=(BUDGET,),
+                part=None,
+                measures=(FACE if policy.budget.basis == "face" else COST,),
+                offers=everything,
+                at_most=exact(policy.budget.amount),
+                at_least=None,
+                report_only=False,
+            )
+        )
+    for limit in policy.limits:
+        found.extend(_of_limit(limit, policy, attributes))
+    return tuple(found)
+
+
+def _of_limit(limit: Limit, policy: Policy, attributes: pd.DataFrame) -> Iterator[Group]:
+    part, values = _parts(limit, attributes)
+    bounds = {
+        "at_most": _number(limit.at_most, limit, policy, len(attributes)),
+        "at_least": _number(limit.at_least, limit, policy, len(attributes)),
+    }
+    split = limit.ratio is not None and None not in bounds.values()
+    for sides in [("at_least",), ("at_most",)] if split else [("at_least", "at_most")]:
+        suffix = f"[{sides[0]}]" if split else ""
+        yield Group(
+            names=tuple(f"{limit.name}{value}{suffix}" for value in values),
+            part=part,
+            measures=(limit.sum,) if limit.sum is not None else limit.ratio or (),
+            offers=frozenset(limit.offers or policy.offer_ids),
+            at_most=bounds["at_most"] if "at_most" in sides else None,
+            at_least=bounds["at_least"] if "at_least" in sides else None,
+            report_only=limit.report_only,
+        )
+
+
+def _parts(
+    limit: Limit, attributes: pd.DataFrame
+) -> tuple[npt.NDArray[np.int32] | None, tuple[str, ...]]:
+    """Return the part of each user and how the limit's name goes on for each part."""
+    counted = matching(attributes, limit.where)
+    if limit.for_each is None:
+        part = None if counted.all() else np.where(counted, 0, -1).astype(np.int32)
+        return part, ("",)
+    codes, values = pd.factorize(attributes[limit.for_each], sort=True, use_na_sentinel=True)
+    part = np.where(counted, codes, -1).astype(np.int32)
+    return part, tuple(f"[{value}]" for value in values.tolist())
+
+
+def _number(bound: Bound | None, limit: Limit, policy: Policy, n_users: int) -> Fraction | None:
+    if bound is None:
+        return None
+    if not bound.is_share:
+        return exact(bound.value)
+    if limit.sum in MONEY_MEASURES and policy.budget is not None:
+        return exact(bound.value) * exact(policy.budget.amount)
+    return exact(bound.value) * n_users
+
+
+def in_units(total: int, group: Group) -> Fraction:
+    """Return an exact sum in the units of its limit: currency or users."""
+    return Fraction(total) if group.measures[0] == ISSUED else Fraction(total, MICROS)

@@ -1,0 +1,72 @@
+"""Checks that the policy of the manifest is the one of the file, and of the certificate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from incentive_engine.config.schema import Policy
+
+from .files import Run
+from .result import Check, Findings
+
+BESIDE = ("data",)
+"""Fields whose values depend on where the policy file lay, and decide nothing here."""
+
+
+def check_policy(run: Run) -> Check:
+    """Check the policy of the manifest against policy.yaml and the certificate's budget."""
+    found = Findings("policy", "policy.yaml, manifest.json and certificate.json agree")
+    budget = run.policy.budget
+    amount, basis = (None, "expected") if budget is None else (budget.amount, budget.basis)
+    stated = run.certificate.budget
+    if stated.amount != amount:
+        found.add(f"the certificate's budget is {stated.amount}, the manifest's {amount}")
+    if stated.basis != basis:
+        found.add(f"the certificate's basis is {stated.basis}, the manifest's {basis}")
+    if basis == "at-risk":
+        found.add("a budget at risk cannot be re-checked by this version")
+    for problem in _file_problems(run):
+        found.add(problem)
+    return found.check()
+
+
+def _file_problems(run: Run) -> Iterator[str]:
+    path = run.directory / "policy.yaml"
+    if not path.exists():
+        return
+    try:
+        written = Policy.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (ValidationError, yaml.YAMLError, OSError, UnicodeDecodeError) as error:
+        yield f"policy.yaml cannot be read: {str(error).splitlines()[0]}"
+        return
+    overrides = tuple(run.manifest.overrides)
+    before = dict(_flat(written.model_dump(mode="json"), ""))
+    after = dict(_flat(run.policy.model_dump(mode="json"), ""))
+    for field in sorted(before.keys() | after.keys()):
+        old, new = before.get(field), after.get(field)
+        if old != new and not _covered(field, (*overrides, *BESIDE)):
+            yield f"{field} is {old} in policy.yaml, {new} in the manifest"
+
+
+def _flat(value: Any, field: str) -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - any JSON
+    if isinstance(value, dict):
+        items = list(value.items())
+    elif isinstance(value, list):
+        items = list(enumerate(value))
+    else:
+        yield field, value
+        return
+    for key, inner in items:
+        yield from _flat(inner, f"{field}.{key}" if field else str(key))
+
+
+def _covered(field: str, overrides: tuple[str, ...]) -> bool:
+    """Whether an override of this field, of a part of it, or of what holds it, is recorded."""
+    return any(
+        f"{field}.".startswith(f"{name}.") or f"{name}.".startswith(f"{field}.")
+        for name in overrides
+    )

@@ -1,0 +1,97 @@
+"""What a verification says: named checks, each with what it looked at and what it found."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from incentive_engine.domain import BoolArray
+
+SHOWN: Final = 3
+"""How many rows or problems of one check are written out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One question about a run."""
+
+    name: str
+    ok: bool
+    what: str
+    """What was looked at, such as ``the integer sum of cost_micros is within every money cap``."""
+    detail: str = ""
+    """What is off; empty when nothing is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verification:
+    """All checks of one run; a run that cannot be read has failed the checks that say so."""
+
+    run_dir: Path
+    checks: tuple[Check, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether every check passed."""
+        return all(check.ok for check in self.checks)
+
+    @property
+    def failures(self) -> tuple[Check, ...]:
+        """The checks that did not pass."""
+        return tuple(check for check in self.checks if not check.ok)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {
+            "run_dir": str(self.run_dir),
+            "ok": self.ok,
+            "checks": [asdict(check) for check in self.checks],
+        }
+
+    def to_json(self) -> str:
+        """Return the verification as JSON text."""
+        return json.dumps(self.to_dict(), ensure_ascii=False, indent=2)
+
+    def to_text(self) -> str:
+        """Return one line per check, then the verdict."""
+        lines = [
+            f"{'ok  ' if check.ok else 'FAIL'}  {check.name}: {check.detail or check.what}"
+            for check in self.checks
+        ]
+        failed = len(self.failures)
+        verdict = (
+            f"{failed} of {len(self.checks)} checks failed" if failed else "all checks passed"
+        )
+        return "\n".join([*lines, f"{self.run_dir}: {verdict}"])
+
+
+class Findings:
+    """Collects what is off in one check."""
+
+    def __init__(self, name: str, what: str) -> None:
+        self.name = name
+        self.what = what
+        self.problems: list[str] = []
+
+    def add(self, problem: str) -> None:
+        """Note a problem."""
+        self.problems.append(problem)
+
+    def add_rows(self, wrong: BoolArray, problem: str) -> None:
+        """Note a problem of some rows, (n,) bool, with their number and the first three."""
+        rows = np.flatnonzero(wrong)
+        if len(rows):
+            first = ", ".join(str(row + 1) for row in rows[:SHOWN])
+            more = ", …" if len(rows) > SHOWN else ""
+            self.add(f"{problem} in {len(rows):,} row(s): {first}{more}")
+
+    def check(self) -> Check:
+        """Return the check, passed when nothing was noted."""
+        detail = "; ".join(self.problems[:SHOWN])
+        if len(self.problems) > SHOWN:
+            detail += f"; and {len(self.problems) - SHOWN} more"
+        return Check(name=self.name, ok=not self.problems, what=self.what, detail=detail)

@@ -1,0 +1,68 @@
+"""What a run's JSON files state, checked for form when they are read."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class Stated(BaseModel):
+    """A part of a run's JSON files; keys that are not checked here may stand beside."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
+
+
+class StatedBudget(Stated):
+    """The budget as the certificate states it."""
+
+    amount: Finite | None
+    basis: str
+    spent: Finite
+    spent_face: Finite
+
+
+class StatedLimit(Stated):
+    """One limit as the certificate states it."""
+
+    name: str
+    at_most: Finite | None = None
+    at_least: Finite | None = None
+    usage: Finite | None = None
+    slack: Finite | None = None
+    price: Finite | None = None
+    linear_usage: Finite | None = None
+    report_only: bool = False
+
+
+class Certificate(Stated):
+    """certificate.json."""
+
+    value: Finite
+    bound: Finite
+    gap: Finite
+    feasible: bool
+    users: int
+    treated: int
+    budget: StatedBudget
+    limits: list[StatedLimit]
+
+
+class Output(Stated):
+    """A file that the manifest vouches for."""
+
+    sha256: str
+    bytes: int
+
+
+class Manifest(Stated):
+    """manifest.json."""
+
+    format: int
+    policy: dict[str, Any]
+    overrides: dict[str, Any] = {}
+    outputs: dict[str, Output]
+    inputs: dict[str, dict[str, Any]] = {}
+    holdout: dict[str, Any] = {}

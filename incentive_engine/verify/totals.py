@@ -1,0 +1,199 @@
+"""Checks of the sums behind every limit: bounds, usage, slack, signs of prices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+from incentive_engine.domain import ISSUED, MICROS
+
+from .files import Run
+from .limits import BUDGET, Group
+from .replay import Replay, linear_form
+from .result import Check, Findings
+from .stated import StatedLimit
+from .tolerance import agree, within
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One limit by name, with the sums of the chosen pairs."""
+
+    name: str
+    group: Group
+    sums: tuple[Fraction | float, ...]
+    """Of the measure, or of numerator and denominator; a Fraction where it is exact."""
+    scale: float
+    """The sum of the absolute values of all terms: what rounding errors grow with."""
+
+    @property
+    def usage(self) -> float | None:
+        """The sum, or the ratio; None for a ratio over nothing."""
+        if not self.group.is_ratio:
+            return float(self.sums[0])
+        top, bottom = map(float, self.sums)
+        return top / bottom if bottom else None
+
+    @property
+    def linear(self) -> Fraction | float:
+        """What a price is put on: the sum, or a ratio's linear form, which is at most 0."""
+        sums = dict(zip(self.group.measures, self.sums, strict=True))
+        total: Fraction | float = linear_form(self.group, sums)
+        return total
+
+    @property
+    def linear_usage(self) -> float | None:
+        """The linear form of a ratio; None for other limits."""
+        return float(self.linear) if self.group.is_ratio else None
+
+    @property
+    def slack(self) -> float:
+        """The room that is left to the nearer bound, in the units of the sum."""
+        if self.group.is_ratio:
+            return -float(self.linear)
+        high, low = self.group.at_most, self.group.at_least
+        rooms = [] if high is None else [float(high - Fraction(self.linear))]
+        rooms += [] if low is None else [float(Fraction(self.linear) - low)]
+        return min(rooms)
+
+    @property
+    def broken(self) -> str:
+        """How the limit is broken; empty when it holds."""
+        if self.group.is_ratio:
+            holds = within(float(self.linear), 0.0, scale=self.scale)
+            return "" if holds else f"the ratio is {self.usage}"
+        high, low = self.group.at_most, self.group.at_least
+        if high is not None and self._passes(self.linear - high):
+            return f"{float(self.linear):,.6f} is above {float(high):,.6f}"
+        if low is not None and self._passes(low - self.linear):
+            return f"{float(self.linear):,.6f} is below {float(low):,.6f}"
+        return ""
+
+    def _passes(self, over: Fraction | float) -> bool:
+        """Whether a sum passes its bound: integers by anything, floats by more than rounding."""
+        if self.group.is_exact:
+            return over > 0
+        return not within(float(over), 0.0, scale=self.scale)
+
+
+def parts(truth: Replay) -> Iterator[Part]:
+    """Return every limit with its sums, the budget first."""
+    for usage in truth.usages:
+        group = usage.group
+        for index, name in enumerate(group.names):
+            sums = [total[index] for total in usage.totals]
+            if group.is_exact:
+                unit = 1 if group.measures[0] == ISSUED else MICROS
+                exact = tuple(Fraction(int(total), unit) for total in sums)
+            yield Part(
+                name=name,
+                group=group,
+                sums=exact if group.is_exact else tuple(map(float, sums)),
+                scale=_scale(group, [float(scale[index]) for scale in usage.scales]),
+            )
+
+
+def check_limits(run: Run, truth: Replay) -> tuple[Check, ...]:
+    """Check the certificate's limits against the policy and the sums."""
+    known = list(parts(truth))
+    stated = {limit.name: limit for limit in run.certificate.limits}
+    pairs = [(part, stated[part.name]) for part in known if part.name in stated]
+    return (
+        _listed(run, known),
+        _budget(known),
+        _hold(known),
+        _bounds(pairs),
+        _usage(pairs),
+        _prices(pairs),
+    )
+
+
+def _scale(group: Group, scales: list[float]) -> float:
+    if not group.is_ratio:
+        return scales[0]
+    return scales[0] + abs(float(group.at_least or group.at_most or 0)) * scales[1]
+
+
+def _listed(run: Run, known: list[Part]) -> Check:
+    found = Findings("limits listed", "the certificate lists each limit of the policy once")
+    names = [limit.name for limit in run.certificate.limits]
+    expected = {part.name for part in known}
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        found.add(f"`{name}` stands twice")
+    for name in sorted(expected - set(names)):
+        found.add(f"`{name}` is missing")
+    for name in sorted(set(names) - expected):
+        found.add(f"`{name}` is not in the policy")
+    return found.check()
+
+
+def _budget(known: list[Part]) -> Check:
+    found = Findings("budget", "the integer sum is within the budget, with no tolerance")
+    for part in known:
+        if part.name == BUDGET and part.broken:
+            found.add(f"the plan breaks the budget: {part.broken}")
+    return found.check()
+
+
+def _hold(known: list[Part]) -> Check:
+    found = Findings("limits", "every enforced limit holds: money and users exactly")
+    for part in known:
+        if part.name != BUDGET and not part.group.report_only and part.broken:
+            found.add(f"the plan breaks `{part.name}`: {part.broken}")
+    return found.check()
+
+
+def _bounds(pairs: list[tuple[Part, StatedLimit]]) -> Check:
+    found = Findings("limit bounds", "the stated bounds are the policy's")
+    for part, limit in pairs:
+        for word, bound, number in (
+            ("at_most", part.group.at_most, limit.at_most),
+            ("at_least", part.group.at_least, limit.at_least),
+        ):
+            expected = None if bound is None else float(bound)
+            if not _same(number, expected, scale=abs(expected or 0.0)):
+                found.add(f"`{limit.name}`: {word} is {number}, the policy says {expected}")
+        if limit.report_only != part.group.report_only:
+            found.add(f"`{limit.name}`: report_only is {limit.report_only}")
+    return found.check()
+
+
+def _usage(pairs: list[tuple[Part, StatedLimit]]) -> Check:
+    found = Findings("limit usage", "usage and slack are as stated, report-only limits included")
+    for part, limit in pairs:
+        bounds = [abs(float(b)) for b in (part.group.at_most, part.group.at_least) if b]
+        sums, shown = max([part.scale, *bounds]), max([abs(part.usage or 0.0), *bounds])
+        for word, number, expected, scale in (
+            ("usage", limit.usage, part.usage, shown if part.group.is_ratio else sums),
+            ("slack", limit.slack, part.slack, sums),
+            ("linear_usage", limit.linear_usage, part.linear_usage, sums),
+        ):
+            if word == "linear_usage" and number is None:
+                continue
+            if not _same(number, expected, scale=scale):
+                found.add(f"`{limit.name}`: {word} is {number}, recomputed {expected}")
+    return found.check()
+
+
+def _prices(pairs: list[tuple[Part, StatedLimit]]) -> Check:
+    found = Findings("prices", "a price is positive only at at_most, negative only at at_least")
+    for part, limit in pairs:
+        low = part.group.at_least is not None and not part.group.is_ratio
+        high = part.group.at_most is not None or part.group.is_ratio
+        if part.group.report_only:
+            if limit.price is not None:
+                found.add(f"`{limit.name}` is report-only and has the price {limit.price}")
+        elif limit.price is None:
+            found.add(f"`{limit.name}` has no price")
+        elif limit.price > 0 and not high:
+            found.add(f"`{limit.name}`: the price {limit.price} is positive without at_most")
+        elif limit.price < 0 and not low:
+            found.add(f"`{limit.name}`: the price {limit.price} is negative without at_least")
+    return found.check()
+
+
+def _same(stated: float | None, expected: float | None, *, scale: float) -> bool:
+    if stated is None or expected is None:
+        return stated is expected
+    return bool(agree(stated, expected, scale=scale))
