@@ -20,6 +20,7 @@ AMOUNT: Final = re.compile(
     r"(?P<number>[+-]?(?:\d[\d_]*)?(?:\.\d+)?(?:e[+-]?\d+)?)\s*(?P<unit>k|m|bn|万|亿)?",
     re.IGNORECASE,
 )
+NUMBER: Final = re.compile(r"\s*[+-]?\d[\d_]*(\.\d+)?\s*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,14 @@ class Bound:
     value: float
     """The number, or the share with 0.25 for ``25%``."""
     is_share: bool = False
+
+    def __str__(self) -> str:
+        """Return the bound as a planner reads it.
+
+        >>> str(Bound(0.07, is_share=True)), str(Bound(5000.0))
+        ('7%', '5000')
+        """
+        return f"{self.value * 100:.10g}%" if self.is_share else f"{self.value:.12g}"
 
 
 def parse_amount(text: object) -> float:
@@ -42,16 +51,22 @@ def parse_amount(text: object) -> float:
     ValueError
         When it is not a finite number with an optional unit.
     """
-    if isinstance(text, int | float) and not isinstance(text, bool):
-        number = float(text)
-    else:
-        match = AMOUNT.fullmatch(text.strip()) if isinstance(text, str) else None
-        if match is None or not any(c.isdigit() for c in match["number"]):
-            raise ValueError(f"{text!r} is not an amount; write 200000, 200_000, 200k, 5m or 50万")
-        number = float(Decimal(match["number"]) * UNITS[(match["unit"] or "").lower()])
+    try:
+        number = _amount(text)
+    except ArithmeticError:
+        number = math.inf
     if not math.isfinite(number):
-        raise ValueError(f"{text!r} is not a finite amount")
+        raise ValueError(f"`{text}` is not a finite amount")
     return number
+
+
+def _amount(text: object) -> float:
+    if isinstance(text, int | float) and not isinstance(text, bool):
+        return float(text)
+    match = AMOUNT.fullmatch(text.strip()) if isinstance(text, str) else None
+    if match is None or not any(c.isdigit() for c in match["number"]):
+        raise ValueError(f"`{text}` is not an amount; write 200000, 200_000, 200k, 5m or 50万")
+    return float(Decimal(match["number"]) * UNITS[(match["unit"] or "").lower()])
 
 
 def parse_share(text: object) -> float:
@@ -65,15 +80,19 @@ def parse_share(text: object) -> float:
     ValueError
         When it is neither, or outside 0 to 100 %.
     """
-    if isinstance(text, str) and text.strip().endswith("%"):
-        share = float(Decimal(_number(text.strip()[:-1])) / 100)
-    elif isinstance(text, int | float) and not isinstance(text, bool):
-        share = float(text)
-    else:
-        raise ValueError(f"{text!r} is not a share; write 0.05 or 5%")
+    share = _share(text)
     if not 0 <= share <= 1:
-        raise ValueError(f"{text} is outside 0 to 100 %")
-    return share
+        raise ValueError(f"`{text}` is outside 0 to 100 %")
+    return float(share)
+
+
+def _share(text: object) -> Decimal | float:
+    if isinstance(text, int | float) and not isinstance(text, bool):
+        return text
+    number, percent, rest = text.strip().partition("%") if isinstance(text, str) else ("", "", "")
+    if rest or not NUMBER.fullmatch(number):
+        raise ValueError(f"`{text}` is not a share; write 0.05 or 5%")
+    return Decimal(number.strip()) / (100 if percent else 1)
 
 
 def parse_bound(text: object) -> Bound:
@@ -96,9 +115,3 @@ def write_bound(bound: Bound) -> float | str:
     ('7.00%', 5000.0)
     """
     return f"{Decimal(repr(bound.value)) * 100:f}%" if bound.is_share else bound.value
-
-
-def _number(text: str) -> str:
-    if not re.fullmatch(r"\s*[+-]?\d[\d_]*(\.\d+)?\s*", text):
-        raise ValueError(f"{text!r} is not a number")
-    return text.strip()

@@ -118,6 +118,8 @@ BoundField = Annotated[
     PlainSerializer(write_bound, when_used="json"),
     Words("an amount or a percentage"),
 ]
+Count = Annotated[int, Field(ge=100), Words("a whole number of at least 100")]
+Confidence = Annotated[float, Field(ge=0.5, lt=1), Words("a probability from 0.5 to below 1")]
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1), Words("a whole number from 0 to 2147483647")]
 Scalar = Annotated[
     str | int | float | bool, BeforeValidator(_scalar), Words("text, a number, true or false")

@@ -56,9 +56,9 @@ def with_problems(error: ValidationError, problems: list[Problem]) -> Validation
 
 
 def _again(line: ErrorDetails) -> InitErrorDetails:
-    """Return a reported error in the form in which pydantic takes it."""
-    context = line.get("ctx", {})
-    kind: str | PydanticCustomError = line["type"]
-    if kind == KIND:
-        kind = PydanticCustomError(KIND, "{text}", context)
-    return InitErrorDetails(type=kind, loc=line["loc"], input=line["input"], ctx=context)
+    """Return a reported error in the form in which pydantic takes it.
+
+    Every kind goes as a custom one, because pydantic cannot make all of its own again.
+    """
+    kind = PydanticCustomError(line["type"], line["msg"], line.get("ctx", {}))
+    return InitErrorDetails(type=kind, loc=line["loc"], input=line["input"])

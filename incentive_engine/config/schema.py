@@ -22,6 +22,8 @@ from incentive_engine.config.fields import (
     BoundField,
     Column,
     Condition,
+    Confidence,
+    Count,
     DataPath,
     Document,
     Measure,
@@ -36,8 +38,11 @@ from incentive_engine.config.fields import (
     Values,
     Where,
 )
+from incentive_engine.config.places import Source
 from incentive_engine.config.problems import Problem, reject, with_problems
+from incentive_engine.config.translation import faults_of
 from incentive_engine.domain import CONTROL, CONVERSION, COST, FACE, ISSUED
+from incentive_engine.errors import ConfigError
 
 __all__ = [
     "Basis", "Bound", "Budget", "Condition", "Data", "Document", "Eligibility", "Limit", "Model",
@@ -55,9 +60,9 @@ class Sample(Model):
 
     name: Literal["double11", "winback"]
     """Which campaign: `double11` (members and the 88VIP tier) or `winback` (lapsed users)."""
-    users: int = Field(default=50_000, ge=100)
+    users: Count = 50_000
     """How many users to decide on."""
-    trial_rows: int = Field(default=150_000, ge=100)
+    trial_rows: Count = 150_000
     """How many rows the randomised trial has."""
     seed: Seed = 11
     """The seed that it is made from."""
@@ -125,7 +130,7 @@ class WeightFactor(Model):
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
         if (self.values is None) == (self.power is None):
-            what = "a weight with neither" if self.values is None else "a weight with both"
+            what = "there is neither" if self.values is None else "there are both"
             reject(Problem((), what, "either values or power"))
         if self.values is not None and self.clip != (0.1, 10.0):
             reject(Problem(("clip",), "a table of values is not clipped", "power beside clip"))
@@ -184,10 +189,10 @@ class Limit(Model):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if (self.sum is None) == (self.ratio is None):
-            what = "a limit with neither" if self.sum is None else "a limit with both"
+            what = "there is neither" if self.sum is None else "there are both"
             reject(Problem((), what, "either sum or ratio"))
         if self.at_most is None and self.at_least is None:
-            reject(Problem((), "a limit without a bound", "at_most, at_least, or both"))
+            reject(Problem((), "there is no bound", "at_most, at_least, or both"))
         low, high = self.at_least, self.at_most
         if low and high and low.is_share == high.is_share and low.value > high.value:
             what = f"the lower bound {low} is above the upper bound {high}"
@@ -206,7 +211,7 @@ class Budget(Model):
     basis: Basis = "expected"
     """What must fit into it: the expected cost, the face value handed out, or the cost that is
     not exceeded with probability `confidence`."""
-    confidence: float = Field(default=0.95, ge=0.5, lt=1)
+    confidence: Confidence = 0.95
     """For `at-risk`: the probability that real redemption stays within the amount."""
 
 
@@ -281,6 +286,18 @@ class Policy(Document):
         return tuple(dict.fromkeys(named))
 
     def with_budget(self, **changes: Any) -> Policy:  # noqa: ANN401 - any field of Budget
-        """Return the policy with some fields of its budget replaced, checked anew."""
-        base = self.budget.model_dump() if self.budget else {}
-        return self.model_copy(update={"budget": Budget.model_validate({**base, **changes})})
+        """Return the policy with some fields of its budget replaced, checked anew.
+
+        Raises
+        ------
+        ConfigError
+            With every field that cannot be.
+        """
+        written = {**(self.budget.model_dump() if self.budget else {}), **changes}
+        try:
+            budget = Budget.model_validate(written)
+        except ValidationError as error:
+            source = Source("budget")
+            found = faults_of(error, model=Budget, written=written, source=source)
+            raise ConfigError(*(fault for _, fault in found)) from None
+        return self.model_copy(update={"budget": budget})

@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 
 from incentive_engine.config.places import Loc, Place, Source
 from incentive_engine.config.problems import KIND, Problem
-from incentive_engine.config.words import describe, models_at, type_at
+from incentive_engine.config.words import describe, key_type, models_at, type_at
 from incentive_engine.errors import Fault, nearest
 
 NOTHING: Final = object()
@@ -108,12 +108,24 @@ def _problem(line: ErrorDetails, loc: Loc, *, model: object, hint: str) -> Probl
     if kind in {"extra_forbidden", "invalid_key"}:
         known = _known_keys(model, loc[:-1])
         return Problem(loc, "unknown key", remedy=hint or nearest(str(loc[-1]), known))
-    if kind == "value_error":
+    if kind == "value_error" and isinstance(line["input"], str | int | float):
         return Problem(loc, str(context["error"]))
     what = WHAT[kind](line) if kind in WHAT else _wrong_type(line)
-    expected = EXPECTED[kind](context) if kind in EXPECTED else describe(type_at(model, loc))
-    remedy = _near_literal(line) if kind == "literal_error" else ""
-    return Problem(loc, what, expected, remedy)
+    if kind in EXPECTED:
+        return Problem(loc, what, EXPECTED[kind](context))
+    if kind == "literal_error":
+        return _unknown_choice(line, loc)
+    is_key = line["loc"][-1] == "[key]"
+    takes = key_type(type_at(model, loc[:-1])) if is_key else type_at(model, loc)
+    return Problem(loc, what, describe(takes))
+
+
+def _unknown_choice(line: ErrorDetails, loc: Loc) -> Problem:
+    choices = [part.strip("'") for part in re.split(r", | or ", line["ctx"]["expected"])]
+    hint = nearest(str(line["input"]), choices)
+    remedy = hint if hint.startswith("did you mean") else ""
+    expected = " or ".join(f"`{choice}`" for choice in choices)
+    return Problem(loc, f"{shown(line['input'])} is not known", expected, remedy)
 
 
 def shown(value: object) -> str:
@@ -140,15 +152,8 @@ def _wrong_type(line: ErrorDetails) -> str:
     return f"{shown(value)} is {words.get(type(value), 'something else')}"
 
 
-def _near_literal(line: ErrorDetails) -> str:
-    options = re.findall(r"'([^']+)'", line["ctx"]["expected"])
-    hint = nearest(str(line["input"]), options)
-    return hint if hint.startswith("did you mean") else ""
-
-
 WHAT: Final[Mapping[str, Callable[[ErrorDetails], str]]] = {
     "missing": lambda _: "is missing",
-    "literal_error": lambda line: f"{shown(line['input'])} is not known",
     "greater_than_equal": lambda line: f"{shown(line['input'])} is too small",
     "greater_than": lambda line: f"{shown(line['input'])} is too small",
     "less_than_equal": lambda line: f"{shown(line['input'])} is too large",

@@ -76,7 +76,7 @@ def bare(kind: object) -> object:
     while get_origin(kind) is Annotated or is_union(kind):
         base, *rest = get_args(kind)
         if get_origin(kind) is Annotated:
-            kind = next((item for item in rest if isinstance(item, Words)), base)
+            kind = next((item for item in reversed(rest) if isinstance(item, Words)), base)
             continue
         options = [option for option in (base, *rest) if option is not types.NoneType]
         if len(options) > 1:
@@ -98,6 +98,12 @@ def type_at(kind: object, loc: Loc) -> object | None:
             return None
         kind = found
     return kind
+
+
+def key_type(kind: object) -> object | None:
+    """Return the type of the keys of a mapping, None where it is none."""
+    args: tuple[object, ...] = get_args(_options(kind)[0])
+    return args[0] if get_origin(_options(kind)[0]) is dict else None
 
 
 def models_in(kind: object) -> Iterator[type[BaseModel]]:
