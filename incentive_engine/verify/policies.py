@@ -44,6 +44,8 @@ def _file_problems(run: Run) -> Iterator[str]:
         yield f"policy.yaml cannot be read: {str(error).splitlines()[0]}"
         return
     overrides = tuple(run.manifest.overrides)
+    if written.budget is None and run.policy.budget is not None and "budget.amount" in overrides:
+        written = written.with_budget(amount=run.policy.budget.amount)
     before = dict(_flat(written.model_dump(mode="json"), ""))
     after = dict(_flat(run.policy.model_dump(mode="json"), ""))
     for field in sorted(before.keys() | after.keys()):

@@ -15,6 +15,7 @@ from incentive_engine.domain import (
     FACE,
     ISSUED,
     MICROS,
+    OFFER_MEASURES,
     SPEND,
     BoolArray,
     FloatArray,
@@ -168,19 +169,16 @@ def _no_usage(group: Group) -> Usage:
 def _pairs(run: Run, offer: str, *, weight: FloatArray, holdout: BoolArray) -> Pairs:
     n_users = len(weight)
     face = next(item.face_value for item in run.policy.offers if item.id == offer)
-    constants = {FACE: face, ISSUED: 1.0}
-    named = set(run.policy.measures) | ({SPEND} if run.scores.has(SPEND, offer) else set())
-    measures = {
-        name: np.full(n_users, constants[name])
-        if name in constants
-        else run.scores.measure(name, offer)
-        for name in sorted(named)
-    }
+    stored = {name for name in run.policy.measures if name not in OFFER_MEASURES}
+    stored |= {SPEND} if run.scores.has(SPEND, offer) else set()
+    measures = {name: run.scores.measure(name, offer) for name in sorted(stored)}
     missing = np.logical_or.reduce([np.isnan(values) for values in measures.values()])
     cost = measures[COST]
     usable = np.where(np.isfinite(cost), cost, 0.0)
     micros = np.ceil(usable * MICROS).astype(np.int64)
     measures[COST] = np.where(np.isnan(cost), np.nan, micros / MICROS)
+    measures[FACE] = np.broadcast_to(np.float64(face), n_users)
+    measures[ISSUED] = np.broadcast_to(np.float64(1.0), n_users)
     may = allowed(run.scores.attributes, run.policy, offer)
     objective = run.policy.objective.maximise.items()
     gain = np.sum([times * measures[name] for name, times in objective], axis=0)

@@ -1,0 +1,340 @@
+from __future__ import annotations
+
+import json
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from incentive_engine.config.schema import Policy
+from incentive_engine.verify import Verification, verify_run
+from incentive_engine.verify.files import read_manifest, read_run
+from incentive_engine.verify.limits import groups
+from incentive_engine.verify.proof import dual_bound
+from incentive_engine.verify.replay import replay
+from incentive_engine.verify.users import matching, weights
+
+from .runs import HandMadeRun, policy_by_hand, reseal
+
+
+def check(verification: Verification, name: str) -> str:
+    return next(check.detail for check in verification.checks if check.name == name)
+
+
+def both_policies(run: HandMadeRun, **changes: Any) -> None:
+    for policy in (run.policy, run.policy_file):
+        assert policy is not None
+        policy.update(changes)
+
+
+def test_a_right_run_passes_every_check(tmp_path: Path) -> None:
+    verification = verify_run(HandMadeRun().write(tmp_path / "run"))
+    assert verification.ok, verification.to_text()
+    assert verification.failures == ()
+    assert len({check.name for check in verification.checks}) == len(verification.checks) > 20
+    assert "all checks passed" in verification.to_text()
+    assert json.loads(verification.to_json())["ok"] is True
+
+
+def test_a_run_without_a_policy_file_passes(tmp_path: Path) -> None:
+    assert verify_run(HandMadeRun(policy_file=None).write(tmp_path / "run")).ok
+
+
+def test_text_ids_pass(tmp_path: Path) -> None:
+    run = HandMadeRun()
+    names = [f"0{user}" for user in run.rows["user_id"]]
+    run.rows["user_id"] = run.scores["user_id"] = names
+    both_policies(run, seed=2)  # draws the last of these ids, too
+    assert verify_run(run.write(tmp_path / "run")).ok
+
+
+def test_recorded_overrides_may_depart_from_the_policy_file(tmp_path: Path) -> None:
+    run = HandMadeRun(overrides={"budget.amount": 4.0, "limits": "added --min-roi"})
+    assert run.policy_file is not None
+    run.policy_file["budget"] = None
+    del run.policy_file["limits"][3]
+    assert verify_run(run.write(tmp_path / "run")).ok
+
+
+def test_data_paths_may_differ_from_the_policy_file(tmp_path: Path) -> None:
+    run = HandMadeRun()
+    run.policy["data"] = {"users": "/elsewhere/users.parquet"}
+    assert verify_run(run.write(tmp_path / "run")).ok
+
+
+def test_text_shows_what_failed_and_how_many(tmp_path: Path) -> None:
+    run = HandMadeRun()
+    run.certificate["treated"] = 3
+    text = verify_run(run.write(tmp_path / "run")).to_text()
+    assert "FAIL  counts: treated is 3, counted 2" in text
+    assert text.endswith("1 of 22 checks failed")
+
+
+# --- files
+
+
+@pytest.mark.parametrize(
+    "name", ["allocation.parquet", "certificate.json", "report.html", "scores.parquet"]
+)
+def test_a_missing_file_is_named(name: str, tmp_path: Path) -> None:
+    directory = HandMadeRun().write(tmp_path / "run")
+    (directory / name).unlink()
+    assert f"{name} is missing" in check(verify_run(directory), "files")
+
+
+@pytest.mark.parametrize("name", ["report.html", "policy.yaml", "scores.parquet"])
+def test_a_changed_byte_is_noticed(name: str, tmp_path: Path) -> None:
+    directory = HandMadeRun().write(tmp_path / "run")
+    content = bytearray((directory / name).read_bytes())
+    content[3] ^= 1
+    (directory / name).write_bytes(content)
+    assert f"{name} was changed after the run" in check(verify_run(directory), "files")
+
+
+def test_an_added_byte_is_noticed(tmp_path: Path) -> None:
+    directory = HandMadeRun().write(tmp_path / "run")
+    (directory / "report.html").write_text("<!doctype html>!", encoding="utf-8")
+    assert "report.html has 16 bytes, not 15" in check(verify_run(directory), "files")
+
+
+@pytest.mark.parametrize("name", ["allocation.parquet", "scores.parquet"])
+@pytest.mark.parametrize("kept", [0, 4, 700])
+def test_truncated_parquet_is_unreadable_even_with_its_digest(
+    name: str, kept: int, tmp_path: Path
+) -> None:
+    directory = HandMadeRun().write(tmp_path / "run")
+    (directory / name).write_bytes((directory / name).read_bytes()[:kept])
+    reseal(directory)
+    verification = verify_run(directory)
+    assert [check.name for check in verification.checks] == ["files"]
+    assert f"{name} cannot be read" in check(verification, "files")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"value": 1}', "\xff"])
+def test_a_broken_certificate_is_unreadable(text: str, tmp_path: Path) -> None:
+    directory = HandMadeRun().write(tmp_path / "run")
+    (directory / "certificate.json").write_text(text, encoding="latin-1")
+    reseal(directory)
+    assert "certificate.json" in check(verify_run(directory), "files")
+
+
+def test_a_missing_manifest_or_directory_is_no_run(tmp_path: Path) -> None:
+    directory = HandMadeRun().write(tmp_path / "run")
+    (directory / "manifest.json").unlink()
+    assert "manifest.json is missing" in check(verify_run(directory), "files")
+    assert "manifest.json is missing" in check(verify_run(tmp_path / "nowhere"), "files")
+
+
+def test_a_manifest_that_leaves_files_out_vouches_for_nothing(tmp_path: Path) -> None:
+    directory = HandMadeRun().write(tmp_path / "run")
+    manifest = json.loads((directory / "manifest.json").read_text(encoding="utf-8"))
+    del manifest["outputs"]["policy.yaml"], manifest["outputs"]["report.html"]
+    (directory / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    detail = check(verify_run(directory), "files")
+    assert "report.html is not listed" in detail
+    assert "policy.yaml is not listed" in detail
+
+
+# --- other kinds of policies
+
+
+def test_a_face_value_budget_counts_face_values(tmp_path: Path) -> None:
+    run = HandMadeRun()
+    both_policies(run, budget={"amount": 30.0, "basis": "face"}, limits=[])
+    run.certificate["budget"].update(amount=30.0, basis="face")
+    run.certificate["limits"] = [
+        {"name": "budget", "at_most": 30.0, "usage": 30.0, "slack": 0.0, "price": 0.024}
+    ]
+    # 101: b 1.2 - 20p, a 0.6 - 10p; 102: a 0.24 - 10p; 103: a 0.06 - 10p. At p = 0.024 that is
+    # 0.72 + 0 + 0, and 30p = 0.72.
+    assert verify_run(run.write(tmp_path / "run")).ok
+
+
+def test_a_face_value_budget_has_no_tolerance(tmp_path: Path) -> None:
+    run = HandMadeRun()
+    both_policies(run, budget={"amount": 29.99, "basis": "face"}, limits=[])
+    run.certificate["limits"] = []
+    assert "30.000000 is above 29.99" in check(verify_run(run.write(tmp_path / "run")), "budget")
+
+
+def test_without_a_budget_none_is_listed(tmp_path: Path) -> None:
+    run = HandMadeRun()
+    both_policies(run, budget=None, limits=[])
+    run.certificate["budget"].update(amount=None)
+    run.certificate["limits"] = []
+    # Without limits everyone's best offer is the bound: 1.2 + 0.27 + 0.06.
+    run.certificate.update(bound=1.53, gap=(1.53 - 1.44) / 1.53)
+    verification = verify_run(run.write(tmp_path / "run"))
+    assert verification.ok, verification.to_text()
+
+
+def test_exactly_one_demands_an_offer_for_everyone_and_drops_the_zero(tmp_path: Path) -> None:
+    run = HandMadeRun()
+    both_policies(run, assignment="exactly_one", limits=[], budget=None)
+    run.scores.loc[3, "conversion__a"] = 0.01
+    run.rows.loc[2:4, "offer_id"] = "a"
+    run.rows.loc[2:4, "reason"] = "offered"
+    run.rows.loc[2:4, "conversion"] = [0.06, 0.01, -0.01]
+    run.rows.loc[2:4, "spend"] = [2.0, 1.0, 1.0]
+    run.rows.loc[2:4, "cost"] = [1.5, 1.0, 1.0]
+    run.rows.loc[2:4, "cost_micros"] = [1_500_000, 1_000_000, 1_000_000]
+    run.certificate["budget"].update(amount=None, spent=7.5, spent_face=60.0)
+    # 1.2 + 0.24 + 0.06 + 0.01 - 0.01 chosen; at best 0.27 in place of 0.24.
+    run.certificate.update(value=1.5, bound=1.53, gap=0.03 / 1.53, treated=5, limits=[])
+    assert verify_run(run.write(tmp_path / "run")).ok
+
+    run.rows.loc[2, ["offer_id", "reason"]] = [None, "priced_out"]
+    detail = check(verify_run(run.write(tmp_path / "other")), "assignment")
+    assert detail == "the user has no offer in 1 row(s): 3"
+
+
+def test_a_budget_at_risk_is_not_waved_through(tmp_path: Path) -> None:
+    run = HandMadeRun()
+    both_policies(run, budget={"amount": 4.0, "basis": "at-risk"})
+    run.certificate["budget"]["basis"] = "at-risk"
+    assert "cannot be re-checked" in check(verify_run(run.write(tmp_path / "run")), "policy")
+
+
+PRICE = st.floats(0, 2)
+PRICES = st.fixed_dictionaries(
+    {
+        "budget": PRICE,
+        "vip floor": PRICE.map(lambda price: -price),
+        "region cap[east]": PRICE,
+        "region cap[west]": PRICE,
+        "stock": PRICE,
+        "roi": PRICE,
+    }
+)
+
+
+@given(prices=PRICES)
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_no_price_vector_bounds_below_the_best_plan(
+    prices: dict[str, float], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    run = HandMadeRun()
+    for name, price in prices.items():
+        run.limit(name)["price"] = price
+    directory = run.write(tmp_path_factory.mktemp("dual") / "run")
+    read = read_run(directory, read_manifest(directory))
+    bound, _ = dual_bound(read, replay(read))
+    assert bound >= 1.44 - 1e-12
+    assert bound == pytest.approx(by_hand(prices), abs=1e-9)
+
+
+def by_hand(price: dict[str, float]) -> float:
+    """Write out the formula of the contract for the six users, term by term."""
+    east, west = price["region cap[east]"], price["region cap[west]"]
+    budget, floor, roi, stock = (price[x] for x in ("budget", "vip floor", "roi", "stock"))
+
+    def net(
+        value: float, cost: float, spend: float, region: float, *, vip: bool, b: bool
+    ) -> float:
+        money = budget + region + (floor if vip else 0.0)
+        return value - money * cost - (stock if b else 0.0) - roi * (1.5 * cost - spend)
+
+    users = [
+        max(
+            0.0,
+            net(0.6, 1.000001, 5, east, vip=True, b=False),
+            net(1.2, 3, 9, east, vip=True, b=True),
+        ),
+        max(
+            0.0,
+            net(0.24, 1, 3, west, vip=True, b=False),
+            net(0.27, 2.5, 6, west, vip=True, b=True),
+        ),
+        max(0.0, net(0.06, 1.5, 2, east, vip=False, b=False)),
+        max(0.0, net(-0.01, 1, 1, east, vip=False, b=False)),
+    ]
+    return sum(users) + 4 * budget + 2 * floor + 3.2 * (east + west) + 1 * stock
+
+
+# --- conditions, weights, bounds
+
+
+def frame(**columns: Any) -> pd.DataFrame:
+    return pd.DataFrame(columns)
+
+
+@pytest.mark.parametrize(
+    ("column", "condition", "expected"),
+    [
+        (["a", "b", None], "a", [True, False, False]),
+        (["a", "b", None], ["a", "b"], [True, True, False]),
+        (["1", "2", None], 1, [False, False, False]),
+        ([1.0, 2.0, np.nan], 1, [True, False, False]),
+        ([1, 2, 3], "1", [False, False, False]),
+        ([59.9, 60.0, np.nan], {"at_least": 60}, [False, True, False]),
+        ([60.0, 90.0, 89.9], {"at_least": 60, "below": 90}, [True, False, True]),
+        ([-1.0, 0.0, np.nan], {"below": 0}, [True, False, False]),
+        ([True, False, True], True, [True, False, True]),
+        (pd.to_datetime(["2025-11-11", "2025-11-12", "NaT"]), "2025-11-11", [False] * 3),
+    ],
+)
+def test_a_condition_matches_as_the_contract_says(
+    column: Any, condition: Any, expected: list[bool]
+) -> None:
+    where = Policy.model_validate(
+        {**policy_by_hand(), "eligibility": [{"offers": ["a"], "where": {"x": condition}}]}
+    )
+    assert matching(frame(x=column), where.eligibility[0].where).tolist() == expected
+
+
+def test_several_columns_mean_all_of_them() -> None:
+    where = Policy.model_validate(
+        {**policy_by_hand(), "eligibility": [{"offers": ["a"], "where": {"x": 1, "y": "q"}}]}
+    )
+    table = frame(x=[1, 1, 2], y=["q", "r", "q"])
+    assert matching(table, where.eligibility[0].where).tolist() == [True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("column", "factor", "expected"),
+    [
+        (["a", "b", None], {"values": {"a": 3, "c": 9}}, [3.0, 1.0, 1.0]),
+        ([1, 2, 3], {"values": {1: 3, 3: 0}}, [3.0, 1.0, 0.0]),
+        ([100.0, 400.0, 25.0], {"power": 0.5}, [1.0, 2.0, 0.5]),
+        ([1.0, 1e9, 1e9, np.nan], {"power": -1}, [10.0, 1.0, 1.0, 1.0]),
+        ([1e9, 1.0, 1.0, np.nan], {"power": 1}, [10.0, 1.0, 1.0, 1.0]),
+        ([4.0, -4.0, 16.0], {"power": 1, "clip": [0, 3]}, [1.0, 0.0, 3.0]),
+        ([4.0, 0.0, 4.0], {"power": -1}, [1.0, 10.0, 1.0]),
+        ([0.0, 0.0, 5.0], {"power": 1}, [0.1, 0.1, 5.0]),  # a median of 0 counts 1
+        ([np.nan, np.nan, np.nan], {"power": 1}, [1.0, 1.0, 1.0]),
+    ],
+)
+def test_a_weight_follows_its_factor(
+    column: Any, factor: dict[str, Any], expected: list[float]
+) -> None:
+    policy = Policy.model_validate(
+        {**policy_by_hand(), "objective": {"weight": [{"column": "x", **factor}]}}
+    )
+    assert weights(frame(x=column), policy) == pytest.approx(expected)
+
+
+def test_percentages_are_exact_and_ratios_with_two_bounds_become_two_limits() -> None:
+    policy = Policy.model_validate(
+        {
+            **policy_by_hand(),
+            "budget": {"amount": 200_000},
+            "limits": [
+                {"name": "cap", "sum": "cost", "at_most": "7%"},
+                {"name": "some", "sum": "issued", "at_least": "10%"},
+                {"name": "roi", "ratio": ["spend", "cost"], "at_least": 1.5, "at_most": 3},
+            ],
+        }
+    )
+    table = frame(tier=["88VIP"] * 15)
+    found = {name: group for group in groups(policy, table) for name in group.names}
+    assert set(found) == {"budget", "cap", "some", "roi[at_least]", "roi[at_most]"}
+    assert found["cap"].at_most == 14_000
+    assert found["some"].at_least == Fraction(3, 2)
+    assert found["roi[at_most]"].at_least is None
