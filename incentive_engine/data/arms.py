@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from types import MappingProxyType
 
 import numpy as np
@@ -11,10 +12,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from incentive_engine.config.schema import Policy
-from incentive_engine.data.rows import RowChecks
+from incentive_engine.data.rows import RowChecks, counted
 from incentive_engine.data.users import OFFER
 from incentive_engine.domain import CONTROL
-from incentive_engine.errors import Fault, nearest
+from incentive_engine.errors import Fault
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -61,17 +62,20 @@ def _check_spelling(ignored: Mapping[str, int], known: tuple[str, ...], checks: 
     meant = {_bare(name): name for name in known}
     for name, count in ignored.items():
         if _bare(name) in meant:
-            what = f"`{OFFER}` is `{name}` in {count:,} rows"
+            what = f"`{OFFER}` is `{name}` in {counted(count)}"
             checks.faults.append(Fault(checks.where, what, f"`{meant[_bare(name)]}`"))
 
 
 def _empty_arm(name: str, ignored: Mapping[str, int], where: str) -> Fault:
-    remedy = nearest(name, ignored) if ignored else ""
+    near = get_close_matches(name, ignored, n=1)
+    if near:
+        remedy = f"is `{near[0]}` meant?"
+    else:
+        remedy = "" if name == CONTROL else "drop it from the policy, or test it first"
     if name == CONTROL:
         what = f"no row is of the arm `{CONTROL}`, so nothing tells what happens without an offer"
     else:
         what = f"offer `{name}` of the policy has no rows"
-        remedy = remedy or "drop it from the policy, or test it first"
     return Fault(where, what, "rows of every arm", remedy)
 
 

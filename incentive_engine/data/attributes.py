@@ -101,5 +101,6 @@ def _conditions(loc: Loc, where: Where) -> Iterator[Use]:
 def plain_attributes(policy: Policy, frame: pd.DataFrame) -> pd.DataFrame:
     """Return the policy's columns of a frame, numbered from 0, with text as ``str``."""
     named = frame[list(policy.attribute_columns)].reset_index(drop=True)
-    text = [name for name in named.columns if named[name].dtype in {"object", "category"}]
+    kinds = named.dtypes
+    text = [name for name in named.columns if kinds[name] == "object" or kinds[name] == "category"]
     return named.astype(dict.fromkeys(text, "str"))

@@ -20,6 +20,9 @@ NAMED_ROWS: Final = 3
 NAMED_COLUMNS: Final = 12
 """A table with more columns than this is not listed in a message."""
 
+NEAR: Final = 0.75
+"""Names less alike than this are no hint: `spend__a` is not meant by `cost__a`."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class RowChecks:
@@ -91,9 +94,8 @@ class RowChecks:
     def _some(self, bad: BoolArray) -> str:
         rows = np.flatnonzero(bad)
         first = [f"row {row + 1}{self._owner(row)}" for row in rows[:NAMED_ROWS].tolist()]
-        count = f"{len(rows):,} row{'s' if len(rows) > 1 else ''}"
         more = ", …" if len(rows) > NAMED_ROWS else ""
-        return f"{count} ({', '.join(first)}{more})"
+        return f"{counted(len(rows))} ({', '.join(first)}{more})"
 
     def _owner(self, row: int) -> str:
         owner = self.user_id.iloc[row]
@@ -117,9 +119,18 @@ def near_column(name: str, names: Iterable[str]) -> str:
     'did you mean `cost__off10`?'
     """
     known = list(names)
-    if match := get_close_matches(name, known, n=1, cutoff=0.6):
+    if match := get_close_matches(name, known, n=1, cutoff=NEAR):
         return f"did you mean `{match[0]}`?"
     return f"it has: {', '.join(known)}" if len(known) <= NAMED_COLUMNS else ""
+
+
+def counted(rows: int) -> str:
+    """Return a number of rows in words.
+
+    >>> counted(1), counted(2000)
+    ('1 row', '2,000 rows')
+    """
+    return f"{rows:,} row{'' if rows == 1 else 's'}"
 
 
 def as_id(user_id: pd.Series) -> pd.Series:

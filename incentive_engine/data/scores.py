@@ -101,7 +101,7 @@ class ScoreTable:
             offers=policy.offer_ids,
             user_id=as_id(frame[USER_ID]),
             attributes=attributes,
-            columns=pd.DataFrame(columns, copy=False),
+            columns=_as_floats(frame, columns),
             faces=tuple(offer.face_value for offer in policy.offers),
             missing_pairs=MappingProxyType(missing),
             warnings=(
@@ -195,6 +195,13 @@ def _checked(column: pd.Series, checks: RowChecks, *, positive: bool) -> FloatAr
     if positive:
         checks.refuse(values < 0, f"`{column.name}` is negative", expected="at least 0")
     return values
+
+
+def _as_floats(frame: pd.DataFrame, columns: Mapping[str, FloatArray]) -> pd.DataFrame:
+    """Return columns as float64, shared with `frame` until somebody changes it."""
+    shared = frame[list(columns)].reset_index(drop=True)
+    converted = {name: columns[name] for name in columns if frame[name].dtype != np.float64}
+    return shared.assign(**converted)
 
 
 def _check_total(costs: list[FloatArray], checks: RowChecks) -> None:

@@ -1,0 +1,207 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from incentive_engine.config import Policy
+from incentive_engine.data.files import write_table
+from incentive_engine.data.scores import ScoreTable, read_scores
+from incentive_engine.errors import DataError
+
+from .examples import POLICY, policy_of, scores
+
+
+@pytest.fixture
+def policy(tmp_path: Path) -> Policy:
+    return policy_of(tmp_path)
+
+
+def complaints(frame: pd.DataFrame, policy: Policy) -> list[str]:
+    with pytest.raises(DataError) as caught:
+        ScoreTable.from_frame(frame, policy)
+    return str(caught.value).splitlines()
+
+
+@pytest.mark.parametrize("name", ["scores.csv", "scores.parquet"])
+def test_a_table_answers_for_its_measures_in_the_order_of_the_policy(
+    tmp_path: Path, policy: Policy, name: str
+) -> None:
+    extra = scores().assign(unused=1, conversion_se__off10=[0.1, 0.2, 0.3, np.nan])
+    write_table(extra[extra.columns[::-1]], tmp_path / name)
+    table = read_scores(tmp_path / name, policy)
+    assert table.offers == ("off10", "vip50")
+    assert table.user_id.tolist() == ["a", "b", "c", "d"]
+    assert list(table.attributes.columns) == ["tier", "spend_12m", "region"]
+    assert table.attributes["tier"].isna().tolist() == [False, False, True, False]
+    assert table.measure("conversion", "off10").tolist() == [0.01, 0.02, -0.01, 0.03]
+    assert table.measure("cost", "vip50").dtype == np.float64
+    error = table.standard_error("conversion", "off10")
+    assert error is not None
+    assert error[:3].tolist() == [0.1, 0.2, 0.3]
+    assert table.standard_error("conversion", "vip50") is None
+    assert (table.n_users, dict(table.missing_pairs), table.warnings) == (4, {}, ())
+
+
+def test_face_and_issued_are_known_from_the_policy_alone(policy: Policy) -> None:
+    table = ScoreTable.from_frame(scores(), policy)
+    assert table.measure("face", "vip50").tolist() == [50.0] * 4
+    assert table.measure("issued", "off10").tolist() == [1.0] * 4
+    assert table.has("face")
+    assert table.has("cost")
+    assert not table.has("spend")
+    with pytest.raises(KeyError):
+        table.measure("spend", "off10")
+
+
+def test_measures_cannot_be_changed(policy: Policy) -> None:
+    frame = scores()
+    table = ScoreTable.from_frame(frame, policy)
+    with pytest.raises(ValueError, match="read-only"):
+        table.measure("cost", "off10")[0] = 1.0
+    frame.loc[0, "cost__off10"] = 77.0
+    assert table.measure("cost", "off10")[0] == 0.5
+
+
+def test_missing_pairs_are_counted_and_no_error(policy: Policy) -> None:
+    frame = scores().assign(cost__vip50=np.nan)
+    frame.loc[[1, 2], "conversion__off10"] = np.nan
+    table = ScoreTable.from_frame(frame, policy)
+    assert dict(table.missing_pairs) == {("conversion", "off10"): 2, ("cost", "vip50"): 4}
+    assert table.warnings == (
+        "scores: `cost__vip50` is missing for every user, so nobody can get the offer",
+    )
+
+
+def test_spend_is_read_where_it_is_given_and_then_for_every_offer(policy: Policy) -> None:
+    both = scores().assign(spend__off10=1.0, spend__vip50=-2.0)
+    assert ScoreTable.from_frame(both, policy).measure("spend", "vip50").tolist() == [-2.0] * 4
+    assert complaints(scores().assign(spend__off10=1.0), policy)[0].startswith(
+        "scores: column `spend__vip50` is missing"
+    )
+
+
+def test_a_measure_that_the_policy_names_must_be_there(tmp_path: Path) -> None:
+    policy = policy_of(tmp_path, POLICY.replace("maximise: conversion", "maximise: {points: 1}"))
+    found = complaints(scores().assign(points_off10=1), policy)
+    assert found[0] == "scores: column `points__off10` is missing; did you mean `points_off10`?"
+    assert found[1].startswith("scores: column `points__vip50` is missing")
+
+
+def test_repeated_and_missing_ids_are_counted_and_named_by_row(policy: Policy) -> None:
+    frame = pd.concat([scores()] * 3, ignore_index=True)
+    frame.loc[[5, 7], "user_id"] = [None, ""]
+    assert complaints(frame, policy) == [
+        "scores: `user_id` is missing in 2 rows (row 6, row 8), expected an id in each row",
+        (
+            "scores: `user_id` repeats an earlier row in 6 rows "
+            "(row 5 user a, row 7 user c, row 9 user a, …); keep one row per user"
+        ),
+    ]
+
+
+@pytest.mark.parametrize("ids", [[1.5, 2.0, 3.0, 4.0], [True, False, True, False]])
+def test_ids_are_integers_or_text(policy: Policy, ids: list[float]) -> None:
+    found = complaints(scores().assign(user_id=ids), policy)
+    assert found[0].endswith("expected integers or text")
+
+
+def test_integer_ids_with_a_gap_are_missing_ids(policy: Policy) -> None:
+    found = complaints(scores().assign(user_id=[1, np.nan, 3, 4]), policy)
+    assert found == ["scores: `user_id` is missing in 1 row (row 2), expected an id in each row"]
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (-0.01, "`cost__off10` is negative in 1 row (row 2 user b), expected at least 0"),
+        (np.inf, "`cost__off10` is infinite in 1 row (row 2 user b), expected finite numbers"),
+        (-np.inf, "`cost__off10` is infinite in 1 row (row 2 user b), expected finite numbers"),
+        ("free", "`cost__off10` is not a number in 1 row (row 2 user b), expected numbers"),
+        (1e13, "the costs of all users are too large to be summed exactly"),
+    ],
+)
+def test_a_cost_that_cannot_be_is_refused(policy: Policy, value: float | str, words: str) -> None:
+    frame = scores().astype({"cost__off10": object})
+    frame.loc[1, "cost__off10"] = value
+    assert len(found := complaints(frame, policy)) == 1
+    assert words in found[0]
+
+
+def test_an_infinite_effect_and_a_negative_standard_error_are_refused(policy: Policy) -> None:
+    frame = scores().assign(conversion__vip50=np.inf, conversion_se__off10=-1.0)
+    first, second = complaints(frame, policy)
+    assert "`conversion_se__off10` is negative in 4 rows" in first
+    assert "`conversion__vip50` is infinite in 4 rows (row 1 user a, row 2 user b," in second
+
+
+def test_every_problem_is_told_at_once(policy: Policy) -> None:
+    frame = scores().assign(user_id="a", cost__off10=-1.0, conversion__off10="x")
+    assert len(complaints(frame, policy)) == 3
+
+
+def test_missing_columns_are_named_with_their_nearest_neighbours(policy: Policy) -> None:
+    frame = scores().rename(columns={"cost__off10": "cost_off10", "user_id": "userid"})
+    assert complaints(frame, policy) == [
+        "scores: column `user_id` is missing; did you mean `userid`?",
+        "scores: column `cost__off10` is missing; did you mean `cost_off10`?",
+    ]
+
+
+def test_a_column_that_the_policy_names_but_no_row_has_is_located(
+    tmp_path: Path, policy: Policy
+) -> None:
+    file = tmp_path / "tiny.yaml"
+    found = complaints(scores().rename(columns={"region": "regoin"}), policy)
+    words = "column `region` is not in scores; did you mean `regoin`?"
+    assert found == [f"{file}:16: limits.0.for_each: {words}"]
+    assert [line.split(": ")[0] for line in complaints(scores().drop(columns="tier"), policy)] == [
+        f"{file}:{line}" for line in (10, 13, 19)
+    ]
+
+
+def test_ranges_and_powers_need_numbers(tmp_path: Path, policy: Policy) -> None:
+    found = complaints(scores().assign(spend_12m="much"), policy)
+    assert found == [
+        f"{tmp_path / 'tiny.yaml'}:{place} needs numbers, and column `spend_12m` of scores has "
+        "none; name values instead, or another column"
+        for place in (
+            "11: objective.weight.1.column: a power",
+            "14: eligibility.1.where.spend_12m: a range",
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    "tiers",
+    [pd.Series(["88vip"] * 4), pd.Series([88] * 4), pd.Series(["gold"] * 4, dtype="category")],
+)
+def test_a_value_that_no_row_has_is_a_warning(
+    tmp_path: Path, policy: Policy, tiers: pd.Series
+) -> None:
+    table = ScoreTable.from_frame(scores().assign(tier=tiers), policy)
+    file = tmp_path / "tiny.yaml"
+    assert table.warnings == (
+        f"{file}:10: objective.weight.0.column: no row of scores has tier = 88VIP",
+        f"{file}:13: eligibility.0.where.tier: no row of scores has tier = 88VIP",
+    )
+
+
+def test_an_empty_frame_is_refused(policy: Policy) -> None:
+    assert complaints(scores().head(0), policy) == [
+        "scores: has no rows, expected one row per user"
+    ]
+
+
+def test_text_of_any_kind_is_understood_as_text(policy: Policy) -> None:
+    for tiers in (scores()["tier"].astype("object"), scores()["tier"].astype("category")):
+        table = ScoreTable.from_frame(scores().assign(tier=tiers), policy)
+        assert table.attributes["tier"].dtype == "str"
+        assert table.attributes["tier"].isna().sum() == 1
+        assert table.warnings == ()
+
+
+def test_numbers_in_text_are_numbers(policy: Policy) -> None:
+    frame = scores().assign(cost__off10=pd.Series(["0.5", "4e-1", None, "0.2"]))
+    costs = ScoreTable.from_frame(frame, policy).measure("cost", "off10")
+    np.testing.assert_array_equal(costs, [0.5, 0.4, np.nan, 0.2])
