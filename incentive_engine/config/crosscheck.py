@@ -84,11 +84,10 @@ def _unknown_offers(written: object) -> Iterator[Problem]:
 def _percentages(written: object) -> Iterator[Problem]:
     for index, limit in enumerate(_items(written, "limits")):
         measure, ratio = _get(limit, "sum"), _get(limit, "ratio")
-        if measure in MONEY_MEASURES or measure == ISSUED:
+        is_sum = ratio is None and isinstance(measure, str)
+        if (ratio is None and not is_sum) or (is_sum and measure in {*MONEY_MEASURES, ISSUED}):
             continue
-        of = "a ratio" if ratio is not None else f"a sum of {measure}"
-        if ratio is None and not isinstance(measure, str):
-            continue
+        of = f"a sum of {measure}" if is_sum else "a ratio"
         for key in ("at_most", "at_least"):
             bound = _get(limit, key)
             is_text = isinstance(bound, str) and bound.strip().endswith("%")
