@@ -1,5 +1,6 @@
 """Run directories and exports: files that other systems load."""
 
+from .export import export_offers
 from .run_directory import (
     AllocationTable,
     InputFile,
@@ -15,5 +16,6 @@ __all__ = [
     "RunFiles",
     "RunRecord",
     "default_run_directory",
+    "export_offers",
     "write_run",
 ]

@@ -188,11 +188,17 @@ def _manifest(record: RunRecord, directory: Path) -> dict[str, Any]:
         path.name: {"sha256": digest_file(path), "bytes": path.stat().st_size}
         for path in sorted(directory.iterdir())
     }
-    stated = asdict(record)
     return {
         "format": FORMAT,
         "engine": version("incentive-engine"),
-        **stated,
+        "policy": record.policy,
+        "policy_file": record.policy_file,
+        "overrides": dict(record.overrides),
+        "inputs": {name: asdict(file) for name, file in record.inputs.items()},
+        "seed": record.seed,
+        "holdout": dict(record.holdout),
+        "solver": dict(record.solver),
+        "seconds": dict(record.seconds),
         "outputs": outputs,
         "versions": {
             "python": platform.python_version(),

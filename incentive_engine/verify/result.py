@@ -36,8 +36,8 @@ class Verification:
 
     @property
     def ok(self) -> bool:
-        """Whether every check passed."""
-        return all(check.ok for check in self.checks)
+        """Whether there are checks, and every one passed."""
+        return bool(self.checks) and all(check.ok for check in self.checks)
 
     @property
     def failures(self) -> tuple[Check, ...]:
