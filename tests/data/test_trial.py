@@ -179,7 +179,7 @@ def test_a_row_that_cannot_be_is_refused(
 
 
 def test_ids_are_checked(policy: Policy, file: Path) -> None:
-    frame = put(put(trial(), "user_id", 1, value=None), "user_id", 3, value="T0")
+    frame = put(put(trial(), "user_id", 3, value="T0"), "user_id", 1, value=None)
     assert complaints(frame, policy, file) == [
         "`user_id` is missing in 1 row (row 2), expected an id in each row",
         "`user_id` repeats an earlier row in 1 row (row 4 user T0); keep one row per user",
