@@ -1,0 +1,77 @@
+"""Cells: users that every limit treats alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from incentive_engine.config.schema import Limit, Policy
+from incentive_engine.data.conditions import matches
+from incentive_engine.domain import BoolArray, IntArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Cells:
+    """A partition of the users, and which cells each limit counts.
+
+    Attributes
+    ----------
+    label
+        (n,) uint16 or uint32, the user's cell.
+    number
+        How many cells there are.
+    members
+        Per limit of the policy, the names that it makes and (number,) bool the cells of each.
+    """
+
+    label: npt.NDArray[Any]
+    number: int
+    members: tuple[tuple[tuple[str, BoolArray], ...], ...]
+
+    def of_limit(self, i: int) -> Iterator[tuple[str, BoolArray]]:
+        """Yield the limits that the policy's i-th limit makes, with their cells."""
+        yield from self.members[i]
+
+
+def draw_cells(policy: Policy, attributes: pd.DataFrame) -> Cells:
+    """Return the coarsest partition that every limit is a union of.
+
+    A limit's users are those that its `where` matches; with `for_each`, one group per value of
+    the column that is not missing. Cells are numbered by the groups that they belong to, so that
+    the order of the rows does not matter.
+    """
+    groups = [_groups(limit, attributes) for limit in policy.limits]
+    label = np.zeros(len(attributes), dtype=np.int64)
+    for codes, _ in groups:
+        label = _refined(label, codes)
+    number = int(label.max(initial=0)) + 1
+    first = np.zeros(number, dtype=np.int64)
+    first[label] = np.arange(len(label))
+    members = tuple(
+        tuple((name, codes[first] == code) for code, name in enumerate(names, start=1))
+        for codes, names in groups
+    )
+    small = np.uint16 if number <= 65_536 else np.uint32
+    return Cells(label=label.astype(small), number=number, members=members)
+
+
+def _groups(limit: Limit, attributes: pd.DataFrame) -> tuple[IntArray, list[str]]:
+    """Return each user's group in a limit, 0 for none, and the names of the others from 1 on."""
+    within = matches(attributes, limit.where)
+    if limit.for_each is None:
+        return within.astype(np.int64), [limit.name]
+    codes, values = pd.factorize(attributes[limit.for_each], sort=True)
+    names = [f"{limit.name}[{value}]" for value in values]
+    return np.where(within & (codes >= 0), codes + 1, 0).astype(np.int64), names
+
+
+def _refined(label: IntArray, codes: IntArray) -> IntArray:
+    both = label * (int(codes.max(initial=0)) + 1) + codes
+    known, position = np.unique(both, return_inverse=True)
+    del known
+    return np.asarray(position, dtype=np.int64)

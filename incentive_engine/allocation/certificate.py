@@ -1,0 +1,218 @@
+"""What is proven about a plan: value, bound, gap, and every limit's usage, price and slack."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from incentive_engine.allocation.limits import Limit
+from incentive_engine.allocation.model import bounds_value
+from incentive_engine.allocation.problem import Pool, Problem
+from incentive_engine.allocation.rows import Rows, rows_of
+from incentive_engine.allocation.sweep import Table, dual_sum
+from incentive_engine.allocation.users import Users
+from incentive_engine.domain import MICROS, FloatArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitReport:
+    """One limit's entry.
+
+    Attributes
+    ----------
+    name, at_most, at_least, report_only
+        As in the policy, shares resolved; for a ratio, bounds of the ratio.
+    usage
+        The sum, or the ratio (None over nothing).
+    price
+        Value given up per unit; None for a limit that is only reported.
+    slack
+        The distance to the nearer bound; of a ratio, in the linear form's units.
+    linear_usage
+        Only of a ratio: the sum Σ(r·b − a), or Σ(a − r·b) for `at_most`, which is at most 0.
+    """
+
+    name: str
+    at_most: float | None
+    at_least: float | None
+    report_only: bool
+    usage: float | None
+    price: float | None
+    slack: float
+    linear_usage: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the entry as certificate.json has it."""
+        entry: dict[str, Any] = {
+            "name": self.name,
+            "at_most": self.at_most,
+            "at_least": self.at_least,
+            "usage": self.usage,
+        }
+        if self.report_only:
+            entry["report_only"] = True
+        else:
+            entry["price"] = self.price
+        entry["slack"] = self.slack
+        if self.linear_usage is not None:
+            entry |= {"ratio": True, "linear_usage": self.linear_usage}
+        return entry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spending:
+    """The budget and what a plan takes of it, currency units."""
+
+    amount: float | None
+    basis: str
+    spent: float
+    spent_face: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certificate:
+    """What is proven about a plan.
+
+    Attributes
+    ----------
+    value
+        The sum of the chosen values.
+    bound
+        No plan is worth more: the Lagrangian dual at the prices, in float64.
+    feasible
+        Whether every enforced limit holds.
+    users, treated
+        How many users there are, and how many get an offer.
+    budget
+        The pool; its amount is None without one.
+    limits
+        One entry per limit, in the problem's order.
+    solver
+        Names and statuses, for the record.
+    """
+
+    value: float
+    bound: float
+    feasible: bool
+    users: int
+    treated: int
+    budget: Spending
+    limits: tuple[LimitReport, ...]
+    solver: dict[str, Any]
+
+    @property
+    def gap(self) -> float:
+        """(bound − value) / bound, by the bound's size; 0 when both are equal."""
+        if self.bound == self.value:
+            return 0.0
+        return (self.bound - self.value) / max(abs(self.bound), 1e-300)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the content of certificate.json."""
+        return {
+            "value": self.value,
+            "bound": self.bound,
+            "gap": self.gap,
+            "feasible": self.feasible,
+            "users": self.users,
+            "treated": self.treated,
+            "budget": {
+                "amount": self.budget.amount,
+                "basis": self.budget.basis,
+                "spent": self.budget.spent,
+                "spent_face": self.budget.spent_face,
+            },
+            "limits": [limit.to_dict() for limit in self.limits],
+            "solver": self.solver,
+        }
+
+
+def certify(
+    problem: Problem,
+    users: Users,
+    rows: Rows,
+    prices: FloatArray,
+    table: Table,
+    *,
+    solver: dict[str, Any],
+) -> Certificate:
+    """Return the certificate of a plan at prices.
+
+    Parameters
+    ----------
+    rows
+        The enforced limits.
+    prices
+        (L,) float64, in the rows' order.
+    table
+        What the plan adds up to.
+    """
+    known = dict(zip(rows.names, prices.tolist(), strict=True))
+    price = rows.prices_of_pairs(prices, users.shape)
+    return Certificate(
+        value=table.value,
+        bound=dual_sum(users, price) + bounds_value(rows, prices),
+        feasible=not rows.excess(table).any(),
+        users=problem.n_users,
+        treated=int(table.totals[1].sum()),
+        budget=_spending(problem, users, table),
+        limits=tuple(
+            _report(problem, users, limit, table, known.get(limit.name))
+            for limit in problem.limits
+        ),
+        solver=solver,
+    )
+
+
+def _spending(problem: Problem, users: Users, table: Table) -> Spending:
+    pool = problem.pool or Pool(amount=np.nan)
+    spent = int(table.totals[users.cost + 2].sum()) / MICROS if users.cost >= 0 else 0.0
+    face = None
+    if problem.face is not None:
+        face = float(table.totals[1].sum(axis=0) @ problem.face[users.order])
+    return Spending(
+        amount=None if problem.pool is None else pool.amount,
+        basis=pool.basis,
+        spent=spent,
+        spent_face=face,
+    )
+
+
+def _report(
+    problem: Problem, users: Users, limit: Limit, table: Table, price: float | None
+) -> LimitReport:
+    row = rows_of(problem, users, [limit])
+    usage = float(row.exact_usage(table)[0])
+    shown: float | None = usage
+    at_most, at_least = limit.at_most, limit.at_least
+    if limit.ratio is not None:
+        at_most, at_least = limit.ratio.at_most, limit.ratio.at_least
+        shown = _achieved(problem, users, limit, table)
+    distances = [float(row.upper[0]) - usage, usage - float(row.lower[0])]
+    return LimitReport(
+        name=limit.name,
+        at_most=at_most,
+        at_least=at_least,
+        report_only=limit.report_only,
+        usage=shown,
+        price=None if limit.report_only else price,
+        slack=min(distances),
+        linear_usage=usage if limit.ratio is not None else None,
+    )
+
+
+def _achieved(problem: Problem, users: Users, limit: Limit, table: Table) -> float | None:
+    assert limit.ratio is not None
+    sums = []
+    for measure in (limit.ratio.numerator, limit.ratio.denominator):
+        part = Limit(
+            name=limit.name,
+            terms=((measure, 1.0),),
+            cells=limit.cells,
+            offers=limit.offers,
+            at_most=0.0,
+        )
+        sums.append(float(rows_of(problem, users, [part]).exact_usage(table)[0]))
+    return sums[0] / sums[1] if sums[1] else None

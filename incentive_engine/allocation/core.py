@@ -1,0 +1,152 @@
+"""The users whose choice is nearly a tie, as the columns of a small program."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from incentive_engine.allocation.rows import Rows
+from incentive_engine.allocation.sweep import Choice, Table, sweep, tally
+from incentive_engine.allocation.users import Users
+from incentive_engine.domain import MICROS, BoolArray, FloatArray, IntArray
+
+MOST_PAIRS: Final = 12
+"""Offers per user that a core looks at, the best ones at the prices."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Core:
+    """Some users and their best pairs.
+
+    Attributes
+    ----------
+    index
+        (N,) int64, the users.
+    user, offer
+        (p,) int64, position in `index` and canonical offer position of each pair, sorted.
+    value
+        (p,) float64, the pairs' values.
+    usage
+        (L, p) sparse float64, what each pair uses of each limit.
+    chosen
+        (N,) int16, what the users choose at the prices.
+    table
+        What these choices add up to.
+    weight
+        (p,) float64, how many users the pair's user stands for.
+    """
+
+    index: IntArray
+    user: IntArray
+    offer: IntArray
+    value: FloatArray
+    usage: sp.csr_array
+    chosen: Choice
+    table: Table
+    weight: FloatArray
+
+    def pairs_of(self, choice: Choice) -> BoolArray:
+        """Return (p,) bool: the pairs that a choice of the core's users takes."""
+        return np.asarray(choice[self.user] == self.offer, dtype=bool)
+
+    def choice_of(self, taken: npt.NDArray[np.bool_]) -> Choice:
+        """Return (N,) int16: the choice that takes these pairs, −1 for none."""
+        choice = np.full(len(self.index), -1, dtype=np.int16)
+        choice[self.user[taken]] = self.offer[taken]
+        return choice
+
+
+def nearest(distance: FloatArray, key: npt.NDArray[np.uint64], size: int) -> IntArray:
+    """Return the `size` users with the least distance, ties by key, sorted by key.
+
+    Users without an alternative, whose distance is infinite, are left out.
+    """
+    if size < len(distance):
+        cut = np.partition(distance, size - 1)[size - 1]
+        near = np.flatnonzero(distance <= cut)
+        near = near[np.lexsort((key[near], distance[near]))[:size]]
+    else:
+        near = np.arange(len(distance))
+    near = near[np.isfinite(distance[near])]
+    return np.asarray(near[np.argsort(key[near], kind="stable")], dtype=np.int64)
+
+
+def build_core(
+    users: Users,
+    rows: Rows,
+    index: IntArray,
+    *,
+    prices: FloatArray,
+    weight: FloatArray | None = None,
+    most_pairs: int = MOST_PAIRS,
+) -> Core:
+    """Return the core of given users at given prices.
+
+    Parameters
+    ----------
+    index
+        (N,) int64, users sorted by key.
+    prices
+        (L,) float64, one per limit.
+    weight
+        (n_cells,) float64, how many users each stands for; None for 1.
+    """
+    few = users.take(index)
+    price = rows.prices_of_pairs(prices, users.shape)
+    chosen = np.empty(few.n, dtype=np.int16)
+    table = sweep(few, price, weight=weight, choice=chosen)
+    keep = _best_pairs(few, price, most_pairs)
+    user, offer = (part.astype(np.int64) for part in np.nonzero(keep.T))
+    stands_for = np.ones(len(user)) if weight is None else weight[few.cell[user]]
+    return Core(
+        index=index,
+        user=user,
+        offer=offer,
+        value=few.value[offer, user].astype(np.float64),
+        usage=_usage(few, rows, user, offer),
+        chosen=chosen,
+        table=table,
+        weight=stands_for,
+    )
+
+
+def rest_of(users: Users, choice: Choice, core: Core) -> Table:
+    """Return what everyone outside the core uses."""
+    outside = choice.copy()
+    outside[core.index] = -1
+    return tally(users, outside)
+
+
+def amounts_of(users: Users) -> FloatArray:
+    """Return (m + 1, k, n) float64: 1 per pair, then its measures, the cost rounded up."""
+    amounts = np.ones((len(users.columns) + 1, users.k, users.n))
+    amounts[1:] = np.where(users.value[users.order] > -np.inf, users.columns[:, users.order], 0)
+    if users.cost >= 0:
+        micros = np.ceil(amounts[users.cost + 1] * MICROS)
+        amounts[users.cost + 1] = micros / MICROS
+    return amounts
+
+
+def _best_pairs(few: Users, price: FloatArray, most: int) -> BoolArray:
+    eligible = few.value > -np.inf
+    if few.k <= most:
+        return np.asarray(eligible, dtype=bool)
+    paid = np.einsum("mkn,mnk->kn", amounts_of(few), price[:, few.cell, :])
+    score = np.where(eligible, few.value - paid, -np.inf)
+    rank = np.argsort(np.argsort(-score, axis=0, kind="stable"), axis=0, kind="stable")
+    return np.asarray(eligible & (rank < most), dtype=bool)
+
+
+def _usage(few: Users, rows: Rows, user: IntArray, offer: IntArray) -> sp.csr_array:
+    amounts = amounts_of(few)[:, offer, user]
+    size = few.n_cells * few.k
+    at = few.cell[user].astype(np.int64) * few.k + offer
+    position = np.concatenate([measure * size + at for measure in range(len(amounts))])
+    column = np.tile(np.arange(len(user)), len(amounts))
+    shape = (len(amounts) * size, len(user))
+    pairs = sp.csr_array((amounts.ravel(), (position, column)), shape=shape)
+    return sp.csr_array(rows.matrix @ pairs)

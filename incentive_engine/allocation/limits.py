@@ -1,0 +1,120 @@
+"""Bounds on sums and ratios of measures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from incentive_engine.domain import BoolArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ratio:
+    """A bound on the ratio of two sums, as the planner wrote it."""
+
+    numerator: str
+    denominator: str
+    at_most: float | None = None
+    at_least: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Limit:
+    """A bound on a weighted sum of measures over some cells and offers.
+
+    Attributes
+    ----------
+    name
+        How reports call it; unique within a problem.
+    terms
+        Measure and coefficient; `issued` and `face` need no columns.
+    cells
+        (n_cells,) bool, which cells count; None for all.
+    offers
+        (k,) bool, which offers count, in the problem's order; None for all.
+    at_most, at_least
+        Bounds of the sum, in the measure's units; None for none.
+    report_only
+        Measured, not enforced.
+    ratio
+        Set when the limit came from a ratio: `terms` are then its linear form.
+    """
+
+    name: str
+    terms: tuple[tuple[str, float], ...]
+    cells: BoolArray | None = None
+    offers: BoolArray | None = None
+    at_most: float | None = None
+    at_least: float | None = None
+    report_only: bool = False
+    ratio: Ratio | None = None
+
+
+def sum_limit(
+    name: str,
+    measure: str,
+    *,
+    at_most: float | None = None,
+    at_least: float | None = None,
+    cells: BoolArray | None = None,
+    offers: BoolArray | None = None,
+    report_only: bool = False,
+) -> Limit:
+    """Return a limit on the sum of one measure.
+
+    Parameters
+    ----------
+    measure
+        Its name; the other parameters are those of `Limit`.
+    """
+    return Limit(
+        name=name,
+        terms=((measure, 1.0),),
+        cells=cells,
+        offers=offers,
+        at_most=at_most,
+        at_least=at_least,
+        report_only=report_only,
+    )
+
+
+def ratio_limits(
+    name: str,
+    measures: tuple[str, str],
+    *,
+    at_most: float | None = None,
+    at_least: float | None = None,
+    cells: BoolArray | None = None,
+    offers: BoolArray | None = None,
+    report_only: bool = False,
+) -> tuple[Limit, ...]:
+    """Return the linear form of a bound on the ratio of two sums, one limit per bound.
+
+    Parameters
+    ----------
+    name
+        The limit's name; with both bounds `[at_least]` and `[at_most]` are added to it.
+    measures
+        Numerator a and denominator b; the other parameters are those of `Limit`.
+
+    Notes
+    -----
+    a/b ≥ r is Σ(r·b − a) ≤ 0, and a/b ≤ r is Σ(a − r·b) ≤ 0.
+    """
+    top, bottom = measures
+    both = at_most is not None and at_least is not None
+    limits = []
+    for kind, bound, sign in (("at_least", at_least, -1.0), ("at_most", at_most, 1.0)):
+        if bound is None:
+            continue
+        limits.append(
+            Limit(
+                name=f"{name}[{kind}]" if both else name,
+                terms=((top, sign), (bottom, -sign * bound)),
+                cells=cells,
+                offers=offers,
+                at_most=0.0,
+                report_only=report_only,
+                ratio=Ratio(numerator=top, denominator=bottom, **{kind: bound}),
+            )
+        )
+    return tuple(limits)

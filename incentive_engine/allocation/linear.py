@@ -1,0 +1,86 @@
+"""Linear programs through GLOP, in one narrow form."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from ortools.linear_solver.python import model_builder_helper as helper
+
+from incentive_engine.domain import FloatArray
+from incentive_engine.errors import Fault, SolverError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LinearProgram:
+    """Maximise objective·x subject to lower ≤ matrix·x ≤ upper and 0 ≤ x ≤ most.
+
+    Attributes
+    ----------
+    objective, most
+        (p,) float64.
+    matrix
+        (r, p) sparse float64.
+    lower, upper
+        (r,) float64.
+    """
+
+    objective: FloatArray
+    most: FloatArray
+    matrix: sp.csr_array
+    lower: FloatArray
+    upper: FloatArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LinearAnswer:
+    """What GLOP returned.
+
+    Attributes
+    ----------
+    x
+        (p,) float64.
+    duals
+        (r,) float64, what one more unit of a row's bound is worth.
+    objective
+        The optimum that GLOP claims.
+    """
+
+    x: FloatArray
+    duals: FloatArray
+    objective: float
+
+
+def solve_lp(program: LinearProgram) -> LinearAnswer:
+    """Solve a linear program.
+
+    Raises
+    ------
+    SolverError
+        When GLOP ends without an optimum; callers give it programs that have one.
+    """
+    built: Any = helper.ModelBuilderHelper()
+    built.fill_model_from_sparse_data(
+        np.zeros(len(program.objective)),
+        program.most,
+        program.objective,
+        program.lower,
+        program.upper,
+        sp.csr_matrix(program.matrix),
+    )
+    built.set_maximize(True)
+    status = None
+    for dual in ("true", "false"):
+        solver = helper.ModelSolverHelper("GLOP")
+        solver.set_solver_specific_parameters(f"use_dual_simplex: {dual}")
+        solver.solve(built)
+        status = solver.status()
+        if status == helper.SolveStatus.OPTIMAL:
+            return LinearAnswer(
+                x=np.asarray(solver.variable_values(), dtype=np.float64),
+                duals=np.asarray(solver.dual_values(), dtype=np.float64),
+                objective=float(solver.objective_value()),
+            )
+    raise SolverError(Fault("GLOP", f"it ended as {status}", "an optimum"))

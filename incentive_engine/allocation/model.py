@@ -1,0 +1,173 @@
+"""A model of the dual around a point: near-tied users choose freely, the others stay."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+import scipy.sparse as sp
+
+from incentive_engine.allocation.core import Core, build_core, nearest
+from incentive_engine.allocation.linear import LinearProgram, solve_lp
+from incentive_engine.allocation.rows import Rows
+from incentive_engine.allocation.sweep import Table, distances, sweep
+from incentive_engine.allocation.users import Users
+from incentive_engine.domain import FloatArray
+
+CORE: Final = 1_500
+"""Users that choose freely in a linear program; it grows when steps fail."""
+
+NEGLIGIBLE: Final = 1e-12
+"""A limit broken by this share of its bound is rounding."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Point:
+    """The dual at some prices.
+
+    Attributes
+    ----------
+    prices
+        (L,) float64.
+    dual
+        The bound that they prove.
+    table
+        What users choose at them.
+    """
+
+    prices: FloatArray
+    dual: float
+    table: Table
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Step:
+    """The minimum of the model within a box of prices.
+
+    Attributes
+    ----------
+    prices
+        (L,) float64.
+    model
+        The model's value there, a lower bound on the dual within the box.
+    inside
+        Whether the box did not bind, so that `model` bounds the dual everywhere.
+    core
+        The users that chose freely.
+    shares
+        (p,) float64, how much of each of the core's pairs the linear program takes.
+    broken
+        (L,) float64, by how much it breaks limits at the box's prices; + above, − below.
+    """
+
+    prices: FloatArray
+    model: float
+    inside: bool
+    core: Core
+    shares: FloatArray
+    broken: FloatArray
+
+
+def evaluate(
+    users: Users, rows: Rows, prices: FloatArray, *, weight: FloatArray | None = None
+) -> Point:
+    """Return the dual at given prices."""
+    price = rows.prices_of_pairs(prices, users.shape)
+    table = sweep(users, price, weight=weight)
+    saved = float(prices @ rows.usage(table)) if len(prices) else 0.0
+    return Point(
+        prices=prices,
+        dual=table.value - saved + bounds_value(rows, prices),
+        table=table,
+    )
+
+
+def bounds_value(rows: Rows, prices: FloatArray) -> float:
+    """Return Σ price · (upper where the price is positive, lower where it is negative)."""
+    binding = np.where(prices > 0, rows.upper, np.where(prices < 0, rows.lower, 0.0))
+    return float(prices @ binding)
+
+
+def take_step(
+    users: Users,
+    rows: Rows,
+    at: Point,
+    *,
+    box: tuple[FloatArray, FloatArray],
+    caps: FloatArray,
+    weight: FloatArray | None = None,
+    size: int = CORE,
+) -> Step:
+    """Return the minimum of the model around a point, within a box of prices."""
+    price = rows.prices_of_pairs(at.prices, users.shape)
+    index = nearest(distances(users, price), users.key, size)
+    core = build_core(users, rows, index, prices=at.prices, weight=weight)
+    rest = replace(at.table, totals=at.table.totals - core.table.totals)
+    used = rows.usage(rest)
+    least, most = box
+    program = _program(core, rows, used=used, box=box, forced=users.forced)
+    answer = solve_lp(program)
+    pairs, groups, limits = len(core.user), len(core.index), len(rows.limits)
+    prices = np.clip(answer.duals[groups:], least, most)
+    over, under = (answer.x[pairs + i * limits : pairs + (i + 1) * limits] for i in range(2))
+    return Step(
+        prices=prices,
+        model=answer.objective + float(rest.value),
+        inside=_inside(over, under, box, caps, rows),
+        core=core,
+        shares=answer.x[:pairs],
+        broken=over - under,
+    )
+
+
+def _inside(
+    over: FloatArray,
+    under: FloatArray,
+    box: tuple[FloatArray, FloatArray],
+    caps: FloatArray,
+    rows: Rows,
+) -> bool:
+    """Return whether nothing is bought at the box's prices but at the steepest ones.
+
+    A solution of the elastic program that needs no elasticity solves the plain one.
+    """
+    least, most = box
+    size = np.minimum(np.abs(rows.lower), np.abs(rows.upper))
+    room = NEGLIGIBLE * np.where(size > 0, size, 1.0)
+    return bool(
+        np.all((over <= room) | (most >= caps)) and np.all((under <= room) | (least <= -caps))
+    )
+
+
+def _program(
+    core: Core,
+    rows: Rows,
+    *,
+    used: FloatArray,
+    box: tuple[FloatArray, FloatArray],
+    forced: bool,
+) -> LinearProgram:
+    """Return the model: pairs, then per limit what is bought above and below its bounds.
+
+    Buying room at the box's upper price and selling it at the lower one keeps the duals in the
+    box.
+    """
+    least, most = box
+    pairs, groups, limits = len(core.user), len(core.index), len(rows.limits)
+    eye = sp.identity(limits, format="csr")
+    once = sp.csr_array((np.ones(pairs), (core.user, np.arange(pairs))), shape=(groups, pairs))
+    nothing = sp.csr_array((groups, limits))
+    used_by_pairs = core.usage.multiply(core.weight[None, :])
+    matrix = sp.vstack(
+        [sp.hstack([once, nothing, nothing]), sp.hstack([used_by_pairs, -eye, eye])]
+    )
+    elastic = np.full(limits, np.inf)
+    once_at_least = np.full(groups, 1.0 if forced else -np.inf)
+    return LinearProgram(
+        objective=np.concatenate([core.value * core.weight, -most, least]),
+        most=np.concatenate([np.ones(pairs), elastic, elastic]),
+        matrix=sp.csr_array(matrix),
+        lower=np.concatenate([once_at_least, rows.lower - used]),
+        upper=np.concatenate([np.ones(groups), rows.upper - used]),
+    )

@@ -1,0 +1,192 @@
+"""Decide: from a problem to a plan with its certificate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+import numpy as np
+import numpy.typing as npt
+
+from incentive_engine.allocation.certificate import Certificate, certify
+from incentive_engine.allocation.infeasible import explain, relax
+from incentive_engine.allocation.integer import IntegerPlan, drop_useless, make_plan
+from incentive_engine.allocation.prices import Optimum, find_prices
+from incentive_engine.allocation.problem import Problem
+from incentive_engine.allocation.rows import Rows, rows_of
+from incentive_engine.allocation.selection import Status
+from incentive_engine.allocation.sweep import Choice, sweep, tally
+from incentive_engine.allocation.users import Users, users_of
+from incentive_engine.domain import FloatArray, IntArray, Reason, to_micros
+from incentive_engine.errors import Fault, InfeasibleError, SolverError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Plan:
+    """One offer or none for each user, and the proof of how good that is.
+
+    Attributes
+    ----------
+    choice
+        (n,) int16, index into the problem's offers, −1 for none.
+    cost_micros
+        (n,) int64, the chosen pair's cost in millionths, rounded up; 0 for none.
+    prices
+        Limit name to value given up per unit; signed as in the certificate.
+    certificate
+        What is proven.
+    """
+
+    choice: Choice
+    cost_micros: IntArray
+    prices: Mapping[str, float]
+    certificate: Certificate
+
+
+def solve(problem: Problem) -> Plan:
+    """Return the plan of most value that keeps every limit.
+
+    Raises
+    ------
+    InfeasibleError
+        When the limits cannot all hold; it names those in conflict and the cheapest way out.
+    DataError
+        When an eligible pair has numbers that are not valid.
+    SolverError
+        When no plan was found although nothing proves that there is none.
+    """
+    users = users_of(problem)
+    _check_forced(problem)
+    rows = rows_of(problem, users, problem.enforced)
+    optimum = find_prices(users, rows)
+    if _suspicious(optimum):
+        relaxation = relax(users, rows)
+        if relaxation.needed:
+            raise explain(users, rows, relaxation)
+    made = make_plan(users, rows, optimum)
+    if made.choice is None:
+        raise _no_plan(users, rows, made)
+    return _plan(problem, users, rows, optimum, made)
+
+
+def _plan(problem: Problem, users: Users, rows: Rows, optimum: Optimum, made: IntegerPlan) -> Plan:
+    assert made.choice is not None
+    at = drop_useless(users, rows, made.choice)
+    table = tally(users, at)
+    prices = optimum.point.prices
+    certificate = certify(
+        problem,
+        users,
+        rows,
+        prices,
+        table,
+        solver={
+            "prices": "optimal" if optimum.gap <= 1e-9 else "feasible",
+            "price_gap": optimum.gap if np.isfinite(optimum.gap) else None,
+            "sweeps": optimum.sweeps,
+            "integer": made.status.value,
+            "integer_users": made.core,
+            "solver_bound": made.bound if np.isfinite(made.bound) else None,
+        },
+    )
+    if not certificate.feasible:
+        raise SolverError(Fault("allocation", "the plan breaks a limit", "", "report this"))
+    choice = np.where(at >= 0, users.order[at], -1).astype(np.int16)
+    return Plan(
+        choice=choice,
+        cost_micros=cost_micros(problem, choice),
+        prices=MappingProxyType(dict(zip(rows.names, prices.tolist(), strict=True))),
+        certificate=certificate,
+    )
+
+
+def cost_micros(problem: Problem, choice: Choice) -> IntArray:
+    """Return (n,) int64: the cost of each choice in millionths, rounded up."""
+    micros = np.zeros(problem.n_users, dtype=np.int64)
+    if "cost" in problem.measures:
+        taken = np.flatnonzero(choice >= 0)
+        cost = problem.columns[problem.measures.index("cost")]
+        micros[taken] = to_micros(cost[choice[taken], taken])
+    return micros
+
+
+def decide(problem: Problem, prices: Mapping[str, float]) -> Choice:
+    """Return what the users of a problem choose at given prices.
+
+    Parameters
+    ----------
+    prices
+        Limit name to price; limits of the problem that are not named count 0.
+
+    Returns
+    -------
+    (n,) int16, index into the problem's offers, −1 for none.
+    """
+    users = users_of(problem)
+    rows = rows_of(problem, users, problem.enforced)
+    known: FloatArray = np.array([prices.get(name, 0.0) for name in rows.names], dtype=np.float64)
+    at = np.empty(users.n, dtype=np.int16)
+    sweep(users, rows.prices_of_pairs(known, users.shape), choice=at)
+    return np.where(at >= 0, users.order[at], -1).astype(np.int16)
+
+
+def reasons(problem: Problem, choice: Choice) -> npt.NDArray[np.str_]:
+    """Return (n,) str: why each user gets an offer or none (`domain.Reason`)."""
+    eligible = np.zeros(problem.n_users, dtype=bool)
+    helped = np.zeros(problem.n_users, dtype=bool)
+    for column in problem.value:
+        eligible |= column > -np.inf
+        helped |= column > 0
+    reason = np.where(helped, Reason.PRICED_OUT.value, Reason.NO_GAIN.value)
+    reason[~eligible] = Reason.INELIGIBLE.value
+    reason[choice >= 0] = Reason.OFFERED.value
+    if problem.holdout is not None:
+        reason[problem.holdout] = Reason.HOLDOUT.value
+    return reason
+
+
+def _check_forced(problem: Problem) -> None:
+    if not problem.exactly_one:
+        return
+    free = np.ones(problem.n_users, dtype=bool)
+    for column in problem.value:
+        free &= column == -np.inf
+    if problem.holdout is not None:
+        free &= ~problem.holdout
+    if free.any():
+        rows = ", ".join(str(row + 1) for row in np.flatnonzero(free)[:3])
+        raise InfeasibleError(
+            Fault(
+                "assignment",
+                f"exactly_one, but {free.sum()} users have no eligible offer (first rows: {rows})",
+                "an eligible offer for everyone",
+                "widen the eligibility, or use at_most_one",
+            )
+        )
+
+
+def _suspicious(optimum: Optimum) -> bool:
+    """Return whether the linear program breaks a limit at the steepest prices."""
+    return optimum.step is not None and bool(np.any(np.abs(optimum.step.broken) > 0))
+
+
+def _no_plan(users: Users, rows: Rows, made: IntegerPlan) -> InfeasibleError | SolverError:
+    relaxation = relax(users, rows)
+    if relaxation.needed:
+        return explain(users, rows, relaxation)
+    if made.status is Status.INFEASIBLE:
+        return InfeasibleError(
+            Fault("limits", "no whole offers meet all of them", "", "relax the tightest ones")
+        )
+    return SolverError(Fault("allocation", "no plan was found within the effort allowed"))
+
+
+def with_budget(problem: Problem, amount: float) -> Problem:
+    """Return the problem with another amount in its pool and its budget limit."""
+    limits = tuple(
+        replace(limit, at_most=amount) if limit.name == "budget" else limit
+        for limit in problem.limits
+    )
+    pool = None if problem.pool is None else replace(problem.pool, amount=amount)
+    return replace(problem, limits=limits, pool=pool)

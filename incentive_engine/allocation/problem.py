@@ -1,0 +1,188 @@
+"""What is decided: users, offers, values, measures and limits, as columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from incentive_engine.allocation.limits import Limit
+from incentive_engine.domain import FACE, ISSUED, BoolArray, FloatArray
+from incentive_engine.errors import ConfigError, DataError, Fault
+
+Columns = npt.NDArray[Any]
+"""Columns of float32 or float64, one contiguous row per offer."""
+
+BUDGET: Final = "budget"
+"""The name of the limit that the budget makes."""
+
+MOST_OFFERS: Final = 32_000
+"""The choice of a user is an int16, and −1 stands for no offer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pool:
+    """The budget as the certificate reports it; its limit is the one named `budget`."""
+
+    amount: float
+    """Currency units."""
+    basis: Literal["expected", "face", "at-risk"] = "expected"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Problem:
+    """Users, offers, values, measures and limits.
+
+    Attributes
+    ----------
+    offers
+        The k offers; a choice is an index into them.
+    value
+        (k, n) float32 or float64, what is maximised, −inf where the pair is not eligible.
+    measures
+        The m measures that have columns, `cost` among them when money is limited.
+    columns
+        (m, k, n) of value's type; `cost` is an amount that is rounded up to a millionth
+        wherever it is summed or priced. Entries of pairs that are not eligible are ignored.
+    face
+        (k,) float64, the offers' face values, currency units.
+    cell
+        (n,) unsigned, the user's cell, below `n_cells`.
+    n_cells
+        How many cells there are.
+    limits
+        The bounds, the budget's among them.
+    exactly_one
+        Every user outside the holdout gets an offer.
+    holdout
+        (n,) bool, users that never get an offer (their values are −inf); None for none.
+    weight
+        (n,) float64, how much the user's outcome counts; None for 1.
+    key
+        (n,) uint64, an identity of the user that breaks ties, so that the order of the rows
+        does not matter; None makes one from the row's content.
+    pool
+        The budget for the report.
+
+    Raises
+    ------
+    ConfigError
+        When limits contradict themselves or name what does not exist.
+    DataError
+        When shapes or numbers do not fit.
+    """
+
+    offers: tuple[str, ...]
+    value: Columns
+    measures: tuple[str, ...] = ()
+    columns: Columns = field(default_factory=lambda: np.empty((0, 0, 0)))
+    face: FloatArray | None = None
+    cell: npt.NDArray[Any] = field(default_factory=lambda: np.empty(0, dtype=np.uint16))
+    n_cells: int = 1
+    limits: tuple[Limit, ...] = ()
+    exactly_one: bool = False
+    holdout: BoolArray | None = None
+    weight: FloatArray | None = None
+    key: npt.NDArray[np.uint64] | None = None
+    pool: Pool | None = None
+
+    def __post_init__(self) -> None:
+        if not self.measures:
+            empty = np.empty((0, *self.value.shape), dtype=self.value.dtype)
+            object.__setattr__(self, "columns", empty)
+        if not len(self.cell):
+            object.__setattr__(self, "cell", np.zeros(self.n_users, dtype=np.uint16))
+        if faults := [*_shape_faults(self)]:
+            raise DataError(*faults)
+        if faults := [fault for limit in self.limits for fault in _limit_faults(self, limit)]:
+            raise ConfigError(*faults)
+        _check_names(self)
+
+    @property
+    def n_users(self) -> int:
+        """How many users the problem has, the holdout's among them."""
+        return int(self.value.shape[1])
+
+    @property
+    def enforced(self) -> tuple[Limit, ...]:
+        """The limits that a plan must keep."""
+        return tuple(limit for limit in self.limits if not limit.report_only)
+
+    def has(self, measure: str) -> bool:
+        """Whether the measure can be summed."""
+        return (
+            measure in self.measures
+            or measure == ISSUED
+            or (measure == FACE and self.face is not None)
+        )
+
+
+def _shape_faults(problem: Problem) -> list[Fault]:
+    k, n = len(problem.offers), problem.n_users
+    shapes = {
+        "value": (problem.value.shape, (k, n)),
+        "columns": (problem.columns.shape, (len(problem.measures), k, n)),
+        "cell": (problem.cell.shape, (n,)),
+        "holdout": (None if problem.holdout is None else problem.holdout.shape, (n,)),
+        "weight": (None if problem.weight is None else problem.weight.shape, (n,)),
+        "key": (None if problem.key is None else problem.key.shape, (n,)),
+        "face": (None if problem.face is None else problem.face.shape, (k,)),
+    }
+    faults = [
+        Fault(f"problem: {name}", f"the shape is {got}", str(expected))
+        for name, (got, expected) in shapes.items()
+        if got is not None and got != expected
+    ]
+    if k == 0 or k > MOST_OFFERS:
+        faults.append(Fault("problem: offers", f"there are {k}", f"1 to {MOST_OFFERS}"))
+    if problem.value.dtype not in {np.dtype(np.float32), np.dtype(np.float64)}:
+        faults.append(Fault("problem: value", str(problem.value.dtype), "float32 or float64"))
+    if problem.columns.dtype != problem.value.dtype:
+        faults.append(
+            Fault("problem: columns", str(problem.columns.dtype), str(problem.value.dtype))
+        )
+    if n and not faults and int(np.max(problem.cell)) >= problem.n_cells:
+        faults.append(Fault("problem: cell", "a label is too large", f"below {problem.n_cells}"))
+    return faults
+
+
+def _limit_faults(problem: Problem, limit: Limit) -> list[Fault]:
+    where = f"limit `{limit.name}`"
+    faults = [
+        Fault(where, f"no measure `{measure}`", "one of " + ", ".join(problem.measures))
+        for measure, _ in limit.terms
+        if not problem.has(measure)
+    ]
+    for name, mask, size in (
+        ("cells", limit.cells, problem.n_cells),
+        ("offers", limit.offers, len(problem.offers)),
+    ):
+        if mask is not None and mask.shape != (size,):
+            faults.append(Fault(where, f"{name} has shape {mask.shape}", f"({size},)"))
+    low, high = limit.at_least, limit.at_most
+    if low is None and high is None:
+        faults.append(Fault(where, "it has no bound", "at_most, at_least, or both"))
+    if not all(np.isfinite(bound) for bound in (low, high) if bound is not None):
+        faults.append(Fault(where, "a bound is not finite", "finite numbers"))
+    if low is not None and high is not None and low > high:
+        faults.append(
+            Fault(where, f"at_least {low:g} is above at_most {high:g}", "", "lower one of them")
+        )
+    return faults
+
+
+def _check_names(problem: Problem) -> None:
+    for what, names in (
+        ("offer", problem.offers),
+        ("limit", tuple(limit.name for limit in problem.limits)),
+    ):
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ConfigError(
+                *(
+                    Fault(f"{what} `{name}`", "the name is used twice", "", "rename one")
+                    for name in twice
+                )
+            )

@@ -1,0 +1,195 @@
+"""The users' pairs in the form that the compiled loops read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from incentive_engine.allocation import kernels
+from incentive_engine.allocation.problem import Columns, Problem
+from incentive_engine.domain import COST, MICROS, FloatArray, IntArray
+from incentive_engine.errors import DataError, Fault
+
+HEADROOM: Final = 2.0**61
+"""No sum of fixed-point amounts may exceed this, a quarter of what an int64 holds."""
+
+SERIAL: Final = 20_000
+"""Below this many users threads cost more than they save."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Users:
+    """The pairs in the form that the kernels read; offers are in canonical order.
+
+    Attributes
+    ----------
+    value, columns, cell, key
+        As in `Problem`.
+    order
+        (k,) int64, the column of the offer at each canonical position; sorted by offer name, so
+        that the order in which a planner lists offers changes nothing.
+    scale
+        (m + 2,) float64, fixed-point units per unit of value, count and each measure.
+    largest
+        (m + 2,) float64, the largest absolute value, 1, and the largest amount of each measure.
+    cost
+        The position of `cost` among the measures, −1 for none.
+    forced
+        Every user who can gets an offer.
+    n_cells
+        How many cells there are.
+    """
+
+    value: Columns
+    columns: Columns
+    cell: npt.NDArray[Any]
+    key: npt.NDArray[np.uint64]
+    order: IntArray
+    scale: FloatArray
+    largest: FloatArray
+    cost: int
+    forced: bool
+    n_cells: int
+
+    @property
+    def n(self) -> int:
+        """How many users there are."""
+        return int(self.value.shape[1])
+
+    @property
+    def k(self) -> int:
+        """How many offers there are."""
+        return len(self.order)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """The shape of a table of totals: value, count and measures × cells × offers."""
+        return (len(self.columns) + 2, self.n_cells, self.k)
+
+    @property
+    def pairs(self) -> kernels.Pairs:
+        """The columns as the kernels read them."""
+        return kernels.Pairs(
+            value=self.value,
+            columns=self.columns,
+            cell=self.cell,
+            order=self.order,
+            scale=self.scale,
+            cost=self.cost,
+            forced=self.forced,
+        )
+
+    def take(self, index: IntArray) -> Users:
+        """Return some of the users, their columns copied."""
+        value = np.empty((self.k, len(index)), dtype=self.value.dtype)
+        columns = np.empty((len(self.columns), self.k, len(index)), dtype=self.value.dtype)
+        for at, column in enumerate(self.order):
+            value[at] = self.value[column, index]
+            for m in range(len(columns)):
+                columns[m, at] = self.columns[m, column, index]
+        return Users(
+            value=value,
+            columns=columns,
+            cell=self.cell[index],
+            key=self.key[index],
+            order=np.arange(self.k),
+            scale=self.scale,
+            largest=self.largest,
+            cost=self.cost,
+            forced=self.forced,
+            n_cells=self.n_cells,
+        )
+
+
+def users_of(problem: Problem) -> Users:
+    """Return a problem's users with their units of summation.
+
+    Raises
+    ------
+    DataError
+        When an eligible pair has a value or a measure that is not a number, or a sum could
+        overflow.
+    """
+    order = np.array(sorted(range(len(problem.offers)), key=problem.offers.__getitem__))
+    cost = problem.measures.index(COST) if COST in problem.measures else -1
+    largest = _largest(problem, cost)
+    units = HEADROOM / (max(problem.n_users, 1) * np.where(largest > 0, largest, 1.0))
+    fine = np.exp2(np.clip(np.floor(np.log2(units)), -1000, 1000))
+    scale = np.concatenate([fine[:1], [1.0], fine[1:]])
+    if cost >= 0:
+        if units[cost + 1] < MICROS:
+            raise DataError(Fault("scores: cost", "the sum of all costs overflows"))
+        scale[cost + 2] = MICROS
+    cell = np.ascontiguousarray(problem.cell)
+    cell = cell.astype(np.uint16 if problem.n_cells <= 65_536 else np.uint32, copy=False)
+    key = problem.key if problem.key is not None else _content_keys(problem, order)
+    return Users(
+        value=problem.value,
+        columns=problem.columns,
+        cell=cell,
+        key=key,
+        order=order,
+        scale=scale,
+        largest=np.concatenate([largest[:1], [1.0], largest[1:]]),
+        cost=cost,
+        forced=problem.exactly_one,
+        n_cells=problem.n_cells,
+    )
+
+
+def _largest(problem: Problem, cost: int) -> FloatArray:
+    size = len(problem.measures) + 1
+    parts = in_parts(
+        lambda start, stop, out: kernels.ranges(
+            problem.value, problem.columns, cost, start, stop, out[0], out[1]
+        ),
+        n=problem.n_users,
+        make=lambda: (np.zeros(size), np.zeros(size, dtype=np.int64)),
+    )
+    wrong = sum(part[1] for part in parts)
+    faults = [
+        Fault(f"scores: {name}", f"{count} eligible pairs have no valid number", "finite numbers")
+        for name, count in zip(("value", *problem.measures), wrong, strict=True)
+        if count
+    ]
+    if faults:
+        raise DataError(*faults)
+    return np.asarray(np.max([part[0] for part in parts], axis=0), dtype=np.float64)
+
+
+def _content_keys(problem: Problem, order: IntArray) -> npt.NDArray[np.uint64]:
+    keys = np.asarray(problem.cell).astype(np.uint64)
+    for at, column in enumerate(order):
+        eligible = problem.value[column] > -np.inf
+        for m, block in enumerate((problem.value, *problem.columns)):
+            row = np.where(eligible, block[column].astype(np.float64), 0.0) + 0.0
+            kernels.content_keys(row.view(np.uint64), np.uint64(m * 1_000_003 + at), keys)
+    return keys
+
+
+def in_parts(
+    work: Callable[[int, int, Any], object], *, n: int, make: Callable[[], Any]
+) -> list[Any]:
+    """Run `work(start, stop, out)` on ranges of the users and return the outputs."""
+    parts = min(threads(), max(1, n // SERIAL))
+    edges = [n * part // parts for part in range(parts + 1)]
+    outs = [make() for _ in range(parts)]
+    if parts == 1:
+        work(0, n, outs[0])
+        return outs
+    with ThreadPoolExecutor(parts) as pool:
+        list(pool.map(work, edges[:-1], edges[1:], outs))
+    return outs
+
+
+def threads() -> int:
+    """Return how many threads a sweep uses: `INCENTIVE_THREADS`, or the cores we may use."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    asked = os.environ.get("INCENTIVE_THREADS", "")
+    return int(asked) if asked.isdigit() and int(asked) > 0 else (cores or 1)

@@ -1,0 +1,47 @@
+"""How much each user's outcome counts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from incentive_engine.config.schema import WeightFactor
+from incentive_engine.data.conditions import comparable
+from incentive_engine.domain import FloatArray
+
+
+def weights_of(attributes: pd.DataFrame, factors: tuple[WeightFactor, ...]) -> FloatArray:
+    """Return (n,) float64: the product of a user's factors; a missing value counts 1.
+
+    Parameters
+    ----------
+    attributes
+        n rows, with every column that the factors name.
+    """
+    weight = np.ones(len(attributes))
+    for factor in factors:
+        column = attributes[factor.column]
+        weight *= _listed(column, factor) if factor.power is None else _power(column, factor)
+    return weight
+
+
+def _listed(column: pd.Series, factor: WeightFactor) -> FloatArray:
+    listed = factor.model_dump()["values"]
+    result = np.ones(len(column))
+    for value in comparable(column, tuple(listed)):
+        result[(column == value).fillna(value=False).to_numpy(dtype=bool)] = listed[value]
+    return result
+
+
+def _power(column: pd.Series, factor: WeightFactor) -> FloatArray:
+    """(x / median)^power, clipped; negative x counts 0, and so does a median of 0 count 1."""
+    assert factor.power is not None
+    x: FloatArray = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    known = ~np.isnan(x)
+    x = np.maximum(x, 0.0)
+    median = float(np.median(x[known])) if known.any() else 1.0
+    with np.errstate(divide="ignore"):
+        factor_of = (x[known] / (median if median > 0 else 1.0)) ** factor.power
+    result = np.ones(len(x))
+    result[known] = np.clip(factor_of, *factor.clip)
+    return result

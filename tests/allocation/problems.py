@@ -1,0 +1,90 @@
+"""Small problems, made from a seed, and the best plan by trying all of them."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+
+from incentive_engine.allocation import Limit, Pool, Problem, ratio_limits, sum_limit
+from incentive_engine.allocation.rows import rows_of
+from incentive_engine.allocation.sweep import tally
+from incentive_engine.allocation.users import users_of
+
+CELLS = 3
+
+
+def draw_problem(seed: int) -> Problem:
+    """Return 1 to 6 users, 1 to 3 offers and up to five limits of all kinds."""
+    rng = np.random.default_rng(seed)
+    n, k = int(rng.integers(1, 7)), int(rng.integers(1, 4))
+    rounded = rng.random() < 0.4
+    value = rng.normal(1.0, 1.0, (k, n))
+    cost = rng.gamma(2.0, 2.0, (k, n)) * (rng.random((k, n)) < 0.9)
+    spend = rng.normal(6.0, 6.0, (k, n))
+    if rounded:
+        value, cost, spend = np.round(value * 4) / 4, np.round(cost, 1), np.round(spend)
+    value[rng.random((k, n)) < 0.15] = -np.inf
+    face = np.round(rng.gamma(2.0, 4.0, k), 1)
+    limits = draw_limits(rng, n=n, k=k, money=float(cost.sum()) / k, face=float(face.sum()))
+    exactly_one = bool(rng.random() < 0.25)
+    holdout = rng.random(n) < 0.1
+    if exactly_one:
+        stuck = (value == -np.inf).all(axis=0)
+        value[0, stuck] = -1.0
+    value[:, holdout] = -np.inf
+    amount = next((x.at_most for x in limits if x.name == "budget"), None)
+    return Problem(
+        offers=tuple(f"o{j}" for j in rng.permutation(k)),
+        value=value,
+        measures=("cost", "spend"),
+        columns=np.stack([cost, spend]),
+        face=face,
+        cell=rng.integers(0, CELLS, n).astype(np.uint16),
+        n_cells=CELLS,
+        limits=limits,
+        exactly_one=exactly_one,
+        holdout=holdout,
+        pool=None if amount is None else Pool(amount=amount),
+    )
+
+
+def draw_limits(
+    rng: np.random.Generator, *, n: int, k: int, money: float, face: float
+) -> tuple[Limit, ...]:
+    """Return some of: a budget, a cell's cap, a stock, a floor, a ratio, a face cap."""
+    cell = np.arange(CELLS) == rng.integers(CELLS)
+    offer = np.arange(k) == rng.integers(k)
+    share = rng.uniform(0.0, 0.8)
+    low = float(rng.uniform(0.0, 0.3) * money)
+    kinds: list[tuple[Limit, ...]] = [
+        (sum_limit("budget", "cost", at_most=round(share * money, 1)),),
+        (sum_limit("cell cap", "cost", at_most=round(0.3 * money, 2), cells=cell),),
+        (sum_limit("stock", "issued", at_most=float(rng.integers(0, n + 1)), offers=offer),),
+        (sum_limit("floor", "issued", at_least=float(rng.integers(0, 2)), cells=cell),),
+        (sum_limit("cost range", "cost", at_least=low, at_most=low + 0.6 * money),),
+        ratio_limits("roi", ("spend", "cost"), at_least=float(rng.choice([0.8, 1.1, 2.0]))),
+        ratio_limits("cell roi", ("spend", "cost"), at_most=3.0, cells=cell),
+        (sum_limit("faces", "face", at_most=round(0.5 * n * face / k, 1)),),
+    ]
+    chosen = rng.choice(len(kinds), int(rng.integers(1, 6)), replace=False)
+    return tuple(limit for i in chosen for limit in kinds[i])
+
+
+def best_by_brute_force(problem: Problem) -> float | None:
+    """Return the value of the best of all (k+1)^n plans, None when none keeps the limits."""
+    users = users_of(problem)
+    rows = rows_of(problem, users, problem.enforced)
+    best: float | None = None
+    free = np.zeros(users.n, dtype=bool) if problem.holdout is None else problem.holdout
+    for plan in product(range(-1, users.k), repeat=users.n):
+        choice = np.array(plan, dtype=np.int16)
+        taken = np.flatnonzero(choice >= 0)
+        value = problem.value[users.order[choice[taken]], taken].sum()
+        if value == -np.inf or (best is not None and value <= best):
+            continue
+        if problem.exactly_one and (choice[~free] < 0).any():
+            continue
+        if not rows.excess(tally(users, choice)).any():
+            best = float(value)
+    return best
