@@ -62,6 +62,19 @@ def missing_attributes(policy: Policy, names: tuple[str, ...], *, where: str) ->
     ]
 
 
+def reserved_attributes(policy: Policy, reserved: frozenset[str]) -> list[Fault]:
+    """Return a fault per place that takes a trial's outcome for an attribute of users."""
+    return [
+        Fault(
+            locate(policy, use.loc),
+            f"column `{use.column}` is reserved for what happened in the trial",
+            remedy="give the attribute another name",
+        )
+        for use in uses(policy)
+        if use.column in reserved
+    ]
+
+
 def misused_attributes(policy: Policy, frame: pd.DataFrame, *, where: str) -> list[Fault]:
     """Return a fault per place that needs numbers where the table's column has none.
 

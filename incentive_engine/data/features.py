@@ -9,7 +9,7 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
 from incentive_engine.config.schema import Policy
-from incentive_engine.data.attributes import missing_attributes
+from incentive_engine.data.attributes import missing_attributes, reserved_attributes
 from incentive_engine.data.formats import USER_ID
 from incentive_engine.data.rows import RowChecks
 from incentive_engine.data.users import RESERVED, UserTable
@@ -41,7 +41,8 @@ def joined_features(
     else:
         joined = _with_users(frame, own, policy, users, checks)
     names = tuple(joined.features.columns)
-    checks.faults.extend(missing_attributes(policy, names, where=checks.where))
+    checks.faults.extend(reserved_attributes(policy, RESERVED))
+    checks.faults.extend(missing_attributes(policy, (*names, *RESERVED), where=checks.where))
     return joined
 
 

@@ -17,9 +17,12 @@ from incentive_engine.errors import DataError, Fault
 USER_ID: Final = "user_id"
 CANONICAL_INTEGER: Final = r"^(0|-?[1-9][0-9]{0,17})$"
 """An id that survives the way to an integer and back; one with a leading zero does not."""
+MISSING_NUMBERS: Final = tuple(arrow_csv.ConvertOptions().null_values)
+"""Words that mean a missing number in CSV, such as ``NaN`` and ``NA``; as text they stay."""
 LARGEST_CSV: Final = 2**31 - 2
 """Bytes; a CSV file is parsed as one block, so that all of a column decides on its type."""
 HEADER_BYTES: Final = 1_000_000
+CHUNK_BYTES: Final = 1 << 22
 
 
 def csv_columns(path: Path) -> tuple[str, ...]:
@@ -51,12 +54,13 @@ def read_csv(path: Path, columns: Sequence[str]) -> pa.Table:
     Raises
     ------
     DataError
-        When rows differ in length, or a column is not UTF-8.
+        When rows differ in length, a quote is not closed, or a column is not UTF-8.
     """
     size = path.stat().st_size
     if size > LARGEST_CSV:
         what = f"{size / 2**30:.1f} GiB of CSV are too much"
         raise DataError(Fault(str(path), what, "at most 2 GiB", "convert it to Parquet"))
+    _check_quotes(path)
     uneven: list[Any] = []
     table = _parse_csv(path, size, columns, uneven, threads=True)
     if uneven:  # row numbers are known only to a parser on one thread
@@ -93,7 +97,8 @@ def read_parquet(path: Path, columns: Sequence[str]) -> pa.Table:
     """
     try:
         with pq.ParquetFile(path) as file:
-            table = file.read(columns=list(columns), use_pandas_metadata=False)
+            # a column `a` also brings `a.b`, hence the selection
+            table = file.read(columns=list(columns)).select(list(columns))
     except (pa.ArrowException, OSError) as error:
         raise DataError(_broken_parquet(path)) from error
     nested = [field.name for field in table.schema if pa.types.is_nested(field.type)]
@@ -127,6 +132,17 @@ def _parse_csv(
         if "UTF8" in str(error):
             raise DataError(_not_utf8(path, f"column `{USER_ID}` is not UTF-8")) from None
         raise DataError(Fault(str(path), f"is not CSV ({what})", "UTF-8, commas")) from None
+
+
+def _check_quotes(path: Path) -> None:
+    """Refuse a quote that is never closed: it would swallow the rows that follow."""
+    with path.open("rb") as file:
+        quotes = sum(part.count(b'"') for part in iter(lambda: file.read(CHUNK_BYTES), b""))
+    if quotes % 2:
+        what = "a quoted value is never closed: the number of double quotes is odd"
+        raise DataError(
+            Fault(str(path), what, 'quotes inside of values doubled, as in "5"" pipe"')
+        )
 
 
 def _with_text_as_meant(table: pa.Table) -> pa.Table:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_bool_dtype, is_integer_dtype, is_numeric_dtype, is_string_dtype
 
-from incentive_engine.data.formats import USER_ID
+from incentive_engine.data.formats import MISSING_NUMBERS, USER_ID
 from incentive_engine.domain import BoolArray, FloatArray
 from incentive_engine.errors import DataError, Fault
 
@@ -57,9 +57,10 @@ class RowChecks:
         if is_numeric_dtype(column) or is_bool_dtype(column):
             values = column.to_numpy(dtype=np.float64, na_value=np.nan)
         else:
-            numeric = pd.to_numeric(column, errors="coerce")
-            values = np.asarray(numeric, dtype=np.float64)
-            stray = np.asarray(column.notna(), dtype=np.bool_) & np.isnan(values)
+            text = column.astype("str")
+            values = np.asarray(pd.to_numeric(text, errors="coerce"), dtype=np.float64)
+            missing = column.isna() | text.isin(MISSING_NUMBERS)
+            stray = np.isnan(values) & ~np.asarray(missing, dtype=np.bool_)
             self.refuse(stray, f"{name} is not a number", expected="numbers")
         infinite = np.isinf(values)
         self.refuse(infinite, f"{name} is infinite", expected="finite numbers")
@@ -134,6 +135,7 @@ def counted(rows: int) -> str:
 
 
 def as_id(user_id: pd.Series) -> pd.Series:
-    """Return checked ids as int64 or str, numbered from 0."""
-    plain = user_id.astype("int64" if is_integer_dtype(user_id) else "str")
+    """Return checked ids as int64 or str, numbered from 0; integers beyond int64 become text."""
+    fits = is_integer_dtype(user_id) and user_id.max() <= np.iinfo(np.int64).max
+    plain = user_id.astype("int64" if fits else "str")
     return pd.Series(plain).reset_index(drop=True)

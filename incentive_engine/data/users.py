@@ -9,7 +9,11 @@ from typing import Final
 import pandas as pd
 
 from incentive_engine.config.schema import Policy
-from incentive_engine.data.attributes import missing_attributes, misused_attributes
+from incentive_engine.data.attributes import (
+    missing_attributes,
+    misused_attributes,
+    reserved_attributes,
+)
 from incentive_engine.data.files import column_names, read_table
 from incentive_engine.data.formats import USER_ID
 from incentive_engine.data.rows import RowChecks, as_id, missing_columns
@@ -57,6 +61,7 @@ def read_users(path: Path, policy: Policy) -> UserTable:
     names = column_names(path)
     lacking = missing_columns([USER_ID], names, where=where)
     lacking += missing_attributes(policy, names, where=where)
+    lacking += reserved_attributes(policy, RESERVED)
     if lacking:
         raise DataError(*lacking)
     frame = read_table(path)

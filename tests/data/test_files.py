@@ -247,6 +247,16 @@ def test_another_separator_is_recognised(tmp_path: Path, separator: str) -> None
     )
 
 
+def test_a_quote_that_is_never_closed_is_refused(tmp_path: Path) -> None:
+    message = complaint(write(tmp_path / "t.csv", 'user_id,x\n1,"a\n2,b\n'))
+    assert message.startswith("a quoted value is never closed")
+
+
+def test_a_name_with_a_dot_is_a_name(tmp_path: Path) -> None:
+    write_table(pd.DataFrame({"a.b": [1], "a": [2], "c": [3]}), tmp_path / "t.parquet")
+    assert list(read_table(tmp_path / "t.parquet", {"a"}).columns) == ["a"]
+
+
 def test_lists_in_cells_are_refused(tmp_path: Path) -> None:
     pq.write_table(pa.table({"user_id": [1], "tags": [["a"]]}), tmp_path / "t.parquet")
     message = complaint(tmp_path / "t.parquet")

@@ -201,6 +201,21 @@ def test_text_of_any_kind_is_understood_as_text(policy: Policy) -> None:
         assert table.warnings == ()
 
 
+def test_dates_are_no_measure(policy: Policy) -> None:
+    frame = scores().assign(cost__off10=pd.to_datetime(["2024-01-01"] * 4))
+    assert "`cost__off10` is not a number in 4 rows" in complaints(frame, policy)[0]
+
+
+@pytest.mark.parametrize("word", ["inf", "-inf", "free", "5%"])
+def test_what_is_no_finite_number_in_csv_is_refused(
+    tmp_path: Path, policy: Policy, word: str
+) -> None:
+    frame = scores().assign(conversion__vip50=["0.1", word, "", "NaN"])
+    write_table(frame, tmp_path / "scores.csv")
+    with pytest.raises(DataError, match=r"`conversion__vip50` is .* in 1 row \(row 2 user b\)"):
+        read_scores(tmp_path / "scores.csv", policy)
+
+
 def test_numbers_in_text_are_numbers(policy: Policy) -> None:
     frame = scores().assign(cost__off10=pd.Series(["0.5", "4e-1", None, "0.2"]))
     costs = ScoreTable.from_frame(frame, policy).measure("cost", "off10")

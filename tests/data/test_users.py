@@ -8,7 +8,7 @@ from incentive_engine.data.files import write_table
 from incentive_engine.data.users import read_users
 from incentive_engine.errors import DataError
 
-from .examples import policy_of, users
+from .examples import POLICY, policy_of, users
 
 
 @pytest.fixture
@@ -60,3 +60,17 @@ def test_text_where_numbers_are_needed_is_refused(tmp_path: Path, policy: Policy
         "name values instead, or another column"
         for use in ("a power", "a range")
     ]
+
+
+def test_an_outcome_of_the_trial_is_no_attribute(tmp_path: Path) -> None:
+    policy = policy_of(tmp_path, POLICY.replace("[tier]", "[tier, cost]"))
+    (found,) = complaints(users().assign(cost=1.0), policy, tmp_path)
+    words = "column `cost` is reserved for what happened in the trial"
+    assert found.startswith(f"{tmp_path / 'tiny.yaml'}:19: holdout_strata.1: {words}")
+
+
+def test_integers_beyond_64_bits_with_sign_become_text(tmp_path: Path, policy: Policy) -> None:
+    ids = pd.Series([1, 2, 3, 2**64 - 1], dtype="uint64")
+    write_table(users().assign(user_id=ids), tmp_path / "users.parquet")
+    read_back = read_users(tmp_path / "users.parquet", policy).user_id
+    assert read_back.tolist() == ["1", "2", "3", "18446744073709551615"]
