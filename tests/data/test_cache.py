@@ -138,15 +138,15 @@ def _build_in_a_process(root: Path, barrier: object) -> None:
 
 def test_processes_that_build_the_same_entry_all_end_well(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
-    barrier = context.Barrier(3)
+    barrier = context.Barrier(2)
     workers = [
-        context.Process(target=_build_in_a_process, args=(tmp_path, barrier)) for _ in range(3)
+        context.Process(target=_build_in_a_process, args=(tmp_path, barrier)) for _ in range(2)
     ]
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join(timeout=60)
-    assert [worker.exitcode for worker in workers] == [0, 0, 0]
+    assert [worker.exitcode for worker in workers] == [0, 0]
     assert len(list((tmp_path / "train").iterdir())) == 1
 
 
