@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import yaml
-from pydantic import ValidationError
-
-from incentive_engine.config.schema import Policy
+from incentive_engine.config import load_policy
+from incentive_engine.errors import ConfigError
 
 from .files import Run
 from .result import Check, Findings
@@ -39,9 +37,9 @@ def _file_problems(run: Run) -> Iterator[str]:
     if not path.exists():
         return
     try:
-        written = Policy.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (ValidationError, yaml.YAMLError, OSError, UnicodeDecodeError) as error:
-        yield f"policy.yaml cannot be read: {str(error).splitlines()[0]}"
+        written = load_policy(path, require_data=False)
+    except ConfigError as error:
+        yield f"policy.yaml cannot be read: {error.faults[0]}"
         return
     overrides = tuple(run.manifest.overrides)
     if written.budget is None and run.policy.budget is not None and "budget.amount" in overrides:
