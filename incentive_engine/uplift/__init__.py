@@ -1,1 +1,16 @@
-"""What each offer changes for each user, learned from a randomised trial."""
+"""Incremental conversion, incremental spend and expected cost per user and offer."""
+
+from incentive_engine.uplift.estimates import Estimates, OutOfFold
+from incentive_engine.uplift.model import UpliftModel, fit, predict
+from incentive_engine.uplift.plan_value import Estimate, PlanValue, plan_value
+
+__all__ = [
+    "Estimate",
+    "Estimates",
+    "OutOfFold",
+    "PlanValue",
+    "UpliftModel",
+    "fit",
+    "plan_value",
+    "predict",
+]

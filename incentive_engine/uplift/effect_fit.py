@@ -1,0 +1,191 @@
+"""Learning how effects vary between users, with the shrinkage and pooling that the data support.
+
+Two models of the deviations share one prior covariance over the offers, learned by marginal
+likelihood: a ridge on smooth functions of the features, and boosted stumps on each principal
+direction of that covariance (one direction on a ladder, one per offer where offers differ in
+kind). Their shares are judged out of fold, and without evidence of heterogeneity both are zero.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import lightgbm as lgb
+import numpy as np
+
+from incentive_engine.domain import FloatArray, IntArray
+from incentive_engine.uplift.averages import average_effects
+from incentive_engine.uplift.blend import Judged
+from incentive_engine.uplift.boosting import CrossFitted, Recipe, predict, side_by_side, train
+from incentive_engine.uplift.effects import EffectLayer
+from incentive_engine.uplift.ridge import Posterior, learn_covariance, normal_equations, solve
+from incentive_engine.uplift.rows import Rows
+
+STUMPS: Final = 50
+RATE: Final = 0.1
+EVENTS_PER_LEAF: Final = 60
+"""Conversions that a leaf of an effect model should hold: effects are noisier than outcomes."""
+NEGLIGIBLE: Final = 0.03
+"""Directions with less variance than this share of the largest are left out."""
+FAINTEST: Final = 1e-3
+"""A contrast below this share of the largest says nothing, and its pseudo-outcome explodes."""
+
+
+def fit_effects(
+    rows: Rows,
+    *,
+    event: FloatArray,
+    expected: FloatArray,
+    rungs: tuple[tuple[int, ...], ...],
+    seed: int,
+) -> EffectLayer:
+    """Learn by how much each offer changes the probability of an event.
+
+    Parameters
+    ----------
+    rows
+        The trial.
+    event
+        (n,) 0 or 1.
+    expected
+        (n,) its probability given the features, averaged over the lottery's arms, out of fold.
+    rungs
+        Ladders along which effects do not fall.
+    seed
+        Of the boosted part.
+    """
+    residual = event - expected
+    weight = _precision(residual, expected, rows.lottery.weight)
+    averages = average_effects(residual, rows.lottery, rows.folds)
+    equations = normal_equations(
+        phi=rows.phi, lottery=rows.lottery, residual=residual, weight=weight, folds=rows.folds
+    )
+    covariance = learn_covariance(equations)
+    everywhere = np.arange(rows.folds.count)
+    posteriors = [solve(equations, covariance, everywhere != fold) for fold in everywhere]
+    directions = _directions(covariance)
+    unexplained = residual - (rows.lottery.contrast * averages.outside[rows.folds.label]).sum(1)
+    boosted = _boost(
+        rows,
+        unexplained=unexplained,
+        weight=weight,
+        directions=directions,
+        recipe=_recipe(event),
+        seed=seed,
+    )
+    deviation = _out_of_fold(rows, posteriors, boosted, directions)
+    centre = _centre(deviation, rows)
+    judged = Judged(
+        claim=np.einsum("nbk,nk->nb", deviation - centre[rows.folds.label], rows.lottery.contrast),
+        contrast=rows.lottery.contrast,
+        residual=residual,
+        weight=weight,
+    )
+    return EffectLayer(
+        averages=averages,
+        ridge=np.stack([posterior.mean for posterior in posteriors]),
+        uncertainty=solve(equations, covariance, everywhere >= 0).covariance,
+        directions=directions,
+        boosted=boosted,
+        centre=centre,
+        blend=judged.blend(rows.folds),
+        test=judged.test(),
+        rungs=rungs,
+    )
+
+
+def _precision(residual: FloatArray, expected: FloatArray, weight: FloatArray) -> FloatArray:
+    """Return each row's precision: a rare buyer's outcome varies less than a frequent one's."""
+    chance = expected.clip(0, 1)
+    variance = np.maximum(chance * (1 - chance), 0.1 * np.mean(chance * (1 - chance)) + 1e-9)
+    scale = float(np.sum(weight * residual**2 / variance) / weight.sum())
+    return np.asarray(weight / (variance * max(scale, 1e-9)))
+
+
+def _directions(covariance: FloatArray) -> FloatArray:
+    """Return the principal directions, scaled to one standard deviation, largest first."""
+    variance, vectors = np.linalg.eigh(covariance)
+    order = np.argsort(-variance, kind="stable")
+    kept = [i for i in order if variance[i] >= NEGLIGIBLE * variance.max()]
+    directions = (vectors[:, kept] * np.sqrt(variance[kept])).T
+    signs = np.where(directions.sum(axis=1, keepdims=True) < 0, -1.0, 1.0)
+    return np.asarray(directions * signs)
+
+
+def _recipe(event: FloatArray) -> Recipe:
+    """Return stumps whose total shrinkage is that of a function with prior variance 1.
+
+    With step size ``RATE`` a weak stump reaches ``RATE · STUMPS · G / (H + l2)`` in all, so an l2
+    of ``RATE · STUMPS`` makes it the posterior mean ``G / (H + 1)`` to first order.
+    """
+    wanted = EVENTS_PER_LEAF / max(float(event.mean()), 1e-6)
+    return Recipe(
+        objective="regression",
+        trees=STUMPS,
+        leaves=2,
+        rate=RATE,
+        rows_per_leaf=int(np.clip(wanted, 20, max(len(event) // 12, 20))),
+        l2=RATE * STUMPS,
+        from_average=False,
+    )
+
+
+def _boost(
+    rows: Rows,
+    *,
+    unexplained: FloatArray,
+    weight: FloatArray,
+    directions: FloatArray,
+    recipe: Recipe,
+    seed: int,
+) -> tuple[CrossFitted, ...]:
+    """Learn one function per direction and fold, each on what those before leave."""
+
+    def fit_fold(fold: int) -> list[lgb.Booster]:
+        outside = rows.folds.outside(fold)
+        models: list[lgb.Booster] = []
+        data = rows.binned.subset(outside)
+        left = unexplained[outside]
+        for index, direction in enumerate(directions):
+            pull = rows.lottery.contrast[outside] @ direction
+            faintest = FAINTEST * np.abs(pull).max()
+            pull = np.where(np.abs(pull) < faintest, faintest, pull)
+            model = train(
+                data,
+                label=left / pull,
+                weight=weight[outside] * pull**2,
+                recipe=recipe,
+                seed=seed + fold,
+            )
+            models.append(model)
+            if index + 1 < len(directions):
+                left = left - pull * predict(model, rows.matrix[outside])
+        return models
+
+    by_fold = side_by_side(fit_fold, rows.folds.count)
+    return tuple(CrossFitted(part) for part in zip(*by_fold, strict=True))
+
+
+def _out_of_fold(
+    rows: Rows,
+    posteriors: list[Posterior],
+    boosted: tuple[CrossFitted, ...],
+    directions: FloatArray,
+) -> FloatArray:
+    """Return the deviations of both models, (n, 2, k)."""
+    ridge = np.empty(rows.lottery.reach.shape)
+    for posterior, (_, inside) in zip(posteriors, rows.folds, strict=True):
+        ridge[inside] = rows.phi[inside] @ posterior.mean.T
+    functions = [part.predict(rows.matrix, folds=rows.folds) for part in boosted]
+    return np.stack([ridge, np.column_stack(functions) @ directions], axis=1)
+
+
+def _centre(deviation: FloatArray, rows: Rows) -> FloatArray:
+    """Return the average deviation per fold, model and offer, over the rows in reach."""
+    return np.stack([_mean_in_reach(deviation, rows, inside) for _, inside in rows.folds])
+
+
+def _mean_in_reach(deviation: FloatArray, rows: Rows, inside: IntArray) -> FloatArray:
+    reach = rows.lottery.reach[inside][:, None, :]
+    total = (deviation[inside] * reach).sum(axis=0)
+    return np.asarray(total / np.maximum(reach.sum(axis=0), 1))

@@ -1,0 +1,128 @@
+"""What a model says about n users: increments per offer, and outcomes per arm."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from incentive_engine.config.schema import Policy
+from incentive_engine.data.formats import USER_ID
+from incentive_engine.domain import (
+    CONVERSION,
+    COST,
+    MICROS,
+    SPEND,
+    FloatArray,
+    score_column,
+    to_micros,
+)
+
+CONTROL_ARM = "control"
+CONSTANT = "constant"
+STANDARD_ERROR = "conversion_se"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Estimates:
+    """Estimates for n users and k offers, in the policy's order.
+
+    Attributes
+    ----------
+    offers
+        Offer ids.
+    conversion, spend, cost : (n, k) float64
+        Increments of conversion probability and of spend against no offer; expected cost, ≥ 0.
+    conversion_se : (n, k) float64
+        Rough standard error of `conversion`: a guide, not an interval.
+    conversion_by_arm, spend_by_arm, cost_by_arm : (n, 1 + k) float64
+        Expected outcomes under control (column 0) and each offer.
+    """
+
+    offers: tuple[str, ...]
+    conversion: FloatArray
+    spend: FloatArray
+    cost: FloatArray
+    conversion_se: FloatArray
+    conversion_by_arm: FloatArray
+    spend_by_arm: FloatArray
+    cost_by_arm: FloatArray
+
+    def score_frame(
+        self, user_id: pd.Series, features: pd.DataFrame, policy: Policy
+    ) -> pd.DataFrame:
+        """Return a score table: user_id, the policy's attributes, four measures per offer.
+
+        Costs are rounded up to whole millionths of the currency unit.
+        """
+        table: dict[str, object] = {USER_ID: user_id.to_numpy()}
+        table |= {name: features[name].to_numpy() for name in policy.attribute_columns}
+        for offer in policy.offer_ids:
+            j = self.offers.index(offer)
+            table[score_column(CONVERSION, offer)] = self.conversion[:, j]
+            table[score_column(SPEND, offer)] = self.spend[:, j]
+            table[score_column(COST, offer)] = to_micros(self.cost[:, j]) / MICROS
+            table[score_column(STANDARD_ERROR, offer)] = self.conversion_se[:, j]
+        return pd.DataFrame(table)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class OutOfFold:
+    """Estimates for the trial's own rows by models that never saw them.
+
+    Attributes
+    ----------
+    estimates
+        n rows in the order of the trial.
+    constant : (n, k) float64
+        The constant effect per offer, from the rows outside each row's fold.
+    """
+
+    estimates: Estimates
+    constant: FloatArray
+
+    def score_frame(
+        self, user_id: pd.Series, features: pd.DataFrame, policy: Policy
+    ) -> pd.DataFrame:
+        """Return a score table of the trial's rows; see `Estimates.score_frame`."""
+        return self.estimates.score_frame(user_id, features, policy)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one column per measure and offer or arm, as the model's Parquet file holds it."""
+        columns: dict[str, FloatArray] = {}
+        for name in _PER_OFFER:
+            columns |= _columns(name, getattr(self.estimates, name), self.estimates.offers)
+        for name in _PER_ARM:
+            arms = (CONTROL_ARM, *self.estimates.offers)
+            columns |= _columns(name, getattr(self.estimates, name), arms)
+        columns |= _columns(CONSTANT, self.constant, self.estimates.offers)
+        return pd.DataFrame(columns)
+
+    @classmethod
+    def from_frame(cls, frame: pd.DataFrame, offers: tuple[str, ...]) -> OutOfFold:
+        """Read what `to_frame` gave.
+
+        Raises
+        ------
+        KeyError
+            When a column is missing.
+        """
+        per_offer = {name: _matrix(frame, name, offers) for name in _PER_OFFER}
+        per_arm = {name: _matrix(frame, name, (CONTROL_ARM, *offers)) for name in _PER_ARM}
+        estimates = Estimates(offers=offers, **per_offer, **per_arm)
+        return cls(estimates=estimates, constant=_matrix(frame, CONSTANT, offers))
+
+
+_PER_OFFER = ("conversion", "spend", "cost", "conversion_se")
+_PER_ARM = ("conversion_by_arm", "spend_by_arm", "cost_by_arm")
+
+
+def _columns(name: str, values: FloatArray, arms: Sequence[str]) -> dict[str, FloatArray]:
+    return {score_column(name, arm): values[:, j] for j, arm in enumerate(arms)}
+
+
+def _matrix(frame: pd.DataFrame, name: str, arms: Sequence[str]) -> FloatArray:
+    columns = [score_column(name, arm) for arm in arms]
+    return frame[columns].to_numpy(dtype=np.float64)

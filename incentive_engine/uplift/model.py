@@ -1,0 +1,249 @@
+"""The uplift model: fitted on a trial, kept as files, asked about users."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from incentive_engine.config.schema import Eligibility, Policy
+from incentive_engine.data.trial import Trial
+from incentive_engine.data.users import UserTable
+from incentive_engine.domain import FloatArray
+from incentive_engine.errors import DataError, Fault
+from incentive_engine.uplift.basis import Basis, learn_basis
+from incentive_engine.uplift.boosting import BinnedRows, Matrix
+from incentive_engine.uplift.chances import Chances, fit_chances
+from incentive_engine.uplift.cost import CostModel, fit_cost
+from incentive_engine.uplift.estimates import Estimates, OutOfFold
+from incentive_engine.uplift.features import Encoder, learn_encoder
+from incentive_engine.uplift.folds import Folds, draw_folds
+from incentive_engine.uplift.ladder import ladders
+from incentive_engine.uplift.randomisation import even_lottery, reachable, shares
+from incentive_engine.uplift.rows import Rows
+from incentive_engine.uplift.spend import SpendModel, fit_spend
+
+FOLDS: Final = 5
+"""Models of each kind; each learns from four fifths of the trial."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What a model was made from.
+
+    Attributes
+    ----------
+    trial
+        Digest of the trial's rows.
+    rows
+        How many there were.
+    seed
+        Of folds and boosting.
+    offers
+        Offer ids in the order of every matrix.
+    rules
+        Who could get which offer.
+    """
+
+    trial: str
+    rows: int
+    seed: int
+    offers: tuple[str, ...]
+    rules: tuple[Eligibility, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Models:
+    """The three things that are learned.
+
+    Attributes
+    ----------
+    converting
+        Chance of conversion per arm.
+    spending
+        Spend per arm.
+    costing
+        Cost per offer.
+    """
+
+    converting: Chances
+    spending: SpendModel
+    costing: CostModel
+
+    def estimate(
+        self,
+        matrix: Matrix,
+        phi: FloatArray,
+        share: FloatArray,
+        offers: tuple[str, ...],
+        *,
+        folds: Folds | None,
+    ) -> Estimates:
+        """Return estimates out of fold for the trial's rows, or for new rows (folds None)."""
+        effect, converting = self.converting.predict(matrix, phi, share, folds=folds)
+        buying = converting
+        if self.spending.buying is not None:
+            buying = self.spending.buying.predict(matrix, phi, share, folds=folds)[1]
+        spend = self.spending.predict(matrix, buying, folds=folds)
+        cost = self.costing.predict(matrix, folds=folds)
+        control = np.full(len(matrix), self.costing.control)
+        return Estimates(
+            offers=offers,
+            conversion=effect,
+            spend=spend[:, 1:] - spend[:, :1],
+            cost=cost,
+            conversion_se=self.converting.effects.standard_error(phi),
+            conversion_by_arm=converting,
+            spend_by_arm=spend,
+            cost_by_arm=np.column_stack([control, cost]),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class UpliftModel:
+    """What each offer changes for each user.
+
+    Attributes
+    ----------
+    facts
+        What it was made from.
+    encoder, basis
+        From features to numbers, and to smooth functions.
+    odds : (k,) float64
+        Arms of the even lottery that outcomes are averaged over, against control.
+    models
+        Conversion, spend and cost.
+    out_of_fold
+        Estimates for the trial's rows by models that never saw them.
+    """
+
+    facts: Facts
+    encoder: Encoder
+    basis: Basis
+    odds: FloatArray
+    models: Models
+    out_of_fold: OutOfFold
+
+    def save(self, directory: Path) -> None:
+        """Write the model into an existing, empty directory: text, JSON and Parquet."""
+        from incentive_engine.uplift.storage import save_model
+
+        save_model(self, directory)
+
+    @classmethod
+    def load(cls, directory: Path) -> UpliftModel:
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        DataError
+            When files are missing or broken, or another version wrote them.
+        """
+        from incentive_engine.uplift.storage import load_model
+
+        return load_model(directory)
+
+
+def fit(trial: Trial, policy: Policy, *, seed: int) -> UpliftModel:
+    """Learn the effects and costs of the policy's offers from a randomised trial.
+
+    Parameters
+    ----------
+    trial
+        With the policy's offers in the policy's order.
+    policy
+        Says which offers form a ladder and who could get which offer.
+    seed
+        Of folds and boosting; the same inputs and seed give the same model.
+
+    Raises
+    ------
+    DataError
+        When an arm has too few rows to say anything.
+    """
+    lottery = even_lottery(trial, policy.eligibility)
+    encoder = learn_encoder(trial.features)
+    matrix = encoder.encode(trial.features, where="trial")
+    basis = learn_basis(matrix, encoder)
+    folds = draw_folds(trial.user_id, count=FOLDS, rng=np.random.default_rng(seed))
+    rows = Rows(
+        matrix=matrix, binned=BinnedRows(matrix), phi=basis(matrix), lottery=lottery, folds=folds
+    )
+    rungs = ladders(policy.offers)
+    converting = fit_chances(rows, event=trial.conversion, rungs=rungs, seed=seed)
+    spending = fit_spend(
+        rows, conversion=trial.conversion, spend=trial.spend, rungs=rungs, seed=seed
+    )
+    costing = fit_cost(rows, cost=trial.cost, seed=seed)
+    models = Models(converting=converting, spending=spending, costing=costing)
+    estimates = models.estimate(matrix, rows.phi, lottery.share, trial.offers, folds=folds)
+    constant = converting.effects.constant(folds=folds)
+    return UpliftModel(
+        facts=Facts(
+            trial=trial_digest(trial),
+            rows=trial.n_rows,
+            seed=seed,
+            offers=trial.offers,
+            rules=policy.eligibility,
+        ),
+        encoder=encoder,
+        basis=basis,
+        odds=lottery.odds,
+        models=models,
+        out_of_fold=OutOfFold(estimates=estimates, constant=constant),
+    )
+
+
+def predict(model: UpliftModel, users: UserTable, policy: Policy) -> pd.DataFrame:
+    """Score users: what each offer changes, and costs, for each of them.
+
+    Returns
+    -------
+    A score table with a row per user: user_id, the policy's attributes, and for each offer
+    ``conversion__``, ``spend__``, ``cost__`` (whole millionths) and ``conversion_se__``.
+
+    Raises
+    ------
+    DataError
+        When a feature that the model learned from is missing, or the policy has offers that the
+        model does not know.
+    """
+    unknown = [offer for offer in policy.offer_ids if offer not in model.facts.offers]
+    if unknown:
+        raise DataError(
+            *(
+                Fault(
+                    f"offers: {offer}",
+                    "the model's trial did not try this offer",
+                    "one of " + ", ".join(model.facts.offers),
+                    "train on a trial that tried it",
+                )
+                for offer in unknown
+            )
+        )
+    estimates = estimate(model, users.features, where="users")
+    return estimates.score_frame(users.user_id, users.features, policy)
+
+
+def estimate(model: UpliftModel, features: pd.DataFrame, *, where: str) -> Estimates:
+    """Return the estimates for users that no model has seen."""
+    matrix = model.encoder.encode(features, where=where)
+    reach = reachable(features, model.facts.offers, model.facts.rules)
+    return model.models.estimate(
+        matrix, model.basis(matrix), shares(model.odds, reach), model.facts.offers, folds=None
+    )
+
+
+def trial_digest(trial: Trial) -> str:
+    """Return the sha256 of a trial's rows: ids, features, arms, outcomes and propensities."""
+    digest = hashlib.sha256()
+    rows = pd.concat([trial.user_id.rename("user_id"), trial.features], axis=1)
+    digest.update("\n".join([*trial.offers, *map(str, rows.columns)]).encode())
+    digest.update(pd.util.hash_pandas_object(rows, index=False).to_numpy().tobytes())
+    for values in (trial.arm, trial.conversion, trial.spend, trial.cost, trial.propensity):
+        digest.update(np.ascontiguousarray(values).tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,200 @@
+"""What a plan really brings, estimated from what happened to the people of a trial."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import norm
+
+from incentive_engine.data.trial import Trial
+from incentive_engine.domain import CONVERSION, COST, SPEND, FloatArray, IntArray
+from incentive_engine.errors import DataError, Fault
+from incentive_engine.uplift.estimates import Estimates, OutOfFold
+
+MEASURES: Final = (CONVERSION, SPEND, COST)
+NORMAL_95: Final = float(norm.ppf(0.975))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """A mean per user with its 95 % interval.
+
+    Attributes
+    ----------
+    estimate, standard_error, low, high
+        In the measure's unit, per user of the trial.
+    """
+
+    estimate: float
+    standard_error: float
+    low: float
+    high: float
+
+    def to_dict(self) -> dict[str, float]:
+        """Return the four numbers by name."""
+        return {
+            "estimate": self.estimate,
+            "standard_error": self.standard_error,
+            "low": self.low,
+            "high": self.high,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanValue:
+    """Per-user increments of a plan against nobody getting an offer.
+
+    Attributes
+    ----------
+    rows
+        Rows of the trial that the means are over.
+    treated
+        How many of them the plan gives an offer.
+    doubly_robust
+        Measure to estimate; the one to quote.
+    ipw
+        The same by inverse propensities alone: unbiased without any model, but wider.
+    """
+
+    rows: int
+    treated: int
+    doubly_robust: Mapping[str, Estimate]
+    ipw: Mapping[str, Estimate]
+
+    @property
+    def conversion(self) -> Estimate:
+        """Incremental conversions per user, doubly robust."""
+        return self.doubly_robust[CONVERSION]
+
+    @property
+    def spend(self) -> Estimate:
+        """Incremental spend per user, doubly robust."""
+        return self.doubly_robust[SPEND]
+
+    @property
+    def cost(self) -> Estimate:
+        """Incremental subsidy per user, doubly robust."""
+        return self.doubly_robust[COST]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the content for a JSON file."""
+        return {
+            "rows": self.rows,
+            "treated": self.treated,
+            "doubly_robust": {name: e.to_dict() for name, e in self.doubly_robust.items()},
+            "ipw": {name: e.to_dict() for name, e in self.ipw.items()},
+        }
+
+
+def plan_value(
+    trial: Trial,
+    out_of_fold: OutOfFold | None,
+    choice: npt.ArrayLike,
+    *,
+    weight: FloatArray | None = None,
+) -> PlanValue:
+    """Estimate what a plan for the trial's rows brings.
+
+    Parameters
+    ----------
+    trial
+        Who got which arm, and what happened.
+    out_of_fold
+        Estimates by models that never saw the rows; None for a trial that no model has seen,
+        where each arm's own mean stands in.
+    choice
+        (n,) int; the offer that the plan gives each row, -1 for none. The plan must not have been
+        made from the row's own outcome.
+    weight
+        (n,) how much each user's outcome counts; left out, 1.
+
+    Notes
+    -----
+    Per row with choice c the doubly robust increment is
+    ``mu_c - mu_0 + 1{A = c} (Y - mu_c) / p - 1{A = 0} (Y - mu_0) / p``, and 0 where c is none;
+    its mean is the estimate, its standard deviation over ``sqrt(n)`` the standard error.
+
+    References
+    ----------
+    Dudík, Langford, Li: Doubly robust policy evaluation and learning, arXiv:1103.4601, eq. 2.
+
+    Raises
+    ------
+    DataError
+        When `choice` has not one offer position or -1 per row.
+    """
+    offer = _checked(choice, trial)
+    weight = np.ones(trial.n_rows) if weight is None else weight
+    estimates = None if out_of_fold is None else out_of_fold.estimates
+    outcomes = {CONVERSION: trial.conversion, SPEND: trial.spend, COST: trial.cost}
+    robust, plain = {}, {}
+    for measure, outcome in outcomes.items():
+        means = _means(trial, outcome, measure, estimates)
+        robust[measure] = mean_with_interval(weight * increments(trial, outcome, means, offer))
+        nothing = np.zeros_like(means)
+        plain[measure] = mean_with_interval(weight * increments(trial, outcome, nothing, offer))
+    treated = int(np.count_nonzero(offer >= 0))
+    return PlanValue(rows=trial.n_rows, treated=treated, doubly_robust=robust, ipw=plain)
+
+
+def increments(
+    trial: Trial, outcome: FloatArray, means: FloatArray, offer: IntArray
+) -> FloatArray:
+    """Return each row's doubly robust increment of its offer over control, (n,).
+
+    Parameters
+    ----------
+    outcome
+        (n,) what happened.
+    means
+        (n, 1 + k) its expectation under each arm; zeros give inverse propensity weighting.
+    offer
+        (n,) position of the offer, -1 for none, which brings 0.
+    """
+    rows = np.arange(len(outcome))
+    arm = trial.arm.astype(np.int64)
+    correction = (outcome - means[rows, arm]) / trial.propensity
+    sign = (arm == offer + 1).astype(np.float64) - (arm == 0)
+    brought = means[rows, offer + 1] - means[:, 0] + sign * correction
+    return np.where(offer >= 0, brought, 0.0)
+
+
+def mean_with_interval(values: FloatArray) -> Estimate:
+    """Return the mean of (n,) independent values with its 95 % interval."""
+    mean = float(values.mean())
+    error = float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("inf")
+    return Estimate(
+        estimate=mean,
+        standard_error=error,
+        low=mean - NORMAL_95 * error,
+        high=mean + NORMAL_95 * error,
+    )
+
+
+def _checked(choice: npt.ArrayLike, trial: Trial) -> IntArray:
+    offer = np.asarray(choice)
+    expected = f"one offer position (0 to {len(trial.offers) - 1}) or -1 for each trial row"
+    if offer.shape != (trial.n_rows,) or offer.dtype.kind not in "iu":
+        raise DataError(Fault("choice", f"has shape {offer.shape}", expected))
+    if len(offer) and not -1 <= offer.min() <= offer.max() < len(trial.offers):
+        raise DataError(Fault("choice", f"runs from {offer.min()} to {offer.max()}", expected))
+    return offer.astype(np.int64)
+
+
+def _means(
+    trial: Trial, outcome: FloatArray, measure: str, estimates: Estimates | None
+) -> FloatArray:
+    if estimates is not None:
+        by_arm: FloatArray = getattr(estimates, f"{measure}_by_arm")
+        return by_arm
+    inverse = 1 / trial.propensity
+    arms = [trial.arm == arm for arm in range(len(trial.offers) + 1)]
+    means = [
+        float(inverse[got] @ outcome[got] / inverse[got].sum()) if got.any() else 0.0
+        for got in arms
+    ]
+    return np.tile(means, (trial.n_rows, 1))

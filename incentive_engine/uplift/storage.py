@@ -1,0 +1,183 @@
+"""A model as files: LightGBM text, one JSON file, one Parquet file; nothing that runs code."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from incentive_engine.config.schema import Eligibility
+from incentive_engine.errors import DataError, Fault
+from incentive_engine.uplift.averages import Averages
+from incentive_engine.uplift.basis import Basis
+from incentive_engine.uplift.blend import Blend, HeterogeneityTest
+from incentive_engine.uplift.boosting import CrossFitted
+from incentive_engine.uplift.chances import Chances
+from incentive_engine.uplift.cost import CostModel
+from incentive_engine.uplift.effects import EffectLayer
+from incentive_engine.uplift.estimates import OutOfFold
+from incentive_engine.uplift.features import Encoder
+from incentive_engine.uplift.model import Facts, Models, UpliftModel
+from incentive_engine.uplift.spend import SpendModel
+
+FORMAT: Final = 1
+"""Version of these files; a reader refuses any other."""
+MODEL: Final = "model.json"
+OUT_OF_FOLD: Final = "out_of_fold.parquet"
+REMEDY: Final = "train again with `incentive train`"
+
+
+def save_model(model: UpliftModel, directory: Path) -> None:
+    """Write the model into an existing directory."""
+    models = model.models
+    _save_chances(models.converting, directory, "conversion")
+    if models.spending.buying is not None:
+        _save_chances(models.spending.buying, directory, "buying")
+    models.spending.value.save(directory, "value")
+    models.costing.save(directory)
+    model.out_of_fold.to_frame().to_parquet(directory / OUT_OF_FOLD, index=False)
+    content = {
+        "format": FORMAT,
+        "engine": version("incentive-engine"),
+        "lightgbm": version("lightgbm"),
+        "trial": model.facts.trial,
+        "rows": model.facts.rows,
+        "seed": model.facts.seed,
+        "offers": model.facts.offers,
+        "rules": [rule.model_dump(mode="json") for rule in model.facts.rules],
+        "features": model.encoder.to_json(),
+        "basis": model.basis.to_json(),
+        "odds": model.odds.tolist(),
+        "conversion": _effects_json(models.converting.effects),
+        "buying": models.spending.buying and _effects_json(models.spending.buying.effects),
+        "spend_factor": models.spending.factor.tolist(),
+        "cost": models.costing.to_json(),
+        "files": {file.name: _digest(file) for file in sorted(directory.iterdir())},
+    }
+    (directory / MODEL).write_text(json.dumps(content, ensure_ascii=False, indent=1))
+
+
+def load_model(directory: Path) -> UpliftModel:
+    """Read what `save_model` wrote.
+
+    Raises
+    ------
+    DataError
+        When a file is missing, was changed since, or comes from another version.
+    """
+    content = _read(directory / MODEL)
+    _check_files(content, directory)
+    try:
+        return _model(content, directory)
+    except (KeyError, TypeError, ValueError) as error:
+        fault = Fault(str(directory / MODEL), "does not describe a model", remedy=REMEDY)
+        raise DataError(fault) from error
+
+
+def _model(content: Mapping[str, Any], directory: Path) -> UpliftModel:
+    offers = tuple(content["offers"])
+    converting = _load_chances(content["conversion"], directory, "conversion")
+    count = len(converting.outcome.models)
+    buying = content["buying"] and _load_chances(content["buying"], directory, "buying")
+    frame = pd.read_parquet(directory / OUT_OF_FOLD)
+    return UpliftModel(
+        facts=Facts(
+            trial=content["trial"],
+            rows=content["rows"],
+            seed=content["seed"],
+            offers=offers,
+            rules=tuple(Eligibility.model_validate_json(json.dumps(r)) for r in content["rules"]),
+        ),
+        encoder=Encoder.from_json(content["features"]),
+        basis=Basis.from_json(content["basis"]),
+        odds=np.array(content["odds"]),
+        models=Models(
+            converting=converting,
+            spending=SpendModel(
+                buying=buying,
+                value=CrossFitted.load(directory, "value", count=count),
+                factor=np.array(content["spend_factor"]),
+            ),
+            costing=CostModel.load(content["cost"], directory, count=count),
+        ),
+        out_of_fold=OutOfFold.from_frame(frame, offers),
+    )
+
+
+def _save_chances(chances: Chances, directory: Path, name: str) -> None:
+    chances.outcome.save(directory, f"{name}_outcome")
+    for index, part in enumerate(chances.effects.boosted):
+        part.save(directory, f"{name}_effect_{index}")
+
+
+def _load_chances(content: Mapping[str, Any], directory: Path, name: str) -> Chances:
+    count = len(content["ridge"])
+    boosted = tuple(
+        CrossFitted.load(directory, f"{name}_effect_{index}", count=count)
+        for index in range(len(content["directions"]))
+    )
+    effects = EffectLayer(
+        averages=Averages(**_arrays(content["averages"])),
+        blend=Blend(**_arrays(content["blend"])),
+        boosted=boosted,
+        test=HeterogeneityTest(**content["test"]),
+        rungs=tuple(map(tuple, content["rungs"])),
+        **_arrays({name: content[name] for name in _ARRAYS}),
+    )
+    outcome = CrossFitted.load(directory, f"{name}_outcome", count=count)
+    return Chances(outcome=outcome, effects=effects)
+
+
+_ARRAYS = ("ridge", "uncertainty", "directions", "centre")
+
+
+def _effects_json(effects: EffectLayer) -> dict[str, Any]:
+    return {
+        **{name: getattr(effects, name).tolist() for name in _ARRAYS},
+        "averages": {name: value.tolist() for name, value in asdict(effects.averages).items()},
+        "blend": {name: value.tolist() for name, value in asdict(effects.blend).items()},
+        "test": asdict(effects.test),
+        "rungs": effects.rungs,
+    }
+
+
+def _arrays(content: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: np.array(value, dtype=np.float64) for name, value in content.items()}
+
+
+def _read(file: Path) -> Mapping[str, Any]:
+    try:
+        content = json.loads(file.read_text())
+    except FileNotFoundError:
+        fault = Fault(str(file.parent), "holds no model", f"a directory with {MODEL}", REMEDY)
+        raise DataError(fault) from None
+    except (OSError, ValueError) as error:
+        raise DataError(Fault(str(file), "cannot be read as JSON", remedy=REMEDY)) from error
+    found = content.get("format") if isinstance(content, dict) else None
+    if found != FORMAT:
+        what = f"is a model of format {found}"
+        raise DataError(Fault(str(file), what, f"format {FORMAT}", REMEDY))
+    return dict(content)
+
+
+def _check_files(content: Mapping[str, Any], directory: Path) -> None:
+    faults = []
+    for name, digest in content.get("files", {}).items():
+        file = directory / name
+        if not file.is_file():
+            faults.append(Fault(str(file), "is missing from the model", remedy=REMEDY))
+        elif _digest(file) != digest:
+            faults.append(Fault(str(file), "was changed since it was written", remedy=REMEDY))
+    if faults:
+        raise DataError(*faults)
+
+
+def _digest(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
