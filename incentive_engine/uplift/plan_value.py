@@ -163,15 +163,23 @@ def increments(
     return np.where(offer >= 0, brought, 0.0)
 
 
-def mean_with_interval(values: FloatArray) -> Estimate:
-    """Return the mean of (n,) independent values with its 95 % interval."""
-    mean = float(values.mean())
-    error = float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("inf")
+def mean_with_interval(values: FloatArray, weight: FloatArray | None = None) -> Estimate:
+    """Return the (weighted) mean of (n,) independent values with its 95 % interval."""
+    n = len(values)
+    if n < 2:
+        return interval(float(values.sum()), float("inf"))
+    if weight is None:
+        return interval(float(values.mean()), float(values.std(ddof=1)) / np.sqrt(n))
+    mean = float(weight @ values / weight.sum())
+    error = float(np.sqrt(np.square(weight * (values - mean)).sum()) / weight.sum())
+    return interval(mean, error)
+
+
+def interval(estimate: float, error: float) -> Estimate:
+    """Return an estimate with its normal 95 % interval."""
+    reach = NORMAL_95 * error
     return Estimate(
-        estimate=mean,
-        standard_error=error,
-        low=mean - NORMAL_95 * error,
-        high=mean + NORMAL_95 * error,
+        estimate=estimate, standard_error=error, low=estimate - reach, high=estimate + reach
     )
 
 
