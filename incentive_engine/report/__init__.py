@@ -15,6 +15,7 @@ from .content import (
     ReasonRow,
     ReportContent,
     RunFacts,
+    Unit,
 )
 from .page import render_report
 
@@ -33,5 +34,6 @@ __all__ = [
     "ReasonRow",
     "ReportContent",
     "RunFacts",
+    "Unit",
     "render_report",
 ]

@@ -137,6 +137,7 @@ class LimitRow:
     at_least: float | None
     usage: float | None
     slack: float | None
+    """As the certificate states it: of a ratio in the units of its linear form."""
     price: float | None = None
     """Value per unit; None for report-only limits."""
     report_only: bool = False
@@ -150,12 +151,12 @@ class BudgetPoint:
 
     budget: float
     value: float
-    conversions: float
-    """By the scores."""
+    """What the budget can buy at most, in what is maximised."""
     marginal_value: float
     """Value per further unit of budget: the price of the budget there."""
     treated: int
-    cost: float
+    spent: float
+    """What is used of the budget, in its basis."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

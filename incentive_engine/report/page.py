@@ -116,7 +116,7 @@ def _limits(content: ReportContent) -> list[LimitLine]:
             limit=limit,
             bound=words.bound(limit),
             usage=words.amount(limit.usage, limit),
-            slack=words.amount(limit.slack, limit),
+            slack=words.room(limit),
             meaning=words.meaning(
                 limit, currency=content.currency, value_name=content.proof.value_name
             ),
@@ -136,9 +136,9 @@ def _plots(content: ReportContent) -> list[Plot]:
     here = _here(content.curve, content.budget.amount)
     lines = (
         (
-            "conversions",
-            "Incremental conversions by budget",
-            [p.conversions for p in content.curve],
+            "value",
+            f"By budget: {content.proof.value_name}",
+            [point.value for point in content.curve],
         ),
         (
             "marginal",

@@ -107,20 +107,37 @@ def amount(value: float | None, limit: LimitRow) -> str:
     return number(value, 3 if limit.unit == "ratio" else None)
 
 
+def room(limit: LimitRow) -> str:
+    """Return what is left to the nearer bound; of a ratio in the ratio's own terms.
+
+    >>> room(LimitRow(name="x", unit="ratio", at_most=None, at_least=1.5, usage=2.0, slack=90.0))
+    '0.500'
+    """
+    if limit.unit != "ratio":
+        return amount(limit.slack, limit)
+    if limit.usage is None:
+        return amount(None, limit)
+    rooms = [] if limit.at_most is None else [limit.at_most - limit.usage]
+    rooms += [] if limit.at_least is None else [limit.usage - limit.at_least]
+    return amount(min(rooms), limit)
+
+
 def meaning(limit: LimitRow, *, currency: str, value_name: str) -> str:
     """Return what a limit's price says."""
     if limit.report_only:
         exceeded = limit.slack is not None and limit.slack < 0
         return "Measured, not enforced" + ("; exceeded" if exceeded else "")
     if not limit.price:
-        return "Leaves room: relaxing it changes nothing"
+        return "Relaxing it would change nothing"
     step, unit = {
         "money": (1_000, f"1,000 {currency}"),
         "count": (100, "100 users"),
-        "ratio": (1_000, f"1,000 {currency} of slack"),
+        "ratio": (1_000, "1,000 that the numerator may miss it by"),
         "number": (1, "unit"),
     }[limit.unit]
     gain = f"{significant(abs(limit.price) * step)} {value_name}"
+    if limit.unit == "ratio":
+        return f"Each {unit} would add about {gain}"
     if limit.price > 0:
         return f"Each further {unit} would add about {gain}"
     return f"Each {unit} of this floor costs about {gain}"

@@ -40,10 +40,9 @@ def curve() -> tuple[BudgetPoint, ...]:
         BudgetPoint(
             budget=amount,
             value=3.1 * amount**0.62,
-            conversions=0.95 * amount**0.62,
             marginal_value=3.1 * 0.62 * max(amount, 1.0) ** -0.38,
             treated=int(amount / 9),
-            cost=amount,
+            spent=amount,
         )
         for amount in (50_000.0, 100_000.0, 150_000.0, 200_000.0, 300_000.0, 400_000.0)
     )

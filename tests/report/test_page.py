@@ -114,7 +114,7 @@ def test_limits_show_the_budget_first_and_those_only_measured_last() -> None:
         ("budget", "Each further 1,000 CNY would add about 10.4 weighted conversions"),
         ("vip floor", "Each 1,000 CNY of this floor costs about 3.10 weighted conversions"),
         ("stock", "Each further 100 users would add about 0.100 weighted conversions"),
-        ("roi", "Leaves room: relaxing it changes nothing"),
+        ("roi", "Relaxing it would change nothing"),
         ("watch", "Measured, not enforced; exceeded"),
     ],
 )
@@ -145,9 +145,7 @@ def test_intervals_around_or_below_zero_stay_on_the_page() -> None:
 
 
 def test_curve_of_one_point_or_of_zeros_is_no_error() -> None:
-    point = BudgetPoint(
-        budget=0.0, value=0.0, conversions=0.0, marginal_value=0.0, treated=0, cost=0.0
-    )
+    point = BudgetPoint(budget=0.0, value=0.0, marginal_value=0.0, treated=0, spent=0.0)
     assert "Another budget" not in read(replace(rich(), curve=(point,))).text
     assert "Another budget" in read(replace(rich(), curve=(point, point))).text
 
@@ -156,3 +154,10 @@ def test_text_of_a_plot_stays_text() -> None:
     page = render_report(rich())
     assert ">200k</text>" in page
     assert page.count("<svg") == 2
+
+
+def test_the_price_of_a_ratio_is_put_into_words() -> None:
+    roi = next(limit for limit in limits() if limit.name == "roi")
+    text = read(replace(rich(), limits=(replace(roi, price=0.002),))).text
+    assert "Each 1,000 that the numerator may miss it by would add about 2.00 weighted" in text
+    assert "0.560" in text
