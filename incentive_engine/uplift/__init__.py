@@ -2,8 +2,8 @@
 
 from incentive_engine.uplift.estimates import Estimates, OutOfFold
 from incentive_engine.uplift.evaluation import Evaluation, evaluate
-from incentive_engine.uplift.model import UpliftModel, fit, predict
-from incentive_engine.uplift.plan_value import Estimate, PlanValue, plan_value
+from incentive_engine.uplift.model import UpliftModel, estimate, fit, predict, trial_digest
+from incentive_engine.uplift.plan_value import Estimate, PlanValue, compare_plans, plan_value
 
 __all__ = [
     "Estimate",
@@ -12,8 +12,11 @@ __all__ = [
     "OutOfFold",
     "PlanValue",
     "UpliftModel",
+    "compare_plans",
+    "estimate",
     "evaluate",
     "fit",
     "plan_value",
     "predict",
+    "trial_digest",
 ]

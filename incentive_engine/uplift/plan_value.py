@@ -141,6 +141,31 @@ def plan_value(
     return PlanValue(rows=trial.n_rows, treated=treated, doubly_robust=robust, ipw=plain)
 
 
+def compare_plans(
+    trial: Trial,
+    out_of_fold: OutOfFold | None,
+    plans: Mapping[str, npt.ArrayLike],
+    *,
+    against: npt.ArrayLike,
+) -> dict[str, dict[str, Estimate]]:
+    """Return, per plan and measure, the mean per user by which it exceeds another plan.
+
+    Differences are taken row by row, so that what both plans have in common cancels. Arguments
+    and errors are those of `plan_value`; a plan is (n,) int, the offer's position or -1.
+    """
+    estimates = None if out_of_fold is None else out_of_fold.estimates
+    outcomes = {CONVERSION: trial.conversion, SPEND: trial.spend, COST: trial.cost}
+    other = _checked(against, trial)
+    found: dict[str, dict[str, Estimate]] = {name: {} for name in plans}
+    for measure, outcome in outcomes.items():
+        means = _means(trial, outcome, measure, estimates)
+        base = increments(trial, outcome, means, other)
+        for name, choice in plans.items():
+            mine = increments(trial, outcome, means, _checked(choice, trial))
+            found[name][measure] = mean_with_interval(mine - base)
+    return found
+
+
 def increments(
     trial: Trial, outcome: FloatArray, means: FloatArray, offer: IntArray
 ) -> FloatArray:

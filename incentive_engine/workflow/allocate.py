@@ -1,0 +1,82 @@
+"""The main job: from a campaign to a run directory that finance can check."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from incentive_engine.allocation import build_problem, reasons, solve
+from incentive_engine.data.scores import read_scores
+from incentive_engine.delivery import default_run_directory, write_run
+from incentive_engine.errors import DataError, Fault
+from incentive_engine.report import render_report
+from incentive_engine.workflow.chosen import chosen_pairs
+from incentive_engine.workflow.compare import budget_curve, conversions_without_favour
+from incentive_engine.workflow.content import report_content
+from incentive_engine.workflow.findings import Findings, RunSummary, holdout_of
+from incentive_engine.workflow.gain import gain_of_plan
+from incentive_engine.workflow.learning import campaign_inputs, given_inputs
+from incentive_engine.workflow.policies import (
+    BudgetOptions,
+    budget_of,
+    default_policy,
+    read_policy,
+)
+from incentive_engine.workflow.record import run_files, run_record
+from incentive_engine.workflow.steps import Steps
+
+
+def allocate(
+    policy_file: Path | None, *, options: BudgetOptions, scores: Path | None, out: Path | None
+) -> RunSummary:
+    """Decide one offer or none for each user and write the run directory.
+
+    Raises
+    ------
+    ConfigError, DataError
+        With every problem of the policy, or of a file.
+    InfeasibleError
+        When no plan meets all limits.
+    """
+    steps = Steps()
+    file = policy_file or default_policy()
+    policy = read_policy(file, options, with_scores=scores is not None)
+    directory = out or default_run_directory(Path("runs"), policy.name, budget_of(policy).amount)
+    _refuse_existing(directory)
+    inputs = given_inputs(scores) if scores else campaign_inputs(policy, steps)
+    with steps.step("read"):
+        table = read_scores(inputs.scores, policy)
+        holdout = holdout_of(policy, table)
+    with steps.step("solve"):
+        problem = build_problem(policy, table, holdout)
+        plan = solve(problem)
+    with steps.step("value"):
+        gain = gain_of_plan(inputs, policy, plan, users=int((~holdout).sum()))
+    with steps.step("compare"):
+        curve = budget_curve(problem, policy)
+        unfavoured = conversions_without_favour(policy, table, holdout)
+    findings = Findings(
+        policy=policy,
+        table=table,
+        holdout=holdout,
+        plan=plan,
+        weight=np.ones(table.n_users) if problem.weight is None else problem.weight,
+        chosen=chosen_pairs(table, plan.choice, plan.cost_micros),
+        reason=reasons(problem, plan.choice),
+        gain=gain,
+        curve=curve,
+        unfavoured=unfavoured,
+    )
+    record = run_record(findings, file=file, options=options, inputs=inputs, steps=steps)
+    report = render_report(report_content(findings, record))
+    write_run(directory, run_files(findings, record, file=file, report=report))
+    return RunSummary.of(findings, directory)
+
+
+def _refuse_existing(directory: Path) -> None:
+    """Refuse before the work, not after it."""
+    if directory.exists():
+        raise DataError(
+            Fault(f"--out {directory}", "exists already", "a new directory", "name another one")
+        )

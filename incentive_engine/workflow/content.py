@@ -1,0 +1,222 @@
+"""What the report shows, from what a run found out."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from incentive_engine.config.schema import Limit, Policy
+from incentive_engine.delivery import RunRecord
+from incentive_engine.domain import ISSUED, MONEY_MEASURES, Reason
+from incentive_engine.report import (
+    Budget,
+    BudgetPoint,
+    Estimate,
+    Favoured,
+    Headline,
+    InputFact,
+    LimitRow,
+    Note,
+    Proof,
+    ReasonRow,
+    ReportContent,
+    RunFacts,
+    Unit,
+)
+from incentive_engine.workflow.findings import Findings
+from incentive_engine.workflow.gain import Total
+from incentive_engine.workflow.groups import group_tables, share_of
+
+
+def report_content(findings: Findings, record: RunRecord) -> ReportContent:
+    """Return the whole page's content."""
+    certificate = findings.plan.certificate.to_dict()
+    return ReportContent(
+        campaign=findings.policy.name,
+        currency=findings.policy.currency,
+        headline=_headline(findings),
+        proof=Proof(
+            feasible=certificate["feasible"],
+            value=certificate["value"],
+            bound=certificate["bound"],
+            gap=certificate["gap"],
+            value_name=_value_name(findings.policy),
+        ),
+        budget=Budget(**certificate["budget"]),
+        tables=group_tables(findings),
+        reasons=_reasons(findings),
+        limits=_limits(findings.policy, certificate["limits"]),
+        favoured=_favoured(findings),
+        curve=_curve(findings),
+        notes=_notes(findings),
+        facts=_facts(record),
+    )
+
+
+def _headline(findings: Findings) -> Headline:
+    chosen, gain = findings.chosen, findings.gain
+    conversions, cost = float(chosen.conversion.sum()), float(chosen.cost.sum())
+    spend = None if chosen.spend is None else float(chosen.spend.sum())
+    best = Estimate(value=conversions) if gain is None else _estimate(gain.conversions)
+    by_scores = None if spend is None else Estimate(value=spend)
+    best_spend = by_scores if gain is None else _estimate(gain.spend)
+    return Headline(
+        conversions=best if gain else None,
+        spend=best_spend if gain else None,
+        conversions_by_scores=conversions,
+        spend_by_scores=spend,
+        cost=cost,
+        cost_per_conversion=_cost_per(cost, best),
+        roi=_per_cost(best_spend, cost),
+        users=findings.table.n_users,
+        treated=int(chosen.treated.sum()),
+        trial_rows=gain.rows if gain else None,
+    )
+
+
+def _estimate(total: Total) -> Estimate:
+    return Estimate(value=total.estimate, low=total.low, high=total.high)
+
+
+def _cost_per(cost: float, gain: Estimate) -> Estimate | None:
+    """Return cost per unit gained; an interval only where the whole gain is above zero."""
+    if gain.value <= 0 or cost <= 0:
+        return None
+    if gain.low is None or gain.high is None or gain.low <= 0:
+        return Estimate(value=cost / gain.value)
+    return Estimate(value=cost / gain.value, low=cost / gain.high, high=cost / gain.low)
+
+
+def _per_cost(gain: Estimate | None, cost: float) -> Estimate | None:
+    if gain is None or cost <= 0:
+        return None
+    if gain.low is None or gain.high is None:
+        return Estimate(value=gain.value / cost)
+    return Estimate(value=gain.value / cost, low=gain.low / cost, high=gain.high / cost)
+
+
+def _value_name(policy: Policy) -> str:
+    parts = [
+        name if coefficient == 1 else f"{coefficient:g} × {name}"
+        for name, coefficient in policy.objective.maximise.items()
+    ]
+    prefix = "weighted " if policy.objective.weight else ""
+    return prefix + " + ".join(parts)
+
+
+def _reasons(findings: Findings) -> tuple[ReasonRow, ...]:
+    n = findings.table.n_users
+    counts = [(reason, int(np.sum(findings.reason == reason.value))) for reason in Reason]
+    return tuple(
+        ReasonRow(reason=reason, users=count, share=share_of(count, n)) for reason, count in counts
+    )
+
+
+def _favoured(findings: Findings) -> Favoured | None:
+    """Return the group with the largest factor of the first table of weights."""
+    tables = [factor for factor in findings.policy.objective.weight if factor.values]
+    if not tables or not tables[0].values:
+        return None
+    factors = tables[0].values
+    label = max(factors, key=lambda value: factors[value])
+    member = (findings.table.attributes[tables[0].column] == label).to_numpy(dtype=bool)
+    chosen = findings.chosen
+    return Favoured(
+        label=str(label),
+        share_of_users=float(member.mean()),
+        share_of_budget=share_of(chosen.cost[member].sum(), chosen.cost.sum()),
+        share_of_conversions=share_of(chosen.conversion[member].sum(), chosen.conversion.sum()),
+        conversions=float(chosen.conversion.sum()),
+        conversions_unweighted=findings.unfavoured,
+    )
+
+
+def _limits(policy: Policy, stated: list[dict[str, object]]) -> tuple[LimitRow, ...]:
+    written = {limit.name: limit for limit in policy.limits}
+    rows = []
+    for entry in stated:
+        name = str(entry["name"])
+        limit = written.get(name) or written.get(name.rpartition("[")[0])
+        rows.append(
+            LimitRow(
+                name=name,
+                unit=_unit(limit),
+                scope=_scope(limit, name),
+                report_only=bool(entry.get("report_only", False)),
+                **{
+                    key: _number(entry.get(key))
+                    for key in ("at_most", "at_least", "usage", "slack", "price")
+                },
+            )
+        )
+    return tuple(rows)
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _unit(limit: Limit | None) -> Unit:
+    if limit is None or limit.sum in MONEY_MEASURES:
+        return "money"
+    if limit.ratio:
+        return "ratio"
+    return "count" if limit.sum == ISSUED else "number"
+
+
+def _scope(limit: Limit | None, name: str) -> str:
+    if limit is None:
+        return ""
+    what = limit.sum or " per ".join(limit.ratio or ())
+    parts = [f"of {', '.join(limit.offers)}"] if limit.offers else []
+    parts += [f"where {column} is {_words(test)}" for column, test in limit.where.items()]
+    if limit.for_each:
+        parts.append(f"where {limit.for_each} is {name[len(limit.name) + 1 : -1]}")
+    return " ".join([what, *parts])
+
+
+def _words(test: object) -> str:
+    if isinstance(test, tuple):
+        return " or ".join(str(value) for value in test)
+    low, high = getattr(test, "at_least", None), getattr(test, "below", None)
+    ends = [f"at least {low:g}"] if low is not None else []
+    ends += [f"below {high:g}"] if high is not None else []
+    return " and ".join(ends)
+
+
+def _curve(findings: Findings) -> tuple[BudgetPoint, ...]:
+    return tuple(
+        BudgetPoint(
+            budget=point.budget,
+            value=point.value,
+            marginal_value=point.price,
+            treated=round(point.treated),
+            spent=point.spend,
+        )
+        for point in findings.curve
+        if point.feasible
+    )
+
+
+def _notes(findings: Findings) -> tuple[Note, ...]:
+    notes = [Note(text=text, warning=True) for text in findings.warnings]
+    notes += [
+        Note(text=f"{count:,} users lack {measure} for {offer} and cannot get it")
+        for (measure, offer), count in findings.table.missing_pairs.items()
+    ]
+    if held := int(findings.holdout.sum()):
+        notes.append(Note(text=f"{held:,} users are held out, to measure the increment by"))
+    return tuple(notes)
+
+
+def _facts(record: RunRecord) -> RunFacts:
+    return RunFacts(
+        inputs=tuple(
+            InputFact(name=name, path=part.path, sha256=part.sha256, rows=part.rows)
+            for name, part in record.inputs.items()
+        ),
+        seconds=tuple(record.seconds.items()),
+        settings=(
+            ("seed", str(record.seed)),
+            *((f"solver {key}", str(value)) for key, value in record.solver.items()),
+        ),
+    )

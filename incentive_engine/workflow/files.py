@@ -1,0 +1,36 @@
+"""Commands on files that exist: check a policy, verify a run, write a sample campaign."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from incentive_engine.config.schema import Sample
+from incentive_engine.data.files import atomic_directory
+from incentive_engine.data.sample import MARKETS, write_sample
+from incentive_engine.delivery import export_offers
+from incentive_engine.errors import ConfigError, Fault, nearest
+from incentive_engine.verify import verify_run
+from incentive_engine.workflow.policies import load
+
+
+def check(file: Path) -> str:
+    """Validate a policy and say what it is about."""
+    policy = load(file)
+    limits = ", ".join(limit.name for limit in policy.limits) or "none beside the budget"
+    return f"{file}: valid; offers: {', '.join(policy.offer_ids)}; limits: {limits}"
+
+
+def sample(name: str, *, out: Path) -> str:
+    """Write a sample campaign's users, trial and true effects into a new directory."""
+    if name not in MARKETS:
+        raise ConfigError(Fault("sample", f"`{name}` is not known", remedy=nearest(name, MARKETS)))
+    made = Sample.model_validate({"name": name})
+    with atomic_directory(out) as directory:
+        write_sample(made, directory)
+    return f"sample: {out}"
+
+
+def export(run_dir: Path, *, to: Path) -> str:
+    """Write the offers of a run for another system, once the run is verified."""
+    rows = export_offers(run_dir, to, verification=verify_run(run_dir))
+    return f"{rows:,} offers: {to}"

@@ -1,0 +1,127 @@
+"""All that a run found out, in one place for the report, the files and the summary."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from incentive_engine.allocation import CurvePoint, Plan
+from incentive_engine.config import Policy
+from incentive_engine.data.holdout import draw_holdout
+from incentive_engine.data.scores import ScoreTable
+from incentive_engine.domain import BoolArray, FloatArray
+from incentive_engine.workflow.chosen import Chosen
+from incentive_engine.workflow.gain import PlanGain
+
+
+def holdout_of(policy: Policy, table: ScoreTable) -> BoolArray:
+    """Return who never gets an offer, (n,) bool."""
+    strata = table.attributes[list(policy.holdout_strata)]
+    return draw_holdout(table.user_id, strata, share=policy.holdout or 0.0, seed=policy.seed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Findings:
+    """A run's plan and what is known of it.
+
+    Attributes
+    ----------
+    holdout
+        (n,) bool, who never gets an offer.
+    weight
+        (n,) float64, how much each user's outcome counts.
+    reason
+        (n,) str, one of `domain.Reason`.
+    gain
+        The plan's value by the trial; None where scores are given.
+    curve
+        Solved points of the budget-response curve, by rising budget.
+    unfavoured
+        Conversions, by the scores, of the plan that weighs every user alike; None where the
+        policy has no weights.
+    """
+
+    policy: Policy
+    table: ScoreTable
+    holdout: BoolArray
+    plan: Plan
+    weight: FloatArray
+    chosen: Chosen
+    reason: npt.NDArray[Any]
+    gain: PlanGain | None
+    curve: tuple[CurvePoint, ...]
+    unfavoured: float | None
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a planner should know and what does not stop the run."""
+        warnings = list(self.table.warnings)
+        if not self.policy.holdout:
+            warnings.append("no holdout: the increment cannot be measured afterwards")
+        return tuple(warnings)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSummary:
+    """What a planner sees after `allocate`."""
+
+    directory: Path
+    certificate: dict[str, Any]
+    conversions_by_scores: float
+    gain: PlanGain | None
+    currency: str
+    warnings: tuple[str, ...]
+
+    @classmethod
+    def of(cls, findings: Findings, directory: Path) -> Self:
+        """Return the summary of a run that stands in `directory`."""
+        return cls(
+            directory=directory,
+            certificate=findings.plan.certificate.to_dict(),
+            conversions_by_scores=float(np.sum(findings.chosen.conversion)),
+            gain=findings.gain,
+            currency=findings.policy.currency,
+            warnings=findings.warnings,
+        )
+
+    def to_json(self) -> str:
+        """Return the summary for programs."""
+        content = {
+            "run": str(self.directory),
+            "certificate": self.certificate,
+            "conversions_by_scores": self.conversions_by_scores,
+            "gain": self.gain.to_dict() if self.gain else None,
+            "warnings": list(self.warnings),
+        }
+        return json.dumps(content, indent=2, ensure_ascii=False)
+
+    def to_text(self) -> str:
+        """Return the summary for people."""
+        plan, budget = self.certificate, self.certificate["budget"]
+        lines = [
+            (
+                f"{plan['treated']:,} of {plan['users']:,} users get an offer; it costs "
+                f"{budget['spent']:,.2f} of {budget['amount']:,.2f} {self.currency}"
+            ),
+            self._gain_line(),
+            f"no plan can be better by more than {plan['gap']:.1e} of the value (gap)",
+            *(f"warning: {warning}" for warning in self.warnings),
+            f"plan:   {self.directory / 'allocation.parquet'}",
+            f"report: {self.directory / 'report.html'}",
+        ]
+        return "\n".join(lines)
+
+    def _gain_line(self) -> str:
+        scores = f"{self.conversions_by_scores:,.0f} by the sum of the scores"
+        if self.gain is None:
+            return f"incremental conversions: {scores}, with no trial to check them by"
+        total = self.gain.conversions
+        return (
+            f"incremental conversions: {total.estimate:,.0f} by the trial "
+            f"(95 % interval {total.low:,.0f} to {total.high:,.0f}), {scores}"
+        )

@@ -1,0 +1,132 @@
+"""From a campaign's data to scores: each step is skipped while its inputs are unchanged."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from incentive_engine.config import Policy
+from incentive_engine.data.cache import StepCache
+from incentive_engine.data.files import digest_file
+from incentive_engine.data.sample import write_sample
+from incentive_engine.data.trial import Trial, read_trial
+from incentive_engine.data.users import UserTable, read_users
+from incentive_engine.errors import ConfigError, Fault
+from incentive_engine.workflow.steps import Steps
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Campaign:
+    """The files of a campaign and their digests."""
+
+    users: Path | None
+    trial: Path | None
+    digests: Mapping[str, str]
+    """`users` and `trial` to sha256."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """The files that a plan is made from; None where there is none."""
+
+    scores: Path
+    users: Path | None = None
+    trial: Path | None = None
+    model: Path | None = None
+
+
+def given_inputs(scores: Path) -> Inputs:
+    """Return the inputs of a run with scores of the planner's own."""
+    return Inputs(scores=scores)
+
+
+def campaign_inputs(policy: Policy, steps: Steps) -> Inputs:
+    """Return the inputs of a run that learns first, where that is not done already."""
+    cache = StepCache()
+    campaign = campaign_files(policy, cache=cache, steps=steps)
+    model = trained_model(campaign, policy, cache=cache, steps=steps)
+    scores = scored_users(campaign, model, policy, cache=cache, steps=steps)
+    return Inputs(scores=scores, users=campaign.users, trial=campaign.trial, model=model)
+
+
+def campaign_files(policy: Policy, *, cache: StepCache, steps: Steps) -> Campaign:
+    """Return the campaign's files; a sample campaign is made first."""
+    users, trial = policy.data.users, policy.data.trial
+    if policy.data.sample is not None:
+        sample = policy.data.sample
+        with steps.step("sample"):
+            made = cache.run(
+                "sample",
+                {"sample": sample.model_dump_json()},
+                lambda directory: write_sample(sample, directory),
+            )
+        users, trial = made.path / "users.parquet", made.path / "trial.parquet"
+    named = {"users": users, "trial": trial}
+    digests = {name: digest_file(path) for name, path in named.items() if path is not None}
+    return Campaign(users=users, trial=trial, digests=digests)
+
+
+def trained_model(campaign: Campaign, policy: Policy, *, cache: StepCache, steps: Steps) -> Path:
+    """Return the directory of the model that the campaign's trial teaches."""
+    with steps.step("train"):
+        made = cache.run(
+            "model",
+            {**campaign.digests, "policy": _model_settings(policy)},
+            lambda directory: fit_into(campaign, policy, directory),
+        )
+    return made.path
+
+
+def scored_users(
+    campaign: Campaign, model: Path, policy: Policy, *, cache: StepCache, steps: Steps
+) -> Path:
+    """Return the score table of the campaign's users."""
+    with steps.step("score"):
+        made = cache.run(
+            "scores",
+            {**campaign.digests, "policy": _model_settings(policy), "columns": _columns(policy)},
+            lambda directory: score_into(campaign, model, policy, directory / "scores.parquet"),
+        )
+    return made.path / "scores.parquet"
+
+
+def fit_into(campaign: Campaign, policy: Policy, directory: Path) -> None:
+    """Fit the uplift model and save it into an existing directory."""
+    from incentive_engine.uplift import fit
+
+    fit(trial_of(campaign, policy), policy, seed=policy.seed).save(directory)
+
+
+def score_into(campaign: Campaign, model: Path, policy: Policy, file: Path) -> None:
+    """Score the campaign's users and write the table as Parquet or CSV."""
+    from incentive_engine.data.files import write_table
+    from incentive_engine.uplift import UpliftModel, predict
+
+    write_table(predict(UpliftModel.load(model), users_of(campaign, policy), policy), file)
+
+
+def users_of(campaign: Campaign, policy: Policy) -> UserTable:
+    """Return the users to decide on."""
+    if campaign.users is None:
+        raise ConfigError(Fault("data.users", "is missing", "a file, or `sample: double11`"))
+    return read_users(campaign.users, policy)
+
+
+def trial_of(campaign: Campaign, policy: Policy) -> Trial:
+    """Return the randomised trial, with features joined from the users where needed."""
+    if campaign.trial is None:
+        raise ConfigError(Fault("data.trial", "is missing", "a file, or `sample: double11`"))
+    users = read_users(campaign.users, policy) if campaign.users is not None else None
+    return read_trial(campaign.trial, policy, users)
+
+
+def _model_settings(policy: Policy) -> str:
+    return json.dumps(
+        policy.model_dump(mode="json", include={"offers", "eligibility", "seed"}), sort_keys=True
+    )
+
+
+def _columns(policy: Policy) -> str:
+    return json.dumps(policy.attribute_columns)

@@ -1,0 +1,82 @@
+"""The uplift model as files: train, score, evaluate."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from incentive_engine.data.cache import StepCache
+from incentive_engine.data.files import atomic_directory
+from incentive_engine.uplift import Evaluation, UpliftModel, evaluate
+from incentive_engine.workflow.learning import (
+    Campaign,
+    campaign_files,
+    fit_into,
+    score_into,
+    trial_of,
+)
+from incentive_engine.workflow.policies import load
+from incentive_engine.workflow.replay import thousand
+from incentive_engine.workflow.steps import Steps
+
+
+def train(policy_file: Path | None, *, out: Path) -> str:
+    """Fit the uplift model on the policy's trial into a new directory; return what was done."""
+    policy = load(policy_file)
+    steps = Steps()
+    campaign = _campaign(policy_file, steps)
+    with atomic_directory(out) as directory, steps.step("train"):
+        fit_into(campaign, policy, directory)
+    return f"model: {out} ({steps.seconds['train']:.1f} s)"
+
+
+def score(policy_file: Path | None, *, model: Path, out: Path) -> str:
+    """Predict per user and offer into a new file; return what was done."""
+    policy = load(policy_file)
+    steps = Steps()
+    campaign = _campaign(policy_file, steps)
+    with steps.step("score"):
+        score_into(campaign, model, policy, out)
+    return f"scores: {out} ({steps.seconds['score']:.1f} s)"
+
+
+def evaluate_model(policy_file: Path | None, *, model: Path, out: Path) -> str:
+    """Write how good a model is on its trial, out of fold; return it in short."""
+    policy = load(policy_file)
+    steps = Steps()
+    campaign = _campaign(policy_file, steps)
+    trial = trial_of(campaign, policy)
+    with steps.step("evaluate"):
+        evaluation = evaluate(UpliftModel.load(model), trial, policy)
+    with atomic_directory(out) as directory:
+        _write(directory / "evaluation.json", evaluation.to_dict())
+    return f"{_in_short(evaluation)}\nevaluation: {out / 'evaluation.json'}"
+
+
+def _in_short(evaluation: Evaluation) -> str:
+    test = evaluation.heterogeneity
+    found = "differ" if test.found else "do not differ measurably"
+    lines = [
+        f"{evaluation.rows:,} trial rows; effects {found} between users (p = {test.p_value:.3g})",
+        "per 1,000 users, out of fold, with 95 % intervals:",
+    ]
+    lines += [
+        f"  {offer.offer:<12} conversions {thousand(offer.conversion)}"
+        f"   spend {thousand(offer.spend)}   cost {thousand(offer.cost)}"
+        for offer in evaluation.offers
+    ]
+    lines += [
+        f"  plan for {1000 * plan.budget:,.0f}: conversions {thousand(plan.model)},"
+        f" {1000 * plan.promised:,.2f} promised; {thousand(plan.difference)} over constant effects"
+        for plan in evaluation.comparisons
+    ]
+    return "\n".join(lines)
+
+
+def _campaign(policy_file: Path | None, steps: Steps) -> Campaign:
+    return campaign_files(load(policy_file), cache=StepCache(), steps=steps)
+
+
+def _write(path: Path, content: object) -> None:
+    text = json.dumps(content, ensure_ascii=False, indent=2, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8")

@@ -1,0 +1,77 @@
+"""What a run directory states of its inputs, and the files that go into it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from incentive_engine.data.files import digest_file
+from incentive_engine.data.scores import ScoreTable
+from incentive_engine.delivery import AllocationTable, InputFile, RunFiles, RunRecord
+from incentive_engine.workflow.findings import Findings
+from incentive_engine.workflow.learning import Inputs
+from incentive_engine.workflow.policies import BudgetOptions
+from incentive_engine.workflow.steps import Steps
+
+
+def run_record(
+    findings: Findings, *, file: Path, options: BudgetOptions, inputs: Inputs, steps: Steps
+) -> RunRecord:
+    """Return what the manifest says beside the digests of the outputs."""
+    policy = findings.policy
+    return RunRecord(
+        policy=policy.model_dump(mode="json"),
+        policy_file=str(file),
+        overrides=options.to_dict(),
+        inputs=_input_files(file, inputs, findings),
+        seed=policy.seed,
+        holdout={"share": policy.holdout or 0.0, "users": int(findings.holdout.sum())},
+        solver=findings.plan.certificate.to_dict()["solver"],
+        seconds=steps.seconds,
+    )
+
+
+def run_files(findings: Findings, record: RunRecord, *, file: Path, report: str) -> RunFiles:
+    """Return all that goes into the run directory."""
+    return RunFiles(
+        allocation=AllocationTable(
+            user_id=findings.table.user_id,
+            offers=findings.table.offers,
+            choice=findings.chosen.choice,
+            conversion=findings.chosen.conversion,
+            spend=findings.chosen.spend,
+            cost_micros=findings.chosen.cost_micros,
+            weight=findings.weight,
+            reason=findings.reason,
+        ),
+        scores=_score_frame(findings.table),
+        certificate=findings.plan.certificate.to_dict(),
+        evaluation={"plan": findings.gain.to_dict()} if findings.gain else None,
+        report=report,
+        record=record,
+        policy_text=file.read_bytes(),
+    )
+
+
+def _score_frame(table: ScoreTable) -> pd.DataFrame:
+    """Return what the plan was made from, so that a run can be checked from its files alone."""
+    return pd.concat(
+        [table.user_id.rename("user_id"), table.attributes, table.columns], axis="columns"
+    )
+
+
+def _input_files(file: Path, inputs: Inputs, findings: Findings) -> dict[str, InputFile]:
+    paths: dict[str, Path | None] = {
+        "policy": file,
+        "users": inputs.users,
+        "trial": inputs.trial,
+        "scores": inputs.scores,
+    }
+    rows: dict[str, Any] = {"scores": findings.table.n_users}
+    return {
+        name: InputFile(path=str(path), sha256=digest_file(path), rows=rows.get(name))
+        for name, path in paths.items()
+        if path is not None
+    }

@@ -1,0 +1,164 @@
+"""What a plan earned by the arms that its users really got in a trial."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from incentive_engine.config import Policy
+from incentive_engine.data.files import atomic_directory, read_table
+from incentive_engine.data.trial import Trial, read_trial
+from incentive_engine.errors import DataError, Fault
+from incentive_engine.uplift import (
+    Estimate,
+    OutOfFold,
+    UpliftModel,
+    compare_plans,
+    estimate,
+    trial_digest,
+)
+from incentive_engine.workflow.policies import load_for_scores
+
+PLAN = "the plan"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replay:
+    """A plan and the ways to do without it, valued on one trial; doubly robust."""
+
+    rows: int
+    """Rows of the trial that the plan decided on."""
+    left_out: int
+    """Rows of the trial that the plan does not know."""
+    gains: Mapping[str, Mapping[str, Estimate]]
+    """Way to measure to its gain per user against nobody getting anything."""
+    differences: Mapping[str, Mapping[str, Estimate]]
+    """Way to measure to the plan's gain minus the way's, paired by row."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the content of ``evaluation.json``; per user of the trial."""
+        return {
+            "method": "doubly robust, by the arms that users got",
+            "rows": self.rows,
+            "left_out": self.left_out,
+            "gain_against_nobody": _plain(self.gains),
+            "plan_minus": _plain(self.differences),
+        }
+
+    def to_text(self) -> str:
+        """Return a table for people: per 1,000 users, with 95 % intervals."""
+        lines = [f"per 1,000 users, against nobody, 95 % interval; {self.rows:,} rows"]
+        for title, ways in (("gain", self.gains), ("the plan minus", self.differences)):
+            for name, measures in ways.items():
+                figures = "   ".join(f"{m} {thousand(e)}" for m, e in measures.items())
+                lines.append(f"{title:>14}  {name:<20} {figures}")
+        return "\n".join(lines)
+
+
+def evaluate_run(
+    policy_file: Path | None, *, run: Path, trial: Path | None, model: Path | None, out: Path
+) -> str:
+    """Value a run's plan on a trial among its users, write it, and return it in short.
+
+    Parameters
+    ----------
+    trial
+        The log of that trial; None takes the policy's.
+    model
+        A model that has not seen that trial; it narrows the intervals. None: arm means.
+    """
+    policy = load_for_scores(policy_file)
+    log = _trial(policy, trial)
+    choice = _choice(run, log, policy)
+    known = choice >= -1
+    rows = _rows(log, known)
+    replay = _replay(rows, choice[known], _nuisance(model, rows), left_out=int((~known).sum()))
+    with atomic_directory(out) as directory:
+        text = json.dumps(replay.to_dict(), ensure_ascii=False, indent=2, allow_nan=False)
+        (directory / "evaluation.json").write_text(text + "\n", encoding="utf-8")
+    return f"{replay.to_text()}\nevaluation: {out / 'evaluation.json'}"
+
+
+def _trial(policy: Policy, trial: Path | None) -> Trial:
+    file = trial or policy.data.trial
+    if file is None:
+        raise DataError(Fault("--trial", "none is given", "the log of a trial"))
+    return read_trial(file, policy, None)
+
+
+def _choice(run: Path, log: Trial, policy: Policy) -> npt.NDArray[np.int64]:
+    """Return the plan's offer for each row of the trial, −1 none, −2 not in the plan."""
+    plan = read_table(run / "allocation.parquet", ["user_id", "offer_id"])
+    if plan["user_id"].dtype != log.user_id.dtype:
+        plan["user_id"] = plan["user_id"].astype("str")
+        wanted = log.user_id.astype("str")
+    else:
+        wanted = log.user_id
+    codes = {offer: index for index, offer in enumerate(policy.offer_ids)}
+    offered = plan["offer_id"].map(codes).fillna(-1).astype(np.int64)
+    by_user = pd.Series(offered.to_numpy(), index=plan["user_id"])
+    choice = by_user.reindex(wanted).fillna(-2).to_numpy(dtype=np.int64)
+    if (choice == -2).all():
+        raise DataError(
+            Fault(str(run), "none of the trial's users is in the plan", "a trial among its users")
+        )
+    return choice
+
+
+def _rows(log: Trial, known: npt.NDArray[np.bool_]) -> Trial:
+    return replace(
+        log,
+        user_id=log.user_id[known].reset_index(drop=True),
+        features=log.features[known].reset_index(drop=True),
+        **{
+            name: getattr(log, name)[known]
+            for name in ("arm", "conversion", "spend", "cost", "propensity")
+        },
+    )
+
+
+def _nuisance(model: Path | None, rows: Trial) -> OutOfFold | None:
+    if model is None:
+        return None
+    fitted = UpliftModel.load(model)
+    if fitted.facts.trial == trial_digest(rows):
+        remedy = "leave out --model, or name one that has not seen it"
+        raise DataError(Fault(str(model), "learnt from this very trial", remedy=remedy))
+    estimates = estimate(fitted, rows.features, where="trial")
+    return OutOfFold(estimates=estimates, constant=np.zeros_like(estimates.conversion))
+
+
+def _replay(
+    rows: Trial, choice: npt.NDArray[np.int64], nuisance: OutOfFold | None, *, left_out: int
+) -> Replay:
+    everyone = {
+        f"everybody {offer}": np.full(len(choice), index)
+        for index, offer in enumerate(rows.offers)
+    }
+    nobody = np.full(len(choice), -1)
+    gains = compare_plans(rows, nuisance, {PLAN: choice, **everyone}, against=nobody)
+    differences = {
+        name: compare_plans(rows, nuisance, {PLAN: choice}, against=other)[PLAN]
+        for name, other in everyone.items()
+    }
+    return Replay(rows=len(choice), left_out=left_out, gains=gains, differences=differences)
+
+
+def _plain(ways: Mapping[str, Mapping[str, Estimate]]) -> dict[str, dict[str, dict[str, float]]]:
+    return {
+        way: {measure: found.to_dict() for measure, found in measures.items()}
+        for way, measures in ways.items()
+    }
+
+
+def thousand(found: Estimate) -> str:
+    """Return a mean per user as one per 1,000 users, with its interval."""
+    mean, low, high = (1000 * x for x in (found.estimate, found.low, found.high))
+    return f"{mean:,.2f} ({low:,.2f} to {high:,.2f})"

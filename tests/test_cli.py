@@ -1,0 +1,110 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from incentive_engine.cli import main
+
+ROOT = Path(__file__).parents[1]
+HEAVY = ("numpy", "pandas", "pyarrow", "numba", "ortools", "lightgbm", "matplotlib", "scipy")
+
+
+def run(*words: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as ended:
+        main(list(words))
+    captured = capsys.readouterr()
+    return int(ended.value.code or 0), captured.out, captured.err
+
+
+def test_help_loads_no_heavy_library() -> None:
+    code = f"import sys, incentive_engine.cli; print([m for m in {HEAVY} if m in sys.modules])"
+    done = subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_every_command_of_the_contract_has_a_help_page(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for command in ("allocate", "verify", "train", "score", "evaluate", "export", "check"):
+        code, out, _ = run(command, "--help", capsys=capsys)
+        assert code == 0
+        assert f"incentive {command}" in out
+
+
+def test_without_words_the_program_tells_what_it_can_do(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    code, out, _ = run(capsys=capsys)
+    assert code == 0
+    assert "allocate" in out
+
+
+def test_a_misspelt_command_is_bad_input_and_names_the_nearest(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    code, _, err = run("alocate", capsys=capsys)
+    assert code == 2
+    assert "allocate" in err
+
+
+def test_a_misspelt_option_is_bad_input_and_names_the_nearest(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    code, _, err = run("allocate", "--bugdet", "3", capsys=capsys)
+    assert code == 2
+    assert "--budget" in err
+
+
+def test_all_problems_of_a_policy_come_at_once_without_a_traceback(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "wrong.yaml"
+    file.write_text(
+        "version: 1\nname: wrong\nholdout: 150%\nofers: []\noffers:\n"
+        "  - {id: a, face_value: 1}\n  - {id: a, face_value: ten}\n",
+        encoding="utf-8",
+    )
+    code, out, err = run("check", str(file), capsys=capsys)
+    assert (code, out) == (2, "")
+    lines = err.splitlines()
+    assert [line.split(": ")[0].rpartition(":")[2] for line in lines] == ["3", "4", "7", "7"]
+    assert "did you mean `offers`?" in err
+
+
+def test_debug_shows_the_traceback(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = run("check", str(tmp_path / "absent.yaml"), "--debug", capsys=capsys)
+    assert code == 2
+    assert "Traceback" in err
+
+
+def test_a_defect_ends_with_three_and_asks_for_debug(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(words: list[str]) -> int:
+        raise ZeroDivisionError(words)
+
+    monkeypatch.setattr("incentive_engine.cli._run", broken)
+    code, _, err = run("check", "x", capsys=capsys)
+    assert code == 3
+    assert "--debug" in err
+
+
+def test_an_interrupt_ends_with_130(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stopped(words: list[str]) -> int:
+        raise KeyboardInterrupt(words)
+
+    monkeypatch.setattr("incentive_engine.cli._run", stopped)
+    code, _, _ = run("check", "x", capsys=capsys)
+    assert code == 130
+
+
+def test_the_program_runs_from_a_checkout() -> None:
+    done = subprocess.run(
+        [sys.executable, "cli.py", "--help"], cwd=ROOT, capture_output=True, check=True
+    )
+    assert b"allocate" in done.stdout

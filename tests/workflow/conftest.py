@@ -1,0 +1,69 @@
+"""A small campaign that runs end to end in seconds, and the program as a planner calls it."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+Incentive = Callable[..., subprocess.CompletedProcess[str]]
+
+SMALL = """\
+version: 1
+name: small
+data:
+  sample: {name: double11, users: 2000, trial_rows: 12000, seed: 3}
+offers:
+  - {id: off50, face_value: 50, min_spend: 399, ladder: platform}
+  - {id: off100, face_value: 100, min_spend: 799, ladder: platform}
+  - {id: off200, face_value: 200, min_spend: 1499, ladder: platform}
+  - {id: vip200, face_value: 200, min_spend: 1199}
+objective:
+  weight:
+    - {column: tier, values: {88VIP: 3}}
+eligibility:
+  - {offers: [vip200], where: {tier: 88VIP}}
+limits:
+  - {name: vip floor, sum: cost, where: {tier: 88VIP}, at_least: 25%}
+  - {name: region cap, sum: cost, for_each: region, at_most: 15%}
+  - {name: stock, sum: issued, offers: [off100], at_most: 200}
+budget: {amount: 4000}
+holdout: 0.05
+holdout_strata: [tier]
+seed: 5
+"""
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder in which all runs of this session keep their steps."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def incentive(cache: Path, tmp_path: Path) -> Incentive:
+    """Return a function that runs the program in an empty folder."""
+
+    def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(  # noqa: S603 - our own program
+            [sys.executable, str(ROOT / "cli.py"), *map(str, words)],
+            cwd=tmp_path,
+            env={**os.environ, "INCENTIVE_CACHE": str(cache)},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+
+    return run
+
+
+@pytest.fixture
+def policy(tmp_path: Path) -> Path:
+    """Return the file of a small policy, with a sample campaign of its own."""
+    file = tmp_path / "small.yaml"
+    file.write_text(SMALL, encoding="utf-8")
+    return file

@@ -1,0 +1,203 @@
+import itertools
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+Incentive = Callable[..., subprocess.CompletedProcess[str]]
+
+SCORED = """\
+version: 1
+name: scored
+offers:
+  - {{id: small, face_value: 5}}
+  - {{id: large, face_value: 20}}
+{more}
+"""
+
+
+def scored_policy(folder: Path, more: str = "") -> Path:
+    file = folder / "scored.yaml"
+    file.write_text(SCORED.format(more=more), encoding="utf-8")
+    return file
+
+
+def scores(folder: Path, n: int = 6, name: str = "scores.csv") -> Path:
+    rng = np.random.default_rng(7)
+    frame = pd.DataFrame(
+        {
+            "user_id": [f"u{row}" for row in range(n)],
+            "tier": np.where(np.arange(n) % 3 == 0, "88VIP", "regular"),
+        }
+    )
+    for offer, strength in (("small", 0.05), ("large", 0.12)):
+        frame[f"conversion__{offer}"] = rng.normal(strength, 0.05, n).round(4)
+        frame[f"cost__{offer}"] = rng.uniform(1, 40 * strength, n).round(2)
+    file = folder / name
+    if name.endswith(".csv"):
+        frame.to_csv(file, index=False)
+    else:
+        frame.to_parquet(file, index=False)
+    return file
+
+
+def test_a_policy_with_a_sample_becomes_a_complete_run_that_verifies(
+    incentive: Incentive, policy: Path, tmp_path: Path
+) -> None:
+    done = incentive("allocate", policy, "--out", tmp_path / "run")
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {
+        "allocation.parquet",
+        "certificate.json",
+        "evaluation.json",
+        "manifest.json",
+        "policy.yaml",
+        "report.html",
+        "scores.parquet",
+    }
+    assert incentive("verify", tmp_path / "run").returncode == 0
+
+
+def test_the_gain_stands_beside_the_sum_of_the_scores_with_an_interval(
+    incentive: Incentive, policy: Path, tmp_path: Path
+) -> None:
+    done = incentive("allocate", policy, "--out", tmp_path / "run", "--json")
+    summary = json.loads(done.stdout)
+    gain = summary["gain"]["conversions"]
+    assert gain["low"] < gain["estimate"] < gain["high"]
+    plan = pd.read_parquet(tmp_path / "run" / "allocation.parquet")
+    assert summary["conversions_by_scores"] == pytest.approx(plan["conversion"].sum())
+
+
+def test_the_same_inputs_give_the_same_bytes(
+    incentive: Incentive, policy: Path, tmp_path: Path
+) -> None:
+    plans = []
+    for name in ("one", "two"):
+        assert incentive("allocate", policy, "--out", tmp_path / name).returncode == 0
+        plans.append((tmp_path / name / "allocation.parquet").read_bytes())
+    assert plans[0] == plans[1]
+
+
+def test_a_second_budget_takes_the_trained_model_and_the_scores_as_they_are(
+    incentive: Incentive, policy: Path, tmp_path: Path, cache: Path
+) -> None:
+    assert incentive("allocate", policy, "--out", tmp_path / "one").returncode == 0
+    kept = {path: path.stat().st_mtime_ns for path in cache.rglob("*") if path.is_file()}
+    done = incentive("allocate", policy, "--budget", "2k", "--out", tmp_path / "two")
+    assert done.returncode == 0, done.stderr
+    after = {path: path.stat().st_mtime_ns for path in cache.rglob("*") if path.is_file()}
+    assert after == kept
+
+
+def test_a_changed_seed_trains_anew(
+    incentive: Incentive, policy: Path, tmp_path: Path, cache: Path
+) -> None:
+    assert incentive("allocate", policy, "--out", tmp_path / "one").returncode == 0
+    before = set(cache.rglob("*.parquet"))
+    policy.write_text(policy.read_text().replace("seed: 5", "seed: 6"), encoding="utf-8")
+    assert incentive("allocate", policy, "--out", tmp_path / "two").returncode == 0
+    assert set(cache.rglob("*.parquet")) > before
+
+
+def test_six_users_get_what_brute_force_gives_them(incentive: Incentive, tmp_path: Path) -> None:
+    file = scores(tmp_path)
+    done = incentive(
+        "allocate", scored_policy(tmp_path), "--scores", file, "--budget", "8", "--out", "run"
+    )
+    assert done.returncode == 0, done.stderr
+    frame = pd.read_csv(file)
+    value = frame[["conversion__small", "conversion__large"]].to_numpy()
+    cost = np.ceil(frame[["cost__small", "cost__large"]].to_numpy() * 1e6)
+    best = max(
+        sum(value[user, offer] for user, offer in enumerate(plan) if offer >= 0)
+        for plan in itertools.product((-1, 0, 1), repeat=len(frame))
+        if sum(cost[user, offer] for user, offer in enumerate(plan) if offer >= 0) <= 8e6
+    )
+    certificate = json.loads((tmp_path / "run" / "certificate.json").read_text())
+    assert certificate["value"] == pytest.approx(best)
+    assert certificate["bound"] >= best - 1e-12
+
+
+def test_a_budget_of_zero_is_a_valid_plan_for_nobody(
+    incentive: Incentive, policy: Path, tmp_path: Path
+) -> None:
+    done = incentive("allocate", policy, "--budget", "0", "--out", "run")
+    assert done.returncode == 0, done.stderr
+    plan = pd.read_parquet(tmp_path / "run" / "allocation.parquet")
+    assert plan["offer_id"].isna().all()
+    assert incentive("verify", "run").returncode == 0
+
+
+def test_the_holdout_never_gets_an_offer_and_is_there_in_every_tier(
+    incentive: Incentive, policy: Path, tmp_path: Path
+) -> None:
+    assert incentive("allocate", policy, "--out", "run").returncode == 0
+    plan = pd.read_parquet(tmp_path / "run" / "allocation.parquet")
+    tier = pd.read_parquet(tmp_path / "run" / "scores.parquet")["tier"]
+    held = plan["reason"] == "holdout"
+    assert plan.loc[held, "offer_id"].isna().all()
+    assert (held.groupby(tier).sum() == (tier.value_counts() * 0.05).round()).all()
+
+
+def test_without_a_holdout_the_planner_is_warned(incentive: Incentive, tmp_path: Path) -> None:
+    file = scores(tmp_path)
+    done = incentive("allocate", scored_policy(tmp_path), "--scores", file, "--budget", "8")
+    assert "warning: no holdout" in done.stdout
+
+
+@pytest.mark.parametrize("name", ["scores.csv", "scores.parquet"])
+def test_scores_of_a_planners_own_need_no_trial(
+    incentive: Incentive, tmp_path: Path, name: str
+) -> None:
+    file = scores(tmp_path, n=300, name=name)
+    done = incentive(
+        "allocate", scored_policy(tmp_path), "--scores", file, "--budget", "100", "--out", "run"
+    )
+    assert done.returncode == 0, done.stderr
+    assert "no trial to check them by" in done.stdout
+    assert incentive("verify", "run").returncode == 0
+
+
+def test_limits_that_cannot_all_hold_are_named_with_the_cheapest_relaxation(
+    incentive: Incentive, tmp_path: Path
+) -> None:
+    policy = scored_policy(
+        tmp_path,
+        "limits:\n"
+        "  - {name: member floor, sum: issued, where: {tier: 88VIP}, at_least: 2}\n"
+        "  - {name: idle, sum: issued, at_most: 300}\n",
+    )
+    done = incentive(
+        "allocate", policy, "--scores", scores(tmp_path), "--budget", "0.5", "--out", "run"
+    )
+    assert done.returncode == 1
+    assert "member floor" in done.stderr
+    assert "budget" in done.stderr
+    assert "idle" not in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_directory_that_exists_is_left_as_it_is(
+    incentive: Incentive, policy: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "mine.txt").write_text("keep")
+    done = incentive("allocate", policy, "--out", "run")
+    assert done.returncode == 2
+    assert "exists already" in done.stderr
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["mine.txt"]
+
+
+@pytest.mark.parametrize("amount", ["-5", "lots", "1e999", "5%"])
+def test_an_amount_that_is_none_is_refused(
+    incentive: Incentive, policy: Path, amount: str
+) -> None:
+    done = incentive("allocate", policy, f"--budget={amount}", "--out", "run")
+    assert done.returncode == 2
+    assert "budget: " in done.stderr
+    assert "Traceback" not in done.stderr
