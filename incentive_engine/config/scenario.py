@@ -1,0 +1,326 @@
+"""What a scenario file may say: closed, frozen models.
+
+The string under a field is its documentation.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self, get_args
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from incentive_engine.config.fields import (
+    Column,
+    Document,
+    FileContext,
+    Model,
+    Money,
+    Name,
+    Scalar,
+    Seed,
+    Share,
+    Where,
+)
+from incentive_engine.config.loading import load_document
+from incentive_engine.config.problems import Problem, reject
+from incentive_engine.config.words import Words
+
+__all__ = ["Calendar", "Campaign", "Replay", "Scenario", "Strategy", "Sweep", "Wave", "World"]
+
+Strategy = Literal[
+    "nobody", "everyone", "first-come", "tier-rules", "propensity", "greedy",
+    "engine", "engine-unweighted", "oracle", "oracle-unweighted",
+]  # fmt: skip
+STRATEGIES: Final[tuple[Strategy, ...]] = get_args(Strategy)
+NEEDS_TRUTH: Final[tuple[Strategy, ...]] = ("oracle", "oracle-unweighted")
+"""Strategies that know the true effects; a logged trial cannot serve them."""
+
+Traffic = Literal["even", "daily", "opening", "closing"]
+
+
+def _policy_path(path: Path, info: ValidationInfo) -> Path:
+    context = info.context
+    if not isinstance(context, FileContext):
+        return path
+    full = Path(os.path.abspath(context.folder / path.expanduser()))  # noqa: PTH100 - keeps links
+    if not full.is_file():
+        remedy = "paths start from the folder of this file"
+        reject(Problem((), f"no file `{path}`", "a policy (YAML)", remedy))
+    return full
+
+
+def _moment(value: object) -> object:
+    if isinstance(value, datetime):
+        return value
+    try:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is not None:
+        reject(Problem((), f"{value!r} is not a time", "a local time such as 2026-10-31 20:00"))
+    return moment
+
+
+Moment = Annotated[
+    datetime,
+    BeforeValidator(_moment),
+    PlainSerializer(str, when_used="json"),
+    Words("a local time such as 2026-10-31 20:00"),
+]
+PolicyPath = Annotated[
+    Path, Field(strict=False), AfterValidator(_policy_path), Words("the path of a policy (YAML)")
+]
+Factor = Annotated[float, Field(gt=0, le=10), Words("a factor above 0, at most 10")]
+
+
+class Campaign(Model):
+    """How the campaign differs from the trial: what no plan can know beforehand."""
+
+    effect: Factor = 1.0
+    """Factor on what every offer changes."""
+    baseline: float = Field(default=0.0, ge=-3, le=3)
+    """Added to everybody's log odds of converting without an offer."""
+    basket: Factor = 1.0
+    """Factor on what a converter spends."""
+    redemption: Factor = 1.0
+    """Factor on the probability that a converter redeems: 1.05 is a forecast that is 5 % short."""
+    redemption_spread: float = Field(default=0.0, ge=0, le=1)
+    """Standard deviation of a further factor on it, drawn once per draw: how well redemption can
+    be known at all."""
+    lapsed_users: Share = 0.0
+    """Share of the users that have not ordered for half a year, unlike anybody in the trial."""
+    spike: Factor = 1.0
+    """Factor on everybody's probability of converting in the wave `spike_wave`, or throughout
+    where there is no calendar: more people come than were forecast."""
+    spike_wave: Name | None = None
+    """The wave of the traffic spike."""
+
+
+class World(Model):
+    """A market in which the true effect of every offer on every user is known."""
+
+    market: Literal["double11", "winback"] = "double11"
+    """`double11` (regular, silver and 88VIP users) or `winback` (lapsed users)."""
+    users: int = Field(default=100_000, ge=100, le=10_000_000)
+    """Users of the campaign, drawn anew in each draw."""
+    trial_rows: int = Field(default=150_000, ge=1_000, le=10_000_000)
+    """Rows of the randomised trial from which the strategies learn."""
+    trials: int | None = Field(default=None, ge=1)
+    """How many different trials the draws share, in turn; left out: each draw has its own. Fewer
+    are faster, and say less about what a promise is worth."""
+    campaign: Campaign = Campaign()
+    """How the campaign differs from the trial."""
+
+
+class Replay(Model):
+    """How the policy's logged trial is replayed."""
+
+    folds: int = Field(default=2, ge=2, le=10)
+    """Each row is valued by a strategy that learnt from the other folds."""
+    clip: float = Field(default=0.01, gt=0, lt=0.5)
+    """Propensities below this are thin overlap: rows count as if they had this, and a warning
+    tells."""
+
+
+class Wave(Model):
+    """One stretch of the campaign."""
+
+    name: Name
+    """How it is called, such as opening hour."""
+    start: Moment
+    """Local time."""
+    end: Moment
+    """Local time, after `start`."""
+    share: Share
+    """Share of the users that come in this wave."""
+    traffic: Traffic = "daily"
+    """How they come: `even`; `daily` (with the hours of the day); `opening` (a rush at the start
+    that halves every two hours, on top of the day); `closing` (rising towards the end)."""
+    release: Share | None = None
+    """Share of the budget that may have been committed by the end of this wave; left out: all."""
+    valid_hours: float | None = Field(default=None, gt=0)
+    """An offer that is not redeemed within this time lapses; left out: valid to the end."""
+    redeem_from: Moment | None = None
+    """Offers are redeemed from then on, as in a pre-sale where only a deposit is paid."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.end <= self.start:
+            reject(Problem(("end",), f"{self.end} is not after {self.start}"))
+        lasts = timedelta(hours=self.valid_hours or 0)
+        if self.valid_hours and self.redeem_from and self.redeem_from >= self.end + lasts:
+            what = "every offer of this wave lapses before it can be redeemed"
+            reject(Problem(("valid_hours",), what, remedy="raise it, or redeem earlier"))
+        return self
+
+
+class Calendar(Model):
+    """The waves of a campaign: users arrive, offers expire, redemption comes late."""
+
+    waves: tuple[Wave, ...] = Field(min_length=1, strict=False)
+    """In order of time; they must not overlap."""
+    replan: bool = True
+    """Plan again before each wave with the money that is left; issued offers stay. Otherwise once,
+    before the first wave."""
+    redemption_hours: float = Field(default=6.0, ge=0)
+    """Mean time from getting an offer to redeeming it."""
+
+    @model_validator(mode="after")
+    def _one_after_another(self) -> Self:
+        problems = []
+        for index, (one, two) in enumerate(pairwise(self.waves), start=1):
+            if two.start < one.end:
+                what = f"the wave `{two.name}` begins before `{one.name}` ends at {one.end}"
+                remedy = "waves stand in order of time and do not overlap"
+                problems.append(Problem(("waves", index, "start"), what, remedy=remedy))
+            if two.release and one.release and two.release < one.release:
+                what = f"{two.release:.0%} of the budget is less than in the wave before"
+                problems.append(Problem(("waves", index, "release"), what))
+        if (total := sum(wave.share for wave in self.waves)) > 1 + 1e-9:
+            what = f"the shares of the waves add up to {total:.0%}"
+            problems.append(Problem(("waves",), what, "at most 100 %"))
+        names = [wave.name for wave in self.waves]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            problems.append(Problem(("waves",), f"two waves are called `{twice[0]}`"))
+        if problems:
+            reject(*problems)
+        return self
+
+
+class Sweep(Model):
+    """One setting that takes several values, everything else equal."""
+
+    setting: Name
+    """A field of the policy as ``policy.holdout``, or of this file as ``world.trial_rows``; things
+    in lists are addressed by name, id, column or position."""
+    values: tuple[Scalar, ...] = Field(min_length=1, strict=False)
+    """The values, in the order of the curve."""
+    label: Name | None = None
+    """How the curve's axis is called; left out: the setting."""
+
+
+class Scenario(Document):
+    """A campaign, replayed under several strategies and budgets."""
+
+    version: Literal[1]
+    """The version of this format."""
+    name: Name
+    """The scenario's name."""
+    policy: PolicyPath
+    """The policy whose offers, aim, limits, basis of the budget and holdout hold; relative to this
+    file."""
+    set: dict[Name, Scalar] = Field(default_factory=dict)
+    """Settings of the policy that are changed for this scenario, such as ``holdout: 0``."""
+    source: Literal["world", "trial"]
+    """`world`: a market with known truth; `trial`: the policy's logged trial, off-policy."""
+    world: World | None = None
+    """The market, with `source: world`."""
+    trial: Replay | None = None
+    """The replay, with `source: trial`."""
+    strategies: Annotated[tuple[Strategy, ...], Field(min_length=1, strict=False)] = STRATEGIES[:9]
+    """The ways of handing out offers that are compared."""
+    baseline: Strategy = "nobody"
+    """The strategy against which gains are stated: the former method, or nobody."""
+    budgets: tuple[Annotated[Money, Field(gt=0)], ...] = Field(min_length=1, strict=False)
+    """The pools that are compared, currency units."""
+    draws: int = Field(ge=1, le=10_000)
+    """How often the campaign is replayed; for a trial, how often it is split into folds anew."""
+    seed: Seed = 0
+    """Every random choice follows from it."""
+    cost_error: float = Field(default=0.0, ge=0, le=1)
+    """For budgets at risk: relative standard error of the redemption forecast that the planner
+    knows of, beside what the trial tells."""
+    favoured: Where = Field(default_factory=dict)
+    """The group whose share of the offers is shown, such as {tier: 88VIP}."""
+    recency: Column = "recency_days"
+    """For the tier rules: the column of the time since the last order."""
+    frequency: Column | None = "orders_12m"
+    """For the tier rules: the column of the number of orders."""
+    spend: Column = "spend_12m"
+    """For the tier rules: the column of the spend."""
+    calendar: Calendar | None = None
+    """The waves of the campaign; left out: everybody at once."""
+    sweep: Sweep | None = None
+    """One setting that takes several values."""
+
+    @field_validator("budgets")
+    @classmethod
+    def _rising(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if list(value) != sorted(set(value)):
+            what = "the budgets do not rise"
+            reject(Problem((), what, "each amount once, the smallest first"))
+        return value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        problems = [*_source_problems(self), *_strategy_problems(self), *_wave_problems(self)]
+        if problems:
+            reject(*problems)
+        return self
+
+    @property
+    def policy_settings(self) -> tuple[str, ...]:
+        """What the scenario changes in its policy, as ``KEY=VALUE``."""
+        return tuple(f"{key}={value}" for key, value in self.set.items())
+
+
+def load_scenario(path: Path, *, set_values: Sequence[str] = ()) -> Scenario:
+    """Read a scenario file; the policy's path becomes absolute.
+
+    Raises
+    ------
+    ConfigError
+        With every problem of the file, in the order of its lines.
+    """
+    return load_document(Scenario, path, set_values=set_values)
+
+
+def _source_problems(scenario: Scenario) -> list[Problem]:
+    other: Any = "trial" if scenario.source == "world" else "world"
+    problems = []
+    if getattr(scenario, other) is not None:
+        what = f"settings of a {other} stand beside `source: {scenario.source}`"
+        problems.append(
+            Problem((other,), what, remedy=f"leave them out, or write source: {other}")
+        )
+    if scenario.source == "trial" and scenario.calendar is not None:
+        what = "a logged trial cannot be replayed in waves"
+        problems.append(Problem(("calendar",), what, remedy="use source: world"))
+    return problems
+
+
+def _strategy_problems(scenario: Scenario) -> list[Problem]:
+    problems = []
+    for index, name in enumerate(scenario.strategies):
+        if name in scenario.strategies[:index]:
+            problems.append(Problem(("strategies", index), f"`{name}` stands twice"))
+        if name in NEEDS_TRUTH and scenario.source == "trial":
+            what = f"`{name}` knows the truth, which a logged trial does not"
+            problems.append(Problem(("strategies", index), what, remedy="leave it out"))
+    if scenario.baseline not in {*scenario.strategies, "nobody"}:
+        what = f"the baseline `{scenario.baseline}` is not among the strategies"
+        problems.append(Problem(("baseline",), what, remedy="add it to `strategies`"))
+    return problems
+
+
+def _wave_problems(scenario: Scenario) -> list[Problem]:
+    wanted = scenario.world.campaign.spike_wave if scenario.world else None
+    names = [wave.name for wave in scenario.calendar.waves] if scenario.calendar else []
+    if wanted is None or wanted in names:
+        return []
+    expected = "a wave of the calendar" if names else "a calendar with that wave"
+    loc = ("world", "campaign", "spike_wave")
+    return [Problem(loc, f"there is no wave `{wanted}`", expected)]

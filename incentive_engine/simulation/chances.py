@@ -1,0 +1,70 @@
+"""Everything random about one draw, from one seed: the same for every strategy and budget."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from incentive_engine.domain import FloatArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrawSeeds:
+    """The seeds of one draw; none depends on the others, nor on how many draws there are."""
+
+    people: np.random.SeedSequence
+    trial: np.random.SeedSequence
+    outcomes: np.random.SeedSequence
+    learning: int
+    """For the uplift model."""
+
+    @classmethod
+    def of(cls, *, seed: int, draw: int, trials: int | None) -> Self:
+        """Return the seeds of draw number `draw`; `trials` draws in turn share their trial."""
+        trial = draw if trials is None else draw % trials
+        people, outcomes = np.random.SeedSequence(seed, spawn_key=(0, draw)).spawn(2)
+        of_trial = np.random.SeedSequence(seed, spawn_key=(1, trial))
+        learning = int(np.random.SeedSequence(seed, spawn_key=(2, trial)).generate_state(1)[0])
+        return cls(people=people, trial=of_trial, outcomes=outcomes, learning=learning % 2**31)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Chances:
+    """What fate holds for n users, whatever they are offered.
+
+    Common random numbers: a user who would convert with and without an offer does so in every
+    strategy, so that noise common to two strategies cancels in their difference.
+
+    Attributes
+    ----------
+    conversion, redemption : (n,) float64
+        Uniform on [0, 1).
+    basket, eagerness : (n,) float64
+        Standard normal.
+    delay : (n,) float64
+        Exponential with mean 1: time to redemption.
+    forecast_error : float
+        Standard normal: how wrong the redemption forecast is in this draw.
+    """
+
+    conversion: FloatArray
+    redemption: FloatArray
+    basket: FloatArray
+    eagerness: FloatArray
+    delay: FloatArray
+    forecast_error: float
+
+    @classmethod
+    def draw(cls, n: int, seed: np.random.SeedSequence) -> Self:
+        """Draw the fates of n users."""
+        rng = np.random.default_rng(seed)
+        return cls(
+            forecast_error=float(rng.standard_normal()),
+            conversion=rng.random(n),
+            redemption=rng.random(n),
+            basket=rng.standard_normal(n),
+            eagerness=rng.standard_normal(n),
+            delay=rng.exponential(size=n),
+        )

@@ -1,0 +1,137 @@
+"""The comparison of a scenario: everything that its files and its page show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from incentive_engine.config.scenario import Scenario
+from incentive_engine.simulation.draw import DrawResult, Variant
+from incentive_engine.simulation.figures import FIGURES
+from incentive_engine.simulation.promises import promise_table
+from incentive_engine.simulation.table import Draws, comparison_table, pair_table
+from incentive_engine.simulation.waves import WaveFigures
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Comparison:
+    """What a scenario showed.
+
+    Attributes
+    ----------
+    scenario
+        What was replayed.
+    currency
+        The unit of money.
+    table
+        One row per strategy and budget: the columns of the contract, then further ones.
+    pairs
+        Paired differences in conversions per budget.
+    promises
+        What was promised against what came; empty where nothing was.
+    draws
+        One row per draw, strategy and budget; empty for a logged trial.
+    waves
+        One row per strategy, budget and wave; None without a calendar.
+    sweep
+        The table once per value of the swept setting; None without a sweep.
+    finished, wanted
+        How many draws it stands on, and how many there were to be.
+    notes
+        What to know when reading it.
+    """
+
+    scenario: Scenario
+    currency: str
+    table: pd.DataFrame
+    pairs: pd.DataFrame
+    promises: pd.DataFrame
+    draws: pd.DataFrame
+    waves: pd.DataFrame | None
+    sweep: pd.DataFrame | None
+    finished: int
+    wanted: int
+    notes: tuple[str, ...] = ()
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether somebody stopped before all draws were finished."""
+        return self.finished < self.wanted
+
+
+def compare_worlds(
+    variants: Sequence[Variant], results: Mapping[int, Sequence[DrawResult]], *, wanted: int
+) -> Comparison:
+    """Return the comparison of a world's draws.
+
+    Parameters
+    ----------
+    variants
+        The scenario as written, then one per value of the sweep.
+    results
+        Draw to its results, one per variant.
+    wanted
+        How many draws there were to be.
+    """
+    base = variants[0]
+    own = {draw: found[0] for draw, found in results.items()}
+    draws = Draws.of(base.scenario, list(own.values()))
+    sweeps = []
+    for position, variant in enumerate(variants[1:], start=1):
+        found = [results[draw][position] for draw in results]
+        swept = comparison_table(Draws.of(variant.scenario, found))
+        swept.insert(0, "value", [variant.value] * len(swept))
+        sweeps.append(swept)
+    has_waves = base.scenario.calendar is not None
+    return Comparison(
+        scenario=base.scenario,
+        currency=base.policy.currency,
+        table=comparison_table(draws),
+        pairs=pair_table(draws),
+        promises=promise_table(draws, base.policy),
+        draws=_draw_table(base.scenario, own),
+        waves=_wave_table(base.scenario, list(own.values())) if has_waves else None,
+        sweep=pd.concat(sweeps, ignore_index=True) if sweeps else None,
+        finished=len(results),
+        wanted=wanted,
+    )
+
+
+def _draw_table(scenario: Scenario, results: Mapping[int, DrawResult]) -> pd.DataFrame:
+    frames = []
+    for draw, result in results.items():
+        for s, strategy in enumerate(scenario.strategies):
+            frame = pd.DataFrame(result.figures[s], columns=list(FIGURES))
+            frame.insert(0, "budget", list(scenario.budgets))
+            frame.insert(0, "strategy", strategy)
+            frame.insert(0, "draw", draw)
+            frames.append(frame)
+    return pd.concat(frames, ignore_index=True)
+
+
+WAVE_FIGURES: Final = tuple(WaveFigures.__dataclass_fields__)
+
+
+def _wave_table(scenario: Scenario, results: Sequence[DrawResult]) -> pd.DataFrame:
+    """Return the means over draws, and how often and when the pool ran dry."""
+    waves = scenario.calendar.waves if scenario.calendar else ()
+    rows = []
+    for s, strategy in enumerate(scenario.strategies):
+        for b, budget in enumerate(scenario.budgets):
+            courses = [result.courses[s, b] for result in results]
+            dry = np.array([course.dry_after for course in courses])
+            for w, wave in enumerate(waves):
+                figures = {
+                    name: float(np.mean([getattr(course.waves[w], name) for course in courses]))
+                    for name in WAVE_FIGURES
+                }
+                head: dict[str, object] = {"strategy": strategy, "budget": budget, "wave": wave.name}
+                ran_dry = {"runs_dry": float(np.isfinite(dry).mean()), "dry_after_hours": np.nan}
+                if np.isfinite(dry).any():
+                    ran_dry["dry_after_hours"] = float(np.median(dry[np.isfinite(dry)]))
+                rows.append({**head, **figures, **ran_dry})
+    return pd.DataFrame(rows)

@@ -1,0 +1,98 @@
+"""What a draw says about each strategy and budget."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from incentive_engine.allocation import Problem
+from incentive_engine.config.scenario import Scenario, Strategy
+from incentive_engine.config.schema import Policy
+from incentive_engine.data.scores import ScoreTable
+from incentive_engine.domain import MICROS, BoolArray, FloatArray, to_micros
+from incentive_engine.simulation.learning import Learned
+from incentive_engine.simulation.settlement import Earned, Outcomes
+from incentive_engine.simulation.strategies import Situation
+from incentive_engine.simulation.waves import Course, Schedule
+
+FIGURES: Final = (
+    "conversions", "spend", "cost",                 # what happened, against giving nobody anything
+    "true_conversions", "true_spend", "true_cost",  # its expectation
+    "value",                                        # of the true effects, in the policy's aim
+    "treated", "planned", "face",
+    "favoured_treated", "favoured_cost", "favoured_conversions",
+    "stated", "stated_low", "stated_high",          # conversions that the engine promises
+    "dry_after",
+)  # fmt: skip
+"""What a draw says about each strategy and budget; not a number where it does not apply."""
+ENGINES: Final[dict[Strategy, bool]] = {"engine": True, "engine-unweighted": False}
+"""Strategies that state their gain, and whether they favour members."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Stage:
+    """Everything of one draw that does not depend on strategy and budget."""
+
+    scenario: Scenario
+    policy: Policy
+    learned: Learned
+    rehearsal: ScoreTable
+    situation: Situation
+    happens: Outcomes
+    would: Outcomes
+    expects: Outcomes
+    true_problem: Problem
+    favoured: BoolArray
+    times: Schedule | None
+    decided: int
+    """Users outside the holdout."""
+
+
+def figures_of(
+    stage: Stage, course: Course, situation: Situation, strategy: Strategy
+) -> FloatArray:
+    """Return one number per name in `FIGURES`."""
+    choice = course.choice
+    favoured = np.where(stage.favoured, choice, np.int16(-1))
+    happened, meant = Earned.of(choice, stage.happens), Earned.of(choice, stage.expects)
+    theirs = Earned.of(favoured, stage.happens)
+    rows = np.flatnonzero(choice >= 0)
+    planned = to_micros(situation.charge[rows, choice[rows]]).sum() / MICROS
+    has_group = bool(stage.scenario.favoured)
+    figures = dict.fromkeys(FIGURES, np.nan) | {
+        "conversions": happened.conversions,
+        "spend": happened.spend,
+        "cost": happened.cost,
+        "true_conversions": meant.conversions,
+        "true_spend": meant.spend,
+        "true_cost": meant.cost,
+        "value": float(stage.true_problem.value[choice[rows], rows].sum()),
+        "treated": len(rows),
+        "planned": float(planned),
+        "face": float(situation.face[choice[rows]].sum()),
+        "dry_after": course.dry_after,
+    }
+    if has_group:
+        figures |= {
+            "favoured_treated": int((favoured >= 0).sum()),
+            "favoured_cost": theirs.cost,
+            "favoured_conversions": theirs.conversions,
+        }
+    if strategy in ENGINES:
+        figures |= _stated(stage, situation, favouring=ENGINES[strategy])
+    return np.array([figures[name] for name in FIGURES], dtype=np.float64)
+
+
+def _stated(stage: Stage, situation: Situation, *, favouring: bool) -> dict[str, float]:
+    """Return the gain that the engine states with its first plan."""
+    planner = situation.planner
+    plan = planner.solved(situation.budget, favouring=favouring)
+    policy = planner.policy_for(favouring=favouring)
+    gain = stage.learned.stated(policy, stage.rehearsal, plan.prices).conversion
+    return {
+        "stated": gain.estimate * stage.decided,
+        "stated_low": gain.low * stage.decided,
+        "stated_high": gain.high * stage.decided,
+    }

@@ -1,0 +1,153 @@
+"""The engine as a strategy: the policy's problem on a forecast, or on the truth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+import numpy as np
+
+from incentive_engine.allocation import Plan, build_problem, solve
+from incentive_engine.config.schema import Limit, Objective, Policy
+from incentive_engine.data.scores import ScoreTable
+from incentive_engine.domain import COST, BoolArray, score_column
+from incentive_engine.errors import InfeasibleError
+from incentive_engine.simulation.frozen import remaining_limits
+from incentive_engine.simulation.risk import safe_amount
+from incentive_engine.simulation.settlement import Choice
+
+GOOD_ENOUGH: Final = 1e-4
+"""Relative gap of a simulated plan; far below the noise of a draw, and many times faster."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Planner:
+    """Solves a policy for any budget.
+
+    Attributes
+    ----------
+    policy
+        Its budget's amount is the whole campaign's.
+    forecast
+        What the engine believes.
+    truth
+        What the oracle knows; None where nobody does.
+    blocked : (n,) bool
+        Users who get nothing from now on: the holdout, and those who have had their turn.
+    issued : (n,) int16
+        Offers that are out already and stay; they use up the limits. None: no offer is.
+    cost_error : float
+        Relative standard error of the forecast of a plan's cost, for budgets at risk.
+    """
+
+    policy: Policy
+    forecast: ScoreTable
+    truth: ScoreTable | None
+    blocked: BoolArray
+    issued: Choice | None = None
+    cost_error: float = 0.0
+    _solved: dict[tuple[float, bool, bool], Plan] = field(default_factory=dict, init=False)
+
+    def plan(self, budget: float, *, favouring: bool, knowing_truth: bool = False) -> Choice:
+        """Return the choice of `solved`."""
+        return self.solved(budget, favouring=favouring, knowing_truth=knowing_truth).choice
+
+    def solved(self, budget: float, *, favouring: bool, knowing_truth: bool = False) -> Plan:
+        """Solve the policy's problem for a budget; asked again, the same plan is returned.
+
+        Raises
+        ------
+        InfeasibleError
+            When its limits cannot all hold; not so once offers are out, because floors are then
+            given up before the campaign is.
+        """
+        key = (budget, favouring, knowing_truth)
+        if key not in self._solved:
+            self._solved[key] = self._solve(budget, favouring=favouring, truth=knowing_truth)
+        return self._solved[key]
+
+    def policy_for(self, *, favouring: bool) -> Policy:
+        """Return the policy as one of the engine's strategies reads it, budget by expectation."""
+        policy = self.policy if favouring else without_favour(self.policy)
+        return policy.with_budget(basis="expected") if self._at_risk else policy
+
+    @property
+    def _at_risk(self) -> bool:
+        return self.policy.budget is not None and self.policy.budget.basis == "at-risk"
+
+    def _solve(self, budget: float, *, favouring: bool, truth: bool) -> Plan:
+        scores = self.truth if truth else self.forecast
+        if scores is None:
+            raise RuntimeError("the truth is asked for where nobody knows it")
+        policy = self.policy_for(favouring=favouring)
+
+        def solve_for(amount: float) -> Plan:
+            return self._solve_policy(policy.with_budget(amount=amount), scores)
+
+        if not self._at_risk or self.policy.budget is None:
+            return solve_for(budget)
+        return safe_amount(
+            budget,
+            solve_for,
+            face=np.array(scores.faces),
+            confidence=self.policy.budget.confidence,
+            cost_error=self.cost_error,
+        )
+
+    def _solve_policy(self, policy: Policy, scores: ScoreTable) -> Plan:
+        if self.issued is None:
+            return solve(build_problem(policy, scores, self.blocked), good_enough=GOOD_ENOUGH)
+        whole = self.policy
+        policy = replaced_limits(policy, remaining_limits(whole, scores, self.issued))
+        try:
+            return solve(build_problem(policy, scores, self.blocked), good_enough=GOOD_ENOUGH)
+        except InfeasibleError:
+            policy = replaced_limits(policy, without_floors(policy.limits))
+            return solve(build_problem(policy, scores, self.blocked), good_enough=GOOD_ENOUGH)
+
+    def after(self, issued: Choice, gone: BoolArray, *, cost_factor: float) -> Planner:
+        """Return the planner of a later wave.
+
+        Parameters
+        ----------
+        issued
+            (n,) int16, the offers that are out.
+        gone
+            (n,) bool, users who have had their turn.
+        cost_factor
+            Observed over forecast redemption so far.
+        """
+        return replace(
+            self,
+            forecast=with_costs(self.forecast, cost_factor),
+            blocked=self.blocked | gone,
+            issued=issued,
+        )
+
+
+def without_favour(policy: Policy) -> Policy:
+    """Return the policy without weights; its limits stay."""
+    objective = Objective(maximise=policy.objective.maximise)
+    return policy.model_copy(update={"objective": objective})
+
+
+def replaced_limits(policy: Policy, limits: tuple[Limit, ...]) -> Policy:
+    """Return the policy with other limits."""
+    return policy.model_copy(update={"limits": limits})
+
+
+def without_floors(limits: tuple[Limit, ...]) -> tuple[Limit, ...]:
+    """Return the limits without lower bounds of sums."""
+    capped = (limit for limit in limits if limit.at_most is not None or limit.ratio is not None)
+    return tuple(
+        limit if limit.ratio is not None else limit.model_copy(update={"at_least": None})
+        for limit in capped
+    )
+
+
+def with_costs(scores: ScoreTable, factor: float) -> ScoreTable:
+    """Return a score table with `factor` times the costs."""
+    costs = [score_column(COST, offer) for offer in scores.offers]
+    columns = scores.columns.copy()
+    columns[costs] = np.asarray(columns[costs]) * factor
+    return replace(scores, columns=columns)

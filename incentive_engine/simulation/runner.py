@@ -1,0 +1,111 @@
+"""Draws on several processes; the same results for any number of them."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import get_context
+from typing import Generic, TypeVar
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished(Generic[Result]):
+    """Results of the draws that finished."""
+
+    results: dict[int, Result]
+    """Draw to its result, by rising draw."""
+    wanted: int
+    """How many draws there were to be."""
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether somebody stopped before all draws were finished."""
+        return len(self.results) < self.wanted
+
+
+def run_draws(
+    work: Callable[[int], Result],
+    draws: int,
+    *,
+    workers: int,
+    finished: Callable[[int], None] = lambda _: None,
+) -> Finished[Result]:
+    """Run all draws; Ctrl-C keeps those that are finished.
+
+    Parameters
+    ----------
+    work
+        From the number of a draw to its result; depends on nothing else. Must be picklable when
+        there is more than one worker.
+    draws
+        How many.
+    workers
+        How many processes; 1 stays in this one.
+    finished
+        Called with each draw that ends.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        When not a single draw was finished.
+    """
+    results: dict[int, Result] = {}
+    steps = _alone if workers == 1 or draws == 1 else _together
+    try:
+        for draw, result in steps(work, draws, workers):
+            results[draw] = result
+            finished(draw)
+    except KeyboardInterrupt:
+        if not results:
+            raise
+    return Finished(results=dict(sorted(results.items())), wanted=draws)
+
+
+def default_workers() -> int:
+    """Return how many processors this process may use."""
+    return (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
+
+
+def _alone(
+    work: Callable[[int], Result], draws: int, _workers: int
+) -> Iterator[tuple[int, Result]]:
+    for draw in range(draws):
+        yield draw, work(draw)
+
+
+def _together(
+    work: Callable[[int], Result], draws: int, workers: int
+) -> Iterator[tuple[int, Result]]:
+    with _pool(min(workers, draws)) as pool:
+        running: dict[Future[Result], int] = {pool.submit(work, d): d for d in range(draws)}
+        while running:
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                yield running.pop(future), future.result()
+
+
+@contextmanager
+def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
+    """Yield processes that end at once when the work is broken off."""
+    pool = ProcessPoolExecutor(
+        workers, mp_context=get_context("spawn"), initializer=_leave_interrupts_to_the_parent
+    )
+    try:
+        yield pool
+    except BaseException:
+        for process in list((pool._processes or {}).values()):  # noqa: SLF001 - no public way
+            process.terminate()
+        pool.shutdown(wait=True, cancel_futures=True)
+        raise
+    pool.shutdown()
+
+
+def _leave_interrupts_to_the_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,0 +1,166 @@
+"""From draws of a world to one row per strategy and budget, and to paired differences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, Self
+
+import numpy as np
+import pandas as pd
+
+from incentive_engine.config.scenario import Scenario, Strategy
+from incentive_engine.domain import FloatArray
+from incentive_engine.simulation.draw import DrawResult
+from incentive_engine.simulation.figures import FIGURES
+from incentive_engine.simulation.intervals import (
+    mean_interval,
+    quotient_interval,
+    ratio_interval,
+    share_interval,
+)
+
+PER: Final = 1000
+"""Efficiency is stated in conversions per this many currency units."""
+CONTRACT: Final = (
+    "strategy", "budget", "conversions", "conversions_low", "conversions_high",
+    "spend", "cost", "treated", "roi", "gain_vs_baseline",
+)  # fmt: skip
+"""The first columns of the comparison; programs rely on their names and order."""
+PAIR_COLUMNS: Final = ("budget", "strategy", "against", "difference", "low", "high", "wins")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Draws:
+    """Figures of all draws.
+
+    Attributes
+    ----------
+    scenario
+        Names strategies and budgets.
+    array : (draws, strategies, budgets, figures) float64
+        In the order of the scenario and of `FIGURES`.
+    """
+
+    scenario: Scenario
+    array: FloatArray
+
+    @classmethod
+    def of(cls, scenario: Scenario, results: Sequence[DrawResult]) -> Self:
+        """Stack the results of draws."""
+        return cls(scenario=scenario, array=np.stack([result.figures for result in results]))
+
+    def figure(self, name: str, strategy: Strategy, budget: int) -> FloatArray:
+        """Return (draws,) float64; nobody, who changes nothing, need not have been replayed."""
+        if strategy not in self.scenario.strategies:
+            return np.zeros(len(self.array))
+        place = self.scenario.strategies.index(strategy)
+        found: FloatArray = self.array[:, place, budget, FIGURES.index(name)]
+        return found
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+
+def comparison_table(draws: Draws) -> pd.DataFrame:
+    """Return one row per strategy and budget."""
+    scenario = draws.scenario
+    return pd.DataFrame(
+        [
+            _row(draws, strategy, b)
+            for strategy in scenario.strategies
+            for b in range(len(scenario.budgets))
+        ]
+    )
+
+
+def pair_table(draws: Draws) -> pd.DataFrame:
+    """Return the difference in conversions of each pair of strategies, with the same chances."""
+    return pd.DataFrame(list(_pairs(draws)), columns=list(PAIR_COLUMNS))
+
+
+def _row(draws: Draws, strategy: Strategy, b: int) -> dict[str, object]:
+    base, budget = draws.scenario.baseline, draws.scenario.budgets[b]
+    conversions, cost = (draws.figure(name, strategy, b) for name in ("conversions", "cost"))
+    spend = draws.figure("spend", strategy, b)
+    before, before_cost = (draws.figure(name, base, b) for name in ("conversions", "cost"))
+    ones = np.ones(len(draws))
+    earned, gain = mean_interval(conversions), mean_interval(conversions - before)
+    per_cost = ratio_interval(PER * conversions, cost)
+    better = quotient_interval((conversions, cost), (before, before_cost))
+    return {
+        "strategy": strategy,
+        "budget": budget,
+        "conversions": earned.value,
+        "conversions_low": earned.low,
+        "conversions_high": earned.high,
+        "spend": float(spend.mean()),
+        "cost": float(cost.mean()),
+        "treated": float(draws.figure("treated", strategy, b).mean()),
+        "roi": ratio_interval(spend, cost).value,
+        "gain_vs_baseline": gain.value,
+        "gain_low": gain.low,
+        "gain_high": gain.high,
+        "gain_share": quotient_interval((conversions, ones), (before, ones)).value,
+        "conversions_per_1000": per_cost.value,
+        "conversions_per_1000_low": per_cost.low,
+        "conversions_per_1000_high": per_cost.high,
+        "efficiency_gain": better.value,
+        "efficiency_gain_low": better.low,
+        "efficiency_gain_high": better.high,
+        **_truth(draws, strategy, b),
+        **_group(draws, strategy, b),
+        **_overspending(cost, budget),
+        "planned_cost": float(draws.figure("planned", strategy, b).mean()),
+        "face_value": float(draws.figure("face", strategy, b).mean()),
+        "draws": len(draws),
+    }
+
+
+def _truth(draws: Draws, strategy: Strategy, b: int) -> dict[str, float]:
+    """Return the value in the policy's aim, and the shares of what the oracles reach."""
+
+    def share(name: str, oracle: Strategy) -> float:
+        if oracle not in draws.scenario.strategies:
+            return float("nan")
+        return ratio_interval(draws.figure(name, strategy, b), draws.figure(name, oracle, b)).value
+
+    return {
+        "value": float(draws.figure("value", strategy, b).mean()),
+        "expected_conversions": float(draws.figure("true_conversions", strategy, b).mean()),
+        "expected_cost": float(draws.figure("true_cost", strategy, b).mean()),
+        "share_of_oracle": share("value", "oracle"),
+        "share_of_oracle_unweighted": share("true_conversions", "oracle-unweighted"),
+    }
+
+
+def _group(draws: Draws, strategy: Strategy, b: int) -> dict[str, float]:
+    """Return the favoured group's share of offers, money and conversions."""
+    return {
+        f"favoured_share_of_{name}": ratio_interval(
+            draws.figure(f"favoured_{name}", strategy, b), draws.figure(name, strategy, b)
+        ).value
+        for name in ("treated", "cost", "conversions")
+    }
+
+
+def _overspending(cost: FloatArray, budget: float) -> dict[str, float]:
+    over = cost > budget
+    share = share_interval(int(over.sum()), len(cost))
+    return {
+        "overspend_probability": share.value,
+        "overspend_probability_low": share.low,
+        "overspend_probability_high": share.high,
+        "overspend_size": float((cost[over] - budget).mean()) if over.any() else 0.0,
+        "overspend_largest": float((cost - budget).max(initial=0.0)),
+    }
+
+
+def _pairs(draws: Draws) -> Iterator[tuple[object, ...]]:
+    names = draws.scenario.strategies
+    for b, budget in enumerate(draws.scenario.budgets):
+        for i, one in enumerate(names):
+            for two in names[i + 1 :]:
+                gap = draws.figure("conversions", two, b) - draws.figure("conversions", one, b)
+                mean = mean_interval(gap)
+                yield budget, two, one, mean.value, mean.low, mean.high, float((gap > 0).mean())
