@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from incentive_engine.config import load_policy
+from incentive_engine.config.amounts import parse_amount
 from incentive_engine.errors import ConfigError
 
 from .files import Run
@@ -27,9 +28,19 @@ def check_policy(run: Run) -> Check:
         found.add(f"the certificate's basis is {stated.basis}, the manifest's {basis}")
     if basis == "at-risk":
         found.add("a budget at risk cannot be re-checked by this version")
+    asked = run.manifest.overrides.get("budget.amount", amount)
+    if not _is_amount(asked, amount):
+        found.add(f"the manifest's budget is {amount}, its override says {asked}")
     for problem in _file_problems(run):
         found.add(problem)
     return found.check()
+
+
+def _is_amount(asked: object, amount: float | None) -> bool:
+    try:
+        return asked == amount or parse_amount(asked) == amount
+    except ValueError:
+        return False
 
 
 def _file_problems(run: Run) -> Iterator[str]:
@@ -41,7 +52,9 @@ def _file_problems(run: Run) -> Iterator[str]:
     except ConfigError as error:
         yield f"policy.yaml cannot be read: {error.faults[0]}"
         return
-    overrides = tuple(run.manifest.overrides)
+    # an override of `limits` adds one behind those of the file, and changes none of them
+    added = {"limits": f"limits.{len(written.limits)}"}
+    overrides = tuple(added.get(name, name) for name in run.manifest.overrides)
     if written.budget is None and run.policy.budget is not None and "budget.amount" in overrides:
         written = written.with_budget(amount=run.policy.budget.amount)
     before = dict(_flat(written.model_dump(mode="json"), ""))

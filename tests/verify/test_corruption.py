@@ -388,6 +388,24 @@ def change_the_budget_in_the_policy_file(run: HandMadeRun) -> None:
 
 
 @case("policy", "limits.2.at_most is 2.0 in policy.yaml")
+def change_a_limit_under_cover_of_an_added_one(run: HandMadeRun) -> None:
+    assert run.policy_file is not None
+    run.policy_file["limits"][2]["at_most"] = 2.0
+    del run.policy_file["limits"][4]
+    run.overrides["limits"] = 1.5
+
+
+@case("policy", "budget is 4.0, its override says 3k")
+def record_another_budget_than_was_used(run: HandMadeRun) -> None:
+    run.overrides["budget.amount"] = "3k"
+
+
+@case("policy", "budget is 4.0, its override says lots")
+def record_a_budget_that_is_no_amount(run: HandMadeRun) -> None:
+    run.overrides["budget.amount"] = "lots"
+
+
+@case("policy", "limits.2.at_most is 2.0 in policy.yaml")
 def change_a_limit_in_the_policy_file(run: HandMadeRun) -> None:
     assert run.policy_file is not None
     run.policy_file["limits"][2]["at_most"] = 2.0

@@ -54,10 +54,10 @@ def test_text_ids_pass(tmp_path: Path) -> None:
 
 
 def test_recorded_overrides_may_depart_from_the_policy_file(tmp_path: Path) -> None:
-    run = HandMadeRun(overrides={"budget.amount": 4.0, "limits": "added --min-roi"})
+    run = HandMadeRun(overrides={"budget.amount": "4", "limits": 1.5})
     assert run.policy_file is not None
     run.policy_file["budget"] = None
-    del run.policy_file["limits"][3]
+    del run.policy_file["limits"][4]
     assert verify_run(run.write(tmp_path / "run")).ok
 
 
