@@ -52,7 +52,7 @@ class Encoder:
     features: tuple[Feature, ...]
 
     def encode(self, frame: pd.DataFrame, *, where: str) -> Matrix:
-        """Return (n, p) float32, NaN where missing; unseen levels get the code of rare ones.
+        """Return (n, p) float32, p >= 1, NaN where missing; unseen levels are coded as rare.
 
         Raises
         ------
@@ -63,7 +63,8 @@ class Encoder:
         if faults:
             raise DataError(*faults)
         columns = [feature.encode(frame[feature.name]) for feature in self.features]
-        return np.column_stack(columns) if columns else np.zeros((len(frame), 0), np.float32)
+        # LightGBM wants at least one column, even if it tells nothing
+        return np.column_stack(columns or [np.zeros(len(frame), np.float32)])
 
     def to_json(self) -> list[dict[str, Any]]:
         """Return the content of the model file."""

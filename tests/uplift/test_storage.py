@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from incentive_engine.errors import DataError
+from incentive_engine.uplift import UpliftModel, fit
+
+from .trials import draw, even_effects, policy_of
+
+
+@pytest.fixture(scope="module")
+def model() -> UpliftModel:
+    known = draw(policy_of(10), even_effects(0.1), n=1_000, seed=0)
+    return fit(known.trial, known.policy, seed=0)
+
+
+def _forget_a_model(directory: Path) -> None:
+    (directory / "value.3.txt").unlink()
+
+
+def _change_a_model(directory: Path) -> None:
+    file = directory / "conversion_outcome.0.txt"
+    file.write_text(file.read_text().replace("tree", "bush", 1))
+
+
+def _change_estimates(directory: Path) -> None:
+    file = directory / "out_of_fold.parquet"
+    file.write_bytes(file.read_bytes()[:-1])
+
+
+def _other_format(directory: Path) -> None:
+    file = directory / "model.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "format": 99}))
+
+
+def _cut_short(directory: Path) -> None:
+    file = directory / "model.json"
+    file.write_text(file.read_text()[:100])
+
+
+def _forget_a_field(directory: Path) -> None:
+    file = directory / "model.json"
+    content = json.loads(file.read_text())
+    del content["odds"]
+    file.write_text(json.dumps(content))
+
+
+def _forget_everything(directory: Path) -> None:
+    (directory / "model.json").unlink()
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (_forget_a_model, "value.3.txt: is missing from the model"),
+        (_change_a_model, "conversion_outcome.0.txt: was changed since it was written"),
+        (_change_estimates, "out_of_fold.parquet: was changed since it was written"),
+        (_other_format, "is a model of format 99, expected format 1"),
+        (_cut_short, "cannot be read as JSON"),
+        (_forget_a_field, "does not describe a model"),
+        (_forget_everything, "holds no model"),
+    ],
+)
+def test_a_damaged_model_is_refused(
+    model: UpliftModel, damage: Callable[[Path], None], message: str, tmp_path: Path
+) -> None:
+    model.save(tmp_path)
+    damage(tmp_path)
+    with pytest.raises(DataError) as caught:
+        UpliftModel.load(tmp_path)
+    assert message in str(caught.value)
+
+
+def test_a_model_file_names_its_trial_and_features(model: UpliftModel, tmp_path: Path) -> None:
+    model.save(tmp_path)
+    content = json.loads((tmp_path / "model.json").read_text())
+    assert content["trial"] == model.facts.trial
+    assert [feature["name"] for feature in content["features"]] == [
+        "thrift",
+        "visits",
+        "age",
+        "region",
+    ]
