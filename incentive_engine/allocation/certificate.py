@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -17,21 +17,31 @@ from incentive_engine.domain import MICROS, FloatArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RatioReport:
+    """A ratio as the policy puts it: its bounds, and what it is (None over nothing)."""
+
+    at_most: float | None
+    at_least: float | None
+    usage: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LimitReport:
     """One limit's entry.
 
     Attributes
     ----------
     name, at_most, at_least, report_only
-        As in the policy, shares resolved; for a ratio, bounds of the ratio.
+        As in the policy, shares resolved. A ratio stands in its linear form: Σ(r·b − a), or
+        Σ(a − r·b) where the ratio is bounded above, is at most 0.
     usage
-        The sum, or the ratio (None over nothing).
+        The sum.
     price
         Value given up per unit; None for a limit that is only reported.
     slack
-        The distance to the nearer bound; of a ratio, in the linear form's units.
-    linear_usage
-        Only of a ratio: the sum Σ(r·b − a), or Σ(a − r·b) for `at_most`, which is at most 0.
+        The distance to the nearer bound.
+    ratio
+        Only of a ratio: the ratio itself.
     """
 
     name: str
@@ -41,7 +51,7 @@ class LimitReport:
     usage: float | None
     price: float | None
     slack: float
-    linear_usage: float | None = None
+    ratio: RatioReport | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the entry as certificate.json has it."""
@@ -56,8 +66,8 @@ class LimitReport:
         else:
             entry["price"] = self.price
         entry["slack"] = self.slack
-        if self.linear_usage is not None:
-            entry |= {"ratio": True, "linear_usage": self.linear_usage}
+        if self.ratio is not None:
+            entry["ratio"] = asdict(self.ratio)
         return entry
 
 
@@ -185,28 +195,25 @@ def _report(
 ) -> LimitReport:
     row = rows_of(problem, users, [limit])
     usage = float(row.exact_usage(table)[0])
-    shown: float | None = usage
-    at_most, at_least = limit.at_most, limit.at_least
-    if limit.ratio is not None:
-        at_most, at_least = limit.ratio.at_most, limit.ratio.at_least
-        shown = _achieved(problem, users, limit, table)
     distances = [float(row.upper[0]) - usage, usage - float(row.lower[0])]
     return LimitReport(
         name=limit.name,
-        at_most=at_most,
-        at_least=at_least,
+        at_most=limit.at_most,
+        at_least=limit.at_least,
         report_only=limit.report_only,
-        usage=shown,
+        usage=usage,
         price=None if limit.report_only else price,
         slack=min(distances),
-        linear_usage=usage if limit.ratio is not None else None,
+        ratio=_ratio(problem, users, limit, table),
     )
 
 
-def _achieved(problem: Problem, users: Users, limit: Limit, table: Table) -> float | None:
-    assert limit.ratio is not None
+def _ratio(problem: Problem, users: Users, limit: Limit, table: Table) -> RatioReport | None:
+    ratio = limit.ratio
+    if ratio is None:
+        return None
     sums = []
-    for measure in (limit.ratio.numerator, limit.ratio.denominator):
+    for measure in (ratio.numerator, ratio.denominator):
         part = Limit(
             name=limit.name,
             terms=((measure, 1.0),),
@@ -215,4 +222,5 @@ def _achieved(problem: Problem, users: Users, limit: Limit, table: Table) -> flo
             at_most=0.0,
         )
         sums.append(float(rows_of(problem, users, [part]).exact_usage(table)[0]))
-    return sums[0] / sums[1] if sums[1] else None
+    achieved = sums[0] / sums[1] if sums[1] else None
+    return RatioReport(at_most=ratio.at_most, at_least=ratio.at_least, usage=achieved)

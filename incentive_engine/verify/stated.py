@@ -24,6 +24,14 @@ class StatedBudget(Stated):
     spent_face: Finite
 
 
+class StatedRatio(Stated):
+    """A ratio in the planner's terms, beside its linear form."""
+
+    at_most: Finite | None
+    at_least: Finite | None
+    usage: Finite | None
+
+
 class StatedLimit(Stated):
     """One limit as the certificate states it."""
 
@@ -33,8 +41,8 @@ class StatedLimit(Stated):
     usage: Finite | None = None
     slack: Finite | None = None
     price: Finite | None = None
-    linear_usage: Finite | None = None
     report_only: bool = False
+    ratio: StatedRatio | None = None
 
 
 class Certificate(Stated):

@@ -28,12 +28,19 @@ class Part:
     """The sum of the absolute values of all terms: what rounding errors grow with."""
 
     @property
-    def usage(self) -> float | None:
-        """The sum, or the ratio; None for a ratio over nothing."""
+    def ratio(self) -> float | None:
+        """The ratio itself; None over nothing, and for other limits."""
         if not self.group.is_ratio:
-            return float(self.sums[0])
+            return None
         top, bottom = map(float, self.sums)
         return top / bottom if bottom else None
+
+    @property
+    def bounds(self) -> tuple[Fraction | None, Fraction | None]:
+        """The upper and the lower bound of what a price is put on."""
+        if self.group.is_ratio:
+            return Fraction(0), None
+        return self.group.at_most, self.group.at_least
 
     @property
     def linear(self) -> Fraction | float:
@@ -43,16 +50,9 @@ class Part:
         return total
 
     @property
-    def linear_usage(self) -> float | None:
-        """The linear form of a ratio; None for other limits."""
-        return float(self.linear) if self.group.is_ratio else None
-
-    @property
     def slack(self) -> float:
         """The room that is left to the nearer bound, in the units of the sum."""
-        if self.group.is_ratio:
-            return -float(self.linear)
-        high, low = self.group.at_most, self.group.at_least
+        high, low = self.bounds
         rooms = [] if high is None else [float(high - Fraction(self.linear))]
         rooms += [] if low is None else [float(Fraction(self.linear) - low)]
         return min(rooms)
@@ -62,7 +62,7 @@ class Part:
         """How the limit is broken; empty when it holds."""
         if self.group.is_ratio:
             holds = within(float(self.linear), 0.0, scale=self.scale)
-            return "" if holds else f"the ratio is {self.usage}"
+            return "" if holds else f"the ratio is {self.ratio}"
         high, low = self.group.at_most, self.group.at_least
         if high is not None and self._passes(self.linear - high):
             return f"{float(self.linear):,.6f} is above {float(high):,.6f}"
@@ -147,10 +147,7 @@ def _hold(known: list[Part]) -> Check:
 def _bounds(pairs: list[tuple[Part, StatedLimit]]) -> Check:
     found = Findings("limit bounds", "the stated bounds are the policy's")
     for part, limit in pairs:
-        for word, bound, number in (
-            ("at_most", part.group.at_most, limit.at_most),
-            ("at_least", part.group.at_least, limit.at_least),
-        ):
+        for word, bound, number in _stated_bounds(part, limit):
             expected = None if bound is None else float(bound)
             if not _same(number, expected, scale=abs(expected or 0.0)):
                 found.add(f"`{limit.name}`: {word} is {number}, the policy says {expected}")
@@ -159,19 +156,30 @@ def _bounds(pairs: list[tuple[Part, StatedLimit]]) -> Check:
     return found.check()
 
 
+def _stated_bounds(
+    part: Part, limit: StatedLimit
+) -> Iterator[tuple[str, Fraction | None, float | None]]:
+    high, low = part.bounds
+    yield "at_most", high, limit.at_most
+    yield "at_least", low, limit.at_least
+    if part.group.is_ratio and limit.ratio is not None:
+        yield "ratio.at_most", part.group.at_most, limit.ratio.at_most
+        yield "ratio.at_least", part.group.at_least, limit.ratio.at_least
+
+
 def _usage(pairs: list[tuple[Part, StatedLimit]]) -> Check:
     found = Findings("limit usage", "usage and slack are as stated, report-only limits included")
     for part, limit in pairs:
-        bounds = [abs(float(b)) for b in (part.group.at_most, part.group.at_least) if b]
-        sums, shown = max([part.scale, *bounds]), max([abs(part.usage or 0.0), *bounds])
-        for word, number, expected, scale in (
-            ("usage", limit.usage, part.usage, shown if part.group.is_ratio else sums),
-            ("slack", limit.slack, part.slack, sums),
-            ("linear_usage", limit.linear_usage, part.linear_usage, sums),
-        ):
-            if word == "linear_usage" and number is None:
-                continue
-            if not _same(number, expected, scale=scale):
+        bounds = [abs(float(b)) for b in part.bounds if b]
+        scale = max([part.scale, *bounds])
+        checks: list[tuple[str, float | None, float | None, float]] = [
+            ("usage", limit.usage, float(part.linear), scale),
+            ("slack", limit.slack, part.slack, scale),
+        ]
+        if limit.ratio is not None:
+            checks.append(("ratio", limit.ratio.usage, part.ratio, abs(part.ratio or 0.0)))
+        for word, number, expected, size in checks:
+            if not _same(number, expected, scale=size):
                 found.add(f"`{limit.name}`: {word} is {number}, recomputed {expected}")
     return found.check()
 
@@ -179,8 +187,7 @@ def _usage(pairs: list[tuple[Part, StatedLimit]]) -> Check:
 def _prices(pairs: list[tuple[Part, StatedLimit]]) -> Check:
     found = Findings("prices", "a price is positive only at at_most, negative only at at_least")
     for part, limit in pairs:
-        low = part.group.at_least is not None and not part.group.is_ratio
-        high = part.group.at_most is not None or part.group.is_ratio
+        high, low = (bound is not None for bound in part.bounds)
         if part.group.report_only:
             if limit.price is not None:
                 found.add(f"`{limit.name}` is report-only and has the price {limit.price}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from incentive_engine.config.schema import Limit, Policy
@@ -130,12 +132,13 @@ def _favoured(findings: Findings) -> Favoured | None:
     )
 
 
-def _limits(policy: Policy, stated: list[dict[str, object]]) -> tuple[LimitRow, ...]:
+def _limits(policy: Policy, stated: list[dict[str, Any]]) -> tuple[LimitRow, ...]:
     written = {limit.name: limit for limit in policy.limits}
     rows = []
     for entry in stated:
         name = str(entry["name"])
         limit = written.get(name) or written.get(name.rpartition("[")[0])
+        shown = {**entry, **entry.get("ratio", {})}  # a ratio in its own terms, not linearised
         rows.append(
             LimitRow(
                 name=name,
@@ -143,7 +146,7 @@ def _limits(policy: Policy, stated: list[dict[str, object]]) -> tuple[LimitRow, 
                 scope=_scope(limit, name),
                 report_only=bool(entry.get("report_only", False)),
                 **{
-                    key: _number(entry.get(key))
+                    key: _number(shown.get(key))
                     for key in ("at_most", "at_least", "usage", "slack", "price")
                 },
             )

@@ -48,7 +48,9 @@ def _by_column(findings: Findings, column: str) -> GroupTable:
     if (codes < 0).any():
         rows.append(_row(findings, "(missing)", codes < 0, users=int(np.sum(codes < 0))))
     title = f"By {column.replace('_', ' ')}"
-    return GroupTable(title=title, column=column, rows=tuple(rows), total=_total(findings))
+    return GroupTable(
+        title=title, column=column, rows=tuple(rows), total=_total(findings, len(values))
+    )
 
 
 def _by_offer(findings: Findings) -> GroupTable:
@@ -56,12 +58,12 @@ def _by_offer(findings: Findings) -> GroupTable:
         _row(findings, offer, findings.chosen.choice == index, users=None)
         for index, offer in enumerate(findings.table.offers)
     )
-    return GroupTable(title="By offer", column="offer", rows=rows, total=_total(findings))
+    return GroupTable(title="By offer", column="offer", rows=rows, total=_total(findings, None))
 
 
-def _total(findings: Findings) -> GroupRow:
-    n = findings.table.n_users
-    return _row(findings, "total", np.ones(n, dtype=np.bool_), users=n)
+def _total(findings: Findings, users: int | None) -> GroupRow:
+    everyone = np.ones(findings.table.n_users, dtype=np.bool_)
+    return _row(findings, "total", everyone, users=users)
 
 
 def _row(findings: Findings, label: str, mine: BoolArray, *, users: int | None) -> GroupRow:

@@ -44,7 +44,8 @@ def exceed_the_cap_of_one_region(run: HandMadeRun) -> None:
 @case("limits", "breaks `roi`: the ratio is 3.0")
 def miss_a_ratio(run: HandMadeRun) -> None:
     set_limit(run, 3, at_least=3.1)
-    run.limit("roi").update(at_least=3.1, slack=-0.4, linear_usage=0.4)
+    run.limit("roi").update(usage=0.4, slack=-0.4)
+    run.limit("roi")["ratio"]["at_least"] = 3.1
 
 
 @case("feasible", "not feasible")
@@ -97,14 +98,24 @@ def understate_a_report_only_usage(run: HandMadeRun) -> None:
     run.limit("watch").update(usage=1.0, slack=0.0)
 
 
-@case("limit usage", "`roi`: usage is 3.5")
+@case("limit usage", "`roi`: ratio is 3.5")
 def overstate_a_ratio(run: HandMadeRun) -> None:
-    run.limit("roi")["usage"] = 3.5
+    run.limit("roi")["ratio"]["usage"] = 3.5
 
 
-@case("limit usage", "`roi`: linear_usage is -5.0")
-def change_a_linear_usage(run: HandMadeRun) -> None:
-    run.limit("roi")["linear_usage"] = -5.0
+@case("limit usage", "`roi`: usage is -5.0")
+def change_the_linear_form_of_a_ratio(run: HandMadeRun) -> None:
+    run.limit("roi")["usage"] = -5.0
+
+
+@case("limit bounds", "`roi`: ratio.at_least is 2.0")
+def change_the_bound_of_a_ratio(run: HandMadeRun) -> None:
+    run.limit("roi")["ratio"]["at_least"] = 2.0
+
+
+@case("limit bounds", "`roi`: at_most is 1.0")
+def give_the_linear_form_of_a_ratio_room(run: HandMadeRun) -> None:
+    run.limit("roi").update(at_most=1.0, slack=7.0)
 
 
 @pytest.mark.parametrize(("corrupt", "check", "words"), case.parameters)
