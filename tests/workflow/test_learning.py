@@ -1,0 +1,121 @@
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+Incentive = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def model(incentive: Incentive, policy: Path, tmp_path: Path) -> Path:
+    done = incentive("train", policy, "--out", "model")
+    assert done.returncode == 0, done.stderr
+    return tmp_path / "model"
+
+
+def test_train_score_allocate_by_hand_is_allocate_in_one(
+    incentive: Incentive, policy: Path, model: Path, tmp_path: Path
+) -> None:
+    for words in (
+        ("score", policy, "--model", model, "--out", "scores.parquet"),
+        ("allocate", policy, "--scores", "scores.parquet", "--out", "by-hand"),
+        ("allocate", policy, "--out", "in-one"),
+    ):
+        done = incentive(*words)
+        assert done.returncode == 0, done.stderr
+    plans = [
+        (tmp_path / name / "allocation.parquet").read_bytes() for name in ("by-hand", "in-one")
+    ]
+    assert plans[0] == plans[1]
+
+
+def test_evaluate_says_how_good_a_model_is_and_writes_it(
+    incentive: Incentive, policy: Path, model: Path, tmp_path: Path
+) -> None:
+    done = incentive("evaluate", policy, "--model", model, "--out", "quality")
+    assert done.returncode == 0, done.stderr
+    assert "over constant effects" in done.stdout
+    content = json.loads((tmp_path / "quality" / "evaluation.json").read_text())
+    assert [offer["offer"] for offer in content["offers"]] == [
+        "off50",
+        "off100",
+        "off200",
+        "vip200",
+    ]
+
+
+def test_a_model_is_refused_when_one_of_its_files_was_changed(
+    incentive: Incentive, policy: Path, model: Path
+) -> None:
+    boosted = next(model.glob("*.txt"))
+    boosted.write_text(boosted.read_text().replace("leaf_value=", "leaf_value=9"))
+    done = incentive("score", policy, "--model", model, "--out", "scores.parquet")
+    assert done.returncode == 2
+    assert boosted.name in done.stderr
+
+
+def test_evaluate_needs_something_to_evaluate(incentive: Incentive, policy: Path) -> None:
+    done = incentive("evaluate", policy, "--out", "quality")
+    assert done.returncode == 2
+    assert "--model" in done.stderr
+
+
+def trial_among_users(tmp_path: Path, n: int = 4000) -> Path:
+    """Log a trial whose large offer adds 0.2 to a conversion of 0.1, the small one nothing."""
+    rng = np.random.default_rng(1)
+    arm = rng.integers(0, 3, n)
+    frame = pd.DataFrame(
+        {
+            "user_id": [f"u{row}" for row in range(n)],
+            "offer": np.array(["control", "small", "large"])[arm],
+            "conversion": (rng.random(n) < 0.1 + 0.2 * (arm == 2)).astype(int),
+            "cost": np.array([0.0, 1.0, 2.0])[arm],
+            "propensity": 1 / 3,
+        }
+    )
+    frame["spend"] = 10.0 * frame["conversion"]
+    frame.to_parquet(tmp_path / "log.parquet", index=False)
+    return tmp_path / "log.parquet"
+
+
+def test_a_plan_is_valued_by_the_arms_that_its_users_got(
+    incentive: Incentive, tmp_path: Path
+) -> None:
+    log = trial_among_users(tmp_path)
+    n = 4000
+    scores = pd.DataFrame({"user_id": [f"u{row}" for row in range(n)]})
+    for offer, effect, cost in (("small", 0.01, 1.0), ("large", 0.2, 2.0)):
+        scores[f"conversion__{offer}"], scores[f"cost__{offer}"] = effect, cost
+    scores.to_parquet(tmp_path / "scores.parquet", index=False)
+    policy = tmp_path / "p.yaml"
+    policy.write_text(
+        "version: 1\nname: p\noffers: [{id: small, face_value: 1}, {id: large, face_value: 2}]\n",
+        encoding="utf-8",
+    )
+    done = incentive(
+        "allocate", policy, "--scores", "scores.parquet", "--budget", 2 * n, "--out", "run"
+    )
+    assert done.returncode == 0, done.stderr
+    done = incentive("evaluate", policy, "--run", "run", "--trial", log, "--out", "value")
+    assert done.returncode == 0, done.stderr
+    content = json.loads((tmp_path / "value" / "evaluation.json").read_text())
+    gain = content["gain_against_nobody"]["the plan"]["conversion"]
+    assert gain["low"] < 0.2 < gain["high"]
+    assert content["plan_minus"]["everybody large"]["conversion"]["estimate"] == 0
+    over_small = content["plan_minus"]["everybody small"]["conversion"]
+    assert over_small["low"] > 0
+
+
+def test_a_trial_of_other_users_cannot_value_a_plan(
+    incentive: Incentive, policy: Path, tmp_path: Path
+) -> None:
+    assert incentive("sample", "double11", "--out", "files").returncode == 0
+    assert incentive("allocate", policy, "--out", "run").returncode == 0
+    trial = tmp_path / "files" / "trial.parquet"
+    done = incentive("evaluate", policy, "--run", "run", "--trial", trial, "--out", "value")
+    assert done.returncode == 2
+    assert "none of the trial's users is in the plan" in done.stderr
