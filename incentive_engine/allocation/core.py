@@ -83,6 +83,8 @@ def build_core(
     prices: FloatArray,
     weight: FloatArray | None = None,
     most_pairs: int = MOST_PAIRS,
+    allowance: float = np.inf,
+    kept: Choice | None = None,
 ) -> Core:
     """Return the core of given users at given prices.
 
@@ -94,12 +96,21 @@ def build_core(
         (L,) float64, one per limit.
     weight
         (n_cells,) float64, how many users each stands for; None for 1.
+    most_pairs
+        Offers per user, the best ones at the prices.
+    allowance
+        Pairs that lose more than this against the user's best are left out.
+    kept
+        (N,) int16, a choice whose pairs are taken in any case.
     """
     few = users.take(index)
     price = rows.prices_of_pairs(prices, users.shape)
     chosen = np.empty(few.n, dtype=np.int16)
     table = sweep(few, price, weight=weight, choice=chosen)
-    keep = _best_pairs(few, price, most_pairs)
+    keep = _best_pairs(few, price, most_pairs, allowance)
+    if kept is not None:
+        held = np.flatnonzero(kept >= 0)
+        keep[kept[held], held] = True
     user, offer = (part.astype(np.int64) for part in np.nonzero(keep.T))
     stands_for = np.ones(len(user)) if weight is None else weight[few.cell[user]]
     return Core(
@@ -131,14 +142,15 @@ def amounts_of(users: Users) -> FloatArray:
     return amounts
 
 
-def _best_pairs(few: Users, price: FloatArray, most: int) -> BoolArray:
-    eligible = few.value > -np.inf
-    if few.k <= most:
-        return np.asarray(eligible, dtype=bool)
+def _best_pairs(few: Users, price: FloatArray, most: int, allowance: float) -> BoolArray:
+    eligible = np.asarray(few.value > -np.inf, dtype=bool)
+    if few.k <= most and allowance == np.inf:
+        return eligible
     paid = np.einsum("mkn,mnk->kn", amounts_of(few), price[:, few.cell, :])
     score = np.where(eligible, few.value - paid, -np.inf)
     rank = np.argsort(np.argsort(-score, axis=0, kind="stable"), axis=0, kind="stable")
-    return np.asarray(eligible & (rank < most), dtype=bool)
+    best = score.max(axis=0, initial=-np.inf if few.forced else 0.0)
+    return np.asarray(eligible & (rank < most) & (score >= best - allowance), dtype=bool)
 
 
 def _usage(few: Users, rows: Rows, user: IntArray, offer: IntArray) -> sp.csr_array:

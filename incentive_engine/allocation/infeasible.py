@@ -8,16 +8,25 @@ ch. 7 (deletion filter).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
-from incentive_engine.allocation.core import build_core, rest_of
-from incentive_engine.allocation.integer import row_steps, selection_of
-from incentive_engine.allocation.prices import find_prices
+from incentive_engine.allocation.core import build_core, nearest, rest_of
+from incentive_engine.allocation.integer import round_prices
+from incentive_engine.allocation.prices import (
+    WIDEST,
+    Optimum,
+    draw_sample,
+    find_prices,
+    minimise,
+)
+from incentive_engine.allocation.program import row_steps, selection_of
 from incentive_engine.allocation.rows import Rows
 from incentive_engine.allocation.selection import select
+from incentive_engine.allocation.sweep import Choice, distances
 from incentive_engine.allocation.users import Users
 from incentive_engine.domain import FloatArray, IntArray
 from incentive_engine.errors import Fault, InfeasibleError
@@ -27,6 +36,15 @@ SMALL: Final = 2_000
 
 NEGLIGIBLE: Final = 1e-7
 """A relaxation of this share of a bound is rounding."""
+
+CLOSE: Final = 1e-2
+"""The relative gap at which the cheapest relaxation is cheap enough."""
+
+SAMPLE: Final = 1_000
+"""Users that decide which limits are in conflict, when there are many."""
+
+REPAIR: Final = 2_000
+"""Users that may change when only whole offers make the limits impossible."""
 
 EFFORT: Final = 5.0
 """CP-SAT's deterministic seconds for each integer question."""
@@ -54,21 +72,32 @@ class Relaxation:
 
 
 def relax(users: Users, rows: Rows) -> Relaxation:
-    """Return the cheapest relaxation; amounts count relative to each limit's bound."""
-    idle = replace(
-        users, value=np.where(users.value > -np.inf, 0, -np.inf).astype(users.value.dtype)
-    )
-    penalty = 1.0 / size_of_bounds(rows)
+    """Return the cheapest relaxation; amounts count relative to each limit's bound.
+
+    With many users it is the cheapest within a hundredth, and split users count as split.
+    """
+    idle = worthless(users)
     if users.n * users.k <= SMALL:
-        return _relax_exactly(idle, rows, penalty)
-    found = find_prices(idle, rows, caps=penalty)
+        return _relax_exactly(idle, rows)
+    penalty = 1.0 / size_of_bounds(rows)
+    found = find_prices(idle, rows, caps=penalty, tight=CLOSE, least=1e-4)
+    return _relaxation(found, penalty)
+
+
+def worthless(users: Users) -> Users:
+    """Return the users with every value 0: only the limits matter."""
+    nothing = np.where(users.value > -np.inf, 0, -np.inf).astype(users.value.dtype)
+    return replace(users, value=nothing)
+
+
+def _relaxation(found: Optimum, penalty: FloatArray) -> Relaxation:
     assert found.step is not None
-    relative = found.step.broken * penalty
-    amounts = np.where(np.abs(relative) > NEGLIGIBLE, found.step.broken, 0.0)
-    suspects = np.flatnonzero((amounts != 0) | (np.abs(found.point.prices) > 1e-9 * penalty))
+    broken = found.step.broken
+    amounts = np.where(np.abs(broken) * penalty > NEGLIGIBLE, broken, 0.0)
     if found.point.dual > -NEGLIGIBLE:
         amounts = np.zeros(len(amounts))
-    return Relaxation(amounts=amounts, suspects=suspects)
+    priced = np.abs(found.point.prices) > 1e-6 * penalty
+    return Relaxation(amounts=amounts, suspects=np.flatnonzero(priced | (amounts != 0)))
 
 
 def size_of_bounds(rows: Rows) -> FloatArray:
@@ -79,20 +108,47 @@ def size_of_bounds(rows: Rows) -> FloatArray:
     return np.where(size > 0, size, 1.0)
 
 
-def _relax_exactly(idle: Users, rows: Rows, penalty: FloatArray) -> Relaxation:
+def _relax_exactly(idle: Users, rows: Rows) -> Relaxation:
     index = np.argsort(idle.key, kind="stable").astype(np.int64)
-    zero = np.zeros(len(rows.limits))
-    core = build_core(idle, rows, index, prices=zero, most_pairs=idle.k)
     nobody = np.full(idle.n, -1, dtype=np.int16)
-    rest = rest_of(idle, nobody, core)
-    selection = selection_of(idle, rows, core, rest, nobody, margin=1, elastic=penalty)
+    return relax_core(idle, rows, index, nobody, prices=np.zeros(len(rows.limits)))
+
+
+def relax_core(
+    users: Users, rows: Rows, index: IntArray, choice: Choice, *, prices: FloatArray
+) -> Relaxation:
+    """Return the cheapest relaxation in whole offers when only some users may change.
+
+    Parameters
+    ----------
+    index
+        (N,) int64, the users that may change, sorted by key.
+    choice
+        (n,) int16, what the others have.
+    prices
+        (L,) float64, at which users' best offers are picked.
+    """
+    core = build_core(worthless(users), rows, index, prices=prices, most_pairs=users.k)
+    selection = selection_of(
+        users,
+        rows,
+        core,
+        rest_of(users, choice, core),
+        choice,
+        margin=1,
+        elastic=1.0 / size_of_bounds(rows),
+    )
     answer = select(selection, effort=EFFORT)
     amounts = answer.broken / row_steps(rows, core.usage)
-    return Relaxation(amounts=amounts, suspects=np.arange(len(rows.limits)))
+    suspects = np.flatnonzero(amounts) if len(index) < users.n else np.arange(len(amounts))
+    return Relaxation(amounts=amounts, suspects=suspects)
 
 
 def conflict(users: Users, rows: Rows, first: Relaxation) -> list[int]:
     """Return a minimal set of limits that cannot hold together (a deletion filter).
+
+    With many users a sample decides which limits belong to it. Where only whole offers make the
+    limits impossible, these are the limits that would have to give way.
 
     Parameters
     ----------
@@ -100,12 +156,50 @@ def conflict(users: Users, rows: Rows, first: Relaxation) -> list[int]:
         The relaxation of all rows.
     """
     members = [int(i) for i in first.suspects]
+    impossible = _question(users, rows)
+    if not impossible(members):
+        return np.flatnonzero(first.amounts).tolist()
     for row in list(members):
         fewer = [i for i in members if i != row]
-        if not fewer or not relax(users, rows.subset(fewer)).needed:
-            continue
-        members = fewer
+        if fewer and impossible(fewer):
+            members = fewer
     return members
+
+
+def _question(users: Users, rows: Rows) -> Callable[[list[int]], bool]:
+    """Return whether some rows alone are impossible, as a function of the rows."""
+    if users.n * users.k <= SMALL:
+        idle = worthless(users)
+        return lambda keep: _relax_exactly(idle, rows.subset(keep)).needed
+    index, weight = draw_sample(users, SAMPLE)
+    few = worthless(users.take(index))
+
+    def impossible(keep: list[int]) -> bool:
+        part = rows.subset(keep)
+        penalty = 1.0 / size_of_bounds(part)
+        found = minimise(
+            few,
+            part,
+            np.zeros(len(keep)),
+            weight=weight,
+            radius=WIDEST,
+            tight=CLOSE,
+            least=1e-4,
+            caps=penalty,
+        )
+        return _relaxation(found, penalty).needed
+
+    return impossible
+
+
+def relax_whole(users: Users, rows: Rows, optimum: Optimum) -> Relaxation:
+    """Return the relaxation that whole offers need where split ones would not."""
+    choice, split = round_prices(users, rows, optimum)
+    price = rows.prices_of_pairs(optimum.point.prices, users.shape)
+    loss = distances(users, price, relative=False)
+    loss[split] = 0.0
+    index = nearest(loss, users.key, REPAIR)
+    return relax_core(users, rows, index, choice, prices=optimum.point.prices)
 
 
 def explain(users: Users, rows: Rows, relaxation: Relaxation) -> InfeasibleError:

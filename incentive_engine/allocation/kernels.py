@@ -6,7 +6,7 @@ change a sum. Position 0 of `totals` and `scale` is the value, 1 the count, then
 `price` begins at the count.
 """
 
-# ruff: noqa: PLR0917 - numba takes no keyword-only arguments
+# ruff: noqa: PLR0917, FBT001 - numba takes no keyword-only arguments
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BLOCK: Final = 512
 FRACTION: Final = float(2**52)
 """The finer unit of the second word of an exact sum."""
 
-Kernel = TypeVar("Kernel", bound=Callable[..., None])
+Kernel = TypeVar("Kernel", bound=Callable[..., object])
 
 
 def compiled(kernel: Kernel) -> Kernel:
@@ -151,12 +151,28 @@ def add_sizes(pairs: Pairs, start: int, stop: int, sizes: FloatArray) -> None:
 
 
 @compiled
-def distances(pairs: Pairs, price: FloatArray, start: int, stop: int, nearest: FloatArray) -> None:
-    """Write how far each user's choice is from changing, as a relative change of the prices.
+def separation(
+    pairs: Pairs, user: int, top: int, at: int, top_score: float, score: float, relative: bool
+) -> float:
+    """Return the distance between two choices of a user, −1 standing for no offer."""
+    gap = top_score - score
+    if not relative:
+        return gap
+    top_value = np.float64(pairs.value[pairs.order[top], user]) if top >= 0 else 0.0
+    value = np.float64(pairs.value[pairs.order[at], user]) if at >= 0 else 0.0
+    paid = abs((value - score) - (top_value - top_score))
+    return gap / (paid + 0.1 * abs(value - top_value) + 1e-300)
 
-    The distance between two choices is the difference of their scores over the difference of
-    what they pay at the prices (and a little of the difference of their values, so that users
-    who pay nothing are comparable).
+
+@compiled
+def distances(
+    pairs: Pairs, price: FloatArray, relative: bool, start: int, stop: int, nearest: FloatArray
+) -> None:
+    """Write how far each user's choice is from changing.
+
+    The distance between two choices is the difference of their scores; when `relative`, over the
+    difference of what they pay at the prices (and a little of the difference of their values, so
+    that users who pay nothing are comparable): the relative change of prices that swaps them.
     """
     k = pairs.order.shape[0]
     scores = np.empty((k, BLOCK))
@@ -165,21 +181,18 @@ def distances(pairs: Pairs, price: FloatArray, start: int, stop: int, nearest: F
         for at in range(k):
             score_block(pairs, at, price, first, size, scores[at])
         for i in range(size):
-            top, top_score, top_value = -1, -np.inf if pairs.forced else 0.0, 0.0
+            top, top_score = -1, -np.inf if pairs.forced else 0.0
             for at in range(k):
                 if scores[at, i] > top_score:
                     top, top_score = at, scores[at, i]
-                    top_value = np.float64(pairs.value[pairs.order[at], first + i])
-            top_paid = top_value - top_score
             least = np.inf
             if top >= 0 and not pairs.forced:
-                least = top_score / (abs(top_paid) + 0.1 * abs(top_value) + 1e-300)
+                least = separation(pairs, first + i, top, -1, top_score, 0.0, relative)
             for at in range(k):
-                if at != top and scores[at, i] > -np.inf:
-                    value = np.float64(pairs.value[pairs.order[at], first + i])
-                    paid = abs(value - scores[at, i] - top_paid)
-                    gap = top_score - scores[at, i]
-                    least = min(least, gap / (paid + 0.1 * abs(value - top_value) + 1e-300))
+                other = scores[at, i]
+                if at != top and other > -np.inf:
+                    gap = separation(pairs, first + i, top, at, top_score, other, relative)
+                    least = min(least, gap)
             nearest[first + i] = least
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import scipy.sparse as sp
@@ -11,6 +11,14 @@ from ortools.linear_solver.python import model_builder_helper as helper
 
 from incentive_engine.domain import FloatArray
 from incentive_engine.errors import Fault, SolverError
+
+ATTEMPTS: Final = (
+    "use_dual_simplex: true",
+    "use_dual_simplex: false",
+    "use_dual_simplex: false use_preprocessing: false",
+    "use_dual_simplex: true use_preprocessing: false use_scaling: false",
+)
+"""GLOP gives up on some degenerate programs and solves them by another route."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -72,9 +80,9 @@ def solve_lp(program: LinearProgram) -> LinearAnswer:
     )
     built.set_maximize(True)
     status = None
-    for dual in ("true", "false"):
+    for parameters in ATTEMPTS:
         solver = helper.ModelSolverHelper("GLOP")
-        solver.set_solver_specific_parameters(f"use_dual_simplex: {dual}")
+        solver.set_solver_specific_parameters(parameters)
         solver.solve(built)
         status = solver.status()
         if status == helper.SolveStatus.OPTIMAL:

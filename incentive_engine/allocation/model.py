@@ -18,6 +18,9 @@ from incentive_engine.domain import FloatArray
 CORE: Final = 1_500
 """Users that choose freely in a linear program; it grows when steps fail."""
 
+ROUNDING: Final = 1e-6
+"""Sums of a linear program that pass a bound by this share of it do so by its tolerance."""
+
 NEGLIGIBLE: Final = 1e-12
 """A limit broken by this share of its bound is rounding."""
 
@@ -58,7 +61,7 @@ class Step:
     shares
         (p,) float64, how much of each of the core's pairs the linear program takes.
     broken
-        (L,) float64, by how much it breaks limits at the box's prices; + above, − below.
+        (L,) float64, by how much it breaks limits; positive above, negative below.
     """
 
     prices: FloatArray
@@ -101,24 +104,44 @@ def take_step(
 ) -> Step:
     """Return the minimum of the model around a point, within a box of prices."""
     price = rows.prices_of_pairs(at.prices, users.shape)
-    index = nearest(distances(users, price), users.key, size)
+    index = nearest(distances(users, price, relative=True), users.key, size)
     core = build_core(users, rows, index, prices=at.prices, weight=weight)
     rest = replace(at.table, totals=at.table.totals - core.table.totals)
     used = rows.usage(rest)
     least, most = box
-    program = _program(core, rows, used=used, box=box, forced=users.forced)
+    unit = row_sizes(core)
+    program = _program(core, rows, used=used, box=box, forced=users.forced, size=unit)
     answer = solve_lp(program)
     pairs, groups, limits = len(core.user), len(core.index), len(rows.limits)
-    prices = np.clip(answer.duals[groups:], least, most)
-    over, under = (answer.x[pairs + i * limits : pairs + (i + 1) * limits] for i in range(2))
+    prices = np.clip(answer.duals[groups:] / unit, least, most)
+    over, under = (
+        answer.x[pairs + i * limits : pairs + (i + 1) * limits] * unit for i in range(2)
+    )
     return Step(
         prices=prices,
         model=answer.objective + float(rest.value),
         inside=_inside(over, under, box, caps, rows),
         core=core,
         shares=answer.x[:pairs],
-        broken=over - under,
+        broken=broken_by(rows, used + core.usage @ (core.weight * answer.x[:pairs])),
     )
+
+
+def broken_by(rows: Rows, usage: FloatArray) -> FloatArray:
+    """Return (L,) by how much sums pass their bounds, beyond rounding."""
+    over = np.maximum(usage - rows.upper, 0.0)
+    under = np.minimum(usage - rows.lower, 0.0)
+    room = ROUNDING * np.maximum(np.abs(usage), 1e-3)
+    return np.where(over > room, over, 0.0) + np.where(under < -room, under, 0.0)
+
+
+def row_sizes(core: Core) -> FloatArray:
+    """Return (L,) the largest use that a pair of the core makes of each limit, 1 for none."""
+    if not len(core.user):
+        return np.ones(core.usage.shape[0])
+    weighted = abs(core.usage.multiply(core.weight[None, :])).max(axis=1)
+    largest = np.asarray(weighted.todense(), dtype=np.float64).ravel()
+    return np.where(largest > 0, largest, 1.0)
 
 
 def _inside(
@@ -147,6 +170,7 @@ def _program(
     used: FloatArray,
     box: tuple[FloatArray, FloatArray],
     forced: bool,
+    size: FloatArray,
 ) -> LinearProgram:
     """Return the model: pairs, then per limit what is bought above and below its bounds.
 
@@ -158,16 +182,14 @@ def _program(
     eye = sp.identity(limits, format="csr")
     once = sp.csr_array((np.ones(pairs), (core.user, np.arange(pairs))), shape=(groups, pairs))
     nothing = sp.csr_array((groups, limits))
-    used_by_pairs = core.usage.multiply(core.weight[None, :])
-    matrix = sp.vstack(
-        [sp.hstack([once, nothing, nothing]), sp.hstack([used_by_pairs, -eye, eye])]
-    )
+    scaled = sp.diags_array(1.0 / size) @ core.usage.multiply(core.weight[None, :])
+    matrix = sp.vstack([sp.hstack([once, nothing, nothing]), sp.hstack([scaled, -eye, eye])])
     elastic = np.full(limits, np.inf)
     once_at_least = np.full(groups, 1.0 if forced else -np.inf)
     return LinearProgram(
-        objective=np.concatenate([core.value * core.weight, -most, least]),
+        objective=np.concatenate([core.value * core.weight, -most * size, least * size]),
         most=np.concatenate([np.ones(pairs), elastic, elastic]),
         matrix=sp.csr_array(matrix),
-        lower=np.concatenate([once_at_least, rows.lower - used]),
-        upper=np.concatenate([np.ones(groups), rows.upper - used]),
+        lower=np.concatenate([once_at_least, (rows.lower - used) / size]),
+        upper=np.concatenate([np.ones(groups), (rows.upper - used) / size]),
     )

@@ -10,12 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from incentive_engine.allocation.certificate import Certificate, certify
-from incentive_engine.allocation.infeasible import explain, relax
-from incentive_engine.allocation.integer import IntegerPlan, drop_useless, make_plan
+from incentive_engine.allocation.infeasible import explain, relax, relax_whole
+from incentive_engine.allocation.integer import GOAL, IntegerPlan, drop_useless, make_plan
 from incentive_engine.allocation.prices import Optimum, find_prices
 from incentive_engine.allocation.problem import Problem
 from incentive_engine.allocation.rows import Rows, rows_of
-from incentive_engine.allocation.selection import Status
 from incentive_engine.allocation.sweep import Choice, sweep, tally
 from incentive_engine.allocation.users import Users, users_of
 from incentive_engine.domain import FloatArray, IntArray, Reason, to_micros
@@ -44,8 +43,14 @@ class Plan:
     certificate: Certificate
 
 
-def solve(problem: Problem) -> Plan:
+def solve(problem: Problem, *, good_enough: float = GOAL) -> Plan:
     """Return the plan of most value that keeps every limit.
+
+    Parameters
+    ----------
+    good_enough
+        The relative gap at which the search ends; simulations, which solve hundreds of problems,
+        need less than a plan that is paid out.
 
     Raises
     ------
@@ -64,9 +69,9 @@ def solve(problem: Problem) -> Plan:
         relaxation = relax(users, rows)
         if relaxation.needed:
             raise explain(users, rows, relaxation)
-    made = make_plan(users, rows, optimum)
+    made = make_plan(users, rows, optimum, good_enough=good_enough)
     if made.choice is None:
-        raise _no_plan(users, rows, made)
+        raise _no_plan(users, rows, optimum)
     return _plan(problem, users, rows, optimum, made)
 
 
@@ -168,17 +173,14 @@ def _check_forced(problem: Problem) -> None:
 
 def _suspicious(optimum: Optimum) -> bool:
     """Return whether the linear program breaks a limit at the steepest prices."""
-    return optimum.step is not None and bool(np.any(np.abs(optimum.step.broken) > 0))
+    broken = optimum.step is not None and bool(np.any(optimum.step.broken != 0))
+    return broken or optimum.impossible
 
 
-def _no_plan(users: Users, rows: Rows, made: IntegerPlan) -> InfeasibleError | SolverError:
-    relaxation = relax(users, rows)
-    if relaxation.needed:
-        return explain(users, rows, relaxation)
-    if made.status is Status.INFEASIBLE:
-        return InfeasibleError(
-            Fault("limits", "no whole offers meet all of them", "", "relax the tightest ones")
-        )
+def _no_plan(users: Users, rows: Rows, optimum: Optimum) -> InfeasibleError | SolverError:
+    for relaxation in (relax(users, rows), relax_whole(users, rows, optimum)):
+        if relaxation.needed:
+            return explain(users, rows, relaxation)
     return SolverError(Fault("allocation", "no plan was found within the effort allowed"))
 
 

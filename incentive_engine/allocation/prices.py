@@ -45,6 +45,9 @@ higher belongs to a limit that cannot hold."""
 WIDEST: Final = 10.0
 """Half the first box's width, in tenths of the average value per unit of each limit."""
 
+PATIENCE: Final = 6
+"""Steps that may fail before a box that still binds is taken for the last."""
+
 ROUNDS: Final = 40
 """Steps per sample."""
 
@@ -66,12 +69,15 @@ class Optimum:
         (dual − model) / |dual| of that model, 0 for optimal prices.
     sweeps
         How many passes over all users were made.
+    impossible
+        The dual is below what the worst plan is worth, so there is no plan.
     """
 
     point: Point
     step: Step | None
     gap: float
     sweeps: int
+    impossible: bool = False
 
 
 def find_prices(
@@ -80,6 +86,8 @@ def find_prices(
     *,
     start: FloatArray | None = None,
     caps: FloatArray | None = None,
+    tight: float = TIGHT,
+    least: float = 1e-300,
 ) -> Optimum:
     """Return the prices that minimise the dual.
 
@@ -87,8 +95,8 @@ def find_prices(
     ----------
     start
         (L,) float64, prices to start from; None begins with a small sample.
-    caps
-        (L,) float64, the largest absolute prices; None for a generous multiple of the average.
+    caps, tight, least
+        As in `minimise`.
     """
     prices = np.zeros(len(rows.limits)) if start is None else start
     if not len(prices):
@@ -97,9 +105,18 @@ def find_prices(
     for size in [] if start is not None else sample_sizes(users.n):
         index, weight = draw_sample(users, size)
         few = users.take(index)
-        found = minimise(few, rows, prices, weight=weight, radius=radius, tight=1e-5, caps=caps)
+        found = minimise(
+            few,
+            rows,
+            prices,
+            weight=weight,
+            radius=radius,
+            tight=max(tight, 1e-5),
+            caps=caps,
+            least=least,
+        )
         prices, radius = found.point.prices, 4.0 / np.sqrt(size)
-    return minimise(users, rows, prices, radius=radius, caps=caps)
+    return minimise(users, rows, prices, radius=radius, caps=caps, tight=tight, least=least)
 
 
 def sample_sizes(n: int) -> list[int]:
@@ -136,9 +153,14 @@ def draw_sample(users: Users, size: int) -> tuple[IntArray, FloatArray]:
     return index.astype(np.int64), weight
 
 
-def price_caps(users: Users, rows: Rows, *, weight: FloatArray | None = None) -> FloatArray:
-    """Return (L,) the average value per unit of each limit."""
-    sizes = total_sizes(users, weight=weight)
+def typical_prices(rows: Rows, sizes: FloatArray) -> FloatArray:
+    """Return (L,) the average value per unit of each limit.
+
+    Parameters
+    ----------
+    sizes
+        (m + 2, n_cells, k) float64, absolute amounts added over all pairs.
+    """
     touched = sp.csr_array(abs(rows.matrix))
     used = touched @ sizes[1:].ravel()
     tiled = np.tile(sizes[0].ravel(), len(sizes) - 1)
@@ -156,6 +178,7 @@ def minimise(
     weight: FloatArray | None = None,
     radius: float,
     tight: float = TIGHT,
+    least: float = 1e-300,
     caps: FloatArray | None = None,
 ) -> Optimum:
     """Return the minimum of the dual over these users, from given prices.
@@ -166,22 +189,29 @@ def minimise(
         Half the box's width relative to the prices (and a share of the average price).
     tight
         The relative gap between model and dual at which to stop.
+    least
+        The size that the gap is at least compared with.
     caps
         (L,) float64, the largest absolute prices; None for a generous multiple of the average.
     """
-    scale = price_caps(users, rows, weight=weight)
+    sizes = total_sizes(users, weight=weight)
+    scale, lowest = typical_prices(rows, sizes), -float(sizes[0].sum())
     caps = STEEPEST * scale if caps is None else caps
     best = evaluate(users, rows, start, weight=weight)
-    size, sweeps, step, gap = CORE, 1, None, np.inf
+    size, sweeps, failed, step, gap = CORE, 1, 0, None, np.inf
+    impossible = False
     for _ in range(ROUNDS):
         box = _box(best.prices, scale, radius, rows, caps)
         step = take_step(users, rows, best, box=box, caps=caps, weight=weight, size=size)
-        floor = max(abs(best.dual), abs(best.table.value), 1e-300)
+        floor = max(abs(best.dual), abs(best.table.value), least)
         predicted = (best.dual - step.model) / floor
         if step.inside:
             gap = max(predicted, 0.0)
+        impossible = best.dual < lowest - least
+        if impossible:
+            break
         if predicted <= tight:
-            if step.inside:
+            if step.inside or failed > PATIENCE:
                 break
             radius *= 8.0
             continue
@@ -193,9 +223,9 @@ def minimise(
         if gained > 0.5:
             radius *= 1.0 if step.inside else 3.0
         elif gained < 0.1:
-            radius = min(radius, 1.0) / 4.0
+            radius, failed = min(radius, 1.0) / 4.0, failed + 1
             size = min(2 * size, LARGEST_CORE)
-    return Optimum(point=best, step=step, gap=gap, sweeps=sweeps)
+    return Optimum(point=best, step=step, gap=gap, sweeps=sweeps, impossible=impossible)
 
 
 def _box(

@@ -105,8 +105,8 @@ def select(selection: Selection, *, effort: float, gap: float = 0.0) -> Selectio
     _add_groups(model, selection, pairs)
     slacks = [_add_row(model, selection, pairs, row) for row in range(len(selection.lower))]
     unit = _add_objective(model, selection, pairs, slacks)
-    for at in np.flatnonzero(selection.hint):
-        model.add_hint(pairs[at], 1)
+    for pair, hint in zip(pairs, selection.hint.tolist(), strict=True):
+        model.add_hint(pair, hint)
     solver = cp_model.CpSolver()
     solver.parameters.num_workers = 1
     solver.parameters.max_deterministic_time = effort
@@ -166,7 +166,8 @@ def _add_objective(
     pairs: list[cp_model.IntVar],
     slacks: list[tuple[cp_model.IntVar | None, cp_model.IntVar | None]],
 ) -> float:
-    largest = float(np.max(np.abs(selection.objective), initial=0.0))
+    sizes = np.abs(np.concatenate([selection.objective, selection.elastic]))
+    largest = float(np.max(sizes, initial=0.0))
     unit = LARGEST / largest if largest else 1.0
     worth = np.rint(selection.objective * unit).astype(np.int64)
     goal = cp_model.LinearExpr.weighted_sum(pairs, [int(x) for x in worth])

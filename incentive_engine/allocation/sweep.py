@@ -101,12 +101,19 @@ def total_sizes(users: Users, *, weight: FloatArray | None = None) -> FloatArray
     return sizes if weight is None else sizes * weight[:, None]
 
 
-def distances(users: Users, price: FloatArray) -> FloatArray:
-    """Return (n,) float64: the relative change of prices at which a user's choice changes."""
+def distances(users: Users, price: FloatArray, *, relative: bool) -> FloatArray:
+    """Return (n,) float64: how far each user's choice is from changing.
+
+    Parameters
+    ----------
+    relative
+        As the relative change of the prices that does it; else as what the change loses, in the
+        value's units.
+    """
     nearest = np.empty(users.n)
     pairs, price = users.pairs, np.ascontiguousarray(price)
     in_parts(
-        lambda start, stop, _: kernels.distances(pairs, price, start, stop, nearest),
+        lambda start, stop, _: kernels.distances(pairs, price, relative, start, stop, nearest),
         n=users.n,
         make=lambda: None,
     )

@@ -31,7 +31,7 @@ def campaign(
     base = rng.gamma(2.0, 0.02, n)
     value = np.empty((k, n), dtype)
     columns = np.empty((2, k, n), dtype)
-    face = 5.0 * np.arange(1, k + 1)
+    face = np.arange(5, 5 * k + 1, 5, dtype=np.float64)
     for j in range(k):
         value[j] = base * (1 - np.exp(-face[j] / 20)) * rng.lognormal(0, 0.5, n) - 0.002
         columns[0, j] = face[j] * (0.03 + base) * rng.lognormal(0, 0.2, n)

@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from incentive_engine.allocation import Limit, Plan, Problem, decide, solve
+from incentive_engine.domain import FloatArray, to_micros
+from incentive_engine.errors import InfeasibleError
+
+from .campaign import campaign
+from .problems import draw_problem
+
+
+def usage_of_pairs(problem: Problem, limit: Limit) -> FloatArray:
+    """Return (k, n) what each pair uses of a limit, straight from the definition."""
+    usage = np.zeros(problem.value.shape)
+    for measure, coefficient in limit.terms:
+        if measure == "cost":
+            part = to_micros(problem.columns[problem.measures.index("cost")]) / 1e6
+        elif measure == "issued":
+            part = np.ones(problem.value.shape)
+        elif measure == "face":
+            assert problem.face is not None
+            part = np.repeat(problem.face[:, None], problem.n_users, axis=1)
+        else:
+            part = problem.columns[problem.measures.index(measure)].astype(np.float64)
+        usage += coefficient * part
+    if limit.cells is not None:
+        usage *= limit.cells[problem.cell]
+    if limit.offers is not None:
+        usage *= limit.offers[:, None]
+    return usage
+
+
+def bound_by_the_formula(problem: Problem, plan: Plan) -> float:
+    score = problem.value.astype(np.float64)
+    bound = 0.0
+    for limit in problem.enforced:
+        price = plan.prices[limit.name]
+        if price:
+            score = score - price * usage_of_pairs(problem, limit)
+            known = limit.at_most if price > 0 else limit.at_least
+            assert known is not None, f"{limit.name} has a price of the wrong sign"
+            bound += price * known
+    best = score.max(axis=0)
+    if problem.exactly_one:
+        return bound + float(best[best > -np.inf].sum())
+    return bound + float(np.maximum(best, 0.0).sum())
+
+
+def value_of(problem: Problem, plan: Plan) -> float:
+    taken = np.flatnonzero(plan.choice >= 0)
+    return float(problem.value[plan.choice[taken], taken].astype(np.float64).sum())
+
+
+@pytest.fixture(scope="module", params=[np.float32, np.float64])
+def solved(request: pytest.FixtureRequest) -> tuple[Problem, Plan]:
+    problem = campaign(20_000, dtype=request.param)
+    return problem, solve(problem)
+
+
+def test_the_bound_is_the_contracts_formula(solved: tuple[Problem, Plan]) -> None:
+    problem, plan = solved
+    assert plan.certificate.bound == pytest.approx(bound_by_the_formula(problem, plan), rel=1e-12)
+
+
+def test_the_value_is_the_sum_of_the_chosen_values(solved: tuple[Problem, Plan]) -> None:
+    problem, plan = solved
+    assert plan.certificate.value == pytest.approx(value_of(problem, plan), rel=1e-12)
+
+
+def test_thirty_limits_of_all_kinds_leave_a_gap_below_a_ten_thousandth(
+    solved: tuple[Problem, Plan],
+) -> None:
+    problem, plan = solved
+    assert len(problem.enforced) == 35
+    assert 0 <= plan.certificate.gap <= 1e-4
+    assert plan.certificate.feasible
+
+
+def test_money_stays_below_each_cap_to_the_millionth(solved: tuple[Problem, Plan]) -> None:
+    problem, plan = solved
+    assert plan.cost_micros.sum() <= round(plan.certificate.budget.amount or 0, 2) * 1e6
+    for limit in problem.enforced:
+        if limit.terms == (("cost", 1.0),) and limit.at_most is not None:
+            members = np.ones(problem.n_users, bool)
+            if limit.cells is not None:
+                members = limit.cells[problem.cell]
+            assert int(plan.cost_micros[members].sum()) <= limit.at_most * 1e6
+
+
+def test_every_entry_states_usage_and_slack(solved: tuple[Problem, Plan]) -> None:
+    problem, plan = solved
+    taken = np.flatnonzero(plan.choice >= 0)
+    for limit, entry in zip(problem.limits, plan.certificate.limits, strict=True):
+        linear = usage_of_pairs(problem, limit)[plan.choice[taken], taken].sum()
+        assert entry.usage == pytest.approx(linear, rel=1e-9, abs=1e-6)
+        assert entry.slack >= -1e-6
+
+
+def test_a_ratio_is_reported_as_a_ratio(solved: tuple[Problem, Plan]) -> None:
+    problem, plan = solved
+    entry = next(x for x in plan.certificate.limits if x.name == "roi").to_dict()
+    taken = np.flatnonzero(plan.choice >= 0)
+    spend = problem.columns[1][plan.choice[taken], taken].astype(np.float64).sum()
+    ratio = entry["ratio"]
+    assert ratio["usage"] == pytest.approx(spend / (plan.cost_micros.sum() / 1e6), rel=1e-9)
+    assert ratio["usage"] >= ratio["at_least"]
+    assert (entry["at_most"], entry["at_least"]) == (0.0, None)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_prices_of_small_problems_prove_their_bounds(seed: int) -> None:
+    problem = draw_problem(seed)
+    try:
+        plan = solve(problem)
+    except InfeasibleError:
+        pytest.skip("this draw is infeasible")
+    assert plan.certificate.bound == pytest.approx(
+        bound_by_the_formula(problem, plan), rel=1e-9, abs=1e-9
+    )
+
+
+def test_the_same_input_gives_the_same_bytes() -> None:
+    first, second = (solve(campaign(5_000)) for _ in range(2))
+    assert first.choice.tobytes() == second.choice.tobytes()
+    assert json.dumps(first.certificate.to_dict()) == json.dumps(second.certificate.to_dict())
+
+
+def test_the_order_of_rows_and_offers_changes_nothing() -> None:
+    problem = campaign(5_000, k=4)
+    rng = np.random.default_rng(1)
+    rows, offers = rng.permutation(problem.n_users), rng.permutation(4)
+    shuffled = replace(
+        problem,
+        offers=tuple(problem.offers[j] for j in offers),
+        value=problem.value[offers][:, rows],
+        columns=problem.columns[:, offers][:, :, rows],
+        face=None if problem.face is None else problem.face[offers],
+        cell=problem.cell[rows],
+        limits=tuple(
+            replace(x, offers=None if x.offers is None else x.offers[offers])
+            for x in problem.limits
+        )[::-1],
+    )
+    plain, other = solve(problem), solve(shuffled)
+    expected = [None if j < 0 else problem.offers[j] for j in plain.choice[rows]]
+    assert [None if j < 0 else shuffled.offers[j] for j in other.choice] == expected
+    assert plain.prices == other.prices
+    assert plain.certificate.bound == other.certificate.bound
+
+
+def test_the_number_of_threads_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = campaign(60_000)
+    plans = []
+    for threads in ("1", "3"):
+        monkeypatch.setenv("INCENTIVE_THREADS", threads)
+        plans.append(solve(problem))
+    assert plans[0].choice.tobytes() == plans[1].choice.tobytes()
+    assert plans[0].certificate == plans[1].certificate
+
+
+def test_prices_decide_like_the_plan_but_for_ties() -> None:
+    problem = campaign(20_000)
+    plan = solve(problem)
+    assert np.mean(decide(problem, plan.prices) != plan.choice) < 0.005
+
+
+def test_a_price_that_is_not_named_counts_nothing() -> None:
+    problem = campaign(1_000, floors=False)
+    assert np.array_equal(
+        decide(problem, {}),
+        np.where(problem.value.max(axis=0) > 0, problem.value.argmax(axis=0), -1),
+    )
