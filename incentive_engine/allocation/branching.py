@@ -15,20 +15,20 @@ TOLERANCE: Final = 1e-9
 """SCIP's tolerance on rows, whose largest coefficient is made 1; callers check sums exactly."""
 
 
-def branch(selection: Selection, *, nodes: int, gap: float = 0.0) -> SelectionAnswer:
+def branch(selection: Selection, *, nodes: int, enough: float) -> SelectionAnswer:
     """Solve a selection without elastic rows.
 
     Parameters
     ----------
     nodes
         The most branch-and-bound nodes; wall time would not be reproducible.
-    gap
-        The absolute gap at which the search ends, in the objective's units.
+    enough
+        The objective at which the search ends.
     """
     model = _model(selection)
     solver: Any = helper.ModelSolverHelper("SCIP")
     solver.set_solver_specific_parameters(
-        f"limits/nodes = {nodes}\nlimits/absgap = {gap!r}\nlimits/gap = 0\n"
+        f"limits/nodes = {nodes}\nlimits/primal = {enough!r}\nlimits/gap = 0\n"
         f"numerics/feastol = {TOLERANCE!r}\n"
     )
     solver.solve(model)

@@ -24,7 +24,6 @@ from incentive_engine.domain import (
     FACE,
     ISSUED,
     MICROS,
-    MONEY_MEASURES,
     OFFER_MEASURES,
     SPEND,
     BoolArray,
@@ -45,8 +44,8 @@ def build_problem(policy: Policy, scores: ScoreTable, holdout: BoolArray) -> Pro
     Raises
     ------
     ConfigError
-        With every limit that cannot be stated: a percentage without a budget, or of a measure
-        that has no total.
+        With every limit that cannot be stated: a percentage of a budget that is not given, or
+        bounds that contradict each other once percentages are resolved.
     """
     cells = draw_cells(policy, scores.attributes)
     limits = _limits(policy, scores, cells)
@@ -182,12 +181,6 @@ def _resolved(
         return None if bound is None else bound.value
     if stated.sum == ISSUED:
         return bound.value * users
-    if stated.sum not in MONEY_MEASURES:
-        measured = f"`{stated.sum}`" if stated.sum else "a ratio"
-        raise ConfigError(
-            Fault(where, f"a percentage of {measured} has no meaning", "a number",
-                  "percentages are of the budget for money, of the users for issued")
-        )  # fmt: skip
     if policy.budget is None:
         raise ConfigError(
             Fault(where, "a percentage of the budget, but there is none", "", "give --budget")

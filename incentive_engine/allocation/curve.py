@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -14,6 +15,13 @@ from incentive_engine.allocation.rows import Rows, rows_of
 from incentive_engine.allocation.users import users_of
 from incentive_engine.domain import FloatArray
 from incentive_engine.errors import ConfigError, Fault
+
+
+TIGHT: Final = 1e-6
+"""The relative gap of a point's prices; a curve is looked at, not paid out."""
+
+BROKEN: Final = 1e-6
+"""A limit that is broken by more than this share of its bound cannot hold."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,48 +52,54 @@ class CurvePoint:
     feasible: bool
 
 
-def response_curve(problem: Problem, amounts: Sequence[float]) -> tuple[CurvePoint, ...]:
-    """Return what each budget would bring, in the order of `amounts`.
+def response_curve(problems: Sequence[Problem]) -> tuple[CurvePoint, ...]:
+    """Return what the budget of each problem brings, in their order.
 
-    Each budget starts from the prices of the next larger one.
+    Parameters
+    ----------
+    problems
+        The same users under different budgets; limits in percent move with the budget, so each
+        problem has its own. Each starts from the prices of the next larger budget.
 
     Raises
     ------
     ConfigError
-        When the problem has no budget, or an amount is negative or not finite.
+        When a problem has no budget, or the problems have different users.
     """
-    users = users_of(problem)
-    rows = rows_of(problem, users, problem.enforced)
-    if BUDGET not in rows.names:
+    if any(problem.pool is None for problem in problems):
         raise ConfigError(Fault("budget", "there is none to vary", "", "give --budget"))
-    if not all(np.isfinite(amount) and amount >= 0 for amount in amounts):
-        raise ConfigError(Fault("budgets", "an amount is negative or not finite", "at least 0"))
-    at = rows.names.index(BUDGET)
-    found: dict[float, CurvePoint] = {}
+    if len({problem.value.shape for problem in problems}) > 1:
+        raise ConfigError(Fault("budgets", "the problems have different users", "the same users"))
+    users = users_of(problems[0])
+    found: dict[int, CurvePoint] = {}
     start: FloatArray | None = None
-    for amount in sorted(set(amounts), reverse=True):
-        upper = rows.upper.copy()
-        upper[at] = amount
-        these = rows.with_bounds(np.minimum(rows.lower, upper), upper)
-        optimum = find_prices(users, these, start=start)
+    for position in sorted(range(len(problems)), key=lambda i: -_amount(problems[i])):
+        rows = rows_of(problems[position], users, problems[position].enforced)
+        optimum = find_prices(users, rows, start=start, tight=TIGHT)
         start = optimum.point.prices
-        found[amount] = _point(these, optimum, at=at, amount=amount)
-    return tuple(found[amount] for amount in amounts)
+        found[position] = _point(rows, optimum, amount=_amount(problems[position]))
+    return tuple(found[position] for position in range(len(problems)))
 
 
-def _point(rows: Rows, optimum: Optimum, *, at: int, amount: float) -> CurvePoint:
+def _amount(problem: Problem) -> float:
+    return problem.pool.amount if problem.pool else 0.0
+
+
+def _point(rows: Rows, optimum: Optimum, *, amount: float) -> CurvePoint:
     assert optimum.step is not None
+    at = rows.names.index(BUDGET)
     step, table = optimum.step, optimum.point.table
     swapped = step.core.weight * step.shares
     used = rows.usage(table)[at] - rows.usage(step.core.table)[at]
-    spend = used + float((step.core.usage @ swapped)[at])
     treated = table.treated - step.core.table.treated + float(swapped.sum())
-    size = size_of_bounds(rows)
+    relative = np.abs(step.broken) / np.maximum(
+        np.abs(np.where(np.isfinite(rows.upper), rows.upper, rows.lower)), 1.0
+    )
     return CurvePoint(
         budget=amount,
         value=optimum.point.dual,
-        spend=spend,
+        spend=float(used + (step.core.usage @ swapped)[at]),
         treated=treated,
         price=float(optimum.point.prices[at]),
-        feasible=bool(np.all(np.abs(step.broken) <= 1e-6 * size)),
+        feasible=bool(np.all(relative <= BROKEN)),
     )

@@ -108,7 +108,7 @@ def make_plan(
             allowance=(dual - best.value) * (1.0 + 1e-9),
             kept=start[index],
         )
-        found = _attempt(users, rows, core, start, gap=goal / 2)
+        found = _attempt(users, rows, core, start, enough=dual - goal if goal else np.inf)
         best = found if found.value > best.value or best.choice is None else _settled(best, found)
         known = best.choice is not None
         if size >= min(LARGEST, users.n) or (known and size > FIRST):
@@ -122,9 +122,9 @@ def make_plan(
     return best
 
 
-def _attempt(users: Users, rows: Rows, core: Core, start: Choice, *, gap: float) -> IntegerPlan:
+def _attempt(users: Users, rows: Rows, core: Core, start: Choice, *, enough: float) -> IntegerPlan:
     whole = users.n <= WHOLE
-    plan, answer = improve(users, rows, core, start, gap=gap)
+    plan, answer = improve(users, rows, core, start, enough=enough)
     status = answer.status
     if not whole and status is Status.INFEASIBLE:
         status = Status.UNKNOWN
@@ -155,7 +155,7 @@ def round_prices(users: Users, rows: Rows, optimum: Optimum) -> tuple[Choice, In
 
 
 def improve(
-    users: Users, rows: Rows, core: Core, start: Choice, *, gap: float
+    users: Users, rows: Rows, core: Core, start: Choice, *, enough: float
 ) -> tuple[Choice | None, SelectionAnswer]:
     """Return the best plan that differs from `start` in the core only, None when none is found.
 
@@ -166,15 +166,16 @@ def improve(
     ----------
     start
         (n,) int16, the choices of everyone outside the core.
-    gap
-        The absolute gap at which the search ends.
+    enough
+        The plan's value at which the search ends.
     """
     rest = rest_of(users, start, core)
+    missing = enough - rest.value
     solvers: list[Callable[[Selection], SelectionAnswer]] = [
-        partial(select, effort=10.0 * EFFORT if users.n <= WHOLE else EFFORT, gap=gap)
+        partial(select, effort=10.0 * EFFORT if users.n <= WHOLE else EFFORT, enough=missing)
     ]
     if len(core.index) > max(FIRST, WHOLE):
-        solvers.insert(0, partial(branch, nodes=NODES, gap=gap))
+        solvers.insert(0, partial(branch, nodes=NODES, enough=missing))
     for solver in solvers:
         for margin in (1, -1):
             answer = solver(selection_of(users, rows, core, rest, start, margin=margin))

@@ -90,15 +90,15 @@ class SelectionAnswer:
 NOTHING: Final = np.empty(0, dtype=bool)
 
 
-def select(selection: Selection, *, effort: float, gap: float = 0.0) -> SelectionAnswer:
+def select(selection: Selection, *, effort: float, enough: float = np.inf) -> SelectionAnswer:
     """Solve a selection.
 
     Parameters
     ----------
     effort
         CP-SAT's deterministic time, about a second each; wall time would not be reproducible.
-    gap
-        The absolute gap at which the search ends, in the objective's units.
+    enough
+        The objective at which the search ends.
     """
     model = cp_model.CpModel()
     pairs = [model.new_bool_var("") for _ in range(len(selection.group))]
@@ -110,9 +110,8 @@ def select(selection: Selection, *, effort: float, gap: float = 0.0) -> Selectio
     solver = cp_model.CpSolver()
     solver.parameters.num_workers = 1
     solver.parameters.max_deterministic_time = effort
-    solver.parameters.absolute_gap_limit = max(gap * unit, 0.0)
     solver.parameters.relative_gap_limit = 0.0
-    status = Status(STATUS.get(solver.solve(model), "unknown"))
+    status = Status(STATUS.get(solver.solve(model, Enough(enough * unit)), "unknown"))
     rows = len(selection.lower)
     if status not in {Status.OPTIMAL, Status.FEASIBLE}:
         return SelectionAnswer(
@@ -129,6 +128,19 @@ def select(selection: Selection, *, effort: float, gap: float = 0.0) -> Selectio
         bound=solver.best_objective_bound / unit,
         broken=np.array(broken, dtype=np.int64),
     )
+
+
+class Enough(cp_model.CpSolverSolutionCallback):
+    """Ends a search at the first selection that is good enough."""
+
+    def __init__(self, objective: float) -> None:
+        super().__init__()
+        self.enough = objective
+
+    def on_solution_callback(self) -> None:
+        """Look at a selection that is better than all before."""
+        if self.objective_value >= self.enough:
+            self.stop_search()
 
 
 def _add_groups(

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import product
 
 import numpy as np
 
-from incentive_engine.allocation import Limit, Pool, Problem, ratio_limits, sum_limit
+from incentive_engine.allocation import (
+    Limit,
+    Plan,
+    Pool,
+    Problem,
+    ratio_limits,
+    solve,
+    sum_limit,
+)
 from incentive_engine.allocation.rows import rows_of
 from incentive_engine.allocation.sweep import tally
 from incentive_engine.allocation.users import users_of
+from incentive_engine.errors import InfeasibleError
 
 CELLS = 3
 
@@ -47,6 +57,15 @@ def draw_problem(seed: int) -> Problem:
         holdout=holdout,
         pool=None if amount is None else Pool(amount=amount),
     )
+
+
+def draw_solved(seed: int) -> tuple[Problem, Plan]:
+    """Return the first problem from `seed` on that has a plan, and the plan."""
+    for attempt in range(seed, seed + 100_000, 1_000):
+        problem = draw_problem(attempt)
+        with suppress(InfeasibleError):
+            return problem, solve(problem)
+    raise AssertionError("no draw is feasible")
 
 
 def draw_limits(
