@@ -131,16 +131,16 @@ def fit_cost(rows: Rows, *, cost: FloatArray, seed: int) -> CostModel:
     relative = cost / pays[offer].clip(1e-12)
     fixed = np.ptp(relative[varies & redeemed]) <= SAME if (varies & redeemed).any() else True
     pay = None if fixed else learner.fit(relative, varies & redeemed, "gamma")
-    draft = CostModel(
-        unit=unit, redeem=redeem, pays=pays, pay=pay, scale=np.ones(k), control=control
-    )
-    predicted = draft.predict(rows.matrix, folds=rows.folds)
+    predicted = pays[offer] * redeem.predict(asked, folds=rows.folds)
+    if pay is not None:
+        predicted *= pay.predict(asked, folds=rows.folds)
+    learned = zip(unit, got, pays, strict=True)
     scale = [
-        1.0 if not np.isnan(unit[j]) else _calibrate(cost, predicted[:, j], rows, got[j], pays[j])
-        for j in range(k)
+        _calibrate(cost[mask], predicted[mask], lottery.weight[mask], each) if np.isnan(one) else 1
+        for one, mask, each in learned
     ]
     return CostModel(
-        unit=unit, redeem=redeem, pays=pays, pay=pay, scale=np.array(scale), control=control
+        unit=unit, redeem=redeem, pays=pays, pay=pay, scale=np.array(scale, float), control=control
     )
 
 
@@ -171,20 +171,18 @@ def _recipe(objective: str, share: float, rows: int) -> Recipe:
     wanted = REDEMPTIONS_PER_LEAF / max(share, 1e-6)
     return Recipe(
         objective=objective,
-        trees=60,
+        trees=40,
         leaves=8,
-        rate=0.1,
+        rate=0.12,
         rows_per_leaf=int(np.clip(wanted, 20, max(rows // 4, 20))),
         l2=5.0,
     )
 
 
-def _calibrate(
-    cost: FloatArray, predicted: FloatArray, rows: Rows, got: BoolArray, pays: float
-) -> float:
-    weight = rows.lottery.weight[got]
-    actual, expected = float(weight @ cost[got]), float(weight @ predicted[got])
-    return (actual + CREDIT * pays) / (expected + CREDIT * pays) if pays > 0 else 1.0
+def _calibrate(cost: FloatArray, predicted: FloatArray, weight: FloatArray, pays: float) -> float:
+    """Return actual over predicted cost of the rows that got an offer, from a cautious start."""
+    credit = CREDIT * pays
+    return float((weight @ cost + credit) / (weight @ predicted + credit)) if pays > 0 else 1.0
 
 
 def _unit_cost(cost: FloatArray) -> float:
