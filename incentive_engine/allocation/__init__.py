@@ -4,7 +4,7 @@ from incentive_engine.allocation.build import build_problem
 from incentive_engine.allocation.certificate import Certificate, LimitReport
 from incentive_engine.allocation.curve import CurvePoint, response_curve
 from incentive_engine.allocation.limits import Limit, Ratio, ratio_limits, sum_limit
-from incentive_engine.allocation.plan import Plan, decide, reasons, solve, with_budget
+from incentive_engine.allocation.plan import Plan, decide, reasons, solve
 from incentive_engine.allocation.problem import Pool, Problem
 
 __all__ = [
@@ -23,5 +23,4 @@ __all__ = [
     "response_curve",
     "solve",
     "sum_limit",
-    "with_budget",
 ]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -12,10 +14,8 @@ from incentive_engine.allocation.infeasible import size_of_bounds
 from incentive_engine.allocation.prices import Optimum, find_prices
 from incentive_engine.allocation.problem import BUDGET, Problem
 from incentive_engine.allocation.rows import Rows, rows_of
-from incentive_engine.allocation.users import users_of
-from incentive_engine.domain import FloatArray
+from incentive_engine.allocation.users import Users, threads, users_of
 from incentive_engine.errors import ConfigError, Fault
-
 
 TIGHT: Final = 1e-6
 """The relative gap of a point's prices; a curve is looked at, not paid out."""
@@ -59,7 +59,7 @@ def response_curve(problems: Sequence[Problem]) -> tuple[CurvePoint, ...]:
     ----------
     problems
         The same users under different budgets; limits in percent move with the budget, so each
-        problem has its own. Each starts from the prices of the next larger budget.
+        problem has its own.
 
     Raises
     ------
@@ -71,18 +71,15 @@ def response_curve(problems: Sequence[Problem]) -> tuple[CurvePoint, ...]:
     if len({problem.value.shape for problem in problems}) > 1:
         raise ConfigError(Fault("budgets", "the problems have different users", "the same users"))
     users = users_of(problems[0])
-    found: dict[int, CurvePoint] = {}
-    start: FloatArray | None = None
-    for position in sorted(range(len(problems)), key=lambda i: -_amount(problems[i])):
-        rows = rows_of(problems[position], users, problems[position].enforced)
-        optimum = find_prices(users, rows, start=start, tight=TIGHT)
-        start = optimum.point.prices
-        found[position] = _point(rows, optimum, amount=_amount(problems[position]))
-    return tuple(found[position] for position in range(len(problems)))
+    with ThreadPoolExecutor(threads()) as pool:
+        return tuple(pool.map(partial(_solved, users), problems))
 
 
-def _amount(problem: Problem) -> float:
-    return problem.pool.amount if problem.pool else 0.0
+def _solved(users: Users, problem: Problem) -> CurvePoint:
+    assert problem.pool is not None
+    rows = rows_of(problem, users, problem.enforced)
+    optimum = find_prices(users, rows, tight=TIGHT)
+    return _point(rows, optimum, amount=problem.pool.amount)
 
 
 def _point(rows: Rows, optimum: Optimum, *, amount: float) -> CurvePoint:
@@ -92,9 +89,7 @@ def _point(rows: Rows, optimum: Optimum, *, amount: float) -> CurvePoint:
     swapped = step.core.weight * step.shares
     used = rows.usage(table)[at] - rows.usage(step.core.table)[at]
     treated = table.treated - step.core.table.treated + float(swapped.sum())
-    relative = np.abs(step.broken) / np.maximum(
-        np.abs(np.where(np.isfinite(rows.upper), rows.upper, rows.lower)), 1.0
-    )
+    relative = np.abs(step.broken) / np.maximum(size_of_bounds(rows), 1.0)
     return CurvePoint(
         budget=amount,
         value=optimum.point.dual,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
@@ -182,13 +182,3 @@ def _no_plan(users: Users, rows: Rows, optimum: Optimum) -> InfeasibleError | So
         if relaxation.needed:
             return explain(users, rows, relaxation)
     return SolverError(Fault("allocation", "no plan was found within the effort allowed"))
-
-
-def with_budget(problem: Problem, amount: float) -> Problem:
-    """Return the problem with another amount in its pool and its budget limit."""
-    limits = tuple(
-        replace(limit, at_most=amount) if limit.name == "budget" else limit
-        for limit in problem.limits
-    )
-    pool = None if problem.pool is None else replace(problem.pool, amount=amount)
-    return replace(problem, limits=limits, pool=pool)

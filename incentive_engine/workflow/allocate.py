@@ -54,7 +54,7 @@ def allocate(
     with steps.step("value"):
         gain = gain_of_plan(inputs, policy, plan, users=int((~holdout).sum()))
     with steps.step("compare"):
-        curve = budget_curve(problem, policy)
+        curve = budget_curve(policy, table, holdout)
         unfavoured = conversions_without_favour(policy, table, holdout)
     findings = Findings(
         policy=policy,

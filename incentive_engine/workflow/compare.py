@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from incentive_engine.allocation import CurvePoint, Problem, build_problem, response_curve, solve
+from incentive_engine.allocation import CurvePoint, build_problem, response_curve, solve
 from incentive_engine.config import Policy
 from incentive_engine.config.schema import Objective
 from incentive_engine.data.scores import ScoreTable
@@ -14,14 +14,23 @@ from incentive_engine.domain import BoolArray
 from incentive_engine.workflow.chosen import chosen_pairs
 from incentive_engine.workflow.policies import budget_of
 
-MULTIPLES: Final = (0.1, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 3.0)
+MULTIPLES: Final = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
 """Budgets of the curve, as multiples of the plan's own."""
 
+COMPARABLE: Final = 1e-3
+"""The relative gap at which a plan is good enough to be compared with another."""
 
-def budget_curve(problem: Problem, policy: Policy) -> tuple[CurvePoint, ...]:
-    """Return the response to budgets around the plan's own; nothing for a budget of zero."""
+
+def budget_curve(policy: Policy, table: ScoreTable, holdout: BoolArray) -> tuple[CurvePoint, ...]:
+    """Return the response to budgets around the plan's own; nothing for a budget of zero.
+
+    Limits in percent of the budget move with it.
+    """
     amount = budget_of(policy).amount
-    return response_curve(problem, [amount * m for m in MULTIPLES]) if amount > 0 else ()
+    if amount == 0:
+        return ()
+    policies = [policy.with_budget(amount=amount * multiple) for multiple in MULTIPLES]
+    return response_curve([build_problem(each, table, holdout) for each in policies])
 
 
 def conversions_without_favour(
@@ -34,5 +43,6 @@ def conversions_without_favour(
     if not policy.objective.weight:
         return None
     even = Objective(maximise=policy.objective.maximise)
-    plan = solve(build_problem(policy.model_copy(update={"objective": even}), table, holdout))
+    problem = build_problem(policy.model_copy(update={"objective": even}), table, holdout)
+    plan = solve(problem, good_enough=COMPARABLE)
     return float(np.sum(chosen_pairs(table, plan.choice, plan.cost_micros).conversion))

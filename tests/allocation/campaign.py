@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
@@ -76,3 +78,13 @@ def _floors(n: int, budget: float, *, value: float) -> list[Limit]:
         *ratio_limits("roi", ("spend", "cost"), at_least=value),
         sum_limit("faces", "face", at_most=5.0 * round(6 * budget / 5)),
     ]
+
+
+def with_budget(problem: Problem, amount: float) -> Problem:
+    """Return the problem with another amount in its pool and its budget limit."""
+    limits = tuple(
+        replace(limit, at_most=amount) if limit.name == "budget" else limit
+        for limit in problem.limits
+    )
+    pool = None if problem.pool is None else replace(problem.pool, amount=amount)
+    return replace(problem, limits=limits, pool=pool)
