@@ -119,8 +119,9 @@ class World(Model):
     trial_rows: int = Field(default=150_000, ge=1_000, le=10_000_000)
     """Rows of the randomised trial from which the strategies learn."""
     trials: int | None = Field(default=None, ge=1)
-    """How many different trials the draws share, in turn; left out: each draw has its own. Fewer
-    are faster, and say less about what a promise is worth."""
+    """How many different trials, each with users of its own, the draws take in turn; left out:
+    each draw has its own. Fewer are faster and say less: intervals then stand on so many
+    independent means. The number of draws must be a multiple."""
     campaign: Campaign = Campaign()
     """How the campaign differs from the trial."""
 
@@ -291,6 +292,10 @@ def load_scenario(path: Path, *, set_values: Sequence[str] = ()) -> Scenario:
 def _source_problems(scenario: Scenario) -> list[Problem]:
     other: Any = "trial" if scenario.source == "world" else "world"
     problems = []
+    trials = scenario.world.trials if scenario.world else None
+    if trials is not None and scenario.draws % trials:
+        what = f"{scenario.draws} draws cannot share {trials} trials evenly"
+        problems.append(Problem(("draws",), what, f"a multiple of {trials}"))
     if getattr(scenario, other) is not None:
         what = f"settings of a {other} stand beside `source: {scenario.source}`"
         problems.append(

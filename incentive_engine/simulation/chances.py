@@ -12,7 +12,7 @@ from incentive_engine.domain import FloatArray
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DrawSeeds:
-    """The seeds of one draw; none depends on the others, nor on how many draws there are."""
+    """The seeds of one draw; none depends on how many draws there are."""
 
     people: np.random.SeedSequence
     trial: np.random.SeedSequence
@@ -21,13 +21,22 @@ class DrawSeeds:
     """For the uplift model."""
 
     @classmethod
-    def of(cls, *, seed: int, draw: int, trials: int | None) -> Self:
-        """Return the seeds of draw number `draw`; `trials` draws in turn share their trial."""
-        trial = draw if trials is None else draw % trials
-        people, outcomes = np.random.SeedSequence(seed, spawn_key=(0, draw)).spawn(2)
-        of_trial = np.random.SeedSequence(seed, spawn_key=(1, trial))
-        learning = int(np.random.SeedSequence(seed, spawn_key=(2, trial)).generate_state(1)[0])
-        return cls(people=people, trial=of_trial, outcomes=outcomes, learning=learning % 2**31)
+    def of(cls, *, seed: int, draw: int, trials: int) -> Self:
+        """Return the seeds of draw number `draw`.
+
+        There are `trials` different trials with users of their own, which draws take in turn;
+        chances are each draw's own.
+        """
+        trial = draw % trials
+        people, of_trial, learning = (
+            np.random.SeedSequence(seed, spawn_key=(kind, trial)) for kind in range(3)
+        )
+        return cls(
+            people=people,
+            trial=of_trial,
+            outcomes=np.random.SeedSequence(seed, spawn_key=(3, draw)),
+            learning=int(learning.generate_state(1)[0]) % 2**31,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -10,9 +10,18 @@ import numpy as np
 import pandas as pd
 
 from incentive_engine.config.scenario import Scenario
-from incentive_engine.simulation.draw import DrawResult, Variant
+from incentive_engine.simulation.draw import DrawResult
 from incentive_engine.simulation.figures import FIGURES
+from incentive_engine.simulation.ground import Variant
+from incentive_engine.simulation.promises import COLUMNS as PROMISE_COLUMNS
 from incentive_engine.simulation.promises import promise_table
+from incentive_engine.simulation.replay import ReplayResult
+from incentive_engine.simulation.replay_table import (
+    Replays,
+    replay_pairs,
+    replay_table,
+    warnings_of,
+)
 from incentive_engine.simulation.table import Draws, comparison_table, pair_table
 from incentive_engine.simulation.waves import WaveFigures
 
@@ -79,12 +88,12 @@ def compare_worlds(
     """
     base = variants[0]
     own = {draw: found[0] for draw, found in results.items()}
-    draws = Draws.of(base.scenario, list(own.values()))
+    draws = Draws.of(base.scenario, own)
     sweeps = []
     for position, variant in enumerate(variants[1:], start=1):
-        found = [results[draw][position] for draw in results]
+        found = {draw: result[position] for draw, result in results.items()}
         swept = comparison_table(Draws.of(variant.scenario, found))
-        swept.insert(0, "value", [variant.value] * len(swept))
+        swept.insert(0, "setting_value", [variant.value] * len(swept))
         sweeps.append(swept)
     has_waves = base.scenario.calendar is not None
     return Comparison(
@@ -98,6 +107,36 @@ def compare_worlds(
         sweep=pd.concat(sweeps, ignore_index=True) if sweeps else None,
         finished=len(results),
         wanted=wanted,
+    )
+
+
+def compare_replays(
+    variants: Sequence[Variant], results: Mapping[int, Sequence[ReplayResult]], *, wanted: int
+) -> Comparison:
+    """Return the comparison of replays of a logged trial; see `compare_worlds`."""
+    base = variants[0]
+    replays = [
+        Replays.of(variant.scenario, [found[position] for found in results.values()])
+        for position, variant in enumerate(variants)
+    ]
+    table = replay_table(replays[0])
+    sweeps = []
+    for variant, replayed in zip(variants[1:], replays[1:], strict=True):
+        swept = replay_table(replayed)
+        swept.insert(0, "setting_value", [variant.value] * len(swept))
+        sweeps.append(swept)
+    return Comparison(
+        scenario=base.scenario,
+        currency=base.policy.currency,
+        table=table,
+        pairs=replay_pairs(replays[0]),
+        promises=pd.DataFrame(columns=list(PROMISE_COLUMNS)),
+        draws=pd.DataFrame(),
+        waves=None,
+        sweep=pd.concat(sweeps, ignore_index=True) if sweeps else None,
+        finished=len(results),
+        wanted=wanted,
+        notes=warnings_of(table),
     )
 
 
@@ -129,7 +168,11 @@ def _wave_table(scenario: Scenario, results: Sequence[DrawResult]) -> pd.DataFra
                     name: float(np.mean([getattr(course.waves[w], name) for course in courses]))
                     for name in WAVE_FIGURES
                 }
-                head: dict[str, object] = {"strategy": strategy, "budget": budget, "wave": wave.name}
+                head: dict[str, object] = {
+                    "strategy": strategy,
+                    "budget": budget,
+                    "wave": wave.name,
+                }
                 ran_dry = {"runs_dry": float(np.isfinite(dry).mean()), "dry_after_hours": np.nan}
                 if np.isfinite(dry).any():
                     ran_dry["dry_after_hours"] = float(np.median(dry[np.isfinite(dry)]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -10,13 +10,12 @@ from incentive_engine.allocation import build_problem
 from incentive_engine.config.scenario import Scenario, Strategy, World
 from incentive_engine.config.schema import Policy
 from incentive_engine.data.conditions import matches
-from incentive_engine.data.holdout import draw_holdout
-from incentive_engine.data.scores import ScoreTable
-from incentive_engine.domain import COST, FACE, BoolArray, FloatArray
+from incentive_engine.domain import COST, FACE, FloatArray
 from incentive_engine.errors import ConfigError, Fault
-from incentive_engine.simulation.chances import DrawSeeds
+from incentive_engine.simulation.chances import Chances, DrawSeeds
 from incentive_engine.simulation.figures import FIGURES, Stage, figures_of
-from incentive_engine.simulation.learning import Learned, truth_scores
+from incentive_engine.simulation.ground import Memory, Variant
+from incentive_engine.simulation.learning import truth_scores
 from incentive_engine.simulation.planning import Planner
 from incentive_engine.simulation.settlement import (
     Outcomes,
@@ -28,17 +27,7 @@ from incentive_engine.simulation.settlement import (
 from incentive_engine.simulation.strategies import PLANS, Situation, standing
 from incentive_engine.simulation.traffic import arrivals
 from incentive_engine.simulation.waves import Course, Schedule, run, schedule
-from incentive_engine.simulation.world import People, draw_people, draw_trial, spiked
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Variant:
-    """A scenario and its policy, with one value of the sweep."""
-
-    scenario: Scenario
-    policy: Policy
-    value: str | int | float | bool | None = None
-    """None is the scenario as it was written."""
+from incentive_engine.simulation.world import People, drifted, spiked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -58,37 +47,31 @@ class DrawResult:
     courses: dict[tuple[int, int], Course]
 
 
-@dataclass(slots=True)
-class Memory:
-    """What the variants of one draw share, so that it is made once."""
-
-    learned: dict[str, Learned] = field(default_factory=dict)
-
-    def learn(self, world: World, policy: Policy, seeds: DrawSeeds) -> Learned:
-        """Return what the draw's trial teaches."""
-        settings = policy.model_dump_json(include={"offers", "eligibility", "limits", "seed"})
-        key = f"{world.market} {world.trial_rows} {seeds.trial} {settings}"
-        if key not in self.learned:
-            trial = draw_trial(world, policy, seeds)
-            self.learned[key] = Learned.of(trial, policy, seed=seeds.learning)
-        return self.learned[key]
+def blocks_of(scenario: Scenario) -> tuple[tuple[int, ...], ...]:
+    """Return the draws that share a trial and its users, block by block."""
+    trials = _trials(scenario)
+    return tuple(tuple(range(first, scenario.draws, trials)) for first in range(trials))
 
 
-def run_draw(variants: tuple[Variant, ...], draw: int) -> tuple[DrawResult, ...]:
-    """Replay the campaign once in every variant, with the same chances.
+def run_block(variants: tuple[Variant, ...], block: int) -> dict[int, tuple[DrawResult, ...]]:
+    """Replay the draws of one block in every variant; draw to one result per variant.
 
     Raises
     ------
     ConfigError
         When no strategy can spend a budget.
     InfeasibleError
-        When the policy's limits cannot all hold for this draw's users.
+        When the policy's limits cannot all hold for these users.
     """
     memory = Memory()
-    return tuple(_run(variant, draw, memory) for variant in variants)
+    return {
+        draw: tuple(run_draw(variant, draw, memory) for variant in variants)
+        for draw in blocks_of(variants[0].scenario)[block]
+    }
 
 
-def _run(variant: Variant, draw: int, memory: Memory) -> DrawResult:
+def run_draw(variant: Variant, draw: int, memory: Memory) -> DrawResult:
+    """Replay the campaign once; the same chances meet every strategy and budget."""
     stage = _stage(variant, draw, memory)
     scenario = variant.scenario
     check_budgets(scenario, stage.situation)
@@ -100,58 +83,53 @@ def _run(variant: Variant, draw: int, memory: Memory) -> DrawResult:
             course = _course(stage, strategy, situation)
             figures[s, b] = figures_of(stage, course, situation, strategy)
             if scenario.calendar is not None:
-                empty = np.empty(0, dtype=np.int16)
-                courses[s, b] = Course(
-                    choice=empty, waves=course.waves, dry_after=course.dry_after
-                )
+                courses[s, b] = replace(course, choice=course.choice[:0])
     return DrawResult(figures=figures, courses=courses)
+
+
+def _trials(scenario: Scenario) -> int:
+    world = scenario.world or World()
+    return scenario.draws if world.trials is None else min(world.trials, scenario.draws)
 
 
 def _stage(variant: Variant, draw: int, memory: Memory) -> Stage:
     scenario, policy = variant.scenario, variant.policy
-    world = scenario.world or World()
-    seeds = DrawSeeds.of(seed=scenario.seed, draw=draw, trials=world.trials)
-    learned = memory.learn(world, policy, seeds)
-    people = draw_people(world, policy, seeds)
-    times = _times(scenario, people)
-    happens, would, expects = _outcomes(scenario, policy, people, times)
-    truth = truth_scores(people.users, policy, expects)
-    forecast = learned.forecast(people.users, policy)
-    holdout = holdout_of(policy, forecast.scores)
-    order = times.arrivals.order if times else np.argsort(-people.eagerness, kind="stable")
-    planner = Planner(
-        policy=policy,
-        forecast=forecast.scores,
-        truth=truth,
-        blocked=holdout,
-        cost_error=float(np.hypot(learned.cost_error(), scenario.cost_error)),
+    seeds = DrawSeeds.of(seed=scenario.seed, draw=draw, trials=_trials(scenario))
+    ground = memory.ground(variant, seeds)
+    users = ground.people.users
+    chances = Chances.draw(users.n_users, seeds.outcomes)
+    eagerness = ground.people.liveliness + chances.eagerness
+    times = _times(scenario, eagerness, chances)
+    happens, would, expects = _outcomes(variant, ground.people, chances, times)
+    same = times is None and not (scenario.world or World()).campaign.redemption_spread
+    truth = ground.truth if same and ground.truth else truth_scores(users, policy, expects)
+    if same:
+        ground.truth = truth
+    planner = replace(
+        ground.planner, truth=truth, truth_plans=ground.planner.truth_plans if same else {}
     )
-    features = people.users.features
+    order = times.arrivals.order if times else np.argsort(-eagerness, kind="stable")
+    features = users.features
     return Stage(
         scenario=scenario,
         policy=policy,
-        learned=learned,
-        rehearsal=learned.rehearsal(policy),
+        learned=ground.learned,
+        rehearsal=ground.rehearsal,
         situation=situation_of(
             planner,
             order=order,
-            likely=forecast.likely,
+            likely=ground.likely,
             rank=standing(features, (scenario.recency, scenario.frequency, scenario.spend)),
         ),
         happens=happens,
         would=would,
         expects=expects,
-        true_problem=build_problem(policy, truth, holdout),
+        true_problem=build_problem(planner.policy_for(favouring=True), truth, planner.blocked),
         favoured=matches(features, scenario.favoured) & bool(scenario.favoured),
         times=times,
-        decided=int((~holdout).sum()),
+        decided=int((~planner.blocked).sum()),
+        stated=ground.stated,
     )
-
-
-def holdout_of(policy: Policy, scores: ScoreTable) -> BoolArray:
-    """Return who never gets an offer, (n,) bool."""
-    strata = scores.attributes[list(policy.holdout_strata)]
-    return draw_holdout(scores.user_id, strata, share=policy.holdout or 0.0, seed=policy.seed)
 
 
 def situation_of(
@@ -167,7 +145,7 @@ def situation_of(
         See `Situation`; `rank` is its `standing`.
     """
     policy, forecast = planner.policy, planner.forecast
-    problem = build_problem(policy, forecast, planner.blocked)
+    problem = build_problem(planner.policy_for(favouring=True), forecast, planner.blocked)
     allowed = (problem.value > -np.inf).T
     by_face = policy.budget is not None and policy.budget.basis == FACE
 
@@ -195,8 +173,15 @@ def situation_with(situation: Situation, policy: Policy, budget: float) -> Situa
     return replace(situation, budget=budget, planner=planner)
 
 
-def check_budgets(scenario: Scenario, situation: Situation) -> None:
+def check_budgets(scenario: Scenario, situation: Situation, *, share: float = 1.0) -> None:
     """Refuse budgets that are larger than all offers together, or smaller than any.
+
+    Parameters
+    ----------
+    scenario, situation
+        The budgets, and what offers are forecast to cost.
+    share
+        The part of the scenario's users that the situation has.
 
     Raises
     ------
@@ -204,7 +189,7 @@ def check_budgets(scenario: Scenario, situation: Situation) -> None:
         With each such budget.
     """
     charge = np.where(situation.allowed, situation.charge, 0.0)
-    most = float(charge.max(axis=1).sum())
+    most = float(charge.max(axis=1).sum()) / share
     least = float(np.min(charge, where=situation.allowed, initial=np.inf))
     faults = []
     for index, budget in enumerate(scenario.budgets):
@@ -219,25 +204,25 @@ def check_budgets(scenario: Scenario, situation: Situation) -> None:
         raise ConfigError(*faults)
 
 
-def _times(scenario: Scenario, people: People) -> Schedule | None:
+def _times(scenario: Scenario, eagerness: FloatArray, chances: Chances) -> Schedule | None:
     if scenario.calendar is None:
         return None
-    arrived = arrivals(people.eagerness, scenario.calendar)
-    return schedule(arrived, scenario.calendar, people.chances.delay)
+    return schedule(arrivals(eagerness, scenario.calendar), scenario.calendar, chances.delay)
 
 
 def _outcomes(
-    scenario: Scenario, policy: Policy, people: People, times: Schedule | None
+    variant: Variant, people: People, chances: Chances, times: Schedule | None
 ) -> tuple[Outcomes, Outcomes, Outcomes]:
     """Return what happens, what would happen if no offer lapsed, and the expectation."""
+    scenario, offers = variant.scenario, variant.policy.offers
     campaign = (scenario.world or World()).campaign
-    n = people.users.n_users
-    waves = [wave.name for wave in scenario.calendar.waves] if scenario.calendar else []
-    spike = np.ones(n, dtype=np.bool_)
-    if times is not None and campaign.spike_wave is not None:
+    spike = np.ones(people.users.n_users, dtype=np.bool_)
+    if times is not None and scenario.calendar is not None and campaign.spike_wave is not None:
+        waves = [wave.name for wave in scenario.calendar.waves]
         spike = times.arrivals.wave == waves.index(campaign.spike_wave)
-    truth = spiked(people.truth, factor=campaign.spike, where=spike)
-    would, expects = realised(truth, policy.offers, people.chances), expected(truth, policy.offers)
+    truth = drifted(people.reaction, campaign, chances.forecast_error)
+    truth = spiked(truth, factor=campaign.spike, where=spike)
+    would, expects = realised(truth, offers, chances), expected(truth, offers)
     if times is None:
         return would, would, expects
     away = times.arrivals.wave < 0

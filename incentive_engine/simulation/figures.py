@@ -48,6 +48,8 @@ class Stage:
     times: Schedule | None
     decided: int
     """Users outside the holdout."""
+    stated: dict[tuple[float, bool], tuple[float, float, float]]
+    """Gains per user that plans state, found so far."""
 
 
 def figures_of(
@@ -87,12 +89,11 @@ def figures_of(
 
 def _stated(stage: Stage, situation: Situation, *, favouring: bool) -> dict[str, float]:
     """Return the gain that the engine states with its first plan."""
-    planner = situation.planner
-    plan = planner.solved(situation.budget, favouring=favouring)
-    policy = planner.policy_for(favouring=favouring)
-    gain = stage.learned.stated(policy, stage.rehearsal, plan.prices).conversion
-    return {
-        "stated": gain.estimate * stage.decided,
-        "stated_low": gain.low * stage.decided,
-        "stated_high": gain.high * stage.decided,
-    }
+    planner, key = situation.planner, (situation.budget, favouring)
+    if key not in stage.stated:
+        plan = planner.solved(situation.budget, favouring=favouring)
+        policy = planner.policy_for(favouring=favouring)
+        gain = stage.learned.stated(policy, stage.rehearsal, plan.prices).conversion
+        stage.stated[key] = (gain.estimate, gain.low, gain.high)
+    found = (value * stage.decided for value in stage.stated[key])
+    return dict(zip(("stated", "stated_low", "stated_high"), found, strict=True))

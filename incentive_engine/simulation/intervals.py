@@ -85,17 +85,16 @@ def quotient_interval(
     return Interval(value, value - half, value + half)
 
 
-def share_interval(hits: int, draws: int) -> Interval:
-    """Return a share with Wilson's interval.
+def share_interval(share: float, draws: int) -> Interval:
+    """Return a share of independent draws with Wilson's interval.
 
     References
     ----------
     Wilson (1927), Probable inference, the law of succession, and statistical inference.
 
-    >>> [round(x, 3) for x in share_interval(19, 20)]
+    >>> [round(x, 3) for x in share_interval(19 / 20, 20)]
     [0.95, 0.764, 0.991]
     """
-    share = hits / draws
     middle = (share + Z**2 / (2 * draws)) / (1 + Z**2 / draws)
     half = Z / (1 + Z**2 / draws) * np.sqrt(share * (1 - share) / draws + (Z / (2 * draws)) ** 2)
     return Interval(share, max(0.0, float(middle - half)), min(1.0, float(middle + half)))

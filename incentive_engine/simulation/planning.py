@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from incentive_engine.allocation import Plan, build_problem, solve
+from incentive_engine.allocation import Plan, Problem, build_problem, solve
 from incentive_engine.config.schema import Limit, Objective, Policy
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.domain import COST, BoolArray, score_column
@@ -18,6 +18,11 @@ from incentive_engine.simulation.settlement import Choice
 
 GOOD_ENOUGH: Final = 1e-4
 """Relative gap of a simulated plan; far below the noise of a draw, and many times faster."""
+USERS_WORTH: Final = 1.0
+"""A plan this many users' worth from the bound is good enough as well: small plans, which cannot
+come nearer than whole users allow, would otherwise search as long as the solver may."""
+
+Plans = dict[tuple[float, bool], Plan]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -38,6 +43,8 @@ class Planner:
         Offers that are out already and stay; they use up the limits. None: no offer is.
     cost_error : float
         Relative standard error of the forecast of a plan's cost, for budgets at risk.
+    forecast_plans, truth_plans
+        Plans made so far, by (budget, favouring); planners that believe the same share them.
     """
 
     policy: Policy
@@ -46,7 +53,8 @@ class Planner:
     blocked: BoolArray
     issued: Choice | None = None
     cost_error: float = 0.0
-    _solved: dict[tuple[float, bool, bool], Plan] = field(default_factory=dict, init=False)
+    forecast_plans: Plans = field(default_factory=dict)
+    truth_plans: Plans = field(default_factory=dict)
 
     def plan(self, budget: float, *, favouring: bool, knowing_truth: bool = False) -> Choice:
         """Return the choice of `solved`."""
@@ -61,10 +69,10 @@ class Planner:
             When its limits cannot all hold; not so once offers are out, because floors are then
             given up before the campaign is.
         """
-        key = (budget, favouring, knowing_truth)
-        if key not in self._solved:
-            self._solved[key] = self._solve(budget, favouring=favouring, truth=knowing_truth)
-        return self._solved[key]
+        made, key = self.truth_plans if knowing_truth else self.forecast_plans, (budget, favouring)
+        if key not in made:
+            made[key] = self._solve(budget, favouring=favouring, truth=knowing_truth)
+        return made[key]
 
     def policy_for(self, *, favouring: bool) -> Policy:
         """Return the policy as one of the engine's strategies reads it, budget by expectation."""
@@ -96,14 +104,14 @@ class Planner:
 
     def _solve_policy(self, policy: Policy, scores: ScoreTable) -> Plan:
         if self.issued is None:
-            return solve(build_problem(policy, scores, self.blocked), good_enough=GOOD_ENOUGH)
+            return _solved(build_problem(policy, scores, self.blocked), policy)
         whole = self.policy
         policy = replaced_limits(policy, remaining_limits(whole, scores, self.issued))
         try:
-            return solve(build_problem(policy, scores, self.blocked), good_enough=GOOD_ENOUGH)
+            return _solved(build_problem(policy, scores, self.blocked), policy)
         except InfeasibleError:
             policy = replaced_limits(policy, without_floors(policy.limits))
-            return solve(build_problem(policy, scores, self.blocked), good_enough=GOOD_ENOUGH)
+            return _solved(build_problem(policy, scores, self.blocked), policy)
 
     def after(self, issued: Choice, gone: BoolArray, *, cost_factor: float) -> Planner:
         """Return the planner of a later wave.
@@ -122,6 +130,8 @@ class Planner:
             forecast=with_costs(self.forecast, cost_factor),
             blocked=self.blocked | gone,
             issued=issued,
+            forecast_plans={},
+            truth_plans={},
         )
 
 
@@ -151,3 +161,20 @@ def with_costs(scores: ScoreTable, factor: float) -> ScoreTable:
     columns = scores.columns.copy()
     columns[costs] = np.asarray(columns[costs]) * factor
     return replace(scores, columns=columns)
+
+
+def _solved(problem: Problem, policy: Policy) -> Plan:
+    budget = policy.budget.amount if policy.budget else np.inf
+    return solve(problem, good_enough=max(GOOD_ENOUGH, _one_user(problem, budget)))
+
+
+def _one_user(problem: Problem, budget: float) -> float:
+    """Return `USERS_WORTH` as a share of what a greedy plan within the budget is worth."""
+    best = problem.value.argmax(axis=0)
+    users = np.flatnonzero(problem.value[best, np.arange(problem.n_users)] > 0)
+    worth = problem.value[best[users], users].astype(np.float64)
+    cost = problem.columns[problem.measures.index(COST)][best[users], users].astype(np.float64)
+    order = np.argsort(-worth / np.maximum(cost, 1e-9), kind="stable")
+    served = order[np.cumsum(cost[order]) <= budget]
+    total = float(worth[served].sum())
+    return USERS_WORTH * float(worth[served].max()) / total if total > 0 else 0.0

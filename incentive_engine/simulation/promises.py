@@ -10,12 +10,13 @@ import pandas as pd
 
 from incentive_engine.config.scenario import Strategy
 from incentive_engine.config.schema import Policy
+from incentive_engine.domain import BoolArray
 from incentive_engine.simulation.figures import ENGINES
 from incentive_engine.simulation.intervals import share_interval
 from incentive_engine.simulation.table import Draws
 
 COLUMNS: Final = (
-    "promise", "strategy", "budget", "promised", "kept", "kept_low", "kept_high", "draws",
+    "promise", "strategy", "budget", "promised", "kept", "kept_low", "kept_high", "trials",
     "mean_stated", "mean_true", "verdict",
 )  # fmt: skip
 STATED: Final = 0.95
@@ -47,23 +48,25 @@ def _promises(draws: Draws, policy: Policy) -> Iterator[tuple[object, ...]]:
 
 def _at_risk(draws: Draws, strategy: Strategy, b: int, *, confidence: float) -> tuple[object, ...]:
     amount = draws.scenario.budgets[b]
-    cost = draws.figure("cost", strategy, b)
-    *found, verdict = _verdict(int((cost <= amount).sum()), len(draws), confidence)
+    cost = draws.each("cost", strategy, b)
+    *found, verdict = _verdict(cost <= amount, draws, confidence)
     return AT_RISK, strategy, amount, confidence, *found, amount, float(cost.mean()), verdict
 
 
 def _gain(draws: Draws, strategy: Strategy, b: int) -> tuple[object, ...]:
     stated, low, high, true = (
-        draws.figure(name, strategy, b)
+        draws.each(name, strategy, b)
         for name in ("stated", "stated_low", "stated_high", "true_conversions")
     )
-    kept = int(((low <= true) & (true <= high)).sum())
-    *found, verdict = _verdict(kept, len(draws), STATED)
+    *found, verdict = _verdict((low <= true) & (true <= high), draws, STATED)
     means = float(np.mean(stated)), float(np.mean(true))
     return GAIN, strategy, draws.scenario.budgets[b], STATED, *found, *means, verdict
 
 
-def _verdict(kept: int, draws: int, promised: float) -> tuple[float, float, float, int, str]:
-    share = share_interval(kept, draws)
+def _verdict(
+    kept: BoolArray, draws: Draws, promised: float
+) -> tuple[float, float, float, int, str]:
+    """Return share, interval, draws and verdict; draws that share a trial count as one."""
+    share = share_interval(float(kept.mean()), draws.independent)
     verdict = "broken" if share.high < promised else "kept"
-    return share.value, share.low, share.high, draws, verdict
+    return share.value, share.low, share.high, draws.independent, verdict

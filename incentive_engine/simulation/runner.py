@@ -1,4 +1,4 @@
-"""Draws on several processes; the same results for any number of them."""
+"""Tasks on several processes; the same results for any number of them."""
 
 from __future__ import annotations
 
@@ -16,55 +16,55 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finished(Generic[Result]):
-    """Results of the draws that finished."""
+    """Results of the tasks that finished."""
 
     results: dict[int, Result]
-    """Draw to its result, by rising draw."""
+    """Task to its result, by rising number."""
     wanted: int
-    """How many draws there were to be."""
+    """How many tasks there were to be."""
 
     @property
     def interrupted(self) -> bool:
-        """Whether somebody stopped before all draws were finished."""
+        """Whether somebody stopped before all tasks were finished."""
         return len(self.results) < self.wanted
 
 
-def run_draws(
+def run_tasks(
     work: Callable[[int], Result],
-    draws: int,
+    tasks: int,
     *,
     workers: int,
     finished: Callable[[int], None] = lambda _: None,
 ) -> Finished[Result]:
-    """Run all draws; Ctrl-C keeps those that are finished.
+    """Run all tasks; Ctrl-C keeps those that are finished.
 
     Parameters
     ----------
     work
-        From the number of a draw to its result; depends on nothing else. Must be picklable when
+        From the number of a task to its result; depends on nothing else. Must be picklable when
         there is more than one worker.
-    draws
+    tasks
         How many.
     workers
         How many processes; 1 stays in this one.
     finished
-        Called with each draw that ends.
+        Called with each task that ends.
 
     Raises
     ------
     KeyboardInterrupt
-        When not a single draw was finished.
+        When not a single task was finished.
     """
     results: dict[int, Result] = {}
-    steps = _alone if workers == 1 or draws == 1 else _together
+    steps = _alone if workers == 1 or tasks == 1 else _together
     try:
-        for draw, result in steps(work, draws, workers):
-            results[draw] = result
-            finished(draw)
+        for task, result in steps(work, tasks, workers):
+            results[task] = result
+            finished(task)
     except KeyboardInterrupt:
         if not results:
             raise
-    return Finished(results=dict(sorted(results.items())), wanted=draws)
+    return Finished(results=dict(sorted(results.items())), wanted=tasks)
 
 
 def default_workers() -> int:
@@ -75,17 +75,17 @@ def default_workers() -> int:
 
 
 def _alone(
-    work: Callable[[int], Result], draws: int, _workers: int
+    work: Callable[[int], Result], tasks: int, _workers: int
 ) -> Iterator[tuple[int, Result]]:
-    for draw in range(draws):
-        yield draw, work(draw)
+    for task in range(tasks):
+        yield task, work(task)
 
 
 def _together(
-    work: Callable[[int], Result], draws: int, workers: int
+    work: Callable[[int], Result], tasks: int, workers: int
 ) -> Iterator[tuple[int, Result]]:
-    with _pool(min(workers, draws)) as pool:
-        running: dict[Future[Result], int] = {pool.submit(work, d): d for d in range(draws)}
+    with _pool(min(workers, tasks)) as pool:
+        running: dict[Future[Result], int] = {pool.submit(work, t): t for t in range(tasks)}
         while running:
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 yield running.pop(future), future.result()

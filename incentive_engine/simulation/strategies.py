@@ -76,9 +76,10 @@ def first_come(situation: Situation) -> Choice:
 
 
 def tier_rules(situation: Situation) -> Choice:
-    """Rank by recency, frequency and spend; the best third gets the deepest coupon, and so on.
+    """Give coupons by recency, frequency and spend to all who come, until the money is gone.
 
-    Money is handed out from the best customers downwards, until it is gone.
+    The best third of customers get the deepest coupon that they may have, the next third the
+    middle one, the last third the smallest.
     """
     depth = np.argsort(np.argsort(situation.face, kind="stable"), kind="stable")
     rank = np.where(situation.allowed, depth, -1)
@@ -89,7 +90,7 @@ def tier_rules(situation: Situation) -> Choice:
     step = np.ceil((open_offers - 1) * third / 2).astype(np.int64).clip(0)
     wanted = sorted_rank[np.arange(len(rank)), np.minimum(k - open_offers + step, k - 1)]
     choice = (rank == wanted[:, None]).argmax(axis=1).astype(np.int16)
-    return _until_gone(situation, choice, _descending(situation.standing))
+    return _until_gone(situation, choice, situation.order)
 
 
 def propensity(situation: Situation) -> Choice:
@@ -159,7 +160,7 @@ def standing(features: pd.DataFrame, columns: tuple[str, str | None, str]) -> Fl
     the lowest quintile, and ties are broken by spend.
     """
     recency, frequency, spend = columns
-    quintiles = _quintile(-_numbers(features[recency])) + _quintile(_numbers(features[spend]))
+    quintiles = _quintile(_numbers(-features[recency])) + _quintile(_numbers(features[spend]))
     if frequency is not None:
         quintiles = quintiles + _quintile(_numbers(features[frequency]))
     fine = _share_below(_numbers(features[spend]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from incentive_engine.config.scenario import Scenario, Strategy
-from incentive_engine.domain import FloatArray
+from incentive_engine.domain import FloatArray, IntArray
 from incentive_engine.simulation.draw import DrawResult
 from incentive_engine.simulation.figures import FIGURES
 from incentive_engine.simulation.intervals import (
@@ -40,17 +40,36 @@ class Draws:
         Names strategies and budgets.
     array : (draws, strategies, budgets, figures) float64
         In the order of the scenario and of `FIGURES`.
+    trial : (draws,) int64
+        Which trial each draw learnt from.
     """
 
     scenario: Scenario
     array: FloatArray
+    trial: IntArray
 
     @classmethod
-    def of(cls, scenario: Scenario, results: Sequence[DrawResult]) -> Self:
-        """Stack the results of draws."""
-        return cls(scenario=scenario, array=np.stack([result.figures for result in results]))
+    def of(cls, scenario: Scenario, results: Mapping[int, DrawResult]) -> Self:
+        """Stack the results of draws, draw to result."""
+        trials = (scenario.world.trials if scenario.world else None) or scenario.draws
+        return cls(
+            scenario=scenario,
+            array=np.stack([result.figures for result in results.values()]),
+            trial=np.array([draw % trials for draw in results]),
+        )
+
+    @property
+    def independent(self) -> int:
+        """How many means do not depend on each other: one per trial."""
+        return len(np.unique(self.trial))
 
     def figure(self, name: str, strategy: Strategy, budget: int) -> FloatArray:
+        """Return (trials,) float64: means over the draws of each trial."""
+        each = self.each(name, strategy, budget)
+        _, group = np.unique(self.trial, return_inverse=True)
+        return np.bincount(group, weights=each) / np.bincount(group)
+
+    def each(self, name: str, strategy: Strategy, budget: int) -> FloatArray:
         """Return (draws,) float64; nobody, who changes nothing, need not have been replayed."""
         if strategy not in self.scenario.strategies:
             return np.zeros(len(self.array))
@@ -84,7 +103,7 @@ def _row(draws: Draws, strategy: Strategy, b: int) -> dict[str, object]:
     conversions, cost = (draws.figure(name, strategy, b) for name in ("conversions", "cost"))
     spend = draws.figure("spend", strategy, b)
     before, before_cost = (draws.figure(name, base, b) for name in ("conversions", "cost"))
-    ones = np.ones(len(draws))
+    ones = np.ones(draws.independent)
     earned, gain = mean_interval(conversions), mean_interval(conversions - before)
     per_cost = ratio_interval(PER * conversions, cost)
     better = quotient_interval((conversions, cost), (before, before_cost))
@@ -110,7 +129,7 @@ def _row(draws: Draws, strategy: Strategy, b: int) -> dict[str, object]:
         "efficiency_gain_high": better.high,
         **_truth(draws, strategy, b),
         **_group(draws, strategy, b),
-        **_overspending(cost, budget),
+        **_overspending(draws.each("cost", strategy, b), budget),
         "planned_cost": float(draws.figure("planned", strategy, b).mean()),
         "face_value": float(draws.figure("face", strategy, b).mean()),
         "draws": len(draws),
@@ -146,7 +165,7 @@ def _group(draws: Draws, strategy: Strategy, b: int) -> dict[str, float]:
 
 def _overspending(cost: FloatArray, budget: float) -> dict[str, float]:
     over = cost > budget
-    share = share_interval(int(over.sum()), len(cost))
+    share = share_interval(float(over.mean()), len(cost))
     return {
         "overspend_probability": share.value,
         "overspend_probability_low": share.low,
@@ -162,5 +181,6 @@ def _pairs(draws: Draws) -> Iterator[tuple[object, ...]]:
         for i, one in enumerate(names):
             for two in names[i + 1 :]:
                 gap = draws.figure("conversions", two, b) - draws.figure("conversions", one, b)
-                mean = mean_interval(gap)
-                yield budget, two, one, mean.value, mean.low, mean.high, float((gap > 0).mean())
+                each = draws.each("conversions", two, b) - draws.each("conversions", one, b)
+                mean, wins = mean_interval(gap), float((each > 0).mean())
+                yield budget, two, one, mean.value, mean.low, mean.high, wins

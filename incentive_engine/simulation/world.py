@@ -18,7 +18,7 @@ from incentive_engine.data.trial import Trial
 from incentive_engine.data.users import RESERVED, UserTable
 from incentive_engine.domain import CONTROL, FloatArray
 from incentive_engine.errors import ConfigError, Fault, nearest
-from incentive_engine.simulation.chances import Chances, DrawSeeds
+from incentive_engine.simulation.chances import DrawSeeds
 
 MOST_LIKELY: Final = 0.95
 """No probability of converting exceeds this, as in the market itself."""
@@ -28,24 +28,22 @@ EAGER: Final = 0.6
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class People:
-    """The users of one draw's campaign.
+    """The users of a campaign.
 
     Attributes
     ----------
     users
         What a planner knows of them; n rows.
-    truth
-        How they really react in the campaign, (n, 1 + k), the policy's offers in order.
-    chances
-        What fate holds for each.
-    eagerness
-        (n,) float64, the higher the earlier somebody comes.
+    reaction
+        How they would react if the campaign were like the trial, (n, 1 + k), the policy's offers
+        in order.
+    liveliness : (n,) float64
+        How much habit and liking for discounts bring somebody early.
     """
 
     users: UserTable
-    truth: Truth
-    chances: Chances
-    eagerness: FloatArray
+    reaction: Truth
+    liveliness: FloatArray
 
 
 def check_offers(policy: Policy, world: World, *, where: str) -> None:
@@ -106,18 +104,13 @@ def as_trial(frame: pd.DataFrame, policy: Policy) -> Trial:
 
 
 def draw_people(world: World, policy: Policy, seeds: DrawSeeds) -> People:
-    """Return the users of a draw and how they react in the campaign as it really is."""
-    market = MARKETS[world.market]
+    """Return the users of a campaign."""
     population = _population(world, np.random.default_rng(seeds.people))
-    chances = Chances.draw(world.users, seeds.outcomes)
-    truth = drifted(_reaction(population, market, policy), world.campaign, chances.forecast_error)
-    eagerness = EAGER * (population.engagement + population.sensitivity) + chances.eagerness
     known = population.known
     return People(
         users=UserTable(user_id=known["user_id"], features=known.drop(columns="user_id")),
-        truth=truth,
-        chances=chances,
-        eagerness=eagerness,
+        reaction=_reaction(population, MARKETS[world.market], policy),
+        liveliness=EAGER * (population.engagement + population.sensitivity),
     )
 
 

@@ -1,0 +1,243 @@
+"""Replay a campaign under several strategies and budgets, and compare them."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from incentive_engine.config import Policy, load_policy
+from incentive_engine.config.scenario import Scenario, World, load_scenario
+from incentive_engine.config.schema import Scalar
+from incentive_engine.data.cache import StepCache
+from incentive_engine.data.files import atomic_directory
+from incentive_engine.data.trial import Trial
+from incentive_engine.errors import ConfigError, DataError, Fault
+from incentive_engine.report.comparison import render_comparison, verdicts
+from incentive_engine.report.formats import money, number, percent
+from incentive_engine.simulation import (
+    Comparison,
+    Variant,
+    blocks_of,
+    check_offers,
+    compare_replays,
+    compare_worlds,
+    default_workers,
+    run_block,
+    run_replay,
+    run_tasks,
+)
+from incentive_engine.workflow.learning import campaign_files, trial_of
+from incentive_engine.workflow.steps import Steps
+
+POLICY = "policy."
+"""What a swept setting begins with when it is one of the policy."""
+
+
+class SimulationStopped(KeyboardInterrupt):
+    """Somebody stopped; the finished draws are compared and written all the same."""
+
+
+def simulate(
+    scenario_file: Path,
+    *,
+    out: Path,
+    workers: int | None = None,
+    set_values: Sequence[str] = (),
+) -> str:
+    """Replay a scenario and write the comparison into a new directory.
+
+    Parameters
+    ----------
+    scenario_file
+        The YAML file.
+    out
+        Gets comparison.csv, comparison.html, pairs.csv and, where they apply, promises.csv,
+        draws.csv, waves.csv and sweep.csv; beside them a copy of the scenario.
+    workers
+        How many processes; left out, one per processor. The figures do not depend on it.
+    set_values
+        Changes of the scenario, such as ``draws=5``.
+
+    Returns
+    -------
+    The comparison as text.
+
+    Raises
+    ------
+    ConfigError, DataError
+        With every problem of the scenario, its policy or its data.
+    InfeasibleError
+        When the policy's limits cannot all hold.
+    SimulationStopped
+        After Ctrl-C, with the comparison of the finished draws as its text; the directory is
+        written. Plain KeyboardInterrupt when none was finished.
+    """
+    variants = read_variants(scenario_file, set_values=set_values)
+    if out.exists():
+        raise DataError(
+            Fault(f"--out {out}", "exists already", "a new directory", "name another one")
+        )
+    comparison = _compare(variants, workers=workers or default_workers())
+    _write(comparison, out, scenario_file)
+    text = summary(comparison, out)
+    if comparison.interrupted:
+        raise SimulationStopped(text)
+    return text
+
+
+def read_variants(scenario_file: Path, *, set_values: Sequence[str] = ()) -> tuple[Variant, ...]:
+    """Return the scenario as written and one variant per value of its sweep, all checked.
+
+    Parameters
+    ----------
+    scenario_file
+        The YAML file.
+    set_values
+        Changes of it, as ``KEY=VALUE``.
+
+    Raises
+    ------
+    ConfigError
+        With every problem.
+    """
+    scenario = load_scenario(scenario_file, set_values=set_values)
+    swept = scenario.sweep.values if scenario.sweep else ()  # noqa: PD011 - a field of the sweep
+    variants: list[Variant] = []
+    faults: list[Fault] = []
+    for value in (None, *swept):
+        try:
+            variants.append(_variant(scenario_file, scenario, value=value, set_values=set_values))
+        except ConfigError as error:
+            faults.extend(error.faults)
+    if faults:
+        raise ConfigError(*dict.fromkeys(faults))
+    return tuple(variants)
+
+
+def check_scenario(scenario_file: Path) -> str:
+    """Return that a scenario, its policy and every value of its sweep have no fault."""
+    variants = read_variants(scenario_file)
+    scenario = variants[0].scenario
+    runs = len(scenario.strategies) * len(scenario.budgets) * scenario.draws * len(variants)
+    return (
+        f"{scenario_file}: no fault; {scenario.name}: {runs:,} plans over {scenario.draws} draws"
+    )
+
+
+def _variant(
+    file: Path, scenario: Scenario, *, value: Scalar | None, set_values: Sequence[str]
+) -> Variant:
+    settings = list(scenario.policy_settings)
+    if value is not None and scenario.sweep is not None:
+        setting = scenario.sweep.setting
+        if setting.startswith(POLICY):
+            settings.append(f"{setting.removeprefix(POLICY)}={value}")
+        else:
+            scenario = load_scenario(file, set_values=[*set_values, f"{setting}={value}"])
+    in_world = scenario.source == "world"
+    policy = load_policy(scenario.policy, set_values=settings, require_data=not in_world)
+    policy = policy.with_budget(amount=scenario.budgets[-1])
+    if in_world:
+        check_offers(policy, scenario.world or World(), where=scenario.locate(("policy",)))
+    return Variant(scenario=scenario, policy=policy, value=value)
+
+
+def _compare(variants: tuple[Variant, ...], *, workers: int) -> Comparison:
+    scenario = variants[0].scenario
+    if scenario.source == "world":
+        sizes = [len(block) for block in blocks_of(scenario)]
+        found = _run(partial(run_block, variants), sizes, workers=workers)
+        return compare_worlds(variants, found, wanted=scenario.draws)
+    work = partial(run_replay, variants, _trial(variants[0].policy))
+    found = _run(work, [1] * scenario.draws, workers=workers)
+    return compare_replays(variants, found, wanted=scenario.draws)
+
+
+def _trial(policy: Policy) -> Trial:
+    """Return the policy's trial in a form that can be sent to other processes."""
+    trial = trial_of(campaign_files(policy, cache=StepCache(), steps=Steps()), policy)
+    return replace(trial, ignored_rows=dict(trial.ignored_rows), counts=dict(trial.counts))
+
+
+def _run(
+    work: Callable[[int], dict[int, Any]], sizes: Sequence[int], *, workers: int
+) -> dict[int, Any]:
+    """Return draw to result, for the tasks that finished; `sizes` are their numbers of draws."""
+    with _progress(sizes) as finished:
+        found = run_tasks(work, len(sizes), workers=workers, finished=finished)
+    return dict(sorted(pair for block in found.results.values() for pair in block.items()))
+
+
+@contextmanager
+def _progress(sizes: Sequence[int]) -> Iterator[Callable[[int], None]]:
+    """Show a bar on a terminal; quiet elsewhere."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True)) as progress:
+        task = progress.add_task("draws", total=sum(sizes))
+        yield lambda number: progress.advance(task, sizes[number])
+
+
+def _write(comparison: Comparison, out: Path, scenario_file: Path) -> None:
+    tables: Mapping[str, pd.DataFrame | None] = {
+        "comparison": comparison.table,
+        "pairs": comparison.pairs,
+        "promises": comparison.promises,
+        "draws": comparison.draws,
+        "waves": comparison.waves,
+        "sweep": comparison.sweep,
+    }
+    with atomic_directory(out) as directory:
+        for name, table in tables.items():
+            if table is not None and len(table):
+                table.to_csv(directory / f"{name}.csv", index=False, lineterminator="\n")
+        page = directory / "comparison.html"
+        page.write_text(render_comparison(comparison), encoding="utf-8")
+        shutil.copyfile(scenario_file, directory / "scenario.yaml")
+
+
+def summary(comparison: Comparison, out: Path) -> str:
+    """Return the comparison as text, the strategies of each budget by falling conversions."""
+    lines = [f"{comparison.scenario.name}: {comparison.finished} draws"]
+    if comparison.interrupted:
+        lines[0] += f" of {comparison.wanted}, then stopped"
+    head = f"{'strategy':<18}{'conversions':>12}{'95 % interval':>20}{'cost':>12}{'per 1,000':>11}"
+    for budget in comparison.scenario.budgets:
+        lines += ["", f"budget {money(budget)} {comparison.currency}", head + f"{'gain':>10}"]
+        table = comparison.table[comparison.table["budget"] == budget]
+        table = table.sort_values("conversions", ascending=False, kind="stable")
+        lines += [_line(row) for row in table.to_dict(orient="records")]
+    lines += ["", *verdicts(comparison)]
+    lines += _promises(comparison)
+    lines += [f"warning: {note}" for note in comparison.notes]
+    return "\n".join([*lines, "", f"{out}/comparison.html"])
+
+
+def _line(row: Mapping[Any, Any]) -> str:
+    low, high = row["conversions_low"], row["conversions_high"]
+    interval = "–" if pd.isna(low) else f"{number(low)} to {number(high)}"
+    per = number(row["conversions_per_1000"], 2)
+    return (
+        f"{row['strategy']:<18}{number(row['conversions']):>12}{interval:>20}"
+        f"{money(row['cost']):>12}{per:>11}{number(row['gain_vs_baseline']):>10}"
+    )
+
+
+def _promises(comparison: Comparison) -> Iterator[str]:
+    for row in comparison.promises.to_dict(orient="records"):
+        yield (
+            f"{row['strategy']} at {money(row['budget'])}: {row['promise']}: promised "
+            f"{percent(row['promised'])}, kept in {percent(row['kept'])} of draws"
+        )
