@@ -11,7 +11,7 @@ from incentive_engine.domain import MICROS
 from .files import Run
 from .replay import Replay
 from .result import Check, Findings
-from .tolerance import agree, within
+from .tolerance import agree, same_total, within
 from .totals import parts
 
 
@@ -70,7 +70,7 @@ def _money(run: Run, truth: Replay) -> Check:
         ("spent_face", run.certificate.budget.spent_face, truth.face_micros),
     ):
         expected = float(Fraction(int(micros.sum()), MICROS))
-        if not agree(stated, expected, scale=abs(expected)):
+        if not same_total(stated, expected, largest=expected):
             found.add(f"{word} is {stated:,.6f}, summed {expected:,.6f}")
     return found.check()
 

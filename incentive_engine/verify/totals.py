@@ -13,7 +13,7 @@ from .limits import BUDGET, Group
 from .replay import Replay, linear_form
 from .result import Check, Findings
 from .stated import StatedLimit
-from .tolerance import agree, within
+from .tolerance import agree, same_total, within
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +25,8 @@ class Part:
     sums: tuple[Fraction | float, ...]
     """Of the measure, or of numerator and denominator; a Fraction where it is exact."""
     scale: float
-    """The sum of the absolute values of all terms: what rounding errors grow with."""
+    """The sum of the absolute values of all terms, in the limit's units: what rounding errors
+    grow with."""
 
     @property
     def ratio(self) -> float | None:
@@ -86,11 +87,12 @@ def parts(truth: Replay) -> Iterator[Part]:
             if group.is_exact:
                 unit = 1 if group.measures[0] == ISSUED else MICROS
                 exact = tuple(Fraction(int(total), unit) for total in sums)
+            largest = [float(scale[index]) for scale in usage.scales]
             yield Part(
                 name=name,
                 group=group,
                 sums=exact if group.is_exact else tuple(map(float, sums)),
-                scale=_scale(group, [float(scale[index]) for scale in usage.scales]),
+                scale=float(exact[0]) if group.is_exact else _scale(group, largest),
             )
 
 
@@ -170,17 +172,16 @@ def _stated_bounds(
 def _usage(pairs: list[tuple[Part, StatedLimit]]) -> Check:
     found = Findings("limit usage", "usage and slack are as stated, report-only limits included")
     for part, limit in pairs:
-        bounds = [abs(float(b)) for b in part.bounds if b]
-        scale = max([part.scale, *bounds])
-        checks: list[tuple[str, float | None, float | None, float]] = [
-            ("usage", limit.usage, float(part.linear), scale),
-            ("slack", limit.slack, part.slack, scale),
-        ]
-        if limit.ratio is not None:
-            checks.append(("ratio", limit.ratio.usage, part.ratio, abs(part.ratio or 0.0)))
-        for word, number, expected, size in checks:
-            if not _same(number, expected, scale=size):
+        for word, number, expected in (
+            ("usage", limit.usage, float(part.linear)),
+            ("slack", limit.slack, part.slack),
+        ):
+            if not _same_sum(number, expected, part=part):
                 found.add(f"`{limit.name}`: {word} is {number}, recomputed {expected}")
+        if limit.ratio is not None:
+            stated, ratio = limit.ratio.usage, part.ratio
+            if not _same(stated, ratio, scale=abs(ratio or 0.0)):
+                found.add(f"`{limit.name}`: ratio is {stated}, recomputed {ratio}")
     return found.check()
 
 
@@ -204,3 +205,13 @@ def _same(stated: float | None, expected: float | None, *, scale: float) -> bool
     if stated is None or expected is None:
         return stated is expected
     return bool(agree(stated, expected, scale=scale))
+
+
+def _same_sum(stated: float | None, expected: float, *, part: Part) -> bool:
+    """Return whether a sum or a distance to its bounds is as stated: money to the millionth."""
+    if stated is None:
+        return False
+    largest = max([part.scale, *(abs(float(bound)) for bound in part.bounds if bound)])
+    if part.group.is_exact:
+        return same_total(stated, expected, largest=largest)
+    return bool(agree(stated, expected, scale=largest))

@@ -93,6 +93,16 @@ def change_a_slack(run: HandMadeRun) -> None:
     run.limit("vip floor")["slack"] = 2.5
 
 
+@case("limit usage", "`region cap[east]`: usage is 2.999999, recomputed 3.0")
+def change_a_usage_by_one_micro(run: HandMadeRun) -> None:
+    run.limit("region cap[east]")["usage"] = 2.999999
+
+
+@case("limit usage", "`vip floor`: slack is 2.001, recomputed 2.0")
+def change_a_slack_by_little(run: HandMadeRun) -> None:
+    run.limit("vip floor")["slack"] = 2.001
+
+
 @case("limit usage", "`watch`: usage is 1.0, recomputed 2.0")
 def understate_a_report_only_usage(run: HandMadeRun) -> None:
     run.limit("watch").update(usage=1.0, slack=0.0)
