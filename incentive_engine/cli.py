@@ -154,8 +154,29 @@ def evaluate(
 
 
 @app.command()
+def simulate(
+    scenario: Path,
+    *,
+    out: NewDirectory,
+    workers: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Processes; the figures do not depend on it."),
+    ] = None,
+) -> None:
+    """Replay a campaign under several strategies and budgets, and compare them."""
+    from incentive_engine.workflow.simulate import SimulationStopped
+    from incentive_engine.workflow.simulate import simulate as run_simulation
+
+    try:
+        typer.echo(run_simulation(scenario, out=out, workers=workers))
+    except SimulationStopped as stopped:
+        typer.echo(str(stopped))
+        raise
+
+
+@app.command()
 def check(file: Path) -> None:
-    """Validate a policy without running it."""
+    """Validate a policy or a scenario without running it."""
     from incentive_engine.workflow import files
 
     typer.echo(files.check(file))

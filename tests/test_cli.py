@@ -28,7 +28,16 @@ def test_help_loads_no_heavy_library() -> None:
 def test_every_command_of_the_contract_has_a_help_page(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    for command in ("allocate", "verify", "train", "score", "evaluate", "export", "check"):
+    for command in (
+        "allocate",
+        "verify",
+        "train",
+        "score",
+        "evaluate",
+        "simulate",
+        "export",
+        "check",
+    ):
         code, out, _ = run(command, "--help", capsys=capsys)
         assert code == 0
         assert f"incentive {command}" in out
@@ -72,6 +81,32 @@ def test_all_problems_of_a_policy_come_at_once_without_a_traceback(
     lines = err.splitlines()
     assert [line.split(": ")[0].rpartition(":")[2] for line in lines] == ["3", "4", "7", "7"]
     assert "did you mean `offers`?" in err
+
+
+@pytest.mark.parametrize(
+    "file", sorted([*ROOT.glob("policies/*.yaml"), *ROOT.glob("simulations/*.yaml")]), ids=str
+)
+def test_every_policy_and_scenario_of_the_repository_is_valid(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = run("check", str(file), capsys=capsys)
+    assert (code, err) == (0, "")
+    assert "valid" in out
+
+
+def test_a_scenario_is_checked_as_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "wrong.yaml"
+    policy = ROOT / "policies" / "double11.yaml"
+    file.write_text(
+        f"version: 1\nname: wrong\npolicy: {policy}\nsource: world\n"
+        "strategies: [engin]\nbudgets: [100k]\ndraws: 0\n",
+        encoding="utf-8",
+    )
+    code, _, err = run("check", str(file), capsys=capsys)
+    assert code == 2
+    assert "wrong.yaml:5" in err
+    assert "wrong.yaml:7" in err
+    assert "`engine`" in err
 
 
 def test_debug_shows_the_traceback(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
