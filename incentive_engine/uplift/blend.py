@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from scipy.optimize import nnls
-from scipy.stats import norm
+from scipy.special import ndtr
 
 from incentive_engine.domain import FloatArray
 from incentive_engine.uplift.folds import Folds
@@ -88,7 +87,7 @@ class Judged:
         surprise = self.weight * claim * self._unexplained(self.residual)
         noise = float(np.sqrt(np.square(surprise).sum()))
         statistic = float(surprise.sum()) / noise if noise > 0 else 0.0
-        p_value = float(norm.sf(statistic))
+        p_value = float(ndtr(-statistic))
         return HeterogeneityTest(
             statistic=statistic, p_value=p_value, found=p_value <= FALSE_ALARMS
         )
@@ -115,6 +114,8 @@ class Judged:
 
 def _shares(gram: FloatArray, moment: FloatArray) -> FloatArray:
     """Solve ``min ½ s'Gs - m's + ½ |s - s0|² / sd²`` over s ≥ 0, with equal s0 that sum to 1."""
+    from scipy.optimize import nnls  # half a second that only fitting should pay
+
     b = len(moment)
     precision = np.eye(b) / PRIOR_SD**2
     factor = np.linalg.cholesky(gram + precision)

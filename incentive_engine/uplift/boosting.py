@@ -1,4 +1,7 @@
-"""LightGBM behind one narrow door: bin once, train on any rows, predict out of fold."""
+"""LightGBM behind one narrow door: bin once, train on any rows, predict out of fold.
+
+It is imported where it is used: reading what a model said about its trial does not need it.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,17 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-import lightgbm as lgb
 import numpy as np
 import numpy.typing as npt
 
 from incentive_engine.domain import FloatArray, IntArray
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.uplift.folds import Folds
+
+if TYPE_CHECKING:
+    import lightgbm as lgb
 
 Matrix = npt.NDArray[np.float32]
 Result = TypeVar("Result")
@@ -81,6 +86,8 @@ class BinnedRows:
     """
 
     def __init__(self, matrix: Matrix) -> None:
+        import lightgbm as lgb
+
         self._data = lgb.Dataset(matrix, params=dict(FIXED), free_raw_data=True).construct()
 
     def subset(self, rows: IntArray) -> lgb.Dataset:
@@ -100,6 +107,8 @@ def train(
     label, weight
         (n,) float64; weights are ≥ 0.
     """
+    import lightgbm as lgb
+
     data.set_label(label)
     data.set_weight(weight)
     return lgb.train(recipe.settings(seed), data, num_boost_round=recipe.trees)
@@ -158,6 +167,8 @@ class CrossFitted:
 
 
 def _read(file: Path) -> lgb.Booster:
+    import lightgbm as lgb
+
     try:
         return lgb.Booster(model_str=file.read_text())
     except (OSError, UnicodeDecodeError, lgb.basic.LightGBMError) as error:

@@ -16,6 +16,25 @@ from incentive_engine.uplift.rows import Rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Likelihoods:
+    """How likely n people are to do something.
+
+    Attributes
+    ----------
+    effect : (n, k) float64
+        What each offer adds, on one level over all folds: for comparing people.
+    by_arm : (n, 1 + k) float64
+        Probability under every arm; out of fold without exception.
+    compared : (n, 1 + k) float64
+        The same with the effects of `effect`; for new rows there is no difference.
+    """
+
+    effect: FloatArray
+    by_arm: FloatArray
+    compared: FloatArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Chances:
     """Probability of an event per arm: one cross-fitted outcome model and an effect layer."""
 
@@ -24,8 +43,8 @@ class Chances:
 
     def predict(
         self, matrix: Matrix, phi: FloatArray, share: FloatArray, *, folds: Folds | None
-    ) -> tuple[FloatArray, FloatArray]:
-        """Return the effects (n, k), and the probabilities under every arm, (n, 1 + k).
+    ) -> Likelihoods:
+        """Return effects and probabilities.
 
         Parameters
         ----------
@@ -36,8 +55,15 @@ class Chances:
         """
         effect = self.effects.predict(matrix, phi, folds=folds)
         control = self.outcome.predict(matrix, folds=folds) - (share[:, 1:] * effect).sum(axis=1)
-        arms = np.column_stack([control, control[:, None] + effect])
-        return effect, arms.clip(0.0, 1.0)
+        by_arm = _arms(control, effect)
+        if folds is None:
+            return Likelihoods(effect=effect, by_arm=by_arm, compared=by_arm)
+        effect = self.effects.on_one_level(effect, folds=folds)
+        return Likelihoods(effect=effect, by_arm=by_arm, compared=_arms(control, effect))
+
+
+def _arms(control: FloatArray, effect: FloatArray) -> FloatArray:
+    return np.column_stack([control, control[:, None] + effect]).clip(0.0, 1.0)
 
 
 def fit_chances(

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import lightgbm as lgb
 import numpy as np
 
 from incentive_engine.domain import BoolArray, FloatArray
@@ -21,6 +20,9 @@ from incentive_engine.uplift.boosting import (
 )
 from incentive_engine.uplift.folds import Folds
 from incentive_engine.uplift.rows import Rows
+
+if TYPE_CHECKING:
+    import lightgbm as lgb
 
 SAME: Final = 1e-9
 """Relative spread below which costs count as equal."""

@@ -8,9 +8,8 @@ kind). Their shares are judged out of fold, and without evidence of heterogeneit
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import lightgbm as lgb
 import numpy as np
 
 from incentive_engine.domain import FloatArray, IntArray
@@ -20,6 +19,9 @@ from incentive_engine.uplift.boosting import CrossFitted, Recipe, predict, side_
 from incentive_engine.uplift.effects import EffectLayer
 from incentive_engine.uplift.ridge import Posterior, learn_covariance, normal_equations, solve
 from incentive_engine.uplift.rows import Rows
+
+if TYPE_CHECKING:
+    import lightgbm as lgb
 
 STUMPS: Final = 50
 RATE: Final = 0.1

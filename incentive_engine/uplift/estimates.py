@@ -72,12 +72,16 @@ class Estimates:
 class OutOfFold:
     """Estimates for the trial's own rows by models that never saw them.
 
+    Outcomes per arm come from the rows outside a row's fold without exception. Increments, by
+    which rows are compared, deviate from the constant effects as those models say, but the
+    constants are those of all rows: see `EffectLayer.on_one_level`.
+
     Attributes
     ----------
     estimates
         n rows in the order of the trial.
     constant : (n, k) float64
-        The constant effect per offer, from the rows outside each row's fold.
+        The constant effect per offer, on the same level.
     """
 
     estimates: Estimates

@@ -134,7 +134,9 @@ def evaluate(model: UpliftModel, trial: Trial, policy: Policy) -> Evaluation:
 def priced_plan(effect: FloatArray, cost: FloatArray, reach: BoolArray, budget: float) -> IntArray:
     """Return the plan that one price per unit of cost gives within a budget, -1 for no offer.
 
-    A yardstick for comparing models without the allocation's limits.
+    A yardstick for comparing models without the allocation's limits. Rows that are indifferent at
+    that price (all alike, where effects and costs are constant) get offers in a random order
+    until the budget is used up.
 
     Parameters
     ----------
@@ -150,7 +152,19 @@ def priced_plan(effect: FloatArray, cost: FloatArray, reach: BoolArray, budget: 
         price = (low + high) / 2
         choice = _at_price(effect, cost, reach, price)
         low, high = (price, high) if _spent(choice, cost) > budget else (low, price)
-    return _at_price(effect, cost, reach, high)
+    return _filled(
+        _at_price(effect, cost, reach, high), _at_price(effect, cost, reach, low), cost, budget
+    )
+
+
+def _filled(within: IntArray, over: IntArray, cost: FloatArray, budget: float) -> IntArray:
+    """Return the plan within the budget, with as many rows of the dearer plan as it can pay."""
+    rows = np.random.default_rng(0).permutation(np.flatnonzero(within != over))
+    more = _each_spent(over, cost)[rows] - _each_spent(within, cost)[rows]
+    paid = rows[np.cumsum(more) <= budget - _spent(within, cost)]
+    filled = within.copy()
+    filled[paid] = over[paid]
+    return filled
 
 
 def _offer(model: UpliftModel, trial: Trial, reach: BoolArray, position: int) -> OfferEvaluation:
@@ -209,5 +223,8 @@ def _at_price(effect: FloatArray, cost: FloatArray, reach: BoolArray, price: flo
 
 
 def _spent(choice: IntArray, cost: FloatArray) -> float:
-    given = np.flatnonzero(choice >= 0)
-    return float(cost[given, choice[given]].sum())
+    return float(_each_spent(choice, cost).sum())
+
+
+def _each_spent(choice: IntArray, cost: FloatArray) -> FloatArray:
+    return np.where(choice >= 0, cost[np.arange(len(choice)), choice], 0.0)

@@ -84,21 +84,21 @@ class Models:
         folds: Folds | None,
     ) -> Estimates:
         """Return estimates out of fold for the trial's rows, or for new rows (folds None)."""
-        effect, converting = self.converting.predict(matrix, phi, share, folds=folds)
-        buying = converting
+        buying = converting = self.converting.predict(matrix, phi, share, folds=folds)
         if self.spending.buying is not None:
-            buying = self.spending.buying.predict(matrix, phi, share, folds=folds)[1]
-        spend = self.spending.predict(matrix, buying, folds=folds)
+            buying = self.spending.buying.predict(matrix, phi, share, folds=folds)
+        amount = self.spending.amount(matrix, folds=folds)
+        compared = buying.compared * amount
         cost = self.costing.predict(matrix, folds=folds)
         control = np.full(len(matrix), self.costing.control)
         return Estimates(
             offers=offers,
-            conversion=effect,
-            spend=spend[:, 1:] - spend[:, :1],
+            conversion=converting.effect,
+            spend=compared[:, 1:] - compared[:, :1],
             cost=cost,
             conversion_se=self.converting.effects.standard_error(phi),
-            conversion_by_arm=converting,
-            spend_by_arm=spend,
+            conversion_by_arm=converting.by_arm,
+            spend_by_arm=buying.by_arm * amount,
             cost_by_arm=np.column_stack([control, cost]),
         )
 
@@ -181,7 +181,7 @@ def fit(trial: Trial, policy: Policy, *, seed: int) -> UpliftModel:
     costing = fit_cost(rows, cost=trial.cost, seed=seed)
     models = Models(converting=converting, spending=spending, costing=costing)
     estimates = models.estimate(matrix, rows.phi, lottery.share, trial.offers, folds=folds)
-    constant = converting.effects.constant(folds=folds)
+    constant = np.tile(converting.effects.constant, (trial.n_rows, 1))
     return UpliftModel(
         facts=Facts(
             trial=trial_digest(trial),

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import lightgbm as lgb
 import numpy as np
 
 from incentive_engine.domain import FloatArray
 from incentive_engine.uplift.boosting import BinnedRows, CrossFitted, Recipe, side_by_side, train
 from incentive_engine.uplift.folds import Folds
+
+if TYPE_CHECKING:
+    import lightgbm as lgb
 
 EVENTS_PER_LEAF: Final = 30
 """Conversions that a leaf should hold; with fewer, leaves learn noise and effects inherit it."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import norm
 
 from incentive_engine.data.trial import Trial
 from incentive_engine.domain import CONVERSION, COST, SPEND, FloatArray, IntArray
@@ -16,7 +16,7 @@ from incentive_engine.errors import DataError, Fault
 from incentive_engine.uplift.estimates import Estimates, OutOfFold
 
 MEASURES: Final = (CONVERSION, SPEND, COST)
-NORMAL_95: Final = float(norm.ppf(0.975))
+NORMAL_95: Final = NormalDist().inv_cdf(0.975)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

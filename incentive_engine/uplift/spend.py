@@ -8,9 +8,8 @@ of all arms, and each arm may multiply it by a factor that is believed as far as
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import lightgbm as lgb
 import numpy as np
 
 from incentive_engine.domain import FloatArray
@@ -18,6 +17,9 @@ from incentive_engine.uplift.boosting import CrossFitted, Matrix, Recipe, side_b
 from incentive_engine.uplift.chances import Chances, fit_chances
 from incentive_engine.uplift.folds import Folds
 from incentive_engine.uplift.rows import Rows
+
+if TYPE_CHECKING:
+    import lightgbm as lgb
 
 WINSOR: Final = 0.995
 """Quantile of buyers' spend at which it is cut while learning who spends more."""
@@ -43,9 +45,9 @@ class SpendModel:
     value: CrossFitted
     factor: FloatArray
 
-    def predict(self, matrix: Matrix, buying: FloatArray, *, folds: Folds | None) -> FloatArray:
-        """Return expected spend per arm (n, 1 + k), from the chances of buying (n, 1 + k)."""
-        return buying * self.value.predict(matrix, folds=folds)[:, None] * self.factor
+    def amount(self, matrix: Matrix, *, folds: Folds | None) -> FloatArray:
+        """Return what a buyer spends under each arm, (n, 1 + k), currency units."""
+        return self.value.predict(matrix, folds=folds)[:, None] * self.factor
 
 
 def fit_spend(

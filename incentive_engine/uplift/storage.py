@@ -81,6 +81,24 @@ def load_model(directory: Path) -> UpliftModel:
         raise DataError(fault) from error
 
 
+def read_out_of_fold(directory: Path) -> OutOfFold:
+    """Read what a saved model says about its trial's rows, and nothing else.
+
+    Raises
+    ------
+    DataError
+        As `load_model`, but only the file that is read is checked.
+    """
+    content = _read(directory / MODEL)
+    _check_files(content, directory, only=OUT_OF_FOLD)
+    try:
+        frame = pd.read_parquet(directory / OUT_OF_FOLD)
+        return OutOfFold.from_frame(frame, tuple(content["offers"]))
+    except (KeyError, TypeError, ValueError) as error:
+        fault = Fault(str(directory / MODEL), "does not describe a model", remedy=REMEDY)
+        raise DataError(fault) from error
+
+
 def _model(content: Mapping[str, Any], directory: Path) -> UpliftModel:
     offers = tuple(content["offers"])
     converting = _load_chances(content["conversion"], directory, "conversion")
@@ -167,9 +185,13 @@ def _read(file: Path) -> Mapping[str, Any]:
     return dict(content)
 
 
-def _check_files(content: Mapping[str, Any], directory: Path) -> None:
+def _check_files(content: Mapping[str, Any], directory: Path, *, only: str | None = None) -> None:
+    """Compare the files, or only one of them, with their digests in the model file."""
+    digests = content.get("files", {})
+    if only is not None:
+        digests = {only: digests.get(only)}
     faults = []
-    for name, digest in content.get("files", {}).items():
+    for name, digest in digests.items():
         file = directory / name
         if not file.is_file():
             faults.append(Fault(str(file), "is missing from the model", remedy=REMEDY))

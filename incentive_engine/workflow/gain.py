@@ -75,11 +75,11 @@ def gain_of_plan(inputs: Inputs, policy: Policy, plan: Plan, *, users: int) -> P
     """
     if inputs.model is None or inputs.trial is None:
         return None
-    from incentive_engine.uplift import UpliftModel, plan_value
+    from incentive_engine.uplift import plan_value, read_out_of_fold
 
     users_table = read_users(inputs.users, policy) if inputs.users else None
     trial = read_trial(inputs.trial, policy, users_table)
-    out_of_fold = UpliftModel.load(inputs.model).out_of_fold
+    out_of_fold = read_out_of_fold(inputs.model)
     frame = out_of_fold.score_frame(trial.user_id, trial.features, policy)
     table = ScoreTable.from_frame(frame, policy, where="out-of-fold scores")
     nobody_held_out = np.zeros(table.n_users, dtype=np.bool_)

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from incentive_engine.errors import DataError
-from incentive_engine.uplift import UpliftModel, fit
+from incentive_engine.uplift import UpliftModel, fit, read_out_of_fold
 
 from .trials import draw, even_effects, policy_of
 
@@ -49,6 +52,15 @@ def _forget_a_field(directory: Path) -> None:
     file.write_text(json.dumps(content))
 
 
+def _forget_the_estimates(directory: Path) -> None:
+    (directory / "out_of_fold.parquet").unlink()
+
+
+def _forget_the_digests(directory: Path) -> None:
+    file = directory / "model.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "files": {}}))
+
+
 def _forget_everything(directory: Path) -> None:
     (directory / "model.json").unlink()
 
@@ -85,3 +97,45 @@ def test_a_model_file_names_its_trial_and_features(model: UpliftModel, tmp_path:
         "age",
         "region",
     ]
+
+
+def test_estimates_of_the_trial_are_read_without_the_models(
+    model: UpliftModel, tmp_path: Path
+) -> None:
+    model.save(tmp_path)
+    (tmp_path / "value.3.txt").unlink()
+    again = read_out_of_fold(tmp_path)
+    pd.testing.assert_frame_equal(again.to_frame(), model.out_of_fold.to_frame(), check_exact=True)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (_change_estimates, "out_of_fold.parquet: was changed since it was written"),
+        (_forget_the_estimates, "out_of_fold.parquet: is missing from the model"),
+        (_forget_the_digests, "out_of_fold.parquet: was changed since it was written"),
+        (_other_format, "is a model of format 99"),
+    ],
+)
+def test_damaged_estimates_of_the_trial_are_refused(
+    model: UpliftModel, damage: Callable[[Path], None], message: str, tmp_path: Path
+) -> None:
+    model.save(tmp_path)
+    damage(tmp_path)
+    with pytest.raises(DataError) as caught:
+        read_out_of_fold(tmp_path)
+    assert message in str(caught.value)
+
+
+def test_neither_the_package_nor_the_estimates_import_lightgbm(
+    model: UpliftModel, tmp_path: Path
+) -> None:
+    model.save(tmp_path)
+    script = (
+        "import sys; from pathlib import Path; from incentive_engine.uplift import *;"
+        "read_out_of_fold(Path(sys.argv[1]));"
+        "sys.exit(bool({'lightgbm', 'scipy.stats'} & set(sys.modules)))"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    done = subprocess.run(command, check=False)  # noqa: S603 - our own interpreter and script
+    assert done.returncode == 0
