@@ -1,0 +1,27 @@
+"""Models that several tests learn from the same trial are learnt once."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from incentive_engine.config.schema import Policy
+from incentive_engine.data.trial import Trial
+from incentive_engine.simulation.learning import Learned
+from incentive_engine.uplift.model import trial_digest
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _learn_once() -> Iterator[None]:
+    known: dict[str, Learned] = {}
+    learn = Learned.of
+
+    def of(trial: Trial, policy: Policy, *, seed: int) -> Learned:
+        rules = policy.model_dump_json(include={"offers", "eligibility"})
+        key = f"{trial_digest(trial)} {rules} {seed}"
+        if key not in known:
+            known[key] = learn(trial, policy, seed=seed)
+        return known[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Learned, "of", of)
+        yield
