@@ -137,8 +137,7 @@ def amounts_of(users: Users) -> FloatArray:
     amounts = np.ones((len(users.columns) + 1, users.k, users.n))
     amounts[1:] = np.where(users.value[users.order] > -np.inf, users.columns[:, users.order], 0)
     if users.cost >= 0:
-        micros = np.ceil(amounts[users.cost + 1] * MICROS)
-        amounts[users.cost + 1] = micros / MICROS
+        amounts[users.cost + 1] = to_micros(amounts[users.cost + 1]) / MICROS
     return amounts
 
 

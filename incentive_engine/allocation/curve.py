@@ -85,16 +85,13 @@ def _solved(users: Users, problem: Problem) -> CurvePoint:
 def _point(rows: Rows, optimum: Optimum, *, amount: float) -> CurvePoint:
     assert optimum.step is not None
     at = rows.names.index(BUDGET)
-    step, table = optimum.step, optimum.point.table
-    swapped = step.core.weight * step.shares
-    used = rows.usage(table)[at] - rows.usage(step.core.table)[at]
-    treated = table.treated - step.core.table.treated + float(swapped.sum())
+    step = optimum.step
     relative = np.abs(step.broken) / np.maximum(size_of_bounds(rows), 1.0)
     return CurvePoint(
         budget=amount,
         value=optimum.point.dual,
-        spend=float(used + (step.core.usage @ swapped)[at]),
-        treated=treated,
+        spend=float(step.usage[at]),
+        treated=step.treated,
         price=float(optimum.point.prices[at]),
         feasible=bool(np.all(relative <= BROKEN)),
     )

@@ -31,16 +31,19 @@ FIRST: Final = 250
 SECOND: Final = 1_000
 """Users in a program that only looks for a better plan."""
 
+FINE: Final = 0.1
+"""A plan within this part of what an average offer is worth is good enough, too."""
+
 LARGEST: Final = 4_000
 """Users in the largest program, for plans that fewer users cannot repair."""
 
 OFFERS: Final = 5
 """Offers per user that the first program looks at, unless it has all users."""
 
-EFFORT: Final = 1.0
-"""CP-SAT's deterministic seconds per program; those that have all users get ten times that."""
+EFFORT: Final = 0.1
+"""CP-SAT's deterministic seconds per program; those that have all users get a hundred times that."""
 
-NODES: Final = 1_000
+NODES: Final = 30
 """SCIP's nodes per program."""
 
 FRACTIONAL: Final = 1e-6
@@ -88,7 +91,8 @@ def make_plan(
     """
     base, split = round_prices(users, rows, optimum)
     dual, whole = optimum.point.dual, users.n <= WHOLE
-    goal = 0.0 if whole and good_enough <= GOAL else good_enough * abs(dual)
+    share = max(good_enough, FINE / max(optimum.point.table.treated, 1.0))
+    goal = 0.0 if whole and good_enough <= GOAL else share * abs(dual)
     best = IntegerPlan()
     if not rows.excess(table := tally(users, base)).any():
         best = IntegerPlan(choice=base, value=table.value, status=Status.FEASIBLE)
@@ -172,7 +176,7 @@ def improve(
     rest = rest_of(users, start, core)
     missing = enough - rest.value
     solvers: list[Callable[[Selection], SelectionAnswer]] = [
-        partial(select, effort=10.0 * EFFORT if users.n <= WHOLE else EFFORT, enough=missing)
+        partial(select, effort=100.0 * EFFORT if users.n <= WHOLE else EFFORT, enough=missing)
     ]
     if len(core.index) > max(FIRST, WHOLE):
         solvers.insert(0, partial(branch, nodes=NODES, enough=missing))

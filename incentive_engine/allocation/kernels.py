@@ -64,6 +64,18 @@ class Pairs(NamedTuple):
 
 
 @compiled
+def rounded_up(scaled: float) -> float:
+    """Return the next whole number, or the nearest one within float64's own rounding.
+
+    As `domain.to_micros`.
+    """
+    nearest = np.rint(scaled)
+    if abs(scaled - nearest) <= ROUNDING * abs(scaled):
+        return float(nearest)
+    return float(np.ceil(scaled))
+
+
+@compiled
 def score_block(
     pairs: Pairs, at: int, price: FloatArray, first: int, size: int, score: FloatArray
 ) -> None:
@@ -77,7 +89,7 @@ def score_block(
         amount = pairs.columns[m]
         if m == pairs.cost:
             for i in range(size):
-                micros = np.ceil(np.float64(amount[column, first + i]) * MICROS)
+                micros = rounded_up(np.float64(amount[column, first + i]) * MICROS)
                 score[i] -= price[m + 1, cell[first + i], at] * (micros / MICROS)
         else:
             for i in range(size):
@@ -93,7 +105,8 @@ def add_pair(pairs: Pairs, at: int, user: int, totals: IntArray) -> None:
     totals[1, c, at] += 1
     for m in range(pairs.columns.shape[0]):
         amount = np.float64(pairs.columns[m, column, user]) * pairs.scale[m + 2]
-        totals[m + 2, c, at] += np.int64(np.ceil(amount) if m == pairs.cost else np.rint(amount))
+        whole = rounded_up(amount) if m == pairs.cost else np.rint(amount)
+        totals[m + 2, c, at] += np.int64(whole)
 
 
 @compiled

@@ -60,8 +60,12 @@ class Step:
         The users that chose freely.
     shares
         (p,) float64, how much of each of the core's pairs the linear program takes.
+    usage
+        (L,) float64, what the model's choices use of each limit.
+    treated
+        How many users these choices give an offer.
     broken
-        (L,) float64, by how much it breaks limits; positive above, negative below.
+        (L,) float64, by how much they break limits; positive above, negative below.
     """
 
     prices: FloatArray
@@ -69,6 +73,8 @@ class Step:
     inside: bool
     core: Core
     shares: FloatArray
+    usage: FloatArray
+    treated: float
     broken: FloatArray
 
 
@@ -117,13 +123,17 @@ def take_step(
     over, under = (
         answer.x[pairs + i * limits : pairs + (i + 1) * limits] * unit for i in range(2)
     )
+    taken = core.weight * answer.x[:pairs]
+    usage = used + core.usage @ taken
     return Step(
         prices=prices,
         model=answer.objective + float(rest.value),
         inside=_inside(over, under, box, caps, rows),
         core=core,
         shares=answer.x[:pairs],
-        broken=broken_by(rows, used + core.usage @ (core.weight * answer.x[:pairs])),
+        usage=usage,
+        treated=rest.treated + float(taken.sum()),
+        broken=broken_by(rows, usage),
     )
 
 

@@ -220,6 +220,9 @@ def minimise(
         gained = (best.dual - trial.dual) / (best.dual - step.model)
         if gained > 0:
             best = trial
+        if step.inside and trial.dual - step.model <= tight * floor:
+            gap = max((trial.dual - step.model) / floor, 0.0)
+            break
         if gained > 0.5:
             radius *= 1.0 if step.inside else 3.0
         elif gained < 0.1:
