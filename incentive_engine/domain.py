@@ -18,6 +18,9 @@ CONTROL: Final = "control"
 MICROS: Final = 1_000_000
 """Millionths in one currency unit; money is counted in them, as integers."""
 
+ROUNDING: Final = 4 * float(np.finfo(np.float64).eps)
+"""Relative error of a product of two decimals in float64; a larger one would hide money."""
+
 CONVERSION: Final = "conversion"
 SPEND: Final = "spend"
 COST: Final = "cost"
@@ -60,9 +63,13 @@ def to_micros(amount: npt.ArrayLike) -> IntArray:
 
     Returns
     -------
-    (n,) int64, millionths, never less than the amount beyond float64's own precision.
+    (n,) int64, millionths, never less than the amount beyond float64's own precision: 4.03 is
+    4,030,000 of them, although 4.03 * 1e6 is a little more.
 
-    >>> to_micros([1.1, 0.0000001, 2.0]).tolist()
-    [1100000, 1, 2000000]
+    >>> to_micros([4.03, 0.0000001, 2.0]).tolist()
+    [4030000, 1, 2000000]
     """
-    return np.ceil(np.asarray(amount, dtype=np.float64) * MICROS).astype(np.int64)
+    scaled = np.asarray(amount, dtype=np.float64) * MICROS
+    nearest = np.rint(scaled)
+    is_whole = np.abs(scaled - nearest) <= ROUNDING * np.abs(scaled)
+    return np.where(is_whole, nearest, np.ceil(scaled)).astype(np.int64)

@@ -12,7 +12,7 @@ import scipy.sparse as sp
 from incentive_engine.allocation.rows import Rows
 from incentive_engine.allocation.sweep import Choice, Table, sweep, tally
 from incentive_engine.allocation.users import Users
-from incentive_engine.domain import MICROS, BoolArray, FloatArray, IntArray
+from incentive_engine.domain import MICROS, BoolArray, FloatArray, IntArray, to_micros
 
 MOST_PAIRS: Final = 12
 """Offers per user that a core looks at, the best ones at the prices."""

@@ -17,7 +17,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.domain import MICROS, FloatArray, IntArray
+from incentive_engine.domain import MICROS, ROUNDING, FloatArray, IntArray
 
 BLOCK: Final = 512
 """Users per block: its columns and scores stay in the first-level cache."""

@@ -175,7 +175,7 @@ def _pairs(run: Run, offer: str, *, weight: FloatArray, holdout: BoolArray) -> P
     missing = np.logical_or.reduce([np.isnan(values) for values in measures.values()])
     cost = measures[COST]
     usable = np.where(np.isfinite(cost), cost, 0.0)
-    micros = np.ceil(usable * MICROS).astype(np.int64)
+    micros = _whole_micros(usable)
     measures[COST] = np.where(np.isnan(cost), np.nan, micros / MICROS)
     measures[FACE] = np.broadcast_to(np.float64(face), n_users)
     measures[ISSUED] = np.broadcast_to(np.float64(1.0), n_users)
@@ -193,6 +193,14 @@ def _pairs(run: Run, offer: str, *, weight: FloatArray, holdout: BoolArray) -> P
         eligible=may & ~missing & ~holdout,
         value=weight * gain,
     )
+
+
+def _whole_micros(cost: FloatArray) -> IntArray:
+    """Return (n,) int64 cost in millionths, rounded up by more than float64's own rounding."""
+    scaled = cost * MICROS
+    whole = np.floor(scaled + 0.5)
+    exceeds = scaled - whole > 4 * np.finfo(np.float64).eps * scaled
+    return whole.astype(np.int64) + exceeds
 
 
 def _add_dual(result: Replay, pairs: Pairs, prices: Mapping[str, float]) -> None:

@@ -47,7 +47,7 @@ def assert_refused(corrupt: Corruption, check: str, words: tuple[str, ...], plac
 def give(run: HandMadeRun, row: int, offer: str, reason: str = "offered") -> None:
     """Give a user an offer, with every number of the pair as in the scores."""
     scores = run.scores
-    cost = int(np.ceil(np.nan_to_num(scores.loc[row, f"cost__{offer}"]) * 1e6))
+    cost = int(np.ceil(np.round(np.nan_to_num(scores.loc[row, f"cost__{offer}"]) * 1e6, 3)))
     run.rows.loc[row, ["offer_id", "reason"]] = [offer, reason]
     run.rows.loc[row, "conversion"] = scores.loc[row, f"conversion__{offer}"]
     run.rows.loc[row, "spend"] = scores.loc[row, f"spend__{offer}"]

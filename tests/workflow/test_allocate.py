@@ -112,7 +112,7 @@ def test_six_users_get_what_brute_force_gives_them(incentive: Incentive, tmp_pat
     assert done.returncode == 0, done.stderr
     frame = pd.read_csv(file)
     value = frame[["conversion__small", "conversion__large"]].to_numpy()
-    cost = np.ceil(frame[["cost__small", "cost__large"]].to_numpy() * 1e6)
+    cost = np.rint(frame[["cost__small", "cost__large"]].to_numpy() * 1e6)  # two decimals
     best = max(
         sum(value[user, offer] for user, offer in enumerate(plan) if offer >= 0)
         for plan in itertools.product((-1, 0, 1), repeat=len(frame))
@@ -201,3 +201,24 @@ def test_an_amount_that_is_none_is_refused(
     assert done.returncode == 2
     assert "budget: " in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_cost_of_whole_cents_takes_just_that_of_a_budget_of_whole_cents(
+    incentive: Incentive, tmp_path: Path
+) -> None:
+    pd.DataFrame(
+        {
+            "user_id": ["a"],
+            "conversion__small": [0.1],
+            "cost__small": [4.03],
+            "conversion__large": [0.2],
+            "cost__large": [8.05],
+        }
+    ).to_csv(tmp_path / "scores.csv", index=False)
+    for amount, offer in (("4.02", None), ("4.03", "small"), ("8.05", "large")):
+        words = ("--scores", "scores.csv", "--budget", amount, "--out", f"run-{amount}")
+        assert incentive("allocate", scored_policy(tmp_path), *words).returncode == 0
+        plan = pd.read_parquet(tmp_path / f"run-{amount}" / "allocation.parquet")
+        assert plan["offer_id"].isna().all() if offer is None else plan["offer_id"].eq(offer).all()
+        assert plan["cost_micros"].sum() == (0 if offer is None else round(float(amount) * 1e6))
+        assert incentive("verify", f"run-{amount}").returncode == 0
