@@ -6,6 +6,7 @@ libraries load inside the workflow, so that ``--help`` answers at once.
 
 from __future__ import annotations
 
+import signal
 import sys
 import traceback
 from pathlib import Path
@@ -211,6 +212,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"] or ["--help"]
+    signal.signal(signal.SIGTERM, _terminated)
     try:
         sys.exit(_run(words))
     except IncentiveError as error:
@@ -224,6 +226,11 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except Exception as error:  # noqa: BLE001 - the one place where a defect becomes an exit code
         message = f"internal error: {type(error).__name__}: {error}; run again with --debug"
         _fail(error, message=message, code=3, debug=debug)
+
+
+def _terminated(number: int, _frame: object) -> NoReturn:
+    """End as Ctrl-C does, so that nothing half-written stays."""
+    sys.exit(128 + number)
 
 
 def _run(words: list[str]) -> int:

@@ -109,6 +109,7 @@ def select(selection: Selection, *, effort: float, enough: float = np.inf) -> Se
         model.add_hint(pair, hint)
     solver = cp_model.CpSolver()
     solver.parameters.num_workers = 1
+    solver.parameters.catch_sigint_signal = False  # Ctrl-C stays Python's, before and after
     solver.parameters.max_deterministic_time = effort
     solver.parameters.relative_gap_limit = 0.0
     status = Status(STATUS.get(solver.solve(model, Enough(enough * unit)), "unknown"))
