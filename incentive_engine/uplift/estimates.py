@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,8 @@ from incentive_engine.domain import (
 )
 
 CONTROL_ARM = "control"
+DUST: Final = 1e-12
+"""An effect below this is a rounding error; solvers would take it for a value."""
 CONSTANT = "constant"
 STANDARD_ERROR = "conversion_se"
 
@@ -61,8 +64,8 @@ class Estimates:
         table |= {name: features[name].to_numpy() for name in policy.attribute_columns}
         for offer in policy.offer_ids:
             j = self.offers.index(offer)
-            table[score_column(CONVERSION, offer)] = self.conversion[:, j]
-            table[score_column(SPEND, offer)] = self.spend[:, j]
+            table[score_column(CONVERSION, offer)] = _without_dust(self.conversion[:, j])
+            table[score_column(SPEND, offer)] = _without_dust(self.spend[:, j])
             table[score_column(COST, offer)] = to_micros(self.cost[:, j]) / MICROS
             table[score_column(STANDARD_ERROR, offer)] = self.conversion_se[:, j]
         return pd.DataFrame(table)
@@ -117,6 +120,11 @@ class OutOfFold:
         per_arm = {name: _matrix(frame, name, (CONTROL_ARM, *offers)) for name in _PER_ARM}
         estimates = Estimates(offers=offers, **per_offer, **per_arm)
         return cls(estimates=estimates, constant=_matrix(frame, CONSTANT, offers))
+
+
+def _without_dust(effect: FloatArray) -> FloatArray:
+    """Return effects with rounding errors of sums that cancel set to 0."""
+    return np.where(np.abs(effect) < DUST, 0.0, effect)
 
 
 _PER_OFFER = ("conversion", "spend", "cost", "conversion_se")
