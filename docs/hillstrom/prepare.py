@@ -3,8 +3,9 @@
     python docs/hillstrom/prepare.py hillstrom.parquet build/hillstrom
 
 writes ``trial.parquet`` (the half to learn from), ``users.parquet`` (the customers of the other
-half, without arms and outcomes) and ``heldout.parquet`` (the arms and outcomes of the other half,
-to value a plan by). An e-mail costs 0.10 USD here, a price of our own: the experiment has none.
+half, without arms and outcomes), ``heldout.parquet`` (the arms and outcomes of the other half, to
+value a plan by) and ``all.parquet`` (both halves, to be replayed). An e-mail costs 0.10 USD here,
+a price of our own: the experiment has none.
 """
 
 import sys
@@ -32,6 +33,7 @@ def main(source: Path, target: Path) -> None:
     trial["cost"] = np.where(trial["offer"] == "control", 0.0, EMAIL_COST)
     learn = np.random.default_rng(SEED).permutation(len(trial)) < len(trial) // 2
     target.mkdir(parents=True, exist_ok=True)
+    trial.to_parquet(target / "all.parquet", index=False)
     trial[learn].to_parquet(target / "trial.parquet", index=False)
     trial[~learn].to_parquet(target / "heldout.parquet", index=False)
     trial.loc[~learn, ["user_id", *FEATURES]].to_parquet(target / "users.parquet", index=False)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 
 from incentive_engine.allocation import build_problem
 from incentive_engine.config.scenario import Scenario, Strategy, World
 from incentive_engine.config.schema import Policy
 from incentive_engine.data.conditions import matches
-from incentive_engine.domain import COST, FACE, FloatArray
-from incentive_engine.errors import ConfigError, Fault
+from incentive_engine.domain import COST, FACE, BoolArray, FloatArray
+from incentive_engine.errors import ConfigError, Fault, nearest
 from incentive_engine.simulation.chances import Chances, DrawSeeds
 from incentive_engine.simulation.figures import FIGURES, Stage, figures_of
 from incentive_engine.simulation.ground import Memory, Variant
@@ -119,17 +121,64 @@ def _stage(variant: Variant, draw: int, memory: Memory) -> Stage:
             planner,
             order=order,
             likely=ground.likely,
-            rank=standing(features, (scenario.recency, scenario.frequency, scenario.spend)),
+            rank=rank_of(scenario, features),
         ),
         happens=happens,
         would=would,
         expects=expects,
         true_problem=build_problem(planner.policy_for(favouring=True), truth, planner.blocked),
-        favoured=matches(features, scenario.favoured) & bool(scenario.favoured),
+        favoured=favoured_of(scenario, features),
         times=times,
         decided=int((~planner.blocked).sum()),
         stated=ground.stated,
     )
+
+
+def rank_of(scenario: Scenario, features: pd.DataFrame) -> FloatArray:
+    """Return recency, frequency and spend as one rank, where the scenario has tier rules.
+
+    Raises
+    ------
+    ConfigError
+        With every column that the users lack.
+    """
+    if "tier-rules" not in scenario.strategies:
+        return np.zeros(len(features))
+    named = [("recency", scenario.recency), ("spend", scenario.spend)]
+    named += [("frequency", scenario.frequency)] if scenario.frequency else []
+    _check_columns(scenario, features, [((key,), column) for key, column in named])
+    return standing(features, (scenario.recency, scenario.frequency, scenario.spend))
+
+
+def favoured_of(scenario: Scenario, features: pd.DataFrame) -> BoolArray:
+    """Return who belongs to the favoured group, (n,) bool.
+
+    Raises
+    ------
+    ConfigError
+        With every column that the users lack.
+    """
+    named = [(("favoured", column), column) for column in scenario.favoured]
+    _check_columns(scenario, features, named)
+    return matches(features, scenario.favoured) & bool(scenario.favoured)
+
+
+def _check_columns(
+    scenario: Scenario,
+    features: pd.DataFrame,
+    named: Sequence[tuple[tuple[str | int, ...], str]],
+) -> None:
+    faults = [
+        Fault(
+            scenario.locate(loc),
+            f"the users have no column `{column}`",
+            remedy=nearest(column, map(str, features.columns)),
+        )
+        for loc, column in named
+        if column not in features
+    ]
+    if faults:
+        raise ConfigError(*faults)
 
 
 def situation_of(

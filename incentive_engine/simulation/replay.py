@@ -9,16 +9,21 @@ import numpy as np
 
 from incentive_engine.config.scenario import Replay, Scenario
 from incentive_engine.config.schema import Bound, Limit, Policy
-from incentive_engine.data.conditions import matches
 from incentive_engine.data.trial import Trial
 from incentive_engine.data.users import UserTable
 from incentive_engine.domain import FloatArray, IntArray
-from incentive_engine.simulation.draw import check_budgets, situation_of, situation_with
+from incentive_engine.simulation.draw import (
+    check_budgets,
+    favoured_of,
+    rank_of,
+    situation_of,
+    situation_with,
+)
 from incentive_engine.simulation.ground import Variant, holdout_of
 from incentive_engine.simulation.learning import Forecast, Learned
 from incentive_engine.simulation.offpolicy import MEASURES, Nuisance, Valuation, value
 from incentive_engine.simulation.planning import Planner
-from incentive_engine.simulation.strategies import PLANS, Situation, standing
+from incentive_engine.simulation.strategies import PLANS, Situation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -143,13 +148,12 @@ def _stage(variant: Variant, learned: Learned, valued: Trial, draw: int) -> _Sta
         blocked=holdout,
         cost_error=float(np.hypot(learned.cost_error(), scenario.cost_error)),
     )
-    columns = (scenario.recency, scenario.frequency, scenario.spend)
     come = np.random.default_rng(np.random.SeedSequence(scenario.seed, spawn_key=(12, draw)))
     situation = situation_of(
         planner,
         order=come.permutation(valued.n_rows),
         likely=forecast.likely,
-        rank=standing(valued.features, columns),
+        rank=rank_of(scenario, valued.features),
     )
     return _Stage(
         valued=valued,
@@ -157,7 +161,7 @@ def _stage(variant: Variant, learned: Learned, valued: Trial, draw: int) -> _Sta
         policy=policy,
         nuisance=_nuisance(forecast),
         share=share,
-        favoured=matches(valued.features, scenario.favoured) & bool(scenario.favoured),
+        favoured=favoured_of(scenario, valued.features),
     )
 
 

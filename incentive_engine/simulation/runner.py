@@ -6,12 +6,18 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
+
+from incentive_engine.errors import Fault, SetupError
 
 Result = TypeVar("Result")
+WAITING: Final = "OMP_WAIT_POLICY"
+"""Workers inherit it: their threads sleep while they wait, for they share the processors, and
+threads that spin for each other on busy processors are many times slower."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +94,15 @@ def _together(
         running: dict[Future[Result], int] = {pool.submit(work, t): t for t in range(tasks)}
         while running:
             for future in wait(running, return_when=FIRST_COMPLETED).done:
-                yield running.pop(future), future.result()
+                yield running.pop(future), _result(future)
+
+
+def _result(future: Future[Result]) -> Result:
+    try:
+        return future.result()
+    except BrokenProcessPool:
+        what, remedy = "a worker process died", "most likely memory ran out: use fewer workers"
+        raise SetupError(Fault("simulate", what, remedy=remedy)) from None
 
 
 @contextmanager
@@ -97,6 +111,8 @@ def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
     pool = ProcessPoolExecutor(
         workers, mp_context=get_context("spawn"), initializer=_leave_interrupts_to_the_parent
     )
+    waiting = os.environ.get(WAITING)
+    os.environ[WAITING] = "PASSIVE"
     try:
         yield pool
     except BaseException:
@@ -104,7 +120,12 @@ def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
             process.terminate()
         pool.shutdown(wait=True, cancel_futures=True)
         raise
-    pool.shutdown()
+    else:
+        pool.shutdown()
+    finally:
+        del os.environ[WAITING]
+        if waiting is not None:
+            os.environ[WAITING] = waiting
 
 
 def _leave_interrupts_to_the_parent() -> None:

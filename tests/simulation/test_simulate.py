@@ -241,6 +241,15 @@ def test_a_sweep_over_a_setting_that_does_not_exist_is_refused(
         check_scenario(file)
 
 
+def test_columns_that_the_users_lack_are_refused_with_their_line(tmp_path: Path) -> None:
+    named = "draws: 4\nrecency: recency_day\nspend: spend_12"
+    file = small(tmp_path, ("draws: 4", named), ("{tier: 88VIP}", "{teir: 88VIP}"))
+    with pytest.raises(ConfigError) as error:
+        simulate(file, out=tmp_path / "out", workers=1)
+    assert "small.yaml:11: recency: the users have no column `recency_day`" in str(error.value)
+    assert "did you mean `spend_12m`?" in str(error.value)
+
+
 def test_an_existing_directory_is_refused_before_the_work(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="exists already"):
         simulate(small(tmp_path), out=tmp_path)
