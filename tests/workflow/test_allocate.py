@@ -1,6 +1,9 @@
 import itertools
 import json
+import signal
 import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+ROOT = Path(__file__).parents[2]
 Incentive = Callable[..., subprocess.CompletedProcess[str]]
 
 SCORED = """\
@@ -222,3 +226,26 @@ def test_a_cost_of_whole_cents_takes_just_that_of_a_budget_of_whole_cents(
         assert plan["offer_id"].isna().all() if offer is None else plan["offer_id"].eq(offer).all()
         assert plan["cost_micros"].sum() == (0 if offer is None else round(float(amount) * 1e6))
         assert incentive("verify", f"run-{amount}").returncode == 0
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_run_that_is_stopped_while_it_writes_is_absent(
+    tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    scored_policy(tmp_path)
+    scores(tmp_path, n=60_000, name="scores.parquet")
+    words = ["allocate", "scored.yaml", "--scores", "scores.parquet", "--budget", "9k"]
+    started = subprocess.Popen(  # noqa: S603 - our own program
+        [sys.executable, str(ROOT / "cli.py"), *words, "--out", "new/run"],
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    while started.poll() is None and not (tmp_path / "new").exists():
+        time.sleep(0.002)
+    started.send_signal(number)
+    _, errors = started.communicate(timeout=120)
+    assert b"Traceback" not in errors
+    complete = (tmp_path / "new" / "run" / "manifest.json").exists()
+    assert (started.returncode, complete) in {(code, False), (0, True)}
+    assert complete or not (tmp_path / "new").exists()
