@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -21,10 +22,14 @@ from incentive_engine.uplift.folds import Folds
 if TYPE_CHECKING:
     import lightgbm as lgb
 
+    from incentive_engine.uplift.forest import Forest
+
 Matrix = npt.NDArray[np.float32]
 Result = TypeVar("Result")
 WORKERS: Final = 2
 """Threads that folds share; each holds one copy of the binned rows."""
+MANY_ROWS: Final = 10_000
+"""Rows from which on reading a model's trees pays; the predictions are the same."""
 
 FIXED: Final[dict[str, Any]] = {
     "deterministic": True,  # same bytes of predictions for the same inputs
@@ -118,7 +123,21 @@ def predict(booster: lgb.Booster, matrix: Matrix) -> FloatArray:
     """Return the model's predictions, (n,) float64."""
     if not len(matrix):
         return np.zeros(0)
+    if len(matrix) >= MANY_ROWS:
+        return _forest(booster).predict(matrix)
     return np.asarray(booster.predict(matrix, num_threads=FIXED["num_threads"]), dtype=np.float64)
+
+
+def _forest(booster: lgb.Booster) -> Forest:
+    from incentive_engine.uplift.forest import Forest  # compiles; few rows are not worth it
+
+    if booster not in _FORESTS:
+        _FORESTS[booster] = Forest.of_text(booster.model_to_string())
+    return _FORESTS[booster]
+
+
+_FORESTS: WeakKeyDictionary[lgb.Booster, Forest] = WeakKeyDictionary()
+"""Trees that were read before, as long as their model lives; costs ask once per offer."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import lightgbm as lgb
+import numpy as np
+import pytest
+
+from incentive_engine.uplift.boosting import BinnedRows, Recipe, train
+from incentive_engine.uplift.forest import Forest
+
+ROWS = 3_000
+
+
+def trained(objective: str, *, leaves: int, rows_per_leaf: int) -> tuple[lgb.Booster, np.ndarray]:
+    rng = np.random.default_rng(0)
+    matrix = rng.normal(size=(ROWS, 4)).astype(np.float32)
+    matrix[rng.random((ROWS, 4)) < 0.2] = np.nan
+    matrix[:, 3] = np.round(rng.normal(size=ROWS))  # never missing while learning
+    signal = np.nan_to_num(matrix[:, 0]) + np.isnan(matrix[:, 1]) + matrix[:, 3]
+    label = {"binary": (signal > 0.5) * 1.0, "gamma": np.exp(signal), "regression": signal}
+    recipe = Recipe(
+        objective=objective,
+        trees=30,
+        leaves=leaves,
+        rate=0.1,
+        rows_per_leaf=rows_per_leaf,
+        l2=1.0,
+    )
+    data = BinnedRows(matrix).subset(np.arange(ROWS))
+    model = train(data, label=label[objective], weight=np.ones(ROWS), recipe=recipe, seed=0)
+    asked = matrix.copy()
+    asked[::7, 3] = np.nan
+    return model, asked
+
+
+@pytest.mark.parametrize("objective", ["binary", "gamma", "regression"])
+@pytest.mark.parametrize(("leaves", "rows_per_leaf"), [(2, 20), (8, 20), (8, ROWS)])
+def test_trees_predict_what_lightgbm_predicts(
+    objective: str, leaves: int, rows_per_leaf: int
+) -> None:
+    """The last leaf size leaves trees without a split."""
+    model, asked = trained(objective, leaves=leaves, rows_per_leaf=rows_per_leaf)
+    expected = np.asarray(model.predict(asked, num_threads=1), dtype=np.float64)
+    found = Forest.of_text(model.model_to_string()).predict(asked)
+    assert found == pytest.approx(expected, rel=1e-14, abs=1e-300)
+
+
+def test_the_order_of_rows_does_not_matter() -> None:
+    model, asked = trained("binary", leaves=8, rows_per_leaf=20)
+    forest = Forest.of_text(model.model_to_string())
+    assert (forest.predict(asked[::-1]) == forest.predict(asked)[::-1]).all()
