@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
-from incentive_engine.allocation import Plan, build_problem, decide
+from incentive_engine.allocation import Plan, Problem, build_problem, decide
 from incentive_engine.config import Policy
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.data.trial import read_trial
 from incentive_engine.data.users import read_users
+from incentive_engine.domain import COST, MICROS
 from incentive_engine.workflow.learning import Inputs
 
 if TYPE_CHECKING:
     from incentive_engine.uplift import Estimate
+
+
+TIED: Final = 1e-6
+"""Relative change of the prices within which rows count as tied at them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +90,9 @@ def gain_of_plan(inputs: Inputs, policy: Policy, plan: Plan, *, users: int) -> P
     frame = out_of_fold.score_frame(trial.user_id, trial.features, policy)
     table = ScoreTable.from_frame(frame, policy, where="out-of-fold scores")
     nobody_held_out = np.zeros(table.n_users, dtype=np.bool_)
-    choice = decide(build_problem(policy, table, nobody_held_out), plan.prices)
+    problem = build_problem(policy, table, nobody_held_out)
+    cost = float(plan.cost_micros.sum()) / MICROS / max(users, 1)
+    choice = rule_for(problem, plan.prices, cost=cost, rng=np.random.default_rng(policy.seed))
     value = plan_value(trial, out_of_fold, choice)
     return PlanGain(
         conversions=_total(value.conversion, users),
@@ -92,6 +101,32 @@ def gain_of_plan(inputs: Inputs, policy: Policy, plan: Plan, *, users: int) -> P
         rows=table.n_users,
         users=users,
     )
+
+
+def rule_for(
+    problem: Problem, prices: Mapping[str, float], *, cost: float, rng: np.random.Generator
+) -> npt.NDArray[np.int16]:
+    """Return what the plan's rule gives each row, (n,) int16, −1 for none.
+
+    Prices leave rows that are tied at them open; where effects and costs are constant, these are
+    all rows. The plan treats a part of them, so the rule draws that part by lot.
+
+    Parameters
+    ----------
+    cost
+        What the plan costs per user, currency units.
+    """
+    dear = decide(problem, {name: price * (1 + TIED) for name, price in prices.items()})
+    cheap = decide(problem, {name: price * (1 - TIED) for name, price in prices.items()})
+    low, high = _mean_cost(problem, dear), _mean_cost(problem, cheap)
+    share = min(max((cost - low) / (high - low), 0.0), 1.0) if high > low else 1.0
+    return np.where(rng.random(problem.n_users) < share, cheap, dear).astype(np.int16)
+
+
+def _mean_cost(problem: Problem, choice: npt.NDArray[np.int16]) -> float:
+    taken = np.flatnonzero(choice >= 0)
+    cost = problem.columns[problem.measures.index(COST)]
+    return float(cost[choice[taken], taken].sum()) / problem.n_users
 
 
 def _total(mean: Estimate, users: int) -> Total:
