@@ -67,7 +67,12 @@ def build_problem(policy: Policy, scores: ScoreTable, holdout: BoolArray) -> Pro
         key=_keys(scores.user_id),
         pool=None
         if policy.budget is None
-        else Pool(amount=policy.budget.amount, basis=policy.budget.basis),
+        else Pool(
+            amount=policy.budget.amount,
+            basis=policy.budget.basis,
+            confidence=policy.budget.confidence,
+            cost_error=policy.budget.cost_error,
+        ),
     )
 
 
@@ -191,8 +196,5 @@ def _resolved(
 def _budget(policy: Policy) -> Iterator[Limit]:
     if policy.budget is None:
         return
-    if policy.budget.basis == "at-risk":
-        where = locate(policy, ("budget", "basis"))
-        raise ConfigError(Fault(where, "at-risk is not available yet", "expected or face"))
     measure = FACE if policy.budget.basis == "face" else COST
     yield sum_limit(BUDGET, measure, at_most=policy.budget.amount)

@@ -10,6 +10,7 @@ import numpy as np
 from incentive_engine.allocation.limits import Limit
 from incentive_engine.allocation.model import bounds_value
 from incentive_engine.allocation.problem import Pool, Problem
+from incentive_engine.allocation.risk import RiskReport
 from incentive_engine.allocation.rows import Rows, rows_of
 from incentive_engine.allocation.sweep import Table, dual_sum
 from incentive_engine.allocation.users import Users
@@ -79,6 +80,19 @@ class Spending:
     basis: str
     spent: float
     spent_face: float | None
+    at_risk: RiskReport | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the entry `budget` of certificate.json."""
+        entry: dict[str, Any] = {
+            "amount": self.amount,
+            "basis": self.basis,
+            "spent": self.spent,
+            "spent_face": self.spent_face,
+        }
+        if self.at_risk is not None:
+            entry["at_risk"] = self.at_risk.to_dict()
+        return entry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,12 +142,7 @@ class Certificate:
             "feasible": self.feasible,
             "users": self.users,
             "treated": self.treated,
-            "budget": {
-                "amount": self.budget.amount,
-                "basis": self.budget.basis,
-                "spent": self.budget.spent,
-                "spent_face": self.budget.spent_face,
-            },
+            "budget": self.budget.to_dict(),
             "limits": [limit.to_dict() for limit in self.limits],
             "solver": self.solver,
         }

@@ -11,8 +11,10 @@ from typing import Final
 import numpy as np
 
 from incentive_engine.allocation.infeasible import size_of_bounds
+from incentive_engine.allocation.integer import round_prices
 from incentive_engine.allocation.prices import Optimum, find_prices
 from incentive_engine.allocation.problem import BUDGET, Problem
+from incentive_engine.allocation.risk import Risk, risk_of, with_expected
 from incentive_engine.allocation.rows import Rows, rows_of
 from incentive_engine.allocation.users import Users, threads, users_of
 from incentive_engine.errors import ConfigError, Fault
@@ -79,7 +81,24 @@ def _solved(users: Users, problem: Problem) -> CurvePoint:
     assert problem.pool is not None
     rows = rows_of(problem, users, problem.enforced)
     optimum = find_prices(users, rows, tight=TIGHT)
+    if problem.pool.basis == "at-risk":
+        rows = rows_of(problem, users, _expected(users, problem, rows, optimum).enforced)
+        optimum = find_prices(users, rows, tight=TIGHT)
     return _point(rows, optimum, amount=problem.pool.amount)
+
+
+def _expected(users: Users, problem: Problem, rows: Rows, optimum: Optimum) -> Problem:
+    """Return the problem with the expected cost in place of an amount at risk.
+
+    Redemptions' variance per unit of money hardly moves with the budget, so one plan tells it.
+    """
+    assert problem.pool is not None
+    at, _ = round_prices(users, rows, optimum)
+    choice = np.where(at >= 0, users.order[at], -1).astype(np.int16)
+    risk = Risk(confidence=problem.pool.confidence, cost_error=problem.pool.cost_error)
+    report = risk_of(problem, choice, risk)
+    noise = report.variance / report.expected if report.expected else 0.0
+    return with_expected(problem, risk.expected(problem.pool.amount, noise=noise))
 
 
 def _point(rows: Rows, optimum: Optimum, *, amount: float) -> CurvePoint:

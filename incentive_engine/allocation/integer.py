@@ -41,7 +41,7 @@ OFFERS: Final = 5
 """Offers per user that the first program looks at, unless it has all users."""
 
 EFFORT: Final = 0.1
-"""CP-SAT's deterministic seconds per program; those that have all users get a hundred times that."""
+"""CP-SAT's deterministic seconds per program; 100 times that where it has all users."""
 
 NODES: Final = 30
 """SCIP's nodes per program."""

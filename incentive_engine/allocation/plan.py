@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import numpy as np
@@ -14,6 +14,14 @@ from incentive_engine.allocation.infeasible import explain, relax, relax_whole
 from incentive_engine.allocation.integer import GOAL, IntegerPlan, drop_useless, make_plan
 from incentive_engine.allocation.prices import Optimum, find_prices
 from incentive_engine.allocation.problem import Problem
+from incentive_engine.allocation.risk import (
+    NEAR,
+    ROUNDS,
+    Risk,
+    RiskReport,
+    risk_of,
+    with_expected,
+)
 from incentive_engine.allocation.rows import Rows, rows_of
 from incentive_engine.allocation.sweep import Choice, sweep, tally
 from incentive_engine.allocation.users import Users, users_of
@@ -63,6 +71,42 @@ def solve(problem: Problem, *, good_enough: float = GOAL) -> Plan:
     """
     users = users_of(problem)
     _check_forced(problem)
+    if problem.pool is None or problem.pool.basis != "at-risk":
+        return _solved(problem, users, good_enough)
+    risk = Risk(confidence=problem.pool.confidence, cost_error=problem.pool.cost_error)
+    return _solved_at_risk(problem, users, risk, good_enough)
+
+
+def _solved_at_risk(problem: Problem, users: Users, risk: Risk, good_enough: float) -> Plan:
+    """Search the expected cost whose plan has the amount as its quantile."""
+    assert problem.pool is not None
+    amount = problem.pool.amount
+    expected = risk.expected(amount, noise=0.0)
+    best: Plan | None = None
+    for _ in range(ROUNDS):
+        plan = _solved(with_expected(problem, expected), users, good_enough)
+        report = risk_of(problem, plan.choice, risk)
+        keeps = report.quantile <= amount
+        if keeps and (best is None or plan.certificate.value > best.certificate.value):
+            best = _with_risk(plan, report)
+        if not report.expected or (keeps and report.expected < (1.0 - 10.0 * NEAR) * expected):
+            break
+        before, target = expected, (1.0 - NEAR / 2.0) * amount
+        expected = risk.expected(target, noise=report.variance / report.expected)
+        if keeps and expected <= (1.0 + NEAR) * before:
+            break
+    if best is None:
+        plan = _solved(with_expected(problem, 0.0), users, good_enough)
+        best = _with_risk(plan, risk_of(problem, plan.choice, risk))
+    return best
+
+
+def _with_risk(plan: Plan, report: RiskReport) -> Plan:
+    budget = replace(plan.certificate.budget, at_risk=report)
+    return replace(plan, certificate=replace(plan.certificate, budget=budget))
+
+
+def _solved(problem: Problem, users: Users, good_enough: float) -> Plan:
     rows = rows_of(problem, users, problem.enforced)
     optimum = find_prices(users, rows)
     if _suspicious(optimum):

@@ -29,6 +29,10 @@ class Pool:
     amount: float
     """Currency units."""
     basis: Literal["expected", "face", "at-risk"] = "expected"
+    confidence: float = 0.95
+    """For `at-risk`: the probability that real redemption stays within the amount."""
+    cost_error: float = 0.05
+    """For `at-risk`: the relative standard error of the forecast of the total cost."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

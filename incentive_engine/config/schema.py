@@ -213,6 +213,10 @@ class Budget(Model):
     not exceeded with probability `confidence`."""
     confidence: Confidence = 0.95
     """For `at-risk`: the probability that real redemption stays within the amount."""
+    cost_error: Share = 0.05
+    """For `at-risk`: the relative standard error of the forecast of the total cost, to be taken
+    from past campaigns. Left out, it is 0.05: redemption follows prices and traffic of the season,
+    which no model of a past trial knows, so that a total is rarely known better than that."""
 
 
 class Policy(Document):

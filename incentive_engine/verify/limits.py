@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from incentive_engine.config.amounts import Bound
-from incentive_engine.config.schema import Limit, Policy
+from incentive_engine.config.schema import Budget, Limit, Policy
 from incentive_engine.domain import COST, FACE, ISSUED, MICROS, MONEY_MEASURES
 
 from .users import matching
@@ -67,8 +67,16 @@ def exact(number: float) -> Fraction:
     return Fraction(Decimal(repr(float(number))))
 
 
-def groups(policy: Policy, attributes: pd.DataFrame) -> tuple[Group, ...]:
-    """Return the budget, when there is one, and the policy's limits."""
+def groups(
+    policy: Policy, attributes: pd.DataFrame, *, expected: float | None = None
+) -> tuple[Group, ...]:
+    """Return the budget, when there is one, and the policy's limits.
+
+    Parameters
+    ----------
+    expected
+        For a budget at risk, the bound on the expected cost that the certificate states.
+    """
     everything = frozenset(policy.offer_ids)
     found: list[Group] = []
     if policy.budget is not None:
@@ -78,7 +86,7 @@ def groups(policy: Policy, attributes: pd.DataFrame) -> tuple[Group, ...]:
                 part=None,
                 measures=(FACE if policy.budget.basis == "face" else COST,),
                 offers=everything,
-                at_most=exact(policy.budget.amount),
+                at_most=exact(_amount(policy.budget, expected)),
                 at_least=None,
                 report_only=False,
             )
@@ -86,6 +94,10 @@ def groups(policy: Policy, attributes: pd.DataFrame) -> tuple[Group, ...]:
     for limit in policy.limits:
         found.extend(_of_limit(limit, policy, attributes))
     return tuple(found)
+
+
+def _amount(budget: Budget, expected: float | None) -> float:
+    return budget.amount if budget.basis != "at-risk" or expected is None else expected
 
 
 def _of_limit(limit: Limit, policy: Policy, attributes: pd.DataFrame) -> Iterator[Group]:

@@ -23,7 +23,7 @@ from incentive_engine.domain import (
 )
 
 from .files import Run
-from .limits import Group, exact, groups
+from .limits import BUDGET, Group, exact, groups
 from .users import allowed, drawn_holdout, weights
 
 
@@ -138,6 +138,8 @@ def _start(run: Run) -> Replay:
     def nobody() -> BoolArray:
         return np.zeros(n_users, dtype=np.bool_)
 
+    row = [limit.at_most for limit in run.certificate.limits if limit.name == BUDGET]
+    expected = row[0] if row else None
     exactly_one = run.policy.assignment == "exactly_one"
     known_spend = any(run.scores.has(SPEND, offer) for offer in run.policy.offer_ids)
     return Replay(
@@ -152,7 +154,9 @@ def _start(run: Run) -> Replay:
         cost_micros=np.zeros(n_users, dtype=np.int64),
         face_micros=np.zeros(n_users, dtype=np.int64),
         dual=np.full(n_users, -np.inf if exactly_one else 0.0),
-        usages=tuple(_no_usage(group) for group in groups(run.policy, attributes)),
+        usages=tuple(
+            _no_usage(group) for group in groups(run.policy, attributes, expected=expected)
+        ),
     )
 
 

@@ -15,6 +15,15 @@ class Stated(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
 
 
+class StatedRisk(Stated):
+    """What the certificate states of a budget at risk."""
+
+    confidence: Finite
+    cost_error: Finite
+    deviation: Finite
+    quantile: Finite
+
+
 class StatedBudget(Stated):
     """The budget as the certificate states it."""
 
@@ -22,6 +31,7 @@ class StatedBudget(Stated):
     basis: str
     spent: Finite
     spent_face: Finite
+    at_risk: StatedRisk | None = None
 
 
 class StatedRatio(Stated):

@@ -15,7 +15,7 @@ from incentive_engine.allocation import (
     solve,
     sum_limit,
 )
-from incentive_engine.errors import ConfigError, DataError
+from incentive_engine.errors import ConfigError, DataError, InfeasibleError
 
 from .campaign import campaign, with_budget
 from .problems import draw_solved
@@ -215,3 +215,20 @@ def test_scaling_money_scales_prices() -> None:
     one, eight = solve(base), solve(scaled)
     assert one.prices["budget"] == pytest.approx(8 * eight.prices["budget"], rel=1e-5)
     assert one.certificate.bound == pytest.approx(eight.certificate.bound, rel=1e-6)
+
+
+@pytest.mark.parametrize("budget", [0.05, 0.5, 5.0])
+def test_floors_in_percent_of_a_tiny_budget_are_kept_or_refused(budget: float) -> None:
+    problem = campaign(3_000, k=3, floors=False)
+    shares = tuple(
+        sum_limit(f"floor {tier}", "cost", at_least=share * budget, cells=cells)
+        for tier, share in ((0, 0.18), (1, 0.1))
+        for cells in (np.arange(problem.n_cells) // 20 == tier,)
+    )
+    limits = (sum_limit("budget", "cost", at_most=budget), *shares)
+    try:
+        plan = solve(replace(problem, limits=limits))
+    except InfeasibleError:
+        assert budget < 1
+    else:
+        assert plan.certificate.feasible

@@ -14,7 +14,7 @@ from .policies import CORRECT, changed, faults, write
 
 JARGON = re.compile(
     r"input|valid |validation|should|tuple|dict|\bstr\b|\bint\b|float|NoneType|instance|pydantic"
-    r"|model|literal|error",
+    r"|model|literal|(?<!cost_)error",
     re.IGNORECASE,
 )
 FIRST_OFFER = "{id: off10, face_value: 10, min_spend: 99, ladder: platform}"

@@ -182,8 +182,56 @@ def test_exactly_one_demands_an_offer_for_everyone_and_drops_the_zero(tmp_path: 
     assert detail == "the user has no offer in 1 row(s): 3"
 
 
-def test_a_budget_at_risk_is_not_waved_through(tmp_path: Path) -> None:
+def at_risk(amount: float = 12.0) -> HandMadeRun:
+    """The plan by hand, whose redemption is 4 ± sqrt(3·17 + 1·9 + (0.05·4)²)."""
     run = HandMadeRun()
-    both_policies(run, budget={"amount": 4.0, "basis": "at-risk"})
-    run.certificate["budget"]["basis"] = "at-risk"
-    assert "cannot be re-checked" in check(verify_run(run.write(tmp_path / "run")), "policy")
+    risk = {"basis": "at-risk", "confidence": 0.8}
+    limits = [limit for limit in run.policy["limits"] if limit["name"] in {"stock", "roi"}]
+    both_policies(run, budget={"amount": amount, **risk}, limits=limits)
+    deviation = (51 + 9 + 0.04) ** 0.5
+    quantile = 4 + 0.8416212335729143 * deviation
+    run.certificate["limits"] = [
+        limit for limit in run.certificate["limits"] if limit["name"] in {"budget", "stock", "roi"}
+    ]
+    run.certificate["budget"].update(
+        amount=amount,
+        basis="at-risk",
+        at_risk={
+            "confidence": 0.8, "cost_error": 0.05, "deviation": deviation, "quantile": quantile
+        },
+    )  # fmt: skip
+    return run
+
+
+def test_a_budget_at_risk_holds_its_expected_cost_and_its_quantile(tmp_path: Path) -> None:
+    verification = verify_run(at_risk().write(tmp_path / "run"))
+    assert verification.ok, verification.failures
+
+
+def test_a_plan_that_redemption_may_overspend_is_refused(tmp_path: Path) -> None:
+    verification = verify_run(at_risk(amount=10.5).write(tmp_path / "run"))
+    assert "stays within 10.5" in check(verification, "risk")
+
+
+@pytest.mark.parametrize(
+    ("word", "stated"),
+    [("quantile", 9.0), ("deviation", 1.0), ("confidence", 0.9), ("cost_error", 0.0)],
+)
+def test_tampered_figures_of_a_budget_at_risk_are_refused(
+    tmp_path: Path, word: str, stated: float
+) -> None:
+    run = at_risk()
+    run.certificate["budget"]["at_risk"][word] = stated
+    assert word in check(verify_run(run.write(tmp_path / "run")), "risk")
+
+
+def test_a_budget_at_risk_without_its_figures_is_refused(tmp_path: Path) -> None:
+    run = at_risk()
+    del run.certificate["budget"]["at_risk"]
+    assert "is missing" in check(verify_run(run.write(tmp_path / "run")), "risk")
+
+
+def test_an_expected_cost_bounded_above_the_amount_is_refused(tmp_path: Path) -> None:
+    run = at_risk()
+    run.limit("budget")["at_most"] = 13.0
+    assert "above the amount" in check(verify_run(run.write(tmp_path / "run")), "risk")

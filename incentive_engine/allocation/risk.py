@@ -1,0 +1,128 @@
+"""A budget at risk: what real redemption exceeds with a stated probability at most."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from statistics import NormalDist
+from typing import Any, Final
+
+import numpy as np
+
+from incentive_engine.allocation.problem import BUDGET, Problem
+from incentive_engine.allocation.sweep import Choice
+from incentive_engine.domain import COST, MICROS, to_micros
+
+ROUNDS: Final = 6
+"""Expected costs that are tried; three do, unless a few users carry the whole budget."""
+
+NEAR: Final = 1e-4
+"""The search ends when the quantile is within this part of the amount."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Risk:
+    """How real redemption may differ from the expected cost.
+
+    Attributes
+    ----------
+    confidence
+        The probability, from 0.5, that real redemption stays within the amount.
+    cost_error
+        The relative standard error of the forecast of the total cost.
+    """
+
+    confidence: float
+    cost_error: float
+
+    @property
+    def z(self) -> float:
+        """The standard normal quantile of the confidence."""
+        return NormalDist().inv_cdf(self.confidence)
+
+    def expected(self, amount: float, *, noise: float) -> float:
+        """Return the expected cost M whose quantile is the amount, when V = noise·M.
+
+        Notes
+        -----
+        M + z·sqrt(noise·M + (cost_error·M)²) grows with M, so that halving finds it.
+        """
+        low, high = 0.0, amount
+        for _ in range(60):
+            middle = (low + high) / 2.0
+            spread = np.sqrt(noise * middle + (self.cost_error * middle) ** 2)
+            low, high = (low, middle) if middle + self.z * spread > amount else (middle, high)
+        return low
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RiskReport:
+    """A plan's real redemption, by the normal approximation; currency units.
+
+    Attributes
+    ----------
+    confidence, cost_error
+        As in `Risk`.
+    expected, variance
+        Of redemption, the variance without the forecast's error.
+    deviation
+        sqrt(variance + (cost_error·expected)²).
+    quantile
+        expected + z·deviation, what redemption exceeds with probability 1 − confidence.
+    """
+
+    confidence: float
+    cost_error: float
+    expected: float
+    variance: float
+    deviation: float
+    quantile: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the entry `at_risk` of certificate.json's budget."""
+        return {
+            "confidence": self.confidence,
+            "cost_error": self.cost_error,
+            "deviation": self.deviation,
+            "quantile": self.quantile,
+        }
+
+
+def risk_of(problem: Problem, choice: Choice, risk: Risk) -> RiskReport:
+    """Return how a plan's real redemption is spread.
+
+    Parameters
+    ----------
+    choice
+        (n,) int16, index into the problem's offers, −1 for none.
+
+    Notes
+    -----
+    A pair of expected cost c and face value f redeems f with probability c/f, independently of
+    the others: its variance is c·(f − c), and 0 where c is above f.
+    """
+    assert problem.face is not None
+    taken = np.flatnonzero(choice >= 0)
+    offer = choice[taken]
+    micros = to_micros(problem.columns[problem.measures.index(COST)][offer, taken])
+    cost = micros / MICROS
+    variance = float(np.sum(cost * np.maximum(problem.face[offer] - cost, 0.0)))
+    expected = int(micros.sum()) / MICROS
+    deviation = float(np.sqrt(variance + (risk.cost_error * expected) ** 2))
+    return RiskReport(
+        confidence=risk.confidence,
+        cost_error=risk.cost_error,
+        expected=expected,
+        variance=variance,
+        deviation=deviation,
+        quantile=expected + risk.z * deviation,
+    )
+
+
+def with_expected(problem: Problem, amount: float) -> Problem:
+    """Return the problem whose budget row bounds the expected cost, in whole millionths."""
+    bound = float(np.floor(amount * MICROS) / MICROS)
+    limits = tuple(
+        replace(limit, at_most=bound) if limit.name == BUDGET else limit
+        for limit in problem.limits
+    )
+    return replace(problem, limits=limits)
