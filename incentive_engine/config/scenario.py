@@ -155,9 +155,6 @@ class Scenario(Document):
     """How often the campaign is replayed; for a trial, how often it is split into folds anew."""
     seed: Seed = 0
     """Every random choice follows from it."""
-    cost_error: float = Field(default=0.0, ge=0, le=1)
-    """For budgets at risk: relative standard error of the redemption forecast that the planner
-    knows of, beside what the trial tells."""
     favoured: Where = Field(default_factory=dict)
     """The group whose share of the offers is shown, such as {tier: 88VIP}."""
     recency: Column = "recency_days"

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from incentive_engine.config.scenario import Scenario, World
 from incentive_engine.config.schema import Policy
 from incentive_engine.data.holdout import draw_holdout
@@ -87,7 +85,6 @@ class Memory:
                 forecast=forecast.scores,
                 truth=None,
                 blocked=holdout_of(policy, forecast.scores),
-                cost_error=float(np.hypot(learned.cost_error(), scenario.cost_error)),
             ),
         )
 

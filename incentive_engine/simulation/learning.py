@@ -73,16 +73,6 @@ class Learned:
         choice = decide(build_problem(policy, rehearsal, nobody), prices)
         return plan_value(self.trial, self.model.out_of_fold, choice)
 
-    def cost_error(self) -> float:
-        """Return the relative standard error of the forecast of total cost, by the trial."""
-        got = np.flatnonzero(self.trial.arm > 0)
-        offer = self.trial.arm[got] - 1
-        weight = 1 / self.trial.propensity[got]
-        forecast = self.model.out_of_fold.estimates.cost[got, offer]
-        error = weight * (self.trial.cost[got] - forecast)
-        total = float((weight * forecast).sum())
-        return float(np.sqrt((error**2).sum())) / total if total > 0 else 0.0
-
 
 def truth_scores(users: UserTable, policy: Policy, outcomes: Outcomes) -> ScoreTable:
     """Return the true expectations as a score table, for the oracle."""

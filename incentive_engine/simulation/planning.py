@@ -13,7 +13,6 @@ from incentive_engine.data.scores import ScoreTable
 from incentive_engine.domain import COST, BoolArray, score_column
 from incentive_engine.errors import InfeasibleError
 from incentive_engine.simulation.frozen import remaining_limits
-from incentive_engine.simulation.risk import safe_amount
 from incentive_engine.simulation.settlement import Choice
 
 GOOD_ENOUGH: Final = 1e-4
@@ -41,8 +40,6 @@ class Planner:
         Users who get nothing from now on: the holdout, and those who have had their turn.
     issued : (n,) int16
         Offers that are out already and stay; they use up the limits. None: no offer is.
-    cost_error : float
-        Relative standard error of the forecast of a plan's cost, for budgets at risk.
     forecast_plans, truth_plans
         Plans made so far, by (budget, favouring); planners that believe the same share them.
     """
@@ -52,7 +49,6 @@ class Planner:
     truth: ScoreTable | None
     blocked: BoolArray
     issued: Choice | None = None
-    cost_error: float = 0.0
     forecast_plans: Plans = field(default_factory=dict)
     truth_plans: Plans = field(default_factory=dict)
 
@@ -75,32 +71,15 @@ class Planner:
         return made[key]
 
     def policy_for(self, *, favouring: bool) -> Policy:
-        """Return the policy as one of the engine's strategies reads it, budget by expectation."""
-        policy = self.policy if favouring else without_favour(self.policy)
-        return policy.with_budget(basis="expected") if self._at_risk else policy
-
-    @property
-    def _at_risk(self) -> bool:
-        return self.policy.budget is not None and self.policy.budget.basis == "at-risk"
+        """Return the policy as one of the engine's strategies reads it."""
+        return self.policy if favouring else without_favour(self.policy)
 
     def _solve(self, budget: float, *, favouring: bool, truth: bool) -> Plan:
         scores = self.truth if truth else self.forecast
         if scores is None:
             raise RuntimeError("the truth is asked for where nobody knows it")
-        policy = self.policy_for(favouring=favouring)
-
-        def solve_for(amount: float) -> Plan:
-            return self._solve_policy(policy.with_budget(amount=amount), scores)
-
-        if not self._at_risk or self.policy.budget is None:
-            return solve_for(budget)
-        return safe_amount(
-            budget,
-            solve_for,
-            face=np.array(scores.faces),
-            confidence=self.policy.budget.confidence,
-            cost_error=self.cost_error,
-        )
+        policy = self.policy_for(favouring=favouring).with_budget(amount=budget)
+        return self._solve_policy(policy, scores)
 
     def _solve_policy(self, policy: Policy, scores: ScoreTable) -> Plan:
         if self.issued is None:

@@ -146,7 +146,6 @@ def _stage(variant: Variant, learned: Learned, valued: Trial, draw: int) -> _Sta
         forecast=forecast.scores,
         truth=None,
         blocked=holdout,
-        cost_error=float(np.hypot(learned.cost_error(), scenario.cost_error)),
     )
     come = np.random.default_rng(np.random.SeedSequence(scenario.seed, spawn_key=(12, draw)))
     situation = situation_of(

@@ -1,5 +1,4 @@
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,7 +9,6 @@ from incentive_engine.config.schema import Policy
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.simulation.frozen import remaining_limits
 from incentive_engine.simulation.planning import Planner, with_costs
-from incentive_engine.simulation.risk import safe_amount
 
 N = 400
 POLICY = Policy.model_validate(
@@ -124,23 +122,8 @@ def test_costs_are_scaled_and_nothing_else() -> None:
 def test_a_budget_at_risk_spends_less_the_surer_it_is_to_be() -> None:
     def at(confidence: float) -> float:
         risky = POLICY.with_budget(basis="at-risk", confidence=confidence)
-        return spent(planner(policy=risky, cost_error=0.05).solved(100.0, favouring=True))
+        return spent(planner(policy=risky).solved(100.0, favouring=True))
 
     even, likely, sure = at(0.5), at(0.9), at(0.99)
     assert 99 < even <= 100
     assert sure < likely < even
-
-
-def fake_plan(amount: float) -> Plan:
-    """Return 1,000 users who share an amount; one offer of face value 10."""
-    each = np.full(1_000, round(amount * 1e3), dtype=np.int64)
-    plan = SimpleNamespace(choice=np.zeros(1_000, dtype=np.int16), cost_micros=each)
-    return cast("Plan", plan)
-
-
-def test_the_safe_amount_leaves_room_for_noise_and_for_the_forecast() -> None:
-    plan = safe_amount(1_000.0, fake_plan, face=np.array([10.0]), confidence=0.95, cost_error=0.05)
-    mean = spent(plan)
-    noise = mean * (10 - mean / 1_000)
-    needed = mean + 1.6448536 * np.sqrt(noise + (0.05 * mean) ** 2)
-    assert 998 < needed <= 1_000
