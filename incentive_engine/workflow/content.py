@@ -43,7 +43,9 @@ def report_content(findings: Findings, record: RunRecord) -> ReportContent:
             gap=certificate["gap"],
             value_name=_value_name(findings.policy),
         ),
-        budget=Budget(**certificate["budget"]),
+        budget=Budget(
+            **{name: part for name, part in certificate["budget"].items() if name != "at_risk"}
+        ),
         tables=group_tables(findings),
         reasons=_reasons(findings),
         limits=_limits(findings.policy, certificate["limits"]),
