@@ -12,8 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from .formats import compact
-from .plots import GRID, MUTED, STYLE
-from .plots import _svg as svg_of
+from .plots import GRID, MUTED, STYLE, svg_of
 
 COLOURS: Final = {
     "engine": "#0b5a8a",

@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from . import formats, words
 from .content import BudgetPoint, Headline, LimitRow, ReportContent
+from .curve import Curve, draw
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,18 +131,14 @@ def _limits(content: ReportContent) -> list[LimitLine]:
 def _plots(content: ReportContent) -> list[Plot]:
     if len(content.curve) < 2:
         return []
-    from .plots import Curve, draw
-
     budgets = [point.budget for point in content.curve]
     here = _here(content.curve, content.budget.amount)
     lines = (
         (
-            "value",
             f"By budget: {content.proof.value_name}",
             [point.value for point in content.curve],
         ),
         (
-            "marginal",
             f"Added by the next 1,000 {content.currency}: {content.proof.value_name}",
             [1000 * point.marginal_value for point in content.curve],
         ),
@@ -156,12 +153,12 @@ def _plots(content: ReportContent) -> list[Plot]:
                         y=heights,
                         at=None if here is None else (budgets[here], heights[here]),
                         mark="" if here is None else formats.significant(heights[here]),
-                        name=name,
+                        label=caption,
                     )
                 )
             ),
         )
-        for name, caption, heights in lines
+        for caption, heights in lines
     ]
 
 
