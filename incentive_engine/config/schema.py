@@ -41,8 +41,11 @@ from incentive_engine.config.fields import (
 from incentive_engine.config.places import Source
 from incentive_engine.config.problems import Problem, reject, with_problems
 from incentive_engine.config.translation import faults_of
-from incentive_engine.domain import CONTROL, CONVERSION, COST, FACE, ISSUED
+from incentive_engine.domain import CONTROL, CONVERSION, COST, FACE, ISSUED, MICROS, to_micros
 from incentive_engine.errors import ConfigError
+
+LARGEST_FACE: Final = 1e9
+"""Beyond this a face value's millionths, summed over ten million users, overflow integers."""
 
 __all__ = [
     "Basis", "Bound", "Budget", "Condition", "Data", "Document", "Eligibility", "Limit", "Model",
@@ -105,6 +108,12 @@ class Offer(Model):
     """Offers of one ladder differ in depth only, ordered by face value."""
     funder: Name | None = None
     """Who pays."""
+
+    @field_validator("face_value")
+    @classmethod
+    def _in_millionths(cls, value: float) -> float:
+        """Round up to a millionth, as all money is counted; 2.8600000000000003 is 2.86."""
+        return float(to_micros(value)) / MICROS if value < LARGEST_FACE else value
 
     @field_validator("id")
     @classmethod

@@ -15,6 +15,7 @@ from incentive_engine.config.amounts import (
     parse_share,
     write_bound,
 )
+from incentive_engine.config.schema import Offer
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 SHARES = st.floats(min_value=0, max_value=1)
@@ -84,3 +85,8 @@ def test_what_is_no_share_is_refused(wrong: object) -> None:
 @pytest.mark.parametrize(("text", "share"), [("5%", 0.05), ("0.05", 0.05), (1, 1.0), ("100%", 1)])
 def test_shares_read_as_fractions_and_percentages(text: object, share: float) -> None:
     assert parse_share(text) == share
+
+
+def test_a_face_value_is_counted_in_millionths() -> None:
+    assert Offer(id="a", face_value=2.8600000000000003).face_value == 2.86
+    assert Offer(id="a", face_value=0.0000001).face_value == 0.000001
