@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -51,11 +52,10 @@ def allocate(
     with steps.step("solve"):
         problem = build_problem(policy, table, holdout)
         plan = solve(problem)
-    with steps.step("value"):
+    with steps.step("value and compare"), ThreadPoolExecutor() as side:
+        curve = side.submit(budget_curve, policy, table, holdout)
+        unfavoured = side.submit(conversions_without_favour, policy, table, holdout)
         gain = gain_of_plan(inputs, policy, plan, users=int((~holdout).sum()))
-    with steps.step("compare"):
-        curve = budget_curve(policy, table, holdout)
-        unfavoured = conversions_without_favour(policy, table, holdout)
     findings = Findings(
         policy=policy,
         table=table,
@@ -65,8 +65,8 @@ def allocate(
         chosen=chosen_pairs(table, plan.choice, plan.cost_micros),
         reason=reasons(problem, plan.choice),
         gain=gain,
-        curve=curve,
-        unfavoured=unfavoured,
+        curve=curve.result(),
+        unfavoured=unfavoured.result(),
     )
     record = run_record(findings, file=file, options=options, inputs=inputs, steps=steps)
     report = render_report(report_content(findings, record))
