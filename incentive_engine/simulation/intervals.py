@@ -29,7 +29,7 @@ def mean_interval(values: FloatArray) -> Interval:
     mean = float(np.mean(values))
     if len(values) < 2:
         return Interval(mean, float("nan"), float("nan"))
-    half = _quantile(len(values)) * float(np.std(values, ddof=1)) / np.sqrt(len(values))
+    half = _quantile(len(values)) * float(np.std(values, ddof=1) / np.sqrt(len(values)))
     return Interval(mean, mean - half, mean + half)
 
 
