@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from incentive_engine.allocation.rows import Rows, rows_of
 from incentive_engine.allocation.sweep import Table, dual_sum
 from incentive_engine.allocation.users import Users
 from incentive_engine.domain import MICROS, FloatArray
+
+ROUNDING: Final = 1e-12
+"""Relative error of a sum of float64 over all users; more than that is a defect to be seen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,7 +175,7 @@ def certify(
     price = rows.prices_of_pairs(prices, users.shape)
     return Certificate(
         value=table.value,
-        bound=dual_sum(users, price) + bounds_value(rows, prices),
+        bound=_above(dual_sum(users, price) + bounds_value(rows, prices), table.value),
         feasible=not rows.excess(table).any(),
         users=problem.n_users,
         treated=int(table.totals[1].sum()),
@@ -183,6 +186,11 @@ def certify(
         ),
         solver=solver,
     )
+
+
+def _above(bound: float, value: float) -> float:
+    """Return the bound, or the value that it lies below by no more than rounding."""
+    return value if 0.0 < value - bound <= ROUNDING * abs(value) else bound
 
 
 def _spending(problem: Problem, users: Users, table: Table) -> Spending:

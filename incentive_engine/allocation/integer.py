@@ -11,6 +11,7 @@ import numpy as np
 
 from incentive_engine.allocation.branching import branch
 from incentive_engine.allocation.core import Core, build_core, nearest, rest_of
+from incentive_engine.allocation.filling import fill
 from incentive_engine.allocation.prices import Optimum
 from incentive_engine.allocation.program import selection_of
 from incentive_engine.allocation.rows import Rows
@@ -91,6 +92,8 @@ def make_plan(
     """
     base, split = round_prices(users, rows, optimum)
     dual, whole = optimum.point.dual, users.n <= WHOLE
+    if not whole:
+        base = fill(users, rows, base, optimum.point.prices)
     share = max(good_enough, FINE / max(optimum.point.table.treated, 1.0))
     goal = 0.0 if whole and good_enough <= GOAL else share * abs(dual)
     best = IntegerPlan()

@@ -170,7 +170,19 @@ def _content_keys(problem: Problem, order: IntArray) -> npt.NDArray[np.uint64]:
         for m, block in enumerate((problem.value, *problem.columns)):
             row = np.where(eligible, block[column].astype(np.float64), 0.0) + 0.0
             kernels.content_keys(row.view(np.uint64), np.uint64(m * 1_000_003 + at), keys)
-    return keys
+    return _told_apart(keys)
+
+
+def _told_apart(keys: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    """Give rows that are alike keys of their own; which of them gets which does not matter."""
+    order = np.argsort(keys, kind="stable")
+    ordered = keys[order]
+    first = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
+    rank = np.arange(len(keys)) - np.repeat(first, np.diff(np.append(first, len(keys))))
+    own = keys.copy()
+    with np.errstate(over="ignore"):
+        own[order] += rank.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    return own
 
 
 def in_parts(

@@ -1,0 +1,43 @@
+import numpy as np
+import pytest
+
+from incentive_engine.allocation import Problem, solve, sum_limit
+from incentive_engine.domain import FloatArray
+
+
+def tied(value: FloatArray, cost: FloatArray, *, budget: float, stock: float | None) -> Problem:
+    first = np.array([True] + [False] * (len(value) - 1))
+    limits = [sum_limit("budget", "cost", at_most=budget)]
+    if stock is not None:
+        limits.append(sum_limit("stock", "issued", offers=first, at_most=stock))
+    return Problem(
+        offers=tuple(f"o{j}" for j in range(len(value))),
+        value=value,
+        measures=("cost",),
+        columns=cost[None],
+        limits=tuple(limits),
+    )
+
+
+@pytest.mark.parametrize("stock", [None, 3_000.0])
+@pytest.mark.parametrize("share", [0.05, 0.5, 1.0])
+def test_users_who_are_all_alike_fill_the_budget(share: float, stock: float | None) -> None:
+    n = 16_000
+    value = np.array([[0.005], [0.003]]) * np.ones(n)
+    problem = tied(value, np.full((2, n), 0.1), budget=share * 0.1 * n, stock=stock)
+    plan = solve(problem)
+    first = min(share * n, stock or n)
+    best = 0.005 * first + 0.003 * (share * n - first)
+    assert plan.certificate.value == pytest.approx(best, rel=1e-6)
+    assert 0 <= plan.certificate.gap <= 1e-6
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_rounded_values_and_costs_leave_a_small_gap(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    n, k = 30_000, 4
+    value = np.round(rng.exponential(1.0, (k, n)) * 4) / 4
+    cost = np.maximum(np.round(rng.uniform(0.05, 1.0, (k, n)) * 20) / 20, 0.05)
+    plan = solve(tied(value, cost, budget=0.1 * n, stock=4_000.0))
+    assert plan.certificate.feasible
+    assert 0 <= plan.certificate.gap <= 1e-4
