@@ -1,0 +1,10 @@
+"""The commands that planners type.
+
+A command reads its options, calls one workflow function, prints what came out, and exits. Heavy
+libraries load inside the workflow, so that ``--help`` answers at once.
+"""
+
+from . import planning, checking, model, simulation, delivery  # noqa: F401, I001 - the order of the commands in --help
+from .program import main
+
+__all__ = ["main"]

@@ -1,0 +1,64 @@
+"""Commands on the uplift model, step by step."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from incentive_engine.cli.app import app
+from incentive_engine.cli.options import ModelDirectory, NewDirectory, PolicyFile
+from incentive_engine.errors import ConfigError, Fault
+
+
+@app.command()
+def train(policy: PolicyFile = None, *, out: NewDirectory) -> None:
+    """Fit the uplift model on the policy's trial."""
+    from incentive_engine.workflow import model as models
+
+    typer.echo(models.train(policy, out=out))
+
+
+@app.command()
+def score(
+    policy: PolicyFile = None,
+    *,
+    model: ModelDirectory,
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FILE", help="A new file, .parquet or .csv.")
+    ],
+) -> None:
+    """Predict per user and offer what the offer changes and costs."""
+    from incentive_engine.workflow import model as models
+
+    typer.echo(models.score(policy, model=model, out=out))
+
+
+@app.command()
+def evaluate(
+    policy: PolicyFile = None,
+    *,
+    out: NewDirectory,
+    model: Annotated[
+        Path | None, typer.Option("--model", metavar="DIR", help="What `train` has written.")
+    ] = None,
+    run: Annotated[
+        Path | None,
+        typer.Option("--run", metavar="DIR", help="A run to value, in place of a model."),
+    ] = None,
+    trial: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The trial to value a run on; else the policy's."),
+    ] = None,
+) -> None:
+    """Say how good a model is, or what a plan earned by the arms that users really got."""
+    from incentive_engine.workflow import model as models
+    from incentive_engine.workflow.replay import evaluate_run
+
+    if run is not None:
+        typer.echo(evaluate_run(policy, run=run, trial=trial, model=model, out=out))
+    elif model is not None:
+        typer.echo(models.evaluate_model(policy, model=model, out=out))
+    else:
+        raise ConfigError(Fault("evaluate", "nothing to evaluate", "--model DIR or --run DIR"))

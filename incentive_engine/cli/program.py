@@ -1,0 +1,56 @@
+"""Runs one command, and turns what it raises into a message and an exit code."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import traceback
+from typing import Any, NoReturn
+
+import typer
+
+from incentive_engine.cli.app import app
+from incentive_engine.errors import IncentiveError
+
+USAGE_ERROR: Any = (
+    typer.BadParameter.__base__
+)  # Typer brings its own Click, or uses the public one
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run one command and exit: 0 done, 1 the answer is no, 2 bad input, 3 internal error."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in words
+    words = [word for word in words if word != "--debug"] or ["--help"]
+    signal.signal(signal.SIGTERM, _terminated)
+    try:
+        sys.exit(_run(words))
+    except IncentiveError as error:
+        _fail(error, message=str(error), code=error.exit_code, debug=debug)
+    except USAGE_ERROR as error:
+        where = error.ctx.command_path if error.ctx else "incentive"
+        message = f"{where}: {error.format_message()} Try `{where} --help`."
+        _fail(error, message=message, code=2, debug=debug)
+    except KeyboardInterrupt as error:
+        _fail(error, message="stopped; nothing half-written stays", code=130, debug=debug)
+    except Exception as error:  # noqa: BLE001 - the one place where a defect becomes an exit code
+        message = f"internal error: {type(error).__name__}: {error}; run again with --debug"
+        _fail(error, message=message, code=3, debug=debug)
+
+
+def _terminated(number: int, _frame: object) -> NoReturn:
+    """End as Ctrl-C does, so that nothing half-written stays."""
+    sys.exit(128 + number)
+
+
+def _run(words: list[str]) -> int:
+    command: Any = typer.main.get_command(app)
+    result = command.main(args=words, prog_name="incentive", standalone_mode=False)
+    return result if isinstance(result, int) else 0
+
+
+def _fail(error: BaseException, *, message: str, code: int, debug: bool) -> NoReturn:
+    if debug:
+        traceback.print_exception(error)
+    typer.echo(message, err=True)
+    sys.exit(code)

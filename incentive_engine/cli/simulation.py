@@ -1,0 +1,44 @@
+"""Commands that replay campaigns, and make them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from incentive_engine.cli.app import app
+from incentive_engine.cli.options import NewDirectory
+
+
+@app.command()
+def simulate(
+    scenario: Path,
+    *,
+    out: NewDirectory,
+    workers: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Processes; the figures do not depend on it."),
+    ] = None,
+) -> None:
+    """Replay a campaign under several strategies and budgets, and compare them."""
+    from incentive_engine.workflow.simulate import SimulationStopped
+    from incentive_engine.workflow.simulate import simulate as run_simulation
+
+    try:
+        typer.echo(run_simulation(scenario, out=out, workers=workers))
+    except SimulationStopped as stopped:
+        typer.echo(str(stopped))
+        raise
+
+
+@app.command()
+def sample(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="double11 or winback.")] = "double11",
+    *,
+    out: NewDirectory,
+) -> None:
+    """Write a sample campaign as files, to look at or to start from."""
+    from incentive_engine.workflow import files
+
+    typer.echo(files.sample(name, out=out))
