@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from incentive_engine.simulation import Comparison
 
 from . import formats
 from .comparison_plots import Line, draw_lines
+from .frame import render_page
 
 PUBLISHED: Final = 0.15
 """What Tmall published for Double 11, 2025: coupon conversion against the former method."""
@@ -44,17 +44,10 @@ class Chart:
 
 def render_comparison(comparison: Comparison) -> str:
     """Return the page as HTML: no file, script or font from elsewhere."""
-    environment = Environment(
-        loader=PackageLoader("incentive_engine.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
     scenario = comparison.scenario
     sweep = scenario.sweep
-    return environment.get_template("comparison.html.j2").render(
+    return render_page(
+        "comparison.html.j2",
         comparison=comparison,
         scenario=scenario,
         budgets=[
@@ -71,9 +64,6 @@ def render_comparison(comparison: Comparison) -> str:
         sweep_label=(sweep.label or sweep.setting) if sweep else "",
         meanings=[(name, STRATEGIES[name]) for name in scenario.strategies],
         group=", ".join(str(value) for value in _group_values(comparison)),
-        number=number,
-        money=formats.money,
-        percent=percent,
         known=known,
     )
 
@@ -105,16 +95,6 @@ def verdicts(comparison: Comparison) -> Iterator[str]:
 def known(value: object) -> bool:
     """Return whether there is a number."""
     return isinstance(value, int | float) and math.isfinite(value)
-
-
-def number(value: float) -> str:
-    """Return a number, or a dash."""
-    return formats.number(value if known(value) else None)
-
-
-def percent(share: float) -> str:
-    """Return a share as a percentage, or a dash."""
-    return formats.percent(share if known(share) else None)
 
 
 def _signed(share: float) -> str:

@@ -48,10 +48,12 @@ def money(value: float | None) -> str:
 def percent(share: float | None, digits: int = 1) -> str:
     """Return a share as a percentage.
 
-    >>> percent(0.25)
-    '25.0 %'
+    >>> percent(0.25), percent(None), percent(math.nan)
+    ('25.0 %', '–', '–')
     """
-    return DASH if share is None else f"{number(share * 100, digits)} %"
+    if share is None or not math.isfinite(share):
+        return DASH
+    return f"{number(share * 100, digits)} %"
 
 
 def tiny_percent(share: float) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from . import formats, words
 from .content import BudgetPoint, Headline, LimitRow, ReportContent
 from .curve import Curve, draw
+from .frame import render_page
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,16 +48,9 @@ class Strip:
 
 def render_report(content: ReportContent) -> str:
     """Return the page as HTML: no file, script or font from elsewhere."""
-    environment = Environment(
-        loader=PackageLoader("incentive_engine.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
     budget = content.budget
-    return environment.get_template("page.html.j2").render(
+    return render_page(
+        "page.html.j2",
         content=content,
         verdict=words.verdict(content.proof),
         evidence=words.evidence(content.headline),
@@ -68,10 +61,6 @@ def render_report(content: ReportContent) -> str:
         limits=_limits(content),
         reasons=words.REASONS,
         plots=_plots(content),
-        number=formats.number,
-        money=formats.money,
-        count=formats.count,
-        percent=formats.percent,
     )
 
 
