@@ -2,37 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import pairwise
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
-from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
+from pydantic import Field, model_validator
 
 from incentive_engine.config.fields import Model, Name, Share
+from incentive_engine.config.moments import Moment
 from incentive_engine.config.problems import Problem, reject
-from incentive_engine.config.words import Words
 
 Traffic = Literal["even", "daily", "opening", "closing"]
-
-
-def _moment(value: object) -> object:
-    if isinstance(value, datetime):
-        return value
-    try:
-        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is not None:
-        reject(Problem((), f"{value!r} is not a time", "a local time such as 2026-10-31 20:00"))
-    return moment
-
-
-Moment = Annotated[
-    datetime,
-    BeforeValidator(_moment),
-    PlainSerializer(str, when_used="json"),
-    Words("a local time such as 2026-10-31 20:00"),
-]
 
 
 class Wave(Model):

@@ -38,19 +38,18 @@ from incentive_engine.config.fields import (
     Values,
     Where,
 )
+from incentive_engine.config.moments import TimeZone
+from incentive_engine.config.offer import Offer
 from incentive_engine.config.places import Source
 from incentive_engine.config.problems import Problem, reject, with_problems
 from incentive_engine.config.translation import faults_of
-from incentive_engine.domain import CONTROL, CONVERSION, COST, FACE, ISSUED, MICROS, to_micros
+from incentive_engine.domain import CONVERSION, COST, FACE, ISSUED
 from incentive_engine.errors import ConfigError
 
-LARGEST_FACE: Final = 1e9
-"""Beyond this a face value's millionths, summed over ten million users, overflow integers."""
-
 __all__ = [
-    "Basis", "Bound", "Budget", "Condition", "Data", "Document", "Eligibility", "Limit", "Model",
-    "Name", "Objective", "Offer", "OfferId", "Policy", "Range", "Sample", "Scalar", "Share",
-    "WeightFactor", "Where",
+    "Approval", "Basis", "Bound", "Budget", "Condition", "Data", "Document", "Eligibility",
+    "Limit", "Model", "Name", "Objective", "Offer", "OfferId", "Policy", "Range", "Sample",
+    "Scalar", "Share", "WeightFactor", "Where",
 ]  # fmt: skip
 
 Basis = Literal["expected", "face", "at-risk"]
@@ -93,35 +92,6 @@ class Data(Model):
             remedy = "leave out `sample`, or `users` and `trial`"
             reject(Problem(("sample",), "a sample stands beside files", remedy=remedy))
         return self
-
-
-class Offer(Model):
-    """One incentive."""
-
-    id: OfferId
-    """Letters, digits, `_` and `-`; the name of the arm in the trial."""
-    face_value: Money
-    """What the offer is worth at most to its user, currency units: the worst case."""
-    min_spend: Money | None = None
-    """The basket from which it can be redeemed, currency units."""
-    ladder: Name | None = None
-    """Offers of one ladder differ in depth only, ordered by face value."""
-    funder: Name | None = None
-    """Who pays."""
-
-    @field_validator("face_value")
-    @classmethod
-    def _in_millionths(cls, value: float) -> float:
-        """Round up to a millionth, as all money is counted; 2.8600000000000003 is 2.86."""
-        return float(to_micros(value)) / MICROS if value < LARGEST_FACE else value
-
-    @field_validator("id")
-    @classmethod
-    def _not_control(cls, value: str) -> str:
-        if value == CONTROL:
-            what = f"`{CONTROL}` is the arm without an offer"
-            reject(Problem((), what, remedy="choose another id"))
-        return value
 
 
 class WeightFactor(Model):
@@ -228,6 +198,13 @@ class Budget(Model):
     which no model of a past trial knows, so that a total is rarely known better than that."""
 
 
+class Approval(Model):
+    """Whether somebody must agree before offers leave."""
+
+    required: bool = True
+    """`export` then refuses a run that nobody but its author has approved."""
+
+
 class Policy(Document):
     """One campaign: its data, offers, aim and limits."""
 
@@ -237,6 +214,10 @@ class Policy(Document):
     """The campaign's name."""
     currency: Name = "CNY"
     """The unit of every amount."""
+    timezone: TimeZone = "Asia/Shanghai"
+    """The zone of every time."""
+    author: Name | None = None
+    """Who plans; `--author` overrides it, and left out it is who runs the program."""
     data: Data = Data()
     """Users and trial; not needed where scores are given."""
     offers: tuple[Offer, ...] = Field(min_length=1, strict=False)
@@ -256,6 +237,8 @@ class Policy(Document):
     out: 0, with a warning."""
     holdout_strata: tuple[Column, ...] = Field(default=(), strict=False)
     """The holdout is drawn within each combination of these columns."""
+    approval: Approval | None = None
+    """Whether somebody must agree before offers leave; left out: nobody."""
     seed: Seed = 0
     """Drives the holdout and every other random choice."""
 

@@ -123,9 +123,12 @@ def trial_of(campaign: Campaign, policy: Policy) -> Trial:
 
 
 def _model_settings(policy: Policy) -> str:
-    return json.dumps(
-        policy.model_dump(mode="json", include={"offers", "eligibility", "seed"}), sort_keys=True
+    settings = policy.model_dump(
+        mode="json",
+        include={"offers", "eligibility", "seed"},
+        exclude={"offers": {"__all__": {"valid_from", "valid_to", "campaign_id"}}},
     )
+    return json.dumps(settings, sort_keys=True)
 
 
 def _columns(policy: Policy) -> str:

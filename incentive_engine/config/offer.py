@@ -1,0 +1,58 @@
+"""What a policy says of one incentive."""
+
+from __future__ import annotations
+
+from typing import Final, Self
+
+from pydantic import field_validator, model_validator
+
+from incentive_engine.config.fields import Model, Money, Name, OfferId
+from incentive_engine.config.moments import LastMoment, Moment
+from incentive_engine.config.problems import Problem, reject
+from incentive_engine.domain import CONTROL, MICROS, to_micros
+
+LARGEST_FACE: Final = 1e9
+"""Beyond this a face value's millionths, summed over ten million users, overflow integers."""
+
+
+class Offer(Model):
+    """One incentive."""
+
+    id: OfferId
+    """Letters, digits, `_` and `-`; the name of the arm in the trial."""
+    face_value: Money
+    """What the offer is worth at most to its user, currency units: the worst case."""
+    min_spend: Money | None = None
+    """The basket from which it can be redeemed, currency units."""
+    ladder: Name | None = None
+    """Offers of one ladder differ in depth only, ordered by face value."""
+    funder: Name | None = None
+    """Who pays."""
+    valid_from: Moment | None = None
+    """The first moment at which it can be redeemed, local time; left out, at once."""
+    valid_to: LastMoment | None = None
+    """The last moment at which it can be redeemed, local time; left out, for ever."""
+    campaign_id: Name | None = None
+    """What the system that redeems the offer calls it, such as Eagle Eye's campaignId; left out,
+    its id."""
+
+    @field_validator("face_value")
+    @classmethod
+    def _in_millionths(cls, value: float) -> float:
+        """Round up to a millionth, as all money is counted; 2.8600000000000003 is 2.86."""
+        return float(to_micros(value)) / MICROS if value < LARGEST_FACE else value
+
+    @model_validator(mode="after")
+    def _some_time_to_redeem(self) -> Self:
+        if self.valid_from and self.valid_to and self.valid_to <= self.valid_from:
+            what = f"{self.valid_to} is not after {self.valid_from}"
+            reject(Problem(("valid_to",), what, remedy="it could never be redeemed"))
+        return self
+
+    @field_validator("id")
+    @classmethod
+    def _not_control(cls, value: str) -> str:
+        if value == CONTROL:
+            what = f"`{CONTROL}` is the arm without an offer"
+            reject(Problem((), what, remedy="choose another id"))
+        return value
