@@ -3,20 +3,30 @@
 from incentive_engine.uplift.estimates import Estimates, OutOfFold
 from incentive_engine.uplift.evaluation import Evaluation, evaluate
 from incentive_engine.uplift.model import UpliftModel, estimate, fit, predict, trial_digest
-from incentive_engine.uplift.plan_value import Estimate, PlanValue, compare_plans, plan_value
+from incentive_engine.uplift.plan_value import (
+    MEASURES,
+    Estimate,
+    PlanValue,
+    compare_plans,
+    plan_value,
+)
 from incentive_engine.uplift.storage import read_out_of_fold
+from incentive_engine.uplift.valuation import Valuation, increment_columns
 
 __all__ = [
+    "MEASURES",
     "Estimate",
     "Estimates",
     "Evaluation",
     "OutOfFold",
     "PlanValue",
     "UpliftModel",
+    "Valuation",
     "compare_plans",
     "estimate",
     "evaluate",
     "fit",
+    "increment_columns",
     "plan_value",
     "predict",
     "read_out_of_fold",

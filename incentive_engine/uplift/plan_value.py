@@ -130,10 +130,9 @@ def plan_value(
     offer = _checked(choice, trial)
     weight = np.ones(trial.n_rows) if weight is None else weight
     estimates = None if out_of_fold is None else out_of_fold.estimates
-    outcomes = {CONVERSION: trial.conversion, SPEND: trial.spend, COST: trial.cost}
     robust, plain = {}, {}
-    for measure, outcome in outcomes.items():
-        means = _means(trial, outcome, measure, estimates)
+    for measure in MEASURES:
+        outcome, means = getattr(trial, measure), expected_by_arm(trial, measure, estimates)
         robust[measure] = mean_with_interval(weight * increments(trial, outcome, means, offer))
         nothing = np.zeros_like(means)
         plain[measure] = mean_with_interval(weight * increments(trial, outcome, nothing, offer))
@@ -154,11 +153,10 @@ def compare_plans(
     and errors are those of `plan_value`; a plan is (n,) int, the offer's position or -1.
     """
     estimates = None if out_of_fold is None else out_of_fold.estimates
-    outcomes = {CONVERSION: trial.conversion, SPEND: trial.spend, COST: trial.cost}
     other = _checked(against, trial)
     found: dict[str, dict[str, Estimate]] = {name: {} for name in plans}
-    for measure, outcome in outcomes.items():
-        means = _means(trial, outcome, measure, estimates)
+    for measure in MEASURES:
+        outcome, means = getattr(trial, measure), expected_by_arm(trial, measure, estimates)
         base = increments(trial, outcome, means, other)
         for name, choice in plans.items():
             mine = increments(trial, outcome, means, _checked(choice, trial))
@@ -218,13 +216,15 @@ def _checked(choice: npt.ArrayLike, trial: Trial) -> IntArray:
     return offer.astype(np.int64)
 
 
-def _means(
-    trial: Trial, outcome: FloatArray, measure: str, estimates: Estimates | None
-) -> FloatArray:
+def expected_by_arm(trial: Trial, measure: str, estimates: Estimates | None) -> FloatArray:
+    """Return what a measure is expected to be under each arm, (n, 1 + k), control first.
+
+    Without estimates, each arm's mean over the trial, weighted by inverse propensities.
+    """
     if estimates is not None:
         by_arm: FloatArray = getattr(estimates, f"{measure}_by_arm")
         return by_arm
-    inverse = 1 / trial.propensity
+    outcome, inverse = getattr(trial, measure), 1 / trial.propensity
     arms = [trial.arm == arm for arm in range(len(trial.offers) + 1)]
     means = [
         float(inverse[got] @ outcome[got] / inverse[got].sum()) if got.any() else 0.0

@@ -16,7 +16,7 @@ from incentive_engine.workflow.chosen import chosen_pairs
 from incentive_engine.workflow.compare import budget_curve, conversions_without_favour
 from incentive_engine.workflow.content import report_content
 from incentive_engine.workflow.findings import Findings, RunSummary, holdout_of
-from incentive_engine.workflow.gain import gain_of_plan
+from incentive_engine.workflow.gain import gain_of_plan, read_valuation
 from incentive_engine.workflow.learning import campaign_inputs, given_inputs
 from incentive_engine.workflow.policies import (
     BudgetOptions,
@@ -46,16 +46,19 @@ def allocate(
     directory = out or default_run_directory(Path("runs"), policy.name, budget_of(policy).amount)
     _refuse_existing(directory)
     inputs = given_inputs(scores) if scores else campaign_inputs(policy, steps)
-    with steps.step("read"):
-        table = read_scores(inputs.scores, policy)
-        holdout = holdout_of(policy, table)
-    with steps.step("solve"):
-        problem = build_problem(policy, table, holdout)
-        plan = solve(problem)
-    with steps.step("value and compare"), ThreadPoolExecutor() as side:
+    with ThreadPoolExecutor() as side:  # solvers and readers let other threads work
+        valued = inputs.valuation and side.submit(read_valuation, inputs.valuation, policy)
+        with steps.step("read"):
+            table = read_scores(inputs.scores, policy)
+            holdout = holdout_of(policy, table)
         curve = side.submit(budget_curve, policy, table, holdout)
-        unfavoured = side.submit(conversions_without_favour, policy, table, holdout)
-        gain = gain_of_plan(inputs, policy, plan, users=int((~holdout).sum()))
+        with steps.step("solve"):
+            problem = build_problem(policy, table, holdout)
+            plan = solve(problem)
+        with steps.step("value and compare"):
+            unfavoured = side.submit(conversions_without_favour, policy, table, holdout)
+            users = int((~holdout).sum())
+            gain = valued and gain_of_plan(valued.result(), policy, plan, users=users)
     findings = Findings(
         policy=policy,
         table=table,
@@ -64,7 +67,7 @@ def allocate(
         weight=np.ones(table.n_users) if problem.weight is None else problem.weight,
         chosen=chosen_pairs(table, plan.choice, plan.cost_micros),
         reason=reasons(problem, plan.choice),
-        gain=gain,
+        gain=gain or None,
         curve=curve.result(),
         unfavoured=unfavoured.result(),
     )

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from incentive_engine.allocation import Plan, Problem, build_problem, decide
 from incentive_engine.config import Policy
-from incentive_engine.data.scores import ScoreTable
-from incentive_engine.data.trial import read_trial
-from incentive_engine.data.users import read_users
-from incentive_engine.domain import COST, MICROS
-from incentive_engine.workflow.learning import Inputs
-
-if TYPE_CHECKING:
-    from incentive_engine.uplift import Estimate
-
+from incentive_engine.data.files import read_table
+from incentive_engine.data.scores import ScoreTable, read_scores
+from incentive_engine.domain import CONVERSION, COST, MICROS, SPEND
+from incentive_engine.uplift import MEASURES, Estimate, Valuation, increment_columns
 
 TIED: Final = 1e-6
 """Relative change of the prices within which rows count as tied at them."""
@@ -68,37 +64,41 @@ class PlanGain:
         } | totals
 
 
-def gain_of_plan(inputs: Inputs, policy: Policy, plan: Plan, *, users: int) -> PlanGain | None:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ValuedTrial:
+    """Trial rows to try a plan's rule on, and what each offer brought them."""
+
+    table: ScoreTable
+    valuation: Valuation
+
+
+def read_valuation(file: Path, policy: Policy) -> ValuedTrial:
+    """Read what `learning.value_into` wrote."""
+    table = read_scores(file, policy)
+    names = [name for measure in MEASURES for name in increment_columns(measure, table.offers)]
+    return ValuedTrial(
+        table=table, valuation=Valuation.from_frame(read_table(file, names), table.offers)
+    )
+
+
+def gain_of_plan(valued: ValuedTrial, policy: Policy, plan: Plan, *, users: int) -> PlanGain:
     """Return the gain of the plan's rule by the trial that the model learnt from.
 
     Parameters
     ----------
     users
         How many users the plan decides on: all but the holdout.
-
-    Returns
-    -------
-    None where scores are given, since no model is known then.
     """
-    if inputs.model is None or inputs.trial is None:
-        return None
-    from incentive_engine.uplift import plan_value, read_out_of_fold
-
-    users_table = read_users(inputs.users, policy) if inputs.users else None
-    trial = read_trial(inputs.trial, policy, users_table)
-    out_of_fold = read_out_of_fold(inputs.model)
-    frame = out_of_fold.score_frame(trial.user_id, trial.features, policy)
-    table = ScoreTable.from_frame(frame, policy, where="out-of-fold scores")
-    nobody_held_out = np.zeros(table.n_users, dtype=np.bool_)
-    problem = build_problem(policy, table, nobody_held_out)
+    nobody_held_out = np.zeros(valued.table.n_users, dtype=np.bool_)
+    problem = build_problem(policy, valued.table, nobody_held_out)
     cost = float(plan.cost_micros.sum()) / MICROS / max(users, 1)
     choice = rule_for(problem, plan.prices, cost=cost, rng=np.random.default_rng(policy.seed))
-    value = plan_value(trial, out_of_fold, choice)
+    value = valued.valuation.of_plan(choice)
     return PlanGain(
-        conversions=_total(value.conversion, users),
-        spend=_total(value.spend, users),
-        cost=_total(value.cost, users),
-        rows=table.n_users,
+        conversions=_total(value[CONVERSION], users),
+        spend=_total(value[SPEND], users),
+        cost=_total(value[COST], users),
+        rows=valued.table.n_users,
         users=users,
     )
 

@@ -6,15 +6,18 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from incentive_engine.config import Policy
+from incentive_engine.config.schema import Sample
 from incentive_engine.data.cache import StepCache
 from incentive_engine.data.files import digest_file
-from incentive_engine.data.sample import write_sample
 from incentive_engine.data.trial import Trial, read_trial
 from incentive_engine.data.users import UserTable, read_users
 from incentive_engine.errors import ConfigError, Fault
 from incentive_engine.workflow.steps import Steps
+
+VALUATION: Final = "valuation.parquet"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +38,8 @@ class Inputs:
     users: Path | None = None
     trial: Path | None = None
     model: Path | None = None
+    valuation: Path | None = None
+    """Trial rows with out-of-fold scores and what each offer brought; see `value_into`."""
 
 
 def given_inputs(scores: Path) -> Inputs:
@@ -48,7 +53,14 @@ def campaign_inputs(policy: Policy, steps: Steps) -> Inputs:
     campaign = campaign_files(policy, cache=cache, steps=steps)
     model = trained_model(campaign, policy, cache=cache, steps=steps)
     scores = scored_users(campaign, model, policy, cache=cache, steps=steps)
-    return Inputs(scores=scores, users=campaign.users, trial=campaign.trial, model=model)
+    valuation = valued_trial(campaign, model, policy, cache=cache, steps=steps)
+    return Inputs(
+        scores=scores,
+        users=campaign.users,
+        trial=campaign.trial,
+        model=model,
+        valuation=valuation,
+    )
 
 
 def campaign_files(policy: Policy, *, cache: StepCache, steps: Steps) -> Campaign:
@@ -60,7 +72,7 @@ def campaign_files(policy: Policy, *, cache: StepCache, steps: Steps) -> Campaig
             made = cache.run(
                 "sample",
                 {"sample": sample.model_dump_json()},
-                lambda directory: write_sample(sample, directory),
+                lambda directory: _make_sample(sample, directory),
             )
         users, trial = made.path / "users.parquet", made.path / "trial.parquet"
     named = {"users": users, "trial": trial}
@@ -92,6 +104,19 @@ def scored_users(
     return made.path / "scores.parquet"
 
 
+def valued_trial(
+    campaign: Campaign, model: Path, policy: Policy, *, cache: StepCache, steps: Steps
+) -> Path:
+    """Return the table that values any plan by the campaign's trial."""
+    with steps.step("prepare the valuation"):
+        made = cache.run(
+            "valuation",
+            {**campaign.digests, "policy": _model_settings(policy), "columns": _columns(policy)},
+            lambda directory: value_into(campaign, model, policy, directory / VALUATION),
+        )
+    return made.path / VALUATION
+
+
 def fit_into(campaign: Campaign, policy: Policy, directory: Path) -> None:
     """Fit the uplift model and save it into an existing directory."""
     from incentive_engine.uplift import fit
@@ -107,6 +132,17 @@ def score_into(campaign: Campaign, model: Path, policy: Policy, file: Path) -> N
     write_table(predict(UpliftModel.load(model), users_of(campaign, policy), policy), file)
 
 
+def value_into(campaign: Campaign, model: Path, policy: Policy, file: Path) -> None:
+    """Write a score table of the trial's rows, with what each offer brought beside it."""
+    from incentive_engine.data.files import write_table
+    from incentive_engine.uplift import Valuation, read_out_of_fold
+
+    trial = trial_of(campaign, policy)
+    out_of_fold = read_out_of_fold(model)
+    scores = out_of_fold.score_frame(trial.user_id, trial.features, policy)
+    write_table(scores.join(Valuation.of(trial, out_of_fold).to_frame()), file)
+
+
 def users_of(campaign: Campaign, policy: Policy) -> UserTable:
     """Return the users to decide on."""
     if campaign.users is None:
@@ -120,6 +156,12 @@ def trial_of(campaign: Campaign, policy: Policy) -> Trial:
         raise ConfigError(Fault("data.trial", "is missing", "a file, or `sample: double11`"))
     users = read_users(campaign.users, policy) if campaign.users is not None else None
     return read_trial(campaign.trial, policy, users)
+
+
+def _make_sample(sample: Sample, directory: Path) -> None:
+    from incentive_engine.data.sample import write_sample
+
+    write_sample(sample, directory)
 
 
 def _model_settings(policy: Policy) -> str:
