@@ -5,7 +5,11 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import sys
+import textwrap
+from itertools import pairwise
 from typing import Final
 
 from pydantic import BaseModel
@@ -53,15 +57,36 @@ def documented_models(top: type[BaseModel]) -> list[type[BaseModel]]:
 
 
 def _section(model: type[BaseModel]) -> str:
-    rows = [_row(name, field) for name, field in model.model_fields.items()]
+    texts = field_texts(model)
+    rows = [_row(name, field, texts.get(name, "")) for name, field in model.model_fields.items()]
     head = ["| key | takes | left out | meaning |", "|---|---|---|---|"]
     about = " ".join((model.__doc__ or "").split())
     return "\n".join([f"## {model.__name__}", "", about, "", *head, *rows, ""])
 
 
-def _row(name: str, field: FieldInfo) -> str:
+def field_texts(model: type[BaseModel]) -> dict[str, str]:
+    """Return the text under each field of a model, inherited ones included.
+
+    Pydantic can collect them when a class is made, but then every start pays for it.
+    """
+    texts: dict[str, str] = {}
+    for owner in reversed(model.__mro__):
+        if not issubclass(owner, BaseModel) or owner is BaseModel:
+            continue
+        (tree,) = ast.parse(textwrap.dedent(inspect.getsource(owner))).body
+        assert isinstance(tree, ast.ClassDef)
+        for field, text in pairwise(tree.body):
+            match field, text:
+                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(
+                    value=ast.Constant(value=str(meaning))
+                ):
+                    texts[name] = " ".join(meaning.split())
+    return texts
+
+
+def _row(name: str, field: FieldInfo, text: str) -> str:
     takes = describe(field.rebuild_annotation(), model=_link)
-    cells = (f"`{name}`", takes, _default(field), " ".join((field.description or "").split()))
+    cells = (f"`{name}`", takes, _default(field), text)
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from scipy.special import ndtr
 
 from incentive_engine.domain import FloatArray
 from incentive_engine.uplift.folds import Folds
@@ -87,7 +87,7 @@ class Judged:
         surprise = self.weight * claim * self._unexplained(self.residual)
         noise = float(np.sqrt(np.square(surprise).sum()))
         statistic = float(surprise.sum()) / noise if noise > 0 else 0.0
-        p_value = float(ndtr(-statistic))
+        p_value = 0.5 * math.erfc(statistic / math.sqrt(2))
         return HeterogeneityTest(
             statistic=statistic, p_value=p_value, found=p_value <= FALSE_ALARMS
         )

@@ -15,7 +15,6 @@ from itertools import product
 from typing import Final
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve, solve_triangular
 
 from incentive_engine.domain import BoolArray, FloatArray
 from incentive_engine.uplift.folds import Folds
@@ -124,6 +123,8 @@ class Posterior:
 
 def solve(equations: NormalEquations, covariance: FloatArray, use: BoolArray) -> Posterior:
     """Return the posterior given the rows of some folds and the prior covariance B (k, k)."""
+    from scipy.linalg import cho_factor, cho_solve  # only fitting should pay for loading it
+
     gram, moment = equations.of(use)
     k, width = equations.offers, equations.width
     factor = cho_factor(_precision(gram, covariance, width), lower=True)
@@ -178,6 +179,8 @@ def _precision(gram: FloatArray, covariance: FloatArray, width: int) -> FloatArr
 
 def _evidence(gram: FloatArray, moment: FloatArray, covariance: FloatArray, width: int) -> float:
     """Return the log marginal likelihood up to a constant that does not depend on B."""
+    from scipy.linalg import solve_triangular  # only fitting should pay for loading it
+
     factor = np.linalg.cholesky(_precision(gram, covariance, width))
     half = solve_triangular(factor, moment, lower=True)
     complexity = np.log(np.diag(factor)).sum()
