@@ -71,7 +71,7 @@ def build_problem(policy: Policy, scores: ScoreTable, holdout: BoolArray) -> Pro
             amount=policy.budget.amount,
             basis=policy.budget.basis,
             confidence=policy.budget.confidence,
-            cost_error=policy.budget.cost_error,
+            cost_error=policy.budget.forecast_error,
         ),
     )
 

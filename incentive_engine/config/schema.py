@@ -38,6 +38,7 @@ from incentive_engine.config.fields import (
     Values,
     Where,
 )
+from incentive_engine.config.inputs import Data, Features, Sample
 from incentive_engine.config.moments import TimeZone
 from incentive_engine.config.offer import Offer
 from incentive_engine.config.places import Source
@@ -48,50 +49,17 @@ from incentive_engine.errors import ConfigError
 
 __all__ = [
     "Approval", "Basis", "Bound", "Budget", "Condition", "Data", "Document", "Eligibility",
-    "Limit", "Model", "Name", "Objective", "Offer", "OfferId", "Policy", "Range", "Sample",
+    "Features", "Limit", "Model", "Name", "Objective", "Offer", "OfferId", "Policy", "Range", "Sample",
     "Scalar", "Share", "WeightFactor", "Where",
 ]  # fmt: skip
 
+SEASON_ERROR: Final = 0.05
+"""Relative error of a forecast total where the planner knows no better."""
 Basis = Literal["expected", "face", "at-risk"]
-SECTIONS: Final = frozenset({"data", "objective", "eligibility", "limits", "holdout_strata"})
+SECTIONS: Final = frozenset(
+    {"data", "features", "objective", "eligibility", "limits", "holdout_strata"}
+)
 """Keys of a policy under which nothing may stand; that is as if they were left out."""
-
-
-class Sample(Model):
-    """A campaign that the program makes itself."""
-
-    name: Literal["double11", "winback"]
-    """Which campaign: `double11` (members and the 88VIP tier) or `winback` (lapsed users)."""
-    users: Count = 50_000
-    """How many users to decide on."""
-    trial_rows: Count = 150_000
-    """How many rows the randomised trial has."""
-    seed: Seed = 11
-    """The seed that it is made from."""
-
-
-class Data(Model):
-    """Where the campaign's data are; paths are relative to the policy file."""
-
-    users: DataPath | None = None
-    """One row per user: user_id, attributes, features (CSV or Parquet)."""
-    trial: DataPath | None = None
-    """A past randomised campaign: user_id, offer, conversion, spend, cost, [propensity],
-    [features] (CSV or Parquet)."""
-    sample: Sample | None = None
-    """A campaign that the program makes itself, in place of users and trial; or just its name."""
-
-    @field_validator("sample", mode="before")
-    @classmethod
-    def _from_name(cls, value: object) -> object:
-        return {"name": value} if isinstance(value, str) else value
-
-    @model_validator(mode="after")
-    def _one_source(self) -> Self:
-        if self.sample is not None and (self.users is not None or self.trial is not None):
-            remedy = "leave out `sample`, or `users` and `trial`"
-            reject(Problem(("sample",), "a sample stands beside files", remedy=remedy))
-        return self
 
 
 class WeightFactor(Model):
@@ -192,10 +160,16 @@ class Budget(Model):
     not exceeded with probability `confidence`."""
     confidence: Confidence = 0.95
     """For `at-risk`: the probability that real redemption stays within the amount."""
-    cost_error: Share = 0.05
+    cost_error: Share | None = None
     """For `at-risk`: the relative standard error of the forecast of the total cost, to be taken
-    from past campaigns. Left out, it is 0.05: redemption follows prices and traffic of the season,
-    which no model of a past trial knows, so that a total is rarely known better than that."""
+    from past campaigns. Left out, it is 0.05, because redemption follows prices and traffic of
+    the season, which no model of a past trial knows; where the scores come from a model, that
+    model's own error of the total, as its trial tells, is added (root of the sum of squares)."""
+
+    @property
+    def forecast_error(self) -> float:
+        """The relative standard error of the forecast of the total cost."""
+        return SEASON_ERROR if self.cost_error is None else self.cost_error
 
 
 class Approval(Model):
@@ -222,6 +196,8 @@ class Policy(Document):
     """Users and trial; not needed where scores are given."""
     offers: tuple[Offer, ...] = Field(min_length=1, strict=False)
     """The incentives to choose from."""
+    features: Features = Features()
+    """What the uplift model may learn from."""
     objective: Objective = Objective()
     """What is maximised."""
     eligibility: tuple[Eligibility, ...] = Field(default=(), strict=False)

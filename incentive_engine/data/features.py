@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
-from incentive_engine.config.schema import Policy
+from incentive_engine.config import locate
+from incentive_engine.config.schema import Features, Policy
 from incentive_engine.data.attributes import missing_attributes, reserved_attributes
 from incentive_engine.data.formats import USER_ID
-from incentive_engine.data.rows import RowChecks
+from incentive_engine.data.rows import RowChecks, near_column
 from incentive_engine.data.users import RESERVED, UserTable
 from incentive_engine.domain import IntArray
 from incentive_engine.errors import Fault
@@ -43,7 +44,31 @@ def joined_features(
     names = tuple(joined.features.columns)
     checks.faults.extend(reserved_attributes(policy, RESERVED))
     checks.faults.extend(missing_attributes(policy, (*names, *RESERVED), where=checks.where))
+    theirs = () if users is None else tuple(map(str, users.features.columns))
+    checks.faults.extend(_unknown_features(policy, (*own, *theirs), checks.where))
     return joined
+
+
+def learnable(features: pd.DataFrame, chosen: Features) -> list[str]:
+    """Return the columns that a model may learn from, in their order."""
+    names = [str(name) for name in features.columns]
+    allowed = names if chosen.allow is None else chosen.allow
+    return [name for name in names if name in allowed and name not in chosen.deny]
+
+
+def _unknown_features(policy: Policy, names: tuple[str, ...], where: str) -> list[Fault]:
+    """Return a fault per feature that the policy names and nobody has: a slip leaks a feature."""
+    lists = (("allow", policy.features.allow or ()), ("deny", policy.features.deny))
+    return [
+        Fault(
+            locate(policy, ("features", key, index)),
+            f"column `{column}` is not in {where}",
+            remedy=near_column(column, names),
+        )
+        for key, columns in lists
+        for index, column in enumerate(columns)
+        if column not in names
+    ]
 
 
 def _with_users(

@@ -89,7 +89,7 @@ class Memory:
         )
 
     def _learned(self, world: World, policy: Policy, seeds: DrawSeeds) -> Learned:
-        settings = policy.model_dump_json(include={"offers", "eligibility"})
+        settings = policy.model_dump_json(include={"offers", "eligibility", "features"})
         key = f"learned {world.market} {world.trial_rows} {seeds.trial} {settings}"
         if key not in self.made:
             trial = draw_trial(world, policy, seeds)

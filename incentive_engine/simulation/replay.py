@@ -97,7 +97,7 @@ def _replay(
     fold = fold_of(trial, folds=replayed.folds, seed=scenario.seed, draw=draw)
     for part in range(replayed.folds):
         mine, others = np.flatnonzero(fold == part), np.flatnonzero(fold != part)
-        settings = variant.policy.model_dump_json(include={"offers", "eligibility"})
+        settings = variant.policy.model_dump_json(include={"offers", "eligibility", "features"})
         key = f"{replayed.folds} {part} {settings}"
         if key not in learned:
             rows_learnt = rows_of_trial(trial, others)

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from incentive_engine.config.schema import Eligibility, Policy
+from incentive_engine.data.features import learnable
 from incentive_engine.data.trial import Trial
 from incentive_engine.data.users import UserTable
 from incentive_engine.domain import FloatArray
@@ -166,7 +167,7 @@ def fit(trial: Trial, policy: Policy, *, seed: int) -> UpliftModel:
         When an arm has too few rows to say anything.
     """
     lottery = even_lottery(trial, policy.eligibility)
-    encoder = learn_encoder(trial.features)
+    encoder = learn_encoder(trial.features[learnable(trial.features, policy.features)])
     matrix = encoder.encode(trial.features, where="trial")
     basis = learn_basis(matrix, encoder)
     folds = draw_folds(trial.user_id, count=FOLDS, rng=np.random.default_rng(seed))

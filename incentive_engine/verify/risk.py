@@ -32,7 +32,7 @@ def check_risk(run: Run, truth: Replay) -> Iterator[Check]:
     expected = int(truth.cost_micros.sum()) / MICROS
     cost, face = truth.cost_micros / MICROS, truth.face_micros / MICROS
     noise = float((cost * np.clip(face - cost, 0.0, None)).sum())
-    deviation = float(np.hypot(np.sqrt(noise), budget.cost_error * expected))
+    deviation = float(np.hypot(np.sqrt(noise), budget.forecast_error * expected))
     quantile = expected + NormalDist().inv_cdf(budget.confidence) * deviation
     if quantile > budget.amount:
         found.add(
@@ -51,7 +51,7 @@ def _stated(run: Run, budget: Budget, *, deviation: float, quantile: float) -> I
         return
     for word, number, expected in (
         ("confidence", stated.confidence, budget.confidence),
-        ("cost_error", stated.cost_error, budget.cost_error),
+        ("cost_error", stated.cost_error, budget.forecast_error),
         ("deviation", stated.deviation, deviation),
         ("quantile", stated.quantile, quantile),
     ):

@@ -118,10 +118,22 @@ def valued_trial(
 
 
 def fit_into(campaign: Campaign, policy: Policy, directory: Path) -> None:
-    """Fit the uplift model and save it into an existing directory."""
-    from incentive_engine.uplift import fit
+    """Check the trial, fit the uplift model, judge it, and save all into an existing directory.
 
-    fit(trial_of(campaign, policy), policy, seed=policy.seed).save(directory)
+    Raises
+    ------
+    DataError
+        When the trial cannot teach effects.
+    """
+    from incentive_engine.uplift import diagnose, evaluate, fit
+    from incentive_engine.workflow.quality import write_quality
+
+    trial = trial_of(campaign, policy)
+    diagnosis = diagnose(trial, policy)
+    diagnosis.refuse()
+    model = fit(trial, policy, seed=policy.seed)
+    write_quality(directory, diagnosis, evaluate(model, trial, policy))
+    model.save(directory)
 
 
 def score_into(campaign: Campaign, model: Path, policy: Policy, file: Path) -> None:
@@ -167,7 +179,7 @@ def _make_sample(sample: Sample, directory: Path) -> None:
 def _model_settings(policy: Policy) -> str:
     settings = policy.model_dump(
         mode="json",
-        include={"offers", "eligibility", "seed"},
+        include={"offers", "eligibility", "features", "seed"},
         exclude={"offers": {"__all__": {"valid_from", "valid_to", "campaign_id"}}},
     )
     return json.dumps(settings, sort_keys=True)

@@ -1,0 +1,66 @@
+"""What a policy says of its data, and of what may be learned from them."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from incentive_engine.config.fields import Column, Count, DataPath, Model, Seed
+from incentive_engine.config.problems import Problem, reject
+
+
+class Sample(Model):
+    """A campaign that the program makes itself."""
+
+    name: Literal["double11", "winback"]
+    """Which campaign: `double11` (members and the 88VIP tier) or `winback` (lapsed users)."""
+    users: Count = 50_000
+    """How many users to decide on."""
+    trial_rows: Count = 150_000
+    """How many rows the randomised trial has."""
+    seed: Seed = 11
+    """The seed that it is made from."""
+
+
+class Data(Model):
+    """Where the campaign's data are; paths are relative to the policy file."""
+
+    users: DataPath | None = None
+    """One row per user: user_id, attributes, features (CSV or Parquet)."""
+    trial: DataPath | None = None
+    """A past randomised campaign: user_id, offer, conversion, spend, cost, [propensity],
+    [features] (CSV or Parquet)."""
+    sample: Sample | None = None
+    """A campaign that the program makes itself, in place of users and trial; or just its name."""
+
+    @field_validator("sample", mode="before")
+    @classmethod
+    def _from_name(cls, value: object) -> object:
+        return {"name": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if self.sample is not None and (self.users is not None or self.trial is not None):
+            remedy = "leave out `sample`, or `users` and `trial`"
+            reject(Problem(("sample",), "a sample stands beside files", remedy=remedy))
+        return self
+
+
+class Features(Model):
+    """What the uplift model may learn from; both lists name columns."""
+
+    allow: tuple[Column, ...] | None = Field(default=None, min_length=1, strict=False)
+    """Only these; left out, all columns that trial and users share. A column named here is taken
+    as known before the offer, even where it tells the outcome suspiciously well."""
+    deny: tuple[Column, ...] = Field(default=(), strict=False)
+    """Never these: what was measured after the offer, or must not decide who gets what. They may
+    still be named by weights, eligibility and limits."""
+
+    @model_validator(mode="after")
+    def _no_contradiction(self) -> Self:
+        both = sorted(set(self.allow or ()) & set(self.deny))
+        if both:
+            what = f"allowed and denied at once: {', '.join(both)}"
+            reject(Problem(("deny",), what, remedy="take them out of one list"))
+        return self

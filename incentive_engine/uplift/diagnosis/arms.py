@@ -1,0 +1,134 @@
+"""The arms of a trial, weighted so that each stands for all who could have got it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from incentive_engine.data.trial import Trial
+from incentive_engine.domain import CONTROL, BoolArray, FloatArray, IntArray
+from incentive_engine.uplift.diagnosis.findings import ArmCount, Finding
+from incentive_engine.uplift.power import detectable_effect
+
+FEWEST_CONVERSIONS: Final = 30
+"""With fewer in an arm, normal intervals are too narrow and effects are mostly noise."""
+SMALLEST_PROPENSITY: Final = 0.01
+"""A row below it stands for more than a hundred people."""
+LEAST_EFFECTIVE: Final = 0.5
+"""Share of an arm's rows that its weights may cost before that is said."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class WeightedArms:
+    """n rows dealt out to control and k offers.
+
+    Attributes
+    ----------
+    names
+        Control and the offers.
+    arm
+        (n,) int64; 0 control, j offer j - 1.
+    inverse
+        (n,) float64, 1 / propensity of the arm that the row got.
+    reach
+        (n, k) bool, whether eligibility lets the offer go to the row.
+    """
+
+    names: tuple[str, ...]
+    arm: IntArray
+    inverse: FloatArray
+    reach: BoolArray
+
+    @classmethod
+    def of(cls, trial: Trial, reach: BoolArray) -> WeightedArms:
+        """Return the arms of a trial."""
+        return cls(
+            names=(CONTROL, *trial.offers),
+            arm=trial.arm.astype(np.int64),
+            inverse=1 / trial.propensity,
+            reach=reach,
+        )
+
+    def treated(self, offer: int) -> IntArray:
+        """Return the rows that got an offer and may get it."""
+        return np.flatnonzero((self.arm == offer + 1) & self.reach[:, offer])
+
+    def control(self, offer: int) -> IntArray:
+        """Return the rows of control that might have got an offer."""
+        return np.flatnonzero((self.arm == 0) & self.reach[:, offer])
+
+
+def count_arms(trial: Trial, arms: WeightedArms) -> tuple[ArmCount, ...]:
+    """Return the size of each arm, and what it can tell."""
+    control = arms.arm == 0
+    base = float(trial.conversion[control].mean()) if control.any() else 0.0
+    counts: list[ArmCount] = []
+    for code, name in enumerate(arms.names):
+        got = arms.arm == code
+        inverse = arms.inverse[got]
+        effective = float(inverse.sum() ** 2 / max(np.square(inverse).sum(), 1e-300))
+        against = effective if code == 0 else counts[0].effective
+        counts.append(
+            ArmCount(
+                arm=name,
+                rows=int(got.sum()),
+                conversions=int(trial.conversion[got].sum()),
+                stands_for=float(inverse.sum()),
+                reach=int(trial.n_rows if code == 0 else arms.reach[:, code - 1].sum()),
+                effective=effective,
+                detectable=detectable_effect(base, effective, against) if code else 0.0,
+            )
+        )
+    return tuple(counts)
+
+
+def size_findings(counts: tuple[ArmCount, ...]) -> list[Finding]:
+    """Say which arms are too small."""
+    few = [count for count in counts if count.conversions < FEWEST_CONVERSIONS]
+    found = [
+        Finding(
+            check="arm sizes",
+            verdict="warning",
+            what=f"`{count.arm}` has {count.conversions} conversions in {count.rows:,} rows"
+            + (f" and shows effects from {count.detectable:.2%} only" if count.detectable else ""),
+            remedy="its effect is shrunk and uncertain; bring a larger trial",
+        )
+        for count in few
+    ]
+    smallest = max(count.detectable for count in counts)
+    return found or [
+        Finding(
+            check="arm sizes",
+            verdict="fine",
+            what=f"each arm shows an effect on conversion of {smallest:.2%} or more",
+        )
+    ]
+
+
+def overlap_findings(arms: WeightedArms, counts: tuple[ArmCount, ...]) -> list[Finding]:
+    """Say where few rows stand for many people."""
+    found = []
+    for code, count in enumerate(counts):
+        inverse = arms.inverse[arms.arm == code]
+        rare = float(np.mean(inverse > 1 / SMALLEST_PROPENSITY)) if len(inverse) else 0.0
+        if rare or count.effective < LEAST_EFFECTIVE * count.rows:
+            what = (
+                f"{count.rows:,} rows of `{count.arm}` tell as much as {count.effective:,.0f}"
+                f" of equal weight; propensities go down to {1 / inverse.max():.2g}"
+            )
+            remedy = "intervals are wide where few rows stand for many people"
+            found.append(Finding(check="overlap", verdict="warning", what=what, remedy=remedy))
+    strays = int(sum(((arms.arm == j + 1) & ~arms.reach[:, j]).sum() for j in _offers(arms)))
+    if strays:
+        what = f"{strays:,} rows got an offer that the policy's eligibility forbids them"
+        remedy = "they are left out of its effect"
+        found.append(Finding(check="overlap", verdict="warning", what=what, remedy=remedy))
+    least = min(count.effective / max(count.rows, 1) for count in counts)
+    fine = f"each arm tells as much as {least:.0%} of its rows would with equal weights"
+    return found or [Finding(check="overlap", verdict="fine", what=fine)]
+
+
+def _offers(arms: WeightedArms) -> range:
+    return range(arms.reach.shape[1])

@@ -1,0 +1,156 @@
+"""Whether arms differ in what was known before the offer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from scipy.special import ndtri
+
+from incentive_engine.domain import BoolArray, FloatArray, IntArray
+from incentive_engine.uplift.diagnosis.arms import WeightedArms
+from incentive_engine.uplift.diagnosis.findings import Finding, Imbalance
+
+FALSE_ALARMS: Final = 0.01
+"""How often any imbalance is found where there is none, over all features and arms."""
+GROSS: Final = 0.5
+"""Standard deviations from which a feature says which arm a row got: it came after the offer."""
+GROSS_Z: Final = 8.0
+TAIL: Final = 0.01
+"""Numbers are cut at these quantiles, so that single rows do not decide."""
+MOST_LEVELS: Final = 20
+"""Levels of a category that are compared, the most frequent ones."""
+FEWEST_ROWS: Final = 10
+"""Rows with and without a level that either arm needs for a normal approximation."""
+SHOWN: Final = 10
+CERTAIN: Final = 100.0
+"""Stands for infinity where a feature is one value in one arm and another in the other."""
+
+
+def balance_findings(
+    features: pd.DataFrame, arms: WeightedArms
+) -> tuple[list[Finding], tuple[Imbalance, ...]]:
+    """Compare every feature between every offer's arm and control."""
+    compared = [each for name in features for each in _compare(str(name), features[name], arms)]
+    ranked = sorted(compared, key=lambda each: -abs(each.z))
+    if not compared:
+        return [Finding(check="balance", verdict="fine", what="there is nothing to compare")], ()
+    limit = float(-ndtri(FALSE_ALARMS / (2 * len(compared))))
+    found = _told_by([each for each in ranked if abs(each.z) > GROSS_Z])
+    told = {finding.what for finding in found}
+    off = [each for each in ranked if abs(each.z) > limit]
+    if off and not told:
+        found.append(_warning(off, len(compared)))
+    worst = max(abs(each.difference) for each in compared)
+    fine = f"{len(compared)} comparisons of features with control, none beyond chance; the largest"
+    finding = Finding(check="balance", verdict="fine", what=f"{fine} is {worst:.3f} deviations")
+    return found or [finding], tuple(ranked[:SHOWN])
+
+
+def _told_by(certain: list[Imbalance]) -> list[Finding]:
+    """Return a refusal per feature that tells the arm."""
+    worst: dict[str, Imbalance] = {}
+    for each in certain:
+        if abs(each.difference) > GROSS:
+            worst.setdefault(each.feature, each)
+    return [
+        Finding(
+            check="balance",
+            verdict="refusal",
+            what=f"the feature `{each.feature}` tells who got `{each.arm}`: it differs from"
+            f" control by {each.difference:+.2f} standard deviations (z = {each.z:+.0f})",
+            remedy="what was measured after the offer is no feature (`features: {deny: [...]}`);"
+            " where arms were dealt out by it, log propensities",
+        )
+        for each in worst.values()
+    ]
+
+
+def _warning(off: list[Imbalance], comparisons: int) -> Finding:
+    named = ", ".join(
+        f"`{each.feature}` for `{each.arm}` ({each.difference:+.3f} deviations)"
+        for each in off[:3]
+    )
+    more = f" and {len(off) - 3} more" if len(off) > 3 else ""
+    return Finding(
+        check="balance",
+        verdict="warning",
+        what=f"{len(off)} of {comparisons} comparisons with control differ beyond chance:"
+        f" {named}{more}",
+        remedy="arms were not dealt out as the propensities say, or rows were lost afterwards",
+    )
+
+
+def _compare(name: str, column: pd.Series, arms: WeightedArms) -> Iterator[Imbalance]:
+    for label, values, is_flag in _numbers(name, column):
+        for offer in range(arms.reach.shape[1]):
+            treated, control = arms.treated(offer), arms.control(offer)
+            if is_flag and not _enough(values, treated, control):
+                continue
+            difference, z = _difference(values, arms.inverse, treated, control)
+            arm = arms.names[offer + 1]
+            yield Imbalance(feature=label, arm=arm, difference=difference, z=z)
+
+
+def _numbers(name: str, column: pd.Series) -> Iterator[tuple[str, FloatArray, bool]]:
+    """Yield what is compared: the label, (n,) values, and whether they are 0 or 1."""
+    missing = column.isna().to_numpy()
+    if missing.any() and not missing.all():
+        yield f"{name} missing", missing.astype(np.float64), True
+    if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_datetime64_any_dtype(column):
+        values = _winsorised(column, missing)
+        if values is not None:
+            yield name, values, bool(np.isin(values, (0.0, 1.0)).all())
+        return
+    codes, levels = pd.factorize(column)
+    counts = np.bincount(codes[codes >= 0], minlength=len(levels))
+    for code in np.argsort(-counts, kind="stable")[:MOST_LEVELS]:
+        if counts[code] < len(column):
+            yield f"{name} = {levels[code]}", (codes == code).astype(np.float64), True
+
+
+def _winsorised(column: pd.Series, missing: BoolArray) -> FloatArray | None:
+    """Return numbers without tails, the mean where missing; None when they are all alike."""
+    if pd.api.types.is_datetime64_any_dtype(column):
+        days = (column - pd.Timestamp("1970-01-01")) / pd.Timedelta(days=1)
+        values = days.to_numpy(dtype=np.float64, na_value=np.nan)
+    else:
+        values = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    present = values[~missing & np.isfinite(values)]
+    if not len(present) or present.min() == present.max():
+        return None
+    low, high = np.quantile(present, (TAIL, 1 - TAIL))
+    if low == high:
+        low, high = present.min(), present.max()
+    cut = np.clip(values, low, high)
+    return np.where(np.isfinite(cut), cut, np.nanmean(np.clip(present, low, high)))
+
+
+def _enough(flag: FloatArray, treated: IntArray, control: IntArray) -> bool:
+    ones = [flag[rows].sum() for rows in (treated, control)]
+    zeros = [len(rows) - one for rows, one in zip((treated, control), ones, strict=True)]
+    pooled = sum(ones) / max(len(treated) + len(control), 1)
+    expected = min(pooled, 1 - pooled) * min(len(treated), len(control))
+    return bool(expected >= FEWEST_ROWS and sum(zeros) > 0)
+
+
+def _difference(
+    values: FloatArray, inverse: FloatArray, treated: IntArray, control: IntArray
+) -> tuple[float, float]:
+    """Return the difference of weighted means in standard deviations, and over its error."""
+    means, spread, noise = [], 0.0, 0.0
+    for rows in (treated, control):
+        weight, x = inverse[rows], values[rows]
+        total = max(float(weight.sum()), 1e-300)
+        mean = float(weight @ x) / total
+        squares = np.square(x - mean)
+        spread += float(weight @ squares) / total / 2
+        noise += float(np.square(weight) @ squares) / total**2
+        means.append(mean)
+    apart = means[0] - means[1]
+    if noise <= 0:
+        sign = float(np.sign(apart))
+        return sign * CERTAIN, sign * CERTAIN
+    return apart / float(np.sqrt(spread)), apart / float(np.sqrt(noise))

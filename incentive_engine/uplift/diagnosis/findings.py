@@ -1,0 +1,134 @@
+"""What the checks of a trial found."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from incentive_engine.errors import DataError, Fault
+
+Verdict = Literal["fine", "warning", "refusal"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One check and its verdict.
+
+    Attributes
+    ----------
+    check
+        Its name: ``sample ratio``, ``propensities``, ``overlap``, ``balance``, ``leaks``,
+        ``arm sizes``, ``outcomes``.
+    verdict
+        ``warning``: read on before you believe the effects; ``refusal``: nothing is fitted.
+    what
+        What was found, in a sentence.
+    remedy
+        What to do about it.
+    """
+
+    check: str
+    verdict: Verdict
+    what: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        """Return the line that a planner reads."""
+        text = f"trial, {self.check}: {self.what}"
+        return f"{text}; {self.remedy}" if self.remedy else text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArmCount:
+    """One arm of the trial.
+
+    Attributes
+    ----------
+    arm
+        ``control`` or an offer id.
+    rows, conversions
+        How many rows got it, and how many of these converted.
+    stands_for
+        The sum of 1 / propensity: by the propensities, so many people could have got it.
+    reach
+        So many rows may get it by the policy's eligibility.
+    effective
+        Rows of equal weight that would tell as much (Kish).
+    detectable
+        The effect on conversion, a probability, that a two-sided test at 5 % finds with a power
+        of 80 % from this arm and control; 0 for control.
+    """
+
+    arm: str
+    rows: int
+    conversions: int
+    stands_for: float
+    reach: int
+    effective: float
+    detectable: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Imbalance:
+    """How a feature differs between an arm and control, beyond what propensities explain.
+
+    Attributes
+    ----------
+    feature
+        A column, ``column = level`` or ``column missing``.
+    arm
+        An offer id.
+    difference
+        Of means, in standard deviations.
+    z
+        Standard normal where arms were dealt out at random.
+    """
+
+    feature: str
+    arm: str
+    difference: float
+    z: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnosis:
+    """Whether a trial can be believed.
+
+    Attributes
+    ----------
+    findings
+        At least one per check.
+    arms
+        Control first, then the offers in the policy's order.
+    imbalances
+        The features that differ most, by falling |z|.
+    """
+
+    findings: tuple[Finding, ...]
+    arms: tuple[ArmCount, ...]
+    imbalances: tuple[Imbalance, ...]
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a planner should know before believing the effects."""
+        return tuple(str(found) for found in self.findings if found.verdict == "warning")
+
+    def refuse(self) -> None:
+        """Stop where the trial cannot teach effects.
+
+        Raises
+        ------
+        DataError
+            With every refusal.
+        """
+        refused = [
+            Fault("trial", f"{found.check}: {found.what}", remedy=found.remedy)
+            for found in self.findings
+            if found.verdict == "refusal"
+        ]
+        if refused:
+            raise DataError(*refused)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the content for evaluation.json."""
+        return asdict(self)

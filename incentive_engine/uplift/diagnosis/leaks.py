@@ -1,0 +1,89 @@
+"""Features that know the outcome: they were measured after it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from scipy.stats import rankdata
+
+from incentive_engine.data.trial import Trial
+from incentive_engine.domain import BoolArray, FloatArray
+from incentive_engine.uplift.diagnosis.findings import Finding
+
+REFUSED: Final = 0.95
+"""Area under the ROC curve of a single feature; what is known before an offer stays below."""
+DOUBTED: Final = 0.9
+FEWEST: Final = 30
+"""Conversions and others that such a judgement needs."""
+ROWS: Final = 200_000
+"""Rows that are looked at, at most."""
+
+
+def leak_findings(trial: Trial, features: pd.DataFrame, trusted: frozenset[str]) -> list[Finding]:
+    """Say which features predict conversion too well to have been known before it.
+
+    Parameters
+    ----------
+    features
+        n rows, those columns of the trial's that are learned from.
+    trusted
+        Features that the policy allows by name; they are doubted, but not refused.
+    """
+    rows = np.linspace(0, trial.n_rows - 1, min(trial.n_rows, ROWS)).astype(np.int64)
+    converted = trial.conversion[rows] > 0
+    if min(converted.sum(), (~converted).sum()) < FEWEST:
+        what = "too few conversions to tell whether a feature knows them"
+        return [Finding(check="leaks", verdict="fine", what=what)]
+    known = {str(name): telling(features[name].iloc[rows], converted) for name in features}
+    found = [
+        _finding(name, area, refused=area > REFUSED and name not in trusted)
+        for name, area in known.items()
+        if area > DOUBTED
+    ]
+    best = max(known.values(), default=0.5)
+    fine = (
+        f"no feature alone tells who converts; the best has an area under the curve of {best:.2f}"
+    )
+    return found or [Finding(check="leaks", verdict="fine", what=fine)]
+
+
+def telling(column: pd.Series, converted: BoolArray) -> float:
+    """Return how well a column tells who converted: an area under the ROC curve, 0.5 to 1.
+
+    Categories are coded by the conversion rate of every other row and judged on the rest.
+    """
+    missing = column.isna().to_numpy()
+    areas = [_area(missing.astype(np.float64), converted)]
+    if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_datetime64_any_dtype(column):
+        values = pd.to_numeric(column).to_numpy(dtype=np.float64, na_value=np.nan)
+        known = np.isfinite(values) & ~missing
+        areas.append(_area(values[known], converted[known]))
+    else:
+        learned = np.arange(len(column)) % 2 == 0
+        rate = pd.Series(converted[learned]).groupby(column[learned].to_numpy()).mean()
+        coded = column[~learned].map(rate).fillna(converted.mean()).to_numpy(dtype=np.float64)
+        areas.append(_area(coded, converted[~learned]))
+    return max(max(area, 1 - area) for area in areas)
+
+
+def _area(values: FloatArray, event: BoolArray) -> float:
+    ones, zeros = int(event.sum()), int((~event).sum())
+    if min(ones, zeros) < FEWEST:
+        return 0.5
+    ranks = rankdata(values)
+    return float((ranks[event].sum() - ones * (ones + 1) / 2) / (ones * zeros))
+
+
+def _finding(name: str, area: float, *, refused: bool) -> Finding:
+    remedy = (
+        f"what was measured after the offer is no feature: `features: {{deny: [{name}]}}`;"
+        " name it under `allow` where it was known before"
+    )
+    return Finding(
+        check="leaks",
+        verdict="refusal" if refused else "warning",
+        what=f"the feature `{name}` alone tells who converts (area under the curve {area:.3f})",
+        remedy=remedy,
+    )

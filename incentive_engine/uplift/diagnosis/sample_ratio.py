@@ -1,0 +1,142 @@
+"""Whether arms have the sizes that their propensities say."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from scipy.special import chdtrc
+
+from incentive_engine.data.trial import Trial
+from incentive_engine.domain import FloatArray, IntArray
+from incentive_engine.uplift.diagnosis.arms import WeightedArms
+from incentive_engine.uplift.diagnosis.findings import ArmCount, Finding
+
+FALSE_ALARMS: Final = 0.001
+"""How often a mismatch is found where there is none, over all strata together."""
+IMPLAUSIBLE: Final = 5
+"""Standard errors; right propensities are doubted once in two million arms."""
+CONTRADICTION: Final = 1.5
+"""An arm that stands for more people than there are by this factor has wrong propensities."""
+FEWEST_ROWS: Final = 20
+"""Rows that an arm should have in a stratum; with fewer, chi-square is no approximation."""
+MOST_STRATA: Final = 20
+"""A column with more values than this makes no strata."""
+
+
+def sample_ratio_findings(
+    trial: Trial, arms: WeightedArms, strata: tuple[str, ...]
+) -> list[Finding]:
+    """Test the arms' sizes overall, and within each value of the columns in `strata`."""
+    if trial.counts.get("unknown_propensity", 0) == trial.n_rows:
+        what = "no propensities are stated, so arm sizes cannot be compared with them"
+        remedy = "log the probability of each arm"
+        return [Finding(check="sample ratio", verdict="fine", what=what, remedy=remedy)]
+    everyone = np.arange(trial.n_rows)
+    overall = mismatch(arms, everyone)
+    found = [_finding(overall, "", arms, everyone)] if overall < FALSE_ALARMS else []
+    groups = _strata(trial.features, strata)
+    tested = [(name, rows, mismatch(arms, rows)) for name, rows in groups]
+    found += [
+        _finding(p_value, f" where {name}", arms, rows)
+        for name, rows, p_value in tested
+        if p_value * len(tested) < FALSE_ALARMS
+    ]
+    lowest = min([overall, *(min(1.0, p * len(tested)) for _, _, p in tested)])
+    within = f" and within {len(tested)} strata" if tested else ""
+    fine = f"arm sizes agree with the propensities overall{within} (p = {lowest:.2g})"
+    return found or [Finding(check="sample ratio", verdict="fine", what=fine)]
+
+
+def mismatch(arms: WeightedArms, rows: IntArray) -> float:
+    """Return the p-value of a chi-square test of the arms' sizes among some rows.
+
+    Notes
+    -----
+    ``N_j = Σ 1{A = j} / p`` estimates how many people could have got arm j. Among those in reach
+    of offer j, ``d_j = N_j - N_0`` has mean 0; its variance is ``Σ 1{A = j or 0} / p²``, and d_j
+    and d_l share the control rows in reach of both. ``d' V⁻¹ d`` is chi-square with k degrees of
+    freedom. Where propensities are constant this is Pearson's test of relative shares; arms that
+    the policy does not offer do not disturb it.
+    """
+    inverse, code = arms.inverse[rows], arms.arm[rows]
+    reach = arms.reach[rows].astype(np.float64)
+    control = np.where(code == 0, inverse, 0.0)
+    offers = np.flatnonzero(_expected(arms, rows) >= FEWEST_ROWS)
+    if not len(offers):
+        return 1.0
+    treated = [np.where(code == j + 1, inverse, 0.0) * reach[:, j] for j in offers]
+    reach = reach[:, offers]
+    difference = np.array([weight.sum() for weight in treated]) - control @ reach
+    variance = (reach * np.square(control)[:, None]).T @ reach
+    variance += np.diag([float(np.square(weight).sum()) for weight in treated])
+    statistic = float(difference @ np.linalg.lstsq(variance, difference, rcond=None)[0])
+    return float(chdtrc(len(offers), statistic))
+
+
+def _expected(arms: WeightedArms, rows: IntArray) -> FloatArray:
+    """Return the rows that each offer should have among some rows, or control if fewer, (k,)."""
+    all_rows = np.arange(len(arms.arm))
+    expected = []
+    for offer in range(arms.reach.shape[1]):
+        here, everywhere = (arms.reach[part, offer] for part in (rows, all_rows))
+        share = min(len(arms.treated(offer)), len(arms.control(offer))) / max(everywhere.sum(), 1)
+        expected.append(share * here.sum())
+    return np.array(expected)
+
+
+def propensity_findings(
+    trial: Trial, arms: WeightedArms, counts: tuple[ArmCount, ...]
+) -> list[Finding]:
+    """Say which arms stand for more, or fewer, people than could have got them."""
+    found = []
+    hidden = sum(trial.ignored_rows.values())
+    for code, count in enumerate(counts):
+        inverse = arms.inverse[arms.arm == code]
+        noise = float(np.sqrt((inverse * (inverse - 1)).sum() + 1))
+        excess = count.stands_for - (trial.n_rows + hidden)
+        lack = 0.0 if hidden else count.reach - count.stands_for
+        if max(excess, lack) <= IMPLAUSIBLE * noise:
+            continue
+        refused = count.stands_for > CONTRADICTION * (trial.n_rows + hidden)
+        people = count.reach if lack > 0 else trial.n_rows + hidden
+        found.append(
+            Finding(
+                check="propensities",
+                verdict="refusal" if refused else "warning",
+                what=f"rows of `{count.arm}` stand for {count.stands_for:,.0f} people by their"
+                f" propensities, but {people:,} could have got it",
+                remedy="log the propensity of the arm that each row got, name in `eligibility`"
+                " who could get it, or leave the column out to use arm shares",
+            )
+        )
+    fine = "each arm stands for as many people as could have got it"
+    return found or [Finding(check="propensities", verdict="fine", what=fine)]
+
+
+def _strata(features: pd.DataFrame, columns: tuple[str, ...]) -> list[tuple[str, IntArray]]:
+    groups: list[tuple[str, IntArray]] = []
+    for column in columns:
+        values = features[column]
+        codes, levels = pd.factorize(values)
+        if pd.api.types.is_float_dtype(values) or not 1 < len(levels) <= MOST_STRATA:
+            continue
+        groups += [
+            (f"{column} is {level}", np.flatnonzero(codes == code))
+            for code, level in enumerate(levels)
+        ]
+    return groups
+
+
+def _finding(p_value: float, where: str, arms: WeightedArms, rows: IntArray) -> Finding:
+    sizes = np.bincount(arms.arm[rows], weights=arms.inverse[rows], minlength=len(arms.names))
+    largest, smallest = int(sizes.argmax()), int(sizes.argmin())
+    ratio = sizes[smallest] / sizes[largest]
+    return Finding(
+        check="sample ratio",
+        verdict="warning",
+        what=f"arm sizes{where} do not fit the propensities (chi-square, p = {p_value:.1g}):"
+        f" `{arms.names[smallest]}` has {ratio:.1%} of the weight of `{arms.names[largest]}`",
+        remedy="rows were lost or added after the lottery; find out which ones first",
+    )
