@@ -49,8 +49,8 @@ from incentive_engine.errors import ConfigError
 
 __all__ = [
     "Approval", "Basis", "Bound", "Budget", "Condition", "Data", "Document", "Eligibility",
-    "Features", "Limit", "Model", "Name", "Objective", "Offer", "OfferId", "Policy", "Range", "Sample",
-    "Scalar", "Share", "WeightFactor", "Where",
+    "Features", "Limit", "Model", "Name", "Objective", "Offer", "OfferId", "Policy", "Range",
+    "Sample", "Scalar", "Share", "WeightFactor", "Where",
 ]  # fmt: skip
 
 SEASON_ERROR: Final = 0.05

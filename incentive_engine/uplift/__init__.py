@@ -1,5 +1,6 @@
 """Incremental conversion, incremental spend and expected cost per user and offer."""
 
+from incentive_engine.uplift.diagnosis import Diagnosis, diagnose
 from incentive_engine.uplift.estimates import Estimates, OutOfFold
 from incentive_engine.uplift.evaluation import Evaluation, evaluate
 from incentive_engine.uplift.model import UpliftModel, estimate, fit, predict, trial_digest
@@ -10,11 +11,12 @@ from incentive_engine.uplift.plan_value import (
     compare_plans,
     plan_value,
 )
-from incentive_engine.uplift.storage import read_out_of_fold
+from incentive_engine.uplift.storage import read_evaluation, read_out_of_fold
 from incentive_engine.uplift.valuation import Valuation, increment_columns
 
 __all__ = [
     "MEASURES",
+    "Diagnosis",
     "Estimate",
     "Estimates",
     "Evaluation",
@@ -23,12 +25,14 @@ __all__ = [
     "UpliftModel",
     "Valuation",
     "compare_plans",
+    "diagnose",
     "estimate",
     "evaluate",
     "fit",
     "increment_columns",
     "plan_value",
     "predict",
+    "read_evaluation",
     "read_out_of_fold",
     "trial_digest",
 ]

@@ -31,6 +31,8 @@ FORMAT: Final = 1
 """Version of these files; a reader refuses any other."""
 MODEL: Final = "model.json"
 OUT_OF_FOLD: Final = "out_of_fold.parquet"
+EVALUATION: Final = "evaluation.json"
+"""What is known of the model's quality; it may stand in the directory before the model does."""
 REMEDY: Final = "train again with `incentive train`"
 
 
@@ -97,6 +99,21 @@ def read_out_of_fold(directory: Path) -> OutOfFold:
     except (KeyError, TypeError, ValueError) as error:
         fault = Fault(str(directory / MODEL), "does not describe a model", remedy=REMEDY)
         raise DataError(fault) from error
+
+
+def read_evaluation(directory: Path) -> Mapping[str, Any]:
+    """Read what was found out about a saved model and its trial; empty where nothing was.
+
+    Raises
+    ------
+    DataError
+        As `load_model`, but only the file that is read is checked.
+    """
+    content = _read(directory / MODEL)
+    if EVALUATION not in content.get("files", {}):
+        return {}
+    _check_files(content, directory, only=EVALUATION)
+    return dict(json.loads((directory / EVALUATION).read_text()))
 
 
 def _model(content: Mapping[str, Any], directory: Path) -> UpliftModel:
@@ -180,9 +197,18 @@ def _read(file: Path) -> Mapping[str, Any]:
         raise DataError(Fault(str(file), "cannot be read as JSON", remedy=REMEDY)) from error
     found = content.get("format") if isinstance(content, dict) else None
     if found != FORMAT:
-        what = f"is a model of format {found}"
-        raise DataError(Fault(str(file), what, f"format {FORMAT}", REMEDY))
+        newer = isinstance(found, int) and found > FORMAT
+        what = f"is a model of format {found}{_written_by(content)}"
+        remedy = f"update the engine, or {REMEDY}" if newer else REMEDY
+        raise DataError(Fault(str(file), what, f"format {FORMAT}", remedy))
     return dict(content)
+
+
+def _written_by(content: object) -> str:
+    engine = content.get("engine") if isinstance(content, dict) else None
+    return (
+        f" (written by engine {engine}; this is {version('incentive-engine')})" if engine else ""
+    )
 
 
 def _check_files(content: Mapping[str, Any], directory: Path, *, only: str | None = None) -> None:

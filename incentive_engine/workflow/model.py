@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
+from typing import Final
 
 from incentive_engine.data.cache import StepCache
 from incentive_engine.data.files import atomic_directory
-from incentive_engine.uplift import Evaluation, UpliftModel, evaluate
+from incentive_engine.uplift import Evaluation, UpliftModel, diagnose, evaluate
 from incentive_engine.workflow.learning import (
     Campaign,
     campaign_files,
@@ -16,8 +16,12 @@ from incentive_engine.workflow.learning import (
     trial_of,
 )
 from incentive_engine.workflow.policies import load
+from incentive_engine.workflow.quality import read_quality, write_quality
 from incentive_engine.workflow.replay import thousand
 from incentive_engine.workflow.steps import Steps
+
+SHOWN_SHARES: Final = (0.1, 0.2, 0.5)
+"""Budgets that the summary names, of what the plan without one costs."""
 
 
 def train(policy_file: Path | None, *, out: Path) -> str:
@@ -27,7 +31,9 @@ def train(policy_file: Path | None, *, out: Path) -> str:
     campaign = _campaign(policy_file, steps)
     with atomic_directory(out) as directory, steps.step("train"):
         fit_into(campaign, policy, directory)
-    return f"model: {out} ({steps.seconds['train']:.1f} s)"
+    quality = read_quality(out)
+    warnings = [f"warning: {text}" for text in (quality.warnings if quality else ())]
+    return "\n".join([*warnings, f"model: {out} ({steps.seconds['train']:.1f} s)"])
 
 
 def score(policy_file: Path | None, *, model: Path, out: Path) -> str:
@@ -49,7 +55,7 @@ def evaluate_model(policy_file: Path | None, *, model: Path, out: Path) -> str:
     with steps.step("evaluate"):
         evaluation = evaluate(UpliftModel.load(model), trial, policy)
     with atomic_directory(out) as directory:
-        _write(directory / "evaluation.json", evaluation.to_dict())
+        write_quality(directory, diagnose(trial, policy), evaluation)
     return f"{_in_short(evaluation)}\nevaluation: {out / 'evaluation.json'}"
 
 
@@ -68,15 +74,11 @@ def _in_short(evaluation: Evaluation) -> str:
     lines += [
         f"  plan for {1000 * plan.budget:,.0f}: conversions {thousand(plan.model)},"
         f" {1000 * plan.promised:,.2f} promised; {thousand(plan.difference)} over constant effects"
-        for plan in evaluation.comparisons
+        for plan in evaluation.curve.points
+        if plan.share in SHOWN_SHARES
     ]
     return "\n".join(lines)
 
 
 def _campaign(policy_file: Path | None, steps: Steps) -> Campaign:
     return campaign_files(load(policy_file), cache=StepCache(), steps=steps)
-
-
-def _write(path: Path, content: object) -> None:
-    text = json.dumps(content, ensure_ascii=False, indent=2, allow_nan=False)
-    path.write_text(text + "\n", encoding="utf-8")

@@ -1,0 +1,124 @@
+"""Gain against spend: how well a model spends any budget, compared with constant effects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from incentive_engine.domain import FloatArray, IntArray
+from incentive_engine.uplift.plan_value import Estimate, mean_with_interval
+from incentive_engine.uplift.plans import PlanPath
+
+BUDGET_SHARES: Final = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+"""Budgets of the curve, relative to the cost of the model's plan without a budget."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Plans made from the model and from a yardstick, with the same costs and budget.
+
+    Attributes
+    ----------
+    share
+        The budget as a share of what the model's plan costs without one.
+    budget
+        Expected cost per trial row that both plans may use, currency units.
+    promised
+        Incremental conversions per row that the model's scores add up to.
+    spent
+        What the model's plan costs per row, doubly robust.
+    model, constant
+        What the two plans bring per row, doubly robust; the yardstick is the constant effect.
+    difference
+        Model minus constant, row by row.
+    """
+
+    share: float
+    budget: float
+    promised: float
+    spent: Estimate
+    model: Estimate
+    constant: Estimate
+    difference: Estimate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CostCurve:
+    """The multi-armed, cost-aware Qini curve: the gain of the best plan against its spend.
+
+    Attributes
+    ----------
+    points
+        By rising budget.
+    area
+        The mean gain per row over budgets from 0 to the plan without one.
+    area_over_constant
+        The same, minus that of constant effects.
+
+    References
+    ----------
+    Sverdrup, Wu, Athey, Wager: Qini curves for multi-armed treatment rules, arXiv:2306.11979.
+    """
+
+    points: tuple[Comparison, ...]
+    area: Estimate
+    area_over_constant: Estimate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Scored:
+    """What a curve is drawn from.
+
+    Attributes
+    ----------
+    path, baseline
+        The plans of the model, and of the yardstick.
+    effect
+        (n, k) predicted effects.
+    gain, cost
+        (n, k) doubly robust increments of conversion, and of cost.
+    """
+
+    path: PlanPath
+    baseline: PlanPath
+    effect: FloatArray
+    gain: FloatArray
+    cost: FloatArray
+
+
+def cost_curve(scored: Scored) -> CostCurve:
+    """Return the curve, each point by doubly robust increments that no plan was made from."""
+    n = scored.path.rows
+    area, baseline_area = np.zeros(n), np.zeros(n)
+    points = []
+    last, mine_before, theirs_before = 0.0, np.zeros(n), np.zeros(n)
+    for share in BUDGET_SHARES:
+        budget = share * scored.path.cost
+        ours, theirs = scored.path.plan(budget), scored.baseline.plan(budget)
+        mine, other = taken(scored.gain, ours), taken(scored.gain, theirs)
+        area += (share - last) * (mine + mine_before) / 2
+        baseline_area += (share - last) * (other + theirs_before) / 2
+        last, mine_before, theirs_before = share, mine, other
+        points.append(
+            Comparison(
+                share=share,
+                budget=budget / n,
+                promised=float(taken(scored.effect, ours).mean()),
+                spent=mean_with_interval(taken(scored.cost, ours)),
+                model=mean_with_interval(mine),
+                constant=mean_with_interval(other),
+                difference=mean_with_interval(mine - other),
+            )
+        )
+    return CostCurve(
+        points=tuple(points),
+        area=mean_with_interval(area),
+        area_over_constant=mean_with_interval(area - baseline_area),
+    )
+
+
+def taken(values: FloatArray, choice: IntArray) -> FloatArray:
+    """Return each row's value of its offer, (n,), 0 for none."""
+    return np.where(choice >= 0, values[np.arange(len(choice)), choice], 0.0)

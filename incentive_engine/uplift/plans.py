@@ -1,0 +1,83 @@
+"""Plans by one price per unit of cost: a yardstick for models, without an allocation's limits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from incentive_engine.domain import BoolArray, FloatArray, IntArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PlanPath:
+    """The plans that one falling price gives, from nobody to everybody who gains.
+
+    Each step gives one row a dearer offer, in the order of effect per further unit of cost. Rows
+    that are alike (all, where effects and costs are constant) come in a random order.
+
+    Attributes
+    ----------
+    rows
+        n.
+    row, offer
+        (m,) int64, whom each step concerns, and what the row has from then on.
+    total
+        (m,) float64, the plan's cost after each step, currency units, not falling.
+
+    References
+    ----------
+    Sverdrup, Wu, Athey, Wager: Qini curves for multi-armed treatment rules, arXiv:2306.11979,
+    section 3: the path of the convex hulls.
+    """
+
+    rows: int
+    row: IntArray
+    offer: IntArray
+    total: FloatArray
+
+    @classmethod
+    def of(cls, effect: FloatArray, cost: FloatArray, reach: BoolArray) -> Self:
+        """Return the path for (n, k) effects, costs ≥ 0 and offers in reach."""
+        n = len(effect)
+        have = np.full(n, -1)
+        got, paid, limit = np.zeros(n), np.zeros(n), np.full(n, np.inf)
+        steps = []
+        for step in range(effect.shape[1]):
+            offer, ratio = _steepest(effect - got[:, None], cost - paid[:, None], reach)
+            rows = np.flatnonzero(ratio > 0)
+            offer, ratio = offer[rows], np.minimum(ratio[rows], limit[rows])
+            more = cost[rows, offer] - paid[rows]
+            have[rows], limit[rows] = offer, ratio
+            got[rows], paid[rows] = effect[rows, offer], cost[rows, offer]
+            steps.append((rows, offer, more, ratio, np.full(len(rows), step)))
+        row, offer, more, ratio, step_of = (
+            np.concatenate(part) for part in zip(*steps, strict=True)
+        )
+        chance = np.random.default_rng(0).random(n)
+        order = np.lexsort((step_of, chance[row], -ratio))
+        return cls(rows=n, row=row[order], offer=offer[order], total=np.cumsum(more[order]))
+
+    @property
+    def cost(self) -> float:
+        """The cost of the plan without a budget, currency units."""
+        return float(self.total[-1]) if len(self.total) else 0.0
+
+    def plan(self, budget: float) -> IntArray:
+        """Return the offer of each row within a total cost, (n,) int64, -1 for none."""
+        taken = int(np.searchsorted(self.total, budget * (1 + 1e-12), side="right"))
+        choice = np.full(self.rows, -1)
+        choice[self.row[:taken]] = self.offer[:taken]
+        return choice
+
+
+def _steepest(
+    more_effect: FloatArray, more_cost: FloatArray, reach: BoolArray
+) -> tuple[IntArray, FloatArray]:
+    """Return the offer with the most effect per further cost, and that ratio; 0 where none."""
+    gains = reach & (more_effect > 0) & (more_cost >= 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.where(gains, more_effect / more_cost, 0.0)
+    offer = ratio.argmax(axis=1)
+    return offer, ratio[np.arange(len(offer)), offer]

@@ -1,0 +1,86 @@
+"""What is known of a model and of the trial behind it, kept beside the model."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from incentive_engine.config import Policy
+from incentive_engine.uplift import Diagnosis, Evaluation, read_evaluation
+
+FILE = "evaluation.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One check of the trial and its verdict."""
+
+    name: str
+    verdict: str
+    """fine, warning or refusal."""
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quality:
+    """What a run should know of its model.
+
+    Attributes
+    ----------
+    checks
+        Of the trial, before the model was fitted.
+    warnings
+        Those of them that a planner should read.
+    cost_error
+        Relative standard error of the model's total cost; None where it was not measured.
+    """
+
+    checks: tuple[Check, ...]
+    warnings: tuple[str, ...]
+    cost_error: float | None
+
+
+def write_quality(directory: Path, diagnosis: Diagnosis, evaluation: Evaluation) -> None:
+    """Write what was found out into a directory, which may become a model's."""
+    content = {"trial": diagnosis.to_dict(), **evaluation.to_dict()}
+    text = json.dumps(content, ensure_ascii=False, indent=2, allow_nan=False)
+    (directory / FILE).write_text(text + "\n", encoding="utf-8")
+
+
+def read_quality(model: Path | None) -> Quality | None:
+    """Return what is known of a saved model; None where there is none, or nothing is known."""
+    content = read_evaluation(model) if model is not None else {}
+    if not content:
+        return None
+    findings: list[Mapping[str, Any]] = content["trial"]["findings"]
+    checks = tuple(
+        Check(name=f["check"], verdict=f["verdict"], text="; ".join(filter(None, _words(f))))
+        for f in findings
+    )
+    return Quality(
+        checks=checks,
+        warnings=tuple(f"trial, {c.name}: {c.text}" for c in checks if c.verdict == "warning"),
+        cost_error=content["cost"]["relative_error"],
+    )
+
+
+def model_cost_error(policy: Policy, quality: Quality | None) -> float | None:
+    """Return the relative error of a total cost that a model predicts.
+
+    The season's error and the model's own are independent. None where nothing changes: the budget
+    is not at risk, the planner states an error, or the scores come from no model.
+    """
+    budget = policy.budget
+    if budget is None or budget.basis != "at-risk" or budget.cost_error is not None:
+        return None
+    if quality is None or quality.cost_error is None:
+        return None
+    return math.hypot(budget.forecast_error, quality.cost_error)
+
+
+def _words(finding: Mapping[str, Any]) -> tuple[str, str]:
+    return finding["what"], finding["remedy"]
