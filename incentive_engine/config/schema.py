@@ -23,8 +23,6 @@ from incentive_engine.config.fields import (
     Column,
     Condition,
     Confidence,
-    Count,
-    DataPath,
     Document,
     Measure,
     Model,

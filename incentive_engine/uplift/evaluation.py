@@ -9,16 +9,17 @@ import numpy as np
 
 from incentive_engine.config.schema import Policy
 from incentive_engine.data.trial import Trial
-from incentive_engine.domain import BoolArray, FloatArray
+from incentive_engine.domain import CONVERSION, COST, SPEND, BoolArray, FloatArray
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.uplift.blend import HeterogeneityTest
 from incentive_engine.uplift.cost_calibration import TotalCost, ratio_of_sums, total_cost
 from incentive_engine.uplift.cost_curve import CostCurve, Scored, cost_curve
 from incentive_engine.uplift.model import UpliftModel, trial_digest
-from incentive_engine.uplift.plan_value import Estimate, each_increment, mean_with_interval
+from incentive_engine.uplift.plan_value import Estimate, mean_with_interval
 from incentive_engine.uplift.plans import PlanPath
 from incentive_engine.uplift.randomisation import reachable
 from incentive_engine.uplift.ranking import Group, auuc, groups, qini, slope
+from incentive_engine.uplift.valuation import Valuation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,17 +106,17 @@ def evaluate(model: UpliftModel, trial: Trial, policy: Policy) -> Evaluation:
         )
     reach = reachable(trial.features, trial.offers, policy.eligibility)
     estimates = model.out_of_fold.estimates
-    gain = each_increment(trial, trial.conversion, estimates.conversion_by_arm)
+    brought = Valuation.of(trial, model.out_of_fold).by_measure
+    gain, spend = brought[CONVERSION], brought[SPEND]
     curve = cost_curve(
         Scored(
             path=PlanPath.of(estimates.conversion, estimates.cost, reach),
             baseline=PlanPath.of(model.out_of_fold.constant, estimates.cost, reach),
             effect=estimates.conversion,
             gain=gain,
-            cost=each_increment(trial, trial.cost, estimates.cost_by_arm),
+            cost=brought[COST],
         )
     )
-    spend = each_increment(trial, trial.spend, estimates.spend_by_arm)
     offers = tuple(
         _offer(model, trial, Increments(reach[:, j], gain[:, j], spend[:, j]), j)
         for j in range(len(trial.offers))

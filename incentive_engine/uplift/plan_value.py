@@ -186,12 +186,6 @@ def increments(
     return np.where(offer >= 0, brought, 0.0)
 
 
-def each_increment(trial: Trial, outcome: FloatArray, means: FloatArray) -> FloatArray:
-    """Return each row's doubly robust increment of every offer, (n, k); see `increments`."""
-    everyone = (np.full(len(outcome), offer) for offer in range(len(trial.offers)))
-    return np.column_stack([increments(trial, outcome, means, offer) for offer in everyone])
-
-
 def mean_with_interval(values: FloatArray, weight: FloatArray | None = None) -> Estimate:
     """Return the (weighted) mean of (n,) independent values with its 95 % interval."""
     n = len(values)

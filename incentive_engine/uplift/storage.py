@@ -206,9 +206,8 @@ def _read(file: Path) -> Mapping[str, Any]:
 
 def _written_by(content: object) -> str:
     engine = content.get("engine") if isinstance(content, dict) else None
-    return (
-        f" (written by engine {engine}; this is {version('incentive-engine')})" if engine else ""
-    )
+    mine = version("incentive-engine")
+    return f" (written by engine {engine}; this is {mine})" if engine else ""
 
 
 def _check_files(content: Mapping[str, Any], directory: Path, *, only: str | None = None) -> None:

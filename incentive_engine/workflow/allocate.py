@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from incentive_engine.workflow.policies import (
     default_policy,
     read_policy,
 )
+from incentive_engine.workflow.quality import model_cost_error, read_quality
 from incentive_engine.workflow.record import run_files, run_record
 from incentive_engine.workflow.steps import Steps
 
@@ -46,6 +48,11 @@ def allocate(
     directory = out or default_run_directory(Path("runs"), policy.name, budget_of(policy).amount)
     _refuse_existing(directory)
     inputs = given_inputs(scores) if scores else campaign_inputs(policy, steps)
+    quality = read_quality(inputs.model)
+    error = model_cost_error(policy, quality)
+    if error is not None:
+        policy = policy.with_budget(cost_error=error)
+        options = replace(options, cost_error=error)
     with ThreadPoolExecutor() as side:  # solvers and readers let other threads work
         valued = inputs.valuation and side.submit(read_valuation, inputs.valuation, policy)
         with steps.step("read"):
@@ -70,6 +77,7 @@ def allocate(
         gain=gain or None,
         curve=curve.result(),
         unfavoured=unfavoured.result(),
+        quality=quality,
     )
     record = run_record(findings, file=file, options=options, inputs=inputs, steps=steps)
     report = render_report(report_content(findings, record))

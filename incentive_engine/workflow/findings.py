@@ -17,6 +17,7 @@ from incentive_engine.data.scores import ScoreTable
 from incentive_engine.domain import BoolArray, FloatArray
 from incentive_engine.workflow.chosen import Chosen
 from incentive_engine.workflow.gain import PlanGain
+from incentive_engine.workflow.quality import Quality
 
 
 def holdout_of(policy: Policy, table: ScoreTable) -> BoolArray:
@@ -44,6 +45,8 @@ class Findings:
     unfavoured
         Conversions, by the scores, of the plan that weighs every user alike; None where the
         policy has no weights.
+    quality
+        What is known of the model behind the scores; None where scores are given.
     """
 
     policy: Policy
@@ -56,11 +59,12 @@ class Findings:
     gain: PlanGain | None
     curve: tuple[CurvePoint, ...]
     unfavoured: float | None
+    quality: Quality | None
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What a planner should know and what does not stop the run."""
-        warnings = list(self.table.warnings)
+        warnings = [*(self.quality.warnings if self.quality else ()), *self.table.warnings]
         if not self.policy.holdout:
             warnings.append("no holdout: the increment cannot be measured afterwards")
         return tuple(warnings)

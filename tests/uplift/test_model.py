@@ -182,7 +182,7 @@ def test_an_evaluation_says_what_the_model_is_worth(ladder: tuple[Known, UpliftM
         assert abs(offer.effect_slope.estimate - 1) < 4 * offer.effect_slope.standard_error
         assert offer.qini.low > 0
         assert len(offer.effect_groups) == len(offer.cost_groups) == 5
-    assert len(found.comparisons) == 3
+    assert found.curve.points[-1].share == 1
     assert found.to_dict()["heterogeneity"]["found"] is True
 
 
@@ -307,5 +307,5 @@ def test_hillstrom_behaves() -> None:
     found = evaluate(model, trial, policy)
     assert found.offers[0].conversion.estimate == pytest.approx(0.0068, abs=0.0005)
     assert (model.out_of_fold.estimates.cost == 0.1).all()
-    for comparison in found.comparisons:
+    for comparison in found.curve.points:
         assert comparison.difference.high > 0

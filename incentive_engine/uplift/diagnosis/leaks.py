@@ -6,7 +6,6 @@ from typing import Final
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
 
 from incentive_engine.data.trial import Trial
 from incentive_engine.domain import BoolArray, FloatArray
@@ -69,6 +68,8 @@ def telling(column: pd.Series, converted: BoolArray) -> float:
 
 
 def _area(values: FloatArray, event: BoolArray) -> float:
+    from scipy.stats import rankdata  # half a second that only training should pay
+
     ones, zeros = int(event.sum()), int((~event).sum())
     if min(ones, zeros) < FEWEST:
         return 0.5
