@@ -8,7 +8,13 @@ from typing import Annotated
 import typer
 
 from incentive_engine.cli.app import app
-from incentive_engine.cli.options import ModelDirectory, NewDirectory, PolicyFile
+from incentive_engine.cli.options import (
+    AsJson,
+    Budget,
+    ModelDirectory,
+    NewDirectory,
+    PolicyFile,
+)
 from incentive_engine.errors import ConfigError, Fault
 
 
@@ -62,3 +68,24 @@ def evaluate(
         typer.echo(models.evaluate_model(policy, model=model, out=out))
     else:
         raise ConfigError(Fault("evaluate", "nothing to evaluate", "--model DIR or --run DIR"))
+
+
+@app.command()
+def power(
+    policy: PolicyFile = None,
+    *,
+    budget: Budget = None,
+    holdout: Annotated[
+        str, typer.Option(metavar="SHARES", help="Shares of users that never get an offer.")
+    ] = "0.01,0.02,0.05,0.1",
+    trial: Annotated[
+        str, typer.Option(metavar="ROWS", help="Sizes of a further trial with equal arms.")
+    ] = "50k,200k,1m",
+    as_json: AsJson = False,
+) -> None:
+    """Say which effects a holdout or a trial can show, and what a holdout costs."""
+    from incentive_engine.workflow.power import power as calculate
+    from incentive_engine.workflow.power import shares, sizes
+
+    found = calculate(policy, budget=budget, holdouts=shares(holdout), trials=sizes(trial))
+    typer.echo(found.to_json() if as_json else found.to_text())

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from statistics import NormalDist
 from typing import Final
-
-import numpy as np
 
 SIGNIFICANCE: Final = 0.05
 """Of a two-sided test."""
@@ -54,12 +53,35 @@ def detectable_effect(
     return high
 
 
+def power_of(base: float, effect: float, treated: float, control: float) -> float:
+    """Return the probability that a two-sided test at 5 % finds a rise of a conversion rate.
+
+    Parameters and formula are those of `detectable_effect`, solved for the power.
+
+    >>> round(power_of(0.10, 0.02, 3841, 3841), 2)
+    0.8
+    """
+    if min(treated, control) <= 0:
+        return 0.0
+    without, with_effect = _errors(effect, base, treated, control)
+    if with_effect <= 0:
+        return 0.0
+    normal = NormalDist()
+    needed = normal.inv_cdf(1 - SIGNIFICANCE / 2) * without
+    return normal.cdf((abs(effect) - needed) / with_effect)
+
+
 def _surplus(effect: float, base: float, treated: float, control: float, power: float) -> float:
     """Return by how much an effect exceeds what is needed to find it."""
     normal = NormalDist()
-    rate = base + effect
-    pooled = (treated * rate + control * base) / (treated + control)
-    without = np.sqrt(pooled * (1 - pooled) * (1 / treated + 1 / control))
-    with_effect = np.sqrt(rate * (1 - rate) / treated + base * (1 - base) / control)
+    without, with_effect = _errors(effect, base, treated, control)
     needed = normal.inv_cdf(1 - SIGNIFICANCE / 2) * without + normal.inv_cdf(power) * with_effect
     return float(effect - needed)
+
+
+def _errors(effect: float, base: float, treated: float, control: float) -> tuple[float, float]:
+    """Return the standard error of the difference without the effect, and with it."""
+    rate = min(max(base + effect, 0.0), 1.0)
+    pooled = (treated * rate + control * base) / (treated + control)
+    without = math.sqrt(pooled * (1 - pooled) * (1 / treated + 1 / control))
+    return without, math.sqrt(rate * (1 - rate) / treated + base * (1 - base) / control)

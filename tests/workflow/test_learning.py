@@ -119,3 +119,23 @@ def test_a_trial_of_other_users_cannot_value_a_plan(
     done = incentive("evaluate", policy, "--run", "run", "--trial", trial, "--out", "value")
     assert done.returncode == 2
     assert "none of the trial's users is in the plan" in done.stderr
+
+
+def test_a_larger_holdout_shows_smaller_effects_and_costs_more(
+    incentive: Incentive, policy: Path
+) -> None:
+    done = incentive("power", policy, "--holdout", "0.05,20%", "--trial", "10k", "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    small, large = found["holdouts"]
+    assert large["detectable"] < small["detectable"]
+    assert large["not_won"] > small["not_won"] > 0
+    assert found["trials"][0]["per_arm"] == 2_000
+    assert "shows from" in incentive("power", policy).stdout
+
+
+def test_power_refuses_what_is_no_share(incentive: Incentive, policy: Path) -> None:
+    done = incentive("power", policy, "--holdout", "0.05,2", "--trial", "3")
+    assert done.returncode == 2
+    assert "--holdout: 2 is no share" in done.stderr
+    assert "--trial: 3 rows are too few" in done.stderr

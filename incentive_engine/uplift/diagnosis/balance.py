@@ -62,7 +62,8 @@ def _told_by(certain: list[Imbalance]) -> list[Finding]:
             what=f"the feature `{each.feature}` tells who got `{each.arm}`: it differs from"
             f" control by {each.difference:+.2f} standard deviations (z = {each.z:+.0f})",
             remedy="what was measured after the offer is no feature (`features: {deny: [...]}`);"
-            " where arms were dealt out by it, log propensities",
+            " where arms were dealt out by it, log propensities and say in `eligibility` who could"
+            " get what",
         )
         for each in worst.values()
     ]

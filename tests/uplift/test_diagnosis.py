@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from incentive_engine.config.schema import Eligibility, Features
+from incentive_engine.data.trial import Trial
+from incentive_engine.errors import DataError
+from incentive_engine.uplift import Diagnosis, diagnose
+
+from .trials import Known, draw, even_effects, policy_of
+
+TRIALS = 150
+
+
+def a_trial(seed: int, n: int = 2_000) -> Known:
+    return draw(policy_of(10, 20), even_effects(0.02, 0.04), n=n, seed=seed)
+
+
+def keep(trial: Trial, kept: np.ndarray) -> Trial:
+    fields = ("arm", "conversion", "spend", "cost", "propensity")
+    return replace(
+        trial,
+        user_id=trial.user_id.iloc[kept].reset_index(drop=True),
+        features=trial.features.iloc[kept].reset_index(drop=True),
+        **{name: getattr(trial, name)[kept] for name in fields},
+    )
+
+
+def with_feature(known: Known, name: str, values: np.ndarray) -> Known:
+    trial = known.trial
+    return replace(known, trial=replace(trial, features=trial.features.assign(**{name: values})))
+
+
+def found(known: Known, check: str) -> list[str]:
+    diagnosis = diagnose(known.trial, known.policy)
+    return [finding.verdict for finding in diagnosis.findings if finding.check == check]
+
+
+def refusal(diagnosis: Diagnosis) -> str:
+    with pytest.raises(DataError) as caught:
+        diagnosis.refuse()
+    return str(caught.value)
+
+
+def test_a_fair_lottery_raises_one_false_alarm_in_ninety() -> None:
+    """0.1 % for arm sizes and 1 % for balance; more than 7 of 150 come up with 7e-4."""
+    policy = policy_of(10, 20)
+    strata = Eligibility(offers=("off10",), where={"region": ("north", "south", "east")})
+    policy = policy.model_copy(update={"eligibility": (strata,)})
+    alarms = 0
+    for seed in range(TRIALS):
+        diagnosis = diagnose(a_trial(seed).trial, policy)
+        diagnosis.refuse()
+        alarms += bool(diagnosis.warnings)
+    assert alarms <= 7
+
+
+def test_rows_lost_from_one_arm_are_a_sample_ratio_mismatch() -> None:
+    known = a_trial(0, n=20_000)
+    rng = np.random.default_rng(1)
+    lost = (known.trial.arm == 2) & (rng.random(20_000) < 0.1)
+    thinned = replace(known, trial=keep(known.trial, ~lost))
+    warnings = diagnose(thinned.trial, known.policy).warnings
+    assert "sample ratio" in warnings[0]
+    assert "`off20` has 8" in warnings[0]  # 89.4 % of the weight of the largest arm
+
+
+def test_rows_lost_in_one_stratum_are_named_by_it() -> None:
+    known = a_trial(0, n=20_000)
+    rng = np.random.default_rng(1)
+    north = known.trial.features["region"].eq("north").to_numpy()
+    lost = (known.trial.arm == 2) & north & (rng.random(20_000) < 0.25)
+    gained = (known.trial.arm == 2) & ~north
+    rest = np.flatnonzero(gained)[: lost.sum()]
+    rows = np.concatenate([np.flatnonzero(~lost), rest])  # sizes are right overall
+    rule = Eligibility(offers=("off10",), where={"region": ("north", "south", "east")})
+    policy = known.policy.model_copy(update={"eligibility": (rule,)})
+    ratios = [
+        finding
+        for finding in diagnose(keep(known.trial, rows), policy).findings
+        if finding.check == "sample ratio"
+    ]
+    assert any("region is north" in finding.what for finding in ratios)
+    assert all(" where region" in finding.what for finding in ratios)
+
+
+def test_propensities_that_contradict_the_shares_are_refused() -> None:
+    known = a_trial(0)
+    halved = replace(known.trial, propensity=known.trial.propensity / 2)
+    assert "stand for" in refusal(diagnose(halved, known.policy))
+
+
+def test_an_offer_that_not_everybody_could_get_needs_a_rule_that_says_so() -> None:
+    known = a_trial(0, n=10_000)
+    north = known.trial.features["region"].eq("north").to_numpy()
+    trial = keep(known.trial, ~((known.trial.arm == 2) & ~north))
+    text = refusal(diagnose(trial, known.policy))
+    assert "`region = north` tells who got `off20`" in text
+    assert "`eligibility`" in text
+    rule = Eligibility(offers=("off20",), where={"region": ("north",)})
+    diagnose(trial, known.policy.model_copy(update={"eligibility": (rule,)})).refuse()
+
+
+def test_unstated_propensities_leave_nothing_to_compare_arm_sizes_with() -> None:
+    known = a_trial(0)
+    unstated = replace(known.trial, counts={"unknown_propensity": known.trial.n_rows})
+    text = next(iter(diagnose(unstated, known.policy).findings)).what
+    assert "no propensities are stated" in text
+
+
+def test_arms_that_differ_in_a_feature_are_out_of_balance() -> None:
+    known = a_trial(0, n=20_000)
+    thrift = known.trial.features["thrift"] + 0.1 * (known.trial.arm == 1)
+    tilted = with_feature(known, "thrift", thrift.to_numpy())
+    diagnosis = diagnose(tilted.trial, known.policy)
+    assert any("`thrift` for `off10`" in text for text in diagnosis.warnings)
+    assert diagnosis.imbalances[0].feature == "thrift"
+    assert diagnosis.imbalances[0].difference == pytest.approx(0.1, abs=0.07)
+
+
+@pytest.mark.parametrize("kind", ["number", "category", "missing"])
+def test_a_feature_that_tells_the_arm_is_refused(kind: str) -> None:
+    known = a_trial(0)
+    got = known.trial.arm == 1
+    values = {
+        "number": got + 0.3 * np.random.default_rng(0).normal(size=len(got)),
+        "category": np.where(got, "opened", "none"),
+        "missing": np.where(got, 1.0, np.nan),
+    }[kind]
+    leaking = with_feature(known, "opened", values)
+    text = refusal(diagnose(leaking.trial, known.policy))
+    assert "`opened" in text
+    assert "deny" in text
+
+
+def test_a_feature_that_knows_the_outcome_is_refused_unless_it_is_vouched_for() -> None:
+    known = a_trial(0)
+    noise = np.random.default_rng(0).normal(size=known.trial.n_rows)
+    basket = np.where(known.trial.conversion > 0, 50 + noise, noise)
+    leaking = with_feature(known, "basket", basket)
+    assert "`basket` alone tells who converts" in refusal(diagnose(leaking.trial, known.policy))
+    denied = known.policy.model_copy(update={"features": Features(deny=("basket",))})
+    diagnose(leaking.trial, denied).refuse()
+    allowed = known.policy.model_copy(update={"features": Features(allow=("basket", "age"))})
+    diagnosis = diagnose(leaking.trial, allowed)
+    diagnosis.refuse()
+    assert any("basket" in text for text in diagnosis.warnings)
+
+
+def test_ten_thousand_levels_do_not_pass_for_a_leak() -> None:
+    known = a_trial(0, n=20_000)
+    level = np.random.default_rng(0).integers(0, 10_000, 20_000).astype(str)
+    diagnosis = diagnose(with_feature(known, "shop", level).trial, known.policy)
+    diagnosis.refuse()
+    assert not diagnosis.warnings
+
+
+def test_small_arms_are_named_with_the_effect_that_they_can_show() -> None:
+    known = a_trial(0)
+    few = np.flatnonzero(known.trial.arm == 2)[60:]
+    small = keep(known.trial, np.setdiff1d(np.arange(known.trial.n_rows), few))
+    small = replace(small, counts={"unknown_propensity": small.n_rows})
+    texts = [text for text in diagnose(small, known.policy).warnings if "arm sizes" in text]
+    assert len(texts) == 1
+    assert "`off20`" in texts[0]
+
+
+def test_few_rows_that_stand_for_many_are_an_overlap_warning() -> None:
+    n = 20_000
+    rare = np.where(np.arange(n) % 2 == 0, 0.005, 0.5)
+    shares = np.column_stack([1 - 2 * rare + rare, rare])
+    known = draw(policy_of(10), even_effects(0.05), n=n, seed=0, propensity=shares)
+    assert found(known, "overlap") == ["warning"]
+
+
+def test_a_trial_without_any_conversion_is_refused() -> None:
+    known = a_trial(0)
+    nothing = replace(known.trial, conversion=np.zeros(known.trial.n_rows))
+    assert "nobody converted" in refusal(diagnose(nothing, known.policy))
+
+
+def test_constant_and_missing_features_are_no_reason_to_refuse() -> None:
+    known = a_trial(0)
+    features = pd.DataFrame({"same": np.ones(2_000), "gone": np.full(2_000, np.nan)})
+    empty = replace(known.trial, features=features)
+    diagnose(empty, known.policy).refuse()
