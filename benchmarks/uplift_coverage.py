@@ -14,11 +14,9 @@ on its own level at the plan's price.
 from __future__ import annotations
 
 import argparse
-from types import MappingProxyType
 
 import numpy as np
-import pandas as pd
-from uplift_markets import MARKETS, Draw, Market, best_plan, constant, draw_people, draw_trial
+from uplift_markets import MARKETS, Draw, Market, best_plan, constant, draw_people, logged_trial
 from uplift_markets import policy_of as offers_of
 
 from incentive_engine.data.trial import Trial
@@ -63,7 +61,7 @@ def _run(market: Market, rows: int, seed: int) -> list[list[float]]:
     rng = np.random.default_rng(5000 + seed)
     policy = offers_of(market)
     learned, users = draw_people(market, rows, rng), draw_people(market, USERS, rng)
-    trial = _trial(policy.offer_ids, learned, rng)
+    trial = logged_trial(policy.offer_ids, learned, rng)
     known = _rows(trial, seed)
     chances = fit_chances(known, event=trial.conversion, rungs=ladders(policy.offers), seed=seed)
     encoder = learn_encoder(trial.features)
@@ -121,24 +119,6 @@ def _price(effect: FloatArray, cost: FloatArray, budget: float) -> float:
         spent = cost[np.arange(len(best)), best][gain.max(axis=1) > 0].sum()
         low, high = (price, high) if spent > budget else (low, price)
     return high
-
-
-def _trial(offers: tuple[str, ...], draw: Draw, rng: np.random.Generator) -> Trial:
-    arm, conversion, spend, cost, propensity = draw_trial(draw, rng)
-    nothing: MappingProxyType[str, int] = MappingProxyType({})
-    return Trial(
-        offers=offers,
-        user_id=pd.Series(range(len(arm))),
-        features=draw.features,
-        arm=arm.astype(np.int16),
-        conversion=conversion,
-        spend=spend,
-        cost=cost,
-        propensity=propensity,
-        ignored_rows=nothing,
-        counts=nothing,
-        warnings=(),
-    )
 
 
 if __name__ == "__main__":

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
 
 from incentive_engine.config.schema import Offer, Policy
+from incentive_engine.data.trial import Trial
 from incentive_engine.domain import BoolArray, FloatArray
 
 FACES = (5.0, 10.0, 20.0, 40.0)
@@ -201,3 +203,22 @@ def _chosen(effect: FloatArray, cost: FloatArray, price: float) -> BoolArray:
     gain = effect - price * cost
     best = gain.argmax(axis=1)
     return np.asarray((np.arange(gain.shape[1]) == best[:, None]) & (gain > 0))
+
+
+def logged_trial(offers: tuple[str, ...], draw: Draw, rng: np.random.Generator) -> Trial:
+    """Return the draw with arms given by lot, as a trial's log."""
+    arm, conversion, spend, cost, propensity = draw_trial(draw, rng)
+    nothing: MappingProxyType[str, int] = MappingProxyType({})
+    return Trial(
+        offers=offers,
+        user_id=pd.Series(range(len(arm))),
+        features=draw.features,
+        arm=arm.astype(np.int16),
+        conversion=conversion,
+        spend=spend,
+        cost=cost,
+        propensity=propensity,
+        ignored_rows=nothing,
+        counts=nothing,
+        warnings=(),
+    )

@@ -13,11 +13,10 @@ from __future__ import annotations
 
 import argparse
 import time
-from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
-from uplift_markets import MARKETS, Draw, Market, best_plan, draw_people, draw_trial, policy_of
+from uplift_markets import MARKETS, Draw, Market, best_plan, draw_people, logged_trial, policy_of
 
 from incentive_engine.data.trial import Trial
 from incentive_engine.data.users import UserTable
@@ -60,7 +59,7 @@ def _run(market: Market, rows: int, seed: int) -> list[float]:
     rng = np.random.default_rng(1000 + seed)
     policy = policy_of(market)
     learned, users = draw_people(market, rows, rng), draw_people(market, rows // 2, rng)
-    trial = _trial(policy.offer_ids, learned, rng)
+    trial = logged_trial(policy.offer_ids, learned, rng)
     started = time.perf_counter()
     model = fit(trial, policy, seed=seed)
     fitted = time.perf_counter()
@@ -75,24 +74,6 @@ def _run(market: Market, rows: int, seed: int) -> list[float]:
     covered = _covered(model, trial, learned)
     seconds = [fitted - started, predicted - fitted]
     return [*shares, *_shares(constant, users)[0], *promises, statistic, covered, *seconds]
-
-
-def _trial(offers: tuple[str, ...], draw: Draw, rng: np.random.Generator) -> Trial:
-    arm, conversion, spend, cost, propensity = draw_trial(draw, rng)
-    nothing: MappingProxyType[str, int] = MappingProxyType({})
-    return Trial(
-        offers=offers,
-        user_id=pd.Series(range(len(arm))),
-        features=draw.features,
-        arm=arm.astype(np.int16),
-        conversion=conversion,
-        spend=spend,
-        cost=cost,
-        propensity=propensity,
-        ignored_rows=nothing,
-        counts=nothing,
-        warnings=(),
-    )
 
 
 def _shares(effect: FloatArray, users: Draw) -> tuple[list[float], list[float]]:

@@ -86,16 +86,21 @@ def _scalar(value: object) -> object:
     return value
 
 
-def _data_path(path: Path, info: ValidationInfo) -> Path:
+def path_beside(path: Path, info: ValidationInfo, *, expected: str, required: bool) -> Path:
+    """Return a file's path from the folder of the document that names it."""
     context = info.context
     if not isinstance(context, FileContext):
         return path
     full = Path(os.path.abspath(context.folder / path.expanduser()))  # noqa: PTH100 - keeps links
-    if context.require_data and not full.is_file():
+    if required and not full.is_file():
         what = f"`{path}` is a directory" if full.is_dir() else f"no file `{path}`"
-        remedy = "paths start from the folder of this file"
-        reject(Problem((), what, "a CSV or Parquet file", remedy))
+        reject(Problem((), what, expected, "paths start from the folder of this file"))
     return full
+
+
+def _data_path(path: Path, info: ValidationInfo) -> Path:
+    required = isinstance(info.context, FileContext) and info.context.require_data
+    return path_beside(path, info, expected="a CSV or Parquet file", required=required)
 
 
 OfferId = Annotated[

@@ -5,7 +5,6 @@ The string under a field is its documentation.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self, get_args
@@ -22,7 +21,6 @@ from incentive_engine.config.calendar import Calendar, Traffic, Wave
 from incentive_engine.config.fields import (
     Column,
     Document,
-    FileContext,
     Model,
     Money,
     Name,
@@ -30,6 +28,7 @@ from incentive_engine.config.fields import (
     Seed,
     Share,
     Where,
+    path_beside,
 )
 from incentive_engine.config.loading import load_document
 from incentive_engine.config.problems import Problem, reject
@@ -49,14 +48,7 @@ NEEDS_TRUTH: Final[tuple[Strategy, ...]] = ("oracle", "oracle-unweighted")
 
 
 def _policy_path(path: Path, info: ValidationInfo) -> Path:
-    context = info.context
-    if not isinstance(context, FileContext):
-        return path
-    full = Path(os.path.abspath(context.folder / path.expanduser()))  # noqa: PTH100 - keeps links
-    if not full.is_file():
-        remedy = "paths start from the folder of this file"
-        reject(Problem((), f"no file `{path}`", "a policy (YAML)", remedy))
-    return full
+    return path_beside(path, info, expected="a policy (YAML)", required=True)
 
 
 PolicyPath = Annotated[

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Self
 
 import numpy as np
@@ -11,10 +12,10 @@ import pandas as pd
 
 from incentive_engine.config.scenario import Scenario, Strategy
 from incentive_engine.domain import FloatArray
+from incentive_engine.simulation.columns import PAIR_COLUMNS, PER, Earned, table_of
 from incentive_engine.simulation.intervals import Interval, Z
 from incentive_engine.simulation.offpolicy import ESTIMATORS, MEASURES, overlap_warning
 from incentive_engine.simulation.replay import ReplayResult
-from incentive_engine.simulation.table import PAIR_COLUMNS, PER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -58,14 +59,7 @@ class Replays:
 
 def replay_table(replays: Replays) -> pd.DataFrame:
     """Return one row per strategy and budget; totals over the trial's rows."""
-    scenario = replays.scenario
-    return pd.DataFrame(
-        [
-            _row(replays, strategy, b)
-            for strategy in scenario.strategies
-            for b in range(len(scenario.budgets))
-        ]
-    )
+    return table_of(replays.scenario, partial(_row, replays))
 
 
 def replay_pairs(replays: Replays) -> pd.DataFrame:
@@ -91,35 +85,23 @@ def quotient(top: FloatArray, bottom: FloatArray, *, scale: float = 1.0) -> Inte
 
 
 def _row(replays: Replays, strategy: Strategy, b: int) -> dict[str, object]:
-    base, budget = replays.scenario.baseline, replays.scenario.budgets[b]
+    base = replays.scenario.baseline
     conversion = replays.contributions(strategy, b)
     spend, cost = (replays.contributions(strategy, b, name) for name in ("spend", "cost"))
     before = replays.contributions(base, b)
-    earned, gain = total(conversion), total(conversion - before)
-    per_cost = quotient(conversion, cost, scale=PER)
-    better = _better(conversion, cost, before, replays.contributions(base, b, "cost"))
-    return {
-        "strategy": strategy,
-        "budget": budget,
-        "conversions": earned.value,
-        "conversions_low": earned.low,
-        "conversions_high": earned.high,
-        "spend": float(spend.sum()),
-        "cost": float(cost.sum()),
-        "treated": _treated(replays, strategy, b),
-        "roi": quotient(spend, cost).value,
-        "gain_vs_baseline": gain.value,
-        "gain_low": gain.low,
-        "gain_high": gain.high,
-        "gain_share": gain.value / before.sum() if before.sum() else float("nan"),
-        "conversions_per_1000": per_cost.value,
-        "conversions_per_1000_low": per_cost.low,
-        "conversions_per_1000_high": per_cost.high,
-        "efficiency_gain": better.value,
-        "efficiency_gain_low": better.low,
-        "efficiency_gain_high": better.high,
-        **_others(replays, strategy, b),
-    }
+    gain = total(conversion - before)
+    earned = Earned(
+        conversions=total(conversion),
+        gain=gain,
+        gain_share=gain.value / before.sum() if before.sum() else float("nan"),
+        spend=float(spend.sum()),
+        cost=float(cost.sum()),
+        roi=quotient(spend, cost).value,
+        treated=_treated(replays, strategy, b),
+        per_cost=quotient(conversion, cost, scale=PER),
+        better=_better(conversion, cost, before, replays.contributions(base, b, "cost")),
+    )
+    return earned.columns() | _others(replays, strategy, b)
 
 
 def _better(

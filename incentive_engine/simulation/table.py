@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final, Self
+from functools import partial
+from typing import Self
 
 import numpy as np
 import pandas as pd
 
 from incentive_engine.config.scenario import Scenario, Strategy
 from incentive_engine.domain import FloatArray, IntArray
+from incentive_engine.simulation.columns import PAIR_COLUMNS, PER, Earned, table_of
 from incentive_engine.simulation.draw import DrawResult
 from incentive_engine.simulation.figures import FIGURES
 from incentive_engine.simulation.intervals import (
@@ -19,15 +21,6 @@ from incentive_engine.simulation.intervals import (
     ratio_interval,
     share_interval,
 )
-
-PER: Final = 1000
-"""Efficiency is stated in conversions per this many currency units."""
-CONTRACT: Final = (
-    "strategy", "budget", "conversions", "conversions_low", "conversions_high",
-    "spend", "cost", "treated", "roi", "gain_vs_baseline",
-)  # fmt: skip
-"""The first columns of the comparison; programs rely on their names and order."""
-PAIR_COLUMNS: Final = ("budget", "strategy", "against", "difference", "low", "high", "wins")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -83,14 +76,7 @@ class Draws:
 
 def comparison_table(draws: Draws) -> pd.DataFrame:
     """Return one row per strategy and budget."""
-    scenario = draws.scenario
-    return pd.DataFrame(
-        [
-            _row(draws, strategy, b)
-            for strategy in scenario.strategies
-            for b in range(len(scenario.budgets))
-        ]
-    )
+    return table_of(draws.scenario, partial(_row, draws))
 
 
 def pair_table(draws: Draws) -> pd.DataFrame:
@@ -104,29 +90,19 @@ def _row(draws: Draws, strategy: Strategy, b: int) -> dict[str, object]:
     spend = draws.figure("spend", strategy, b)
     before, before_cost = (draws.figure(name, base, b) for name in ("conversions", "cost"))
     ones = np.ones(draws.independent)
-    earned, gain = mean_interval(conversions), mean_interval(conversions - before)
-    per_cost = ratio_interval(PER * conversions, cost)
-    better = quotient_interval((conversions, cost), (before, before_cost))
+    earned = Earned(
+        conversions=mean_interval(conversions),
+        gain=mean_interval(conversions - before),
+        gain_share=quotient_interval((conversions, ones), (before, ones)).value,
+        spend=float(spend.mean()),
+        cost=float(cost.mean()),
+        roi=ratio_interval(spend, cost).value,
+        treated=float(draws.figure("treated", strategy, b).mean()),
+        per_cost=ratio_interval(PER * conversions, cost),
+        better=quotient_interval((conversions, cost), (before, before_cost)),
+    )
     return {
-        "strategy": strategy,
-        "budget": budget,
-        "conversions": earned.value,
-        "conversions_low": earned.low,
-        "conversions_high": earned.high,
-        "spend": float(spend.mean()),
-        "cost": float(cost.mean()),
-        "treated": float(draws.figure("treated", strategy, b).mean()),
-        "roi": ratio_interval(spend, cost).value,
-        "gain_vs_baseline": gain.value,
-        "gain_low": gain.low,
-        "gain_high": gain.high,
-        "gain_share": quotient_interval((conversions, ones), (before, ones)).value,
-        "conversions_per_1000": per_cost.value,
-        "conversions_per_1000_low": per_cost.low,
-        "conversions_per_1000_high": per_cost.high,
-        "efficiency_gain": better.value,
-        "efficiency_gain_low": better.low,
-        "efficiency_gain_high": better.high,
+        **earned.columns(),
         **_truth(draws, strategy, b),
         **_group(draws, strategy, b),
         **_overspending(draws.each("cost", strategy, b), budget),

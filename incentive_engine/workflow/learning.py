@@ -17,6 +17,7 @@ from incentive_engine.data.users import UserTable, read_users
 from incentive_engine.errors import ConfigError, Fault
 from incentive_engine.workflow.steps import Steps
 
+SCORES: Final = "scores.parquet"
 VALUATION: Final = "valuation.parquet"
 
 
@@ -98,10 +99,10 @@ def scored_users(
     with steps.step("score"):
         made = cache.run(
             "scores",
-            {**campaign.digests, "policy": _model_settings(policy), "columns": _columns(policy)},
-            lambda directory: score_into(campaign, model, policy, directory / "scores.parquet"),
+            _inputs_of_tables(campaign, policy),
+            lambda directory: score_into(campaign, model, policy, directory / SCORES),
         )
-    return made.path / "scores.parquet"
+    return made.path / SCORES
 
 
 def valued_trial(
@@ -111,10 +112,15 @@ def valued_trial(
     with steps.step("prepare the valuation"):
         made = cache.run(
             "valuation",
-            {**campaign.digests, "policy": _model_settings(policy), "columns": _columns(policy)},
+            _inputs_of_tables(campaign, policy),
             lambda directory: value_into(campaign, model, policy, directory / VALUATION),
         )
     return made.path / VALUATION
+
+
+def _inputs_of_tables(campaign: Campaign, policy: Policy) -> dict[str, str]:
+    columns = json.dumps(policy.attribute_columns)
+    return {**campaign.digests, "policy": _model_settings(policy), "columns": columns}
 
 
 def fit_into(campaign: Campaign, policy: Policy, directory: Path) -> None:
@@ -183,7 +189,3 @@ def _model_settings(policy: Policy) -> str:
         exclude={"offers": {"__all__": {"valid_from", "valid_to", "campaign_id"}}},
     )
     return json.dumps(settings, sort_keys=True)
-
-
-def _columns(policy: Policy) -> str:
-    return json.dumps(policy.attribute_columns)
