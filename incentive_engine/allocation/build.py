@@ -65,14 +65,20 @@ def build_problem(policy: Policy, scores: ScoreTable, holdout: BoolArray) -> Pro
         holdout=np.asarray(holdout, dtype=bool),
         weight=weight,
         key=_keys(scores.user_id),
-        pool=None
-        if policy.budget is None
-        else Pool(
-            amount=policy.budget.amount,
-            basis=policy.budget.basis,
-            confidence=policy.budget.confidence,
-            cost_error=policy.budget.forecast_error,
-        ),
+        pool=pool_of(policy),
+    )
+
+
+def pool_of(policy: Policy) -> Pool | None:
+    """Return a policy's budget as the certificate reports it."""
+    budget = policy.budget
+    if budget is None:
+        return None
+    return Pool(
+        amount=budget.amount,
+        basis=budget.basis,
+        confidence=budget.confidence,
+        cost_error=budget.forecast_error,
     )
 
 
@@ -135,7 +141,7 @@ def _limits(policy: Policy, scores: ScoreTable, cells: Cells) -> tuple[Limit, ..
     limits: list[Limit] = []
     for i, stated in enumerate(policy.limits):
         try:
-            bounds = _bounds(policy, stated, scores.n_users, where=locate(policy, ("limits", i)))
+            bounds = bounds_of(policy, stated, scores.n_users, where=locate(policy, ("limits", i)))
         except ConfigError as error:
             faults.extend(error.faults)
             continue
@@ -167,9 +173,16 @@ def _stated(
     yield from make
 
 
-def _bounds(
+def bounds_of(
     policy: Policy, stated: LimitPolicy, users: int, *, where: str
 ) -> tuple[float | None, float | None]:
+    """Return a limit's lower and upper bound, percentages resolved.
+
+    Raises
+    ------
+    ConfigError
+        When there is nothing to take a percentage of, or the bounds contradict each other.
+    """
     low = _resolved(policy, stated, stated.at_least, users, where=f"{where}.at_least")
     high = _resolved(policy, stated, stated.at_most, users, where=f"{where}.at_most")
     if low is not None and high is not None and low > high:

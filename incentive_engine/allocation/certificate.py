@@ -181,7 +181,7 @@ def certify(
         treated=int(table.totals[1].sum()),
         budget=_spending(problem, users, table),
         limits=tuple(
-            _report(problem, users, limit, table, known.get(limit.name))
+            report_limit(problem, users, limit, table, known.get(limit.name))
             for limit in problem.limits
         ),
         solver=solver,
@@ -207,9 +207,10 @@ def _spending(problem: Problem, users: Users, table: Table) -> Spending:
     )
 
 
-def _report(
+def report_limit(
     problem: Problem, users: Users, limit: Limit, table: Table, price: float | None
 ) -> LimitReport:
+    """Return one limit's entry for what a plan adds up to."""
     row = rows_of(problem, users, [limit])
     usage = float(row.exact_usage(table)[0])
     distances = [float(row.upper[0]) - usage, usage - float(row.lower[0])]

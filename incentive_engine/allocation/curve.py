@@ -1,32 +1,26 @@
-"""What other budgets would bring."""
+"""What other budgets would bring: many budgets in one pass that shares users and prices."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
 
-from incentive_engine.allocation.infeasible import size_of_bounds
-from incentive_engine.allocation.integer import round_prices
-from incentive_engine.allocation.prices import Optimum, find_prices
-from incentive_engine.allocation.problem import BUDGET, Problem
-from incentive_engine.allocation.risk import Risk, risk_of, with_expected
-from incentive_engine.allocation.rows import Rows, rows_of
+from incentive_engine.allocation.infeasible import explain, relax
+from incentive_engine.allocation.problem import BUDGET, Columns, Problem
+from incentive_engine.allocation.relaxed import Prices, Relaxed, solve_relaxed, with_less
 from incentive_engine.allocation.users import Users, threads, users_of
+from incentive_engine.domain import COST, SPEND
 from incentive_engine.errors import ConfigError, Fault
 
-TIGHT: Final = 1e-6
-"""The relative gap of a point's prices; a curve is looked at, not paid out."""
-
-BROKEN: Final = 1e-6
-"""A limit that is broken by more than this share of its bound cannot hold."""
+MARGIN: Final = 0.02
+"""The marginal return is what the last part of this size of the money brought."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class CurvePoint:
     """One budget.
 
@@ -35,23 +29,151 @@ class CurvePoint:
     budget
         Currency units.
     value
-        The most value that it can buy, to the last split user; a bound on any plan's value.
-    spend
-        What the best plan uses of the budget, in its basis.
+        What the best plan is worth, the last users split.
+    bound
+        No plan is worth more.
+    used
+        What the plan uses of the budget, in its basis.
     treated
         How many users get an offer.
     price
         The value of one more currency unit of budget.
     feasible
-        Whether the other limits can hold with this budget.
+        Whether all limits can hold with this budget.
+    amounts
+        Measure to what the plan's pairs add up to.
+    marginal_return
+        Incremental spend per unit of cost of the last `MARGIN` of the money used, all other
+        limits as they are; None without spend, without use of money, or when not asked for.
+    conflict
+        Which limits cannot hold together, and the cheapest way out; empty when they can.
+    plan
+        The plan itself.
     """
 
     budget: float
     value: float
-    spend: float
+    bound: float
+    used: float
     treated: float
     price: float
     feasible: bool
+    plan: Relaxed = field(repr=False)
+    amounts: Mapping[str, float] = field(default_factory=dict)
+    marginal_return: float | None = None
+    conflict: str = ""
+
+    @property
+    def gap(self) -> float:
+        """(bound − value) / bound, by the bound's size."""
+        return (self.bound - self.value) / max(abs(self.bound), 1e-300)
+
+    @property
+    def roi(self) -> float | None:
+        """Incremental spend per unit of cost; None without spend or cost."""
+        cost = self.amounts.get(COST, 0.0)
+        return self.amounts[SPEND] / cost if cost > 0 and SPEND in self.amounts else None
+
+
+class Curve:
+    """Answers questions about the same users under different budgets and limits.
+
+    Parameters
+    ----------
+    problem
+        Any of the problems that are asked about; they differ in limits and budget only.
+    columns
+        Measure to (k, n): what a point adds up beside cost and face value.
+    """
+
+    def __init__(self, problem: Problem, columns: Mapping[str, Columns] | None = None) -> None:
+        self.users: Users = users_of(problem)
+        self._columns = dict(columns or {})
+
+    def points(
+        self, problems: Sequence[Problem], *, marginal: bool = False, reasons: bool = False
+    ) -> tuple[CurvePoint, ...]:
+        """Return what the budget of each problem brings, in their order.
+
+        Each problem starts from prices between those of its solved neighbours, so that one look
+        at all users is often enough.
+
+        Parameters
+        ----------
+        marginal
+            Whether to find the marginal return.
+        reasons
+            Whether to find the limits in conflict where there is no plan.
+
+        Raises
+        ------
+        ConfigError
+            When a problem has no budget, or the problems have different users.
+        """
+        if any(problem.pool is None for problem in problems):
+            raise ConfigError(Fault("budget", "there is none to vary", "", "give --budget"))
+        if any(problem.value.shape != self.users.value.shape for problem in problems):
+            raise ConfigError(
+                Fault("budgets", "the problems have different users", "the same users")
+            )
+        ordered = sorted(range(len(problems)), key=lambda i: _amount(problems[i]))
+        plans: dict[int, Relaxed] = {}
+        with ThreadPoolExecutor(threads()) as pool:
+            for level in _levels(len(ordered)):
+                starts = [_start(plans, problems, ordered, at) for at in level]
+                asked = [problems[ordered[at]] for at in level]
+                solved = pool.map(self.plan, asked, starts)
+                plans.update(zip((ordered[at] for at in level), solved, strict=True))
+            made = pool.map(
+                lambda i: self.point(plans[i], marginal=marginal, reasons=reasons),
+                range(len(problems)),
+            )
+            return tuple(made)
+
+    def plan(self, problem: Problem, start: Prices | None = None) -> Relaxed:
+        """Return the best plan with split users."""
+        return solve_relaxed(problem, self.users, start=start)
+
+    def point(self, plan: Relaxed, *, marginal: bool = True, reasons: bool = False) -> CurvePoint:
+        """Return what a plan brings."""
+        pool, feasible = plan.problem.pool, plan.feasible
+        amounts = plan.amounts(self.users, self._columns) if feasible else {}
+        return CurvePoint(
+            budget=np.inf if pool is None else pool.amount,
+            value=plan.value,
+            bound=plan.bound,
+            used=plan.usage.get(BUDGET, 0.0),
+            treated=plan.treated,
+            price=plan.prices.get(BUDGET, 0.0),
+            feasible=feasible,
+            plan=plan,
+            amounts=amounts,
+            marginal_return=self._marginal(plan, amounts) if marginal and feasible else None,
+            conflict=self._conflict(plan) if reasons and not feasible else "",
+        )
+
+    def gain_without(self, point: CurvePoint, names: Collection[str]) -> float:
+        """Return the value gained when some limits alone are dropped; 0 where none has a price."""
+        plan = point.plan
+        if not any(plan.prices.get(name) for name in names):
+            return 0.0
+        kept = tuple(limit for limit in plan.problem.limits if limit.name not in names)
+        freed = self.plan(replace(plan.problem, limits=kept), plan.prices)
+        return max(freed.value - point.value, 0.0)
+
+    def _marginal(self, plan: Relaxed, amounts: Mapping[str, float]) -> float | None:
+        less = with_less(plan, 1.0 - MARGIN) if SPEND in amounts else None
+        if less is None:
+            return None
+        smaller = self.plan(less, plan.prices)
+        if not smaller.feasible:
+            return None
+        before = smaller.amounts(self.users, self._columns)
+        cost = amounts[COST] - before[COST]
+        return (amounts[SPEND] - before[SPEND]) / cost if cost > 0 else None
+
+    def _conflict(self, plan: Relaxed) -> str:
+        return str(explain(self.users, plan.rows, relax(self.users, plan.rows)))
 
 
 def response_curve(problems: Sequence[Problem]) -> tuple[CurvePoint, ...]:
@@ -66,51 +188,59 @@ def response_curve(problems: Sequence[Problem]) -> tuple[CurvePoint, ...]:
     Raises
     ------
     ConfigError
-        When a problem has no budget, or the problems have different users.
+        As `Curve.points`.
     """
-    if any(problem.pool is None for problem in problems):
-        raise ConfigError(Fault("budget", "there is none to vary", "", "give --budget"))
-    if len({problem.value.shape for problem in problems}) > 1:
-        raise ConfigError(Fault("budgets", "the problems have different users", "the same users"))
-    users = users_of(problems[0])
-    with ThreadPoolExecutor(threads()) as pool:
-        return tuple(pool.map(partial(_solved, users), problems))
+    return Curve(problems[0]).points(problems)
 
 
-def _solved(users: Users, problem: Problem) -> CurvePoint:
+def _amount(problem: Problem) -> float:
     assert problem.pool is not None
-    rows = rows_of(problem, users, problem.enforced)
-    optimum = find_prices(users, rows, tight=TIGHT)
-    if problem.pool.basis == "at-risk":
-        rows = rows_of(problem, users, _expected(users, problem, rows, optimum).enforced)
-        optimum = find_prices(users, rows, tight=TIGHT)
-    return _point(rows, optimum, amount=problem.pool.amount)
+    return problem.pool.amount
 
 
-def _expected(users: Users, problem: Problem, rows: Rows, optimum: Optimum) -> Problem:
-    """Return the problem with the expected cost in place of an amount at risk.
+def _levels(n: int) -> Iterator[list[int]]:
+    """Yield the positions 0 to n − 1 so that each has solved neighbours, the largest first.
 
-    Redemptions' variance per unit of money hardly moves with the budget, so one plan tells it.
+    >>> list(_levels(6))
+    [[5], [0], [2], [1, 3], [4]]
     """
-    assert problem.pool is not None
-    at, _ = round_prices(users, rows, optimum)
-    choice = np.where(at >= 0, users.order[at], -1).astype(np.int16)
-    risk = Risk(confidence=problem.pool.confidence, cost_error=problem.pool.cost_error)
-    report = risk_of(problem, choice, risk)
-    noise = report.variance / report.expected if report.expected else 0.0
-    return with_expected(problem, risk.expected(problem.pool.amount, noise=noise))
+    if n:
+        yield [n - 1]
+    gaps = [(0, n - 1)]
+    if n > 1:
+        yield [0]
+    while gaps := [(low, high) for low, high in gaps if high - low > 1]:
+        middles = [(low + high) // 2 for low, high in gaps]
+        yield middles
+        gaps = [
+            part
+            for (low, high), middle in zip(gaps, middles, strict=True)
+            for part in ((low, middle), (middle, high))
+        ]
 
 
-def _point(rows: Rows, optimum: Optimum, *, amount: float) -> CurvePoint:
-    assert optimum.step is not None
-    at = rows.names.index(BUDGET)
-    step = optimum.step
-    relative = np.abs(step.broken) / np.maximum(size_of_bounds(rows), 1.0)
-    return CurvePoint(
-        budget=amount,
-        value=optimum.point.dual,
-        spend=float(step.usage[at]),
-        treated=step.treated,
-        price=float(optimum.point.prices[at]),
-        feasible=bool(np.all(relative <= BROKEN)),
-    )
+def _start(
+    plans: Mapping[int, Relaxed], problems: Sequence[Problem], ordered: Sequence[int], at: int
+) -> Prices | None:
+    """Return prices between those of the nearest solved neighbours that have a plan."""
+    solved = [i for i, j in enumerate(ordered) if j in plans and plans[j].feasible]
+    below = max((i for i in solved if i < at), default=None)
+    above = min((i for i in solved if i > at), default=None)
+    if below is None or above is None:
+        near = below if above is None else above
+        return None if near is None else plans[ordered[near]].prices
+    low, high = plans[ordered[below]], plans[ordered[above]]
+    ends, here = (_amount(low.problem), _amount(high.problem)), _amount(problems[ordered[at]])
+    share = (here - ends[0]) / (ends[1] - ends[0]) if ends[1] > ends[0] else 0.5
+    return {name: _between(low.prices[name], high.prices[name], share) for name in low.prices}
+
+
+def _between(low: float, high: float, share: float) -> float:
+    """Return a price between two, as a power where both have the same sign.
+
+    >>> _between(1.0, 4.0, 0.5), _between(0.0, 4.0, 0.25)
+    (2.0, 1.0)
+    """
+    if low * high > 0:
+        return float(low * (high / low) ** share)
+    return (1.0 - share) * low + share * high

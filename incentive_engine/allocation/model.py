@@ -52,6 +52,9 @@ class Step:
     ----------
     prices
         (L,) float64.
+    base
+        (L,) float64, the prices around which the model stands: what everyone outside the core
+        chooses there.
     model
         The model's value there, a lower bound on the dual within the box.
     inside
@@ -69,6 +72,7 @@ class Step:
     """
 
     prices: FloatArray
+    base: FloatArray
     model: float
     inside: bool
     core: Core
@@ -127,6 +131,7 @@ def take_step(
     usage = used + core.usage @ taken
     return Step(
         prices=prices,
+        base=at.prices,
         model=answer.objective + float(rest.value),
         inside=_inside(over, under, box, caps, rows),
         core=core,

@@ -19,6 +19,30 @@ Scores = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Scores of your own; no training takes place then."),
 ]
+MinRoi = Annotated[
+    float | None,
+    typer.Option(
+        metavar="R",
+        help="As much as possible while incremental spend per unit of cost, over all, is at "
+        "least R.",
+    ),
+]
+MinMarginalRoi = Annotated[
+    float | None,
+    typer.Option(
+        metavar="R",
+        help="Spend while the last 2 % of the money still returns at least R of incremental "
+        "spend per unit of cost, all other limits as they are; the budget is then a cap.",
+    ),
+]
+Basis = Annotated[
+    str | None,
+    typer.Option(metavar="expected|face|at-risk", help="What must fit into the budget."),
+]
+Confidence = Annotated[
+    float | None,
+    typer.Option(metavar="P", help="For at-risk: how surely the budget holds."),
+]
 NewDirectory = Annotated[Path, typer.Option("--out", metavar="DIR", help="A new directory.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")]
 ModelDirectory = Annotated[

@@ -8,7 +8,16 @@ from typing import Annotated
 import typer
 
 from incentive_engine.cli.app import app
-from incentive_engine.cli.options import AsJson, Budget, PolicyFile, Scores
+from incentive_engine.cli.options import (
+    AsJson,
+    Basis,
+    Budget,
+    Confidence,
+    MinMarginalRoi,
+    MinRoi,
+    PolicyFile,
+    Scores,
+)
 
 
 @app.command()
@@ -21,18 +30,10 @@ def allocate(
         Path | None,
         typer.Option(metavar="DIR", help="A new directory; left out: runs/NAME-AMOUNT."),
     ] = None,
-    min_roi: Annotated[
-        float | None,
-        typer.Option(metavar="R", help="Incremental spend per unit of cost, at least."),
-    ] = None,
-    basis: Annotated[
-        str | None,
-        typer.Option(metavar="expected|face|at-risk", help="What must fit into the budget."),
-    ] = None,
-    confidence: Annotated[
-        float | None,
-        typer.Option(metavar="P", help="For at-risk: how surely the budget holds."),
-    ] = None,
+    min_roi: MinRoi = None,
+    min_marginal_roi: MinMarginalRoi = None,
+    basis: Basis = None,
+    confidence: Confidence = None,
     as_json: AsJson = False,
 ) -> None:
     """Decide one offer or none for each user."""
@@ -46,8 +47,66 @@ def allocate(
             basis=basis,
             confidence=confidence,
             min_roi=min_roi,
+            min_marginal_roi=min_marginal_roi,
         ),
         scores=scores,
         out=out,
     )
     typer.echo(run.to_json() if as_json else run.to_text())
+
+
+@app.command()
+def whatif(
+    policy: PolicyFile = None,
+    *,
+    budgets: Annotated[
+        str,
+        typer.Option(
+            metavar="AMOUNTS", help="100k,200k,500k, or 50k..2m:50 for 50 amounts evenly spaced."
+        ),
+    ],
+    set_values: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Change any setting of the policy: holdout=0.1, limits[region cap].at_most=10%, "
+            "limits.roi=null. Several form one variant, shown beside the policy as written.",
+        ),
+    ] = None,
+    variants: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--variant", metavar="NAME:KEY=VALUE,…", help="A further variant with its settings."
+        ),
+    ] = None,
+    scores: Scores = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="A new directory; left out: runs/NAME-whatif."),
+    ] = None,
+    min_roi: MinRoi = None,
+    min_marginal_roi: MinMarginalRoi = None,
+    basis: Basis = None,
+    confidence: Confidence = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare budgets and changed settings: curve, movers, the cost of each limit."""
+    from incentive_engine.workflow.policies import BudgetOptions
+    from incentive_engine.workflow.whatif import whatif as run_whatif
+
+    found = run_whatif(
+        policy,
+        budgets=budgets,
+        settings=set_values or (),
+        named=variants or (),
+        options=BudgetOptions(
+            basis=basis,
+            confidence=confidence,
+            min_roi=min_roi,
+            min_marginal_roi=min_marginal_roi,
+        ),
+        scores=scores,
+        out=out,
+    )
+    typer.echo(found.to_json() if as_json else found.to_text())

@@ -16,6 +16,8 @@ UNITS: Final = {
     "万": 10**4,
     "亿": 10**8,
 }
+MOST: Final = 1_000
+"""Amounts of one range."""
 AMOUNT: Final = re.compile(
     r"(?P<number>[+-]?(?:\d[\d_]*)?(?:\.\d+)?(?:e[+-]?\d+)?)\s*(?P<unit>k|m|bn|万|亿)?",
     re.IGNORECASE,
@@ -67,6 +69,45 @@ def _amount(text: object) -> float:
     if match is None or not any(c.isdigit() for c in match["number"]):
         raise ValueError(f"`{text}` is not an amount; write 200000, 200_000, 200k, 5m or 50万")
     return float(Decimal(match["number"]) * UNITS[(match["unit"] or "").lower()])
+
+
+def parse_amounts(text: str) -> tuple[float, ...]:
+    """Read several amounts, in rising order: ``100k,200k``, or ``50k..2m:50`` for 50 of them.
+
+    Amounts of a range are evenly spaced and rounded to hundredths.
+
+    >>> parse_amounts("200k,100k"), parse_amounts("0..1m:3")
+    ((100000.0, 200000.0), (0.0, 500000.0, 1000000.0))
+
+    Raises
+    ------
+    ValueError
+        When a part is neither an amount of at least 0 nor a range, or an amount stands twice.
+    """
+    found = [amount for part in text.split(",") for amount in _part(part.strip())]
+    if least := [amount for amount in found if amount < 0]:
+        raise ValueError(f"`{least[0]:g}` is below 0")
+    if len(set(found)) < len(found):
+        raise ValueError("an amount stands twice")
+    return tuple(sorted(found))
+
+
+def _part(text: str) -> list[float]:
+    """Return the amounts of one part of a list."""
+    if re.fullmatch(r"0\d+", text):
+        raise ValueError(
+            f"`{text}` begins with 0; a comma separates amounts, write 200000 or 200k"
+        )
+    low, dots, rest = text.partition("..")
+    if not dots:
+        return [parse_amount(text)]
+    high, _, number = rest.partition(":")
+    if not number.strip().isdigit() or not 2 <= int(number) <= MOST:
+        raise ValueError(f"`{text}` is not a range; write 50k..2m:50, with 2 to {MOST} amounts")
+    first, last, steps = parse_amount(low), parse_amount(high), int(number) - 1
+    if first >= last:
+        raise ValueError(f"`{text}` does not rise")
+    return [round(first + (last - first) * step / steps, 2) for step in range(steps + 1)]
 
 
 def parse_share(text: object) -> float:

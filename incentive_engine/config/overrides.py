@@ -17,7 +17,8 @@ def apply_setting(root: Node, setting: str) -> list[Fault]:
     """Change one value of the tree; null removes it. Return what is wrong with the setting.
 
     A part of the path that stands in a list is the name, id or column of an item, or its
-    position from 0. What is new in a mapping is added; whether it is known is checked later.
+    position from 0, after a dot or in brackets. What is new in a mapping is added; whether it is
+    known is checked later.
     """
     origin = f"--set {setting}"
     path, equals, text = setting.partition("=")
@@ -39,7 +40,7 @@ def _put(node: Node, path: str, new: Node, *, origin: str) -> list[Fault]:
     if found is None:
         if not isinstance(node.value, dict):
             return [_no_such(node, path, origin=origin)]
-        found = (path.partition(".")[0], path.partition(".")[2])
+        found = _first(path)
     key, rest = found
     if rest and isinstance(node.value, dict) and key not in node.value:
         node.value[key] = Node({}, Place(origin))
@@ -52,11 +53,33 @@ def _put(node: Node, path: str, new: Node, *, origin: str) -> list[Fault]:
 def _step(node: Node, path: str) -> tuple[Key, str] | None:
     """Return the key that the path goes on with, the longest that fits, and the rest."""
     fits = [
-        (len(name), key, path[len(name) + 1 :])
+        (len(name), key, _below(path[len(name) :]))
         for name, key in _entries(node)
-        if path == name or path.startswith(f"{name}.")
+        if path == name or path.startswith((f"{name}.", f"{name}["))
     ]
     return max(fits, key=lambda fit: fit[0])[1:] if fits else None
+
+
+def _below(rest: str) -> str:
+    """Return the path behind a name: without the dot, or the brackets around the next part.
+
+    >>> _below(".at_most"), _below("[region cap].at_most"), _below("[off[1]]")
+    ('at_most', 'region cap.at_most', 'off[1]')
+    """
+    if not rest.startswith("["):
+        return rest[1:]
+    end = rest.find("].") if "]." in rest else len(rest) - 1 if rest.endswith("]") else -1
+    return rest[1:] if end < 0 else rest[1:end] + rest[end + 1 :]
+
+
+def _first(path: str) -> tuple[str, str]:
+    """Return the first part of a path whose names are not known, and the rest.
+
+    >>> _first("bugdet.amount"), _first("limit[roi].at_least")
+    (('bugdet', 'amount'), ('limit', 'roi.at_least'))
+    """
+    end = min((at for at in (path.find("."), path.find("[")) if at >= 0), default=len(path))
+    return path[:end], _below(path[end:])
 
 
 def _entries(node: Node) -> Iterator[tuple[str, Key]]:
@@ -93,7 +116,7 @@ def _replace(node: Node, key: Key, new: Node) -> None:
 
 
 def _no_such(node: Node, path: str, *, origin: str) -> Fault:
-    part = path.partition(".")[0]
+    part, _ = _first(path)
     if isinstance(node.value, list):
         known = dict.fromkeys(name for item in node.value for name in _names(item))
         return Fault(origin, f"there is no `{part}`", remedy=nearest(part, known))

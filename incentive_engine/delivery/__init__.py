@@ -7,8 +7,10 @@ from .run_directory import (
     RunFiles,
     RunRecord,
     default_run_directory,
+    free_directory,
     write_run,
 )
+from .study import write_study
 
 __all__ = [
     "AllocationTable",
@@ -17,5 +19,7 @@ __all__ = [
     "RunRecord",
     "default_run_directory",
     "export_offers",
+    "free_directory",
     "write_run",
+    "write_study",
 ]

@@ -125,13 +125,13 @@ def write_run(directory: Path, files: RunFiles) -> None:
             use_dictionary=["offer_id", "reason", "weight"],
         )
         _write_scores(inside / "scores.parquet", files.scores)
-        _write_json(inside / "certificate.json", files.certificate)
+        write_json(inside / "certificate.json", files.certificate)
         if files.evaluation is not None:
-            _write_json(inside / "evaluation.json", files.evaluation)
+            write_json(inside / "evaluation.json", files.evaluation)
         if files.policy_text is not None:
             (inside / "policy.yaml").write_bytes(files.policy_text)
         (inside / "report.html").write_text(files.report, encoding="utf-8", newline="\n")
-        _write_json(inside / "manifest.json", _manifest(files.record, inside))
+        write_json(inside / "manifest.json", _manifest(files.record, inside))
 
 
 def allocation_table(rows: AllocationTable) -> pa.Table:
@@ -160,9 +160,26 @@ def default_run_directory(root: Path, name: str, amount: float | None) -> Path:
     >>> default_run_directory(Path("nowhere"), "double 11/α", 200000.0).as_posix()
     'nowhere/double-11-α-200000'
     """
-    stem = re.sub(r"[^\w.-]+", "-", name).strip(".-") or "run"
+    stem = _stem(name)
     if amount is not None:
         stem += f"-{amount:.0f}" if float(amount).is_integer() else f"-{amount!r}"
+    return _first_free(root, stem)
+
+
+def free_directory(root: Path, name: str, purpose: str) -> Path:
+    """Return the first free directory among ``name-purpose``, ``name-purpose-2``, and so on.
+
+    >>> free_directory(Path("nowhere"), "double 11", "whatif").as_posix()
+    'nowhere/double-11-whatif'
+    """
+    return _first_free(root, f"{_stem(name)}-{purpose}")
+
+
+def _stem(name: str) -> str:
+    return re.sub(r"[^\w.-]+", "-", name).strip(".-") or "run"
+
+
+def _first_free(root: Path, stem: str) -> Path:
     candidate, number = root / stem, 1
     while candidate.exists():
         number += 1
@@ -178,16 +195,13 @@ def _write_scores(path: Path, scores: pd.DataFrame | Path) -> None:
         pq.write_table(table, path, compression="zstd", row_group_size=ROW_GROUP)
 
 
-def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a mapping as JSON; the same content gives the same bytes."""
     text = json.dumps(content, ensure_ascii=False, indent=2, allow_nan=False)
     path.write_text(text + "\n", encoding="utf-8", newline="\n")
 
 
 def _manifest(record: RunRecord, directory: Path) -> dict[str, Any]:
-    outputs = {
-        path.name: {"sha256": digest_file(path), "bytes": path.stat().st_size}
-        for path in sorted(directory.iterdir())
-    }
     return {
         "format": FORMAT,
         "engine": version("incentive-engine"),
@@ -199,9 +213,22 @@ def _manifest(record: RunRecord, directory: Path) -> dict[str, Any]:
         "holdout": dict(record.holdout),
         "solver": dict(record.solver),
         "seconds": dict(record.seconds),
-        "outputs": outputs,
-        "versions": {
-            "python": platform.python_version(),
-            **{name: version(name) for name in LIBRARIES},
-        },
+        "outputs": outputs_of(directory),
+        "versions": versions(),
+    }
+
+
+def outputs_of(directory: Path) -> dict[str, dict[str, Any]]:
+    """Return the digest and the size of each file of a directory."""
+    return {
+        path.name: {"sha256": digest_file(path), "bytes": path.stat().st_size}
+        for path in sorted(directory.iterdir())
+    }
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what made a result."""
+    return {
+        "python": platform.python_version(),
+        **{name: version(name) for name in LIBRARIES},
     }

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from incentive_engine.allocation import rule_of
 from incentive_engine.config.schema import Limit, Policy
 from incentive_engine.delivery import RunRecord
 from incentive_engine.domain import ISSUED, MONEY_MEASURES, Reason
@@ -41,7 +43,7 @@ def report_content(findings: Findings, record: RunRecord) -> ReportContent:
             value=certificate["value"],
             bound=certificate["bound"],
             gap=certificate["gap"],
-            value_name=_value_name(findings.policy),
+            value_name=value_name(findings.policy),
         ),
         budget=Budget(
             **{name: part for name, part in certificate["budget"].items() if name != "at_risk"}
@@ -98,7 +100,8 @@ def _per_cost(gain: Estimate | None, cost: float) -> Estimate | None:
     return Estimate(value=gain.value / cost, low=gain.low / cost, high=gain.high / cost)
 
 
-def _value_name(policy: Policy) -> str:
+def value_name(policy: Policy) -> str:
+    """Return what is maximised, in words."""
     parts = [
         name if coefficient == 1 else f"{coefficient:g} × {name}"
         for name, coefficient in policy.objective.maximise.items()
@@ -135,25 +138,25 @@ def _favoured(findings: Findings) -> Favoured | None:
 
 
 def _limits(policy: Policy, stated: list[dict[str, Any]]) -> tuple[LimitRow, ...]:
-    written = {limit.name: limit for limit in policy.limits}
-    rows = []
-    for entry in stated:
-        name = str(entry["name"])
-        limit = written.get(name) or written.get(name.rpartition("[")[0])
-        shown = {**entry, **entry.get("ratio", {})}  # a ratio in its own terms, not linearised
-        rows.append(
-            LimitRow(
-                name=name,
-                unit=_unit(limit),
-                scope=_scope(limit, name),
-                report_only=bool(entry.get("report_only", False)),
-                **{
-                    key: _number(shown.get(key))
-                    for key in ("at_most", "at_least", "usage", "slack", "price")
-                },
-            )
-        )
-    return tuple(rows)
+    return tuple(limit_row(policy, entry) for entry in stated)
+
+
+def limit_row(policy: Policy, entry: Mapping[str, Any]) -> LimitRow:
+    """Return a limit as tables show it, from its entry in the certificate."""
+    name = str(entry["name"])
+    rule = rule_of(name, policy)
+    limit = next((limit for limit in policy.limits if limit.name == rule), None)
+    shown = {**entry, **entry.get("ratio", {})}  # a ratio in its own terms, not linearised
+    return LimitRow(
+        name=name,
+        unit=_unit(limit),
+        scope=_scope(limit, name),
+        report_only=bool(entry.get("report_only", False)),
+        **{
+            key: _number(shown.get(key))
+            for key in ("at_most", "at_least", "usage", "slack", "price")
+        },
+    )
 
 
 def _number(value: object) -> float | None:
@@ -195,7 +198,7 @@ def _curve(findings: Findings) -> tuple[BudgetPoint, ...]:
             value=point.value,
             marginal_value=point.price,
             treated=round(point.treated),
-            spent=point.spend,
+            spent=point.used,
         )
         for point in findings.curve
         if point.feasible

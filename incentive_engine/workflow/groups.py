@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from incentive_engine.config import Policy
+from incentive_engine.data.scores import ScoreTable
 from incentive_engine.domain import BoolArray
 from incentive_engine.report import GroupRow, GroupTable
 from incentive_engine.workflow.findings import Findings
@@ -16,7 +17,7 @@ MOST_GROUPS = 60
 
 def group_tables(findings: Findings) -> tuple[GroupTable, ...]:
     """Return a table for each column that the policy groups by, and one by offer."""
-    columns = [column for column in _columns(findings.policy) if _few_values(findings, column)]
+    columns = grouping_columns(findings.policy, findings.table)
     users, offers = (_by_column(findings, column) for column in columns), _by_offer(findings)
     tables = list(users)
     return (*tables[:1], offers, *tables[1:])
@@ -27,15 +28,16 @@ def share_of(part: float, whole: float) -> float:
     return float(part / whole) if whole else 0.0
 
 
-def _columns(policy: Policy) -> tuple[str, ...]:
+def grouping_columns(policy: Policy, table: ScoreTable) -> list[str]:
+    """Return the columns that the policy groups users by and that have few values."""
     named = [factor.column for factor in policy.objective.weight if factor.power is None]
     named += policy.holdout_strata
     named += [limit.for_each for limit in policy.limits if limit.for_each]
-    return tuple(dict.fromkeys(named))
-
-
-def _few_values(findings: Findings, column: str) -> bool:
-    return bool(findings.table.attributes[column].nunique() <= MOST_GROUPS)
+    return [
+        column
+        for column in dict.fromkeys(named)
+        if table.attributes[column].nunique() <= MOST_GROUPS
+    ]
 
 
 def _by_column(findings: Findings, column: str) -> GroupTable:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 import incentive_engine
 from incentive_engine.config import Policy, load_policy
@@ -11,6 +13,9 @@ from incentive_engine.config.amounts import Bound, parse_amount
 from incentive_engine.config.schema import Budget, Limit
 from incentive_engine.domain import COST, SPEND
 from incentive_engine.errors import ConfigError, Fault
+
+OPTIONS: Final = {"amount": "--budget", "basis": "--basis", "confidence": "--confidence"}
+"""Fields of a policy's budget to the options that change them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +32,8 @@ class BudgetOptions:
     """For at-risk: the relative error of the total cost, where a model's trial tells it."""
     min_roi: float | None = None
     """Incremental spend per unit of cost, at least."""
+    min_marginal_roi: float | None = None
+    """Incremental spend per unit of cost of the last money spent, at least."""
 
     def to_dict(self) -> dict[str, object]:
         """Return what is overridden, by the policy's fields."""
@@ -36,6 +43,7 @@ class BudgetOptions:
             "budget.confidence": self.confidence,
             "budget.cost_error": self.cost_error,
             "limits": self.min_roi,
+            "min_marginal_roi": self.min_marginal_roi,
         }
         return {name: value for name, value in fields.items() if value is not None}
 
@@ -83,9 +91,7 @@ def read_policy(path: Path | None, options: BudgetOptions, *, with_scores: bool)
         raise ConfigError(
             Fault("--budget", "neither the option nor the policy names a budget", "an amount")
         )
-    if changes:
-        policy = policy.with_budget(**changes)
-    return _with_roi(policy, options.min_roi)
+    return with_options(policy, options)
 
 
 def budget_of(policy: Policy) -> Budget:
@@ -93,6 +99,41 @@ def budget_of(policy: Policy) -> Budget:
     if policy.budget is None:
         raise ConfigError(Fault("budget", "is missing", "an amount", "give --budget"))
     return policy.budget
+
+
+def with_options(policy: Policy, options: BudgetOptions) -> Policy:
+    """Return a policy with what the command line changes in it.
+
+    Raises
+    ------
+    ConfigError
+        With every option that cannot be.
+    """
+    changes = _budget_changes(options)
+    for name, ratio in (
+        ("--min-roi", options.min_roi),
+        ("--min-marginal-roi", options.min_marginal_roi),
+    ):
+        if ratio is not None and not 0 <= ratio < math.inf:
+            raise ConfigError(Fault(name, f"`{ratio:g}` is no ratio", "a number of at least 0"))
+    return _with_roi(with_budget(policy, **changes) if changes else policy, options.min_roi)
+
+
+def with_budget(policy: Policy, **changes: object) -> Policy:
+    """Return the policy with another budget; what is wrong stands at the option that said it.
+
+    Raises
+    ------
+    ConfigError
+        With every field that cannot be.
+    """
+    try:
+        return policy.with_budget(**changes)
+    except ConfigError as error:
+        places = {f"budget: {field}": option for field, option in OPTIONS.items()}
+        raise ConfigError(
+            *(replace(fault, where=places.get(fault.where, fault.where)) for fault in error.faults)
+        ) from None
 
 
 def _budget_changes(options: BudgetOptions) -> dict[str, object]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -25,7 +24,7 @@ def run_record(
         policy=policy.model_dump(mode="json"),
         policy_file=str(file),
         overrides=options.to_dict(),
-        inputs=_input_files(file, inputs, findings),
+        inputs=input_files(file, inputs, users=findings.table.n_users),
         seed=policy.seed,
         holdout={"share": policy.holdout or 0.0, "users": int(findings.holdout.sum())},
         solver=findings.plan.certificate.to_dict()["solver"],
@@ -62,14 +61,21 @@ def _score_frame(table: ScoreTable) -> pd.DataFrame:
     )
 
 
-def _input_files(file: Path, inputs: Inputs, findings: Findings) -> dict[str, InputFile]:
+def input_files(file: Path, inputs: Inputs, *, users: int) -> dict[str, InputFile]:
+    """Return the files that a run was made from, by part.
+
+    Parameters
+    ----------
+    users
+        How many rows the scores have.
+    """
     paths: dict[str, Path | None] = {
         "policy": file,
         "users": inputs.users,
         "trial": inputs.trial,
         "scores": inputs.scores,
     }
-    rows: dict[str, Any] = {"scores": findings.table.n_users}
+    rows = {"scores": users}
     return {
         name: InputFile(path=str(path), sha256=digest_file(path), rows=rows.get(name))
         for name, path in paths.items()

@@ -183,7 +183,7 @@ def test_a_larger_budget_never_brings_less() -> None:
     prices = [point.price for point in curve]
     assert values == sorted(values)
     assert prices == sorted(prices, reverse=True)
-    assert all(point.spend <= point.budget * (1 + 1e-9) for point in curve)
+    assert all(point.used <= point.budget * (1 + 1e-9) for point in curve)
     assert curve[3].value == pytest.approx(solve(problem).certificate.bound, rel=1e-6)
 
 

@@ -103,4 +103,4 @@ def test_an_amount_that_binds_nothing_changes_nothing() -> None:
 def test_the_curve_counts_the_same_risk() -> None:
     problem = at_risk(3_000)
     (point,) = response_curve([problem])
-    assert point.spend == pytest.approx(solve(problem).certificate.budget.spent, rel=5e-3)
+    assert point.used == pytest.approx(solve(problem).certificate.budget.spent, rel=5e-3)

@@ -16,7 +16,7 @@ def test_settings_change_what_the_file_says(tmp_path: Path) -> None:
         CORRECT,
         "budget.amount=300k",
         "limits.region cap.at_most=8%",
-        "objective.weight.0.values.88VIP=2",
+        "objective.weight[0].values[88VIP]=2",
         "offers.off20.face_value=25",
         "objective.weight.spend_12m.power=0.5",
         "eligibility.0.where.tier=[88VIP, silver]",
@@ -65,6 +65,7 @@ def test_a_wrong_value_is_placed_at_its_option(tmp_path: Path) -> None:
     ("setting", "part"),
     [
         ("limits.region cat.at_most=8%", "there is no `region cat`; did you mean `region cap`?"),
+        ("limits[region cat].at_most=8%", "did you mean `region cap`?"),
         ("limits.9=null", "there is no `9`; known: floor, region cap, roi"),
         ("bugdet.amount=5", "bugdet: unknown key; did you mean `budget`?"),
         ("name.first=5", "`first` cannot stand below a single value"),

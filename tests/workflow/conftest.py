@@ -48,17 +48,22 @@ def incentive(cache: Path, tmp_path: Path) -> Incentive:
     """Return a function that runs the program in an empty folder."""
 
     def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(  # noqa: S603 - our own program
-            [sys.executable, str(ROOT / "cli.py"), *map(str, words)],
-            cwd=tmp_path,
-            env={**os.environ, "INCENTIVE_CACHE": str(cache)},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=300,
-        )
+        return program(tmp_path, cache, *words)
 
     return run
+
+
+def program(folder: Path, cache: Path, *words: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run the program in a folder."""
+    return subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, str(ROOT / "cli.py"), *map(str, words)],
+        cwd=folder,
+        env={**os.environ, "INCENTIVE_CACHE": str(cache)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
 
 
 @pytest.fixture

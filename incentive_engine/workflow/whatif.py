@@ -1,0 +1,218 @@
+"""The budget-response curve, and the same campaign under changed settings, side by side."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from incentive_engine.data.scores import read_scores
+from incentive_engine.delivery import free_directory, write_study
+from incentive_engine.errors import DataError, Fault, InfeasibleError
+from incentive_engine.report.whatif import render_whatif
+from incentive_engine.workflow.comparison import (
+    limits_table,
+    moves_table,
+    points_table,
+    safety_table,
+)
+from incentive_engine.workflow.findings import holdout_of
+from incentive_engine.workflow.learning import campaign_inputs, given_inputs
+from incentive_engine.workflow.moves import comparable, moves
+from incentive_engine.workflow.policies import BudgetOptions, default_policy
+from incentive_engine.workflow.record import input_files
+from incentive_engine.workflow.steps import Steps
+from incentive_engine.workflow.study import Study, focus_of, study
+from incentive_engine.workflow.variants import BASE, Variant, read_budgets, read_variants
+from incentive_engine.workflow.whatif_page import whatif_page
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WhatIf:
+    """What a planner sees after `whatif`.
+
+    Attributes
+    ----------
+    points, moves, limits, safety
+        The tables that stand in the directory, as CSV files of these names.
+    notes
+        What a planner should know.
+    """
+
+    directory: Path
+    currency: str
+    points: pd.DataFrame
+    moves: pd.DataFrame
+    limits: pd.DataFrame
+    safety: pd.DataFrame
+    notes: tuple[str, ...]
+
+    def to_json(self) -> str:
+        """Return the tables for programs."""
+        tables = {"points": self.points, "moves": self.moves, "limits": self.limits}
+        content: dict[str, Any] = {"directory": str(self.directory), "notes": list(self.notes)}
+        for name, table in {**tables, "safety": self.safety}.items():
+            content[name] = [_plain(row) for row in table.to_dict(orient="records")]
+        return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+
+    def to_text(self) -> str:
+        """Return the points for people."""
+        columns = [
+            "variant", "budget", "value", "conversions", "spend", "cost", "treated", "roi",
+            "marginal_return", "price",
+        ]  # fmt: skip
+        shown = self.points[[name for name in columns if name in self.points]]
+        lines = [shown.to_string(index=False, na_rep="–", float_format=_figure)]
+        lines += [
+            f"{row.variant}, {row.budget:,.0f}: {row.conflict}"
+            for row in self.points[~self.points["feasible"]].itertuples()
+        ]
+        lines += [*self.notes, f"page:   {self.directory / 'whatif.html'}"]
+        lines += [f"tables: {self.directory / 'whatif.csv'}, moves.csv, limits.csv, safety.csv"]
+        return "\n".join(lines)
+
+
+def whatif(
+    policy_file: Path | None,
+    *,
+    budgets: str,
+    settings: Sequence[str] = (),
+    named: Sequence[str] = (),
+    options: BudgetOptions,
+    scores: Path | None,
+    out: Path | None,
+) -> WhatIf:
+    """Solve a campaign under several budgets and settings and write a new directory.
+
+    Parameters
+    ----------
+    budgets
+        As `read_budgets`.
+    settings, named
+        As `read_variants`.
+    options
+        What else the command line changes, in every variant; its amount is not used.
+
+    Raises
+    ------
+    ConfigError, DataError
+        With every problem of the policy, the options, or a file.
+    InfeasibleError
+        When no variant has a plan at any budget.
+    """
+    steps = Steps()
+    file = policy_file or default_policy()
+    amounts = read_budgets(budgets)
+    variants = read_variants(
+        file, amounts, settings=settings, named=named, options=options,
+        with_scores=scores is not None,
+    )  # fmt: skip
+    directory = out or free_directory(Path("runs"), variants[0].policy.name, "whatif")
+    if directory.exists():
+        raise DataError(Fault(f"--out {directory}", "exists already", "a new directory"))
+    studies = [_study(variant, amounts, scores, steps) for variant in variants]
+    if not any(point.feasible for each in studies for point in each.points.values()):
+        raise _no_plan(studies[0], amounts)
+    base, others = studies[0], studies[1:]
+    with steps.step("compare"):
+        moved = [
+            move for other in others if comparable(base, other) for move in moves(base, other)
+        ]
+    result = WhatIf(
+        directory=directory,
+        currency=base.variant.policy.currency,
+        points=points_table(studies, amounts, at_least=options.min_marginal_roi),
+        moves=moves_table(moved),
+        limits=limits_table(studies),
+        safety=safety_table(studies, focus_of(amounts)),
+        notes=_notes(base, others),
+    )
+    write_study(
+        directory,
+        tables={
+            "whatif": result.points,
+            "moves": result.moves,
+            "limits": result.limits,
+            "safety": result.safety,
+        },
+        page=render_whatif(
+            whatif_page(
+                studies,
+                amounts,
+                moved,
+                at_least=options.min_marginal_roi,
+                notes=result.notes,
+            )
+        ),
+        record=_record(studies, file, amounts, options, steps),
+    )
+    return result
+
+
+def _study(variant: Variant, amounts: Sequence[float], scores: Path | None, steps: Steps) -> Study:
+    policy = variant.policy
+    inputs = given_inputs(scores) if scores else campaign_inputs(policy, steps)
+    with steps.step(f"read {variant.name}"):
+        table = read_scores(inputs.scores, policy)
+        holdout = holdout_of(policy, table)
+    with steps.step(f"solve {variant.name}"):
+        return study(variant, amounts, inputs=inputs, table=table, holdout=holdout)
+
+
+def _no_plan(base: Study, amounts: Sequence[float]) -> InfeasibleError:
+    largest = amounts[-1]
+    point = base.points.get(largest)
+    conflict = base.refusals.get(largest, "") if point is None else point.conflict
+    faults = [Fault("--budgets", f"no plan at any of them; at {largest:,.10g}")]
+    return InfeasibleError(*faults, *(Fault("", line) for line in conflict.splitlines()))
+
+
+def _notes(base: Study, others: Sequence[Study]) -> tuple[str, ...]:
+    notes = list(base.table.warnings)
+    notes += [
+        f"{other.variant.name}: other users than those of {BASE}, so moves cannot be counted"
+        for other in others
+        if not comparable(base, other)
+    ]
+    return tuple(notes)
+
+
+def _record(
+    studies: Sequence[Study],
+    file: Path,
+    amounts: Sequence[float],
+    options: BudgetOptions,
+    steps: Steps,
+) -> dict[str, Any]:
+    return {
+        "policy_file": str(file),
+        "budgets": list(amounts),
+        "overrides": options.to_dict(),
+        "variants": [
+            {
+                "name": each.variant.name,
+                "settings": list(each.variant.settings),
+                "policy": each.variant.policy.model_dump(mode="json"),
+                "inputs": input_files(file, each.inputs, users=each.table.n_users),
+            }
+            for each in studies
+        ],
+        "seconds": steps.seconds,
+    }
+
+
+def _plain(row: dict[Any, Any]) -> dict[str, Any]:
+    """Return a row with null where there is no number."""
+    return {
+        str(key): None if isinstance(value, float) and not math.isfinite(value) else value
+        for key, value in row.items()
+    }
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:,.4g}"
