@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from incentive_engine.config import Policy
+from incentive_engine.config.schema import SEASON_ERROR
 from incentive_engine.uplift import Diagnosis, Evaluation, read_evaluation
 
 FILE = "evaluation.json"
@@ -71,14 +72,26 @@ def read_quality(model: Path | None) -> Quality | None:
 def model_cost_error(policy: Policy, quality: Quality | None) -> float | None:
     """Return the relative error of a total cost that a model predicts.
 
-    The season's error and the model's own are independent. None where nothing changes: the budget
-    is not at risk, the planner states an error, or the scores come from no model.
+    None where nothing changes: the budget is not at risk, the planner states an error, or the
+    scores come from no model.
     """
     budget = policy.budget
     if budget is None or budget.basis != "at-risk" or budget.cost_error is not None:
         return None
-    if quality is None or quality.cost_error is None:
-        return None
+    error = total_error(policy, quality)
+    return None if error == budget.forecast_error else error
+
+
+def total_error(policy: Policy, quality: Quality | None) -> float:
+    """Return the relative standard error of a total cost, whatever must fit into the budget.
+
+    The season's error and the model's own are independent; what the planner states holds alone.
+    """
+    budget = policy.budget
+    if budget is None:
+        return SEASON_ERROR
+    if budget.cost_error is not None or quality is None or quality.cost_error is None:
+        return budget.forecast_error
     return math.hypot(budget.forecast_error, quality.cost_error)
 
 

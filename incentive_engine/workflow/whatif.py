@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from incentive_engine.workflow.findings import holdout_of
 from incentive_engine.workflow.learning import campaign_inputs, given_inputs
 from incentive_engine.workflow.moves import comparable, moves
 from incentive_engine.workflow.policies import BudgetOptions, default_policy
+from incentive_engine.workflow.quality import read_quality, total_error
 from incentive_engine.workflow.record import input_files
 from incentive_engine.workflow.steps import Steps
 from incentive_engine.workflow.study import Study, focus_of, study
@@ -155,8 +156,10 @@ def whatif(
 
 
 def _study(variant: Variant, amounts: Sequence[float], scores: Path | None, steps: Steps) -> Study:
-    policy = variant.policy
-    inputs = given_inputs(scores) if scores else campaign_inputs(policy, steps)
+    inputs = given_inputs(scores) if scores else campaign_inputs(variant.policy, steps)
+    error = total_error(variant.policy, read_quality(inputs.model))
+    policy = variant.policy.with_budget(cost_error=error)
+    variant = replace(variant, policy=policy)
     with steps.step(f"read {variant.name}"):
         table = read_scores(inputs.scores, policy)
         holdout = holdout_of(policy, table)

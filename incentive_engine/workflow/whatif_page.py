@@ -53,7 +53,7 @@ def whatif_page(
         moves=tuple(_moves(each.variant.name, moves, focus) for each in studies[1:]),
         limits=tuple(row for each in studies for row in _limits(each, focus)),
         safety=tuple(_safety(base)),
-        cost_error=budget_of(base.variant.policy).cost_error,
+        cost_error=budget_of(base.variant.policy).forecast_error,
         mandate=at_least,
         within=_within(points, base.variant.name, at_least),
         notes=tuple(Note(text=text, warning=True) for text in notes),
