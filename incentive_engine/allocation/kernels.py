@@ -2,8 +2,8 @@
 
 All kernels take the columns as they lie, visit the offers in canonical order, and add integers
 (amounts in a fixed-point unit), so that neither the order of rows nor the number of threads can
-change a sum. Position 0 of `totals` and `scale` is the value, 1 the count, then the measures;
-`price` begins at the count.
+change a sum. Position 0 of `scale` is the value, 1 the count, then the measures; `totals` is
+(n_cells, k, m + 2), so that what a pair adds to lies together; `price` begins at the count.
 """
 
 # ruff: noqa: PLR0917, FBT001 - numba takes no keyword-only arguments
@@ -18,12 +18,6 @@ import numpy as np
 import numpy.typing as npt
 
 from incentive_engine.domain import MICROS, ROUNDING, FloatArray, IntArray
-
-BLOCK: Final = 512
-"""Users per block: its columns and scores stay in the first-level cache."""
-
-FRACTION: Final = float(2**52)
-"""The finer unit of the second word of an exact sum."""
 
 Kernel = TypeVar("Kernel", bound=Callable[..., object])
 
@@ -70,73 +64,21 @@ def rounded_up(scaled: float) -> float:
     As `domain.to_micros`.
     """
     nearest = np.rint(scaled)
-    if abs(scaled - nearest) <= ROUNDING * abs(scaled):
-        return float(nearest)
-    return float(np.ceil(scaled))
-
-
-@compiled
-def score_block(
-    pairs: Pairs, at: int, price: FloatArray, first: int, size: int, score: FloatArray
-) -> None:
-    """Write value − Σ price·measure of the offer at `at` for `size` users from `first`."""
-    column = pairs.order[at]
-    cell = pairs.cell
-    value = pairs.value
-    for i in range(size):
-        score[i] = value[column, first + i] - price[0, cell[first + i], at]
-    for m in range(pairs.columns.shape[0]):
-        amount = pairs.columns[m]
-        if m == pairs.cost:
-            for i in range(size):
-                micros = rounded_up(np.float64(amount[column, first + i]) * MICROS)
-                score[i] -= price[m + 1, cell[first + i], at] * (micros / MICROS)
-        else:
-            for i in range(size):
-                score[i] -= price[m + 1, cell[first + i], at] * amount[column, first + i]
+    above = scaled - nearest > ROUNDING * abs(scaled)
+    return float(nearest + 1.0 if above else nearest)
 
 
 @compiled
 def add_pair(pairs: Pairs, at: int, user: int, totals: IntArray) -> None:
     """Add one chosen pair to the totals."""
-    c = pairs.cell[user]
     column = pairs.order[at]
-    totals[0, c, at] += np.int64(np.rint(np.float64(pairs.value[column, user]) * pairs.scale[0]))
-    totals[1, c, at] += 1
+    sums = totals[pairs.cell[user], at]
+    sums[0] += np.int64(np.rint(np.float64(pairs.value[column, user]) * pairs.scale[0]))
+    sums[1] += 1
     for m in range(pairs.columns.shape[0]):
         amount = np.float64(pairs.columns[m, column, user]) * pairs.scale[m + 2]
         whole = rounded_up(amount) if m == pairs.cost else np.rint(amount)
-        totals[m + 2, c, at] += np.int64(whole)
-
-
-@compiled
-def sweep(
-    pairs: Pairs,
-    price: FloatArray,
-    start: int,
-    stop: int,
-    totals: IntArray,
-    choice: npt.NDArray[np.int16],
-) -> None:
-    """Let each user choose the best offer at the prices; add up the choices, and write them."""
-    best = np.empty(BLOCK)
-    score = np.empty(BLOCK)
-    chosen = np.empty(BLOCK, dtype=np.int16)
-    for first in range(start, stop, BLOCK):
-        size = min(BLOCK, stop - first)
-        best[:] = -np.inf if pairs.forced else 0.0
-        chosen[:] = -1
-        for at in range(pairs.order.shape[0]):
-            score_block(pairs, at, price, first, size, score)
-            for i in range(size):
-                if score[i] > best[i]:
-                    best[i] = score[i]
-                    chosen[i] = at
-        for i in range(size):
-            if chosen[i] >= 0:
-                add_pair(pairs, chosen[i], first + i, totals)
-        if choice.shape[0]:
-            choice[first : first + size] = chosen[:size]
+        sums[m + 2] += np.int64(whole)
 
 
 @compiled
@@ -161,74 +103,6 @@ def add_sizes(pairs: Pairs, start: int, stop: int, sizes: FloatArray) -> None:
                 sizes[1, c, at] += 1.0
                 for m in range(pairs.columns.shape[0]):
                     sizes[m + 2, c, at] += abs(np.float64(pairs.columns[m, column, user]))
-
-
-@compiled
-def separation(
-    pairs: Pairs, user: int, top: int, at: int, top_score: float, score: float, relative: bool
-) -> float:
-    """Return the distance between two choices of a user, −1 standing for no offer."""
-    gap = top_score - score
-    if not relative:
-        return gap
-    top_value = np.float64(pairs.value[pairs.order[top], user]) if top >= 0 else 0.0
-    value = np.float64(pairs.value[pairs.order[at], user]) if at >= 0 else 0.0
-    paid = abs((value - score) - (top_value - top_score))
-    return gap / (paid + 0.1 * abs(value - top_value) + 1e-300)
-
-
-@compiled
-def distances(
-    pairs: Pairs, price: FloatArray, relative: bool, start: int, stop: int, nearest: FloatArray
-) -> None:
-    """Write how far each user's choice is from changing.
-
-    The distance between two choices is the difference of their scores; when `relative`, over the
-    difference of what they pay at the prices (and a little of the difference of their values, so
-    that users who pay nothing are comparable): the relative change of prices that swaps them.
-    """
-    k = pairs.order.shape[0]
-    scores = np.empty((k, BLOCK))
-    for first in range(start, stop, BLOCK):
-        size = min(BLOCK, stop - first)
-        for at in range(k):
-            score_block(pairs, at, price, first, size, scores[at])
-        for i in range(size):
-            top, top_score = -1, -np.inf if pairs.forced else 0.0
-            for at in range(k):
-                if scores[at, i] > top_score:
-                    top, top_score = at, scores[at, i]
-            least = np.inf
-            if top >= 0 and not pairs.forced:
-                least = separation(pairs, first + i, top, -1, top_score, 0.0, relative)
-            for at in range(k):
-                other = scores[at, i]
-                if at != top and other > -np.inf:
-                    gap = separation(pairs, first + i, top, at, top_score, other, relative)
-                    least = min(least, gap)
-            nearest[first + i] = least
-
-
-@compiled
-def dual_sum(
-    pairs: Pairs, price: FloatArray, unit: float, start: int, stop: int, words: IntArray
-) -> None:
-    """Add up every user's best score in two integer words, exact beyond float64."""
-    best = np.empty(BLOCK)
-    score = np.empty(BLOCK)
-    for first in range(start, stop, BLOCK):
-        size = min(BLOCK, stop - first)
-        best[:] = -np.inf if pairs.forced else 0.0
-        for at in range(pairs.order.shape[0]):
-            score_block(pairs, at, price, first, size, score)
-            for i in range(size):
-                best[i] = max(best[i], score[i])
-        for i in range(size):
-            if best[i] > -np.inf:
-                scaled = best[i] * unit
-                whole = np.floor(scaled)
-                words[0] += np.int64(whole)
-                words[1] += np.int64((scaled - whole) * FRACTION) >> 24
 
 
 @compiled

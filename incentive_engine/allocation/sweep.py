@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.allocation import kernels
+from incentive_engine.allocation import choices, kernels
 from incentive_engine.allocation.users import HEADROOM, Users, in_parts
 from incentive_engine.domain import FloatArray, IntArray
 
@@ -69,11 +70,12 @@ def sweep(
         (n,) int16, filled with canonical offer positions (−1 none) where given.
     """
     written = np.empty(0, dtype=np.int16) if choice is None else choice
-    pairs, price = users.pairs, np.ascontiguousarray(price)
+    pairs = users.pairs
+    prices = choices.price_table(pairs, price, users.largest)
     parts = in_parts(
-        lambda start, stop, totals: kernels.sweep(pairs, price, start, stop, totals, written),
+        lambda start, stop, totals: choices.sweep(pairs, prices, start, stop, totals, written),
         n=users.n,
-        make=lambda: np.zeros(users.shape, dtype=np.int64),
+        make=lambda: empty_totals(users),
     )
     return _table(users, sum(parts), weight)
 
@@ -84,7 +86,7 @@ def tally(users: Users, choice: Choice) -> Table:
     parts = in_parts(
         lambda start, stop, totals: kernels.tally(pairs, choice, start, stop, totals),
         n=users.n,
-        make=lambda: np.zeros(users.shape, dtype=np.int64),
+        make=lambda: empty_totals(users),
     )
     return _table(users, sum(parts), None)
 
@@ -101,8 +103,8 @@ def total_sizes(users: Users, *, weight: FloatArray | None = None) -> FloatArray
     return sizes if weight is None else sizes * weight[:, None]
 
 
-def distances(users: Users, price: FloatArray, *, relative: bool) -> FloatArray:
-    """Return (n,) float64: how far each user's choice is from changing.
+def distances(users: Users, price: FloatArray, *, relative: bool) -> npt.NDArray[Any]:
+    """Return (n,) of the columns' type: how far each user's choice is from changing.
 
     Parameters
     ----------
@@ -110,10 +112,11 @@ def distances(users: Users, price: FloatArray, *, relative: bool) -> FloatArray:
         As the relative change of the prices that does it; else as what the change loses, in the
         value's units.
     """
-    nearest = np.empty(users.n)
-    pairs, price = users.pairs, np.ascontiguousarray(price)
+    nearest = np.empty(users.n, dtype=users.value.dtype)
+    pairs = users.pairs
+    prices = choices.price_table(pairs, price, users.largest)
     in_parts(
-        lambda start, stop, _: kernels.distances(pairs, price, relative, start, stop, nearest),
+        lambda start, stop, _: choices.distances(pairs, prices, relative, start, stop, nearest),
         n=users.n,
         make=lambda: None,
     )
@@ -128,16 +131,24 @@ def dual_sum(users: Users, price: FloatArray) -> float:
         / max(users.n, 1)
         / max(float(users.largest[0] + steepest @ users.largest[1:]), 1e-300)
     )
-    pairs, price = users.pairs, np.ascontiguousarray(price)
+    pairs = users.pairs
+    prices = choices.price_table(pairs, price, users.largest)
     parts = in_parts(
-        lambda start, stop, words: kernels.dual_sum(pairs, price, top, start, stop, words),
+        lambda start, stop, words: choices.dual_sum(pairs, prices, top, start, stop, words),
         n=users.n,
         make=lambda: np.zeros(2, dtype=np.int64),
     )
     whole, rest = (sum(int(part[i]) for part in parts) for i in range(2))
-    return (whole + rest * 2.0**24 / kernels.FRACTION) / top
+    return (whole + rest * 2.0**24 / choices.FRACTION) / top
 
 
-def _table(users: Users, totals: IntArray, weight: FloatArray | None) -> Table:
+def empty_totals(users: Users) -> IntArray:
+    """Return (n_cells, k, m + 2) zeros, as the kernels add to."""
+    sums, cells, offers = users.shape
+    return np.zeros((cells, offers, sums), dtype=np.int64)
+
+
+def _table(users: Users, sums: IntArray, weight: FloatArray | None) -> Table:
     ones = np.ones(users.n_cells)
+    totals = np.ascontiguousarray(sums.transpose(2, 0, 1))
     return Table(totals=totals, scale=users.scale, weight=ones if weight is None else weight)
