@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from incentive_engine.cli.app import app
-from incentive_engine.cli.options import AsJson
+from incentive_engine.cli.options import Accept, AsJson, Today
 
 
 @app.command()
@@ -22,8 +23,23 @@ def verify(run_dir: Path, *, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def check(file: Path) -> None:
-    """Validate a policy or a scenario without running it."""
-    from incentive_engine.workflow import files
+def check(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE|RUN_DIR", help="A policy, a scenario, or a run.")
+    ],
+    *,
+    accept: Accept = None,
+    on: Today = None,
+) -> None:
+    """Validate a policy or a scenario, or look a run over before its offers leave."""
+    if not file.is_dir():
+        from incentive_engine.workflow import files
 
-    typer.echo(files.check(file))
+        typer.echo(files.check(file))
+        return
+    from incentive_engine.workflow import delivery
+
+    checked = delivery.check_run(file, accepted=accept or (), on=on)
+    typer.echo(checked.to_text())
+    if not checked.ok:
+        raise typer.Exit(1)

@@ -48,3 +48,14 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the summary as JSON.
 ModelDirectory = Annotated[
     Path, typer.Option("--model", metavar="DIR", help="What `train` has written.")
 ]
+RunDirectory = Annotated[
+    Path, typer.Argument(metavar="RUN_DIR", help="What `allocate` has written.")
+]
+Accept = Annotated[
+    list[str] | None,
+    typer.Option("--accept", metavar="NAME", help="Answer for this warning; may be repeated."),
+]
+Today = Annotated[
+    str | None,
+    typer.Option("--on", metavar="TIME", help="Check offers' dates as of then; left out: now."),
+]

@@ -34,6 +34,10 @@ def allocate(
     min_marginal_roi: MinMarginalRoi = None,
     basis: Basis = None,
     confidence: Confidence = None,
+    author: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Who plans; left out: the policy's author, or you."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Decide one offer or none for each user."""
@@ -51,6 +55,7 @@ def allocate(
         ),
         scores=scores,
         out=out,
+        author=author,
     )
     typer.echo(run.to_json() if as_json else run.to_text())
 

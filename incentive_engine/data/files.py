@@ -124,7 +124,7 @@ def atomic_directory(path: Path) -> Iterator[Path]:
         partial.mkdir()
         yield partial
         for file in sorted(partial.rglob("*")):
-            _sync(file)
+            sync(file)
 
 
 @contextmanager
@@ -150,16 +150,40 @@ def _in_place_of(path: Path) -> Iterator[Path]:
     partial = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.partial{path.suffix}")
     made = [folder for folder in path.parents if not folder.exists()]
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield partial
-        _sync(partial)
-        partial.rename(path)
-        _sync(path.parent)
-    except BaseException as error:
+        with writing_to(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield partial
+            publish(partial, path)
+    except BaseException:
         _remove(partial, made)
-        if isinstance(error, OSError) and (fault := _unwritable(path, error)):
+        raise
+
+
+@contextmanager
+def writing_to(path: Path) -> Iterator[None]:
+    """Say in words why a place cannot be written to.
+
+    Raises
+    ------
+    DataError
+        In place of an `OSError` about the disk, `path`, or what it stands in.
+    """
+    try:
+        yield
+    except OSError as error:
+        if fault := _unwritable(path.absolute(), error):
             raise DataError(fault) from error
         raise
+
+
+def publish(partial: Path, path: Path) -> None:
+    """Give a finished file or directory its name, in place of what had it.
+
+    The content is on the disk before the name is, so that no crash leaves half of it.
+    """
+    sync(partial)
+    partial.replace(path)
+    sync(path.parent)
 
 
 def _remove(partial: Path, made: list[Path]) -> None:
@@ -172,7 +196,7 @@ def _remove(partial: Path, made: list[Path]) -> None:
             folder.rmdir()
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
     """Ask the disk to keep a file or directory, so that a rename never precedes its content."""
     handle = os.open(path, os.O_RDONLY)
     try:
@@ -188,7 +212,7 @@ def _unwritable(path: Path, error: OSError) -> Fault | None:
         *Path(error.filename).parents,
     )
     if error.errno in FULL:
-        what, remedy = "the disk is full; nothing was written", "free some space"
+        what, remedy = "the disk is full; nothing half-written stays", "free some space"
     elif not ours:
         return None
     elif error.errno in FORBIDDEN:

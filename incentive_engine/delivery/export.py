@@ -1,126 +1,178 @@
-"""Writes the offers of a verified run as one file that another system loads."""
+"""Takes the offers of a verified run to a file, a directory, or a database."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from contextlib import AbstractContextManager
-from decimal import ROUND_CEILING, Decimal
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.csv as arrow_csv
-import pyarrow.parquet as pq
-
-from incentive_engine.data.files import CSV, PARQUET, atomic_file
-from incentive_engine.domain import MICROS
-from incentive_engine.errors import DataError, Fault, VerificationError
+from incentive_engine.errors import ConfigError, Fault, VerificationError
 from incentive_engine.verify import Verification
 
-ROWS: Final = 1 << 18
-"""Rows that are held in memory at a time."""
+from .finished_run import FinishedRun
+from .formats import FILES, PRESETS, preset
+from .keys import VARIABLE, SecretKey
+from .parts import write_parts
+from .places import Place
+from .rows import OfferRows, Wanted
+from .selection import Filters, Selected, select
+from .sheets import Format
 
-MONEY: Final = pa.decimal128(38, 6)
-"""Amounts leave as decimals to the millionth, never as binary fractions."""
 
-MILLIONTH: Final = Decimal(1) / MICROS
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportOptions:
+    """How an export looks.
 
-READ: Final = ("user_id", "offer_id", "cost_micros")
+    Attributes
+    ----------
+    preset
+        One of `formats.PRESETS`; None: by the suffix of a file.
+    key
+        Makes codes and hashed ids.
+    """
+
+    preset: str | None = None
+    filters: Filters = field(default_factory=Filters)
+    key: SecretKey | None = None
+    hash_ids: bool = False
 
 
-def export_offers(run_dir: Path, to: Path, *, verification: Verification) -> int:
-    """Write one row per user with an offer: user_id, offer_id, face_value, cost.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exported:
+    """What came of an export."""
+
+    rows: int
+    target: str
+    manifest: Path | None
+    """What vouches for the files; None for a database."""
+    is_new: bool
+    """False when the same export stood there already, complete and unaltered."""
+    notes: tuple[str, ...] = ()
+
+    def to_text(self) -> str:
+        """Return the line that a user reads."""
+        state = "" if self.is_new else "nothing to do, it is there already: "
+        return "\n".join([f"{state}{self.rows:,} offers: {self.target}", *self.notes])
+
+
+def export_offers(
+    run: FinishedRun,
+    to: Path,
+    *,
+    verification: Verification,
+    options: ExportOptions,
+    accepted: Iterable[str] = (),
+) -> Exported:
+    """Write the offers of a run as files.
 
     Parameters
     ----------
     to
-        A new file. ``.csv``: UTF-8, ids quoted, so that they stay text. ``.parquet``: ids of the
-        run's type.
+        A file that ends in .csv, .parquet or .duckdb; or, with a preset, a directory.
     verification
         Of this run; made just before.
-
-    Returns
-    -------
-    The number of rows.
+    accepted
+        Names of warnings that somebody answers for; the manifest states them.
 
     Raises
     ------
     VerificationError
         When the verification failed, or is another run's.
+    ConfigError
+        When an option does not fit.
     DataError
-        When `to` exists, cannot be written, or ends in neither suffix.
+        When something else stands at `to`, it cannot be written, or another process writes it.
     """
-    _refuse_unverified(run_dir, verification)
-    suffix = to.suffix.lower()
-    if suffix not in {CSV, *PARQUET}:
-        what = f"ends in `{suffix}`" if suffix else "has no suffix"
-        raise DataError(Fault(str(to), what, ".csv or .parquet"))
-    rows = 0
-    with atomic_file(to) as partial:
-        batches = _offers(run_dir, as_text=suffix == CSV)
-        first = next(batches)
-        with _writer(partial, first.schema, is_csv=suffix == CSV) as writer:
-            for batch in (first, *batches):
-                writer.write_batch(batch)
-                rows += batch.num_rows
-    return rows
+    refuse_unverified(run, verification)
+    form = _format_of(to, options)
+    check_key(options, codes=form.needs_codes)
+    place = Place(to, is_file=options.preset is None)
+    selected = select(run, options.filters)
+    identity = identity_of(selected, form.name, _used(form, options))
+    with place.held():
+        done = place.finished(identity)
+        rows = OfferRows(selected, _wanted(form, options))
+        if done is None:
+            write_parts(place, identity, form.sheets, rows, accepted=accepted)
+    return Exported(
+        rows=selected.total, target=str(to), manifest=place.manifest, is_new=done is None
+    )
 
 
-def _refuse_unverified(run_dir: Path, verification: Verification) -> None:
-    if verification.run_dir.resolve() != run_dir.resolve():
-        raise VerificationError(
-            Fault(str(run_dir), f"the verification is one of {verification.run_dir}")
-        )
+def refuse_unverified(run: FinishedRun, verification: Verification) -> None:
+    """Refuse a run whose own verification has not passed.
+
+    Raises
+    ------
+    VerificationError
+        With every check that failed.
+    """
+    where = run.directory
+    if verification.run_dir.resolve() != where.resolve():
+        what = f"the verification is one of {verification.run_dir}"
+        raise VerificationError(Fault(str(where), what))
     if not verification.ok:
         raise VerificationError(
             *(
-                Fault(f"{run_dir}: {check.name}", check.detail, remedy="do not use this run")
+                Fault(f"{where}: {check.name}", check.detail, remedy="do not use this run")
                 for check in verification.failures
             )
         )
 
 
-def _offers(run_dir: Path, *, as_text: bool) -> Iterator[pa.RecordBatch]:
-    """Yield the offered rows, the first batch even when it is empty."""
-    faces = _face_values(run_dir)
-    file = pq.ParquetFile(run_dir / "allocation.parquet")
-    is_first = True
-    for batch in file.iter_batches(batch_size=ROWS, columns=list(READ)):
-        offered = batch.filter(pc.is_valid(batch.column("offer_id")))
-        if offered.num_rows or is_first:
-            yield _as_loaded(offered, faces, as_text=as_text)
-        is_first = False
+def check_key(options: ExportOptions, *, codes: bool) -> None:
+    """Refuse codes or hashed ids without a key.
+
+    Raises
+    ------
+    ConfigError
+        When there is none.
+    """
+    if options.key is None and (codes or options.hash_ids):
+        what = "codes are made with a key" if codes else "ids are hashed with a key"
+        remedy = "make one with `openssl rand -hex 32`, and keep it: it gives the same codes again"
+        raise ConfigError(Fault(VARIABLE, what, f"--key-file, or {VARIABLE}", remedy))
 
 
-def _as_loaded(
-    batch: pa.RecordBatch, faces: dict[str, Decimal], *, as_text: bool
-) -> pa.RecordBatch:
-    user_id, offer_id, micros = (batch.column(name) for name in READ)
-    position = pc.index_in(offer_id, pa.array(list(faces), pa.string()))
-    face = pa.array(list(faces.values()), MONEY).take(position)
-    whole = micros.cast(pa.decimal128(19, 0))
-    cost = pc.multiply(whole, pa.scalar(MILLIONTH, pa.decimal128(7, 6)))
-    columns = {
-        "user_id": user_id.cast(pa.string()) if as_text else user_id,
-        "offer_id": offer_id,
-        "face_value": face,
-        "cost": cost.cast(MONEY),
-    }
-    return pa.RecordBatch.from_pydict(columns)
-
-
-def _face_values(run_dir: Path) -> dict[str, Decimal]:
-    manifest = json.loads((run_dir / "manifest.json").read_text(encoding="utf-8"))
+def identity_of(selected: Selected, form: str, options: ExportOptions) -> dict[str, Any]:
+    """Return what an export is made from: equal ones have the same rows."""
     return {
-        offer["id"]: Decimal(repr(offer["face_value"])).quantize(MILLIONTH, ROUND_CEILING)
-        for offer in manifest["policy"]["offers"]
+        "run": selected.run.name,
+        "digest": selected.run.digest,
+        "engine": version("incentive-engine"),
+        "format": form,
+        "filters": options.filters.to_dict(),
+        "hash_ids": options.hash_ids,
+        "key": options.key.fingerprint if options.key else None,
+        "rows": selected.total,
     }
 
 
-def _writer(path: Path, schema: pa.Schema, *, is_csv: bool) -> AbstractContextManager[Any]:
-    writer: AbstractContextManager[Any] = (
-        arrow_csv.CSVWriter(path, schema) if is_csv else pq.ParquetWriter(path, schema)
+def _used(form: Format, options: ExportOptions) -> ExportOptions:
+    """Return the options without a key that nothing is made with."""
+    return options if form.needs_codes or options.hash_ids else replace(options, key=None)
+
+
+def _wanted(form: Format, options: ExportOptions) -> Wanted:
+    sources = {str(source) for sheet in form.sheets for _, source in sheet.columns}
+    as_text = any(sheet.kind == "text" for sheet in form.sheets)
+    return Wanted(
+        columns=frozenset(sources), as_text=as_text, key=options.key, hash_ids=options.hash_ids
     )
-    return writer
+
+
+def _format_of(to: Path, options: ExportOptions) -> Format:
+    suffix = to.suffix.lower()
+    if options.preset is not None and suffix in FILES:
+        fault = Fault(f"--to {to}", "names one file", "with --preset, a directory")
+        raise ConfigError(fault)
+    if options.preset is not None:
+        return preset(options.preset)
+    if suffix not in FILES:
+        what = f"ends in `{suffix}`" if suffix else "has no suffix"
+        known = f"{', '.join(sorted(FILES))}; or a directory with --preset"
+        remedy = f"presets: {', '.join(PRESETS)}"
+        raise ConfigError(Fault(f"--to {to}", what, known, remedy))
+    return FILES[suffix]

@@ -8,6 +8,7 @@ import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -91,6 +92,10 @@ class RunRecord:
     solver: Mapping[str, Any] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
     """By step."""
+    author: str | None = None
+    """Who made the run."""
+    created: datetime | None = None
+    """When, with a zone; it puts the runs of a campaign in order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -209,6 +214,8 @@ def _manifest(record: RunRecord, directory: Path) -> dict[str, Any]:
         "policy_file": record.policy_file,
         "overrides": dict(record.overrides),
         "inputs": {name: asdict(file) for name, file in record.inputs.items()},
+        "author": record.author,
+        "created": record.created and record.created.isoformat(),
         "seed": record.seed,
         "holdout": dict(record.holdout),
         "solver": dict(record.solver),

@@ -31,7 +31,12 @@ from incentive_engine.workflow.steps import Steps
 
 
 def allocate(
-    policy_file: Path | None, *, options: BudgetOptions, scores: Path | None, out: Path | None
+    policy_file: Path | None,
+    *,
+    options: BudgetOptions,
+    scores: Path | None,
+    out: Path | None,
+    author: str | None = None,
 ) -> RunSummary:
     """Decide one offer or none for each user and write the run directory.
 
@@ -79,7 +84,9 @@ def allocate(
         unfavoured=unfavoured.result(),
         quality=quality,
     )
-    record = run_record(findings, file=file, options=options, inputs=inputs, steps=steps)
+    record = run_record(
+        findings, file=file, options=options, inputs=inputs, steps=steps, author=author
+    )
     report = render_report(report_content(findings, record))
     write_run(directory, run_files(findings, record, file=file, report=report))
     return RunSummary.of(findings, directory)

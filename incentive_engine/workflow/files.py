@@ -9,9 +9,7 @@ from incentive_engine.config.scenario import load_scenario
 from incentive_engine.config.schema import Sample
 from incentive_engine.data.files import atomic_directory
 from incentive_engine.data.sample import MARKETS, write_sample
-from incentive_engine.delivery import export_offers
 from incentive_engine.errors import ConfigError, Fault, nearest
-from incentive_engine.verify import verify_run
 from incentive_engine.workflow.policies import load
 
 
@@ -43,9 +41,3 @@ def sample(name: str, *, out: Path) -> str:
     with atomic_directory(out) as directory:
         write_sample(made, directory)
     return f"sample: {out}"
-
-
-def export(run_dir: Path, *, to: Path) -> str:
-    """Write the offers of a run for another system, once the run is verified."""
-    rows = export_offers(run_dir, to, verification=verify_run(run_dir))
-    return f"{rows:,} offers: {to}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from incentive_engine.data.files import read_table
 from incentive_engine.data.scores import ScoreTable, read_scores
 from incentive_engine.domain import CONVERSION, COST, MICROS, SPEND
 from incentive_engine.uplift import MEASURES, Estimate, Valuation, increment_columns
+from incentive_engine.workflow.learning import BASELINE
 
 TIED: Final = 1e-6
 """Relative change of the prices within which rows count as tied at them."""
@@ -46,6 +48,9 @@ class PlanGain:
     """Rows of the trial."""
     users: int
     """Users that the means are multiplied by: all but the holdout."""
+    baseline: Mapping[str, float | None]
+    """Of the trial: `median_basket` of its buyers, currency units, and `conversion_rate` of its
+    rows without an offer; None where there are no such rows."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the numbers for ``evaluation.json``."""
@@ -61,6 +66,7 @@ class PlanGain:
             "method": "doubly robust, out of fold",
             "rows": self.rows,
             "users": self.users,
+            "baseline": dict(self.baseline),
         } | totals
 
 
@@ -70,6 +76,7 @@ class ValuedTrial:
 
     table: ScoreTable
     valuation: Valuation
+    baseline: Mapping[str, float | None]
 
 
 def read_valuation(file: Path, policy: Policy) -> ValuedTrial:
@@ -77,7 +84,9 @@ def read_valuation(file: Path, policy: Policy) -> ValuedTrial:
     table = read_scores(file, policy)
     names = [name for measure in MEASURES for name in increment_columns(measure, table.offers)]
     return ValuedTrial(
-        table=table, valuation=Valuation.from_frame(read_table(file, names), table.offers)
+        table=table,
+        valuation=Valuation.from_frame(read_table(file, names), table.offers),
+        baseline=json.loads(file.with_name(BASELINE).read_text(encoding="utf-8")),
     )
 
 
@@ -100,6 +109,7 @@ def gain_of_plan(valued: ValuedTrial, policy: Policy, plan: Plan, *, users: int)
         cost=_total(value[COST], users),
         rows=valued.table.n_users,
         users=users,
+        baseline=valued.baseline,
     )
 
 

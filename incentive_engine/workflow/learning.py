@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+
 from incentive_engine.config import Policy
 from incentive_engine.config.schema import Sample
 from incentive_engine.data.cache import StepCache
@@ -19,6 +21,7 @@ from incentive_engine.workflow.steps import Steps
 
 SCORES: Final = "scores.parquet"
 VALUATION: Final = "valuation.parquet"
+BASELINE: Final = "baseline.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +115,7 @@ def valued_trial(
     with steps.step("prepare the valuation"):
         made = cache.run(
             "valuation",
-            _inputs_of_tables(campaign, policy),
+            {**_inputs_of_tables(campaign, policy), "files": f"{VALUATION} {BASELINE}"},
             lambda directory: value_into(campaign, model, policy, directory / VALUATION),
         )
     return made.path / VALUATION
@@ -151,7 +154,10 @@ def score_into(campaign: Campaign, model: Path, policy: Policy, file: Path) -> N
 
 
 def value_into(campaign: Campaign, model: Path, policy: Policy, file: Path) -> None:
-    """Write a score table of the trial's rows, with what each offer brought beside it."""
+    """Write a score table of the trial's rows, with what each offer brought beside it.
+
+    `BASELINE` goes beside it: what the trial says of users without an offer.
+    """
     from incentive_engine.data.files import write_table
     from incentive_engine.uplift import Valuation, read_out_of_fold
 
@@ -159,6 +165,20 @@ def value_into(campaign: Campaign, model: Path, policy: Policy, file: Path) -> N
     out_of_fold = read_out_of_fold(model)
     scores = out_of_fold.score_frame(trial.user_id, trial.features, policy)
     write_table(scores.join(Valuation.of(trial, out_of_fold).to_frame()), file)
+    text = json.dumps({"median_basket": _basket(trial), "conversion_rate": _rate(trial)})
+    file.with_name(BASELINE).write_text(text, encoding="utf-8")
+
+
+def _basket(trial: Trial) -> float | None:
+    """Return what the median buyer of a trial spends, currency units; None without buyers."""
+    baskets = trial.spend[(trial.conversion > 0) & (trial.spend > 0)]
+    return float(np.median(baskets)) if len(baskets) else None
+
+
+def _rate(trial: Trial) -> float | None:
+    """Return the share of buyers among those without an offer; None where there are none."""
+    control = trial.conversion[trial.arm == 0]
+    return float(control.mean()) if len(control) else None
 
 
 def users_of(campaign: Campaign, policy: Policy) -> UserTable:

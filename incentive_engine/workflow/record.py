@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import getpass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
@@ -16,7 +18,13 @@ from incentive_engine.workflow.steps import Steps
 
 
 def run_record(
-    findings: Findings, *, file: Path, options: BudgetOptions, inputs: Inputs, steps: Steps
+    findings: Findings,
+    *,
+    file: Path,
+    options: BudgetOptions,
+    inputs: Inputs,
+    steps: Steps,
+    author: str | None,
 ) -> RunRecord:
     """Return what the manifest says beside the digests of the outputs."""
     policy = findings.policy
@@ -29,7 +37,17 @@ def run_record(
         holdout={"share": policy.holdout or 0.0, "users": int(findings.holdout.sum())},
         solver=findings.plan.certificate.to_dict()["solver"],
         seconds=steps.seconds,
+        author=author or policy.author or _user(),
+        created=datetime.now(UTC),
     )
+
+
+def _user() -> str | None:
+    """Return who runs the program, as far as the system tells."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a container's user may have no name
+        return None
 
 
 def run_files(findings: Findings, record: RunRecord, *, file: Path, report: str) -> RunFiles:

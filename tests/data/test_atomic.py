@@ -88,7 +88,7 @@ def test_an_error_in_the_middle_leaves_nothing(
 @pytest.mark.parametrize(
     ("code", "words"),
     [
-        (errno.ENOSPC, "the disk is full; nothing was written; free some space"),
+        (errno.ENOSPC, "the disk is full; nothing half-written stays; free some space"),
         (errno.EDQUOT, "the disk is full"),
         (errno.EACCES, "may not be written to; name another place, or ask for access"),
         (errno.EROFS, "may not be written to"),
@@ -154,7 +154,7 @@ def fill(target: Path, how: str, limit: int = 0) -> str:
 @pytest.mark.parametrize("name", ["directory", "t.csv", "t.parquet"])
 def test_a_file_that_outgrows_its_room_leaves_nothing(tmp_path: Path, name: str) -> None:
     message = fill(tmp_path / name, name, limit=1_000_000)
-    assert "the disk is full; nothing was written" in message
+    assert "the disk is full; nothing half-written stays" in message
     assert left_in(tmp_path) == []
 
 
@@ -174,5 +174,5 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.parametrize("name", ["directory", "t.csv", "t.parquet"])
 def test_a_full_disk_in_the_middle_of_writing_leaves_nothing(small_disk: Path, name: str) -> None:
-    assert "the disk is full; nothing was written" in fill(small_disk / name, name)
+    assert "the disk is full; nothing half-written stays" in fill(small_disk / name, name)
     assert left_in(small_disk) == []

@@ -1,0 +1,151 @@
+"""The secret key, and what is derived from it: codes nobody can guess, ids nobody can read.
+
+One key gives the same codes in every run. It comes from the environment or from a file, and no
+output holds it: only its fingerprint, which tells whether two exports used the same one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from incentive_engine.errors import ConfigError, DataError, Fault
+
+VARIABLE: Final = "INCENTIVE_KEY"
+SHORTEST: Final = 16
+"""Bytes; a shorter key could be found by trying, from one code whose user is known."""
+ALPHABET: Final = np.frombuffer(b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ", dtype=np.uint8)
+"""32 characters without 0, 1, I and O, which people confuse; another one changes every code."""
+LENGTH: Final = 16
+"""Characters of a code, five bits each: 80 bits, of which ten million users take 2^23."""
+HALF: Final = 12
+"""Characters of a code that fit into 64 bits; the rest fits into 32."""
+BYTES: Final = LENGTH * 5 // 8
+REMEDY: Final = "make one with `openssl rand -hex 32`, and keep it"
+
+
+class SecretKey:
+    """A key; it shows nothing of itself."""
+
+    def __init__(self, secret: bytes) -> None:
+        self._secret = secret
+
+    def __repr__(self) -> str:
+        return f"SecretKey({self.fingerprint})"
+
+    @property
+    def fingerprint(self) -> str:
+        """Tells whether two exports used the same key; the key cannot be had from it."""
+        return self._derive("fingerprint").hex()[:16]
+
+    def codes(self, campaign: str, offer: str, user_id: pa.Array) -> pa.Array:
+        """Return a code per user for one offer of a campaign.
+
+        Parameters
+        ----------
+        user_id
+            (n,) string.
+
+        Returns
+        -------
+        (n,) string, 16 characters, the same for the same key, campaign, offer and user.
+        """
+        key = self._derive("code", campaign, offer)
+        digests = b"".join(
+            hmac.digest(key, user.encode(), "sha256")[:BYTES] for user in user_id.to_pylist()
+        )
+        return _as_codes(np.frombuffer(digests, dtype=np.uint8).reshape(-1, BYTES))
+
+    def hashed(self, user_id: pa.Array) -> pa.Array:
+        """Return ids that tell users apart and do not say who they are, (n,) string, 64 hex."""
+        key = self._derive("user")
+        made = [hmac.digest(key, user.encode(), "sha256").hex() for user in user_id.to_pylist()]
+        return pa.array(made, pa.string())
+
+    def _derive(self, *purpose: str) -> bytes:
+        text = json.dumps(["incentive engine", *purpose])
+        return hmac.digest(self._secret, text.encode(), hashlib.sha256)
+
+
+def read_key(file: Path | None) -> SecretKey | None:
+    """Return the key of a file, or of the environment where none is named.
+
+    Raises
+    ------
+    ConfigError
+        When it is too short.
+    DataError
+        When the file cannot be read.
+    """
+    where = VARIABLE if file is None else f"--key-file {file}"
+    try:
+        secret = os.environ.get(VARIABLE, "").encode() if file is None else file.read_bytes()
+    except OSError as error:
+        raise DataError(Fault(where, f"cannot be read: {error.strerror}")) from error
+    secret = secret.strip()
+    if not secret and file is None:
+        return None
+    if len(secret) < SHORTEST:
+        raise ConfigError(
+            Fault(where, f"a key of {len(secret)} bytes", f"at least {SHORTEST}", REMEDY)
+        )
+    return SecretKey(secret)
+
+
+class UniqueCodes:
+    """Sees that no code is given twice; keeps twelve bytes of each."""
+
+    def __init__(self) -> None:
+        self._starts: list[npt.NDArray[np.uint64]] = []
+        self._ends: list[npt.NDArray[np.uint32]] = []
+
+    def add(self, codes: pa.Array) -> None:
+        """Take note of codes, (n,) string."""
+        text = np.array(codes.to_pylist(), dtype=f"S{LENGTH}")
+        digits = np.searchsorted(ALPHABET, text.view(np.uint8).reshape(-1, LENGTH))
+        self._starts.append(_packed(digits[:, :HALF]))
+        self._ends.append(_packed(digits[:, HALF:]).astype(np.uint32))
+
+    def check(self) -> None:
+        """Refuse codes that several users would share.
+
+        Raises
+        ------
+        DataError
+            When there are any: among ten million, once in ten billion campaigns.
+        """
+        if not self._starts:
+            return
+        starts = np.concatenate(self._starts)
+        ordered = np.sort(starts)
+        alike = np.isin(starts, ordered[1:][ordered[1:] == ordered[:-1]])
+        ends = np.concatenate(self._ends)[alike].astype(np.uint64)
+        pairs = np.stack([starts[alike], ends], axis=1)
+        if twice := len(pairs) - len(np.unique(pairs, axis=0)):
+            what = f"{twice} codes would be given twice"
+            raise DataError(Fault("codes", what, "each once", "use another key"))
+
+
+def _packed(digits: npt.NDArray[Any]) -> npt.NDArray[np.uint64]:
+    """Return numbers of five bits a digit, (n,) uint64."""
+    packed = np.zeros(len(digits), dtype=np.uint64)
+    for column in digits.T.astype(np.uint64):
+        packed = (packed << np.uint64(5)) | column
+    return packed
+
+
+def _as_codes(digests: npt.NDArray[np.uint8]) -> pa.Array:
+    bits = np.unpackbits(digests, axis=1).reshape(len(digests), LENGTH, 5)
+    places = bits @ np.array([16, 8, 4, 2, 1], dtype=np.uint8)
+    letters = np.ascontiguousarray(ALPHABET[places])
+    offsets = np.arange(0, letters.size + 1, LENGTH, dtype=np.int32)
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(letters)]
+    return pa.Array.from_buffers(pa.string(), len(digests), buffers)

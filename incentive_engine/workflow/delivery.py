@@ -1,0 +1,175 @@
+"""Commands that take a run further: check it, approve it, export it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from incentive_engine.config.moments import in_zone, parse_moment
+from incentive_engine.delivery import (
+    WARNINGS,
+    Exported,
+    ExportOptions,
+    Filters,
+    Finding,
+    FinishedRun,
+    Flight,
+    add_entry,
+    approve_run,
+    blocks,
+    check_accepted,
+    export_offers,
+    export_to_postgres,
+    only_one,
+    preflight,
+    previous,
+    read_run,
+    refuse_blocked,
+    refuse_superseded,
+    refuse_unapproved,
+    refuse_unverified,
+    select,
+)
+from incentive_engine.delivery.postgres import SCHEMES, without_password
+from incentive_engine.delivery.siblings import EXPORTS
+from incentive_engine.errors import ConfigError, Fault
+from incentive_engine.verify import Verification, verify_run
+from incentive_engine.workflow.steps import Steps
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Where an export goes."""
+
+    to: str
+    """A file, a directory, or the URL of a database."""
+    table: str = "incentive_offers"
+    """For a database."""
+    prune: bool = False
+    """For a database: remove the campaign's rows of other runs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """What a pre-flight check found."""
+
+    run_dir: Path
+    findings: tuple[Finding, ...]
+    accepted: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether the run may be exported."""
+        return not any(blocks(finding, self.accepted) for finding in self.findings)
+
+    def to_text(self) -> str:
+        """Return one line per finding, then the verdict."""
+        lines = [
+            f"{finding}{' (accepted)' if finding.name in self.accepted else ''}"
+            for finding in self.findings
+        ]
+        blocked = sum(blocks(finding, self.accepted) for finding in self.findings)
+        verdict = f"{blocked} finding(s) block an export" if blocked else "ready to export"
+        return "\n".join([*lines, f"{self.run_dir}: {verdict}"])
+
+
+def check_run(run_dir: Path, *, accepted: Sequence[str] = (), on: str | None = None) -> Checked:
+    """Verify a run and look for what goes wrong with real money.
+
+    Raises
+    ------
+    VerificationError
+        When the run does not verify, or is superseded.
+    """
+    check_accepted(accepted, WARNINGS)
+    run, _ = _verified(run_dir, Steps())
+    return Checked(run_dir=run_dir, findings=_findings(run, on), accepted=tuple(accepted))
+
+
+def approve(run_dir: Path, *, by: str, note: str | None = None) -> str:
+    """Write down who approves a run as it stands, once it is verified and free of errors."""
+    name = " ".join(by.split())
+    if not name:
+        raise ConfigError(Fault("--by", "is empty", "the approver's name"))
+    run, _ = _verified(run_dir, Steps())
+    findings = _findings(run, None)
+    refuse_blocked(run_dir, findings, accepted=WARNINGS)
+    with only_one(run_dir, "approving or exporting this run"):
+        is_new = approve_run(run, by=name, note=note, now=datetime.now(UTC))
+    done = "approved" if is_new else "was approved already"
+    lines = [str(finding) for finding in findings if blocks(finding, ())]
+    return "\n".join([*lines, f"{run_dir}: {done} by {name}, digest {run.digest[:16]}"])
+
+
+def export(
+    run_dir: Path,
+    *,
+    target: Target,
+    options: ExportOptions,
+    accepted: Sequence[str] = (),
+    on: str | None = None,
+) -> str:
+    """Write the offers of a run for another system, once nothing speaks against it."""
+    check_accepted(accepted, WARNINGS)
+    steps = Steps()
+    run, verification = _verified(run_dir, steps)
+    refuse_unapproved(run)
+    findings = _findings(run, on)
+    refuse_blocked(run_dir, findings, accepted=accepted)
+    waived = [finding for finding in findings if blocks(finding, ())]
+    names = sorted({finding.name for finding in waived})
+    with only_one(run_dir, "approving or exporting this run"), steps.step("export"):
+        made = _export(run, target, options, verification=verification, accepted=names)
+        entry = {"to": made.target, "rows": made.rows, "filters": options.filters.to_dict()}
+        entry |= {"preset": options.preset, "accepted": names}
+        add_entry(run, EXPORTS, entry, now=datetime.now(UTC))
+    return "\n".join([*(f"accepted  {f.name}: {f.text}" for f in waived), made.to_text()])
+
+
+def _export(
+    run: FinishedRun,
+    target: Target,
+    options: ExportOptions,
+    *,
+    verification: Verification,
+    accepted: Sequence[str],
+) -> Exported:
+    if target.to.startswith(SCHEMES):
+        return export_to_postgres(
+            run,
+            target.to,
+            verification=verification,
+            options=options,
+            table=target.table,
+            prune=target.prune,
+        )
+    if "://" in target.to:
+        shown = without_password(target.to)
+        raise ConfigError(Fault(f"--to {shown}", "is not known", " or ".join(SCHEMES)))
+    path = Path(target.to)
+    return export_offers(run, path, verification=verification, options=options, accepted=accepted)
+
+
+def _verified(run_dir: Path, steps: Steps) -> tuple[FinishedRun, Verification]:
+    """Read a run that verifies and that no later one has taken the place of."""
+    with steps.step("verify"):
+        run, verification = read_run(run_dir), verify_run(run_dir)
+    refuse_unverified(run, verification)
+    refuse_superseded(run)
+    return run, verification
+
+
+def _findings(run: FinishedRun, on: str | None) -> tuple[Finding, ...]:
+    given = select(run, Filters()).rows
+    now = datetime.now(UTC) if on is None else _moment(on, run.policy.timezone)
+    return preflight(Flight(run=run, given=given, now=now, previous=previous(run)))
+
+
+def _moment(text: str, zone: str) -> datetime:
+    try:
+        return in_zone(parse_moment(text), zone)
+    except ValueError:
+        expected = "a local time such as 2026-10-31 20:00"
+        raise ConfigError(Fault(f"--on {text}", "is not a time", expected)) from None
