@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 from ortools.linear_solver.python import model_builder_helper as helper
 
-from incentive_engine.allocation.selection import NOTHING, Selection, SelectionAnswer, Status
+from incentive_engine.allocation.selection import Selection, SelectionAnswer, Status
 from incentive_engine.domain import FloatArray
 
 TOLERANCE: Final = 1e-9
@@ -37,14 +37,12 @@ def branch(selection: Selection, *, nodes: int, enough: float) -> SelectionAnswe
         helper.SolveStatus.FEASIBLE: Status.FEASIBLE,
         helper.SolveStatus.INFEASIBLE: Status.INFEASIBLE,
     }.get(solver.status(), Status.UNKNOWN)
-    broken = np.zeros(len(selection.lower), dtype=np.int64)
     if status not in {Status.OPTIMAL, Status.FEASIBLE}:
-        return SelectionAnswer(status=status, chosen=NOTHING, bound=np.inf, broken=broken)
+        return SelectionAnswer(status=status)
     return SelectionAnswer(
         status=status,
         chosen=np.asarray(solver.variable_values(), dtype=np.float64) > 0.5,
         bound=float(solver.best_objective_bound()),
-        broken=broken,
     )
 
 

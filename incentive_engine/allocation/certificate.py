@@ -222,11 +222,12 @@ def report_limit(
         usage=usage,
         price=None if limit.report_only else price,
         slack=min(distances),
-        ratio=_ratio(problem, users, limit, table),
+        ratio=ratio_of(problem, users, limit, table),
     )
 
 
-def _ratio(problem: Problem, users: Users, limit: Limit, table: Table) -> RatioReport | None:
+def ratio_of(problem: Problem, users: Users, limit: Limit, table: Table) -> RatioReport | None:
+    """Return the ratio behind a limit as a plan's sums make it, None where it has none."""
     ratio = limit.ratio
     if ratio is None:
         return None

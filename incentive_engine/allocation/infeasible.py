@@ -14,6 +14,7 @@ from typing import Final
 
 import numpy as np
 
+from incentive_engine.allocation.certificate import RatioReport, ratio_of
 from incentive_engine.allocation.core import build_core, nearest, rest_of
 from incentive_engine.allocation.integer import round_prices
 from incentive_engine.allocation.prices import (
@@ -23,10 +24,11 @@ from incentive_engine.allocation.prices import (
     find_prices,
     minimise,
 )
-from incentive_engine.allocation.program import row_steps, selection_of
+from incentive_engine.allocation.problem import Problem
+from incentive_engine.allocation.program import selection_of
 from incentive_engine.allocation.rows import Rows
-from incentive_engine.allocation.selection import select
-from incentive_engine.allocation.sweep import Choice, distances
+from incentive_engine.allocation.selection import Status, select
+from incentive_engine.allocation.sweep import Choice, distances, tally
 from incentive_engine.allocation.users import Users
 from incentive_engine.domain import FloatArray, IntArray
 from incentive_engine.errors import Fault, InfeasibleError
@@ -60,10 +62,16 @@ class Relaxation:
         (L,) float64, natural units: above `upper` positive, below `lower` negative, else 0.
     suspects
         (s,) int64, the limits that take part in the proof that something must give way.
+    choice
+        (n,) int16, a plan that needs no more, split users rounded.
+    whole
+        Whether the plan had no split users.
     """
 
     amounts: FloatArray
     suspects: IntArray
+    choice: Choice
+    whole: bool
 
     @property
     def needed(self) -> bool:
@@ -81,7 +89,7 @@ def relax(users: Users, rows: Rows) -> Relaxation:
         return _relax_exactly(idle, rows)
     penalty = 1.0 / size_of_bounds(rows)
     found = find_prices(idle, rows, caps=penalty, tight=CLOSE, least=1e-4)
-    return _relaxation(found, penalty)
+    return _relaxation(idle, rows, found, penalty)
 
 
 def worthless(users: Users) -> Users:
@@ -90,14 +98,16 @@ def worthless(users: Users) -> Users:
     return replace(users, value=nothing)
 
 
-def _relaxation(found: Optimum, penalty: FloatArray) -> Relaxation:
+def _relaxation(idle: Users, rows: Rows, found: Optimum, penalty: FloatArray) -> Relaxation:
     assert found.step is not None
     broken = found.step.broken
     amounts = np.where(np.abs(broken) * penalty > NEGLIGIBLE, broken, 0.0)
     if found.point.dual > -NEGLIGIBLE:
         amounts = np.zeros(len(amounts))
     priced = np.abs(found.point.prices) > 1e-6 * penalty
-    return Relaxation(amounts=amounts, suspects=np.flatnonzero(priced | (amounts != 0)))
+    suspects = np.flatnonzero(priced | (amounts != 0))
+    choice, _ = round_prices(idle, rows, found)
+    return Relaxation(amounts=amounts, suspects=suspects, choice=choice, whole=False)
 
 
 def size_of_bounds(rows: Rows) -> FloatArray:
@@ -139,9 +149,12 @@ def relax_core(
         elastic=1.0 / size_of_bounds(rows),
     )
     answer = select(selection, effort=EFFORT)
-    amounts = answer.broken / row_steps(rows, core.usage)
+    plan = choice.copy()
+    if answer.found:
+        plan[core.index] = core.choice_of(answer.chosen)
+    amounts = rows.excess(tally(users, plan))
     suspects = np.flatnonzero(amounts) if len(index) < users.n else np.arange(len(amounts))
-    return Relaxation(amounts=amounts, suspects=suspects)
+    return Relaxation(amounts=amounts, suspects=suspects, choice=plan, whole=True)
 
 
 def conflict(users: Users, rows: Rows, first: Relaxation) -> list[int]:
@@ -169,8 +182,7 @@ def conflict(users: Users, rows: Rows, first: Relaxation) -> list[int]:
 def _question(users: Users, rows: Rows) -> Callable[[list[int]], bool]:
     """Return whether some rows alone are impossible, as a function of the rows."""
     if users.n * users.k <= SMALL:
-        idle = worthless(users)
-        return lambda keep: _relax_exactly(idle, rows.subset(keep)).needed
+        return lambda keep: _refuted(worthless(users), rows.subset(keep))
     index, weight = draw_sample(users, SAMPLE)
     few = worthless(users.take(index))
 
@@ -187,9 +199,20 @@ def _question(users: Users, rows: Rows) -> Callable[[list[int]], bool]:
             least=1e-4,
             caps=penalty,
         )
-        return _relaxation(found, penalty).needed
+        return _relaxation(few, part, found, penalty).needed
 
     return impossible
+
+
+def _refuted(idle: Users, rows: Rows) -> bool:
+    """Return whether CP-SAT proves that no plan in whole offers keeps the rows."""
+    index = np.argsort(idle.key, kind="stable").astype(np.int64)
+    nobody = np.full(idle.n, -1, dtype=np.int16)
+    free = np.zeros(len(rows.limits))
+    core = build_core(idle, rows, index, prices=free, most_pairs=idle.k)
+    rest = rest_of(idle, nobody, core)
+    program = selection_of(idle, rows, core, rest, nobody, margin=1)
+    return select(program, effort=EFFORT).status is Status.INFEASIBLE
 
 
 def relax_whole(users: Users, rows: Rows, optimum: Optimum) -> Relaxation:
@@ -202,12 +225,21 @@ def relax_whole(users: Users, rows: Rows, optimum: Optimum) -> Relaxation:
     return relax_core(users, rows, index, choice, prices=optimum.point.prices)
 
 
-def explain(users: Users, rows: Rows, relaxation: Relaxation) -> InfeasibleError:
+def explain(problem: Problem, users: Users, rows: Rows, relaxation: Relaxation) -> InfeasibleError:
     """Return the error that names the limits in conflict and the cheapest way out."""
     members = conflict(users, rows, relaxation)
     names = [f"`{rows.names[i]}`" for i in members]
+    table = tally(users, relaxation.choice)
+    usage = rows.exact_usage(table)
     ways = [
-        _way_out(rows, int(i), relaxation.amounts[i]) for i in np.flatnonzero(relaxation.amounts)
+        _way_out(
+            rows,
+            int(i),
+            relaxation.amounts[i],
+            usage=usage[i] if relaxation.whole else None,
+            ratio=ratio_of(problem, users, rows.limits[i], table),
+        )
+        for i in np.flatnonzero(relaxation.amounts)
     ]
     faults = []
     for i in members:
@@ -221,16 +253,43 @@ def explain(users: Users, rows: Rows, relaxation: Relaxation) -> InfeasibleError
 
 
 def _bounds(rows: Rows, i: int) -> str:
-    parts = []
-    if np.isfinite(rows.lower[i]):
-        parts.append(f"at least {rows.lower[i]:,.10g}")
-    if np.isfinite(rows.upper[i]):
-        parts.append(f"at most {rows.upper[i]:,.10g}")
-    return " and ".join(parts)
+    ratio = rows.limits[i].ratio
+    least, most = (
+        (rows.lower[i], rows.upper[i])
+        if ratio is None
+        else (_known(ratio.at_least, -np.inf), _known(ratio.at_most, np.inf))
+    )
+    parts = [] if ratio is None else [f"{ratio.numerator} / {ratio.denominator}"]
+    if np.isfinite(least):
+        parts.append(f"at least {least:,.10g}")
+    if np.isfinite(most):
+        parts.append(f"at most {most:,.10g}")
+    return " ".join(parts) if ratio else " and ".join(parts)
 
 
-def _way_out(rows: Rows, i: int, amount: float) -> str:
-    below = amount < 0
+def _known(bound: float | None, missing: float) -> float:
+    return missing if bound is None else bound
+
+
+def _way_out(
+    rows: Rows, i: int, amount: float, *, usage: float | None, ratio: RatioReport | None
+) -> str:
+    name, below = rows.names[i], amount < 0
     bound = float(rows.lower[i] if below else rows.upper[i])
+    to: float | None = bound + amount if usage is None else usage
+    if ratio is not None:
+        below = ratio.at_least is not None
+        bound = _known(ratio.at_least if below else ratio.at_most, np.nan)
+        to = None if ratio.usage is None else _outward(ratio.usage, below=below)
+        if to is None or (to >= bound if below else to <= bound):
+            return f"drop `{name}`"
     word = "lower at_least" if below else "raise at_most"
-    return f"{word} of `{rows.names[i]}` from {bound:,.10g} to {bound + amount:,.10g}"
+    return f"{word} of `{name}` from {bound:,.10g} to {to:,.10g}"
+
+
+def _outward(ratio: float, *, below: bool) -> float:
+    """Return a ratio with five digits, on the side on which the plan keeps it."""
+    if not ratio:
+        return 0.0
+    step = 10.0 ** (np.floor(np.log10(abs(ratio))) - 4)
+    return float((np.floor(ratio / step) if below else np.ceil(ratio / step)) * step)

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Final
 
 import numpy as np
 
-from incentive_engine.allocation.branching import branch
-from incentive_engine.allocation.core import Core, build_core, nearest, rest_of
+from incentive_engine.allocation.core import Core, build_core, nearest
 from incentive_engine.allocation.filling import fill
 from incentive_engine.allocation.prices import Optimum
-from incentive_engine.allocation.program import selection_of
 from incentive_engine.allocation.rows import Rows
-from incentive_engine.allocation.selection import Selection, SelectionAnswer, Status, select
+from incentive_engine.allocation.search import improve
+from incentive_engine.allocation.selection import Status
 from incentive_engine.allocation.sweep import Choice, distances, sweep, tally
 from incentive_engine.allocation.users import Users
 from incentive_engine.domain import IntArray
@@ -40,12 +37,6 @@ LARGEST: Final = 4_000
 
 OFFERS: Final = 5
 """Offers per user that the first program looks at, unless it has all users."""
-
-EFFORT: Final = 0.1
-"""CP-SAT's deterministic seconds per program; 100 times that where it has all users."""
-
-NODES: Final = 30
-"""SCIP's nodes per program."""
 
 FRACTIONAL: Final = 1e-6
 """A share of the linear program this far from 0 and 1 is a split user."""
@@ -77,7 +68,12 @@ class IntegerPlan:
 
 
 def make_plan(
-    users: Users, rows: Rows, optimum: Optimum, *, good_enough: float = GOAL
+    users: Users,
+    rows: Rows,
+    optimum: Optimum,
+    *,
+    good_enough: float = GOAL,
+    start: Choice | None = None,
 ) -> IntegerPlan:
     """Return a plan that keeps every limit, as good as the programs find.
 
@@ -89,10 +85,14 @@ def make_plan(
     ----------
     good_enough
         The relative gap at which the search ends.
+    start
+        (n,) int16, a plan that keeps every limit; None begins at the prices.
     """
     base, split = round_prices(users, rows, optimum)
     dual, whole = optimum.point.dual, users.n <= WHOLE
-    if not whole:
+    if start is not None:
+        base = start
+    elif not whole:
         base = fill(users, rows, base, optimum.point.prices)
     share = max(good_enough, FINE / max(optimum.point.table.treated, 1.0))
     goal = 0.0 if whole and good_enough <= GOAL else share * abs(dual)
@@ -104,7 +104,7 @@ def make_plan(
     loss[split] = 0.0
     size = users.n if whole else FIRST
     while dual - best.value > goal:
-        start = base if best.choice is None else best.choice
+        held = base if best.choice is None else best.choice
         index = nearest(loss, users.key, size)
         core = build_core(
             users,
@@ -113,9 +113,9 @@ def make_plan(
             prices=optimum.point.prices,
             most_pairs=users.k if whole or size > FIRST else OFFERS,
             allowance=(dual - best.value) * (1.0 + 1e-9),
-            kept=start[index],
+            kept=held[index],
         )
-        found = _attempt(users, rows, core, start, enough=dual - goal if goal else np.inf)
+        found = _attempt(users, rows, core, held, enough=dual - goal if goal else np.inf)
         best = found if found.value > best.value or best.choice is None else _settled(best, found)
         known = best.choice is not None
         if size >= min(LARGEST, users.n) or (known and size > FIRST):
@@ -131,15 +131,15 @@ def make_plan(
 
 def _attempt(users: Users, rows: Rows, core: Core, start: Choice, *, enough: float) -> IntegerPlan:
     whole = users.n <= WHOLE
-    plan, answer = improve(users, rows, core, start, enough=enough)
-    status = answer.status
+    found = improve(users, rows, core, start, enough=enough, whole=whole)
+    status = found.status
     if not whole and status is Status.INFEASIBLE:
         status = Status.UNKNOWN
     return IntegerPlan(
-        choice=plan,
-        value=-np.inf if plan is None else tally(users, plan).value,
+        choice=found.plan,
+        value=found.value,
         status=status,
-        bound=answer.bound if whole else np.inf,
+        bound=found.bound if whole else np.inf,
         core=len(core.index),
     )
 
@@ -159,42 +159,6 @@ def round_prices(users: Users, rows: Rows, optimum: Optimum) -> tuple[Choice, In
     choice[core.index] = core.choice_of(shares > 0.5)
     halves = core.user[(shares > FRACTIONAL) & (shares < 1.0 - FRACTIONAL)]
     return choice, core.index[np.unique(halves)]
-
-
-def improve(
-    users: Users, rows: Rows, core: Core, start: Choice, *, enough: float
-) -> tuple[Choice | None, SelectionAnswer]:
-    """Return the best plan that differs from `start` in the core only, None when none is found.
-
-    SCIP solves the larger programs; CP-SAT, which is exact, the small ones, and those in which
-    SCIP's tolerance let a sum pass its bound.
-
-    Parameters
-    ----------
-    start
-        (n,) int16, the choices of everyone outside the core.
-    enough
-        The plan's value at which the search ends.
-    """
-    rest = rest_of(users, start, core)
-    missing = enough - rest.value
-    solvers: list[Callable[[Selection], SelectionAnswer]] = [
-        partial(select, effort=100.0 * EFFORT if users.n <= WHOLE else EFFORT, enough=missing)
-    ]
-    if len(core.index) > max(FIRST, WHOLE):
-        solvers.insert(0, partial(branch, nodes=NODES, enough=missing))
-    for solver in solvers:
-        for margin in (1, -1):
-            answer = solver(selection_of(users, rows, core, rest, start, margin=margin))
-            if answer.status not in {Status.OPTIMAL, Status.FEASIBLE}:
-                break
-            plan = start.copy()
-            plan[core.index] = core.choice_of(answer.chosen)
-            if not rows.excess(tally(users, plan)).any():
-                return plan, answer
-        if answer.status is Status.INFEASIBLE:
-            break
-    return None, answer
 
 
 def drop_useless(users: Users, rows: Rows, choice: Choice) -> Choice:

@@ -112,10 +112,11 @@ def _solved(problem: Problem, users: Users, good_enough: float) -> Plan:
     if _suspicious(optimum):
         relaxation = relax(users, rows)
         if relaxation.needed:
-            raise explain(users, rows, relaxation)
+            raise explain(problem, users, rows, relaxation)
     made = make_plan(users, rows, optimum, good_enough=good_enough)
     if made.choice is None:
-        raise _no_plan(users, rows, optimum)
+        start = _repaired(problem, users, rows, optimum)
+        made = make_plan(users, rows, optimum, good_enough=good_enough, start=start)
     return _plan(problem, users, rows, optimum, made)
 
 
@@ -221,8 +222,11 @@ def _suspicious(optimum: Optimum) -> bool:
     return broken or optimum.impossible
 
 
-def _no_plan(users: Users, rows: Rows, optimum: Optimum) -> InfeasibleError | SolverError:
+def _repaired(problem: Problem, users: Users, rows: Rows, optimum: Optimum) -> Choice:
+    """Return a plan that keeps the limits, whatever it is worth, or say why there is none."""
     for relaxation in (relax(users, rows), relax_whole(users, rows, optimum)):
         if relaxation.needed:
-            return explain(users, rows, relaxation)
-    return SolverError(Fault("allocation", "no plan was found within the effort allowed"))
+            raise explain(problem, users, rows, relaxation)
+        if relaxation.whole:
+            return relaxation.choice
+    raise SolverError(Fault("allocation", "no plan was found within the effort allowed"))

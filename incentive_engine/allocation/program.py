@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Final
+
 import numpy as np
 import scipy.sparse as sp
 
@@ -10,7 +13,13 @@ from incentive_engine.allocation.rows import Rows
 from incentive_engine.allocation.selection import LARGEST, Selection
 from incentive_engine.allocation.sweep import Choice, Table
 from incentive_engine.allocation.users import Users
-from incentive_engine.domain import FloatArray
+from incentive_engine.domain import ROUNDING, FloatArray
+
+PLACES: Final = 6
+"""Decimal places that amounts have at most when they are taken for decimals."""
+
+CLOSE: Final = 1e-9
+"""A bound of a decimal sum this close to a step is meant to be on it."""
 
 
 def selection_of(
@@ -36,35 +45,80 @@ def selection_of(
         (L,) float64, penalties per natural unit by which limits may be broken; None for none.
     """
     lower, upper = rows.residual(rest)
-    steps = row_steps(rows, core.usage)
-    exact = steps == rows.unit
-    play = np.where(exact, 0, margin * len(core.index))
-    matrix = core.usage.multiply(steps[:, None]).tocsr()
+    steps = [
+        _step(rows, core.usage[[row]].data, row, common=elastic is None)
+        for row in range(len(rows.limits))
+    ]
+    play = margin * 2 * len(core.index)
+    size = np.array([step.size for step in steps], dtype=np.float64)
+    matrix = core.usage.multiply(size[:, None]).tocsr()
     matrix.data = np.rint(matrix.data)
     return Selection(
         objective=core.value,
         group=core.user,
         forced=users.forced,
         matrix=sp.csr_array(matrix.astype(np.int64)),
-        lower=_whole(np.where(exact, np.rint(lower * steps), np.ceil(lower * steps)) - play),
-        upper=_whole(np.where(exact, np.rint(upper * steps), np.floor(upper * steps)) + play),
+        lower=tuple(
+            None if bound == -np.inf else -step.floor(-bound, play)
+            for step, bound in zip(steps, lower.tolist(), strict=True)
+        ),
+        upper=tuple(
+            None if bound == np.inf else step.floor(bound, play)
+            for step, bound in zip(steps, upper.tolist(), strict=True)
+        ),
         hint=core.pairs_of(start[core.index]),
-        elastic=np.empty(0) if elastic is None else elastic / steps,
+        elastic=np.empty(0) if elastic is None else elastic / size,
     )
 
 
-def row_steps(rows: Rows, usage: sp.csr_array) -> FloatArray:
-    """Return (L,) the integer steps per natural unit of each limit.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """The integers in which a row is counted.
 
-    Money and counts are taken in their own integers as long as these are small enough for the
-    solver; other sums, and larger money, are rounded to steps of the largest coefficient.
+    Attributes
+    ----------
+    unit
+        Decimal units per natural unit, 0 where sums are rounded.
+    common
+        The decimal units in one step.
+    size
+        Steps per natural unit.
+    whole
+        Bounds are whole decimal units already.
     """
-    largest = np.zeros(len(rows.limits))
-    if usage.shape[1]:
-        largest = np.asarray(abs(usage).max(axis=1).todense(), dtype=np.float64).ravel()
-    steps = LARGEST / np.where(largest > 0, largest, 1.0)
-    return np.where((rows.unit > 0) & (rows.unit <= steps), rows.unit, steps)
+
+    unit: float
+    common: int
+    size: float
+    whole: bool
+
+    def floor(self, bound: float, play: int) -> int:
+        """Return an upper bound in steps, let out by `play` where sums are rounded."""
+        if not self.unit:
+            return int(np.floor(bound * self.size)) + play
+        scaled = bound * self.unit
+        near = 0.0 if self.whole else CLOSE * max(abs(scaled), 1.0)
+        units = round(scaled) if self.whole else int(np.floor(scaled + near))
+        return units // self.common
 
 
-def _whole(bounds: FloatArray) -> tuple[int | None, ...]:
-    return tuple(int(bound) if np.isfinite(bound) else None for bound in bounds)
+def _step(rows: Rows, data: FloatArray, row: int, *, common: bool) -> Step:
+    """Return the largest step that all amounts of a row are multiples of, if it is large enough.
+
+    Money and counts have integers of their own; other amounts may be decimals. What is neither
+    is rounded to a small part of the row's largest amount. With `common` false a step is a unit,
+    so that breaking a bound is counted in units.
+    """
+    largest = float(np.max(np.abs(data), initial=0.0))
+    known = float(rows.unit[row])
+    for unit in [known] if known else [10.0**place for place in range(PLACES + 1)]:
+        scaled = data * unit
+        whole = np.rint(scaled)
+        if known or np.all(np.abs(scaled - whole) <= ROUNDING * np.abs(scaled)):
+            divisor = (
+                int(np.gcd.reduce(np.abs(whole).astype(np.int64), initial=0)) if common else 1
+            )
+            divisor = max(divisor, 1)
+            if largest * unit / divisor <= LARGEST:
+                return Step(unit=unit, common=divisor, size=unit / divisor, whole=bool(known))
+    return Step(unit=0.0, common=1, size=LARGEST / (largest or 1.0), whole=False)

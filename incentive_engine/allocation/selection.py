@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import pairwise
 from typing import Final
@@ -15,7 +15,13 @@ from incentive_engine.domain import BoolArray, FloatArray, IntArray
 
 LARGEST: Final = 2.0**30
 """The largest integer coefficient. CP-SAT's presolve multiplies coefficients; OR-Tools 9.15 was
-seen to cut off the optimum of a program with 11 pairs when one of them was 2^32."""
+seen to cut off the optimum of programs with 11 to 18 pairs at 2^30 and above."""
+
+TINY: Final = 100
+"""Up to so many pairs presolve is left out: it saves nothing there, and could be wrong."""
+
+ELASTIC: Final = 2.0**52
+"""All penalties together stay below this, far from what an int64 holds."""
 
 STATUS: Final = {
     cp_model.OPTIMAL: "optimal",
@@ -67,7 +73,7 @@ class Selection:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SelectionAnswer:
-    """What CP-SAT returned.
+    """What a solver returned.
 
     Attributes
     ----------
@@ -77,17 +83,16 @@ class SelectionAnswer:
         (p,) bool; empty without a selection.
     bound
         An upper bound on the objective, by the solver.
-    broken
-        (r,) int64, by how much rows are broken: above `upper` positive, below `lower` negative.
     """
 
     status: Status
-    chosen: BoolArray
-    bound: float
-    broken: IntArray
+    chosen: BoolArray = field(default_factory=lambda: np.empty(0, dtype=bool))
+    bound: float = np.inf
 
-
-NOTHING: Final = np.empty(0, dtype=bool)
+    @property
+    def found(self) -> bool:
+        """Whether there is a selection."""
+        return self.status in {Status.OPTIMAL, Status.FEASIBLE}
 
 
 def select(selection: Selection, *, effort: float, enough: float = np.inf) -> SelectionAnswer:
@@ -110,24 +115,18 @@ def select(selection: Selection, *, effort: float, enough: float = np.inf) -> Se
     solver = cp_model.CpSolver()
     solver.parameters.num_workers = 1
     solver.parameters.catch_sigint_signal = False  # Ctrl-C stays Python's, before and after
+    solver.parameters.cp_model_presolve = len(pairs) > TINY
+    solver.parameters.linearization_level = 2
     solver.parameters.max_deterministic_time = effort
     solver.parameters.relative_gap_limit = 0.0
     status = Status(STATUS.get(solver.solve(model, Enough(enough * unit)), "unknown"))
-    rows = len(selection.lower)
     if status not in {Status.OPTIMAL, Status.FEASIBLE}:
-        return SelectionAnswer(
-            status=status, chosen=NOTHING, bound=np.inf, broken=np.zeros(rows, dtype=np.int64)
-        )
-    broken = [
-        (solver.value(over) if over is not None else 0)
-        - (solver.value(under) if under is not None else 0)
-        for over, under in slacks
-    ]
+        return SelectionAnswer(status=status)
+    rounded = 0.5 * len(np.unique(selection.group))
     return SelectionAnswer(
         status=status,
         chosen=np.array([bool(solver.value(pair)) for pair in pairs], dtype=bool),
-        bound=solver.best_objective_bound / unit,
-        broken=np.array(broken, dtype=np.int64),
+        bound=(solver.best_objective_bound + rounded) / unit,
     )
 
 
@@ -155,42 +154,44 @@ def _add_groups(
 
 def _add_row(
     model: cp_model.CpModel, selection: Selection, pairs: list[cp_model.IntVar], row: int
-) -> tuple[cp_model.IntVar | None, cp_model.IntVar | None]:
+) -> tuple[cp_model.IntVar | None, cp_model.IntVar | None, int]:
+    """Add a row; return what it may be broken by above and below, and how far at most."""
     part = selection.matrix[[row]]
     used = cp_model.LinearExpr.weighted_sum(
         [pairs[at] for at in part.indices], [int(x) for x in part.data]
     )
-    low, high = selection.lower[row], selection.upper[row]
+    reach = int(np.abs(part.data).sum()) + 1
+    low, high = (
+        None if bound is None else min(max(bound, -reach), reach)
+        for bound in (selection.lower[row], selection.upper[row])
+    )
     over = under = None
     if len(selection.elastic):
-        widest = int(np.abs(part.data).sum()) + max(abs(low or 0), abs(high or 0))
-        over = None if high is None else model.new_int_var(0, widest, "")
-        under = None if low is None else model.new_int_var(0, widest, "")
+        over = None if high is None else model.new_int_var(0, 2 * reach, "")
+        under = None if low is None else model.new_int_var(0, 2 * reach, "")
     if high is not None:
         model.add(used - (0 if over is None else over) <= high)
     if low is not None:
         model.add(used + (0 if under is None else under) >= low)
-    return over, under
+    return over, under, 2 * reach
 
 
 def _add_objective(
     model: cp_model.CpModel,
     selection: Selection,
     pairs: list[cp_model.IntVar],
-    slacks: list[tuple[cp_model.IntVar | None, cp_model.IntVar | None]],
+    slacks: list[tuple[cp_model.IntVar | None, cp_model.IntVar | None, int]],
 ) -> float:
-    sizes = np.abs(np.concatenate([selection.objective, selection.elastic]))
-    largest = float(np.max(sizes, initial=0.0))
+    """Add the objective; return the integer that stands for one unit of it."""
+    largest = float(np.max(np.abs(selection.objective), initial=0.0))
     unit = LARGEST / largest if largest else 1.0
+    if len(selection.elastic):
+        widest = np.array([most for _, _, most in slacks], dtype=np.float64)
+        unit = ELASTIC / float(selection.elastic @ widest + largest * len(pairs))
     worth = np.rint(selection.objective * unit).astype(np.int64)
     goal = cp_model.LinearExpr.weighted_sum(pairs, [int(x) for x in worth])
-    if len(selection.elastic):
-        each = np.maximum(np.rint(selection.elastic * unit), 1).astype(np.int64)
-        goal -= sum(
-            int(price) * slack
-            for price, both in zip(each, slacks, strict=True)
-            for slack in both
-            if slack is not None
-        )
+    for penalty, (over, under, _) in zip(selection.elastic.tolist(), slacks, strict=False):
+        each = max(round(penalty * unit), 1)
+        goal -= sum(each * slack for slack in (over, under) if slack is not None)
     model.maximize(goal)
     return unit

@@ -85,7 +85,7 @@ def test_large_problems_name_a_conflict_whose_way_out_works() -> None:
 
 def test_limits_that_only_split_offers_could_meet_are_infeasible() -> None:
     problem = problem_of(
-        [[1.0] * 7], [[2.0] * 7], sum_limit("range", "cost", at_least=2.5, at_most=3.5)
+        [[1.0] * 7], [[2.0] * 7], sum_limit("range", "cost", at_least=2.5, at_most=3.4)
     )
     with pytest.raises(InfeasibleError, match=r"lower at_least of `range` from 2\.5 to 2"):
         solve(problem)
