@@ -89,3 +89,21 @@ def power(
 
     found = calculate(policy, budget=budget, holdouts=shares(holdout), trials=sizes(trial))
     typer.echo(found.to_json() if as_json else found.to_text())
+
+
+@app.command()
+def explain(
+    user_id: Annotated[str, typer.Argument(metavar="USER_ID", help="One of the users.")],
+    policy: PolicyFile = None,
+    *,
+    model: Annotated[
+        Path | None,
+        typer.Option("--model", metavar="DIR", help="What `train` has written; else trained."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say which features drive the effect of each offer on one user."""
+    from incentive_engine.workflow.explain import explain_user
+
+    found = explain_user(policy, user_id, model=model)
+    typer.echo(found.to_json() if as_json else found.to_text())

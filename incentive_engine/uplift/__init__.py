@@ -3,6 +3,7 @@
 from incentive_engine.uplift.diagnosis import Diagnosis, diagnose
 from incentive_engine.uplift.estimates import Estimates, OutOfFold
 from incentive_engine.uplift.evaluation import Evaluation, evaluate
+from incentive_engine.uplift.explanation import Explanation, explain, explain_sample
 from incentive_engine.uplift.model import UpliftModel, estimate, fit, predict, trial_digest
 from incentive_engine.uplift.plan_value import (
     MEASURES,
@@ -20,6 +21,7 @@ __all__ = [
     "Estimate",
     "Estimates",
     "Evaluation",
+    "Explanation",
     "OutOfFold",
     "PlanValue",
     "UpliftModel",
@@ -28,6 +30,8 @@ __all__ = [
     "diagnose",
     "estimate",
     "evaluate",
+    "explain",
+    "explain_sample",
     "fit",
     "increment_columns",
     "plan_value",

@@ -35,6 +35,11 @@ class Term:
     missing: bool = False
     """Whether missing values have an indicator."""
 
+    @property
+    def functions(self) -> int:
+        """How many functions there are."""
+        return len(self.codes) + (2 if self.knots else 0) + self.missing
+
     def columns(self, matrix: Matrix) -> list[FloatArray]:
         """Return (n,) float64 functions, before centring."""
         values = matrix[:, self.column].astype(np.float64)
@@ -59,6 +64,11 @@ class Basis:
     terms: tuple[Term, ...]
     centre: FloatArray
     scale: float
+
+    @property
+    def columns(self) -> tuple[int, ...]:
+        """The encoded matrix's column that each of the p functions looks at."""
+        return tuple(term.column for term in self.terms for _ in range(term.functions))
 
     def __call__(self, matrix: Matrix) -> FloatArray:
         """Return the functions' values, (n, p) float64."""

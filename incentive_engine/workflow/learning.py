@@ -134,14 +134,15 @@ def fit_into(campaign: Campaign, policy: Policy, directory: Path) -> None:
     DataError
         When the trial cannot teach effects.
     """
-    from incentive_engine.uplift import diagnose, evaluate, fit
+    from incentive_engine.uplift import diagnose, evaluate, explain_sample, fit
     from incentive_engine.workflow.quality import write_quality
 
     trial = trial_of(campaign, policy)
     diagnosis = diagnose(trial, policy)
     diagnosis.refuse()
     model = fit(trial, policy, seed=policy.seed)
-    write_quality(directory, diagnosis, evaluate(model, trial, policy))
+    drivers = explain_sample(model, trial.features).drivers()
+    write_quality(directory, diagnosis, evaluate(model, trial, policy), drivers)
     model.save(directory)
 
 

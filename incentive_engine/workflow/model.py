@@ -7,7 +7,7 @@ from typing import Final
 
 from incentive_engine.data.cache import StepCache
 from incentive_engine.data.files import atomic_directory
-from incentive_engine.uplift import Evaluation, UpliftModel, diagnose, evaluate
+from incentive_engine.uplift import Evaluation, UpliftModel, diagnose, evaluate, explain_sample
 from incentive_engine.workflow.learning import (
     Campaign,
     campaign_files,
@@ -53,9 +53,11 @@ def evaluate_model(policy_file: Path | None, *, model: Path, out: Path) -> str:
     campaign = _campaign(policy_file, steps)
     trial = trial_of(campaign, policy)
     with steps.step("evaluate"):
-        evaluation = evaluate(UpliftModel.load(model), trial, policy)
+        fitted = UpliftModel.load(model)
+        evaluation = evaluate(fitted, trial, policy)
+        drivers = explain_sample(fitted, trial.features).drivers()
     with atomic_directory(out) as directory:
-        write_quality(directory, diagnose(trial, policy), evaluation)
+        write_quality(directory, diagnose(trial, policy), evaluation, drivers)
     return f"{_in_short(evaluation)}\nevaluation: {out / 'evaluation.json'}"
 
 

@@ -45,9 +45,14 @@ class Quality:
     cost_error: float | None
 
 
-def write_quality(directory: Path, diagnosis: Diagnosis, evaluation: Evaluation) -> None:
+def write_quality(
+    directory: Path,
+    diagnosis: Diagnosis,
+    evaluation: Evaluation,
+    drivers: Mapping[str, list[dict[str, Any]]],
+) -> None:
     """Write what was found out into a directory, which may become a model's."""
-    content = {"trial": diagnosis.to_dict(), **evaluation.to_dict()}
+    content = {"trial": diagnosis.to_dict(), **evaluation.to_dict(), "drivers": drivers}
     text = json.dumps(content, ensure_ascii=False, indent=2, allow_nan=False)
     (directory / FILE).write_text(text + "\n", encoding="utf-8")
 

@@ -1,0 +1,85 @@
+"""Public randomised experiments as trials, each split into a half to learn from and one to ask."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+import pandas as pd
+
+from incentive_engine.config import Policy
+from incentive_engine.config.schema import Offer
+from incentive_engine.data.trial import Trial
+
+Parts = tuple[tuple[str, ...], pd.Series, pd.Series, pd.DataFrame]
+NOTHING: MappingProxyType[str, int] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Real:
+    """An experiment in two halves."""
+
+    name: str
+    policy: Policy
+    learn: Trial
+    ask: Trial
+
+
+def read_real(path: Path) -> Real:
+    """Read one of the files that this benchmark knows by name."""
+    readers = {
+        "hillstrom": _hillstrom,
+        "starbucks_train": _starbucks,
+        "thornton_incentive": _thornton,
+    }
+    arms, arm, converted, features = readers[path.stem](pd.read_parquet(path))
+    half = np.random.default_rng(0).random(len(arm)) < 0.5
+    offers = tuple(Offer(id=name, face_value=1) for name in arms)
+    return Real(
+        name=path.stem,
+        policy=Policy(version=1, name=path.stem, offers=offers),
+        learn=_trial(arms, features[half], arm[half], converted[half]),
+        ask=_trial(arms, features[~half], arm[~half], converted[~half]),
+    )
+
+
+def _hillstrom(frame: pd.DataFrame) -> Parts:
+    arm = frame["segment"].map({"No E-Mail": 0, "Mens E-Mail": 1, "Womens E-Mail": 2})
+    features = frame.drop(columns=["segment", "visit", "conversion", "spend"])
+    return ("mens", "womens"), arm, frame["visit"], features
+
+
+def _starbucks(frame: pd.DataFrame) -> Parts:
+    arm = frame["promotion"].eq("Yes").astype(int)
+    return ("promotion",), arm, frame["purchase"], frame.filter(regex=r"^v\d")
+
+
+def _thornton(frame: pd.DataFrame) -> Parts:
+    known = frame[frame["got"].notna() & frame["tinc"].notna()].reset_index(drop=True)
+    amount = known["tinc"]
+    large = float(amount[amount > 0].median())
+    arm = (amount > 0).astype(int) + (amount > large).astype(int)
+    return ("small", "large"), arm, known["got"], known[["distvct", "age", "hiv2004", "villnum"]]
+
+
+def _trial(
+    offers: tuple[str, ...], features: pd.DataFrame, arm: pd.Series, converted: pd.Series
+) -> Trial:
+    code = arm.to_numpy().astype(np.int16)
+    shares = np.bincount(code) / len(code)
+    outcome = converted.to_numpy(dtype=np.float64)
+    return Trial(
+        offers=offers,
+        user_id=pd.Series(range(len(code))),
+        features=features.reset_index(drop=True),
+        arm=code,
+        conversion=outcome,
+        spend=outcome,
+        cost=(code > 0).astype(np.float64),
+        propensity=shares[code],
+        ignored_rows=NOTHING,
+        counts=NOTHING,
+        warnings=(),
+    )

@@ -1,0 +1,129 @@
+"""Why one user's offers are thought to work: the features that drive each effect."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from incentive_engine.config import Policy
+from incentive_engine.data.cache import StepCache
+from incentive_engine.data.users import UserTable
+from incentive_engine.errors import DataError, Fault, nearest
+from incentive_engine.uplift import Explanation, UpliftModel, explain
+from incentive_engine.workflow.learning import campaign_files, trained_model, users_of
+from incentive_engine.workflow.policies import load
+from incentive_engine.workflow.steps import Steps
+
+SHOWN = 8
+"""Features that are named per offer; the others are summed up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One summand of an effect, in added probability of conversion."""
+
+    name: str
+    value: str
+    """The user's value of the feature; empty where the part is no feature."""
+    adds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferReasons:
+    """One offer's effect, and the parts that add up to it."""
+
+    offer: str
+    effect: float
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserReasons:
+    """What the model says of one user."""
+
+    user_id: str
+    offers: tuple[OfferReasons, ...]
+
+    def to_json(self) -> str:
+        """Return all parts for programs."""
+        return json.dumps(asdict(self), indent=2, ensure_ascii=False)
+
+    def to_text(self) -> str:
+        """Return the largest parts for people."""
+        lines = [f"user {self.user_id}: added probability of conversion, in points"]
+        for offer in self.offers:
+            lines.append(f"{offer.offer}: {100 * offer.effect:+.3f}")
+            first, *rest = offer.parts
+            shown, others = rest[:SHOWN], rest[SHOWN:]
+            lines += [_line(part) for part in (first, *shown)]
+            if others:
+                left = sum(part.adds for part in others)
+                lines.append(_line(Part(name=f"{len(others)} more", value="", adds=left)))
+        return "\n".join(lines)
+
+
+def explain_user(policy_file: Path | None, user_id: str, *, model: Path | None) -> UserReasons:
+    """Return why the model thinks that each offer works on a user as it does.
+
+    Parameters
+    ----------
+    model
+        What `train` has written; None takes the campaign's own, trained first where needed.
+
+    Raises
+    ------
+    DataError
+        When no such user is among the campaign's.
+    """
+    policy = load(policy_file)
+    steps, cache = Steps(), StepCache()
+    campaign = campaign_files(policy, cache=cache, steps=steps)
+    directory = model or trained_model(campaign, policy, cache=cache, steps=steps)
+    users = users_of(campaign, policy)
+    row = _row(users, user_id)
+    features = users.features.iloc[[row]]
+    found = explain(UpliftModel.load(directory), features, where="users")
+    values = {name: _word(features[name].iloc[0]) for name in found.features}
+    return UserReasons(user_id=user_id, offers=tuple(_reasons(found, values, policy)))
+
+
+def _row(users: UserTable, user_id: str) -> int:
+    names = users.user_id.astype("str")
+    rows = np.flatnonzero(names == user_id)
+    if not len(rows):
+        what = f"no user `{user_id}` among {users.n_users:,}"
+        raise DataError(Fault("USER_ID", what, remedy=nearest(user_id, names.head(1000))))
+    return int(rows[0])
+
+
+def _reasons(found: Explanation, values: dict[str, str], policy: Policy) -> list[OfferReasons]:
+    reasons = []
+    for offer in policy.offer_ids:
+        j = found.offers.index(offer)
+        order = np.argsort(-np.abs(found.contribution[0, j]), kind="stable")
+        parts = [Part(name="average", value="", adds=float(found.average[j]))]
+        for at in order:
+            name, adds = found.features[at], float(found.contribution[0, j, at])
+            if adds:
+                parts.append(Part(name=name, value=values[name], adds=adds))
+        if abs(found.repair[0, j]) > 1e-12:
+            ladder = Part(name="order of the ladder", value="", adds=float(found.repair[0, j]))
+            parts.append(ladder)
+        reasons.append(
+            OfferReasons(offer=offer, effect=float(found.effect[0, j]), parts=tuple(parts))
+        )
+    return reasons
+
+
+def _word(value: object) -> str:
+    if isinstance(value, float):
+        return "missing" if np.isnan(value) else f"{value:g}"
+    return str(value)
+
+
+def _line(part: Part) -> str:
+    name = f"{part.name} = {part.value}" if part.value else part.name
+    return f"  {100 * part.adds:+9.3f}  {name}"
