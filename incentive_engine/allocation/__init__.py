@@ -1,14 +1,17 @@
 """Who gets which offer under all limits, with a certificate."""
 
+from incentive_engine.allocation.breakdown import sums_by_group
 from incentive_engine.allocation.budgets import rule_of, with_budget_of
 from incentive_engine.allocation.build import build_problem
 from incentive_engine.allocation.certificate import Certificate, LimitReport
 from incentive_engine.allocation.curve import MARGIN, Curve, CurvePoint, response_curve
+from incentive_engine.allocation.frontier import Frontier, frontier
 from incentive_engine.allocation.limits import Limit, Ratio, ratio_limits, sum_limit
 from incentive_engine.allocation.mandate import Mandate, largest_budget
 from incentive_engine.allocation.plan import Plan, decide, reasons, solve
 from incentive_engine.allocation.problem import BUDGET, Pool, Problem
 from incentive_engine.allocation.safety import SafetyPoint, price_of_safety
+from incentive_engine.allocation.steps import Split
 
 __all__ = [
     "BUDGET",
@@ -16,6 +19,7 @@ __all__ = [
     "Certificate",
     "Curve",
     "CurvePoint",
+    "Frontier",
     "Limit",
     "LimitReport",
     "Mandate",
@@ -24,8 +28,10 @@ __all__ = [
     "Problem",
     "Ratio",
     "SafetyPoint",
+    "Split",
     "build_problem",
     "decide",
+    "frontier",
     "largest_budget",
     "price_of_safety",
     "ratio_limits",
@@ -34,5 +40,6 @@ __all__ = [
     "rule_of",
     "solve",
     "sum_limit",
+    "sums_by_group",
     "with_budget_of",
 ]

@@ -6,18 +6,18 @@ change a sum. Position 0 of `scale` is the value, 1 the count, then the measures
 (n_cells, k, m + 2), so that what a pair adds to lies together; `price` begins at the count.
 """
 
-# ruff: noqa: PLR0917, FBT001 - numba takes no keyword-only arguments
+# ruff: noqa: PLR0917 - numba takes no keyword-only arguments
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 import numba
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.domain import MICROS, ROUNDING, FloatArray, IntArray
+from incentive_engine.domain import ROUNDING, FloatArray, IntArray
 
 Kernel = TypeVar("Kernel", bound=Callable[..., object])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -38,6 +38,7 @@ def allocate(
         str | None,
         typer.Option(metavar="NAME", help="Who plans; left out: the policy's author, or you."),
     ] = None,
+    lang: Annotated[Literal["en", "zh"], typer.Option(help="The language of the report.")] = "en",
     as_json: AsJson = False,
 ) -> None:
     """Decide one offer or none for each user."""
@@ -56,6 +57,7 @@ def allocate(
         scores=scores,
         out=out,
         author=author,
+        lang=lang,
     )
     typer.echo(run.to_json() if as_json else run.to_text())
 

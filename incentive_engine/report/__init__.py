@@ -1,9 +1,9 @@
 """The page that a planner opens."""
 
+from .conditions import Scope, Test
 from .content import (
+    Aim,
     Budget,
-    BudgetPoint,
-    Estimate,
     Favoured,
     GroupRow,
     GroupTable,
@@ -17,11 +17,33 @@ from .content import (
     RunFacts,
     Unit,
 )
+from .estimate import Estimate
+from .evidence import (
+    Alternative,
+    BenefitRow,
+    Benefits,
+    CalibrationGroup,
+    LoyaltyCheck,
+    OfferQuality,
+    PublicOffer,
+    PublicRules,
+    Quality,
+    Response,
+    ResponsePoint,
+    ResponseRow,
+)
+from .language import LANGUAGES, Code
 from .page import render_report
 
 __all__ = [
+    "LANGUAGES",
+    "Aim",
+    "Alternative",
+    "BenefitRow",
+    "Benefits",
     "Budget",
-    "BudgetPoint",
+    "CalibrationGroup",
+    "Code",
     "Estimate",
     "Favoured",
     "GroupRow",
@@ -29,11 +51,21 @@ __all__ = [
     "Headline",
     "InputFact",
     "LimitRow",
+    "LoyaltyCheck",
     "Note",
+    "OfferQuality",
     "Proof",
+    "PublicOffer",
+    "PublicRules",
+    "Quality",
     "ReasonRow",
     "ReportContent",
+    "Response",
+    "ResponsePoint",
+    "ResponseRow",
     "RunFacts",
+    "Scope",
+    "Test",
     "Unit",
     "render_report",
 ]

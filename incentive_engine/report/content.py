@@ -6,22 +6,27 @@ apply and shows as a dash.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from incentive_engine.domain import Reason
+
+from .conditions import Scope
+from .estimate import Estimate
+from .evidence import Alternative, Benefits, PublicRules, Quality, Response
 
 Unit = Literal["money", "count", "ratio", "number"]
 """How the figures of a limit read: currency, users, a ratio of sums, or any other measure."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Estimate:
-    """A number with its 95 % interval, where there is one."""
+class Aim:
+    """What is maximised."""
 
-    value: float
-    low: float | None = None
-    high: float | None = None
+    terms: tuple[tuple[str, float], ...]
+    """Measure and coefficient."""
+    weighted: bool
+    """Whether users count differently."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,8 +79,7 @@ class Proof:
     bound: float
     gap: float
     """(bound - value) / bound."""
-    value_name: str
-    """What is maximised, in words, such as ``weighted conversions``."""
+    aim: Aim
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +99,8 @@ class Budget:
 class GroupRow:
     """One group of users, or the users of one offer. Effects are sums of scores."""
 
-    label: str
+    label: str | None
+    """None for users whose value is missing."""
     users: int | None
     """Users in the group; None where it means nothing, such as for an offer."""
     treated: int
@@ -105,15 +110,16 @@ class GroupRow:
     cost_per_conversion: float | None
     share_of_cost: float
     share_of_conversions: float
+    joined: int = 0
+    """How many small groups stand together in this row; they have no label then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupTable:
     """One table: users by tier, by region, by offer."""
 
-    title: str
-    column: str
-    """The head of the first column."""
+    column: str | None
+    """The users' column; None for the offers."""
     rows: tuple[GroupRow, ...]
     total: GroupRow | None = None
 
@@ -141,29 +147,19 @@ class LimitRow:
     price: float | None = None
     """Value per unit; None for report-only limits."""
     report_only: bool = False
-    scope: str = ""
-    """What is summed over whom, in words, such as ``cost where tier is 88VIP``."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BudgetPoint:
-    """One solved point of the budget curve."""
-
-    budget: float
-    value: float
-    """What the budget can buy at most, in what is maximised."""
-    marginal_value: float
-    """Value per further unit of budget: the price of the budget there."""
-    treated: int
-    spent: float
-    """What is used of the budget, in its basis."""
+    dropped: float | None = None
+    """The most value that dropping this limit alone can add; None where that is not known."""
+    scope: Scope = field(default_factory=Scope)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
     """Something to know about the data or the plan."""
 
-    text: str
+    key: str
+    """Which text of the catalogue's `notes`."""
+    values: tuple[tuple[str, str | int], ...]
+    """Its placeholders."""
     warning: bool = False
 
 
@@ -203,8 +199,14 @@ class ReportContent:
     reasons: tuple[ReasonRow, ...]
     limits: tuple[LimitRow, ...]
     """The budget among them."""
+    smallest: int
+    """Groups of fewer users than this are not shown apart."""
     favoured: Favoured | None = None
-    curve: tuple[BudgetPoint, ...] = ()
-    """By rising budget; the plan's own budget is among them."""
+    response: Response | None = None
+    ways: tuple[Alternative, ...] = ()
+    """The plan first; none where there is no budget to compare at."""
+    quality: Quality | None = None
+    benefits: tuple[Benefits, ...] = ()
+    rules: PublicRules | None = None
     notes: tuple[Note, ...] = ()
     facts: RunFacts = RunFacts()

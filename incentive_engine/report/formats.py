@@ -10,7 +10,9 @@ DASH: Final = "–"
 
 MINUS: Final = "−"
 
-STEPS: Final = ((1e9, "bn"), (1e6, "m"), (1e3, "k"))
+Units = tuple[tuple[float, str], ...]
+STEPS: Final[Units] = ((1e9, "bn"), (1e6, "m"), (1e3, "k"))
+CHINESE: Final[Units] = ((1e8, "亿"), (1e4, "万"))
 
 
 def number(value: float | None, digits: int | None = None) -> str:
@@ -69,25 +71,32 @@ def tiny_percent(share: float) -> str:
     return f"{number(value, digits)} %"
 
 
-def compact(value: float) -> str:
+def compact(value: float, units: Units = STEPS) -> str:
     """Return a number for an axis.
 
     >>> [compact(v) for v in (200_000, 1_500_000, 0.05, 0)]
     ['200k', '1.5m', '0.05', '0']
+    >>> compact(200_000, CHINESE)
+    '20万'
     """
-    for step, unit in STEPS:
+    for step, unit in units:
         if abs(value) >= step:
             return f"{value / step:g}{unit}".replace("-", MINUS)
+    if abs(value) >= 1:
+        return number(value, 0 if float(value).is_integer() else 1)
     return f"{value:.3g}".replace("-", MINUS)
 
 
-def significant(value: float, digits: int = 3) -> str:
-    """Return a number with some significant digits.
+def significant(value: float, digits: int = 3, *, trimmed: bool = False) -> str:
+    """Return a number with some significant digits; `trimmed`, without zeros at their end.
 
     >>> significant(0.0312345), significant(31.2345), significant(31234.5)
     ('0.0312', '31.2', '31,234')
+    >>> significant(20.0, 4, trimmed=True)
+    '20'
     """
     if value == 0:
         return "0"
     places = max(0, digits - 1 - math.floor(math.log10(abs(value))))
-    return number(value, places)
+    text = number(value, places)
+    return text.rstrip("0").rstrip(".") if trimmed and "." in text else text

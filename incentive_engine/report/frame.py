@@ -6,25 +6,40 @@ from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from . import formats
+from .language import Code, language
 
 
-def render_page(template: str, **content: object) -> str:
+def render_page(template: str, *, lang: Code = "en", **content: object) -> str:
     """Return a page as HTML that refers to no file, script or font from elsewhere.
 
     Parameters
     ----------
     template
         A file of ``templates/`` that extends ``frame.html.j2``.
+    lang
+        The language of `t`, which looks words up, and of how numbers read.
     content
-        What it shows; `number`, `money`, `count` and `percent` are always there to format with.
+        What it shows; `t`, `number`, `money`, `brief`, `count` and `percent` are always there.
     """
-    return _environment().get_template(template).render(content)
+    t = language(lang)
+    return (
+        _environment()
+        .get_template(template)
+        .render(
+            content,
+            t=t,
+            number=t.number,
+            money=t.money,
+            brief=t.brief,
+            count=t.count,
+            percent=t.percent,
+        )
+    )
 
 
 @cache
 def _environment() -> Environment:
-    environment = Environment(
+    return Environment(
         loader=PackageLoader("incentive_engine.report"),
         autoescape=True,
         undefined=StrictUndefined,
@@ -32,10 +47,3 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.globals.update(
-        number=formats.number,
-        money=formats.money,
-        count=formats.count,
-        percent=formats.percent,
-    )
-    return environment

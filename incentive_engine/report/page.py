@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from markupsafe import Markup
-
-from . import formats, words
-from .content import BudgetPoint, Headline, LimitRow, ReportContent
-from .curve import Curve, draw
+from . import words
+from .calibration import quality_lines, quality_plots
+from .content import GroupRow, Headline, LimitRow, ReportContent
+from .evidence import BenefitRow, LoyaltyCheck
 from .frame import render_page
+from .language import Code, Language, language
+from .rules import rules_text
+from .slider import slider
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,20 +19,15 @@ class LimitLine:
     """One row of the table of limits, in words."""
 
     limit: LimitRow
+    scope: str
     bound: str
     usage: str
     slack: str
+    share: float | None
+    """How much of the nearer bound is used, where that is a share."""
     meaning: str
     binds: bool
     exceeded: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plot:
-    """One plot with what stands above it."""
-
-    caption: str
-    svg: Markup
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,22 +42,51 @@ class Strip:
     """CSS that places the words under the sum of scores within the line."""
 
 
-def render_report(content: ReportContent) -> str:
+def render_report(content: ReportContent, *, lang: Code = "en") -> str:
     """Return the page as HTML: no file, script or font from elsewhere."""
-    budget = content.budget
+    t = language(lang)
+    limits = _limits(t, content)
+    quality = content.quality
     return render_page(
         "page.html.j2",
+        lang=lang,
         content=content,
-        verdict=words.verdict(content.proof),
-        evidence=words.evidence(content.headline),
-        favouring=words.favouring(content.favoured) if content.favoured else "",
-        basis=words.BASES.get(budget.basis, budget.basis),
+        aim=words.aim(t, content.proof.aim),
+        verdict=words.verdict(t, content.proof),
+        subtitle=words.subtitle(
+            t, content.budget, currency=content.currency, users=content.headline.users
+        ),
+        evidence=words.evidence(t, content.headline),
+        favouring=words.favouring(t, content.favoured) if content.favoured else "",
         used=_used(content),
         strip=_strip(content.headline),
-        limits=_limits(content),
-        reasons=words.REASONS,
-        plots=_plots(content),
+        slider=slider(t, content),
+        binding=[line for line in limits if not _is_idle(line)],
+        idle=[line for line in limits if _is_idle(line)],
+        quality_lines=quality_lines(t, quality) if quality else [],
+        quality_plots=quality_plots(t, quality) if quality else [],
+        loyalty=[_loyalty(t, part.check, content.currency) for part in content.benefits],
+        rules=rules_text(t, content),
+        notes=[(words.note(t, note), note.warning) for note in content.notes],
+        interval=lambda estimate, digits=None: words.interval(t, estimate, digits),
+        label=lambda row: _label(t, row),
+        benefit_label=lambda row: _range(t, row),
     )
+
+
+def _label(t: Language, row: GroupRow) -> str:
+    if row.joined:
+        return t("groups.joined", count=t.count(row.joined))
+    return t("groups.missing") if row.label is None else row.label
+
+
+def _range(t: Language, row: BenefitRow) -> str:
+    """Return the name of a group that benefits: a value, or a range of numbers."""
+    if row.label is not None:
+        return row.label
+    if row.low is None or row.high is None:
+        return t("groups.missing")
+    return t("fairness.range", low=t.significant(row.low), high=t.significant(row.high))
 
 
 def _used(content: ReportContent) -> float | None:
@@ -93,23 +118,23 @@ def _strip(headline: Headline) -> Strip | None:
     )
 
 
-def _limits(content: ReportContent) -> list[LimitLine]:
+def _limits(t: Language, content: ReportContent) -> list[LimitLine]:
     """Return the limits: the budget, those that bind, the others, those only measured."""
 
     def rank(limit: LimitRow) -> int:
         if limit.report_only:
-            return 3
-        return 0 if limit.name == "budget" else 1 if limit.price else 2
+            return 2
+        return 0 if limit.name == "budget" else 1 if limit.price else 3
 
     return [
         LimitLine(
             limit=limit,
-            bound=words.bound(limit),
-            usage=words.amount(limit.usage, limit),
-            slack=words.room(limit),
-            meaning=words.meaning(
-                limit, currency=content.currency, value_name=content.proof.value_name
-            ),
+            scope=words.scope(t, limit.scope),
+            bound=words.bound(t, limit),
+            usage=words.amount(t, limit.usage, limit),
+            slack=words.room(t, limit),
+            share=_share(limit),
+            meaning=words.meaning(t, limit, currency=content.currency, proof=content.proof),
             binds=bool(limit.price) and not limit.report_only,
             exceeded=limit.slack is not None and limit.slack < 0,
         )
@@ -117,40 +142,34 @@ def _limits(content: ReportContent) -> list[LimitLine]:
     ]
 
 
-def _plots(content: ReportContent) -> list[Plot]:
-    if len(content.curve) < 2:
-        return []
-    budgets = [point.budget for point in content.curve]
-    here = _here(content.curve, content.budget.amount)
-    lines = (
-        (
-            f"By budget: {content.proof.value_name}",
-            [point.value for point in content.curve],
-        ),
-        (
-            f"Added by the next 1,000 {content.currency}: {content.proof.value_name}",
-            [1000 * point.marginal_value for point in content.curve],
-        ),
+def _is_idle(line: LimitLine) -> bool:
+    """Whether a limit is out of the plan's way, so that its row may be folded."""
+    return not (line.binds or line.limit.report_only or line.limit.name == "budget")
+
+
+def _share(limit: LimitRow) -> float | None:
+    if limit.usage is None or not limit.at_most or limit.unit == "ratio":
+        return None
+    return max(limit.usage, 0.0) / limit.at_most
+
+
+def _loyalty(t: Language, check: LoyaltyCheck | None, currency: str) -> tuple[str, str] | None:
+    """Return the kind of verdict, for its colour, and the sentence."""
+    if check is None:
+        return None
+    if not check.compared:
+        return "same", t("fairness.none")
+    better = check.difference.low is not None and check.difference.low > 0
+    kind = "worse" if check.worse_off else "better" if better else "same"
+    equal = [t("fairness.same", column=column) for column in check.equal]
+    said = t(
+        f"fairness.loyal_{kind}",
+        equal=t.listed((t("fairness.offers"), *equal)),
+        loyal=check.member or t("fairness.top", column=check.column),
+        others=t("fairness.others" if check.member else "fairness.bottom", column=check.column),
+        difference=t.number(abs(check.difference.value), 2),
+        currency=currency,
+        interval=words.interval(t, check.difference, 2),
     )
-    return [
-        Plot(
-            caption=caption,
-            svg=Markup(  # noqa: S704 - our own drawing, of numbers only
-                draw(
-                    Curve(
-                        x=budgets,
-                        y=heights,
-                        at=None if here is None else (budgets[here], heights[here]),
-                        mark="" if here is None else formats.significant(heights[here]),
-                        label=caption,
-                    )
-                )
-            ),
-        )
-        for caption, heights in lines
-    ]
-
-
-def _here(curve: Sequence[BudgetPoint], amount: float | None) -> int | None:
-    """Return the position of the plan's own budget on the curve."""
-    return next((i for i, point in enumerate(curve) if point.budget == amount), None)
+    gap = "" if t.code == "zh" else " "
+    return kind, f"{said}{gap}{t('fairness.compared', share=t.percent(check.compared))}"

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from .content import LimitRow, Note
+from .content import LimitRow
 from .formats import significant
 from .frame import render_page
+from .language import language
 from .lines import Line, colour_of, draw_lines
 from .words import amount, bound, room
+
+ENGLISH = language("en")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,17 +82,17 @@ class LimitCostRow:
     @property
     def bound(self) -> str:
         """What it demands."""
-        return bound(self.limit)
+        return bound(ENGLISH, self.limit)
 
     @property
     def usage(self) -> str:
         """What is used of it."""
-        return amount(self.limit.usage, self.limit)
+        return amount(ENGLISH, self.limit.usage, self.limit)
 
     @property
     def room(self) -> str:
         """What is left of it."""
-        return room(self.limit)
+        return room(ENGLISH, self.limit)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +130,7 @@ class WhatIfContent:
     """The marginal return asked for."""
     within: float | None
     """The largest of the budgets whose marginal return reaches it, as written."""
-    notes: tuple[Note, ...]
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

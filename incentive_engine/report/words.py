@@ -1,143 +1,196 @@
-"""Sentences of the page: what a reason, a limit's price, an interval mean."""
+"""Sentences of the page, put together from the catalogue: what a price or an interval means."""
 
 from __future__ import annotations
 
 import math
 from typing import Final
 
-from incentive_engine.domain import Reason
-
-from .content import Favoured, Headline, LimitRow, Proof
-from .formats import money, number, percent, significant, tiny_percent
-
-REASONS: Final = {
-    Reason.OFFERED: ("Gets an offer", "An offer helps, and the limits leave room for it."),
-    Reason.PRICED_OUT: (
-        "Priced out",
-        "An offer would help, but others gain more from the same money or stock.",
-    ),
-    Reason.NO_GAIN: ("No gain", "No offer that this user may get is expected to help."),
-    Reason.INELIGIBLE: (
-        "Not eligible",
-        "The rules allow no offer, or the scores of all allowed offers are missing.",
-    ),
-    Reason.HOLDOUT: ("Holdout", "Kept without an offer, to measure the campaign afterwards."),
-}
+from .conditions import Scope, Test
+from .content import Aim, Budget, Favoured, Headline, LimitRow, Note, Proof
+from .estimate import Estimate
+from .language import Language
 
 EXACT: Final = 1e-12
 """A smaller gap is float64's own rounding, and reads as none."""
 
-BASES: Final = {
-    "expected": "expected cost",
-    "face": "face value handed out",
-    "at-risk": "cost at risk",
-}
+
+def aim(t: Language, stated: Aim) -> str:
+    """Return what is maximised, such as ``weighted conversions``."""
+    terms = [
+        name if coefficient == 1 else f"{coefficient:g} × {name}"
+        for name, coefficient in ((measure(t, m), c) for m, c in stated.terms)
+    ]
+    joined = " + ".join(terms)
+    return t("measure.weighted", terms=joined) if stated.weighted else joined
 
 
-def verdict(proof: Proof) -> str:
+def measure(t: Language, name: str) -> str:
+    """Return a measure's name; one that planners have added keeps its own."""
+    return t.words.get(f"measure.{name}", name)
+
+
+def verdict(t: Language, proof: Proof) -> str:
     """Return the sentence on feasibility and gap."""
     if not proof.feasible:
-        return "This plan breaks at least one limit; do not use it."
-    reached = f"this one reaches {{}} {proof.value_name}"
-    room = proof.bound - proof.value
+        return t("verdict.broken")
+    room, what = proof.bound - proof.value, aim(t, proof.aim)
     if room <= 0 or proof.gap < EXACT:
-        return f"Every limit holds, and no plan is better: {reached.format(number(proof.value))}."
+        return t("verdict.best", value=t.number(proof.value), aim=what)
     digits = min(9, max(0, 1 - math.floor(math.log10(room))))
-    return (
-        f"Every limit holds, and no plan within the same limits can be more than "
-        f"{tiny_percent(proof.gap)} better: {reached.format(number(proof.value, digits))}, "
-        f"and {number(proof.bound, digits)} is a proven upper bound."
+    return t(
+        "verdict.near",
+        gap=t.tiny_percent(proof.gap),
+        value=t.number(proof.value, digits),
+        aim=what,
+        bound=t.number(proof.bound, digits),
     )
 
 
-def evidence(headline: Headline) -> str:
+def subtitle(t: Language, budget: Budget, *, currency: str, users: int) -> str:
+    """Return the budget, what it means, and how many users there are."""
+    pool = t("page.no_budget")
+    if budget.amount is not None:
+        pool = t(
+            "page.budget",
+            currency=currency,
+            amount=t.brief(budget.amount),
+            basis=t(f"basis.{budget.basis}"),
+        )
+    return f"{pool} · {t('page.users', count=t.count(users))}"
+
+
+def evidence(t: Language, headline: Headline) -> str:
     """Return what the headline's figures stand on."""
     if headline.conversions is None:
-        return (
-            "Sum of the scores only: scores were given without a trial. Sums of scores over the "
-            "users that a plan picks tend to be too high."
-        )
-    rows = f" on {headline.trial_rows:,} trial rows" if headline.trial_rows else ""
-    return (
-        f"Estimated out of fold{rows}, by models that never saw the rows they are judged on, "
-        f"with a 95 % interval. The plan's own scores sum to "
-        f"{number(headline.conversions_by_scores)} conversions; such sums tend to be too high, "
-        f"because a plan picks the users whose effects are overestimated."
+        return t("headline.evidence_none")
+    return t(
+        "headline.evidence",
+        rows=t.count(headline.trial_rows),
+        sum=t.number(headline.conversions_by_scores),
     )
 
 
-def favouring(favoured: Favoured) -> str:
+def favouring(t: Language, favoured: Favoured) -> str:
     """Return what favouring a group costs the whole."""
-    if favoured.conversions_unweighted is None:
+    even = favoured.conversions_unweighted
+    if even is None:
         return ""
-    lost = favoured.conversions_unweighted - favoured.conversions
+    lost = even - favoured.conversions
     if lost <= 0:
-        return (
-            "Weighing every user alike would bring no more conversions by the scores, "
-            "so favouring this group costs none."
-        )
-    share = lost / favoured.conversions_unweighted
-    return (
-        f"Weighing every user alike, under the same limits, would bring "
-        f"{number(favoured.conversions_unweighted)} conversions by the scores, "
-        f"this plan {number(favoured.conversions)}: favouring costs {number(lost)} "
-        f"({percent(share)})."
+        return t("favoured.free")
+    return t(
+        "favoured.costs",
+        even=t.number(even),
+        plan=t.number(favoured.conversions),
+        lost=t.number(lost),
+        share=t.percent(lost / even),
     )
 
 
-def bound(limit: LimitRow) -> str:
+def interval(t: Language, estimate: Estimate | None, digits: int | None = None) -> str:
+    """Return an estimate's interval, nothing where it has none."""
+    if estimate is None or estimate.low is None or estimate.high is None:
+        return ""
+    low, high = (t.number(end, digits) for end in (estimate.low, estimate.high))
+    return t("headline.interval", low=low, high=high)
+
+
+def bound(t: Language, limit: LimitRow) -> str:
     """Return what a limit demands.
 
-    >>> bound(LimitRow(name="x", unit="count", at_most=5.0, at_least=2.0, usage=3.0, slack=1.0))
+    >>> from .language import language
+    >>> limit = LimitRow(name="x", unit="count", at_most=5.0, at_least=2.0, usage=3.0, slack=1.0)
+    >>> bound(language("en"), limit)
     '2 to 5'
     """
-    low = None if limit.at_least is None else amount(limit.at_least, limit)
-    high = None if limit.at_most is None else amount(limit.at_most, limit)
+    low = None if limit.at_least is None else amount(t, limit.at_least, limit)
+    high = None if limit.at_most is None else amount(t, limit.at_most, limit)
     if low is not None and high is not None:
-        return f"{low} to {high}"
-    return f"≤ {high}" if high is not None else f"≥ {low}"
+        return t("limits.between", low=low, high=high)
+    return t("limits.at_most", high=high) if high is not None else t("limits.at_least", low=low)
 
 
-def amount(value: float | None, limit: LimitRow) -> str:
+def amount(t: Language, value: float | None, limit: LimitRow) -> str:
     """Return a figure of a limit in its unit."""
     if limit.unit == "money":
-        return money(value)
+        return t.money(value)
     if limit.unit == "count" and value is not None and float(value).is_integer():
-        return number(value, 0)
-    return number(value, 3 if limit.unit == "ratio" else None)
+        return t.number(value, 0)
+    return t.number(value, 3 if limit.unit == "ratio" else None)
 
 
-def room(limit: LimitRow) -> str:
+def room(t: Language, limit: LimitRow) -> str:
     """Return what is left to the nearer bound; of a ratio in the ratio's own terms.
 
-    >>> room(LimitRow(name="x", unit="ratio", at_most=None, at_least=1.5, usage=2.0, slack=90.0))
+    >>> from .language import language
+    >>> roi = LimitRow(name="x", unit="ratio", at_most=None, at_least=1.5, usage=2.0, slack=90.0)
+    >>> room(language("en"), roi)
     '0.500'
     """
     if limit.unit != "ratio":
-        return amount(limit.slack, limit)
+        return amount(t, limit.slack, limit)
     if limit.usage is None:
-        return amount(None, limit)
+        return amount(t, None, limit)
     rooms = [] if limit.at_most is None else [limit.at_most - limit.usage]
     rooms += [] if limit.at_least is None else [limit.usage - limit.at_least]
-    return amount(min(rooms), limit)
+    return amount(t, min(rooms), limit)
 
 
-def meaning(limit: LimitRow, *, currency: str, value_name: str) -> str:
-    """Return what a limit's price says."""
+def meaning(t: Language, limit: LimitRow, *, currency: str, proof: Proof) -> str:
+    """Return what a limit's price says, and what dropping the limit would bring."""
     if limit.report_only:
         exceeded = limit.slack is not None and limit.slack < 0
-        return "Measured, not enforced" + ("; exceeded" if exceeded else "")
+        return t("limits.exceeded" if exceeded else "limits.measured")
     if not limit.price:
-        return "Relaxing it would change nothing"
-    step, unit = {
-        "money": (1_000, f"1,000 {currency}"),
-        "count": (100, "100 users"),
-        "ratio": (1_000, "1,000 that the numerator may miss it by"),
-        "number": (1, "unit"),
-    }[limit.unit]
-    gain = f"{significant(abs(limit.price) * step)} {value_name}"
-    if limit.unit == "ratio":
-        return f"Each {unit} would add about {gain}"
-    if limit.price > 0:
-        return f"Each further {unit} would add about {gain}"
-    return f"Each {unit} of this floor costs about {gain}"
+        return t("limits.nothing")
+    size = {"money": 1_000, "count": 100, "ratio": 1_000, "number": 1}[limit.unit]
+    gain = t.significant(abs(limit.price) * size)
+    kind = "ratio" if limit.unit == "ratio" else "more" if limit.price > 0 else "floor"
+    said = t(
+        f"limits.{kind}",
+        step=t(f"limits.{limit.unit}_step", currency=currency),
+        gain=t("limits.gain", amount=gain, aim=aim(t, proof.aim)),
+    )
+    if limit.dropped is None:
+        return said
+    share = limit.dropped / proof.value if proof.value > 0 else None
+    added = t.significant(limit.dropped)
+    return said + t("limits.dropped", amount=added, share=t.percent(share))
+
+
+def scope(t: Language, stated: Scope) -> str:
+    """Return what a limit sums over whom, such as ``cost where tier is 88VIP``."""
+    if not stated.measures:
+        return ""
+    names = [measure(t, name) for name in stated.measures]
+    said = names[0]
+    if len(names) == 2:
+        said = t("measure.ratio", numerator=names[0], denominator=names[1])
+    if stated.offers:
+        said = t("scope.of", what=said, offers=t.listed(stated.offers))
+    if stated.tests:
+        said = t("scope.where", what=said, tests=conditions(t, stated.tests))
+    return said
+
+
+def conditions(t: Language, tests: tuple[Test, ...]) -> str:
+    """Return what users must have."""
+    return t("scope.and").join(_condition(t, test) for test in tests)
+
+
+def _condition(t: Language, test: Test) -> str:
+    if test.values:
+        return t("scope.test", column=test.column, values=t("scope.or").join(test.values))
+    low = "" if test.at_least is None else f"{test.at_least:g}"
+    high = "" if test.below is None else f"{test.below:g}"
+    kind = "both" if low and high else "at_least" if low else "below"
+    return t(f"scope.{kind}", column=test.column, low=low, high=high)
+
+
+def note(t: Language, stated: Note) -> str:
+    """Return a note."""
+    values = {
+        name: t.count(value) if isinstance(value, int) else measure(t, value)
+        for name, value in stated.values
+    }
+    return t(f"notes.{stated.key}", **values)

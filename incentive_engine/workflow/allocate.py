@@ -12,9 +12,9 @@ from incentive_engine.allocation import build_problem, reasons, solve
 from incentive_engine.data.scores import read_scores
 from incentive_engine.delivery import default_run_directory, write_run
 from incentive_engine.errors import DataError, Fault
-from incentive_engine.report import render_report
+from incentive_engine.report import Code, render_report
 from incentive_engine.workflow.chosen import chosen_pairs
-from incentive_engine.workflow.compare import budget_curve, conversions_without_favour
+from incentive_engine.workflow.compare import conversions_without_favour
 from incentive_engine.workflow.content import report_content
 from incentive_engine.workflow.findings import Findings, RunSummary, holdout_of
 from incentive_engine.workflow.gain import gain_of_plan, read_valuation
@@ -27,6 +27,7 @@ from incentive_engine.workflow.policies import (
 )
 from incentive_engine.workflow.quality import model_cost_error, read_quality
 from incentive_engine.workflow.record import run_files, run_record
+from incentive_engine.workflow.response import budget_response
 from incentive_engine.workflow.steps import Steps
 
 
@@ -37,6 +38,7 @@ def allocate(
     scores: Path | None,
     out: Path | None,
     author: str | None = None,
+    lang: Code = "en",
 ) -> RunSummary:
     """Decide one offer or none for each user and write the run directory.
 
@@ -63,7 +65,7 @@ def allocate(
         with steps.step("read"):
             table = read_scores(inputs.scores, policy)
             holdout = holdout_of(policy, table)
-        curve = side.submit(budget_curve, policy, table, holdout)
+        response = side.submit(budget_response, policy, table, holdout)
         with steps.step("solve"):
             problem = build_problem(policy, table, holdout)
             plan = solve(problem)
@@ -80,14 +82,14 @@ def allocate(
         chosen=chosen_pairs(table, plan.choice, plan.cost_micros),
         reason=reasons(problem, plan.choice),
         gain=gain or None,
-        curve=curve.result(),
+        response=response.result(),
         unfavoured=unfavoured.result(),
         quality=quality,
     )
     record = run_record(
         findings, file=file, options=options, inputs=inputs, steps=steps, author=author
     )
-    report = render_report(report_content(findings, record))
+    report = render_report(report_content(findings, record), lang=lang)
     write_run(directory, run_files(findings, record, file=file, report=report))
     return RunSummary.of(findings, directory)
 

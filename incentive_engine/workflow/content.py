@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from incentive_engine.allocation import rule_of
-from incentive_engine.config.schema import Limit, Policy
+from incentive_engine.config.schema import Limit, Policy, Range, Where
 from incentive_engine.delivery import RunRecord
 from incentive_engine.domain import ISSUED, MONEY_MEASURES, Reason
 from incentive_engine.report import (
+    Aim,
     Budget,
-    BudgetPoint,
     Estimate,
     Favoured,
     Headline,
@@ -24,11 +24,14 @@ from incentive_engine.report import (
     ReasonRow,
     ReportContent,
     RunFacts,
+    Scope,
+    Test,
     Unit,
 )
 from incentive_engine.workflow.findings import Findings
 from incentive_engine.workflow.gain import Total
 from incentive_engine.workflow.groups import group_tables, share_of
+from incentive_engine.workflow.response import SMALLEST
 
 
 def report_content(findings: Findings, record: RunRecord) -> ReportContent:
@@ -43,7 +46,7 @@ def report_content(findings: Findings, record: RunRecord) -> ReportContent:
             value=certificate["value"],
             bound=certificate["bound"],
             gap=certificate["gap"],
-            value_name=value_name(findings.policy),
+            aim=aim_of(findings.policy),
         ),
         budget=Budget(
             **{name: part for name, part in certificate["budget"].items() if name != "at_risk"}
@@ -52,7 +55,8 @@ def report_content(findings: Findings, record: RunRecord) -> ReportContent:
         reasons=_reasons(findings),
         limits=_limits(findings.policy, certificate["limits"]),
         favoured=_favoured(findings),
-        curve=_curve(findings),
+        response=findings.response,
+        smallest=SMALLEST,
         notes=_notes(findings),
         facts=_facts(record),
     )
@@ -100,14 +104,10 @@ def _per_cost(gain: Estimate | None, cost: float) -> Estimate | None:
     return Estimate(value=gain.value / cost, low=gain.low / cost, high=gain.high / cost)
 
 
-def value_name(policy: Policy) -> str:
-    """Return what is maximised, in words."""
-    parts = [
-        name if coefficient == 1 else f"{coefficient:g} × {name}"
-        for name, coefficient in policy.objective.maximise.items()
-    ]
-    prefix = "weighted " if policy.objective.weight else ""
-    return prefix + " + ".join(parts)
+def aim_of(policy: Policy) -> Aim:
+    """Return what is maximised."""
+    objective = policy.objective
+    return Aim(terms=tuple(objective.maximise.items()), weighted=bool(objective.weight))
 
 
 def _reasons(findings: Findings) -> tuple[ReasonRow, ...]:
@@ -171,48 +171,39 @@ def _unit(limit: Limit | None) -> Unit:
     return "count" if limit.sum == ISSUED else "number"
 
 
-def _scope(limit: Limit | None, name: str) -> str:
+def _scope(limit: Limit | None, name: str) -> Scope:
     if limit is None:
-        return ""
-    what = limit.sum or " per ".join(limit.ratio or ())
-    parts = [f"of {', '.join(limit.offers)}"] if limit.offers else []
-    parts += [f"where {column} is {_words(test)}" for column, test in limit.where.items()]
+        return Scope()
+    tests = tests_of(limit.where)
     if limit.for_each:
-        parts.append(f"where {limit.for_each} is {name[len(limit.name) + 1 : -1]}")
-    return " ".join([what, *parts])
+        tests += (Test(column=limit.for_each, values=(name[len(limit.name) + 1 : -1],)),)
+    measures = limit.ratio or (limit.sum or "",)
+    return Scope(measures=measures, offers=limit.offers or (), tests=tests)
 
 
-def _words(test: object) -> str:
-    if isinstance(test, tuple):
-        return " or ".join(str(value) for value in test)
-    low, high = getattr(test, "at_least", None), getattr(test, "below", None)
-    ends = [f"at least {low:g}"] if low is not None else []
-    ends += [f"below {high:g}"] if high is not None else []
-    return " and ".join(ends)
-
-
-def _curve(findings: Findings) -> tuple[BudgetPoint, ...]:
+def tests_of(where: Where) -> tuple[Test, ...]:
+    """Return what a `where` asks of users."""
     return tuple(
-        BudgetPoint(
-            budget=point.budget,
-            value=point.value,
-            marginal_value=point.price,
-            treated=round(point.treated),
-            spent=point.used,
-        )
-        for point in findings.curve
-        if point.feasible
+        Test(column=column, at_least=condition.at_least, below=condition.below)
+        if isinstance(condition, Range)
+        else Test(column=column, values=tuple(str(value) for value in condition))
+        for column, condition in where.items()
     )
 
 
 def _notes(findings: Findings) -> tuple[Note, ...]:
-    notes = [Note(text=text, warning=True) for text in findings.warnings]
+    notes = [
+        Note(key="text", values=(("text", text),), warning=True)
+        for text in findings.table.warnings
+    ]
+    if not findings.policy.holdout:
+        notes.append(Note(key="no_holdout", values=(), warning=True))
     notes += [
-        Note(text=f"{count:,} users lack {measure} for {offer} and cannot get it")
+        Note(key="missing", values=(("count", count), ("measure", measure), ("offer", offer)))
         for (measure, offer), count in findings.table.missing_pairs.items()
     ]
     if held := int(findings.holdout.sum()):
-        notes.append(Note(text=f"{held:,} users are held out, to measure the increment by"))
+        notes.append(Note(key="held", values=(("count", held),)))
     return tuple(notes)
 
 

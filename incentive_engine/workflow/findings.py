@@ -10,11 +10,12 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.allocation import CurvePoint, Plan
+from incentive_engine.allocation import Plan
 from incentive_engine.config import Policy
 from incentive_engine.data.holdout import draw_holdout
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.domain import BoolArray, FloatArray
+from incentive_engine.report import Response
 from incentive_engine.workflow.chosen import Chosen
 from incentive_engine.workflow.gain import PlanGain
 from incentive_engine.workflow.quality import Quality
@@ -40,8 +41,8 @@ class Findings:
         (n,) str, one of `domain.Reason`.
     gain
         The plan's value by the trial; None where scores are given.
-    curve
-        Solved points of the budget-response curve, by rising budget.
+    response
+        What other budgets would bring; None where there is nothing to show.
     unfavoured
         Conversions, by the scores, of the plan that weighs every user alike; None where the
         policy has no weights.
@@ -57,7 +58,7 @@ class Findings:
     chosen: Chosen
     reason: npt.NDArray[Any]
     gain: PlanGain | None
-    curve: tuple[CurvePoint, ...]
+    response: Response | None
     unfavoured: float | None
     quality: Quality | None
 

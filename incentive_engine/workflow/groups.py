@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
@@ -10,6 +12,7 @@ from incentive_engine.data.scores import ScoreTable
 from incentive_engine.domain import BoolArray
 from incentive_engine.report import GroupRow, GroupTable
 from incentive_engine.workflow.findings import Findings
+from incentive_engine.workflow.response import SMALLEST, group_columns
 
 MOST_GROUPS = 60
 """A column with more values than this gets no table; one would not read it."""
@@ -30,12 +33,9 @@ def share_of(part: float, whole: float) -> float:
 
 def grouping_columns(policy: Policy, table: ScoreTable) -> list[str]:
     """Return the columns that the policy groups users by and that have few values."""
-    named = [factor.column for factor in policy.objective.weight if factor.power is None]
-    named += policy.holdout_strata
-    named += [limit.for_each for limit in policy.limits if limit.for_each]
     return [
         column
-        for column in dict.fromkeys(named)
+        for column in group_columns(policy)
         if table.attributes[column].nunique() <= MOST_GROUPS
     ]
 
@@ -43,16 +43,17 @@ def grouping_columns(policy: Policy, table: ScoreTable) -> list[str]:
 def _by_column(findings: Findings, column: str) -> GroupTable:
     values = findings.table.attributes[column]
     codes, labels = pd.factorize(values, use_na_sentinel=True, sort=True)
-    rows = [
-        _row(findings, str(label), codes == code, users=int(np.sum(codes == code)))
-        for code, label in enumerate(labels)
+    members: list[tuple[str | None, BoolArray]] = [
+        (str(label), codes == code) for code, label in enumerate(labels)
     ]
-    if (codes < 0).any():
-        rows.append(_row(findings, "(missing)", codes < 0, users=int(np.sum(codes < 0))))
-    title = f"By {column.replace('_', ' ')}"
-    return GroupTable(
-        title=title, column=column, rows=tuple(rows), total=_total(findings, len(values))
-    )
+    members += [(None, codes < 0)] if (codes < 0).any() else []
+    large = [(label, mine) for label, mine in members if mine.sum() >= SMALLEST]
+    rows = [_row(findings, label, mine, users=int(mine.sum())) for label, mine in large]
+    if small := [mine for _, mine in members if mine.sum() < SMALLEST]:
+        mine = np.logical_or.reduce(small)
+        row = _row(findings, None, mine, users=int(mine.sum()))
+        rows.append(replace(row, joined=len(small)))
+    return GroupTable(column=column, rows=tuple(rows), total=_total(findings, len(values)))
 
 
 def _by_offer(findings: Findings) -> GroupTable:
@@ -60,15 +61,15 @@ def _by_offer(findings: Findings) -> GroupTable:
         _row(findings, offer, findings.chosen.choice == index, users=None)
         for index, offer in enumerate(findings.table.offers)
     )
-    return GroupTable(title="By offer", column="offer", rows=rows, total=_total(findings, None))
+    return GroupTable(column=None, rows=rows, total=_total(findings, None))
 
 
 def _total(findings: Findings, users: int | None) -> GroupRow:
     everyone = np.ones(findings.table.n_users, dtype=np.bool_)
-    return _row(findings, "total", everyone, users=users)
+    return _row(findings, None, everyone, users=users)
 
 
-def _row(findings: Findings, label: str, mine: BoolArray, *, users: int | None) -> GroupRow:
+def _row(findings: Findings, label: str | None, mine: BoolArray, *, users: int | None) -> GroupRow:
     chosen = findings.chosen
     conversions, cost = float(chosen.conversion[mine].sum()), float(chosen.cost[mine].sum())
     return GroupRow(

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from incentive_engine.domain import CONVERSION, COST, FACE, SPEND
-from incentive_engine.report import Note
+from incentive_engine.report.language import language
 from incentive_engine.report.whatif import (
     LimitCostRow,
     MoveRow,
@@ -16,7 +16,8 @@ from incentive_engine.report.whatif import (
     VariantRow,
     WhatIfContent,
 )
-from incentive_engine.workflow.content import limit_row, value_name
+from incentive_engine.report.words import aim
+from incentive_engine.workflow.content import aim_of, limit_row
 from incentive_engine.workflow.moves import Move
 from incentive_engine.workflow.policies import budget_of
 from incentive_engine.workflow.study import Study, focus_of
@@ -42,7 +43,7 @@ def whatif_page(
     return WhatIfContent(
         campaign=base.variant.policy.name,
         currency=base.variant.policy.currency,
-        value_name=value_name(base.variant.policy),
+        value_name=aim(language("en"), aim_of(base.variant.policy)),
         users=base.table.n_users,
         focus=focus,
         variants=tuple(
@@ -56,7 +57,7 @@ def whatif_page(
         cost_error=budget_of(base.variant.policy).forecast_error,
         mandate=at_least,
         within=_within(points, base.variant.name, at_least),
-        notes=tuple(Note(text=text, warning=True) for text in notes),
+        notes=tuple(notes),
     )
 
 

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any, Final, Literal
+
 from incentive_engine.domain import Reason
 from incentive_engine.report import (
+    Aim,
+    Alternative,
+    BenefitRow,
+    Benefits,
     Budget,
-    BudgetPoint,
+    CalibrationGroup,
     Estimate,
     Favoured,
     GroupRow,
@@ -13,11 +20,21 @@ from incentive_engine.report import (
     Headline,
     InputFact,
     LimitRow,
+    LoyaltyCheck,
     Note,
+    OfferQuality,
     Proof,
+    PublicOffer,
+    PublicRules,
+    Quality,
     ReasonRow,
     ReportContent,
+    Response,
+    ResponsePoint,
+    ResponseRow,
     RunFacts,
+    Scope,
+    Test,
 )
 
 
@@ -35,16 +52,33 @@ def group(label: str, users: int | None, treated: int, part: float) -> GroupRow:
     )
 
 
-def curve() -> tuple[BudgetPoint, ...]:
-    return tuple(
-        BudgetPoint(
-            budget=amount,
-            value=3.1 * amount**0.62,
-            marginal_value=3.1 * 0.62 * max(amount, 1.0) ** -0.38,
-            treated=int(amount / 9),
-            spent=amount,
-        )
-        for amount in (50_000.0, 100_000.0, 150_000.0, 200_000.0, 300_000.0, 400_000.0)
+def response(*, exact: bool = False) -> Response:
+    return Response(
+        exact=exact,
+        groups=("88VIP", "regular </script>"),
+        points=tuple(
+            ResponsePoint(
+                budget=amount,
+                spent=amount,
+                value=3.1 * amount**0.62,
+                price=3.1 * 0.62 * max(amount, 1.0) ** -0.38,
+                groups=(taken(amount * 0.25), taken(amount * 0.75)),
+            )
+            for amount in (50_000.0, 100_000.0, 150_000.0, 200_000.0, 300_000.0, 400_000.0)
+        ),
+        width=1_234.5 if exact else None,
+        error=0.25 if exact else None,
+        smallest=20,
+    )
+
+
+def taken(cost: float) -> ResponseRow:
+    return ResponseRow(
+        value=cost / 59,
+        treated=cost / 9,
+        conversions=cost / 108,
+        spend=cost * 2,
+        cost=cost,
     )
 
 
@@ -69,7 +103,7 @@ def rich() -> ReportContent:
             value=3_391.882,
             bound=3_391.9211,
             gap=1.15e-5,
-            value_name="weighted conversions",
+            aim=Aim(terms=(("conversion", 1.0),), weighted=True),
         ),
         budget=Budget(
             amount=200_000.0, basis="expected", spent=199_999.99, spent_face=2_120_400.0
@@ -82,10 +116,9 @@ def rich() -> ReportContent:
             conversions=1_842.3,
             conversions_unweighted=1_990.4,
         ),
-        curve=curve(),
+        response=response(),
         tables=(
             GroupTable(
-                title="By tier",
                 column="tier",
                 rows=(
                     group("88VIP", 3_050, 2_407, 0.25),
@@ -95,8 +128,7 @@ def rich() -> ReportContent:
                 total=group("All users", 50_000, 21_204, 1.0),
             ),
             GroupTable(
-                title="By offer",
-                column="offer",
+                column=None,
                 rows=(
                     group("off10", None, 12_000, 0.45),
                     group("off20", None, 5_000, 0.30),
@@ -112,9 +144,13 @@ def rich() -> ReportContent:
             ReasonRow(reason=Reason.HOLDOUT, users=2_500, share=0.05),
         ),
         limits=limits(),
+        smallest=20,
         notes=(
-            Note(text="412 pairs have no score for vip50 and were not eligible.", warning=True),
-            Note(text="The holdout of 5 % was drawn within tier by seed 11."),
+            Note(key="no_holdout", values=(), warning=True),
+            Note(
+                key="missing",
+                values=(("count", 412), ("measure", "conversion"), ("offer", "vip50")),
+            ),
         ),
         facts=RunFacts(
             inputs=(
@@ -131,6 +167,10 @@ def rich() -> ReportContent:
     )
 
 
+def scope(column: str, value: str) -> Scope:
+    return Scope(measures=("cost",), tests=(Test(column=column, values=(value,)),))
+
+
 def limits() -> tuple[LimitRow, ...]:
     return (
         LimitRow(
@@ -141,7 +181,7 @@ def limits() -> tuple[LimitRow, ...]:
             usage=50_020.0,
             slack=20.0,
             price=-0.0031,
-            scope="cost where tier is 88VIP",
+            scope=scope("tier", "88VIP"),
         ),
         LimitRow(
             name="region cap[广东省]",
@@ -151,7 +191,7 @@ def limits() -> tuple[LimitRow, ...]:
             usage=13_999.98,
             slack=0.02,
             price=0.0022,
-            scope="cost where region is 广东省",
+            scope=scope("region", "广东省"),
         ),
         LimitRow(
             name="stock",
@@ -170,7 +210,7 @@ def limits() -> tuple[LimitRow, ...]:
             usage=2.06,
             slack=0.56,
             price=0.0,
-            scope="spend / cost",
+            scope=Scope(measures=("spend", "cost")),
         ),
         LimitRow(
             name="watch",
@@ -193,6 +233,146 @@ def limits() -> tuple[LimitRow, ...]:
     )
 
 
+def full() -> ReportContent:
+    return replace(
+        rich(), ways=ways(), quality=quality(), benefits=benefits(), rules=public_rules()
+    )
+
+
+def ways() -> tuple[Alternative, ...]:
+    shared: dict[str, Any] = {"spend_by_scores": 412_345.0, "cost": 199_999.0, "treated": 21_204}
+    known = Estimate(value=1_402.2, low=1_011.0, high=1_793.4)
+    return (
+        Alternative(way="plan", conversions_by_scores=1_842.3, conversions=known, **shared),
+        *(
+            Alternative(
+                way=way,
+                offer="off20",
+                conversions_by_scores=1_201.0,
+                conversions=Estimate(value=902.2, low=611.0, high=1_193.4),
+                difference=Estimate(value=500.0, low=-20.5, high=1_020.5),
+                **shared,
+            )
+            for way in WAYS
+        ),
+    )
+
+
+WAYS: Final[tuple[Literal["tiers", "everyone"], ...]] = ("tiers", "everyone")
+
+
+def quality() -> Quality:
+    effects = tuple(
+        CalibrationGroup(
+            rows=10_000,
+            predicted=0.002 * at,
+            observed=Estimate(
+                value=0.0018 * at, low=0.0018 * at - 0.003, high=0.0018 * at + 0.003
+            ),
+        )
+        for at in range(1, 6)
+    )
+    return Quality(
+        rows=150_000,
+        differ=True,
+        p_value=0.0003,
+        offers=tuple(
+            OfferQuality(
+                offer=offer,
+                treated=30_000,
+                conversion=Estimate(value=0.006, low=0.004, high=0.008),
+                qini=Estimate(value=0.0004, low=-0.0001, high=0.0009),
+                slope=slope,
+                effects=effects,
+                costs=effects[:1],
+            )
+            for offer, slope in (
+                ("off10", Estimate(value=0.9, low=0.2, high=1.6)),
+                ("vip50", None),
+            )
+        ),
+    )
+
+
+def benefits(low: float = 0.4, high: float = 1.2) -> tuple[Benefits, ...]:
+    difference = Estimate(value=(low + high) / 2, low=low, high=high)
+    return (
+        Benefits(
+            column="tier",
+            rows=tuple(
+                BenefitRow(
+                    label=label,
+                    users=users,
+                    share_treated=0.6,
+                    benefit=benefit,
+                    face=3 * benefit,
+                    weight=weight,
+                )
+                for label, users, benefit, weight in (
+                    ("88VIP", 2_900, 30.1, 3.2),
+                    ("silver", 34_000, 2.5, 1.0),
+                )
+            ),
+            check=LoyaltyCheck(
+                column="tier",
+                member="88VIP",
+                equal=("spend_12m",),
+                difference=difference,
+                compared=0.93,
+            ),
+        ),
+        Benefits(
+            column="tenure",
+            rows=tuple(
+                BenefitRow(
+                    label=None,
+                    low=12.0 * at,
+                    high=12.0 * at + 12,
+                    users=9_000,
+                    share_treated=0.5,
+                    benefit=2.0,
+                    face=6.0,
+                    weight=1.0,
+                )
+                for at in range(5)
+            ),
+            check=LoyaltyCheck(
+                column="tenure", member=None, equal=("tier",), difference=difference, compared=1.0
+            ),
+        ),
+    )
+
+
+def public_rules() -> PublicRules:
+    return PublicRules(
+        offers=(
+            PublicOffer(
+                name="off10",
+                face_value=10.0,
+                min_spend=99.0,
+                tests=(),
+                valid_from="2026-11-01 00:00",
+                valid_to="2026-11-11 23:59",
+                funder="platform",
+                stock=5_000,
+            ),
+            PublicOffer(
+                name="vip50",
+                face_value=50.0,
+                min_spend=None,
+                tests=(Test(column="tier", values=("88VIP",)), Test(column="age", at_least=18.0)),
+                valid_from=None,
+                valid_to=None,
+                funder=None,
+                stock=None,
+            ),
+        ),
+        everyone=False,
+        criteria=("tier",),
+        holdout=0.05,
+    )
+
+
 def bare() -> ReportContent:
     return ReportContent(
         campaign="own scores",
@@ -208,9 +388,16 @@ def bare() -> ReportContent:
             users=6,
             treated=0,
         ),
-        proof=Proof(feasible=True, value=0.0, bound=0.0, gap=0.0, value_name="conversions"),
+        proof=Proof(
+            feasible=True,
+            value=0.0,
+            bound=0.0,
+            gap=0.0,
+            aim=Aim(terms=(("conversion", 1.0),), weighted=False),
+        ),
         budget=Budget(amount=None, basis="expected", spent=0.0, spent_face=0.0),
         tables=(),
         reasons=(ReasonRow(reason=Reason.NO_GAIN, users=6, share=1.0),),
         limits=(),
+        smallest=20,
     )

@@ -1,14 +1,15 @@
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 
-from incentive_engine.report import BudgetPoint, Estimate, ReportContent, render_report
+from incentive_engine.report import Estimate, ReportContent, render_report
 
-from .examples import bare, limits, rich
+from .examples import bare, limits, response, rich
 
 VOID = {"meta", "i", "br", "path", "use", "link", "img"}
 
@@ -26,7 +27,7 @@ class Reader(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.add(tag)
-        if tag not in {"meta", "br"}:
+        if tag not in {"meta", "br", "link", "input"}:
             self.open.append(tag)
         self._note(attrs)
 
@@ -45,7 +46,7 @@ class Reader(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        if "style" not in self.open:
+        if not {"style", "script"} & set(self.open):
             self.text += data
 
 
@@ -60,8 +61,8 @@ def read(content: ReportContent) -> Reader:
 def test_page_refers_to_nothing_outside_itself(content: ReportContent) -> None:
     page = render_report(content)
     reader = read(content)
-    assert all(reference.startswith("#") for reference in reader.references)
-    assert "script" not in reader.tags
+    assert all(reference.startswith(("#", "data:,")) for reference in reader.references)
+    assert "default-src 'none'" in page
     assert "@import" not in page
     assert not re.search(r"url\((?!#)", page)
 
@@ -70,7 +71,9 @@ def test_ids_are_unique_and_every_reference_finds_one() -> None:
     reader = read(rich())
     assert len(reader.ids) == len(set(reader.ids))
     page = render_report(rich())
-    used = [r.removeprefix("#") for r in reader.references] + re.findall(r"url\(#(\w+)\)", page)
+    used = [r.removeprefix("#") for r in reader.references if r != "data:,"] + re.findall(
+        r"url\(#(\w+)\)", page
+    )
     assert set(used) <= set(reader.ids)
 
 
@@ -99,9 +102,17 @@ def test_names_from_data_are_escaped() -> None:
     assert "region cap[广东省]" in page
 
 
-def test_limits_show_the_budget_first_and_those_only_measured_last() -> None:
+def test_limits_show_the_budget_first_and_fold_those_that_are_out_of_the_way() -> None:
     text = read(replace(rich(), tables=())).text
-    names = ["budget", "vip floor", "region cap[广东省]", "stock", "roi", "watch"]
+    names = [
+        "budget",
+        "vip floor",
+        "region cap[广东省]",
+        "stock",
+        "watch",
+        "do not bind: 1",
+        "roi",
+    ]
     start = text.index("what it means")
     places = [text.index(name, start) for name in names]
     assert places == sorted(places)
@@ -143,10 +154,27 @@ def test_intervals_around_or_below_zero_stay_on_the_page() -> None:
     assert all(0 <= place <= 100 for place in places)
 
 
-def test_curve_of_one_point_or_of_zeros_is_no_error() -> None:
-    point = BudgetPoint(budget=0.0, value=0.0, marginal_value=0.0, treated=0, spent=0.0)
-    assert "Another budget" not in read(replace(rich(), curve=(point,))).text
-    assert "Another budget" in read(replace(rich(), curve=(point, point))).text
+def test_a_single_budget_makes_no_slider_and_alike_ones_are_no_error() -> None:
+    one = replace(response(), points=response().points[:1])
+    assert "Another budget" not in read(replace(rich(), response=one)).text
+    nothing = replace(response().points[0], value=0.0, price=0.0)
+    flat = replace(response(), points=(nothing, replace(nothing, budget=60_000.0)))
+    assert "Another budget" in read(replace(rich(), response=flat)).text
+
+
+def test_the_slider_says_what_its_figures_stand_on() -> None:
+    solved = read(rich()).text
+    assert "The 6 dots are solved under all of them" in solved
+    assert "interpolated on a straight line" in solved
+    exact = read(replace(rich(), response=response(exact=True))).text
+    assert "no two known points are more than 1,234 CNY apart" in exact
+    assert "No figure stands for fewer than 20 users" in exact
+
+
+def test_no_name_can_end_the_data_of_the_slider() -> None:
+    data = re.search(r'<script id="response"[^>]*>(.*?)</script>', render_report(rich()))
+    assert data is not None
+    assert json.loads(data.group(1))["groups"][1]["name"] == "regular </script>"
 
 
 def test_text_of_a_plot_stays_text() -> None:

@@ -1,0 +1,229 @@
+"""What the page shows beside the plan itself: other budgets, simpler ways, the model, fairness.
+
+As in `content`: plain numbers, money in currency units, shares as fractions, None for unknown.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from .conditions import Test
+from .estimate import Estimate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResponseRow:
+    """What one group of users takes at one budget, by the scores."""
+
+    value: float
+    treated: float
+    conversions: float
+    spend: float | None
+    cost: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResponsePoint:
+    """One budget.
+
+    Attributes
+    ----------
+    budget
+        Currency units, in the budget's own basis.
+    spent
+        What is used of it.
+    value
+        The most value that it buys.
+    price
+        Value per further currency unit there.
+    groups
+        Per group, in the order of `Response.groups`.
+    """
+
+    budget: float
+    spent: float
+    value: float
+    price: float
+    groups: tuple[ResponseRow, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """What any budget brings.
+
+    Attributes
+    ----------
+    exact
+        Money is the only limit, and the points add up the users' efficient steps; otherwise each
+        point is solved under all limits, and what lies between them is interpolated.
+    groups
+        Names of the groups of users.
+    points
+        By rising budget.
+    width
+        Exact ones: how far apart in money two points, and what they stand for, are at most.
+    error
+        Exact ones: by how much a straight line between points understates the value at most.
+    smallest
+        No figure stands for fewer users than this.
+    """
+
+    exact: bool
+    groups: tuple[str, ...]
+    points: tuple[ResponsePoint, ...]
+    width: float | None = None
+    error: float | None = None
+    smallest: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alternative:
+    """The plan, or a simpler way to spend the same budget.
+
+    Attributes
+    ----------
+    way
+        `plan`; `tiers`: the deeper coupon for the members who count more; `everyone`: one offer
+        for all who come, until the money is gone.
+    offer
+        For `everyone`: which.
+    conversions_by_scores, spend_by_scores, cost, treated
+        Sums over the users with an offer.
+    conversions
+        By the trial; None without one.
+    difference
+        By how much the plan has more conversions, by the trial, row by row; None for the plan.
+    """
+
+    way: Literal["plan", "tiers", "everyone"]
+    offer: str = ""
+    conversions_by_scores: float
+    spend_by_scores: float | None
+    cost: float
+    treated: int
+    conversions: Estimate | None = None
+    difference: Estimate | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalibrationGroup:
+    """Trial rows with similar predictions: what was predicted, and what happened, per user."""
+
+    rows: int
+    predicted: float
+    observed: Estimate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferQuality:
+    """How well the model knows one offer's effects, out of fold, per user."""
+
+    offer: str
+    treated: int
+    """Trial rows that got it."""
+    conversion: Estimate
+    qini: Estimate
+    slope: Estimate | None
+    """Of observed on predicted effects: 1 when well scaled; None for a constant prediction."""
+    effects: tuple[CalibrationGroup, ...]
+    costs: tuple[CalibrationGroup, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quality:
+    """How well the model knows the effects."""
+
+    rows: int
+    differ: bool
+    """Whether effects differ measurably between users."""
+    p_value: float
+    offers: tuple[OfferQuality, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenefitRow:
+    """What a group of users gets, per user of the group, the holdout aside."""
+
+    label: str | None
+    """The value that they share; None for a range of numbers."""
+    low: float | None = None
+    high: float | None = None
+    """The ends of their range."""
+    users: int
+    share_treated: float
+    benefit: float
+    """Expected subsidy, currency units per user."""
+    face: float
+    """Face value, currency units per user."""
+    weight: float
+    """How much a user's outcome counts, on average."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoyaltyCheck:
+    """Whether the loyal end of a column gets less than the others at equal conditions.
+
+    Attributes
+    ----------
+    column
+        Of numbers: the top fifth is compared with the bottom one. Else the members are compared
+        with all others.
+    member
+        The value that the members have; None for a column of numbers.
+    equal
+        The further columns in which users are compared only with their like; always also in
+        which offers are open to them.
+    difference
+        Expected subsidy per loyal user beyond that of the others who are like them.
+    compared
+        Share of the loyal users who have their like among the others.
+    """
+
+    column: str
+    member: str | None
+    equal: tuple[str, ...]
+    difference: Estimate
+    compared: float
+
+    @property
+    def worse_off(self) -> bool:
+        """Whether the loyal measurably get less."""
+        return self.difference.high is not None and self.difference.high < 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Benefits:
+    """Who gets how much, by one column."""
+
+    column: str
+    rows: tuple[BenefitRow, ...]
+    check: LoyaltyCheck | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublicOffer:
+    """One offer as the public rules name it."""
+
+    name: str
+    face_value: float
+    min_spend: float | None
+    tests: tuple[Test, ...]
+    """What a user must have to get it."""
+    valid_from: str | None
+    valid_to: str | None
+    funder: str | None
+    stock: int | None
+    """How many there are; None where that is not limited."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublicRules:
+    """What a shop has to publish about a promotion."""
+
+    offers: tuple[PublicOffer, ...]
+    everyone: bool
+    """Every user gets an offer."""
+    criteria: tuple[str, ...]
+    """Columns by which outcomes count more or less."""
+    holdout: float

@@ -1,0 +1,83 @@
+"""Both catalogues say the same things, and the page uses nothing else."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from string import Formatter
+
+import pytest
+
+from incentive_engine.report.language import LANGUAGES, Code, language
+
+REPORT = Path(__file__).parents[2] / "incentive_engine" / "report"
+HAN = re.compile(r"[\u4e00-\u9fff]")
+
+
+def placeholders(text: str) -> set[str]:
+    return {name for _, name, _, _ in Formatter().parse(text) if name is not None}
+
+
+def test_the_catalogues_have_the_same_keys_and_placeholders() -> None:
+    english, chinese = (language(code).words for code in LANGUAGES)
+    assert english.keys() == chinese.keys()
+    different = [
+        key for key in english if placeholders(english[key]) != placeholders(chinese[key])
+    ]
+    assert different == []
+
+
+def test_every_chinese_text_is_chinese_and_no_english_one_is() -> None:
+    bare = {"limits.at_most", "limits.at_least", "limits.gain", "notes.text", "limits.money_step"}
+    chinese = language("zh").words
+    assert [key for key in chinese if key not in bare and not HAN.search(chinese[key])] == []
+    assert [key for key, text in language("en").words.items() if HAN.search(text)] == []
+
+
+def test_every_text_that_the_program_names_is_there_and_every_text_is_named() -> None:
+    sources = [
+        path.read_text(encoding="utf-8")
+        for pattern in ("*.py", "templates/*.j2", "../workflow/*.py")
+        for path in REPORT.glob(pattern)
+    ]
+    quoted = {
+        word
+        for source in sources
+        for word in re.findall(r"[\"']([\w-]+(?:\.[\w-]+)?)[\"']", source)
+    }
+    families = ("measure.", "basis.", "reasons.", "notes.", "limits.", "rules.", "ways.")
+    unused = [
+        key
+        for key in language("en").words
+        if key not in quoted
+        and key.partition(".")[2] not in quoted
+        and not key.startswith(families)
+        and not key.endswith(".nav")
+        and not key.startswith("fairness.loyal_")
+        and not key.startswith("scope.")
+    ]
+    assert unused == []
+
+
+def test_an_unknown_text_is_an_error() -> None:
+    with pytest.raises(KeyError):
+        language("en")("headline.nothing_of_the_kind")
+
+
+@pytest.mark.parametrize(
+    ("code", "amount", "text"),
+    [
+        ("en", 200_000.0, "200,000"),
+        ("zh", 200_000.0, "20万"),
+        ("zh", 1_127_418.37, "112.7万"),
+        ("zh", 120_000_000.0, "1.2亿"),
+        ("zh", 9_999.0, "9,999"),
+        ("zh", 99_999_999.0, "1亿"),
+        ("zh", -50_000.0, "−5万"),
+        ("zh", None, "–"),
+    ],
+)
+def test_large_figures_read_as_the_language_says_them(
+    code: Code, amount: float | None, text: str
+) -> None:
+    assert language(code).brief(amount) == text
