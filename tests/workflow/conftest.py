@@ -1,14 +1,16 @@
 """A small campaign that runs end to end in seconds, and the program as a planner calls it."""
 
-import os
+import io
+import signal
 import subprocess
-import sys
 from collections.abc import Callable
+from contextlib import chdir, redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from incentive_engine.cli import main
+
 Incentive = Callable[..., subprocess.CompletedProcess[str]]
 
 SMALL = """\
@@ -54,16 +56,21 @@ def incentive(cache: Path, tmp_path: Path) -> Incentive:
 
 
 def program(folder: Path, cache: Path, *words: str | Path) -> subprocess.CompletedProcess[str]:
-    """Run the program in a folder."""
-    return subprocess.run(  # noqa: S603 - our own program
-        [sys.executable, str(ROOT / "cli.py"), *map(str, words)],
-        cwd=folder,
-        env={**os.environ, "INCENTIVE_CACHE": str(cache)},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
+    """Run the program in a folder, without a new process for it."""
+    arguments, out, err = [str(word) for word in words], io.StringIO(), io.StringIO()
+    sigterm = signal.getsignal(signal.SIGTERM)
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        chdir(folder),
+        redirect_stdout(out),
+        redirect_stderr(err),
+    ):
+        patch.setenv("INCENTIVE_CACHE", str(cache))
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+    signal.signal(signal.SIGTERM, sigterm)
+    code = int(ended.value.code or 0)
+    return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
 
 
 @pytest.fixture
