@@ -173,7 +173,7 @@ class Curve:
         return (amounts[SPEND] - before[SPEND]) / cost if cost > 0 else None
 
     def _conflict(self, plan: Relaxed) -> str:
-        return str(explain(self.users, plan.rows, relax(self.users, plan.rows)))
+        return str(explain(plan.problem, self.users, plan.rows, relax(self.users, plan.rows)))
 
 
 def response_curve(problems: Sequence[Problem]) -> tuple[CurvePoint, ...]:

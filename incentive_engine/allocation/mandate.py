@@ -41,14 +41,14 @@ class Mandate:
 
 
 def largest_budget(
-    curve: Curve, problem_at: Callable[[float], Problem], *, cap: float, at_least: float
+    curve: Curve, problem_at: Callable[[float], Problem | None], *, cap: float, at_least: float
 ) -> Mandate:
     """Return the largest budget up to a cap whose marginal return is at least a bound.
 
     Parameters
     ----------
     problem_at
-        Budget to problem; limits in percent move with the budget.
+        Budget to problem, None where there is none; limits in percent move with the budget.
     at_least
         Incremental spend per unit of cost of the last money used, see `CurvePoint`.
 
@@ -58,7 +58,8 @@ def largest_budget(
     Where money is left over, the marginal return is that of the money used.
     """
     amounts = [cap * part for part in LOOKS]
-    seen = curve.points([problem_at(amount) for amount in amounts], marginal=True)
+    problems = [found for amount in amounts if (found := problem_at(amount)) is not None]
+    seen = curve.points(problems, marginal=True)
     points = [point for point in seen if point.marginal_return is not None]
     best = max(points, key=lambda point: point.marginal_return or -np.inf, default=None)
     good = [point for point in points if _reaches(point, at_least)]
@@ -69,9 +70,10 @@ def largest_budget(
     high = min((amount for amount in amounts if amount > low), default=low)
     while high - low > NEAR * cap:
         middle = (low + high) / 2.0
-        found = curve.point(curve.plan(problem_at(middle), point.plan.prices))
-        if _reaches(found, at_least):
-            low, point = middle, found
+        problem = problem_at(middle)
+        tried = None if problem is None else curve.point(curve.plan(problem, point.plan.prices))
+        if tried is not None and _reaches(tried, at_least):
+            low, point = middle, tried
         else:
             high = middle
     return Mandate(at_least=at_least, cap=cap, point=point, best=best)

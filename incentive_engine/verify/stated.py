@@ -55,6 +55,23 @@ class StatedLimit(Stated):
     ratio: StatedRatio | None = None
 
 
+class StatedReturns(Stated):
+    """What the money returns, by the scores."""
+
+    spend: Finite | None
+    cost: Finite
+    roi: Finite | None
+    marginal_roi: Finite | None
+
+
+class StatedMandate(Stated):
+    """What was asked of the money."""
+
+    min_roi: Finite | None
+    min_marginal_roi: Finite | None
+    cap: Finite | None
+
+
 class Certificate(Stated):
     """certificate.json."""
 
@@ -66,6 +83,8 @@ class Certificate(Stated):
     treated: int
     budget: StatedBudget
     limits: list[StatedLimit]
+    returns: StatedReturns | None = None
+    mandate: StatedMandate | None = None
 
 
 class Output(Stated):

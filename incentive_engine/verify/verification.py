@@ -11,6 +11,7 @@ from .policies import check_policy
 from .proof import check_proof
 from .replay import replay
 from .result import Check, Findings, Verification
+from .returns import check_returns
 from .risk import check_risk
 from .totals import check_limits
 
@@ -45,4 +46,5 @@ def _checks(run_dir: Path) -> Iterator[Check]:
         yield from check_choices(run, truth)
         yield from check_limits(run, truth)
         yield from check_risk(run, truth)
+        yield from check_returns(run, truth)
         yield from check_proof(run, truth)

@@ -8,24 +8,24 @@ from pathlib import Path
 
 import numpy as np
 
-from incentive_engine.allocation import build_problem, reasons, solve
+from incentive_engine.allocation import reasons, solve
 from incentive_engine.data.scores import read_scores
 from incentive_engine.delivery import default_run_directory, write_run
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.report import Code, render_report
 from incentive_engine.workflow.chosen import chosen_pairs
-from incentive_engine.workflow.compare import conversions_without_favour
+from incentive_engine.workflow.compare import budget_view, conversions_without_favour
 from incentive_engine.workflow.content import report_content
 from incentive_engine.workflow.findings import Findings, RunSummary, holdout_of
 from incentive_engine.workflow.gain import gain_of_plan, read_valuation
 from incentive_engine.workflow.learning import campaign_inputs, given_inputs
+from incentive_engine.workflow.mandate import mandate_of, under_mandate
 from incentive_engine.workflow.policies import (
     BudgetOptions,
-    budget_of,
     default_policy,
     read_policy,
 )
-from incentive_engine.workflow.quality import model_cost_error, read_quality
+from incentive_engine.workflow.quality import model_cost_error, read_quality, total_error
 from incentive_engine.workflow.record import run_files, run_record
 from incentive_engine.workflow.response import budget_response
 from incentive_engine.workflow.steps import Steps
@@ -52,7 +52,8 @@ def allocate(
     steps = Steps()
     file = policy_file or default_policy()
     policy = read_policy(file, options, with_scores=scores is not None)
-    directory = out or default_run_directory(Path("runs"), policy.name, budget_of(policy).amount)
+    mandate = mandate_of(policy, options)
+    directory = out or default_run_directory(Path("runs"), policy.name, mandate.cap)
     _refuse_existing(directory)
     inputs = given_inputs(scores) if scores else campaign_inputs(policy, steps)
     quality = read_quality(inputs.model)
@@ -65,9 +66,11 @@ def allocate(
         with steps.step("read"):
             table = read_scores(inputs.scores, policy)
             holdout = holdout_of(policy, table)
-        response = side.submit(budget_response, policy, table, holdout)
         with steps.step("solve"):
-            problem = build_problem(policy, table, holdout)
+            policy, problem, options = under_mandate(policy, table, holdout, options)
+            error = total_error(policy, quality)
+            response = side.submit(budget_response, policy, problem, table)
+            view = side.submit(budget_view, policy, problem, table, holdout, cost_error=error)
             plan = solve(problem)
         with steps.step("value and compare"):
             unfavoured = side.submit(conversions_without_favour, policy, table, holdout)
@@ -83,6 +86,8 @@ def allocate(
         reason=reasons(problem, plan.choice),
         gain=gain or None,
         response=response.result(),
+        mandate=mandate,
+        view=view.result(),
         unfavoured=unfavoured.result(),
         quality=quality,
     )

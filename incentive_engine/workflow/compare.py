@@ -1,20 +1,88 @@
-"""What favouring members costs."""
+"""What the last money, surer budgets, and favouring members cost."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
-from incentive_engine.allocation import build_problem, solve
+from incentive_engine.allocation import (
+    Curve,
+    Problem,
+    SafetyPoint,
+    build_problem,
+    price_of_safety,
+    solve,
+)
 from incentive_engine.config import Policy
 from incentive_engine.config.schema import Objective
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.domain import BoolArray
 from incentive_engine.workflow.chosen import chosen_pairs
+from incentive_engine.workflow.mandate import with_ample_budget
+from incentive_engine.workflow.policies import budget_of
+from incentive_engine.workflow.study import measures_of
+
+MANY: Final = 2_000_000
+"""Beyond so many users the price of safety is found for budgets at risk only, to save time."""
 
 COMPARABLE: Final = 1e-3
 """The relative gap at which a plan is good enough to be compared with another."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class BudgetView:
+    """What is known of the money around a plan.
+
+    Attributes
+    ----------
+    marginal_return
+        Incremental spend per unit of cost of the last money; None where it is not known.
+    safety
+        What surer budgets would bring; nothing where it does not apply.
+    cost_error
+        The relative standard error of the total cost that these count with.
+    """
+
+    marginal_return: float | None = None
+    safety: tuple[SafetyPoint, ...] = ()
+    cost_error: float = 0.0
+
+
+def budget_view(
+    policy: Policy,
+    problem: Problem,
+    table: ScoreTable,
+    holdout: BoolArray,
+    *,
+    cost_error: float,
+) -> BudgetView:
+    """Return what is known of the money around a plan.
+
+    Without a budget, what the plan costs stands in its place; where that is zero, there is
+    nothing to see.
+
+    Parameters
+    ----------
+    problem
+        The policy's.
+    cost_error
+        The relative standard error of the total cost.
+    """
+    curve = Curve(problem, measures_of(table))
+    if policy.budget is None:
+        policy = with_ample_budget(policy, curve, problem)
+        problem = build_problem(policy, table, holdout)
+    budget = budget_of(policy)
+    if budget.amount == 0 or problem.pool is None:
+        return BudgetView()
+    own = curve.point(curve.plan(problem))
+    safe: tuple[SafetyPoint, ...] = ()
+    if budget.basis == "at-risk" or problem.n_users <= MANY:
+        pool = replace(problem.pool, cost_error=cost_error)
+        safe = price_of_safety(curve, replace(problem, pool=pool))
+    return BudgetView(marginal_return=own.marginal_return, safety=safe, cost_error=cost_error)
 
 
 def conversions_without_favour(

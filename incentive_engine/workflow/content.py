@@ -36,7 +36,7 @@ from incentive_engine.workflow.response import SMALLEST
 
 def report_content(findings: Findings, record: RunRecord) -> ReportContent:
     """Return the whole page's content."""
-    certificate = findings.plan.certificate.to_dict()
+    certificate = findings.certificate
     return ReportContent(
         campaign=findings.policy.name,
         currency=findings.policy.currency,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -17,7 +18,9 @@ from incentive_engine.data.scores import ScoreTable
 from incentive_engine.domain import BoolArray, FloatArray
 from incentive_engine.report import Response
 from incentive_engine.workflow.chosen import Chosen
+from incentive_engine.workflow.compare import BudgetView
 from incentive_engine.workflow.gain import PlanGain
+from incentive_engine.workflow.mandate import Mandate, returns
 from incentive_engine.workflow.quality import Quality
 
 
@@ -43,6 +46,10 @@ class Findings:
         The plan's value by the trial; None where scores are given.
     response
         What other budgets would bring; None where there is nothing to show.
+    mandate
+        What was asked of the money.
+    view
+        What other budgets, and surer ones, would bring.
     unfavoured
         Conversions, by the scores, of the plan that weighs every user alike; None where the
         policy has no weights.
@@ -59,8 +66,19 @@ class Findings:
     reason: npt.NDArray[Any]
     gain: PlanGain | None
     response: Response | None
+    mandate: Mandate
+    view: BudgetView
     unfavoured: float | None
     quality: Quality | None
+
+    @property
+    def certificate(self) -> dict[str, Any]:
+        """The content of certificate.json: what is proven, and what the money returns."""
+        return {
+            **self.plan.certificate.to_dict(),
+            "returns": returns(self.chosen, self.view.marginal_return),
+            "mandate": self.mandate.to_dict(),
+        }
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -87,7 +105,7 @@ class RunSummary:
         """Return the summary of a run that stands in `directory`."""
         return cls(
             directory=directory,
-            certificate=findings.plan.certificate.to_dict(),
+            certificate=findings.certificate,
             conversions_by_scores=float(np.sum(findings.chosen.conversion)),
             gain=findings.gain,
             currency=findings.policy.currency,
@@ -111,15 +129,37 @@ class RunSummary:
         lines = [
             (
                 f"{plan['treated']:,} of {plan['users']:,} users get an offer; it costs "
-                f"{budget['spent']:,.2f} of {budget['amount']:,.2f} {self.currency}"
+                f"{budget['spent']:,.2f}{self._cap()} {self.currency}"
             ),
             self._gain_line(),
+            *self._return_lines(),
             f"no plan can be better by more than {plan['gap']:.1e} of the value (gap)",
             *(f"warning: {warning}" for warning in self.warnings),
             f"plan:   {self.directory / 'allocation.parquet'}",
             f"report: {self.directory / 'report.html'}",
         ]
         return "\n".join(lines)
+
+    def _cap(self) -> str:
+        amount, cap = self.certificate["budget"]["amount"], self.certificate["mandate"]["cap"]
+        if amount is None:
+            return ""
+        lower = f" (cap {cap:,.2f})" if cap is not None and cap > amount else ""
+        return f" of {amount:,.2f}{lower}"
+
+    def _return_lines(self) -> Iterator[str]:
+        """Yield the return of the money and of its last part, and the targets."""
+        found, mandate = self.certificate["returns"], self.certificate["mandate"]
+        if found["roi"] is None:
+            return
+        words = f"incremental spend per {self.currency}: {found['roi']:,.2f}"
+        if mandate["min_roi"] is not None:
+            words += f" (at least {mandate['min_roi']:g})"
+        if found["marginal_roi"] is not None:
+            words += f", {found['marginal_roi']:,.2f} for the last {found['margin']:.0%}"
+        if mandate["min_marginal_roi"] is not None:
+            words += f" (at least {mandate['min_marginal_roi']:g})"
+        yield f"{words}, by the scores"
 
     def _gain_line(self) -> str:
         scores = f"{self.conversions_by_scores:,.0f} by the sum of the scores"

@@ -86,16 +86,17 @@ def read_policy(path: Path | None, options: BudgetOptions, *, with_scores: bool)
         With every problem of the file, or of the options.
     """
     policy = load_policy(path or default_policy(), require_data=not with_scores)
-    changes = _budget_changes(options)
-    if policy.budget is None and "amount" not in changes:
+    named = policy.budget is not None or options.amount is not None
+    if not named and options.min_roi is None and options.min_marginal_roi is None:
+        what = "neither the option nor the policy names a budget"
         raise ConfigError(
-            Fault("--budget", "neither the option nor the policy names a budget", "an amount")
+            Fault("--budget", what, "an amount, or --min-roi, or --min-marginal-roi")
         )
     return with_options(policy, options)
 
 
 def budget_of(policy: Policy) -> Budget:
-    """Return the policy's budget, which a policy that `read_policy` has read always has."""
+    """Return the policy's budget, where it must have one."""
     if policy.budget is None:
         raise ConfigError(Fault("budget", "is missing", "an amount", "give --budget"))
     return policy.budget

@@ -14,14 +14,13 @@ from incentive_engine.allocation import (
     Frontier,
     Problem,
     Split,
-    build_problem,
     frontier,
     sums_by_group,
     with_budget_of,
 )
 from incentive_engine.config import Policy
 from incentive_engine.data.scores import ScoreTable
-from incentive_engine.domain import CONVERSION, COST, SPEND, BoolArray, FloatArray
+from incentive_engine.domain import CONVERSION, COST, SPEND, FloatArray
 from incentive_engine.report import Response, ResponsePoint, ResponseRow
 from incentive_engine.workflow.policies import budget_of
 
@@ -61,15 +60,14 @@ class Groups:
     names: tuple[str, ...]
 
 
-def budget_response(policy: Policy, table: ScoreTable, holdout: BoolArray) -> Response | None:
-    """Return what any budget brings; nothing for a budget of zero, or with too few users.
+def budget_response(policy: Policy, problem: Problem, table: ScoreTable) -> Response | None:
+    """Return what any budget brings; nothing without a budget, or with too few users.
 
     With money as the only limit, every user's efficient steps tell it for all budgets. With
     further limits some budgets are solved; limits in percent of the budget move with it.
     """
-    if budget_of(policy).amount == 0:
+    if policy.budget is None or policy.budget.amount == 0:
         return None
-    problem = build_problem(policy, table, holdout)
     groups = large_groups(policy, table.attributes)
     split = Split(group=groups.code, groups=len(groups.names), amounts=_amounts(table))
     if _money_alone(problem):

@@ -1,0 +1,84 @@
+"""Checks of what the money returns, and of what was asked of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from incentive_engine.domain import MICROS, SPEND
+
+from .files import Run
+from .limits import BUDGET
+from .replay import Replay
+from .result import Check, Findings
+from .stated import StatedMandate, StatedReturns
+from .tolerance import agree
+
+ROUGH: Final = 1e-2
+"""The return of the last money is known to this part: it is that of a plan with split users."""
+
+
+def check_returns(run: Run, truth: Replay) -> Iterator[Check]:
+    """Check spend, cost and their ratio, and the mandate; nothing where they are not stated.
+
+    The return of the last money cannot be had from one plan. Where the plan maximises spend alone
+    and every user counts alike, it is at least the price of the budget, which is checked.
+    """
+    stated, mandate = run.certificate.returns, run.certificate.mandate
+    if stated is None:
+        return
+    found = Findings("returns", "the money returns what is stated, and what was asked of it")
+    for problem in (*_stated(truth, stated), *_margin(run, stated)):
+        found.add(problem)
+    if mandate is not None:
+        for problem in _mandate(run, stated, mandate):
+            found.add(problem)
+    yield found.check()
+
+
+def _stated(truth: Replay, stated: StatedReturns) -> Iterator[str]:
+    cost = int(truth.cost_micros.sum()) / MICROS
+    spend = None if truth.spend is None else float(truth.spend.sum())
+    roi = spend / cost if spend is not None and cost > 0 else None
+    scale = 0.0 if truth.spend is None else float(abs(truth.spend).sum())
+    for word, number, expected, size in (
+        ("cost", stated.cost, cost, cost),
+        ("spend", stated.spend, spend, scale),
+        ("roi", stated.roi, roi, scale / cost if cost > 0 else 0.0),
+    ):
+        if number is None or expected is None:
+            same = number is expected
+        else:
+            same = bool(agree(number, expected, scale=size))
+        if not same:
+            yield f"{word} is {number}, recomputed {expected}"
+
+
+def _margin(run: Run, stated: StatedReturns) -> Iterator[str]:
+    policy, objective = run.policy, run.policy.objective
+    alone = dict(objective.maximise) == {SPEND: 1.0} and not objective.weight
+    if stated.marginal_roi is None or not alone or policy.budget is None:
+        return
+    price = next((limit.price for limit in run.certificate.limits if limit.name == BUDGET), None)
+    if policy.budget.basis != "face" and price is not None:
+        least = price - ROUGH * abs(price)
+        if stated.marginal_roi < least:
+            yield f"the last money returns {stated.marginal_roi}, below the budget's price {price}"
+
+
+def _mandate(run: Run, stated: StatedReturns, mandate: StatedMandate) -> Iterator[str]:
+    amount = run.certificate.budget.amount
+    if mandate.cap is not None and (amount is None or amount > mandate.cap):
+        yield f"the budget {amount} is above the cap {mandate.cap}"
+    asked = run.manifest.overrides.get("min_marginal_roi")
+    if mandate.min_marginal_roi != asked:
+        yield f"the mandate is {mandate.min_marginal_roi}, the override says {asked}"
+    if mandate.min_marginal_roi is not None and (
+        stated.marginal_roi is None
+        or stated.marginal_roi < (1.0 - ROUGH) * mandate.min_marginal_roi
+    ):
+        yield f"the last money returns {stated.marginal_roi}, below {mandate.min_marginal_roi}"
+    if mandate.min_roi is not None and mandate.min_roi != run.manifest.overrides.get("limits"):
+        yield f"the mandate is {mandate.min_roi}, the override says otherwise"
+    if mandate.min_roi and (stated.roi is not None and stated.roi < (1 - 1e-9) * mandate.min_roi):
+        yield f"the money returns {stated.roi}, below {mandate.min_roi}"
