@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from incentive_engine.cli.app import app
-from incentive_engine.cli.options import Accept, AsJson, Today
+from incentive_engine.cli.options import Accept, AsJson, RunDirectory, Today
 
 
 @app.command()
@@ -42,4 +42,15 @@ def check(
     checked = delivery.check_run(file, accepted=accept or (), on=on)
     typer.echo(checked.to_text())
     if not checked.ok:
+        raise typer.Exit(1)
+
+
+@app.command()
+def reproduce(run_dir: RunDirectory) -> None:
+    """Run a plan again from its manifest; exit 1 when anything else comes out."""
+    from incentive_engine.workflow.reproduce import reproduce as run_again
+
+    made = run_again(run_dir)
+    typer.echo(made.to_text())
+    if not made.ok:
         raise typer.Exit(1)

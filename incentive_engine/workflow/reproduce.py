@@ -1,0 +1,146 @@
+"""Runs a plan again from its manifest, and says whether the same comes out, byte for byte."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from incentive_engine.data.files import digest_file
+from incentive_engine.delivery import FinishedRun, read_run
+from incentive_engine.workflow.allocate import allocate
+from incentive_engine.workflow.policies import BudgetOptions
+
+ALLOCATION = "allocation.parquet"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reproduction:
+    """What came of running a plan again."""
+
+    run_dir: Path
+    differences: tuple[str, ...]
+    """Empty when allocation.parquet came out the same, byte for byte."""
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether the same came out."""
+        return not self.differences
+
+    def to_text(self) -> str:
+        """Return one line per difference, then the verdict."""
+        same = f"{ALLOCATION} came out the same, byte for byte"
+        verdict = same if self.ok else "not reproduced"
+        return "\n".join([*self.differences, *self.remarks, f"{self.run_dir}: {verdict}"])
+
+
+def reproduce(run_dir: Path) -> Reproduction:
+    """Run again all that a run's manifest names, without the cache, and compare.
+
+    The policy is the one that the manifest holds, with what the command line overrode; users,
+    trial and scores are the files that it names, and must not have changed.
+
+    Raises
+    ------
+    DataError, ConfigError
+        When the run cannot be read, or the program no longer understands its policy.
+    """
+    run = read_run(run_dir)
+    if changed := tuple(_changed_inputs(run)):
+        return Reproduction(run_dir=run_dir, differences=changed)
+    with TemporaryDirectory() as folder, _own_cache(Path(folder) / "cache"):
+        again = read_run(_repeat(run, Path(folder)))
+        differences = tuple(_differences(run, again))
+        remarks = _other_versions(run, again) if differences else ()
+    return Reproduction(run_dir=run_dir, differences=differences, remarks=remarks)
+
+
+def _changed_inputs(run: FinishedRun) -> Iterator[str]:
+    """Yield the files that the user gave and that are no longer what they were."""
+    for name, stated in _given(run).items():
+        path = Path(stated["path"])
+        if not path.is_file():
+            yield f"{name}: {path} is gone"
+        elif digest_file(path) != stated["sha256"]:
+            yield f"{name}: {path} has changed since the run"
+    path = run.directory / ALLOCATION
+    if digest_file(path) != run.manifest["outputs"][ALLOCATION]["sha256"]:
+        yield f"{path} was changed after the run"
+
+
+def _given(run: FinishedRun) -> Mapping[str, Mapping[str, Any]]:
+    """Return the inputs that no step makes: those of a sample, and a model's scores, are made."""
+    inputs: dict[str, Any] = run.manifest["inputs"]
+    if _is_scored(run):
+        return {"scores": inputs["scores"]}
+    if run.policy.data.sample is not None:
+        return {}
+    return {name: inputs[name] for name in ("users", "trial") if name in inputs}
+
+
+def _is_scored(run: FinishedRun) -> bool:
+    """Whether the run was made from scores that were given."""
+    return "trial" not in run.manifest["inputs"]
+
+
+def _repeat(run: FinishedRun, folder: Path) -> Path:
+    """Allocate again and return the new run directory."""
+    file, out = folder / "policy.yaml", folder / "run"
+    # JSON is YAML, and the manifest's policy has absolute paths and every override but this one
+    file.write_text(json.dumps(run.manifest["policy"]), encoding="utf-8")
+    marginal = run.manifest.get("overrides", {}).get("min_marginal_roi")
+    scores = Path(run.manifest["inputs"]["scores"]["path"]) if _is_scored(run) else None
+    allocate(file, options=BudgetOptions(min_marginal_roi=marginal), scores=scores, out=out)
+    return out
+
+
+def _differences(run: FinishedRun, again: FinishedRun) -> Iterator[str]:
+    before, after = run.directory / ALLOCATION, again.directory / ALLOCATION
+    if before.read_bytes() == after.read_bytes():
+        return
+    for name in ("users", "trial", "scores"):
+        old, new = (r.manifest["inputs"].get(name, {}).get("sha256") for r in (run, again))
+        if old != new:
+            yield f"{name}: another content was made"
+    old_table, new_table = pq.read_table(before), pq.read_table(after)
+    if old_table.num_rows != new_table.num_rows or old_table.schema != new_table.schema:
+        yield f"{ALLOCATION}: another number of rows, or other columns"
+        return
+    for name in old_table.column_names:
+        same = pc.equal(old_table.column(name), new_table.column(name))
+        both_null = pc.and_(old_table.column(name).is_null(), new_table.column(name).is_null())
+        unlike = old_table.num_rows - int(pc.sum(pc.or_kleene(same, both_null)).as_py() or 0)
+        if unlike:
+            yield f"{ALLOCATION}: {name} differs for {unlike:,} of {old_table.num_rows:,} users"
+
+
+def _other_versions(run: FinishedRun, again: FinishedRun) -> tuple[str, ...]:
+    """Return which programs are not those of the run."""
+    old, new = ({"engine": r.manifest["engine"], **r.manifest["versions"]} for r in (run, again))
+    changed = tuple(
+        f"{name} was {old[name]}, is {new.get(name)}" for name in old if old[name] != new.get(name)
+    )
+    return changed or ("no version differs: the program's own code has changed since the run",)
+
+
+@contextmanager
+def _own_cache(root: Path) -> Iterator[None]:
+    """Keep steps in a cache of their own, so that nothing is taken over from the first run."""
+    before = os.environ.get("INCENTIVE_CACHE")
+    os.environ["INCENTIVE_CACHE"] = str(root)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["INCENTIVE_CACHE"]
+        else:
+            os.environ["INCENTIVE_CACHE"] = before
