@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -30,7 +29,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from peer_learners import LEARNERS, NOT_INSTALLED
+from peer_learners import LEARNERS, NOT_INSTALLED, peak_gigabytes
 from uplift_markets import MARKETS, Draw, Market, best_plan, draw_people, logged_trial, policy_of
 from uplift_real import Real, read_real
 
@@ -134,7 +133,7 @@ def _answers(
     table = predict(model, people, policy)
     seconds = time.perf_counter() - started
     effect = table[[f"conversion__{offer}" for offer in policy.offer_ids]].to_numpy()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    peak = peak_gigabytes()
     yield Answer(learner=OURS, effect=effect, seconds=seconds, gigabytes=peak)
     averages = model.models.converting.effects.averages.effect
     constant = np.tile(averages, (len(ask), 1))

@@ -1,6 +1,7 @@
 """Incremental conversion, incremental spend and expected cost per user and offer."""
 
 from incentive_engine.uplift.diagnosis import Diagnosis, diagnose
+from incentive_engine.uplift.drift import Drift, drift
 from incentive_engine.uplift.estimates import Estimates, OutOfFold
 from incentive_engine.uplift.evaluation import Evaluation, evaluate
 from incentive_engine.uplift.explanation import Explanation, explain, explain_sample
@@ -18,6 +19,7 @@ from incentive_engine.uplift.valuation import Valuation, increment_columns
 __all__ = [
     "MEASURES",
     "Diagnosis",
+    "Drift",
     "Estimate",
     "Estimates",
     "Evaluation",
@@ -28,6 +30,7 @@ __all__ = [
     "Valuation",
     "compare_plans",
     "diagnose",
+    "drift",
     "estimate",
     "evaluate",
     "explain",

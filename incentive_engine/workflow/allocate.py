@@ -56,7 +56,7 @@ def allocate(
     directory = out or default_run_directory(Path("runs"), policy.name, mandate.cap)
     _refuse_existing(directory)
     inputs = given_inputs(scores) if scores else campaign_inputs(policy, steps)
-    quality = read_quality(inputs.model)
+    quality = read_quality(inputs.model, inputs.drift)
     error = model_cost_error(policy, quality)
     if error is not None:
         policy = policy.with_budget(cost_error=error)

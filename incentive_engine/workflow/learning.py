@@ -22,6 +22,7 @@ from incentive_engine.workflow.steps import Steps
 SCORES: Final = "scores.parquet"
 VALUATION: Final = "valuation.parquet"
 BASELINE: Final = "baseline.json"
+DRIFT: Final = "drift.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +45,8 @@ class Inputs:
     model: Path | None = None
     valuation: Path | None = None
     """Trial rows with out-of-fold scores and what each offer brought; see `value_into`."""
+    drift: Path | None = None
+    """How the users differ from the trial; see `drift_into`."""
 
 
 def given_inputs(scores: Path) -> Inputs:
@@ -64,6 +67,7 @@ def campaign_inputs(policy: Policy, steps: Steps) -> Inputs:
         trial=campaign.trial,
         model=model,
         valuation=valuation,
+        drift=drifted_users(campaign, model, policy, cache=cache, steps=steps),
     )
 
 
@@ -126,6 +130,19 @@ def _inputs_of_tables(campaign: Campaign, policy: Policy) -> dict[str, str]:
     return {**campaign.digests, "policy": _model_settings(policy), "columns": columns}
 
 
+def drifted_users(
+    campaign: Campaign, model: Path, policy: Policy, *, cache: StepCache, steps: Steps
+) -> Path:
+    """Return the file that says how the campaign's users differ from its trial."""
+    with steps.step("compare users with the trial"):
+        made = cache.run(
+            "drift",
+            {**campaign.digests, "policy": _model_settings(policy)},
+            lambda directory: drift_into(campaign, model, policy, directory / DRIFT),
+        )
+    return made.path / DRIFT
+
+
 def fit_into(campaign: Campaign, policy: Policy, directory: Path) -> None:
     """Check the trial, fit the uplift model, judge it, and save all into an existing directory.
 
@@ -152,6 +169,15 @@ def score_into(campaign: Campaign, model: Path, policy: Policy, file: Path) -> N
     from incentive_engine.uplift import UpliftModel, predict
 
     write_table(predict(UpliftModel.load(model), users_of(campaign, policy), policy), file)
+
+
+def drift_into(campaign: Campaign, model: Path, policy: Policy, file: Path) -> None:
+    """Write how the campaign's users differ from its trial, as JSON."""
+    from incentive_engine.uplift import UpliftModel, drift
+
+    trial, users = trial_of(campaign, policy), users_of(campaign, policy)
+    found = drift(UpliftModel.load(model), trial.features, users.features)
+    file.write_text(json.dumps(found.to_dict(), indent=2), encoding="utf-8")
 
 
 def value_into(campaign: Campaign, model: Path, policy: Policy, file: Path) -> None:

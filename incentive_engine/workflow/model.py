@@ -5,15 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from incentive_engine.config import Policy
 from incentive_engine.data.cache import StepCache
 from incentive_engine.data.files import atomic_directory
-from incentive_engine.uplift import Evaluation, UpliftModel, diagnose, evaluate, explain_sample
+from incentive_engine.uplift import (
+    Evaluation,
+    UpliftModel,
+    diagnose,
+    drift,
+    evaluate,
+    explain_sample,
+)
 from incentive_engine.workflow.learning import (
     Campaign,
     campaign_files,
     fit_into,
     score_into,
     trial_of,
+    users_of,
 )
 from incentive_engine.workflow.policies import load
 from incentive_engine.workflow.quality import read_quality, write_quality
@@ -43,7 +52,8 @@ def score(policy_file: Path | None, *, model: Path, out: Path) -> str:
     campaign = _campaign(policy_file, steps)
     with steps.step("score"):
         score_into(campaign, model, policy, out)
-    return f"scores: {out} ({steps.seconds['score']:.1f} s)"
+    warnings = _drift_warnings(campaign, model, policy)
+    return "\n".join([*warnings, f"scores: {out} ({steps.seconds['score']:.1f} s)"])
 
 
 def evaluate_model(policy_file: Path | None, *, model: Path, out: Path) -> str:
@@ -59,6 +69,15 @@ def evaluate_model(policy_file: Path | None, *, model: Path, out: Path) -> str:
     with atomic_directory(out) as directory:
         write_quality(directory, diagnose(trial, policy), evaluation, drivers)
     return f"{_in_short(evaluation)}\nevaluation: {out / 'evaluation.json'}"
+
+
+def _drift_warnings(campaign: Campaign, model: Path, policy: Policy) -> list[str]:
+    """Return how the users differ from the trial; nothing where the policy names no trial."""
+    if campaign.trial is None:
+        return []
+    trial, users = trial_of(campaign, policy), users_of(campaign, policy)
+    found = drift(UpliftModel.load(model), trial.features, users.features)
+    return [f"warning: {text}" for text in found.warnings]
 
 
 def _in_short(evaluation: Evaluation) -> str:

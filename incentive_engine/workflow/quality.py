@@ -57,8 +57,14 @@ def write_quality(
     (directory / FILE).write_text(text + "\n", encoding="utf-8")
 
 
-def read_quality(model: Path | None) -> Quality | None:
-    """Return what is known of a saved model; None where there is none, or nothing is known."""
+def read_quality(model: Path | None, drift: Path | None = None) -> Quality | None:
+    """Return what is known of a saved model; None where there is none, or nothing is known.
+
+    Parameters
+    ----------
+    drift
+        How the users differ from the trial, as `learning.drift_into` writes it.
+    """
     content = read_evaluation(model) if model is not None else {}
     if not content:
         return None
@@ -67,9 +73,11 @@ def read_quality(model: Path | None) -> Quality | None:
         Check(name=f["check"], verdict=f["verdict"], text="; ".join(filter(None, _words(f))))
         for f in findings
     )
+    moved = json.loads(drift.read_text(encoding="utf-8"))["warnings"] if drift else []
+    trial = (f"trial, {c.name}: {c.text}" for c in checks if c.verdict == "warning")
     return Quality(
-        checks=checks,
-        warnings=tuple(f"trial, {c.name}: {c.text}" for c in checks if c.verdict == "warning"),
+        checks=(*checks, _drift_check(moved)) if drift else checks,
+        warnings=(*trial, *moved),
         cost_error=content["cost"]["relative_error"],
     )
 
@@ -98,6 +106,11 @@ def total_error(policy: Policy, quality: Quality | None) -> float:
     if budget.cost_error is not None or quality is None or quality.cost_error is None:
         return budget.forecast_error
     return math.hypot(budget.forecast_error, quality.cost_error)
+
+
+def _drift_check(moved: list[str]) -> Check:
+    text = "; ".join(moved).replace("drift: ", "") or "the users are like the people of the trial"
+    return Check(name="drift", verdict="warning" if moved else "fine", text=text)
 
 
 def _words(finding: Mapping[str, Any]) -> tuple[str, str]:

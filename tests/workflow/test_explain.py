@@ -3,6 +3,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -38,3 +39,61 @@ def test_a_stranger_cannot_be_explained(incentive: Incentive, policy: Path, mode
     done = incentive("explain", "nobody", policy, "--model", model)
     assert done.returncode == 2
     assert "no user `nobody`" in done.stderr
+
+
+def test_a_run_says_where_its_users_differ_from_the_trial(
+    incentive: Incentive, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(0)
+    n = 4_000
+    arm = rng.integers(0, 2, n)
+    log = pd.DataFrame(
+        {
+            "user_id": np.arange(n),
+            "offer": np.array(["control", "small"])[arm],
+            "conversion": (rng.random(n) < 0.1 + 0.1 * arm).astype(int),
+            "cost": 1.0 * arm,
+            "age": rng.normal(40, 10, n),
+        }
+    )
+    log["spend"] = 10.0 * log["conversion"]
+    log.to_parquet(tmp_path / "log.parquet", index=False)
+    users = pd.DataFrame({"user_id": np.arange(n, 2 * n), "age": rng.normal(60, 10, n)})
+    users.to_parquet(tmp_path / "users.parquet", index=False)
+    policy = tmp_path / "p.yaml"
+    policy.write_text(
+        "version: 1\nname: p\ndata: {users: users.parquet, trial: log.parquet}\n"
+        "offers: [{id: small, face_value: 1}]\nbudget: {amount: 100}\n",
+        encoding="utf-8",
+    )
+    done = incentive("allocate", policy, "--out", "run", "--json")
+    assert done.returncode == 0, done.stderr
+    warnings = json.loads(done.stdout)["warnings"]
+    assert any(text.startswith("drift: ") and "`age`" in text for text in warnings)
+
+
+def test_a_trial_that_cannot_teach_is_refused_before_anything_is_fitted(
+    incentive: Incentive, tmp_path: Path
+) -> None:
+    n = 1_000
+    log = pd.DataFrame(
+        {
+            "user_id": np.arange(n),
+            "offer": np.where(np.arange(n) % 2, "small", "control"),
+            "conversion": 0,
+            "spend": 0.0,
+            "cost": 0.0,
+            "propensity": np.where(np.arange(n) % 2, 0.1, 0.5),
+        }
+    )
+    log.to_parquet(tmp_path / "log.parquet", index=False)
+    policy = tmp_path / "p.yaml"
+    policy.write_text(
+        "version: 1\nname: p\ndata: {trial: log.parquet}\noffers: [{id: small, face_value: 1}]\n",
+        encoding="utf-8",
+    )
+    done = incentive("train", policy, "--out", "model")
+    assert done.returncode == 2
+    assert "nobody converted" in done.stderr
+    assert "stand for 5,000 people" in done.stderr
+    assert not (tmp_path / "model").exists()
