@@ -1,13 +1,14 @@
 # make install   .venv with the program
 # make demo      install, then plan the built-in sample campaign
 # make test      install with the checking tools, then run every check
+# make chromium  Debian's Chromium, for the tests of the report in a browser
 # make postgres  Debian's PostgreSQL server, for the tests of the export to a table
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: install demo test check postgres format clean
+.PHONY: install demo test check chromium postgres format clean
 
 install: $(VENV)/.installed
 
@@ -33,6 +34,9 @@ check:
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -n 2
+
+chromium:
+	apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends chromium
 
 postgres:
 	apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends postgresql

@@ -55,7 +55,7 @@ SEASON_ERROR: Final = 0.05
 """Relative error of a forecast total where the planner knows no better."""
 Basis = Literal["expected", "face", "at-risk"]
 SECTIONS: Final = frozenset(
-    {"data", "features", "objective", "eligibility", "limits", "holdout_strata"}
+    {"data", "features", "objective", "eligibility", "limits", "holdout_strata", "fairness"}
 )
 """Keys of a policy under which nothing may stand; that is as if they were left out."""
 
@@ -213,6 +213,10 @@ class Policy(Document):
     """The holdout is drawn within each combination of these columns."""
     approval: Approval | None = None
     """Whether somebody must agree before offers leave; left out: nobody."""
+    fairness: tuple[Column, ...] = Field(default=(), strict=False)
+    """Columns by which the report compares what users get, such as tier, tenure and spend: value
+    by value, or in fifths of a number. Members of the value with the largest weight, and the
+    highest fifth, count as loyal. Left out, those of the weights."""
     seed: Seed = 0
     """Drives the holdout and every other random choice."""
 
@@ -244,7 +248,7 @@ class Policy(Document):
         for limit in self.limits:
             named.extend(limit.where)
             named.extend([limit.for_each] if limit.for_each else [])
-        named.extend(self.holdout_strata)
+        named.extend((*self.holdout_strata, *self.fairness))
         return tuple(dict.fromkeys(named))
 
     @property

@@ -47,6 +47,8 @@ def uses(policy: Policy) -> Iterator[Use]:
             yield Use(loc=("limits", i, "for_each"), column=limit.for_each)
     for i, column in enumerate(policy.holdout_strata):
         yield Use(loc=("holdout_strata", i), column=column)
+    for i, column in enumerate(policy.fairness):
+        yield Use(loc=("fairness", i), column=column)
 
 
 def missing_attributes(policy: Policy, names: tuple[str, ...], *, where: str) -> list[Fault]:

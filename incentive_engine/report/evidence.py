@@ -94,6 +94,9 @@ class Alternative:
         By the trial; None without one.
     difference
         By how much the plan has more conversions, by the trial, row by row; None for the plan.
+    lead
+        The same in what the policy maximises, weights and all; None where it is conversions
+        alone, or something that a trial does not measure.
     """
 
     way: Literal["plan", "tiers", "everyone"]
@@ -104,6 +107,7 @@ class Alternative:
     treated: int
     conversions: Estimate | None = None
     difference: Estimate | None = None
+    lead: Estimate | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,8 +176,10 @@ class LoyaltyCheck:
     member
         The value that the members have; None for a column of numbers.
     equal
-        The further columns in which users are compared only with their like; always also in
-        which offers are open to them.
+        The further columns in which users are compared only with their like.
+    same_offers
+        Whether they are also alike in which offers are open to them, by the rules that do not
+        name the column itself.
     difference
         Expected subsidy per loyal user beyond that of the others who are like them.
     compared
@@ -183,6 +189,7 @@ class LoyaltyCheck:
     column: str
     member: str | None
     equal: tuple[str, ...]
+    same_offers: bool
     difference: Estimate
     compared: float
 

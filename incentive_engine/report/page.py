@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from . import words
+from . import formats, words
 from .calibration import quality_lines, quality_plots
 from .content import GroupRow, Headline, LimitRow, ReportContent
 from .evidence import BenefitRow, LoyaltyCheck
@@ -86,7 +86,8 @@ def _range(t: Language, row: BenefitRow) -> str:
         return row.label
     if row.low is None or row.high is None:
         return t("groups.missing")
-    return t("fairness.range", low=t.significant(row.low), high=t.significant(row.high))
+    low, high = (formats.significant(end, trimmed=True) for end in (row.low, row.high))
+    return t("fairness.range", low=low, high=high)
 
 
 def _used(content: ReportContent) -> float | None:
@@ -161,10 +162,11 @@ def _loyalty(t: Language, check: LoyaltyCheck | None, currency: str) -> tuple[st
         return "same", t("fairness.none")
     better = check.difference.low is not None and check.difference.low > 0
     kind = "worse" if check.worse_off else "better" if better else "same"
-    equal = [t("fairness.same", column=column) for column in check.equal]
+    equal = [t("fairness.offers")] if check.same_offers else []
+    equal += [t("fairness.same", column=column) for column in check.equal]
     said = t(
         f"fairness.loyal_{kind}",
-        equal=t.listed((t("fairness.offers"), *equal)),
+        equal=t.listed(tuple(equal)) or t("fairness.alone"),
         loyal=check.member or t("fairness.top", column=check.column),
         others=t("fairness.others" if check.member else "fairness.bottom", column=check.column),
         difference=t.number(abs(check.difference.value), 2),

@@ -153,9 +153,9 @@ def meaning(t: Language, limit: LimitRow, *, currency: str, proof: Proof) -> str
     )
     if limit.dropped is None:
         return said
-    share = limit.dropped / proof.value if proof.value > 0 else None
+    share = limit.dropped / proof.value if proof.value > 0 else 0.0
     added = t.significant(limit.dropped)
-    return said + t("limits.dropped", amount=added, share=t.percent(share))
+    return said + t("limits.dropped", amount=added, share=t.tiny_percent(share))
 
 
 def scope(t: Language, stated: Scope) -> str:

@@ -8,6 +8,7 @@ from incentive_engine.uplift.explanation import Explanation, explain, explain_sa
 from incentive_engine.uplift.model import UpliftModel, estimate, fit, predict, trial_digest
 from incentive_engine.uplift.plan_value import (
     MEASURES,
+    NORMAL_95,
     Estimate,
     PlanValue,
     compare_plans,
@@ -18,6 +19,7 @@ from incentive_engine.uplift.valuation import Valuation, increment_columns
 
 __all__ = [
     "MEASURES",
+    "NORMAL_95",
     "Diagnosis",
     "Drift",
     "Estimate",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -66,13 +67,40 @@ class Valuation:
             (n,) int, the offer that the plan gives each row, -1 for none; not made from the
             row's own outcome.
         """
-        treated = np.flatnonzero(choice >= 0)
-        found = {}
-        for measure, by_offer in self.by_measure.items():
-            brought = np.zeros(len(choice))
-            brought[treated] = by_offer[treated, choice[treated]]
-            found[measure] = mean_with_interval(brought)
-        return found
+        return {
+            measure: mean_with_interval(_brought(by_offer, choice))
+            for measure, by_offer in self.by_measure.items()
+        }
+
+    def total(
+        self,
+        choice: npt.NDArray[np.int16],
+        terms: Mapping[str, float],
+        *,
+        beyond: npt.NDArray[np.int16] | None = None,
+        weight: FloatArray | None = None,
+    ) -> Estimate:
+        """Return a sum of measures that a plan brings per row, with its 95 % interval.
+
+        Parameters
+        ----------
+        choice
+            As of `of_plan`.
+        terms
+            Measure to coefficient.
+        beyond
+            Another plan, whose part is taken off row by row, so that what both have in common
+            cancels.
+        weight
+            (n,) how much each row counts; left out, 1.
+        """
+        brought = np.zeros(len(choice))
+        for measure, coefficient in terms.items():
+            by_offer = self.by_measure[measure]
+            brought += coefficient * _brought(by_offer, choice)
+            if beyond is not None:
+                brought -= coefficient * _brought(by_offer, beyond)
+        return mean_with_interval(brought if weight is None else weight * brought)
 
     def to_frame(self) -> pd.DataFrame:
         """Return one column per measure and offer; see `increment_columns`."""
@@ -94,6 +122,13 @@ class Valuation:
                 for measure in MEASURES
             },
         )
+
+
+def _brought(by_offer: FloatArray, choice: npt.NDArray[np.int16]) -> FloatArray:
+    treated = np.flatnonzero(choice >= 0)
+    brought = np.zeros(len(choice))
+    brought[treated] = by_offer[treated, choice[treated]]
+    return brought
 
 
 def increment_columns(measure: str, offers: tuple[str, ...]) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from incentive_engine.allocation import reasons, solve
+from incentive_engine.allocation import gains_without, reasons, solve
 from incentive_engine.data.scores import read_scores
 from incentive_engine.delivery import default_run_directory, write_run
 from incentive_engine.errors import DataError, Fault
@@ -29,6 +29,7 @@ from incentive_engine.workflow.quality import model_cost_error, read_quality, to
 from incentive_engine.workflow.record import run_files, run_record
 from incentive_engine.workflow.response import budget_response
 from incentive_engine.workflow.steps import Steps
+from incentive_engine.workflow.ways import simpler_ways
 
 
 def allocate(
@@ -74,8 +75,17 @@ def allocate(
             plan = solve(problem)
         with steps.step("value and compare"):
             unfavoured = side.submit(conversions_without_favour, policy, table, holdout)
+            dropped = side.submit(gains_without, problem, plan)
             users = int((~holdout).sum())
             gain = valued and gain_of_plan(valued.result(), policy, plan, users=users)
+            ways = simpler_ways(
+                policy,
+                table,
+                holdout,
+                plan=plan.choice,
+                gain=gain or None,
+                valued=valued.result() if valued else None,
+            )
     findings = Findings(
         policy=policy,
         table=table,
@@ -90,6 +100,8 @@ def allocate(
         view=view.result(),
         unfavoured=unfavoured.result(),
         quality=quality,
+        ways=ways,
+        dropped=dropped.result(),
     )
     record = run_record(
         findings, file=file, options=options, inputs=inputs, steps=steps, author=author

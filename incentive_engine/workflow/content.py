@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from incentive_engine.allocation import rule_of
-from incentive_engine.config.schema import Limit, Policy, Range, Where
+from incentive_engine.config.schema import Limit, Policy
 from incentive_engine.delivery import RunRecord
 from incentive_engine.domain import ISSUED, MONEY_MEASURES, Reason
 from incentive_engine.report import (
@@ -28,10 +29,13 @@ from incentive_engine.report import (
     Test,
     Unit,
 )
+from incentive_engine.workflow.fairness import benefits
 from incentive_engine.workflow.findings import Findings
 from incentive_engine.workflow.gain import Total
 from incentive_engine.workflow.groups import group_tables, share_of
+from incentive_engine.workflow.public import public_rules, tests_of
 from incentive_engine.workflow.response import SMALLEST
+from incentive_engine.workflow.trust import model_quality
 
 
 def report_content(findings: Findings, record: RunRecord) -> ReportContent:
@@ -53,9 +57,16 @@ def report_content(findings: Findings, record: RunRecord) -> ReportContent:
         ),
         tables=group_tables(findings),
         reasons=_reasons(findings),
-        limits=_limits(findings.policy, certificate["limits"]),
+        limits=tuple(
+            replace(row, dropped=findings.dropped.get(row.name))
+            for row in _limits(findings.policy, certificate["limits"])
+        ),
         favoured=_favoured(findings),
         response=findings.response,
+        ways=findings.ways,
+        quality=model_quality(findings.quality),
+        benefits=benefits(findings),
+        rules=public_rules(findings.policy),
         smallest=SMALLEST,
         notes=_notes(findings),
         facts=_facts(record),
@@ -181,20 +192,10 @@ def _scope(limit: Limit | None, name: str) -> Scope:
     return Scope(measures=measures, offers=limit.offers or (), tests=tests)
 
 
-def tests_of(where: Where) -> tuple[Test, ...]:
-    """Return what a `where` asks of users."""
-    return tuple(
-        Test(column=column, at_least=condition.at_least, below=condition.below)
-        if isinstance(condition, Range)
-        else Test(column=column, values=tuple(str(value) for value in condition))
-        for column, condition in where.items()
-    )
-
-
 def _notes(findings: Findings) -> tuple[Note, ...]:
     notes = [
         Note(key="text", values=(("text", text),), warning=True)
-        for text in findings.table.warnings
+        for text in findings.input_warnings
     ]
     if not findings.policy.holdout:
         notes.append(Note(key="no_holdout", values=(), warning=True))

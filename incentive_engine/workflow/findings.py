@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -16,7 +16,7 @@ from incentive_engine.config import Policy
 from incentive_engine.data.holdout import draw_holdout
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.domain import BoolArray, FloatArray
-from incentive_engine.report import Response
+from incentive_engine.report import Alternative, Response
 from incentive_engine.workflow.chosen import Chosen
 from incentive_engine.workflow.compare import BudgetView
 from incentive_engine.workflow.gain import PlanGain
@@ -55,6 +55,10 @@ class Findings:
         policy has no weights.
     quality
         What is known of the model behind the scores; None where scores are given.
+    ways
+        The plan beside simpler ways to spend the same budget.
+    dropped
+        Per binding limit the most value that dropping it alone can add.
     """
 
     policy: Policy
@@ -70,6 +74,13 @@ class Findings:
     view: BudgetView
     unfavoured: float | None
     quality: Quality | None
+    ways: tuple[Alternative, ...]
+    dropped: Mapping[str, float]
+
+    @property
+    def input_warnings(self) -> tuple[str, ...]:
+        """What there is to know about the trial and the scores."""
+        return (*(self.quality.warnings if self.quality else ()), *self.table.warnings)
 
     @property
     def certificate(self) -> dict[str, Any]:
@@ -83,7 +94,7 @@ class Findings:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What a planner should know and what does not stop the run."""
-        warnings = [*(self.quality.warnings if self.quality else ()), *self.table.warnings]
+        warnings = list(self.input_warnings)
         if not self.policy.holdout:
             warnings.append("no holdout: the increment cannot be measured afterwards")
         return tuple(warnings)

@@ -32,7 +32,7 @@ class Total:
     high: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PlanGain:
     """What the plan changes in total, against giving nobody anything; doubly robust.
 
@@ -46,6 +46,8 @@ class PlanGain:
     cost: Total
     rows: int
     """Rows of the trial."""
+    rule: npt.NDArray[np.int16]
+    """What the plan's rule gives each row of the trial, −1 for none."""
     users: int
     """Users that the means are multiplied by: all but the holdout."""
     baseline: Mapping[str, float | None]
@@ -108,6 +110,7 @@ def gain_of_plan(valued: ValuedTrial, policy: Policy, plan: Plan, *, users: int)
         spend=_total(value[SPEND], users),
         cost=_total(value[COST], users),
         rows=valued.table.n_users,
+        rule=choice,
         users=users,
         baseline=valued.baseline,
     )

@@ -26,7 +26,7 @@ class Check:
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Quality:
     """What a run should know of its model.
 
@@ -38,11 +38,14 @@ class Quality:
         Those of them that a planner should read.
     cost_error
         Relative standard error of the model's total cost; None where it was not measured.
+    evaluation
+        All of ``evaluation.json``.
     """
 
     checks: tuple[Check, ...]
     warnings: tuple[str, ...]
     cost_error: float | None
+    evaluation: Mapping[str, Any]
 
 
 def write_quality(
@@ -79,6 +82,7 @@ def read_quality(model: Path | None, drift: Path | None = None) -> Quality | Non
         checks=(*checks, _drift_check(moved)) if drift else checks,
         warnings=(*trial, *moved),
         cost_error=content["cost"]["relative_error"],
+        evaluation=content,
     )
 
 

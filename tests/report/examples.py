@@ -251,6 +251,7 @@ def ways() -> tuple[Alternative, ...]:
                 conversions_by_scores=1_201.0,
                 conversions=Estimate(value=902.2, low=611.0, high=1_193.4),
                 difference=Estimate(value=500.0, low=-20.5, high=1_020.5),
+                lead=Estimate(value=700.0, low=100.0, high=1_300.0),
                 **shared,
             )
             for way in WAYS
@@ -317,6 +318,7 @@ def benefits(low: float = 0.4, high: float = 1.2) -> tuple[Benefits, ...]:
                 column="tier",
                 member="88VIP",
                 equal=("spend_12m",),
+                same_offers=True,
                 difference=difference,
                 compared=0.93,
             ),
@@ -337,7 +339,12 @@ def benefits(low: float = 0.4, high: float = 1.2) -> tuple[Benefits, ...]:
                 for at in range(5)
             ),
             check=LoyaltyCheck(
-                column="tenure", member=None, equal=("tier",), difference=difference, compared=1.0
+                column="tenure",
+                member=None,
+                equal=("tier",),
+                same_offers=False,
+                difference=difference,
+                compared=1.0,
             ),
         ),
     )

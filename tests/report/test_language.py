@@ -28,7 +28,15 @@ def test_the_catalogues_have_the_same_keys_and_placeholders() -> None:
 
 
 def test_every_chinese_text_is_chinese_and_no_english_one_is() -> None:
-    bare = {"limits.at_most", "limits.at_least", "limits.gain", "notes.text", "limits.money_step"}
+    bare = {
+        "limits.at_most",
+        "limits.at_least",
+        "limits.gain",
+        "limits.money_step",
+        "notes.text",
+        "quality.p",
+        "quality.p_small",
+    }
     chinese = language("zh").words
     assert [key for key in chinese if key not in bare and not HAN.search(chinese[key])] == []
     assert [key for key, text in language("en").words.items() if HAN.search(text)] == []

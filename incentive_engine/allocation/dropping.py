@@ -1,0 +1,31 @@
+"""What each limit costs at most: a bound on what a plan without it could gain."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from incentive_engine.allocation.model import evaluate
+from incentive_engine.allocation.plan import Plan
+from incentive_engine.allocation.problem import Problem
+from incentive_engine.allocation.rows import rows_of
+from incentive_engine.allocation.users import users_of
+
+
+def gains_without(problem: Problem, plan: Plan) -> dict[str, float]:
+    """Return per binding limit the most value that dropping it alone can add.
+
+    Notes
+    -----
+    The plan's prices with the limit's own set to zero are valid prices of the problem without
+    it, so that their dual bounds every plan of that problem. One sweep per limit tells it; the
+    true gain, which needs a plan of its own, is often smaller.
+    """
+    users = users_of(problem)
+    rows = rows_of(problem, users, problem.enforced)
+    prices = np.array([plan.prices[name] for name in rows.names], dtype=np.float64)
+    found = {}
+    for i in np.flatnonzero(prices).tolist():
+        without = prices.copy()
+        without[i] = 0.0
+        found[rows.names[i]] = evaluate(users, rows, without).dual - plan.certificate.value
+    return found

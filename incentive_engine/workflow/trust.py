@@ -1,0 +1,48 @@
+"""How well the model knows the effects, as the report shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from incentive_engine.report import CalibrationGroup, Estimate, OfferQuality
+from incentive_engine.report import Quality as Shown
+from incentive_engine.workflow.quality import Quality
+
+
+def model_quality(quality: Quality | None) -> Shown | None:
+    """Return calibration and Qini of a run's model; None where scores are given."""
+    if quality is None:
+        return None
+    found = quality.evaluation
+    return Shown(
+        rows=found["rows"],
+        differ=found["heterogeneity"]["found"],
+        p_value=found["heterogeneity"]["p_value"],
+        offers=tuple(_offer(offer) for offer in found["offers"]),
+    )
+
+
+def _offer(found: Mapping[str, Any]) -> OfferQuality:
+    slope = found["effect_slope"]
+    return OfferQuality(
+        offer=found["offer"],
+        treated=found["treated"],
+        conversion=_estimate(found["conversion"]),
+        qini=_estimate(found["qini"]),
+        slope=None if slope is None else _estimate(slope),
+        effects=tuple(_group(group) for group in found["effect_groups"]),
+        costs=tuple(_group(group) for group in found["cost_groups"]),
+    )
+
+
+def _group(found: Mapping[str, Any]) -> CalibrationGroup:
+    return CalibrationGroup(
+        rows=found["rows"],
+        predicted=found["predicted"],
+        observed=_estimate(found["observed"]),
+    )
+
+
+def _estimate(found: Mapping[str, Any]) -> Estimate:
+    return Estimate(value=found["estimate"], low=found["low"], high=found["high"])
