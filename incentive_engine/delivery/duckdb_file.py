@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,7 +24,8 @@ class DuckDBWriter:
     def __init__(self, path: Path, sheet: Sheet, schema: pa.Schema) -> None:
         self._path = path
         self._columns = [str(source) for _, source in sheet.columns]
-        self._connection = _library().connect(str(path), config={"threads": 1})
+        with self._said_in_words():
+            self._connection = _library().connect(str(path), config={"threads": 1})
         kinds = ", ".join(
             f'"{name}" {_type(schema.field(str(source)).type)}' for name, source in sheet.columns
         )
@@ -47,8 +50,13 @@ class DuckDBWriter:
         self._path.with_name(f"{self._path.name}.wal").unlink(missing_ok=True)
 
     def _run(self, statement: str) -> None:
-        try:
+        with self._said_in_words():
             self._connection.execute(statement)
+
+    @contextmanager
+    def _said_in_words(self) -> Iterator[None]:
+        try:
+            yield
         except _library().Error as error:
             what = f"DuckDB cannot write: {str(error).splitlines()[0]}"
             raise DataError(Fault(str(self._path.parent), what)) from error

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,12 +17,15 @@ from incentive_engine.errors import DataError, Fault
 def write_record(path: Path, content: Mapping[str, Any]) -> None:
     """Replace a JSON file, so that a reader finds the old content or the new, never half.
 
+    What a killed process leaves has the same name in the next try, which replaces it. Only one
+    process may write to a directory at a time; see `only_one`.
+
     Raises
     ------
     DataError
         When it cannot be written.
     """
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
+    partial = path.with_name(f".{path.name}.partial")
     text = json.dumps(content, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
     with writing_to(path):
         try:

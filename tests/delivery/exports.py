@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from incentive_engine.delivery import Exported, ExportOptions, SecretKey, export_offers, read_run
+from incentive_engine.delivery.sheets import Format
 from incentive_engine.verify import Check, Verification, verify_run
 from verify.runs import HandMadeRun
 
@@ -51,3 +53,8 @@ def files(directory: Path) -> dict[str, bytes]:
         for path in sorted(directory.rglob("*"))
         if path.is_file()
     }
+
+
+def in_small_parts(form: Format) -> Format:
+    """Return a format whose files end after two rows."""
+    return replace(form, sheets=tuple(replace(s, rows_per_part=2) for s in form.sheets))
