@@ -49,25 +49,41 @@ def evaluate(
     model: Annotated[
         Path | None, typer.Option("--model", metavar="DIR", help="What `train` has written.")
     ] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option("--against", metavar="DIR", help="Another model of the same trial."),
+    ] = None,
     run: Annotated[
         Path | None,
         typer.Option("--run", metavar="DIR", help="A run to value, in place of a model."),
     ] = None,
+    allocation: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Any plan to value: user_id, offer_id; CSV or Parquet."),
+    ] = None,
     trial: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="The trial to value a run on; else the policy's."),
+        typer.Option(metavar="FILE", help="The trial to value a plan on; else the policy's."),
     ] = None,
 ) -> None:
     """Say how good a model is, or what a plan earned by the arms that users really got."""
     from incentive_engine.workflow import model as models
     from incentive_engine.workflow.replay import evaluate_run
 
-    if run is not None:
-        typer.echo(evaluate_run(policy, run=run, trial=trial, model=model, out=out))
+    plan = run or allocation
+    if run is not None and allocation is not None:
+        raise ConfigError(
+            Fault("evaluate", "two plans are named", "--run DIR or --allocation FILE")
+        )
+    if plan is not None:
+        typer.echo(evaluate_run(policy, run=plan, trial=trial, model=model, out=out))
+    elif model is not None and against is not None:
+        typer.echo(models.compare_with(policy, model=model, against=against, out=out))
     elif model is not None:
         typer.echo(models.evaluate_model(policy, model=model, out=out))
     else:
-        raise ConfigError(Fault("evaluate", "nothing to evaluate", "--model DIR or --run DIR"))
+        choices = "--model DIR, --run DIR or --allocation FILE"
+        raise ConfigError(Fault("evaluate", "nothing to evaluate", choices))
 
 
 @app.command()

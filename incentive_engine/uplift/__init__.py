@@ -6,6 +6,7 @@ from incentive_engine.uplift.estimates import Estimates, OutOfFold
 from incentive_engine.uplift.evaluation import Evaluation, evaluate
 from incentive_engine.uplift.explanation import Explanation, explain, explain_sample
 from incentive_engine.uplift.model import UpliftModel, estimate, fit, predict, trial_digest
+from incentive_engine.uplift.paired import Paired, compare_models
 from incentive_engine.uplift.plan_value import (
     MEASURES,
     NORMAL_95,
@@ -27,9 +28,11 @@ __all__ = [
     "Evaluation",
     "Explanation",
     "OutOfFold",
+    "Paired",
     "PlanValue",
     "UpliftModel",
     "Valuation",
+    "compare_models",
     "compare_plans",
     "diagnose",
     "drift",

@@ -97,6 +97,12 @@ def qini(predicted: FloatArray, increment: FloatArray) -> Estimate:
     return mean_with_interval((increment - increment.mean()) * (0.5 - _rank(predicted)))
 
 
+def qini_difference(first: FloatArray, second: FloatArray, increment: FloatArray) -> Estimate:
+    """Return the Qini of one prediction (n,) minus that of another, by the same increments."""
+    centred = increment - increment.mean()
+    return mean_with_interval(centred * (_rank(second) - _rank(first)))
+
+
 def _rank(predicted: FloatArray) -> FloatArray:
     """Return each prediction's rank from the top over n, in (0, 1); ties share the mean."""
     _, tie, count = np.unique(-predicted, return_inverse=True, return_counts=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +12,7 @@ from incentive_engine.data.files import atomic_directory
 from incentive_engine.uplift import (
     Evaluation,
     UpliftModel,
+    compare_models,
     diagnose,
     drift,
     evaluate,
@@ -26,8 +28,9 @@ from incentive_engine.workflow.learning import (
 )
 from incentive_engine.workflow.policies import load
 from incentive_engine.workflow.quality import read_quality, write_quality
-from incentive_engine.workflow.replay import thousand
+from incentive_engine.workflow.replay import plain, thousand
 from incentive_engine.workflow.steps import Steps
+from incentive_engine.workflow.tables import write_tables
 
 SHOWN_SHARES: Final = (0.1, 0.2, 0.5)
 """Budgets that the summary names, of what the plan without one costs."""
@@ -67,7 +70,9 @@ def evaluate_model(policy_file: Path | None, *, model: Path, out: Path) -> str:
         evaluation = evaluate(fitted, trial, policy)
         drivers = explain_sample(fitted, trial.features).drivers()
     with atomic_directory(out) as directory:
-        write_quality(directory, diagnose(trial, policy), evaluation, drivers)
+        diagnosis = diagnose(trial, policy)
+        write_quality(directory, diagnosis, evaluation, drivers)
+        write_tables(directory, evaluation, diagnosis)
     return f"{_in_short(evaluation)}\nevaluation: {out / 'evaluation.json'}"
 
 
@@ -80,6 +85,24 @@ def _drift_warnings(campaign: Campaign, model: Path, policy: Policy) -> list[str
     return [f"warning: {text}" for text in found.warnings]
 
 
+def compare_with(policy_file: Path | None, *, model: Path, against: Path, out: Path) -> str:
+    """Write which of two models of one trial makes the better plans; return it in short."""
+    policy = load(policy_file)
+    trial = trial_of(_campaign(policy_file, Steps()), policy)
+    found = compare_models(UpliftModel.load(model), UpliftModel.load(against), trial, policy)
+    with atomic_directory(out) as directory:
+        text = json.dumps(found.to_dict(), ensure_ascii=False, indent=2, allow_nan=False)
+        (directory / "evaluation.json").write_text(text + "\n", encoding="utf-8")
+    lines = [f"{found.rows:,} trial rows; conversions per 1,000 users, 95 % intervals"]
+    lines += [
+        f"  plan for {1000 * plan.budget:,.0f}: {thousand(plan.first)}, the other"
+        f" {thousand(plan.second)}; difference {thousand(plan.difference)}"
+        for plan in found.plans
+    ]
+    lines += [f"  Qini of {offer}: {thousand(gap)} more" for offer, gap in found.qini.items()]
+    return "\n".join([*lines, f"evaluation: {out / 'evaluation.json'}"])
+
+
 def _in_short(evaluation: Evaluation) -> str:
     test = evaluation.heterogeneity
     found = "differ" if test.found else "do not differ measurably"
@@ -90,6 +113,12 @@ def _in_short(evaluation: Evaluation) -> str:
     lines += [
         f"  {offer.offer:<12} conversions {thousand(offer.conversion)}"
         f"   spend {thousand(offer.spend)}   cost {thousand(offer.cost)}"
+        for offer in evaluation.offers
+    ]
+    lines += [
+        f"  {offer.offer:<12} Qini {thousand(offer.qini)}   AUUC {thousand(offer.auuc)}"
+        f"   slope of effects {plain(offer.effect_slope)}, of costs {plain(offer.cost_slope)}"
+        f"   paid ÷ predicted {plain(offer.cost_ratio)}"
         for offer in evaluation.offers
     ]
     lines += [

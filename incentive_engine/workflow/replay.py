@@ -14,6 +14,8 @@ import pandas as pd
 
 from incentive_engine.config import Policy
 from incentive_engine.data.files import atomic_directory, read_table
+from incentive_engine.data.formats import USER_ID
+from incentive_engine.data.rows import RowChecks, missing_columns
 from incentive_engine.data.trial import Trial, read_trial
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.uplift import (
@@ -27,6 +29,7 @@ from incentive_engine.uplift import (
 from incentive_engine.workflow.policies import load_for_scores
 
 PLAN = "the plan"
+OFFER_ID = "offer_id"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,10 +68,12 @@ class Replay:
 def evaluate_run(
     policy_file: Path | None, *, run: Path, trial: Path | None, model: Path | None, out: Path
 ) -> str:
-    """Value a run's plan on a trial among its users, write it, and return it in short.
+    """Value a plan on a trial among its users, write it, and return it in short.
 
     Parameters
     ----------
+    run
+        A run directory, or any CSV or Parquet file with user_id and offer_id (empty: none).
     trial
         The log of that trial; None takes the policy's.
     model
@@ -95,7 +100,7 @@ def _trial(policy: Policy, trial: Path | None) -> Trial:
 
 def _choice(run: Path, log: Trial, policy: Policy) -> npt.NDArray[np.int64]:
     """Return the plan's offer for each row of the trial, −1 none, −2 not in the plan."""
-    plan = read_table(run / "allocation.parquet", ["user_id", "offer_id"])
+    plan = _plan(run, policy)
     if plan["user_id"].dtype != log.user_id.dtype:
         plan["user_id"] = plan["user_id"].astype("str")
         wanted = log.user_id.astype("str")
@@ -110,6 +115,24 @@ def _choice(run: Path, log: Trial, policy: Policy) -> npt.NDArray[np.int64]:
             Fault(str(run), "none of the trial's users is in the plan", "a trial among its users")
         )
     return choice
+
+
+def _plan(run: Path, policy: Policy) -> pd.DataFrame:
+    """Return the plan's user_id and offer_id, each user once, each offer one of the policy's."""
+    file = run / "allocation.parquet" if run.is_dir() else run
+    plan = read_table(file, [USER_ID, OFFER_ID])
+    lacking = missing_columns([USER_ID, OFFER_ID], plan.columns, where=str(file))
+    if lacking:
+        raise DataError(*lacking)
+    checks = RowChecks(where=str(file), user_id=plan[USER_ID])
+    checks.unique_ids()
+    given = plan[OFFER_ID].astype("str")
+    none = plan[OFFER_ID].isna().to_numpy() | given.eq("").to_numpy()
+    unknown = ~given.isin(policy.offer_ids).to_numpy() & ~none
+    offers = ", ".join(policy.offer_ids)
+    checks.refuse(unknown, f"`{OFFER_ID}` is not in the policy", expected=f"one of {offers}")
+    checks.done()
+    return plan
 
 
 def _rows(log: Trial, known: npt.NDArray[np.bool_]) -> Trial:
@@ -156,6 +179,13 @@ def _plain(ways: Mapping[str, Mapping[str, Estimate]]) -> dict[str, dict[str, di
         way: {measure: found.to_dict() for measure, found in measures.items()}
         for way, measures in ways.items()
     }
+
+
+def plain(found: Estimate | None) -> str:
+    """Return a number with its interval, a dash where there is none."""
+    if found is None:
+        return "–"
+    return f"{found.estimate:.2f} ({found.low:.2f} to {found.high:.2f})"
 
 
 def thousand(found: Estimate) -> str:

@@ -139,3 +139,57 @@ def test_power_refuses_what_is_no_share(incentive: Incentive, policy: Path) -> N
     assert done.returncode == 2
     assert "--holdout: 2 is no share" in done.stderr
     assert "--trial: 3 rows are too few" in done.stderr
+
+
+def test_an_evaluation_stands_in_tables_too(
+    incentive: Incentive, policy: Path, model: Path, tmp_path: Path
+) -> None:
+    done = incentive("evaluate", policy, "--model", model, "--out", "quality")
+    assert done.returncode == 0, done.stderr
+    assert "paid ÷ predicted" in done.stdout
+    curve = pd.read_csv(tmp_path / "quality" / "curve.csv")
+    assert curve["budget"].is_monotonic_increasing
+    assert (curve["model_low"] <= curve["model"]).all()
+    offers = pd.read_csv(tmp_path / "quality" / "offers.csv")
+    assert offers["cost_ratio"].between(0.5, 2).all()
+    groups = pd.read_csv(tmp_path / "quality" / "calibration.csv")
+    assert set(groups["of"]) == {"effect", "cost"}
+    checks = pd.read_csv(tmp_path / "quality" / "checks.csv")
+    assert {"sample ratio", "balance", "leaks", "overlap"} <= set(checks["check"])
+
+
+def test_a_model_is_compared_with_another_of_its_trial(
+    incentive: Incentive, policy: Path, model: Path, tmp_path: Path
+) -> None:
+    words = ("--model", model, "--against", model, "--out", "paired")
+    done = incentive("evaluate", policy, *words)
+    assert done.returncode == 0, done.stderr
+    content = json.loads((tmp_path / "paired" / "evaluation.json").read_text())
+    assert {plan["difference"]["estimate"] for plan in content["plans"]} == {0}
+
+
+def test_any_file_of_offers_is_valued_by_the_arms_that_its_users_got(
+    incentive: Incentive, tmp_path: Path
+) -> None:
+    log = trial_among_users(tmp_path)
+    policy = tmp_path / "p.yaml"
+    policy.write_text(
+        "version: 1\nname: p\noffers: [{id: small, face_value: 1}, {id: large, face_value: 2}]\n",
+        encoding="utf-8",
+    )
+    plan = pd.DataFrame({"user_id": [f"u{row}" for row in range(4000)], "offer_id": "large"})
+    plan.loc[::2, "offer_id"] = None
+    plan.to_csv(tmp_path / "plan.csv", index=False)
+    words = ("--allocation", "plan.csv", "--trial", log)
+    done = incentive("evaluate", policy, *words, "--out", "value")
+    assert done.returncode == 0, done.stderr
+    content = json.loads((tmp_path / "value" / "evaluation.json").read_text())
+    gain = content["gain_against_nobody"]["the plan"]["conversion"]
+    assert gain["low"] < 0.1 < gain["high"]  # half of the users get what adds 0.2
+    plan.loc[1, "offer_id"] = "huge"
+    plan.loc[3, "user_id"] = "u1"
+    plan.to_csv(tmp_path / "plan.csv", index=False)
+    done = incentive("evaluate", policy, *words, "--out", "again")
+    assert done.returncode == 2
+    assert "`offer_id` is not in the policy in 1 row" in done.stderr
+    assert "`user_id` repeats an earlier row" in done.stderr

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, Self
 
 import numpy as np
 import pandas as pd
@@ -33,7 +34,8 @@ def balance_findings(
     features: pd.DataFrame, arms: WeightedArms
 ) -> tuple[list[Finding], tuple[Imbalance, ...]]:
     """Compare every feature between every offer's arm and control."""
-    compared = [each for name in features for each in _compare(str(name), features[name], arms)]
+    pairs = [_Pair.of(arms, offer) for offer in range(arms.reach.shape[1])]
+    compared = [each for name in features for each in _compare(str(name), features[name], pairs)]
     ranked = sorted(compared, key=lambda each: -abs(each.z))
     if not compared:
         return [Finding(check="balance", verdict="fine", what="there is nothing to compare")], ()
@@ -84,15 +86,30 @@ def _warning(off: list[Imbalance], comparisons: int) -> Finding:
     )
 
 
-def _compare(name: str, column: pd.Series, arms: WeightedArms) -> Iterator[Imbalance]:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Pair:
+    """An offer's rows and those of control that might have got it, with their weights."""
+
+    arm: str
+    treated: IntArray
+    control: IntArray
+    weights: tuple[FloatArray, FloatArray]
+
+    @classmethod
+    def of(cls, arms: WeightedArms, offer: int) -> Self:
+        treated, control = arms.treated(offer), arms.control(offer)
+        weights = (arms.inverse[treated], arms.inverse[control])
+        return cls(arm=arms.names[offer + 1], treated=treated, control=control, weights=weights)
+
+
+def _compare(name: str, column: pd.Series, pairs: list[_Pair]) -> Iterator[Imbalance]:
     for label, values, is_flag in _numbers(name, column):
-        for offer in range(arms.reach.shape[1]):
-            treated, control = arms.treated(offer), arms.control(offer)
-            if is_flag and not _enough(values, treated, control):
+        for pair in pairs:
+            sides = (values[pair.treated], values[pair.control])
+            if is_flag and not _enough(*sides):
                 continue
-            difference, z = _difference(values, arms.inverse, treated, control)
-            arm = arms.names[offer + 1]
-            yield Imbalance(feature=label, arm=arm, difference=difference, z=z)
+            difference, z = _difference(sides, pair.weights)
+            yield Imbalance(feature=label, arm=pair.arm, difference=difference, z=z)
 
 
 def _numbers(name: str, column: pd.Series) -> Iterator[tuple[str, FloatArray, bool]]:
@@ -129,21 +146,20 @@ def _winsorised(column: pd.Series, missing: BoolArray) -> FloatArray | None:
     return np.where(np.isfinite(cut), cut, np.nanmean(np.clip(present, low, high)))
 
 
-def _enough(flag: FloatArray, treated: IntArray, control: IntArray) -> bool:
-    ones = [flag[rows].sum() for rows in (treated, control)]
-    zeros = [len(rows) - one for rows, one in zip((treated, control), ones, strict=True)]
+def _enough(treated: FloatArray, control: FloatArray) -> bool:
+    ones = [flag.sum() for flag in (treated, control)]
+    zeros = [len(flag) - one for flag, one in zip((treated, control), ones, strict=True)]
     pooled = sum(ones) / max(len(treated) + len(control), 1)
     expected = min(pooled, 1 - pooled) * min(len(treated), len(control))
     return bool(expected >= FEWEST_ROWS and sum(zeros) > 0)
 
 
 def _difference(
-    values: FloatArray, inverse: FloatArray, treated: IntArray, control: IntArray
+    sides: tuple[FloatArray, FloatArray], weights: tuple[FloatArray, FloatArray]
 ) -> tuple[float, float]:
     """Return the difference of weighted means in standard deviations, and over its error."""
     means, spread, noise = [], 0.0, 0.0
-    for rows in (treated, control):
-        weight, x = inverse[rows], values[rows]
+    for x, weight in zip(sides, weights, strict=True):
         total = max(float(weight.sum()), 1e-300)
         mean = float(weight @ x) / total
         squares = np.square(x - mean)

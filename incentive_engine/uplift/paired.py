@@ -1,0 +1,111 @@
+"""Two models of one trial, compared row by row."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from incentive_engine.config.schema import Policy
+from incentive_engine.data.trial import Trial
+from incentive_engine.domain import CONVERSION, FloatArray
+from incentive_engine.errors import DataError, Fault
+from incentive_engine.uplift.cost_curve import taken
+from incentive_engine.uplift.model import UpliftModel, trial_digest
+from incentive_engine.uplift.plan_value import Estimate, mean_with_interval
+from incentive_engine.uplift.plans import PlanPath
+from incentive_engine.uplift.randomisation import reachable
+from incentive_engine.uplift.ranking import qini_difference
+from incentive_engine.uplift.valuation import Valuation
+
+SHARES: Final = (0.1, 0.2, 0.5)
+"""Budgets, relative to what the first model's plan costs without one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairedPlan:
+    """Two models' plans within one budget.
+
+    Attributes
+    ----------
+    budget
+        Expected cost per trial row, currency units, by the mean of both models' costs.
+    first, second, difference
+        Conversions per row, doubly robust; the difference is first minus second, row by row.
+    """
+
+    budget: float
+    first: Estimate
+    second: Estimate
+    difference: Estimate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paired:
+    """One model against another.
+
+    Attributes
+    ----------
+    rows
+        Trial rows.
+    plans
+        At three budgets.
+    qini
+        Offer to the Qini of the first model minus that of the second.
+    """
+
+    rows: int
+    plans: tuple[PairedPlan, ...]
+    qini: dict[str, Estimate]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the content of evaluation.json."""
+        return asdict(self)
+
+
+def compare_models(
+    first: UpliftModel, second: UpliftModel, trial: Trial, policy: Policy
+) -> Paired:
+    """Compare two models by the trial that both were fitted on, each out of its own folds.
+
+    Increments are the mean of both models' doubly robust ones, so that neither is favoured.
+
+    Raises
+    ------
+    DataError
+        When either was fitted on another trial.
+    """
+    digest = trial_digest(trial)
+    for name, model in (("--model", first), ("--against", second)):
+        if model.facts.trial != digest:
+            remedy = "compare models of one trial"
+            raise DataError(Fault(name, "was not trained on this trial", remedy=remedy))
+    reach = reachable(trial.features, trial.offers, policy.eligibility)
+    both = (first.out_of_fold, second.out_of_fold)
+    gain = _mean(*(Valuation.of(trial, each).by_measure[CONVERSION] for each in both))
+    cost = _mean(*(each.estimates.cost for each in both))
+    effects = [each.estimates.conversion for each in both]
+    paths = [PlanPath.of(effect, cost, reach) for effect in effects]
+    plans = []
+    for share in SHARES:
+        budget = share * paths[0].cost
+        won, theirs = (taken(gain, path.plan(budget)) for path in paths)
+        plans.append(
+            PairedPlan(
+                budget=budget / trial.n_rows,
+                first=mean_with_interval(won),
+                second=mean_with_interval(theirs),
+                difference=mean_with_interval(won - theirs),
+            )
+        )
+    mine, other = effects
+    qini = {
+        offer: qini_difference(mine[rows, j], other[rows, j], gain[rows, j])
+        for j, (offer, rows) in enumerate(zip(trial.offers, reach.T, strict=True))
+    }
+    return Paired(rows=trial.n_rows, plans=tuple(plans), qini=qini)
+
+
+def _mean(one: FloatArray, other: FloatArray) -> FloatArray:
+    return np.asarray((one + other) / 2)
