@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import hmac
 import io
 import json
 from decimal import Decimal
@@ -303,3 +304,11 @@ def test_every_letter_of_a_code_is_as_likely_as_any_other() -> None:
     expected = 20_000 * 16 / 32
     chi_squared = float(((counts - expected) ** 2 / expected).sum())
     assert chi_squared < 72  # 31 degrees of freedom; exceeded once in twenty thousand keys
+
+
+def test_hashes_are_those_of_the_standard() -> None:
+    from incentive_engine.delivery.keys import _hmac
+
+    for text in ("", "101", "预热 😀"):
+        expected = hmac.digest(b"k" * 32, text.encode(), "sha256")
+        assert _hmac(b"k" * 32)(text) == expected
