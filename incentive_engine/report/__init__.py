@@ -34,11 +34,13 @@ from .evidence import (
 )
 from .language import LANGUAGES, Code
 from .page import render_report
+from .returns import AtRisk, Returns, Safety, SafetyRow
 
 __all__ = [
     "LANGUAGES",
     "Aim",
     "Alternative",
+    "AtRisk",
     "BenefitRow",
     "Benefits",
     "Budget",
@@ -63,7 +65,10 @@ __all__ = [
     "Response",
     "ResponsePoint",
     "ResponseRow",
+    "Returns",
     "RunFacts",
+    "Safety",
+    "SafetyRow",
     "Scope",
     "Test",
     "Unit",

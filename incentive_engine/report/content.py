@@ -14,6 +14,7 @@ from incentive_engine.domain import Reason
 from .conditions import Scope
 from .estimate import Estimate
 from .evidence import Alternative, Benefits, PublicRules, Quality, Response
+from .returns import AtRisk, Returns, Safety
 
 Unit = Literal["money", "count", "ratio", "number"]
 """How the figures of a limit read: currency, users, a ratio of sums, or any other measure."""
@@ -208,5 +209,8 @@ class ReportContent:
     quality: Quality | None = None
     benefits: tuple[Benefits, ...] = ()
     rules: PublicRules | None = None
+    returns: Returns | None = None
+    at_risk: AtRisk | None = None
+    safety: Safety | None = None
     notes: tuple[Note, ...] = ()
     facts: RunFacts = RunFacts()

@@ -12,6 +12,7 @@ from .formats import significant
 from .frame import render_page
 from .language import language
 from .lines import Line, colour_of, draw_lines
+from .returns import Safety
 from .words import amount, bound, room
 
 ENGLISH = language("en")
@@ -96,18 +97,6 @@ class LimitCostRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SafetyRow:
-    """A budget that holds with some probability."""
-
-    confidence: float
-    expected_cost: float
-    value: float
-    conversions: float | None
-    lost: float
-    """The share of the first row's value that is given up."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class WhatIfContent:
     """The whole page."""
 
@@ -124,8 +113,7 @@ class WhatIfContent:
     """The budgets of the side-by-side table."""
     moves: tuple[MoveTable, ...]
     limits: tuple[LimitCostRow, ...]
-    safety: tuple[SafetyRow, ...]
-    cost_error: float
+    safety: Safety | None
     mandate: float | None
     """The marginal return asked for."""
     within: float | None

@@ -33,6 +33,7 @@ from incentive_engine.workflow.fairness import benefits
 from incentive_engine.workflow.findings import Findings
 from incentive_engine.workflow.gain import Total
 from incentive_engine.workflow.groups import group_tables, share_of
+from incentive_engine.workflow.money import at_risk_of, returns_of, safety_of
 from incentive_engine.workflow.public import public_rules, tests_of
 from incentive_engine.workflow.response import SMALLEST
 from incentive_engine.workflow.trust import model_quality
@@ -68,6 +69,9 @@ def report_content(findings: Findings, record: RunRecord) -> ReportContent:
         benefits=benefits(findings),
         rules=public_rules(findings.policy),
         smallest=SMALLEST,
+        returns=returns_of(certificate),
+        at_risk=at_risk_of(certificate),
+        safety=safety_of(findings.view.safety, cost_error=findings.view.cost_error),
         notes=_notes(findings),
         facts=_facts(record),
     )

@@ -12,12 +12,12 @@ from incentive_engine.report.whatif import (
     MoveRow,
     MoveTable,
     PointRow,
-    SafetyRow,
     VariantRow,
     WhatIfContent,
 )
 from incentive_engine.report.words import aim
 from incentive_engine.workflow.content import aim_of, limit_row
+from incentive_engine.workflow.money import safety_of
 from incentive_engine.workflow.moves import Move
 from incentive_engine.workflow.policies import budget_of
 from incentive_engine.workflow.study import Study, focus_of
@@ -53,8 +53,7 @@ def whatif_page(
         shown=_shown(budgets),
         moves=tuple(_moves(each.variant.name, moves, focus) for each in studies[1:]),
         limits=tuple(row for each in studies for row in _limits(each, focus)),
-        safety=tuple(_safety(base)),
-        cost_error=budget_of(base.variant.policy).forecast_error,
+        safety=safety_of(base.safety, cost_error=budget_of(base.variant.policy).forecast_error),
         mandate=at_least,
         within=_within(points, base.variant.name, at_least),
         notes=tuple(notes),
@@ -137,15 +136,3 @@ def _limits(each: Study, budget: float) -> Iterator[LimitCostRow]:
                 rule=limit.rule,
                 rule_gain=limit.rule_gain,
             )
-
-
-def _safety(base: Study) -> Iterator[SafetyRow]:
-    for point in base.safety:
-        first = base.safety[0].value
-        yield SafetyRow(
-            confidence=point.confidence,
-            expected_cost=point.expected,
-            value=point.value,
-            conversions=point.amounts.get(CONVERSION),
-            lost=(first - point.value) / first if first > 0 else 0.0,
-        )
