@@ -43,7 +43,7 @@ def simpler_ways(
     gain: PlanGain | None,
     valued: ValuedTrial | None,
 ) -> tuple[Alternative, ...]:
-    """Return the plan and the simpler ways; nothing for a budget of zero.
+    """Return the plan and the simpler ways; nothing without a budget to spend.
 
     Tier rules go by the members' weights, so they need a policy that has some. The ways keep the
     budget, in its basis, the eligibility and the holdout; an at-risk budget counts as expected.
@@ -55,9 +55,9 @@ def simpler_ways(
     gain, valued
         The plan's rule on the trial, and the trial; None where scores are given.
     """
-    amount = budget_of(policy).amount
-    if amount == 0:
+    if policy.budget is None or policy.budget.amount == 0:
         return ()
+    amount = policy.budget.amount
     problem = build_problem(policy, table, holdout)
     wanted = [way for way in WAYS if way == "everyone" or policy.objective.weight]
     chosen = {way: _choice(way, policy, table, problem, amount) for way in wanted}
