@@ -24,6 +24,7 @@ from .evidence import (
     Benefits,
     CalibrationGroup,
     LoyaltyCheck,
+    OfferDrivers,
     OfferQuality,
     PublicOffer,
     PublicRules,
@@ -31,6 +32,7 @@ from .evidence import (
     Response,
     ResponsePoint,
     ResponseRow,
+    TrialCheck,
 )
 from .language import LANGUAGES, Code
 from .page import render_report
@@ -55,6 +57,7 @@ __all__ = [
     "LimitRow",
     "LoyaltyCheck",
     "Note",
+    "OfferDrivers",
     "OfferQuality",
     "Proof",
     "PublicOffer",
@@ -71,6 +74,7 @@ __all__ = [
     "SafetyRow",
     "Scope",
     "Test",
+    "TrialCheck",
     "Unit",
     "render_report",
 ]

@@ -135,6 +135,25 @@ class OfferQuality:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TrialCheck:
+    """One check of the trial, before anything was fitted on it."""
+
+    name: str
+    """As in the catalogue, under ``checks``."""
+    verdict: Literal["fine", "warning", "refusal"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferDrivers:
+    """Which features make an offer's effect differ between users."""
+
+    offer: str
+    shares: tuple[tuple[str, float], ...]
+    """Feature and its share of all mean absolute contributions, the largest first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Quality:
     """How well the model knows the effects."""
 
@@ -143,6 +162,9 @@ class Quality:
     """Whether effects differ measurably between users."""
     p_value: float
     offers: tuple[OfferQuality, ...]
+    checks: tuple[TrialCheck, ...] = ()
+    drivers: tuple[OfferDrivers, ...] = ()
+    """None where effects do not differ."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """Incremental conversion, incremental spend and expected cost per user and offer."""
 
-from incentive_engine.uplift.diagnosis import Diagnosis, diagnose
+from incentive_engine.uplift.diagnosis import Diagnosis, Verdict, diagnose
 from incentive_engine.uplift.drift import Drift, drift
 from incentive_engine.uplift.estimates import Estimates, OutOfFold
 from incentive_engine.uplift.evaluation import Evaluation, evaluate
@@ -32,6 +32,7 @@ __all__ = [
     "PlanValue",
     "UpliftModel",
     "Valuation",
+    "Verdict",
     "compare_models",
     "compare_plans",
     "diagnose",

@@ -11,7 +11,7 @@ from typing import Any
 
 from incentive_engine.config import Policy
 from incentive_engine.config.schema import SEASON_ERROR
-from incentive_engine.uplift import Diagnosis, Evaluation, read_evaluation
+from incentive_engine.uplift import Diagnosis, Evaluation, Verdict, read_evaluation
 
 FILE = "evaluation.json"
 
@@ -21,8 +21,7 @@ class Check:
     """One check of the trial and its verdict."""
 
     name: str
-    verdict: str
-    """fine, warning or refusal."""
+    verdict: Verdict
     text: str
 
 

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
-from incentive_engine.report import CalibrationGroup, Estimate, OfferQuality
+from incentive_engine.report import (
+    CalibrationGroup,
+    Estimate,
+    OfferDrivers,
+    OfferQuality,
+    TrialCheck,
+)
 from incentive_engine.report import Quality as Shown
-from incentive_engine.workflow.quality import Quality
+from incentive_engine.workflow.quality import Check, Quality
+
+SHOWN: Final = 5
+"""Features that are named per offer."""
 
 
 def model_quality(quality: Quality | None) -> Shown | None:
@@ -20,7 +29,21 @@ def model_quality(quality: Quality | None) -> Shown | None:
         differ=found["heterogeneity"]["found"],
         p_value=found["heterogeneity"]["p_value"],
         offers=tuple(_offer(offer) for offer in found["offers"]),
+        checks=tuple(_check(check) for check in quality.checks),
+        drivers=tuple(
+            _drivers(offer, named) for offer, named in found["drivers"].items() if named
+        ),
     )
+
+
+def _check(check: Check) -> TrialCheck:
+    return TrialCheck(name=check.name.replace(" ", "_"), verdict=check.verdict, text=check.text)
+
+
+def _drivers(offer: str, named: list[Mapping[str, Any]]) -> OfferDrivers:
+    total = sum(driver["mean_contribution"] for driver in named)
+    shares = tuple((driver["feature"], driver["mean_contribution"] / total) for driver in named)
+    return OfferDrivers(offer=offer, shares=shares[:SHOWN])
 
 
 def _offer(found: Mapping[str, Any]) -> OfferQuality:

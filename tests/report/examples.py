@@ -22,6 +22,7 @@ from incentive_engine.report import (
     LimitRow,
     LoyaltyCheck,
     Note,
+    OfferDrivers,
     OfferQuality,
     Proof,
     PublicOffer,
@@ -35,6 +36,7 @@ from incentive_engine.report import (
     RunFacts,
     Scope,
     Test,
+    TrialCheck,
 )
 
 
@@ -292,6 +294,11 @@ def quality() -> Quality:
                 ("vip50", None),
             )
         ),
+        checks=(
+            TrialCheck(name="sample_ratio", verdict="fine", text="arm sizes agree"),
+            TrialCheck(name="drift", verdict="warning", text="users differ in `age`"),
+        ),
+        drivers=(OfferDrivers(offer="off10", shares=(("age", 0.6), ("visits", 0.4))),),
     )
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from incentive_engine.report import Estimate, ReportContent, render_report
 
-from .examples import bare, limits, response, rich
+from .examples import bare, full, limits, response, rich
 
 VOID = {"meta", "i", "br", "path", "use", "link", "img"}
 
@@ -188,3 +188,9 @@ def test_the_price_of_a_ratio_is_put_into_words() -> None:
     text = read(replace(rich(), limits=(replace(roi, price=0.002),))).text
     assert "Each 1,000 that the numerator may miss it by would add about 2.00 weighted" in text
     assert "0.560" in text
+
+
+def test_checks_of_the_trial_and_drivers_stand_beside_the_model() -> None:
+    text = read(full()).text
+    assert "users against the trialwarningusers differ in `age`" in text
+    assert re.search(r"off10age 60\.0.%, visits 40\.0.%", text)

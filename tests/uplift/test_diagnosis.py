@@ -9,6 +9,7 @@ import pytest
 from incentive_engine.config.schema import Eligibility, Features
 from incentive_engine.data.trial import Trial
 from incentive_engine.errors import DataError
+from incentive_engine.report.language import language
 from incentive_engine.uplift import Diagnosis, diagnose
 
 from .trials import Known, draw, even_effects, policy_of
@@ -57,6 +58,12 @@ def test_a_fair_lottery_raises_one_false_alarm_in_ninety() -> None:
         diagnosis.refuse()
         alarms += bool(diagnosis.warnings)
     assert alarms <= 7
+
+
+def test_every_check_has_a_name_in_the_report() -> None:
+    words = language("en").words
+    named = diagnose(a_trial(0).trial, policy_of(10, 20)).findings
+    assert {f"checks.{finding.check.replace(' ', '_')}" for finding in named} <= set(words)
 
 
 def test_rows_lost_from_one_arm_are_a_sample_ratio_mismatch() -> None:
