@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -140,8 +141,8 @@ def offered(
 ) -> Iterator[pa.RecordBatch]:
     """Yield columns of allocation.parquet for users with an offer that the filters leave."""
     wanted = tuple(dict.fromkeys(("offer_id", *columns)))
-    batches = _even(pq.ParquetFile(run.directory / "allocation.parquet"), wanted)
-    attributes = _even(pq.ParquetFile(run.directory / "scores.parquet"), _attributes(run, filters))
+    batches = _even(run.directory / "allocation.parquet", wanted)
+    attributes = _even(run.directory / "scores.parquet", _attributes(run, filters))
     for batch in batches:
         mask = pc.is_valid(batch.column("offer_id"))
         if filters.offers:
@@ -152,8 +153,9 @@ def offered(
         yield batch.filter(mask).select(list(columns))
 
 
-def _even(file: pq.ParquetFile, columns: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
-    """Yield `ROWS` rows at a time, wherever the file's row groups end."""
+def _even(path: Path, columns: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
+    """Yield `ROWS` rows of a file at a time, wherever its row groups end."""
+    file = pq.ParquetFile(path, pre_buffer=False)  # else row groups yet to come are held too
     rest: list[pa.RecordBatch] = []
     for batch in file.iter_batches(batch_size=ROWS, columns=list(columns)):
         rest.append(batch)
