@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -23,8 +23,6 @@ from incentive_engine.data.users import OFFER, OUTCOMES, PROPENSITY, UserTable
 from incentive_engine.domain import CONVERSION, COST, SPEND, BoolArray, FloatArray
 from incentive_engine.errors import DataError
 
-IMPLAUSIBLE: Final = 5
-"""Standard errors; a right log is doubted once in three million arms."""
 Array = TypeVar("Array", FloatArray, npt.NDArray[np.int16])
 
 
@@ -132,7 +130,7 @@ def read_trial(path: Path, policy: Policy, users: UserTable | None) -> Trial:
             spend_without_conversion=(spend > 0) & (conversion == 0),
             cost_in_control=(cost > 0) & (arm == 0),
         ),
-        warnings=(*joined.warnings, *_implausible(known, frame[OFFER], where=where)),
+        warnings=joined.warnings,
     )
 
 
@@ -171,24 +169,6 @@ def _propensity(known: FloatArray, offer: pd.Series) -> FloatArray:
     filled = known.copy()
     filled[unknown] = arms.map(arms.value_counts(normalize=True)).to_numpy(dtype=np.float64)
     return filled
-
-
-def _implausible(known: FloatArray, offer: pd.Series, *, where: str) -> list[str]:
-    """Return a warning per arm whose propensities cannot be the chance of getting it.
-
-    Rows of an arm, each counted 1 / propensity times, stand for all rows that could have got it,
-    which are at most all. Beyond that lie `IMPLAUSIBLE` standard errors.
-    """
-    logged = ~np.isnan(known)
-    weights = pd.DataFrame({"arm": offer[logged], "weight": 1 / known[logged]})
-    weights["variance"] = weights["weight"] * (weights["weight"] - 1)
-    sums = weights.groupby("arm")[["weight", "variance"]].sum()
-    beyond = sums["weight"] - logged.sum() > IMPLAUSIBLE * np.sqrt(sums["variance"] + 1)
-    return [
-        f"{where}: rows of `{arm}` stand for {row['weight']:,.0f} people by their propensities, "
-        f"but the trial has {logged.sum():,}; is the propensity that of the arm each row got?"
-        for arm, row in sums[beyond].iterrows()
-    ]
 
 
 def _counts(**rows: BoolArray) -> Mapping[str, int]:

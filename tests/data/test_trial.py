@@ -99,16 +99,6 @@ def test_arm_shares_stand_in_for_unknown_propensities(policy: Policy, file: Path
     assert mixed.counts["unknown_propensity"] == 3
 
 
-def test_propensities_of_another_arm_are_doubted(policy: Policy, file: Path) -> None:
-    many = pd.concat([trial()] * 400, ignore_index=True).assign(user_id=range(4800))
-    many["propensity"] = 1 / 3
-    assert read(many, policy, file).warnings == ()
-    many.loc[many["offer"] == "vip50", "propensity"] = 0.1
-    (warning,) = read(many, policy, file).warnings
-    assert "rows of `vip50` stand for 16,000 people by their propensities" in warning
-    assert "but the trial has 4,800" in warning
-
-
 def test_what_is_odd_but_possible_is_counted(policy: Policy, file: Path) -> None:
     frame = put(trial(), "spend", 0, 3, value=-5.0)
     frame = put(frame, "spend", 6, value=9.0)

@@ -10,7 +10,7 @@ from incentive_engine.config.schema import Eligibility, Features
 from incentive_engine.data.trial import Trial
 from incentive_engine.errors import DataError
 from incentive_engine.report.language import language
-from incentive_engine.uplift import Diagnosis, diagnose
+from incentive_engine.uplift import Diagnosis, diagnose, fit
 
 from .trials import Known, draw, even_effects, policy_of
 
@@ -99,6 +99,24 @@ def test_propensities_that_contradict_the_shares_are_refused() -> None:
     known = a_trial(0)
     halved = replace(known.trial, propensity=known.trial.propensity / 2)
     assert "stand for" in refusal(diagnose(halved, known.policy))
+
+
+def test_propensities_of_another_arm_are_refused_by_name() -> None:
+    known = a_trial(0)
+    wrong = np.where(known.trial.arm == 2, 0.1, known.trial.propensity)
+    text = refusal(diagnose(replace(known.trial, propensity=wrong), known.policy))
+    assert "rows of `off20` stand for" in text
+    assert "but 2,000 could have got it" in text
+
+
+def test_one_row_per_arm_is_no_trial_but_no_crash_either() -> None:
+    known = a_trial(0)
+    first = np.array([np.flatnonzero(known.trial.arm == arm)[0] for arm in range(3)])
+    tiny = keep(known.trial, first)
+    tiny = replace(tiny, conversion=np.ones(3))
+    diagnose(tiny, known.policy).refuse()
+    with pytest.raises(DataError, match="expected at least 10"):
+        fit(tiny, known.policy, seed=0)
 
 
 def test_an_offer_that_not_everybody_could_get_needs_a_rule_that_says_so() -> None:

@@ -154,6 +154,17 @@ def test_users_in_another_order_get_the_same_scores(ladder: tuple[Known, UpliftM
     pd.testing.assert_frame_equal(predict(model, shuffled, known.policy), straight)
 
 
+def test_blocks_of_users_get_the_scores_of_the_whole(
+    ladder: tuple[Known, UpliftModel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known, model = ladder
+    users = UserTable(user_id=known.trial.user_id, features=known.trial.features)
+    whole = predict(model, users, known.policy)
+    monkeypatch.setattr("incentive_engine.uplift.model.BLOCK", 700)
+    blocks = predict(model, users, known.policy)
+    pd.testing.assert_frame_equal(blocks, whole, rtol=1e-9, atol=1e-12)
+
+
 def test_a_policy_may_use_some_of_the_offers_in_any_order(
     ladder: tuple[Known, UpliftModel],
 ) -> None:

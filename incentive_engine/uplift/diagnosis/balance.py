@@ -25,6 +25,8 @@ MOST_LEVELS: Final = 20
 """Levels of a category that are compared, the most frequent ones."""
 FEWEST_ROWS: Final = 10
 """Rows with and without a level that either arm needs for a normal approximation."""
+SMALLEST_ARM: Final = 100
+"""Rows that both sides need; with fewer, a mean over its error has fatter tails than a normal."""
 SHOWN: Final = 10
 CERTAIN: Final = 100.0
 """Stands for infinity where a feature is one value in one arm and another in the other."""
@@ -34,7 +36,8 @@ def balance_findings(
     features: pd.DataFrame, arms: WeightedArms
 ) -> tuple[list[Finding], tuple[Imbalance, ...]]:
     """Compare every feature between every offer's arm and control."""
-    pairs = [_Pair.of(arms, offer) for offer in range(arms.reach.shape[1])]
+    every = [_Pair.of(arms, offer) for offer in range(arms.reach.shape[1])]
+    pairs = [pair for pair in every if pair.rows >= SMALLEST_ARM]
     compared = [each for name in features for each in _compare(str(name), features[name], pairs)]
     ranked = sorted(compared, key=lambda each: -abs(each.z))
     if not compared:
@@ -94,6 +97,11 @@ class _Pair:
     treated: IntArray
     control: IntArray
     weights: tuple[FloatArray, FloatArray]
+
+    @property
+    def rows(self) -> int:
+        """The rows of the smaller side."""
+        return min(len(self.treated), len(self.control))
 
     @classmethod
     def of(cls, arms: WeightedArms, offer: int) -> Self:
