@@ -110,7 +110,7 @@ def measured(code: str, *words: str) -> tuple[float, float]:
         [sys.executable, "-c", MEASURED.format(code=code), *words],
         check=True, capture_output=True, text=True,
     )  # fmt: skip
-    seconds, memory = done.stdout.split()
+    seconds, memory = done.stdout.split()[-2:]
     return float(seconds), float(memory)
 
 

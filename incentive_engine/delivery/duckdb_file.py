@@ -29,6 +29,7 @@ class DuckDBWriter:
         kinds = ", ".join(
             f'"{name}" {_type(schema.field(str(source)).type)}' for name, source in sheet.columns
         )
+        self._run("SET enable_progress_bar = false")  # it would go to standard output
         self._run(f"CREATE TABLE {TABLE} ({kinds})")
         self._run("BEGIN")
 

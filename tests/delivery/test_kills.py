@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import signal
 import subprocess
@@ -16,20 +17,19 @@ from .exports import KEY, everyone_treated, exported, files, in_small_parts
 
 KILLS = 20
 USERS = 6
+ENDLESS = 10_000
+PRESETS = ("braze", "parquet")
 
 EXPORTER = """
-import os, signal, sys
+import json, os, signal, sys
 sys.path[:0] = [{tests!r}]
 from pathlib import Path
 from delivery.exports import KEY, exported, in_small_parts
-from incentive_engine.data import files
 from incentive_engine.delivery import formats, parts, records, selection, writers
 
 selection.ROWS = 1
 for name in formats.PRESETS:
     formats.PRESETS[name] = in_small_parts(formats.PRESETS[name])
-
-left = int(sys.argv[4])
 
 def dying(function):
     def wrapped(*args, **kwargs):
@@ -50,46 +50,53 @@ for owner, names in (
 ):
     for name in names:
         setattr(owner, name, dying(getattr(owner, name)))
-exported(Path(sys.argv[1]), Path(sys.argv[2]), is_sound=False, preset=sys.argv[3], key=KEY)
-print(left)
+
+for run, to, preset, steps in json.loads(sys.argv[1]):
+    left = steps
+    child = os.fork()
+    if not child:
+        exported(Path(run), Path(to), is_sound=False, preset=preset, key=KEY)
+        print("took", steps - left, flush=True)
+        os._exit(0)
+    print("ended", os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 
 
-def run_exporter(run: Path, to: Path, preset: str, steps: int) -> subprocess.CompletedProcess[str]:
-    """Export in a process of its own that is killed after some steps."""
+def run_exports(jobs: list[tuple[str, str, str, int]]) -> list[list[str]]:
+    """Run exports, each in a process that is killed after some steps; return what they said."""
     code = EXPORTER.format(tests=str(Path(__file__).parents[1]))
-    return subprocess.run(  # noqa: S603 - our own program
-        [sys.executable, "-c", code, str(run), str(to), preset, str(steps)],
+    done = subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-c", code, json.dumps(jobs)],
         capture_output=True,
         text=True,
         check=False,
     )
+    assert done.returncode == 0, done.stderr
+    return [line.split() for line in done.stdout.splitlines()]
 
 
 def test_an_export_killed_anywhere_goes_on_and_ends_with_the_same_bytes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    run = everyone_treated(tmp_path / "run", range(USERS))
+    wholes = [(str(run), str(tmp_path / name), name, ENDLESS) for name in PRESETS]
+    said = run_exports(wholes)
+    steps = {name: int(said[2 * n][1]) for n, name in enumerate(PRESETS)}
+    assert min(steps.values()) > KILLS
+    rng = random.Random(20261111)  # noqa: S311 - chooses where to kill
+    names = [PRESETS[n % 2] for n in range(KILLS)]
+    jobs = [
+        (str(run), str(tmp_path / f"killed-{n}"), name, rng.randrange(steps[name]))
+        for n, name in enumerate(names)
+    ]
+    assert run_exports(jobs) == [["ended", str(-signal.SIGKILL)]] * KILLS
     monkeypatch.setattr(selection, "ROWS", 1)
     for name, form in formats.PRESETS.items():
         monkeypatch.setitem(formats.PRESETS, name, in_small_parts(form))
-    run = everyone_treated(tmp_path / "run", range(USERS))
-    rng = random.Random(20261111)  # noqa: S311 - chooses where to kill
-    whole: dict[str, dict[str, bytes]] = {}
-    steps: dict[str, int] = {}
-    for preset in ("braze", "parquet"):
-        done = run_exporter(run, tmp_path / f"whole-{preset}", preset, 10_000)
-        assert done.returncode == 0, done.stderr
-        whole[preset], steps[preset] = (
-            files(tmp_path / f"whole-{preset}"),
-            10_000 - int(done.stdout),
-        )
-    for number in range(KILLS):
-        preset = ("braze", "parquet")[number % 2]
-        to = tmp_path / f"killed-{number}"
-        killed = run_exporter(run, to, preset, rng.randrange(steps[preset]))
-        assert killed.returncode == -signal.SIGKILL, killed.stderr
+    for n, name in enumerate(names):
+        to, whole = tmp_path / f"killed-{n}", files(tmp_path / name)
         found = files(to) if to.exists() else {}
-        visible = {name: held for name, held in found.items() if "/." not in f"/{name}"}
-        assert visible.items() <= whole[preset].items(), "a part is complete or absent"
-        exported(run, to, is_sound=False, preset=preset, key=KEY)
-        assert files(to) == whole[preset]
+        visible = {path: held for path, held in found.items() if "/." not in f"/{path}"}
+        assert visible.items() <= whole.items(), "a part is complete or absent"
+        exported(run, to, is_sound=False, preset=name, key=KEY)
+        assert files(to) == whole
