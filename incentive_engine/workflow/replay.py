@@ -24,6 +24,7 @@ from incentive_engine.uplift import (
     UpliftModel,
     compare_plans,
     estimate,
+    plan_value,
     trial_digest,
 )
 from incentive_engine.workflow.policies import load_for_scores
@@ -44,6 +45,8 @@ class Replay:
     """Way to measure to its gain per user against nobody getting anything."""
     differences: Mapping[str, Mapping[str, Estimate]]
     """Way to measure to the plan's gain minus the way's, paired by row."""
+    weighted: Mapping[str, Estimate]
+    """The plan's gain by inverse propensities alone: no model in it, but wider."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the content of ``evaluation.json``; per user of the trial."""
@@ -53,6 +56,7 @@ class Replay:
             "left_out": self.left_out,
             "gain_against_nobody": _plain(self.gains),
             "plan_minus": _plain(self.differences),
+            "inverse_propensity": _plain({PLAN: self.weighted}),
         }
 
     def to_text(self) -> str:
@@ -62,6 +66,8 @@ class Replay:
             for name, measures in ways.items():
                 figures = "   ".join(f"{m} {thousand(e)}" for m, e in measures.items())
                 lines.append(f"{title:>14}  {name:<20} {figures}")
+        plainly = "   ".join(f"{m} {thousand(e)}" for m, e in self.weighted.items())
+        lines.append(f"{'gain':>14}  {'by weights alone':<20} {plainly}")
         return "\n".join(lines)
 
 
@@ -171,7 +177,13 @@ def _replay(
         name: compare_plans(rows, nuisance, {PLAN: choice}, against=other)[PLAN]
         for name, other in everyone.items()
     }
-    return Replay(rows=len(choice), left_out=left_out, gains=gains, differences=differences)
+    return Replay(
+        rows=len(choice),
+        left_out=left_out,
+        gains=gains,
+        differences=differences,
+        weighted=plan_value(rows, nuisance, choice).ipw,
+    )
 
 
 def _plain(ways: Mapping[str, Mapping[str, Estimate]]) -> dict[str, dict[str, dict[str, float]]]:

@@ -5,12 +5,15 @@ import pandas as pd
 import pytest
 
 from incentive_engine.config import Policy
+from incentive_engine.data.features import learnable
 from incentive_engine.data.files import write_table
 from incentive_engine.data.trial import Trial, read_trial
 from incentive_engine.data.users import UserTable, read_users
-from incentive_engine.errors import DataError
+from incentive_engine.errors import ConfigError, DataError
 
-from .examples import policy_of, trial, users
+from .examples import POLICY, policy_of, trial, users
+
+ALL = {"tier", "spend_12m", "region", "basket"}
 
 
 @pytest.fixture
@@ -97,6 +100,31 @@ def test_arm_shares_stand_in_for_unknown_propensities(policy: Policy, file: Path
     assert mixed.propensity[[0, 1, 6]].tolist() == [2 / 4, 2 / 4, 1 / 4]
     assert mixed.propensity[2:5].tolist() == [0.2, 0.5, 0.3]
     assert mixed.counts["unknown_propensity"] == 3
+
+
+def test_features_may_be_allowed_and_denied_by_name(tmp_path: Path, file: Path) -> None:
+    frame = trial().assign(basket=1.0)
+    for words, left in (
+        ("{deny: [basket, tier]}", ["spend_12m", "region"]),
+        ("{allow: [region, tier], deny: [spend_12m]}", ["tier", "region"]),
+    ):
+        policy = policy_of(tmp_path, POLICY + f"features: {words}\n")
+        found = read(frame, policy, file)
+        named = [name for name in learnable(found.features, policy.features) if name in ALL]
+        assert named == [name for name in found.features if name in left]
+        assert "tier" in found.features  # eligibility and weights still look at it
+
+
+def test_a_misspelt_feature_is_an_error_at_its_place(tmp_path: Path, file: Path) -> None:
+    policy = policy_of(tmp_path, POLICY + "features: {deny: [regoin]}\n")
+    (line,) = complaints(trial(), policy, file)
+    assert "features.deny.0" in line
+    assert "did you mean `region`?" in line
+
+
+def test_a_feature_is_not_allowed_and_denied_at_once(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="allowed and denied at once: tier"):
+        policy_of(tmp_path, POLICY + "features: {allow: [tier], deny: [tier]}\n")
 
 
 def test_what_is_odd_but_possible_is_counted(policy: Policy, file: Path) -> None:

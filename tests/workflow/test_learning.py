@@ -186,6 +186,9 @@ def test_any_file_of_offers_is_valued_by_the_arms_that_its_users_got(
     content = json.loads((tmp_path / "value" / "evaluation.json").read_text())
     gain = content["gain_against_nobody"]["the plan"]["conversion"]
     assert gain["low"] < 0.1 < gain["high"]  # half of the users get what adds 0.2
+    weighted = content["inverse_propensity"]["the plan"]["conversion"]
+    assert weighted["low"] < 0.1 < weighted["high"]
+    assert weighted["standard_error"] > gain["standard_error"]
     plan.loc[1, "offer_id"] = "huge"
     plan.loc[3, "user_id"] = "u1"
     plan.to_csv(tmp_path / "plan.csv", index=False)
