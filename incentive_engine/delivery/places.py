@@ -113,7 +113,8 @@ class Place:
         if manifest.get("export") != dict(identity):
             what = f"holds another export ({_differences(manifest.get('export'), identity)})"
             raise DataError(Fault(str(self.target), what, "a new place", "name another one"))
-        changed = [part["name"] for part in manifest["parts"] if not self.holds(Part(**part))]
+        parts = _parts_of(manifest, self.manifest)
+        changed = [part.name for part in parts if not self.holds(part)]
         if changed:
             what = f"changed since the export: {', '.join(changed[:3])}"
             raise DataError(Fault(str(self.target), what, remedy="remove it, and export again"))
@@ -141,10 +142,11 @@ class Place:
             return []
         journal = read_json(self.journal)
         if journal.get("export") != dict(identity):
-            what = f"another export was begun here ({_differences(journal['export'], identity)})"
+            differences = _differences(journal.get("export"), identity)
+            what = f"another export was begun here ({differences})"
             remedy = "finish that one, or remove what is there"
             raise DataError(Fault(str(self.target), what, remedy=remedy))
-        return [Part(**part) for part in journal["parts"]]
+        return _parts_of(journal, self.journal)
 
     def holds(self, part: Part) -> bool:
         """Whether a part stands there as it was written."""
@@ -179,6 +181,14 @@ def _content(identity: Mapping[str, Any], parts: list[Part]) -> dict[str, Any]:
         for part in parts
     ]
     return {"export": dict(identity), "parts": listed}
+
+
+def _parts_of(content: Mapping[str, Any], path: Path) -> list[Part]:
+    try:
+        return [Part(**part) for part in content["parts"]]
+    except (KeyError, TypeError) as error:
+        remedy = "remove what is there, and export again"
+        raise DataError(Fault(str(path), "is broken", remedy=remedy)) from error
 
 
 def _differences(before: object, identity: Mapping[str, Any]) -> str:

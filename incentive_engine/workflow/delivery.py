@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -34,7 +35,7 @@ from incentive_engine.delivery import (
 )
 from incentive_engine.delivery.postgres import SCHEMES, without_password
 from incentive_engine.delivery.siblings import EXPORTS
-from incentive_engine.errors import ConfigError, Fault
+from incentive_engine.errors import ConfigError, DataError, Fault
 from incentive_engine.verify import Verification, verify_run
 from incentive_engine.workflow.steps import Steps
 
@@ -113,6 +114,9 @@ def export(
 ) -> str:
     """Write the offers of a run for another system, once nothing speaks against it."""
     check_accepted(accepted, WARNINGS)
+    if run_dir.is_dir() and not os.access(run_dir, os.W_OK):
+        what = "may not be written to, and exports are noted there"
+        raise DataError(Fault(str(run_dir), what, remedy="ask for access, or copy the run"))
     steps = Steps()
     run, verification = _verified(run_dir, steps)
     refuse_unapproved(run)

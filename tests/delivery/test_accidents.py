@@ -146,6 +146,15 @@ def test_a_part_that_was_changed_since_is_found(tmp_path: Path) -> None:
         exported(run, tmp_path / "out", preset="csv")
 
 
+@pytest.mark.parametrize("content", ["{}", "[]", "{", '{"parts": [{"name": 3}]}'])
+def test_a_broken_manifest_is_named(content: str, tmp_path: Path) -> None:
+    run = made(tmp_path)
+    exported(run, tmp_path / "out", preset="csv")
+    (tmp_path / "out" / "_manifest.json").write_text(content, encoding="utf-8")
+    with pytest.raises(DataError, match=r"_manifest\.json|holds another export"):
+        exported(run, tmp_path / "out", preset="csv")
+
+
 def test_another_export_does_not_take_a_place_that_is_taken(tmp_path: Path) -> None:
     run = made(tmp_path)
     exported(run, tmp_path / "out", preset="csv")

@@ -1,16 +1,13 @@
 from __future__ import annotations
 
 import csv
-import hmac
 import io
 import json
 from decimal import Decimal
 from pathlib import Path
 
 import duckdb
-import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -262,53 +259,3 @@ def test_parts_join_to_the_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     pd.testing.assert_frame_equal(
         pd.concat(parts, ignore_index=True), pd.read_csv(tmp_path / "whole.csv")
     )
-
-
-def test_a_code_that_two_users_share_is_found() -> None:
-    from incentive_engine.delivery.keys import UniqueCodes
-
-    codes = KEY.codes("c", "a", pa.array([str(user) for user in range(1000)]))
-    unique = UniqueCodes()
-    unique.add(codes)
-    unique.check()
-    unique.add(codes.slice(17, 1))
-    with pytest.raises(DataError, match="1 codes would be given twice"):
-        unique.check()
-
-
-def test_codes_that_begin_alike_are_no_reason_to_refuse() -> None:
-    from incentive_engine.delivery.keys import UniqueCodes
-
-    unique = UniqueCodes()
-    unique.add(pa.array(["AAAABBBBCCCCDDDD", "AAAABBBBCCCCDDDE"]))
-    unique.check()
-
-
-def test_codes_depend_on_the_key_the_campaign_the_offer_and_the_user() -> None:
-    users = pa.array(["1", "2"])
-    other = SecretKey(b"another key of enough bytes")
-    made_codes = [
-        *KEY.codes("c", "a", users).to_pylist(),
-        *KEY.codes("c", "b", users).to_pylist(),
-        *KEY.codes("d", "a", users).to_pylist(),
-        *other.codes("c", "a", users).to_pylist(),
-    ]
-    assert len(set(made_codes)) == 8
-    assert KEY.codes("c", "a", users).to_pylist() == made_codes[:2]
-
-
-def test_every_letter_of_a_code_is_as_likely_as_any_other() -> None:
-    codes = KEY.codes("c", "a", pa.array([str(user) for user in range(20_000)]))
-    letters, counts = np.unique(list("".join(codes.to_pylist())), return_counts=True)
-    assert "".join(letters) == "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
-    expected = 20_000 * 16 / 32
-    chi_squared = float(((counts - expected) ** 2 / expected).sum())
-    assert chi_squared < 72  # 31 degrees of freedom; exceeded once in twenty thousand keys
-
-
-def test_hashes_are_those_of_the_standard() -> None:
-    from incentive_engine.delivery.keys import _hmac
-
-    for text in ("", "101", "预热 😀"):
-        expected = hmac.digest(b"k" * 32, text.encode(), "sha256")
-        assert _hmac(b"k" * 32)(text) == expected
