@@ -127,6 +127,10 @@ def _in_short(evaluation: Evaluation) -> str:
         for plan in evaluation.curve.points
         if plan.share in SHOWN_SHARES
     ]
+    lines.append(
+        "AUUC: area under the gain from offering to the share with the highest effects first, over"
+        " shares from 0 to 1; Qini: that minus the area of a random order"
+    )
     return "\n".join(lines)
 
 
