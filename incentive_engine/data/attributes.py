@@ -114,8 +114,9 @@ def _conditions(loc: Loc, where: Where) -> Iterator[Use]:
 
 
 def plain_attributes(policy: Policy, frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the policy's columns of a frame, numbered from 0, with text as ``str``."""
-    named = frame[list(policy.attribute_columns)].reset_index(drop=True)
+    """Return the policy's columns that a frame has, numbered from 0, with text as ``str``."""
+    present = [name for name in policy.attribute_columns if name in frame]
+    named = frame[present].reset_index(drop=True)
     kinds = named.dtypes
     text = [name for name in named.columns if kinds[name] == "object" or kinds[name] == "category"]
     return named.astype(dict.fromkeys(text, "str"))

@@ -76,20 +76,27 @@ class ScoreTable:
         DataError
             With everything that is wrong with it, `where` in front.
         """
-        names = tuple(map(str, frame.columns))
-        _check_columns(names, policy, where=where)
+        return cls._of_rows(frame, policy, _column_faults(_names(frame), policy, where), where)
+
+    @classmethod
+    def _of_rows(
+        cls, frame: pd.DataFrame, policy: Policy, faults: list[Fault], where: str
+    ) -> Self:
+        """Check the rows of the columns that there are, and raise all faults at once."""
+        names = _names(frame)
         if frame.empty:
-            raise DataError(Fault(where, "has no rows", "one row per user"))
+            raise DataError(*faults, Fault(where, "has no rows", "one row per user"))
+        checks = _row_checks(frame, where, faults)
         attributes = plain_attributes(policy, frame)
-        checks = RowChecks(where=where, user_id=frame[USER_ID])
-        checks.unique_ids()
         checks.faults.extend(misused_attributes(policy, attributes, where=where))
         measures = _measures(names, policy)
         columns = {
             column: _checked(frame[column], checks, positive=measure == COST or is_error)
             for column, measure, _, is_error in _columns(names, policy)
+            if column in frame
         }
-        _check_total([columns[score_column(COST, offer)] for offer in policy.offer_ids], checks)
+        costs = [score_column(COST, offer) for offer in policy.offer_ids]
+        _check_total([columns[cost] for cost in costs if cost in columns], checks)
         checks.done()
         missing = {
             (measure, offer): int(count)
@@ -154,22 +161,35 @@ def read_scores(path: Path, policy: Policy) -> ScoreTable:
         rows and the first few; when a range or a power stands on a column of text.
     """
     names = column_names(path)
-    _check_columns(names, policy, where=str(path))
-    wanted = {column for column, *_ in _columns(names, policy)}
-    frame = read_table(path, {USER_ID, *policy.attribute_columns, *wanted})
-    return ScoreTable.from_frame(frame, policy, where=str(path))
+    faults = _column_faults(names, policy, str(path))
+    wanted = {USER_ID, *policy.attribute_columns, *(name for name, *_ in _columns(names, policy))}
+    if not wanted & set(names):
+        raise DataError(*faults)
+    return ScoreTable._of_rows(read_table(path, wanted), policy, faults, str(path))  # noqa: SLF001 - its own reader
 
 
-def _check_columns(names: tuple[str, ...], policy: Policy, *, where: str) -> None:
+def _names(frame: pd.DataFrame) -> tuple[str, ...]:
+    return tuple(map(str, frame.columns))
+
+
+def _row_checks(frame: pd.DataFrame, where: str, faults: list[Fault]) -> RowChecks:
+    """Return the checks of a table's rows, begun with the ids where there are any."""
+    known = USER_ID in frame
+    ids = frame[USER_ID] if known else pd.Series([None] * len(frame), dtype="object")
+    checks = RowChecks(where=where, user_id=ids, faults=list(faults))
+    if known:
+        checks.unique_ids()
+    return checks
+
+
+def _column_faults(names: tuple[str, ...], policy: Policy, where: str) -> list[Fault]:
     needed = [
         score_column(measure, offer)
         for measure in _measures(names, policy)
         for offer in policy.offer_ids
     ]
     faults = missing_columns([USER_ID, *needed], names, where=where)
-    faults += missing_attributes(policy, names, where=where)
-    if faults:
-        raise DataError(*faults)
+    return [*faults, *missing_attributes(policy, names, where=where)]
 
 
 def _measures(names: tuple[str, ...], policy: Policy) -> tuple[str, ...]:
@@ -205,7 +225,7 @@ def _as_floats(frame: pd.DataFrame, columns: Mapping[str, FloatArray]) -> pd.Dat
 
 
 def _check_total(costs: list[FloatArray], checks: RowChecks) -> None:
-    dearest = np.nan_to_num(np.column_stack(costs)).max(axis=1)
+    dearest = np.nan_to_num(np.column_stack(costs)).max(axis=1) if costs else np.zeros(1)
     if dearest.sum() > LARGEST_TOTAL:
         what = "the costs of all users are too large to be summed exactly"
         remedy = "use a larger currency unit"

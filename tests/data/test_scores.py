@@ -100,6 +100,29 @@ def test_repeated_and_missing_ids_are_counted_and_named_by_row(policy: Policy) -
     ]
 
 
+def test_missing_columns_do_not_hide_what_is_wrong_with_the_rows(
+    tmp_path: Path, policy: Policy
+) -> None:
+    frame = scores().drop(columns=["cost__vip50", "tier"]).assign(cost__off10=[-1.0, 1, 1, 1])
+    frame.loc[1, "user_id"] = "a"
+    found = complaints(frame, policy)
+    assert "scores: column `cost__vip50` is missing" in found[0]
+    assert "column `tier` is not in scores" in found[1]
+    assert "`user_id` repeats an earlier row in 1 row" in found[-2]
+    assert "`cost__off10` is negative in 1 row" in found[-1]
+    write_table(frame, tmp_path / "scores.parquet")
+    with pytest.raises(DataError) as caught:
+        read_scores(tmp_path / "scores.parquet", policy)
+    assert len(str(caught.value).splitlines()) == len(found)
+
+
+def test_a_table_without_ids_is_still_checked(policy: Policy) -> None:
+    frame = scores().drop(columns="user_id").assign(cost__off10=[-1.0, 1, 1, 1])
+    found = complaints(frame, policy)
+    assert found[0].startswith("scores: column `user_id` is missing")
+    assert "`cost__off10` is negative in 1 row" in found[1]
+
+
 @pytest.mark.parametrize("ids", [[1.5, 2.0, 3.0, 4.0], [True, False, True, False]])
 def test_ids_are_integers_or_text(policy: Policy, ids: list[float]) -> None:
     found = complaints(scores().assign(user_id=ids), policy)
