@@ -166,6 +166,7 @@ def _loyalty(t: Language, check: LoyaltyCheck | None, currency: str) -> tuple[st
     equal += [t("fairness.same", column=column) for column in check.equal]
     said = t(
         f"fairness.loyal_{kind}",
+        column=check.column,
         equal=t.listed(tuple(equal)) or t("fairness.alone"),
         loyal=check.member or t("fairness.top", column=check.column),
         others=t("fairness.others" if check.member else "fairness.bottom", column=check.column),

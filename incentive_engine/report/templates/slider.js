@@ -71,6 +71,12 @@
     cost: brief, marginal: number, marginal_return: number, per_conversion: brief,
   };
 
+  const full = {  /* in the table of groups figures stand in full, so that they compare */
+    treated: (v) => fixed(Math.round(v), 0), conversions: number,
+    spend: (v) => fixed(v, Math.abs(v) >= 1000 ? 0 : 2),
+    cost: (v) => fixed(v, Math.abs(v) >= 1000 ? 0 : 2),
+  };
+
   function where(budget, { left, right, share }) {
     if (data.exact) return data.words.here_exact;
     if (share === 0 || share === 1) return data.words.here_solved;
@@ -101,9 +107,9 @@
     }
     const most = Math.max(now.cost, 1e-300);
     data.groups.forEach((group, row) => {
-      for (const name of ["treated", "conversions", "spend", "cost"]) {
+      for (const name of Object.keys(full)) {
         const cell = section.querySelector(`[data-group="${row}"] [data-cell="${name}"]`);
-        if (cell) cell.textContent = group[name].length ? shown[name](on(group[name], now.place)) : "–";
+        if (cell) cell.textContent = group[name].length ? full[name](on(group[name], now.place)) : "–";
       }
       const share = on(group.cost, now.place) / most;
       section.querySelector(`[data-group="${row}"] [data-cell="share"]`).textContent = percent(share);
