@@ -23,20 +23,23 @@ GOAL: Final = 3e-7
 WHOLE: Final = 300
 """Up to so many users the integer program has all of them, and all their offers."""
 
-FIRST: Final = 250
+FIRST: Final = 150
 """Users in the first program: those whose choice costs least to change."""
 
 SECOND: Final = 1_000
 """Users in a program that only looks for a better plan."""
 
-FINE: Final = 0.1
+FINE: Final = 0.04
 """A plan within this part of what an average offer is worth is good enough, too."""
 
 LARGEST: Final = 4_000
 """Users in the largest program, for plans that fewer users cannot repair."""
 
-OFFERS: Final = 5
-"""Offers per user that the first program looks at, unless it has all users."""
+THOROUGH: Final = 100
+"""How many times the usual effort goes to a program that has all users."""
+
+CAREFUL: Final = 10
+"""How many times the usual effort goes to a program that betters a plan."""
 
 FRACTIONAL: Final = 1e-6
 """A share of the linear program this far from 0 and 1 is a split user."""
@@ -102,44 +105,83 @@ def make_plan(
     price = rows.prices_of_pairs(optimum.point.prices, users.shape)
     loss = distances(users, price, relative=False)
     loss[split] = 0.0
-    size = users.n if whole else FIRST
+    scope = Scope(size=users.n if whole else FIRST, widening=1.0)
     while dual - best.value > goal:
         held = base if best.choice is None else best.choice
-        index = nearest(loss, users.key, size)
+        index = nearest(loss, users.key, scope.size)
+        lost = dual - best.value
+        reach = float(np.max(loss[index], initial=0.0))
+        narrow = np.inf if whole else max(2.0 * reach * scope.widening, share * abs(dual))
         core = build_core(
             users,
             rows,
             index,
             prices=optimum.point.prices,
-            most_pairs=users.k if whole or size > FIRST else OFFERS,
-            allowance=(dual - best.value) * (1.0 + 1e-9),
+            most_pairs=users.k,
+            allowance=min(narrow, lost * (1.0 + 1e-9)),
             kept=held[index],
         )
-        found = _attempt(users, rows, core, held, enough=dual - goal if goal else np.inf)
+        complete = whole or (best.choice is not None and reach >= lost and narrow >= lost)
+        enough = dual - goal if goal else np.inf
+        found = _attempt(users, rows, core, held, enough=enough, complete=complete, lost=lost)
         best = found if found.value > best.value or best.choice is None else _settled(best, found)
-        known = best.choice is not None
-        if size >= min(LARGEST, users.n) or (known and size > FIRST):
+        needed = int(np.count_nonzero(loss <= dual - best.value))
+        following = scope.after(known=best.choice is not None, needed=needed, users=users.n)
+        if complete or following is None:
             break
-        needed = int(np.count_nonzero(loss <= dual - best.value)) if known else 4 * size
-        if known and found.status is Status.OPTIMAL and needed <= size:
-            break
-        size = min(max(needed, 2 * size), SECOND if known else LARGEST, users.n)
-    if not whole and best.choice is not None:
-        return replace(best, status=Status.FEASIBLE)
+        scope = following
     return best
 
 
-def _attempt(users: Users, rows: Rows, core: Core, start: Choice, *, enough: float) -> IntegerPlan:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """How many users a program has, and how much of the bound their pairs may lose."""
+
+    size: int
+    widening: float
+
+    def after(self, *, known: bool, needed: int, users: int) -> Scope | None:
+        """Return what the next program looks at, None when there is no better one.
+
+        Parameters
+        ----------
+        known
+            There is a plan.
+        needed
+            The users who could be part of a better one.
+        users
+            All users.
+        """
+        if known:
+            size = min(needed, SECOND, max(3 * self.size, 3 * FIRST))
+            return Scope(size=size, widening=1.0) if self.size < size else None
+        if self.size >= min(LARGEST, users):
+            return None
+        return Scope(size=min(4 * self.size, LARGEST, users), widening=16.0 * self.widening)
+
+
+def _attempt(
+    users: Users,
+    rows: Rows,
+    core: Core,
+    start: Choice,
+    *,
+    enough: float,
+    complete: bool,
+    lost: float,
+) -> IntegerPlan:
+    """Return what a program finds; only a complete one, which misses no plan, proves anything."""
     whole = users.n <= WHOLE
-    found = improve(users, rows, core, start, enough=enough, whole=whole)
+    times = THOROUGH if whole else CAREFUL if np.isfinite(lost) else 1
+    found = improve(users, rows, core, start, enough=enough, whole=whole, times=times)
     status = found.status
-    if not whole and status is Status.INFEASIBLE:
-        status = Status.UNKNOWN
+    if not complete:
+        status = Status.FEASIBLE if found.plan is not None else Status.UNKNOWN
     return IntegerPlan(
         choice=found.plan,
         value=found.value,
         status=status,
-        bound=found.bound if whole else np.inf,
+        bound=found.bound if complete else np.inf,
         core=len(core.index),
     )
 

@@ -23,17 +23,11 @@ from incentive_engine.allocation.selection import (
 from incentive_engine.allocation.sweep import Choice, tally
 from incentive_engine.allocation.users import Users
 
-MANY: Final = 300
-"""SCIP does better than CP-SAT where a core has more users than this."""
-
 EFFORT: Final = 0.1
 """CP-SAT's deterministic seconds per program."""
 
 NODES: Final = 30
 """SCIP's nodes per program."""
-
-THOROUGH: Final = 100
-"""How many times the effort goes to a program that has all users."""
 
 Solver = Callable[[Selection], SelectionAnswer]
 
@@ -61,14 +55,21 @@ class Found:
 
 
 def improve(
-    users: Users, rows: Rows, core: Core, start: Choice, *, enough: float, whole: bool
+    users: Users,
+    rows: Rows,
+    core: Core,
+    start: Choice,
+    *,
+    enough: float,
+    whole: bool,
+    times: int = 1,
 ) -> Found:
     """Return the best plan that differs from `start` in the core only.
 
-    SCIP solves the larger programs; CP-SAT, which is exact, the small ones, and those in which
-    SCIP's tolerance let a sum pass its bound. Where the core has all users, both solve it unless
-    the first one ends with a proof; a tiny program is solved by both in any case, so that
-    neither is taken at its word.
+    SCIP is asked first, and CP-SAT, which is exact, where SCIP finds nothing or its tolerance
+    lets a sum pass its bound. Where the core has all users, CP-SAT is asked first, and SCIP
+    unless that ends with a proof; a tiny program is solved by both in any case, so that neither
+    is taken at its word.
 
     Parameters
     ----------
@@ -78,9 +79,11 @@ def improve(
         The plan's value at which the search ends.
     whole
         The core has all users who have a choice.
+    times
+        How many times the usual effort may be spent.
     """
     rest = rest_of(users, start, core)
-    times, missing = THOROUGH if whole else 1, enough - rest.value
+    missing = enough - rest.value
     exact = partial(select, effort=times * EFFORT, enough=missing)
     branching = partial(branch, nodes=times * NODES, enough=missing)
 
@@ -91,9 +94,8 @@ def improve(
         return _checked(users, rows, core, start, ask, others=rest.value)
 
     if not whole:
-        solvers = [branching, exact] if len(core.index) > MANY else [exact]
-        found = attempt(solvers[0])
-        return attempt(solvers[1]) if found.plan is None and len(solvers) > 1 else found
+        found = attempt(branching)
+        return attempt(exact) if found.plan is None else found
     found = attempt(exact)
     if found.status is Status.OPTIMAL and len(core.user) > TINY:
         return found
