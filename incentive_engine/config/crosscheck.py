@@ -25,6 +25,7 @@ def policy_problems(written: object) -> list[Problem]:
         *_repeated(written, "limits", "name"),
         *_taken_names(written),
         *_unknown_offers(written),
+        *_offers_named_twice(written),
         *_percentages(written),
     ]
 
@@ -79,6 +80,16 @@ def _unknown_offers(written: object) -> Iterator[Problem]:
                     loc = (section, index, "offers", position)
                     what = f"there is no offer `{name}`"
                     yield Problem(loc, what, remedy=nearest(name, known))
+
+
+def _offers_named_twice(written: object) -> Iterator[Problem]:
+    for section in ("eligibility", "limits"):
+        for index, item in enumerate(_items(written, section)):
+            names = _items(item, "offers")
+            for position, name in enumerate(names):
+                if isinstance(name, str) and name in names[:position]:
+                    loc = (section, index, "offers", position)
+                    yield Problem(loc, f"`{name}` is named twice", remedy="name it once")
 
 
 def _percentages(written: object) -> Iterator[Problem]:
