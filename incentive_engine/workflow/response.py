@@ -30,11 +30,11 @@ SMALLEST: Final = 20
 ROWS: Final = 200
 """Budgets that the slider knows, where they cost nothing to know."""
 
-BELOW: Final = (0.1, 0.25, 0.4, 0.55, 0.7, 0.85, 1.0)
+BELOW: Final = (0.25, 0.5, 0.75, 1.0)
 TOP: Final = 2.0
 """Budgets that are solved where several limits decide, as multiples of the plan's own."""
 
-ABOVE: Final = 3
+ABOVE: Final = 1
 """Budgets that are solved between the plan's own and the largest that is used up."""
 
 MOST_GROUPS: Final = 8

@@ -32,7 +32,10 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("reports")
     exact = replace(full(), response=response(exact=True))
+    points = tuple(replace(p, groups=p.groups[:1]) for p in response(exact=True).points)
+    alone = replace(response(exact=True), groups=("",), points=points)
     made = {
+        "alone": render_report(replace(full(), response=alone)),
         "solved": render_report(full()),
         "exact": render_report(exact),
         "zh": render_report(full(), lang="zh"),
@@ -61,7 +64,7 @@ def shown(page: Browser, figure: str) -> float:
     return float(re.sub(r"[^\d.−-]", "", text).replace("−", "-"))
 
 
-@pytest.mark.parametrize("name", ["solved", "exact", "zh"])
+@pytest.mark.parametrize("name", ["solved", "exact", "alone", "zh"])
 def test_no_request_leaves_the_page_and_the_console_is_silent(
     page: Browser, reports: dict[str, Path], name: str
 ) -> None:

@@ -107,6 +107,7 @@
     }
     const most = Math.max(now.cost, 1e-300);
     data.groups.forEach((group, row) => {
+      if (!section.querySelector(`[data-group="${row}"]`)) return;  /* one group has no table */
       for (const name of Object.keys(full)) {
         const cell = section.querySelector(`[data-group="${row}"] [data-cell="${name}"]`);
         if (cell) cell.textContent = group[name].length ? full[name](on(group[name], now.place)) : "–";
