@@ -10,14 +10,20 @@ from typing import Final
 import numpy as np
 
 from incentive_engine.allocation.infeasible import explain, relax
+from incentive_engine.allocation.model import evaluate
 from incentive_engine.allocation.problem import BUDGET, Columns, Problem
-from incentive_engine.allocation.relaxed import Prices, Relaxed, solve_relaxed, with_less
+from incentive_engine.allocation.relaxed import NEAR, Prices, Relaxed, solve_relaxed, with_less
+from incentive_engine.allocation.rows import rows_of
 from incentive_engine.allocation.users import Users, threads, users_of
 from incentive_engine.domain import COST, SPEND
 from incentive_engine.errors import ConfigError, Fault
 
 MARGIN: Final = 0.02
 """The marginal return is what the last part of this size of the money brought."""
+
+FAR: Final = 1.25
+"""Budgets further apart than by this factor have little to tell each other about prices: half
+their users change, and the linear program of those near a tie leads astray."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -130,9 +136,17 @@ class Curve:
             )
             return tuple(made)
 
-    def plan(self, problem: Problem, start: Prices | None = None) -> Relaxed:
-        """Return the best plan with split users."""
-        return solve_relaxed(problem, self.users, start=start)
+    def plan(
+        self, problem: Problem, start: Prices | None = None, *, radius: float = NEAR
+    ) -> Relaxed:
+        """Return the best plan with split users; arguments are those of `solve_relaxed`."""
+        return solve_relaxed(problem, self.users, start=start, radius=radius)
+
+    def most(self, problem: Problem) -> float:
+        """Return what would be used of the budget if nothing had a price."""
+        rows = rows_of(problem, self.users, problem.enforced)
+        free = evaluate(self.users, rows, np.zeros(len(rows.limits)))
+        return float(rows.usage(free.table)[rows.names.index(BUDGET)])
 
     def point(self, plan: Relaxed, *, marginal: bool = True, reasons: bool = False) -> CurvePoint:
         """Return what a plan brings."""
@@ -222,15 +236,19 @@ def _levels(n: int) -> Iterator[list[int]]:
 def _start(
     plans: Mapping[int, Relaxed], problems: Sequence[Problem], ordered: Sequence[int], at: int
 ) -> Prices | None:
-    """Return prices between those of the nearest solved neighbours that have a plan."""
+    """Return prices between those of the nearest solved neighbours that have a plan.
+
+    None where they are so far that small samples find the prices sooner.
+    """
     solved = [i for i, j in enumerate(ordered) if j in plans and plans[j].feasible]
     below = max((i for i in solved if i < at), default=None)
     above = min((i for i in solved if i > at), default=None)
     if below is None or above is None:
-        near = below if above is None else above
-        return None if near is None else plans[ordered[near]].prices
+        return None
     low, high = plans[ordered[below]], plans[ordered[above]]
     ends, here = (_amount(low.problem), _amount(high.problem)), _amount(problems[ordered[at]])
+    if ends[1] > FAR * ends[0]:
+        return None
     share = (here - ends[0]) / (ends[1] - ends[0]) if ends[1] > ends[0] else 0.5
     return {name: _between(low.prices[name], high.prices[name], share) for name in low.prices}
 

@@ -85,6 +85,7 @@ def find_prices(
     rows: Rows,
     *,
     start: FloatArray | None = None,
+    radius: float = 0.3,
     caps: FloatArray | None = None,
     tight: float = TIGHT,
     least: float = 1e-300,
@@ -95,13 +96,15 @@ def find_prices(
     ----------
     start
         (L,) float64, prices to start from; None begins with a small sample.
+    radius
+        How far, relative to them, the prices may lie from `start`.
     caps, tight, least
         As in `minimise`.
     """
     prices = np.zeros(len(rows.limits)) if start is None else start
     if not len(prices):
         return Optimum(point=evaluate(users, rows, prices), step=None, gap=0.0, sweeps=1)
-    radius = WIDEST if start is None else 0.3
+    radius = WIDEST if start is None else radius
     for size in [] if start is not None else sample_sizes(users.n):
         index, weight = draw_sample(users, size)
         few = users.take(index)

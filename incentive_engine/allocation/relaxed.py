@@ -31,6 +31,9 @@ BROKEN: Final = 1e-6
 SETTLED: Final = 1e-4
 """A bound on the expected cost of a budget at risk that moves by less than this stands."""
 
+NEAR: Final = 0.1
+"""How far prices are looked for around those of a similar problem."""
+
 Prices = Mapping[str, float]
 """Limit name to price."""
 
@@ -160,7 +163,9 @@ class Relaxed:
         )
 
 
-def solve_relaxed(problem: Problem, users: Users, *, start: Prices | None = None) -> Relaxed:
+def solve_relaxed(
+    problem: Problem, users: Users, *, start: Prices | None = None, radius: float = NEAR
+) -> Relaxed:
     """Return the best plan with split users.
 
     Parameters
@@ -169,18 +174,20 @@ def solve_relaxed(problem: Problem, users: Users, *, start: Prices | None = None
         The problem's, which problems with the same users share.
     start
         Prices to start from, such as those of a similar problem; None starts with small samples.
+    radius
+        How far, relative to them, the prices may lie from `start`.
     """
     if problem.pool is None or problem.pool.basis != "at-risk":
-        return _solved(problem, users, start)
+        return _solved(problem, users, start, radius)
     risk = Risk(confidence=problem.pool.confidence, cost_error=problem.pool.cost_error)
     expected = risk.expected(problem.pool.amount, noise=0.0)
-    plan = _solved(with_expected(problem, expected), users, start)
+    plan = _solved(with_expected(problem, expected), users, start, radius)
     report = risk_of(problem, plan.whole(users), risk)
     noise = report.variance / report.expected if report.expected else 0.0
     settled = risk.expected(problem.pool.amount, noise=noise)
     if not plan.feasible or expected - settled <= SETTLED * expected:
         return plan
-    return _solved(with_expected(problem, settled), users, plan.prices)
+    return _solved(with_expected(problem, settled), users, plan.prices, NEAR)
 
 
 def with_less(plan: Relaxed, share: float) -> Problem | None:
@@ -195,14 +202,13 @@ def with_less(plan: Relaxed, share: float) -> Problem | None:
     return replace(less, pool=None if less.pool is None else replace(less.pool, basis="expected"))
 
 
-def _solved(problem: Problem, users: Users, start: Prices | None) -> Relaxed:
+def _solved(problem: Problem, users: Users, start: Prices | None, radius: float) -> Relaxed:
     rows = rows_of(problem, users, problem.enforced)
     first: FloatArray | None = None
     if start is not None:
         first = np.array([start.get(name, 0.0) for name in rows.names], dtype=np.float64)
-    return Relaxed(
-        problem=problem, rows=rows, optimum=find_prices(users, rows, start=first, tight=TIGHT)
-    )
+    optimum = find_prices(users, rows, start=first, radius=radius, tight=TIGHT)
+    return Relaxed(problem=problem, rows=rows, optimum=optimum)
 
 
 def _everyone(users: Users, plan: Relaxed) -> Choice:

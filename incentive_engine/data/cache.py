@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -59,7 +59,14 @@ class StepCache:
     def __init__(self, root: Path | None = None) -> None:
         self._root = (default_root() if root is None else root).absolute()
 
-    def run(self, step: str, inputs: Mapping[str, str], build: Callable[[Path], None]) -> Step:
+    def run(
+        self,
+        step: str,
+        inputs: Mapping[str, str],
+        build: Callable[[Path], None],
+        *,
+        sources: Collection[str] = (),
+    ) -> Step:
         """Return a step's files, building them only when there are none for these inputs.
 
         Parameters
@@ -70,6 +77,8 @@ class StepCache:
             Name to digest or text of everything that the result depends on, beside the engine.
         build
             Gets an empty directory and fills it.
+        sources
+            Packages of the engine that take part, beside those of every step.
 
         Raises
         ------
@@ -77,7 +86,7 @@ class StepCache:
             When the cache may not be written to, or the disk is full.
         """
         started = time.perf_counter()
-        entry = self._root / step / _key(step, inputs)
+        entry = self._root / step / _key(step, inputs, tuple(sources))
         skipped = _is_whole(entry)
         if not skipped:
             self._build(entry, build)
@@ -128,16 +137,16 @@ def default_root() -> Path:
         raise DataError(Fault("cache", what, remedy=REMEDY)) from error
 
 
-def _key(step: str, inputs: Mapping[str, str]) -> str:
-    whole = json.dumps([step, dict(inputs), _engine()], sort_keys=True)
+def _key(step: str, inputs: Mapping[str, str], sources: tuple[str, ...]) -> str:
+    whole = json.dumps([step, dict(inputs), _engine(sources)], sort_keys=True)
     return hashlib.sha256(whole.encode()).hexdigest()
 
 
 @functools.cache
-def _engine() -> dict[str, str]:
+def _engine(more: tuple[str, ...]) -> dict[str, str]:
     """Return what of the engine a step depends on: its source and the libraries' versions."""
     root = Path(incentive_engine.__file__).parent
-    files = [file for name in SOURCES for file in _python_files(root / name)]
+    files = [file for name in (*SOURCES, *more) for file in _python_files(root / name)]
     source = hashlib.sha256()
     for file in files:
         source.update(f"{file.relative_to(root)} {digest_file(file)}\n".encode())

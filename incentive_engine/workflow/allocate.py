@@ -27,7 +27,7 @@ from incentive_engine.workflow.policies import (
 )
 from incentive_engine.workflow.quality import model_cost_error, read_quality, total_error
 from incentive_engine.workflow.record import run_files, run_record
-from incentive_engine.workflow.response import budget_response
+from incentive_engine.workflow.response import budget_response, with_own_budget
 from incentive_engine.workflow.steps import Steps
 from incentive_engine.workflow.ways import simpler_ways
 
@@ -70,10 +70,18 @@ def allocate(
         with steps.step("solve"):
             policy, problem, options = under_mandate(policy, table, holdout, options)
             error = total_error(policy, quality)
-            response = side.submit(budget_response, policy, problem, table)
-            view = side.submit(budget_view, policy, problem, table, holdout, cost_error=error)
+            response = side.submit(budget_response, policy, problem, table, scores=inputs.scores)
             plan = solve(problem)
         with steps.step("value and compare"):
+            view = side.submit(
+                budget_view,
+                policy,
+                problem,
+                table,
+                holdout,
+                prices=plan.prices,
+                cost_error=error,
+            )
             unfavoured = side.submit(conversions_without_favour, policy, table, holdout)
             dropped = side.submit(gains_without, problem, plan)
             users = int((~holdout).sum())
@@ -95,7 +103,7 @@ def allocate(
         chosen=chosen_pairs(table, plan.choice, plan.cost_micros),
         reason=reasons(problem, plan.choice),
         gain=gain or None,
-        response=response.result(),
+        response=with_own_budget(response.result(), view.result().own, problem, policy, table),
         mandate=mandate,
         view=view.result(),
         unfavoured=unfavoured.result(),

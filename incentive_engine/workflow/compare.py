@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from incentive_engine.allocation import (
     Curve,
+    CurvePoint,
     Problem,
     SafetyPoint,
     build_problem,
@@ -24,8 +26,8 @@ from incentive_engine.workflow.mandate import with_ample_budget
 from incentive_engine.workflow.policies import budget_of
 from incentive_engine.workflow.study import measures_of
 
-MANY: Final = 2_000_000
-"""Beyond so many users the price of safety is found for budgets at risk only, to save time."""
+SAME: Final = 0.01
+"""How far, relatively, the prices of a plan with split users lie from those of the whole one."""
 
 COMPARABLE: Final = 1e-3
 """The relative gap at which a plan is good enough to be compared with another."""
@@ -37,14 +39,17 @@ class BudgetView:
 
     Attributes
     ----------
+    own
+        The plan's own budget, its last users split; None where there is nothing to see.
     marginal_return
         Incremental spend per unit of cost of the last money; None where it is not known.
     safety
-        What surer budgets would bring; nothing where it does not apply.
+        What surer budgets would bring, for a budget at risk.
     cost_error
         The relative standard error of the total cost that these count with.
     """
 
+    own: CurvePoint | None = None
     marginal_return: float | None = None
     safety: tuple[SafetyPoint, ...] = ()
     cost_error: float = 0.0
@@ -56,6 +61,7 @@ def budget_view(
     table: ScoreTable,
     holdout: BoolArray,
     *,
+    prices: Mapping[str, float],
     cost_error: float,
 ) -> BudgetView:
     """Return what is known of the money around a plan.
@@ -67,6 +73,8 @@ def budget_view(
     ----------
     problem
         The policy's.
+    prices
+        Those of its plan.
     cost_error
         The relative standard error of the total cost.
     """
@@ -77,12 +85,14 @@ def budget_view(
     budget = budget_of(policy)
     if budget.amount == 0 or problem.pool is None:
         return BudgetView()
-    own = curve.point(curve.plan(problem))
+    own = curve.point(curve.plan(problem, prices, radius=SAME))
     safe: tuple[SafetyPoint, ...] = ()
-    if budget.basis == "at-risk" or problem.n_users <= MANY:
+    if budget.basis == "at-risk":
         pool = replace(problem.pool, cost_error=cost_error)
         safe = price_of_safety(curve, replace(problem, pool=pool))
-    return BudgetView(marginal_return=own.marginal_return, safety=safe, cost_error=cost_error)
+    return BudgetView(
+        own=own, marginal_return=own.marginal_return, safety=safe, cost_error=cost_error
+    )
 
 
 def conversions_without_favour(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -19,10 +21,11 @@ from incentive_engine.allocation import (
     with_budget_of,
 )
 from incentive_engine.config import Policy
+from incentive_engine.data.cache import StepCache
+from incentive_engine.data.files import digest_file
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.domain import CONVERSION, COST, SPEND, FloatArray
 from incentive_engine.report import Response, ResponsePoint, ResponseRow
-from incentive_engine.workflow.policies import budget_of
 
 SMALLEST: Final = 20
 """Figures of fewer users than this stay out of the report: nobody may be recognised in it."""
@@ -30,12 +33,11 @@ SMALLEST: Final = 20
 ROWS: Final = 200
 """Budgets that the slider knows, where they cost nothing to know."""
 
-BELOW: Final = (0.25, 0.5, 0.75, 1.0)
-TOP: Final = 2.0
-"""Budgets that are solved where several limits decide, as multiples of the plan's own."""
+SHARES: Final = (0.03, 0.08, 0.15, 0.25, 0.37, 0.5, 0.65, 0.8, 1.0)
+"""Budgets that are solved where several limits decide, as shares of what would be spent if
+nothing had a price. They do not hang on the plan's own, so that they are solved once."""
 
-ABOVE: Final = 1
-"""Budgets that are solved between the plan's own and the largest that is used up."""
+FILE: Final = "response.json"
 
 MOST_GROUPS: Final = 8
 """Groups of users that the slider shows; the smallest of more stand together."""
@@ -60,58 +62,101 @@ class Groups:
     names: tuple[str, ...]
 
 
-def budget_response(policy: Policy, problem: Problem, table: ScoreTable) -> Response | None:
+def budget_response(
+    policy: Policy, problem: Problem, table: ScoreTable, *, scores: Path
+) -> Response | None:
     """Return what any budget brings; nothing without a budget, or with too few users.
 
     With money as the only limit, every user's efficient steps tell it for all budgets. With
-    further limits some budgets are solved; limits in percent of the budget move with it.
+    further limits some budgets are solved, and kept for plans of the same campaign with another
+    budget; limits in percent of the budget move with it.
+
+    Parameters
+    ----------
+    scores
+        The file of `table`.
     """
     if policy.budget is None or policy.budget.amount == 0:
         return None
-    groups = large_groups(policy, table.attributes)
-    split = Split(group=groups.code, groups=len(groups.names), amounts=_amounts(table))
     if _money_alone(problem):
+        split, groups = _split(policy, table)
         found = frontier(problem, split, rows=ROWS, smallest=SMALLEST)
         return None if found is None else _exact(found, groups, table)
     if table.n_users < SMALLEST:
         return None
+    inputs = {
+        "scores": digest_file(scores),
+        "policy": policy.model_dump_json(exclude={"budget": {"amount"}, "data": True}),
+    }
+    made = StepCache().run(
+        "response",
+        inputs,
+        lambda directory: _write(_solved(policy, problem, table), directory / FILE),
+        sources=("allocation", "workflow"),
+    )
+    response = _read(made.path / FILE)
+    return response if response.points else None
+
+
+def with_own_budget(
+    response: Response | None,
+    own: CurvePoint | None,
+    problem: Problem,
+    policy: Policy,
+    table: ScoreTable,
+) -> Response | None:
+    """Return solved points with that of the plan's own budget among them."""
+    if response is None or own is None or response.exact or not own.feasible:
+        return response
+    split, _ = _split(policy, table)
+    mine = _point(own, Curve(problem), split, table)
+    others = [p for p in response.points if abs(p.spent - mine.spent) > SAME * mine.spent]
+    points = sorted([*others, mine], key=lambda point: point.spent)
+    return replace(response, points=tuple(points))
+
+
+def _solved(policy: Policy, problem: Problem, table: ScoreTable) -> Response:
+    split, groups = _split(policy, table)
     curve = Curve(problem)
-    points = budget_curve(curve, problem, policy)
-    if len(points) < 2:
-        return None
+    most = curve.most(problem)
+    policies = [policy.with_budget(amount=most * share) for share in SHARES if most > 0]
+    points = curve.points([with_budget_of(problem, each) for each in policies])
+    kept = _distinct([point for point in points if point.feasible])
     return Response(
         exact=False,
         groups=groups.names,
-        points=tuple(
-            ResponsePoint(
-                budget=point.budget,
-                spent=point.used,
-                value=point.value,
-                price=point.price,
-                groups=_rows(sums_by_group(curve.users, point.plan, split), table),
-            )
-            for point in points
-        ),
+        points=tuple(_point(point, curve, split, table) for point in kept),
         smallest=SMALLEST,
     )
 
 
-def budget_curve(curve: Curve, problem: Problem, policy: Policy) -> tuple[CurvePoint, ...]:
-    """Return solved budgets around the plan's own, no two of them alike.
+def _split(policy: Policy, table: ScoreTable) -> tuple[Split, Groups]:
+    groups = large_groups(policy, table.attributes)
+    split = Split(group=groups.code, groups=len(groups.names), amounts=_amounts(table))
+    return split, groups
 
-    Where twice the budget is not used up, the points end soon after what is.
-    """
-    amount = budget_of(policy).amount
 
-    def solved(amounts: list[float]) -> tuple[CurvePoint, ...]:
-        policies = [policy.with_budget(amount=each) for each in amounts]
-        return curve.points([with_budget_of(problem, each) for each in policies])
+def _point(point: CurvePoint, curve: Curve, split: Split, table: ScoreTable) -> ResponsePoint:
+    return ResponsePoint(
+        budget=point.budget,
+        spent=point.used,
+        value=point.value,
+        price=point.price,
+        groups=_rows(sums_by_group(curve.users, point.plan, split), table),
+    )
 
-    top = solved([amount * TOP])[0]
-    end = max(top.used, amount) if top.feasible and top.price == 0 else top.budget
-    above: list[float] = np.linspace(amount, end, ABOVE + 1)[1:].tolist()
-    points = (*solved([amount * share for share in BELOW] + above), top)
-    return _distinct([point for point in points if point.feasible])
+
+def _write(response: Response, file: Path) -> None:
+    file.write_text(json.dumps(asdict(response)), encoding="utf-8")
+
+
+def _read(file: Path) -> Response:
+    content = json.loads(file.read_text(encoding="utf-8"))
+    points = tuple(
+        ResponsePoint(**{**point, "groups": tuple(ResponseRow(**row) for row in point["groups"])})
+        for point in content["points"]
+    )
+    return Response(**{**content, "groups": tuple(content["groups"]), "points": points})
 
 
 def large_groups(policy: Policy, attributes: pd.DataFrame) -> Groups:

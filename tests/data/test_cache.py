@@ -56,12 +56,12 @@ def test_a_change_of_the_engine_rebuilds(
     cache: StepCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache.run("train", {}, Builder())
-    monkeypatch.setattr(cache_module, "_engine", lambda: {"source": "changed"})
+    monkeypatch.setattr(cache_module, "_engine", lambda *_: {"source": "changed"})
     assert not cache.run("train", {}, Builder()).skipped
 
 
 def test_the_engine_is_known_by_its_source_and_its_libraries() -> None:
-    engine = cache_module._engine()
+    engine = cache_module._engine(())
     assert len(engine["source"]) == 64
     assert {"incentive-engine", "lightgbm", "numpy"} < set(engine)
 
