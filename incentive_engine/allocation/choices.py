@@ -96,9 +96,8 @@ def exact_score(pairs: Pairs, price: FloatArray, user: int, at: int) -> float:
     score = np.float64(pairs.value[column, user]) - price[0, c, at]
     for m in range(pairs.columns.shape[0]):
         amount = np.float64(pairs.columns[m, column, user])
-        if m == pairs.cost:
-            amount = rounded_up(amount * MICROS) / MICROS
-        score -= price[m + 1, c, at] * amount
+        whole = rounded_up(amount * MICROS) / MICROS if m == pairs.cost else float(amount)
+        score -= price[m + 1, c, at] * whole
     return float(score)
 
 
@@ -116,6 +115,28 @@ def exact_choice(pairs: Pairs, price: FloatArray, user: int) -> int:
 
 
 @compiled
+def prices_paid(
+    prices: PriceTable,
+    m: int,
+    at: int,
+    cell: npt.NDArray[Any],
+    paid: npt.NDArray[Any],
+) -> None:
+    """Write what users of these cells pay per unit of a measure with the offer at `at`.
+
+    `paid` keeps the prices of the offer before, which may be the same.
+    """
+    kind = prices.kind[m, at]
+    table = prices.fast[m, at]
+    if kind == GATHER:
+        for i in range(cell.shape[0]):
+            paid[i] = table[cell[i]]
+    elif kind == CONSTANT:
+        for i in range(cell.shape[0]):
+            paid[i] = table[0]
+
+
+@compiled
 def fast_scores(
     pairs: Pairs,
     prices: PriceTable,
@@ -127,31 +148,20 @@ def fast_scores(
 ) -> None:
     """Write the scores of the offer at `at` for `size` users from `first`.
 
-    `paid` keeps the users' prices, (m + 1, BLOCK), from one offer to the next.
+    `paid` is (m + 1, BLOCK) and keeps the users' prices from one offer to the next.
     """
     column = pairs.order[at]
     cell = pairs.cell[first : first + size]
     value = pairs.value[column, first : first + size]
-    for m in range(prices.fast.shape[0]):
-        kind = prices.kind[m, at]
-        own = paid[m]
-        if kind == GATHER:
-            table = prices.fast[m, at]
-            for i in range(size):
-                own[i] = table[cell[i]]
-        elif kind == CONSTANT:
-            price = prices.fast[m, at, 0]
-            for i in range(size):
-                own[i] = price
-        if m == 0:
-            if kind == FREE:
-                for i in range(size):
-                    score[i] = value[i]
-            else:
-                for i in range(size):
-                    score[i] = value[i] - own[i]
-        elif kind != FREE:
-            amount = pairs.columns[m - 1, column, first : first + size]
+    free = prices.kind[0, at] == FREE
+    prices_paid(prices, 0, at, cell, paid[0])
+    each = paid[0]
+    for i in range(size):
+        score[i] = value[i] if free else value[i] - each[i]
+    for m in range(pairs.columns.shape[0]):
+        if prices.kind[m + 1, at] != FREE:
+            prices_paid(prices, m + 1, at, cell, paid[m + 1])
+            amount, own = pairs.columns[m, column, first : first + size], paid[m + 1]
             for i in range(size):
                 score[i] -= own[i] * amount[i]
 
