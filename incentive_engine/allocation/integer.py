@@ -8,12 +8,12 @@ from typing import Final
 import numpy as np
 
 from incentive_engine.allocation.core import Core, build_core, nearest
-from incentive_engine.allocation.filling import fill
+from incentive_engine.allocation.filling import TIED, fill
 from incentive_engine.allocation.prices import Optimum
 from incentive_engine.allocation.rows import Rows
 from incentive_engine.allocation.search import improve
 from incentive_engine.allocation.selection import Status
-from incentive_engine.allocation.sweep import Choice, distances, sweep, tally
+from incentive_engine.allocation.sweep import Choice, distances, precision, sweep, tally
 from incentive_engine.allocation.users import Users
 from incentive_engine.domain import IntArray
 
@@ -40,6 +40,9 @@ THOROUGH: Final = 100
 
 CAREFUL: Final = 10
 """How many times the usual effort goes to a program that betters a plan."""
+
+ATTEMPTS: Final = 200
+"""Attempts to drop offers of no value, so that thousands that limits need do not cost minutes."""
 
 FRACTIONAL: Final = 1e-6
 """A share of the linear program this far from 0 and 1 is a split user."""
@@ -121,7 +124,8 @@ def make_plan(
             allowance=min(narrow, lost * (1.0 + 1e-9)),
             kept=held[index],
         )
-        complete = whole or (best.choice is not None and reach >= lost and narrow >= lost)
+        beyond = reach >= lost + precision(users, price)
+        complete = whole or (best.choice is not None and beyond and narrow >= lost)
         enough = dual - goal if goal else np.inf
         found = _attempt(users, rows, core, held, enough=enough, complete=complete, lost=lost)
         best = found if found.value > best.value or best.choice is None else _settled(best, found)
@@ -192,9 +196,14 @@ def _settled(best: IntegerPlan, found: IntegerPlan) -> IntegerPlan:
 
 
 def round_prices(users: Users, rows: Rows, optimum: Optimum) -> tuple[Choice, IntArray]:
-    """Return everyone's choice at the prices and the linear program, and the split users."""
+    """Return everyone's choice at the prices and the linear program, and the split users.
+
+    Users who are tied at the prices choose as if limits were a little dearer, so that thousands
+    of them do not break a limit together.
+    """
     choice = np.empty(users.n, dtype=np.int16)
-    sweep(users, rows.prices_of_pairs(optimum.point.prices, users.shape), choice=choice)
+    dear = (1.0 + TIED) * optimum.point.prices
+    sweep(users, rows.prices_of_pairs(dear, users.shape), choice=choice)
     if optimum.step is None:
         return choice, np.empty(0, dtype=np.int64)
     core, shares = optimum.step.core, optimum.step.shares
@@ -204,24 +213,28 @@ def round_prices(users: Users, rows: Rows, optimum: Optimum) -> tuple[Choice, In
 
 
 def drop_useless(users: Users, rows: Rows, choice: Choice) -> Choice:
-    """Return the plan without offers of no value that no limit needs."""
+    """Return the plan without offers of no value that no limit needs.
+
+    All of them are tried together, then halves of those that cannot go together; what is left
+    after some attempts stays.
+    """
     taken = np.flatnonzero(choice >= 0)
     worth = users.value[users.order[choice[taken]], taken]
     useless = taken[worth <= 0]
     if users.forced or not len(useless):
         return choice
-    order = np.lexsort((users.key[useless], worth[worth <= 0]))
-    return _without(users, rows, choice, useless[order])
-
-
-def _without(users: Users, rows: Rows, choice: Choice, candidates: IntArray) -> Choice:
-    """Drop all candidates if the limits hold without them, else try halves of them."""
-    fewer = choice.copy()
-    fewer[candidates] = -1
-    if not rows.excess(tally(users, fewer)).any():
-        return fewer
-    if len(candidates) == 1:
-        return choice
-    half = len(candidates) // 2
-    best = _without(users, rows, choice, candidates[:half])
-    return _without(users, rows, best, candidates[half:])
+    useless = useless[np.lexsort((users.key[useless], worth[worth <= 0]))]
+    few, given, table = users.take(useless), choice[useless], tally(users, choice)
+    blocks, attempts = [np.arange(len(useless))], ATTEMPTS
+    while blocks and attempts > 0:
+        attempts -= 1
+        block = blocks.pop()
+        dropped = tally(few.take(block), given[block])
+        fewer = replace(table, totals=table.totals - dropped.totals)
+        if not rows.excess(fewer).any():
+            table, given[block] = fewer, -1
+        elif len(block) > 1:
+            blocks += [block[len(block) // 2 :], block[: len(block) // 2]]
+    plan = choice.copy()
+    plan[useless] = given
+    return plan

@@ -92,17 +92,19 @@ def tally(
 
 
 @compiled
-def add_sizes(pairs: Pairs, start: int, stop: int, sizes: FloatArray) -> None:
-    """Add up the absolute amounts of all eligible pairs, as floats."""
+def add_sizes(pairs: Pairs, start: int, stop: int, totals: IntArray) -> None:
+    """Add up the absolute amounts of all eligible pairs."""
     for at in range(pairs.order.shape[0]):
         column = pairs.order[at]
         for user in range(start, stop):
             if pairs.value[column, user] > -np.inf:
-                c = pairs.cell[user]
-                sizes[0, c, at] += abs(np.float64(pairs.value[column, user]))
-                sizes[1, c, at] += 1.0
+                sums = totals[pairs.cell[user], at]
+                value = abs(np.float64(pairs.value[column, user]))
+                sums[0] += np.int64(np.rint(value * pairs.scale[0]))
+                sums[1] += 1
                 for m in range(pairs.columns.shape[0]):
-                    sizes[m + 2, c, at] += abs(np.float64(pairs.columns[m, column, user]))
+                    amount = abs(np.float64(pairs.columns[m, column, user]))
+                    sums[m + 2] += np.int64(np.rint(amount * pairs.scale[m + 2]))
 
 
 @compiled
@@ -138,12 +140,89 @@ def ranges(
 
 
 @compiled
-def content_keys(
-    bits: npt.NDArray[np.uint64], seed: np.uint64, keys: npt.NDArray[np.uint64]
+def content_keys(pairs: Pairs, start: int, stop: int, keys: npt.NDArray[np.uint64]) -> None:
+    """Mix the users' numbers into their hashes (the finaliser of splitmix64).
+
+    `keys` begins as the users' cells. Numbers of pairs that are not eligible count 0.
+    """
+    number = np.empty(1)
+    bits = number.view(np.uint64)
+    for user in range(start, stop):
+        key = keys[user]
+        for at in range(pairs.order.shape[0]):
+            column = pairs.order[at]
+            eligible = pairs.value[column, user] > -np.inf
+            for m in range(pairs.columns.shape[0] + 1):
+                x = pairs.value[column, user] if m == 0 else pairs.columns[m - 1, column, user]
+                number[0] = np.float64(x) + 0.0 if eligible else 0.0
+                z = (key ^ bits[0]) + np.uint64(0x9E3779B97F4A7C15)
+                z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+                z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+                key = z ^ (z >> np.uint64(31))
+        keys[user] = key
+
+
+@compiled
+def take_columns(
+    columns: npt.NDArray[Any],
+    order: IntArray,
+    index: IntArray,
+    start: int,
+    stop: int,
+    taken: npt.NDArray[Any],
 ) -> None:
-    """Mix one column of 64-bit words into the users' hashes (the finaliser of splitmix64)."""
-    for user in range(bits.shape[0]):
-        z = (keys[user] ^ bits[user]) + np.uint64(0x9E3779B97F4A7C15) + seed
-        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        keys[user] = z ^ (z >> np.uint64(31))
+    """Copy some users' entries of the columns, which are put into canonical order."""
+    for at in range(order.shape[0]):
+        for i in range(start, stop):
+            taken[at, i] = columns[order[at], index[i]]
+
+
+@compiled
+def count_cells(cell: npt.NDArray[Any], start: int, stop: int, counts: IntArray) -> None:
+    """Count the users of each cell."""
+    for user in range(start, stop):
+        counts[cell[user]] += 1
+
+
+@compiled
+def draw(
+    cell: npt.NDArray[Any],
+    key: npt.NDArray[np.uint64],
+    below: npt.NDArray[np.uint64],
+    start: int,
+    stop: int,
+    drawn: IntArray,
+) -> None:
+    """Write the users whose hashed key, 53 bits, is below their cell's threshold.
+
+    The last entry of `drawn` is how many these are.
+    """
+    count = 0
+    for user in range(start, stop):
+        hashed = (key[user] * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(11)
+        if hashed < below[cell[user]]:
+            drawn[count] = user
+            count += 1
+    drawn[-1] = count
+
+
+@compiled
+def count_leading(
+    bits: npt.NDArray[Any], shift: int, start: int, stop: int, counts: IntArray
+) -> None:
+    """Count numbers by their leading bits."""
+    for user in range(start, stop):
+        counts[np.int64(bits[user]) >> shift] += 1
+
+
+@compiled
+def find_leading(
+    bits: npt.NDArray[Any], shift: int, most: int, start: int, stop: int, found: IntArray
+) -> None:
+    """Write whose leading bits are at most `most`; the last entry is how many these are."""
+    count = 0
+    for user in range(start, stop):
+        if np.int64(bits[user]) >> shift <= most:
+            found[count] = user
+            count += 1
+    found[-1] = count

@@ -15,16 +15,18 @@ Hiriart-Urruty and Lemaréchal, "Convex Analysis and Minimization Algorithms II"
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import scipy.sparse as sp
 
+from incentive_engine.allocation import kernels
 from incentive_engine.allocation.model import CORE, Point, Step, evaluate, take_step
 from incentive_engine.allocation.rows import Rows
 from incentive_engine.allocation.sweep import total_sizes
-from incentive_engine.allocation.users import Users
+from incentive_engine.allocation.users import Users, in_parts
 from incentive_engine.domain import FloatArray, IntArray
 
 COARSEST: Final = 1_000
@@ -35,6 +37,9 @@ FINER: Final = 12
 
 PER_CELL: Final = 20
 """Users of each cell in a sample, so that no limit goes unseen."""
+
+SIZED: Final = 100_000
+"""Users by whom the sizes of amounts are judged where there are many more."""
 
 LARGEST_CORE: Final = 6_000
 
@@ -105,21 +110,41 @@ def find_prices(
     if not len(prices):
         return Optimum(point=evaluate(users, rows, prices), step=None, gap=0.0, sweeps=1)
     radius = WIDEST if start is None else radius
-    for size in [] if start is not None else sample_sizes(users.n):
-        index, weight = draw_sample(users, size)
-        few = users.take(index)
+    sizes = None
+    for size, few, weight in [] if start is not None else draw_samples(users):
+        sizes = total_sizes(few, weight=weight)
         found = minimise(
             few,
             rows,
             prices,
             weight=weight,
+            sizes=sizes,
             radius=radius,
             tight=max(tight, 1e-5),
             caps=caps,
             least=least,
         )
         prices, radius = found.point.prices, 4.0 / np.sqrt(size)
-    return minimise(users, rows, prices, radius=radius, caps=caps, tight=tight, least=least)
+    return minimise(
+        users, rows, prices, sizes=sizes, radius=radius, caps=caps, tight=tight, least=least
+    )
+
+
+def draw_samples(users: Users) -> Iterator[tuple[int, Users, FloatArray]]:
+    """Yield ever larger samples: their size, the users, and how many users each stands for.
+
+    All are drawn from the largest one, so that only that is looked for among all users.
+    """
+    sizes = sample_sizes(users.n)
+    if not sizes:
+        return
+    counts = count_cells(users)
+    index, most = draw_sample(users, sizes[-1], counts=counts)
+    largest = users.take(index)
+    for size in sizes[:-1]:
+        index, weight = draw_sample(largest, size, counts=counts)
+        yield size, largest.take(index), weight
+    yield sizes[-1], largest, most
 
 
 def sample_sizes(n: int) -> list[int]:
@@ -136,8 +161,16 @@ def sample_sizes(n: int) -> list[int]:
     return sizes
 
 
-def draw_sample(users: Users, size: int) -> tuple[IntArray, FloatArray]:
+def draw_sample(
+    users: Users, size: int, *, counts: IntArray | None = None
+) -> tuple[IntArray, FloatArray]:
     """Return users whose key is low in their cell, and how many users each stands for.
+
+    Parameters
+    ----------
+    counts
+        (n_cells,) int64, the sizes of the cells that `users`, a larger sample, was drawn from;
+        None when they are everybody.
 
     Returns
     -------
@@ -146,14 +179,36 @@ def draw_sample(users: Users, size: int) -> tuple[IntArray, FloatArray]:
     weight
         (n_cells,) float64.
     """
-    counts = np.bincount(users.cell, minlength=users.n_cells)
-    share = np.maximum(size / users.n, PER_CELL / np.maximum(counts, 1))
-    uniform = users.key * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(11)
-    index = np.flatnonzero(uniform < np.minimum(share, 1.0)[users.cell] * 2.0**53)
+    counts = count_cells(users) if counts is None else counts
+    share = np.maximum(size / max(counts.sum(), 1), PER_CELL / np.maximum(counts, 1))
+    below = (np.minimum(share, 1.0) * 2.0**53).astype(np.uint64)
+    parts = in_parts(
+        lambda start, stop, out: kernels.draw(users.cell, users.key, below, start, stop, out),
+        n=users.n,
+        make=lambda: np.empty(users.n + 1, dtype=np.int64),
+    )
+    index = np.concatenate([part[: part[-1]] for part in parts])
     drawn = np.bincount(users.cell[index], minlength=users.n_cells)
     weight = np.where(drawn > 0, counts / np.maximum(drawn, 1), 0.0)
-    index = index[np.argsort(users.key[index], kind="stable")]
-    return index.astype(np.int64), weight
+    return index[np.argsort(users.key[index], kind="stable")], weight
+
+
+def count_cells(users: Users) -> IntArray:
+    """Return (n_cells,) int64, how many users each cell has."""
+    parts = in_parts(
+        lambda start, stop, counts: kernels.count_cells(users.cell, start, stop, counts),
+        n=users.n,
+        make=lambda: np.zeros(users.n_cells, dtype=np.int64),
+    )
+    return np.asarray(sum(parts), dtype=np.int64)
+
+
+def sizes_of(users: Users) -> FloatArray:
+    """Return (m + 2, n_cells, k) float64, absolute amounts over all pairs, by a sample of many."""
+    if users.n <= 2 * SIZED:
+        return total_sizes(users)
+    index, weight = draw_sample(users, SIZED)
+    return total_sizes(users.take(index), weight=weight)
 
 
 def typical_prices(rows: Rows, sizes: FloatArray) -> FloatArray:
@@ -179,6 +234,7 @@ def minimise(
     start: FloatArray,
     *,
     weight: FloatArray | None = None,
+    sizes: FloatArray | None = None,
     radius: float,
     tight: float = TIGHT,
     least: float = 1e-300,
@@ -188,6 +244,8 @@ def minimise(
 
     Parameters
     ----------
+    sizes
+        (m + 2, n_cells, k) float64, absolute amounts over all pairs; None to add them up.
     radius
         Half the box's width relative to the prices (and a share of the average price).
     tight
@@ -197,8 +255,8 @@ def minimise(
     caps
         (L,) float64, the largest absolute prices; None for a generous multiple of the average.
     """
-    sizes = total_sizes(users, weight=weight)
-    scale, lowest = typical_prices(rows, sizes), -float(sizes[0].sum())
+    sizes = sizes_of(users) if sizes is None else sizes
+    scale, lowest = typical_prices(rows, sizes), -2.0 * float(sizes[0].sum())
     caps = STEEPEST * scale if caps is None else caps
     best = evaluate(users, rows, start, weight=weight)
     size, sweeps, failed, step, gap = CORE, 1, 0, None, np.inf

@@ -95,12 +95,11 @@ def total_sizes(users: Users, *, weight: FloatArray | None = None) -> FloatArray
     """Return (m + 2, n_cells, k) float64, absolute amounts added over all eligible pairs."""
     pairs = users.pairs
     parts = in_parts(
-        lambda start, stop, sizes: kernels.add_sizes(pairs, start, stop, sizes),
+        lambda start, stop, totals: kernels.add_sizes(pairs, start, stop, totals),
         n=users.n,
-        make=lambda: np.zeros(users.shape),
+        make=lambda: empty_totals(users),
     )
-    sizes: FloatArray = sum(parts)
-    return sizes if weight is None else sizes * weight[:, None]
+    return _table(users, sum(parts), weight).amounts
 
 
 def distances(users: Users, price: FloatArray, *, relative: bool) -> npt.NDArray[Any]:
@@ -121,6 +120,11 @@ def distances(users: Users, price: FloatArray, *, relative: bool) -> npt.NDArray
         make=lambda: None,
     )
     return nearest
+
+
+def precision(users: Users, price: FloatArray) -> float:
+    """Return by how much `distances` that are not relative may err, in the value's units."""
+    return float(choices.price_table(users.pairs, price, users.largest).margin)
 
 
 def dual_sum(users: Users, price: FloatArray) -> float:

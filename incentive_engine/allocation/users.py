@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -21,6 +21,9 @@ HEADROOM: Final = 2.0**61
 
 SERIAL: Final = 20_000
 """Below this many users threads cost more than they save."""
+
+PROBE: Final = 200_000
+"""Users with the lowest keys, among whom rows that are alike show if there are many."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -87,12 +90,10 @@ class Users:
 
     def take(self, index: IntArray) -> Users:
         """Return some of the users, their columns copied."""
-        value = np.empty((self.k, len(index)), dtype=self.value.dtype)
-        columns = np.empty((len(self.columns), self.k, len(index)), dtype=self.value.dtype)
-        for at, column in enumerate(self.order):
-            value[at] = self.value[column, index]
-            for m in range(len(columns)):
-                columns[m, at] = self.columns[m, column, index]
+        value = self._taken(self.value, index)
+        columns = np.empty((len(self.columns), *value.shape), dtype=value.dtype)
+        for m, amounts in enumerate(self.columns):
+            columns[m] = self._taken(amounts, index)
         return Users(
             value=value,
             columns=columns,
@@ -105,6 +106,17 @@ class Users:
             forced=self.forced,
             n_cells=self.n_cells,
         )
+
+    def _taken(self, columns: Columns, index: IntArray) -> Columns:
+        taken = np.empty((self.k, len(index)), dtype=columns.dtype)
+        in_parts(
+            lambda start, stop, out: kernels.take_columns(
+                columns, self.order, index, start, stop, out
+            ),
+            n=len(index),
+            make=lambda: taken,
+        )
+        return taken
 
 
 def users_of(problem: Problem) -> Users:
@@ -128,12 +140,11 @@ def users_of(problem: Problem) -> Users:
         scale[cost + 2] = MICROS
     cell = np.ascontiguousarray(problem.cell)
     cell = cell.astype(np.uint16 if problem.n_cells <= 65_536 else np.uint32, copy=False)
-    key = problem.key if problem.key is not None else _content_keys(problem, order)
-    return Users(
+    users = Users(
         value=problem.value,
         columns=problem.columns,
         cell=cell,
-        key=key,
+        key=np.empty(0, dtype=np.uint64) if problem.key is None else problem.key,
         order=order,
         scale=scale,
         largest=np.concatenate([largest[:1], [1.0], largest[1:]]),
@@ -141,6 +152,7 @@ def users_of(problem: Problem) -> Users:
         forced=problem.exactly_one,
         n_cells=problem.n_cells,
     )
+    return users if problem.key is not None else replace(users, key=_content_keys(users))
 
 
 def _largest(problem: Problem, cost: int) -> FloatArray:
@@ -163,14 +175,16 @@ def _largest(problem: Problem, cost: int) -> FloatArray:
     return np.asarray(np.max([part[0] for part in parts], axis=0), dtype=np.float64)
 
 
-def _content_keys(problem: Problem, order: IntArray) -> npt.NDArray[np.uint64]:
-    keys = np.asarray(problem.cell).astype(np.uint64)
-    for at, column in enumerate(order):
-        eligible = problem.value[column] > -np.inf
-        for m, block in enumerate((problem.value, *problem.columns)):
-            row = np.where(eligible, block[column].astype(np.float64), 0.0) + 0.0
-            kernels.content_keys(row.view(np.uint64), np.uint64(m * 1_000_003 + at), keys)
-    return _told_apart(keys)
+def _content_keys(users: Users) -> npt.NDArray[np.uint64]:
+    keys = users.cell.astype(np.uint64)
+    pairs = users.pairs
+    in_parts(
+        lambda start, stop, out: kernels.content_keys(pairs, start, stop, out),
+        n=users.n,
+        make=lambda: keys,
+    )
+    few = keys[keys <= np.uint64(min(PROBE / max(users.n, 1), 1.0) * (2**64 - 2**11))]
+    return keys if len(np.unique(few)) == len(few) else _told_apart(keys)
 
 
 def _told_apart(keys: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
