@@ -1,0 +1,80 @@
+"""How long a certified whole plan takes, in sweeps, and how near a sweep is to copying.
+
+    python benchmarks/allocation_scale.py [USERS ...]
+
+Per number of users (10 offers; a budget, 10 stocks and 20 region caps, a floor; float32 columns):
+seconds to copy the columns once, seconds of one sweep at the plan's prices on all threads, seconds
+of the whole solve, the solve in sweeps, the certified gap, and how much memory the solve took
+above the input. The first solve of a small problem loads the compiled code and is not counted.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from whatif import REGIONS, market, with_budget
+
+from incentive_engine.allocation import Problem, decide, solve, sum_limit
+
+SHARE = 0.2
+"""The budget, as a share of what the cheapest offer for everyone costs."""
+
+
+def campaign(users: int) -> Problem:
+    """Return a problem with floors beside the caps."""
+    plain = market(users)
+    budget = round(SHARE * float(plain.columns[0].min(axis=0).sum(dtype=np.float64)), 2)
+    floor = sum_limit("floor", "cost", at_least=0.048 * budget, cells=np.arange(REGIONS) == 3)
+    return with_budget(replace(plain, limits=(*plain.limits, floor)), budget)
+
+
+def main() -> None:
+    sizes = [int(float(word)) for word in sys.argv[1:]] or [100_000, 1_000_000]
+    solve(campaign(20_000))
+    print("users        copy s   sweep s   solve s   sweeps       gap   MB above input")
+    for users in sizes:
+        problem = campaign(users)
+        copying = _seconds(partial(_copy, problem))
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # resets VmHWM
+        before = _held("VmRSS")
+        started = time.perf_counter()
+        plan = solve(problem)
+        seconds = time.perf_counter() - started
+        above = _held("VmHWM") - before
+        sweep = _seconds(partial(decide, problem, plan.prices))
+        print(
+            f"{users:<12,} {copying:7.3f} {sweep:9.3f} {seconds:9.2f} {seconds / sweep:8.1f}"
+            f" {plan.certificate.gap:9.1e} {above:12,.0f}",
+            flush=True,
+        )
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    best = np.inf
+    for _ in range(3):
+        started = time.perf_counter()
+        work()
+        best = min(best, time.perf_counter() - started)
+    return float(best)
+
+
+def _copy(problem: Problem) -> None:
+    problem.value.copy()
+    problem.columns.copy()
+
+
+def _held(name: str) -> float:
+    """Return a line of the process's status, MB: VmRSS what it holds, VmHWM the most so far."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    (line,) = (line for line in status.splitlines() if line.startswith(name))
+    return int(line.split()[1]) / 1024
+
+
+if __name__ == "__main__":
+    main()
