@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import t
+from scipy.special import stdtrit
 
 from incentive_engine.domain import FloatArray
 
@@ -101,4 +101,4 @@ def share_interval(share: float, draws: int) -> Interval:
 
 
 def _quantile(draws: int) -> float:
-    return float(t.ppf(0.975, draws - 1))
+    return float(stdtrit(draws - 1, 0.975))
