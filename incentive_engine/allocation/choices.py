@@ -195,9 +195,9 @@ def choose_block(
         for i in range(size):
             s, b, before_it, own = score[i], best[i], before[i], chosen[i]
             lower = s if s < b else b  # noqa: FURB136 - min would pass NaN on
-            after[i] = lower if lower > before_it else before_it  # noqa: FURB136
+            after[i] = lower if lower > before_it else before_it  # noqa: FURB136 - the same
             chosen[i] = offer if s > b else own
-            best[i] = s if s > b else b  # noqa: FURB136
+            best[i] = s if s > b else b  # noqa: FURB136 - the same
     last = second[pairs.order.shape[0] % 2]
     for i in range(size):
         if not best[i] - last[i] > prices.margin:
@@ -304,7 +304,7 @@ def nearest_choice(
             s, b, own, w, v = score[i], top[i], chosen[i], worth[i], value[i]
             chosen[i] = row if s > b else own
             worth[i] = v if s > b else w
-            top[i] = s if s > b else b  # noqa: FURB136
+            top[i] = s if s > b else b  # noqa: FURB136 - max would pass NaN on
     for at in range(scores.shape[0]):
         score, value, row = scores[at], values[at], np.int32(at)
         before, after = least[at % 2], least[1 - at % 2]
@@ -315,5 +315,5 @@ def nearest_choice(
                 gap /= abs(gap - more) + small * abs(more) + tiny
             own, known = chosen[i], before[i]
             gap = known if own == row else gap
-            after[i] = gap if gap < known else known  # noqa: FURB136
+            after[i] = gap if gap < known else known  # noqa: FURB136 - min would pass NaN on
     nearest[:] = least[scores.shape[0] % 2]

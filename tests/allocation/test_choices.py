@@ -1,0 +1,35 @@
+"""The compiled choice in the columns' own type is that of float64, to the last tie."""
+
+import numpy as np
+import pytest
+
+from incentive_engine.allocation import Problem, decide, sum_limit
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("seed", range(10))
+def test_everyone_gets_what_float64_says_is_best(dtype: type, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    offers, n = 4, 3_000
+    cost = rng.integers(1, 400, (1, offers, n)).astype(dtype) / dtype(20)
+    price = 0.013
+    # every second value lies within a rounding of what its cost takes, so that scores nearly tie
+    value = (price * cost[0] * (1 + rng.choice([0.0, 1e-8, 1e-3], (offers, n)))).astype(dtype)
+    value[rng.random((offers, n)) < 0.1] = -np.inf
+    problem = Problem(
+        offers=tuple("abcd"),
+        value=value,
+        measures=("cost",),
+        columns=cost,
+        limits=(sum_limit("budget", "cost", at_most=1.0),),
+        key=np.arange(n, dtype=np.uint64),
+    )
+    paid = np.ceil(np.round(cost[0].astype(np.float64) * 1e6, 3)) / 1e6
+    score = value.astype(np.float64) - price * paid
+    choice = decide(problem, {"budget": price})
+    got = np.where(choice >= 0, score[choice, np.arange(n)], 0.0)
+    best = np.maximum(score.max(axis=0), 0.0)
+    assert got == pytest.approx(best, abs=1e-12)
+    assert (best > 0).any()
+    wrong = decide(problem, {"budget": price * 1.0005})
+    assert (wrong != choice).any()
