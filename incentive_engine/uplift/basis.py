@@ -11,6 +11,7 @@ import numpy as np
 from incentive_engine.domain import FloatArray
 from incentive_engine.uplift.boosting import Matrix
 from incentive_engine.uplift.features import Encoder
+from incentive_engine.uplift.functions import Functions
 
 KNOTS: Final = 65
 """Quantiles that describe a number's distribution."""
@@ -40,18 +41,6 @@ class Term:
         """How many functions there are."""
         return len(self.codes) + (2 if self.knots else 0) + self.missing
 
-    def columns(self, matrix: Matrix) -> list[FloatArray]:
-        """Return (n,) float64 functions, before centring."""
-        values = matrix[:, self.column].astype(np.float64)
-        absent = np.isnan(values)
-        functions = [(values == code).astype(np.float64) for code in self.codes]
-        if self.knots:
-            quantiles = np.linspace(0, 1, len(self.knots))
-            rank = (_rank(values, self.knots, quantiles) - 0.5) * np.sqrt(12)
-            slope = np.where(absent, 0.0, rank)
-            functions += [slope, np.where(absent, 0.0, CURVATURE * (slope**2 - 1))]
-        return [*functions, absent.astype(np.float64)] if self.missing else functions
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Basis:
@@ -72,7 +61,7 @@ class Basis:
 
     def __call__(self, matrix: Matrix) -> FloatArray:
         """Return the functions' values, (n, p) float64."""
-        return (_stack(self.terms, matrix) - self.centre) / self.scale
+        return _functions(self.terms)(matrix, self.centre, self.scale)
 
     def to_json(self) -> dict[str, Any]:
         """Return the content of the model file."""
@@ -98,9 +87,11 @@ def learn_basis(matrix: Matrix, encoder: Encoder) -> Basis:
         _term(matrix[:, column], column, is_category=feature.kind == "category")
         for column, feature in enumerate(encoder.features)
     )
-    stacked = _stack(terms, matrix)
-    centre = stacked.mean(axis=0)
-    length = float(np.sqrt(np.square(stacked - centre).sum(axis=1).mean()))
+    count = sum(term.functions for term in terms)
+    values = _functions(terms)(matrix, np.zeros(count), 1.0)
+    centre = values.mean(axis=0)
+    values -= centre
+    length = float(np.sqrt(np.einsum("ij,ij->", values, values) / len(matrix)))
     return Basis(terms=terms, centre=centre, scale=length or 1.0)
 
 
@@ -117,15 +108,11 @@ def _term(values: Matrix, column: int, *, is_category: bool) -> Term:
     return Term(column=column, knots=tuple(map(float, knots)), missing=missing)
 
 
-def _rank(values: FloatArray, knots: tuple[float, ...], quantiles: FloatArray) -> FloatArray:
-    """Return the share of rows below each value, half of the ties counted."""
-    low = quantiles[np.searchsorted(knots, values, side="left").clip(0, len(knots) - 1)]
-    high = quantiles[(np.searchsorted(knots, values, side="right") - 1).clip(0)]
-    between = np.interp(values, knots, quantiles)
-    tied = np.isin(values, knots)
-    return np.asarray(np.where(tied, (low + high) / 2, between))
-
-
-def _stack(terms: tuple[Term, ...], matrix: Matrix) -> FloatArray:
-    columns = [function for term in terms for function in term.columns(matrix)]
-    return np.column_stack(columns) if columns else np.zeros((len(matrix), 0))
+def _functions(terms: tuple[Term, ...]) -> Functions:
+    return Functions.of(
+        column=[term.column for term in terms],
+        codes=[term.codes for term in terms],
+        knots=[term.knots for term in terms],
+        missing=[term.missing for term in terms],
+        curvature=CURVATURE,
+    )

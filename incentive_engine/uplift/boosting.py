@@ -123,12 +123,13 @@ def predict(booster: lgb.Booster, matrix: Matrix) -> FloatArray:
     """Return the model's predictions, (n,) float64."""
     if not len(matrix):
         return np.zeros(0)
-    if len(matrix) >= MANY_ROWS:
-        return _forest(booster).predict(matrix)
+    forest = _forest(booster) if len(matrix) >= MANY_ROWS else None
+    if forest is not None:
+        return forest.predict(matrix)
     return np.asarray(booster.predict(matrix, num_threads=FIXED["num_threads"]), dtype=np.float64)
 
 
-def _forest(booster: lgb.Booster) -> Forest:
+def _forest(booster: lgb.Booster) -> Forest | None:
     from incentive_engine.uplift.forest import Forest  # compiles; few rows are not worth it
 
     if booster not in _FORESTS:
@@ -136,7 +137,7 @@ def _forest(booster: lgb.Booster) -> Forest:
     return _FORESTS[booster]
 
 
-_FORESTS: WeakKeyDictionary[lgb.Booster, Forest] = WeakKeyDictionary()
+_FORESTS: WeakKeyDictionary[lgb.Booster, Forest | None] = WeakKeyDictionary()
 """Trees that were read before, as long as their model lives; costs ask once per offer."""
 
 

@@ -63,8 +63,9 @@ class CostModel:
         cost = np.tile(self.unit, (len(matrix), 1))
         if self.redeem is None:
             return cost
+        asked = np.column_stack([matrix, np.empty((len(matrix), 2), np.float32)])
         for offer in np.flatnonzero(np.isnan(self.unit)):
-            asked = with_offer(matrix, np.full(len(matrix), offer), self.pays)
+            asked[:, -2:] = offer, self.pays[offer]
             chance = self.redeem.predict(asked, folds=folds)
             pay = 1.0 if self.pay is None else self.pay.predict(asked, folds=folds)
             cost[:, offer] = self.scale[offer] * self.pays[offer] * chance * pay

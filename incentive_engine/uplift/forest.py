@@ -1,17 +1,29 @@
-"""Predicting with LightGBM's trees, several times as fast as LightGBM does on one thread."""
+"""Predicting with LightGBM's trees, many rows at a time.
+
+A tree of at most eight leaves is a byte per row: a split that sends a row right clears the leaves
+on its left, and the lowest bit that stays is the row's leaf. So every split is one comparison of a
+column, which the processor does for many rows at once, and no row waits for its own way down.
+"""
+
+# ruff: noqa: PLR0917 - numba takes no keyword-only arguments
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 import numba
 import numpy as np
+import numpy.typing as npt
 
 from incentive_engine.domain import FloatArray, IntArray
 from incentive_engine.uplift.boosting import Matrix
 
+MOST_LEAVES: Final = 8
+"""Bits of a byte; larger trees are LightGBM's own business."""
+BLOCK: Final = 512
+"""Rows at a time: their columns stay in the processor's nearest memory."""
 DEFAULT_LEFT: Final = 2
 MISSING_TYPE: Final = 12
 NAN_IS_MISSING: Final = 8
@@ -28,6 +40,8 @@ NEEDED: Final = frozenset(
         "leaf_value",
     ]
 )
+LOWEST_BIT: Final = np.array([(m & -m).bit_length() - 1 for m in range(256)], dtype=np.int64)
+"""The position of a byte's lowest bit that is set; of 0, which no row keeps, -1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -36,71 +50,166 @@ class Forest:
 
     Attributes
     ----------
-    roots : (trees,) int64
-        First node of each tree; a negative number ``~i`` is leaf i, here and below.
-    nodes : (4, nodes) int64
-        Column of the split, LightGBM's ``decision_type``, and the two children.
-    threshold : (nodes,) float64
-    leaf : (leaves,) float64
+    first : (trees + 1,) int64
+        Position of each tree's first split, and the end.
+    column : (splits,) int64
+        What each split looks at.
+    threshold : (splits,) float32
+        A value up to this one goes left.
+    missing_left : (splits,) bool
+        Whether a missing value does.
+    stays : (splits,) uint8
+        The leaves that remain possible for a row that goes right.
+    leaf : (trees, 8) float64
+        Values of the leaves from left to right.
     objective
         LightGBM's name; says how sums of leaves become predictions.
+
+    References
+    ----------
+    Lucchese and others: QuickScorer, SIGIR 2015, section 3: the bit vectors.
     """
 
-    roots: IntArray
-    nodes: IntArray
-    threshold: FloatArray
+    first: IntArray
+    column: IntArray
+    threshold: npt.NDArray[np.float32]
+    missing_left: npt.NDArray[np.bool_]
+    stays: npt.NDArray[np.uint8]
     leaf: FloatArray
     objective: str
 
     @classmethod
-    def of_text(cls, text: str) -> Forest:
-        """Read the trees of a model file of LightGBM."""
-        head, *trees = text.partition("\nend of trees")[0].split("\nTree=")
-        fields = [dict(_pairs(tree)) for tree in trees]
-        sizes = [
-            (_ints(tree, "left_child").size, _floats(tree, "leaf_value").size) for tree in fields
-        ]
-        first = np.cumsum([(0, 0), *sizes], axis=0)[:-1]
-        placed = list(zip(fields, first, strict=True))
+    def of_text(cls, text: str) -> Forest | None:
+        """Read the trees of a model file of LightGBM; None where a tree has too many leaves."""
+        head, *blocks = text.partition("\nend of trees")[0].split("\nTree=")
+        trees = [Tree.of(dict(_pairs(block))) for block in blocks]
+        if any(len(tree.leaf) > MOST_LEAVES for tree in trees):
+            return None
+        leaf = np.zeros((len(trees), MOST_LEAVES))
+        for at, tree in enumerate(trees):
+            leaf[at, : len(tree.leaf)] = tree.leaf[tree.order]
         return cls(
-            roots=np.array(
-                [n if _ints(tree, "left_child").size else ~m for tree, (n, m) in placed]
-            ),
-            nodes=np.hstack([_nodes(tree, n, m) for tree, (n, m) in placed]),
-            threshold=np.concatenate([_floats(tree, "threshold") for tree in fields]),
-            leaf=np.concatenate([_floats(tree, "leaf_value") for tree in fields]),
+            first=np.cumsum([0, *(len(tree.column) for tree in trees)]),
+            column=np.concatenate([tree.column for tree in trees]),
+            threshold=np.concatenate([_down(tree.threshold) for tree in trees]),
+            missing_left=np.concatenate([tree.missing_left for tree in trees]),
+            stays=np.concatenate([tree.stays for tree in trees]),
+            leaf=leaf,
             objective=dict(_pairs(head))["objective"].split()[0],
         )
 
     def predict(self, matrix: Matrix) -> FloatArray:
         """Return the predictions for (n, p) features, (n,) float64."""
-        rows = np.ascontiguousarray(matrix)
-        total: FloatArray = _sums(rows, self.roots, self.nodes, self.threshold, self.leaf)
+        total: FloatArray = _sums(
+            np.ascontiguousarray(matrix),
+            self.first,
+            self.column,
+            self.threshold,
+            self.missing_left,
+            self.stays,
+            self.leaf,
+            LOWEST_BIT,
+        )
         if self.objective == "binary":
             return np.asarray(1 / (1 + np.exp(-total)))
         return np.exp(total) if self.objective == "gamma" else total
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Tree:
+    """One tree: its s splits in LightGBM's order, and its s + 1 leaves.
+
+    Attributes
+    ----------
+    column, threshold, missing_left, stays
+        As of `Forest`, but the thresholds are float64.
+    leaf : (s + 1,) float64
+        In LightGBM's order.
+    order : (s + 1,) int64
+        Of the leaves from left to right.
+    """
+
+    column: IntArray
+    threshold: FloatArray
+    missing_left: npt.NDArray[np.bool_]
+    stays: npt.NDArray[np.uint8]
+    leaf: FloatArray
+    order: IntArray
+
+    @classmethod
+    def of(cls, fields: Mapping[str, str]) -> Tree:
+        """Read a tree's fields; a tree with too many leaves has no use for `stays`."""
+        left, right = _ints(fields, "left_child"), _ints(fields, "right_child")
+        threshold, kind = _floats(fields, "threshold"), _ints(fields, "decision_type")
+        leaf = _floats(fields, "leaf_value")
+        order = list(_leaves(0 if len(left) else ~0, left, right))
+        place = {which: at for at, which in enumerate(order)}
+        cleared = [sum(1 << place[each] for each in _leaves(c, left, right)) for c in left]
+        nan_is_missing = kind & MISSING_TYPE == NAN_IS_MISSING
+        return cls(
+            column=_ints(fields, "split_feature"),
+            threshold=threshold,
+            # where no value was missing while learning, LightGBM takes a missing one for 0
+            missing_left=np.where(nan_is_missing, kind & DEFAULT_LEFT != 0, threshold >= 0),
+            stays=np.array([~bits & 255 for bits in cleared], dtype=np.uint8),
+            leaf=leaf,
+            order=np.array(order, dtype=np.int64),
+        )
+
+
+def _leaves(node: int, left: IntArray, right: IntArray) -> Iterator[int]:
+    """Yield the leaves below a node from left to right; a negative number ``~i`` is leaf i."""
+    waiting = [int(node)]
+    while waiting:
+        node = waiting.pop()
+        if node < 0:
+            yield ~node
+        else:
+            waiting += [int(right[node]), int(left[node])]
+
+
+def _down(threshold: FloatArray) -> npt.NDArray[np.float32]:
+    """Return the largest float32 up to each number: no float32 lies between the two."""
+    with np.errstate(over="ignore"):
+        near = threshold.astype(np.float32)
+    return np.where(near > threshold, np.nextafter(near, np.float32(-np.inf)), near)
+
+
 @numba.njit(cache=True, nogil=True)
 def _sums(
-    matrix: Matrix, roots: IntArray, nodes: IntArray, threshold: FloatArray, leaf: FloatArray
+    matrix: Matrix,
+    first: IntArray,
+    column: IntArray,
+    threshold: npt.NDArray[np.float32],
+    missing_left: npt.NDArray[np.bool_],
+    stays: npt.NDArray[np.uint8],
+    leaf: FloatArray,
+    lowest_bit: IntArray,
 ) -> FloatArray:
-    """Return the sum of each row's leaves, (n,) float64."""
-    feature, kind, left, right = nodes[0], nodes[1], nodes[2], nodes[3]
-    total = np.zeros(matrix.shape[0])
-    for row in range(matrix.shape[0]):
-        for root in roots:
-            node = root
-            while node >= 0:
-                value = np.float64(matrix[row, feature[node]])
-                goes_left = value <= threshold[node]
-                if np.isnan(value):
-                    if kind[node] & MISSING_TYPE == NAN_IS_MISSING:
-                        goes_left = kind[node] & DEFAULT_LEFT != 0
-                    else:
-                        goes_left = threshold[node] >= 0.0
-                node = left[node] if goes_left else right[node]
-            total[row] += leaf[~node]
+    """Return the sum of each row's leaves, (n,) float64, in the order of the trees."""
+    n, p = matrix.shape
+    total = np.zeros(n)
+    values = np.empty((p, BLOCK), np.float32)
+    possible = np.empty(BLOCK, np.uint8)
+    for start in range(0, n, BLOCK):
+        rows = min(BLOCK, n - start)
+        for row in range(rows):
+            for at in range(p):
+                values[at, row] = matrix[start + row, at]
+        for tree in range(len(leaf)):
+            possible[:] = 255
+            for split in range(first[tree], first[tree + 1]):
+                value, limit, right = values[column[split]], threshold[split], stays[split]
+                if missing_left[split]:
+                    for row in range(rows):
+                        kept = possible[row]
+                        possible[row] = kept & right if value[row] > limit else kept
+                else:
+                    for row in range(rows):
+                        kept = possible[row]
+                        possible[row] = kept if value[row] <= limit else kept & right
+            for row in range(rows):
+                total[start + row] += leaf[tree, lowest_bit[possible[row]]]
     return total
 
 
@@ -115,10 +224,3 @@ def _ints(fields: Mapping[str, str], name: str) -> IntArray:
 
 def _floats(fields: Mapping[str, str], name: str) -> FloatArray:
     return np.array(fields.get(name, "").split(), dtype=np.float64)
-
-
-def _nodes(tree: Mapping[str, str], nodes: int, leaves: int) -> IntArray:
-    """Return a tree's (4, nodes), its children moved behind the trees before it."""
-    children = np.stack([_ints(tree, "left_child"), _ints(tree, "right_child")])
-    moved = np.where(children >= 0, children + nodes, children - leaves)
-    return np.vstack([_ints(tree, "split_feature"), _ints(tree, "decision_type"), moved])

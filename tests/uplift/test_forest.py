@@ -4,7 +4,7 @@ import lightgbm as lgb
 import numpy as np
 import pytest
 
-from incentive_engine.uplift.boosting import BinnedRows, Recipe, train
+from incentive_engine.uplift.boosting import BinnedRows, Recipe, predict, train
 from incentive_engine.uplift.forest import Forest
 
 ROWS = 3_000
@@ -40,11 +40,20 @@ def test_trees_predict_what_lightgbm_predicts(
     """The last leaf size leaves trees without a split."""
     model, asked = trained(objective, leaves=leaves, rows_per_leaf=rows_per_leaf)
     expected = np.asarray(model.predict(asked, num_threads=1), dtype=np.float64)
-    found = Forest.of_text(model.model_to_string()).predict(asked)
-    assert found == pytest.approx(expected, rel=1e-14, abs=1e-300)
+    forest = Forest.of_text(model.model_to_string())
+    assert forest is not None
+    assert forest.predict(asked) == pytest.approx(expected, rel=1e-14, abs=1e-300)
 
 
 def test_the_order_of_rows_does_not_matter() -> None:
     model, asked = trained("binary", leaves=8, rows_per_leaf=20)
     forest = Forest.of_text(model.model_to_string())
+    assert forest is not None
     assert (forest.predict(asked[::-1]) == forest.predict(asked)[::-1]).all()
+
+
+def test_trees_with_more_than_eight_leaves_are_left_to_lightgbm() -> None:
+    model, asked = trained("regression", leaves=12, rows_per_leaf=20)
+    assert Forest.of_text(model.model_to_string()) is None
+    many = np.tile(asked, (4, 1))  # so many rows that trees are read where they can be
+    assert np.array_equal(predict(model, many), np.asarray(model.predict(many, num_threads=1)))
