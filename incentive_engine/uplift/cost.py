@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 
-from incentive_engine.domain import BoolArray, FloatArray
+from incentive_engine.domain import BoolArray, FloatArray, IntArray
 from incentive_engine.uplift.boosting import (
     BinnedRows,
     CrossFitted,
@@ -19,6 +19,7 @@ from incentive_engine.uplift.boosting import (
     train,
 )
 from incentive_engine.uplift.folds import Folds
+from incentive_engine.uplift.quiet import without_most_quiet
 from incentive_engine.uplift.rows import Rows
 
 if TYPE_CHECKING:
@@ -125,49 +126,74 @@ def fit_cost(rows: Rows, *, cost: FloatArray, seed: int) -> CostModel:
         return CostModel(
             unit=unit, redeem=None, pays=pays, pay=None, scale=np.ones(k), control=control
         )
-    varies = np.isin(lottery.arm - 1, np.flatnonzero(np.isnan(unit))) & (lottery.weight > 0)
-    offer = np.where(varies, lottery.arm - 1, 0)
-    asked = with_offer(rows.matrix, offer, pays)
-    learner = _Learner(rows=rows, binned=BinnedRows(asked), seed=seed)
-    redeemed = cost > 0
-    redeem = learner.fit(redeemed.astype(np.float64), varies, "binary")
-    relative = cost / pays[offer].clip(1e-12)
-    fixed = np.ptp(relative[varies & redeemed]) <= SAME if (varies & redeemed).any() else True
-    pay = None if fixed else learner.fit(relative, varies & redeemed, "gamma")
-    predicted = pays[offer] * redeem.predict(asked, folds=rows.folds)
+    varies = np.flatnonzero(np.isin(lottery.arm - 1, np.flatnonzero(np.isnan(unit))))
+    varies = varies[lottery.weight[varies] > 0]
+    offer, paid, weight = lottery.arm[varies] - 1, cost[varies], lottery.weight[varies]
+    asked = with_offer(rows.matrix[varies], offer, pays)
+    folds = Folds(label=rows.folds.label[varies], count=rows.folds.count)
+    learner = _Learner.of(asked, folds, redeemed=paid > 0, weight=weight, seed=seed)
+    redeem = learner.fit((paid > 0).astype(np.float64), paid >= 0, "binary")
+    relative = paid / pays[offer].clip(1e-12)
+    pay = None
+    if (paid > 0).any() and np.ptp(relative[paid > 0]) > SAME:
+        pay = learner.fit(relative, paid > 0, "gamma")
+    predicted = pays[offer] * redeem.predict(asked, folds=folds)
     if pay is not None:
-        predicted *= pay.predict(asked, folds=rows.folds)
-    learned = zip(unit, got, pays, strict=True)
-    scale = [
-        _calibrate(cost[mask], predicted[mask], lottery.weight[mask], each) if np.isnan(one) else 1
-        for one, mask, each in learned
-    ]
-    return CostModel(
-        unit=unit, redeem=redeem, pays=pays, pay=pay, scale=np.array(scale, float), control=control
-    )
+        predicted *= pay.predict(asked, folds=folds)
+    scale = np.ones(k)
+    for each in np.flatnonzero(np.isnan(unit)):
+        mine = offer == each
+        scale[each] = _calibrate(paid[mine], predicted[mine], weight[mine], pays[each])
+    return CostModel(unit=unit, redeem=redeem, pays=pays, pay=pay, scale=scale, control=control)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Learner:
-    """Fits cross-fitted models on some of the rows that got an offer."""
+    """Fits cross-fitted models on the rows that got an offer, most without redemption left out.
 
-    rows: Rows
+    Attributes
+    ----------
+    kept
+        Positions of the rows that are learned from, (m,) int64.
+    binned, folds, weight
+        Of these rows.
+    """
+
+    kept: IntArray
     binned: BinnedRows
+    folds: Folds
+    weight: FloatArray
     seed: int
 
+    @classmethod
+    def of(
+        cls, asked: Matrix, folds: Folds, *, redeemed: BoolArray, weight: FloatArray, seed: int
+    ) -> Self:
+        chosen, stands_for = without_most_quiet(redeemed, seed=seed)
+        kept = np.flatnonzero(chosen)
+        return cls(
+            kept=kept,
+            binned=BinnedRows(asked[kept]),
+            folds=Folds(label=folds.label[kept], count=folds.count),
+            weight=(weight * stands_for)[kept],
+            seed=seed,
+        )
+
     def fit(self, label: FloatArray, use: BoolArray, objective: str) -> CrossFitted:
+        """Learn the labels of all rows (n,) from those of the kept that `use` (n,) marks."""
+        label, use = label[self.kept], use[self.kept]
+
         def fit_fold(fold: int) -> lgb.Booster:
-            outside = self.rows.folds.outside(fold)
+            outside = self.folds.outside(fold)
             seen = outside[use[outside]]
             seen = seen if len(seen) else np.flatnonzero(use)
             share = float(label[seen].mean()) if objective == "binary" else 1.0
             recipe = _recipe(objective, share, len(seen))
             data = self.binned.subset(seen)
-            weight = self.rows.lottery.weight[seen]
-            seed = self.seed + fold
+            seed, weight = self.seed + fold, self.weight[seen]
             return train(data, label=label[seen], weight=weight, recipe=recipe, seed=seed)
 
-        return CrossFitted(tuple(side_by_side(fit_fold, self.rows.folds.count)))
+        return CrossFitted(tuple(side_by_side(fit_fold, self.folds.count)))
 
 
 def _recipe(objective: str, share: float, rows: int) -> Recipe:

@@ -159,4 +159,4 @@ def _rank(value: float, knots: FloatArray) -> float:
     if low == 0:
         return 0.0
     below = knots[low - 1]
-    return (low - 1 + (value - below) / (knots[low] - below)) / last
+    return float((low - 1 + (value - below) / (knots[low] - below)) / last)

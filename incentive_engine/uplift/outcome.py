@@ -9,6 +9,7 @@ import numpy as np
 from incentive_engine.domain import FloatArray
 from incentive_engine.uplift.boosting import BinnedRows, CrossFitted, Recipe, side_by_side, train
 from incentive_engine.uplift.folds import Folds
+from incentive_engine.uplift.quiet import without_most_quiet
 
 if TYPE_CHECKING:
     import lightgbm as lgb
@@ -46,12 +47,14 @@ def fit_outcome(
     folds
         Of the n rows.
     """
-    recipe = outcome_recipe(float(event.mean()), len(event))
+    kept, stands_for = without_most_quiet(event > 0, seed=seed)
+    recipe = outcome_recipe(float(event[kept].mean()), int(kept.sum()))
+    mass = weight * stands_for
 
     def fit_fold(fold: int) -> lgb.Booster:
         outside = folds.outside(fold)
-        data = binned.subset(outside)
-        label, mass = event[outside], weight[outside]
-        return train(data, label=label, weight=mass, recipe=recipe, seed=seed + fold)
+        rows = outside[kept[outside]]
+        data = binned.subset(rows)
+        return train(data, label=event[rows], weight=mass[rows], recipe=recipe, seed=seed + fold)
 
     return CrossFitted(tuple(side_by_side(fit_fold, folds.count)))

@@ -1,0 +1,46 @@
+"""Leaving out most of the many rows in which nothing happened."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from incentive_engine.domain import BoolArray, FloatArray
+
+FEWEST_ROWS: Final = 100_000
+"""Up to here all rows are learned from: they take little time."""
+PER_EVENT: Final = 10
+"""Rows without an event that are kept for each one with: more would hardly tell more."""
+
+
+def without_most_quiet(event: BoolArray, *, seed: int) -> tuple[BoolArray, FloatArray]:
+    """Return which rows to learn the chance of an event from, and how many each stands for.
+
+    All events are kept, and of the rows without one as many as tell nearly all: what is left out
+    enlarges the variance of what is learned by about one tenth.
+
+    Parameters
+    ----------
+    event
+        (n,) whether it happened.
+
+    Returns
+    -------
+    kept : (n,) bool
+    stands_for : (n,) float64
+        Weights that make the kept rows represent all.
+
+    Examples
+    --------
+    >>> kept, stands_for = without_most_quiet(np.arange(200_000) % 50 == 0, seed=0)
+    >>> int(kept.sum() / 1_000), int((kept * stands_for).sum() / 1_000)
+    (44, 200)
+    """
+    events = int(event.sum())
+    quiet = len(event) - events
+    share = PER_EVENT * events / quiet if quiet else 1.0
+    if len(event) <= FEWEST_ROWS or share >= 1 or not events:
+        return np.ones(len(event), dtype=np.bool_), np.ones(len(event))
+    kept = event | (np.random.default_rng(seed).random(len(event)) < share)
+    return kept, np.where(event, 1.0, 1 / share)
