@@ -5,7 +5,7 @@ from incentive_engine.allocation.budgets import rule_of, with_budget_of
 from incentive_engine.allocation.build import build_problem
 from incentive_engine.allocation.certificate import Certificate, LimitReport
 from incentive_engine.allocation.curve import MARGIN, Curve, CurvePoint, response_curve
-from incentive_engine.allocation.dropping import gains_without
+from incentive_engine.allocation.dropping import gain_of_all, gains_without
 from incentive_engine.allocation.frontier import Frontier, frontier
 from incentive_engine.allocation.limits import Limit, Ratio, ratio_limits, sum_limit
 from incentive_engine.allocation.mandate import Mandate, largest_budget
@@ -33,6 +33,7 @@ __all__ = [
     "build_problem",
     "decide",
     "frontier",
+    "gain_of_all",
     "gains_without",
     "largest_budget",
     "price_of_safety",

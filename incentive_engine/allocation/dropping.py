@@ -29,3 +29,19 @@ def gains_without(problem: Problem, plan: Plan) -> dict[str, float]:
         without[i] = 0.0
         found[rows.names[i]] = evaluate(users, rows, without).dual - plan.certificate.value
     return found
+
+
+def gain_of_all(everyone: Problem, plan: Plan) -> float:
+    """Return the most value that can be added by giving offers to the holdout, too.
+
+    The plan's prices bound every plan of the problem in which nobody is held out.
+
+    Parameters
+    ----------
+    everyone
+        The plan's problem without its holdout.
+    """
+    users = users_of(everyone)
+    rows = rows_of(everyone, users, everyone.enforced)
+    prices = np.array([plan.prices[name] for name in rows.names], dtype=np.float64)
+    return evaluate(users, rows, prices).dual - plan.certificate.value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import Literal
 
@@ -14,8 +15,9 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from incentive_engine.allocation import Plan, Pool, Problem, Split, frontier, solve, sum_limit
 from incentive_engine.allocation.breakdown import sums_by_group
 from incentive_engine.allocation.curve import Curve
-from incentive_engine.allocation.dropping import gains_without
+from incentive_engine.allocation.dropping import gain_of_all, gains_without
 from incentive_engine.allocation.steps import steps_by_price
+from incentive_engine.errors import InfeasibleError
 
 from .problems import draw_solved
 
@@ -201,3 +203,16 @@ def test_no_plan_without_a_limit_gains_more_than_stated(seed: int) -> None:
     for name, gain in stated.items():
         more = without(problem, name).certificate.value - plan.certificate.value
         assert more <= gain + 1e-6
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_offers_to_the_holdout_gain_no_more_than_stated(seed: int) -> None:
+    everyone, best = draw_solved(seed)
+    held = np.arange(everyone.n_users) == 0
+    if everyone.holdout is not None:
+        held |= everyone.holdout
+    value = np.where(held, -np.inf, everyone.value)
+    with suppress(InfeasibleError):
+        plan = solve(replace(everyone, value=value, holdout=held))
+        more = best.certificate.value - plan.certificate.value
+        assert more <= gain_of_all(everyone, plan) + 1e-6
