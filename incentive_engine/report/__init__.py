@@ -19,11 +19,14 @@ from .content import (
 )
 from .estimate import Estimate
 from .evidence import (
+    OTHERS,
     Alternative,
     BenefitRow,
     Benefits,
     CalibrationGroup,
+    Holdout,
     LoyaltyCheck,
+    Measurability,
     OfferDrivers,
     OfferQuality,
     PublicOffer,
@@ -40,6 +43,7 @@ from .returns import AtRisk, Returns, Safety, SafetyRow
 
 __all__ = [
     "LANGUAGES",
+    "OTHERS",
     "Aim",
     "Alternative",
     "AtRisk",
@@ -53,9 +57,11 @@ __all__ = [
     "GroupRow",
     "GroupTable",
     "Headline",
+    "Holdout",
     "InputFact",
     "LimitRow",
     "LoyaltyCheck",
+    "Measurability",
     "Note",
     "OfferDrivers",
     "OfferQuality",

@@ -63,11 +63,11 @@ def _line(t: Language, offer: OfferQuality) -> QualityLine:
     return QualityLine(
         offer=offer.offer,
         treated=t.count(offer.treated),
-        effect=t.number(effect.value),
+        effect=words.centre(t, effect),
         effect_interval=words.interval(t, effect),
-        qini=t.number(qini.value),
+        qini=words.centre(t, qini),
         qini_interval=words.interval(t, qini),
-        slope=t.number(None if slope is None else slope.value),
+        slope=words.centre(t, slope),
         slope_interval=words.interval(t, slope),
     )
 

@@ -13,7 +13,7 @@ from incentive_engine.domain import Reason
 
 from .conditions import Scope
 from .estimate import Estimate
-from .evidence import Alternative, Benefits, PublicRules, Quality, Response
+from .evidence import Alternative, Benefits, Holdout, PublicRules, Quality, Response
 from .returns import AtRisk, Returns, Safety
 
 Unit = Literal["money", "count", "ratio", "number"]
@@ -180,10 +180,10 @@ class RunFacts:
     """What one needs to repeat the run."""
 
     inputs: tuple[InputFact, ...] = ()
-    versions: tuple[tuple[str, str], ...] = ()
+    program: str = ""
+    """The version of this program."""
     seconds: tuple[tuple[str, float], ...] = ()
-    settings: tuple[tuple[str, str], ...] = ()
-    """Further name and value pairs, such as seed, solver, holdout."""
+    seed: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,6 +204,7 @@ class ReportContent:
     """Groups of fewer users than this are not shown apart."""
     favoured: Favoured | None = None
     response: Response | None = None
+    holdout: Holdout | None = None
     ways: tuple[Alternative, ...] = ()
     """The plan first; none where there is no budget to compare at."""
     quality: Quality | None = None

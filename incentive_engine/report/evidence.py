@@ -6,10 +6,14 @@ As in `content`: plain numbers, money in currency units, shares as fractions, No
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from datetime import datetime
+from typing import Final, Literal
 
 from .conditions import Test
 from .estimate import Estimate
+
+OTHERS: Final = "…"
+"""Stands among the names of groups for all that are not shown apart."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +62,9 @@ class Response:
         Money is the only limit, and the points add up the users' efficient steps; otherwise each
         point is solved under all limits, and what lies between them is interpolated.
     groups
-        Names of the groups of users.
+        Names of the groups of users; `OTHERS` among them.
+    column
+        Of the users, whose values they are.
     points
         By rising budget.
     width
@@ -71,6 +77,7 @@ class Response:
 
     exact: bool
     groups: tuple[str, ...]
+    column: str = ""
     points: tuple[ResponsePoint, ...]
     width: float | None = None
     error: float | None = None
@@ -108,6 +115,47 @@ class Alternative:
     conversions: Estimate | None = None
     difference: Estimate | None = None
     lead: Estimate | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurability:
+    """What can be told afterwards from a holdout: differences in conversion rate.
+
+    Attributes
+    ----------
+    precision
+        Half the width of the difference's 95 % interval.
+    expected
+        What the plan should make, by the best estimate that there is.
+    power
+        The probability that a two-sided test at 5 % finds that.
+    detectable
+        What it finds with a probability of 80 %.
+    """
+
+    precision: float
+    expected: float
+    power: float
+    detectable: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holdout:
+    """The users who get nothing so that the campaign can be measured.
+
+    Attributes
+    ----------
+    given_up
+        The most value that offers to them, too, could add within the same limits; None where it
+        is not known.
+    buys
+        None where the conversion rate without offers is not known.
+    """
+
+    users: int
+    share: float
+    given_up: float | None
+    buys: Measurability | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,8 +287,8 @@ class PublicOffer:
     min_spend: float | None
     tests: tuple[Test, ...]
     """What a user must have to get it."""
-    valid_from: str | None
-    valid_to: str | None
+    valid_from: datetime | None
+    valid_to: datetime | None
     funder: str | None
     stock: int | None
     """How many there are; None where that is not limited."""

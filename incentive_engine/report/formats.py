@@ -24,9 +24,18 @@ def number(value: float | None, digits: int | None = None) -> str:
     if value is None or not math.isfinite(value):
         return DASH
     if digits is None:
-        size = abs(value)
-        digits = 0 if size >= 100 or value == 0 else 1 if size >= 10 else 2
+        digits = places(value)
     return f"{value:,.{digits}f}".replace("-", MINUS)
+
+
+def places(*values: float) -> int:
+    """Return the decimals that figures which stand together deserve, by the largest.
+
+    >>> places(8.12, 323.0), places(0.0), places(5.17, 10.6)
+    (0, 0, 1)
+    """
+    size = max(abs(value) for value in values)
+    return 0 if size >= 100 or size == 0 else 1 if size >= 10 else 2
 
 
 def count(value: int | None) -> str:

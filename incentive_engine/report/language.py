@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final, Literal
@@ -13,6 +14,8 @@ from . import formats
 
 Code = Literal["en", "zh"]
 LANGUAGES: Final[tuple[Code, ...]] = ("en", "zh")
+YUAN: Final = "元"
+"""How a Chinese page calls CNY after an amount."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +82,24 @@ class Language:
     def significant(self, value: float, digits: int = 3) -> str:
         """Return a number with some significant digits."""
         return formats.significant(value, digits)
+
+    def unit(self, currency: str) -> str:
+        """Return what stands after an amount of a currency.
+
+        >>> language("zh").unit("CNY"), language("zh").unit("USD"), language("en").unit("CNY")
+        ('元', 'USD', 'CNY')
+        """
+        return YUAN if self.code == "zh" and currency == "CNY" else currency
+
+    def moment(self, at: datetime) -> str:
+        """Return a date and its time.
+
+        >>> first = datetime.fromisoformat("2026-11-01")
+        >>> language("zh").moment(first), language("en").moment(first)
+        ('2026年11月1日 00:00', '2026-11-01 00:00')
+        """
+        day = f"{at.year}年{at.month}月{at.day}日" if self.code == "zh" else f"{at:%Y-%m-%d}"
+        return f"{day} {at:%H:%M}"
 
     def listed(self, words: tuple[str, ...]) -> str:
         """Return words as a list within a sentence."""

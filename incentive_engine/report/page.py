@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
 from . import formats, words
 from .calibration import quality_lines, quality_plots
@@ -12,6 +13,13 @@ from .frame import render_page
 from .language import Code, Language, language
 from .rules import rules_text
 from .slider import slider
+from .translation import translated
+
+TERMS: Final = (
+    "incremental", "value", "cost", "face", "price", "gap", "marginal", "holdout", "fold",
+    "interval",
+)  # fmt: skip
+"""Words that the page explains."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +53,7 @@ class Strip:
 def render_report(content: ReportContent, *, lang: Code = "en") -> str:
     """Return the page as HTML: no file, script or font from elsewhere."""
     t = language(lang)
+    content = replace(content, currency=t.unit(content.currency))
     limits = _limits(t, content)
     quality = content.quality
     return render_page(
@@ -68,7 +77,12 @@ def render_report(content: ReportContent, *, lang: Code = "en") -> str:
         loyalty=[_loyalty(t, part.check, content.currency) for part in content.benefits],
         rules=rules_text(t, content),
         notes=[(words.note(t, note), note.warning) for note in content.notes],
-        interval=lambda estimate, digits=None: words.interval(t, estimate, digits),
+        interval=lambda estimate, show=None: words.interval(t, estimate, show),
+        centre=lambda estimate: words.centre(t, estimate),
+        held=words.held(t, content.holdout, content.proof) if content.holdout else (),
+        said=lambda text: translated(t.code, text),
+        step=lambda name: words.step(t, name),
+        terms=TERMS,
         label=lambda row: _label(t, row),
         benefit_label=lambda row: _range(t, row),
     )
@@ -172,7 +186,7 @@ def _loyalty(t: Language, check: LoyaltyCheck | None, currency: str) -> tuple[st
         others=t("fairness.others" if check.member else "fairness.bottom", column=check.column),
         difference=t.number(abs(check.difference.value), 2),
         currency=currency,
-        interval=words.interval(t, check.difference, 2),
+        interval=words.interval(t, check.difference, lambda end: t.number(end, 2)),
     )
     gap = "" if t.code == "zh" else " "
     return kind, f"{said}{gap}{t('fairness.compared', share=t.percent(check.compared))}"

@@ -52,7 +52,7 @@ def _plain(t: Language, amount: float | None) -> str:
 
 
 def _period(t: Language, offer: PublicOffer) -> str:
-    start, end = offer.valid_from, offer.valid_to
+    start, end = (at and t.moment(at) for at in (offer.valid_from, offer.valid_to))
     key = "from_to" if start and end else "from" if start else "to" if end else "always"
     return t(f"rules.{key}", name=offer.name, start=start, end=end)
 

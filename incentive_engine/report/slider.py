@@ -14,7 +14,7 @@ from markupsafe import Markup
 from . import words
 from .content import ReportContent
 from .curve import Curve, draw
-from .evidence import Response, ResponsePoint, ResponseRow
+from .evidence import OTHERS, Response, ResponsePoint, ResponseRow
 from .formats import CHINESE
 from .language import Language
 
@@ -74,6 +74,7 @@ class Slider:
     how: str
     plots: tuple[Plot, ...]
     lines: tuple[Line, ...]
+    column: str
     groups: tuple[str, ...]
     has_spend: bool
 
@@ -98,7 +99,8 @@ def slider(t: Language, content: ReportContent) -> Slider | None:
         how=_how(t, response, content.currency),
         plots=_plots(t, content, response, at),
         lines=tuple(_line(t, point) for point in _tabled(response)),
-        groups=response.groups,
+        column=response.column or t("budget.group"),
+        groups=_names(t, response),
         has_spend=response.points[0].groups[0].spend is not None,
     )
 
@@ -138,7 +140,7 @@ def _data(t: Language, content: ReportContent, response: Response, at: float) ->
         "price": _prices(points),
         "groups": [
             {"name": name, **_columns(points, position)}
-            for position, name in enumerate(response.groups)
+            for position, name in enumerate(_names(t, response))
         ],
         "units": CHINESE if t.code == "zh" else [],
         "space": "" if t.code == "zh" else " ",
@@ -146,10 +148,18 @@ def _data(t: Language, content: ReportContent, response: Response, at: float) ->
             key: t.words[f"budget.{key}"]
             for key in ("here_solved", "here_between", "here_exact", "of_plan", "same")
         }
-        | {"amount": f"{content.currency} {{amount}}"},
+        | {"amount": t("budget.amount", currency=content.currency, amount="{amount}")},
     }
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return Markup(text.replace("<", "\\u003c"))  # noqa: S704 - our own numbers, names escaped
+
+
+def _names(t: Language, response: Response) -> tuple[str, ...]:
+    """Return the groups' names, with a word for those that are not shown apart."""
+    return tuple(
+        ", ".join(t("budget.rest") if part == OTHERS else part for part in name.split(", "))
+        for name in response.groups
+    )
 
 
 def _columns(points: tuple[ResponsePoint, ...], position: int) -> dict[str, list[float]]:

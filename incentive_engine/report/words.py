@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Final
 
+from . import formats
 from .conditions import Scope, Test
 from .content import Aim, Budget, Favoured, Headline, LimitRow, Note, Proof
 from .estimate import Estimate
+from .evidence import Holdout
 from .language import Language
+from .translation import translated
 
 EXACT: Final = 1e-12
 """A smaller gap is float64's own rounding, and reads as none."""
@@ -61,6 +65,8 @@ def subtitle(t: Language, budget: Budget, *, currency: str, users: int) -> str:
 
 def evidence(t: Language, headline: Headline) -> str:
     """Return what the headline's figures stand on."""
+    if not headline.treated:
+        return t("headline.nobody")
     if headline.conversions is None:
         return t("headline.evidence_none")
     return t(
@@ -87,12 +93,31 @@ def favouring(t: Language, favoured: Favoured) -> str:
     )
 
 
-def interval(t: Language, estimate: Estimate | None, digits: int | None = None) -> str:
-    """Return an estimate's interval, nothing where it has none."""
+def interval(
+    t: Language, estimate: Estimate | None, show: Callable[[float | None], str] | None = None
+) -> str:
+    """Return an estimate's interval, nothing where it has none.
+
+    Parameters
+    ----------
+    show
+        How its ends read; left out, as numbers with as many digits as the estimate.
+    """
     if estimate is None or estimate.low is None or estimate.high is None:
         return ""
-    low, high = (t.number(end, digits) for end in (estimate.low, estimate.high))
+    ends = (estimate.low, estimate.high)
+    low, high = (show(end) if show else t.number(end, _places(estimate)) for end in ends)
     return t("headline.interval", low=low, high=high)
+
+
+def centre(t: Language, estimate: Estimate | None) -> str:
+    """Return an estimate, with as many digits as its interval."""
+    return t.number(None) if estimate is None else t.number(estimate.value, _places(estimate))
+
+
+def _places(estimate: Estimate) -> int:
+    ends = (end for end in (estimate.low, estimate.high) if end is not None)
+    return formats.places(estimate.value, *ends)
 
 
 def bound(t: Language, limit: LimitRow) -> str:
@@ -158,6 +183,40 @@ def meaning(t: Language, limit: LimitRow, *, currency: str, proof: Proof) -> str
     return said + t("limits.dropped", amount=added, share=t.tiny_percent(share))
 
 
+def held(t: Language, stated: Holdout, proof: Proof) -> tuple[str, ...]:
+    """Return what a holdout costs, and what it buys where that is known."""
+    who = t("held.who", users=t.count(stated.users), share=t.percent(stated.share))
+    costs = who if stated.given_up is None else who + _given_up(t, stated.given_up, proof)
+    if stated.buys is None:
+        return (costs,)
+    precision, expected, detectable = (
+        t.significant(1_000 * rate)
+        for rate in (stated.buys.precision, stated.buys.expected, stated.buys.detectable)
+    )
+    buys = t(
+        "held.buys",
+        precision=precision,
+        expected=expected,
+        power=t.percent(stated.buys.power, 0),
+        detectable=detectable,
+    )
+    return costs, buys
+
+
+def _given_up(t: Language, most: float, proof: Proof) -> str:
+    return t(
+        "held.costs",
+        value=t.significant(most),
+        aim=aim(t, proof.aim),
+        part=t.percent(most / proof.value if proof.value > 0 else 0.0),
+    )
+
+
+def step(t: Language, name: str) -> str:
+    """Return what a step of a run is called; one that the catalogue lacks keeps its name."""
+    return t.words.get(f"steps.{name.replace(' ', '_')}", name)
+
+
 def scope(t: Language, stated: Scope) -> str:
     """Return what a limit sums over whom, such as ``cost where tier is 88VIP``."""
     if not stated.measures:
@@ -190,7 +249,11 @@ def _condition(t: Language, test: Test) -> str:
 def note(t: Language, stated: Note) -> str:
     """Return a note."""
     values = {
-        name: t.count(value) if isinstance(value, int) else measure(t, value)
+        name: t.count(value)
+        if isinstance(value, int)
+        else translated(t.code, value)
+        if name == "text"
+        else measure(t, value)
         for name, value in stated.values
     }
     return t(f"notes.{stated.key}", **values)

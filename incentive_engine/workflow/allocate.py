@@ -18,6 +18,7 @@ from incentive_engine.workflow.compare import budget_view, conversions_without_f
 from incentive_engine.workflow.content import report_content
 from incentive_engine.workflow.findings import Findings, RunSummary, holdout_of
 from incentive_engine.workflow.gain import gain_of_plan, read_valuation
+from incentive_engine.workflow.held import holdout_value
 from incentive_engine.workflow.learning import campaign_inputs, given_inputs
 from incentive_engine.workflow.mandate import mandate_of, under_mandate
 from incentive_engine.workflow.policies import (
@@ -86,6 +87,7 @@ def allocate(
             dropped = side.submit(gains_without, problem, plan)
             users = int((~holdout).sum())
             gain = valued and gain_of_plan(valued.result(), policy, plan, users=users)
+            held = side.submit(holdout_value, policy, table, holdout, plan, gain or None)
             ways = simpler_ways(
                 policy,
                 table,
@@ -110,6 +112,7 @@ def allocate(
         quality=quality,
         ways=ways,
         dropped=dropped.result(),
+        held=held.result(),
     )
     record = run_record(
         findings, file=file, options=options, inputs=inputs, steps=steps, author=author

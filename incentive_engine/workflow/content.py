@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,7 @@ from incentive_engine.workflow.gain import Total
 from incentive_engine.workflow.groups import group_tables, share_of
 from incentive_engine.workflow.money import at_risk_of, returns_of, safety_of
 from incentive_engine.workflow.public import public_rules, tests_of
-from incentive_engine.workflow.response import SMALLEST
+from incentive_engine.workflow.small import SMALLEST
 from incentive_engine.workflow.trust import model_quality
 
 
@@ -64,6 +65,7 @@ def report_content(findings: Findings, record: RunRecord) -> ReportContent:
         ),
         favoured=_favoured(findings),
         response=findings.response,
+        holdout=findings.held,
         ways=findings.ways,
         quality=model_quality(findings.quality),
         benefits=benefits(findings),
@@ -219,8 +221,6 @@ def _facts(record: RunRecord) -> RunFacts:
             for name, part in record.inputs.items()
         ),
         seconds=tuple(record.seconds.items()),
-        settings=(
-            ("seed", str(record.seed)),
-            *((f"solver {key}", str(value)) for key, value in record.solver.items()),
-        ),
+        seed=record.seed,
+        program=version("incentive-engine"),
     )

@@ -15,7 +15,7 @@ from incentive_engine.domain import BoolArray, FloatArray, IntArray
 from incentive_engine.report import BenefitRow, Benefits, Estimate, LoyaltyCheck
 from incentive_engine.uplift import NORMAL_95
 from incentive_engine.workflow.findings import Findings
-from incentive_engine.workflow.response import SMALLEST
+from incentive_engine.workflow.small import SMALLEST
 
 FIFTHS: Final = 5
 MOST_VALUES: Final = 12

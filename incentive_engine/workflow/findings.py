@@ -17,6 +17,7 @@ from incentive_engine.data.holdout import draw_holdout
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.domain import BoolArray, FloatArray
 from incentive_engine.report import Alternative, Response
+from incentive_engine.report import Holdout as Held
 from incentive_engine.workflow.chosen import Chosen
 from incentive_engine.workflow.compare import BudgetView
 from incentive_engine.workflow.gain import PlanGain
@@ -59,6 +60,8 @@ class Findings:
         The plan beside simpler ways to spend the same budget.
     dropped
         Per binding limit the most value that dropping it alone can add.
+    held
+        What the holdout costs and buys; None without one.
     """
 
     policy: Policy
@@ -76,6 +79,7 @@ class Findings:
     quality: Quality | None
     ways: tuple[Alternative, ...]
     dropped: Mapping[str, float]
+    held: Held | None
 
     @property
     def input_warnings(self) -> tuple[str, ...]:

@@ -12,7 +12,8 @@ from incentive_engine.data.scores import ScoreTable
 from incentive_engine.domain import BoolArray
 from incentive_engine.report import GroupRow, GroupTable
 from incentive_engine.workflow.findings import Findings
-from incentive_engine.workflow.response import SMALLEST, group_columns
+from incentive_engine.workflow.response import group_columns
+from incentive_engine.workflow.small import shown_apart
 
 MOST_GROUPS = 60
 """A column with more values than this gets no table; one would not read it."""
@@ -47,9 +48,10 @@ def _by_column(findings: Findings, column: str) -> GroupTable:
         (str(label), codes == code) for code, label in enumerate(labels)
     ]
     members += [(None, codes < 0)] if (codes < 0).any() else []
-    large = [(label, mine) for label, mine in members if mine.sum() >= SMALLEST]
-    rows = [_row(findings, label, mine, users=int(mine.sum())) for label, mine in large]
-    if small := [mine for _, mine in members if mine.sum() < SMALLEST]:
+    sizes = [int(mine.sum()) for _, mine in members]
+    apart = shown_apart(sizes)
+    rows = [_row(findings, *members[at], users=sizes[at]) for at in apart]
+    if small := [mine for at, (_, mine) in enumerate(members) if at not in apart]:
         mine = np.logical_or.reduce(small)
         row = _row(findings, None, mine, users=int(mine.sum()))
         rows.append(replace(row, joined=len(small)))
@@ -57,11 +59,13 @@ def _by_column(findings: Findings, column: str) -> GroupTable:
 
 
 def _by_offer(findings: Findings) -> GroupTable:
-    rows = tuple(
-        _row(findings, offer, findings.chosen.choice == index, users=None)
-        for index, offer in enumerate(findings.table.offers)
-    )
-    return GroupTable(column=None, rows=rows, total=_total(findings, None))
+    choice, offers = findings.chosen.choice, findings.table.offers
+    apart = shown_apart([int((choice == index).sum()) for index in range(len(offers))])
+    rows = [_row(findings, offers[at], choice == at, users=None) for at in apart]
+    if small := [index for index in range(len(offers)) if index not in apart]:
+        row = _row(findings, None, np.isin(choice, small), users=None)
+        rows.append(replace(row, joined=len(small)))
+    return GroupTable(column=None, rows=tuple(rows), total=_total(findings, None))
 
 
 def _total(findings: Findings, users: int | None) -> GroupRow:

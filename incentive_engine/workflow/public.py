@@ -28,8 +28,8 @@ def _offer(policy: Policy, offer: Offer) -> PublicOffer:
         face_value=offer.face_value,
         min_spend=offer.min_spend,
         tests=tests,
-        valid_from=None if offer.valid_from is None else f"{offer.valid_from:%Y-%m-%d %H:%M}",
-        valid_to=None if offer.valid_to is None else f"{offer.valid_to:%Y-%m-%d %H:%M}",
+        valid_from=offer.valid_from,
+        valid_to=offer.valid_to,
         funder=offer.funder,
         stock=_stock(policy.limits, offer),
     )

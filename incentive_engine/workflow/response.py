@@ -25,10 +25,8 @@ from incentive_engine.data.cache import StepCache
 from incentive_engine.data.files import digest_file
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.domain import CONVERSION, COST, SPEND, FloatArray
-from incentive_engine.report import Response, ResponsePoint, ResponseRow
-
-SMALLEST: Final = 20
-"""Figures of fewer users than this stay out of the report: nobody may be recognised in it."""
+from incentive_engine.report import OTHERS, Response, ResponsePoint, ResponseRow
+from incentive_engine.workflow.small import SMALLEST, shown_apart
 
 ROWS: Final = 200
 """Budgets that the slider knows, where they cost nothing to know."""
@@ -60,6 +58,8 @@ class Groups:
 
     code: np.typing.NDArray[np.uint8]
     names: tuple[str, ...]
+    column: str = ""
+    """Of the users, whose values they are."""
 
 
 def budget_response(
@@ -125,6 +125,7 @@ def _solved(policy: Policy, problem: Problem, table: ScoreTable) -> Response:
     return Response(
         exact=False,
         groups=groups.names,
+        column=groups.column,
         points=tuple(_point(point, curve, split, table) for point in kept),
         smallest=SMALLEST,
     )
@@ -166,13 +167,15 @@ def large_groups(policy: Policy, attributes: pd.DataFrame) -> Groups:
         return Groups(code=np.zeros(len(attributes), dtype=np.uint8), names=("",))
     codes, labels = pd.factorize(attributes[columns[0]], use_na_sentinel=True, sort=True)
     sizes = np.bincount(codes[codes >= 0], minlength=len(labels))
-    large = np.argsort(-sizes, kind="stable")[: MOST_GROUPS - 1]
-    kept = [int(code) for code in sorted(large) if sizes[code] >= SMALLEST]
+    large = set(np.argsort(-sizes, kind="stable")[: MOST_GROUPS - 1].tolist())
+    unknown = int((codes < 0).sum())
+    kept = [code for code in shown_apart([*sizes.tolist(), unknown]) if code in large]
     place = np.full(len(labels) + 1, len(kept), dtype=np.uint8)  # the last place: all others
     place[kept] = np.arange(len(kept))
     code = place[codes]
     names = [str(labels[at]) for at in kept]
-    return Groups(code=code, names=(*names, "…") if (code == len(kept)).any() else tuple(names))
+    rest = (OTHERS,) if (code == len(kept)).any() else ()
+    return Groups(code=code, names=(*names, *rest), column=columns[0])
 
 
 def group_columns(policy: Policy) -> tuple[str, ...]:
@@ -206,6 +209,7 @@ def _exact(found: Frontier, groups: Groups, table: ScoreTable) -> Response:
     return Response(
         exact=True,
         groups=tuple(", ".join(groups.names[code] for code in codes) for codes in found.members),
+        column=groups.column,
         points=tuple(
             ResponsePoint(
                 budget=float(money),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, Final, Literal
 
 from incentive_engine.domain import Reason
@@ -18,9 +19,11 @@ from incentive_engine.report import (
     GroupRow,
     GroupTable,
     Headline,
+    Holdout,
     InputFact,
     LimitRow,
     LoyaltyCheck,
+    Measurability,
     Note,
     OfferDrivers,
     OfferQuality,
@@ -162,9 +165,9 @@ def rich() -> ReportContent:
                 InputFact(name="trial", path="trial.parquet", sha256="cd" * 32, rows=150_000),
                 InputFact(name="policy", path="policies/double11.yaml", sha256="ef" * 32),
             ),
-            versions=(("incentive-engine", "0.1.0"), ("ortools", "9.15"), ("python", "3.11.2")),
+            program="0.1.0",
             seconds=(("read scores", 0.21), ("solve", 0.4)),
-            settings=(("seed", "11"), ("solver", "GLOP, SCIP")),
+            seed=11,
         ),
     )
 
@@ -235,9 +238,23 @@ def limits() -> tuple[LimitRow, ...]:
     )
 
 
+def held() -> Holdout:
+    return Holdout(
+        users=2_500,
+        share=0.05,
+        given_up=26.41,
+        buys=Measurability(precision=0.0109, expected=0.0119, power=0.56, detectable=0.0156),
+    )
+
+
 def full() -> ReportContent:
     return replace(
-        rich(), ways=ways(), quality=quality(), benefits=benefits(), rules=public_rules()
+        rich(),
+        ways=ways(),
+        quality=quality(),
+        benefits=benefits(),
+        rules=public_rules(),
+        holdout=held(),
     )
 
 
@@ -365,8 +382,8 @@ def public_rules() -> PublicRules:
                 face_value=10.0,
                 min_spend=99.0,
                 tests=(),
-                valid_from="2026-11-01 00:00",
-                valid_to="2026-11-11 23:59",
+                valid_from=datetime.fromisoformat("2026-11-01"),
+                valid_to=datetime.fromisoformat("2026-11-11 23:59"),
                 funder="platform",
                 stock=5_000,
             ),

@@ -32,6 +32,7 @@ def test_every_chinese_text_is_chinese_and_no_english_one_is() -> None:
         "limits.at_most",
         "limits.at_least",
         "limits.gain",
+        "budget.amount",
         "limits.money_step",
         "notes.text",
         "quality.p",
@@ -54,7 +55,8 @@ def test_every_text_that_the_program_names_is_there_and_every_text_is_named() ->
         for word in re.findall(r"[\"']([\w-]+(?:\.[\w-]+)?)[\"']", source)
     }
     families = (
-        "measure.", "basis.", "reasons.", "notes.", "limits.", "rules.", "ways.", "checks."
+        "measure.", "basis.", "reasons.", "notes.", "limits.", "rules.", "ways.", "checks.",
+        "steps.", "meaning.",
     )  # fmt: skip
     unused = [
         key

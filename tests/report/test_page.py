@@ -9,7 +9,7 @@ import pytest
 
 from incentive_engine.report import Estimate, ReportContent, render_report
 
-from .examples import bare, full, limits, response, rich
+from .examples import bare, full, held, limits, response, rich
 
 VOID = {"meta", "i", "br", "path", "use", "link", "img"}
 
@@ -90,9 +90,33 @@ def test_headline_shows_the_estimate_with_its_interval_beside_the_sum_of_scores(
 
 
 def test_scores_without_a_trial_are_said_to_be_a_sum_only() -> None:
-    text = read(bare()).text
+    given = replace(bare(), headline=replace(bare().headline, treated=1))
+    text = read(given).text
     assert "Sum of the scores only: scores were given without a trial" in text
-    assert "interval" not in text
+    assert "interval" not in text.partition("What the words mean")[0]
+
+
+def test_a_plan_for_nobody_says_so_and_doubts_nothing() -> None:
+    text = read(bare()).text
+    assert "Nobody gets an offer, so nothing changes." in text
+    assert "too high" not in text
+
+
+def test_the_ends_of_an_interval_have_the_same_digits() -> None:
+    headline = replace(rich().headline, roi=Estimate(value=7.88, low=5.168, high=10.58))
+    text = read(replace(rich(), headline=headline)).text
+    assert "95 % interval 5.2 to 10.6" in text
+    assert "7.9" in text
+
+
+def test_the_holdout_is_told_by_what_it_costs_and_what_it_buys() -> None:
+    text = read(full()).text
+    assert "2,500 users (5.0 %) are kept without an offer." in text
+    assert "would add at most 26.4 weighted conversions (0.8 % of the plan's)" in text
+    assert "± 10.9 conversions per 1,000 users" in text
+    assert "11.9 per 1,000 users, which a test at 5 % finds with a probability of 56 %" in text
+    unknown = replace(held(), given_up=None, buys=None)
+    assert "would add at most" not in read(replace(full(), holdout=unknown)).text
 
 
 def test_names_from_data_are_escaped() -> None:
@@ -113,7 +137,7 @@ def test_limits_show_the_budget_first_and_fold_those_that_are_out_of_the_way() -
         "do not bind: 1",
         "roi",
     ]
-    start = text.index("what it means")
+    start = text.index("its price and what it costs")
     places = [text.index(name, start) for name in names]
     assert places == sorted(places)
 
@@ -164,8 +188,8 @@ def test_a_single_budget_makes_no_slider_and_alike_ones_are_no_error() -> None:
 
 def test_the_slider_says_what_its_figures_stand_on() -> None:
     solved = read(rich()).text
-    assert "The 6 dots are solved under all of them" in solved
-    assert "interpolated on a straight line" in solved
+    assert "The 6 dots are solved under all limits" in solved
+    assert "lie on a straight line" in solved
     exact = read(replace(rich(), response=response(exact=True))).text
     assert "no two known points are more than 1,234 CNY apart" in exact
     assert "No figure stands for fewer than 20 users" in exact

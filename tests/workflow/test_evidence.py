@@ -83,8 +83,7 @@ def test_money_alone_makes_an_exact_slider_and_further_limits_solved_points(
     assert "rare" not in page
     assert [group["name"] for group in data["groups"]] in (
         ["88VIP", "gold", "regular"],
-        ["88VIP", "gold", "regular", "…"],
-        ["88VIP, …", "gold", "regular"],
+        ["gold", "regular", "others"],  # 5 rare users do not stand alone
     )
 
 
@@ -100,11 +99,30 @@ def test_the_report_speaks_chinese_when_asked(incentive: Incentive, tmp_path: Pa
     assert "fr" in refused.stderr
 
 
+def test_the_report_says_what_the_holdout_gives_up(incentive: Incentive, tmp_path: Path) -> None:
+    policy, scores = write(tmp_path, MANY)
+    words = ("allocate", policy, "--scores", scores, "--budget", "2000", "--out")
+    assert incentive(*words, "run").returncode == 0
+    page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    found = re.search(r"would add at most ([\d.]+) weighted conversions", page)
+    assert found is not None
+    policy.write_text(MANY.replace("holdout: 0.1\n", "holdout: 0\n"), encoding="utf-8")
+    assert incentive(*words, "all").returncode == 0
+    held, everyone = (
+        json.loads((tmp_path / run / "certificate.json").read_text())["value"]
+        for run in ("run", "all")
+    )
+    assert everyone - held <= float(found.group(1)) * 1.01  # three digits are shown
+    assert everyone - held > 0.8 * float(found.group(1))
+
+
 def test_the_public_rules_say_what_the_policy_says(tmp_path: Path) -> None:
     file, _ = write(tmp_path, MANY + STOCK)
     rules = public_rules(load_policy(file))
     small, large = rules.offers
-    assert (small.min_spend, small.valid_from, small.stock) == (49.0, "2026-11-01 00:00", None)
+    assert (small.min_spend, str(small.valid_from), small.stock) == (
+        49.0, "2026-11-01 00:00:00", None,
+    )  # fmt: skip
     assert (large.min_spend, large.valid_from, large.stock) == (None, None, 150)
     assert large.tests == (Asked(column="tier", values=("88VIP", "gold")),)
     assert rules.criteria == ("tier",)

@@ -67,7 +67,7 @@
 
   const plan = figures(data.plan);
   const shown = {
-    value: number, conversions: number, spend: brief, treated: (v) => brief(Math.round(v)),
+    value: number, conversions: number, spend: brief, treated: (v) => fixed(Math.round(v), 0),
     cost: brief, marginal: number, marginal_return: number, per_conversion: brief,
   };
 
