@@ -44,6 +44,10 @@ class Reason(StrEnum):
     HOLDOUT = "holdout"
 
 
+REASONS: Final = tuple(Reason)
+"""Tables of users hold a reason as its place here."""
+
+
 def score_column(measure: str, offer: str) -> str:
     """Return the name of a score table's column.
 

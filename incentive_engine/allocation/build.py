@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
-import pandas as pd
 
 from incentive_engine.allocation.cells import Cells, draw_cells
 from incentive_engine.allocation.limits import Limit, ratio_limits, sum_limit
@@ -17,6 +16,7 @@ from incentive_engine.config.amounts import Bound
 from incentive_engine.config.schema import Limit as LimitPolicy
 from incentive_engine.config.schema import Policy
 from incentive_engine.data.conditions import matches
+from incentive_engine.data.hashing import hash_ids
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.domain import (
     CONVERSION,
@@ -31,6 +31,9 @@ from incentive_engine.domain import (
     to_micros,
 )
 from incentive_engine.errors import ConfigError, Fault
+
+KEY: Final = b"0123456789123456"
+"""Ties are broken by a hash with this key; another one would change plans."""
 
 
 def build_problem(policy: Policy, scores: ScoreTable, holdout: BoolArray) -> Problem:
@@ -64,7 +67,7 @@ def build_problem(policy: Policy, scores: ScoreTable, holdout: BoolArray) -> Pro
         exactly_one=policy.assignment == "exactly_one",
         holdout=np.asarray(holdout, dtype=bool),
         weight=weight,
-        key=_keys(scores.user_id),
+        key=hash_ids(scores.user_id, KEY),
         pool=pool_of(policy),
     )
 
@@ -92,13 +95,8 @@ def _summed(policy: Policy) -> list[str]:
     return list(dict.fromkeys(named))
 
 
-def _keys(user_id: pd.Series) -> npt.NDArray[np.uint64]:
-    text = user_id.astype(str).to_numpy(dtype=object)
-    return np.asarray(pd.util.hash_array(text, categorize=False), dtype=np.uint64)
-
-
 def _columns(scores: ScoreTable, measure: str) -> FloatArray:
-    return np.stack([scores.measure(measure, offer) for offer in scores.offers])
+    return np.stack([scores.measure(measure, offer) for offer in scores.offers], dtype=np.float64)
 
 
 def _values(

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
+import pyarrow as pa
 
 from incentive_engine.config.schema import Limit, Policy
+from incentive_engine.data.columns import levels
 from incentive_engine.data.conditions import matches
 from incentive_engine.domain import BoolArray, IntArray
 
@@ -38,7 +39,7 @@ class Cells:
         yield from self.members[i]
 
 
-def draw_cells(policy: Policy, attributes: pd.DataFrame) -> Cells:
+def draw_cells(policy: Policy, attributes: pa.Table) -> Cells:
     """Return the coarsest partition that every limit is a union of.
 
     A limit's users are those that its `where` matches; with `for_each`, one group per value of
@@ -46,7 +47,7 @@ def draw_cells(policy: Policy, attributes: pd.DataFrame) -> Cells:
     the order of the rows does not matter.
     """
     groups = [_groups(limit, attributes) for limit in policy.limits]
-    label = np.zeros(len(attributes), dtype=np.int64)
+    label = np.zeros(attributes.num_rows, dtype=np.int64)
     for codes, _ in groups:
         label = _refined(label, codes)
     number = int(label.max(initial=0)) + 1
@@ -60,14 +61,14 @@ def draw_cells(policy: Policy, attributes: pd.DataFrame) -> Cells:
     return Cells(label=label.astype(small), number=number, members=members)
 
 
-def _groups(limit: Limit, attributes: pd.DataFrame) -> tuple[IntArray, list[str]]:
+def _groups(limit: Limit, attributes: pa.Table) -> tuple[IntArray, list[str]]:
     """Return each user's group in a limit, 0 for none, and the names of the others from 1 on."""
     within = matches(attributes, limit.where)
     if limit.for_each is None:
         return within.astype(np.int64), [limit.name]
-    codes, values = pd.factorize(attributes[limit.for_each], sort=True)
-    names = [f"{limit.name}[{value}]" for value in values]
-    return np.where(within & (codes >= 0), codes + 1, 0).astype(np.int64), names
+    found = levels(attributes.column(limit.for_each))
+    names = [f"{limit.name}[{value}]" for value in found.labels]
+    return np.where(within, found.code + 1, 0).astype(np.int64), names
 
 
 def _refined(label: IntArray, codes: IntArray) -> IntArray:

@@ -25,7 +25,7 @@ from incentive_engine.allocation.risk import (
 from incentive_engine.allocation.rows import Rows, rows_of
 from incentive_engine.allocation.sweep import Choice, sweep, tally
 from incentive_engine.allocation.users import Users, users_of
-from incentive_engine.domain import FloatArray, IntArray, Reason, to_micros
+from incentive_engine.domain import REASONS, FloatArray, IntArray, Reason, to_micros
 from incentive_engine.errors import Fault, InfeasibleError, SolverError
 
 
@@ -181,18 +181,19 @@ def decide(problem: Problem, prices: Mapping[str, float]) -> Choice:
     return np.where(at >= 0, users.order[at], -1).astype(np.int16)
 
 
-def reasons(problem: Problem, choice: Choice) -> npt.NDArray[np.str_]:
-    """Return (n,) str: why each user gets an offer or none (`domain.Reason`)."""
+def reasons(problem: Problem, choice: Choice) -> npt.NDArray[np.int8]:
+    """Return (n,) int8: why each user gets an offer or none, as a place in `domain.REASONS`."""
     eligible = np.zeros(problem.n_users, dtype=bool)
     helped = np.zeros(problem.n_users, dtype=bool)
     for column in problem.value:
         eligible |= column > -np.inf
         helped |= column > 0
-    reason = np.where(helped, Reason.PRICED_OUT.value, Reason.NO_GAIN.value)
-    reason[~eligible] = Reason.INELIGIBLE.value
-    reason[choice >= 0] = Reason.OFFERED.value
+    code = {reason: np.int8(place) for place, reason in enumerate(REASONS)}
+    reason = np.where(helped, code[Reason.PRICED_OUT], code[Reason.NO_GAIN])
+    reason[~eligible] = code[Reason.INELIGIBLE]
+    reason[choice >= 0] = code[Reason.OFFERED]
     if problem.holdout is not None:
-        reason[problem.holdout] = Reason.HOLDOUT.value
+        reason[problem.holdout] = code[Reason.HOLDOUT]
     return reason
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
 
 from incentive_engine.config.schema import WeightFactor
-from incentive_engine.data.conditions import comparable
+from incentive_engine.data.columns import Column, equal, numbers
 from incentive_engine.domain import FloatArray
 
 
-def weights_of(attributes: pd.DataFrame, factors: tuple[WeightFactor, ...]) -> FloatArray:
+def weights_of(attributes: pa.Table, factors: tuple[WeightFactor, ...]) -> FloatArray:
     """Return (n,) float64: the product of a user's factors; a missing value counts 1.
 
     Parameters
@@ -18,25 +18,25 @@ def weights_of(attributes: pd.DataFrame, factors: tuple[WeightFactor, ...]) -> F
     attributes
         n rows, with every column that the factors name.
     """
-    weight = np.ones(len(attributes))
+    weight = np.ones(attributes.num_rows)
     for factor in factors:
-        column = attributes[factor.column]
+        column = attributes.column(factor.column)
         weight *= _listed(column, factor) if factor.power is None else _power(column, factor)
     return weight
 
 
-def _listed(column: pd.Series, factor: WeightFactor) -> FloatArray:
+def _listed(column: Column, factor: WeightFactor) -> FloatArray:
     listed = factor.model_dump()["values"]
     result = np.ones(len(column))
-    for value in comparable(column, tuple(listed)):
-        result[(column == value).fillna(value=False).to_numpy(dtype=bool)] = listed[value]
+    for value in listed:
+        result[equal(column, value)] = listed[value]
     return result
 
 
-def _power(column: pd.Series, factor: WeightFactor) -> FloatArray:
+def _power(column: Column, factor: WeightFactor) -> FloatArray:
     """(x / median)^power, clipped; negative x counts 0, and so does a median of 0 count 1."""
     assert factor.power is not None
-    x: FloatArray = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    x = numbers(column).astype(np.float64, copy=False)
     known = ~np.isnan(x)
     x = np.maximum(x, 0.0)
     median = float(np.median(x[known])) if known.any() else 1.0

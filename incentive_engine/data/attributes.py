@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-import numpy as np
-import pandas as pd
-from pandas.api.types import is_numeric_dtype
+import pyarrow as pa
 
 from incentive_engine.config import locate
 from incentive_engine.config.schema import Policy, Range, Scalar, Where
-from incentive_engine.data.conditions import comparable
+from incentive_engine.data.columns import coded, equal
 from incentive_engine.data.rows import near_column
 from incentive_engine.errors import Fault
 
@@ -37,7 +35,7 @@ def uses(policy: Policy) -> Iterator[Use]:
         if factor.power is not None:
             yield Use(loc=(*loc, "column"), column=factor.column, numeric="a power")
         else:
-            wanted = tuple(factor.values or ())  # noqa: PD011 - a field of the policy
+            wanted = tuple(factor.values or ())
             yield Use(loc=(*loc, "column"), column=factor.column, wanted=wanted)
     for i, rule in enumerate(policy.eligibility):
         yield from _conditions(("eligibility", i, "where"), rule.where)
@@ -77,10 +75,14 @@ def reserved_attributes(policy: Policy, reserved: frozenset[str]) -> list[Fault]
     ]
 
 
-def misused_attributes(policy: Policy, frame: pd.DataFrame, *, where: str) -> list[Fault]:
+def misused_attributes(policy: Policy, numeric: Mapping[str, bool], *, where: str) -> list[Fault]:
     """Return a fault per place that needs numbers where the table's column has none.
 
-    Columns that the table lacks are `missing_attributes`' business.
+    Parameters
+    ----------
+    numeric
+        Column to whether it holds numbers; those that the table lacks are `missing_attributes`'
+        business.
     """
     return [
         Fault(
@@ -89,20 +91,18 @@ def misused_attributes(policy: Policy, frame: pd.DataFrame, *, where: str) -> li
             remedy="name values instead, or another column",
         )
         for use in uses(policy)
-        if use.numeric and use.column in frame and not is_numeric_dtype(frame[use.column])
+        if use.numeric and not numeric.get(use.column, True)
     ]
 
 
-def unseen_values(policy: Policy, frame: pd.DataFrame, *, where: str) -> list[str]:
+def unseen_values(policy: Policy, attributes: pa.Table, *, where: str) -> list[str]:
     """Return a warning per value that a policy looks for and no row has."""
-    warnings = []
-    for use in uses(policy):
-        seen = frame[use.column]
-        for value in use.wanted:
-            if not np.any(seen.isin(comparable(seen, (value,)))):
-                place = locate(policy, use.loc)
-                warnings.append(f"{place}: no row of {where} has {use.column} = {value}")
-    return warnings
+    return [
+        f"{locate(policy, use.loc)}: no row of {where} has {use.column} = {value}"
+        for use in uses(policy)
+        for value in use.wanted
+        if not equal(attributes.column(use.column), value).any()
+    ]
 
 
 def _conditions(loc: Loc, where: Where) -> Iterator[Use]:
@@ -113,10 +113,7 @@ def _conditions(loc: Loc, where: Where) -> Iterator[Use]:
             yield Use(loc=(*loc, column), column=column, wanted=condition)
 
 
-def plain_attributes(policy: Policy, frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the policy's columns that a frame has, numbered from 0, with text as ``str``."""
-    present = [name for name in policy.attribute_columns if name in frame]
-    named = frame[present].reset_index(drop=True)
-    kinds = named.dtypes
-    text = [name for name in named.columns if kinds[name] == "object" or kinds[name] == "category"]
-    return named.astype(dict.fromkeys(text, "str"))
+def named_attributes(policy: Policy, table: pa.Table) -> pa.Table:
+    """Return the policy's columns that a table has, as `columns.coded` gives them."""
+    names = [name for name in policy.attribute_columns if name in table.column_names]
+    return pa.Table.from_arrays([coded(table.column(name)) for name in names], names=names)

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
-from pandas.api.types import is_bool_dtype, is_numeric_dtype, is_string_dtype
+import pyarrow as pa
 
-from incentive_engine.config.schema import Range, Scalar, Where
-from incentive_engine.domain import BoolArray, FloatArray
+from incentive_engine.config.schema import Range, Where
+from incentive_engine.data.columns import Column, equal, numbers
+from incentive_engine.domain import BoolArray
 
 
-def matches(frame: pd.DataFrame, where: Where) -> BoolArray:
+def matches(table: pa.Table, where: Where) -> BoolArray:
     """Return which rows meet all conditions.
 
     Parameters
     ----------
-    frame
+    table
         n rows; has every column that `where` names, numbers where it names a range.
     where
         Column to a range or to the values that match; empty, every row matches.
@@ -24,35 +24,21 @@ def matches(frame: pd.DataFrame, where: Where) -> BoolArray:
     -------
     (n,) bool. A missing value matches nothing; a text never matches a number.
     """
-    met = np.ones(len(frame), dtype=np.bool_)
-    for column, condition in where.items():
-        values = frame[column]
-        met &= (
-            _in_range(values, condition)
-            if isinstance(condition, Range)
-            else _is_any(values, condition)
-        )
+    met = np.ones(table.num_rows, dtype=np.bool_)
+    for name, condition in where.items():
+        column = table.column(name)
+        if isinstance(condition, Range):
+            met &= _in_range(column, condition)
+        else:
+            met &= np.logical_or.reduce([equal(column, value) for value in condition])
     return met
 
 
-def comparable(values: pd.Series, wanted: tuple[Scalar, ...]) -> list[Scalar]:
-    """Return those of `wanted` that a column of this type can hold at all."""
-    if is_numeric_dtype(values) or is_bool_dtype(values):
-        return [value for value in wanted if not isinstance(value, str)]
-    if is_string_dtype(values):
-        return [value for value in wanted if isinstance(value, str)]
-    return []
-
-
-def _in_range(values: pd.Series, condition: Range) -> BoolArray:
-    numbers: FloatArray = values.to_numpy(dtype=np.float64, na_value=np.nan)
-    met = ~np.isnan(numbers)
+def _in_range(column: Column, condition: Range) -> BoolArray:
+    values = numbers(column)
+    met = ~np.isnan(values)
     if condition.at_least is not None:
-        met &= numbers >= condition.at_least
+        met &= values >= condition.at_least
     if condition.below is not None:
-        met &= numbers < condition.below
+        met &= values < condition.below
     return met
-
-
-def _is_any(values: pd.Series, wanted: tuple[Scalar, ...]) -> BoolArray:
-    return np.asarray(values.isin(comparable(values, wanted)).to_numpy(), dtype=np.bool_)

@@ -13,10 +13,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-import pandas as pd
 import pyarrow as pa
-import pyarrow.csv as arrow_csv
 
+from incentive_engine.data.columns import plain
 from incentive_engine.data.formats import csv_columns, parquet_columns, read_csv, read_parquet
 from incentive_engine.errors import DataError, Fault, nearest
 
@@ -45,7 +44,7 @@ def column_names(path: Path) -> tuple[str, ...]:
     return named
 
 
-def read_table(path: Path, columns: Collection[str] | None = None) -> pd.DataFrame:
+def read_table(path: Path, columns: Collection[str] | None = None) -> pa.Table:
     """Read a CSV or Parquet file.
 
     Parameters
@@ -57,9 +56,8 @@ def read_table(path: Path, columns: Collection[str] | None = None) -> pd.DataFra
 
     Returns
     -------
-    At least one row. Text is of dtype ``str``, numbers are integers or floats (floats where
-    values are missing), dates ``datetime64``. ``user_id`` of a CSV file is an integer only if
-    every id is a canonical one, so that ``007`` stays as it is.
+    At least one row; text, numbers and times as `columns.plain` gives them. ``user_id`` of a CSV
+    file is an integer only if every id is a canonical one, so that ``007`` stays as it is.
 
     Raises
     ------
@@ -74,26 +72,10 @@ def read_table(path: Path, columns: Collection[str] | None = None) -> pd.DataFra
     if table.num_rows == 0:
         raise DataError(Fault(str(path), "has no rows", "one row per user"))
     try:
-        return _to_pandas(table)
+        return plain(table)
     except pa.ArrowInvalid:
         # arrow quotes values in its message, and they are a customer's
         raise DataError(Fault(str(path), "text is not UTF-8", "UTF-8")) from None
-
-
-def write_table(frame: pd.DataFrame, path: Path) -> None:
-    """Write a table as CSV or Parquet, whole or not at all; a file that exists is an error.
-
-    Raises
-    ------
-    DataError
-        When the suffix is unknown, the file exists, or it cannot be written.
-    """
-    _check_suffix(path)
-    with atomic_file(path) as partial:
-        if path.suffix.lower() == CSV:
-            arrow_csv.write_csv(pa.Table.from_pandas(frame, preserve_index=False), partial)
-        else:
-            frame.to_parquet(partial, index=False)
 
 
 def digest_file(path: Path) -> str:
@@ -223,7 +205,7 @@ def _unwritable(path: Path, error: OSError) -> Fault | None:
 
 
 def _check_readable(path: Path) -> None:
-    _check_suffix(path)
+    check_suffix(path)
     try:
         with path.open("rb") as file:
             empty = not file.read(1)
@@ -233,7 +215,14 @@ def _check_readable(path: Path) -> None:
         raise DataError(Fault(str(path), "is empty", "a table with a header"))
 
 
-def _check_suffix(path: Path) -> None:
+def check_suffix(path: Path) -> None:
+    """Refuse a file that is neither CSV nor Parquet by its name.
+
+    Raises
+    ------
+    DataError
+        When its suffix is unknown.
+    """
     if path.suffix.lower() not in {CSV, *PARQUET}:
         what = f"ends in `{path.suffix}`" if path.suffix else "has no suffix"
         raise DataError(Fault(str(path), what, ".csv or .parquet"))
@@ -249,23 +238,3 @@ def _unreadable(path: Path, error: OSError) -> Fault:
         return Fault(str(path), "is a directory", "a file")
     reason = "you may not read it" if error.errno in FORBIDDEN else error.strerror or "input error"
     return Fault(str(path), f"cannot be read: {reason}")
-
-
-def _to_pandas(table: pa.Table) -> pd.DataFrame:
-    """Return the table with plain dtypes: text, numbers, dates."""
-    for position, field in enumerate(table.schema):
-        if (plain := _plain_type(field.type, table.column(position))) is not None:
-            table = table.set_column(position, field.name, table.column(position).cast(plain))
-    frame: pd.DataFrame = table.to_pandas(date_as_object=False, ignore_metadata=True)
-    return frame
-
-
-def _plain_type(kind: pa.DataType, column: pa.ChunkedArray) -> pa.DataType | None:
-    if pa.types.is_dictionary(kind):
-        return _plain_type(kind.value_type, column) or kind.value_type
-    if pa.types.is_timestamp(kind) and kind.tz:
-        return pa.timestamp(kind.unit)
-    number = pa.types.is_decimal(kind) or pa.types.is_null(kind)
-    if number or (pa.types.is_boolean(kind) and column.null_count):
-        return pa.float64()
-    return pa.string() if pa.types.is_time(kind) or pa.types.is_binary(kind) else None

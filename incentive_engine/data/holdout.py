@@ -5,20 +5,20 @@ from __future__ import annotations
 import hashlib
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
 
+from incentive_engine.data.columns import Column, levels
+from incentive_engine.data.hashing import hash_ids
 from incentive_engine.domain import BoolArray, IntArray
 
 
-def draw_holdout(
-    user_id: pd.Series, strata: pd.DataFrame, *, share: float, seed: int
-) -> BoolArray:
+def draw_holdout(user_id: Column, strata: pa.Table, *, share: float, seed: int) -> BoolArray:
     """Draw the holdout: in each stratum, the share of its users with the lowest keyed hash.
 
     Parameters
     ----------
     user_id
-        (n,) int64 or str, unique.
+        n integers or texts, unique.
     strata
         n rows; each combination of values is a stratum, and a missing value is a value.
         Without columns, all users are one stratum.
@@ -34,8 +34,7 @@ def draw_holdout(
     """
     n = len(user_id)
     key = hashlib.sha256(f"holdout {seed}".encode()).hexdigest()[:16]
-    text = user_id.astype("str").to_numpy(dtype=object)
-    rank = pd.util.hash_array(text, hash_key=key, categorize=False)
+    rank = hash_ids(user_id, key.encode())
     stratum = _codes(strata, n)
     order = np.lexsort((rank, stratum))
     sizes = np.bincount(stratum, minlength=1)
@@ -46,10 +45,11 @@ def draw_holdout(
     return np.asarray(place < quota[stratum], dtype=np.bool_)
 
 
-def _codes(strata: pd.DataFrame, n: int) -> IntArray:
+def _codes(strata: pa.Table, n: int) -> IntArray:
     """Return a number per row, the same for rows that agree in every column."""
     codes = np.zeros(n, dtype=np.int64)
-    for column in strata.columns:
-        values, levels = pd.factorize(strata[column], use_na_sentinel=False)
-        codes, _ = pd.factorize(codes * len(levels) + values)
+    for name in strata.column_names:
+        found = levels(strata.column(name))
+        codes = codes * (len(found.labels) + 1) + found.code + 1
+        codes = np.unique(codes, return_inverse=True)[1]
     return codes

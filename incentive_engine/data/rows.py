@@ -8,11 +8,21 @@ from difflib import get_close_matches
 from typing import Final
 
 import numpy as np
-import pandas as pd
-from pandas.api.types import is_bool_dtype, is_integer_dtype, is_numeric_dtype, is_string_dtype
+import pyarrow as pa
+import pyarrow.compute as pc
 
+from incentive_engine.data.columns import (
+    Column,
+    FloatColumn,
+    as_numpy,
+    is_missing,
+    is_number,
+    is_text,
+    numbers,
+    whole,
+)
 from incentive_engine.data.formats import MISSING_NUMBERS, USER_ID
-from incentive_engine.domain import BoolArray, FloatArray
+from incentive_engine.domain import BoolArray
 from incentive_engine.errors import DataError, Fault
 
 NAMED_ROWS: Final = 3
@@ -33,13 +43,13 @@ class RowChecks:
     where
         The table's path, or what else it is called.
     user_id
-        (n,) ids as read, to name rows by.
+        n ids as read, to name rows by.
     faults
         What was found so far.
     """
 
     where: str
-    user_id: pd.Series
+    user_id: Column
     faults: list[Fault] = field(default_factory=list)
 
     def refuse(self, bad: BoolArray, what: str, *, expected: str = "", remedy: str = "") -> None:
@@ -48,37 +58,40 @@ class RowChecks:
             text = f"{what} in {self._some(bad)}"
             self.faults.append(Fault(self.where, text, expected, remedy))
 
-    def numbers(self, column: pd.Series) -> FloatArray:
-        """Return a column as (n,) float64; text and infinite values are refused.
+    def numbers(self, name: str, column: Column) -> FloatColumn:
+        """Return a column as (n,) float32 or float64; text and infinite values are refused.
 
         A missing value is NaN, and so is a refused one.
         """
-        name = f"`{column.name}`"
-        if is_numeric_dtype(column) or is_bool_dtype(column):
-            values = column.to_numpy(dtype=np.float64, na_value=np.nan)
-        else:
-            text = column.astype("str")
-            values = np.asarray(pd.to_numeric(text, errors="coerce"), dtype=np.float64)
-            missing = column.isna() | text.isin(MISSING_NUMBERS)
-            stray = np.isnan(values) & ~np.asarray(missing, dtype=np.bool_)
-            self.refuse(stray, f"{name} is not a number", expected="numbers")
+        values = numbers(column) if is_number(column.type) else self._parsed(name, column)
         infinite = np.isinf(values)
-        self.refuse(infinite, f"{name} is infinite", expected="finite numbers")
+        self.refuse(infinite, f"`{name}` is infinite", expected="finite numbers")
         return np.where(infinite, np.nan, values) if infinite.any() else values
+
+    def _parsed(self, name: str, column: Column) -> FloatColumn:
+        """Return the numbers in a column of text; there is some word that is none."""
+        from pandas import to_numeric
+
+        text = column.to_pandas().astype("str")
+        values = np.asarray(to_numeric(text, errors="coerce"), dtype=np.float64)
+        missing = text.isna() | text.isin(MISSING_NUMBERS)
+        stray = np.isnan(values) & ~np.asarray(missing, dtype=np.bool_)
+        self.refuse(stray, f"`{name}` is not a number", expected="numbers")
+        return values
 
     def unique_ids(self) -> None:
         """Refuse missing and repeated ids, and ids that are neither integers nor text."""
-        ids = self.user_id
-        missing = np.asarray(ids.isna(), dtype=np.bool_)
-        if is_string_dtype(ids):
-            missing = missing | np.asarray(ids == "", dtype=np.bool_)
-        elif not is_integer_dtype(ids) and not missing.any():
-            what = f"`{USER_ID}` is of type {ids.dtype}"
+        ids = whole(self.user_id)
+        missing = is_missing(ids)
+        if is_text(ids.type):
+            missing |= as_numpy(pc.binary_length(ids)) == 0
+        elif not pa.types.is_integer(ids.type) and not missing.any():
+            what = f"`{USER_ID}` is of type {ids.type}"
             self.faults.append(Fault(self.where, what, "integers or text"))
             return
         self.refuse(missing, f"`{USER_ID}` is missing", expected="an id in each row")
-        repeated = np.asarray(ids.duplicated(), dtype=np.bool_) & ~missing
         remedy = "keep one row per user"
+        repeated = _repeated(ids) & ~missing
         self.refuse(repeated, f"`{USER_ID}` repeats an earlier row", remedy=remedy)
 
     def done(self) -> None:
@@ -99,8 +112,18 @@ class RowChecks:
         return f"{counted(len(rows))} ({', '.join(first)}{more})"
 
     def _owner(self, row: int) -> str:
-        owner = self.user_id.iloc[row]
-        return "" if pd.isna(owner) or owner == "" else f" user {owner}"
+        owner = self.user_id[row].as_py()
+        return "" if owner in {None, ""} else f" user {owner}"
+
+
+def _repeated(ids: pa.Array) -> BoolArray:
+    """Return (n,) which ids stand in an earlier row too."""
+    if pc.count_distinct(ids, mode="all").as_py() == len(ids):
+        return np.zeros(len(ids), dtype=np.bool_)
+    code = as_numpy(whole(pc.dictionary_encode(ids, null_encoding="encode")).indices)
+    repeated = np.ones(len(ids), dtype=np.bool_)
+    repeated[np.unique(code, return_index=True)[1]] = False
+    return repeated
 
 
 def missing_columns(needed: Iterable[str], present: Iterable[str], *, where: str) -> list[Fault]:
@@ -134,8 +157,8 @@ def counted(rows: int) -> str:
     return f"{rows:,} row{'' if rows == 1 else 's'}"
 
 
-def as_id(user_id: pd.Series) -> pd.Series:
-    """Return checked ids as int64 or str, numbered from 0; integers beyond int64 become text."""
-    fits = is_integer_dtype(user_id) and user_id.max() <= np.iinfo(np.int64).max
-    plain = user_id.astype("int64" if fits else "str")
-    return pd.Series(plain).reset_index(drop=True)
+def as_id(user_id: Column) -> pa.Array:
+    """Return checked ids as int64 or text; integers beyond int64 become text."""
+    ids = whole(user_id)
+    fits = pa.types.is_integer(ids.type) and pc.max(ids).as_py() <= np.iinfo(np.int64).max
+    return ids.cast(pa.int64() if fits else pa.string())

@@ -11,13 +11,17 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
+from pandas.api.types import is_numeric_dtype
 
 from incentive_engine.config.schema import Policy
 from incentive_engine.data.arms import read_arms
 from incentive_engine.data.attributes import misused_attributes
+from incentive_engine.data.columns import is_missing, whole
 from incentive_engine.data.features import joined_features
 from incentive_engine.data.files import read_table
 from incentive_engine.data.formats import USER_ID
+from incentive_engine.data.frames import to_frame
 from incentive_engine.data.rows import RowChecks, as_id, missing_columns
 from incentive_engine.data.users import OFFER, OUTCOMES, PROPENSITY, UserTable
 from incentive_engine.domain import CONVERSION, COST, SPEND, BoolArray, FloatArray
@@ -99,24 +103,27 @@ def read_trial(path: Path, policy: Policy, users: UserTable | None) -> Trial:
         joined.
     """
     where = str(path)
-    frame = read_table(path)
-    lacking = missing_columns([USER_ID, OFFER, *OUTCOMES], frame.columns, where=where)
+    table = read_table(path)
+    lacking = missing_columns([USER_ID, OFFER, *OUTCOMES], table.column_names, where=where)
     if lacking:
         raise DataError(*lacking)
-    checks = RowChecks(where=where, user_id=frame[USER_ID])
+    checks = RowChecks(where=where, user_id=table.column(USER_ID))
     checks.unique_ids()
+    frame = to_frame(table)
     arms = read_arms(frame[OFFER], policy, checks)
-    conversion, spend, cost = _outcomes(frame, checks)
-    known = _known_propensity(frame, checks)
+    conversion, spend, cost = _outcomes(table, checks)
+    known = _known_propensity(table, checks)
     joined = joined_features(frame, policy, users, checks)
-    checks.faults.extend(misused_attributes(policy, joined.features, where=where))
+    numeric = {str(name): is_numeric_dtype(kind) for name, kind in joined.features.dtypes.items()}
+    checks.faults.extend(misused_attributes(policy, numeric, where=where))
     checks.done()
+    user_id = as_id(table.column(USER_ID)).to_pandas()
     kept = arms.code >= 0
     arm = arms.code[kept]
     conversion, spend, cost = conversion[kept], spend[kept], cost[kept]
     return Trial(
         offers=policy.offer_ids,
-        user_id=as_id(frame[USER_ID][kept]),
+        user_id=user_id[kept].reset_index(drop=True),
         features=joined.features[kept].reset_index(drop=True),
         arm=_frozen(arm),
         conversion=_frozen(conversion),
@@ -134,10 +141,10 @@ def read_trial(path: Path, policy: Policy, users: UserTable | None) -> Trial:
     )
 
 
-def _outcomes(frame: pd.DataFrame, checks: RowChecks) -> tuple[FloatArray, FloatArray, FloatArray]:
-    conversion, spend, cost = (checks.numbers(frame[name]) for name in (CONVERSION, SPEND, COST))
+def _outcomes(table: pa.Table, checks: RowChecks) -> tuple[FloatArray, FloatArray, FloatArray]:
+    conversion, spend, cost = (_numbers(table, name, checks) for name in (CONVERSION, SPEND, COST))
     for name in OUTCOMES:
-        missing = np.asarray(frame[name].isna(), dtype=np.bool_)
+        missing = is_missing(whole(table.column(name)))
         checks.refuse(missing, f"`{name}` is missing", expected="an outcome in each row")
     known = ~np.isnan(conversion)
     odd = known & (conversion != 0) & (conversion != 1)
@@ -146,11 +153,11 @@ def _outcomes(frame: pd.DataFrame, checks: RowChecks) -> tuple[FloatArray, Float
     return conversion, spend, cost
 
 
-def _known_propensity(frame: pd.DataFrame, checks: RowChecks) -> FloatArray:
+def _known_propensity(table: pa.Table, checks: RowChecks) -> FloatArray:
     """Return the logged propensity, (n,) float64, NaN where there is none."""
-    if PROPENSITY not in frame:
-        return np.full(len(frame), np.nan)
-    known = checks.numbers(frame[PROPENSITY])
+    if PROPENSITY not in table.column_names:
+        return np.full(table.num_rows, np.nan)
+    known = _numbers(table, PROPENSITY, checks)
     outside = (known <= 0) | (known > 1)
     remedy = "log the probability of the arm that the row got"
     checks.refuse(
@@ -160,6 +167,10 @@ def _known_propensity(frame: pd.DataFrame, checks: RowChecks) -> FloatArray:
         remedy=remedy,
     )
     return known
+
+
+def _numbers(table: pa.Table, name: str, checks: RowChecks) -> FloatArray:
+    return checks.numbers(name, table.column(name)).astype(np.float64, copy=False)
 
 
 def _propensity(known: FloatArray, offer: pd.Series) -> FloatArray:

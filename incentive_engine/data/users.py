@@ -14,8 +14,10 @@ from incentive_engine.data.attributes import (
     misused_attributes,
     reserved_attributes,
 )
+from incentive_engine.data.columns import is_number
 from incentive_engine.data.files import column_names, read_table
 from incentive_engine.data.formats import USER_ID
+from incentive_engine.data.frames import to_frame
 from incentive_engine.data.rows import RowChecks, as_id, missing_columns
 from incentive_engine.domain import CONVERSION, COST, SPEND
 from incentive_engine.errors import DataError
@@ -64,10 +66,11 @@ def read_users(path: Path, policy: Policy) -> UserTable:
     lacking += reserved_attributes(policy, RESERVED)
     if lacking:
         raise DataError(*lacking)
-    frame = read_table(path)
-    checks = RowChecks(where=where, user_id=frame[USER_ID])
+    table = read_table(path)
+    checks = RowChecks(where=where, user_id=table.column(USER_ID))
     checks.unique_ids()
-    checks.faults.extend(misused_attributes(policy, frame, where=where))
+    numeric = {field.name: is_number(field.type) for field in table.schema}
+    checks.faults.extend(misused_attributes(policy, numeric, where=where))
     checks.done()
-    features = frame[[name for name in frame.columns if name not in RESERVED]]
-    return UserTable(user_id=as_id(frame[USER_ID]), features=features)
+    features = to_frame(table.select([name for name in names if name not in RESERVED]))
+    return UserTable(user_id=as_id(table.column(USER_ID)).to_pandas(), features=features)

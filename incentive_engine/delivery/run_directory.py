@@ -15,12 +15,12 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from incentive_engine.data.columns import as_arrow, chosen_texts
 from incentive_engine.data.files import atomic_directory, digest_file
-from incentive_engine.domain import MICROS, FloatArray, IntArray
+from incentive_engine.domain import MICROS, REASONS, FloatArray, IntArray
 
 FORMAT: Final = 1
 """The version of the run directory; verification refuses one that it does not know."""
@@ -38,7 +38,7 @@ class AllocationTable:
     Parameters
     ----------
     user_id
-        (n,) int64 or str, as in the score table.
+        n int64 or texts, as in the score table.
     offers
         Offer ids in the policy's order.
     choice
@@ -53,17 +53,17 @@ class AllocationTable:
     weight
         (n,) float64, how much the user's outcome counts.
     reason
-        (n,) str, one of `domain.Reason`.
+        (n,) int8, place in `domain.REASONS`.
     """
 
-    user_id: pd.Series[Any]
+    user_id: pa.Array
     offers: tuple[str, ...]
     choice: npt.NDArray[np.int16]
     conversion: FloatArray
     spend: FloatArray | None
     cost_micros: IntArray
     weight: FloatArray
-    reason: npt.NDArray[Any]
+    reason: npt.NDArray[np.int8]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,8 +103,8 @@ class RunFiles:
     """All that goes into a run directory."""
 
     allocation: AllocationTable
-    scores: pd.DataFrame | Path
-    """The score table used: a frame, or a Parquet file to copy as it is."""
+    scores: pa.Table | Path
+    """The score table used: in memory, or a Parquet file to copy as it is."""
     certificate: Mapping[str, Any]
     report: str
     record: RunRecord
@@ -141,20 +141,18 @@ def write_run(directory: Path, files: RunFiles) -> None:
 
 def allocation_table(rows: AllocationTable) -> pa.Table:
     """Return the columns of allocation.parquet, without pandas' own metadata."""
-    codes = pa.array(rows.choice, mask=rows.choice < 0)
-    offer_id = pa.DictionaryArray.from_arrays(codes, pa.array(rows.offers, pa.string()))
     n_users = len(rows.choice)
-    spend = pa.nulls(n_users, pa.float64()) if rows.spend is None else pa.array(rows.spend)
+    spend = pa.nulls(n_users, pa.float64()) if rows.spend is None else as_arrow(rows.spend)
     return pa.table(
         {
-            "user_id": pa.array(rows.user_id.to_numpy()),
-            "offer_id": offer_id.cast(pa.string()),
-            "conversion": pa.array(rows.conversion),
+            "user_id": rows.user_id,
+            "offer_id": chosen_texts(rows.choice, rows.offers),
+            "conversion": as_arrow(rows.conversion),
             "spend": spend,
-            "cost": pa.array(rows.cost_micros / MICROS),
-            "cost_micros": pa.array(rows.cost_micros),
-            "weight": pa.array(rows.weight),
-            "reason": pa.array(rows.reason.astype(object), pa.string()),
+            "cost": as_arrow(rows.cost_micros / MICROS),
+            "cost_micros": as_arrow(rows.cost_micros),
+            "weight": as_arrow(rows.weight),
+            "reason": chosen_texts(rows.reason, REASONS),
         }
     )
 
@@ -192,12 +190,11 @@ def _first_free(root: Path, stem: str) -> Path:
     return candidate
 
 
-def _write_scores(path: Path, scores: pd.DataFrame | Path) -> None:
+def _write_scores(path: Path, scores: pa.Table | Path) -> None:
     if isinstance(scores, Path):
         shutil.copyfile(scores, path)
     else:
-        table = pa.Table.from_pandas(scores, preserve_index=False)
-        pq.write_table(table, path, compression="zstd", row_group_size=ROW_GROUP)
+        pq.write_table(scores, path, compression="zstd", row_group_size=ROW_GROUP)
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

@@ -11,7 +11,7 @@ import pandas as pd
 from incentive_engine.allocation import build_problem
 from incentive_engine.config.scenario import Scenario, Strategy, World
 from incentive_engine.config.schema import Policy
-from incentive_engine.data.conditions import matches
+from incentive_engine.data.frames import rows_matching
 from incentive_engine.domain import COST, FACE, BoolArray, FloatArray
 from incentive_engine.errors import ConfigError, Fault, nearest
 from incentive_engine.simulation.chances import Chances, DrawSeeds
@@ -160,7 +160,7 @@ def favoured_of(scenario: Scenario, features: pd.DataFrame) -> BoolArray:
     """
     named = [(("favoured", column), column) for column in scenario.favoured]
     _check_columns(scenario, features, named)
-    return matches(features, scenario.favoured) & bool(scenario.favoured)
+    return rows_matching(features, scenario.favoured) & bool(scenario.favoured)
 
 
 def _check_columns(

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from incentive_engine.config.schema import Bound, Limit, Policy
+from incentive_engine.data.columns import levels
 from incentive_engine.data.conditions import matches
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.domain import ISSUED
@@ -41,7 +42,7 @@ def _singles(limit: Limit, scores: ScoreTable) -> Iterator[Limit]:
     if limit.for_each is None or limit.ratio is not None:
         yield limit
         return
-    for value in scores.attributes[limit.for_each].dropna().unique().tolist():
+    for value in levels(scores.attributes.column(limit.for_each)).labels:
         where = {**limit.where, limit.for_each: (value,)}
         name = f"{limit.name}[{value}]"
         yield limit.model_copy(update={"name": name, "for_each": None, "where": where})

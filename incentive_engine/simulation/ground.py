@@ -115,5 +115,5 @@ class Memory:
 
 def holdout_of(policy: Policy, scores: ScoreTable) -> BoolArray:
     """Return who never gets an offer, (n,) bool."""
-    strata = scores.attributes[list(policy.holdout_strata)]
+    strata = scores.attributes.select(policy.holdout_strata)
     return draw_holdout(scores.user_id, strata, share=policy.holdout or 0.0, seed=policy.seed)

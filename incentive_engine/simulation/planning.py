@@ -10,7 +10,7 @@ import numpy as np
 from incentive_engine.allocation import Plan, Problem, build_problem, solve
 from incentive_engine.config.schema import Limit, Objective, Policy
 from incentive_engine.data.scores import ScoreTable
-from incentive_engine.domain import COST, BoolArray, score_column
+from incentive_engine.domain import COST, BoolArray
 from incentive_engine.errors import InfeasibleError
 from incentive_engine.simulation.frozen import remaining_limits
 from incentive_engine.simulation.settlement import Choice
@@ -136,10 +136,8 @@ def without_floors(limits: tuple[Limit, ...]) -> tuple[Limit, ...]:
 
 def with_costs(scores: ScoreTable, factor: float) -> ScoreTable:
     """Return a score table with `factor` times the costs."""
-    costs = [score_column(COST, offer) for offer in scores.offers]
-    columns = scores.columns.copy()
-    columns[costs] = np.asarray(columns[costs]) * factor
-    return replace(scores, columns=columns)
+    costs = scores.measures[COST] * factor
+    return replace(scores, measures={**scores.measures, COST: costs})
 
 
 def _solved(problem: Problem, policy: Policy) -> Plan:

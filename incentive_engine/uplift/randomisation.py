@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from incentive_engine.config.schema import Eligibility
-from incentive_engine.data.conditions import matches
+from incentive_engine.data.frames import rows_matching
 from incentive_engine.data.trial import Trial
 from incentive_engine.domain import BoolArray, FloatArray, IntArray
 from incentive_engine.errors import DataError, Fault
@@ -79,7 +79,7 @@ def reachable(
     """Return whether the eligibility rules let each offer go to each row, (n, k) bool."""
     reach = np.ones((len(features), len(offers)), dtype=np.bool_)
     for rule in rules:
-        matching = matches(features, rule.where)
+        matching = rows_matching(features, rule.where)
         for offer in rule.offers:
             reach[:, offers.index(offer)] &= matching
     return reach

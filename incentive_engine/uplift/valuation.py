@@ -9,7 +9,9 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
 
+from incentive_engine.data.columns import numbers
 from incentive_engine.data.trial import Trial
 from incentive_engine.domain import FloatArray, score_column
 from incentive_engine.uplift.estimates import OutOfFold
@@ -113,13 +115,17 @@ class Valuation:
         )
 
     @classmethod
-    def from_frame(cls, frame: pd.DataFrame, offers: tuple[str, ...]) -> Self:
-        """Read what `to_frame` gave."""
+    def from_table(cls, table: pa.Table, offers: tuple[str, ...]) -> Self:
+        """Read what `to_frame` gave and a file kept."""
+        columns = {
+            measure: [numbers(table.column(name)) for name in increment_columns(measure, offers)]
+            for measure in MEASURES
+        }
         return cls(
             offers=offers,
             by_measure={
-                measure: frame[increment_columns(measure, offers)].to_numpy(dtype=np.float64)
-                for measure in MEASURES
+                measure: np.stack(found, axis=1, dtype=np.float64)
+                for measure, found in columns.items()
             },
         )
 

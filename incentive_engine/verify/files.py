@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from incentive_engine.config.schema import Policy
-from incentive_engine.data.files import column_names, digest_file, read_table
+from incentive_engine.data.files import column_names, digest_file
+from incentive_engine.data.frames import read_frame
 from incentive_engine.data.rows import as_id
 from incentive_engine.domain import OFFER_MEASURES, FloatArray, score_column
 from incentive_engine.errors import DataError
@@ -60,7 +61,7 @@ class Scores:
     def measure(self, name: str, offer: str) -> FloatArray:
         """Return a stored measure of an offer, (n,) float64, NaN where it is missing."""
         column = score_column(name, offer)
-        values = read_table(self.path, [column])[column]
+        values = read_frame(self.path, [column])[column]
         return values.to_numpy(dtype=np.float64, na_value=np.nan)
 
     def has(self, name: str, offer: str) -> bool:
@@ -178,10 +179,10 @@ def _read_scores(path: Path, policy: Policy) -> Scores:
         columns = frozenset(column_names(path))
         if missing := sorted({"user_id", *attributes, *pairs} - columns):
             raise UnreadableError(f"{path.name}: column {missing[0]} is missing")
-        frame = read_table(path, ["user_id", *attributes])
+        frame = read_frame(path, ["user_id", *attributes])
     except DataError as error:
         raise UnreadableError(f"scores.parquet cannot be read: {error}") from error
-    user_id = as_id(frame["user_id"])
+    user_id = as_id(pa.Array.from_pandas(frame["user_id"])).to_pandas()
     return Scores(user_id=user_id, attributes=frame[attributes], path=path, columns=columns)
 
 

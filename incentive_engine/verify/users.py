@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from pandas.api.types import is_string_dtype
 
 from incentive_engine.config.schema import Condition, Policy, Range, Scalar, WeightFactor, Where
@@ -34,8 +35,9 @@ def drawn_holdout(user_id: pd.Series[Any], attributes: pd.DataFrame, policy: Pol
     """Return who must not get an offer, (n,) bool, drawn again from the policy's seed."""
     if not policy.holdout:
         return np.zeros(len(user_id), dtype=np.bool_)
-    strata = attributes[list(policy.holdout_strata)]
-    return draw_holdout(user_id, strata, share=policy.holdout, seed=policy.seed)
+    strata = pa.Table.from_pandas(attributes[list(policy.holdout_strata)], preserve_index=False)
+    ids = pa.Array.from_pandas(user_id)
+    return draw_holdout(ids, strata, share=policy.holdout, seed=policy.seed)
 
 
 def allowed(attributes: pd.DataFrame, policy: Policy, offer: str) -> BoolArray:

@@ -11,8 +11,9 @@ import numpy as np
 
 from incentive_engine.allocation import rule_of
 from incentive_engine.config.schema import Limit, Policy
+from incentive_engine.data.columns import equal
 from incentive_engine.delivery import RunRecord
-from incentive_engine.domain import ISSUED, MONEY_MEASURES, Reason
+from incentive_engine.domain import ISSUED, MONEY_MEASURES, REASONS
 from incentive_engine.report import (
     Aim,
     Budget,
@@ -129,9 +130,10 @@ def aim_of(policy: Policy) -> Aim:
 
 def _reasons(findings: Findings) -> tuple[ReasonRow, ...]:
     n = findings.table.n_users
-    counts = [(reason, int(np.sum(findings.reason == reason.value))) for reason in Reason]
+    counts = np.bincount(findings.reason, minlength=len(REASONS)).tolist()
     return tuple(
-        ReasonRow(reason=reason, users=count, share=share_of(count, n)) for reason, count in counts
+        ReasonRow(reason=reason, users=count, share=share_of(count, n))
+        for reason, count in zip(REASONS, counts, strict=True)
     )
 
 
@@ -142,7 +144,7 @@ def _favoured(findings: Findings) -> Favoured | None:
         return None
     factors = tables[0].values
     label = max(factors, key=lambda value: factors[value])
-    member = (findings.table.attributes[tables[0].column] == label).to_numpy(dtype=bool)
+    member = equal(findings.table.attributes.column(tables[0].column), label)
     chosen = findings.chosen
     return Favoured(
         label=str(label),

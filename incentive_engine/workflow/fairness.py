@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import pandas as pd
-from pandas.api.types import is_bool_dtype, is_numeric_dtype
+import pyarrow as pa
 
 from incentive_engine.config.schema import Eligibility
+from incentive_engine.data.columns import Column, is_number, levels, numbers
 from incentive_engine.data.conditions import matches
 from incentive_engine.domain import BoolArray, FloatArray, IntArray
 from incentive_engine.report import BenefitRow, Benefits, Estimate, LoyaltyCheck
@@ -57,7 +57,7 @@ def benefits(findings: Findings) -> tuple[Benefits, ...]:
     """
     decided = np.flatnonzero(~findings.holdout)
     attributes = findings.table.attributes
-    groups = [_groups(attributes[name], decided) for name in _columns(findings)]
+    groups = [_groups(name, attributes.column(name), decided) for name in _columns(findings)]
     shown = [each for each in groups if each is not None]
     return tuple(_benefits(findings, each, shown, decided) for each in shown)
 
@@ -68,16 +68,18 @@ def _columns(findings: Findings) -> tuple[str, ...]:
     return policy.fairness or weighted
 
 
-def _groups(values: pd.Series, decided: IntArray) -> Groups | None:
-    values = values.iloc[decided]
-    name = str(values.name)
-    if is_numeric_dtype(values) and not is_bool_dtype(values):
-        return _fifths(name, values.to_numpy(dtype=np.float64, na_value=np.nan))
-    codes, labels = pd.factorize(values, use_na_sentinel=True, sort=True)
-    if not 2 <= len(labels) <= MOST_VALUES:
+def _groups(name: str, column: Column, decided: IntArray) -> Groups | None:
+    if is_number(column.type) and not pa.types.is_boolean(column.type):
+        return _fifths(name, numbers(column)[decided].astype(np.float64))
+    found = levels(column)
+    code = found.code[decided]
+    present, places = np.unique(code[code >= 0], return_inverse=True)
+    if not 2 <= len(present) <= MOST_VALUES:
         return None
-    named = tuple(str(label) for label in labels)
-    return Groups(column=name, code=codes.astype(np.int64), labels=named, ends=np.empty((0, 2)))
+    codes = np.full(len(code), -1, dtype=np.int64)
+    codes[code >= 0] = places
+    named = tuple(str(found.labels[at]) for at in present)
+    return Groups(column=name, code=codes, labels=named, ends=np.empty((0, 2)))
 
 
 def _fifths(name: str, numbers: FloatArray) -> Groups | None:
@@ -152,7 +154,7 @@ def _loyal(findings: Findings, groups: Groups) -> int | None:
     if groups.labels is None:
         return groups.number - 1
     for factor in findings.policy.objective.weight:
-        weights = dict(factor.values or {})  # noqa: PD011 - a field of the policy
+        weights = dict(factor.values or {})
         if factor.column == groups.column and weights:
             best = str(max(weights, key=weights.__getitem__))
             return groups.labels.index(best) if best in groups.labels else None

@@ -27,7 +27,7 @@ from incentive_engine.workflow.quality import Quality
 
 def holdout_of(policy: Policy, table: ScoreTable) -> BoolArray:
     """Return who never gets an offer, (n,) bool."""
-    strata = table.attributes[list(policy.holdout_strata)]
+    strata = table.attributes.select(policy.holdout_strata)
     return draw_holdout(table.user_id, strata, share=policy.holdout or 0.0, seed=policy.seed)
 
 
@@ -42,7 +42,7 @@ class Findings:
     weight
         (n,) float64, how much each user's outcome counts.
     reason
-        (n,) str, one of `domain.Reason`.
+        (n,) int8, place in `domain.REASONS`.
     gain
         The plan's value by the trial; None where scores are given.
     response
@@ -70,7 +70,7 @@ class Findings:
     plan: Plan
     weight: FloatArray
     chosen: Chosen
-    reason: npt.NDArray[Any]
+    reason: npt.NDArray[np.int8]
     gain: PlanGain | None
     response: Response | None
     mandate: Mandate

@@ -87,7 +87,7 @@ def read_valuation(file: Path, policy: Policy) -> ValuedTrial:
     names = [name for measure in MEASURES for name in increment_columns(measure, table.offers)]
     return ValuedTrial(
         table=table,
-        valuation=Valuation.from_frame(read_table(file, names), table.offers),
+        valuation=Valuation.from_table(read_table(file, names), table.offers),
         baseline=json.loads(file.with_name(BASELINE).read_text(encoding="utf-8")),
     )
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 
 from incentive_engine.config import Policy
+from incentive_engine.data.columns import levels
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.domain import BoolArray
 from incentive_engine.report import GroupRow, GroupTable
@@ -37,13 +37,13 @@ def grouping_columns(policy: Policy, table: ScoreTable) -> list[str]:
     return [
         column
         for column in group_columns(policy)
-        if table.attributes[column].nunique() <= MOST_GROUPS
+        if len(levels(table.attributes.column(column)).labels) <= MOST_GROUPS
     ]
 
 
 def _by_column(findings: Findings, column: str) -> GroupTable:
-    values = findings.table.attributes[column]
-    codes, labels = pd.factorize(values, use_na_sentinel=True, sort=True)
+    found = levels(findings.table.attributes.column(column))
+    codes, labels = found.code, found.labels
     members: list[tuple[str | None, BoolArray]] = [
         (str(label), codes == code) for code, label in enumerate(labels)
     ]
@@ -55,7 +55,7 @@ def _by_column(findings: Findings, column: str) -> GroupTable:
         mine = np.logical_or.reduce(small)
         row = _row(findings, None, mine, users=int(mine.sum()))
         rows.append(replace(row, joined=len(small)))
-    return GroupTable(column=column, rows=tuple(rows), total=_total(findings, len(values)))
+    return GroupTable(column=column, rows=tuple(rows), total=_total(findings, len(codes)))
 
 
 def _by_offer(findings: Findings) -> GroupTable:

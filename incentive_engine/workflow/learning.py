@@ -165,7 +165,7 @@ def fit_into(campaign: Campaign, policy: Policy, directory: Path) -> None:
 
 def score_into(campaign: Campaign, model: Path, policy: Policy, file: Path) -> None:
     """Score the campaign's users and write the table as Parquet or CSV."""
-    from incentive_engine.data.files import write_table
+    from incentive_engine.data.frames import write_table
     from incentive_engine.uplift import UpliftModel, predict
 
     write_table(predict(UpliftModel.load(model), users_of(campaign, policy), policy), file)
@@ -185,7 +185,7 @@ def value_into(campaign: Campaign, model: Path, policy: Policy, file: Path) -> N
 
     `BASELINE` goes beside it: what the trial says of users without an offer.
     """
-    from incentive_engine.data.files import write_table
+    from incentive_engine.data.frames import write_table
     from incentive_engine.uplift import Valuation, read_out_of_fold
 
     trial = trial_of(campaign, policy)

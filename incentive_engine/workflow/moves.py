@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
+from incentive_engine.data.columns import levels
 from incentive_engine.domain import CONVERSION, COST, FloatArray
 from incentive_engine.workflow.groups import grouping_columns
 from incentive_engine.workflow.study import Study
@@ -51,7 +51,7 @@ class Move:
 
 def comparable(base: Study, other: Study) -> bool:
     """Whether two variants decide on the same users, row by row."""
-    return base.table.user_id.equals(other.table.user_id)
+    return bool(base.table.user_id.equals(other.table.user_id))
 
 
 def moves(base: Study, other: Study) -> Iterator[Move]:
@@ -96,9 +96,9 @@ def _groups(base: Study) -> tuple[str, npt.NDArray[Any], list[str]]:
     columns = grouping_columns(base.variant.policy, base.table)
     if not columns:
         return EVERYBODY, np.zeros(base.table.n_users, dtype=np.int64), [EVERYBODY]
-    codes, labels = pd.factorize(base.table.attributes[columns[0]], sort=True)
-    names = [*map(str, labels), MISSING]
-    return columns[0], np.where(codes < 0, len(labels), codes), names
+    found = levels(base.table.attributes.column(columns[0]))
+    names = [*map(str, found.labels), MISSING]
+    return columns[0], np.where(found.code < 0, len(found.labels), found.code), names
 
 
 def _places(study: Study, choice: npt.NDArray[np.int16]) -> tuple[npt.NDArray[Any], list[str]]:

@@ -6,10 +6,7 @@ import getpass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pandas as pd
-
 from incentive_engine.data.files import digest_file
-from incentive_engine.data.scores import ScoreTable
 from incentive_engine.delivery import AllocationTable, InputFile, RunFiles, RunRecord
 from incentive_engine.workflow.findings import Findings
 from incentive_engine.workflow.learning import Inputs
@@ -63,19 +60,12 @@ def run_files(findings: Findings, record: RunRecord, *, file: Path, report: str)
             weight=findings.weight,
             reason=findings.reason,
         ),
-        scores=_score_frame(findings.table),
+        scores=findings.table.to_table(),
         certificate=findings.certificate,
         evaluation={"plan": findings.gain.to_dict()} if findings.gain else None,
         report=report,
         record=record,
         policy_text=file.read_bytes(),
-    )
-
-
-def _score_frame(table: ScoreTable) -> pd.DataFrame:
-    """Return what the plan was made from, so that a run can be checked from its files alone."""
-    return pd.concat(
-        [table.user_id.rename("user_id"), table.attributes, table.columns], axis="columns"
     )
 
 

@@ -15,6 +15,7 @@ import pandas as pd
 from incentive_engine.config import Policy
 from incentive_engine.data.files import atomic_directory, read_table
 from incentive_engine.data.formats import USER_ID
+from incentive_engine.data.frames import to_frame
 from incentive_engine.data.rows import RowChecks, missing_columns
 from incentive_engine.data.trial import Trial, read_trial
 from incentive_engine.errors import DataError, Fault
@@ -126,12 +127,13 @@ def _choice(run: Path, log: Trial, policy: Policy) -> npt.NDArray[np.int64]:
 def _plan(run: Path, policy: Policy) -> pd.DataFrame:
     """Return the plan's user_id and offer_id, each user once, each offer one of the policy's."""
     file = run / "allocation.parquet" if run.is_dir() else run
-    plan = read_table(file, [USER_ID, OFFER_ID])
-    lacking = missing_columns([USER_ID, OFFER_ID], plan.columns, where=str(file))
+    table = read_table(file, [USER_ID, OFFER_ID])
+    lacking = missing_columns([USER_ID, OFFER_ID], table.column_names, where=str(file))
     if lacking:
         raise DataError(*lacking)
-    checks = RowChecks(where=str(file), user_id=plan[USER_ID])
+    checks = RowChecks(where=str(file), user_id=table.column(USER_ID))
     checks.unique_ids()
+    plan = to_frame(table)
     given = plan[OFFER_ID].astype("str")
     none = plan[OFFER_ID].isna().to_numpy() | given.eq("").to_numpy()
     unknown = ~given.isin(policy.offer_ids).to_numpy() & ~none

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
 
 from incentive_engine.allocation import (
     Curve,
@@ -22,6 +22,7 @@ from incentive_engine.allocation import (
 )
 from incentive_engine.config import Policy
 from incentive_engine.data.cache import StepCache
+from incentive_engine.data.columns import levels
 from incentive_engine.data.files import digest_file
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.domain import CONVERSION, COST, SPEND, FloatArray
@@ -160,12 +161,13 @@ def _read(file: Path) -> Response:
     return Response(**{**content, "groups": tuple(content["groups"]), "points": points})
 
 
-def large_groups(policy: Policy, attributes: pd.DataFrame) -> Groups:
+def large_groups(policy: Policy, attributes: pa.Table) -> Groups:
     """Return the users by the first column that the policy groups them by, all in one without."""
     columns = group_columns(policy)
     if not columns:
-        return Groups(code=np.zeros(len(attributes), dtype=np.uint8), names=("",))
-    codes, labels = pd.factorize(attributes[columns[0]], use_na_sentinel=True, sort=True)
+        return Groups(code=np.zeros(attributes.num_rows, dtype=np.uint8), names=("",))
+    found = levels(attributes.column(columns[0]))
+    codes, labels = found.code, found.labels
     sizes = np.bincount(codes[codes >= 0], minlength=len(labels))
     large = set(np.argsort(-sizes, kind="stable")[: MOST_GROUPS - 1].tolist())
     unknown = int((codes < 0).sum())

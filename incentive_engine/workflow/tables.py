@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from incentive_engine.data.files import write_table
+from incentive_engine.data.frames import write_table
 from incentive_engine.uplift import Diagnosis, Evaluation
 
 

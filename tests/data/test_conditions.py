@@ -1,17 +1,17 @@
 import numpy as np
-import pandas as pd
+import pyarrow as pa
 import pytest
 
 from incentive_engine.config.schema import Range, Where
 from incentive_engine.data.conditions import matches
 
-FRAME = pd.DataFrame(
+TABLE = pa.table(
     {
         "tier": ["88VIP", "silver", None, "regular"],
-        "score": [60.0, 90.0, np.nan, 75.0],
+        "score": [60.0, 90.0, None, 75.0],
         "orders": [0, 1, 2, 3],
         "member": [True, False, True, False],
-        "joined": pd.to_datetime(["2024-01-01"] * 4),
+        "joined": pa.array([0] * 4, pa.timestamp("us")),
     }
 )
 
@@ -36,10 +36,10 @@ FRAME = pd.DataFrame(
     ],
 )
 def test_a_user_matches_when_all_columns_do(where: Where, met: list[bool]) -> None:
-    assert matches(FRAME, where).tolist() == met
+    assert matches(TABLE, where).tolist() == met
 
 
 def test_a_missing_value_matches_nothing() -> None:
-    nothing = pd.DataFrame({"x": [np.nan, np.nan]})
+    nothing = pa.table({"x": [np.nan, None]})
     assert not matches(nothing, {"x": (0.0,)}).any()
     assert not matches(nothing, {"x": Range(at_least=-1e308)}).any()

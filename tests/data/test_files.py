@@ -13,8 +13,8 @@ from incentive_engine.data.files import (
     column_names,
     digest_file,
     read_table,
-    write_table,
 )
+from incentive_engine.data.frames import read_frame, write_table
 from incentive_engine.errors import DataError
 
 PERSON = "Zhang San"
@@ -34,7 +34,7 @@ def complaint(path: Path) -> str:
 def test_csv_types_follow_from_all_of_a_column(tmp_path: Path) -> None:
     rows = "U1,88VIP,31,1.5,2024-01-31,true\nU2,,,2,2024-02-01,false\n"
     text = f"user_id,tier,age,spend,joined,vip\n{rows}"
-    frame = read_table(write(tmp_path / "users.csv", text))
+    frame = read_frame(write(tmp_path / "users.csv", text))
     assert frame.dtypes.astype("str").to_dict() == {
         "user_id": "str", "tier": "str", "age": "float64", "spend": "float64",
         "joined": "datetime64[ms]", "vip": "bool",
@@ -44,23 +44,23 @@ def test_csv_types_follow_from_all_of_a_column(tmp_path: Path) -> None:
 
 def test_a_number_column_with_one_late_text_is_text_throughout(tmp_path: Path) -> None:
     rows = "".join(f"{i},{i}\n" for i in range(300_000))
-    frame = read_table(write(tmp_path / "a.csv", f"user_id,x\n{rows}last,word\n"))
+    frame = read_frame(write(tmp_path / "a.csv", f"user_id,x\n{rows}last,word\n"))
     assert frame["x"].tolist()[-2:] == ["299999", "word"]
     assert frame["user_id"].dtype == "str"
 
 
 @pytest.mark.parametrize("odd", ["007", "+7", "7.0", "1e3", " 7", "12345678901234567890"])
 def test_csv_ids_are_integers_only_if_all_are_canonical(tmp_path: Path, odd: str) -> None:
-    assert read_table(write(tmp_path / "a.csv", "user_id,x\n7,1\n-8,2\n"))["user_id"].tolist() == [
+    assert read_frame(write(tmp_path / "a.csv", "user_id,x\n7,1\n-8,2\n"))["user_id"].tolist() == [
         7,
         -8,
     ]
-    frame = read_table(write(tmp_path / "b.csv", f"user_id,x\n7,1\n{odd},2\n"))
+    frame = read_frame(write(tmp_path / "b.csv", f"user_id,x\n7,1\n{odd},2\n"))
     assert frame["user_id"].tolist() == ["7", odd]
 
 
 def test_text_that_looks_like_a_missing_number_stays_text(tmp_path: Path) -> None:
-    frame = read_table(write(tmp_path / "a.csv", "user_id,code,n\nNA,NA,NA\nNULL,x,2\n"))
+    frame = read_frame(write(tmp_path / "a.csv", "user_id,code,n\nNA,NA,NA\nNULL,x,2\n"))
     assert frame["user_id"].tolist() == ["NA", "NULL"]
     assert frame["code"].tolist() == ["NA", "x"]
     assert np.isnan(frame["n"][0])
@@ -68,7 +68,7 @@ def test_text_that_looks_like_a_missing_number_stays_text(tmp_path: Path) -> Non
 
 def test_a_byte_order_mark_and_quoted_commas_and_newlines_are_read(tmp_path: Path) -> None:
     text = b'\xef\xbb\xbfuser_id,note\n1,"a, b"\n2,"c\nd"\n'
-    assert read_table(write(tmp_path / "a.csv", text))["note"].tolist() == ["a, b", "c\nd"]
+    assert read_frame(write(tmp_path / "a.csv", text))["note"].tolist() == ["a, b", "c\nd"]
 
 
 def test_an_unnamed_index_is_no_column(tmp_path: Path) -> None:
@@ -76,19 +76,19 @@ def test_an_unnamed_index_is_no_column(tmp_path: Path) -> None:
     frame.to_csv(tmp_path / "a.csv")
     frame.to_parquet(tmp_path / "a.parquet")
     for name in ("a.csv", "a.parquet"):
-        assert list(read_table(tmp_path / name).columns) == ["user_id"]
+        assert list(read_frame(tmp_path / name).columns) == ["user_id"]
 
 
 def test_an_index_that_has_a_name_is_a_column(tmp_path: Path) -> None:
     pd.DataFrame({"user_id": [5, 9, 6], "x": 1}).set_index("user_id").to_parquet(tmp_path / "a.pq")
-    assert read_table(tmp_path / "a.pq")["user_id"].tolist() == [5, 9, 6]
+    assert read_frame(tmp_path / "a.pq")["user_id"].tolist() == [5, 9, 6]
 
 
 def test_only_named_columns_are_read(tmp_path: Path) -> None:
     frame = pd.DataFrame({"a": [1], "b": [2], "c": [3]})
     for name in ("t.csv", "t.parquet"):
         write_table(frame, tmp_path / name)
-        assert list(read_table(tmp_path / name, {"c", "a", "z"}).columns) == ["a", "c"]
+        assert list(read_frame(tmp_path / name, {"c", "a", "z"}).columns) == ["a", "c"]
         assert column_names(tmp_path / name) == ("a", "b", "c")
 
 
@@ -106,7 +106,7 @@ def test_parquet_types_become_plain(tmp_path: Path) -> None:
         }
     )
     pq.write_table(table, tmp_path / "a.parquet")
-    frame = read_table(tmp_path / "a.parquet")
+    frame = read_frame(tmp_path / "a.parquet")
     assert frame.dtypes.astype("str").to_dict() == {
         "user_id": "int32", "tier": "str", "money": "float64", "flag": "float64",
         "nothing": "float64", "day": "datetime64[ms]", "at": "datetime64[us]", "blob": "str",
@@ -135,7 +135,7 @@ def test_a_table_comes_back_as_it_was_written(
     path = tmp_path_factory.mktemp("trip") / f"t{suffix}"
     frame = pd.DataFrame(columns)
     write_table(frame, path)
-    back = read_table(path)
+    back = read_frame(path)
     assert back["user_id"].tolist() == columns["user_id"]
     assert back["x"].tolist() == columns["x"]
     if suffix == ".parquet":
@@ -254,7 +254,7 @@ def test_a_quote_that_is_never_closed_is_refused(tmp_path: Path) -> None:
 
 def test_a_name_with_a_dot_is_a_name(tmp_path: Path) -> None:
     write_table(pd.DataFrame({"a.b": [1], "a": [2], "c": [3]}), tmp_path / "t.parquet")
-    assert list(read_table(tmp_path / "t.parquet", {"a"}).columns) == ["a"]
+    assert list(read_frame(tmp_path / "t.parquet", {"a"}).columns) == ["a"]
 
 
 def test_lists_in_cells_are_refused(tmp_path: Path) -> None:

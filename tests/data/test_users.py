@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from incentive_engine.config import Policy
-from incentive_engine.data.files import write_table
+from incentive_engine.data.frames import write_table
 from incentive_engine.data.users import read_users
 from incentive_engine.errors import DataError
 

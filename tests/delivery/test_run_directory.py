@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
@@ -21,6 +22,7 @@ from incentive_engine.delivery import (
     default_run_directory,
     write_run,
 )
+from incentive_engine.domain import REASONS, Reason
 from incentive_engine.errors import DataError
 from incentive_engine.verify import verify_run
 from verify.runs import certificate_by_hand, policy_by_hand, rows_by_hand, scores_by_hand
@@ -29,14 +31,14 @@ from verify.runs import certificate_by_hand, policy_by_hand, rows_by_hand, score
 def table(**changes: Any) -> AllocationTable:
     rows = rows_by_hand()
     whole = AllocationTable(
-        user_id=rows["user_id"],
+        user_id=pa.Array.from_pandas(rows["user_id"]),
         offers=("a", "b"),
         choice=np.array([1, 0, -1, -1, -1, -1], dtype=np.int16),
         conversion=rows["conversion"].to_numpy(),
         spend=rows["spend"].to_numpy(),
         cost_micros=rows["cost_micros"].to_numpy(),
         weight=rows["weight"].to_numpy(),
-        reason=rows["reason"].to_numpy(dtype=object),
+        reason=np.array([REASONS.index(Reason(each)) for each in rows["reason"]], dtype=np.int8),
     )
     return replace(whole, **changes)
 
@@ -45,7 +47,7 @@ def run_files(**changes: Any) -> RunFiles:
     policy = Policy.model_validate(policy_by_hand())
     files = RunFiles(
         allocation=table(),
-        scores=scores_by_hand(),
+        scores=pa.Table.from_pandas(scores_by_hand(), preserve_index=False),
         certificate=certificate_by_hand(),
         report="<!doctype html>\n<title>预热</title>\n",
         record=RunRecord(

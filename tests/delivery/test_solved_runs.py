@@ -113,7 +113,7 @@ def write_solved(directory: Path, asked: Policy, frame: pd.DataFrame) -> Plan:
     table = ScoreTable.from_frame(frame, asked)
     held: BoolArray = np.zeros(table.n_users, dtype=np.bool_)
     if asked.holdout:
-        strata = table.attributes[list(asked.holdout_strata)]
+        strata = table.attributes.select(asked.holdout_strata)
         held = draw_holdout(table.user_id, strata, share=asked.holdout, seed=asked.seed)
     problem = build_problem(asked, table, held)
     plan = solve(problem)
@@ -121,7 +121,7 @@ def write_solved(directory: Path, asked: Policy, frame: pd.DataFrame) -> Plan:
         directory,
         RunFiles(
             allocation=allocation(plan, table, reasons(problem, plan.choice), problem.weight),
-            scores=frame,
+            scores=table.to_table(),
             certificate=plan.certificate.to_dict(),
             report="<!doctype html>",
             record=RunRecord(

@@ -1,0 +1,74 @@
+"""Tables on disk as pandas frames, for what learns from them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.csv as arrow_csv
+
+from incentive_engine.config.schema import Where
+from incentive_engine.data.columns import plain
+from incentive_engine.data.conditions import matches
+from incentive_engine.data.files import CSV, atomic_file, check_suffix, read_table
+from incentive_engine.domain import BoolArray
+
+
+def read_frame(path: Path, columns: Collection[str] | None = None) -> pd.DataFrame:
+    """Read a CSV or Parquet file.
+
+    Parameters
+    ----------
+    path, columns
+        As of `read_table`.
+
+    Returns
+    -------
+    At least one row. Text is of dtype ``str``, numbers are integers or floats (floats where
+    values are missing), dates ``datetime64``.
+
+    Raises
+    ------
+    DataError
+        As `read_table`.
+    """
+    return to_frame(read_table(path, columns))
+
+
+def to_frame(table: pa.Table) -> pd.DataFrame:
+    """Return what `read_table` gave as a frame."""
+    frame: pd.DataFrame = table.to_pandas(date_as_object=False, ignore_metadata=True)
+    return frame
+
+
+def from_frame(frame: pd.DataFrame) -> pa.Table:
+    """Return a frame as `read_table` would give it; objects count as text."""
+    texts = [name for name, kind in frame.dtypes.items() if kind == "object"]
+    table = pa.Table.from_pandas(frame.astype(dict.fromkeys(texts, "str")), preserve_index=False)
+    return plain(table)
+
+
+def rows_matching(frame: pd.DataFrame, where: Where) -> BoolArray:
+    """Return which rows of a frame meet all conditions, (n,) bool; see `conditions.matches`."""
+    if not where:
+        return np.ones(len(frame), dtype=np.bool_)
+    return matches(from_frame(frame[list(where)]), where)
+
+
+def write_table(frame: pd.DataFrame, path: Path) -> None:
+    """Write a table as CSV or Parquet, whole or not at all; a file that exists is an error.
+
+    Raises
+    ------
+    DataError
+        When the suffix is unknown, the file exists, or it cannot be written.
+    """
+    check_suffix(path)
+    with atomic_file(path) as partial:
+        if path.suffix.lower() == CSV:
+            arrow_csv.write_csv(pa.Table.from_pandas(frame, preserve_index=False), partial)
+        else:
+            frame.to_parquet(partial, index=False)

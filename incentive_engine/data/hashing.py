@@ -1,0 +1,123 @@
+"""A keyed hash of ids: no id tells its own rank, and another key ranks anew.
+
+References
+----------
+J.-P. Aumasson and D. J. Bernstein, SipHash: a fast short-input PRF, 2012, section 2.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from incentive_engine.data.columns import Column, text_buffers, whole
+
+Words = npt.NDArray[np.uint64]
+
+BLOCK: Final = 1 << 13
+"""Ids that are hashed together: their state stays in the second-level cache."""
+WORD: Final = 8
+"""Bytes of a word."""
+START: Final = (0x736F6D6570736575, 0x646F72616E646F6D, 0x6C7967656E657261, 0x7465646279746573)
+
+
+def hash_ids(ids: Column, key: bytes) -> Words:
+    """Return SipHash-2-4 of each id, spread by the finaliser of splitmix64, (n,) uint64.
+
+    These are the numbers of `pandas.util.hash_array` for texts.
+
+    Parameters
+    ----------
+    ids
+        n integers or texts without missing ones; an integer counts as its decimal digits.
+    key
+        16 bytes.
+    """
+    column = whole(ids)
+    if pa.types.is_integer(column.type):
+        column = column.cast(pa.string())
+    ends, content = text_buffers(column)
+    hashed = np.empty(len(column), dtype=np.uint64)
+    for start in range(0, len(hashed), BLOCK):
+        inside = ends[start : start + BLOCK + 1].astype(np.int64)
+        padded = np.zeros(inside[-1] - inside[0] + WORD, dtype=np.uint8)
+        padded[:-WORD] = content[inside[0] : inside[-1]]
+        hashed[start : start + BLOCK] = _hashed(inside - inside[0], padded, key)
+    return hashed
+
+
+def _hashed(ends: npt.NDArray[np.int64], content: npt.NDArray[np.uint8], key: bytes) -> Words:
+    """Return the hashes of texts, each of which begins where the one before ends.
+
+    Parameters
+    ----------
+    content
+        All bytes, and a word more.
+    """
+    sizes = np.diff(ends)
+    words = np.frombuffer(key, dtype="<u8")
+    state = np.empty((4, len(sizes)), dtype=np.uint64)
+    state.T[:] = np.array(START, dtype=np.uint64) ^ np.tile(words, 2)
+    last = sizes // WORD
+    for at in range(int(last.max(initial=-1)) + 1):
+        rows = slice(None) if last.min() >= at else np.flatnonzero(last >= at)
+        word = _word(content, ends[:-1][rows], sizes[rows], at)
+        part = state[:, rows]
+        part[3] ^= word
+        _mix(part, rounds=2)
+        part[0] ^= word
+        state[:, rows] = part
+    state[2] ^= np.uint64(0xFF)
+    _mix(state, rounds=4)
+    return _spread(np.bitwise_xor.reduce(state, axis=0))
+
+
+def _spread(word: Words) -> Words:
+    word = (word ^ (word >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    word = (word ^ (word >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    word ^= word >> np.uint64(31)
+    return word
+
+
+def _word(
+    content: npt.NDArray[np.uint8], start: npt.NDArray[Any], sizes: npt.NDArray[Any], at: int
+) -> Words:
+    """Return the word at a place of each text; the last one ends with the text's size."""
+    anywhere: Words = np.ndarray((len(content) - WORD + 1,), "<u8", content, strides=(1,))
+    word: Words = anywhere[start + WORD * at]
+    left = np.minimum(sizes - WORD * at, WORD).astype(np.uint64)
+    ending = left < WORD
+    kept = (np.uint64(1) << (np.uint64(8) * np.where(ending, left, 0))) - np.uint64(1)
+    size = (sizes & 0xFF).astype(np.uint64) << np.uint64(56)
+    word[ending] = ((word & kept) | size)[ending]
+    return word
+
+
+def _mix(state: Words, *, rounds: int) -> None:
+    """Apply SipRounds to (4, n) words."""
+    a, b, c, d = state
+    for _ in range(rounds):
+        a += b
+        c += d
+        _turn(b, 13)
+        _turn(d, 16)
+        b ^= a
+        d ^= c
+        _turn(a, 32)
+        a += d
+        c += b
+        _turn(d, 21)
+        _turn(b, 17)
+        d ^= a
+        b ^= c
+        _turn(c, 32)
+
+
+def _turn(word: Words, bits: int) -> None:
+    """Rotate to the left, in place."""
+    carried = word >> np.uint64(64 - bits)
+    word <<= np.uint64(bits)
+    word |= carried
