@@ -116,4 +116,7 @@ def _conditions(loc: Loc, where: Where) -> Iterator[Use]:
 def named_attributes(policy: Policy, table: pa.Table) -> pa.Table:
     """Return the policy's columns that a table has, as `columns.coded` gives them."""
     names = [name for name in policy.attribute_columns if name in table.column_names]
-    return pa.Table.from_arrays([coded(table.column(name)) for name in names], names=names)
+    named = table.select(names)
+    for place, name in enumerate(names):
+        named = named.set_column(place, name, coded(table.column(name)))
+    return named
