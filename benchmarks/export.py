@@ -51,9 +51,10 @@ duckdb.sql(f"COPY (SELECT user_id, offer_id, cost FROM '{sys.argv[1]}/allocation
 }
 OURS = """
 from pathlib import Path
-from incentive_engine.delivery import (
-    ExportOptions, SecretKey, export_offers, export_to_postgres, read_run
-)
+from incentive_engine.delivery.export import ExportOptions, export_offers
+from incentive_engine.delivery.finished_run import read_run
+from incentive_engine.delivery.keys import SecretKey
+from incentive_engine.delivery.postgres import export_to_postgres
 from incentive_engine.verify import Check, Verification
 run = read_run(Path(sys.argv[1]))
 passed = Verification(run_dir=run.directory, checks=(Check(name="none", ok=True, what=""),))

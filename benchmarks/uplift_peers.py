@@ -37,8 +37,9 @@ from incentive_engine.config import Policy
 from incentive_engine.data.trial import Trial
 from incentive_engine.data.users import UserTable
 from incentive_engine.domain import FloatArray
-from incentive_engine.uplift import fit, plan_value, predict
 from incentive_engine.uplift.features import learn_encoder
+from incentive_engine.uplift.model import fit, predict
+from incentive_engine.uplift.plan_value import plan_value
 from incentive_engine.uplift.plans import PlanPath
 
 OURS, CONSTANT = "this engine", "constant effect"

@@ -24,7 +24,7 @@ from incentive_engine.data.sample import sample_campaign
 from incentive_engine.data.trial import Trial, read_trial
 from incentive_engine.data.users import UserTable, read_users
 from incentive_engine.domain import FloatArray
-from incentive_engine.uplift import fit, predict
+from incentive_engine.uplift.model import fit, predict
 from incentive_engine.uplift.randomisation import reachable
 
 BUDGETS = (0.1, 0.2, 0.5)

@@ -10,7 +10,7 @@ from typing import Any, Final
 import pandas as pd
 from markupsafe import Markup
 
-from incentive_engine.simulation import Comparison
+from incentive_engine.simulation.comparison import Comparison
 
 from . import formats
 from .comparison_plots import Line, draw_lines

@@ -15,8 +15,9 @@ from incentive_engine.data.trial import Trial
 from incentive_engine.data.users import UserTable
 from incentive_engine.domain import CONVERSION, COST, SPEND, FloatArray, score_column
 from incentive_engine.simulation.settlement import Outcomes
-from incentive_engine.uplift import Estimates, PlanValue, UpliftModel, fit, plan_value
-from incentive_engine.uplift.model import estimate
+from incentive_engine.uplift.estimates import Estimates
+from incentive_engine.uplift.model import UpliftModel, estimate, fit
+from incentive_engine.uplift.plan_value import PlanValue, plan_value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -10,7 +10,7 @@ import numpy as np
 
 from incentive_engine.allocation import gains_without, reasons, solve
 from incentive_engine.data.scores import read_scores
-from incentive_engine.delivery import default_run_directory, write_run
+from incentive_engine.delivery.run_directory import default_run_directory, write_run
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.report import Code, render_report
 from incentive_engine.workflow.chosen import chosen_pairs

@@ -12,7 +12,7 @@ import numpy as np
 from incentive_engine.allocation import rule_of
 from incentive_engine.config.schema import Limit, Policy
 from incentive_engine.data.columns import equal
-from incentive_engine.delivery import RunRecord
+from incentive_engine.delivery.run_directory import RunRecord
 from incentive_engine.domain import ISSUED, MONEY_MEASURES, REASONS
 from incentive_engine.report import (
     Aim,

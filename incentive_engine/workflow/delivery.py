@@ -9,32 +9,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from incentive_engine.config.moments import in_zone, parse_moment
-from incentive_engine.delivery import (
-    WARNINGS,
+from incentive_engine.delivery.approval import approve_run, refuse_unapproved
+from incentive_engine.delivery.export import (
     Exported,
     ExportOptions,
-    Filters,
-    Finding,
-    FinishedRun,
-    Flight,
-    add_entry,
-    approve_run,
-    blocks,
-    check_accepted,
     export_offers,
-    export_to_postgres,
-    only_one,
-    preflight,
-    previous,
-    read_run,
-    refuse_blocked,
-    refuse_superseded,
-    refuse_unapproved,
     refuse_unverified,
-    select,
 )
-from incentive_engine.delivery.postgres import SCHEMES, without_password
-from incentive_engine.delivery.siblings import EXPORTS
+from incentive_engine.delivery.findings import Finding, blocks, check_accepted, refuse_blocked
+from incentive_engine.delivery.finished_run import FinishedRun, read_run
+from incentive_engine.delivery.postgres import SCHEMES, export_to_postgres, without_password
+from incentive_engine.delivery.preflight import WARNINGS, Flight, preflight
+from incentive_engine.delivery.records import only_one
+from incentive_engine.delivery.selection import Filters, select
+from incentive_engine.delivery.siblings import EXPORTS, add_entry, previous, refuse_superseded
 from incentive_engine.errors import ConfigError, DataError, Fault
 from incentive_engine.verify import Verification, verify_run
 from incentive_engine.workflow.steps import Steps

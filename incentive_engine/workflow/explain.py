@@ -12,7 +12,8 @@ from incentive_engine.config import Policy
 from incentive_engine.data.cache import StepCache
 from incentive_engine.data.users import UserTable
 from incentive_engine.errors import DataError, Fault, nearest
-from incentive_engine.uplift import Explanation, UpliftModel, explain
+from incentive_engine.uplift.explanation import Explanation, explain
+from incentive_engine.uplift.model import UpliftModel
 from incentive_engine.workflow.learning import campaign_files, trained_model, users_of
 from incentive_engine.workflow.policies import load
 from incentive_engine.workflow.steps import Steps

@@ -151,7 +151,10 @@ def fit_into(campaign: Campaign, policy: Policy, directory: Path) -> None:
     DataError
         When the trial cannot teach effects.
     """
-    from incentive_engine.uplift import diagnose, evaluate, explain_sample, fit
+    from incentive_engine.uplift.diagnosis import diagnose
+    from incentive_engine.uplift.evaluation import evaluate
+    from incentive_engine.uplift.explanation import explain_sample
+    from incentive_engine.uplift.model import fit
     from incentive_engine.workflow.quality import write_quality
 
     trial = trial_of(campaign, policy)
@@ -166,14 +169,15 @@ def fit_into(campaign: Campaign, policy: Policy, directory: Path) -> None:
 def score_into(campaign: Campaign, model: Path, policy: Policy, file: Path) -> None:
     """Score the campaign's users and write the table as Parquet or CSV."""
     from incentive_engine.data.frames import write_table
-    from incentive_engine.uplift import UpliftModel, predict
+    from incentive_engine.uplift.model import UpliftModel, predict
 
     write_table(predict(UpliftModel.load(model), users_of(campaign, policy), policy), file)
 
 
 def drift_into(campaign: Campaign, model: Path, policy: Policy, file: Path) -> None:
     """Write how the campaign's users differ from its trial, as JSON."""
-    from incentive_engine.uplift import UpliftModel, drift
+    from incentive_engine.uplift.drift import drift
+    from incentive_engine.uplift.model import UpliftModel
 
     trial, users = trial_of(campaign, policy), users_of(campaign, policy)
     found = drift(UpliftModel.load(model), trial.features, users.features)
@@ -186,7 +190,8 @@ def value_into(campaign: Campaign, model: Path, policy: Policy, file: Path) -> N
     `BASELINE` goes beside it: what the trial says of users without an offer.
     """
     from incentive_engine.data.frames import write_table
-    from incentive_engine.uplift import Valuation, read_out_of_fold
+    from incentive_engine.uplift.storage import read_out_of_fold
+    from incentive_engine.uplift.valuation import Valuation
 
     trial = trial_of(campaign, policy)
     out_of_fold = read_out_of_fold(model)

@@ -9,15 +9,12 @@ from typing import Final
 from incentive_engine.config import Policy
 from incentive_engine.data.cache import StepCache
 from incentive_engine.data.files import atomic_directory
-from incentive_engine.uplift import (
-    Evaluation,
-    UpliftModel,
-    compare_models,
-    diagnose,
-    drift,
-    evaluate,
-    explain_sample,
-)
+from incentive_engine.uplift.diagnosis import diagnose
+from incentive_engine.uplift.drift import drift
+from incentive_engine.uplift.evaluation import Evaluation, evaluate
+from incentive_engine.uplift.explanation import explain_sample
+from incentive_engine.uplift.model import UpliftModel
+from incentive_engine.uplift.paired import compare_models
 from incentive_engine.workflow.learning import (
     Campaign,
     campaign_files,

@@ -11,7 +11,9 @@ from typing import Any
 
 from incentive_engine.config import Policy
 from incentive_engine.config.schema import SEASON_ERROR
-from incentive_engine.uplift import Diagnosis, Evaluation, Verdict, read_evaluation
+from incentive_engine.uplift.diagnosis import Diagnosis, Verdict
+from incentive_engine.uplift.evaluation import Evaluation
+from incentive_engine.uplift.storage import read_evaluation
 
 FILE = "evaluation.json"
 

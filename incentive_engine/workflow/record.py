@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from incentive_engine.data.files import digest_file
-from incentive_engine.delivery import AllocationTable, InputFile, RunFiles, RunRecord
+from incentive_engine.delivery.run_directory import AllocationTable, InputFile, RunFiles, RunRecord
 from incentive_engine.workflow.findings import Findings
 from incentive_engine.workflow.learning import Inputs
 from incentive_engine.workflow.policies import BudgetOptions

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from incentive_engine.data.files import digest_file
-from incentive_engine.delivery import FinishedRun, read_run
+from incentive_engine.delivery.finished_run import FinishedRun, read_run
 from incentive_engine.workflow.allocate import allocate
 from incentive_engine.workflow.policies import BudgetOptions
 

@@ -22,18 +22,12 @@ from incentive_engine.data.trial import Trial
 from incentive_engine.errors import ConfigError, DataError, Fault
 from incentive_engine.report.comparison import render_comparison, verdicts
 from incentive_engine.report.formats import money, number, percent
-from incentive_engine.simulation import (
-    Comparison,
-    Variant,
-    blocks_of,
-    check_offers,
-    compare_replays,
-    compare_worlds,
-    default_workers,
-    run_block,
-    run_replay,
-    run_tasks,
-)
+from incentive_engine.simulation.comparison import Comparison, compare_replays, compare_worlds
+from incentive_engine.simulation.draw import blocks_of, run_block
+from incentive_engine.simulation.ground import Variant
+from incentive_engine.simulation.replay import run_replay
+from incentive_engine.simulation.runner import default_workers, run_tasks
+from incentive_engine.simulation.world import check_offers
 from incentive_engine.workflow.learning import campaign_files, trial_of
 from incentive_engine.workflow.steps import Steps
 

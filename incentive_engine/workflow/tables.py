@@ -9,7 +9,8 @@ from typing import Any
 import pandas as pd
 
 from incentive_engine.data.frames import write_table
-from incentive_engine.uplift import Diagnosis, Evaluation
+from incentive_engine.uplift.diagnosis import Diagnosis
+from incentive_engine.uplift.evaluation import Evaluation
 
 
 def write_tables(directory: Path, evaluation: Evaluation, diagnosis: Diagnosis) -> None:

@@ -12,7 +12,8 @@ from typing import Any
 import pandas as pd
 
 from incentive_engine.data.scores import read_scores
-from incentive_engine.delivery import free_directory, write_study
+from incentive_engine.delivery.run_directory import free_directory
+from incentive_engine.delivery.study import write_study
 from incentive_engine.errors import DataError, Fault, InfeasibleError
 from incentive_engine.report.whatif import render_whatif
 from incentive_engine.workflow.comparison import (

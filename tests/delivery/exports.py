@@ -7,7 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from incentive_engine.delivery import Exported, ExportOptions, SecretKey, export_offers, read_run
+from incentive_engine.delivery.export import Exported, ExportOptions, export_offers
+from incentive_engine.delivery.finished_run import read_run
+from incentive_engine.delivery.keys import SecretKey
 from incentive_engine.delivery.sheets import Format
 from incentive_engine.verify import Check, Verification, verify_run
 from verify.runs import HandMadeRun

@@ -5,12 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from incentive_engine.delivery import (
-    FinishedRun,
-    approve_run,
-    read_run,
-    refuse_unapproved,
-)
+from incentive_engine.delivery.approval import approve_run, refuse_unapproved
+from incentive_engine.delivery.finished_run import FinishedRun, read_run
 from incentive_engine.errors import VerificationError
 from incentive_engine.verify import verify_run
 from verify.runs import HandMadeRun, reseal

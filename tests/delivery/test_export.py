@@ -11,8 +11,10 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from incentive_engine.delivery import SecretKey, selection, write_run
+from incentive_engine.delivery import selection
 from incentive_engine.delivery.formats import csv as csv_format
+from incentive_engine.delivery.keys import SecretKey
+from incentive_engine.delivery.run_directory import write_run
 from incentive_engine.errors import ConfigError, DataError, VerificationError
 from verify.runs import HandMadeRun
 

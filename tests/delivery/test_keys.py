@@ -7,8 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from incentive_engine.delivery import SecretKey, read_key
-from incentive_engine.delivery.keys import UniqueCodes, _hmac
+from incentive_engine.delivery.keys import SecretKey, UniqueCodes, _hmac, read_key
 from incentive_engine.errors import ConfigError, DataError
 
 from .exports import KEY

@@ -12,16 +12,12 @@ import psycopg
 import pyarrow as pa
 import pytest
 
-from incentive_engine.delivery import (
-    Exported,
-    ExportOptions,
-    Filters,
-    export_to_postgres,
-    read_run,
-    selection,
-)
-from incentive_engine.delivery.postgres import without_password
+from incentive_engine.delivery import selection
+from incentive_engine.delivery.export import Exported, ExportOptions
+from incentive_engine.delivery.finished_run import read_run
+from incentive_engine.delivery.postgres import export_to_postgres, without_password
 from incentive_engine.delivery.rows import OfferRows
+from incentive_engine.delivery.selection import Filters
 from incentive_engine.errors import ConfigError, DataError
 
 from .exports import AWKWARD, KEY, everyone_treated, made, passed

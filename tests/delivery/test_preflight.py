@@ -6,21 +6,16 @@ from typing import Any
 
 import pytest
 
-from incentive_engine.delivery import (
-    WARNINGS,
-    FinishedRun,
-    Flight,
-    Severity,
+from incentive_engine.delivery.findings import Severity, blocks, check_accepted, refuse_blocked
+from incentive_engine.delivery.finished_run import FinishedRun, read_run
+from incentive_engine.delivery.preflight import WARNINGS, Flight, preflight
+from incentive_engine.delivery.siblings import (
+    APPROVALS,
+    EXPORTS,
     add_entry,
-    blocks,
-    check_accepted,
-    preflight,
     previous,
-    read_run,
-    refuse_blocked,
     refuse_superseded,
 )
-from incentive_engine.delivery.siblings import APPROVALS, EXPORTS
 from incentive_engine.errors import ConfigError, VerificationError
 from verify.runs import HandMadeRun, dump
 
@@ -154,7 +149,6 @@ def test_every_warning_can_be_accepted_by_its_name(tmp_path: Path) -> None:
     import inspect
     import re
 
-    from incentive_engine.delivery import preflight as _  # noqa: F401 - the function
     from incentive_engine.delivery.preflight import CHECKS
 
     source = "".join(inspect.getsource(check) for check in CHECKS)

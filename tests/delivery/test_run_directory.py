@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from incentive_engine.config.schema import Policy
-from incentive_engine.delivery import (
+from incentive_engine.delivery.run_directory import (
     AllocationTable,
     InputFile,
     RunFiles,

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from incentive_engine.delivery import Filters, read_filters, read_run, select, selection
-from incentive_engine.delivery.finished_run import FinishedRun
+from incentive_engine.delivery import selection
+from incentive_engine.delivery.finished_run import FinishedRun, read_run
+from incentive_engine.delivery.selection import Filters, read_filters, select
 from incentive_engine.errors import ConfigError
 from verify.runs import HandMadeRun
 

@@ -13,7 +13,7 @@ from incentive_engine.allocation import Plan, build_problem, reasons, solve
 from incentive_engine.config.schema import Policy
 from incentive_engine.data.holdout import draw_holdout
 from incentive_engine.data.scores import ScoreTable
-from incentive_engine.delivery import AllocationTable, RunFiles, RunRecord, write_run
+from incentive_engine.delivery.run_directory import AllocationTable, RunFiles, RunRecord, write_run
 from incentive_engine.domain import BoolArray, score_column
 from incentive_engine.verify import verify_run
 

@@ -9,8 +9,8 @@ import pytest
 
 from incentive_engine.config.scenario import load_scenario
 from incentive_engine.errors import ConfigError, DataError
-from incentive_engine.simulation import run_block
 from incentive_engine.simulation.columns import CONTRACT
+from incentive_engine.simulation.draw import run_block
 from incentive_engine.workflow import simulate as workflow
 from incentive_engine.workflow.simulate import SimulationStopped, check_scenario, simulate
 

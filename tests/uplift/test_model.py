@@ -12,7 +12,9 @@ import pytest
 from incentive_engine.config.schema import Eligibility, Offer, Policy
 from incentive_engine.data.users import UserTable
 from incentive_engine.errors import DataError
-from incentive_engine.uplift import UpliftModel, evaluate, fit, plan_value, predict
+from incentive_engine.uplift.evaluation import evaluate
+from incentive_engine.uplift.model import UpliftModel, fit, predict
+from incentive_engine.uplift.plan_value import plan_value
 
 from .trials import BASE, BASKET, Known, draw, even_effects, ladder_effects, make_trial, policy_of
 

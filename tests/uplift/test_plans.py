@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from incentive_engine.errors import DataError
-from incentive_engine.uplift import compare_models, fit
+from incentive_engine.uplift.model import fit
+from incentive_engine.uplift.paired import compare_models
 from incentive_engine.uplift.plans import PlanPath
 
 from .trials import draw, ladder_effects, policy_of

@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from incentive_engine.errors import DataError
-from incentive_engine.uplift import UpliftModel, fit, read_out_of_fold
+from incentive_engine.uplift.model import UpliftModel, fit
+from incentive_engine.uplift.storage import read_out_of_fold
 
 from .trials import draw, even_effects, policy_of
 
@@ -127,12 +128,11 @@ def test_damaged_estimates_of_the_trial_are_refused(
     assert message in str(caught.value)
 
 
-def test_neither_the_package_nor_the_estimates_import_lightgbm(
-    model: UpliftModel, tmp_path: Path
-) -> None:
+def test_reading_estimates_does_not_import_lightgbm(model: UpliftModel, tmp_path: Path) -> None:
     model.save(tmp_path)
     script = (
-        "import sys; from pathlib import Path; from incentive_engine.uplift import *;"
+        "import sys; from pathlib import Path;"
+        "from incentive_engine.uplift.storage import read_out_of_fold;"
         "read_out_of_fold(Path(sys.argv[1]));"
         "sys.exit(bool({'lightgbm', 'scipy.stats'} & set(sys.modules)))"
     )
