@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -13,6 +13,7 @@ from incentive_engine.cli.options import (
     Basis,
     Budget,
     Confidence,
+    Lang,
     MinMarginalRoi,
     MinRoi,
     PolicyFile,
@@ -38,7 +39,7 @@ def allocate(
         str | None,
         typer.Option(metavar="NAME", help="Who plans; left out: the policy's author, or you."),
     ] = None,
-    lang: Annotated[Literal["en", "zh"], typer.Option(help="The language of the report.")] = "en",
+    lang: Lang = "en",
     as_json: AsJson = False,
 ) -> None:
     """Decide one offer or none for each user."""
@@ -96,6 +97,7 @@ def whatif(
     min_marginal_roi: MinMarginalRoi = None,
     basis: Basis = None,
     confidence: Confidence = None,
+    lang: Lang = "en",
     as_json: AsJson = False,
 ) -> None:
     """Compare budgets and changed settings: curve, movers, the cost of each limit."""
@@ -115,5 +117,6 @@ def whatif(
         ),
         scores=scores,
         out=out,
+        lang=lang,
     )
     typer.echo(found.to_json() if as_json else found.to_text())

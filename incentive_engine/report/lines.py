@@ -8,7 +8,7 @@ from html import escape
 from typing import Final
 
 from .curve import BOTTOM, GRID, HEIGHT, LEFT, MUTED, RIGHT, TOP, WIDTH, ticks
-from .formats import compact
+from .language import Language
 
 COLOURS: Final = ("#0b5a8a", "#c2410c", "#17693a", "#7c3aed", "#b45309", "#66717f")
 MANY: Final = 16
@@ -45,7 +45,7 @@ def colour_of(position: int) -> str:
     return COLOURS[position % len(COLOURS)]
 
 
-def draw_lines(lines: Sequence[Line], *, label: str) -> str:
+def draw_lines(t: Language, lines: Sequence[Line], *, label: str) -> str:
     """Return a plot of lines as an ``<svg>`` element; empty without points.
 
     Both axes start at zero unless values are negative, so that the shape does not mislead.
@@ -58,7 +58,7 @@ def draw_lines(lines: Sequence[Line], *, label: str) -> str:
             f'<svg viewBox="0 0 {WIDTH:g} {HEIGHT:g}" role="img" font-size="11" '
             f'aria-label="{escape(label)}" xmlns="http://www.w3.org/2000/svg">'
         ),
-        *_grid(scale),
+        *_grid(t, scale),
     ]
     for position, line in enumerate(lines):
         parts += _line(line, scale, colour_of(position))
@@ -79,19 +79,19 @@ def _scale(lines: Sequence[Line]) -> Scale | None:
     )
 
 
-def _grid(scale: Scale) -> Iterator[str]:
+def _grid(t: Language, scale: Scale) -> Iterator[str]:
     for value in ticks(scale.low, scale.high):
         _, y = scale.place(0.0, value)
         yield f'<path d="M{LEFT:g} {y}H{WIDTH - RIGHT:g}" stroke="{GRID}" fill="none"/>'
         yield (
             f'<text x="{LEFT - 6:g}" y="{y + 4:g}" text-anchor="end" fill="{MUTED}">'
-            f"{compact(value)}</text>"
+            f"{t.compact(value)}</text>"
         )
     for value in ticks(scale.left, scale.right):
         x, _ = scale.place(value, scale.low)
         yield (
             f'<text x="{x}" y="{HEIGHT - BOTTOM + 17:g}" text-anchor="middle" fill="{MUTED}">'
-            f"{compact(value)}</text>"
+            f"{t.compact(value)}</text>"
         )
 
 

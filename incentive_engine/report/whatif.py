@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
 from markupsafe import Markup
 
-from .content import LimitRow
-from .formats import significant
+from . import words
+from .content import Aim, LimitRow
 from .frame import render_page
-from .language import language
+from .language import Code, Language, language
 from .lines import Line, colour_of, draw_lines
 from .returns import Safety
-from .words import amount, bound, room
+from .translation import translated
 
-ENGLISH = language("en")
+NOT_OFFERS: Final = ("none", "holdout")
+"""What a user may have instead of an offer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +49,7 @@ class VariantRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MoveRow:
-    """Users of a group who go from one offer to another."""
+    """Users of a group who go from one offer to another; `none` and `holdout` stand for these."""
 
     group: str
     origin: str
@@ -80,21 +82,6 @@ class LimitCostRow:
     rule: str
     rule_gain: float | None
 
-    @property
-    def bound(self) -> str:
-        """What it demands."""
-        return bound(ENGLISH, self.limit)
-
-    @property
-    def usage(self) -> str:
-        """What is used of it."""
-        return amount(ENGLISH, self.limit.usage, self.limit)
-
-    @property
-    def room(self) -> str:
-        """What is left of it."""
-        return room(ENGLISH, self.limit)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WhatIfContent:
@@ -102,7 +89,7 @@ class WhatIfContent:
 
     campaign: str
     currency: str
-    value_name: str
+    aim: Aim
     users: int
     focus: float
     """The budget that moves, limits and safety are shown for."""
@@ -129,42 +116,47 @@ class Plot:
     svg: Markup
 
 
-def render_whatif(content: WhatIfContent) -> str:
+def render_whatif(content: WhatIfContent, *, lang: Code = "en") -> str:
     """Return the page as HTML: no file, script or font from elsewhere."""
+    t = language(lang)
+    content = replace(content, currency=t.unit(content.currency))
     names = [variant.name for variant in content.variants]
     return render_page(
         "whatif.html.j2",
+        lang=lang,
         content=content,
-        plots=_plots(content),
+        aim=words.aim(t, content.aim),
+        plots=_plots(t, content),
         colours={name: colour_of(position) for position, name in enumerate(names)},
         rows={
             budget: [point for point in content.points if point.budget == budget]
             for budget in content.shown
         },
         base={point.budget: point for point in content.points if point.variant == names[0]},
-        significant=significant,
+        significant=t.significant,
+        pool=lambda budget: t("budget.amount", currency=content.currency, amount=t.brief(budget)),
+        said=lambda text: " ".join(translated(t.code, line) for line in text.splitlines()),
+        choice=lambda name: t(f"whatif.{name}") if name in NOT_OFFERS else name,
+        bound=lambda limit: words.bound(t, limit),
+        usage=lambda limit: words.amount(t, limit.usage, limit),
+        room=lambda limit: words.room(t, limit),
     )
 
 
-def _plots(content: WhatIfContent) -> list[Plot]:
+def _plots(t: Language, content: WhatIfContent) -> list[Plot]:
     if len({point.budget for point in content.points if point.value is not None}) < 2:
         return []
     wanted: Sequence[tuple[str, Callable[[PointRow], float | None]]] = (
-        (f"By budget: {content.value_name}", lambda point: point.value),
-        (
-            f"Added by the next 1,000 {content.currency}: {content.value_name}",
-            lambda point: None if point.price is None else 1000 * point.price,
-        ),
-        (
-            f"Marginal return: incremental spend per {content.currency} of the last money spent",
-            lambda point: point.marginal_return,
-        ),
-        (f"Return: incremental spend per {content.currency}", lambda point: point.roi),
+        ("whatif.value_plot", lambda point: point.value),
+        ("whatif.price_plot", lambda point: None if point.price is None else 1000 * point.price),
+        ("whatif.marginal_plot", lambda point: point.marginal_return),
+        ("whatif.roi_plot", lambda point: point.roi),
     )
     plots = []
-    for caption, figure in wanted:
+    for key, figure in wanted:
+        caption = t(key, aim=words.aim(t, content.aim), currency=content.currency)
         lines = [_line(content, variant.name, figure) for variant in content.variants]
-        if svg := draw_lines(lines, label=caption):
+        if svg := draw_lines(t, lines, label=caption):
             plots.append(Plot(caption=caption, svg=Markup(svg)))  # noqa: S704 - our own drawing
     return plots
 

@@ -15,6 +15,7 @@ from incentive_engine.data.scores import read_scores
 from incentive_engine.delivery.run_directory import free_directory
 from incentive_engine.delivery.study import write_study
 from incentive_engine.errors import DataError, Fault, InfeasibleError
+from incentive_engine.report.language import Code
 from incentive_engine.report.whatif import render_whatif
 from incentive_engine.workflow.comparison import (
     limits_table,
@@ -88,6 +89,7 @@ def whatif(
     options: BudgetOptions,
     scores: Path | None,
     out: Path | None,
+    lang: Code = "en",
 ) -> WhatIf:
     """Solve a campaign under several budgets and settings and write a new directory.
 
@@ -99,6 +101,8 @@ def whatif(
         As `read_variants`.
     options
         What else the command line changes, in every variant; its amount is not used.
+    lang
+        Of the page.
 
     Raises
     ------
@@ -149,7 +153,8 @@ def whatif(
                 moved,
                 at_least=options.min_marginal_roi,
                 notes=result.notes,
-            )
+            ),
+            lang=lang,
         ),
         record=_record(studies, file, amounts, options, steps),
     )

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from incentive_engine.domain import CONVERSION, COST, FACE, SPEND
-from incentive_engine.report.language import language
 from incentive_engine.report.whatif import (
     LimitCostRow,
     MoveRow,
@@ -15,11 +14,11 @@ from incentive_engine.report.whatif import (
     VariantRow,
     WhatIfContent,
 )
-from incentive_engine.report.words import aim
 from incentive_engine.workflow.content import aim_of, limit_row
 from incentive_engine.workflow.money import safety_of
 from incentive_engine.workflow.moves import Move
 from incentive_engine.workflow.policies import budget_of
+from incentive_engine.workflow.small import SMALLEST
 from incentive_engine.workflow.study import Study, focus_of
 
 SHOWN: Final = 10
@@ -43,7 +42,7 @@ def whatif_page(
     return WhatIfContent(
         campaign=base.variant.policy.name,
         currency=base.variant.policy.currency,
-        value_name=aim(language("en"), aim_of(base.variant.policy)),
+        aim=aim_of(base.variant.policy),
         users=base.table.n_users,
         focus=focus,
         variants=tuple(
@@ -106,6 +105,7 @@ def _point(each: Study, budget: float) -> PointRow:
 def _moves(variant: str, moves: Sequence[Move], budget: float) -> MoveTable:
     mine = [move for move in moves if move.variant == variant and move.budget == budget]
     mine.sort(key=lambda move: -move.users)
+    shown = [move for move in mine[:LARGEST] if move.users >= SMALLEST]
     return MoveTable(
         variant=variant,
         column=mine[0].column if mine else "",
@@ -119,9 +119,9 @@ def _moves(variant: str, moves: Sequence[Move], budget: float) -> MoveTable:
                 conversions=move.conversions,
                 cost=move.cost,
             )
-            for move in mine[:LARGEST]
+            for move in shown
         ),
-        more=max(len(mine) - LARGEST, 0),
+        more=len(mine) - len(shown),
     )
 
 
