@@ -92,6 +92,28 @@ def test_awkward_ids_come_back_as_they_were(tmp_path: Path) -> None:
     assert [user for (user,) in rows] == AWKWARD
 
 
+@pytest.mark.parametrize(
+    ("preset", "pattern", "column"),
+    [
+        ("csv", "offers-*.csv", "user_id"),
+        ("talon-one", "?-*.csv", "recipientintegrationid"),
+        ("braze", "users-*.csv", "external_id"),
+        ("parquet", "*/*.parquet", "user_id"),
+    ],
+)
+def test_awkward_ids_come_back_from_every_preset(
+    preset: str, pattern: str, column: str, tmp_path: Path
+) -> None:
+    run = everyone_treated(tmp_path / "run", AWKWARD)
+    exported(run, tmp_path / "out", is_sound=False, preset=preset, key=KEY)
+    quoted = "'" + str(tmp_path / "out" / pattern) + "'"
+    read = f"read_csv({quoted}, all_varchar = true, quote = '\"', escape = '\"', delim = ',')"
+    source = f"read_parquet({quoted})" if preset == "parquet" else read
+    with duckdb.connect() as reader:
+        rows = reader.execute(f'SELECT "{column}" FROM {source}').fetchall()  # noqa: S608
+    assert sorted(user for (user,) in rows) == sorted(AWKWARD)
+
+
 def test_excel_gets_a_mark_text_ids_and_no_formula(tmp_path: Path) -> None:
     run = everyone_treated(tmp_path / "run", AWKWARD)
     exported(run, tmp_path / "out", is_sound=False, preset="excel")

@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from incentive_engine.delivery.records import only_one
+
 Incentive = Callable[..., subprocess.CompletedProcess[str]]
 
 POLICY = """\
@@ -65,6 +67,16 @@ def test_a_run_is_checked_exported_and_exported_again(
     again = incentive("export", run, "--to", "offers.csv")
     assert "nothing to do" in again.stdout
     assert incentive("verify", run).returncode == 0
+
+
+def test_two_exports_of_one_run_at_once_do_not_meet(incentive: Incentive, tmp_path: Path) -> None:
+    run = planned(incentive, tmp_path, "run")
+    with only_one(run, "exporting it in another process"):
+        done = incentive("export", run, "--to", "offers.csv")
+    assert done.returncode == 2
+    assert "another process is approving or exporting this run; wait until it is" in done.stderr
+    assert not (tmp_path / "offers.csv").exists()
+    assert incentive("export", run, "--to", "offers.csv").returncode == 0
 
 
 def test_filters_and_a_key_file_reach_the_export(incentive: Incentive, tmp_path: Path) -> None:
