@@ -11,7 +11,7 @@ import scipy.sparse as sp
 
 from incentive_engine.allocation import kernels
 from incentive_engine.allocation.rows import Rows
-from incentive_engine.allocation.sweep import Choice, Table, sweep, tally
+from incentive_engine.allocation.sweep import Choice, Table, sweep
 from incentive_engine.allocation.users import Users, in_parts
 from incentive_engine.domain import MICROS, BoolArray, FloatArray, IntArray, to_micros
 
@@ -27,6 +27,8 @@ class Core:
     ----------
     index
         (N,) int64, the users.
+    few
+        The users' columns.
     user, offer
         (p,) int64, position in `index` and canonical offer position of each pair, sorted.
     value
@@ -42,6 +44,7 @@ class Core:
     """
 
     index: IntArray
+    few: Users
     user: IntArray
     offer: IntArray
     value: FloatArray
@@ -116,6 +119,7 @@ def build_core(
     weight: FloatArray | None = None,
     most_pairs: int = MOST_PAIRS,
     allowance: float = np.inf,
+    width: FloatArray | None = None,
     kept: Choice | None = None,
 ) -> Core:
     """Return the core of given users at given prices.
@@ -132,6 +136,9 @@ def build_core(
         Offers per user, the best ones at the prices.
     allowance
         Pairs that lose more than this against the user's best are left out.
+    width
+        (L,) float64, half widths of a box of prices: pairs that are nowhere in it the user's
+        best are left out; None for any prices.
     kept
         (N,) int16, a choice whose pairs are taken in any case.
     """
@@ -140,6 +147,8 @@ def build_core(
     chosen = np.empty(few.n, dtype=np.int16)
     table = sweep(few, price, weight=weight, choice=chosen)
     keep = _best_pairs(few, price, most_pairs, allowance)
+    if width is not None:
+        keep &= _within_reach(few, price, rows.widths_of_pairs(width, users.shape))
     if kept is not None:
         held = np.flatnonzero(kept >= 0)
         keep[kept[held], held] = True
@@ -147,6 +156,7 @@ def build_core(
     stands_for = np.ones(len(user)) if weight is None else weight[few.cell[user]]
     return Core(
         index=index,
+        few=few,
         user=user,
         offer=offer,
         value=few.value[offer, user].astype(np.float64),
@@ -155,13 +165,6 @@ def build_core(
         table=table,
         weight=stands_for,
     )
-
-
-def rest_of(users: Users, choice: Choice, core: Core) -> Table:
-    """Return what everyone outside the core uses."""
-    outside = choice.copy()
-    outside[core.index] = -1
-    return tally(users, outside)
 
 
 def amounts_of(users: Users) -> FloatArray:
@@ -173,15 +176,55 @@ def amounts_of(users: Users) -> FloatArray:
     return amounts
 
 
+def paid_by(few: Users, price: FloatArray) -> FloatArray:
+    """Return (k, n) float64: what each pair pays at the prices of pairs."""
+    return np.asarray(np.einsum("mkn,mnk->kn", amounts_of(few), price[:, few.cell, :]))
+
+
+def scores_of(few: Users, price: FloatArray) -> FloatArray:
+    """Return (k, n) float64: value less payment, −inf where a pair is not eligible."""
+    eligible = few.value > -np.inf
+    return np.where(eligible, few.value - paid_by(few, price), -np.inf)
+
+
+def changes_of(few: Users, width: FloatArray) -> FloatArray:
+    """Return (k, n) float64: by how much scores change at most within a box of prices."""
+    return np.asarray(np.einsum("mkn,mnk->kn", np.abs(amounts_of(few)), width[:, few.cell, :]))
+
+
 def _best_pairs(few: Users, price: FloatArray, most: int, allowance: float) -> BoolArray:
     eligible = np.asarray(few.value > -np.inf, dtype=bool)
     if few.k <= most and allowance == np.inf:
         return eligible
-    paid = np.einsum("mkn,mnk->kn", amounts_of(few), price[:, few.cell, :])
-    score = np.where(eligible, few.value - paid, -np.inf)
+    score = scores_of(few, price)
     rank = np.argsort(np.argsort(-score, axis=0, kind="stable"), axis=0, kind="stable")
     best = score.max(axis=0, initial=-np.inf if few.forced else 0.0)
     return np.asarray(eligible & (rank < most) & (score >= best - allowance), dtype=bool)
+
+
+def _within_reach(few: Users, price: FloatArray, width: FloatArray) -> BoolArray:
+    """Return (k, n) bool: pairs that are the user's best somewhere in a box of prices."""
+    score, change = scores_of(few, price), changes_of(few, width)
+    least = (score - change).max(axis=0, initial=-np.inf if few.forced else 0.0)
+    room = 1e-12 * np.abs(score).max(axis=0, initial=0.0, where=np.isfinite(score))
+    return np.asarray(score + change >= least - room, dtype=bool)
+
+
+def usage_of(
+    few: Users, rows: Rows, user: IntArray, offer: IntArray, *, width: int
+) -> sp.csr_array:
+    """Return (L, width) sparse: what pairs use of each limit, in their users' columns.
+
+    Parameters
+    ----------
+    user, offer
+        (p,) int64, positions; a user stands there at most once.
+    """
+    pairs = _usage(few, rows, user, offer).tocsc()
+    starts = np.zeros(width + 1, dtype=np.int64)
+    starts[user + 1] = np.diff(pairs.indptr)
+    data = (pairs.data, pairs.indices, np.cumsum(starts))
+    return sp.csr_array(sp.csc_array(data, shape=(pairs.shape[0], width)))
 
 
 def _usage(few: Users, rows: Rows, user: IntArray, offer: IntArray) -> sp.csr_array:

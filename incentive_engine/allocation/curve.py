@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from incentive_engine.allocation.infeasible import explain, relax
-from incentive_engine.allocation.model import evaluate
+from incentive_engine.allocation.model import Crowd, evaluate
 from incentive_engine.allocation.problem import BUDGET, Columns, Problem
 from incentive_engine.allocation.relaxed import NEAR, Prices, Relaxed, solve_relaxed, with_less
 from incentive_engine.allocation.rows import rows_of
@@ -145,7 +145,7 @@ class Curve:
     def most(self, problem: Problem) -> float:
         """Return what would be used of the budget if nothing had a price."""
         rows = rows_of(problem, self.users, problem.enforced)
-        free = evaluate(self.users, rows, np.zeros(len(rows.limits)))
+        free = evaluate(Crowd(users=self.users, rows=rows), np.zeros(len(rows.limits)))
         return float(rows.usage(free.table)[rows.names.index(BUDGET)])
 
     def point(self, plan: Relaxed, *, marginal: bool = True, reasons: bool = False) -> CurvePoint:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from incentive_engine.allocation.model import evaluate
+from incentive_engine.allocation.model import Crowd, evaluate
 from incentive_engine.allocation.plan import Plan
 from incentive_engine.allocation.problem import Problem
 from incentive_engine.allocation.rows import rows_of
@@ -23,11 +23,11 @@ def gains_without(problem: Problem, plan: Plan) -> dict[str, float]:
     users = users_of(problem)
     rows = rows_of(problem, users, problem.enforced)
     prices = np.array([plan.prices[name] for name in rows.names], dtype=np.float64)
-    found = {}
+    crowd, found = Crowd(users=users, rows=rows), {}
     for i in np.flatnonzero(prices).tolist():
         without = prices.copy()
         without[i] = 0.0
-        found[rows.names[i]] = evaluate(users, rows, without).dual - plan.certificate.value
+        found[rows.names[i]] = evaluate(crowd, without).dual - plan.certificate.value
     return found
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Final
+from dataclasses import replace
+from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
+from incentive_engine.allocation.draft import Draft, added
 from incentive_engine.allocation.rows import Rows
-from incentive_engine.allocation.sweep import Choice, sweep, tally
+from incentive_engine.allocation.sweep import TIED, Choice, Table, precision, sweep, tally
 from incentive_engine.allocation.users import Users
-from incentive_engine.domain import BoolArray, FloatArray
-
-TIED: Final = 1e-9
-"""Relative change of the prices within which a user counts as tied."""
+from incentive_engine.domain import BoolArray, FloatArray, IntArray
 
 FEW: Final = 250
 """So many tied users are left to the integer program, which does better."""
@@ -21,8 +21,12 @@ ATTEMPTS: Final = 300
 """Passes over the users; each adds a block of tied users, or halves one that did not fit."""
 
 
-def fill(users: Users, rows: Rows, base: Choice, prices: FloatArray) -> Choice:
-    """Give tied users their offer, in the order of their keys, as long as no limit gets worse.
+def fill(
+    users: Users, rows: Rows, base: Draft, prices: FloatArray, *, loss: npt.NDArray[Any]
+) -> Draft:
+    """Give tied users their offer, in the order of their keys, where that brings something.
+
+    No limit gets worse by it.
 
     Where many users are alike, the integer program sees only some of those who are tied; a plan
     that left all others out would be far from the bound.
@@ -30,31 +34,62 @@ def fill(users: Users, rows: Rows, base: Choice, prices: FloatArray) -> Choice:
     Parameters
     ----------
     base
-        (n,) int16, a choice at the prices.
+        Choices at the prices.
     prices
         (L,) float64.
+    loss
+        (n,), what each user's next best choice would lose.
 
     Returns
     -------
-    (n,) int16, `base` with tied users added.
+    `base` with tied users added.
     """
-    plan, excess = base, np.abs(rows.excess(tally(users, base)))
+    price = rows.prices_of_pairs(prices, users.shape)
+    index = np.flatnonzero(loss <= precision(users, price))
+    if len(index) <= FEW:
+        return base
+    few, held = users.take(index), base.choice[index]
+    rest = base.without(few, index)
+    filled = _filled(few, rows, held, rest, prices)
+    return Draft(choice=_with(base.choice, index, filled), table=added(rest, tally(few, filled)))
+
+
+def _with(choice: Choice, index: IntArray, to: Choice) -> Choice:
+    changed = choice.copy()
+    changed[index] = to
+    return changed
+
+
+def _filled(few: Users, rows: Rows, base: Choice, rest: Table, prices: FloatArray) -> Choice:
+    """Return (N,) int16, the choices of users who may be tied, as far as limits leave room.
+
+    Parameters
+    ----------
+    base
+        (N,) int16, their choices so far.
+    rest
+        What everyone else uses.
+    """
+    plan, table = base, added(rest, tally(few, base))
+    excess = np.abs(rows.excess(table))
     full = np.zeros(len(prices), dtype=bool)
     attempts = ATTEMPTS
     while attempts > 0:
-        eager = _eager(users, rows, prices, full=full)
+        eager = _eager(few, rows, prices, full=full)
         tied = np.flatnonzero((eager != base) & (eager >= 0) & (plan == base))
         if len(tied) <= FEW:
             break
-        blocks = [tied[np.argsort(users.key[tied], kind="stable")]]
+        blocks = [tied[np.argsort(few.key[tied], kind="stable")]]
         while blocks and attempts > 0:
             attempts -= 1
             block = blocks.pop()
-            trial = plan.copy()
-            trial[block] = eager[block]
-            left = np.abs(rows.excess(tally(users, trial)))
-            if np.all(left <= excess):
-                plan, excess = trial, left
+            some = few.take(block)
+            gone, come = tally(some, plan[block]), tally(some, eager[block])
+            trial = replace(table, totals=table.totals - gone.totals + come.totals)
+            left = np.abs(rows.excess(trial))
+            better = trial.value > table.value or np.any(left < excess)
+            if better and np.all(left <= excess):
+                plan, table, excess = _with(plan, block, eager[block]), trial, left
             elif len(block) > 1:
                 blocks += [block[len(block) // 2 :], block[: len(block) // 2]]
             else:

@@ -15,20 +15,23 @@ from typing import Final
 import numpy as np
 
 from incentive_engine.allocation.certificate import RatioReport, ratio_of
-from incentive_engine.allocation.core import build_core, nearest, rest_of
+from incentive_engine.allocation.core import build_core, nearest
+from incentive_engine.allocation.draft import draft_of
 from incentive_engine.allocation.integer import round_prices
+from incentive_engine.allocation.model import Crowd
 from incentive_engine.allocation.prices import (
     WIDEST,
     Optimum,
-    draw_sample,
     find_prices,
+    frame_of,
     minimise,
 )
 from incentive_engine.allocation.problem import Problem
 from incentive_engine.allocation.program import selection_of
 from incentive_engine.allocation.rows import Rows
+from incentive_engine.allocation.samples import draw_sample
 from incentive_engine.allocation.selection import Status, select
-from incentive_engine.allocation.sweep import Choice, distances, tally
+from incentive_engine.allocation.sweep import Choice, tally, total_sizes
 from incentive_engine.allocation.users import Users
 from incentive_engine.domain import FloatArray, IntArray
 from incentive_engine.errors import Fault, InfeasibleError
@@ -106,7 +109,7 @@ def _relaxation(idle: Users, rows: Rows, found: Optimum, penalty: FloatArray) ->
         amounts = np.zeros(len(amounts))
     priced = np.abs(found.point.prices) > 1e-6 * penalty
     suspects = np.flatnonzero(priced | (amounts != 0))
-    choice, _ = round_prices(idle, rows, found)
+    choice = round_prices(idle, rows, found).draft.choice
     return Relaxation(amounts=amounts, suspects=suspects, choice=choice, whole=False)
 
 
@@ -143,8 +146,8 @@ def relax_core(
         users,
         rows,
         core,
-        rest_of(users, choice, core),
-        choice,
+        draft_of(users, choice).without(core.few, core.index),
+        choice[core.index],
         margin=1,
         elastic=1.0 / size_of_bounds(rows),
     )
@@ -189,16 +192,10 @@ def _question(users: Users, rows: Rows) -> Callable[[list[int]], bool]:
     def impossible(keep: list[int]) -> bool:
         part = rows.subset(keep)
         penalty = 1.0 / size_of_bounds(part)
-        found = minimise(
-            few,
-            part,
-            np.zeros(len(keep)),
-            weight=weight,
-            radius=WIDEST,
-            tight=CLOSE,
-            least=1e-4,
-            caps=penalty,
-        )
+        crowd = Crowd(users=few, rows=part, weight=weight)
+        frame = frame_of(part, total_sizes(few, weight=weight), penalty)
+        start = np.zeros(len(keep))
+        found = minimise(crowd, start, frame=frame, radius=WIDEST, tight=CLOSE, least=1e-4)
         return _relaxation(few, part, found, penalty).needed
 
     return impossible
@@ -210,19 +207,16 @@ def _refuted(idle: Users, rows: Rows) -> bool:
     nobody = np.full(idle.n, -1, dtype=np.int16)
     free = np.zeros(len(rows.limits))
     core = build_core(idle, rows, index, prices=free, most_pairs=idle.k)
-    rest = rest_of(idle, nobody, core)
-    program = selection_of(idle, rows, core, rest, nobody, margin=1)
+    program = selection_of(idle, rows, core, tally(idle, nobody), nobody, margin=1)
     return select(program, effort=EFFORT).status is Status.INFEASIBLE
 
 
 def relax_whole(users: Users, rows: Rows, optimum: Optimum) -> Relaxation:
     """Return the relaxation that whole offers need where split ones would not."""
-    choice, split = round_prices(users, rows, optimum)
-    price = rows.prices_of_pairs(optimum.point.prices, users.shape)
-    loss = distances(users, price, relative=False)
-    loss[split] = 0.0
-    index = nearest(loss, users.key, REPAIR)
-    return relax_core(users, rows, index, choice, prices=optimum.point.prices)
+    rounded = round_prices(users, rows, optimum)
+    rounded.loss[rounded.split] = 0.0
+    index = nearest(rounded.loss, users.key, REPAIR)
+    return relax_core(users, rows, index, rounded.draft.choice, prices=optimum.point.prices)
 
 
 def explain(problem: Problem, users: Users, rows: Rows, relaxation: Relaxation) -> InfeasibleError:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from incentive_engine.allocation.core import Core, build_core, nearest
-from incentive_engine.allocation.filling import TIED, fill
+from incentive_engine.allocation.draft import Draft
+from incentive_engine.allocation.filling import fill
 from incentive_engine.allocation.prices import Optimum
 from incentive_engine.allocation.rows import Rows
 from incentive_engine.allocation.search import improve
 from incentive_engine.allocation.selection import Status
-from incentive_engine.allocation.sweep import Choice, distances, precision, sweep, tally
+from incentive_engine.allocation.sweep import TIED, precision, sweep
 from incentive_engine.allocation.users import Users
 from incentive_engine.domain import IntArray
 
@@ -41,9 +43,6 @@ THOROUGH: Final = 100
 CAREFUL: Final = 10
 """How many times the usual effort goes to a program that betters a plan."""
 
-ATTEMPTS: Final = 200
-"""Attempts to drop offers of no value, so that thousands that limits need do not cost minutes."""
-
 FRACTIONAL: Final = 1e-6
 """A share of the linear program this far from 0 and 1 is a split user."""
 
@@ -54,8 +53,8 @@ class IntegerPlan:
 
     Attributes
     ----------
-    choice
-        (n,) int16 canonical positions, −1 for none; None when none was found.
+    plan
+        None when none was found.
     value
         What it is worth, −inf without one.
     status
@@ -66,7 +65,7 @@ class IntegerPlan:
         How many users the last program had.
     """
 
-    choice: Choice | None = None
+    plan: Draft | None = None
     value: float = -np.inf
     status: Status = Status.UNKNOWN
     bound: float = np.inf
@@ -79,7 +78,7 @@ def make_plan(
     optimum: Optimum,
     *,
     good_enough: float = GOAL,
-    start: Choice | None = None,
+    start: Draft | None = None,
 ) -> IntegerPlan:
     """Return a plan that keeps every limit, as good as the programs find.
 
@@ -92,25 +91,23 @@ def make_plan(
     good_enough
         The relative gap at which the search ends.
     start
-        (n,) int16, a plan that keeps every limit; None begins at the prices.
+        A plan that keeps every limit; None begins at the prices.
     """
-    base, split = round_prices(users, rows, optimum)
-    dual, whole = optimum.point.dual, users.n <= WHOLE
-    if start is not None:
-        base = start
-    elif not whole:
-        base = fill(users, rows, base, optimum.point.prices)
+    rounded = round_prices(users, rows, optimum)
+    dual, whole, base = optimum.point.dual, users.n <= WHOLE, start or rounded.draft
+    if start is None and not whole:
+        base = fill(users, rows, base, optimum.point.prices, loss=rounded.loss)
     share = max(good_enough, FINE / max(optimum.point.table.treated, 1.0))
     goal = 0.0 if whole and good_enough <= GOAL else share * abs(dual)
     best = IntegerPlan()
-    if not rows.excess(table := tally(users, base)).any():
-        best = IntegerPlan(choice=base, value=table.value, status=Status.FEASIBLE)
+    if not rows.excess(base.table).any():
+        best = IntegerPlan(plan=base, value=base.table.value, status=Status.FEASIBLE)
     price = rows.prices_of_pairs(optimum.point.prices, users.shape)
-    loss = distances(users, price, relative=False)
-    loss[split] = 0.0
+    loss = rounded.loss
+    loss[rounded.split] = 0.0
     scope = Scope(size=users.n if whole else FIRST, widening=1.0)
     while dual - best.value > goal:
-        held = base if best.choice is None else best.choice
+        held = best.plan or base
         index = nearest(loss, users.key, scope.size)
         lost = dual - best.value
         reach = float(np.max(loss[index], initial=0.0))
@@ -122,15 +119,15 @@ def make_plan(
             prices=optimum.point.prices,
             most_pairs=users.k,
             allowance=min(narrow, lost * (1.0 + 1e-9)),
-            kept=held[index],
+            kept=held.choice[index],
         )
         beyond = reach >= lost + precision(users, price)
-        complete = whole or (best.choice is not None and beyond and narrow >= lost)
+        complete = whole or (best.plan is not None and beyond and narrow >= lost)
         enough = dual - goal if goal else np.inf
         found = _attempt(users, rows, core, held, enough=enough, complete=complete, lost=lost)
-        best = found if found.value > best.value or best.choice is None else _settled(best, found)
+        best = found if found.value > best.value or best.plan is None else _settled(best, found)
         needed = int(np.count_nonzero(loss <= dual - best.value))
-        following = scope.after(known=best.choice is not None, needed=needed, users=users.n)
+        following = scope.after(known=best.plan is not None, needed=needed, users=users.n)
         if complete or following is None:
             break
         scope = following
@@ -168,7 +165,7 @@ def _attempt(
     users: Users,
     rows: Rows,
     core: Core,
-    start: Choice,
+    start: Draft,
     *,
     enough: float,
     complete: bool,
@@ -182,7 +179,7 @@ def _attempt(
     if not complete:
         status = Status.FEASIBLE if found.plan is not None else Status.UNKNOWN
     return IntegerPlan(
-        choice=found.plan,
+        plan=found.plan,
         value=found.value,
         status=status,
         bound=found.bound if complete else np.inf,
@@ -195,46 +192,41 @@ def _settled(best: IntegerPlan, found: IntegerPlan) -> IntegerPlan:
     return replace(best, status=found.status, bound=found.bound, core=found.core)
 
 
-def round_prices(users: Users, rows: Rows, optimum: Optimum) -> tuple[Choice, IntArray]:
-    """Return everyone's choice at the prices and the linear program, and the split users.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Rounded:
+    """Prices and the linear program, as whole offers.
+
+    Attributes
+    ----------
+    draft
+        Everyone's choice, whether limits hold or not.
+    split
+        (s,) int64, the users whom the program split.
+    loss
+        (n,) of the columns' type, what each user's next best choice would lose.
+    """
+
+    draft: Draft
+    split: IntArray
+    loss: npt.NDArray[Any]
+
+
+def round_prices(users: Users, rows: Rows, optimum: Optimum) -> Rounded:
+    """Return everyone's choice at the prices and the linear program.
 
     Users who are tied at the prices choose as if limits were a little dearer, so that thousands
     of them do not break a limit together.
     """
     choice = np.empty(users.n, dtype=np.int16)
-    dear = (1.0 + TIED) * optimum.point.prices
-    sweep(users, rows.prices_of_pairs(dear, users.shape), choice=choice)
+    loss = np.empty(users.n, dtype=users.value.dtype)
+    dear = rows.prices_of_pairs((1.0 + TIED) * optimum.point.prices, users.shape)
+    draft = Draft(choice=choice, table=sweep(users, dear, choice=choice, loss=loss))
     if optimum.step is None:
-        return choice, np.empty(0, dtype=np.int64)
+        return Rounded(draft=draft, split=np.empty(0, dtype=np.int64), loss=loss)
     core, shares = optimum.step.core, optimum.step.shares
-    choice[core.index] = core.choice_of(shares > 0.5)
     halves = core.user[(shares > FRACTIONAL) & (shares < 1.0 - FRACTIONAL)]
-    return choice, core.index[np.unique(halves)]
-
-
-def drop_useless(users: Users, rows: Rows, choice: Choice) -> Choice:
-    """Return the plan without offers of no value that no limit needs.
-
-    All of them are tried together, then halves of those that cannot go together; what is left
-    after some attempts stays.
-    """
-    taken = np.flatnonzero(choice >= 0)
-    worth = users.value[users.order[choice[taken]], taken]
-    useless = taken[worth <= 0]
-    if users.forced or not len(useless):
-        return choice
-    useless = useless[np.lexsort((users.key[useless], worth[worth <= 0]))]
-    few, given, table = users.take(useless), choice[useless], tally(users, choice)
-    blocks, attempts = [np.arange(len(useless))], ATTEMPTS
-    while blocks and attempts > 0:
-        attempts -= 1
-        block = blocks.pop()
-        dropped = tally(few.take(block), given[block])
-        fewer = replace(table, totals=table.totals - dropped.totals)
-        if not rows.excess(fewer).any():
-            table, given[block] = fewer, -1
-        elif len(block) > 1:
-            blocks += [block[len(block) // 2 :], block[: len(block) // 2]]
-    plan = choice.copy()
-    plan[useless] = given
-    return plan
+    return Rounded(
+        draft=draft.changed(users.take(core.index), core.index, core.choice_of(shares > 0.5)),
+        split=core.index[np.unique(halves)],
+        loss=loss,
+    )

@@ -6,18 +6,21 @@ change a sum. Position 0 of `scale` is the value, 1 the count, then the measures
 (n_cells, k, m + 2), so that what a pair adds to lies together; `price` begins at the count.
 """
 
-# ruff: noqa: PLR0917 - numba takes no keyword-only arguments
+# ruff: noqa: PLR0917, FBT001 - numba takes no keyword-only arguments
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, Final, NamedTuple, TypeVar, cast
 
 import numba
 import numpy as np
 import numpy.typing as npt
 
 from incentive_engine.domain import ROUNDING, FloatArray, IntArray
+
+BLOCK: Final = 1024
+"""Users per block: one offer's columns and scores stay in the first-level cache."""
 
 Kernel = TypeVar("Kernel", bound=Callable[..., object])
 
@@ -122,44 +125,74 @@ def ranges(
     `faults` counts values that are NaN or +inf, then per measure entries that are not finite
     (or, for the cost, negative), of eligible pairs.
     """
-    for j in range(value.shape[0]):
-        for user in range(start, stop):
-            v = np.float64(value[j, user])
-            if v == -np.inf:
-                continue
-            if not np.isfinite(v):
-                faults[0] += 1
-                continue
-            largest[0] = max(largest[0], abs(v))
+    top = np.zeros((columns.shape[0] + 1, BLOCK), dtype=value.dtype)
+    for first in range(start, stop, BLOCK):
+        last = min(first + BLOCK, stop)
+        for j in range(value.shape[0]):
+            v = value[j, first:last]
+            faults[0] += range_of(v, v, False, top[0])
             for m in range(columns.shape[0]):
-                x = np.float64(columns[m, j, user])
-                if not np.isfinite(x) or (m == cost and x < 0):
-                    faults[m + 1] += 1
-                else:
-                    largest[m + 1] = max(largest[m + 1], abs(x))
+                faults[m + 1] += range_of(v, columns[m, j, first:last], m == cost, top[m + 1])
+    for m in range(columns.shape[0] + 1):
+        for i in range(BLOCK):
+            largest[m] = max(largest[m], np.float64(top[m, i]))
+
+
+@compiled
+def range_of(
+    value: npt.NDArray[Any], amount: npt.NDArray[Any], positive: bool, top: npt.NDArray[Any]
+) -> int:
+    """Raise `top` to the absolute amounts of eligible pairs; return how many are not valid."""
+    wrong = 0
+    for i in range(value.shape[0]):
+        size = abs(amount[i])
+        valid = size < np.inf and not (positive and amount[i] < 0)
+        eligible = value[i] != -np.inf
+        wrong += 1 if eligible and not valid else 0
+        size = size if eligible and valid else amount.dtype.type(0)
+        top[i] = size if size > top[i] else top[i]  # noqa: FURB136 - max is slower
+    return wrong
 
 
 @compiled
 def content_keys(pairs: Pairs, start: int, stop: int, keys: npt.NDArray[np.uint64]) -> None:
-    """Mix the users' numbers into their hashes (the finaliser of splitmix64).
+    """Mix the users' numbers into their hashes, one after the other, and then their bits.
 
-    `keys` begins as the users' cells. Numbers of pairs that are not eligible count 0.
+    `keys` begins as the users' cells. Numbers of pairs that are not eligible count 0. The last
+    mixing is the finaliser of splitmix64.
     """
-    number = np.empty(1)
+    number = np.empty(BLOCK)
     bits = number.view(np.uint64)
-    for user in range(start, stop):
-        key = keys[user]
+    for first in range(start, stop, BLOCK):
+        last = min(first + BLOCK, stop)
+        key = keys[first:last]
         for at in range(pairs.order.shape[0]):
             column = pairs.order[at]
-            eligible = pairs.value[column, user] > -np.inf
-            for m in range(pairs.columns.shape[0] + 1):
-                x = pairs.value[column, user] if m == 0 else pairs.columns[m - 1, column, user]
-                number[0] = np.float64(x) + 0.0 if eligible else 0.0
-                z = (key ^ bits[0]) + np.uint64(0x9E3779B97F4A7C15)
-                z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-                z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-                key = z ^ (z >> np.uint64(31))
-        keys[user] = key
+            value = pairs.value[column, first:last]
+            mix_numbers(value, value, number, bits, key)
+            for m in range(pairs.columns.shape[0]):
+                mix_numbers(value, pairs.columns[m, column, first:last], number, bits, key)
+        for i in range(last - first):
+            z = key[i] + np.uint64(0x9E3779B97F4A7C15)
+            z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+            z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+            key[i] = z ^ (z >> np.uint64(31))
+
+
+@compiled
+def mix_numbers(
+    value: npt.NDArray[Any],
+    amount: npt.NDArray[Any],
+    number: FloatArray,
+    bits: npt.NDArray[np.uint64],
+    key: npt.NDArray[np.uint64],
+) -> None:
+    """Mix one number per user into the keys; `bits` are those of `number`, which is room."""
+    for i in range(value.shape[0]):
+        number[i] = np.float64(amount[i]) + 0.0 if value[i] > -np.inf else 0.0
+    for i in range(value.shape[0]):
+        z = (key[i] ^ bits[i]) * np.uint64(0x9E3779B97F4A7C15)
+        key[i] = z ^ (z >> np.uint64(32))
 
 
 @compiled

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import scipy.sparse as sp
 
 from incentive_engine.allocation.core import Core, build_core, nearest
+from incentive_engine.allocation.frame import Box
 from incentive_engine.allocation.linear import LinearProgram, solve_lp
 from incentive_engine.allocation.rows import Rows
-from incentive_engine.allocation.sweep import Table, distances, sweep
+from incentive_engine.allocation.sweep import Table, reaches, sweep
 from incentive_engine.allocation.users import Users
-from incentive_engine.domain import FloatArray
+from incentive_engine.domain import FloatArray, IntArray
 
-CORE: Final = 1_500
+CORE: Final = 4_000
 """Users that choose freely in a linear program; it grows when steps fail."""
 
 ROUNDING: Final = 1e-6
@@ -23,6 +25,27 @@ ROUNDING: Final = 1e-6
 
 NEGLIGIBLE: Final = 1e-12
 """A limit broken by this share of its bound is rounding."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Crowd:
+    """Users whose choices depend on the prices, under limits.
+
+    Attributes
+    ----------
+    users, rows
+        Who chooses, and the limits.
+    weight
+        (n_cells,) float64, how many users each stands for; None for 1.
+    settled
+        (m + 2, n_cells, k) int64, what users add up to whose choices do not depend on the prices
+        that come into question; None when there are none.
+    """
+
+    users: Users
+    rows: Rows
+    weight: FloatArray | None = None
+    settled: IntArray | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -82,12 +105,13 @@ class Step:
     broken: FloatArray
 
 
-def evaluate(
-    users: Users, rows: Rows, prices: FloatArray, *, weight: FloatArray | None = None
-) -> Point:
+def evaluate(crowd: Crowd, prices: FloatArray) -> Point:
     """Return the dual at given prices."""
-    price = rows.prices_of_pairs(prices, users.shape)
-    table = sweep(users, price, weight=weight)
+    rows = crowd.rows
+    price = rows.prices_of_pairs(prices, crowd.users.shape)
+    table = sweep(crowd.users, price, weight=crowd.weight)
+    if crowd.settled is not None:
+        table = replace(table, totals=table.totals + crowd.settled)
     saved = float(prices @ rows.usage(table)) if len(prices) else 0.0
     return Point(
         prices=prices,
@@ -102,28 +126,46 @@ def bounds_value(rows: Rows, prices: FloatArray) -> float:
     return float(prices @ binding)
 
 
+def reaches_within(crowd: Crowd, at: Point, box: Box) -> npt.NDArray[Any]:
+    """Return (n,) how far into a box prices must go to change a user's choice."""
+    rows, shape = crowd.rows, crowd.users.shape
+    width = rows.widths_of_pairs(box.width(at.prices), shape)
+    return reaches(crowd.users, rows.prices_of_pairs(at.prices, shape), width)
+
+
 def take_step(
-    users: Users,
-    rows: Rows,
+    crowd: Crowd,
     at: Point,
     *,
-    box: tuple[FloatArray, FloatArray],
+    box: Box,
     caps: FloatArray,
-    weight: FloatArray | None = None,
+    reach: npt.NDArray[Any],
     size: int = CORE,
 ) -> Step:
-    """Return the minimum of the model around a point, within a box of prices."""
-    price = rows.prices_of_pairs(at.prices, users.shape)
-    index = nearest(distances(users, price, relative=True), users.key, size)
-    core = build_core(users, rows, index, prices=at.prices, weight=weight)
+    """Return the minimum of the model around a point, within a box of prices.
+
+    Parameters
+    ----------
+    caps
+        (L,) float64, the steepest prices.
+    reach
+        (n,), as `reaches_within` gives it; those whose choice is settled do not choose freely.
+    size
+        The most users that choose freely.
+    """
+    users, rows = crowd.users, crowd.rows
+    index = nearest(reach, users.key, size)
+    index = index[reach[index] <= 1.0]
+    core = build_core(
+        users, rows, index, prices=at.prices, weight=crowd.weight, width=box.width(at.prices)
+    )
     rest = replace(at.table, totals=at.table.totals - core.table.totals)
     used = rows.usage(rest)
-    least, most = box
     unit = row_sizes(core)
     program = _program(core, rows, used=used, box=box, forced=users.forced, size=unit)
     answer = solve_lp(program)
     pairs, groups, limits = len(core.user), len(core.index), len(rows.limits)
-    prices = np.clip(answer.duals[groups:] / unit, least, most)
+    prices = box.clip(answer.duals[groups:] / unit)
     over, under = (
         answer.x[pairs + i * limits : pairs + (i + 1) * limits] * unit for i in range(2)
     )
@@ -162,7 +204,7 @@ def row_sizes(core: Core) -> FloatArray:
 def _inside(
     over: FloatArray,
     under: FloatArray,
-    box: tuple[FloatArray, FloatArray],
+    box: Box,
     caps: FloatArray,
     rows: Rows,
 ) -> bool:
@@ -170,11 +212,11 @@ def _inside(
 
     A solution of the elastic program that needs no elasticity solves the plain one.
     """
-    least, most = box
     size = np.minimum(np.abs(rows.lower), np.abs(rows.upper))
     room = NEGLIGIBLE * np.where(size > 0, size, 1.0)
     return bool(
-        np.all((over <= room) | (most >= caps)) and np.all((under <= room) | (least <= -caps))
+        np.all((over <= room) | (box.most >= caps))
+        and np.all((under <= room) | (box.least <= -caps))
     )
 
 
@@ -183,7 +225,7 @@ def _program(
     rows: Rows,
     *,
     used: FloatArray,
-    box: tuple[FloatArray, FloatArray],
+    box: Box,
     forced: bool,
     size: FloatArray,
 ) -> LinearProgram:
@@ -192,7 +234,6 @@ def _program(
     Buying room at the box's upper price and selling it at the lower one keeps the duals in the
     box.
     """
-    least, most = box
     pairs, groups, limits = len(core.user), len(core.index), len(rows.limits)
     eye = sp.identity(limits, format="csr")
     once = sp.csr_array((np.ones(pairs), (core.user, np.arange(pairs))), shape=(groups, pairs))
@@ -202,7 +243,7 @@ def _program(
     elastic = np.full(limits, np.inf)
     once_at_least = np.full(groups, 1.0 if forced else -np.inf)
     return LinearProgram(
-        objective=np.concatenate([core.value * core.weight, -most * size, least * size]),
+        objective=np.concatenate([core.value * core.weight, -box.most * size, box.least * size]),
         most=np.concatenate([np.ones(pairs), elastic, elastic]),
         matrix=sp.csr_array(matrix),
         lower=np.concatenate([once_at_least, (rows.lower - used) / size]),

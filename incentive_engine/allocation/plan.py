@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from incentive_engine.allocation.certificate import Certificate, certify
+from incentive_engine.allocation.draft import Draft, draft_of
 from incentive_engine.allocation.infeasible import explain, relax, relax_whole
-from incentive_engine.allocation.integer import GOAL, IntegerPlan, drop_useless, make_plan
+from incentive_engine.allocation.integer import GOAL, IntegerPlan, make_plan
 from incentive_engine.allocation.prices import Optimum, find_prices
 from incentive_engine.allocation.problem import Problem
 from incentive_engine.allocation.risk import (
@@ -23,7 +24,8 @@ from incentive_engine.allocation.risk import (
     with_expected,
 )
 from incentive_engine.allocation.rows import Rows, rows_of
-from incentive_engine.allocation.sweep import Choice, sweep, tally
+from incentive_engine.allocation.sweep import Choice, sweep
+from incentive_engine.allocation.useless import drop_useless
 from incentive_engine.allocation.users import Users, users_of
 from incentive_engine.domain import REASONS, FloatArray, IntArray, Reason, to_micros
 from incentive_engine.errors import Fault, InfeasibleError, SolverError
@@ -114,23 +116,22 @@ def _solved(problem: Problem, users: Users, good_enough: float) -> Plan:
         if relaxation.needed:
             raise explain(problem, users, rows, relaxation)
     made = make_plan(users, rows, optimum, good_enough=good_enough)
-    if made.choice is None:
+    if made.plan is None:
         start = _repaired(problem, users, rows, optimum)
         made = make_plan(users, rows, optimum, good_enough=good_enough, start=start)
     return _plan(problem, users, rows, optimum, made)
 
 
 def _plan(problem: Problem, users: Users, rows: Rows, optimum: Optimum, made: IntegerPlan) -> Plan:
-    assert made.choice is not None
-    at = drop_useless(users, rows, made.choice)
-    table = tally(users, at)
+    assert made.plan is not None
+    kept = drop_useless(users, rows, made.plan)
     prices = optimum.point.prices
     certificate = certify(
         problem,
         users,
         rows,
         prices,
-        table,
+        kept.table,
         solver={
             "prices": "optimal" if optimum.gap <= 1e-9 else "feasible",
             "price_gap": optimum.gap if np.isfinite(optimum.gap) else None,
@@ -142,7 +143,7 @@ def _plan(problem: Problem, users: Users, rows: Rows, optimum: Optimum, made: In
     )
     if not certificate.feasible:
         raise SolverError(Fault("allocation", "the plan breaks a limit", "", "report this"))
-    choice = np.where(at >= 0, users.order[at], -1).astype(np.int16)
+    choice = offers_of(users, kept.choice)
     return Plan(
         choice=choice,
         cost_micros=cost_micros(problem, choice),
@@ -159,6 +160,11 @@ def cost_micros(problem: Problem, choice: Choice) -> IntArray:
         cost = problem.columns[problem.measures.index("cost")]
         micros[taken] = to_micros(cost[choice[taken], taken])
     return micros
+
+
+def offers_of(users: Users, choice: Choice) -> Choice:
+    """Return (n,) int16: the problem's offers for canonical positions, −1 for none."""
+    return np.append(users.order, -1).astype(np.int16)[choice]
 
 
 def decide(problem: Problem, prices: Mapping[str, float]) -> Choice:
@@ -178,7 +184,7 @@ def decide(problem: Problem, prices: Mapping[str, float]) -> Choice:
     known: FloatArray = np.array([prices.get(name, 0.0) for name in rows.names], dtype=np.float64)
     at = np.empty(users.n, dtype=np.int16)
     sweep(users, rows.prices_of_pairs(known, users.shape), choice=at)
-    return np.where(at >= 0, users.order[at], -1).astype(np.int16)
+    return offers_of(users, at)
 
 
 def reasons(problem: Problem, choice: Choice) -> npt.NDArray[np.int8]:
@@ -223,11 +229,11 @@ def _suspicious(optimum: Optimum) -> bool:
     return broken or optimum.impossible
 
 
-def _repaired(problem: Problem, users: Users, rows: Rows, optimum: Optimum) -> Choice:
+def _repaired(problem: Problem, users: Users, rows: Rows, optimum: Optimum) -> Draft:
     """Return a plan that keeps the limits, whatever it is worth, or say why there is none."""
     for relaxation in (relax(users, rows), relax_whole(users, rows, optimum)):
         if relaxation.needed:
             raise explain(problem, users, rows, relaxation)
         if relaxation.whole:
-            return relaxation.choice
+            return draft_of(users, relaxation.choice)
     raise SolverError(Fault("allocation", "no plan was found within the effort allowed"))

@@ -15,33 +15,30 @@ Hiriart-Urruty and Lemaréchal, "Convex Analysis and Minimization Algorithms II"
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 import scipy.sparse as sp
 
-from incentive_engine.allocation import kernels
-from incentive_engine.allocation.model import CORE, Point, Step, evaluate, take_step
+from incentive_engine.allocation.frame import Box, Frame
+from incentive_engine.allocation.model import (
+    CORE,
+    Crowd,
+    Point,
+    Step,
+    evaluate,
+    reaches_within,
+    take_step,
+)
+from incentive_engine.allocation.newton import Approach, approach
 from incentive_engine.allocation.rows import Rows
-from incentive_engine.allocation.sweep import total_sizes
-from incentive_engine.allocation.users import Users, in_parts
-from incentive_engine.domain import FloatArray, IntArray
+from incentive_engine.allocation.samples import draw_samples, sizes_of
+from incentive_engine.allocation.sweep import sweep, total_sizes
+from incentive_engine.allocation.users import Users
+from incentive_engine.domain import FloatArray
 
-COARSEST: Final = 1_000
-"""Users in the first sample: all of them fit into one exact linear program."""
-
-FINER: Final = 12
-"""How much larger each next sample is."""
-
-PER_CELL: Final = 20
-"""Users of each cell in a sample, so that no limit goes unseen."""
-
-SIZED: Final = 100_000
-"""Users by whom the sizes of amounts are judged where there are many more."""
-
-LARGEST_CORE: Final = 6_000
+LARGEST_CORE: Final = 12_000
 
 STEEPEST: Final = 1e6
 """Prices end at this multiple of the average value per unit of a limit: one that would be
@@ -55,6 +52,18 @@ PATIENCE: Final = 6
 
 ROUNDS: Final = 40
 """Steps per sample."""
+
+ERROR: Final = 15.0
+"""How far prices of a sample may be off, relative to themselves, times the root of its size."""
+
+ROUGH: Final = 1e-5
+"""The gap that is good enough for prices to start from."""
+
+MOVES: Final = 3
+"""How often that box may be moved before everybody is looked at in each step."""
+
+MANY: Final = 50_000
+"""From so many users on, those whose choice is settled are added up once."""
 
 TIGHT: Final = 1e-10
 """The relative gap between the model and the dual at which prices are optimal."""
@@ -103,112 +112,78 @@ def find_prices(
         (L,) float64, prices to start from; None begins with a small sample.
     radius
         How far, relative to them, the prices may lie from `start`.
-    caps, tight, least
+    caps
+        (L,) float64, the largest absolute prices; None for a generous multiple of the average.
+    tight, least
         As in `minimise`.
     """
     prices = np.zeros(len(rows.limits)) if start is None else start
+    everyone = Crowd(users=users, rows=rows)
     if not len(prices):
-        return Optimum(point=evaluate(users, rows, prices), step=None, gap=0.0, sweeps=1)
+        return Optimum(point=evaluate(everyone, prices), step=None, gap=0.0, sweeps=1)
     radius = WIDEST if start is None else radius
     sizes = None
     for size, few, weight in [] if start is not None else draw_samples(users):
+        crowd = Crowd(users=few, rows=rows, weight=weight)
         sizes = total_sizes(few, weight=weight)
-        found = minimise(
-            few,
-            rows,
-            prices,
-            weight=weight,
-            sizes=sizes,
-            radius=radius,
-            tight=max(tight, 1e-5),
-            caps=caps,
-            least=least,
-        )
-        prices, radius = found.point.prices, 4.0 / np.sqrt(size)
-    return minimise(
-        users, rows, prices, sizes=sizes, radius=radius, caps=caps, tight=tight, least=least
+        frame = frame_of(rows, sizes, caps)
+        rough = max(tight, ROUGH)
+        prices = about_lowest(crowd, prices, frame=frame, radius=radius, tight=rough, least=least)
+        radius = ERROR / np.sqrt(size)
+    frame = frame_of(rows, sizes_of(users) if sizes is None else sizes, caps)
+    return minimise_among_open(
+        everyone, prices, frame=frame, radius=radius, tight=tight, least=least
     )
 
 
-def draw_samples(users: Users) -> Iterator[tuple[int, Users, FloatArray]]:
-    """Yield ever larger samples: their size, the users, and how many users each stands for.
+def minimise_among_open(
+    crowd: Crowd, start: FloatArray, *, frame: Frame, radius: float, tight: float, least: float
+) -> Optimum:
+    """Return the minimum of the dual, found among the users whose choice is open near `start`.
 
-    All are drawn from the largest one, so that only that is looked for among all users.
+    Everyone else is added up once. Where the minimum lies at an edge of the box in which they
+    are settled, the box is moved there.
     """
-    sizes = sample_sizes(users.n)
-    if not sizes:
-        return
-    counts = count_cells(users)
-    index, most = draw_sample(users, sizes[-1], counts=counts)
-    largest = users.take(index)
-    for size in sizes[:-1]:
-        index, weight = draw_sample(largest, size, counts=counts)
-        yield size, largest.take(index), weight
-    yield sizes[-1], largest, most
+    users, passes = crowd.users, 0
+    for _ in range(MOVES if users.n >= MANY else 0):
+        at, box = evaluate(crowd, start), frame.around(start, radius)
+        index = np.flatnonzero(reaches_within(crowd, at, box) <= 1.0)
+        passes += 2
+        if len(index) > users.n // 3:
+            break
+        few = users.take(index).in_float64()
+        price = crowd.rows.prices_of_pairs(start, users.shape)
+        settled = at.table.totals - sweep(few, price).totals
+        part = replace(crowd, users=few, settled=settled)
+        inner = replace(frame, bounds=box)
+        found = minimise(part, start, frame=inner, radius=radius, tight=tight, least=least)
+        passes += found.sweeps * len(index) // users.n
+        start = found.point.prices
+        if not box.meets(start, frame.bounds):
+            assert found.step is not None
+            core = replace(found.step.core, index=index[found.step.core.index])
+            return replace(found, step=replace(found.step, core=core), sweeps=passes)
+    found = minimise(crowd, start, frame=frame, radius=radius, tight=tight, least=least)
+    return replace(found, sweeps=found.sweeps + passes)
 
 
-def sample_sizes(n: int) -> list[int]:
-    """Return the sizes of the samples that come before all n users.
-
-    >>> sample_sizes(1_000), sample_sizes(100_000)
-    ([], [1000, 12000])
-    """
-    sizes = []
-    size = COARSEST
-    while size * 3 <= n:
-        sizes.append(size)
-        size *= FINER
-    return sizes
-
-
-def draw_sample(
-    users: Users, size: int, *, counts: IntArray | None = None
-) -> tuple[IntArray, FloatArray]:
-    """Return users whose key is low in their cell, and how many users each stands for.
+def frame_of(rows: Rows, sizes: FloatArray, caps: FloatArray | None) -> Frame:
+    """Return the frame in which a price has the sign that its limit's bounds allow.
 
     Parameters
     ----------
-    counts
-        (n_cells,) int64, the sizes of the cells that `users`, a larger sample, was drawn from;
-        None when they are everybody.
-
-    Returns
-    -------
-    index
-        (s,) int64, sorted by key.
-    weight
-        (n_cells,) float64.
+    sizes
+        (m + 2, n_cells, k) float64, absolute amounts added over all pairs.
+    caps
+        (L,) float64, the largest absolute prices; None for a generous multiple of the average.
     """
-    counts = count_cells(users) if counts is None else counts
-    share = np.maximum(size / max(counts.sum(), 1), PER_CELL / np.maximum(counts, 1))
-    below = (np.minimum(share, 1.0) * 2.0**53).astype(np.uint64)
-    parts = in_parts(
-        lambda start, stop, out: kernels.draw(users.cell, users.key, below, start, stop, out),
-        n=users.n,
-        make=lambda: np.empty(users.n + 1, dtype=np.int64),
+    scale = typical_prices(rows, sizes)
+    caps = STEEPEST * scale if caps is None else caps
+    bounds = Box(
+        least=np.where(np.isfinite(rows.lower), -caps, 0.0),
+        most=np.where(np.isfinite(rows.upper), caps, 0.0),
     )
-    index = np.concatenate([part[: part[-1]] for part in parts])
-    drawn = np.bincount(users.cell[index], minlength=users.n_cells)
-    weight = np.where(drawn > 0, counts / np.maximum(drawn, 1), 0.0)
-    return index[np.argsort(users.key[index], kind="stable")], weight
-
-
-def count_cells(users: Users) -> IntArray:
-    """Return (n_cells,) int64, how many users each cell has."""
-    parts = in_parts(
-        lambda start, stop, counts: kernels.count_cells(users.cell, start, stop, counts),
-        n=users.n,
-        make=lambda: np.zeros(users.n_cells, dtype=np.int64),
-    )
-    return np.asarray(sum(parts), dtype=np.int64)
-
-
-def sizes_of(users: Users) -> FloatArray:
-    """Return (m + 2, n_cells, k) float64, absolute amounts over all pairs, by a sample of many."""
-    if users.n <= 2 * SIZED:
-        return total_sizes(users)
-    index, weight = draw_sample(users, SIZED)
-    return total_sizes(users.take(index), weight=weight)
+    return Frame(scale=scale, caps=caps, bounds=bounds, total=float(sizes[0].sum()), rows=rows)
 
 
 def typical_prices(rows: Rows, sizes: FloatArray) -> FloatArray:
@@ -228,42 +203,47 @@ def typical_prices(rows: Rows, sizes: FloatArray) -> FloatArray:
     return np.asarray(each, dtype=np.float64)
 
 
+def about_lowest(
+    crowd: Crowd, start: FloatArray, *, frame: Frame, radius: float, tight: float, least: float
+) -> FloatArray:
+    """Return (L,) prices near the minimum of the dual; arguments are those of `minimise`."""
+    near = approach(crowd, start, frame, radius, tight=tight, least=least)
+    if near.enough:
+        return near.point.prices
+    found = minimise_by_programs(crowd, near, frame=frame, tight=tight, least=least)
+    return found.point.prices
+
+
 def minimise(
-    users: Users,
-    rows: Rows,
-    start: FloatArray,
-    *,
-    weight: FloatArray | None = None,
-    sizes: FloatArray | None = None,
-    radius: float,
-    tight: float = TIGHT,
-    least: float = 1e-300,
-    caps: FloatArray | None = None,
+    crowd: Crowd, start: FloatArray, *, frame: Frame, radius: float, tight: float, least: float
 ) -> Optimum:
-    """Return the minimum of the dual over these users, from given prices.
+    """Return the minimum of the dual over a crowd, from given prices.
 
     Parameters
     ----------
-    sizes
-        (m + 2, n_cells, k) float64, absolute amounts over all pairs; None to add them up.
     radius
-        Half the box's width relative to the prices (and a share of the average price).
+        Half the first box's width, as for `Frame.around`.
     tight
         The relative gap between model and dual at which to stop.
     least
         The size that the gap is at least compared with.
-    caps
-        (L,) float64, the largest absolute prices; None for a generous multiple of the average.
     """
-    sizes = sizes_of(users) if sizes is None else sizes
-    scale, lowest = typical_prices(rows, sizes), -2.0 * float(sizes[0].sum())
-    caps = STEEPEST * scale if caps is None else caps
-    best = evaluate(users, rows, start, weight=weight)
-    size, sweeps, failed, step, gap = CORE, 1, 0, None, np.inf
+    near = approach(crowd, start, frame, radius, tight=tight, least=least)
+    return minimise_by_programs(crowd, near, frame=frame, tight=tight, least=least)
+
+
+def minimise_by_programs(
+    crowd: Crowd, near: Approach, *, frame: Frame, tight: float, least: float
+) -> Optimum:
+    """Return the minimum of the dual over a crowd, found by linear programs of open users."""
+    lowest = -2.0 * frame.total
+    best, radius, sweeps = near.point, near.radius, near.sweeps
+    size, failed, step, gap = CORE, 0, None, np.inf
     impossible = False
     for _ in range(ROUNDS):
-        box = _box(best.prices, scale, radius, rows, caps)
-        step = take_step(users, rows, best, box=box, caps=caps, weight=weight, size=size)
+        box = frame.around(best.prices, radius)
+        reach = reaches_within(crowd, best, box)
+        step = take_step(crowd, best, box=box, caps=frame.caps, reach=reach, size=size)
         floor = max(abs(best.dual), abs(best.table.value), least)
         predicted = (best.dual - step.model) / floor
         if step.inside:
@@ -272,11 +252,11 @@ def minimise(
         if impossible:
             break
         if predicted <= tight:
-            if step.inside or failed > PATIENCE:
+            if step.inside or failed > PATIENCE or box.equals(frame.bounds):
                 break
             radius *= 8.0
             continue
-        trial = evaluate(users, rows, step.prices, weight=weight)
+        trial = evaluate(crowd, step.prices)
         sweeps += 1
         gained = (best.dual - trial.dual) / (best.dual - step.model)
         if gained > 0:
@@ -290,12 +270,3 @@ def minimise(
             radius, failed = min(radius, 1.0) / 4.0, failed + 1
             size = min(2 * size, LARGEST_CORE)
     return Optimum(point=best, step=step, gap=gap, sweeps=sweeps, impossible=impossible)
-
-
-def _box(
-    prices: FloatArray, scale: FloatArray, radius: float, rows: Rows, caps: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    width = radius * np.maximum(np.abs(prices), 0.1 * scale)
-    least = np.where(np.isfinite(rows.lower), -caps, 0.0)
-    most = np.where(np.isfinite(rows.upper), caps, 0.0)
-    return np.clip(prices - width, least, most), np.clip(prices + width, least, most)

@@ -27,7 +27,7 @@ def selection_of(
     rows: Rows,
     core: Core,
     rest: Table,
-    start: Choice,
+    held: Choice,
     *,
     margin: int,
     elastic: FloatArray | None = None,
@@ -38,6 +38,8 @@ def selection_of(
     ----------
     rest
         What everyone outside the core uses.
+    held
+        (N,) int16, the choices of the core's users to start from.
     margin
         Sums that are not exact in integers are rounded: 1 lets their bounds out by what the
         rounding can amount to, −1 takes them in.
@@ -66,7 +68,7 @@ def selection_of(
             None if bound == np.inf else step.floor(bound, play)
             for step, bound in zip(steps, upper.tolist(), strict=True)
         ),
-        hint=core.pairs_of(start[core.index]),
+        hint=core.pairs_of(held),
         elastic=np.empty(0) if elastic is None else elastic / size,
     )
 

@@ -61,6 +61,25 @@ class Rows:
         flat = self.matrix.T @ prices
         return np.asarray(flat, dtype=np.float64).reshape(shape[0] - 1, *shape[1:])
 
+    def widths_of_pairs(self, width: FloatArray, shape: tuple[int, int, int]) -> FloatArray:
+        """Return (m + 1, n_cells, k) by how much these change at most within a box of prices.
+
+        Parameters
+        ----------
+        width
+            (L,) float64, half widths of the box.
+        """
+        flat = abs(self.matrix).T @ width
+        return np.asarray(flat, dtype=np.float64).reshape(shape[0] - 1, *shape[1:])
+
+    def paid_per_unit(self, prices: FloatArray) -> FloatArray:
+        """Return (L,) the most that a unit of each limit costs at prices of all limits."""
+        flat = np.abs(self.matrix.T @ prices)
+        each = flat[self.matrix.indices] / np.abs(self.matrix.data)
+        most = np.zeros(len(prices))
+        np.maximum.at(most, np.repeat(np.arange(len(prices)), np.diff(self.matrix.indptr)), each)
+        return most
+
     def usage(self, table: Table) -> FloatArray:
         """Return (L,) float64 the limits' sums."""
         return np.asarray(self.matrix @ table.amounts[1:].ravel(), dtype=np.float64)

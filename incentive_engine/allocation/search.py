@@ -10,7 +10,8 @@ from typing import Final
 import numpy as np
 
 from incentive_engine.allocation.branching import branch
-from incentive_engine.allocation.core import Core, rest_of
+from incentive_engine.allocation.core import Core
+from incentive_engine.allocation.draft import Draft, added
 from incentive_engine.allocation.program import selection_of
 from incentive_engine.allocation.rows import Rows
 from incentive_engine.allocation.selection import (
@@ -20,7 +21,7 @@ from incentive_engine.allocation.selection import (
     Status,
     select,
 )
-from incentive_engine.allocation.sweep import Choice, tally
+from incentive_engine.allocation.sweep import Table, tally
 from incentive_engine.allocation.users import Users
 
 EFFORT: Final = 0.1
@@ -39,7 +40,7 @@ class Found:
     Attributes
     ----------
     plan
-        (n,) int16, None when no plan was found.
+        None when no plan was found.
     value
         What the whole plan is worth, −inf without one.
     status
@@ -48,7 +49,7 @@ class Found:
         The solver's bound on the value of such plans.
     """
 
-    plan: Choice | None = None
+    plan: Draft | None = None
     value: float = -np.inf
     status: Status = Status.UNKNOWN
     bound: float = np.inf
@@ -58,7 +59,7 @@ def improve(
     users: Users,
     rows: Rows,
     core: Core,
-    start: Choice,
+    start: Draft,
     *,
     enough: float,
     whole: bool,
@@ -74,7 +75,7 @@ def improve(
     Parameters
     ----------
     start
-        (n,) int16, the choices of everyone outside the core.
+        The choices of everyone outside the core.
     enough
         The plan's value at which the search ends.
     whole
@@ -82,16 +83,16 @@ def improve(
     times
         How many times the usual effort may be spent.
     """
-    rest = rest_of(users, start, core)
-    missing = enough - rest.value
+    rest = start.without(core.few, core.index)
+    missing, held = enough - rest.value, start.choice[core.index]
     exact = partial(select, effort=times * EFFORT, enough=missing)
     branching = partial(branch, nodes=times * NODES, enough=missing)
 
     def attempt(solver: Solver) -> Found:
         def ask(margin: int) -> SelectionAnswer:
-            return solver(selection_of(users, rows, core, rest, start, margin=margin))
+            return solver(selection_of(users, rows, core, rest, held, margin=margin))
 
-        return _checked(users, rows, core, start, ask, others=rest.value)
+        return _checked(rows, core, start, rest, ask)
 
     if not whole:
         found = attempt(branching)
@@ -113,36 +114,30 @@ def _agreed(exact: Found, other: Found) -> Found:
 
 
 def _checked(
-    users: Users,
-    rows: Rows,
-    core: Core,
-    start: Choice,
-    ask: Callable[[int], SelectionAnswer],
-    *,
-    others: float,
+    rows: Rows, core: Core, start: Draft, rest: Table, ask: Callable[[int], SelectionAnswer]
 ) -> Found:
-    """Ask with bounds let out by rounding, and where that breaks a limit, with bounds taken in."""
+    """Ask with bounds let out by rounding, and where that breaks a limit, with bounds taken in.
+
+    Parameters
+    ----------
+    rest
+        What everyone outside the core uses.
+    """
     first = ask(1)
-    bound = first.bound + others
+    bound = first.bound + rest.value
     if not first.found:
         return Found(status=first.status, bound=bound)
-    for answer in (first, ask(-1)) if _breaks(users, rows, core, start, first) else (first,):
-        if answer.found and not _breaks(users, rows, core, start, answer):
-            plan = _plan_of(core, start, answer)
+    for margin in (1, -1):
+        answer = first if margin == 1 else ask(margin)
+        if not answer.found:
+            continue
+        to = core.choice_of(answer.chosen)
+        table = added(rest, tally(core.few, to))
+        if not rows.excess(table).any():
             return Found(
-                plan=plan,
-                value=tally(users, plan).value,
+                plan=start.changed(core.few, core.index, to),
+                value=table.value,
                 status=first.status if answer is first else Status.FEASIBLE,
                 bound=bound,
             )
     return Found(bound=bound)
-
-
-def _plan_of(core: Core, start: Choice, answer: SelectionAnswer) -> Choice:
-    plan = start.copy()
-    plan[core.index] = core.choice_of(answer.chosen)
-    return plan
-
-
-def _breaks(users: Users, rows: Rows, core: Core, start: Choice, answer: SelectionAnswer) -> bool:
-    return bool(rows.excess(tally(users, _plan_of(core, start, answer))).any())

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from incentive_engine.allocation import choices, kernels
+from incentive_engine.allocation.scores import largest_score, price_table
 from incentive_engine.allocation.users import HEADROOM, Users, in_parts
 from incentive_engine.domain import FloatArray, IntArray
+
+TIED: Final = 1e-9
+"""Relative change of the prices within which a user counts as tied."""
 
 Choice = npt.NDArray[np.int16]
 """(n,) offer index per user, −1 for none."""
@@ -57,6 +61,7 @@ def sweep(
     *,
     weight: FloatArray | None = None,
     choice: Choice | None = None,
+    loss: npt.NDArray[Any] | None = None,
 ) -> Table:
     """Return what the users choose at the prices, added up.
 
@@ -68,16 +73,42 @@ def sweep(
         (n_cells,) float64, how many users each stands for; None for 1.
     choice
         (n,) int16, filled with canonical offer positions (−1 none) where given.
+    loss
+        (n,) of the columns' type, filled with what the next best choice would lose, in the
+        value's units, where given.
     """
+    totals, _ = _passed(users, price, choice=choice, loss=loss)
+    return _table(users, totals, weight)
+
+
+def dual_sum(users: Users, price: FloatArray) -> float:
+    """Return the sum of every user's best score at the prices, exact to float64."""
+    unit = HEADROOM / max(users.n, 1) / max(largest_score(price, users.largest), 1e-300)
+    _, (whole, rest) = _passed(users, price, unit=unit)
+    return (whole + rest * 2.0**24 / choices.FRACTION) / unit
+
+
+def _passed(
+    users: Users,
+    price: FloatArray,
+    *,
+    unit: float = 0.0,
+    choice: Choice | None = None,
+    loss: npt.NDArray[Any] | None = None,
+) -> tuple[IntArray, tuple[int, int]]:
+    """Return the totals of a pass and, where a unit is given, the two words of the best scores."""
+    pairs, prices = users.pairs, price_table(users.pairs, price, users.largest)
     written = np.empty(0, dtype=np.int16) if choice is None else choice
-    pairs = users.pairs
-    prices = choices.price_table(pairs, price, users.largest)
+    lost = np.empty(0, dtype=users.value.dtype) if loss is None else loss
     parts = in_parts(
-        lambda start, stop, totals: choices.sweep(pairs, prices, start, stop, totals, written),
+        lambda start, stop, out: choices.sweep(
+            pairs, prices, unit, start, stop, out[0], out[1], written, lost
+        ),
         n=users.n,
-        make=lambda: empty_totals(users),
+        make=lambda: (empty_totals(users), np.zeros(2 if unit else 0, dtype=np.int64)),
     )
-    return _table(users, sum(parts), weight)
+    words = [sum(int(part[1][i]) for part in parts) for i in range(2 if unit else 0)]
+    return sum(part[0] for part in parts), (words[0], words[1]) if words else (0, 0)
 
 
 def tally(users: Users, choice: Choice) -> Table:
@@ -102,48 +133,34 @@ def total_sizes(users: Users, *, weight: FloatArray | None = None) -> FloatArray
     return _table(users, sum(parts), weight).amounts
 
 
-def distances(users: Users, price: FloatArray, *, relative: bool) -> npt.NDArray[Any]:
-    """Return (n,) of the columns' type: how far each user's choice is from changing.
+def reaches(users: Users, price: FloatArray, width: FloatArray) -> npt.NDArray[Any]:
+    """Return (n,) of the columns' type: how far prices must go to change a user's choice.
 
     Parameters
     ----------
-    relative
-        As the relative change of the prices that does it; else as what the change loses, in the
-        value's units.
+    price, width
+        (m + 1, n_cells, k) float64, the middle of a box of prices and its half widths. Choices
+        of users above 1 are the same everywhere in the box.
     """
-    nearest = np.empty(users.n, dtype=users.value.dtype)
+    reach = np.empty(users.n, dtype=users.value.dtype)
     pairs = users.pairs
-    prices = choices.price_table(pairs, price, users.largest)
+    prices = price_table(pairs, price, users.largest)
+    widths = price_table(pairs, width, users.largest)._replace(margin=prices.margin)
     in_parts(
-        lambda start, stop, _: choices.distances(pairs, prices, relative, start, stop, nearest),
+        lambda start, stop, _: choices.reaches(pairs, prices, widths, start, stop, reach),
         n=users.n,
         make=lambda: None,
     )
-    return nearest
+    return reach
 
 
 def precision(users: Users, price: FloatArray) -> float:
-    """Return by how much `distances` that are not relative may err, in the value's units."""
-    return float(choices.price_table(users.pairs, price, users.largest).margin)
+    """Return by how much the losses of a sweep may err, in the value's units.
 
-
-def dual_sum(users: Users, price: FloatArray) -> float:
-    """Return the sum of every user's best score at the prices, exact to float64."""
-    steepest = np.abs(price).reshape(len(price), -1).max(axis=1)
-    top = (
-        HEADROOM
-        / max(users.n, 1)
-        / max(float(users.largest[0] + steepest @ users.largest[1:]), 1e-300)
-    )
-    pairs = users.pairs
-    prices = choices.price_table(pairs, price, users.largest)
-    parts = in_parts(
-        lambda start, stop, words: choices.dual_sum(pairs, prices, top, start, stop, words),
-        n=users.n,
-        make=lambda: np.zeros(2, dtype=np.int64),
-    )
-    whole, rest = (sum(int(part[i]) for part in parts) for i in range(2))
-    return (whole + rest * 2.0**24 / choices.FRACTION) / top
+    Prices within `TIED` of the given ones are covered.
+    """
+    margin = price_table(users.pairs, price, users.largest).margin
+    return margin + 4.0 * TIED * largest_score(price, users.largest)
 
 
 def empty_totals(users: Users) -> IntArray:

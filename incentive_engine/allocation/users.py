@@ -107,6 +107,11 @@ class Users:
             n_cells=self.n_cells,
         )
 
+    def in_float64(self) -> Users:
+        """Return the users with wider columns, whose scores can be told apart more finely."""
+        value, columns = (x.astype(np.float64, copy=False) for x in (self.value, self.columns))
+        return replace(self, value=value, columns=columns)
+
     def _taken(self, columns: Columns, index: IntArray) -> Columns:
         taken = np.empty((self.k, len(index)), dtype=columns.dtype)
         in_parts(

@@ -125,8 +125,9 @@ def test_the_same_input_gives_the_same_bytes() -> None:
     assert json.dumps(first.certificate.to_dict()) == json.dumps(second.certificate.to_dict())
 
 
-def test_the_order_of_rows_and_offers_changes_nothing() -> None:
-    problem = campaign(5_000, k=4)
+@pytest.mark.parametrize("users", [5_000, 60_000])
+def test_the_order_of_rows_and_offers_changes_nothing(users: int) -> None:
+    problem = campaign(users, k=4)
     rng = np.random.default_rng(1)
     rows, offers = rng.permutation(problem.n_users), rng.permutation(4)
     shuffled = replace(

@@ -1,0 +1,201 @@
+"""The engine and general solvers given the whole model, on the same problems in one run.
+
+    python benchmarks/allocation_peers.py [USERS ...]
+
+Problems are those of `whatif.py`: 10 offers, float32 columns; one limit (a budget of a fifth of
+what the plan without one costs) or 31 (10 stocks and 20 region caps besides). GLOP, PDLP and
+HiGHS (its interior point method, without crossover) may split users; SCIP gives whole offers, as
+the engine does. Each runs in a process of its own and is stopped after three minutes; what was
+stopped is not asked for a harder problem. Seconds are those of building the model and solving it,
+from arrays; memory is the process's peak, the arrays included. The gap is to the engine's
+certified bound; the violation is the largest share by which a limit, or the one offer of a user,
+is passed. HiGHS comes with `pip install -r benchmarks/requirements-peers.txt`.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from ortools.linear_solver.python import model_builder_helper as helper
+from whatif import market, with_budget
+
+from incentive_engine.allocation import Curve, Problem, solve
+from incentive_engine.domain import FloatArray
+
+SECONDS = 180.0
+SHARE = 0.2
+SOLVERS = ("engine", "GLOP", "PDLP", "HiGHS", "SCIP")
+
+Answer = dict[str, float | None]
+"""What a process reports: value, bound, violation, seconds, megabytes."""
+
+
+def campaign(users: int, limits: int) -> Problem:
+    """Return a problem with one limit or 31."""
+    plain = market(users)
+    bare = replace(plain, limits=())
+    free = Curve(bare).plan(bare).amounts(Curve(bare).users, {})["cost"]
+    problem = with_budget(plain, round(SHARE * free, 2))
+    if limits > 1:
+        return problem
+    return replace(problem, limits=tuple(x for x in problem.limits if x.name == "budget"))
+
+
+def engine(problem: Problem) -> tuple[float, float | None, float]:
+    """Return value, bound and violation of the engine's plan."""
+    certificate = solve(problem).certificate
+    return certificate.value, certificate.bound, 0.0 if certificate.feasible else np.inf
+
+
+def rows_of_limits(problem: Problem) -> tuple[sp.csr_array, FloatArray]:
+    """Return (L, k·n) sparse usage of every pair, offer by offer, and the limits' bounds."""
+    rows = []
+    for limit in problem.limits:
+        measure = limit.terms[0][0]
+        used = (
+            problem.columns[0].astype(float) if measure == "cost" else np.ones(problem.value.shape)
+        )
+        if limit.cells is not None:
+            used = used * limit.cells[problem.cell]
+        if limit.offers is not None:
+            used = used * limit.offers[:, None]
+        rows.append(sp.csr_array(used.reshape(1, -1)))
+    return sp.csr_array(sp.vstack(rows)), np.array([x.at_most for x in problem.limits], float)
+
+
+def whole(problem: Problem, solver: str) -> tuple[float, float | None, float]:
+    """Return value, bound and violation of a general solver's answer."""
+    limits, most = rows_of_limits(problem)
+    k, n = problem.value.shape
+    once = sp.hstack([sp.identity(n, format="csr")] * k, format="csr")
+    matrix = sp.csr_matrix(sp.vstack([once, limits], format="csr"))
+    upper = np.concatenate([np.ones(n), most])
+    worth = problem.value.astype(float).ravel()
+    ask = with_highs if solver == "HiGHS" else with_ortools
+    x = ask(worth, matrix, upper, solver)
+    passed = (matrix @ x - upper) / np.maximum(upper, 1e-9)
+    return float(worth @ x), None, float(max(passed.max(), 0.0))
+
+
+def with_ortools(
+    worth: FloatArray, matrix: sp.csr_matrix, upper: FloatArray, solver: str
+) -> FloatArray:
+    """Return what GLOP, PDLP or SCIP take of each pair."""
+    model: Any = helper.ModelBuilderHelper()
+    model.fill_model_from_sparse_data(
+        np.zeros(len(worth)),
+        np.ones(len(worth)),
+        worth,
+        np.full(len(upper), -np.inf),
+        upper,
+        matrix,
+    )
+    model.set_maximize(True)
+    if solver == "SCIP":
+        for pair in range(len(worth)):
+            model.set_var_integrality(pair, True)
+    asked: Any = helper.ModelSolverHelper(solver)
+    asked.set_time_limit_in_seconds(SECONDS)
+    asked.solve(model)
+    if not asked.has_solution():
+        raise TimeoutError
+    return np.asarray(asked.variable_values(), dtype=np.float64)
+
+
+def with_highs(
+    worth: FloatArray, matrix: sp.csr_matrix, upper: FloatArray, solver: str
+) -> FloatArray:
+    """Return what HiGHS takes of each pair."""
+    import highspy
+
+    columns = matrix.tocsc()
+    lp: Any = highspy.HighsLp()
+    lp.num_col_, lp.num_row_ = len(worth), len(upper)
+    lp.col_cost_, lp.sense_ = worth, highspy.ObjSense.kMaximize
+    lp.col_lower_, lp.col_upper_ = np.zeros(len(worth)), np.ones(len(worth))
+    lp.row_lower_, lp.row_upper_ = np.full(len(upper), -highspy.kHighsInf), upper
+    lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
+    lp.a_matrix_.start_, lp.a_matrix_.index_ = columns.indptr, columns.indices
+    lp.a_matrix_.value_ = columns.data
+    asked: Any = highspy.Highs()
+    asked.setOptionValue("output_flag", False)
+    asked.setOptionValue("time_limit", SECONDS)
+    asked.setOptionValue("solver", "ipm")
+    asked.setOptionValue("run_crossover", "off")
+    asked.passModel(lp)
+    asked.run()
+    if asked.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+        raise TimeoutError(solver)
+    return np.asarray(asked.getSolution().col_value, dtype=np.float64)
+
+
+def measured(solver: str, users: int, limits: int) -> Answer:
+    """Return what a solver does with a problem, in this process."""
+    if solver == "engine":  # compiled code is loaded before
+        solve(campaign(100_000, 31))
+    problem = campaign(users, limits)
+    started = time.perf_counter()
+    value, bound, violation = engine(problem) if solver == "engine" else whole(problem, solver)
+    return {
+        "value": value,
+        "bound": bound,
+        "violation": violation,
+        "seconds": time.perf_counter() - started,
+        "megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
+
+
+def asked(solver: str, users: int, limits: int) -> Answer | str:
+    """Return a solver's answer from a process of its own, or why there is none."""
+    command = [sys.executable, __file__, "--child", solver, str(users), str(limits)]
+    try:
+        done = subprocess.run(  # noqa: S603 - this very script
+            command, capture_output=True, text=True, timeout=SECONDS + 60.0, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return "stopped"
+    if done.returncode == 0:
+        answer: Answer = json.loads(done.stdout.splitlines()[-1])
+        return answer
+    last = done.stderr.strip().splitlines()[-1]
+    if last.startswith("ModuleNotFoundError"):
+        return "not installed"
+    return "stopped" if last.startswith("TimeoutError") else last[:60]
+
+
+def main(sizes: list[int]) -> None:
+    print("users      limits solver         value        gap  violation  seconds       MB")
+    stopped: set[str] = set()
+    for users in sizes:
+        for limits in (1, 31):
+            bound = np.nan
+            for solver in SOLVERS:
+                answer = "not run" if solver in stopped else asked(solver, users, limits)
+                head = f"{users:<10,} {limits:>6} {solver:7}"
+                if isinstance(answer, str):
+                    stopped |= {solver}
+                    print(f"{head} {answer}", flush=True)
+                    continue
+                bound = answer["bound"] or bound
+                value = answer["value"] or 0.0
+                print(
+                    f"{head} {value:12.3f} {(bound - value) / bound:10.1e}"
+                    f" {answer['violation']:10.1e} {answer['seconds']:8.2f}"
+                    f" {answer['megabytes']:8,.0f}",
+                    flush=True,
+                )
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--child"]:
+        print(json.dumps(measured(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))))
+    else:
+        main([int(float(word)) for word in sys.argv[1:]] or [10_000, 100_000, 1_000_000])
