@@ -70,7 +70,7 @@ def run_files(findings: Findings, record: RunRecord, *, file: Path, report: str)
 
 
 def input_files(file: Path, inputs: Inputs, *, users: int) -> dict[str, InputFile]:
-    """Return the files that a run was made from, by part.
+    """Return the files that a run was made from, by part; found again from any other folder.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def input_files(file: Path, inputs: Inputs, *, users: int) -> dict[str, InputFil
     }
     rows = {"scores": users}
     return {
-        name: InputFile(path=str(path), sha256=digest_file(path), rows=rows.get(name))
+        name: InputFile(path=str(path.absolute()), sha256=digest_file(path), rows=rows.get(name))
         for name, path in paths.items()
         if path is not None
     }

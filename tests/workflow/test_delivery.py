@@ -13,6 +13,8 @@ import pytest
 
 from incentive_engine.delivery.records import only_one
 
+from .conftest import program
+
 Incentive = Callable[..., subprocess.CompletedProcess[str]]
 
 POLICY = """\
@@ -163,19 +165,22 @@ def test_a_database_of_another_kind_is_named_without_its_password(
     assert "hush" not in refused.stderr
 
 
-def test_a_run_by_scores_is_reproduced_until_they_change(
-    incentive: Incentive, tmp_path: Path
+def test_a_run_by_scores_is_reproduced_from_anywhere_until_they_change(
+    incentive: Incentive, tmp_path: Path, cache: Path
 ) -> None:
     run = planned(incentive, tmp_path, "run", "--basis", "face")
-    done = incentive("reproduce", run)
+    moved = run.rename(tmp_path / "moved")
+    (tmp_path / "elsewhere").mkdir()
+    done = program(tmp_path / "elsewhere", cache, "reproduce", moved)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "came out the same, byte for byte" in done.stdout
+    run = moved
     scores = pd.read_parquet(tmp_path / "scores.parquet")
     scores["cost__small"] += 1.0
     scores.to_parquet(tmp_path / "scores.parquet", index=False)
     changed = incentive("reproduce", run)
     assert changed.returncode == 1
-    assert "scores: scores.parquet has changed since the run" in changed.stdout
+    assert f"scores: {tmp_path / 'scores.parquet'} has changed since the run" in changed.stdout
     (tmp_path / "scores.parquet").unlink()
     assert "scores.parquet is gone" in incentive("reproduce", run).stdout
 
