@@ -168,8 +168,16 @@ def _stock(flight: Flight) -> Found:
         yield "unbounded-stock", Severity.NOTE, f"no limit on the number of {', '.join(endless)}"
 
 
+def _nobody(flight: Flight) -> Found:
+    """Plans that give nothing to anybody."""
+    if not flight.offers:
+        yield "nobody", Severity.WARNING, "nobody gets an offer: an export has no rows"
+
+
 def _holdout(flight: Flight) -> Found:
     """Whether the increment will be measurable afterwards."""
+    if not flight.offers:
+        return
     held = int(flight.run.manifest.get("holdout", {}).get("users", 0))
     decided = int(flight.run.certificate["users"]) - held
     if held == 0:
@@ -192,6 +200,7 @@ def _gain(flight: Flight) -> Found:
     """Whether the plan earns anything, by the trial."""
     if not flight.gain:
         yield "unmeasured-gain", Severity.NOTE, "scores were given, and no trial to check them by"
+    if not (flight.gain and flight.offers):
         return
     total = flight.gain["conversions"]
     text = (
@@ -205,11 +214,11 @@ def _gain(flight: Flight) -> Found:
 
 
 CHECKS: Final[tuple[Callable[[Flight], Found], ...]] = (
-    _face_values, _liability, _validity, _jumps, _stock, _holdout, _gain,
+    _face_values, _liability, _validity, _jumps, _stock, _nobody, _holdout, _gain,
 )  # fmt: skip
 
 WARNINGS: Final = (
-    "deep-discount", "holdout", "jump", "liability", "not-yet-valid", "out-of-reach",
+    "deep-discount", "holdout", "jump", "liability", "nobody", "not-yet-valid", "out-of-reach",
     "out-of-stock", "uncertain-gain",
 )  # fmt: skip
 """What `--accept` takes."""

@@ -106,6 +106,14 @@ def test_an_offer_expires_in_the_policys_own_zone(tmp_path: Path) -> None:
     assert (Severity.ERROR, "expired") in found(run, now=end + timedelta(seconds=1))
 
 
+def test_a_plan_for_nobody_is_a_warning_and_no_loss(tmp_path: Path) -> None:
+    run = write(tmp_path / "run", gain=gained(0, 0, conversion_rate=0.5))
+    flight = Flight(run=run, given={}, now=NOW, previous=None)
+    names = {(finding.severity, finding.name) for finding in preflight(flight)}
+    assert (Severity.WARNING, "nobody") in names
+    assert not {"loss", "uncertain-gain", "holdout"} & {name for _, name in names}
+
+
 def test_nobody_held_out_is_a_warning(tmp_path: Path) -> None:
     run = HandMadeRun()
     run.manifest["holdout"] = {"users": 0}
