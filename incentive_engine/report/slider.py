@@ -60,7 +60,8 @@ class Slider:
     data
         What the script reads, as JSON.
     low, high, step, at
-        The range, in currency units, and where it starts.
+        The range, in currency units, and where it starts; its ends are whole steps, so that every
+        place but the plan's own is a round number.
     plain
         The value is the number of conversions, so that one of both is enough.
     """
@@ -91,8 +92,8 @@ def slider(t: Language, content: ReportContent) -> Slider | None:
     step = round_step(high - low)
     return Slider(
         data=_data(t, content, response, at),
-        low=_digits(low),
-        high=_digits(high),
+        low=_digits(math.ceil(low / step) * step),
+        high=_digits(math.floor(high / step) * step),
         step=_digits(step),
         at=_digits(at),
         plain=not aim.weighted and aim.terms == (("conversion", 1.0),),

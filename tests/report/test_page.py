@@ -186,6 +186,17 @@ def test_a_single_budget_makes_no_slider_and_alike_ones_are_no_error() -> None:
     assert "Another budget" in read(replace(rich(), response=flat)).text
 
 
+def test_the_slider_stops_at_round_amounts_within_what_is_known() -> None:
+    points = response().points
+    uneven = (
+        replace(points[0], budget=50_037.4),
+        *points[1:-1],
+        replace(points[-1], budget=398_812),
+    )
+    page = render_report(replace(rich(), response=replace(response(), points=uneven)))
+    assert 'min="51000" max="398000" step="1000" value="200000"' in page
+
+
 def test_the_slider_says_what_its_figures_stand_on() -> None:
     solved = read(rich()).text
     assert "The 6 dots are solved under all limits" in solved
@@ -218,3 +229,30 @@ def test_checks_of_the_trial_and_drivers_stand_beside_the_model() -> None:
     text = read(full()).text
     assert "users against the trialwarningusers differ in `age`" in text
     assert re.search(r"off10age 60\.0.%, visits 40\.0.%", text)
+
+
+def test_text_stands_out_from_what_it_stands_on() -> None:
+    """WCAG asks for a contrast of 4.5; large figures would do with 3."""
+    colours = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{3,6});", render_report(bare())))
+    pairs = [
+        ("ink", "paper"), ("muted", "paper"), ("muted", "soft"), ("plan", "paper"),
+        ("plan", "soft"), ("plan", "plan-soft"), ("good", "good-soft"), ("bad", "bad-soft"),
+        ("ink", "bad-soft"), ("ink", "soft"), ("mark", "paper"),
+    ]  # fmt: skip
+    for text, ground in pairs:
+        assert contrast(colours[text], colours[ground]) >= 4.5, (text, ground)
+
+
+def contrast(one: str, other: str) -> float:
+    """Return the ratio of two colours' luminances."""
+
+    def luminance(colour: str) -> float:
+        digits = colour[1:] if len(colour) == 7 else "".join(2 * digit for digit in colour[1:])
+        parts = [int(digits[at : at + 2], 16) / 255 for at in (0, 2, 4)]
+        red, green, blue = (
+            part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+        )
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
