@@ -26,9 +26,10 @@ from incentive_engine.uplift.boosting import BinnedRows
 from incentive_engine.uplift.chances import fit_chances
 from incentive_engine.uplift.features import learn_encoder
 from incentive_engine.uplift.folds import draw_folds
+from incentive_engine.uplift.intervals import mean_with_interval
 from incentive_engine.uplift.ladder import ladders
 from incentive_engine.uplift.model import FOLDS
-from incentive_engine.uplift.plan_value import increments, mean_with_interval
+from incentive_engine.uplift.plan_value import increments
 from incentive_engine.uplift.randomisation import even_lottery
 from incentive_engine.uplift.rows import Rows
 

@@ -19,7 +19,7 @@ from peer_learners import peak_gigabytes
 from uplift_markets import MARKETS, draw_people, logged_trial, policy_of
 
 from incentive_engine.data.users import UserTable
-from incentive_engine.uplift.diagnosis import diagnose
+from incentive_engine.uplift.diagnosis.diagnose import diagnose
 from incentive_engine.uplift.evaluation import evaluate
 from incentive_engine.uplift.model import fit, predict
 

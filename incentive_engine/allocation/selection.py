@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import pairwise
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import scipy.sparse as sp
-from ortools.sat.python import cp_model
+from ortools.sat.python import cp_model_helper as helper
 
 from incentive_engine.domain import BoolArray, FloatArray, IntArray
 
@@ -23,10 +23,13 @@ TINY: Final = 100
 ELASTIC: Final = 2.0**52
 """All penalties together stay below this, far from what an int64 holds."""
 
+LOWEST: Final = -(2**63)
+HIGHEST: Final = 2**63 - 1
+
 STATUS: Final = {
-    cp_model.OPTIMAL: "optimal",
-    cp_model.FEASIBLE: "feasible",
-    cp_model.INFEASIBLE: "infeasible",
+    helper.OPTIMAL: "optimal",
+    helper.FEASIBLE: "feasible",
+    helper.INFEASIBLE: "infeasible",
 }
 
 
@@ -105,93 +108,110 @@ def select(selection: Selection, *, effort: float, enough: float = np.inf) -> Se
     enough
         The objective at which the search ends.
     """
-    model = cp_model.CpModel()
-    pairs = [model.new_bool_var("") for _ in range(len(selection.group))]
-    _add_groups(model, selection, pairs)
-    slacks = [_add_row(model, selection, pairs, row) for row in range(len(selection.lower))]
-    unit = _add_objective(model, selection, pairs, slacks)
-    for pair, hint in zip(pairs, selection.hint.tolist(), strict=True):
-        model.add_hint(pair, hint)
-    solver = cp_model.CpSolver()
-    solver.parameters.num_workers = 1
-    solver.parameters.catch_sigint_signal = False  # Ctrl-C stays Python's, before and after
-    solver.parameters.cp_model_presolve = len(pairs) > TINY
-    solver.parameters.linearization_level = 2
-    solver.parameters.max_deterministic_time = effort
-    solver.parameters.relative_gap_limit = 0.0
-    status = Status(STATUS.get(solver.solve(model, Enough(enough * unit)), "unknown"))
+    model = helper.CpModelProto()
+    pairs = len(selection.group)
+    for _ in range(pairs):
+        _add_variable(model, 1)
+    model.solution_hint.vars.extend(list(range(pairs)))
+    model.solution_hint.values.extend(selection.hint.astype(int).tolist())
+    _add_groups(model, selection)
+    slacks = [_add_row(model, selection, row) for row in range(len(selection.lower))]
+    unit = _add_objective(model, selection, slacks)
+    answer = _solved(model, Enough(enough * unit), effort=effort, presolve=pairs > TINY)
+    status = Status(STATUS.get(answer.status, "unknown"))
     if status not in {Status.OPTIMAL, Status.FEASIBLE}:
         return SelectionAnswer(status=status)
     rounded = 0.5 * len(np.unique(selection.group))
     return SelectionAnswer(
         status=status,
-        chosen=np.array([bool(solver.value(pair)) for pair in pairs], dtype=bool),
-        bound=(solver.best_objective_bound + rounded) / unit,
+        chosen=np.array(list(answer.solution)[:pairs], dtype=bool),
+        bound=(answer.best_objective_bound + rounded) / unit,
     )
 
 
-class Enough(cp_model.CpSolverSolutionCallback):
+class Enough(helper.SolutionCallback):
     """Ends a search at the first selection that is good enough."""
 
     def __init__(self, objective: float) -> None:
         super().__init__()
         self.enough = objective
 
-    def on_solution_callback(self) -> None:
+    def OnSolutionCallback(self) -> None:  # noqa: N802 - the solver calls it so
         """Look at a selection that is better than all before."""
-        if self.objective_value >= self.enough:
-            self.stop_search()
+        if self.ObjectiveValue() >= self.enough:
+            self.StopSearch()
 
 
-def _add_groups(
-    model: cp_model.CpModel, selection: Selection, pairs: list[cp_model.IntVar]
-) -> None:
+def _solved(model: Any, callback: Enough, *, effort: float, presolve: bool) -> Any:  # noqa: ANN401 - the same
+    parameters = helper.SatParameters()
+    parameters.num_workers = 1
+    parameters.catch_sigint_signal = False  # Ctrl-C stays Python's, before and after
+    parameters.cp_model_presolve = presolve
+    parameters.linearization_level = 2
+    parameters.max_deterministic_time = effort
+    parameters.relative_gap_limit = 0.0
+    solver: Any = helper.SolveWrapper()
+    solver.set_parameters(parameters)
+    solver.add_solution_callback(callback)
+    answer = solver.solve(model)
+    solver.clear_solution_callback(callback)
+    return answer
+
+
+def _add_variable(model: Any, most: int) -> int:  # noqa: ANN401 - the same
+    """Add an integer from 0 to `most`; return its place."""
+    model.variables.add().domain.extend([0, most])
+    return len(model.variables) - 1
+
+
+def _add_groups(model: Any, selection: Selection) -> None:  # noqa: ANN401 - the same
     starts = np.flatnonzero(np.diff(selection.group, prepend=-1))
-    for start, stop in pairwise([*starts.tolist(), len(pairs)]):
-        members = pairs[start:stop]
-        model.add_exactly_one(members) if selection.forced else model.add_at_most_one(members)
+    for start, stop in pairwise([*starts.tolist(), len(selection.group)]):
+        constraint = model.constraints.add()
+        group = constraint.exactly_one if selection.forced else constraint.at_most_one
+        group.literals.extend(list(range(start, stop)))
 
 
 def _add_row(
-    model: cp_model.CpModel, selection: Selection, pairs: list[cp_model.IntVar], row: int
-) -> tuple[cp_model.IntVar | None, cp_model.IntVar | None, int]:
-    """Add a row; return what it may be broken by above and below, and how far at most."""
+    model: Any,  # noqa: ANN401 - the same
+    selection: Selection,
+    row: int,
+) -> tuple[list[int], int]:
+    """Add a row; return the slacks by which it may be broken, and how far at most."""
     part = selection.matrix[[row]]
-    used = cp_model.LinearExpr.weighted_sum(
-        [pairs[at] for at in part.indices], [int(x) for x in part.data]
-    )
+    used, weights = part.indices.tolist(), part.data.astype(int).tolist()
     reach = int(np.abs(part.data).sum()) + 1
-    low, high = (
-        None if bound is None else min(max(bound, -reach), reach)
-        for bound in (selection.lower[row], selection.upper[row])
-    )
-    over = under = None
-    if len(selection.elastic):
-        over = None if high is None else model.new_int_var(0, 2 * reach, "")
-        under = None if low is None else model.new_int_var(0, 2 * reach, "")
-    if high is not None:
-        model.add(used - (0 if over is None else over) <= high)
-    if low is not None:
-        model.add(used + (0 if under is None else under) >= low)
-    return over, under, 2 * reach
+    slacks = []
+    for bound, sign in ((selection.upper[row], -1), (selection.lower[row], 1)):
+        if bound is None:
+            continue
+        slack = [_add_variable(model, 2 * reach)] if len(selection.elastic) else []
+        slacks += slack
+        limit = min(max(bound, -reach), reach)
+        linear = model.constraints.add().linear
+        linear.vars.extend([*used, *slack])
+        linear.coeffs.extend([*weights, *([sign] * len(slack))])
+        linear.domain.extend([LOWEST, limit] if sign < 0 else [limit, HIGHEST])
+    return slacks, 2 * reach
 
 
 def _add_objective(
-    model: cp_model.CpModel,
+    model: Any,  # noqa: ANN401 - the same
     selection: Selection,
-    pairs: list[cp_model.IntVar],
-    slacks: list[tuple[cp_model.IntVar | None, cp_model.IntVar | None, int]],
+    slacks: list[tuple[list[int], int]],
 ) -> float:
     """Add the objective; return the integer that stands for one unit of it."""
+    pairs = len(selection.objective)
     largest = float(np.max(np.abs(selection.objective), initial=0.0))
     unit = LARGEST / largest if largest else 1.0
     if len(selection.elastic):
-        widest = np.array([most for _, _, most in slacks], dtype=np.float64)
-        unit = ELASTIC / float(selection.elastic @ widest + largest * len(pairs))
-    worth = np.rint(selection.objective * unit).astype(np.int64)
-    goal = cp_model.LinearExpr.weighted_sum(pairs, [int(x) for x in worth])
-    for penalty, (over, under, _) in zip(selection.elastic.tolist(), slacks, strict=False):
-        each = max(round(penalty * unit), 1)
-        goal -= sum(each * slack for slack in (over, under) if slack is not None)
-    model.maximize(goal)
+        widest = np.array([most for _, most in slacks], dtype=np.float64)
+        unit = ELASTIC / float(selection.elastic @ widest + largest * pairs)
+    goal = model.objective
+    goal.scaling_factor = -1.0  # the solver minimises
+    goal.vars.extend(list(range(pairs)))
+    goal.coeffs.extend((-np.rint(selection.objective * unit).astype(np.int64)).tolist())
+    for penalty, (rows, _) in zip(selection.elastic.tolist(), slacks, strict=False):
+        goal.vars.extend(rows)
+        goal.coeffs.extend([max(round(penalty * unit), 1)] * len(rows))
     return unit

@@ -8,12 +8,12 @@ from typing import Final
 import numpy as np
 
 from incentive_engine.allocation import Plan, Problem, build_problem, solve
+from incentive_engine.allocation.sweep import Choice
 from incentive_engine.config.schema import Limit, Objective, Policy
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.domain import COST, BoolArray
 from incentive_engine.errors import InfeasibleError
 from incentive_engine.simulation.frozen import remaining_limits
-from incentive_engine.simulation.settlement import Choice
 
 GOOD_ENOUGH: Final = 1e-4
 """Relative gap of a simulated plan; far below the noise of a draw, and many times faster."""

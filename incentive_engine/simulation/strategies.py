@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import pandas as pd
 
+from incentive_engine.allocation.sweep import Choice
 from incentive_engine.config.scenario import Strategy
 from incentive_engine.domain import MICROS, BoolArray, FloatArray, IntArray, to_micros
 from incentive_engine.simulation.planning import Planner
-from incentive_engine.simulation.settlement import Choice
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -8,7 +8,7 @@ import numpy as np
 
 from incentive_engine.data.trial import Trial
 from incentive_engine.domain import BoolArray, FloatArray
-from incentive_engine.uplift.plan_value import Estimate, interval
+from incentive_engine.uplift.intervals import Estimate, interval
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

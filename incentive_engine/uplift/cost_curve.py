@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from incentive_engine.domain import FloatArray, IntArray
-from incentive_engine.uplift.plan_value import Estimate, mean_with_interval
+from incentive_engine.uplift.intervals import Estimate, mean_with_interval
 from incentive_engine.uplift.plans import PlanPath
 
 BUDGET_SHARES: Final = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)

@@ -14,12 +14,12 @@ from incentive_engine.errors import DataError, Fault
 from incentive_engine.uplift.blend import HeterogeneityTest
 from incentive_engine.uplift.cost_calibration import TotalCost, ratio_of_sums, total_cost
 from incentive_engine.uplift.cost_curve import CostCurve, Scored, cost_curve
+from incentive_engine.uplift.intervals import Estimate, mean_with_interval
 from incentive_engine.uplift.model import UpliftModel, trial_digest
-from incentive_engine.uplift.plan_value import Estimate, mean_with_interval
+from incentive_engine.uplift.plan_value import valued
 from incentive_engine.uplift.plans import PlanPath
 from incentive_engine.uplift.randomisation import reachable
 from incentive_engine.uplift.ranking import Group, auuc, groups, qini, slope
-from incentive_engine.uplift.valuation import Valuation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +106,7 @@ def evaluate(model: UpliftModel, trial: Trial, policy: Policy) -> Evaluation:
         )
     reach = reachable(trial.features, trial.offers, policy.eligibility)
     estimates = model.out_of_fold.estimates
-    brought = Valuation.of(trial, model.out_of_fold).by_measure
+    brought = valued(trial, model.out_of_fold).by_measure
     gain, spend = brought[CONVERSION], brought[SPEND]
     curve = cost_curve(
         Scored(

@@ -12,12 +12,12 @@ from incentive_engine.data.trial import Trial
 from incentive_engine.domain import CONVERSION, FloatArray
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.uplift.cost_curve import taken
+from incentive_engine.uplift.intervals import Estimate, mean_with_interval
 from incentive_engine.uplift.model import UpliftModel, trial_digest
-from incentive_engine.uplift.plan_value import Estimate, mean_with_interval
+from incentive_engine.uplift.plan_value import valued
 from incentive_engine.uplift.plans import PlanPath
 from incentive_engine.uplift.randomisation import reachable
 from incentive_engine.uplift.ranking import qini_difference
-from incentive_engine.uplift.valuation import Valuation
 
 SHARES: Final = (0.1, 0.2, 0.5)
 """Budgets, relative to what the first model's plan costs without one."""
@@ -83,7 +83,7 @@ def compare_models(
             raise DataError(Fault(name, "was not trained on this trial", remedy=remedy))
     reach = reachable(trial.features, trial.offers, policy.eligibility)
     both = (first.out_of_fold, second.out_of_fold)
-    gain = _mean(*(Valuation.of(trial, each).by_measure[CONVERSION] for each in both))
+    gain = _mean(*(valued(trial, each).by_measure[CONVERSION] for each in both))
     cost = _mean(*(each.estimates.cost for each in both))
     effects = [each.estimates.conversion for each in both]
     paths = [PlanPath.of(effect, cost, reach) for effect in effects]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from statistics import NormalDist
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,34 +13,8 @@ from incentive_engine.data.trial import Trial
 from incentive_engine.domain import CONVERSION, COST, SPEND, FloatArray, IntArray
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.uplift.estimates import Estimates, OutOfFold
-
-MEASURES: Final = (CONVERSION, SPEND, COST)
-NORMAL_95: Final = NormalDist().inv_cdf(0.975)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Estimate:
-    """A mean per user with its 95 % interval.
-
-    Attributes
-    ----------
-    estimate, standard_error, low, high
-        In the measure's unit, per user of the trial.
-    """
-
-    estimate: float
-    standard_error: float
-    low: float
-    high: float
-
-    def to_dict(self) -> dict[str, float]:
-        """Return the four numbers by name."""
-        return {
-            "estimate": self.estimate,
-            "standard_error": self.standard_error,
-            "low": self.low,
-            "high": self.high,
-        }
+from incentive_engine.uplift.intervals import MEASURES, Estimate, mean_with_interval
+from incentive_engine.uplift.valuation import Valuation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,6 +137,28 @@ def compare_plans(
     return found
 
 
+def valued(trial: Trial, out_of_fold: OutOfFold) -> Valuation:
+    """Return what each offer brought a trial's rows, by models that never saw them."""
+    offers = range(len(trial.offers))
+    return Valuation(
+        offers=trial.offers,
+        by_measure={
+            measure: np.column_stack(
+                [
+                    increments(
+                        trial,
+                        getattr(trial, measure),
+                        expected_by_arm(trial, measure, out_of_fold.estimates),
+                        np.full(trial.n_rows, offer),
+                    )
+                    for offer in offers
+                ]
+            )
+            for measure in MEASURES
+        },
+    )
+
+
 def increments(
     trial: Trial, outcome: FloatArray, means: FloatArray, offer: IntArray
 ) -> FloatArray:
@@ -184,26 +179,6 @@ def increments(
     sign = (arm == offer + 1).astype(np.float64) - (arm == 0)
     brought = means[rows, offer + 1] - means[:, 0] + sign * correction
     return np.where(offer >= 0, brought, 0.0)
-
-
-def mean_with_interval(values: FloatArray, weight: FloatArray | None = None) -> Estimate:
-    """Return the (weighted) mean of (n,) independent values with its 95 % interval."""
-    n = len(values)
-    if n < 2:
-        return interval(float(values.sum()), float("inf"))
-    if weight is None:
-        return interval(float(values.mean()), float(values.std(ddof=1)) / np.sqrt(n))
-    mean = float(weight @ values / weight.sum())
-    error = float(np.sqrt(np.square(weight * (values - mean)).sum()) / weight.sum())
-    return interval(mean, error)
-
-
-def interval(estimate: float, error: float) -> Estimate:
-    """Return an estimate with its normal 95 % interval."""
-    reach = NORMAL_95 * error
-    return Estimate(
-        estimate=estimate, standard_error=error, low=estimate - reach, high=estimate + reach
-    )
 
 
 def _checked(choice: npt.ArrayLike, trial: Trial) -> IntArray:

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from incentive_engine.domain import FloatArray, IntArray
-from incentive_engine.uplift.plan_value import Estimate, interval, mean_with_interval
+from incentive_engine.uplift.intervals import Estimate, interval, mean_with_interval
 
 GROUPS: Final = 5
 

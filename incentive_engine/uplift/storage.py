@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -25,15 +24,17 @@ from incentive_engine.uplift.effects import EffectLayer
 from incentive_engine.uplift.estimates import OutOfFold
 from incentive_engine.uplift.features import Encoder
 from incentive_engine.uplift.model import Facts, Models, UpliftModel
+from incentive_engine.uplift.saved import (
+    FORMAT,
+    MODEL,
+    REMEDY,
+    check_files,
+    digest,
+    read_model_file,
+)
 from incentive_engine.uplift.spend import SpendModel
 
-FORMAT: Final = 1
-"""Version of these files; a reader refuses any other."""
-MODEL: Final = "model.json"
 OUT_OF_FOLD: Final = "out_of_fold.parquet"
-EVALUATION: Final = "evaluation.json"
-"""What is known of the model's quality; it may stand in the directory before the model does."""
-REMEDY: Final = "train again with `incentive train`"
 
 
 def save_model(model: UpliftModel, directory: Path) -> None:
@@ -61,7 +62,7 @@ def save_model(model: UpliftModel, directory: Path) -> None:
         "buying": models.spending.buying and _effects_json(models.spending.buying.effects),
         "spend_factor": models.spending.factor.tolist(),
         "cost": models.costing.to_json(),
-        "files": {file.name: _digest(file) for file in sorted(directory.iterdir())},
+        "files": {file.name: digest(file) for file in sorted(directory.iterdir())},
     }
     (directory / MODEL).write_text(json.dumps(content, ensure_ascii=False, indent=1))
 
@@ -74,8 +75,8 @@ def load_model(directory: Path) -> UpliftModel:
     DataError
         When a file is missing, was changed since, or comes from another version.
     """
-    content = _read(directory / MODEL)
-    _check_files(content, directory)
+    content = read_model_file(directory / MODEL)
+    check_files(content, directory)
     try:
         return _model(content, directory)
     except (KeyError, TypeError, ValueError) as error:
@@ -91,29 +92,14 @@ def read_out_of_fold(directory: Path) -> OutOfFold:
     DataError
         As `load_model`, but only the file that is read is checked.
     """
-    content = _read(directory / MODEL)
-    _check_files(content, directory, only=OUT_OF_FOLD)
+    content = read_model_file(directory / MODEL)
+    check_files(content, directory, only=OUT_OF_FOLD)
     try:
         frame = pd.read_parquet(directory / OUT_OF_FOLD)
         return OutOfFold.from_frame(frame, tuple(content["offers"]))
     except (KeyError, TypeError, ValueError) as error:
         fault = Fault(str(directory / MODEL), "does not describe a model", remedy=REMEDY)
         raise DataError(fault) from error
-
-
-def read_evaluation(directory: Path) -> Mapping[str, Any]:
-    """Read what was found out about a saved model and its trial; empty where nothing was.
-
-    Raises
-    ------
-    DataError
-        As `load_model`, but only the file that is read is checked.
-    """
-    content = _read(directory / MODEL)
-    if EVALUATION not in content.get("files", {}):
-        return {}
-    _check_files(content, directory, only=EVALUATION)
-    return dict(json.loads((directory / EVALUATION).read_text()))
 
 
 def _model(content: Mapping[str, Any], directory: Path) -> UpliftModel:
@@ -185,46 +171,3 @@ def _effects_json(effects: EffectLayer) -> dict[str, Any]:
 
 def _arrays(content: Mapping[str, Any]) -> dict[str, Any]:
     return {name: np.array(value, dtype=np.float64) for name, value in content.items()}
-
-
-def _read(file: Path) -> Mapping[str, Any]:
-    try:
-        content = json.loads(file.read_text())
-    except FileNotFoundError:
-        fault = Fault(str(file.parent), "holds no model", f"a directory with {MODEL}", REMEDY)
-        raise DataError(fault) from None
-    except (OSError, ValueError) as error:
-        raise DataError(Fault(str(file), "cannot be read as JSON", remedy=REMEDY)) from error
-    found = content.get("format") if isinstance(content, dict) else None
-    if found != FORMAT:
-        newer = isinstance(found, int) and found > FORMAT
-        what = f"is a model of format {found}{_written_by(content)}"
-        remedy = f"update the engine, or {REMEDY}" if newer else REMEDY
-        raise DataError(Fault(str(file), what, f"format {FORMAT}", remedy))
-    return dict(content)
-
-
-def _written_by(content: object) -> str:
-    engine = content.get("engine") if isinstance(content, dict) else None
-    mine = version("incentive-engine")
-    return f" (written by engine {engine}; this is {mine})" if engine else ""
-
-
-def _check_files(content: Mapping[str, Any], directory: Path, *, only: str | None = None) -> None:
-    """Compare the files, or only one of them, with their digests in the model file."""
-    digests = content.get("files", {})
-    if only is not None:
-        digests = {only: digests.get(only)}
-    faults = []
-    for name, digest in digests.items():
-        file = directory / name
-        if not file.is_file():
-            faults.append(Fault(str(file), "is missing from the model", remedy=REMEDY))
-        elif _digest(file) != digest:
-            faults.append(Fault(str(file), "was changed since it was written", remedy=REMEDY))
-    if faults:
-        raise DataError(*faults)
-
-
-def _digest(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()

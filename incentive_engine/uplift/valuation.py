@@ -4,24 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import pyarrow as pa
 
 from incentive_engine.data.columns import numbers
-from incentive_engine.data.trial import Trial
 from incentive_engine.domain import FloatArray, score_column
-from incentive_engine.uplift.estimates import OutOfFold
-from incentive_engine.uplift.plan_value import (
-    MEASURES,
-    Estimate,
-    expected_by_arm,
-    increments,
-    mean_with_interval,
-)
+from incentive_engine.uplift.intervals import MEASURES, Estimate, mean_with_interval
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -38,27 +32,6 @@ class Valuation:
 
     offers: tuple[str, ...]
     by_measure: dict[str, FloatArray]
-
-    @classmethod
-    def of(cls, trial: Trial, out_of_fold: OutOfFold) -> Self:
-        """Return the increments of a trial's rows by models that never saw them."""
-        return cls(
-            offers=trial.offers,
-            by_measure={
-                measure: np.column_stack(
-                    [
-                        increments(
-                            trial,
-                            getattr(trial, measure),
-                            expected_by_arm(trial, measure, out_of_fold.estimates),
-                            np.full(trial.n_rows, offer),
-                        )
-                        for offer in range(len(trial.offers))
-                    ]
-                )
-                for measure in MEASURES
-            },
-        )
 
     def of_plan(self, choice: npt.NDArray[np.int16]) -> dict[str, Estimate]:
         """Return what a plan brings per row and measure, with 95 % intervals.
@@ -106,6 +79,8 @@ class Valuation:
 
     def to_frame(self) -> pd.DataFrame:
         """Return one column per measure and offer; see `increment_columns`."""
+        import pandas as pd
+
         return pd.DataFrame(
             {
                 column: self.by_measure[measure][:, index]

@@ -13,7 +13,7 @@ from incentive_engine.data.columns import Column, is_number, levels, numbers
 from incentive_engine.data.conditions import matches
 from incentive_engine.domain import BoolArray, FloatArray, IntArray
 from incentive_engine.report import BenefitRow, Benefits, Estimate, LoyaltyCheck
-from incentive_engine.uplift.plan_value import NORMAL_95
+from incentive_engine.uplift.intervals import NORMAL_95
 from incentive_engine.workflow.findings import Findings
 from incentive_engine.workflow.small import SMALLEST
 

@@ -16,7 +16,7 @@ from incentive_engine.config import Policy
 from incentive_engine.data.files import read_table
 from incentive_engine.data.scores import ScoreTable, read_scores
 from incentive_engine.domain import CONVERSION, COST, MICROS, SPEND
-from incentive_engine.uplift.plan_value import MEASURES, Estimate
+from incentive_engine.uplift.intervals import MEASURES, Estimate
 from incentive_engine.uplift.valuation import Valuation, increment_columns
 from incentive_engine.workflow.learning import BASELINE
 

@@ -12,7 +12,7 @@ from incentive_engine.config import Policy
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.domain import BoolArray
 from incentive_engine.report import Holdout, Measurability
-from incentive_engine.uplift.plan_value import NORMAL_95
+from incentive_engine.uplift.intervals import NORMAL_95
 from incentive_engine.uplift.power import detectable_effect, power_of
 from incentive_engine.workflow.gain import PlanGain
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -14,10 +14,12 @@ from incentive_engine.config import Policy
 from incentive_engine.config.schema import Sample
 from incentive_engine.data.cache import StepCache
 from incentive_engine.data.files import digest_file
-from incentive_engine.data.trial import Trial, read_trial
-from incentive_engine.data.users import UserTable, read_users
 from incentive_engine.errors import ConfigError, Fault
 from incentive_engine.workflow.steps import Steps
+
+if TYPE_CHECKING:
+    from incentive_engine.data.trial import Trial
+    from incentive_engine.data.users import UserTable
 
 SCORES: Final = "scores.parquet"
 VALUATION: Final = "valuation.parquet"
@@ -151,7 +153,7 @@ def fit_into(campaign: Campaign, policy: Policy, directory: Path) -> None:
     DataError
         When the trial cannot teach effects.
     """
-    from incentive_engine.uplift.diagnosis import diagnose
+    from incentive_engine.uplift.diagnosis.diagnose import diagnose
     from incentive_engine.uplift.evaluation import evaluate
     from incentive_engine.uplift.explanation import explain_sample
     from incentive_engine.uplift.model import fit
@@ -190,13 +192,13 @@ def value_into(campaign: Campaign, model: Path, policy: Policy, file: Path) -> N
     `BASELINE` goes beside it: what the trial says of users without an offer.
     """
     from incentive_engine.data.frames import write_table
+    from incentive_engine.uplift.plan_value import valued
     from incentive_engine.uplift.storage import read_out_of_fold
-    from incentive_engine.uplift.valuation import Valuation
 
     trial = trial_of(campaign, policy)
     out_of_fold = read_out_of_fold(model)
     scores = out_of_fold.score_frame(trial.user_id, trial.features, policy)
-    write_table(scores.join(Valuation.of(trial, out_of_fold).to_frame()), file)
+    write_table(scores.join(valued(trial, out_of_fold).to_frame()), file)
     text = json.dumps({"median_basket": _basket(trial), "conversion_rate": _rate(trial)})
     file.with_name(BASELINE).write_text(text, encoding="utf-8")
 
@@ -215,6 +217,8 @@ def _rate(trial: Trial) -> float | None:
 
 def users_of(campaign: Campaign, policy: Policy) -> UserTable:
     """Return the users to decide on."""
+    from incentive_engine.data.users import read_users
+
     if campaign.users is None:
         raise ConfigError(Fault("data.users", "is missing", "a file, or `sample: double11`"))
     return read_users(campaign.users, policy)
@@ -222,6 +226,9 @@ def users_of(campaign: Campaign, policy: Policy) -> UserTable:
 
 def trial_of(campaign: Campaign, policy: Policy) -> Trial:
     """Return the randomised trial, with features joined from the users where needed."""
+    from incentive_engine.data.trial import read_trial
+    from incentive_engine.data.users import read_users
+
     if campaign.trial is None:
         raise ConfigError(Fault("data.trial", "is missing", "a file, or `sample: double11`"))
     users = read_users(campaign.users, policy) if campaign.users is not None else None

@@ -9,7 +9,7 @@ from typing import Final
 from incentive_engine.config import Policy
 from incentive_engine.data.cache import StepCache
 from incentive_engine.data.files import atomic_directory
-from incentive_engine.uplift.diagnosis import diagnose
+from incentive_engine.uplift.diagnosis.diagnose import diagnose
 from incentive_engine.uplift.drift import drift
 from incentive_engine.uplift.evaluation import Evaluation, evaluate
 from incentive_engine.uplift.explanation import explain_sample

@@ -17,7 +17,7 @@ from incentive_engine.data.scores import ScoreTable, read_scores
 from incentive_engine.domain import CONVERSION
 from incentive_engine.errors import ConfigError, Fault
 from incentive_engine.uplift.power import SIGNIFICANCE, detectable_effect, power_of
-from incentive_engine.uplift.storage import read_evaluation
+from incentive_engine.uplift.saved import read_evaluation
 from incentive_engine.workflow.findings import holdout_of
 from incentive_engine.workflow.learning import campaign_inputs
 from incentive_engine.workflow.policies import BudgetOptions, read_policy

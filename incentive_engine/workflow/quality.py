@@ -7,13 +7,15 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from incentive_engine.config import Policy
 from incentive_engine.config.schema import SEASON_ERROR
-from incentive_engine.uplift.diagnosis import Diagnosis, Verdict
-from incentive_engine.uplift.evaluation import Evaluation
-from incentive_engine.uplift.storage import read_evaluation
+from incentive_engine.uplift.diagnosis.findings import Diagnosis, Verdict
+from incentive_engine.uplift.saved import read_evaluation
+
+if TYPE_CHECKING:
+    from incentive_engine.uplift.evaluation import Evaluation
 
 FILE = "evaluation.json"
 

@@ -20,8 +20,9 @@ from incentive_engine.data.rows import RowChecks, missing_columns
 from incentive_engine.data.trial import Trial, read_trial
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.uplift.estimates import OutOfFold
+from incentive_engine.uplift.intervals import Estimate
 from incentive_engine.uplift.model import UpliftModel, estimate, trial_digest
-from incentive_engine.uplift.plan_value import Estimate, compare_plans, plan_value
+from incentive_engine.uplift.plan_value import compare_plans, plan_value
 from incentive_engine.workflow.policies import load_for_scores
 
 PLAN = "the plan"

@@ -17,7 +17,7 @@ from incentive_engine.report import Alternative
 from incentive_engine.report import Estimate as Shown
 from incentive_engine.simulation.planning import Planner
 from incentive_engine.simulation.strategies import Situation, everyone, tier_rules
-from incentive_engine.uplift.plan_value import MEASURES, Estimate
+from incentive_engine.uplift.intervals import MEASURES, Estimate
 from incentive_engine.uplift.valuation import Valuation
 from incentive_engine.workflow.gain import PlanGain, ValuedTrial
 from incentive_engine.workflow.policies import budget_of

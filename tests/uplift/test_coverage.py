@@ -7,7 +7,8 @@ from incentive_engine.uplift.averages import average_effects
 from incentive_engine.uplift.blend import Blend, HeterogeneityTest
 from incentive_engine.uplift.effects import EffectLayer
 from incentive_engine.uplift.folds import draw_folds
-from incentive_engine.uplift.plan_value import increments, mean_with_interval
+from incentive_engine.uplift.intervals import mean_with_interval
+from incentive_engine.uplift.plan_value import increments
 from incentive_engine.uplift.randomisation import even_lottery
 
 from .trials import BASE, draw, even_effects, policy_of

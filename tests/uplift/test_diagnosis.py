@@ -10,7 +10,8 @@ from incentive_engine.config.schema import Eligibility, Features
 from incentive_engine.data.trial import Trial
 from incentive_engine.errors import DataError
 from incentive_engine.report.language import language
-from incentive_engine.uplift.diagnosis import Diagnosis, diagnose
+from incentive_engine.uplift.diagnosis.diagnose import diagnose
+from incentive_engine.uplift.diagnosis.findings import Diagnosis
 from incentive_engine.uplift.model import fit
 
 from .trials import Known, draw, even_effects, policy_of

@@ -1,0 +1,63 @@
+"""All checks of a trial."""
+
+from __future__ import annotations
+
+from incentive_engine.config.schema import Policy
+from incentive_engine.data.features import learnable
+from incentive_engine.data.trial import Trial
+from incentive_engine.uplift.diagnosis.arms import (
+    WeightedArms,
+    count_arms,
+    overlap_findings,
+    size_findings,
+)
+from incentive_engine.uplift.diagnosis.balance import balance_findings
+from incentive_engine.uplift.diagnosis.findings import Diagnosis, Finding
+from incentive_engine.uplift.diagnosis.leaks import leak_findings
+from incentive_engine.uplift.diagnosis.sample_ratio import (
+    propensity_findings,
+    sample_ratio_findings,
+)
+from incentive_engine.uplift.randomisation import reachable
+
+
+def diagnose(trial: Trial, policy: Policy) -> Diagnosis:
+    """Check a trial: arm sizes, propensities, overlap, balance, leaks, outcomes.
+
+    Parameters
+    ----------
+    trial
+        With the policy's offers in the policy's order.
+    policy
+        Says who may get which offer, and by which columns arms are compared.
+    """
+    arms = WeightedArms.of(trial, reachable(trial.features, trial.offers, policy.eligibility))
+    counts = count_arms(trial, arms)
+    strata = tuple(name for name in policy.attribute_columns if name in trial.features)
+    features = trial.features[learnable(trial.features, policy.features)]
+    balance, imbalances = balance_findings(features, arms)
+    findings = (
+        *sample_ratio_findings(trial, arms, strata),
+        *propensity_findings(trial, arms, counts),
+        *overlap_findings(arms, counts),
+        *balance,
+        *leak_findings(trial, features, frozenset(policy.features.allow or ())),
+        *size_findings(counts),
+        *_outcome_findings(trial),
+    )
+    return Diagnosis(findings=findings, arms=counts, imbalances=imbalances)
+
+
+def _outcome_findings(trial: Trial) -> list[Finding]:
+    if not trial.conversion.any():
+        what = "nobody converted, so nothing tells what an offer changes"
+        remedy = "bring a trial in which people bought"
+        return [Finding(check="outcomes", verdict="refusal", what=what, remedy=remedy)]
+    found = []
+    if rows := trial.counts.get("cost_in_control", 0):
+        what = f"{rows:,} rows of control cost something"
+        remedy = "control means no offer; was a subsidy of another campaign counted?"
+        found.append(Finding(check="outcomes", verdict="warning", what=what, remedy=remedy))
+    found += [Finding(check="outcomes", verdict="warning", what=text) for text in trial.warnings]
+    rate = f"{trial.conversion.mean():.2%} of {trial.n_rows:,} rows converted"
+    return found or [Finding(check="outcomes", verdict="fine", what=rate)]

@@ -1,0 +1,91 @@
+"""The files of a saved model, checked before anything is read from them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+from incentive_engine.errors import DataError, Fault
+
+FORMAT: Final = 1
+"""Version of these files; a reader refuses any other."""
+MODEL: Final = "model.json"
+EVALUATION: Final = "evaluation.json"
+"""What is known of the model's quality; it may stand in the directory before the model does."""
+REMEDY: Final = "train again with `incentive train`"
+
+
+def read_evaluation(directory: Path) -> Mapping[str, Any]:
+    """Read what was found out about a saved model and its trial; empty where nothing was.
+
+    Raises
+    ------
+    DataError
+        As `load_model`, but only the file that is read is checked.
+    """
+    content = read_model_file(directory / MODEL)
+    if EVALUATION not in content.get("files", {}):
+        return {}
+    check_files(content, directory, only=EVALUATION)
+    return dict(json.loads((directory / EVALUATION).read_text()))
+
+
+def read_model_file(file: Path) -> Mapping[str, Any]:
+    """Read what `storage.save_model` says of a model.
+
+    Raises
+    ------
+    DataError
+        When there is no model, or one of another format.
+    """
+    try:
+        content = json.loads(file.read_text())
+    except FileNotFoundError:
+        fault = Fault(str(file.parent), "holds no model", f"a directory with {MODEL}", REMEDY)
+        raise DataError(fault) from None
+    except (OSError, ValueError) as error:
+        raise DataError(Fault(str(file), "cannot be read as JSON", remedy=REMEDY)) from error
+    found = content.get("format") if isinstance(content, dict) else None
+    if found != FORMAT:
+        newer = isinstance(found, int) and found > FORMAT
+        what = f"is a model of format {found}{_written_by(content)}"
+        remedy = f"update the engine, or {REMEDY}" if newer else REMEDY
+        raise DataError(Fault(str(file), what, f"format {FORMAT}", remedy))
+    return dict(content)
+
+
+def _written_by(content: object) -> str:
+    engine = content.get("engine") if isinstance(content, dict) else None
+    mine = version("incentive-engine")
+    return f" (written by engine {engine}; this is {mine})" if engine else ""
+
+
+def check_files(content: Mapping[str, Any], directory: Path, *, only: str | None = None) -> None:
+    """Compare the files, or only one of them, with their digests in the model file.
+
+    Raises
+    ------
+    DataError
+        When one is missing, or was changed.
+    """
+    digests = content.get("files", {})
+    if only is not None:
+        digests = {only: digests.get(only)}
+    faults = []
+    for name, stated in digests.items():
+        file = directory / name
+        if not file.is_file():
+            faults.append(Fault(str(file), "is missing from the model", remedy=REMEDY))
+        elif digest(file) != stated:
+            faults.append(Fault(str(file), "was changed since it was written", remedy=REMEDY))
+    if faults:
+        raise DataError(*faults)
+
+
+def digest(file: Path) -> str:
+    """Return a file's sha256 in hexadecimal."""
+    return hashlib.sha256(file.read_bytes()).hexdigest()

@@ -1,0 +1,19 @@
+"""A second plan must take seconds, and a third of them went into libraries that it never uses."""
+
+import subprocess
+import sys
+
+import pytest
+
+SLOW = ("pandas", "lightgbm", "matplotlib", "scipy.stats", "scipy.special", "scipy.optimize")
+
+
+@pytest.mark.parametrize("module", ["workflow.allocate", "delivery.run_directory"])
+def test_planning_loads_no_library_that_only_learning_needs(module: str) -> None:
+    lines = (
+        f"import sys, incentive_engine.{module}; "
+        f"sys.exit(', '.join(name for name in {SLOW} if name in sys.modules))"
+    )
+    command = [sys.executable, "-c", lines]
+    ended = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603 - our own
+    assert (ended.returncode, ended.stderr) == (0, "")
