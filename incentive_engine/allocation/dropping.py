@@ -44,4 +44,4 @@ def gain_of_all(everyone: Problem, plan: Plan) -> float:
     users = users_of(everyone)
     rows = rows_of(everyone, users, everyone.enforced)
     prices = np.array([plan.prices[name] for name in rows.names], dtype=np.float64)
-    return evaluate(users, rows, prices).dual - plan.certificate.value
+    return evaluate(Crowd(users=users, rows=rows), prices).dual - plan.certificate.value

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from incentive_engine.allocation.classes import Classes, classes_of
 from incentive_engine.allocation.core import Core, build_core, nearest
 from incentive_engine.allocation.frame import Box
 from incentive_engine.allocation.linear import LinearProgram, solve_lp
@@ -162,14 +163,16 @@ def take_step(
     rest = replace(at.table, totals=at.table.totals - core.table.totals)
     used = rows.usage(rest)
     unit = row_sizes(core)
-    program = _program(core, rows, used=used, box=box, forced=users.forced, size=unit)
+    classes = classes_of(core)
+    program = _program(core, classes, rows, used=used, box=box, forced=users.forced, size=unit)
     answer = solve_lp(program)
-    pairs, groups, limits = len(core.user), len(core.index), len(rows.limits)
+    pairs, groups, limits = len(classes.pair), len(classes.count), len(rows.limits)
+    shares = classes.spread(answer.x[:pairs])
     prices = box.clip(answer.duals[groups:] / unit)
     over, under = (
         answer.x[pairs + i * limits : pairs + (i + 1) * limits] * unit for i in range(2)
     )
-    taken = core.weight * answer.x[:pairs]
+    taken = core.weight * shares
     usage = used + core.usage @ taken
     return Step(
         prices=prices,
@@ -177,7 +180,7 @@ def take_step(
         model=answer.objective + float(rest.value),
         inside=_inside(over, under, box, caps, rows),
         core=core,
-        shares=answer.x[:pairs],
+        shares=shares,
         usage=usage,
         treated=rest.treated + float(taken.sum()),
         broken=broken_by(rows, usage),
@@ -222,6 +225,7 @@ def _inside(
 
 def _program(
     core: Core,
+    classes: Classes,
     rows: Rows,
     *,
     used: FloatArray,
@@ -229,23 +233,26 @@ def _program(
     forced: bool,
     size: FloatArray,
 ) -> LinearProgram:
-    """Return the model: pairs, then per limit what is bought above and below its bounds.
+    """Return the model: pairs of classes, then per limit what is bought above and below it.
 
     Buying room at the box's upper price and selling it at the lower one keeps the duals in the
     box.
     """
-    pairs, groups, limits = len(core.user), len(core.index), len(rows.limits)
+    pairs, groups, limits = len(classes.pair), len(classes.count), len(rows.limits)
     eye = sp.identity(limits, format="csr")
-    once = sp.csr_array((np.ones(pairs), (core.user, np.arange(pairs))), shape=(groups, pairs))
+    ones, at = np.ones(pairs), np.arange(pairs)
+    once = sp.csr_array((ones, (classes.group, at)), shape=(groups, pairs))
     nothing = sp.csr_array((groups, limits))
-    scaled = sp.diags_array(1.0 / size) @ core.usage.multiply(core.weight[None, :])
+    weight = core.weight[classes.pair]
+    scaled = sp.diags_array(1.0 / size) @ core.usage[:, classes.pair].multiply(weight[None, :])
     matrix = sp.vstack([sp.hstack([once, nothing, nothing]), sp.hstack([scaled, -eye, eye])])
     elastic = np.full(limits, np.inf)
-    once_at_least = np.full(groups, 1.0 if forced else -np.inf)
+    once_at_least = classes.count if forced else np.full(groups, -np.inf)
+    worth = core.value[classes.pair] * weight
     return LinearProgram(
-        objective=np.concatenate([core.value * core.weight, -box.most * size, box.least * size]),
-        most=np.concatenate([np.ones(pairs), elastic, elastic]),
+        objective=np.concatenate([worth, -box.most * size, box.least * size]),
+        most=np.concatenate([classes.count[classes.group], elastic, elastic]),
         matrix=sp.csr_array(matrix),
         lower=np.concatenate([once_at_least, (rows.lower - used) / size]),
-        upper=np.concatenate([np.ones(groups), (rows.upper - used) / size]),
+        upper=np.concatenate([classes.count, (rows.upper - used) / size]),
     )
