@@ -6,6 +6,11 @@ The plan is synthetic (70 % of the users get one of five offers) and is not veri
 runs in a process of its own, and its memory is that process's peak. The peers read the same
 allocation.parquet and write the same rows as one CSV file. With a PostgreSQL URL as the second
 word, the table is measured too.
+
+    python benchmarks/export.py RUN_DIR
+
+measures the command ``incentive export`` on a run that exists, verification and pre-flight check
+included, beside these two alone. ``ONLY=csv,duckdb`` measures some of the formats.
 """
 
 from __future__ import annotations
@@ -65,6 +70,21 @@ if "://" in sys.argv[2]:
 else:
     export_offers(run, Path(sys.argv[2]), verification=passed, options=options)
 """
+CHECK = """
+from incentive_engine.workflow.delivery import check_run
+check_run(Path(sys.argv[1]), accepted=WARNINGS)
+"""
+WHOLE = """
+from incentive_engine.workflow.delivery import Target, export
+options = ExportOptions(preset=sys.argv[3] or None, key=SecretKey(b"only for the benchmark"))
+export(Path(sys.argv[1]), target=Target(to=sys.argv[2]), options=options, accepted=WARNINGS)
+"""
+COMMAND = """
+from pathlib import Path
+from incentive_engine.delivery.export import ExportOptions
+from incentive_engine.delivery.keys import SecretKey
+from incentive_engine.delivery.preflight import WARNINGS
+"""
 MEASURED = """
 import sys, time
 started = time.perf_counter()
@@ -121,8 +141,30 @@ def size_of(path: Path) -> float:
     return sum(file.stat().st_size for file in files if file.is_file()) / 2**20
 
 
+def wanted_formats() -> list[str]:
+    """Return the formats to measure."""
+    only = os.environ.get("ONLY")
+    return only.split(",") if only else list(FORMATS)
+
+
+def measure_run(run: Path) -> None:
+    """Print what whole exports of a run take."""
+    print("| command | seconds | peak MiB |\n|---|---|---|")
+    seconds, memory = measured(COMMAND + CHECK, str(run))
+    print(f"| check (verify, pre-flight) | {seconds:.1f} | {memory:,.0f} |", flush=True)
+    for name in wanted_formats():
+        to, preset = FORMATS[name]
+        with tempfile.TemporaryDirectory(prefix="incentive-export-") as folder:
+            words = (str(run), str(Path(folder) / to), preset or "")
+            seconds, memory = measured(COMMAND + WHOLE, *words)
+        print(f"| export: {name} | {seconds:.1f} | {memory:,.0f} |", flush=True)
+
+
 def main() -> None:
     """Print the table."""
+    if len(sys.argv) > 1 and Path(sys.argv[1]).is_dir():
+        measure_run(Path(sys.argv[1]))
+        return
     users = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
     url = sys.argv[2] if len(sys.argv) > 2 else None
     wanted = os.environ.get("ONLY", "").split(",") if os.environ.get("ONLY") else None

@@ -9,6 +9,7 @@ from incentive_engine.allocation.plan import Plan
 from incentive_engine.allocation.problem import Problem
 from incentive_engine.allocation.rows import rows_of
 from incentive_engine.allocation.users import users_of
+from incentive_engine.domain import FloatArray
 
 
 def gains_without(problem: Problem, plan: Plan) -> dict[str, float]:
@@ -20,14 +21,12 @@ def gains_without(problem: Problem, plan: Plan) -> dict[str, float]:
     it, so that their dual bounds every plan of that problem. One sweep per limit tells it; the
     true gain, which needs a plan of its own, is often smaller.
     """
-    users = users_of(problem)
-    rows = rows_of(problem, users, problem.enforced)
-    prices = np.array([plan.prices[name] for name in rows.names], dtype=np.float64)
-    crowd, found = Crowd(users=users, rows=rows), {}
+    crowd, prices = _at_prices_of(plan, problem)
+    found = {}
     for i in np.flatnonzero(prices).tolist():
         without = prices.copy()
         without[i] = 0.0
-        found[rows.names[i]] = evaluate(crowd, without).dual - plan.certificate.value
+        found[crowd.rows.names[i]] = evaluate(crowd, without).dual - plan.certificate.value
     return found
 
 
@@ -41,7 +40,13 @@ def gain_of_all(everyone: Problem, plan: Plan) -> float:
     everyone
         The plan's problem without its holdout.
     """
-    users = users_of(everyone)
-    rows = rows_of(everyone, users, everyone.enforced)
+    crowd, prices = _at_prices_of(plan, everyone)
+    return evaluate(crowd, prices).dual - plan.certificate.value
+
+
+def _at_prices_of(plan: Plan, problem: Problem) -> tuple[Crowd, FloatArray]:
+    """Return a problem's users under its limits, and a plan's prices in their order."""
+    users = users_of(problem)
+    rows = rows_of(problem, users, problem.enforced)
     prices = np.array([plan.prices[name] for name in rows.names], dtype=np.float64)
-    return evaluate(Crowd(users=users, rows=rows), prices).dual - plan.certificate.value
+    return Crowd(users=users, rows=rows), prices
