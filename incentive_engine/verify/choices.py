@@ -1,122 +1,150 @@
-"""Checks of allocation.parquet, user by user."""
+"""Checks of allocation.parquet, user by user, one block of rows after the other."""
 
 from __future__ import annotations
 
-import numpy as np
-import numpy.typing as npt
+from typing import Final
 
+import numpy as np
+
+from incentive_engine.config.schema import Policy
 from incentive_engine.domain import MICROS, BoolArray, FloatArray, Reason
 
+from .blocks import REASONS, Block
 from .files import Run
 from .replay import Replay
 from .result import Check, Findings
+from .sums import Sums
 from .tolerance import agree
+from .users import read_ids, repeated
 
+WHAT: Final = {
+    "offers": "every offer is one of the policy's",
+    "eligibility": "nobody gets an offer that rules or missing scores forbid",
+    "holdout": "the holdout equals its keyed draw, and none of it has an offer",
+    "assignment": "each user has at most one offer",
+    "measures": "conversion, spend and weight are those of scores and policy",
+    "cost": "cost_micros is the chosen pair's cost, rounded up to a millionth",
+    "reasons": "every reason is the one that follows from the scores",
+}
+"""The checks of rows, in the order in which they are told."""
 
-def check_choices(run: Run, truth: Replay) -> tuple[Check, ...]:
-    """Check every row of the allocation."""
-    return (
-        _offers(run, truth),
-        _eligibility(run, truth),
-        _holdout(run, truth),
-        _assignment(run, truth),
-        _measures(run, truth),
-        _cost(run, truth),
-        _reasons(run, truth),
-    )
+FORCED: Final = "exactly_one: each user outside the holdout has an offer"
 
 
 def check_users(run: Run) -> Check:
     """Check that every user of the score table stands once, in its order."""
     found = Findings("users", "every user of scores.parquet stands once, in its order")
-    stated, known = run.rows["user_id"], run.scores.user_id
-    for name, column in (("allocation", stated), ("scores", known)):
-        twice = column.duplicated().to_numpy()
-        found.add_rows(twice, f"{name}.parquet repeats a user")
-    if stated.dtype != known.dtype:
-        found.add(f"user_id is {stated.dtype} in the allocation, {known.dtype} in the scores")
+    stated, known = read_ids(run.directory / "allocation.parquet"), run.users["user_id"].chunk(0)
+    found.add_rows(repeated(known), "scores.parquet repeats a user")
+    if stated.type != known.type:
+        found.add(f"user_id is {stated.type} in the allocation, {known.type} in the scores")
     elif len(stated) != len(known):
         found.add(f"the allocation has {len(stated):,} rows, the scores {len(known):,}")
-    else:
-        differs = stated.to_numpy() != known.to_numpy()
+    elif not stated.equals(known):
+        found.add_rows(repeated(stated), "allocation.parquet repeats a user")
+        differs = np.array([a != b for a, b in zip(stated, known, strict=True)])
         found.add_rows(differs, "the user is not the one of the same row of the scores")
     return found.check()
 
 
-def _offers(run: Run, truth: Replay) -> Check:
-    found = Findings("offers", "every offer is one of the policy's")
-    found.add_rows(run.choice == -2, "the offer is unknown to the policy")
-    if truth.bad_costs:
-        found.add(f"scores.parquet has {truth.bad_costs:,} negative or infinite costs")
-    return found.check()
+class RowChecks:
+    """What is off in the rows that were looked at."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.forced = policy.assignment == "exactly_one"
+        what = WHAT | ({"assignment": FORCED} if self.forced else {})
+        self.found = {name: Findings(name, text) for name, text in what.items()}
+        self.states_spend = False
+
+    def look(self, block: Block, truth: Replay) -> None:
+        """Check the rows of a block."""
+        first = block.rows.start
+        for check, problem, wrong in (
+            *_offers(block, truth),
+            *_holdout(block, truth),
+            *_measures(block, truth),
+            *_cost(block, truth),
+            *_reasons(block, truth),
+        ):
+            self.found[check].add_rows(wrong, problem, start=first)
+        if self.forced:
+            without = (block.choice == -1) & ~truth.holdout
+            self.found["assignment"].add_rows(without, "the user has no offer", start=first)
+        self.states_spend |= not np.isnan(block.spend).all()
+
+    def checks(self, run: Run, sums: Sums) -> tuple[Check, ...]:
+        """Return the checks once all rows were looked at."""
+        if sums.bad_costs:
+            problem = f"scores.parquet has {sums.bad_costs:,} negative or infinite costs"
+            self.found["offers"].add(problem)
+        users = run.manifest.holdout.get("users")
+        if users is not None and users != sums.held:
+            problem = f"manifest.json states {users} users, the draw has {sums.held}"
+            self.found["holdout"].add(problem)
+        if sums.spend is None and self.states_spend:
+            self.found["measures"].add("spend is stated, but scores.parquet has none")
+        return tuple(found.check() for found in self.found.values())
 
 
-def _eligibility(run: Run, truth: Replay) -> Check:  # noqa: ARG001 - one signature for all
-    found = Findings("eligibility", "nobody gets an offer that rules or missing scores forbid")
-    found.add_rows(truth.refused, "the eligibility rules forbid the offer")
-    found.add_rows(truth.missing, "a score of the offer is missing (NaN)")
-    return found.check()
+Problem = tuple[str, str, BoolArray]
+"""The check, what is off, and (b,) bool the rows."""
 
 
-def _holdout(run: Run, truth: Replay) -> Check:
-    found = Findings("holdout", "the holdout equals its keyed draw, and none of it has an offer")
-    stated = _reason_is(run, Reason.HOLDOUT)
-    found.add_rows(truth.holdout & (run.choice != -1), "a user of the holdout has an offer")
-    found.add_rows(truth.holdout & ~stated, "a user drawn for the holdout has another reason")
-    found.add_rows(stated & ~truth.holdout, "the reason is holdout, the draw says otherwise")
-    users = run.manifest.holdout.get("users")
-    if users is not None and users != int(truth.holdout.sum()):
-        found.add(f"manifest.json states {users} users, the draw has {truth.holdout.sum()}")
-    return found.check()
-
-
-def _assignment(run: Run, truth: Replay) -> Check:
-    if run.policy.assignment == "at_most_one":
-        return Findings("assignment", "each user has at most one offer").check()
-    found = Findings("assignment", "exactly_one: each user outside the holdout has an offer")
-    found.add_rows((run.choice == -1) & ~truth.holdout, "the user has no offer")
-    return found.check()
-
-
-def _measures(run: Run, truth: Replay) -> Check:
-    found = Findings("measures", "conversion, spend and weight are those of scores and policy")
-    found.add_rows(_differs(run, "conversion", truth.conversion), "conversion differs")
-    found.add_rows(_differs(run, "weight", truth.weight), "weight differs")
-    if truth.spend is not None:
-        found.add_rows(_differs(run, "spend", truth.spend), "spend differs")
-    elif run.rows["spend"].notna().any():
-        found.add("spend is stated, but scores.parquet has none")
-    return found.check()
-
-
-def _cost(run: Run, truth: Replay) -> Check:
-    found = Findings("cost", "cost_micros is the chosen pair's cost, rounded up to a millionth")
-    micros = run.rows["cost_micros"].to_numpy()
-    found.add_rows(micros != truth.cost_micros, "cost_micros differs")
-    differs = run.rows["cost"].to_numpy() != micros / MICROS
-    found.add_rows(differs, "cost is not cost_micros in currency units")
-    return found.check()
-
-
-def _reasons(run: Run, truth: Replay) -> Check:
-    found = Findings("reasons", "every reason is the one that follows from the scores")
-    expected = np.select(
-        [truth.holdout, ~truth.has_eligible, run.choice != -1, ~truth.has_gain],
-        [Reason.HOLDOUT, Reason.INELIGIBLE, Reason.OFFERED, Reason.NO_GAIN],
-        default=Reason.PRICED_OUT,
+def _offers(block: Block, truth: Replay) -> tuple[Problem, ...]:
+    return (
+        ("offers", "the offer is unknown to the policy", block.choice == -2),
+        ("eligibility", "the eligibility rules forbid the offer", truth.refused),
+        ("eligibility", "a score of the offer is missing (NaN)", truth.missing),
     )
-    for reason in Reason:
-        wrong = _reason_is(run, reason) & (expected != reason)
-        found.add_rows(wrong, f"the reason is {reason}, other than what follows")
-    known = run.rows["reason"].isin(list(Reason)).to_numpy()
-    found.add_rows(~known, "the reason is unknown")
-    return found.check()
 
 
-def _differs(run: Run, column: str, expected: FloatArray) -> BoolArray:
-    stated: npt.NDArray[np.float64] = run.rows[column].to_numpy()
+def _holdout(block: Block, truth: Replay) -> tuple[Problem, ...]:
+    stated, drawn = block.reason == REASONS.index(Reason.HOLDOUT), truth.holdout
+    return (
+        ("holdout", "a user of the holdout has an offer", drawn & (block.choice != -1)),
+        ("holdout", "a user drawn for the holdout has another reason", drawn & ~stated),
+        ("holdout", "the reason is holdout, the draw says otherwise", stated & ~drawn),
+    )
+
+
+def _measures(block: Block, truth: Replay) -> tuple[Problem, ...]:
+    found = [
+        ("measures", "conversion differs", _differs(block.conversion, truth.conversion)),
+        ("measures", "weight differs", _differs(block.weight, truth.weight)),
+    ]
+    if truth.spend is not None:
+        found.append(("measures", "spend differs", _differs(block.spend, truth.spend)))
+    return tuple(found)
+
+
+def _cost(block: Block, truth: Replay) -> tuple[Problem, ...]:
+    in_currency = block.cost_micros / MICROS
+    return (
+        ("cost", "cost_micros differs", block.cost_micros != truth.cost_micros),
+        ("cost", "cost is not cost_micros in currency units", block.cost != in_currency),
+    )
+
+
+def _reasons(block: Block, truth: Replay) -> tuple[Problem, ...]:
+    expected = np.select(
+        [truth.holdout, ~truth.has_eligible, block.choice != -1, ~truth.has_gain],
+        [
+            REASONS.index(reason)
+            for reason in (Reason.HOLDOUT, Reason.INELIGIBLE, Reason.OFFERED, Reason.NO_GAIN)
+        ],
+        default=REASONS.index(Reason.PRICED_OUT),
+    )
+    wrong = block.reason != expected
+    stated = (
+        (
+            "reasons",
+            f"the reason is {reason}, other than what follows",
+            wrong & (block.reason == at),
+        )
+        for at, reason in enumerate(REASONS)
+    )
+    return (*stated, ("reasons", "the reason is unknown", block.reason < 0))
+
+
+def _differs(stated: FloatArray, expected: FloatArray) -> BoolArray:
     return ~agree(stated, expected, scale=np.abs(expected))
-
-
-def _reason_is(run: Run, reason: Reason) -> BoolArray:
-    return (run.rows["reason"] == reason).to_numpy(dtype=np.bool_)

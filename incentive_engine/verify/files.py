@@ -5,93 +5,44 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
-import numpy as np
-import numpy.typing as npt
-import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from incentive_engine.config.schema import Policy
-from incentive_engine.data.files import column_names, digest_file
-from incentive_engine.data.frames import read_frame
-from incentive_engine.data.rows import as_id
-from incentive_engine.domain import OFFER_MEASURES, FloatArray, score_column
-from incentive_engine.errors import DataError
+from incentive_engine.data.files import digest_file
+from incentive_engine.domain import score_column
 
-from .stated import Certificate, Manifest, Stated
+from .blocks import STATED, open_parquet
+from .replay import stored_measures
+from .stated import Certificate, Manifest, Stated, UnreadableError
+from .users import read_users
 
 FORMAT: Final = 1
 """The version of the run directory that this verification understands."""
 
 REQUIRED: Final = ("allocation.parquet", "certificate.json", "report.html", "scores.parquet")
 
-COLUMNS: Final = {
-    "user_id": (pa.types.is_integer, pa.types.is_string, pa.types.is_large_string),
-    "offer_id": (pa.types.is_string, pa.types.is_large_string, pa.types.is_null),
-    "conversion": (pa.types.is_float64,),
-    "spend": (pa.types.is_float64,),
-    "cost": (pa.types.is_float64,),
-    "cost_micros": (pa.types.is_int64,),
-    "weight": (pa.types.is_float64,),
-    "reason": (pa.types.is_string, pa.types.is_large_string),
-}
-"""The columns of allocation.parquet and what their types may be."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Scores:
-    """The score table of a run; measures are read offer by offer.
-
-    Parameters
-    ----------
-    user_id
-        (n,) int64 or str.
-    attributes
-        The n users' attributes that the policy names.
-    """
-
-    user_id: pd.Series[Any]
-    attributes: pd.DataFrame
-    path: Path
-    columns: frozenset[str]
-
-    def measure(self, name: str, offer: str) -> FloatArray:
-        """Return a stored measure of an offer, (n,) float64, NaN where it is missing."""
-        column = score_column(name, offer)
-        values = read_frame(self.path, [column])[column]
-        return values.to_numpy(dtype=np.float64, na_value=np.nan)
-
-    def has(self, name: str, offer: str) -> bool:
-        """Whether a measure is stored for an offer."""
-        return score_column(name, offer) in self.columns
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Run:
-    """A run as its files state it.
+    """A run as its files state it; its rows are read block by block.
 
-    Parameters
+    Attributes
     ----------
-    rows
-        allocation.parquet, one row per user.
-    choice
-        (n,) int16, index of the offer in the policy's order, -1 none, -2 unknown to the policy.
+    users
+        n rows: `user_id`, int64 or text, and the attributes that the policy names.
+    score_columns
+        The columns of scores.parquet.
     """
 
     directory: Path
     policy: Policy
     manifest: Manifest
     certificate: Certificate
-    rows: pd.DataFrame
-    choice: npt.NDArray[np.int16]
-    scores: Scores
-
-
-class UnreadableError(Exception):
-    """A file of the run that cannot be used; the message says which and why."""
+    users: pa.Table
+    score_columns: frozenset[str]
 
 
 def read_manifest(directory: Path) -> Manifest:
@@ -140,50 +91,31 @@ def read_run(directory: Path, manifest: Manifest) -> Run:
         policy = Policy.model_validate(manifest.policy)
     except ValidationError as error:
         raise UnreadableError(f"manifest.json: policy: {_first(error)}") from error
-    rows = _read_allocation(directory / "allocation.parquet")
-    codes = pd.Index(policy.offer_ids).get_indexer(pd.Index(rows["offer_id"])).astype(np.int16)
-    unknown = rows["offer_id"].notna().to_numpy() & (codes < 0)
+    _check_allocation(directory / "allocation.parquet")
+    scores = directory / "scores.parquet"
+    columns = frozenset(open_parquet(scores).schema_arrow.names)
+    attributes = policy.attribute_columns
+    pairs = [score_column(m, offer) for m in stored_measures(policy) for offer in policy.offer_ids]
+    if missing := sorted({"user_id", *attributes, *pairs} - columns):
+        raise UnreadableError(f"{scores.name}: column {missing[0]} is missing")
     return Run(
         directory=directory,
         policy=policy,
         manifest=manifest,
         certificate=_read_json(directory / "certificate.json", Certificate),
-        rows=rows,
-        choice=np.where(unknown, np.int16(-2), codes),
-        scores=_read_scores(directory / "scores.parquet", policy),
+        users=read_users(scores, attributes),
+        score_columns=columns,
     )
 
 
-def _read_allocation(path: Path) -> pd.DataFrame:
-    try:
-        table = pq.read_table(path)
-    except (OSError, pa.ArrowException) as error:
-        raise UnreadableError(f"{path.name} cannot be read: {error}") from error
-    for name, kinds in COLUMNS.items():
-        if name not in table.column_names:
+def _check_allocation(path: Path) -> None:
+    schema = open_parquet(path).schema_arrow
+    for name, kinds in STATED.items():
+        if name not in schema.names:
             raise UnreadableError(f"{path.name}: column {name} is missing")
-        kind = table.schema.field(name).type
+        kind = schema.field(name).type
         if not any(is_kind(kind) for is_kind in kinds):
             raise UnreadableError(f"{path.name}: column {name} has the type {kind}")
-        if table.column(name).null_count and name not in {"offer_id", "spend"}:
-            raise UnreadableError(f"{path.name}: column {name} has empty cells")
-    frame: pd.DataFrame = table.select(list(COLUMNS)).to_pandas(ignore_metadata=True)
-    return frame
-
-
-def _read_scores(path: Path, policy: Policy) -> Scores:
-    attributes = list(policy.attribute_columns)
-    stored = [name for name in policy.measures if name not in OFFER_MEASURES]
-    pairs = [score_column(name, offer) for name in stored for offer in policy.offer_ids]
-    try:
-        columns = frozenset(column_names(path))
-        if missing := sorted({"user_id", *attributes, *pairs} - columns):
-            raise UnreadableError(f"{path.name}: column {missing[0]} is missing")
-        frame = read_frame(path, ["user_id", *attributes])
-    except DataError as error:
-        raise UnreadableError(f"scores.parquet cannot be read: {error}") from error
-    user_id = as_id(pa.Array.from_pandas(frame["user_id"])).to_pandas()
-    return Scores(user_id=user_id, attributes=frame[attributes], path=path, columns=columns)
 
 
 Part = TypeVar("Part", bound=Stated)

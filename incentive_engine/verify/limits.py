@@ -6,16 +6,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
+import pyarrow as pa
 
 from incentive_engine.config.amounts import Bound
 from incentive_engine.config.schema import Budget, Limit, Policy
+from incentive_engine.data.columns import whole
 from incentive_engine.domain import COST, FACE, ISSUED, MICROS, MONEY_MEASURES
 
-from .users import matching
+from .users import grouped, matching
 
 BUDGET = "budget"
 """The name of the limit that the budget makes."""
@@ -30,7 +32,7 @@ class Group:
     names
         One per part, as the certificate must call them.
     part
-        (n,) int32, the part that counts the user, -1 for none; None for one part with all users.
+        (n,) integers, the part that counts the user, -1 for none; None for one with all users.
     measures
         The measure that is summed; for a ratio numerator and denominator.
     offers
@@ -40,7 +42,7 @@ class Group:
     """
 
     names: tuple[str, ...]
-    part: npt.NDArray[np.int32] | None
+    part: npt.NDArray[Any] | None
     measures: tuple[str, ...]
     offers: frozenset[str]
     at_most: Fraction | None
@@ -67,9 +69,7 @@ def exact(number: float) -> Fraction:
     return Fraction(Decimal(repr(float(number))))
 
 
-def groups(
-    policy: Policy, attributes: pd.DataFrame, *, expected: float | None = None
-) -> tuple[Group, ...]:
+def groups(policy: Policy, users: pa.Table, *, expected: float | None = None) -> tuple[Group, ...]:
     """Return the budget, when there is one, and the policy's limits.
 
     Parameters
@@ -92,7 +92,7 @@ def groups(
             )
         )
     for limit in policy.limits:
-        found.extend(_of_limit(limit, policy, attributes))
+        found.extend(_of_limit(limit, policy, users))
     return tuple(found)
 
 
@@ -100,11 +100,11 @@ def _amount(budget: Budget, expected: float | None) -> float:
     return budget.amount if budget.basis != "at-risk" or expected is None else expected
 
 
-def _of_limit(limit: Limit, policy: Policy, attributes: pd.DataFrame) -> Iterator[Group]:
-    part, values = _parts(limit, attributes)
+def _of_limit(limit: Limit, policy: Policy, users: pa.Table) -> Iterator[Group]:
+    part, values = _parts(limit, users)
     bounds = {
-        "at_most": _number(limit.at_most, limit, policy, len(attributes)),
-        "at_least": _number(limit.at_least, limit, policy, len(attributes)),
+        "at_most": _number(limit.at_most, limit, policy, len(users)),
+        "at_least": _number(limit.at_least, limit, policy, len(users)),
     }
     split = limit.ratio is not None and None not in bounds.values()
     for sides in [("at_least",), ("at_most",)] if split else [("at_least", "at_most")]:
@@ -120,17 +120,16 @@ def _of_limit(limit: Limit, policy: Policy, attributes: pd.DataFrame) -> Iterato
         )
 
 
-def _parts(
-    limit: Limit, attributes: pd.DataFrame
-) -> tuple[npt.NDArray[np.int32] | None, tuple[str, ...]]:
+def _parts(limit: Limit, users: pa.Table) -> tuple[npt.NDArray[Any] | None, tuple[str, ...]]:
     """Return the part of each user and how the limit's name goes on for each part."""
-    counted = matching(attributes, limit.where)
+    counted = matching(users, limit.where)
     if limit.for_each is None:
-        part = None if counted.all() else np.where(counted, 0, -1).astype(np.int32)
+        part = None if counted.all() else np.where(counted, 0, -1).astype(np.int8)
         return part, ("",)
-    codes, values = pd.factorize(attributes[limit.for_each], sort=True, use_na_sentinel=True)
-    part = np.where(counted, codes, -1).astype(np.int32)
-    return part, tuple(f"[{value}]" for value in values.tolist())
+    codes, values = grouped(whole(users[limit.for_each]))
+    small = np.int16 if len(values) < np.iinfo(np.int16).max else np.int32
+    part = np.where(counted, codes, -1).astype(small)
+    return part, tuple(f"[{value}]" for value in values)
 
 
 def _number(bound: Bound | None, limit: Limit, policy: Policy, n_users: int) -> Fraction | None:

@@ -1,15 +1,15 @@
-"""Goes through the users once more, offer by offer, and sums up what a run should state."""
+"""Goes through the users once more, block by block, and says what a run should state."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
+from incentive_engine.config.schema import Policy
 from incentive_engine.domain import (
     COST,
     FACE,
@@ -20,95 +20,128 @@ from incentive_engine.domain import (
     BoolArray,
     FloatArray,
     IntArray,
+    score_column,
 )
 
-from .files import Run
-from .limits import BUDGET, Group, exact, groups
-from .users import allowed, drawn_holdout, weights
+from .blocks import Block
+from .limits import Group, exact
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Usage:
-    """The sums behind one group of limits, per part.
+class Rules:
+    """What the policy and the certificate say of all users.
 
-    Parameters
+    Attributes
     ----------
-    group
-        The limits.
-    totals
-        One (parts,) array per measure of the group: int64 millionths for cost and face, int64
-        users for issued, otherwise float64.
-    scales
-        Likewise the sums of absolute values, float64: what rounding errors grow with.
+    groups
+        The limits, the budget first.
+    prices
+        Limit name to the price that the certificate states.
+    holdout
+        (n,) bool.
+    weight
+        (n,) float64.
+    allowed
+        Offer to (n,) bool; offers that every user may have are left out.
+    measures
+        The measures that the score table must have.
+    with_spend
+        The offers whose incremental spend is known.
     """
 
-    group: Group
-    totals: list[npt.NDArray[Any]]
-    scales: list[FloatArray]
+    policy: Policy
+    groups: tuple[Group, ...]
+    prices: Mapping[str, float]
+    holdout: BoolArray
+    weight: FloatArray
+    allowed: Mapping[str, BoolArray]
+    measures: tuple[str, ...]
+    with_spend: frozenset[str]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the score table that are looked at."""
+        named = [
+            score_column(name, offer)
+            for offer in self.policy.offer_ids
+            for name in self.measures_of(offer)
+        ]
+        return tuple(named)
+
+    def measures_of(self, offer: str) -> tuple[str, ...]:
+        """Return the measures that the score table has of an offer."""
+        spend = (SPEND,) if offer in self.with_spend and SPEND not in self.measures else ()
+        return (*self.measures, *spend)
+
+
+def stored_measures(policy: Policy) -> tuple[str, ...]:
+    """Return the measures that a policy needs from the score table."""
+    return tuple(name for name in policy.measures if name not in OFFER_MEASURES)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Replay:
-    """What the run's own inputs say about its choices; filled offer by offer.
+    """What a block's own scores say about its choices; filled offer by offer.
 
     Attributes
     ----------
     holdout, has_eligible, has_gain
-        (n,) bool: drawn for the holdout; some pair is eligible; some eligible pair has value.
-    weight
-        (n,) float64.
+        (b,) bool: drawn for the holdout; some pair is eligible; some eligible pair has value.
     refused, missing
-        (n,) bool: the chosen pair breaks an eligibility rule; a measure of it is missing.
+        (b,) bool: the chosen pair breaks an eligibility rule; a measure of it is missing.
+    weight
+        (b,) float64.
     conversion, spend
-        (n,) float64 of the chosen pairs, 0 for none; spend is None when it is unknown.
+        (b,) float64 of the chosen pairs, 0 for none; spend is None when it is unknown.
     cost_micros, face_micros
-        (n,) int64 of the chosen pairs, 0 for none.
+        (b,) int64 of the chosen pairs, 0 for none.
+    value
+        (b,) float64, value of the chosen pairs, 0 for none.
+    dual
+        (b,) float64, each user's term of the bound.
     bad_costs
         How many scores have a negative or infinite cost.
-    value, value_scale
-        Sum of the chosen pairs' values, and of their absolute values.
-    dual, dual_scale
-        (n,) float64, each user's term of the bound; the sum of the terms' absolute values.
-    usages
-        In the order of `limits.groups`.
+    totals, scales
+        Per group of limits and measure the sums of each part, and those of absolute values.
     """
 
     holdout: BoolArray
-    weight: FloatArray
     has_eligible: BoolArray
     has_gain: BoolArray
     refused: BoolArray
     missing: BoolArray
+    weight: FloatArray
     conversion: FloatArray
     spend: FloatArray | None
     cost_micros: IntArray
     face_micros: IntArray
+    value: FloatArray
     dual: FloatArray
-    usages: tuple[Usage, ...]
+    totals: list[list[npt.NDArray[Any]]]
+    scales: list[list[FloatArray]]
     bad_costs: int = 0
-    value: float = 0.0
-    value_scale: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Pairs:
-    """One offer for every user.
+    """One offer for every user of a block.
 
-    Parameters
+    Attributes
     ----------
     measures
-        Measure to (n,) float64; cost is rounded up to a millionth.
+        Measure to (b,) float64; cost is rounded up to a millionth.
     cost_micros
-        (n,) int64.
+        (b,) int64.
     allowed, missing, eligible
-        (n,) bool.
+        (b,) bool.
     value
-        (n,) float64, weight x measure.
+        (b,) float64, weight x measure.
     """
 
     offer: str
+    rows: slice
     face_micros: int
-    measures: Mapping[str, FloatArray] = field(repr=False)
+    measures: Mapping[str, FloatArray]
     cost_micros: IntArray
     bad_costs: int
     allowed: BoolArray
@@ -117,108 +150,104 @@ class Pairs:
     value: FloatArray
 
 
-def replay(run: Run) -> Replay:
-    """Recompute a run from its score table, its policy and its stated prices."""
-    result = _start(run)
-    prices = {limit.name: limit.price or 0.0 for limit in run.certificate.limits}
-    for index, offer in enumerate(run.policy.offer_ids):
-        pairs = _pairs(run, offer, weight=result.weight, holdout=result.holdout)
+def replay(rules: Rules, block: Block) -> Replay:
+    """Recompute a block from its scores, the policy and the stated prices."""
+    result = _start(rules, block.rows)
+    for index, offer in enumerate(rules.policy.offer_ids):
+        pairs = _pairs(rules, block, offer)
         result.bad_costs += pairs.bad_costs
         result.has_eligible |= pairs.eligible
         result.has_gain |= pairs.eligible & (pairs.value > 0)
-        _add_dual(result, pairs, prices)
-        _add_chosen(result, pairs, run.choice == index)
+        net = _net(rules, pairs)
+        np.maximum(result.dual, net, where=pairs.eligible, out=result.dual)
+        _add_chosen(result, rules, pairs, block.choice == index)
     return result
 
 
-def _start(run: Run) -> Replay:
-    n_users = len(run.choice)
-    attributes = run.scores.attributes
+def empty_sums(rules: Rules) -> tuple[list[list[npt.NDArray[Any]]], list[list[FloatArray]]]:
+    """Return zeros per group of limits, measure and part: of sums and of absolute values."""
+    kinds = [np.int64 if group.is_exact else np.float64 for group in rules.groups]
+    sizes = [(len(group.names), len(group.measures)) for group in rules.groups]
+    return (
+        [
+            [np.zeros(parts, dtype=kind) for _ in range(measures)]
+            for (parts, measures), kind in zip(sizes, kinds, strict=True)
+        ],
+        [[np.zeros(parts) for _ in range(measures)] for parts, measures in sizes],
+    )
 
-    def nobody() -> BoolArray:
-        return np.zeros(n_users, dtype=np.bool_)
 
-    row = [limit.at_most for limit in run.certificate.limits if limit.name == BUDGET]
-    expected = row[0] if row else None
-    exactly_one = run.policy.assignment == "exactly_one"
-    known_spend = any(run.scores.has(SPEND, offer) for offer in run.policy.offer_ids)
+def _start(rules: Rules, rows: slice) -> Replay:
+    size = rows.stop - rows.start
+    totals, scales = empty_sums(rules)
+    forced = rules.policy.assignment == "exactly_one"
     return Replay(
-        holdout=drawn_holdout(run.scores.user_id, attributes, run.policy),
-        weight=weights(attributes, run.policy),
-        has_eligible=nobody(),
-        has_gain=nobody(),
-        refused=nobody(),
-        missing=nobody(),
-        conversion=np.zeros(n_users),
-        spend=np.zeros(n_users) if known_spend else None,
-        cost_micros=np.zeros(n_users, dtype=np.int64),
-        face_micros=np.zeros(n_users, dtype=np.int64),
-        dual=np.full(n_users, -np.inf if exactly_one else 0.0),
-        usages=tuple(
-            _no_usage(group) for group in groups(run.policy, attributes, expected=expected)
-        ),
+        holdout=rules.holdout[rows],
+        weight=rules.weight[rows],
+        has_eligible=np.zeros(size, dtype=np.bool_),
+        has_gain=np.zeros(size, dtype=np.bool_),
+        refused=np.zeros(size, dtype=np.bool_),
+        missing=np.zeros(size, dtype=np.bool_),
+        conversion=np.zeros(size),
+        spend=np.zeros(size) if rules.with_spend else None,
+        cost_micros=np.zeros(size, dtype=np.int64),
+        face_micros=np.zeros(size, dtype=np.int64),
+        value=np.zeros(size),
+        dual=np.full(size, -np.inf if forced else 0.0),
+        totals=totals,
+        scales=scales,
     )
 
 
-def _no_usage(group: Group) -> Usage:
-    kind = np.int64 if group.is_exact else np.float64
-    parts = len(group.names)
-    return Usage(
-        group=group,
-        totals=[np.zeros(parts, dtype=kind) for _ in group.measures],
-        scales=[np.zeros(parts) for _ in group.measures],
-    )
-
-
-def _pairs(run: Run, offer: str, *, weight: FloatArray, holdout: BoolArray) -> Pairs:
-    n_users = len(weight)
-    face = next(item.face_value for item in run.policy.offers if item.id == offer)
-    stored = {name for name in run.policy.measures if name not in OFFER_MEASURES}
-    stored |= {SPEND} if run.scores.has(SPEND, offer) else set()
-    measures = {name: run.scores.measure(name, offer) for name in sorted(stored)}
+def _pairs(rules: Rules, block: Block, offer: str) -> Pairs:
+    rows = block.rows
+    size = rows.stop - rows.start
+    measures = {name: block.scores[score_column(name, offer)] for name in rules.measures_of(offer)}
     missing = np.logical_or.reduce([np.isnan(values) for values in measures.values()])
+    face = next(item.face_value for item in rules.policy.offers if item.id == offer)
     cost = measures[COST]
-    usable = np.where(np.isfinite(cost), cost, 0.0)
-    micros = _whole_micros(usable)
+    micros = _whole_micros(np.where(np.isfinite(cost), cost, 0.0))
     measures[COST] = np.where(np.isnan(cost), np.nan, micros / MICROS)
-    measures[FACE] = np.broadcast_to(np.float64(face), n_users)
-    measures[ISSUED] = np.broadcast_to(np.float64(1.0), n_users)
-    may = allowed(run.scores.attributes, run.policy, offer)
-    objective = run.policy.objective.maximise.items()
-    gain = np.sum([times * measures[name] for name, times in objective], axis=0)
+    measures[FACE] = np.broadcast_to(np.float64(face), size)
+    measures[ISSUED] = np.broadcast_to(np.float64(1.0), size)
+    anyone = np.ones(size, dtype=np.bool_)
+    may = rules.allowed[offer][rows] if offer in rules.allowed else anyone
+    objective = rules.policy.objective.maximise.items()
+    gain = sum((times * measures[name] for name, times in objective), np.zeros(size))
     return Pairs(
         offer=offer,
+        rows=rows,
         face_micros=-int(-exact(face) * MICROS // 1),
         measures=measures,
         cost_micros=micros,
         bad_costs=int(np.count_nonzero((cost < 0) | np.isinf(cost))),
         allowed=may,
         missing=missing,
-        eligible=may & ~missing & ~holdout,
-        value=weight * gain,
+        eligible=may & ~missing & ~rules.holdout[rows],
+        value=rules.weight[rows] * gain,
     )
 
 
 def _whole_micros(cost: FloatArray) -> IntArray:
-    """Return (n,) int64 cost in millionths, rounded up by more than float64's own rounding."""
+    """Return (b,) int64 cost in millionths, rounded up by more than float64's own rounding."""
     scaled = cost * MICROS
     whole = np.floor(scaled + 0.5)
     exceeds = scaled - whole > 4 * np.finfo(np.float64).eps * scaled
     return whole.astype(np.int64) + exceeds
 
 
-def _add_dual(result: Replay, pairs: Pairs, prices: Mapping[str, float]) -> None:
-    """Raise each user's term of the bound to value - prices x usage, where that is more."""
+def _net(rules: Rules, pairs: Pairs) -> FloatArray:
+    """Return (b,) value - prices x usage, what a pair is worth at the stated prices."""
     net = pairs.value.copy()
-    for usage in result.usages:
-        group = usage.group
+    for group in rules.groups:
         if pairs.offer not in group.offers or group.report_only:
             continue
-        price = np.array([prices.get(name, 0.0) for name in group.names])
+        price = np.array([rules.prices.get(name, 0.0) for name in group.names])
         if price.any():
-            each = price[0] if group.part is None else np.append(price, 0.0)[group.part]
+            part = None if group.part is None else group.part[pairs.rows]
+            each = price[0] if part is None else np.append(price, 0.0)[part]
             net -= each * linear_form(group, pairs.measures)
-    np.maximum(result.dual, net, where=pairs.eligible, out=result.dual)
+    return net
 
 
 def linear_form(group: Group, measures: Mapping[str, Any]) -> Any:  # noqa: ANN401 - arrays or sums
@@ -231,7 +260,7 @@ def linear_form(group: Group, measures: Mapping[str, Any]) -> Any:  # noqa: ANN4
     return top - float(group.at_most or 0) * bottom
 
 
-def _add_chosen(result: Replay, pairs: Pairs, chosen: BoolArray) -> None:
+def _add_chosen(result: Replay, rules: Rules, pairs: Pairs, chosen: BoolArray) -> None:
     result.refused |= chosen & ~pairs.allowed
     result.missing |= chosen & pairs.missing
     result.conversion[chosen] = pairs.measures["conversion"][chosen]
@@ -239,41 +268,43 @@ def _add_chosen(result: Replay, pairs: Pairs, chosen: BoolArray) -> None:
         result.spend[chosen] = pairs.measures[SPEND][chosen]
     result.cost_micros[chosen] = pairs.cost_micros[chosen]
     result.face_micros[chosen] = pairs.face_micros
-    value = np.nan_to_num(pairs.value[chosen])
-    result.value += float(value.sum())
-    result.value_scale += float(np.abs(value).sum())
-    for usage in result.usages:
-        if pairs.offer in usage.group.offers:
-            _add_usage(usage, pairs, chosen)
+    result.value[chosen] = np.nan_to_num(pairs.value[chosen])
+    for group, totals, scales in zip(rules.groups, result.totals, result.scales, strict=True):
+        if pairs.offer in group.offers:
+            _add_usage(group, totals, scales, pairs, chosen)
 
 
-def _add_usage(usage: Usage, pairs: Pairs, chosen: BoolArray) -> None:
-    group = usage.group
-    counted = chosen if group.part is None else chosen & (group.part >= 0)
-    part = None if group.part is None else group.part[counted]
+def _add_usage(
+    group: Group,
+    totals: list[npt.NDArray[Any]],
+    scales: list[FloatArray],
+    pairs: Pairs,
+    chosen: BoolArray,
+) -> None:
+    rows = np.flatnonzero(chosen)
+    part = None
+    if group.part is not None:
+        own = group.part[pairs.rows][rows]
+        rows, part = rows[own >= 0], own[own >= 0]
     for position, name in enumerate(group.measures):
-        amounts = _amounts(pairs, name, counted, whole=group.is_exact)
-        usage.totals[position] += _sums(amounts, part, len(group.names))
-        usage.scales[position] += _sums(np.abs(amounts), part, len(group.names))
+        amounts = _amounts(pairs, name, rows, whole=group.is_exact)
+        _add(totals[position], amounts, part)
+        _add(scales[position], np.abs(amounts).astype(np.float64), part)
 
 
-def _amounts(pairs: Pairs, name: str, counted: BoolArray, *, whole: bool) -> npt.NDArray[Any]:
+def _amounts(pairs: Pairs, name: str, rows: IntArray, *, whole: bool) -> npt.NDArray[Any]:
     """Return a measure of the counted pairs, as integers where they are summed exactly."""
     if not whole:
-        return np.nan_to_num(pairs.measures[name][counted])
+        return np.nan_to_num(pairs.measures[name][rows])
     if name == COST:
-        return pairs.cost_micros[counted]
+        return pairs.cost_micros[rows]
     each = pairs.face_micros if name == FACE else 1
-    return np.full(int(counted.sum()), each, dtype=np.int64)
+    return np.full(len(rows), each, dtype=np.int64)
 
 
-def _sums(
-    amounts: npt.NDArray[Any], part: npt.NDArray[np.int32] | None, parts: int
-) -> npt.NDArray[Any]:
-    """Return the sum of each part, integers exactly."""
+def _add(sums: npt.NDArray[Any], amounts: npt.NDArray[Any], part: npt.NDArray[Any] | None) -> None:
+    """Add amounts to the sum of each part, integers exactly."""
     if part is None:
-        return np.array([amounts.sum()], dtype=amounts.dtype)
-    sums = pd.Series(amounts).groupby(part).sum()
-    result = np.zeros(parts, dtype=amounts.dtype)
-    result[sums.index.to_numpy()] = sums.to_numpy()
-    return result
+        sums[0] += amounts.sum()
+    else:
+        np.add.at(sums, part, amounts)

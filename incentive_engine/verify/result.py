@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -69,29 +70,53 @@ class Verification:
         return "\n".join([*lines, f"{self.run_dir}: {verdict}"])
 
 
+@dataclass(slots=True)
+class Rows:
+    """How many rows have a problem, and the first of them."""
+
+    count: int = 0
+    first: list[int] = field(default_factory=list)
+
+
 class Findings:
-    """Collects what is off in one check."""
+    """Collects what is off in one check; rows may come block by block."""
 
     def __init__(self, name: str, what: str) -> None:
         self.name = name
         self.what = what
-        self.problems: list[str] = []
+        self._problems: dict[str, Rows | None] = {}
 
     def add(self, problem: str) -> None:
         """Note a problem."""
-        self.problems.append(problem)
+        self._problems[problem] = None
 
-    def add_rows(self, wrong: BoolArray, problem: str) -> None:
-        """Note a problem of some rows, (n,) bool, with their number and the first three."""
-        rows = np.flatnonzero(wrong)
-        if len(rows):
-            first = ", ".join(str(row + 1) for row in rows[:SHOWN])
-            more = ", …" if len(rows) > SHOWN else ""
-            self.add(f"{problem} in {len(rows):,} row(s): {first}{more}")
+    def add_rows(self, wrong: BoolArray, problem: str, *, start: int = 0) -> None:
+        """Note a problem of some rows: their number and the first three are shown.
+
+        Parameters
+        ----------
+        wrong
+            (b,) bool, rows from `start` on.
+        """
+        found = np.flatnonzero(wrong)
+        if len(found):
+            rows = self._problems.setdefault(problem, Rows()) or Rows()
+            rows.count += len(found)
+            left = SHOWN - len(rows.first)
+            rows.first += [start + row + 1 for row in found[:left].tolist()]
 
     def check(self) -> Check:
         """Return the check, passed when nothing was noted."""
-        detail = "; ".join(self.problems[:SHOWN])
-        if len(self.problems) > SHOWN:
-            detail += f"; and {len(self.problems) - SHOWN} more"
-        return Check(name=self.name, ok=not self.problems, what=self.what, detail=detail)
+        problems = list(self._texts())
+        detail = "; ".join(problems[:SHOWN])
+        if len(problems) > SHOWN:
+            detail += f"; and {len(problems) - SHOWN} more"
+        return Check(name=self.name, ok=not problems, what=self.what, detail=detail)
+
+    def _texts(self) -> Iterator[str]:
+        for problem, rows in self._problems.items():
+            if rows is None:
+                yield problem
+                continue
+            more = ", …" if rows.count > SHOWN else ""
+            yield f"{problem} in {rows.count:,} row(s): {', '.join(map(str, rows.first))}{more}"

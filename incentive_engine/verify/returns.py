@@ -9,16 +9,16 @@ from incentive_engine.domain import MICROS, SPEND
 
 from .files import Run
 from .limits import BUDGET
-from .replay import Replay
 from .result import Check, Findings
 from .stated import StatedMandate, StatedReturns
+from .sums import Sums
 from .tolerance import agree
 
 ROUGH: Final = 1e-2
 """The return of the last money is known to this part: it is that of a plan with split users."""
 
 
-def check_returns(run: Run, truth: Replay) -> Iterator[Check]:
+def check_returns(run: Run, sums: Sums) -> Iterator[Check]:
     """Check spend, cost and their ratio, and the mandate; nothing where they are not stated.
 
     The return of the last money cannot be had from one plan. Where the plan maximises spend alone
@@ -28,7 +28,7 @@ def check_returns(run: Run, truth: Replay) -> Iterator[Check]:
     if stated is None:
         return
     found = Findings("returns", "the money returns what is stated, and what was asked of it")
-    for problem in (*_stated(truth, stated), *_margin(run, stated)):
+    for problem in (*_stated(sums, stated), *_margin(run, stated)):
         found.add(problem)
     if mandate is not None:
         for problem in _mandate(run, stated, mandate):
@@ -36,11 +36,9 @@ def check_returns(run: Run, truth: Replay) -> Iterator[Check]:
     yield found.check()
 
 
-def _stated(truth: Replay, stated: StatedReturns) -> Iterator[str]:
-    cost = int(truth.cost_micros.sum()) / MICROS
-    spend = None if truth.spend is None else float(truth.spend.sum())
+def _stated(sums: Sums, stated: StatedReturns) -> Iterator[str]:
+    cost, spend, scale = sums.cost_micros / MICROS, sums.spend, sums.spend_scale
     roi = spend / cost if spend is not None and cost > 0 else None
-    scale = 0.0 if truth.spend is None else float(abs(truth.spend).sum())
     for word, number, expected, size in (
         ("cost", stated.cost, cost, cost),
         ("spend", stated.spend, spend, scale),

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import hypot, sqrt
 from statistics import NormalDist
-
-import numpy as np
 
 from incentive_engine.config.schema import Budget
 from incentive_engine.domain import MICROS
 
 from .files import Run
 from .limits import BUDGET
-from .replay import Replay
 from .result import Check, Findings
+from .sums import Sums
 from .tolerance import agree
 
 
-def check_risk(run: Run, truth: Replay) -> Iterator[Check]:
+def check_risk(run: Run, sums: Sums) -> Iterator[Check]:
     """Check the quantile of real redemption; nothing for another basis.
 
     Notes
@@ -29,10 +28,8 @@ def check_risk(run: Run, truth: Replay) -> Iterator[Check]:
     if budget is None or budget.basis != "at-risk":
         return
     found = Findings("risk", "real redemption stays within the amount as surely as stated")
-    expected = int(truth.cost_micros.sum()) / MICROS
-    cost, face = truth.cost_micros / MICROS, truth.face_micros / MICROS
-    noise = float((cost * np.clip(face - cost, 0.0, None)).sum())
-    deviation = float(np.hypot(np.sqrt(noise), budget.forecast_error * expected))
+    expected = sums.cost_micros / MICROS
+    deviation = hypot(sqrt(sums.noise), budget.forecast_error * expected)
     quantile = expected + NormalDist().inv_cdf(budget.confidence) * deviation
     if quantile > budget.amount:
         found.add(

@@ -9,6 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
+class UnreadableError(Exception):
+    """A file of the run that cannot be used; the message says which and why."""
+
+
 class Stated(BaseModel):
     """A part of a run's JSON files; keys that are not checked here may stand beside."""
 

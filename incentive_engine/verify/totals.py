@@ -10,9 +10,10 @@ from incentive_engine.domain import ISSUED, MICROS
 
 from .files import Run
 from .limits import BUDGET, Group
-from .replay import Replay, linear_form
+from .replay import linear_form
 from .result import Check, Findings
 from .stated import StatedLimit
+from .sums import Sums
 from .tolerance import agree, same_total, within
 
 
@@ -78,27 +79,27 @@ class Part:
         return not within(float(over), 0.0, scale=self.scale)
 
 
-def parts(truth: Replay) -> Iterator[Part]:
+def parts(sums: Sums) -> Iterator[Part]:
     """Return every limit with its sums, the budget first."""
-    for usage in truth.usages:
+    for usage in sums.usages:
         group = usage.group
         for index, name in enumerate(group.names):
-            sums = [total[index] for total in usage.totals]
+            found = [total[index] for total in usage.totals]
             if group.is_exact:
                 unit = 1 if group.measures[0] == ISSUED else MICROS
-                exact = tuple(Fraction(int(total), unit) for total in sums)
+                exact = tuple(Fraction(int(total), unit) for total in found)
             largest = [float(scale[index]) for scale in usage.scales]
             yield Part(
                 name=name,
                 group=group,
-                sums=exact if group.is_exact else tuple(map(float, sums)),
+                sums=exact if group.is_exact else tuple(map(float, found)),
                 scale=float(exact[0]) if group.is_exact else _scale(group, largest),
             )
 
 
-def check_limits(run: Run, truth: Replay) -> tuple[Check, ...]:
+def check_limits(run: Run, sums: Sums) -> tuple[Check, ...]:
     """Check the certificate's limits against the policy and the sums."""
-    known = list(parts(truth))
+    known = list(parts(sums))
     stated = {limit.name: limit for limit in run.certificate.limits}
     pairs = [(part, stated[part.name]) for part in known if part.name in stated]
     return (

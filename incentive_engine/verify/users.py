@@ -2,45 +2,111 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
-import pandas as pd
+import numpy.typing as npt
 import pyarrow as pa
-from pandas.api.types import is_string_dtype
+import pyarrow.compute as pc
 
 from incentive_engine.config.schema import Condition, Policy, Range, Scalar, WeightFactor, Where
+from incentive_engine.data.columns import as_arrow, as_numpy, is_missing, is_text, numbers, whole
+from incentive_engine.data.hashing import hash_ids
 from incentive_engine.data.holdout import draw_holdout
-from incentive_engine.domain import BoolArray, FloatArray
+from incentive_engine.domain import BoolArray, FloatArray, IntArray
+
+from .blocks import open_parquet, read_columns
+
+KEY: Final = b"verify duplicate"
+"""Ids of text are compared by a hash first."""
 
 
-def matching(attributes: pd.DataFrame, where: Where) -> BoolArray:
+def read_users(path: Path, names: tuple[str, ...]) -> pa.Table:
+    """Return `user_id` and some attributes of a score table: text by codes, NaN as missing.
+
+    Raises
+    ------
+    UnreadableError
+        When they cannot be read.
+    """
+    schema = open_parquet(path).schema_arrow
+    text = [name for name in names if is_text(schema.field(name).type)]
+    table = read_columns(path, names, codes=text)
+    attributes = {name: as_attribute(table[name]) for name in names}
+    return pa.table({"user_id": read_ids(path), **attributes})
+
+
+def as_attribute(column: pa.ChunkedArray | pa.Array) -> pa.Array:
+    """Return a column in one piece: text as a dictionary, numbers and dates as they are."""
+    column = whole(column)
+    if is_text(column.type):
+        coded = pa.types.is_dictionary(column.type)
+        return column if coded else whole(pc.dictionary_encode(column))
+    if pa.types.is_decimal(column.type) or pa.types.is_null(column.type):
+        column = whole(column.cast(pa.float64()))
+    if pa.types.is_floating(column.type):
+        values = numbers(column)
+        return as_arrow(values, np.isnan(values))
+    return column
+
+
+def read_ids(path: Path) -> pa.Array:
+    """Return a table's `user_id`, int64 where all fit, else text.
+
+    Raises
+    ------
+    UnreadableError
+        When it cannot be read.
+    """
+    column = read_columns(path, ["user_id"])["user_id"]
+    if pa.types.is_integer(column.type) and column.type != pa.uint64():
+        return whole(column.cast(pa.int64()))
+    return whole(column if pa.types.is_large_string(column.type) else column.cast(pa.string()))
+
+
+def repeated(ids: pa.Array) -> BoolArray:
+    """Return which ids repeat an earlier one, (n,) bool."""
+    plain = pa.types.is_integer(ids.type)
+    number: npt.NDArray[Any] = as_numpy(ids) if plain else hash_ids(ids, KEY)
+    twice = np.zeros(len(number), dtype=np.bool_)
+    ordered = np.sort(number)
+    shared = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+    if len(shared):
+        rows = np.flatnonzero(np.isin(number, shared))
+        known: set[Any] = set()
+        for row, own in zip(rows.tolist(), ids.take(pa.array(rows)).to_pylist(), strict=True):
+            twice[row] = own in known
+            known.add(own)
+    return twice
+
+
+def matching(attributes: pa.Table, where: Where) -> BoolArray:
     """Return which users meet every condition, (n,) bool; a missing value meets none."""
     met = np.ones(len(attributes), dtype=np.bool_)
     for column, condition in where.items():
-        met &= _meets(attributes[column], condition)
+        met &= _meets(whole(attributes[column]), condition)
     return met
 
 
-def weights(attributes: pd.DataFrame, policy: Policy) -> FloatArray:
+def weights(attributes: pa.Table, policy: Policy) -> FloatArray:
     """Return how much each user's outcome counts, (n,) float64, >= 0."""
     weight = np.ones(len(attributes))
     for factor in policy.objective.weight:
-        column = attributes[factor.column]
+        column = whole(attributes[factor.column])
         weight *= _power(column, factor) if factor.power is not None else _table(column, factor)
     return weight
 
 
-def drawn_holdout(user_id: pd.Series[Any], attributes: pd.DataFrame, policy: Policy) -> BoolArray:
+def drawn_holdout(user_id: pa.Array, attributes: pa.Table, policy: Policy) -> BoolArray:
     """Return who must not get an offer, (n,) bool, drawn again from the policy's seed."""
     if not policy.holdout:
         return np.zeros(len(user_id), dtype=np.bool_)
-    strata = pa.Table.from_pandas(attributes[list(policy.holdout_strata)], preserve_index=False)
-    ids = pa.Array.from_pandas(user_id)
-    return draw_holdout(ids, strata, share=policy.holdout, seed=policy.seed)
+    strata = attributes.select(list(policy.holdout_strata))
+    return draw_holdout(user_id, strata, share=policy.holdout, seed=policy.seed)
 
 
-def allowed(attributes: pd.DataFrame, policy: Policy, offer: str) -> BoolArray:
+def allowed(attributes: pa.Table, policy: Policy, offer: str) -> BoolArray:
     """Return which users the eligibility rules let have an offer, (n,) bool."""
     met = np.ones(len(attributes), dtype=np.bool_)
     for rule in policy.eligibility:
@@ -49,14 +115,26 @@ def allowed(attributes: pd.DataFrame, policy: Policy, offer: str) -> BoolArray:
     return met
 
 
-def _meets(column: pd.Series[Any], condition: Condition) -> BoolArray:
+def grouped(column: pa.Array) -> tuple[IntArray, list[Any]]:
+    """Return each user's place among the values that occur, ascending; -1 for a missing one."""
+    coded = column if pa.types.is_dictionary(column.type) else whole(pc.dictionary_encode(column))
+    codes = np.where(is_missing(coded.indices), -1, as_numpy(coded.indices)).astype(np.int64)
+    counts = np.bincount(codes[codes >= 0], minlength=len(coded.dictionary))
+    labels = coded.dictionary.to_pylist()
+    used = sorted(np.flatnonzero(counts).tolist(), key=labels.__getitem__)
+    place = np.full(len(labels) + 1, -1, dtype=np.int64)
+    place[used] = np.arange(len(used))
+    return place[codes], [labels[code] for code in used]
+
+
+def _meets(column: pa.Array, condition: Condition) -> BoolArray:
     if isinstance(condition, Range):
-        numbers: FloatArray = pd.to_numeric(column).to_numpy(dtype=np.float64, na_value=np.nan)
-        met = ~np.isnan(numbers)
+        values = numbers(column)
+        met = ~np.isnan(values)
         if condition.at_least is not None:
-            met &= numbers >= condition.at_least
+            met &= values >= condition.at_least
         if condition.below is not None:
-            met &= numbers < condition.below
+            met &= values < condition.below
         return met
     met = np.zeros(len(column), dtype=np.bool_)
     for value in condition:
@@ -64,27 +142,35 @@ def _meets(column: pd.Series[Any], condition: Condition) -> BoolArray:
     return met
 
 
-def _equals(column: pd.Series[Any], value: Scalar) -> BoolArray:
-    if is_string_dtype(column) != isinstance(value, str):
-        return np.zeros(len(column), dtype=np.bool_)
-    same = (column == value) & column.notna()
-    return np.asarray(same.to_numpy(dtype=np.bool_, na_value=False))
+def _equals(column: pa.Array, value: Scalar) -> BoolArray:
+    none = np.zeros(len(column), dtype=np.bool_)
+    if pa.types.is_dictionary(column.type):
+        labels = column.dictionary.to_pylist()
+        if not isinstance(value, str) or value not in labels:
+            return none
+        same = as_numpy(column.indices) == labels.index(value)
+        return np.asarray(same & ~is_missing(column.indices), dtype=np.bool_)
+    if isinstance(value, str) or pa.types.is_temporal(column.type):
+        return none
+    whole_number = pa.types.is_integer(column.type)
+    same = (as_numpy(column) if whole_number else numbers(column)) == value
+    return np.asarray(same & ~is_missing(column), dtype=np.bool_)
 
 
-def _table(column: pd.Series[Any], factor: WeightFactor) -> FloatArray:
+def _table(column: pa.Array, factor: WeightFactor) -> FloatArray:
     result = np.ones(len(column))
-    for value, times in dict(factor.values or {}).items():  # noqa: PD011 - a field
+    for value, times in dict(factor.values or {}).items():
         result[_equals(column, value)] = times
     return result
 
 
-def _power(column: pd.Series[Any], factor: WeightFactor) -> FloatArray:
-    numbers: FloatArray = pd.to_numeric(column).to_numpy(dtype=np.float64, na_value=np.nan)
-    missing = np.isnan(numbers)
+def _power(column: pa.Array, factor: WeightFactor) -> FloatArray:
+    values = np.asarray(numbers(column), dtype=np.float64)
+    missing = np.isnan(values)
     if missing.all():
-        return np.ones(len(numbers))
-    numbers = np.maximum(numbers, 0.0)
-    median = float(np.median(numbers[~missing]))
+        return np.ones(len(values))
+    values = np.maximum(values, 0.0)
+    median = float(np.median(values[~missing]))
     with np.errstate(divide="ignore", invalid="ignore"):
-        raised = (numbers / (median if median > 0 else 1.0)) ** (factor.power or 0.0)
+        raised = (values / (median if median > 0 else 1.0)) ** (factor.power or 0.0)
     return np.where(missing, 1.0, np.clip(raised, *factor.clip))

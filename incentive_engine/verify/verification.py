@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Final
 
-from .choices import check_choices, check_users
-from .files import UnreadableError, altered_files, read_manifest, read_run
+from incentive_engine.domain import SPEND
+
+from .blocks import Block, blocks
+from .choices import RowChecks, check_users
+from .files import Run, altered_files, read_manifest, read_run
+from .limits import BUDGET, groups
 from .policies import check_policy
 from .proof import check_proof
-from .replay import replay
+from .replay import Replay, Rules, replay, stored_measures
 from .result import Check, Findings, Verification
 from .returns import check_returns
 from .risk import check_risk
+from .stated import UnreadableError
+from .sums import Sums
 from .totals import check_limits
+from .users import allowed, drawn_holdout, weights
+
+AHEAD: Final = 3
+"""Blocks that are being recomputed while the next one is read."""
 
 
 def verify_run(run_dir: Path) -> Verification:
@@ -23,28 +36,70 @@ def verify_run(run_dir: Path) -> Verification:
     nothing of how the plan was made. A run whose files cannot be read fails the check `files`,
     and the others are left out.
     """
-    return Verification(run_dir=run_dir, checks=tuple(_checks(run_dir)))
-
-
-def _checks(run_dir: Path) -> Iterator[Check]:
     files = Findings("files", "every file is there, readable and unaltered since the run")
+    others: tuple[Check, ...] = ()
     try:
         manifest = read_manifest(run_dir)
         for problem in altered_files(run_dir, manifest):
             files.add(problem)
-        run = read_run(run_dir, manifest)
+        others = tuple(_checks(read_run(run_dir, manifest)))
     except UnreadableError as error:
         files.add(str(error))
-        yield files.check()
-        return
-    yield files.check()
+    return Verification(run_dir=run_dir, checks=(files.check(), *others))
+
+
+def _checks(run: Run) -> Iterator[Check]:
     yield check_policy(run)
     users = check_users(run)
     yield users
     if users.ok:
-        truth = replay(run)
-        yield from check_choices(run, truth)
-        yield from check_limits(run, truth)
-        yield from check_risk(run, truth)
-        yield from check_returns(run, truth)
-        yield from check_proof(run, truth)
+        rows, sums = look(run, rules_of(run))
+        yield from rows.checks(run, sums)
+        yield from check_limits(run, sums)
+        yield from check_risk(run, sums)
+        yield from check_returns(run, sums)
+        yield from check_proof(run, sums)
+
+
+def rules_of(run: Run) -> Rules:
+    """Return what the policy and the certificate say of all users."""
+    policy, users = run.policy, run.users
+    budget = [limit.at_most for limit in run.certificate.limits if limit.name == BUDGET]
+    ruled = {offer for rule in policy.eligibility for offer in rule.offers}
+    return Rules(
+        policy=policy,
+        groups=groups(policy, users, expected=budget[0] if budget else None),
+        prices={limit.name: limit.price or 0.0 for limit in run.certificate.limits},
+        holdout=drawn_holdout(users["user_id"], users, policy),
+        weight=weights(users, policy),
+        allowed={offer: allowed(users, policy, offer) for offer in ruled},
+        measures=stored_measures(policy),
+        with_spend=frozenset(
+            offer for offer in policy.offer_ids if f"{SPEND}__{offer}" in run.score_columns
+        ),
+    )
+
+
+def look(run: Run, rules: Rules) -> tuple[RowChecks, Sums]:
+    """Return what is off in the rows, and what they add up to."""
+    rows, sums = RowChecks(run.policy), Sums.of_nobody(rules)
+    read = blocks(run.directory, run.policy.offer_ids, rules.columns)
+    for block, truth in _recomputed(read, lambda block: replay(rules, block)):
+        rows.look(block, truth)
+        sums.add(block, truth)
+    return rows, sums
+
+
+def _recomputed(
+    read: Iterable[Block], work: Callable[[Block], Replay]
+) -> Iterator[tuple[Block, Replay]]:
+    """Yield blocks in their order, a few of which are worked on at a time."""
+    waiting: deque[tuple[Block, Future[Replay]]] = deque()
+    with ThreadPoolExecutor() as pool:
+        for block in read:
+            waiting.append((block, pool.submit(work, block)))
+            if len(waiting) > AHEAD:
+                first, made = waiting.popleft()
+                yield first, made.result()
+        for first, made in waiting:
+            yield first, made.result()

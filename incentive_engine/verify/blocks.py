@@ -1,0 +1,179 @@
+"""A run's users, some rows at a time: what was decided for them, and their scores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from incentive_engine.data.columns import Column, as_numpy, is_missing, numbers, plain, whole
+from incentive_engine.domain import FloatArray, IntArray, Reason
+
+from .stated import UnreadableError
+
+BLOCK: Final = 1 << 17
+"""Rows that are looked at together; what is held of a run does not grow with its columns."""
+
+REASONS: Final = tuple(Reason)
+
+STATED: Final = {
+    "user_id": (pa.types.is_integer, pa.types.is_string, pa.types.is_large_string),
+    "offer_id": (pa.types.is_string, pa.types.is_large_string, pa.types.is_null),
+    "conversion": (pa.types.is_float64,),
+    "spend": (pa.types.is_float64,),
+    "cost": (pa.types.is_float64,),
+    "cost_micros": (pa.types.is_int64,),
+    "weight": (pa.types.is_float64,),
+    "reason": (pa.types.is_string, pa.types.is_large_string),
+}
+"""The columns of allocation.parquet and what their types may be."""
+
+MAY_LACK: Final = frozenset({"offer_id", "spend"})
+"""Columns of allocation.parquet that may have empty cells."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Block:
+    """Rows of a run.
+
+    Attributes
+    ----------
+    rows
+        Where they stand among all users.
+    choice
+        (b,) int16, index of the offer in the policy's order, -1 none, -2 unknown to the policy.
+    conversion, spend, cost, weight
+        (b,) float64 as stated; spend is NaN where it is not.
+    cost_micros
+        (b,) int64 as stated.
+    reason
+        (b,) int16, index in `REASONS`, -1 for an unknown one.
+    scores
+        Column of the score table to (b,) float64, NaN where it is missing.
+    """
+
+    rows: slice
+    choice: npt.NDArray[np.int16]
+    conversion: FloatArray
+    spend: FloatArray
+    cost: FloatArray
+    weight: FloatArray
+    cost_micros: IntArray
+    reason: npt.NDArray[np.int16]
+    scores: Mapping[str, FloatArray]
+
+
+def open_parquet(path: Path, *, codes: Sequence[str] = ()) -> pq.ParquetFile:
+    """Return a Parquet file to read from.
+
+    Parameters
+    ----------
+    codes
+        Columns that come as dictionaries.
+
+    Raises
+    ------
+    UnreadableError
+        When it is none.
+    """
+    try:
+        return pq.ParquetFile(path, read_dictionary=list(codes))
+    except (OSError, pa.ArrowException) as error:
+        raise UnreadableError(f"{path.name} cannot be read: {error}") from error
+
+
+def read_columns(path: Path, columns: Sequence[str], *, codes: Sequence[str] = ()) -> pa.Table:
+    """Return some columns of all rows.
+
+    Raises
+    ------
+    UnreadableError
+        When they cannot be read.
+    """
+    file = open_parquet(path, codes=codes)
+    try:
+        return file.read(columns=list(columns))
+    except (OSError, pa.ArrowException) as error:
+        raise UnreadableError(f"{path.name} cannot be read: {error}") from error
+
+
+def slices(path: Path, columns: Sequence[str], *, codes: Sequence[str] = ()) -> Iterator[pa.Table]:
+    """Yield some columns, `BLOCK` rows at a time whatever the file's row groups.
+
+    Raises
+    ------
+    UnreadableError
+        When they cannot be read.
+    """
+    file = open_parquet(path, codes=codes)
+    held: list[pa.Table] = []
+    try:
+        for batch in file.iter_batches(BLOCK, columns=list(columns)):
+            held.append(pa.Table.from_batches([batch]))
+            if sum(map(len, held)) >= BLOCK:
+                table = pa.concat_tables(held)
+                yield table.slice(0, BLOCK)
+                held = [table.slice(BLOCK)]
+        if sum(map(len, held)):
+            yield pa.concat_tables(held)
+    except (OSError, pa.ArrowException) as error:
+        raise UnreadableError(f"{path.name} cannot be read: {error}") from error
+
+
+def blocks(directory: Path, offers: tuple[str, ...], scores: Sequence[str]) -> Iterator[Block]:
+    """Yield a run's rows.
+
+    Parameters
+    ----------
+    offers
+        The policy's, in its order.
+    scores
+        The columns of the score table that are looked at.
+    """
+    stated = [name for name in STATED if name != "user_id"]
+    start = 0
+    for decided, known in zip(
+        slices(directory / "allocation.parquet", stated, codes=("offer_id", "reason")),
+        slices(directory / "scores.parquet", scores),
+        strict=True,
+    ):
+        for name in set(stated) - MAY_LACK:
+            if decided.column(name).null_count:
+                raise UnreadableError(f"allocation.parquet: column {name} has empty cells")
+        yield _block(decided, known, offers, start)
+        start += len(decided)
+
+
+def _block(decided: pa.Table, known: pa.Table, offers: tuple[str, ...], start: int) -> Block:
+    choice = _places(decided["offer_id"], offers)
+    none = is_missing(whole(decided["offer_id"]))
+    floats = {name: _floats(decided[name]) for name in ("conversion", "spend", "cost", "weight")}
+    return Block(
+        rows=slice(start, start + len(decided)),
+        choice=np.where(none, np.int16(-1), np.where(choice < 0, np.int16(-2), choice)),
+        cost_micros=as_numpy(whole(decided["cost_micros"])),
+        reason=_places(decided["reason"], REASONS),
+        scores={name: _floats(known[name]) for name in known.column_names},
+        **floats,
+    )
+
+
+def _floats(column: Column) -> FloatArray:
+    return np.asarray(numbers(plain(pa.table({"": column}))[""]), dtype=np.float64)
+
+
+def _places(column: Column, names: Sequence[Any]) -> npt.NDArray[np.int16]:
+    """Return (b,) the place of each text among `names`, -1 for others and for none."""
+    if pa.types.is_null(column.type):
+        return np.full(len(column), -1, dtype=np.int16)
+    coded = whole(column)
+    values = [str(value) for value in coded.dictionary.to_pylist()]
+    place = np.array([names.index(v) if v in names else -1 for v in values] + [-1], np.int16)
+    codes = np.where(is_missing(coded), -1, as_numpy(coded.indices))
+    return place[codes]

@@ -1,0 +1,108 @@
+"""What the blocks of a run add up to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from incentive_engine.domain import MICROS, FloatArray
+
+from .blocks import Block
+from .limits import Group
+from .replay import Replay, Rules, empty_sums
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Usage:
+    """The sums behind one group of limits, per part.
+
+    Attributes
+    ----------
+    totals
+        One (parts,) array per measure of the group: int64 millionths for cost and face, int64
+        users for issued, otherwise float64.
+    scales
+        Likewise the sums of absolute values, float64: what rounding errors grow with.
+    """
+
+    group: Group
+    totals: list[npt.NDArray[Any]]
+    scales: list[FloatArray]
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Sums:
+    """Sums over the users; `add` takes one block after the other.
+
+    Attributes
+    ----------
+    usages
+        In the order of `limits.groups`.
+    users, treated, held
+        How many there are, have an offer, and are of the holdout.
+    bad_costs
+        How many scores have a negative or infinite cost.
+    cost_micros, face_micros
+        Of the chosen pairs, exact.
+    spend, spend_scale
+        Of the chosen pairs, and of their absolute values; spend is None when it is unknown.
+    noise
+        The sum of c·(f − c) over chosen pairs of cost c below their face value f.
+    value, value_scale
+        Of the chosen pairs, and of their absolute values.
+    dual, dual_scale
+        Of the users' terms of the bound without the holdout, and of the absolute terms.
+    """
+
+    usages: tuple[Usage, ...]
+    spend: float | None
+    spend_scale: float = 0.0
+    users: int = 0
+    treated: int = 0
+    held: int = 0
+    bad_costs: int = 0
+    cost_micros: int = 0
+    face_micros: int = 0
+    noise: float = 0.0
+    value: float = 0.0
+    value_scale: float = 0.0
+    dual: float = 0.0
+    dual_scale: float = 0.0
+
+    @classmethod
+    def of_nobody(cls, rules: Rules) -> Self:
+        """Return zeros."""
+        totals, scales = empty_sums(rules)
+        return cls(
+            usages=tuple(
+                Usage(group=group, totals=total, scales=scale)
+                for group, total, scale in zip(rules.groups, totals, scales, strict=True)
+            ),
+            spend=0.0 if rules.with_spend else None,
+        )
+
+    def add(self, block: Block, truth: Replay) -> None:
+        """Add a block."""
+        self.users += len(block.choice)
+        self.treated += int(np.count_nonzero(block.choice != -1))
+        self.held += int(np.count_nonzero(truth.holdout))
+        self.bad_costs += truth.bad_costs
+        self.cost_micros += int(truth.cost_micros.sum())
+        self.face_micros += int(truth.face_micros.sum())
+        cost, face = truth.cost_micros / MICROS, truth.face_micros / MICROS
+        self.noise += float((cost * np.clip(face - cost, 0.0, None)).sum())
+        if self.spend is not None and truth.spend is not None:
+            self.spend += float(truth.spend.sum())
+            self.spend_scale += float(np.abs(truth.spend).sum())
+        self.value += float(truth.value.sum())
+        self.value_scale += float(np.abs(truth.value).sum())
+        terms = truth.dual[~truth.holdout]
+        self.dual += float(terms.sum())
+        self.dual_scale += float(np.abs(terms).sum())
+        for usage, totals, scales in zip(self.usages, truth.totals, truth.scales, strict=True):
+            for at in range(len(totals)):
+                usage.totals[at] += totals[at]
+                usage.scales[at] += scales[at]
