@@ -9,8 +9,10 @@ from incentive_engine.allocation.dropping import gain_of_all, gains_without
 from incentive_engine.allocation.frontier import Frontier, frontier
 from incentive_engine.allocation.limits import Limit, Ratio, ratio_limits, sum_limit
 from incentive_engine.allocation.mandate import Mandate, largest_budget
+from incentive_engine.allocation.margins import margins
 from incentive_engine.allocation.plan import Plan, decide, reasons, solve
 from incentive_engine.allocation.problem import BUDGET, Pool, Problem
+from incentive_engine.allocation.reach import smallest_budgets
 from incentive_engine.allocation.safety import SafetyPoint, price_of_safety
 from incentive_engine.allocation.steps import Split
 
@@ -36,11 +38,13 @@ __all__ = [
     "gain_of_all",
     "gains_without",
     "largest_budget",
+    "margins",
     "price_of_safety",
     "ratio_limits",
     "reasons",
     "response_curve",
     "rule_of",
+    "smallest_budgets",
     "solve",
     "sum_limit",
     "sums_by_group",

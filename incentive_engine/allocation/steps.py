@@ -18,7 +18,7 @@ import numpy.typing as npt
 from incentive_engine.allocation.kernels import compiled
 from incentive_engine.allocation.problem import Problem
 from incentive_engine.allocation.users import in_parts
-from incentive_engine.domain import COST, FloatArray
+from incentive_engine.domain import COST, FloatArray, IntArray
 
 PER_OCTAVE: Final = 256
 """Fine bins per doubling of the price: each is 0.27 % wide."""
@@ -104,10 +104,11 @@ def block_of(
     for i, columns in enumerate(split.amounts):
         for j, column in enumerate(columns):
             more[i, j] = column[start:stop]
-    return value, _money(problem, start, stop), more
+    return value, money_of(problem, start, stop), more
 
 
-def _money(problem: Problem, start: int, stop: int) -> FloatArray:
+def money_of(problem: Problem, start: int, stop: int) -> FloatArray:
+    """Return (k, b) what each pair of a block takes of the budget, currency units."""
     if problem.face is not None and problem.pool is not None and problem.pool.basis == "face":
         return np.repeat(problem.face[:, None], stop - start, axis=1)
     return problem.columns[problem.measures.index(COST), :, start:stop].astype(np.float64)
@@ -124,39 +125,16 @@ def add_steps(
     stop: int,
     sums: FloatArray,
 ) -> None:
-    """Add the steps of some users to the sums of their prices' bins, the last bin being free.
-
-    From where a user stands, the next step is the one of most value per money; of equal ones the
-    longest.
-    """
+    """Add the steps of some users to the sums of their prices' bins, the last bin being free."""
     k, count = value.shape[0], amounts.shape[0]
     path = np.empty(k + 1, dtype=np.int64)
-    bins = np.empty(k + 1, dtype=np.int64)
+    slopes = np.empty(k + 1)
     for user in range(start, stop):
-        at, steps = first_choice(value, money, user, forced), 0
-        if at >= 0:
-            path[0], bins[0], steps = at, sums.shape[0] - 1, 1
-        while True:
-            here_value = value[at, user] if at >= 0 else 0.0
-            here_money = money[at, user] if at >= 0 else 0.0
-            best, steepest = -1, 0.0
-            for j in range(k):
-                more, dearer = value[j, user] - here_value, money[j, user] - here_money
-                if more > 0.0 and dearer > 0.0:
-                    slope = more / dearer
-                    if slope > steepest or (
-                        slope == steepest and money[j, user] > money[best, user]
-                    ):
-                        best, steepest = j, slope
-            if best < 0:
-                break
-            place = int(np.floor((np.log2(steepest) - LOWEST) * PER_OCTAVE))
-            path[steps] = best
-            bins[steps] = min(max(place, 0), sums.shape[0] - 2)
-            steps, at = steps + 1, best
+        steps = walk(value, money, user, forced, path, slopes)
         before = -1
         for step in range(steps):
-            now, row = path[step], sums[bins[step], group[user]]
+            now = path[step]
+            row = sums[_bin_of(slopes[step], sums.shape[0]), group[user]]
             row[VALUE] += value[now, user] - (value[before, user] if before >= 0 else 0.0)
             row[MONEY] += money[now, user] - (money[before, user] if before >= 0 else 0.0)
             row[TREATED] += 1.0 if before < 0 else 0.0
@@ -165,6 +143,48 @@ def add_steps(
                 gone = amounts[i, before, user] if before >= 0 else 0.0
                 row[FIRST_AMOUNT + i] += amounts[i, now, user] - gone
             before = now
+
+
+@compiled
+def _bin_of(slope: float, bins: int) -> int:
+    """Return the bin of a price; the last one is for what is free."""
+    if slope == np.inf:
+        return bins - 1
+    place = int(np.floor((np.log2(slope) - LOWEST) * PER_OCTAVE))
+    return min(max(place, 0), bins - 2)
+
+
+@compiled
+def walk(
+    value: npt.NDArray[Any],
+    money: FloatArray,
+    user: int,
+    forced: bool,
+    path: IntArray,
+    slopes: FloatArray,
+) -> int:
+    """Write a user's efficient steps, the offers and their value per money; return how many.
+
+    What is free comes first, at an infinite slope. From where a user stands, the next step is the
+    one of most value per money; of equal ones the longest.
+    """
+    at, steps = first_choice(value, money, user, forced), 0
+    if at >= 0:
+        path[0], slopes[0], steps = at, np.inf, 1
+    while True:
+        here_value = value[at, user] if at >= 0 else 0.0
+        here_money = money[at, user] if at >= 0 else 0.0
+        best, steepest = -1, 0.0
+        for j in range(value.shape[0]):
+            more, dearer = value[j, user] - here_value, money[j, user] - here_money
+            if more > 0.0 and dearer > 0.0:
+                slope = more / dearer
+                if slope > steepest or (slope == steepest and money[j, user] > money[best, user]):
+                    best, steepest = j, slope
+        if best < 0:
+            return steps
+        path[steps], slopes[steps] = best, steepest
+        steps, at = steps + 1, best
 
 
 @compiled

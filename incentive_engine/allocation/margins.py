@@ -1,0 +1,77 @@
+"""For each user: how far the choice is ahead of the next one at the prices."""
+
+# ruff: noqa: PLR0917 - numba takes no keyword-only arguments
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from incentive_engine.allocation.choices import exact_score
+from incentive_engine.allocation.kernels import Pairs, compiled
+from incentive_engine.allocation.problem import Problem
+from incentive_engine.allocation.rows import rows_of
+from incentive_engine.allocation.users import in_parts, users_of
+from incentive_engine.domain import FloatArray
+
+
+def margins(
+    problem: Problem, choice: npt.NDArray[np.int16], prices: Mapping[str, float]
+) -> FloatArray:
+    """Return (n,) float64 what each user's choice is ahead of the next one, in the value's units.
+
+    Parameters
+    ----------
+    choice
+        (n,) int16, index into the problem's offers, −1 for none.
+    prices
+        Limit name to price.
+
+    Returns
+    -------
+    The score of the choice at the prices (value − Σ price·usage; 0 without an offer) less the
+    best score among all other eligible offers and, unless everybody gets one, no offer. It is
+    negative where whole offers made a user settle for less than the prices alone would give.
+    NaN for users who have nothing to choose between: the holdout, those without an eligible
+    offer, and those with only one where everybody gets one.
+    """
+    users = users_of(problem)
+    rows = rows_of(problem, users, problem.enforced)
+    known = np.array([prices.get(name, 0.0) for name in rows.names], dtype=np.float64)
+    price = rows.prices_of_pairs(known, users.shape)
+    place = np.append(np.argsort(users.order), -1).astype(np.int16)
+    pairs, ahead = users.pairs, np.empty(users.n)
+    in_parts(
+        lambda start, stop, out: _ahead(pairs, price, place, choice, start, stop, out),
+        n=users.n,
+        make=lambda: ahead,
+    )
+    return ahead
+
+
+@compiled
+def _ahead(
+    pairs: Pairs,
+    price: FloatArray,
+    place: npt.NDArray[np.int16],
+    choice: npt.NDArray[np.int16],
+    start: int,
+    stop: int,
+    ahead: FloatArray,
+) -> None:
+    """Write the score of each user's choice less the best other one."""
+    nothing = -np.inf if pairs.forced else 0.0
+    for user in range(start, stop):
+        chosen = place[choice[user]]
+        own = nothing
+        other = nothing if chosen >= 0 else -np.inf
+        for at in range(pairs.order.shape[0]):
+            if pairs.value[pairs.order[at], user] > -np.inf:
+                score = exact_score(pairs, price, user, at)
+                if at == chosen:
+                    own = score
+                elif score > other:
+                    other = score
+        ahead[user] = own - other if own > -np.inf and other > -np.inf else np.nan
