@@ -1,0 +1,66 @@
+"""Room for large columns: in memory, or, where they would crowd it, in a mapped scratch file.
+
+Mapped columns are read and written like any others; the system brings in the pages that are
+touched and keeps the rest on the disk. Passes over the users go through them in parts and let go
+of the pages after each (`let_go`), so that what the process holds does not grow with the columns.
+"""
+
+from __future__ import annotations
+
+import math
+import mmap
+import os
+import tempfile
+import weakref
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from incentive_engine.errors import DataError, Fault
+
+LARGEST: Final = 1 << 30
+"""Bytes of one block of columns that stands in memory; with more, the engine would need about
+five times as much at once."""
+
+FOLDER: Final = "INCENTIVE_SCRATCH"
+"""The environment's name of the directory for scratch files; left out: the system's own."""
+
+_mapped: weakref.WeakSet[mmap.mmap] = weakref.WeakSet()
+
+
+def make_room(shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+    """Return an array to be filled, in memory or in a scratch file that goes with it.
+
+    The scratch file has no name, so that nothing of it stays whatever ends the process.
+
+    Raises
+    ------
+    DataError
+        When there is no space for the scratch file.
+    """
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    if size <= LARGEST:
+        return np.empty(shape, dtype=dtype)
+    folder = os.environ.get(FOLDER) or tempfile.gettempdir()
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            os.posix_fallocate(file.fileno(), 0, size)
+            pages = mmap.mmap(file.fileno(), size)
+    except OSError as error:
+        what = f"has no room for {size / 1e9:.1f} GB of columns: {error.strerror or error}"
+        remedy = f"free some space, or set {FOLDER} to another directory"
+        raise DataError(Fault(folder, what, remedy=remedy)) from error
+    _mapped.add(pages)
+    return np.frombuffer(pages, dtype=dtype).reshape(shape)
+
+
+def let_go() -> None:
+    """Let the system take the pages of mapped columns back; what they hold is not lost."""
+    for pages in tuple(_mapped):
+        pages.madvise(mmap.MADV_DONTNEED)
+
+
+def is_mapped() -> bool:
+    """Return whether there are columns in scratch files."""
+    return bool(_mapped)

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import gc
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from incentive_engine.data import room
+from incentive_engine.errors import DataError
+
+MAPPED = 1 << 20
+
+
+@pytest.fixture(autouse=True)
+def map_beyond_a_megabyte(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "LARGEST", MAPPED)
+
+
+def held() -> int:
+    """Bytes that the process holds of mapped files."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    (line,) = (line for line in status.splitlines() if line.startswith("RssFile"))
+    return 1024 * int(line.split()[1])
+
+
+def test_small_columns_stand_in_memory() -> None:
+    made = room.make_room((4, 8), np.float32)
+    assert made.shape == (4, 8)
+    assert not room.is_mapped()
+
+
+def test_large_columns_keep_what_is_written_when_their_pages_are_let_go() -> None:
+    before = held()
+    made = room.make_room((8, MAPPED), np.float32)
+    made[:] = np.arange(MAPPED, dtype=np.float32)
+    assert room.is_mapped()
+    assert held() - before >= 0.9 * made.nbytes
+    room.let_go()
+    assert held() - before <= 0.1 * made.nbytes
+    assert np.array_equal(made[7], np.arange(MAPPED, dtype=np.float32))
+
+
+def test_the_scratch_file_has_no_name_and_goes_with_the_columns(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv(room.FOLDER, str(tmp_path))
+    made = room.make_room((2, MAPPED), np.float64)
+    assert room.is_mapped()
+    assert list(tmp_path.iterdir()) == []
+    del made
+    gc.collect()
+    assert not room.is_mapped()
+
+
+def test_a_place_without_room_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def full(descriptor: int, offset: int, size: int) -> None:
+        del descriptor, offset, size
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setenv(room.FOLDER, str(tmp_path))
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(DataError, match=r"has no room for 0.0 GB.*INCENTIVE_SCRATCH"):
+        room.make_room((2, MAPPED), np.float64)
