@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
 from incentive_engine.allocation.cells import Cells, draw_cells
 from incentive_engine.allocation.limits import Limit, ratio_limits, sum_limit
-from incentive_engine.allocation.problem import BUDGET, Pool, Problem
+from incentive_engine.allocation.problem import BUDGET, Columns, Pool, Problem
 from incentive_engine.allocation.weights import weights_of
 from incentive_engine.config import locate
 from incentive_engine.config.amounts import Bound
 from incentive_engine.config.schema import Limit as LimitPolicy
 from incentive_engine.config.schema import Policy
+from incentive_engine.data.columns import FloatColumn
 from incentive_engine.data.conditions import matches
 from incentive_engine.data.hashing import hash_ids
+from incentive_engine.data.room import let_go, make_room, strides
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.domain import (
     CONVERSION,
@@ -52,14 +54,14 @@ def build_problem(policy: Policy, scores: ScoreTable, holdout: BoolArray) -> Pro
     """
     cells = draw_cells(policy, scores.attributes)
     limits = _limits(policy, scores, cells)
-    columns = (COST, *_summed(policy))
-    measured = np.stack([_columns(scores, name) for name in columns])
+    measures = (COST, *_summed(policy))
+    kind = _kind_of(policy, scores, measures)
     weight = weights_of(scores.attributes, policy.objective.weight)
     return Problem(
         offers=scores.offers,
-        value=_values(policy, scores, weight, _eligible(policy, scores) & ~holdout),
-        measures=columns,
-        columns=measured,
+        value=_values(policy, scores, weight, holdout, kind),
+        measures=measures,
+        columns=_columns(scores, measures, kind),
         face=np.array([offer.face_value for offer in policy.offers], dtype=np.float64),
         cell=cells.label,
         n_cells=cells.number,
@@ -95,43 +97,71 @@ def _summed(policy: Policy) -> list[str]:
     return list(dict.fromkeys(named))
 
 
-def _columns(scores: ScoreTable, measure: str) -> FloatArray:
-    return np.stack([scores.measure(measure, offer) for offer in scores.offers], dtype=np.float64)
+def _kind_of(policy: Policy, scores: ScoreTable, measures: tuple[str, ...]) -> np.dtype[Any]:
+    """Return float32 where that holds every value and amount as the scores have it."""
+    alone = len(policy.objective.maximise) == 1 and not policy.objective.weight
+    (first, times), *_ = policy.objective.maximise.items()
+    exact = alone and times == 1 and first not in {COST, *OFFER_MEASURES}
+    kinds = {scores.measures[name].dtype for name in {first, *measures} & scores.measures.keys()}
+    return np.dtype(np.float32 if exact and kinds == {np.dtype(np.float32)} else np.float64)
+
+
+def _columns(scores: ScoreTable, measures: tuple[str, ...], kind: np.dtype[Any]) -> Columns:
+    """Return (m, k, n) of a type; one measure that has it already is shared."""
+    if len(measures) == 1 and scores.measures[measures[0]].dtype == kind:
+        return scores.measures[measures[0]][None]
+    columns: Columns = make_room((len(measures), len(scores.offers), scores.n_users), kind)
+    for rows in strides(scores.n_users):
+        for m, measure in enumerate(measures):
+            columns[m, :, rows] = scores.measures[measure][:, rows]
+        let_go()
+    return columns
 
 
 def _values(
-    policy: Policy, scores: ScoreTable, weight: FloatArray, eligible: BoolArray
-) -> FloatArray:
-    value = np.zeros(eligible.shape)
-    for j, offer in enumerate(scores.offers):
-        for measure, coefficient in policy.objective.maximise.items():
-            column = scores.measure(measure, offer)
-            if measure == COST:
-                column = _rounded(column)
-            value[j] += coefficient * column
-        value[j] *= weight
-    value[~eligible] = -np.inf
+    policy: Policy,
+    scores: ScoreTable,
+    weight: FloatArray,
+    holdout: BoolArray,
+    kind: np.dtype[Any],
+) -> Columns:
+    """Return (k, n) what each pair is worth, −inf where it is not eligible."""
+    closed = _closed(policy, scores, holdout)
+    lacking = {offer: _lacking(policy, scores, offer) for offer in scores.offers}
+    value: Columns = make_room((len(scores.offers), scores.n_users), kind)
+    for rows in strides(scores.n_users):
+        for j, offer in enumerate(scores.offers):
+            worth = np.zeros(rows.stop - rows.start)
+            for measure, coefficient in policy.objective.maximise.items():
+                column = scores.measure(measure, offer)[rows]
+                worth += coefficient * (_rounded(column) if measure == COST else column)
+            value[j, rows] = worth * weight[rows]
+            value[j, rows][closed[offer][rows]] = -np.inf
+            for measure in lacking[offer]:
+                value[j, rows][np.isnan(scores.measure(measure, offer)[rows])] = -np.inf
+        let_go()
     return value
 
 
-def _rounded(cost: FloatArray) -> FloatArray:
+def _rounded(cost: FloatColumn) -> FloatArray:
     known = np.isfinite(cost)
     return np.where(known, to_micros(np.where(known, cost, 0.0)) / MICROS, np.nan)
 
 
-def _eligible(policy: Policy, scores: ScoreTable) -> BoolArray:
-    """Return (k, n) bool: allowed by the rules, and every measure is known."""
-    eligible = np.ones((len(scores.offers), scores.n_users), dtype=bool)
-    needed = dict.fromkeys((CONVERSION, COST, SPEND, *policy.measures))
-    for j, offer in enumerate(scores.offers):
-        for measure in needed:
-            if scores.has(measure):
-                eligible[j] &= ~np.isnan(scores.measure(measure, offer))
+def _closed(policy: Policy, scores: ScoreTable, holdout: BoolArray) -> dict[str, BoolArray]:
+    """Return for each offer (n,) bool, who may not get it: the holdout, and by the rules."""
+    closed = dict.fromkeys(scores.offers, holdout)
     for rule in policy.eligibility:
-        allowed = matches(scores.attributes, rule.where)
+        refused = ~matches(scores.attributes, rule.where)
         for offer in rule.offers:
-            eligible[scores.offers.index(offer)] &= allowed
-    return eligible
+            closed[offer] = closed[offer] | refused
+    return closed
+
+
+def _lacking(policy: Policy, scores: ScoreTable, offer: str) -> list[str]:
+    """Return the measures that some user lacks of an offer, which must be known to give it."""
+    needed = dict.fromkeys((CONVERSION, COST, SPEND, *policy.measures))
+    return [measure for measure in needed if (measure, offer) in scores.missing_pairs]
 
 
 def _limits(policy: Policy, scores: ScoreTable, cells: Cells) -> tuple[Limit, ...]:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from incentive_engine.config.schema import Limit, Policy
-from incentive_engine.data.columns import levels
+from incentive_engine.data.columns import compact, levels
 from incentive_engine.data.conditions import matches
 from incentive_engine.domain import BoolArray, IntArray
 
@@ -61,18 +61,19 @@ def draw_cells(policy: Policy, attributes: pa.Table) -> Cells:
     return Cells(label=label.astype(small), number=number, members=members)
 
 
-def _groups(limit: Limit, attributes: pa.Table) -> tuple[IntArray, list[str]]:
+def _groups(limit: Limit, attributes: pa.Table) -> tuple[npt.NDArray[Any], list[str]]:
     """Return each user's group in a limit, 0 for none, and the names of the others from 1 on."""
     within = matches(attributes, limit.where)
     if limit.for_each is None:
-        return within.astype(np.int64), [limit.name]
+        return within.view(np.uint8), [limit.name]
     found = levels(attributes.column(limit.for_each))
     names = [f"{limit.name}[{value}]" for value in found.labels]
-    return np.where(within, found.code + 1, 0).astype(np.int64), names
+    code = (found.code + 1).astype(np.min_scalar_type(len(names)))
+    code[~within] = 0
+    return code, names
 
 
-def _refined(label: IntArray, codes: IntArray) -> IntArray:
-    both = label * (int(codes.max(initial=0)) + 1) + codes
-    known, position = np.unique(both, return_inverse=True)
-    del known
-    return np.asarray(position, dtype=np.int64)
+def _refined(label: IntArray, codes: npt.NDArray[Any]) -> IntArray:
+    if not len(codes) or codes.min() == codes.max():
+        return label
+    return compact(label * (int(codes.max()) + 1) + codes)

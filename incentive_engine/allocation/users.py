@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from incentive_engine.allocation import kernels
 from incentive_engine.allocation.problem import Columns, Problem
+from incentive_engine.data.room import is_mapped, let_go
 from incentive_engine.domain import COST, MICROS, FloatArray, IntArray
 from incentive_engine.errors import DataError, Fault
 
@@ -21,6 +22,9 @@ HEADROOM: Final = 2.0**61
 
 SERIAL: Final = 20_000
 """Below this many users threads cost more than they save."""
+
+MAPPED: Final = 1 << 20
+"""Users of a range where columns are mapped."""
 
 PROBE: Final = 200_000
 """Users with the lowest keys, among whom rows that are alike show if there are many."""
@@ -207,15 +211,25 @@ def _told_apart(keys: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
 def in_parts(
     work: Callable[[int, int, Any], object], *, n: int, make: Callable[[], Any]
 ) -> list[Any]:
-    """Run `work(start, stop, out)` on ranges of the users and return the outputs."""
-    parts = min(threads(), max(1, n // SERIAL))
+    """Run `work(start, stop, out)` on ranges of the users and return the outputs.
+
+    With mapped columns there are more ranges than threads, so that few pages are held at a time.
+    """
+    at_once = min(threads(), max(1, n // SERIAL))
+    parts = max(at_once, -(-n // MAPPED)) if is_mapped() else at_once
     edges = [n * part // parts for part in range(parts + 1)]
     outs = [make() for _ in range(parts)]
-    if parts == 1:
-        work(0, n, outs[0])
+
+    def run(start: int, stop: int, out: object) -> None:
+        work(start, stop, out)
+        let_go()
+
+    if at_once == 1:
+        for start, stop, out in zip(edges[:-1], edges[1:], outs, strict=True):
+            run(start, stop, out)
         return outs
-    with ThreadPoolExecutor(parts) as pool:
-        list(pool.map(work, edges[:-1], edges[1:], outs))
+    with ThreadPoolExecutor(at_once) as pool:
+        list(pool.map(run, edges[:-1], edges[1:], outs))
     return outs
 
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from incentive_engine.domain import BoolArray
+from incentive_engine.domain import BoolArray, IntArray
 
 Column: TypeAlias = "pa.ChunkedArray | pa.Array"
 FloatColumn: TypeAlias = npt.NDArray[Any]
@@ -25,6 +25,9 @@ NUMPY: Final = {
     for kind in ("i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8")
 }
 """Arrow types whose values lie in memory as numpy's do."""
+
+FEW: Final = 1 << 16
+"""Codes below this are counted, not sorted, however few rows there are."""
 
 OFFSETS: Final = np.dtype(np.int32)
 """What arrow's `string` counts its bytes with."""
@@ -173,9 +176,9 @@ def text_buffers(array: pa.Array) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint
 
 def coded(column: Column) -> pa.Array:
     """Return an attribute: text by codes, and NaN as missing."""
-    column = whole(column)
     if is_text(column.type):
         return whole(pc.dictionary_encode(column.cast(pa.string())))
+    column = whole(column)
     if pa.types.is_floating(column.type):
         values = numbers(column) + 0.0  # so that there is one zero
         return as_arrow(values, np.isnan(values))
@@ -193,6 +196,17 @@ def levels(column: Column) -> Levels:
     place[-1] = -1
     code = np.where(_is_null(encoded.indices), -1, as_numpy(encoded.indices))
     return Levels(code=place[code], labels=tuple(encoded.dictionary.take(order).to_pylist()))
+
+
+def compact(codes: IntArray) -> IntArray:
+    """Return codes that are at least 0 with those that do not occur left out, the order kept."""
+    most = int(codes.max(initial=0)) + 1
+    if most > max(len(codes), FEW):
+        return np.unique(codes, return_inverse=True)[1]
+    occurs = np.bincount(codes, minlength=most) > 0
+    if occurs.all():
+        return codes
+    return (np.cumsum(occurs) - 1)[codes]
 
 
 def equal(column: Column, value: object) -> BoolArray:

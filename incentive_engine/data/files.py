@@ -16,7 +16,13 @@ from typing import Final
 import pyarrow as pa
 
 from incentive_engine.data.columns import plain
-from incentive_engine.data.formats import csv_columns, parquet_columns, read_csv, read_parquet
+from incentive_engine.data.formats import (
+    csv_columns,
+    parquet_blocks,
+    parquet_columns,
+    read_csv,
+    read_parquet,
+)
 from incentive_engine.errors import DataError, Fault, nearest
 
 CSV: Final = ".csv"
@@ -71,11 +77,35 @@ def read_table(path: Path, columns: Collection[str] | None = None) -> pa.Table:
     table = read(path, wanted)
     if table.num_rows == 0:
         raise DataError(Fault(str(path), "has no rows", "one row per user"))
+    return _plain(table, path)
+
+
+def _plain(table: pa.Table, path: Path) -> pa.Table:
     try:
         return plain(table)
     except pa.ArrowInvalid:
         # arrow quotes values in its message, and they are a customer's
         raise DataError(Fault(str(path), "text is not UTF-8", "UTF-8")) from None
+
+
+def read_blocks(path: Path, columns: Collection[str]) -> Iterator[pa.Table]:
+    """Yield some columns of a table, some rows at a time; a CSV file comes in one.
+
+    Parameters
+    ----------
+    columns
+        As of `read_table`.
+
+    Raises
+    ------
+    DataError
+        As `read_table`.
+    """
+    if path.suffix.lower() == CSV:
+        yield read_table(path, columns)
+        return
+    for block in parquet_blocks(path, [name for name in column_names(path) if name in columns]):
+        yield _plain(block, path)
 
 
 def digest_file(path: Path) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +19,9 @@ CANONICAL_INTEGER: Final = r"^(0|-?[1-9][0-9]{0,17})$"
 """An id that survives the way to an integer and back; one with a leading zero does not."""
 MISSING_NUMBERS: Final = tuple(arrow_csv.ConvertOptions().null_values)
 """Words that mean a missing number in CSV, such as ``NaN`` and ``NA``; as text they stay."""
+ROWS: Final = 1 << 18
+"""Rows of a block: with twenty columns of numbers, some tens of megabytes."""
+
 LARGEST_CSV: Final = 2**31 - 2
 """Bytes; a CSV file is parsed as one block, so that all of a column decides on its type."""
 HEADER_BYTES: Final = 1_000_000
@@ -101,11 +104,33 @@ def read_parquet(path: Path, columns: Sequence[str]) -> pa.Table:
             table = file.read(columns=list(columns)).select(list(columns))
     except (pa.ArrowException, OSError) as error:
         raise DataError(_broken_parquet(path)) from error
+    _check_flat(table, path)
+    return table
+
+
+def parquet_blocks(path: Path, columns: Sequence[str]) -> Iterator[pa.Table]:
+    """Yield some columns of a Parquet file, `ROWS` rows at a time.
+
+    Raises
+    ------
+    DataError
+        As `read_parquet`.
+    """
+    try:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(ROWS, columns=list(columns)):
+                table = pa.Table.from_batches([batch]).select(list(columns))
+                _check_flat(table, path)
+                yield table
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(_broken_parquet(path)) from error
+
+
+def _check_flat(table: pa.Table, path: Path) -> None:
     nested = [field.name for field in table.schema if pa.types.is_nested(field.type)]
     if nested:
         what = f"columns hold lists or structures: {', '.join(nested)}"
         raise DataError(Fault(str(path), what, "one value per cell"))
-    return table
 
 
 def _parse_csv(

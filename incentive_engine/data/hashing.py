@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from incentive_engine.data.columns import Column, text_buffers, whole
+from incentive_engine.data.columns import Column, as_numpy, text_buffers, whole
+from incentive_engine.domain import BoolArray
 
 Words = npt.NDArray[np.uint64]
 
@@ -21,6 +22,8 @@ BLOCK: Final = 1 << 13
 """Ids that are hashed together: their state stays in the second-level cache."""
 WORD: Final = 8
 """Bytes of a word."""
+REPEATS: Final = b"repeated user_id"
+"""The key of the hash that repeated texts are found by; what it is decides nothing."""
 START: Final = (0x736F6D6570736575, 0x646F72616E646F6D, 0x6C7967656E657261, 0x7465646279746573)
 
 
@@ -47,6 +50,34 @@ def hash_ids(ids: Column, key: bytes) -> Words:
         padded[:-WORD] = content[inside[0] : inside[-1]]
         hashed[start : start + BLOCK] = _hashed(inside - inside[0], padded, key)
     return hashed
+
+
+def repeated(ids: Column) -> BoolArray:
+    """Return which ids stand in an earlier row too, (n,) bool.
+
+    Parameters
+    ----------
+    ids
+        n integers or texts without missing ones.
+
+    Notes
+    -----
+    Numbers are sorted, texts by their hashes; only rows whose number or hash occurs twice are
+    compared as they are, so that no more than a sorted copy of the numbers is held.
+    """
+    column = whole(ids)
+    plain = pa.types.is_integer(column.type)
+    number: npt.NDArray[Any] = as_numpy(column) if plain else hash_ids(column, REPEATS)
+    ordered = np.sort(number)
+    shared = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+    twice = np.zeros(len(number), dtype=np.bool_)
+    if len(shared):
+        known: set[Any] = set()
+        for row in np.flatnonzero(np.isin(number, shared)).tolist():
+            own = column[row].as_py()
+            twice[row] = own in known
+            known.add(own)
+    return twice
 
 
 def _hashed(ends: npt.NDArray[np.int64], content: npt.NDArray[np.uint8], key: bytes) -> Words:

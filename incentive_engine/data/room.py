@@ -12,6 +12,7 @@ import mmap
 import os
 import tempfile
 import weakref
+from collections.abc import Iterator
 from typing import Any, Final
 
 import numpy as np
@@ -22,6 +23,9 @@ from incentive_engine.errors import DataError, Fault
 LARGEST: Final = 1 << 30
 """Bytes of one block of columns that stands in memory; with more, the engine would need about
 five times as much at once."""
+
+STRIDE: Final = 1 << 18
+"""Users that are looked at between two times of letting go."""
 
 FOLDER: Final = "INCENTIVE_SCRATCH"
 """The environment's name of the directory for scratch files; left out: the system's own."""
@@ -45,7 +49,7 @@ def make_room(shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
     folder = os.environ.get(FOLDER) or tempfile.gettempdir()
     try:
         with tempfile.TemporaryFile(dir=folder) as file:
-            os.posix_fallocate(file.fileno(), 0, size)
+            _claim(file.fileno(), size)
             pages = mmap.mmap(file.fileno(), size)
     except OSError as error:
         what = f"has no room for {size / 1e9:.1f} GB of columns: {error.strerror or error}"
@@ -55,10 +59,28 @@ def make_room(shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
     return np.frombuffer(pages, dtype=dtype).reshape(shape)
 
 
+def _claim(descriptor: int, size: int) -> None:
+    """Make a file so large; where the system can, its space is the file's from now on."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(descriptor, 0, size)
+    else:
+        os.truncate(descriptor, size)
+
+
 def let_go() -> None:
     """Let the system take the pages of mapped columns back; what they hold is not lost."""
     for pages in tuple(_mapped):
         pages.madvise(mmap.MADV_DONTNEED)
+
+
+def strides(n: int) -> Iterator[slice]:
+    """Yield slices of n users, of `STRIDE` each but the last.
+
+    >>> [rows.stop for rows in strides(600_000)]
+    [262144, 524288, 600000]
+    """
+    for start in range(0, n, STRIDE):
+        yield slice(start, min(start + STRIDE, n))
 
 
 def is_mapped() -> bool:

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from incentive_engine.data.columns import (
     Column,
     FloatColumn,
+    as_arrow,
     as_numpy,
     is_missing,
     is_number,
@@ -22,6 +23,7 @@ from incentive_engine.data.columns import (
     whole,
 )
 from incentive_engine.data.formats import MISSING_NUMBERS, USER_ID
+from incentive_engine.data.hashing import repeated
 from incentive_engine.domain import BoolArray
 from incentive_engine.errors import DataError, Fault
 
@@ -34,9 +36,30 @@ NEAR: Final = 0.75
 """Names less alike than this are no hint: `spend__a` is not meant by `cost__a`."""
 
 
+@dataclass(slots=True, kw_only=True)
+class Refusal:
+    """Rows that are refused for one reason.
+
+    Attributes
+    ----------
+    what, expected, remedy
+        As of a `Fault`.
+    count
+        How many rows there are so far.
+    first
+        The first of them, counted from 0.
+    """
+
+    what: str
+    expected: str
+    remedy: str
+    count: int = 0
+    first: list[int] = field(default_factory=list)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class RowChecks:
-    """Collects what is wrong with the rows of one table.
+    """Collects what is wrong with the rows of one table, which may come block by block.
 
     Attributes
     ----------
@@ -50,25 +73,43 @@ class RowChecks:
 
     where: str
     user_id: Column
-    faults: list[Fault] = field(default_factory=list)
+    faults: list[Fault | Refusal] = field(default_factory=list)
 
-    def refuse(self, bad: BoolArray, what: str, *, expected: str = "", remedy: str = "") -> None:
-        """Add a fault if any row is bad: how many are, and which come first."""
-        if bad.any():
-            text = f"{what} in {self._some(bad)}"
-            self.faults.append(Fault(self.where, text, expected, remedy))
+    def refuse(
+        self, bad: BoolArray, what: str, *, expected: str = "", remedy: str = "", start: int = 0
+    ) -> None:
+        """Add a fault if any row is bad: how many are, and which come first.
 
-    def numbers(self, name: str, column: Column) -> FloatColumn:
-        """Return a column as (n,) float32 or float64; text and infinite values are refused.
-
-        A missing value is NaN, and so is a refused one.
+        Parameters
+        ----------
+        bad
+            (b,) bool, rows from `start` on.
         """
-        values = numbers(column) if is_number(column.type) else self._parsed(name, column)
-        infinite = np.isinf(values)
-        self.refuse(infinite, f"`{name}` is infinite", expected="finite numbers")
-        return np.where(infinite, np.nan, values) if infinite.any() else values
+        if not bad.any():
+            return
+        rows = np.flatnonzero(bad)
+        alike = (found for found in self.faults if isinstance(found, Refusal))
+        refusal = next((one for one in alike if one.what == what), None)
+        if refusal is None:
+            refusal = Refusal(what=what, expected=expected, remedy=remedy)
+            self.faults.append(refusal)
+        refusal.count += len(rows)
+        left = NAMED_ROWS - len(refusal.first)
+        refusal.first += (start + rows[:left]).tolist()
 
-    def _parsed(self, name: str, column: Column) -> FloatColumn:
+    def numbers(self, name: str, column: Column, *, start: int = 0) -> FloatColumn:
+        """Return a column as (b,) float32 or float64; text and infinite values are refused.
+
+        A missing value is NaN, and so is a refused one. The first row is the table's `start`.
+        """
+        values = numbers(column) if is_number(column.type) else self._parsed(name, column, start)
+        infinite = np.isinf(values)
+        if not infinite.any():
+            return values
+        self.refuse(infinite, f"`{name}` is infinite", expected="finite numbers", start=start)
+        return np.where(infinite, np.nan, values)
+
+    def _parsed(self, name: str, column: Column, start: int) -> FloatColumn:
         """Return the numbers in a column of text; there is some word that is none."""
         from pandas import to_numeric
 
@@ -76,7 +117,7 @@ class RowChecks:
         values = np.asarray(to_numeric(text, errors="coerce"), dtype=np.float64)
         missing = text.isna() | text.isin(MISSING_NUMBERS)
         stray = np.isnan(values) & ~np.asarray(missing, dtype=np.bool_)
-        self.refuse(stray, f"`{name}` is not a number", expected="numbers")
+        self.refuse(stray, f"`{name}` is not a number", expected="numbers", start=start)
         return values
 
     def unique_ids(self) -> None:
@@ -90,9 +131,12 @@ class RowChecks:
             self.faults.append(Fault(self.where, what, "integers or text"))
             return
         self.refuse(missing, f"`{USER_ID}` is missing", expected="an id in each row")
-        remedy = "keep one row per user"
-        repeated = _repeated(ids) & ~missing
-        self.refuse(repeated, f"`{USER_ID}` repeats an earlier row", remedy=remedy)
+        if pa.types.is_integer(ids.type) or is_text(ids.type):
+            repeats = np.zeros(len(ids), dtype=np.bool_)
+            known = ids.take(as_arrow(np.flatnonzero(~missing))) if missing.any() else ids
+            repeats[~missing] = repeated(known)
+            remedy = "keep one row per user"
+            self.refuse(repeats, f"`{USER_ID}` repeats an earlier row", remedy=remedy)
 
     def done(self) -> None:
         """Raise all that was found.
@@ -103,27 +147,19 @@ class RowChecks:
             When there is any fault.
         """
         if self.faults:
-            raise DataError(*self.faults)
+            raise DataError(*map(self._told, self.faults))
 
-    def _some(self, bad: BoolArray) -> str:
-        rows = np.flatnonzero(bad)
-        first = [f"row {row + 1}{self._owner(row)}" for row in rows[:NAMED_ROWS].tolist()]
-        more = ", …" if len(rows) > NAMED_ROWS else ""
-        return f"{counted(len(rows))} ({', '.join(first)}{more})"
+    def _told(self, found: Fault | Refusal) -> Fault:
+        if isinstance(found, Fault):
+            return found
+        first = [f"row {row + 1}{self._owner(row)}" for row in found.first]
+        more = ", …" if found.count > NAMED_ROWS else ""
+        text = f"{found.what} in {counted(found.count)} ({', '.join(first)}{more})"
+        return Fault(self.where, text, found.expected, found.remedy)
 
     def _owner(self, row: int) -> str:
         owner = self.user_id[row].as_py()
         return "" if owner in {None, ""} else f" user {owner}"
-
-
-def _repeated(ids: pa.Array) -> BoolArray:
-    """Return (n,) which ids stand in an earlier row too."""
-    if pc.count_distinct(ids, mode="all").as_py() == len(ids):
-        return np.zeros(len(ids), dtype=np.bool_)
-    code = as_numpy(whole(pc.dictionary_encode(ids, null_encoding="encode")).indices)
-    repeated = np.ones(len(ids), dtype=np.bool_)
-    repeated[np.unique(code, return_index=True)[1]] = False
-    return repeated
 
 
 def missing_columns(needed: Iterable[str], present: Iterable[str], *, where: str) -> list[Fault]:

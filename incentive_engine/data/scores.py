@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import pyarrow as pa
@@ -20,25 +20,26 @@ from incentive_engine.data.attributes import (
     unseen_values,
 )
 from incentive_engine.data.columns import FloatColumn, as_arrow, is_number
-from incentive_engine.data.files import column_names, read_table
+from incentive_engine.data.files import column_names, read_blocks, read_table
 from incentive_engine.data.formats import USER_ID
+from incentive_engine.data.measures import (
+    error_column,
+    fill_measures,
+    measures_in,
+    number_columns,
+)
+from incentive_engine.data.room import let_go
 from incentive_engine.data.rows import RowChecks, as_id, missing_columns
 from incentive_engine.domain import (
-    COST,
     FACE,
     ISSUED,
-    MICROS,
     OFFER_MEASURES,
-    SPEND,
     score_column,
 )
 from incentive_engine.errors import DataError, Fault
 
 if TYPE_CHECKING:
     import pandas as pd
-
-LARGEST_TOTAL: Final = (2**63 - 1) / MICROS
-"""Money beyond this cannot be summed as integers of millionths."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -87,43 +88,46 @@ class ScoreTable:
 
         names = tuple(map(str, frame.columns))
         table = from_frame(frame[_wanted(names, policy)])
-        return cls._of_rows(table, policy, _column_faults(names, policy, where), where)
+        faults = _column_faults(names, policy, where)
+        return cls._of(table, [table], policy, faults, where)
 
     @classmethod
-    def _of_rows(cls, table: pa.Table, policy: Policy, faults: list[Fault], where: str) -> Self:
-        """Check the rows of the columns that there are, and raise all faults at once."""
-        if table.num_rows == 0:
+    def _of(
+        cls,
+        users: pa.Table,
+        blocks: Iterable[pa.Table],
+        policy: Policy,
+        faults: list[Fault],
+        where: str,
+    ) -> Self:
+        """Check the rows of the columns that there are, and raise all faults at once.
+
+        Parameters
+        ----------
+        users
+            All rows: ids and attributes.
+        blocks
+            The same rows in parts: measures.
+        """
+        if users.num_rows == 0:
             raise DataError(*faults, Fault(where, "has no rows", "one row per user"))
-        checks = _row_checks(table, where, faults)
-        numeric = {field.name: is_number(field.type) for field in table.schema}
+        checks = _row_checks(users, where, faults)
+        numeric = {field.name: is_number(field.type) for field in users.schema}
         checks.faults.extend(misused_attributes(policy, numeric, where=where))
-        columns = _numbers(table, policy, checks)
-        _check_total(columns, policy, checks)
+        measures = fill_measures(blocks, policy, checks, rows=users.num_rows)
         checks.done()
-        attributes = named_attributes(policy, table)
-        measures = {
-            measure: _stacked(columns, measure, policy)
-            for measure in _measures(table.column_names, policy)
-        }
-        missing = {
-            (measure, offer): int(count)
-            for measure, values in measures.items()
-            for offer, row in zip(policy.offer_ids, values, strict=True)
-            if (count := np.isnan(row).sum())
-        }
-        pairs = product(measures, policy.offer_ids)
-        errors = [name for pair in pairs if (name := _error_column(*pair)) in columns]
+        attributes = named_attributes(policy, users)
         return cls(
             offers=policy.offer_ids,
-            user_id=as_id(table.column(USER_ID)),
+            user_id=as_id(users.column(USER_ID)),
             attributes=attributes,
-            measures=MappingProxyType(measures),
-            errors=MappingProxyType({name: columns[name] for name in errors}),
+            measures=MappingProxyType(dict(measures.matrices)),
+            errors=MappingProxyType(dict(measures.errors)),
             faces=tuple(offer.face_value for offer in policy.offers),
-            missing_pairs=MappingProxyType(missing),
+            missing_pairs=MappingProxyType(dict(measures.missing)),
             warnings=(
                 *unseen_values(policy, attributes, where=where),
-                *_empty_offers(missing, table.num_rows, where=where),
+                *_empty_offers(measures.missing, users.num_rows, where=where),
             ),
         )
 
@@ -149,19 +153,31 @@ class ScoreTable:
             known = {FACE: self.faces[at], ISSUED: 1.0}
             return np.broadcast_to(np.float64(known[measure]), (self.n_users,))
         values: FloatColumn = self.measures[measure][at]
+        values.setflags(write=False)
         return values
 
-    def to_table(self) -> pa.Table:
-        """Return the table in the order of a file: ids, attributes, measures with their errors."""
-        columns = {USER_ID: self.user_id} | dict(
-            zip(self.attributes.column_names, self.attributes.columns, strict=True)
-        )
+    def to_blocks(self, size: int) -> Iterator[pa.Table]:
+        """Yield the rows of a file: ids, attributes, measures with their errors."""
+        for start in range(0, self.n_users, size):
+            yield self._block(slice(start, min(start + size, self.n_users)))
+            let_go()
+
+    def _block(self, rows: slice) -> pa.Table:
+        columns = {USER_ID: self.user_id[rows]}
+        for name in self.attributes.column_names:
+            columns[name] = self.attributes.column(name).slice(rows.start, rows.stop - rows.start)
         for measure, offer in product(self.measures, self.offers):
-            values, name = self.measure(measure, offer), score_column(measure, offer)
-            columns[name] = as_arrow(values, np.isnan(values))
-            if (error := self.errors.get(_error_column(measure, offer))) is not None:
-                columns[_error_column(measure, offer)] = as_arrow(error, np.isnan(error))
+            values, error = self.measure(measure, offer)[rows], error_column(measure, offer)
+            columns[score_column(measure, offer)] = as_arrow(values, np.isnan(values))
+            if error in self.errors:
+                values = self.errors[error][rows]
+                columns[error] = as_arrow(values, np.isnan(values))
         return pa.table(columns)
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """The names of a file's columns."""
+        return tuple(self._block(slice(0, 1)).column_names)
 
 
 def read_scores(path: Path, policy: Policy) -> ScoreTable:
@@ -174,19 +190,18 @@ def read_scores(path: Path, policy: Policy) -> ScoreTable:
         repeated, a cost negative, or a measure infinite or no number, with the number of such
         rows and the first few; when a range or a power stands on a column of text.
     """
-    names = column_names(path)
-    faults, wanted = _column_faults(names, policy, str(path)), _wanted(names, policy)
-    if not wanted:
+    names, where = column_names(path), str(path)
+    faults = _column_faults(names, policy, where)
+    if not _wanted(names, policy):
         raise DataError(*faults)
-    return ScoreTable._of_rows(read_table(path, wanted), policy, faults, str(path))  # noqa: SLF001 - its own reader
+    users = read_table(path, [USER_ID, *policy.attribute_columns])
+    blocks = read_blocks(path, number_columns(names, policy))
+    return ScoreTable._of(users, blocks, policy, faults, where)  # noqa: SLF001 - its own reader
 
 
 def _wanted(names: tuple[str, ...], policy: Policy) -> list[str]:
     """Return those of a table's columns that the policy needs."""
-    pairs = list(product(_measures(names, policy), policy.offer_ids))
-    needed = {USER_ID, *policy.attribute_columns}
-    needed.update(score_column(*pair) for pair in pairs)
-    needed.update(_error_column(*pair) for pair in pairs)
+    needed = {USER_ID, *policy.attribute_columns, *number_columns(names, policy)}
     return [name for name in names if name in needed]
 
 
@@ -201,52 +216,10 @@ def _row_checks(table: pa.Table, where: str, faults: list[Fault]) -> RowChecks:
 
 
 def _column_faults(names: tuple[str, ...], policy: Policy, where: str) -> list[Fault]:
-    needed = [score_column(*pair) for pair in product(_measures(names, policy), policy.offer_ids)]
+    pairs = product(measures_in(names, policy), policy.offer_ids)
+    needed = [score_column(*pair) for pair in pairs]
     faults = missing_columns([USER_ID, *needed], names, where=where)
     return [*faults, *missing_attributes(policy, names, where=where)]
-
-
-def _measures(names: Collection[str], policy: Policy) -> tuple[str, ...]:
-    """Return the measures to read: those that the policy names, and spend where it is given."""
-    named = [measure for measure in policy.measures if measure not in OFFER_MEASURES]
-    if any(score_column(SPEND, offer) in names for offer in policy.offer_ids):
-        named.append(SPEND)
-    return tuple(dict.fromkeys(named))
-
-
-def _error_column(measure: str, offer: str) -> str:
-    return score_column(f"{measure}_se", offer)
-
-
-def _numbers(table: pa.Table, policy: Policy, checks: RowChecks) -> dict[str, FloatColumn]:
-    """Return the columns of measures and errors that the table has, checked."""
-    found: dict[str, FloatColumn] = {}
-    for measure, offer in product(_measures(table.column_names, policy), policy.offer_ids):
-        column, error = score_column(measure, offer), _error_column(measure, offer)
-        for name, positive in ((column, measure == COST), (error, True)):
-            if name in table.column_names:
-                found[name] = values = checks.numbers(name, table.column(name))
-                if positive:
-                    checks.refuse(values < 0, f"`{name}` is negative", expected="at least 0")
-    return found
-
-
-def _stacked(columns: Mapping[str, FloatColumn], measure: str, policy: Policy) -> FloatColumn:
-    values = np.stack([columns[score_column(measure, offer)] for offer in policy.offer_ids])
-    values.setflags(write=False)
-    return values
-
-
-def _check_total(columns: Mapping[str, FloatColumn], policy: Policy, checks: RowChecks) -> None:
-    costs = [score_column(COST, offer) for offer in policy.offer_ids]
-    dearest = np.zeros(1)
-    for cost in costs:
-        dearest = np.maximum(dearest, np.nan_to_num(columns.get(cost, dearest)))
-    if dearest.sum(dtype=np.float64) > LARGEST_TOTAL:
-        what = "the costs of all users are too large to be summed exactly"
-        remedy = "use a larger currency unit"
-        expected = f"less than {LARGEST_TOTAL:.2g} in total"
-        checks.faults.append(Fault(checks.where, what, expected, remedy))
 
 
 def _empty_offers(missing: Mapping[tuple[str, str], int], n: int, *, where: str) -> list[str]:

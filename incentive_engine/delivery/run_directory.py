@@ -6,7 +6,7 @@ import json
 import platform
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from importlib.metadata import version
@@ -54,6 +54,12 @@ class AllocationTable:
         (n,) float64, how much the user's outcome counts.
     reason
         (n,) int8, place in `domain.REASONS`.
+    margin
+        (n,) float64, how far the choice is ahead of the next one at the prices, in the value's
+        units; NaN for users without a choice.
+    smallest_budget
+        (n,) float64, the smallest budget at which the user gets an offer, currency units, NaN
+        where there is none; None where it is not known.
     """
 
     user_id: pa.Array
@@ -64,6 +70,8 @@ class AllocationTable:
     cost_micros: IntArray
     weight: FloatArray
     reason: npt.NDArray[np.int8]
+    margin: FloatArray
+    smallest_budget: FloatArray | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,8 +111,8 @@ class RunFiles:
     """All that goes into a run directory."""
 
     allocation: AllocationTable
-    scores: pa.Table | Path
-    """The score table used: in memory, or a Parquet file to copy as it is."""
+    scores: Iterable[pa.Table] | Path
+    """The score table used: some rows at a time, or a Parquet file to copy as it is."""
     certificate: Mapping[str, Any]
     report: str
     record: RunRecord
@@ -122,13 +130,7 @@ def write_run(directory: Path, files: RunFiles) -> None:
         When the directory exists or cannot be written.
     """
     with atomic_directory(directory) as inside:
-        pq.write_table(
-            allocation_table(files.allocation),
-            inside / "allocation.parquet",
-            compression="zstd",
-            row_group_size=ROW_GROUP,
-            use_dictionary=["offer_id", "reason", "weight"],
-        )
+        _write_allocation(inside / "allocation.parquet", files.allocation)
         _write_scores(inside / "scores.parquet", files.scores)
         write_json(inside / "certificate.json", files.certificate)
         if files.evaluation is not None:
@@ -139,22 +141,54 @@ def write_run(directory: Path, files: RunFiles) -> None:
         write_json(inside / "manifest.json", _manifest(files.record, inside))
 
 
-def allocation_table(rows: AllocationTable) -> pa.Table:
-    """Return the columns of allocation.parquet, without pandas' own metadata."""
-    n_users = len(rows.choice)
-    spend = pa.nulls(n_users, pa.float64()) if rows.spend is None else as_arrow(rows.spend)
+def _write_allocation(path: Path, rows: AllocationTable) -> None:
+    _write_blocks(
+        path,
+        (
+            allocation_table(rows, slice(start, start + ROW_GROUP))
+            for start in range(0, len(rows.choice), ROW_GROUP)
+        ),
+        use_dictionary=["offer_id", "reason", "weight"],
+    )
+
+
+def _write_blocks(path: Path, blocks: Iterable[pa.Table], **options: Any) -> None:  # noqa: ANN401 - pyarrow's own
+    """Write tables as row groups of one Parquet file."""
+    writer: pq.ParquetWriter | None = None
+    try:
+        for block in blocks:
+            if writer is None:
+                writer = pq.ParquetWriter(path, block.schema, compression="zstd", **options)
+            writer.write_table(block, row_group_size=ROW_GROUP)
+    finally:
+        if writer is not None:
+            writer.close()
+
+
+def allocation_table(rows: AllocationTable, part: slice) -> pa.Table:
+    """Return columns of allocation.parquet for some rows, without pandas' own metadata."""
+    choice, micros = rows.choice[part], rows.cost_micros[part]
     return pa.table(
         {
-            "user_id": rows.user_id,
-            "offer_id": chosen_texts(rows.choice, rows.offers),
-            "conversion": as_arrow(rows.conversion),
-            "spend": spend,
-            "cost": as_arrow(rows.cost_micros / MICROS),
-            "cost_micros": as_arrow(rows.cost_micros),
-            "weight": as_arrow(rows.weight),
-            "reason": chosen_texts(rows.reason, REASONS),
+            "user_id": rows.user_id[part],
+            "offer_id": chosen_texts(choice, rows.offers),
+            "conversion": as_arrow(rows.conversion[part]),
+            "spend": _known(rows.spend, part, len(choice)),
+            "cost": as_arrow(micros / MICROS),
+            "cost_micros": as_arrow(micros),
+            "weight": as_arrow(rows.weight[part]),
+            "reason": chosen_texts(rows.reason[part], REASONS),
+            "margin": _known(rows.margin, part, len(choice)),
+            "smallest_budget": _known(rows.smallest_budget, part, len(choice)),
         }
     )
+
+
+def _known(values: FloatArray | None, part: slice, size: int) -> pa.Array:
+    """Return some numbers, null where they are NaN or not known at all."""
+    if values is None:
+        return pa.nulls(size, pa.float64())
+    return as_arrow(values[part], np.isnan(values[part]))
 
 
 def default_run_directory(root: Path, name: str, amount: float | None) -> Path:
@@ -190,11 +224,11 @@ def _first_free(root: Path, stem: str) -> Path:
     return candidate
 
 
-def _write_scores(path: Path, scores: pa.Table | Path) -> None:
+def _write_scores(path: Path, scores: Iterable[pa.Table] | Path) -> None:
     if isinstance(scores, Path):
         shutil.copyfile(scores, path)
     else:
-        pq.write_table(scores, path, compression="zstd", row_group_size=ROW_GROUP)
+        _write_blocks(path, scores)
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

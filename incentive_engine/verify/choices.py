@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 
 from incentive_engine.config.schema import Policy
+from incentive_engine.data.hashing import repeated
 from incentive_engine.domain import MICROS, BoolArray, FloatArray, Reason
 
 from .blocks import REASONS, Block
@@ -15,7 +16,7 @@ from .replay import Replay
 from .result import Check, Findings
 from .sums import Sums
 from .tolerance import agree
-from .users import read_ids, repeated
+from .users import read_ids
 
 WHAT: Final = {
     "offers": "every offer is one of the policy's",

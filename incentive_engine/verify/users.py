@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from incentive_engine.config.schema import Condition, Policy, Range, Scalar, WeightFactor, Where
 from incentive_engine.data.columns import as_arrow, as_numpy, is_missing, is_text, numbers, whole
-from incentive_engine.data.hashing import hash_ids
 from incentive_engine.data.holdout import draw_holdout
 from incentive_engine.domain import BoolArray, FloatArray, IntArray
 
 from .blocks import open_parquet, read_columns
-
-KEY: Final = b"verify duplicate"
-"""Ids of text are compared by a hash first."""
 
 
 def read_users(path: Path, names: tuple[str, ...]) -> pa.Table:
@@ -63,22 +58,6 @@ def read_ids(path: Path) -> pa.Array:
     if pa.types.is_integer(column.type) and column.type != pa.uint64():
         return whole(column.cast(pa.int64()))
     return whole(column if pa.types.is_large_string(column.type) else column.cast(pa.string()))
-
-
-def repeated(ids: pa.Array) -> BoolArray:
-    """Return which ids repeat an earlier one, (n,) bool."""
-    plain = pa.types.is_integer(ids.type)
-    number: npt.NDArray[Any] = as_numpy(ids) if plain else hash_ids(ids, KEY)
-    twice = np.zeros(len(number), dtype=np.bool_)
-    ordered = np.sort(number)
-    shared = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
-    if len(shared):
-        rows = np.flatnonzero(np.isin(number, shared))
-        known: set[Any] = set()
-        for row, own in zip(rows.tolist(), ids.take(pa.array(rows)).to_pylist(), strict=True):
-            twice[row] = own in known
-            known.add(own)
-    return twice
 
 
 def matching(attributes: pa.Table, where: Where) -> BoolArray:

@@ -8,7 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from incentive_engine.allocation import gains_without, reasons, solve
+from incentive_engine.allocation import (
+    gains_without,
+    margins,
+    reasons,
+    smallest_budgets,
+    solve,
+)
 from incentive_engine.data.scores import read_scores
 from incentive_engine.delivery.run_directory import default_run_directory, write_run
 from incentive_engine.errors import DataError, Fault
@@ -104,6 +110,8 @@ def allocate(
         weight=np.ones(table.n_users) if problem.weight is None else problem.weight,
         chosen=chosen_pairs(table, plan.choice, plan.cost_micros),
         reason=reasons(problem, plan.choice),
+        margin=margins(problem, plan.choice, plan.prices),
+        smallest_budget=smallest_budgets(problem),
         gain=gain or None,
         response=with_own_budget(response.result(), view.result().own, problem, policy, table),
         mandate=mandate,

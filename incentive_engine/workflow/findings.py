@@ -43,6 +43,8 @@ class Findings:
         (n,) float64, how much each user's outcome counts.
     reason
         (n,) int8, place in `domain.REASONS`.
+    margin, smallest_budget
+        (n,) float64, as in the run's allocation; the second is None where it is not known.
     gain
         The plan's value by the trial; None where scores are given.
     response
@@ -71,6 +73,8 @@ class Findings:
     weight: FloatArray
     chosen: Chosen
     reason: npt.NDArray[np.int8]
+    margin: FloatArray
+    smallest_budget: FloatArray | None
     gain: PlanGain | None
     response: Response | None
     mandate: Mandate

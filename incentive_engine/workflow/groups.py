@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from incentive_engine.config import Policy
 from incentive_engine.data.columns import levels
 from incentive_engine.data.scores import ScoreTable
-from incentive_engine.domain import BoolArray
+from incentive_engine.domain import MICROS, FloatArray
 from incentive_engine.report import GroupRow, GroupTable
 from incentive_engine.workflow.findings import Findings
 from incentive_engine.workflow.response import group_columns
@@ -43,47 +45,60 @@ def grouping_columns(policy: Policy, table: ScoreTable) -> list[str]:
 
 def _by_column(findings: Findings, column: str) -> GroupTable:
     found = levels(findings.table.attributes.column(column))
-    codes, labels = found.code, found.labels
-    members: list[tuple[str | None, BoolArray]] = [
-        (str(label), codes == code) for code, label in enumerate(labels)
-    ]
-    members += [(None, codes < 0)] if (codes < 0).any() else []
-    sizes = [int(mine.sum()) for _, mine in members]
+    place = np.where(found.code < 0, len(found.labels), found.code)
+    users = np.bincount(place, minlength=len(found.labels))
+    names: list[str | None] = [*map(str, found.labels), *[None][: len(users) - len(found.labels)]]
+    sums, sizes = _sums(findings, place, len(users)), users.tolist()
     apart = shown_apart(sizes)
-    rows = [_row(findings, *members[at], users=sizes[at]) for at in apart]
-    if small := [mine for at, (_, mine) in enumerate(members) if at not in apart]:
-        mine = np.logical_or.reduce(small)
-        row = _row(findings, None, mine, users=int(mine.sum()))
+    rows = [_row(findings, names[at], sums[at], users=sizes[at]) for at in apart]
+    if small := [at for at in range(len(users)) if at not in apart]:
+        row = _row(findings, None, sums[small].sum(axis=0), users=int(users[small].sum()))
         rows.append(replace(row, joined=len(small)))
-    return GroupTable(column=column, rows=tuple(rows), total=_total(findings, len(codes)))
+    total = _row(findings, None, sums.sum(axis=0), users=len(place))
+    return GroupTable(column=column, rows=tuple(rows), total=total)
 
 
 def _by_offer(findings: Findings) -> GroupTable:
-    choice, offers = findings.chosen.choice, findings.table.offers
-    apart = shown_apart([int((choice == index).sum()) for index in range(len(offers))])
-    rows = [_row(findings, offers[at], choice == at, users=None) for at in apart]
-    if small := [index for index in range(len(offers)) if index not in apart]:
-        row = _row(findings, None, np.isin(choice, small), users=None)
+    offers = findings.table.offers
+    sums = _sums(findings, findings.chosen.choice, len(offers))
+    apart = shown_apart(sums[:, 0].astype(np.int64).tolist())
+    rows = [_row(findings, offers[at], sums[at], users=None) for at in apart]
+    if small := [at for at in range(len(offers)) if at not in apart]:
+        row = _row(findings, None, sums[small].sum(axis=0), users=None)
         rows.append(replace(row, joined=len(small)))
-    return GroupTable(column=None, rows=tuple(rows), total=_total(findings, None))
+    total = _row(findings, None, sums.sum(axis=0), users=None)
+    return GroupTable(column=None, rows=tuple(rows), total=total)
 
 
-def _total(findings: Findings, users: int | None) -> GroupRow:
-    everyone = np.ones(findings.table.n_users, dtype=np.bool_)
-    return _row(findings, None, everyone, users=users)
+def _sums(findings: Findings, place: npt.NDArray[Any], groups: int) -> FloatArray:
+    """Return (groups, 4) float64: users with an offer, their conversions, cost and spend.
 
-
-def _row(findings: Findings, label: str | None, mine: BoolArray, *, users: int | None) -> GroupRow:
+    Parameters
+    ----------
+    place
+        (n,) the user's group; of users without an offer it does not matter.
+    """
     chosen = findings.chosen
-    conversions, cost = float(chosen.conversion[mine].sum()), float(chosen.cost[mine].sum())
+    taken = np.flatnonzero(chosen.treated)
+    spend = np.zeros(len(taken)) if chosen.spend is None else chosen.spend[taken]
+    each = (None, chosen.conversion[taken], chosen.cost_micros[taken] / MICROS, spend)
+    columns = [np.bincount(place[taken], weights=of, minlength=groups) for of in each]
+    return np.stack(columns, axis=1).astype(np.float64)
+
+
+def _row(
+    findings: Findings, label: str | None, sums: FloatArray, *, users: int | None
+) -> GroupRow:
+    chosen = findings.chosen
+    treated, conversions, cost, spend = sums.tolist()
     return GroupRow(
         label=label,
         users=users,
-        treated=int(chosen.treated[mine].sum()),
+        treated=int(treated),
         conversions=conversions,
-        spend=None if chosen.spend is None else float(chosen.spend[mine].sum()),
+        spend=None if chosen.spend is None else spend,
         cost=cost,
         cost_per_conversion=cost / conversions if conversions > 0 else None,
-        share_of_cost=share_of(cost, float(chosen.cost.sum())),
+        share_of_cost=share_of(cost, int(chosen.cost_micros.sum()) / MICROS),
         share_of_conversions=share_of(conversions, float(chosen.conversion.sum())),
     )

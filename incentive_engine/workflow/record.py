@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import getpass
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from incentive_engine.data.files import digest_file
-from incentive_engine.delivery.run_directory import AllocationTable, InputFile, RunFiles, RunRecord
+import pyarrow as pa
+
+from incentive_engine.data.files import PARQUET, column_names, digest_file
+from incentive_engine.data.scores import ScoreTable
+from incentive_engine.delivery.run_directory import (
+    ROW_GROUP,
+    AllocationTable,
+    InputFile,
+    RunFiles,
+    RunRecord,
+)
 from incentive_engine.workflow.findings import Findings
 from incentive_engine.workflow.learning import Inputs
 from incentive_engine.workflow.policies import BudgetOptions
@@ -59,14 +69,27 @@ def run_files(findings: Findings, record: RunRecord, *, file: Path, report: str)
             cost_micros=findings.chosen.cost_micros,
             weight=findings.weight,
             reason=findings.reason,
+            margin=findings.margin,
+            smallest_budget=findings.smallest_budget,
         ),
-        scores=findings.table.to_table(),
+        scores=_scores(findings.table, record),
         certificate=findings.certificate,
         evaluation={"plan": findings.gain.to_dict()} if findings.gain else None,
         report=report,
         record=record,
         policy_text=file.read_bytes(),
     )
+
+
+def _scores(table: ScoreTable, record: RunRecord) -> Iterable[pa.Table] | Path:
+    """Return what the plan was made from, so that a run can be checked from its files alone.
+
+    A Parquet file with these columns and no others is copied as it is.
+    """
+    file = Path(record.inputs["scores"].path)
+    if file.suffix.lower() in PARQUET and {*column_names(file)} == {*table.column_names}:
+        return file
+    return table.to_blocks(ROW_GROUP)
 
 
 def input_files(file: Path, inputs: Inputs, *, users: int) -> dict[str, InputFile]:

@@ -6,8 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
-
 from incentive_engine.allocation import (
     Curve,
     CurvePoint,
@@ -19,8 +17,9 @@ from incentive_engine.allocation import (
     rule_of,
     with_budget_of,
 )
+from incentive_engine.data.columns import FloatColumn
 from incentive_engine.data.scores import ScoreTable
-from incentive_engine.domain import CONVERSION, SPEND, BoolArray, FloatArray
+from incentive_engine.domain import CONVERSION, SPEND, BoolArray
 from incentive_engine.errors import ConfigError, Fault
 from incentive_engine.workflow.learning import Inputs
 from incentive_engine.workflow.variants import Variant
@@ -130,13 +129,9 @@ def focus_of(budgets: Sequence[float]) -> float:
     return budgets[len(budgets) // 2]
 
 
-def measures_of(table: ScoreTable) -> dict[str, FloatArray]:
-    """Return what a point adds up: measure to (k, n) float64."""
-    return {
-        name: np.stack([table.measure(name, offer) for offer in table.offers])
-        for name in (CONVERSION, SPEND)
-        if table.has(name)
-    }
+def measures_of(table: ScoreTable) -> dict[str, FloatColumn]:
+    """Return what a point adds up: measure to (k, n)."""
+    return {name: table.measures[name] for name in (CONVERSION, SPEND) if table.has(name)}
 
 
 def _built(

@@ -10,9 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from incentive_engine.allocation import Problem, build_problem
+from incentive_engine.allocation.problem import Columns
 from incentive_engine.config import Policy
+from incentive_engine.data.room import let_go
 from incentive_engine.data.scores import ScoreTable
-from incentive_engine.domain import CONVERSION, COST, SPEND, BoolArray, FloatArray
+from incentive_engine.domain import CONVERSION, COST, SPEND, BoolArray, FloatArray, IntArray
 from incentive_engine.report import Alternative
 from incentive_engine.report import Estimate as Shown
 from incentive_engine.simulation.planning import Planner
@@ -24,6 +26,10 @@ from incentive_engine.workflow.policies import budget_of
 
 Choice = npt.NDArray[np.int16]
 Way = Literal["tiers", "everyone"]
+MOST: Final = 1_000_000
+"""Users among whom a simpler way is worked out; of so many a sum is known to a part in a
+thousand or better."""
+
 WAYS: Final[tuple[Way, ...]] = ("tiers", "everyone")
 
 
@@ -48,6 +54,8 @@ def simpler_ways(
 
     Tier rules go by the members' weights, so they need a policy that has some. The ways keep the
     budget, in its basis, the eligibility and the holdout; an at-risk budget counts as expected.
+    Beyond `MOST` users they are worked out for about so many, drawn by the hash of their ids, and
+    scaled up.
 
     Parameters
     ----------
@@ -60,16 +68,20 @@ def simpler_ways(
         return ()
     amount = policy.budget.amount
     problem = build_problem(policy, table, holdout)
+    some = _some(problem)
     wanted = [way for way in WAYS if way == "everyone" or policy.objective.weight]
-    chosen = {way: _choice(way, policy, table, problem, amount) for way in wanted}
-    shown = [_alternative("plan", table, plan)]
-    shown += [_alternative(way, table, choice) for way, choice in chosen.items()]
+    chosen = {
+        way: _choice(way, policy, table, problem, amount=amount, some=some) for way in wanted
+    }
+    shown = [_alternative("plan", table, plan, np.arange(table.n_users))]
+    shown += [_alternative(way, table, choice, some) for way, choice in chosen.items()]
     if gain is None or valued is None:
         return tuple(shown)
     trial = build_problem(policy, valued.table, np.zeros(valued.table.n_users, dtype=np.bool_))
     part = amount * valued.table.n_users / max(gain.users, 1)
     rules = {"plan": gain.rule} | {
-        way: _choice(way, policy, valued.table, trial, part) for way in wanted
+        way: _choice(way, policy, valued.table, trial, amount=part, some=np.arange(trial.n_users))
+        for way in wanted
     }
     aim = _aim(policy, trial)
     return tuple(_valued(each, rules[each.way], gain, valued.valuation, aim) for each in shown)
@@ -87,28 +99,40 @@ def _aim(policy: Policy, trial: Problem) -> Aim | None:
     )
 
 
+def _some(problem: Problem) -> IntArray:
+    """Return the users that ways are worked out for: all, or those of about `MOST` low hashes."""
+    if problem.n_users <= MOST or problem.key is None:
+        return np.arange(problem.n_users)
+    return np.flatnonzero(problem.key <= np.uint64(MOST / problem.n_users * (2**64 - 2**11)))
+
+
 def _choice(
-    way: Way, policy: Policy, table: ScoreTable, problem: Problem, amount: float
+    way: Way,
+    policy: Policy,
+    table: ScoreTable,
+    problem: Problem,
+    *,
+    amount: float,
+    some: IntArray,
 ) -> Choice:
-    """Return what a way gives the users, who come in random order."""
+    """Return what a way gives some users, who come in random order, of their part of the money."""
     rng = np.random.default_rng(policy.seed)
     by_face = budget_of(policy).basis == "face"
-    allowed = -np.inf < problem.value.T
+    allowed = -np.inf < _of(problem.value, some)
     gain, cost = (
-        np.stack([table.measure(name, offer) for offer in table.offers], axis=1)
-        for name in (CONVERSION, COST)
+        _of(table.measures[name], some).astype(np.float64) for name in (CONVERSION, COST)
     )
     faces = np.array(table.faces)
     situation = Situation(
-        budget=amount,
+        budget=amount * len(some) / problem.n_users,
         allowed=allowed,
         gain=gain,
         charge=np.broadcast_to(faces, cost.shape) if by_face else cost,
         by_face=by_face,
         face=faces,
-        likely=np.zeros(table.n_users),
-        standing=_standing(problem),
-        order=rng.permutation(table.n_users),
+        likely=np.zeros(len(some)),
+        standing=_standing(problem, some),
+        order=rng.permutation(len(some)),
         planner=Planner(
             policy=policy, forecast=table, truth=None, blocked=np.logical_not(allowed.any(axis=1))
         ),
@@ -116,35 +140,48 @@ def _choice(
     return (tier_rules if way == "tiers" else everyone)(situation)
 
 
-def _standing(problem: Problem) -> FloatArray:
-    """Return (n,) in [0, 1): the rank of a user's weight."""
+def _of(matrix: Columns, some: IntArray) -> Columns:
+    """Return (s, k) the rows of some users of a (k, n) matrix."""
+    columns = []
+    for row in matrix:
+        columns.append(row[some])
+        let_go()
+    return np.stack(columns, axis=1)
+
+
+def _standing(problem: Problem, some: IntArray) -> FloatArray:
+    """Return (s,) in [0, 1): the rank of a user's weight among some."""
     if problem.weight is None:
-        return np.zeros(problem.n_users)
-    rank = np.argsort(np.argsort(problem.weight, kind="stable"), kind="stable")
-    return np.asarray(rank / problem.n_users, dtype=np.float64)
+        return np.zeros(len(some))
+    order = np.argsort(problem.weight[some], kind="stable")
+    return np.asarray(np.argsort(order, kind="stable") / len(some), dtype=np.float64)
 
 
 def _alternative(
-    way: Literal["plan", "tiers", "everyone"], table: ScoreTable, choice: Choice
+    way: Literal["plan", "tiers", "everyone"],
+    table: ScoreTable,
+    choice: Choice,
+    some: IntArray,
 ) -> Alternative:
     used = np.unique(choice[choice >= 0])
+    times = table.n_users / len(some)
     return Alternative(
         way=way,
         offer=table.offers[used[0]] if way == "everyone" and len(used) else "",
-        conversions_by_scores=_sum(table, CONVERSION, choice),
-        spend_by_scores=_sum(table, SPEND, choice) if table.has(SPEND) else None,
-        cost=_sum(table, COST, choice),
-        treated=int(np.count_nonzero(choice >= 0)),
+        conversions_by_scores=times * _sum(table, CONVERSION, choice, some),
+        spend_by_scores=times * _sum(table, SPEND, choice, some) if table.has(SPEND) else None,
+        cost=times * _sum(table, COST, choice, some),
+        treated=round(times * np.count_nonzero(choice >= 0)),
     )
 
 
-def _sum(table: ScoreTable, measure: str, choice: Choice) -> float:
-    return float(
-        sum(
-            table.measure(measure, offer)[choice == index].sum()
-            for index, offer in enumerate(table.offers)
-        )
-    )
+def _sum(table: ScoreTable, measure: str, choice: Choice, some: IntArray) -> float:
+    total = 0.0
+    for index, offer in enumerate(table.offers):
+        mine = some[choice == index]
+        total += float(table.measure(measure, offer)[mine].sum(dtype=np.float64))
+        let_go()
+    return total
 
 
 def _valued(

@@ -39,6 +39,7 @@ def table(**changes: Any) -> AllocationTable:
         cost_micros=rows["cost_micros"].to_numpy(),
         weight=rows["weight"].to_numpy(),
         reason=np.array([REASONS.index(Reason(each)) for each in rows["reason"]], dtype=np.int8),
+        margin=rows["margin"].to_numpy(),
     )
     return replace(whole, **changes)
 
@@ -47,7 +48,7 @@ def run_files(**changes: Any) -> RunFiles:
     policy = Policy.model_validate(policy_by_hand())
     files = RunFiles(
         allocation=table(),
-        scores=pa.Table.from_pandas(scores_by_hand(), preserve_index=False),
+        scores=[pa.Table.from_pandas(scores_by_hand(), preserve_index=False)],
         certificate=certificate_by_hand(),
         report="<!doctype html>\n<title>预热</title>\n",
         record=RunRecord(

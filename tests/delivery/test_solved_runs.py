@@ -9,7 +9,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from incentive_engine.allocation import Plan, build_problem, reasons, solve
+from incentive_engine.allocation import (
+    Plan,
+    Problem,
+    build_problem,
+    margins,
+    reasons,
+    smallest_budgets,
+    solve,
+)
 from incentive_engine.config.schema import Policy
 from incentive_engine.data.holdout import draw_holdout
 from incentive_engine.data.scores import ScoreTable
@@ -88,7 +96,7 @@ def policy(**changes: Any) -> Policy:
     return Policy.model_validate({**content, **changes})
 
 
-def allocation(plan: Plan, table: ScoreTable, reason: Any, weight: Any) -> AllocationTable:
+def allocation(plan: Plan, table: ScoreTable, problem: Problem) -> AllocationTable:
     chosen = np.flatnonzero(plan.choice >= 0)
 
     def of_chosen(measure: str) -> Any:
@@ -104,8 +112,10 @@ def allocation(plan: Plan, table: ScoreTable, reason: Any, weight: Any) -> Alloc
         conversion=of_chosen("conversion"),
         spend=of_chosen("spend"),
         cost_micros=plan.cost_micros,
-        weight=weight,
-        reason=reason,
+        weight=np.ones(table.n_users) if problem.weight is None else problem.weight,
+        reason=reasons(problem, plan.choice),
+        margin=margins(problem, plan.choice, plan.prices),
+        smallest_budget=smallest_budgets(problem),
     )
 
 
@@ -120,8 +130,8 @@ def write_solved(directory: Path, asked: Policy, frame: pd.DataFrame) -> Plan:
     write_run(
         directory,
         RunFiles(
-            allocation=allocation(plan, table, reasons(problem, plan.choice), problem.weight),
-            scores=table.to_table(),
+            allocation=allocation(plan, table, problem),
+            scores=table.to_blocks(3),
             certificate=plan.certificate.to_dict(),
             report="<!doctype html>",
             record=RunRecord(
