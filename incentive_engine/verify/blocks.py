@@ -34,6 +34,9 @@ STATED: Final = {
 }
 """The columns of allocation.parquet and what their types may be."""
 
+SINCE: Final = {"margin": (pa.types.is_float64,), "smallest_budget": (pa.types.is_float64,)}
+"""Columns that runs of earlier versions do not have."""
+
 MAY_LACK: Final = frozenset({"offer_id", "spend"})
 """Columns of allocation.parquet that may have empty cells."""
 
@@ -54,6 +57,8 @@ class Block:
         (b,) int64 as stated.
     reason
         (b,) int16, index in `REASONS`, -1 for an unknown one.
+    margin, smallest_budget
+        (b,) float64 as stated, NaN where it is not; None in a run that does not state them.
     scores
         Column of the score table to (b,) float64, NaN where it is missing.
     """
@@ -66,6 +71,8 @@ class Block:
     weight: FloatArray
     cost_micros: IntArray
     reason: npt.NDArray[np.int16]
+    margin: FloatArray | None
+    smallest_budget: FloatArray | None
     scores: Mapping[str, FloatArray]
 
 
@@ -136,14 +143,15 @@ def blocks(directory: Path, offers: tuple[str, ...], scores: Sequence[str]) -> I
     scores
         The columns of the score table that are looked at.
     """
-    stated = [name for name in STATED if name != "user_id"]
+    since = SINCE.keys() & set(open_parquet(directory / "allocation.parquet").schema_arrow.names)
+    stated = [*(name for name in STATED if name != "user_id"), *sorted(since)]
     start = 0
     for decided, known in zip(
         slices(directory / "allocation.parquet", stated, codes=("offer_id", "reason")),
         slices(directory / "scores.parquet", scores),
         strict=True,
     ):
-        for name in set(stated) - MAY_LACK:
+        for name in STATED.keys() & set(stated) - MAY_LACK:
             if decided.column(name).null_count:
                 raise UnreadableError(f"allocation.parquet: column {name} has empty cells")
         yield _block(decided, known, offers, start)
@@ -159,6 +167,10 @@ def _block(decided: pa.Table, known: pa.Table, offers: tuple[str, ...], start: i
         choice=np.where(none, np.int16(-1), np.where(choice < 0, np.int16(-2), choice)),
         cost_micros=as_numpy(whole(decided["cost_micros"])),
         reason=_places(decided["reason"], REASONS),
+        margin=_floats(decided["margin"]) if "margin" in decided.column_names else None,
+        smallest_budget=_floats(decided["smallest_budget"])
+        if "smallest_budget" in decided.column_names
+        else None,
         scores={name: _floats(known[name]) for name in known.column_names},
         **floats,
     )

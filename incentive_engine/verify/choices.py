@@ -12,6 +12,7 @@ from incentive_engine.domain import MICROS, BoolArray, FloatArray, Reason
 
 from .blocks import REASONS, Block
 from .files import Run
+from .reach import check_margin
 from .replay import Replay
 from .result import Check, Findings
 from .sums import Sums
@@ -26,6 +27,7 @@ WHAT: Final = {
     "measures": "conversion, spend and weight are those of scores and policy",
     "cost": "cost_micros is the chosen pair's cost, rounded up to a millionth",
     "reasons": "every reason is the one that follows from the scores",
+    "margins": "each choice is so far ahead of the next one at the stated prices",
 }
 """The checks of rows, in the order in which they are told."""
 
@@ -71,6 +73,7 @@ class RowChecks:
         if self.forced:
             without = (block.choice == -1) & ~truth.holdout
             self.found["assignment"].add_rows(without, "the user has no offer", start=first)
+        check_margin(block, truth, self.found["margins"])
         self.states_spend |= not np.isnan(block.spend).all()
 
     def checks(self, run: Run, sums: Sums) -> tuple[Check, ...]:

@@ -14,7 +14,7 @@ from incentive_engine.config.schema import Policy
 from incentive_engine.data.files import digest_file
 from incentive_engine.domain import score_column
 
-from .blocks import STATED, open_parquet
+from .blocks import SINCE, STATED, open_parquet
 from .replay import stored_measures
 from .stated import Certificate, Manifest, Stated, UnreadableError
 from .users import read_users
@@ -110,7 +110,8 @@ def read_run(directory: Path, manifest: Manifest) -> Run:
 
 def _check_allocation(path: Path) -> None:
     schema = open_parquet(path).schema_arrow
-    for name, kinds in STATED.items():
+    since = {name: kinds for name, kinds in SINCE.items() if name in schema.names}
+    for name, kinds in (STATED | since).items():
         if name not in schema.names:
             raise UnreadableError(f"{path.name}: column {name} is missing")
         kind = schema.field(name).type

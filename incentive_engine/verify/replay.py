@@ -99,6 +99,12 @@ class Replay:
         (b,) float64, value of the chosen pairs, 0 for none.
     dual
         (b,) float64, each user's term of the bound.
+    own, other
+        (b,) float64, the score of the choice at the stated prices, and the best of all others;
+        −inf where there is none.
+    largest
+        (b,) float64, the largest value and payment that these come from: what rounding errors
+        grow with.
     bad_costs
         How many scores have a negative or infinite cost.
     totals, scales
@@ -117,6 +123,9 @@ class Replay:
     face_micros: IntArray
     value: FloatArray
     dual: FloatArray
+    own: FloatArray
+    other: FloatArray
+    largest: FloatArray
     totals: list[list[npt.NDArray[Any]]]
     scales: list[list[FloatArray]]
     bad_costs: int = 0
@@ -150,18 +159,26 @@ class Pairs:
     value: FloatArray
 
 
-def replay(rules: Rules, block: Block) -> Replay:
+def replay(rules: Rules, block: Block) -> tuple[Replay, list[Pairs]]:
     """Recompute a block from its scores, the policy and the stated prices."""
-    result = _start(rules, block.rows)
+    result, all_pairs = _start(rules, block), []
     for index, offer in enumerate(rules.policy.offer_ids):
-        pairs = _pairs(rules, block, offer)
+        pairs, chosen = _pairs(rules, block, offer), block.choice == index
         result.bad_costs += pairs.bad_costs
         result.has_eligible |= pairs.eligible
         result.has_gain |= pairs.eligible & (pairs.value > 0)
-        net = _net(rules, pairs)
-        np.maximum(result.dual, net, where=pairs.eligible, out=result.dual)
-        _add_chosen(result, rules, pairs, block.choice == index)
-    return result
+        _add_scores(result, pairs, _net(rules, pairs), chosen)
+        _add_chosen(result, rules, pairs, chosen)
+        all_pairs.append(pairs)
+    return result, all_pairs
+
+
+def _add_scores(result: Replay, pairs: Pairs, net: FloatArray, chosen: BoolArray) -> None:
+    np.maximum(result.dual, net, where=pairs.eligible, out=result.dual)
+    np.maximum(result.other, net, where=pairs.eligible & ~chosen, out=result.other)
+    np.copyto(result.own, net, where=pairs.eligible & chosen)
+    size = np.abs(pairs.value) + np.abs(pairs.value - net)
+    np.maximum(result.largest, size, where=pairs.eligible, out=result.largest)
 
 
 def empty_sums(rules: Rules) -> tuple[list[list[npt.NDArray[Any]]], list[list[FloatArray]]]:
@@ -177,10 +194,11 @@ def empty_sums(rules: Rules) -> tuple[list[list[npt.NDArray[Any]]], list[list[Fl
     )
 
 
-def _start(rules: Rules, rows: slice) -> Replay:
+def _start(rules: Rules, block: Block) -> Replay:
+    rows = block.rows
     size = rows.stop - rows.start
     totals, scales = empty_sums(rules)
-    forced = rules.policy.assignment == "exactly_one"
+    nothing = -np.inf if rules.policy.assignment == "exactly_one" else 0.0
     return Replay(
         holdout=rules.holdout[rows],
         weight=rules.weight[rows],
@@ -193,7 +211,10 @@ def _start(rules: Rules, rows: slice) -> Replay:
         cost_micros=np.zeros(size, dtype=np.int64),
         face_micros=np.zeros(size, dtype=np.int64),
         value=np.zeros(size),
-        dual=np.full(size, -np.inf if forced else 0.0),
+        dual=np.full(size, nothing),
+        own=np.where(block.choice == -1, nothing, -np.inf),
+        other=np.where(block.choice == -1, -np.inf, nothing),
+        largest=np.zeros(size),
         totals=totals,
         scales=scales,
     )

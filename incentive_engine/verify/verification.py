@@ -16,7 +16,8 @@ from .files import Run, altered_files, read_manifest, read_run
 from .limits import BUDGET, groups
 from .policies import check_policy
 from .proof import check_proof
-from .replay import Replay, Rules, replay, stored_measures
+from .reach import SmallestBudgets
+from .replay import Pairs, Replay, Rules, replay, stored_measures
 from .result import Check, Findings, Verification
 from .returns import check_returns
 from .risk import check_risk
@@ -53,8 +54,9 @@ def _checks(run: Run) -> Iterator[Check]:
     users = check_users(run)
     yield users
     if users.ok:
-        rows, sums = look(run, rules_of(run))
+        rows, sums, budgets = look(run, rules_of(run))
         yield from rows.checks(run, sums)
+        yield budgets.check()
         yield from check_limits(run, sums)
         yield from check_risk(run, sums)
         yield from check_returns(run, sums)
@@ -80,21 +82,25 @@ def rules_of(run: Run) -> Rules:
     )
 
 
-def look(run: Run, rules: Rules) -> tuple[RowChecks, Sums]:
+def look(run: Run, rules: Rules) -> tuple[RowChecks, Sums, SmallestBudgets]:
     """Return what is off in the rows, and what they add up to."""
-    rows, sums = RowChecks(run.policy), Sums.of_nobody(rules)
+    rows, sums, budgets = RowChecks(run.policy), Sums.of_nobody(rules), SmallestBudgets(rules)
     read = blocks(run.directory, run.policy.offer_ids, rules.columns)
-    for block, truth in _recomputed(read, lambda block: replay(rules, block)):
+    for block, (truth, pairs) in _recomputed(read, lambda block: replay(rules, block)):
         rows.look(block, truth)
         sums.add(block, truth)
-    return rows, sums
+        budgets.look(block, pairs)
+    return rows, sums, budgets
+
+
+Recomputed = tuple[Replay, list[Pairs]]
 
 
 def _recomputed(
-    read: Iterable[Block], work: Callable[[Block], Replay]
-) -> Iterator[tuple[Block, Replay]]:
+    read: Iterable[Block], work: Callable[[Block], Recomputed]
+) -> Iterator[tuple[Block, Recomputed]]:
     """Yield blocks in their order, a few of which are worked on at a time."""
-    waiting: deque[tuple[Block, Future[Replay]]] = deque()
+    waiting: deque[tuple[Block, Future[Recomputed]]] = deque()
     with ThreadPoolExecutor() as pool:
         for block in read:
             waiting.append((block, pool.submit(work, block)))

@@ -106,6 +106,8 @@ def test_the_allocation_has_the_contracts_columns_and_types(tmp_path: Path) -> N
         "cost_micros": "int64",
         "weight": "double",
         "reason": "string",
+        "margin": "double",
+        "smallest_budget": "double",
     }
     back = pd.read_parquet(tmp_path / "one" / "allocation.parquet")
     pd.testing.assert_frame_equal(back, rows_by_hand(), check_dtype=False)
@@ -154,7 +156,7 @@ def test_a_disk_that_fills_up_leaves_nothing(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write = Path.write_text
-    parquet = pq.write_table
+    parquet = pq.ParquetWriter
 
     def full(path: Path) -> None:
         if path.name == name:
@@ -165,12 +167,12 @@ def test_a_disk_that_fills_up_leaves_nothing(
         full(self)
         return write(self, *args, **kwargs)
 
-    def write_table(content: Any, path: Path, **kwargs: Any) -> None:
+    def open_writer(path: Path, *args: Any, **kwargs: Any) -> Any:
         full(path)
-        parquet(content, path, **kwargs)
+        return parquet(path, *args, **kwargs)
 
     monkeypatch.setattr(Path, "write_text", write_text)
-    monkeypatch.setattr(pq, "write_table", write_table)
+    monkeypatch.setattr(pq, "ParquetWriter", open_writer)
     with pytest.raises(DataError, match="the disk is full"):
         write_run(tmp_path / "one", run_files())
     assert list(tmp_path.iterdir()) == []

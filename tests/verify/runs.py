@@ -94,6 +94,8 @@ def rows_by_hand() -> pd.DataFrame:
             "cost_micros": np.array([3_000_000, 1_000_000, 0, 0, 0, 0], dtype=np.int64),
             "weight": [6.0, 3.0, 1.0, 1.0, 1.0, 1.0],
             "reason": ["offered", "offered", "priced_out", "ineligible", "no_gain", "holdout"],
+            "margin": [0.48 - (0.6 - 0.24 * 1.000001), 0.0, 0.3, np.nan, 0.25, np.nan],
+            "smallest_budget": np.full(6, np.nan),
         }
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from .corruption import Cases, Corruption, assert_refused, give
@@ -134,6 +135,21 @@ def change_a_weight(run: HandMadeRun) -> None:
 @case("measures", "conversion differs")
 def change_a_conversion(run: HandMadeRun) -> None:
     run.rows.loc[1, "conversion"] = 0.0800001
+
+
+@case("margins", "margin differs in 1 row(s): 2")
+def raise_a_margin(run: HandMadeRun) -> None:
+    run.rows.loc[1, "margin"] = 1e-6
+
+
+@case("margins", "margin differs in 2 row(s): 1, 4")
+def hide_a_margin_and_invent_another(run: HandMadeRun) -> None:
+    run.rows.loc[[0, 3], "margin"] = [np.nan, 0.1]
+
+
+@case("smallest budgets", "money is not alone in 1 row(s): 1")
+def state_a_budget_that_limits_forbid_to_know(run: HandMadeRun) -> None:
+    run.rows.loc[0, "smallest_budget"] = 3.0
 
 
 @case("measures", "spend differs")

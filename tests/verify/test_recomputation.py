@@ -44,7 +44,7 @@ def test_no_price_vector_bounds_below_the_best_plan(
         run.limit(name)["price"] = price
     directory = run.write(tmp_path_factory.mktemp("dual") / "run")
     read = read_run(directory, read_manifest(directory))
-    _, sums = look(read, rules_of(read))
+    _, sums, _ = look(read, rules_of(read))
     bound, _ = dual_bound(read, sums)
     assert bound >= 1.44 - 1e-12
     assert bound == pytest.approx(by_hand(prices), abs=1e-9)

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from incentive_engine.verify import Verification, verify_run
@@ -61,7 +62,7 @@ def test_text_shows_what_failed_and_how_many(tmp_path: Path) -> None:
     run.certificate["treated"] = 3
     text = verify_run(run.write(tmp_path / "run")).to_text()
     assert "FAIL  counts: treated is 3, counted 2" in text
-    assert text.endswith("1 of 22 checks failed")
+    assert text.endswith("1 of 24 checks failed")
 
 
 # --- files
@@ -140,7 +141,28 @@ def test_a_face_value_budget_counts_face_values(tmp_path: Path) -> None:
         {"name": "budget", "at_most": 30.0, "usage": 30.0, "slack": 0.0, "price": 0.024}
     ]
     # 101: b 1.2 - 20p, a 0.6 - 10p; 102: a 0.24 - 10p; 103: a 0.06 - 10p. At p = 0.024 that is
-    # 0.72 + 0 + 0, and 30p = 0.72.
+    # 0.72 + 0 + 0, and 30p = 0.72. Value per face value: 101 b 0.06, 102 a 0.024, 103 a 0.006.
+    run.rows["margin"] = [0.36, 0.0, 0.18, np.nan, 0.25, np.nan]
+    run.rows["smallest_budget"] = [20.0, 30.0, 40.0, np.nan, np.nan, np.nan]
+    verification = verify_run(run.write(tmp_path / "run"))
+    assert verification.ok, verification.to_text()
+
+
+@pytest.mark.parametrize(
+    ("row", "stated"), [(0, 10.0), (1, 20.0), (2, 40.001), (3, 40.0), (1, np.nan)]
+)
+def test_another_smallest_budget_is_refused(row: int, stated: float, tmp_path: Path) -> None:
+    run = HandMadeRun()
+    both_policies(run, budget={"amount": 30.0, "basis": "face"}, limits=[])
+    run.rows["smallest_budget"] = [20.0, 30.0, 40.0, np.nan, np.nan, np.nan]
+    run.rows.loc[row, "smallest_budget"] = stated
+    detail = check(verify_run(run.write(tmp_path / "run")), "smallest budgets")
+    assert detail == f"the smallest budget differs in 1 row(s): {row + 1}"
+
+
+def test_a_run_of_an_earlier_version_need_not_state_margins(tmp_path: Path) -> None:
+    run = HandMadeRun()
+    run.rows = run.rows.drop(columns=["margin", "smallest_budget"])
     assert verify_run(run.write(tmp_path / "run")).ok
 
 
@@ -158,6 +180,7 @@ def test_without_a_budget_none_is_listed(tmp_path: Path) -> None:
     run.certificate["limits"] = []
     # Without limits everyone's best offer is the bound: 1.2 + 0.27 + 0.06.
     run.certificate.update(bound=1.53, gap=(1.53 - 1.44) / 1.53)
+    run.rows["margin"] = [0.6, -0.03, -0.06, np.nan, 0.01, np.nan]
     verification = verify_run(run.write(tmp_path / "run"))
     assert verification.ok, verification.to_text()
 
@@ -173,6 +196,7 @@ def test_exactly_one_demands_an_offer_for_everyone_and_drops_the_zero(tmp_path: 
     run.rows.loc[2:4, "cost"] = [1.5, 1.0, 1.0]
     run.rows.loc[2:4, "cost_micros"] = [1_500_000, 1_000_000, 1_000_000]
     run.certificate["budget"].update(amount=None, spent=7.5, spent_face=60.0)
+    run.rows["margin"] = [0.6, -0.03, np.nan, np.nan, np.nan, np.nan]
     # 1.2 + 0.24 + 0.06 + 0.01 - 0.01 chosen; at best 0.27 in place of 0.24.
     run.certificate.update(value=1.5, bound=1.53, gap=0.03 / 1.53, treated=5, limits=[])
     assert verify_run(run.write(tmp_path / "run")).ok
