@@ -14,10 +14,12 @@ from incentive_engine.allocation.plan import Plan, decide, reasons, solve
 from incentive_engine.allocation.problem import BUDGET, Pool, Problem
 from incentive_engine.allocation.reach import smallest_budgets
 from incentive_engine.allocation.safety import SafetyPoint, price_of_safety
+from incentive_engine.allocation.sketch import MANY, group_sums, swept_points
 from incentive_engine.allocation.steps import Split
 
 __all__ = [
     "BUDGET",
+    "MANY",
     "MARGIN",
     "Certificate",
     "Curve",
@@ -37,6 +39,7 @@ __all__ = [
     "frontier",
     "gain_of_all",
     "gains_without",
+    "group_sums",
     "largest_budget",
     "margins",
     "price_of_safety",
@@ -48,5 +51,6 @@ __all__ = [
     "solve",
     "sum_limit",
     "sums_by_group",
+    "swept_points",
     "with_budget_of",
 ]

@@ -7,7 +7,7 @@ import numpy as np
 from incentive_engine.allocation.relaxed import Relaxed
 from incentive_engine.allocation.steps import Split
 from incentive_engine.allocation.users import Users
-from incentive_engine.domain import FloatArray, IntArray
+from incentive_engine.domain import FloatArray
 
 
 def sums_by_group(users: Users, plan: Relaxed, split: Split) -> FloatArray:
@@ -21,16 +21,8 @@ def sums_by_group(users: Users, plan: Relaxed, split: Split) -> FloatArray:
     user, offer, part = plan.pairs(users)
     group = split.group[user]
     taken = [users.value[offer, user], np.ones(len(user))]
-    taken += [_of_pairs(columns, offer, user) for columns in split.amounts]
+    taken += [columns[offer, user] for columns in split.amounts]
     return np.stack(
         [np.bincount(group, weights=part * each, minlength=split.groups) for each in taken],
         axis=1,
     )
-
-
-def _of_pairs(columns: tuple[FloatArray, ...], offer: IntArray, user: IntArray) -> FloatArray:
-    found = np.empty(len(user))
-    for index, column in enumerate(columns):
-        mine = offer == index
-        found[mine] = column[user[mine]]
-    return found

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from incentive_engine.allocation.kernels import compiled
-from incentive_engine.allocation.problem import Problem
+from incentive_engine.allocation.problem import Columns, Problem
 from incentive_engine.allocation.users import in_parts
 from incentive_engine.domain import COST, FloatArray, IntArray
 
@@ -48,12 +48,12 @@ class Split:
     groups
         How many groups there are.
     amounts
-        Further measures to add up: per measure one (n,) column per offer.
+        Further measures to add up, (k, n) each.
     """
 
     group: npt.NDArray[np.uint8]
     groups: int
-    amounts: tuple[tuple[FloatArray, ...], ...] = ()
+    amounts: tuple[Columns, ...] = ()
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -102,8 +102,7 @@ def block_of(
     value = problem.value[:, start:stop]
     more = np.empty((len(split.amounts), *value.shape))
     for i, columns in enumerate(split.amounts):
-        for j, column in enumerate(columns):
-            more[i, j] = column[start:stop]
+        more[i] = columns[:, start:stop]
     return value, money_of(problem, start, stop), more
 
 

@@ -113,7 +113,7 @@ def allocate(
         margin=margins(problem, plan.choice, plan.prices),
         smallest_budget=smallest_budgets(problem),
         gain=gain or None,
-        response=with_own_budget(response.result(), view.result().own, problem, policy, table),
+        response=with_own_budget(response.result(), plan, problem, policy, table),
         mandate=mandate,
         view=view.result(),
         unfavoured=unfavoured.result(),

@@ -10,7 +10,6 @@ import numpy as np
 
 from incentive_engine.allocation import (
     Curve,
-    CurvePoint,
     Problem,
     SafetyPoint,
     build_problem,
@@ -20,7 +19,7 @@ from incentive_engine.allocation import (
 from incentive_engine.config import Policy
 from incentive_engine.config.schema import Objective
 from incentive_engine.data.scores import ScoreTable
-from incentive_engine.domain import BoolArray
+from incentive_engine.domain import SPEND, BoolArray
 from incentive_engine.workflow.chosen import chosen_pairs
 from incentive_engine.workflow.mandate import with_ample_budget
 from incentive_engine.workflow.policies import budget_of
@@ -39,8 +38,6 @@ class BudgetView:
 
     Attributes
     ----------
-    own
-        The plan's own budget, its last users split; None where there is nothing to see.
     marginal_return
         Incremental spend per unit of cost of the last money; None where it is not known.
     safety
@@ -49,7 +46,6 @@ class BudgetView:
         The relative standard error of the total cost that these count with.
     """
 
-    own: CurvePoint | None = None
     marginal_return: float | None = None
     safety: tuple[SafetyPoint, ...] = ()
     cost_error: float = 0.0
@@ -78,6 +74,9 @@ def budget_view(
     cost_error
         The relative standard error of the total cost.
     """
+    at_risk = policy.budget is not None and policy.budget.basis == "at-risk"
+    if not table.has(SPEND) and not at_risk:
+        return BudgetView(cost_error=cost_error)
     curve = Curve(problem, measures_of(table))
     if policy.budget is None:
         policy = with_ample_budget(policy, curve, problem)
@@ -85,13 +84,15 @@ def budget_view(
     budget = budget_of(policy)
     if budget.amount == 0 or problem.pool is None:
         return BudgetView()
-    own = curve.point(curve.plan(problem, prices, radius=SAME))
+    own = curve.point(curve.plan(problem, prices, radius=SAME)) if table.has(SPEND) else None
     safe: tuple[SafetyPoint, ...] = ()
     if budget.basis == "at-risk":
         pool = replace(problem.pool, cost_error=cost_error)
         safe = price_of_safety(curve, replace(problem, pool=pool))
     return BudgetView(
-        own=own, marginal_return=own.marginal_return, safety=safe, cost_error=cost_error
+        marginal_return=None if own is None else own.marginal_return,
+        safety=safe,
+        cost_error=cost_error,
     )
 
 

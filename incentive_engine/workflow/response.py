@@ -11,15 +11,22 @@ import numpy as np
 import pyarrow as pa
 
 from incentive_engine.allocation import (
+    BUDGET,
+    MANY,
     Curve,
     CurvePoint,
     Frontier,
+    Plan,
     Problem,
     Split,
     frontier,
+    group_sums,
     sums_by_group,
+    swept_points,
     with_budget_of,
 )
+from incentive_engine.allocation.problem import Columns
+from incentive_engine.allocation.sketch import SweptPoint
 from incentive_engine.config import Policy
 from incentive_engine.data.cache import StepCache
 from incentive_engine.data.columns import levels
@@ -100,17 +107,21 @@ def budget_response(
 
 
 def with_own_budget(
-    response: Response | None,
-    own: CurvePoint | None,
-    problem: Problem,
-    policy: Policy,
-    table: ScoreTable,
+    response: Response | None, plan: Plan, problem: Problem, policy: Policy, table: ScoreTable
 ) -> Response | None:
-    """Return solved points with that of the plan's own budget among them."""
-    if response is None or own is None or response.exact or not own.feasible:
+    """Return solved points with that of the plan among them."""
+    if response is None or response.exact:
         return response
     split, _ = _split(policy, table)
-    mine = _point(own, Curve(problem), split, table)
+    money = plan.certificate.budget
+    spent = money.spent_face if money.basis == "face" and money.spent_face else money.spent
+    mine = ResponsePoint(
+        budget=money.amount or spent,
+        spent=spent,
+        value=plan.certificate.value,
+        price=plan.prices.get(BUDGET, 0.0),
+        groups=_rows(group_sums(problem.value, plan.choice, split), table),
+    )
     others = [p for p in response.points if abs(p.spent - mine.spent) > SAME * mine.spent]
     points = sorted([*others, mine], key=lambda point: point.spent)
     return replace(response, points=tuple(points))
@@ -121,13 +132,18 @@ def _solved(policy: Policy, problem: Problem, table: ScoreTable) -> Response:
     curve = Curve(problem)
     most = curve.most(problem)
     policies = [policy.with_budget(amount=most * share) for share in SHARES if most > 0]
-    points = curve.points([with_budget_of(problem, each) for each in policies])
-    kept = _distinct([point for point in points if point.feasible])
+    problems = [with_budget_of(problem, each) for each in policies]
+    at_risk = problem.pool is not None and problem.pool.basis == "at-risk"
+    if problem.n_users > MANY and problems and not at_risk:
+        points = [_swept(point, table) for point in swept_points(problems, split)]
+    else:
+        solved = [point for point in curve.points(problems) if point.feasible]
+        points = [_point(point, curve, split, table) for point in solved]
     return Response(
         exact=False,
         groups=groups.names,
         column=groups.column,
-        points=tuple(_point(point, curve, split, table) for point in kept),
+        points=_distinct(points),
         smallest=SMALLEST,
     )
 
@@ -145,6 +161,16 @@ def _point(point: CurvePoint, curve: Curve, split: Split, table: ScoreTable) -> 
         value=point.value,
         price=point.price,
         groups=_rows(sums_by_group(curve.users, point.plan, split), table),
+    )
+
+
+def _swept(point: SweptPoint, table: ScoreTable) -> ResponsePoint:
+    return ResponsePoint(
+        budget=point.budget,
+        spent=point.used,
+        value=point.value,
+        price=point.price,
+        groups=_rows(point.sums, table),
     )
 
 
@@ -193,18 +219,17 @@ def _money_alone(problem: Problem) -> bool:
     return not at_risk and len(problem.enforced) == 1
 
 
-def _distinct(points: list[CurvePoint]) -> tuple[CurvePoint, ...]:
+def _distinct(points: list[ResponsePoint]) -> tuple[ResponsePoint, ...]:
     """Return the points by rising budget without those that use no more money than the others."""
-    kept: list[CurvePoint] = []
+    kept: list[ResponsePoint] = []
     for point in sorted(points, key=lambda point: point.budget):
-        if not kept or point.used > kept[-1].used * (1 + SAME):
+        if not kept or point.spent > kept[-1].spent * (1 + SAME):
             kept.append(point)
     return tuple(kept)
 
 
-def _amounts(table: ScoreTable) -> tuple[tuple[FloatArray, ...], ...]:
-    measures = (CONVERSION, COST, SPEND) if table.has(SPEND) else (CONVERSION, COST)
-    return tuple(tuple(table.measure(name, offer) for offer in table.offers) for name in measures)
+def _amounts(table: ScoreTable) -> tuple[Columns, ...]:
+    return tuple(table.measures[name] for name in (CONVERSION, COST, SPEND) if table.has(name))
 
 
 def _exact(found: Frontier, groups: Groups, table: ScoreTable) -> Response:

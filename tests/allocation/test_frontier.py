@@ -45,8 +45,7 @@ def draw(seed: int, *, n: int = 300, basis: Basis = "expected", forced: bool = F
 
 def groups_of(problem: Problem, number: int = 2) -> Split:
     group = (np.arange(problem.n_users) % number).astype(np.uint8)
-    cost = tuple(problem.columns[0])
-    return Split(group=group, groups=number, amounts=(cost,))
+    return Split(group=group, groups=number, amounts=(problem.columns[0],))
 
 
 def best_value(problem: Problem, money: float) -> float:
@@ -165,7 +164,7 @@ def test_the_order_of_users_changes_nothing_but_rounding() -> None:
     order = np.random.default_rng(1).permutation(800)
     split = groups_of(problem)
     turned = replace(problem, value=problem.value[:, order], columns=problem.columns[:, :, order])
-    again = replace(split, group=split.group[order], amounts=(tuple(turned.columns[0]),))
+    again = replace(split, group=split.group[order], amounts=(turned.columns[0],))
     one, two = (
         frontier(p, s, rows=50, smallest=20) for p, s in ((problem, split), (turned, again))
     )
