@@ -89,11 +89,8 @@ def budget_view(
     if budget.basis == "at-risk":
         pool = replace(problem.pool, cost_error=cost_error)
         safe = price_of_safety(curve, replace(problem, pool=pool))
-    return BudgetView(
-        marginal_return=None if own is None else own.marginal_return,
-        safety=safe,
-        cost_error=cost_error,
-    )
+    marginal = None if own is None else own.marginal_return
+    return BudgetView(marginal_return=marginal, safety=safe, cost_error=cost_error)
 
 
 def conversions_without_favour(
