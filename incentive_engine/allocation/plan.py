@@ -27,6 +27,7 @@ from incentive_engine.allocation.rows import Rows, rows_of
 from incentive_engine.allocation.sweep import Choice, sweep
 from incentive_engine.allocation.useless import drop_useless
 from incentive_engine.allocation.users import Users, users_of
+from incentive_engine.data.room import let_go, pick, strides
 from incentive_engine.domain import REASONS, FloatArray, IntArray, Reason, to_micros
 from incentive_engine.errors import Fault, InfeasibleError, SolverError
 
@@ -154,12 +155,9 @@ def _plan(problem: Problem, users: Users, rows: Rows, optimum: Optimum, made: In
 
 def cost_micros(problem: Problem, choice: Choice) -> IntArray:
     """Return (n,) int64: the cost of each choice in millionths, rounded up."""
-    micros = np.zeros(problem.n_users, dtype=np.int64)
-    if "cost" in problem.measures:
-        taken = np.flatnonzero(choice >= 0)
-        cost = problem.columns[problem.measures.index("cost")]
-        micros[taken] = to_micros(cost[choice[taken], taken])
-    return micros
+    if "cost" not in problem.measures:
+        return np.zeros(problem.n_users, dtype=np.int64)
+    return to_micros(pick(problem.columns[problem.measures.index("cost")], choice))
 
 
 def offers_of(users: Users, choice: Choice) -> Choice:
@@ -191,9 +189,10 @@ def reasons(problem: Problem, choice: Choice) -> npt.NDArray[np.int8]:
     """Return (n,) int8: why each user gets an offer or none, as a place in `domain.REASONS`."""
     eligible = np.zeros(problem.n_users, dtype=bool)
     helped = np.zeros(problem.n_users, dtype=bool)
-    for column in problem.value:
-        eligible |= column > -np.inf
-        helped |= column > 0
+    for rows in strides(problem.n_users):
+        best = problem.value[:, rows].max(axis=0)
+        eligible[rows], helped[rows] = best > -np.inf, best > 0
+        let_go()
     code = {reason: np.int8(place) for place, reason in enumerate(REASONS)}
     reason = np.where(helped, code[Reason.PRICED_OUT], code[Reason.NO_GAIN])
     reason[~eligible] = code[Reason.INELIGIBLE]
@@ -206,17 +205,18 @@ def reasons(problem: Problem, choice: Choice) -> npt.NDArray[np.int8]:
 def _check_forced(problem: Problem) -> None:
     if not problem.exactly_one:
         return
-    free = np.ones(problem.n_users, dtype=bool)
-    for column in problem.value:
-        free &= column == -np.inf
+    free = np.empty(problem.n_users, dtype=bool)
+    for rows in strides(problem.n_users):
+        free[rows] = problem.value[:, rows].max(axis=0) == -np.inf
+        let_go()
     if problem.holdout is not None:
         free &= ~problem.holdout
     if free.any():
-        rows = ", ".join(str(row + 1) for row in np.flatnonzero(free)[:3])
+        first = ", ".join(str(row + 1) for row in np.flatnonzero(free)[:3])
         raise InfeasibleError(
             Fault(
                 "assignment",
-                f"exactly_one, but {free.sum()} users have no eligible offer (first rows: {rows})",
+                f"exactly_one, but {free.sum()} users have no eligible offer (first rows: {first})",
                 "an eligible offer for everyone",
                 "widen the eligibility, or use at_most_one",
             )

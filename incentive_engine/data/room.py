@@ -83,6 +83,24 @@ def strides(n: int) -> Iterator[slice]:
         yield slice(start, min(start + STRIDE, n))
 
 
+def pick(matrix: npt.NDArray[Any], choice: npt.NDArray[np.int16]) -> npt.NDArray[Any]:
+    """Return (n,) of the matrix's type: each user's entry of the chosen row, 0 for none.
+
+    Parameters
+    ----------
+    matrix
+        (k, n).
+    choice
+        (n,) int16, a row, −1 for none.
+    """
+    found = np.zeros(len(choice), dtype=matrix.dtype)
+    for rows in strides(len(choice)):
+        mine = np.flatnonzero(choice[rows] >= 0)
+        found[rows][mine] = matrix[:, rows][choice[rows][mine], mine]
+        let_go()
+    return found
+
+
 def is_mapped() -> bool:
     """Return whether there are columns in scratch files."""
     return bool(_mapped)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.data.room import let_go, strides
+from incentive_engine.data.room import pick
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.domain import CONVERSION, MICROS, SPEND, BoolArray, FloatArray, IntArray
 
@@ -57,9 +57,4 @@ def chosen_pairs(
 
 
 def _of_choice(table: ScoreTable, measure: str, choice: npt.NDArray[np.int16]) -> FloatArray:
-    found = np.zeros(table.n_users)
-    for rows in strides(table.n_users):
-        mine = np.flatnonzero(choice[rows] >= 0)
-        found[rows][mine] = table.measures[measure][:, rows][choice[rows][mine], mine]
-        let_go()
-    return found
+    return pick(table.measures[measure], choice).astype(np.float64, copy=False)

@@ -63,3 +63,10 @@ def test_a_place_without_room_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path
     monkeypatch.setattr(os, "posix_fallocate", full)
     with pytest.raises(DataError, match=r"has no room for 0.0 GB.*INCENTIVE_SCRATCH"):
         room.make_room((2, MAPPED), np.float64)
+
+
+def test_what_is_picked_is_the_entry_of_the_choice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "STRIDE", 2)
+    matrix = np.arange(10.0).reshape(2, 5)
+    choice = np.array([0, -1, 1, 1, 0], dtype=np.int16)
+    assert room.pick(matrix, choice).tolist() == [0.0, 0.0, 7.0, 8.0, 4.0]
