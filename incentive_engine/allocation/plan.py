@@ -212,11 +212,11 @@ def _check_forced(problem: Problem) -> None:
     if problem.holdout is not None:
         free &= ~problem.holdout
     if free.any():
-        first = ", ".join(str(row + 1) for row in np.flatnonzero(free)[:3])
+        some = ", ".join(str(row + 1) for row in np.flatnonzero(free)[:3])
         raise InfeasibleError(
             Fault(
                 "assignment",
-                f"exactly_one, but {free.sum()} users have no eligible offer (first rows: {first})",
+                f"exactly_one, but {free.sum()} users have no eligible offer (first rows: {some})",
                 "an eligible offer for everyone",
                 "widen the eligibility, or use at_most_one",
             )

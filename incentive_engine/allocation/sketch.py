@@ -11,9 +11,9 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.allocation.curve import Curve
 from incentive_engine.allocation.kernels import compiled
 from incentive_engine.allocation.limits import Limit
+from incentive_engine.allocation.prices import find_prices
 from incentive_engine.allocation.problem import BUDGET, Columns, Problem
 from incentive_engine.allocation.rows import rows_of
 from incentive_engine.allocation.steps import Split
@@ -27,6 +27,10 @@ MANY: Final = 1_000_000
 SKETCH: Final = 300_000
 """Users of that sample: its prices are right to some parts in a thousand, and what they buy is
 worth a budget's optimum to the square of that."""
+
+
+TIGHT: Final = 1e-4
+"""The relative gap of the sample's prices, which are no better than the sample."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -66,13 +70,23 @@ def swept_points(problems: Sequence[Problem], split: Split) -> tuple[SweptPoint,
     users = users_of(problems[0])
     index = np.flatnonzero(users.key <= np.uint64(SKETCH / users.n * (2**64 - 2**11)))
     few = _part(problems[0], users, index)
-    share = len(index) / users.n
-    solved = Curve(few).points([_scaled(few, problem, share) for problem in problems])
-    return tuple(
-        _swept(users, problem, point.plan.prices, split)
-        for problem, point in zip(problems, solved, strict=True)
-        if point.feasible
-    )
+    some, share = users_of(few), len(index) / users.n
+    points = []
+    prices: FloatArray | None = None
+    for problem in sorted(problems, key=_amount, reverse=True):
+        rows = rows_of(few, some, _scaled(problem, share))
+        found = find_prices(some, rows, start=prices, radius=1.0, tight=TIGHT)
+        if found.impossible or (found.step is not None and found.step.broken.any()):
+            prices = None
+            continue
+        prices = found.point.prices
+        points.append(_swept(users, problem, prices, split))
+    return tuple(reversed(points))
+
+
+def _amount(problem: Problem) -> float:
+    assert problem.pool is not None
+    return problem.pool.amount
 
 
 def group_sums(value: Columns, choice: Choice, split: Split) -> FloatArray:
@@ -105,33 +119,29 @@ def _part(problem: Problem, users: Users, index: IntArray) -> Problem:
     )
 
 
-def _scaled(few: Problem, problem: Problem, share: float) -> Problem:
-    """Return the sample under a problem's limits, sums in proportion."""
+def _scaled(problem: Problem, share: float) -> list[Limit]:
+    """Return a problem's enforced limits for a share of its users, sums in proportion."""
 
-    def scaled(limit: Limit) -> Limit:
-        low, high = limit.at_least, limit.at_most
-        return replace(
-            limit,
-            at_least=None if low is None else low * share,
-            at_most=None if high is None else high * share,
-        )
+    def scaled(bound: float | None) -> float | None:
+        return None if bound is None else bound * share
 
-    pool = problem.pool and replace(problem.pool, amount=problem.pool.amount * share)
-    return replace(few, limits=tuple(map(scaled, problem.limits)), pool=pool)
+    return [
+        replace(limit, at_least=scaled(limit.at_least), at_most=scaled(limit.at_most))
+        for limit in problem.enforced
+    ]
 
 
-def _swept(users: Users, problem: Problem, known: dict[str, float], split: Split) -> SweptPoint:
-    assert problem.pool is not None
+def _swept(users: Users, problem: Problem, prices: FloatArray, split: Split) -> SweptPoint:
     rows = rows_of(problem, users, problem.enforced)
-    prices = np.array([known[name] for name in rows.names], dtype=np.float64)
     at = np.empty(users.n, dtype=np.int16)
     table = sweep(users, rows.prices_of_pairs(prices, users.shape), choice=at)
     choice = np.append(users.order, -1)[at].astype(np.int16)
+    money = rows.names.index(BUDGET)
     return SweptPoint(
-        budget=problem.pool.amount,
-        used=float(rows.usage(table)[rows.names.index(BUDGET)]),
+        budget=_amount(problem),
+        used=float(rows.usage(table)[money]),
         value=table.value,
-        price=known[BUDGET],
+        price=float(prices[money]),
         sums=group_sums(problem.value, choice, split),
     )
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from incentive_engine.allocation import kernels
 from incentive_engine.allocation.problem import Columns, Problem
 from incentive_engine.data.room import is_mapped, let_go
+from incentive_engine.data.stopping import go_on
 from incentive_engine.domain import COST, MICROS, FloatArray, IntArray
 from incentive_engine.errors import DataError, Fault
 
@@ -215,6 +216,7 @@ def in_parts(
 
     With mapped columns there are more ranges than threads, so that few pages are held at a time.
     """
+    go_on()
     at_once = min(threads(), max(1, n // SERIAL))
     parts = max(at_once, -(-n // MAPPED)) if is_mapped() else at_once
     edges = [n * part // parts for part in range(parts + 1)]

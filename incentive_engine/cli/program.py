@@ -16,6 +16,9 @@ USAGE_ERROR: Any = (
     typer.BadParameter.__base__
 )  # Typer brings its own Click, or uses the public one
 
+INTERRUPTED = 130
+"""The exit code after Ctrl-C."""
+
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run one command and exit: 0 done, 1 the answer is no, 2 bad input, 3 internal error."""
@@ -32,7 +35,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         message = f"{where}: {error.format_message()} Try `{where} --help`."
         _fail(error, message=message, code=2, debug=debug)
     except KeyboardInterrupt as error:
-        _fail(error, message="stopped; nothing half-written stays", code=130, debug=debug)
+        _fail(error, message="stopped; nothing half-written stays", code=INTERRUPTED, debug=debug)
     except Exception as error:  # noqa: BLE001 - the one place where a defect becomes an exit code
         message = f"internal error: {type(error).__name__}: {error}; run again with --debug"
         _fail(error, message=message, code=3, debug=debug)
@@ -46,6 +49,8 @@ def _terminated(number: int, _frame: object) -> NoReturn:
 def _run(words: list[str]) -> int:
     command: Any = typer.main.get_command(app)
     result = command.main(args=words, prog_name="incentive", standalone_mode=False)
+    if result == INTERRUPTED:  # what Typer makes of Ctrl-C
+        raise KeyboardInterrupt
     return result if isinstance(result, int) else 0
 
 

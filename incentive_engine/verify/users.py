@@ -57,7 +57,7 @@ def read_ids(path: Path) -> pa.Array:
     column = read_columns(path, ["user_id"])["user_id"]
     if pa.types.is_integer(column.type) and column.type != pa.uint64():
         return whole(column.cast(pa.int64()))
-    return whole(column if pa.types.is_large_string(column.type) else column.cast(pa.string()))
+    return whole(column.cast(pa.large_string()))
 
 
 def matching(attributes: pa.Table, where: Where) -> BoolArray:

@@ -16,6 +16,7 @@ from incentive_engine.allocation import (
     solve,
 )
 from incentive_engine.data.scores import read_scores
+from incentive_engine.data.stopping import stopping_others
 from incentive_engine.delivery.run_directory import default_run_directory, write_run
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.report import Code, render_report
@@ -69,7 +70,10 @@ def allocate(
     if error is not None:
         policy = policy.with_budget(cost_error=error)
         options = replace(options, cost_error=error)
-    with ThreadPoolExecutor() as side:  # solvers and readers let other threads work
+    with (
+        ThreadPoolExecutor() as side,
+        stopping_others(),
+    ):  # solvers and readers let other threads work
         valued = inputs.valuation and side.submit(read_valuation, inputs.valuation, policy)
         with steps.step("read"):
             table = read_scores(inputs.scores, policy)
