@@ -9,10 +9,10 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.allocation.choices import exact_score
 from incentive_engine.allocation.kernels import Pairs, compiled
 from incentive_engine.allocation.problem import Problem
 from incentive_engine.allocation.rows import rows_of
+from incentive_engine.allocation.scores import exact_score
 from incentive_engine.allocation.users import in_parts, users_of
 from incentive_engine.domain import FloatArray
 

@@ -35,10 +35,11 @@ def smallest_budgets(problem: Problem) -> FloatArray | None:
     -----
     With money as the only limit, a budget is best spent on the users' efficient steps (see
     `steps`) by falling value per money, a last step in part. A user gets an offer with the first
-    of the own steps, so that the smallest budget which pays it in full is the money of all steps
-    of all users that bring more per money, and the step's own: for any less, every best plan
-    leaves the user without a whole offer; steps that bring exactly as much can wait. Money is
-    counted in millionths, each offer's rounded up. What is free and helps needs no budget.
+    of the own steps, so that the smallest budget which pays for it is the money of all steps of
+    all users that bring more per money, and that of the cheapest offer which brings as much per
+    money as the step: for any less, every best plan leaves the user without a whole offer; steps
+    that bring exactly as much can wait. Money is counted in millionths, each offer's rounded up.
+    What is free and helps needs no budget.
     """
     pool = problem.pool
     names = [limit.name for limit in problem.enforced]
@@ -131,7 +132,7 @@ def _write_steps(
     for user in range(value.shape[1]):
         steps = walk(value, money, user, False, path, slopes)
         first[0, user] = slopes[0] if steps else np.nan
-        first[1, user] = money[path[0], user] if steps else 0.0
+        first[1, user] = _cheapest(value, money, user, slopes[0]) if steps else 0.0
         before = 0.0
         for step in range(steps):
             now = money[path[step], user]
@@ -141,6 +142,16 @@ def _write_steps(
                 paid[free[place]] = np.int64(now - before)
                 free[place] += 1
             before = now
+
+
+@compiled
+def _cheapest(value: npt.NDArray[Any], money: FloatArray, user: int, slope: float) -> float:
+    """Return the least money of an offer that brings so much per money."""
+    least = np.inf
+    for j in range(value.shape[0]):
+        if 0.0 < money[j, user] < least and np.float64(value[j, user]) / money[j, user] >= slope:
+            least = money[j, user]
+    return least if least < np.inf else 0.0
 
 
 @compiled

@@ -35,7 +35,7 @@ class SmallestBudgets:
     """Collects every user's efficient steps, and what is stated of the budgets that they need.
 
     Where money alone is limited, a user is reached by the money of all steps, of all users, that
-    bring more per money than the user's first one, and that step's own.
+    bring more per money than the user's first one, and that of the cheapest offer as steep.
     """
 
     def __init__(self, rules: Rules) -> None:
@@ -93,7 +93,10 @@ class SmallestBudgets:
             self.slopes.append(slope[on])
             self.money.append((at_money[on] - before).astype(np.int64))
             new = on[first[0, on] == NEVER]
-            first[:, new] = slope[new], at_money[new]
+            if len(new):
+                as_steep = value[:, new] >= (1.0 - RELATIVE) * slope[new] * money[:, new]
+                paid = np.where(as_steep & (money[:, new] > 0), money[:, new], np.inf)
+                first[:, new] = slope[new], paid.min(axis=0)
         self.first.append(first)
 
     def _off(self, stated: FloatArray) -> BoolArray:
@@ -106,7 +109,7 @@ class SmallestBudgets:
         slopes = slopes[order]
         steeper = after[np.searchsorted(slopes, own * (1.0 + RELATIVE), side="right")]
         as_steep = after[np.searchsorted(slopes, own * (1.0 - RELATIVE), side="left")]
-        least, most = (steeper + money) / MICROS, as_steep / MICROS  # the own step is as steep
+        least, most = (steeper + money) / MICROS, as_steep / MICROS
         room = 0.5 / MICROS + RELATIVE * np.abs(most)
         inside = (stated >= least - room) & (stated <= most + room)
         inside[own == np.inf] = stated[own == np.inf] == 0

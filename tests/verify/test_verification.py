@@ -141,20 +141,21 @@ def test_a_face_value_budget_counts_face_values(tmp_path: Path) -> None:
         {"name": "budget", "at_most": 30.0, "usage": 30.0, "slack": 0.0, "price": 0.024}
     ]
     # 101: b 1.2 - 20p, a 0.6 - 10p; 102: a 0.24 - 10p; 103: a 0.06 - 10p. At p = 0.024 that is
-    # 0.72 + 0 + 0, and 30p = 0.72. Value per face value: 101 b 0.06, 102 a 0.024, 103 a 0.006.
+    # 0.72 + 0 + 0, and 30p = 0.72. Value per face value: 101 a and b 0.06, 102 a 0.024, 103 a
+    # 0.006.
     run.rows["margin"] = [0.36, 0.0, 0.18, np.nan, 0.25, np.nan]
-    run.rows["smallest_budget"] = [20.0, 30.0, 40.0, np.nan, np.nan, np.nan]
+    run.rows["smallest_budget"] = [10.0, 30.0, 40.0, np.nan, np.nan, np.nan]
     verification = verify_run(run.write(tmp_path / "run"))
     assert verification.ok, verification.to_text()
 
 
 @pytest.mark.parametrize(
-    ("row", "stated"), [(0, 10.0), (1, 20.0), (2, 40.001), (3, 40.0), (1, np.nan)]
+    ("row", "stated"), [(0, 9.0), (0, 21.0), (1, 20.0), (2, 40.001), (3, 40.0), (1, np.nan)]
 )
 def test_another_smallest_budget_is_refused(row: int, stated: float, tmp_path: Path) -> None:
     run = HandMadeRun()
     both_policies(run, budget={"amount": 30.0, "basis": "face"}, limits=[])
-    run.rows["smallest_budget"] = [20.0, 30.0, 40.0, np.nan, np.nan, np.nan]
+    run.rows["smallest_budget"] = [10.0, 30.0, 40.0, np.nan, np.nan, np.nan]
     run.rows.loc[row, "smallest_budget"] = stated
     detail = check(verify_run(run.write(tmp_path / "run")), "smallest budgets")
     assert detail == f"the smallest budget differs in 1 row(s): {row + 1}"
