@@ -1,0 +1,69 @@
+"""Columns in scratch files give the plan that columns in memory give."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from incentive_engine.allocation import build_problem, margins, reasons, solve, users
+from incentive_engine.config.schema import Policy
+from incentive_engine.data import formats, room
+from incentive_engine.data.scores import read_scores
+
+USERS = 3_000
+
+
+def write_scores(path: Path) -> None:
+    rng = np.random.default_rng(5)
+    columns = {
+        f"{measure}__{offer}": rng.gamma(2.0, size * (1 + at), USERS).astype(np.float32)
+        for measure, size in (("conversion", 0.02), ("cost", 0.5))
+        for at, offer in enumerate("ab")
+    }
+    columns["conversion__b"][::9] = np.nan
+    tier = rng.choice(["gold", "basic"], USERS)
+    frame = pd.DataFrame({"user_id": np.arange(USERS), "tier": tier, **columns})
+    frame.to_parquet(path, index=False)
+
+
+def policy() -> Policy:
+    return Policy.model_validate(
+        {
+            "version": 1,
+            "name": "mapped",
+            "offers": [{"id": "a", "face_value": 5}, {"id": "b", "face_value": 10}],
+            "eligibility": [{"offers": ["b"], "where": {"tier": "gold"}}],
+            "limits": [{"name": "gold", "sum": "cost", "where": {"tier": "gold"}, "at_most": 200}],
+            "budget": {"amount": 500},
+        }
+    )
+
+
+def test_mapped_columns_give_the_same_plan(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    write_scores(tmp_path / "scores.parquet")
+    found = []
+    for largest in (room.LARGEST, 1_000):
+        monkeypatch.setattr(room, "LARGEST", largest)
+        monkeypatch.setattr(room, "STRIDE", 700)
+        monkeypatch.setattr(formats, "ROWS", 800)
+        monkeypatch.setattr(users, "MAPPED", 500)
+        table = read_scores(tmp_path / "scores.parquet", policy())
+        problem = build_problem(policy(), table, np.zeros(USERS, dtype=np.bool_))
+        assert room.is_mapped() == (largest == 1_000)
+        assert problem.columns.dtype == np.float32
+        assert np.shares_memory(problem.columns, table.measures["cost"])
+        plan = solve(problem)
+        found.append(
+            (
+                plan.choice,
+                reasons(problem, plan.choice),
+                margins(problem, plan.choice, plan.prices),
+            )
+        )
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, other)
