@@ -18,14 +18,14 @@ CHINESE: Final[Units] = ((1e8, "亿"), (1e4, "万"))
 def number(value: float | None, digits: int | None = None) -> str:
     """Return a number with separators; without `digits`, as many as its size deserves.
 
-    >>> [number(v) for v in (1234.5, 12.345, 0.1234, None)]
-    ['1,234', '12.3', '0.12', '–']
+    >>> [number(v) for v in (1234.5, 12.345, -0.1234, -0.001, None)]
+    ['1,234', '12.3', '−0.12', '0.00', '–']
     """
     if value is None or not math.isfinite(value):
         return DASH
     if digits is None:
         digits = places(value)
-    return f"{value:,.{digits}f}".replace("-", MINUS)
+    return f"{value:z,.{digits}f}".replace("-", MINUS)
 
 
 def places(*values: float) -> int:
