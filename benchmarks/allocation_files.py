@@ -4,8 +4,9 @@
 
 Per number of users (10 offers, float32 measures; a budget, 10 stocks, 20 region caps, a floor, a
 holdout): seconds of reading the file's columns with pyarrow alone, of `incentive allocate` and of
-`incentive verify`, each a process of its own, with the most memory that each held, the gap, and
-where the run's seconds went. `--text` makes ids of text in place of integers. The files stand in
+`incentive verify`, each a process of its own, with the seconds of CPU that they took (which other
+programs on the machine change little) and the most memory that each held, the gap, and where the
+run's seconds went. `--text` makes ids of text in place of integers. The files stand in
 DIR, or in a temporary directory that is removed.
 """
 
@@ -111,6 +112,7 @@ def main() -> None:
     parser.add_argument("--text", action="store_true")
     parser.add_argument("--keep", type=Path)
     asked = parser.parse_args()
+    print(f"{'users':<12}{'plain read':>36}{'allocate':>37}{'verify':>37}")
     with tempfile.TemporaryDirectory() as scratch:
         place = asked.keep or Path(scratch)
         for users in map(int, asked.users):
@@ -129,19 +131,23 @@ def measure(place: Path, users: int, *, text: bool) -> None:
     checked = timed([*command, "verify", str(run)])
     certificate = json.loads((run / "certificate.json").read_text(encoding="utf-8"))
     seconds = json.loads((run / "manifest.json").read_text(encoding="utf-8"))["seconds"]
-    figures = "".join(f" {taken:9.1f} s {held:7,.0f} MB" for taken, held in (plain, made, checked))
+    figures = "".join(
+        f" {taken:8.1f} s {cpu:7.1f} CPU s {held:6,.0f} MB  "
+        for taken, cpu, held in (plain, made, checked)
+    )
     steps = ", ".join(f"{name} {taken:.1f}" for name, taken in seconds.items())
     print(f"{users:<12,}{figures}   gap {certificate['gap']:.1e}   {steps}", flush=True)
 
 
-def timed(command: list[str]) -> tuple[float, float]:
-    """Return a command's wall seconds and the most memory that it held, MB."""
+def timed(command: list[str]) -> tuple[float, float, float]:
+    """Return a command's wall and CPU seconds, and the most memory that it held, MB."""
     started = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)  # noqa: S603 - our own program
     _, status, usage = os.wait4(process.pid, 0)
     if status:
         raise SystemExit(f"{' '.join(command)}: failed")
-    return time.perf_counter() - started, usage.ru_maxrss / 1024
+    taken = time.perf_counter() - started
+    return taken, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 
 if __name__ == "__main__":
