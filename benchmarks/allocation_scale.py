@@ -5,11 +5,15 @@
 Per number of users (10 offers; a budget, 10 stocks and 20 region caps, a floor; float32 columns):
 seconds to copy the columns once, seconds of one sweep at the plan's prices on all threads, seconds
 of the whole solve, the solve in sweeps, the certified gap, and how much memory the solve took
-above the input. The first solve of a small problem loads the compiled code and is not counted.
+above the input. The first solves of small problems load the compiled code and are not counted.
+Then where the time of the last solve went: the functions that look at users, and what else takes
+time, in seconds and sweeps.
 """
 
 from __future__ import annotations
 
+import cProfile
+import pstats
 import sys
 import time
 from collections.abc import Callable
@@ -25,6 +29,26 @@ from incentive_engine.allocation.model import Crowd, evaluate
 from incentive_engine.allocation.rows import rows_of
 from incentive_engine.allocation.users import users_of
 
+STEPS = {
+    "_largest": "read every number once, for units and faults",
+    "_content_keys": "hash every user, to break ties by content",
+    "draw_sample": "draw samples",
+    "take": "copy the columns of samples, open users and cores",
+    "sweep": "let users choose and add up",
+    "reaches": "find the users whose choice is open in a box of prices",
+    "dual_sum": "add up the certificate's bound exactly",
+    "nearest": "find the users nearest a tie",
+    "_curvature": "second derivatives for Newton steps",
+    "solve_lp": "linear programs (GLOP)",
+    "_program": "build them",
+    "build_core": "pairs of near-tied users",
+    "branch": "integer programs (SCIP)",
+    "select": "integer programs (CP-SAT)",
+    "rows_of": "limits as sparse rows",
+    "cost_micros": "exact cost per user",
+}
+"""Functions of the profile; the time of one within another counts for both."""
+
 SHARE = 0.2
 """The budget, as a share of what the cheapest offer for everyone costs."""
 
@@ -39,7 +63,8 @@ def campaign(users: int) -> Problem:
 
 def main() -> None:
     sizes = [int(float(word)) for word in sys.argv[1:]] or [100_000, 1_000_000]
-    solve(campaign(20_000))
+    for few in (20_000, 200_000):
+        solve(campaign(few))
     print("users        copy s   sweep s   solve s   sweeps       gap   MB above input")
     for users in sizes:
         problem = campaign(users)
@@ -47,7 +72,8 @@ def main() -> None:
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # resets VmHWM
         before = _held("VmRSS")
         started = time.perf_counter()
-        plan = solve(problem)
+        profile = cProfile.Profile()
+        plan = profile.runcall(solve, problem)
         seconds = time.perf_counter() - started
         above = _held("VmHWM") - before
         sweep = _sweep(problem, plan)
@@ -56,6 +82,18 @@ def main() -> None:
             f" {plan.certificate.gap:9.1e} {above:12,.0f}",
             flush=True,
         )
+    _print_profile(profile, sweep)
+
+
+def _print_profile(profile: cProfile.Profile, sweep: float) -> None:
+    print("\n  seconds   sweeps  calls  of which")
+    found = [
+        (times[3], times[1], STEPS[where[2]], where[2])
+        for where, times in pstats.Stats(profile).stats.items()  # type: ignore[attr-defined]
+        if where[2] in STEPS and "allocation" in where[0]
+    ]
+    for seconds, calls, what, name in sorted(found, reverse=True):
+        print(f"{seconds:9.3f} {seconds / sweep:8.1f} {calls:6}  {name}: {what}")
 
 
 def _sweep(problem: Problem, plan: Plan) -> float:
