@@ -17,7 +17,10 @@ Budget = Annotated[
 ]
 Scores = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="Scores of your own; no training takes place then."),
+    typer.Option(
+        metavar="FILE",
+        help="Scores of your own, a file or a directory of Parquet parts; no training then.",
+    ),
 ]
 MinRoi = Annotated[
     float | None,

@@ -17,16 +17,17 @@ import pyarrow as pa
 
 from incentive_engine.data.columns import plain
 from incentive_engine.data.formats import (
+    PARQUET,
     csv_columns,
     parquet_blocks,
     parquet_columns,
+    parts_of,
     read_csv,
     read_parquet,
 )
 from incentive_engine.errors import DataError, Fault, nearest
 
 CSV: Final = ".csv"
-PARQUET: Final = frozenset({".parquet", ".pq"})
 PANDAS_INDEX: Final = "__index_level_"
 """How pandas calls an index in a Parquet file; in a CSV file it has no name."""
 FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -56,7 +57,8 @@ def read_table(path: Path, columns: Collection[str] | None = None) -> pa.Table:
     Parameters
     ----------
     path
-        Ends in ``.csv``, ``.parquet`` or ``.pq``.
+        Ends in ``.csv``, ``.parquet`` or ``.pq``, or is a directory of Parquet files with the
+        same columns, whose rows follow one another in the order of their names.
     columns
         Only these are read, in the file's order; those that the file lacks are left out.
 
@@ -109,13 +111,16 @@ def read_blocks(path: Path, columns: Collection[str]) -> Iterator[pa.Table]:
 
 
 def digest_file(path: Path) -> str:
-    """Return a file's sha256 in hexadecimal.
+    """Return a file's sha256 in hexadecimal; of a directory's parts, that of their digests.
 
     Raises
     ------
     DataError
         When it is missing or cannot be read.
     """
+    if path.is_dir() and (parts := parts_of(path)):
+        digests = "".join(map(digest_file, parts))
+        return hashlib.sha256(digests.encode()).hexdigest()
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -235,6 +240,10 @@ def _unwritable(path: Path, error: OSError) -> Fault | None:
 
 
 def _check_readable(path: Path) -> None:
+    if path.is_dir() and (parts := parts_of(path)):
+        for part in parts:
+            _check_readable(part)
+        return
     check_suffix(path)
     try:
         with path.open("rb") as file:

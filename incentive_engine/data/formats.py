@@ -19,6 +19,9 @@ CANONICAL_INTEGER: Final = r"^(0|-?[1-9][0-9]{0,17})$"
 """An id that survives the way to an integer and back; one with a leading zero does not."""
 MISSING_NUMBERS: Final = tuple(arrow_csv.ConvertOptions().null_values)
 """Words that mean a missing number in CSV, such as ``NaN`` and ``NA``; as text they stay."""
+PARQUET: Final = frozenset({".parquet", ".pq"})
+"""How the names of Parquet files end."""
+
 ROWS: Final = 1 << 18
 """Rows of a block: with twenty columns of numbers, some tens of megabytes."""
 
@@ -76,54 +79,78 @@ def read_csv(path: Path, columns: Sequence[str]) -> pa.Table:
     return _with_text_as_meant(table)
 
 
+def parts_of(path: Path) -> list[Path]:
+    """Return a file, or the Parquet files of a directory by name; hidden ones are left out."""
+    if not path.is_dir():
+        return [path]
+    inside = sorted(path.iterdir())
+    return [part for part in inside if part.suffix.lower() in PARQUET and part.name[0] not in "._"]
+
+
 def parquet_columns(path: Path) -> tuple[str, ...]:
-    """Return the column names of a Parquet file.
+    """Return the column names of a Parquet file, or of a directory's parts.
 
     Raises
     ------
     DataError
-        When the file is cut off, or is not Parquet.
+        When a file is cut off, or is not Parquet, or parts have different columns.
     """
+    parts = parts_of(path)
+    names = [_columns_of(part) for part in parts]
+    for part, own in zip(parts, names, strict=True):
+        if set(own) != set(names[0]):
+            what = f"has other columns than {parts[0].name}"
+            raise DataError(Fault(str(part), what, "the same columns in each part"))
+    return names[0]
+
+
+def _columns_of(part: Path) -> tuple[str, ...]:
     try:
-        return tuple(pq.read_schema(path).names)
+        return tuple(pq.read_schema(part).names)
     except (pa.ArrowException, OSError) as error:
-        raise DataError(_broken_parquet(path)) from error
+        raise DataError(_broken_parquet(part)) from error
 
 
 def read_parquet(path: Path, columns: Sequence[str]) -> pa.Table:
-    """Return some columns of a Parquet file.
+    """Return some columns of a Parquet file, or of a directory's parts one after the other.
 
     Raises
     ------
     DataError
-        When the file is damaged, or a column holds lists or structures.
+        When a file is damaged, or a column holds lists or structures.
     """
+    tables = [_read_part(part, columns) for part in parts_of(path)]
+    return tables[0] if len(tables) == 1 else pa.concat_tables(tables, promote_options="default")
+
+
+def _read_part(part: Path, columns: Sequence[str]) -> pa.Table:
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(part) as file:
             # a column `a` also brings `a.b`, hence the selection
             table = file.read(columns=list(columns)).select(list(columns))
     except (pa.ArrowException, OSError) as error:
-        raise DataError(_broken_parquet(path)) from error
-    _check_flat(table, path)
+        raise DataError(_broken_parquet(part)) from error
+    _check_flat(table, part)
     return table
 
 
 def parquet_blocks(path: Path, columns: Sequence[str]) -> Iterator[pa.Table]:
-    """Yield some columns of a Parquet file, `ROWS` rows at a time.
+    """Yield some columns of a Parquet file or of a directory's parts, `ROWS` rows at a time.
 
     Raises
     ------
     DataError
         As `read_parquet`.
     """
-    try:
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(ROWS, columns=list(columns)):
-                table = pa.Table.from_batches([batch]).select(list(columns))
-                _check_flat(table, path)
-                yield table
-    except (pa.ArrowException, OSError) as error:
-        raise DataError(_broken_parquet(path)) from error
+    for part in parts_of(path):
+        try:
+            with pq.ParquetFile(part) as file:
+                for batch in file.iter_batches(ROWS, columns=list(columns)):
+                    table = pa.Table.from_batches([batch]).select(list(columns))
+                    _check_flat(table, part)
+                    yield table
+        except (pa.ArrowException, OSError) as error:
+            raise DataError(_broken_parquet(part)) from error
 
 
 def _check_flat(table: pa.Table, path: Path) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from incentive_engine.data.files import PARQUET, column_names, digest_file
+from incentive_engine.data.files import column_names, digest_file
+from incentive_engine.data.formats import PARQUET
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.delivery.run_directory import (
     ROW_GROUP,
@@ -87,7 +88,11 @@ def _scores(table: ScoreTable, record: RunRecord) -> Iterable[pa.Table] | Path:
     A Parquet file with these columns and no others is copied as it is.
     """
     file = Path(record.inputs["scores"].path)
-    if file.suffix.lower() in PARQUET and {*column_names(file)} == {*table.column_names}:
+    if (
+        file.is_file()
+        and file.suffix.lower() in PARQUET
+        and {*column_names(file)} == {*table.column_names}
+    ):
         return file
     return table.to_blocks(ROW_GROUP)
 

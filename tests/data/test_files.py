@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from incentive_engine.data.files import (
     column_names,
     digest_file,
+    read_blocks,
     read_table,
 )
 from incentive_engine.data.frames import read_frame, write_table
@@ -261,3 +262,32 @@ def test_lists_in_cells_are_refused(tmp_path: Path) -> None:
     pq.write_table(pa.table({"user_id": [1], "tags": [["a"]]}), tmp_path / "t.parquet")
     message = complaint(tmp_path / "t.parquet")
     assert message == "columns hold lists or structures: tags, expected one value per cell"
+
+
+# --- parts
+
+
+def write_parts(directory: Path) -> None:
+    directory.mkdir()
+    pd.DataFrame({"x": [3, 4], "y": ["c", None]}).to_parquet(directory / "part-1.parquet")
+    pd.DataFrame({"x": [1, 2], "y": ["a", "b"]}).to_parquet(directory / "part-0.parquet")
+    (directory / "_SUCCESS").write_text("", encoding="ascii")
+    (directory / ".part-2.parquet.crc").write_bytes(b"x")
+
+
+def test_parts_of_a_directory_follow_one_another_by_name(tmp_path: Path) -> None:
+    write_parts(tmp_path / "scores")
+    table = read_table(tmp_path / "scores")
+    assert table.to_pydict() == {"x": [1, 2, 3, 4], "y": ["a", "b", "c", None]}
+    blocks = list(read_blocks(tmp_path / "scores", ["x"]))
+    assert [value for block in blocks for value in block["x"].to_pylist()] == [1, 2, 3, 4]
+    digest = digest_file(tmp_path / "scores")
+    pd.DataFrame({"x": [9], "y": ["z"]}).to_parquet(tmp_path / "scores" / "part-2.parquet")
+    assert digest_file(tmp_path / "scores") != digest
+
+
+def test_parts_with_other_columns_are_named(tmp_path: Path) -> None:
+    write_parts(tmp_path / "scores")
+    pd.DataFrame({"x": [5]}).to_parquet(tmp_path / "scores" / "part-2.parquet")
+    with pytest.raises(DataError, match=r"part-2.parquet: has other columns than part-0.parquet"):
+        read_table(tmp_path / "scores")
