@@ -12,6 +12,7 @@ A library that is not installed ends it with exit code 4.
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from lightgbm import LGBMClassifier, LGBMRegressor
 
 NOT_INSTALLED = 4
 Floats = npt.NDArray[np.float64]
-QUIET: dict[str, Any] = {"verbose": -1, "n_jobs": 2}
+QUIET: dict[str, Any] = {"verbose": -1, "n_jobs": len(os.sched_getaffinity(0))}
 USUAL: dict[str, Any] = {**QUIET}
 REGULARISED: dict[str, Any] = {
     **QUIET, "n_estimators": 60, "num_leaves": 4, "learning_rate": 0.05, "reg_lambda": 5.0
