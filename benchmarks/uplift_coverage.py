@@ -89,10 +89,12 @@ def _run(market: Market, rows: int, seed: int) -> list[list[float]]:
 def _rows(trial: Trial, seed: int) -> Rows:
     encoder = learn_encoder(trial.features)
     matrix = encoder.encode(trial.features, where="trial")
+    basis = learn_basis(matrix, encoder)
     return Rows(
         matrix=matrix,
         binned=BinnedRows(matrix),
-        phi=learn_basis(matrix, encoder)(matrix),
+        phi=basis(matrix),
+        columns=basis.columns,
         lottery=even_lottery(trial, ()),
         folds=draw_folds(trial.user_id, count=FOLDS, rng=np.random.default_rng(seed)),
     )

@@ -11,8 +11,9 @@ import numpy as np
 from incentive_engine.domain import FloatArray
 from incentive_engine.uplift.folds import Folds
 
-PRIOR_SD: Final = 0.5
-"""How far a model's share may stray from an equal one before the data must insist."""
+PRIOR_SD: Final = 0.1
+"""How far a model's share may stray from an equal one before the data must insist; the models are
+shrunk already, and shares judged from few rows mostly add noise."""
 FALSE_ALARMS: Final = 0.05
 """How often the test finds heterogeneity where there is none."""
 
@@ -28,12 +29,22 @@ class HeterogeneityTest:
     p_value
         One-sided.
     found
-        Whether `p_value` is at most 5 %; otherwise every user gets the constant effect.
+        Whether `p_value` is at most 5 %, which is what may be said about the trial.
     """
 
     statistic: float
     p_value: float
     found: bool
+
+    @property
+    def believed(self) -> bool:
+        """Whether users get effects of their own; otherwise everyone gets the constant effect.
+
+        Deviations are shrunk as far as the marginal likelihood demands, so where they are small
+        they do little harm, while asking for proof would throw away differences that earn more
+        than the constant. They are dropped when they do not come true out of fold at all.
+        """
+        return self.statistic > 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

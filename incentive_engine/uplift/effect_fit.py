@@ -1,9 +1,10 @@
 """Learning how effects vary between users, with the shrinkage and pooling that the data support.
 
 Two models of the deviations share one prior covariance over the offers, learned by marginal
-likelihood: a ridge on smooth functions of the features, and boosted stumps on each principal
-direction of that covariance (one direction on a ladder, one per offer where offers differ in
-kind). Their shares are judged out of fold, and without evidence of heterogeneity both are zero.
+likelihood: a ridge on smooth functions of the features, which also learns how relevant each
+feature is, and boosted stumps on each principal direction of that covariance (one direction on a
+ladder, one per offer where offers differ in kind). Their shares are judged out of fold; where
+nothing that they say comes true there, both are zero.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ from incentive_engine.domain import FloatArray, IntArray
 from incentive_engine.uplift.averages import average_effects
 from incentive_engine.uplift.blend import Judged
 from incentive_engine.uplift.boosting import CrossFitted, Recipe, predict, side_by_side, train
+from incentive_engine.uplift.covariance import Covariances
 from incentive_engine.uplift.effects import EffectLayer
-from incentive_engine.uplift.ridge import Posterior, learn_covariance, normal_equations, solve
+from incentive_engine.uplift.relevance import learn_prior
+from incentive_engine.uplift.ridge import NormalEquations, Posterior, normal_equations, solve
 from incentive_engine.uplift.rows import Rows
 
 if TYPE_CHECKING:
@@ -62,10 +65,14 @@ def fit_effects(
     equations = normal_equations(
         phi=rows.phi, lottery=rows.lottery, residual=residual, weight=weight, folds=rows.folds
     )
-    covariance = learn_covariance(equations)
-    everywhere = np.arange(rows.folds.count)
-    posteriors = [solve(equations, covariance, everywhere != fold) for fold in everywhere]
-    directions = _directions(covariance)
+    candidates = Covariances(equations)
+    guess = candidates.first()
+    directions = _directions(candidates.of(guess))
+
+    def posterior(said: NormalEquations) -> Posterior:
+        return solve(said, learn_prior(said, rows.columns, guess))
+
+    posteriors = [posterior(equations.without(fold)) for fold in range(rows.folds.count)]
     unexplained = residual - (rows.lottery.contrast * averages.outside[rows.folds.label]).sum(1)
     boosted = _boost(
         rows,
@@ -86,7 +93,7 @@ def fit_effects(
     return EffectLayer(
         averages=averages,
         ridge=np.stack([posterior.mean for posterior in posteriors]),
-        uncertainty=solve(equations, covariance, everywhere >= 0).covariance,
+        uncertainty=posterior(equations).per_offer,
         directions=directions,
         boosted=boosted,
         centre=centre,

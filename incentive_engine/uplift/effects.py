@@ -81,7 +81,7 @@ class EffectLayer:
     def standard_error(self, phi: FloatArray) -> FloatArray:
         """Return a rough standard error of each effect, (n, k): a guide, not an interval."""
         variance = np.tile(self.averages.standard_error**2, (len(phi), 1))
-        if self.test.found:
+        if self.test.believed:
             trust = min(float(self.blend.share.sum()), 1.0) ** 2
             for offer, covariance in enumerate(self.uncertainty):
                 variance[:, offer] += trust * np.einsum("ij,ij->i", phi @ covariance, phi)
@@ -89,7 +89,7 @@ class EffectLayer:
 
     def _deviations(self, matrix: Matrix, phi: FloatArray, fold: int) -> FloatArray:
         """Return centred deviations by the models of one fold, (n, 2, k)."""
-        if not self.test.found:
+        if not self.test.believed:
             return np.zeros((len(matrix), 2, self.ridge.shape[1]))
         ridge = phi @ self.ridge[fold].T
         functions = [predict(part.models[fold], matrix) for part in self.boosted]
@@ -97,7 +97,7 @@ class EffectLayer:
         return np.asarray(np.stack([ridge, boosted], axis=1) - self.centre[fold])
 
     def _blended(self, deviation: FloatArray, share: FloatArray) -> FloatArray:
-        return np.asarray(np.einsum("nbk,b->nk", deviation, share * self.test.found))
+        return np.asarray(np.einsum("nbk,b->nk", deviation, share * self.test.believed))
 
     def _repaired(self, effect: FloatArray) -> FloatArray:
         weight = 1 / np.maximum(self.averages.standard_error, 1e-12) ** 2

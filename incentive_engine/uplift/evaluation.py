@@ -148,7 +148,7 @@ def _offer(
     got = np.flatnonzero(increments.reach & (trial.arm == position + 1))
     lottery = 1 / trial.propensity[got]
     paid, predicted = trial.cost[got], estimates.cost[got, position]
-    found = model.models.converting.effects.test.found
+    found = model.models.converting.effects.test.believed
     shown = effect if found else np.full(len(rows), effect.mean())
     return OfferEvaluation(
         offer=trial.offers[position],

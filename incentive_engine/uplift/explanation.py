@@ -80,7 +80,7 @@ def explain(model: UpliftModel, features: pd.DataFrame, *, where: str) -> Explan
     layer = model.models.converting.effects
     n, k, p = len(matrix), len(model.facts.offers), matrix.shape[1]
     average, contribution = layer.averages.effect.copy(), np.zeros((n, k, p))
-    if layer.test.found:
+    if layer.test.believed:
         contribution += layer.blend.share[0] * _ridge_parts(layer, phi, model.basis, p)
         parts, level = _boosted_parts(layer, matrix)
         contribution += layer.blend.share[1] * parts

@@ -174,7 +174,12 @@ def fit(trial: Trial, policy: Policy, *, seed: int) -> UpliftModel:
     basis = learn_basis(matrix, encoder)
     folds = draw_folds(trial.user_id, count=FOLDS, rng=np.random.default_rng(seed))
     rows = Rows(
-        matrix=matrix, binned=BinnedRows(matrix), phi=basis(matrix), lottery=lottery, folds=folds
+        matrix=matrix,
+        binned=BinnedRows(matrix),
+        phi=basis(matrix),
+        columns=basis.columns,
+        lottery=lottery,
+        folds=folds,
     )
     rungs = ladders(policy.offers)
     converting = fit_chances(rows, event=trial.conversion, rungs=rungs, seed=seed)

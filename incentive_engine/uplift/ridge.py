@@ -1,33 +1,23 @@
-"""Empirical-Bayes ridge for effects: how alike the offers are is learned, not assumed.
+"""Empirical-Bayes ridge for effects: a prior says how effects vary, and all offers share it.
 
 The effect of offer j on a user with basis functions phi is ``a_j + b_j' phi``. The coefficients
-have the prior ``Cov(b_j, b_l) = B_jl I``: the covariance B over the offers says how much effects
-vary between users (its diagonal) and how far one offer's users are another's (its correlation:
-near 1 on a ladder, near 0 for offers of different kinds). B maximises the marginal likelihood of
-the residuals, so shrinkage and pooling follow the data.
+have the prior ``Cov(b_ji, b_li) = B_jl · sqrt(r_ji r_li)``, independent over functions i: the
+covariance B over the offers says how much effects vary between users (its diagonal) and how far
+one offer's users are another's (its correlation: near 1 on a ladder, near 0 for offers of
+different kinds), the relevance r how much of that is in function i. `covariance` and `relevance`
+learn both by marginal likelihood, so that shrinkage and pooling follow the data.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import product
-from typing import Final
 
 import numpy as np
 
-from incentive_engine.domain import BoolArray, FloatArray
+from incentive_engine.domain import FloatArray
 from incentive_engine.uplift.folds import Folds
 from incentive_engine.uplift.randomisation import Randomisation
-
-SPREADS: Final = (0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.5)
-"""Standard deviation of effects between users, in units of the strongest average effect."""
-CORRELATIONS: Final = (0.0, 0.5, 0.8, 0.95, 0.995)
-"""How alike two offers' effects are over users."""
-DOSE_POWERS: Final = (0.0, 1.0)
-"""Whether spreads are equal over offers, or in proportion to the average effects."""
-WEAKEST_DOSE: Final = 0.2
-"""Dose of an offer with no visible average effect, relative to the strongest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -53,9 +43,17 @@ class NormalEquations:
         """Parameters of one offer, p + 1."""
         return int(self.moment.shape[1]) // self.offers
 
-    def of(self, use: BoolArray) -> tuple[FloatArray, FloatArray]:
-        """Return the sums over the folds that `use` (folds,) marks."""
-        return self.gram[use].sum(axis=0), self.moment[use].sum(axis=0)
+    @property
+    def total(self) -> tuple[FloatArray, FloatArray]:
+        """The sums over all folds, (m, m) and (m,)."""
+        return self.gram.sum(axis=0), self.moment.sum(axis=0)
+
+    def without(self, fold: int) -> NormalEquations:
+        """Return what the rows outside a fold say."""
+        others = np.arange(len(self.gram)) != fold
+        return NormalEquations(
+            gram=self.gram[others], moment=self.moment[others], offers=self.offers
+        )
 
 
 def normal_equations(
@@ -106,6 +104,32 @@ def _by_kind(kind: np.ndarray, rows: np.ndarray, count: int) -> Iterator[tuple[i
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Prior:
+    """What is believed of the coefficients before the data speak.
+
+    Attributes
+    ----------
+    covariance : (k, k) float64
+        B, over the offers.
+    relevance : (k, p) float64
+        r > 0, of each function for each offer; 1 when nothing is known.
+    """
+
+    covariance: FloatArray
+    relevance: FloatArray
+
+    def precision(self) -> FloatArray:
+        """Return the prior precision of all parameters, (m, m); that of intercepts is 0."""
+        k, p = self.relevance.shape
+        root = 1 / np.sqrt(self.relevance)
+        total = np.zeros((k, p + 1, k, p + 1))
+        place = np.arange(1, p + 1)
+        coefficients = np.einsum("ji,jl,li->ijl", root, np.linalg.inv(self.covariance), root)
+        total[:, place, :, place] = coefficients
+        return total.reshape(k * (p + 1), k * (p + 1))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Posterior:
     """Coefficients of k offers and their covariance.
 
@@ -113,76 +137,45 @@ class Posterior:
     ----------
     mean : (k, p) float64
         Coefficients of the basis functions, without the intercepts.
-    covariance : (k, p, p) float64
-        Per offer.
+    covariance : (k, p, k, p) float64
+        Of all coefficients.
     """
 
     mean: FloatArray
     covariance: FloatArray
 
+    @property
+    def per_offer(self) -> FloatArray:
+        """The covariance of each offer's own coefficients, (k, p, p)."""
+        return np.stack([self.covariance[j, :, j, :] for j in range(len(self.mean))])
 
-def solve(equations: NormalEquations, covariance: FloatArray, use: BoolArray) -> Posterior:
-    """Return the posterior given the rows of some folds and the prior covariance B (k, k)."""
+
+def solve(equations: NormalEquations, prior: Prior) -> Posterior:
+    """Return the posterior given the rows."""
     from scipy.linalg import cho_factor, cho_solve  # only fitting should pay for loading it
 
-    gram, moment = equations.of(use)
+    gram, moment = equations.total
     k, width = equations.offers, equations.width
-    factor = cho_factor(_precision(gram, covariance, width), lower=True)
+    factor = cho_factor(total_precision(gram, prior), lower=True)
     mean = cho_solve(factor, moment).reshape(k, width)[:, 1:]
     inverse = cho_solve(factor, np.eye(len(gram))).reshape(k, width, k, width)
-    blocks = np.stack([inverse[j, 1:, j, 1:] for j in range(k)])
-    return Posterior(mean=mean, covariance=blocks)
+    return Posterior(mean=mean, covariance=inverse[:, 1:, :, 1:])
 
 
-def learn_covariance(equations: NormalEquations) -> FloatArray:
-    """Return the covariance over offers, (k, k), with the highest marginal likelihood."""
-    gram, moment = equations.of(np.ones(len(equations.gram), dtype=np.bool_))
-    width, k = equations.width, equations.offers
-    average = _average(gram, moment, width)
-    correlations = CORRELATIONS if k > 1 else (0.0,)
-    best, chosen = -np.inf, np.eye(k)
-    for power, correlation, spread in product(DOSE_POWERS, correlations, SPREADS):
-        dose = _dose(average) ** power
-        likeness = correlation + (1 - correlation) * np.eye(k)
-        covariance = (spread * _scale(gram, average, width)) ** 2 * np.outer(dose, dose) * likeness
-        evidence = _evidence(gram, moment, covariance, width)
-        if evidence > best:
-            best, chosen = evidence, covariance
-    return chosen
-
-
-def _average(gram: FloatArray, moment: FloatArray, width: int) -> FloatArray:
-    """Return the average effects without any heterogeneity, (k,)."""
-    return np.asarray(np.linalg.solve(gram[::width, ::width], moment[::width]))
-
-
-def _dose(average: FloatArray) -> FloatArray:
-    strongest = np.abs(average).max() or 1.0
-    dose = np.maximum(np.abs(average) / strongest, WEAKEST_DOSE)
-    return np.asarray(dose / np.sqrt(np.mean(dose**2)))
-
-
-def _scale(gram: FloatArray, average: FloatArray, width: int) -> float:
-    """Return the size of effects that spreads are counted in; never below the noise."""
-    noise = np.sqrt(np.diag(np.linalg.inv(gram[::width, ::width])).mean())
-    return float(max(np.abs(average).max(), noise))
-
-
-def _precision(gram: FloatArray, covariance: FloatArray, width: int) -> FloatArray:
-    k = len(covariance)
-    prior = np.zeros((width, width))
-    prior[1:, 1:] = np.eye(width - 1)
-    total = gram + np.kron(np.linalg.inv(covariance), prior)
-    # functions that no row of some fold shows leave a zero on the diagonal of the intercepts
-    return np.asarray(total + 1e-10 * np.trace(gram) / (k * width) * np.eye(k * width))
-
-
-def _evidence(gram: FloatArray, moment: FloatArray, covariance: FloatArray, width: int) -> float:
-    """Return the log marginal likelihood up to a constant that does not depend on B."""
+def log_evidence(gram: FloatArray, moment: FloatArray, prior: Prior) -> float:
+    """Return the log marginal likelihood, up to a constant that does not depend on the prior."""
     from scipy.linalg import solve_triangular  # only fitting should pay for loading it
 
-    factor = np.linalg.cholesky(_precision(gram, covariance, width))
+    factor = np.linalg.cholesky(total_precision(gram, prior))
     half = solve_triangular(factor, moment, lower=True)
     complexity = np.log(np.diag(factor)).sum()
-    prior = 0.5 * (width - 1) * np.linalg.slogdet(covariance)[1]
-    return float(0.5 * half @ half - complexity - prior)
+    functions = prior.relevance.shape[1]
+    volume = functions * np.linalg.slogdet(prior.covariance)[1] + np.log(prior.relevance).sum()
+    return float(0.5 * half @ half - complexity - 0.5 * volume)
+
+
+def total_precision(gram: FloatArray, prior: Prior) -> FloatArray:
+    """Return the posterior precision of all parameters, (m, m)."""
+    # functions that no row of some fold shows leave a zero on the diagonal of the intercepts
+    ridge = 1e-10 * np.trace(gram) / len(gram)
+    return np.asarray(gram + prior.precision() + ridge * np.eye(len(gram)))

@@ -21,6 +21,8 @@ class Rows:
         The same rows, binned.
     phi : (n, q) float64
         Basis functions.
+    columns
+        The feature, as a column of `matrix`, that each of the q functions looks at.
     lottery
         Arms, weights, shares, reach.
     folds
@@ -30,5 +32,6 @@ class Rows:
     matrix: Matrix
     binned: BinnedRows
     phi: FloatArray
+    columns: tuple[int, ...]
     lottery: Randomisation
     folds: Folds

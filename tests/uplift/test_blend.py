@@ -54,3 +54,9 @@ def test_a_fold_has_no_say_in_its_own_shares() -> None:
     before, after = sample.blend(folds).share_outside, other.blend(folds).share_outside
     assert after[1] == pytest.approx(before[1], rel=1e-6)
     assert np.abs(after[0] - before[0]).max() > 0.1
+
+
+def test_claims_that_never_come_true_are_not_believed() -> None:
+    """The statistic has mean -22 and standard deviation 1."""
+    assert not judged(-1.0, n=100_000, seed=1).test().believed
+    assert judged(1.0, n=100_000, seed=1).test().believed

@@ -1,20 +1,26 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from incentive_engine.domain import FloatArray
+from incentive_engine.uplift.covariance import Covariances
 from incentive_engine.uplift.folds import draw_folds
 from incentive_engine.uplift.randomisation import Randomisation
+from incentive_engine.uplift.relevance import learn_prior
 from incentive_engine.uplift.ridge import (
     NormalEquations,
-    learn_covariance,
+    Prior,
+    log_evidence,
     normal_equations,
     solve,
 )
 
-EVERY = np.ones(2, dtype=bool)
+PAIRS = (0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5)
+RELEVANCE = np.array([[1.0, 4.0], [0.25, 1.0]])
 
 
 def equations_of(
@@ -53,6 +59,19 @@ def equations_of(
     return made, phi, z, residual
 
 
+def learn_covariance(equations: NormalEquations) -> FloatArray:
+    candidates = Covariances(equations)
+    return candidates.of(candidates.first())
+
+
+def learned(equations: NormalEquations, columns: Sequence[int]) -> Prior:
+    return learn_prior(equations, columns, Covariances(equations).first())
+
+
+def equally(covariance: FloatArray, functions: int) -> Prior:
+    return Prior(covariance=covariance, relevance=np.ones((len(covariance), functions)))
+
+
 def correlation(covariance: FloatArray) -> float:
     return float(covariance[0, 1] / np.sqrt(covariance[0, 0] * covariance[1, 1]))
 
@@ -63,12 +82,17 @@ def test_the_posterior_is_that_of_the_long_regression() -> None:
     design = np.concatenate(
         [np.column_stack([z[:, [j]], z[:, [j]] * phi]) for j in range(2)], axis=1
     )
-    penalty = np.kron(np.linalg.inv(prior), np.diag([0.0, 1.0, 1.0]))
+    relevance = RELEVANCE
+    spread = np.zeros((2, 3, 2, 3))
+    for i in range(2):
+        root = np.sqrt(relevance[:, i])
+        spread[:, i + 1, :, i + 1] = prior * np.outer(root, root)
+    penalty = np.linalg.pinv(spread.reshape(6, 6))
     expected = np.linalg.solve(design.T @ design + penalty, design.T @ residual)
-    found = solve(made, prior, EVERY)
+    found = solve(made, Prior(covariance=prior, relevance=relevance))
     assert found.mean == pytest.approx(expected.reshape(2, 3)[:, 1:], abs=1e-7)
     inverse = np.linalg.inv(design.T @ design + penalty)
-    assert found.covariance[1] == pytest.approx(inverse[4:, 4:], abs=1e-7)
+    assert found.per_offer[1] == pytest.approx(inverse[4:, 4:], abs=1e-7)
 
 
 def test_offers_of_a_ladder_are_found_to_be_alike() -> None:
@@ -87,5 +111,69 @@ def test_offers_of_different_kinds_are_found_to_be_unrelated() -> None:
 def test_noise_is_shrunk_to_nothing() -> None:
     """Spread of the fitted effects stays below a twentieth of one offer's noise-free size."""
     made, phi, *_ = equations_of(np.zeros((2, 8)), seed=3)
-    fitted = phi @ solve(made, learn_covariance(made), EVERY).mean.T
+    fitted = phi @ solve(made, learned(made, range(8))).mean.T
     assert fitted.std() < 0.05
+
+
+def test_the_evidence_is_the_likelihood_of_the_rows_with_the_effects_integrated_out() -> None:
+    """Two priors differ as the normal densities with covariance ``I + X P X'`` do."""
+    made, phi, z, residual = equations_of(np.array([[0.3, 0.0], [0.1, 0.2]]), n=60)
+    design = np.concatenate(
+        [np.column_stack([z[:, [j]], z[:, [j]] * phi]) for j in range(2)], axis=1
+    )
+    flat = 1e4  # of the intercepts, whose prior is flat
+    found, expected = [], []
+    for prior in (equally(0.2 * np.eye(2), 2), Prior(covariance=np.eye(2), relevance=RELEVANCE)):
+        spread = np.diag([flat, 0, 0, flat, 0, 0])
+        place = [1, 2, 4, 5]
+        spread[np.ix_(place, place)] = np.diag(
+            (np.diag(prior.covariance)[:, None] * prior.relevance).ravel()
+        )
+        total = np.eye(60) + design @ spread @ design.T
+        density = -0.5 * residual @ np.linalg.solve(total, residual)
+        expected.append(density - 0.5 * np.linalg.slogdet(total)[1])
+        found.append(log_evidence(*made.total, prior))
+    assert found[0] - found[1] == pytest.approx(expected[0] - expected[1], abs=1e-3)
+
+
+def test_a_feature_that_effects_depend_on_is_found_among_others() -> None:
+    """Over 40 seeds the right feature was 12 to 124 times as relevant as the usual one."""
+    effects = np.zeros((2, 12))
+    effects[:, 4:6] = [[0.3, -0.4], [0.6, -0.8]]
+    made, *_ = equations_of(effects, average=(0.25, 0.5))
+    prior = learned(made, PAIRS)
+    feature = prior.relevance[:, ::2]
+    assert (feature.argmax(axis=1) == 2).all()
+    assert (feature[:, 2] > 4 * np.median(feature, axis=1)).all()
+
+
+def test_offers_with_features_of_their_own_get_relevances_of_their_own() -> None:
+    """Over 40 seeds each offer's own feature was 4.4 to 10 times as relevant as the other's."""
+    effects = np.zeros((2, 12))
+    effects[0, 0:2], effects[1, 6:8] = [0.6, -0.8], [-0.8, 0.6]
+    relevance = learned(equations_of(effects)[0], PAIRS).relevance
+    assert relevance.argmax(axis=1).tolist() == [0, 6]
+    assert relevance[0, 0] > 2 * relevance[0, 6]
+    assert relevance[1, 6] > 2 * relevance[1, 0]
+
+
+def test_relevance_keeps_most_of_the_noise_out() -> None:
+    """Over 40 seeds the error of the effects fell to 0.13 to 0.81 of what it was."""
+    effects = np.zeros((2, 24))
+    effects[:, 0] = 1.0
+    made, phi, *_ = equations_of(effects, n=6_000, seed=4)
+    prior, plain = learned(made, range(24)), learn_covariance(made)
+    truth = phi @ effects.T
+    errors = [
+        np.square(phi @ solve(made, one).mean.T - truth).mean()
+        for one in (prior, equally(plain, 24))
+    ]
+    assert errors[0] < 0.9 * errors[1]
+
+
+def test_a_fold_has_no_say_in_what_the_others_say() -> None:
+    made, *_ = equations_of(np.array([[0.3, 0.0], [0.1, 0.2]]), n=500)
+    changed = NormalEquations(gram=made.gram.copy(), moment=made.moment.copy(), offers=2)
+    changed.moment[1] += 100
+    before, after = (solve(e.without(1), learned(e.without(1), (0, 1))) for e in (made, changed))
+    assert (before.mean == after.mean).all()
