@@ -101,7 +101,7 @@ def allocate(
             ways = simpler_ways(
                 policy,
                 table,
-                holdout,
+                problem,
                 plan=plan.choice,
                 gain=gain or None,
                 valued=valued.result() if valued else None,

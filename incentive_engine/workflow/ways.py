@@ -14,7 +14,7 @@ from incentive_engine.allocation.problem import Columns
 from incentive_engine.config import Policy
 from incentive_engine.data.room import let_go
 from incentive_engine.data.scores import ScoreTable
-from incentive_engine.domain import CONVERSION, COST, SPEND, BoolArray, FloatArray, IntArray
+from incentive_engine.domain import CONVERSION, COST, SPEND, FloatArray, IntArray
 from incentive_engine.report import Alternative
 from incentive_engine.report import Estimate as Shown
 from incentive_engine.simulation.planning import Planner
@@ -44,7 +44,7 @@ class Aim:
 def simpler_ways(
     policy: Policy,
     table: ScoreTable,
-    holdout: BoolArray,
+    problem: Problem,
     *,
     plan: Choice,
     gain: PlanGain | None,
@@ -59,6 +59,8 @@ def simpler_ways(
 
     Parameters
     ----------
+    problem
+        The policy's.
     plan
         (n,) the plan's offers, −1 for none.
     gain, valued
@@ -67,7 +69,6 @@ def simpler_ways(
     if policy.budget is None or policy.budget.amount == 0:
         return ()
     amount = policy.budget.amount
-    problem = build_problem(policy, table, holdout)
     some = _some(problem)
     wanted = [way for way in WAYS if way == "everyone" or policy.objective.weight]
     chosen = {
