@@ -96,7 +96,7 @@ def _covered(model: UpliftModel, trial: Trial, learned: Draw) -> float:
     unlimited = float((learned.cost * best_plan(learned.effect, learned.cost, np.inf)).sum())
     plan = best_plan(effect, learned.cost, 0.2 * unlimited)
     choice = np.where(plan.any(axis=1), plan.argmax(axis=1), -1)
-    stated = plan_value(trial, model.out_of_fold, choice).conversion
+    stated = plan_value(trial, model.out_of_fold.estimates, choice).conversion
     truth = float((learned.effect * plan).sum()) / len(plan)
     return float(stated.low <= truth <= stated.high)
 

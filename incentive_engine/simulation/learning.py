@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from incentive_engine.allocation import build_problem, decide
+from incentive_engine.allocation import build_problem
 from incentive_engine.config.schema import Policy
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.data.trial import Trial
 from incentive_engine.data.users import UserTable
 from incentive_engine.domain import CONVERSION, COST, SPEND, FloatArray, score_column
+from incentive_engine.simulation.rehearsal import rehearse
 from incentive_engine.simulation.settlement import Outcomes
 from incentive_engine.uplift.estimates import Estimates
 from incentive_engine.uplift.model import UpliftModel, estimate, fit
@@ -67,12 +68,21 @@ class Learned:
         return ScoreTable.from_frame(frame, policy, where="out-of-fold scores")
 
     def stated(
-        self, policy: Policy, rehearsal: ScoreTable, prices: Mapping[str, float]
+        self, policy: Policy, rehearsal: ScoreTable, prices: Mapping[str, float], *, cost: float
     ) -> PlanValue:
-        """Return the out-of-fold gain per user that a plan with these prices is stated to have."""
+        """Return the out-of-fold gain per user that a plan is stated to have.
+
+        The plan is known by its prices and by its cost per user, currency units.
+        """
         nobody = np.zeros(rehearsal.n_users, dtype=np.bool_)
-        choice = decide(build_problem(policy, rehearsal, nobody), prices)
-        return plan_value(self.trial, self.model.out_of_fold, choice)
+        choice = rehearse(
+            build_problem(policy, rehearsal, nobody),
+            prices,
+            fold=self.model.out_of_fold.fold,
+            cost=cost,
+            rng=np.random.default_rng(policy.seed),
+        )
+        return plan_value(self.trial, self.model.out_of_fold.estimates, choice)
 
 
 def truth_scores(users: UserTable, policy: Policy, outcomes: Outcomes) -> ScoreTable:

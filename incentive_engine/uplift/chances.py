@@ -22,16 +22,13 @@ class Likelihoods:
     Attributes
     ----------
     effect : (n, k) float64
-        What each offer adds, on one level over all folds: for comparing people.
+        What each offer adds.
     by_arm : (n, 1 + k) float64
-        Probability under every arm; out of fold without exception.
-    compared : (n, 1 + k) float64
-        The same with the effects of `effect`; for new rows there is no difference.
+        Probability under every arm.
     """
 
     effect: FloatArray
     by_arm: FloatArray
-    compared: FloatArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -55,15 +52,8 @@ class Chances:
         """
         effect = self.effects.predict(matrix, phi, folds=folds)
         control = self.outcome.predict(matrix, folds=folds) - (share[:, 1:] * effect).sum(axis=1)
-        by_arm = _arms(control, effect)
-        if folds is None:
-            return Likelihoods(effect=effect, by_arm=by_arm, compared=by_arm)
-        effect = self.effects.on_one_level(effect, folds=folds)
-        return Likelihoods(effect=effect, by_arm=by_arm, compared=_arms(control, effect))
-
-
-def _arms(control: FloatArray, effect: FloatArray) -> FloatArray:
-    return np.column_stack([control, control[:, None] + effect]).clip(0.0, 1.0)
+        by_arm = np.column_stack([control, control[:, None] + effect]).clip(0.0, 1.0)
+        return Likelihoods(effect=effect, by_arm=by_arm)
 
 
 def fit_chances(

@@ -8,8 +8,9 @@ from typing import Final
 import numpy as np
 
 from incentive_engine.domain import FloatArray, IntArray
-from incentive_engine.uplift.intervals import Estimate, mean_with_interval
-from incentive_engine.uplift.plans import PlanPath
+from incentive_engine.uplift.increments import Increments
+from incentive_engine.uplift.intervals import Estimate
+from incentive_engine.uplift.plans import FoldedPath
 
 BUDGET_SHARES: Final = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 """Budgets of the curve, relative to the cost of the model's plan without a budget."""
@@ -78,26 +79,26 @@ class Scored:
     effect
         (n, k) predicted effects.
     gain, cost
-        (n, k) doubly robust increments of conversion, and of cost.
+        Doubly robust increments of conversion, and of cost.
     """
 
-    path: PlanPath
-    baseline: PlanPath
+    path: FoldedPath
+    baseline: FoldedPath
     effect: FloatArray
-    gain: FloatArray
-    cost: FloatArray
+    gain: Increments
+    cost: Increments
 
 
 def cost_curve(scored: Scored) -> CostCurve:
     """Return the curve, each point by doubly robust increments that no plan was made from."""
     n = scored.path.rows
-    area, baseline_area = np.zeros(n), np.zeros(n)
+    area, baseline_area = np.zeros((n, 2)), np.zeros((n, 2))
     points = []
-    last, mine_before, theirs_before = 0.0, np.zeros(n), np.zeros(n)
+    last, mine_before, theirs_before = 0.0, np.zeros((n, 2)), np.zeros((n, 2))
     for share in BUDGET_SHARES:
         budget = share * scored.path.cost
         ours, theirs = scored.path.plan(budget), scored.baseline.plan(budget)
-        mine, other = taken(scored.gain, ours), taken(scored.gain, theirs)
+        mine, other = scored.gain.part(ours), scored.gain.part(theirs)
         area += (share - last) * (mine + mine_before) / 2
         baseline_area += (share - last) * (other + theirs_before) / 2
         last, mine_before, theirs_before = share, mine, other
@@ -106,16 +107,16 @@ def cost_curve(scored: Scored) -> CostCurve:
                 share=share,
                 budget=budget / n,
                 promised=float(taken(scored.effect, ours).mean()),
-                spent=mean_with_interval(taken(scored.cost, ours)),
-                model=mean_with_interval(mine),
-                constant=mean_with_interval(other),
-                difference=mean_with_interval(mine - other),
+                spent=scored.cost.mean(scored.cost.part(ours)),
+                model=scored.gain.mean(mine),
+                constant=scored.gain.mean(other),
+                difference=scored.gain.mean(mine - other),
             )
         )
     return CostCurve(
         points=tuple(points),
-        area=mean_with_interval(area),
-        area_over_constant=mean_with_interval(area - baseline_area),
+        area=scored.gain.mean(area),
+        area_over_constant=scored.gain.mean(area - baseline_area),
     )
 
 

@@ -68,15 +68,9 @@ class EffectLayer:
         """The constant effects, (k,)."""
         return np.asarray(self._repaired(self.averages.effect[None])[0])
 
-    def on_one_level(self, effect: FloatArray, *, folds: Folds) -> FloatArray:
-        """Return effects out of fold (n, k) with the averages of all rows in each fold's place.
-
-        A fold's averages come from the other rows, so the fold where they are high is the one
-        whose own outcomes were low: whoever compares rows of different folds picks the worse.
-        The averages of all rows are k numbers; each row's part in them is negligible.
-        """
-        outside = self._repaired(self.averages.outside)[folds.label]
-        return self._repaired(effect - outside + self.constant)
+    def constant_outside(self, folds: Folds) -> FloatArray:
+        """Return the constant effects by the rows outside each row's fold, (n, k)."""
+        return self._repaired(self.averages.outside)[folds.label]
 
     def standard_error(self, phi: FloatArray) -> FloatArray:
         """Return a rough standard error of each effect, (n, k): a guide, not an interval."""

@@ -17,6 +17,7 @@ from incentive_engine.domain import (
     MICROS,
     SPEND,
     FloatArray,
+    IntArray,
     score_column,
     to_micros,
 )
@@ -25,6 +26,7 @@ CONTROL_ARM = "control"
 DUST: Final = 1e-12
 """An effect below this is a rounding error; solvers would take it for a value."""
 CONSTANT = "constant"
+FOLD = "fold"
 STANDARD_ERROR = "conversion_se"
 
 
@@ -75,20 +77,28 @@ class Estimates:
 class OutOfFold:
     """Estimates for the trial's own rows by models that never saw them.
 
-    Outcomes per arm come from the rows outside a row's fold without exception. Increments, by
-    which rows are compared, deviate from the constant effects as those models say, but the
-    constants are those of all rows: see `EffectLayer.on_one_level`.
-
     Attributes
     ----------
     estimates
-        n rows in the order of the trial.
+        n rows in the order of the trial; all of them come from the rows outside the row's fold.
     constant : (n, k) float64
-        The constant effect per offer, on the same level.
+        The constant effect per offer, also from the rows outside the row's fold.
+    fold : (n,) int64
+        From 0; which rows were asked of the same models.
     """
 
     estimates: Estimates
     constant: FloatArray
+    fold: IntArray
+
+    def compared(self, offer: int) -> FloatArray:
+        """Return one offer's effects on conversion, for comparing people of different folds, (n,).
+
+        The fold whose own outcomes were poor is the one for which the others promise most. So the
+        folds' constant effects make way for their mean.
+        """
+        constant = self.constant[:, offer]
+        return np.asarray(self.estimates.conversion[:, offer] - constant + constant.mean())
 
     def score_frame(
         self, user_id: pd.Series, features: pd.DataFrame, policy: Policy
@@ -105,7 +115,7 @@ class OutOfFold:
             arms = (CONTROL_ARM, *self.estimates.offers)
             columns |= _columns(name, getattr(self.estimates, name), arms)
         columns |= _columns(CONSTANT, self.constant, self.estimates.offers)
-        return pd.DataFrame(columns)
+        return pd.DataFrame({**columns, FOLD: self.fold})
 
     @classmethod
     def from_frame(cls, frame: pd.DataFrame, offers: tuple[str, ...]) -> OutOfFold:
@@ -119,7 +129,8 @@ class OutOfFold:
         per_offer = {name: _matrix(frame, name, offers) for name in _PER_OFFER}
         per_arm = {name: _matrix(frame, name, (CONTROL_ARM, *offers)) for name in _PER_ARM}
         estimates = Estimates(offers=offers, **per_offer, **per_arm)
-        return cls(estimates=estimates, constant=_matrix(frame, CONSTANT, offers))
+        constant, fold = _matrix(frame, CONSTANT, offers), frame[FOLD].to_numpy(dtype=np.int64)
+        return cls(estimates=estimates, constant=constant, fold=fold)
 
 
 def _without_dust(effect: FloatArray) -> FloatArray:

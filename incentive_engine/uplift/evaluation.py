@@ -17,7 +17,7 @@ from incentive_engine.uplift.cost_curve import CostCurve, Scored, cost_curve
 from incentive_engine.uplift.intervals import Estimate, mean_with_interval
 from incentive_engine.uplift.model import UpliftModel, trial_digest
 from incentive_engine.uplift.plan_value import valued
-from incentive_engine.uplift.plans import PlanPath
+from incentive_engine.uplift.plans import FoldedPath
 from incentive_engine.uplift.randomisation import reachable
 from incentive_engine.uplift.ranking import Group, auuc, groups, qini, slope
 
@@ -106,19 +106,19 @@ def evaluate(model: UpliftModel, trial: Trial, policy: Policy) -> Evaluation:
         )
     reach = reachable(trial.features, trial.offers, policy.eligibility)
     estimates = model.out_of_fold.estimates
-    brought = valued(trial, model.out_of_fold).by_measure
+    brought, fold = valued(trial, model.out_of_fold).by_measure, model.out_of_fold.fold
     gain, spend = brought[CONVERSION], brought[SPEND]
     curve = cost_curve(
         Scored(
-            path=PlanPath.of(estimates.conversion, estimates.cost, reach),
-            baseline=PlanPath.of(model.out_of_fold.constant, estimates.cost, reach),
+            path=FoldedPath.of(estimates.conversion, estimates.cost, reach, fold),
+            baseline=FoldedPath.of(model.out_of_fold.constant, estimates.cost, reach, fold),
             effect=estimates.conversion,
             gain=gain,
             cost=brought[COST],
         )
     )
     offers = tuple(
-        _offer(model, trial, Increments(reach[:, j], gain[:, j], spend[:, j]), j)
+        _offer(model, trial, Brought(reach[:, j], gain.of_offer(j), spend.of_offer(j)), j)
         for j in range(len(trial.offers))
     )
     return Evaluation(
@@ -130,7 +130,7 @@ def evaluate(model: UpliftModel, trial: Trial, policy: Policy) -> Evaluation:
     )
 
 
-class Increments(NamedTuple):
+class Brought(NamedTuple):
     """Doubly robust increments of one offer over n rows, and who may get it."""
 
     reach: BoolArray
@@ -139,11 +139,11 @@ class Increments(NamedTuple):
 
 
 def _offer(
-    model: UpliftModel, trial: Trial, increments: Increments, position: int
+    model: UpliftModel, trial: Trial, increments: Brought, position: int
 ) -> OfferEvaluation:
     rows = np.flatnonzero(increments.reach)
     estimates = model.out_of_fold.estimates
-    effect = estimates.conversion[rows, position]
+    effect = model.out_of_fold.compared(position)[rows]
     converted, spent = increments.conversion[rows], increments.spend[rows]
     got = np.flatnonzero(increments.reach & (trial.arm == position + 1))
     lottery = 1 / trial.propensity[got]

@@ -91,17 +91,17 @@ class Models:
         if self.spending.buying is not None:
             buying = self.spending.buying.predict(matrix, phi, share, folds=folds)
         amount = self.spending.amount(matrix, folds=folds)
-        compared = buying.compared * amount
+        spend = buying.by_arm * amount
         cost = self.costing.predict(matrix, folds=folds)
         control = np.full(len(matrix), self.costing.control)
         return Estimates(
             offers=offers,
             conversion=converting.effect,
-            spend=compared[:, 1:] - compared[:, :1],
+            spend=spend[:, 1:] - spend[:, :1],
             cost=cost,
             conversion_se=self.converting.effects.standard_error(phi),
             conversion_by_arm=converting.by_arm,
-            spend_by_arm=buying.by_arm * amount,
+            spend_by_arm=spend,
             cost_by_arm=np.column_stack([control, cost]),
         )
 
@@ -189,7 +189,7 @@ def fit(trial: Trial, policy: Policy, *, seed: int) -> UpliftModel:
     costing = fit_cost(rows, cost=trial.cost, seed=seed)
     models = Models(converting=converting, spending=spending, costing=costing)
     estimates = models.estimate(matrix, rows.phi, lottery.share, trial.offers, folds=folds)
-    constant = np.tile(converting.effects.constant, (trial.n_rows, 1))
+    constant = converting.effects.constant_outside(folds)
     return UpliftModel(
         facts=Facts(
             trial=trial_digest(trial),
@@ -202,7 +202,7 @@ def fit(trial: Trial, policy: Policy, *, seed: int) -> UpliftModel:
         basis=basis,
         odds=lottery.odds,
         models=models,
-        out_of_fold=OutOfFold(estimates=estimates, constant=constant),
+        out_of_fold=OutOfFold(estimates=estimates, constant=constant, fold=folds.label),
     )
 
 

@@ -11,11 +11,10 @@ from incentive_engine.config.schema import Policy
 from incentive_engine.data.trial import Trial
 from incentive_engine.domain import CONVERSION, FloatArray
 from incentive_engine.errors import DataError, Fault
-from incentive_engine.uplift.cost_curve import taken
-from incentive_engine.uplift.intervals import Estimate, mean_with_interval
+from incentive_engine.uplift.intervals import Estimate
 from incentive_engine.uplift.model import UpliftModel, trial_digest
-from incentive_engine.uplift.plan_value import valued
-from incentive_engine.uplift.plans import PlanPath
+from incentive_engine.uplift.plan_value import increments
+from incentive_engine.uplift.plans import FoldedPath
 from incentive_engine.uplift.randomisation import reachable
 from incentive_engine.uplift.ranking import qini_difference
 
@@ -83,25 +82,26 @@ def compare_models(
             raise DataError(Fault(name, "was not trained on this trial", remedy=remedy))
     reach = reachable(trial.features, trial.offers, policy.eligibility)
     both = (first.out_of_fold, second.out_of_fold)
-    gain = _mean(*(valued(trial, each).by_measure[CONVERSION] for each in both))
+    means = _mean(*(each.estimates.conversion_by_arm for each in both))
+    gain = increments(trial, CONVERSION, means)
     cost = _mean(*(each.estimates.cost for each in both))
-    effects = [each.estimates.conversion for each in both]
-    paths = [PlanPath.of(effect, cost, reach) for effect in effects]
+    paths = [FoldedPath.of(each.estimates.conversion, cost, reach, each.fold) for each in both]
     plans = []
     for share in SHARES:
         budget = share * paths[0].cost
-        won, theirs = (taken(gain, path.plan(budget)) for path in paths)
+        won, theirs = (gain.part(path.plan(budget)) for path in paths)
         plans.append(
             PairedPlan(
                 budget=budget / trial.n_rows,
-                first=mean_with_interval(won),
-                second=mean_with_interval(theirs),
-                difference=mean_with_interval(won - theirs),
+                first=gain.mean(won),
+                second=gain.mean(theirs),
+                difference=gain.mean(won - theirs),
             )
         )
-    mine, other = effects
     qini = {
-        offer: qini_difference(mine[rows, j], other[rows, j], gain[rows, j])
+        offer: qini_difference(
+            both[0].compared(j)[rows], both[1].compared(j)[rows], gain.of_offer(j)[rows]
+        )
         for j, (offer, rows) in enumerate(zip(trial.offers, reach.T, strict=True))
     }
     return Paired(rows=trial.n_rows, plans=tuple(plans), qini=qini)

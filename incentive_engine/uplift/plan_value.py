@@ -13,7 +13,8 @@ from incentive_engine.data.trial import Trial
 from incentive_engine.domain import CONVERSION, COST, SPEND, FloatArray, IntArray
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.uplift.estimates import Estimates, OutOfFold
-from incentive_engine.uplift.intervals import MEASURES, Estimate, mean_with_interval
+from incentive_engine.uplift.increments import Increments
+from incentive_engine.uplift.intervals import MEASURES, Estimate
 from incentive_engine.uplift.valuation import Valuation
 
 
@@ -65,7 +66,7 @@ class PlanValue:
 
 def plan_value(
     trial: Trial,
-    out_of_fold: OutOfFold | None,
+    estimates: Estimates | None,
     choice: npt.ArrayLike,
     *,
     weight: FloatArray | None = None,
@@ -76,8 +77,8 @@ def plan_value(
     ----------
     trial
         Who got which arm, and what happened.
-    out_of_fold
-        Estimates by models that never saw the rows; None for a trial that no model has seen,
+    estimates
+        By models that never saw the rows; None for a trial that no model has seen,
         where each arm's own mean stands in.
     choice
         (n,) int; the offer that the plan gives each row, -1 for none. The plan must not have been
@@ -87,9 +88,8 @@ def plan_value(
 
     Notes
     -----
-    Per row with choice c the doubly robust increment is
-    ``mu_c - mu_0 + 1{A = c} (Y - mu_c) / p - 1{A = 0} (Y - mu_0) / p``, and 0 where c is none;
-    its mean is the estimate, its standard deviation over ``sqrt(n)`` the standard error.
+    The doubly robust increments are those of `Increments.per_row`, their interval that of
+    `Increments.mean`.
 
     References
     ----------
@@ -101,21 +101,21 @@ def plan_value(
         When `choice` has not one offer position or -1 per row.
     """
     offer = _checked(choice, trial)
-    weight = np.ones(trial.n_rows) if weight is None else weight
-    estimates = None if out_of_fold is None else out_of_fold.estimates
-    robust, plain = {}, {}
+    counts = np.ones(trial.n_rows) if weight is None else weight
+    robust: dict[str, Estimate] = {}
+    plain: dict[str, Estimate] = {}
     for measure in MEASURES:
-        outcome, means = getattr(trial, measure), expected_by_arm(trial, measure, estimates)
-        robust[measure] = mean_with_interval(weight * increments(trial, outcome, means, offer))
-        nothing = np.zeros_like(means)
-        plain[measure] = mean_with_interval(weight * increments(trial, outcome, nothing, offer))
+        means = expected_by_arm(trial, measure, estimates)
+        for found, by_arm in ((robust, means), (plain, np.zeros_like(means))):
+            brought = increments(trial, measure, by_arm)
+            found[measure] = brought.mean(counts[:, None] * brought.part(offer))
     treated = int(np.count_nonzero(offer >= 0))
     return PlanValue(rows=trial.n_rows, treated=treated, doubly_robust=robust, ipw=plain)
 
 
 def compare_plans(
     trial: Trial,
-    out_of_fold: OutOfFold | None,
+    estimates: Estimates | None,
     plans: Mapping[str, npt.ArrayLike],
     *,
     against: npt.ArrayLike,
@@ -125,60 +125,34 @@ def compare_plans(
     Differences are taken row by row, so that what both plans have in common cancels. Arguments
     and errors are those of `plan_value`; a plan is (n,) int, the offer's position or -1.
     """
-    estimates = None if out_of_fold is None else out_of_fold.estimates
     other = _checked(against, trial)
     found: dict[str, dict[str, Estimate]] = {name: {} for name in plans}
     for measure in MEASURES:
-        outcome, means = getattr(trial, measure), expected_by_arm(trial, measure, estimates)
-        base = increments(trial, outcome, means, other)
+        brought = increments(trial, measure, expected_by_arm(trial, measure, estimates))
+        base = brought.part(other)
         for name, choice in plans.items():
-            mine = increments(trial, outcome, means, _checked(choice, trial))
-            found[name][measure] = mean_with_interval(mine - base)
+            found[name][measure] = brought.mean(brought.part(_checked(choice, trial)) - base)
     return found
 
 
 def valued(trial: Trial, out_of_fold: OutOfFold) -> Valuation:
     """Return what each offer brought a trial's rows, by models that never saw them."""
-    offers = range(len(trial.offers))
+    means = {name: expected_by_arm(trial, name, out_of_fold.estimates) for name in MEASURES}
     return Valuation(
         offers=trial.offers,
-        by_measure={
-            measure: np.column_stack(
-                [
-                    increments(
-                        trial,
-                        getattr(trial, measure),
-                        expected_by_arm(trial, measure, out_of_fold.estimates),
-                        np.full(trial.n_rows, offer),
-                    )
-                    for offer in offers
-                ]
-            )
-            for measure in MEASURES
-        },
+        by_measure={name: increments(trial, name, means[name]) for name in MEASURES},
+        fold=out_of_fold.fold,
     )
 
 
-def increments(
-    trial: Trial, outcome: FloatArray, means: FloatArray, offer: IntArray
-) -> FloatArray:
-    """Return each row's doubly robust increment of its offer over control, (n,).
-
-    Parameters
-    ----------
-    outcome
-        (n,) what happened.
-    means
-        (n, 1 + k) its expectation under each arm; zeros give inverse propensity weighting.
-    offer
-        (n,) position of the offer, -1 for none, which brings 0.
-    """
-    rows = np.arange(len(outcome))
-    arm = trial.arm.astype(np.int64)
-    correction = (outcome - means[rows, arm]) / trial.propensity
-    sign = (arm == offer + 1).astype(np.float64) - (arm == 0)
-    brought = means[rows, offer + 1] - means[:, 0] + sign * correction
-    return np.where(offer >= 0, brought, 0.0)
+def increments(trial: Trial, measure: str, by_arm: FloatArray) -> Increments:
+    """Return the increments of one measure from its (n, 1 + k) expectations under each arm."""
+    return Increments.of(
+        arm=trial.arm,
+        propensity=trial.propensity,
+        outcome=getattr(trial, measure),
+        by_arm=by_arm,
+    )
 
 
 def _checked(choice: npt.ArrayLike, trial: Trial) -> IntArray:

@@ -72,6 +72,47 @@ class PlanPath:
         return choice
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FoldedPath:
+    """Plans for the rows of a trial, made fold by fold, each fold with its share of the money.
+
+    Out of fold, scores of different folds come from different models. The one that had the luck
+    of the other folds' outcomes promises most for the very fold whose own outcomes were poor, so
+    plans that choose between rows of different folds are worse than the plan that they stand for.
+
+    Attributes
+    ----------
+    rows
+        n.
+    folds
+        Positions of each fold's rows, and the path over them.
+    """
+
+    rows: int
+    folds: tuple[tuple[IntArray, PlanPath], ...]
+
+    @classmethod
+    def of(cls, effect: FloatArray, cost: FloatArray, reach: BoolArray, fold: IntArray) -> Self:
+        """Return the paths for (n, k) effects, costs ≥ 0, offers in reach, and (n,) folds."""
+        groups = [np.flatnonzero(fold == label) for label in range(int(fold.max()) + 1)]
+        return cls(
+            rows=len(fold),
+            folds=tuple((g, PlanPath.of(effect[g], cost[g], reach[g])) for g in groups),
+        )
+
+    @property
+    def cost(self) -> float:
+        """The cost of the plan without a budget, currency units."""
+        return sum(path.cost for _, path in self.folds)
+
+    def plan(self, budget: float) -> IntArray:
+        """Return the offer of each row within a total cost, (n,) int64, -1 for none."""
+        choice = np.full(self.rows, -1)
+        for rows, path in self.folds:
+            choice[rows] = path.plan(budget * len(rows) / self.rows)
+        return choice
+
+
 def _steepest(
     more_effect: FloatArray, more_cost: FloatArray, reach: BoolArray
 ) -> tuple[IntArray, FloatArray]:

@@ -6,22 +6,20 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.allocation import Plan, Problem, build_problem, decide
+from incentive_engine.allocation import Plan, build_problem
 from incentive_engine.config import Policy
 from incentive_engine.data.files import read_table
 from incentive_engine.data.scores import ScoreTable, read_scores
 from incentive_engine.domain import CONVERSION, COST, MICROS, SPEND
-from incentive_engine.uplift.intervals import MEASURES, Estimate
-from incentive_engine.uplift.valuation import Valuation, increment_columns
+from incentive_engine.simulation.rehearsal import rehearse
+from incentive_engine.uplift.intervals import Estimate
+from incentive_engine.uplift.valuation import Valuation
 from incentive_engine.workflow.learning import BASELINE
-
-TIED: Final = 1e-6
-"""Relative change of the prices within which rows count as tied at them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +36,9 @@ class PlanGain:
     """What the plan changes in total, against giving nobody anything; doubly robust.
 
     The plan is a rule: prices per limit, and the best offer at these prices. The rule is applied
-    to the trial's rows with scores from models that never saw them, and valued by the arms that
-    the rows really got. That undoes the optimism of summing the scores which chose the users.
+    to the trial's rows with scores from models that never saw them, fold by fold (`rehearse`), and
+    valued by the arms that the rows really got. That undoes the optimism of summing the scores
+    which chose the users.
     """
 
     conversions: Total
@@ -85,7 +84,7 @@ class ValuedTrial:
 def read_valuation(file: Path, policy: Policy) -> ValuedTrial:
     """Read what `learning.value_into` wrote."""
     table = read_scores(file, policy)
-    names = [name for measure in MEASURES for name in increment_columns(measure, table.offers)]
+    names = Valuation.columns(table.offers)
     return ValuedTrial(
         table=table,
         valuation=Valuation.from_table(read_table(file, names), table.offers),
@@ -104,7 +103,13 @@ def gain_of_plan(valued: ValuedTrial, policy: Policy, plan: Plan, *, users: int)
     nobody_held_out = np.zeros(valued.table.n_users, dtype=np.bool_)
     problem = build_problem(policy, valued.table, nobody_held_out)
     cost = float(plan.cost_micros.sum()) / MICROS / max(users, 1)
-    choice = rule_for(problem, plan.prices, cost=cost, rng=np.random.default_rng(policy.seed))
+    choice = rehearse(
+        problem,
+        plan.prices,
+        fold=valued.valuation.fold,
+        cost=cost,
+        rng=np.random.default_rng(policy.seed),
+    )
     value = valued.valuation.of_plan(choice)
     return PlanGain(
         conversions=_total(value[CONVERSION], users),
@@ -115,32 +120,6 @@ def gain_of_plan(valued: ValuedTrial, policy: Policy, plan: Plan, *, users: int)
         users=users,
         baseline=valued.baseline,
     )
-
-
-def rule_for(
-    problem: Problem, prices: Mapping[str, float], *, cost: float, rng: np.random.Generator
-) -> npt.NDArray[np.int16]:
-    """Return what the plan's rule gives each row, (n,) int16, −1 for none.
-
-    Prices leave rows that are tied at them open; where effects and costs are constant, these are
-    all rows. The plan treats a part of them, so the rule draws that part by lot.
-
-    Parameters
-    ----------
-    cost
-        What the plan costs per user, currency units.
-    """
-    dear = decide(problem, {name: price * (1 + TIED) for name, price in prices.items()})
-    cheap = decide(problem, {name: price * (1 - TIED) for name, price in prices.items()})
-    low, high = _mean_cost(problem, dear), _mean_cost(problem, cheap)
-    share = min(max((cost - low) / (high - low), 0.0), 1.0) if high > low else 1.0
-    return np.where(rng.random(problem.n_users) < share, cheap, dear).astype(np.int16)
-
-
-def _mean_cost(problem: Problem, choice: npt.NDArray[np.int16]) -> float:
-    taken = np.flatnonzero(choice >= 0)
-    cost = problem.columns[problem.measures.index(COST)]
-    return float(cost[choice[taken], taken].sum()) / problem.n_users
 
 
 def _total(mean: Estimate, users: int) -> Total:

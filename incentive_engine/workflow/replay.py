@@ -19,7 +19,7 @@ from incentive_engine.data.frames import to_frame
 from incentive_engine.data.rows import RowChecks, missing_columns
 from incentive_engine.data.trial import Trial, read_trial
 from incentive_engine.errors import DataError, Fault
-from incentive_engine.uplift.estimates import OutOfFold
+from incentive_engine.uplift.estimates import Estimates
 from incentive_engine.uplift.intervals import Estimate
 from incentive_engine.uplift.model import UpliftModel, estimate, trial_digest
 from incentive_engine.uplift.plan_value import compare_plans, plan_value
@@ -150,19 +150,18 @@ def _rows(log: Trial, known: npt.NDArray[np.bool_]) -> Trial:
     )
 
 
-def _nuisance(model: Path | None, rows: Trial) -> OutOfFold | None:
+def _nuisance(model: Path | None, rows: Trial) -> Estimates | None:
     if model is None:
         return None
     fitted = UpliftModel.load(model)
     if fitted.facts.trial == trial_digest(rows):
         remedy = "leave out --model, or name one that has not seen it"
         raise DataError(Fault(str(model), "learnt from this very trial", remedy=remedy))
-    estimates = estimate(fitted, rows.features, where="trial")
-    return OutOfFold(estimates=estimates, constant=np.zeros_like(estimates.conversion))
+    return estimate(fitted, rows.features, where="trial")
 
 
 def _replay(
-    rows: Trial, choice: npt.NDArray[np.int64], nuisance: OutOfFold | None, *, left_out: int
+    rows: Trial, choice: npt.NDArray[np.int64], nuisance: Estimates | None, *, left_out: int
 ) -> Replay:
     everyone = {
         f"everybody {offer}": np.full(len(choice), index)

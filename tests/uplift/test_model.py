@@ -85,14 +85,16 @@ def test_a_plan_promises_what_it_brings(ladder: tuple[Known, UpliftModel]) -> No
     known, model = ladder
     effect = model.out_of_fold.estimates.conversion
     choice = np.where(effect[:, 1] > np.median(effect[:, 1]), 1, -1)
-    value = plan_value(known.trial, model.out_of_fold, choice)
+    value = plan_value(known.trial, model.out_of_fold.estimates, choice)
     truth = known.effect[:, 1][choice == 1].sum() / len(choice)
     assert abs(value.conversion.estimate - truth) < 4 * value.conversion.standard_error
 
 
 def test_the_doubly_robust_interval_is_narrower(ladder: tuple[Known, UpliftModel]) -> None:
     known, model = ladder
-    value = plan_value(known.trial, model.out_of_fold, np.ones(known.trial.n_rows, dtype=int))
+    value = plan_value(
+        known.trial, model.out_of_fold.estimates, np.ones(known.trial.n_rows, dtype=int)
+    )
     assert value.conversion.standard_error < value.ipw["conversion"].standard_error
     assert value.spend.standard_error < value.ipw["spend"].standard_error
 
@@ -108,7 +110,7 @@ def test_without_effects_everyone_gets_the_constant(even: tuple[Known, UpliftMod
 def test_without_effects_the_gain_contains_zero(even: tuple[Known, UpliftModel]) -> None:
     known, model = even
     best = model.out_of_fold.estimates.conversion.argmax(axis=1)
-    value = plan_value(known.trial, model.out_of_fold, best).conversion
+    value = plan_value(known.trial, model.out_of_fold.estimates, best).conversion
     assert value.low < 0 < value.high
 
 

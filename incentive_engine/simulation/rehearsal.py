@@ -1,0 +1,81 @@
+"""A plan tried on the rows of a trial, fold by fold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from incentive_engine.allocation import Problem, decide
+from incentive_engine.domain import COST, FloatArray, IntArray
+
+STEPS: Final = 10
+"""Halvings of the range of prices; what is left between two is dealt out by lot."""
+FURTHEST: Final = 3.0
+"""A fold's prices are at most 2^3 times the plan's, or 2^-3."""
+
+
+def rehearse(
+    problem: Problem,
+    prices: Mapping[str, float],
+    *,
+    fold: IntArray,
+    cost: float,
+    rng: np.random.Generator,
+) -> npt.NDArray[np.int16]:
+    """Return what a plan's rule gives each row of a trial, (n,) int16, -1 for none.
+
+    A fold's scores come from models that never saw it. They promise most for the fold whose own
+    outcomes were poor, and at common prices that fold would get the most offers. So each fold has
+    prices of its own, the plan's times a factor at which it costs as much per row as the plan does
+    per user. Where prices do not matter they stay as they are. Rows that are tied at the prices
+    (where effects and costs are constant, these are all) are treated in part, by lot.
+
+    Parameters
+    ----------
+    problem
+        The trial's n rows, scored out of fold.
+    prices
+        Limit to price, of the plan.
+    fold
+        (n,) from 0.
+    cost
+        What the plan costs per user, currency units.
+    """
+    count = int(fold.max()) + 1
+    low, high = np.full(count, -FURTHEST), np.full(count, FURTHEST)
+    cheap, dear = (_choice(problem, prices, log[fold]) for log in (low, high))
+    falls = _costs(problem, cheap, fold) > _costs(problem, dear, fold)
+    if not falls.all():
+        as_it_is = _choice(problem, prices, np.zeros(len(fold)))
+        stays = ~falls[fold]
+        cheap[stays] = dear[stays] = as_it_is[stays]
+    for _ in range(STEPS if falls.any() else 0):
+        middle = (low + high) / 2
+        choice = _choice(problem, prices, middle[fold])
+        more = falls & (_costs(problem, choice, fold) > cost)
+        less = falls & ~more
+        low, high = np.where(more, middle, low), np.where(less, middle, high)
+        cheap[more[fold]], dear[less[fold]] = choice[more[fold]], choice[less[fold]]
+    most, least = _costs(problem, cheap, fold), _costs(problem, dear, fold)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = np.where(most > least, (cost - least) / (most - least), 1.0).clip(0, 1)
+    return np.where(rng.random(len(fold)) < share[fold], cheap, dear).astype(np.int16)
+
+
+def _choice(
+    problem: Problem, prices: Mapping[str, float], log: FloatArray
+) -> npt.NDArray[np.int16]:
+    """Return the choice at prices times 2^log, (n,): the same as at values that much smaller."""
+    smaller = np.exp2(-log).astype(problem.value.dtype)
+    return decide(replace(problem, value=problem.value * smaller), prices)
+
+
+def _costs(problem: Problem, choice: npt.NDArray[np.int16], fold: IntArray) -> FloatArray:
+    """Return the mean cost of each fold's rows, currency units."""
+    taken = np.flatnonzero(choice >= 0)
+    paid = problem.columns[problem.measures.index(COST)][choice[taken], taken]
+    return np.asarray(np.bincount(fold[taken], paid, len(np.bincount(fold))) / np.bincount(fold))
