@@ -22,7 +22,7 @@ from incentive_engine.config import Policy, load_policy
 from incentive_engine.config.schema import Sample
 from incentive_engine.data.sample import sample_campaign
 from incentive_engine.data.trial import Trial, read_trial
-from incentive_engine.data.users import UserTable, read_users
+from incentive_engine.data.users import UserTable, open_users
 from incentive_engine.domain import FloatArray
 from incentive_engine.uplift.model import fit, predict
 from incentive_engine.uplift.randomisation import reachable
@@ -79,8 +79,8 @@ def _campaign(sample: Sample, policy: Policy) -> tuple[UserTable, Trial, pd.Data
         people, log = Path(directory) / "users.parquet", Path(directory) / "trial.parquet"
         made.users.to_parquet(people)
         made.trial.to_parquet(log)
-        users = read_users(people, policy)
-        return users, read_trial(log, policy, users), made.truth
+        users = open_users(people, policy)
+        return users.whole(), read_trial(log, policy, users), made.truth
 
 
 def _matrix(frame: pd.DataFrame, measure: str, policy: Policy) -> FloatArray:

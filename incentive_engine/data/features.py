@@ -13,7 +13,7 @@ from incentive_engine.config.schema import Features, Policy
 from incentive_engine.data.attributes import missing_attributes, reserved_attributes
 from incentive_engine.data.formats import USER_ID
 from incentive_engine.data.rows import RowChecks, near_column
-from incentive_engine.data.users import RESERVED, UserTable
+from incentive_engine.data.users import RESERVED, UserFile
 from incentive_engine.domain import IntArray
 from incentive_engine.errors import Fault
 
@@ -27,7 +27,7 @@ class Joined:
 
 
 def joined_features(
-    frame: pd.DataFrame, policy: Policy, users: UserTable | None, checks: RowChecks
+    frame: pd.DataFrame, policy: Policy, users: UserFile | None, checks: RowChecks
 ) -> Joined:
     """Return the features of a trial; what is wrong with them goes to `checks`.
 
@@ -44,7 +44,7 @@ def joined_features(
     names = tuple(joined.features.columns)
     checks.faults.extend(reserved_attributes(policy, RESERVED))
     checks.faults.extend(missing_attributes(policy, (*names, *RESERVED), where=checks.where))
-    theirs = () if users is None else tuple(map(str, users.features.columns))
+    theirs = () if users is None else tuple(users.features)
     checks.faults.extend(_unknown_features(policy, (*own, *theirs), checks.where))
     return joined
 
@@ -72,21 +72,20 @@ def _unknown_features(policy: Policy, names: tuple[str, ...], where: str) -> lis
 
 
 def _with_users(
-    frame: pd.DataFrame, own: list[str], policy: Policy, users: UserTable, checks: RowChecks
+    frame: pd.DataFrame, own: list[str], policy: Policy, users: UserFile, checks: RowChecks
 ) -> Joined:
-    theirs = users.features
-    shared = [name for name in theirs.columns if name in own]
-    lacking = [name for name in theirs.columns if name not in own]
-    _check_kinds(frame[shared], theirs, checks)
-    unused = [name for name in own if name not in theirs.columns]
+    shared = [name for name in users.features if name in own]
+    lacking = [name for name in users.features if name not in own]
+    _check_kinds(frame[shared], users, checks)
+    unused = [name for name in own if name not in users.features]
     warnings = _left_out(unused, "the users do not have", checks.where)
     if not lacking:
         return Joined(features=frame[shared], warnings=warnings)
-    place = _places(frame[USER_ID], users.user_id)
+    place = _places(frame[USER_ID], users.user_id.to_pandas())
     if np.all(place >= 0):
-        found = theirs[lacking].iloc[place].set_axis(frame.index, axis=0)
+        found = users.take(place).features[lacking].set_axis(frame.index, axis=0)
         both = pd.concat([frame[shared], found], axis=1)
-        return Joined(features=both[list(theirs.columns)], warnings=warnings)
+        return Joined(features=both[list(users.features)], warnings=warnings)
     if not shared or set(lacking) & set(policy.attribute_columns):
         what = f"`{USER_ID}` is not among the users, so its features cannot be joined,"
         remedy = f"add columns to the trial: {', '.join(lacking)}"
@@ -102,13 +101,15 @@ def _places(wanted: pd.Series, ids: pd.Series) -> IntArray:
     return np.asarray(pd.Index(ids).get_indexer(pd.Index(wanted)), dtype=np.int64)
 
 
-def _check_kinds(frame: pd.DataFrame, theirs: pd.DataFrame, checks: RowChecks) -> None:
+def _check_kinds(frame: pd.DataFrame, users: UserFile, checks: RowChecks) -> None:
     for name in frame.columns:
-        trial, users = frame[name], theirs[name]
-        if trial.isna().all() or users.isna().all():
+        trial, wholly_missing = frame[name], users.gaps.get(name, 0) == users.n_users
+        if trial.isna().all() or wholly_missing:
             continue
-        if is_numeric_dtype(trial) != is_numeric_dtype(users):
-            what = f"`{name}` is {trial.dtype} in the trial and {users.dtype} among the users"
+        if is_numeric_dtype(trial) != users.features[name]:
+            kinds = ("text or dates", "numbers")
+            mine, theirs = kinds[is_numeric_dtype(trial)], kinds[users.features[name]]
+            what = f"`{name}` holds {mine} in the trial and {theirs} among the users"
             checks.faults.append(Fault(checks.where, what, "the same type in both"))
 
 

@@ -153,6 +153,30 @@ def parquet_blocks(path: Path, columns: Sequence[str]) -> Iterator[pa.Table]:
             raise DataError(_broken_parquet(part)) from error
 
 
+def parquet_gaps(path: Path) -> dict[str, int]:
+    """Return how many values each column of a flat Parquet file misses.
+
+    Raises
+    ------
+    DataError
+        As `read_parquet`.
+    """
+    try:
+        with pq.ParquetFile(path) as file:
+            return {name: _gaps(file, at) for at, name in enumerate(file.schema_arrow.names)}
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(_broken_parquet(path)) from error
+
+
+def _gaps(file: pq.ParquetFile, column: int) -> int:
+    groups = [file.metadata.row_group(at) for at in range(file.metadata.num_row_groups)]
+    known = [group.column(column).statistics for group in groups]
+    if all(each is not None and each.has_null_count for each in known):
+        return sum(each.null_count for each in known)
+    name = file.schema_arrow.names[column]
+    return int(file.read([name]).column(name).null_count)
+
+
 def _check_flat(table: pa.Table, path: Path) -> None:
     nested = [field.name for field in table.schema if pa.types.is_nested(field.type)]
     if nested:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
+import pyarrow.parquet as pq
 
 from incentive_engine.config.schema import Where
 from incentive_engine.data.columns import plain
@@ -59,7 +61,19 @@ def rows_matching(frame: pd.DataFrame, where: Where) -> BoolArray:
 
 
 def write_table(frame: pd.DataFrame, path: Path) -> None:
-    """Write a table as CSV or Parquet, whole or not at all; a file that exists is an error.
+    """Write a table as CSV or Parquet; see `write_blocks`."""
+    write_blocks([frame], path)
+
+
+def write_blocks(frames: Iterable[pd.DataFrame], path: Path) -> None:
+    """Write the blocks of a table as CSV or Parquet, whole or not at all.
+
+    Parameters
+    ----------
+    frames
+        At least one, all with the same columns.
+    path
+        A new file; one that exists is an error.
 
     Raises
     ------
@@ -67,8 +81,10 @@ def write_table(frame: pd.DataFrame, path: Path) -> None:
         When the suffix is unknown, the file exists, or it cannot be written.
     """
     check_suffix(path)
+    tables = (pa.Table.from_pandas(frame, preserve_index=False) for frame in frames)
     with atomic_file(path) as partial:
-        if path.suffix.lower() == CSV:
-            arrow_csv.write_csv(pa.Table.from_pandas(frame, preserve_index=False), partial)
-        else:
-            frame.to_parquet(partial, index=False)
+        first = next(tables)
+        is_csv = path.suffix.lower() == CSV
+        with (arrow_csv.CSVWriter if is_csv else pq.ParquetWriter)(partial, first.schema) as out:
+            for table in chain([first], tables):
+                out.write_table(table)

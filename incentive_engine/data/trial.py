@@ -23,7 +23,7 @@ from incentive_engine.data.files import read_table
 from incentive_engine.data.formats import USER_ID
 from incentive_engine.data.frames import to_frame
 from incentive_engine.data.rows import RowChecks, as_id, missing_columns
-from incentive_engine.data.users import OFFER, OUTCOMES, PROPENSITY, UserTable
+from incentive_engine.data.users import OFFER, OUTCOMES, PROPENSITY, UserFile
 from incentive_engine.domain import CONVERSION, COST, SPEND, BoolArray, FloatArray
 from incentive_engine.errors import DataError
 
@@ -81,7 +81,7 @@ class Trial:
         return len(self.arm)
 
 
-def read_trial(path: Path, policy: Policy, users: UserTable | None) -> Trial:
+def read_trial(path: Path, policy: Policy, users: UserFile | None) -> Trial:
     """Read a trial.
 
     Parameters

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from incentive_engine.config.schema import Policy
 from incentive_engine.data.attributes import (
@@ -15,11 +18,11 @@ from incentive_engine.data.attributes import (
     reserved_attributes,
 )
 from incentive_engine.data.columns import is_number
-from incentive_engine.data.files import column_names, read_table
-from incentive_engine.data.formats import USER_ID
+from incentive_engine.data.files import CSV, column_names, read_blocks, read_table
+from incentive_engine.data.formats import USER_ID, parquet_gaps
 from incentive_engine.data.frames import to_frame
 from incentive_engine.data.rows import RowChecks, as_id, missing_columns
-from incentive_engine.domain import CONVERSION, COST, SPEND
+from incentive_engine.domain import CONVERSION, COST, SPEND, IntArray
 from incentive_engine.errors import DataError
 
 OFFER: Final = "offer"
@@ -27,6 +30,8 @@ PROPENSITY: Final = "propensity"
 OUTCOMES: Final = (CONVERSION, SPEND, COST)
 RESERVED: Final = frozenset({USER_ID, OFFER, PROPENSITY, *OUTCOMES})
 """Columns of a trial that say what happened; they are never features."""
+BLOCK: Final = 1 << 18
+"""Users that are scored at a time; their features as numbers take 8 times what the scores do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -50,8 +55,70 @@ class UserTable:
         return len(self.user_id)
 
 
-def read_users(path: Path, policy: Policy) -> UserTable:
-    """Read the users of a campaign.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class UserFile:
+    """The users to decide on, in a file that is read some rows at a time.
+
+    Attributes
+    ----------
+    path
+        CSV or Parquet.
+    user_id
+        (n,) int64 or text, unique, in the order of the file.
+    features
+        Every other column, attributes included, to whether it holds numbers.
+    gaps
+        Feature to how many values it misses, where it misses any.
+    """
+
+    path: Path
+    user_id: pa.Array
+    features: Mapping[str, bool]
+    gaps: Mapping[str, int]
+
+    @property
+    def n_users(self) -> int:
+        """How many users there are."""
+        return len(self.user_id)
+
+    def blocks(self) -> Iterator[UserTable]:
+        """Yield all users in the order of the file, at most `BLOCK` at a time."""
+        start = 0
+        for table in read_blocks(self.path, self.features):
+            for part in range(0, table.num_rows, BLOCK):
+                rows = table.slice(part, BLOCK)
+                ids = self.user_id.slice(start, rows.num_rows)
+                yield UserTable(user_id=ids.to_pandas(), features=to_frame(self._alike(rows)))
+                start += rows.num_rows
+
+    def take(self, place: IntArray) -> UserTable:
+        """Return the users at some places (m,), in the order of these; a place may recur."""
+        order = np.argsort(place, kind="stable")
+        ranked, start, found = place[order], 0, []
+        for table in read_blocks(self.path, self.features):
+            inside = slice(*np.searchsorted(ranked, [start, start + table.num_rows]))
+            found.append(self._alike(table.take(ranked[inside] - start)))
+            start += table.num_rows
+        back = np.argsort(order, kind="stable")
+        features = to_frame(pa.concat_tables(found)).iloc[back].reset_index(drop=True)
+        return UserTable(user_id=self.user_id.take(place).to_pandas(), features=features)
+
+    def whole(self) -> UserTable:
+        """Return all users."""
+        return self.take(np.arange(self.n_users))
+
+    def _alike(self, rows: pa.Table) -> pa.Table:
+        """Return rows with the types that all rows together have: gaps make integers floats."""
+        for at, field in enumerate(rows.schema):
+            if field.name in self.gaps and is_number(field.type):
+                column = rows.column(at)
+                if not pa.types.is_floating(field.type):
+                    rows = rows.set_column(at, field.name, column.cast(pa.float64()))
+        return rows
+
+
+def open_users(path: Path, policy: Policy) -> UserFile:
+    """Check the users of a campaign; only their ids stay in memory.
 
     Raises
     ------
@@ -66,11 +133,23 @@ def read_users(path: Path, policy: Policy) -> UserTable:
     lacking += reserved_attributes(policy, RESERVED)
     if lacking:
         raise DataError(*lacking)
-    table = read_table(path)
-    checks = RowChecks(where=where, user_id=table.column(USER_ID))
+    ids = read_table(path, [USER_ID]).column(USER_ID)
+    checks = RowChecks(where=where, user_id=ids)
     checks.unique_ids()
-    numeric = {field.name: is_number(field.type) for field in table.schema}
+    first = next(iter(read_blocks(path, names)))
+    numeric = {field.name: is_number(field.type) for field in first.schema}
     checks.faults.extend(misused_attributes(policy, numeric, where=where))
     checks.done()
-    features = to_frame(table.select([name for name in names if name not in RESERVED]))
-    return UserTable(user_id=as_id(table.column(USER_ID)).to_pandas(), features=features)
+    return UserFile(
+        path=path,
+        user_id=as_id(ids),
+        features={name: numeric[name] for name in names if name not in RESERVED},
+        gaps={name: gaps for name, gaps in _gaps(path, first).items() if gaps},
+    )
+
+
+def _gaps(path: Path, first: pa.Table) -> dict[str, int]:
+    """Return how many values each column misses; a CSV file comes in one block, the first."""
+    if path.suffix.lower() != CSV:
+        return parquet_gaps(path)
+    return {name: first.column(name).null_count for name in first.column_names}

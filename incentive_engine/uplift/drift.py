@@ -144,9 +144,13 @@ def _difference(then: Matrix, now: Matrix) -> float | None:
     return float(np.nanmean(now) - np.nanmean(then)) / spread if spread > 0 else None
 
 
+def spread(rows: int) -> IntArray:
+    """Return evenly spread places among so many rows, as many as are compared at most."""
+    return np.linspace(0, rows - 1, min(rows, ROWS)).astype(np.int64)
+
+
 def _some(features: pd.DataFrame) -> pd.DataFrame:
-    rows = np.linspace(0, len(features) - 1, min(len(features), ROWS)).astype(np.int64)
-    return features.iloc[rows]
+    return features.iloc[spread(len(features))]
 
 
 def _effective_share(then: Matrix, now: Matrix) -> float:

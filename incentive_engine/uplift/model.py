@@ -13,7 +13,7 @@ import pandas as pd
 from incentive_engine.config.schema import Eligibility, Policy
 from incentive_engine.data.features import learnable
 from incentive_engine.data.trial import Trial
-from incentive_engine.data.users import UserTable
+from incentive_engine.data.users import BLOCK, UserTable
 from incentive_engine.domain import FloatArray
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.uplift.basis import Basis, learn_basis
@@ -28,8 +28,6 @@ from incentive_engine.uplift.randomisation import even_lottery, reachable, share
 from incentive_engine.uplift.rows import Rows
 from incentive_engine.uplift.spend import SpendModel, fit_spend
 
-BLOCK: Final = 250_000
-"""Users that are scored at a time; their features as numbers take 8 times what the scores do."""
 FOLDS: Final = 5
 """Models of each kind; each learns from four fifths of the trial."""
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from incentive_engine.config import Policy
 from incentive_engine.data.cache import StepCache
-from incentive_engine.data.users import UserTable
+from incentive_engine.data.users import UserFile
 from incentive_engine.errors import DataError, Fault, nearest
 from incentive_engine.uplift.explanation import Explanation, explain
 from incentive_engine.uplift.model import UpliftModel
@@ -85,14 +85,14 @@ def explain_user(policy_file: Path | None, user_id: str, *, model: Path | None) 
     directory = model or trained_model(campaign, policy, cache=cache, steps=steps)
     users = users_of(campaign, policy)
     row = _row(users, user_id)
-    features = users.features.iloc[[row]]
+    features = users.take(np.array([row])).features
     found = explain(UpliftModel.load(directory), features, where="users")
     values = {name: _word(features[name].iloc[0]) for name in found.features}
     return UserReasons(user_id=user_id, offers=tuple(_reasons(found, values, policy)))
 
 
-def _row(users: UserTable, user_id: str) -> int:
-    names = users.user_id.astype("str")
+def _row(users: UserFile, user_id: str) -> int:
+    names = users.user_id.to_pandas().astype("str")
     rows = np.flatnonzero(names == user_id)
     if not len(rows):
         what = f"no user `{user_id}` among {users.n_users:,}"

@@ -19,7 +19,8 @@ from incentive_engine.workflow.steps import Steps
 
 if TYPE_CHECKING:
     from incentive_engine.data.trial import Trial
-    from incentive_engine.data.users import UserTable
+    from incentive_engine.data.users import UserFile
+    from incentive_engine.uplift.drift import Drift
 
 SCORES: Final = "scores.parquet"
 VALUATION: Final = "valuation.parquet"
@@ -169,21 +170,28 @@ def fit_into(campaign: Campaign, policy: Policy, directory: Path) -> None:
 
 
 def score_into(campaign: Campaign, model: Path, policy: Policy, file: Path) -> None:
-    """Score the campaign's users and write the table as Parquet or CSV."""
-    from incentive_engine.data.frames import write_table
+    """Score the campaign's users, block by block, and write the table as Parquet or CSV."""
+    from incentive_engine.data.frames import write_blocks
     from incentive_engine.uplift.model import UpliftModel, predict
 
-    write_table(predict(UpliftModel.load(model), users_of(campaign, policy), policy), file)
+    fitted, users = UpliftModel.load(model), users_of(campaign, policy)
+    write_blocks((predict(fitted, block, policy) for block in users.blocks()), file)
 
 
 def drift_into(campaign: Campaign, model: Path, policy: Policy, file: Path) -> None:
     """Write how the campaign's users differ from its trial, as JSON."""
-    from incentive_engine.uplift.drift import drift
+    found = drift_of(campaign, model, policy)
+    file.write_text(json.dumps(found.to_dict(), indent=2), encoding="utf-8")
+
+
+def drift_of(campaign: Campaign, model: Path, policy: Policy) -> Drift:
+    """Return how the campaign's users differ from its trial, by some of both."""
+    from incentive_engine.uplift.drift import drift, spread
     from incentive_engine.uplift.model import UpliftModel
 
     trial, users = trial_of(campaign, policy), users_of(campaign, policy)
-    found = drift(UpliftModel.load(model), trial.features, users.features)
-    file.write_text(json.dumps(found.to_dict(), indent=2), encoding="utf-8")
+    some = users.take(spread(users.n_users))
+    return drift(UpliftModel.load(model), trial.features, some.features)
 
 
 def value_into(campaign: Campaign, model: Path, policy: Policy, file: Path) -> None:
@@ -215,23 +223,23 @@ def _rate(trial: Trial) -> float | None:
     return float(control.mean()) if len(control) else None
 
 
-def users_of(campaign: Campaign, policy: Policy) -> UserTable:
+def users_of(campaign: Campaign, policy: Policy) -> UserFile:
     """Return the users to decide on."""
-    from incentive_engine.data.users import read_users
+    from incentive_engine.data.users import open_users
 
     if campaign.users is None:
         raise ConfigError(Fault("data.users", "is missing", "a file, or `sample: double11`"))
-    return read_users(campaign.users, policy)
+    return open_users(campaign.users, policy)
 
 
 def trial_of(campaign: Campaign, policy: Policy) -> Trial:
     """Return the randomised trial, with features joined from the users where needed."""
     from incentive_engine.data.trial import read_trial
-    from incentive_engine.data.users import read_users
+    from incentive_engine.data.users import open_users
 
     if campaign.trial is None:
         raise ConfigError(Fault("data.trial", "is missing", "a file, or `sample: double11`"))
-    users = read_users(campaign.users, policy) if campaign.users is not None else None
+    users = open_users(campaign.users, policy) if campaign.users is not None else None
     return read_trial(campaign.trial, policy, users)
 
 

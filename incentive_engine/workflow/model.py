@@ -10,7 +10,6 @@ from incentive_engine.config import Policy
 from incentive_engine.data.cache import StepCache
 from incentive_engine.data.files import atomic_directory
 from incentive_engine.uplift.diagnosis.diagnose import diagnose
-from incentive_engine.uplift.drift import drift
 from incentive_engine.uplift.evaluation import Evaluation, evaluate
 from incentive_engine.uplift.explanation import explain_sample
 from incentive_engine.uplift.model import UpliftModel
@@ -18,10 +17,10 @@ from incentive_engine.uplift.paired import compare_models
 from incentive_engine.workflow.learning import (
     Campaign,
     campaign_files,
+    drift_of,
     fit_into,
     score_into,
     trial_of,
-    users_of,
 )
 from incentive_engine.workflow.policies import load
 from incentive_engine.workflow.quality import read_quality, write_quality
@@ -77,9 +76,7 @@ def _drift_warnings(campaign: Campaign, model: Path, policy: Policy) -> list[str
     """Return how the users differ from the trial; nothing where the policy names no trial."""
     if campaign.trial is None:
         return []
-    trial, users = trial_of(campaign, policy), users_of(campaign, policy)
-    found = drift(UpliftModel.load(model), trial.features, users.features)
-    return [f"warning: {text}" for text in found.warnings]
+    return [f"warning: {text}" for text in drift_of(campaign, model, policy).warnings]
 
 
 def compare_with(policy_file: Path | None, *, model: Path, against: Path, out: Path) -> str:

@@ -16,7 +16,7 @@ from incentive_engine.data.sample import (
 )
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.data.trial import read_trial
-from incentive_engine.data.users import read_users
+from incentive_engine.data.users import open_users
 from incentive_engine.domain import CONTROL, score_column
 
 NAMES = ("double11", "winback")
@@ -221,12 +221,12 @@ def test_a_sample_passes_the_checks_of_real_data(tmp_path: Path, name: str) -> N
     sample = Sample.model_validate({"name": name, "users": 3000, "trial_rows": 4000})
     write_sample(sample, tmp_path)
     policy = policy_for(name)
-    users = read_users(tmp_path / "users.parquet", policy)
+    users = open_users(tmp_path / "users.parquet", policy)
     trial = read_trial(tmp_path / "trial.parquet", policy, users)
     assert (users.n_users, trial.n_rows) == (3000, 4000)
-    assert list(trial.features.columns) == list(users.features.columns)
+    assert list(trial.features.columns) == list(users.features)
     assert (trial.warnings, dict(trial.counts)) == ((), {})
     truth = sample_campaign(sample).truth
-    both = pd.concat([users.features, truth], axis=1)
+    both = pd.concat([users.whole().features, truth], axis=1)
     table = ScoreTable.from_frame(both, policy)
     assert (table.warnings, dict(table.missing_pairs)) == ((), {})

@@ -8,7 +8,7 @@ from incentive_engine.config import Policy
 from incentive_engine.data.features import learnable
 from incentive_engine.data.frames import write_table
 from incentive_engine.data.trial import Trial, read_trial
-from incentive_engine.data.users import UserTable, read_users
+from incentive_engine.data.users import UserFile, open_users
 from incentive_engine.errors import ConfigError, DataError
 
 from .examples import POLICY, policy_of, trial, users
@@ -26,23 +26,23 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "trial.parquet"
 
 
-def read(frame: pd.DataFrame, policy: Policy, file: Path, among: UserTable | None = None) -> Trial:
+def read(frame: pd.DataFrame, policy: Policy, file: Path, among: UserFile | None = None) -> Trial:
     file.unlink(missing_ok=True)
     write_table(frame, file)
     return read_trial(file, policy, among)
 
 
 def complaints(
-    frame: pd.DataFrame, policy: Policy, file: Path, among: UserTable | None = None
+    frame: pd.DataFrame, policy: Policy, file: Path, among: UserFile | None = None
 ) -> list[str]:
     with pytest.raises(DataError) as caught:
         read(frame, policy, file, among)
     return [line.removeprefix(f"{file}: ") for line in str(caught.value).splitlines()]
 
 
-def user_table(frame: pd.DataFrame, policy: Policy, directory: Path) -> UserTable:
+def user_table(frame: pd.DataFrame, policy: Policy, directory: Path) -> UserFile:
     write_table(frame, directory / "users.parquet")
-    return read_users(directory / "users.parquet", policy)
+    return open_users(directory / "users.parquet", policy)
 
 
 def put(frame: pd.DataFrame, column: str, *rows: int, value: float | str | None) -> pd.DataFrame:
@@ -274,5 +274,8 @@ def test_a_trial_without_features_needs_users_that_have_them(
 def test_a_feature_of_two_kinds_is_refused(tmp_path: Path, policy: Policy, file: Path) -> None:
     table = user_table(users().assign(age=30), policy, tmp_path)
     assert complaints(trial().assign(age="thirty"), policy, file, table) == [
-        "`age` is str in the trial and int64 among the users, expected the same type in both"
+        (
+            "`age` holds text or dates in the trial and numbers among the users, expected the same"
+            " type in both"
+        )
     ]

@@ -1,11 +1,14 @@
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from incentive_engine.config import Policy
 from incentive_engine.data.frames import write_table
-from incentive_engine.data.users import read_users
+from incentive_engine.data.users import open_users
 from incentive_engine.errors import DataError
 
 from .examples import POLICY, policy_of, users
@@ -20,7 +23,7 @@ def complaints(frame: pd.DataFrame, policy: Policy, directory: Path) -> list[str
     file = directory / "users.parquet"
     write_table(frame, file)
     with pytest.raises(DataError) as caught:
-        read_users(file, policy)
+        open_users(file, policy)
     return [line.replace(str(file), "USERS") for line in str(caught.value).splitlines()]
 
 
@@ -29,7 +32,7 @@ def test_every_column_beside_the_id_is_a_feature(
     tmp_path: Path, policy: Policy, name: str
 ) -> None:
     write_table(users().assign(age=[31, 40, 50, 60], cost=1.0), tmp_path / name)
-    table = read_users(tmp_path / name, policy)
+    table = open_users(tmp_path / name, policy).whole()
     assert table.n_users == 4
     assert table.user_id.tolist() == ["a", "b", "c", "d"]
     assert list(table.features.columns) == ["tier", "spend_12m", "region", "age"]
@@ -72,5 +75,41 @@ def test_an_outcome_of_the_trial_is_no_attribute(tmp_path: Path) -> None:
 def test_integers_beyond_64_bits_with_sign_become_text(tmp_path: Path, policy: Policy) -> None:
     ids = pd.Series([1, 2, 3, 2**64 - 1], dtype="uint64")
     write_table(users().assign(user_id=ids), tmp_path / "users.parquet")
-    read_back = read_users(tmp_path / "users.parquet", policy).user_id
+    read_back = open_users(tmp_path / "users.parquet", policy).whole().user_id
     assert read_back.tolist() == ["1", "2", "3", "18446744073709551615"]
+
+
+def test_blocks_and_places_give_the_rows_and_types_of_the_whole(
+    tmp_path: Path, policy: Policy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first block of ages has no gap, the second one has, so that all of them are floats."""
+    monkeypatch.setattr("incentive_engine.data.formats.ROWS", 3)
+    monkeypatch.setattr("incentive_engine.data.users.BLOCK", 2)
+    frame = pd.concat([users()] * 2, ignore_index=True)
+    ages = pa.array([31, 40, 50, 60, None, 20, 30, 40])
+    frame["user_id"] = [f"u{at}" for at in range(8)]
+    table = pa.Table.from_pandas(frame, preserve_index=False).append_column("age", ages)
+    pq.write_table(table, tmp_path / "users.parquet", row_group_size=5)
+    file = open_users(tmp_path / "users.parquet", policy)
+    blocks = list(file.blocks())
+    assert [block.n_users for block in blocks] == [2, 1, 2, 1, 2]
+    whole = file.whole()
+    joined = pd.concat([block.features for block in blocks], ignore_index=True)
+    pd.testing.assert_frame_equal(joined, whole.features)
+    assert joined["age"].dtype == "float64"
+    assert {str(block.features["age"].dtype) for block in blocks} == {"float64"}
+    assert [name for block in blocks for name in block.user_id] == list(frame["user_id"])
+    taken = file.take(np.array([7, 0, 7, 4]))
+    assert taken.user_id.tolist() == ["u7", "u0", "u7", "u4"]
+    pd.testing.assert_frame_equal(
+        taken.features, whole.features.iloc[[7, 0, 7, 4]].reset_index(drop=True)
+    )
+
+
+def test_a_file_without_statistics_tells_its_gaps_all_the_same(
+    tmp_path: Path, policy: Policy
+) -> None:
+    frame = users().assign(age=[31, np.nan, 50, np.nan])
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    pq.write_table(table, tmp_path / "users.parquet", write_statistics=False)
+    assert open_users(tmp_path / "users.parquet", policy).gaps["age"] == 2
