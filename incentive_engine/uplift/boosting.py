@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -16,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from incentive_engine.domain import FloatArray, IntArray
-from incentive_engine.errors import DataError, Fault
+from incentive_engine.errors import DataError, Fault, SetupError
 from incentive_engine.uplift.folds import Folds
 
 if TYPE_CHECKING:
@@ -41,6 +43,12 @@ FIXED: Final[dict[str, Any]] = {
     "verbose": -1,
 }
 """Settings that reproducibility and the reuse of binned data rest on."""
+
+
+OPENMP: Final = (
+    "install libgomp1 (Debian, Ubuntu: `apt-get install libgomp1`), libgomp (Fedora, Alpine), or"
+    " libomp (macOS: `brew install libomp`)"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +89,21 @@ def side_by_side(task: Callable[[int], Result], count: int) -> list[Result]:
         return list(pool.map(task, range(count)))
 
 
+def lightgbm() -> ModuleType:
+    """Return the library, which is loaded on first use.
+
+    Raises
+    ------
+    SetupError
+        When the machine lacks what it needs.
+    """
+    try:
+        return import_module("lightgbm")
+    except OSError as error:
+        what = f"cannot be loaded: {error}"
+        raise SetupError(Fault("LightGBM", what, "an OpenMP runtime", OPENMP)) from error
+
+
 class BinnedRows:
     """Feature rows, binned once, that any number of models learn from.
 
@@ -91,13 +114,13 @@ class BinnedRows:
     """
 
     def __init__(self, matrix: Matrix) -> None:
-        import lightgbm as lgb
-
-        self._data = lgb.Dataset(matrix, params=dict(FIXED), free_raw_data=True).construct()
+        data = lightgbm().Dataset(matrix, params=dict(FIXED), free_raw_data=True)
+        self._data: lgb.Dataset = data.construct()
 
     def subset(self, rows: IntArray) -> lgb.Dataset:
         """Return some of the rows, to be passed to `train` any number of times."""
-        return self._data.subset(rows.tolist()).construct()
+        chosen: lgb.Dataset = self._data.subset(rows.tolist()).construct()
+        return chosen
 
 
 def train(
@@ -112,11 +135,12 @@ def train(
     label, weight
         (n,) float64; weights are ≥ 0.
     """
-    import lightgbm as lgb
-
     data.set_label(label)
     data.set_weight(weight)
-    return lgb.train(recipe.settings(seed), data, num_boost_round=recipe.trees)
+    fitted: lgb.Booster = lightgbm().train(
+        recipe.settings(seed), data, num_boost_round=recipe.trees
+    )
+    return fitted
 
 
 def predict(booster: lgb.Booster, matrix: Matrix) -> FloatArray:
@@ -187,10 +211,10 @@ class CrossFitted:
 
 
 def _read(file: Path) -> lgb.Booster:
-    import lightgbm as lgb
-
+    library = lightgbm()
     try:
-        return lgb.Booster(model_str=file.read_text())
-    except (OSError, UnicodeDecodeError, lgb.basic.LightGBMError) as error:
+        found: lgb.Booster = library.Booster(model_str=file.read_text())
+    except (OSError, UnicodeDecodeError, library.basic.LightGBMError) as error:
         fault = Fault(str(file), "is not a model file that LightGBM reads", remedy="train again")
         raise DataError(fault) from error
+    return found

@@ -57,6 +57,9 @@ def troubled() -> Iterator[tuple[str, Known]]:
     small = keep(replace(trial, features=leak), np.setdiff1d(np.arange(2_000), few(arm)))
     yield "small arm", wrong(replace(small, counts={"unknown_propensity": small.n_rows}))
     told = features.assign(got=(arm == 1) + noise / 9)
+    crowd = (np.arange(trial.n_rows) % 1_000).astype(str)
+    idle = trial.features.assign(same=1.0, crowd=crowd)
+    yield "features", wrong(replace(trial, features=idle))
     halved = replace(trial, features=told, propensity=trial.propensity / 2)
     yield "no conversions", wrong(replace(halved, conversion=np.zeros(trial.n_rows)))
     rule = Eligibility(offers=("off20",), where={"region": ("north",)})
@@ -80,7 +83,8 @@ def test_every_finding_about_a_trial_is_said_in_chinese() -> None:
                 said = translated("zh", text)
                 assert not ENGLISH.search(re.sub(r"`[^`]*`", "", said)), (name, said)
     assert {check for check, verdict in verdicts if verdict != "fine"} == {
-        "sample ratio", "propensities", "overlap", "balance", "leaks", "arm sizes", "outcomes",
+        "sample ratio", "propensities", "overlap", "balance", "features", "leaks", "arm sizes",
+        "outcomes",
     }  # fmt: skip
 
 

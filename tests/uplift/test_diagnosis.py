@@ -178,12 +178,13 @@ def test_a_feature_that_knows_the_outcome_is_refused_unless_it_is_vouched_for() 
     assert any("basket" in text for text in diagnosis.warnings)
 
 
-def test_ten_thousand_levels_do_not_pass_for_a_leak() -> None:
+def test_ten_thousand_levels_are_told_of_and_do_not_pass_for_a_leak() -> None:
     known = a_trial(0, n=20_000)
-    level = np.random.default_rng(0).integers(0, 10_000, 20_000).astype(str)
+    level = (np.random.default_rng(0).permutation(20_000) % 10_000).astype(str)
     diagnosis = diagnose(with_feature(known, "shop", level).trial, known.policy)
     diagnosis.refuse()
-    assert not diagnosis.warnings
+    assert len(diagnosis.warnings) == 1
+    assert "`shop` has 10,000 levels, most of them too rare" in diagnosis.warnings[0]
 
 
 def test_small_arms_are_named_with_the_effect_that_they_can_show() -> None:
@@ -213,5 +214,7 @@ def test_a_trial_without_any_conversion_is_refused() -> None:
 def test_constant_and_missing_features_are_no_reason_to_refuse() -> None:
     known = a_trial(0)
     features = pd.DataFrame({"same": np.ones(2_000), "gone": np.full(2_000, np.nan)})
-    empty = replace(known.trial, features=features)
-    diagnose(empty, known.policy).refuse()
+    diagnosis = diagnose(replace(known.trial, features=features), known.policy)
+    diagnosis.refuse()
+    assert len(diagnosis.warnings) == 1
+    assert "left out: `same`, `gone`;" in diagnosis.warnings[0]

@@ -12,6 +12,7 @@ from incentive_engine.uplift.diagnosis.arms import (
     size_findings,
 )
 from incentive_engine.uplift.diagnosis.balance import balance_findings
+from incentive_engine.uplift.diagnosis.columns import feature_findings
 from incentive_engine.uplift.diagnosis.findings import Diagnosis, Finding
 from incentive_engine.uplift.diagnosis.leaks import leak_findings
 from incentive_engine.uplift.diagnosis.sample_ratio import (
@@ -22,7 +23,7 @@ from incentive_engine.uplift.randomisation import reachable
 
 
 def diagnose(trial: Trial, policy: Policy) -> Diagnosis:
-    """Check a trial: arm sizes, propensities, overlap, balance, leaks, outcomes.
+    """Check a trial: arm sizes, propensities, overlap, balance, features, leaks, outcomes.
 
     Parameters
     ----------
@@ -41,6 +42,7 @@ def diagnose(trial: Trial, policy: Policy) -> Diagnosis:
         *propensity_findings(trial, arms, counts),
         *overlap_findings(arms, counts),
         *balance,
+        *feature_findings(features),
         *leak_findings(trial, features, frozenset(policy.features.allow or ())),
         *size_findings(counts),
         *_outcome_findings(trial),

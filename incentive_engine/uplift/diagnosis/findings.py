@@ -17,8 +17,8 @@ class Finding:
     Attributes
     ----------
     check
-        Its name: ``sample ratio``, ``propensities``, ``overlap``, ``balance``, ``leaks``,
-        ``arm sizes``, ``outcomes``.
+        Its name: ``sample ratio``, ``propensities``, ``overlap``, ``balance``,
+        ``features``, ``leaks``, ``arm sizes``, ``outcomes``.
     verdict
         ``warning``: read on before you believe the effects; ``refusal``: nothing is fitted.
     what

@@ -1,0 +1,56 @@
+"""Features from which nothing can be learned."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from incentive_engine.uplift.diagnosis.findings import Finding
+from incentive_engine.uplift.features import Feature, learn_encoder
+
+NAMED: Final = 5
+"""Features that a sentence names; the others are counted."""
+FEWEST_COVERED: Final = 0.5
+"""Share of the rows that should be of a level with a code of its own."""
+CHECK: Final = "features"
+
+
+def feature_findings(features: pd.DataFrame) -> list[Finding]:
+    """Say which of the features tell nothing, or nearly nothing.
+
+    Parameters
+    ----------
+    features
+        n rows, those columns of the trial's that are learned from.
+    """
+    encoder = learn_encoder(features)
+    kept = {feature.name for feature in encoder.features}
+    idle = [str(name) for name in features if name not in kept]
+    found = []
+    if idle:
+        listed = ", ".join(f"`{name}`" for name in idle[:NAMED])
+        more = f" and {len(idle) - NAMED} more" if len(idle) > NAMED else ""
+        what = f"constant or wholly missing, so left out: {listed}{more}"
+        remedy = "was the column filled as it should be?"
+        found.append(Finding(check=CHECK, verdict="warning", what=what, remedy=remedy))
+    for feature in encoder.features:
+        if feature.kind == "category":
+            found += _crowded(feature, features[feature.name])
+    fine = f"{len(kept)} features vary"
+    return found or [Finding(check=CHECK, verdict="fine", what=fine)]
+
+
+def _crowded(feature: Feature, column: pd.Series) -> list[Finding]:
+    """Return a warning where most rows are of levels that share one code."""
+    codes = feature.encode(column)
+    covered = float(np.mean(codes < len(feature.levels)))
+    if covered >= FEWEST_COVERED * float(np.mean(~np.isnan(codes))):
+        return []
+    what = (
+        f"`{feature.name}` has {column.nunique():,} levels, most of them too rare to learn from;"
+        f" only {covered:.0%} of the rows are of one that counts"
+    )
+    remedy = "group the levels into fewer, or leave the column out"
+    return [Finding(check=CHECK, verdict="warning", what=what, remedy=remedy)]
