@@ -131,12 +131,15 @@ def _unknown_choice(line: ErrorDetails, loc: Loc) -> Problem:
 def shown(value: object) -> str:
     """Return a value as a message repeats it.
 
-    >>> shown("x" * 99)[-3:], shown(True), shown(None)
-    ('x`…', '`true`', 'nothing')
+    >>> shown("x" * 99)[-3:], shown(True), shown(None), shown(-5.0)
+    ('x`…', '`true`', 'nothing', '`-5`')
     """
     if value is None:
         return "nothing"
-    text = str(value).lower() if isinstance(value, bool) else str(value)
+    if isinstance(value, float):  # an amount, written `-5` or `-5k`
+        text = f"{value:.15g}"
+    else:
+        text = str(value).lower() if isinstance(value, bool) else str(value)
     return f"`{text}`" if len(text) <= SHOWN else f"`{text[:SHOWN]}`…"
 
 

@@ -244,12 +244,12 @@ def _check_readable(path: Path) -> None:
         for part in parts:
             _check_readable(part)
         return
-    check_suffix(path)
     try:
         with path.open("rb") as file:
             empty = not file.read(1)
     except OSError as error:
         raise DataError(_unreadable(path, error)) from error
+    check_suffix(path)
     if empty:
         raise DataError(Fault(str(path), "is empty", "a table with a header"))
 

@@ -163,7 +163,7 @@ def _known_propensity(table: pa.Table, checks: RowChecks) -> FloatArray:
     checks.refuse(
         outside,
         f"`{PROPENSITY}` is outside (0, 1]",
-        expected="a probability above 0",
+        expected="above 0 and at most 1",
         remedy=remedy,
     )
     return known

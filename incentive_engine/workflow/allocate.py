@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from incentive_engine.allocation import (
+    Problem,
     gains_without,
     margins,
     reasons,
     smallest_budgets,
     solve,
 )
+from incentive_engine.config import Policy
 from incentive_engine.data.scores import read_scores
 from incentive_engine.data.stopping import stopping_others
 from incentive_engine.delivery.run_directory import default_run_directory, write_run
@@ -24,7 +26,7 @@ from incentive_engine.workflow.chosen import chosen_pairs
 from incentive_engine.workflow.compare import budget_view, conversions_without_favour
 from incentive_engine.workflow.content import report_content
 from incentive_engine.workflow.findings import Findings, RunSummary, holdout_of
-from incentive_engine.workflow.gain import gain_of_plan, read_valuation
+from incentive_engine.workflow.gain import ValuedTrial, gain_of_plan, read_valuation, trial_problem
 from incentive_engine.workflow.held import holdout_value
 from incentive_engine.workflow.learning import campaign_inputs, given_inputs
 from incentive_engine.workflow.mandate import mandate_of, under_mandate
@@ -82,6 +84,7 @@ def allocate(
             policy, problem, options = under_mandate(policy, table, holdout, options)
             error = total_error(policy, quality)
             response = side.submit(budget_response, policy, problem, table, scores=inputs.scores)
+            tried = side.submit(_tried, valued, policy) if valued else None
             plan = solve(problem)
         with steps.step("value and compare"):
             view = side.submit(
@@ -96,15 +99,19 @@ def allocate(
             unfavoured = side.submit(conversions_without_favour, policy, table, holdout)
             dropped = side.submit(gains_without, problem, plan)
             users = int((~holdout).sum())
-            gain = valued and gain_of_plan(valued.result(), policy, plan, users=users)
-            held = side.submit(holdout_value, policy, table, holdout, plan, gain or None)
+            trial, rows = tried.result() if tried else (None, None)
+            gain = None
+            if trial is not None and rows is not None:
+                gain = gain_of_plan(trial, rows, policy, plan, users=users)
+            held = side.submit(holdout_value, policy, table, holdout, plan, gain)
             ways = simpler_ways(
                 policy,
                 table,
                 problem,
                 plan=plan.choice,
-                gain=gain or None,
-                valued=valued.result() if valued else None,
+                gain=gain,
+                valued=trial,
+                trial=rows,
             )
     findings = Findings(
         policy=policy,
@@ -116,7 +123,7 @@ def allocate(
         reason=reasons(problem, plan.choice),
         margin=margins(problem, plan.choice, plan.prices),
         smallest_budget=smallest_budgets(problem),
-        gain=gain or None,
+        gain=gain,
         response=with_own_budget(response.result(), plan, problem, policy, table),
         mandate=mandate,
         view=view.result(),
@@ -132,6 +139,11 @@ def allocate(
     report = render_report(report_content(findings, record), lang=lang)
     write_run(directory, run_files(findings, record, file=file, report=report))
     return RunSummary.of(findings, directory)
+
+
+def _tried(valued: Future[ValuedTrial], policy: Policy) -> tuple[ValuedTrial, Problem]:
+    """Return the trial and the problem about its rows; made while the plan is solved."""
+    return valued.result(), trial_problem(valued.result(), policy)
 
 
 def _refuse_existing(directory: Path) -> None:

@@ -92,16 +92,24 @@ def read_valuation(file: Path, policy: Policy) -> ValuedTrial:
     )
 
 
-def gain_of_plan(valued: ValuedTrial, policy: Policy, plan: Plan, *, users: int) -> PlanGain:
+def trial_problem(valued: ValuedTrial, policy: Policy) -> Problem:
+    """Return what the policy states about the trial's rows, none of them held out."""
+    nobody_held_out = np.zeros(valued.table.n_users, dtype=np.bool_)
+    return build_problem(policy, valued.table, nobody_held_out)
+
+
+def gain_of_plan(
+    valued: ValuedTrial, problem: Problem, policy: Policy, plan: Plan, *, users: int
+) -> PlanGain:
     """Return the gain of the plan's rule by the trial that the model learnt from.
 
     Parameters
     ----------
+    problem
+        `trial_problem`.
     users
         How many users the plan decides on: all but the holdout.
     """
-    nobody_held_out = np.zeros(valued.table.n_users, dtype=np.bool_)
-    problem = build_problem(policy, valued.table, nobody_held_out)
     cost = float(plan.cost_micros.sum()) / MICROS / max(users, 1)
     choice = rehearse(
         problem,

@@ -9,7 +9,7 @@ from typing import Final, Literal
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.allocation import Problem, build_problem
+from incentive_engine.allocation import Problem
 from incentive_engine.allocation.problem import Columns
 from incentive_engine.config import Policy
 from incentive_engine.data.room import let_go
@@ -49,6 +49,7 @@ def simpler_ways(
     plan: Choice,
     gain: PlanGain | None,
     valued: ValuedTrial | None,
+    trial: Problem | None,
 ) -> tuple[Alternative, ...]:
     """Return the plan and the simpler ways; nothing without a budget to spend.
 
@@ -60,11 +61,12 @@ def simpler_ways(
     Parameters
     ----------
     problem
-        The policy's.
+        The policy's about the users of `table`.
     plan
         (n,) the plan's offers, −1 for none.
-    gain, valued
-        The plan's rule on the trial, and the trial; None where scores are given.
+    gain, valued, trial
+        The plan's rule on the trial, the trial, and the policy's problem about its rows; None
+        where scores are given.
     """
     if policy.budget is None or policy.budget.amount == 0:
         return ()
@@ -76,9 +78,8 @@ def simpler_ways(
     }
     shown = [_alternative("plan", table, plan, np.arange(table.n_users))]
     shown += [_alternative(way, table, choice, some) for way, choice in chosen.items()]
-    if gain is None or valued is None:
+    if gain is None or valued is None or trial is None:
         return tuple(shown)
-    trial = build_problem(policy, valued.table, np.zeros(valued.table.n_users, dtype=np.bool_))
     part = amount * valued.table.n_users / max(gain.users, 1)
     rules = {"plan": gain.rule} | {
         way: _choice(way, policy, valued.table, trial, amount=part, some=np.arange(trial.n_users))
