@@ -191,7 +191,11 @@ def test_missing_columns_are_named(policy: Policy, file: Path) -> None:
         ("cost", None, "is missing in 1 row"),
         ("cost", np.inf, "is infinite in 1 row"),
         ("cost", -0.01, "is negative in 1 row (row 2 user T1), expected at least 0"),
-        ("propensity", 0.0, "is outside (0, 1] in 1 row (row 2 user T1), expected a probability"),
+        (
+            "propensity",
+            0.0,
+            "is outside (0, 1] in 1 row (row 2 user T1), expected above 0 and at most 1",
+        ),
         ("propensity", 1.01, "is outside (0, 1] in 1 row"),
         ("propensity", -0.3, "is outside (0, 1] in 1 row"),
         ("propensity", "half", "is not a number in 1 row"),
