@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.allocation import Plan, build_problem
+from incentive_engine.allocation import Plan, Problem, build_problem
 from incentive_engine.config import Policy
 from incentive_engine.data.files import read_table
 from incentive_engine.data.scores import ScoreTable, read_scores
