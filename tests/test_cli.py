@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -23,6 +24,27 @@ def test_help_loads_no_heavy_library() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_sums_of_a_command_do_not_depend_on_the_threads_of_linear_algebra() -> None:
+    code = (
+        "import contextlib, incentive_engine.cli as cli\n"
+        "with contextlib.suppress(SystemExit): cli.main(['--help'])\n"
+        "import numpy as np\n"
+        "numbers = np.random.default_rng(0).standard_normal(1_000_003)\n"
+        "print(float(numbers @ numbers).hex())"
+    )
+    sums = {
+        subprocess.run(  # noqa: S603 - our own program
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=os.environ | {"OPENBLAS_NUM_THREADS": threads},
+        ).stdout.splitlines()[-1]
+        for threads in ("1", "2")
+    }
+    assert len(sums) == 1
 
 
 def test_every_command_of_the_contract_has_a_help_page(

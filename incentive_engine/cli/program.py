@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import traceback
@@ -23,6 +24,7 @@ INTERRUPTED = 130
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run one command and exit: 0 done, 1 the answer is no, 2 bad input, 3 internal error."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # numpy is not loaded yet; its sums depend on threads
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"] or ["--help"]
     signal.signal(signal.SIGTERM, _terminated)
