@@ -5,12 +5,13 @@ from incentive_engine.allocation.budgets import rule_of, with_budget_of
 from incentive_engine.allocation.build import build_problem
 from incentive_engine.allocation.certificate import Certificate, LimitReport
 from incentive_engine.allocation.curve import MARGIN, Curve, CurvePoint, response_curve
+from incentive_engine.allocation.deciding import Choosers, decide
 from incentive_engine.allocation.dropping import gain_of_all, gains_without
 from incentive_engine.allocation.frontier import Frontier, frontier
 from incentive_engine.allocation.limits import Limit, Ratio, ratio_limits, sum_limit
 from incentive_engine.allocation.mandate import Mandate, largest_budget
 from incentive_engine.allocation.margins import margins
-from incentive_engine.allocation.plan import Plan, decide, reasons, solve
+from incentive_engine.allocation.plan import Plan, reasons, solve
 from incentive_engine.allocation.problem import BUDGET, Pool, Problem
 from incentive_engine.allocation.reach import smallest_budgets
 from incentive_engine.allocation.safety import SafetyPoint, price_of_safety
@@ -22,6 +23,7 @@ __all__ = [
     "MANY",
     "MARGIN",
     "Certificate",
+    "Choosers",
     "Curve",
     "CurvePoint",
     "Frontier",

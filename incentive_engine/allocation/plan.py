@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from incentive_engine.allocation.certificate import Certificate, certify
+from incentive_engine.allocation.deciding import offers_of
 from incentive_engine.allocation.draft import Draft, draft_of
 from incentive_engine.allocation.infeasible import explain, relax, relax_whole
 from incentive_engine.allocation.integer import GOAL, IntegerPlan, make_plan
@@ -24,11 +25,11 @@ from incentive_engine.allocation.risk import (
     with_expected,
 )
 from incentive_engine.allocation.rows import Rows, rows_of
-from incentive_engine.allocation.sweep import Choice, sweep
+from incentive_engine.allocation.sweep import Choice
 from incentive_engine.allocation.useless import drop_useless
 from incentive_engine.allocation.users import Users, users_of
 from incentive_engine.data.room import let_go, pick, strides
-from incentive_engine.domain import REASONS, FloatArray, IntArray, Reason, to_micros
+from incentive_engine.domain import REASONS, IntArray, Reason, to_micros
 from incentive_engine.errors import Fault, InfeasibleError, SolverError
 
 
@@ -158,31 +159,6 @@ def cost_micros(problem: Problem, choice: Choice) -> IntArray:
     if "cost" not in problem.measures:
         return np.zeros(problem.n_users, dtype=np.int64)
     return to_micros(pick(problem.columns[problem.measures.index("cost")], choice))
-
-
-def offers_of(users: Users, choice: Choice) -> Choice:
-    """Return (n,) int16: the problem's offers for canonical positions, −1 for none."""
-    return np.append(users.order, -1).astype(np.int16)[choice]
-
-
-def decide(problem: Problem, prices: Mapping[str, float]) -> Choice:
-    """Return what the users of a problem choose at given prices.
-
-    Parameters
-    ----------
-    prices
-        Limit name to price; limits of the problem that are not named count 0.
-
-    Returns
-    -------
-    (n,) int16, index into the problem's offers, −1 for none.
-    """
-    users = users_of(problem)
-    rows = rows_of(problem, users, problem.enforced)
-    known: FloatArray = np.array([prices.get(name, 0.0) for name in rows.names], dtype=np.float64)
-    at = np.empty(users.n, dtype=np.int16)
-    sweep(users, rows.prices_of_pairs(known, users.shape), choice=at)
-    return offers_of(users, at)
 
 
 def reasons(problem: Problem, choice: Choice) -> npt.NDArray[np.int8]:

@@ -21,7 +21,7 @@ from incentive_engine.errors import DataError, Fault
 HEADROOM: Final = 2.0**61
 """No sum of fixed-point amounts may exceed this, a quarter of what an int64 holds."""
 
-SERIAL: Final = 20_000
+SERIAL: Final = 60_000
 """Below this many users threads cost more than they save."""
 
 MAPPED: Final = 1 << 20

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.allocation import Problem, decide
+from incentive_engine.allocation import Choosers, Problem
 from incentive_engine.domain import COST, FloatArray, IntArray
 
 STEPS: Final = 10
@@ -45,17 +44,17 @@ def rehearse(
     cost
         What the plan costs per user, currency units.
     """
-    count = int(fold.max()) + 1
+    users, count = Choosers.of(problem), int(fold.max()) + 1
     low, high = np.full(count, -FURTHEST), np.full(count, FURTHEST)
-    cheap, dear = (_choice(problem, prices, log[fold]) for log in (low, high))
+    cheap, dear = (_choice(users, prices, log[fold]) for log in (low, high))
     falls = _costs(problem, cheap, fold) > _costs(problem, dear, fold)
     if not falls.all():
-        as_it_is = _choice(problem, prices, np.zeros(len(fold)))
+        as_it_is = _choice(users, prices, np.zeros(len(fold)))
         stays = ~falls[fold]
         cheap[stays] = dear[stays] = as_it_is[stays]
     for _ in range(STEPS if falls.any() else 0):
         middle = (low + high) / 2
-        choice = _choice(problem, prices, middle[fold])
+        choice = _choice(users, prices, middle[fold])
         more = falls & (_costs(problem, choice, fold) > cost)
         less = falls & ~more
         low, high = np.where(more, middle, low), np.where(less, middle, high)
@@ -67,11 +66,10 @@ def rehearse(
 
 
 def _choice(
-    problem: Problem, prices: Mapping[str, float], log: FloatArray
+    users: Choosers, prices: Mapping[str, float], log: FloatArray
 ) -> npt.NDArray[np.int16]:
     """Return the choice at prices times 2^log, (n,): the same as at values that much smaller."""
-    smaller = np.exp2(-log).astype(problem.value.dtype)
-    return decide(replace(problem, value=problem.value * smaller), prices)
+    return users.worth(np.exp2(-log)).at(prices)
 
 
 def _costs(problem: Problem, choice: npt.NDArray[np.int16], fold: IntArray) -> FloatArray:

@@ -1,9 +1,11 @@
 """The compiled choice in the columns' own type is that of float64, to the last tie."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from incentive_engine.allocation import Problem, decide, sum_limit
+from incentive_engine.allocation import Choosers, Problem, decide, sum_limit
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -33,3 +35,27 @@ def test_everyone_gets_what_float64_says_is_best(dtype: type, seed: int) -> None
     assert (best > 0).any()
     wrong = decide(problem, {"budget": price * 1.0005})
     assert (wrong != choice).any()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_users_whose_values_are_multiplied_choose_as_in_a_problem_with_such_values(
+    dtype: type,
+) -> None:
+    rng = np.random.default_rng(7)
+    offers, n = 3, 4_000
+    cost = rng.integers(1, 400, (1, offers, n)).astype(dtype) / dtype(20)
+    factor = np.exp2(rng.uniform(-3, 3, n))
+    near = (0.013 * cost[0] / factor).astype(dtype)  # scores nearly tie once they are multiplied
+    problem = Problem(
+        offers=tuple("abc"),
+        value=near,
+        measures=("cost",),
+        columns=cost,
+        limits=(sum_limit("budget", "cost", at_most=1.0),),
+        key=np.arange(n, dtype=np.uint64),
+    )
+    prices = {"budget": 0.013}
+    multiplied = replace(problem, value=near * factor.astype(dtype))
+    expected = decide(multiplied, prices)
+    assert Choosers.of(problem).worth(factor).at(prices).tolist() == expected.tolist()
+    assert 0.1 < (expected >= 0).mean() < 0.9
