@@ -17,7 +17,7 @@ from incentive_engine.allocation import (
     solve,
 )
 from incentive_engine.config import Policy
-from incentive_engine.data.scores import read_scores
+from incentive_engine.data.scores import ScoreTable, read_scores
 from incentive_engine.data.stopping import stopping_others
 from incentive_engine.delivery.run_directory import default_run_directory, write_run
 from incentive_engine.errors import DataError, Fault
@@ -39,7 +39,7 @@ from incentive_engine.workflow.quality import model_cost_error, read_quality, to
 from incentive_engine.workflow.record import run_files, run_record
 from incentive_engine.workflow.response import budget_response, with_own_budget
 from incentive_engine.workflow.steps import Steps
-from incentive_engine.workflow.ways import simpler_ways
+from incentive_engine.workflow.ways import SimplerWays, beside_the_plan, simpler_ways
 
 
 def allocate(
@@ -85,6 +85,8 @@ def allocate(
             error = total_error(policy, quality)
             response = side.submit(budget_response, policy, problem, table, scores=inputs.scores)
             tried = side.submit(_tried, valued, policy) if valued else None
+            unfavoured = side.submit(conversions_without_favour, policy, table, holdout)
+            simpler = side.submit(_simpler, policy, table, problem, tried)
             plan = solve(problem)
         with steps.step("value and compare"):
             view = side.submit(
@@ -96,7 +98,6 @@ def allocate(
                 prices=plan.prices,
                 cost_error=error,
             )
-            unfavoured = side.submit(conversions_without_favour, policy, table, holdout)
             dropped = side.submit(gains_without, problem, plan)
             users = int((~holdout).sum())
             trial, rows = tried.result() if tried else (None, None)
@@ -104,10 +105,10 @@ def allocate(
             if trial is not None and rows is not None:
                 gain = gain_of_plan(trial, rows, policy, plan, users=users)
             held = side.submit(holdout_value, policy, table, holdout, plan, gain)
-            ways = simpler_ways(
+            ways = beside_the_plan(
+                simpler.result(),
                 policy,
                 table,
-                problem,
                 plan=plan.choice,
                 gain=gain,
                 valued=trial,
@@ -144,6 +145,17 @@ def allocate(
 def _tried(valued: Future[ValuedTrial], policy: Policy) -> tuple[ValuedTrial, Problem]:
     """Return the trial and the problem about its rows; made while the plan is solved."""
     return valued.result(), trial_problem(valued.result(), policy)
+
+
+def _simpler(
+    policy: Policy,
+    table: ScoreTable,
+    problem: Problem,
+    tried: Future[tuple[ValuedTrial, Problem]] | None,
+) -> SimplerWays | None:
+    """Return the simpler ways, which hang on no plan; made while it is solved."""
+    valued, trial = tried.result() if tried else (None, None)
+    return simpler_ways(policy, table, problem, valued=valued, trial=trial)
 
 
 def _refuse_existing(directory: Path) -> None:

@@ -41,17 +41,34 @@ class Aim:
     weight: FloatArray
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SimplerWays:
+    """Simpler ways to spend a policy's budget, whatever its plan is.
+
+    Attributes
+    ----------
+    some
+        (s,) int64, the users that `chosen` is about.
+    chosen
+        Way to (s,) what it gives them, −1 for none.
+    rules
+        Way to what it gives each row of the trial, −1 for none; empty where scores are given.
+    """
+
+    some: IntArray
+    chosen: Mapping[Way, Choice]
+    rules: Mapping[Way, Choice]
+
+
 def simpler_ways(
     policy: Policy,
     table: ScoreTable,
     problem: Problem,
     *,
-    plan: Choice,
-    gain: PlanGain | None,
     valued: ValuedTrial | None,
     trial: Problem | None,
-) -> tuple[Alternative, ...]:
-    """Return the plan and the simpler ways; nothing without a budget to spend.
+) -> SimplerWays | None:
+    """Return the simpler ways; nothing without a budget to spend.
 
     Tier rules go by the members' weights, so they need a policy that has some. The ways keep the
     budget, in its basis, the eligibility and the holdout; an at-risk budget counts as expected.
@@ -62,31 +79,65 @@ def simpler_ways(
     ----------
     problem
         The policy's about the users of `table`.
-    plan
-        (n,) the plan's offers, −1 for none.
-    gain, valued, trial
-        The plan's rule on the trial, the trial, and the policy's problem about its rows; None
-        where scores are given.
+    valued, trial
+        The trial, and the policy's problem about its rows; None where scores are given.
     """
     if policy.budget is None or policy.budget.amount == 0:
-        return ()
-    amount = policy.budget.amount
-    some = _some(problem)
+        return None
+    amount, some = policy.budget.amount, _some(problem)
     wanted = [way for way in WAYS if way == "everyone" or policy.objective.weight]
     chosen = {
         way: _choice(way, policy, table, problem, amount=amount, some=some) for way in wanted
     }
+    rules = {}
+    if valued is not None and trial is not None:
+        part, rows = (
+            amount * trial.n_users / max(_decided_on(problem), 1),
+            np.arange(trial.n_users),
+        )
+        rules = {
+            way: _choice(way, policy, valued.table, trial, amount=part, some=rows)
+            for way in wanted
+        }
+    return SimplerWays(some=some, chosen=chosen, rules=rules)
+
+
+def beside_the_plan(
+    ways: SimplerWays | None,
+    policy: Policy,
+    table: ScoreTable,
+    *,
+    plan: Choice,
+    gain: PlanGain | None,
+    valued: ValuedTrial | None,
+    trial: Problem | None,
+) -> tuple[Alternative, ...]:
+    """Return the plan and the simpler ways with what they bring; nothing where there are none.
+
+    Parameters
+    ----------
+    plan
+        (n,) the plan's offers, −1 for none.
+    gain
+        The plan's rule on the trial; None where scores are given.
+    valued, trial
+        As of `simpler_ways`.
+    """
+    if ways is None:
+        return ()
     shown = [_alternative("plan", table, plan, np.arange(table.n_users))]
-    shown += [_alternative(way, table, choice, some) for way, choice in chosen.items()]
+    shown += [_alternative(way, table, choice, ways.some) for way, choice in ways.chosen.items()]
     if gain is None or valued is None or trial is None:
         return tuple(shown)
-    part = amount * valued.table.n_users / max(gain.users, 1)
-    rules = {"plan": gain.rule} | {
-        way: _choice(way, policy, valued.table, trial, amount=part, some=np.arange(trial.n_users))
-        for way in wanted
-    }
+    rules = {"plan": gain.rule} | dict(ways.rules)
     aim = _aim(policy, trial)
     return tuple(_valued(each, rules[each.way], gain, valued.valuation, aim) for each in shown)
+
+
+def _decided_on(problem: Problem) -> int:
+    """Return how many users are not held out."""
+    held = 0 if problem.holdout is None else np.count_nonzero(problem.holdout)
+    return problem.n_users - int(held)
 
 
 def _aim(policy: Policy, trial: Problem) -> Aim | None:
@@ -133,7 +184,7 @@ def _choice(
         by_face=by_face,
         face=faces,
         likely=np.zeros(len(some)),
-        standing=_standing(problem, some),
+        standing=_standing(problem, some) if way == "tiers" else np.zeros(len(some)),
         order=rng.permutation(len(some)),
         planner=Planner(
             policy=policy, forecast=table, truth=None, blocked=np.logical_not(allowed.any(axis=1))
