@@ -84,7 +84,7 @@ def test_a_target_that_no_money_reaches_is_an_answer(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--budget", "-5"), "--budget: `-5.0` is too small, expected at least 0"),
+        (("--budget", "-5"), "--budget: `-5` is too small, expected at least 0"),
         (("--basis", "gross"), "--basis: `gross` is not known"),
         (("--min-roi", "nan"), "--min-roi: `nan` is no ratio"),
         (("--min-marginal-roi", "-1"), "--min-marginal-roi: `-1` is no ratio"),

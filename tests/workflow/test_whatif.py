@@ -113,7 +113,7 @@ def test_an_unknown_setting_names_the_nearest(incentive: Incentive, policy: Path
         (("--budgets", "-5"), "--budgets: `-5` is below 0"),
         (("--budgets", "1k", "--set", "budget.amount=5"), "use --budgets"),
         (("--budgets", "1k", "--variant", "x"), "--variant x: no name or no setting"),
-        (("--budgets", "1k", "--confidence", "2"), "--confidence: `2.0` is too large"),
+        (("--budgets", "1k", "--confidence", "2"), "--confidence: `2` is too large"),
         (("--budgets", "1k", "--min-roi", "-1"), "--min-roi: `-1` is no ratio"),
     ],
 )
