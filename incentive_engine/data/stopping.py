@@ -1,27 +1,31 @@
-"""Lets work in other threads end soon when what it was for has ended."""
+"""Threads that work beside the main one, and end soon when what they work for has ended."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 _ended = threading.Event()
 
 
 @contextmanager
-def stopping_others() -> Iterator[None]:
-    """Ask threads that work beside the main one to stop when the block ends by an exception.
+def side_threads() -> Iterator[ThreadPoolExecutor]:
+    """Give threads that are asked to stop when the block ends by an exception.
 
-    Without it Ctrl-C would wait for all that was begun. They notice it at their next pass over
-    the users (`go_on`), and clean up on their way out.
+    Without that Ctrl-C would wait for all that was begun. They notice it at their next pass over
+    the users (`go_on`), and clean up on their way out; later work is not asked to stop.
     """
-    _ended.clear()
     try:
-        yield
-    except BaseException:
-        _ended.set()
-        raise
+        with ThreadPoolExecutor() as side:
+            try:
+                yield side
+            except BaseException:
+                _ended.set()
+                raise
+    finally:
+        _ended.clear()
 
 
 def go_on() -> None:
@@ -30,7 +34,8 @@ def go_on() -> None:
     Raises
     ------
     KeyboardInterrupt
-        In a thread other than the main one, once `stopping_others` has ended by an exception.
+        In a thread other than the main one, once the block of `side_threads` has ended by an
+        exception.
     """
     if _ended.is_set() and threading.current_thread() is not threading.main_thread():
         raise KeyboardInterrupt

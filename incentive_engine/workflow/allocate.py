@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from incentive_engine.allocation import (
 )
 from incentive_engine.config import Policy
 from incentive_engine.data.scores import ScoreTable, read_scores
-from incentive_engine.data.stopping import stopping_others
+from incentive_engine.data.stopping import side_threads
 from incentive_engine.delivery.run_directory import default_run_directory, write_run
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.report import Code, render_report
@@ -72,10 +72,7 @@ def allocate(
     if error is not None:
         policy = policy.with_budget(cost_error=error)
         options = replace(options, cost_error=error)
-    with (
-        ThreadPoolExecutor() as side,
-        stopping_others(),
-    ):  # solvers and readers let other threads work
+    with side_threads() as side:  # solvers and readers let other threads work
         valued = inputs.valuation and side.submit(read_valuation, inputs.valuation, policy)
         with steps.step("read"):
             table = read_scores(inputs.scores, policy)
