@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from incentive_engine.allocation.sweep import Choice
-from incentive_engine.config.scenario import Strategy
 from incentive_engine.domain import MICROS, BoolArray, FloatArray, IntArray, to_micros
 from incentive_engine.simulation.planning import Planner
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from incentive_engine.config.scenario import Strategy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

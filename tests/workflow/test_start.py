@@ -5,7 +5,15 @@ import sys
 
 import pytest
 
-SLOW = ("pandas", "lightgbm", "matplotlib", "scipy.stats", "scipy.special", "scipy.optimize")
+SLOW = (
+    "pandas",
+    "lightgbm",
+    "matplotlib",
+    "scipy.stats",
+    "scipy.special",
+    "scipy.optimize",
+    "incentive_engine.config.scenario",
+)
 
 
 @pytest.mark.parametrize("module", ["workflow.allocate", "delivery.run_directory"])
