@@ -111,26 +111,26 @@ def allocate(
                 valued=trial,
                 trial=rows,
             )
-    findings = Findings(
-        policy=policy,
-        table=table,
-        holdout=holdout,
-        plan=plan,
-        weight=np.ones(table.n_users) if problem.weight is None else problem.weight,
-        chosen=chosen_pairs(table, plan.choice, plan.cost_micros),
-        reason=reasons(problem, plan.choice),
-        margin=margins(problem, plan.choice, plan.prices),
-        smallest_budget=smallest_budgets(problem),
-        gain=gain,
-        response=with_own_budget(response.result(), plan, problem, policy, table),
-        mandate=mandate,
-        view=view.result(),
-        unfavoured=unfavoured.result(),
-        quality=quality,
-        ways=ways,
-        dropped=dropped.result(),
-        held=held.result(),
-    )
+        findings = Findings(
+            policy=policy,
+            table=table,
+            holdout=holdout,
+            plan=plan,
+            weight=np.ones(table.n_users) if problem.weight is None else problem.weight,
+            chosen=chosen_pairs(table, plan.choice, plan.cost_micros),
+            reason=reasons(problem, plan.choice),
+            margin=margins(problem, plan.choice, plan.prices),
+            smallest_budget=smallest_budgets(problem),
+            gain=gain,
+            response=with_own_budget(response.result(), plan, problem, policy, table),
+            mandate=mandate,
+            view=view.result(),
+            unfavoured=unfavoured.result(),
+            quality=quality,
+            ways=ways,
+            dropped=dropped.result(),
+            held=held.result(),
+        )
     record = run_record(
         findings, file=file, options=options, inputs=inputs, steps=steps, author=author
     )

@@ -241,9 +241,12 @@ def _valued(
     shown: Alternative, rule: Choice, gain: PlanGain, valuation: Valuation, aim: Aim | None
 ) -> Alternative:
     """Return a way with its value by the trial, and the plan's lead, row by row."""
-    found = valuation.total(rule, {CONVERSION: 1.0})
     if shown.way == "plan":
-        return replace(shown, conversions=_total(found, gain.users))
+        known = gain.conversions
+        return replace(
+            shown, conversions=Shown(value=known.estimate, low=known.low, high=known.high)
+        )
+    found = valuation.total(rule, {CONVERSION: 1.0})
     more = valuation.total(gain.rule, {CONVERSION: 1.0}, beyond=rule)
     shown = replace(
         shown,
