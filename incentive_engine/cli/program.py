@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 import traceback
+from types import FrameType
 from typing import Any, NoReturn
 
 import typer
@@ -20,6 +22,9 @@ USAGE_ERROR: Any = (
 INTERRUPTED = 130
 """The exit code after Ctrl-C."""
 
+ONE_STOP = 10.0
+"""Seconds within which another signal asks for the same stop, which is cleaning up."""
+
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run one command and exit: 0 done, 1 the answer is no, 2 bad input, 3 internal error."""
@@ -27,7 +32,9 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     os.environ["OPENBLAS_NUM_THREADS"] = "1"  # numpy is not loaded yet; its sums depend on threads
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"] or ["--help"]
-    signal.signal(signal.SIGTERM, _terminated)
+    stop = _Stop()
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
     try:
         sys.exit(_run(words))
     except IncentiveError as error:
@@ -43,9 +50,23 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         _fail(error, message=message, code=3, debug=debug)
 
 
-def _terminated(number: int, _frame: object) -> NoReturn:
-    """End as Ctrl-C does, so that nothing half-written stays."""
-    sys.exit(128 + number)
+class _Stop:
+    """End what runs by an exception, once per stop, so that nothing half-written stays.
+
+    A second one would end the wait for threads that remove what they had begun to write.
+    """
+
+    def __init__(self) -> None:
+        self._last = -ONE_STOP
+
+    def __call__(self, number: int, _frame: FrameType | None) -> None:
+        now = time.monotonic()
+        if now - self._last < ONE_STOP:
+            return
+        self._last = now
+        if number == signal.SIGINT:
+            raise KeyboardInterrupt
+        sys.exit(128 + number)
 
 
 def _run(words: list[str]) -> int:

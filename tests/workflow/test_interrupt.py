@@ -33,6 +33,26 @@ from incentive_engine.cli import main
 main(sys.argv[1:])
 """
 
+IMPATIENT = """
+import os, signal, sys, threading, time
+import incentive_engine.data.files as files
+sync = files.sync
+def again():
+    while True:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.01)
+def slow(path):
+    if "partial" in path.name and not pressed.is_alive():
+        pressed.start()
+    time.sleep(0.2)
+    sync(path)
+pressed = threading.Thread(target=again, daemon=True)
+files.sync = slow
+from incentive_engine.cli import main
+main(sys.argv[1:])
+"""
+"""Ctrl-C is held down from when the first file of the cache is whole but has no name yet."""
+
 
 @pytest.mark.parametrize(
     ("module", "name"),
@@ -46,6 +66,14 @@ main(sys.argv[1:])
 def test_an_interrupted_run_leaves_nothing_and_exits_with_130(
     module: str, name: str, tmp_path: Path
 ) -> None:
+    _interrupt(PROGRAM.format(module=module, name=name), tmp_path)
+
+
+def test_ctrl_c_held_down_leaves_nothing_either(tmp_path: Path) -> None:
+    _interrupt(IMPATIENT, tmp_path)
+
+
+def _interrupt(program: str, tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     columns = {
         f"{measure}__{offer}": rng.gamma(2.0, size, 500)
@@ -54,7 +82,6 @@ def test_an_interrupted_run_leaves_nothing_and_exits_with_130(
     }
     pd.DataFrame({"user_id": np.arange(500), **columns}).to_parquet(tmp_path / "scores.parquet")
     (tmp_path / "policy.yaml").write_text(POLICY, encoding="utf-8")
-    program = PROGRAM.format(module=module, name=name)
     words = ["allocate", "policy.yaml", "--scores", "scores.parquet", "--out", "runs/one"]
     ended = subprocess.run(  # noqa: S603 - our own program
         [sys.executable, "-c", program, *words],
