@@ -9,6 +9,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -24,6 +25,8 @@ ENTRY: Final = "entry.json"
 REMEDY: Final = "set INCENTIVE_CACHE to a directory that you may write to"
 SOURCES: Final = ("domain.py", "config", "data", "uplift")
 """What the cached steps are made by; a change there rebuilds them."""
+UNUSED_DAYS: Final = 60
+"""Entries that no run has used for so long are removed when another one is built."""
 LIBRARIES: Final = ("incentive-engine", "numpy", "pandas", "pyarrow", "scipy", "lightgbm")
 """Whose versions the results of a step depend on."""
 
@@ -88,8 +91,12 @@ class StepCache:
         started = time.perf_counter()
         entry = self._root / step / _key(step, inputs, tuple(sources))
         skipped = _is_whole(entry)
-        if not skipped:
+        if skipped:
+            with suppress(OSError):  # a cache may be shared without the right to write
+                os.utime(entry)
+        else:
             self._build(entry, build)
+            _forget_unused(entry.parent)
         return Step(path=entry, skipped=skipped, seconds=time.perf_counter() - started)
 
     def _build(self, entry: Path, build: Callable[[Path], None]) -> None:
@@ -178,6 +185,15 @@ def _is_whole(entry: Path) -> bool:
         return False
     present.pop(ENTRY, None)
     return bool(stated == present)
+
+
+def _forget_unused(step: Path) -> None:
+    """Remove what nothing has used for long, what killed processes left included."""
+    oldest = time.time() - UNUSED_DAYS * 24 * 3600
+    for entry in step.iterdir():
+        with suppress(OSError):  # another process may be removing it too
+            if entry.stat().st_mtime < oldest:
+                _discard(entry)
 
 
 def _discard(entry: Path) -> None:

@@ -1,12 +1,14 @@
 import json
 import multiprocessing
+import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from incentive_engine.data import cache as cache_module
-from incentive_engine.data.cache import ENTRY, StepCache, default_root
+from incentive_engine.data.cache import ENTRY, UNUSED_DAYS, StepCache, default_root
 from incentive_engine.errors import DataError
 
 
@@ -116,6 +118,19 @@ def test_a_step_that_fails_leaves_nothing(cache: StepCache, tmp_path: Path) -> N
         cache.run("train", {}, fail)
     assert not list((tmp_path / "cache").rglob("*.txt"))
     assert not cache.run("train", {}, Builder()).skipped
+
+
+def test_what_no_run_has_used_for_long_goes_when_something_new_is_built(cache: StepCache) -> None:
+    unused, used, young = (cache.run("train", {"trial": name}, Builder()).path for name in "abc")
+    left = unused.with_name(".killed.partial")
+    left.mkdir()
+    long_ago = time.time() - (UNUSED_DAYS + 1) * 24 * 3600
+    for entry in (unused, used, left):
+        os.utime(entry, (long_ago, long_ago))
+    cache.run("train", {"trial": "b"}, Builder())
+    assert unused.exists()  # finding an entry removes nothing
+    new = cache.run("train", {"trial": "d"}, Builder()).path
+    assert {*new.parent.iterdir()} == {used, young, new}
 
 
 def test_an_entry_that_another_process_finished_meanwhile_is_used(cache: StepCache) -> None:
