@@ -7,11 +7,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
 
 from incentive_engine.config import Policy
 from incentive_engine.data.cache import StepCache
+from incentive_engine.data.conditions import matches
 from incentive_engine.data.users import UserFile
-from incentive_engine.errors import DataError, Fault, nearest
+from incentive_engine.errors import DataError, Fault
 from incentive_engine.uplift.explanation import Explanation, explain
 from incentive_engine.uplift.model import UpliftModel
 from incentive_engine.workflow.learning import campaign_files, trained_model, users_of
@@ -37,6 +40,8 @@ class OfferReasons:
     """One offer's effect, and the parts that add up to it."""
 
     offer: str
+    eligible: bool
+    """Whether the policy lets this user have it; the effect is stated all the same."""
     effect: float
     parts: tuple[Part, ...]
 
@@ -56,7 +61,8 @@ class UserReasons:
         """Return the largest parts for people."""
         lines = [f"user {self.user_id}: added probability of conversion, in points"]
         for offer in self.offers:
-            lines.append(f"{offer.offer}: {100 * offer.effect:+.3f}")
+            closed = "" if offer.eligible else ", not eligible"
+            lines.append(f"{offer.offer}: {100 * offer.effect:+.3f}{closed}")
             first, *rest = offer.parts
             shown, others = rest[:SHOWN], rest[SHOWN:]
             lines += [_line(part) for part in (first, *shown)]
@@ -88,7 +94,8 @@ def explain_user(policy_file: Path | None, user_id: str, *, model: Path | None) 
     features = users.take(np.array([row])).features
     found = explain(UpliftModel.load(directory), features, where="users")
     values = {name: _word(features[name].iloc[0]) for name in found.features}
-    return UserReasons(user_id=user_id, offers=tuple(_reasons(found, values, policy)))
+    closed = _closed(policy, features)
+    return UserReasons(user_id=user_id, offers=tuple(_reasons(found, values, policy, closed)))
 
 
 def _row(users: UserFile, user_id: str) -> int:
@@ -96,11 +103,22 @@ def _row(users: UserFile, user_id: str) -> int:
     rows = np.flatnonzero(names == user_id)
     if not len(rows):
         what = f"no user `{user_id}` among {users.n_users:,}"
-        raise DataError(Fault("USER_ID", what, remedy=nearest(user_id, names.head(1000))))
+        wanted = f"an id like `{names.iloc[0]}`"
+        raise DataError(Fault("USER_ID", what, wanted))
     return int(rows[0])
 
 
-def _reasons(found: Explanation, values: dict[str, str], policy: Policy) -> list[OfferReasons]:
+def _closed(policy: Policy, features: pd.DataFrame) -> set[str]:
+    """Return the offers that the policy's rules keep from the one user."""
+    named = {name for rule in policy.eligibility for name in rule.where}
+    user = pa.Table.from_pandas(features[sorted(named)], preserve_index=False)
+    refused = [rule for rule in policy.eligibility if not matches(user, rule.where)[0]]
+    return {offer for rule in refused for offer in rule.offers}
+
+
+def _reasons(
+    found: Explanation, values: dict[str, str], policy: Policy, closed: set[str]
+) -> list[OfferReasons]:
     reasons = []
     for offer in policy.offer_ids:
         j = found.offers.index(offer)
@@ -114,7 +132,12 @@ def _reasons(found: Explanation, values: dict[str, str], policy: Policy) -> list
             ladder = Part(name="order of the ladder", value="", adds=float(found.repair[0, j]))
             parts.append(ladder)
         reasons.append(
-            OfferReasons(offer=offer, effect=float(found.effect[0, j]), parts=tuple(parts))
+            OfferReasons(
+                offer=offer,
+                eligible=offer not in closed,
+                effect=float(found.effect[0, j]),
+                parts=tuple(parts),
+            )
         )
     return reasons
 

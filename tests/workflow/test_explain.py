@@ -39,6 +39,21 @@ def test_a_stranger_cannot_be_explained(incentive: Incentive, policy: Path, mode
     done = incentive("explain", "nobody", policy, "--model", model)
     assert done.returncode == 2
     assert "no user `nobody`" in done.stderr
+    assert "expected an id like `U0000001`" in done.stderr
+    assert len(done.stderr) < 200
+
+
+def test_offers_that_the_rules_keep_from_a_user_are_marked(
+    incentive: Incentive, policy: Path, model: Path, tmp_path: Path
+) -> None:
+    done = incentive("score", policy, "--model", model, "--out", "scores.parquet")
+    assert done.returncode == 0, done.stderr
+    scores = pd.read_parquet(tmp_path / "scores.parquet")
+    for member in (True, False):
+        user = scores["user_id"][scores["tier"].eq("88VIP").eq(member)].iloc[0]
+        text = incentive("explain", user, policy, "--model", model).stdout
+        assert "vip200: " in text
+        assert (", not eligible" in text) is not member
 
 
 def test_a_run_says_where_its_users_differ_from_the_trial(
