@@ -2,14 +2,13 @@
 
 References
 ----------
-Chinneck, "Feasibility and Infeasibility in Optimization" (2008), ch. 6 (elastic programs) and
-ch. 7 (deletion filter).
+Chinneck, "Feasibility and Infeasibility in Optimization" (2008), ch. 7 (deletion filter).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -17,36 +16,20 @@ import numpy as np
 from incentive_engine.allocation.certificate import RatioReport, ratio_of
 from incentive_engine.allocation.core import build_core, nearest
 from incentive_engine.allocation.draft import draft_of
+from incentive_engine.allocation.elastic import NEGLIGIBLE, Sums, size_of_bounds, worthless
 from incentive_engine.allocation.integer import round_prices
-from incentive_engine.allocation.model import Crowd
-from incentive_engine.allocation.prices import (
-    WIDEST,
-    Optimum,
-    find_prices,
-    frame_of,
-    minimise,
-)
+from incentive_engine.allocation.prices import Optimum
 from incentive_engine.allocation.problem import Problem
 from incentive_engine.allocation.program import selection_of
 from incentive_engine.allocation.rows import Rows
-from incentive_engine.allocation.samples import draw_sample
 from incentive_engine.allocation.selection import Status, select
-from incentive_engine.allocation.sweep import Choice, tally, total_sizes
+from incentive_engine.allocation.sweep import Choice, Table, tally
 from incentive_engine.allocation.users import Users
 from incentive_engine.domain import FloatArray, IntArray
 from incentive_engine.errors import Fault, InfeasibleError
 
 SMALL: Final = 2_000
 """Up to so many pairs relaxations are found by an exact integer program."""
-
-NEGLIGIBLE: Final = 1e-7
-"""A relaxation of this share of a bound is rounding."""
-
-CLOSE: Final = 1e-2
-"""The relative gap at which the cheapest relaxation is cheap enough."""
-
-SAMPLE: Final = 1_000
-"""Users that decide which limits are in conflict, when there are many."""
 
 REPAIR: Final = 2_000
 """Users that may change when only whole offers make the limits impossible."""
@@ -65,16 +48,19 @@ class Relaxation:
         (L,) float64, natural units: above `upper` positive, below `lower` negative, else 0.
     suspects
         (s,) int64, the limits that take part in the proof that something must give way.
+    table
+        What a plan adds up to that needs no more.
     choice
-        (n,) int16, a plan that needs no more, split users rounded.
-    whole
-        Whether the plan had no split users.
+        (n,) int16, that plan; None where it splits users.
+    sums
+        What users can add up to when they may be split; None where none may.
     """
 
     amounts: FloatArray
     suspects: IntArray
-    choice: Choice
-    whole: bool
+    table: Table
+    choice: Choice | None = None
+    sums: Sums | None = None
 
     @property
     def needed(self) -> bool:
@@ -85,40 +71,19 @@ class Relaxation:
 def relax(users: Users, rows: Rows) -> Relaxation:
     """Return the cheapest relaxation; amounts count relative to each limit's bound.
 
-    With many users it is the cheapest within a hundredth, and split users count as split.
+    With many users it is the cheapest within a thousandth, and split users count as split.
     """
-    idle = worthless(users)
     if users.n * users.k <= SMALL:
-        return _relax_exactly(idle, rows)
-    penalty = 1.0 / size_of_bounds(rows)
-    found = find_prices(idle, rows, caps=penalty, tight=CLOSE, least=1e-4)
-    return _relaxation(idle, rows, found, penalty)
-
-
-def worthless(users: Users) -> Users:
-    """Return the users with every value 0: only the limits matter."""
-    nothing = np.where(users.value > -np.inf, 0, -np.inf).astype(users.value.dtype)
-    return replace(users, value=nothing)
-
-
-def _relaxation(idle: Users, rows: Rows, found: Optimum, penalty: FloatArray) -> Relaxation:
-    assert found.step is not None
-    broken = found.step.broken
-    amounts = np.where(np.abs(broken) * penalty > NEGLIGIBLE, broken, 0.0)
-    if found.point.dual > -NEGLIGIBLE:
-        amounts = np.zeros(len(amounts))
-    priced = np.abs(found.point.prices) > 1e-6 * penalty
-    suspects = np.flatnonzero(priced | (amounts != 0))
-    choice = round_prices(idle, rows, found).draft.choice
-    return Relaxation(amounts=amounts, suspects=suspects, choice=choice, whole=False)
-
-
-def size_of_bounds(rows: Rows) -> FloatArray:
-    """Return (L,) the size of each limit's bounds, 1 where they are 0."""
-    low = np.where(np.isfinite(rows.lower), np.abs(rows.lower), 0.0)
-    high = np.where(np.isfinite(rows.upper), np.abs(rows.upper), 0.0)
-    size = np.maximum(low, high)
-    return np.where(size > 0, size, 1.0)
+        return _relax_exactly(worthless(users), rows)
+    sums = Sums.of(users, rows)
+    mixture = sums.least_excess(range(len(rows.limits)))
+    impossible = mixture.least > NEGLIGIBLE
+    return Relaxation(
+        amounts=mixture.excess if impossible else np.zeros(len(rows.limits)),
+        suspects=np.flatnonzero((mixture.prices != 0) | (mixture.excess != 0)),
+        table=sums.table(mixture),
+        sums=sums,
+    )
 
 
 def _relax_exactly(idle: Users, rows: Rows) -> Relaxation:
@@ -155,16 +120,17 @@ def relax_core(
     plan = choice.copy()
     if answer.found:
         plan[core.index] = core.choice_of(answer.chosen)
-    amounts = rows.excess(tally(users, plan))
+    table = tally(users, plan)
+    amounts = rows.excess(table)
     suspects = np.flatnonzero(amounts) if len(index) < users.n else np.arange(len(amounts))
-    return Relaxation(amounts=amounts, suspects=suspects, choice=plan, whole=True)
+    return Relaxation(amounts=amounts, suspects=suspects, table=table, choice=plan)
 
 
 def conflict(users: Users, rows: Rows, first: Relaxation) -> list[int]:
     """Return a minimal set of limits that cannot hold together (a deletion filter).
 
-    With many users a sample decides which limits belong to it. Where only whole offers make the
-    limits impossible, these are the limits that would have to give way.
+    Where many users make the limits impossible only by whole offers, these are the limits that
+    would have to give way.
 
     Parameters
     ----------
@@ -172,33 +138,28 @@ def conflict(users: Users, rows: Rows, first: Relaxation) -> list[int]:
         The relaxation of all rows.
     """
     members = [int(i) for i in first.suspects]
-    impossible = _question(users, rows)
-    if not impossible(members):
+    prove = _question(users, rows, first)
+    proof = prove(members)
+    if not proof:
         return np.flatnonzero(first.amounts).tolist()
+    members = proof
     for row in list(members):
-        fewer = [i for i in members if i != row]
-        if fewer and impossible(fewer):
-            members = fewer
+        if row in members and len(members) > 1:
+            members = prove([i for i in members if i != row]) or members
     return members
 
 
-def _question(users: Users, rows: Rows) -> Callable[[list[int]], bool]:
-    """Return whether some rows alone are impossible, as a function of the rows."""
+def _question(users: Users, rows: Rows, first: Relaxation) -> Callable[[list[int]], list[int]]:
+    """Return a function: those of some limits that prove that they cannot all hold, or none."""
     if users.n * users.k <= SMALL:
-        return lambda keep: _refuted(worthless(users), rows.subset(keep))
-    index, weight = draw_sample(users, SAMPLE)
-    few = worthless(users.take(index))
+        return lambda keep: keep if _refuted(worthless(users), rows.subset(keep)) else []
+    sums = first.sums or Sums.of(users, rows)
 
-    def impossible(keep: list[int]) -> bool:
-        part = rows.subset(keep)
-        penalty = 1.0 / size_of_bounds(part)
-        crowd = Crowd(users=few, rows=part, weight=weight)
-        frame = frame_of(part, total_sizes(few, weight=weight), penalty)
-        start = np.zeros(len(keep))
-        found = minimise(crowd, start, frame=frame, radius=WIDEST, tight=CLOSE, least=1e-4)
-        return _relaxation(few, part, found, penalty).needed
+    def prove(keep: list[int]) -> list[int]:
+        mixture = sums.least_excess(keep, close=np.inf)
+        return np.flatnonzero(mixture.prices).tolist() if mixture.least > NEGLIGIBLE else []
 
-    return impossible
+    return prove
 
 
 def _refuted(idle: Users, rows: Rows) -> bool:
@@ -223,14 +184,14 @@ def explain(problem: Problem, users: Users, rows: Rows, relaxation: Relaxation) 
     """Return the error that names the limits in conflict and the cheapest way out."""
     members = conflict(users, rows, relaxation)
     names = [f"`{rows.names[i]}`" for i in members]
-    table = tally(users, relaxation.choice)
+    table = relaxation.table
     usage = rows.exact_usage(table)
     ways = [
         _way_out(
             rows,
             int(i),
             relaxation.amounts[i],
-            usage=usage[i] if relaxation.whole else None,
+            usage=None if relaxation.choice is None else usage[i],
             ratio=ratio_of(problem, users, rows.limits[i], table),
         )
         for i in np.flatnonzero(relaxation.amounts)

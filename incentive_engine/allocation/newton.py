@@ -61,7 +61,7 @@ class Approach:
 
 
 def approach(
-    crowd: Crowd, start: FloatArray, frame: Frame, radius: float, *, tight: float, least: float
+    crowd: Crowd, start: FloatArray, frame: Frame, radius: float, *, tight: float
 ) -> Approach:
     """Return a point near the minimum of the dual.
 
@@ -69,9 +69,8 @@ def approach(
     ----------
     radius
         Half the first box's width, as for `Frame.around`.
-    tight, least
-        The relative improvement below which steps are not worth while, and the size that it is
-        at least compared with.
+    tight
+        The relative improvement below which steps are not worth while.
     """
     best, first, failed, enough, sweeps = evaluate(crowd, start), radius, 0, False, 1
     bound = crowd.users.n > CORE  # the minimum may lie outside the box
@@ -81,7 +80,7 @@ def approach(
         if len(near) <= CORE and not bound:
             break
         step, promised = _lowest_within(crowd, best, box, near)
-        enough = promised <= tight * max(abs(best.dual), least)
+        enough = promised <= tight * abs(best.dual)
         if enough:
             break
         trial, sweeps = evaluate(crowd, best.prices + step), sweeps + 1

@@ -210,6 +210,6 @@ def _repaired(problem: Problem, users: Users, rows: Rows, optimum: Optimum) -> D
     for relaxation in (relax(users, rows), relax_whole(users, rows, optimum)):
         if relaxation.needed:
             raise explain(problem, users, rows, relaxation)
-        if relaxation.whole:
+        if relaxation.choice is not None:
             return draft_of(users, relaxation.choice)
     raise SolverError(Fault("allocation", "no plan was found within the effort allowed"))

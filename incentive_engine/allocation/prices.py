@@ -68,6 +68,9 @@ MANY: Final = 50_000
 TIGHT: Final = 1e-10
 """The relative gap between the model and the dual at which prices are optimal."""
 
+TINIEST: Final = 1e-300
+"""Gaps are relative to at least this, where nothing is worth anything."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Optimum:
@@ -100,9 +103,7 @@ def find_prices(
     *,
     start: FloatArray | None = None,
     radius: float = 0.3,
-    caps: FloatArray | None = None,
     tight: float = TIGHT,
-    least: float = 1e-300,
 ) -> Optimum:
     """Return the prices that minimise the dual.
 
@@ -112,9 +113,7 @@ def find_prices(
         (L,) float64, prices to start from; None begins with a small sample.
     radius
         How far, relative to them, the prices may lie from `start`.
-    caps
-        (L,) float64, the largest absolute prices; None for a generous multiple of the average.
-    tight, least
+    tight
         As in `minimise`.
     """
     prices = np.zeros(len(rows.limits)) if start is None else start
@@ -126,18 +125,16 @@ def find_prices(
     for size, few, weight in [] if start is not None else draw_samples(users):
         crowd = Crowd(users=few, rows=rows, weight=weight)
         sizes = total_sizes(few, weight=weight)
-        frame = frame_of(rows, sizes, caps)
+        frame = frame_of(rows, sizes)
         rough = max(tight, ROUGH)
-        prices = about_lowest(crowd, prices, frame=frame, radius=radius, tight=rough, least=least)
+        prices = about_lowest(crowd, prices, frame=frame, radius=radius, tight=rough)
         radius = ERROR / np.sqrt(size)
-    frame = frame_of(rows, sizes_of(users) if sizes is None else sizes, caps)
-    return minimise_among_open(
-        everyone, prices, frame=frame, radius=radius, tight=tight, least=least
-    )
+    frame = frame_of(rows, sizes_of(users) if sizes is None else sizes)
+    return minimise_among_open(everyone, prices, frame=frame, radius=radius, tight=tight)
 
 
 def minimise_among_open(
-    crowd: Crowd, start: FloatArray, *, frame: Frame, radius: float, tight: float, least: float
+    crowd: Crowd, start: FloatArray, *, frame: Frame, radius: float, tight: float
 ) -> Optimum:
     """Return the minimum of the dual, found among the users whose choice is open near `start`.
 
@@ -156,29 +153,27 @@ def minimise_among_open(
         settled = at.table.totals - sweep(few, price).totals
         part = replace(crowd, users=few, settled=settled)
         inner = replace(frame, bounds=box)
-        found = minimise(part, start, frame=inner, radius=radius, tight=tight, least=least)
+        found = minimise(part, start, frame=inner, radius=radius, tight=tight)
         passes += found.sweeps * len(index) // users.n
         start = found.point.prices
         if not box.meets(start, frame.bounds):
             assert found.step is not None
             core = replace(found.step.core, index=index[found.step.core.index])
             return replace(found, step=replace(found.step, core=core), sweeps=passes)
-    found = minimise(crowd, start, frame=frame, radius=radius, tight=tight, least=least)
+    found = minimise(crowd, start, frame=frame, radius=radius, tight=tight)
     return replace(found, sweeps=found.sweeps + passes)
 
 
-def frame_of(rows: Rows, sizes: FloatArray, caps: FloatArray | None) -> Frame:
+def frame_of(rows: Rows, sizes: FloatArray) -> Frame:
     """Return the frame in which a price has the sign that its limit's bounds allow.
 
     Parameters
     ----------
     sizes
         (m + 2, n_cells, k) float64, absolute amounts added over all pairs.
-    caps
-        (L,) float64, the largest absolute prices; None for a generous multiple of the average.
     """
     scale = typical_prices(rows, sizes)
-    caps = STEEPEST * scale if caps is None else caps
+    caps = STEEPEST * scale
     bounds = Box(
         least=np.where(np.isfinite(rows.lower), -caps, 0.0),
         most=np.where(np.isfinite(rows.upper), caps, 0.0),
@@ -204,18 +199,18 @@ def typical_prices(rows: Rows, sizes: FloatArray) -> FloatArray:
 
 
 def about_lowest(
-    crowd: Crowd, start: FloatArray, *, frame: Frame, radius: float, tight: float, least: float
+    crowd: Crowd, start: FloatArray, *, frame: Frame, radius: float, tight: float
 ) -> FloatArray:
     """Return (L,) prices near the minimum of the dual; arguments are those of `minimise`."""
-    near = approach(crowd, start, frame, radius, tight=tight, least=least)
+    near = approach(crowd, start, frame, radius, tight=tight)
     if near.enough:
         return near.point.prices
-    found = minimise_by_programs(crowd, near, frame=frame, tight=tight, least=least)
+    found = minimise_by_programs(crowd, near, frame=frame, tight=tight)
     return found.point.prices
 
 
 def minimise(
-    crowd: Crowd, start: FloatArray, *, frame: Frame, radius: float, tight: float, least: float
+    crowd: Crowd, start: FloatArray, *, frame: Frame, radius: float, tight: float
 ) -> Optimum:
     """Return the minimum of the dual over a crowd, from given prices.
 
@@ -225,16 +220,12 @@ def minimise(
         Half the first box's width, as for `Frame.around`.
     tight
         The relative gap between model and dual at which to stop.
-    least
-        The size that the gap is at least compared with.
     """
-    near = approach(crowd, start, frame, radius, tight=tight, least=least)
-    return minimise_by_programs(crowd, near, frame=frame, tight=tight, least=least)
+    near = approach(crowd, start, frame, radius, tight=tight)
+    return minimise_by_programs(crowd, near, frame=frame, tight=tight)
 
 
-def minimise_by_programs(
-    crowd: Crowd, near: Approach, *, frame: Frame, tight: float, least: float
-) -> Optimum:
+def minimise_by_programs(crowd: Crowd, near: Approach, *, frame: Frame, tight: float) -> Optimum:
     """Return the minimum of the dual over a crowd, found by linear programs of open users."""
     lowest = -2.0 * frame.total
     best, radius, sweeps = near.point, near.radius, near.sweeps
@@ -244,11 +235,11 @@ def minimise_by_programs(
         box = frame.around(best.prices, radius)
         reach = reaches_within(crowd, best, box)
         step = take_step(crowd, best, box=box, caps=frame.caps, reach=reach, size=size)
-        floor = max(abs(best.dual), abs(best.table.value), least)
+        floor = max(abs(best.dual), abs(best.table.value), TINIEST)
         predicted = (best.dual - step.model) / floor
         if step.inside:
             gap = max(predicted, 0.0)
-        impossible = best.dual < lowest - least
+        impossible = best.dual < lowest
         if impossible:
             break
         if predicted <= tight:

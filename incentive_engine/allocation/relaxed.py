@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from incentive_engine.allocation.certificate import LimitReport, report_limit
-from incentive_engine.allocation.infeasible import size_of_bounds
+from incentive_engine.allocation.elastic import size_of_bounds
 from incentive_engine.allocation.prices import Optimum, find_prices
 from incentive_engine.allocation.problem import BUDGET, Columns, Problem
 from incentive_engine.allocation.risk import Risk, risk_of, with_expected
