@@ -17,7 +17,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.domain import ROUNDING, FloatArray, IntArray
+from incentive_engine.domain import MICROS, ROUNDING, FloatArray, IntArray
 
 BLOCK: Final = 1024
 """Users per block: one offer's columns and scores stay in the first-level cache."""
@@ -92,6 +92,17 @@ def tally(
     for user in range(start, stop):
         if choice[user] >= 0:
             add_pair(pairs, choice[user], user, totals)
+
+
+@compiled
+def chosen_costs(
+    pairs: Pairs, choice: npt.NDArray[np.int16], start: int, stop: int, cost: IntArray
+) -> None:
+    """Write what given choices cost in millionths, rounded up."""
+    for user in range(start, stop):
+        if choice[user] >= 0:
+            amount = np.float64(pairs.columns[pairs.cost, pairs.order[choice[user]], user])
+            cost[user] = np.int64(rounded_up(amount * MICROS))
 
 
 @compiled

@@ -25,11 +25,11 @@ from incentive_engine.allocation.risk import (
     with_expected,
 )
 from incentive_engine.allocation.rows import Rows, rows_of
-from incentive_engine.allocation.sweep import Choice
+from incentive_engine.allocation.sweep import Choice, cost_micros
 from incentive_engine.allocation.useless import drop_useless
 from incentive_engine.allocation.users import Users, users_of
-from incentive_engine.data.room import let_go, pick, strides
-from incentive_engine.domain import REASONS, IntArray, Reason, to_micros
+from incentive_engine.data.room import let_go, strides
+from incentive_engine.domain import REASONS, IntArray, Reason
 from incentive_engine.errors import Fault, InfeasibleError, SolverError
 
 
@@ -145,20 +145,12 @@ def _plan(problem: Problem, users: Users, rows: Rows, optimum: Optimum, made: In
     )
     if not certificate.feasible:
         raise SolverError(Fault("allocation", "the plan breaks a limit", "", "report this"))
-    choice = offers_of(users, kept.choice)
     return Plan(
-        choice=choice,
-        cost_micros=cost_micros(problem, choice),
+        choice=offers_of(users, kept.choice),
+        cost_micros=cost_micros(users, kept.choice),
         prices=MappingProxyType(dict(zip(rows.names, prices.tolist(), strict=True))),
         certificate=certificate,
     )
-
-
-def cost_micros(problem: Problem, choice: Choice) -> IntArray:
-    """Return (n,) int64: the cost of each choice in millionths, rounded up."""
-    if "cost" not in problem.measures:
-        return np.zeros(problem.n_users, dtype=np.int64)
-    return to_micros(pick(problem.columns[problem.measures.index("cost")], choice))
 
 
 def reasons(problem: Problem, choice: Choice) -> npt.NDArray[np.int8]:

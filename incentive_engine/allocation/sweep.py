@@ -122,6 +122,24 @@ def tally(users: Users, choice: Choice) -> Table:
     return _table(users, sum(parts), None)
 
 
+def cost_micros(users: Users, choice: Choice) -> IntArray:
+    """Return (n,) int64: what each choice costs in millionths, rounded up; 0 for none.
+
+    Parameters
+    ----------
+    choice
+        (n,) int16, canonical positions, −1 for none.
+    """
+    pairs, cost = users.pairs, np.zeros(users.n, dtype=np.int64)
+    if users.cost >= 0:
+        in_parts(
+            lambda start, stop, _: kernels.chosen_costs(pairs, choice, start, stop, cost),
+            n=users.n,
+            make=lambda: None,
+        )
+    return cost
+
+
 def total_sizes(users: Users, *, weight: FloatArray | None = None) -> FloatArray:
     """Return (m + 2, n_cells, k) float64, absolute amounts added over all eligible pairs."""
     pairs = users.pairs
