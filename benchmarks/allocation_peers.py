@@ -3,7 +3,7 @@
     python benchmarks/allocation_peers.py [USERS ...]
 
 Problems are those of `whatif.py`: 10 offers, float32 columns; one limit (a budget of a fifth of
-what the plan without one costs) or 31 (10 stocks and 20 region caps besides). GLOP, PDLP and
+what the plan without one costs) or 31 (10 stocks and 20 region caps besides, of which ten bind). GLOP, PDLP and
 HiGHS (its interior point method, without crossover) may split users; SCIP gives whole offers, as
 the engine does, and ends at the engine's own gap. Each runs in a process of its own, with one
 thread, and is stopped after three minutes of solving; one that was stopped is not asked for a
@@ -21,13 +21,14 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 from ortools.linear_solver.python import model_builder_helper as helper
-from whatif import market, with_budget
+from whatif import REGIONS, market, with_budget
 
 from incentive_engine.allocation import Curve, Problem, solve
 from incentive_engine.allocation.integer import GOAL
@@ -50,9 +51,16 @@ def campaign(users: int, limits: int) -> Problem:
     bare = replace(plain, limits=())
     free = Curve(bare).plan(bare).amounts(Curve(bare).users, {})["cost"]
     problem = with_budget(plain, round(SHARE * free, 2))
-    if limits > 1:
-        return problem
-    return replace(problem, limits=tuple(x for x in problem.limits if x.name == "budget"))
+    if limits == 1:
+        return replace(problem, limits=tuple(x for x in problem.limits if x.name == "budget"))
+    tight = {f"region[{r:02}]" for r in range(0, REGIONS, 2)}
+    return replace(
+        problem,
+        limits=tuple(
+            replace(x, at_most=0.9 * (x.at_most or 0.0)) if x.name in tight else x
+            for x in problem.limits
+        ),
+    )
 
 
 def engine(problem: Problem) -> tuple[float, float | None, float]:
@@ -122,8 +130,7 @@ def with_highs(
     worth: FloatArray, matrix: sp.csr_matrix, upper: FloatArray, solver: str
 ) -> FloatArray:
     """Return what HiGHS takes of each pair."""
-    import highspy
-
+    highspy: Any = import_module("highspy")
     columns = matrix.tocsc()
     lp: Any = highspy.HighsLp()
     lp.num_col_, lp.num_row_ = len(worth), len(upper)
@@ -148,9 +155,9 @@ def with_highs(
 
 def measured(solver: str, users: int, limits: int) -> Answer:
     """Return what a solver does with a problem, in this process."""
-    if solver == "engine":  # compiled code is loaded before
-        solve(campaign(100_000, 31))
     problem = campaign(users, limits)
+    if solver == "engine":  # compiled code is loaded before
+        solve(problem)
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # resets VmHWM
     started = time.perf_counter()
     value, bound, violation = engine(problem) if solver == "engine" else whole(problem, solver)
