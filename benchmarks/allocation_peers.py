@@ -3,14 +3,15 @@
     python benchmarks/allocation_peers.py [USERS ...]
 
 Problems are those of `whatif.py`: 10 offers, float32 columns; one limit (a budget of a fifth of
-what the plan without one costs) or 31 (10 stocks and 20 region caps besides, of which ten bind). GLOP, PDLP and
-HiGHS (its interior point method, without crossover) may split users; SCIP gives whole offers, as
-the engine does, and ends at the engine's own gap. Each runs in a process of its own, with one
-thread, and is stopped after three minutes of solving; one that was stopped is not asked for a
-problem with as many users and limits or more of either. Seconds are those of building the model
-and solving it, from arrays; memory is the process's peak meanwhile, the arrays included. The gap
-is to the engine's certified bound; the violation is the largest share by which a limit, or the
-one offer of a user, is passed. Compiled code is loaded before the clock starts. HiGHS comes with
+what the plan without one costs) or 31 (10 stocks and 20 region caps besides, ten of which bind).
+GLOP, PDLP and HiGHS (its interior point method, without crossover) may split users; SCIP gives
+whole offers, as the engine does, and ends at the engine's own gap. Each runs in a process of its
+own, with one thread, and is stopped after three minutes of solving; one that was stopped is not
+asked for a problem with as many users and limits or more of either. Seconds are those of building
+the model and solving it, from arrays; memory is the process's peak meanwhile, the arrays
+included. The gap is to the engine's certified bound; the violation is the largest share by which
+a limit, or the one offer of a user, is passed. Compiled code is loaded before the clock starts.
+HiGHS comes with
 `pip install -r benchmarks/requirements-peers.txt`.
 """
 

@@ -144,7 +144,8 @@ def parquet_blocks(path: Path, columns: Sequence[str]) -> Iterator[pa.Table]:
     """
     for part in parts_of(path):
         try:
-            with pq.ParquetFile(part) as file:
+            # with pre_buffer, row groups that were read stay in memory
+            with pq.ParquetFile(part, pre_buffer=False) as file:
                 for batch in file.iter_batches(ROWS, columns=list(columns)):
                     table = pa.Table.from_batches([batch]).select(list(columns))
                     _check_flat(table, part)

@@ -40,12 +40,12 @@ def hash_ids(ids: Column, key: bytes) -> Words:
         16 bytes.
     """
     column = whole(ids)
-    if pa.types.is_integer(column.type):
-        column = column.cast(pa.string())
-    ends, content = text_buffers(column)
+    number = pa.types.is_integer(column.type)
     hashed = np.empty(len(column), dtype=np.uint64)
     for start in range(0, len(hashed), BLOCK):
-        inside = ends[start : start + BLOCK + 1].astype(np.int64)
+        some = column.slice(start, BLOCK)
+        ends, content = text_buffers(some.cast(pa.string()) if number else some)
+        inside = ends.astype(np.int64)
         padded = np.zeros(inside[-1] - inside[0] + WORD, dtype=np.uint8)
         padded[:-WORD] = content[inside[0] : inside[-1]]
         hashed[start : start + BLOCK] = _hashed(inside - inside[0], padded, key)

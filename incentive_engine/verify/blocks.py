@@ -90,7 +90,8 @@ def open_parquet(path: Path, *, codes: Sequence[str] = ()) -> pq.ParquetFile:
         When it is none.
     """
     try:
-        return pq.ParquetFile(path, read_dictionary=list(codes))
+        # with pre_buffer, row groups that were read stay in memory
+        return pq.ParquetFile(path, read_dictionary=list(codes), pre_buffer=False)
     except (OSError, pa.ArrowException) as error:
         raise UnreadableError(f"{path.name} cannot be read: {error}") from error
 

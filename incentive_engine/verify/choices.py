@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
+import pyarrow as pa
 
 from incentive_engine.config.schema import Policy
 from incentive_engine.data.hashing import repeated
@@ -34,10 +35,10 @@ WHAT: Final = {
 FORCED: Final = "exactly_one: each user outside the holdout has an offer"
 
 
-def check_users(run: Run) -> Check:
-    """Check that every user of the score table stands once, in its order."""
+def check_users(run: Run, users: pa.Table) -> Check:
+    """Check that every user of the score table, as `read_users`, stands once, in its order."""
     found = Findings("users", "every user of scores.parquet stands once, in its order")
-    stated, known = read_ids(run.directory / "allocation.parquet"), run.users["user_id"].chunk(0)
+    stated, known = read_ids(run.directory / "allocation.parquet"), users["user_id"].chunk(0)
     found.add_rows(repeated(known), "scores.parquet repeats a user")
     if stated.type != known.type:
         found.add(f"user_id is {stated.type} in the allocation, {known.type} in the scores")

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
-import pyarrow as pa
 from pydantic import ValidationError
 
 from incentive_engine.config.schema import Policy
@@ -17,7 +16,6 @@ from incentive_engine.domain import score_column
 from .blocks import SINCE, STATED, open_parquet
 from .replay import stored_measures
 from .stated import Certificate, Manifest, Stated, UnreadableError
-from .users import read_users
 
 FORMAT: Final = 1
 """The version of the run directory that this verification understands."""
@@ -31,8 +29,6 @@ class Run:
 
     Attributes
     ----------
-    users
-        n rows: `user_id`, int64 or text, and the attributes that the policy names.
     score_columns
         The columns of scores.parquet.
     """
@@ -41,7 +37,6 @@ class Run:
     policy: Policy
     manifest: Manifest
     certificate: Certificate
-    users: pa.Table
     score_columns: frozenset[str]
 
 
@@ -94,16 +89,14 @@ def read_run(directory: Path, manifest: Manifest) -> Run:
     _check_allocation(directory / "allocation.parquet")
     scores = directory / "scores.parquet"
     columns = frozenset(open_parquet(scores).schema_arrow.names)
-    attributes = policy.attribute_columns
     pairs = [score_column(m, offer) for m in stored_measures(policy) for offer in policy.offer_ids]
-    if missing := sorted({"user_id", *attributes, *pairs} - columns):
+    if missing := sorted({"user_id", *policy.attribute_columns, *pairs} - columns):
         raise UnreadableError(f"{scores.name}: column {missing[0]} is missing")
     return Run(
         directory=directory,
         policy=policy,
         manifest=manifest,
         certificate=_read_json(directory / "certificate.json", Certificate),
-        users=read_users(scores, attributes),
         score_columns=columns,
     )
 

@@ -44,6 +44,7 @@ class SmallestBudgets:
         known = budget is not None and budget.basis != "at-risk" and enforced == [BUDGET]
         self.known = known and rules.policy.assignment == "at_most_one"
         self.by_face = budget is not None and budget.basis == "face"
+        self.found = Findings("smallest budgets", "each user is reached by the stated budget")
         self.stated: list[FloatArray] = []
         self.slopes: list[FloatArray] = []
         self.money: list[IntArray] = []
@@ -53,23 +54,22 @@ class SmallestBudgets:
         """Take a block."""
         if block.smallest_budget is None:
             return
-        self.stated.append(block.smallest_budget)
         if self.known:
+            self.stated.append(block.smallest_budget)
             value = np.stack([np.where(each.eligible, each.value, -np.inf) for each in pairs])
             money = np.stack([self._money(each) for each in pairs])
             self._add(value, money)
+        else:
+            wrong, start = ~np.isnan(block.smallest_budget), block.rows.start
+            problem = "a smallest budget is stated, but money is not alone"
+            self.found.add_rows(wrong, problem, start=start)
 
     def check(self) -> Check:
         """Return the check once all blocks were looked at."""
-        found = Findings("smallest budgets", "each user is reached by the budget that is stated")
-        stated = np.concatenate(self.stated) if self.stated else np.empty(0)
-        if not self.known:
-            found.add_rows(
-                ~np.isnan(stated), "a smallest budget is stated, but money is not alone"
-            )
-        elif len(stated):
-            found.add_rows(self._off(stated), "the smallest budget differs")
-        return found.check()
+        if self.stated:
+            off = self._off(np.concatenate(self.stated))
+            self.found.add_rows(off, "the smallest budget differs")
+        return self.found.check()
 
     def _money(self, pairs: Pairs) -> FloatArray:
         if self.by_face:

@@ -70,6 +70,8 @@ def matching(attributes: pa.Table, where: Where) -> BoolArray:
 
 def weights(attributes: pa.Table, policy: Policy) -> FloatArray:
     """Return how much each user's outcome counts, (n,) float64, >= 0."""
+    if not policy.objective.weight:
+        return np.broadcast_to(np.float64(1.0), len(attributes))  # takes no memory
     weight = np.ones(len(attributes))
     for factor in policy.objective.weight:
         column = whole(attributes[factor.column])

@@ -8,6 +8,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
+import pyarrow as pa
+
 from incentive_engine.domain import SPEND
 
 from .blocks import Block, blocks
@@ -24,7 +26,7 @@ from .risk import check_risk
 from .stated import UnreadableError
 from .sums import Sums
 from .totals import check_limits
-from .users import allowed, drawn_holdout, weights
+from .users import allowed, drawn_holdout, read_users, weights
 
 AHEAD: Final = 3
 """Blocks that are being recomputed while the next one is read."""
@@ -51,10 +53,13 @@ def verify_run(run_dir: Path) -> Verification:
 
 def _checks(run: Run) -> Iterator[Check]:
     yield check_policy(run)
-    users = check_users(run)
-    yield users
-    if users.ok:
-        rows, sums, budgets = look(run, rules_of(run))
+    users = read_users(run.directory / "scores.parquet", run.policy.attribute_columns)
+    listed = check_users(run, users)
+    yield listed
+    if listed.ok:
+        rules = rules_of(run, users)
+        del users
+        rows, sums, budgets = look(run, rules)
         yield from rows.checks(run, sums)
         yield budgets.check()
         yield from check_limits(run, sums)
@@ -63,9 +68,9 @@ def _checks(run: Run) -> Iterator[Check]:
         yield from check_proof(run, sums)
 
 
-def rules_of(run: Run) -> Rules:
-    """Return what the policy and the certificate say of all users."""
-    policy, users = run.policy, run.users
+def rules_of(run: Run, users: pa.Table) -> Rules:
+    """Return what the policy and the certificate say of all users, as `read_users` has them."""
+    policy = run.policy
     budget = [limit.at_most for limit in run.certificate.limits if limit.name == BUDGET]
     ruled = {offer for rule in policy.eligibility for offer in rule.offers}
     return Rules(

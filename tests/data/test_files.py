@@ -1,4 +1,5 @@
 import errno
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from incentive_engine.data.files import (
 )
 from incentive_engine.data.frames import read_frame, write_table
 from incentive_engine.errors import DataError
+from incentive_engine.verify.blocks import slices
 
 PERSON = "Zhang San"
 
@@ -30,6 +32,20 @@ def complaint(path: Path) -> str:
     with pytest.raises(DataError) as caught:
         read_table(path)
     return str(caught.value).removeprefix(f"{path}: ")
+
+
+@pytest.mark.parametrize("reader", [read_blocks, slices])
+def test_what_is_held_of_a_file_does_not_grow_with_its_row_groups(
+    reader: Callable[[Path, list[str]], Iterator[pa.Table]], tmp_path: Path
+) -> None:
+    rows, path = 1 << 21, tmp_path / "scores.parquet"
+    noise = pa.array(np.random.default_rng(1).random(rows))
+    pq.write_table(pa.table({"score": noise}), path, row_group_size=rows // 16)
+    del noise
+    before = pa.total_allocated_bytes()
+    held = [pa.total_allocated_bytes() - before for _ in reader(path, ["score"])]
+    assert len(held) >= 8
+    assert max(held) < 0.5 * 8 * rows
 
 
 def test_csv_types_follow_from_all_of_a_column(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from incentive_engine.config.schema import Policy
 from incentive_engine.verify.files import read_manifest, read_run
 from incentive_engine.verify.limits import groups
 from incentive_engine.verify.proof import dual_bound
-from incentive_engine.verify.users import as_attribute, matching, weights
+from incentive_engine.verify.users import as_attribute, matching, read_users, weights
 from incentive_engine.verify.verification import look, rules_of
 
 from .runs import HandMadeRun, policy_by_hand
@@ -44,7 +44,8 @@ def test_no_price_vector_bounds_below_the_best_plan(
         run.limit(name)["price"] = price
     directory = run.write(tmp_path_factory.mktemp("dual") / "run")
     read = read_run(directory, read_manifest(directory))
-    _, sums, _ = look(read, rules_of(read))
+    users = read_users(directory / "scores.parquet", read.policy.attribute_columns)
+    _, sums, _ = look(read, rules_of(read, users))
     bound, _ = dual_bound(read, sums)
     assert bound >= 1.44 - 1e-12
     assert bound == pytest.approx(by_hand(prices), abs=1e-9)
