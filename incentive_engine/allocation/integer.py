@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.allocation.core import Core, build_core, nearest
+from incentive_engine.allocation.bettering import CAREFUL, better_of, bettered
+from incentive_engine.allocation.core import build_core, nearest
 from incentive_engine.allocation.draft import Draft
 from incentive_engine.allocation.filling import fill
 from incentive_engine.allocation.prices import Optimum
 from incentive_engine.allocation.rows import Rows
-from incentive_engine.allocation.search import improve
+from incentive_engine.allocation.search import Found, improve
 from incentive_engine.allocation.selection import Status
 from incentive_engine.allocation.sweep import TIED, precision, sweep
 from incentive_engine.allocation.users import Users
@@ -28,9 +29,6 @@ WHOLE: Final = 300
 FIRST: Final = 150
 """Users in the first program: those whose choice costs least to change."""
 
-SECOND: Final = 1_000
-"""Users in a program that only looks for a better plan."""
-
 FINE: Final = 0.04
 """A plan within this part of what an average offer is worth is good enough, too."""
 
@@ -40,36 +38,8 @@ LARGEST: Final = 4_000
 THOROUGH: Final = 100
 """How many times the usual effort goes to a program that has all users."""
 
-CAREFUL: Final = 10
-"""How many times the usual effort goes to a program that betters a plan."""
-
 FRACTIONAL: Final = 1e-6
 """A share of the linear program this far from 0 and 1 is a split user."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class IntegerPlan:
-    """A plan, or what is known when there is none.
-
-    Attributes
-    ----------
-    plan
-        None when none was found.
-    value
-        What it is worth, −inf without one.
-    status
-        `optimal` or `infeasible` only when proven for all users.
-    bound
-        The solver's own bound on the value when its program had all users, else infinite.
-    core
-        How many users the last program had.
-    """
-
-    plan: Draft | None = None
-    value: float = -np.inf
-    status: Status = Status.UNKNOWN
-    bound: float = np.inf
-    core: int = 0
 
 
 def make_plan(
@@ -79,12 +49,11 @@ def make_plan(
     *,
     good_enough: float = GOAL,
     start: Draft | None = None,
-) -> IntegerPlan:
+) -> Found:
     """Return a plan that keeps every limit, as good as the programs find.
 
-    A change of a user's choice loses some of the bound. No plan within the gap of a known one
-    makes a change that loses more than the gap, so the users who could lose less are all that a
-    program needs; the first program has a fixed number to find the gap.
+    The first program has few users, those nearest a tie, and ever more of them and of their
+    offers until there is a plan. Others better it.
 
     Parameters
     ----------
@@ -99,19 +68,19 @@ def make_plan(
         base = fill(users, rows, base, optimum.point.prices, loss=rounded.loss)
     share = max(good_enough, FINE / max(optimum.point.table.treated, 1.0))
     goal = 0.0 if whole and good_enough <= GOAL else share * abs(dual)
-    best = IntegerPlan()
+    best = Found()
     if not rows.excess(base.table).any():
-        best = IntegerPlan(plan=base, value=base.table.value, status=Status.FEASIBLE)
-    price = rows.prices_of_pairs(optimum.point.prices, users.shape)
+        best = Found(plan=base, value=base.table.value, status=Status.FEASIBLE)
     loss = rounded.loss
     loss[rounded.split] = 0.0
-    scope = Scope(size=users.n if whole else FIRST, widening=1.0)
+    margin = precision(users, rows.prices_of_pairs(optimum.point.prices, users.shape))
+    size, widening = users.n if whole else FIRST, 1.0
     while dual - best.value > goal:
         held = best.plan or base
-        index = nearest(loss, users.key, scope.size)
+        index = nearest(loss, users.key, size)
         lost = dual - best.value
         reach = float(np.max(loss[index], initial=0.0))
-        narrow = np.inf if whole else max(2.0 * reach * scope.widening, share * abs(dual))
+        narrow = np.inf if whole else max(2.0 * reach * widening, share * abs(dual))
         core = build_core(
             users,
             rows,
@@ -121,75 +90,18 @@ def make_plan(
             allowance=min(narrow, lost * (1.0 + 1e-9)),
             kept=held.choice[index],
         )
-        beyond = reach >= lost + precision(users, price)
+        beyond = reach >= lost + margin
         complete = whole or (best.plan is not None and beyond and narrow >= lost)
         enough = dual - goal if goal else np.inf
-        found = _attempt(users, rows, core, held, enough=enough, complete=complete, lost=lost)
-        best = found if found.value > best.value or best.plan is None else _settled(best, found)
-        needed = int(np.count_nonzero(loss <= dual - best.value))
-        following = scope.after(known=best.plan is not None, needed=needed, users=users.n)
-        if complete or following is None:
+        times = THOROUGH if whole else CAREFUL if np.isfinite(lost) else 1.0
+        found = improve(users, rows, core, held, enough=enough, whole=whole, times=times)
+        best = better_of(best, found, complete=complete)
+        if complete or best.plan is not None or size >= min(LARGEST, users.n):
             break
-        scope = following
-    return best
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scope:
-    """How many users a program has, and how much of the bound their pairs may lose."""
-
-    size: int
-    widening: float
-
-    def after(self, *, known: bool, needed: int, users: int) -> Scope | None:
-        """Return what the next program looks at, None when there is no better one.
-
-        Parameters
-        ----------
-        known
-            There is a plan.
-        needed
-            The users who could be part of a better one.
-        users
-            All users.
-        """
-        if known:
-            size = min(needed, SECOND, max(3 * self.size, 3 * FIRST))
-            return Scope(size=size, widening=1.0) if self.size < size else None
-        if self.size >= min(LARGEST, users):
-            return None
-        return Scope(size=min(4 * self.size, LARGEST, users), widening=16.0 * self.widening)
-
-
-def _attempt(
-    users: Users,
-    rows: Rows,
-    core: Core,
-    start: Draft,
-    *,
-    enough: float,
-    complete: bool,
-    lost: float,
-) -> IntegerPlan:
-    """Return what a program finds; only a complete one, which misses no plan, proves anything."""
-    whole = users.n <= WHOLE
-    times = THOROUGH if whole else CAREFUL if np.isfinite(lost) else 1
-    found = improve(users, rows, core, start, enough=enough, whole=whole, times=times)
-    status = found.status
-    if not complete:
-        status = Status.FEASIBLE if found.plan is not None else Status.UNKNOWN
-    return IntegerPlan(
-        plan=found.plan,
-        value=found.value,
-        status=status,
-        bound=found.bound if complete else np.inf,
-        core=len(core.index),
-    )
-
-
-def _settled(best: IntegerPlan, found: IntegerPlan) -> IntegerPlan:
-    """Return the better plan with what a later program has found out about it."""
-    return replace(best, status=found.status, bound=found.bound, core=found.core)
+        size, widening = min(4 * size, LARGEST, users.n), 16.0 * widening
+    if whole or best.status is Status.OPTIMAL or best.plan is None:
+        return best
+    return bettered(users, rows, optimum, best, loss=loss, goal=goal, margin=margin)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

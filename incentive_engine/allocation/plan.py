@@ -13,7 +13,7 @@ from incentive_engine.allocation.certificate import Certificate, certify
 from incentive_engine.allocation.deciding import offers_of
 from incentive_engine.allocation.draft import Draft, draft_of
 from incentive_engine.allocation.infeasible import explain, relax, relax_whole
-from incentive_engine.allocation.integer import GOAL, IntegerPlan, make_plan
+from incentive_engine.allocation.integer import GOAL, make_plan
 from incentive_engine.allocation.prices import Optimum, find_prices
 from incentive_engine.allocation.problem import Problem
 from incentive_engine.allocation.risk import (
@@ -25,6 +25,7 @@ from incentive_engine.allocation.risk import (
     with_expected,
 )
 from incentive_engine.allocation.rows import Rows, rows_of
+from incentive_engine.allocation.search import Found
 from incentive_engine.allocation.sweep import Choice, cost_micros
 from incentive_engine.allocation.useless import drop_useless
 from incentive_engine.allocation.users import Users, users_of
@@ -124,7 +125,7 @@ def _solved(problem: Problem, users: Users, good_enough: float) -> Plan:
     return _plan(problem, users, rows, optimum, made)
 
 
-def _plan(problem: Problem, users: Users, rows: Rows, optimum: Optimum, made: IntegerPlan) -> Plan:
+def _plan(problem: Problem, users: Users, rows: Rows, optimum: Optimum, made: Found) -> Plan:
     assert made.plan is not None
     kept = drop_useless(users, rows, made.plan)
     prices = optimum.point.prices

@@ -44,15 +44,19 @@ class Found:
     value
         What the whole plan is worth, −inf without one.
     status
-        `optimal` and `infeasible` are proven for plans that differ in the core only.
+        `optimal` and `infeasible` are proven for plans that differ in the core only; of a search
+        with several cores for all plans.
     bound
         The solver's bound on the value of such plans.
+    core
+        How many users the last program had.
     """
 
     plan: Draft | None = None
     value: float = -np.inf
     status: Status = Status.UNKNOWN
     bound: float = np.inf
+    core: int = 0
 
 
 def improve(
@@ -63,7 +67,7 @@ def improve(
     *,
     enough: float,
     whole: bool,
-    times: int = 1,
+    times: float = 1.0,
 ) -> Found:
     """Return the best plan that differs from `start` in the core only.
 
@@ -86,13 +90,13 @@ def improve(
     rest = start.without(core.few, core.index)
     missing, held = enough - rest.value, start.choice[core.index]
     exact = partial(select, effort=times * EFFORT, enough=missing)
-    branching = partial(branch, nodes=times * NODES, enough=missing)
+    branching = partial(branch, nodes=max(round(times * NODES), 1), enough=missing)
 
     def attempt(solver: Solver) -> Found:
         def ask(margin: int) -> SelectionAnswer:
             return solver(selection_of(users, rows, core, rest, held, margin=margin))
 
-        return _checked(rows, core, start, rest, ask)
+        return replace(_checked(rows, core, start, rest, ask), core=len(core.index))
 
     if not whole:
         found = attempt(branching)

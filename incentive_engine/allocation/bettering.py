@@ -1,0 +1,136 @@
+"""A better plan than a known one, by integer programs of users near a tie.
+
+A change of a user's choice loses some of the bound. No plan within the gap of a known one makes a
+change that loses more than the gap, so the users who could lose less are all that matter.
+
+References
+----------
+Pisinger and Ropke, "Large neighborhood search", in Handbook of Metaheuristics (2010).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from incentive_engine.allocation.core import Core, build_core, nearest
+from incentive_engine.allocation.prices import Optimum
+from incentive_engine.allocation.rows import Rows
+from incentive_engine.allocation.search import Found, improve
+from incentive_engine.allocation.selection import Status
+from incentive_engine.allocation.users import Users
+from incentive_engine.domain import IntArray
+
+NEAR: Final = 1_000
+"""Users nearest a tie, who may change."""
+
+SOME: Final = 150
+"""Users in each of the programs that take turns."""
+
+TURNS: Final = 30
+"""How many of these programs there are at most."""
+
+PATIENCE: Final = 6
+"""How many of them in a row may bring little."""
+
+LITTLE: Final = 0.01
+"""The part of the gap that is little."""
+
+QUICK: Final = 1 / 30
+"""Which part of the usual effort goes to each of them: a single node."""
+
+CAREFUL: Final = 10.0
+"""How many times the usual effort goes to a program that betters a plan."""
+
+PAIRS: Final = 6_000
+"""Pairs in the largest program that has everyone who matters: more take too long."""
+
+
+def better_of(best: Found, found: Found, *, complete: bool) -> Found:
+    """Return the better of two plans, with what the later program proves.
+
+    Parameters
+    ----------
+    complete
+        The later program misses no plan that is better than `best`.
+    """
+    if found.value <= best.value and best.plan is not None:
+        found = replace(found, plan=best.plan, value=best.value)
+    if complete:
+        return found
+    status = Status.UNKNOWN if found.plan is None else Status.FEASIBLE
+    return replace(found, status=status, bound=np.inf)
+
+
+def bettered(
+    users: Users,
+    rows: Rows,
+    optimum: Optimum,
+    best: Found,
+    *,
+    loss: npt.NDArray[Any],
+    goal: float,
+    margin: float,
+) -> Found:
+    """Return a better plan than a known one, or that one.
+
+    Small programs take turns, each with some of the users nearest a tie: they do in a second what
+    one program with all of these does in twenty. At last one program has everyone who matters,
+    where these are few: it may prove that there is no better plan.
+
+    Parameters
+    ----------
+    loss
+        (n,), what each user's next best choice loses of the bound.
+    goal
+        The gap at which the search ends, in the value's units.
+    margin
+        By how much losses may err.
+    """
+    dual, waited = optimum.point.dual, 0
+
+    def core_of(plan: Found, index: IntArray) -> Core:
+        assert plan.plan is not None
+        return build_core(
+            users,
+            rows,
+            index,
+            prices=optimum.point.prices,
+            most_pairs=users.k,
+            allowance=(dual - plan.value) * (1.0 + 1e-9),
+            kept=plan.plan.choice[index],
+        )
+
+    def attempt(plan: Found, core: Core, *, times: float) -> Found:
+        assert plan.plan is not None
+        start, enough = plan.plan, dual - goal
+        return improve(users, rows, core, start, enough=enough, whole=False, times=times)
+
+    for turn in range(TURNS):
+        lost = dual - best.value
+        if lost <= goal or waited > PATIENCE:
+            break
+        near = nearest(loss, users.key, NEAR)
+        index = _drawn(near[loss[near] <= lost], users.key, turn)
+        found = attempt(best, core_of(best, index), times=QUICK)
+        waited = 0 if found.value - best.value > LITTLE * lost else waited + 1
+        best = better_of(best, found, complete=False)
+    lost = dual - best.value
+    index = nearest(loss, users.key, NEAR)
+    if lost <= goal or (len(index) == NEAR and loss[index].max() < lost + margin):
+        return best
+    core = core_of(best, index[loss[index] <= lost + margin])
+    if len(core.user) > PAIRS:
+        return best
+    return better_of(best, attempt(best, core, times=CAREFUL), complete=True)
+
+
+def _drawn(near: IntArray, key: npt.NDArray[np.uint64], turn: int) -> IntArray:
+    """Return some users, others in each turn, by their keys; they stay in the same order."""
+    mixed = (key[near] ^ np.uint64(turn)) * np.uint64(0x9E3779B97F4A7C15)
+    mixed = (mixed ^ (mixed >> np.uint64(32))) * np.uint64(0x94D049BB133111EB)
+    first = np.argsort(mixed ^ (mixed >> np.uint64(31)), kind="stable")[:SOME]
+    return near[np.sort(first)]
