@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 from typing import Final
 
 import numpy as np
@@ -11,8 +12,10 @@ from incentive_engine.domain import FloatArray
 from incentive_engine.uplift.folds import Folds
 from incentive_engine.uplift.randomisation import Randomisation
 
-SIZES: Final = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
+SIZES: Final = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0)
 """How large effects are thought to be, in units of the measured ones or of their noise."""
+LIKENESSES: Final = (0.0, 0.5, 0.8, 0.95, 0.99)
+"""How alike the offers' average effects are thought to be, as their correlation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -22,7 +25,7 @@ class Averages:
     Attributes
     ----------
     effect : (k,) float64
-        Shrunk towards zero as far as it may be chance.
+        Shrunk towards zero and towards each other as far as they may be chance.
     standard_error : (k,) float64
         Of the measured effects, before shrinkage.
     outside : (folds, k) float64
@@ -38,7 +41,8 @@ def average_effects(residual: FloatArray, lottery: Randomisation, folds: Folds) 
     """Return regression-adjusted differences of means, offer against control, within reach.
 
     A plan picks the offer that looks best for its cost, so the error of what it picks is not zero
-    on average, however exact the means are; shrinking all effects by their errors corrects that.
+    on average, however exact the means are; shrinking all effects by their errors corrects that,
+    and pulling them together keeps a plan from chasing the offer that was luckiest.
     """
     k = lottery.reach.shape[1]
     effect, outside = np.zeros(k), np.zeros((folds.count, k))
@@ -88,17 +92,21 @@ def _shrinkage(effect: FloatArray, error: FloatArray) -> FloatArray:
 
     Notes
     -----
-    Effects are thought to be normal around zero with a common variance t; for each t the believed
-    effects are ``t (t + error)⁻¹ effect``, and the t count by their marginal likelihood.
+    Effects are thought to be normal around zero with a covariance T of a common size and
+    likeness; for each T the believed effects are ``T (T + error)⁻¹ effect``, and the T count by
+    their marginal likelihood. So an offer that few people got is believed to work about as well
+    as the others do, not as if it did nothing.
     """
     k = len(effect)
-    unit = max(float(np.mean(effect**2)), float(np.mean(np.diag(error))), 1e-30)
+    precision = 1 / np.maximum(np.diag(error), 1e-30)
+    # an offer that few rows measured says nothing about the size of effects
+    unit = max(float(precision @ effect**2), float(k)) / float(precision.sum())
     fits, pulls = [], []
-    for size in SIZES:
-        variance = size**2 * unit
-        total = variance * np.eye(k) + error
+    for size, alike in product(SIZES, LIKENESSES):
+        prior = size**2 * unit * (alike + (1 - alike) * np.eye(k))
+        total = prior + error
         fit = effect @ np.linalg.solve(total, effect) + np.linalg.slogdet(total)[1]
         fits.append(-0.5 * float(fit))
-        pulls.append(variance * np.linalg.inv(total))
+        pulls.append(np.linalg.solve(total, prior).T)
     weight = np.exp(np.array(fits) - max(fits))
     return np.asarray(np.tensordot(weight / weight.sum(), np.stack(pulls), axes=1))
