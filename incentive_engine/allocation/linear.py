@@ -13,7 +13,7 @@ from incentive_engine.domain import FloatArray
 from incentive_engine.errors import Fault, SolverError
 
 ATTEMPTS: Final = (
-    "use_dual_simplex: true",
+    "use_dual_simplex: true dual_price_prioritize_norm: true",
     "use_dual_simplex: false",
     "use_dual_simplex: false use_preprocessing: false",
     "use_dual_simplex: true use_preprocessing: false use_scaling: false",
