@@ -9,7 +9,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.allocation.kernels import BLOCK, Pairs, add_pair, compiled
+from incentive_engine.allocation.kept import compiled
+from incentive_engine.allocation.kernels import BLOCK, Pairs, add_pair
 from incentive_engine.allocation.scores import (
     FREE,
     PriceTable,

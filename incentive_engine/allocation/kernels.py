@@ -10,24 +10,16 @@ change a sum. Position 0 of `scale` is the value, 1 the count, then the measures
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final, NamedTuple, TypeVar, cast
+from typing import Any, Final, NamedTuple
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
+from incentive_engine.allocation.kept import compiled
 from incentive_engine.domain import MICROS, ROUNDING, FloatArray, IntArray
 
 BLOCK: Final = 1024
 """Users per block: one offer's columns and scores stay in the first-level cache."""
-
-Kernel = TypeVar("Kernel", bound=Callable[..., object])
-
-
-def compiled(kernel: Kernel) -> Kernel:
-    """Compile a loop, once per machine; it runs without the interpreter's lock."""
-    return cast("Kernel", numba.njit(nogil=True, cache=True, error_model="numpy")(kernel))
 
 
 class Pairs(NamedTuple):

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.allocation.kernels import Pairs, compiled
+from incentive_engine.allocation.kept import compiled
+from incentive_engine.allocation.kernels import Pairs
 from incentive_engine.allocation.problem import Problem
 from incentive_engine.allocation.rows import rows_of
 from incentive_engine.allocation.scores import exact_score

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.allocation.kernels import compiled
+from incentive_engine.allocation.kept import compiled
 from incentive_engine.allocation.problem import BUDGET, Problem
 from incentive_engine.allocation.steps import (
     BLOCK,

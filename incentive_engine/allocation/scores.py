@@ -14,7 +14,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.allocation.kernels import BLOCK, Pairs, compiled, rounded_up
+from incentive_engine.allocation.kept import compiled
+from incentive_engine.allocation.kernels import BLOCK, Pairs, rounded_up
 from incentive_engine.domain import MICROS, FloatArray
 
 GATHER: Final = 0

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.allocation.kernels import compiled
+from incentive_engine.allocation.kept import compiled
 from incentive_engine.allocation.limits import Limit
 from incentive_engine.allocation.prices import find_prices
 from incentive_engine.allocation.problem import BUDGET, Columns, Problem

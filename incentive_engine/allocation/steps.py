@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.allocation.kernels import compiled
+from incentive_engine.allocation.kept import compiled
 from incentive_engine.allocation.problem import Columns, Problem
 from incentive_engine.allocation.users import in_parts
 from incentive_engine.domain import COST, FloatArray, IntArray
