@@ -4,13 +4,14 @@ from incentive_engine.allocation.breakdown import sums_by_group
 from incentive_engine.allocation.budgets import rule_of, with_budget_of
 from incentive_engine.allocation.build import build_problem
 from incentive_engine.allocation.certificate import Certificate, LimitReport
-from incentive_engine.allocation.curve import MARGIN, Curve, CurvePoint, response_curve
+from incentive_engine.allocation.curve import Curve, CurvePoint, response_curve
 from incentive_engine.allocation.deciding import Choosers, decide
 from incentive_engine.allocation.dropping import gain_of_all, gains_without
 from incentive_engine.allocation.frontier import Frontier, frontier
 from incentive_engine.allocation.limits import Limit, Ratio, ratio_limits, sum_limit
 from incentive_engine.allocation.mandate import Mandate, largest_budget
 from incentive_engine.allocation.margins import margins
+from incentive_engine.allocation.neighbours import MARGIN
 from incentive_engine.allocation.plan import Plan, reasons, solve
 from incentive_engine.allocation.problem import BUDGET, Pool, Problem
 from incentive_engine.allocation.reach import smallest_budgets

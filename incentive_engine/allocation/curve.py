@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Final
 
 import numpy as np
 
 from incentive_engine.allocation.infeasible import explain, relax
 from incentive_engine.allocation.model import Crowd, evaluate
+from incentive_engine.allocation.neighbours import (
+    CLOSE,
+    MARGIN,
+    amount_of,
+    levels,
+    slightly_less,
+    start_between,
+)
 from incentive_engine.allocation.problem import BUDGET, Columns, Problem
 from incentive_engine.allocation.relaxed import NEAR, Prices, Relaxed, solve_relaxed, with_less
 from incentive_engine.allocation.rows import rows_of
+from incentive_engine.allocation.samples import draw_samples
 from incentive_engine.allocation.users import Users, threads, users_of
 from incentive_engine.domain import COST, SPEND
 from incentive_engine.errors import ConfigError, Fault
-
-MARGIN: Final = 0.02
-"""The marginal return is what the last part of this size of the money brought."""
-
-FAR: Final = 1.25
-"""Budgets further apart than by this factor have little to tell each other about prices: half
-their users change, and the linear program of those near a tie leads astray."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -95,6 +96,7 @@ class Curve:
     def __init__(self, problem: Problem, columns: Mapping[str, Columns] | None = None) -> None:
         self.users: Users = users_of(problem)
         self._columns = dict(columns or {})
+        self._samples = draw_samples(self.users)
 
     def points(
         self, problems: Sequence[Problem], *, marginal: bool = False, reasons: bool = False
@@ -122,16 +124,19 @@ class Curve:
             raise ConfigError(
                 Fault("budgets", "the problems have different users", "the same users")
             )
-        ordered = sorted(range(len(problems)), key=lambda i: _amount(problems[i]))
+        ordered = sorted(range(len(problems)), key=lambda i: amount_of(problems[i]))
         plans: dict[int, Relaxed] = {}
         with ThreadPoolExecutor(threads()) as pool:
-            for level in _levels(len(ordered)):
-                starts = [_start(plans, problems, ordered, at) for at in level]
+            for level in levels(len(ordered)):
+                starts = [start_between(plans, problems, ordered, at) for at in level]
                 asked = [problems[ordered[at]] for at in level]
-                solved = pool.map(self.plan, asked, starts)
+                solved = pool.map(self._near, asked, starts)
                 plans.update(zip((ordered[at] for at in level), solved, strict=True))
+            below = dict(zip(ordered[1:], ordered[:-1], strict=True))
             made = pool.map(
-                lambda i: self.point(plans[i], marginal=marginal, reasons=reasons),
+                lambda i: self.point(
+                    plans[i], marginal=marginal, reasons=reasons, below=plans.get(below.get(i, -1))
+                ),
                 range(len(problems)),
             )
             return tuple(made)
@@ -140,7 +145,14 @@ class Curve:
         self, problem: Problem, start: Prices | None = None, *, radius: float = NEAR
     ) -> Relaxed:
         """Return the best plan with split users; arguments are those of `solve_relaxed`."""
-        return solve_relaxed(problem, self.users, start=start, radius=radius)
+        return solve_relaxed(
+            problem, self.users, start=start, radius=radius, samples=self._samples
+        )
+
+    def _near(self, problem: Problem, start: tuple[Prices, float] | None) -> Relaxed:
+        """Return the best plan with split users, by prices and how far these may be off."""
+        prices, radius = start or (None, NEAR)
+        return self.plan(problem, prices, radius=radius)
 
     def most(self, problem: Problem) -> float:
         """Return what would be used of the budget if nothing had a price."""
@@ -148,8 +160,22 @@ class Curve:
         free = evaluate(Crowd(users=self.users, rows=rows), np.zeros(len(rows.limits)))
         return float(rows.usage(free.table)[rows.names.index(BUDGET)])
 
-    def point(self, plan: Relaxed, *, marginal: bool = True, reasons: bool = False) -> CurvePoint:
-        """Return what a plan brings."""
+    def point(
+        self,
+        plan: Relaxed,
+        *,
+        marginal: bool = True,
+        reasons: bool = False,
+        below: Relaxed | None = None,
+    ) -> CurvePoint:
+        """Return what a plan brings; `marginal` and `reasons` as for `points`.
+
+        Parameters
+        ----------
+        below
+            A plan with less money, where one is known: prices for a little less than the plan's
+            lie between both.
+        """
         pool, feasible = plan.problem.pool, plan.feasible
         amounts = plan.amounts(self.users, self._columns) if feasible else {}
         return CurvePoint(
@@ -162,7 +188,9 @@ class Curve:
             feasible=feasible,
             plan=plan,
             amounts=amounts,
-            marginal_return=self._marginal(plan, amounts) if marginal and feasible else None,
+            marginal_return=self._marginal(plan, amounts, below)
+            if marginal and feasible
+            else None,
             conflict=self._conflict(plan) if reasons and not feasible else "",
         )
 
@@ -175,11 +203,13 @@ class Curve:
         freed = self.plan(replace(plan.problem, limits=kept), plan.prices)
         return max(freed.value - point.value, 0.0)
 
-    def _marginal(self, plan: Relaxed, amounts: Mapping[str, float]) -> float | None:
+    def _marginal(
+        self, plan: Relaxed, amounts: Mapping[str, float], below: Relaxed | None
+    ) -> float | None:
         less = with_less(plan, 1.0 - MARGIN) if SPEND in amounts else None
         if less is None:
             return None
-        smaller = self.plan(less, plan.prices)
+        smaller = self.plan(less, slightly_less(plan, below), radius=CLOSE)
         if not smaller.feasible:
             return None
         before = smaller.amounts(self.users, self._columns)
@@ -205,60 +235,3 @@ def response_curve(problems: Sequence[Problem]) -> tuple[CurvePoint, ...]:
         As `Curve.points`.
     """
     return Curve(problems[0]).points(problems)
-
-
-def _amount(problem: Problem) -> float:
-    assert problem.pool is not None
-    return problem.pool.amount
-
-
-def _levels(n: int) -> Iterator[list[int]]:
-    """Yield the positions 0 to n − 1 so that each has solved neighbours, the largest first.
-
-    >>> list(_levels(6))
-    [[5], [0], [2], [1, 3], [4]]
-    """
-    if n:
-        yield [n - 1]
-    gaps = [(0, n - 1)]
-    if n > 1:
-        yield [0]
-    while gaps := [(low, high) for low, high in gaps if high - low > 1]:
-        middles = [(low + high) // 2 for low, high in gaps]
-        yield middles
-        gaps = [
-            part
-            for (low, high), middle in zip(gaps, middles, strict=True)
-            for part in ((low, middle), (middle, high))
-        ]
-
-
-def _start(
-    plans: Mapping[int, Relaxed], problems: Sequence[Problem], ordered: Sequence[int], at: int
-) -> Prices | None:
-    """Return prices between those of the nearest solved neighbours that have a plan.
-
-    None where they are so far that small samples find the prices sooner.
-    """
-    solved = [i for i, j in enumerate(ordered) if j in plans and plans[j].feasible]
-    below = max((i for i in solved if i < at), default=None)
-    above = min((i for i in solved if i > at), default=None)
-    if below is None or above is None:
-        return None
-    low, high = plans[ordered[below]], plans[ordered[above]]
-    ends, here = (_amount(low.problem), _amount(high.problem)), _amount(problems[ordered[at]])
-    if ends[1] > FAR * ends[0]:
-        return None
-    share = (here - ends[0]) / (ends[1] - ends[0]) if ends[1] > ends[0] else 0.5
-    return {name: _between(low.prices[name], high.prices[name], share) for name in low.prices}
-
-
-def _between(low: float, high: float, share: float) -> float:
-    """Return a price between two, as a power where both have the same sign.
-
-    >>> _between(1.0, 4.0, 0.5), _between(0.0, 4.0, 0.25)
-    (2.0, 1.0)
-    """
-    if low * high > 0:
-        return float(low * (high / low) ** share)
-    return (1.0 - share) * low + share * high

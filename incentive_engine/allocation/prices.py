@@ -33,8 +33,8 @@ from incentive_engine.allocation.model import (
 )
 from incentive_engine.allocation.newton import Approach, approach
 from incentive_engine.allocation.rows import Rows
-from incentive_engine.allocation.samples import draw_samples, sizes_of
-from incentive_engine.allocation.sweep import sweep, total_sizes
+from incentive_engine.allocation.samples import Sample, draw_samples, sizes_of
+from incentive_engine.allocation.sweep import sweep
 from incentive_engine.allocation.users import Users
 from incentive_engine.domain import FloatArray
 
@@ -61,6 +61,9 @@ ROUGH: Final = 1e-5
 
 MOVES: Final = 3
 """How often that box may be moved before everybody is looked at in each step."""
+
+WIDER: Final = 2.0
+"""How much wider that box then is."""
 
 MANY: Final = 50_000
 """From so many users on, those whose choice is settled are added up once."""
@@ -104,6 +107,7 @@ def find_prices(
     start: FloatArray | None = None,
     radius: float = 0.3,
     tight: float = TIGHT,
+    samples: tuple[Sample, ...] | None = None,
 ) -> Optimum:
     """Return the prices that minimise the dual.
 
@@ -115,21 +119,21 @@ def find_prices(
         How far, relative to them, the prices may lie from `start`.
     tight
         As in `minimise`.
+    samples
+        What `draw_samples` gives for the users, where it is known.
     """
     prices = np.zeros(len(rows.limits)) if start is None else start
     everyone = Crowd(users=users, rows=rows)
     if not len(prices):
         return Optimum(point=evaluate(everyone, prices), step=None, gap=0.0, sweeps=1)
-    radius = WIDEST if start is None else radius
-    sizes = None
-    for size, few, weight in [] if start is not None else draw_samples(users):
-        crowd = Crowd(users=few, rows=rows, weight=weight)
-        sizes = total_sizes(few, weight=weight)
-        frame = frame_of(rows, sizes)
-        rough = max(tight, ROUGH)
-        prices = about_lowest(crowd, prices, frame=frame, radius=radius, tight=rough)
-        radius = ERROR / np.sqrt(size)
-    frame = frame_of(rows, sizes_of(users) if sizes is None else sizes)
+    if start is None:
+        radius, samples = WIDEST, draw_samples(users) if samples is None else samples
+        for sample in samples:
+            crowd = Crowd(users=sample.users, rows=rows, weight=sample.weight)
+            frame, rough = frame_of(rows, sample.sizes), max(tight, ROUGH)
+            prices = about_lowest(crowd, prices, frame=frame, radius=radius, tight=rough)
+            radius = ERROR / np.sqrt(sample.size)
+    frame = frame_of(rows, samples[-1].sizes if samples else sizes_of(users))
     return minimise_among_open(everyone, prices, frame=frame, radius=radius, tight=tight)
 
 
@@ -139,7 +143,7 @@ def minimise_among_open(
     """Return the minimum of the dual, found among the users whose choice is open near `start`.
 
     Everyone else is added up once. Where the minimum lies at an edge of the box in which they
-    are settled, the box is moved there.
+    are settled, a wider box is put there.
     """
     users, passes = crowd.users, 0
     for _ in range(MOVES if users.n >= MANY else 0):
@@ -156,6 +160,7 @@ def minimise_among_open(
         found = minimise(part, start, frame=inner, radius=radius, tight=tight)
         passes += found.sweeps * len(index) // users.n
         start = found.point.prices
+        radius *= WIDER
         if not box.meets(start, frame.bounds):
             assert found.step is not None
             core = replace(found.step.core, index=index[found.step.core.index])

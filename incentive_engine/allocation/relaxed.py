@@ -18,6 +18,7 @@ from incentive_engine.allocation.prices import Optimum, find_prices
 from incentive_engine.allocation.problem import BUDGET, Columns, Problem
 from incentive_engine.allocation.risk import Risk, risk_of, with_expected
 from incentive_engine.allocation.rows import Rows, rows_of
+from incentive_engine.allocation.samples import Sample
 from incentive_engine.allocation.sweep import Choice, Table, sweep, tally
 from incentive_engine.allocation.users import Users
 from incentive_engine.domain import COST, FACE, MICROS, FloatArray, IntArray, to_micros
@@ -164,7 +165,12 @@ class Relaxed:
 
 
 def solve_relaxed(
-    problem: Problem, users: Users, *, start: Prices | None = None, radius: float = NEAR
+    problem: Problem,
+    users: Users,
+    *,
+    start: Prices | None = None,
+    radius: float = NEAR,
+    samples: tuple[Sample, ...] | None = None,
 ) -> Relaxed:
     """Return the best plan with split users.
 
@@ -176,18 +182,20 @@ def solve_relaxed(
         Prices to start from, such as those of a similar problem; None starts with small samples.
     radius
         How far, relative to them, the prices may lie from `start`.
+    samples
+        Of the users, where they are known.
     """
     if problem.pool is None or problem.pool.basis != "at-risk":
-        return _solved(problem, users, start, radius)
+        return _solved(problem, users, start, radius, samples)
     risk = Risk(confidence=problem.pool.confidence, cost_error=problem.pool.cost_error)
     expected = risk.expected(problem.pool.amount, noise=0.0)
-    plan = _solved(with_expected(problem, expected), users, start, radius)
+    plan = _solved(with_expected(problem, expected), users, start, radius, samples)
     report = risk_of(problem, plan.whole(users), risk)
     noise = report.variance / report.expected if report.expected else 0.0
     settled = risk.expected(problem.pool.amount, noise=noise)
     if not plan.feasible or expected - settled <= SETTLED * expected:
         return plan
-    return _solved(with_expected(problem, settled), users, plan.prices, NEAR)
+    return _solved(with_expected(problem, settled), users, plan.prices, NEAR, samples)
 
 
 def with_less(plan: Relaxed, share: float) -> Problem | None:
@@ -202,12 +210,18 @@ def with_less(plan: Relaxed, share: float) -> Problem | None:
     return replace(less, pool=None if less.pool is None else replace(less.pool, basis="expected"))
 
 
-def _solved(problem: Problem, users: Users, start: Prices | None, radius: float) -> Relaxed:
+def _solved(
+    problem: Problem,
+    users: Users,
+    start: Prices | None,
+    radius: float,
+    samples: tuple[Sample, ...] | None,
+) -> Relaxed:
     rows = rows_of(problem, users, problem.enforced)
     first: FloatArray | None = None
     if start is not None:
         first = np.array([start.get(name, 0.0) for name in rows.names], dtype=np.float64)
-    optimum = find_prices(users, rows, start=first, radius=radius, tight=TIGHT)
+    optimum = find_prices(users, rows, start=first, radius=radius, tight=TIGHT, samples=samples)
     return Relaxed(problem=problem, rows=rows, optimum=optimum)
 
 

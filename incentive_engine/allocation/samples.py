@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -28,21 +28,48 @@ SIZED: Final = 100_000
 """Users by whom the sizes of amounts are judged where there are many more."""
 
 
-def draw_samples(users: Users) -> Iterator[tuple[int, Users, FloatArray]]:
-    """Yield ever larger samples: their size, the users, and how many users each stands for.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Sample:
+    """Some of the users.
+
+    Attributes
+    ----------
+    size
+        How many were asked for.
+    users
+        Who they are.
+    weight
+        (n_cells,) float64, how many users each stands for.
+    sizes
+        (m + 2, n_cells, k) float64, absolute amounts added over all pairs of everybody.
+    """
+
+    size: int
+    users: Users
+    weight: FloatArray
+    sizes: FloatArray
+
+
+def draw_samples(users: Users) -> tuple[Sample, ...]:
+    """Return ever larger samples, none of few users.
 
     All are drawn from the largest one, so that only that is looked for among all users.
     """
     sizes = sample_sizes(users.n)
     if not sizes:
-        return
+        return ()
     counts = count_cells(users)
-    index, most = draw_sample(users, sizes[-1], counts=counts)
-    largest = users.take(index)
+    index, weight = draw_sample(users, sizes[-1], counts=counts)
+    largest = _sample(sizes[-1], users.take(index), weight)
+    smaller = []
     for size in sizes[:-1]:
-        index, weight = draw_sample(largest, size, counts=counts)
-        yield size, largest.take(index), weight
-    yield sizes[-1], largest, most
+        index, weight = draw_sample(largest.users, size, counts=counts)
+        smaller.append(_sample(size, largest.users.take(index), weight))
+    return (*smaller, largest)
+
+
+def _sample(size: int, few: Users, weight: FloatArray) -> Sample:
+    return Sample(size=size, users=few, weight=weight, sizes=total_sizes(few, weight=weight))
 
 
 def sample_sizes(n: int) -> list[int]:
