@@ -58,7 +58,7 @@ def sweep(
         if loss.shape[0]:
             for i in range(size):
                 ahead = work.best[i] - second[i]
-                loss[first + i] = ahead if ahead >= 0 else np.inf
+                loss[first + i] = abs(ahead) if ahead >= 0 else np.inf  # never -0.0
 
 
 @compiled
@@ -162,4 +162,4 @@ def nearest_rival(
             known = before[i]
             part = known if chosen[i] == row else part
             after[i] = part if part < known else known  # noqa: FURB136 - min would pass NaN on
-    reach[:] = least[score.shape[0] % 2]
+    reach[:] = np.abs(least[score.shape[0] % 2])  # a tie of 0.0 and -0.0 gives -0.0

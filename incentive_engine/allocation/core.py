@@ -72,7 +72,7 @@ def nearest(distance: npt.NDArray[Any], key: npt.NDArray[np.uint64], size: int) 
     Parameters
     ----------
     distance
-        (n,) float32 or float64, at least 0.
+        (n,) float32 or float64, at least 0, and not −0.0, whose bits are those of a large number.
     """
     near = _within(distance, size)
     if size < len(near):

@@ -66,7 +66,7 @@ def make_plan(
     dual, whole, base = optimum.point.dual, users.n <= WHOLE, start or rounded.draft
     if start is None and not whole:
         base = fill(users, rows, base, optimum.point.prices, loss=rounded.loss)
-    share = max(good_enough, FINE / max(optimum.point.table.treated, 1.0))
+    share = max(good_enough, FINE / max(optimum.treated, 1.0))
     goal = 0.0 if whole and good_enough <= GOAL else share * abs(dual)
     best = Found()
     if not rows.excess(base.table).any():

@@ -99,6 +99,11 @@ class Optimum:
     sweeps: int
     impossible: bool = False
 
+    @property
+    def treated(self) -> float:
+        """How many users get an offer, those whom the model splits by their parts."""
+        return self.point.table.treated if self.step is None else self.step.treated
+
 
 def find_prices(
     users: Users,

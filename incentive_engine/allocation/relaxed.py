@@ -80,8 +80,7 @@ class Relaxed:
     @property
     def treated(self) -> float:
         """How many users get an offer, split users by their parts."""
-        step = self.optimum.step
-        return self.optimum.point.table.treated if step is None else step.treated
+        return self.optimum.treated
 
     @property
     def prices(self) -> dict[str, float]:

@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 
 from incentive_engine.allocation import Choosers, Problem, decide, sum_limit
+from incentive_engine.allocation.core import nearest
+from incentive_engine.allocation.sweep import reaches, sweep
+from incentive_engine.allocation.users import users_of
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -59,3 +62,16 @@ def test_users_whose_values_are_multiplied_choose_as_in_a_problem_with_such_valu
     expected = decide(multiplied, prices)
     assert Choosers.of(problem).worth(factor).at(prices).tolist() == expected.tolist()
     assert 0.1 < (expected >= 0).mean() < 0.9
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_ties_between_nought_and_minus_nought_are_ties(dtype: type) -> None:
+    value = np.array([[-0.0, 0.0], [0.0, -0.0]], dtype=dtype)
+    users = users_of(Problem(offers=("a", "b"), value=value, exactly_one=True))
+    price, loss = np.zeros((1, 1, 2)), np.empty(2, dtype=dtype)
+    sweep(users, price, loss=loss)
+    reach = reaches(users, price, np.ones_like(price))
+    for distance in (loss, reach):
+        assert distance.tolist() == [0.0, 0.0]
+        assert not np.signbit(distance).any()
+        assert nearest(distance, users.key, 5).tolist() in ([0, 1], [1, 0])
