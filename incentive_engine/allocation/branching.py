@@ -8,6 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 from ortools.linear_solver.python import model_builder_helper as helper
 
+from incentive_engine.allocation.linear import typical_size
 from incentive_engine.allocation.selection import Selection, SelectionAnswer, Status
 from incentive_engine.domain import FloatArray
 
@@ -25,10 +26,11 @@ def branch(selection: Selection, *, nodes: int, enough: float) -> SelectionAnswe
     enough
         The objective at which the search ends.
     """
-    model = _model(selection)
+    unit = typical_size(selection.objective)
+    model = _model(selection, unit)
     solver: Any = helper.ModelSolverHelper("SCIP")
     solver.set_solver_specific_parameters(
-        f"limits/nodes = {nodes}\nlimits/primal = {enough!r}\nlimits/gap = 0\n"
+        f"limits/nodes = {nodes}\nlimits/primal = {enough / unit!r}\nlimits/gap = 0\n"
         f"numerics/feastol = {TOLERANCE!r}\n"
     )
     solver.solve(model)
@@ -42,11 +44,11 @@ def branch(selection: Selection, *, nodes: int, enough: float) -> SelectionAnswe
     return SelectionAnswer(
         status=status,
         chosen=np.asarray(solver.variable_values(), dtype=np.float64) > 0.5,
-        bound=float(solver.best_objective_bound()),
+        bound=unit * float(solver.best_objective_bound()),
     )
 
 
-def _model(selection: Selection) -> Any:  # noqa: ANN401 - OR-Tools publishes no usable types
+def _model(selection: Selection, unit: float) -> Any:  # noqa: ANN401 - OR-Tools publishes no usable types
     pairs = len(selection.group)
     group = np.unique(selection.group, return_inverse=True)[1]
     once = sp.csr_array((np.ones(pairs), (group, np.arange(pairs))))
@@ -59,7 +61,7 @@ def _model(selection: Selection) -> Any:  # noqa: ANN401 - OR-Tools publishes no
     model.fill_model_from_sparse_data(
         np.zeros(pairs),
         np.ones(pairs),
-        selection.objective,
+        selection.objective / unit,
         np.concatenate([forced, _bounds(selection.lower, -np.inf) / size]),
         np.concatenate([np.ones(groups), _bounds(selection.upper, np.inf) / size]),
         sp.csr_matrix(sp.vstack([once, rows])),

@@ -61,6 +61,18 @@ class LinearAnswer:
     objective: float
 
 
+def typical_size(objective: FloatArray) -> float:
+    """Return a power of two near the median of absolute coefficients other than 0, 1 for none.
+
+    Solvers' tolerances suit coefficients near 1.
+
+    >>> typical_size(np.array([0.0, -3e-9, 4e-9, 5e-9])) == 2.0**-28
+    True
+    """
+    sizes = np.abs(objective[objective != 0])
+    return float(np.exp2(np.rint(np.log2(np.median(sizes))))) if len(sizes) else 1.0
+
+
 def solve_lp(program: LinearProgram) -> LinearAnswer:
     """Solve a linear program.
 
@@ -69,11 +81,12 @@ def solve_lp(program: LinearProgram) -> LinearAnswer:
     SolverError
         When GLOP ends without an optimum; callers give it programs that have one.
     """
+    unit = typical_size(program.objective)
     built: Any = helper.ModelBuilderHelper()
     built.fill_model_from_sparse_data(
         np.zeros(len(program.objective)),
         program.most,
-        program.objective,
+        program.objective / unit,
         program.lower,
         program.upper,
         sp.csr_matrix(program.matrix),
@@ -88,7 +101,7 @@ def solve_lp(program: LinearProgram) -> LinearAnswer:
         if status == helper.SolveStatus.OPTIMAL:
             return LinearAnswer(
                 x=np.asarray(solver.variable_values(), dtype=np.float64),
-                duals=np.asarray(solver.dual_values(), dtype=np.float64),
-                objective=float(solver.objective_value()),
+                duals=unit * np.asarray(solver.dual_values(), dtype=np.float64),
+                objective=unit * float(solver.objective_value()),
             )
     raise SolverError(Fault("GLOP", f"it ended as {status}", "an optimum"))

@@ -22,6 +22,13 @@ MOST_OFFERS: Final = 32_000
 """The choice of a user is an int16, and −1 stands for no offer."""
 
 
+LARGEST: Final = 1e30
+"""Bounds and coefficients beyond that: solvers take them for infinite."""
+
+DEAREST: Final = 1e12
+"""Face values beyond that would overflow in millionths."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pool:
     """The budget as the certificate reports it; its limit is the one named `budget`."""
@@ -149,6 +156,12 @@ def _shape_faults(problem: Problem) -> list[Fault]:
         )
     if n and not faults and int(np.max(problem.cell)) >= problem.n_cells:
         faults.append(Fault("problem: cell", "a label is too large", f"below {problem.n_cells}"))
+    if n and not faults and int(np.min(problem.cell)) < 0:
+        faults.append(Fault("problem: cell", "a label is negative", "0 or more"))
+    if problem.face is not None and not np.all((problem.face >= 0) & (problem.face <= DEAREST)):
+        faults.append(
+            Fault("problem: face", "a face value is no amount", f"numbers from 0 to {DEAREST:g}")
+        )
     return faults
 
 
@@ -168,8 +181,15 @@ def _limit_faults(problem: Problem, limit: Limit) -> list[Fault]:
     low, high = limit.at_least, limit.at_most
     if low is None and high is None:
         faults.append(Fault(where, "it has no bound", "at_most, at_least, or both"))
-    if not all(np.isfinite(bound) for bound in (low, high) if bound is not None):
+    bounds = [bound for bound in (low, high) if bound is not None]
+    if not np.all(np.isfinite(bounds)):
         faults.append(Fault(where, "a bound is not finite", "finite numbers"))
+    elif np.any(np.abs(bounds) > LARGEST):
+        faults.append(
+            Fault(where, f"a bound is beyond {LARGEST:g}", "", "leave out what bounds nothing")
+        )
+    if not all(abs(coefficient) <= LARGEST for _, coefficient in limit.terms):
+        faults.append(Fault(where, "a ratio or coefficient is no number", f"up to {LARGEST:g}"))
     if low is not None and high is not None and low > high:
         faults.append(
             Fault(where, f"at_least {low:g} is above at_most {high:g}", "", "lower one of them")

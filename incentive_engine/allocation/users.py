@@ -31,6 +31,11 @@ PROBE: Final = 200_000
 """Users with the lowest keys, among whom rows that are alike show if there are many."""
 
 
+LEAST: Final = 1e-60
+MOST: Final = 1e60
+"""What the largest value or amount may be: products and sums of such are no overflow."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Users:
     """The pairs in the form that the kernels read; offers are in canonical order.
@@ -182,7 +187,15 @@ def _largest(problem: Problem, cost: int) -> FloatArray:
     ]
     if faults:
         raise DataError(*faults)
-    return np.asarray(np.max([part[0] for part in parts], axis=0), dtype=np.float64)
+    largest = np.asarray(np.max([part[0] for part in parts], axis=0), dtype=np.float64)
+    faults = [
+        Fault(f"scores: {name}", f"the largest amount is {size:g}", f"0, or {LEAST:g} to {MOST:g}")
+        for name, size in zip(("value", *problem.measures), largest.tolist(), strict=True)
+        if size and not LEAST <= size <= MOST
+    ]
+    if faults:
+        raise DataError(*faults)
+    return largest
 
 
 def _content_keys(users: Users) -> npt.NDArray[np.uint64]:

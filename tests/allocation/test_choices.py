@@ -3,10 +3,12 @@
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from incentive_engine.allocation import Choosers, Problem, decide, sum_limit
 from incentive_engine.allocation.core import nearest
+from incentive_engine.allocation.problem import Columns
 from incentive_engine.allocation.sweep import reaches, sweep
 from incentive_engine.allocation.users import users_of
 
@@ -65,10 +67,10 @@ def test_users_whose_values_are_multiplied_choose_as_in_a_problem_with_such_valu
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_ties_between_nought_and_minus_nought_are_ties(dtype: type) -> None:
-    value = np.array([[-0.0, 0.0], [0.0, -0.0]], dtype=dtype)
+def test_ties_between_nought_and_minus_nought_are_ties(dtype: npt.DTypeLike) -> None:
+    value: Columns = np.array([[-0.0, 0.0], [0.0, -0.0]], dtype=dtype)
     users = users_of(Problem(offers=("a", "b"), value=value, exactly_one=True))
-    price, loss = np.zeros((1, 1, 2)), np.empty(2, dtype=dtype)
+    price, loss = np.zeros((1, 1, 2)), np.full_like(value[0], np.nan)
     sweep(users, price, loss=loss)
     reach = reaches(users, price, np.ones_like(price))
     for distance in (loss, reach):

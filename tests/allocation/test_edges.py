@@ -107,6 +107,62 @@ def test_values_that_are_not_numbers_are_refused(number: float) -> None:
         solve(problem_of([[1, number]], [[1, 1]]))
 
 
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+def test_amounts_that_are_not_numbers_are_refused(number: float) -> None:
+    problem = problem_of([[1, 1]], [[1, 1]])
+    both = np.array([[[1, 1]], [[number, 1]]], dtype=np.float64)
+    with pytest.raises(DataError, match="scores: spend: 1 eligible pairs have no valid number"):
+        solve(replace(problem, measures=("cost", "spend"), columns=both))
+
+
+@pytest.mark.parametrize("value", [1e308, 1e61, 1e-61, 1e-310])
+def test_values_whose_sums_and_products_overflow_are_refused(value: float) -> None:
+    limit = sum_limit("budget", "cost", at_most=1.0)
+    with pytest.raises(DataError, match="scores: value: the largest amount is"):
+        solve(problem_of([[value, value]], [[1, 1]], limit))
+
+
+@pytest.mark.parametrize("face", [np.nan, np.inf, -1.0, 1e13])
+def test_a_face_value_that_is_no_amount_is_refused(face: float) -> None:
+    with pytest.raises(DataError, match="problem: face: a face value is no amount"):
+        replace(problem_of([[1, 1]], [[1, 1]]), face=np.array([face]))
+
+
+def test_a_cell_that_does_not_exist_is_refused() -> None:
+    for label, message in ((-1, "a label is negative"), (1, "a label is too large")):
+        with pytest.raises(DataError, match=message):
+            replace(problem_of([[1, 1]], [[1, 1]]), cell=np.array([0, label]))
+
+
+@pytest.mark.parametrize("power", [-100, -30, 30, 100])
+def test_the_unit_of_values_changes_prices_and_no_plan(power: int) -> None:
+    problem = campaign(2_000, k=4)
+    unit = 2.0**power  # changes no digit of a float
+    one, other = solve(problem), solve(replace(problem, value=problem.value * unit))
+    assert one.choice.tolist() == other.choice.tolist()
+    assert other.certificate.value == pytest.approx(unit * one.certificate.value, rel=1e-9)
+    assert other.certificate.bound == pytest.approx(unit * one.certificate.bound, rel=1e-9)
+
+
+def test_a_cap_over_nobody_binds_nothing() -> None:
+    nobody = sum_limit("ghosts", "cost", at_most=0.0, cells=np.array([False, True]))
+    plan = solve(replace(problem_of([[1, 2]], [[1, 1]]), n_cells=2, limits=(nobody,)))
+    assert plan.choice.tolist() == [0, 0]
+    assert plan.prices == {"ghosts": 0.0}
+
+
+def test_a_ratio_over_offers_that_cost_nothing_holds() -> None:
+    limits = ratio_limits("burn", ("cost", "face"), at_most=0.5)
+    plan = solve(problem_of([[1, 2]], [[0, 0]], *limits))
+    assert plan.choice.tolist() == [0, 0]
+
+
+def test_two_limits_that_contradict_each_other_are_named() -> None:
+    limits = (sum_limit("most", "cost", at_most=1), sum_limit("least", "cost", at_least=2))
+    with pytest.raises(InfeasibleError, match="`least`: at least 2: it cannot hold together"):
+        solve(problem_of([[1, 2]], [[1, 1]], *limits))
+
+
 def test_a_negative_cost_is_refused() -> None:
     with pytest.raises(DataError, match="scores: cost"):
         solve(problem_of([[1, 1]], [[1, -1]]))
@@ -129,6 +185,10 @@ def test_costs_whose_sum_overflows_are_refused() -> None:
         ([sum_limit("x", "profit", at_most=1)], "no measure `profit`"),
         ([sum_limit("x", "cost")], "it has no bound"),
         ([sum_limit("x", "cost", at_most=np.inf)], "not finite"),
+        ([sum_limit("x", "cost", at_least=np.nan)], "not finite"),
+        ([sum_limit("x", "cost", at_most=1e300)], "beyond 1e.30; leave out what bounds nothing"),
+        ([*ratio_limits("x", ("cost", "issued"), at_least=np.nan)], "coefficient is no number"),
+        ([*ratio_limits("x", ("cost", "issued"), at_most=np.inf)], "coefficient is no number"),
         ([sum_limit("x", "cost", at_most=1, at_least=2)], "at_least 2 is above at_most 1"),
         ([sum_limit("x", "cost", at_most=1)] * 2, "used twice"),
         ([sum_limit("x", "cost", at_most=1, offers=np.ones(3, bool))], "offers has shape"),
