@@ -63,6 +63,28 @@ def test_a_warm_start_finds_what_a_cold_one_finds() -> None:
         assert point.bound == pytest.approx(cold.bound, rel=2e-6)
 
 
+def test_near_budgets_of_many_users_find_what_each_finds_alone() -> None:
+    problem = campaign(60_000, floors=False, seed=3)
+    problem = replace(problem, value=problem.columns[1])
+    assert problem.pool is not None
+    asked = [with_budget(problem, problem.pool.amount * part) for part in (0.6, 0.65, 0.7, 0.75)]
+    curve = Curve(problem, columns(problem))
+    for point, own in zip(curve.points(asked, marginal=True), asked, strict=True):
+        alone = curve.point(curve.plan(own))
+        assert point.gap <= 1e-6
+        assert point.bound == pytest.approx(alone.bound, rel=2e-6)
+        assert point.marginal_return == pytest.approx(alone.marginal_return, rel=1e-3)
+
+
+def test_prices_are_found_however_far_those_to_start_from_are() -> None:
+    problem = campaign(60_000, floors=False, seed=3)
+    assert problem.pool is not None
+    curve = Curve(problem)
+    much, little = (with_budget(problem, problem.pool.amount * part) for part in (0.9, 0.2))
+    found = curve.plan(little, curve.plan(much).prices, radius=1e-3)
+    assert found.bound == pytest.approx(curve.plan(little).bound, rel=2e-6)
+
+
 def test_a_plan_of_whole_offers_lies_below_the_bound_and_near_the_value() -> None:
     problem = selling()
     for point, amount in list(zip(points(), amounts(problem), strict=True))[::3]:
