@@ -18,7 +18,7 @@ from incentive_engine.allocation.sweep import Table, reaches, sweep
 from incentive_engine.allocation.users import Users
 from incentive_engine.domain import FloatArray, IntArray
 
-CORE: Final = 4_000
+CORE: Final = 2_000
 """Users that choose freely in a linear program; it grows when steps fail."""
 
 ROUNDING: Final = 1e-6
