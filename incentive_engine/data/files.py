@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import functools
 import hashlib
 import os
 import secrets
 import shutil
+import time
 from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
@@ -30,6 +32,8 @@ from incentive_engine.errors import DataError, Fault, nearest
 CSV: Final = ".csv"
 PANDAS_INDEX: Final = "__index_level_"
 """How pandas calls an index in a Parquet file; in a CSV file it has no name."""
+SETTLED: Final = 1_000_000_000
+"""Nanoseconds after which a file's time of change would show another change."""
 FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 FORBIDDEN: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
@@ -122,10 +126,23 @@ def digest_file(path: Path) -> str:
         digests = "".join(map(digest_file, parts))
         return hashlib.sha256(digests.encode()).hexdigest()
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        state = path.stat()
+        known = (path.absolute(), state.st_dev, state.st_ino, state.st_size, state.st_ctime_ns)
+        settled = time.time_ns() - state.st_ctime_ns > SETTLED
+        return _kept_digest(*known) if settled else _digest(path)
     except OSError as error:
         raise DataError(_unreadable(path, error)) from error
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@functools.lru_cache(maxsize=1024)
+def _kept_digest(path: Path, *_state: int) -> str:
+    """Return the digest of a file in a state, which a run asks for more than once."""
+    return _digest(path)
 
 
 @contextmanager

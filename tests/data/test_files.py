@@ -1,4 +1,5 @@
 import errno
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -176,6 +177,7 @@ def test_a_file_that_may_not_be_read_is_refused(
     def forbid(*_: object, **__: object) -> None:
         raise PermissionError(errno.EACCES, "Permission denied")
 
+    (tmp_path / "t.csv").touch()
     monkeypatch.setattr(Path, "open", forbid)
     assert complaint(tmp_path / "t.csv") == "cannot be read: you may not read it"
     with pytest.raises(DataError, match="you may not read it"):
@@ -307,3 +309,14 @@ def test_parts_with_other_columns_are_named(tmp_path: Path) -> None:
     pd.DataFrame({"x": [5]}).to_parquet(tmp_path / "scores" / "part-2.parquet")
     with pytest.raises(DataError, match=r"part-2.parquet: has other columns than part-0.parquet"):
         read_table(tmp_path / "scores")
+
+
+def test_a_changed_file_has_another_digest_however_soon_it_is_asked_for(tmp_path: Path) -> None:
+    """Files of the same size, changed just now, and long after the first look."""
+    file = tmp_path / "t.csv"
+    seen = set()
+    for content, later in (("a", 0.0), ("b", 1.1), ("c", 0.0), ("d", 0.0)):
+        file.write_text(content, encoding="utf-8")
+        time.sleep(later)
+        seen |= {digest_file(file), digest_file(file)}
+    assert len(seen) == 4
