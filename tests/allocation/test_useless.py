@@ -35,7 +35,7 @@ def everyone_served(*limits: Limit, worth: float) -> tuple[Users, Rows, Draft, F
 
 
 def cell(number: int) -> BoolArray:
-    return np.arange(CELLS) == number
+    return np.asarray(np.arange(CELLS) == number, dtype=bool)
 
 
 FLOORS = tuple(
