@@ -16,6 +16,7 @@ from incentive_engine.allocation.infeasible import explain, relax, relax_whole
 from incentive_engine.allocation.integer import GOAL, make_plan
 from incentive_engine.allocation.prices import Optimum, find_prices
 from incentive_engine.allocation.problem import Problem
+from incentive_engine.allocation.relaxed import Relaxed
 from incentive_engine.allocation.risk import (
     NEAR,
     ROUNDS,
@@ -48,12 +49,15 @@ class Plan:
         Limit name to value given up per unit; signed as in the certificate.
     certificate
         What is proven.
+    split
+        The best plan with split users, which this one was made from.
     """
 
     choice: Choice
     cost_micros: IntArray
     prices: Mapping[str, float]
     certificate: Certificate
+    split: Relaxed
 
 
 def solve(problem: Problem, *, good_enough: float = GOAL) -> Plan:
@@ -151,6 +155,7 @@ def _plan(problem: Problem, users: Users, rows: Rows, optimum: Optimum, made: Fo
         cost_micros=cost_micros(users, kept.choice),
         prices=MappingProxyType(dict(zip(rows.names, prices.tolist(), strict=True))),
         certificate=certificate,
+        split=Relaxed(problem=problem, rows=rows, optimum=optimum),
     )
 
 

@@ -92,7 +92,7 @@ def allocate(
                 problem,
                 table,
                 holdout,
-                prices=plan.prices,
+                plan=plan,
                 cost_error=error,
             )
             dropped = side.submit(gains_without, problem, plan)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from incentive_engine.allocation import (
     Curve,
+    Plan,
     Problem,
     SafetyPoint,
     build_problem,
@@ -26,7 +26,7 @@ from incentive_engine.workflow.policies import budget_of
 from incentive_engine.workflow.study import measures_of
 
 SAME: Final = 0.01
-"""How far, relatively, the prices of a plan with split users lie from those of the whole one."""
+"""How far, relatively, an ample budget moves the prices of a plan without one."""
 
 COMPARABLE: Final = 1e-3
 """The relative gap at which a plan is good enough to be compared with another."""
@@ -57,7 +57,7 @@ def budget_view(
     table: ScoreTable,
     holdout: BoolArray,
     *,
-    prices: Mapping[str, float],
+    plan: Plan,
     cost_error: float,
 ) -> BudgetView:
     """Return what is known of the money around a plan.
@@ -69,22 +69,23 @@ def budget_view(
     ----------
     problem
         The policy's.
-    prices
-        Those of its plan.
+    plan
+        Its plan.
     cost_error
         The relative standard error of the total cost.
     """
     at_risk = policy.budget is not None and policy.budget.basis == "at-risk"
     if not table.has(SPEND) and not at_risk:
         return BudgetView(cost_error=cost_error)
-    curve = Curve(problem, measures_of(table))
+    curve, split = Curve(problem, measures_of(table)), plan.split
     if policy.budget is None:
         policy = with_ample_budget(policy, curve, problem)
         problem = build_problem(policy, table, holdout)
+        split = curve.plan(problem, plan.prices, radius=SAME)
     budget = budget_of(policy)
     if budget.amount == 0 or problem.pool is None:
         return BudgetView()
-    own = curve.point(curve.plan(problem, prices, radius=SAME)) if table.has(SPEND) else None
+    own = curve.point(split) if table.has(SPEND) else None
     safe: tuple[SafetyPoint, ...] = ()
     if budget.basis == "at-risk":
         pool = replace(problem.pool, cost_error=cost_error)
