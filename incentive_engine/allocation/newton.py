@@ -158,7 +158,8 @@ def _rivals(
     at = np.arange(few.n)
     chosen = score.argmax(axis=0)
     both = play + play[chosen, at] + np.finfo(np.float64).tiny
-    part = np.where(np.isfinite(score), (score[chosen, at] - score) / both, np.inf)
+    with np.errstate(over="ignore"):  # prices that do not move either of two choices
+        part = np.where(np.isfinite(score), (score[chosen, at] - score) / both, np.inf)
     part[chosen, at] = np.inf
     rival = part.argmin(axis=0)
     return chosen - 1, rival - 1, both[rival, at]

@@ -4,6 +4,8 @@ import pytest
 from incentive_engine.allocation import Problem, solve, sum_limit
 from incentive_engine.domain import FloatArray
 
+from .wild import draw_wild
+
 
 def tied(value: FloatArray, cost: FloatArray, *, budget: float, stock: float | None) -> Problem:
     first = np.array([True] + [False] * (len(value) - 1))
@@ -41,3 +43,9 @@ def test_rounded_values_and_costs_leave_a_small_gap(seed: int) -> None:
     plan = solve(tied(value, cost, budget=0.1 * n, stock=4_000.0))
     assert plan.certificate.feasible
     assert 0 <= plan.certificate.gap <= 1e-4
+
+
+def test_where_everybody_ties_at_the_prices_the_plan_still_reaches_the_bound() -> None:
+    certificate = solve(draw_wild(51)).certificate  # all worth a multiple of 100, reach limited
+    assert certificate.treated > 600
+    assert certificate.gap <= 1e-9
