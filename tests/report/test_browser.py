@@ -105,6 +105,27 @@ def test_the_figures_follow_the_slider_as_the_embedded_points_say(
     assert shown(page, "budget") == budget
 
 
+def test_a_figure_many_times_the_plans_is_shown_as_that_many_times(
+    page: Browser, tmp_path: Path
+) -> None:
+    points = tuple(
+        replace(p, price=p.price / 50) if p.budget >= 200_000 else p for p in response().points
+    )
+    flat = replace(full(), response=replace(response(), points=points))
+    (tmp_path / "flat.html").write_text(render_report(flat), encoding="utf-8")
+    page.open(tmp_path / "flat.html")
+    move_to(page, 50_000)
+    changes = {
+        name: page.run(f"document.querySelector('[data-figure={name}-change]').textContent")
+        for name in ("marginal", "value")
+    }
+    times = 50 * (200_000 / 50_000) ** 0.38
+    assert changes == {
+        "marginal": f"× {times:.0f}",
+        "value": f"−{100 * (1 - 4**-0.62):.1f} %",
+    }
+
+
 def test_groups_add_up_to_the_whole_at_every_place(
     page: Browser, reports: dict[str, Path]
 ) -> None:

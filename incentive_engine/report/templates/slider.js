@@ -84,10 +84,11 @@
       { low: brief(data.budget[left]), high: brief(data.budget[right]) });
   }
   function against(now, before) {
-    if (budget === data.plan || now === null || before === null || before === 0) return "";
+    if (budget === data.plan || now === null || !(before > 0)) return "";
     const change = now / before - 1;
-    return Math.abs(change) < 5e-4 ? data.words.same
-      : `${change > 0 ? "+" : ""}${percent(change)}`;
+    if (Math.abs(change) < 5e-4) return data.words.same;
+    if (change >= 9) return `×${data.space}${fixed(change + 1, 0)}`;  // percents read badly there
+    return `${change > 0 ? "+" : ""}${percent(change)}`;
   }
 
   let budget = data.plan;  // the slider's own value is rounded to its step
