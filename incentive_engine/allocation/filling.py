@@ -12,7 +12,7 @@ from incentive_engine.allocation.draft import Draft, added
 from incentive_engine.allocation.rows import Rows
 from incentive_engine.allocation.sweep import TIED, Choice, Table, precision, sweep, tally
 from incentive_engine.allocation.users import Users
-from incentive_engine.domain import BoolArray, FloatArray, IntArray
+from incentive_engine.domain import FloatArray, IntArray
 
 FEW: Final = 250
 """So many tied users are left to the integer program, which does better."""
@@ -72,7 +72,7 @@ def _filled(few: Users, rows: Rows, base: Choice, rest: Table, prices: FloatArra
     """
     plan, table = base, added(rest, tally(few, base))
     excess = np.abs(rows.excess(table))
-    full = np.zeros(len(prices), dtype=bool)
+    full = np.zeros(len(prices))
     attempts = ATTEMPTS
     while attempts > 0:
         eager = _eager(few, rows, prices, full=full)
@@ -93,16 +93,23 @@ def _filled(few: Users, rows: Rows, base: Choice, rest: Table, prices: FloatArra
             elif len(block) > 1:
                 blocks += [block[len(block) // 2 :], block[: len(block) // 2]]
             else:
-                full |= left > excess
+                full = np.where(left > excess, np.sign(rows.excess(trial)), full)
                 break
         else:
             break
     return plan
 
 
-def _eager(users: Users, rows: Rows, prices: FloatArray, *, full: BoolArray) -> Choice:
-    """Return (n,) int16: choices that take what the prices leave open, but of no full limit."""
-    tilted = prices * np.where(full, 1.0 + TIED, 1.0 - TIED)
+def _eager(users: Users, rows: Rows, prices: FloatArray, *, full: FloatArray) -> Choice:
+    """Return (n,) int16: choices that take what the prices leave open, but of no full limit.
+
+    Parameters
+    ----------
+    full
+        (L,) float64, 1 where more would pass an upper bound, −1 a lower one, else 0.
+    """
+    size = np.maximum(np.abs(prices), rows.paid_per_unit(prices))
+    tilted = prices * (1.0 - TIED) + 2.0 * TIED * full * size
     eager = np.empty(users.n, dtype=np.int16)
     sweep(users, rows.prices_of_pairs(tilted, users.shape), choice=eager)
     return eager
