@@ -84,7 +84,8 @@ def _run(market: Market, rows: int, used: tuple[int, ...], seed: int) -> list[fl
     known = _rows(trial, seed)
     chances = fit_chances(known, event=trial.conversion, rungs=ladders(policy.offers), seed=seed)
     matrix = encoder.encode(users.features, where="users")
-    phi = learn_basis(known.matrix, encoder)(matrix)
+    basis, _ = learn_basis(known.matrix, encoder)
+    phi = basis(matrix)
     scores = chances.effects.predict(matrix, phi, folds=None)
     mine = chances.predict(known.matrix, known.phi, known.lottery.share, folds=known.folds)
     brought = increments(trial, CONVERSION, mine.by_arm)
@@ -153,11 +154,11 @@ def _with_offers(used: tuple[int, ...], draw: Draw) -> Draw:
 def _rows(trial: Trial, seed: int) -> Rows:
     encoder = learn_encoder(trial.features)
     matrix = encoder.encode(trial.features, where="trial")
-    basis = learn_basis(matrix, encoder)
+    basis, phi = learn_basis(matrix, encoder)
     return Rows(
         matrix=matrix,
         binned=BinnedRows(matrix),
-        phi=basis(matrix),
+        phi=phi,
         columns=basis.columns,
         lottery=even_lottery(trial, ()),
         folds=draw_folds(trial.user_id, count=FOLDS, rng=np.random.default_rng(seed)),

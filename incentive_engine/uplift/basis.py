@@ -12,6 +12,7 @@ from incentive_engine.domain import FloatArray
 from incentive_engine.uplift.boosting import Matrix
 from incentive_engine.uplift.features import Encoder
 from incentive_engine.uplift.functions import Functions
+from incentive_engine.uplift.threads import side_by_side
 
 KNOTS: Final = 65
 """Quantiles that describe a number's distribution."""
@@ -81,18 +82,27 @@ class Basis:
         return cls(terms=terms, centre=np.array(content["centre"]), scale=content["scale"])
 
 
-def learn_basis(matrix: Matrix, encoder: Encoder) -> Basis:
-    """Choose the functions and their scale from the rows of a trial, (n, p) float32."""
-    terms = tuple(
-        _term(matrix[:, column], column, is_category=feature.kind == "category")
-        for column, feature in enumerate(encoder.features)
-    )
+def learn_basis(matrix: Matrix, encoder: Encoder) -> tuple[Basis, FloatArray]:
+    """Choose the functions and their scale from the rows of a trial, (n, p) float32.
+
+    Returns
+    -------
+    The basis, and its values for these rows.
+    """
+
+    def term(column: int) -> Term:
+        is_category = encoder.features[column].kind == "category"
+        return _term(matrix[:, column], column, is_category=is_category)
+
+    terms = tuple(side_by_side(term, len(encoder.features)))
     count = sum(term.functions for term in terms)
     values = _functions(terms)(matrix, np.zeros(count), 1.0)
     centre = values.mean(axis=0)
     values -= centre
     length = float(np.sqrt(np.einsum("ij,ij->", values, values) / len(matrix)))
-    return Basis(terms=terms, centre=centre, scale=length or 1.0)
+    scale = length or 1.0
+    values /= scale
+    return Basis(terms=terms, centre=centre, scale=scale), values
 
 
 def _term(values: Matrix, column: int, *, is_category: bool) -> Term:

@@ -5,13 +5,11 @@ It is imported where it is used: reading what a model said about its trial does 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -20,6 +18,7 @@ import numpy.typing as npt
 from incentive_engine.domain import FloatArray, IntArray
 from incentive_engine.errors import DataError, Fault, SetupError
 from incentive_engine.uplift.folds import Folds
+from incentive_engine.uplift.threads import side_by_side
 
 if TYPE_CHECKING:
     import lightgbm as lgb
@@ -27,15 +26,12 @@ if TYPE_CHECKING:
     from incentive_engine.uplift.forest import Forest
 
 Matrix = npt.NDArray[np.float32]
-Result = TypeVar("Result")
-WORKERS: Final = 2
-"""Threads that folds share; each holds one copy of the binned rows."""
 MANY_ROWS: Final = 10_000
 """Rows from which on reading a model's trees pays; the predictions are the same."""
 
 FIXED: Final[dict[str, Any]] = {
     "deterministic": True,  # same bytes of predictions for the same inputs
-    "force_col_wise": True,  # otherwise LightGBM times both ways and takes the faster
+    "force_row_wise": True,  # otherwise LightGBM times both ways and takes the faster
     "num_threads": 1,  # sums depend on it, and on a busy machine two that wait for each other
     # take five times as long as one; folds run side by side instead
     "max_bin": 63,
@@ -78,15 +74,6 @@ class Recipe:
             "boost_from_average": self.from_average,
             "seed": seed,
         }
-
-
-def side_by_side(task: Callable[[int], Result], count: int) -> list[Result]:
-    """Return ``[task(0), …, task(count - 1)]``, computed on a few threads.
-
-    LightGBM releases Python's lock while it works, and every task is deterministic by itself.
-    """
-    with ThreadPoolExecutor(max_workers=WORKERS) as pool:
-        return list(pool.map(task, range(count)))
 
 
 def lightgbm() -> ModuleType:

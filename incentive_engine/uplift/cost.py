@@ -15,12 +15,12 @@ from incentive_engine.uplift.boosting import (
     CrossFitted,
     Matrix,
     Recipe,
-    side_by_side,
     train,
 )
 from incentive_engine.uplift.folds import Folds
 from incentive_engine.uplift.quiet import without_most_quiet
 from incentive_engine.uplift.rows import Rows
+from incentive_engine.uplift.threads import side_by_side
 
 if TYPE_CHECKING:
     import lightgbm as lgb

@@ -16,12 +16,13 @@ import numpy as np
 from incentive_engine.domain import FloatArray, IntArray
 from incentive_engine.uplift.averages import average_effects
 from incentive_engine.uplift.blend import Judged
-from incentive_engine.uplift.boosting import CrossFitted, Recipe, predict, side_by_side, train
+from incentive_engine.uplift.boosting import CrossFitted, Recipe, predict, train
 from incentive_engine.uplift.covariance import Covariances
-from incentive_engine.uplift.effects import EffectLayer
+from incentive_engine.uplift.effects import EffectLayer, linear
 from incentive_engine.uplift.relevance import learn_prior
 from incentive_engine.uplift.ridge import NormalEquations, Posterior, normal_equations, solve
 from incentive_engine.uplift.rows import Rows
+from incentive_engine.uplift.threads import side_by_side
 
 if TYPE_CHECKING:
     import lightgbm as lgb
@@ -182,9 +183,7 @@ def _out_of_fold(
     directions: FloatArray,
 ) -> FloatArray:
     """Return the deviations of both models, (n, 2, k)."""
-    ridge = np.empty(rows.lottery.reach.shape)
-    for posterior, (_, inside) in zip(posteriors, rows.folds, strict=True):
-        ridge[inside] = rows.phi[inside] @ posterior.mean.T
+    ridge = linear(np.stack([each.mean for each in posteriors]), rows.phi, folds=rows.folds)
     functions = [part.predict(rows.matrix, folds=rows.folds) for part in boosted]
     return np.stack([ridge, np.column_stack(functions) @ directions], axis=1)
 

@@ -9,9 +9,40 @@ import numpy as np
 from incentive_engine.domain import FloatArray
 from incentive_engine.uplift.averages import Averages
 from incentive_engine.uplift.blend import Blend, HeterogeneityTest
-from incentive_engine.uplift.boosting import CrossFitted, Matrix, predict
+from incentive_engine.uplift.boosting import CrossFitted, Matrix
 from incentive_engine.uplift.folds import Folds
 from incentive_engine.uplift.ladder import repair
+from incentive_engine.uplift.threads import in_blocks
+
+
+def linear(coefficients: FloatArray, phi: FloatArray, *, folds: Folds | None) -> FloatArray:
+    """Return sums of basis functions, (n, k), by (folds, k, q) coefficients and (n, q) values.
+
+    For the folds' own rows by the coefficients of the row's fold, otherwise by their mean.
+    """
+    out = np.empty((len(phi), coefficients.shape[1]))
+    average = coefficients.mean(axis=0)
+
+    def sums(block: slice) -> None:
+        if folds is None:
+            out[block] = phi[block] @ average.T
+            return
+        every = np.tensordot(phi[block], coefficients, axes=(1, 2))
+        out[block] = every[np.arange(len(every)), folds.label[block]]
+
+    in_blocks(sums, len(phi))
+    return out
+
+
+def quadratic(covariance: FloatArray, phi: FloatArray) -> FloatArray:
+    """Return ``phi' covariance phi`` for each of (n, q) rows, (n,)."""
+    out = np.empty(len(phi))
+
+    def forms(block: slice) -> None:
+        out[block] = np.einsum("ij,ij->i", phi[block] @ covariance, phi[block])
+
+    in_blocks(forms, len(phi))
+    return out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -53,15 +84,17 @@ class EffectLayer:
     def predict(self, matrix: Matrix, phi: FloatArray, *, folds: Folds | None) -> FloatArray:
         """Return effects (n, k), out of fold for the trial's rows, averaged for new rows."""
         if folds is not None:
-            effect = np.empty((len(matrix), self.ridge.shape[1]))
-            for fold, (_, inside) in enumerate(folds):
-                deviation = self._deviations(matrix[inside], phi[inside], fold)
-                share = self.blend.share_outside[fold]
-                effect[inside] = self.averages.outside[fold] + self._blended(deviation, share)
-            return self._repaired(effect)
-        deviations = [self._deviations(matrix, phi, fold) for fold in range(len(self.ridge))]
-        deviation = np.mean(deviations, axis=0)
-        return self._repaired(self.averages.effect + self._blended(deviation, self.blend.share))
+            effect = self.averages.outside[folds.label]
+            share, centre = self.blend.share_outside[folds.label], self.centre[folds.label]
+        else:
+            effect = np.tile(self.averages.effect, (len(matrix), 1))
+            share, centre = self.blend.share[None], self.centre.mean(axis=0)[None]
+        if self.test.believed:
+            functions = [part.predict(matrix, folds=folds) for part in self.boosted]
+            boosted = np.column_stack(functions) @ self.directions
+            effect += share[:, :1] * (linear(self.ridge, phi, folds=folds) - centre[:, 0])
+            effect += share[:, 1:] * (boosted - centre[:, 1])
+        return self._repaired(effect)
 
     @property
     def constant(self) -> FloatArray:
@@ -78,20 +111,8 @@ class EffectLayer:
         if self.test.believed:
             trust = min(float(self.blend.share.sum()), 1.0) ** 2
             for offer, covariance in enumerate(self.uncertainty):
-                variance[:, offer] += trust * np.einsum("ij,ij->i", phi @ covariance, phi)
+                variance[:, offer] += trust * quadratic(covariance, phi)
         return np.asarray(np.sqrt(variance))
-
-    def _deviations(self, matrix: Matrix, phi: FloatArray, fold: int) -> FloatArray:
-        """Return centred deviations by the models of one fold, (n, 2, k)."""
-        if not self.test.believed:
-            return np.zeros((len(matrix), 2, self.ridge.shape[1]))
-        ridge = phi @ self.ridge[fold].T
-        functions = [predict(part.models[fold], matrix) for part in self.boosted]
-        boosted = np.column_stack(functions) @ self.directions
-        return np.asarray(np.stack([ridge, boosted], axis=1) - self.centre[fold])
-
-    def _blended(self, deviation: FloatArray, share: FloatArray) -> FloatArray:
-        return np.asarray(np.einsum("nbk,b->nk", deviation, share * self.test.believed))
 
     def _repaired(self, effect: FloatArray) -> FloatArray:
         weight = 1 / np.maximum(self.averages.standard_error, 1e-12) ** 2

@@ -20,6 +20,7 @@ from incentive_engine.uplift.plan_value import valued
 from incentive_engine.uplift.plans import FoldedPath
 from incentive_engine.uplift.randomisation import reachable
 from incentive_engine.uplift.ranking import Group, auuc, groups, qini, slope
+from incentive_engine.uplift.threads import side_by_side
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,10 +118,12 @@ def evaluate(model: UpliftModel, trial: Trial, policy: Policy) -> Evaluation:
             cost=brought[COST],
         )
     )
-    offers = tuple(
-        _offer(model, trial, Brought(reach[:, j], gain.of_offer(j), spend.of_offer(j)), j)
-        for j in range(len(trial.offers))
-    )
+
+    def of_offer(j: int) -> OfferEvaluation:
+        brought = Brought(reach[:, j], gain.of_offer(j), spend.of_offer(j))
+        return _offer(model, trial, brought, j)
+
+    offers = tuple(side_by_side(of_offer, len(trial.offers)))
     return Evaluation(
         rows=trial.n_rows,
         heterogeneity=model.models.converting.effects.test,

@@ -33,9 +33,9 @@ class Feature:
         """Return the column as (n,) float32; missing and infinite values are NaN."""
         if self.kind == "category":
             known = {level: code for code, level in enumerate(self.levels)}
-            text = column.astype("str")
-            codes = text.map(known).fillna(len(known)).to_numpy(dtype=np.float32)
-            return np.where(column.isna().to_numpy(), np.float32(np.nan), codes)
+            place, levels = pd.factorize(column.astype("str"))
+            codes = np.array([known.get(level, len(known)) for level in levels] + [np.nan])
+            return np.where(column.isna().to_numpy(), np.nan, codes[place]).astype(np.float32)
         if self.kind == "date":
             days = pd.to_datetime(column) - pd.Timestamp("1970-01-01")
             return (days / pd.Timedelta(days=1)).to_numpy(dtype=np.float32, na_value=np.nan)

@@ -60,8 +60,8 @@ class Forest:
         Whether a missing value does.
     stays : (splits,) uint8
         The leaves that remain possible for a row that goes right.
-    leaf : (trees, 8) float64
-        Values of the leaves from left to right.
+    value : (trees, 256) float64
+        The value of the leaf that each byte of possible leaves stands for.
     objective
         LightGBM's name; says how sums of leaves become predictions.
 
@@ -75,7 +75,7 @@ class Forest:
     threshold: npt.NDArray[np.float32]
     missing_left: npt.NDArray[np.bool_]
     stays: npt.NDArray[np.uint8]
-    leaf: FloatArray
+    value: FloatArray
     objective: str
 
     @classmethod
@@ -94,7 +94,7 @@ class Forest:
             threshold=np.concatenate([_down(tree.threshold) for tree in trees]),
             missing_left=np.concatenate([tree.missing_left for tree in trees]),
             stays=np.concatenate([tree.stays for tree in trees]),
-            leaf=leaf,
+            value=leaf[:, LOWEST_BIT],
             objective=dict(_pairs(head))["objective"].split()[0],
         )
 
@@ -107,8 +107,7 @@ class Forest:
             self.threshold,
             self.missing_left,
             self.stays,
-            self.leaf,
-            LOWEST_BIT,
+            self.value,
         )
         if self.objective == "binary":
             return np.asarray(1 / (1 + np.exp(-total)))
@@ -184,7 +183,6 @@ def _sums(
     missing_left: npt.NDArray[np.bool_],
     stays: npt.NDArray[np.uint8],
     leaf: FloatArray,
-    lowest_bit: IntArray,
 ) -> FloatArray:
     """Return the sum of each row's leaves, (n,) float64, in the order of the trees."""
     n, p = matrix.shape
@@ -209,7 +207,7 @@ def _sums(
                         kept = possible[row]
                         possible[row] = kept if value[row] <= limit else kept & right
             for row in range(rows):
-                total[start + row] += leaf[tree, lowest_bit[possible[row]]]
+                total[start + row] += leaf[tree, possible[row]]
     return total
 
 

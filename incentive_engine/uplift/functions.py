@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from incentive_engine.domain import BoolArray, FloatArray, IntArray
+from incentive_engine.uplift.threads import in_blocks
 
 BLOCK: Final = 256
 """Rows at a time: what they fill of the result stays in the processor's memory."""
@@ -73,19 +74,24 @@ class Functions:
     ) -> FloatArray:
         """Return ``(function - centre) / scale`` for (n, p) features and (q,) centres, (n, q)."""
         out = np.empty((len(matrix), len(centre)))
-        _fill(
-            out,
-            np.ascontiguousarray(matrix),
-            self.column,
-            self.codes,
-            self.first_code,
-            self.knots,
-            self.first_knot,
-            self.missing,
-            self.curvature,
-            centre,
-            scale,
-        )
+        rows = np.ascontiguousarray(matrix)
+
+        def fill(block: slice) -> None:
+            _fill(
+                out[block],
+                rows[block],
+                self.column,
+                self.codes,
+                self.first_code,
+                self.knots,
+                self.first_knot,
+                self.missing,
+                self.curvature,
+                centre,
+                scale,
+            )
+
+        in_blocks(fill, len(matrix))
         return out
 
 
@@ -112,6 +118,8 @@ def _fill(
     scale: float,
 ) -> None:
     n = len(matrix)
+    values = np.zeros(BLOCK)
+    slope, bend = np.empty(BLOCK), np.empty(BLOCK)
     for start in range(0, n, BLOCK):
         at = 0
         for term in range(len(column)):
@@ -122,14 +130,14 @@ def _fill(
                     out[row, at] = ((1.0 if hit else 0.0) - centre[at]) / scale
                 at += 1
             if high > low:
-                for row in range(start, min(start + BLOCK, n)):
-                    value = np.float64(matrix[row, column[term]])
-                    slope, bend = 0.0, 0.0
-                    if not np.isnan(value):
-                        slope = (_rank(value, knots[low:high]) - 0.5) * np.sqrt(12.0)
-                        bend = curvature * (slope**2 - 1)
-                    out[row, at] = (slope - centre[at]) / scale
-                    out[row, at + 1] = (bend - centre[at + 1]) / scale
+                rows = min(BLOCK, n - start)
+                for row in range(rows):
+                    values[row] = matrix[start + row, column[term]]
+                _curve(slope, bend, values, knots[low:high])
+                for row in range(rows):
+                    out[start + row, at] = (slope[row] - centre[at]) / scale
+                    bent = curvature * bend[row]
+                    out[start + row, at + 1] = (bent - centre[at + 1]) / scale
                 at += 2
             if missing[term]:
                 for row in range(start, min(start + BLOCK, n)):
@@ -139,16 +147,23 @@ def _fill(
 
 
 @numba.njit(cache=True, nogil=True)
-def _rank(value: float, knots: FloatArray) -> float:
-    """Return the share of rows below a value, half of the ties counted."""
+def _curve(slope: FloatArray, bend: FloatArray, values: FloatArray, knots: FloatArray) -> None:
+    """Set each value's rank from -√3 to √3, and its square less 1; both 0 where missing."""
+    below = np.zeros(len(values), dtype=np.int64)
+    for limit in knots:  # one knot after the other, for many values at once
+        for row in range(len(values)):
+            below[row] += 1 if limit < values[row] else 0
+    for row in range(len(values)):
+        slope[row], bend[row] = 0.0, 0.0
+        if not np.isnan(values[row]):
+            slope[row] = (_rank(values[row], below[row], knots) - 0.5) * np.sqrt(12.0)
+            bend[row] = slope[row] ** 2 - 1
+
+
+@numba.njit(cache=True, nogil=True)
+def _rank(value: float, low: int, knots: FloatArray) -> float:
+    """Return the share of rows below a value, half of the ties counted; `low` knots are below."""
     last = len(knots) - 1
-    low, high = 0, last + 1
-    while low < high:  # the first knot that is not below the value
-        middle = (low + high) // 2
-        if knots[middle] < value:
-            low = middle + 1
-        else:
-            high = middle
     if low > last:
         return 1.0
     if knots[low] == value:

@@ -27,6 +27,7 @@ from incentive_engine.uplift.ladder import ladders
 from incentive_engine.uplift.randomisation import even_lottery, reachable, shares
 from incentive_engine.uplift.rows import Rows
 from incentive_engine.uplift.spend import SpendModel, fit_spend
+from incentive_engine.uplift.threads import side_by_side, together
 
 FOLDS: Final = 5
 """Models of each kind; each learns from four fifths of the trial."""
@@ -169,22 +170,29 @@ def fit(trial: Trial, policy: Policy, *, seed: int) -> UpliftModel:
     lottery = even_lottery(trial, policy.eligibility)
     encoder = learn_encoder(trial.features[learnable(trial.features, policy.features)])
     matrix = encoder.encode(trial.features, where="trial")
-    basis = learn_basis(matrix, encoder)
+    (basis, phi), binned = together(
+        lambda: learn_basis(matrix, encoder), lambda: BinnedRows(matrix)
+    )
     folds = draw_folds(trial.user_id, count=FOLDS, rng=np.random.default_rng(seed))
     rows = Rows(
         matrix=matrix,
-        binned=BinnedRows(matrix),
-        phi=basis(matrix),
+        binned=binned,
+        phi=phi,
         columns=basis.columns,
         lottery=lottery,
         folds=folds,
     )
     rungs = ladders(policy.offers)
-    converting = fit_chances(rows, event=trial.conversion, rungs=rungs, seed=seed)
-    spending = fit_spend(
-        rows, conversion=trial.conversion, spend=trial.spend, rungs=rungs, seed=seed
+
+    def fit_amounts() -> tuple[SpendModel, CostModel]:
+        spending = fit_spend(
+            rows, conversion=trial.conversion, spend=trial.spend, rungs=rungs, seed=seed
+        )
+        return spending, fit_cost(rows, cost=trial.cost, seed=seed)
+
+    converting, (spending, costing) = together(
+        lambda: fit_chances(rows, event=trial.conversion, rungs=rungs, seed=seed), fit_amounts
     )
-    costing = fit_cost(rows, cost=trial.cost, seed=seed)
     models = Models(converting=converting, spending=spending, costing=costing)
     estimates = models.estimate(matrix, rows.phi, lottery.share, trial.offers, folds=folds)
     constant = converting.effects.constant_outside(folds)
@@ -232,7 +240,8 @@ def predict(model: UpliftModel, users: UserTable, policy: Policy) -> pd.DataFram
             )
         )
     blocks = [slice(start, start + BLOCK) for start in range(0, max(users.n_users, 1), BLOCK)]
-    return pd.concat([_scored(model, users, block, policy) for block in blocks], ignore_index=True)
+    tables = side_by_side(lambda at: _scored(model, users, blocks[at], policy), len(blocks))
+    return pd.concat(tables, ignore_index=True)
 
 
 def _scored(model: UpliftModel, users: UserTable, block: slice, policy: Policy) -> pd.DataFrame:

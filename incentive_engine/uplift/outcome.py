@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from incentive_engine.domain import FloatArray
-from incentive_engine.uplift.boosting import BinnedRows, CrossFitted, Recipe, side_by_side, train
+from incentive_engine.uplift.boosting import BinnedRows, CrossFitted, Recipe, train
 from incentive_engine.uplift.folds import Folds
 from incentive_engine.uplift.quiet import without_most_quiet
+from incentive_engine.uplift.threads import side_by_side
 
 if TYPE_CHECKING:
     import lightgbm as lgb

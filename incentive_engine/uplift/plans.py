@@ -8,6 +8,7 @@ from typing import Self
 import numpy as np
 
 from incentive_engine.domain import BoolArray, FloatArray, IntArray
+from incentive_engine.uplift.threads import side_by_side
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -95,10 +96,13 @@ class FoldedPath:
     def of(cls, effect: FloatArray, cost: FloatArray, reach: BoolArray, fold: IntArray) -> Self:
         """Return the paths for (n, k) effects, costs ≥ 0, offers in reach, and (n,) folds."""
         groups = [np.flatnonzero(fold == label) for label in range(int(fold.max()) + 1)]
-        return cls(
-            rows=len(fold),
-            folds=tuple((g, PlanPath.of(effect[g], cost[g], reach[g])) for g in groups),
-        )
+
+        def path(at: int) -> PlanPath:
+            group = groups[at]
+            return PlanPath.of(effect[group], cost[group], reach[group])
+
+        paths = side_by_side(path, len(groups))
+        return cls(rows=len(fold), folds=tuple(zip(groups, paths, strict=True)))
 
     @property
     def cost(self) -> float:

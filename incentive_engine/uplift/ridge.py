@@ -18,6 +18,7 @@ import numpy as np
 from incentive_engine.domain import FloatArray
 from incentive_engine.uplift.folds import Folds
 from incentive_engine.uplift.randomisation import Randomisation
+from incentive_engine.uplift.threads import side_by_side
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -84,7 +85,9 @@ def normal_equations(
     k, width = lines.shape[1], phi.shape[1] + 1
     gram = np.zeros((folds.count, k, width, k, width))
     moment = np.zeros((folds.count, k, width))
-    for fold, (_, inside) in enumerate(folds):
+
+    def add(fold: int) -> None:
+        inside = folds.inside(fold)
         for which, rows in _by_kind(kind[inside], inside, len(lines)):
             design = np.column_stack([np.ones(len(rows)), phi[rows]])
             weighted = design * weight[rows, None]
@@ -92,6 +95,8 @@ def normal_equations(
             square = weighted.T @ design
             gram[fold] += np.einsum("a,b,ij->aibj", line, line, square)
             moment[fold] += np.outer(line, weighted.T @ residual[rows])
+
+    side_by_side(add, folds.count)
     m = k * width
     return NormalEquations(
         gram=gram.reshape(folds.count, m, m), moment=moment.reshape(folds.count, m), offers=k

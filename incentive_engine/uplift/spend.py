@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from incentive_engine.domain import FloatArray
-from incentive_engine.uplift.boosting import CrossFitted, Matrix, Recipe, side_by_side, train
+from incentive_engine.uplift.boosting import CrossFitted, Matrix, Recipe, train
 from incentive_engine.uplift.chances import Chances, fit_chances
 from incentive_engine.uplift.folds import Folds
 from incentive_engine.uplift.rows import Rows
+from incentive_engine.uplift.threads import side_by_side
 
 if TYPE_CHECKING:
     import lightgbm as lgb

@@ -13,6 +13,7 @@ from scipy.special import ndtri
 from incentive_engine.domain import BoolArray, FloatArray, IntArray
 from incentive_engine.uplift.diagnosis.arms import WeightedArms
 from incentive_engine.uplift.diagnosis.findings import Finding, Imbalance
+from incentive_engine.uplift.threads import side_by_side
 
 FALSE_ALARMS: Final = 0.01
 """How often any imbalance is found where there is none, over all features and arms."""
@@ -38,7 +39,12 @@ def balance_findings(
     """Compare every feature between every offer's arm and control."""
     every = [_Pair.of(arms, offer) for offer in range(arms.reach.shape[1])]
     pairs = [pair for pair in every if pair.rows >= SMALLEST_ARM]
-    compared = [each for name in features for each in _compare(str(name), features[name], pairs)]
+    names = list(features)
+
+    def compare(at: int) -> list[Imbalance]:
+        return list(_compare(str(names[at]), features[names[at]], pairs))
+
+    compared = [each for found in side_by_side(compare, len(names)) for each in found]
     ranked = sorted(compared, key=lambda each: -abs(each.z))
     if not compared:
         return [Finding(check="balance", verdict="fine", what="there is nothing to compare")], ()
