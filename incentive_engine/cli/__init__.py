@@ -5,6 +5,6 @@ libraries load inside the workflow, so that ``--help`` answers at once.
 """
 
 from . import planning, checking, model, simulation, delivery  # noqa: F401, I001 - the order of the commands in --help
-from .program import main
+from .program import main, run
 
-__all__ = ["main"]
+__all__ = ["main", "run"]
