@@ -25,7 +25,13 @@ from incentive_engine.allocation.users import Users
 from incentive_engine.domain import IntArray
 
 NEAR: Final = 1_000
-"""Users nearest a tie, who may change."""
+"""Users nearest a tie, of whom the small programs have some each."""
+
+COARSE: Final = 5e-5
+"""The relative gap above which the last program may have more users than `NEAR`: takes seconds."""
+
+MOST: Final = 3_000
+"""How many these are at most."""
 
 SOME: Final = 150
 """Users in each of the programs that take turns."""
@@ -119,8 +125,9 @@ def bettered(
         waited = 0 if found.value - best.value > LITTLE * lost else waited + 1
         best = better_of(best, found, complete=False)
     lost = dual - best.value
-    index = nearest(loss, users.key, NEAR)
-    if lost <= goal or (len(index) == NEAR and loss[index].max() < lost + margin):
+    most = MOST if lost > COARSE * abs(dual) else NEAR
+    index = nearest(loss, users.key, most)
+    if lost <= goal or (len(index) == most and loss[index].max() < lost + margin):
         return best
     core = core_of(best, index[loss[index] <= lost + margin])
     if len(core.user) > PAIRS:

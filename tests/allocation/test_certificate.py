@@ -80,6 +80,13 @@ def test_thirty_limits_of_all_kinds_leave_a_gap_below_a_ten_thousandth(
     assert plan.certificate.feasible
 
 
+@pytest.mark.parametrize("seed", [2, 7])
+def test_so_does_a_problem_that_small_programs_cannot_better(seed: int) -> None:
+    certificate = solve(campaign(20_000, seed=seed)).certificate
+    assert 0 <= certificate.gap <= 1e-4
+    assert certificate.feasible
+
+
 def test_money_stays_below_each_cap_to_the_millionth(solved: tuple[Problem, Plan]) -> None:
     problem, plan = solved
     assert plan.cost_micros.sum() <= round(plan.certificate.budget.amount or 0, 2) * 1e6
