@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -11,6 +12,7 @@ from incentive_engine.domain import FloatArray, IntArray
 from incentive_engine.uplift.increments import Increments
 from incentive_engine.uplift.intervals import Estimate
 from incentive_engine.uplift.plans import FoldedPath
+from incentive_engine.uplift.threads import together
 
 BUDGET_SHARES: Final = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 """Budgets of the curve, relative to the cost of the model's plan without a budget."""
@@ -97,8 +99,10 @@ def cost_curve(scored: Scored) -> CostCurve:
     last, mine_before, theirs_before = 0.0, np.zeros((n, 2)), np.zeros((n, 2))
     for share in BUDGET_SHARES:
         budget = share * scored.path.cost
-        ours, theirs = scored.path.plan(budget), scored.baseline.plan(budget)
-        mine, other = scored.gain.part(ours), scored.gain.part(theirs)
+        (ours, mine, mean), (_, other, baseline) = together(
+            partial(_planned, scored, scored.path, budget),
+            partial(_planned, scored, scored.baseline, budget),
+        )
         area += (share - last) * (mine + mine_before) / 2
         baseline_area += (share - last) * (other + theirs_before) / 2
         last, mine_before, theirs_before = share, mine, other
@@ -108,8 +112,8 @@ def cost_curve(scored: Scored) -> CostCurve:
                 budget=budget / n,
                 promised=float(taken(scored.effect, ours).mean()),
                 spent=scored.cost.mean(scored.cost.part(ours)),
-                model=scored.gain.mean(mine),
-                constant=scored.gain.mean(other),
+                model=mean,
+                constant=baseline,
                 difference=scored.gain.mean(mine - other),
             )
         )
@@ -118,6 +122,15 @@ def cost_curve(scored: Scored) -> CostCurve:
         area=scored.gain.mean(area),
         area_over_constant=scored.gain.mean(area - baseline_area),
     )
+
+
+def _planned(
+    scored: Scored, path: FoldedPath, budget: float
+) -> tuple[IntArray, FloatArray, Estimate]:
+    """Return a plan within a budget, its part of the increments, and their mean."""
+    choice = path.plan(budget)
+    part = scored.gain.part(choice)
+    return choice, part, scored.gain.mean(part)
 
 
 def taken(values: FloatArray, choice: IntArray) -> FloatArray:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.uplift.boosting import Matrix
+from incentive_engine.uplift.threads import side_by_side
 
 MOST_LEVELS: Final = 255
 """Levels that a category keeps; the rarest beyond them share one code."""
@@ -62,7 +63,11 @@ class Encoder:
         faults = [fault for feature in self.features for fault in _faults(feature, frame, where)]
         if faults:
             raise DataError(*faults)
-        columns = [feature.encode(frame[feature.name]) for feature in self.features]
+
+        def column(at: int) -> Matrix:
+            return self.features[at].encode(frame[self.features[at].name])
+
+        columns = side_by_side(column, len(self.features))
         # LightGBM wants at least one column, even if it tells nothing
         return np.column_stack(columns or [np.zeros(len(frame), np.float32)])
 
