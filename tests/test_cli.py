@@ -47,6 +47,30 @@ def test_sums_of_a_command_do_not_depend_on_the_threads_of_linear_algebra() -> N
     assert len(sums) == 1
 
 
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["check", "policies/double11.yaml"], 0, "valid"),
+        (["check", "none.yaml"], 2, "no such file"),
+    ],
+)
+def test_a_process_ends_with_its_code_all_it_says_and_what_was_left_for_the_end(
+    words: list[str], code: int, said: str
+) -> None:
+    program = (
+        "import atexit, sys, incentive_engine.cli as cli\n"
+        "atexit.register(print, 'the end')\n"
+        f"sys.argv[1:] = {words}\n"
+        "cli.run()"
+    )
+    done = subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == code
+    assert said in done.stdout + done.stderr
+    assert done.stdout.endswith("the end\n")
+
+
 def test_every_command_of_the_contract_has_a_help_page(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -115,11 +115,11 @@ def bettered(
         start, enough = plan.plan, dual - goal
         return improve(users, rows, core, start, enough=enough, whole=False, times=times)
 
+    near = nearest(loss, users.key, NEAR)
     for turn in range(TURNS):
         lost = dual - best.value
         if lost <= goal or waited > PATIENCE:
             break
-        near = nearest(loss, users.key, NEAR)
         index = _drawn(near[loss[near] <= lost], users.key, turn)
         found = attempt(best, core_of(best, index), times=QUICK)
         waited = 0 if found.value - best.value > LITTLE * lost else waited + 1

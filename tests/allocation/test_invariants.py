@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -10,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from incentive_engine.allocation import Limit, Plan, Problem, solve, sum_limit
-from incentive_engine.errors import InfeasibleError
+from incentive_engine.allocation import Limit, Problem, solve, sum_limit
+
+from .shuffling import solved, solved_in_both_orders
 
 CELLS = 2
 RELATIVE = 1e-9
@@ -44,13 +44,6 @@ def draw(seed: int, size: tuple[int, int], *, rounded: bool) -> Problem:
         n_cells=CELLS,
         limits=limits,
     )
-
-
-def solved(problem: Problem) -> Plan | None:
-    """Return the plan, None where the limits cannot hold."""
-    with suppress(InfeasibleError):
-        return solve(problem)
-    return None
 
 
 def with_limits(problem: Problem, *limits: Limit) -> Problem:
@@ -105,27 +98,7 @@ def test_the_order_of_users_and_offers_changes_nothing(seed: int, size: tuple[in
         columns=np.ones_like(problem.columns),
         key=rng.integers(0, 2**63, size[0], dtype=np.uint64),
     )
-    assert problem.key is not None
-    shuffled = replace(
-        problem,
-        offers=tuple(problem.offers[j] for j in offers),
-        value=np.ascontiguousarray(problem.value[offers][:, users]),
-        columns=np.ascontiguousarray(problem.columns[:, offers][:, :, users]),
-        cell=problem.cell[users],
-        key=problem.key[users],
-        limits=tuple(
-            replace(x, offers=None if x.offers is None else x.offers[offers])
-            for x in reversed(problem.limits)
-        ),
-    )
-    plain, other = solved(problem), solved(shuffled)
-    assert (plain is None) == (other is None)
-    if plain and other:
-        names = np.array([*problem.offers, ""])
-        other_names = np.array([*shuffled.offers, ""])
-        assert names[plain.choice[users]].tolist() == other_names[other.choice].tolist()
-        assert plain.prices == other.prices
-        assert plain.certificate.bound == other.certificate.bound
+    solved_in_both_orders(problem, users, offers)
 
 
 @settings(max_examples=5)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -11,19 +10,12 @@ from hypothesis import strategies as st
 
 from incentive_engine.allocation import Limit, Plan, Problem, solve
 from incentive_engine.domain import FloatArray, to_micros
-from incentive_engine.errors import InfeasibleError
 
+from .shuffling import solved, solved_in_both_orders
 from .wild import draw_wild
 
 SEEDS = st.integers(0, 2**32 - 1)
 RELATIVE = 1e-9
-
-
-def solved(problem: Problem) -> Plan | None:
-    """Return the plan, None where the limits cannot hold."""
-    with suppress(InfeasibleError):
-        return solve(problem)
-    return None
 
 
 def used_by(problem: Problem, plan: Plan, limit: Limit) -> tuple[float, float]:
@@ -109,28 +101,7 @@ def test_the_order_of_users_offers_and_limits_changes_nothing(seed: int) -> None
     rng = np.random.default_rng(seed)
     problem = replace(problem, key=rng.permutation(problem.n_users).astype(np.uint64))
     users, offers = rng.permutation(problem.n_users), rng.permutation(len(problem.offers))
-    assert problem.key is not None
-    assert problem.face is not None
-    shuffled = replace(
-        problem,
-        offers=tuple(problem.offers[j] for j in offers),
-        value=np.ascontiguousarray(problem.value[offers][:, users]),
-        columns=np.ascontiguousarray(problem.columns[:, offers][:, :, users]),
-        face=problem.face[offers],
-        cell=problem.cell[users],
-        key=problem.key[users],
-        limits=tuple(
-            replace(x, offers=None if x.offers is None else x.offers[offers])
-            for x in reversed(problem.limits)
-        ),
-    )
-    plain, other = solved(problem), solved(shuffled)
-    assert (plain is None) == (other is None)
-    if plain and other:
-        names, other_names = (np.array([*p.offers, ""]) for p in (problem, shuffled))
-        assert names[plain.choice[users]].tolist() == other_names[other.choice].tolist()
-        assert plain.prices == other.prices
-        assert plain.certificate.bound == other.certificate.bound
+    solved_in_both_orders(problem, users, offers)
 
 
 @settings(max_examples=15)

@@ -9,7 +9,8 @@ import pytest
 
 from incentive_engine.report import Estimate, ReportContent, render_report
 
-from .examples import bare, full, held, limits, response, rich
+from .besides import held
+from .examples import bare, full, limits, response, rich
 
 VOID = {"meta", "i", "br", "path", "use", "link", "img"}
 
