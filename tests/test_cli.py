@@ -189,3 +189,17 @@ def test_the_program_runs_from_a_checkout() -> None:
         [sys.executable, "cli.py", "--help"], cwd=ROOT, capture_output=True, check=True
     )
     assert b"allocate" in done.stdout
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device without room")
+def test_output_that_has_no_room_is_named_and_is_no_defect() -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "cli.py", "check", "policies/double11.yaml"],
+            cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr == (
+        "standard output: nothing can be written there: No space left on device; free some room "
+        "or send it elsewhere; files that the command had written stay\n"
+    )

@@ -9,6 +9,7 @@ import typer
 
 from incentive_engine.cli.app import app
 from incentive_engine.cli.options import Accept, AsJson, RunDirectory, Today
+from incentive_engine.cli.output import say
 
 
 @app.command()
@@ -17,7 +18,7 @@ def verify(run_dir: Path, *, as_json: AsJson = False) -> None:
     from incentive_engine.verify import verify_run
 
     verification = verify_run(run_dir)
-    typer.echo(verification.to_json() if as_json else verification.to_text())
+    say(verification.to_json() if as_json else verification.to_text())
     if not verification.ok:
         raise typer.Exit(1)
 
@@ -35,12 +36,12 @@ def check(
     if not file.is_dir():
         from incentive_engine.workflow import files
 
-        typer.echo(files.check(file))
+        say(files.check(file))
         return
     from incentive_engine.workflow import delivery
 
     checked = delivery.check_run(file, accepted=accept or (), on=on)
-    typer.echo(checked.to_text())
+    say(checked.to_text())
     if not checked.ok:
         raise typer.Exit(1)
 
@@ -51,6 +52,6 @@ def reproduce(run_dir: RunDirectory) -> None:
     from incentive_engine.workflow.reproduce import reproduce as run_again
 
     made = run_again(run_dir)
-    typer.echo(made.to_text())
+    say(made.to_text())
     if not made.ok:
         raise typer.Exit(1)

@@ -9,6 +9,7 @@ import typer
 
 from incentive_engine.cli.app import app
 from incentive_engine.cli.options import Accept, RunDirectory, Today
+from incentive_engine.cli.output import say
 
 
 @app.command()
@@ -21,7 +22,7 @@ def approve(
     """Write down who approves a run as it stands."""
     from incentive_engine.workflow import delivery
 
-    typer.echo(delivery.approve(run_dir, by=by, note=note))
+    say(delivery.approve(run_dir, by=by, note=note))
 
 
 @app.command()
@@ -92,4 +93,4 @@ def export(
     )
     target = delivery.Target(to=to, table=table, prune=prune)
     made = delivery.export(run_dir, target=target, options=options, accepted=accept or (), on=on)
-    typer.echo(made)
+    say(made)

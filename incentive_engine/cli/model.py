@@ -15,6 +15,7 @@ from incentive_engine.cli.options import (
     NewDirectory,
     PolicyFile,
 )
+from incentive_engine.cli.output import say
 from incentive_engine.errors import ConfigError, Fault
 
 
@@ -23,7 +24,7 @@ def train(policy: PolicyFile = None, *, out: NewDirectory) -> None:
     """Fit the uplift model on the policy's trial."""
     from incentive_engine.workflow import model as models
 
-    typer.echo(models.train(policy, out=out))
+    say(models.train(policy, out=out))
 
 
 @app.command()
@@ -38,7 +39,7 @@ def score(
     """Predict per user and offer what the offer changes and costs."""
     from incentive_engine.workflow import model as models
 
-    typer.echo(models.score(policy, model=model, out=out))
+    say(models.score(policy, model=model, out=out))
 
 
 @app.command()
@@ -76,11 +77,11 @@ def evaluate(
             Fault("evaluate", "two plans are named", "--run DIR or --allocation FILE")
         )
     if plan is not None:
-        typer.echo(evaluate_run(policy, run=plan, trial=trial, model=model, out=out))
+        say(evaluate_run(policy, run=plan, trial=trial, model=model, out=out))
     elif model is not None and against is not None:
-        typer.echo(models.compare_with(policy, model=model, against=against, out=out))
+        say(models.compare_with(policy, model=model, against=against, out=out))
     elif model is not None:
-        typer.echo(models.evaluate_model(policy, model=model, out=out))
+        say(models.evaluate_model(policy, model=model, out=out))
     else:
         choices = "--model DIR, --run DIR or --allocation FILE"
         raise ConfigError(Fault("evaluate", "nothing to evaluate", choices))
@@ -104,7 +105,7 @@ def power(
     from incentive_engine.workflow.power import shares, sizes
 
     found = calculate(policy, budget=budget, holdouts=shares(holdout), trials=sizes(trial))
-    typer.echo(found.to_json() if as_json else found.to_text())
+    say(found.to_json() if as_json else found.to_text())
 
 
 @app.command()
@@ -122,4 +123,4 @@ def explain(
     from incentive_engine.workflow.explain import explain_user
 
     found = explain_user(policy, user_id, model=model)
-    typer.echo(found.to_json() if as_json else found.to_text())
+    say(found.to_json() if as_json else found.to_text())

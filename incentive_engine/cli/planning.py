@@ -19,6 +19,7 @@ from incentive_engine.cli.options import (
     PolicyFile,
     Scores,
 )
+from incentive_engine.cli.output import say
 
 
 @app.command()
@@ -60,7 +61,7 @@ def allocate(
         author=author,
         lang=lang,
     )
-    typer.echo(run.to_json() if as_json else run.to_text())
+    say(run.to_json() if as_json else run.to_text())
 
 
 @app.command()
@@ -119,4 +120,4 @@ def whatif(
         out=out,
         lang=lang,
     )
-    typer.echo(found.to_json() if as_json else found.to_text())
+    say(found.to_json() if as_json else found.to_text())

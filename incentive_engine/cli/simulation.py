@@ -9,6 +9,7 @@ import typer
 
 from incentive_engine.cli.app import app
 from incentive_engine.cli.options import NewDirectory
+from incentive_engine.cli.output import say
 
 
 @app.command()
@@ -26,9 +27,9 @@ def simulate(
     from incentive_engine.workflow.simulate import simulate as run_simulation
 
     try:
-        typer.echo(run_simulation(scenario, out=out, workers=workers))
+        say(run_simulation(scenario, out=out, workers=workers))
     except SimulationStopped as stopped:
-        typer.echo(str(stopped))
+        say(str(stopped))
         raise
 
 
@@ -41,4 +42,4 @@ def sample(
     """Write a sample campaign as files, to look at or to start from."""
     from incentive_engine.workflow import files
 
-    typer.echo(files.sample(name, out=out))
+    say(files.sample(name, out=out))

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
-import incentive_engine
 from incentive_engine.data.files import atomic_directory, digest_file
+from incentive_engine.data.source import source_digest
 from incentive_engine.errors import DataError, Fault
 
 ENTRY: Final = "entry.json"
@@ -152,16 +152,8 @@ def _key(step: str, inputs: Mapping[str, str], sources: tuple[str, ...]) -> str:
 @functools.cache
 def _engine(more: tuple[str, ...]) -> dict[str, str]:
     """Return what of the engine a step depends on: its source and the libraries' versions."""
-    root = Path(incentive_engine.__file__).parent
-    files = [file for name in (*SOURCES, *more) for file in _python_files(root / name)]
-    source = hashlib.sha256()
-    for file in files:
-        source.update(f"{file.relative_to(root)} {digest_file(file)}\n".encode())
-    return {"source": source.hexdigest(), **{name: _version(name) for name in LIBRARIES}}
-
-
-def _python_files(path: Path) -> list[Path]:
-    return sorted(path.rglob("*.py")) if path.is_dir() else [path]
+    source = source_digest(*SOURCES, *more)
+    return {"source": source, **{name: _version(name) for name in LIBRARIES}}
 
 
 def _version(library: str) -> str:

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 from incentive_engine.data.columns import as_arrow, chosen_texts
 from incentive_engine.data.files import atomic_directory, digest_file
+from incentive_engine.data.source import source_digest
 from incentive_engine.domain import MICROS, REASONS, FloatArray, IntArray
 
 FORMAT: Final = 1
@@ -240,7 +241,7 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 def _manifest(record: RunRecord, directory: Path) -> dict[str, Any]:
     return {
         "format": FORMAT,
-        "engine": version("incentive-engine"),
+        **engine(),
         "policy": record.policy,
         "policy_file": record.policy_file,
         "overrides": dict(record.overrides),
@@ -264,8 +265,13 @@ def outputs_of(directory: Path) -> dict[str, dict[str, Any]]:
     }
 
 
+def engine() -> dict[str, str]:
+    """Return which engine this is: its version, and the digest of its source."""
+    return {"engine": version("incentive-engine"), "source": source_digest()}
+
+
 def versions() -> dict[str, str]:
-    """Return the versions of what made a result."""
+    """Return the versions of what the engine made a result with."""
     return {
         "python": platform.python_version(),
         **{name: version(name) for name in LIBRARIES},

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from incentive_engine.data.files import atomic_directory
-from incentive_engine.delivery.run_directory import InputFile, outputs_of, versions, write_json
+from incentive_engine.delivery.run_directory import (
+    InputFile,
+    engine,
+    outputs_of,
+    versions,
+    write_json,
+)
 
 
 def write_study(
@@ -36,7 +41,7 @@ def write_study(
             table.to_csv(inside / f"{name}.csv", index=False, lineterminator="\n")
         (inside / "whatif.html").write_text(page, encoding="utf-8", newline="\n")
         manifest = {
-            "engine": version("incentive-engine"),
+            **engine(),
             **{key: _plain(part) for key, part in record.items()},
             "outputs": outputs_of(inside),
             "versions": versions(),

@@ -129,7 +129,12 @@ def _other_versions(run: FinishedRun, again: FinishedRun) -> tuple[str, ...]:
     changed = tuple(
         f"{name} was {old[name]}, is {new.get(name)}" for name in old if old[name] != new.get(name)
     )
-    return changed or ("no version differs: the program's own code has changed since the run",)
+    source, mine = run.manifest.get("source"), again.manifest["source"]
+    if source is None:  # earlier runs do not state it
+        return changed or ("no version differs: the engine's own code has changed since the run",)
+    if source != mine:
+        return (*changed, f"the engine's source was {source[:12]}, is {mine[:12]}")
+    return changed or ("neither versions nor the engine's source differ: another kind of machine",)
 
 
 @contextmanager

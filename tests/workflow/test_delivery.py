@@ -196,7 +196,15 @@ def test_what_comes_out_otherwise_is_named(
     done = incentive("reproduce", run)
     assert done.returncode == 1
     assert "allocation.parquet: offer_id differs for" in done.stdout
-    assert "no version differs" in done.stdout
+    assert "neither versions nor the engine's source differ" in done.stdout
+    manifest = json.loads((run / "manifest.json").read_text(encoding="utf-8"))
+    for source, remark in (
+        ("0" * 64, "the engine's source was 000000000000, is"),
+        (None, "no version differs: the engine's own code has changed since the run"),
+    ):
+        (run / "manifest.json").write_text(json.dumps({**manifest, "source": source}))
+        other = planned(incentive, tmp_path, f"other {source}", "--budget", "20")
+        assert remark in incentive("reproduce", run).stdout
 
 
 @pytest.mark.slow
