@@ -12,25 +12,13 @@ from markupsafe import Markup
 
 from incentive_engine.simulation.comparison import Comparison
 
-from . import formats
 from .comparison_plots import Line, draw_lines
 from .frame import render_page
+from .language import Code, Language, language
+from .translation import translated
 
 PUBLISHED: Final = 0.15
 """What Tmall published for Double 11, 2025: coupon conversion against the former method."""
-STRATEGIES: Final[Mapping[str, str]] = {
-    "nobody": "no offers at all",
-    "everyone": "the best single offer to all who come, until the money is gone",
-    "first-come": "the most valuable coupon to each who comes, until the money is gone",
-    "tier-rules": "the deeper coupon for the better customer by recency, frequency and spend",
-    "propensity": "the best single offer to those most likely to convert",
-    "greedy": "users by forecast gain per money, until it is gone",
-    "engine": "this engine, as the policy says",
-    "engine-unweighted": "this engine, every user's outcome counting alike",
-    "oracle": "the policy solved with the true effects: what nobody can know",
-    "oracle-unweighted": "the same, every user's outcome counting alike",
-}
-
 Row = Mapping[Hashable, Any]
 
 
@@ -42,34 +30,39 @@ class Chart:
     svg: Markup
 
 
-def render_comparison(comparison: Comparison) -> str:
+def render_comparison(comparison: Comparison, *, lang: Code = "en") -> str:
     """Return the page as HTML: no file, script or font from elsewhere."""
+    t = language(lang)
     scenario = comparison.scenario
     sweep = scenario.sweep
     return render_page(
         "comparison.html.j2",
+        lang=lang,
         comparison=comparison,
+        currency=t.unit(comparison.currency),
         scenario=scenario,
         budgets=[
             (budget, _rows(comparison.table[comparison.table["budget"] == budget]))
             for budget in scenario.budgets
         ],
         has_truth=scenario.source == "world",
-        verdicts=list(verdicts(comparison)),
-        charts=list(_charts(comparison)),
+        verdicts=list(verdicts(comparison, lang=lang)),
+        charts=list(_charts(t, comparison)),
         pairs=_rows(_engine_pairs(comparison.pairs)),
         promises=_rows(comparison.promises),
         waves=[] if comparison.waves is None else _rows(comparison.waves),
         sweep=[] if comparison.sweep is None else _rows(comparison.sweep),
         sweep_label=(sweep.label or sweep.setting) if sweep else "",
-        meanings=[(name, STRATEGIES[name]) for name in scenario.strategies],
-        group=", ".join(str(value) for value in _group_values(comparison)),
+        meanings=[(name, t(f"strategy.{name}")) for name in scenario.strategies],
+        group=t.listed(tuple(_group_values(t, comparison))),
         known=known,
+        said=lambda text: translated(t.code, text),
     )
 
 
-def verdicts(comparison: Comparison) -> Iterator[str]:
+def verdicts(comparison: Comparison, *, lang: Code = "en") -> Iterator[str]:
     """Yield in words how the engine's efficiency compares with the baseline's, per budget."""
+    t = language(lang)
     table, base = comparison.table, comparison.scenario.baseline
     for name in ("engine", "engine-unweighted"):
         for row in _rows(table[table["strategy"] == name]):
@@ -78,18 +71,27 @@ def verdicts(comparison: Comparison) -> Iterator[str]:
             )
             if base == name or math.isnan(better):
                 continue
-            words = f"{name} at {formats.money(row['budget'])}: {_signed(better)} conversions per "
-            words += f"money against {base}"
-            if math.isnan(low):
-                yield f"{words}."
-                continue
-            words += f" (95 % interval {_signed(low)} to {_signed(high)})"
-            if low > PUBLISHED:
-                yield f"{words}: above the published +15 %."
-            elif high < PUBLISHED:
-                yield f"{words}: below the published +15 %."
-            else:
-                yield f"{words}: not distinguishable from the published +15 %."
+            yield t(
+                "compare.better",
+                strategy=name,
+                budget=t.money(row["budget"]),
+                more=_signed(t, better),
+                baseline=base,
+                judgement=_judgement(t, low, high),
+            )
+
+
+def _judgement(t: Language, low: float, high: float) -> str:
+    """Return an interval and where it lies beside the published figure; empty without one."""
+    if math.isnan(low):
+        return ""
+    where = "above" if low > PUBLISHED else "below" if high < PUBLISHED else "level"
+    return t(
+        "compare.interval",
+        low=_signed(t, low),
+        high=_signed(t, high),
+        verdict=t(f"compare.{where}"),
+    )
 
 
 def known(value: object) -> bool:
@@ -97,8 +99,8 @@ def known(value: object) -> bool:
     return isinstance(value, int | float) and math.isfinite(value)
 
 
-def _signed(share: float) -> str:
-    text = formats.percent(share)
+def _signed(t: Language, share: float) -> str:
+    text = t.percent(share)
     return text if share < 0 else f"+{text}"
 
 
@@ -119,44 +121,36 @@ def _engine_pairs(pairs: pd.DataFrame) -> pd.DataFrame:
     return mine
 
 
-def _group_values(comparison: Comparison) -> list[object]:
-    return [
-        value
-        for condition in comparison.scenario.favoured.values()
-        for value in (condition if isinstance(condition, tuple) else ("favoured",))
-    ]
+def _group_values(t: Language, comparison: Comparison) -> Iterator[str]:
+    for condition in comparison.scenario.favoured.values():
+        values = condition if isinstance(condition, tuple) else (t("compare.favoured"),)
+        yield from map(str, values)
 
 
-def _charts(comparison: Comparison) -> Iterator[Chart]:
+def _charts(t: Language, comparison: Comparison) -> Iterator[Chart]:
     scenario = comparison.scenario
     if len(scenario.budgets) > 1:
         yield _chart(
-            "Conversions added, by budget, with 95 % intervals",
+            t("compare.conversions_plot"),
             _lines(comparison.table, "budget", "conversions", interval=True),
             name="conversions",
         )
         yield _chart(
-            f"Conversions per 1,000 {comparison.currency}, by budget",
+            t("compare.efficiency_plot", currency=t.unit(comparison.currency)),
             _lines(comparison.table, "budget", "conversions_per_1000", interval=False),
             name="efficiency",
         )
     if comparison.sweep is not None and scenario.sweep is not None:
         label = scenario.sweep.label or scenario.sweep.setting
-        largest = comparison.sweep[comparison.sweep["budget"] == scenario.budgets[-1]]
-        for measure, words in SWEPT.items():
+        budget = scenario.budgets[-1]
+        largest = comparison.sweep[comparison.sweep["budget"] == budget]
+        for measure in SWEPT:
             if measure in largest and largest[measure].notna().any():
-                yield _sweep_chart(
-                    f"{words}, by {label}, budget {formats.money(scenario.budgets[-1])}",
-                    largest,
-                    measure,
-                )
+                caption = t(f"compare.swept_{measure}", label=label, budget=t.money(budget))
+                yield _sweep_chart(caption, largest, measure)
 
 
-SWEPT: Final = {
-    "conversions": "Conversions added",
-    "favoured_share_of_cost": "Share of the money that goes to the favoured group",
-    "overspend_probability": "Probability of overspending",
-}
+SWEPT: Final = ("conversions", "favoured_share_of_cost", "overspend_probability")
 
 
 def _sweep_chart(caption: str, table: pd.DataFrame, measure: str) -> Chart:

@@ -83,17 +83,17 @@ def tiny_percent(share: float) -> str:
 def compact(value: float, units: Units = STEPS) -> str:
     """Return a number for an axis.
 
-    >>> [compact(v) for v in (200_000, 1_500_000, 0.05, 0)]
-    ['200k', '1.5m', '0.05', '0']
+    >>> [compact(v) for v in (200_000, 1_500_000, 1.04, 0.05, 0)]
+    ['200k', '1.5m', '1.04', '0.05', '0']
     >>> compact(200_000, CHINESE)
     '20万'
     """
     for step, unit in units:
         if abs(value) >= step:
             return f"{value / step:g}{unit}".replace("-", MINUS)
-    if abs(value) >= 1:
+    if abs(value) >= STEPS[-1][0]:
         return number(value, 0 if float(value).is_integer() else 1)
-    return f"{value:.3g}".replace("-", MINUS)
+    return f"{value:.4g}".replace("-", MINUS)
 
 
 def significant(value: float, digits: int = 3, *, trimmed: bool = False) -> str:

@@ -22,6 +22,7 @@ from incentive_engine.data.trial import Trial
 from incentive_engine.errors import ConfigError, DataError, Fault
 from incentive_engine.report.comparison import render_comparison, verdicts
 from incentive_engine.report.formats import money, number, percent
+from incentive_engine.report.language import Code
 from incentive_engine.simulation.comparison import Comparison, compare_replays, compare_worlds
 from incentive_engine.simulation.draw import blocks_of, run_block
 from incentive_engine.simulation.ground import Variant
@@ -45,6 +46,7 @@ def simulate(
     out: Path,
     workers: int | None = None,
     set_values: Sequence[str] = (),
+    lang: Code = "en",
 ) -> str:
     """Replay a scenario and write the comparison into a new directory.
 
@@ -59,6 +61,8 @@ def simulate(
         How many processes; left out, one per processor. The figures do not depend on it.
     set_values
         Changes of the scenario, such as ``draws=5``.
+    lang
+        The language of the page.
 
     Returns
     -------
@@ -80,7 +84,7 @@ def simulate(
             Fault(f"--out {out}", "exists already", "a new directory", "name another one")
         )
     comparison = _compare(variants, workers=workers or default_workers())
-    _write(comparison, out, scenario_file)
+    _write(comparison, out, scenario_file, lang)
     text = summary(comparison, out)
     if comparison.interrupted:
         raise SimulationStopped(text)
@@ -184,7 +188,7 @@ def _progress(sizes: Sequence[int]) -> Iterator[Callable[[int], None]]:
         yield lambda number: progress.advance(task, sizes[number])
 
 
-def _write(comparison: Comparison, out: Path, scenario_file: Path) -> None:
+def _write(comparison: Comparison, out: Path, scenario_file: Path, lang: Code) -> None:
     tables: Mapping[str, pd.DataFrame | None] = {
         "comparison": comparison.table,
         "pairs": comparison.pairs,
@@ -198,7 +202,7 @@ def _write(comparison: Comparison, out: Path, scenario_file: Path) -> None:
             if table is not None and len(table):
                 table.to_csv(directory / f"{name}.csv", index=False, lineterminator="\n")
         page = directory / "comparison.html"
-        page.write_text(render_comparison(comparison), encoding="utf-8")
+        page.write_text(render_comparison(comparison, lang=lang), encoding="utf-8")
         shutil.copyfile(scenario_file, directory / "scenario.yaml")
 
 

@@ -56,7 +56,7 @@ def test_every_text_that_the_program_names_is_there_and_every_text_is_named() ->
     }
     families = (
         "measure.", "basis.", "reasons.", "notes.", "limits.", "rules.", "ways.", "checks.",
-        "steps.", "meaning.", "whatif.",
+        "steps.", "meaning.", "whatif.", "strategy.", "compare.",
     )  # fmt: skip
     unused = [
         key

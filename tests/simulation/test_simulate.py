@@ -1,15 +1,19 @@
 """Scenarios from the file to the page; shrunk, so that each takes seconds."""
 
 import re
+from html import unescape
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from incentive_engine.config.scenario import load_scenario
+from incentive_engine.config.scenario import Scenario, load_scenario
 from incentive_engine.errors import ConfigError, DataError
+from incentive_engine.report.comparison import render_comparison
+from incentive_engine.report.language import Code
 from incentive_engine.simulation.columns import CONTRACT
+from incentive_engine.simulation.comparison import Comparison
 from incentive_engine.simulation.draw import run_block
 from incentive_engine.workflow import simulate as workflow
 from incentive_engine.workflow.simulate import SimulationStopped, check_scenario, simulate
@@ -67,8 +71,16 @@ def shrunk(file: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("file", SCENARIOS, ids=lambda file: file.stem)
-def test_every_committed_scenario_runs(file: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
+def test_every_committed_scenario_runs(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, shown = tmp_path / "out", []
+
+    def seen(comparison: Comparison, *, lang: Code) -> str:
+        shown.append(comparison)
+        return render_comparison(comparison, lang=lang)
+
+    monkeypatch.setattr(workflow, "render_comparison", seen)
     text = simulate(file, out=out, workers=1, set_values=shrunk(file))
     scenario = load_scenario(file)
     assert scenario.name in text
@@ -79,6 +91,23 @@ def test_every_committed_scenario_runs(file: Path, tmp_path: Path) -> None:
     assert (out / "sweep.csv").exists() == (scenario.sweep is not None)
     page = (out / "comparison.html").read_text(encoding="utf-8")
     assert not re.search(r"<(script|img)|url\((?!#)|href=\"(?!#|data:)|src=|@import", page)
+    said = words_of(render_comparison(shown[0], lang="zh"))
+    for own in own_words(scenario):
+        said = said.replace(own, "")
+    assert not re.search(r"\b[a-z]+ [a-z]+ [a-z]+\b", said)
+
+
+def words_of(page: str) -> str:
+    """Return what one reads on a page, plots aside."""
+    body = re.sub(r"<(style|svg)\b.*?</\1>", "", page, flags=re.DOTALL)
+    return unescape(re.sub(r"<[^>]*>", " ", body))
+
+
+def own_words(scenario: Scenario) -> list[str]:
+    """Return what the scenario's author has named."""
+    waves = [wave.name for wave in scenario.calendar.waves] if scenario.calendar else []
+    label = [scenario.sweep.label] if scenario.sweep and scenario.sweep.label else []
+    return [scenario.name, *label, *waves]
 
 
 @pytest.mark.parametrize("file", SCENARIOS, ids=lambda file: file.stem)
@@ -174,6 +203,19 @@ def test_a_stop_leaves_the_finished_draws_usable(
     assert set(pd.read_csv(tmp_path / "out" / "draws.csv")["draw"]) == {0, 2}
     page = (tmp_path / "out" / "comparison.html").read_text(encoding="utf-8")
     assert "Stopped after 2 of 4 draws" in page
+
+
+def test_a_chinese_page_and_the_english_one_show_the_same_figures(tmp_path: Path) -> None:
+    file = small(tmp_path, ("draws: 4", "draws: 2"))
+    figures = []
+    for lang in ("en", "zh"):
+        simulate(file, out=tmp_path / lang, workers=1, lang=lang)
+        page = (tmp_path / lang / "comparison.html").read_text(encoding="utf-8")
+        figures.append(re.findall(r"\d[\d,.]*", " ".join(re.findall("<td>.*?</td>", page))))
+    assert figures[0] == figures[1]
+    assert '<html lang="zh-CN">' in page
+    assert "预算 3,000" in page
+    assert "engine，预算 1,500：每单位资金的转化较 tier-rules" in page
 
 
 def test_budgets_that_no_strategy_can_spend_are_refused_with_their_line(tmp_path: Path) -> None:
