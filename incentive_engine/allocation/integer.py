@@ -38,6 +38,12 @@ LARGEST: Final = 4_000
 THOROUGH: Final = 100
 """How many times the usual effort goes to a program that has all users."""
 
+MOST_THOROUGH: Final = 300
+"""The same for small programs, which proofs take longest for their size but still end."""
+
+SMALL: Final = 750
+"""Pairs in a program that is no longer small."""
+
 FRACTIONAL: Final = 1e-6
 """A share of the linear program this far from 0 and 1 is a split user."""
 
@@ -93,7 +99,9 @@ def make_plan(
         beyond = reach >= lost + margin
         complete = whole or (best.plan is not None and beyond and narrow >= lost)
         enough = dual - goal if goal else np.inf
-        times = THOROUGH if whole else CAREFUL if np.isfinite(lost) else 1.0
+        times = CAREFUL if np.isfinite(lost) else 1.0
+        if whole:
+            times = min(THOROUGH * max(SMALL / max(len(core.user), 1), 1.0), MOST_THOROUGH)
         found = improve(users, rows, core, held, enough=enough, whole=whole, times=times)
         best = better_of(best, found, complete=complete)
         if complete or best.plan is not None or size >= min(LARGEST, users.n):

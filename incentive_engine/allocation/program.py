@@ -9,14 +9,12 @@ import numpy as np
 import scipy.sparse as sp
 
 from incentive_engine.allocation.core import Core
+from incentive_engine.allocation.decimals import TENS, decimals_of
 from incentive_engine.allocation.rows import Rows
 from incentive_engine.allocation.selection import LARGEST, Selection
 from incentive_engine.allocation.sweep import Choice, Table
 from incentive_engine.allocation.users import Users
-from incentive_engine.domain import ROUNDING, FloatArray
-
-PLACES: Final = 6
-"""Decimal places that amounts have at most when they are taken for decimals."""
+from incentive_engine.domain import FloatArray
 
 CLOSE: Final = 1e-9
 """A bound of a decimal sum this close to a step is meant to be on it."""
@@ -111,16 +109,10 @@ def _step(rows: Rows, data: FloatArray, row: int, *, common: bool) -> Step:
     is rounded to a small part of the row's largest amount. With `common` false a step is a unit,
     so that breaking a bound is counted in units.
     """
-    largest = float(np.max(np.abs(data), initial=0.0))
     known = float(rows.unit[row])
-    for unit in [known] if known else [10.0**place for place in range(PLACES + 1)]:
-        scaled = data * unit
-        whole = np.rint(scaled)
-        if known or np.all(np.abs(scaled - whole) <= ROUNDING * np.abs(scaled)):
-            divisor = (
-                int(np.gcd.reduce(np.abs(whole).astype(np.int64), initial=0)) if common else 1
-            )
-            divisor = max(divisor, 1)
-            if largest * unit / divisor <= LARGEST:
-                return Step(unit=unit, common=divisor, size=unit / divisor, whole=bool(known))
-    return Step(unit=0.0, common=1, size=LARGEST / (largest or 1.0), whole=False)
+    units = (known,) if known else TENS
+    found = decimals_of(data, largest=LARGEST, units=units, common=common)
+    if found is None:
+        largest = float(np.max(np.abs(data), initial=0.0))
+        return Step(unit=0.0, common=1, size=LARGEST / (largest or 1.0), whole=False)
+    return Step(unit=found.unit, common=found.common, size=found.size, whole=bool(known))

@@ -11,6 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 from ortools.sat.python import cp_model_helper as helper
 
+from incentive_engine.allocation.decimals import decimals_of
 from incentive_engine.domain import BoolArray, FloatArray, IntArray
 
 LARGEST: Final = 2.0**30
@@ -121,12 +122,26 @@ def select(selection: Selection, *, effort: float, enough: float = np.inf) -> Se
     status = Status(STATUS.get(answer.status, "unknown"))
     if status not in {Status.OPTIMAL, Status.FEASIBLE}:
         return SelectionAnswer(status=status)
-    rounded = 0.5 * len(np.unique(selection.group))
+    scaled = selection.objective * unit
+    off = float(np.max(np.abs(scaled - np.rint(scaled)), initial=0.0))
+    rounded = off * len(np.unique(selection.group))
     return SelectionAnswer(
         status=status,
         chosen=np.array(list(answer.solution)[:pairs], dtype=bool),
         bound=(answer.best_objective_bound + rounded) / unit,
     )
+
+
+def integers_per_unit(objective: FloatArray) -> float:
+    """Return the factor by which values become integers, small ones where they are decimals.
+
+    With small integers few objectives are possible, and a bound between two of them is known to
+    be the lower one.
+    """
+    found = decimals_of(objective, largest=LARGEST)
+    if found is not None:
+        return found.size
+    return LARGEST / float(np.max(np.abs(objective)))
 
 
 class Enough(helper.SolutionCallback):
@@ -202,10 +217,10 @@ def _add_objective(
 ) -> float:
     """Add the objective; return the integer that stands for one unit of it."""
     pairs = len(selection.objective)
-    largest = float(np.max(np.abs(selection.objective), initial=0.0))
-    unit = LARGEST / largest if largest else 1.0
+    unit = integers_per_unit(selection.objective)
     if len(selection.elastic):
         widest = np.array([most for _, most in slacks], dtype=np.float64)
+        largest = float(np.max(np.abs(selection.objective), initial=0.0))
         unit = ELASTIC / float(selection.elastic @ widest + largest * pairs)
     goal = model.objective
     goal.scaling_factor = -1.0  # the solver minimises

@@ -1,0 +1,69 @@
+"""Decimal amounts as integers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from incentive_engine.domain import ROUNDING, FloatArray
+
+PLACES: Final = 6
+"""Decimal places that amounts have at most when they are taken for decimals."""
+
+TENS: Final = tuple(10.0**place for place in range(PLACES + 1))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decimals:
+    """The integers that stand for amounts.
+
+    Attributes
+    ----------
+    unit
+        Decimal units in one natural unit.
+    common
+        Decimal units in one integer, a divisor of all amounts.
+    """
+
+    unit: float
+    common: int
+
+    @property
+    def size(self) -> float:
+        """Integers in one natural unit."""
+        return self.unit / self.common
+
+
+def decimals_of(
+    amounts: FloatArray, *, largest: float, units: Iterable[float] = TENS, common: bool = True
+) -> Decimals | None:
+    """Return the integers that stand for amounts, as small as can be; None where there are none.
+
+    Parameters
+    ----------
+    amounts
+        (p,) float64.
+    largest
+        What the integers may be at most.
+    units
+        Decimal units in one natural unit, in the order to try; a single one is known to fit.
+    common
+        Divide by what all amounts have in common.
+
+    >>> decimals_of(np.array([0.25, -1.5]), largest=1e9)
+    Decimals(unit=100.0, common=25)
+    """
+    tried = tuple(units)
+    most = float(np.max(np.abs(amounts), initial=0.0))
+    for unit in tried:
+        scaled = amounts * unit
+        whole = np.rint(scaled)
+        if len(tried) == 1 or np.all(np.abs(scaled - whole) <= ROUNDING * np.abs(scaled)):
+            shared = np.gcd.reduce(np.abs(whole).astype(np.int64), initial=0) if common else 1
+            divisor = max(int(shared), 1)
+            if most * unit / divisor <= largest:
+                return Decimals(unit=unit, common=divisor)
+    return None
