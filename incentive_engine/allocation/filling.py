@@ -9,8 +9,17 @@ import numpy as np
 import numpy.typing as npt
 
 from incentive_engine.allocation.draft import Draft, added
+from incentive_engine.allocation.prices import typical_prices
 from incentive_engine.allocation.rows import Rows
-from incentive_engine.allocation.sweep import TIED, Choice, Table, precision, sweep, tally
+from incentive_engine.allocation.sweep import (
+    TIED,
+    Choice,
+    Table,
+    precision,
+    sweep,
+    tally,
+    total_sizes,
+)
 from incentive_engine.allocation.users import Users
 from incentive_engine.domain import FloatArray, IntArray
 
@@ -109,6 +118,7 @@ def _eager(users: Users, rows: Rows, prices: FloatArray, *, full: FloatArray) ->
         (L,) float64, 1 where more would pass an upper bound, −1 a lower one, else 0.
     """
     size = np.maximum(np.abs(prices), rows.paid_per_unit(prices))
+    size = np.where(size > 0, size, typical_prices(rows, total_sizes(users)))
     tilted = prices * (1.0 - TIED) + 2.0 * TIED * full * size
     eager = np.empty(users.n, dtype=np.int16)
     sweep(users, rows.prices_of_pairs(tilted, users.shape), choice=eager)

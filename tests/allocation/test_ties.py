@@ -54,3 +54,8 @@ def test_where_everybody_ties_at_the_prices_the_plan_still_reaches_the_bound() -
 def test_a_full_limit_without_a_price_of_its_own_keeps_nobody_else_from_an_offer() -> None:
     certificate = solve(draw_wild(5_072, most=60_000)).certificate  # a cell's cap fills first
     assert certificate.gap <= 1e-4
+
+
+def test_a_full_stock_sends_tied_users_to_another_offer() -> None:
+    certificate = solve(draw_wild(5_038, most=60_000)).certificate  # one offer's stock fills first
+    assert certificate.gap <= 1e-6
