@@ -1,4 +1,4 @@
-"""A better plan than a known one, by integer programs of users near a tie.
+"""A better plan than a known one: exchanges between users near a tie, and integer programs.
 
 A change of a user's choice loses some of the bound. No plan within the gap of a known one makes a
 change that loses more than the gap, so the users who could lose less are all that matter.
@@ -17,9 +17,10 @@ import numpy as np
 import numpy.typing as npt
 
 from incentive_engine.allocation.core import Core, build_core, nearest
+from incentive_engine.allocation.draft import Draft
 from incentive_engine.allocation.prices import Optimum
 from incentive_engine.allocation.rows import Rows
-from incentive_engine.allocation.search import Found, improve
+from incentive_engine.allocation.search import Found, exchanged, improve
 from incentive_engine.allocation.selection import Status
 from incentive_engine.allocation.users import Users
 from incentive_engine.domain import IntArray
@@ -39,10 +40,10 @@ SOME: Final = 150
 TURNS: Final = 30
 """How many of these programs there are at most."""
 
-PATIENCE: Final = 6
+PATIENCE: Final = 2
 """How many of them in a row may bring little."""
 
-LITTLE: Final = 0.01
+LITTLE: Final = 0.03
 """The part of the gap that is little."""
 
 QUICK: Final = 1 / 30
@@ -50,6 +51,9 @@ QUICK: Final = 1 / 30
 
 CAREFUL: Final = 10.0
 """How many times the usual effort goes to a program that betters a plan."""
+
+TRADERS: Final = 400
+"""Users among whom exchanges are looked for."""
 
 PAIRS: Final = 6_000
 """Pairs in the largest program that has everyone who matters: more take too long."""
@@ -69,6 +73,30 @@ def better_of(best: Found, found: Found, *, complete: bool) -> Found:
         return found
     status = Status.UNKNOWN if found.plan is None else Status.FEASIBLE
     return replace(found, status=status, bound=np.inf)
+
+
+def traded(
+    users: Users,
+    rows: Rows,
+    optimum: Optimum,
+    start: Draft,
+    *,
+    loss: npt.NDArray[Any],
+    goal: float,
+) -> Found:
+    """Return a plan that exchanges between users near a tie lead to.
+
+    Parameters
+    ----------
+    start
+        The choices to start from, which may break limits.
+    loss, goal
+        As for `bettered`.
+    """
+    index = nearest(loss, users.key, TRADERS)
+    prices, dual = optimum.point.prices, optimum.point.dual
+    core = build_core(users, rows, index, prices=prices, kept=start.choice[index])
+    return exchanged(users, rows, core, start, prices=prices, bound=dual, enough=dual - goal)
 
 
 def bettered(
@@ -120,7 +148,7 @@ def bettered(
         lost = dual - best.value
         if lost <= goal or waited > PATIENCE:
             break
-        index = _drawn(near[loss[near] <= lost], users.key, turn)
+        index = _drawn(near[loss[near] <= lost], turn)
         found = attempt(best, core_of(best, index), times=QUICK)
         waited = 0 if found.value - best.value > LITTLE * lost else waited + 1
         best = better_of(best, found, complete=False)
@@ -135,9 +163,7 @@ def bettered(
     return better_of(best, attempt(best, core, times=CAREFUL), complete=True)
 
 
-def _drawn(near: IntArray, key: npt.NDArray[np.uint64], turn: int) -> IntArray:
-    """Return some users, others in each turn, by their keys; they stay in the same order."""
-    mixed = (key[near] ^ np.uint64(turn)) * np.uint64(0x9E3779B97F4A7C15)
-    mixed = (mixed ^ (mixed >> np.uint64(32))) * np.uint64(0x94D049BB133111EB)
-    first = np.argsort(mixed ^ (mixed >> np.uint64(31)), kind="stable")[:SOME]
-    return near[np.sort(first)]
+def _drawn(near: IntArray, turn: int) -> IntArray:
+    """Return some users, others in each turn; they stay in the order of their keys."""
+    some = np.random.default_rng(turn).permutation(len(near))[:SOME]
+    return near[np.sort(some)]

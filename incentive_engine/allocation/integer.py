@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.allocation.bettering import CAREFUL, better_of, bettered
+from incentive_engine.allocation.bettering import QUICK, better_of, bettered, traded
 from incentive_engine.allocation.core import build_core, nearest
 from incentive_engine.allocation.draft import Draft
 from incentive_engine.allocation.filling import fill
@@ -58,8 +58,8 @@ def make_plan(
 ) -> Found:
     """Return a plan that keeps every limit, as good as the programs find.
 
-    The first program has few users, those nearest a tie, and ever more of them and of their
-    offers until there is a plan. Others better it.
+    The first program has few users, those nearest a tie; exchanges between more of them follow,
+    and where there is no plan yet, programs with ever more users and offers. Others better it.
 
     Parameters
     ----------
@@ -99,11 +99,14 @@ def make_plan(
         beyond = reach >= lost + margin
         complete = whole or (best.plan is not None and beyond and narrow >= lost)
         enough = dual - goal if goal else np.inf
-        times = CAREFUL if np.isfinite(lost) else 1.0
+        times = QUICK if size == FIRST else 1.0
         if whole:
             times = min(THOROUGH * max(SMALL / max(len(core.user), 1), 1.0), MOST_THOROUGH)
         found = improve(users, rows, core, held, enough=enough, whole=whole, times=times)
         best = better_of(best, found, complete=complete)
+        if size == FIRST and not complete and dual - best.value > goal:
+            found = traded(users, rows, optimum, best.plan or base, loss=loss, goal=goal)
+            best = better_of(best, found, complete=False)
         if complete or best.plan is not None or size >= min(LARGEST, users.n):
             break
         size, widening = min(4 * size, LARGEST, users.n), 16.0 * widening

@@ -12,6 +12,7 @@ import numpy as np
 from incentive_engine.allocation.branching import branch
 from incentive_engine.allocation.core import Core
 from incentive_engine.allocation.draft import Draft, added
+from incentive_engine.allocation.exchanging import trade
 from incentive_engine.allocation.program import selection_of
 from incentive_engine.allocation.rows import Rows
 from incentive_engine.allocation.selection import (
@@ -23,12 +24,16 @@ from incentive_engine.allocation.selection import (
 )
 from incentive_engine.allocation.sweep import Table, tally
 from incentive_engine.allocation.users import Users
+from incentive_engine.domain import FloatArray
 
 EFFORT: Final = 0.1
 """CP-SAT's deterministic seconds per program."""
 
 NODES: Final = 30
 """SCIP's nodes per program."""
+
+DEARER: Final = 2.0
+"""How much more than its price the passing of a limit costs, where a plan is repaired."""
 
 Solver = Callable[[Selection], SelectionAnswer]
 
@@ -105,6 +110,49 @@ def improve(
     if found.status is Status.OPTIMAL and len(core.user) > TINY:
         return found
     return _agreed(found, attempt(branching))
+
+
+def exchanged(
+    users: Users,
+    rows: Rows,
+    core: Core,
+    start: Draft,
+    *,
+    prices: FloatArray,
+    bound: float,
+    enough: float,
+) -> Found:
+    """Return a plan that exchanges between the core's users lead to from `start`.
+
+    Parameters
+    ----------
+    start
+        Everyone's choices, which may break limits.
+    prices
+        (L,) float64, one per limit.
+    bound
+        No plan is worth more.
+    enough
+        The plan's value at which the search ends.
+    """
+    rest, held = start.without(core.few, core.index), start.choice[core.index]
+    score = core.value - prices @ core.usage
+    penalty = _penalties(rows, core, prices)
+
+    def ask(margin: int) -> SelectionAnswer:
+        selection = selection_of(users, rows, core, rest, held, margin=margin, elastic=penalty)
+        missing, most = enough - rest.value, bound - rest.value
+        return trade(selection, score, bound=most, enough=missing)
+
+    return replace(_checked(rows, core, start, rest, ask), core=len(core.index))
+
+
+def _penalties(rows: Rows, core: Core, prices: FloatArray) -> FloatArray:
+    """Return (L,) float64: what passing a limit costs per unit, more than it can bring."""
+    used = np.asarray(abs(core.usage).sum(axis=1)).ravel()
+    typical = np.abs(core.value).sum() / np.where(used > 0, used, np.inf)
+    paid = np.maximum(np.abs(prices), DEARER / 10.0 * rows.paid_per_unit(prices))
+    return np.asarray(DEARER * np.maximum(paid, typical / 100.0), dtype=np.float64)
 
 
 def _agreed(exact: Found, other: Found) -> Found:
