@@ -34,7 +34,7 @@ from incentive_engine.data.trial import Trial
 from incentive_engine.domain import CONVERSION, COST, MICROS, FloatArray
 from incentive_engine.simulation.rehearsal import rehearse
 from incentive_engine.uplift.basis import learn_basis
-from incentive_engine.uplift.boosting import BinnedRows
+from incentive_engine.uplift.bins import Bins
 from incentive_engine.uplift.chances import fit_chances
 from incentive_engine.uplift.features import learn_encoder
 from incentive_engine.uplift.folds import draw_folds
@@ -42,7 +42,7 @@ from incentive_engine.uplift.ladder import ladders
 from incentive_engine.uplift.model import FOLDS
 from incentive_engine.uplift.plan_value import increments
 from incentive_engine.uplift.randomisation import even_lottery
-from incentive_engine.uplift.rows import Rows
+from incentive_engine.uplift.rows import Rows, Telling
 
 BUDGETS = (0.1, 0.3, 0.8)
 USERS = 5_000
@@ -155,13 +155,17 @@ def _rows(trial: Trial, seed: int) -> Rows:
     encoder = learn_encoder(trial.features)
     matrix = encoder.encode(trial.features, where="trial")
     basis, phi = learn_basis(matrix, encoder)
+    bins = Bins.of(matrix)
+    folds = draw_folds(trial.user_id, count=FOLDS, rng=np.random.default_rng(seed))
     return Rows(
         matrix=matrix,
-        binned=BinnedRows(matrix),
+        telling=Telling.of(matrix, trial.conversion > 0, folds, seed=seed),
+        bins=bins,
+        codes=bins.codes(matrix),
         phi=phi,
         columns=basis.columns,
         lottery=even_lottery(trial, ()),
-        folds=draw_folds(trial.user_id, count=FOLDS, rng=np.random.default_rng(seed)),
+        folds=folds,
     )
 
 

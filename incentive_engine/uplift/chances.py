@@ -60,9 +60,7 @@ def fit_chances(
     rows: Rows, *, event: FloatArray, rungs: tuple[tuple[int, ...], ...], seed: int
 ) -> Chances:
     """Learn how likely an event (n,) is under each arm."""
-    outcome = fit_outcome(
-        rows.binned, event=event, weight=rows.lottery.weight, folds=rows.folds, seed=seed
-    )
+    outcome = fit_outcome(rows, event=event, seed=seed)
     expected = outcome.predict(rows.matrix, folds=rows.folds)
-    effects = fit_effects(rows, event=event, expected=expected, rungs=rungs, seed=seed)
+    effects = fit_effects(rows, event=event, expected=expected, rungs=rungs)
     return Chances(outcome=outcome, effects=effects)

@@ -4,22 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from incentive_engine.domain import BoolArray, FloatArray, IntArray
-from incentive_engine.uplift.boosting import (
-    BinnedRows,
-    CrossFitted,
-    Matrix,
-    Recipe,
-    train,
-)
+from incentive_engine.domain import BoolArray, FloatArray
+from incentive_engine.uplift.boosting import CrossFitted, Matrix, Recipe, train
 from incentive_engine.uplift.folds import Folds
-from incentive_engine.uplift.quiet import without_most_quiet
-from incentive_engine.uplift.rows import Rows
+from incentive_engine.uplift.rows import Rows, Telling
 from incentive_engine.uplift.threads import side_by_side
 
 if TYPE_CHECKING:
@@ -131,12 +125,13 @@ def fit_cost(rows: Rows, *, cost: FloatArray, seed: int) -> CostModel:
     offer, paid, weight = lottery.arm[varies] - 1, cost[varies], lottery.weight[varies]
     asked = with_offer(rows.matrix[varies], offer, pays)
     folds = Folds(label=rows.folds.label[varies], count=rows.folds.count)
-    learner = _Learner.of(asked, folds, redeemed=paid > 0, weight=weight, seed=seed)
-    redeem = learner.fit((paid > 0).astype(np.float64), paid >= 0, "binary")
+    telling = Telling.of(asked, paid > 0, folds, seed=seed)
+    learn = partial(_fit, telling, folds.count, weight=weight, seed=seed)
+    redeem = learn(label=(paid > 0).astype(np.float64), use=paid >= 0, objective="binary")
     relative = paid / pays[offer].clip(1e-12)
     pay = None
     if (paid > 0).any() and np.ptp(relative[paid > 0]) > SAME:
-        pay = learner.fit(relative, paid > 0, "gamma")
+        pay = learn(label=relative, use=paid > 0, objective="gamma")
     predicted = pays[offer] * redeem.predict(asked, folds=folds)
     if pay is not None:
         predicted *= pay.predict(asked, folds=folds)
@@ -147,53 +142,30 @@ def fit_cost(rows: Rows, *, cost: FloatArray, seed: int) -> CostModel:
     return CostModel(unit=unit, redeem=redeem, pays=pays, pay=pay, scale=scale, control=control)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Learner:
-    """Fits cross-fitted models on the rows that got an offer, most without redemption left out.
+def _fit(
+    telling: Telling,
+    folds: int,
+    *,
+    label: FloatArray,
+    weight: FloatArray,
+    use: BoolArray,
+    objective: str,
+    seed: int,
+) -> CrossFitted:
+    """Learn the labels of all rows (n,) from those of the telling that `use` (n,) marks."""
+    label, use = label[telling.row], use[telling.row]
+    mass = weight[telling.row] * telling.stands_for
 
-    Attributes
-    ----------
-    kept
-        Positions of the rows that are learned from, (m,) int64.
-    binned, folds, weight
-        Of these rows.
-    """
+    def fit_fold(fold: int) -> lgb.Booster:
+        outside = telling.outside(fold)
+        seen = outside[use[outside]]
+        seen = seen if len(seen) else np.flatnonzero(use)
+        share = float(label[seen].mean()) if objective == "binary" else 1.0
+        recipe = _recipe(objective, share, len(seen))
+        data = telling.binned.subset(seen)
+        return train(data, label=label[seen], weight=mass[seen], recipe=recipe, seed=seed + fold)
 
-    kept: IntArray
-    binned: BinnedRows
-    folds: Folds
-    weight: FloatArray
-    seed: int
-
-    @classmethod
-    def of(
-        cls, asked: Matrix, folds: Folds, *, redeemed: BoolArray, weight: FloatArray, seed: int
-    ) -> Self:
-        chosen, stands_for = without_most_quiet(redeemed, seed=seed)
-        kept = np.flatnonzero(chosen)
-        return cls(
-            kept=kept,
-            binned=BinnedRows(asked[kept]),
-            folds=Folds(label=folds.label[kept], count=folds.count),
-            weight=(weight * stands_for)[kept],
-            seed=seed,
-        )
-
-    def fit(self, label: FloatArray, use: BoolArray, objective: str) -> CrossFitted:
-        """Learn the labels of all rows (n,) from those of the kept that `use` (n,) marks."""
-        label, use = label[self.kept], use[self.kept]
-
-        def fit_fold(fold: int) -> lgb.Booster:
-            outside = self.folds.outside(fold)
-            seen = outside[use[outside]]
-            seen = seen if len(seen) else np.flatnonzero(use)
-            share = float(label[seen].mean()) if objective == "binary" else 1.0
-            recipe = _recipe(objective, share, len(seen))
-            data = self.binned.subset(seen)
-            seed, weight = self.seed + fold, self.weight[seen]
-            return train(data, label=label[seen], weight=weight, recipe=recipe, seed=seed)
-
-        return CrossFitted(tuple(side_by_side(fit_fold, self.folds.count)))
+    return CrossFitted(tuple(side_by_side(fit_fold, folds)))
 
 
 def _recipe(objective: str, share: float, rows: int) -> Recipe:

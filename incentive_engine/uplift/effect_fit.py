@@ -9,23 +9,20 @@ nothing that they say comes true there, both are zero.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 
 from incentive_engine.domain import FloatArray, IntArray
 from incentive_engine.uplift.averages import average_effects
 from incentive_engine.uplift.blend import Judged
-from incentive_engine.uplift.boosting import CrossFitted, Recipe, predict, train
 from incentive_engine.uplift.covariance import Covariances
 from incentive_engine.uplift.effects import EffectLayer, linear
 from incentive_engine.uplift.relevance import learn_prior
 from incentive_engine.uplift.ridge import NormalEquations, Posterior, normal_equations, solve
 from incentive_engine.uplift.rows import Rows
-from incentive_engine.uplift.threads import side_by_side
-
-if TYPE_CHECKING:
-    import lightgbm as lgb
+from incentive_engine.uplift.stump_fit import Binned, Strength, boost
+from incentive_engine.uplift.stumps import Stumps
 
 STUMPS: Final = 50
 RATE: Final = 0.1
@@ -43,7 +40,6 @@ def fit_effects(
     event: FloatArray,
     expected: FloatArray,
     rungs: tuple[tuple[int, ...], ...],
-    seed: int,
 ) -> EffectLayer:
     """Learn by how much each offer changes the probability of an event.
 
@@ -57,8 +53,6 @@ def fit_effects(
         (n,) its probability given the features, averaged over the lottery's arms, out of fold.
     rungs
         Ladders along which effects do not fall.
-    seed
-        Of the boosted part.
     """
     residual = event - expected
     weight = _precision(residual, expected, rows.lottery.weight)
@@ -80,8 +74,7 @@ def fit_effects(
         unexplained=unexplained,
         weight=weight,
         directions=directions,
-        recipe=_recipe(event),
-        seed=seed,
+        strength=_strength(event),
     )
     deviation = _out_of_fold(rows, posteriors, boosted, directions)
     centre = _centre(deviation, rows)
@@ -122,21 +115,18 @@ def _directions(covariance: FloatArray) -> FloatArray:
     return np.asarray(directions * signs)
 
 
-def _recipe(event: FloatArray) -> Recipe:
+def _strength(event: FloatArray) -> Strength:
     """Return stumps whose total shrinkage is that of a function with prior variance 1.
 
     With step size ``RATE`` a weak stump reaches ``RATE · STUMPS · G / (H + l2)`` in all, so an l2
     of ``RATE · STUMPS`` makes it the posterior mean ``G / (H + 1)`` to first order.
     """
     wanted = EVENTS_PER_LEAF / max(float(event.mean()), 1e-6)
-    return Recipe(
-        objective="regression",
-        trees=STUMPS,
-        leaves=2,
+    return Strength(
+        stumps=STUMPS,
         rate=RATE,
         rows_per_leaf=int(np.clip(wanted, 20, max(len(event) // 12, 20))),
         l2=RATE * STUMPS,
-        from_average=False,
     )
 
 
@@ -146,46 +136,36 @@ def _boost(
     unexplained: FloatArray,
     weight: FloatArray,
     directions: FloatArray,
-    recipe: Recipe,
-    seed: int,
-) -> tuple[CrossFitted, ...]:
+    strength: Strength,
+) -> Stumps:
     """Learn one function per direction and fold, each on what those before leave."""
-
-    def fit_fold(fold: int) -> list[lgb.Booster]:
-        outside = rows.folds.outside(fold)
-        models: list[lgb.Booster] = []
-        data = rows.binned.subset(outside)
-        left = unexplained[outside]
-        for index, direction in enumerate(directions):
-            pull = rows.lottery.contrast[outside] @ direction
-            faintest = FAINTEST * np.abs(pull).max()
-            pull = np.where(np.abs(pull) < faintest, faintest, pull)
-            model = train(
-                data,
-                label=left / pull,
-                weight=weight[outside] * pull**2,
-                recipe=recipe,
-                seed=seed + fold,
-            )
-            models.append(model)
-            if index + 1 < len(directions):
-                left = left - pull * predict(model, rows.matrix[outside])
-        return models
-
-    by_fold = side_by_side(fit_fold, rows.folds.count)
-    return tuple(CrossFitted(part) for part in zip(*by_fold, strict=True))
+    binned = Binned.of(rows.codes, rows.folds)
+    contrast, weight = rows.lottery.contrast[binned.order], weight[binned.order]
+    left = np.tile(unexplained[binned.order], (rows.folds.count, 1))
+    functions: list[FloatArray] = []
+    before = np.zeros(len(contrast))
+    for direction in directions:
+        pull = contrast @ direction
+        faintest = FAINTEST * np.abs(pull).max()
+        pull = np.where(np.abs(pull) < faintest, faintest, pull)
+        if functions:
+            left -= before * binned.predict(functions[-1])
+        value = boost(binned, label=left / pull, weight=weight * pull**2, strength=strength)
+        functions.append(value)
+        before = pull
+    return Stumps.of(rows.bins, np.stack(functions, axis=-1), binned.count.sum(axis=0))
 
 
 def _out_of_fold(
     rows: Rows,
     posteriors: list[Posterior],
-    boosted: tuple[CrossFitted, ...],
+    boosted: Stumps,
     directions: FloatArray,
 ) -> FloatArray:
     """Return the deviations of both models, (n, 2, k)."""
     ridge = linear(np.stack([each.mean for each in posteriors]), rows.phi, folds=rows.folds)
-    functions = [part.predict(rows.matrix, folds=rows.folds) for part in boosted]
-    return np.stack([ridge, np.column_stack(functions) @ directions], axis=1)
+    functions = boosted.predict(rows.matrix, folds=rows.folds)
+    return np.stack([ridge, functions @ directions], axis=1)
 
 
 def _centre(deviation: FloatArray, rows: Rows) -> FloatArray:

@@ -9,9 +9,10 @@ import numpy as np
 from incentive_engine.domain import FloatArray
 from incentive_engine.uplift.averages import Averages
 from incentive_engine.uplift.blend import Blend, HeterogeneityTest
-from incentive_engine.uplift.boosting import CrossFitted, Matrix
+from incentive_engine.uplift.boosting import Matrix
 from incentive_engine.uplift.folds import Folds
 from incentive_engine.uplift.ladder import repair
+from incentive_engine.uplift.stumps import Stumps
 from incentive_engine.uplift.threads import in_blocks
 
 
@@ -60,7 +61,7 @@ class EffectLayer:
     directions : (d, k) float64
         Effects over the offers that one unit of each boosted function means.
     boosted
-        d cross-fitted functions.
+        d functions, a version per fold.
     centre : (folds, 2, k) float64
         Average deviation of the ridge and the boosted part, which is subtracted.
     blend
@@ -75,7 +76,7 @@ class EffectLayer:
     ridge: FloatArray
     uncertainty: FloatArray
     directions: FloatArray
-    boosted: tuple[CrossFitted, ...]
+    boosted: Stumps
     centre: FloatArray
     blend: Blend
     test: HeterogeneityTest
@@ -90,8 +91,7 @@ class EffectLayer:
             effect = np.tile(self.averages.effect, (len(matrix), 1))
             share, centre = self.blend.share[None], self.centre.mean(axis=0)[None]
         if self.test.believed:
-            functions = [part.predict(matrix, folds=folds) for part in self.boosted]
-            boosted = np.column_stack(functions) @ self.directions
+            boosted = self.boosted.predict(matrix, folds=folds) @ self.directions
             effect += share[:, :1] * (linear(self.ridge, phi, folds=folds) - centre[:, 0])
             effect += share[:, 1:] * (boosted - centre[:, 1])
         return self._repaired(effect)

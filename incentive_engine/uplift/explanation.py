@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
 from incentive_engine.domain import FloatArray
 from incentive_engine.uplift.basis import Basis
-from incentive_engine.uplift.boosting import FIXED, Matrix
+from incentive_engine.uplift.boosting import Matrix
 from incentive_engine.uplift.effects import EffectLayer
 from incentive_engine.uplift.model import UpliftModel
-
-if TYPE_CHECKING:
-    import lightgbm as lgb
 
 SAMPLE: Final = 5_000
 """Rows that overall drivers are averaged over."""
@@ -32,16 +29,11 @@ class Explanation:
     average : (k,) float64
         The effect on somebody of whom nothing is known.
     contribution : (n, k, p) float64
-        What each feature adds: its functions in the ridge, and LightGBM's contributions.
+        What each feature adds: its functions in the ridge, and its stumps, less their average.
     repair : (n, k) float64
         What putting the offers of a ladder in order adds.
     effect : (n, k) float64
         The score: ``average + contribution.sum(features) + repair``.
-
-    References
-    ----------
-    Lundberg and others: Consistent individualized feature attribution for tree ensembles,
-    arXiv:1802.03888, for the boosted part.
     """
 
     offers: tuple[str, ...]
@@ -114,18 +106,6 @@ def _ridge_parts(layer: EffectLayer, phi: FloatArray, basis: Basis, p: int) -> F
 
 
 def _boosted_parts(layer: EffectLayer, matrix: Matrix) -> tuple[FloatArray, FloatArray]:
-    """Return what each feature adds in the trees, (n, k, p), and the level of the trees, (k,)."""
-    n, p = matrix.shape
-    k = layer.directions.shape[1]
-    parts, level = np.zeros((n, k, p)), np.zeros(k)
-    for direction, part in zip(layer.directions, layer.boosted, strict=True):
-        mean = np.mean([_contributions(model, matrix) for model in part.models], axis=0)
-        parts += mean[:, None, :p] * direction[:, None]
-        level += mean[0, p] * direction
-    return parts, level
-
-
-def _contributions(booster: lgb.Booster, matrix: Matrix) -> FloatArray:
-    """Return LightGBM's contributions, (n, p + 1), the expected value last."""
-    threads = FIXED["num_threads"]
-    return np.asarray(booster.predict(matrix, pred_contrib=True, num_threads=threads))
+    """Return what each feature adds in the stumps, (n, k, p), and their average, (k,)."""
+    parts = np.einsum("npd,dk->nkp", layer.boosted.contributions(matrix), layer.directions)
+    return parts, layer.boosted.average.sum(axis=0) @ layer.directions

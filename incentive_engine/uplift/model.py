@@ -17,7 +17,8 @@ from incentive_engine.data.users import BLOCK, UserTable
 from incentive_engine.domain import FloatArray
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.uplift.basis import Basis, learn_basis
-from incentive_engine.uplift.boosting import BinnedRows, Matrix
+from incentive_engine.uplift.bins import Bins
+from incentive_engine.uplift.boosting import Matrix
 from incentive_engine.uplift.chances import Chances, fit_chances
 from incentive_engine.uplift.cost import CostModel, fit_cost
 from incentive_engine.uplift.estimates import Estimates, OutOfFold
@@ -25,7 +26,7 @@ from incentive_engine.uplift.features import Encoder, learn_encoder
 from incentive_engine.uplift.folds import Folds, draw_folds
 from incentive_engine.uplift.ladder import ladders
 from incentive_engine.uplift.randomisation import even_lottery, reachable, shares
-from incentive_engine.uplift.rows import Rows
+from incentive_engine.uplift.rows import Rows, Telling
 from incentive_engine.uplift.spend import SpendModel, fit_spend
 from incentive_engine.uplift.threads import side_by_side, together
 
@@ -170,13 +171,18 @@ def fit(trial: Trial, policy: Policy, *, seed: int) -> UpliftModel:
     lottery = even_lottery(trial, policy.eligibility)
     encoder = learn_encoder(trial.features[learnable(trial.features, policy.features)])
     matrix = encoder.encode(trial.features, where="trial")
-    (basis, phi), binned = together(
-        lambda: learn_basis(matrix, encoder), lambda: BinnedRows(matrix)
-    )
     folds = draw_folds(trial.user_id, count=FOLDS, rng=np.random.default_rng(seed))
+    happened = (trial.conversion > 0) | (trial.spend != 0)
+    bins = Bins.of(matrix)
+    (basis, phi), telling = together(
+        lambda: learn_basis(matrix, encoder),
+        lambda: Telling.of(matrix, happened, folds, seed=seed),
+    )
     rows = Rows(
         matrix=matrix,
-        binned=binned,
+        telling=telling,
+        bins=bins,
+        codes=bins.codes(matrix),
         phi=phi,
         columns=basis.columns,
         lottery=lottery,

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from incentive_engine.domain import FloatArray
-from incentive_engine.uplift.boosting import BinnedRows, CrossFitted, Recipe, train
-from incentive_engine.uplift.folds import Folds
-from incentive_engine.uplift.quiet import without_most_quiet
+from incentive_engine.uplift.boosting import CrossFitted, Recipe, train
+from incentive_engine.uplift.rows import Rows
 from incentive_engine.uplift.threads import side_by_side
 
 if TYPE_CHECKING:
@@ -32,30 +31,16 @@ def outcome_recipe(share: float, rows: int) -> Recipe:
     )
 
 
-def fit_outcome(
-    binned: BinnedRows, *, event: FloatArray, weight: FloatArray, folds: Folds, seed: int
-) -> CrossFitted:
-    """Learn the probability of an event given the features, over all arms.
-
-    Parameters
-    ----------
-    binned
-        The n rows.
-    event
-        (n,) float64, 0 or 1.
-    weight
-        (n,) lottery weights.
-    folds
-        Of the n rows.
-    """
-    kept, stands_for = without_most_quiet(event > 0, seed=seed)
-    recipe = outcome_recipe(float(event[kept].mean()), int(kept.sum()))
-    mass = weight * stands_for
+def fit_outcome(rows: Rows, *, event: FloatArray, seed: int) -> CrossFitted:
+    """Learn the probability of an event (n,), 0 or 1, given the features, over all arms."""
+    telling = rows.telling
+    label = event[telling.row]
+    weight = rows.lottery.weight[telling.row] * telling.stands_for
+    recipe = outcome_recipe(float(label.mean()), len(label))
 
     def fit_fold(fold: int) -> lgb.Booster:
-        outside = folds.outside(fold)
-        rows = outside[kept[outside]]
-        data = binned.subset(rows)
-        return train(data, label=event[rows], weight=mass[rows], recipe=recipe, seed=seed + fold)
+        seen = telling.outside(fold)
+        data = telling.binned.subset(seen)
+        return train(data, label=label[seen], weight=weight[seen], recipe=recipe, seed=seed + fold)
 
-    return CrossFitted(tuple(side_by_side(fit_fold, folds.count)))
+    return CrossFitted(tuple(side_by_side(fit_fold, rows.folds.count)))

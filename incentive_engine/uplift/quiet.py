@@ -9,16 +9,17 @@ import numpy as np
 from incentive_engine.domain import BoolArray, FloatArray
 
 FEWEST_ROWS: Final = 100_000
-"""Up to here all rows are learned from: they take little time."""
-PER_EVENT: Final = 10
-"""Rows without an event that are kept for each one with: more would hardly tell more."""
+"""Rows without an event that are kept in any case: they take little time."""
+PER_EVENT: Final = 3
+"""Rows without an event that are kept for each one with: more would hardly tell more. On a million
+rows with 36,000 buyers, ten would explain 0.4 % more of their likelihood, in thrice the time."""
 
 
 def without_most_quiet(event: BoolArray, *, seed: int) -> tuple[BoolArray, FloatArray]:
     """Return which rows to learn the chance of an event from, and how many each stands for.
 
     All events are kept, and of the rows without one as many as tell nearly all: what is left out
-    enlarges the variance of what is learned by about one tenth.
+    enlarges the variance of what is learned by a third at most.
 
     Parameters
     ----------
@@ -35,12 +36,12 @@ def without_most_quiet(event: BoolArray, *, seed: int) -> tuple[BoolArray, Float
     --------
     >>> kept, stands_for = without_most_quiet(np.arange(200_000) % 50 == 0, seed=0)
     >>> int(kept.sum() / 1_000), int((kept * stands_for).sum() / 1_000)
-    (44, 200)
+    (104, 200)
     """
     events = int(event.sum())
     quiet = len(event) - events
-    share = PER_EVENT * events / quiet if quiet else 1.0
-    if len(event) <= FEWEST_ROWS or share >= 1 or not events:
+    share = max(PER_EVENT * events, FEWEST_ROWS) / max(quiet, 1)
+    if share >= 1:
         return np.ones(len(event), dtype=np.bool_), np.ones(len(event))
     kept = event | (np.random.default_rng(seed).random(len(event)) < share)
     return kept, np.where(event, 1.0, 1 / share)

@@ -3,11 +3,54 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
 
-from incentive_engine.domain import FloatArray
+import numpy as np
+
+from incentive_engine.domain import BoolArray, FloatArray, IntArray
+from incentive_engine.uplift.bins import Bins, Codes
 from incentive_engine.uplift.boosting import BinnedRows, Matrix
 from incentive_engine.uplift.folds import Folds
+from incentive_engine.uplift.quiet import without_most_quiet
 from incentive_engine.uplift.randomisation import Randomisation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Telling:
+    """The m rows that trees learn from: all in which something happened, and enough others.
+
+    Attributes
+    ----------
+    row : (m,) int64
+        Where each stands among all n rows.
+    stands_for : (m,) float64
+        How many rows each represents.
+    fold : (m,) int64
+        The fold of each.
+    binned
+        The rows, as LightGBM bins them.
+    """
+
+    row: IntArray
+    stands_for: FloatArray
+    fold: IntArray
+    binned: BinnedRows
+
+    @classmethod
+    def of(cls, matrix: Matrix, event: BoolArray, folds: Folds, *, seed: int) -> Self:
+        """Choose from (n, p) features and (n,) whether anything happened."""
+        kept, stands_for = without_most_quiet(event, seed=seed)
+        row = np.flatnonzero(kept)
+        return cls(
+            row=row,
+            stands_for=stands_for[row],
+            fold=folds.label[row],
+            binned=BinnedRows(matrix[row]),
+        )
+
+    def outside(self, fold: int) -> IntArray:
+        """Return the positions among the m of those outside a fold."""
+        return np.flatnonzero(self.fold != fold)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -17,8 +60,12 @@ class Rows:
     Attributes
     ----------
     matrix : (n, p) float32
-    binned
-        The same rows, binned.
+    telling
+        The rows that show conversions and spend, and enough others.
+    bins
+        Those that stumps are learned from.
+    codes : (p, n) uint8
+        The rows' bins.
     phi : (n, q) float64
         Basis functions.
     columns
@@ -30,7 +77,9 @@ class Rows:
     """
 
     matrix: Matrix
-    binned: BinnedRows
+    telling: Telling
+    bins: Bins
+    codes: Codes
     phi: FloatArray
     columns: tuple[int, ...]
     lottery: Randomisation

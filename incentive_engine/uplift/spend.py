@@ -87,12 +87,12 @@ def _fit_value(rows: Rows, spend: FloatArray, buys: np.ndarray, seed: int) -> Cr
     )
 
     def fit_fold(fold: int) -> lgb.Booster:
-        outside = rows.folds.outside(fold)
-        seen = outside[buys[outside]]
+        outside = rows.telling.outside(fold)
+        seen = outside[buys[rows.telling.row[outside]]]
         seen = seen if len(seen) else outside
-        data = rows.binned.subset(seen)
-        weight = rows.lottery.weight[seen].clip(1e-9)
-        return train(data, label=amount[seen], weight=weight, recipe=recipe, seed=seed + fold)
+        data, row = rows.telling.binned.subset(seen), rows.telling.row[seen]
+        weight = rows.lottery.weight[row].clip(1e-9)
+        return train(data, label=amount[row], weight=weight, recipe=recipe, seed=seed + fold)
 
     return CrossFitted(tuple(side_by_side(fit_fold, rows.folds.count)))
 

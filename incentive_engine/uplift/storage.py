@@ -33,6 +33,7 @@ from incentive_engine.uplift.saved import (
     read_model_file,
 )
 from incentive_engine.uplift.spend import SpendModel
+from incentive_engine.uplift.stumps import Stumps
 
 OUT_OF_FOLD: Final = "out_of_fold.parquet"
 
@@ -134,20 +135,14 @@ def _model(content: Mapping[str, Any], directory: Path) -> UpliftModel:
 
 def _save_chances(chances: Chances, directory: Path, name: str) -> None:
     chances.outcome.save(directory, f"{name}_outcome")
-    for index, part in enumerate(chances.effects.boosted):
-        part.save(directory, f"{name}_effect_{index}")
 
 
 def _load_chances(content: Mapping[str, Any], directory: Path, name: str) -> Chances:
     count = len(content["ridge"])
-    boosted = tuple(
-        CrossFitted.load(directory, f"{name}_effect_{index}", count=count)
-        for index in range(len(content["directions"]))
-    )
     effects = EffectLayer(
         averages=Averages(**_arrays(content["averages"])),
         blend=Blend(**_arrays(content["blend"])),
-        boosted=boosted,
+        boosted=Stumps.from_json(content["boosted"]),
         test=HeterogeneityTest(**content["test"]),
         rungs=tuple(map(tuple, content["rungs"])),
         **_arrays({name: content[name] for name in _ARRAYS}),
@@ -162,6 +157,7 @@ _ARRAYS = ("ridge", "uncertainty", "directions", "centre")
 def _effects_json(effects: EffectLayer) -> dict[str, Any]:
     return {
         **{name: getattr(effects, name).tolist() for name in _ARRAYS},
+        "boosted": effects.boosted.to_json(),
         "averages": {name: value.tolist() for name, value in asdict(effects.averages).items()},
         "blend": {name: value.tolist() for name, value in asdict(effects.blend).items()},
         "test": asdict(effects.test),
