@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from incentive_engine.cli.app import app
-from incentive_engine.cli.options import Accept, RunDirectory, Today
+from incentive_engine.cli.options import Accept, AsJson, RunDirectory, Today
 from incentive_engine.cli.output import say
 
 
@@ -94,3 +94,24 @@ def export(
     target = delivery.Target(to=to, table=table, prune=prune)
     made = delivery.export(run_dir, target=target, options=options, accepted=accept or (), on=on)
     say(made)
+
+
+@app.command()
+def measure(
+    run_dir: RunDirectory,
+    *,
+    outcomes: Annotated[
+        Path,
+        typer.Option(
+            metavar="FILE",
+            help="What users did: user_id, conversion, if known spend, cost, offer_id; CSV or "
+            "Parquet. Users that it leaves out did nothing.",
+        ),
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Say what a campaign brought, by its holdout, and where it departs from the plan."""
+    from incentive_engine.workflow.measure import measure as measured
+
+    found = measured(run_dir, outcomes)
+    say(found.to_json() if as_json else found.to_text())

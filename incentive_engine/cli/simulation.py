@@ -39,8 +39,12 @@ def sample(
     name: Annotated[str, typer.Argument(metavar="NAME", help="double11 or winback.")] = "double11",
     *,
     out: NewDirectory,
+    after: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN_DIR", help="Write what its users did under this run's plan."),
+    ] = None,
 ) -> None:
     """Write a sample campaign as files, to look at or to start from."""
     from incentive_engine.workflow import files
 
-    say(files.sample(name, out=out))
+    say(files.sample(name, out=out, after=after))

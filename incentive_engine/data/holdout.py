@@ -38,7 +38,7 @@ def draw_holdout(user_id: Column, strata: pa.Table, *, share: float, seed: int) 
     """
     key = hashlib.sha256(f"holdout {seed}".encode()).hexdigest()[:16]
     rank = hash_ids(user_id, key.encode())
-    stratum = _codes(strata, len(rank))
+    stratum = strata_codes(strata, len(rank))
     sizes = np.bincount(stratum, minlength=1)
     quota = np.array([round(share * int(size)) for size in sizes])
     near = _candidates(rank, stratum, quota, share)
@@ -61,7 +61,7 @@ def _candidates(rank: Words, stratum: IntArray, quota: IntArray, share: float) -
     return near if enough.all() else np.arange(len(rank))
 
 
-def _codes(strata: pa.Table, n: int) -> IntArray:
+def strata_codes(strata: pa.Table, n: int) -> IntArray:
     """Return a number per row, the same for rows that agree in every column."""
     codes = np.zeros(n, dtype=np.int64)
     for name in strata.column_names:

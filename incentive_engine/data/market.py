@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from scipy.special import expit, ndtr
 
@@ -155,20 +156,30 @@ def run_trial(
     shares = np.array(market.arms)[people.tier]
     edges = np.cumsum(shares, axis=1)[:, :-1]
     arm = (rng.random(n)[:, None] >= edges).sum(axis=1)
+    names = np.array([CONTROL, *(offer.id for offer in market.offers)], dtype=object)
+    seen = {
+        "offer": pd.array(names[arm], dtype="str"),
+        "propensity": shares[np.arange(n), arm],
+        **outcomes_of(market, truth, arm, rng=rng),
+    }
+    return people.known.assign(**seen)
+
+
+def outcomes_of(
+    market: Market, truth: Truth, arm: IntArray, *, rng: np.random.Generator
+) -> dict[str, npt.NDArray[np.generic]]:
+    """Return what n people do who get these arms (n,): conversion, spend and cost, by name."""
+    n = len(arm)
     rows = np.arange(n)
     converts = rng.random(n) < truth.conversion[rows, arm]
     basket = truth.basket[rows, arm] * np.exp(BASKET_SIGMA * rng.standard_normal(n))
     face, least = _by_arm(market, arm)
     redeems = converts & (basket >= least) & (rng.random(n) < truth.redemption[rows, arm])
-    names = np.array([CONTROL, *(offer.id for offer in market.offers)], dtype=object)
-    seen = {
-        "offer": pd.array(names[arm], dtype="str"),
-        "propensity": shares[rows, arm],
+    return {
         "conversion": converts.astype(np.int64),
         "spend": np.where(converts, np.round(basket, 2), 0.0),
         "cost": np.where(redeems, face, 0.0),
     }
-    return people.known.assign(**seen)
 
 
 def _by_arm(market: Market, arm: IntArray) -> tuple[FloatArray, FloatArray]:

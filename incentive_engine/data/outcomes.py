@@ -1,0 +1,161 @@
+"""What the users of a campaign did, once it is over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+
+from incentive_engine.data.columns import is_missing, whole
+from incentive_engine.data.files import column_names, read_table
+from incentive_engine.data.formats import USER_ID
+from incentive_engine.data.rows import RowChecks, as_id, missing_columns
+from incentive_engine.data.users import OFFER
+from incentive_engine.domain import CONTROL, CONVERSION, COST, SPEND, BoolArray, FloatArray
+from incentive_engine.errors import DataError, Fault
+
+OFFER_ID: Final = "offer_id"
+"""How allocations and exports call the offer; a log of a trial calls it `OFFER`."""
+NOT_KNOWN: Final = -2
+"""Stands for an offer that the file says nothing of."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Outcomes:
+    """What n users of a run did.
+
+    Attributes
+    ----------
+    named : (n,) bool
+        Whether the file has the user; the others did nothing.
+    conversion : (n,) float64
+        0 or 1.
+    spend, cost : (n,) float64, or None
+        Currency units: what was bought for, and the subsidy paid; None where the file has no such
+        column.
+    offer : (n,) int16, or None
+        The offer that reached the user: its position, -1 for none, `NOT_KNOWN` where the file does
+        not have the user; None where it has no such column.
+    strangers
+        Rows about users that the run does not have.
+    """
+
+    named: BoolArray
+    conversion: FloatArray
+    spend: FloatArray | None
+    cost: FloatArray | None
+    offer: npt.NDArray[np.int16] | None
+    strangers: int
+
+
+def read_outcomes(path: Path, user_id: pa.Array, offers: tuple[str, ...]) -> Outcomes:
+    """Read what users did.
+
+    Parameters
+    ----------
+    path
+        CSV or Parquet, one row per user who did something, or per user: user_id, conversion, and
+        if known spend, cost (subsidy paid), and offer or offer_id (what reached the user; empty or
+        `control` for nothing).
+    user_id
+        (n,) the run's users.
+    offers
+        Its k offers.
+
+    Raises
+    ------
+    DataError
+        With everything that is wrong: columns missing, a user_id missing or repeated, an offer
+        that the run does not have, outcomes that are missing, infinite or impossible, nobody of
+        the run.
+    """
+    where = str(path)
+    names = column_names(path)
+    lacking = missing_columns([USER_ID, CONVERSION], names, where=where)
+    if lacking:
+        raise DataError(*lacking)
+    wanted = [USER_ID, CONVERSION, SPEND, COST, OFFER, OFFER_ID]
+    table = read_table(path, [name for name in wanted if name in names])
+    checks = RowChecks(where=where, user_id=table.column(USER_ID))
+    checks.unique_ids()
+    numbers = {
+        name: _numbers(table, name, checks)
+        for name in (CONVERSION, SPEND, COST)
+        if name in table.column_names
+    }
+    conversion = numbers[CONVERSION]
+    odd = ~np.isnan(conversion) & (conversion != 0) & (conversion != 1)
+    checks.refuse(odd, f"`{CONVERSION}` is neither 0 nor 1", expected="0 or 1")
+    if COST in numbers:
+        checks.refuse(numbers[COST] < 0, f"`{COST}` is negative", expected="at least 0")
+    offer = _offers(table, offers, checks)
+    checks.done()
+    place = _places(as_id(table.column(USER_ID)), user_id)
+    known = place >= 0
+    if not known.any():
+        what = f"none of its {table.num_rows:,} rows is about a user of the run"
+        raise DataError(Fault(where, what, f"ids such as {user_id[0].as_py()}"))
+
+    def spread(values: FloatArray | None) -> FloatArray | None:
+        if values is None:
+            return None
+        all_users = np.zeros(len(user_id))
+        all_users[place[known]] = values[known]
+        return all_users
+
+    reached = None if offer is None else np.full(len(user_id), NOT_KNOWN, dtype=np.int16)
+    if offer is not None and reached is not None:
+        reached[place[known]] = offer[known]
+    named = np.zeros(len(user_id), dtype=np.bool_)
+    named[place[known]] = True
+    did = spread(conversion)
+    assert did is not None
+    return Outcomes(
+        named=named,
+        conversion=did,
+        spend=spread(numbers.get(SPEND)),
+        cost=spread(numbers.get(COST)),
+        offer=reached,
+        strangers=int((~known).sum()),
+    )
+
+
+def _numbers(table: pa.Table, name: str, checks: RowChecks) -> FloatArray:
+    checks.refuse(
+        is_missing(whole(table.column(name))),
+        f"`{name}` is missing",
+        expected="an outcome in each row",
+    )
+    return checks.numbers(name, table.column(name)).astype(np.float64, copy=False)
+
+
+def _offers(
+    table: pa.Table, offers: tuple[str, ...], checks: RowChecks
+) -> npt.NDArray[np.int16] | None:
+    """Return what reached each row's user, -1 for nothing; None without a column of it."""
+    name = next((each for each in (OFFER_ID, OFFER) if each in table.column_names), None)
+    if name is None:
+        return None
+    given = table.column(name).to_pandas()
+    text = given.astype("str")
+    nothing = np.asarray(given.isna() | text.isin(["", CONTROL]), dtype=np.bool_)
+    code = pd.Index(offers).get_indexer(pd.Index(text))
+    checks.refuse(
+        (code < 0) & ~nothing,
+        f"`{name}` is not an offer of the run",
+        expected=f"one of {', '.join(offers)}, or nothing",
+    )
+    return np.where(nothing, -1, code).astype(np.int16)
+
+
+def _places(ids: pa.Array, users: pa.Array) -> npt.NDArray[np.int64]:
+    """Return where each id stands among the users, -1 for nowhere; numbers equal their texts."""
+    if ids.type != users.type:
+        ids, users = ids.cast(pa.string()), users.cast(pa.string())
+    found = pd.Index(users.to_pandas()).get_indexer(pd.Index(ids.to_pandas()))
+    return np.asarray(found, dtype=np.int64)
