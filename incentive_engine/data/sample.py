@@ -57,7 +57,7 @@ def sample_campaign(sample: Sample) -> SampleCampaign:
     Users do not change with the number of trial rows, nor the trial with the number of users.
     """
     market = MARKETS[sample.name]
-    users, for_trial = _users(sample), _generator(sample, 1)
+    users, for_trial = campaign_users(sample), _generator(sample, 1)
     lapsed = sample.name == "winback"
     others = draw_population(sample.trial_rows, prefix="T", lapsed=lapsed, rng=for_trial)
     trial = run_trial(others, market, react(others, market), rng=for_trial)
@@ -79,7 +79,7 @@ def sample_outcomes(sample: Sample, plan: pd.DataFrame) -> pd.DataFrame:
     the same outcomes.
     """
     market = MARKETS[sample.name]
-    users = _users(sample)
+    users = campaign_users(sample)
     given = plan.set_index("user_id")["offer_id"].reindex(users.known["user_id"])
     arm = pd.Index([offer.id for offer in market.offers]).get_indexer(pd.Index(given)) + 1
     rng = np.random.default_rng([sample.seed, AFTERWARDS])
@@ -88,7 +88,8 @@ def sample_outcomes(sample: Sample, plan: pd.DataFrame) -> pd.DataFrame:
     return seen.set_index("user_id").loc[plan["user_id"]].reset_index()
 
 
-def _users(sample: Sample) -> Population:
+def campaign_users(sample: Sample) -> Population:
+    """Return the users of a sample campaign, with what nobody sees of them."""
     lapsed = sample.name == "winback"
     return draw_population(sample.users, prefix="U", lapsed=lapsed, rng=_generator(sample, 0))
 

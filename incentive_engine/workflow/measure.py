@@ -96,7 +96,7 @@ def measure(run_dir: Path, outcomes: Path) -> Measurement:
     DataError
         When the run or the outcomes cannot be read, or the outcomes leave the holdout out.
     """
-    campaign = _campaign(run_dir, outcomes)
+    campaign = read_campaign(run_dir, outcomes)
     choice, did = campaign.choice, campaign.did
     budget = campaign.run.certificate["budget"]
     offered = choice >= 0
@@ -123,7 +123,8 @@ def measure(run_dir: Path, outcomes: Path) -> Measurement:
     )
 
 
-def _campaign(run_dir: Path, outcomes: Path) -> Campaign:
+def read_campaign(run_dir: Path, outcomes: Path) -> Campaign:
+    """Return a run and what its users did; parameters and errors are those of `measure`."""
     run = read_run(run_dir)
     policy = run.policy
     table = read_scores(run_dir / "scores.parquet", policy)
