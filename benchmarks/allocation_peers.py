@@ -1,6 +1,9 @@
 """The engine and general solvers given the whole model, on the same problems in one run.
 
-    python benchmarks/allocation_peers.py [USERS ...]
+    python benchmarks/allocation_peers.py [--users N ...] [--limits 1 31] [--solvers NAME ...]
+
+The whole table takes about forty minutes; a part of it is asked for by its numbers of users and
+limits and its solvers. The engine is asked in any case, so that every gap is of one run.
 
 Problems are those of `whatif.py`: 10 offers, float32 columns; one limit (a budget of a fifth of
 what the plan without one costs) or 31 (10 stocks and 20 region caps besides, ten of which bind).
@@ -17,6 +20,7 @@ HiGHS comes with
 
 from __future__ import annotations
 
+import argparse
 import json
 import subprocess
 import sys
@@ -191,33 +195,52 @@ def asked(solver: str, users: int, limits: int) -> Answer | str:
     return "stopped" if last.startswith("TimeoutError") else last[:60]
 
 
-def main(sizes: list[int]) -> None:
+def line(users: int, limits: int, solver: str, answer: Answer | str, bound: float) -> str:
+    """Return a line of the table; the gap is to the engine's bound."""
+    head = f"{users:<10,} {limits:>6} {solver:7}"
+    if isinstance(answer, str):
+        return f"{head} {answer}"
+    value = answer["value"] or 0.0
+    return (
+        f"{head} {value:12.3f} {(bound - value) / bound:10.1e} {answer['violation']:10.1e}"
+        f" {answer['seconds']:8.2f} {answer['megabytes']:8,.0f}"
+    )
+
+
+def main(sizes: list[int], numbers: list[int], solvers: list[str]) -> None:
     print("users      limits solver         value        gap  violation  seconds       MB")
     stopped: set[tuple[str, int]] = set()
     for users in sizes:
-        for limits in (1, 31):
+        for limits in numbers:
             bound = np.nan
-            for solver in SOLVERS:
+            for solver in solvers:
                 known = any((solver, fewer) in stopped for fewer in (1, limits))
                 answer = "not run" if known else asked(solver, users, limits)
-                head = f"{users:<10,} {limits:>6} {solver:7}"
                 if isinstance(answer, str) or (answer["seconds"] or 0.0) >= SECONDS:
                     stopped |= {(solver, limits)}
-                if isinstance(answer, str):
-                    print(f"{head} {answer}", flush=True)
-                    continue
-                bound = answer["bound"] or bound
-                value = answer["value"] or 0.0
-                print(
-                    f"{head} {value:12.3f} {(bound - value) / bound:10.1e}"
-                    f" {answer['violation']:10.1e} {answer['seconds']:8.2f}"
-                    f" {answer['megabytes']:8,.0f}",
-                    flush=True,
-                )
+                if not isinstance(answer, str):
+                    bound = answer["bound"] or bound
+                print(line(users, limits, solver, answer, bound), flush=True)
+
+
+def whole_number(word: str) -> int:
+    """Return a number such as 1e6.
+
+    >>> whole_number("1e6")
+    1000000
+    """
+    return int(float(word))
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--child"]:
         print(json.dumps(measured(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))))
     else:
-        main([int(float(word)) for word in sys.argv[1:]] or [10_000, 100_000, 1_000_000])
+        ask = argparse.ArgumentParser(description="The engine and general solvers.")
+        sizes = [10_000, 100_000, 1_000_000]
+        ask.add_argument("--users", nargs="+", type=whole_number, default=sizes)
+        ask.add_argument("--limits", nargs="+", type=int, choices=(1, 31), default=[1, 31])
+        ask.add_argument("--solvers", nargs="+", choices=SOLVERS, default=list(SOLVERS))
+        given = ask.parse_args()
+        asked_for = [solver for solver in SOLVERS if solver in {SOLVERS[0], *given.solvers}]
+        main(given.users, given.limits, asked_for)
