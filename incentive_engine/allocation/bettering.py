@@ -10,7 +10,8 @@ Pisinger and Ropke, "Large neighborhood search", in Handbook of Metaheuristics (
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -26,19 +27,16 @@ from incentive_engine.allocation.users import Users
 from incentive_engine.domain import IntArray
 
 NEAR: Final = 1_000
-"""Users nearest a tie, of whom the small programs have some each."""
+"""Users nearest a tie, of whom each turn has some."""
 
-COARSE: Final = 5e-5
-"""The relative gap above which the last program may have more users than `NEAR`: takes seconds."""
+TRADERS: Final = 400
+"""Users among whom exchanges are looked for."""
 
-MOST: Final = 3_000
-"""How many these are at most."""
-
-SOME: Final = 150
-"""Users in each of the programs that take turns."""
+MEMBERS: Final = 150
+"""Users in each of the small programs that take turns."""
 
 TURNS: Final = 30
-"""How many of these programs there are at most."""
+"""How many turns there are at most, of exchanges and of programs each."""
 
 PATIENCE: Final = 2
 """How many of them in a row may bring little."""
@@ -46,14 +44,23 @@ PATIENCE: Final = 2
 LITTLE: Final = 0.03
 """The part of the gap that is little."""
 
+SHORT: Final = 1 / 3
+"""Which part of the usual effort goes to a turn of exchanges."""
+
 QUICK: Final = 1 / 30
-"""Which part of the usual effort goes to each of them: a single node."""
+"""Which part of the usual effort goes to a small program: a single node."""
 
 CAREFUL: Final = 10.0
 """How many times the usual effort goes to a program that betters a plan."""
 
-TRADERS: Final = 400
-"""Users among whom exchanges are looked for."""
+DEAR: Final = 2.5
+"""How far, in goals, a plan must be from the bound that programs are worth their time."""
+
+COARSE: Final = 5e-5
+"""The relative gap above which the last program may have more users than `NEAR`: takes seconds."""
+
+MOST: Final = 3_000
+"""How many these are at most."""
 
 PAIRS: Final = 6_000
 """Pairs in the largest program that has everyone who matters: more take too long."""
@@ -75,48 +82,14 @@ def better_of(best: Found, found: Found, *, complete: bool) -> Found:
     return replace(found, status=status, bound=np.inf)
 
 
-def traded(
-    users: Users,
-    rows: Rows,
-    optimum: Optimum,
-    start: Draft,
-    *,
-    loss: npt.NDArray[Any],
-    goal: float,
-) -> Found:
-    """Return a plan that exchanges between users near a tie lead to.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Search:
+    """What a plan is looked for with.
 
-    Parameters
+    Attributes
     ----------
-    start
-        The choices to start from, which may break limits.
-    loss, goal
-        As for `bettered`.
-    """
-    index = nearest(loss, users.key, TRADERS)
-    prices, dual = optimum.point.prices, optimum.point.dual
-    core = build_core(users, rows, index, prices=prices, kept=start.choice[index])
-    return exchanged(users, rows, core, start, prices=prices, bound=dual, enough=dual - goal)
-
-
-def bettered(
-    users: Users,
-    rows: Rows,
-    optimum: Optimum,
-    best: Found,
-    *,
-    loss: npt.NDArray[Any],
-    goal: float,
-    margin: float,
-) -> Found:
-    """Return a better plan than a known one, or that one.
-
-    Small programs take turns, each with some of the users nearest a tie: they do in a second what
-    one program with all of these does in twenty. At last one program has everyone who matters,
-    where these are few: it may prove that there is no better plan.
-
-    Parameters
-    ----------
+    optimum
+        The prices.
     loss
         (n,), what each user's next best choice loses of the bound.
     goal
@@ -124,46 +97,122 @@ def bettered(
     margin
         By how much losses may err.
     """
-    dual, waited = optimum.point.dual, 0
 
-    def core_of(plan: Found, index: IntArray) -> Core:
-        assert plan.plan is not None
-        return build_core(
-            users,
-            rows,
-            index,
-            prices=optimum.point.prices,
-            most_pairs=users.k,
-            allowance=(dual - plan.value) * (1.0 + 1e-9),
-            kept=plan.plan.choice[index],
+    users: Users
+    rows: Rows
+    optimum: Optimum
+    loss: npt.NDArray[Any]
+    goal: float
+    margin: float
+
+    @property
+    def dual(self) -> float:
+        """No plan is worth more."""
+        return self.optimum.point.dual
+
+    def nearest(self, size: int) -> IntArray:
+        """Return the users nearest a tie."""
+        return nearest(self.loss, self.users.key, size)
+
+    def trade(self, start: Draft, index: IntArray, *, times: float = 1.0) -> Found:
+        """Return a plan that exchanges between some users lead to.
+
+        Parameters
+        ----------
+        start
+            The choices to start from, which may break limits.
+        times
+            How many times the usual effort may be spent.
+        """
+        users, rows, prices = self.users, self.rows, self.optimum.point.prices
+        core = build_core(users, rows, index, prices=prices, kept=start.choice[index])
+        most, enough = self.dual, self.dual - self.goal
+        return exchanged(
+            users, rows, core, start, prices=prices, bound=most, enough=enough, times=times
         )
 
-    def attempt(plan: Found, core: Core, *, times: float) -> Found:
-        assert plan.plan is not None
-        start, enough = plan.plan, dual - goal
-        return improve(users, rows, core, start, enough=enough, whole=False, times=times)
+    def core_of(self, best: Found, index: IntArray) -> Core:
+        """Return some users with the pairs that may be part of a better plan."""
+        assert best.plan is not None
+        return build_core(
+            self.users,
+            self.rows,
+            index,
+            prices=self.optimum.point.prices,
+            most_pairs=self.users.k,
+            allowance=(self.dual - best.value) * (1.0 + 1e-9),
+            kept=best.plan.choice[index],
+        )
 
-    near = nearest(loss, users.key, NEAR)
-    for turn in range(TURNS):
-        lost = dual - best.value
-        if lost <= goal or waited > PATIENCE:
-            break
-        index = _drawn(near[loss[near] <= lost], turn)
-        found = attempt(best, core_of(best, index), times=QUICK)
-        waited = 0 if found.value - best.value > LITTLE * lost else waited + 1
-        best = better_of(best, found, complete=False)
-    lost = dual - best.value
-    most = MOST if lost > COARSE * abs(dual) else NEAR
-    index = nearest(loss, users.key, most)
-    if lost <= goal or (len(index) == most and loss[index].max() < lost + margin):
+    def program(self, best: Found, core: Core, *, times: float) -> Found:
+        """Return the best plan that an integer program of a core finds."""
+        assert best.plan is not None
+        enough = self.dual - self.goal
+        return improve(
+            self.users, self.rows, core, best.plan, enough=enough, whole=False, times=times
+        )
+
+
+def bettered(search: Search, best: Found) -> Found:
+    """Return a better plan than a known one, or that one.
+
+    Exchanges take turns, and small programs after them, each with some of the users nearest a
+    tie: they do in a second what one program with all of these does in twenty. At last one
+    program has everyone who matters, where these are few: it may prove that there is no better
+    plan.
+    """
+
+    def trade(plan: Found, index: IntArray) -> Found:
+        assert plan.plan is not None
+        return search.trade(plan.plan, index, times=SHORT)
+
+    def program(plan: Found, index: IntArray) -> Found:
+        return search.program(plan, search.core_of(plan, index), times=QUICK)
+
+    best = _in_turns(search, best, trade, size=TRADERS, goal=search.goal)
+    best = _in_turns(search, best, program, size=MEMBERS, goal=DEAR * search.goal)
+    lost = search.dual - best.value
+    most = MOST if lost > COARSE * abs(search.dual) else NEAR
+    index = search.nearest(most)
+    losses = search.loss[index]
+    if lost <= search.goal or (len(index) == most and losses.max() < lost + search.margin):
         return best
-    core = core_of(best, index[loss[index] <= lost + margin])
+    core = search.core_of(best, index[losses <= lost + search.margin])
     if len(core.user) > PAIRS:
         return best
-    return better_of(best, attempt(best, core, times=CAREFUL), complete=True)
+    return better_of(best, search.program(best, core, times=CAREFUL), complete=True)
 
 
-def _drawn(near: IntArray, turn: int) -> IntArray:
+def _in_turns(
+    search: Search,
+    best: Found,
+    attempt: Callable[[Found, IntArray], Found],
+    *,
+    size: int,
+    goal: float,
+) -> Found:
+    """Return what attempts with some of the users near a tie each make of a plan.
+
+    Parameters
+    ----------
+    size
+        How many users each has.
+    goal
+        The gap at which they end.
+    """
+    near, waited = search.nearest(NEAR), 0
+    for turn in range(TURNS):
+        lost = search.dual - best.value
+        if lost <= goal or waited > PATIENCE:
+            break
+        index = _drawn(near[search.loss[near] <= lost], turn, size)
+        found = attempt(best, index)
+        waited = 0 if found.value - best.value > LITTLE * lost else waited + 1
+        best = better_of(best, found, complete=False)
+    return best
+
+
+def _drawn(near: IntArray, turn: int, size: int) -> IntArray:
     """Return some users, others in each turn; they stay in the order of their keys."""
-    some = np.random.default_rng(turn).permutation(len(near))[:SOME]
+    some = np.random.default_rng(turn).permutation(len(near))[:size]
     return near[np.sort(some)]

@@ -23,7 +23,7 @@ UNBOUNDED: Final = 2**62
 
 
 def trade(
-    selection: Selection, score: FloatArray, *, bound: float, enough: float, effort: int = EFFORT
+    selection: Selection, score: FloatArray, *, bound: float, enough: float, times: float = 1.0
 ) -> SelectionAnswer:
     """Return a selection that exchanges between users end with.
 
@@ -37,6 +37,8 @@ def trade(
         What a selection is worth at most.
     enough
         The objective at which the search ends.
+    times
+        How many times the usual effort may be spent.
     """
     moves, chosen, pairs = _moves_of(selection, score)
     size, width = len(moves.user), 2 * int(np.diff(moves.start).max(initial=1))
@@ -48,7 +50,7 @@ def trade(
         amount=np.zeros((size, width), dtype=np.int64),
     )
     draws = np.random.default_rng(0).random(2 * ROUNDS)
-    if not exchange(moves, state, bound, bound - enough, effort, draws):
+    if not exchange(moves, state, bound, bound - enough, round(times * EFFORT), draws):
         return SelectionAnswer(status=Status.UNKNOWN)
     taken = np.zeros(len(score) + 1, dtype=bool)
     taken[pairs[chosen]] = True

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.allocation.bettering import QUICK, better_of, bettered, traded
+from incentive_engine.allocation.bettering import QUICK, TRADERS, Search, better_of, bettered
 from incentive_engine.allocation.core import build_core, nearest
 from incentive_engine.allocation.draft import Draft
 from incentive_engine.allocation.filling import fill
@@ -80,6 +80,7 @@ def make_plan(
     loss = rounded.loss
     loss[rounded.split] = 0.0
     margin = precision(users, rows.prices_of_pairs(optimum.point.prices, users.shape))
+    search = Search(users=users, rows=rows, optimum=optimum, loss=loss, goal=goal, margin=margin)
     size, widening = users.n if whole else FIRST, 1.0
     while dual - best.value > goal:
         held = best.plan or base
@@ -105,14 +106,14 @@ def make_plan(
         found = improve(users, rows, core, held, enough=enough, whole=whole, times=times)
         best = better_of(best, found, complete=complete)
         if size == FIRST and not complete and dual - best.value > goal:
-            found = traded(users, rows, optimum, best.plan or base, loss=loss, goal=goal)
+            found = search.trade(best.plan or base, search.nearest(TRADERS))
             best = better_of(best, found, complete=False)
         if complete or best.plan is not None or size >= min(LARGEST, users.n):
             break
         size, widening = min(4 * size, LARGEST, users.n), 16.0 * widening
     if whole or best.status is Status.OPTIMAL or best.plan is None:
         return best
-    return bettered(users, rows, optimum, best, loss=loss, goal=goal, margin=margin)
+    return bettered(search, best)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -121,6 +121,7 @@ def exchanged(
     prices: FloatArray,
     bound: float,
     enough: float,
+    times: float = 1.0,
 ) -> Found:
     """Return a plan that exchanges between the core's users lead to from `start`.
 
@@ -134,6 +135,8 @@ def exchanged(
         No plan is worth more.
     enough
         The plan's value at which the search ends.
+    times
+        How many times the usual effort may be spent.
     """
     rest, held = start.without(core.few, core.index), start.choice[core.index]
     score = core.value - prices @ core.usage
@@ -142,7 +145,7 @@ def exchanged(
     def ask(margin: int) -> SelectionAnswer:
         selection = selection_of(users, rows, core, rest, held, margin=margin, elastic=penalty)
         missing, most = enough - rest.value, bound - rest.value
-        return trade(selection, score, bound=most, enough=missing)
+        return trade(selection, score, bound=most, enough=missing, times=times)
 
     return replace(_checked(rows, core, start, rest, ask), core=len(core.index))
 
