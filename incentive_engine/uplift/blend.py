@@ -37,19 +37,21 @@ class HeterogeneityTest:
     found: bool
 
     @property
-    def believed(self) -> bool:
-        """Whether users get effects of their own; otherwise everyone gets the constant effect.
+    def trust(self) -> float:
+        """The chance that deviations come true at all, as far as the rows can tell, 0 to 1.
 
-        Deviations are shrunk as far as the marginal likelihood demands, so where they are small
-        they do little harm, while asking for proof would throw away differences that earn more
-        than the constant. They are dropped when they do not come true out of fold at all.
+        Deviations are shrunk as far as the marginal likelihood demands, so asking for proof would
+        throw away differences that earn more than the constant; and whoever drops them on one
+        side of a threshold lets chance decide over all of them.
         """
-        return self.statistic > 0
+        return 1 - self.p_value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Blend:
     """Shares of b models, from all rows and from the rows outside each fold.
+
+    They hold the trust in deviations, and sum to less than 1 where these may be chance.
 
     Attributes
     ----------
@@ -94,33 +96,44 @@ class Judged:
         Chernozhukov, Demirer, Duflo, Fernández-Val: Generic machine learning inference on
         heterogeneous treatment effects, arXiv:1712.04802, section 3.
         """
-        claim = self._unexplained(self.claim.sum(axis=1))
-        surprise = self.weight * claim * self._unexplained(self.residual)
-        noise = float(np.sqrt(np.square(surprise).sum()))
-        statistic = float(surprise.sum()) / noise if noise > 0 else 0.0
-        p_value = 0.5 * math.erfc(statistic / math.sqrt(2))
-        return HeterogeneityTest(
-            statistic=statistic, p_value=p_value, found=p_value <= FALSE_ALARMS
-        )
+        surprise = self._surprise()
+        return _tested(float(surprise.sum()), float(np.square(surprise).sum()))
 
     def blend(self, folds: Folds) -> Blend:
-        """Return the shares that explain the residual best, none negative."""
+        """Return the shares that explain the residual best, none negative, times the trust."""
         claim = np.column_stack([self._unexplained(column) for column in self.claim.T])
         residual = self._unexplained(self.residual)
         weighted = claim * self.weight[:, None]
         grams = np.stack([weighted[i].T @ claim[i] for _, i in folds])
         moments = np.stack([weighted[i].T @ residual[i] for _, i in folds])
+        surprise = self._surprise()
+        moved = np.bincount(folds.label, surprise, folds.count)
+        noise = np.bincount(folds.label, surprise**2, folds.count)
         outside = [
-            _shares(grams.sum(0) - gram, moments.sum(0) - moment)
-            for gram, moment in zip(grams, moments, strict=True)
+            _tested(moved.sum() - moved[fold], noise.sum() - noise[fold]).trust
+            * _shares(grams.sum(0) - grams[fold], moments.sum(0) - moments[fold])
+            for fold in range(folds.count)
         ]
-        return Blend(share=_shares(grams.sum(0), moments.sum(0)), share_outside=np.stack(outside))
+        share = self.test().trust * _shares(grams.sum(0), moments.sum(0))
+        return Blend(share=share, share_outside=np.stack(outside))
+
+    def _surprise(self) -> FloatArray:
+        """Return what each row adds to the slope's numerator, (n,); 0 on average by chance."""
+        claim = self._unexplained(self.claim.sum(axis=1))
+        return np.asarray(self.weight * claim * self._unexplained(self.residual))
 
     def _unexplained(self, column: FloatArray) -> FloatArray:
         """Return what constant effects per offer leave of a column."""
         weighted = self.contrast * self.weight[:, None]
         slope = np.linalg.lstsq(weighted.T @ self.contrast, weighted.T @ column, rcond=None)[0]
         return np.asarray(column - self.contrast @ slope)
+
+
+def _tested(moved: float, noise: float) -> HeterogeneityTest:
+    """Test a sum of surprises, given the sum of their squares."""
+    statistic = moved / math.sqrt(noise) if noise > 0 else 0.0
+    p_value = 0.5 * math.erfc(statistic / math.sqrt(2))
+    return HeterogeneityTest(statistic=statistic, p_value=p_value, found=p_value <= FALSE_ALARMS)
 
 
 def _shares(gram: FloatArray, moment: FloatArray) -> FloatArray:

@@ -15,6 +15,9 @@ SPREADS: Final = (0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.5)
 """Standard deviation of effects between users, in units of the strongest average effect."""
 CORRELATIONS: Final = (0.0, 0.5, 0.8, 0.95, 0.995)
 """How alike two offers' effects are over users."""
+LADDER: Final = (0.02, 0.08, 0.2, 0.35, 0.35)
+"""How likely each of these is beforehand where all offers are rungs of one declared ladder: more
+of the same moves the same people, and a trial with few conversions cannot tell."""
 DOSE_POWERS: Final = (0.0, 1.0)
 """Whether spreads are equal over offers, or in proportion to the average effects."""
 WEAKEST_DOSE: Final = 0.2
@@ -42,9 +45,17 @@ class Guess:
 
 
 class Covariances:
-    """Covariances over the offers of a trial, and which of them its rows speak for."""
+    """Covariances over the offers of a trial, and which of them its rows speak for.
 
-    def __init__(self, equations: NormalEquations) -> None:
+    Parameters
+    ----------
+    equations
+        What the rows say.
+    one_ladder
+        Whether all offers are rungs of one ladder.
+    """
+
+    def __init__(self, equations: NormalEquations, *, one_ladder: bool) -> None:
         self._gram, self._moment = equations.total
         self._offers, self._functions = equations.offers, equations.width - 1
         average, noise = _averages(self._gram, self._moment, equations.width)
@@ -53,6 +64,7 @@ class Covariances:
         self._scale = max(strongest, noise)
         dose = np.maximum(np.abs(average) / (strongest or 1.0), WEAKEST_DOSE)
         self._dose = dose / np.sqrt(np.mean(dose**2))
+        self._log_prior = np.log(LADDER) if one_ladder else np.zeros(len(CORRELATIONS))
 
     def of(self, guess: Guess) -> FloatArray:
         """Return the covariance that a guess stands for, (k, k)."""
@@ -78,7 +90,8 @@ class Covariances:
     def _likeliest(self, guesses: list[Guess], relevance: FloatArray) -> Guess:
         def evidence(guess: Guess) -> float:
             prior = Prior(covariance=self.of(guess), relevance=relevance)
-            return log_evidence(self._gram, self._moment, prior)
+            said = log_evidence(self._gram, self._moment, prior)
+            return said + float(self._log_prior[guess.correlation])
 
         return max(guesses, key=evidence)
 

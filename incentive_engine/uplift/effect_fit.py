@@ -3,8 +3,8 @@
 Two models of the deviations share one prior covariance over the offers, learned by marginal
 likelihood: a ridge on smooth functions of the features, which also learns how relevant each
 feature is, and boosted stumps on each principal direction of that covariance (one direction on a
-ladder, one per offer where offers differ in kind). Their shares are judged out of fold; where
-nothing that they say comes true there, both are zero.
+ladder, one per offer where offers differ in kind). Their shares are judged out of fold, and shrink
+with the chance that nothing they say comes true there.
 """
 
 from __future__ import annotations
@@ -60,12 +60,13 @@ def fit_effects(
     equations = normal_equations(
         phi=rows.phi, lottery=rows.lottery, residual=residual, weight=weight, folds=rows.folds
     )
-    candidates = Covariances(equations)
+    one_ladder = any(len(ladder) == equations.offers for ladder in rungs)
+    candidates = Covariances(equations, one_ladder=one_ladder)
     guess = candidates.first()
     directions = _directions(candidates.of(guess))
 
     def posterior(said: NormalEquations) -> Posterior:
-        return solve(said, learn_prior(said, rows.columns, guess))
+        return solve(said, learn_prior(said, rows.columns, guess, one_ladder=one_ladder))
 
     posteriors = [posterior(equations.without(fold)) for fold in range(rows.folds.count)]
     unexplained = residual - (rows.lottery.contrast * averages.outside[rows.folds.label]).sum(1)

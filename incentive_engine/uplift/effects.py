@@ -67,7 +67,7 @@ class EffectLayer:
     blend
         Shares of the ridge and the boosted part.
     test
-        Whether deviations are used at all.
+        Whether users differ measurably.
     rungs
         Positions of the offers of each ladder.
     """
@@ -90,10 +90,9 @@ class EffectLayer:
         else:
             effect = np.tile(self.averages.effect, (len(matrix), 1))
             share, centre = self.blend.share[None], self.centre.mean(axis=0)[None]
-        if self.test.believed:
-            boosted = self.boosted.predict(matrix, folds=folds) @ self.directions
-            effect += share[:, :1] * (linear(self.ridge, phi, folds=folds) - centre[:, 0])
-            effect += share[:, 1:] * (boosted - centre[:, 1])
+        boosted = self.boosted.predict(matrix, folds=folds) @ self.directions
+        effect += share[:, :1] * (linear(self.ridge, phi, folds=folds) - centre[:, 0])
+        effect += share[:, 1:] * (boosted - centre[:, 1])
         return self._repaired(effect)
 
     @property
@@ -108,10 +107,9 @@ class EffectLayer:
     def standard_error(self, phi: FloatArray) -> FloatArray:
         """Return a rough standard error of each effect, (n, k): a guide, not an interval."""
         variance = np.tile(self.averages.standard_error**2, (len(phi), 1))
-        if self.test.believed:
-            trust = min(float(self.blend.share.sum()), 1.0) ** 2
-            for offer, covariance in enumerate(self.uncertainty):
-                variance[:, offer] += trust * quadratic(covariance, phi)
+        trust = min(float(self.blend.share.sum()), 1.0) ** 2
+        for offer, covariance in enumerate(self.uncertainty):
+            variance[:, offer] += trust * quadratic(covariance, phi)
         return np.asarray(np.sqrt(variance))
 
     def _repaired(self, effect: FloatArray) -> FloatArray:

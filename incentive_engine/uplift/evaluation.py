@@ -72,7 +72,7 @@ class Evaluation:
     rows
         Trial rows.
     heterogeneity
-        Whether effects differ between users; if not, the constant effects are used.
+        Whether effects differ between users, measurably.
     offers
         In the policy's order.
     cost
@@ -151,8 +151,6 @@ def _offer(
     got = np.flatnonzero(increments.reach & (trial.arm == position + 1))
     lottery = 1 / trial.propensity[got]
     paid, predicted = trial.cost[got], estimates.cost[got, position]
-    found = model.models.converting.effects.test.believed
-    shown = effect if found else np.full(len(rows), effect.mean())
     return OfferEvaluation(
         offer=trial.offers[position],
         rows=len(rows),
@@ -160,11 +158,11 @@ def _offer(
         conversion=mean_with_interval(converted),
         spend=mean_with_interval(spent),
         cost=mean_with_interval(paid, lottery),
-        effect_groups=groups(shown, converted, np.ones(len(rows))),
-        effect_slope=slope(shown, converted),
+        effect_groups=groups(effect, converted, np.ones(len(rows))),
+        effect_slope=slope(effect, converted),
         cost_groups=groups(predicted, paid, lottery),
         cost_slope=slope(predicted, paid),
         cost_ratio=ratio_of_sums(paid, predicted, lottery),
-        auuc=auuc(shown, converted),
-        qini=qini(shown, converted),
+        auuc=auuc(effect, converted),
+        qini=qini(effect, converted),
     )

@@ -72,12 +72,11 @@ def explain(model: UpliftModel, features: pd.DataFrame, *, where: str) -> Explan
     layer = model.models.converting.effects
     n, k, p = len(matrix), len(model.facts.offers), matrix.shape[1]
     average, contribution = layer.averages.effect.copy(), np.zeros((n, k, p))
-    if layer.test.believed:
-        contribution += layer.blend.share[0] * _ridge_parts(layer, phi, model.basis, p)
-        parts, level = _boosted_parts(layer, matrix)
-        contribution += layer.blend.share[1] * parts
-        level = np.stack([np.zeros(k), level]) - layer.centre.mean(axis=0)
-        average += layer.blend.share @ level
+    contribution += layer.blend.share[0] * _ridge_parts(layer, phi, model.basis, p)
+    parts, level = _boosted_parts(layer, matrix)
+    contribution += layer.blend.share[1] * parts
+    level = np.stack([np.zeros(k), level]) - layer.centre.mean(axis=0)
+    average += layer.blend.share @ level
     effect = layer.predict(matrix, phi, folds=None)
     names = tuple(feature.name for feature in model.encoder.features)
     return Explanation(

@@ -25,7 +25,9 @@ STEPS: Final = 20
 """Steps towards the likeliest relevance in a turn."""
 
 
-def learn_prior(equations: NormalEquations, columns: Sequence[int], guess: Guess) -> Prior:
+def learn_prior(
+    equations: NormalEquations, columns: Sequence[int], guess: Guess, *, one_ladder: bool
+) -> Prior:
     """Return the likeliest prior.
 
     Whoever wants estimates out of fold has to learn the prior out of fold, too: features that
@@ -39,9 +41,11 @@ def learn_prior(equations: NormalEquations, columns: Sequence[int], guess: Guess
         The feature of each of the p functions; those of one feature are equally relevant.
     guess
         A likely covariance where all features are equally relevant.
+    one_ladder
+        Whether all offers are rungs of one ladder.
     """
     feature = np.unique(np.asarray(columns, dtype=np.int64), return_inverse=True)[1]
-    candidates = Covariances(equations)
+    candidates = Covariances(equations, one_ladder=one_ladder)
     every = np.ones((equations.offers, len(feature)))
     shared = Prior(covariance=candidates.of(guess), relevance=every)
     for _ in range(ROUNDS):

@@ -56,7 +56,24 @@ def test_a_fold_has_no_say_in_its_own_shares() -> None:
     assert np.abs(after[0] - before[0]).max() > 0.1
 
 
-def test_claims_that_never_come_true_are_not_believed() -> None:
+def test_claims_that_never_come_true_are_not_trusted() -> None:
     """The statistic has mean -22 and standard deviation 1."""
-    assert not judged(-1.0, n=100_000, seed=1).test().believed
-    assert judged(1.0, n=100_000, seed=1).test().believed
+    assert judged(-1.0, n=100_000, seed=1).test().trust < 1e-6
+    assert judged(1.0, n=100_000, seed=1).test().trust > 1 - 1e-6
+
+
+def test_shares_shrink_with_the_chance_that_claims_come_true() -> None:
+    """Few rows hardly move the shares, so that the trust alone decides how large they are."""
+    sample = judged(0.0, n=300, seed=4)
+    folds = draw_folds(pd.Series(range(300)), count=3, rng=np.random.default_rng(0))
+    blend = sample.blend(folds)
+    assert blend.share.sum() == pytest.approx(sample.test().trust, rel=0.1)
+    for fold in range(3):
+        rows = folds.outside(fold)
+        rest = Judged(
+            claim=sample.claim[rows],
+            contrast=sample.contrast[rows],
+            residual=sample.residual[rows],
+            weight=sample.weight[rows],
+        )
+        assert blend.share_outside[fold].sum() == pytest.approx(rest.test().trust, rel=0.1)

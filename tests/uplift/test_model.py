@@ -99,12 +99,12 @@ def test_the_doubly_robust_interval_is_narrower(ladder: tuple[Known, UpliftModel
     assert value.spend.standard_error < value.ipw["spend"].standard_error
 
 
-def test_without_effects_everyone_gets_the_constant(even: tuple[Known, UpliftModel]) -> None:
-    """Unless claims come true by chance, in half of all seeds; in this one they do not."""
+def test_without_effects_users_hardly_differ(even: tuple[Known, UpliftModel]) -> None:
+    """In 12 seeds users' spread was up to 1.7 errors of the average; in this one claims fail."""
     known, model = even
-    assert not model.models.converting.effects.test.believed
     table = predict(model, users_of(known), known.policy)
-    assert len(set(table["conversion__off10"])) == 1
+    error = model.models.converting.effects.averages.standard_error
+    assert table["conversion__off10"].std() < 0.2 * error[0]
 
 
 def test_without_effects_the_gain_contains_zero(even: tuple[Known, UpliftModel]) -> None:

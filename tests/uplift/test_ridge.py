@@ -59,13 +59,14 @@ def equations_of(
     return made, phi, z, residual
 
 
-def learn_covariance(equations: NormalEquations) -> FloatArray:
-    candidates = Covariances(equations)
+def learn_covariance(equations: NormalEquations, *, one_ladder: bool = False) -> FloatArray:
+    candidates = Covariances(equations, one_ladder=one_ladder)
     return candidates.of(candidates.first())
 
 
 def learned(equations: NormalEquations, columns: Sequence[int]) -> Prior:
-    return learn_prior(equations, columns, Covariances(equations).first())
+    guess = Covariances(equations, one_ladder=False).first()
+    return learn_prior(equations, columns, guess, one_ladder=False)
 
 
 def equally(covariance: FloatArray, functions: int) -> Prior:
@@ -102,10 +103,18 @@ def test_offers_of_a_ladder_are_found_to_be_alike() -> None:
 
 
 def test_offers_of_different_kinds_are_found_to_be_unrelated() -> None:
+    """Even where they are declared to be one ladder."""
     kinds = np.random.default_rng(2).normal(size=(2, 8))
     kinds[1] -= kinds[0] * (kinds[0] @ kinds[1]) / (kinds[0] @ kinds[0])
     made, *_ = equations_of(kinds)
     assert correlation(learn_covariance(made)) <= 0.5
+    assert correlation(learn_covariance(made, one_ladder=True)) <= 0.5
+
+
+def test_where_the_rows_cannot_tell_the_rungs_of_a_ladder_are_alike() -> None:
+    slope = np.random.default_rng(1).normal(size=(1, 8))
+    made, *_ = equations_of(slope * [[0.5], [1.0]], n=40, noise=20.0)
+    assert correlation(learn_covariance(made, one_ladder=True)) >= 0.8
 
 
 def test_noise_is_shrunk_to_nothing() -> None:
