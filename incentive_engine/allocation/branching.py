@@ -15,6 +15,9 @@ from incentive_engine.domain import FloatArray
 TOLERANCE: Final = 1e-9
 """SCIP's tolerance on rows, whose largest coefficient is made 1; callers check sums exactly."""
 
+PATIENT: Final = 0.4
+"""The part of the nodes that may pass without a better selection: the bound hardly moves then."""
+
 
 def branch(selection: Selection, *, nodes: int, enough: float) -> SelectionAnswer:
     """Solve a selection without elastic rows.
@@ -31,6 +34,7 @@ def branch(selection: Selection, *, nodes: int, enough: float) -> SelectionAnswe
     solver: Any = helper.ModelSolverHelper("SCIP")
     solver.set_solver_specific_parameters(
         f"limits/nodes = {nodes}\nlimits/primal = {enough / unit!r}\nlimits/gap = 0\n"
+        f"limits/stallnodes = {max(round(PATIENT * nodes), 1)}\n"
         f"numerics/feastol = {TOLERANCE!r}\n"
     )
     solver.solve(model)
