@@ -80,6 +80,10 @@ class Proof:
     bound: float
     gap: float
     """(bound - value) / bound."""
+    searched: float | None
+    """The same with the bound that the integer solver itself gives, which takes whole offers into
+    account but which nothing else checks; None where its program had only some of the users who
+    matter."""
     aim: Aim
 
 

@@ -17,6 +17,9 @@ from .translation import translated
 EXACT: Final = 1e-12
 """A smaller gap is float64's own rounding, and reads as none."""
 
+TELLING: Final = 0.5
+"""The part of the proven gap that the integer solver's own gap is at most where it is told."""
+
 
 def aim(t: Language, stated: Aim) -> str:
     """Return what is maximised, such as ``weighted conversions``."""
@@ -41,13 +44,23 @@ def verdict(t: Language, proof: Proof) -> str:
     if room <= 0 or proof.gap < EXACT:
         return t("verdict.best", value=t.number(proof.value), aim=what)
     digits = min(9, max(0, 1 - math.floor(math.log10(room))))
-    return t(
+    said = t(
         "verdict.near",
         gap=t.tiny_percent(proof.gap),
         value=t.number(proof.value, digits),
         aim=what,
         bound=t.number(proof.bound, digits),
     )
+    return said + _searched(t, proof)
+
+
+def _searched(t: Language, proof: Proof) -> str:
+    """Return what the integer solver's own bound says, where that is much nearer."""
+    if proof.searched is None or proof.searched > TELLING * proof.gap:
+        return ""
+    if proof.searched < EXACT:
+        return t("verdict.searched_best")
+    return t("verdict.searched_near", gap=t.tiny_percent(proof.searched))
 
 
 def subtitle(t: Language, budget: Budget, *, currency: str, users: int) -> str:

@@ -53,6 +53,7 @@ def report_content(findings: Findings, record: RunRecord) -> ReportContent:
             value=certificate["value"],
             bound=certificate["bound"],
             gap=certificate["gap"],
+            searched=_searched(certificate),
             aim=aim_of(findings.policy),
         ),
         budget=Budget(
@@ -78,6 +79,14 @@ def report_content(findings: Findings, record: RunRecord) -> ReportContent:
         notes=_notes(findings),
         facts=_facts(record),
     )
+
+
+def _searched(certificate: Mapping[str, Any]) -> float | None:
+    """Return the gap to the integer solver's own bound; None where that is not of all plans."""
+    bound = certificate["solver"].get("solver_bound")
+    if bound is None:
+        return None
+    return float(max(bound - certificate["value"], 0.0) / max(abs(certificate["bound"]), 1e-300))
 
 
 def _headline(findings: Findings) -> Headline:

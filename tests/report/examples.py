@@ -95,6 +95,7 @@ def rich() -> ReportContent:
             value=3_391.882,
             bound=3_391.9211,
             gap=1.15e-5,
+            searched=None,
             aim=Aim(terms=(("conversion", 1.0),), weighted=True),
         ),
         budget=Budget(
@@ -256,6 +257,7 @@ def bare() -> ReportContent:
             value=0.0,
             bound=0.0,
             gap=0.0,
+            searched=None,
             aim=Aim(terms=(("conversion", 1.0),), weighted=False),
         ),
         budget=Budget(amount=None, basis="expected", spent=0.0, spent_face=0.0),

@@ -171,6 +171,24 @@ def test_a_proven_optimum_is_called_one() -> None:
     assert "no plan is better" in read(bare()).text
 
 
+@pytest.mark.parametrize(
+    ("searched", "said"),
+    [
+        (None, ""),
+        (1.1e-5, ""),
+        (2e-7, "none can be more than 0.000020 % better"),
+        (0.0, "no plan of whole offers is better"),
+    ],
+)
+def test_what_the_integer_solver_knows_is_told_where_it_is_more(
+    searched: float | None, said: str
+) -> None:
+    content = full()
+    page = read(replace(content, proof=replace(content.proof, searched=searched))).text
+    assert said in page
+    assert ("own account" in page) == bool(said)
+
+
 def test_intervals_around_or_below_zero_stay_on_the_page() -> None:
     headline = replace(rich().headline, conversions=Estimate(value=-5.0, low=-40.0, high=30.0))
     page = render_report(replace(rich(), headline=headline))
