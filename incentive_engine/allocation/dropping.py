@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
 import numpy as np
 
 from incentive_engine.allocation.model import Crowd, evaluate
 from incentive_engine.allocation.plan import Plan
+from incentive_engine.allocation.prices import ROUGH, about_lowest, frame_of
 from incentive_engine.allocation.problem import Problem
+from incentive_engine.allocation.relaxed import NEAR
 from incentive_engine.allocation.rows import rows_of
-from incentive_engine.allocation.users import users_of
+from incentive_engine.allocation.samples import Sample, draw_samples, sizes_of
+from incentive_engine.allocation.users import threads, users_of
 from incentive_engine.domain import FloatArray
 
 
@@ -17,17 +23,45 @@ def gains_without(problem: Problem, plan: Plan) -> dict[str, float]:
 
     Notes
     -----
-    The plan's prices with the limit's own set to zero are valid prices of the problem without
-    it, so that their dual bounds every plan of that problem. One sweep per limit tells it; the
-    true gain, which needs a plan of its own, is often smaller.
+    Any prices bound every plan of the problem without the limit. Those of a sample of the users,
+    found from the plan's, come within about a percent of what the best plan gains, in a
+    hundredth of the time that it takes; that one is `Curve.gain_without`'s.
     """
     crowd, prices = _at_prices_of(plan, problem)
-    found = {}
-    for i in np.flatnonzero(prices).tolist():
-        without = prices.copy()
-        without[i] = 0.0
-        found[crowd.rows.names[i]] = evaluate(crowd, without).dual - plan.certificate.value
-    return found
+    samples = draw_samples(crowd.users)
+    sample = samples[-1] if samples else None
+    priced = np.flatnonzero(prices).tolist()
+    with ThreadPoolExecutor(threads()) as pool:
+        bounds = pool.map(lambda limit: _bound_without(crowd, prices, limit, sample), priced)
+        value = plan.certificate.value
+        return {
+            crowd.rows.names[limit]: bound - value
+            for limit, bound in zip(priced, bounds, strict=True)
+        }
+
+
+def _bound_without(crowd: Crowd, prices: FloatArray, limit: int, sample: Sample | None) -> float:
+    """Return a bound on the value of plans that need not keep a limit.
+
+    Parameters
+    ----------
+    prices
+        (L,) float64, of all limits.
+    sample
+        Of the users; None where they are few.
+    """
+    kept = [other for other in range(len(prices)) if other != limit]
+    rows, left = crowd.rows.subset(kept), prices[kept]
+    everyone = replace(crowd, rows=rows)
+    bound = evaluate(everyone, left).dual
+    if not kept:
+        return bound
+    some, sizes = everyone, sizes_of(crowd.users) if sample is None else sample.sizes
+    if sample is not None:
+        some = Crowd(users=sample.users, rows=rows, weight=sample.weight)
+    frame = frame_of(rows, sizes)
+    lower = about_lowest(some, left, frame=frame, radius=NEAR, tight=ROUGH)
+    return min(bound, evaluate(everyone, lower).dual)
 
 
 def gain_of_all(everyone: Problem, plan: Plan) -> float:

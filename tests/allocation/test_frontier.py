@@ -19,6 +19,7 @@ from incentive_engine.allocation.dropping import gain_of_all, gains_without
 from incentive_engine.allocation.steps import steps_by_price
 from incentive_engine.errors import InfeasibleError
 
+from .campaign import campaign
 from .problems import draw_solved
 
 Basis = Literal["expected", "face"]
@@ -202,6 +203,16 @@ def test_no_plan_without_a_limit_gains_more_than_stated(seed: int) -> None:
     for name, gain in stated.items():
         more = without(problem, name).certificate.value - plan.certificate.value
         assert more <= gain + 1e-6
+
+
+def test_what_is_stated_that_a_limit_costs_is_near_what_it_costs() -> None:
+    problem = campaign(40_000)
+    plan, curve = solve(problem), Curve(problem)
+    stated, point = gains_without(problem, plan), curve.point(curve.plan(problem))
+    assert {"faces", "tier share"} <= stated.keys()
+    for name, gain in stated.items():
+        over = gain - curve.gain_without(point, [name])
+        assert 0.0 <= over <= 0.01 * plan.certificate.value
 
 
 @pytest.mark.parametrize("seed", range(30))
