@@ -53,9 +53,6 @@ QUICK: Final = 1 / 30
 CAREFUL: Final = 10.0
 """How many times the usual effort goes to a program that betters a plan."""
 
-DEAR: Final = 2.5
-"""How far, in goals, a plan must be from the bound that programs are worth their time."""
-
 COARSE: Final = 5e-5
 """The relative gap above which the last program may have more users than `NEAR`: takes seconds."""
 
@@ -94,6 +91,8 @@ class Search:
         (n,), what each user's next best choice loses of the bound.
     goal
         The gap at which the search ends, in the value's units.
+    fair
+        The gap at which integer programs end: a smaller one is not worth their time.
     margin
         By how much losses may err.
     """
@@ -103,6 +102,7 @@ class Search:
     optimum: Optimum
     loss: npt.NDArray[Any]
     goal: float
+    fair: float
     margin: float
 
     @property
@@ -114,7 +114,7 @@ class Search:
         """Return the users nearest a tie."""
         return nearest(self.loss, self.users.key, size)
 
-    def trade(self, start: Draft, index: IntArray, *, times: float = 1.0) -> Found:
+    def trade(self, start: Draft, index: IntArray, *, times: float = 1.0, seed: int = 0) -> Found:
         """Return a plan that exchanges between some users lead to.
 
         Parameters
@@ -123,12 +123,22 @@ class Search:
             The choices to start from, which may break limits.
         times
             How many times the usual effort may be spent.
+        seed
+            Of the changes that are made at random.
         """
         users, rows, prices = self.users, self.rows, self.optimum.point.prices
         core = build_core(users, rows, index, prices=prices, kept=start.choice[index])
         most, enough = self.dual, self.dual - self.goal
         return exchanged(
-            users, rows, core, start, prices=prices, bound=most, enough=enough, times=times
+            users,
+            rows,
+            core,
+            start,
+            prices=prices,
+            bound=most,
+            enough=enough,
+            times=times,
+            seed=seed,
         )
 
     def core_of(self, best: Found, index: IntArray) -> Core:
@@ -144,10 +154,18 @@ class Search:
             kept=best.plan.choice[index],
         )
 
-    def program(self, best: Found, core: Core, *, times: float) -> Found:
-        """Return the best plan that an integer program of a core finds."""
+    def program(self, best: Found, core: Core, *, goal: float, times: float) -> Found:
+        """Return the best plan that an integer program of a core finds.
+
+        Parameters
+        ----------
+        goal
+            The gap at which it ends.
+        times
+            How many times the usual effort may be spent.
+        """
         assert best.plan is not None
-        enough = self.dual - self.goal
+        enough = self.dual - goal
         return improve(
             self.users, self.rows, core, best.plan, enough=enough, whole=False, times=times
         )
@@ -162,31 +180,32 @@ def bettered(search: Search, best: Found) -> Found:
     plan.
     """
 
-    def trade(plan: Found, index: IntArray) -> Found:
+    def trade(plan: Found, index: IntArray, turn: int) -> Found:
         assert plan.plan is not None
-        return search.trade(plan.plan, index, times=SHORT)
+        return search.trade(plan.plan, index, times=SHORT, seed=turn + 1)
 
-    def program(plan: Found, index: IntArray) -> Found:
-        return search.program(plan, search.core_of(plan, index), times=QUICK)
+    def program(plan: Found, index: IntArray, _: int) -> Found:
+        return search.program(plan, search.core_of(plan, index), goal=search.fair, times=QUICK)
 
     best = _in_turns(search, best, trade, size=TRADERS, goal=search.goal)
-    best = _in_turns(search, best, program, size=MEMBERS, goal=DEAR * search.goal)
+    best = _in_turns(search, best, program, size=MEMBERS, goal=search.fair)
     lost = search.dual - best.value
     most = MOST if lost > COARSE * abs(search.dual) else NEAR
     index = search.nearest(most)
     losses = search.loss[index]
-    if lost <= search.goal or (len(index) == most and losses.max() < lost + search.margin):
+    if lost <= search.fair or (len(index) == most and losses.max() < lost + search.margin):
         return best
     core = search.core_of(best, index[losses <= lost + search.margin])
     if len(core.user) > PAIRS:
         return best
-    return better_of(best, search.program(best, core, times=CAREFUL), complete=True)
+    found = search.program(best, core, goal=search.goal, times=CAREFUL)
+    return better_of(best, found, complete=True)
 
 
 def _in_turns(
     search: Search,
     best: Found,
-    attempt: Callable[[Found, IntArray], Found],
+    attempt: Callable[[Found, IntArray, int], Found],
     *,
     size: int,
     goal: float,
@@ -206,7 +225,7 @@ def _in_turns(
         if lost <= goal or waited > PATIENCE:
             break
         index = _drawn(near[search.loss[near] <= lost], turn, size)
-        found = attempt(best, index)
+        found = attempt(best, index, turn)
         waited = 0 if found.value - best.value > LITTLE * lost else waited + 1
         best = better_of(best, found, complete=False)
     return best

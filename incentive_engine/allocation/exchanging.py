@@ -23,7 +23,13 @@ UNBOUNDED: Final = 2**62
 
 
 def trade(
-    selection: Selection, score: FloatArray, *, bound: float, enough: float, times: float = 1.0
+    selection: Selection,
+    score: FloatArray,
+    *,
+    bound: float,
+    enough: float,
+    times: float = 1.0,
+    seed: int = 0,
 ) -> SelectionAnswer:
     """Return a selection that exchanges between users end with.
 
@@ -39,6 +45,8 @@ def trade(
         The objective at which the search ends.
     times
         How many times the usual effort may be spent.
+    seed
+        Of the changes that are made at random.
     """
     moves, chosen, pairs = _moves_of(selection, score)
     size, width = len(moves.user), 2 * int(np.diff(moves.start).max(initial=1))
@@ -49,7 +57,7 @@ def trade(
         row=np.zeros((size, width), dtype=np.int64),
         amount=np.zeros((size, width), dtype=np.int64),
     )
-    draws = np.random.default_rng(0).random(2 * ROUNDS)
+    draws = np.random.default_rng(seed).random(2 * ROUNDS)
     if not exchange(moves, state, bound, bound - enough, round(times * EFFORT), draws):
         return SelectionAnswer(status=Status.UNKNOWN)
     taken = np.zeros(len(score) + 1, dtype=bool)

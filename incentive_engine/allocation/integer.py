@@ -29,8 +29,11 @@ WHOLE: Final = 300
 FIRST: Final = 150
 """Users in the first program: those whose choice costs least to change."""
 
-FINE: Final = 0.04
+FINE: Final = 0.01
 """A plan within this part of what an average offer is worth is good enough, too."""
+
+FAIR: Final = 0.1
+"""Within this part it is not worth the time that integer programs take."""
 
 LARGEST: Final = 4_000
 """Users in the largest program, for plans that fewer users cannot repair."""
@@ -80,14 +83,22 @@ def make_plan(
     loss = rounded.loss
     loss[rounded.split] = 0.0
     margin = precision(users, rows.prices_of_pairs(optimum.point.prices, users.shape))
-    search = Search(users=users, rows=rows, optimum=optimum, loss=loss, goal=goal, margin=margin)
+    search = Search(
+        users=users,
+        rows=rows,
+        optimum=optimum,
+        loss=loss,
+        goal=goal,
+        fair=max(good_enough, FAIR / max(optimum.treated, 1.0)) * abs(dual),
+        margin=margin,
+    )
     size, widening = users.n if whole else FIRST, 1.0
     while dual - best.value > goal:
         held = best.plan or base
         index = nearest(loss, users.key, size)
         lost = dual - best.value
         reach = float(np.max(loss[index], initial=0.0))
-        narrow = np.inf if whole else max(2.0 * reach * widening, share * abs(dual))
+        narrow = np.inf if whole else max(2.0 * reach * widening, search.fair)
         core = build_core(
             users,
             rows,
@@ -99,7 +110,7 @@ def make_plan(
         )
         beyond = reach >= lost + margin
         complete = whole or (best.plan is not None and beyond and narrow >= lost)
-        enough = dual - goal if goal else np.inf
+        enough = dual - search.fair if goal else np.inf
         times = QUICK if size == FIRST else 1.0
         if whole:
             times = min(THOROUGH * max(SMALL / max(len(core.user), 1), 1.0), MOST_THOROUGH)

@@ -121,7 +121,8 @@ def exchanged(
     prices: FloatArray,
     bound: float,
     enough: float,
-    times: float = 1.0,
+    times: float,
+    seed: int,
 ) -> Found:
     """Return a plan that exchanges between the core's users lead to from `start`.
 
@@ -137,6 +138,8 @@ def exchanged(
         The plan's value at which the search ends.
     times
         How many times the usual effort may be spent.
+    seed
+        Of the changes that are made at random.
     """
     rest, held = start.without(core.few, core.index), start.choice[core.index]
     score = core.value - prices @ core.usage
@@ -145,7 +148,7 @@ def exchanged(
     def ask(margin: int) -> SelectionAnswer:
         selection = selection_of(users, rows, core, rest, held, margin=margin, elastic=penalty)
         missing, most = enough - rest.value, bound - rest.value
-        return trade(selection, score, bound=most, enough=missing, times=times)
+        return trade(selection, score, bound=most, enough=missing, times=times, seed=seed)
 
     return replace(_checked(rows, core, start, rest, ask), core=len(core.index))
 
