@@ -1,14 +1,16 @@
 """Published small problems with proven optima, solved beside SCIP and HiGHS given the whole model.
 
-    python benchmarks/allocation_instances.py DATA_DIR [INSTANCE ...]
+    python benchmarks/allocation_instances.py DATA_DIR [--only WORD ...] [--solvers NAME ...]
 
 DATA_DIR holds `gap_instances.parquet`, `mmkp_instances.parquet` and `mmkp_items.parquet`. Jobs and
-groups are users, agents and items are offers, and everyone gets exactly one.
+groups are users, agents and items are offers, and everyone gets exactly one. With words only the
+instances whose names begin with one of them are solved. The engine solves each in any case; the
+others are stopped after half a minute.
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,6 +24,7 @@ from ortools.linear_solver.python import model_builder_helper as helper
 from incentive_engine.allocation import Problem, solve, sum_limit
 
 SECONDS = 30.0
+PEERS = ("SCIP", "HIGHS")
 
 
 def assignment(row: Mapping[Any, Any]) -> tuple[Problem, float]:
@@ -103,14 +106,22 @@ def whole(problem: Problem, solver_name: str) -> tuple[float, float, float]:
     return value, float(solver.best_objective_bound()), seconds
 
 
-def main(folder: Path, wanted: list[str]) -> None:
-    """Print one line per instance and solver."""
+def main(folder: Path, wanted: list[str], solvers: list[str]) -> None:
+    """Print one line per instance and solver.
+
+    Parameters
+    ----------
+    wanted
+        Beginnings of instances' names; none for all.
+    solvers
+        Those beside the engine.
+    """
     tables = [pd.read_parquet(folder / f"{name}_instances.parquet") for name in ("gap", "mmkp")]
     items = dict(list(pd.read_parquet(folder / "mmkp_items.parquet").groupby("instance")))
     print(f"{'instance':28} {'solver':7} {'value':>9} {'known':>9} {'bound':>11} {'gap':>9}     s")
     for row in (r for table in tables for r in table.to_dict("records")):
         name = str(row["instance"])
-        if wanted and name not in wanted:
+        if wanted and not name.startswith(tuple(wanted)):
             continue
         problem, known = knapsack(row, items[name]) if name in items else assignment(row)
         began = time.perf_counter()
@@ -119,7 +130,7 @@ def main(folder: Path, wanted: list[str]) -> None:
         proven = certificate.solver["solver_bound"]
         bound = certificate.bound if proven is None else min(certificate.bound, proven)
         answers = {"engine": (certificate.value, bound, seconds)}
-        answers |= {solver: whole(problem, solver) for solver in ("SCIP", "HIGHS")}
+        answers |= {solver: whole(problem, solver) for solver in solvers}
         for solver, (value, bound, seconds) in answers.items():
             gap = max(bound - value, 0.0) / max(abs(bound), 1e-9)
             figures = f"{value:9.0f} {known:9.0f} {bound:11.2f} {gap:9.1e} {seconds:5.1f}"
@@ -127,4 +138,9 @@ def main(folder: Path, wanted: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2:])
+    ask = argparse.ArgumentParser(description="The engine, SCIP and HiGHS on instances.")
+    ask.add_argument("folder", type=Path)
+    ask.add_argument("--only", nargs="+", default=[])
+    ask.add_argument("--solvers", nargs="*", choices=PEERS, default=list(PEERS))
+    given = ask.parse_args()
+    main(given.folder, given.only, given.solvers)
