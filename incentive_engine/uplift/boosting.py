@@ -29,6 +29,9 @@ Matrix = npt.NDArray[np.float32]
 MANY_ROWS: Final = 10_000
 """Rows from which on reading a model's trees pays; the predictions are the same."""
 
+NOTHING_FURTHER: Final = np.zeros((1, 0), np.float32)
+"""Asks every row once, as it is."""
+
 FIXED: Final[dict[str, Any]] = {
     "deterministic": True,  # same bytes of predictions for the same inputs
     "force_row_wise": True,  # otherwise LightGBM times both ways and takes the faster
@@ -130,14 +133,28 @@ def train(
     return fitted
 
 
-def predict(booster: lgb.Booster, matrix: Matrix) -> FloatArray:
-    """Return the model's predictions, (n,) float64."""
+def predict(booster: lgb.Booster, matrix: Matrix, further: Matrix = NOTHING_FURTHER) -> FloatArray:
+    """Return the model's predictions, (n, k) float64.
+
+    Parameters
+    ----------
+    matrix
+        (n, p) float32.
+    further
+        (k, e) float32; every row is asked with each of k values of e further features.
+    """
     if not len(matrix):
-        return np.zeros(0)
+        return np.zeros((0, len(further)))
     forest = _forest(booster) if len(matrix) >= MANY_ROWS else None
     if forest is not None:
-        return forest.predict(matrix)
-    return np.asarray(booster.predict(matrix, num_threads=FIXED["num_threads"]), dtype=np.float64)
+        return forest.predict(matrix, further)
+    width = further.shape[1]
+    asked = np.column_stack([matrix, np.zeros((len(matrix), width), np.float32)])
+    out = np.empty((len(matrix), len(further)))
+    for each, values in enumerate(further):
+        asked[:, matrix.shape[1] :] = values
+        out[:, each] = np.asarray(booster.predict(asked, num_threads=FIXED["num_threads"]))
+    return out
 
 
 def _forest(booster: lgb.Booster) -> Forest | None:
@@ -149,7 +166,7 @@ def _forest(booster: lgb.Booster) -> Forest | None:
 
 
 _FORESTS: WeakKeyDictionary[lgb.Booster, Forest | None] = WeakKeyDictionary()
-"""Trees that were read before, as long as their model lives; costs ask once per offer."""
+"""Trees that were read before, as long as their model lives."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -159,7 +176,7 @@ class CrossFitted:
     models: tuple[lgb.Booster, ...]
 
     def predict(self, matrix: Matrix, *, folds: Folds | None) -> FloatArray:
-        """Predict rows of the trial out of fold, or new rows by the average of all models.
+        """Predict rows of the trial out of fold, or new rows by the average of all models, (n,).
 
         Parameters
         ----------
@@ -169,12 +186,20 @@ class CrossFitted:
             The folds of these very rows, so that each row's model never saw it; None for rows
             that no model has seen.
         """
+        return np.asarray(self.predict_each(matrix, NOTHING_FURTHER, folds=folds)[:, 0])
+
+    def predict_each(self, matrix: Matrix, further: Matrix, *, folds: Folds | None) -> FloatArray:
+        """Predict each row with each of (k, e) further features, (n, k); see `predict`."""
         if folds is None:
-            every = side_by_side(lambda f: predict(self.models[f], matrix), len(self.models))
-            return np.asarray(np.mean(every, axis=0))
+            every = side_by_side(
+                lambda f: predict(self.models[f], matrix, further), len(self.models)
+            )
+            return np.asarray(sum(every[1:], start=every[0]) / len(every))
         inside = [folds.inside(fold) for fold in range(folds.count)]
-        parts = side_by_side(lambda f: predict(self.models[f], matrix[inside[f]]), folds.count)
-        out = np.empty(len(matrix))
+        parts = side_by_side(
+            lambda f: predict(self.models[f], matrix[inside[f]], further), folds.count
+        )
+        out = np.empty((len(matrix), len(further)))
         for rows, part in zip(inside, parts, strict=True):
             out[rows] = part
         return out

@@ -58,12 +58,12 @@ class CostModel:
         cost = np.tile(self.unit, (len(matrix), 1))
         if self.redeem is None:
             return cost
-        asked = np.column_stack([matrix, np.empty((len(matrix), 2), np.float32)])
-        for offer in np.flatnonzero(np.isnan(self.unit)):
-            asked[:, -2:] = offer, self.pays[offer]
-            chance = self.redeem.predict(asked, folds=folds)
-            pay = 1.0 if self.pay is None else self.pay.predict(asked, folds=folds)
-            cost[:, offer] = self.scale[offer] * self.pays[offer] * chance * pay
+        varies = np.flatnonzero(np.isnan(self.unit))
+        asked = np.column_stack([varies, self.pays[varies]]).astype(np.float32)
+        paid = self.redeem.predict_each(matrix, asked, folds=folds)
+        if self.pay is not None:
+            paid *= self.pay.predict_each(matrix, asked, folds=folds)
+        cost[:, varies] = paid * (self.scale * self.pays)[varies]
         return cost
 
     def to_json(self) -> dict[str, Any]:

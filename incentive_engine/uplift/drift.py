@@ -166,7 +166,7 @@ def _effective_share(then: Matrix, now: Matrix) -> float:
     for side in (0, 1):
         seen = np.flatnonzero(half != side)
         asked = np.flatnonzero(half[: len(then)] == side)
-        chance = predict(_classifier(binned, seen, label), then[asked]).clip(1e-6, 1 - 1e-6)
+        chance = predict(_classifier(binned, seen, label), then[asked])[:, 0].clip(1e-6, 1 - 1e-6)
         weight[asked] = chance / (1 - chance)
     return float(weight.sum() ** 2 / (len(weight) * np.square(weight).sum()))
 

@@ -98,10 +98,11 @@ class Forest:
             objective=dict(_pairs(head))["objective"].split()[0],
         )
 
-    def predict(self, matrix: Matrix) -> FloatArray:
-        """Return the predictions for (n, p) features, (n,) float64."""
+    def predict(self, matrix: Matrix, further: Matrix) -> FloatArray:
+        """Return the predictions for (n, p) features with each of (k, e) further ones, (n, k)."""
         total: FloatArray = _sums(
             np.ascontiguousarray(matrix),
+            further,
             self.first,
             self.column,
             self.threshold,
@@ -177,6 +178,7 @@ def _down(threshold: FloatArray) -> npt.NDArray[np.float32]:
 @numba.njit(cache=True, nogil=True)
 def _sums(
     matrix: Matrix,
+    further: Matrix,
     first: IntArray,
     column: IntArray,
     threshold: npt.NDArray[np.float32],
@@ -184,31 +186,83 @@ def _sums(
     stays: npt.NDArray[np.uint8],
     leaf: FloatArray,
 ) -> FloatArray:
-    """Return the sum of each row's leaves, (n,) float64, in the order of the trees."""
-    n, p = matrix.shape
-    total = np.zeros(n)
+    """Return the sums of each row's leaves, (n, k) float64.
+
+    Where a tree does not look at the further features, the k sums have its leaf in common.
+    """
+    (n, p), k = matrix.shape, len(further)
+    total = np.empty((n, k))
+    allowed = _allowed(p, further, first, column, threshold, stays)
     values = np.empty((p, BLOCK), np.float32)
     possible = np.empty(BLOCK, np.uint8)
+    common, own = np.empty(BLOCK), np.empty((k, BLOCK))
     for start in range(0, n, BLOCK):
         rows = min(BLOCK, n - start)
         for row in range(rows):
             for at in range(p):
                 values[at, row] = matrix[start + row, at]
+        common[:], own[:] = 0.0, 0.0
         for tree in range(len(leaf)):
             possible[:] = 255
             for split in range(first[tree], first[tree + 1]):
-                value, limit, right = values[column[split]], threshold[split], stays[split]
-                if missing_left[split]:
-                    for row in range(rows):
-                        kept = possible[row]
-                        possible[row] = kept & right if value[row] > limit else kept
-                else:
-                    for row in range(rows):
-                        kept = possible[row]
-                        possible[row] = kept if value[row] <= limit else kept & right
-            for row in range(rows):
-                total[start + row] += leaf[tree, possible[row]]
+                if column[split] < p:
+                    value, left = values[column[split], :rows], missing_left[split]
+                    _send_right(possible, value, threshold[split], stays[split], left)
+            if (allowed[tree] == allowed[tree, 0]).all():
+                _add(common, leaf[tree], possible, allowed[tree, 0])
+            else:
+                for each in range(k):
+                    _add(own[each], leaf[tree], possible, allowed[tree, each])
+        for each in range(k):
+            total[start : start + rows, each] = (common + own[each])[:rows]
     return total
+
+
+@numba.njit(cache=True, nogil=True)
+def _send_right(
+    possible: npt.NDArray[np.uint8],
+    value: npt.NDArray[np.float32],
+    limit: np.float32,
+    stays: np.uint8,
+    missing_left: bool,  # noqa: FBT001 - as above
+) -> None:
+    """Clear the leaves that one split takes from the rows that it sends right."""
+    if missing_left:
+        for row in range(len(value)):
+            kept = possible[row]
+            possible[row] = kept & stays if value[row] > limit else kept
+    else:
+        for row in range(len(value)):
+            kept = possible[row]
+            possible[row] = kept if value[row] <= limit else kept & stays
+
+
+@numba.njit(cache=True, nogil=True)
+def _add(
+    total: FloatArray, leaf: FloatArray, possible: npt.NDArray[np.uint8], allowed: np.uint8
+) -> None:
+    for row in range(len(total)):
+        total[row] += leaf[possible[row] & allowed]
+
+
+@numba.njit(cache=True, nogil=True)
+def _allowed(
+    p: int,
+    further: Matrix,
+    first: IntArray,
+    column: IntArray,
+    threshold: npt.NDArray[np.float32],
+    stays: npt.NDArray[np.uint8],
+) -> npt.NDArray[np.uint8]:
+    """Return the leaves that each of (k, e) further features leaves possible, (trees, k)."""
+    out = np.full((len(first) - 1, len(further)), 255, np.uint8)
+    for tree in range(len(out)):
+        for split in range(first[tree], first[tree + 1]):
+            if column[split] >= p:
+                for each in range(len(further)):
+                    if further[each, column[split] - p] > threshold[split]:
+                        out[tree, each] &= stays[split]
+    return out
 
 
 def _pairs(text: str) -> list[tuple[str, str]]:

@@ -4,7 +4,7 @@ import lightgbm as lgb
 import numpy as np
 import pytest
 
-from incentive_engine.uplift.boosting import BinnedRows, Recipe, predict, train
+from incentive_engine.uplift.boosting import NOTHING_FURTHER, BinnedRows, Recipe, predict, train
 from incentive_engine.uplift.forest import Forest
 
 ROWS = 3_000
@@ -42,18 +42,36 @@ def test_trees_predict_what_lightgbm_predicts(
     expected = np.asarray(model.predict(asked, num_threads=1), dtype=np.float64)
     forest = Forest.of_text(model.model_to_string())
     assert forest is not None
-    assert forest.predict(asked) == pytest.approx(expected, rel=1e-14, abs=1e-300)
+    found = forest.predict(asked, NOTHING_FURTHER)[:, 0]
+    assert found == pytest.approx(expected, rel=1e-14, abs=1e-300)
 
 
 def test_the_order_of_rows_does_not_matter() -> None:
     model, asked = trained("binary", leaves=8, rows_per_leaf=20)
     forest = Forest.of_text(model.model_to_string())
     assert forest is not None
-    assert (forest.predict(asked[::-1]) == forest.predict(asked)[::-1]).all()
+    found = forest.predict(asked, NOTHING_FURTHER)
+    assert (forest.predict(asked[::-1], NOTHING_FURTHER) == found[::-1]).all()
 
 
 def test_trees_with_more_than_eight_leaves_are_left_to_lightgbm() -> None:
     model, asked = trained("regression", leaves=12, rows_per_leaf=20)
     assert Forest.of_text(model.model_to_string()) is None
     many = np.tile(asked, (4, 1))  # so many rows that trees are read where they can be
-    assert np.array_equal(predict(model, many), np.asarray(model.predict(many, num_threads=1)))
+    assert np.array_equal(
+        predict(model, many)[:, 0], np.asarray(model.predict(many, num_threads=1))
+    )
+
+
+@pytest.mark.parametrize("copies", [1, 4])
+def test_further_features_are_asked_value_by_value(copies: int) -> None:
+    """With many rows our own trees answer, with few LightGBM."""
+    model, asked = trained("binary", leaves=8, rows_per_leaf=20)
+    many = np.tile(asked, (copies, 1))
+    further = np.array([[-1.0], [0.0], [2.0]], np.float32)
+    found = predict(model, many[:, :3], further)
+    for column, value in zip(found.T, further[:, 0], strict=True):
+        many[:, 3] = value
+        plain = np.asarray(model.predict(many, num_threads=1))
+        assert column == pytest.approx(plain, rel=1e-14)
+    assert (found[:, 0] != found[:, 2]).any()
