@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
+import numba
 import numpy as np
 
 from incentive_engine.config.schema import Offer
-from incentive_engine.domain import FloatArray
+from incentive_engine.domain import FloatArray, IntArray
+from incentive_engine.uplift.threads import in_blocks
 
 
 def ladders(offers: Sequence[Offer]) -> tuple[tuple[int, ...], ...]:
@@ -49,22 +52,32 @@ def repair(effect: FloatArray, rungs: Sequence[tuple[int, ...]], weight: FloatAr
     >>> repair(np.array([[3.0, 1.0, 5.0]]), [(0, 1, 2)], np.ones(3)).tolist()
     [[2.0, 2.0, 5.0]]
     """
-    repaired = effect.copy()
+    repaired = np.ascontiguousarray(effect).copy()
     for ladder in rungs:
-        columns = list(ladder)
-        repaired[:, columns] = _isotonic(effect[:, columns], weight[columns])
+        columns = np.array(ladder, dtype=np.int64)
+        in_blocks(partial(_mend, repaired, columns, weight), len(repaired))
     return repaired
 
 
-def _isotonic(effect: FloatArray, weight: FloatArray) -> FloatArray:
-    n, k = effect.shape
-    mass = np.concatenate([[0.0], np.cumsum(weight)])
-    total = np.column_stack([np.zeros(n), np.cumsum(effect * weight, axis=1)])
-    fitted = np.full((n, k), -np.inf)
-    for start in range(k):
-        lowest = np.full(n, np.inf)
-        for end in range(k - 1, start - 1, -1):
-            mean = (total[:, end + 1] - total[:, start]) / (mass[end + 1] - mass[start])
-            lowest = np.minimum(lowest, mean)
-            fitted[:, end] = np.maximum(fitted[:, end], lowest)
-    return fitted
+def _mend(effect: FloatArray, columns: IntArray, weight: FloatArray, block: slice) -> None:
+    _isotonic(effect[block], columns, weight)
+
+
+@numba.njit(cache=True, nogil=True)
+def _isotonic(effect: FloatArray, columns: IntArray, weight: FloatArray) -> None:
+    """Mend the columns of one ladder, in place."""
+    k = len(columns)
+    total, mass, fitted = np.zeros(k + 1), np.zeros(k + 1), np.empty(k)
+    for row in range(len(effect)):
+        for at in range(k):
+            total[at + 1] = total[at] + effect[row, columns[at]] * weight[columns[at]]
+            mass[at + 1] = mass[at] + weight[columns[at]]
+        fitted[:] = -np.inf
+        for start in range(k):
+            lowest = np.inf
+            for end in range(k - 1, start - 1, -1):
+                mean = (total[end + 1] - total[start]) / (mass[end + 1] - mass[start])
+                lowest = min(lowest, mean)
+                fitted[end] = max(fitted[end], lowest)
+        for at in range(k):
+            effect[row, columns[at]] = fitted[at]
