@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Self
 
+import numba
 import numpy as np
 import numpy.typing as npt
 
 from incentive_engine.domain import FloatArray, IntArray
 from incentive_engine.uplift.intervals import Estimate, interval
+from incentive_engine.uplift.threads import in_blocks, side_by_side
 
 LEAST_EXPECTED: Final = 0.1
 """Share of an arm's mean below which no row's expectation counts while judging its noise."""
@@ -55,14 +58,17 @@ class Increments:
         mine = by_arm[np.arange(len(got)), got]
         rest = outcome - mine
         variance = np.zeros(len(got))
-        for each in range(by_arm.shape[1]):
-            rows = got == each
+
+        def judge(each: int) -> None:
+            rows = np.flatnonzero(got == each)
             weight = 1 / propensity[rows]
             total, mass = float(weight @ mine[rows]), float(weight.sum())
             if total > 0:
                 factor = float(weight @ rest[rows] ** 2) / total
                 floor = LEAST_EXPECTED * total / mass
                 variance[rows] = factor * np.maximum(mine[rows], floor)
+
+        side_by_side(judge, by_arm.shape[1])
         return cls(
             arm=got,
             expected=by_arm[:, 1:] - by_arm[:, :1],
@@ -82,10 +88,9 @@ class Increments:
             (n,) the offer that the plan gives each row, -1 for none; not made from the row's own
             outcome.
         """
-        treated = choice >= 0
-        counts = (self.arm == choice + 1).astype(np.float64) - (self.arm == 0)
-        expected = self.expected[np.arange(len(choice)), np.maximum(choice, 0)]
-        return np.where(treated[:, None], np.column_stack([expected, counts]), 0.0)
+        out = np.empty((len(choice), 2))
+        in_blocks(partial(_set_part, out, self.arm, self.expected, choice), len(choice))
+        return out
 
     def per_row(self, part: FloatArray) -> FloatArray:
         """Return the increments that a part stands for, (n,), in the measure's unit.
@@ -110,3 +115,20 @@ class Increments:
         shown = float(values.var(ddof=1))
         foreseen = float(part[:, 0].var(ddof=1)) + float(np.mean((part[:, 1] * self.noise) ** 2))
         return interval(float(values.mean()), float(np.sqrt(max(shown, foreseen) / n)))
+
+
+def _set_part(
+    out: FloatArray, arm: IntArray, expected: FloatArray, choice: Choice, block: slice
+) -> None:
+    _fill_part(out[block], arm[block], expected[block], choice[block])
+
+
+@numba.njit(cache=True, nogil=True)
+def _fill_part(out: FloatArray, arm: IntArray, expected: FloatArray, choice: Choice) -> None:
+    """Set a plan's part of the increments; see `Increments.part`."""
+    for row in range(len(choice)):
+        given = choice[row]
+        out[row, 0], out[row, 1] = 0.0, 0.0
+        if given >= 0:
+            out[row, 0] = expected[row, given]
+            out[row, 1] = (1.0 if arm[row] == given + 1 else 0.0) - (arm[row] == 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
+import numba
 import numpy as np
 
 from incentive_engine.domain import BoolArray, FloatArray, IntArray
@@ -41,24 +42,12 @@ class PlanPath:
     @classmethod
     def of(cls, effect: FloatArray, cost: FloatArray, reach: BoolArray) -> Self:
         """Return the path for (n, k) effects, costs ≥ 0 and offers in reach."""
-        n = len(effect)
-        have = np.full(n, -1)
-        got, paid, limit = np.zeros(n), np.zeros(n), np.full(n, np.inf)
-        steps = []
-        for step in range(effect.shape[1]):
-            offer, ratio = _steepest(effect - got[:, None], cost - paid[:, None], reach)
-            rows = np.flatnonzero(ratio > 0)
-            offer, ratio = offer[rows], np.minimum(ratio[rows], limit[rows])
-            more = cost[rows, offer] - paid[rows]
-            have[rows], limit[rows] = offer, ratio
-            got[rows], paid[rows] = effect[rows, offer], cost[rows, offer]
-            steps.append((rows, offer, more, ratio, np.full(len(rows), step)))
-        row, offer, more, ratio, step_of = (
-            np.concatenate(part) for part in zip(*steps, strict=True)
+        chance = np.random.default_rng(0).random(len(effect))
+        row, offer, more, ratio = _steps(effect, cost, reach, np.argsort(chance))
+        order = np.argsort(-ratio, kind="stable")
+        return cls(
+            rows=len(effect), row=row[order], offer=offer[order], total=np.cumsum(more[order])
         )
-        chance = np.random.default_rng(0).random(n)
-        order = np.lexsort((step_of, chance[row], -ratio))
-        return cls(rows=n, row=row[order], offer=offer[order], total=np.cumsum(more[order]))
 
     @property
     def cost(self) -> float:
@@ -117,12 +106,38 @@ class FoldedPath:
         return choice
 
 
-def _steepest(
-    more_effect: FloatArray, more_cost: FloatArray, reach: BoolArray
-) -> tuple[IntArray, FloatArray]:
-    """Return the offer with the most effect per further cost, and that ratio; 0 where none."""
-    gains = reach & (more_effect > 0) & (more_cost >= 0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.where(gains, more_effect / more_cost, 0.0)
-    offer = ratio.argmax(axis=1)
-    return offer, ratio[np.arange(len(offer)), offer]
+@numba.njit(cache=True, nogil=True)
+def _steps(
+    effect: FloatArray, cost: FloatArray, reach: BoolArray, order: IntArray
+) -> tuple[IntArray, IntArray, FloatArray, FloatArray]:
+    """Return every row's way from no offer to its best, row by row in an order.
+
+    A step takes the offer with the most effect per further unit of cost, and at one price at least
+    as high as the next.
+
+    Returns
+    -------
+    Of each step: row, offer, further cost, and effect per further unit of cost.
+    """
+    n, k = effect.shape
+    row, offer = np.empty(n * k, np.int64), np.empty(n * k, np.int64)
+    more, ratio = np.empty(n * k), np.empty(n * k)
+    taken = 0
+    for each in order:
+        got, paid, limit = 0.0, 0.0, np.inf
+        for _ in range(k):
+            best, steepest = -1, 0.0
+            for j in range(k):
+                gain, further = effect[each, j] - got, cost[each, j] - paid
+                if reach[each, j] and gain > 0 and further >= 0:
+                    slope = gain / further if further > 0 else np.inf
+                    if slope > steepest:
+                        best, steepest = j, slope
+            if best < 0:
+                break
+            limit = min(limit, steepest)
+            row[taken], offer[taken] = each, best
+            more[taken], ratio[taken] = cost[each, best] - paid, limit
+            got, paid = effect[each, best], cost[each, best]
+            taken += 1
+    return row[:taken], offer[:taken], more[:taken], ratio[:taken]
