@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from incentive_engine.domain import FloatArray
+from incentive_engine.uplift.bins import evenly
 from incentive_engine.uplift.boosting import Matrix
 from incentive_engine.uplift.features import Encoder
 from incentive_engine.uplift.functions import Functions
@@ -89,10 +90,11 @@ def learn_basis(matrix: Matrix, encoder: Encoder) -> tuple[Basis, FloatArray]:
     -------
     The basis, and its values for these rows.
     """
+    sample = evenly(len(matrix))
 
     def term(column: int) -> Term:
         is_category = encoder.features[column].kind == "category"
-        return _term(matrix[:, column], column, is_category=is_category)
+        return _term(matrix[sample, column], column, is_category=is_category)
 
     terms = tuple(side_by_side(term, len(encoder.features)))
     count = sum(term.functions for term in terms)

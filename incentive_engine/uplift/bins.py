@@ -17,7 +17,7 @@ BINS: Final = 64
 """Of one feature; the last one is that of missing values."""
 MISSING: Final = BINS - 1
 SAMPLE: Final = 200_000
-"""Rows that bins are chosen from, at most: more would hardly move a quantile."""
+"""Rows that bins and knots are chosen from, at most: more would hardly move a quantile."""
 BLOCK: Final = 512
 """Rows at a time: their column stays in the processor's nearest memory."""
 
@@ -43,7 +43,7 @@ class Bins:
     @classmethod
     def of(cls, matrix: Matrix) -> Self:
         """Choose bins of about equally many rows, or one per value where values are few."""
-        rows = np.linspace(0, len(matrix) - 1, min(len(matrix), SAMPLE)).astype(np.int64)
+        rows = evenly(len(matrix))
         edges = side_by_side(lambda at: _edges(matrix[rows, at]), matrix.shape[1])
         return cls.from_edges(edges)
 
@@ -67,6 +67,11 @@ class Bins:
             len(matrix),
         )
         return out
+
+
+def evenly(rows: int) -> IntArray:
+    """Return evenly spread places among so many rows, as many as quantiles are taken of."""
+    return np.linspace(0, rows - 1, min(rows, SAMPLE)).astype(np.int64)
 
 
 def _edges(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
