@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Self
 
+import numba
 import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
 from incentive_engine.domain import BoolArray, FloatArray, IntArray
+from incentive_engine.uplift.bins import evenly
 from incentive_engine.uplift.diagnosis.arms import WeightedArms
 from incentive_engine.uplift.diagnosis.findings import Finding, Imbalance
 from incentive_engine.uplift.threads import side_by_side
@@ -119,10 +121,9 @@ class _Pair:
 def _compare(name: str, column: pd.Series, pairs: list[_Pair]) -> Iterator[Imbalance]:
     for label, values, is_flag in _numbers(name, column):
         for pair in pairs:
-            sides = (values[pair.treated], values[pair.control])
-            if is_flag and not _enough(*sides):
+            if is_flag and not _enough(values[pair.treated], values[pair.control]):
                 continue
-            difference, z = _difference(sides, pair.weights)
+            difference, z = _difference(values, (pair.treated, pair.control), pair.weights)
             yield Imbalance(feature=label, arm=pair.arm, difference=difference, z=z)
 
 
@@ -150,14 +151,16 @@ def _winsorised(column: pd.Series, missing: BoolArray) -> FloatArray | None:
         values = days.to_numpy(dtype=np.float64, na_value=np.nan)
     else:
         values = column.to_numpy(dtype=np.float64, na_value=np.nan)
-    present = values[~missing & np.isfinite(values)]
+    known = ~missing & np.isfinite(values)
+    present = values if known.all() else values[known]
     if not len(present) or present.min() == present.max():
         return None
-    low, high = np.quantile(present, (TAIL, 1 - TAIL))
+    low, high = np.quantile(present[evenly(len(present))], (TAIL, 1 - TAIL))
     if low == high:
         low, high = present.min(), present.max()
     cut = np.clip(values, low, high)
-    return np.where(np.isfinite(cut), cut, np.nanmean(np.clip(present, low, high)))
+    gone = np.isnan(cut)
+    return np.where(gone, cut[known].mean(), cut) if gone.any() else cut
 
 
 def _enough(treated: FloatArray, control: FloatArray) -> bool:
@@ -169,19 +172,33 @@ def _enough(treated: FloatArray, control: FloatArray) -> bool:
 
 
 def _difference(
-    sides: tuple[FloatArray, FloatArray], weights: tuple[FloatArray, FloatArray]
+    values: FloatArray, sides: tuple[IntArray, IntArray], weights: tuple[FloatArray, FloatArray]
 ) -> tuple[float, float]:
     """Return the difference of weighted means in standard deviations, and over its error."""
     means, spread, noise = [], 0.0, 0.0
-    for x, weight in zip(sides, weights, strict=True):
-        total = max(float(weight.sum()), 1e-300)
-        mean = float(weight @ x) / total
-        squares = np.square(x - mean)
-        spread += float(weight @ squares) / total / 2
-        noise += float(np.square(weight) @ squares) / total**2
+    for rows, weight in zip(sides, weights, strict=True):
+        mean, variance, error = _moments(values, rows, weight)
+        spread += variance / 2
+        noise += error
         means.append(mean)
     apart = means[0] - means[1]
     if noise <= 0:
         sign = float(np.sign(apart))
         return sign * CERTAIN, sign * CERTAIN
     return apart / float(np.sqrt(spread)), apart / float(np.sqrt(noise))
+
+
+@numba.njit(cache=True, nogil=True)
+def _moments(values: FloatArray, rows: IntArray, weight: FloatArray) -> tuple[float, float, float]:
+    """Return the weighted mean over some rows, the variance, and the mean's squared error."""
+    total, mean = 1e-300, 0.0
+    for at in range(len(rows)):
+        total += weight[at]
+        mean += weight[at] * values[rows[at]]
+    mean /= total
+    spread, noise = 0.0, 0.0
+    for at in range(len(rows)):
+        square = (values[rows[at]] - mean) ** 2
+        spread += weight[at] * square
+        noise += weight[at] ** 2 * square
+    return mean, spread / total, noise / total**2
