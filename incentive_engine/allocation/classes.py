@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from incentive_engine.allocation.core import Core
-from incentive_engine.domain import FloatArray, IntArray
+from incentive_engine.domain import BoolArray, FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -58,10 +58,16 @@ class Classes:
         return np.asarray(np.clip(length, 0.0, 1.0), dtype=np.float64)
 
 
-def classes_of(core: Core) -> Classes:
-    """Return the classes of users with the same cell, values and measures."""
+def classes_of(core: Core, measures: BoolArray) -> Classes:
+    """Return the classes of users with the same cell, values and measures.
+
+    Parameters
+    ----------
+    measures
+        (m,) bool, which measures matter: those that a limit counts.
+    """
     few = core.few
-    amounts = few.columns.reshape(len(few.columns) * few.k, few.n)
+    amounts = few.columns[measures].reshape(int(measures.sum()) * few.k, few.n)
     content = np.vstack([few.cell[None, :], few.value, amounts], dtype=np.float64)
     rows = np.ascontiguousarray(content.T + 0.0)
     bytes_of = rows.view(np.dtype((np.void, rows.itemsize * rows.shape[1]))).ravel()

@@ -180,6 +180,19 @@ def climb(moves: Moves, state: State, bound: float, goal: float, effort: int) ->
 
 
 @compiled
+def count_within(moves: Moves, loss: float) -> int:
+    """Return how many pairs lose less; numpy's search would load the compiler."""
+    low, high = 0, moves.order.shape[0]
+    while low < high:
+        middle = (low + high) // 2
+        if moves.loss[moves.order[middle]] < loss:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@compiled
 def exchange(
     moves: Moves, state: State, bound: float, goal: float, effort: int, draws: FloatArray
 ) -> bool:
@@ -202,7 +215,6 @@ def exchange(
     begin(moves, state)
     if not repair(moves, state, PATIENCE):
         return False
-    losses = moves.loss[moves.order]
     best = state.chosen.copy()
     least, left = climb(moves, state, bound, goal, min(effort, FIRST))
     effort -= min(effort, FIRST) - left
@@ -210,7 +222,7 @@ def exchange(
     for draw in range(0, draws.shape[0] - 1, 2):
         if least <= goal or effort <= 0:
             break
-        open_ = np.searchsorted(losses, SHAKEN * least)
+        open_ = count_within(moves, SHAKEN * least)
         for turn in range(draw, draw + 1 + draw // 2 % 2):
             pair = moves.order[int(draws[turn] * open_)]
             change(moves, state, pair)

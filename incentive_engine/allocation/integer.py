@@ -47,6 +47,9 @@ MOST_THOROUGH: Final = 300
 SMALL: Final = 750
 """Pairs in a program that is no longer small."""
 
+EXACT: Final = 1e-9
+"""The relative gap between the linear program and the bound at which both are the same."""
+
 FRACTIONAL: Final = 1e-6
 """A share of the linear program this far from 0 and 1 is a split user."""
 
@@ -149,7 +152,8 @@ class Rounded:
 def round_prices(users: Users, rows: Rows, optimum: Optimum) -> Rounded:
     """Return everyone's choice at the prices and the linear program.
 
-    Users who are tied at the prices choose as if limits were a little dearer, so that thousands
+    Where the program met the bound, everyone it left out chooses as it took for granted. Else
+    users who are tied at the prices choose as if limits were a little dearer, so that thousands
     of them do not break a limit together.
     """
     choice = np.empty(users.n, dtype=np.int16)
@@ -158,6 +162,9 @@ def round_prices(users: Users, rows: Rows, optimum: Optimum) -> Rounded:
     draft = Draft(choice=choice, table=sweep(users, dear, choice=choice, loss=loss))
     if optimum.step is None:
         return Rounded(draft=draft, split=np.empty(0, dtype=np.int64), loss=loss)
+    if optimum.gap <= EXACT:
+        around = rows.prices_of_pairs(optimum.step.base, users.shape)
+        draft = Draft(choice=choice, table=sweep(users, around, choice=choice))
     core, shares = optimum.step.core, optimum.step.shares
     halves = core.user[(shares > FRACTIONAL) & (shares < 1.0 - FRACTIONAL)]
     return Rounded(

@@ -163,7 +163,7 @@ def take_step(
     rest = replace(at.table, totals=at.table.totals - core.table.totals)
     used = rows.usage(rest)
     unit = row_sizes(core)
-    classes = classes_of(core)
+    classes = classes_of(core, rows.counted(users.shape))
     program = _program(core, classes, rows, used=used, box=box, forced=users.forced, size=unit)
     answer = solve_lp(program)
     pairs, groups, limits = len(classes.pair), len(classes.count), len(rows.limits)

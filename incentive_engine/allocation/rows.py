@@ -72,6 +72,17 @@ class Rows:
         flat = abs(self.matrix).T @ width
         return np.asarray(flat, dtype=np.float64).reshape(shape[0] - 1, *shape[1:])
 
+    def counted(self, shape: tuple[int, int, int]) -> BoolArray:
+        """Return (m,) bool: the measures that a limit counts.
+
+        Parameters
+        ----------
+        shape
+            `Users.shape`.
+        """
+        block = np.unique(self.matrix.indices // (shape[1] * shape[2]))
+        return np.isin(np.arange(1, shape[0] - 1), block)
+
     def paid_per_unit(self, prices: FloatArray) -> FloatArray:
         """Return (L,) the most that a unit of each limit costs at prices of all limits."""
         flat = np.abs(self.matrix.T @ prices)

@@ -19,15 +19,15 @@ def test_what_a_class_takes_is_spread_over_its_users_and_splits_few(seed: int) -
     problem = Problem(
         offers=("a", "b", "c"),
         value=value,
-        measures=("cost",),
-        columns=cost[None],
+        measures=("cost", "spend"),  # no limit counts the spend, in which all users differ
+        columns=np.stack([cost, rng.random((3, 60))]),
         limits=(sum_limit("budget", "cost", at_most=1.0),),
     )
     users = users_of(problem)
     rows = rows_of(problem, users, problem.limits)
     index = np.argsort(users.key)
     core = build_core(users, rows, index, prices=np.zeros(1))
-    classes = classes_of(core)
+    classes = classes_of(core, rows.counted(users.shape))
     assert sorted(classes.count) == sorted(np.bincount(kinds))
     taken = classes.count[classes.group] * rng.random(len(classes.pair)) / 3
     shares = classes.spread(taken)

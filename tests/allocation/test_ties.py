@@ -59,3 +59,8 @@ def test_a_full_limit_without_a_price_of_its_own_keeps_nobody_else_from_an_offer
 def test_a_full_stock_sends_tied_users_to_another_offer() -> None:
     certificate = solve(draw_wild(5_038, most=60_000)).certificate  # one offer's stock fills first
     assert certificate.gap <= 1e-6
+
+
+def test_where_most_users_tie_the_plan_takes_the_linear_program_as_it_is() -> None:
+    certificate = solve(draw_wild(700_542, most=30_000)).certificate  # 20,630 of 24,000 tie
+    assert certificate.gap <= 1e-9
