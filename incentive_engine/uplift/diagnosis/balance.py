@@ -160,7 +160,9 @@ def _winsorised(column: pd.Series, missing: BoolArray) -> FloatArray | None:
         low, high = present.min(), present.max()
     cut = np.clip(values, low, high)
     gone = np.isnan(cut)
-    return np.where(gone, cut[known].mean(), cut) if gone.any() else cut
+    if gone.any():
+        cut = np.where(gone, cut[known].mean(), cut)
+    return np.asarray(cut, dtype=np.float64)
 
 
 def _enough(treated: FloatArray, control: FloatArray) -> bool:
