@@ -23,7 +23,6 @@ from incentive_engine.uplift.ridge import NormalEquations, Posterior, normal_equ
 from incentive_engine.uplift.rows import Rows
 from incentive_engine.uplift.stump_fit import Binned, Strength, boost
 from incentive_engine.uplift.stumps import Stumps
-from incentive_engine.uplift.threads import side_by_side, together
 
 STUMPS: Final = 50
 RATE: Final = 0.1
@@ -70,16 +69,14 @@ def fit_effects(
         return solve(said, learn_prior(said, rows.columns, guess, one_ladder=one_ladder))
 
     unexplained = residual - (rows.lottery.contrast * averages.outside[rows.folds.label]).sum(1)
-    said = [equations.without(fold) for fold in range(rows.folds.count)]
-    (*posteriors, of_all), boosted = together(
-        lambda: side_by_side(lambda at: posterior([*said, equations][at]), len(said) + 1),
-        lambda: _boost(
-            rows,
-            unexplained=unexplained,
-            weight=weight,
-            directions=directions,
-            strength=_strength(event),
-        ),
+    # one after the other: linear algebra takes all threads by itself, and waits for them
+    posteriors = [posterior(equations.without(fold)) for fold in range(rows.folds.count)]
+    boosted = _boost(
+        rows,
+        unexplained=unexplained,
+        weight=weight,
+        directions=directions,
+        strength=_strength(event),
     )
     deviation = _out_of_fold(rows, posteriors, boosted, directions)
     centre = _centre(deviation, rows)
@@ -92,7 +89,7 @@ def fit_effects(
     return EffectLayer(
         averages=averages,
         ridge=np.stack([posterior.mean for posterior in posteriors]),
-        uncertainty=of_all.per_offer,
+        uncertainty=posterior(equations).per_offer,
         directions=directions,
         boosted=boosted,
         centre=centre,
