@@ -122,9 +122,7 @@ def select(selection: Selection, *, effort: float, enough: float = np.inf) -> Se
     status = Status(STATUS.get(answer.status, "unknown"))
     if status not in {Status.OPTIMAL, Status.FEASIBLE}:
         return SelectionAnswer(status=status)
-    scaled = selection.objective * unit
-    off = float(np.max(np.abs(scaled - np.rint(scaled)), initial=0.0))
-    rounded = off * len(np.unique(selection.group))
+    rounded = rounded_off(selection.objective, unit) * len(np.unique(selection.group))
     return SelectionAnswer(
         status=status,
         chosen=np.array(list(answer.solution)[:pairs], dtype=bool),
@@ -142,6 +140,12 @@ def integers_per_unit(objective: FloatArray) -> float:
     if found is not None:
         return found.size
     return LARGEST / float(np.max(np.abs(objective)))
+
+
+def rounded_off(objective: FloatArray, unit: float) -> float:
+    """Return by how much the integers that stand for values are off at most."""
+    scaled = objective * unit
+    return float(np.max(np.abs(scaled - np.rint(scaled)), initial=0.0))
 
 
 class Enough(helper.SolutionCallback):
