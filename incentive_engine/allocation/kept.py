@@ -23,12 +23,12 @@ class Kept(FunctionCache):
         """
         rtsys.initialize(target_context)
         with self._guard_against_spurious_io_errors():
-            return self._load_overload(sig, target_context)  # type: ignore[no-untyped-call]
+            return self._load_overload(sig, target_context)  # type: ignore[no-untyped-call] # numba has no types
 
 
 def compiled(kernel: Kernel) -> Kernel:
     """Compile a loop, once per machine; it runs without the interpreter's lock."""
     made: Any = numba.njit(nogil=True, error_model="numpy")(kernel)
-    cache = Kept(kernel)  # type: ignore[no-untyped-call]
+    cache = Kept(kernel)  # type: ignore[no-untyped-call] # numba has no types
     made._cache = cache  # noqa: SLF001 - what `cache=True` does with its own class
     return cast("Kernel", made)

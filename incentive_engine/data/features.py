@@ -81,7 +81,7 @@ def _with_users(
     warnings = _left_out(unused, "the users do not have", checks.where)
     if not lacking:
         return Joined(features=frame[shared], warnings=warnings)
-    place = _places(frame[USER_ID], users.user_id.to_pandas())
+    place = places(frame[USER_ID], users.user_id.to_pandas())
     if np.all(place >= 0):
         found = users.take(place).features[lacking].set_axis(frame.index, axis=0)
         both = pd.concat([frame[shared], found], axis=1)
@@ -94,7 +94,7 @@ def _with_users(
     return Joined(features=frame[shared], warnings=(*warnings, *more))
 
 
-def _places(wanted: pd.Series, ids: pd.Series) -> IntArray:
+def places(wanted: pd.Series, ids: pd.Series) -> IntArray:
     """Return the position of each wanted id, -1 where there is none; text and numbers match."""
     if is_numeric_dtype(wanted) != is_numeric_dtype(ids):
         wanted, ids = wanted.astype("str"), ids.astype("str")

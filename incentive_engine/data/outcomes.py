@@ -12,10 +12,11 @@ import pandas as pd
 import pyarrow as pa
 
 from incentive_engine.data.columns import is_missing, whole
+from incentive_engine.data.features import places
 from incentive_engine.data.files import column_names, read_table
 from incentive_engine.data.formats import USER_ID
 from incentive_engine.data.rows import RowChecks, as_id, missing_columns
-from incentive_engine.data.users import OFFER
+from incentive_engine.data.users import OFFER, OUTCOMES
 from incentive_engine.domain import CONTROL, CONVERSION, COST, SPEND, BoolArray, FloatArray
 from incentive_engine.errors import DataError, Fault
 
@@ -83,19 +84,10 @@ def read_outcomes(path: Path, user_id: pa.Array, offers: tuple[str, ...]) -> Out
     table = read_table(path, [name for name in wanted if name in names])
     checks = RowChecks(where=where, user_id=table.column(USER_ID))
     checks.unique_ids()
-    numbers = {
-        name: _numbers(table, name, checks)
-        for name in (CONVERSION, SPEND, COST)
-        if name in table.column_names
-    }
-    conversion = numbers[CONVERSION]
-    odd = ~np.isnan(conversion) & (conversion != 0) & (conversion != 1)
-    checks.refuse(odd, f"`{CONVERSION}` is neither 0 nor 1", expected="0 or 1")
-    if COST in numbers:
-        checks.refuse(numbers[COST] < 0, f"`{COST}` is negative", expected="at least 0")
+    numbers = checked_outcomes(table, checks)
     offer = _offers(table, offers, checks)
     checks.done()
-    place = _places(as_id(table.column(USER_ID)), user_id)
+    place = places(as_id(table.column(USER_ID)).to_pandas(), user_id.to_pandas())
     known = place >= 0
     if not known.any():
         what = f"none of its {table.num_rows:,} rows is about a user of the run"
@@ -113,7 +105,7 @@ def read_outcomes(path: Path, user_id: pa.Array, offers: tuple[str, ...]) -> Out
         reached[place[known]] = offer[known]
     named = np.zeros(len(user_id), dtype=np.bool_)
     named[place[known]] = True
-    did = spread(conversion)
+    did = spread(numbers[CONVERSION])
     assert did is not None
     return Outcomes(
         named=named,
@@ -125,13 +117,25 @@ def read_outcomes(path: Path, user_id: pa.Array, offers: tuple[str, ...]) -> Out
     )
 
 
-def _numbers(table: pa.Table, name: str, checks: RowChecks) -> FloatArray:
-    checks.refuse(
-        is_missing(whole(table.column(name))),
-        f"`{name}` is missing",
-        expected="an outcome in each row",
-    )
-    return checks.numbers(name, table.column(name)).astype(np.float64, copy=False)
+def checked_outcomes(table: pa.Table, checks: RowChecks) -> dict[str, FloatArray]:
+    """Return those of conversion, spend and cost that a table has, (n,) float64 each.
+
+    What is missing, infinite or impossible goes to `checks`.
+    """
+    names = [name for name in OUTCOMES if name in table.column_names]
+    found = {
+        name: checks.numbers(name, table.column(name)).astype(np.float64, copy=False)
+        for name in names
+    }
+    for name in names:
+        missing = is_missing(whole(table.column(name)))
+        checks.refuse(missing, f"`{name}` is missing", expected="an outcome in each row")
+    conversion, cost = found[CONVERSION], found.get(COST)
+    odd = ~np.isnan(conversion) & (conversion != 0) & (conversion != 1)
+    checks.refuse(odd, f"`{CONVERSION}` is neither 0 nor 1", expected="0 or 1")
+    if cost is not None:
+        checks.refuse(cost < 0, f"`{COST}` is negative", expected="at least 0")
+    return found
 
 
 def _offers(
@@ -151,11 +155,3 @@ def _offers(
         expected=f"one of {', '.join(offers)}, or nothing",
     )
     return np.where(nothing, -1, code).astype(np.int16)
-
-
-def _places(ids: pa.Array, users: pa.Array) -> npt.NDArray[np.int64]:
-    """Return where each id stands among the users, -1 for nowhere; numbers equal their texts."""
-    if ids.type != users.type:
-        ids, users = ids.cast(pa.string()), users.cast(pa.string())
-    found = pd.Index(users.to_pandas()).get_indexer(pd.Index(ids.to_pandas()))
-    return np.asarray(found, dtype=np.int64)

@@ -17,14 +17,14 @@ from pandas.api.types import is_numeric_dtype
 from incentive_engine.config.schema import Policy
 from incentive_engine.data.arms import read_arms
 from incentive_engine.data.attributes import misused_attributes
-from incentive_engine.data.columns import is_missing, whole
 from incentive_engine.data.features import joined_features
 from incentive_engine.data.files import read_table
 from incentive_engine.data.formats import USER_ID
 from incentive_engine.data.frames import to_frame
+from incentive_engine.data.outcomes import checked_outcomes
 from incentive_engine.data.rows import RowChecks, as_id, missing_columns
 from incentive_engine.data.users import OFFER, OUTCOMES, PROPENSITY, UserFile
-from incentive_engine.domain import CONVERSION, COST, SPEND, BoolArray, FloatArray
+from incentive_engine.domain import BoolArray, FloatArray
 from incentive_engine.errors import DataError
 
 Array = TypeVar("Array", FloatArray, npt.NDArray[np.int16])
@@ -111,7 +111,8 @@ def read_trial(path: Path, policy: Policy, users: UserFile | None) -> Trial:
     checks.unique_ids()
     frame = to_frame(table)
     arms = read_arms(frame[OFFER], policy, checks)
-    conversion, spend, cost = _outcomes(table, checks)
+    outcomes = checked_outcomes(table, checks)
+    conversion, spend, cost = (outcomes[name] for name in OUTCOMES)
     known = _known_propensity(table, checks)
     joined = joined_features(frame, policy, users, checks)
     numeric = {str(name): is_numeric_dtype(kind) for name, kind in joined.features.dtypes.items()}
@@ -141,23 +142,12 @@ def read_trial(path: Path, policy: Policy, users: UserFile | None) -> Trial:
     )
 
 
-def _outcomes(table: pa.Table, checks: RowChecks) -> tuple[FloatArray, FloatArray, FloatArray]:
-    conversion, spend, cost = (_numbers(table, name, checks) for name in (CONVERSION, SPEND, COST))
-    for name in OUTCOMES:
-        missing = is_missing(whole(table.column(name)))
-        checks.refuse(missing, f"`{name}` is missing", expected="an outcome in each row")
-    known = ~np.isnan(conversion)
-    odd = known & (conversion != 0) & (conversion != 1)
-    checks.refuse(odd, f"`{CONVERSION}` is neither 0 nor 1", expected="0 or 1")
-    checks.refuse(cost < 0, f"`{COST}` is negative", expected="at least 0")
-    return conversion, spend, cost
-
-
 def _known_propensity(table: pa.Table, checks: RowChecks) -> FloatArray:
     """Return the logged propensity, (n,) float64, NaN where there is none."""
     if PROPENSITY not in table.column_names:
         return np.full(table.num_rows, np.nan)
-    known = _numbers(table, PROPENSITY, checks)
+    column = table.column(PROPENSITY)
+    known = checks.numbers(PROPENSITY, column).astype(np.float64, copy=False)
     outside = (known <= 0) | (known > 1)
     remedy = "log the probability of the arm that the row got"
     checks.refuse(
@@ -167,10 +157,6 @@ def _known_propensity(table: pa.Table, checks: RowChecks) -> FloatArray:
         remedy=remedy,
     )
     return known
-
-
-def _numbers(table: pa.Table, name: str, checks: RowChecks) -> FloatArray:
-    return checks.numbers(name, table.column(name)).astype(np.float64, copy=False)
 
 
 def _propensity(known: FloatArray, offer: pd.Series) -> FloatArray:

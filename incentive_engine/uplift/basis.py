@@ -9,8 +9,9 @@ from typing import Any, Final
 import numpy as np
 
 from incentive_engine.domain import FloatArray
-from incentive_engine.uplift.bins import evenly
+from incentive_engine.uplift.bins import SAMPLE
 from incentive_engine.uplift.boosting import Matrix
+from incentive_engine.uplift.evenly import evenly
 from incentive_engine.uplift.features import Encoder
 from incentive_engine.uplift.functions import Functions
 from incentive_engine.uplift.threads import side_by_side
@@ -90,7 +91,7 @@ def learn_basis(matrix: Matrix, encoder: Encoder) -> tuple[Basis, FloatArray]:
     -------
     The basis, and its values for these rows.
     """
-    sample = evenly(len(matrix))
+    sample = evenly(len(matrix), SAMPLE)
 
     def term(column: int) -> Term:
         is_category = encoder.features[column].kind == "category"

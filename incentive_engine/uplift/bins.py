@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from incentive_engine.domain import IntArray
 from incentive_engine.uplift.boosting import Matrix
+from incentive_engine.uplift.evenly import evenly
 from incentive_engine.uplift.threads import in_blocks, side_by_side
 
 BINS: Final = 64
@@ -43,7 +44,7 @@ class Bins:
     @classmethod
     def of(cls, matrix: Matrix) -> Self:
         """Choose bins of about equally many rows, or one per value where values are few."""
-        rows = evenly(len(matrix))
+        rows = evenly(len(matrix), SAMPLE)
         edges = side_by_side(lambda at: _edges(matrix[rows, at]), matrix.shape[1])
         return cls.from_edges(edges)
 
@@ -67,11 +68,6 @@ class Bins:
             len(matrix),
         )
         return out
-
-
-def evenly(rows: int) -> IntArray:
-    """Return evenly spread places among so many rows, as many as quantiles are taken of."""
-    return np.linspace(0, rows - 1, min(rows, SAMPLE)).astype(np.int64)
 
 
 def _edges(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

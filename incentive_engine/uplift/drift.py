@@ -10,6 +10,7 @@ import pandas as pd
 
 from incentive_engine.domain import FloatArray, IntArray
 from incentive_engine.uplift.boosting import BinnedRows, Matrix, Recipe, predict, train
+from incentive_engine.uplift.evenly import evenly
 from incentive_engine.uplift.model import UpliftModel
 
 if TYPE_CHECKING:
@@ -144,13 +145,8 @@ def _difference(then: Matrix, now: Matrix) -> float | None:
     return float(np.nanmean(now) - np.nanmean(then)) / spread if spread > 0 else None
 
 
-def spread(rows: int) -> IntArray:
-    """Return evenly spread places among so many rows, as many as are compared at most."""
-    return np.linspace(0, rows - 1, min(rows, ROWS)).astype(np.int64)
-
-
 def _some(features: pd.DataFrame) -> pd.DataFrame:
-    return features.iloc[spread(len(features))]
+    return features.iloc[evenly(len(features), ROWS)]
 
 
 def _effective_share(then: Matrix, now: Matrix) -> float:

@@ -12,6 +12,7 @@ from incentive_engine.domain import FloatArray
 from incentive_engine.uplift.basis import Basis
 from incentive_engine.uplift.boosting import Matrix
 from incentive_engine.uplift.effects import EffectLayer
+from incentive_engine.uplift.evenly import evenly
 from incentive_engine.uplift.model import UpliftModel
 
 SAMPLE: Final = 5_000
@@ -91,7 +92,7 @@ def explain(model: UpliftModel, features: pd.DataFrame, *, where: str) -> Explan
 
 def explain_sample(model: UpliftModel, features: pd.DataFrame) -> Explanation:
     """Explain evenly spaced rows of a trial, for overall drivers."""
-    rows = np.linspace(0, len(features) - 1, min(len(features), SAMPLE)).astype(np.int64)
+    rows = evenly(len(features), SAMPLE)
     return explain(model, features.iloc[rows], where="trial")
 
 

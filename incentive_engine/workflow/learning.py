@@ -186,11 +186,12 @@ def drift_into(campaign: Campaign, model: Path, policy: Policy, file: Path) -> N
 
 def drift_of(campaign: Campaign, model: Path, policy: Policy) -> Drift:
     """Return how the campaign's users differ from its trial, by some of both."""
-    from incentive_engine.uplift.drift import drift, spread
+    from incentive_engine.uplift.drift import ROWS, drift
+    from incentive_engine.uplift.evenly import evenly
     from incentive_engine.uplift.model import UpliftModel
 
     trial, users = trial_of(campaign, policy), users_of(campaign, policy)
-    some = users.take(spread(users.n_users))
+    some = users.take(evenly(users.n_users, ROWS))
     return drift(UpliftModel.load(model), trial.features, some.features)
 
 

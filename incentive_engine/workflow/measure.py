@@ -19,6 +19,8 @@ from incentive_engine.data.columns import as_numpy, equal, whole
 from incentive_engine.data.files import read_table
 from incentive_engine.data.holdout import strata_codes
 from incentive_engine.data.outcomes import NOT_KNOWN, Outcomes, read_outcomes
+from incentive_engine.data.room import pick
+from incentive_engine.data.rows import as_id
 from incentive_engine.data.scores import ScoreTable, read_scores
 from incentive_engine.delivery.finished_run import FinishedRun, read_run
 from incentive_engine.domain import CONVERSION, COST, SPEND, BoolArray, FloatArray, IntArray
@@ -60,11 +62,7 @@ class Campaign:
 
     def scores(self, measure: str, choice: Choice) -> FloatArray:
         """Return a measure of what a choice gives each user, (n,); 0 for none."""
-        found = np.zeros(len(choice))
-        for place, offer in enumerate(self.table.offers):
-            mine = choice == place
-            found[mine] = self.table.measure(measure, offer)[mine]
-        return np.nan_to_num(found)
+        return np.nan_to_num(pick(self.table.measures[measure], choice).astype(np.float64))
 
     @cached_property
     def rule(self) -> Choice | None:
@@ -130,8 +128,8 @@ def read_campaign(run_dir: Path, outcomes: Path) -> Campaign:
     table = read_scores(run_dir / "scores.parquet", policy)
     file = run_dir / "allocation.parquet"
     plan = read_table(file, ["user_id", "offer_id", "reason"])
-    if plan.num_rows != table.n_users:
-        what = f"has {plan.num_rows:,} users, scores.parquet {table.n_users:,}"
+    if not as_id(plan.column("user_id")).equals(table.user_id):
+        what = "has other users than scores.parquet, or in another order"
         raise DataError(Fault(str(file), what, remedy="run `incentive verify`"))
     place = pc.index_in(plan.column("offer_id"), value_set=pa.array(policy.offer_ids))
     did = read_outcomes(outcomes, table.user_id, policy.offer_ids)

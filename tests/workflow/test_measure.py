@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from incentive_engine.errors import DataError
 from incentive_engine.uplift.intervals import interval
 from incentive_engine.workflow.measure import measure
 from incentive_engine.workflow.measurement import Promise
@@ -161,6 +162,15 @@ def test_a_log_without_the_holdout_is_refused(
         f"did.csv: names none of the {held.sum():,} users that were held out, expected what they "
         "did, too: the campaign is measured against them\n"
     )
+
+
+def test_a_plan_of_other_users_than_its_scores_is_refused(
+    run: Path, scores: pd.DataFrame, tmp_path: Path
+) -> None:
+    happened(run, scores).to_csv(tmp_path / "did.csv", index=False)
+    pd.read_parquet(run / "scores.parquet")[::-1].to_parquet(run / "scores.parquet", index=False)
+    with pytest.raises(DataError, match="has other users than scores"):
+        measure(run, tmp_path / "did.csv")
 
 
 def test_what_spoils_the_comparison_is_said(

@@ -12,9 +12,10 @@ import pandas as pd
 from scipy.special import ndtri
 
 from incentive_engine.domain import BoolArray, FloatArray, IntArray
-from incentive_engine.uplift.bins import evenly
+from incentive_engine.uplift.bins import SAMPLE
 from incentive_engine.uplift.diagnosis.arms import WeightedArms
 from incentive_engine.uplift.diagnosis.findings import Finding, Imbalance
+from incentive_engine.uplift.evenly import evenly
 from incentive_engine.uplift.threads import side_by_side
 
 FALSE_ALARMS: Final = 0.01
@@ -155,7 +156,7 @@ def _winsorised(column: pd.Series, missing: BoolArray) -> FloatArray | None:
     present = values if known.all() else values[known]
     if not len(present) or present.min() == present.max():
         return None
-    low, high = np.quantile(present[evenly(len(present))], (TAIL, 1 - TAIL))
+    low, high = np.quantile(present[evenly(len(present), SAMPLE)], (TAIL, 1 - TAIL))
     if low == high:
         low, high = present.min(), present.max()
     cut = np.clip(values, low, high)

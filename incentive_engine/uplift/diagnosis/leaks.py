@@ -10,6 +10,7 @@ import pandas as pd
 from incentive_engine.data.trial import Trial
 from incentive_engine.domain import BoolArray, FloatArray
 from incentive_engine.uplift.diagnosis.findings import Finding
+from incentive_engine.uplift.evenly import evenly
 
 REFUSED: Final = 0.95
 """Area under the ROC curve of a single feature; what is known before an offer stays below."""
@@ -31,7 +32,7 @@ def leak_findings(trial: Trial, features: pd.DataFrame, trusted: frozenset[str])
     trusted
         Features that the policy allows by name; they are doubted, but not refused.
     """
-    rows = np.linspace(0, trial.n_rows - 1, min(trial.n_rows, ROWS)).astype(np.int64)
+    rows = evenly(trial.n_rows, ROWS)
     converted = trial.conversion[rows] > 0
     if min(converted.sum(), (~converted).sum()) < FEWEST:
         what = "too few conversions to tell whether a feature knows them"
