@@ -11,12 +11,15 @@ from typing import Any, Final
 
 from incentive_engine.errors import DataError, Fault
 
-FORMAT: Final = 3
+FORMAT: Final = 4
 """Version of these files; a reader refuses any other."""
 MODEL: Final = "model.json"
 EVALUATION: Final = "evaluation.json"
 """What is known of the model's quality; it may stand in the directory before the model does."""
 REMEDY: Final = "train again with `incentive train`"
+CHANGED: Final = "was changed since it was written"
+SEAL: Final = "digest"
+"""The key of the model file under which the digest of all its other content stands."""
 
 
 def read_evaluation(directory: Path) -> Mapping[str, Any]:
@@ -34,13 +37,13 @@ def read_evaluation(directory: Path) -> Mapping[str, Any]:
     return dict(json.loads((directory / EVALUATION).read_text()))
 
 
-def read_model_file(file: Path) -> Mapping[str, Any]:
+def read_model_file(file: Path) -> dict[str, Any]:
     """Read what `storage.save_model` says of a model.
 
     Raises
     ------
     DataError
-        When there is no model, or one of another format.
+        When there is no model, one of another format, or one that was changed.
     """
     try:
         content = json.loads(file.read_text())
@@ -55,7 +58,19 @@ def read_model_file(file: Path) -> Mapping[str, Any]:
         what = f"is a model of format {found}{_written_by(content)}"
         remedy = f"update the engine, or {REMEDY}" if newer else REMEDY
         raise DataError(Fault(str(file), what, f"format {FORMAT}", remedy))
-    return dict(content)
+    if content.pop(SEAL, None) != _content_digest(content):
+        raise DataError(Fault(str(file), CHANGED, remedy=REMEDY))
+    return content
+
+
+def write_model_file(content: Mapping[str, Any], file: Path) -> None:
+    """Write what `read_model_file` reads and checks."""
+    sealed = {**content, SEAL: _content_digest(content)}
+    file.write_text(json.dumps(sealed, ensure_ascii=False, indent=1))
+
+
+def _content_digest(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _written_by(content: object) -> str:
@@ -81,7 +96,7 @@ def check_files(content: Mapping[str, Any], directory: Path, *, only: str | None
         if not file.is_file():
             faults.append(Fault(str(file), "is missing from the model", remedy=REMEDY))
         elif digest(file) != stated:
-            faults.append(Fault(str(file), "was changed since it was written", remedy=REMEDY))
+            faults.append(Fault(str(file), CHANGED, remedy=REMEDY))
     if faults:
         raise DataError(*faults)
 

@@ -31,6 +31,7 @@ from incentive_engine.uplift.saved import (
     check_files,
     digest,
     read_model_file,
+    write_model_file,
 )
 from incentive_engine.uplift.spend import SpendModel
 from incentive_engine.uplift.stumps import Stumps
@@ -65,7 +66,7 @@ def save_model(model: UpliftModel, directory: Path) -> None:
         "cost": models.costing.to_json(),
         "files": {file.name: digest(file) for file in sorted(directory.iterdir())},
     }
-    (directory / MODEL).write_text(json.dumps(content, ensure_ascii=False, indent=1))
+    write_model_file(content, directory / MODEL)
 
 
 def load_model(directory: Path) -> UpliftModel:

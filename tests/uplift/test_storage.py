@@ -11,6 +11,7 @@ import pytest
 
 from incentive_engine.errors import DataError
 from incentive_engine.uplift.model import UpliftModel, fit
+from incentive_engine.uplift.saved import read_model_file, write_model_file
 from incentive_engine.uplift.storage import read_out_of_fold
 
 from .trials import draw, even_effects, policy_of
@@ -48,9 +49,24 @@ def _cut_short(directory: Path) -> None:
 
 def _forget_a_field(directory: Path) -> None:
     file = directory / "model.json"
-    content = json.loads(file.read_text())
+    content = read_model_file(file)
     del content["odds"]
+    write_model_file(content, file)
+
+
+def _change_a_number(directory: Path) -> None:
+    file = directory / "model.json"
+    content = json.loads(file.read_text())
+    content["odds"][0] += 1e-9
     file.write_text(json.dumps(content))
+
+
+def _change_a_digit(directory: Path) -> None:
+    file = directory / "model.json"
+    text = file.read_text()
+    at = text.index(".", text.index('"ridge"')) + 1
+    other = "1" if text[at] == "0" else "0"
+    file.write_text(text[:at] + other + text[at + 1 :])
 
 
 def _forget_the_estimates(directory: Path) -> None:
@@ -59,7 +75,7 @@ def _forget_the_estimates(directory: Path) -> None:
 
 def _forget_the_digests(directory: Path) -> None:
     file = directory / "model.json"
-    file.write_text(json.dumps({**json.loads(file.read_text()), "files": {}}))
+    write_model_file({**read_model_file(file), "files": {}}, file)
 
 
 def _forget_everything(directory: Path) -> None:
@@ -72,9 +88,11 @@ def _forget_everything(directory: Path) -> None:
         (_forget_a_model, "value.3.txt: is missing from the model"),
         (_change_a_model, "conversion_outcome.0.txt: was changed since it was written"),
         (_change_estimates, "out_of_fold.parquet: was changed since it was written"),
-        (_other_format, "expected format 3; update the engine, or train again"),
+        (_other_format, "expected format 4; update the engine, or train again"),
         (_cut_short, "cannot be read as JSON"),
         (_forget_a_field, "does not describe a model"),
+        (_change_a_number, "model.json: was changed since it was written"),
+        (_change_a_digit, "model.json: was changed since it was written"),
         (_forget_everything, "holds no model"),
     ],
 )
