@@ -58,9 +58,10 @@ def read_model_file(file: Path) -> dict[str, Any]:
         what = f"is a model of format {found}{_written_by(content)}"
         remedy = f"update the engine, or {REMEDY}" if newer else REMEDY
         raise DataError(Fault(str(file), what, f"format {FORMAT}", remedy))
-    if content.pop(SEAL, None) != _content_digest(content):
+    inside = {name: value for name, value in content.items() if name != SEAL}
+    if content.get(SEAL) != _content_digest(inside):
         raise DataError(Fault(str(file), CHANGED, remedy=REMEDY))
-    return content
+    return inside
 
 
 def write_model_file(content: Mapping[str, Any], file: Path) -> None:

@@ -62,6 +62,23 @@ def test_a_fair_lottery_raises_one_false_alarm_in_ninety() -> None:
     assert alarms <= 7
 
 
+def test_a_small_arm_among_rare_levels_raises_no_more_false_alarms() -> None:
+    """0.1 % for arm sizes and 1 % for balance; more than 4 of 60 come up with 6e-4."""
+    policy = policy_of(10)
+    rule = Eligibility(offers=("off10",), where={"town": tuple(f"town {at}" for at in range(20))})
+    policy = policy.model_copy(update={"eligibility": (rule,)})
+    n, alarms = 10_000, 0
+    for seed in range(60):
+        shares = np.tile([0.95, 0.05], (n, 1))
+        known = draw(policy, even_effects(0.05), n=n, seed=seed, propensity=shares)
+        rng = np.random.default_rng(1_000 + seed)
+        shops = pd.DataFrame(rng.random((n, 100)) < 0.045).add_prefix("shop ")
+        towns = pd.Series(rng.integers(0, 20, n)).map("town {}".format).rename("town")
+        features = pd.concat([known.trial.features, towns, shops], axis=1)
+        alarms += bool(diagnose(replace(known.trial, features=features), policy).warnings)
+    assert alarms <= 4
+
+
 def test_every_check_has_a_name_in_the_report() -> None:
     words = language("en").words
     named = diagnose(a_trial(0).trial, policy_of(10, 20)).findings

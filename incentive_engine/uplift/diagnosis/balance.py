@@ -27,7 +27,7 @@ TAIL: Final = 0.01
 """Numbers are cut at these quantiles, so that single rows do not decide."""
 MOST_LEVELS: Final = 20
 """Levels of a category that are compared, the most frequent ones."""
-FEWEST_ROWS: Final = 10
+FEWEST_ROWS: Final = 20
 """Rows with and without a level that either arm needs for a normal approximation."""
 SMALLEST_ARM: Final = 100
 """Rows that both sides need; with fewer, a mean over its error has fatter tails than a normal."""
@@ -177,26 +177,41 @@ def _enough(treated: FloatArray, control: FloatArray) -> bool:
 def _difference(
     values: FloatArray, sides: tuple[IntArray, IntArray], weights: tuple[FloatArray, FloatArray]
 ) -> tuple[float, float]:
-    """Return the difference of weighted means in standard deviations, and over its error."""
-    means, spread, noise = [], 0.0, 0.0
-    for rows, weight in zip(sides, weights, strict=True):
-        mean, variance, error = _moments(values, rows, weight)
-        spread += variance / 2
-        noise += error
-        means.append(mean)
-    apart = means[0] - means[1]
-    if noise <= 0:
+    """Return the difference of weighted means in standard deviations, and over its error.
+
+    Notes
+    -----
+    The error is that of two samples of one population, with the variance of both together: an arm
+    that has few rows of a level by chance has too small a variance of its own by the same chance,
+    and among many rare levels that is no longer rare. Where weights vary, they may vary with the
+    values, so that the error is at least what either side shows.
+    """
+    mean, variance, error, rows = np.array(
+        [_moments(values, *side) for side in zip(sides, weights, strict=True)]
+    ).T
+    apart, spread = float(mean[0] - mean[1]), float(variance.mean())
+    if spread <= 0:
         sign = float(np.sign(apart))
         return sign * CERTAIN, sign * CERTAIN
+    pooled = np.average(variance + (mean - np.average(mean, weights=rows)) ** 2, weights=rows)
+    noise = float(pooled * (1 / rows).sum())
+    if any(np.ptp(weight) > 0 for weight in weights):
+        noise = max(noise, float(error.sum()))
     return apart / float(np.sqrt(spread)), apart / float(np.sqrt(noise))
 
 
 @numba.njit(cache=True, nogil=True)
-def _moments(values: FloatArray, rows: IntArray, weight: FloatArray) -> tuple[float, float, float]:
-    """Return the weighted mean over some rows, the variance, and the mean's squared error."""
-    total, mean = 1e-300, 0.0
+def _moments(
+    values: FloatArray, rows: IntArray, weight: FloatArray
+) -> tuple[float, float, float, float]:
+    """Return the weighted mean over some rows, its variance and squared error, and Kish's n.
+
+    The variance is that of the values; n is how many rows of equal weight would tell as much.
+    """
+    total, squares, mean = 1e-300, 1e-300, 0.0
     for at in range(len(rows)):
         total += weight[at]
+        squares += weight[at] ** 2
         mean += weight[at] * values[rows[at]]
     mean /= total
     spread, noise = 0.0, 0.0
@@ -204,4 +219,4 @@ def _moments(values: FloatArray, rows: IntArray, weight: FloatArray) -> tuple[fl
         square = (values[rows[at]] - mean) ** 2
         spread += weight[at] * square
         noise += weight[at] ** 2 * square
-    return mean, spread / total, noise / total**2
+    return mean, spread / total, noise / total**2, total**2 / squares

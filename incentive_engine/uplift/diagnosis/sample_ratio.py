@@ -57,8 +57,9 @@ def mismatch(arms: WeightedArms, rows: IntArray) -> float:
     ``N_j = Σ 1{A = j} / p`` estimates how many people could have got arm j. Among those in reach
     of offer j, ``d_j = N_j - N_0`` has mean 0; its variance is ``Σ 1{A = j or 0} / p²``, and d_j
     and d_l share the control rows in reach of both. ``d' V⁻¹ d`` is chi-square with k degrees of
-    freedom. Where propensities are constant this is Pearson's test of relative shares; arms that
-    the policy does not offer do not disturb it.
+    freedom. The variance is that of arms which stand for the same number of people: an arm that
+    lost rows would look the surer for it. Where propensities are constant this is Pearson's test
+    of relative shares; arms that the policy does not offer do not disturb it.
     """
     inverse, code = arms.inverse[rows], arms.arm[rows]
     reach = arms.reach[rows].astype(np.float64)
@@ -66,13 +67,35 @@ def mismatch(arms: WeightedArms, rows: IntArray) -> float:
     offers = np.flatnonzero(_expected(arms, rows) >= FEWEST_ROWS)
     if not len(offers):
         return 1.0
-    treated = [np.where(code == j + 1, inverse, 0.0) * reach[:, j] for j in offers]
     reach = reach[:, offers]
-    difference = np.array([weight.sum() for weight in treated]) - control @ reach
+    treated = np.where(code[:, None] == offers + 1, inverse[:, None], 0.0) * reach
+    sizes = treated.sum(axis=0), control @ reach
+    counts = np.count_nonzero(treated, axis=0), (control > 0) @ reach
+    factor = _to_common_size(sizes, counts)
     variance = (reach * np.square(control)[:, None]).T @ reach
-    variance += np.diag([float(np.square(weight).sum()) for weight in treated])
+    variance *= np.sqrt(np.outer(factor[1], factor[1]))
+    variance += np.diag(factor[0] * np.square(treated).sum(axis=0))
+    difference = sizes[0] - sizes[1]
     statistic = float(difference @ np.linalg.lstsq(variance, difference, rcond=None)[0])
     return float(chdtrc(len(offers), statistic))
+
+
+def _to_common_size(
+    sizes: tuple[FloatArray, FloatArray], counts: tuple[IntArray, FloatArray]
+) -> tuple[FloatArray, FloatArray]:
+    """Return the factors that make two sides stand for equally many people, by all rows of both.
+
+    Parameters
+    ----------
+    sizes, counts
+        (k,) people that the rows of either side stand for, and rows; a side without rows keeps 1.
+    """
+    sides = [side.clip(1e-300) for side in sizes]
+    chances = counts[0] / sides[0] + counts[1] / sides[1]
+    people = (counts[0] + counts[1]) / chances.clip(1e-300)
+    empty = np.minimum(*sizes) <= 0
+    first, second = (np.where(empty, 1.0, people / side) for side in sides)
+    return first, second
 
 
 def _expected(arms: WeightedArms, rows: IntArray) -> FloatArray:
