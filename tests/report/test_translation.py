@@ -52,7 +52,8 @@ def troubled() -> Iterator[tuple[str, Known]]:
     yield "sound", known
     tilted = features.assign(got=(arm == 1) / 4 + noise)
     lost = keep(replace(trial, features=tilted), np.flatnonzero((arm != 2) | (noise < 0.2)))
-    yield "lost rows", wrong(replace(lost, counts={"cost_in_control": 7}))
+    counts = {"cost_in_control": 7, "spend_without_conversion": 9, "negative_spend": 2_000}
+    yield "lost rows", wrong(replace(lost, counts=counts, cost=lost.cost * 2))
     leak = features.assign(basket=trial.conversion * 9 + noise)
     small = keep(replace(trial, features=leak), np.setdiff1d(np.arange(2_000), few(arm)))
     yield "small arm", wrong(replace(small, counts={"unknown_propensity": small.n_rows}))
@@ -62,6 +63,9 @@ def troubled() -> Iterator[tuple[str, Known]]:
     yield "features", wrong(replace(trial, features=idle))
     halved = replace(trial, features=told, propensity=trial.propensity / 2)
     yield "no conversions", wrong(replace(halved, conversion=np.zeros(trial.n_rows)))
+    yield "all converted", wrong(replace(trial, conversion=np.ones(trial.n_rows)))
+    spends = features.assign(basket=(noise > 1) * 9 + noise)
+    yield "spend", wrong(replace(trial, features=spends, spend=(noise > 1) * 5.0))
     rule = Eligibility(offers=("off20",), where={"region": ("north",)})
     yield "strays", wrong(trial, eligibility=(rule,))
     rare = np.where(np.arange(2_000) % 2 == 0, 0.005, 0.5)

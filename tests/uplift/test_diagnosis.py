@@ -132,7 +132,7 @@ def test_one_row_per_arm_is_no_trial_but_no_crash_either() -> None:
     known = a_trial(0)
     first = np.array([np.flatnonzero(known.trial.arm == arm)[0] for arm in range(3)])
     tiny = keep(known.trial, first)
-    tiny = replace(tiny, conversion=np.ones(3))
+    tiny = replace(tiny, conversion=np.array([1.0, 0.0, 1.0]))
     diagnose(tiny, known.policy).refuse()
     with pytest.raises(DataError, match="expected at least 10"):
         fit(tiny, known.policy, seed=0)
@@ -222,10 +222,49 @@ def test_few_rows_that_stand_for_many_are_an_overlap_warning() -> None:
     assert found(known, "overlap") == ["warning"]
 
 
-def test_a_trial_without_any_conversion_is_refused() -> None:
+@pytest.mark.parametrize("outcome", [0.0, 1.0])
+def test_a_trial_in_which_all_end_alike_is_refused(outcome: float) -> None:
     known = a_trial(0)
-    nothing = replace(known.trial, conversion=np.zeros(known.trial.n_rows))
-    assert "nobody converted" in refusal(diagnose(nothing, known.policy))
+    alike = replace(known.trial, conversion=np.full(known.trial.n_rows, outcome))
+    text = refusal(diagnose(alike, known.policy))
+    assert ("everybody converted" if outcome else "nobody converted") in text
+
+
+@pytest.mark.parametrize("stated", [0.5, 1.0])
+def test_propensities_by_which_control_stands_for_few_people_are_refused(stated: float) -> None:
+    known = a_trial(0)
+    wrong = replace(known.trial, propensity=np.full(known.trial.n_rows, stated))
+    assert "rows of `control` stand for" in refusal(diagnose(wrong, known.policy))
+
+
+def test_a_feature_that_knows_spend_alone_is_refused() -> None:
+    known = a_trial(0)
+    rng = np.random.default_rng(0)
+    bought = rng.random(known.trial.n_rows) < 0.05
+    spend = np.where(bought, 80 * rng.random(known.trial.n_rows), 0.0)
+    leaking = with_feature(known, "basket", spend + rng.random(known.trial.n_rows))
+    changed = replace(leaking.trial, spend=spend)
+    assert "`basket` alone tells who spends" in refusal(diagnose(changed, known.policy))
+
+
+def test_what_an_offer_cost_beyond_its_face_value_is_told() -> None:
+    known = a_trial(0)
+    paid = np.where(known.trial.arm == 2, 20.5, known.trial.cost)
+    texts = diagnose(replace(known.trial, cost=paid), known.policy).warnings
+    assert len(texts) == 1
+    assert "of `off20` cost more than its face value 20.00, up to 20.50" in texts[0]
+
+
+def test_spend_that_contradicts_conversions_is_told() -> None:
+    known = a_trial(0)
+    changed = replace(
+        known.trial,
+        spend=-known.trial.spend,
+        counts={"spend_without_conversion": 12, "negative_spend": int(known.trial.spend.sum())},
+    )
+    first, second = diagnose(changed, known.policy).warnings
+    assert "12 rows spent something without a conversion" in first
+    assert "with any is negative" in second
 
 
 def test_constant_and_missing_features_are_no_reason_to_refuse() -> None:

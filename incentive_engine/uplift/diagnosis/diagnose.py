@@ -13,8 +13,9 @@ from incentive_engine.uplift.diagnosis.arms import (
 )
 from incentive_engine.uplift.diagnosis.balance import balance_findings
 from incentive_engine.uplift.diagnosis.columns import feature_findings
-from incentive_engine.uplift.diagnosis.findings import Diagnosis, Finding
+from incentive_engine.uplift.diagnosis.findings import Diagnosis
 from incentive_engine.uplift.diagnosis.leaks import leak_findings
+from incentive_engine.uplift.diagnosis.outcomes import outcome_findings
 from incentive_engine.uplift.diagnosis.sample_ratio import (
     propensity_findings,
     sample_ratio_findings,
@@ -45,21 +46,6 @@ def diagnose(trial: Trial, policy: Policy) -> Diagnosis:
         *feature_findings(features),
         *leak_findings(trial, features, frozenset(policy.features.allow or ())),
         *size_findings(counts),
-        *_outcome_findings(trial),
+        *outcome_findings(trial, policy),
     )
     return Diagnosis(findings=findings, arms=counts, imbalances=imbalances)
-
-
-def _outcome_findings(trial: Trial) -> list[Finding]:
-    if not trial.conversion.any():
-        what = "nobody converted, so nothing tells what an offer changes"
-        remedy = "bring a trial in which people bought"
-        return [Finding(check="outcomes", verdict="refusal", what=what, remedy=remedy)]
-    found = []
-    if rows := trial.counts.get("cost_in_control", 0):
-        what = f"{rows:,} rows of control cost something"
-        remedy = "control means no offer; was a subsidy of another campaign counted?"
-        found.append(Finding(check="outcomes", verdict="warning", what=what, remedy=remedy))
-    found += [Finding(check="outcomes", verdict="warning", what=text) for text in trial.warnings]
-    rate = f"{trial.conversion.mean():.2%} of {trial.n_rows:,} rows converted"
-    return found or [Finding(check="outcomes", verdict="fine", what=rate)]

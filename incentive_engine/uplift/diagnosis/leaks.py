@@ -23,7 +23,7 @@ ROWS: Final = 200_000
 
 
 def leak_findings(trial: Trial, features: pd.DataFrame, trusted: frozenset[str]) -> list[Finding]:
-    """Say which features predict conversion too well to have been known before it.
+    """Say which features predict conversion, or spend, too well to have been known before it.
 
     Parameters
     ----------
@@ -33,27 +33,42 @@ def leak_findings(trial: Trial, features: pd.DataFrame, trusted: frozenset[str])
         Features that the policy allows by name; they are doubted, but not refused.
     """
     rows = evenly(trial.n_rows, ROWS)
-    converted = trial.conversion[rows] > 0
-    if min(converted.sum(), (~converted).sum()) < FEWEST:
+    events = _events(trial.conversion[rows] > 0, trial.spend[rows] != 0)
+    if not events:
         what = "too few conversions to tell whether a feature knows them"
         return [Finding(check="leaks", verdict="fine", what=what)]
-    known = {str(name): telling(features[name].iloc[rows], converted) for name in features}
+    known = [
+        (str(name), who, telling(features[name].iloc[rows], event))
+        for name in features
+        for who, event in events.items()
+    ]
     found = [
-        _finding(name, area, refused=area > REFUSED and name not in trusted)
-        for name, area in known.items()
+        _finding(name, who, area, refused=area > REFUSED and name not in trusted)
+        for name, who, area in known
         if area > DOUBTED
     ]
-    best = max(known.values(), default=0.5)
+    best = max((area for *_, area in known), default=0.5)
     fine = (
         f"no feature alone tells who converts; the best has an area under the curve of {best:.2f}"
     )
     return found or [Finding(check="leaks", verdict="fine", what=fine)]
 
 
-def telling(column: pd.Series, converted: BoolArray) -> float:
-    """Return how well a column tells who converted: an area under the ROC curve, 0.5 to 1.
+def _events(converted: BoolArray, spent: BoolArray) -> dict[str, BoolArray]:
+    """Return what a feature might know, of which there is enough; spend where it says more."""
+    events = {"converts": converted}
+    if np.any(converted != spent):
+        events["spends"] = spent
+    return {
+        name: event for name, event in events.items() if min(event.sum(), (~event).sum()) >= FEWEST
+    }
 
-    Categories are coded by the conversion rate of every other row and judged on the rest.
+
+def telling(column: pd.Series, converted: BoolArray) -> float:
+    """Return how well a column tells in which rows something happened, such as a conversion.
+
+    It is an area under the ROC curve, 0.5 to 1. Categories are coded by the rate of every other
+    row and judged on the rest.
     """
     missing = column.isna().to_numpy()
     areas = [_area(missing.astype(np.float64), converted)]
@@ -78,7 +93,7 @@ def _area(values: FloatArray, event: BoolArray) -> float:
     return float(below / (len(ones) * len(zeros)))
 
 
-def _finding(name: str, area: float, *, refused: bool) -> Finding:
+def _finding(name: str, who: str, area: float, *, refused: bool) -> Finding:
     remedy = (
         f"what was measured after the offer is no feature: `features: {{deny: [{name}]}}`;"
         " name it under `allow` where it was known before"
@@ -86,6 +101,6 @@ def _finding(name: str, area: float, *, refused: bool) -> Finding:
     return Finding(
         check="leaks",
         verdict="refusal" if refused else "warning",
-        what=f"the feature `{name}` alone tells who converts (area under the curve {area:.3f})",
+        what=f"the feature `{name}` alone tells who {who} (area under the curve {area:.3f})",
         remedy=remedy,
     )

@@ -18,7 +18,8 @@ FALSE_ALARMS: Final = 0.001
 IMPLAUSIBLE: Final = 5
 """Standard errors; right propensities are doubted once in two million arms."""
 CONTRADICTION: Final = 1.5
-"""An arm that stands for more people than there are by this factor has wrong propensities."""
+"""An arm that stands for more people than there are by this factor has wrong propensities, and so
+has control that stands for fewer; an offer may stand for fewer because not all could get it."""
 FEWEST_ROWS: Final = 20
 """Rows that an arm should have in a stratum; with fewer, chi-square is no approximation."""
 MOST_STRATA: Final = 20
@@ -122,7 +123,9 @@ def propensity_findings(
         lack = 0.0 if hidden else count.reach - count.stands_for
         if max(excess, lack) <= IMPLAUSIBLE * noise:
             continue
-        refused = count.stands_for > CONTRADICTION * (trial.n_rows + hidden)
+        refused = count.stands_for > CONTRADICTION * (trial.n_rows + hidden) or (
+            code == 0 and lack > 0 and count.stands_for * CONTRADICTION < count.reach
+        )
         people = count.reach if lack > 0 else trial.n_rows + hidden
         found.append(
             Finding(
