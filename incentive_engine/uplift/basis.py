@@ -24,6 +24,9 @@ CURVATURE: Final = 0.5
 """Prior scale of a number's bend against its slope; effects bend less than they slope."""
 MOST_LEVELS: Final = 30
 """Levels of one category with a function of their own; each costs variance."""
+FEW_VALUES: Final = 8
+"""Different values up to which a number may be the name of a group (a tier, a weekday), which no
+smooth curve describes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +38,7 @@ class Term:
     knots: tuple[float, ...] = ()
     """A number's quantiles, ascending: the function is the rank, and its square."""
     codes: tuple[float, ...] = ()
-    """A category's codes with an indicator each."""
+    """A category's codes, or the values of a number that has few, with an indicator each."""
     missing: bool = False
     """Whether missing values have an indicator."""
 
@@ -113,12 +116,23 @@ def _term(values: Matrix, column: int, *, is_category: bool) -> Term:
     missing = RARE < absent < 1 - RARE
     present = values[~np.isnan(values)].astype(np.float64)
     if is_category:
-        codes, counts = np.unique(present, return_counts=True)
-        common = np.argsort(-counts, kind="stable")[:MOST_LEVELS]
-        kept = [codes[i] for i in np.sort(common) if counts[i] > RARE * len(values)]
-        return Term(column=column, codes=tuple(map(float, kept)), missing=missing)
+        return Term(column=column, codes=_common(present, len(values)), missing=missing)
     knots = np.quantile(present, np.linspace(0, 1, KNOTS)) if len(present) else np.zeros(0)
-    return Term(column=column, knots=tuple(map(float, knots)), missing=missing)
+    # two values are told apart by their rank already
+    named = 2 < len(np.unique(present)) <= FEW_VALUES
+    return Term(
+        column=column,
+        knots=tuple(map(float, knots)),
+        codes=_common(present, len(values)) if named else (),
+        missing=missing,
+    )
+
+
+def _common(present: FloatArray, rows: int) -> tuple[float, ...]:
+    """Return the most frequent values that are not rare among so many rows, ascending."""
+    codes, counts = np.unique(present, return_counts=True)
+    common = np.argsort(-counts, kind="stable")[:MOST_LEVELS]
+    return tuple(float(codes[i]) for i in np.sort(common) if counts[i] > RARE * rows)
 
 
 def _functions(terms: tuple[Term, ...]) -> Functions:
