@@ -65,7 +65,7 @@ def troubled() -> Iterator[tuple[str, Known]]:
     yield "no conversions", wrong(replace(halved, conversion=np.zeros(trial.n_rows)))
     yield "all converted", wrong(replace(trial, conversion=np.ones(trial.n_rows)))
     spends = features.assign(basket=(noise > 1) * 9 + noise)
-    yield "spend", wrong(replace(trial, features=spends, spend=(noise > 1) * 5.0))
+    yield "spend", wrong(replace(trial, features=spends, spend=np.where(noise > 1, 5.0, 0.0)))
     rule = Eligibility(offers=("off20",), where={"region": ("north",)})
     yield "strays", wrong(trial, eligibility=(rule,))
     rare = np.where(np.arange(2_000) % 2 == 0, 0.005, 0.5)
@@ -93,7 +93,9 @@ def test_every_finding_about_a_trial_is_said_in_chinese() -> None:
 
 
 def test_drift_and_what_data_lack_are_said_in_chinese() -> None:
-    shifts = tuple(Shift(feature=f"f{i}", stability=0.9, difference=1.0) for i in range(5))
+    shifts = tuple(
+        Shift(feature=f"f{i}", stability=0.9, chance=0.01, difference=1.0) for i in range(5)
+    )
     for number in (1, 5):
         for text in Drift(shifts=shifts[:number], effective_share=0.1).warnings:
             assert not ENGLISH.search(translated("zh", text)), translated("zh", text)
