@@ -25,7 +25,7 @@ class Offer(Model):
     min_spend: Money | None = None
     """The basket from which it can be redeemed, currency units."""
     ladder: Name | None = None
-    """Offers of one ladder differ in depth only, ordered by face value."""
+    """Offers of one ladder differ in depth only, ordered by face value: deeper works no worse."""
     funder: Name | None = None
     """Who pays."""
     valid_from: Moment | None = None

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import pairwise, product
 from typing import Final
 
 import numpy as np
 
 from incentive_engine.domain import FloatArray
 from incentive_engine.uplift.folds import Folds
+from incentive_engine.uplift.order import in_order
 from incentive_engine.uplift.randomisation import Randomisation
 
 SIZES: Final = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0)
 """How large effects are thought to be, in units of the measured ones or of their noise."""
 LIKENESSES: Final = (0.0, 0.5, 0.8, 0.95, 0.99)
 """How alike the offers' average effects are thought to be, as their correlation."""
+
+OPEN: Final = 0.1
+"""How likely it is beforehand that first rungs may also do harm; with none at all, no rows could
+tell that a ladder does."""
+LEAST_ERROR: Final = 1e-6
+"""Least variance of an error, in units of a squared effect; without one, where no outcome differs
+from what was expected, beliefs would be certain and in no order at all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -37,12 +46,28 @@ class Averages:
     outside: FloatArray
 
 
-def average_effects(residual: FloatArray, lottery: Randomisation, folds: Folds) -> Averages:
+def average_effects(
+    residual: FloatArray,
+    lottery: Randomisation,
+    folds: Folds,
+    rungs: tuple[tuple[int, ...], ...],
+) -> Averages:
     """Return regression-adjusted differences of means, offer against control, within reach.
 
     A plan picks the offer that looks best for its cost, so the error of what it picks is not zero
     on average, however exact the means are; shrinking all effects by their errors corrects that,
     and pulling them together keeps a plan from chasing the offer that was luckiest.
+
+    Parameters
+    ----------
+    residual
+        (n,) outcome minus its expectation given the features.
+    lottery
+        Arms, weights, shares, reach.
+    folds
+        Of the n rows.
+    rungs
+        Ladders along which effects do not fall.
     """
     k = lottery.reach.shape[1]
     effect, outside = np.zeros(k), np.zeros((folds.count, k))
@@ -59,12 +84,22 @@ def average_effects(residual: FloatArray, lottery: Randomisation, folds: Folds) 
             parts = residual[away], treated[away], control[away]
             outside[fold, offer] = _difference(*parts)[0]
     error = influence.T @ influence
-    pull = _shrinkage(effect, error)
+    alike = [ladder for ladder in rungs if _same_reach(lottery, ladder)]
+    fewer = len(residual) / (len(residual) - np.bincount(folds.label, minlength=folds.count))
+    believed = [
+        _believed(each, more * error, alike) for each, more in zip(outside, fewer, strict=True)
+    ]
     return Averages(
-        effect=pull @ effect,
+        effect=_believed(effect, error, alike),
         standard_error=np.sqrt(np.diag(error)),
-        outside=outside @ pull.T,
+        outside=np.stack(believed),
     )
+
+
+def _same_reach(lottery: Randomisation, ladder: tuple[int, ...]) -> bool:
+    """Return whether averages are over the same people, whose effects do not fall."""
+    reach = lottery.reach[:, list(ladder)]
+    return bool((reach == reach[:, :1]).all())
 
 
 def _difference(
@@ -80,8 +115,10 @@ def _difference(
     return difference, influence
 
 
-def _shrinkage(effect: FloatArray, error: FloatArray) -> FloatArray:
-    """Return the matrix (k, k) that turns measured effects into believed ones.
+def _believed(
+    effect: FloatArray, error: FloatArray, rungs: Sequence[tuple[int, ...]]
+) -> FloatArray:
+    """Return what measured effects let believe, (k,).
 
     Parameters
     ----------
@@ -89,6 +126,8 @@ def _shrinkage(effect: FloatArray, error: FloatArray) -> FloatArray:
         (k,) measured.
     error
         (k, k) covariance of their errors; control is common to all.
+    rungs
+        Ladders along which average effects do not fall.
 
     Notes
     -----
@@ -96,17 +135,55 @@ def _shrinkage(effect: FloatArray, error: FloatArray) -> FloatArray:
     likeness; for each T the believed effects are ``T (T + error)⁻¹ effect``, and the T count by
     their marginal likelihood. So an offer that few people got is believed to work about as well
     as the others do, not as if it did nothing.
+
+    Along a ladder T is that of sums of steps, and steps are thought to be upwards, the first one
+    perhaps not: the believed effects are means of normal distributions that are cut there, and
+    none of them equal another. Mending the order of noisy effects afterwards would make rungs
+    equal that are not, and a plan never buys the deeper of two equal ones.
     """
     k = len(effect)
     precision = 1 / np.maximum(np.diag(error), 1e-30)
     # an offer that few rows measured says nothing about the size of effects
     unit = max(float(precision @ effect**2), float(k)) / float(precision.sum())
-    fits, pulls = [], []
-    for size, alike in product(SIZES, LIKENESSES):
-        prior = size**2 * unit * (alike + (1 - alike) * np.eye(k))
-        total = prior + error
-        fit = effect @ np.linalg.solve(total, effect) + np.linalg.slogdet(total)[1]
-        fits.append(-0.5 * float(fit))
-        pulls.append(np.linalg.solve(total, prior).T)
-    weight = np.exp(np.array(fits) - max(fits))
-    return np.asarray(np.tensordot(weight / weight.sum(), np.stack(pulls), axes=1))
+    error = error + LEAST_ERROR * unit * np.eye(k)
+    size, alike = np.array(list(product(SIZES, LIKENESSES))).T[:, :, None, None]
+    steps = _steps(k, rungs)
+    root = np.sqrt(np.diag(steps))
+    prior = size**2 * unit * (alike * np.outer(root, root) + (1 - alike) * steps)
+    total = prior + error
+    pull = np.linalg.solve(total, prior).transpose(0, 2, 1)
+    mean = pull @ effect
+    fit = -0.5 * (np.linalg.solve(total, effect[:, None])[:, :, 0] @ effect)
+    fit -= 0.5 * np.linalg.slogdet(total)[1]
+    if rungs:
+        within = pull @ error
+        within = (within + within.transpose(0, 2, 1)) / 2
+        first, later = _upwards(k, rungs)
+        fits, means = [], []
+        for order, likely in ((np.vstack([first, later]), 1 - OPEN), (later, OPEN)):
+            after, ordered = in_order(mean, within, order)
+            before, _ = in_order(np.zeros_like(mean), prior, order)
+            fits.append(fit + after - before + np.log(likely))
+            means.append(ordered)
+        fit, mean = np.concatenate(fits), np.concatenate(means)
+    weight = np.exp(fit - fit.max())
+    return np.asarray(weight / weight.sum() @ mean)
+
+
+def _steps(k: int, rungs: Sequence[tuple[int, ...]]) -> FloatArray:
+    """Return the covariance of effects that take independent steps up a ladder, (k, k).
+
+    Those on no ladder are independent; all have a variance of 1, on average over a ladder.
+    """
+    covariance = np.eye(k)
+    for ladder in rungs:
+        height = np.arange(1.0, len(ladder) + 1)
+        covariance[np.ix_(ladder, ladder)] = np.minimum.outer(height, height) / height.mean()
+    return covariance
+
+
+def _upwards(k: int, rungs: Sequence[tuple[int, ...]]) -> tuple[FloatArray, FloatArray]:
+    """Return ladders' first steps, from no offer, and later ones as differences of k effects."""
+    unit = np.eye(k)
+    later = [unit[deep] - unit[shallow] for each in rungs for shallow, deep in pairwise(each)]
+    return unit[[ladder[0] for ladder in rungs]], np.stack(later)

@@ -56,7 +56,7 @@ def fit_effects(
     """
     residual = event - expected
     weight = _precision(residual, expected, rows.lottery.weight)
-    averages = average_effects(residual, rows.lottery, rows.folds)
+    averages = average_effects(residual, rows.lottery, rows.folds, rungs)
     equations = normal_equations(
         phi=rows.phi, lottery=rows.lottery, residual=residual, weight=weight, folds=rows.folds
     )

@@ -29,7 +29,7 @@ def errors_of_half_budget_plan(seed: int) -> tuple[float, float, float]:
     trial = known.trial
     rng = np.random.default_rng(seed)
     folds = draw_folds(trial.user_id, count=5, rng=rng)
-    averages = average_effects(trial.conversion - BASE, even_lottery(trial, ()), folds)
+    averages = average_effects(trial.conversion - BASE, even_lottery(trial, ()), folds, ())
     cost, reach = rng.uniform(0.8, 1.2, (ROWS, OFFERS)), np.ones((ROWS, OFFERS), dtype=np.bool_)
     by_arm = np.tile([BASE, *[BASE + EFFECT] * OFFERS], (ROWS, 1))
     brought = Increments.of(
