@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,7 @@ from pandas.api.types import is_numeric_dtype
 from incentive_engine.config import locate
 from incentive_engine.config.schema import Features, Policy
 from incentive_engine.data.attributes import missing_attributes, reserved_attributes
+from incentive_engine.data.dates import with_dates
 from incentive_engine.data.formats import USER_ID
 from incentive_engine.data.rows import RowChecks, near_column
 from incentive_engine.data.users import RESERVED, UserFile
@@ -34,13 +35,16 @@ def joined_features(
     Without `users`, every column that is not reserved is a feature. With them, only what they
     have too, in their order; columns that the trial lacks are joined by user_id. They must be
     joined when the policy names one, or when the trial has no feature of its own; otherwise they
-    are left out if the trial's people are not among the users.
+    are left out if the trial's people are not among the users. Text that says dates becomes dates,
+    but for columns that the policy names.
     """
     own = [str(name) for name in frame.columns if name not in RESERVED]
     if users is None:
         joined = Joined(features=frame[own])
     else:
         joined = _with_users(frame, own, policy, users, checks)
+    attributes = policy.attribute_columns
+    joined = replace(joined, features=with_dates(joined.features, besides=attributes))
     names = tuple(joined.features.columns)
     checks.faults.extend(reserved_attributes(policy, RESERVED))
     checks.faults.extend(missing_attributes(policy, (*names, *RESERVED), where=checks.where))

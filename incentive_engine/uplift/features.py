@@ -9,6 +9,8 @@ from typing import Any, Final, Literal
 import numpy as np
 import pandas as pd
 
+from incentive_engine.data.dates import dates_in
+from incentive_engine.data.rows import near_column
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.uplift.boosting import Matrix
 from incentive_engine.uplift.threads import side_by_side
@@ -38,7 +40,7 @@ class Feature:
             codes = np.array([known.get(level, len(known)) for level in levels] + [np.nan])
             return np.where(column.isna().to_numpy(), np.nan, codes[place]).astype(np.float32)
         if self.kind == "date":
-            days = pd.to_datetime(column) - pd.Timestamp("1970-01-01")
+            days = _dates(column) - pd.Timestamp("1970-01-01")
             return (days / pd.Timedelta(days=1)).to_numpy(dtype=np.float32, na_value=np.nan)
         numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
         with np.errstate(over="ignore"):
@@ -115,12 +117,26 @@ def _levels(column: pd.Series, kind: Kind) -> tuple[str, ...]:
     return tuple(sorted(ranked))
 
 
+def _says_dates(feature: Feature, column: pd.Series) -> bool:
+    """Return whether a column is text that says the dates which a feature holds."""
+    return feature.kind == "date" and _kind(column) == "category" and dates_in(column) is not None
+
+
+def _dates(column: pd.Series) -> pd.Series:
+    """Return a column of dates, or of text that says dates, as dates."""
+    found = dates_in(column) if _kind(column) == "category" else None
+    return pd.to_datetime(column) if found is None else found
+
+
 def _faults(feature: Feature, frame: pd.DataFrame, where: str) -> list[Fault]:
     if feature.name not in frame:
         what = f"the feature `{feature.name}` that the model learned from is missing"
-        return [Fault(where, what, remedy="add the column, or train without it")]
+        near = near_column(feature.name, map(str, frame.columns))
+        remedy = near if "did you" in near else "add the column, or train without it"
+        return [Fault(where, what, remedy=remedy)]
     column = frame[feature.name]
-    if feature.kind != "category" and column.notna().any() and _kind(column) != feature.kind:
+    kind = "date" if _says_dates(feature, column) else _kind(column)
+    if feature.kind != "category" and column.notna().any() and kind != feature.kind:
         what = f"`{feature.name}` holds no {feature.kind}s"
         return [Fault(where, what, "what the model learned from", "mend the column")]
     return []

@@ -283,3 +283,21 @@ def test_a_feature_of_two_kinds_is_refused(tmp_path: Path, policy: Policy, file:
             " type in both"
         )
     ]
+
+
+def test_dates_are_read_alike_from_csv_and_parquet(tmp_path: Path) -> None:
+    days = pd.Series([f"2025-{1 + at:02d}-11T20:00:00+08:00" for at in range(12)])
+    days = days.where(days.index < 11)
+    dated = trial().assign(since=days, code=[f"2025-{at}" for at in range(12)])
+    policy = policy_of(tmp_path)
+    found = [read(dated, policy, tmp_path / name).features for name in ("t.csv", "t.parquet")]
+    for features in found:
+        assert str(features["since"].iloc[1]) == "2025-02-11 12:00:00"
+        assert features["since"].isna().sum() == 1
+        assert features["code"].iloc[1] == "2025-1"
+
+
+def test_an_attribute_stays_text_though_it_says_dates(tmp_path: Path, file: Path) -> None:
+    policy = policy_of(tmp_path, POLICY.replace("[tier]", "[tier, since]"))
+    dated = trial().assign(since="2025-01-01")
+    assert read(dated, policy, file).features["since"].iloc[0] == "2025-01-01"

@@ -204,6 +204,21 @@ def test_ten_thousand_levels_are_told_of_and_do_not_pass_for_a_leak() -> None:
     assert "`shop` has 10,000 levels, most of them too rare" in diagnosis.warnings[0]
 
 
+def test_a_stray_word_among_numbers_is_told_of() -> None:
+    known = a_trial(0)
+    months = np.arange(known.trial.n_rows) % 12
+    text = pd.Series(months).astype("str")
+    assert not diagnose(
+        with_feature(known, "months", text.to_numpy()).trial, known.policy
+    ).warnings
+    text[3] = "unknown"
+    warnings = diagnose(
+        with_feature(known, "months", text.to_numpy()).trial, known.policy
+    ).warnings
+    assert len(warnings) == 1
+    assert "`months` holds numbers but for 1 of 2,000 values" in warnings[0]
+
+
 def test_small_arms_are_named_with_the_effect_that_they_can_show() -> None:
     known = a_trial(0)
     few = np.flatnonzero(known.trial.arm == 2)[60:]

@@ -49,6 +49,24 @@ def test_codes_survive_the_model_file() -> None:
     assert again == encoder
 
 
+@pytest.mark.parametrize("form", ["%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"])
+def test_text_that_says_dates_stands_for_them(form: str) -> None:
+    encoder = learn_encoder(frame())
+    text = frame().assign(day=frame()["day"].dt.strftime(form))
+    text.loc[3, "day"] = None
+    expected = encoder.encode(frame(), where="users")
+    expected[3, 2] = np.nan
+    np.testing.assert_array_equal(encoder.encode(text, where="users"), expected)
+    with pytest.raises(DataError, match="`day` holds no dates"):
+        encoder.encode(text.assign(day="2025-01-01 or so"), where="users")
+
+
+def test_a_feature_by_nearly_another_name_is_hinted_at() -> None:
+    encoder = learn_encoder(frame())
+    with pytest.raises(DataError, match="did you mean `numbre`"):
+        encoder.encode(frame().rename(columns={"number": "numbre"}), where="users")
+
+
 def test_every_missing_or_changed_feature_is_named() -> None:
     encoder = learn_encoder(frame())
     changed = frame().drop(columns="city").assign(number="text")

@@ -14,6 +14,8 @@ NAMED: Final = 5
 """Features that a sentence names; the others are counted."""
 FEWEST_COVERED: Final = 0.5
 """Share of the rows that should be of a level with a code of its own."""
+MOST_STRAYS: Final = 0.05
+"""Share of values that are no numbers up to which the others are taken to be meant."""
 CHECK: Final = "features"
 
 
@@ -38,6 +40,7 @@ def feature_findings(features: pd.DataFrame) -> list[Finding]:
     for feature in encoder.features:
         if feature.kind == "category":
             found += _crowded(feature, features[feature.name])
+            found += _stray(feature, features[feature.name])
     fine = f"{len(kept)} features vary"
     return found or [Finding(check=CHECK, verdict="fine", what=fine)]
 
@@ -53,4 +56,16 @@ def _crowded(feature: Feature, column: pd.Series) -> list[Finding]:
         f" only {covered:.0%} of the rows are of one that counts"
     )
     remedy = "group the levels into fewer, or leave the column out"
+    return [Finding(check=CHECK, verdict="warning", what=what, remedy=remedy)]
+
+
+def _stray(feature: Feature, column: pd.Series) -> list[Finding]:
+    """Return a warning where a few words make a category of a column of numbers."""
+    counts = column.astype("str").value_counts()
+    words = pd.to_numeric(counts.index.to_series(), errors="coerce").isna().to_numpy()
+    strays = int(counts[words].sum())
+    if not 0 < strays <= MOST_STRAYS * counts.sum():
+        return []
+    what = f"`{feature.name}` holds numbers but for {strays:,} of {counts.sum():,} values"
+    remedy = "it counts as a category; leave these cells empty, or `deny` the column"
     return [Finding(check=CHECK, verdict="warning", what=what, remedy=remedy)]
