@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from incentive_engine.allocation import build_problem, solve
+from incentive_engine.allocation import Problem, build_problem, solve
 from incentive_engine.config import Policy
 from incentive_engine.config.amounts import parse_amount
 from incentive_engine.data.scores import ScoreTable, read_scores
-from incentive_engine.domain import CONVERSION
+from incentive_engine.domain import CONVERSION, COST
 from incentive_engine.errors import ConfigError, Fault
 from incentive_engine.uplift.power import SIGNIFICANCE, detectable_effect, power_of
 from incentive_engine.uplift.saved import read_evaluation
@@ -34,7 +35,7 @@ class HoldoutPower:
         The share, and the users that it is.
     detectable
         Difference in conversion rate between the rest and the holdout that a two-sided test at
-        5 % finds with a power of 80 %.
+        5 % finds with a power of 80 %; infinite where none is.
     expected
         The difference that the plan should make, by the scores.
     power
@@ -60,12 +61,19 @@ class TrialPower:
     rows, per_arm
         Of the trial, and of each arm.
     detectable
-        Added probability of conversion, found with a power of 80 %.
+        Added probability of conversion, found with a power of 80 %; infinite where none is.
+    not_won
+        Conversions that the plan without a holdout wins among as many users of the campaign
+        beyond what offers by lot win, by the scores; negative where these win more.
+    cost
+        What the offers dealt out by lot are expected to cost, currency units.
     """
 
     rows: int
     per_arm: int
     detectable: float
+    not_won: float
+    cost: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +89,10 @@ class Power:
     def to_json(self) -> str:
         """Return the figures for programs."""
         content = {"significance": SIGNIFICANCE, **asdict(self)}
-        return json.dumps(content, indent=2)
+        for row in (*content["holdouts"], *content["trials"]):
+            if math.isinf(row["detectable"]):
+                row["detectable"] = None
+        return json.dumps(content, indent=2, allow_nan=False)
 
     def to_text(self) -> str:
         """Return the figures for people."""
@@ -93,13 +104,14 @@ class Power:
             " holdout      users   shows from   plan's effect    power   conversions not won",
         ]
         lines += [
-            f"{row.holdout:8.1%} {row.held_out:10,} {100 * row.detectable:9.2f} pt"
+            f"{row.holdout:8.1%} {row.held_out:10,} {_points(row.detectable)}"
             f" {100 * row.expected:12.2f} pt {row.power:8.0%} {row.not_won:21,.1f}"
             for row in self.holdouts
         ]
-        lines += ["   trial    per arm   shows an offer's effect from"]
+        lines += ["    trial    per arm   shows from   offers cost   conversions not won"]
         lines += [
-            f"{row.rows:8,} {row.per_arm:10,} {100 * row.detectable:9.2f} pt"
+            f"{row.rows:9,} {row.per_arm:10,} {_points(row.detectable)}"
+            f" {row.cost:13,.0f} {row.not_won:21,.1f}"
             for row in self.trials
         ]
         return "\n".join(lines)
@@ -127,14 +139,18 @@ def power(
     table = read_scores(inputs.scores, policy)
     assert inputs.model is not None
     base = _base(read_evaluation(inputs.model))
-    most = _conversions(policy.model_copy(update={"holdout": None}), table)
-    found = [_holdout(policy, table, share, base=base, most=most) for share in holdouts]
-    per_arm = [rows // (len(policy.offers) + 1) for rows in trials]
-    sizes = [
-        TrialPower(rows=rows, per_arm=each, detectable=detectable_effect(base, each, each))
-        for rows, each in zip(trials, per_arm, strict=True)
-    ]
-    return Power(users=table.n_users, base=base, holdouts=tuple(found), trials=tuple(sizes))
+    everybody = policy.model_copy(update={"holdout": None})
+    most = _conversions(everybody, table)
+    lot = _by_lot(build_problem(everybody, table, holdout_of(everybody, table)), table)
+    return Power(
+        users=table.n_users,
+        base=base,
+        holdouts=tuple(_holdout(policy, table, share, base=base, most=most) for share in holdouts),
+        trials=tuple(
+            _trial(rows, len(policy.offers) + 1, lot, base=base, planned=most / table.n_users)
+            for rows in trials
+        ),
+    )
 
 
 def shares(text: str) -> tuple[float, ...]:
@@ -210,6 +226,50 @@ def _holdout(
         power=power_of(base, expected, rest, held_out),
         not_won=most - won,
     )
+
+
+def _trial(
+    rows: int, arms: int, lot: Mapping[str, float], *, base: float, planned: float
+) -> TrialPower:
+    """Return what a trial of so many rows shows and costs.
+
+    Parameters
+    ----------
+    lot
+        Conversions and cost of a user that gets one of the offers by lot, see `_by_lot`.
+    planned
+        Conversions per user that the plan without a holdout wins.
+    """
+    per_arm = rows // arms
+    treated = per_arm * (arms - 1)
+    return TrialPower(
+        rows=rows,
+        per_arm=per_arm,
+        detectable=detectable_effect(base, per_arm, per_arm),
+        not_won=planned * per_arm * arms - lot[CONVERSION] * treated,
+        cost=lot[COST] * treated,
+    )
+
+
+def _by_lot(problem: Problem, table: ScoreTable) -> dict[str, float]:
+    """Return the mean of measures over all users and offers, those out of reach counted as 0."""
+    eligible = np.isfinite(problem.value)
+    return {
+        name: float(
+            np.mean(
+                [
+                    np.where(eligible[at], table.measure(name, offer), 0.0).mean(dtype=np.float64)
+                    for at, offer in enumerate(table.offers)
+                ]
+            )
+        )
+        for name in (CONVERSION, COST)
+    }
+
+
+def _points(detectable: float) -> str:
+    """Return an effect in percentage points, or that none is found."""
+    return f"{'nothing':>12}" if math.isinf(detectable) else f"{100 * detectable:9.2f} pt"
 
 
 def _conversions(policy: Policy, table: ScoreTable) -> float:

@@ -130,8 +130,21 @@ def test_a_larger_holdout_shows_smaller_effects_and_costs_more(
     small, large = found["holdouts"]
     assert large["detectable"] < small["detectable"]
     assert large["not_won"] > small["not_won"] > 0
-    assert found["trials"][0]["per_arm"] == 2_000
+    trial = found["trials"][0]
+    assert trial["per_arm"] == 2_000
+    assert trial["not_won"] > 0
+    assert trial["cost"] > 0
     assert "shows from" in incentive("power", policy).stdout
+
+
+def test_a_trial_and_a_holdout_that_show_nothing_say_so(
+    incentive: Incentive, policy: Path
+) -> None:
+    options = ("power", policy, "--holdout", "0.00001", "--trial", "10")
+    found = json.loads(incentive(*options, "--json").stdout)
+    assert found["holdouts"][0]["detectable"] is None
+    assert found["trials"][0]["detectable"] is None
+    assert incentive(*options).stdout.count("nothing") == 2
 
 
 def test_power_refuses_what_is_no_share(incentive: Incentive, policy: Path) -> None:
