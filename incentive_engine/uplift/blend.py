@@ -12,7 +12,7 @@ from incentive_engine.domain import FloatArray
 from incentive_engine.uplift.folds import Folds
 
 PRIOR_SD: Final = 0.1
-"""How far a model's share may stray from an equal one before the data must insist; the models are
+"""How far a model's share may stray from the usual one before the data must insist; the models are
 shrunk already, and shares judged from few rows mostly add noise."""
 FALSE_ALARMS: Final = 0.05
 """How often the test finds heterogeneity where there is none."""
@@ -99,8 +99,16 @@ class Judged:
         surprise = self._surprise()
         return _tested(float(surprise.sum()), float(np.square(surprise).sum()))
 
-    def blend(self, folds: Folds) -> Blend:
-        """Return the shares that explain the residual best, none negative, times the trust."""
+    def blend(self, folds: Folds, usual: tuple[float, ...]) -> Blend:
+        """Return the shares that explain the residual best, none negative, times the trust.
+
+        Parameters
+        ----------
+        folds
+            Of the n rows.
+        usual
+            b shares that sum to 1, which few rows hardly move.
+        """
         claim = np.column_stack([self._unexplained(column) for column in self.claim.T])
         residual = self._unexplained(self.residual)
         weighted = claim * self.weight[:, None]
@@ -111,10 +119,10 @@ class Judged:
         noise = np.bincount(folds.label, surprise**2, folds.count)
         outside = [
             _tested(moved.sum() - moved[fold], noise.sum() - noise[fold]).trust
-            * _shares(grams.sum(0) - grams[fold], moments.sum(0) - moments[fold])
+            * _shares(grams.sum(0) - grams[fold], moments.sum(0) - moments[fold], usual)
             for fold in range(folds.count)
         ]
-        share = self.test().trust * _shares(grams.sum(0), moments.sum(0))
+        share = self.test().trust * _shares(grams.sum(0), moments.sum(0), usual)
         return Blend(share=share, share_outside=np.stack(outside))
 
     def _surprise(self) -> FloatArray:
@@ -136,12 +144,11 @@ def _tested(moved: float, noise: float) -> HeterogeneityTest:
     return HeterogeneityTest(statistic=statistic, p_value=p_value, found=p_value <= FALSE_ALARMS)
 
 
-def _shares(gram: FloatArray, moment: FloatArray) -> FloatArray:
-    """Solve ``min ½ s'Gs - m's + ½ |s - s0|² / sd²`` over s ≥ 0, with equal s0 that sum to 1."""
+def _shares(gram: FloatArray, moment: FloatArray, usual: tuple[float, ...]) -> FloatArray:
+    """Solve ``min ½ s'Gs - m's + ½ |s - usual|² / sd²`` over s ≥ 0."""
     from scipy.optimize import nnls  # half a second that only fitting should pay
 
-    b = len(moment)
-    precision = np.eye(b) / PRIOR_SD**2
+    precision = np.eye(len(moment)) / PRIOR_SD**2
     factor = np.linalg.cholesky(gram + precision)
-    target = np.linalg.solve(factor, moment + precision @ np.full(b, 1 / b))
+    target = np.linalg.solve(factor, moment + precision @ np.array(usual))
     return np.asarray(nnls(factor.T, target)[0])

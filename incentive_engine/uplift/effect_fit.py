@@ -2,9 +2,9 @@
 
 Two models of the deviations share one prior covariance over the offers, learned by marginal
 likelihood: a ridge on smooth functions of the features, which also learns how relevant each
-feature is, and boosted stumps on each principal direction of that covariance (one direction on a
-ladder, one per offer where offers differ in kind). Their shares are judged out of fold, and shrink
-with the chance that nothing they say comes true there.
+feature is and which reinforce each other, and boosted stumps on each principal direction of that
+covariance (one direction on a ladder, one per offer where offers differ in kind). Their shares are
+judged out of fold, and shrink with the chance that nothing they say comes true there.
 """
 
 from __future__ import annotations
@@ -18,12 +18,22 @@ from incentive_engine.uplift.averages import average_effects
 from incentive_engine.uplift.blend import Judged
 from incentive_engine.uplift.covariance import Covariances
 from incentive_engine.uplift.effects import EffectLayer, linear
+from incentive_engine.uplift.pair_fit import Interacting, learn_pairs
 from incentive_engine.uplift.relevance import learn_prior
-from incentive_engine.uplift.ridge import NormalEquations, Posterior, normal_equations, solve
+from incentive_engine.uplift.ridge import (
+    NormalEquations,
+    Posterior,
+    Prior,
+    normal_equations,
+    solve,
+)
 from incentive_engine.uplift.rows import Rows
 from incentive_engine.uplift.stump_fit import Binned, Strength, boost
 from incentive_engine.uplift.stumps import Stumps
 
+USUAL_SHARES: Final = (0.7, 0.3)
+"""Of the ridge and the boosted stumps: with few rows smooth functions err less, with many the rows
+decide."""
 STUMPS: Final = 50
 RATE: Final = 0.1
 EVENTS_PER_LEAF: Final = 60
@@ -65,12 +75,23 @@ def fit_effects(
     guess = candidates.first()
     directions = _directions(candidates.of(guess))
 
-    def posterior(said: NormalEquations) -> Posterior:
-        return solve(said, learn_prior(said, rows.columns, guess, one_ladder=one_ladder))
+    def believed(said: NormalEquations) -> tuple[Prior, Posterior]:
+        prior = learn_prior(said, rows.columns, guess, one_ladder=one_ladder)
+        return prior, solve(said, prior)
 
     unexplained = residual - (rows.lottery.contrast * averages.outside[rows.folds.label]).sum(1)
     # one after the other: linear algebra takes all threads by itself, and waits for them
-    posteriors = [posterior(equations.without(fold)) for fold in range(rows.folds.count)]
+    outside = [believed(equations.without(fold)) for fold in range(rows.folds.count)]
+    interacting = learn_pairs(
+        equations,
+        outside,
+        rows.columns,
+        phi=rows.phi,
+        lottery=rows.lottery,
+        residual=residual,
+        weight=weight,
+        folds=rows.folds,
+    )
     boosted = _boost(
         rows,
         unexplained=unexplained,
@@ -78,7 +99,7 @@ def fit_effects(
         directions=directions,
         strength=_strength(event),
     )
-    deviation = _out_of_fold(rows, posteriors, boosted, directions)
+    deviation = _out_of_fold(rows, interacting, boosted, directions)
     centre = _centre(deviation, rows)
     judged = Judged(
         claim=np.einsum("nbk,nk->nb", deviation - centre[rows.folds.label], rows.lottery.contrast),
@@ -88,12 +109,13 @@ def fit_effects(
     )
     return EffectLayer(
         averages=averages,
-        ridge=np.stack([posterior.mean for posterior in posteriors]),
-        uncertainty=posterior(equations).per_offer,
+        ridge=interacting.ridge,
+        pairs=interacting.pairs,
+        uncertainty=believed(equations)[1].per_offer,
         directions=directions,
         boosted=boosted,
         centre=centre,
-        blend=judged.blend(rows.folds),
+        blend=judged.blend(rows.folds, USUAL_SHARES),
         test=judged.test(),
         rungs=rungs,
     )
@@ -160,12 +182,13 @@ def _boost(
 
 def _out_of_fold(
     rows: Rows,
-    posteriors: list[Posterior],
+    interacting: Interacting,
     boosted: Stumps,
     directions: FloatArray,
 ) -> FloatArray:
     """Return the deviations of both models, (n, 2, k)."""
-    ridge = linear(np.stack([each.mean for each in posteriors]), rows.phi, folds=rows.folds)
+    ridge = linear(interacting.ridge, rows.phi, folds=rows.folds)
+    ridge += interacting.pairs.predict(rows.phi, folds=rows.folds)
     functions = boosted.predict(rows.matrix, folds=rows.folds)
     return np.stack([ridge, functions @ directions], axis=1)
 

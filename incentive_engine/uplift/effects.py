@@ -14,6 +14,7 @@ from incentive_engine.uplift.blend import Blend, HeterogeneityTest
 from incentive_engine.uplift.boosting import Matrix
 from incentive_engine.uplift.folds import Folds
 from incentive_engine.uplift.ladder import repair
+from incentive_engine.uplift.pairs import Pairs
 from incentive_engine.uplift.stumps import Stumps
 from incentive_engine.uplift.threads import in_blocks
 
@@ -94,6 +95,8 @@ class EffectLayer:
         Constant effects.
     ridge : (folds, k, q) float64
         Coefficients of the basis functions.
+    pairs
+        Products of the strongest features' functions, a part of the ridge.
     uncertainty : (k, q, q) float64
         Posterior covariance of the coefficients from all rows.
     directions : (d, k) float64
@@ -112,6 +115,7 @@ class EffectLayer:
 
     averages: Averages
     ridge: FloatArray
+    pairs: Pairs
     uncertainty: FloatArray
     directions: FloatArray
     boosted: Stumps
@@ -129,7 +133,8 @@ class EffectLayer:
             effect = np.tile(self.averages.effect, (len(matrix), 1))
             share, centre = self.blend.share[None], self.centre.mean(axis=0)[None]
         boosted = self.boosted.predict(matrix, folds=folds) @ self.directions
-        effect += share[:, :1] * (linear(self.ridge, phi, folds=folds) - centre[:, 0])
+        ridge = linear(self.ridge, phi, folds=folds) + self.pairs.predict(phi, folds=folds)
+        effect += share[:, :1] * (ridge - centre[:, 0])
         effect += share[:, 1:] * (boosted - centre[:, 1])
         return self._repaired(effect)
 

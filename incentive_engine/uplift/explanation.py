@@ -30,7 +30,8 @@ class Explanation:
     average : (k,) float64
         The effect on somebody of whom nothing is known.
     contribution : (n, k, p) float64
-        What each feature adds: its functions in the ridge, and its stumps, less their average.
+        What each feature adds: its functions in the ridge, half of the products that it is part
+        of, and its stumps, less their average.
     repair : (n, k) float64
         What putting the offers of a ladder in order adds.
     effect : (n, k) float64
@@ -97,9 +98,9 @@ def explain_sample(model: UpliftModel, features: pd.DataFrame) -> Explanation:
 
 
 def _ridge_parts(layer: EffectLayer, phi: FloatArray, basis: Basis, p: int) -> FloatArray:
-    """Return what each feature's functions add, (n, k, p)."""
+    """Return what each feature's functions and products add, (n, k, p)."""
     weight = layer.ridge.mean(axis=0)
-    parts = np.zeros((len(phi), len(weight), p))
+    parts = layer.pairs.contributions(phi, p)
     for function, column in enumerate(basis.columns):
         parts[:, :, column] += phi[:, function, None] * weight[:, function]
     return parts

@@ -24,6 +24,7 @@ from incentive_engine.uplift.effects import EffectLayer
 from incentive_engine.uplift.estimates import OutOfFold
 from incentive_engine.uplift.features import Encoder
 from incentive_engine.uplift.model import Facts, Models, UpliftModel
+from incentive_engine.uplift.pairs import Pairs
 from incentive_engine.uplift.saved import (
     FORMAT,
     MODEL,
@@ -143,6 +144,7 @@ def _load_chances(content: Mapping[str, Any], directory: Path, name: str) -> Cha
     effects = EffectLayer(
         averages=Averages(**_arrays(content["averages"])),
         blend=Blend(**_arrays(content["blend"])),
+        pairs=Pairs.from_json(content["pairs"]),
         boosted=Stumps.from_json(content["boosted"]),
         test=HeterogeneityTest(**content["test"]),
         rungs=tuple(map(tuple, content["rungs"])),
@@ -158,6 +160,7 @@ _ARRAYS = ("ridge", "uncertainty", "directions", "centre")
 def _effects_json(effects: EffectLayer) -> dict[str, Any]:
     return {
         **{name: getattr(effects, name).tolist() for name in _ARRAYS},
+        "pairs": effects.pairs.to_json(),
         "boosted": effects.boosted.to_json(),
         "averages": {name: value.tolist() for name, value in asdict(effects.averages).items()},
         "blend": {name: value.tolist() for name, value in asdict(effects.blend).items()},

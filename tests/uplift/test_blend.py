@@ -7,6 +7,8 @@ import pytest
 from incentive_engine.uplift.blend import Judged
 from incentive_engine.uplift.folds import draw_folds
 
+USUAL = (0.5, 0.5)
+
 
 def judged(slope: float, *, n: int, seed: int) -> Judged:
     """Draw two independent claims; the residual holds `slope` times the first."""
@@ -32,7 +34,7 @@ def test_each_model_gets_the_share_that_comes_true() -> None:
     """The shares have a standard error of 0.03."""
     sample = judged(0.7, n=100_000, seed=2)
     folds = draw_folds(pd.Series(range(100_000)), count=4, rng=np.random.default_rng(0))
-    blend = sample.blend(folds)
+    blend = sample.blend(folds, USUAL)
     assert blend.share == pytest.approx([0.7, 0.0], abs=0.15)
     assert (blend.share >= 0).all()
     assert (blend.share_outside >= 0).all()
@@ -51,7 +53,10 @@ def test_a_fold_has_no_say_in_its_own_shares() -> None:
     other = Judged(
         claim=sample.claim, contrast=sample.contrast, residual=changed, weight=sample.weight
     )
-    before, after = sample.blend(folds).share_outside, other.blend(folds).share_outside
+    before, after = (
+        sample.blend(folds, USUAL).share_outside,
+        other.blend(folds, USUAL).share_outside,
+    )
     assert after[1] == pytest.approx(before[1], rel=1e-6)
     assert np.abs(after[0] - before[0]).max() > 0.1
 
@@ -66,7 +71,7 @@ def test_shares_shrink_with_the_chance_that_claims_come_true() -> None:
     """Few rows hardly move the shares, so that the trust alone decides how large they are."""
     sample = judged(0.0, n=300, seed=4)
     folds = draw_folds(pd.Series(range(300)), count=3, rng=np.random.default_rng(0))
-    blend = sample.blend(folds)
+    blend = sample.blend(folds, USUAL)
     assert blend.share.sum() == pytest.approx(sample.test().trust, rel=0.1)
     for fold in range(3):
         rows = folds.outside(fold)
