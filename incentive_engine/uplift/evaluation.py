@@ -145,7 +145,7 @@ def _offer(
     model: UpliftModel, trial: Trial, increments: Brought, position: int
 ) -> OfferEvaluation:
     rows = np.flatnonzero(increments.reach)
-    estimates = model.out_of_fold.estimates
+    estimates, fold = model.out_of_fold.estimates, model.out_of_fold.fold
     effect = model.out_of_fold.compared(position)[rows]
     converted, spent = increments.conversion[rows], increments.spend[rows]
     got = np.flatnonzero(increments.reach & (trial.arm == position + 1))
@@ -159,9 +159,9 @@ def _offer(
         spend=mean_with_interval(spent),
         cost=mean_with_interval(paid, lottery),
         effect_groups=groups(effect, converted, np.ones(len(rows))),
-        effect_slope=slope(effect, converted),
+        effect_slope=slope(effect, converted, fold[rows]),
         cost_groups=groups(predicted, paid, lottery),
-        cost_slope=slope(predicted, paid),
+        cost_slope=slope(predicted, paid, fold[got]),
         cost_ratio=ratio_of_sums(paid, predicted, lottery),
         auuc=auuc(effect, converted),
         qini=qini(effect, converted),

@@ -48,18 +48,41 @@ def groups(predicted: FloatArray, observed: FloatArray, weight: FloatArray) -> t
     )
 
 
-def slope(predicted: FloatArray, observed: FloatArray) -> Estimate | None:
+def slope(predicted: FloatArray, observed: FloatArray, fold: IntArray) -> Estimate | None:
     """Return the slope of observations on predictions: 1 when well scaled, below when too bold.
 
-    The interval is robust to heteroscedasticity. None when the prediction is constant.
+    None when the prediction is constant within each fold.
+
+    Parameters
+    ----------
+    predicted, observed
+        (n,) predictions by models that did not see the row, and what happened.
+    fold
+        (n,) rows of one label were predicted by the same models.
+
+    Notes
+    -----
+    Rows are compared within their fold: where outcomes were poor, the others' models promise most.
+    The variance is robust to heteroscedasticity. Each outcome also formed the predictions of other
+    folds, so that where predictions differ by noise, every pair of rows counts twice in the error;
+    a slope b says that the share 1 - b of their differences is noise, and the variance grows by
+    that share.
     """
-    centred = predicted - predicted.mean()
+    centred = predicted - _means(predicted, fold)
     spread = float(centred @ centred)
     if spread <= 1e-18 * len(predicted):
         return None
     estimate = float(centred @ observed) / spread
     residual = observed - observed.mean() - estimate * centred
-    return interval(estimate, float(np.sqrt(np.square(centred * residual).sum())) / spread)
+    error = float(np.sqrt(np.square(centred * residual).sum())) / spread
+    noise = min(max(1 - estimate, 0.0), 1.0)
+    return interval(estimate, error * float(np.sqrt(1 + noise)))
+
+
+def _means(values: FloatArray, fold: IntArray) -> FloatArray:
+    """Return the mean of each row's fold, (n,)."""
+    total, rows = np.bincount(fold, weights=values), np.bincount(fold)
+    return np.asarray((total / np.maximum(rows, 1))[fold])
 
 
 def auuc(predicted: FloatArray, increment: FloatArray) -> Estimate:

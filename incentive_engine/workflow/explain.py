@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from pandas.api.typing import NaTType
 
 from incentive_engine.config import Policy
 from incentive_engine.data.cache import StepCache
@@ -142,10 +144,12 @@ def _reasons(
     return reasons
 
 
-def _word(value: object) -> str:
+def _word(value: float | str | datetime | NaTType | None) -> str:
+    if pd.isna(value):
+        return "missing"
     if isinstance(value, float):
-        return "missing" if np.isnan(value) else f"{value:g}"
-    return str(value)
+        return f"{value:g}"
+    return str(value).removesuffix(" 00:00:00")
 
 
 def _line(part: Part) -> str:

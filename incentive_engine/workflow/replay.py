@@ -18,6 +18,8 @@ from incentive_engine.data.formats import USER_ID
 from incentive_engine.data.frames import to_frame
 from incentive_engine.data.rows import RowChecks, missing_columns
 from incentive_engine.data.trial import Trial, read_trial
+from incentive_engine.data.users import open_users
+from incentive_engine.domain import CONTROL
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.uplift.estimates import Estimates
 from incentive_engine.uplift.intervals import Estimate
@@ -58,6 +60,8 @@ class Replay:
     def to_text(self) -> str:
         """Return a table for people: per 1,000 users, with 95 % intervals."""
         lines = [f"per 1,000 users, against nobody, 95 % interval; {self.rows:,} rows"]
+        if self.left_out:
+            lines.append(f"{self.left_out:,} rows of the trial are not in the plan and left out")
         for title, ways in (("gain", self.gains), ("the plan minus", self.differences)):
             for name, measures in ways.items():
                 figures = "   ".join(f"{m} {thousand(e)}" for m, e in measures.items())
@@ -75,7 +79,8 @@ def evaluate_run(
     Parameters
     ----------
     run
-        A run directory, or any CSV or Parquet file with user_id and offer_id (empty: none).
+        A run directory, or any CSV or Parquet file with user_id and offer_id (empty or `control`:
+        none).
     trial
         The log of that trial; None takes the policy's.
     model
@@ -94,10 +99,13 @@ def evaluate_run(
 
 
 def _trial(policy: Policy, trial: Path | None) -> Trial:
-    file = trial or policy.data.trial
-    if file is None:
+    """Return a log, or the policy's own trial, whose features may stand with the users."""
+    if trial is not None:
+        return read_trial(trial, policy, None)
+    if policy.data.trial is None:
         raise DataError(Fault("--trial", "none is given", "the log of a trial"))
-    return read_trial(file, policy, None)
+    users = policy.data.users
+    return read_trial(policy.data.trial, policy, open_users(users, policy) if users else None)
 
 
 def _choice(run: Path, log: Trial, policy: Policy) -> npt.NDArray[np.int64]:
@@ -130,7 +138,7 @@ def _plan(run: Path, policy: Policy) -> pd.DataFrame:
     checks.unique_ids()
     plan = to_frame(table)
     given = plan[OFFER_ID].astype("str")
-    none = plan[OFFER_ID].isna().to_numpy() | given.eq("").to_numpy()
+    none = plan[OFFER_ID].isna().to_numpy() | given.isin(["", CONTROL]).to_numpy()
     unknown = ~given.isin(policy.offer_ids).to_numpy() & ~none
     offers = ", ".join(policy.offer_ids)
     checks.refuse(unknown, f"`{OFFER_ID}` is not in the policy", expected=f"one of {offers}")

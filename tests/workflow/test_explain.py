@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from incentive_engine.workflow.explain import _word
+
 Incentive = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -33,6 +35,13 @@ def test_the_parts_of_a_users_effect_add_up_to_the_score(
     assert "average" in text
     evaluation = json.loads((model / "evaluation.json").read_text())
     assert set(evaluation["drivers"]) == {"off50", "off100", "off200", "vip200"}
+
+
+def test_a_users_values_read_as_people_write_them() -> None:
+    shown = [
+        _word(value) for value in (float("nan"), pd.NaT, None, pd.Timestamp("2025-11-11"), 2.5)
+    ]
+    assert shown == ["missing", "missing", "missing", "2025-11-11", "2.5"]
 
 
 def test_a_stranger_cannot_be_explained(incentive: Incentive, policy: Path, model: Path) -> None:

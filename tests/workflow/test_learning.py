@@ -110,6 +110,46 @@ def test_a_plan_is_valued_by_the_arms_that_its_users_got(
     assert over_small["low"] > 0
 
 
+def test_a_plan_may_name_control_and_leave_users_out(incentive: Incentive, tmp_path: Path) -> None:
+    log = trial_among_users(tmp_path)
+    policy = tmp_path / "p.yaml"
+    policy.write_text(
+        "version: 1\nname: p\noffers: [{id: small, face_value: 1}, {id: large, face_value: 2}]\n",
+        encoding="utf-8",
+    )
+    users = [f"u{row}" for row in range(1_000)]
+    found = []
+    for nothing in ("control", ""):
+        plan = pd.DataFrame({"user_id": users, "offer_id": ["large", nothing] * 500})
+        plan.to_csv(tmp_path / "plan.csv", index=False)
+        out = f"value {nothing}"
+        done = incentive(
+            "evaluate", policy, "--allocation", "plan.csv", "--trial", log, "--out", out
+        )
+        assert done.returncode == 0, done.stderr
+        assert "3,000 rows of the trial are not in the plan" in done.stdout
+        found.append(json.loads((tmp_path / out / "evaluation.json").read_text()))
+    assert found[0] == found[1]
+
+
+def test_a_plan_is_valued_on_a_trial_whose_features_stand_with_the_users(
+    incentive: Incentive, tmp_path: Path
+) -> None:
+    log = pd.read_parquet(trial_among_users(tmp_path))
+    users = log[["user_id"]].assign(tier="silver", age=np.arange(len(log)) % 50)
+    users.to_parquet(tmp_path / "users.parquet")
+    log[["user_id"]].assign(offer_id="large").to_csv(tmp_path / "plan.csv", index=False)
+    policy = tmp_path / "p.yaml"
+    policy.write_text(
+        "version: 1\nname: p\ndata: {users: users.parquet, trial: log.parquet}\n"
+        "offers: [{id: small, face_value: 1}, {id: large, face_value: 2}]\n"
+        "eligibility: [{offers: [small], where: {tier: silver}}]\n",
+        encoding="utf-8",
+    )
+    done = incentive("evaluate", policy, "--allocation", "plan.csv", "--out", "value")
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_trial_of_other_users_cannot_value_a_plan(
     incentive: Incentive, policy: Path, tmp_path: Path
 ) -> None:
