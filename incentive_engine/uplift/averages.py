@@ -79,10 +79,8 @@ def average_effects(
         treated = inverse * (lottery.arm == offer + 1)
         control = against * (lottery.arm == 0)
         effect[offer], influence[:, offer] = _difference(residual, treated, control)
-        for fold in range(folds.count):
-            away = folds.outside(fold)
-            parts = residual[away], treated[away], control[away]
-            outside[fold, offer] = _difference(*parts)[0]
+        outside[:, offer] = _outside(residual, treated, folds)
+        outside[:, offer] -= _outside(residual, control, folds)
     error = influence.T @ influence
     alike = [ladder for ladder in rungs if _same_reach(lottery, ladder)]
     fewer = len(residual) / (len(residual) - np.bincount(folds.label, minlength=folds.count))
@@ -113,6 +111,13 @@ def _difference(
         difference += sign * mean
         influence += sign * weight * (residual - mean) / total
     return difference, influence
+
+
+def _outside(residual: FloatArray, weight: FloatArray, folds: Folds) -> FloatArray:
+    """Return the weighted mean of the rows outside each fold, (folds,)."""
+    total = np.bincount(folds.label, weight * residual, folds.count)
+    mass = np.bincount(folds.label, weight, folds.count)
+    return np.asarray((total.sum() - total) / np.maximum(mass.sum() - mass, 1e-12))
 
 
 def _believed(

@@ -12,24 +12,27 @@ Bien, Taylor, Tibshirani: A lasso for hierarchical interactions, Annals of Stati
 section 1, for interactions of features that matter by themselves.
 """
 
+# ruff: noqa: PLR0917 - numba takes no keyword-only arguments
+
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import numba
 import numpy as np
 
-from incentive_engine.domain import FloatArray, IntArray
+from incentive_engine.domain import BoolArray, FloatArray, IntArray
 from incentive_engine.uplift.folds import Folds
-from incentive_engine.uplift.pairs import Pairs, products
+from incentive_engine.uplift.pairs import Pairs, partners
 from incentive_engine.uplift.randomisation import Randomisation
 from incentive_engine.uplift.relevance import RESTRAINT, STEPS
 from incentive_engine.uplift.ridge import (
     NormalEquations,
     Posterior,
     Prior,
-    further_sums,
+    distinct_lines,
     total_precision,
 )
 from incentive_engine.uplift.threads import side_by_side
@@ -81,29 +84,102 @@ def learn_pairs(
         As in `normal_equations`.
     """
     spread = phi.T @ phi / len(phi)
+    lines, kind = distinct_lines(lottery)
 
     def outside(fold: int) -> tuple[IntArray, FloatArray, FloatArray, FloatArray, FloatArray]:
         prior, posterior = believed[fold]
         column, main = _strongest(posterior.mean, np.asarray(columns), spread)
-        values = products(phi, main)
-        centre = values.mean(axis=0)
-        said = further_sums(
-            phi=phi,
-            further=values - centre,
-            lottery=lottery,
-            residual=residual,
-            weight=weight,
-            rows=folds.outside(fold),
+        centre = (main @ spread @ main.T)[partners(len(main))]
+        sums = _Sums.empty(len(lines), phi.shape[1], len(main))
+        away = folds.holds(fold)
+        rows = (phi, phi @ main.T, centre, kind, residual, weight, away)
+        add_products(sums.beside, sums.itself, sums.pull, *rows)
+        cross, square, moment = sums.of_offers(lines)
+        coefficient, ridge = _coefficients(
+            equations.without(fold), prior, cross=cross, square=square, moment=moment
         )
-        coefficient, ridge = _coefficients(equations.without(fold), prior, *said)
         return column, main, centre, coefficient, ridge
 
     found = side_by_side(outside, folds.count)
-    column, main, centre, coefficient, ridge = (
-        np.stack(part) for part in zip(*found, strict=True)
-    )
+    stacked = [np.stack(parts) for parts in zip(*found, strict=True)]
+    column, main, centre, coefficient, ridge = stacked
     pairs = Pairs(column=column, main=main, centre=centre, coefficient=coefficient)
     return Interacting(pairs=pairs, ridge=ridge)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Sums:
+    """What rows say of P products, per distinct line of the contrast.
+
+    Attributes
+    ----------
+    beside : (lines, P, 1 + q) float64
+        Σ weight · product · (1, phi).
+    itself : (lines, P, P) float64
+        Σ weight · product · product.
+    pull : (lines, P) float64
+        Σ weight · product · residual.
+    """
+
+    beside: FloatArray
+    itself: FloatArray
+    pull: FloatArray
+
+    @classmethod
+    def empty(cls, lines: int, functions: int, mains: int) -> _Sums:
+        count = mains * (mains - 1) // 2
+        return cls(
+            beside=np.zeros((lines, count, 1 + functions)),
+            itself=np.zeros((lines, count, count)),
+            pull=np.zeros((lines, count)),
+        )
+
+    def of_offers(self, lines: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return the blocks of the normal equations, by the contrast's lines (lines, k).
+
+        Those of basis functions and products, (k, 1 + q, k, P), of products alone, (k, P, k, P),
+        and the products' moments, (k, P).
+        """
+        cross = np.einsum("la,lb,lji->aibj", lines, lines, self.beside)
+        square = np.einsum("la,lb,lij->aibj", lines, lines, self.itself)
+        return cross, square, lines.T @ self.pull
+
+
+@numba.njit(cache=True, nogil=True)
+def add_products(
+    beside: FloatArray,
+    itself: FloatArray,
+    pull: FloatArray,
+    phi: FloatArray,
+    main: FloatArray,
+    centre: FloatArray,
+    kind: IntArray,
+    residual: FloatArray,
+    weight: FloatArray,
+    left_out: BoolArray,
+) -> None:
+    """Add what rows say of the products of every two of m functions (n, m), less the centre."""
+    n, q = phi.shape
+    m = main.shape[1]
+    value = np.empty(len(centre))
+    for row in range(n):
+        if left_out[row]:
+            continue
+        line = kind[row]
+        at = 0
+        for first in range(m):
+            for second in range(first + 1, m):
+                value[at] = main[row, first] * main[row, second] - centre[at]
+                at += 1
+        for at in range(len(centre)):
+            weighted = weight[row] * value[at]
+            pull[line, at] += weighted * residual[row]
+            for other in range(len(centre)):
+                itself[line, at, other] += weighted * value[other]
+            beside[line, at, 0] += weighted
+            sums, functions = beside[line, at, 1:], phi[row]
+            for each in range(q):
+                sums[each] += weighted * functions[each]
 
 
 def _strongest(
@@ -142,6 +218,7 @@ def _strongest(
 def _coefficients(
     equations: NormalEquations,
     prior: Prior,
+    *,
     cross: FloatArray,
     square: FloatArray,
     moment: FloatArray,

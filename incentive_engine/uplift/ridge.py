@@ -60,6 +60,12 @@ class NormalEquations:
         )
 
 
+def distinct_lines(lottery: Randomisation) -> tuple[FloatArray, IntArray]:
+    """Return the distinct lines of the contrast (few, k), and which is each row's, (n,)."""
+    _, first, kind = np.unique(lottery.kind, return_index=True, return_inverse=True)
+    return lottery.contrast[first], kind
+
+
 def normal_equations(
     *,
     phi: FloatArray,
@@ -83,7 +89,7 @@ def normal_equations(
     folds
         Of the n rows.
     """
-    lines, kind = _lines(lottery)
+    lines, kind = distinct_lines(lottery)
     k, width = lines.shape[1], phi.shape[1] + 1
     gram = np.zeros((folds.count, k, width, k, width))
     moment = np.zeros((folds.count, k, width))
@@ -100,56 +106,6 @@ def normal_equations(
     return NormalEquations(
         gram=gram.reshape(folds.count, m, m), moment=moment.reshape(folds.count, m), offers=k
     )
-
-
-def further_sums(
-    *,
-    phi: FloatArray,
-    further: FloatArray,
-    lottery: Randomisation,
-    residual: FloatArray,
-    weight: FloatArray,
-    rows: IntArray,
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Sum up what some rows say of P further functions beside the basis functions.
-
-    Parameters
-    ----------
-    further
-        (n, P) values; the other arrays are those of `normal_equations`.
-    rows
-        Positions of the rows that count.
-
-    Returns
-    -------
-    ``Σ weight · (z ⊗ (1, phi)) (z ⊗ further)'``, (k, q + 1, k, P); the same of `further` with
-    itself, (k, P, k, P); and with the residual, (k, P).
-    """
-    lines, kind = _lines(lottery)
-    k, width, count = lines.shape[1], phi.shape[1] + 1, further.shape[1]
-    cross = np.zeros((k, width, k, count))
-    square, moment = np.zeros((k, count, k, count)), np.zeros((k, count))
-    for which, line in enumerate(lines):
-        mine = rows[kind[rows] == which]
-        beside, itself, pull = np.zeros((width, count)), np.zeros((count, count)), np.zeros(count)
-        for start in range(0, len(mine), ROWS):
-            block = mine[start : start + ROWS]
-            values = further[block]
-            weighted = values * weight[block, None]
-            beside[0] += weighted.sum(axis=0)
-            beside[1:] += phi[block].T @ weighted
-            itself += values.T @ weighted
-            pull += residual[block] @ weighted
-        cross += np.einsum("a,b,ij->aibj", line, line, beside)
-        square += np.einsum("a,b,ij->aibj", line, line, itself)
-        moment += np.outer(line, pull)
-    return cross, square, moment
-
-
-def _lines(lottery: Randomisation) -> tuple[FloatArray, IntArray]:
-    """Return the distinct lines of the contrast (few, k), and which is each row's, (n,)."""
-    _, first, kind = np.unique(lottery.kind, return_index=True, return_inverse=True)
-    return lottery.contrast[first], kind
 
 
 def _sums(

@@ -11,7 +11,7 @@ from incentive_engine.uplift.folds import Folds, draw_folds
 from incentive_engine.uplift.pair_fit import Interacting, learn_pairs
 from incentive_engine.uplift.pairs import Pairs, partners, products
 from incentive_engine.uplift.randomisation import Randomisation
-from incentive_engine.uplift.ridge import Prior, further_sums, normal_equations, solve
+from incentive_engine.uplift.ridge import Prior, normal_equations, solve
 
 FEATURES = 6
 SLOPE = np.sqrt(np.array([1.0, 1.0, 0.5, 0.0, 0.0, 0.0]))
@@ -27,7 +27,7 @@ class World:
     effect: FloatArray
     """(n,) of one offer."""
 
-    def learned(self) -> Interacting:
+    def learned(self, vague: float = 1.0) -> Interacting:
         equations = normal_equations(
             phi=self.phi,
             lottery=self.lottery,
@@ -35,7 +35,9 @@ class World:
             weight=np.ones(len(self.phi)),
             folds=self.folds,
         )
-        prior = Prior(covariance=np.full((1, 1), FEATURES), relevance=np.ones((1, FEATURES)))
+        prior = Prior(
+            covariance=np.full((1, 1), vague * FEATURES), relevance=np.ones((1, FEATURES))
+        )
         outside = [equations.without(fold) for fold in range(self.folds.count)]
         return learn_pairs(
             equations,
@@ -128,22 +130,22 @@ def test_products_survive_the_model_file() -> None:
         assert (getattr(again, name) == getattr(pairs, name)).all()
 
 
-def test_sums_of_further_functions_are_those_of_the_long_regression() -> None:
-    world = drawn(0.7, n=500)
-    rng = np.random.default_rng(1)
-    further, weight, rows = rng.normal(size=(500, 2)), rng.random(500), np.arange(0, 500, 3)
-    z = world.lottery.contrast
-    cross, square, moment = further_sums(
-        phi=world.phi,
-        further=further,
-        lottery=world.lottery,
-        residual=world.residual,
-        weight=weight,
-        rows=rows,
-    )
-    design = z * np.column_stack([np.ones(500), world.phi])
-    beside = z * further
-    weighted = (weight[:, None] * beside)[rows]
-    assert cross[0, :, 0] == pytest.approx(design[rows].T @ weighted)
-    assert square[0, :, 0] == pytest.approx(beside[rows].T @ weighted)
-    assert moment[0] == pytest.approx(world.residual[rows] @ weighted)
+def test_products_are_learned_from_the_long_regression() -> None:
+    """With a prior that says nothing, and rows that surely interact, it is least squares."""
+    world = drawn(5.0, n=3_000)
+    learned = world.learned(vague=1e8)
+    for fold in range(3):
+        rows = world.folds.outside(fold)
+        values = products(world.phi, learned.pairs.main[fold]) - learned.pairs.centre[fold]
+        design = world.lottery.contrast * np.column_stack([np.ones(3_000), world.phi, values])
+        found = np.linalg.lstsq(design[rows], world.residual[rows], rcond=None)[0]
+        assert learned.ridge[fold, 0] == pytest.approx(found[1 : 1 + FEATURES], abs=1e-3)
+        assert learned.pairs.coefficient[fold, 0] == pytest.approx(found[1 + FEATURES :], abs=1e-3)
+
+
+def test_centred_products_average_nothing() -> None:
+    world = drawn(0.7, n=3_000)
+    pairs = world.learned().pairs
+    for fold in range(3):
+        values = products(world.phi, pairs.main[fold])
+        assert pairs.centre[fold] == pytest.approx(values.mean(axis=0))
