@@ -140,6 +140,18 @@ def patchy(scale: float) -> Effects:
     return effects
 
 
+def joint(scale: float) -> Effects:
+    """Bargain hunters react if they came lately; neither alone does much."""
+    dose = scale * np.array([0.3, 0.5, 0.75, 1.0])
+
+    def effects(frame: pd.DataFrame) -> FloatArray:
+        hunter = _logistic(3 * _scaled(frame["discount_share"], 0.5))
+        lately = _logistic(-3 * _scaled(np.log1p(frame["recency"]), 0))
+        return np.asarray(4 * (hunter * lately)[:, None] * dose)
+
+    return effects
+
+
 def mixed(scale: float) -> Effects:
     def effects(frame: pd.DataFrame) -> FloatArray:
         both = np.concatenate([ladder(scale)(frame)[:, 1:], nominal(scale)(frame)[:, 3:]], axis=1)
@@ -153,6 +165,7 @@ MARKETS = (
     Market(name="nominal", base=0.03, effects=nominal(0.01)),
     Market(name="mixed", base=0.03, effects=mixed(0.015)),
     Market(name="patchy", base=0.03, effects=patchy(0.01)),
+    Market(name="joint", base=0.03, effects=joint(0.02), ladder="cash"),
     Market(name="even", base=0.03, effects=constant(0.015), ladder="cash"),
     Market(name="rare", base=0.005, effects=ladder(0.004), ladder="cash"),
     Market(name="null", base=0.03, effects=constant(0.0), ladder="cash"),
