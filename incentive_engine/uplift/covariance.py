@@ -15,7 +15,7 @@ SPREADS: Final = (0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.5)
 """Standard deviation of effects between users, in units of the strongest average effect."""
 CORRELATIONS: Final = (0.0, 0.5, 0.8, 0.95, 0.995)
 """How alike two offers' effects are over users."""
-LADDER: Final = (0.02, 0.08, 0.2, 0.35, 0.35)
+LADDER: Final = (0.01, 0.04, 0.1, 0.25, 0.6)
 """How likely each of these is beforehand where all offers are rungs of one declared ladder: more
 of the same moves the same people, and a trial with few conversions cannot tell."""
 DOSE_POWERS: Final = (0.0, 1.0)
@@ -51,17 +51,20 @@ class Covariances:
     ----------
     equations
         What the rows say.
+    average
+        (k,) believed average effects.
     one_ladder
         Whether all offers are rungs of one ladder.
     """
 
-    def __init__(self, equations: NormalEquations, *, one_ladder: bool) -> None:
+    def __init__(
+        self, equations: NormalEquations, average: FloatArray, *, one_ladder: bool
+    ) -> None:
         self._gram, self._moment = equations.total
         self._offers, self._functions = equations.offers, equations.width - 1
-        average, noise = _averages(self._gram, self._moment, equations.width)
         strongest = float(np.abs(average).max())
         # below the noise, the size of the averages says nothing
-        self._scale = max(strongest, noise)
+        self._scale = max(strongest, _usual_error(self._gram, equations.width))
         dose = np.maximum(np.abs(average) / (strongest or 1.0), WEAKEST_DOSE)
         self._dose = dose / np.sqrt(np.mean(dose**2))
         self._log_prior = np.log(LADDER) if one_ladder else np.zeros(len(CORRELATIONS))
@@ -96,8 +99,6 @@ class Covariances:
         return max(guesses, key=evidence)
 
 
-def _averages(gram: FloatArray, moment: FloatArray, width: int) -> tuple[FloatArray, float]:
-    """Return the average effects without any heterogeneity, (k,), and their usual error."""
-    inner = gram[::width, ::width]
-    average = np.linalg.solve(inner, moment[::width])
-    return np.asarray(average), float(np.sqrt(np.diag(np.linalg.inv(inner)).mean()))
+def _usual_error(gram: FloatArray, width: int) -> float:
+    """Return the usual error of average effects without any heterogeneity."""
+    return float(np.sqrt(np.diag(np.linalg.inv(gram[::width, ::width])).mean()))

@@ -71,17 +71,21 @@ def fit_effects(
         phi=rows.phi, lottery=rows.lottery, residual=residual, weight=weight, folds=rows.folds
     )
     one_ladder = any(len(ladder) == equations.offers for ladder in rungs)
-    candidates = Covariances(equations, one_ladder=one_ladder)
-    guess = candidates.first()
-    directions = _directions(candidates.of(guess))
+    every = Covariances(equations, averages.effect, one_ladder=one_ladder)
+    guess = every.first()
+    directions = _directions(every.of(guess))
 
-    def believed(said: NormalEquations) -> tuple[Prior, Posterior]:
-        prior = learn_prior(said, rows.columns, guess, one_ladder=one_ladder)
+    def believed(said: NormalEquations, candidates: Covariances) -> tuple[Prior, Posterior]:
+        prior = learn_prior(said, rows.columns, candidates, guess)
         return prior, solve(said, prior)
+
+    def believed_outside(fold: int) -> tuple[Prior, Posterior]:
+        said = equations.without(fold)
+        return believed(said, Covariances(said, averages.outside[fold], one_ladder=one_ladder))
 
     unexplained = residual - (rows.lottery.contrast * averages.outside[rows.folds.label]).sum(1)
     # one after the other: linear algebra takes all threads by itself, and waits for them
-    outside = [believed(equations.without(fold)) for fold in range(rows.folds.count)]
+    outside = [believed_outside(fold) for fold in range(rows.folds.count)]
     interacting = learn_pairs(
         equations,
         outside,
@@ -111,7 +115,7 @@ def fit_effects(
         averages=averages,
         ridge=interacting.ridge,
         pairs=interacting.pairs,
-        uncertainty=believed(equations)[1].per_offer,
+        uncertainty=believed(equations, every)[1].per_offer,
         directions=directions,
         boosted=boosted,
         centre=centre,

@@ -26,7 +26,7 @@ STEPS: Final = 20
 
 
 def learn_prior(
-    equations: NormalEquations, columns: Sequence[int], guess: Guess, *, one_ladder: bool
+    equations: NormalEquations, columns: Sequence[int], candidates: Covariances, guess: Guess
 ) -> Prior:
     """Return the likeliest prior.
 
@@ -39,13 +39,12 @@ def learn_prior(
         What the rows say.
     columns
         The feature of each of the p functions; those of one feature are equally relevant.
+    candidates
+        Covariances over the offers, judged by the same rows.
     guess
-        A likely covariance where all features are equally relevant.
-    one_ladder
-        Whether all offers are rungs of one ladder.
+        A likely one where all features are equally relevant.
     """
     feature = np.unique(np.asarray(columns, dtype=np.int64), return_inverse=True)[1]
-    candidates = Covariances(equations, one_ladder=one_ladder)
     every = np.ones((equations.offers, len(feature)))
     shared = Prior(covariance=candidates.of(guess), relevance=every)
     for _ in range(ROUNDS):

@@ -59,14 +59,24 @@ def equations_of(
     return made, phi, z, residual
 
 
-def learn_covariance(equations: NormalEquations, *, one_ladder: bool = False) -> FloatArray:
-    candidates = Covariances(equations, one_ladder=one_ladder)
+def learn_covariance(
+    equations: NormalEquations,
+    *,
+    average: tuple[float, float] = (0.1, 0.1),
+    one_ladder: bool = False,
+) -> FloatArray:
+    candidates = Covariances(equations, np.array(average), one_ladder=one_ladder)
     return candidates.of(candidates.first())
 
 
-def learned(equations: NormalEquations, columns: Sequence[int]) -> Prior:
-    guess = Covariances(equations, one_ladder=False).first()
-    return learn_prior(equations, columns, guess, one_ladder=False)
+def learned(
+    equations: NormalEquations,
+    columns: Sequence[int],
+    *,
+    average: tuple[float, float] = (0.1, 0.1),
+) -> Prior:
+    candidates = Covariances(equations, np.array(average), one_ladder=False)
+    return learn_prior(equations, columns, candidates, candidates.first())
 
 
 def equally(covariance: FloatArray, functions: int) -> Prior:
@@ -99,7 +109,15 @@ def test_the_posterior_is_that_of_the_long_regression() -> None:
 def test_offers_of_a_ladder_are_found_to_be_alike() -> None:
     slope = np.random.default_rng(1).normal(size=8)
     made, *_ = equations_of(np.stack([0.5 * slope, slope]), average=(0.25, 0.5))
-    assert correlation(learn_covariance(made)) >= 0.8
+    assert correlation(learn_covariance(made, average=(0.25, 0.5))) >= 0.8
+
+
+def test_differences_are_found_to_grow_with_the_average_effects_that_are_believed() -> None:
+    slope = np.random.default_rng(1).normal(size=8)
+    made, *_ = equations_of(np.stack([0.5 * slope, slope]), average=(0.25, 0.5))
+    for believed, ratio in (((0.25, 0.5), 0.5), ((0.4, 0.5), 0.8)):
+        spread = np.sqrt(np.diag(learn_covariance(made, average=believed)))
+        assert spread[0] / spread[1] == pytest.approx(ratio)
 
 
 def test_offers_of_different_kinds_are_found_to_be_unrelated() -> None:
@@ -150,7 +168,7 @@ def test_a_feature_that_effects_depend_on_is_found_among_others() -> None:
     effects = np.zeros((2, 12))
     effects[:, 4:6] = [[0.3, -0.4], [0.6, -0.8]]
     made, *_ = equations_of(effects, average=(0.25, 0.5))
-    prior = learned(made, PAIRS)
+    prior = learned(made, PAIRS, average=(0.25, 0.5))
     feature = prior.relevance[:, ::2]
     assert (feature.argmax(axis=1) == 2).all()
     assert (feature[:, 2] > 4 * np.median(feature, axis=1)).all()
