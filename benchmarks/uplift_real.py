@@ -27,21 +27,24 @@ class Real:
     ask: Trial
 
 
-def read_real(path: Path) -> Real:
-    """Read one of the files that this benchmark knows by name."""
+def read_real(path: Path, *, half: int) -> Real:
+    """Read one of the files that this benchmark knows by name.
+
+    Halves 0 and 1 are a split and the same one the other way round, 2 and 3 the next, and so on.
+    """
     readers = {
         "hillstrom": _hillstrom,
         "starbucks_train": _starbucks,
         "thornton_incentive": _thornton,
     }
     arms, arm, converted, features = readers[path.stem](pd.read_parquet(path))
-    half = np.random.default_rng(0).random(len(arm)) < 0.5
+    learned = (np.random.default_rng(half // 2).random(len(arm)) < 0.5) == (half % 2 == 0)
     offers = tuple(Offer(id=name, face_value=1) for name in arms)
     return Real(
         name=path.stem,
         policy=Policy(version=1, name=path.stem, offers=offers),
-        learn=_trial(arms, features[half], arm[half], converted[half]),
-        ask=_trial(arms, features[~half], arm[~half], converted[~half]),
+        learn=_trial(arms, features[learned], arm[learned], converted[learned]),
+        ask=_trial(arms, features[~learned], arm[~learned], converted[~learned]),
     )
 
 
