@@ -17,6 +17,7 @@ from .content import (
     RunFacts,
     Unit,
 )
+from .cost_curve import CurvePoint
 from .estimate import Estimate
 from .evidence import (
     OTHERS,
@@ -52,6 +53,7 @@ __all__ = [
     "Budget",
     "CalibrationGroup",
     "Code",
+    "CurvePoint",
     "Estimate",
     "Favoured",
     "GroupRow",

@@ -57,6 +57,14 @@ def quality_plots(t: Language, quality: Quality) -> list[CalibrationPlot]:
     return plots
 
 
+def over_constant(t: Language, quality: Quality) -> str | None:
+    """Return by how much aiming beats one effect per offer, in a sentence; None if unknown."""
+    if quality.over_constant is None:
+        return None
+    gain = _scaled(quality.over_constant)
+    return t("quality.over_constant", gain=words.centre(t, gain), range=words.interval(t, gain))
+
+
 def _line(t: Language, offer: OfferQuality) -> QualityLine:
     effect, qini = (_scaled(estimate) for estimate in (offer.conversion, offer.qini))
     slope = offer.slope

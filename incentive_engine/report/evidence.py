@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Final, Literal
 
 from .conditions import Test
+from .cost_curve import CurvePoint
 from .estimate import Estimate
 
 OTHERS: Final = "…"
@@ -213,6 +214,10 @@ class Quality:
     checks: tuple[TrialCheck, ...] = ()
     drivers: tuple[OfferDrivers, ...] = ()
     """None where effects do not differ."""
+    curve: tuple[CurvePoint, ...] = ()
+    """By rising budget."""
+    over_constant: Estimate | None = None
+    """Conversions per person beyond plans by one effect per offer, averaged over budgets."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from . import formats, words
-from .calibration import quality_lines, quality_plots
+from .calibration import over_constant, quality_lines, quality_plots
 from .content import GroupRow, Headline, LimitRow, ReportContent
+from .cost_curve import draw_cost_curve
 from .evidence import BenefitRow, LoyaltyCheck
 from .frame import render_page
 from .language import Code, Language, language
@@ -74,6 +75,8 @@ def render_report(content: ReportContent, *, lang: Code = "en") -> str:
         idle=[line for line in limits if _is_idle(line)],
         quality_lines=quality_lines(t, quality) if quality else [],
         quality_plots=quality_plots(t, quality) if quality else [],
+        cost_curve=draw_cost_curve(t, quality.curve) if quality and quality.curve else None,
+        over_constant=over_constant(t, quality) if quality else None,
         loyalty=[_loyalty(t, part.check, content.currency) for part in content.benefits],
         rules=rules_text(t, content),
         notes=[(words.note(t, note), note.warning) for note in content.notes],

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from incentive_engine.report import (
     CalibrationGroup,
+    CurvePoint,
     Estimate,
     OfferDrivers,
     OfferQuality,
@@ -33,6 +34,16 @@ def model_quality(quality: Quality | None) -> Shown | None:
         drivers=tuple(
             _drivers(offer, named) for offer, named in found["drivers"].items() if named
         ),
+        curve=tuple(_point(point) for point in found["curve"]["points"]),
+        over_constant=_estimate(found["curve"]["area_over_constant"]),
+    )
+
+
+def _point(found: Mapping[str, Any]) -> CurvePoint:
+    return CurvePoint(
+        budget=found["budget"],
+        model=_estimate(found["model"]),
+        constant=_estimate(found["constant"]),
     )
 
 

@@ -10,6 +10,7 @@ from incentive_engine.report import (
     BenefitRow,
     Benefits,
     CalibrationGroup,
+    CurvePoint,
     Estimate,
     Holdout,
     LoyaltyCheck,
@@ -91,6 +92,15 @@ def quality() -> Quality:
             TrialCheck(name="drift", verdict="warning", text="users differ in `age`"),
         ),
         drivers=(OfferDrivers(offer="off10", shares=(("age", 0.6), ("visits", 0.4))),),
+        curve=tuple(
+            CurvePoint(
+                budget=0.5 * at,
+                model=Estimate(value=0.004 * at, low=0.003 * at, high=0.005 * at),
+                constant=Estimate(value=0.003 * at, low=0.002 * at, high=0.004 * at),
+            )
+            for at in (1, 2, 3)
+        ),
+        over_constant=Estimate(value=0.0012, low=-0.0001, high=0.0025),
     )
 
 

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from incentive_engine.report import Estimate, ReportContent, render_report
+from incentive_engine.report import LANGUAGES, Code, Estimate, ReportContent, render_report
 
 from .besides import held
 from .examples import bare, full, limits, response, rich
@@ -275,3 +275,21 @@ def contrast(one: str, other: str) -> float:
 
     low, high = sorted((luminance(one), luminance(other)))
     return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_the_curve_of_gains_against_costs_stands_beside_constant_effects(code: Code) -> None:
+    page = render_report(full(), lang=code)
+    figure = page[page.index('id="cost-curve"') :].partition("</figure>")[0]
+    model, constant = (
+        re.findall(r'd="M([^"]*)" fill="none" stroke="' + colour, figure)[-1]
+        for colour in ("#0b5a8a", "#c2410c")
+    )
+    heights = [
+        [float(place.split()[1]) for place in path.split("L")] for path in (model, constant)
+    ]
+    assert len(heights[0]) == len(heights[1]) == 4
+    assert heights[0][0] == heights[1][0]  # both start from nothing
+    gains = [heights[0][0] - heights[0][-1], heights[1][0] - heights[1][-1]]
+    assert gains[0] / gains[1] == pytest.approx(4 / 3, abs=0.01)
+    assert "1.2" in page[page.index("</figure>", page.index('id="cost-curve"')) :][:1_500]
