@@ -140,7 +140,9 @@ def _save_chances(chances: Chances, directory: Path, name: str) -> None:
 
 
 def _load_chances(content: Mapping[str, Any], directory: Path, name: str) -> Chances:
-    count = len(content["ridge"])
+    arrays = _arrays({name: content[name] for name in _ARRAYS})
+    count, k, q = arrays["ridge"].shape
+    arrays["uncertainty"] = arrays["uncertainty"].reshape(k, q, q)  # lists without q have no shape
     effects = EffectLayer(
         averages=Averages(**_arrays(content["averages"])),
         blend=Blend(**_arrays(content["blend"])),
@@ -148,7 +150,7 @@ def _load_chances(content: Mapping[str, Any], directory: Path, name: str) -> Cha
         boosted=Stumps.from_json(content["boosted"]),
         test=HeterogeneityTest(**content["test"]),
         rungs=tuple(map(tuple, content["rungs"])),
-        **_arrays({name: content[name] for name in _ARRAYS}),
+        **arrays,
     )
     outcome = CrossFitted.load(directory, f"{name}_outcome", count=count)
     return Chances(outcome=outcome, effects=effects)

@@ -281,7 +281,7 @@ def test_a_trial_without_conversions_promises_nothing() -> None:
     assert table["spend__off10"].to_numpy() == pytest.approx(0, abs=1e-6)
 
 
-def test_features_that_tell_nothing_leave_the_constant() -> None:
+def test_features_that_tell_nothing_leave_the_constant(tmp_path: Path) -> None:
     known = draw(policy_of(10), even_effects(0.1), n=1_000, seed=0)
     features = pd.DataFrame({"constant": np.ones(1_000), "empty": np.full(1_000, np.nan)})
     trial = make_trial(
@@ -295,7 +295,10 @@ def test_features_that_tell_nothing_leave_the_constant() -> None:
     )
     model = fit(trial, known.policy, seed=0)
     users = UserTable(user_id=trial.user_id, features=features)
-    assert len(set(predict(model, users, known.policy)["conversion__off10"])) == 1
+    scores = predict(model, users, known.policy)
+    assert len(set(scores["conversion__off10"])) == 1
+    model.save(tmp_path)
+    assert predict(UpliftModel.load(tmp_path), users, known.policy).equals(scores)
 
 
 @pytest.mark.skipif(not HILLSTROM.exists(), reason="needs hillstrom.parquet in $INCENTIVE_DATA")
