@@ -16,6 +16,8 @@ PRIOR_SD: Final = 0.1
 shrunk already, and shares judged from few rows mostly add noise."""
 FALSE_ALARMS: Final = 0.05
 """How often the test finds heterogeneity where there is none."""
+SLOPES: Final = (np.arange(200) + 0.5) / 200
+"""How much of what is claimed may come true, if anything does: any share is equally likely."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +28,8 @@ class HeterogeneityTest:
     ----------
     statistic
         Standard normal when effects are constant; large when predicted deviations come true.
+    hoped
+        What `statistic` is on average if predicted deviations come true in full, ≥ 0.
     p_value
         One-sided.
     found
@@ -33,18 +37,28 @@ class HeterogeneityTest:
     """
 
     statistic: float
+    hoped: float
     p_value: float
     found: bool
 
-    @property
-    def trust(self) -> float:
-        """The chance that deviations come true at all, as far as the rows can tell, 0 to 1.
+    def trust(self, likely: float) -> float:
+        """Return the chance that deviations come true at all, given how likely it was beforehand.
 
         Deviations are shrunk as far as the marginal likelihood demands, so asking for proof would
         throw away differences that earn more than the constant; and whoever drops them on one
-        side of a threshold lets chance decide over all of them.
+        side of a threshold lets chance decide over all of them. Small claims cannot be expected
+        to show, and large ones that do not show are chance.
+
+        Notes
+        -----
+        The statistic is normal with variance 1 around ``slope · hoped``. That the slope is 0 is
+        weighed against slopes spread evenly between 0 and 1 by Bayes' rule.
         """
-        return 1 - self.p_value
+        signal = SLOPES * self.hoped
+        log_ratio = signal * self.statistic - signal**2 / 2
+        highest = max(float(log_ratio.max()), 0.0)
+        true = likely * float(np.exp(log_ratio - highest).mean())
+        return true / (true + (1 - likely) * math.exp(-highest))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -76,15 +90,21 @@ class Judged:
     residual : (n,) float64
     weight : (n,) float64
         Precision.
+    usual
+        b shares that sum to 1, which few rows hardly move.
+    likely
+        How likely it is beforehand that users differ, between 0 and 1.
     """
 
     claim: FloatArray
     contrast: FloatArray
     residual: FloatArray
     weight: FloatArray
+    usual: tuple[float, ...]
+    likely: float
 
     def test(self) -> HeterogeneityTest:
-        """Test the sum of all claims.
+        """Test all claims together, in their usual shares.
 
         Notes
         -----
@@ -96,39 +116,36 @@ class Judged:
         Chernozhukov, Demirer, Duflo, Fernández-Val: Generic machine learning inference on
         heterogeneous treatment effects, arXiv:1712.04802, section 3.
         """
-        surprise = self._surprise()
-        return _tested(float(surprise.sum()), float(np.square(surprise).sum()))
+        return _tested(self._evidence().sum(axis=0))
 
-    def blend(self, folds: Folds, usual: tuple[float, ...]) -> Blend:
-        """Return the shares that explain the residual best, none negative, times the trust.
-
-        Parameters
-        ----------
-        folds
-            Of the n rows.
-        usual
-            b shares that sum to 1, which few rows hardly move.
-        """
+    def blend(self, folds: Folds) -> Blend:
+        """Return the shares that explain the residual best, none negative, times the trust."""
         claim = np.column_stack([self._unexplained(column) for column in self.claim.T])
         residual = self._unexplained(self.residual)
         weighted = claim * self.weight[:, None]
         grams = np.stack([weighted[i].T @ claim[i] for _, i in folds])
         moments = np.stack([weighted[i].T @ residual[i] for _, i in folds])
-        surprise = self._surprise()
-        moved = np.bincount(folds.label, surprise, folds.count)
-        noise = np.bincount(folds.label, surprise**2, folds.count)
-        outside = [
-            _tested(moved.sum() - moved[fold], noise.sum() - noise[fold]).trust
-            * _shares(grams.sum(0) - grams[fold], moments.sum(0) - moments[fold], usual)
-            for fold in range(folds.count)
-        ]
-        share = self.test().trust * _shares(grams.sum(0), moments.sum(0), usual)
-        return Blend(share=share, share_outside=np.stack(outside))
+        evidence = self._evidence()
+        inside = np.stack([evidence[i].sum(axis=0) for _, i in folds])
 
-    def _surprise(self) -> FloatArray:
-        """Return what each row adds to the slope's numerator, (n,); 0 on average by chance."""
-        claim = self._unexplained(self.claim.sum(axis=1))
-        return np.asarray(self.weight * claim * self._unexplained(self.residual))
+        def share(held: int | None) -> FloatArray:
+            """Return the shares by all rows, or by those outside a fold."""
+            told, gram, moment = (
+                each.sum(axis=0) - (0 if held is None else each[held])
+                for each in (inside, grams, moments)
+            )
+            return _tested(told).trust(self.likely) * _shares(gram, moment, self.usual)
+
+        return Blend(
+            share=share(None),
+            share_outside=np.stack([share(fold) for fold in range(folds.count)]),
+        )
+
+    def _evidence(self) -> FloatArray:
+        """Return what each row adds to the evidence that `_tested` weighs, (n, 3)."""
+        claim = self._unexplained(self.claim @ np.array(self.usual))
+        moved = self.weight * claim * self._unexplained(self.residual)
+        return np.column_stack([moved, moved**2, self.weight * claim**2])
 
     def _unexplained(self, column: FloatArray) -> FloatArray:
         """Return what constant effects per offer leave of a column."""
@@ -137,11 +154,22 @@ class Judged:
         return np.asarray(column - self.contrast @ slope)
 
 
-def _tested(moved: float, noise: float) -> HeterogeneityTest:
-    """Test a sum of surprises, given the sum of their squares."""
-    statistic = moved / math.sqrt(noise) if noise > 0 else 0.0
+def _tested(evidence: FloatArray) -> HeterogeneityTest:
+    """Test claims, given three sums over rows.
+
+    They are the slope's numerator, which is 0 on average by chance; its variance, a sum of
+    squares; and what the numerator is on average if all claims are true.
+    """
+    moved, noise, claimed = map(float, evidence)
+    error = math.sqrt(noise) if noise > 0 else math.inf
+    statistic = moved / error
     p_value = 0.5 * math.erfc(statistic / math.sqrt(2))
-    return HeterogeneityTest(statistic=statistic, p_value=p_value, found=p_value <= FALSE_ALARMS)
+    return HeterogeneityTest(
+        statistic=statistic,
+        hoped=claimed / error,
+        p_value=p_value,
+        found=p_value <= FALSE_ALARMS,
+    )
 
 
 def _shares(gram: FloatArray, moment: FloatArray, usual: tuple[float, ...]) -> FloatArray:

@@ -34,6 +34,10 @@ from incentive_engine.uplift.stumps import Stumps
 USUAL_SHARES: Final = (0.7, 0.3)
 """Of the ridge and the boosted stumps: with few rows smooth functions err less, with many the rows
 decide."""
+LIKELY: Final = 0.8
+"""How likely it is beforehand that users differ in what offers of different kinds change."""
+LIKELY_OF_ONE_KIND: Final = 0.5
+"""The same where there is one offer, or all are rungs of one declared ladder."""
 STUMPS: Final = 50
 RATE: Final = 0.1
 EVENTS_PER_LEAF: Final = 60
@@ -110,6 +114,8 @@ def fit_effects(
         contrast=rows.lottery.contrast,
         residual=residual,
         weight=weight,
+        usual=USUAL_SHARES,
+        likely=LIKELY_OF_ONE_KIND if one_ladder or equations.offers == 1 else LIKELY,
     )
     return EffectLayer(
         averages=averages,
@@ -119,7 +125,7 @@ def fit_effects(
         directions=directions,
         boosted=boosted,
         centre=centre,
-        blend=judged.blend(rows.folds, USUAL_SHARES),
+        blend=judged.blend(rows.folds),
         test=judged.test(),
         rungs=rungs,
     )

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from incentive_engine.uplift.blend import Judged
+from incentive_engine.uplift.blend import HeterogeneityTest, Judged
 from incentive_engine.uplift.folds import draw_folds
-
-USUAL = (0.5, 0.5)
 
 
 def judged(slope: float, *, n: int, seed: int) -> Judged:
@@ -16,7 +16,14 @@ def judged(slope: float, *, n: int, seed: int) -> Judged:
     claim = 0.1 * rng.normal(size=(n, 2))
     contrast = rng.choice([-0.5, 0.5], size=(n, 1))
     residual = 0.3 * contrast[:, 0] + slope * claim[:, 0] + rng.normal(size=n)
-    return Judged(claim=claim, contrast=contrast, residual=residual, weight=np.ones(n))
+    return Judged(
+        claim=claim,
+        contrast=contrast,
+        residual=residual,
+        weight=np.ones(n),
+        usual=(0.5, 0.5),
+        likely=0.5,
+    )
 
 
 def test_constant_effects_are_mistaken_for_heterogeneity_one_time_in_twenty() -> None:
@@ -34,7 +41,7 @@ def test_each_model_gets_the_share_that_comes_true() -> None:
     """The shares have a standard error of 0.03."""
     sample = judged(0.7, n=100_000, seed=2)
     folds = draw_folds(pd.Series(range(100_000)), count=4, rng=np.random.default_rng(0))
-    blend = sample.blend(folds, USUAL)
+    blend = sample.blend(folds)
     assert blend.share == pytest.approx([0.7, 0.0], abs=0.15)
     assert (blend.share >= 0).all()
     assert (blend.share_outside >= 0).all()
@@ -50,35 +57,53 @@ def test_a_fold_has_no_say_in_its_own_shares() -> None:
     bump = sample.claim[inside, 0] - np.polyval(np.polyfit(flip, sample.claim[inside, 0], 1), flip)
     bump -= flip * (flip @ bump) / (flip @ flip)
     changed[inside] += 100 * bump
-    other = Judged(
-        claim=sample.claim, contrast=sample.contrast, residual=changed, weight=sample.weight
-    )
-    before, after = (
-        sample.blend(folds, USUAL).share_outside,
-        other.blend(folds, USUAL).share_outside,
-    )
+    other = replace(sample, residual=changed)
+    before, after = sample.blend(folds).share_outside, other.blend(folds).share_outside
     assert after[1] == pytest.approx(before[1], rel=1e-6)
     assert np.abs(after[0] - before[0]).max() > 0.1
 
 
-def test_claims_that_never_come_true_are_not_trusted() -> None:
-    """The statistic has mean -22 and standard deviation 1."""
-    assert judged(-1.0, n=100_000, seed=1).test().trust < 1e-6
-    assert judged(1.0, n=100_000, seed=1).test().trust > 1 - 1e-6
+def test_claims_that_come_true_are_trusted_and_others_are_not() -> None:
+    """The statistics have means of 22, 0 and -22 and standard deviation 1."""
+    trust = [judged(slope, n=100_000, seed=1).test().trust(0.5) for slope in (1.0, 0.0, -1.0)]
+    assert trust[0] > 1 - 1e-6
+    assert trust[1] < 0.5
+    assert trust[2] < 0.01
+
+
+def test_claims_too_small_to_show_are_trusted_as_much_as_beforehand() -> None:
+    sample = judged(0.0, n=300, seed=1)
+    small = replace(sample, claim=1e-4 * sample.claim).test()
+    assert small.statistic == pytest.approx(sample.test().statistic)
+    for likely in (0.2, 0.5, 0.8):
+        assert small.trust(likely) == pytest.approx(likely, abs=0.01)
+
+
+def test_trust_is_the_chance_of_drawn_claims_that_look_like_these_to_be_true() -> None:
+    """Some 3,400 of 100,000 are alike; the share of true ones has a standard error of 0.009."""
+    rng = np.random.default_rng(5)
+    hoped, n = 3.0, 100_000
+    true = rng.random(n) < 0.5
+    statistic = np.where(true, rng.random(n) * hoped, 0.0) + rng.normal(size=n)
+    for shown in (0.0, 1.0, 2.0):
+        alike = np.abs(statistic - shown) < 0.1
+        test = HeterogeneityTest(statistic=shown, hoped=hoped, p_value=0.5, found=False)
+        assert test.trust(0.5) == pytest.approx(true[alike].mean(), abs=0.04)
 
 
 def test_shares_shrink_with_the_chance_that_claims_come_true() -> None:
     """Few rows hardly move the shares, so that the trust alone decides how large they are."""
     sample = judged(0.0, n=300, seed=4)
     folds = draw_folds(pd.Series(range(300)), count=3, rng=np.random.default_rng(0))
-    blend = sample.blend(folds, USUAL)
-    assert blend.share.sum() == pytest.approx(sample.test().trust, rel=0.1)
+    blend = sample.blend(folds)
+    assert blend.share.sum() == pytest.approx(sample.test().trust(0.5), rel=0.1)
     for fold in range(3):
         rows = folds.outside(fold)
-        rest = Judged(
+        rest = replace(
+            sample,
             claim=sample.claim[rows],
             contrast=sample.contrast[rows],
             residual=sample.residual[rows],
             weight=sample.weight[rows],
         )
-        assert blend.share_outside[fold].sum() == pytest.approx(rest.test().trust, rel=0.1)
+        assert blend.share_outside[fold].sum() == pytest.approx(rest.test().trust(0.5), rel=0.1)
