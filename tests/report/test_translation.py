@@ -64,6 +64,7 @@ def troubled() -> Iterator[tuple[str, Known]]:
     yield "features", wrong(replace(trial, features=idle))
     halved = replace(trial, features=told, propensity=trial.propensity / 2)
     yield "no conversions", wrong(replace(halved, conversion=np.zeros(trial.n_rows)))
+    yield "old arms", wrong(replace(trial, ignored_rows={f"off{at}": at for at in range(7)}))
     yield "all converted", wrong(replace(trial, conversion=np.ones(trial.n_rows)))
     spends = features.assign(basket=(noise > 1) * 9 + noise)
     yield "spend", wrong(replace(trial, features=spends, spend=np.where(noise > 1, 5.0, 0.0)))

@@ -229,6 +229,14 @@ def test_small_arms_are_named_with_the_effect_that_they_can_show() -> None:
     assert "`off20`" in texts[0]
 
 
+def test_arms_that_the_policy_does_not_offer_are_named() -> None:
+    known = a_trial(0)
+    trial = replace(known.trial, ignored_rows={"off2O": 11, "off90": 1_200})
+    diagnosis = diagnose(trial, known.policy)
+    assert any("`off90` (1,200), `off2O` (11)" in found.what for found in diagnosis.findings)
+    assert not diagnosis.warnings
+
+
 def test_few_rows_that_stand_for_many_are_an_overlap_warning() -> None:
     n = 20_000
     rare = np.where(np.arange(n) % 2 == 0, 0.005, 0.5)

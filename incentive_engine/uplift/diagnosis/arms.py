@@ -16,6 +16,8 @@ FEWEST_CONVERSIONS: Final = 30
 """With fewer in an arm, normal intervals are too narrow and effects are mostly noise."""
 SMALLEST_PROPENSITY: Final = 0.01
 """A row below it stands for more than a hundred people."""
+NAMED: Final = 5
+"""Arms that a sentence names; the others are counted."""
 LEAST_EFFECTIVE: Final = 0.5
 """Share of an arm's rows that its weights may cost before that is said."""
 
@@ -105,6 +107,17 @@ def size_findings(counts: tuple[ArmCount, ...]) -> list[Finding]:
             what=f"each arm shows an effect on conversion of {smallest:.2%} or more",
         )
     ]
+
+
+def left_out_findings(trial: Trial) -> list[Finding]:
+    """Say which arms of the trial the policy does not offer: a slip of a name would hide there."""
+    if not trial.ignored_rows:
+        return []
+    ranked = sorted(trial.ignored_rows.items(), key=lambda arm: (-arm[1], arm[0]))
+    listed = ", ".join(f"`{name}` ({rows:,})" for name, rows in ranked[:NAMED])
+    more = f" and {len(ranked) - NAMED} more" if len(ranked) > NAMED else ""
+    what = f"rows of arms that the policy does not offer are left out: {listed}{more}"
+    return [Finding(check="arm sizes", verdict="fine", what=what)]
 
 
 def overlap_findings(arms: WeightedArms, counts: tuple[ArmCount, ...]) -> list[Finding]:

@@ -8,6 +8,7 @@ from incentive_engine.data.trial import Trial
 from incentive_engine.uplift.diagnosis.arms import (
     WeightedArms,
     count_arms,
+    left_out_findings,
     overlap_findings,
     size_findings,
 )
@@ -46,6 +47,7 @@ def diagnose(trial: Trial, policy: Policy) -> Diagnosis:
         *feature_findings(features),
         *leak_findings(trial, features, frozenset(policy.features.allow or ())),
         *size_findings(counts),
+        *left_out_findings(trial),
         *outcome_findings(trial, policy),
     )
     return Diagnosis(findings=findings, arms=counts, imbalances=imbalances)
