@@ -219,9 +219,11 @@ def _basket(trial: Trial) -> float | None:
 
 
 def _rate(trial: Trial) -> float | None:
-    """Return the share of buyers among those without an offer; None where there are none."""
-    control = trial.conversion[trial.arm == 0]
-    return float(control.mean()) if len(control) else None
+    """Return the share of buyers if nobody had got an offer; None without rows of control."""
+    control = trial.arm == 0
+    if not control.any():
+        return None
+    return float(np.average(trial.conversion[control], weights=1 / trial.propensity[control]))
 
 
 def users_of(campaign: Campaign, policy: Policy) -> UserFile:

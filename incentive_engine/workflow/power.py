@@ -206,8 +206,7 @@ def _check(holdouts: tuple[float, ...], trials: tuple[int, ...], *, arms: int) -
 
 
 def _base(evaluation: Mapping[str, Any]) -> float:
-    control = evaluation["trial"]["arms"][0]
-    return float(control["conversions"] / control["rows"])
+    return float(evaluation["trial"]["arms"][0]["rate"])
 
 
 def _holdout(

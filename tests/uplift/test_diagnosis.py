@@ -229,6 +229,18 @@ def test_small_arms_are_named_with_the_effect_that_they_can_show() -> None:
     assert "`off20`" in texts[0]
 
 
+def test_rates_of_arms_are_those_of_the_people_that_they_stand_for() -> None:
+    n = 20_000
+    buyer = np.arange(n) % 4 == 0
+    shares = np.where(buyer[:, None], [0.2, 0.8], [0.8, 0.2])
+    known = draw(policy_of(10), even_effects(0.0), n=n, seed=0, propensity=shares)
+    trial = replace(known.trial, conversion=buyer.astype(float))
+    control, offer = diagnose(trial, known.policy).arms
+    assert control.rate == pytest.approx(0.25, abs=0.02)
+    assert offer.rate == pytest.approx(0.25, abs=0.02)
+    assert control.conversions / control.rows < 0.1
+
+
 def test_arms_that_the_policy_does_not_offer_are_named() -> None:
     known = a_trial(0)
     trial = replace(known.trial, ignored_rows={"off2O": 11, "off90": 1_200})

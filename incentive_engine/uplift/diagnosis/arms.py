@@ -64,19 +64,20 @@ class WeightedArms:
 
 def count_arms(trial: Trial, arms: WeightedArms) -> tuple[ArmCount, ...]:
     """Return the size of each arm, and what it can tell."""
-    control = arms.arm == 0
-    base = float(trial.conversion[control].mean()) if control.any() else 0.0
     counts: list[ArmCount] = []
     for code, name in enumerate(arms.names):
         got = arms.arm == code
         inverse = arms.inverse[got]
         effective = float(inverse.sum() ** 2 / max(np.square(inverse).sum(), 1e-300))
         against = effective if code == 0 else counts[0].effective
+        rate = float(inverse @ trial.conversion[got] / max(inverse.sum(), 1e-300))
+        base = counts[0].rate if counts else rate
         counts.append(
             ArmCount(
                 arm=name,
                 rows=int(got.sum()),
                 conversions=int(trial.conversion[got].sum()),
+                rate=rate,
                 stands_for=float(inverse.sum()),
                 reach=int(trial.n_rows if code == 0 else arms.reach[:, code - 1].sum()),
                 effective=effective,

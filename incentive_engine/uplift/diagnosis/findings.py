@@ -48,6 +48,8 @@ class ArmCount:
         ``control`` or an offer id.
     rows, conversions
         How many rows got it, and how many of these converted.
+    rate
+        Share of the people that its rows stand for who converted.
     stands_for
         The sum of 1 / propensity: by the propensities, so many people could have got it.
     reach
@@ -62,6 +64,7 @@ class ArmCount:
     arm: str
     rows: int
     conversions: int
+    rate: float
     stands_for: float
     reach: int
     effective: float
