@@ -22,9 +22,10 @@ def dates_in(column: pd.Series) -> pd.Series | None:
     >>> dates_in(pd.Series(["2025-11-11", "soon"])) is None
     True
     """
-    codes, words = pd.factorize(column)
-    if not len(words) or not ISO_DATE.fullmatch(str(words[0])):
+    first = column.first_valid_index()
+    if first is None or not ISO_DATE.fullmatch(str(column.loc[first])):
         return None
+    codes, words = pd.factorize(column)
     moments = pd.to_datetime(
         pd.Series(words, dtype="str"), format="ISO8601", errors="coerce", utc=True
     )

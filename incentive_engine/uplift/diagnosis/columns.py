@@ -61,11 +61,12 @@ def _crowded(feature: Feature, column: pd.Series) -> list[Finding]:
 
 def _stray(feature: Feature, column: pd.Series) -> list[Finding]:
     """Return a warning where a few words make a category of a column of numbers."""
-    counts = column.astype("str").value_counts()
-    words = pd.to_numeric(counts.index.to_series(), errors="coerce").isna().to_numpy()
-    strays = int(counts[words].sum())
-    if not 0 < strays <= MOST_STRAYS * counts.sum():
+    codes, words = pd.factorize(column)
+    present = codes[codes >= 0]
+    is_word = pd.to_numeric(pd.Series(words).astype("str"), errors="coerce").isna().to_numpy()
+    strays = int(np.count_nonzero(is_word[present]))
+    if not 0 < strays <= MOST_STRAYS * len(present):
         return []
-    what = f"`{feature.name}` holds numbers but for {strays:,} of {counts.sum():,} values"
+    what = f"`{feature.name}` holds numbers but for {strays:,} of {len(present):,} values"
     remedy = "it counts as a category; leave these cells empty, or `deny` the column"
     return [Finding(check=CHECK, verdict="warning", what=what, remedy=remedy)]
