@@ -15,9 +15,10 @@ On worlds with known truth: the plan's true gain at 10, 20 and 50 % of the budge
 plan would use, as a share of the oracle's; ours minus the learner's at 20 %, paired by seed, with
 its standard error; promised over true gain at 20 %; seconds; peak memory. Plans use the true
 costs. On real trials: half is learned from, and the plan that treats 10, 20 or 50 % of the other
-half is valued there, doubly robust with arm means; the standard error of one half's value; ours
-minus the learner's at 20 %, paired by half, with its standard error. Halves overlap from the third
-on (the first two are a split, both ways), so that this error is a little too small.
+half is valued there, doubly robust with arm means, which is averaged over the halves (0 and 1 are
+a split, both ways); ours minus the learner's at 20 %, and the standard errors of this and of the
+value itself. Halves share their people, so errors are of people: what each of them brings is
+averaged over the halves that ask about them.
 """
 
 from __future__ import annotations
@@ -38,8 +39,9 @@ from uplift_real import read_real
 from incentive_engine.config import Policy
 from incentive_engine.data.trial import Trial
 from incentive_engine.data.users import UserTable
+from incentive_engine.domain import CONVERSION, FloatArray
 from incentive_engine.uplift.model import fit, predict
-from incentive_engine.uplift.plan_value import plan_value
+from incentive_engine.uplift.plan_value import expected_by_arm, increments
 from incentive_engine.uplift.plans import PlanPath
 
 MOST_ASKED = 100_000
@@ -110,7 +112,9 @@ def _world(market: Market, rows: int, seeds: range, peers: Peers) -> None:
 def _line(learner: str, found: dict[int, list[float]], ours: dict[int, list[float]]) -> str:
     mean = np.mean(list(found.values()), axis=0)
     shares = "  ".join(f"{share:.3f}" for share in mean[:3])
-    ahead = "" if learner == OURS else _ahead(ours, found)
+    gaps = np.array([ours[seed][1] - found[seed][1] for seed in found])
+    error = f" ± {gaps.std(ddof=1) / np.sqrt(len(gaps)):.3f}" if len(gaps) > 1 else ""
+    ahead = "" if learner == OURS else f"{gaps.mean():+.3f}{error}"
     few = "" if len(found) == len(ours) else f" ({len(found)} seeds)"
     cost = f"{mean[4]:7.1f} {mean[5]:6.2f}"
     return f"{learner + few:38} {shares:>24} {ahead:>16} {mean[3]:16.2f} {cost}"
@@ -130,43 +134,50 @@ def _judged(answer: Answer, users: Draw) -> list[float]:
 
 
 def _real(path: Path, halves: int, peers: Peers) -> None:
-    found: dict[str, dict[int, list[float]]] = {}
+    figures: dict[str, list[list[float]]] = {}
+    gained: dict[str, FloatArray] = {}
     for half in range(halves):
         real = read_real(path, half=half)
-        n, k = real.ask.n_rows, len(real.ask.offers)
-        everybody, one = np.ones((n, k), dtype=np.bool_), np.ones((n, k))
         case = f"{real.name}-half-{half}"
-        asked = real.ask.features
-        for answer in _answers(real.learn, real.policy, asked, peers, seed=half // 2, case=case):
-            path_of_plans = PlanPath.of(answer.effect, one, everybody)
-            gains = [
-                plan_value(real.ask, None, path_of_plans.plan(share * n)).conversion
-                for share in TREATED
-            ]
-            figures = [1000 * gain.estimate for gain in gains]
-            error = 1000 * gains[1].standard_error
+        people = real.ask.features
+        for answer in _answers(real.learn, real.policy, people, peers, seed=half // 2, case=case):
+            gains = [_gained(real.ask, answer.effect, share) for share in TREATED]
+            means = [1000 * float(gain.mean()) for gain in gains]
             cost = [answer.seconds, answer.gigabytes]
-            found.setdefault(answer.learner, {})[half] = [*figures, error, *cost]
-    print(f"\n{path.stem}, {halves} halves of about {n:,} rows: conversions per 1,000 people")
+            figures.setdefault(answer.learner, []).append([*means, *cost])
+            total = gained.setdefault(answer.learner, np.zeros(len(real.asked)))
+            total[real.asked] += gains[1] * 2 / halves
     print(
-        f"{'':38} {'treating 10/20/50 %':>22} {'error at 20 %':>13} {'ours minus it':>16}"
+        f"\n{path.stem}, {halves} halves of {len(real.asked):,} rows: conversions per 1,000 people"
+    )
+    print(
+        f"{'':38} {'treating 10/20/50 %':>22} {'ours minus it':>16} {'all, error':>11}"
         f" {'s':>7} {'GB':>6}"
     )
-    for learner, figures_of in found.items():
-        mean = np.mean(list(figures_of.values()), axis=0)
+    for learner, found in figures.items():
+        mean = np.mean(found, axis=0)
         values = "  ".join(f"{value:.2f}" for value in mean[:3])
-        ahead = "" if learner == OURS else _ahead(found[OURS], figures_of)
+        ahead = "" if learner == OURS else _ahead(gained[OURS], gained[learner])
+        error = 1000 * gained[learner].std(ddof=1) / np.sqrt(len(gained[learner]))
         print(
-            f"{learner:38} {values:>22} {mean[3]:13.2f} {ahead:>16} {mean[4]:7.1f} {mean[5]:6.2f}",
+            f"{learner:38} {values:>22} {ahead:>16} {error:11.2f} {mean[3]:7.1f} {mean[4]:6.2f}",
             flush=True,
         )
 
 
-def _ahead(ours: dict[int, list[float]], theirs: dict[int, list[float]]) -> str:
-    """Return the mean difference in the second figure, with its standard error."""
-    gaps = np.array([ours[case][1] - theirs[case][1] for case in theirs])
-    error = f" ± {gaps.std(ddof=1) / np.sqrt(len(gaps)):.3f}" if len(gaps) > 1 else ""
-    return f"{gaps.mean():+.3f}{error}"
+def _gained(trial: Trial, effect: FloatArray, share: float) -> FloatArray:
+    """Return what treating a share of the people by their effects brings each of them, (n,)."""
+    n, k = effect.shape
+    everybody, one = np.ones((n, k), dtype=np.bool_), np.ones((n, k))
+    choice = PlanPath.of(effect, one, everybody).plan(share * n)
+    found = increments(trial, CONVERSION, expected_by_arm(trial, CONVERSION, None))
+    return found.per_row(found.part(choice))
+
+
+def _ahead(ours: FloatArray, theirs: FloatArray) -> str:
+    """Return the mean difference per 1,000 people, with its standard error."""
+    gap = 1000 * (ours - theirs)
+    return f"{gap.mean():+.2f} ± {gap.std(ddof=1) / np.sqrt(len(gap)):.2f}"
 
 
 def _answers(

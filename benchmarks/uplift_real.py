@@ -12,6 +12,7 @@ import pandas as pd
 from incentive_engine.config import Policy
 from incentive_engine.config.schema import Offer
 from incentive_engine.data.trial import Trial
+from incentive_engine.domain import BoolArray
 
 Parts = tuple[tuple[str, ...], pd.Series, pd.Series, pd.DataFrame]
 NOTHING: MappingProxyType[str, int] = MappingProxyType({})
@@ -19,12 +20,19 @@ NOTHING: MappingProxyType[str, int] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Real:
-    """An experiment in two halves."""
+    """An experiment in two halves.
+
+    Attributes
+    ----------
+    asked : (N,) bool
+        Which of all rows stand in the half that is asked about.
+    """
 
     name: str
     policy: Policy
     learn: Trial
     ask: Trial
+    asked: BoolArray
 
 
 def read_real(path: Path, *, half: int) -> Real:
@@ -45,6 +53,7 @@ def read_real(path: Path, *, half: int) -> Real:
         policy=Policy(version=1, name=path.stem, offers=offers),
         learn=_trial(arms, features[learned], arm[learned], converted[learned]),
         ask=_trial(arms, features[~learned], arm[~learned], converted[~learned]),
+        asked=~learned,
     )
 
 
