@@ -72,10 +72,16 @@ def evaluate(
     from incentive_engine.workflow.replay import evaluate_run
 
     plan = run or allocation
+    faults = []
     if run is not None and allocation is not None:
-        raise ConfigError(
-            Fault("evaluate", "two plans are named", "--run DIR or --allocation FILE")
-        )
+        faults.append(Fault("evaluate", "two plans are named", "--run DIR or --allocation FILE"))
+    if against is not None and (plan is not None or model is None):
+        faults.append(Fault("--against", "compares models, not plans", "--model DIR beside it"))
+    if trial is not None and plan is None:
+        what = "values plans; a model is judged by the trial that it learned from"
+        faults.append(Fault("--trial", what, "--run DIR or --allocation FILE beside it"))
+    if faults:
+        raise ConfigError(*faults)
     if plan is not None:
         say(evaluate_run(policy, run=plan, trial=trial, model=model, out=out))
     elif model is not None and against is not None:

@@ -47,7 +47,7 @@ def read_model_file(file: Path) -> dict[str, Any]:
     """
     try:
         content = json.loads(file.read_text())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         fault = Fault(str(file.parent), "holds no model", f"a directory with {MODEL}", REMEDY)
         raise DataError(fault) from None
     except (OSError, ValueError) as error:

@@ -106,6 +106,13 @@ def test_a_damaged_model_is_refused(
     assert message in str(caught.value)
 
 
+def test_a_file_in_place_of_a_model_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "scores.parquet"
+    file.write_bytes(b"")
+    with pytest.raises(DataError, match="holds no model"):
+        UpliftModel.load(file)
+
+
 def test_a_model_file_names_its_trial_and_features(model: UpliftModel, tmp_path: Path) -> None:
     model.save(tmp_path)
     content = json.loads((tmp_path / "model.json").read_text())

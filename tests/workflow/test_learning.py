@@ -64,6 +64,19 @@ def test_evaluate_needs_something_to_evaluate(incentive: Incentive, policy: Path
     assert "--model" in done.stderr
 
 
+def test_evaluate_refuses_options_that_it_would_not_heed(incentive: Incentive) -> None:
+    plan = ("--allocation", "plan.csv", "--trial", "log.csv")
+    for options, message in (
+        (("--model", "m", "--trial", "log.csv"), "--trial: values plans"),
+        (("--model", "m", "--against", "n", *plan), "--against: compares models, not plans"),
+        (("--against", "n"), "--against: compares models, not plans"),
+        (("--run", "run", "--allocation", "plan.csv"), "two plans are named"),
+    ):
+        done = incentive("evaluate", *options, "--out", "quality")
+        assert done.returncode == 2
+        assert message in done.stderr
+
+
 def trial_among_users(tmp_path: Path, n: int = 4000) -> Path:
     """Log a trial whose large offer adds 0.2 to a conversion of 0.1, the small one nothing."""
     rng = np.random.default_rng(1)
