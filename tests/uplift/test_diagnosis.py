@@ -229,6 +229,14 @@ def test_small_arms_are_named_with_the_effect_that_they_can_show() -> None:
     assert "`off20`" in texts[0]
 
 
+def test_numbers_beyond_those_of_models_are_compared_with_nobody() -> None:
+    known = a_trial(0)
+    huge = np.where(np.arange(known.trial.n_rows) % 50, 1e300, -1e300)
+    diagnosis = diagnose(with_feature(known, "huge", huge).trial, known.policy)
+    diagnosis.refuse()
+    assert all(found.feature != "huge" for found in diagnosis.imbalances)
+
+
 def test_rates_of_arms_are_those_of_the_people_that_they_stand_for() -> None:
     n = 20_000
     buyer = np.arange(n) % 4 == 0

@@ -152,7 +152,7 @@ def _winsorised(column: pd.Series, missing: BoolArray) -> FloatArray | None:
         values = days.to_numpy(dtype=np.float64, na_value=np.nan)
     else:
         values = column.to_numpy(dtype=np.float64, na_value=np.nan)
-    known = ~missing & np.isfinite(values)
+    known = ~missing & (np.abs(values) <= np.finfo(np.float32).max)  # as models see them
     present = values if known.all() else values[known]
     if not len(present) or present.min() == present.max():
         return None
