@@ -295,7 +295,8 @@ def test_what_an_offer_cost_beyond_its_face_value_is_told() -> None:
     paid = np.where(known.trial.arm == 2, 20.5, known.trial.cost)
     texts = diagnose(replace(known.trial, cost=paid), known.policy).warnings
     assert len(texts) == 1
-    assert "of `off20` cost more than its face value 20.00, up to 20.50" in texts[0]
+    assert "`off20` cost more than its face value 20.00 in " in texts[0]
+    assert "up to 20.50" in texts[0]
 
 
 def test_spend_that_contradicts_conversions_is_told() -> None:
@@ -306,7 +307,7 @@ def test_spend_that_contradicts_conversions_is_told() -> None:
         counts={"spend_without_conversion": 12, "negative_spend": int(known.trial.spend.sum())},
     )
     first, second = diagnose(changed, known.policy).warnings
-    assert "12 rows spent something without a conversion" in first
+    assert "something was spent without a conversion in 12 of 2,000 rows" in first
     assert "with any is negative" in second
 
 

@@ -55,7 +55,7 @@ def _control_costs(trial: Trial) -> list[Finding]:
 def _spend(trial: Trial) -> list[Finding]:
     found = []
     if rows := trial.counts.get("spend_without_conversion", 0):
-        what = f"{rows:,} rows spent something without a conversion"
+        what = f"something was spent without a conversion in {rows:,} of {trial.n_rows:,} rows"
         found.append(_warning(what, "do both columns count the same purchases?"))
     rows = trial.counts.get("negative_spend", 0)
     spent = int(np.count_nonzero(trial.spend))
@@ -71,8 +71,8 @@ def _face_values(trial: Trial, policy: Policy) -> list[Finding]:
     for code, offer in enumerate(policy.offers, start=1):
         above = (trial.arm == code) & (trial.cost > offer.face_value + 1 / MICROS)
         if rows := int(above.sum()):
-            what = f"{rows:,} rows of `{offer.id}` cost more than its face value"
-            what += f" {offer.face_value:,.2f}, up to {trial.cost[above].max():,.2f}"
+            what = f"`{offer.id}` cost more than its face value {offer.face_value:,.2f}"
+            what += f" in {rows:,} of its rows, up to {trial.cost[above].max():,.2f}"
             found.append(_warning(what, "`face_value` is the most that an offer can cost"))
     return found
 
