@@ -11,6 +11,8 @@ from incentive_engine.domain import FloatArray, IntArray
 from incentive_engine.uplift.intervals import Estimate, interval, mean_with_interval
 
 GROUPS: Final = 5
+FEWEST: Final = 2
+"""Rows of a group, at least: one has no spread to tell an error by."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +37,8 @@ class Group:
 def groups(predicted: FloatArray, observed: FloatArray, weight: FloatArray) -> tuple[Group, ...]:
     """Compare predictions (n,) with observations in up to five groups of equal size, low to high.
 
-    Equal predictions share a group, so that a constant prediction makes one group.
+    Equal predictions share a group, so that a constant prediction makes one group; there are fewer
+    groups where one of them would have a single row, whose mean has no interval.
     """
     label = _quantile_labels(predicted)
     return tuple(
@@ -134,5 +137,9 @@ def _rank(predicted: FloatArray) -> FloatArray:
 
 
 def _quantile_labels(predicted: FloatArray) -> IntArray:
-    edges = np.unique(np.quantile(predicted, np.linspace(0, 1, GROUPS + 1)[1:-1]))
-    return np.asarray(np.searchsorted(edges, predicted, side="left"), dtype=np.int64)
+    for count in range(GROUPS, 1, -1):
+        edges = np.unique(np.quantile(predicted, np.linspace(0, 1, count + 1)[1:-1]))
+        label = np.searchsorted(edges, predicted, side="left").astype(np.int64)
+        if np.bincount(label)[np.unique(label)].min() >= FEWEST:
+            return label
+    return np.zeros(len(predicted), dtype=np.int64)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -255,6 +256,18 @@ def test_arms_that_the_policy_does_not_offer_are_named() -> None:
     diagnosis = diagnose(trial, known.policy)
     assert any("`off90` (1,200), `off2O` (11)" in found.what for found in diagnosis.findings)
     assert not diagnosis.warnings
+
+
+def test_arms_of_a_few_rows_show_no_effect_and_are_written_all_the_same() -> None:
+    known = a_trial(0)
+    few = np.concatenate([np.flatnonzero(known.trial.arm == arm)[:6] for arm in range(3)])
+    tiny = keep(known.trial, few)
+    half = replace(tiny, conversion=np.where(np.arange(18) % 2, 1.0, 0.0))
+    diagnosis = diagnose(half, known.policy)
+    small = [text for text in diagnosis.warnings if "`off20` has 3 conversions in 6 rows" in text]
+    assert "and shows no effect" in small[0]
+    content = json.loads(json.dumps(diagnosis.to_dict(), allow_nan=False))
+    assert content["arms"][2]["detectable"] is None
 
 
 def test_few_rows_that_stand_for_many_are_an_overlap_warning() -> None:

@@ -36,6 +36,14 @@ def test_predictions_twice_too_bold_have_slope_one_half() -> None:
     assert found.standard_error < 0.01
 
 
+@pytest.mark.parametrize("rows", [2, 3, 6, 9, 12])
+def test_no_group_has_a_single_row(rows: int) -> None:
+    predicted = np.arange(rows) ** 2.0
+    made = groups(predicted, predicted, np.ones(rows))
+    assert sum(group.rows for group in made) == rows
+    assert all(np.isfinite(group.observed.standard_error) for group in made)
+
+
 def test_the_slope_of_cross_fitted_noise_is_covered() -> None:
     """A 95 % interval misses more than 31 of 300 with probability 1e-4.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -89,13 +90,17 @@ def count_arms(trial: Trial, arms: WeightedArms) -> tuple[ArmCount, ...]:
 
 def size_findings(counts: tuple[ArmCount, ...]) -> list[Finding]:
     """Say which arms are too small."""
-    few = [count for count in counts if count.conversions < FEWEST_CONVERSIONS]
+    few = [
+        count
+        for count in counts
+        if count.conversions < FEWEST_CONVERSIONS or math.isinf(count.detectable)
+    ]
     found = [
         Finding(
             check="arm sizes",
             verdict="warning",
             what=f"`{count.arm}` has {count.conversions} conversions in {count.rows:,} rows"
-            + (f" and shows effects from {count.detectable:.2%} only" if count.detectable else ""),
+            + _shows(count.detectable),
             remedy="its effect is shrunk and uncertain; bring a larger trial",
         )
         for count in few
@@ -108,6 +113,12 @@ def size_findings(counts: tuple[ArmCount, ...]) -> list[Finding]:
             what=f"each arm shows an effect on conversion of {smallest:.2%} or more",
         )
     ]
+
+
+def _shows(detectable: float) -> str:
+    if math.isinf(detectable):
+        return " and shows no effect"
+    return f" and shows effects from {detectable:.2%} only" if detectable else ""
 
 
 def left_out_findings(trial: Trial) -> list[Finding]:

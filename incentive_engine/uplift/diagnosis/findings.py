@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -58,7 +59,7 @@ class ArmCount:
         Rows of equal weight that would tell as much (Kish).
     detectable
         The effect on conversion, a probability, that a two-sided test at 5 % finds with a power
-        of 80 % from this arm and control; 0 for control.
+        of 80 % from this arm and control; 0 for control, infinite where none is.
     """
 
     arm: str
@@ -133,5 +134,9 @@ class Diagnosis:
             raise DataError(*refused)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the content for evaluation.json."""
-        return asdict(self)
+        """Return the content for evaluation.json; what is infinite is None."""
+        content = asdict(self)
+        for arm in content["arms"]:
+            if math.isinf(arm["detectable"]):
+                arm["detectable"] = None
+        return content
