@@ -38,7 +38,7 @@ def test_predictions_twice_too_bold_have_slope_one_half() -> None:
 
 @pytest.mark.parametrize("rows", [2, 3, 6, 9, 12])
 def test_no_group_has_a_single_row(rows: int) -> None:
-    predicted = np.arange(rows) ** 2.0
+    predicted = np.square(np.arange(rows, dtype=np.float64))
     made = groups(predicted, predicted, np.ones(rows))
     assert sum(group.rows for group in made) == rows
     assert all(np.isfinite(group.observed.standard_error) for group in made)
