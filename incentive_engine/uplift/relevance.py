@@ -72,7 +72,7 @@ def _shared_relevance(equations: NormalEquations, prior: Prior, feature: IntArra
     k = equations.offers
     inverse = np.linalg.inv(prior.covariance)
     for _ in range(STEPS):
-        size = np.einsum("jl,jli->i", inverse, _second_moments(equations, prior))
+        size = np.einsum("jl,jli->i", inverse, solve(equations, prior).second_moments)
         shared = _towards(np.ones(len(feature)), size, float(k), feature)
         prior = Prior(covariance=prior.covariance, relevance=np.tile(shared, (k, 1)))
     return prior
@@ -87,19 +87,12 @@ def _own_relevance(equations: NormalEquations, shared: Prior, feature: IntArray)
     prior = shared
     variance = np.diag(shared.covariance)
     for _ in range(STEPS):
-        moments = _second_moments(equations, prior)
+        moments = solve(equations, prior).second_moments
         sizes = np.stack([moments[j, j] / variance[j] for j in range(len(variance))])
         rows = zip(shared.relevance, sizes, strict=True)
         own = np.stack([_towards(near, size, 1.0, feature) for near, size in rows])
         prior = Prior(covariance=shared.covariance, relevance=own)
     return prior
-
-
-def _second_moments(equations: NormalEquations, prior: Prior) -> FloatArray:
-    """Return ``E[b_ji b_li]`` under the posterior from all rows, (k, k, p)."""
-    posterior = solve(equations, prior)
-    spread = np.einsum("jili->jli", posterior.covariance)
-    return np.asarray(posterior.mean[:, None] * posterior.mean[None] + spread)
 
 
 def _towards(near: FloatArray, size: FloatArray, offers: float, feature: IntArray) -> FloatArray:

@@ -142,14 +142,10 @@ class Prior:
     relevance: FloatArray
 
     def precision(self) -> FloatArray:
-        """Return the prior precision of all parameters, (m, m); that of intercepts is 0."""
-        k, p = self.relevance.shape
+        """Return the prior precision of each function's coefficients, (p, k, k)."""
         root = 1 / np.sqrt(self.relevance)
-        total = np.zeros((k, p + 1, k, p + 1))
-        place = np.arange(1, p + 1)
-        coefficients = np.einsum("ji,jl,li->ijl", root, np.linalg.inv(self.covariance), root)
-        total[:, place, :, place] = coefficients
-        return total.reshape(k * (p + 1), k * (p + 1))
+        inverse = np.linalg.inv(self.covariance)
+        return np.asarray(np.einsum("ji,jl,li->ijl", root, inverse, root))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -160,29 +156,35 @@ class Posterior:
     ----------
     mean : (k, p) float64
         Coefficients of the basis functions, without the intercepts.
-    covariance : (k, p, k, p) float64
-        Of all coefficients.
+    root : (k, p, m) float64
+        The covariance of two coefficients is the product of their rows.
     """
 
     mean: FloatArray
-    covariance: FloatArray
+    root: FloatArray
 
     @property
     def per_offer(self) -> FloatArray:
         """The covariance of each offer's own coefficients, (k, p, p)."""
-        return np.stack([self.covariance[j, :, j, :] for j in range(len(self.mean))])
+        return np.asarray(self.root @ self.root.transpose(0, 2, 1))
+
+    @property
+    def second_moments(self) -> FloatArray:
+        """``E[b_ji b_li]`` of two offers' coefficients of one function, (k, k, p)."""
+        spread = np.einsum("jir,lir->jli", self.root, self.root)
+        return np.asarray(self.mean[:, None] * self.mean[None] + spread)
 
 
 def solve(equations: NormalEquations, prior: Prior) -> Posterior:
     """Return the posterior given the rows."""
-    from scipy.linalg import cho_factor, cho_solve  # only fitting should pay for loading it
+    from scipy.linalg.lapack import dtrtri  # only fitting should pay for loading it
 
     gram, moment = equations.total
     k, width = equations.offers, equations.width
-    factor = cho_factor(total_precision(gram, prior), lower=True)
-    mean = cho_solve(factor, moment).reshape(k, width)[:, 1:]
-    inverse = cho_solve(factor, np.eye(len(gram))).reshape(k, width, k, width)
-    return Posterior(mean=mean, covariance=inverse[:, 1:, :, 1:])
+    factor = np.linalg.cholesky(total_precision(gram, prior))
+    root = dtrtri(factor.T, lower=False)[0]
+    mean = (root @ (root.T @ moment)).reshape(k, width)[:, 1:]
+    return Posterior(mean=mean, root=root.reshape(k, width, -1)[:, 1:])
 
 
 def log_evidence(gram: FloatArray, moment: FloatArray, prior: Prior) -> float:
@@ -199,6 +201,10 @@ def log_evidence(gram: FloatArray, moment: FloatArray, prior: Prior) -> float:
 
 def total_precision(gram: FloatArray, prior: Prior) -> FloatArray:
     """Return the posterior precision of all parameters, (m, m)."""
+    k, p = prior.relevance.shape
+    total = gram.copy()
     # functions that no row of some fold shows leave a zero on the diagonal of the intercepts
-    ridge = 1e-10 * np.trace(gram) / len(gram)
-    return np.asarray(gram + prior.precision() + ridge * np.eye(len(gram)))
+    total.flat[:: len(gram) + 1] += 1e-10 * np.trace(gram) / len(gram)
+    place = np.arange(1, p + 1)
+    total.reshape(k, p + 1, k, p + 1)[:, place, :, place] += prior.precision()
+    return total
