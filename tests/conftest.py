@@ -1,4 +1,8 @@
-"""Settings of every property test: what passes does not depend on the machine's speed."""
+"""Settings of all tests: as the program runs, and whatever the machine's speed."""
+
+import os
+
+os.environ["OPENBLAS_NUM_THREADS"] = "1"  # before numpy is loaded; two workers share the cores
 
 from hypothesis import settings
 

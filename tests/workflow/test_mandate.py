@@ -26,26 +26,28 @@ def free(policy: Path) -> Path:
 def test_a_fixed_budget_states_both_returns(
     incentive: Incentive, policy: Path, tmp_path: Path
 ) -> None:
-    done = incentive("allocate", policy, "--out", "plan")
+    """There is money for more than the best users, so that the last of it returns less."""
+    done = incentive("allocate", policy, "--budget", "8000", "--out", "plan")
     assert done.returncode == 0, done.stderr
     assert "for the last 2%" in done.stdout
     stated = certificate(tmp_path / "plan")
     returns = stated["returns"]
     assert returns["roi"] == pytest.approx(returns["spend"] / returns["cost"])
     assert returns["marginal_roi"] < returns["roi"]
-    assert stated["mandate"] == {"min_roi": None, "min_marginal_roi": None, "cap": 4000.0}
+    assert stated["mandate"] == {"min_roi": None, "min_marginal_roi": None, "cap": 8000.0}
 
 
 def test_the_last_money_returns_what_was_asked_and_verify_agrees(
     incentive: Incentive, policy: Path, tmp_path: Path
 ) -> None:
-    done = incentive("allocate", policy, "--min-marginal-roi", "10", "--out", "plan")
+    target = ("--budget", "8000", "--min-marginal-roi", "10")
+    done = incentive("allocate", policy, *target, "--out", "plan")
     assert done.returncode == 0, done.stderr
     stated = certificate(tmp_path / "plan")
     assert stated["returns"]["marginal_roi"] >= 10
-    assert stated["budget"]["amount"] < 4000
-    assert stated["mandate"]["cap"] == 4000
-    assert "(cap 4,000.00)" in done.stdout
+    assert stated["budget"]["amount"] < 8000
+    assert stated["mandate"]["cap"] == 8000
+    assert "(cap 8,000.00)" in done.stdout
     assert incentive("verify", "plan").returncode == 0
 
 
