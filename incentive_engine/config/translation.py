@@ -36,7 +36,7 @@ def faults_of(
         Where each field stands.
     """
     found: dict[Loc, Problem] = {}
-    lines = error.errors(include_url=False)
+    lines = [line for line in error.errors(include_url=False) if not _told_by_items(line)]
     misspelt = dict(_misspelt(lines, model=model, written=written))
     for line in lines:
         loc = written_loc(line, written)
@@ -44,6 +44,11 @@ def faults_of(
             hint = f"did you mean `{misspelt[loc][-1]}`?" if loc in misspelt else ""
             found.setdefault(loc, _problem(line, loc, model=model, hint=hint))
     return [(source.place(p.loc), _fault(p, source)) for p in found.values()]
+
+
+def _told_by_items(line: ErrorDetails) -> bool:
+    """Return whether something is only called empty because none of its items is right."""
+    return line["type"] == "too_short" and bool(line["input"])
 
 
 def written_loc(line: ErrorDetails, written: object) -> Loc:

@@ -38,7 +38,7 @@ class Averages:
     standard_error : (k,) float64
         Of the measured effects, before shrinkage.
     outside : (folds, k) float64
-        The effects from the rows outside each fold, shrunk as `effect` is.
+        The effects from the rows outside each fold, shrunk as `effect` is, by the noise of all.
     """
 
     effect: FloatArray

@@ -173,6 +173,16 @@ def test_references_are_not_checked_while_an_offer_has_no_id(tmp_path: Path) -> 
     assert message == "plan.yaml:5: offers.1.idd: unknown key; did you mean `id`?"
 
 
+def test_a_list_of_one_wrong_item_is_not_empty(tmp_path: Path) -> None:
+    (message,) = faults(tmp_path, changed("version: 1", "version: 1\nfeatures: {allow: [7]}"))
+    assert "features.allow.0: `7` is" in message
+
+
+def test_an_only_offer_that_is_wrong_is_one_fault(tmp_path: Path) -> None:
+    (message,) = faults(tmp_path, "version: 1\nname: a\noffers:\n  - {id: a, face_value: -3}\n")
+    assert message.startswith("plan.yaml:4: offers.0.face_value: `-3` is too small")
+
+
 @pytest.mark.parametrize("wrong", ["5", "abc", "{a: b}", "[5, [1], {id: {}}]", "[[]]", "", "[]"])
 @pytest.mark.parametrize("section", ["offers", "limits", "eligibility", "objective", "budget"])
 def test_no_shape_of_a_section_breaks_the_checks(tmp_path: Path, section: str, wrong: str) -> None:

@@ -16,10 +16,12 @@ def averages_of(
     *means: float,
     rungs: tuple[tuple[int, ...], ...] = (),
     members: float = 1.0,
+    moved: int | None = None,
 ) -> Averages:
     """Return what is believed of three offers that changed the mean by so much, noise ± 0.2.
 
     The third offer reaches a share of the rows, `members`, for whom lots are as for all others.
+    In the fold `moved` the treated did better by 1.
     """
     arm = np.repeat(np.arange(4), ROWS)
     n = len(arm)
@@ -35,6 +37,8 @@ def averages_of(
         odds=share[1:] / share[0],
     )
     folds = Folds(label=np.arange(n) // 2 % 5, count=5)
+    if moved is not None:
+        residual += folds.holds(moved) & (arm > 0)
     return average_effects(residual, lottery, folds, rungs)
 
 
@@ -57,6 +61,14 @@ def test_offers_of_different_strength_are_told_apart_where_they_are_measured() -
 def test_where_offers_do_nothing_that_is_measurable_effects_shrink() -> None:
     shown = np.array([0.003, -0.002, 0.02])
     assert (np.abs(averages_of(*shown).effect) < 0.5 * np.abs(shown)).all()
+
+
+def test_a_fold_has_no_say_in_the_averages_outside_it() -> None:
+    """Elsewhere a fourth of the rows did better by 1; how noisy rows are, all of them say."""
+    usual, other = averages_of(0.05, 0.05, 0.05), averages_of(0.05, 0.05, 0.05, moved=2)
+    gap = (other.outside - usual.outside)[:, :2]
+    assert gap[2] == pytest.approx(0.0, abs=0.005)
+    assert gap[[0, 1, 3, 4]] == pytest.approx(0.25, rel=0.1)
 
 
 def test_rungs_that_seem_out_of_order_are_believed_to_rise() -> None:
