@@ -36,7 +36,7 @@ from ortools.linear_solver.python import model_builder_helper as helper
 from whatif import REGIONS, market, with_budget
 
 from incentive_engine.allocation import Curve, Problem, solve
-from incentive_engine.allocation.integer import GOAL
+from incentive_engine.allocation.integer.integer_plan import GOAL
 from incentive_engine.domain import MICROS, FloatArray, to_micros
 
 SECONDS = 180.0

@@ -25,8 +25,8 @@ import numpy as np
 from whatif import REGIONS, market, with_budget
 
 from incentive_engine.allocation import Plan, Problem, solve, sum_limit
-from incentive_engine.allocation.model import Crowd, evaluate
-from incentive_engine.allocation.rows import rows_of
+from incentive_engine.allocation.dual.near_tie_model import Crowd, evaluate
+from incentive_engine.allocation.limit_maps import rows_of
 from incentive_engine.allocation.users import users_of
 
 STEPS = {

@@ -33,16 +33,16 @@ from incentive_engine.config import Policy
 from incentive_engine.data.trial import Trial
 from incentive_engine.domain import CONVERSION, COST, MICROS, FloatArray
 from incentive_engine.simulation.rehearsal import rehearse
-from incentive_engine.uplift.basis import learn_basis
-from incentive_engine.uplift.bins import Bins
-from incentive_engine.uplift.chances import fit_chances
-from incentive_engine.uplift.features import learn_encoder
-from incentive_engine.uplift.folds import draw_folds
-from incentive_engine.uplift.ladder import ladders
+from incentive_engine.uplift.crossfit import draw_folds
+from incentive_engine.uplift.doubly_robust.plan_value import increments
+from incentive_engine.uplift.effects.basis import learn_basis
+from incentive_engine.uplift.effects.bins import Bins
+from incentive_engine.uplift.effects.ladder import ladders
 from incentive_engine.uplift.model import FOLDS
-from incentive_engine.uplift.plan_value import increments
-from incentive_engine.uplift.randomisation import even_lottery
+from incentive_engine.uplift.nuisance.event_probability import fit_chances
+from incentive_engine.uplift.nuisance.features import learn_encoder
 from incentive_engine.uplift.rows import Rows, Telling
+from incentive_engine.uplift.trial_design import even_lottery
 
 BUDGETS = (0.1, 0.3, 0.8)
 USERS = 5_000

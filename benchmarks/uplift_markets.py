@@ -9,7 +9,7 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 
-from incentive_engine.config.schema import Offer, Policy
+from incentive_engine.config.policy import Offer, Policy
 from incentive_engine.data.trial import Trial
 from incentive_engine.domain import BoolArray, FloatArray
 

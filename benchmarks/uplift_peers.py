@@ -40,9 +40,9 @@ from incentive_engine.config import Policy
 from incentive_engine.data.trial import Trial
 from incentive_engine.data.users import UserTable
 from incentive_engine.domain import CONVERSION, FloatArray
+from incentive_engine.uplift.doubly_robust.plan_value import expected_by_arm, increments
+from incentive_engine.uplift.evaluation.price_paths import PlanPath
 from incentive_engine.uplift.model import fit, predict
-from incentive_engine.uplift.plan_value import expected_by_arm, increments
-from incentive_engine.uplift.plans import PlanPath
 
 MOST_ASKED = 100_000
 """People asked about in a world; more make the truth no clearer."""

@@ -19,13 +19,13 @@ import pandas as pd
 from uplift_markets import best_plan
 
 from incentive_engine.config import Policy, load_policy
-from incentive_engine.config.schema import Sample
-from incentive_engine.data.sample import sample_campaign
+from incentive_engine.config.policy import Sample
 from incentive_engine.data.trial import Trial, read_trial
 from incentive_engine.data.users import UserTable, open_users
 from incentive_engine.domain import FloatArray
+from incentive_engine.synthetic.sample import sample_campaign
 from incentive_engine.uplift.model import fit, predict
-from incentive_engine.uplift.randomisation import reachable
+from incentive_engine.uplift.trial_design import reachable
 
 BUDGETS = (0.1, 0.2, 0.5)
 MEMBER_WEIGHT = 3.0

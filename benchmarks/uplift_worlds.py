@@ -21,8 +21,8 @@ from uplift_markets import MARKETS, Draw, Market, best_plan, draw_people, logged
 from incentive_engine.data.trial import Trial
 from incentive_engine.data.users import UserTable
 from incentive_engine.domain import FloatArray
+from incentive_engine.uplift.doubly_robust.plan_value import plan_value
 from incentive_engine.uplift.model import UpliftModel, fit, predict
-from incentive_engine.uplift.plan_value import plan_value
 
 BUDGETS = (0.1, 0.2, 0.5)
 

@@ -1,23 +1,23 @@
 """Who gets which offer under all limits, with a certificate."""
 
-from incentive_engine.allocation.breakdown import sums_by_group
-from incentive_engine.allocation.budgets import rule_of, with_budget_of
+from incentive_engine.allocation.budgets.breakdown import sums_by_group
+from incentive_engine.allocation.budgets.curve import Curve, CurvePoint, response_curve
+from incentive_engine.allocation.budgets.efficient_steps import Split
+from incentive_engine.allocation.budgets.frontier import Frontier, frontier
+from incentive_engine.allocation.budgets.limit_cost import gain_of_all, gains_without
+from incentive_engine.allocation.budgets.mandate import Mandate, largest_budget
+from incentive_engine.allocation.budgets.neighbours import MARGIN
+from incentive_engine.allocation.budgets.other_budget import rule_of, with_budget_of
+from incentive_engine.allocation.budgets.safety import SafetyPoint, price_of_safety
+from incentive_engine.allocation.budgets.sketch import MANY, group_sums, swept_points
+from incentive_engine.allocation.budgets.smallest_budget import smallest_budgets
 from incentive_engine.allocation.build import build_problem
 from incentive_engine.allocation.certificate import Certificate, LimitReport
-from incentive_engine.allocation.curve import Curve, CurvePoint, response_curve
-from incentive_engine.allocation.deciding import Choosers, decide
-from incentive_engine.allocation.dropping import gain_of_all, gains_without
-from incentive_engine.allocation.frontier import Frontier, frontier
+from incentive_engine.allocation.dual.choose import Choosers, decide
 from incentive_engine.allocation.limits import Limit, Ratio, ratio_limits, sum_limit
-from incentive_engine.allocation.mandate import Mandate, largest_budget
 from incentive_engine.allocation.margins import margins
-from incentive_engine.allocation.neighbours import MARGIN
 from incentive_engine.allocation.plan import Plan, reasons, solve
 from incentive_engine.allocation.problem import BUDGET, Pool, Problem
-from incentive_engine.allocation.reach import smallest_budgets
-from incentive_engine.allocation.safety import SafetyPoint, price_of_safety
-from incentive_engine.allocation.sketch import MANY, group_sums, swept_points
-from incentive_engine.allocation.steps import Split
 
 __all__ = [
     "BUDGET",

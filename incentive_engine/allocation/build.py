@@ -13,13 +13,13 @@ from incentive_engine.allocation.problem import BUDGET, Columns, Pool, Problem
 from incentive_engine.allocation.weights import weights_of
 from incentive_engine.config import locate
 from incentive_engine.config.amounts import Bound
-from incentive_engine.config.schema import Limit as LimitPolicy
-from incentive_engine.config.schema import Policy
-from incentive_engine.data.columns import FloatColumn
+from incentive_engine.config.policy import Limit as LimitPolicy
+from incentive_engine.config.policy import Policy
 from incentive_engine.data.conditions import matches
 from incentive_engine.data.hashing import hash_ids
-from incentive_engine.data.room import let_go, make_room, strides
 from incentive_engine.data.scores import ScoreTable
+from incentive_engine.data.tables.arrow import FloatColumn
+from incentive_engine.data.tables.room import let_go, make_room, strides
 from incentive_engine.domain import (
     CONVERSION,
     COST,

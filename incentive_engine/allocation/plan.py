@@ -9,14 +9,18 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
+from incentive_engine.allocation.budgets.split_plans import Relaxed
 from incentive_engine.allocation.certificate import Certificate, certify
-from incentive_engine.allocation.deciding import offers_of
-from incentive_engine.allocation.draft import Draft, draft_of
-from incentive_engine.allocation.infeasible import explain, relax, relax_whole
-from incentive_engine.allocation.integer import GOAL, make_plan
-from incentive_engine.allocation.prices import Optimum, find_prices
+from incentive_engine.allocation.dual.choose import offers_of
+from incentive_engine.allocation.dual.prices import Optimum, find_prices
+from incentive_engine.allocation.dual.sweep import Choice, cost_micros
+from incentive_engine.allocation.infeasible.conflict import explain, relax, relax_whole
+from incentive_engine.allocation.integer.core_search import Found
+from incentive_engine.allocation.integer.draft import Draft, draft_of
+from incentive_engine.allocation.integer.integer_plan import GOAL, make_plan
+from incentive_engine.allocation.integer.useless import drop_useless
+from incentive_engine.allocation.limit_maps import Rows, rows_of
 from incentive_engine.allocation.problem import Problem
-from incentive_engine.allocation.relaxed import Relaxed
 from incentive_engine.allocation.risk import (
     NEAR,
     ROUNDS,
@@ -25,12 +29,8 @@ from incentive_engine.allocation.risk import (
     risk_of,
     with_expected,
 )
-from incentive_engine.allocation.rows import Rows, rows_of
-from incentive_engine.allocation.search import Found
-from incentive_engine.allocation.sweep import Choice, cost_micros
-from incentive_engine.allocation.useless import drop_useless
 from incentive_engine.allocation.users import Users, users_of
-from incentive_engine.data.room import let_go, strides
+from incentive_engine.data.tables.room import let_go, strides
 from incentive_engine.domain import REASONS, IntArray, Reason
 from incentive_engine.errors import Fault, InfeasibleError, SolverError
 

@@ -11,12 +11,12 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.allocation import kernels
+from incentive_engine.allocation.dual import kernels
 from incentive_engine.allocation.problem import Columns, Problem
-from incentive_engine.data.room import is_mapped, let_go
-from incentive_engine.data.stopping import go_on
+from incentive_engine.data.tables.room import is_mapped, let_go
 from incentive_engine.domain import COST, MICROS, FloatArray, IntArray
 from incentive_engine.errors import DataError, Fault
+from incentive_engine.parallel import go_on
 
 HEADROOM: Final = 2.0**61
 """No sum of fixed-point amounts may exceed this, a quarter of what an int64 holds."""

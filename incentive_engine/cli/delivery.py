@@ -79,9 +79,9 @@ def export(
     on: Today = None,
 ) -> None:
     """Write per-user offers for another system; refuses a run that is not right."""
-    from incentive_engine.delivery.export import ExportOptions
-    from incentive_engine.delivery.keys import read_key
-    from incentive_engine.delivery.selection import read_filters
+    from incentive_engine.export.export import ExportOptions
+    from incentive_engine.export.keys import read_key
+    from incentive_engine.export.selection import read_filters
     from incentive_engine.workflow import delivery
 
     written = [*(only or ()), *(f"tier={tier}" for tier in only_tier or ())]

@@ -8,9 +8,9 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from incentive_engine.config.document.problems import Problem, reject
 from incentive_engine.config.fields import Model, Name, Share
 from incentive_engine.config.moments import Moment
-from incentive_engine.config.problems import Problem, reject
 
 Traffic = Literal["even", "daily", "opening", "closing"]
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from incentive_engine.config.places import Loc
-from incentive_engine.config.problems import Problem
+from incentive_engine.config.document.places import Loc
+from incentive_engine.config.document.problems import Problem
 from incentive_engine.domain import ISSUED, MONEY_MEASURES
 from incentive_engine.errors import nearest
 

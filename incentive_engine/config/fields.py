@@ -30,9 +30,9 @@ from incentive_engine.config.amounts import (
     parse_share,
     write_bound,
 )
-from incentive_engine.config.places import Loc, Source
-from incentive_engine.config.problems import Problem, reject
-from incentive_engine.config.words import Words
+from incentive_engine.config.document.places import Loc, Source
+from incentive_engine.config.document.problems import Problem, reject
+from incentive_engine.config.document.words import Words
 
 
 class Model(BaseModel):

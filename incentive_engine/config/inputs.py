@@ -6,8 +6,8 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from incentive_engine.config.document.problems import Problem, reject
 from incentive_engine.config.fields import Column, Count, DataPath, Model, Seed
-from incentive_engine.config.problems import Problem, reject
 
 
 class Sample(Model):

@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer, StringConstraints
 
-from incentive_engine.config.problems import Problem, reject
-from incentive_engine.config.words import Words
+from incentive_engine.config.document.problems import Problem, reject
+from incentive_engine.config.document.words import Words
 from incentive_engine.errors import nearest
 
 A_DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")

@@ -6,9 +6,9 @@ from typing import Final, Self
 
 from pydantic import field_validator, model_validator
 
+from incentive_engine.config.document.problems import Problem, reject
 from incentive_engine.config.fields import Model, Money, Name, OfferId
 from incentive_engine.config.moments import LastMoment, Moment
-from incentive_engine.config.problems import Problem, reject
 from incentive_engine.domain import CONTROL, MICROS, to_micros
 
 LARGEST_FACE: Final = 1e9

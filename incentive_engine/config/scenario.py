@@ -18,6 +18,9 @@ from pydantic import (
 )
 
 from incentive_engine.config.calendar import Calendar, Traffic, Wave
+from incentive_engine.config.document.loading import load_document
+from incentive_engine.config.document.problems import Problem, reject
+from incentive_engine.config.document.words import Words
 from incentive_engine.config.fields import (
     Column,
     Document,
@@ -30,9 +33,6 @@ from incentive_engine.config.fields import (
     Where,
     path_beside,
 )
-from incentive_engine.config.loading import load_document
-from incentive_engine.config.problems import Problem, reject
-from incentive_engine.config.words import Words
 
 __all__ = [
     "Calendar", "Campaign", "Replay", "Scenario", "Strategy", "Sweep", "Traffic", "Wave", "World",

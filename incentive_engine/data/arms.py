@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from incentive_engine.config.schema import Policy
-from incentive_engine.data.rows import RowChecks, counted
+from incentive_engine.config.policy import Policy
+from incentive_engine.data.row_checks import RowChecks, counted
 from incentive_engine.data.users import OFFER
 from incentive_engine.domain import CONTROL
 from incentive_engine.errors import Fault

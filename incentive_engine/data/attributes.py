@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from incentive_engine.config import locate
-from incentive_engine.config.schema import Policy, Range, Scalar, Where
-from incentive_engine.data.columns import coded, equal
-from incentive_engine.data.rows import near_column
+from incentive_engine.config.policy import Policy, Range, Scalar, Where
+from incentive_engine.data.row_checks import near_column
+from incentive_engine.data.tables.arrow import coded, equal
 from incentive_engine.errors import Fault
 
 Loc = tuple[str | int, ...]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from incentive_engine.config.schema import Range, Where
-from incentive_engine.data.columns import Column, equal, numbers
+from incentive_engine.config.policy import Range, Where
+from incentive_engine.data.tables.arrow import Column, equal, numbers
 from incentive_engine.domain import BoolArray
 
 

@@ -9,11 +9,11 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
 from incentive_engine.config import locate
-from incentive_engine.config.schema import Features, Policy
+from incentive_engine.config.policy import Features, Policy
 from incentive_engine.data.attributes import missing_attributes, reserved_attributes
 from incentive_engine.data.dates import with_dates
-from incentive_engine.data.formats import USER_ID
-from incentive_engine.data.rows import RowChecks, near_column
+from incentive_engine.data.row_checks import RowChecks, near_column
+from incentive_engine.data.tables.formats import USER_ID
 from incentive_engine.data.users import RESERVED, UserFile
 from incentive_engine.domain import IntArray
 from incentive_engine.errors import Fault

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from incentive_engine.data.columns import Column, as_numpy, text_buffers, whole
+from incentive_engine.data.tables.arrow import Column, as_numpy, text_buffers, whole
 from incentive_engine.domain import BoolArray
 
 Words = npt.NDArray[np.uint64]

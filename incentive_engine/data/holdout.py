@@ -8,8 +8,8 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from incentive_engine.data.columns import Column, compact, levels
 from incentive_engine.data.hashing import Words, hash_ids
+from incentive_engine.data.tables.arrow import Column, compact, levels
 from incentive_engine.domain import BoolArray, IntArray
 
 WIDER: Final = 1.25

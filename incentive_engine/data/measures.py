@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from incentive_engine.config.schema import Policy
-from incentive_engine.data.columns import FloatColumn
-from incentive_engine.data.room import let_go, make_room
-from incentive_engine.data.rows import RowChecks
+from incentive_engine.config.policy import Policy
+from incentive_engine.data.row_checks import RowChecks
+from incentive_engine.data.tables.arrow import FloatColumn
+from incentive_engine.data.tables.room import let_go, make_room
 from incentive_engine.domain import COST, MICROS, OFFER_MEASURES, SPEND, score_column
 from incentive_engine.errors import Fault
 

@@ -11,11 +11,11 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from incentive_engine.data.columns import is_missing, whole
 from incentive_engine.data.features import places
-from incentive_engine.data.files import column_names, read_table
-from incentive_engine.data.formats import USER_ID
-from incentive_engine.data.rows import RowChecks, as_id, missing_columns
+from incentive_engine.data.row_checks import RowChecks, as_id, missing_columns
+from incentive_engine.data.tables.arrow import is_missing, whole
+from incentive_engine.data.tables.files import column_names, read_table
+from incentive_engine.data.tables.formats import USER_ID
 from incentive_engine.data.users import OFFER, OUTCOMES
 from incentive_engine.domain import CONTROL, CONVERSION, COST, SPEND, BoolArray, FloatArray
 from incentive_engine.errors import DataError, Fault

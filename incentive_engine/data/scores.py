@@ -12,24 +12,24 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 import pyarrow as pa
 
-from incentive_engine.config.schema import Policy
+from incentive_engine.config.policy import Policy
 from incentive_engine.data.attributes import (
     missing_attributes,
     misused_attributes,
     named_attributes,
     unseen_values,
 )
-from incentive_engine.data.columns import FloatColumn, as_arrow, is_number
-from incentive_engine.data.files import column_names, read_blocks, read_table
-from incentive_engine.data.formats import USER_ID
 from incentive_engine.data.measures import (
     error_column,
     fill_measures,
     measures_in,
     number_columns,
 )
-from incentive_engine.data.room import let_go
-from incentive_engine.data.rows import RowChecks, as_id, missing_columns
+from incentive_engine.data.row_checks import RowChecks, as_id, missing_columns
+from incentive_engine.data.tables.arrow import FloatColumn, as_arrow, is_number
+from incentive_engine.data.tables.files import column_names, read_blocks, read_table
+from incentive_engine.data.tables.formats import USER_ID
+from incentive_engine.data.tables.room import let_go
 from incentive_engine.domain import (
     FACE,
     ISSUED,
@@ -84,7 +84,7 @@ class ScoreTable:
         DataError
             With everything that is wrong with it, `where` in front.
         """
-        from incentive_engine.data.frames import from_frame
+        from incentive_engine.data.tables.frames import from_frame
 
         names = tuple(map(str, frame.columns))
         table = from_frame(frame[_wanted(names, policy)])

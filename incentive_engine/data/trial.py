@@ -14,15 +14,15 @@ import pandas as pd
 import pyarrow as pa
 from pandas.api.types import is_numeric_dtype
 
-from incentive_engine.config.schema import Policy
+from incentive_engine.config.policy import Policy
 from incentive_engine.data.arms import read_arms
 from incentive_engine.data.attributes import misused_attributes
 from incentive_engine.data.features import joined_features
-from incentive_engine.data.files import read_table
-from incentive_engine.data.formats import USER_ID
-from incentive_engine.data.frames import to_frame
 from incentive_engine.data.outcomes import checked_outcomes
-from incentive_engine.data.rows import RowChecks, as_id, missing_columns
+from incentive_engine.data.row_checks import RowChecks, as_id, missing_columns
+from incentive_engine.data.tables.files import read_table
+from incentive_engine.data.tables.formats import USER_ID
+from incentive_engine.data.tables.frames import to_frame
 from incentive_engine.data.users import OFFER, OUTCOMES, PROPENSITY, UserFile
 from incentive_engine.domain import BoolArray, FloatArray
 from incentive_engine.errors import DataError

@@ -11,17 +11,17 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from incentive_engine.config.schema import Policy
+from incentive_engine.config.policy import Policy
 from incentive_engine.data.attributes import (
     missing_attributes,
     misused_attributes,
     reserved_attributes,
 )
-from incentive_engine.data.columns import is_number
-from incentive_engine.data.files import CSV, column_names, read_blocks, read_table
-from incentive_engine.data.formats import USER_ID, parquet_gaps
-from incentive_engine.data.frames import to_frame
-from incentive_engine.data.rows import RowChecks, as_id, missing_columns
+from incentive_engine.data.row_checks import RowChecks, as_id, missing_columns
+from incentive_engine.data.tables.arrow import is_number
+from incentive_engine.data.tables.files import CSV, column_names, read_blocks, read_table
+from incentive_engine.data.tables.formats import USER_ID, parquet_gaps
+from incentive_engine.data.tables.frames import to_frame
 from incentive_engine.domain import CONVERSION, COST, SPEND, IntArray
 from incentive_engine.errors import DataError
 

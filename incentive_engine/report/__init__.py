@@ -1,5 +1,7 @@
 """The page that a planner opens."""
 
+from incentive_engine.stats.estimate import Estimate
+
 from .conditions import Scope, Test
 from .content import (
     Aim,
@@ -18,7 +20,6 @@ from .content import (
     Unit,
 )
 from .cost_curve import CurvePoint
-from .estimate import Estimate
 from .evidence import (
     OTHERS,
     Alternative,

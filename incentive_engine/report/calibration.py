@@ -8,9 +8,10 @@ from typing import Final
 
 from markupsafe import Markup
 
+from incentive_engine.stats.estimate import Estimate
+
 from . import words
 from .curve import MARK, MUTED, PLAN, Frame, spread
-from .estimate import Estimate
 from .evidence import CalibrationGroup, OfferQuality, Quality
 from .language import Language
 

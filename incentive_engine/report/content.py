@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from incentive_engine.domain import Reason
+from incentive_engine.stats.estimate import Estimate
 
 from .conditions import Scope
-from .estimate import Estimate
 from .evidence import Alternative, Benefits, Holdout, PublicRules, Quality, Response
 from .returns import AtRisk, Returns, Safety
 

@@ -8,8 +8,9 @@ from typing import Final
 
 from markupsafe import Markup
 
+from incentive_engine.stats.estimate import Estimate
+
 from .curve import MARK, PLAN, Frame, spread
-from .estimate import Estimate
 from .language import Language
 
 PEOPLE: Final = 1_000

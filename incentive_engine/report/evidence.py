@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 
+from incentive_engine.stats.estimate import Estimate
+
 from .conditions import Test
 from .cost_curve import CurvePoint
-from .estimate import Estimate
 
 OTHERS: Final = "…"
 """Stands among the names of groups for all that are not shown apart."""

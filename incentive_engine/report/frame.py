@@ -10,7 +10,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemBytecodeCache, PackageLoader, StrictUndefined
 from jinja2.bccache import Bucket
 
-from incentive_engine.data.cache import default_root
+from incentive_engine.data.step_cache import default_root
 from incentive_engine.errors import DataError
 
 from .language import Code, language

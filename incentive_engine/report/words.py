@@ -6,10 +6,11 @@ import math
 from collections.abc import Callable
 from typing import Final
 
+from incentive_engine.stats.estimate import Estimate
+
 from . import formats
 from .conditions import Scope, Test
 from .content import Aim, Budget, Favoured, Headline, LimitRow, Note, Proof
-from .estimate import Estimate
 from .evidence import Holdout
 from .language import Language
 from .translation import translated

@@ -9,7 +9,7 @@ from typing import Final
 import pandas as pd
 
 from incentive_engine.config.scenario import Scenario, Strategy
-from incentive_engine.simulation.intervals import Interval
+from incentive_engine.stats.draws import Interval
 
 PER: Final = 1000
 """Efficiency is stated in conversions per this many currency units."""

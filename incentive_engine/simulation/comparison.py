@@ -12,7 +12,6 @@ import pandas as pd
 from incentive_engine.config.scenario import Scenario
 from incentive_engine.simulation.draw import DrawResult
 from incentive_engine.simulation.figures import FIGURES
-from incentive_engine.simulation.ground import Variant
 from incentive_engine.simulation.promises import COLUMNS as PROMISE_COLUMNS
 from incentive_engine.simulation.promises import promise_table
 from incentive_engine.simulation.replay import ReplayResult
@@ -22,6 +21,7 @@ from incentive_engine.simulation.replay_table import (
     replay_table,
     warnings_of,
 )
+from incentive_engine.simulation.shared_draws import Variant
 from incentive_engine.simulation.table import Draws, comparison_table, pair_table
 from incentive_engine.simulation.waves import WaveFigures
 

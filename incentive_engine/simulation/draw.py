@@ -9,14 +9,13 @@ import numpy as np
 import pandas as pd
 
 from incentive_engine.allocation import build_problem
+from incentive_engine.config.policy import Policy
 from incentive_engine.config.scenario import Scenario, Strategy, World
-from incentive_engine.config.schema import Policy
-from incentive_engine.data.frames import rows_matching
+from incentive_engine.data.tables.frames import rows_matching
 from incentive_engine.domain import COST, FACE, BoolArray, FloatArray
 from incentive_engine.errors import ConfigError, Fault, nearest
 from incentive_engine.simulation.chances import Chances, DrawSeeds
 from incentive_engine.simulation.figures import FIGURES, Stage, figures_of
-from incentive_engine.simulation.ground import Memory, Variant
 from incentive_engine.simulation.learning import truth_scores
 from incentive_engine.simulation.planning import Planner
 from incentive_engine.simulation.settlement import (
@@ -26,6 +25,7 @@ from incentive_engine.simulation.settlement import (
     lapsing,
     realised,
 )
+from incentive_engine.simulation.shared_draws import Memory, Variant
 from incentive_engine.simulation.strategies import PLANS, Situation, standing
 from incentive_engine.simulation.traffic import arrivals
 from incentive_engine.simulation.waves import Course, Schedule, run, schedule

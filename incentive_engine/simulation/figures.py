@@ -8,8 +8,8 @@ from typing import Final
 import numpy as np
 
 from incentive_engine.allocation import Problem
+from incentive_engine.config.policy import Policy
 from incentive_engine.config.scenario import Scenario, Strategy
-from incentive_engine.config.schema import Policy
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.domain import MICROS, BoolArray, FloatArray, to_micros
 from incentive_engine.simulation.learning import Learned

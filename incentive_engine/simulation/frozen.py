@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from incentive_engine.allocation.sweep import Choice
-from incentive_engine.config.schema import Bound, Limit, Policy
-from incentive_engine.data.columns import levels
+from incentive_engine.allocation.dual.sweep import Choice
+from incentive_engine.config.policy import Bound, Limit, Policy
 from incentive_engine.data.conditions import matches
 from incentive_engine.data.scores import ScoreTable
+from incentive_engine.data.tables.arrow import levels
 from incentive_engine.domain import ISSUED
 
 

@@ -8,12 +8,12 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from incentive_engine.config.policy import Policy
 from incentive_engine.config.scenario import Strategy
-from incentive_engine.config.schema import Policy
 from incentive_engine.domain import BoolArray
 from incentive_engine.simulation.figures import ENGINES
-from incentive_engine.simulation.intervals import share_interval
 from incentive_engine.simulation.table import Draws
+from incentive_engine.stats.draws import share_interval
 
 COLUMNS: Final = (
     "promise", "strategy", "budget", "promised", "kept", "kept_low", "kept_high", "trials",

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from incentive_engine.config.policy import Bound, Limit, Policy
 from incentive_engine.config.scenario import Replay, Scenario
-from incentive_engine.config.schema import Bound, Limit, Policy
 from incentive_engine.data.trial import Trial
 from incentive_engine.data.users import UserTable
 from incentive_engine.domain import FloatArray, IntArray
@@ -19,10 +19,10 @@ from incentive_engine.simulation.draw import (
     situation_of,
     situation_with,
 )
-from incentive_engine.simulation.ground import Variant, holdout_of
 from incentive_engine.simulation.learning import Forecast, Learned
 from incentive_engine.simulation.offpolicy import MEASURES, Nuisance, Valuation, value
 from incentive_engine.simulation.planning import Planner
+from incentive_engine.simulation.shared_draws import Variant, holdout_of
 from incentive_engine.simulation.strategies import PLANS, Situation
 
 

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtr
 
-from incentive_engine.config.schema import Offer
-from incentive_engine.data.market import BASKET_SIGMA, Truth
+from incentive_engine.config.policy import Offer
 from incentive_engine.domain import MICROS, BoolArray, FloatArray, to_micros
 from incentive_engine.simulation.chances import Chances
+from incentive_engine.synthetic.market import BASKET_SIGMA, Truth
 
 Choice = npt.NDArray[np.int16]
 """(n,) offer in the policy's order, -1 for none."""

@@ -15,7 +15,7 @@ from incentive_engine.domain import FloatArray, IntArray
 from incentive_engine.simulation.columns import PAIR_COLUMNS, PER, Earned, table_of
 from incentive_engine.simulation.draw import DrawResult
 from incentive_engine.simulation.figures import FIGURES
-from incentive_engine.simulation.intervals import (
+from incentive_engine.stats.draws import (
     mean_interval,
     quotient_interval,
     ratio_interval,

@@ -9,16 +9,16 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit, logit
 
+from incentive_engine.config.policy import Policy
 from incentive_engine.config.scenario import Campaign, World
-from incentive_engine.config.schema import Policy
-from incentive_engine.data.market import Market, Truth, react, run_trial
-from incentive_engine.data.population import Population, draw_population
-from incentive_engine.data.sample import MARKETS
 from incentive_engine.data.trial import Trial
 from incentive_engine.data.users import RESERVED, UserTable
 from incentive_engine.domain import CONTROL, FloatArray
 from incentive_engine.errors import ConfigError, Fault, nearest
 from incentive_engine.simulation.chances import DrawSeeds
+from incentive_engine.synthetic.market import Market, Truth, react, run_trial
+from incentive_engine.synthetic.population import Population, draw_population
+from incentive_engine.synthetic.sample import MARKETS
 
 MOST_LIKELY: Final = 0.95
 """No probability of converting exceeds this, as in the market itself."""

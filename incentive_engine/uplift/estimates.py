@@ -9,8 +9,8 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from incentive_engine.config.schema import Policy
-from incentive_engine.data.formats import USER_ID
+from incentive_engine.config.policy import Policy
+from incentive_engine.data.tables.formats import USER_ID
 from incentive_engine.domain import (
     CONVERSION,
     COST,

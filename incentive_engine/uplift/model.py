@@ -10,25 +10,25 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from incentive_engine.config.schema import Eligibility, Policy
+from incentive_engine.config.policy import Eligibility, Policy
 from incentive_engine.data.features import learnable
 from incentive_engine.data.trial import Trial
 from incentive_engine.data.users import BLOCK, UserTable
 from incentive_engine.domain import FloatArray
 from incentive_engine.errors import DataError, Fault
-from incentive_engine.uplift.basis import Basis, learn_basis
-from incentive_engine.uplift.bins import Bins
-from incentive_engine.uplift.boosting import Matrix
-from incentive_engine.uplift.chances import Chances, fit_chances
-from incentive_engine.uplift.cost import CostModel, fit_cost
+from incentive_engine.parallel_tasks import side_by_side, together
+from incentive_engine.uplift.crossfit import Folds, draw_folds
+from incentive_engine.uplift.effects.basis import Basis, learn_basis
+from incentive_engine.uplift.effects.bins import Bins
+from incentive_engine.uplift.effects.ladder import ladders
 from incentive_engine.uplift.estimates import Estimates, OutOfFold
-from incentive_engine.uplift.features import Encoder, learn_encoder
-from incentive_engine.uplift.folds import Folds, draw_folds
-from incentive_engine.uplift.ladder import ladders
-from incentive_engine.uplift.randomisation import even_lottery, reachable, shares
+from incentive_engine.uplift.nuisance.boosting import Matrix
+from incentive_engine.uplift.nuisance.cost import CostModel, fit_cost
+from incentive_engine.uplift.nuisance.event_probability import Chances, fit_chances
+from incentive_engine.uplift.nuisance.features import Encoder, learn_encoder
+from incentive_engine.uplift.nuisance.spend import SpendModel, fit_spend
 from incentive_engine.uplift.rows import Rows, Telling
-from incentive_engine.uplift.spend import SpendModel, fit_spend
-from incentive_engine.uplift.threads import side_by_side, together
+from incentive_engine.uplift.trial_design import even_lottery, reachable, shares
 
 FOLDS: Final = 5
 """Models of each kind; each learns from four fifths of the trial."""

@@ -8,11 +8,11 @@ from typing import Self
 import numpy as np
 
 from incentive_engine.domain import BoolArray, FloatArray, IntArray
-from incentive_engine.uplift.bins import Bins, Codes
-from incentive_engine.uplift.boosting import BinnedRows, Matrix
-from incentive_engine.uplift.folds import Folds
-from incentive_engine.uplift.quiet import without_most_quiet
-from incentive_engine.uplift.randomisation import Randomisation
+from incentive_engine.uplift.crossfit import Folds
+from incentive_engine.uplift.effects.bins import Bins, Codes
+from incentive_engine.uplift.nuisance.boosting import BinnedRows, Matrix
+from incentive_engine.uplift.nuisance.negative_downsampling import without_most_quiet
+from incentive_engine.uplift.trial_design import Randomisation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -12,19 +12,21 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from incentive_engine.config.schema import Eligibility
+from incentive_engine.config.policy import Eligibility
 from incentive_engine.errors import DataError, Fault
-from incentive_engine.uplift.averages import Averages
-from incentive_engine.uplift.basis import Basis
-from incentive_engine.uplift.blend import Blend, HeterogeneityTest
-from incentive_engine.uplift.boosting import CrossFitted
-from incentive_engine.uplift.chances import Chances
-from incentive_engine.uplift.cost import CostModel
-from incentive_engine.uplift.effects import EffectLayer
+from incentive_engine.uplift.effects.averages import Averages
+from incentive_engine.uplift.effects.basis import Basis
+from incentive_engine.uplift.effects.effects import EffectLayer
+from incentive_engine.uplift.effects.interactions import Pairs
+from incentive_engine.uplift.effects.shrinkage import Blend, HeterogeneityTest
+from incentive_engine.uplift.effects.stumps import Stumps
 from incentive_engine.uplift.estimates import OutOfFold
-from incentive_engine.uplift.features import Encoder
 from incentive_engine.uplift.model import Facts, Models, UpliftModel
-from incentive_engine.uplift.pairs import Pairs
+from incentive_engine.uplift.nuisance.boosting import CrossFitted
+from incentive_engine.uplift.nuisance.cost import CostModel
+from incentive_engine.uplift.nuisance.event_probability import Chances
+from incentive_engine.uplift.nuisance.features import Encoder
+from incentive_engine.uplift.nuisance.spend import SpendModel
 from incentive_engine.uplift.saved import (
     FORMAT,
     MODEL,
@@ -34,8 +36,6 @@ from incentive_engine.uplift.saved import (
     read_model_file,
     write_model_file,
 )
-from incentive_engine.uplift.spend import SpendModel
-from incentive_engine.uplift.stumps import Stumps
 
 OUT_OF_FOLD: Final = "out_of_fold.parquet"
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from incentive_engine.data.columns import Column, as_numpy, is_missing, numbers, plain, whole
+from incentive_engine.data.tables.arrow import Column, as_numpy, is_missing, numbers, plain, whole
 from incentive_engine.domain import FloatArray, IntArray, Reason
 
 from .stated import UnreadableError

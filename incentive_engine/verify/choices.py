@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from incentive_engine.config.schema import Policy
+from incentive_engine.config.policy import Policy
 from incentive_engine.data.hashing import repeated
 from incentive_engine.domain import MICROS, BoolArray, FloatArray, Reason
 

@@ -9,8 +9,8 @@ from typing import Final, TypeVar
 
 from pydantic import ValidationError
 
-from incentive_engine.config.schema import Policy
-from incentive_engine.data.files import digest_file
+from incentive_engine.config.policy import Policy
+from incentive_engine.data.tables.files import digest_file
 from incentive_engine.domain import score_column
 
 from .blocks import SINCE, STATED, open_parquet

@@ -13,8 +13,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from incentive_engine.config.amounts import Bound
-from incentive_engine.config.schema import Budget, Limit, Policy
-from incentive_engine.data.columns import whole
+from incentive_engine.config.policy import Budget, Limit, Policy
+from incentive_engine.data.tables.arrow import whole
 from incentive_engine.domain import COST, FACE, ISSUED, MICROS, MONEY_MEASURES
 
 from .users import grouped, matching

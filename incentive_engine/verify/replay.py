@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.config.schema import Policy
+from incentive_engine.config.policy import Policy
 from incentive_engine.domain import (
     COST,
     FACE,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from math import hypot, sqrt
 from statistics import NormalDist
 
-from incentive_engine.config.schema import Budget
+from incentive_engine.config.policy import Budget
 from incentive_engine.domain import MICROS
 
 from .files import Run

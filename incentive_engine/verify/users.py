@@ -9,9 +9,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from incentive_engine.config.schema import Condition, Policy, Range, Scalar, WeightFactor, Where
-from incentive_engine.data.columns import as_arrow, as_numpy, is_missing, is_text, numbers, whole
+from incentive_engine.config.policy import Condition, Policy, Range, Scalar, WeightFactor, Where
 from incentive_engine.data.holdout import draw_holdout
+from incentive_engine.data.tables.arrow import (
+    as_arrow,
+    as_numpy,
+    is_missing,
+    is_text,
+    numbers,
+    whole,
+)
 from incentive_engine.domain import BoolArray, FloatArray, IntArray
 
 from .blocks import open_parquet, read_columns

@@ -18,28 +18,24 @@ from incentive_engine.allocation import (
 )
 from incentive_engine.config import Policy
 from incentive_engine.data.scores import ScoreTable, read_scores
-from incentive_engine.data.stopping import side_threads
-from incentive_engine.delivery.run_directory import default_run_directory, write_run
 from incentive_engine.errors import DataError, Fault
+from incentive_engine.insight.baselines import SimplerWays, beside_the_plan, simpler_ways
+from incentive_engine.insight.budget_views import budget_view, conversions_without_favour
+from incentive_engine.insight.chosen_pairs import chosen_pairs
+from incentive_engine.insight.findings import Findings, RunSummary, holdout_of
+from incentive_engine.insight.gain import ValuedTrial, gain_of_plan, read_valuation, trial_problem
+from incentive_engine.insight.holdout_value import holdout_value
+from incentive_engine.insight.mandate import mandate_of, under_mandate
+from incentive_engine.insight.policy_options import BudgetOptions, default_policy, read_policy
+from incentive_engine.insight.report_content import report_content
+from incentive_engine.insight.response import budget_response, with_own_budget
+from incentive_engine.parallel import side_threads
+from incentive_engine.pipeline.campaign import campaign_inputs, given_inputs
+from incentive_engine.pipeline.quality import model_cost_error, read_quality, total_error
+from incentive_engine.pipeline.steps import Steps
 from incentive_engine.report import Code, render_report
-from incentive_engine.workflow.chosen import chosen_pairs
-from incentive_engine.workflow.compare import budget_view, conversions_without_favour
-from incentive_engine.workflow.content import report_content
-from incentive_engine.workflow.findings import Findings, RunSummary, holdout_of
-from incentive_engine.workflow.gain import ValuedTrial, gain_of_plan, read_valuation, trial_problem
-from incentive_engine.workflow.held import holdout_value
-from incentive_engine.workflow.learning import campaign_inputs, given_inputs
-from incentive_engine.workflow.mandate import mandate_of, under_mandate
-from incentive_engine.workflow.policies import (
-    BudgetOptions,
-    default_policy,
-    read_policy,
-)
-from incentive_engine.workflow.quality import model_cost_error, read_quality, total_error
+from incentive_engine.run.directory import default_run_directory, write_run
 from incentive_engine.workflow.record import run_files, run_record
-from incentive_engine.workflow.response import budget_response, with_own_budget
-from incentive_engine.workflow.steps import Steps
-from incentive_engine.workflow.ways import SimplerWays, beside_the_plan, simpler_ways
 
 
 def allocate(

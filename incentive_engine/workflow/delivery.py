@@ -9,23 +9,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from incentive_engine.config.moments import in_zone, parse_moment
-from incentive_engine.delivery.approval import approve_run, refuse_unapproved
-from incentive_engine.delivery.export import (
+from incentive_engine.errors import ConfigError, DataError, Fault
+from incentive_engine.export.export import (
     Exported,
     ExportOptions,
     export_offers,
     refuse_unverified,
 )
-from incentive_engine.delivery.findings import Finding, blocks, check_accepted, refuse_blocked
-from incentive_engine.delivery.finished_run import FinishedRun, read_run
-from incentive_engine.delivery.postgres import SCHEMES, export_to_postgres, without_password
-from incentive_engine.delivery.preflight import WARNINGS, Flight, preflight
-from incentive_engine.delivery.records import only_one
-from incentive_engine.delivery.selection import Filters, select
-from incentive_engine.delivery.siblings import EXPORTS, add_entry, previous, refuse_superseded
-from incentive_engine.errors import ConfigError, DataError, Fault
+from incentive_engine.export.findings import Finding, blocks, check_accepted, refuse_blocked
+from incentive_engine.export.postgres import SCHEMES, export_to_postgres, without_password
+from incentive_engine.export.preflight import WARNINGS, Flight, preflight
+from incentive_engine.export.selection import Filters, select
+from incentive_engine.pipeline.steps import Steps
+from incentive_engine.run.approval import approve_run, refuse_unapproved
+from incentive_engine.run.finished import FinishedRun, read_run
+from incentive_engine.run.records import only_one
+from incentive_engine.run.siblings import EXPORTS, add_entry, previous, refuse_superseded
 from incentive_engine.verify import Verification, verify_run
-from incentive_engine.workflow.steps import Steps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

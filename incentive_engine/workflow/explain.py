@@ -13,15 +13,15 @@ import pyarrow as pa
 from pandas.api.typing import NaTType
 
 from incentive_engine.config import Policy
-from incentive_engine.data.cache import StepCache
 from incentive_engine.data.conditions import matches
+from incentive_engine.data.step_cache import StepCache
 from incentive_engine.data.users import UserFile
 from incentive_engine.errors import DataError, Fault
-from incentive_engine.uplift.explanation import Explanation, explain
+from incentive_engine.insight.policy_options import load
+from incentive_engine.pipeline.campaign import campaign_files, trained_model, users_of
+from incentive_engine.pipeline.steps import Steps
+from incentive_engine.uplift.evaluation.explanation import Explanation, explain
 from incentive_engine.uplift.model import UpliftModel
-from incentive_engine.workflow.learning import campaign_files, trained_model, users_of
-from incentive_engine.workflow.policies import load
-from incentive_engine.workflow.steps import Steps
 
 SHOWN = 8
 """Features that are named per offer; the others are summed up."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from incentive_engine.config.policy import Sample
 from incentive_engine.config.scenario import load_scenario
-from incentive_engine.config.schema import Sample
-from incentive_engine.data.files import atomic_directory, read_table
-from incentive_engine.data.frames import to_frame
-from incentive_engine.data.sample import MARKETS, sample_outcomes, write_sample
-from incentive_engine.delivery.finished_run import read_run
+from incentive_engine.data.tables.files import atomic_directory, read_table
+from incentive_engine.data.tables.frames import to_frame
 from incentive_engine.errors import ConfigError, DataError, Fault, nearest
-from incentive_engine.workflow.policies import load
+from incentive_engine.insight.policy_options import load
+from incentive_engine.run.finished import read_run
+from incentive_engine.synthetic.sample import MARKETS, sample_outcomes, write_sample
 
 
 def check(file: Path) -> str:

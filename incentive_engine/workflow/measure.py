@@ -15,19 +15,19 @@ import pyarrow.compute as pc
 
 from incentive_engine.allocation import build_problem, decide, solve
 from incentive_engine.config import Policy
-from incentive_engine.data.columns import as_numpy, equal, whole
-from incentive_engine.data.files import read_table
 from incentive_engine.data.holdout import strata_codes
 from incentive_engine.data.outcomes import NOT_KNOWN, Outcomes, read_outcomes
-from incentive_engine.data.room import pick
-from incentive_engine.data.rows import as_id
+from incentive_engine.data.row_checks import as_id
 from incentive_engine.data.scores import ScoreTable, read_scores
-from incentive_engine.delivery.finished_run import FinishedRun, read_run
+from incentive_engine.data.tables.arrow import as_numpy, equal, whole
+from incentive_engine.data.tables.files import read_table
+from incentive_engine.data.tables.room import pick
 from incentive_engine.domain import CONVERSION, COST, SPEND, BoolArray, FloatArray, IntArray
 from incentive_engine.errors import DataError, Fault
-from incentive_engine.uplift.held_out import difference_from_holdout
-from incentive_engine.uplift.intervals import Estimate, interval
-from incentive_engine.workflow.measurement import Measurement, OfferOutcome, Promise, Split
+from incentive_engine.measurement.figures import Measurement, OfferOutcome, Promise, Split
+from incentive_engine.run.finished import FinishedRun, read_run
+from incentive_engine.stats.holdout_effect import difference_from_holdout
+from incentive_engine.stats.intervals import Estimate, interval
 
 ALIKE: Final = 0.98
 """Share of the plan's offers that its prices alone must give for a comparison by them."""

@@ -7,14 +7,11 @@ from pathlib import Path
 from typing import Final
 
 from incentive_engine.config import Policy
-from incentive_engine.data.cache import StepCache
-from incentive_engine.data.files import atomic_directory
-from incentive_engine.uplift.diagnosis.diagnose import diagnose
-from incentive_engine.uplift.evaluation import Evaluation, evaluate
-from incentive_engine.uplift.explanation import explain_sample
-from incentive_engine.uplift.model import UpliftModel
-from incentive_engine.uplift.paired import compare_models
-from incentive_engine.workflow.learning import (
+from incentive_engine.data.step_cache import StepCache
+from incentive_engine.data.tables.files import atomic_directory
+from incentive_engine.insight.evaluation_tables import write_tables
+from incentive_engine.insight.policy_options import load
+from incentive_engine.pipeline.campaign import (
     Campaign,
     campaign_files,
     drift_of,
@@ -22,11 +19,14 @@ from incentive_engine.workflow.learning import (
     score_into,
     trial_of,
 )
-from incentive_engine.workflow.policies import load
-from incentive_engine.workflow.quality import read_quality, write_quality
+from incentive_engine.pipeline.quality import read_quality, write_quality
+from incentive_engine.pipeline.steps import Steps
+from incentive_engine.uplift.diagnosis.diagnose import diagnose
+from incentive_engine.uplift.evaluation.evaluation import Evaluation, evaluate
+from incentive_engine.uplift.evaluation.explanation import explain_sample
+from incentive_engine.uplift.evaluation.paired import compare_models
+from incentive_engine.uplift.model import UpliftModel
 from incentive_engine.workflow.replay import plain, thousand
-from incentive_engine.workflow.steps import Steps
-from incentive_engine.workflow.tables import write_tables
 
 SHOWN_SHARES: Final = (0.1, 0.2, 0.5)
 """Budgets that the summary names, of what the plan without one costs."""

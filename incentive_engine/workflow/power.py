@@ -17,12 +17,12 @@ from incentive_engine.config.amounts import parse_amount
 from incentive_engine.data.scores import ScoreTable, read_scores
 from incentive_engine.domain import CONVERSION, COST
 from incentive_engine.errors import ConfigError, Fault
-from incentive_engine.uplift.power import SIGNIFICANCE, detectable_effect, power_of
+from incentive_engine.insight.findings import holdout_of
+from incentive_engine.insight.policy_options import BudgetOptions, read_policy
+from incentive_engine.pipeline.campaign import campaign_inputs
+from incentive_engine.pipeline.steps import Steps
+from incentive_engine.stats.power import SIGNIFICANCE, detectable_effect, power_of
 from incentive_engine.uplift.saved import read_evaluation
-from incentive_engine.workflow.findings import holdout_of
-from incentive_engine.workflow.learning import campaign_inputs
-from incentive_engine.workflow.policies import BudgetOptions, read_policy
-from incentive_engine.workflow.steps import Steps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,20 +9,20 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from incentive_engine.data.files import column_names, digest_file
-from incentive_engine.data.formats import PARQUET
 from incentive_engine.data.scores import ScoreTable
-from incentive_engine.delivery.run_directory import (
+from incentive_engine.data.tables.files import column_names, digest_file
+from incentive_engine.data.tables.formats import PARQUET
+from incentive_engine.insight.findings import Findings
+from incentive_engine.insight.policy_options import BudgetOptions
+from incentive_engine.pipeline.campaign import Inputs
+from incentive_engine.pipeline.steps import Steps
+from incentive_engine.run.directory import (
     ROW_GROUP,
     AllocationTable,
     InputFile,
     RunFiles,
     RunRecord,
 )
-from incentive_engine.workflow.findings import Findings
-from incentive_engine.workflow.learning import Inputs
-from incentive_engine.workflow.policies import BudgetOptions
-from incentive_engine.workflow.steps import Steps
 
 
 def run_record(

@@ -13,19 +13,19 @@ import numpy.typing as npt
 import pandas as pd
 
 from incentive_engine.config import Policy
-from incentive_engine.data.files import atomic_directory, read_table
-from incentive_engine.data.formats import USER_ID
-from incentive_engine.data.frames import to_frame
-from incentive_engine.data.rows import RowChecks, missing_columns
+from incentive_engine.data.row_checks import RowChecks, missing_columns
+from incentive_engine.data.tables.files import atomic_directory, read_table
+from incentive_engine.data.tables.formats import USER_ID
+from incentive_engine.data.tables.frames import to_frame
 from incentive_engine.data.trial import Trial, read_trial
 from incentive_engine.data.users import open_users
 from incentive_engine.domain import CONTROL
 from incentive_engine.errors import DataError, Fault
+from incentive_engine.insight.policy_options import load_for_scores
+from incentive_engine.stats.intervals import Estimate
+from incentive_engine.uplift.doubly_robust.plan_value import compare_plans, plan_value
 from incentive_engine.uplift.estimates import Estimates
-from incentive_engine.uplift.intervals import Estimate
 from incentive_engine.uplift.model import UpliftModel, estimate, trial_digest
-from incentive_engine.uplift.plan_value import compare_plans, plan_value
-from incentive_engine.workflow.policies import load_for_scores
 
 PLAN = "the plan"
 OFFER_ID = "offer_id"

@@ -14,10 +14,10 @@ from typing import Any
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from incentive_engine.data.files import digest_file
-from incentive_engine.delivery.finished_run import FinishedRun, read_run
+from incentive_engine.data.tables.files import digest_file
+from incentive_engine.insight.policy_options import BudgetOptions
+from incentive_engine.run.finished import FinishedRun, read_run
 from incentive_engine.workflow.allocate import allocate
-from incentive_engine.workflow.policies import BudgetOptions
 
 ALLOCATION = "allocation.parquet"
 

@@ -14,23 +14,23 @@ from typing import Any
 import pandas as pd
 
 from incentive_engine.config import Policy, load_policy
+from incentive_engine.config.policy import Scalar
 from incentive_engine.config.scenario import Scenario, World, load_scenario
-from incentive_engine.config.schema import Scalar
-from incentive_engine.data.cache import StepCache
-from incentive_engine.data.files import atomic_directory
+from incentive_engine.data.step_cache import StepCache
+from incentive_engine.data.tables.files import atomic_directory
 from incentive_engine.data.trial import Trial
 from incentive_engine.errors import ConfigError, DataError, Fault
+from incentive_engine.pipeline.campaign import campaign_files, trial_of
+from incentive_engine.pipeline.steps import Steps
 from incentive_engine.report.comparison import render_comparison, verdicts
 from incentive_engine.report.formats import money, number, percent
 from incentive_engine.report.language import Code
 from incentive_engine.simulation.comparison import Comparison, compare_replays, compare_worlds
 from incentive_engine.simulation.draw import blocks_of, run_block
-from incentive_engine.simulation.ground import Variant
 from incentive_engine.simulation.replay import run_replay
 from incentive_engine.simulation.runner import default_workers, run_tasks
+from incentive_engine.simulation.shared_draws import Variant
 from incentive_engine.simulation.world import check_offers
-from incentive_engine.workflow.learning import campaign_files, trial_of
-from incentive_engine.workflow.steps import Steps
 
 POLICY = "policy."
 """What a swept setting begins with when it is one of the policy."""

@@ -12,27 +12,27 @@ from typing import Any
 import pandas as pd
 
 from incentive_engine.data.scores import read_scores
-from incentive_engine.delivery.run_directory import free_directory
-from incentive_engine.delivery.study import write_study
 from incentive_engine.errors import DataError, Fault, InfeasibleError
-from incentive_engine.report.language import Code
-from incentive_engine.report.whatif import render_whatif
-from incentive_engine.workflow.comparison import (
+from incentive_engine.insight.findings import holdout_of
+from incentive_engine.insight.movers import comparable, moves
+from incentive_engine.insight.policy_options import BudgetOptions, default_policy
+from incentive_engine.insight.study import Study, focus_of, study
+from incentive_engine.insight.variants import BASE, Variant, read_budgets, read_variants
+from incentive_engine.insight.whatif_content import whatif_page
+from incentive_engine.insight.whatif_tables import (
     limits_table,
     moves_table,
     points_table,
     safety_table,
 )
-from incentive_engine.workflow.findings import holdout_of
-from incentive_engine.workflow.learning import campaign_inputs, given_inputs
-from incentive_engine.workflow.moves import comparable, moves
-from incentive_engine.workflow.policies import BudgetOptions, default_policy
-from incentive_engine.workflow.quality import read_quality, total_error
+from incentive_engine.pipeline.campaign import campaign_inputs, given_inputs
+from incentive_engine.pipeline.quality import read_quality, total_error
+from incentive_engine.pipeline.steps import Steps
+from incentive_engine.report.language import Code
+from incentive_engine.report.whatif import render_whatif
+from incentive_engine.run.directory import free_directory
+from incentive_engine.run.study import write_study
 from incentive_engine.workflow.record import input_files
-from incentive_engine.workflow.steps import Steps
-from incentive_engine.workflow.study import Study, focus_of, study
-from incentive_engine.workflow.variants import BASE, Variant, read_budgets, read_variants
-from incentive_engine.workflow.whatif_page import whatif_page
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

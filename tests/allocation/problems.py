@@ -16,8 +16,8 @@ from incentive_engine.allocation import (
     solve,
     sum_limit,
 )
-from incentive_engine.allocation.rows import rows_of
-from incentive_engine.allocation.sweep import tally
+from incentive_engine.allocation.dual.sweep import tally
+from incentive_engine.allocation.limit_maps import rows_of
 from incentive_engine.allocation.users import users_of
 from incentive_engine.errors import InfeasibleError
 

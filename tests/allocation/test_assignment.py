@@ -8,10 +8,10 @@ import pytest
 import scipy.sparse as sp
 
 from incentive_engine.allocation import Problem, solve, sum_limit
-from incentive_engine.allocation.assignment import assign
-from incentive_engine.allocation.bins import assignment_of
-from incentive_engine.allocation.branching import branch
-from incentive_engine.allocation.selection import Selection, Status
+from incentive_engine.allocation.integer.assignment import assign
+from incentive_engine.allocation.integer.bins import assignment_of
+from incentive_engine.allocation.integer.cp_sat import Selection, Status
+from incentive_engine.allocation.integer.scip import branch
 from incentive_engine.domain import BoolArray, IntArray
 
 from .shuffling import solved_in_both_orders

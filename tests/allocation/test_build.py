@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from incentive_engine.allocation import Problem, build_problem, solve
-from incentive_engine.config.schema import Policy
+from incentive_engine.config.policy import Policy
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.errors import ConfigError
 

@@ -7,9 +7,9 @@ import numpy.typing as npt
 import pytest
 
 from incentive_engine.allocation import Choosers, Problem, decide, sum_limit
-from incentive_engine.allocation.core import nearest
+from incentive_engine.allocation.dual.sweep import reaches, sweep
+from incentive_engine.allocation.integer.core import nearest
 from incentive_engine.allocation.problem import Columns
-from incentive_engine.allocation.sweep import reaches, sweep
 from incentive_engine.allocation.users import users_of
 
 

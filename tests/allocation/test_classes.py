@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from incentive_engine.allocation import Problem, sum_limit
-from incentive_engine.allocation.classes import classes_of
-from incentive_engine.allocation.core import build_core
-from incentive_engine.allocation.rows import rows_of
+from incentive_engine.allocation.integer.classes import classes_of
+from incentive_engine.allocation.integer.core import build_core
+from incentive_engine.allocation.limit_maps import rows_of
 from incentive_engine.allocation.users import users_of
 
 

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from incentive_engine.allocation import build_problem, margins, reasons, solve, users
-from incentive_engine.config.schema import Policy
-from incentive_engine.data import formats, room
+from incentive_engine.config.policy import Policy
 from incentive_engine.data.scores import read_scores
+from incentive_engine.data.tables import formats, room
 
 USERS = 3_000
 

@@ -11,10 +11,10 @@ from incentive_engine.allocation import (
     Problem,
     Split,
     group_sums,
-    sketch,
     sum_limit,
     swept_points,
 )
+from incentive_engine.allocation.budgets import sketch
 
 
 def campaign(users: int, amount: float) -> Problem:

@@ -2,8 +2,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from incentive_engine.config.reference import documented_models, field_texts, policy_reference
-from incentive_engine.config.schema import Policy
+from incentive_engine.config.document.reference import (
+    documented_models,
+    field_texts,
+    policy_reference,
+)
+from incentive_engine.config.policy import Policy
 
 PAGE = Path(__file__).parents[2] / "docs" / "policy.md"
 

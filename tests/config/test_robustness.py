@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from incentive_engine.config import Policy, load_policy, policy_from_mapping
-from incentive_engine.config.tree import parse_tree
+from incentive_engine.config.document.tree import parse_tree
 from incentive_engine.errors import ConfigError
 
 from .policies import CORRECT

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from incentive_engine.config.tree import parse_tree
+from incentive_engine.config.document.tree import parse_tree
 
 
 def read(text: str) -> object:

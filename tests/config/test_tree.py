@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from incentive_engine.config.tree import parse_tree
+from incentive_engine.config.document.tree import parse_tree
 
 
 def messages(text: str) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from incentive_engine.data.files import atomic_directory, atomic_file
+from incentive_engine.data.tables.files import atomic_directory, atomic_file
 from incentive_engine.errors import DataError
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from incentive_engine.data import cache as cache_module
-from incentive_engine.data.cache import ENTRY, UNUSED_DAYS, StepCache, default_root
+from incentive_engine.data import step_cache as cache_module
+from incentive_engine.data.step_cache import ENTRY, UNUSED_DAYS, StepCache, default_root
 from incentive_engine.errors import DataError
 
 

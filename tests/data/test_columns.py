@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from incentive_engine.data.columns import (
+from incentive_engine.data.tables.arrow import (
     as_arrow,
     chosen_texts,
     coded,

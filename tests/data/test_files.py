@@ -11,13 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from incentive_engine.data.files import (
-    column_names,
-    digest_file,
-    read_blocks,
-    read_table,
-)
-from incentive_engine.data.frames import read_frame, write_table
+from incentive_engine.data.tables.files import column_names, digest_file, read_blocks, read_table
+from incentive_engine.data.tables.frames import read_frame, write_table
 from incentive_engine.errors import DataError
 from incentive_engine.verify.blocks import slices
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from incentive_engine.data import room
+from incentive_engine.data.tables import room
 from incentive_engine.errors import DataError
 
 MAPPED = 1 << 20

@@ -5,19 +5,19 @@ import pandas as pd
 import pytest
 
 from incentive_engine.config import Policy, policy_from_mapping
-from incentive_engine.config.schema import Sample
-from incentive_engine.data.market import BASKET_SIGMA
-from incentive_engine.data.population import LAPSED_DAYS, REGIONS
-from incentive_engine.data.sample import (
+from incentive_engine.config.policy import Sample
+from incentive_engine.data.scores import ScoreTable
+from incentive_engine.data.trial import read_trial
+from incentive_engine.data.users import open_users
+from incentive_engine.domain import CONTROL, score_column
+from incentive_engine.synthetic.market import BASKET_SIGMA
+from incentive_engine.synthetic.population import LAPSED_DAYS, REGIONS
+from incentive_engine.synthetic.sample import (
     SampleCampaign,
     sample_campaign,
     sample_offers,
     write_sample,
 )
-from incentive_engine.data.scores import ScoreTable
-from incentive_engine.data.trial import read_trial
-from incentive_engine.data.users import open_users
-from incentive_engine.domain import CONTROL, score_column
 
 NAMES = ("double11", "winback")
 VIP = "vip200"

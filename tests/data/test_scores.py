@@ -6,8 +6,8 @@ import pyarrow as pa
 import pytest
 
 from incentive_engine.config import Policy
-from incentive_engine.data.frames import write_table
 from incentive_engine.data.scores import ScoreTable, read_scores
+from incentive_engine.data.tables.frames import write_table
 from incentive_engine.errors import DataError
 
 from .examples import POLICY, policy_of, scores

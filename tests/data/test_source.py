@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 import incentive_engine
-from incentive_engine.data.source import source_digest
+from incentive_engine.data.engine_source import source_digest
 
 
 @pytest.fixture

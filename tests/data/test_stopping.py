@@ -3,7 +3,7 @@ from concurrent.futures import Future
 
 import pytest
 
-from incentive_engine.data.stopping import go_on, side_threads
+from incentive_engine.parallel import go_on, side_threads
 
 
 def waits_for_its_end(began: threading.Event) -> None:

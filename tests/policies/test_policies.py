@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from incentive_engine.config import check_file
-from incentive_engine.data.sample import sample_campaign, sample_offers
+from incentive_engine.synthetic.sample import sample_campaign, sample_offers
 
 FOLDER = Path(__file__).parents[2] / "policies"
 FILES = sorted(FOLDER.glob("*.yaml"))

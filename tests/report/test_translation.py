@@ -11,12 +11,12 @@ from string import Formatter
 
 import numpy as np
 
-from incentive_engine.config.schema import Eligibility
+from incentive_engine.config.policy import Eligibility
 from incentive_engine.data.trial import Trial
 from incentive_engine.report import Note, TrialCheck, render_report
 from incentive_engine.report.translation import translated
 from incentive_engine.uplift.diagnosis.diagnose import diagnose
-from incentive_engine.uplift.drift import Drift, Shift
+from incentive_engine.uplift.diagnosis.drift import Drift, Shift
 from uplift.trials import Known, draw, even_effects, policy_of
 
 from .examples import full

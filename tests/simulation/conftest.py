@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from incentive_engine.config.schema import Policy
+from incentive_engine.config.policy import Policy
 from incentive_engine.data.trial import Trial
 from incentive_engine.simulation.learning import Learned
 from incentive_engine.uplift.model import trial_digest

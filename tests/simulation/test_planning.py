@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from incentive_engine.allocation import Plan
-from incentive_engine.config.schema import Policy
+from incentive_engine.config.policy import Policy
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.simulation.frozen import remaining_limits
 from incentive_engine.simulation.planning import Planner, with_costs

@@ -2,10 +2,8 @@ import numpy as np
 import pytest
 from scipy.special import logit
 
+from incentive_engine.config.policy import Offer, Policy
 from incentive_engine.config.scenario import Campaign, World
-from incentive_engine.config.schema import Offer, Policy
-from incentive_engine.data.market import Truth
-from incentive_engine.data.sample import MARKETS
 from incentive_engine.errors import ConfigError
 from incentive_engine.simulation.chances import DrawSeeds
 from incentive_engine.simulation.world import (
@@ -15,6 +13,8 @@ from incentive_engine.simulation.world import (
     drifted,
     spiked,
 )
+from incentive_engine.synthetic.market import Truth
+from incentive_engine.synthetic.sample import MARKETS
 
 OFFERS = MARKETS["double11"].offers
 

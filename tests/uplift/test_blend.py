@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from incentive_engine.uplift.blend import HeterogeneityTest, Judged
-from incentive_engine.uplift.folds import draw_folds
+from incentive_engine.uplift.crossfit import draw_folds
+from incentive_engine.uplift.effects.shrinkage import HeterogeneityTest, Judged
 
 
 def judged(slope: float, *, n: int, seed: int) -> Judged:

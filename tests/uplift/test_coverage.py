@@ -3,12 +3,12 @@ from __future__ import annotations
 import numpy as np
 
 from incentive_engine.domain import FloatArray
-from incentive_engine.uplift.averages import average_effects
-from incentive_engine.uplift.folds import draw_folds
-from incentive_engine.uplift.increments import Increments
-from incentive_engine.uplift.intervals import Estimate
-from incentive_engine.uplift.plans import FoldedPath, PlanPath
-from incentive_engine.uplift.randomisation import even_lottery
+from incentive_engine.stats.intervals import Estimate
+from incentive_engine.uplift.crossfit import draw_folds
+from incentive_engine.uplift.doubly_robust.increments import Increments
+from incentive_engine.uplift.effects.averages import average_effects
+from incentive_engine.uplift.evaluation.price_paths import FoldedPath, PlanPath
+from incentive_engine.uplift.trial_design import even_lottery
 
 from .trials import BASE, draw, even_effects, policy_of
 

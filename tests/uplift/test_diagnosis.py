@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from incentive_engine.config.schema import Eligibility, Features
+from incentive_engine.config.policy import Eligibility, Features
 from incentive_engine.data.trial import Trial
 from incentive_engine.errors import DataError
 from incentive_engine.report.language import language

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from incentive_engine.uplift.drift import drift, stability
+from incentive_engine.uplift.diagnosis.drift import drift, stability
 from incentive_engine.uplift.model import UpliftModel, fit
 
 from .trials import Known, draw, even_effects, people, policy_of

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from incentive_engine.uplift.explanation import explain
+from incentive_engine.uplift.evaluation.explanation import explain
 from incentive_engine.uplift.model import UpliftModel, estimate, fit
 
 from .trials import Known, draw, even_effects, ladder_effects, people, policy_of

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from incentive_engine.uplift.folds import draw_folds
+from incentive_engine.uplift.crossfit import draw_folds
 
 
 def test_every_row_stands_in_exactly_one_fold() -> None:

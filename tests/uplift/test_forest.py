@@ -4,8 +4,14 @@ import lightgbm as lgb
 import numpy as np
 import pytest
 
-from incentive_engine.uplift.boosting import NOTHING_FURTHER, BinnedRows, Recipe, predict, train
-from incentive_engine.uplift.forest import Forest
+from incentive_engine.uplift.nuisance.boosting import (
+    NOTHING_FURTHER,
+    BinnedRows,
+    Recipe,
+    predict,
+    train,
+)
+from incentive_engine.uplift.nuisance.forest import Forest
 
 ROWS = 3_000
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from incentive_engine.uplift.held_out import difference_from_holdout
+from incentive_engine.stats.holdout_effect import difference_from_holdout
 
 
 def test_strata_are_compared_with_their_own_holdout() -> None:

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from incentive_engine.config.schema import Offer
+from incentive_engine.config.policy import Offer
 from incentive_engine.domain import FloatArray
-from incentive_engine.uplift.ladder import ladders, repair
+from incentive_engine.uplift.effects.ladder import ladders, repair
 
 effects = arrays(np.float64, (3, 4), elements=st.floats(-1, 1))
 weights = arrays(np.float64, 4, elements=st.floats(0.1, 10))

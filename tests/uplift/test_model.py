@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from incentive_engine.config.schema import Eligibility, Offer, Policy
+from incentive_engine.config.policy import Eligibility, Offer, Policy
 from incentive_engine.data.users import UserTable
 from incentive_engine.errors import DataError
-from incentive_engine.uplift.evaluation import evaluate
+from incentive_engine.uplift.doubly_robust.plan_value import plan_value
+from incentive_engine.uplift.evaluation.evaluation import evaluate
 from incentive_engine.uplift.model import UpliftModel, fit, predict
-from incentive_engine.uplift.plan_value import plan_value
 
 from .trials import BASE, BASKET, Known, draw, even_effects, ladder_effects, make_trial, policy_of
 

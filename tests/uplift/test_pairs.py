@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 
 from incentive_engine.domain import FloatArray
-from incentive_engine.uplift.folds import Folds, draw_folds
-from incentive_engine.uplift.pair_fit import Interacting, learn_pairs
-from incentive_engine.uplift.pairs import Pairs, partners, products
-from incentive_engine.uplift.randomisation import Randomisation
-from incentive_engine.uplift.ridge import Prior, normal_equations, solve
+from incentive_engine.uplift.crossfit import Folds, draw_folds
+from incentive_engine.uplift.effects.interaction_fit import Interacting, learn_pairs
+from incentive_engine.uplift.effects.interactions import Pairs, partners, products
+from incentive_engine.uplift.effects.ridge import Prior, normal_equations, solve
+from incentive_engine.uplift.trial_design import Randomisation
 
 FEATURES = 6
 SLOPE = np.sqrt(np.array([1.0, 1.0, 0.5, 0.0, 0.0, 0.0]))

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from incentive_engine.errors import DataError
-from incentive_engine.uplift.plan_value import plan_value
+from incentive_engine.uplift.doubly_robust.plan_value import plan_value
 
 from .trials import draw, even_effects, make_trial, policy_of
 

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from incentive_engine.errors import DataError
+from incentive_engine.uplift.evaluation.paired import compare_models
+from incentive_engine.uplift.evaluation.price_paths import PlanPath
 from incentive_engine.uplift.model import fit
-from incentive_engine.uplift.paired import compare_models
-from incentive_engine.uplift.plans import PlanPath
 
 from .trials import draw, ladder_effects, policy_of
 

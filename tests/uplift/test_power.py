@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from incentive_engine.uplift.power import detectable_effect, power_of
+from incentive_engine.stats.power import detectable_effect, power_of
 
 RATES = st.floats(0.001, 0.5)
 SIZES = st.integers(500, 1_000_000)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from incentive_engine.uplift.ranking import auuc, groups, qini, slope
+from incentive_engine.uplift.evaluation.ranking import auuc, groups, qini, slope
 
 PREDICTED = np.array([4.0, 3.0, 2.0, 1.0])
 INCREMENT = np.array([1.0, 1.0, 0.0, 0.0])

@@ -7,17 +7,17 @@ import pandas as pd
 import pytest
 
 from incentive_engine.domain import FloatArray
-from incentive_engine.uplift.covariance import Covariances
-from incentive_engine.uplift.folds import draw_folds
-from incentive_engine.uplift.randomisation import Randomisation
-from incentive_engine.uplift.relevance import learn_prior
-from incentive_engine.uplift.ridge import (
+from incentive_engine.uplift.crossfit import draw_folds
+from incentive_engine.uplift.effects.covariance import Covariances
+from incentive_engine.uplift.effects.relevance import learn_prior
+from incentive_engine.uplift.effects.ridge import (
     NormalEquations,
     Prior,
     log_evidence,
     normal_equations,
     solve,
 )
+from incentive_engine.uplift.trial_design import Randomisation
 
 PAIRS = (0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5)
 RELEVANCE = np.array([[1.0, 4.0], [0.25, 1.0]])

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from incentive_engine.domain import FloatArray
-from incentive_engine.uplift.bins import MISSING, Bins
-from incentive_engine.uplift.folds import Folds
-from incentive_engine.uplift.stump_fit import Binned, Strength, boost
-from incentive_engine.uplift.stumps import Stumps
+from incentive_engine.uplift.crossfit import Folds
+from incentive_engine.uplift.effects.bins import MISSING, Bins
+from incentive_engine.uplift.effects.stump_fit import Binned, Strength, boost
+from incentive_engine.uplift.effects.stumps import Stumps
 
 ROWS = 400
 STRENGTH = Strength(stumps=12, rate=0.3, rows_per_leaf=25, l2=2.0)

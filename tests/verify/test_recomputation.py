@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from incentive_engine.config.schema import Policy
+from incentive_engine.config.policy import Policy
 from incentive_engine.verify.files import read_manifest, read_run
 from incentive_engine.verify.limits import groups
 from incentive_engine.verify.proof import dual_bound

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from incentive_engine.delivery.records import only_one
+from incentive_engine.run.records import only_one
 
 from .conftest import program
 

@@ -14,9 +14,9 @@ import pandas as pd
 import pytest
 
 from incentive_engine.config import load_policy
+from incentive_engine.insight.disclosure import public_rules
+from incentive_engine.insight.fairness import matched_difference
 from incentive_engine.report import Test as Asked
-from incentive_engine.workflow.fairness import matched_difference
-from incentive_engine.workflow.public import public_rules
 
 Incentive = Callable[..., "CompletedProcess[str]"]
 

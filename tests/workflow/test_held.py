@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from incentive_engine.workflow.gain import PlanGain, Total
-from incentive_engine.workflow.held import measurability
+from incentive_engine.insight.gain import PlanGain, Total
+from incentive_engine.insight.holdout_value import measurability
 
 
 def gain(*, conversions: float, users: int, rate: float | None) -> PlanGain:

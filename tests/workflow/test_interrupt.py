@@ -35,7 +35,7 @@ main(sys.argv[1:])
 
 IMPATIENT = """
 import os, signal, sys, threading, time
-import incentive_engine.data.files as files
+import incentive_engine.data.tables.files as files
 sync = files.sync
 def again():
     while True:
@@ -57,10 +57,10 @@ main(sys.argv[1:])
 @pytest.mark.parametrize(
     ("module", "name"),
     [
-        ("incentive_engine.data.formats", "pq.ParquetFile.iter_batches"),
-        ("incentive_engine.allocation.prices", "evaluate"),
+        ("incentive_engine.data.tables.formats", "pq.ParquetFile.iter_batches"),
+        ("incentive_engine.allocation.dual.prices", "evaluate"),
         ("incentive_engine.workflow.allocate", "render_report"),
-        ("incentive_engine.delivery.run_directory", "write_json"),
+        ("incentive_engine.run.directory", "write_json"),
     ],
 )
 def test_an_interrupted_run_leaves_nothing_and_exits_with_130(

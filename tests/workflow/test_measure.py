@@ -13,9 +13,9 @@ import pandas as pd
 import pytest
 
 from incentive_engine.errors import DataError
-from incentive_engine.uplift.intervals import interval
+from incentive_engine.measurement.figures import Promise
+from incentive_engine.stats.intervals import interval
 from incentive_engine.workflow.measure import measure
-from incentive_engine.workflow.measurement import Promise
 
 Incentive = Callable[..., subprocess.CompletedProcess[str]]
 USERS = 30_000

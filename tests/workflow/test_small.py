@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from incentive_engine.workflow.small import SMALLEST, shown_apart
+from incentive_engine.insight.small_groups import SMALLEST, shown_apart
 
 SIZES = st.lists(st.one_of(st.integers(0, 30), st.integers(0, 5_000)), max_size=12)
 

@@ -16,7 +16,7 @@ SLOW = (
 )
 
 
-@pytest.mark.parametrize("module", ["workflow.allocate", "delivery.run_directory"])
+@pytest.mark.parametrize("module", ["workflow.allocate", "run.directory"])
 def test_planning_loads_no_library_that_only_learning_needs(module: str) -> None:
     lines = (
         f"import sys, incentive_engine.{module}; "

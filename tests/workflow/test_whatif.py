@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from incentive_engine.data.files import digest_file
+from incentive_engine.data.tables.files import digest_file
 
 from .conftest import SMALL, program
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from incentive_engine.data.trial import Trial
 from incentive_engine.domain import CONTROL, BoolArray, FloatArray, IntArray
+from incentive_engine.stats.power import detectable_effect
 from incentive_engine.uplift.diagnosis.findings import ArmCount, Finding
-from incentive_engine.uplift.power import detectable_effect
 
 FEWEST_CONVERSIONS: Final = 30
 """With fewer in an arm, normal intervals are too narrow and effects are mostly noise."""

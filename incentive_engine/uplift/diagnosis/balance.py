@@ -12,11 +12,11 @@ import pandas as pd
 from scipy.special import ndtri
 
 from incentive_engine.domain import BoolArray, FloatArray, IntArray
-from incentive_engine.uplift.bins import SAMPLE
+from incentive_engine.parallel_tasks import side_by_side
 from incentive_engine.uplift.diagnosis.arms import WeightedArms
 from incentive_engine.uplift.diagnosis.findings import Finding, Imbalance
-from incentive_engine.uplift.evenly import evenly
-from incentive_engine.uplift.threads import side_by_side
+from incentive_engine.uplift.effects.bins import SAMPLE
+from incentive_engine.uplift.systematic_sample import evenly
 
 FALSE_ALARMS: Final = 0.01
 """How often any imbalance is found where there is none, over all features and arms."""

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from incentive_engine.uplift.diagnosis.findings import Finding
-from incentive_engine.uplift.features import Feature, learn_encoder
+from incentive_engine.uplift.nuisance.features import Feature, learn_encoder
 
 NAMED: Final = 5
 """Features that a sentence names; the others are counted."""

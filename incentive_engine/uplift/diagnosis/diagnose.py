@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from incentive_engine.config.schema import Policy
+from incentive_engine.config.policy import Policy
 from incentive_engine.data.features import learnable
 from incentive_engine.data.trial import Trial
 from incentive_engine.uplift.diagnosis.arms import (
@@ -21,7 +21,7 @@ from incentive_engine.uplift.diagnosis.sample_ratio import (
     propensity_findings,
     sample_ratio_findings,
 )
-from incentive_engine.uplift.randomisation import reachable
+from incentive_engine.uplift.trial_design import reachable
 
 
 def diagnose(trial: Trial, policy: Policy) -> Diagnosis:

@@ -10,7 +10,7 @@ import pandas as pd
 from incentive_engine.data.trial import Trial
 from incentive_engine.domain import BoolArray, FloatArray
 from incentive_engine.uplift.diagnosis.findings import Finding
-from incentive_engine.uplift.evenly import evenly
+from incentive_engine.uplift.systematic_sample import evenly
 
 REFUSED: Final = 0.95
 """Area under the ROC curve of a single feature; what is known before an offer stays below."""

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from incentive_engine.config.schema import Policy
+from incentive_engine.config.policy import Policy
 from incentive_engine.data.trial import Trial
 from incentive_engine.domain import MICROS
 from incentive_engine.uplift.diagnosis.findings import Finding

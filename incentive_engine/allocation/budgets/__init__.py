@@ -1,0 +1,1 @@
+"""The same problem under other budgets: response curves, mandates, costs of limits."""

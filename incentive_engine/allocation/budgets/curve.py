@@ -1,0 +1,243 @@
+"""What other budgets would bring: many budgets in one pass that shares users and prices."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from incentive_engine.allocation.budgets.neighbours import (
+    CLOSE,
+    MARGIN,
+    amount_of,
+    levels,
+    slightly_less,
+    start_between,
+)
+from incentive_engine.allocation.budgets.split_plans import (
+    NEAR,
+    Prices,
+    Relaxed,
+    solve_relaxed,
+    with_less,
+)
+from incentive_engine.allocation.dual.near_tie_model import Crowd, evaluate
+from incentive_engine.allocation.dual.samples import draw_samples
+from incentive_engine.allocation.infeasible.conflict import explain, relax
+from incentive_engine.allocation.limit_maps import rows_of
+from incentive_engine.allocation.problem import BUDGET, Columns, Problem
+from incentive_engine.allocation.users import Users, threads, users_of
+from incentive_engine.domain import COST, SPEND
+from incentive_engine.errors import ConfigError, Fault
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CurvePoint:
+    """One budget.
+
+    Attributes
+    ----------
+    budget
+        Currency units.
+    value
+        What the best plan is worth, the last users split.
+    bound
+        No plan is worth more.
+    used
+        What the plan uses of the budget, in its basis.
+    treated
+        How many users get an offer.
+    price
+        The value of one more currency unit of budget.
+    feasible
+        Whether all limits can hold with this budget.
+    amounts
+        Measure to what the plan's pairs add up to.
+    marginal_return
+        Incremental spend per unit of cost of the last `MARGIN` of the money used, all other
+        limits as they are; None without spend, without use of money, or when not asked for.
+    conflict
+        Which limits cannot hold together, and the cheapest way out; empty when they can.
+    plan
+        The plan itself.
+    """
+
+    budget: float
+    value: float
+    bound: float
+    used: float
+    treated: float
+    price: float
+    feasible: bool
+    plan: Relaxed = field(repr=False)
+    amounts: Mapping[str, float] = field(default_factory=dict)
+    marginal_return: float | None = None
+    conflict: str = ""
+
+    @property
+    def gap(self) -> float:
+        """(bound − value) / bound, by the bound's size."""
+        return (self.bound - self.value) / max(abs(self.bound), 1e-300)
+
+    @property
+    def roi(self) -> float | None:
+        """Incremental spend per unit of cost; None without spend or cost."""
+        cost = self.amounts.get(COST, 0.0)
+        return self.amounts[SPEND] / cost if cost > 0 and SPEND in self.amounts else None
+
+
+class Curve:
+    """Answers questions about the same users under different budgets and limits.
+
+    Parameters
+    ----------
+    problem
+        Any of the problems that are asked about; they differ in limits and budget only.
+    columns
+        Measure to (k, n): what a point adds up beside cost and face value.
+    """
+
+    def __init__(self, problem: Problem, columns: Mapping[str, Columns] | None = None) -> None:
+        self.users: Users = users_of(problem)
+        self._columns = dict(columns or {})
+        self._samples = draw_samples(self.users)
+
+    def points(
+        self, problems: Sequence[Problem], *, marginal: bool = False, reasons: bool = False
+    ) -> tuple[CurvePoint, ...]:
+        """Return what the budget of each problem brings, in their order.
+
+        Each problem starts from prices between those of its solved neighbours, so that one look
+        at all users is often enough.
+
+        Parameters
+        ----------
+        marginal
+            Whether to find the marginal return.
+        reasons
+            Whether to find the limits in conflict where there is no plan.
+
+        Raises
+        ------
+        ConfigError
+            When a problem has no budget, or the problems have different users.
+        """
+        if any(problem.pool is None for problem in problems):
+            raise ConfigError(Fault("budget", "there is none to vary", "", "give --budget"))
+        if any(problem.value.shape != self.users.value.shape for problem in problems):
+            raise ConfigError(
+                Fault("budgets", "the problems have different users", "the same users")
+            )
+        ordered = sorted(range(len(problems)), key=lambda i: amount_of(problems[i]))
+        plans: dict[int, Relaxed] = {}
+        with ThreadPoolExecutor(threads()) as pool:
+            for level in levels(len(ordered)):
+                starts = [start_between(plans, problems, ordered, at) for at in level]
+                asked = [problems[ordered[at]] for at in level]
+                solved = pool.map(self._near, asked, starts)
+                plans.update(zip((ordered[at] for at in level), solved, strict=True))
+            below = dict(zip(ordered[1:], ordered[:-1], strict=True))
+            made = pool.map(
+                lambda i: self.point(
+                    plans[i], marginal=marginal, reasons=reasons, below=plans.get(below.get(i, -1))
+                ),
+                range(len(problems)),
+            )
+            return tuple(made)
+
+    def plan(
+        self, problem: Problem, start: Prices | None = None, *, radius: float = NEAR
+    ) -> Relaxed:
+        """Return the best plan with split users; arguments are those of `solve_relaxed`."""
+        return solve_relaxed(
+            problem, self.users, start=start, radius=radius, samples=self._samples
+        )
+
+    def _near(self, problem: Problem, start: tuple[Prices, float] | None) -> Relaxed:
+        """Return the best plan with split users, by prices and how far these may be off."""
+        prices, radius = start or (None, NEAR)
+        return self.plan(problem, prices, radius=radius)
+
+    def most(self, problem: Problem) -> float:
+        """Return what would be used of the budget if nothing had a price."""
+        rows = rows_of(problem, self.users, problem.enforced)
+        free = evaluate(Crowd(users=self.users, rows=rows), np.zeros(len(rows.limits)))
+        return float(rows.usage(free.table)[rows.names.index(BUDGET)])
+
+    def point(
+        self,
+        plan: Relaxed,
+        *,
+        marginal: bool = True,
+        reasons: bool = False,
+        below: Relaxed | None = None,
+    ) -> CurvePoint:
+        """Return what a plan brings; `marginal` and `reasons` as for `points`.
+
+        Parameters
+        ----------
+        below
+            A plan with less money, where one is known: prices for a little less than the plan's
+            lie between both.
+        """
+        pool, feasible = plan.problem.pool, plan.feasible
+        amounts = plan.amounts(self.users, self._columns) if feasible else {}
+        return CurvePoint(
+            budget=np.inf if pool is None else pool.amount,
+            value=plan.value,
+            bound=plan.bound,
+            used=plan.usage.get(BUDGET, 0.0),
+            treated=plan.treated,
+            price=plan.prices.get(BUDGET, 0.0),
+            feasible=feasible,
+            plan=plan,
+            amounts=amounts,
+            marginal_return=self._marginal(plan, amounts, below)
+            if marginal and feasible
+            else None,
+            conflict=self._conflict(plan) if reasons and not feasible else "",
+        )
+
+    def gain_without(self, point: CurvePoint, names: Collection[str]) -> float:
+        """Return the value gained when some limits alone are dropped; 0 where none has a price."""
+        plan = point.plan
+        if not any(plan.prices.get(name) for name in names):
+            return 0.0
+        kept = tuple(limit for limit in plan.problem.limits if limit.name not in names)
+        freed = self.plan(replace(plan.problem, limits=kept), plan.prices)
+        return max(freed.value - point.value, 0.0)
+
+    def _marginal(
+        self, plan: Relaxed, amounts: Mapping[str, float], below: Relaxed | None
+    ) -> float | None:
+        less = with_less(plan, 1.0 - MARGIN) if SPEND in amounts else None
+        if less is None:
+            return None
+        smaller = self.plan(less, slightly_less(plan, below), radius=CLOSE)
+        if not smaller.feasible:
+            return None
+        before = smaller.amounts(self.users, self._columns)
+        cost = amounts[COST] - before[COST]
+        return (amounts[SPEND] - before[SPEND]) / cost if cost > 0 else None
+
+    def _conflict(self, plan: Relaxed) -> str:
+        return str(explain(plan.problem, self.users, plan.rows, relax(self.users, plan.rows)))
+
+
+def response_curve(problems: Sequence[Problem]) -> tuple[CurvePoint, ...]:
+    """Return what the budget of each problem brings, in their order.
+
+    Parameters
+    ----------
+    problems
+        The same users under different budgets; limits in percent move with the budget, so each
+        problem has its own.
+
+    Raises
+    ------
+    ConfigError
+        As `Curve.points`.
+    """
+    return Curve(problems[0]).points(problems)

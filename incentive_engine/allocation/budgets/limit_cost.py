@@ -1,0 +1,86 @@
+"""What each limit costs at most: a bound on what a plan without it could gain."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+
+from incentive_engine.allocation.budgets.split_plans import NEAR
+from incentive_engine.allocation.dual.near_tie_model import Crowd, evaluate
+from incentive_engine.allocation.dual.prices import ROUGH, about_lowest, frame_of
+from incentive_engine.allocation.dual.samples import Sample, draw_samples, sizes_of
+from incentive_engine.allocation.limit_maps import rows_of
+from incentive_engine.allocation.plan import Plan
+from incentive_engine.allocation.problem import Problem
+from incentive_engine.allocation.users import threads, users_of
+from incentive_engine.domain import FloatArray
+
+
+def gains_without(problem: Problem, plan: Plan) -> dict[str, float]:
+    """Return per binding limit the most value that dropping it alone can add.
+
+    Notes
+    -----
+    Any prices bound every plan of the problem without the limit. Those of a sample of the users,
+    found from the plan's, come within about a percent of what the best plan gains, in a
+    hundredth of the time that it takes; that one is `Curve.gain_without`'s.
+    """
+    crowd, prices = _at_prices_of(plan, problem)
+    samples = draw_samples(crowd.users)
+    sample = samples[-1] if samples else None
+    priced = np.flatnonzero(prices).tolist()
+    with ThreadPoolExecutor(threads()) as pool:
+        bounds = pool.map(lambda limit: _bound_without(crowd, prices, limit, sample), priced)
+        value = plan.certificate.value
+        return {
+            crowd.rows.names[limit]: bound - value
+            for limit, bound in zip(priced, bounds, strict=True)
+        }
+
+
+def _bound_without(crowd: Crowd, prices: FloatArray, limit: int, sample: Sample | None) -> float:
+    """Return a bound on the value of plans that need not keep a limit.
+
+    Parameters
+    ----------
+    prices
+        (L,) float64, of all limits.
+    sample
+        Of the users; None where they are few.
+    """
+    kept = [other for other in range(len(prices)) if other != limit]
+    rows, left = crowd.rows.subset(kept), prices[kept]
+    everyone = replace(crowd, rows=rows)
+    bound = evaluate(everyone, left).dual
+    if not kept:
+        return bound
+    some, sizes = everyone, sizes_of(crowd.users) if sample is None else sample.sizes
+    if sample is not None:
+        some = Crowd(users=sample.users, rows=rows, weight=sample.weight)
+    frame = frame_of(rows, sizes)
+    lower = about_lowest(some, left, frame=frame, radius=NEAR, tight=ROUGH)
+    return min(bound, evaluate(everyone, lower).dual)
+
+
+def gain_of_all(everyone: Problem, plan: Plan) -> float:
+    """Return the most value that can be added by giving offers to the holdout, too.
+
+    The plan's prices bound every plan of the problem in which nobody is held out.
+
+    Parameters
+    ----------
+    everyone
+        The plan's problem without its holdout.
+    """
+    crowd, prices = _at_prices_of(plan, everyone)
+    return evaluate(crowd, prices).dual - plan.certificate.value
+
+
+def _at_prices_of(plan: Plan, problem: Problem) -> tuple[Crowd, FloatArray]:
+    """Return a problem's users under its limits, and a plan's prices in their order."""
+    users = users_of(problem)
+    rows = rows_of(problem, users, problem.enforced)
+    prices = np.array([plan.prices[name] for name in rows.names], dtype=np.float64)
+    return Crowd(users=users, rows=rows), prices

@@ -1,0 +1,102 @@
+"""Budgets that are near others: in which order they are solved, and from which prices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from incentive_engine.allocation.budgets.split_plans import NEAR, Prices, Relaxed
+from incentive_engine.allocation.problem import BUDGET, Problem
+
+MARGIN: Final = 0.02
+"""The marginal return is what the last part of this size of the money brought."""
+
+CLOSE: Final = 0.03
+"""How far prices are looked for around those of a budget that differs by `MARGIN`. The narrower,
+the fewer users are looked at; where prices lie at the edge, they are looked for further."""
+
+APART: Final = 0.4
+"""How far prices may be off those between two budgets' prices, as a part of how far apart these
+budgets are."""
+
+FAR: Final = 1.25
+"""Budgets further apart than by this factor have little to tell each other about prices: half
+their users change, and the linear program of those near a tie leads astray."""
+
+
+def amount_of(problem: Problem) -> float:
+    """Return the budget of a problem that has one."""
+    assert problem.pool is not None
+    return problem.pool.amount
+
+
+def levels(n: int) -> Iterator[list[int]]:
+    """Yield the positions 0 to n − 1 so that each has solved neighbours, the largest first.
+
+    >>> list(levels(6))
+    [[5], [0], [2], [1, 3], [4]]
+    """
+    if n:
+        yield [n - 1]
+    gaps = [(0, n - 1)]
+    if n > 1:
+        yield [0]
+    while gaps := [(low, high) for low, high in gaps if high - low > 1]:
+        middles = [(low + high) // 2 for low, high in gaps]
+        yield middles
+        gaps = [
+            part
+            for (low, high), middle in zip(gaps, middles, strict=True)
+            for part in ((low, middle), (middle, high))
+        ]
+
+
+def start_between(
+    plans: Mapping[int, Relaxed], problems: Sequence[Problem], ordered: Sequence[int], at: int
+) -> tuple[Prices, float] | None:
+    """Return prices between those of the nearest solved neighbours that have a plan.
+
+    With them, how far they may be off. None where the neighbours are so far that small samples
+    find the prices sooner.
+    """
+    solved = [i for i, j in enumerate(ordered) if j in plans and plans[j].feasible]
+    below = max((i for i in solved if i < at), default=None)
+    above = min((i for i in solved if i > at), default=None)
+    if below is None or above is None:
+        return None
+    low, high = plans[ordered[below]], plans[ordered[above]]
+    ends, here = (
+        (amount_of(low.problem), amount_of(high.problem)),
+        amount_of(problems[ordered[at]]),
+    )
+    if ends[1] > FAR * ends[0]:
+        return None
+    share = (here - ends[0]) / (ends[1] - ends[0]) if ends[1] > ends[0] else 0.5
+    prices = {name: _between(low.prices[name], high.prices[name], share) for name in low.prices}
+    apart = ends[1] / ends[0] - 1.0 if ends[0] > 0 else 0.0
+    return prices, min(max(APART * apart, CLOSE), NEAR)
+
+
+def slightly_less(plan: Relaxed, below: Relaxed | None) -> Prices:
+    """Return prices for a little less money than a plan uses; `below` as for `Curve.point`."""
+    if below is None or not below.feasible:
+        return plan.prices
+    most, least = plan.usage[BUDGET], below.usage[BUDGET]
+    here = (1.0 - MARGIN) * most
+    if not 0.0 < least < here or most > FAR * least:
+        return plan.prices
+    share = (here - least) / (most - least)
+    return {
+        name: _between(below.prices[name], price, share) for name, price in plan.prices.items()
+    }
+
+
+def _between(low: float, high: float, share: float) -> float:
+    """Return a price between two, as a power where both have the same sign.
+
+    >>> _between(1.0, 4.0, 0.5), _between(0.0, 4.0, 0.25)
+    (2.0, 1.0)
+    """
+    if low * high > 0:
+        return float(low * (high / low) ** share)
+    return (1.0 - share) * low + share * high

@@ -1,0 +1,54 @@
+"""The same problem under another budget, without building it anew."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from incentive_engine.allocation.build import bounds_of, pool_of
+from incentive_engine.allocation.limits import Limit
+from incentive_engine.allocation.problem import BUDGET, Problem
+from incentive_engine.config.policy import Limit as LimitPolicy
+from incentive_engine.config.policy import Policy
+
+
+def with_budget_of(problem: Problem, policy: Policy) -> Problem:
+    """Return a policy's problem under the budget that the policy has now.
+
+    Parameters
+    ----------
+    problem
+        Built from the policy with another amount, basis or confidence.
+
+    Raises
+    ------
+    ConfigError
+        When bounds contradict each other under this budget.
+    """
+    assert policy.budget is not None
+    stated = {limit.name: limit for limit in policy.limits}
+    return replace(
+        problem,
+        limits=tuple(
+            _resolved(policy, limit, stated, problem.n_users) for limit in problem.limits
+        ),
+        pool=pool_of(policy),
+    )
+
+
+def rule_of(name: str, policy: Policy) -> str:
+    """Return the name that a limit has in the policy: `region cap` of `region cap[north]`."""
+    known = [limit.name for limit in policy.limits]
+    if name in known:
+        return name
+    return next((rule for rule in known if name.startswith(f"{rule}[")), name)
+
+
+def _resolved(policy: Policy, limit: Limit, stated: dict[str, LimitPolicy], users: int) -> Limit:
+    assert policy.budget is not None
+    if limit.name == BUDGET:
+        return replace(limit, at_most=policy.budget.amount)
+    written = stated[rule_of(limit.name, policy)]
+    if written.ratio is not None:
+        return limit
+    low, high = bounds_of(policy, written, users, where=f"limit `{limit.name}`")
+    return replace(limit, at_least=low, at_most=high)

@@ -1,0 +1,170 @@
+"""Curves of very many users: prices from some of them, sums of everybody's choices at these."""
+
+# ruff: noqa: PLR0917 - numba takes no keyword-only arguments
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from incentive_engine.allocation.budgets.efficient_steps import Split
+from incentive_engine.allocation.dual.prices import find_prices
+from incentive_engine.allocation.dual.sweep import Choice, sweep
+from incentive_engine.allocation.limit_maps import rows_of
+from incentive_engine.allocation.limits import Limit
+from incentive_engine.allocation.problem import BUDGET, Columns, Problem
+from incentive_engine.allocation.users import Users, in_parts, users_of
+from incentive_engine.domain import FloatArray, IntArray
+from incentive_engine.jit import compiled
+
+MANY: Final = 1_000_000
+"""Beyond so many users the prices of a curve come from a sample."""
+
+SKETCH: Final = 300_000
+"""Users of that sample: its prices are right to some parts in a thousand, and what they buy is
+worth a budget's optimum to the square of that."""
+
+
+TIGHT: Final = 1e-4
+"""The relative gap of the sample's prices, which are no better than the sample."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SweptPoint:
+    """What everybody's choices at some prices bring.
+
+    It is the best plan for what it uses; of limits other than the budget it may use some parts in
+    a thousand more or less than they allow.
+
+    Attributes
+    ----------
+    budget
+        What the prices were sought for, currency units.
+    used, value
+        What the choices use of the budget, in its basis, and what they are worth.
+    price
+        The value of one more currency unit of budget.
+    sums
+        (G, 2 + a) float64, as of `group_sums`.
+    """
+
+    budget: float
+    used: float
+    value: float
+    price: float
+    sums: FloatArray
+
+
+def swept_points(problems: Sequence[Problem], split: Split) -> tuple[SweptPoint, ...]:
+    """Return what the budget of each problem brings, where it has a plan.
+
+    Parameters
+    ----------
+    problems
+        The same many users under different budgets.
+    """
+    users = users_of(problems[0])
+    index = np.flatnonzero(users.key <= np.uint64(SKETCH / users.n * (2**64 - 2**11)))
+    few = _part(problems[0], users, index)
+    some, share = users_of(few), len(index) / users.n
+    points = []
+    prices: FloatArray | None = None
+    for problem in sorted(problems, key=_amount, reverse=True):
+        rows = rows_of(few, some, _scaled(problem, share))
+        found = find_prices(some, rows, start=prices, radius=1.0, tight=TIGHT)
+        if found.impossible or (found.step is not None and found.step.broken.any()):
+            prices = None
+            continue
+        prices = found.point.prices
+        points.append(_swept(users, problem, prices, split))
+    return tuple(reversed(points))
+
+
+def _amount(problem: Problem) -> float:
+    assert problem.pool is not None
+    return problem.pool.amount
+
+
+def group_sums(value: Columns, choice: Choice, split: Split) -> FloatArray:
+    """Return (G, 2 + a) float64: per group value, users with an offer, and the amounts.
+
+    Parameters
+    ----------
+    value
+        (k, n), what each pair is worth.
+    choice
+        (n,) int16, index of the offer, −1 for none.
+    """
+    treated = np.bincount(split.group[choice >= 0], minlength=split.groups).astype(np.float64)
+    sums = [_by_group(matrix, choice, split) for matrix in (value, *split.amounts)]
+    return np.stack([sums[0], treated, *sums[1:]], axis=1)
+
+
+def _part(problem: Problem, users: Users, index: IntArray) -> Problem:
+    """Return some users of a problem, those of the lowest keys, their columns copied."""
+    place = np.argsort(users.order)
+    few = users.take(index)
+    return replace(
+        problem,
+        value=few.value[place],
+        columns=few.columns[:, place],
+        cell=few.cell,
+        key=few.key,
+        holdout=None if problem.holdout is None else problem.holdout[index],
+        weight=None if problem.weight is None else problem.weight[index],
+    )
+
+
+def _scaled(problem: Problem, share: float) -> list[Limit]:
+    """Return a problem's enforced limits for a share of its users, sums in proportion."""
+
+    def scaled(bound: float | None) -> float | None:
+        return None if bound is None else bound * share
+
+    return [
+        replace(limit, at_least=scaled(limit.at_least), at_most=scaled(limit.at_most))
+        for limit in problem.enforced
+    ]
+
+
+def _swept(users: Users, problem: Problem, prices: FloatArray, split: Split) -> SweptPoint:
+    rows = rows_of(problem, users, problem.enforced)
+    at = np.empty(users.n, dtype=np.int16)
+    table = sweep(users, rows.prices_of_pairs(prices, users.shape), choice=at)
+    choice = np.append(users.order, -1)[at].astype(np.int16)
+    money = rows.names.index(BUDGET)
+    return SweptPoint(
+        budget=_amount(problem),
+        used=float(rows.usage(table)[money]),
+        value=table.value,
+        price=float(prices[money]),
+        sums=group_sums(problem.value, choice, split),
+    )
+
+
+def _by_group(matrix: npt.NDArray[Any], choice: Choice, split: Split) -> FloatArray:
+    parts = in_parts(
+        lambda start, stop, out: _add_chosen(matrix, choice, split.group, start, stop, out),
+        n=len(choice),
+        make=lambda: np.zeros(split.groups),
+    )
+    return np.asarray(sum(parts), dtype=np.float64)
+
+
+@compiled
+def _add_chosen(
+    matrix: npt.NDArray[Any],
+    choice: npt.NDArray[np.int16],
+    group: npt.NDArray[np.uint8],
+    start: int,
+    stop: int,
+    sums: FloatArray,
+) -> None:
+    """Add each chosen pair's entry to its user's group."""
+    for user in range(start, stop):
+        if choice[user] >= 0:
+            sums[group[user]] += matrix[choice[user], user]

@@ -1,0 +1,233 @@
+"""Plans in which the last users may be split between offers: what curves are made of.
+
+At optimal prices at most as many users are split as there are limits, so that among many users
+such a plan is worth what a plan of whole offers is worth, and takes a small part of its time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from incentive_engine.allocation.certificate import LimitReport, report_limit
+from incentive_engine.allocation.dual.prices import Optimum, find_prices
+from incentive_engine.allocation.dual.samples import Sample
+from incentive_engine.allocation.dual.sweep import Choice, Table, sweep, tally
+from incentive_engine.allocation.infeasible.relaxation import size_of_bounds
+from incentive_engine.allocation.limit_maps import Rows, rows_of
+from incentive_engine.allocation.problem import BUDGET, Columns, Problem
+from incentive_engine.allocation.risk import Risk, risk_of, with_expected
+from incentive_engine.allocation.users import Users
+from incentive_engine.domain import COST, FACE, MICROS, FloatArray, IntArray, to_micros
+
+TIGHT: Final = 1e-6
+"""The relative gap of a plan's prices; a curve is looked at, not paid out."""
+
+BROKEN: Final = 1e-6
+"""A limit that is broken by more than this share of its bound cannot hold."""
+
+SETTLED: Final = 1e-4
+"""A bound on the expected cost of a budget at risk that moves by less than this stands."""
+
+NEAR: Final = 0.1
+"""How far prices are looked for around those of a similar problem."""
+
+Prices = Mapping[str, float]
+"""Limit name to price."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Relaxed:
+    """The best plan with split users, and the proof of how good it is.
+
+    Attributes
+    ----------
+    problem
+        What was solved; for a budget at risk with a bound on the expected cost in its place.
+    rows
+        Its enforced limits.
+    optimum
+        The prices, and the last linear program.
+    """
+
+    problem: Problem
+    rows: Rows
+    optimum: Optimum
+
+    @property
+    def bound(self) -> float:
+        """No plan is worth more."""
+        return self.optimum.point.dual
+
+    @property
+    def value(self) -> float:
+        """What the plan is worth, split users by their parts."""
+        step = self.optimum.step
+        return self.bound if step is None else min(step.model, self.bound)
+
+    @property
+    def feasible(self) -> bool:
+        """Whether it keeps every limit; if not, no plan does."""
+        step = self.optimum.step
+        if step is None:
+            return True
+        relative = np.abs(step.broken) / np.maximum(size_of_bounds(self.rows), 1.0)
+        return not self.optimum.impossible and bool(np.all(relative <= BROKEN))
+
+    @property
+    def treated(self) -> float:
+        """How many users get an offer, split users by their parts."""
+        return self.optimum.treated
+
+    @property
+    def prices(self) -> dict[str, float]:
+        """Limit name to price."""
+        return dict(zip(self.rows.names, self.optimum.point.prices.tolist(), strict=True))
+
+    @property
+    def usage(self) -> dict[str, float]:
+        """Limit name to what the plan uses of it."""
+        step = self.optimum.step
+        used = np.empty(0) if step is None else step.usage
+        return dict(zip(self.rows.names, used.tolist(), strict=True))
+
+    def pairs(self, users: Users) -> tuple[IntArray, IntArray, FloatArray]:
+        """Return the plan's pairs: user, offer of the problem, and the part that is taken."""
+        choice = _everyone(users, self)
+        step = self.optimum.step
+        if step is None:
+            taken = np.flatnonzero(choice >= 0)
+            return taken, users.order[choice[taken]], np.ones(len(taken))
+        core, some = step.core, step.shares > 0
+        choice[core.index] = -1
+        taken = np.flatnonzero(choice >= 0)
+        return (
+            np.concatenate([taken, core.index[core.user[some]]]),
+            users.order[np.concatenate([choice[taken], core.offer[some]])],
+            np.concatenate([np.ones(len(taken)), step.shares[some]]),
+        )
+
+    def whole(self, users: Users) -> Choice:
+        """Return (n,) int16, an offer of the problem or −1: split users get their larger part."""
+        choice = _everyone(users, self)
+        step = self.optimum.step
+        if step is not None:
+            choice[step.core.index] = step.core.choice_of(step.shares > 0.5)
+        return np.where(choice >= 0, users.order[choice], -1).astype(np.int16)
+
+    def amounts(self, users: Users, columns: Mapping[str, Columns]) -> dict[str, float]:
+        """Return what the plan's pairs add up to, by measure; cost is rounded up per pair.
+
+        Parameters
+        ----------
+        columns
+            Measure to (k, n), NaN where a pair is not eligible.
+        """
+        user, offer, part = self.pairs(users)
+        sums = {name: float(part @ column[offer, user]) for name, column in columns.items()}
+        if COST in self.problem.measures:
+            cost = self.problem.columns[self.problem.measures.index(COST)]
+            sums[COST] = float(part @ (to_micros(cost[offer, user]) / MICROS))
+        if self.problem.face is not None:
+            sums[FACE] = float(part @ self.problem.face[offer])
+        return sums
+
+    def table(self, users: Users) -> Table:
+        """Return what the plan's pairs add up to, per cell and offer."""
+        choice, step = _everyone(users, self), self.optimum.step
+        if step is None:
+            return tally(users, choice)
+        core, some = step.core, step.shares > 0
+        choice[core.index] = -1
+        rest = tally(users, choice)
+        totals = rest.totals.copy()
+        user, offer, part = core.index[core.user[some]], core.offer[some], step.shares[some]
+        amounts = [users.value[users.order[offer], user], np.ones(len(user))]
+        amounts += [column[users.order[offer], user] for column in users.columns]
+        if users.cost >= 0:
+            amounts[users.cost + 2] = to_micros(amounts[users.cost + 2]) / MICROS
+        for row, amount in enumerate(amounts):
+            whole = np.rint(part * amount * users.scale[row]).astype(np.int64)
+            np.add.at(totals[row], (users.cell[user], offer), whole)
+        return replace(rest, totals=totals)
+
+    def limits(self, users: Users) -> tuple[LimitReport, ...]:
+        """Return usage, price and slack of every limit, those only measured included."""
+        table, prices = self.table(users), self.prices
+        return tuple(
+            report_limit(self.problem, users, limit, table, prices.get(limit.name))
+            for limit in self.problem.limits
+        )
+
+
+def solve_relaxed(
+    problem: Problem,
+    users: Users,
+    *,
+    start: Prices | None = None,
+    radius: float = NEAR,
+    samples: tuple[Sample, ...] | None = None,
+) -> Relaxed:
+    """Return the best plan with split users.
+
+    Parameters
+    ----------
+    users
+        The problem's, which problems with the same users share.
+    start
+        Prices to start from, such as those of a similar problem; None starts with small samples.
+    radius
+        How far, relative to them, the prices may lie from `start`.
+    samples
+        Of the users, where they are known.
+    """
+    if problem.pool is None or problem.pool.basis != "at-risk":
+        return _solved(problem, users, start, radius, samples)
+    risk = Risk(confidence=problem.pool.confidence, cost_error=problem.pool.cost_error)
+    expected = risk.expected(problem.pool.amount, noise=0.0)
+    plan = _solved(with_expected(problem, expected), users, start, radius, samples)
+    report = risk_of(problem, plan.whole(users), risk)
+    noise = report.variance / report.expected if report.expected else 0.0
+    settled = risk.expected(problem.pool.amount, noise=noise)
+    if not plan.feasible or expected - settled <= SETTLED * expected:
+        return plan
+    return _solved(with_expected(problem, settled), users, plan.prices, NEAR, samples)
+
+
+def with_less(plan: Relaxed, share: float) -> Problem | None:
+    """Return the plan's problem with a share of the money that it uses, all else as it is.
+
+    None where there is no budget, or nothing of it is used.
+    """
+    used = plan.usage.get(BUDGET, 0.0)
+    if used <= 0:
+        return None
+    less = with_expected(plan.problem, used * share)
+    return replace(less, pool=None if less.pool is None else replace(less.pool, basis="expected"))
+
+
+def _solved(
+    problem: Problem,
+    users: Users,
+    start: Prices | None,
+    radius: float,
+    samples: tuple[Sample, ...] | None,
+) -> Relaxed:
+    rows = rows_of(problem, users, problem.enforced)
+    first: FloatArray | None = None
+    if start is not None:
+        first = np.array([start.get(name, 0.0) for name in rows.names], dtype=np.float64)
+    optimum = find_prices(users, rows, start=first, radius=radius, tight=TIGHT, samples=samples)
+    return Relaxed(problem=problem, rows=rows, optimum=optimum)
+
+
+def _everyone(users: Users, plan: Relaxed) -> Choice:
+    """Return (n,) int16, canonical positions: what users choose around the last program."""
+    step = plan.optimum.step
+    prices = plan.optimum.point.prices if step is None else step.base
+    choice = np.empty(users.n, dtype=np.int16)
+    sweep(users, plan.rows.prices_of_pairs(prices, users.shape), choice=choice)
+    return choice

@@ -1,0 +1,73 @@
+"""What users choose at given prices."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+
+from incentive_engine.allocation.dual.sweep import Choice, sweep
+from incentive_engine.allocation.limit_maps import Rows, rows_of
+from incentive_engine.allocation.problem import Problem
+from incentive_engine.allocation.users import Users, users_of
+from incentive_engine.domain import FloatArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Choosers:
+    """The users of a problem, ready to choose at any prices of its enforced limits.
+
+    Attributes
+    ----------
+    users
+        The problem's.
+    rows
+        Its enforced limits.
+    """
+
+    users: Users
+    rows: Rows
+
+    @classmethod
+    def of(cls, problem: Problem) -> Self:
+        """Return the users of a problem."""
+        users = users_of(problem)
+        return cls(users=users, rows=rows_of(problem, users, problem.enforced))
+
+    def at(self, prices: Mapping[str, float]) -> Choice:
+        """Return (n,) int16, index into the problem's offers, −1 for none.
+
+        Parameters
+        ----------
+        prices
+            Limit name to price; limits of the problem that are not named count 0.
+        """
+        named = [prices.get(name, 0.0) for name in self.rows.names]
+        known: FloatArray = np.array(named, dtype=np.float64)
+        at = np.empty(self.users.n, dtype=np.int16)
+        sweep(self.users, self.rows.prices_of_pairs(known, self.users.shape), choice=at)
+        return offers_of(self.users, at)
+
+    def worth(self, factor: FloatArray) -> Self:
+        """Return the users with values multiplied by (n,) positive factors."""
+        users, most = self.users, np.exp2(np.ceil(np.log2(factor.max(initial=1.0))))
+        first = np.arange(len(users.scale)) == 0
+        more = replace(
+            users,
+            value=users.value * factor.astype(users.value.dtype),
+            scale=np.where(first, users.scale / most, users.scale),
+            largest=np.where(first, users.largest * most, users.largest),
+        )
+        return replace(self, users=more)
+
+
+def decide(problem: Problem, prices: Mapping[str, float]) -> Choice:
+    """Return what the users of a problem choose at given prices, as `Choosers.at`."""
+    return Choosers.of(problem).at(prices)
+
+
+def offers_of(users: Users, choice: Choice) -> Choice:
+    """Return (n,) int16: the problem's offers for canonical positions, −1 for none."""
+    return np.append(users.order, -1).astype(np.int16)[choice]

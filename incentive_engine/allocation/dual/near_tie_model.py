@@ -1,0 +1,258 @@
+"""A model of the dual around a point: near-tied users choose freely, the others stay."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from incentive_engine.allocation.dual.linear_program import LinearProgram, solve_lp
+from incentive_engine.allocation.dual.price_box import Box
+from incentive_engine.allocation.dual.sweep import Table, reaches, sweep
+from incentive_engine.allocation.integer.classes import Classes, classes_of
+from incentive_engine.allocation.integer.core import Core, build_core, nearest
+from incentive_engine.allocation.limit_maps import Rows
+from incentive_engine.allocation.users import Users
+from incentive_engine.domain import FloatArray, IntArray
+
+CORE: Final = 2_000
+"""Users that choose freely in a linear program; it grows when steps fail."""
+
+ROUNDING: Final = 1e-6
+"""Sums of a linear program that pass a bound by this share of it do so by its tolerance."""
+
+NEGLIGIBLE: Final = 1e-12
+"""A limit broken by this share of its bound is rounding."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Crowd:
+    """Users whose choices depend on the prices, under limits.
+
+    Attributes
+    ----------
+    users, rows
+        Who chooses, and the limits.
+    weight
+        (n_cells,) float64, how many users each stands for; None for 1.
+    settled
+        (m + 2, n_cells, k) int64, what users add up to whose choices do not depend on the prices
+        that come into question; None when there are none.
+    """
+
+    users: Users
+    rows: Rows
+    weight: FloatArray | None = None
+    settled: IntArray | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Point:
+    """The dual at some prices.
+
+    Attributes
+    ----------
+    prices
+        (L,) float64.
+    dual
+        The bound that they prove.
+    table
+        What users choose at them.
+    """
+
+    prices: FloatArray
+    dual: float
+    table: Table
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Step:
+    """The minimum of the model within a box of prices.
+
+    Attributes
+    ----------
+    prices
+        (L,) float64.
+    base
+        (L,) float64, the prices around which the model stands: what everyone outside the core
+        chooses there.
+    model
+        The model's value there, a lower bound on the dual within the box.
+    inside
+        Whether the box did not bind, so that `model` bounds the dual everywhere.
+    core
+        The users that chose freely.
+    shares
+        (p,) float64, how much of each of the core's pairs the linear program takes.
+    usage
+        (L,) float64, what the model's choices use of each limit.
+    treated
+        How many users these choices give an offer.
+    broken
+        (L,) float64, by how much they break limits; positive above, negative below.
+    """
+
+    prices: FloatArray
+    base: FloatArray
+    model: float
+    inside: bool
+    core: Core
+    shares: FloatArray
+    usage: FloatArray
+    treated: float
+    broken: FloatArray
+
+
+def evaluate(crowd: Crowd, prices: FloatArray) -> Point:
+    """Return the dual at given prices."""
+    rows = crowd.rows
+    price = rows.prices_of_pairs(prices, crowd.users.shape)
+    table = sweep(crowd.users, price, weight=crowd.weight)
+    if crowd.settled is not None:
+        table = replace(table, totals=table.totals + crowd.settled)
+    saved = float(prices @ rows.usage(table)) if len(prices) else 0.0
+    return Point(
+        prices=prices,
+        dual=table.value - saved + bounds_value(rows, prices),
+        table=table,
+    )
+
+
+def bounds_value(rows: Rows, prices: FloatArray) -> float:
+    """Return Σ price · (upper where the price is positive, lower where it is negative)."""
+    binding = np.where(prices > 0, rows.upper, np.where(prices < 0, rows.lower, 0.0))
+    return float(prices @ binding)
+
+
+def reaches_within(crowd: Crowd, at: Point, box: Box) -> npt.NDArray[Any]:
+    """Return (n,) how far into a box prices must go to change a user's choice."""
+    rows, shape = crowd.rows, crowd.users.shape
+    width = rows.widths_of_pairs(box.width(at.prices), shape)
+    return reaches(crowd.users, rows.prices_of_pairs(at.prices, shape), width)
+
+
+def take_step(
+    crowd: Crowd,
+    at: Point,
+    *,
+    box: Box,
+    caps: FloatArray,
+    reach: npt.NDArray[Any],
+    size: int = CORE,
+) -> Step:
+    """Return the minimum of the model around a point, within a box of prices.
+
+    Parameters
+    ----------
+    caps
+        (L,) float64, the steepest prices.
+    reach
+        (n,), as `reaches_within` gives it; those whose choice is settled do not choose freely.
+    size
+        The most users that choose freely.
+    """
+    users, rows = crowd.users, crowd.rows
+    index = nearest(reach, users.key, size)
+    index = index[reach[index] <= 1.0]
+    core = build_core(
+        users, rows, index, prices=at.prices, weight=crowd.weight, width=box.width(at.prices)
+    )
+    rest = replace(at.table, totals=at.table.totals - core.table.totals)
+    used = rows.usage(rest)
+    unit = row_sizes(core)
+    classes = classes_of(core, rows.counted(users.shape))
+    program = _program(core, classes, rows, used=used, box=box, forced=users.forced, size=unit)
+    answer = solve_lp(program)
+    pairs, groups, limits = len(classes.pair), len(classes.count), len(rows.limits)
+    shares = classes.spread(answer.x[:pairs])
+    prices = box.clip(answer.duals[groups:] / unit)
+    over, under = (
+        answer.x[pairs + i * limits : pairs + (i + 1) * limits] * unit for i in range(2)
+    )
+    taken = core.weight * shares
+    usage = used + core.usage @ taken
+    return Step(
+        prices=prices,
+        base=at.prices,
+        model=answer.objective + float(rest.value),
+        inside=_inside(over, under, box, caps, rows),
+        core=core,
+        shares=shares,
+        usage=usage,
+        treated=rest.treated + float(taken.sum()),
+        broken=broken_by(rows, usage),
+    )
+
+
+def broken_by(rows: Rows, usage: FloatArray) -> FloatArray:
+    """Return (L,) by how much sums pass their bounds, beyond rounding."""
+    over = np.maximum(usage - rows.upper, 0.0)
+    under = np.minimum(usage - rows.lower, 0.0)
+    room = ROUNDING * np.maximum(np.abs(usage), 1e-3)
+    return np.where(over > room, over, 0.0) + np.where(under < -room, under, 0.0)
+
+
+def row_sizes(core: Core) -> FloatArray:
+    """Return (L,) the largest use that a pair of the core makes of each limit, 1 for none."""
+    if not len(core.user):
+        return np.ones(core.usage.shape[0])
+    weighted = abs(core.usage.multiply(core.weight[None, :])).max(axis=1)
+    largest = np.asarray(weighted.todense(), dtype=np.float64).ravel()
+    return np.where(largest > 0, largest, 1.0)
+
+
+def _inside(
+    over: FloatArray,
+    under: FloatArray,
+    box: Box,
+    caps: FloatArray,
+    rows: Rows,
+) -> bool:
+    """Return whether nothing is bought at the box's prices but at the steepest ones.
+
+    A solution of the elastic program that needs no elasticity solves the plain one.
+    """
+    size = np.minimum(np.abs(rows.lower), np.abs(rows.upper))
+    room = NEGLIGIBLE * np.where(size > 0, size, 1.0)
+    return bool(
+        np.all((over <= room) | (box.most >= caps))
+        and np.all((under <= room) | (box.least <= -caps))
+    )
+
+
+def _program(
+    core: Core,
+    classes: Classes,
+    rows: Rows,
+    *,
+    used: FloatArray,
+    box: Box,
+    forced: bool,
+    size: FloatArray,
+) -> LinearProgram:
+    """Return the model: pairs of classes, then per limit what is bought above and below it.
+
+    Buying room at the box's upper price and selling it at the lower one keeps the duals in the
+    box.
+    """
+    pairs, groups, limits = len(classes.pair), len(classes.count), len(rows.limits)
+    eye = sp.identity(limits, format="csr")
+    ones, at = np.ones(pairs), np.arange(pairs)
+    once = sp.csr_array((ones, (classes.group, at)), shape=(groups, pairs))
+    nothing = sp.csr_array((groups, limits))
+    weight = core.weight[classes.pair]
+    scaled = sp.diags_array(1.0 / size) @ core.usage[:, classes.pair].multiply(weight[None, :])
+    matrix = sp.vstack([sp.hstack([once, nothing, nothing]), sp.hstack([scaled, -eye, eye])])
+    elastic = np.full(limits, np.inf)
+    once_at_least = classes.count if forced else np.full(groups, -np.inf)
+    worth = core.value[classes.pair] * weight
+    return LinearProgram(
+        objective=np.concatenate([worth, -box.most * size, box.least * size]),
+        most=np.concatenate([classes.count[classes.group], elastic, elastic]),
+        matrix=sp.csr_array(matrix),
+        lower=np.concatenate([once_at_least, (rows.lower - used) / size]),
+        upper=np.concatenate([classes.count, (rows.upper - used) / size]),
+    )

@@ -1,0 +1,235 @@
+"""Steps towards the optimal prices that need no linear program.
+
+Close to its minimum the dual of many users is nearly smooth: as prices move, users change their
+choice one after the other, and how many of them do so per unit of price shows in those who are
+near a tie. That gives the second derivatives; the first ones are exact. The minimum of the
+quadratic function within a box of prices is the next point.
+
+References
+----------
+Bertsekas, "Projected Newton methods for optimization problems with simple constraints", SIAM J.
+Control Optim. 20 (1982).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from incentive_engine.allocation.dual.near_tie_model import (
+    CORE,
+    Crowd,
+    Point,
+    evaluate,
+    reaches_within,
+)
+from incentive_engine.allocation.dual.price_box import Box, Frame
+from incentive_engine.allocation.integer.core import changes_of, scores_of, usage_of
+from incentive_engine.allocation.users import Users
+from incentive_engine.domain import FloatArray, IntArray
+
+STEPS: Final = 10
+"""Steps at most; where they lead nowhere, linear programs go on."""
+
+SAMPLE: Final = 6_000
+"""Users that the second derivatives are taken from: they need to be right within a tenth."""
+
+NARROWEST: Final = 0.1
+"""A box is at least this part of the one before."""
+
+FAILURES: Final = 2
+"""Steps that may fail before these steps are given up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Approach:
+    """Where the steps ended.
+
+    Attributes
+    ----------
+    point
+        The best prices.
+    radius
+        Half the width of a box around them in which the minimum is looked for next.
+    enough
+        Whether a further step promised too little; else so few users are open within the box
+        that a linear program has all of them, or steps failed.
+    sweeps
+        How many passes over all users were made.
+    """
+
+    point: Point
+    radius: float
+    enough: bool
+    sweeps: int
+
+
+def approach(
+    crowd: Crowd, start: FloatArray, frame: Frame, radius: float, *, tight: float
+) -> Approach:
+    """Return a point near the minimum of the dual.
+
+    Parameters
+    ----------
+    radius
+        Half the first box's width, as for `Frame.around`.
+    tight
+        The relative improvement below which steps are not worth while.
+    """
+    best, first, failed, enough, sweeps = evaluate(crowd, start), radius, 0, False, 1
+    bound = crowd.users.n > CORE  # the minimum may lie outside the box
+    for _ in range(STEPS):
+        box = frame.around(best.prices, radius)
+        near = np.flatnonzero(reaches_within(crowd, best, box) <= 1.0)
+        if len(near) <= CORE and not bound:
+            break
+        step, promised = _lowest_within(crowd, best, box, near)
+        enough = promised <= tight * abs(best.dual)
+        if enough:
+            break
+        trial, sweeps = evaluate(crowd, best.prices + step), sweeps + 1
+        if trial.dual < best.dual:
+            moved = float(np.max(np.abs(step) / np.maximum(box.width(best.prices), 1e-300)))
+            bound = moved > 0.99
+            radius *= 2.0 if bound else max(0.5 * moved, NARROWEST)
+            best = trial
+        elif failed < FAILURES:
+            radius, failed = radius / 4.0, failed + 1
+        else:
+            radius = first
+            break
+    return Approach(point=best, radius=radius, enough=enough, sweeps=sweeps)
+
+
+def _lowest_within(crowd: Crowd, at: Point, box: Box, near: IntArray) -> tuple[FloatArray, float]:
+    """Return the step to the minimum of the quadratic function, and the decrease that it predicts.
+
+    Parameters
+    ----------
+    near
+        (N,) int64, the users whose choice may change within the box.
+    """
+    slope, low, high = _slopes(crowd, at, box)
+    curvature = _curvature(crowd, at, box, near)
+    step = lowest(slope, curvature, low, high)
+    return step, -float(slope @ step + 0.5 * step @ curvature @ step)
+
+
+def _slopes(crowd: Crowd, at: Point, box: Box) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return the dual's first derivatives, and between which steps they hold.
+
+    A price keeps its sign, because another bound applies beyond 0; at 0 the bound that the sum
+    passes or is nearer to applies.
+    """
+    rows, prices = crowd.rows, at.prices
+    usage = rows.usage(at.table)
+    over = (prices > 0) | ((prices == 0) & (rows.upper - usage <= usage - rows.lower))
+    slope = np.where(over, rows.upper, rows.lower) - usage
+    least = np.where(over, np.maximum(box.least, 0.0), box.least)
+    most = np.where(over, box.most, np.minimum(box.most, 0.0))
+    return slope, least - prices, most - prices
+
+
+def _curvature(crowd: Crowd, at: Point, box: Box, near: IntArray) -> FloatArray:
+    """Return (L, L) the second derivatives of the dual, from users near a tie.
+
+    A user's change between two choices that use u and v of the limits, at a difference of scores
+    that lies anywhere within ±h, adds (u − v)(u − v)ᵀ / 2h on average.
+    """
+    users, rows = crowd.users, crowd.rows
+    share = max(len(near) / SAMPLE, 1.0)
+    if share > 1.0:
+        near = near[np.argpartition(users.key[near], SAMPLE)[:SAMPLE]]
+    few = users.take(near[np.argsort(users.key[near])])  # sums of floats depend on the order
+    price = rows.prices_of_pairs(at.prices, users.shape)
+    width = rows.widths_of_pairs(box.width(at.prices), users.shape)
+    chosen, rival, play = _rivals(few, price, width)
+    own, other = (_used(few, crowd, choice) for choice in (chosen, rival))
+    weight = share / (2.0 * play)
+    if crowd.weight is not None:
+        weight *= crowd.weight[few.cell]
+    change = own - other
+    return np.asarray((change.multiply(weight[None, :]) @ change.T).todense(), dtype=np.float64)
+
+
+def _rivals(
+    few: Users, price: FloatArray, width: FloatArray
+) -> tuple[IntArray, IntArray, FloatArray]:
+    """Return each user's best choice and nearest other one, −1 for none, and their play."""
+    nothing = np.full((1, few.n), -np.inf if few.forced else 0.0)
+    score = np.vstack([nothing, scores_of(few, price)])
+    play = np.vstack([np.zeros((1, few.n)), changes_of(few, width)])
+    at = np.arange(few.n)
+    chosen = score.argmax(axis=0)
+    both = play + play[chosen, at] + np.finfo(np.float64).tiny
+    with np.errstate(over="ignore"):  # prices that do not move either of two choices
+        part = np.where(np.isfinite(score), (score[chosen, at] - score) / both, np.inf)
+    part[chosen, at] = np.inf
+    rival = part.argmin(axis=0)
+    return chosen - 1, rival - 1, both[rival, at]
+
+
+def _used(few: Users, crowd: Crowd, choice: IntArray) -> Any:  # noqa: ANN401 - a sparse matrix
+    """Return (L, N) sparse, what the users' choices use of each limit."""
+    taken = np.flatnonzero(choice >= 0)
+    return usage_of(few, crowd.rows, taken, choice[taken], width=few.n)
+
+
+def lowest(
+    slope: FloatArray, curvature: FloatArray, low: FloatArray, high: FloatArray
+) -> FloatArray:
+    """Return the d within bounds that minimises slope·d + d·curvature·d / 2, nearly.
+
+    A small ridge keeps limits apart that move together, so d is short of the minimum by about a
+    millionth of the bounds' width.
+
+    Parameters
+    ----------
+    slope
+        (L,) float64.
+    curvature
+        (L, L) float64, positive semidefinite.
+    low, high
+        (L,) float64, around 0.
+
+    >>> two = np.diag([2.0, 2.0])
+    >>> step = lowest(np.array([-2.0, 8.0]), two, np.array([-3.0] * 2), np.array([3.0] * 2))
+    >>> np.round(step, 3).tolist()
+    [1.0, -3.0]
+    """
+    size = np.maximum(high - low, np.finfo(np.float64).tiny)
+    ridge = np.diag(1e-9 * np.diag(curvature) + 1e-6 * np.abs(slope) / size)
+    whole = curvature + ridge + np.eye(len(slope)) * np.finfo(np.float64).tiny
+    step = np.zeros(len(slope))
+    for _ in range(3 * len(slope) + 10):
+        rate = slope + whole @ step
+        free = ~(((step <= low) & (rate > 0)) | ((step >= high) & (rate < 0)))
+        if not np.any(np.abs(rate[free]) > 1e-9 * np.abs(slope).max()):
+            break
+        move = np.zeros(len(slope))
+        move[free] = -np.linalg.lstsq(whole[np.ix_(free, free)], rate[free], rcond=None)[0]
+        after = _descended(step, move, (slope, whole), low, high)
+        if after is step:
+            break
+        step = after
+    return step
+
+
+def _descended(
+    step: FloatArray,
+    move: FloatArray,
+    function: tuple[FloatArray, FloatArray],
+    low: FloatArray,
+    high: FloatArray,
+) -> FloatArray:
+    """Return the step after the longest part of a move that lowers the function, or the step."""
+    slope, whole = function
+    now = slope @ step + 0.5 * step @ whole @ step
+    for _ in range(30):
+        trial = np.clip(step + move, low, high)
+        if slope @ trial + 0.5 * trial @ whole @ trial < now:
+            return trial
+        move = move / 2.0
+    return step

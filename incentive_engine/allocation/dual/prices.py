@@ -1,0 +1,273 @@
+"""The prices of the limits: the minimum of the Lagrangian dual, coarse to fine.
+
+The dual is convex and piecewise linear. Around the current prices it is modelled by a linear
+program in which the users nearest a tie choose freely and everyone else keeps the present
+choice. That model never exceeds the dual, and is exact for the users in it; its minimum within a
+box of prices is the next point. Where the box does not bind and the model meets the dual, the
+prices are optimal.
+
+References
+----------
+Geoffrion, "Lagrangean relaxation for integer programming", Math. Prog. Study 2 (1974), §3.
+Hiriart-Urruty and Lemaréchal, "Convex Analysis and Minimization Algorithms II" (1993), ch. XV
+(box-stabilised bundle methods).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+import scipy.sparse as sp
+
+from incentive_engine.allocation.dual.near_tie_model import (
+    CORE,
+    Crowd,
+    Point,
+    Step,
+    evaluate,
+    reaches_within,
+    take_step,
+)
+from incentive_engine.allocation.dual.newton import Approach, approach
+from incentive_engine.allocation.dual.price_box import Box, Frame
+from incentive_engine.allocation.dual.samples import Sample, draw_samples, sizes_of
+from incentive_engine.allocation.dual.sweep import sweep
+from incentive_engine.allocation.limit_maps import Rows
+from incentive_engine.allocation.users import Users
+from incentive_engine.domain import FloatArray
+
+LARGEST_CORE: Final = 12_000
+
+STEEPEST: Final = 1e6
+"""Prices end at this multiple of the average value per unit of a limit: one that would be
+higher belongs to a limit that cannot hold."""
+
+WIDEST: Final = 10.0
+"""Half the first box's width, in tenths of the average value per unit of each limit."""
+
+PATIENCE: Final = 6
+"""Steps that may fail before a box that still binds is taken for the last."""
+
+ROUNDS: Final = 40
+"""Steps per sample."""
+
+ERROR: Final = 15.0
+"""How far prices of a sample may be off, relative to themselves, times the root of its size."""
+
+ROUGH: Final = 1e-5
+"""The gap that is good enough for prices to start from."""
+
+MOVES: Final = 3
+"""How often that box may be moved before everybody is looked at in each step."""
+
+WIDER: Final = 2.0
+"""How much wider that box then is."""
+
+MANY: Final = 50_000
+"""From so many users on, those whose choice is settled are added up once."""
+
+TIGHT: Final = 1e-10
+"""The relative gap between the model and the dual at which prices are optimal."""
+
+TINIEST: Final = 1e-300
+"""Gaps are relative to at least this, where nothing is worth anything."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Optimum:
+    """Prices and what is known about them.
+
+    Attributes
+    ----------
+    point
+        The best prices found.
+    step
+        The last model, None when there are no limits.
+    gap
+        (dual − model) / |dual| of that model, 0 for optimal prices.
+    sweeps
+        How many passes over all users were made.
+    impossible
+        The dual is below what the worst plan is worth, so there is no plan.
+    """
+
+    point: Point
+    step: Step | None
+    gap: float
+    sweeps: int
+    impossible: bool = False
+
+    @property
+    def treated(self) -> float:
+        """How many users get an offer, those whom the model splits by their parts."""
+        return self.point.table.treated if self.step is None else self.step.treated
+
+
+def find_prices(
+    users: Users,
+    rows: Rows,
+    *,
+    start: FloatArray | None = None,
+    radius: float = 0.3,
+    tight: float = TIGHT,
+    samples: tuple[Sample, ...] | None = None,
+) -> Optimum:
+    """Return the prices that minimise the dual.
+
+    Parameters
+    ----------
+    start
+        (L,) float64, prices to start from; None begins with a small sample.
+    radius
+        How far, relative to them, the prices may lie from `start`.
+    tight
+        As in `minimise`.
+    samples
+        What `draw_samples` gives for the users, where it is known.
+    """
+    prices = np.zeros(len(rows.limits)) if start is None else start
+    everyone = Crowd(users=users, rows=rows)
+    if not len(prices):
+        return Optimum(point=evaluate(everyone, prices), step=None, gap=0.0, sweeps=1)
+    if start is None:
+        radius, samples = WIDEST, draw_samples(users) if samples is None else samples
+        for sample in samples:
+            crowd = Crowd(users=sample.users, rows=rows, weight=sample.weight)
+            frame, rough = frame_of(rows, sample.sizes), max(tight, ROUGH)
+            prices = about_lowest(crowd, prices, frame=frame, radius=radius, tight=rough)
+            radius = ERROR / np.sqrt(sample.size)
+    frame = frame_of(rows, samples[-1].sizes if samples else sizes_of(users))
+    return minimise_among_open(everyone, prices, frame=frame, radius=radius, tight=tight)
+
+
+def minimise_among_open(
+    crowd: Crowd, start: FloatArray, *, frame: Frame, radius: float, tight: float
+) -> Optimum:
+    """Return the minimum of the dual, found among the users whose choice is open near `start`.
+
+    Everyone else is added up once. Where the minimum lies at an edge of the box in which they
+    are settled, a wider box is put there.
+    """
+    users, passes = crowd.users, 0
+    for _ in range(MOVES if users.n >= MANY else 0):
+        at, box = evaluate(crowd, start), frame.around(start, radius)
+        index = np.flatnonzero(reaches_within(crowd, at, box) <= 1.0)
+        passes += 2
+        if len(index) > users.n // 3:
+            break
+        few = users.take(index).in_float64()
+        price = crowd.rows.prices_of_pairs(start, users.shape)
+        settled = at.table.totals - sweep(few, price).totals
+        part = replace(crowd, users=few, settled=settled)
+        inner = replace(frame, bounds=box)
+        found = minimise(part, start, frame=inner, radius=radius, tight=tight)
+        passes += found.sweeps * len(index) // users.n
+        start = found.point.prices
+        radius *= WIDER
+        if not box.meets(start, frame.bounds):
+            assert found.step is not None
+            core = replace(found.step.core, index=index[found.step.core.index])
+            return replace(found, step=replace(found.step, core=core), sweeps=passes)
+    found = minimise(crowd, start, frame=frame, radius=radius, tight=tight)
+    return replace(found, sweeps=found.sweeps + passes)
+
+
+def frame_of(rows: Rows, sizes: FloatArray) -> Frame:
+    """Return the frame in which a price has the sign that its limit's bounds allow.
+
+    Parameters
+    ----------
+    sizes
+        (m + 2, n_cells, k) float64, absolute amounts added over all pairs.
+    """
+    scale = typical_prices(rows, sizes)
+    caps = STEEPEST * scale
+    bounds = Box(
+        least=np.where(np.isfinite(rows.lower), -caps, 0.0),
+        most=np.where(np.isfinite(rows.upper), caps, 0.0),
+    )
+    return Frame(scale=scale, caps=caps, bounds=bounds, total=float(sizes[0].sum()), rows=rows)
+
+
+def typical_prices(rows: Rows, sizes: FloatArray) -> FloatArray:
+    """Return (L,) the average value per unit of each limit.
+
+    Parameters
+    ----------
+    sizes
+        (m + 2, n_cells, k) float64, absolute amounts added over all pairs.
+    """
+    touched = sp.csr_array(abs(rows.matrix))
+    used = touched @ sizes[1:].ravel()
+    tiled = np.tile(sizes[0].ravel(), len(sizes) - 1)
+    value = (touched > 0).astype(float) @ tiled
+    typical = sizes[0].sum() / max(sizes[1].sum(), 1.0) or 1.0
+    each = np.where((value > 0) & (used > 0), value / np.maximum(used, 1e-300), typical)
+    return np.asarray(each, dtype=np.float64)
+
+
+def about_lowest(
+    crowd: Crowd, start: FloatArray, *, frame: Frame, radius: float, tight: float
+) -> FloatArray:
+    """Return (L,) prices near the minimum of the dual; arguments are those of `minimise`."""
+    near = approach(crowd, start, frame, radius, tight=tight)
+    if near.enough:
+        return near.point.prices
+    found = minimise_by_programs(crowd, near, frame=frame, tight=tight)
+    return found.point.prices
+
+
+def minimise(
+    crowd: Crowd, start: FloatArray, *, frame: Frame, radius: float, tight: float
+) -> Optimum:
+    """Return the minimum of the dual over a crowd, from given prices.
+
+    Parameters
+    ----------
+    radius
+        Half the first box's width, as for `Frame.around`.
+    tight
+        The relative gap between model and dual at which to stop.
+    """
+    near = approach(crowd, start, frame, radius, tight=tight)
+    return minimise_by_programs(crowd, near, frame=frame, tight=tight)
+
+
+def minimise_by_programs(crowd: Crowd, near: Approach, *, frame: Frame, tight: float) -> Optimum:
+    """Return the minimum of the dual over a crowd, found by linear programs of open users."""
+    lowest = -2.0 * frame.total
+    best, radius, sweeps = near.point, near.radius, near.sweeps
+    size, failed, step, gap = CORE, 0, None, np.inf
+    impossible = False
+    for _ in range(ROUNDS):
+        box = frame.around(best.prices, radius)
+        reach = reaches_within(crowd, best, box)
+        step = take_step(crowd, best, box=box, caps=frame.caps, reach=reach, size=size)
+        floor = max(abs(best.dual), abs(best.table.value), TINIEST)
+        predicted = (best.dual - step.model) / floor
+        if step.inside:
+            gap = max(predicted, 0.0)
+        impossible = best.dual < lowest
+        if impossible:
+            break
+        if predicted <= tight:
+            if step.inside or failed > PATIENCE or box.equals(frame.bounds):
+                break
+            radius *= 8.0
+            continue
+        trial = evaluate(crowd, step.prices)
+        sweeps += 1
+        gained = (best.dual - trial.dual) / (best.dual - step.model)
+        if gained > 0:
+            best = trial
+        if step.inside and trial.dual - step.model <= tight * floor:
+            gap = max((trial.dual - step.model) / floor, 0.0)
+            break
+        if gained > 0.5:
+            radius *= 1.0 if step.inside else 3.0
+        elif gained < 0.1:
+            radius, failed = min(radius, 1.0) / 4.0, failed + 1
+            size = min(2 * size, LARGEST_CORE)
+    return Optimum(point=best, step=step, gap=gap, sweeps=sweeps, impossible=impossible)

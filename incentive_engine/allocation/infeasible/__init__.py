@@ -1,0 +1,1 @@
+"""When no plan keeps the limits: the conflict, and the cheapest relaxation."""

@@ -1,0 +1,255 @@
+"""When no plan keeps the limits: which ones conflict, and the cheapest way out.
+
+References
+----------
+Chinneck, "Feasibility and Infeasibility in Optimization" (2008), ch. 7 (deletion filter).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from incentive_engine.allocation.certificate import RatioReport, ratio_of
+from incentive_engine.allocation.dual.prices import Optimum
+from incentive_engine.allocation.dual.sweep import Choice, Table, tally
+from incentive_engine.allocation.infeasible.relaxation import (
+    NEGLIGIBLE,
+    Sums,
+    size_of_bounds,
+    worthless,
+)
+from incentive_engine.allocation.integer.core import build_core, nearest
+from incentive_engine.allocation.integer.cp_sat import Status, select
+from incentive_engine.allocation.integer.draft import draft_of
+from incentive_engine.allocation.integer.integer_plan import round_prices
+from incentive_engine.allocation.integer.program import selection_of
+from incentive_engine.allocation.limit_maps import Rows
+from incentive_engine.allocation.problem import Problem
+from incentive_engine.allocation.users import Users
+from incentive_engine.domain import FloatArray, IntArray
+from incentive_engine.errors import Fault, InfeasibleError
+
+SMALL: Final = 2_000
+"""Up to so many pairs relaxations are found by an exact integer program."""
+
+REPAIR: Final = 2_000
+"""Users that may change when only whole offers make the limits impossible."""
+
+EFFORT: Final = 5.0
+"""CP-SAT's deterministic seconds for each integer question."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Relaxation:
+    """The least by which limits must give way.
+
+    Attributes
+    ----------
+    amounts
+        (L,) float64, natural units: above `upper` positive, below `lower` negative, else 0.
+    suspects
+        (s,) int64, the limits that take part in the proof that something must give way.
+    table
+        What a plan adds up to that needs no more.
+    choice
+        (n,) int16, that plan; None where it splits users.
+    sums
+        What users can add up to when they may be split; None where none may.
+    """
+
+    amounts: FloatArray
+    suspects: IntArray
+    table: Table
+    choice: Choice | None = None
+    sums: Sums | None = None
+
+    @property
+    def needed(self) -> bool:
+        """Whether the limits cannot all hold."""
+        return bool(np.any(self.amounts != 0))
+
+
+def relax(users: Users, rows: Rows) -> Relaxation:
+    """Return the cheapest relaxation; amounts count relative to each limit's bound.
+
+    With many users it is the cheapest within a thousandth, and split users count as split.
+    """
+    if users.n * users.k <= SMALL:
+        return _relax_exactly(worthless(users), rows)
+    sums = Sums.of(users, rows)
+    mixture = sums.least_excess(range(len(rows.limits)))
+    impossible = mixture.least > NEGLIGIBLE
+    return Relaxation(
+        amounts=mixture.excess if impossible else np.zeros(len(rows.limits)),
+        suspects=np.flatnonzero((mixture.prices != 0) | (mixture.excess != 0)),
+        table=sums.table(mixture),
+        sums=sums,
+    )
+
+
+def _relax_exactly(idle: Users, rows: Rows) -> Relaxation:
+    index = np.argsort(idle.key, kind="stable").astype(np.int64)
+    nobody = np.full(idle.n, -1, dtype=np.int16)
+    return relax_core(idle, rows, index, nobody, prices=np.zeros(len(rows.limits)))
+
+
+def relax_core(
+    users: Users, rows: Rows, index: IntArray, choice: Choice, *, prices: FloatArray
+) -> Relaxation:
+    """Return the cheapest relaxation in whole offers when only some users may change.
+
+    Parameters
+    ----------
+    index
+        (N,) int64, the users that may change, sorted by key.
+    choice
+        (n,) int16, what the others have.
+    prices
+        (L,) float64, at which users' best offers are picked.
+    """
+    core = build_core(worthless(users), rows, index, prices=prices, most_pairs=users.k)
+    selection = selection_of(
+        users,
+        rows,
+        core,
+        draft_of(users, choice).without(core.few, core.index),
+        choice[core.index],
+        margin=1,
+        elastic=1.0 / size_of_bounds(rows),
+    )
+    answer = select(selection, effort=EFFORT)
+    plan = choice.copy()
+    if answer.found:
+        plan[core.index] = core.choice_of(answer.chosen)
+    table = tally(users, plan)
+    amounts = rows.excess(table)
+    suspects = np.flatnonzero(amounts) if len(index) < users.n else np.arange(len(amounts))
+    return Relaxation(amounts=amounts, suspects=suspects, table=table, choice=plan)
+
+
+def conflict(users: Users, rows: Rows, first: Relaxation) -> list[int]:
+    """Return a minimal set of limits that cannot hold together (a deletion filter).
+
+    Where many users make the limits impossible only by whole offers, these are the limits that
+    would have to give way.
+
+    Parameters
+    ----------
+    first
+        The relaxation of all rows.
+    """
+    members = [int(i) for i in first.suspects]
+    prove = _question(users, rows, first)
+    proof = prove(members)
+    if not proof:
+        return np.flatnonzero(first.amounts).tolist()
+    members = proof
+    for row in list(members):
+        if row in members and len(members) > 1:
+            members = prove([i for i in members if i != row]) or members
+    return members
+
+
+def _question(users: Users, rows: Rows, first: Relaxation) -> Callable[[list[int]], list[int]]:
+    """Return a function: those of some limits that prove that they cannot all hold, or none."""
+    if users.n * users.k <= SMALL:
+        return lambda keep: keep if _refuted(worthless(users), rows.subset(keep)) else []
+    sums = first.sums or Sums.of(users, rows)
+
+    def prove(keep: list[int]) -> list[int]:
+        mixture = sums.least_excess(keep, close=np.inf)
+        return np.flatnonzero(mixture.prices).tolist() if mixture.least > NEGLIGIBLE else []
+
+    return prove
+
+
+def _refuted(idle: Users, rows: Rows) -> bool:
+    """Return whether CP-SAT proves that no plan in whole offers keeps the rows."""
+    index = np.argsort(idle.key, kind="stable").astype(np.int64)
+    nobody = np.full(idle.n, -1, dtype=np.int16)
+    free = np.zeros(len(rows.limits))
+    core = build_core(idle, rows, index, prices=free, most_pairs=idle.k)
+    program = selection_of(idle, rows, core, tally(idle, nobody), nobody, margin=1)
+    return select(program, effort=EFFORT).status is Status.INFEASIBLE
+
+
+def relax_whole(users: Users, rows: Rows, optimum: Optimum) -> Relaxation:
+    """Return the relaxation that whole offers need where split ones would not."""
+    rounded = round_prices(users, rows, optimum)
+    rounded.loss[rounded.split] = 0.0
+    index = nearest(rounded.loss, users.key, REPAIR)
+    return relax_core(users, rows, index, rounded.draft.choice, prices=optimum.point.prices)
+
+
+def explain(problem: Problem, users: Users, rows: Rows, relaxation: Relaxation) -> InfeasibleError:
+    """Return the error that names the limits in conflict and the cheapest way out."""
+    members = conflict(users, rows, relaxation)
+    names = [f"`{rows.names[i]}`" for i in members]
+    table = relaxation.table
+    usage = rows.exact_usage(table)
+    ways = [
+        _way_out(
+            rows,
+            int(i),
+            relaxation.amounts[i],
+            usage=None if relaxation.choice is None else usage[i],
+            ratio=ratio_of(problem, users, rows.limits[i], table),
+        )
+        for i in np.flatnonzero(relaxation.amounts)
+    ]
+    faults = []
+    for i in members:
+        others = [name for name in names if name != f"`{rows.names[i]}`"]
+        what = (
+            f"it cannot hold together with {', '.join(others)}" if others else "no plan keeps it"
+        )
+        faults.append(Fault(f"limit `{rows.names[i]}`", f"{_bounds(rows, i)}: {what}"))
+    faults.append(Fault("the cheapest way out", "; ".join(ways)))
+    return InfeasibleError(*faults)
+
+
+def _bounds(rows: Rows, i: int) -> str:
+    ratio = rows.limits[i].ratio
+    least, most = (
+        (rows.lower[i], rows.upper[i])
+        if ratio is None
+        else (_known(ratio.at_least, -np.inf), _known(ratio.at_most, np.inf))
+    )
+    parts = [] if ratio is None else [f"{ratio.numerator} / {ratio.denominator}"]
+    if np.isfinite(least):
+        parts.append(f"at least {least:,.10g}")
+    if np.isfinite(most):
+        parts.append(f"at most {most:,.10g}")
+    return " ".join(parts) if ratio else " and ".join(parts)
+
+
+def _known(bound: float | None, missing: float) -> float:
+    return missing if bound is None else bound
+
+
+def _way_out(
+    rows: Rows, i: int, amount: float, *, usage: float | None, ratio: RatioReport | None
+) -> str:
+    name, below = rows.names[i], amount < 0
+    bound = float(rows.lower[i] if below else rows.upper[i])
+    to: float | None = bound + amount if usage is None else usage
+    if ratio is not None:
+        below = ratio.at_least is not None
+        bound = _known(ratio.at_least if below else ratio.at_most, np.nan)
+        to = None if ratio.usage is None else _outward(ratio.usage, below=below)
+        if to is None or (to >= bound if below else to <= bound):
+            return f"drop `{name}`"
+    word = "lower at_least" if below else "raise at_most"
+    return f"{word} of `{name}` from {bound:,.10g} to {to:,.10g}"
+
+
+def _outward(ratio: float, *, below: bool) -> float:
+    """Return a ratio with five digits, on the side on which the plan keeps it."""
+    if not ratio:
+        return 0.0
+    step = 10.0 ** (np.floor(np.log10(abs(ratio))) - 4)
+    return float((np.floor(ratio / step) if below else np.ceil(ratio / step)) * step)

@@ -1,0 +1,1 @@
+"""From prices to a plan in whole offers: ties, exchanges between users, integer programs."""

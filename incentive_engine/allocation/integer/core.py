@@ -1,0 +1,238 @@
+"""The users whose choice is nearly a tie, as the columns of a small program."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from incentive_engine.allocation.dual import kernels
+from incentive_engine.allocation.dual.sweep import Choice, Table, sweep
+from incentive_engine.allocation.limit_maps import Rows
+from incentive_engine.allocation.users import Users, in_parts
+from incentive_engine.domain import MICROS, BoolArray, FloatArray, IntArray, to_micros
+
+MOST_PAIRS: Final = 12
+"""Offers per user that a core looks at, the best ones at the prices."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Core:
+    """Some users and their best pairs.
+
+    Attributes
+    ----------
+    index
+        (N,) int64, the users.
+    few
+        The users' columns.
+    user, offer
+        (p,) int64, position in `index` and canonical offer position of each pair, sorted.
+    value
+        (p,) float64, the pairs' values.
+    usage
+        (L, p) sparse float64, what each pair uses of each limit.
+    chosen
+        (N,) int16, what the users choose at the prices.
+    table
+        What these choices add up to.
+    weight
+        (p,) float64, how many users the pair's user stands for.
+    """
+
+    index: IntArray
+    few: Users
+    user: IntArray
+    offer: IntArray
+    value: FloatArray
+    usage: sp.csr_array
+    chosen: Choice
+    table: Table
+    weight: FloatArray
+
+    def pairs_of(self, choice: Choice) -> BoolArray:
+        """Return (p,) bool: the pairs that a choice of the core's users takes."""
+        return np.asarray(choice[self.user] == self.offer, dtype=bool)
+
+    def choice_of(self, taken: npt.NDArray[np.bool_]) -> Choice:
+        """Return (N,) int16: the choice that takes these pairs, −1 for none."""
+        choice = np.full(len(self.index), -1, dtype=np.int16)
+        choice[self.user[taken]] = self.offer[taken]
+        return choice
+
+
+def nearest(distance: npt.NDArray[Any], key: npt.NDArray[np.uint64], size: int) -> IntArray:
+    """Return the `size` users with the least distance, ties by key, sorted by key.
+
+    Users without an alternative, whose distance is infinite, are left out.
+
+    Parameters
+    ----------
+    distance
+        (n,) float32 or float64, at least 0, and not −0.0, whose bits are those of a large number.
+    """
+    near = _within(distance, size)
+    if size < len(near):
+        cut = np.partition(distance[near], size - 1)[size - 1]
+        tied = near[distance[near] == cut]
+        near = near[distance[near] < cut]
+        missing = size - len(near)
+        if missing < len(tied):
+            tied = tied[np.argpartition(key[tied], missing - 1)[:missing]]
+        near = np.concatenate([near, tied])
+    return np.asarray(near[np.argsort(key[near], kind="stable")], dtype=np.int64)
+
+
+def _within(distance: npt.NDArray[Any], size: int) -> IntArray:
+    """Return users with finite distances: if there are, at least `size` of them, the nearest.
+
+    The order of floats that are not negative is the order of their bits.
+    """
+    wide = distance.dtype == np.float64
+    bits = distance.view(np.uint64 if wide else np.uint32)
+    shift = 48 if wide else 16
+    parts = in_parts(
+        lambda start, stop, out: kernels.count_leading(bits, shift, start, stop, out),
+        n=len(bits),
+        make=lambda: np.zeros(1 << 16, dtype=np.int64),
+    )
+    finite = int(distance.dtype.type(np.inf).view(bits.dtype)) >> shift
+    counts = np.cumsum(sum(parts)[:finite])
+    most = min(int(np.searchsorted(counts, size)), finite - 1)
+    parts = in_parts(
+        lambda start, stop, out: kernels.find_leading(bits, shift, most, start, stop, out),
+        n=len(bits),
+        make=lambda: np.empty(counts[most] + 1, dtype=np.int64),
+    )
+    return np.concatenate([found[: found[-1]] for found in parts])
+
+
+def build_core(
+    users: Users,
+    rows: Rows,
+    index: IntArray,
+    *,
+    prices: FloatArray,
+    weight: FloatArray | None = None,
+    most_pairs: int = MOST_PAIRS,
+    allowance: float = np.inf,
+    width: FloatArray | None = None,
+    kept: Choice | None = None,
+) -> Core:
+    """Return the core of given users at given prices.
+
+    Parameters
+    ----------
+    index
+        (N,) int64, users sorted by key.
+    prices
+        (L,) float64, one per limit.
+    weight
+        (n_cells,) float64, how many users each stands for; None for 1.
+    most_pairs
+        Offers per user, the best ones at the prices.
+    allowance
+        Pairs that lose more than this against the user's best are left out.
+    width
+        (L,) float64, half widths of a box of prices: pairs that are nowhere in it the user's
+        best are left out; None for any prices.
+    kept
+        (N,) int16, a choice whose pairs are taken in any case.
+    """
+    few = users.take(index)
+    price = rows.prices_of_pairs(prices, users.shape)
+    chosen = np.empty(few.n, dtype=np.int16)
+    table = sweep(few, price, weight=weight, choice=chosen)
+    keep = _best_pairs(few, price, most_pairs, allowance)
+    if width is not None:
+        keep &= _within_reach(few, price, rows.widths_of_pairs(width, users.shape))
+    if kept is not None:
+        held = np.flatnonzero(kept >= 0)
+        keep[kept[held], held] = True
+    user, offer = (part.astype(np.int64) for part in np.nonzero(keep.T))
+    stands_for = np.ones(len(user)) if weight is None else weight[few.cell[user]]
+    return Core(
+        index=index,
+        few=few,
+        user=user,
+        offer=offer,
+        value=few.value[offer, user].astype(np.float64),
+        usage=_usage(few, rows, user, offer),
+        chosen=chosen,
+        table=table,
+        weight=stands_for,
+    )
+
+
+def amounts_of(users: Users) -> FloatArray:
+    """Return (m + 1, k, n) float64: 1 per pair, then its measures, the cost rounded up."""
+    amounts = np.ones((len(users.columns) + 1, users.k, users.n))
+    amounts[1:] = np.where(users.value[users.order] > -np.inf, users.columns[:, users.order], 0)
+    if users.cost >= 0:
+        amounts[users.cost + 1] = to_micros(amounts[users.cost + 1]) / MICROS
+    return amounts
+
+
+def paid_by(few: Users, price: FloatArray) -> FloatArray:
+    """Return (k, n) float64: what each pair pays at the prices of pairs."""
+    return np.asarray(np.einsum("mkn,mnk->kn", amounts_of(few), price[:, few.cell, :]))
+
+
+def scores_of(few: Users, price: FloatArray) -> FloatArray:
+    """Return (k, n) float64: value less payment, −inf where a pair is not eligible."""
+    eligible = few.value > -np.inf
+    return np.where(eligible, few.value - paid_by(few, price), -np.inf)
+
+
+def changes_of(few: Users, width: FloatArray) -> FloatArray:
+    """Return (k, n) float64: by how much scores change at most within a box of prices."""
+    return np.asarray(np.einsum("mkn,mnk->kn", np.abs(amounts_of(few)), width[:, few.cell, :]))
+
+
+def _best_pairs(few: Users, price: FloatArray, most: int, allowance: float) -> BoolArray:
+    eligible = np.asarray(few.value > -np.inf, dtype=bool)
+    if few.k <= most and allowance == np.inf:
+        return eligible
+    score = scores_of(few, price)
+    rank = np.argsort(np.argsort(-score, axis=0, kind="stable"), axis=0, kind="stable")
+    best = score.max(axis=0, initial=-np.inf if few.forced else 0.0)
+    return np.asarray(eligible & (rank < most) & (score >= best - allowance), dtype=bool)
+
+
+def _within_reach(few: Users, price: FloatArray, width: FloatArray) -> BoolArray:
+    """Return (k, n) bool: pairs that are the user's best somewhere in a box of prices."""
+    score, change = scores_of(few, price), changes_of(few, width)
+    least = (score - change).max(axis=0, initial=-np.inf if few.forced else 0.0)
+    room = 1e-12 * np.abs(score).max(axis=0, initial=0.0, where=np.isfinite(score))
+    return np.asarray(score + change >= least - room, dtype=bool)
+
+
+def usage_of(
+    few: Users, rows: Rows, user: IntArray, offer: IntArray, *, width: int
+) -> sp.csr_array:
+    """Return (L, width) sparse: what pairs use of each limit, in their users' columns.
+
+    Parameters
+    ----------
+    user, offer
+        (p,) int64, positions; a user stands there at most once.
+    """
+    pairs = _usage(few, rows, user, offer).tocsc()
+    starts = np.zeros(width + 1, dtype=np.int64)
+    starts[user + 1] = np.diff(pairs.indptr)
+    data = (pairs.data, pairs.indices, np.cumsum(starts))
+    return sp.csr_array(sp.csc_array(data, shape=(pairs.shape[0], width)))
+
+
+def _usage(few: Users, rows: Rows, user: IntArray, offer: IntArray) -> sp.csr_array:
+    amounts = amounts_of(few)[:, offer, user]
+    size = few.n_cells * few.k
+    at = few.cell[user].astype(np.int64) * few.k + offer
+    position = np.concatenate([measure * size + at for measure in range(len(amounts))])
+    column = np.tile(np.arange(len(user)), len(amounts))
+    shape = (len(amounts) * size, len(user))
+    pairs = sp.csr_array((amounts.ravel(), (position, column)), shape=shape)
+    return sp.csr_array(rows.matrix @ pairs)

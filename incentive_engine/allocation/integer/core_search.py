@@ -1,0 +1,226 @@
+"""The best plan that differs from a given one in a core only, and what is proven about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Final
+
+import numpy as np
+
+from incentive_engine.allocation.dual.sweep import Table, tally
+from incentive_engine.allocation.integer.assignment import assign
+from incentive_engine.allocation.integer.bins import has_bins
+from incentive_engine.allocation.integer.core import Core
+from incentive_engine.allocation.integer.cp_sat import (
+    TINY,
+    Selection,
+    SelectionAnswer,
+    Status,
+    select,
+)
+from incentive_engine.allocation.integer.draft import Draft, added
+from incentive_engine.allocation.integer.local_search import trade
+from incentive_engine.allocation.integer.program import selection_of
+from incentive_engine.allocation.integer.scip import branch
+from incentive_engine.allocation.limit_maps import Rows
+from incentive_engine.allocation.users import Users
+from incentive_engine.domain import FloatArray
+
+EFFORT: Final = 0.1
+"""CP-SAT's deterministic seconds per program."""
+
+NODES: Final = 30
+"""SCIP's nodes per program."""
+
+DEARER: Final = 2.0
+"""How much more than its price the passing of a limit costs, where a plan is repaired."""
+
+QUICK: Final = 10.0
+"""How many times the usual effort CP-SAT gets before the search for assignments."""
+
+NEAR: Final = 2e-3
+"""The gap at which an assignment needs no general solver: they prove less about it."""
+
+Solver = Callable[[Selection], SelectionAnswer]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Found:
+    """What a search ended with.
+
+    Attributes
+    ----------
+    plan
+        None when no plan was found.
+    value
+        What the whole plan is worth, −inf without one.
+    status
+        `optimal` and `infeasible` are proven for plans that differ in the core only; of a search
+        with several cores for all plans.
+    bound
+        The solver's bound on the value of such plans.
+    core
+        How many users the last program had.
+    """
+
+    plan: Draft | None = None
+    value: float = -np.inf
+    status: Status = Status.UNKNOWN
+    bound: float = np.inf
+    core: int = 0
+
+
+def improve(
+    users: Users,
+    rows: Rows,
+    core: Core,
+    start: Draft,
+    *,
+    enough: float,
+    whole: bool,
+    times: float = 1.0,
+) -> Found:
+    """Return the best plan that differs from `start` in the core only.
+
+    SCIP is asked first, and CP-SAT, which is exact, where SCIP finds nothing or its tolerance
+    lets a sum pass its bound. Where the core has all users, CP-SAT is asked first, and SCIP
+    unless that ends with a proof; a tiny program is solved by both in any case, so that neither
+    is taken at its word. Where limits share no pair, a search of their own form comes after a
+    short one by CP-SAT, and before the rest if that is needed.
+
+    Parameters
+    ----------
+    start
+        The choices of everyone outside the core.
+    enough
+        The plan's value at which the search ends.
+    whole
+        The core has all users who have a choice.
+    times
+        How many times the usual effort may be spent.
+    """
+    rest = start.without(core.few, core.index)
+    missing, held = enough - rest.value, start.choice[core.index]
+    exact = partial(select, effort=times * EFFORT, enough=missing)
+    branching = partial(branch, nodes=max(round(times * NODES), 1), enough=missing)
+
+    def attempt(solver: Solver) -> Found:
+        def ask(margin: int) -> SelectionAnswer:
+            return solver(selection_of(users, rows, core, rest, held, margin=margin))
+
+        return replace(_checked(rows, core, start, rest, ask), core=len(core.index))
+
+    if not whole:
+        found = attempt(branching)
+        return attempt(exact) if found.plan is None else found
+    known = Found()
+    if len(core.user) > TINY and has_bins(selection_of(users, rows, core, rest, held, margin=1)):
+        quick = attempt(partial(select, effort=min(QUICK, times) * EFFORT, enough=missing))
+        if quick.status is Status.OPTIMAL:
+            return quick
+        known = _both(quick, attempt(partial(assign, effort=times * EFFORT, enough=missing)))
+        if known.bound - known.value <= NEAR * abs(known.bound):
+            return known
+    found = attempt(exact)
+    if found.status is not Status.OPTIMAL or len(core.user) <= TINY:
+        found = _agreed(found, attempt(branching))
+    return found if known.plan is None else _both(found, known)
+
+
+def exchanged(
+    users: Users,
+    rows: Rows,
+    core: Core,
+    start: Draft,
+    *,
+    prices: FloatArray,
+    bound: float,
+    enough: float,
+    times: float,
+    seed: int,
+) -> Found:
+    """Return a plan that exchanges between the core's users lead to from `start`.
+
+    Parameters
+    ----------
+    start
+        Everyone's choices, which may break limits.
+    prices
+        (L,) float64, one per limit.
+    bound
+        No plan is worth more.
+    enough
+        The plan's value at which the search ends.
+    times
+        How many times the usual effort may be spent.
+    seed
+        Of the changes that are made at random.
+    """
+    rest, held = start.without(core.few, core.index), start.choice[core.index]
+    score = core.value - prices @ core.usage
+    penalty = _penalties(rows, core, prices)
+
+    def ask(margin: int) -> SelectionAnswer:
+        selection = selection_of(users, rows, core, rest, held, margin=margin, elastic=penalty)
+        missing, most = enough - rest.value, bound - rest.value
+        return trade(selection, score, bound=most, enough=missing, times=times, seed=seed)
+
+    return replace(_checked(rows, core, start, rest, ask), core=len(core.index))
+
+
+def _penalties(rows: Rows, core: Core, prices: FloatArray) -> FloatArray:
+    """Return (L,) float64: what passing a limit costs per unit, more than it can bring."""
+    used = np.asarray(abs(core.usage).sum(axis=1)).ravel()
+    typical = np.abs(core.value).sum() / np.where(used > 0, used, np.inf)
+    paid = np.maximum(np.abs(prices), DEARER / 10.0 * rows.paid_per_unit(prices))
+    return np.asarray(DEARER * np.maximum(paid, typical / 100.0), dtype=np.float64)
+
+
+def _both(one: Found, other: Found) -> Found:
+    """Return the better of two answers to one program, whose proofs count both."""
+    best = one if one.value >= other.value else other
+    proven = Status.OPTIMAL in {one.status, other.status}
+    status = Status.OPTIMAL if proven and best.plan is not None else best.status
+    return replace(best, status=status, bound=min(one.bound, other.bound))
+
+
+def _agreed(exact: Found, other: Found) -> Found:
+    """Return the better of two answers to one program; only CP-SAT's proofs count."""
+    bound = min(exact.bound, other.bound)
+    if other.value <= exact.value:
+        return replace(exact, bound=bound)
+    near = other.value - exact.value <= 1e-9 * abs(other.value)
+    proven = near and exact.status is Status.OPTIMAL
+    return replace(other, status=Status.OPTIMAL if proven else Status.FEASIBLE, bound=other.bound)
+
+
+def _checked(
+    rows: Rows, core: Core, start: Draft, rest: Table, ask: Callable[[int], SelectionAnswer]
+) -> Found:
+    """Ask with bounds let out by rounding, and where that breaks a limit, with bounds taken in.
+
+    Parameters
+    ----------
+    rest
+        What everyone outside the core uses.
+    """
+    first = ask(1)
+    bound = first.bound + rest.value
+    if not first.found:
+        return Found(status=first.status, bound=bound)
+    for margin in (1, -1):
+        answer = first if margin == 1 else ask(margin)
+        if not answer.found:
+            continue
+        to = core.choice_of(answer.chosen)
+        table = added(rest, tally(core.few, to))
+        if not rows.excess(table).any():
+            return Found(
+                plan=start.changed(core.few, core.index, to),
+                value=table.value,
+                status=first.status if answer is first else Status.FEASIBLE,
+                bound=bound,
+            )
+    return Found(bound=bound)

@@ -1,0 +1,118 @@
+"""The integer program over a core, in coefficients that are exact or safely rounded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import scipy.sparse as sp
+
+from incentive_engine.allocation.dual.sweep import Choice, Table
+from incentive_engine.allocation.integer.core import Core
+from incentive_engine.allocation.integer.cp_sat import LARGEST, Selection
+from incentive_engine.allocation.integer.decimals import TENS, decimals_of
+from incentive_engine.allocation.limit_maps import Rows
+from incentive_engine.allocation.users import Users
+from incentive_engine.domain import FloatArray
+
+CLOSE: Final = 1e-9
+"""A bound of a decimal sum this close to a step is meant to be on it."""
+
+
+def selection_of(
+    users: Users,
+    rows: Rows,
+    core: Core,
+    rest: Table,
+    held: Choice,
+    *,
+    margin: int,
+    elastic: FloatArray | None = None,
+) -> Selection:
+    """Return the integer program over a core.
+
+    Parameters
+    ----------
+    rest
+        What everyone outside the core uses.
+    held
+        (N,) int16, the choices of the core's users to start from.
+    margin
+        Sums that are not exact in integers are rounded: 1 lets their bounds out by what the
+        rounding can amount to, −1 takes them in.
+    elastic
+        (L,) float64, penalties per natural unit by which limits may be broken; None for none.
+    """
+    lower, upper = rows.residual(rest)
+    steps = [
+        _step(rows, core.usage[[row]].data, row, common=elastic is None)
+        for row in range(len(rows.limits))
+    ]
+    play = margin * 2 * len(core.index)
+    size = np.array([step.size for step in steps], dtype=np.float64)
+    matrix = core.usage.multiply(size[:, None]).tocsr()
+    matrix.data = np.rint(matrix.data)
+    return Selection(
+        objective=core.value,
+        group=core.user,
+        forced=users.forced,
+        matrix=sp.csr_array(matrix.astype(np.int64)),
+        lower=tuple(
+            None if bound == -np.inf else -step.floor(-bound, play)
+            for step, bound in zip(steps, lower.tolist(), strict=True)
+        ),
+        upper=tuple(
+            None if bound == np.inf else step.floor(bound, play)
+            for step, bound in zip(steps, upper.tolist(), strict=True)
+        ),
+        hint=core.pairs_of(held),
+        elastic=np.empty(0) if elastic is None else elastic / size,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """The integers in which a row is counted.
+
+    Attributes
+    ----------
+    unit
+        Decimal units per natural unit, 0 where sums are rounded.
+    common
+        The decimal units in one step.
+    size
+        Steps per natural unit.
+    whole
+        Bounds are whole decimal units already.
+    """
+
+    unit: float
+    common: int
+    size: float
+    whole: bool
+
+    def floor(self, bound: float, play: int) -> int:
+        """Return an upper bound in steps, let out by `play` where sums are rounded."""
+        if not self.unit:
+            return int(np.floor(bound * self.size)) + play
+        scaled = bound * self.unit
+        near = 0.0 if self.whole else CLOSE * max(abs(scaled), 1.0)
+        units = round(scaled) if self.whole else int(np.floor(scaled + near))
+        return units // self.common
+
+
+def _step(rows: Rows, data: FloatArray, row: int, *, common: bool) -> Step:
+    """Return the largest step that all amounts of a row are multiples of, if it is large enough.
+
+    Money and counts have integers of their own; other amounts may be decimals. What is neither
+    is rounded to a small part of the row's largest amount. With `common` false a step is a unit,
+    so that breaking a bound is counted in units.
+    """
+    known = float(rows.unit[row])
+    units = (known,) if known else TENS
+    found = decimals_of(data, largest=LARGEST, units=units, common=common)
+    if found is None:
+        largest = float(np.max(np.abs(data), initial=0.0))
+        return Step(unit=0.0, common=1, size=LARGEST / (largest or 1.0), whole=False)
+    return Step(unit=found.unit, common=found.common, size=found.size, whole=bool(known))

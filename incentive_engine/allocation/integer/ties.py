@@ -1,0 +1,125 @@
+"""Users who are tied at the prices: the prices leave open who of them gets an offer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from incentive_engine.allocation.dual.prices import typical_prices
+from incentive_engine.allocation.dual.sweep import (
+    TIED,
+    Choice,
+    Table,
+    precision,
+    sweep,
+    tally,
+    total_sizes,
+)
+from incentive_engine.allocation.integer.draft import Draft, added
+from incentive_engine.allocation.limit_maps import Rows
+from incentive_engine.allocation.users import Users
+from incentive_engine.domain import FloatArray, IntArray
+
+FEW: Final = 250
+"""So many tied users are left to the integer program, which does better."""
+
+ATTEMPTS: Final = 300
+"""Passes over the users; each adds a block of tied users, or halves one that did not fit."""
+
+
+def fill(
+    users: Users, rows: Rows, base: Draft, prices: FloatArray, *, loss: npt.NDArray[Any]
+) -> Draft:
+    """Give tied users their offer, in the order of their keys, where that brings something.
+
+    No limit gets worse by it.
+
+    Where many users are alike, the integer program sees only some of those who are tied; a plan
+    that left all others out would be far from the bound.
+
+    Parameters
+    ----------
+    base
+        Choices at the prices.
+    prices
+        (L,) float64.
+    loss
+        (n,), what each user's next best choice would lose.
+
+    Returns
+    -------
+    `base` with tied users added.
+    """
+    price = rows.prices_of_pairs(prices, users.shape)
+    index = np.flatnonzero(loss <= precision(users, price))
+    if len(index) <= FEW:
+        return base
+    few, held = users.take(index), base.choice[index]
+    rest = base.without(few, index)
+    filled = _filled(few, rows, held, rest, prices)
+    return Draft(choice=_with(base.choice, index, filled), table=added(rest, tally(few, filled)))
+
+
+def _with(choice: Choice, index: IntArray, to: Choice) -> Choice:
+    changed = choice.copy()
+    changed[index] = to
+    return changed
+
+
+def _filled(few: Users, rows: Rows, base: Choice, rest: Table, prices: FloatArray) -> Choice:
+    """Return (N,) int16, the choices of users who may be tied, as far as limits leave room.
+
+    Parameters
+    ----------
+    base
+        (N,) int16, their choices so far.
+    rest
+        What everyone else uses.
+    """
+    plan, table = base, added(rest, tally(few, base))
+    excess = np.abs(rows.excess(table))
+    full = np.zeros(len(prices))
+    attempts = ATTEMPTS
+    while attempts > 0:
+        eager = _eager(few, rows, prices, full=full)
+        tied = np.flatnonzero((eager != base) & (eager >= 0) & (plan == base))
+        if len(tied) <= FEW:
+            break
+        blocks = [tied[np.argsort(few.key[tied], kind="stable")]]
+        while blocks and attempts > 0:
+            attempts -= 1
+            block = blocks.pop()
+            some = few.take(block)
+            gone, come = tally(some, plan[block]), tally(some, eager[block])
+            trial = replace(table, totals=table.totals - gone.totals + come.totals)
+            left = np.abs(rows.excess(trial))
+            better = trial.value > table.value or np.any(left < excess)
+            if better and np.all(left <= excess):
+                plan, table, excess = _with(plan, block, eager[block]), trial, left
+            elif len(block) > 1:
+                blocks += [block[len(block) // 2 :], block[: len(block) // 2]]
+            else:
+                full = np.where(left > excess, np.sign(rows.excess(trial)), full)
+                break
+        else:
+            break
+    return plan
+
+
+def _eager(users: Users, rows: Rows, prices: FloatArray, *, full: FloatArray) -> Choice:
+    """Return (n,) int16: choices that take what the prices leave open, but of no full limit.
+
+    Parameters
+    ----------
+    full
+        (L,) float64, 1 where more would pass an upper bound, −1 a lower one, else 0.
+    """
+    size = np.maximum(np.abs(prices), rows.paid_per_unit(prices))
+    size = np.where(size > 0, size, typical_prices(rows, total_sizes(users)))
+    tilted = prices * (1.0 - TIED) + 2.0 * TIED * full * size
+    eager = np.empty(users.n, dtype=np.int16)
+    sweep(users, rows.prices_of_pairs(tilted, users.shape), choice=eager)
+    return eager

@@ -1,0 +1,71 @@
+"""Offers that bring nothing and that no limit needs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+import scipy.sparse as sp
+
+from incentive_engine.allocation.dual.sweep import Choice, Table, tally
+from incentive_engine.allocation.integer.core import usage_of
+from incentive_engine.allocation.integer.draft import Draft
+from incentive_engine.allocation.limit_maps import TOLERANCE, Rows
+from incentive_engine.allocation.users import Users
+from incentive_engine.domain import BoolArray, IntArray
+
+ROUNDS: Final = 300
+"""Each round drops as many offers as can go together; what limits need ends the rounds long
+before, unless thousands of offers of different sizes compete for the same room."""
+
+
+def drop_useless(users: Users, rows: Rows, plan: Draft) -> Draft:
+    """Return the plan without offers of no value that no limit needs, most harmful ones first."""
+    taken = np.flatnonzero(plan.choice >= 0)
+    worth = users.value[users.order[plan.choice[taken]], taken]
+    useless, worth = taken[worth <= 0], worth[worth <= 0]
+    if users.forced or not len(useless):
+        return plan
+    useless = useless[np.lexsort((users.key[useless], worth))]
+    few, given = users.take(useless), plan.choice[useless]
+    left, table = np.arange(few.n), plan.table
+    used = usage_of(few, rows, left, given.astype(np.int64), width=few.n).tocsc()
+    for _ in range(ROUNDS):
+        left = left[_could_go(rows, table, used[:, left])]
+        if not len(left):
+            break
+        count = _how_many(few, rows, table, given, left)
+        gone = left[:count]
+        table = _without(few, table, given, gone)
+        given[gone] = -1
+        left = left[count + 1 :]
+    return plan.changed(few, useless, given)
+
+
+def _could_go(rows: Rows, table: Table, used: sp.csc_array) -> BoolArray:
+    """Return (N,) whether limits hold without each of these pairs alone, but for rounding."""
+    usage, entries = rows.usage(table), used.tocoo()
+    row, column = entries.coords
+    after = usage[row] - entries.data
+    room = TOLERANCE * (np.abs(usage[row]) + np.abs(entries.data))
+    needed = (after < rows.lower[row] - room) | (after > rows.upper[row] + room)
+    return np.asarray(np.bincount(column[needed], minlength=used.shape[1]) == 0, dtype=bool)
+
+
+def _how_many(few: Users, rows: Rows, table: Table, given: Choice, left: IntArray) -> int:
+    """Return how many of the first of these offers can go together."""
+    low, high = 0, len(left) + 1
+    count = len(left)
+    while high - low > 1:
+        if rows.excess(_without(few, table, given, left[:count])).any():
+            high = count
+        else:
+            low = count
+        count = (low + high) // 2
+    return low
+
+
+def _without(few: Users, table: Table, given: Choice, gone: IntArray) -> Table:
+    dropped = tally(few.take(gone), given[gone])
+    return replace(table, totals=table.totals - dropped.totals)

@@ -1,0 +1,222 @@
+"""Limits as sparse linear maps over the table of a sweep."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from typing import Final
+
+import numpy as np
+import scipy.sparse as sp
+
+from incentive_engine.allocation.dual.sweep import Table
+from incentive_engine.allocation.limits import Limit
+from incentive_engine.allocation.problem import Problem
+from incentive_engine.allocation.users import Users
+from incentive_engine.domain import COST, FACE, ISSUED, MICROS, BoolArray, FloatArray, to_micros
+
+TOLERANCE: Final = 1e-9
+"""How far a sum of floats may pass a bound, relative to the amounts that were added; sums of
+money and of issued offers are integers and have none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Rows:
+    """The limits of a problem, sorted by name.
+
+    Attributes
+    ----------
+    limits
+        The L limits behind the rows.
+    matrix
+        (L, (m + 1)·n_cells·k) sparse float64: usage per counted offer and unit of a measure.
+    lower, upper
+        (L,) float64, bounds in natural units, ∓inf where there is none.
+    unit
+        (L,) float64: 1 for a count, 1e6 for money, which are summed in integers; 0 otherwise.
+    """
+
+    limits: tuple[Limit, ...]
+    matrix: sp.csr_array
+    lower: FloatArray
+    upper: FloatArray
+    unit: FloatArray
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The limits' names, in the order of the rows."""
+        return tuple(limit.name for limit in self.limits)
+
+    def prices_of_pairs(self, prices: FloatArray, shape: tuple[int, int, int]) -> FloatArray:
+        """Return (m + 1, n_cells, k) what each offer and each unit of a measure costs.
+
+        Parameters
+        ----------
+        prices
+            (L,) float64, one per limit.
+        shape
+            `Users.shape`.
+        """
+        flat = self.matrix.T @ prices
+        return np.asarray(flat, dtype=np.float64).reshape(shape[0] - 1, *shape[1:])
+
+    def widths_of_pairs(self, width: FloatArray, shape: tuple[int, int, int]) -> FloatArray:
+        """Return (m + 1, n_cells, k) by how much these change at most within a box of prices.
+
+        Parameters
+        ----------
+        width
+            (L,) float64, half widths of the box.
+        """
+        flat = abs(self.matrix).T @ width
+        return np.asarray(flat, dtype=np.float64).reshape(shape[0] - 1, *shape[1:])
+
+    def counted(self, shape: tuple[int, int, int]) -> BoolArray:
+        """Return (m,) bool: the measures that a limit counts.
+
+        Parameters
+        ----------
+        shape
+            `Users.shape`.
+        """
+        block = np.unique(self.matrix.indices // (shape[1] * shape[2]))
+        return np.isin(np.arange(1, shape[0] - 1), block)
+
+    def paid_per_unit(self, prices: FloatArray) -> FloatArray:
+        """Return (L,) the most that a unit of each limit costs at prices of all limits."""
+        flat = np.abs(self.matrix.T @ prices)
+        each = flat[self.matrix.indices] / np.abs(self.matrix.data)
+        most = np.zeros(len(prices))
+        np.maximum.at(most, np.repeat(np.arange(len(prices)), np.diff(self.matrix.indptr)), each)
+        return most
+
+    def usage(self, table: Table) -> FloatArray:
+        """Return (L,) float64 the limits' sums."""
+        return np.asarray(self.matrix @ table.amounts[1:].ravel(), dtype=np.float64)
+
+    def exact_usage(self, table: Table) -> FloatArray:
+        """Return (L,) the sums of a plan; those of money and counts from integers."""
+        usage = self.usage(table)
+        for i in np.flatnonzero(self.unit).tolist():
+            usage[i] = self._whole(table, i) / self.unit[i]
+        return usage
+
+    def excess(self, table: Table) -> FloatArray:
+        """Return (L,) how far a plan passes its bounds, 0 where it keeps them.
+
+        Positive above the upper bound, negative below the lower one; natural units.
+        """
+        usage = self.usage(table)
+        gross = np.asarray(abs(self.matrix) @ np.abs(table.amounts[1:]).ravel())
+        slack = TOLERANCE * np.maximum(gross, np.minimum(abs(self.lower), abs(self.upper)))
+        over = np.where(usage > self.upper + slack, usage - self.upper, 0.0)
+        under = np.where(usage < self.lower - slack, usage - self.lower, 0.0)
+        excess = over + under
+        for i in np.flatnonzero(self.unit).tolist():
+            excess[i] = self._whole_excess(table, i)
+        return np.asarray(excess, dtype=np.float64)
+
+    def residual(self, rest: Table) -> tuple[FloatArray, FloatArray]:
+        """Return (L,) the bounds that remain when some users' choices stand; natural units."""
+        used = self.usage(rest)
+        lower, upper = self.lower - used, self.upper - used
+        for i in np.flatnonzero(self.unit).tolist():
+            whole, unit = self._whole(rest, i), int(self.unit[i])
+            if np.isfinite(upper[i]):
+                upper[i] = (_scaled(self.upper[i], unit, ROUND_FLOOR) - whole) / unit
+            if np.isfinite(lower[i]):
+                lower[i] = (_scaled(self.lower[i], unit, ROUND_CEILING) - whole) / unit
+        return lower, upper
+
+    def _whole(self, table: Table, row: int) -> int:
+        picked = self.matrix[[row]]
+        amounts = table.totals[1:].ravel()[picked.indices]
+        measure = self.limits[row].terms[0][0]
+        if measure == FACE:
+            return sum(
+                int(face) * int(count)
+                for face, count in zip(np.rint(picked.data * MICROS), amounts, strict=True)
+            )
+        return int(amounts.sum())
+
+    def _whole_excess(self, table: Table, row: int) -> float:
+        whole, unit = self._whole(table, row), int(self.unit[row])
+        if np.isfinite(self.upper[row]):
+            most = _scaled(self.upper[row], unit, ROUND_FLOOR)
+            if whole > most:
+                return (whole - most) / unit
+        if np.isfinite(self.lower[row]):
+            least = _scaled(self.lower[row], unit, ROUND_CEILING)
+            if whole < least:
+                return (whole - least) / unit
+        return 0.0
+
+    def subset(self, keep: Sequence[int]) -> Rows:
+        """Return some of the rows."""
+        return Rows(
+            limits=tuple(self.limits[i] for i in keep),
+            matrix=self.matrix[list(keep)],
+            lower=self.lower[list(keep)],
+            upper=self.upper[list(keep)],
+            unit=self.unit[list(keep)],
+        )
+
+    def with_bounds(self, lower: FloatArray, upper: FloatArray) -> Rows:
+        """Return the rows with other bounds."""
+        return Rows(
+            limits=self.limits, matrix=self.matrix, lower=lower, upper=upper, unit=self.unit
+        )
+
+
+def _scaled(bound: float, unit: int, rounding: str) -> int:
+    """Return a bound in whole units; its shortest decimal form is what the planner meant."""
+    return int((Decimal(repr(float(bound))) * unit).to_integral_value(rounding=rounding))
+
+
+def rows_of(problem: Problem, users: Users, limits: Sequence[Limit]) -> Rows:
+    """Return limits of a problem as rows, sorted by name.
+
+    Parameters
+    ----------
+    limits
+        Some of the problem's limits.
+    """
+    ordered = tuple(sorted(limits, key=lambda limit: limit.name))
+    width = (users.shape[0] - 1) * users.n_cells * users.k
+    rows = [_coefficients(problem, users, limit) for limit in ordered]
+    matrix = sp.csr_array(sp.vstack(rows)) if rows else sp.csr_array((0, width))
+    inf = np.inf
+    return Rows(
+        limits=ordered,
+        matrix=matrix,
+        lower=_bounds([-inf if x.at_least is None else x.at_least for x in ordered]),
+        upper=_bounds([inf if x.at_most is None else x.at_most for x in ordered]),
+        unit=_bounds([_unit(limit) for limit in ordered]),
+    )
+
+
+def _bounds(numbers: list[float]) -> FloatArray:
+    return np.array(numbers, dtype=np.float64)
+
+
+def _unit(limit: Limit) -> float:
+    if len(limit.terms) != 1 or limit.terms[0][1] != 1.0:
+        return 0.0
+    return {COST: float(MICROS), FACE: float(MICROS), ISSUED: 1.0}.get(limit.terms[0][0], 0.0)
+
+
+def _coefficients(problem: Problem, users: Users, limit: Limit) -> sp.csr_array:
+    dense = np.zeros((users.shape[0] - 1, users.n_cells, users.k))
+    for measure, coefficient in limit.terms:
+        if measure in problem.measures:
+            dense[1 + problem.measures.index(measure)] += coefficient
+        elif measure == FACE:
+            assert problem.face is not None
+            dense[0] += coefficient * (to_micros(problem.face) / MICROS)[users.order]
+        else:
+            dense[0] += coefficient
+    cells: BoolArray = np.ones(users.n_cells, bool) if limit.cells is None else limit.cells
+    offers: BoolArray = np.ones(users.k, bool) if limit.offers is None else limit.offers
+    dense *= cells[:, None] & offers[users.order]
+    return sp.csr_array(dense.reshape(1, -1))

@@ -1,0 +1,158 @@
+"""Reading documents: from a file, with changes, or from what a manifest holds.
+
+Every problem of a document is reported at once, as ``path:line: field: what is wrong``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from incentive_engine.config.document.overrides import apply_setting
+from incentive_engine.config.document.places import Loc, Place, Source
+from incentive_engine.config.document.pydantic_errors import faults_of
+from incentive_engine.config.document.tree import Node, Tree, parse_tree
+from incentive_engine.config.fields import Document, FileContext
+from incentive_engine.config.policy import Policy
+from incentive_engine.errors import ConfigError, Fault, nearest
+
+D = TypeVar("D", bound=Document)
+
+
+def load_policy(
+    path: Path, *, set_values: Sequence[str] = (), require_data: bool = True
+) -> Policy:
+    """Read a policy file; relative data paths become absolute.
+
+    Parameters
+    ----------
+    path
+        The YAML file.
+    set_values
+        Changes such as ``budget.amount=300k``, ``limits.region cap.at_most=8%`` or
+        ``limits.roi=null``; things in lists are addressed by name, id, column or position.
+    require_data
+        Whether missing data files are faults; not so where scores are given.
+
+    Raises
+    ------
+    ConfigError
+        With every problem of the file, in the order of its lines.
+    """
+    return load_document(Policy, path, set_values=set_values, require_data=require_data)
+
+
+def check_file(path: Path) -> Policy:
+    """Return the policy of a file that has no fault.
+
+    Raises
+    ------
+    ConfigError
+        With every problem of the file, missing data files among them.
+    """
+    return load_policy(path)
+
+
+def load_document(
+    model: type[D], path: Path, *, set_values: Sequence[str] = (), require_data: bool = True
+) -> D:
+    """Read a file as any kind of document; see `load_policy`."""
+    tree = parse_tree(_text(path), origin=str(path))
+    root = _mapping(tree, path)
+    settings = [fault for setting in set_values for fault in apply_setting(root, setting)]
+    source = Source(str(path), root.places())
+    context = FileContext(path.parent, require_data)
+    document, faults = _validate(model, root.plain(), source=source, context=context)
+    ordered = sorted((*tree.faults, *faults), key=lambda found: found[0].line)
+    if document is None or ordered or settings:
+        raise ConfigError(*settings, *(fault for _, fault in ordered))
+    return document
+
+
+def policy_from_mapping(mapping: Mapping[str, object], *, where: str = "policy") -> Policy:
+    """Return the policy of plain data, as ``Policy.model_dump(mode="json")`` gives them.
+
+    Raises
+    ------
+    ConfigError
+        With every problem, each placed at `where`.
+    """
+    document, faults = _validate(Policy, mapping, source=Source(where))
+    if document is None:
+        raise ConfigError(*(fault for _, fault in faults))
+    return document
+
+
+def locate(document: Document, loc: Loc) -> str:
+    """Return where a field stands, for messages of later checks.
+
+    For example ``policies/x.yaml:31: limits.2.where.tir``; a document that no file gave says
+    ``policy: limits.2.where.tir``.
+    """
+    return document.locate(loc)
+
+
+def _validate(
+    model: type[D], written: object, *, source: Source, context: FileContext | None = None
+) -> tuple[D | None, list[tuple[Place, Fault]]]:
+    try:
+        document = model.model_validate(written, context=context)
+    except ValidationError as error:
+        return None, faults_of(error, model=model, written=written, source=source)
+    return document.read_from(source), []
+
+
+def _mapping(tree: Tree, path: Path) -> Node:
+    """Return the document's mapping.
+
+    Raises
+    ------
+    ConfigError
+        When the text is not readable, empty or something else.
+    """
+    if tree.root is not None and isinstance(tree.root.value, dict):
+        return tree.root
+    if tree.faults:
+        raise ConfigError(*(fault for _, fault in tree.faults))
+    if tree.root is None:
+        remedy = "copy one from policies/ and edit it"
+        raise ConfigError(Fault(str(path), "the file is empty", remedy=remedy))
+    what = "a list" if isinstance(tree.root.value, list) else "a single value"
+    expected = "keys and values, as `version: 1`"
+    raise ConfigError(Fault(str(tree.root.place), f"the file holds {what}", expected))
+
+
+def _text(path: Path) -> str:
+    """Return a file's text.
+
+    Raises
+    ------
+    ConfigError
+        When it cannot be read, or is not UTF-8.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise ConfigError(
+            Fault(str(path), "there is no such file", remedy=_beside(path))
+        ) from None
+    except IsADirectoryError:
+        raise ConfigError(Fault(str(path), "is a directory", "a YAML file")) from None
+    except OSError as error:
+        raise ConfigError(Fault(str(path), f"cannot be read: {error.strerror}")) from None
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        what = "the file is not UTF-8 text"
+        raise ConfigError(Fault(f"{path}:{line}", what, remedy="save it as UTF-8")) from None
+
+
+def _beside(path: Path) -> str:
+    if not path.parent.is_dir():
+        return f"there is no directory {path.parent} either"
+    found = sorted(file.name for file in path.parent.glob("*.y*ml"))
+    return nearest(path.name, found) if found else ""

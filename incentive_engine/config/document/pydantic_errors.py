@@ -1,0 +1,186 @@
+"""Pydantic's errors as faults in a planner's words: one for each thing to mend."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from incentive_engine.config.document.places import Loc, Place, Source
+from incentive_engine.config.document.problems import KIND, Problem
+from incentive_engine.config.document.words import describe, key_type, models_at, type_at
+from incentive_engine.errors import Fault, nearest
+
+NOTHING: Final = object()
+SHOWN: Final = 60
+"""Characters of a wrong value that a message repeats."""
+
+
+def faults_of(
+    error: ValidationError, *, model: object, written: object, source: Source
+) -> list[tuple[Place, Fault]]:
+    """Return what is wrong, each with its place.
+
+    Parameters
+    ----------
+    error
+        What pydantic found.
+    model
+        The model that was to be made.
+    written
+        The plain content that it was made from.
+    source
+        Where each field stands.
+    """
+    found: dict[Loc, Problem] = {}
+    lines = [line for line in error.errors(include_url=False) if not _told_by_items(line)]
+    misspelt = dict(_misspelt(lines, model=model, written=written))
+    for line in lines:
+        loc = written_loc(line, written)
+        if loc not in misspelt.values():
+            hint = f"did you mean `{misspelt[loc][-1]}`?" if loc in misspelt else ""
+            found.setdefault(loc, _problem(line, loc, model=model, hint=hint))
+    return [(source.place(p.loc), _fault(p, source)) for p in found.values()]
+
+
+def _told_by_items(line: ErrorDetails) -> bool:
+    """Return whether something is only called empty because none of its items is right."""
+    return line["type"] == "too_short" and bool(line["input"])
+
+
+def written_loc(line: ErrorDetails, written: object) -> Loc:
+    """Return the way to the field that an error is about, without pydantic's own stations.
+
+    Branches of unions, marks for keys and positions in what was a single value are left out.
+    """
+    loc: list[str | int] = []
+    *stations, last = line["loc"] or ("",)
+    for part in (*stations, last):
+        below = _below(written, part)
+        if below is not NOTHING:
+            written = below
+        elif part is not last or line["type"] != "missing":
+            continue
+        loc.append(part)
+    return tuple(loc)
+
+
+def _below(written: object, part: str | int) -> object:
+    if isinstance(written, Mapping):
+        return next((below for key, below in written.items() if str(key) == str(part)), NOTHING)
+    if isinstance(written, list | tuple) and isinstance(part, int) and part < len(written):
+        below: object = written[part]
+        return below
+    return NOTHING
+
+
+def _misspelt(
+    lines: list[ErrorDetails], *, model: object, written: object
+) -> Iterator[tuple[Loc, Loc]]:
+    """Yield unknown keys, each with the missing key that it was meant to be."""
+    missing = {written_loc(line, written) for line in lines if line["type"] == "missing"}
+    for line in lines:
+        loc = written_loc(line, written)
+        near = {m[-1] for m in missing if m[:-1] == loc[:-1]}
+        if line["type"] == "extra_forbidden" and near:
+            hint = nearest(str(loc[-1]), _known_keys(model, loc[:-1]))
+            meant = next((key for key in near if hint == f"did you mean `{key}`?"), None)
+            if meant is not None:
+                missing.discard((*loc[:-1], meant))
+                yield loc, (*loc[:-1], meant)
+
+
+def _known_keys(model: object, loc: Loc) -> list[str]:
+    return [name for found in models_at(model, loc) for name in found.model_fields]
+
+
+def _fault(problem: Problem, source: Source) -> Fault:
+    what = problem.what
+    if problem.other is not None:
+        place = source.place(problem.other)
+        what += f", first on line {place.line}" if place.line else ""
+    return Fault(source.locate(problem.loc), what, problem.expected, problem.remedy)
+
+
+def _problem(line: ErrorDetails, loc: Loc, *, model: object, hint: str) -> Problem:
+    kind, context = line["type"], line.get("ctx", {})
+    if kind == KIND:
+        own: Problem = context["problem"]
+        return Problem(loc, own.what, own.expected, own.remedy, own.other)
+    if kind in {"extra_forbidden", "invalid_key"}:
+        known = _known_keys(model, loc[:-1])
+        return Problem(loc, "unknown key", remedy=hint or nearest(str(loc[-1]), known))
+    if kind == "value_error" and isinstance(line["input"], str | int | float):
+        return Problem(loc, str(context["error"]))
+    what = WHAT[kind](line) if kind in WHAT else _wrong_type(line)
+    if kind in EXPECTED:
+        return Problem(loc, what, EXPECTED[kind](context))
+    if kind == "literal_error":
+        return _unknown_choice(line, loc)
+    is_key = line["loc"][-1] == "[key]"
+    takes = key_type(type_at(model, loc[:-1])) if is_key else type_at(model, loc)
+    return Problem(loc, what, describe(takes))
+
+
+def _unknown_choice(line: ErrorDetails, loc: Loc) -> Problem:
+    choices = [part.strip("'") for part in re.split(r", | or ", line["ctx"]["expected"])]
+    hint = nearest(str(line["input"]), choices)
+    remedy = hint if hint.startswith("did you mean") else ""
+    expected = " or ".join(f"`{choice}`" for choice in choices)
+    return Problem(loc, f"{shown(line['input'])} is not known", expected, remedy)
+
+
+def shown(value: object) -> str:
+    """Return a value as a message repeats it.
+
+    >>> shown("x" * 99)[-3:], shown(True), shown(None), shown(-5.0)
+    ('x`…', '`true`', 'nothing', '`-5`')
+    """
+    if value is None:
+        return "nothing"
+    if isinstance(value, float):  # an amount, written `-5` or `-5k`
+        text = f"{value:.15g}"
+    else:
+        text = str(value).lower() if isinstance(value, bool) else str(value)
+    return f"`{text}`" if len(text) <= SHOWN else f"`{text[:SHOWN]}`…"
+
+
+def _wrong_type(line: ErrorDetails) -> str:
+    value = line["input"]
+    if value is None:
+        return "is empty"
+    if isinstance(value, Mapping):
+        return "is a mapping"
+    if isinstance(value, list | tuple):
+        return "is a list"
+    words = {str: "text", bool: "true or false", int: "a whole number", float: "a number"}
+    return f"{shown(value)} is {words.get(type(value), 'something else')}"
+
+
+WHAT: Final[Mapping[str, Callable[[ErrorDetails], str]]] = {
+    "missing": lambda _: "is missing",
+    "greater_than_equal": lambda line: f"{shown(line['input'])} is too small",
+    "greater_than": lambda line: f"{shown(line['input'])} is too small",
+    "less_than_equal": lambda line: f"{shown(line['input'])} is too large",
+    "less_than": lambda line: f"{shown(line['input'])} is too large",
+    "finite_number": lambda line: f"{shown(line['input'])} is not finite",
+    "string_pattern_mismatch": lambda line: f"{shown(line['input'])} has other characters",
+    "string_too_short": lambda _: "is empty",
+    "string_too_long": lambda line: f"has {len(line['input'])} characters",
+    "too_short": lambda _: "is empty",
+    "too_long": lambda line: f"has {line['ctx']['actual_length']} items",
+}
+"""Pydantic's kind of error to what is wrong; every other kind is a wrong type."""
+
+EXPECTED: Final[Mapping[str, Callable[[Mapping[str, object]], str]]] = {
+    "greater_than_equal": lambda context: f"at least {context['ge']:g}",
+    "greater_than": lambda context: f"more than {context['gt']:g}",
+    "less_than_equal": lambda context: f"at most {context['le']:g}",
+    "less_than": lambda context: f"less than {context['lt']:g}",
+    "string_too_long": lambda context: f"at most {context['max_length']}",
+    "string_too_short": lambda _: "some text",
+}
+"""Kinds of errors that know better than the field's type what was expected."""

@@ -1,0 +1,113 @@
+"""The reference of every key of a document, written from the models themselves.
+
+``python -m incentive_engine.config.reference > docs/policy.md`` brings the page up to date.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import sys
+import textwrap
+from itertools import pairwise
+from typing import Final
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from incentive_engine.config.amounts import UNITS
+from incentive_engine.config.document.words import describe, models_in
+from incentive_engine.config.policy import Policy
+
+INTRODUCTION: Final = """# Policy files
+
+Every key of a policy. This page is written from the program's own models by
+`python -m incentive_engine.config.reference > docs/policy.md`; a test fails while it is old.
+
+`incentive check FILE` reports every problem of a file at once, with file, line and key. Keys that
+are not on this page are errors, as are keys that stand twice.
+
+How values are read:
+
+* Amounts: `200000`, `200_000`, `200k`, `5m`, `50万`, `1.2亿`; units: {units}.
+* Percentages: `25%`. For `cost`, `spend` and `face` they are of the budget, for `issued` of all
+  users; other sums, and ratios, cannot be bounded by a percentage.
+* Only `true` and `false` are truth values: `no`, `yes`, `on` and `off` are text. `1e6` is a
+  number; `12:30`, dates and codes with leading zeros such as `007` are text.
+* Aliases and merge keys of YAML are not supported: what a file says stands where it counts.
+"""
+
+
+def policy_reference() -> str:
+    """Return the reference page of policy files, in Markdown."""
+    units = ", ".join(f"`{unit}` {factor:,}" for unit, factor in UNITS.items() if unit)
+    pages = [_section(model) for model in documented_models(Policy)]
+    return "\n".join([INTRODUCTION.format(units=units), *pages])
+
+
+def documented_models(top: type[BaseModel]) -> list[type[BaseModel]]:
+    """Return a model and all models inside it, each once, in the order of the fields."""
+    found = [top]
+    for model in found:
+        for field in model.model_fields.values():
+            inside = models_in(field.rebuild_annotation())
+            found.extend(new for new in dict.fromkeys(inside) if new not in found)
+    return found
+
+
+def _section(model: type[BaseModel]) -> str:
+    texts = field_texts(model)
+    rows = [_row(name, field, texts.get(name, "")) for name, field in model.model_fields.items()]
+    head = ["| key | takes | left out | meaning |", "|---|---|---|---|"]
+    about = " ".join((model.__doc__ or "").split())
+    return "\n".join([f"## {model.__name__}", "", about, "", *head, *rows, ""])
+
+
+def field_texts(model: type[BaseModel]) -> dict[str, str]:
+    """Return the text under each field of a model, inherited ones included.
+
+    Pydantic can collect them when a class is made, but then every start pays for it.
+    """
+    texts: dict[str, str] = {}
+    for owner in reversed(model.__mro__):
+        if not issubclass(owner, BaseModel) or owner is BaseModel:
+            continue
+        (tree,) = ast.parse(textwrap.dedent(inspect.getsource(owner))).body
+        assert isinstance(tree, ast.ClassDef)
+        for field, text in pairwise(tree.body):
+            match field, text:
+                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(
+                    value=ast.Constant(value=str(meaning))
+                ):
+                    texts[name] = " ".join(meaning.split())
+    return texts
+
+
+def _row(name: str, field: FieldInfo, text: str) -> str:
+    takes = describe(field.rebuild_annotation(), model=_link)
+    cells = (f"`{name}`", takes, _default(field), text)
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _link(model: type[BaseModel]) -> str:
+    name = model.__name__
+    article = "an" if name[0] in "AEIO" else "a"
+    return f"{article} [{name}](#{name.lower()})"
+
+
+def _default(field: FieldInfo) -> str:
+    value = field.default
+    if field.is_required():
+        return "required"
+    if value is None or value is PydanticUndefined or value in ((), {}):
+        return "none"
+    if isinstance(value, BaseModel):
+        return "as below"
+    if isinstance(value, dict):
+        return ", ".join(f"`{key}: {item:g}`" for key, item in value.items())
+    return f"`{list(value) if isinstance(value, tuple) else str(value)}`".replace("False", "false")
+
+
+if __name__ == "__main__":
+    sys.stdout.write(policy_reference())

@@ -1,0 +1,277 @@
+"""What a policy file may say: closed, frozen models.
+
+The string under a field is its documentation; the reference in ``docs/`` is generated from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, Literal, Self
+
+from pydantic import (
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from incentive_engine.config.amounts import Bound
+from incentive_engine.config.crosscheck import policy_problems
+from incentive_engine.config.document.places import Source
+from incentive_engine.config.document.problems import Problem, reject, with_problems
+from incentive_engine.config.document.pydantic_errors import faults_of
+from incentive_engine.config.fields import (
+    BoundField,
+    Column,
+    Condition,
+    Confidence,
+    Document,
+    Measure,
+    Model,
+    Money,
+    Name,
+    OfferId,
+    Range,
+    Scalar,
+    Seed,
+    Share,
+    Values,
+    Where,
+)
+from incentive_engine.config.inputs import Data, Features, Sample
+from incentive_engine.config.moments import TimeZone
+from incentive_engine.config.offer import Offer
+from incentive_engine.domain import CONVERSION, COST, FACE, ISSUED
+from incentive_engine.errors import ConfigError
+
+__all__ = [
+    "Approval", "Basis", "Bound", "Budget", "Condition", "Data", "Document", "Eligibility",
+    "Features", "Limit", "Model", "Name", "Objective", "Offer", "OfferId", "Policy", "Range",
+    "Sample", "Scalar", "Share", "WeightFactor", "Where",
+]  # fmt: skip
+
+SEASON_ERROR: Final = 0.05
+"""Relative error of a forecast total where the planner knows no better."""
+Basis = Literal["expected", "face", "at-risk"]
+SECTIONS: Final = frozenset(
+    {"data", "features", "objective", "eligibility", "limits", "holdout_strata", "fairness"}
+)
+"""Keys of a policy under which nothing may stand; that is as if they were left out."""
+
+
+class WeightFactor(Model):
+    """One factor of a user's weight: a table of values, or a power of a column."""
+
+    column: Column
+    """The attribute that it looks at; a missing value counts 1."""
+    values: Values | None = None
+    """Value to factor; a value that is not listed counts 1."""
+    power: float | None = None
+    """The factor is (x / median) to this power."""
+    clip: tuple[float, float] = Field(default=(0.1, 10.0), strict=False)
+    """The range that a power is clipped to."""
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if (self.values is None) == (self.power is None):
+            what = "there is neither" if self.values is None else "there are both"
+            reject(Problem((), what, "either values or power"))
+        if self.values is not None and self.clip != (0.1, 10.0):
+            reject(Problem(("clip",), "a table of values is not clipped", "power beside clip"))
+        if not 0 <= self.clip[0] <= self.clip[1]:
+            what = f"{list(self.clip)} is no range"
+            reject(Problem(("clip",), what, "[low, high], neither below 0"))
+        return self
+
+
+class Objective(Model):
+    """What is maximised: weight × measure, summed over users."""
+
+    maximise: dict[Measure, float] = Field(default={CONVERSION: 1.0}, min_length=1)
+    """A measure, or a weighted sum of measures such as {conversion: 1, spend: 0.02}."""
+    weight: tuple[WeightFactor, ...] = Field(default=(), strict=False)
+    """How much a user's outcome counts; the factors multiply."""
+
+    @field_validator("maximise", mode="before")
+    @classmethod
+    def _single(cls, value: object) -> object:
+        return {value: 1.0} if isinstance(value, str) else value
+
+
+class Eligibility(Model):
+    """Who may get some offers; a user must match every rule that names an offer."""
+
+    offers: tuple[OfferId, ...] = Field(min_length=1, strict=False)
+    """Offer ids."""
+    where: Where = Field(min_length=1)
+    """Which users may get them: a value, a list of values (any of them) or a range
+    `{at_least: 60, below: 90}` per column; several columns mean all of them."""
+
+
+class Limit(Model):
+    """A bound on a sum of a measure, or on a ratio of two sums."""
+
+    name: Name
+    """How the limit is called in reports; with `for_each` it becomes `name[VALUE]`."""
+    sum: Measure | None = None
+    """The measure that is summed over the chosen pairs."""
+    ratio: tuple[Measure, Measure] | None = Field(default=None, strict=False)
+    """[numerator, denominator]: the ratio of their sums over the chosen pairs."""
+    offers: tuple[OfferId, ...] | None = Field(default=None, min_length=1, strict=False)
+    """Only pairs of these offers count; left out, all."""
+    where: Where = Field(default={})
+    """Only users that match count; left out, all."""
+    for_each: Column | None = None
+    """One limit per value of this column."""
+    at_most: BoundField | None = None
+    """The upper bound; `%` is of the budget for money, of all users for issued."""
+    at_least: BoundField | None = None
+    """The lower bound, in the same units."""
+    report_only: bool = False
+    """Measured, not enforced."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if (self.sum is None) == (self.ratio is None):
+            what = "there is neither" if self.sum is None else "there are both"
+            reject(Problem((), what, "either sum or ratio"))
+        if self.at_most is None and self.at_least is None:
+            reject(Problem((), "there is no bound", "at_most, at_least, or both"))
+        low, high = self.at_least, self.at_most
+        if low and high and low.is_share == high.is_share and low.value > high.value:
+            what = f"the lower bound {low} is above the upper bound {high}"
+            reject(Problem(("at_least",), what, remedy="no plan can meet both"))
+        if high and high.value < 0 and self.sum in {COST, FACE, ISSUED}:
+            what = f"a sum of {self.sum} is never below 0"
+            reject(Problem(("at_most",), what, "at least 0"))
+        return self
+
+
+class Budget(Model):
+    """The pool of money."""
+
+    amount: Money
+    """Currency units."""
+    basis: Basis = "expected"
+    """What must fit into it: the expected cost, the face value handed out, or the cost that is
+    not exceeded with probability `confidence`."""
+    confidence: Confidence = 0.95
+    """For `at-risk`: the probability that real redemption stays within the amount."""
+    cost_error: Share | None = None
+    """For `at-risk`: the relative standard error of the forecast of the total cost, to be taken
+    from past campaigns. Left out, it is 0.05, because redemption follows prices and traffic of
+    the season, which no model of a past trial knows; where the scores come from a model, that
+    model's own error of the total, as its trial tells, is added (root of the sum of squares)."""
+
+    @property
+    def forecast_error(self) -> float:
+        """The relative standard error of the forecast of the total cost."""
+        return SEASON_ERROR if self.cost_error is None else self.cost_error
+
+
+class Approval(Model):
+    """Whether somebody must agree before offers leave."""
+
+    required: bool = True
+    """`export` then refuses a run that nobody but its author has approved."""
+
+
+class Policy(Document):
+    """One campaign: its data, offers, aim and limits."""
+
+    version: Literal[1]
+    """The version of this format."""
+    name: Name
+    """The campaign's name."""
+    currency: Name = "CNY"
+    """The unit of every amount."""
+    timezone: TimeZone = "Asia/Shanghai"
+    """The zone of every time."""
+    author: Name | None = None
+    """Who plans; `--author` overrides it, and left out it is who runs the program."""
+    data: Data = Data()
+    """Users and trial; not needed where scores are given."""
+    offers: tuple[Offer, ...] = Field(min_length=1, strict=False)
+    """The incentives to choose from."""
+    features: Features = Features()
+    """What the uplift model may learn from."""
+    objective: Objective = Objective()
+    """What is maximised."""
+    eligibility: tuple[Eligibility, ...] = Field(default=(), strict=False)
+    """Who may get what; an offer that is not named may go to everybody."""
+    limits: tuple[Limit, ...] = Field(default=(), strict=False)
+    """Bounds beside the budget."""
+    budget: Budget | None = None
+    """The pool; `--budget` overrides its amount."""
+    assignment: Literal["at_most_one", "exactly_one"] = "at_most_one"
+    """`exactly_one`: every user gets an offer (holdout aside), or the run is infeasible."""
+    holdout: Share | None = None
+    """The share of users that never get an offer, so that the increment can be measured; left
+    out: 0, with a warning."""
+    holdout_strata: tuple[Column, ...] = Field(default=(), strict=False)
+    """The holdout is drawn within each combination of these columns."""
+    approval: Approval | None = None
+    """Whether somebody must agree before offers leave; left out: nobody."""
+    fairness: tuple[Column, ...] = Field(default=(), strict=False)
+    """Columns by which the report compares what users get, such as tier, tenure and spend: value
+    by value, or in fifths of a number. Members of the value with the largest weight, and the
+    highest fifth, count as loyal. Left out, those of the weights."""
+    seed: Seed = 0
+    """Drives the holdout and every other random choice."""
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _as_a_whole(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:  # noqa: ANN401 - whatever a file holds
+        if isinstance(data, Mapping):
+            data = {k: v for k, v in data.items() if v is not None or k not in SECTIONS}
+        problems = policy_problems(data)
+        try:
+            policy = handler(data)
+        except ValidationError as error:
+            raise with_problems(error, problems) from None
+        if problems:
+            reject(*problems)
+        return policy
+
+    @property
+    def offer_ids(self) -> tuple[str, ...]:
+        """The offers in the order of the file, the order of every matrix."""
+        return tuple(offer.id for offer in self.offers)
+
+    @property
+    def attribute_columns(self) -> tuple[str, ...]:
+        """The user attributes that the policy names, each once, in order of appearance."""
+        named: list[str] = [factor.column for factor in self.objective.weight]
+        for rule in self.eligibility:
+            named.extend(rule.where)
+        for limit in self.limits:
+            named.extend(limit.where)
+            named.extend([limit.for_each] if limit.for_each else [])
+        named.extend((*self.holdout_strata, *self.fairness))
+        return tuple(dict.fromkeys(named))
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """The measures that the policy names, each once; conversion and cost always."""
+        named = [CONVERSION, COST, *self.objective.maximise]
+        for limit in self.limits:
+            named.extend([limit.sum] if limit.sum else list(limit.ratio or ()))
+        return tuple(dict.fromkeys(named))
+
+    def with_budget(self, **changes: Any) -> Policy:  # noqa: ANN401 - any field of Budget
+        """Return the policy with some fields of its budget replaced, checked anew.
+
+        Raises
+        ------
+        ConfigError
+            With every field that cannot be.
+        """
+        written = {**(self.budget.model_dump() if self.budget else {}), **changes}
+        try:
+            budget = Budget.model_validate(written)
+        except ValidationError as error:
+            source = Source("budget")
+            found = faults_of(error, model=Budget, written=written, source=source)
+            raise ConfigError(*(fault for _, fault in found)) from None
+        return self.model_copy(update={"budget": budget})

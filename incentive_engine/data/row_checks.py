@@ -1,0 +1,200 @@
+"""Checks of rows and columns that every table shares; problems are collected, not thrown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from incentive_engine.data.hashing import repeated
+from incentive_engine.data.tables.arrow import (
+    Column,
+    FloatColumn,
+    as_arrow,
+    as_numpy,
+    is_missing,
+    is_number,
+    is_text,
+    numbers,
+    whole,
+)
+from incentive_engine.data.tables.formats import MISSING_NUMBERS, USER_ID
+from incentive_engine.domain import BoolArray
+from incentive_engine.errors import DataError, Fault
+
+NAMED_ROWS: Final = 3
+"""So many offending rows are named; the others are counted."""
+NAMED_COLUMNS: Final = 12
+"""A table with more columns than this is not listed in a message."""
+
+NEAR: Final = 0.75
+"""Names less alike than this are no hint: `spend__a` is not meant by `cost__a`."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Refusal:
+    """Rows that are refused for one reason.
+
+    Attributes
+    ----------
+    what, expected, remedy
+        As of a `Fault`.
+    count
+        How many rows there are so far.
+    first
+        The first of them, counted from 0.
+    """
+
+    what: str
+    expected: str
+    remedy: str
+    count: int = 0
+    first: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class RowChecks:
+    """Collects what is wrong with the rows of one table, which may come block by block.
+
+    Attributes
+    ----------
+    where
+        The table's path, or what else it is called.
+    user_id
+        n ids as read, to name rows by.
+    faults
+        What was found so far.
+    """
+
+    where: str
+    user_id: Column
+    faults: list[Fault | Refusal] = field(default_factory=list)
+
+    def refuse(
+        self, bad: BoolArray, what: str, *, expected: str = "", remedy: str = "", start: int = 0
+    ) -> None:
+        """Add a fault if any row is bad: how many are, and which come first.
+
+        Parameters
+        ----------
+        bad
+            (b,) bool, rows from `start` on.
+        """
+        if not bad.any():
+            return
+        rows = np.flatnonzero(bad)
+        alike = (found for found in self.faults if isinstance(found, Refusal))
+        refusal = next((one for one in alike if one.what == what), None)
+        if refusal is None:
+            refusal = Refusal(what=what, expected=expected, remedy=remedy)
+            self.faults.append(refusal)
+        refusal.count += len(rows)
+        left = NAMED_ROWS - len(refusal.first)
+        refusal.first += (start + rows[:left]).tolist()
+
+    def numbers(self, name: str, column: Column, *, start: int = 0) -> FloatColumn:
+        """Return a column as (b,) float32 or float64; text and infinite values are refused.
+
+        A missing value is NaN, and so is a refused one. The first row is the table's `start`.
+        """
+        values = numbers(column) if is_number(column.type) else self._parsed(name, column, start)
+        infinite = np.isinf(values)
+        if not infinite.any():
+            return values
+        self.refuse(infinite, f"`{name}` is infinite", expected="finite numbers", start=start)
+        return np.where(infinite, np.nan, values)
+
+    def _parsed(self, name: str, column: Column, start: int) -> FloatColumn:
+        """Return the numbers in a column of text; there is some word that is none."""
+        from pandas import to_numeric
+
+        text = column.to_pandas().astype("str")
+        values = np.asarray(to_numeric(text, errors="coerce"), dtype=np.float64)
+        missing = text.isna() | text.isin(MISSING_NUMBERS)
+        stray = np.isnan(values) & ~np.asarray(missing, dtype=np.bool_)
+        self.refuse(stray, f"`{name}` is not a number", expected="numbers", start=start)
+        return values
+
+    def unique_ids(self) -> None:
+        """Refuse missing and repeated ids, and ids that are neither integers nor text."""
+        ids = whole(self.user_id)
+        missing = is_missing(ids)
+        if is_text(ids.type):
+            missing |= as_numpy(pc.binary_length(ids)) == 0
+        elif not pa.types.is_integer(ids.type) and not missing.any():
+            what = f"`{USER_ID}` is of type {ids.type}"
+            self.faults.append(Fault(self.where, what, "integers or text"))
+            return
+        self.refuse(missing, f"`{USER_ID}` is missing", expected="an id in each row")
+        if pa.types.is_integer(ids.type) or is_text(ids.type):
+            repeats = np.zeros(len(ids), dtype=np.bool_)
+            known = ids.take(as_arrow(np.flatnonzero(~missing))) if missing.any() else ids
+            repeats[~missing] = repeated(known)
+            remedy = "keep one row per user"
+            self.refuse(repeats, f"`{USER_ID}` repeats an earlier row", remedy=remedy)
+
+    def done(self) -> None:
+        """Raise all that was found.
+
+        Raises
+        ------
+        DataError
+            When there is any fault.
+        """
+        if self.faults:
+            raise DataError(*map(self._told, self.faults))
+
+    def _told(self, found: Fault | Refusal) -> Fault:
+        if isinstance(found, Fault):
+            return found
+        first = [f"row {row + 1}{self._owner(row)}" for row in found.first]
+        more = ", …" if found.count > NAMED_ROWS else ""
+        text = f"{found.what} in {counted(found.count)} ({', '.join(first)}{more})"
+        return Fault(self.where, text, found.expected, found.remedy)
+
+    def _owner(self, row: int) -> str:
+        owner = self.user_id[row].as_py()
+        return "" if owner in {None, ""} else f" user {owner}"
+
+
+def missing_columns(needed: Iterable[str], present: Iterable[str], *, where: str) -> list[Fault]:
+    """Return a fault per needed column that is not there, with the nearest one that is."""
+    names = list(present)
+    return [
+        Fault(where, f"column `{name}` is missing", remedy=near_column(name, names))
+        for name in needed
+        if name not in names
+    ]
+
+
+def near_column(name: str, names: Iterable[str]) -> str:
+    """Return a hint at the nearest column, or at all of them while they are few.
+
+    >>> near_column("cost_off10", ["user_id", "cost__off10"])
+    'did you mean `cost__off10`?'
+    """
+    known = list(names)
+    if match := get_close_matches(name, known, n=1, cutoff=NEAR):
+        return f"did you mean `{match[0]}`?"
+    return f"it has: {', '.join(known)}" if len(known) <= NAMED_COLUMNS else ""
+
+
+def counted(rows: int) -> str:
+    """Return a number of rows in words.
+
+    >>> counted(1), counted(2000)
+    ('1 row', '2,000 rows')
+    """
+    return f"{rows:,} row{'' if rows == 1 else 's'}"
+
+
+def as_id(user_id: Column) -> pa.Array:
+    """Return checked ids as int64 or text; integers beyond int64 become text."""
+    ids = whole(user_id)
+    fits = pa.types.is_integer(ids.type) and pc.max(ids).as_py() <= np.iinfo(np.int64).max
+    return ids.cast(pa.int64() if fits else pa.string())

@@ -1,0 +1,211 @@
+"""Steps that are skipped while nothing they depend on has changed."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Final
+from uuid import uuid4
+
+from incentive_engine.data.engine_source import source_digest
+from incentive_engine.data.tables.files import atomic_directory, digest_file
+from incentive_engine.errors import DataError, Fault
+
+ENTRY: Final = "entry.json"
+"""Lists the files of an entry with their digests; written last."""
+REMEDY: Final = "set INCENTIVE_CACHE to a directory that you may write to"
+SOURCES: Final = (
+    "domain.py",
+    "errors.py",
+    "jit.py",
+    "parallel.py",
+    "parallel_tasks.py",
+    "stats",
+    "config",
+    "data",
+    "synthetic",
+    "run",
+    "uplift",
+    "pipeline",
+)
+"""What cached steps are made by: a change there rebuilds them. A test compares it to imports."""
+UNUSED_DAYS: Final = 60
+"""Entries that no run has used for so long are removed when another one is built."""
+LIBRARIES: Final = ("incentive-engine", "numpy", "pandas", "pyarrow", "scipy", "lightgbm")
+"""Whose versions the results of a step depend on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One step's result.
+
+    Attributes
+    ----------
+    path
+        The directory with its files; nobody may write there.
+    skipped
+        Whether it was there already.
+    seconds
+        How long it took to find or to build it.
+    """
+
+    path: Path
+    skipped: bool
+    seconds: float
+
+
+class StepCache:
+    """Results of steps, kept by the digest of all that they depend on.
+
+    Parameters
+    ----------
+    root
+        Where they are kept; left out, `default_root`.
+    """
+
+    def __init__(self, root: Path | None = None) -> None:
+        self._root = (default_root() if root is None else root).absolute()
+
+    def run(
+        self,
+        step: str,
+        inputs: Mapping[str, str],
+        build: Callable[[Path], None],
+        *,
+        sources: Collection[str] = (),
+    ) -> Step:
+        """Return a step's files, building them only when there are none for these inputs.
+
+        Parameters
+        ----------
+        step
+            The step's name, usable as a directory's.
+        inputs
+            Name to digest or text of everything that the result depends on, beside the engine.
+        build
+            Gets an empty directory and fills it.
+        sources
+            Packages of the engine that take part, beside those of every step.
+
+        Raises
+        ------
+        DataError
+            When the cache may not be written to, or the disk is full.
+        """
+        started = time.perf_counter()
+        entry = self._root / step / _key(step, inputs, tuple(sources))
+        skipped = _is_whole(entry)
+        if skipped:
+            with suppress(OSError):  # a cache may be shared without the right to write
+                os.utime(entry)
+        else:
+            self._build(entry, build)
+            _forget_unused(entry.parent)
+        return Step(path=entry, skipped=skipped, seconds=time.perf_counter() - started)
+
+    def _build(self, entry: Path, build: Callable[[Path], None]) -> None:
+        """Build an entry; a whole one that another process puts there meanwhile is as good."""
+        self._check_writable()
+        _discard(entry)
+        try:
+            with atomic_directory(entry) as partial:
+                build(partial)
+                (partial / ENTRY).write_text(json.dumps(_digests(partial)), encoding="utf-8")
+        except DataError:
+            if not _is_whole(entry):
+                raise
+
+    def _check_writable(self) -> None:
+        try:
+            self._root.mkdir(parents=True, exist_ok=True)
+            probe = self._root / f".{uuid4().hex}"
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            what = f"the cache cannot be written to: {error.strerror}"
+            raise DataError(Fault(str(self._root), what, remedy=REMEDY)) from error
+
+
+def default_root() -> Path:
+    """Return where steps are kept unless told: ``$INCENTIVE_CACHE``, or the user's cache.
+
+    The user's cache is ``incentive-engine`` in ``$XDG_CACHE_HOME`` or ``~/.cache``.
+
+    Raises
+    ------
+    DataError
+        When nothing says where that is.
+    """
+    if own := os.environ.get("INCENTIVE_CACHE"):
+        return Path(own)
+    shared = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if shared.is_absolute():  # the specification says to ignore others
+        return shared / "incentive-engine"
+    try:
+        return Path.home() / ".cache" / "incentive-engine"
+    except RuntimeError as error:
+        what = "the user has no home directory"
+        raise DataError(Fault("cache", what, remedy=REMEDY)) from error
+
+
+def _key(step: str, inputs: Mapping[str, str], sources: tuple[str, ...]) -> str:
+    whole = json.dumps([step, dict(inputs), _engine(sources)], sort_keys=True)
+    return hashlib.sha256(whole.encode()).hexdigest()
+
+
+@functools.cache
+def _engine(more: tuple[str, ...]) -> dict[str, str]:
+    """Return what of the engine a step depends on: its source and the libraries' versions."""
+    source = source_digest(*SOURCES, *more)
+    return {"source": source, **{name: _version(name) for name in LIBRARIES}}
+
+
+def _version(library: str) -> str:
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def _digests(directory: Path) -> dict[str, str]:
+    files = sorted(file for file in directory.rglob("*") if file.is_file())
+    return {str(file.relative_to(directory)): digest_file(file) for file in files}
+
+
+def _is_whole(entry: Path) -> bool:
+    """Return whether an entry has exactly the files that it was built with."""
+    try:
+        stated = json.loads((entry / ENTRY).read_text(encoding="utf-8"))
+        present = _digests(entry)
+    except (OSError, ValueError, DataError):
+        return False
+    present.pop(ENTRY, None)
+    return bool(stated == present)
+
+
+def _forget_unused(step: Path) -> None:
+    """Remove what nothing has used for long, what killed processes left included."""
+    oldest = time.time() - UNUSED_DAYS * 24 * 3600
+    for entry in step.iterdir():
+        with suppress(OSError):  # another process may be removing it too
+            if entry.stat().st_mtime < oldest:
+                _discard(entry)
+
+
+def _discard(entry: Path) -> None:
+    """Remove a broken entry, out of the way first, so that nobody meets half of it."""
+    away = entry.with_name(f".{uuid4().hex}.discarded")
+    try:
+        entry.rename(away)
+    except FileNotFoundError:
+        return
+    shutil.rmtree(away, ignore_errors=True) if away.is_dir() else away.unlink()

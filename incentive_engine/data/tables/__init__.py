@@ -1,0 +1,1 @@
+"""Tables on disk and in memory: reading, writing, Arrow columns, scratch room."""

@@ -1,0 +1,296 @@
+"""Tables on disk, written whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import functools
+import hashlib
+import os
+import secrets
+import shutil
+import time
+from collections import Counter
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+
+from incentive_engine.data.tables.arrow import plain
+from incentive_engine.data.tables.formats import (
+    PARQUET,
+    csv_columns,
+    parquet_blocks,
+    parquet_columns,
+    parts_of,
+    read_csv,
+    read_parquet,
+)
+from incentive_engine.errors import DataError, Fault, nearest
+
+CSV: Final = ".csv"
+PANDAS_INDEX: Final = "__index_level_"
+"""How pandas calls an index in a Parquet file; in a CSV file it has no name."""
+SETTLED: Final = 1_000_000_000
+"""Nanoseconds after which a file's time of change would show another change."""
+FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+FORBIDDEN: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+
+
+def column_names(path: Path) -> tuple[str, ...]:
+    """Return the names of a table's columns, without an unnamed index.
+
+    Raises
+    ------
+    DataError
+        As `read_table`.
+    """
+    _check_readable(path)
+    names = csv_columns(path) if path.suffix.lower() == CSV else parquet_columns(path)
+    named = tuple(name for name in names if name and not name.startswith(PANDAS_INDEX))
+    if twice := [name for name, times in Counter(named).items() if times > 1]:
+        what = f"columns appear more than once: {', '.join(twice)}"
+        raise DataError(Fault(str(path), what, "each name once"))
+    return named
+
+
+def read_table(path: Path, columns: Collection[str] | None = None) -> pa.Table:
+    """Read a CSV or Parquet file.
+
+    Parameters
+    ----------
+    path
+        Ends in ``.csv``, ``.parquet`` or ``.pq``, or is a directory of Parquet files with the
+        same columns, whose rows follow one another in the order of their names.
+    columns
+        Only these are read, in the file's order; those that the file lacks are left out.
+
+    Returns
+    -------
+    At least one row; text, numbers and times as `columns.plain` gives them. ``user_id`` of a CSV
+    file is an integer only if every id is a canonical one, so that ``007`` stays as it is.
+
+    Raises
+    ------
+    DataError
+        When the file is missing, empty, unreadable, damaged, of another kind, not UTF-8, has a
+        column twice, or rows of uneven length.
+    """
+    names = column_names(path)
+    wanted = [name for name in names if columns is None or name in columns]
+    read = read_csv if path.suffix.lower() == CSV else read_parquet
+    table = read(path, wanted)
+    if table.num_rows == 0:
+        raise DataError(Fault(str(path), "has no rows", "one row per user"))
+    return _plain(table, path)
+
+
+def _plain(table: pa.Table, path: Path) -> pa.Table:
+    try:
+        return plain(table)
+    except pa.ArrowInvalid:
+        # arrow quotes values in its message, and they are a customer's
+        raise DataError(Fault(str(path), "text is not UTF-8", "UTF-8")) from None
+
+
+def read_blocks(path: Path, columns: Collection[str]) -> Iterator[pa.Table]:
+    """Yield some columns of a table, some rows at a time; a CSV file comes in one.
+
+    Parameters
+    ----------
+    columns
+        As of `read_table`.
+
+    Raises
+    ------
+    DataError
+        As `read_table`.
+    """
+    if path.suffix.lower() == CSV:
+        yield read_table(path, columns)
+        return
+    for block in parquet_blocks(path, [name for name in column_names(path) if name in columns]):
+        yield _plain(block, path)
+
+
+def digest_file(path: Path) -> str:
+    """Return a file's sha256 in hexadecimal; of a directory's parts, that of their digests.
+
+    Raises
+    ------
+    DataError
+        When it is missing or cannot be read.
+    """
+    if path.is_dir() and (parts := parts_of(path)):
+        digests = "".join(map(digest_file, parts))
+        return hashlib.sha256(digests.encode()).hexdigest()
+    try:
+        state = path.stat()
+        known = (path.absolute(), state.st_dev, state.st_ino, state.st_size, state.st_ctime_ns)
+        settled = time.time_ns() - state.st_ctime_ns > SETTLED
+        return _kept_digest(*known) if settled else _digest(path)
+    except OSError as error:
+        raise DataError(_unreadable(path, error)) from error
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@functools.lru_cache(maxsize=1024)
+def _kept_digest(path: Path, *_state: int) -> str:
+    """Return the digest of a file in a state, which a run asks for more than once."""
+    return _digest(path)
+
+
+@contextmanager
+def atomic_directory(path: Path) -> Iterator[Path]:
+    """Yield an empty directory that becomes `path` at the end, or vanishes on any error.
+
+    Raises
+    ------
+    DataError
+        When `path` exists, the disk is full, or the place may not be written to.
+    """
+    with _in_place_of(path) as partial:
+        partial.mkdir()
+        yield partial
+        for file in sorted(partial.rglob("*")):
+            sync(file)
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[Path]:
+    """Yield the path of a file that becomes `path` at the end, or vanishes on any error.
+
+    Raises
+    ------
+    DataError
+        When `path` exists, the disk is full, or the place may not be written to.
+    """
+    with _in_place_of(path) as partial:
+        yield partial
+
+
+@contextmanager
+def _in_place_of(path: Path) -> Iterator[Path]:
+    """Yield a name beside `path` that is renamed to it at the end, or removed on any error."""
+    if os.path.lexists(path):
+        remedy = "name another, or remove it first"
+        raise DataError(Fault(str(path), "exists already", "a new place", remedy))
+    path = path.absolute()
+    partial = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.partial{path.suffix}")
+    made = [folder for folder in path.parents if not folder.exists()]
+    try:
+        with writing_to(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield partial
+            publish(partial, path)
+    except BaseException:
+        _remove(partial, made)
+        raise
+
+
+@contextmanager
+def writing_to(path: Path) -> Iterator[None]:
+    """Say in words why a place cannot be written to.
+
+    Raises
+    ------
+    DataError
+        In place of an `OSError` about the disk, `path`, or what it stands in.
+    """
+    try:
+        yield
+    except OSError as error:
+        if fault := _unwritable(path.absolute(), error):
+            raise DataError(fault) from error
+        raise
+
+
+def publish(partial: Path, path: Path) -> None:
+    """Give a finished file or directory its name, in place of what had it.
+
+    The content is on the disk before the name is, so that no crash leaves half of it.
+    """
+    sync(partial)
+    partial.replace(path)
+    sync(path.parent)
+
+
+def _remove(partial: Path, made: list[Path]) -> None:
+    """Remove what was begun, and the parents made for it; what hinders that hides no error."""
+    shutil.rmtree(partial, ignore_errors=True)
+    with suppress(OSError):
+        partial.unlink(missing_ok=True)
+    for folder in made:
+        with suppress(OSError):
+            folder.rmdir()
+
+
+def sync(path: Path) -> None:
+    """Ask the disk to keep a file or directory, so that a rename never precedes its content."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _unwritable(path: Path, error: OSError) -> Fault | None:
+    """Return the fault that an error means, or None when it is about another file."""
+    ours = error.filename is None or path.parent in (
+        Path(error.filename),
+        *Path(error.filename).parents,
+    )
+    if error.errno in FULL:
+        what, remedy = "the disk is full; nothing half-written stays", "free some space"
+    elif not ours:
+        return None
+    elif error.errno in FORBIDDEN:
+        what, remedy = "may not be written to", "name another place, or ask for access"
+    else:
+        what, remedy = f"cannot be written: {error.strerror or error}", "name another place"
+    return Fault(str(path), what, remedy=remedy)
+
+
+def _check_readable(path: Path) -> None:
+    if path.is_dir() and (parts := parts_of(path)):
+        for part in parts:
+            _check_readable(part)
+        return
+    try:
+        with path.open("rb") as file:
+            empty = not file.read(1)
+    except OSError as error:
+        raise DataError(_unreadable(path, error)) from error
+    check_suffix(path)
+    if empty:
+        raise DataError(Fault(str(path), "is empty", "a table with a header"))
+
+
+def check_suffix(path: Path) -> None:
+    """Refuse a file that is neither CSV nor Parquet by its name.
+
+    Raises
+    ------
+    DataError
+        When its suffix is unknown.
+    """
+    if path.suffix.lower() not in {CSV, *PARQUET}:
+        what = f"ends in `{path.suffix}`" if path.suffix else "has no suffix"
+        raise DataError(Fault(str(path), what, ".csv or .parquet"))
+
+
+def _unreadable(path: Path, error: OSError) -> Fault:
+    if isinstance(error, FileNotFoundError):
+        here = path.parent
+        names = [p.name for p in here.iterdir() if p.is_file()] if here.is_dir() else []
+        near = nearest(path.name, names)
+        return Fault(str(path), "no such file", remedy=near if "did you" in near else "")
+    if isinstance(error, IsADirectoryError):
+        return Fault(str(path), "is a directory", "a file")
+    reason = "you may not read it" if error.errno in FORBIDDEN else error.strerror or "input error"
+    return Fault(str(path), f"cannot be read: {reason}")

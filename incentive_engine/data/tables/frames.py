@@ -1,0 +1,90 @@
+"""Tables on disk as pandas frames, for what learns from them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.csv as arrow_csv
+import pyarrow.parquet as pq
+
+from incentive_engine.config.policy import Where
+from incentive_engine.data.conditions import matches
+from incentive_engine.data.tables.arrow import plain
+from incentive_engine.data.tables.files import CSV, atomic_file, check_suffix, read_table
+from incentive_engine.domain import BoolArray
+
+
+def read_frame(path: Path, columns: Collection[str] | None = None) -> pd.DataFrame:
+    """Read a CSV or Parquet file.
+
+    Parameters
+    ----------
+    path, columns
+        As of `read_table`.
+
+    Returns
+    -------
+    At least one row. Text is of dtype ``str``, numbers are integers or floats (floats where
+    values are missing), dates ``datetime64``.
+
+    Raises
+    ------
+    DataError
+        As `read_table`.
+    """
+    return to_frame(read_table(path, columns))
+
+
+def to_frame(table: pa.Table) -> pd.DataFrame:
+    """Return what `read_table` gave as a frame."""
+    frame: pd.DataFrame = table.to_pandas(date_as_object=False, ignore_metadata=True)
+    return frame
+
+
+def from_frame(frame: pd.DataFrame) -> pa.Table:
+    """Return a frame as `read_table` would give it; objects count as text."""
+    texts = [name for name, kind in frame.dtypes.items() if kind == "object"]
+    table = pa.Table.from_pandas(frame.astype(dict.fromkeys(texts, "str")), preserve_index=False)
+    return plain(table)
+
+
+def rows_matching(frame: pd.DataFrame, where: Where) -> BoolArray:
+    """Return which rows of a frame meet all conditions, (n,) bool; see `conditions.matches`."""
+    if not where:
+        return np.ones(len(frame), dtype=np.bool_)
+    return matches(from_frame(frame[list(where)]), where)
+
+
+def write_table(frame: pd.DataFrame, path: Path) -> None:
+    """Write a table as CSV or Parquet; see `write_blocks`."""
+    write_blocks([frame], path)
+
+
+def write_blocks(frames: Iterable[pd.DataFrame], path: Path) -> None:
+    """Write the blocks of a table as CSV or Parquet, whole or not at all.
+
+    Parameters
+    ----------
+    frames
+        At least one, all with the same columns.
+    path
+        A new file; one that exists is an error.
+
+    Raises
+    ------
+    DataError
+        When the suffix is unknown, the file exists, or it cannot be written.
+    """
+    check_suffix(path)
+    tables = (pa.Table.from_pandas(frame, preserve_index=False) for frame in frames)
+    with atomic_file(path) as partial:
+        first = next(tables)
+        is_csv = path.suffix.lower() == CSV
+        with (arrow_csv.CSVWriter if is_csv else pq.ParquetWriter)(partial, first.schema) as out:
+            for table in chain([first], tables):
+                out.write_table(table)

@@ -1,1 +1,0 @@
-"""Run directories and exports: files that other systems load."""

@@ -1,0 +1,1 @@
+"""Per-user offers for other systems."""

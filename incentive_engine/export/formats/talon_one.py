@@ -1,0 +1,29 @@
+"""Talon.One: codes to import into a campaign, one file per offer.
+
+`value` is the code, `recipientintegrationid` the only customer who may use it, and `limitval` how
+often. Dates are RFC 3339; an empty one means no bound.
+"""
+
+from typing import Final
+
+from incentive_engine.export.sheets import Constant, Format, Sheet
+
+TALON_ONE: Final = Format(
+    name="talon-one",
+    about="Talon.One coupons, a file per campaign",
+    sheets=(
+        Sheet(
+            name="{offer}",
+            columns=(
+                ("value", "code"),
+                ("expirydate", "valid_to"),
+                ("startdate", "valid_from"),
+                ("recipientintegrationid", "user_id"),
+                ("limitval", Constant("1")),
+                ("attributes", Constant("{}")),
+            ),
+            kind="text",
+            rows_per_part=4_000_000,
+        ),
+    ),
+)

@@ -1,0 +1,196 @@
+"""Where an export goes: a directory, or one file; complete, begun, or not there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from incentive_engine.data.tables.files import digest_file, writing_to
+from incentive_engine.errors import DataError, Fault
+from incentive_engine.export.sheets import Sheet
+from incentive_engine.run.finished import read_json
+from incentive_engine.run.records import only_one, write_record
+
+MANIFEST: Final = "_manifest.json"
+"""Written last; the underscore keeps it out of the way of readers of a directory of Parquet."""
+JOURNAL: Final = ".export.json"
+"""What a begun export has finished; gone once it is complete."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A finished file."""
+
+    name: str
+    rows: int
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A directory with parts, or one file.
+
+    Attributes
+    ----------
+    target
+        What the user named.
+    is_file
+        Whether it is one file; its parts are made in a hidden directory beside it.
+    """
+
+    target: Path
+    is_file: bool
+
+    @property
+    def work(self) -> Path:
+        """The directory in which the export is made."""
+        return (
+            self.target.with_name(f".{self.target.name}.export") if self.is_file else self.target
+        )
+
+    @property
+    def manifest(self) -> Path:
+        """The file that says that the export is complete, and what is in it."""
+        if self.is_file:
+            return self.target.with_name(f"{self.target.name}.manifest.json")
+        return self.target / MANIFEST
+
+    @property
+    def journal(self) -> Path:
+        """What is finished of a begun export."""
+        return self.work / JOURNAL
+
+    def part_name(self, sheet: Sheet, offer: str, number: int) -> str:
+        """Return a part's path inside the export."""
+        return self.target.name if self.is_file else sheet.file_name(offer, number)
+
+    def path(self, name: str) -> Path:
+        """Return where a finished part stands."""
+        return self.target if self.is_file else self.target / name
+
+    def partial(self, name: str) -> Path:
+        """Return where a part is written; readers pass over names that begin with a dot."""
+        path = self.work / name
+        return path.with_name(f".{path.name}.partial")
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the place for this process; a place that stays without parts is left as it was.
+
+        Raises
+        ------
+        DataError
+            When another process holds it, or it may not be written to.
+        """
+        made = [folder for folder in (self.work, *self.work.parents) if not folder.exists()]
+        with writing_to(self.target):
+            self.work.mkdir(parents=True, exist_ok=True)
+        with only_one(self.work, "exporting to it"):
+            try:
+                yield
+            finally:
+                for folder in made or [self.work][: self.is_file]:
+                    with suppress(OSError):  # what is not empty stays
+                        folder.rmdir()
+
+    def finished(self, identity: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Return the manifest of the same export when it is complete already.
+
+        Raises
+        ------
+        DataError
+            When something else stands there, or its files are not what the manifest says.
+        """
+        if not self.manifest.exists():
+            self._refuse_strangers()
+            return None
+        manifest = read_json(self.manifest)
+        if manifest.get("export") != dict(identity):
+            what = f"holds another export ({_differences(manifest.get('export'), identity)})"
+            raise DataError(Fault(str(self.target), what, "a new place", "name another one"))
+        parts = _parts_of(manifest, self.manifest)
+        changed = [part.name for part in parts if not self.holds(part)]
+        if changed:
+            what = f"changed since the export: {', '.join(changed[:3])}"
+            raise DataError(Fault(str(self.target), what, remedy="remove it, and export again"))
+        self.journal.unlink(missing_ok=True)
+        return manifest
+
+    def _refuse_strangers(self) -> None:
+        """Refuse a place that somebody else filled."""
+        begun = self.journal.exists()
+        taken = self.target.exists() if self.is_file else any(self.target.iterdir())
+        if taken and not begun:
+            what = "exists already" if self.is_file else "is not empty"
+            remedy = "name another, or remove it first"
+            raise DataError(Fault(str(self.target), what, "a new place", remedy))
+
+    def begun(self, identity: Mapping[str, Any]) -> list[Part]:
+        """Return what an earlier, unfinished try of the same export has finished.
+
+        Raises
+        ------
+        DataError
+            When the place holds a begun export of another kind.
+        """
+        if not self.journal.exists():
+            return []
+        journal = read_json(self.journal)
+        if journal.get("export") != dict(identity):
+            differences = _differences(journal.get("export"), identity)
+            what = f"another export was begun here ({differences})"
+            remedy = "finish that one, or remove what is there"
+            raise DataError(Fault(str(self.target), what, remedy=remedy))
+        return _parts_of(journal, self.journal)
+
+    def holds(self, part: Part) -> bool:
+        """Whether a part stands there as it was written."""
+        path = self.path(part.name)
+        if not path.is_file() or path.stat().st_size != part.bytes:
+            return False
+        return digest_file(path) == part.sha256
+
+    def note(self, identity: Mapping[str, Any], parts: list[Part]) -> None:
+        """Write down what is finished."""
+        write_record(self.journal, _content(identity, parts))
+
+    def complete(
+        self, identity: Mapping[str, Any], parts: list[Part], accepted: Iterable[str]
+    ) -> dict[str, Any]:
+        """Write the manifest, the last file of an export, and return it."""
+        content = _content(identity, sorted(parts, key=lambda part: part.name))
+        content["accepted"] = sorted(accepted)
+        write_record(self.manifest, content)
+        self.journal.unlink()
+        return content
+
+    def forget(self, parts: list[Part]) -> None:
+        """Remove a journal that lists nothing, after an error."""
+        if not parts:
+            self.journal.unlink(missing_ok=True)
+
+
+def _content(identity: Mapping[str, Any], parts: list[Part]) -> dict[str, Any]:
+    listed = [
+        {"name": part.name, "rows": part.rows, "bytes": part.bytes, "sha256": part.sha256}
+        for part in parts
+    ]
+    return {"export": dict(identity), "parts": listed}
+
+
+def _parts_of(content: Mapping[str, Any], path: Path) -> list[Part]:
+    try:
+        return [Part(**part) for part in content["parts"]]
+    except (KeyError, TypeError) as error:
+        remedy = "remove what is there, and export again"
+        raise DataError(Fault(str(path), "is broken", remedy=remedy)) from error
+
+
+def _differences(before: object, identity: Mapping[str, Any]) -> str:
+    held = before if isinstance(before, dict) else {}
+    names = [key for key in {**held, **identity} if held.get(key) != identity.get(key)]
+    return "another " + ", ".join(names)

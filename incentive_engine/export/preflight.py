@@ -1,0 +1,223 @@
+"""Looks for what goes wrong with real money, before it moves: the pre-flight check of a plan."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from incentive_engine.config.moments import in_zone
+from incentive_engine.config.policy import Offer
+from incentive_engine.domain import ISSUED
+from incentive_engine.export.findings import Finding, Severity
+from incentive_engine.run.finished import FinishedRun
+
+DEEP: Final = 0.5
+"""An offer that takes this share off the smallest basket is likely a misplaced decimal point."""
+REACH: Final = 3.0
+"""A minimum spend beyond this many median baskets is out of most users' reach."""
+LIABILITY: Final = 20.0
+"""Worst case over pool from which a forecast of redemption, then below 5 %, carries too much."""
+JUMP: Final = 10.0
+"""A slipped decimal point, against the run before."""
+AHEAD: Final = timedelta(days=30)
+"""A start further off than this is likely a wrong month or year."""
+NORMAL_95: Final = 1.959964
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Flight:
+    """What is looked at.
+
+    Attributes
+    ----------
+    given
+        Offer to number of users that the plan gives it to.
+    now
+        With a zone.
+    previous
+        The campaign's run before this one.
+    """
+
+    run: FinishedRun
+    given: Mapping[str, int]
+    now: datetime
+    previous: FinishedRun | None
+
+    @property
+    def offers(self) -> tuple[Offer, ...]:
+        """The offers that anybody gets."""
+        return tuple(offer for offer in self.run.policy.offers if self.given.get(offer.id))
+
+    @property
+    def gain(self) -> Mapping[str, Any]:
+        """The plan's value by the trial; empty where scores were given."""
+        gain: Mapping[str, Any] = self.run.evaluation.get("plan", {})
+        return gain
+
+    def baseline(self, name: str) -> float | None:
+        """Return what the trial says of users without an offer: a rate, or a basket."""
+        value = self.gain.get("baseline", {}).get(name)
+        return float(value) if value is not None else None
+
+
+def preflight(flight: Flight) -> tuple[Finding, ...]:
+    """Return what is found, the most severe first."""
+    found = [
+        Finding(name=name, severity=severity, text=text)
+        for check in CHECKS
+        for name, severity, text in check(flight)
+    ]
+    order = list(Severity)
+    return tuple(sorted(found, key=lambda finding: order.index(finding.severity)))
+
+
+Found = Iterator[tuple[str, Severity, str]]
+
+
+def _face_values(flight: Flight) -> Found:
+    """Face value against minimum spend, or against the median basket where there is none."""
+    basket = flight.baseline("median_basket")
+    for offer in flight.offers:
+        smallest = offer.min_spend or basket
+        what = "its minimum spend" if offer.min_spend else "the median basket; it has no minimum"
+        if not smallest:
+            continue
+        text = f"{offer.id} takes {offer.face_value:g} off {smallest:g}, {what}"
+        if offer.face_value >= smallest:
+            yield "free-goods", Severity.ERROR, f"{text}: goods for nothing"
+        elif offer.face_value >= DEEP * smallest:
+            yield "deep-discount", Severity.WARNING, text
+        if basket and offer.min_spend and offer.min_spend > REACH * basket:
+            text = f"{offer.id} needs {offer.min_spend:g}, the median basket is {basket:g}"
+            yield "out-of-reach", Severity.WARNING, text
+
+
+def _liability(flight: Flight) -> Found:
+    """Worst-case liability, when everything is redeemed, against the pool."""
+    stated = flight.run.certificate["budget"]
+    pool, worst = stated["amount"], stated["spent_face"]
+    if not pool or worst <= pool:
+        return
+    text = (
+        f"if all is redeemed, {worst:,.2f} is owed, {worst / pool:.3g} times the pool of "
+        f"{pool:,.2f}; the pool lasts while less than {pool / worst:.1%} of it is redeemed"
+    )
+    yield "liability", Severity.WARNING if worst > LIABILITY * pool else Severity.NOTE, text
+
+
+def _validity(flight: Flight) -> Found:
+    """Offers that have expired, or begin late."""
+    zone, endless = flight.run.policy.timezone, []
+    for offer in flight.offers:
+        if offer.valid_to is None:
+            endless.append(offer.id)
+        elif in_zone(offer.valid_to, zone) < flight.now:
+            yield "expired", Severity.ERROR, f"{offer.id} expired on {offer.valid_to} ({zone})"
+        if offer.valid_from and (start := in_zone(offer.valid_from, zone)) > flight.now:
+            severity = Severity.WARNING if start - flight.now > AHEAD else Severity.NOTE
+            yield "not-yet-valid", severity, f"{offer.id} begins on {offer.valid_from} ({zone})"
+    if endless:
+        yield "never-expires", Severity.NOTE, f"no valid_to: {', '.join(endless)}"
+
+
+def _jumps(flight: Flight) -> Found:
+    """Figures that are ten times those of the run before, or a tenth."""
+    if flight.previous is None:
+        return
+    before, after = _figures(flight.previous), _figures(flight.run)
+    for name in before.keys() & after.keys():
+        old, new = before[name], after[name]
+        if old > 0 and new > 0 and (new >= JUMP * old or old >= JUMP * new):
+            text = f"{name} is {new:,.10g}, in {flight.previous.directory} it was {old:,.10g}"
+            yield "jump", Severity.WARNING, text
+
+
+def _figures(run: FinishedRun) -> dict[str, float]:
+    stated = run.certificate["budget"]
+    figures = {
+        "the budget": stated["amount"] or 0.0,
+        "the cost": stated["spent"],
+        "the worst case": stated["spent_face"],
+        "the number of offers": run.certificate["treated"],
+    }
+    for offer in run.policy.offers:
+        figures[f"{offer.id}'s face value"] = offer.face_value
+        figures[f"{offer.id}'s minimum spend"] = offer.min_spend or 0.0
+    return figures
+
+
+def _stock(flight: Flight) -> Found:
+    """Offers that nobody can get, and offers whose number nothing bounds."""
+    caps = [
+        limit
+        for limit in flight.run.policy.limits
+        if limit.sum == ISSUED and limit.at_most is not None and not limit.report_only
+    ]
+    bounded: set[str] = set()
+    for limit in caps:
+        named = limit.offers or flight.run.policy.offer_ids
+        bounded.update(named if not limit.where else ())
+        if limit.at_most is not None and limit.at_most.value == 0 and not limit.where:
+            text = f"{', '.join(named)}: the limit `{limit.name}` leaves none to give"
+            yield "out-of-stock", Severity.WARNING, text
+    if endless := [offer.id for offer in flight.offers if offer.id not in bounded]:
+        yield "unbounded-stock", Severity.NOTE, f"no limit on the number of {', '.join(endless)}"
+
+
+def _nobody(flight: Flight) -> Found:
+    """Plans that give nothing to anybody."""
+    if not flight.offers:
+        yield "nobody", Severity.WARNING, "nobody gets an offer: an export has no rows"
+
+
+def _holdout(flight: Flight) -> Found:
+    """Whether the increment will be measurable afterwards."""
+    if not flight.offers:
+        return
+    held = int(flight.run.manifest.get("holdout", {}).get("users", 0))
+    decided = int(flight.run.certificate["users"]) - held
+    if held == 0:
+        yield "holdout", Severity.WARNING, "nobody is held out: the gain can never be measured"
+        return
+    rate, gain = flight.baseline("conversion_rate"), flight.gain
+    if rate is None or not gain or not decided:
+        return
+    error = math.sqrt(rate * (1 - rate) * (1 / held + 1 / decided))
+    expected = gain["conversions"]["estimate"] / decided
+    if NORMAL_95 * error > expected:
+        text = (
+            f"{held:,} users held out measure the gain per user to ± {NORMAL_95 * error:.3%} "
+            f"(95 %), and {expected:.3%} is expected: the plan could not be told from none"
+        )
+        yield "holdout", Severity.WARNING, text
+
+
+def _gain(flight: Flight) -> Found:
+    """Whether the plan earns anything, by the trial."""
+    if not flight.gain:
+        yield "unmeasured-gain", Severity.NOTE, "scores were given, and no trial to check them by"
+    if not (flight.gain and flight.offers):
+        return
+    total = flight.gain["conversions"]
+    text = (
+        f"{total['estimate']:,.0f} incremental conversions, "
+        f"95 % interval {total['low']:,.0f} to {total['high']:,.0f}"
+    )
+    if total["high"] <= 0:
+        yield "loss", Severity.ERROR, text
+    elif total["low"] <= 0:
+        yield "uncertain-gain", Severity.WARNING, f"{text}: it may be nothing"
+
+
+CHECKS: Final[tuple[Callable[[Flight], Found], ...]] = (
+    _face_values, _liability, _validity, _jumps, _stock, _nobody, _holdout, _gain,
+)  # fmt: skip
+
+WARNINGS: Final = (
+    "deep-discount", "holdout", "jump", "liability", "nobody", "not-yet-valid", "out-of-reach",
+    "out-of-stock", "uncertain-gain",
+)  # fmt: skip
+"""What `--accept` takes."""

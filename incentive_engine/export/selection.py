@@ -1,0 +1,260 @@
+"""Which offers of a plan an export takes: filters, never a new plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from incentive_engine.config.amounts import parse_amount
+from incentive_engine.domain import (
+    CONVERSION,
+    COST,
+    MICROS,
+    SPEND,
+    BoolArray,
+    FloatArray,
+    to_micros,
+)
+from incentive_engine.errors import ConfigError, Fault, nearest
+from incentive_engine.run.finished import FinishedRun
+
+ROWS: Final = 1 << 18
+"""Users that are held in memory at a time; another number changes Parquet exports' bytes."""
+
+READ: Final = ("user_id", "offer_id", "cost_micros")
+RANKED_BY: Final = (CONVERSION, SPEND, COST)
+"""Measures that allocation.parquet holds, so that offers can be ranked by them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filters:
+    """What the command line leaves out; nothing given keeps everything."""
+
+    only: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Attribute to values: any of them; several attributes mean all of them."""
+    offers: tuple[str, ...] = ()
+    """Only these offers."""
+    min_budget_left: float | None = None
+    """At least so much of the budget stays unspent, currency units: offers with the least value
+    per unit of money are left out first. The rest of the plan counts as spent, also what other
+    filters leave out of this export."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what is filtered, for the manifest."""
+        given: dict[str, Any] = {"only": {k: list(v) for k, v in self.only.items()}}
+        given |= {"offers": list(self.offers), "min_budget_left": self.min_budget_left}
+        return {name: value for name, value in given.items() if value}
+
+
+def read_filters(
+    only: Sequence[str], *, offers: Sequence[str], min_budget_left: str | None
+) -> Filters:
+    """Return filters as the command line writes them.
+
+    Raises
+    ------
+    ConfigError
+        With every word that cannot be read.
+    """
+    values: dict[str, tuple[str, ...]] = {}
+    faults = []
+    for word in only:
+        column, is_pair, value = word.partition("=")
+        if column and is_pair:
+            values[column] = (*values.get(column, ()), value)
+        else:
+            faults.append(Fault(f"--only {word}", "is no condition", "COLUMN=VALUE"))
+    try:
+        left = None if min_budget_left is None else parse_amount(min_budget_left)
+    except ValueError as error:
+        faults.append(Fault("--min-budget-left", str(error)))
+    if faults:
+        raise ConfigError(*faults)
+    return Filters(only=values, offers=tuple(offers), min_budget_left=left)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Selected:
+    """The offers that leave, known before the first is written.
+
+    Attributes
+    ----------
+    rows
+        Offer to number of users, in the policy's order.
+    keep
+        (m,) bool over what the other filters leave, False where `min_budget_left` leaves a user
+        out; None where all stay.
+    """
+
+    run: FinishedRun
+    filters: Filters
+    rows: Mapping[str, int]
+    keep: BoolArray | None
+
+    @property
+    def total(self) -> int:
+        """How many users get an offer from this export."""
+        return sum(self.rows.values())
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Yield user_id, offer_id and cost_micros of at most `ROWS` users at a time."""
+        start = 0
+        for batch in offered(self.run, self.filters, READ):
+            stop = start + batch.num_rows
+            kept = batch if self.keep is None else batch.filter(pa.array(self.keep[start:stop]))
+            start = stop
+            if kept.num_rows:
+                yield kept
+
+
+def select(run: FinishedRun, filters: Filters) -> Selected:
+    """Look once through the plan and return what the filters leave.
+
+    Raises
+    ------
+    ConfigError
+        When a filter names an unknown offer or column, or leaves nobody of a plan with offers.
+    """
+    _check_offers(run, filters)
+    keep = _within_reserve(run, filters) if filters.min_budget_left is not None else None
+    counts = dict.fromkeys(run.policy.offer_ids, 0)
+    everyone = Selected(run=run, filters=filters, rows=counts, keep=keep)
+    for batch in everyone.batches():
+        for item in pc.value_counts(batch.column("offer_id")).to_pylist():
+            counts[item["values"]] += item["counts"]
+    if filters.to_dict() and not everyone.total and run.certificate["treated"]:
+        what = ", ".join(f"{name} {value}" for name, value in filters.to_dict().items())
+        raise ConfigError(Fault("filters", f"no user with an offer is left by {what}"))
+    return everyone
+
+
+def offered(
+    run: FinishedRun, filters: Filters, columns: tuple[str, ...]
+) -> Iterator[pa.RecordBatch]:
+    """Yield columns of allocation.parquet for users with an offer that the filters leave."""
+    wanted = tuple(dict.fromkeys(("offer_id", *columns)))
+    batches = _even(run.directory / "allocation.parquet", wanted)
+    attributes = _even(run.directory / "scores.parquet", _attributes(run, filters))
+    for batch in batches:
+        mask = pc.is_valid(batch.column("offer_id"))
+        if filters.offers:
+            among = pc.is_in(batch.column("offer_id"), pa.array(filters.offers, pa.string()))
+            mask = pc.and_(mask, among)
+        if filters.only:
+            mask = pc.and_(mask, _matching(next(attributes), filters))
+        yield batch.filter(mask).select(list(columns))
+
+
+def _even(path: Path, columns: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
+    """Yield `ROWS` rows of a file at a time, wherever its row groups end."""
+    file = pq.ParquetFile(path, pre_buffer=False)  # else row groups yet to come are held too
+    rest: list[pa.RecordBatch] = []
+    for batch in file.iter_batches(batch_size=ROWS, columns=list(columns)):
+        rest.append(batch)
+        while sum(part.num_rows for part in rest) >= ROWS:
+            whole = pa.concat_batches(rest)
+            yield whole.slice(0, ROWS)
+            rest = [whole.slice(ROWS)]
+    if sum(part.num_rows for part in rest):
+        yield pa.concat_batches(rest)
+
+
+def _attributes(run: FinishedRun, filters: Filters) -> tuple[str, ...]:
+    known = pq.read_schema(run.directory / "scores.parquet").names if filters.only else []
+    names = [name for name in known if "__" not in name]
+    faults = [
+        Fault(f"--only {name}", "there is no such column", remedy=nearest(name, names))
+        for name in filters.only
+        if name not in names
+    ]
+    if faults:
+        raise ConfigError(*faults)
+    return tuple(filters.only)
+
+
+def _matching(attributes: pa.RecordBatch, filters: Filters) -> pa.Array:
+    """Return which users have one of the wanted values in every named column, (n,) bool."""
+    mask = pa.array(np.ones(attributes.num_rows, dtype=np.bool_))
+    for name, values in filters.only.items():
+        column = attributes.column(name)
+        if pa.types.is_dictionary(column.type):
+            column = column.dictionary_decode()
+        wanted = pa.array([_as_type(value, column.type, name) for value in values], column.type)
+        mask = pc.and_(mask, pc.is_in(column, wanted, skip_nulls=True))
+    return mask
+
+
+def _as_type(value: str, kind: pa.DataType, name: str) -> object:
+    """Read a value of the command line as the column's type."""
+    if pa.types.is_boolean(kind):
+        named = {"true": True, "false": False}
+        if value.lower() in named:
+            return named[value.lower()]
+        raise ConfigError(Fault(f"--only {name}={value}", "the column is true or false"))
+    try:
+        return pa.scalar(value).cast(kind).as_py()
+    except pa.ArrowInvalid:
+        what = f"the column holds {kind}"
+        raise ConfigError(Fault(f"--only {name}={value}", what, "a value of it")) from None
+
+
+def _check_offers(run: FinishedRun, filters: Filters) -> None:
+    faults = [
+        Fault("--only-offer", f"there is no offer `{x}`", remedy=nearest(x, run.policy.offer_ids))
+        for x in filters.offers
+        if x not in run.policy.offer_ids
+    ]
+    if faults:
+        raise ConfigError(*faults)
+
+
+def _within_reserve(run: FinishedRun, filters: Filters) -> BoolArray:
+    """Return who stays so that the reserve does, (m,) bool."""
+    budget, asked = run.policy.budget, filters.min_budget_left
+    where = "--min-budget-left"
+    if budget is None or asked is None:
+        raise ConfigError(Fault(where, "the policy has no budget"))
+    value, money = _value_and_money(run, filters, face=budget.basis == "face")
+    left = budget.amount - float(run.certificate["budget"]["spent"])
+    missing = int(to_micros(max(asked - left, 0.0)))
+    order = np.argsort(value / np.maximum(money, 1), kind="stable")
+    dropped = int(np.searchsorted(np.cumsum(money[order]), missing)) + 1 if missing else 0
+    if dropped > len(order):
+        most = left + int(money.sum()) / MICROS
+        what = f"at most {most:,.2f} can be left by leaving offers out"
+        raise ConfigError(Fault(where, what, "a smaller amount"))
+    keep = np.ones(len(order), dtype=np.bool_)
+    keep[order[:dropped]] = False
+    return keep
+
+
+def _value_and_money(run: FinishedRun, filters: Filters, *, face: bool) -> tuple[FloatArray, Any]:
+    """Return each row's value, (m,) float64, and the money it takes, (m,) int64 millionths."""
+    aim = run.policy.objective.maximise
+    if unknown := sorted(set(aim) - set(RANKED_BY)):
+        what = f"the plan maximises {unknown[0]}, which allocation.parquet does not hold"
+        raise ConfigError(Fault("--min-budget-left", what, remedy="plan with a smaller budget"))
+    ids = pa.array(run.policy.offer_ids, pa.string())
+    faces = to_micros(np.array([offer.face_value for offer in run.policy.offers]))
+    values, money = [np.zeros(0)], [np.zeros(0, dtype=np.int64)]
+    for batch in offered(run, filters, ("offer_id", "cost_micros", "weight", *aim)):
+        weighted = sum(
+            factor * np.nan_to_num(_floats(batch, name)) for name, factor in aim.items()
+        )
+        values.append(_floats(batch, "weight") * weighted)
+        offer = pc.index_in(batch.column("offer_id"), ids).to_numpy(zero_copy_only=False)
+        micros = batch.column("cost_micros").to_numpy(zero_copy_only=False)
+        money.append(faces[offer] if face else micros)
+    return np.concatenate(values), np.concatenate(money)
+
+
+def _floats(batch: pa.RecordBatch, name: str) -> FloatArray:
+    column: FloatArray = batch.column(name).cast(pa.float64()).to_numpy(zero_copy_only=False)
+    return column

@@ -1,0 +1,1 @@
+"""What a plan means: gain, baselines, budget response, fairness, movers, disclosure."""

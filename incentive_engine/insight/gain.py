@@ -1,0 +1,134 @@
+"""What a plan earns, by a randomised trial instead of by the scores that chose it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from incentive_engine.allocation import Plan, Problem, build_problem
+from incentive_engine.config import Policy
+from incentive_engine.data.scores import ScoreTable, read_scores
+from incentive_engine.data.tables.files import read_table
+from incentive_engine.domain import CONVERSION, COST, MICROS, SPEND
+from incentive_engine.pipeline.campaign import BASELINE
+from incentive_engine.simulation.rehearsal import rehearse
+from incentive_engine.stats.intervals import Estimate
+from incentive_engine.uplift.doubly_robust.valuation import Valuation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Total:
+    """A sum over the campaign's users with its 95 % interval."""
+
+    estimate: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PlanGain:
+    """What the plan changes in total, against giving nobody anything; doubly robust.
+
+    The plan is a rule: prices per limit, and the best offer at these prices. The rule is applied
+    to the trial's rows with scores from models that never saw them, fold by fold (`rehearse`), and
+    valued by the arms that the rows really got. That undoes the optimism of summing the scores
+    which chose the users.
+    """
+
+    conversions: Total
+    spend: Total
+    cost: Total
+    rows: int
+    """Rows of the trial."""
+    rule: npt.NDArray[np.int16]
+    """What the plan's rule gives each row of the trial, −1 for none."""
+    users: int
+    """Users that the means are multiplied by: all but the holdout."""
+    baseline: Mapping[str, float | None]
+    """Of the trial: `median_basket` of its buyers, currency units, and `conversion_rate` of its
+    rows without an offer; None where there are no such rows."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the numbers for ``evaluation.json``."""
+        totals = {
+            name: {"estimate": total.estimate, "low": total.low, "high": total.high}
+            for name, total in (
+                ("conversions", self.conversions),
+                ("spend", self.spend),
+                ("cost", self.cost),
+            )
+        }
+        return {
+            "method": "doubly robust, out of fold",
+            "rows": self.rows,
+            "users": self.users,
+            "baseline": dict(self.baseline),
+        } | totals
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ValuedTrial:
+    """Trial rows to try a plan's rule on, and what each offer brought them."""
+
+    table: ScoreTable
+    valuation: Valuation
+    baseline: Mapping[str, float | None]
+
+
+def read_valuation(file: Path, policy: Policy) -> ValuedTrial:
+    """Read what `learning.value_into` wrote."""
+    table = read_scores(file, policy)
+    names = Valuation.columns(table.offers)
+    return ValuedTrial(
+        table=table,
+        valuation=Valuation.from_table(read_table(file, names), table.offers),
+        baseline=json.loads(file.with_name(BASELINE).read_text(encoding="utf-8")),
+    )
+
+
+def trial_problem(valued: ValuedTrial, policy: Policy) -> Problem:
+    """Return what the policy states about the trial's rows, none of them held out."""
+    nobody_held_out = np.zeros(valued.table.n_users, dtype=np.bool_)
+    return build_problem(policy, valued.table, nobody_held_out)
+
+
+def gain_of_plan(
+    valued: ValuedTrial, problem: Problem, policy: Policy, plan: Plan, *, users: int
+) -> PlanGain:
+    """Return the gain of the plan's rule by the trial that the model learnt from.
+
+    Parameters
+    ----------
+    problem
+        `trial_problem`.
+    users
+        How many users the plan decides on: all but the holdout.
+    """
+    cost = float(plan.cost_micros.sum()) / MICROS / max(users, 1)
+    choice = rehearse(
+        problem,
+        plan.prices,
+        fold=valued.valuation.fold,
+        cost=cost,
+        rng=np.random.default_rng(policy.seed),
+    )
+    value = valued.valuation.of_plan(choice)
+    return PlanGain(
+        conversions=_total(value[CONVERSION], users),
+        spend=_total(value[SPEND], users),
+        cost=_total(value[COST], users),
+        rows=valued.table.n_users,
+        rule=choice,
+        users=users,
+        baseline=valued.baseline,
+    )
+
+
+def _total(mean: Estimate, users: int) -> Total:
+    return Total(estimate=mean.estimate * users, low=mean.low * users, high=mean.high * users)

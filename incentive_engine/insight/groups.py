@@ -1,0 +1,104 @@
+"""Tables of a plan by groups of users and by offer; effects are sums of the scores."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from incentive_engine.config import Policy
+from incentive_engine.data.scores import ScoreTable
+from incentive_engine.data.tables.arrow import levels
+from incentive_engine.domain import MICROS, FloatArray
+from incentive_engine.insight.findings import Findings
+from incentive_engine.insight.response import group_columns
+from incentive_engine.insight.small_groups import shown_apart
+from incentive_engine.report import GroupRow, GroupTable
+
+MOST_GROUPS = 60
+"""A column with more values than this gets no table; one would not read it."""
+
+
+def group_tables(findings: Findings) -> tuple[GroupTable, ...]:
+    """Return a table for each column that the policy groups by, and one by offer."""
+    columns = grouping_columns(findings.policy, findings.table)
+    users, offers = (_by_column(findings, column) for column in columns), _by_offer(findings)
+    tables = list(users)
+    return (*tables[:1], offers, *tables[1:])
+
+
+def share_of(part: float, whole: float) -> float:
+    """Return part / whole, 0 where the whole is 0."""
+    return float(part / whole) if whole else 0.0
+
+
+def grouping_columns(policy: Policy, table: ScoreTable) -> list[str]:
+    """Return the columns that the policy groups users by and that have few values."""
+    return [
+        column
+        for column in group_columns(policy)
+        if len(levels(table.attributes.column(column)).labels) <= MOST_GROUPS
+    ]
+
+
+def _by_column(findings: Findings, column: str) -> GroupTable:
+    found = levels(findings.table.attributes.column(column))
+    place = np.where(found.code < 0, len(found.labels), found.code)
+    users = np.bincount(place, minlength=len(found.labels))
+    names: list[str | None] = [*map(str, found.labels), *[None][: len(users) - len(found.labels)]]
+    sums, sizes = _sums(findings, place, len(users)), users.tolist()
+    apart = shown_apart(sizes)
+    rows = [_row(findings, names[at], sums[at], users=sizes[at]) for at in apart]
+    if small := [at for at in range(len(users)) if at not in apart]:
+        row = _row(findings, None, sums[small].sum(axis=0), users=int(users[small].sum()))
+        rows.append(replace(row, joined=len(small)))
+    total = _row(findings, None, sums.sum(axis=0), users=len(place))
+    return GroupTable(column=column, rows=tuple(rows), total=total)
+
+
+def _by_offer(findings: Findings) -> GroupTable:
+    offers = findings.table.offers
+    sums = _sums(findings, findings.chosen.choice, len(offers))
+    apart = shown_apart(sums[:, 0].astype(np.int64).tolist())
+    rows = [_row(findings, offers[at], sums[at], users=None) for at in apart]
+    if small := [at for at in range(len(offers)) if at not in apart]:
+        row = _row(findings, None, sums[small].sum(axis=0), users=None)
+        rows.append(replace(row, joined=len(small)))
+    total = _row(findings, None, sums.sum(axis=0), users=None)
+    return GroupTable(column=None, rows=tuple(rows), total=total)
+
+
+def _sums(findings: Findings, place: npt.NDArray[Any], groups: int) -> FloatArray:
+    """Return (groups, 4) float64: users with an offer, their conversions, cost and spend.
+
+    Parameters
+    ----------
+    place
+        (n,) the user's group; of users without an offer it does not matter.
+    """
+    chosen = findings.chosen
+    taken = np.flatnonzero(chosen.treated)
+    spend = np.zeros(len(taken)) if chosen.spend is None else chosen.spend[taken]
+    each = (None, chosen.conversion[taken], chosen.cost_micros[taken] / MICROS, spend)
+    columns = [np.bincount(place[taken], weights=of, minlength=groups) for of in each]
+    return np.stack(columns, axis=1).astype(np.float64)
+
+
+def _row(
+    findings: Findings, label: str | None, sums: FloatArray, *, users: int | None
+) -> GroupRow:
+    chosen = findings.chosen
+    treated, conversions, cost, spend = sums.tolist()
+    return GroupRow(
+        label=label,
+        users=users,
+        treated=int(treated),
+        conversions=conversions,
+        spend=None if chosen.spend is None else spend,
+        cost=cost,
+        cost_per_conversion=cost / conversions if conversions > 0 else None,
+        share_of_cost=share_of(cost, int(chosen.cost_micros.sum()) / MICROS),
+        share_of_conversions=share_of(conversions, float(chosen.conversion.sum())),
+    )

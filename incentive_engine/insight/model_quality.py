@@ -1,0 +1,82 @@
+"""How well the model knows the effects, as the report shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from incentive_engine.pipeline.quality import Check, Quality
+from incentive_engine.report import (
+    CalibrationGroup,
+    CurvePoint,
+    Estimate,
+    OfferDrivers,
+    OfferQuality,
+    TrialCheck,
+)
+from incentive_engine.report import Quality as Shown
+
+SHOWN: Final = 5
+"""Features that are named per offer."""
+
+
+def model_quality(quality: Quality | None) -> Shown | None:
+    """Return calibration and Qini of a run's model; None where scores are given."""
+    if quality is None:
+        return None
+    found = quality.evaluation
+    return Shown(
+        rows=found["rows"],
+        differ=found["heterogeneity"]["found"],
+        p_value=found["heterogeneity"]["p_value"],
+        offers=tuple(_offer(offer) for offer in found["offers"]),
+        checks=tuple(_check(check) for check in quality.checks),
+        drivers=tuple(
+            _drivers(offer, named) for offer, named in found["drivers"].items() if named
+        ),
+        curve=tuple(_point(point) for point in found["curve"]["points"]),
+        over_constant=_estimate(found["curve"]["area_over_constant"]),
+    )
+
+
+def _point(found: Mapping[str, Any]) -> CurvePoint:
+    return CurvePoint(
+        budget=found["budget"],
+        model=_estimate(found["model"]),
+        constant=_estimate(found["constant"]),
+    )
+
+
+def _check(check: Check) -> TrialCheck:
+    return TrialCheck(name=check.name.replace(" ", "_"), verdict=check.verdict, text=check.text)
+
+
+def _drivers(offer: str, named: list[Mapping[str, Any]]) -> OfferDrivers:
+    total = sum(driver["mean_contribution"] for driver in named)
+    shares = tuple((driver["feature"], driver["mean_contribution"] / total) for driver in named)
+    return OfferDrivers(offer=offer, shares=shares[:SHOWN])
+
+
+def _offer(found: Mapping[str, Any]) -> OfferQuality:
+    slope = found["effect_slope"]
+    return OfferQuality(
+        offer=found["offer"],
+        treated=found["treated"],
+        conversion=_estimate(found["conversion"]),
+        qini=_estimate(found["qini"]),
+        slope=None if slope is None else _estimate(slope),
+        effects=tuple(_group(group) for group in found["effect_groups"]),
+        costs=tuple(_group(group) for group in found["cost_groups"]),
+    )
+
+
+def _group(found: Mapping[str, Any]) -> CalibrationGroup:
+    return CalibrationGroup(
+        rows=found["rows"],
+        predicted=found["predicted"],
+        observed=_estimate(found["observed"]),
+    )
+
+
+def _estimate(found: Mapping[str, Any]) -> Estimate:
+    return Estimate(value=found["estimate"], low=found["low"], high=found["high"])

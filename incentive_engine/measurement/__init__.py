@@ -1,0 +1,1 @@
+"""What a campaign brought, once it is over."""

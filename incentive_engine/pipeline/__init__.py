@@ -1,0 +1,1 @@
+"""The cached steps from a campaign's data to scores."""

@@ -1,0 +1,261 @@
+"""From a campaign's data to scores: each step is skipped while its inputs are unchanged."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from incentive_engine.config import Policy
+from incentive_engine.config.policy import Sample
+from incentive_engine.data.step_cache import StepCache
+from incentive_engine.data.tables.files import digest_file
+from incentive_engine.errors import ConfigError, Fault
+from incentive_engine.pipeline.steps import Steps
+
+if TYPE_CHECKING:
+    from incentive_engine.data.trial import Trial
+    from incentive_engine.data.users import UserFile
+    from incentive_engine.uplift.diagnosis.drift import Drift
+
+SCORES: Final = "scores.parquet"
+VALUATION: Final = "valuation.parquet"
+BASELINE: Final = "baseline.json"
+DRIFT: Final = "drift.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Campaign:
+    """The files of a campaign and their digests."""
+
+    users: Path | None
+    trial: Path | None
+    digests: Mapping[str, str]
+    """`users` and `trial` to sha256."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """The files that a plan is made from; None where there is none."""
+
+    scores: Path
+    users: Path | None = None
+    trial: Path | None = None
+    model: Path | None = None
+    valuation: Path | None = None
+    """Trial rows with out-of-fold scores and what each offer brought; see `value_into`."""
+    drift: Path | None = None
+    """How the users differ from the trial; see `drift_into`."""
+
+
+def given_inputs(scores: Path) -> Inputs:
+    """Return the inputs of a run with scores of the planner's own."""
+    return Inputs(scores=scores)
+
+
+def campaign_inputs(policy: Policy, steps: Steps) -> Inputs:
+    """Return the inputs of a run that learns first, where that is not done already."""
+    cache = StepCache()
+    campaign = campaign_files(policy, cache=cache, steps=steps)
+    model = trained_model(campaign, policy, cache=cache, steps=steps)
+    scores = scored_users(campaign, model, policy, cache=cache, steps=steps)
+    valuation = valued_trial(campaign, model, policy, cache=cache, steps=steps)
+    return Inputs(
+        scores=scores,
+        users=campaign.users,
+        trial=campaign.trial,
+        model=model,
+        valuation=valuation,
+        drift=drifted_users(campaign, model, policy, cache=cache, steps=steps),
+    )
+
+
+def campaign_files(policy: Policy, *, cache: StepCache, steps: Steps) -> Campaign:
+    """Return the campaign's files; a sample campaign is made first."""
+    users, trial = policy.data.users, policy.data.trial
+    if policy.data.sample is not None:
+        sample = policy.data.sample
+        with steps.step("sample"):
+            made = cache.run(
+                "sample",
+                {"sample": sample.model_dump_json()},
+                lambda directory: _make_sample(sample, directory),
+            )
+        users, trial = made.path / "users.parquet", made.path / "trial.parquet"
+    named = {"users": users, "trial": trial}
+    digests = {name: digest_file(path) for name, path in named.items() if path is not None}
+    return Campaign(users=users, trial=trial, digests=digests)
+
+
+def trained_model(campaign: Campaign, policy: Policy, *, cache: StepCache, steps: Steps) -> Path:
+    """Return the directory of the model that the campaign's trial teaches."""
+    with steps.step("train"):
+        made = cache.run(
+            "model",
+            {**campaign.digests, "policy": _model_settings(policy)},
+            lambda directory: fit_into(campaign, policy, directory),
+        )
+    return made.path
+
+
+def scored_users(
+    campaign: Campaign, model: Path, policy: Policy, *, cache: StepCache, steps: Steps
+) -> Path:
+    """Return the score table of the campaign's users."""
+    with steps.step("score"):
+        made = cache.run(
+            "scores",
+            _inputs_of_tables(campaign, policy),
+            lambda directory: score_into(campaign, model, policy, directory / SCORES),
+        )
+    return made.path / SCORES
+
+
+def valued_trial(
+    campaign: Campaign, model: Path, policy: Policy, *, cache: StepCache, steps: Steps
+) -> Path:
+    """Return the table that values any plan by the campaign's trial."""
+    with steps.step("prepare the valuation"):
+        made = cache.run(
+            "valuation",
+            {**_inputs_of_tables(campaign, policy), "files": f"{VALUATION} {BASELINE}"},
+            lambda directory: value_into(campaign, model, policy, directory / VALUATION),
+        )
+    return made.path / VALUATION
+
+
+def _inputs_of_tables(campaign: Campaign, policy: Policy) -> dict[str, str]:
+    columns = json.dumps(policy.attribute_columns)
+    return {**campaign.digests, "policy": _model_settings(policy), "columns": columns}
+
+
+def drifted_users(
+    campaign: Campaign, model: Path, policy: Policy, *, cache: StepCache, steps: Steps
+) -> Path:
+    """Return the file that says how the campaign's users differ from its trial."""
+    with steps.step("compare users with the trial"):
+        made = cache.run(
+            "drift",
+            {**campaign.digests, "policy": _model_settings(policy)},
+            lambda directory: drift_into(campaign, model, policy, directory / DRIFT),
+        )
+    return made.path / DRIFT
+
+
+def fit_into(campaign: Campaign, policy: Policy, directory: Path) -> None:
+    """Check the trial, fit the uplift model, judge it, and save all into an existing directory.
+
+    Raises
+    ------
+    DataError
+        When the trial cannot teach effects.
+    """
+    from incentive_engine.pipeline.quality import write_quality
+    from incentive_engine.uplift.diagnosis.diagnose import diagnose
+    from incentive_engine.uplift.evaluation.evaluation import evaluate
+    from incentive_engine.uplift.evaluation.explanation import explain_sample
+    from incentive_engine.uplift.model import fit
+
+    trial = trial_of(campaign, policy)
+    diagnosis = diagnose(trial, policy)
+    diagnosis.refuse()
+    model = fit(trial, policy, seed=policy.seed)
+    drivers = explain_sample(model, trial.features).drivers()
+    write_quality(directory, diagnosis, evaluate(model, trial, policy), drivers)
+    model.save(directory)
+
+
+def score_into(campaign: Campaign, model: Path, policy: Policy, file: Path) -> None:
+    """Score the campaign's users, block by block, and write the table as Parquet or CSV."""
+    from incentive_engine.data.tables.frames import write_blocks
+    from incentive_engine.uplift.model import UpliftModel, predict
+
+    fitted, users = UpliftModel.load(model), users_of(campaign, policy)
+    write_blocks((predict(fitted, block, policy) for block in users.blocks()), file)
+
+
+def drift_into(campaign: Campaign, model: Path, policy: Policy, file: Path) -> None:
+    """Write how the campaign's users differ from its trial, as JSON."""
+    found = drift_of(campaign, model, policy)
+    file.write_text(json.dumps(found.to_dict(), indent=2), encoding="utf-8")
+
+
+def drift_of(campaign: Campaign, model: Path, policy: Policy) -> Drift:
+    """Return how the campaign's users differ from its trial, by some of both."""
+    from incentive_engine.uplift.diagnosis.drift import ROWS, drift
+    from incentive_engine.uplift.model import UpliftModel
+    from incentive_engine.uplift.systematic_sample import evenly
+
+    trial, users = trial_of(campaign, policy), users_of(campaign, policy)
+    some = users.take(evenly(users.n_users, ROWS))
+    return drift(UpliftModel.load(model), trial.features, some.features)
+
+
+def value_into(campaign: Campaign, model: Path, policy: Policy, file: Path) -> None:
+    """Write a score table of the trial's rows, with what each offer brought beside it.
+
+    `BASELINE` goes beside it: what the trial says of users without an offer.
+    """
+    from incentive_engine.data.tables.frames import write_table
+    from incentive_engine.uplift.doubly_robust.plan_value import valued
+    from incentive_engine.uplift.storage import read_out_of_fold
+
+    trial = trial_of(campaign, policy)
+    out_of_fold = read_out_of_fold(model)
+    scores = out_of_fold.score_frame(trial.user_id, trial.features, policy)
+    write_table(scores.join(valued(trial, out_of_fold).to_frame()), file)
+    text = json.dumps({"median_basket": _basket(trial), "conversion_rate": _rate(trial)})
+    file.with_name(BASELINE).write_text(text, encoding="utf-8")
+
+
+def _basket(trial: Trial) -> float | None:
+    """Return what the median buyer of a trial spends, currency units; None without buyers."""
+    baskets = trial.spend[(trial.conversion > 0) & (trial.spend > 0)]
+    return float(np.median(baskets)) if len(baskets) else None
+
+
+def _rate(trial: Trial) -> float | None:
+    """Return the share of buyers if nobody had got an offer; None without rows of control."""
+    control = trial.arm == 0
+    if not control.any():
+        return None
+    return float(np.average(trial.conversion[control], weights=1 / trial.propensity[control]))
+
+
+def users_of(campaign: Campaign, policy: Policy) -> UserFile:
+    """Return the users to decide on."""
+    from incentive_engine.data.users import open_users
+
+    if campaign.users is None:
+        raise ConfigError(Fault("data.users", "is missing", "a file, or `sample: double11`"))
+    return open_users(campaign.users, policy)
+
+
+def trial_of(campaign: Campaign, policy: Policy) -> Trial:
+    """Return the randomised trial, with features joined from the users where needed."""
+    from incentive_engine.data.trial import read_trial
+    from incentive_engine.data.users import open_users
+
+    if campaign.trial is None:
+        raise ConfigError(Fault("data.trial", "is missing", "a file, or `sample: double11`"))
+    users = open_users(campaign.users, policy) if campaign.users is not None else None
+    return read_trial(campaign.trial, policy, users)
+
+
+def _make_sample(sample: Sample, directory: Path) -> None:
+    from incentive_engine.synthetic.sample import write_sample
+
+    write_sample(sample, directory)
+
+
+def _model_settings(policy: Policy) -> str:
+    settings = policy.model_dump(
+        mode="json",
+        include={"offers", "eligibility", "features", "seed"},
+        exclude={"offers": {"__all__": {"valid_from", "valid_to", "campaign_id"}}},
+    )
+    return json.dumps(settings, sort_keys=True)

@@ -1,0 +1,124 @@
+"""What is known of a model and of the trial behind it, kept beside the model."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from incentive_engine.config import Policy
+from incentive_engine.config.policy import SEASON_ERROR
+from incentive_engine.uplift.diagnosis.findings import Diagnosis, Verdict
+from incentive_engine.uplift.saved import read_evaluation
+
+if TYPE_CHECKING:
+    from incentive_engine.uplift.evaluation.evaluation import Evaluation
+
+FILE = "evaluation.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One check of the trial and its verdict."""
+
+    name: str
+    verdict: Verdict
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Quality:
+    """What a run should know of its model.
+
+    Attributes
+    ----------
+    checks
+        Of the trial, before the model was fitted.
+    warnings
+        Those of them that a planner should read.
+    cost_error
+        Relative standard error of the model's total cost; None where it was not measured.
+    evaluation
+        All of ``evaluation.json``.
+    """
+
+    checks: tuple[Check, ...]
+    warnings: tuple[str, ...]
+    cost_error: float | None
+    evaluation: Mapping[str, Any]
+
+
+def write_quality(
+    directory: Path,
+    diagnosis: Diagnosis,
+    evaluation: Evaluation,
+    drivers: Mapping[str, list[dict[str, Any]]],
+) -> None:
+    """Write what was found out into a directory, which may become a model's."""
+    content = {"trial": diagnosis.to_dict(), **evaluation.to_dict(), "drivers": drivers}
+    text = json.dumps(content, ensure_ascii=False, indent=2, allow_nan=False)
+    (directory / FILE).write_text(text + "\n", encoding="utf-8")
+
+
+def read_quality(model: Path | None, drift: Path | None = None) -> Quality | None:
+    """Return what is known of a saved model; None where there is none, or nothing is known.
+
+    Parameters
+    ----------
+    drift
+        How the users differ from the trial, as `learning.drift_into` writes it.
+    """
+    content = read_evaluation(model) if model is not None else {}
+    if not content:
+        return None
+    findings: list[Mapping[str, Any]] = content["trial"]["findings"]
+    checks = tuple(
+        Check(name=f["check"], verdict=f["verdict"], text="; ".join(filter(None, _words(f))))
+        for f in findings
+    )
+    moved = json.loads(drift.read_text(encoding="utf-8"))["warnings"] if drift else []
+    trial = (f"trial, {c.name}: {c.text}" for c in checks if c.verdict == "warning")
+    return Quality(
+        checks=(*checks, _drift_check(moved)) if drift else checks,
+        warnings=(*trial, *moved),
+        cost_error=content["cost"]["relative_error"],
+        evaluation=content,
+    )
+
+
+def model_cost_error(policy: Policy, quality: Quality | None) -> float | None:
+    """Return the relative error of a total cost that a model predicts.
+
+    None where nothing changes: the budget is not at risk, the planner states an error, or the
+    scores come from no model.
+    """
+    budget = policy.budget
+    if budget is None or budget.basis != "at-risk" or budget.cost_error is not None:
+        return None
+    error = total_error(policy, quality)
+    return None if error == budget.forecast_error else error
+
+
+def total_error(policy: Policy, quality: Quality | None) -> float:
+    """Return the relative standard error of a total cost, whatever must fit into the budget.
+
+    The season's error and the model's own are independent; what the planner states holds alone.
+    """
+    budget = policy.budget
+    if budget is None:
+        return SEASON_ERROR
+    if budget.cost_error is not None or quality is None or quality.cost_error is None:
+        return budget.forecast_error
+    return math.hypot(budget.forecast_error, quality.cost_error)
+
+
+def _drift_check(moved: list[str]) -> Check:
+    text = "; ".join(moved).replace("drift: ", "") or "the users are like the people of the trial"
+    return Check(name="drift", verdict="warning" if moved else "fine", text=text)
+
+
+def _words(finding: Mapping[str, Any]) -> tuple[str, str]:
+    return finding["what"], finding["remedy"]

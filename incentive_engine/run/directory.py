@@ -1,0 +1,278 @@
+"""Writes a run directory: complete or absent, with digests of all that went in and came out."""
+
+from __future__ import annotations
+
+import json
+import platform
+import re
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from incentive_engine.data.engine_source import source_digest
+from incentive_engine.data.tables.arrow import as_arrow, chosen_texts
+from incentive_engine.data.tables.files import atomic_directory, digest_file
+from incentive_engine.domain import MICROS, REASONS, FloatArray, IntArray
+
+FORMAT: Final = 1
+"""The version of the run directory; verification refuses one that it does not know."""
+
+ROW_GROUP: Final = 1 << 20
+"""Rows per Parquet row group; another number changes the bytes of every allocation."""
+
+LIBRARIES: Final = ("numpy", "pandas", "pyarrow", "ortools", "lightgbm", "numba")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class AllocationTable:
+    """One row per user, in the order of the score table.
+
+    Parameters
+    ----------
+    user_id
+        n int64 or texts, as in the score table.
+    offers
+        Offer ids in the policy's order.
+    choice
+        (n,) int16, index of the chosen offer, -1 for none.
+    conversion
+        (n,) float64, incremental conversion of the chosen pair, 0 for none.
+    spend
+        (n,) float64, incremental spend of the chosen pair, currency units, 0 for none; None when
+        the score table has no spend.
+    cost_micros
+        (n,) int64, expected cost of the chosen pair, millionths, 0 for none.
+    weight
+        (n,) float64, how much the user's outcome counts.
+    reason
+        (n,) int8, place in `domain.REASONS`.
+    margin
+        (n,) float64, how far the choice is ahead of the next one at the prices, in the value's
+        units; NaN for users without a choice.
+    smallest_budget
+        (n,) float64, the smallest budget at which the user gets an offer, currency units, NaN
+        where there is none; None where it is not known.
+    """
+
+    user_id: pa.Array
+    offers: tuple[str, ...]
+    choice: npt.NDArray[np.int16]
+    conversion: FloatArray
+    spend: FloatArray | None
+    cost_micros: IntArray
+    weight: FloatArray
+    reason: npt.NDArray[np.int8]
+    margin: FloatArray
+    smallest_budget: FloatArray | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputFile:
+    """An input as it was read."""
+
+    path: str
+    sha256: str
+    rows: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord:
+    """What the manifest says beside the digests of the outputs."""
+
+    policy: Mapping[str, Any]
+    """The effective policy, ``policy.model_dump(mode="json")``."""
+    policy_file: str | None
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    """Where the effective policy departs from the file: dotted field to value, such as
+    ``{"budget.amount": 200000.0}``; verification refuses any other departure."""
+    inputs: Mapping[str, InputFile] = field(default_factory=dict)
+    """By part: users, trial, scores, policy."""
+    seed: int = 0
+    holdout: Mapping[str, Any] = field(default_factory=dict)
+    solver: Mapping[str, Any] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    """By step."""
+    author: str | None = None
+    """Who made the run."""
+    created: datetime | None = None
+    """When, with a zone; it puts the runs of a campaign in order."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class RunFiles:
+    """All that goes into a run directory."""
+
+    allocation: AllocationTable
+    scores: Iterable[pa.Table] | Path
+    """The score table used: some rows at a time, or a Parquet file to copy as it is."""
+    certificate: Mapping[str, Any]
+    report: str
+    record: RunRecord
+    evaluation: Mapping[str, Any] | None = None
+    policy_text: bytes | None = None
+    """The policy file, verbatim; None when the policy was not read from a file."""
+
+
+def write_run(directory: Path, files: RunFiles) -> None:
+    """Write a complete run directory, or leave nothing.
+
+    Raises
+    ------
+    DataError
+        When the directory exists or cannot be written.
+    """
+    with atomic_directory(directory) as inside:
+        _write_allocation(inside / "allocation.parquet", files.allocation)
+        _write_scores(inside / "scores.parquet", files.scores)
+        write_json(inside / "certificate.json", files.certificate)
+        if files.evaluation is not None:
+            write_json(inside / "evaluation.json", files.evaluation)
+        if files.policy_text is not None:
+            (inside / "policy.yaml").write_bytes(files.policy_text)
+        (inside / "report.html").write_text(files.report, encoding="utf-8", newline="\n")
+        write_json(inside / "manifest.json", _manifest(files.record, inside))
+
+
+def _write_allocation(path: Path, rows: AllocationTable) -> None:
+    _write_blocks(
+        path,
+        (
+            allocation_table(rows, slice(start, start + ROW_GROUP))
+            for start in range(0, len(rows.choice), ROW_GROUP)
+        ),
+        use_dictionary=["offer_id", "reason", "weight"],
+    )
+
+
+def _write_blocks(path: Path, blocks: Iterable[pa.Table], **options: Any) -> None:  # noqa: ANN401 - pyarrow's own
+    """Write tables as row groups of one Parquet file."""
+    writer: pq.ParquetWriter | None = None
+    try:
+        for block in blocks:
+            if writer is None:
+                writer = pq.ParquetWriter(path, block.schema, compression="zstd", **options)
+            writer.write_table(block, row_group_size=ROW_GROUP)
+    finally:
+        if writer is not None:
+            writer.close()
+
+
+def allocation_table(rows: AllocationTable, part: slice) -> pa.Table:
+    """Return columns of allocation.parquet for some rows, without pandas' own metadata."""
+    choice, micros = rows.choice[part], rows.cost_micros[part]
+    return pa.table(
+        {
+            "user_id": rows.user_id[part],
+            "offer_id": chosen_texts(choice, rows.offers),
+            "conversion": as_arrow(rows.conversion[part]),
+            "spend": _known(rows.spend, part, len(choice)),
+            "cost": as_arrow(micros / MICROS),
+            "cost_micros": as_arrow(micros),
+            "weight": as_arrow(rows.weight[part]),
+            "reason": chosen_texts(rows.reason[part], REASONS),
+            "margin": _known(rows.margin, part, len(choice)),
+            "smallest_budget": _known(rows.smallest_budget, part, len(choice)),
+        }
+    )
+
+
+def _known(values: FloatArray | None, part: slice, size: int) -> pa.Array:
+    """Return some numbers, null where they are NaN or not known at all."""
+    if values is None:
+        return pa.nulls(size, pa.float64())
+    return as_arrow(values[part], np.isnan(values[part]))
+
+
+def default_run_directory(root: Path, name: str, amount: float | None) -> Path:
+    """Return the first free directory among ``name-amount``, ``name-amount-2``, and so on.
+
+    >>> default_run_directory(Path("nowhere"), "double 11/α", 200000.0).as_posix()
+    'nowhere/double-11-α-200000'
+    """
+    stem = _stem(name)
+    if amount is not None:
+        stem += f"-{amount:.0f}" if float(amount).is_integer() else f"-{amount!r}"
+    return _first_free(root, stem)
+
+
+def free_directory(root: Path, name: str, purpose: str) -> Path:
+    """Return the first free directory among ``name-purpose``, ``name-purpose-2``, and so on.
+
+    >>> free_directory(Path("nowhere"), "double 11", "whatif").as_posix()
+    'nowhere/double-11-whatif'
+    """
+    return _first_free(root, f"{_stem(name)}-{purpose}")
+
+
+def _stem(name: str) -> str:
+    return re.sub(r"[^\w.-]+", "-", name).strip(".-") or "run"
+
+
+def _first_free(root: Path, stem: str) -> Path:
+    candidate, number = root / stem, 1
+    while candidate.exists():
+        number += 1
+        candidate = root / f"{stem}-{number}"
+    return candidate
+
+
+def _write_scores(path: Path, scores: Iterable[pa.Table] | Path) -> None:
+    if isinstance(scores, Path):
+        shutil.copyfile(scores, path)
+    else:
+        _write_blocks(path, scores)
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a mapping as JSON; the same content gives the same bytes."""
+    text = json.dumps(content, ensure_ascii=False, indent=2, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8", newline="\n")
+
+
+def _manifest(record: RunRecord, directory: Path) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        **engine(),
+        "policy": record.policy,
+        "policy_file": record.policy_file,
+        "overrides": dict(record.overrides),
+        "inputs": {name: asdict(file) for name, file in record.inputs.items()},
+        "author": record.author,
+        "created": record.created and record.created.isoformat(),
+        "seed": record.seed,
+        "holdout": dict(record.holdout),
+        "solver": dict(record.solver),
+        "seconds": dict(record.seconds),
+        "outputs": outputs_of(directory),
+        "versions": versions(),
+    }
+
+
+def outputs_of(directory: Path) -> dict[str, dict[str, Any]]:
+    """Return the digest and the size of each file of a directory."""
+    return {
+        path.name: {"sha256": digest_file(path), "bytes": path.stat().st_size}
+        for path in sorted(directory.iterdir())
+    }
+
+
+def engine() -> dict[str, str]:
+    """Return which engine this is: its version, and the digest of its source."""
+    return {"engine": version("incentive-engine"), "source": source_digest()}
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what the engine made a result with."""
+    return {
+        "python": platform.python_version(),
+        **{name: version(name) for name in LIBRARIES},
+    }

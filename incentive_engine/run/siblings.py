@@ -1,0 +1,101 @@
+"""Other runs of the same policy: what came before a run, and what has taken its place.
+
+Runs of one campaign are the run directories that stand beside each other (in the same folder)
+under policies of the same name; the time that each manifest states puts them in order. A run
+counts as released once somebody has approved or exported it as it stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from incentive_engine.errors import DataError, Fault, VerificationError
+from incentive_engine.run.finished import FinishedRun, is_run, read_json, read_run
+from incentive_engine.run.records import write_record
+
+APPROVALS: Final = "approvals.json"
+EXPORTS: Final = "exports.json"
+
+
+def previous(run: FinishedRun) -> FinishedRun | None:
+    """Return the last run of the same campaign before this one, a released one if there is any.
+
+    A run that was never released may hold the very mistake that this one repeats.
+    """
+    before = [other for made, other in _others(run) if run.created and made < run.created]
+    released = [other for other in before if is_released(other)]
+    candidates = released or before
+    return candidates[-1] if candidates else None
+
+
+def refuse_superseded(run: FinishedRun) -> None:
+    """Refuse a run when a later one of the same campaign has been released.
+
+    Raises
+    ------
+    VerificationError
+        With the later run.
+    """
+    later = [other for made, other in _others(run) if run.created and made > run.created]
+    if released := [other for other in later if is_released(other)]:
+        newest = released[-1]
+        what = f"superseded by {newest.directory}, which is later and approved or exported"
+        remedy = "use that one, or plan again with `incentive allocate`"
+        raise VerificationError(Fault(str(run.directory), what, remedy=remedy))
+
+
+def is_released(run: FinishedRun) -> bool:
+    """Whether somebody approved or exported the run as it stands."""
+    entries = [*entries_of(run, APPROVALS), *entries_of(run, EXPORTS)]
+    return any(entry.get("digest") == run.digest for entry in entries)
+
+
+def entries_of(run: FinishedRun, name: str) -> list[dict[str, Any]]:
+    """Return what a list beside the run holds; an empty one where there is no list.
+
+    Raises
+    ------
+    DataError
+        When it is broken.
+    """
+    path = run.directory / name
+    entries = read_json(path).get("entries") if path.exists() else []
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise DataError(Fault(str(path), "is broken", remedy="remove it"))
+    return entries
+
+
+def add_entry(run: FinishedRun, name: str, entry: dict[str, Any], *, now: datetime) -> bool:
+    """Append to a list beside the run; return False when the same stands there already.
+
+    Raises
+    ------
+    DataError
+        When the run directory may not be written to.
+    """
+    entries = entries_of(run, name)
+    whole = {"digest": run.digest, **entry}
+    if any({**old, "at": None} == {**whole, "at": None} for old in entries):
+        return False
+    at = now.isoformat(timespec="seconds")
+    write_record(run.directory / name, {"entries": [*entries, {**whole, "at": at}]})
+    return True
+
+
+def _others(run: FinishedRun) -> list[tuple[datetime, FinishedRun]]:
+    """Return the other runs of the campaign that state a time, the oldest first."""
+    found = [(other.created, other) for other in _beside(run.directory.resolve())]
+    named = [(made, o) for made, o in found if made and o.policy.name == run.policy.name]
+    return sorted(named, key=lambda pair: pair[0])
+
+
+def _beside(directory: Path) -> Iterator[FinishedRun]:
+    for path in sorted(directory.parent.iterdir()):
+        if path != directory and is_run(path):
+            try:
+                yield read_run(path)
+            except DataError:
+                continue  # a broken run is nobody's predecessor; `verify` says what it lacks

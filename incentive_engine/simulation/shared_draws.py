@@ -1,0 +1,119 @@
+"""What draws share that meet the same users with the same trial behind them; made once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from incentive_engine.config.policy import Policy
+from incentive_engine.config.scenario import Scenario, World
+from incentive_engine.data.holdout import draw_holdout
+from incentive_engine.data.scores import ScoreTable
+from incentive_engine.domain import BoolArray, FloatArray
+from incentive_engine.simulation.chances import DrawSeeds
+from incentive_engine.simulation.learning import Forecast, Learned
+from incentive_engine.simulation.planning import Planner
+from incentive_engine.simulation.world import People, draw_people, draw_trial
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Variant:
+    """A scenario and its policy, with one value of the sweep."""
+
+    scenario: Scenario
+    policy: Policy
+    value: str | int | float | bool | None = None
+    """None is the scenario as it was written."""
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Ground:
+    """Users, what has been learnt, and the plans that follow from it.
+
+    Attributes
+    ----------
+    people, learned
+        The users, and what the trial teaches.
+    rehearsal
+        The trial's rows, scored out of fold.
+    likely : (n,) float64
+        Forecast probability of converting.
+    planner
+        Does not know the truth; its plans are kept.
+    truth
+        What the oracle knows, where it is the same in every draw; None until a draw has found it.
+    stated
+        (budget, favouring) to the stated gain per user and its interval.
+    """
+
+    people: People
+    learned: Learned
+    rehearsal: ScoreTable
+    likely: FloatArray
+    planner: Planner
+    truth: ScoreTable | None = None
+    stated: dict[tuple[float, bool], tuple[float, float, float]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Memory:
+    """Everything that the draws and variants of one block have in common."""
+
+    made: dict[str, Any] = field(default_factory=dict)
+
+    def ground(self, variant: Variant, seeds: DrawSeeds) -> Ground:
+        """Return what a draw of a variant stands on."""
+        scenario, policy = variant.scenario, variant.policy
+        key = f"ground {scenario.model_dump_json()} {policy.model_dump_json()} {seeds.trial}"
+        if key not in self.made:
+            self.made[key] = self._ground(scenario, policy, seeds)
+        found: Ground = self.made[key]
+        return found
+
+    def _ground(self, scenario: Scenario, policy: Policy, seeds: DrawSeeds) -> Ground:
+        world = scenario.world or World()
+        learned = self._learned(world, policy, seeds)
+        people = self._people(world, policy, seeds)
+        forecast = self._forecast(learned, people, policy)
+        return Ground(
+            people=people,
+            learned=learned,
+            rehearsal=learned.rehearsal(policy),
+            likely=forecast.likely,
+            planner=Planner(
+                policy=policy,
+                forecast=forecast.scores,
+                truth=None,
+                blocked=holdout_of(policy, forecast.scores),
+            ),
+        )
+
+    def _learned(self, world: World, policy: Policy, seeds: DrawSeeds) -> Learned:
+        settings = policy.model_dump_json(include={"offers", "eligibility", "features"})
+        key = f"learned {world.market} {world.trial_rows} {seeds.trial} {settings}"
+        if key not in self.made:
+            trial = draw_trial(world, policy, seeds)
+            self.made[key] = Learned.of(trial, policy, seed=seeds.learning)
+        found: Learned = self.made[key]
+        return found
+
+    def _people(self, world: World, policy: Policy, seeds: DrawSeeds) -> People:
+        lapsed = world.campaign.lapsed_users
+        key = f"people {world.market} {world.users} {lapsed} {seeds.people} {policy.offer_ids}"
+        if key not in self.made:
+            self.made[key] = draw_people(world, policy, seeds)
+        found: People = self.made[key]
+        return found
+
+    def _forecast(self, learned: Learned, people: People, policy: Policy) -> Forecast:
+        key = f"forecast {id(learned)} {id(people)} {policy.attribute_columns} {policy.measures}"
+        if key not in self.made:
+            self.made[key] = learned.forecast(people.users, policy)
+        found: Forecast = self.made[key]
+        return found
+
+
+def holdout_of(policy: Policy, scores: ScoreTable) -> BoolArray:
+    """Return who never gets an offer, (n,) bool."""
+    strata = scores.attributes.select(policy.holdout_strata)
+    return draw_holdout(scores.user_id, strata, share=policy.holdout or 0.0, seed=policy.seed)

@@ -1,0 +1,1 @@
+"""Estimates with intervals, power, and the effect of a holdout."""

@@ -1,0 +1,95 @@
+"""What a campaign changed, by the users that were held out of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from incentive_engine.domain import BoolArray, FloatArray, IntArray
+from incentive_engine.stats.intervals import Estimate, interval
+
+LEAST: Final = 2
+"""Users of either kind that a stratum needs; smaller ones stand together."""
+
+
+def difference_from_holdout(
+    outcome: FloatArray, *, held: BoolArray, stratum: IntArray
+) -> Estimate:
+    """Return by how much the mean outcome of all others exceeds that of the holdout.
+
+    Parameters
+    ----------
+    outcome
+        (n,) what users did.
+    held
+        (n,) whether a user was held out, drawn by lot within each stratum.
+    stratum
+        (n,) from 0.
+
+    Returns
+    -------
+    Per user, in the outcome's unit, with a normal 95 % interval; its error is infinite where
+    either side has fewer than two users.
+
+    Notes
+    -----
+    Differences of means within strata, weighted by the strata's numbers of users that were not
+    held out. The variance within strata is taken to be that of all strata together, one for
+    either side: a small stratum without a purchase would otherwise count as certain. So would a
+    holdout that by chance bought little; its variance is at least that of the others.
+
+    References
+    ----------
+    Miratrix, Sekhon, Yu: Adjusting treatment effect estimates by post-stratification in
+    randomized experiments, JRSS B 75 (2013), section 2.
+    """
+    code = _joined(stratum, held)
+    count = int(code.max(initial=0)) + 1
+    others, kept = (_side(outcome[mine], code[mine], count) for mine in (~held, held))
+    if min(others.users.sum(), kept.users.sum()) < LEAST:
+        return interval(0.0, float("inf"))
+    share = others.users / others.users.sum()
+    used = share > 0
+    certain, uncertain = (
+        float((share[used] ** 2 / side.users[used]).sum()) for side in (others, kept)
+    )
+    variance = others.variance * certain + max(kept.variance, others.variance) * uncertain
+    return interval(float(share @ (others.mean - kept.mean)), float(np.sqrt(variance)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Side:
+    """Users and mean of each stratum, (s,), and the variance within strata of all together."""
+
+    users: FloatArray
+    mean: FloatArray
+    variance: float
+
+
+def _side(outcome: FloatArray, code: IntArray, count: int) -> _Side:
+    users = np.bincount(code, minlength=count).astype(np.float64)
+    mean = np.bincount(code, outcome, minlength=count) / np.maximum(users, 1)
+    rest = outcome - mean[code]
+    freedom = max(int(len(outcome) - (users > 0).sum()), 1)
+    return _Side(users=users, mean=mean, variance=float(rest @ rest) / freedom)
+
+
+def _joined(stratum: IntArray, held: BoolArray) -> IntArray:
+    """Return strata from 0; those with too few users of either kind stand together, as the last.
+
+    If they are too few even so, they join the largest stratum.
+    """
+    count = int(stratum.max(initial=0)) + 1
+    few = np.zeros(count, dtype=np.bool_)
+    for mine in (~held, held):
+        few |= np.bincount(stratum[mine], minlength=count) < LEAST
+    if not few.any():
+        return stratum
+    joined = np.where(few[stratum], count, stratum)
+    together = joined == count
+    if min(int((together & mine).sum()) for mine in (~held, held)) < LEAST and not few.all():
+        largest = int(np.bincount(stratum[~few[stratum]]).argmax())
+        joined = np.where(together, largest, joined)
+    return np.unique(joined, return_inverse=True)[1]

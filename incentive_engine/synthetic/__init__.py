@@ -1,0 +1,1 @@
+"""The built-in market: people, campaigns and trials with known truth."""

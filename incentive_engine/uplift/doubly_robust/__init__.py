@@ -1,0 +1,1 @@
+"""Doubly robust increments, and the value that any plan has by a trial."""

@@ -1,0 +1,145 @@
+"""Smooth functions of the features, on one scale, for linear effect models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from incentive_engine.domain import FloatArray
+from incentive_engine.parallel_tasks import side_by_side
+from incentive_engine.uplift.effects.bins import SAMPLE
+from incentive_engine.uplift.effects.functions import Functions
+from incentive_engine.uplift.nuisance.boosting import Matrix
+from incentive_engine.uplift.nuisance.features import Encoder
+from incentive_engine.uplift.systematic_sample import evenly
+
+KNOTS: Final = 65
+"""Quantiles that describe a number's distribution."""
+RARE: Final = 0.005
+"""Share of rows below which a level, or a missing value, gets no function of its own."""
+CURVATURE: Final = 0.5
+"""Prior scale of a number's bend against its slope; effects bend less than they slope."""
+MOST_LEVELS: Final = 30
+"""Levels of one category with a function of their own; each costs variance."""
+FEW_VALUES: Final = 8
+"""Different values up to which a number may be the name of a group (a tier, a weekday), which no
+smooth curve describes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Term:
+    """The functions of one feature."""
+
+    column: int
+    """Position in the encoded matrix."""
+    knots: tuple[float, ...] = ()
+    """A number's quantiles, ascending: the function is the rank, and its square."""
+    codes: tuple[float, ...] = ()
+    """A category's codes, or the values of a number that has few, with an indicator each."""
+    missing: bool = False
+    """Whether missing values have an indicator."""
+
+    @property
+    def functions(self) -> int:
+        """How many functions there are."""
+        return len(self.codes) + (2 if self.knots else 0) + self.missing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Basis:
+    """p functions of the features, centred, with an average squared length of 1 per row.
+
+    With coefficients of variance 1 the function that they make has variance 1 on average, so
+    that a prior's scale is the scale of the effects.
+    """
+
+    terms: tuple[Term, ...]
+    centre: FloatArray
+    scale: float
+
+    @property
+    def columns(self) -> tuple[int, ...]:
+        """The encoded matrix's column that each of the p functions looks at."""
+        return tuple(term.column for term in self.terms for _ in range(term.functions))
+
+    def __call__(self, matrix: Matrix) -> FloatArray:
+        """Return the functions' values, (n, p) float64."""
+        return _functions(self.terms)(matrix, self.centre, self.scale)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the content of the model file."""
+        terms = [
+            {"column": t.column, "knots": t.knots, "codes": t.codes, "missing": t.missing}
+            for t in self.terms
+        ]
+        return {"terms": terms, "centre": self.centre.tolist(), "scale": self.scale}
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Basis:
+        """Read what `to_json` gave."""
+        terms = tuple(
+            Term(**{**t, "knots": tuple(t["knots"]), "codes": tuple(t["codes"])})
+            for t in content["terms"]
+        )
+        return cls(terms=terms, centre=np.array(content["centre"]), scale=content["scale"])
+
+
+def learn_basis(matrix: Matrix, encoder: Encoder) -> tuple[Basis, FloatArray]:
+    """Choose the functions and their scale from the rows of a trial, (n, p) float32.
+
+    Returns
+    -------
+    The basis, and its values for these rows.
+    """
+    sample = evenly(len(matrix), SAMPLE)
+
+    def term(column: int) -> Term:
+        is_category = encoder.features[column].kind == "category"
+        return _term(matrix[sample, column], column, is_category=is_category)
+
+    terms = tuple(side_by_side(term, len(encoder.features)))
+    count = sum(term.functions for term in terms)
+    values = _functions(terms)(matrix, np.zeros(count), 1.0)
+    centre = values.mean(axis=0)
+    values -= centre
+    length = float(np.sqrt(np.einsum("ij,ij->", values, values) / len(matrix)))
+    scale = length or 1.0
+    values /= scale
+    return Basis(terms=terms, centre=centre, scale=scale), values
+
+
+def _term(values: Matrix, column: int, *, is_category: bool) -> Term:
+    absent = float(np.isnan(values).mean())
+    missing = RARE < absent < 1 - RARE
+    present = values[~np.isnan(values)].astype(np.float64)
+    if is_category:
+        return Term(column=column, codes=_common(present, len(values)), missing=missing)
+    knots = np.quantile(present, np.linspace(0, 1, KNOTS)) if len(present) else np.zeros(0)
+    # two values are told apart by their rank already
+    named = 2 < len(np.unique(present)) <= FEW_VALUES
+    return Term(
+        column=column,
+        knots=tuple(map(float, knots)),
+        codes=_common(present, len(values)) if named else (),
+        missing=missing,
+    )
+
+
+def _common(present: FloatArray, rows: int) -> tuple[float, ...]:
+    """Return the most frequent values that are not rare among so many rows, ascending."""
+    codes, counts = np.unique(present, return_counts=True)
+    common = np.argsort(-counts, kind="stable")[:MOST_LEVELS]
+    return tuple(float(codes[i]) for i in np.sort(common) if counts[i] > RARE * rows)
+
+
+def _functions(terms: tuple[Term, ...]) -> Functions:
+    return Functions.of(
+        column=[term.column for term in terms],
+        codes=[term.codes for term in terms],
+        knots=[term.knots for term in terms],
+        missing=[term.missing for term in terms],
+        curvature=CURVATURE,
+    )

@@ -1,0 +1,159 @@
+"""Effects per user and offer: averages, and deviations as far as they hold out of fold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numba
+import numpy as np
+
+from incentive_engine.domain import FloatArray
+from incentive_engine.parallel_tasks import in_blocks
+from incentive_engine.uplift.crossfit import Folds
+from incentive_engine.uplift.effects.averages import Averages
+from incentive_engine.uplift.effects.interactions import Pairs
+from incentive_engine.uplift.effects.ladder import repair
+from incentive_engine.uplift.effects.shrinkage import Blend, HeterogeneityTest
+from incentive_engine.uplift.effects.stumps import Stumps
+from incentive_engine.uplift.nuisance.boosting import Matrix
+
+LANES: Final = 64
+"""Rows that are multiplied side by side."""
+
+
+def linear(coefficients: FloatArray, phi: FloatArray, *, folds: Folds | None) -> FloatArray:
+    """Return sums of basis functions, (n, k), by (folds, k, q) coefficients and (n, q) values.
+
+    For the folds' own rows by the coefficients of the row's fold, otherwise by their mean.
+    """
+    out = np.empty((len(phi), coefficients.shape[1]))
+    average = coefficients.mean(axis=0)
+
+    def sums(block: slice) -> None:
+        if folds is None:
+            out[block] = phi[block] @ average.T
+            return
+        every = np.tensordot(phi[block], coefficients, axes=(1, 2))
+        out[block] = every[np.arange(len(every)), folds.label[block]]
+
+    in_blocks(sums, len(phi))
+    return out
+
+
+def quadratic(covariances: FloatArray, phi: FloatArray) -> FloatArray:
+    """Return ``phi' C phi`` for each of k covariances (k, q, q) and n rows (n, q), (n, k).
+
+    Computed as squares of ``R phi`` with ``C = R' R`` in float32, exact to five digits.
+    """
+    out = np.empty((len(phi), len(covariances)))
+    size, vectors = np.linalg.eigh(covariances)
+    halves = np.sqrt(size.clip(0)[:, :, None]) * vectors.transpose(0, 2, 1)
+    roots = np.stack([np.linalg.qr(half, mode="r") for half in halves]).astype(np.float32)
+    width = -phi.shape[1] % 4
+    padded = np.pad(roots, ((0, 0), (0, 0), (0, width)))
+    in_blocks(lambda block: _squares(out[block], phi[block], padded), len(phi))
+    return out
+
+
+@numba.njit(cache=True, nogil=True)
+def _squares(out: FloatArray, phi: FloatArray, roots: Matrix) -> None:
+    """Set the squared lengths (n, k) of k upper triangular matrices times (n, q) rows.
+
+    The matrices are (k, q, q) and columns of zeros that make the width a multiple of four.
+    """
+    n, q = phi.shape
+    width = roots.shape[2]
+    values, sums = np.zeros((width, LANES), np.float32), np.empty(LANES, np.float32)
+    for start in range(0, n, LANES):
+        rows = min(LANES, n - start)
+        for row in range(rows):
+            for at in range(q):
+                values[at, row] = phi[start + row, at]
+        for each in range(len(roots)):
+            total = np.zeros(LANES, np.float32)
+            for line in range(q):
+                sums[:] = 0.0
+                for at in range(line // 4 * 4, width, 4):
+                    root, part = roots[each, line, at : at + 4], values[at : at + 4]
+                    for row in range(LANES):
+                        first = root[0] * part[0, row] + root[1] * part[1, row]
+                        last = root[2] * part[2, row] + root[3] * part[3, row]
+                        sums[row] += first + last
+                for row in range(LANES):
+                    total[row] += sums[row] * sums[row]
+            out[start : start + rows, each] = total[:rows]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class EffectLayer:
+    """Effects of k offers, one model of deviations per fold.
+
+    Attributes
+    ----------
+    averages
+        Constant effects.
+    ridge : (folds, k, q) float64
+        Coefficients of the basis functions.
+    pairs
+        Products of the strongest features' functions, a part of the ridge.
+    uncertainty : (k, q, q) float64
+        Posterior covariance of the coefficients from all rows.
+    directions : (d, k) float64
+        Effects over the offers that one unit of each boosted function means.
+    boosted
+        d functions, a version per fold.
+    centre : (folds, 2, k) float64
+        Average deviation of the ridge and the boosted part, which is subtracted.
+    blend
+        Shares of the ridge and the boosted part.
+    test
+        Whether users differ measurably.
+    rungs
+        Positions of the offers of each ladder.
+    """
+
+    averages: Averages
+    ridge: FloatArray
+    pairs: Pairs
+    uncertainty: FloatArray
+    directions: FloatArray
+    boosted: Stumps
+    centre: FloatArray
+    blend: Blend
+    test: HeterogeneityTest
+    rungs: tuple[tuple[int, ...], ...]
+
+    def predict(self, matrix: Matrix, phi: FloatArray, *, folds: Folds | None) -> FloatArray:
+        """Return effects (n, k), out of fold for the trial's rows, averaged for new rows."""
+        if folds is not None:
+            effect = self.averages.outside[folds.label]
+            share, centre = self.blend.share_outside[folds.label], self.centre[folds.label]
+        else:
+            effect = np.tile(self.averages.effect, (len(matrix), 1))
+            share, centre = self.blend.share[None], self.centre.mean(axis=0)[None]
+        boosted = self.boosted.predict(matrix, folds=folds) @ self.directions
+        ridge = linear(self.ridge, phi, folds=folds) + self.pairs.predict(phi, folds=folds)
+        effect += share[:, :1] * (ridge - centre[:, 0])
+        effect += share[:, 1:] * (boosted - centre[:, 1])
+        return self._repaired(effect)
+
+    @property
+    def constant(self) -> FloatArray:
+        """The constant effects, (k,)."""
+        return np.asarray(self._repaired(self.averages.effect[None])[0])
+
+    def constant_outside(self, folds: Folds) -> FloatArray:
+        """Return the constant effects by the rows outside each row's fold, (n, k)."""
+        return self._repaired(self.averages.outside)[folds.label]
+
+    def standard_error(self, phi: FloatArray) -> FloatArray:
+        """Return a rough standard error of each effect, (n, k): a guide, not an interval."""
+        variance = np.tile(self.averages.standard_error**2, (len(phi), 1))
+        trust = min(float(self.blend.share.sum()), 1.0) ** 2
+        variance += trust * quadratic(self.uncertainty, phi)
+        return np.asarray(np.sqrt(variance))
+
+    def _repaired(self, effect: FloatArray) -> FloatArray:
+        weight = 1 / np.maximum(self.averages.standard_error, 1e-12) ** 2
+        return repair(effect, self.rungs, np.asarray(weight))

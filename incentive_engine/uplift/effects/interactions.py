@@ -1,0 +1,117 @@
+"""Interactions: products of what two features do, which no sum over features can say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any, Self
+
+import numpy as np
+
+from incentive_engine.domain import FloatArray, IntArray
+from incentive_engine.parallel_tasks import in_blocks
+from incentive_engine.uplift.crossfit import Folds
+
+
+def products(phi: FloatArray, main: FloatArray) -> FloatArray:
+    """Return the products of every two of m functions, (n, m (m - 1) / 2).
+
+    Parameters
+    ----------
+    phi
+        (n, q) basis functions.
+    main
+        (m, q) coefficients of the m functions.
+    """
+    values = phi @ main.T
+    first, second = partners(len(main))
+    return np.asarray(values[:, first] * values[:, second])
+
+
+def partners(mains: int) -> tuple[IntArray, IntArray]:
+    """Return which functions each product is made of, two arrays (m (m - 1) / 2,)."""
+    both = np.array(list(combinations(range(mains), 2)), dtype=np.int64).reshape(-1, 2)
+    return both[:, 0], both[:, 1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Pairs:
+    """What P = m (m - 1) / 2 products of m features' functions add to k effects, per fold.
+
+    Attributes
+    ----------
+    column : (folds, m) int64
+        The features.
+    main : (folds, m, q) float64
+        Their functions, as coefficients of the basis functions.
+    centre : (folds, P) float64
+        The products' averages over the trial, which are subtracted.
+    coefficient : (folds, k, P) float64
+        Effect of each product.
+    """
+
+    column: IntArray
+    main: FloatArray
+    centre: FloatArray
+    coefficient: FloatArray
+
+    def predict(self, phi: FloatArray, *, folds: Folds | None) -> FloatArray:
+        """Return what the products add, (n, k), by (n, q) basis functions.
+
+        For the folds' own rows by the version of the row's fold, otherwise by the mean of all.
+        """
+        count, k, _ = self.coefficient.shape
+        out = np.zeros((len(phi), k))
+
+        def add(block: slice) -> None:
+            for fold in range(count):
+                part = self._version(phi[block], fold)
+                mine = 1 / count if folds is None else (folds.label[block] == fold)[:, None]
+                out[block] += mine * part
+
+        in_blocks(add, len(phi))
+        return out
+
+    def _version(self, phi: FloatArray, fold: int) -> FloatArray:
+        values = products(phi, self.main[fold]) - self.centre[fold]
+        return np.asarray(values @ self.coefficient[fold].T)
+
+    def contributions(self, phi: FloatArray, features: int) -> FloatArray:
+        """Return what each feature adds for people of no fold, (n, k, features).
+
+        Half of a product is each of its features'.
+        """
+        count, k, _ = self.coefficient.shape
+        out = np.zeros((len(phi), k, features))
+        for fold in range(count):
+            values = products(phi, self.main[fold]) - self.centre[fold]
+            sides = partners(len(self.column[fold]))
+            for at, both in enumerate(zip(*sides, strict=True)):
+                half = 0.5 / count * values[:, at, None] * self.coefficient[fold, :, at]
+                for each in both:
+                    out[:, :, self.column[fold, each]] += half
+        return out
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the content of the model file."""
+        return {
+            "column": self.column.tolist(),
+            "main": self.main.tolist(),
+            "centre": self.centre.tolist(),
+            "coefficient": self.coefficient.tolist(),
+            "shape": (*self.main.shape, self.coefficient.shape[1]),
+        }
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Self:
+        """Read what `to_json` gave."""
+        folds, mains, functions, offers = content["shape"]
+        return cls(
+            column=np.array(content["column"], dtype=np.int64).reshape(folds, mains),
+            main=np.array(content["main"], dtype=np.float64).reshape(folds, mains, functions),
+            centre=np.array(content["centre"], dtype=np.float64).reshape(folds, -1),
+            coefficient=np.array(content["coefficient"], dtype=np.float64).reshape(
+                folds, offers, -1
+            ),
+        )

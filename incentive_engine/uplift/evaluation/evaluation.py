@@ -1,0 +1,168 @@
+"""How good a model is, on its own trial, out of fold, with 95 % intervals."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from incentive_engine.config.policy import Policy
+from incentive_engine.data.trial import Trial
+from incentive_engine.domain import CONVERSION, COST, SPEND, BoolArray, FloatArray
+from incentive_engine.errors import DataError, Fault
+from incentive_engine.parallel_tasks import side_by_side
+from incentive_engine.stats.intervals import Estimate, mean_with_interval
+from incentive_engine.uplift.doubly_robust.plan_value import valued
+from incentive_engine.uplift.effects.shrinkage import HeterogeneityTest
+from incentive_engine.uplift.evaluation.cost_curve import CostCurve, Scored, cost_curve
+from incentive_engine.uplift.evaluation.price_paths import FoldedPath
+from incentive_engine.uplift.evaluation.ranking import Group, auuc, groups, qini, slope
+from incentive_engine.uplift.model import UpliftModel, trial_digest
+from incentive_engine.uplift.nuisance.cost_calibration import TotalCost, ratio_of_sums, total_cost
+from incentive_engine.uplift.trial_design import reachable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferEvaluation:
+    """One offer, over the users that may get it.
+
+    Attributes
+    ----------
+    offer
+        Its id.
+    rows, treated
+        Trial rows in its reach, and how many of them got it.
+    conversion, spend
+        Average increments per user, doubly robust.
+    cost
+        Average cost per user that gets it, over the rows that did.
+    effect_groups, effect_slope
+        Predicted against doubly robust effects, by predicted effect; the slope is None for a
+        constant prediction.
+    cost_groups, cost_slope
+        Predicted against paid cost, by predicted cost.
+    cost_ratio
+        Paid over predicted cost, out of fold; None where nothing is predicted.
+    auuc, qini
+        Ranking of users by predicted effect; see `ranking`.
+    """
+
+    offer: str
+    rows: int
+    treated: int
+    conversion: Estimate
+    spend: Estimate
+    cost: Estimate
+    effect_groups: tuple[Group, ...]
+    effect_slope: Estimate | None
+    cost_groups: tuple[Group, ...]
+    cost_slope: Estimate | None
+    cost_ratio: Estimate | None
+    auuc: Estimate
+    qini: Estimate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """Everything that is known about a model's quality.
+
+    Attributes
+    ----------
+    rows
+        Trial rows.
+    heterogeneity
+        Whether effects differ between users, measurably.
+    offers
+        In the policy's order.
+    cost
+        Paid over predicted cost of all offers together.
+    curve
+        Gain against spend, beside the constant-effect baseline.
+    """
+
+    rows: int
+    heterogeneity: HeterogeneityTest
+    offers: tuple[OfferEvaluation, ...]
+    cost: TotalCost
+    curve: CostCurve
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the content of evaluation.json."""
+        return asdict(self)
+
+
+def evaluate(model: UpliftModel, trial: Trial, policy: Policy) -> Evaluation:
+    """Judge a model by the outcomes of the trial that it was fitted on, out of fold.
+
+    Raises
+    ------
+    DataError
+        When `trial` is not the one that the model was fitted on: its out-of-fold estimates would
+        belong to other rows.
+    """
+    if trial_digest(trial) != model.facts.trial:
+        raise DataError(
+            Fault("trial", "is not the trial that the model was trained on", remedy="train again")
+        )
+    reach = reachable(trial.features, trial.offers, policy.eligibility)
+    estimates = model.out_of_fold.estimates
+    brought, fold = valued(trial, model.out_of_fold).by_measure, model.out_of_fold.fold
+    gain, spend = brought[CONVERSION], brought[SPEND]
+    curve = cost_curve(
+        Scored(
+            path=FoldedPath.of(estimates.conversion, estimates.cost, reach, fold),
+            baseline=FoldedPath.of(model.out_of_fold.constant, estimates.cost, reach, fold),
+            effect=estimates.conversion,
+            gain=gain,
+            cost=brought[COST],
+        )
+    )
+
+    def of_offer(j: int) -> OfferEvaluation:
+        brought = Brought(reach[:, j], gain.of_offer(j), spend.of_offer(j))
+        return _offer(model, trial, brought, j)
+
+    offers = tuple(side_by_side(of_offer, len(trial.offers)))
+    return Evaluation(
+        rows=trial.n_rows,
+        heterogeneity=model.models.converting.effects.test,
+        offers=offers,
+        cost=total_cost(trial, estimates.cost, reach),
+        curve=curve,
+    )
+
+
+class Brought(NamedTuple):
+    """Doubly robust increments of one offer over n rows, and who may get it."""
+
+    reach: BoolArray
+    conversion: FloatArray
+    spend: FloatArray
+
+
+def _offer(
+    model: UpliftModel, trial: Trial, increments: Brought, position: int
+) -> OfferEvaluation:
+    rows = np.flatnonzero(increments.reach)
+    estimates, fold = model.out_of_fold.estimates, model.out_of_fold.fold
+    effect = model.out_of_fold.compared(position)[rows]
+    converted, spent = increments.conversion[rows], increments.spend[rows]
+    got = np.flatnonzero(increments.reach & (trial.arm == position + 1))
+    lottery = 1 / trial.propensity[got]
+    paid, predicted = trial.cost[got], estimates.cost[got, position]
+    return OfferEvaluation(
+        offer=trial.offers[position],
+        rows=len(rows),
+        treated=len(got),
+        conversion=mean_with_interval(converted),
+        spend=mean_with_interval(spent),
+        cost=mean_with_interval(paid, lottery),
+        effect_groups=groups(effect, converted, np.ones(len(rows))),
+        effect_slope=slope(effect, converted, fold[rows]),
+        cost_groups=groups(predicted, paid, lottery),
+        cost_slope=slope(predicted, paid, fold[got]),
+        cost_ratio=ratio_of_sums(paid, predicted, lottery),
+        auuc=auuc(effect, converted),
+        qini=qini(effect, converted),
+    )

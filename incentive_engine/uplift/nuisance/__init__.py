@@ -1,0 +1,1 @@
+"""Nuisance models: outcomes, spend, costs and the forests behind them."""

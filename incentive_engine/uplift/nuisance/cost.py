@@ -1,0 +1,197 @@
+"""Expected subsidy per user and offer: chance to redeem × what a redemption pays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from incentive_engine.domain import BoolArray, FloatArray
+from incentive_engine.parallel_tasks import side_by_side
+from incentive_engine.uplift.crossfit import Folds
+from incentive_engine.uplift.nuisance.boosting import CrossFitted, Matrix, Recipe, train
+from incentive_engine.uplift.rows import Rows, Telling
+
+if TYPE_CHECKING:
+    import lightgbm as lgb
+
+SAME: Final = 1e-9
+"""Relative spread below which costs count as equal."""
+REDEMPTIONS_PER_LEAF: Final = 30
+CREDIT: Final = 10.0
+"""Redemptions as predicted that an offer's calibration starts from; few rows move it little."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CostModel:
+    """Cost per offer, never negative.
+
+    Attributes
+    ----------
+    unit : (k,) float64
+        What the offer costs for each treated user, where it always costs the same; otherwise NaN.
+    redeem
+        Chance of a redemption given features and offer, cross-fitted; None when all are unit.
+    pays : (k,) float64
+        What one redemption pays, on average, currency units.
+    pay
+        What a redemption pays given features and offer, relative to `pays`; None when always 1.
+    scale : (k,) float64
+        Calibration, out of fold: actual over predicted cost.
+    control
+        What a row of control costs.
+    """
+
+    unit: FloatArray
+    redeem: CrossFitted | None
+    pays: FloatArray
+    pay: CrossFitted | None
+    scale: FloatArray
+    control: float
+
+    def predict(self, matrix: Matrix, *, folds: Folds | None) -> FloatArray:
+        """Return the expected cost of each offer, (n, k), currency units, ≥ 0."""
+        cost = np.tile(self.unit, (len(matrix), 1))
+        if self.redeem is None:
+            return cost
+        varies = np.flatnonzero(np.isnan(self.unit))
+        asked = np.column_stack([varies, self.pays[varies]]).astype(np.float32)
+        paid = self.redeem.predict_each(matrix, asked, folds=folds)
+        if self.pay is not None:
+            paid *= self.pay.predict_each(matrix, asked, folds=folds)
+        cost[:, varies] = paid * (self.scale * self.pays)[varies]
+        return cost
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the content of the model file, without the LightGBM models."""
+        unit = [None if np.isnan(value) else value for value in self.unit.tolist()]
+        return {
+            "unit": unit,
+            "pays": self.pays.tolist(),
+            "scale": self.scale.tolist(),
+            "control": self.control,
+            "redeem": self.redeem is not None,
+            "pay": self.pay is not None,
+        }
+
+    def save(self, directory: Path) -> None:
+        """Write the LightGBM models."""
+        for name, part in (("redeem", self.redeem), ("pay", self.pay)):
+            if part is not None:
+                part.save(directory, name)
+
+    @classmethod
+    def load(cls, content: Mapping[str, Any], directory: Path, *, count: int) -> CostModel:
+        """Read what `to_json` and `save` wrote."""
+        parts = {
+            name: CrossFitted.load(directory, name, count=count) if content[name] else None
+            for name in ("redeem", "pay")
+        }
+        unit = [np.nan if value is None else value for value in content["unit"]]
+        return cls(
+            unit=np.array(unit, dtype=np.float64),
+            redeem=parts["redeem"],
+            pays=np.array(content["pays"]),
+            pay=parts["pay"],
+            scale=np.array(content["scale"]),
+            control=content["control"],
+        )
+
+
+def with_offer(matrix: Matrix, offer: np.ndarray, pays: FloatArray) -> Matrix:
+    """Return the features with two more columns, the offer's position and what it pays."""
+    extra = np.column_stack([offer, pays[offer]]).astype(np.float32)
+    return np.column_stack([matrix, extra])
+
+
+def fit_cost(rows: Rows, *, cost: FloatArray, seed: int) -> CostModel:
+    """Learn the cost of each offer from the (n,) costs of the trial's rows."""
+    lottery = rows.lottery
+    k = lottery.reach.shape[1]
+    got = [(lottery.arm == offer + 1) & (lottery.weight > 0) for offer in range(k)]
+    unit = np.array([_unit_cost(cost[mask]) for mask in got])
+    pays = np.array([_mean(cost[mask & (cost > 0)]) for mask in got])
+    control = _mean(cost[lottery.arm == 0])
+    if not np.isnan(unit).any():
+        return CostModel(
+            unit=unit, redeem=None, pays=pays, pay=None, scale=np.ones(k), control=control
+        )
+    varies = np.flatnonzero(np.isin(lottery.arm - 1, np.flatnonzero(np.isnan(unit))))
+    varies = varies[lottery.weight[varies] > 0]
+    offer, paid, weight = lottery.arm[varies] - 1, cost[varies], lottery.weight[varies]
+    asked = with_offer(rows.matrix[varies], offer, pays)
+    folds = Folds(label=rows.folds.label[varies], count=rows.folds.count)
+    telling = Telling.of(asked, paid > 0, folds, seed=seed)
+    learn = partial(_fit, telling, folds.count, weight=weight, seed=seed)
+    redeem = learn(label=(paid > 0).astype(np.float64), use=paid >= 0, objective="binary")
+    relative = paid / pays[offer].clip(1e-12)
+    pay = None
+    if (paid > 0).any() and np.ptp(relative[paid > 0]) > SAME:
+        pay = learn(label=relative, use=paid > 0, objective="gamma")
+    predicted = pays[offer] * redeem.predict(asked, folds=folds)
+    if pay is not None:
+        predicted *= pay.predict(asked, folds=folds)
+    scale = np.ones(k)
+    for each in np.flatnonzero(np.isnan(unit)):
+        mine = offer == each
+        scale[each] = _calibrate(paid[mine], predicted[mine], weight[mine], pays[each])
+    return CostModel(unit=unit, redeem=redeem, pays=pays, pay=pay, scale=scale, control=control)
+
+
+def _fit(
+    telling: Telling,
+    folds: int,
+    *,
+    label: FloatArray,
+    weight: FloatArray,
+    use: BoolArray,
+    objective: str,
+    seed: int,
+) -> CrossFitted:
+    """Learn the labels of all rows (n,) from those of the telling that `use` (n,) marks."""
+    label, use = label[telling.row], use[telling.row]
+    mass = weight[telling.row] * telling.stands_for
+
+    def fit_fold(fold: int) -> lgb.Booster:
+        outside = telling.outside(fold)
+        seen = outside[use[outside]]
+        seen = seen if len(seen) else np.flatnonzero(use)
+        share = float(label[seen].mean()) if objective == "binary" else 1.0
+        recipe = _recipe(objective, share, len(seen))
+        data = telling.binned.subset(seen)
+        return train(data, label=label[seen], weight=mass[seen], recipe=recipe, seed=seed + fold)
+
+    return CrossFitted(tuple(side_by_side(fit_fold, folds)))
+
+
+def _recipe(objective: str, share: float, rows: int) -> Recipe:
+    wanted = REDEMPTIONS_PER_LEAF / max(share, 1e-6)
+    return Recipe(
+        objective=objective,
+        trees=40,
+        leaves=8,
+        rate=0.12,
+        rows_per_leaf=int(np.clip(wanted, 20, max(rows // 4, 20))),
+        l2=5.0,
+    )
+
+
+def _calibrate(cost: FloatArray, predicted: FloatArray, weight: FloatArray, pays: float) -> float:
+    """Return actual over predicted cost of the rows that got an offer, from a cautious start."""
+    credit = CREDIT * pays
+    return float((weight @ cost + credit) / (weight @ predicted + credit)) if pays > 0 else 1.0
+
+
+def _unit_cost(cost: FloatArray) -> float:
+    """Return the cost that all rows share, or NaN when they differ."""
+    if not len(cost) or np.ptp(cost) > SAME * max(float(np.abs(cost).max()), 1.0):
+        return float("nan")
+    return float(cost[0])
+
+
+def _mean(values: FloatArray) -> float:
+    return float(values.mean()) if len(values) else 0.0

@@ -1,0 +1,66 @@
+"""The probability of an event under every arm: an outcome model and an effect layer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from incentive_engine.domain import FloatArray
+from incentive_engine.uplift.crossfit import Folds
+from incentive_engine.uplift.effects.effects import EffectLayer
+from incentive_engine.uplift.effects.fit import fit_effects
+from incentive_engine.uplift.nuisance.boosting import CrossFitted, Matrix
+from incentive_engine.uplift.nuisance.outcome import fit_outcome
+from incentive_engine.uplift.rows import Rows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Likelihoods:
+    """How likely n people are to do something.
+
+    Attributes
+    ----------
+    effect : (n, k) float64
+        What each offer adds.
+    by_arm : (n, 1 + k) float64
+        Probability under every arm.
+    """
+
+    effect: FloatArray
+    by_arm: FloatArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Chances:
+    """Probability of an event per arm: one cross-fitted outcome model and an effect layer."""
+
+    outcome: CrossFitted
+    effects: EffectLayer
+
+    def predict(
+        self, matrix: Matrix, phi: FloatArray, share: FloatArray, *, folds: Folds | None
+    ) -> Likelihoods:
+        """Return effects and probabilities.
+
+        Parameters
+        ----------
+        share
+            (n, 1 + k) arm shares of the lottery that the outcome model averages over.
+        folds
+            Of these rows, or None for new rows.
+        """
+        effect = self.effects.predict(matrix, phi, folds=folds)
+        control = self.outcome.predict(matrix, folds=folds) - (share[:, 1:] * effect).sum(axis=1)
+        by_arm = np.column_stack([control, control[:, None] + effect]).clip(0.0, 1.0)
+        return Likelihoods(effect=effect, by_arm=by_arm)
+
+
+def fit_chances(
+    rows: Rows, *, event: FloatArray, rungs: tuple[tuple[int, ...], ...], seed: int
+) -> Chances:
+    """Learn how likely an event (n,) is under each arm."""
+    outcome = fit_outcome(rows, event=event, seed=seed)
+    expected = outcome.predict(rows.matrix, folds=rows.folds)
+    effects = fit_effects(rows, event=event, expected=expected, rungs=rungs)
+    return Chances(outcome=outcome, effects=effects)

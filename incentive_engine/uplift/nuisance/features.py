@@ -1,0 +1,142 @@
+"""Features as numbers: categories as codes that the model file keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import numpy as np
+import pandas as pd
+
+from incentive_engine.data.dates import dates_in
+from incentive_engine.data.row_checks import near_column
+from incentive_engine.errors import DataError, Fault
+from incentive_engine.parallel_tasks import side_by_side
+from incentive_engine.uplift.nuisance.boosting import Matrix
+
+MOST_LEVELS: Final = 255
+"""Levels that a category keeps; the rarest beyond them share one code."""
+FEWEST_ROWS: Final = 20
+"""Rows that a level needs for a code of its own; below, models would learn single people."""
+
+Kind = Literal["number", "date", "category"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feature:
+    """One column of the features."""
+
+    name: str
+    kind: Kind
+    levels: tuple[str, ...] = ()
+    """A category's levels with a code, in the order of the codes; others share the next code."""
+
+    def encode(self, column: pd.Series) -> Matrix:
+        """Return the column as (n,) float32; missing and infinite values are NaN."""
+        if self.kind == "category":
+            known = {level: code for code, level in enumerate(self.levels)}
+            place, levels = pd.factorize(column.astype("str"))
+            codes = np.array([known.get(level, len(known)) for level in levels] + [np.nan])
+            return np.where(column.isna().to_numpy(), np.nan, codes[place]).astype(np.float32)
+        if self.kind == "date":
+            days = _dates(column) - pd.Timestamp("1970-01-01")
+            return (days / pd.Timedelta(days=1)).to_numpy(dtype=np.float32, na_value=np.nan)
+        numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
+        with np.errstate(over="ignore"):
+            numbers = numbers.astype(np.float32)
+        return np.where(np.isfinite(numbers), numbers, np.float32(np.nan))
+
+
+@dataclass(frozen=True, slots=True)
+class Encoder:
+    """Turns a table of features into a matrix, the same way at training and at scoring."""
+
+    features: tuple[Feature, ...]
+
+    def encode(self, frame: pd.DataFrame, *, where: str) -> Matrix:
+        """Return (n, p) float32, p >= 1, NaN where missing; unseen levels are coded as rare.
+
+        Raises
+        ------
+        DataError
+            When a feature is missing from `frame`, or is no longer a number or a date.
+        """
+        faults = [fault for feature in self.features for fault in _faults(feature, frame, where)]
+        if faults:
+            raise DataError(*faults)
+
+        def column(at: int) -> Matrix:
+            return self.features[at].encode(frame[self.features[at].name])
+
+        columns = side_by_side(column, len(self.features))
+        # LightGBM wants at least one column, even if it tells nothing
+        return np.column_stack(columns or [np.zeros(len(frame), np.float32)])
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """Return the content of the model file."""
+        return [{"name": f.name, "kind": f.kind, "levels": list(f.levels)} for f in self.features]
+
+    @classmethod
+    def from_json(cls, content: list[Mapping[str, Any]]) -> Encoder:
+        """Read what `to_json` gave."""
+        return cls(tuple(Feature(**{**f, "levels": tuple(f["levels"])}) for f in content))
+
+
+def learn_encoder(frame: pd.DataFrame) -> Encoder:
+    """Decide for each column how it becomes a number.
+
+    Columns that are constant or wholly missing tell nothing and are left out.
+    """
+    return Encoder(
+        tuple(
+            Feature(name=name, kind=(kind := _kind(column)), levels=_levels(column, kind))
+            for name, column in frame.items()
+            if isinstance(name, str) and _varies(column)
+        )
+    )
+
+
+def _varies(column: pd.Series) -> bool:
+    present = column.dropna()
+    return len(present) > 0 and bool((present != present.iloc[0]).any())
+
+
+def _kind(column: pd.Series) -> Kind:
+    if pd.api.types.is_datetime64_any_dtype(column):
+        return "date"
+    return "number" if pd.api.types.is_numeric_dtype(column) else "category"
+
+
+def _levels(column: pd.Series, kind: Kind) -> tuple[str, ...]:
+    if kind != "category":
+        return ()
+    counts = column.dropna().astype("str").value_counts()
+    kept = counts[counts >= min(FEWEST_ROWS, counts.iloc[0])]
+    ranked = sorted(kept.index, key=lambda level: (-kept[level], level))[:MOST_LEVELS]
+    return tuple(sorted(ranked))
+
+
+def _says_dates(feature: Feature, column: pd.Series) -> bool:
+    """Return whether a column is text that says the dates which a feature holds."""
+    return feature.kind == "date" and _kind(column) == "category" and dates_in(column) is not None
+
+
+def _dates(column: pd.Series) -> pd.Series:
+    """Return a column of dates, or of text that says dates, as dates."""
+    found = dates_in(column) if _kind(column) == "category" else None
+    return pd.to_datetime(column) if found is None else found
+
+
+def _faults(feature: Feature, frame: pd.DataFrame, where: str) -> list[Fault]:
+    if feature.name not in frame:
+        what = f"the feature `{feature.name}` that the model learned from is missing"
+        near = near_column(feature.name, map(str, frame.columns))
+        remedy = near if "did you" in near else "add the column, or train without it"
+        return [Fault(where, what, remedy=remedy)]
+    column = frame[feature.name]
+    kind = "date" if _says_dates(feature, column) else _kind(column)
+    if feature.kind != "category" and column.notna().any() and kind != feature.kind:
+        what = f"`{feature.name}` holds no {feature.kind}s"
+        return [Fault(where, what, "what the model learned from", "mend the column")]
+    return []

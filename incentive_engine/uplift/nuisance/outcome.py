@@ -1,0 +1,46 @@
+"""What people do on average over the arms of the lottery: one pooled, cross-fitted model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from incentive_engine.domain import FloatArray
+from incentive_engine.parallel_tasks import side_by_side
+from incentive_engine.uplift.nuisance.boosting import CrossFitted, Recipe, train
+from incentive_engine.uplift.rows import Rows
+
+if TYPE_CHECKING:
+    import lightgbm as lgb
+
+EVENTS_PER_LEAF: Final = 30
+"""Conversions that a leaf should hold; with fewer, leaves learn noise and effects inherit it."""
+
+
+def outcome_recipe(share: float, rows: int) -> Recipe:
+    """Return how far a model of an event with this `share` may adapt on so many rows."""
+    wanted = EVENTS_PER_LEAF / max(share, 1e-6)
+    return Recipe(
+        objective="binary",
+        trees=60,
+        leaves=8,
+        rate=0.1,
+        rows_per_leaf=int(np.clip(wanted, 20, max(rows // 4, 20))),
+        l2=5.0,
+    )
+
+
+def fit_outcome(rows: Rows, *, event: FloatArray, seed: int) -> CrossFitted:
+    """Learn the probability of an event (n,), 0 or 1, given the features, over all arms."""
+    telling = rows.telling
+    label = event[telling.row]
+    weight = rows.lottery.weight[telling.row] * telling.stands_for
+    recipe = outcome_recipe(float(label.mean()), len(label))
+
+    def fit_fold(fold: int) -> lgb.Booster:
+        seen = telling.outside(fold)
+        data = telling.binned.subset(seen)
+        return train(data, label=label[seen], weight=weight[seen], recipe=recipe, seed=seed + fold)
+
+    return CrossFitted(tuple(side_by_side(fit_fold, rows.folds.count)))

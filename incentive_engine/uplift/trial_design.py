@@ -1,0 +1,108 @@
+"""How a trial dealt its arms out, and the weights that make it one even lottery."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from incentive_engine.config.policy import Eligibility
+from incentive_engine.data.tables.frames import rows_matching
+from incentive_engine.data.trial import Trial
+from incentive_engine.domain import BoolArray, FloatArray, IntArray
+from incentive_engine.errors import DataError, Fault
+
+FEWEST_ROWS: Final = 10
+"""Rows that an arm needs; with fewer, not even an average effect has an error to state."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Randomisation:
+    """A trial of n rows and k offers, reweighted so that arm shares depend on reach alone.
+
+    Attributes
+    ----------
+    arm : (n,) int64
+        0 control, j offer j - 1.
+    weight : (n,) float64
+        ``share / propensity`` of the row's arm; 0 where an offer went to a row out of its reach.
+        Under these weights the arm is independent of the features, given the reach.
+    share : (n, 1 + k) float64
+        Probability of each arm in that even lottery; 0 for an offer out of reach.
+    reach : (n, k) bool
+        Whether the eligibility rules let the offer go to the row.
+    odds : (k,) float64
+        Odds of each offer against control where it is in reach.
+    """
+
+    arm: IntArray
+    weight: FloatArray
+    share: FloatArray
+    reach: BoolArray
+    odds: FloatArray
+
+    @property
+    def contrast(self) -> FloatArray:
+        """``1{arm = j} - share_j`` per offer, (n, k): what a row says about each effect."""
+        offers = np.arange(1, self.share.shape[1])
+        return np.asarray((self.arm[:, None] == offers) - self.share[:, 1:])
+
+    @property
+    def kind(self) -> IntArray:
+        """A code per row of its arm and its reach, (n,) int64."""
+        k = self.reach.shape[1]
+        return np.asarray(self.arm + (k + 1) * (self.reach @ (1 << np.arange(k))))
+
+
+def even_lottery(trial: Trial, rules: Sequence[Eligibility]) -> Randomisation:
+    """Reweight a trial with known propensities.
+
+    Raises
+    ------
+    DataError
+        When control, or an offer among the rows that it can reach, has fewer than 10 rows.
+    """
+    reach = reachable(trial.features, trial.offers, rules)
+    arm = trial.arm.astype(np.int64)
+    odds = _odds(trial, arm, reach)
+    share = shares(odds, reach)
+    weight = share[np.arange(len(arm)), arm] / trial.propensity
+    return Randomisation(arm=arm, weight=weight, share=share, reach=reach, odds=odds)
+
+
+def reachable(
+    features: pd.DataFrame, offers: Sequence[str], rules: Sequence[Eligibility]
+) -> BoolArray:
+    """Return whether the eligibility rules let each offer go to each row, (n, k) bool."""
+    reach = np.ones((len(features), len(offers)), dtype=np.bool_)
+    for rule in rules:
+        matching = rows_matching(features, rule.where)
+        for offer in rule.offers:
+            reach[:, offers.index(offer)] &= matching
+    return reach
+
+
+def shares(odds: FloatArray, reach: BoolArray) -> FloatArray:
+    """Return arm probabilities (n, 1 + k) from the offers' odds against control, (k,)."""
+    dealt = np.column_stack([np.ones(len(reach)), reach * odds])
+    return np.asarray(dealt / dealt.sum(axis=1, keepdims=True))
+
+
+def _odds(trial: Trial, arm: IntArray, reach: BoolArray) -> FloatArray:
+    """Return each offer's rows for one row of control, among the rows in its reach."""
+    faults, odds = [], []
+    for j, offer in enumerate(trial.offers):
+        treated = int(((arm == j + 1) & reach[:, j]).sum())
+        control = int(((arm == 0) & reach[:, j]).sum())
+        few = "control" if control < FEWEST_ROWS else f"offer `{offer}`"
+        if min(treated, control) < FEWEST_ROWS:
+            what = f"{few} has {min(treated, control)} rows among the users that may get `{offer}`"
+            remedy = "leave the offer out of the policy, or bring a trial that tried it"
+            faults.append(Fault("trial", what, f"at least {FEWEST_ROWS}", remedy))
+        odds.append(treated / max(control, 1))
+    if faults:
+        raise DataError(*faults)
+    return np.array(odds)
