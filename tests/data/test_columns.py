@@ -16,9 +16,9 @@ from incentive_engine.data.tables.arrow import (
     is_missing,
     levels,
     numbers,
-    plain,
     text,
 )
+from incentive_engine.data.tables.types import plain_table
 
 FLOATS = st.lists(st.one_of(st.none(), st.floats(width=32)), min_size=1)
 TEXTS = st.lists(st.one_of(st.none(), st.text(st.characters(codec="utf-8"))), min_size=1)
@@ -69,7 +69,7 @@ def test_levels_of_pieces_with_dictionaries_of_their_own_agree() -> None:
     ],
 )
 def test_labels_read_as_people_write_them(values: list[object], labels: list[str]) -> None:
-    table = plain(pa.table({"x": values}))
+    table = plain_table(pa.table({"x": values}), where="x")
     assert [*map(str, levels(coded(table.column("x"))).labels)] == labels
 
 
@@ -103,7 +103,7 @@ def test_nothing_here_loads_pandas() -> None:
     lines = """
 import sys
 import numpy as np, pyarrow as pa
-from incentive_engine.data import columns as c
+from incentive_engine.data.tables import arrow as c
 words = c.coded(c.text(["b", "a", "b"]))
 c.levels(words), c.equal(words, "a"), c.numbers(c.as_arrow(np.array([1.0, np.nan])))
 c.chosen_texts(np.array([0, -1]), ["x"])
