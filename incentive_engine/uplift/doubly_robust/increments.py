@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from incentive_engine.domain import FloatArray, IntArray
-from incentive_engine.parallel_tasks import in_blocks, side_by_side
+from incentive_engine.parallel import in_blocks, side_by_side
 from incentive_engine.stats.intervals import Estimate, interval
 
 LEAST_EXPECTED: Final = 0.1

@@ -11,7 +11,7 @@ from incentive_engine.config.policy import Policy
 from incentive_engine.data.trial import Trial
 from incentive_engine.domain import CONVERSION, COST, SPEND, BoolArray, FloatArray
 from incentive_engine.errors import DataError, Fault
-from incentive_engine.parallel_tasks import side_by_side
+from incentive_engine.parallel import side_by_side
 from incentive_engine.stats.intervals import Estimate, mean_with_interval
 from incentive_engine.uplift.doubly_robust.plan_value import valued
 from incentive_engine.uplift.effects.shrinkage import HeterogeneityTest
