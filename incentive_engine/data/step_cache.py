@@ -28,7 +28,6 @@ SOURCES: Final = (
     "errors.py",
     "jit.py",
     "parallel.py",
-    "parallel_tasks.py",
     "stats",
     "config",
     "data",
