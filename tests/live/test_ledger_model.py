@@ -47,8 +47,8 @@ class Model:
         fits = self.used(BUDGET) + cost <= CAPS[BUDGET]
         fits &= not stock or self.used(STOCK) + stock <= CAPS[STOCK]
         state = "reserved" if fits else "none"
-        offer: dict[str, int | str] = {"user": user, "state": state, "amount": 0}
-        self.offers.append(offer | {"cost": cost, "stock": stock, "until": now + HOLD})
+        fresh: dict[str, int | str] = {"user": user, "state": state, "amount": 0}
+        self.offers.append(fresh | {"cost": cost, "stock": stock, "until": now + HOLD})
         return len(self.offers) - 1
 
     def end(self, place: int, state: str, amount: int) -> bool:
