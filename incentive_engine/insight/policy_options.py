@@ -133,7 +133,10 @@ def with_budget(policy: Policy, **changes: object) -> Policy:
     except ConfigError as error:
         places = {f"budget: {field}": option for field, option in OPTIONS.items()}
         raise ConfigError(
-            *(replace(fault, where=places.get(fault.where, fault.where)) for fault in error.faults)
+            *(
+                replace(fault, where=places.get(str(fault.where), fault.where))
+                for fault in error.faults
+            )
         ) from None
 
 
