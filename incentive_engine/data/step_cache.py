@@ -29,7 +29,6 @@ SOURCES: Final = (
     "language",
     "jit.py",
     "parallel.py",
-    "parallel_tasks.py",
     "stats",
     "config",
     "data",

@@ -122,8 +122,8 @@ FILL = """
 import resource, signal, sys
 from pathlib import Path
 import numpy as np, pandas as pd
-from incentive_engine.data.files import atomic_directory
-from incentive_engine.data.frames import write_table
+from incentive_engine.data.tables.files import atomic_directory
+from incentive_engine.data.tables.frames import write_table
 from incentive_engine.errors import DataError
 limit = int(sys.argv[3])
 if limit:

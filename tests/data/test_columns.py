@@ -103,7 +103,7 @@ def test_nothing_here_loads_pandas() -> None:
     lines = """
 import sys
 import numpy as np, pyarrow as pa
-from incentive_engine.data import columns as c
+from incentive_engine.data.tables import arrow as c
 words = c.coded(c.text(["b", "a", "b"]))
 c.levels(words), c.equal(words, "a"), c.numbers(c.as_arrow(np.array([1.0, np.nan])))
 c.chosen_texts(np.array([0, -1]), ["x"])

@@ -13,7 +13,7 @@ from scipy.special import ndtri
 
 from incentive_engine.domain import BoolArray, FloatArray, IntArray
 from incentive_engine.language import say, shortened
-from incentive_engine.parallel_tasks import side_by_side
+from incentive_engine.parallel import side_by_side
 from incentive_engine.uplift.diagnosis.arms import WeightedArms
 from incentive_engine.uplift.diagnosis.findings import Finding, Imbalance
 from incentive_engine.uplift.effects.bins import SAMPLE
