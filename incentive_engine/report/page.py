@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
-from . import formats, words
+from incentive_engine.language import Code, Language, formats, language
+
+from . import words
 from .calibration import over_constant, quality_lines, quality_plots
 from .content import GroupRow, Headline, LimitRow, ReportContent
 from .cost_curve import draw_cost_curve
 from .evidence import BenefitRow, LoyaltyCheck
 from .frame import render_page
-from .language import Code, Language, language
 from .rules import rules_text
 from .slider import slider
-from .translation import translated
 
 TERMS: Final = (
     "incremental", "value", "cost", "face", "price", "gap", "marginal", "holdout", "fold",
@@ -79,11 +79,9 @@ def render_report(content: ReportContent, *, lang: Code = "en") -> str:
         over_constant=over_constant(t, quality) if quality else None,
         loyalty=[_loyalty(t, part.check, content.currency) for part in content.benefits],
         rules=rules_text(t, content),
-        notes=[(words.note(t, note), note.warning) for note in content.notes],
         interval=lambda estimate, show=None: words.interval(t, estimate, show),
         centre=lambda estimate: words.centre(t, estimate),
         held=words.held(t, content.holdout, content.proof) if content.holdout else (),
-        said=lambda text: translated(t.code, text),
         step=lambda name: words.step(t, name),
         terms=TERMS,
         label=lambda row: _label(t, row),
@@ -116,7 +114,7 @@ def _used(content: ReportContent) -> float | None:
 
 def _strip(headline: Headline) -> Strip | None:
     found = headline.conversions
-    if found is None or found.low is None or found.high is None:
+    if found is None or not found.has_interval:
         return None
     points = (0.0, found.low, found.high, found.value, headline.conversions_by_scores)
     left, right = min(points), max(points)
@@ -177,7 +175,7 @@ def _loyalty(t: Language, check: LoyaltyCheck | None, currency: str) -> tuple[st
         return None
     if not check.compared:
         return "same", t("fairness.none")
-    better = check.difference.low is not None and check.difference.low > 0
+    better = check.difference.low > 0
     kind = "worse" if check.worse_off else "better" if better else "same"
     equal = [t("fairness.offers")] if check.same_offers else []
     equal += [t("fairness.same", column=column) for column in check.equal]

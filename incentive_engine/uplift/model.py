@@ -16,7 +16,7 @@ from incentive_engine.data.trial import Trial
 from incentive_engine.data.users import BLOCK, UserTable
 from incentive_engine.domain import FloatArray
 from incentive_engine.errors import DataError, Fault
-from incentive_engine.parallel_tasks import side_by_side, together
+from incentive_engine.parallel import side_by_side, together
 from incentive_engine.uplift.crossfit import Folds, draw_folds
 from incentive_engine.uplift.effects.basis import Basis, learn_basis
 from incentive_engine.uplift.effects.bins import Bins

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from incentive_engine.domain import FloatArray
-from incentive_engine.parallel_tasks import side_by_side
+from incentive_engine.parallel import side_by_side
 from incentive_engine.uplift.effects.bins import SAMPLE
 from incentive_engine.uplift.effects.functions import Functions
 from incentive_engine.uplift.nuisance.boosting import Matrix

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from incentive_engine.domain import IntArray
-from incentive_engine.parallel_tasks import in_blocks, side_by_side
+from incentive_engine.parallel import in_blocks, side_by_side
 from incentive_engine.uplift.nuisance.boosting import Matrix
 from incentive_engine.uplift.systematic_sample import evenly
 

@@ -9,7 +9,7 @@ import numba
 import numpy as np
 
 from incentive_engine.domain import FloatArray
-from incentive_engine.parallel_tasks import in_blocks
+from incentive_engine.parallel import in_blocks
 from incentive_engine.uplift.crossfit import Folds
 from incentive_engine.uplift.effects.averages import Averages
 from incentive_engine.uplift.effects.interactions import Pairs

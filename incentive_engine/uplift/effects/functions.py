@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from incentive_engine.domain import BoolArray, FloatArray, IntArray
-from incentive_engine.parallel_tasks import in_blocks
+from incentive_engine.parallel import in_blocks
 
 BLOCK: Final = 256
 """Rows at a time: what they fill of the result stays in the processor's memory."""

@@ -24,7 +24,7 @@ import numba
 import numpy as np
 
 from incentive_engine.domain import BoolArray, FloatArray, IntArray
-from incentive_engine.parallel_tasks import side_by_side
+from incentive_engine.parallel import side_by_side
 from incentive_engine.uplift.crossfit import Folds
 from incentive_engine.uplift.effects.interactions import Pairs, partners
 from incentive_engine.uplift.effects.relevance import RESTRAINT, STEPS

@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 
 from incentive_engine.domain import FloatArray, IntArray
-from incentive_engine.parallel_tasks import in_blocks
+from incentive_engine.parallel import in_blocks
 from incentive_engine.uplift.crossfit import Folds
 
 

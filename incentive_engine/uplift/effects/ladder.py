@@ -10,7 +10,7 @@ import numpy as np
 
 from incentive_engine.config.policy import Offer
 from incentive_engine.domain import FloatArray, IntArray
-from incentive_engine.parallel_tasks import in_blocks
+from incentive_engine.parallel import in_blocks
 
 
 def ladders(offers: Sequence[Offer]) -> tuple[tuple[int, ...], ...]:

@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 
 from incentive_engine.domain import FloatArray, IntArray
-from incentive_engine.parallel_tasks import side_by_side
+from incentive_engine.parallel import side_by_side
 from incentive_engine.uplift.crossfit import Folds
 from incentive_engine.uplift.trial_design import Randomisation
 

@@ -14,7 +14,7 @@ import numba
 import numpy as np
 
 from incentive_engine.domain import FloatArray, IntArray
-from incentive_engine.parallel_tasks import side_by_side
+from incentive_engine.parallel import side_by_side
 from incentive_engine.uplift.crossfit import Folds
 from incentive_engine.uplift.effects.bins import BINS, MISSING, Codes
 from incentive_engine.uplift.effects.stumps import add_up

@@ -10,7 +10,7 @@ import numba
 import numpy as np
 
 from incentive_engine.domain import FloatArray, IntArray
-from incentive_engine.parallel_tasks import in_blocks
+from incentive_engine.parallel import in_blocks
 from incentive_engine.uplift.crossfit import Folds
 from incentive_engine.uplift.effects.bins import BLOCK, MISSING, Bins, Codes, encode
 from incentive_engine.uplift.nuisance.boosting import Matrix

@@ -9,7 +9,7 @@ import numba
 import numpy as np
 
 from incentive_engine.domain import BoolArray, FloatArray, IntArray
-from incentive_engine.parallel_tasks import side_by_side
+from incentive_engine.parallel import side_by_side
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from incentive_engine.domain import FloatArray, IntArray
 from incentive_engine.errors import DataError, Fault, SetupError
-from incentive_engine.parallel_tasks import side_by_side
+from incentive_engine.parallel import side_by_side
 from incentive_engine.uplift.crossfit import Folds
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from incentive_engine.domain import BoolArray, FloatArray
-from incentive_engine.parallel_tasks import side_by_side
+from incentive_engine.parallel import side_by_side
 from incentive_engine.uplift.crossfit import Folds
 from incentive_engine.uplift.nuisance.boosting import CrossFitted, Matrix, Recipe, train
 from incentive_engine.uplift.rows import Rows, Telling

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from incentive_engine.domain import FloatArray
-from incentive_engine.parallel_tasks import side_by_side
+from incentive_engine.parallel import side_by_side
 from incentive_engine.uplift.nuisance.boosting import CrossFitted, Recipe, train
 from incentive_engine.uplift.rows import Rows
 
