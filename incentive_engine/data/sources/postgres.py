@@ -81,6 +81,7 @@ def _write(location: Location, file: Path) -> None:
             for setting in SESSION:
                 connection.execute(setting)
             write_rows(_blocks(connection, location), file, where=location.where)
+            connection.rollback()  # what a function did in spite of all goes with it
     except (psycopg.errors.SyntaxError, psycopg.errors.UndefinedColumn) as error:
         raise DataError(wrong_query(location, _said(error, secret))) from None
     except psycopg.errors.ReadOnlySqlTransaction:

@@ -81,10 +81,13 @@ def test_a_query_of_postgresql_reads_and_cannot_write(postgres: str) -> None:
         "SELECT 1; DELETE FROM crm.users",
         "SELECT nextval('s')",
         "WITH gone AS (DELETE FROM crm.users RETURNING 1) SELECT * FROM gone",
-        "SELECT lo_create(0)",
     ):
         assert "postgresql://tester@/postgres" in complaint(f"{postgres}&query={writing}")
     assert opened(f"{postgres}&table=crm.users").rows() == 1000
+    opened(f"{postgres}&query=SELECT lo_create(0) AS written")
+    with psycopg.connect(postgres) as connection:
+        found = connection.execute("SELECT count(*) FROM pg_largeobject_metadata").fetchone()
+    assert found == (0,)
 
 
 def test_the_same_rows_are_kept_once_and_others_anew(postgres: str) -> None:
