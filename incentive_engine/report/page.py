@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, TypeVar
 
 from . import formats, words
 from .calibration import over_constant, quality_lines, quality_plots
@@ -15,6 +16,8 @@ from .language import Code, Language, language
 from .rules import rules_text
 from .slider import slider
 from .translation import translated
+
+Drawing = TypeVar("Drawing")
 
 TERMS: Final = (
     "incremental", "value", "cost", "face", "price", "gap", "marginal", "holdout", "fold",
@@ -56,7 +59,15 @@ def render_report(content: ReportContent, *, lang: Code = "en") -> str:
     t = language(lang)
     content = replace(content, currency=t.unit(content.currency))
     limits = _limits(t, content)
-    quality = content.quality
+    quality, undrawn = content.quality, list[str]()
+    budgets = _drawn(t, "budget.title", lambda: slider(t, content), undrawn)
+    plots = (
+        _drawn(t, "quality.title", lambda: quality_plots(t, quality), undrawn) if quality else None
+    )
+    curve = quality.curve if quality else None
+    costs = (
+        _drawn(t, "quality.curve", lambda: draw_cost_curve(t, curve), undrawn) if curve else None
+    )
     return render_page(
         "page.html.j2",
         lang=lang,
@@ -70,16 +81,20 @@ def render_report(content: ReportContent, *, lang: Code = "en") -> str:
         favouring=words.favouring(t, content.favoured) if content.favoured else "",
         used=_used(content),
         strip=_strip(content.headline),
-        slider=slider(t, content),
+        slider=budgets,
+        one_budget=budgets is None and content.response is not None and not undrawn,
         binding=[line for line in limits if not _is_idle(line)],
         idle=[line for line in limits if _is_idle(line)],
         quality_lines=quality_lines(t, quality) if quality else [],
-        quality_plots=quality_plots(t, quality) if quality else [],
-        cost_curve=draw_cost_curve(t, quality.curve) if quality and quality.curve else None,
+        quality_plots=plots or [],
+        cost_curve=costs,
         over_constant=over_constant(t, quality) if quality else None,
         loyalty=[_loyalty(t, part.check, content.currency) for part in content.benefits],
         rules=rules_text(t, content),
-        notes=[(words.note(t, note), note.warning) for note in content.notes],
+        notes=[
+            *((words.note(t, note), note.warning) for note in content.notes),
+            *((text, True) for text in undrawn),
+        ],
         interval=lambda estimate, show=None: words.interval(t, estimate, show),
         centre=lambda estimate: words.centre(t, estimate),
         held=words.held(t, content.holdout, content.proof) if content.holdout else (),
@@ -89,6 +104,20 @@ def render_report(content: ReportContent, *, lang: Code = "en") -> str:
         label=lambda row: _label(t, row),
         benefit_label=lambda row: _range(t, row),
     )
+
+
+def _drawn(
+    t: Language, title: str, draw: Callable[[], Drawing], undrawn: list[str]
+) -> Drawing | None:
+    """Return a drawing; None where its numbers cannot be drawn, which the page then says.
+
+    A picture explains a plan; one that cannot be made is no reason to have no plan.
+    """
+    try:
+        return draw()
+    except (ArithmeticError, ValueError) as error:
+        undrawn.append(t("notes.undrawn", title=t(title), error=str(error)))
+        return None
 
 
 def _label(t: Language, row: GroupRow) -> str:
