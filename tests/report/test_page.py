@@ -219,7 +219,7 @@ def test_what_cannot_be_drawn_is_left_out_and_said() -> None:
     endless = (low, replace(high, budget=math.inf))
     page = read(replace(rich(), response=replace(response(), points=endless))).text
     assert "“Another budget” is left out of this page" in page
-    assert "Can the model be trusted?" in page
+    assert "Limits" in page
 
 
 def test_the_slider_stops_at_round_amounts_within_what_is_known() -> None:
