@@ -67,7 +67,7 @@ def _measured(
 ) -> tuple[float, float]:
     found = difference_from_holdout(outcome[some], held=held[some], stratum=stratum[some])
     users = int((some & ~held).sum())
-    return found.estimate * users, found.standard_error * users
+    return found.value * users, found.standard_error * users
 
 
 def _true_gain(sample: Sample, choice: Choice) -> float:

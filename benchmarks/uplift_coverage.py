@@ -102,7 +102,7 @@ def _run(market: Market, rows: int, used: tuple[int, ...], seed: int) -> list[fl
         )
         stated = brought.mean(brought.part(choice))
         error = stated.standard_error
-        errors.append((stated.estimate - _truth(plan, users)) / error if error > 0 else 0.0)
+        errors.append((stated.value - _truth(plan, users)) / error if error > 0 else 0.0)
     return errors
 
 

@@ -18,10 +18,9 @@ from incentive_engine.domain import CONVERSION, COST, SPEND, FloatArray, IntArra
 from incentive_engine.insight.gain import PlanGain, ValuedTrial
 from incentive_engine.insight.policy_options import budget_of
 from incentive_engine.report import Alternative
-from incentive_engine.report import Estimate as Shown
 from incentive_engine.simulation.planning import Planner
 from incentive_engine.simulation.strategies import Situation, everyone, tier_rules
-from incentive_engine.stats.intervals import MEASURES, Estimate
+from incentive_engine.stats.intervals import MEASURES
 from incentive_engine.uplift.doubly_robust.valuation import Valuation
 
 Choice = npt.NDArray[np.int16]
@@ -242,22 +241,15 @@ def _valued(
 ) -> Alternative:
     """Return a way with its value by the trial, and the plan's lead, row by row."""
     if shown.way == "plan":
-        known = gain.conversions
-        return replace(
-            shown, conversions=Shown(value=known.estimate, low=known.low, high=known.high)
-        )
+        return replace(shown, conversions=gain.conversions)
     found = valuation.total(rule, {CONVERSION: 1.0})
     more = valuation.total(gain.rule, {CONVERSION: 1.0}, beyond=rule)
     shown = replace(
         shown,
-        conversions=_total(found, gain.users),
-        difference=_total(more, gain.users),
+        conversions=found.times(gain.users),
+        difference=more.times(gain.users),
     )
     if aim is None:
         return shown
     lead = valuation.total(gain.rule, aim.terms, beyond=rule, weight=aim.weight)
-    return replace(shown, lead=_total(lead, gain.users))
-
-
-def _total(mean: Estimate, users: int) -> Shown:
-    return Shown(value=mean.estimate * users, low=mean.low * users, high=mean.high * users)
+    return replace(shown, lead=lead.times(gain.users))

@@ -15,7 +15,7 @@ from incentive_engine.domain import BoolArray, FloatArray, IntArray
 from incentive_engine.insight.findings import Findings
 from incentive_engine.insight.small_groups import SMALLEST
 from incentive_engine.report import BenefitRow, Benefits, Estimate, LoyaltyCheck
-from incentive_engine.stats.intervals import NORMAL_95
+from incentive_engine.stats.intervals import interval
 
 FIFTHS: Final = 5
 MOST_VALUES: Final = 12
@@ -211,9 +211,9 @@ def matched_difference(
         return Estimate(value=0.0), 0.0
     part = size[both] / compared
     value = float(part @ (mean[both] - mean_other[both]))
-    reach = NORMAL_95 * float(np.sqrt(part**2 @ (error[both] + error_other[both])))
+    standard_error = float(np.sqrt(part**2 @ (error[both] + error_other[both])))
     share = float(compared / max(loyal.sum(), 1))
-    return Estimate(value=value, low=value - reach, high=value + reach), share
+    return interval(value, standard_error), share
 
 
 def _moments(

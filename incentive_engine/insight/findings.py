@@ -186,6 +186,6 @@ class RunSummary:
             return f"incremental conversions: {scores}, with no trial to check them by"
         total = self.gain.conversions
         return (
-            f"incremental conversions: {total.estimate:,.0f} by the trial "
+            f"incremental conversions: {total.value:,.0f} by the trial "
             f"(95 % interval {total.low:,.0f} to {total.high:,.0f}), {scores}"
         )

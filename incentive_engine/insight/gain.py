@@ -18,17 +18,8 @@ from incentive_engine.data.tables.files import read_table
 from incentive_engine.domain import CONVERSION, COST, MICROS, SPEND
 from incentive_engine.pipeline.campaign import BASELINE
 from incentive_engine.simulation.rehearsal import rehearse
-from incentive_engine.stats.intervals import Estimate
+from incentive_engine.stats.estimate import Estimate
 from incentive_engine.uplift.doubly_robust.valuation import Valuation
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Total:
-    """A sum over the campaign's users with its 95 % interval."""
-
-    estimate: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -41,9 +32,9 @@ class PlanGain:
     which chose the users.
     """
 
-    conversions: Total
-    spend: Total
-    cost: Total
+    conversions: Estimate
+    spend: Estimate
+    cost: Estimate
     rows: int
     """Rows of the trial."""
     rule: npt.NDArray[np.int16]
@@ -57,7 +48,7 @@ class PlanGain:
     def to_dict(self) -> dict[str, Any]:
         """Return the numbers for ``evaluation.json``."""
         totals = {
-            name: {"estimate": total.estimate, "low": total.low, "high": total.high}
+            name: {"estimate": total.value, "low": total.low, "high": total.high}
             for name, total in (
                 ("conversions", self.conversions),
                 ("spend", self.spend),
@@ -120,15 +111,11 @@ def gain_of_plan(
     )
     value = valued.valuation.of_plan(choice)
     return PlanGain(
-        conversions=_total(value[CONVERSION], users),
-        spend=_total(value[SPEND], users),
-        cost=_total(value[COST], users),
+        conversions=value[CONVERSION].times(users),
+        spend=value[SPEND].times(users),
+        cost=value[COST].times(users),
         rows=valued.table.n_users,
         rule=choice,
         users=users,
         baseline=valued.baseline,
     )
-
-
-def _total(mean: Estimate, users: int) -> Total:
-    return Total(estimate=mean.estimate * users, low=mean.low * users, high=mean.high * users)

@@ -56,7 +56,7 @@ def measurability(gain: PlanGain, *, held: int) -> Measurability | None:
     rate = gain.baseline["conversion_rate"]
     if not rate or not gain.users:
         return None
-    expected = gain.conversions.estimate / gain.users
+    expected = gain.conversions.value / gain.users
     then = min(max(rate + expected, 0.0), 1.0)
     error = math.sqrt(rate * (1 - rate) / held + then * (1 - then) / gain.users)
     return Measurability(

@@ -16,7 +16,6 @@ from incentive_engine.domain import ISSUED, MONEY_MEASURES, REASONS
 from incentive_engine.insight.disclosure import public_rules, tests_of
 from incentive_engine.insight.fairness import benefits
 from incentive_engine.insight.findings import Findings
-from incentive_engine.insight.gain import Total
 from incentive_engine.insight.groups import group_tables, share_of
 from incentive_engine.insight.model_quality import model_quality
 from incentive_engine.insight.money import at_risk_of, returns_of, safety_of
@@ -93,9 +92,9 @@ def _headline(findings: Findings) -> Headline:
     chosen, gain = findings.chosen, findings.gain
     conversions, cost = float(chosen.conversion.sum()), float(chosen.cost.sum())
     spend = None if chosen.spend is None else float(chosen.spend.sum())
-    best = Estimate(value=conversions) if gain is None else _estimate(gain.conversions)
+    best = Estimate(value=conversions) if gain is None else gain.conversions
     by_scores = None if spend is None else Estimate(value=spend)
-    best_spend = by_scores if gain is None else _estimate(gain.spend)
+    best_spend = by_scores if gain is None else gain.spend
     return Headline(
         conversions=best if gain else None,
         spend=best_spend if gain else None,
@@ -110,15 +109,11 @@ def _headline(findings: Findings) -> Headline:
     )
 
 
-def _estimate(total: Total) -> Estimate:
-    return Estimate(value=total.estimate, low=total.low, high=total.high)
-
-
 def _cost_per(cost: float, gain: Estimate) -> Estimate | None:
     """Return cost per unit gained; an interval only where the whole gain is above zero."""
     if gain.value <= 0 or cost <= 0:
         return None
-    if gain.low is None or gain.high is None or gain.low <= 0:
+    if not gain.has_interval or gain.low <= 0:
         return Estimate(value=cost / gain.value)
     return Estimate(value=cost / gain.value, low=cost / gain.high, high=cost / gain.low)
 
@@ -126,9 +121,7 @@ def _cost_per(cost: float, gain: Estimate) -> Estimate | None:
 def _per_cost(gain: Estimate | None, cost: float) -> Estimate | None:
     if gain is None or cost <= 0:
         return None
-    if gain.low is None or gain.high is None:
-        return Estimate(value=gain.value / cost)
-    return Estimate(value=gain.value / cost, low=gain.low / cost, high=gain.high / cost)
+    return gain.times(1 / cost)
 
 
 def aim_of(policy: Policy) -> Aim:

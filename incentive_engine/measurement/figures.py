@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from typing import Any
 
-from incentive_engine.stats.intervals import NORMAL_95, Estimate
+from incentive_engine.stats.estimate import Estimate, as_plain
+from incentive_engine.stats.intervals import NORMAL_95
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,12 +36,12 @@ class Promise:
         if self.measured is None or not math.isfinite(self.measured.standard_error):
             return ""
         if self.trial is not None:
-            stated, error = self.trial.estimate, self.trial.standard_error
+            stated, error = self.trial.value, self.trial.standard_error
         elif self.scores is not None:
             stated, error = self.scores, 0.0
         else:
             return ""
-        gap = self.measured.estimate - stated
+        gap = self.measured.value - stated
         if abs(gap) <= NORMAL_95 * math.hypot(error, self.measured.standard_error):
             return "as stated, within chance"
         return "more than stated, beyond chance" if gap > 0 else "less than stated, beyond chance"
@@ -130,7 +132,7 @@ class Measurement:
 
     def to_json(self) -> str:
         """Return the figures for programs."""
-        content = asdict(self)
+        content: dict[str, Any] = as_plain(self)
         for name, promise in (("conversions", self.conversions), ("spend", self.spend)):
             if promise is not None:
                 content[name]["verdict"] = promise.verdict
@@ -213,7 +215,7 @@ def _split_lines(split: Split) -> Iterator[str]:
     yield from (f"  {name:<38}{part:>+10,.1f}" for name, part in parts if part is not None)
     rest = split.rest
     yield (
-        f"  {'the model beyond that, and chance':<38}{rest.estimate:>+10,.1f} "
+        f"  {'the model beyond that, and chance':<38}{rest.value:>+10,.1f} "
         f"({rest.low:,.0f} to {rest.high:,.0f})"
     )
     yield f"  {'measured':<38}{split.measured:>10,.1f}"
@@ -222,4 +224,4 @@ def _split_lines(split: Split) -> Iterator[str]:
 def _with_interval(found: Estimate | None) -> str:
     if found is None or not math.isfinite(found.standard_error):
         return "–"
-    return f"{found.estimate:,.0f} ({found.low:,.0f} to {found.high:,.0f})"
+    return f"{found.value:,.0f} ({found.low:,.0f} to {found.high:,.0f})"

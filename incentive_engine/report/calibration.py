@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -82,8 +83,7 @@ def _line(t: Language, offer: OfferQuality) -> QualityLine:
 
 
 def _scaled(estimate: Estimate) -> Estimate:
-    low, high = (None if end is None else end * USERS for end in (estimate.low, estimate.high))
-    return Estimate(value=estimate.value * USERS, low=low, high=high)
+    return estimate.times(USERS)
 
 
 def _draw(t: Language, groups: tuple[CalibrationGroup, ...], *, scale: float, label: str) -> str:
@@ -91,7 +91,7 @@ def _draw(t: Language, groups: tuple[CalibrationGroup, ...], *, scale: float, la
         end * scale
         for group in groups
         for end in (group.predicted, group.observed.low, group.observed.high)
-        if end is not None
+        if not math.isnan(end)
     ]
     both = spread(ends, room=1.08)
     frame = Frame(width=230, height=190, left=36, right=8, top=8, bottom=24, x=both, y=both)
@@ -112,7 +112,7 @@ def _diagonal(frame: Frame, ends: tuple[float, float]) -> str:
 def _points(frame: Frame, groups: tuple[CalibrationGroup, ...], scale: float) -> Iterator[str]:
     for group in groups:
         x, y = frame.place(group.predicted * scale, group.observed.value * scale)
-        if group.observed.low is not None and group.observed.high is not None:
+        if group.observed.has_interval:
             _, low = frame.place(0, group.observed.low * scale)
             _, high = frame.place(0, group.observed.high * scale)
             yield f'<path d="M{x} {low}V{high}" stroke="{MARK}" stroke-width="1.5"/>'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -34,7 +35,7 @@ def draw_cost_curve(t: Language, points: tuple[CurvePoint, ...]) -> Markup:
         end
         for point in points
         for end in (point.model.low, point.model.high, point.constant.value)
-        if end is not None
+        if not math.isnan(end)
     ]
     x = spread([PEOPLE * point.budget for point in points], room=1.04)
     frame = Frame(x=x, y=spread([PEOPLE * end for end in ends], room=1.08))
@@ -62,10 +63,9 @@ def _line(
 
 
 def _band(frame: Frame, points: tuple[CurvePoint, ...]) -> Iterator[str]:
-    there = [_place(frame, point, low) for point in points if (low := point.model.low) is not None]
-    back = [
-        _place(frame, point, high) for point in points if (high := point.model.high) is not None
-    ]
+    known = [point for point in points if point.model.has_interval]
+    there = [_place(frame, point, point.model.low) for point in known]
+    back = [_place(frame, point, point.model.high) for point in known]
     start = "{} {}".format(*frame.place(0.0, 0.0))
     path = "L".join([start, *there, *reversed(back)])
     yield f'<path d="M{path}Z" fill="{PLAN}" fill-opacity="0.12"/>'

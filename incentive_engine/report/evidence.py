@@ -272,7 +272,7 @@ class LoyaltyCheck:
     @property
     def worse_off(self) -> bool:
         """Whether the loyal measurably get less."""
-        return self.difference.high is not None and self.difference.high < 0
+        return self.difference.high < 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -145,7 +145,7 @@ def _used(content: ReportContent) -> float | None:
 
 def _strip(headline: Headline) -> Strip | None:
     found = headline.conversions
-    if found is None or found.low is None or found.high is None:
+    if found is None or not found.has_interval:
         return None
     points = (0.0, found.low, found.high, found.value, headline.conversions_by_scores)
     left, right = min(points), max(points)
@@ -206,7 +206,7 @@ def _loyalty(t: Language, check: LoyaltyCheck | None, currency: str) -> tuple[st
         return None
     if not check.compared:
         return "same", t("fairness.none")
-    better = check.difference.low is not None and check.difference.low > 0
+    better = check.difference.low > 0
     kind = "worse" if check.worse_off else "better" if better else "same"
     equal = [t("fairness.offers")] if check.same_offers else []
     equal += [t("fairness.same", column=column) for column in check.equal]

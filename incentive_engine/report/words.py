@@ -117,7 +117,7 @@ def interval(
     show
         How its ends read; left out, as numbers with as many digits as the estimate.
     """
-    if estimate is None or estimate.low is None or estimate.high is None:
+    if estimate is None or not estimate.has_interval:
         return ""
     ends = (estimate.low, estimate.high)
     low, high = (show(end) if show else t.number(end, _places(estimate)) for end in ends)
@@ -130,7 +130,7 @@ def centre(t: Language, estimate: Estimate | None) -> str:
 
 
 def _places(estimate: Estimate) -> int:
-    ends = (end for end in (estimate.low, estimate.high) if end is not None)
+    ends = (estimate.low, estimate.high) if estimate.has_interval else ()
     return formats.places(estimate.value, *ends)
 
 

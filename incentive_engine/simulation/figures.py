@@ -96,6 +96,6 @@ def _stated(stage: Stage, situation: Situation, *, favouring: bool) -> dict[str,
         cost = float(plan.cost_micros.sum()) / MICROS / max(stage.decided, 1)
         value = stage.learned.stated(policy, stage.rehearsal, plan.prices, cost=cost)
         gain = value.conversion
-        stage.stated[key] = (gain.estimate, gain.low, gain.high)
+        stage.stated[key] = (gain.value, gain.low, gain.high)
     found = (value * stage.decided for value in stage.stated[key])
     return dict(zip(("stated", "stated_low", "stated_high"), found, strict=True))

@@ -8,7 +8,8 @@ from typing import Final
 import numpy as np
 
 from incentive_engine.domain import BoolArray, FloatArray, IntArray
-from incentive_engine.stats.intervals import Estimate, interval
+from incentive_engine.stats.estimate import Estimate
+from incentive_engine.stats.intervals import interval
 
 LEAST: Final = 2
 """Users of either kind that a stratum needs; smaller ones stand together."""

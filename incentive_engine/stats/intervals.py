@@ -2,41 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Final
 
 import numpy as np
 
 from incentive_engine.domain import CONVERSION, COST, SPEND, FloatArray
+from incentive_engine.stats.estimate import Estimate
 
 MEASURES: Final = (CONVERSION, SPEND, COST)
 NORMAL_95: Final = NormalDist().inv_cdf(0.975)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Estimate:
-    """A mean per user with its 95 % interval.
-
-    Attributes
-    ----------
-    estimate, standard_error, low, high
-        In the measure's unit, per user of the trial.
-    """
-
-    estimate: float
-    standard_error: float
-    low: float
-    high: float
-
-    def to_dict(self) -> dict[str, float]:
-        """Return the four numbers by name."""
-        return {
-            "estimate": self.estimate,
-            "standard_error": self.standard_error,
-            "low": self.low,
-            "high": self.high,
-        }
 
 
 def mean_with_interval(values: FloatArray, weight: FloatArray | None = None) -> Estimate:
@@ -55,5 +30,5 @@ def interval(estimate: float, error: float) -> Estimate:
     """Return an estimate with its normal 95 % interval."""
     reach = NORMAL_95 * error
     return Estimate(
-        estimate=estimate, standard_error=error, low=estimate - reach, high=estimate + reach
+        value=estimate, standard_error=error, low=estimate - reach, high=estimate + reach
     )

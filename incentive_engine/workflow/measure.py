@@ -26,8 +26,9 @@ from incentive_engine.domain import CONVERSION, COST, SPEND, BoolArray, FloatArr
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.measurement.figures import Measurement, OfferOutcome, Promise, Split
 from incentive_engine.run.finished import FinishedRun, read_run
+from incentive_engine.stats.estimate import Estimate
 from incentive_engine.stats.holdout_effect import difference_from_holdout
-from incentive_engine.stats.intervals import Estimate, interval
+from incentive_engine.stats.intervals import interval
 
 ALIKE: Final = 0.98
 """Share of the plan's offers that its prices alone must give for a comparison by them."""
@@ -186,7 +187,7 @@ def _total(campaign: Campaign, outcome: FloatArray, some: BoolArray) -> Estimate
     users = int((some & ~campaign.held).sum())
     if not np.isfinite(found.standard_error):
         return None
-    return interval(found.estimate * users, found.standard_error * users)
+    return interval(found.value * users, found.standard_error * users)
 
 
 def _offers(campaign: Campaign) -> Iterator[OfferOutcome]:
@@ -219,7 +220,7 @@ def _split(campaign: Campaign, conversions: Promise) -> Split | None:
     if measured is None or scores is None:
         return None
     execution, redemption = _execution(campaign), _redemption(campaign)
-    optimism = None if trial is None else trial.estimate - scores
+    optimism = None if trial is None else trial.value - scores
     known = scores + sum(part for part in (optimism, execution, redemption) if part is not None)
     return Split(
         scores=scores,
@@ -227,8 +228,8 @@ def _split(campaign: Campaign, conversions: Promise) -> Split | None:
         optimism=optimism,
         execution=execution,
         redemption=redemption,
-        rest=interval(measured.estimate - known, measured.standard_error),
-        measured=measured.estimate,
+        rest=interval(measured.value - known, measured.standard_error),
+        measured=measured.value,
     )
 
 

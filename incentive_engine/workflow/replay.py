@@ -22,7 +22,7 @@ from incentive_engine.data.users import open_users
 from incentive_engine.domain import CONTROL
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.insight.policy_options import load_for_scores
-from incentive_engine.stats.intervals import Estimate
+from incentive_engine.stats.estimate import Estimate
 from incentive_engine.uplift.doubly_robust.plan_value import compare_plans, plan_value
 from incentive_engine.uplift.estimates import Estimates
 from incentive_engine.uplift.model import UpliftModel, estimate, trial_digest
@@ -201,10 +201,10 @@ def plain(found: Estimate | None) -> str:
     """Return a number with its interval, a dash where there is none."""
     if found is None:
         return "–"
-    return f"{found.estimate:.2f} ({found.low:.2f} to {found.high:.2f})"
+    return f"{found.value:.2f} ({found.low:.2f} to {found.high:.2f})"
 
 
 def thousand(found: Estimate) -> str:
     """Return a mean per user as one per 1,000 users, with its interval."""
-    mean, low, high = (1000 * x for x in (found.estimate, found.low, found.high))
+    mean, low, high = (1000 * x for x in (found.value, found.low, found.high))
     return f"{mean:,.2f} ({low:,.2f} to {high:,.2f})"

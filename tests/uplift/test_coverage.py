@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from incentive_engine.domain import FloatArray
-from incentive_engine.stats.intervals import Estimate
+from incentive_engine.stats.estimate import Estimate
 from incentive_engine.uplift.crossfit import draw_folds
 from incentive_engine.uplift.doubly_robust.increments import Increments
 from incentive_engine.uplift.effects.averages import average_effects
@@ -39,7 +39,7 @@ def errors_of_half_budget_plan(seed: int) -> tuple[float, float, float]:
     def error(path: FoldedPath | PlanPath) -> float:
         choice = path.plan(0.3 * ROWS)
         stated = brought.mean(brought.part(choice))
-        return (stated.estimate - EFFECT * float(np.mean(choice >= 0))) / stated.standard_error
+        return (stated.value - EFFECT * float(np.mean(choice >= 0))) / stated.standard_error
 
     apart: FloatArray = averages.outside[folds.label]
     together = np.tile(averages.effect, (ROWS, 1))

@@ -11,7 +11,7 @@ def test_strata_are_compared_with_their_own_holdout() -> None:
     held = np.array([0, 0, 1, 1, 0, 0, 1, 1, 0], dtype=bool)
     stratum = np.array([0, 0, 0, 0, 1, 1, 1, 1, 1])
     found = difference_from_holdout(outcome, held=held, stratum=stratum)
-    assert found.estimate == pytest.approx((2 * (2 - 1) + 3 * (11 - 8)) / 5)
+    assert found.value == pytest.approx((2 * (2 - 1) + 3 * (11 - 8)) / 5)
     others, kept = (1 + 1 + 1 + 1) / 3, (1 + 1 + 1 + 1) / 2
     variance = others * (0.16 / 2 + 0.36 / 3) + kept * (0.16 / 2 + 0.36 / 2)
     assert found.standard_error == pytest.approx(np.sqrt(variance))
@@ -34,7 +34,7 @@ def test_the_interval_holds_the_truth_as_often_as_it_says(rate: float) -> None:
         truth = effect[~draw].mean()
         inside.append(found.low <= truth <= found.high)
         errors.append(found.standard_error)
-        found_at.append(found.estimate - truth)
+        found_at.append(found.value - truth)
     spread = np.std(found_at)
     assert abs(np.mean(found_at)) < 4 * spread / np.sqrt(len(held))
     assert np.mean(errors) == pytest.approx(spread, rel=0.12)

@@ -87,7 +87,7 @@ def test_a_plan_promises_what_it_brings(ladder: tuple[Known, UpliftModel]) -> No
     choice = np.where(effect[:, 1] > np.median(effect[:, 1]), 1, -1)
     value = plan_value(known.trial, model.out_of_fold.estimates, choice)
     truth = known.effect[:, 1][choice == 1].sum() / len(choice)
-    assert abs(value.conversion.estimate - truth) < 4 * value.conversion.standard_error
+    assert abs(value.conversion.value - truth) < 4 * value.conversion.standard_error
 
 
 def test_the_doubly_robust_interval_is_narrower(ladder: tuple[Known, UpliftModel]) -> None:
@@ -192,9 +192,9 @@ def test_an_evaluation_says_what_the_model_is_worth(ladder: tuple[Known, UpliftM
     found = evaluate(model, known.trial, known.policy)
     for j, offer in enumerate(found.offers):
         truth = known.effect[:, j].mean()
-        assert abs(offer.conversion.estimate - truth) < 4 * offer.conversion.standard_error
+        assert abs(offer.conversion.value - truth) < 4 * offer.conversion.standard_error
         assert offer.effect_slope is not None
-        assert abs(offer.effect_slope.estimate - 1) < 4 * offer.effect_slope.standard_error
+        assert abs(offer.effect_slope.value - 1) < 4 * offer.effect_slope.standard_error
         assert offer.qini.low > 0
         assert len(offer.effect_groups) == len(offer.cost_groups) == 5
     assert found.curve.points[-1].share == 1
@@ -323,7 +323,7 @@ def test_hillstrom_behaves() -> None:
     )
     model = fit(trial, policy, seed=0)
     found = evaluate(model, trial, policy)
-    assert found.offers[0].conversion.estimate == pytest.approx(0.0068, abs=0.0005)
+    assert found.offers[0].conversion.value == pytest.approx(0.0068, abs=0.0005)
     assert (model.out_of_fold.estimates.cost == 0.1).all()
     for comparison in found.curve.points:
         assert comparison.difference.high > 0

@@ -22,17 +22,17 @@ def test_four_people_have_the_value_of_the_hand_solution() -> None:
         np.full(4, 0.5),
     )
     value = plan_value(trial, None, np.zeros(4, dtype=int))
-    assert value.conversion.estimate == pytest.approx(0.5)
-    assert value.spend.estimate == pytest.approx(65 - 25)
-    assert value.cost.estimate == pytest.approx(10)
-    assert value.ipw["conversion"].estimate == pytest.approx((-2 * 1 + 2 + 2) / 4)
+    assert value.conversion.value == pytest.approx(0.5)
+    assert value.spend.value == pytest.approx(65 - 25)
+    assert value.cost.value == pytest.approx(10)
+    assert value.ipw["conversion"].value == pytest.approx((-2 * 1 + 2 + 2) / 4)
 
 
 def test_giving_nothing_brings_nothing() -> None:
     known = draw(policy_of(10, 20), even_effects(0.02, 0.03), n=500, seed=0)
     value = plan_value(known.trial, None, np.full(500, -1))
     assert value.treated == 0
-    assert value.conversion.estimate == value.spend.estimate == value.cost.estimate == 0
+    assert value.conversion.value == value.spend.value == value.cost.value == 0
 
 
 def test_stated_intervals_cover_the_truth() -> None:
@@ -54,7 +54,7 @@ def test_weights_multiply_the_outcome() -> None:
     everyone = np.zeros(500, dtype=int)
     single = plan_value(known.trial, None, everyone)
     triple = plan_value(known.trial, None, everyone, weight=np.full(500, 3.0))
-    assert triple.conversion.estimate == pytest.approx(3 * single.conversion.estimate)
+    assert triple.conversion.value == pytest.approx(3 * single.conversion.value)
 
 
 @pytest.mark.parametrize("choice", [[0, 1], [0.0] * 50, [2] * 50, [-2] * 50])

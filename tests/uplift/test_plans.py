@@ -64,11 +64,11 @@ def test_a_model_equals_itself_and_needs_its_own_trial() -> None:
     known = draw(policy_of(10, 20, ladder="cash"), ladder_effects, n=3_000, seed=1)
     one, two = (fit(known.trial, known.policy, seed=seed) for seed in (0, 1))
     same = compare_models(one, one, known.trial, known.policy)
-    assert all(plan.difference.estimate == 0 for plan in same.plans)
+    assert all(plan.difference.value == 0 for plan in same.plans)
     there = compare_models(one, two, known.trial, known.policy)
     back = compare_models(two, one, known.trial, known.policy)
     for offer, gap in there.qini.items():
-        assert gap.estimate == pytest.approx(-back.qini[offer].estimate)
+        assert gap.value == pytest.approx(-back.qini[offer].value)
     other = draw(known.policy, ladder_effects, n=1_000, seed=2)
     with pytest.raises(DataError, match="was not trained on this trial"):
         compare_models(one, two, other.trial, other.policy)

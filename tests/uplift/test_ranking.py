@@ -12,19 +12,19 @@ ONE_FOLD = np.zeros(50_000, dtype=np.int64)
 
 def test_the_area_of_four_users_is_that_of_the_hand_solution() -> None:
     """Ranks from the top are 1/8, 3/8, 5/8, 7/8: (7/8 + 5/8) / 4 = 3/8; random is 1/4."""
-    assert auuc(PREDICTED, INCREMENT).estimate == pytest.approx(3 / 8)
-    assert qini(PREDICTED, INCREMENT).estimate == pytest.approx(3 / 8 - 1 / 4)
+    assert auuc(PREDICTED, INCREMENT).value == pytest.approx(3 / 8)
+    assert qini(PREDICTED, INCREMENT).value == pytest.approx(3 / 8 - 1 / 4)
 
 
 def test_a_constant_prediction_ranks_nobody() -> None:
-    assert qini(np.ones(4), INCREMENT).estimate == 0
+    assert qini(np.ones(4), INCREMENT).value == 0
     assert slope(np.ones(4), INCREMENT, ONE_FOLD[:4]) is None
     assert len(groups(np.ones(4), INCREMENT, np.ones(4))) == 1
 
 
 def test_reversing_the_ranking_reverses_qini() -> None:
     forward, backward = qini(PREDICTED, INCREMENT), qini(-PREDICTED, INCREMENT)
-    assert backward.estimate == pytest.approx(-forward.estimate)
+    assert backward.value == pytest.approx(-forward.value)
 
 
 def test_predictions_twice_too_bold_have_slope_one_half() -> None:
@@ -32,7 +32,7 @@ def test_predictions_twice_too_bold_have_slope_one_half() -> None:
     effect = rng.normal(size=50_000)
     found = slope(2 * effect, effect + rng.normal(size=50_000), ONE_FOLD)
     assert found is not None
-    assert found.estimate == pytest.approx(0.5, abs=5 * found.standard_error)
+    assert found.value == pytest.approx(0.5, abs=5 * found.standard_error)
     assert found.standard_error < 0.01
 
 
@@ -73,4 +73,4 @@ def test_groups_hold_all_users_in_order_of_prediction() -> None:
     assert sum(group.rows for group in made) == 1_003
     means = [group.predicted for group in made]
     assert means == sorted(means)
-    assert [group.observed.estimate for group in made] == pytest.approx(means)
+    assert [group.observed.value for group in made] == pytest.approx(means)

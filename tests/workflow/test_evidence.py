@@ -169,7 +169,7 @@ def test_nobody_to_compare_with_is_said_and_not_guessed() -> None:
         np.ones(4), np.array([0, 0, 1, 1]), loyal=loyal, others=~loyal
     )
     assert compared == 0.0
-    assert found.low is None
+    assert not found.has_interval
 
 
 def test_a_run_with_a_trial_shows_simpler_ways_and_the_models_quality(

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from incentive_engine.insight.gain import PlanGain, Total
+from incentive_engine.insight.gain import PlanGain
 from incentive_engine.insight.holdout_value import measurability
+from incentive_engine.stats.estimate import Estimate
 
 
 def gain(*, conversions: float, users: int, rate: float | None) -> PlanGain:
-    total = Total(estimate=conversions, low=0.0, high=0.0)
+    total = Estimate(value=conversions, low=0.0, high=0.0)
     return PlanGain(
         conversions=total,
         spend=total,

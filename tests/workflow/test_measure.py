@@ -94,7 +94,7 @@ def test_what_came_is_measured_with_an_interval_that_holds_it(
         assert found.by_rule
         assert found.spend is not None
         assert found.spend.measured is not None
-        assert found.spend.measured.estimate == pytest.approx(100 * measured.estimate)
+        assert found.spend.measured.value == pytest.approx(100 * measured.value)
     assert found.held == int((plan["reason"] == "holdout").sum())
 
 
@@ -131,7 +131,7 @@ def test_the_parts_add_up_to_the_difference(
     expected = (ratio - 1) * gained + (other - 1) * plan.loc[large, "conversion"].sum()
     assert split.redemption == pytest.approx(expected, rel=1e-4)
     assert split.execution is not None
-    parts = split.scores + split.execution + split.redemption + split.rest.estimate
+    parts = split.scores + split.execution + split.redemption + split.rest.value
     assert parts == pytest.approx(split.measured)
     assert split.rules is not None
     assert split.rules < 0  # the stock and the weights cost conversions

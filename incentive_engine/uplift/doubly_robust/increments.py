@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from incentive_engine.domain import FloatArray, IntArray
 from incentive_engine.parallel import in_blocks, side_by_side
-from incentive_engine.stats.intervals import Estimate, interval
+from incentive_engine.stats.estimate import Estimate
+from incentive_engine.stats.intervals import interval
 
 LEAST_EXPECTED: Final = 0.1
 """Share of an arm's mean below which no row's expectation counts while judging its noise."""

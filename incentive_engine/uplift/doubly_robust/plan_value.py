@@ -12,7 +12,8 @@ import numpy.typing as npt
 from incentive_engine.data.trial import Trial
 from incentive_engine.domain import CONVERSION, COST, SPEND, FloatArray, IntArray
 from incentive_engine.errors import DataError, Fault
-from incentive_engine.stats.intervals import MEASURES, Estimate
+from incentive_engine.stats.estimate import Estimate
+from incentive_engine.stats.intervals import MEASURES
 from incentive_engine.uplift.doubly_robust.increments import Increments
 from incentive_engine.uplift.doubly_robust.valuation import Valuation
 from incentive_engine.uplift.estimates import Estimates, OutOfFold

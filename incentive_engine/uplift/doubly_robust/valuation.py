@@ -12,7 +12,8 @@ import pyarrow as pa
 
 from incentive_engine.data.tables.arrow import numbers
 from incentive_engine.domain import FloatArray, IntArray, score_column
-from incentive_engine.stats.intervals import MEASURES, Estimate
+from incentive_engine.stats.estimate import Estimate
+from incentive_engine.stats.intervals import MEASURES
 from incentive_engine.uplift.doubly_robust.increments import Increments
 
 if TYPE_CHECKING:

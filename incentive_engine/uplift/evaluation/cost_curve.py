@@ -10,7 +10,7 @@ import numpy as np
 
 from incentive_engine.domain import FloatArray, IntArray
 from incentive_engine.parallel import together
-from incentive_engine.stats.intervals import Estimate
+from incentive_engine.stats.estimate import Estimate
 from incentive_engine.uplift.doubly_robust.increments import Increments
 from incentive_engine.uplift.evaluation.price_paths import FoldedPath
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +12,8 @@ from incentive_engine.data.trial import Trial
 from incentive_engine.domain import CONVERSION, COST, SPEND, BoolArray, FloatArray
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.parallel import side_by_side
-from incentive_engine.stats.intervals import Estimate, mean_with_interval
+from incentive_engine.stats.estimate import Estimate, as_plain
+from incentive_engine.stats.intervals import mean_with_interval
 from incentive_engine.uplift.doubly_robust.plan_value import valued
 from incentive_engine.uplift.effects.shrinkage import HeterogeneityTest
 from incentive_engine.uplift.evaluation.cost_curve import CostCurve, Scored, cost_curve
@@ -89,7 +90,8 @@ class Evaluation:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the content of evaluation.json."""
-        return asdict(self)
+        content: dict[str, Any] = as_plain(self)
+        return content
 
 
 def evaluate(model: UpliftModel, trial: Trial, policy: Policy) -> Evaluation:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -11,7 +11,7 @@ from incentive_engine.config.policy import Policy
 from incentive_engine.data.trial import Trial
 from incentive_engine.domain import CONVERSION, FloatArray
 from incentive_engine.errors import DataError, Fault
-from incentive_engine.stats.intervals import Estimate
+from incentive_engine.stats.estimate import Estimate, as_plain
 from incentive_engine.uplift.doubly_robust.plan_value import increments
 from incentive_engine.uplift.evaluation.price_paths import FoldedPath
 from incentive_engine.uplift.evaluation.ranking import qini_difference
@@ -60,7 +60,8 @@ class Paired:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the content of evaluation.json."""
-        return asdict(self)
+        content: dict[str, Any] = as_plain(self)
+        return content
 
 
 def compare_models(

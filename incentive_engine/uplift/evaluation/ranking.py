@@ -8,7 +8,8 @@ from typing import Final
 import numpy as np
 
 from incentive_engine.domain import FloatArray, IntArray
-from incentive_engine.stats.intervals import Estimate, interval, mean_with_interval
+from incentive_engine.stats.estimate import Estimate
+from incentive_engine.stats.intervals import interval, mean_with_interval
 
 GROUPS: Final = 5
 FEWEST: Final = 2

@@ -8,7 +8,8 @@ import numpy as np
 
 from incentive_engine.data.trial import Trial
 from incentive_engine.domain import BoolArray, FloatArray
-from incentive_engine.stats.intervals import Estimate, interval
+from incentive_engine.stats.estimate import Estimate
+from incentive_engine.stats.intervals import interval
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +35,7 @@ def total_cost(trial: Trial, predicted: FloatArray, reach: BoolArray) -> TotalCo
     rows = np.arange(trial.n_rows)
     got = np.flatnonzero((offer >= 0) & reach[rows, offer])
     ratio = ratio_of_sums(trial.cost[got], predicted[got, offer[got]], 1 / trial.propensity[got])
-    error = ratio.standard_error / ratio.estimate if ratio and ratio.estimate > 0 else 0.0
+    error = ratio.standard_error / ratio.value if ratio and ratio.value > 0 else 0.0
     return TotalCost(ratio=ratio, relative_error=error)
 
 
