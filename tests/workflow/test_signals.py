@@ -51,6 +51,7 @@ def test_a_command_deaf_inside_a_library_ends_within_two_seconds_and_leaves_noth
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "begun\n"
+        time.sleep(0.3)  # until it is inside the library
         begun = time.monotonic()
         process.send_signal(number)
         _, said = process.communicate(timeout=30)
