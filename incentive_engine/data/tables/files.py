@@ -7,7 +7,6 @@ import functools
 import hashlib
 import os
 import secrets
-import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from incentive_engine.data.tables.formats import CSV, PARQUET
+from incentive_engine.data.tables.unfinished import UNFINISHED, remove_path
 from incentive_engine.errors import DataError, Fault, nearest
 
 SETTLED: Final = 1_000_000_000
@@ -97,6 +97,7 @@ def _in_place_of(path: Path) -> Iterator[Path]:
     path = path.absolute()
     partial = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.partial{path.suffix}")
     made = [folder for folder in path.parents if not folder.exists()]
+    UNFINISHED.add(partial)
     try:
         with writing_to(path):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -105,6 +106,8 @@ def _in_place_of(path: Path) -> Iterator[Path]:
     except BaseException:
         _remove(partial, made)
         raise
+    finally:
+        UNFINISHED.discard(partial)
 
 
 @contextmanager
@@ -136,9 +139,7 @@ def publish(partial: Path, path: Path) -> None:
 
 def _remove(partial: Path, made: list[Path]) -> None:
     """Remove what was begun, and the parents made for it; what hinders that hides no error."""
-    shutil.rmtree(partial, ignore_errors=True)
-    with suppress(OSError):
-        partial.unlink(missing_ok=True)
+    remove_path(partial)
     for folder in made:
         with suppress(OSError):
             folder.rmdir()
