@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 import incentive_engine
 from incentive_engine.config import Policy, load_policy
-from incentive_engine.config.amounts import Bound, parse_amount
-from incentive_engine.config.policy import Budget, Limit
-from incentive_engine.domain import COST, SPEND
+from incentive_engine.config.overrides import MIN_MARGINAL_ROI, MIN_ROI, apply_overrides
+from incentive_engine.config.policy import Budget
 from incentive_engine.errors import ConfigError, Fault
 
-OPTIONS: Final = {"amount": "--budget", "basis": "--basis", "confidence": "--confidence"}
-"""Fields of a policy's budget to the options that change them."""
+OPTIONS: Final = {
+    "budget.amount": "--budget",
+    "budget.basis": "--basis",
+    "budget.confidence": "--confidence",
+    MIN_ROI: "--min-roi",
+    MIN_MARGINAL_ROI: "--min-marginal-roi",
+}
+"""Overrides to the options that make them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +43,8 @@ class BudgetOptions:
             "budget.amount": self.amount,
             "budget.basis": self.basis,
             "budget.confidence": self.confidence,
-            "limits": self.min_roi,
-            "min_marginal_roi": self.min_marginal_roi,
+            MIN_ROI: self.min_roi,
+            MIN_MARGINAL_ROI: self.min_marginal_roi,
         }
         return {name: value for name, value in fields.items() if value is not None}
 
@@ -105,48 +109,15 @@ def with_options(policy: Policy, options: BudgetOptions) -> Policy:
     Raises
     ------
     ConfigError
-        With every option that cannot be.
-    """
-    changes = _budget_changes(options)
-    for name, ratio in (
-        ("--min-roi", options.min_roi),
-        ("--min-marginal-roi", options.min_marginal_roi),
-    ):
-        if ratio is not None and not 0 <= ratio < math.inf:
-            raise ConfigError(Fault(name, f"`{ratio:g}` is no ratio", "a number of at least 0"))
-    return _with_roi(with_budget(policy, **changes) if changes else policy, options.min_roi)
-
-
-def with_budget(policy: Policy, **changes: object) -> Policy:
-    """Return the policy with another budget; what is wrong stands at the option that said it.
-
-    Raises
-    ------
-    ConfigError
-        With every field that cannot be.
+        With every option that cannot be; what is wrong stands at the option that said it.
     """
     try:
-        return policy.with_budget(**changes)
+        return apply_overrides(policy, options.to_dict())
     except ConfigError as error:
-        places = {f"budget: {field}": option for field, option in OPTIONS.items()}
-        raise ConfigError(
-            *(replace(fault, where=places.get(fault.where, fault.where)) for fault in error.faults)
-        ) from None
+        raise ConfigError(*(replace(f, where=_option(f.where)) for f in error.faults)) from None
 
 
-def _budget_changes(options: BudgetOptions) -> dict[str, object]:
-    changes: dict[str, object] = {"basis": options.basis, "confidence": options.confidence}
-    changes = {name: value for name, value in changes.items() if value is not None}
-    if options.amount is not None:
-        try:
-            changes["amount"] = parse_amount(options.amount)
-        except ValueError as error:
-            raise ConfigError(Fault("--budget", str(error))) from None
-    return changes
-
-
-def _with_roi(policy: Policy, min_roi: float | None) -> Policy:
-    if min_roi is None:
-        return policy
-    limit = Limit(name="--min-roi", ratio=(SPEND, COST), at_least=Bound(min_roi))
-    return policy.model_copy(update={"limits": (*policy.limits, limit)})
+def _option(where: str) -> str:
+    """Return the option that set a field, or the place itself where none did."""
+    name, _, rest = where.partition(": ")
+    return OPTIONS.get(f"{name}.{rest}" if rest else name, where)

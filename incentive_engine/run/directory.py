@@ -116,11 +116,16 @@ class RunFiles:
     scores: Iterable[pa.Table] | Path
     """The score table used: some rows at a time, or a Parquet file to copy as it is."""
     certificate: Mapping[str, Any]
+    policy_text: bytes
+    """The policy file, verbatim; a policy that no file gave stands as `written_policy` has it."""
     report: str
     record: RunRecord
     evaluation: Mapping[str, Any] | None = None
-    policy_text: bytes | None = None
-    """The policy file, verbatim; None when the policy was not read from a file."""
+
+
+def written_policy(policy: Mapping[str, Any]) -> bytes:
+    """Return a policy file for a policy that was made in memory; JSON is YAML."""
+    return (json.dumps(policy, ensure_ascii=False, indent=2) + "\n").encode()
 
 
 def write_run(directory: Path, files: RunFiles) -> None:
@@ -137,8 +142,7 @@ def write_run(directory: Path, files: RunFiles) -> None:
         write_json(inside / "certificate.json", files.certificate)
         if files.evaluation is not None:
             write_json(inside / "evaluation.json", files.evaluation)
-        if files.policy_text is not None:
-            (inside / "policy.yaml").write_bytes(files.policy_text)
+        (inside / "policy.yaml").write_bytes(files.policy_text)
         (inside / "report.html").write_text(files.report, encoding="utf-8", newline="\n")
         write_json(inside / "manifest.json", _manifest(files.record, inside))
 

@@ -20,7 +20,13 @@ from .stated import Certificate, Manifest, Stated, UnreadableError
 FORMAT: Final = 1
 """The version of the run directory that this verification understands."""
 
-REQUIRED: Final = ("allocation.parquet", "certificate.json", "report.html", "scores.parquet")
+REQUIRED: Final = (
+    "allocation.parquet",
+    "certificate.json",
+    "policy.yaml",
+    "report.html",
+    "scores.parquet",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -61,8 +67,6 @@ def altered_files(directory: Path, manifest: Manifest) -> list[str]:
     """Return what is missing or differs from the digests in the manifest."""
     unlisted = [name for name in REQUIRED if name not in manifest.outputs]
     problems = [f"{name} is not listed in manifest.json" for name in unlisted]
-    if (directory / "policy.yaml").exists() and "policy.yaml" not in manifest.outputs:
-        problems.append("policy.yaml is not listed in manifest.json")
     for name, output in manifest.outputs.items():
         path = directory / name
         if not path.is_file():

@@ -1,66 +1,68 @@
-"""Checks that the policy of the manifest is the one of the file, and of the certificate."""
+"""Checks that the policy of the manifest is that of the file, as the command line changed it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from pathlib import PurePath
+from typing import Any, Final
 
-from incentive_engine.config import load_policy
-from incentive_engine.config.amounts import parse_amount
+from incentive_engine.config import Policy, load_policy
+from incentive_engine.config.document.tree import parse_tree
+from incentive_engine.config.overrides import apply_overrides
+from incentive_engine.config.policy import SEASON_ERROR
 from incentive_engine.errors import ConfigError
 
 from .files import Run
 from .result import Check, Findings
 
-BESIDE = ("data",)
-"""Fields whose values depend on where the policy file lay, and decide nothing here."""
+FILE: Final = "policy.yaml"
+COST_ERROR: Final = "budget.cost_error"
+PLACES: Final = "data."
+"""Fields that may name files; the manifest has their full paths."""
+UPWARD: Final = frozenset({".", "..", "~"})
+"""Parts of a path that say where it starts, not what it names."""
 
 
 def check_policy(run: Run) -> Check:
-    """Check the policy of the manifest against policy.yaml and the certificate's budget."""
+    """Check that policy.yaml under the recorded overrides is the policy used, value by value."""
     found = Findings("policy", "policy.yaml, manifest.json and certificate.json agree")
-    budget = run.policy.budget
-    amount, basis = (None, "expected") if budget is None else (budget.amount, budget.basis)
-    stated = run.certificate.budget
-    if stated.amount != amount:
-        found.add(f"the certificate's budget is {stated.amount}, the manifest's {amount}")
-    if stated.basis != basis:
-        found.add(f"the certificate's basis is {stated.basis}, the manifest's {basis}")
-    asked = run.manifest.overrides.get("budget.amount", amount)
-    if not _is_amount(asked, amount):
-        found.add(f"the manifest's budget is {amount}, its override says {asked}")
-    for problem in _file_problems(run):
+    for problem in (*_certificate_problems(run), *_file_problems(run), *_cost_error_problems(run)):
         found.add(problem)
     return found.check()
 
 
-def _is_amount(asked: object, amount: float | None) -> bool:
-    try:
-        return asked == amount or parse_amount(asked) == amount
-    except ValueError:
-        return False
+def _certificate_problems(run: Run) -> Iterator[str]:
+    budget, stated = run.policy.budget, run.certificate.budget
+    amount, basis = (None, "expected") if budget is None else (budget.amount, budget.basis)
+    if stated.amount != amount:
+        yield f"the certificate's budget is {stated.amount}, the manifest's {amount}"
+    if stated.basis != basis:
+        yield f"the certificate's basis is {stated.basis}, the manifest's {basis}"
 
 
 def _file_problems(run: Run) -> Iterator[str]:
-    path = run.directory / "policy.yaml"
+    path = run.directory / FILE
     if not path.exists():
-        return
+        return  # the check `files` says so
     try:
-        written = load_policy(path, require_data=False)
+        load_policy(path, require_data=False)
+        tree = parse_tree(path.read_text(encoding="utf-8-sig"), origin=FILE)
+        # without a folder, paths stay as they are written
+        written = Policy.model_validate(tree.root.plain() if tree.root else None)
+        expected = apply_overrides(written, run.manifest.overrides)
     except ConfigError as error:
-        yield f"policy.yaml cannot be read: {error.faults[0]}"
+        yield from (f"policy.yaml with its overrides: {fault}" for fault in error.faults)
         return
-    # an override of `limits` adds one behind those of the file, and changes none of them
-    added = {"limits": f"limits.{len(written.limits)}"}
-    overrides = tuple(added.get(name, name) for name in run.manifest.overrides)
-    if written.budget is None and run.policy.budget is not None and "budget.amount" in overrides:
-        written = written.with_budget(amount=run.policy.budget.amount)
-    before = dict(_flat(written.model_dump(mode="json"), ""))
-    after = dict(_flat(run.policy.model_dump(mode="json"), ""))
+    yield from _departures(expected, run.policy)
+
+
+def _departures(expected: Policy, used: Policy) -> Iterator[str]:
+    before = dict(_flat(expected.model_dump(mode="json"), ""))
+    after = dict(_flat(used.model_dump(mode="json"), ""))
     for field in sorted(before.keys() | after.keys()):
         old, new = before.get(field), after.get(field)
-        if old != new and not _covered(field, (*overrides, *BESIDE)):
-            yield f"{field} is {old} in policy.yaml, {new} in the manifest"
+        if not _is_same(old, new) and not (field.startswith(PLACES) and _is_place(old, new)):
+            yield f"{field} is {old} in policy.yaml with its overrides, {new} in the manifest"
 
 
 def _flat(value: Any, field: str) -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - any JSON
@@ -75,9 +77,30 @@ def _flat(value: Any, field: str) -> Iterator[tuple[str, Any]]:  # noqa: ANN401 
         yield from _flat(inner, f"{field}.{key}" if field else str(key))
 
 
-def _covered(field: str, overrides: tuple[str, ...]) -> bool:
-    """Whether an override of this field, of a part of it, or of what holds it, is recorded."""
-    return any(
-        f"{field}.".startswith(f"{name}.") or f"{name}.".startswith(f"{field}.")
-        for name in overrides
-    )
+def _is_same(old: object, new: object) -> bool:
+    return type(old) is type(new) and old == new
+
+
+def _is_place(written: object, full: object) -> bool:
+    """Return whether a full path may be that of a path as a policy writes it."""
+    if not isinstance(written, str) or not isinstance(full, str):
+        return False
+    named = [part for part in PurePath(written).parts if part not in UPWARD]
+    return PurePath(full).is_absolute() and [*PurePath(full).parts][-len(named) :] == named
+
+
+def _cost_error_problems(run: Run) -> Iterator[str]:
+    """Yield what is off with the one override that the program makes by itself.
+
+    A model's own error is added to that of the season, where the policy states none.
+    """
+    stated = run.manifest.overrides.get(COST_ERROR)
+    if stated is None:
+        return
+    budget = run.policy.budget
+    if budget is None or budget.basis != "at-risk":
+        yield f"{COST_ERROR} is overridden, and no budget is at risk"
+    elif "trial" not in run.manifest.inputs:
+        yield f"{COST_ERROR} is overridden, and no model was at hand to tell it"
+    elif not isinstance(stated, float) or stated <= SEASON_ERROR:
+        yield f"{COST_ERROR} is {stated}, less than the {SEASON_ERROR} of every season"

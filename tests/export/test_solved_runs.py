@@ -22,7 +22,13 @@ from incentive_engine.config.policy import Policy
 from incentive_engine.data.holdout import draw_holdout
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.domain import BoolArray, score_column
-from incentive_engine.run.directory import AllocationTable, RunFiles, RunRecord, write_run
+from incentive_engine.run.directory import (
+    AllocationTable,
+    RunFiles,
+    RunRecord,
+    write_run,
+    written_policy,
+)
 from incentive_engine.verify import verify_run
 
 OFFERS = ("off10", "off20", "vip50")
@@ -133,6 +139,7 @@ def write_solved(directory: Path, asked: Policy, frame: pd.DataFrame) -> Plan:
             allocation=allocation(plan, table, problem),
             scores=table.to_blocks(3),
             certificate=plan.certificate.to_dict(),
+            policy_text=written_policy(asked.model_dump(mode="json")),
             report="<!doctype html>",
             record=RunRecord(
                 policy=asked.model_dump(mode="json"),

@@ -88,7 +88,7 @@ def state_another_basis_in_the_certificate(run: HandMadeRun) -> None:
     run.certificate["budget"]["basis"] = "face"
 
 
-@case("policy", "budget.amount is 3.0 in policy.yaml, 4.0 in the manifest")
+@case("policy", "budget.amount is 3.0 in policy.yaml with its overrides, 4.0 in the")
 def change_the_budget_in_the_policy_file(run: HandMadeRun) -> None:
     assert run.policy_file is not None
     run.policy_file["budget"]["amount"] = 3.0
@@ -102,12 +102,12 @@ def change_a_limit_under_cover_of_an_added_one(run: HandMadeRun) -> None:
     run.overrides["limits"] = 1.5
 
 
-@case("policy", "budget is 4.0, its override says 3k")
+@case("policy", "budget.amount is 3000.0", "4.0 in the manifest")
 def record_another_budget_than_was_used(run: HandMadeRun) -> None:
     run.overrides["budget.amount"] = "3k"
 
 
-@case("policy", "budget is 4.0, its override says lots")
+@case("policy", "budget.amount: `lots` is not an amount")
 def record_a_budget_that_is_no_amount(run: HandMadeRun) -> None:
     run.overrides["budget.amount"] = "lots"
 
@@ -119,7 +119,7 @@ def change_a_limit_in_the_policy_file(run: HandMadeRun) -> None:
     run.overrides["budget.amount"] = 4.0
 
 
-@case("policy", "policy.yaml cannot be read")
+@case("policy", "policy.yaml with its overrides")
 def break_the_policy_file(run: HandMadeRun) -> None:
     run.policy_file = {"version": 1}
 

@@ -31,10 +31,6 @@ def test_a_right_run_passes_every_check(tmp_path: Path) -> None:
     assert json.loads(verification.to_json())["ok"] is True
 
 
-def test_a_run_without_a_policy_file_passes(tmp_path: Path) -> None:
-    assert verify_run(HandMadeRun(policy_file=None).write(tmp_path / "run")).ok
-
-
 def test_text_ids_pass(tmp_path: Path) -> None:
     run = HandMadeRun()
     names = [f"0{user}" for user in run.rows["user_id"]]
@@ -43,18 +39,30 @@ def test_text_ids_pass(tmp_path: Path) -> None:
     assert verify_run(run.write(tmp_path / "run")).ok
 
 
-def test_recorded_overrides_may_depart_from_the_policy_file(tmp_path: Path) -> None:
+def test_recorded_overrides_are_applied_to_the_policy_file(tmp_path: Path) -> None:
     run = HandMadeRun(overrides={"budget.amount": "4", "limits": 1.5})
     assert run.policy_file is not None
     run.policy_file["budget"] = None
-    del run.policy_file["limits"][4]
-    assert verify_run(run.write(tmp_path / "run")).ok
+    for policy in (run.policy_file, run.policy):
+        del policy["limits"][3]
+    run.policy["limits"].append({"name": "--min-roi", "ratio": ["spend", "cost"], "at_least": 1.5})
+    run.limit("roi")["name"] = "--min-roi"
+    verification = verify_run(run.write(tmp_path / "run"))
+    assert verification.ok, verification.failures
 
 
-def test_data_paths_may_differ_from_the_policy_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "written", ["users.parquet", "../users.parquet", "~/elsewhere/users.parquet"]
+)
+def test_data_paths_are_full_ones_of_those_in_the_policy_file(
+    written: str, tmp_path: Path
+) -> None:
     run = HandMadeRun()
-    run.policy["data"] = {"users": "/elsewhere/users.parquet"}
-    assert verify_run(run.write(tmp_path / "run")).ok
+    assert run.policy_file is not None
+    run.policy["data"] = {"users": "/home/me/elsewhere/users.parquet"}
+    run.policy_file["data"] = {"users": written}
+    verification = verify_run(run.write(tmp_path / "run"))
+    assert verification.ok, verification.failures
 
 
 def test_text_shows_what_failed_and_how_many(tmp_path: Path) -> None:
@@ -69,7 +77,8 @@ def test_text_shows_what_failed_and_how_many(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["allocation.parquet", "certificate.json", "report.html", "scores.parquet"]
+    "name",
+    ["allocation.parquet", "certificate.json", "policy.yaml", "report.html", "scores.parquet"],
 )
 def test_a_missing_file_is_named(name: str, tmp_path: Path) -> None:
     directory = HandMadeRun().write(tmp_path / "run")
