@@ -54,6 +54,9 @@ def allocate(
             keep=kept_beside(inputs.scores),
         )
         findings = plan_campaign(policy, table, options=options, evidence=evidence, steps=steps)
-    origin = Origin(policy=policy, file=file, options=options, inputs=inputs, author=author)
+    origin = Origin(
+        policy=policy, policy_text=file.read_bytes(), file=file, options=options, inputs=inputs,
+        author=author,
+    )  # fmt: skip
     write_run(directory, findings, origin=origin, steps=steps, lang=lang)
     return RunSummary.of(findings, directory)

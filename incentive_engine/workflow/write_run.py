@@ -38,8 +38,10 @@ class Origin:
     ----------
     policy
         As the file and the options have it, before a mandate or a model says more.
+    policy_text
+        What the options change: the policy file, verbatim.
     file
-        The policy's; None where it was given in memory.
+        Where it stands; None where the policy was given in memory.
     inputs
         The other files; None where there are none.
     author
@@ -47,6 +49,7 @@ class Origin:
     """
 
     policy: Policy
+    policy_text: bytes
     file: Path | None = None
     options: BudgetOptions
     inputs: Inputs | None = None
@@ -124,7 +127,7 @@ def _files(findings: Findings, record: RunRecord, origin: Origin, report: str) -
         evaluation={"plan": findings.gain.to_dict()} if findings.gain else None,
         report=report,
         record=record,
-        policy_text=None if origin.file is None else origin.file.read_bytes(),
+        policy_text=origin.policy_text,
     )
 
 

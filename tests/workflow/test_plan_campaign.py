@@ -87,5 +87,5 @@ def test_the_budget_that_a_mandate_leaves_is_recorded_as_the_number_that_was_pla
     planned = findings.policy.budget
     assert planned is not None
     assert planned.amount < 2000
-    stated = Origin(policy=policy, options=options).overrides(findings.policy)
+    stated = Origin(policy=policy, policy_text=b"", options=options).overrides(findings.policy)
     assert stated == {"budget.amount": planned.amount, "min_marginal_roi": 8.0}
