@@ -26,6 +26,7 @@ REMEDY: Final = "set INCENTIVE_CACHE to a directory that you may write to"
 SOURCES: Final = (
     "domain.py",
     "errors.py",
+    "language",
     "jit.py",
     "parallel.py",
     "stats",

@@ -1,0 +1,1 @@
+"""Decisions for users as they appear, out of one pool that is never overspent."""

@@ -1,0 +1,104 @@
+"""What a ledger can be asked to do, and what it answers."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from incentive_engine.live.records import Claims, Decision, LimitState
+
+
+class Reserve(NamedTuple):
+    """Decide for a user: reserve the offer, or note that there is none.
+
+    `key` and `digest` are hashes of the idempotency key and of the body; `hold` is the time until
+    the reservation runs out, microseconds, and `until` the latest moment for that; None: never.
+    """
+
+    key: bytes
+    digest: bytes
+    user_id: str
+    offer_id: str | None
+    reason: str
+    scene: str | None
+    cost: int
+    face: int
+    claims: Claims
+    hold: int | None
+    until: int | None
+    prices_version: int
+    propensity: float
+
+
+class Redeem(NamedTuple):
+    """Settle what a user redeemed of a reserved offer; `key` may be empty."""
+
+    decision: str
+    amount: int
+    key: bytes
+    digest: bytes
+
+
+class Cancel(NamedTuple):
+    """Return a reservation to the pool; `key` may be empty."""
+
+    decision: str
+    key: bytes
+    digest: bytes
+
+
+class Find(NamedTuple):
+    """Show one decision."""
+
+    decision: str
+
+
+class Preview(NamedTuple):
+    """Show what a user has, and whether an offer would fit; nothing changes."""
+
+    user_id: str
+    cost: int
+    face: int
+    claims: Claims
+
+
+class ShowPool(NamedTuple):
+    """Show every limit."""
+
+
+Command = Reserve | Redeem | Cancel | Find | Preview | ShowPool
+
+
+class Decided(NamedTuple):
+    """A decision, by its public id, as it stood at the entry that answers."""
+
+    name: str
+    decision: Decision
+
+
+class Previewed(NamedTuple):
+    """What a user has, by its public id, and whether the offer asked about would fit."""
+
+    name: str | None
+    decision: Decision | None
+    fits: bool
+
+
+class Pool(NamedTuple):
+    """All limits, in the order of the run, and the number of the last entry."""
+
+    limits: tuple[LimitState, ...]
+    seq: int
+
+
+class Refused(NamedTuple):
+    """Why nothing was done: `unknown`, `key_reused`, `above_face`, `closed` or `unavailable`.
+
+    `detail` is the state of a closed decision, the face value that was passed, or what keeps the
+    ledger from answering.
+    """
+
+    why: str
+    detail: str = ""
+
+
+Answer = Decided | Previewed | Pool | Refused

@@ -1,0 +1,70 @@
+"""The tables of a ledger, version by version.
+
+`entries` is only ever appended to. `decisions` holds what was decided, and where that stands now;
+`requests` which entry answered a key; `pool` the sums of each limit; `head` the end of the chain.
+The check on `pool` is the last line of defence: whatever the program does, the database takes no
+sum above the cap but for what redemptions cost more than was expected.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from incentive_engine.errors import DataError, Fault
+
+MIGRATIONS: Final = (
+    """
+CREATE TABLE meta (name TEXT PRIMARY KEY, content TEXT NOT NULL);
+CREATE TABLE head (
+  only_one INTEGER PRIMARY KEY CHECK (only_one = 1),
+  seq BIGINT NOT NULL, at BIGINT NOT NULL, chain BLOB NOT NULL
+);
+CREATE TABLE pool (
+  place INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,
+  is_count INTEGER NOT NULL, settles_amount INTEGER NOT NULL,
+  at_most BIGINT, at_least BIGINT, price DOUBLE PRECISION NOT NULL, risk TEXT,
+  reserved BIGINT NOT NULL, settled BIGINT NOT NULL, overdraft BIGINT NOT NULL,
+  variance TEXT NOT NULL,
+  CHECK (at_most IS NULL OR reserved + settled <= at_most + overdraft)
+);
+CREATE TABLE decisions (
+  seq INTEGER PRIMARY KEY, user_id TEXT NOT NULL, offer_id TEXT, reason TEXT NOT NULL,
+  state TEXT NOT NULL, scene TEXT, cost BIGINT NOT NULL, face BIGINT NOT NULL, amount BIGINT,
+  claims TEXT NOT NULL, decided_at BIGINT NOT NULL, expires_at BIGINT,
+  prices_version BIGINT NOT NULL, propensity DOUBLE PRECISION NOT NULL, last BIGINT NOT NULL
+);
+CREATE UNIQUE INDEX live_user ON decisions (user_id) WHERE state IN ('reserved', 'redeemed');
+CREATE INDEX expiring ON decisions (expires_at) WHERE state = 'reserved';
+CREATE TABLE entries (
+  seq INTEGER PRIMARY KEY, at BIGINT NOT NULL, decision BIGINT NOT NULL, state TEXT NOT NULL,
+  amount BIGINT, chain BLOB NOT NULL
+);
+CREATE TABLE requests (key BLOB PRIMARY KEY, digest BLOB NOT NULL, entry BIGINT NOT NULL)
+""",
+)
+"""One script per version; the last is the current one."""
+
+VERSION: Final = len(MIGRATIONS)
+
+DECISION: Final = (
+    "seq, user_id, offer_id, reason, state, scene, cost, face, amount, claims, decided_at, "
+    "expires_at, prices_version, propensity, last"
+)
+"""The columns of a decision, in the order of `records.Decision`."""
+
+DUE: Final = 2_000
+"""Reservations that a batch expires at most; the next one goes on."""
+
+
+def scripts_from(version: int, where: str) -> tuple[str, ...]:
+    """Return the scripts that bring a ledger of a version up to date; 0 is an empty one.
+
+    Raises
+    ------
+    DataError
+        When the ledger is of a later version than this program knows.
+    """
+    if version > VERSION:
+        what = f"is a ledger of version {version}"
+        raise DataError(Fault(where, what, f"at most {VERSION}", "use a newer program"))
+    return MIGRATIONS[version:]
