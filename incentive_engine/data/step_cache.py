@@ -33,6 +33,7 @@ SOURCES: Final = (
     "config",
     "data",
     "synthetic",
+    "features",
     "run",
     "uplift",
     "pipeline",
