@@ -124,9 +124,17 @@ def with_own_budget(
         price=plan.prices.get(BUDGET, 0.0),
         groups=_rows(group_sums(problem.value, plan.choice, split), table),
     )
-    others = [p for p in response.points if abs(p.spent - mine.spent) > SAME * mine.spent]
-    points = sorted([*others, mine], key=lambda point: point.spent)
-    return replace(response, points=tuple(points))
+    below = [p for p in response.points if p.budget < mine.budget and _more(mine, p)]
+    above = [p for p in response.points if p.budget > mine.budget and _more(p, mine)]
+    return replace(response, points=(*below, mine, *above))
+
+
+def _more(point: ResponsePoint, other: ResponsePoint) -> bool:
+    """Return whether a point spends more than another.
+
+    Where further limits hold spending below the budget, larger budgets are the same point.
+    """
+    return point.spent > other.spent * (1 + SAME)
 
 
 def _solved(policy: Policy, problem: Problem, table: ScoreTable) -> Response:
@@ -225,7 +233,7 @@ def _distinct(points: list[ResponsePoint]) -> tuple[ResponsePoint, ...]:
     """Return the points by rising budget without those that use no more money than the others."""
     kept: list[ResponsePoint] = []
     for point in sorted(points, key=lambda point: point.budget):
-        if not kept or point.spent > kept[-1].spent * (1 + SAME):
+        if not kept or _more(point, kept[-1]):
             kept.append(point)
     return tuple(kept)
 

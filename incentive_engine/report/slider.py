@@ -11,12 +11,13 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
+from incentive_engine.language import Language
+from incentive_engine.language.formats import CHINESE
+
 from . import words
 from .content import ReportContent
 from .curve import Curve, draw
 from .evidence import OTHERS, Response, ResponsePoint, ResponseRow
-from .formats import CHINESE
-from .language import Language
 
 STEP: Final = 1_000
 """Marginal returns are given per so many currency units."""
@@ -86,6 +87,8 @@ def slider(t: Language, content: ReportContent) -> Slider | None:
     if response is None or len(response.points) < 2:
         return None
     low, high = response.points[0].budget, response.points[-1].budget
+    if not high > low:
+        return None
     amount = content.budget.amount
     at = high if amount is None else min(max(amount, low), high)
     aim = content.proof.aim

@@ -7,7 +7,6 @@ import functools
 import hashlib
 import os
 import secrets
-import shutil
 import time
 from collections import Counter
 from collections.abc import Collection, Iterator
@@ -27,6 +26,7 @@ from incentive_engine.data.tables.formats import (
     read_csv,
     read_parquet,
 )
+from incentive_engine.data.tables.unfinished import UNFINISHED, remove_path
 from incentive_engine.errors import DataError, Fault, nearest
 
 CSV: Final = ".csv"
@@ -183,6 +183,7 @@ def _in_place_of(path: Path) -> Iterator[Path]:
     path = path.absolute()
     partial = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.partial{path.suffix}")
     made = [folder for folder in path.parents if not folder.exists()]
+    UNFINISHED.add(partial)
     try:
         with writing_to(path):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -191,6 +192,8 @@ def _in_place_of(path: Path) -> Iterator[Path]:
     except BaseException:
         _remove(partial, made)
         raise
+    finally:
+        UNFINISHED.discard(partial)
 
 
 @contextmanager
@@ -222,9 +225,7 @@ def publish(partial: Path, path: Path) -> None:
 
 def _remove(partial: Path, made: list[Path]) -> None:
     """Remove what was begun, and the parents made for it; what hinders that hides no error."""
-    shutil.rmtree(partial, ignore_errors=True)
-    with suppress(OSError):
-        partial.unlink(missing_ok=True)
+    remove_path(partial)
     for folder in made:
         with suppress(OSError):
             folder.rmdir()
