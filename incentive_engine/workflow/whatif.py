@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from incentive_engine.config.location import Location
 from incentive_engine.data.scores import read_scores
 from incentive_engine.errors import Fault, InfeasibleError
 from incentive_engine.insight.findings import holdout_of
@@ -90,7 +91,7 @@ def whatif(
     settings: Sequence[str] = (),
     named: Sequence[str] = (),
     options: BudgetOptions,
-    scores: Path | None,
+    scores: Path | Location | None,
     out: Path | None,
     lang: Code = "en",
     progress: Progress = quiet,
@@ -164,8 +165,12 @@ def whatif(
     return result
 
 
-def _study(variant: Variant, amounts: Sequence[float], scores: Path | None, steps: Steps) -> Study:
-    inputs = given_inputs(scores) if scores else campaign_inputs(variant.policy, steps)
+def _study(
+    variant: Variant, amounts: Sequence[float], scores: Path | Location | None, steps: Steps
+) -> Study:
+    inputs = (
+        given_inputs(scores, variant.policy) if scores else campaign_inputs(variant.policy, steps)
+    )
     error = total_error(variant.policy, read_quality(inputs.model))
     policy = variant.policy.with_budget(cost_error=error)
     variant = replace(variant, policy=policy)
