@@ -161,7 +161,7 @@ def test_a_database_of_another_kind_is_named_without_its_password(
     run = planned(incentive, tmp_path, "run")
     refused = incentive("export", run, "--to", "mysql://me:hush@db/crm")
     assert refused.returncode == 2
-    assert "mysql://me@db/crm" in refused.stderr
+    assert "mysql:…: is not known" in refused.stderr
     assert "hush" not in refused.stderr
 
 
