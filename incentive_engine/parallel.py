@@ -13,6 +13,8 @@ First = TypeVar("First")
 Second = TypeVar("Second")
 WORKERS: Final = 2
 """Threads that share the work; each of them holds what its own task needs."""
+SIDE_THREADS: Final = 16
+"""Tasks beside the main thread: more than wait for each other, so that none is kept from it."""
 ROWS: Final = 1 << 14
 """Rows at a time where sums over functions are taken: they stay in the processor's memory."""
 HEARD: Final = 0.2
@@ -94,7 +96,7 @@ def side_threads() -> Iterator[ThreadPoolExecutor]:
     the users (`go_on`), and clean up on their way out; later work is not asked to stop.
     """
     try:
-        with ThreadPoolExecutor() as side:
+        with ThreadPoolExecutor(max_workers=SIDE_THREADS) as side:
             try:
                 yield side
             except BaseException:
