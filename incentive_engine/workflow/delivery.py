@@ -125,7 +125,10 @@ def export(
         entry = {"to": made.target, "rows": made.rows, "filters": options.filters.to_dict()}
         entry |= {"preset": options.preset, "accepted": names}
         add_entry(run, EXPORTS, entry, now=datetime.now(UTC))
-    return "\n".join([*(f"accepted  {f.name}: {f.text}" for f in waived), made.to_text()])
+    unsafe = options.key.warnings if options.key else ()
+    lines = [f"accepted  {finding.name}: {finding.text}" for finding in waived]
+    lines += [f"warning: {warning}" for warning in unsafe]
+    return "\n".join([*lines, made.to_text()])
 
 
 def _export(
