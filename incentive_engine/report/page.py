@@ -8,11 +8,10 @@ from typing import Final
 from incentive_engine.language import Code, Language, formats, language
 
 from . import words
-from .calibration import over_constant, quality_lines, quality_plots
 from .content import GroupRow, Headline, LimitRow, ReportContent
-from .cost_curve import draw_cost_curve
 from .evidence import BenefitRow, LoyaltyCheck
 from .frame import render_page
+from .model_quality import gain_chart, over_constant, quality_charts, quality_lines
 from .rules import rules_text
 from .slider import slider
 
@@ -74,8 +73,10 @@ def render_report(content: ReportContent, *, lang: Code = "en") -> str:
         binding=[line for line in limits if not _is_idle(line)],
         idle=[line for line in limits if _is_idle(line)],
         quality_lines=quality_lines(t, quality) if quality else [],
-        quality_plots=quality_plots(t, quality) if quality else [],
-        cost_curve=draw_cost_curve(t, quality.curve) if quality and quality.curve else None,
+        quality_charts=quality_charts(t, quality, currency=content.currency) if quality else [],
+        gain_chart=gain_chart(t, quality, currency=content.currency)
+        if quality and quality.curve
+        else None,
         over_constant=over_constant(t, quality) if quality else None,
         loyalty=[_loyalty(t, part.check, content.currency) for part in content.benefits],
         rules=rules_text(t, content),
