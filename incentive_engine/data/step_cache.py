@@ -33,6 +33,7 @@ SOURCES: Final = (
     "config",
     "data",
     "synthetic",
+    "features",
     "run",
     "uplift",
     "pipeline",
@@ -111,6 +112,17 @@ class StepCache:
             self._build(entry, build)
             _forget_unused(entry.parent)
         return Step(path=entry, skipped=skipped, seconds=time.perf_counter() - started)
+
+    def scratch(self) -> Path:
+        """Return a directory that exists and may be written to, on the disk of the entries.
+
+        Raises
+        ------
+        DataError
+            As `run`.
+        """
+        self._check_writable()
+        return self._root
 
     def _build(self, entry: Path, build: Callable[[Path], None]) -> None:
         """Build an entry; a whole one that another process puts there meanwhile is as good."""
