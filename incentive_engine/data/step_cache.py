@@ -26,12 +26,14 @@ REMEDY: Final = "set INCENTIVE_CACHE to a directory that you may write to"
 SOURCES: Final = (
     "domain.py",
     "errors.py",
+    "language",
     "jit.py",
     "parallel.py",
     "stats",
     "config",
     "data",
     "synthetic",
+    "features",
     "run",
     "uplift",
     "pipeline",
@@ -110,6 +112,17 @@ class StepCache:
             self._build(entry, build)
             _forget_unused(entry.parent)
         return Step(path=entry, skipped=skipped, seconds=time.perf_counter() - started)
+
+    def scratch(self) -> Path:
+        """Return a directory that exists and may be written to, on the disk of the entries.
+
+        Raises
+        ------
+        DataError
+            As `run`.
+        """
+        self._check_writable()
+        return self._root
 
     def _build(self, entry: Path, build: Callable[[Path], None]) -> None:
         """Build an entry; a whole one that another process puts there meanwhile is as good."""

@@ -20,12 +20,13 @@ from incentive_engine.data.attributes import misused_attributes
 from incentive_engine.data.features import joined_features
 from incentive_engine.data.outcomes import checked_outcomes
 from incentive_engine.data.row_checks import RowChecks, as_id, missing_columns
-from incentive_engine.data.tables.files import read_table
+from incentive_engine.data.sources import Source, as_source
 from incentive_engine.data.tables.formats import USER_ID
 from incentive_engine.data.tables.frames import to_frame
 from incentive_engine.data.users import OFFER, OUTCOMES, PROPENSITY, UserFile
 from incentive_engine.domain import BoolArray, FloatArray
 from incentive_engine.errors import DataError
+from incentive_engine.language import Message
 
 Array = TypeVar("Array", FloatArray, npt.NDArray[np.int16])
 
@@ -73,7 +74,7 @@ class Trial:
     propensity: FloatArray
     ignored_rows: Mapping[str, int]
     counts: Mapping[str, int]
-    warnings: tuple[str, ...]
+    warnings: tuple[Message, ...]
 
     @property
     def n_rows(self) -> int:
@@ -81,13 +82,13 @@ class Trial:
         return len(self.arm)
 
 
-def read_trial(path: Path, policy: Policy, users: UserFile | None) -> Trial:
+def read_trial(log: Path | Source, policy: Policy, users: UserFile | None) -> Trial:
     """Read a trial.
 
     Parameters
     ----------
-    path
-        The log: user_id, offer, conversion, spend, cost, and if known propensity and features.
+    log
+        user_id, offer, conversion, spend, cost, and if known propensity and features.
     policy
         Says which offers there are and which attributes are needed.
     users
@@ -102,8 +103,8 @@ def read_trial(path: Path, policy: Policy, users: UserFile | None) -> Trial:
         are missing, infinite or impossible, propensities outside (0, 1], features that cannot be
         joined.
     """
-    where = str(path)
-    table = read_table(path)
+    source = as_source(log)
+    where, table = source.where, source.table()
     lacking = missing_columns([USER_ID, OFFER, *OUTCOMES], table.column_names, where=where)
     if lacking:
         raise DataError(*lacking)

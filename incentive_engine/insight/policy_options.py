@@ -11,6 +11,7 @@ from incentive_engine.config import Policy, load_policy
 from incentive_engine.config.overrides import MIN_MARGINAL_ROI, MIN_ROI, apply_overrides
 from incentive_engine.config.policy import Budget
 from incentive_engine.errors import ConfigError, Fault
+from incentive_engine.language import Text
 
 OPTIONS: Final = {
     "budget.amount": "--budget",
@@ -32,8 +33,6 @@ class BudgetOptions:
     """expected, face or at-risk."""
     confidence: float | None = None
     """For at-risk: the probability that redemption stays within the amount."""
-    cost_error: float | None = None
-    """For at-risk: the relative error of the total cost, where a model's trial tells it."""
     min_roi: float | None = None
     """Incremental spend per unit of cost, at least."""
     min_marginal_roi: float | None = None
@@ -45,7 +44,6 @@ class BudgetOptions:
             "budget.amount": self.amount,
             "budget.basis": self.basis,
             "budget.confidence": self.confidence,
-            "budget.cost_error": self.cost_error,
             MIN_ROI: self.min_roi,
             MIN_MARGINAL_ROI: self.min_marginal_roi,
         }
@@ -117,10 +115,12 @@ def with_options(policy: Policy, options: BudgetOptions) -> Policy:
     try:
         return apply_overrides(policy, options.to_dict())
     except ConfigError as error:
-        raise ConfigError(*(replace(f, where=_option(f.where)) for f in error.faults)) from None
+        raise ConfigError(
+            *(replace(f, where=_option(str(f.where))) for f in error.faults)
+        ) from None
 
 
-def _option(where: str) -> str:
+def _option(where: Text) -> Text:
     """Return the option that set a field, or the place itself where none did."""
-    name, _, rest = where.partition(": ")
+    name, _, rest = str(where).partition(": ")
     return OPTIONS.get(f"{name}.{rest}" if rest else name, where)

@@ -10,9 +10,9 @@ from datetime import datetime
 from typing import Final, Literal
 
 from incentive_engine.stats.estimate import Estimate
+from incentive_engine.uplift.diagnosis.findings import Finding
 
 from .conditions import Test
-from .cost_curve import CurvePoint
 
 OTHERS: Final = "…"
 """Stands among the names of groups for all that are not shown apart."""
@@ -185,22 +185,23 @@ class OfferQuality:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrialCheck:
-    """One check of the trial, before anything was fitted on it."""
-
-    name: str
-    """As in the catalogue, under ``checks``."""
-    verdict: Literal["fine", "warning", "refusal"]
-    text: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class OfferDrivers:
     """Which features make an offer's effect differ between users."""
 
     offer: str
     shares: tuple[tuple[str, float], ...]
     """Feature and its share of all mean absolute contributions, the largest first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CurvePoint:
+    """One budget: the cost that it allows per person, currency units, and the gains per person."""
+
+    budget: float
+    model: Estimate
+    """Conversions by plans that aim with the model, out of fold."""
+    constant: Estimate
+    """Conversions by plans that know one effect per offer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,7 +213,7 @@ class Quality:
     """Whether effects differ measurably between users."""
     p_value: float
     offers: tuple[OfferQuality, ...]
-    checks: tuple[TrialCheck, ...] = ()
+    checks: tuple[Finding, ...] = ()
     drivers: tuple[OfferDrivers, ...] = ()
     """None where effects do not differ."""
     curve: tuple[CurvePoint, ...] = ()

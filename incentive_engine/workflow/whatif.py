@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from incentive_engine.data.scores import read_scores
-from incentive_engine.errors import DataError, Fault, InfeasibleError
+from incentive_engine.errors import Fault, InfeasibleError
 from incentive_engine.insight.findings import holdout_of
 from incentive_engine.insight.movers import comparable, moves
 from incentive_engine.insight.policy_options import BudgetOptions, default_policy
@@ -25,14 +25,14 @@ from incentive_engine.insight.whatif_tables import (
     points_table,
     safety_table,
 )
+from incentive_engine.language import Code, Message, say
 from incentive_engine.pipeline.campaign import campaign_inputs, given_inputs
 from incentive_engine.pipeline.quality import read_quality, total_error
-from incentive_engine.pipeline.steps import Steps
-from incentive_engine.report.language import Code
+from incentive_engine.pipeline.steps import Progress, Steps, quiet
 from incentive_engine.report.whatif import render_whatif
-from incentive_engine.run.directory import free_directory
+from incentive_engine.run.directory import free_directory, refuse_existing
 from incentive_engine.run.study import write_study
-from incentive_engine.workflow.record import input_files
+from incentive_engine.workflow.write_run import input_files
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,12 +53,15 @@ class WhatIf:
     moves: pd.DataFrame
     limits: pd.DataFrame
     safety: pd.DataFrame
-    notes: tuple[str, ...]
+    notes: tuple[Message, ...]
 
     def to_json(self) -> str:
         """Return the tables for programs."""
         tables = {"points": self.points, "moves": self.moves, "limits": self.limits}
-        content: dict[str, Any] = {"directory": str(self.directory), "notes": list(self.notes)}
+        content: dict[str, Any] = {
+            "directory": str(self.directory),
+            "notes": [str(note) for note in self.notes],
+        }
         for name, table in {**tables, "safety": self.safety}.items():
             content[name] = [_plain(row) for row in table.to_dict(orient="records")]
         return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
@@ -75,7 +78,7 @@ class WhatIf:
             f"{row.variant}, {row.budget:,.0f}: {row.conflict}"
             for row in self.points[~self.points["feasible"]].itertuples()
         ]
-        lines += [*self.notes, f"page:   {self.directory / 'whatif.html'}"]
+        lines += [*map(str, self.notes), f"page:   {self.directory / 'whatif.html'}"]
         lines += [f"tables: {self.directory / 'whatif.csv'}, moves.csv, limits.csv, safety.csv"]
         return "\n".join(lines)
 
@@ -90,6 +93,7 @@ def whatif(
     scores: Path | None,
     out: Path | None,
     lang: Code = "en",
+    progress: Progress = quiet,
 ) -> WhatIf:
     """Solve a campaign under several budgets and settings and write a new directory.
 
@@ -111,7 +115,7 @@ def whatif(
     InfeasibleError
         When no variant has a plan at any budget.
     """
-    steps = Steps()
+    steps = Steps(progress)
     file = policy_file or default_policy()
     amounts = read_budgets(budgets)
     variants = read_variants(
@@ -119,8 +123,7 @@ def whatif(
         with_scores=scores is not None,
     )  # fmt: skip
     directory = out or free_directory(Path("runs"), variants[0].policy.name, "whatif")
-    if directory.exists():
-        raise DataError(Fault(f"--out {directory}", "exists already", "a new directory"))
+    refuse_existing(directory)
     studies = [_study(variant, amounts, scores, steps) for variant in variants]
     if not any(point.feasible for each in studies for point in each.points.values()):
         raise _no_plan(studies[0], amounts)
@@ -176,15 +179,15 @@ def _study(variant: Variant, amounts: Sequence[float], scores: Path | None, step
 def _no_plan(base: Study, amounts: Sequence[float]) -> InfeasibleError:
     largest = amounts[-1]
     point = base.points.get(largest)
-    conflict = base.refusals.get(largest, "") if point is None else point.conflict
+    conflict = base.refusals.get(largest, ()) if point is None else point.conflict
     faults = [Fault("--budgets", f"no plan at any of them; at {largest:,.10g}")]
-    return InfeasibleError(*faults, *(Fault("", line) for line in conflict.splitlines()))
+    return InfeasibleError(*faults, *conflict)
 
 
-def _notes(base: Study, others: Sequence[Study]) -> tuple[str, ...]:
+def _notes(base: Study, others: Sequence[Study]) -> tuple[Message, ...]:
     notes = list(base.table.warnings)
     notes += [
-        f"{other.variant.name}: other users than those of {BASE}, so moves cannot be counted"
+        say("variants.other_users", variant=other.variant.name, base=BASE)
         for other in others
         if not comparable(base, other)
     ]
