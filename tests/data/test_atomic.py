@@ -25,13 +25,7 @@ def test_a_directory_appears_only_when_it_is_complete(tmp_path: Path) -> None:
         assert not target.exists()
         assert partial.parent == target.parent
     assert left_in(tmp_path) == ["runs", "runs/first", "runs/first/sub", "runs/first/sub/a.txt"]
-    assert target.stat().st_mode & 0o777 == 0o777 & ~_umask()
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    assert target.stat().st_mode & 0o777 == 0o700
 
 
 @pytest.mark.parametrize("make", [atomic_directory, atomic_file])
