@@ -61,6 +61,12 @@ class Store(Protocol):
     def rollback(self) -> None:
         """End the transaction as if it had never begun."""
 
+    def rest(self) -> None:
+        """Use a moment without work."""
+
+    def announce(self, socket: str) -> None:
+        """Note where the process that writes the ledger can be asked."""
+
     def close(self) -> None:
         """Let go of the ledger."""
 
