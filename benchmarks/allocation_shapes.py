@@ -270,7 +270,7 @@ def show(name: str, users: int) -> None:
     try:
         plan = solve(problem)
     except InfeasibleError as error:
-        names = [fault.where for fault in error.faults]
+        names = [str(fault.where) for fault in error.faults]
         found = f"refused: {', '.join(names[:-1])}; {error.faults[-1].what}"
     else:
         certificate = plan.certificate

@@ -11,15 +11,17 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import ClassVar
 
+from incentive_engine.language import Code, Text, language
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One problem: where it is, what is wrong, what was expected, what to do."""
 
-    where: str
-    what: str
-    expected: str = ""
-    remedy: str = ""
+    where: Text
+    what: Text
+    expected: Text = ""
+    remedy: Text = ""
 
     def __str__(self) -> str:
         """Return the line that a user reads.
@@ -27,10 +29,21 @@ class Fault:
         >>> str(Fault("plan.yaml:3: holdout", "150 % is too much", "at most 100 %"))
         'plan.yaml:3: holdout: 150 % is too much, expected at most 100 %'
         """
-        text = f"{self.where}: {self.what}" if self.where else self.what
-        if self.expected:
-            text += f", expected {self.expected}"
-        return f"{text}; {self.remedy}" if self.remedy else text
+        return self.text("en")
+
+    def text(self, code: Code) -> str:
+        """Return the line in a language, as far as its parts are messages.
+
+        >>> Fault("plan.yaml:3: holdout", "150 %", "at most 100 %").text("zh")
+        'plan.yaml:3: holdout：150 %，应为 at most 100 %'
+        """
+        t = language(code)
+        parts = (("where", self.where), ("expected", self.expected), ("remedy", self.remedy))
+        text = t.say(self.what)
+        for name, part in parts:
+            if part:
+                text = t(f"fault.{name}", text=text, part=t.say(part))
+        return text
 
 
 class IncentiveError(Exception):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final, Self
 
-from pydantic import field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from incentive_engine.config.document.problems import Problem, reject
-from incentive_engine.config.fields import Model, Money, Name, OfferId
+from incentive_engine.config.fields import Model, Money, Name, OfferId, Scalar
 from incentive_engine.config.moments import LastMoment, Moment
 from incentive_engine.domain import CONTROL, MICROS, to_micros
 
@@ -32,6 +32,9 @@ class Offer(Model):
     """The first moment at which it can be redeemed, local time; left out, at once."""
     valid_to: LastMoment | None = None
     """The last moment at which it can be redeemed, local time; left out, for ever."""
+    categories: tuple[Scalar, ...] = Field(default=(), strict=False)
+    """What it can be spent on: categories of the history's logs, for features that match an
+    offer with what its user bought."""
     campaign_id: Name | None = None
     """What the system that redeems the offer calls it, such as Eagle Eye's campaignId; left out,
     its id."""

@@ -39,6 +39,7 @@ from incentive_engine.config.fields import (
     Values,
     Where,
 )
+from incentive_engine.config.history import History
 from incentive_engine.config.inputs import Data, Features, Sample
 from incentive_engine.config.moments import TimeZone
 from incentive_engine.config.offer import Offer
@@ -55,7 +56,16 @@ SEASON_ERROR: Final = 0.05
 """Relative error of a forecast total where the planner knows no better."""
 Basis = Literal["expected", "face", "at-risk"]
 SECTIONS: Final = frozenset(
-    {"data", "features", "objective", "eligibility", "limits", "holdout_strata", "fairness"}
+    {
+        "data",
+        "features",
+        "history",
+        "objective",
+        "eligibility",
+        "limits",
+        "holdout_strata",
+        "fairness",
+    }
 )
 """Keys of a policy under which nothing may stand; that is as if they were left out."""
 
@@ -196,6 +206,8 @@ class Policy(Document):
     """The incentives to choose from."""
     features: Features = Features()
     """What the uplift model may learn from."""
+    history: History | None = None
+    """Event logs, and the features that are made of them; left out: none."""
     objective: Objective = Objective()
     """What is maximised."""
     eligibility: tuple[Eligibility, ...] = Field(default=(), strict=False)

@@ -12,6 +12,7 @@ from incentive_engine.config.policy import Policy, Range, Scalar, Where
 from incentive_engine.data.row_checks import near_column
 from incentive_engine.data.tables.arrow import coded, equal
 from incentive_engine.errors import Fault
+from incentive_engine.language import Message, say
 
 Loc = tuple[str | int, ...]
 
@@ -95,10 +96,16 @@ def misused_attributes(policy: Policy, numeric: Mapping[str, bool], *, where: st
     ]
 
 
-def unseen_values(policy: Policy, attributes: pa.Table, *, where: str) -> list[str]:
+def unseen_values(policy: Policy, attributes: pa.Table, *, where: str) -> list[Message]:
     """Return a warning per value that a policy looks for and no row has."""
     return [
-        f"{locate(policy, use.loc)}: no row of {where} has {use.column} = {value}"
+        say(
+            "scores.no_row",
+            place=locate(policy, use.loc),
+            where=where,
+            column=use.column,
+            value=str(value),
+        )
         for use in uses(policy)
         for value in use.wanted
         if not equal(attributes.column(use.column), value).any()

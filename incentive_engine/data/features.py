@@ -17,6 +17,7 @@ from incentive_engine.data.tables.formats import USER_ID
 from incentive_engine.data.users import RESERVED, UserFile
 from incentive_engine.domain import IntArray
 from incentive_engine.errors import Fault
+from incentive_engine.language import Message, say
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -24,7 +25,7 @@ class Joined:
     """Features of a trial's rows, and what was left out on the way."""
 
     features: pd.DataFrame
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Message, ...] = ()
 
 
 def joined_features(
@@ -82,7 +83,7 @@ def _with_users(
     lacking = [name for name in users.features if name not in own]
     _check_kinds(frame[shared], users, checks)
     unused = [name for name in own if name not in users.features]
-    warnings = _left_out(unused, "the users do not have", checks.where)
+    warnings = _left_out(unused, "not_in_users", checks.where)
     if not lacking:
         return Joined(features=frame[shared], warnings=warnings)
     place = places(frame[USER_ID], users.user_id.to_pandas())
@@ -94,7 +95,7 @@ def _with_users(
         what = f"`{USER_ID}` is not among the users, so its features cannot be joined,"
         remedy = f"add columns to the trial: {', '.join(lacking)}"
         checks.refuse(place < 0, what, remedy=remedy)
-    more = _left_out(lacking, "the trial does not have", checks.where)
+    more = _left_out(lacking, "not_in_trial", checks.where)
     return Joined(features=frame[shared], warnings=(*warnings, *more))
 
 
@@ -117,9 +118,7 @@ def _check_kinds(frame: pd.DataFrame, users: UserFile, checks: RowChecks) -> Non
             checks.faults.append(Fault(checks.where, what, "the same type in both"))
 
 
-def _left_out(names: list[str], why: str, where: str) -> tuple[str, ...]:
-    return (
-        (f"{where}: left out as features, because {why} them: {', '.join(names)}",)
-        if names
-        else ()
-    )
+def _left_out(names: list[str], why: str, where: str) -> tuple[Message, ...]:
+    if not names:
+        return ()
+    return (say(f"trial.features.{why}", where=where, names=tuple(names)),)

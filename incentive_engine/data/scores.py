@@ -37,6 +37,7 @@ from incentive_engine.domain import (
     score_column,
 )
 from incentive_engine.errors import DataError, Fault
+from incentive_engine.language import Message, say
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,7 +74,7 @@ class ScoreTable:
     errors: Mapping[str, FloatColumn]
     faces: tuple[float, ...]
     missing_pairs: Mapping[tuple[str, str], int]
-    warnings: tuple[str, ...]
+    warnings: tuple[Message, ...]
 
     @classmethod
     def from_frame(cls, frame: pd.DataFrame, policy: Policy, *, where: str = "scores") -> Self:
@@ -222,9 +223,9 @@ def _column_faults(names: tuple[str, ...], policy: Policy, where: str) -> list[F
     return [*faults, *missing_attributes(policy, names, where=where)]
 
 
-def _empty_offers(missing: Mapping[tuple[str, str], int], n: int, *, where: str) -> list[str]:
+def _empty_offers(missing: Mapping[tuple[str, str], int], n: int, *, where: str) -> list[Message]:
     return [
-        f"{where}: `{score_column(*pair)}` is missing for every user, so nobody can get the offer"
+        say("scores.empty_offer", where=where, column=score_column(*pair))
         for pair, count in missing.items()
         if count == n
     ]

@@ -26,6 +26,7 @@ from incentive_engine.data.tables.frames import to_frame
 from incentive_engine.data.users import OFFER, OUTCOMES, PROPENSITY, UserFile
 from incentive_engine.domain import BoolArray, FloatArray
 from incentive_engine.errors import DataError
+from incentive_engine.language import Message
 
 Array = TypeVar("Array", FloatArray, npt.NDArray[np.int16])
 
@@ -73,7 +74,7 @@ class Trial:
     propensity: FloatArray
     ignored_rows: Mapping[str, int]
     counts: Mapping[str, int]
-    warnings: tuple[str, ...]
+    warnings: tuple[Message, ...]
 
     @property
     def n_rows(self) -> int:

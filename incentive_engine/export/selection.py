@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,6 +27,7 @@ from incentive_engine.domain import (
 )
 from incentive_engine.errors import ConfigError, Fault, nearest
 from incentive_engine.run.finished import FinishedRun
+from incentive_engine.verify.arithmetic import exact, exact_total, halves, joined
 
 ROWS: Final = 1 << 18
 """Users that are held in memory at a time; another number changes Parquet exports' bytes."""
@@ -221,14 +225,19 @@ def _within_reserve(run: FinishedRun, filters: Filters) -> BoolArray:
     where = "--min-budget-left"
     if budget is None or asked is None:
         raise ConfigError(Fault(where, "the policy has no budget"))
-    value, money = _value_and_money(run, filters, face=budget.basis == "face")
-    left = budget.amount - float(run.certificate["budget"]["spent"])
-    missing = int(to_micros(max(asked - left, 0.0)))
+    by_face = budget.basis == "face"
+    value, money = _value_and_money(run, filters, face=by_face)
+    spent = run.certificate["budget"]["spent_face" if by_face else "spent"]
+    left = exact(budget.amount) - exact(spent)
+    missing = max(math.ceil((exact(asked) - left) * MICROS), 0)
     order = np.argsort(value / np.maximum(money, 1), kind="stable")
-    dropped = int(np.searchsorted(np.cumsum(money[order]), missing)) + 1 if missing else 0
+    freed = np.cumsum(halves(money[order]), axis=1)  # face values may pass int64
+    steps = range(len(order))
+    dropped = bisect_left(steps, missing, key=lambda step: joined(freed[:, step])) + 1
+    dropped = dropped if missing else 0
     if dropped > len(order):
-        most = left + int(money.sum()) / MICROS
-        what = f"at most {most:,.2f} can be left by leaving offers out"
+        most = left + Fraction(exact_total(money), MICROS)
+        what = f"at most {float(most):,.2f} can be left by leaving offers out"
         raise ConfigError(Fault(where, what, "a smaller amount"))
     keep = np.ones(len(order), dtype=np.bool_)
     keep[order[:dropped]] = False

@@ -20,6 +20,7 @@ from incentive_engine.insight.budget_views import BudgetView
 from incentive_engine.insight.chosen_pairs import Chosen
 from incentive_engine.insight.gain import PlanGain
 from incentive_engine.insight.mandate import Mandate, returns
+from incentive_engine.language import Message, say
 from incentive_engine.pipeline.quality import Quality
 from incentive_engine.report import Alternative, Response
 from incentive_engine.report import Holdout as Held
@@ -86,7 +87,7 @@ class Findings:
     held: Held | None
 
     @property
-    def input_warnings(self) -> tuple[str, ...]:
+    def input_warnings(self) -> tuple[Message, ...]:
         """What there is to know about the trial and the scores."""
         return (*(self.quality.warnings if self.quality else ()), *self.table.warnings)
 
@@ -100,11 +101,11 @@ class Findings:
         }
 
     @property
-    def warnings(self) -> tuple[str, ...]:
+    def warnings(self) -> tuple[Message, ...]:
         """What a planner should know and what does not stop the run."""
         warnings = list(self.input_warnings)
         if not self.policy.holdout:
-            warnings.append("no holdout: the increment cannot be measured afterwards")
+            warnings.append(say("notes.no_holdout"))
         return tuple(warnings)
 
 
@@ -117,7 +118,7 @@ class RunSummary:
     conversions_by_scores: float
     gain: PlanGain | None
     currency: str
-    warnings: tuple[str, ...]
+    warnings: tuple[Message, ...]
 
     @classmethod
     def of(cls, findings: Findings, directory: Path) -> Self:
@@ -138,7 +139,7 @@ class RunSummary:
             "certificate": self.certificate,
             "conversions_by_scores": self.conversions_by_scores,
             "gain": self.gain.to_dict() if self.gain else None,
-            "warnings": list(self.warnings),
+            "warnings": [str(warning) for warning in self.warnings],
         }
         return json.dumps(content, indent=2, ensure_ascii=False)
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from incentive_engine.pipeline.quality import Check, Quality
+from incentive_engine.pipeline.quality import Quality
 from incentive_engine.report import (
     CalibrationGroup,
     CurvePoint,
     Estimate,
     OfferDrivers,
     OfferQuality,
-    TrialCheck,
 )
 from incentive_engine.report import Quality as Shown
 
@@ -30,7 +29,7 @@ def model_quality(quality: Quality | None) -> Shown | None:
         differ=found["heterogeneity"]["found"],
         p_value=found["heterogeneity"]["p_value"],
         offers=tuple(_offer(offer) for offer in found["offers"]),
-        checks=tuple(_check(check) for check in quality.checks),
+        checks=quality.checks,
         drivers=tuple(
             _drivers(offer, named) for offer, named in found["drivers"].items() if named
         ),
@@ -45,10 +44,6 @@ def _point(found: Mapping[str, Any]) -> CurvePoint:
         model=_estimate(found["model"]),
         constant=_estimate(found["constant"]),
     )
-
-
-def _check(check: Check) -> TrialCheck:
-    return TrialCheck(name=check.name.replace(" ", "_"), verdict=check.verdict, text=check.text)
 
 
 def _drivers(offer: str, named: list[Mapping[str, Any]]) -> OfferDrivers:

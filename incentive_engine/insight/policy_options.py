@@ -11,6 +11,7 @@ from incentive_engine.config import Policy, load_policy
 from incentive_engine.config.overrides import MIN_MARGINAL_ROI, MIN_ROI, apply_overrides
 from incentive_engine.config.policy import Budget
 from incentive_engine.errors import ConfigError, Fault
+from incentive_engine.language import Text
 
 OPTIONS: Final = {
     "budget.amount": "--budget",
@@ -117,10 +118,12 @@ def with_options(policy: Policy, options: BudgetOptions) -> Policy:
     try:
         return apply_overrides(policy, options.to_dict())
     except ConfigError as error:
-        raise ConfigError(*(replace(f, where=_option(f.where)) for f in error.faults)) from None
+        raise ConfigError(
+            *(replace(f, where=_option(str(f.where))) for f in error.faults)
+        ) from None
 
 
-def _option(where: str) -> str:
+def _option(where: Text) -> Text:
     """Return the option that set a field, or the place itself where none did."""
-    name, _, rest = where.partition(": ")
+    name, _, rest = str(where).partition(": ")
     return OPTIONS.get(f"{name}.{rest}" if rest else name, where)

@@ -20,6 +20,7 @@ from incentive_engine.insight.groups import group_tables, share_of
 from incentive_engine.insight.model_quality import model_quality
 from incentive_engine.insight.money import at_risk_of, returns_of, safety_of
 from incentive_engine.insight.small_groups import SMALLEST
+from incentive_engine.language import named, say
 from incentive_engine.report import (
     Aim,
     Budget,
@@ -203,18 +204,19 @@ def _scope(limit: Limit | None, name: str) -> Scope:
 
 
 def _notes(findings: Findings) -> tuple[Note, ...]:
-    notes = [
-        Note(key="text", values=(("text", text),), warning=True)
-        for text in findings.input_warnings
-    ]
+    notes = [Note(message=warning, warning=True) for warning in findings.input_warnings]
     if not findings.policy.holdout:
-        notes.append(Note(key="no_holdout", values=(), warning=True))
+        notes.append(Note(message=say("notes.no_holdout"), warning=True))
     notes += [
-        Note(key="missing", values=(("count", count), ("measure", measure), ("offer", offer)))
+        Note(
+            message=say(
+                "notes.missing", count=count, measure=named("measure", measure), offer=offer
+            )
+        )
         for (measure, offer), count in findings.table.missing_pairs.items()
     ]
     if held := int(findings.holdout.sum()):
-        notes.append(Note(key="held", values=(("count", held),)))
+        notes.append(Note(message=say("notes.held", count=held)))
     return tuple(notes)
 
 

@@ -76,7 +76,7 @@ class Study:
     holdout: BoolArray
     curve: Curve
     points: Mapping[float, CurvePoint]
-    refusals: Mapping[float, str]
+    refusals: Mapping[float, tuple[Fault, ...]]
     limits: tuple[LimitCost, ...]
     safety: tuple[SafetyPoint, ...]
 
@@ -149,14 +149,14 @@ def _built(
 
 def _under(
     problem: Problem, variant: Variant, budgets: Sequence[float]
-) -> tuple[dict[float, Problem], dict[float, str]]:
+) -> tuple[dict[float, Problem], dict[float, tuple[Fault, ...]]]:
     problems: dict[float, Problem] = {}
-    refusals: dict[float, str] = {}
+    refusals: dict[float, tuple[Fault, ...]] = {}
     for amount in budgets:
         try:
             problems[amount] = with_budget_of(problem, variant.policy.with_budget(amount=amount))
         except ConfigError as error:
-            refusals[amount] = str(error)
+            refusals[amount] = error.faults
     return problems, refusals
 
 

@@ -12,6 +12,7 @@ from incentive_engine.insight.policy_options import budget_of
 from incentive_engine.insight.report_content import aim_of, limit_row
 from incentive_engine.insight.small_groups import SMALLEST
 from incentive_engine.insight.study import Study, focus_of
+from incentive_engine.language import Message
 from incentive_engine.report.whatif import (
     LimitCostRow,
     MoveRow,
@@ -34,7 +35,7 @@ def whatif_page(
     moves: Sequence[Move],
     *,
     at_least: float | None,
-    notes: Sequence[str],
+    notes: Sequence[Message],
 ) -> WhatIfContent:
     """Return the whole page's content."""
     base, focus = studies[0], focus_of(budgets)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -11,6 +11,7 @@ import pandas as pd
 
 from incentive_engine.allocation import CurvePoint
 from incentive_engine.domain import CONVERSION, COST, FACE, SPEND
+from incentive_engine.errors import Fault
 from incentive_engine.insight.movers import Move
 from incentive_engine.insight.study import LimitCost, Study
 
@@ -117,5 +118,5 @@ def _limit(limit: LimitCost) -> dict[str, Any]:
     }
 
 
-def _one_line(text: str) -> str:
-    return " | ".join(text.splitlines())
+def _one_line(faults: Iterable[Fault]) -> str:
+    return " | ".join(map(str, faults))

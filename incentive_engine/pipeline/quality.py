@@ -11,22 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from incentive_engine.config import Policy
 from incentive_engine.config.policy import SEASON_ERROR
-from incentive_engine.uplift.diagnosis.findings import Diagnosis, Verdict
+from incentive_engine.language import Message
+from incentive_engine.uplift.diagnosis.findings import Diagnosis, Finding
 from incentive_engine.uplift.saved import read_evaluation
 
 if TYPE_CHECKING:
     from incentive_engine.uplift.evaluation.evaluation import Evaluation
 
 FILE = "evaluation.json"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
-    """One check of the trial and its verdict."""
-
-    name: str
-    verdict: Verdict
-    text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -36,19 +28,21 @@ class Quality:
     Attributes
     ----------
     checks
-        Of the trial, before the model was fitted.
-    warnings
-        Those of them that a planner should read.
+        Of the trial, before the model was fitted, and of the users against it.
     cost_error
         Relative standard error of the model's total cost; None where it was not measured.
     evaluation
         All of ``evaluation.json``.
     """
 
-    checks: tuple[Check, ...]
-    warnings: tuple[str, ...]
+    checks: tuple[Finding, ...]
     cost_error: float | None
     evaluation: Mapping[str, Any]
+
+    @property
+    def warnings(self) -> tuple[Message, ...]:
+        """Those of the checks that a planner should read."""
+        return tuple(check.message for check in self.checks if check.verdict == "warning")
 
 
 def write_quality(
@@ -74,16 +68,10 @@ def read_quality(model: Path | None, drift: Path | None = None) -> Quality | Non
     content = read_evaluation(model) if model is not None else {}
     if not content:
         return None
-    findings: list[Mapping[str, Any]] = content["trial"]["findings"]
-    checks = tuple(
-        Check(name=f["check"], verdict=f["verdict"], text="; ".join(filter(None, _words(f))))
-        for f in findings
-    )
-    moved = json.loads(drift.read_text(encoding="utf-8"))["warnings"] if drift else []
-    trial = (f"trial, {c.name}: {c.text}" for c in checks if c.verdict == "warning")
+    moved = json.loads(drift.read_text(encoding="utf-8")) if drift else {"findings": []}
+    found = (*content["trial"]["findings"], *moved["findings"])
     return Quality(
-        checks=(*checks, _drift_check(moved)) if drift else checks,
-        warnings=(*trial, *moved),
+        checks=tuple(Finding.from_dict(finding) for finding in found),
         cost_error=content["cost"]["relative_error"],
         evaluation=content,
     )
@@ -113,12 +101,3 @@ def total_error(policy: Policy, quality: Quality | None) -> float:
     if budget.cost_error is not None or quality is None or quality.cost_error is None:
         return budget.forecast_error
     return math.hypot(budget.forecast_error, quality.cost_error)
-
-
-def _drift_check(moved: list[str]) -> Check:
-    text = "; ".join(moved).replace("drift: ", "") or "the users are like the people of the trial"
-    return Check(name="drift", verdict="warning" if moved else "fine", text=text)
-
-
-def _words(finding: Mapping[str, Any]) -> tuple[str, str]:
-    return finding["what"], finding["remedy"]

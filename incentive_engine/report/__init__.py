@@ -1,5 +1,6 @@
 """The page that a planner opens."""
 
+from incentive_engine.language import LANGUAGES, Code
 from incentive_engine.stats.estimate import Estimate
 
 from .conditions import Scope, Test
@@ -37,9 +38,7 @@ from .evidence import (
     Response,
     ResponsePoint,
     ResponseRow,
-    TrialCheck,
 )
-from .language import LANGUAGES, Code
 from .page import render_report
 from .returns import AtRisk, Returns, Safety, SafetyRow
 
@@ -83,7 +82,6 @@ __all__ = [
     "SafetyRow",
     "Scope",
     "Test",
-    "TrialCheck",
     "Unit",
     "render_report",
 ]

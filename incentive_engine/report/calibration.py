@@ -9,12 +9,12 @@ from typing import Final
 
 from markupsafe import Markup
 
+from incentive_engine.language import Language
 from incentive_engine.stats.estimate import Estimate
 
 from . import words
 from .curve import MARK, MUTED, PLAN, Frame, spread
 from .evidence import CalibrationGroup, OfferQuality, Quality
-from .language import Language
 
 USERS: Final = 1_000
 """Effects are shown per so many users."""

@@ -10,12 +10,11 @@ from typing import Any, Final
 import pandas as pd
 from markupsafe import Markup
 
+from incentive_engine.language import Code, Language, language
 from incentive_engine.simulation.comparison import Comparison
 
 from .comparison_plots import Line, draw_lines
 from .frame import render_page
-from .language import Code, Language, language
-from .translation import translated
 
 PUBLISHED: Final = 0.15
 """What Tmall published for Double 11, 2025: coupon conversion against the former method."""
@@ -56,7 +55,6 @@ def render_comparison(comparison: Comparison, *, lang: Code = "en") -> str:
         meanings=[(name, t(f"strategy.{name}")) for name in scenario.strategies],
         group=t.listed(tuple(_group_values(t, comparison))),
         known=known,
-        said=lambda text: translated(t.code, text),
     )
 
 

@@ -11,7 +11,8 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from .formats import compact
+from incentive_engine.language.formats import compact
+
 from .plots import GRID, MUTED, STYLE, svg_of
 
 COLOURS: Final = {

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from incentive_engine.domain import Reason
+from incentive_engine.language import Message
 from incentive_engine.stats.estimate import Estimate
 
 from .conditions import Scope
@@ -161,10 +162,7 @@ class LimitRow:
 class Note:
     """Something to know about the data or the plan."""
 
-    key: str
-    """Which text of the catalogue's `notes`."""
-    values: tuple[tuple[str, str | int], ...]
-    """Its placeholders."""
+    message: Message
     warning: bool = False
 
 

@@ -9,10 +9,10 @@ from typing import Final
 
 from markupsafe import Markup
 
+from incentive_engine.language import Language
 from incentive_engine.stats.estimate import Estimate
 
 from .curve import MARK, PLAN, Frame, spread
-from .language import Language
 
 PEOPLE: Final = 1_000
 """Gains and costs are shown per so many people of the trial."""

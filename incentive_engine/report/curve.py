@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Final
 
-from .language import Language
+from incentive_engine.language import Language
 
 MUTED: Final = "#66717f"
 GRID: Final = "#e3e7ec"

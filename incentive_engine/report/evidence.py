@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Final, Literal
 
 from incentive_engine.stats.estimate import Estimate
+from incentive_engine.uplift.diagnosis.findings import Finding
 
 from .conditions import Test
 from .cost_curve import CurvePoint
@@ -185,16 +186,6 @@ class OfferQuality:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrialCheck:
-    """One check of the trial, before anything was fitted on it."""
-
-    name: str
-    """As in the catalogue, under ``checks``."""
-    verdict: Literal["fine", "warning", "refusal"]
-    text: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class OfferDrivers:
     """Which features make an offer's effect differ between users."""
 
@@ -212,7 +203,7 @@ class Quality:
     """Whether effects differ measurably between users."""
     p_value: float
     offers: tuple[OfferQuality, ...]
-    checks: tuple[TrialCheck, ...] = ()
+    checks: tuple[Finding, ...] = ()
     drivers: tuple[OfferDrivers, ...] = ()
     """None where effects do not differ."""
     curve: tuple[CurvePoint, ...] = ()

@@ -12,8 +12,7 @@ from jinja2.bccache import Bucket
 
 from incentive_engine.data.step_cache import default_root
 from incentive_engine.errors import DataError
-
-from .language import Code, language
+from incentive_engine.language import Code, language
 
 
 def render_page(template: str, *, lang: Code = "en", **content: object) -> str:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from html import escape
 from typing import Final
 
+from incentive_engine.language import Language
+
 from .curve import BOTTOM, GRID, HEIGHT, LEFT, MUTED, RIGHT, TOP, WIDTH, ticks
-from .language import Language
 
 COLOURS: Final = ("#0b5a8a", "#c2410c", "#17693a", "#7c3aed", "#b45309", "#66717f")
 MANY: Final = 16

@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
-from . import formats, words
+from incentive_engine.language import Code, Language, formats, language
+
+from . import words
 from .calibration import over_constant, quality_lines, quality_plots
 from .content import GroupRow, Headline, LimitRow, ReportContent
 from .cost_curve import draw_cost_curve
 from .evidence import BenefitRow, LoyaltyCheck
 from .frame import render_page
-from .language import Code, Language, language
 from .rules import rules_text
 from .slider import slider
-from .translation import translated
 
 TERMS: Final = (
     "incremental", "value", "cost", "face", "price", "gap", "marginal", "holdout", "fold",
@@ -79,11 +79,9 @@ def render_report(content: ReportContent, *, lang: Code = "en") -> str:
         over_constant=over_constant(t, quality) if quality else None,
         loyalty=[_loyalty(t, part.check, content.currency) for part in content.benefits],
         rules=rules_text(t, content),
-        notes=[(words.note(t, note), note.warning) for note in content.notes],
         interval=lambda estimate, show=None: words.interval(t, estimate, show),
         centre=lambda estimate: words.centre(t, estimate),
         held=words.held(t, content.holdout, content.proof) if content.holdout else (),
-        said=lambda text: translated(t.code, text),
         step=lambda name: words.step(t, name),
         terms=TERMS,
         label=lambda row: _label(t, row),

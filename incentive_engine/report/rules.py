@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from incentive_engine.language import Language
+
 from . import words
 from .content import ReportContent
 from .evidence import PublicOffer, PublicRules
-from .language import Language
 
 
 def rules_text(t: Language, content: ReportContent) -> str:

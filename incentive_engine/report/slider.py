@@ -11,12 +11,13 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
+from incentive_engine.language import Language
+from incentive_engine.language.formats import CHINESE
+
 from . import words
 from .content import ReportContent
 from .curve import Curve, draw
 from .evidence import OTHERS, Response, ResponsePoint, ResponseRow
-from .formats import CHINESE
-from .language import Language
 
 STEP: Final = 1_000
 """Marginal returns are given per so many currency units."""

@@ -8,13 +8,14 @@ from typing import Final
 
 from markupsafe import Markup
 
+from incentive_engine.errors import Fault
+from incentive_engine.language import Code, Language, Message, language
+
 from . import words
 from .content import Aim, LimitRow
 from .frame import render_page
-from .language import Code, Language, language
 from .lines import Line, colour_of, draw_lines
 from .returns import Safety
-from .translation import translated
 
 NOT_OFFERS: Final = ("none", "holdout")
 """What a user may have instead of an offer."""
@@ -36,7 +37,7 @@ class PointRow:
     roi: float | None = None
     marginal_return: float | None = None
     price: float | None = None
-    conflict: str = ""
+    conflict: tuple[Fault, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +106,7 @@ class WhatIfContent:
     """The marginal return asked for."""
     within: float | None
     """The largest of the budgets whose marginal return reaches it, as written."""
-    notes: tuple[str, ...]
+    notes: tuple[Message, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +136,7 @@ def render_whatif(content: WhatIfContent, *, lang: Code = "en") -> str:
         base={point.budget: point for point in content.points if point.variant == names[0]},
         significant=t.significant,
         pool=lambda budget: t("budget.amount", currency=content.currency, amount=t.brief(budget)),
-        said=lambda text: " ".join(translated(t.code, line) for line in text.splitlines()),
+        conflict=lambda point: " ".join(fault.text(t.code) for fault in point.conflict),
         choice=lambda name: t(f"whatif.{name}") if name in NOT_OFFERS else name,
         bound=lambda limit: words.bound(t, limit),
         usage=lambda limit: words.amount(t, limit.usage, limit),

@@ -6,14 +6,12 @@ import math
 from collections.abc import Callable
 from typing import Final
 
+from incentive_engine.language import Language, formats, named
 from incentive_engine.stats.estimate import Estimate
 
-from . import formats
 from .conditions import Scope, Test
-from .content import Aim, Budget, Favoured, Headline, LimitRow, Note, Proof
+from .content import Aim, Budget, Favoured, Headline, LimitRow, Proof
 from .evidence import Holdout
-from .language import Language
-from .translation import translated
 
 EXACT: Final = 1e-12
 """A smaller gap is float64's own rounding, and reads as none."""
@@ -34,7 +32,7 @@ def aim(t: Language, stated: Aim) -> str:
 
 def measure(t: Language, name: str) -> str:
     """Return a measure's name; one that planners have added keeps its own."""
-    return t.words.get(f"measure.{name}", name)
+    return t.say(named("measure", name))
 
 
 def verdict(t: Language, proof: Proof) -> str:
@@ -137,7 +135,7 @@ def _places(estimate: Estimate) -> int:
 def bound(t: Language, limit: LimitRow) -> str:
     """Return what a limit demands.
 
-    >>> from .language import language
+    >>> from incentive_engine.language import language
     >>> limit = LimitRow(name="x", unit="count", at_most=5.0, at_least=2.0, usage=3.0, slack=1.0)
     >>> bound(language("en"), limit)
     '2 to 5'
@@ -161,7 +159,7 @@ def amount(t: Language, value: float | None, limit: LimitRow) -> str:
 def room(t: Language, limit: LimitRow) -> str:
     """Return what is left to the nearer bound; of a ratio in the ratio's own terms.
 
-    >>> from .language import language
+    >>> from incentive_engine.language import language
     >>> roi = LimitRow(name="x", unit="ratio", at_most=None, at_least=1.5, usage=2.0, slack=90.0)
     >>> room(language("en"), roi)
     '0.500'
@@ -228,7 +226,7 @@ def _given_up(t: Language, most: float, proof: Proof) -> str:
 
 def step(t: Language, name: str) -> str:
     """Return what a step of a run is called; one that the catalogue lacks keeps its name."""
-    return t.words.get(f"steps.{name.replace(' ', '_')}", name)
+    return t.say(named("steps", name.replace(" ", "_")))
 
 
 def scope(t: Language, stated: Scope) -> str:
@@ -258,16 +256,3 @@ def _condition(t: Language, test: Test) -> str:
     high = "" if test.below is None else f"{test.below:g}"
     kind = "both" if low and high else "at_least" if low else "below"
     return t(f"scope.{kind}", column=test.column, low=low, high=high)
-
-
-def note(t: Language, stated: Note) -> str:
-    """Return a note."""
-    values = {
-        name: t.count(value)
-        if isinstance(value, int)
-        else translated(t.code, value)
-        if name == "text"
-        else measure(t, value)
-        for name, value in stated.values
-    }
-    return t(f"notes.{stated.key}", **values)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from incentive_engine.config.scenario import Scenario
+from incentive_engine.language import Message
 from incentive_engine.simulation.draw import DrawResult
 from incentive_engine.simulation.figures import FIGURES
 from incentive_engine.simulation.promises import COLUMNS as PROMISE_COLUMNS
@@ -64,7 +65,7 @@ class Comparison:
     sweep: pd.DataFrame | None
     finished: int
     wanted: int
-    notes: tuple[str, ...] = ()
+    notes: tuple[Message, ...] = ()
 
     @property
     def interrupted(self) -> bool:

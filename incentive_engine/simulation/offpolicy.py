@@ -9,6 +9,7 @@ import numpy as np
 
 from incentive_engine.data.trial import Trial
 from incentive_engine.domain import FloatArray
+from incentive_engine.language import Message, joined, say
 from incentive_engine.simulation.settlement import Choice
 
 MEASURES: Final = ("conversion", "spend", "cost")
@@ -130,7 +131,7 @@ def _self_normalised(outcome: FloatArray, weight: FloatArray) -> FloatArray:
     return np.asarray(mean + len(outcome) * weight[:, None] * (outcome - mean) / total)
 
 
-def overlap_warning(valuations: list[Valuation]) -> str:
+def overlap_warning(valuations: list[Valuation]) -> Message | None:
     """Return what is wrong with the overlap between trial and choice, or nothing.
 
     Parameters
@@ -140,18 +141,18 @@ def overlap_warning(valuations: list[Valuation]) -> str:
     """
     treated = sum(v.treated for v in valuations)
     if not treated:
-        return ""
+        return None
     effective = sum(v.effective for v in valuations)
     cover = sum(v.cover * v.treated for v in valuations) / treated
     error = float(np.sqrt(sum((v.cover_error * v.treated) ** 2 for v in valuations))) / treated
     problems = []
     if cover < 1 - max(0.02, 4 * error):
-        problems.append(f"the trial never gave {1 - cover:.0%} of these offers to such users")
+        problems.append(say("overlap.never", share=1 - cover))
     if effective < FEW:
-        problems.append(f"only {effective:.0f} effective rows")
+        problems.append(say("overlap.few", rows=effective))
     if thin := sum(v.thin for v in valuations):
-        problems.append(f"{thin} rows with a propensity below the clip")
-    return "; ".join(problems)
+        problems.append(say("overlap.thin", rows=thin))
+    return joined(problems) if problems else None
 
 
 FEW: Final = 200

@@ -11,6 +11,7 @@ import pandas as pd
 from incentive_engine.config.policy import Policy
 from incentive_engine.config.scenario import Strategy
 from incentive_engine.domain import BoolArray
+from incentive_engine.language import say
 from incentive_engine.simulation.figures import ENGINES
 from incentive_engine.simulation.table import Draws
 from incentive_engine.stats.draws import share_interval
@@ -21,8 +22,8 @@ COLUMNS: Final = (
 )  # fmt: skip
 STATED: Final = 0.95
 """What the interval of the stated gain promises to cover."""
-AT_RISK: Final = "real cost stays within the budget"
-GAIN: Final = "true gain lies within the stated interval"
+AT_RISK: Final = say("promise.at_risk")
+GAIN: Final = say("promise.gain")
 
 
 def promise_table(draws: Draws, policy: Policy) -> pd.DataFrame:

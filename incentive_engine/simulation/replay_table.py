@@ -12,6 +12,7 @@ import pandas as pd
 
 from incentive_engine.config.scenario import Scenario, Strategy
 from incentive_engine.domain import FloatArray
+from incentive_engine.language import Message, say
 from incentive_engine.simulation.columns import PAIR_COLUMNS, PER, Earned, table_of
 from incentive_engine.simulation.offpolicy import ESTIMATORS, MEASURES, overlap_warning
 from incentive_engine.simulation.replay import ReplayResult
@@ -145,7 +146,7 @@ def _others(replays: Replays, strategy: Strategy, b: int) -> dict[str, object]:
     return found | {
         "effective_sample_size": float(np.mean([sum(v.effective for v in p) for p in each])),
         "matched_rows": float(np.mean([sum(v.matched for v in p) for p in each])),
-        "overlap_warning": next((w for parts in each if (w := overlap_warning(parts))), ""),
+        "overlap_warning": next((w for parts in each if (w := overlap_warning(parts))), None),
         "favoured_share_of_treated": float(group[0] / treated) if known else float("nan"),
         "favoured_share_of_cost": float(group[1] / planned) if known else float("nan"),
         "planned_cost": float(planned),
@@ -163,8 +164,11 @@ def _pairs(replays: Replays) -> Iterator[tuple[object, ...]]:
                 yield budget, two, one, found.value, found.low, found.high, float("nan")
 
 
-def warnings_of(table: pd.DataFrame) -> tuple[str, ...]:
+def warnings_of(table: pd.DataFrame) -> tuple[Message, ...]:
     """Return one line per strategy and budget whose overlap is thin."""
-    thin = table[table["overlap_warning"] != ""]
+    thin = table[table["overlap_warning"].notna()]
     lines = zip(thin["strategy"], thin["budget"], thin["overlap_warning"], strict=True)
-    return tuple(f"{strategy} at {budget:,.0f}: {why}" for strategy, budget, why in lines)
+    return tuple(
+        say("overlap.care", strategy=strategy, budget=budget, what=what)
+        for strategy, budget, what in lines
+    )

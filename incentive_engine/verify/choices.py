@@ -6,21 +6,25 @@ from typing import Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from incentive_engine.config.policy import Policy
 from incentive_engine.data.hashing import repeated
+from incentive_engine.data.measures import LARGEST_TOTAL
+from incentive_engine.data.tables.arrow import as_numpy, is_missing, is_text
 from incentive_engine.domain import MICROS, BoolArray, FloatArray, Reason
 
+from .arithmetic import agree
 from .blocks import REASONS, Block
 from .files import Run
 from .reach import check_margin
 from .replay import Replay
 from .result import Check, Findings
 from .sums import Sums
-from .tolerance import agree
 from .users import read_ids
 
 WHAT: Final = {
+    "scores": "every score can be planned with",
     "offers": "every offer is one of the policy's",
     "eligibility": "nobody gets an offer that rules or missing scores forbid",
     "holdout": "the holdout equals its keyed draw, and none of it has an offer",
@@ -39,6 +43,10 @@ def check_users(run: Run, users: pa.Table) -> Check:
     """Check that every user of the score table, as `read_users`, stands once, in its order."""
     found = Findings("users", "every user of scores.parquet stands once, in its order")
     stated, known = read_ids(run.directory / "allocation.parquet"), users["user_id"].chunk(0)
+    for name, ids in (("allocation.parquet", stated), ("scores.parquet", known)):
+        found.add_rows(_is_nobody(ids), f"{name} has no user_id")
+    if known.null_count:
+        return found.check()
     found.add_rows(repeated(known), "scores.parquet repeats a user")
     if stated.type != known.type:
         found.add(f"user_id is {stated.type} in the allocation, {known.type} in the scores")
@@ -49,6 +57,14 @@ def check_users(run: Run, users: pa.Table) -> Check:
         differs = np.array([a != b for a, b in zip(stated, known, strict=True)])
         found.add_rows(differs, "the user is not the one of the same row of the scores")
     return found.check()
+
+
+def _is_nobody(ids: pa.Array) -> BoolArray:
+    """Return (n,) bool where there is no id."""
+    missing = is_missing(ids)
+    if is_text(ids.type):
+        missing |= as_numpy(pc.binary_length(ids)) == 0
+    return missing
 
 
 class RowChecks:
@@ -79,9 +95,10 @@ class RowChecks:
 
     def checks(self, run: Run, sums: Sums) -> tuple[Check, ...]:
         """Return the checks once all rows were looked at."""
-        if sums.bad_costs:
-            problem = f"scores.parquet has {sums.bad_costs:,} negative or infinite costs"
-            self.found["offers"].add(problem)
+        for problem, count in sums.bad_scores.items():
+            self.found["scores"].add(f"scores.parquet has {count:,} {problem}")
+        if sums.dearest > LARGEST_TOTAL:
+            self.found["scores"].add("the costs of all users are too large to be summed")
         users = run.manifest.holdout.get("users")
         if users is not None and users != sums.held:
             problem = f"manifest.json states {users} users, the draw has {sums.held}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
@@ -17,6 +16,7 @@ from incentive_engine.config.policy import Budget, Limit, Policy
 from incentive_engine.data.tables.arrow import whole
 from incentive_engine.domain import COST, FACE, ISSUED, MICROS, MONEY_MEASURES
 
+from .arithmetic import exact
 from .users import grouped, matching
 
 BUDGET = "budget"
@@ -58,15 +58,6 @@ class Group:
     def is_exact(self) -> bool:
         """Whether the sum is one of integers: money paid out in millionths, or users."""
         return not self.is_ratio and self.measures[0] in {COST, FACE, ISSUED}
-
-
-def exact(number: float) -> Fraction:
-    """Return the decimal number that a planner wrote, not its binary neighbour.
-
-    >>> exact(0.07) * 200_000 == 14_000
-    True
-    """
-    return Fraction(Decimal(repr(float(number))))
 
 
 def groups(policy: Policy, users: pa.Table, *, expected: float | None = None) -> tuple[Group, ...]:

@@ -8,10 +8,10 @@ import numpy as np
 
 from incentive_engine.domain import MICROS
 
+from .arithmetic import agree, same_total, within
 from .files import Run
 from .result import Check, Findings
 from .sums import Sums
-from .tolerance import agree, same_total, within
 from .totals import parts
 
 

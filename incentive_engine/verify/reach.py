@@ -9,11 +9,11 @@ import numpy.typing as npt
 
 from incentive_engine.domain import MICROS, BoolArray, FloatArray, IntArray
 
+from .arithmetic import RELATIVE, running_totals
 from .blocks import Block
 from .limits import BUDGET
 from .replay import Pairs, Replay, Rules
 from .result import Check, Findings
-from .tolerance import RELATIVE
 
 NEVER: Final = -1.0
 """The slope of a user whom no budget reaches."""
@@ -104,7 +104,8 @@ class SmallestBudgets:
         slopes = np.concatenate([np.empty(0), *self.slopes])
         order = np.argsort(slopes)
         paid = np.concatenate([np.empty(0, dtype=np.int64), *self.money])[order]
-        after = np.concatenate([np.cumsum(paid[::-1])[::-1], [0]])  # of this step and all steeper
+        # of this step and all steeper ones
+        after = np.concatenate([running_totals(paid[::-1])[::-1], [0.0]])
         own, money = np.concatenate(self.first, axis=1)
         slopes = slopes[order]
         steeper = after[np.searchsorted(slopes, own * (1.0 + RELATIVE), side="right")]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from incentive_engine.config.policy import Policy
+from incentive_engine.data.measures import LARGEST_TOTAL
 from incentive_engine.domain import (
     COST,
     FACE,
@@ -23,8 +25,9 @@ from incentive_engine.domain import (
     score_column,
 )
 
+from .arithmetic import exact, halves
 from .blocks import Block
-from .limits import Group, exact
+from .limits import Group
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -94,7 +97,7 @@ class Replay:
     conversion, spend
         (b,) float64 of the chosen pairs, 0 for none; spend is None when it is unknown.
     cost_micros, face_micros
-        (b,) int64 of the chosen pairs, 0 for none.
+        (b,) int64 of the chosen pairs, 0 for none; their sums may pass int64.
     value
         (b,) float64, value of the chosen pairs, 0 for none.
     dual
@@ -105,10 +108,13 @@ class Replay:
     largest
         (b,) float64, the largest value and payment that these come from: what rounding errors
         grow with.
-    bad_costs
-        How many scores have a negative or infinite cost.
+    bad_scores
+        Why scores cannot be planned with to how many of them there are.
+    dearest
+        The sum over users of the highest cost of any offer, currency units.
     totals, scales
-        Per group of limits and measure the sums of each part, and those of absolute values.
+        Per group of limits and measure the sums of each part, and those of absolute values; of
+        integers the sums of their halves, as `arithmetic.halves`.
     """
 
     holdout: BoolArray
@@ -128,7 +134,8 @@ class Replay:
     largest: FloatArray
     totals: list[list[npt.NDArray[Any]]]
     scales: list[list[FloatArray]]
-    bad_costs: int = 0
+    bad_scores: Counter[str] = field(default_factory=Counter)
+    dearest: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -152,7 +159,7 @@ class Pairs:
     face_micros: int
     measures: Mapping[str, FloatArray]
     cost_micros: IntArray
-    bad_costs: int
+    bad_scores: Counter[str]
     allowed: BoolArray
     missing: BoolArray
     eligible: BoolArray
@@ -162,14 +169,17 @@ class Pairs:
 def replay(rules: Rules, block: Block) -> tuple[Replay, list[Pairs]]:
     """Recompute a block from its scores, the policy and the stated prices."""
     result, all_pairs = _start(rules, block), []
+    dearest = np.zeros(len(block.choice))
     for index, offer in enumerate(rules.policy.offer_ids):
         pairs, chosen = _pairs(rules, block, offer), block.choice == index
-        result.bad_costs += pairs.bad_costs
+        result.bad_scores += pairs.bad_scores
+        np.fmax(dearest, pairs.measures[COST], out=dearest)
         result.has_eligible |= pairs.eligible
         result.has_gain |= pairs.eligible & (pairs.value > 0)
         _add_scores(result, pairs, _net(rules, pairs), chosen)
         _add_chosen(result, rules, pairs, chosen)
         all_pairs.append(pairs)
+    result.dearest = float(dearest.sum())
     return result, all_pairs
 
 
@@ -183,15 +193,15 @@ def _add_scores(result: Replay, pairs: Pairs, net: FloatArray, chosen: BoolArray
 
 def empty_sums(rules: Rules) -> tuple[list[list[npt.NDArray[Any]]], list[list[FloatArray]]]:
     """Return zeros per group of limits, measure and part: of sums and of absolute values."""
-    kinds = [np.int64 if group.is_exact else np.float64 for group in rules.groups]
-    sizes = [(len(group.names), len(group.measures)) for group in rules.groups]
-    return (
+    totals = [
         [
-            [np.zeros(parts, dtype=kind) for _ in range(measures)]
-            for (parts, measures), kind in zip(sizes, kinds, strict=True)
-        ],
-        [[np.zeros(parts) for _ in range(measures)] for parts, measures in sizes],
-    )
+            np.zeros((2, len(group.names)), np.int64) if group.is_exact
+            else np.zeros(len(group.names))
+            for _ in group.measures
+        ]
+        for group in rules.groups
+    ]  # fmt: skip
+    return totals, [[np.zeros(len(group.names)) for _ in group.measures] for group in rules.groups]
 
 
 def _start(rules: Rules, block: Block) -> Replay:
@@ -224,10 +234,12 @@ def _pairs(rules: Rules, block: Block, offer: str) -> Pairs:
     rows = block.rows
     size = rows.stop - rows.start
     measures = {name: block.scores[score_column(name, offer)] for name in rules.measures_of(offer)}
+    bad_scores = _bad_scores(measures)
+    measures = {name: np.where(np.isinf(x), np.nan, x) for name, x in measures.items()}
     missing = np.logical_or.reduce([np.isnan(values) for values in measures.values()])
     face = next(item.face_value for item in rules.policy.offers if item.id == offer)
     cost = measures[COST]
-    micros = _whole_micros(np.where(np.isfinite(cost), cost, 0.0))
+    micros = _whole_micros(np.where(np.abs(cost) < LARGEST_TOTAL, cost, 0.0))
     measures[COST] = np.where(np.isnan(cost), np.nan, micros / MICROS)
     measures[FACE] = np.broadcast_to(np.float64(face), size)
     measures[ISSUED] = np.broadcast_to(np.float64(1.0), size)
@@ -241,7 +253,7 @@ def _pairs(rules: Rules, block: Block, offer: str) -> Pairs:
         face_micros=-int(-exact(face) * MICROS // 1),
         measures=measures,
         cost_micros=micros,
-        bad_costs=int(np.count_nonzero((cost < 0) | np.isinf(cost))),
+        bad_scores=bad_scores,
         allowed=may,
         missing=missing,
         eligible=may & ~missing & ~rules.holdout[rows],
@@ -249,12 +261,30 @@ def _pairs(rules: Rules, block: Block, offer: str) -> Pairs:
     )
 
 
+def _bad_scores(measures: Mapping[str, FloatArray]) -> Counter[str]:
+    """Return the scores of an offer that `allocate` would not have read, by what is wrong."""
+    cost = measures[COST]
+    found = Counter(
+        {
+            "negative costs": int(np.count_nonzero(cost < 0)),
+            "costs too large to be summed": int(np.count_nonzero(cost >= LARGEST_TOTAL)),
+            "infinite measures": sum(int(np.isinf(x).sum()) for x in measures.values()),
+        }
+    )
+    return +found
+
+
 def _whole_micros(cost: FloatArray) -> IntArray:
-    """Return (b,) int64 cost in millionths, rounded up by more than float64's own rounding."""
+    """Return (b,) int64 cost in millionths, rounded up by more than float64's own rounding.
+
+    Above 5e8 currency units half a millionth is within that rounding, and the even one is taken.
+    """
     scaled = cost * MICROS
-    whole = np.floor(scaled + 0.5)
-    exceeds = scaled - whole > 4 * np.finfo(np.float64).eps * scaled
-    return whole.astype(np.int64) + exceeds
+    below = np.floor(scaled)
+    rest = scaled - below
+    nearest = below + ((rest > 0.5) | ((rest == 0.5) & (np.fmod(below, 2) == 1)))
+    exceeds = scaled - nearest > 4 * np.finfo(np.float64).eps * scaled
+    return np.asarray(nearest + exceeds, dtype=np.int64)
 
 
 def _net(rules: Rules, pairs: Pairs) -> FloatArray:
@@ -308,24 +338,25 @@ def _add_usage(
         own = group.part[pairs.rows][rows]
         rows, part = rows[own >= 0], own[own >= 0]
     for position, name in enumerate(group.measures):
-        amounts = _amounts(pairs, name, rows, whole=group.is_exact)
+        if group.is_exact:
+            _add(totals[position], halves(_whole_amounts(pairs, name, rows)), part)
+            continue
+        amounts = np.nan_to_num(pairs.measures[name][rows])
         _add(totals[position], amounts, part)
-        _add(scales[position], np.abs(amounts).astype(np.float64), part)
+        _add(scales[position], np.abs(amounts), part)
 
 
-def _amounts(pairs: Pairs, name: str, rows: IntArray, *, whole: bool) -> npt.NDArray[Any]:
-    """Return a measure of the counted pairs, as integers where they are summed exactly."""
-    if not whole:
-        return np.nan_to_num(pairs.measures[name][rows])
+def _whole_amounts(pairs: Pairs, name: str, rows: IntArray) -> IntArray:
+    """Return a measure of the counted pairs, (m,) int64: millionths, or users."""
     if name == COST:
         return pairs.cost_micros[rows]
-    each = pairs.face_micros if name == FACE else 1
-    return np.full(len(rows), each, dtype=np.int64)
+    return np.full(len(rows), pairs.face_micros if name == FACE else 1, dtype=np.int64)
 
 
 def _add(sums: npt.NDArray[Any], amounts: npt.NDArray[Any], part: npt.NDArray[Any] | None) -> None:
-    """Add amounts to the sum of each part, integers exactly."""
-    if part is None:
-        sums[0] += amounts.sum()
-    else:
-        np.add.at(sums, part, amounts)
+    """Add amounts, (…, m), to the sum of each part, (…, parts)."""
+    for target, values in zip(np.atleast_2d(sums), np.atleast_2d(amounts), strict=True):
+        if part is None:
+            target[0] += values.sum()
+        else:
+            np.add.at(target, part, values)

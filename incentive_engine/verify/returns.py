@@ -7,12 +7,12 @@ from typing import Final
 
 from incentive_engine.domain import MICROS, SPEND
 
+from .arithmetic import agree
 from .files import Run
 from .limits import BUDGET
 from .result import Check, Findings
 from .stated import StatedMandate, StatedReturns
 from .sums import Sums
-from .tolerance import agree
 
 ROUGH: Final = 1e-2
 """The return of the last money is known to this part: it is that of a plan with split users."""

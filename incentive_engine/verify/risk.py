@@ -9,11 +9,11 @@ from statistics import NormalDist
 from incentive_engine.config.policy import Budget
 from incentive_engine.domain import MICROS
 
+from .arithmetic import agree
 from .files import Run
 from .limits import BUDGET
 from .result import Check, Findings
 from .sums import Sums
-from .tolerance import agree
 
 
 def check_risk(run: Run, sums: Sums) -> Iterator[Check]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy.typing as npt
 
 from incentive_engine.domain import MICROS, FloatArray
 
+from .arithmetic import exact_total
 from .blocks import Block
 from .limits import Group
 from .replay import Replay, Rules, empty_sums
@@ -22,8 +24,8 @@ class Usage:
     Attributes
     ----------
     totals
-        One (parts,) array per measure of the group: int64 millionths for cost and face, int64
-        users for issued, otherwise float64.
+        One array per measure of the group: (parts,) float64, or for millionths of cost and face
+        and for users issued (2, parts) int64, sums of halves as `arithmetic.halves`.
     scales
         Likewise the sums of absolute values, float64: what rounding errors grow with.
     """
@@ -43,8 +45,10 @@ class Sums:
         In the order of `limits.groups`.
     users, treated, held
         How many there are, have an offer, and are of the holdout.
-    bad_costs
-        How many scores have a negative or infinite cost.
+    bad_scores
+        Why scores cannot be planned with to how many of them there are.
+    dearest
+        The sum over users of the highest cost of any offer, currency units.
     cost_micros, face_micros
         Of the chosen pairs, exact.
     spend, spend_scale
@@ -63,7 +67,8 @@ class Sums:
     users: int = 0
     treated: int = 0
     held: int = 0
-    bad_costs: int = 0
+    bad_scores: Counter[str] = field(default_factory=Counter)
+    dearest: float = 0.0
     cost_micros: int = 0
     face_micros: int = 0
     noise: float = 0.0
@@ -89,9 +94,10 @@ class Sums:
         self.users += len(block.choice)
         self.treated += int(np.count_nonzero(block.choice != -1))
         self.held += int(np.count_nonzero(truth.holdout))
-        self.bad_costs += truth.bad_costs
-        self.cost_micros += int(truth.cost_micros.sum())
-        self.face_micros += int(truth.face_micros.sum())
+        self.bad_scores += truth.bad_scores
+        self.dearest += truth.dearest
+        self.cost_micros += exact_total(truth.cost_micros)
+        self.face_micros += exact_total(truth.face_micros)
         cost, face = truth.cost_micros / MICROS, truth.face_micros / MICROS
         self.noise += float((cost * np.clip(face - cost, 0.0, None)).sum())
         if self.spend is not None and truth.spend is not None:

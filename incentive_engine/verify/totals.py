@@ -8,13 +8,13 @@ from fractions import Fraction
 
 from incentive_engine.domain import ISSUED, MICROS
 
+from .arithmetic import agree, joined, same_total, within
 from .files import Run
 from .limits import BUDGET, Group
 from .replay import linear_form
 from .result import Check, Findings
 from .stated import StatedLimit
 from .sums import Sums
-from .tolerance import agree, same_total, within
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,10 +84,10 @@ def parts(sums: Sums) -> Iterator[Part]:
     for usage in sums.usages:
         group = usage.group
         for index, name in enumerate(group.names):
-            found = [total[index] for total in usage.totals]
+            found = [total[..., index] for total in usage.totals]
             if group.is_exact:
                 unit = 1 if group.measures[0] == ISSUED else MICROS
-                exact = tuple(Fraction(int(total), unit) for total in found)
+                exact = tuple(Fraction(joined(total), unit) for total in found)
             largest = [float(scale[index]) for scale in usage.scales]
             yield Part(
                 name=name,

@@ -20,11 +20,11 @@ from incentive_engine.data.step_cache import StepCache
 from incentive_engine.data.tables.files import atomic_directory
 from incentive_engine.data.trial import Trial
 from incentive_engine.errors import ConfigError, DataError, Fault
+from incentive_engine.language import Code
+from incentive_engine.language.formats import money, number, percent
 from incentive_engine.pipeline.campaign import campaign_files, trial_of
 from incentive_engine.pipeline.steps import Steps
 from incentive_engine.report.comparison import render_comparison, verdicts
-from incentive_engine.report.formats import money, number, percent
-from incentive_engine.report.language import Code
 from incentive_engine.simulation.comparison import Comparison, compare_replays, compare_worlds
 from incentive_engine.simulation.draw import blocks_of, run_block
 from incentive_engine.simulation.replay import run_replay

@@ -25,10 +25,10 @@ from incentive_engine.insight.whatif_tables import (
     points_table,
     safety_table,
 )
+from incentive_engine.language import Code, Message, say
 from incentive_engine.pipeline.campaign import campaign_inputs, given_inputs
 from incentive_engine.pipeline.quality import read_quality, total_error
 from incentive_engine.pipeline.steps import Steps
-from incentive_engine.report.language import Code
 from incentive_engine.report.whatif import render_whatif
 from incentive_engine.run.directory import free_directory
 from incentive_engine.run.study import write_study
@@ -53,12 +53,15 @@ class WhatIf:
     moves: pd.DataFrame
     limits: pd.DataFrame
     safety: pd.DataFrame
-    notes: tuple[str, ...]
+    notes: tuple[Message, ...]
 
     def to_json(self) -> str:
         """Return the tables for programs."""
         tables = {"points": self.points, "moves": self.moves, "limits": self.limits}
-        content: dict[str, Any] = {"directory": str(self.directory), "notes": list(self.notes)}
+        content: dict[str, Any] = {
+            "directory": str(self.directory),
+            "notes": [str(note) for note in self.notes],
+        }
         for name, table in {**tables, "safety": self.safety}.items():
             content[name] = [_plain(row) for row in table.to_dict(orient="records")]
         return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
@@ -75,7 +78,7 @@ class WhatIf:
             f"{row.variant}, {row.budget:,.0f}: {row.conflict}"
             for row in self.points[~self.points["feasible"]].itertuples()
         ]
-        lines += [*self.notes, f"page:   {self.directory / 'whatif.html'}"]
+        lines += [*map(str, self.notes), f"page:   {self.directory / 'whatif.html'}"]
         lines += [f"tables: {self.directory / 'whatif.csv'}, moves.csv, limits.csv, safety.csv"]
         return "\n".join(lines)
 
@@ -176,15 +179,15 @@ def _study(variant: Variant, amounts: Sequence[float], scores: Path | None, step
 def _no_plan(base: Study, amounts: Sequence[float]) -> InfeasibleError:
     largest = amounts[-1]
     point = base.points.get(largest)
-    conflict = base.refusals.get(largest, "") if point is None else point.conflict
+    conflict = base.refusals.get(largest, ()) if point is None else point.conflict
     faults = [Fault("--budgets", f"no plan at any of them; at {largest:,.10g}")]
-    return InfeasibleError(*faults, *(Fault("", line) for line in conflict.splitlines()))
+    return InfeasibleError(*faults, *conflict)
 
 
-def _notes(base: Study, others: Sequence[Study]) -> tuple[str, ...]:
+def _notes(base: Study, others: Sequence[Study]) -> tuple[Message, ...]:
     notes = list(base.table.warnings)
     notes += [
-        f"{other.variant.name}: other users than those of {BASE}, so moves cannot be counted"
+        say("variants.other_users", variant=other.variant.name, base=BASE)
         for other in others
         if not comparable(base, other)
     ]

@@ -175,6 +175,6 @@ def test_a_point_without_a_plan_names_its_conflict() -> None:
     asked = [with_budget(problem, amount) for amount in amounts(problem)[:3]]
     found = Curve(problem, columns(problem)).points(asked, marginal=True, reasons=True)
     assert [point.feasible for point in found] == [False, True, True]
-    assert "limit `floor`" in found[0].conflict
+    assert "limit `floor`" in {str(fault.where) for fault in found[0].conflict}
     assert found[0].amounts == {}
     assert found[0].marginal_return is None

@@ -229,7 +229,7 @@ def test_features_are_those_that_the_users_have_too(
     table = user_table(users().assign(age=30), policy, tmp_path)
     read_back = read(trial().assign(week=3), policy, file, table)
     assert list(read_back.features.columns) == ["tier", "spend_12m", "region"]
-    assert read_back.warnings == (
+    assert tuple(map(str, read_back.warnings)) == (
         f"{file}: left out as features, because the users do not have them: week",
         f"{file}: left out as features, because the trial does not have them: age",
     )

@@ -93,6 +93,13 @@ def test_a_reserve_costs_the_least_valuable_offer_first(tmp_path: Path) -> None:
         select(plan, Filters(min_budget_left=1.1))
 
 
+def test_a_reserve_of_a_budget_of_faces_counts_faces(tmp_path: Path) -> None:
+    made = HandMadeRun()
+    made.policy["budget"] = {"amount": 30.0, "basis": "face"}
+    plan = read_run(made.write(tmp_path / "run"))
+    assert users_of(plan, min_budget_left=5.0) == [101]
+
+
 @given(data=st.data())
 def test_a_reserve_is_kept_and_no_more_is_left_out_than_it_takes(
     data: st.DataObject, tmp_path_factory: pytest.TempPathFactory

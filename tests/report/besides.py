@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Final, Literal
 
+from incentive_engine.language import say
 from incentive_engine.report import (
     Alternative,
     BenefitRow,
@@ -21,8 +22,8 @@ from incentive_engine.report import (
     PublicRules,
     Quality,
     Test,
-    TrialCheck,
 )
+from incentive_engine.uplift.diagnosis.findings import Finding
 
 
 def held() -> Holdout:
@@ -88,8 +89,8 @@ def quality() -> Quality:
             )
         ),
         checks=(
-            TrialCheck(name="sample_ratio", verdict="fine", text="arm sizes agree"),
-            TrialCheck(name="drift", verdict="warning", text="users differ in `age`"),
+            Finding(check="sample ratio", verdict="fine", what=say("trial.ratio.fine", p=0.4)),
+            Finding(check="drift", verdict="warning", what=say("drift.reweighted", share=0.4)),
         ),
         drivers=(OfferDrivers(offer="off10", shares=(("age", 0.6), ("visits", 0.4))),),
         curve=tuple(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from incentive_engine.domain import Reason
+from incentive_engine.language import say
 from incentive_engine.report import (
     Aim,
     Budget,
@@ -139,10 +140,11 @@ def rich() -> ReportContent:
         limits=limits(),
         smallest=20,
         notes=(
-            Note(key="no_holdout", values=(), warning=True),
+            Note(message=say("notes.no_holdout"), warning=True),
             Note(
-                key="missing",
-                values=(("count", 412), ("measure", "conversion"), ("offer", "vip50")),
+                message=say(
+                    "notes.missing", count=412, measure=say("measure.conversion"), offer="vip50"
+                )
             ),
         ),
         facts=RunFacts(

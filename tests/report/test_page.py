@@ -246,7 +246,7 @@ def test_the_price_of_a_ratio_is_put_into_words() -> None:
 
 def test_checks_of_the_trial_and_drivers_stand_beside_the_model() -> None:
     text = read(full()).text
-    assert "users against the trialwarningusers differ in `age`" in text
+    assert "users against the trialwarningweighted to look like the users, the trial tells" in text
     assert re.search(r"off10age 60\.0.%, visits 40\.0.%", text)
 
 

@@ -6,7 +6,9 @@ import re
 
 import pytest
 
-from incentive_engine.report import Aim, Code, LimitRow, Safety, SafetyRow
+from incentive_engine.errors import Fault
+from incentive_engine.language import Code, joined, say
+from incentive_engine.report import Aim, LimitRow, Safety, SafetyRow
 from incentive_engine.report.whatif import (
     LimitCostRow,
     MoveRow,
@@ -17,10 +19,28 @@ from incentive_engine.report.whatif import (
     render_whatif,
 )
 
+LEAST = say("conflict.at_least", least=3_000.0)
+RATIO = say(
+    "conflict.ratio",
+    numerator="spend",
+    denominator="cost",
+    bounds=say("conflict.at_least", least=2.0),
+)
 CONFLICT = (
-    "limit `floor`: at least 3,000: it cannot hold together with `budget`\n"
-    "limit `roi`: spend / cost at least 2: no plan keeps it\n"
-    "the cheapest way out: lower at_least of `floor` from 3,000 to 2,000; drop `roi`"
+    Fault(
+        say("conflict.limit", name="floor"),
+        say("conflict.together", bounds=LEAST, others=("budget",)),
+    ),
+    Fault(say("conflict.limit", name="roi"), say("conflict.alone", bounds=RATIO)),
+    Fault(
+        say("conflict.way_out"),
+        joined(
+            [
+                say("conflict.lower", name="floor", bound=3_000.0, to=2_000.0),
+                say("conflict.drop", name="roi"),
+            ]
+        ),
+    ),
 )
 
 
@@ -77,7 +97,7 @@ def content() -> WhatIfContent:
         ),
         mandate=1.5,
         within=100_000.0,
-        notes=("users.csv: left out as features, because the users do not have them: a",),
+        notes=(say("trial.features.not_in_users", where="users.csv", names=("a",)),),
     )
 
 
@@ -91,7 +111,7 @@ def test_a_chinese_page_says_nothing_in_english() -> None:
     assert '<html lang="zh-CN">' in page
     text = words_of(page)
     assert "10万元可得到 500 加权转化" in text
-    assert "限制 `floor`（不低于 3,000）不能与 `budget` 同时满足" in text
+    assert "限制 `floor`：不低于 3,000，不能与 `budget` 同时满足" in text
     assert "将 `floor` 的 at_least 从 3,000 降低到 2,000；去掉 `roi`" in text
     assert "users.csv：用户数据中没有以下列，因此不作为特征：a" in text
     assert not re.search(r"\b[a-z]+ [a-z]+ [a-z]+\b", text)

@@ -10,8 +10,8 @@ import pytest
 
 from incentive_engine.config.scenario import Scenario, load_scenario
 from incentive_engine.errors import ConfigError, DataError
+from incentive_engine.language import Code
 from incentive_engine.report.comparison import render_comparison
-from incentive_engine.report.language import Code
 from incentive_engine.simulation.columns import CONTRACT
 from incentive_engine.simulation.comparison import Comparison
 from incentive_engine.simulation.draw import run_block

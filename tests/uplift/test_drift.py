@@ -55,7 +55,7 @@ def test_few_users_that_differ_much_are_told_of(learned: tuple[Known, UpliftMode
     known, model = learned
     users = strangers(n=50)
     users["thrift"] += 3
-    assert "`thrift`" in drift(model, known.trial.features, users).warnings[0]
+    assert "`thrift`" in str(drift(model, known.trial.features, users).warnings[0])
 
 
 def test_a_shifted_number_is_named(learned: tuple[Known, UpliftModel]) -> None:
@@ -65,7 +65,7 @@ def test_a_shifted_number_is_named(learned: tuple[Known, UpliftModel]) -> None:
     found = drift(model, known.trial.features, users)
     assert found.shifts[0].feature == "thrift"
     assert found.shifts[0].difference == pytest.approx(1, abs=0.1)
-    assert "`thrift`" in found.warnings[0]
+    assert "`thrift`" in str(found.warnings[0])
     assert found.effective_share is not None
     assert found.effective_share < 0.6  # exp(-1) = 0.37 for a normal shifted by 1
 

@@ -166,7 +166,7 @@ def state_spend_that_nobody_knows(run: HandMadeRun) -> None:
     run.certificate["limits"].remove(run.limit("roi"))
 
 
-@case("offers", "1 negative or infinite costs")
+@case("scores", "1 negative costs")
 def score_with_a_negative_cost(run: HandMadeRun) -> None:
     run.scores.loc[4, "cost__a"] = -1.0
 

@@ -152,7 +152,7 @@ def test_the_holdout_never_gets_an_offer_and_is_there_in_every_tier(
 def test_without_a_holdout_the_planner_is_warned(incentive: Incentive, tmp_path: Path) -> None:
     file = scores(tmp_path)
     done = incentive("allocate", scored_policy(tmp_path), "--scores", file, "--budget", "8")
-    assert "warning: no holdout" in done.stdout
+    assert "warning: No holdout" in done.stdout
 
 
 @pytest.mark.parametrize("name", ["scores.csv", "scores.parquet"])

@@ -74,7 +74,7 @@ class CurvePoint:
     plan: Relaxed = field(repr=False)
     amounts: Mapping[str, float] = field(default_factory=dict)
     marginal_return: float | None = None
-    conflict: str = ""
+    conflict: tuple[Fault, ...] = ()
 
     @property
     def gap(self) -> float:
@@ -197,7 +197,7 @@ class Curve:
             marginal_return=self._marginal(plan, amounts, below)
             if marginal and feasible
             else None,
-            conflict=self._conflict(plan) if reasons and not feasible else "",
+            conflict=self._conflict(plan) if reasons and not feasible else (),
         )
 
     def gain_without(self, point: CurvePoint, names: Collection[str]) -> float:
@@ -222,8 +222,8 @@ class Curve:
         cost = amounts[COST] - before[COST]
         return (amounts[SPEND] - before[SPEND]) / cost if cost > 0 else None
 
-    def _conflict(self, plan: Relaxed) -> str:
-        return str(explain(plan.problem, self.users, plan.rows, relax(self.users, plan.rows)))
+    def _conflict(self, plan: Relaxed) -> tuple[Fault, ...]:
+        return explain(plan.problem, self.users, plan.rows, relax(self.users, plan.rows)).faults
 
 
 def response_curve(problems: Sequence[Problem]) -> tuple[CurvePoint, ...]:

@@ -32,6 +32,7 @@ from incentive_engine.allocation.problem import Problem
 from incentive_engine.allocation.users import Users
 from incentive_engine.domain import FloatArray, IntArray
 from incentive_engine.errors import Fault, InfeasibleError
+from incentive_engine.language import Message, joined, say
 
 SMALL: Final = 2_000
 """Up to so many pairs relaxations are found by an exact integer program."""
@@ -188,7 +189,7 @@ def relax_whole(users: Users, rows: Rows, optimum: Optimum) -> Relaxation:
 def explain(problem: Problem, users: Users, rows: Rows, relaxation: Relaxation) -> InfeasibleError:
     """Return the error that names the limits in conflict and the cheapest way out."""
     members = conflict(users, rows, relaxation)
-    names = [f"`{rows.names[i]}`" for i in members]
+    names = [rows.names[i] for i in members]
     table = relaxation.table
     usage = rows.exact_usage(table)
     ways = [
@@ -203,28 +204,36 @@ def explain(problem: Problem, users: Users, rows: Rows, relaxation: Relaxation) 
     ]
     faults = []
     for i in members:
-        others = [name for name in names if name != f"`{rows.names[i]}`"]
-        what = (
-            f"it cannot hold together with {', '.join(others)}" if others else "no plan keeps it"
-        )
-        faults.append(Fault(f"limit `{rows.names[i]}`", f"{_bounds(rows, i)}: {what}"))
-    faults.append(Fault("the cheapest way out", "; ".join(ways)))
+        others = [name for name in names if name != rows.names[i]]
+        what = say("conflict.alone", bounds=_bounds(rows, i))
+        if others:
+            what = say("conflict.together", bounds=_bounds(rows, i), others=tuple(others))
+        faults.append(Fault(say("conflict.limit", name=rows.names[i]), what))
+    faults.append(Fault(say("conflict.way_out"), joined(ways)))
     return InfeasibleError(*faults)
 
 
-def _bounds(rows: Rows, i: int) -> str:
+def _bounds(rows: Rows, i: int) -> Message:
     ratio = rows.limits[i].ratio
     least, most = (
         (rows.lower[i], rows.upper[i])
         if ratio is None
         else (_known(ratio.at_least, -np.inf), _known(ratio.at_most, np.inf))
     )
-    parts = [] if ratio is None else [f"{ratio.numerator} / {ratio.denominator}"]
+    parts = []
     if np.isfinite(least):
-        parts.append(f"at least {least:,.10g}")
+        parts.append(say("conflict.at_least", least=float(least)))
     if np.isfinite(most):
-        parts.append(f"at most {most:,.10g}")
-    return " ".join(parts) if ratio else " and ".join(parts)
+        parts.append(say("conflict.at_most", most=float(most)))
+    bounds = joined(parts, "and")
+    if ratio is None:
+        return bounds
+    return say(
+        "conflict.ratio",
+        numerator=ratio.numerator,
+        denominator=ratio.denominator,
+        bounds=bounds,
+    )
 
 
 def _known(bound: float | None, missing: float) -> float:
@@ -233,7 +242,7 @@ def _known(bound: float | None, missing: float) -> float:
 
 def _way_out(
     rows: Rows, i: int, amount: float, *, usage: float | None, ratio: RatioReport | None
-) -> str:
+) -> Message:
     name, below = rows.names[i], amount < 0
     bound = float(rows.lower[i] if below else rows.upper[i])
     to: float | None = bound + amount if usage is None else usage
@@ -242,9 +251,8 @@ def _way_out(
         bound = _known(ratio.at_least if below else ratio.at_most, np.nan)
         to = None if ratio.usage is None else _outward(ratio.usage, below=below)
         if to is None or (to >= bound if below else to <= bound):
-            return f"drop `{name}`"
-    word = "lower at_least" if below else "raise at_most"
-    return f"{word} of `{name}` from {bound:,.10g} to {to:,.10g}"
+            return say("conflict.drop", name=name)
+    return say(f"conflict.{'lower' if below else 'raise'}", name=name, bound=bound, to=to)
 
 
 def _outward(ratio: float, *, below: bool) -> float:

@@ -10,6 +10,7 @@ import numpy as np
 
 from incentive_engine.data.trial import Trial
 from incentive_engine.domain import CONTROL, BoolArray, FloatArray, IntArray
+from incentive_engine.language import Message, Value, say, shortened
 from incentive_engine.stats.power import detectable_effect
 from incentive_engine.uplift.diagnosis.findings import ArmCount, Finding
 
@@ -99,9 +100,8 @@ def size_findings(counts: tuple[ArmCount, ...]) -> list[Finding]:
         Finding(
             check="arm sizes",
             verdict="warning",
-            what=f"`{count.arm}` has {count.conversions} conversions in {count.rows:,} rows"
-            + _shows(count.detectable),
-            remedy="its effect is shrunk and uncertain; bring a larger trial",
+            what=_shows(count),
+            remedy=say("trial.sizes.larger"),
         )
         for count in few
     ]
@@ -110,15 +110,22 @@ def size_findings(counts: tuple[ArmCount, ...]) -> list[Finding]:
         Finding(
             check="arm sizes",
             verdict="fine",
-            what=f"each arm shows an effect on conversion of {smallest:.2%} or more",
+            what=say("trial.sizes.fine", least=smallest),
         )
     ]
 
 
-def _shows(detectable: float) -> str:
-    if math.isinf(detectable):
-        return " and shows no effect"
-    return f" and shows effects from {detectable:.2%} only" if detectable else ""
+def _shows(count: ArmCount) -> Message:
+    found: dict[str, Value] = {
+        "arm": count.arm,
+        "conversions": count.conversions,
+        "rows": count.rows,
+    }
+    if math.isinf(count.detectable):
+        return say("trial.sizes.few_nothing", **found)
+    if count.detectable:
+        return say("trial.sizes.few_shows", least=count.detectable, **found)
+    return say("trial.sizes.few", **found)
 
 
 def left_out_findings(trial: Trial) -> list[Finding]:
@@ -126,9 +133,8 @@ def left_out_findings(trial: Trial) -> list[Finding]:
     if not trial.ignored_rows:
         return []
     ranked = sorted(trial.ignored_rows.items(), key=lambda arm: (-arm[1], arm[0]))
-    listed = ", ".join(f"`{name}` ({rows:,})" for name, rows in ranked[:NAMED])
-    more = f" and {len(ranked) - NAMED} more" if len(ranked) > NAMED else ""
-    what = f"rows of arms that the policy does not offer are left out: {listed}{more}"
+    arms = [say("trial.sizes.arm", arm=name, rows=rows) for name, rows in ranked]
+    what = say("trial.sizes.not_offered", arms=shortened(arms, NAMED))
     return [Finding(check="arm sizes", verdict="fine", what=what)]
 
 
@@ -139,19 +145,21 @@ def overlap_findings(arms: WeightedArms, counts: tuple[ArmCount, ...]) -> list[F
         inverse = arms.inverse[arms.arm == code]
         rare = float(np.mean(inverse > 1 / SMALLEST_PROPENSITY)) if len(inverse) else 0.0
         if rare or count.effective < LEAST_EFFECTIVE * count.rows:
-            what = (
-                f"{count.rows:,} rows of `{count.arm}` tell as much as {count.effective:,.0f}"
-                f" of equal weight; propensities go down to {1 / inverse.max():.2g}"
+            what = say(
+                "trial.overlap.thin",
+                rows=count.rows,
+                arm=count.arm,
+                effective=count.effective,
+                least=float(1 / inverse.max()),
             )
-            remedy = "intervals are wide where few rows stand for many people"
+            remedy = say("trial.overlap.wide")
             found.append(Finding(check="overlap", verdict="warning", what=what, remedy=remedy))
     strays = int(sum(((arms.arm == j + 1) & ~arms.reach[:, j]).sum() for j in _offers(arms)))
     if strays:
-        what = f"{strays:,} rows got an offer that the policy's eligibility forbids them"
-        remedy = "they are left out of its effect"
+        what, remedy = say("trial.overlap.strays", rows=strays), say("trial.overlap.left_out")
         found.append(Finding(check="overlap", verdict="warning", what=what, remedy=remedy))
     least = min(count.effective / max(count.rows, 1) for count in counts)
-    fine = f"each arm tells as much as {least:.0%} of its rows would with equal weights"
+    fine = say("trial.overlap.fine", share=least)
     return found or [Finding(check="overlap", verdict="fine", what=fine)]
 
 

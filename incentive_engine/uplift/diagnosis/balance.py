@@ -12,6 +12,7 @@ import pandas as pd
 from scipy.special import ndtri
 
 from incentive_engine.domain import BoolArray, FloatArray, IntArray
+from incentive_engine.language import say, shortened
 from incentive_engine.parallel import side_by_side
 from incentive_engine.uplift.diagnosis.arms import WeightedArms
 from incentive_engine.uplift.diagnosis.findings import Finding, Imbalance
@@ -50,17 +51,15 @@ def balance_findings(
     compared = [each for found in side_by_side(compare, len(names)) for each in found]
     ranked = sorted(compared, key=lambda each: -abs(each.z))
     if not compared:
-        return [Finding(check="balance", verdict="fine", what="there is nothing to compare")], ()
+        return [Finding(check="balance", verdict="fine", what=say("trial.balance.nothing"))], ()
     limit = float(-ndtri(FALSE_ALARMS / (2 * len(compared))))
     found = _told_by([each for each in ranked if abs(each.z) > GROSS_Z])
-    told = {finding.what for finding in found}
     off = [each for each in ranked if abs(each.z) > limit]
-    if off and not told:
+    if off and not found:
         found.append(_warning(off, len(compared)))
     worst = max(abs(each.difference) for each in compared)
-    fine = f"{len(compared)} comparisons of features with control, none beyond chance; the largest"
-    finding = Finding(check="balance", verdict="fine", what=f"{fine} is {worst:.3f} deviations")
-    return found or [finding], tuple(ranked[:SHOWN])
+    fine = say("trial.balance.fine", comparisons=len(compared), worst=worst)
+    return found or [Finding(check="balance", verdict="fine", what=fine)], tuple(ranked[:SHOWN])
 
 
 def _told_by(certain: list[Imbalance]) -> list[Finding]:
@@ -73,28 +72,31 @@ def _told_by(certain: list[Imbalance]) -> list[Finding]:
         Finding(
             check="balance",
             verdict="refusal",
-            what=f"the feature `{each.feature}` tells who got `{each.arm}`: it differs from"
-            f" control by {each.difference:+.2f} standard deviations (z = {each.z:+.0f})",
-            remedy="what was measured after the offer is no feature (`features: {deny: [...]}`);"
-            " where arms were dealt out by it, log propensities and say in `eligibility` who could"
-            " get what",
+            what=say(
+                "trial.balance.tells",
+                feature=each.feature,
+                arm=each.arm,
+                difference=each.difference,
+                z=each.z,
+            ),
+            remedy=say("trial.balance.deny"),
         )
         for each in worst.values()
     ]
 
 
 def _warning(off: list[Imbalance], comparisons: int) -> Finding:
-    named = ", ".join(
-        f"`{each.feature}` for `{each.arm}` ({each.difference:+.3f} deviations)"
-        for each in off[:3]
-    )
-    more = f" and {len(off) - 3} more" if len(off) > 3 else ""
+    named = [
+        say("trial.balance.one", feature=each.feature, arm=each.arm, difference=each.difference)
+        for each in off
+    ]
     return Finding(
         check="balance",
         verdict="warning",
-        what=f"{len(off)} of {comparisons} comparisons with control differ beyond chance:"
-        f" {named}{more}",
-        remedy="arms were not dealt out as the propensities say, or rows were lost afterwards",
+        what=say(
+            "trial.balance.off", off=len(off), comparisons=comparisons, named=shortened(named, 3)
+        ),
+        remedy=say("trial.balance.lost"),
     )
 
 

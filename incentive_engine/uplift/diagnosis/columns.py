@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from incentive_engine.language import say, shortened
 from incentive_engine.uplift.diagnosis.findings import Finding
 from incentive_engine.uplift.nuisance.features import Feature, learn_encoder
 
@@ -32,16 +33,14 @@ def feature_findings(features: pd.DataFrame) -> list[Finding]:
     idle = [str(name) for name in features if name not in kept]
     found = []
     if idle:
-        listed = ", ".join(f"`{name}`" for name in idle[:NAMED])
-        more = f" and {len(idle) - NAMED} more" if len(idle) > NAMED else ""
-        what = f"constant or wholly missing, so left out: {listed}{more}"
-        remedy = "was the column filled as it should be?"
+        what = say("trial.features.idle", names=shortened(idle, NAMED))
+        remedy = say("trial.features.filled")
         found.append(Finding(check=CHECK, verdict="warning", what=what, remedy=remedy))
     for feature in encoder.features:
         if feature.kind == "category":
             found += _crowded(feature, features[feature.name])
             found += _stray(feature, features[feature.name])
-    fine = f"{len(kept)} features vary"
+    fine = say("trial.features.fine", features=len(kept))
     return found or [Finding(check=CHECK, verdict="fine", what=fine)]
 
 
@@ -51,11 +50,9 @@ def _crowded(feature: Feature, column: pd.Series) -> list[Finding]:
     covered = float(np.mean(codes < len(feature.levels)))
     if covered >= FEWEST_COVERED * float(np.mean(~np.isnan(codes))):
         return []
-    what = (
-        f"`{feature.name}` has {column.nunique():,} levels, most of them too rare to learn from;"
-        f" only {covered:.0%} of the rows are of one that counts"
-    )
-    remedy = "group the levels into fewer, or leave the column out"
+    levels = column.nunique()
+    what = say("trial.features.crowded", feature=feature.name, levels=levels, share=covered)
+    remedy = say("trial.features.group")
     return [Finding(check=CHECK, verdict="warning", what=what, remedy=remedy)]
 
 
@@ -67,6 +64,6 @@ def _stray(feature: Feature, column: pd.Series) -> list[Finding]:
     strays = int(np.count_nonzero(is_word[present]))
     if not 0 < strays <= MOST_STRAYS * len(present):
         return []
-    what = f"`{feature.name}` holds numbers but for {strays:,} of {len(present):,} values"
-    remedy = "it counts as a category; leave these cells empty, or `deny` the column"
+    what = say("trial.features.strays", feature=feature.name, strays=strays, values=len(present))
+    remedy = say("trial.features.category")
     return [Finding(check=CHECK, verdict="warning", what=what, remedy=remedy)]

@@ -10,6 +10,8 @@ import pandas as pd
 from scipy.special import chdtri
 
 from incentive_engine.domain import FloatArray, IntArray
+from incentive_engine.language import Message, say, shortened
+from incentive_engine.uplift.diagnosis.findings import Finding
 from incentive_engine.uplift.model import UpliftModel
 from incentive_engine.uplift.nuisance.boosting import BinnedRows, Matrix, Recipe, predict, train
 from incentive_engine.uplift.systematic_sample import evenly
@@ -17,6 +19,7 @@ from incentive_engine.uplift.systematic_sample import evenly
 if TYPE_CHECKING:
     import lightgbm as lgb
 
+CHECK: Final = "drift"
 SHIFTED: Final = 0.25
 """Population stability index from which a feature counts as another population's."""
 LEAST_EFFECTIVE: Final = 0.5
@@ -78,27 +81,39 @@ class Drift:
     effective_share: float | None
 
     @property
-    def warnings(self) -> tuple[str, ...]:
+    def findings(self) -> tuple[Finding, ...]:
         """What a planner should know before trusting effects on these users."""
-        moved = [shift for shift in self.shifts if shift.moved]
-        named = ", ".join(f"`{s.feature}` ({s.stability:.2f})" for s in moved[:3])
-        more = f" and {len(moved) - 3} more" if len(moved) > 3 else ""
+        moved = [
+            say("drift.one", feature=shift.feature, stability=shift.stability)
+            for shift in self.shifts
+            if shift.moved
+        ]
         warnings = []
         if moved:
-            warnings.append(
-                f"drift: the users differ from the trial in {named}{more} (stability index above "
-                f"{SHIFTED}); effects of people like them were hardly tried"
-            )
+            what = say("drift.moved", named=shortened(moved, 3), limit=SHIFTED)
+            warnings.append((what, say("drift.hardly_tried")))
         if self.effective_share is not None and self.effective_share < LEAST_EFFECTIVE:
-            warnings.append(
-                f"drift: weighted to look like the users, the trial tells as much as "
-                f"{self.effective_share:.0%} of its rows; intervals of gains are too narrow"
-            )
-        return tuple(warnings)
+            what = say("drift.reweighted", share=self.effective_share)
+            warnings.append((what, say("drift.narrow")))
+        if not warnings:
+            return (Finding(check=CHECK, verdict="fine", what=say("drift.fine")),)
+        return tuple(
+            Finding(check=CHECK, verdict="warning", what=what, remedy=remedy)
+            for what, remedy in warnings
+        )
+
+    @property
+    def warnings(self) -> tuple[Message, ...]:
+        """The findings that a planner should know, in full."""
+        return tuple(found.message for found in self.findings if found.verdict == "warning")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the content for a JSON file."""
-        return {**asdict(self), "warnings": list(self.warnings)}
+        return {
+            **asdict(self),
+            "warnings": [str(warning) for warning in self.warnings],
+            "findings": [finding.to_dict() for finding in self.findings],
+        }
 
 
 def drift(model: UpliftModel, trial: pd.DataFrame, users: pd.DataFrame) -> Drift:

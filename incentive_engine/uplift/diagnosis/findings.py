@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from incentive_engine.errors import DataError, Fault
+from incentive_engine.language import Message, joined, say
 
 Verdict = Literal["fine", "warning", "refusal"]
 
@@ -19,24 +21,56 @@ class Finding:
     ----------
     check
         Its name: ``sample ratio``, ``propensities``, ``overlap``, ``balance``,
-        ``features``, ``leaks``, ``arm sizes``, ``outcomes``.
+        ``features``, ``leaks``, ``arm sizes``, ``outcomes``; of the users, ``drift``.
     verdict
         ``warning``: read on before you believe the effects; ``refusal``: nothing is fitted.
     what
-        What was found, in a sentence.
+        What was found.
     remedy
         What to do about it.
     """
 
     check: str
     verdict: Verdict
-    what: str
-    remedy: str = ""
+    what: Message
+    remedy: Message | None = None
 
-    def __str__(self) -> str:
-        """Return the line that a planner reads."""
-        text = f"trial, {self.check}: {self.what}"
-        return f"{text}; {self.remedy}" if self.remedy else text
+    @property
+    def name(self) -> Message:
+        """How the check is called."""
+        return say(f"check.{self.check.replace(' ', '_')}")
+
+    @property
+    def message(self) -> Message:
+        """What a planner reads."""
+        what = self.what if self.remedy is None else joined([self.what, self.remedy])
+        if self.check == "drift":
+            return say("drift.finding", what=what)
+        return say("trial.finding", check=self.name, what=what)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the content for a JSON file: in English for who reads it, and as messages."""
+        return {
+            "check": self.check,
+            "verdict": self.verdict,
+            "what": str(self.what),
+            "remedy": str(self.remedy or ""),
+            "messages": {
+                "what": self.what.to_dict(),
+                "remedy": self.remedy and self.remedy.to_dict(),
+            },
+        }
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Self:
+        """Return what `to_dict` wrote."""
+        messages = content["messages"]
+        return cls(
+            check=content["check"],
+            verdict=content["verdict"],
+            what=Message.from_dict(messages["what"]),
+            remedy=messages["remedy"] and Message.from_dict(messages["remedy"]),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,9 +147,9 @@ class Diagnosis:
     imbalances: tuple[Imbalance, ...]
 
     @property
-    def warnings(self) -> tuple[str, ...]:
+    def warnings(self) -> tuple[Message, ...]:
         """What a planner should know before believing the effects."""
-        return tuple(str(found) for found in self.findings if found.verdict == "warning")
+        return tuple(found.message for found in self.findings if found.verdict == "warning")
 
     def refuse(self) -> None:
         """Stop where the trial cannot teach effects.
@@ -126,7 +160,11 @@ class Diagnosis:
             With every refusal.
         """
         refused = [
-            Fault("trial", f"{found.check}: {found.what}", remedy=found.remedy)
+            Fault(
+                "trial",
+                say("fault.where", part=found.name, text=found.what),
+                remedy=found.remedy or "",
+            )
             for found in self.findings
             if found.verdict == "refusal"
         ]
@@ -136,6 +174,7 @@ class Diagnosis:
     def to_dict(self) -> dict[str, Any]:
         """Return the content for evaluation.json; what is infinite is None."""
         content = asdict(self)
+        content["findings"] = [finding.to_dict() for finding in self.findings]
         for arm in content["arms"]:
             if math.isinf(arm["detectable"]):
                 arm["detectable"] = None

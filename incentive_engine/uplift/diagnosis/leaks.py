@@ -9,6 +9,7 @@ import pandas as pd
 
 from incentive_engine.data.trial import Trial
 from incentive_engine.domain import BoolArray, FloatArray
+from incentive_engine.language import say
 from incentive_engine.uplift.diagnosis.findings import Finding
 from incentive_engine.uplift.systematic_sample import evenly
 
@@ -35,8 +36,7 @@ def leak_findings(trial: Trial, features: pd.DataFrame, trusted: frozenset[str])
     rows = evenly(trial.n_rows, ROWS)
     events = _events(trial.conversion[rows] > 0, trial.spend[rows] != 0)
     if not events:
-        what = "too few conversions to tell whether a feature knows them"
-        return [Finding(check="leaks", verdict="fine", what=what)]
+        return [Finding(check="leaks", verdict="fine", what=say("trial.leaks.few"))]
     known = [
         (str(name), who, telling(features[name].iloc[rows], event))
         for name in features
@@ -48,9 +48,7 @@ def leak_findings(trial: Trial, features: pd.DataFrame, trusted: frozenset[str])
         if area > DOUBTED
     ]
     best = max((area for *_, area in known), default=0.5)
-    fine = (
-        f"no feature alone tells who converts; the best has an area under the curve of {best:.2f}"
-    )
+    fine = say("trial.leaks.fine", best=best)
     return found or [Finding(check="leaks", verdict="fine", what=fine)]
 
 
@@ -94,13 +92,9 @@ def _area(values: FloatArray, event: BoolArray) -> float:
 
 
 def _finding(name: str, who: str, area: float, *, refused: bool) -> Finding:
-    remedy = (
-        f"what was measured after the offer is no feature: `features: {{deny: [{name}]}}`;"
-        " name it under `allow` where it was known before"
-    )
     return Finding(
         check="leaks",
         verdict="refusal" if refused else "warning",
-        what=f"the feature `{name}` alone tells who {who} (area under the curve {area:.3f})",
-        remedy=remedy,
+        what=say(f"trial.leaks.{who}", feature=name, area=area),
+        remedy=say("trial.leaks.deny", feature=name),
     )

@@ -10,6 +10,7 @@ from scipy.special import chdtrc
 
 from incentive_engine.data.trial import Trial
 from incentive_engine.domain import FloatArray, IntArray
+from incentive_engine.language import Value, say
 from incentive_engine.uplift.diagnosis.arms import WeightedArms
 from incentive_engine.uplift.diagnosis.findings import ArmCount, Finding
 
@@ -24,6 +25,8 @@ FEWEST_ROWS: Final = 20
 """Rows that an arm should have in a stratum; with fewer, chi-square is no approximation."""
 MOST_STRATA: Final = 20
 """A column with more values than this makes no strata."""
+Stratum = tuple[str, str]
+"""A column and its value."""
 
 
 def sample_ratio_findings(
@@ -31,22 +34,22 @@ def sample_ratio_findings(
 ) -> list[Finding]:
     """Test the arms' sizes overall, and within each value of the columns in `strata`."""
     if trial.counts.get("unknown_propensity", 0) == trial.n_rows:
-        what = "no propensities are stated, so arm sizes cannot be compared with them"
-        remedy = "log the probability of each arm"
+        what, remedy = say("trial.ratio.unstated"), say("trial.ratio.log")
         return [Finding(check="sample ratio", verdict="fine", what=what, remedy=remedy)]
     everyone = np.arange(trial.n_rows)
     overall = mismatch(arms, everyone)
-    found = [_finding(overall, "", arms, everyone)] if overall < FALSE_ALARMS else []
+    found = [_finding(overall, None, arms, everyone)] if overall < FALSE_ALARMS else []
     groups = _strata(trial.features, strata)
-    tested = [(name, rows, mismatch(arms, rows)) for name, rows in groups]
+    tested = [(stratum, rows, mismatch(arms, rows)) for stratum, rows in groups]
     found += [
-        _finding(p_value, f" where {name}", arms, rows)
-        for name, rows, p_value in tested
+        _finding(p_value, stratum, arms, rows)
+        for stratum, rows, p_value in tested
         if p_value * len(tested) < FALSE_ALARMS
     ]
     lowest = min([overall, *(min(1.0, p * len(tested)) for _, _, p in tested)])
-    within = f" and within {len(tested)} strata" if tested else ""
-    fine = f"arm sizes agree with the propensities overall{within} (p = {lowest:.2g})"
+    fine = say("trial.ratio.fine", p=lowest)
+    if tested:
+        fine = say("trial.ratio.fine_within", p=lowest, strata=len(tested))
     return found or [Finding(check="sample ratio", verdict="fine", what=fine)]
 
 
@@ -131,38 +134,50 @@ def propensity_findings(
             Finding(
                 check="propensities",
                 verdict="refusal" if refused else "warning",
-                what=f"rows of `{count.arm}` stand for {count.stands_for:,.0f} people by their"
-                f" propensities, but {people:,} could have got it",
-                remedy="log the propensity of the arm that each row got, name in `eligibility`"
-                " who could get it, or leave the column out to use arm shares",
+                what=say(
+                    "trial.propensities.off",
+                    arm=count.arm,
+                    stands_for=count.stands_for,
+                    people=people,
+                ),
+                remedy=say("trial.propensities.log"),
             )
         )
-    fine = "each arm stands for as many people as could have got it"
+    fine = say("trial.propensities.fine")
     return found or [Finding(check="propensities", verdict="fine", what=fine)]
 
 
-def _strata(features: pd.DataFrame, columns: tuple[str, ...]) -> list[tuple[str, IntArray]]:
-    groups: list[tuple[str, IntArray]] = []
+def _strata(features: pd.DataFrame, columns: tuple[str, ...]) -> list[tuple[Stratum, IntArray]]:
+    groups: list[tuple[Stratum, IntArray]] = []
     for column in columns:
         values = features[column]
         codes, levels = pd.factorize(values)
         if pd.api.types.is_float_dtype(values) or not 1 < len(levels) <= MOST_STRATA:
             continue
         groups += [
-            (f"{column} is {level}", np.flatnonzero(codes == code))
+            ((column, str(level)), np.flatnonzero(codes == code))
             for code, level in enumerate(levels)
         ]
     return groups
 
 
-def _finding(p_value: float, where: str, arms: WeightedArms, rows: IntArray) -> Finding:
+def _finding(
+    p_value: float, stratum: Stratum | None, arms: WeightedArms, rows: IntArray
+) -> Finding:
     sizes = np.bincount(arms.arm[rows], weights=arms.inverse[rows], minlength=len(arms.names))
     largest, smallest = int(sizes.argmax()), int(sizes.argmin())
-    ratio = sizes[smallest] / sizes[largest]
+    found: dict[str, Value] = {
+        "p": p_value,
+        "small": arms.names[smallest],
+        "ratio": float(sizes[smallest] / sizes[largest]),
+        "large": arms.names[largest],
+    }
+    what = say("trial.ratio.off", **found)
+    if stratum is not None:
+        what = say("trial.ratio.off_within", column=stratum[0], level=stratum[1], **found)
     return Finding(
         check="sample ratio",
         verdict="warning",
-        what=f"arm sizes{where} do not fit the propensities (chi-square, p = {p_value:.1g}):"
-        f" `{arms.names[smallest]}` has {ratio:.1%} of the weight of `{arms.names[largest]}`",
-        remedy="rows were lost or added after the lottery; find out which ones first",
+        what=what,
+        remedy=say("trial.ratio.lost"),
     )

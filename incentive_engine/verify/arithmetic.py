@@ -1,13 +1,15 @@
-"""When two float64 numbers count as the same."""
+"""Exact sums of integers, and when two float64 numbers count as the same."""
 
 from __future__ import annotations
 
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.domain import MICROS
+from incentive_engine.domain import MICROS, FloatArray, IntArray
 
 RELATIVE: Final = 1e-9
 """Sums of the same 1e7 float64 terms in two orders differ by at most 1e7 x 1.1e-16 of the sum of
@@ -15,6 +17,48 @@ their absolute values. Money is never compared with it: integers are compared ex
 
 ROUNDINGS: Final = 8
 """How many roundings of float64 stand between an integer total and the number that states it."""
+
+HALF: Final = 32
+"""Bits of the lower half of an integer whose sum is taken in two halves."""
+
+
+def exact(number: float) -> Fraction:
+    """Return the decimal number that a planner wrote, not its binary neighbour.
+
+    >>> exact(0.07) * 200_000 == 14_000
+    True
+    """
+    return Fraction(Decimal(repr(float(number))))
+
+
+def halves(amounts: IntArray) -> IntArray:
+    """Return (2, n) int64, the upper and the lower half of (n,) int64 amounts.
+
+    Sums of halves cannot wrap below 2**31 amounts, where sums of amounts can.
+    """
+    return np.stack([amounts >> HALF, amounts & ((1 << HALF) - 1)])
+
+
+def joined(sums: npt.NDArray[Any]) -> int:
+    """Return the exact total of sums of halves, (2,) int64.
+
+    >>> amounts = np.full(3, 2**62)
+    >>> int(amounts.sum()), joined(halves(amounts).sum(axis=1)) == 3 * 2**62
+    (-4611686018427387904, True)
+    """
+    upper, lower = sums.tolist()
+    return int((upper << HALF) + lower)
+
+
+def exact_total(amounts: IntArray) -> int:
+    """Return the exact sum of (n,) int64 amounts."""
+    return joined(halves(amounts).sum(axis=1))
+
+
+def running_totals(amounts: IntArray) -> FloatArray:
+    """Return (n,) float64, the sums of the amounts up to each, each rounded once or twice."""
+    upper, lower = np.cumsum(halves(amounts), axis=1).astype(np.float64)
+    return np.asarray(upper * 2.0**HALF + lower)
 
 
 def agree(

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from string import Formatter
 
 import pytest
 
-from incentive_engine.report.language import LANGUAGES, Code, language
+from incentive_engine.language import LANGUAGES, Code, language
 
-REPORT = Path(__file__).parents[2] / "incentive_engine" / "report"
+PACKAGE = Path(__file__).parents[2] / "incentive_engine"
 HAN = re.compile(r"[\u4e00-\u9fff]")
 
 
@@ -34,7 +35,13 @@ def test_every_chinese_text_is_chinese_and_no_english_one_is() -> None:
         "limits.gain",
         "budget.amount",
         "limits.money_step",
-        "notes.text",
+        "list.pause",
+        "list.both",
+        "drift.one",
+        "trial.sizes.arm",
+        "fault.where",
+        "fault.remedy",
+        "conflict.ratio",
         "quality.p",
         "quality.p_small",
     }
@@ -46,29 +53,29 @@ def test_every_chinese_text_is_chinese_and_no_english_one_is() -> None:
 def test_every_text_that_the_program_names_is_there_and_every_text_is_named() -> None:
     sources = [
         path.read_text(encoding="utf-8")
-        for pattern in ("*.py", "templates/*.j2", "../workflow/*.py")
-        for path in REPORT.glob(pattern)
+        for pattern in ("**/*.py", "**/*.j2")
+        for path in PACKAGE.glob(pattern)
     ]
-    quoted = {
-        word
-        for source in sources
-        for word in re.findall(r"[\"']([\w-]+(?:\.[\w-]+)?)[\"']", source)
-    }
-    families = (
-        "measure.", "basis.", "reasons.", "notes.", "limits.", "rules.", "ways.", "checks.",
-        "steps.", "meaning.", "whatif.", "strategy.", "compare.",
-    )  # fmt: skip
-    unused = [
+    words = language("en").words
+    quoted = {word for source in sources for word in re.findall(r"[\"']([\w.-]+)[\"']", source)}
+    formed = {
         key
-        for key in language("en").words
-        if key not in quoted
-        and key.partition(".")[2] not in quoted
-        and not key.startswith(families)
-        and not key.endswith(".nav")
-        and not key.startswith("fairness.loyal_")
-        and not key.startswith("scope.")
-    ]
-    assert unused == []
+        for source in sources
+        for begin in re.findall(r"[\"']([\w.-]+\.[\w-]*)(?:\{|[\"'] [+~])", source)
+        for key in words
+        if key.startswith(begin)
+    }
+    said = {key for source in sources for key in re.findall(r"\bsay\(\s*\"([\w.-]+)\"", source)}
+    assert said - words.keys() == set()
+    parts = {key for key in words if {key, key.partition(".")[2]} & quoted}
+    assert words.keys() - parts - formed - set(families(words)) == set()
+
+
+def families(words: Mapping[str, str]) -> Iterator[str]:
+    """Yield the texts whose keys come from elsewhere, such as a planner's measure."""
+    for kind in ("measure", "steps", "check", "strategy"):
+        yield from (key for key in words if key.startswith(f"{kind}."))
+    yield from (key for key in words if key.endswith(".nav"))
 
 
 def test_an_unknown_text_is_an_error() -> None:

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import re
-import tomllib
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
-from string import Formatter
 
 import numpy as np
 
 from incentive_engine.config.policy import Eligibility
 from incentive_engine.data.trial import Trial
-from incentive_engine.report import Note, TrialCheck, render_report
-from incentive_engine.report.translation import translated
+from incentive_engine.errors import Fault
+from incentive_engine.language import say, shortened
+from incentive_engine.report import Note, render_report
 from incentive_engine.uplift.diagnosis.diagnose import diagnose
 from incentive_engine.uplift.diagnosis.drift import Drift, Shift
+from incentive_engine.uplift.diagnosis.findings import Finding
+from report.examples import full
 from uplift.trials import Known, draw, even_effects, policy_of
 
-from .examples import full
-
-CATALOGUE = Path(__file__).parents[2] / "incentive_engine/report/catalogue/zh_found.toml"
 ENGLISH = re.compile(r"\b[a-z]+ [a-z]+ [a-z]+\b")
 """Three words in a row that nobody would call a name."""
 
@@ -79,65 +77,64 @@ def few(arm: np.ndarray) -> np.ndarray:
     return np.flatnonzero(arm == 2)[60:]
 
 
-def test_every_finding_about_a_trial_is_said_in_chinese() -> None:
+def test_every_finding_about_a_trial_is_said_in_chinese_and_kept_in_files() -> None:
     verdicts = set()
     for name, known in troubled():
         for finding in diagnose(known.trial, known.policy).findings:
             verdicts.add((finding.check, finding.verdict))
-            whole = f"{finding.what}; {finding.remedy}".removesuffix("; ")
-            for text in (whole, str(finding)):
-                said = translated("zh", text)
-                assert not ENGLISH.search(re.sub(r"`[^`]*`", "", said)), (name, said)
+            said = finding.message.text("zh")
+            assert not ENGLISH.search(re.sub(r"`[^`]*`", "", said)), (name, said)
+            assert Finding.from_dict(json.loads(json.dumps(finding.to_dict()))) == finding
     assert {check for check, verdict in verdicts if verdict != "fine"} == {
         "sample ratio", "propensities", "overlap", "balance", "features", "leaks", "arm sizes",
         "outcomes",
     }  # fmt: skip
 
 
-def test_drift_and_what_data_lack_are_said_in_chinese() -> None:
+def test_drift_is_said_in_chinese() -> None:
     shifts = tuple(
         Shift(feature=f"f{i}", stability=0.9, chance=0.01, difference=1.0) for i in range(5)
     )
-    for number in (1, 5):
-        for text in Drift(shifts=shifts[:number], effective_share=0.1).warnings:
-            assert not ENGLISH.search(translated("zh", text)), translated("zh", text)
-    for text in (
-        "users.csv: left out as features, because the trial does not have them: a, b",
-        "policy.yaml:4: eligibility.0: no row of scores has tier = 88VIP",
-        "scores: `cost__off` is missing for every user, so nobody can get the offer",
-    ):
-        assert not ENGLISH.search(translated("zh", text)), translated("zh", text)
+    for number in (0, 1, 5):
+        for finding in Drift(shifts=shifts[:number], effective_share=0.1).findings:
+            assert not ENGLISH.search(finding.message.text("zh")), finding.message.text("zh")
 
 
-def test_patterns_carry_over_what_they_found() -> None:
-    sentences = tomllib.loads(CATALOGUE.read_text("utf-8"))["sentence"]
-    for each in sentences:
-        names = [
-            {name for _, name, _, _ in Formatter().parse(each[code]) if name is not None}
-            for code in ("en", "zh")
-        ]
-        assert names[0] == names[1], each
-    assert len({each["en"] for each in sentences}) == len(sentences)
+def test_a_list_names_the_first_and_counts_the_others() -> None:
+    arms = [say("trial.sizes.arm", arm=f"off{at}", rows=1_000 * at) for at in (1, 2, 3)]
+    left_out = say("trial.sizes.not_offered", arms=shortened(arms, 2))
+    assert str(left_out).endswith("are left out: `off1` (1,000), `off2` (2,000) and 1 more")
+    assert left_out.text("zh").endswith("：`off1`（1,000）、`off2`（2,000），另有 1 项")
 
 
-def test_what_nobody_has_translated_stays_as_it_is() -> None:
-    assert translated("zh", "a sentence; of a later version") == "a sentence; of a later version"
+def test_a_fault_is_said_in_the_language_as_far_as_its_parts_are_messages() -> None:
+    fault = Fault(
+        say("conflict.limit", name="floor"),
+        say("conflict.alone", bounds=say("conflict.at_least", least=3_000.0)),
+        remedy=say("conflict.drop", name="floor"),
+    )
+    assert str(fault) == "limit `floor`: at least 3,000: no plan keeps it; drop `floor`"
+    assert fault.text("zh") == "限制 `floor`：不低于 3,000，没有方案能够满足；去掉 `floor`"
 
 
 def test_warnings_and_checks_of_a_chinese_page_are_chinese() -> None:
-    text = (
-        "trial, arm sizes: `off20` has 3 conversions in 60 rows; "
-        "its effect is shrunk and uncertain; bring a larger trial"
+    small = Finding(
+        check="arm sizes",
+        verdict="warning",
+        what=say("trial.sizes.few", arm="off20", conversions=3, rows=60),
+        remedy=say("trial.sizes.larger"),
     )
     quality = full().quality
     assert quality is not None
-    check = TrialCheck(name="outcomes", verdict="fine", text="2.00% of 1,000 rows converted")
+    check = Finding(
+        check="outcomes", verdict="fine", what=say("trial.outcomes.fine", share=0.02, rows=1_000)
+    )
     content = replace(
         full(),
-        notes=(Note(key="text", values=(("text", text),), warning=True),),
+        notes=(Note(message=small.message, warning=True),),
         quality=replace(quality, checks=(check,)),
     )
     page = render_report(content, lang="zh")
     assert "试验，组的大小：`off20` 的 60 行中只有 3 次转化；其效果经过收缩且不确定" in page
     assert "1,000 行中有 2.00% 转化" in page
-    assert text in render_report(content).replace("&#39;", "'")
+    assert str(small.message) in render_report(content).replace("&#39;", "'")

@@ -1,0 +1,85 @@
+"""Lengths of time as planners write them: ``7d``, ``12h``, ``0s``."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Annotated, Final
+
+from pydantic import BeforeValidator, PlainSerializer
+
+from incentive_engine.config.document.problems import Problem, reject
+from incentive_engine.config.document.words import Words
+
+SECOND: Final = 1_000_000
+"""Microseconds."""
+DAY: Final = 86_400 * SECOND
+"""Microseconds of a day of history, whatever the clocks of a place do."""
+UNITS: Final = {"s": SECOND, "min": 60 * SECOND, "h": 3600 * SECOND, "d": DAY, "w": 7 * DAY}
+LONGEST: Final = 36_500 * DAY
+"""Sums of squares of longer ones do not fit into the integers of the kernel."""
+FORM: Final = re.compile(r"(?P<number>\d+)(?P<unit>s|min|h|d|w)")
+EXAMPLE: Final = "a length of time such as 7d, 12h or 0s"
+
+
+@dataclass(frozen=True, slots=True)
+class Duration:
+    """A length of time, and how it was written: columns are named after that."""
+
+    text: str
+    micros: int
+
+    def __str__(self) -> str:
+        """Return the length as it was written."""
+        return self.text
+
+
+def parse_duration(text: object) -> Duration:
+    """Read a length of time.
+
+    Raises
+    ------
+    ValueError
+        When it is not a whole number with one of the units s, min, h, d and w, or is longer than
+        a hundred years.
+
+    >>> parse_duration("7d").micros
+    604800000000
+    """
+    match = FORM.fullmatch(text.strip()) if isinstance(text, str) else None
+    if match is None:
+        raise ValueError(f"{text!r} is no length of time")
+    micros = int(match["number"]) * UNITS[match["unit"]]
+    if micros > LONGEST:
+        raise ValueError(f"{text} is longer than a hundred years")
+    return Duration(match[0], micros)
+
+
+def _duration(value: object) -> object:
+    if isinstance(value, Duration):
+        return value
+    try:
+        return parse_duration(value)
+    except ValueError as error:
+        reject(Problem((), str(error), EXAMPLE))
+
+
+def _window(value: object) -> object:
+    length = _duration(value)
+    if isinstance(length, Duration) and not length.micros:
+        reject(Problem((), f"no event is within {length.text}", "a window longer than 0"))
+    return length
+
+
+DurationField = Annotated[
+    Duration,
+    BeforeValidator(_duration),
+    PlainSerializer(str, when_used="json"),
+    Words(EXAMPLE),
+]
+Window = Annotated[
+    Duration,
+    BeforeValidator(_window),
+    PlainSerializer(str, when_used="json"),
+    Words("a length of time such as 7d or 12h"),
+]

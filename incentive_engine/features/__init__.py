@@ -1,0 +1,1 @@
+"""Event logs to features of the right moment: one compiled pass per user, the same everywhere."""

@@ -1,0 +1,258 @@
+"""Messages, the languages that they are said in, and how numbers read there.
+
+A lower layer says what it found as a `Message`: a key and typed values. Only who shows it to
+people turns it into words, by the catalogue of their language.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from importlib.resources import files
+from string import Formatter
+from typing import Any, Final, Literal, Self, TypeAlias
+
+from . import formats
+
+Code = Literal["en", "zh"]
+LANGUAGES: Final[tuple[Code, ...]] = ("en", "zh")
+CHAPTERS: Final = ("page", "findings")
+"""The catalogue's files, one each per language."""
+Value: TypeAlias = "str | int | float | Message | tuple[Value, ...] | None"
+"""What a message may name."""
+CODE: Final = "code"
+"""A format of the catalogues: names as code, between backticks."""
+YUAN: Final = "元"
+"""How a Chinese page calls CNY after an amount."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A sentence without its language: what to say, and the values that it names.
+
+    >>> few = say("trial.sizes.few", arm="off20", conversions=3, rows=1_060)
+    >>> str(few)
+    '`off20` has 3 conversions in 1,060 rows'
+    >>> few.text("zh")
+    '`off20` 的 1,060 行中只有 3 次转化'
+
+    Attributes
+    ----------
+    key
+        Of the catalogues.
+    values
+        By the names of the text's placeholders; a message among them is said within this one.
+    """
+
+    key: str
+    values: tuple[tuple[str, Value], ...] = ()
+
+    def __str__(self) -> str:
+        """Return it in English."""
+        return self.text("en")
+
+    def text(self, code: Code) -> str:
+        """Return it in a language."""
+        return language(code).say(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the content for a JSON file.
+
+        >>> Message.from_dict(say("list.more", named=("a", "b"), more=3).to_dict())
+        Message(key='list.more', values=(('named', ('a', 'b')), ('more', 3)))
+        """
+        return {"key": self.key, "values": {name: _to_json(part) for name, part in self.values}}
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Self:
+        """Return what `to_dict` wrote."""
+        values: Mapping[str, Any] = content["values"]
+        return cls(
+            content["key"], tuple((name, _from_json(part)) for name, part in values.items())
+        )
+
+
+Text: TypeAlias = str | Message
+"""Something to say: a message, or a text that is the same in every language."""
+
+
+def say(key: str, **values: Value) -> Message:
+    """Return the message of a key, with values for its placeholders."""
+    return Message(key, tuple(values.items()))
+
+
+def named(kind: str, name: str) -> Text:
+    """Return what the catalogues call something of a kind; what they lack keeps its name.
+
+    >>> str(named("measure", "conversion")), named("measure", "points")
+    ('conversions', 'points')
+    """
+    key = f"{kind}.{name}"
+    return say(key) if key in language("en").words else name
+
+
+def shortened(names: Sequence[Value], most: int) -> Value:
+    """Return the first few names, and a count of the others.
+
+    >>> str(say("trial.features.idle", names=shortened(("a", "b", "c"), 2)))
+    'constant or wholly missing, so left out: `a`, `b` and 1 more'
+    """
+    named = tuple(names[:most])
+    return say("list.more", named=named, more=len(names) - most) if len(names) > most else named
+
+
+def joined(messages: Sequence[Message], how: Literal["both", "and"] = "both") -> Message:
+    """Return several messages as one: side by side, or with `and` between them.
+
+    >>> parts = [say("conflict.at_least", least=2.0), say("conflict.at_most", most=5.0)]
+    >>> str(joined(parts)), str(joined(parts, "and"))
+    ('at least 2; at most 5', 'at least 2 and at most 5')
+    """
+    first, *rest = messages
+    return say(f"list.{how}", first=first, second=joined(rest, how)) if rest else first
+
+
+def _to_json(value: Value) -> object:
+    if isinstance(value, Message):
+        return value.to_dict()
+    return [_to_json(part) for part in value] if isinstance(value, tuple) else value
+
+
+def _from_json(content: Any) -> Value:  # noqa: ANN401 - whatever JSON holds
+    if isinstance(content, Mapping):
+        return Message.from_dict(content)
+    return tuple(map(_from_json, content)) if isinstance(content, list) else content
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Language:
+    """A language's words and numbers.
+
+    Attributes
+    ----------
+    code
+        As in ``<html lang>``.
+    words
+        Dotted key to the text, with placeholders in braces.
+    """
+
+    code: Code
+    words: Mapping[str, str]
+
+    def __call__(self, key: str, **values: object) -> str:
+        """Return a text with its placeholders filled.
+
+        Raises
+        ------
+        KeyError
+            When the catalogue has no such text, or a placeholder has no value.
+        """
+        return _Filled(self).vformat(self.words[key], (), values)
+
+    def say(self, text: Text) -> str:
+        """Return a message in this language; a text as it is."""
+        return text if isinstance(text, str) else self(text.key, **dict(text.values))
+
+    def number(self, value: float | None, digits: int | None = None) -> str:
+        """Return a number with separators; see `formats.number`."""
+        return formats.number(value, digits)
+
+    def count(self, value: int | None) -> str:
+        """Return a whole number with separators."""
+        return formats.count(value)
+
+    def money(self, value: float | None) -> str:
+        """Return an amount of currency in full."""
+        return formats.money(value)
+
+    def brief(self, value: float | None) -> str:
+        """Return a large figure as it is spoken: with 万 and 亿 in Chinese, in full in English.
+
+        >>> language("zh").brief(1_127_418), language("zh").brief(200_000), language("zh").brief(7)
+        ('112.7万', '20万', '7.00')
+        """
+        units = formats.CHINESE if self.code == "zh" else ()
+        for step, unit in units:
+            if value is not None and abs(value) >= step * (1 - 5e-5):
+                return f"{formats.significant(value / step, 4, trimmed=True)}{unit}"
+        return formats.money(value)
+
+    def percent(self, share: float | None, digits: int = 1) -> str:
+        """Return a share as a percentage, as the language spaces it."""
+        return self._spaced(formats.percent(share, digits))
+
+    def tiny_percent(self, share: float) -> str:
+        """Return a small share with two significant digits."""
+        return self._spaced(formats.tiny_percent(share))
+
+    def compact(self, value: float) -> str:
+        """Return a number for an axis."""
+        return formats.compact(value, formats.CHINESE if self.code == "zh" else formats.STEPS)
+
+    def significant(self, value: float, digits: int = 3) -> str:
+        """Return a number with some significant digits."""
+        return formats.significant(value, digits)
+
+    def unit(self, currency: str) -> str:
+        """Return what stands after an amount of a currency.
+
+        >>> language("zh").unit("CNY"), language("zh").unit("USD"), language("en").unit("CNY")
+        ('元', 'USD', 'CNY')
+        """
+        return YUAN if self.code == "zh" and currency == "CNY" else currency
+
+    def moment(self, at: datetime) -> str:
+        """Return a date and its time.
+
+        >>> first = datetime.fromisoformat("2026-11-01")
+        >>> language("zh").moment(first), language("en").moment(first)
+        ('2026年11月1日 00:00', '2026-11-01 00:00')
+        """
+        day = f"{at.year}年{at.month}月{at.day}日" if self.code == "zh" else f"{at:%Y-%m-%d}"
+        return f"{day} {at:%H:%M}"
+
+    def listed(self, words: tuple[str, ...]) -> str:
+        """Return words as a list within a sentence."""
+        return ("、" if self.code == "zh" else ", ").join(words)
+
+    def _spaced(self, text: str) -> str:
+        return text.replace(" ", "") if self.code == "zh" else text
+
+
+class _Filled(Formatter):
+    """Fills placeholders: messages in the language, several values as a list."""
+
+    def __init__(self, language: Language) -> None:
+        self.language = language
+
+    def format_field(self, value: Any, format_spec: str) -> str:  # noqa: ANN401 - as its base
+        """Return a value as text."""
+        if isinstance(value, Message):
+            return self.language.say(value)
+        if isinstance(value, tuple):
+            return self.language.listed(
+                tuple(self.format_field(part, format_spec) for part in value)
+            )
+        if value is None:
+            return formats.DASH
+        return f"`{value}`" if format_spec == CODE else format(value, format_spec)
+
+
+@cache
+def language(code: Code) -> Language:
+    """Return a language with its catalogues."""
+    folder = files("incentive_engine.language").joinpath("catalogue")
+    chapters = (folder.joinpath(f"{chapter}.{code}.toml") for chapter in CHAPTERS)
+    tables = (tomllib.loads(chapter.read_text("utf-8")) for chapter in chapters)
+    return Language(code=code, words=dict(entry for table in tables for entry in _flat(table)))
+
+
+def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for key, entry in table.items():
+        if isinstance(entry, Mapping):
+            yield from _flat(entry, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", entry
