@@ -132,7 +132,7 @@ def _launched(job: Job) -> subprocess.Popen[bytes]:
         raise SetupError(Fault(job.ledger, "its writer has ended without a word"))
     said = json.loads(line)
     kind = DataError if said["is_lasting"] else UnavailableError
-    raise kind(*(Fault(**fault) for fault in said["error"]))
+    raise kind(*(Fault(*fault) for fault in said["error"]))
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -22,6 +22,7 @@ from incentive_engine.live.core import Book
 from incentive_engine.live.records import Entry, Head, LimitState, Names, Request
 from incentive_engine.live.schema import DECISION, DUE, VERSION, scripts_from
 from incentive_engine.live.store import (
+    HeldError,
     Needs,
     Terms,
     UnavailableError,
@@ -231,7 +232,7 @@ def _held(path: Path) -> int:
     except BlockingIOError:
         os.close(handle)
         remedy = "stop it, name another ledger, or share one with postgresql://…"
-        raise DataError(Fault(str(path), "another process writes it", remedy=remedy)) from None
+        raise HeldError(Fault(str(path), "another process writes it", remedy=remedy)) from None
     os.ftruncate(handle, 0)
     return handle
 

@@ -24,6 +24,10 @@ class UnavailableError(IncentiveError):
     """A ledger cannot be written for now; nothing of the batch was."""
 
 
+class HeldError(DataError):
+    """Another process writes the ledger."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
     """What a ledger is opened for: one run, and its enforced limits.

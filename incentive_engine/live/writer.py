@@ -20,7 +20,7 @@ import socket
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -31,7 +31,7 @@ from incentive_engine.live.clock import Clock
 from incentive_engine.live.commands import Answer, Command, Refused
 from incentive_engine.live.ledger import Ledger
 from incentive_engine.live.places import open_store
-from incentive_engine.live.store import Store, Terms, UnavailableError
+from incentive_engine.live.store import HeldError, Store, Terms, UnavailableError
 from incentive_engine.live.wire import Commit, Frames, answers_frame, read_commands
 
 TICK: Final = 0.25
@@ -194,7 +194,9 @@ def main() -> int:
     try:
         store = _opened(job)
     except IncentiveError as error:
-        faults = [asdict(fault) for fault in error.faults]
+        faults = [
+            [str(f.where), str(f.what), str(f.expected), str(f.remedy)] for f in error.faults
+        ]
         _say({"error": faults, "is_lasting": isinstance(error, DataError)})
         return FAILED
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -224,9 +226,8 @@ def _opened(job: Job) -> Store:
     while True:
         try:
             return open_store(job.ledger, job.terms)
-        except DataError as error:
-            is_held = "another process writes it" in error.faults[0].what
-            if not is_held or time.monotonic() > until:
+        except HeldError:
+            if time.monotonic() > until:
                 raise
             time.sleep(0.05)
 
