@@ -96,6 +96,8 @@ class WriterProcess:
             _end(self._process)
             self._client.close()
             await asyncio.sleep(PAUSES[min(failures, len(PAUSES) - 1)])
+            if self._is_stopping:
+                return
             try:
                 await self._start()
             except (IncentiveError, OSError) as error:
@@ -103,6 +105,8 @@ class WriterProcess:
                 sys.stderr.write(f"{error}\n")
             else:
                 failures, self.restarts = 0, self.restarts + 1
+            if self._is_stopping:  # it was asked to stop while this one was starting
+                _end(self._process)
 
 
 def _launched(job: Job) -> subprocess.Popen[bytes]:

@@ -21,6 +21,9 @@ from incentive_engine.live.sqlite_store import announced
 
 from .ledgers import BUDGET, STOCK, YUAN, decided, key, ledger, redeem, reserve, terms
 
+LONGEST = 60.0
+"""Seconds; what takes longer hangs."""
+
 
 def run(path: Path, work: Callable[[WriterProcess], Awaitable[None]], *, stock: int = 2) -> None:
     """Let a writer of a new ledger serve some work."""
@@ -33,7 +36,7 @@ def run(path: Path, work: Callable[[WriterProcess], Awaitable[None]], *, stock: 
         finally:
             await writer.stop()
 
-    asyncio.run(served())
+    asyncio.run(asyncio.wait_for(served(), LONGEST))
 
 
 async def asked_until_answered(writer: WriterProcess, command: Reserve) -> Answer:
@@ -43,6 +46,14 @@ async def asked_until_answered(writer: WriterProcess, command: Reserve) -> Answe
         if not isinstance(answer, Refused) or answer.why != "unavailable":
             return answer
         await asyncio.sleep(0.02)
+
+
+async def killed(writer: WriterProcess) -> None:
+    """Kill the writer, once there is one."""
+    while not writer.client.is_connected:  # noqa: ASYNC110 - the writer is another process
+        await asyncio.sleep(0.01)
+    assert writer.pid is not None
+    os.kill(writer.pid, signal.SIGKILL)
 
 
 def test_what_many_ask_at_once_is_one_transaction(tmp_path: Path) -> None:
@@ -87,8 +98,7 @@ def test_nothing_answered_is_lost_when_the_writer_is_killed(tmp_path: Path) -> N
         clients = [asyncio.create_task(client(writer, number)) for number in range(8)]
         for _ in range(3):
             await asyncio.sleep(0.25)
-            assert writer.pid is not None
-            os.kill(writer.pid, signal.SIGKILL)
+            await killed(writer)
         await asyncio.gather(*clients)
         shown = await writer.ask(ShowPool())
         assert isinstance(shown, Pool)
@@ -104,6 +114,16 @@ def test_the_writer_ends_with_its_parent_and_lets_go_of_the_ledger(tmp_path: Pat
         await writer.ask(reserve())
         with pytest.raises(DataError, match="another process writes it"):
             ledger(tmp_path / "a")
+
+    run(tmp_path / "a", work)
+    ledger(tmp_path / "a").close()
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.05, 0.2, 0.5])
+def test_it_stops_at_any_moment_of_a_restart(tmp_path: Path, seconds: float) -> None:
+    async def work(writer: WriterProcess) -> None:
+        await killed(writer)
+        await asyncio.sleep(seconds)
 
     run(tmp_path / "a", work)
     ledger(tmp_path / "a").close()
