@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from incentive_engine.config.database_url import SCHEMES
 from incentive_engine.config.moments import in_zone, parse_moment
 from incentive_engine.errors import ConfigError, DataError, Fault
 from incentive_engine.export.export import (
@@ -17,10 +18,10 @@ from incentive_engine.export.export import (
     refuse_unverified,
 )
 from incentive_engine.export.findings import Finding, blocks, check_accepted, refuse_blocked
-from incentive_engine.export.postgres import SCHEMES, export_to_postgres, without_password
+from incentive_engine.export.postgres import export_to_postgres
 from incentive_engine.export.preflight import WARNINGS, Flight, preflight
 from incentive_engine.export.selection import Filters, select
-from incentive_engine.pipeline.steps import Steps
+from incentive_engine.pipeline.steps import Progress, Steps, quiet
 from incentive_engine.run.approval import approve_run, refuse_unapproved
 from incentive_engine.run.finished import FinishedRun, read_run
 from incentive_engine.run.records import only_one
@@ -64,7 +65,13 @@ class Checked:
         return "\n".join([*lines, f"{self.run_dir}: {verdict}"])
 
 
-def check_run(run_dir: Path, *, accepted: Sequence[str] = (), on: str | None = None) -> Checked:
+def check_run(
+    run_dir: Path,
+    *,
+    accepted: Sequence[str] = (),
+    on: str | None = None,
+    progress: Progress = quiet,
+) -> Checked:
     """Verify a run and look for what goes wrong with real money.
 
     Raises
@@ -73,16 +80,16 @@ def check_run(run_dir: Path, *, accepted: Sequence[str] = (), on: str | None = N
         When the run does not verify, or is superseded.
     """
     check_accepted(accepted, WARNINGS)
-    run, _ = _verified(run_dir, Steps())
+    run, _ = _verified(run_dir, Steps(progress))
     return Checked(run_dir=run_dir, findings=_findings(run, on), accepted=tuple(accepted))
 
 
-def approve(run_dir: Path, *, by: str, note: str | None = None) -> str:
+def approve(run_dir: Path, *, by: str, note: str | None = None, progress: Progress = quiet) -> str:
     """Write down who approves a run as it stands, once it is verified and free of errors."""
     name = " ".join(by.split())
     if not name:
         raise ConfigError(Fault("--by", "is empty", "the approver's name"))
-    run, _ = _verified(run_dir, Steps())
+    run, _ = _verified(run_dir, Steps(progress))
     findings = _findings(run, None)
     refuse_blocked(run_dir, findings, accepted=WARNINGS)
     with only_one(run_dir, "approving or exporting this run"):
@@ -99,13 +106,14 @@ def export(
     options: ExportOptions,
     accepted: Sequence[str] = (),
     on: str | None = None,
+    progress: Progress = quiet,
 ) -> str:
     """Write the offers of a run for another system, once nothing speaks against it."""
     check_accepted(accepted, WARNINGS)
     if run_dir.is_dir() and not os.access(run_dir, os.W_OK):
         what = "may not be written to, and exports are noted there"
         raise DataError(Fault(str(run_dir), what, remedy="ask for access, or copy the run"))
-    steps = Steps()
+    steps = Steps(progress)
     run, verification = _verified(run_dir, steps)
     refuse_unapproved(run)
     findings = _findings(run, on)
@@ -117,7 +125,10 @@ def export(
         entry = {"to": made.target, "rows": made.rows, "filters": options.filters.to_dict()}
         entry |= {"preset": options.preset, "accepted": names}
         add_entry(run, EXPORTS, entry, now=datetime.now(UTC))
-    return "\n".join([*(f"accepted  {f.name}: {f.text}" for f in waived), made.to_text()])
+    unsafe = options.key.warnings if options.key else ()
+    lines = [f"accepted  {finding.name}: {finding.text}" for finding in waived]
+    lines += [f"warning: {warning}" for warning in unsafe]
+    return "\n".join([*lines, made.to_text()])
 
 
 def _export(
@@ -137,8 +148,8 @@ def _export(
             table=target.table,
             prune=target.prune,
         )
-    if "://" in target.to:
-        shown = without_password(target.to)
+    if "://" in target.to or ("@" in target.to and ":" in target.to):
+        shown = f"{target.to.partition(':')[0]}:…"  # what follows may hold a password
         raise ConfigError(Fault(f"--to {shown}", "is not known", " or ".join(SCHEMES)))
     path = Path(target.to)
     return export_offers(run, path, verification=verification, options=options, accepted=accepted)
