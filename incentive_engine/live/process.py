@@ -38,7 +38,7 @@ class WriterProcess:
         self._client = AsyncClient(on_commit)
         self._process: subprocess.Popen[bytes] | None = None
         self._watch: asyncio.Task[None] | None = None
-        self._is_stopping = False
+        self._stopping = asyncio.Event()
         self.restarts = 0
 
     async def start(self) -> None:
@@ -72,7 +72,7 @@ class WriterProcess:
 
     async def stop(self) -> None:
         """Let the writer finish what it was asked, and end it."""
-        self._is_stopping = True
+        self._stopping.set()
         if self._process is not None:
             _end(self._process)
             await asyncio.to_thread(self._process.wait)
@@ -91,12 +91,12 @@ class WriterProcess:
         failures = 0
         while self._process is not None:
             await asyncio.to_thread(self._process.wait)
-            if self._is_stopping:
+            if self._stopping.is_set():
                 return
             _end(self._process)
             self._client.close()
             await asyncio.sleep(PAUSES[min(failures, len(PAUSES) - 1)])
-            if self._is_stopping:
+            if self._stopping.is_set():
                 return
             try:
                 await self._start()
@@ -105,7 +105,7 @@ class WriterProcess:
                 sys.stderr.write(f"{error}\n")
             else:
                 failures, self.restarts = 0, self.restarts + 1
-            if self._is_stopping:  # it was asked to stop while this one was starting
+            if self._stopping.is_set():  # it was asked to stop while this one was starting
                 _end(self._process)
 
 
