@@ -205,7 +205,7 @@ def split_server(rest: str) -> tuple[str, str, list[str], tuple[str, ...]]:
     at = rest.split("/", 1)[0].find("@")
     user, behind = (rest[:at], rest[at + 1 :]) if at >= 0 else ("", rest)
     host, _, parameters = behind.partition("?")
-    if "@" in host:
+    if "@" in behind:
         remedy = "write %2F for / and %40 for @ in it, or leave it to PGPASSWORD or ~/.pgpass"
         raise ConfigError(Fault("", "the URL's user or password is not escaped", remedy=remedy))
     name, _, password = user.partition(":")
