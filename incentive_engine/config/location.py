@@ -143,8 +143,9 @@ def parse_location(text: str, *, folder: Path | None = None) -> Location:
 
 
 def _absolute(text: str, folder: Path | None) -> str:
-    path = Path(text).expanduser()
-    return str(path) if folder is None else os.path.abspath(folder / path)  # noqa: PTH100 - keeps links
+    if folder is None:
+        return str(Path(text))
+    return os.path.abspath(folder / Path(text).expanduser())  # noqa: PTH100 - keeps links
 
 
 def _asked(rest: str) -> tuple[str, str | None, str | None]:
