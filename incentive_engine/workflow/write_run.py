@@ -12,7 +12,8 @@ import pyarrow as pa
 
 from incentive_engine.config import Policy
 from incentive_engine.data.scores import ScoreTable
-from incentive_engine.data.tables.files import column_names, digest_file
+from incentive_engine.data.sources import column_names
+from incentive_engine.data.tables.files import digest_file
 from incentive_engine.data.tables.formats import PARQUET
 from incentive_engine.insight.findings import Findings
 from incentive_engine.insight.policy_options import BudgetOptions
