@@ -127,6 +127,8 @@ def _files(findings: Findings, record: RunRecord, origin: Origin, report: str) -
         scores=_scores(findings.table, origin),
         certificate=findings.certificate,
         evaluation=_evaluation(findings),
+        frozen_policy=findings.frozen.to_dict(),
+        prices=findings.prices.to_dict(),
         report=report,
         record=record,
         policy_text=origin.policy_text,
