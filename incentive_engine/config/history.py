@@ -18,7 +18,7 @@ from incentive_engine.config.moments import TimeZone
 ANY: Final = "any"
 """The kind that every event is of."""
 AMOUNTS: Final = ("sum", "mean", "max", "min", "std")
-OVER_KINDS: Final = ("count", "recency", "tenure", "active_days")
+OVER_KINDS: Final = ("count", "recency", "tenure", "active_days", "dormancy", "recent_share")
 OVER_CATEGORIES: Final = ("distinct", "entropy", "top_share", "match")
 VERBS: Final = (*OVER_KINDS, *AMOUNTS, *OVER_CATEGORIES, "gap", "ratio")
 WHOLE_LOG: Final = frozenset({"recency", "tenure"})
@@ -46,9 +46,16 @@ def _moment_or_column(value: object) -> object:
     return value
 
 
+def _as_kinds(value: object) -> object:
+    values = _as_tuple(value)
+    if not isinstance(values, tuple):
+        return values
+    return tuple(str(v) if isinstance(v, int) and not isinstance(v, bool) else v for v in values)
+
+
 Kinds = Annotated[
     tuple[Name, ...],
-    BeforeValidator(_as_tuple),
+    BeforeValidator(_as_kinds),
     Field(min_length=1, strict=False),
     Words("a list of kinds of events; `any` is all"),
 ]
@@ -136,6 +143,11 @@ class Declaration(Model):
     """Days since the first event; empty without any."""
     active_days: Kinds | None = None
     """Number of days before the moment, counted back from it, that hold an event."""
+    dormancy: Kinds | None = None
+    """Days since the last event, in mean gaps between events of the window; empty with fewer than
+    two events."""
+    recent_share: Kinds | None = None
+    """Share of the window's events that are in its later half; empty without any."""
     distinct: OfCategory | None = None
     """Number of different categories."""
     entropy: OfCategory | None = None
