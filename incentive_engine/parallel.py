@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from typing import Final, TypeVar
 
@@ -13,8 +13,15 @@ First = TypeVar("First")
 Second = TypeVar("Second")
 WORKERS: Final = 2
 """Threads that share the work; each of them holds what its own task needs."""
+SIDE_THREADS: Final = 16
+"""Tasks beside the main thread: more than wait for each other, so that none is kept from it."""
 ROWS: Final = 1 << 14
 """Rows at a time where sums over functions are taken: they stay in the processor's memory."""
+HEARD: Final = 0.2
+"""Seconds within which a thread that waits for a library notices that it need not."""
+
+STOP_HEARD: Final = threading.Event()
+"""Set where work that was asked to stop goes on, to keep what is finished of it."""
 
 _ended = threading.Event()
 
@@ -49,6 +56,38 @@ def in_blocks(task: Callable[[slice], None], rows: int) -> None:
     )
 
 
+def interruptible(work: Callable[[], Result], *, stop: Callable[[], object]) -> Result:
+    """Return what a long call of a library gives, in which this thread still hears signals.
+
+    Python runs signal handlers in the main thread between two of its own instructions, and a
+    solver's call is a single one. So the call runs on another thread, and this one waits.
+
+    Parameters
+    ----------
+    work
+        The call; it releases Python's lock.
+    stop
+        Asks the library to end the call early. One that does not listen is left to its own
+        bound on a thread that does not hold up the end of the process.
+    """
+    outcome: Future[Result] = Future()
+
+    def run() -> None:
+        try:
+            outcome.set_result(work())
+        except BaseException as error:  # noqa: BLE001 - raised again where the result is asked for
+            outcome.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    try:
+        while not wait((outcome,), timeout=HEARD).done:
+            go_on()
+    except BaseException:
+        stop()
+        raise
+    return outcome.result()
+
+
 @contextmanager
 def side_threads() -> Iterator[ThreadPoolExecutor]:
     """Give threads that are asked to stop when the block ends by an exception.
@@ -57,7 +96,7 @@ def side_threads() -> Iterator[ThreadPoolExecutor]:
     the users (`go_on`), and clean up on their way out; later work is not asked to stop.
     """
     try:
-        with ThreadPoolExecutor() as side:
+        with ThreadPoolExecutor(max_workers=SIDE_THREADS) as side:
             try:
                 yield side
             except BaseException:

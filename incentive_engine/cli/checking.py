@@ -9,7 +9,7 @@ import typer
 
 from incentive_engine.cli.app import app
 from incentive_engine.cli.options import Accept, AsJson, RunDirectory, Today
-from incentive_engine.cli.output import say
+from incentive_engine.cli.output import say, shown
 
 
 @app.command()
@@ -40,7 +40,7 @@ def check(
         return
     from incentive_engine.workflow import delivery
 
-    checked = delivery.check_run(file, accepted=accept or (), on=on)
+    checked = delivery.check_run(file, accepted=accept or (), on=on, progress=shown)
     say(checked.to_text())
     if not checked.ok:
         raise typer.Exit(1)
@@ -51,7 +51,7 @@ def reproduce(run_dir: RunDirectory) -> None:
     """Run a plan again from its manifest; exit 1 when anything else comes out."""
     from incentive_engine.workflow.reproduce import reproduce as run_again
 
-    made = run_again(run_dir)
+    made = run_again(run_dir, progress=shown)
     say(made.to_text())
     if not made.ok:
         raise typer.Exit(1)

@@ -9,7 +9,7 @@ import typer
 
 from incentive_engine.cli.app import app
 from incentive_engine.cli.options import Accept, AsJson, RunDirectory, Today
-from incentive_engine.cli.output import say
+from incentive_engine.cli.output import say, shown
 
 
 @app.command()
@@ -22,7 +22,7 @@ def approve(
     """Write down who approves a run as it stands."""
     from incentive_engine.workflow import delivery
 
-    say(delivery.approve(run_dir, by=by, note=note))
+    say(delivery.approve(run_dir, by=by, note=note, progress=shown))
 
 
 @app.command()
@@ -92,7 +92,9 @@ def export(
         hash_ids=hash_ids,
     )
     target = delivery.Target(to=to, table=table, prune=prune)
-    made = delivery.export(run_dir, target=target, options=options, accepted=accept or (), on=on)
+    made = delivery.export(
+        run_dir, target=target, options=options, accepted=accept or (), on=on, progress=shown
+    )
     say(made)
 
 

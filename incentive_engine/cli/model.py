@@ -15,7 +15,7 @@ from incentive_engine.cli.options import (
     NewDirectory,
     PolicyFile,
 )
-from incentive_engine.cli.output import say
+from incentive_engine.cli.output import say, shown
 from incentive_engine.errors import ConfigError, Fault
 
 
@@ -24,7 +24,7 @@ def train(policy: PolicyFile = None, *, out: NewDirectory) -> None:
     """Fit the uplift model on the policy's trial."""
     from incentive_engine.workflow import model as models
 
-    say(models.train(policy, out=out))
+    say(models.train(policy, out=out, progress=shown))
 
 
 @app.command()
@@ -39,7 +39,7 @@ def score(
     """Predict per user and offer what the offer changes and costs."""
     from incentive_engine.workflow import model as models
 
-    say(models.score(policy, model=model, out=out))
+    say(models.score(policy, model=model, out=out, progress=shown))
 
 
 @app.command()
@@ -85,9 +85,9 @@ def evaluate(
     if plan is not None:
         say(evaluate_run(policy, run=plan, trial=trial, model=model, out=out))
     elif model is not None and against is not None:
-        say(models.compare_with(policy, model=model, against=against, out=out))
+        say(models.compare_with(policy, model=model, against=against, out=out, progress=shown))
     elif model is not None:
-        say(models.evaluate_model(policy, model=model, out=out))
+        say(models.evaluate_model(policy, model=model, out=out, progress=shown))
     else:
         choices = "--model DIR, --run DIR or --allocation FILE"
         raise ConfigError(Fault("evaluate", "nothing to evaluate", choices))
@@ -110,7 +110,9 @@ def power(
     from incentive_engine.workflow.power import power as calculate
     from incentive_engine.workflow.power import shares, sizes
 
-    found = calculate(policy, budget=budget, holdouts=shares(holdout), trials=sizes(trial))
+    found = calculate(
+        policy, budget=budget, holdouts=shares(holdout), trials=sizes(trial), progress=shown
+    )
     say(found.to_json() if as_json else found.to_text())
 
 
@@ -128,5 +130,5 @@ def explain(
     """Say which features drive the effect of each offer on one user."""
     from incentive_engine.workflow.explain import explain_user
 
-    found = explain_user(policy, user_id, model=model)
+    found = explain_user(policy, user_id, model=model, progress=shown)
     say(found.to_json() if as_json else found.to_text())

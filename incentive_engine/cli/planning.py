@@ -19,7 +19,7 @@ from incentive_engine.cli.options import (
     PolicyFile,
     Scores,
 )
-from incentive_engine.cli.output import say
+from incentive_engine.cli.output import say, shown
 
 
 @app.command()
@@ -60,6 +60,7 @@ def allocate(
         out=out,
         author=author,
         lang=lang,
+        progress=shown,
     )
     say(run.to_json() if as_json else run.to_text())
 
@@ -119,5 +120,6 @@ def whatif(
         scores=scores,
         out=out,
         lang=lang,
+        progress=shown,
     )
     say(found.to_json() if as_json else found.to_text())

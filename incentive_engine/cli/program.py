@@ -7,25 +7,18 @@ import os
 import signal
 import sys
 import threading
-import time
 import traceback
-from types import FrameType
 from typing import Any, NoReturn
 
 import typer
 
 from incentive_engine.cli.app import app
+from incentive_engine.cli.signals import INTERRUPTED, STOPPED, Stop, ends_soon
 from incentive_engine.errors import IncentiveError
 
 USAGE_ERROR: Any = (
     typer.BadParameter.__base__
 )  # Typer brings its own Click, or uses the public one
-
-INTERRUPTED = 130
-"""The exit code after Ctrl-C."""
-
-ONE_STOP = 10.0
-"""Seconds within which another signal asks for the same stop, which is cleaning up."""
 
 
 def run() -> NoReturn:
@@ -40,7 +33,7 @@ def run() -> NoReturn:
         main()
     except SystemExit as end:
         code = end.code
-    if threading.active_count() > 1:
+    if any(not thread.daemon for thread in threading.enumerate()[1:]):
         sys.exit(code)
     atexit._run_exitfuncs()  # noqa: SLF001 - child processes, temporary directories
     try:
@@ -57,11 +50,12 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     os.environ["OPENBLAS_NUM_THREADS"] = "1"  # numpy is not loaded yet; its sums depend on threads
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"] or ["--help"]
-    stop = _Stop()
+    stop = Stop()
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     try:
-        sys.exit(_run(words))
+        with ends_soon(stop):
+            sys.exit(_run(words))
     except IncentiveError as error:
         _fail(error, message=str(error), code=error.exit_code, debug=debug)
     except USAGE_ERROR as error:
@@ -69,29 +63,10 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         message = f"{where}: {error.format_message()} Try `{where} --help`."
         _fail(error, message=message, code=2, debug=debug)
     except KeyboardInterrupt as error:
-        _fail(error, message="stopped; nothing half-written stays", code=INTERRUPTED, debug=debug)
+        _fail(error, message=STOPPED, code=INTERRUPTED, debug=debug)
     except Exception as error:  # noqa: BLE001 - the one place where a defect becomes an exit code
         message = f"internal error: {type(error).__name__}: {error}; run again with --debug"
         _fail(error, message=message, code=3, debug=debug)
-
-
-class _Stop:
-    """End what runs by an exception, once per stop, so that nothing half-written stays.
-
-    A second one would end the wait for threads that remove what they had begun to write.
-    """
-
-    def __init__(self) -> None:
-        self._last = -ONE_STOP
-
-    def __call__(self, number: int, _frame: FrameType | None) -> None:
-        now = time.monotonic()
-        if now - self._last < ONE_STOP:
-            return
-        self._last = now
-        if number == signal.SIGINT:
-            raise KeyboardInterrupt
-        sys.exit(128 + number)
 
 
 def _run(words: list[str]) -> int:

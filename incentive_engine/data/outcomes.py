@@ -13,8 +13,8 @@ import pyarrow as pa
 
 from incentive_engine.data.features import places
 from incentive_engine.data.row_checks import RowChecks, as_id, missing_columns
+from incentive_engine.data.sources import Source, as_source
 from incentive_engine.data.tables.arrow import is_missing, whole
-from incentive_engine.data.tables.files import column_names, read_table
 from incentive_engine.data.tables.formats import USER_ID
 from incentive_engine.data.users import OFFER, OUTCOMES
 from incentive_engine.domain import CONTROL, CONVERSION, COST, SPEND, BoolArray, FloatArray
@@ -54,13 +54,13 @@ class Outcomes:
     strangers: int
 
 
-def read_outcomes(path: Path, user_id: pa.Array, offers: tuple[str, ...]) -> Outcomes:
+def read_outcomes(outcomes: Path | Source, user_id: pa.Array, offers: tuple[str, ...]) -> Outcomes:
     """Read what users did.
 
     Parameters
     ----------
-    path
-        CSV or Parquet, one row per user who did something, or per user: user_id, conversion, and
+    outcomes
+        A table with one row per user who did something, or per user: user_id, conversion, and
         if known spend, cost (subsidy paid), and offer or offer_id (what reached the user; empty or
         `control` for nothing).
     user_id
@@ -75,13 +75,13 @@ def read_outcomes(path: Path, user_id: pa.Array, offers: tuple[str, ...]) -> Out
         that the run does not have, outcomes that are missing, infinite or impossible, nobody of
         the run.
     """
-    where = str(path)
-    names = column_names(path)
+    source = as_source(outcomes)
+    where, names = source.where, source.columns
     lacking = missing_columns([USER_ID, CONVERSION], names, where=where)
     if lacking:
         raise DataError(*lacking)
     wanted = [USER_ID, CONVERSION, SPEND, COST, OFFER, OFFER_ID]
-    table = read_table(path, [name for name in wanted if name in names])
+    table = source.table([name for name in wanted if name in names])
     checks = RowChecks(where=where, user_id=table.column(USER_ID))
     checks.unique_ids()
     numbers = checked_outcomes(table, checks)

@@ -26,8 +26,8 @@ from incentive_engine.data.measures import (
     number_columns,
 )
 from incentive_engine.data.row_checks import RowChecks, as_id, missing_columns
+from incentive_engine.data.sources import Source, as_source
 from incentive_engine.data.tables.arrow import FloatColumn, as_arrow, is_number
-from incentive_engine.data.tables.files import column_names, read_blocks, read_table
 from incentive_engine.data.tables.formats import USER_ID
 from incentive_engine.data.tables.room import let_go
 from incentive_engine.domain import (
@@ -88,7 +88,7 @@ class ScoreTable:
         from incentive_engine.data.tables.frames import from_frame
 
         names = tuple(map(str, frame.columns))
-        table = from_frame(frame[_wanted(names, policy)])
+        table = from_frame(frame[_wanted(names, policy)], where=where)
         faults = _column_faults(names, policy, where)
         return cls._of(table, [table], policy, faults, where)
 
@@ -181,7 +181,7 @@ class ScoreTable:
         return tuple(self._block(slice(0, 1)).column_names)
 
 
-def read_scores(path: Path, policy: Policy) -> ScoreTable:
+def read_scores(scores: Path | Source, policy: Policy) -> ScoreTable:
     """Read a score table; only the columns that the policy needs are read.
 
     Raises
@@ -191,12 +191,13 @@ def read_scores(path: Path, policy: Policy) -> ScoreTable:
         repeated, a cost negative, or a measure infinite or no number, with the number of such
         rows and the first few; when a range or a power stands on a column of text.
     """
-    names, where = column_names(path), str(path)
+    source = as_source(scores)
+    names, where = source.columns, source.where
     faults = _column_faults(names, policy, where)
     if not _wanted(names, policy):
         raise DataError(*faults)
-    users = read_table(path, [USER_ID, *policy.attribute_columns])
-    blocks = read_blocks(path, number_columns(names, policy))
+    users = source.table([USER_ID, *policy.attribute_columns])
+    blocks = source.blocks(number_columns(names, policy))
     return ScoreTable._of(users, blocks, policy, faults, where)  # noqa: SLF001 - its own reader
 
 

@@ -113,6 +113,17 @@ class StepCache:
             _forget_unused(entry.parent)
         return Step(path=entry, skipped=skipped, seconds=time.perf_counter() - started)
 
+    def scratch(self) -> Path:
+        """Return a directory that exists and may be written to, on the disk of the entries.
+
+        Raises
+        ------
+        DataError
+            As `run`.
+        """
+        self._check_writable()
+        return self._root
+
     def _build(self, entry: Path, build: Callable[[Path], None]) -> None:
         """Build an entry; a whole one that another process puts there meanwhile is as good."""
         self._check_writable()

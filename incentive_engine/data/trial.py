@@ -20,7 +20,7 @@ from incentive_engine.data.attributes import misused_attributes
 from incentive_engine.data.features import joined_features
 from incentive_engine.data.outcomes import checked_outcomes
 from incentive_engine.data.row_checks import RowChecks, as_id, missing_columns
-from incentive_engine.data.tables.files import read_table
+from incentive_engine.data.sources import Source, as_source
 from incentive_engine.data.tables.formats import USER_ID
 from incentive_engine.data.tables.frames import to_frame
 from incentive_engine.data.users import OFFER, OUTCOMES, PROPENSITY, UserFile
@@ -82,13 +82,13 @@ class Trial:
         return len(self.arm)
 
 
-def read_trial(path: Path, policy: Policy, users: UserFile | None) -> Trial:
+def read_trial(log: Path | Source, policy: Policy, users: UserFile | None) -> Trial:
     """Read a trial.
 
     Parameters
     ----------
-    path
-        The log: user_id, offer, conversion, spend, cost, and if known propensity and features.
+    log
+        user_id, offer, conversion, spend, cost, and if known propensity and features.
     policy
         Says which offers there are and which attributes are needed.
     users
@@ -103,8 +103,8 @@ def read_trial(path: Path, policy: Policy, users: UserFile | None) -> Trial:
         are missing, infinite or impossible, propensities outside (0, 1], features that cannot be
         joined.
     """
-    where = str(path)
-    table = read_table(path)
+    source = as_source(log)
+    where, table = source.where, source.table()
     lacking = missing_columns([USER_ID, OFFER, *OUTCOMES], table.column_names, where=where)
     if lacking:
         raise DataError(*lacking)

@@ -18,9 +18,9 @@ from incentive_engine.data.attributes import (
     reserved_attributes,
 )
 from incentive_engine.data.row_checks import RowChecks, as_id, missing_columns
+from incentive_engine.data.sources import Source, as_source
 from incentive_engine.data.tables.arrow import is_number
-from incentive_engine.data.tables.files import CSV, column_names, read_blocks, read_table
-from incentive_engine.data.tables.formats import USER_ID, parquet_gaps
+from incentive_engine.data.tables.formats import USER_ID
 from incentive_engine.data.tables.frames import to_frame
 from incentive_engine.domain import CONVERSION, COST, SPEND, IntArray
 from incentive_engine.errors import DataError
@@ -57,12 +57,12 @@ class UserTable:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class UserFile:
-    """The users to decide on, in a file that is read some rows at a time.
+    """The users to decide on, in a table that is read some rows at a time.
 
     Attributes
     ----------
-    path
-        CSV or Parquet.
+    source
+        The table.
     user_id
         (n,) int64 or text, unique, in the order of the file.
     features
@@ -71,7 +71,7 @@ class UserFile:
         Feature to how many values it misses, where it misses any.
     """
 
-    path: Path
+    source: Source
     user_id: pa.Array
     features: Mapping[str, bool]
     gaps: Mapping[str, int]
@@ -84,7 +84,7 @@ class UserFile:
     def blocks(self) -> Iterator[UserTable]:
         """Yield all users in the order of the file, at most `BLOCK` at a time."""
         start = 0
-        for table in read_blocks(self.path, self.features):
+        for table in self.source.blocks(self.features):
             for part in range(0, table.num_rows, BLOCK):
                 rows = table.slice(part, BLOCK)
                 ids = self.user_id.slice(start, rows.num_rows)
@@ -95,7 +95,7 @@ class UserFile:
         """Return the users at some places (m,), in the order of these; a place may recur."""
         order = np.argsort(place, kind="stable")
         ranked, start, found = place[order], 0, []
-        for table in read_blocks(self.path, self.features):
+        for table in self.source.blocks(self.features):
             inside = slice(*np.searchsorted(ranked, [start, start + table.num_rows]))
             found.append(self._alike(table.take(ranked[inside] - start)))
             start += table.num_rows
@@ -117,7 +117,7 @@ class UserFile:
         return rows
 
 
-def open_users(path: Path, policy: Policy) -> UserFile:
+def open_users(users: Path | Source, policy: Policy) -> UserFile:
     """Check the users of a campaign; only their ids stay in memory.
 
     Raises
@@ -126,30 +126,23 @@ def open_users(path: Path, policy: Policy) -> UserFile:
         When the file cannot be read, a user_id is missing or repeated, or a column that the
         policy names is missing or of the wrong kind.
     """
-    where = str(path)
-    names = column_names(path)
+    source = as_source(users)
+    where, names = source.where, source.columns
     lacking = missing_columns([USER_ID], names, where=where)
     lacking += missing_attributes(policy, names, where=where)
     lacking += reserved_attributes(policy, RESERVED)
     if lacking:
         raise DataError(*lacking)
-    ids = read_table(path, [USER_ID]).column(USER_ID)
+    ids = source.table([USER_ID]).column(USER_ID)
     checks = RowChecks(where=where, user_id=ids)
     checks.unique_ids()
-    first = next(iter(read_blocks(path, names)))
-    numeric = {field.name: is_number(field.type) for field in first.schema}
+    schema = source.schema()
+    numeric = {field.name: is_number(field.type) for field in schema}
     checks.faults.extend(misused_attributes(policy, numeric, where=where))
     checks.done()
     return UserFile(
-        path=path,
+        source=source,
         user_id=as_id(ids),
         features={name: numeric[name] for name in names if name not in RESERVED},
-        gaps={name: gaps for name, gaps in _gaps(path, first).items() if gaps},
+        gaps={name: gaps for name, gaps in source.gaps().items() if gaps},
     )
-
-
-def _gaps(path: Path, first: pa.Table) -> dict[str, int]:
-    """Return how many values each column misses; a CSV file comes in one block, the first."""
-    if path.suffix.lower() != CSV:
-        return parquet_gaps(path)
-    return {name: first.column(name).null_count for name in first.column_names}

@@ -64,8 +64,7 @@ def simpler_ways(
     table: ScoreTable,
     problem: Problem,
     *,
-    valued: ValuedTrial | None,
-    trial: Problem | None,
+    tried: tuple[ValuedTrial, Problem] | None,
 ) -> SimplerWays | None:
     """Return the simpler ways; nothing without a budget to spend.
 
@@ -78,7 +77,7 @@ def simpler_ways(
     ----------
     problem
         The policy's about the users of `table`.
-    valued, trial
+    tried
         The trial, and the policy's problem about its rows; None where scores are given.
     """
     if policy.budget is None or policy.budget.amount == 0:
@@ -89,7 +88,8 @@ def simpler_ways(
         way: _choice(way, policy, table, problem, amount=amount, some=some) for way in wanted
     }
     rules = {}
-    if valued is not None and trial is not None:
+    if tried is not None:
+        valued, trial = tried
         part, rows = (
             amount * trial.n_users / max(_decided_on(problem), 1),
             np.arange(trial.n_users),
@@ -108,8 +108,7 @@ def beside_the_plan(
     *,
     plan: Choice,
     gain: PlanGain | None,
-    valued: ValuedTrial | None,
-    trial: Problem | None,
+    tried: tuple[ValuedTrial, Problem] | None,
 ) -> tuple[Alternative, ...]:
     """Return the plan and the simpler ways with what they bring; nothing where there are none.
 
@@ -119,15 +118,16 @@ def beside_the_plan(
         (n,) the plan's offers, −1 for none.
     gain
         The plan's rule on the trial; None where scores are given.
-    valued, trial
+    tried
         As of `simpler_ways`.
     """
     if ways is None:
         return ()
     shown = [_alternative("plan", table, plan, np.arange(table.n_users))]
     shown += [_alternative(way, table, choice, ways.some) for way, choice in ways.chosen.items()]
-    if gain is None or valued is None or trial is None:
+    if gain is None or tried is None:
         return tuple(shown)
+    valued, trial = tried
     rules = {"plan": gain.rule} | dict(ways.rules)
     aim = _aim(policy, trial)
     return tuple(_valued(each, rules[each.way], gain, valued.valuation, aim) for each in shown)

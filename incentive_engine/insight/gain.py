@@ -14,7 +14,7 @@ import numpy.typing as npt
 from incentive_engine.allocation import Plan, Problem, build_problem
 from incentive_engine.config import Policy
 from incentive_engine.data.scores import ScoreTable, read_scores
-from incentive_engine.data.tables.files import read_table
+from incentive_engine.data.sources import read_table
 from incentive_engine.domain import CONVERSION, COST, MICROS, SPEND
 from incentive_engine.pipeline.campaign import BASELINE
 from incentive_engine.simulation.rehearsal import rehearse

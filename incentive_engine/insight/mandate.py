@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -80,8 +80,8 @@ def mandate_of(policy: Policy, options: BudgetOptions) -> Mandate:
 
 def under_mandate(
     policy: Policy, table: ScoreTable, holdout: BoolArray, options: BudgetOptions
-) -> tuple[Policy, Problem, BudgetOptions]:
-    """Return the policy, its problem and the options, with the budget that the mandate leaves.
+) -> tuple[Policy, Problem]:
+    """Return the policy and its problem, with the budget that the mandate leaves.
 
     Without a target for the last money, nothing changes.
 
@@ -95,7 +95,7 @@ def under_mandate(
     problem = build_problem(policy, table, holdout)
     at_least = options.min_marginal_roi
     if at_least is None:
-        return policy, problem, options
+        return policy, problem
     if not table.has(SPEND):
         raise ConfigError(
             Fault(
@@ -127,7 +127,7 @@ def under_mandate(
         )
     amount = min(math.floor(found.point.budget * 100) / 100 or found.point.budget, cap)
     policy = policy.with_budget(amount=amount)
-    return policy, with_budget_of(problem, policy), replace(options, amount=f"{amount!r}")
+    return policy, with_budget_of(problem, policy)
 
 
 def with_ample_budget(policy: Policy, curve: Curve, problem: Problem) -> Policy:

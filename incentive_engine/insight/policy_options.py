@@ -33,8 +33,6 @@ class BudgetOptions:
     """expected, face or at-risk."""
     confidence: float | None = None
     """For at-risk: the probability that redemption stays within the amount."""
-    cost_error: float | None = None
-    """For at-risk: the relative error of the total cost, where a model's trial tells it."""
     min_roi: float | None = None
     """Incremental spend per unit of cost, at least."""
     min_marginal_roi: float | None = None
@@ -46,7 +44,6 @@ class BudgetOptions:
             "budget.amount": self.amount,
             "budget.basis": self.basis,
             "budget.confidence": self.confidence,
-            "budget.cost_error": self.cost_error,
             MIN_ROI: self.min_roi,
             MIN_MARGINAL_ROI: self.min_marginal_roi,
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -72,8 +73,36 @@ class Groups:
     """Of the users, whose values they are."""
 
 
+Keep = Callable[[Policy, Callable[[], Response]], Response]
+"""Gives what other budgets bring under a policy: what it has kept, or what the function finds."""
+
+
+def solve_anew(_policy: Policy, solved: Callable[[], Response]) -> Response:
+    """Keep nothing."""
+    return solved()
+
+
+def kept_beside(scores: Path) -> Keep:
+    """Keep what other budgets bring in the cache of steps, by the file of the scores."""
+
+    def keep(policy: Policy, solved: Callable[[], Response]) -> Response:
+        inputs = {
+            "scores": digest_file(scores),
+            "policy": policy.model_dump_json(exclude={"budget": {"amount"}, "data": True}),
+        }
+        made = StepCache().run(
+            "response",
+            inputs,
+            lambda directory: _write(solved(), directory / FILE),
+            sources=RESPONSE_SOURCES,
+        )
+        return _read(made.path / FILE)
+
+    return keep
+
+
 def budget_response(
-    policy: Policy, problem: Problem, table: ScoreTable, *, scores: Path
+    policy: Policy, problem: Problem, table: ScoreTable, *, keep: Keep = solve_anew
 ) -> Response | None:
     """Return what any budget brings; nothing without a budget, or with too few users.
 
@@ -83,8 +112,8 @@ def budget_response(
 
     Parameters
     ----------
-    scores
-        The file of `table`.
+    keep
+        Who remembers it for the campaign's next plan.
     """
     if policy.budget is None or policy.budget.amount == 0:
         return None
@@ -94,17 +123,7 @@ def budget_response(
         return None if found is None else _exact(found, groups, table)
     if table.n_users < SMALLEST:
         return None
-    inputs = {
-        "scores": digest_file(scores),
-        "policy": policy.model_dump_json(exclude={"budget": {"amount"}, "data": True}),
-    }
-    made = StepCache().run(
-        "response",
-        inputs,
-        lambda directory: _write(_solved(policy, problem, table), directory / FILE),
-        sources=RESPONSE_SOURCES,
-    )
-    response = _read(made.path / FILE)
+    response = keep(policy, lambda: _solved(policy, problem, table))
     return response if response.points else None
 
 
@@ -124,9 +143,17 @@ def with_own_budget(
         price=plan.prices.get(BUDGET, 0.0),
         groups=_rows(group_sums(problem.value, plan.choice, split), table),
     )
-    others = [p for p in response.points if abs(p.spent - mine.spent) > SAME * mine.spent]
-    points = sorted([*others, mine], key=lambda point: point.spent)
-    return replace(response, points=tuple(points))
+    below = [p for p in response.points if p.budget < mine.budget and _more(mine, p)]
+    above = [p for p in response.points if p.budget > mine.budget and _more(p, mine)]
+    return replace(response, points=(*below, mine, *above))
+
+
+def _more(point: ResponsePoint, other: ResponsePoint) -> bool:
+    """Return whether a point spends more than another.
+
+    Where further limits hold spending below the budget, larger budgets are the same point.
+    """
+    return point.spent > other.spent * (1 + SAME)
 
 
 def _solved(policy: Policy, problem: Problem, table: ScoreTable) -> Response:
@@ -225,7 +252,7 @@ def _distinct(points: list[ResponsePoint]) -> tuple[ResponsePoint, ...]:
     """Return the points by rising budget without those that use no more money than the others."""
     kept: list[ResponsePoint] = []
     for point in sorted(points, key=lambda point: point.budget):
-        if not kept or point.spent > kept[-1].spent * (1 + SAME):
+        if not kept or _more(point, kept[-1]):
             kept.append(point)
     return tuple(kept)
 

@@ -1,36 +1,42 @@
-"""The steps of a run: their names, their seconds, and the line that shows on a terminal."""
+"""The steps of a run: their names, their seconds, and who is told that one begins."""
 
 from __future__ import annotations
 
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+
+Progress = Callable[[str], AbstractContextManager[object]]
+"""Gets a step's name and is left when the step ends; a terminal shows the name meanwhile."""
+
+
+def quiet(_step: str) -> AbstractContextManager[None]:
+    """Show nothing."""
+    return nullcontext()
+
+
+Count = Callable[[int], AbstractContextManager[Callable[[int], None]]]
+"""Gets how many things there are to do, and gives whom to tell that some more are done."""
+
+
+def uncounted(_total: int) -> AbstractContextManager[Callable[[int], None]]:
+    """Show nothing."""
+    return nullcontext(lambda _done: None)
 
 
 @dataclass(slots=True)
 class Steps:
-    """Measures each step and shows the current one on a terminal; quiet elsewhere."""
+    """Measures each step, and tells of it while it runs."""
 
+    progress: Progress = quiet
     seconds: dict[str, float] = field(default_factory=dict)
     """Step to wall-clock seconds, in the order in which they ended."""
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
-        """Time one step and show its name while it runs."""
+        """Time one step."""
         started = time.perf_counter()
-        with _shown(name):
+        with self.progress(name):
             yield
         self.seconds[name] = round(time.perf_counter() - started, 3)
-
-
-@contextmanager
-def _shown(name: str) -> Iterator[None]:
-    if not sys.stderr.isatty():
-        yield
-        return
-    from rich.console import Console
-
-    with Console(stderr=True).status(f"{name} …"):
-        yield

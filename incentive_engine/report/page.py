@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, TypeVar
 
-from incentive_engine.language import Code, Language, formats, language
+from incentive_engine.language import Code, Language, formats, language, say
 
 from . import words
 from .calibration import over_constant, quality_lines, quality_plots
-from .content import GroupRow, Headline, LimitRow, ReportContent
+from .content import GroupRow, Headline, LimitRow, Note, ReportContent
 from .cost_curve import draw_cost_curve
 from .evidence import BenefitRow, LoyaltyCheck
 from .frame import render_page
 from .rules import rules_text
 from .slider import slider
+
+Drawing = TypeVar("Drawing")
 
 TERMS: Final = (
     "incremental", "value", "cost", "face", "price", "gap", "marginal", "holdout", "fold",
@@ -56,7 +59,13 @@ def render_report(content: ReportContent, *, lang: Code = "en") -> str:
     t = language(lang)
     content = replace(content, currency=t.unit(content.currency))
     limits = _limits(t, content)
-    quality = content.quality
+    quality, undrawn = content.quality, list[Note]()
+    budgets = _drawn("budget.title", lambda: slider(t, content), undrawn)
+    plots = (
+        _drawn("quality.title", lambda: quality_plots(t, quality), undrawn) if quality else None
+    )
+    curve = quality.curve if quality else None
+    costs = _drawn("quality.curve", lambda: draw_cost_curve(t, curve), undrawn) if curve else None
     return render_page(
         "page.html.j2",
         lang=lang,
@@ -70,15 +79,17 @@ def render_report(content: ReportContent, *, lang: Code = "en") -> str:
         favouring=words.favouring(t, content.favoured) if content.favoured else "",
         used=_used(content),
         strip=_strip(content.headline),
-        slider=slider(t, content),
+        slider=budgets,
+        one_budget=budgets is None and content.response is not None and not undrawn,
         binding=[line for line in limits if not _is_idle(line)],
         idle=[line for line in limits if _is_idle(line)],
         quality_lines=quality_lines(t, quality) if quality else [],
-        quality_plots=quality_plots(t, quality) if quality else [],
-        cost_curve=draw_cost_curve(t, quality.curve) if quality and quality.curve else None,
+        quality_plots=plots or [],
+        cost_curve=costs,
         over_constant=over_constant(t, quality) if quality else None,
         loyalty=[_loyalty(t, part.check, content.currency) for part in content.benefits],
         rules=rules_text(t, content),
+        notes=[*content.notes, *undrawn],
         interval=lambda estimate, show=None: words.interval(t, estimate, show),
         centre=lambda estimate: words.centre(t, estimate),
         held=words.held(t, content.holdout, content.proof) if content.holdout else (),
@@ -87,6 +98,19 @@ def render_report(content: ReportContent, *, lang: Code = "en") -> str:
         label=lambda row: _label(t, row),
         benefit_label=lambda row: _range(t, row),
     )
+
+
+def _drawn(title: str, draw: Callable[[], Drawing], undrawn: list[Note]) -> Drawing | None:
+    """Return a drawing; None where its numbers cannot be drawn, which the page then says.
+
+    A picture explains a plan; one that cannot be made is no reason to have no plan.
+    """
+    try:
+        return draw()
+    except (ArithmeticError, ValueError) as error:
+        text = say("notes.undrawn", title=say(title), error=str(error))
+        undrawn.append(Note(message=text, warning=True))
+        return None
 
 
 def _label(t: Language, row: GroupRow) -> str:

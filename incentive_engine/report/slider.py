@@ -87,6 +87,8 @@ def slider(t: Language, content: ReportContent) -> Slider | None:
     if response is None or len(response.points) < 2:
         return None
     low, high = response.points[0].budget, response.points[-1].budget
+    if not high > low:
+        return None
     amount = content.budget.amount
     at = high if amount is None else min(max(amount, low), high)
     aim = content.proof.aim

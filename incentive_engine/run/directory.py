@@ -22,6 +22,7 @@ from incentive_engine.data.engine_source import source_digest
 from incentive_engine.data.tables.arrow import as_arrow, chosen_texts
 from incentive_engine.data.tables.files import atomic_directory, digest_file
 from incentive_engine.domain import MICROS, REASONS, FloatArray, IntArray
+from incentive_engine.errors import DataError, Fault
 
 FORMAT: Final = 1
 """The version of the run directory; verification refuses one that it does not know."""
@@ -194,6 +195,20 @@ def _known(values: FloatArray | None, part: slice, size: int) -> pa.Array:
     if values is None:
         return pa.nulls(size, pa.float64())
     return as_arrow(values[part], np.isnan(values[part]))
+
+
+def refuse_existing(directory: Path) -> None:
+    """Refuse a directory that is there already.
+
+    Raises
+    ------
+    DataError
+        When it is.
+    """
+    if directory.exists():
+        raise DataError(
+            Fault(f"--out {directory}", "exists already", "a new directory", "name another one")
+        )
 
 
 def default_run_directory(root: Path, name: str, amount: float | None) -> Path:

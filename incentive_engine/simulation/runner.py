@@ -13,6 +13,7 @@ from multiprocessing import get_context
 from typing import Final, Generic, TypeVar
 
 from incentive_engine.errors import Fault, SetupError
+from incentive_engine.parallel import STOP_HEARD
 
 Result = TypeVar("Result")
 WAITING: Final = "OMP_WAIT_POLICY"
@@ -70,6 +71,7 @@ def run_tasks(
     except KeyboardInterrupt:
         if not results:
             raise
+        STOP_HEARD.set()
     return Finished(results=dict(sorted(results.items())), wanted=tasks)
 
 

@@ -12,7 +12,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from incentive_engine.data.tables.arrow import Column, as_numpy, is_missing, numbers, plain, whole
+from incentive_engine.data.tables.arrow import Column, as_numpy, is_missing, numbers, whole
+from incentive_engine.data.tables.types import plain_table
 from incentive_engine.domain import FloatArray, IntArray, Reason
 
 from .stated import UnreadableError
@@ -178,7 +179,7 @@ def _block(decided: pa.Table, known: pa.Table, offers: tuple[str, ...], start: i
 
 
 def _floats(column: Column) -> FloatArray:
-    return np.asarray(numbers(plain(pa.table({"": column}))[""]), dtype=np.float64)
+    return np.asarray(numbers(plain_table(pa.table({"": column}), where="")[""]), dtype=np.float64)
 
 
 def _places(column: Column, names: Sequence[Any]) -> npt.NDArray[np.int16]:

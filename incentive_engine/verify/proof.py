@@ -2,34 +2,58 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from fractions import Fraction
-
-import numpy as np
+from typing import Final
 
 from incentive_engine.domain import MICROS
 
-from .arithmetic import agree, same_total, within
+from .arithmetic import RELATIVE, agree, same_total
 from .files import Run
 from .result import Check, Findings
 from .sums import Sums
 from .totals import parts
 
+NEGLIGIBLE: Final = 1e-12
+"""Part of all that the offers could be worth without limits that no proof need resolve: where
+the budget is nothing, value and bound are, and rounding is all that is left."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bound:
+    """What the stated prices prove.
+
+    Attributes
+    ----------
+    amount
+        The bound: every term is rounded once, their sum is exact.
+    error
+        How far the roundings may have moved it; infinite where nothing is known.
+    tolerance
+        How far a stated bound may be off, and the value above it. It grows with value and bound,
+        never with terms that cancel: prices of ±1e20 would hide any gap behind their roundings.
+    """
+
+    amount: float
+    error: float
+    tolerance: float
+
 
 def check_proof(run: Run, sums: Sums) -> tuple[Check, ...]:
     """Check what the certificate says about the whole plan."""
-    bound, scale = dual_bound(run, sums)
+    bound = dual_bound(run, sums)
     return (
         _counts(run, sums),
         _money(run, sums),
         _value(run, sums),
-        _bound(run, sums, bound=bound, scale=scale),
-        _gap(run, sums, bound=bound),
+        _bound(run, sums, bound),
+        _gap(run, sums, bound=bound.amount),
         _feasible(run, sums),
     )
 
 
-def dual_bound(run: Run, sums: Sums) -> tuple[float, float]:
-    """Return the weak-duality bound of the stated prices, and the sum of its absolute terms.
+def dual_bound(run: Run, sums: Sums) -> Bound:
+    """Return the weak-duality bound of the stated prices.
 
     Notes
     -----
@@ -38,15 +62,15 @@ def dual_bound(run: Run, sums: Sums) -> tuple[float, float]:
     each user must get an offer. Users of the holdout count in neither.
     """
     prices = {limit.name: limit.price or 0.0 for limit in run.certificate.limits}
-    sides = [
-        prices.get(part.name, 0.0)
-        * float(
-            (part.group.at_most if prices.get(part.name, 0.0) > 0 else part.group.at_least) or 0
-        )
-        for part in parts(sums)
-        if not part.group.is_ratio and not part.group.report_only
-    ]
-    return sums.dual + float(np.sum(sides)), sums.dual_scale + float(np.abs(sides).sum())
+    exact = sums.dual
+    for part in parts(sums):
+        price = Fraction(prices.get(part.name, 0.0))
+        if not part.group.is_ratio and not part.group.report_only:
+            side = part.group.at_most if price > 0 else part.group.at_least
+            exact += price * (side or 0)
+    amount = float(exact)
+    tolerance = RELATIVE * max(abs(amount), sums.value_scale) + NEGLIGIBLE * sums.potential
+    return Bound(amount=amount, error=sums.dual_error, tolerance=tolerance)
 
 
 def _counts(run: Run, sums: Sums) -> Check:
@@ -79,12 +103,17 @@ def _value(run: Run, sums: Sums) -> Check:
     return found.check()
 
 
-def _bound(run: Run, sums: Sums, *, bound: float, scale: float) -> Check:
+def _bound(run: Run, sums: Sums, bound: Bound) -> Check:
     found = Findings("bound", "the bound follows from the prices by weak duality, above the value")
-    if not agree(run.certificate.bound, bound, scale=scale):
-        found.add(f"the bound is {run.certificate.bound!r}, recomputed {bound!r}")
-    if not within(sums.value, bound, scale=scale):
-        found.add(f"the recomputed bound {bound!r} is below the value {sums.value!r}")
+    if not bound.error <= bound.tolerance:
+        found.add(
+            f"the prices cancel each other so far that they prove {bound.amount!r} only "
+            f"to ± {bound.error:.3g}"
+        )
+    if not abs(run.certificate.bound - bound.amount) <= bound.tolerance:
+        found.add(f"the bound is {run.certificate.bound!r}, recomputed {bound.amount!r}")
+    if not sums.value - bound.amount <= bound.tolerance:
+        found.add(f"the recomputed bound {bound.amount!r} is below the value {sums.value!r}")
     return found.check()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +28,10 @@ from incentive_engine.domain import (
 from .arithmetic import exact, halves
 from .blocks import Block
 from .limits import Group
+
+UNIT: Final = float(np.finfo(np.float64).eps)
+EXTRA_ROUNDINGS: Final = 4
+"""Roundings inside one term of a user's score at the prices: bound, products, weight."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -100,8 +104,10 @@ class Replay:
         (b,) int64 of the chosen pairs, 0 for none; their sums may pass int64.
     value
         (b,) float64, value of the chosen pairs, 0 for none.
-    dual
-        (b,) float64, each user's term of the bound.
+    dual, dual_low, dual_high
+        (b,) float64, each user's term of the bound, and what it is between whatever rounding did.
+    potential
+        (b,) float64, ≥ 0, the most that any eligible offer is worth to the objective.
     own, other
         (b,) float64, the score of the choice at the stated prices, and the best of all others;
         −inf where there is none.
@@ -129,6 +135,9 @@ class Replay:
     face_micros: IntArray
     value: FloatArray
     dual: FloatArray
+    dual_low: FloatArray
+    dual_high: FloatArray
+    potential: FloatArray
     own: FloatArray
     other: FloatArray
     largest: FloatArray
@@ -176,19 +185,28 @@ def replay(rules: Rules, block: Block) -> tuple[Replay, list[Pairs]]:
         np.fmax(dearest, pairs.measures[COST], out=dearest)
         result.has_eligible |= pairs.eligible
         result.has_gain |= pairs.eligible & (pairs.value > 0)
-        _add_scores(result, pairs, _net(rules, pairs), chosen)
+        net, size = _net(rules, pairs)
+        error = (len(rules.groups) + EXTRA_ROUNDINGS) * UNIT * size
+        _add_scores(result, pairs, net, error, chosen=chosen)
+        np.maximum(result.largest, size, where=pairs.eligible, out=result.largest)
         _add_chosen(result, rules, pairs, chosen)
         all_pairs.append(pairs)
     result.dearest = float(dearest.sum())
     return result, all_pairs
 
 
-def _add_scores(result: Replay, pairs: Pairs, net: FloatArray, chosen: BoolArray) -> None:
-    np.maximum(result.dual, net, where=pairs.eligible, out=result.dual)
+def _add_scores(
+    result: Replay, pairs: Pairs, net: FloatArray, error: FloatArray, *, chosen: BoolArray
+) -> None:
+    for most, found in (
+        (result.dual, net),
+        (result.dual_low, net - error),
+        (result.dual_high, net + error),
+        (result.potential, pairs.value),
+    ):
+        np.maximum(most, found, where=pairs.eligible, out=most)
     np.maximum(result.other, net, where=pairs.eligible & ~chosen, out=result.other)
     np.copyto(result.own, net, where=pairs.eligible & chosen)
-    size = np.abs(pairs.value) + np.abs(pairs.value - net)
-    np.maximum(result.largest, size, where=pairs.eligible, out=result.largest)
 
 
 def empty_sums(rules: Rules) -> tuple[list[list[npt.NDArray[Any]]], list[list[FloatArray]]]:
@@ -222,6 +240,9 @@ def _start(rules: Rules, block: Block) -> Replay:
         face_micros=np.zeros(size, dtype=np.int64),
         value=np.zeros(size),
         dual=np.full(size, nothing),
+        dual_low=np.full(size, nothing),
+        dual_high=np.full(size, nothing),
+        potential=np.zeros(size),
         own=np.where(block.choice == -1, nothing, -np.inf),
         other=np.where(block.choice == -1, -np.inf, nothing),
         largest=np.zeros(size),
@@ -283,22 +304,33 @@ def _whole_micros(cost: FloatArray) -> IntArray:
     below = np.floor(scaled)
     rest = scaled - below
     nearest = below + ((rest > 0.5) | ((rest == 0.5) & (np.fmod(below, 2) == 1)))
-    exceeds = scaled - nearest > 4 * np.finfo(np.float64).eps * scaled
+    exceeds = scaled - nearest > 4 * UNIT * scaled
     return np.asarray(nearest + exceeds, dtype=np.int64)
 
 
-def _net(rules: Rules, pairs: Pairs) -> FloatArray:
-    """Return (b,) value - prices x usage, what a pair is worth at the stated prices."""
-    net = pairs.value.copy()
-    for group in rules.groups:
-        if pairs.offer not in group.offers or group.report_only:
-            continue
-        price = np.array([rules.prices.get(name, 0.0) for name in group.names])
-        if price.any():
-            part = None if group.part is None else group.part[pairs.rows]
-            each = price[0] if part is None else np.append(price, 0.0)[part]
-            net -= each * linear_form(group, pairs.measures)
-    return net
+def _net(rules: Rules, pairs: Pairs) -> tuple[FloatArray, FloatArray]:
+    """Return (b,) value - prices x usage, and (b,) the sum of the absolute values of its terms."""
+    net, size = pairs.value.copy(), np.abs(pairs.value)
+    with np.errstate(over="ignore", invalid="ignore"):  # prices beyond reason are refused later
+        for group in rules.groups:
+            if pairs.offer not in group.offers or group.report_only:
+                continue
+            price = np.array([rules.prices.get(name, 0.0) for name in group.names])
+            if price.any():
+                part = None if group.part is None else group.part[pairs.rows]
+                each = price[0] if part is None else np.append(price, 0.0)[part]
+                net -= each * linear_form(group, pairs.measures)
+                size += np.abs(each) * _form_size(group, pairs.measures)
+    return net, size
+
+
+def _form_size(group: Group, measures: Mapping[str, FloatArray]) -> FloatArray:
+    """Return (b,) the sum of the absolute values of the terms of a linear form."""
+    if not group.is_ratio:
+        return np.abs(measures[group.measures[0]])
+    top, bottom = (np.abs(measures[name]) for name in group.measures)
+    bound = group.at_least if group.at_least is not None else group.at_most
+    return np.asarray(top + abs(float(bound or 0)) * bottom)
 
 
 def linear_form(group: Group, measures: Mapping[str, Any]) -> Any:  # noqa: ANN401 - arrays or sums

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any, Self
 
 import numpy as np
@@ -57,8 +59,11 @@ class Sums:
         The sum of c·(f − c) over chosen pairs of cost c below their face value f.
     value, value_scale
         Of the chosen pairs, and of their absolute values.
-    dual, dual_scale
-        Of the users' terms of the bound without the holdout, and of the absolute terms.
+    dual, dual_error
+        Of the users' terms of the bound without the holdout, and how far rounding may have moved
+        it.
+    potential
+        Of the most that any offer is worth to the objective, per user.
     """
 
     usages: tuple[Usage, ...]
@@ -74,8 +79,9 @@ class Sums:
     noise: float = 0.0
     value: float = 0.0
     value_scale: float = 0.0
-    dual: float = 0.0
-    dual_scale: float = 0.0
+    dual: Fraction = Fraction(0)
+    dual_error: float = 0.0
+    potential: float = 0.0
 
     @classmethod
     def of_nobody(cls, rules: Rules) -> Self:
@@ -105,10 +111,18 @@ class Sums:
             self.spend_scale += float(np.abs(truth.spend).sum())
         self.value += float(truth.value.sum())
         self.value_scale += float(np.abs(truth.value).sum())
-        terms = truth.dual[~truth.holdout]
-        self.dual += float(terms.sum())
-        self.dual_scale += float(np.abs(terms).sum())
+        self._add_dual(truth)
         for usage, totals, scales in zip(self.usages, truth.totals, truth.scales, strict=True):
             for at in range(len(totals)):
                 usage.totals[at] += totals[at]
                 usage.scales[at] += scales[at]
+
+    def _add_dual(self, truth: Replay) -> None:
+        decided = ~truth.holdout
+        terms = truth.dual[decided]
+        self.potential += float(truth.potential.sum())
+        if not np.isfinite(terms).all():  # prices beyond float64: nothing is known of the bound
+            self.dual_error = math.inf
+            return
+        self.dual += Fraction(math.fsum(terms.tolist()))
+        self.dual_error += float((truth.dual_high[decided] - truth.dual_low[decided]).sum())

@@ -20,7 +20,7 @@ from incentive_engine.export.findings import Finding, blocks, check_accepted, re
 from incentive_engine.export.postgres import SCHEMES, export_to_postgres, without_password
 from incentive_engine.export.preflight import WARNINGS, Flight, preflight
 from incentive_engine.export.selection import Filters, select
-from incentive_engine.pipeline.steps import Steps
+from incentive_engine.pipeline.steps import Progress, Steps, quiet
 from incentive_engine.run.approval import approve_run, refuse_unapproved
 from incentive_engine.run.finished import FinishedRun, read_run
 from incentive_engine.run.records import only_one
@@ -64,7 +64,13 @@ class Checked:
         return "\n".join([*lines, f"{self.run_dir}: {verdict}"])
 
 
-def check_run(run_dir: Path, *, accepted: Sequence[str] = (), on: str | None = None) -> Checked:
+def check_run(
+    run_dir: Path,
+    *,
+    accepted: Sequence[str] = (),
+    on: str | None = None,
+    progress: Progress = quiet,
+) -> Checked:
     """Verify a run and look for what goes wrong with real money.
 
     Raises
@@ -73,16 +79,16 @@ def check_run(run_dir: Path, *, accepted: Sequence[str] = (), on: str | None = N
         When the run does not verify, or is superseded.
     """
     check_accepted(accepted, WARNINGS)
-    run, _ = _verified(run_dir, Steps())
+    run, _ = _verified(run_dir, Steps(progress))
     return Checked(run_dir=run_dir, findings=_findings(run, on), accepted=tuple(accepted))
 
 
-def approve(run_dir: Path, *, by: str, note: str | None = None) -> str:
+def approve(run_dir: Path, *, by: str, note: str | None = None, progress: Progress = quiet) -> str:
     """Write down who approves a run as it stands, once it is verified and free of errors."""
     name = " ".join(by.split())
     if not name:
         raise ConfigError(Fault("--by", "is empty", "the approver's name"))
-    run, _ = _verified(run_dir, Steps())
+    run, _ = _verified(run_dir, Steps(progress))
     findings = _findings(run, None)
     refuse_blocked(run_dir, findings, accepted=WARNINGS)
     with only_one(run_dir, "approving or exporting this run"):
@@ -99,13 +105,14 @@ def export(
     options: ExportOptions,
     accepted: Sequence[str] = (),
     on: str | None = None,
+    progress: Progress = quiet,
 ) -> str:
     """Write the offers of a run for another system, once nothing speaks against it."""
     check_accepted(accepted, WARNINGS)
     if run_dir.is_dir() and not os.access(run_dir, os.W_OK):
         what = "may not be written to, and exports are noted there"
         raise DataError(Fault(str(run_dir), what, remedy="ask for access, or copy the run"))
-    steps = Steps()
+    steps = Steps(progress)
     run, verification = _verified(run_dir, steps)
     refuse_unapproved(run)
     findings = _findings(run, on)

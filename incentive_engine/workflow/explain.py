@@ -19,7 +19,7 @@ from incentive_engine.data.users import UserFile
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.insight.policy_options import load
 from incentive_engine.pipeline.campaign import campaign_files, trained_model, users_of
-from incentive_engine.pipeline.steps import Steps
+from incentive_engine.pipeline.steps import Progress, Steps, quiet
 from incentive_engine.uplift.evaluation.explanation import Explanation, explain
 from incentive_engine.uplift.model import UpliftModel
 
@@ -74,7 +74,13 @@ class UserReasons:
         return "\n".join(lines)
 
 
-def explain_user(policy_file: Path | None, user_id: str, *, model: Path | None) -> UserReasons:
+def explain_user(
+    policy_file: Path | None,
+    user_id: str,
+    *,
+    model: Path | None,
+    progress: Progress = quiet,
+) -> UserReasons:
     """Return why the model thinks that each offer works on a user as it does.
 
     Parameters
@@ -88,7 +94,7 @@ def explain_user(policy_file: Path | None, user_id: str, *, model: Path | None) 
         When no such user is among the campaign's.
     """
     policy = load(policy_file)
-    steps, cache = Steps(), StepCache()
+    steps, cache = Steps(progress), StepCache()
     campaign = campaign_files(policy, cache=cache, steps=steps)
     directory = model or trained_model(campaign, policy, cache=cache, steps=steps)
     users = users_of(campaign, policy)

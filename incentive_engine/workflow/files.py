@@ -7,7 +7,8 @@ from pathlib import Path
 
 from incentive_engine.config.policy import Sample
 from incentive_engine.config.scenario import load_scenario
-from incentive_engine.data.tables.files import atomic_directory, read_table
+from incentive_engine.data.sources import read_table
+from incentive_engine.data.tables.files import atomic_directory
 from incentive_engine.data.tables.frames import to_frame
 from incentive_engine.errors import ConfigError, DataError, Fault, nearest
 from incentive_engine.insight.policy_options import load

@@ -19,8 +19,8 @@ from incentive_engine.data.holdout import strata_codes
 from incentive_engine.data.outcomes import NOT_KNOWN, Outcomes, read_outcomes
 from incentive_engine.data.row_checks import as_id
 from incentive_engine.data.scores import ScoreTable, read_scores
+from incentive_engine.data.sources import read_table
 from incentive_engine.data.tables.arrow import as_numpy, equal, whole
-from incentive_engine.data.tables.files import read_table
 from incentive_engine.data.tables.room import pick
 from incentive_engine.domain import CONVERSION, COST, SPEND, BoolArray, FloatArray, IntArray
 from incentive_engine.errors import DataError, Fault

@@ -20,7 +20,7 @@ from incentive_engine.pipeline.campaign import (
     trial_of,
 )
 from incentive_engine.pipeline.quality import read_quality, write_quality
-from incentive_engine.pipeline.steps import Steps
+from incentive_engine.pipeline.steps import Progress, Steps, quiet
 from incentive_engine.uplift.diagnosis.diagnose import diagnose
 from incentive_engine.uplift.evaluation.evaluation import Evaluation, evaluate
 from incentive_engine.uplift.evaluation.explanation import explain_sample
@@ -32,10 +32,10 @@ SHOWN_SHARES: Final = (0.1, 0.2, 0.5)
 """Budgets that the summary names, of what the plan without one costs."""
 
 
-def train(policy_file: Path | None, *, out: Path) -> str:
+def train(policy_file: Path | None, *, out: Path, progress: Progress = quiet) -> str:
     """Fit the uplift model on the policy's trial into a new directory; return what was done."""
     policy = load(policy_file)
-    steps = Steps()
+    steps = Steps(progress)
     campaign = _campaign(policy_file, steps)
     with atomic_directory(out) as directory, steps.step("train"):
         fit_into(campaign, policy, directory)
@@ -44,10 +44,10 @@ def train(policy_file: Path | None, *, out: Path) -> str:
     return "\n".join([*warnings, f"model: {out} ({steps.seconds['train']:.1f} s)"])
 
 
-def score(policy_file: Path | None, *, model: Path, out: Path) -> str:
+def score(policy_file: Path | None, *, model: Path, out: Path, progress: Progress = quiet) -> str:
     """Predict per user and offer into a new file; return what was done."""
     policy = load(policy_file)
-    steps = Steps()
+    steps = Steps(progress)
     campaign = _campaign(policy_file, steps)
     with steps.step("score"):
         score_into(campaign, model, policy, out)
@@ -55,10 +55,12 @@ def score(policy_file: Path | None, *, model: Path, out: Path) -> str:
     return "\n".join([*warnings, f"scores: {out} ({steps.seconds['score']:.1f} s)"])
 
 
-def evaluate_model(policy_file: Path | None, *, model: Path, out: Path) -> str:
+def evaluate_model(
+    policy_file: Path | None, *, model: Path, out: Path, progress: Progress = quiet
+) -> str:
     """Write how good a model is on its trial, out of fold; return it in short."""
     policy = load(policy_file)
-    steps = Steps()
+    steps = Steps(progress)
     campaign = _campaign(policy_file, steps)
     trial = trial_of(campaign, policy)
     with steps.step("evaluate"):
@@ -79,10 +81,17 @@ def _drift_warnings(campaign: Campaign, model: Path, policy: Policy) -> list[str
     return [f"warning: {text}" for text in drift_of(campaign, model, policy).warnings]
 
 
-def compare_with(policy_file: Path | None, *, model: Path, against: Path, out: Path) -> str:
+def compare_with(
+    policy_file: Path | None,
+    *,
+    model: Path,
+    against: Path,
+    out: Path,
+    progress: Progress = quiet,
+) -> str:
     """Write which of two models of one trial makes the better plans; return it in short."""
     policy = load(policy_file)
-    trial = trial_of(_campaign(policy_file, Steps()), policy)
+    trial = trial_of(_campaign(policy_file, Steps(progress)), policy)
     found = compare_models(UpliftModel.load(model), UpliftModel.load(against), trial, policy)
     with atomic_directory(out) as directory:
         text = json.dumps(found.to_dict(), ensure_ascii=False, indent=2, allow_nan=False)

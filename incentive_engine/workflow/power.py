@@ -20,7 +20,7 @@ from incentive_engine.errors import ConfigError, Fault
 from incentive_engine.insight.findings import holdout_of
 from incentive_engine.insight.policy_options import BudgetOptions, read_policy
 from incentive_engine.pipeline.campaign import campaign_inputs
-from incentive_engine.pipeline.steps import Steps
+from incentive_engine.pipeline.steps import Progress, Steps, quiet
 from incentive_engine.stats.power import SIGNIFICANCE, detectable_effect, power_of
 from incentive_engine.uplift.saved import read_evaluation
 
@@ -123,6 +123,7 @@ def power(
     budget: str | None,
     holdouts: tuple[float, ...],
     trials: tuple[int, ...],
+    progress: Progress = quiet,
 ) -> Power:
     """Return what holdouts of these shares, and trials of these sizes, would show.
 
@@ -135,7 +136,7 @@ def power(
     """
     policy = read_policy(policy_file, BudgetOptions(amount=budget), with_scores=False)
     _check(holdouts, trials, arms=len(policy.offers) + 1)
-    inputs = campaign_inputs(policy, Steps())
+    inputs = campaign_inputs(policy, Steps(progress))
     table = read_scores(inputs.scores, policy)
     assert inputs.model is not None
     base = _base(read_evaluation(inputs.model))

@@ -14,7 +14,8 @@ import pandas as pd
 
 from incentive_engine.config import Policy
 from incentive_engine.data.row_checks import RowChecks, missing_columns
-from incentive_engine.data.tables.files import atomic_directory, read_table
+from incentive_engine.data.sources import read_table
+from incentive_engine.data.tables.files import atomic_directory
 from incentive_engine.data.tables.formats import USER_ID
 from incentive_engine.data.tables.frames import to_frame
 from incentive_engine.data.trial import Trial, read_trial

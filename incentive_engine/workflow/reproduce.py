@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from incentive_engine.data.tables.files import digest_file
 from incentive_engine.insight.policy_options import BudgetOptions
+from incentive_engine.pipeline.steps import Progress, quiet
 from incentive_engine.run.finished import FinishedRun, read_run
 from incentive_engine.workflow.allocate import allocate
 
@@ -43,7 +44,7 @@ class Reproduction:
         return "\n".join([*self.differences, *self.remarks, f"{self.run_dir}: {verdict}"])
 
 
-def reproduce(run_dir: Path) -> Reproduction:
+def reproduce(run_dir: Path, *, progress: Progress = quiet) -> Reproduction:
     """Run again all that a run's manifest names, without the cache, and compare.
 
     The policy is the one that the manifest holds, with what the command line overrode; users,
@@ -58,7 +59,7 @@ def reproduce(run_dir: Path) -> Reproduction:
     if changed := tuple(_changed_inputs(run)):
         return Reproduction(run_dir=run_dir, differences=changed)
     with TemporaryDirectory() as folder, _own_cache(Path(folder) / "cache"):
-        again = read_run(_repeat(run, Path(folder)))
+        again = read_run(_repeat(run, Path(folder), progress))
         differences = tuple(_differences(run, again))
         remarks = _other_versions(run, again) if differences else ()
     return Reproduction(run_dir=run_dir, differences=differences, remarks=remarks)
@@ -92,14 +93,15 @@ def _is_scored(run: FinishedRun) -> bool:
     return "trial" not in run.manifest["inputs"]
 
 
-def _repeat(run: FinishedRun, folder: Path) -> Path:
+def _repeat(run: FinishedRun, folder: Path, progress: Progress) -> Path:
     """Allocate again and return the new run directory."""
     file, out = folder / "policy.yaml", folder / "run"
     # JSON is YAML, and the manifest's policy has absolute paths and every override but this one
     file.write_text(json.dumps(run.manifest["policy"]), encoding="utf-8")
     marginal = run.manifest.get("overrides", {}).get("min_marginal_roi")
     scores = Path(run.manifest["inputs"]["scores"]["path"]) if _is_scored(run) else None
-    allocate(file, options=BudgetOptions(min_marginal_roi=marginal), scores=scores, out=out)
+    options = BudgetOptions(min_marginal_roi=marginal)
+    allocate(file, options=options, scores=scores, out=out, progress=progress)
     return out
 
 

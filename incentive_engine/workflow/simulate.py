@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,12 +17,13 @@ from incentive_engine.config.scenario import Scenario, World, load_scenario
 from incentive_engine.data.step_cache import StepCache
 from incentive_engine.data.tables.files import atomic_directory
 from incentive_engine.data.trial import Trial
-from incentive_engine.errors import ConfigError, DataError, Fault
+from incentive_engine.errors import ConfigError, Fault
 from incentive_engine.language import Code
 from incentive_engine.language.formats import money, number, percent
 from incentive_engine.pipeline.campaign import campaign_files, trial_of
-from incentive_engine.pipeline.steps import Steps
+from incentive_engine.pipeline.steps import Count, Steps, uncounted
 from incentive_engine.report.comparison import render_comparison, verdicts
+from incentive_engine.run.directory import refuse_existing
 from incentive_engine.simulation.comparison import Comparison, compare_replays, compare_worlds
 from incentive_engine.simulation.draw import blocks_of, run_block
 from incentive_engine.simulation.replay import run_replay
@@ -47,6 +46,7 @@ def simulate(
     workers: int | None = None,
     set_values: Sequence[str] = (),
     lang: Code = "en",
+    count: Count = uncounted,
 ) -> str:
     """Replay a scenario and write the comparison into a new directory.
 
@@ -63,6 +63,8 @@ def simulate(
         Changes of the scenario, such as ``draws=5``.
     lang
         The language of the page.
+    count
+        Who is told of the draws as they end.
 
     Returns
     -------
@@ -79,11 +81,8 @@ def simulate(
         written. Plain KeyboardInterrupt when none was finished.
     """
     variants = read_variants(scenario_file, set_values=set_values)
-    if out.exists():
-        raise DataError(
-            Fault(f"--out {out}", "exists already", "a new directory", "name another one")
-        )
-    comparison = _compare(variants, workers=workers or default_workers())
+    refuse_existing(out)
+    comparison = _compare(variants, workers=workers or default_workers(), count=count)
     _write(comparison, out, scenario_file, lang)
     text = summary(comparison, out)
     if comparison.interrupted:
@@ -148,14 +147,14 @@ def _variant(
     return Variant(scenario=scenario, policy=policy, value=value)
 
 
-def _compare(variants: tuple[Variant, ...], *, workers: int) -> Comparison:
+def _compare(variants: tuple[Variant, ...], *, workers: int, count: Count) -> Comparison:
     scenario = variants[0].scenario
     if scenario.source == "world":
         sizes = [len(block) for block in blocks_of(scenario)]
-        found = _run(partial(run_block, variants), sizes, workers=workers)
+        found = _run(partial(run_block, variants), sizes, workers=workers, count=count)
         return compare_worlds(variants, found, wanted=scenario.draws)
     work = partial(run_replay, variants, _trial(variants[0].policy))
-    found = _run(work, [1] * scenario.draws, workers=workers)
+    found = _run(work, [1] * scenario.draws, workers=workers, count=count)
     return compare_replays(variants, found, wanted=scenario.draws)
 
 
@@ -166,26 +165,14 @@ def _trial(policy: Policy) -> Trial:
 
 
 def _run(
-    work: Callable[[int], dict[int, Any]], sizes: Sequence[int], *, workers: int
+    work: Callable[[int], dict[int, Any]], sizes: Sequence[int], *, workers: int, count: Count
 ) -> dict[int, Any]:
     """Return draw to result, for the tasks that finished; `sizes` are their numbers of draws."""
-    with _progress(sizes) as finished:
-        found = run_tasks(work, len(sizes), workers=workers, finished=finished)
+    with count(sum(sizes)) as advance:
+        found = run_tasks(
+            work, len(sizes), workers=workers, finished=lambda number: advance(sizes[number])
+        )
     return dict(sorted(pair for block in found.results.values() for pair in block.items()))
-
-
-@contextmanager
-def _progress(sizes: Sequence[int]) -> Iterator[Callable[[int], None]]:
-    """Show a bar on a terminal; quiet elsewhere."""
-    if not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True)) as progress:
-        task = progress.add_task("draws", total=sum(sizes))
-        yield lambda number: progress.advance(task, sizes[number])
 
 
 def _write(comparison: Comparison, out: Path, scenario_file: Path, lang: Code) -> None:

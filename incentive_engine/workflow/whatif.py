@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from incentive_engine.data.scores import read_scores
-from incentive_engine.errors import DataError, Fault, InfeasibleError
+from incentive_engine.errors import Fault, InfeasibleError
 from incentive_engine.insight.findings import holdout_of
 from incentive_engine.insight.movers import comparable, moves
 from incentive_engine.insight.policy_options import BudgetOptions, default_policy
@@ -28,11 +28,11 @@ from incentive_engine.insight.whatif_tables import (
 from incentive_engine.language import Code, Message, say
 from incentive_engine.pipeline.campaign import campaign_inputs, given_inputs
 from incentive_engine.pipeline.quality import read_quality, total_error
-from incentive_engine.pipeline.steps import Steps
+from incentive_engine.pipeline.steps import Progress, Steps, quiet
 from incentive_engine.report.whatif import render_whatif
-from incentive_engine.run.directory import free_directory
+from incentive_engine.run.directory import free_directory, refuse_existing
 from incentive_engine.run.study import write_study
-from incentive_engine.workflow.record import input_files
+from incentive_engine.workflow.write_run import input_files
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +93,7 @@ def whatif(
     scores: Path | None,
     out: Path | None,
     lang: Code = "en",
+    progress: Progress = quiet,
 ) -> WhatIf:
     """Solve a campaign under several budgets and settings and write a new directory.
 
@@ -114,7 +115,7 @@ def whatif(
     InfeasibleError
         When no variant has a plan at any budget.
     """
-    steps = Steps()
+    steps = Steps(progress)
     file = policy_file or default_policy()
     amounts = read_budgets(budgets)
     variants = read_variants(
@@ -122,8 +123,7 @@ def whatif(
         with_scores=scores is not None,
     )  # fmt: skip
     directory = out or free_directory(Path("runs"), variants[0].policy.name, "whatif")
-    if directory.exists():
-        raise DataError(Fault(f"--out {directory}", "exists already", "a new directory"))
+    refuse_existing(directory)
     studies = [_study(variant, amounts, scores, steps) for variant in variants]
     if not any(point.feasible for each in studies for point in each.points.values()):
         raise _no_plan(studies[0], amounts)

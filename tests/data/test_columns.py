@@ -16,9 +16,9 @@ from incentive_engine.data.tables.arrow import (
     is_missing,
     levels,
     numbers,
-    plain,
     text,
 )
+from incentive_engine.data.tables.types import plain_table
 
 FLOATS = st.lists(st.one_of(st.none(), st.floats(width=32)), min_size=1)
 TEXTS = st.lists(st.one_of(st.none(), st.text(st.characters(codec="utf-8"))), min_size=1)
@@ -69,7 +69,7 @@ def test_levels_of_pieces_with_dictionaries_of_their_own_agree() -> None:
     ],
 )
 def test_labels_read_as_people_write_them(values: list[object], labels: list[str]) -> None:
-    table = plain(pa.table({"x": values}))
+    table = plain_table(pa.table({"x": values}), where="x")
     assert [*map(str, levels(coded(table.column("x"))).labels)] == labels
 
 

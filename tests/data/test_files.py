@@ -1,6 +1,6 @@
 import errno
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from incentive_engine.data.tables.files import column_names, digest_file, read_blocks, read_table
-from incentive_engine.data.tables.frames import read_frame, write_table
+from incentive_engine.data.sources import column_names, read_blocks, read_table
+from incentive_engine.data.tables.files import digest_file
+from incentive_engine.data.tables.frames import to_frame, write_table
 from incentive_engine.errors import DataError
 from incentive_engine.verify.blocks import slices
 
 PERSON = "Zhang San"
+
+
+def read_frame(path: Path, columns: Collection[str] | None = None) -> pd.DataFrame:
+    return to_frame(read_table(path, columns))
 
 
 def write(path: Path, content: str | bytes) -> Path:
@@ -163,7 +168,10 @@ def test_a_missing_file_is_named_with_its_nearest_neighbour(tmp_path: Path) -> N
 
 def test_a_directory_is_no_table(tmp_path: Path) -> None:
     (tmp_path / "t.csv").mkdir()
-    assert complaint(tmp_path / "t.csv") == "is a directory, expected a file"
+    assert complaint(tmp_path / "t.csv") == (
+        "is a directory without Parquet files, expected files that end in .parquet;"
+        " name the file itself"
+    )
 
 
 def test_a_file_that_may_not_be_read_is_refused(
@@ -181,7 +189,9 @@ def test_a_file_that_may_not_be_read_is_refused(
 
 @pytest.mark.parametrize("name", ["t.csv", "t.parquet"])
 def test_an_empty_file_is_refused(tmp_path: Path, name: str) -> None:
-    assert complaint(write(tmp_path / name, "")) == "is empty, expected a table with a header"
+    assert complaint(write(tmp_path / name, "")) == (
+        "is empty, expected a table with a header; write it anew"
+    )
 
 
 def test_a_table_without_rows_is_refused(tmp_path: Path) -> None:
@@ -230,7 +240,9 @@ def test_text_that_is_not_utf8_is_refused(tmp_path: Path, content: bytes) -> Non
 
 def test_bytes_in_parquet_that_are_not_utf8_are_refused(tmp_path: Path) -> None:
     pq.write_table(pa.table({"x": pa.array([b"\xff"])}), tmp_path / "t.parquet")
-    assert complaint(tmp_path / "t.parquet") == "text is not UTF-8, expected UTF-8"
+    assert complaint(tmp_path / "t.parquet") == (
+        "column `x` is not UTF-8, expected UTF-8; write it anew as UTF-8"
+    )
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
@@ -241,7 +253,9 @@ def test_a_column_that_appears_twice_is_refused(tmp_path: Path, kind: str) -> No
     else:
         names = ["user_id", "x", "x", "y", "y"]
         pq.write_table(pa.Table.from_arrays([pa.array([1])] * 5, names=names), path)
-    assert complaint(path) == "columns appear more than once: x, y, expected each name once"
+    assert complaint(path) == (
+        "columns appear more than once: x, y, expected each name once; rename or drop one of each"
+    )
 
 
 def test_rows_of_uneven_length_are_counted_and_located_but_not_shown(tmp_path: Path) -> None:
@@ -255,9 +269,9 @@ def test_rows_of_uneven_length_are_counted_and_located_but_not_shown(tmp_path: P
 @pytest.mark.parametrize("separator", [";", "\t", "|"])
 def test_another_separator_is_recognised(tmp_path: Path, separator: str) -> None:
     message = complaint(write(tmp_path / "t.csv", f"user_id{separator}x\n1{separator}2\n"))
-    assert (
-        message
-        == f"the header is separated by {separator!r}, expected columns separated by commas"
+    assert message == (
+        f"the header is separated by {separator!r}, expected columns separated by commas;"
+        " save it with commas"
     )
 
 
@@ -274,7 +288,10 @@ def test_a_name_with_a_dot_is_a_name(tmp_path: Path) -> None:
 def test_lists_in_cells_are_refused(tmp_path: Path) -> None:
     pq.write_table(pa.table({"user_id": [1], "tags": [["a"]]}), tmp_path / "t.parquet")
     message = complaint(tmp_path / "t.parquet")
-    assert message == "columns hold lists or structures: tags, expected one value per cell"
+    assert message == (
+        "columns hold lists or structures: tags (list<element: string>), expected one value per"
+        " cell; flatten or leave them out"
+    )
 
 
 # --- parts

@@ -83,7 +83,7 @@ def test_blocks_and_places_give_the_rows_and_types_of_the_whole(
     tmp_path: Path, policy: Policy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first block of ages has no gap, the second one has, so that all of them are floats."""
-    monkeypatch.setattr("incentive_engine.data.tables.formats.ROWS", 3)
+    monkeypatch.setattr("incentive_engine.data.sources.parquet_files.ROWS", 3)
     monkeypatch.setattr("incentive_engine.data.users.BLOCK", 2)
     frame = pd.concat([users()] * 2, ignore_index=True)
     ages = pa.array([31, 40, 50, 60, None, 20, 30, 40])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -199,10 +200,26 @@ def test_intervals_around_or_below_zero_stay_on_the_page() -> None:
 
 def test_a_single_budget_makes_no_slider_and_alike_ones_are_no_error() -> None:
     one = replace(response(), points=response().points[:1])
-    assert "Another budget" not in read(replace(rich(), response=one)).text
+    assert "no other budget would change this plan" in read(replace(rich(), response=one)).text
+    assert "Another budget" not in read(replace(rich(), response=None)).text
     nothing = replace(response().points[0], value=0.0, price=0.0)
     flat = replace(response(), points=(nothing, replace(nothing, budget=60_000.0)))
     assert "Another budget" in read(replace(rich(), response=flat)).text
+
+
+def test_budgets_that_are_all_the_same_are_left_out_and_the_page_says_why() -> None:
+    first = response().points[0]
+    for second in (first, replace(first, budget=first.budget - 1.0)):
+        page = read(replace(rich(), response=replace(response(), points=(first, second)))).text
+        assert "no other budget would change this plan" in page
+
+
+def test_what_cannot_be_drawn_is_left_out_and_said() -> None:
+    low, high = response().points[0], response().points[-1]
+    endless = (low, replace(high, budget=math.inf))
+    page = read(replace(rich(), response=replace(response(), points=endless))).text
+    assert "“Another budget” is left out of this page" in page
+    assert "Limits" in page
 
 
 def test_the_slider_stops_at_round_amounts_within_what_is_known() -> None:

@@ -43,6 +43,31 @@ def change_a_price(run: HandMadeRun) -> None:
     run.limit("budget")["price"] = 0.27
 
 
+def cancel(run: HandMadeRun, price: float) -> None:
+    """Put a price on the budget and its opposite on an equal floor, at the worst plan."""
+    for policy in (run.policy, run.policy_file):
+        assert policy is not None
+        policy["limits"] = [{"name": "floor", "sum": "cost", "at_least": 4.0}]
+    floor = {"name": "floor", "at_least": 4.0, "usage": 4.0, "slack": 0.0, "price": -price}
+    run.certificate["limits"] = [{**run.limit("budget"), "price": price + 0.24}, floor]
+    run.scores.loc[1, "conversion__b"] = 5.0  # what the plan leaves on the table
+
+
+@case("bound", "prove", "only to ±")
+def hide_a_gap_behind_prices_that_cancel(run: HandMadeRun) -> None:
+    cancel(run, 1e20)
+
+
+@case("bound", "prove", "only to ±")
+def hide_a_gap_behind_prices_beyond_float64(run: HandMadeRun) -> None:
+    cancel(run, 1.7e308)
+
+
+@case("bound", "the bound is 1.44, recomputed 15.8")
+def cancel_prices_that_can_be_reckoned_with(run: HandMadeRun) -> None:
+    cancel(run, 1e3)
+
+
 @case("value", "1.45", "recomputed 1.44")
 def overstate_the_value(run: HandMadeRun) -> None:
     run.certificate.update(value=1.45, bound=1.45)

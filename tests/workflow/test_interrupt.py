@@ -59,7 +59,7 @@ main(sys.argv[1:])
     [
         ("incentive_engine.data.tables.formats", "pq.ParquetFile.iter_batches"),
         ("incentive_engine.allocation.dual.prices", "evaluate"),
-        ("incentive_engine.workflow.allocate", "render_report"),
+        ("incentive_engine.workflow.write_run", "render_report"),
         ("incentive_engine.run.directory", "write_json"),
     ],
 )

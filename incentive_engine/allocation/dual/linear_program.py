@@ -11,14 +11,24 @@ from ortools.linear_solver.python import model_builder_helper as helper
 
 from incentive_engine.domain import FloatArray
 from incentive_engine.errors import Fault, SolverError
+from incentive_engine.parallel import interruptible
 
-ATTEMPTS: Final = (
+ROUTES: Final = (
     "use_dual_simplex: true dual_price_prioritize_norm: true",
     "use_dual_simplex: false",
     "use_dual_simplex: false use_preprocessing: false",
     "use_dual_simplex: true use_preprocessing: false use_scaling: false",
 )
-"""GLOP gives up on some degenerate programs and solves them by another route."""
+"""GLOP gives up on some degenerate programs, or runs in circles on them for ever, and solves them
+by another route."""
+
+EFFORT: Final = 0.5
+EFFORT_PER_ENTRY: Final = 1e-5
+"""What the first try of each route may take, in seconds of GLOP's own deterministic clock: some
+times what programs took that it solves. Wall time would not be reproducible."""
+
+PATIENT: Final = 10.0
+"""How many times that a second try of each route may take."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -79,7 +89,8 @@ def solve_lp(program: LinearProgram) -> LinearAnswer:
     Raises
     ------
     SolverError
-        When GLOP ends without an optimum; callers give it programs that have one.
+        When GLOP ends without an optimum by any route, within its bounds; callers give it
+        programs that have one.
     """
     unit = typical_size(program.objective)
     built: Any = helper.ModelBuilderHelper()
@@ -92,16 +103,24 @@ def solve_lp(program: LinearProgram) -> LinearAnswer:
         sp.csr_matrix(program.matrix),
     )
     built.set_maximize(True)
+    effort = EFFORT + EFFORT_PER_ENTRY * program.matrix.nnz
     status = None
-    for parameters in ATTEMPTS:
-        solver = helper.ModelSolverHelper("GLOP")
-        solver.set_solver_specific_parameters(parameters)
-        solver.solve(built)
-        status = solver.status()
-        if status == helper.SolveStatus.OPTIMAL:
-            return LinearAnswer(
-                x=np.asarray(solver.variable_values(), dtype=np.float64),
-                duals=unit * np.asarray(solver.dual_values(), dtype=np.float64),
-                objective=unit * float(solver.objective_value()),
-            )
+    for times in (1.0, PATIENT):
+        for route in ROUTES:
+            solver = _ended(built, f"{route} max_deterministic_time: {times * effort!r}")
+            status = solver.status()
+            if status == helper.SolveStatus.OPTIMAL:
+                return LinearAnswer(
+                    x=np.asarray(solver.variable_values(), dtype=np.float64),
+                    duals=unit * np.asarray(solver.dual_values(), dtype=np.float64),
+                    objective=unit * float(solver.objective_value()),
+                )
     raise SolverError(Fault("GLOP", f"it ended as {status}", "an optimum"))
+
+
+def _ended(model: Any, parameters: str) -> Any:  # noqa: ANN401 - OR-Tools publishes no usable types
+    """Return a solver that has ended, with an optimum or without."""
+    solver: Any = helper.ModelSolverHelper("GLOP")
+    solver.set_solver_specific_parameters(parameters)
+    interruptible(lambda: solver.solve(model), stop=solver.interrupt_solve)
+    return solver

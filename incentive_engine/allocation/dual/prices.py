@@ -16,9 +16,10 @@ Hiriart-Urruty and Lemaréchal, "Convex Analysis and Minimization Algorithms II"
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import scipy.sparse as sp
 
 from incentive_engine.allocation.dual.near_tie_model import (
@@ -37,6 +38,7 @@ from incentive_engine.allocation.dual.sweep import sweep
 from incentive_engine.allocation.limit_maps import Rows
 from incentive_engine.allocation.users import Users
 from incentive_engine.domain import FloatArray
+from incentive_engine.errors import SolverError
 
 LARGEST_CORE: Final = 12_000
 
@@ -58,6 +60,9 @@ ERROR: Final = 15.0
 
 ROUGH: Final = 1e-5
 """The gap that is good enough for prices to start from."""
+
+FEWEST: Final = 100
+"""Users of the smallest linear program that is tried where GLOP cannot solve larger ones."""
 
 MOVES: Final = 3
 """How often that box may be moved before everybody is looked at in each step."""
@@ -244,7 +249,7 @@ def minimise_by_programs(crowd: Crowd, near: Approach, *, frame: Frame, tight: f
     for _ in range(ROUNDS):
         box = frame.around(best.prices, radius)
         reach = reaches_within(crowd, best, box)
-        step = take_step(crowd, best, box=box, caps=frame.caps, reach=reach, size=size)
+        step = _step_that_ends(crowd, best, box=box, caps=frame.caps, reach=reach, size=size)
         floor = max(abs(best.dual), abs(best.table.value), TINIEST)
         predicted = (best.dual - step.model) / floor
         if step.inside:
@@ -271,3 +276,20 @@ def minimise_by_programs(crowd: Crowd, near: Approach, *, frame: Frame, tight: f
             radius, failed = min(radius, 1.0) / 4.0, failed + 1
             size = min(2 * size, LARGEST_CORE)
     return Optimum(point=best, step=step, gap=gap, sweeps=sweeps, impossible=impossible)
+
+
+def _step_that_ends(
+    crowd: Crowd, at: Point, *, box: Box, caps: FloatArray, reach: npt.NDArray[Any], size: int
+) -> Step:
+    """Return the model's minimum, of fewer users where GLOP cannot solve that of many.
+
+    Arguments are those of `take_step`. Whoever is left out keeps the present choice, so that the
+    model stays below the dual.
+    """
+    while True:
+        try:
+            return take_step(crowd, at, box=box, caps=caps, reach=reach, size=size)
+        except SolverError:
+            if size <= FEWEST:
+                raise
+            size //= 4

@@ -13,6 +13,7 @@ from ortools.sat.python import cp_model_helper as helper
 
 from incentive_engine.allocation.integer.decimals import decimals_of
 from incentive_engine.domain import BoolArray, FloatArray, IntArray
+from incentive_engine.parallel import interruptible
 
 LARGEST: Final = 2.0**30
 """The largest integer coefficient. CP-SAT's presolve multiplies coefficients; OR-Tools 9.15 was
@@ -172,7 +173,7 @@ def _solved(model: Any, callback: Enough, *, effort: float, presolve: bool) -> A
     solver: Any = helper.SolveWrapper()
     solver.set_parameters(parameters)
     solver.add_solution_callback(callback)
-    answer = solver.solve(model)
+    answer = interruptible(lambda: solver.solve(model), stop=solver.stop_search)
     solver.clear_solution_callback(callback)
     return answer
 

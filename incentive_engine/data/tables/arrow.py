@@ -63,36 +63,6 @@ def is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
-def plain(table: pa.Table) -> pa.Table:
-    """Return a table whose columns are text, numbers or times without a zone.
-
-    Integers with missing values become floats.
-
-    Raises
-    ------
-    ArrowInvalid
-        When text is not UTF-8.
-    """
-    for position, field in enumerate(table.schema):
-        column = table.column(position)
-        if (kind := _plain_type(field.type, column)) is not None:
-            table = table.set_column(position, field.name, column.cast(kind))
-    return table
-
-
-def _plain_type(kind: pa.DataType, column: pa.ChunkedArray) -> pa.DataType | None:
-    if pa.types.is_dictionary(kind):
-        return _plain_type(kind.value_type, column) or kind.value_type
-    if pa.types.is_timestamp(kind) and kind.tz:
-        return pa.timestamp(kind.unit)
-    if pa.types.is_date(kind):
-        return pa.timestamp("ms")
-    number = pa.types.is_decimal(kind) or pa.types.is_null(kind)
-    if number or (is_number(kind) and not pa.types.is_floating(kind) and column.null_count):
-        return pa.float64()
-    return pa.string() if pa.types.is_time(kind) or pa.types.is_binary(kind) else None
-
-
 def whole(column: Column) -> pa.Array:
     """Return a column in one piece."""
     if isinstance(column, pa.Array):

@@ -7,111 +7,20 @@ import functools
 import hashlib
 import os
 import secrets
-import shutil
 import time
-from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-import pyarrow as pa
-
-from incentive_engine.data.tables.arrow import plain
-from incentive_engine.data.tables.formats import (
-    PARQUET,
-    csv_columns,
-    parquet_blocks,
-    parquet_columns,
-    parts_of,
-    read_csv,
-    read_parquet,
-)
+from incentive_engine.data.tables.formats import CSV, PARQUET
+from incentive_engine.data.tables.unfinished import UNFINISHED, remove_path
 from incentive_engine.errors import DataError, Fault, nearest
 
-CSV: Final = ".csv"
-PANDAS_INDEX: Final = "__index_level_"
-"""How pandas calls an index in a Parquet file; in a CSV file it has no name."""
 SETTLED: Final = 1_000_000_000
 """Nanoseconds after which a file's time of change would show another change."""
 FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 FORBIDDEN: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
-
-
-def column_names(path: Path) -> tuple[str, ...]:
-    """Return the names of a table's columns, without an unnamed index.
-
-    Raises
-    ------
-    DataError
-        As `read_table`.
-    """
-    _check_readable(path)
-    names = csv_columns(path) if path.suffix.lower() == CSV else parquet_columns(path)
-    named = tuple(name for name in names if name and not name.startswith(PANDAS_INDEX))
-    if twice := [name for name, times in Counter(named).items() if times > 1]:
-        what = f"columns appear more than once: {', '.join(twice)}"
-        raise DataError(Fault(str(path), what, "each name once"))
-    return named
-
-
-def read_table(path: Path, columns: Collection[str] | None = None) -> pa.Table:
-    """Read a CSV or Parquet file.
-
-    Parameters
-    ----------
-    path
-        Ends in ``.csv``, ``.parquet`` or ``.pq``, or is a directory of Parquet files with the
-        same columns, whose rows follow one another in the order of their names.
-    columns
-        Only these are read, in the file's order; those that the file lacks are left out.
-
-    Returns
-    -------
-    At least one row; text, numbers and times as `columns.plain` gives them. ``user_id`` of a CSV
-    file is an integer only if every id is a canonical one, so that ``007`` stays as it is.
-
-    Raises
-    ------
-    DataError
-        When the file is missing, empty, unreadable, damaged, of another kind, not UTF-8, has a
-        column twice, or rows of uneven length.
-    """
-    names = column_names(path)
-    wanted = [name for name in names if columns is None or name in columns]
-    read = read_csv if path.suffix.lower() == CSV else read_parquet
-    table = read(path, wanted)
-    if table.num_rows == 0:
-        raise DataError(Fault(str(path), "has no rows", "one row per user"))
-    return _plain(table, path)
-
-
-def _plain(table: pa.Table, path: Path) -> pa.Table:
-    try:
-        return plain(table)
-    except pa.ArrowInvalid:
-        # arrow quotes values in its message, and they are a customer's
-        raise DataError(Fault(str(path), "text is not UTF-8", "UTF-8")) from None
-
-
-def read_blocks(path: Path, columns: Collection[str]) -> Iterator[pa.Table]:
-    """Yield some columns of a table, some rows at a time; a CSV file comes in one.
-
-    Parameters
-    ----------
-    columns
-        As of `read_table`.
-
-    Raises
-    ------
-    DataError
-        As `read_table`.
-    """
-    if path.suffix.lower() == CSV:
-        yield read_table(path, columns)
-        return
-    for block in parquet_blocks(path, [name for name in column_names(path) if name in columns]):
-        yield _plain(block, path)
 
 
 def digest_file(path: Path) -> str:
@@ -122,7 +31,7 @@ def digest_file(path: Path) -> str:
     DataError
         When it is missing or cannot be read.
     """
-    if path.is_dir() and (parts := parts_of(path)):
+    if path.is_dir() and (parts := _parts_of(path)):
         digests = "".join(map(digest_file, parts))
         return hashlib.sha256(digests.encode()).hexdigest()
     try:
@@ -131,7 +40,12 @@ def digest_file(path: Path) -> str:
         settled = time.time_ns() - state.st_ctime_ns > SETTLED
         return _kept_digest(*known) if settled else _digest(path)
     except OSError as error:
-        raise DataError(_unreadable(path, error)) from error
+        raise DataError(unreadable(path, error)) from error
+
+
+def _parts_of(path: Path) -> list[Path]:
+    inside = sorted(path.iterdir())
+    return [part for part in inside if part.suffix.lower() in PARQUET and part.name[0] not in "._"]
 
 
 def _digest(path: Path) -> str:
@@ -183,6 +97,7 @@ def _in_place_of(path: Path) -> Iterator[Path]:
     path = path.absolute()
     partial = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.partial{path.suffix}")
     made = [folder for folder in path.parents if not folder.exists()]
+    UNFINISHED.add(partial)
     try:
         with writing_to(path):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -191,6 +106,8 @@ def _in_place_of(path: Path) -> Iterator[Path]:
     except BaseException:
         _remove(partial, made)
         raise
+    finally:
+        UNFINISHED.discard(partial)
 
 
 @contextmanager
@@ -222,9 +139,7 @@ def publish(partial: Path, path: Path) -> None:
 
 def _remove(partial: Path, made: list[Path]) -> None:
     """Remove what was begun, and the parents made for it; what hinders that hides no error."""
-    shutil.rmtree(partial, ignore_errors=True)
-    with suppress(OSError):
-        partial.unlink(missing_ok=True)
+    remove_path(partial)
     for folder in made:
         with suppress(OSError):
             folder.rmdir()
@@ -256,21 +171,6 @@ def _unwritable(path: Path, error: OSError) -> Fault | None:
     return Fault(str(path), what, remedy=remedy)
 
 
-def _check_readable(path: Path) -> None:
-    if path.is_dir() and (parts := parts_of(path)):
-        for part in parts:
-            _check_readable(part)
-        return
-    try:
-        with path.open("rb") as file:
-            empty = not file.read(1)
-    except OSError as error:
-        raise DataError(_unreadable(path, error)) from error
-    check_suffix(path)
-    if empty:
-        raise DataError(Fault(str(path), "is empty", "a table with a header"))
-
-
 def check_suffix(path: Path) -> None:
     """Refuse a file that is neither CSV nor Parquet by its name.
 
@@ -284,7 +184,8 @@ def check_suffix(path: Path) -> None:
         raise DataError(Fault(str(path), what, ".csv or .parquet"))
 
 
-def _unreadable(path: Path, error: OSError) -> Fault:
+def unreadable(path: Path, error: OSError) -> Fault:
+    """Return the fault that hinders reading a file, in words."""
     if isinstance(error, FileNotFoundError):
         here = path.parent
         names = [p.name for p in here.iterdir() if p.is_file()] if here.is_dir() else []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from itertools import chain
 from pathlib import Path
 
@@ -14,43 +14,27 @@ import pyarrow.parquet as pq
 
 from incentive_engine.config.policy import Where
 from incentive_engine.data.conditions import matches
-from incentive_engine.data.tables.arrow import plain
-from incentive_engine.data.tables.files import CSV, atomic_file, check_suffix, read_table
+from incentive_engine.data.tables.files import atomic_file, check_suffix
+from incentive_engine.data.tables.formats import CSV
+from incentive_engine.data.tables.types import plain_table
 from incentive_engine.domain import BoolArray
 
 
-def read_frame(path: Path, columns: Collection[str] | None = None) -> pd.DataFrame:
-    """Read a CSV or Parquet file.
-
-    Parameters
-    ----------
-    path, columns
-        As of `read_table`.
-
-    Returns
-    -------
-    At least one row. Text is of dtype ``str``, numbers are integers or floats (floats where
-    values are missing), dates ``datetime64``.
-
-    Raises
-    ------
-    DataError
-        As `read_table`.
-    """
-    return to_frame(read_table(path, columns))
-
-
 def to_frame(table: pa.Table) -> pd.DataFrame:
-    """Return what `read_table` gave as a frame."""
+    """Return a table that was read as a frame.
+
+    Text is of dtype ``str``, numbers are integers or floats (floats where values are missing),
+    dates ``datetime64``.
+    """
     frame: pd.DataFrame = table.to_pandas(date_as_object=False, ignore_metadata=True)
     return frame
 
 
-def from_frame(frame: pd.DataFrame) -> pa.Table:
-    """Return a frame as `read_table` would give it; objects count as text."""
+def from_frame(frame: pd.DataFrame, *, where: str = "frame") -> pa.Table:
+    """Return a frame as it would be read from a file; objects count as text."""
     texts = [name for name, kind in frame.dtypes.items() if kind == "object"]
     table = pa.Table.from_pandas(frame.astype(dict.fromkeys(texts, "str")), preserve_index=False)
-    return plain(table)
+    return plain_table(table, where=where)
 
 
 def rows_matching(frame: pd.DataFrame, where: Where) -> BoolArray:

@@ -1,0 +1,103 @@
+"""Ctrl-C and SIGTERM: a command that is asked to stop has ended two seconds later."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+from typing import Final
+
+from incentive_engine.data.tables.unfinished import remove_unfinished
+from incentive_engine.parallel import STOP_HEARD
+
+INTERRUPTED: Final = 130
+"""The exit code after Ctrl-C."""
+
+STOPPED: Final = "stopped; nothing half-written stays"
+
+ONE_STOP: Final = 10.0
+"""Seconds within which another signal asks for the same stop, which is cleaning up."""
+
+PATIENCE: Final = 1.5
+"""Seconds that a command has to end by itself."""
+
+
+class Stop:
+    """End what runs by an exception, once per stop, so that nothing half-written stays.
+
+    A second one would end the wait for threads that remove what they had begun to write.
+    """
+
+    def __init__(self) -> None:
+        self._last = -ONE_STOP
+
+    def __call__(self, number: int, _frame: FrameType | None) -> None:
+        """Handle a signal, as Python calls handlers."""
+        now = time.monotonic()
+        if now - self._last < ONE_STOP:
+            return
+        self._last = now
+        if number == signal.SIGINT:
+            raise KeyboardInterrupt
+        sys.exit(exit_code(number))
+
+
+def exit_code(number: int) -> int:
+    """Return the exit code of a process that a signal ended."""
+    return INTERRUPTED if number == signal.SIGINT else 128 + number
+
+
+@contextmanager
+def ends_soon(stop: Stop) -> Iterator[None]:
+    """End the process when the block has not ended soon after a signal.
+
+    Python handles a signal between two of its own instructions, in the main thread. One that is
+    inside a library, or waits for threads that are, would not hear it for as long as that takes.
+    So a second thread learns of the signal too, from the pipe that Python writes each to.
+
+    Parameters
+    ----------
+    stop
+        The handler that is meant; a block that has set another, as servers do, ends as that says.
+    """
+    heard, written = socket.socketpair()
+    written.setblocking(False)
+    ended = threading.Event()
+    STOP_HEARD.clear()
+    before = signal.set_wakeup_fd(written.fileno(), warn_on_full_buffer=False)
+    threading.Thread(target=_watch, args=(heard, stop, ended), daemon=True).start()
+    try:
+        yield
+    finally:
+        ended.set()
+        signal.set_wakeup_fd(before)
+        written.close()
+
+
+def _watch(heard: socket.socket, stop: Stop, ended: threading.Event) -> None:
+    with heard, suppress(OSError):
+        while numbers := heard.recv(1):
+            number = numbers[0]
+            if number not in {signal.SIGINT, signal.SIGTERM}:
+                continue
+            if ended.wait(PATIENCE):
+                return
+            if signal.getsignal(number) is stop and not STOP_HEARD.is_set():
+                _end(exit_code(number))
+
+
+def _end(code: int) -> None:
+    """End the process, whatever its other threads do."""
+    for child in multiprocessing.active_children():
+        child.terminate()
+    remove_unfinished()
+    with suppress(OSError):
+        os.write(2, f"{STOPPED}\n".encode())
+    os._exit(code)

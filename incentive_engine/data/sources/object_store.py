@@ -1,0 +1,107 @@
+"""Files of an object store, copied here once per version."""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import shutil
+from pathlib import Path
+from typing import Any, Final
+
+from incentive_engine.config.location import WILD, Location, local
+from incentive_engine.data.sources.delta import LOG
+from incentive_engine.data.step_cache import StepCache
+from incentive_engine.data.tables.formats import CSV, GZIP, PARQUET
+from incentive_engine.errors import DataError, Fault
+
+READ: Final = (CSV, GZIP, *PARQUET)
+STEP: Final = "object-store"
+
+
+def copied_here(location: Location) -> Location:
+    """Return where copies of an object store's files lie; files that have not changed stay.
+
+    Raises
+    ------
+    DataError
+        When the store says no, or has nothing there.
+    """
+    try:
+        store, base = _opened(location.address)
+        files = _listed(store, base)
+    except OSError as error:
+        raise DataError(_refused(location, error)) from None
+    if not files:
+        what = "the store has no CSV or Parquet file there"
+        raise DataError(Fault(location.where, what, "s3://BUCKET/PATH", "look at the bucket"))
+    root = _fixed(base)
+    version = {
+        "shown": location.shown,
+        "files": json.dumps([[file.path, file.size, str(file.mtime)] for file in files]),
+    }
+
+    def build(folder: Path) -> None:
+        for file in files:
+            target = folder / "files" / Path(file.path).relative_to(root)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with store.open_input_stream(file.path) as here, target.open("wb") as out:
+                shutil.copyfileobj(here, out, 1 << 22)
+
+    try:
+        step = StepCache().run(STEP, version, build)
+    except OSError as error:
+        raise DataError(_refused(location, error)) from None
+    copies = step.path / "files"
+    only = copies / Path(files[0].path).name
+    return local(only if len(files) == 1 and files[0].path == base else copies)
+
+
+def _opened(address: str) -> tuple[Any, str]:
+    from pyarrow.fs import FileSystem
+
+    wild = next((at for at, letter in enumerate(address) if letter in WILD - {"?"}), None)
+    if wild is None:
+        store, base = FileSystem.from_uri(address)
+        return store, str(base)
+    path, _, parameters = address.partition("?")
+    start = path.rindex("/", 0, wild)
+    store, base = FileSystem.from_uri(path[:start] + (f"?{parameters}" if parameters else ""))
+    return store, str(base) + path[start:]
+
+
+def _fixed(base: str) -> Path:
+    """Return the folder below which folder names count: up to the first pattern."""
+    names = base.split("/")
+    wild = next((at for at, name in enumerate(names) if not WILD.isdisjoint(name)), None)
+    return Path("/".join(names[:wild]))
+
+
+def _listed(store: Any, base: str) -> list[Any]:  # noqa: ANN401 - pyarrow has no types
+    """Return the table files at a place, below it, or by a pattern, by name."""
+    from pyarrow.fs import FileSelector, FileType
+
+    info = store.get_file_info(base)
+    if info.type == FileType.File:
+        return [info]
+    pattern = not WILD.isdisjoint(base)
+    selector = FileSelector(str(_fixed(base)), recursive=True, allow_not_found=True)
+    found = [file for file in store.get_file_info(selector) if file.type == FileType.File]
+    wanted = [
+        file for file in found if file.path.lower().endswith(READ) or f"/{LOG}/" in file.path
+    ]
+    chosen = [file for file in wanted if not pattern or fnmatch.fnmatch(file.path, base)]
+    return sorted(chosen, key=lambda file: str(file.path))
+
+
+def _refused(location: Location, error: OSError) -> Fault:
+    """Return why a store says no; its own words may hold the request's keys."""
+    text = str(error)
+    reasons = {
+        "ACCESS_DENIED": "you may not read it",
+        "NO_SUCH_BUCKET": "there is no such bucket",
+        "NO_SUCH_KEY": "there is no such file",
+        "NETWORK_CONNECTION": "the store does not answer",
+    }
+    what = next((words for code, words in reasons.items() if code in text), "cannot be read")
+    remedy = "see AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION and AWS_ENDPOINT_URL"
+    return Fault(location.where, what, "an object store that answers", remedy)

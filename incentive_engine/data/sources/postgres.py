@@ -1,0 +1,175 @@
+"""Tables and queries of a PostgreSQL server, read in one transaction that cannot write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.csv as arrow_csv
+
+from incentive_engine.config.location import Location
+from incentive_engine.data.sources.csv_files import last_row_end
+from incentive_engine.data.sources.databases import no_such_table, quoted, wrong_query
+from incentive_engine.data.sources.parquet_files import Part
+from incentive_engine.data.sources.snapshots import fresh_snapshot, write_rows
+from incentive_engine.data.tables.types import plain_columns
+from incentive_engine.errors import DataError, Fault, SetupError
+
+WAIT: Final = 10
+"""Seconds until a server that does not answer is given up."""
+BLOCK_BYTES: Final = 1 << 24
+"""Text that is parsed at a time."""
+TYPES: Final = {
+    16: pa.bool_(),
+    20: pa.int64(),
+    21: pa.int64(),
+    23: pa.int64(),
+    26: pa.int64(),
+    700: pa.float64(),
+    701: pa.float64(),
+    1700: pa.float64(),
+    1082: pa.date32(),
+    1114: pa.timestamp("us"),
+    1184: pa.timestamp("us", tz="UTC"),
+}
+"""PostgreSQL's number of a type to arrow's; every other is text."""
+SESSION: Final = (
+    "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",
+    "SET LOCAL TimeZone = 'UTC'",
+    "SET LOCAL DateStyle = 'ISO'",
+    "SET LOCAL IntervalStyle = 'iso_8601'",
+    "SET LOCAL extra_float_digits = 1",
+    "SET LOCAL synchronize_seqscans = off",
+)
+"""So that the same rows come in the same words and order each time."""
+
+
+def server_rows(location: Location) -> Part:
+    """Return the rows of a table or a query as local Parquet.
+
+    Raises
+    ------
+    DataError
+        When the server cannot be reached or says no, there is no such table, or the query is
+        wrong or would write.
+    SetupError
+        When the library for it is not installed.
+    """
+    return fresh_snapshot(location.where, lambda file: _write(location, file))
+
+
+def _write(location: Location, file: Path) -> None:
+    try:
+        import psycopg
+    except ImportError as error:
+        remedy = "pip install 'incentive-engine[postgres]'"
+        raise SetupError(Fault("psycopg", "is not installed", remedy=remedy)) from error
+    try:
+        parameters: dict[str, Any] = psycopg.conninfo.conninfo_to_dict(location.address)
+    except psycopg.Error:  # its message repeats the URL, password included
+        what = "is no address that PostgreSQL's library understands"
+        remedy = "escape what is no letter or digit in user and password, as %2F for /"
+        raise DataError(
+            Fault(location.where, what, "postgresql://user@host/database", remedy)
+        ) from None
+    parameters.setdefault("connect_timeout", WAIT)
+    secret = str(parameters.get("password") or "")
+    try:
+        with psycopg.connect(**parameters) as connection:
+            for setting in SESSION:
+                connection.execute(setting)
+            write_rows(_blocks(connection, location), file, where=location.where)
+            connection.rollback()  # what a function did in spite of all goes with it
+    except (psycopg.errors.SyntaxError, psycopg.errors.UndefinedColumn) as error:
+        raise DataError(wrong_query(location, _said(error, secret))) from None
+    except psycopg.errors.ReadOnlySqlTransaction:
+        raise DataError(wrong_query(location, "it does not only read")) from None
+    except psycopg.OperationalError as error:
+        what = f"the server does not answer, or went away: {_said(error, secret)}"
+        remedy = "check host, port, database, user and password (PGPASSWORD, ~/.pgpass)"
+        raise DataError(Fault(location.where, what, "a server", remedy)) from None
+    except psycopg.Error as error:
+        what, remedy = f"the server refuses: {_said(error, secret)}", "ask its owner for access"
+        raise DataError(Fault(location.where, what, remedy=remedy)) from None
+
+
+def _said(error: Any, secret: str) -> str:  # noqa: ANN401 - an error of the library
+    """Return what the server says first; what follows may quote a customer's row."""
+    told = (error.diag.message_primary or str(error)).strip().splitlines()[0]
+    return told.replace(secret, "…") if secret else told
+
+
+def _blocks(connection: Any, location: Location) -> Iterator[pa.Table]:  # noqa: ANN401 - the library is optional
+    query = _query(connection, location)
+    asked = f"SELECT * FROM ({query}) AS asked"  # noqa: S608 - read only
+    described = connection.execute(f"{asked} LIMIT 0").description
+    kinds = [TYPES.get(column.type_code, pa.string()) for column in described]
+    schema = pa.schema(
+        [(column.name, kind) for column, kind in zip(described, kinds, strict=True)]
+    )
+    with (
+        connection.cursor() as cursor,
+        cursor.copy(f"COPY ({asked}) TO STDOUT (FORMAT csv)") as rows,
+    ):
+        for text in _pieces(rows):
+            yield plain_columns(_parsed(text, schema, location), where=location.where, gaps=False)
+
+
+def _query(connection: Any, location: Location) -> str:  # noqa: ANN401 - the library is optional
+    if location.table is None:
+        return (location.query or "").strip().rstrip(";")
+    found = connection.execute(
+        "SELECT table_schema, table_name, table_schema = ANY (current_schemas(false)) "
+        "FROM information_schema.tables"
+    ).fetchall()
+    named = {f"{schema}.{name}": (schema, name) for schema, name, _ in found}
+    named |= {name: (schema, name) for schema, name, is_near in found if is_near}
+    if location.table not in named:
+        own = [name for name, (schema, _) in named.items() if not schema.startswith(SYSTEM)]
+        raise DataError(no_such_table(location, own))
+    return "SELECT * FROM " + ".".join(map(quoted, named[location.table]))  # noqa: S608 - quoted
+
+
+SYSTEM: Final = ("pg_", "information_schema")
+
+
+def _pieces(rows: Any) -> Iterator[bytes]:  # noqa: ANN401 - a copy of the library
+    """Yield the text of whole rows, some megabytes at a time."""
+    held: list[bytes] = []
+    size = 0
+    for piece in rows:
+        held.append(bytes(piece))
+        size += len(held[-1])
+        if size >= BLOCK_BYTES:
+            text = b"".join(held)
+            end = last_row_end(text)
+            if end:
+                yield text[:end]
+            held, size = [text[end:]], len(text) - end
+    if size:
+        yield b"".join(held)
+
+
+def _parsed(text: bytes, schema: pa.Schema, location: Location) -> pa.Table:
+    try:
+        return arrow_csv.read_csv(
+            pa.BufferReader(text),
+            read_options=arrow_csv.ReadOptions(
+                column_names=schema.names, block_size=len(text) + 1
+            ),
+            parse_options=arrow_csv.ParseOptions(newlines_in_values=True),
+            convert_options=arrow_csv.ConvertOptions(
+                column_types=schema,
+                null_values=[""],
+                strings_can_be_null=True,
+                quoted_strings_can_be_null=False,
+                true_values=["t"],
+                false_values=["f"],
+            ),
+        )
+    except pa.ArrowException:  # it quotes the row, and a row is a customer's
+        what = "a value cannot be read, such as an infinite date"
+        remedy = "cast it with query=SELECT …"
+        raise DataError(Fault(location.where, what, "finite values", remedy)) from None

@@ -1,0 +1,128 @@
+"""Rows from elsewhere as local Parquet, kept among the cached steps.
+
+A plan passes over its users several times; a snapshot is the same each time, and what the run
+states is the digest of the very rows that it was made from.
+"""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+import tempfile
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from incentive_engine.data.sources.csv_files import CHUNK_BYTES, LARGEST_CSV, csv_columns, read_csv
+from incentive_engine.data.sources.local_files import is_gzip
+from incentive_engine.data.sources.parquet_files import Part
+from incentive_engine.data.step_cache import StepCache
+from incentive_engine.data.tables.files import digest_file
+from incentive_engine.data.tables.types import plain_table
+from incentive_engine.errors import DataError, Fault
+
+STEP: Final = "source"
+TABLE: Final = "table.parquet"
+
+
+def versioned_snapshot(
+    where: str, version: Mapping[str, str], build: Callable[[Path], None]
+) -> Part:
+    """Return rows whose version can be told without reading them; read only when it is new.
+
+    Parameters
+    ----------
+    version
+        Everything that the rows depend on.
+    build
+        Writes the Parquet file.
+    """
+    step = StepCache().run(STEP, version, lambda directory: build(directory / TABLE))
+    return Part(path=step.path / TABLE, shown=where)
+
+
+def fresh_snapshot(where: str, build: Callable[[Path], None]) -> Part:
+    """Return rows that have to be read to know whether they have changed."""
+    cache = StepCache()
+    with tempfile.TemporaryDirectory(dir=cache.scratch()) as folder:
+        rows = Path(folder) / TABLE
+        build(rows)
+        version = {"rows": digest_file(rows)}
+        step = cache.run(STEP, version, lambda directory: _move(rows, directory / TABLE))
+    return Part(path=step.path / TABLE, shown=where)
+
+
+def _move(source: Path, target: Path) -> None:
+    shutil.move(source, target)
+
+
+def write_rows(blocks: Iterator[pa.Table], file: Path, *, where: str) -> None:
+    """Write blocks of one table as Parquet.
+
+    Raises
+    ------
+    DataError
+        When a type cannot be kept, or there is no block.
+    """
+    writer = None
+    try:
+        for block in blocks:
+            writer = writer or pq.ParquetWriter(file, block.schema)
+            writer.write_table(block)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        what, expected = "a column has a type that cannot be read", "text, numbers or times"
+        remedy = "leave it out with query=SELECT …"
+        raise DataError(Fault(where, what, expected, remedy)) from None
+    finally:
+        if writer is not None:
+            writer.close()
+    if writer is None:
+        raise DataError(Fault(where, "has no rows", "one row per user", "fill it first"))
+
+
+def csv_snapshot(file: Path, *, where: str) -> Part:
+    """Return a CSV file, compressed or not, as Parquet.
+
+    Raises
+    ------
+    DataError
+        As `read_csv`, or when the compression is damaged.
+    """
+
+    def build(target: Path) -> None:
+        if not is_gzip(file):
+            _as_parquet(file, target, where)
+            return
+        unpacked = target.with_suffix(".csv")
+        try:
+            _unpack(file, unpacked, where)
+            _as_parquet(unpacked, target, where)
+        finally:
+            unpacked.unlink(missing_ok=True)
+
+    return versioned_snapshot(where, {"csv": digest_file(file)}, build)
+
+
+def _as_parquet(file: Path, target: Path, where: str) -> None:
+    names = [name for name in csv_columns(file, where=where) if name]
+    table = plain_table(read_csv(file, names, where=where), where=where, gaps=False)
+    write_rows(iter([table]), target, where=where)
+
+
+def _unpack(file: Path, target: Path, where: str) -> None:
+    size = 0
+    try:
+        with gzip.open(file) as packed, target.open("wb") as out:
+            while chunk := packed.read(CHUNK_BYTES):
+                size += len(chunk)
+                if size > LARGEST_CSV:
+                    what, remedy = "holds more than 2 GiB of CSV", "convert it to Parquet"
+                    raise DataError(Fault(where, what, "at most 2 GiB", remedy))
+                out.write(chunk)
+    except (gzip.BadGzipFile, EOFError, zlib.error):
+        what, expected = "is damaged, cut off, or not compressed", "a gzip file"
+        raise DataError(Fault(where, what, expected, "write or copy it anew")) from None

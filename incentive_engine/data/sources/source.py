@@ -1,0 +1,226 @@
+"""A table that can be read: one or more files with the same columns."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+
+from incentive_engine.data.sources.csv_files import csv_columns, csv_head, read_csv
+from incentive_engine.data.sources.parquet_files import ParquetParts
+from incentive_engine.data.tables.files import digest_file
+from incentive_engine.data.tables.formats import PANDAS_INDEX, USER_ID
+from incentive_engine.data.tables.types import plain_table, refuse_nested
+from incentive_engine.errors import DataError, Fault
+
+HEAD: Final = 10_000
+"""Rows of a sample, unless told."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Source:
+    """A table to be read; made by `open_source`.
+
+    Attributes
+    ----------
+    where
+        How messages and manifests call it; never with a password.
+    files
+        One CSV file, or the parts of a Parquet table, whose rows follow one another.
+    names
+        Column to what the files call it, in the files' order; without an unnamed index.
+    """
+
+    where: str
+    files: Path | ParquetParts
+    names: Mapping[str, str]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the columns."""
+        return tuple(self.names)
+
+    @property
+    def is_csv(self) -> bool:
+        """Whether it is one CSV file, which is parsed as a whole."""
+        return isinstance(self.files, Path)
+
+    @property
+    def single_file(self) -> Path | None:
+        """The one Parquet file that has these rows and columns as they are, if there is one."""
+        if isinstance(self.files, Path) or any(a != b for a, b in self.names.items()):
+            return None
+        only = self.files.parts[0]
+        return only.path if len(self.files.parts) == 1 and not only.constants else None
+
+    def rows(self) -> int | None:
+        """Return how many rows there are by the files' own word; None for CSV."""
+        return None if isinstance(self.files, Path) else self.files.rows()
+
+    def schema(self) -> pa.Schema:
+        """Return columns and types; a CSV file is read for it.
+
+        Raises
+        ------
+        DataError
+            When a column holds lists or structures, or as `table`.
+        """
+        if isinstance(self.files, Path):
+            return self.table().schema
+        refuse_nested(self.files.schema, where=self.where)
+        kinds = [self.files.schema.field(theirs).type for theirs in self.names.values()]
+        return pa.schema(list(zip(self.names, kinds, strict=True)))
+
+    def gaps(self) -> dict[str, int]:
+        """Return how many values each column misses; a CSV file is read for it."""
+        if isinstance(self.files, Path):
+            table = self.table()
+            return {name: table.column(name).null_count for name in self.columns}
+        return self.files.gaps(self.names)
+
+    def table(self, columns: Collection[str] | None = None) -> pa.Table:
+        """Read everything.
+
+        Parameters
+        ----------
+        columns
+            Only these are read, in the files' order; those that there are not are left out.
+
+        Returns
+        -------
+        At least one row; text, numbers and times as `plain_table` gives them. ``user_id`` of a CSV
+        file is an integer only if every id is a canonical one, so that ``007`` stays as it is.
+
+        Raises
+        ------
+        DataError
+            When a file is damaged, a column holds lists, text is not UTF-8, or there is no row.
+        """
+        names = self._chosen(columns)
+        if isinstance(self.files, Path):
+            read = read_csv(self.files, list(names.values()), where=self.where, ids=self._ids)
+            table = plain_table(read, where=self.where)
+        else:
+            table = self.files.table(list(names.values()))
+        if table.num_rows == 0:
+            raise DataError(Fault(self.where, "has no rows", "one row per user", "fill it first"))
+        return table.rename_columns(list(names))
+
+    def blocks(self, columns: Collection[str] | None = None) -> Iterator[pa.Table]:
+        """Yield all rows in their order, some at a time; a CSV file comes in one block.
+
+        Every block has the same types, and only so much is held as one block takes.
+
+        Parameters
+        ----------
+        columns
+            As of `table`.
+
+        Raises
+        ------
+        DataError
+            As `table`, but for no rows.
+        """
+        if isinstance(self.files, Path):
+            yield self.table(columns)
+            return
+        names = self._chosen(columns)
+        for block in self.files.blocks(list(names.values())):
+            yield block.rename_columns(list(names))
+
+    def head(self, rows: int = HEAD) -> pa.Table:
+        """Return the first rows, without reading much more."""
+        if isinstance(self.files, Path):
+            read = csv_head(
+                self.files, list(self.names.values()), rows, where=self.where, ids=self._ids
+            )
+            return plain_table(read, where=self.where).rename_columns(list(self.names))
+        block = next(self.blocks(), None)
+        if block is None:
+            raise DataError(Fault(self.where, "has no rows", "one row per user", "fill it first"))
+        return block.slice(0, rows)
+
+    def digest(self) -> str:
+        """Return a sha256, in hexadecimal, of the files and of how they are understood.
+
+        That of one file as it is, is the file's own.
+
+        Raises
+        ------
+        DataError
+            When a file cannot be read any more.
+        """
+        renamed = {ours: theirs for ours, theirs in self.names.items() if ours != theirs}
+        files = self.files
+        own = digest_file(files) if isinstance(files, Path) else files.digest()
+        if not renamed:
+            return own
+        return hashlib.sha256(json.dumps([own, renamed]).encode()).hexdigest()
+
+    @property
+    def _ids(self) -> str:
+        return self.names.get(USER_ID, USER_ID)
+
+    def _chosen(self, columns: Collection[str] | None) -> dict[str, str]:
+        return {a: b for a, b in self.names.items() if columns is None or a in columns}
+
+
+def source_of(files: Path | ParquetParts, *, where: str, renames: Mapping[str, str]) -> Source:
+    """Return the table of some files.
+
+    Parameters
+    ----------
+    renames
+        What the files call a column to what the engine calls it.
+
+    Raises
+    ------
+    DataError
+        When a file is unreadable, parts disagree, or a column stands there twice or not at all.
+    """
+    if isinstance(files, Path):
+        found = csv_columns(files, where=where)
+    else:
+        found = tuple(files.schema.names)
+    named = [name for name in found if name and not name.startswith(PANDAS_INDEX)]
+    faults = [*_repeated(named, where), *_misnamed(named, renames, where)]
+    if faults:
+        raise DataError(*faults)
+    return Source(where=where, files=files, names={renames.get(n, n): n for n in named})
+
+
+def _repeated(named: list[str], where: str) -> list[Fault]:
+    twice = [name for name, times in Counter(named).items() if times > 1]
+    if not twice:
+        return []
+    what = f"columns appear more than once: {', '.join(twice)}"
+    return [Fault(where, what, "each name once", "rename or drop one of each")]
+
+
+def _misnamed(named: list[str], renames: Mapping[str, str], where: str) -> list[Fault]:
+    """Return what is wrong with the names that a policy gives to a table's columns."""
+    from incentive_engine.data.row_checks import near_column
+
+    faults = [
+        Fault(where, f"column `{theirs}`, meant as `{ours}`, is missing", "", hint)
+        for theirs, ours in renames.items()
+        if theirs not in named
+        for hint in [near_column(theirs, named)]
+    ]
+    taken = [name for name in named if name not in renames]
+    return faults + [
+        Fault(
+            where,
+            f"`{theirs}` is to be called `{ours}`, and there is a column `{ours}` already",
+            "one column of each name",
+            f"give the other one another name under `data.columns`, or drop `{theirs}` there",
+        )
+        for theirs, ours in renames.items()
+        if ours in taken and theirs in named
+    ]

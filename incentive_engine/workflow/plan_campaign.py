@@ -1,0 +1,197 @@
+"""From a policy and scores to a plan and all that is known of it, without a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+import numpy as np
+
+from incentive_engine.allocation import (
+    Plan,
+    Problem,
+    gains_without,
+    margins,
+    reasons,
+    smallest_budgets,
+    solve,
+)
+from incentive_engine.config import Policy
+from incentive_engine.data.scores import ScoreTable
+from incentive_engine.domain import BoolArray
+from incentive_engine.insight.baselines import beside_the_plan, simpler_ways
+from incentive_engine.insight.budget_views import budget_view, conversions_without_favour
+from incentive_engine.insight.chosen_pairs import chosen_pairs
+from incentive_engine.insight.findings import Findings, holdout_of
+from incentive_engine.insight.gain import PlanGain, ValuedTrial, gain_of_plan, trial_problem
+from incentive_engine.insight.holdout_value import holdout_value
+from incentive_engine.insight.mandate import Mandate, mandate_of, under_mandate
+from incentive_engine.insight.policy_options import BudgetOptions
+from incentive_engine.insight.response import Keep, budget_response, solve_anew, with_own_budget
+from incentive_engine.parallel import side_threads
+from incentive_engine.pipeline.quality import Quality, model_cost_error, total_error
+from incentive_engine.pipeline.steps import Steps
+
+Tried = tuple[ValuedTrial, Problem]
+"""A valued trial, and the problem that the policy states about its rows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Evidence:
+    """What is known beside the scores.
+
+    Attributes
+    ----------
+    valued
+        Gives the trial that values any plan; None where scores are given.
+    quality
+        What is known of the model behind the scores; None where scores are given.
+    keep
+        Keeps what other budgets bring for the next plan of the same campaign.
+    """
+
+    valued: Callable[[], ValuedTrial] | None = None
+    quality: Quality | None = None
+    keep: Keep = solve_anew
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class StatedProblem:
+    """What a planner asks about which users.
+
+    Attributes
+    ----------
+    policy
+        With the budget that the mandate leaves.
+    holdout
+        (n,) bool, who never gets an offer.
+    """
+
+    policy: Policy
+    table: ScoreTable
+    holdout: BoolArray
+    problem: Problem
+    mandate: Mandate
+
+
+def plan_campaign(
+    policy: Policy,
+    table: ScoreTable,
+    *,
+    options: BudgetOptions,
+    evidence: Evidence,
+    steps: Steps,
+) -> Findings:
+    """Return the plan of a campaign and all that is known of it.
+
+    Parameters
+    ----------
+    policy
+        With what the options change in it.
+
+    Raises
+    ------
+    ConfigError
+        When a limit cannot be stated.
+    InfeasibleError
+        When no plan meets all limits.
+    """
+    stated = state_problem(policy, table, options=options, quality=evidence.quality)
+    return explore(stated, evidence=evidence, steps=steps)
+
+
+def state_problem(
+    policy: Policy, table: ScoreTable, *, options: BudgetOptions, quality: Quality | None = None
+) -> StatedProblem:
+    """Return the problem that is to be solved."""
+    mandate = mandate_of(policy, options)
+    if (error := model_cost_error(policy, quality)) is not None:
+        policy = policy.with_budget(cost_error=error)
+    holdout = holdout_of(policy, table)
+    policy, problem = under_mandate(policy, table, holdout, options)
+    return StatedProblem(
+        policy=policy, table=table, holdout=holdout, problem=problem, mandate=mandate
+    )
+
+
+def explore(
+    stated: StatedProblem, *, plan: Plan | None = None, evidence: Evidence, steps: Steps
+) -> Findings:
+    """Return a plan with all that is known of it.
+
+    Each line below starts on a thread of its own and waits for the lines above that it names, so
+    that solvers and readers let each other work.
+
+    Parameters
+    ----------
+    plan
+        Of the problem; None solves it.
+    """
+    policy, table, holdout = stated.policy, stated.table, stated.holdout
+    problem, quality = stated.problem, evidence.quality
+    users = int((~holdout).sum())
+    with side_threads() as side:
+        solved = side.submit(lambda: plan or solve(problem))
+        tried = side.submit(lambda: _tried(evidence, policy))
+        response = side.submit(lambda: budget_response(policy, problem, table, keep=evidence.keep))
+        unfavoured = side.submit(lambda: conversions_without_favour(policy, table, holdout))
+        simpler = side.submit(lambda: simpler_ways(policy, table, problem, tried=tried.result()))
+        gain = side.submit(lambda: _gain(tried, solved, policy, users=users))
+        view = side.submit(
+            lambda: budget_view(
+                policy, problem, table, holdout, plan=solved.result(),
+                cost_error=total_error(policy, quality),
+            )
+        )  # fmt: skip
+        dropped = side.submit(lambda: gains_without(problem, solved.result()))
+        held = side.submit(
+            lambda: holdout_value(policy, table, holdout, solved.result(), gain.result())
+        )
+        ways = side.submit(
+            lambda: beside_the_plan(
+                simpler.result(), policy, table, plan=solved.result().choice,
+                gain=gain.result(), tried=tried.result(),
+            )
+        )  # fmt: skip
+        with steps.step("solve"):
+            made = solved.result()
+        with steps.step("value and compare"):
+            return Findings(
+                policy=policy,
+                table=table,
+                holdout=holdout,
+                plan=made,
+                weight=np.ones(table.n_users) if problem.weight is None else problem.weight,
+                chosen=chosen_pairs(table, made.choice, made.cost_micros),
+                reason=reasons(problem, made.choice),
+                margin=margins(problem, made.choice, made.prices),
+                smallest_budget=smallest_budgets(problem),
+                gain=gain.result(),
+                response=with_own_budget(response.result(), made, problem, policy, table),
+                mandate=stated.mandate,
+                view=view.result(),
+                unfavoured=unfavoured.result(),
+                quality=quality,
+                ways=ways.result(),
+                dropped=dropped.result(),
+                held=held.result(),
+            )
+
+
+def _tried(evidence: Evidence, policy: Policy) -> Tried | None:
+    if evidence.valued is None:
+        return None
+    valued = evidence.valued()
+    return valued, trial_problem(valued, policy)
+
+
+def _gain(
+    tried: Future[Tried | None], solved: Future[Plan], policy: Policy, *, users: int
+) -> PlanGain | None:
+    """Return the plan's gain by the trial; None where there is none."""
+    known = tried.result()
+    if known is None:
+        return None
+    valued, problem = known
+    return gain_of_plan(valued, problem, policy, solved.result(), users=users)

@@ -1,0 +1,167 @@
+"""From a plan and what is known of it to a run directory."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+
+from incentive_engine.config import Policy
+from incentive_engine.data.scores import ScoreTable
+from incentive_engine.data.sources import column_names
+from incentive_engine.data.tables.files import digest_file
+from incentive_engine.data.tables.formats import PARQUET
+from incentive_engine.insight.findings import Findings
+from incentive_engine.insight.policy_options import BudgetOptions
+from incentive_engine.insight.report_content import report_content
+from incentive_engine.pipeline.campaign import Inputs
+from incentive_engine.pipeline.steps import Steps
+from incentive_engine.report import Code, render_report
+from incentive_engine.run.directory import (
+    ROW_GROUP,
+    AllocationTable,
+    InputFile,
+    RunFiles,
+    RunRecord,
+)
+from incentive_engine.run.directory import write_run as write_files
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """What a plan was made from, for the manifest.
+
+    Attributes
+    ----------
+    policy
+        As the file and the options have it, before a mandate or a model says more.
+    policy_text
+        What the options change: the policy file, verbatim.
+    file
+        Where it stands; None where the policy was given in memory.
+    inputs
+        The other files; None where there are none.
+    author
+        Who plans; None takes the policy's author, or who runs the program.
+    """
+
+    policy: Policy
+    policy_text: bytes
+    file: Path | None = None
+    options: BudgetOptions
+    inputs: Inputs | None = None
+    author: str | None = None
+
+    def overrides(self, planned: Policy) -> dict[str, object]:
+        """Return where the policy of a plan departs from the file, by dotted field."""
+        changed = self.options.to_dict()
+        before, after = self.policy.budget, planned.budget
+        if after is not None:
+            for field in ("amount", "cost_error"):
+                value = getattr(after, field)
+                if before is None or getattr(before, field) != value:
+                    changed[f"budget.{field}"] = value
+        return changed
+
+
+def write_run(
+    directory: Path, findings: Findings, *, origin: Origin, steps: Steps, lang: Code = "en"
+) -> None:
+    """Write a plan and all that is known of it as a run directory: whole, or not at all.
+
+    Raises
+    ------
+    DataError
+        When the directory exists or cannot be written.
+    """
+    record = _record(findings, origin, steps)
+    report = render_report(report_content(findings, record), lang=lang)
+    write_files(directory, _files(findings, record, origin, report))
+
+
+def _record(findings: Findings, origin: Origin, steps: Steps) -> RunRecord:
+    """Return what the manifest says beside the digests of the outputs."""
+    policy = findings.policy
+    return RunRecord(
+        policy=policy.model_dump(mode="json"),
+        policy_file=None if origin.file is None else str(origin.file),
+        overrides=origin.overrides(policy),
+        inputs=input_files(origin.file, origin.inputs, users=findings.table.n_users),
+        seed=policy.seed,
+        holdout={"share": policy.holdout or 0.0, "users": int(findings.holdout.sum())},
+        solver=findings.certificate["solver"],
+        seconds=steps.seconds,
+        author=origin.author or policy.author or _user(),
+        created=datetime.now(UTC),
+    )
+
+
+def _user() -> str | None:
+    """Return who runs the program, as far as the system tells."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a container's user may have no name
+        return None
+
+
+def _files(findings: Findings, record: RunRecord, origin: Origin, report: str) -> RunFiles:
+    """Return all that goes into the run directory."""
+    return RunFiles(
+        allocation=AllocationTable(
+            user_id=findings.table.user_id,
+            offers=findings.table.offers,
+            choice=findings.chosen.choice,
+            conversion=findings.chosen.conversion,
+            spend=findings.chosen.spend,
+            cost_micros=findings.chosen.cost_micros,
+            weight=findings.weight,
+            reason=findings.reason,
+            margin=findings.margin,
+            smallest_budget=findings.smallest_budget,
+        ),
+        scores=_scores(findings.table, origin),
+        certificate=findings.certificate,
+        evaluation={"plan": findings.gain.to_dict()} if findings.gain else None,
+        report=report,
+        record=record,
+        policy_text=origin.policy_text,
+    )
+
+
+def _scores(table: ScoreTable, origin: Origin) -> Iterable[pa.Table] | Path:
+    """Return what the plan was made from, so that a run can be checked from its files alone.
+
+    A Parquet file with these columns and no others is copied as it is.
+    """
+    file = None if origin.inputs is None else origin.inputs.scores
+    if (
+        file is not None
+        and file.is_file()
+        and file.suffix.lower() in PARQUET
+        and {*column_names(file)} == {*table.column_names}
+    ):
+        return file
+    return table.to_blocks(ROW_GROUP)
+
+
+def input_files(file: Path | None, inputs: Inputs | None, *, users: int) -> dict[str, InputFile]:
+    """Return the files that a run was made from, by part; found again from any other folder.
+
+    Parameters
+    ----------
+    users
+        How many rows the scores have.
+    """
+    paths: dict[str, Path | None] = {"policy": file}
+    if inputs is not None:
+        paths |= {"users": inputs.users, "trial": inputs.trial, "scores": inputs.scores}
+    rows = {"scores": users}
+    return {
+        name: InputFile(path=str(path.absolute()), sha256=digest_file(path), rows=rows.get(name))
+        for name, path in paths.items()
+        if path is not None
+    }
