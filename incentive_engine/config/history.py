@@ -250,7 +250,11 @@ class History(Model):
 
     @model_validator(mode="after")
     def _as_a_whole(self) -> Self:
-        problems = [*self._logs_named_twice(), *self._features_named_twice()]
+        problems = [
+            *self._logs_named_twice(),
+            *self._features_named_twice(),
+            *self._features_of_missing_columns(),
+        ]
         if self.moments.trial is None and self.moments.users is None:
             problems.append(Problem(("moments",), "names no moment", "trial, users, or both"))
         if self.own_campaigns and all(log.campaign is None for log in self.events):
@@ -283,3 +287,18 @@ class History(Model):
             for index, declaration in enumerate(self.features)
             if declaration in self.features[:index]
         ]
+
+    def _features_of_missing_columns(self) -> list[Problem]:
+        if isinstance(self.features, str):
+            return []
+        problems = []
+        for column, verbs in (("amount", AMOUNTS), ("category", OVER_CATEGORIES)):
+            if any(getattr(log, column) is not None for log in self.events):
+                continue
+            what, expected = f"no log has an `{column}`", f"`{column}: COLUMN` in a log"
+            problems += [
+                Problem(("features", index), what, expected)
+                for index, declaration in enumerate(self.features)
+                if any(getattr(declaration, verb) is not None for verb in verbs)
+            ]
+        return problems

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,9 +11,9 @@ import pyarrow.compute as pc
 from incentive_engine.data.tables.arrow import as_arrow, as_numpy, is_missing
 from incentive_engine.data.tables.room import make_room
 from incentive_engine.domain import IntArray
-from incentive_engine.features.columns import HistoryColumn
 from incentive_engine.features.events import Features, features_at
 from incentive_engine.features.finish import WHOLE_NUMBERS
+from incentive_engine.features.plan import FeaturePlan
 from incentive_engine.features.program import build_program
 from incentive_engine.features.shards import ShardedLog, shard_of
 from incentive_engine.fleet import Fleet
@@ -39,28 +38,18 @@ class RowsOfShard:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShardFeatures:
-    """Makes the features of one shard's rows.
-
-    Attributes
-    ----------
-    offer_categories
-        Each offer's categories, in the order of the offers.
-    delay
-        Microseconds.
-    """
+    """Makes the features of one shard's rows."""
 
     log: ShardedLog
-    columns: tuple[HistoryColumn, ...]
-    offer_categories: Mapping[str, Sequence[str]]
-    delay: int
+    plan: FeaturePlan
 
     def __call__(self, rows: RowsOfShard) -> Features:
         """Return the features of the rows, in their order."""
         program = build_program(
-            self.columns,
+            self.plan.columns,
             kinds=self.log.kinds,
             categories=self.log.categories,
-            offer_categories=self.offer_categories,
+            offer_categories=self.plan.offer_categories,
         )
         users = self.log.users_of(rows.shard)
         return features_at(
@@ -68,7 +57,7 @@ class ShardFeatures:
             self.log.events_of(rows.shard),
             user=_places(rows.user, users),
             moment=rows.moment,
-            delay=self.delay,
+            delay=self.plan.delay,
         )
 
 
@@ -91,7 +80,7 @@ def features_of_rows(
     ]
     kinds = {
         column.name: np.int64 if column.verb in WHOLE_NUMBERS else np.float64
-        for column in task.columns
+        for column in task.plan.columns
     }
     columns = {name: make_room((len(moment),), kind) for name, kind in kinds.items()}
     seen, late = np.zeros((2, len(moment)), dtype=np.int64)

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from incentive_engine.config.history import Constant, EventLog, History
-from incentive_engine.data.row_checks import counted, missing_columns
+from incentive_engine.data.row_checks import counted
 from incentive_engine.data.tables.arrow import (
     Column,
     as_arrow,
@@ -99,48 +99,30 @@ class LogReader:
     kinds: Vocabulary = field(default_factory=Vocabulary)
     categories: Vocabulary = field(default_factory=Vocabulary)
 
-    def check(self) -> None:
-        """Refuse logs that lack a column that the policy names.
-
-        Raises
-        ------
-        DataError
-            With every column that is missing, and the nearest that is there.
-        """
-        faults = [
-            fault
-            for log, source in zip(self.history.events, self.sources, strict=True)
-            for fault in missing_columns(columns_of(log), source.columns, where=source.where)
-        ]
-        if faults:
-            raise DataError(*faults)
-
     @property
     def numeric_ids(self) -> bool:
         """Whether every log holds whole numbers as user ids; otherwise all ids are text."""
-        return all(
-            pa.types.is_integer(source.kind_of(log.user))
-            for log, source in zip(self.history.events, self.sources, strict=True)
-        )
+        return all(pa.types.is_integer(source.user_type) for source in self.sources)
 
     def batches(self, counts: list[LogCounts]) -> Iterator[EventBatch]:
         """Yield the events of all logs, and add what each log holds to `counts`."""
         numeric = self.numeric_ids
-        for log, source in zip(self.history.events, self.sources, strict=True):
+        for source in self.sources:
             own = LogCounts(where=source.where)
             met: set[int] = set()
             counts.append(own)
-            for table in source.blocks(columns_of(log)):
-                batch = self._batch(table, log, own, numeric=numeric)
+            for table in source.table.blocks(source.columns):
+                batch = self._batch(table, source, own, numeric=numeric)
                 met.update(np.unique(batch.arrays.kind).tolist())
                 yield batch
             values = self.kinds.values
             own.kinds = [values[code] for code in sorted(met) if code >= 0]
 
     def _batch(
-        self, table: pa.Table, log: EventLog, counts: LogCounts, *, numeric: bool
+        self, table: pa.Table, source: LogSource, counts: LogCounts, *, numeric: bool
     ) -> EventBatch:
-        table, user, time = self._located(table, log, counts, numeric=numeric)
+        log = source.log
+        table, user, time = self._located(table, source, counts, numeric=numeric)
         counts.add_times(time)
         size = table.num_rows
         if isinstance(log.kind, Constant):
@@ -158,19 +140,18 @@ class LogReader:
             kind=kind,
             category=category,
             amount=amount,
-            known=self._arrivals(table, log, counts),
+            known=self._arrivals(table, source),
         )
         return EventBatch(user=user, arrays=arrays)
 
     def _located(
-        self, table: pa.Table, log: EventLog, counts: LogCounts, *, numeric: bool
+        self, table: pa.Table, source: LogSource, counts: LogCounts, *, numeric: bool
     ) -> tuple[pa.Table, pa.Array, IntArray]:
         """Return the rows that have a user and a time, with these."""
-        zone, where = self.history.timezone, counts.where
-        user = _ids(table.column(log.user), numeric=numeric)
-        time = micros_of(table.column(log.time), zone=zone, where=where, name=log.time)
+        user = _ids(table.column(source.user), numeric=numeric)
+        time = self._times(table, source, source.log.time)
         nobody, never = _no_user(user), time == MISSING
-        own = self._of_own_campaign(table, log)
+        own = self._of_own_campaign(table, source.log)
         counts.rows += table.num_rows
         counts.without_user += int(nobody.sum())
         counts.without_time += int((never & ~nobody).sum())
@@ -188,26 +169,18 @@ class LogReader:
         found = pc.is_in(campaigns, value_set=pa.array(self.history.own_campaigns, pa.string()))
         return np.asarray(found.to_numpy(zero_copy_only=False), dtype=np.bool_)
 
-    def _arrivals(self, table: pa.Table, log: EventLog, counts: LogCounts) -> IntArray:
-        """Return when rows arrived; where their log does not say it, with the event."""
-        if all(other.known is None for other in self.history.events):
+    def _arrivals(self, table: pa.Table, source: LogSource) -> IntArray:
+        """Return when rows arrived; where their log does not say it, long ago."""
+        if all(log.known is None for log in self.history.events):
             return np.empty(0, dtype=np.int64)
-        if log.known is None:
+        if source.log.known is None:
             return np.full(table.num_rows, np.iinfo(np.int64).min)
-        known = micros_of(
-            table.column(log.known),
-            zone=self.history.timezone,
-            where=counts.where,
-            name=log.known,
-        )
+        known = self._times(table, source, source.log.known)
         return np.where(known == MISSING, NEVER, known)
 
-
-def columns_of(log: EventLog) -> tuple[str, ...]:
-    """Return the columns of its table that a log names, each once."""
-    kind = None if isinstance(log.kind, Constant) else log.kind
-    named = (log.user, log.time, kind, log.category, log.amount, log.known, log.campaign)
-    return tuple(dict.fromkeys(name for name in named if name is not None))
+    def _times(self, table: pa.Table, source: LogSource, name: str) -> IntArray:
+        zone = source.zone(name, self.history.timezone)
+        return micros_of(table.column(name), zone=zone, where=source.where, name=name)
 
 
 def _ids(column: Column, *, numeric: bool) -> pa.Array:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,7 @@ import pyarrow.ipc
 
 from incentive_engine.data.tables.arrow import as_arrow, as_numpy, whole
 from incentive_engine.errors import DataError, Fault
-from incentive_engine.features.events import SortedEvents
+from incentive_engine.features.events import SortedEvents, in_order
 from incentive_engine.features.kernel import EventArrays
 from incentive_engine.features.log import EventBatch, LogCounts, LogReader
 from incentive_engine.features.shard_kernels import (
@@ -123,8 +123,7 @@ def write_sharded_log(
     DataError
         When a log lacks a column, or holds what is no time or no amount, or nothing at all.
     """
-    reader.check()
-    rows = [source.rows() for source in reader.sources]
+    rows = [source.table.rows() for source in reader.sources]
     known = None if None in rows else sum(count or 0 for count in rows)
     shards = shards or shards_for(known)
     counts: list[LogCounts] = []
@@ -172,18 +171,20 @@ def _spill(batches: Iterator[EventBatch], directory: Path, shards: int) -> None:
                     file = files.enter_context((directory / shard_name(shard)).open("wb"))
                     writer = pa.ipc.new_stream(file, table.schema)
                     writers.append(files.enter_context(writer))
-            shard = shard_of(batch.user, shards)
-            order = np.argsort(shard, kind="stable")
-            ends = np.searchsorted(shard[order], np.arange(shards + 1))
+            place = shard_of(batch.user, shards)
+            order = np.argsort(place, kind="stable")
+            ends = np.searchsorted(place[order], np.arange(shards + 1))
             ordered = table if shards == 1 else table.take(as_arrow(order))
-            for place, writer in enumerate(writers):
-                if ends[place + 1] > ends[place]:
-                    writer.write(ordered.slice(ends[place], ends[place + 1] - ends[place]))
+            for writer, start, end in zip(writers, ends[:-1], ends[1:], strict=True):
+                if end > start:
+                    writer.write(ordered.slice(start, end - start))
 
 
 def _columns(arrays: EventArrays) -> dict[str, pa.Array]:
-    columns = zip(COLUMNS, arrays, strict=True)
-    return {name: as_arrow(values) for name, values in columns if len(values) or name != "known"}
+    columns: dict[str, npt.NDArray[Any]] = arrays._asdict()
+    if not len(arrays.known):
+        del columns["known"]
+    return {name: as_arrow(values) for name, values in columns.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,13 +205,13 @@ class SortShard:
         by_time = np.argsort(arrays.time, kind="stable")
         start, by_user = places_by_user(place[by_time], users)
         order = by_time[by_user]
-        ordered = [values[order] if len(values) else values for values in arrays]
-        for name, values in zip((*COLUMNS, "start"), (*ordered, start), strict=True):
+        ordered = in_order(arrays, order)
+        for name, values in {**ordered._asdict(), "start": start}.items():
             np.save(folder / f"{name}.npy", values)
         table = pa.table({"user": encoded.dictionary})
         with pa.ipc.new_file(str(folder / "user.arrow"), table.schema) as file:
             file.write_table(table)
-        return len(order), int(count_repeats(EventArrays(*ordered), start))
+        return len(order), int(count_repeats(ordered, start))
 
     def _read(self, shard: int) -> tuple[pa.Array, EventArrays]:
         file = self.directory / SPILL / shard_name(shard)
@@ -218,18 +219,15 @@ class SortShard:
             return pa.array([], pa.string()), _no_events()
         with pa.memory_map(str(file)) as mapped:
             table = pa.ipc.open_stream(mapped).read_all()
-            arrays = EventArrays(
-                *(
-                    as_numpy(whole(table.column(name)))
-                    if name in table.column_names
-                    else np.empty(0, dtype=np.int64)
-                    for name in COLUMNS
-                )
-            )
+            columns: dict[str, Any] = {
+                name: np.array(as_numpy(whole(table.column(name))))
+                for name in COLUMNS
+                if name in table.column_names
+            }
             user = whole(table.column("user"))
-            return pa.concat_arrays([user]), EventArrays(*map(np.array, arrays))
+            return pa.concat_arrays([user]), _no_events()._replace(**columns)
 
 
 def _no_events() -> EventArrays:
-    whole_numbers, codes = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int32)
-    return EventArrays(whole_numbers, codes, codes, whole_numbers, whole_numbers)
+    numbers, codes = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int32)
+    return EventArrays(time=numbers, kind=codes, category=codes, amount=numbers, known=numbers)

@@ -1,75 +1,76 @@
-"""The table of an event log, read block by block."""
+"""The tables of event logs, and how each names what the engine needs of it."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final
 
 import pyarrow as pa
-import pyarrow.csv
-import pyarrow.dataset
 
-from incentive_engine.data.tables.files import digest_file
-from incentive_engine.errors import DataError, Fault
+from incentive_engine.config.history import Constant, EventLog
+from incentive_engine.data.row_checks import missing_columns
+from incentive_engine.data.sources import Source, open_source
+from incentive_engine.data.tables.formats import USER_ID
+from incentive_engine.errors import DataError
 
-ROWS: Final = 1 << 20
+UTC = "UTC"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class LogSource:
-    """A CSV or Parquet file, or a folder of Parquet files."""
+    """One log of a policy, and its table.
 
-    path: Path
-    where: str
-    schema: pa.Schema
+    Attributes
+    ----------
+    user
+        The table's column of users' ids.
+    zoned
+        The columns of times that name their zone; they are read as UTC.
+    """
+
+    log: EventLog
+    table: Source
+    user: str
+    zoned: frozenset[str]
+
+    @property
+    def where(self) -> str:
+        """How messages call it."""
+        return self.table.where
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The names of the columns."""
-        return tuple(self.schema.names)
+        """The columns that the log names, each once."""
+        return tuple(self.user if name == self.log.user else name for name in _named(self.log))
 
-    def kind_of(self, column: str) -> pa.DataType:
-        """Return a column's type."""
-        return self.schema.field(column).type
+    @property
+    def user_type(self) -> pa.DataType:
+        """The type of the users' ids."""
+        return self.table.schema().field(self.user).type
 
-    def rows(self) -> int | None:
-        """Return how many rows there are by the files' own word; None for CSV."""
-        return None if self.path.suffix == ".csv" else _parts(self.path).count_rows()
-
-    def digest(self) -> str:
-        """Return a sha256 of the files, in hexadecimal."""
-        return digest_file(self.path)
-
-    def blocks(self, columns: Collection[str]) -> Iterator[pa.Table]:
-        """Yield some columns of all rows in their order, some at a time."""
-        wanted = [name for name in self.columns if name in columns]
-        if self.path.suffix == ".csv":
-            yield pyarrow.csv.read_csv(self.path).select(wanted)
-            return
-        for batch in _parts(self.path).to_batches(columns=wanted, batch_size=ROWS):
-            if batch.num_rows:
-                yield pa.Table.from_batches([batch])
+    def zone(self, column: str, otherwise: str) -> str:
+        """Return the zone of a column of times."""
+        return UTC if column in self.zoned else otherwise
 
 
-def open_log(path: Path) -> LogSource:
+def open_log(log: EventLog) -> LogSource:
     """Return the table of a log.
 
     Raises
     ------
     DataError
-        When it cannot be read.
+        When it cannot be read, or lacks a column that the log names.
     """
-    try:
-        if path.suffix == ".csv":
-            schema = pyarrow.csv.read_csv(path).schema
-        else:
-            schema = _parts(path).schema
-    except (OSError, pa.ArrowInvalid) as error:
-        raise DataError(Fault(str(path), f"cannot be read: {error}")) from None
-    return LogSource(path=path, where=str(path), schema=schema)
+    table, user = open_source(log.source), log.user
+    faults = missing_columns(_named(log), table.columns, where=table.where)
+    if faults:
+        raise DataError(*faults)
+    if USER_ID not in table.columns:
+        # under this name, leading zeros of ids stay in CSV files too
+        table, user = open_source(log.source, renames={user: USER_ID}), USER_ID
+    return LogSource(log=log, table=table, user=user, zoned=table.zoned())
 
 
-def _parts(path: Path) -> pyarrow.dataset.Dataset:
-    return pyarrow.dataset.dataset(path, format="parquet", partitioning="hive")
+def _named(log: EventLog) -> tuple[str, ...]:
+    kind = None if isinstance(log.kind, Constant) else log.kind
+    named = (log.user, log.time, kind, log.category, log.amount, log.known, log.campaign)
+    return tuple(dict.fromkeys(name for name in named if name is not None))

@@ -56,11 +56,6 @@ def micros_of(column: Column, *, zone: str, where: str, name: str) -> IntArray:
     return _of_timestamps(column, zone)
 
 
-def names_zone(kind: pa.DataType) -> bool:
-    """Return whether the times of a type name their zone."""
-    return bool(pa.types.is_timestamp(kind) and kind.tz)
-
-
 def micros_of_moment(text: str, *, zone: str) -> int:
     """Return a point in time of a policy, which has been checked.
 
@@ -80,9 +75,8 @@ def as_timestamps(micros: IntArray) -> pa.Array:
 
 def _of_timestamps(column: pa.Array, zone: str) -> IntArray:
     missing = is_missing(column)
-    if not column.type.tz:
-        if zone != "UTC":
-            column = pc.assume_timezone(column, zone, ambiguous="earliest", nonexistent="latest")
+    if not column.type.tz and zone != "UTC":
+        column = pc.assume_timezone(column, zone, ambiguous="earliest", nonexistent="latest")
     values: npt.NDArray[np.int64] = as_numpy(column.cast(pa.int64()))
     per_second = PER_SECOND[column.type.unit]
     scaled = values * (MICROS // per_second) if per_second <= MICROS else values // 1_000

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from incentive_engine.config.fields import Scalar
 from incentive_engine.data.tables.arrow import Column, as_numpy, is_missing, is_text, whole
 from incentive_engine.features.kernel import Codes
 
@@ -47,3 +48,12 @@ def as_text(column: Column) -> pa.Array:
         if np.all(np.isnan(values) | (values == np.floor(values))):
             column = pc.cast(pc.if_else(pc.is_nan(column), None, column), pa.int64())
     return column.cast(pa.string())
+
+
+def category_text(value: Scalar) -> str:
+    """Return a category of a policy as the log's categories are written.
+
+    >>> category_text("food"), category_text(7)
+    ('food', '7')
+    """
+    return str(value).lower() if isinstance(value, bool) else str(value)

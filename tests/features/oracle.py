@@ -62,7 +62,7 @@ def _of_kind(events: pd.DataFrame, kind: str | None) -> pd.DataFrame:
     return events if kind == "any" else events[events["kind"] == kind]
 
 
-def _values(  # noqa: PLR0911 - one answer per verb
+def _values(  # noqa: C901, PLR0911 - one answer per verb
     some: pd.DataFrame,
     moment: pd.Timestamp,
     declared: Declaration,
