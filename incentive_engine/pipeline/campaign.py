@@ -12,6 +12,7 @@ import numpy as np
 
 from incentive_engine.config import Policy
 from incentive_engine.config.policy import Sample
+from incentive_engine.data.sources import as_source
 from incentive_engine.data.step_cache import StepCache
 from incentive_engine.data.tables.files import digest_file
 from incentive_engine.errors import ConfigError, Fault
@@ -81,7 +82,25 @@ def campaign_inputs(policy: Policy, steps: Steps, *, accepted: Collection[str] =
 
 
 def campaign_files(policy: Policy, *, cache: StepCache, steps: Steps) -> Campaign:
-    """Return the campaign's files; a sample campaign is made first."""
+    """Return the campaign's tables, with features of its history where the policy names one."""
+    campaign = campaign_tables(policy, cache=cache, steps=steps)
+    if policy.history is None:
+        return campaign
+    from incentive_engine.pipeline.history import campaign_history, with_features
+
+    named = {"users": campaign.users, "trial": campaign.trial}
+    tables = {name: as_source(table) for name, table in named.items() if table is not None}
+    history = campaign_history(policy, tables, cache=cache, steps=steps)
+    joined = {name: with_features(history, name, cache=cache, steps=steps) for name in tables}
+    return Campaign(
+        users=joined.get("users"),
+        trial=joined.get("trial"),
+        digests={name: digest_file(path) for name, path in joined.items()},
+    )
+
+
+def campaign_tables(policy: Policy, *, cache: StepCache, steps: Steps) -> Campaign:
+    """Return the campaign's own tables; a sample campaign is made first."""
     users, trial = policy.data.users, policy.data.trial
     if policy.data.sample is not None:
         sample = policy.data.sample
