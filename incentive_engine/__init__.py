@@ -26,7 +26,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from incentive_engine.allocation import Certificate
+    from incentive_engine.allocation import Certificate, FrozenPolicy, OfferChoice, Prices, User
     from incentive_engine.config import Policy
     from incentive_engine.config.offer import Offer
     from incentive_engine.config.policy import Budget, Limit
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         IncentiveError,
         InfeasibleError,
     )
+    from incentive_engine.library.decisions import decide
     from incentive_engine.library.estimator import UpliftEstimator
     from incentive_engine.library.evaluation import Evaluation
     from incentive_engine.library.model import UpliftModel, evaluate, fit
@@ -57,19 +58,24 @@ __all__ = [
     "Estimate",
     "Evaluation",
     "Fault",
+    "FrozenPolicy",
     "IncentiveError",
     "InfeasibleError",
     "Limit",
     "Offer",
+    "OfferChoice",
     "Plan",
     "Policy",
+    "Prices",
     "Run",
     "ScoreTable",
     "Trial",
     "UpliftEstimator",
     "UpliftModel",
+    "User",
     "Verification",
     "allocate",
+    "decide",
     "evaluate",
     "fit",
     "load_policy",
@@ -79,13 +85,14 @@ __all__ = [
 ]
 
 _HOMES: Final = {
-    "allocation": ("Certificate",),
+    "allocation": ("Certificate", "FrozenPolicy", "OfferChoice", "Prices", "User"),
     "config": ("Policy",),
     "config.offer": ("Offer",),
     "config.policy": ("Budget", "Limit"),
     "data.scores": ("ScoreTable",),
     "data.trial": ("Trial",),
     "errors": ("ConfigError", "DataError", "Fault", "IncentiveError", "InfeasibleError"),
+    "library.decisions": ("decide",),
     "library.estimator": ("UpliftEstimator",),
     "library.evaluation": ("Evaluation",),
     "library.model": ("UpliftModel", "evaluate", "fit"),

@@ -8,7 +8,7 @@ import pytest
 from incentive_engine.cli import main
 
 ROOT = Path(__file__).parents[1]
-HEAVY = ("numpy", "pandas", "pyarrow", "numba", "ortools", "lightgbm", "matplotlib", "scipy")
+HEAVY = ("numpy", "pandas", "pyarrow", "numba", "ortools", "lightgbm", "scipy")
 
 
 def run(*words: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:

@@ -37,17 +37,14 @@ def evaluation_tables(evaluation: Evaluation, diagnosis: Diagnosis) -> dict[str,
         "offers": offers,
         "calibration": groups,
         "curve": list(content["curve"]["points"]),
-        "checks": [
-            {
-                "check": found.check,
-                "verdict": found.verdict,
-                "what": str(found.what),
-                "remedy": str(found.remedy or ""),
-            }
-            for found in diagnosis.findings
-        ],
+        "checks": [_in_words(finding) for finding in diagnosis.to_dict()["findings"]],
     }
     return {name: pd.DataFrame([_flat(row) for row in rows]) for name, rows in tables.items()}
+
+
+def _in_words(finding: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a finding without the messages that its words come from."""
+    return {name: value for name, value in finding.items() if name != "messages"}
 
 
 def _flat(row: Mapping[str, Any]) -> dict[str, Any]:

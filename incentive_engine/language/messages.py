@@ -192,9 +192,9 @@ class Language:
         """Return a number for an axis."""
         return formats.compact(value, formats.CHINESE if self.code == "zh" else formats.STEPS)
 
-    def significant(self, value: float, digits: int = 3) -> str:
-        """Return a number with some significant digits."""
-        return formats.significant(value, digits)
+    def significant(self, value: float, digits: int = 3, *, trimmed: bool = False) -> str:
+        """Return a number with some significant digits; see `formats.significant`."""
+        return formats.significant(value, digits, trimmed=trimmed)
 
     def unit(self, currency: str) -> str:
         """Return what stands after an amount of a currency.

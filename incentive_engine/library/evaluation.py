@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from incentive_engine.insight.evaluation_tables import evaluation_tables
+from incentive_engine.insight.model_quality import model_quality
 from incentive_engine.language import Code, language
 from incentive_engine.library.html import grid, number
-from incentive_engine.report import CurvePoint
-from incentive_engine.report.cost_curve import draw_cost_curve
+from incentive_engine.pipeline.quality import evaluation_text, quality_of
+from incentive_engine.report.model_quality import gain_chart
 from incentive_engine.stats.estimate import Estimate
 from incentive_engine.uplift.diagnosis.findings import Diagnosis
 from incentive_engine.uplift.evaluation import evaluation as uplift
@@ -22,16 +24,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plot:
-    """A drawing; notebooks show it."""
+    """A drawing with its caption and its numbers as a table; notebooks show it."""
 
-    svg: str
+    html: str
+
+    @property
+    def svg(self) -> str:
+        """The drawing alone."""
+        return self.html[self.html.index("<svg") : self.html.index("</svg>") + len("</svg>")]
 
     def save(self, path: str | Path) -> None:
         """Write the drawing as an SVG file."""
         Path(path).write_text(self.svg, encoding="utf-8")
 
-    def _repr_svg_(self) -> str:
-        return self.svg
+    def _repr_html_(self) -> str:
+        return self.html
 
     def __repr__(self) -> str:
         return f"Plot({len(self.svg):,} characters of SVG)"
@@ -45,10 +52,13 @@ class Evaluation:
     ----------
     evaluation, diagnosis
         The figures behind the tables, and the checks of the trial.
+    currency
+        The unit of costs.
     """
 
     evaluation: uplift.Evaluation
     diagnosis: Diagnosis
+    currency: str
 
     @cached_property
     def tables(self) -> dict[str, pd.DataFrame]:
@@ -86,11 +96,11 @@ class Evaluation:
 
     def plot(self, lang: Code = "en") -> Plot:
         """Return the curve of conversions by budget, with its band, per 1,000 people."""
-        points = tuple(
-            CurvePoint(budget=point.budget, model=point.model, constant=point.constant)
-            for point in self.evaluation.curve.points
-        )
-        return Plot(svg=str(draw_cost_curve(language(lang), points)))
+        content = json.loads(evaluation_text(self.diagnosis, self.evaluation, {}))
+        quality = model_quality(quality_of(content))
+        assert quality is not None
+        drawing = gain_chart(language(lang), quality, currency=self.currency)
+        return Plot(html=str(drawing))
 
     def __repr__(self) -> str:
         shapes = ", ".join(f"{name} {table.shape}" for name, table in self.tables.items())
@@ -107,7 +117,7 @@ class Evaluation:
             for offer in self.evaluation.offers
         ]
         head = ["offer", "conversions per 1,000", "Qini per 1,000", "slope of effects"]
-        return grid(head, rows) + self.plot().svg
+        return grid(head, rows) + self.plot().html
 
 
 def _per_thousand(found: Estimate) -> str:

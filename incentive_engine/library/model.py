@@ -213,5 +213,7 @@ def evaluate(model: UpliftModel, trial: Trial, policy: Policy) -> Evaluation:
         When the trial is not the one that the model was fitted on.
     """
     return Evaluation(
-        evaluation=judge(model.fitted, trial, policy), diagnosis=diagnose(trial, policy)
+        evaluation=judge(model.fitted, trial, policy),
+        diagnosis=diagnose(trial, policy),
+        currency=policy.currency,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +13,10 @@ import numpy as np
 from incentive_engine.allocation import (
     Certificate,
     Curve,
+    FrozenPolicy,
+    Prices,
     build_problem,
+    freeze_prices,
     solve,
     with_budget_of,
 )
@@ -84,10 +87,15 @@ class Plan:
         """What is proven: value, bound, gap, and every limit's usage, price and slack."""
         return self.solved.certificate
 
-    @property
-    def prices(self) -> Mapping[str, float]:
-        """Limit to the value given up per unit of it; signed as in the certificate."""
-        return self.solved.prices
+    @cached_property
+    def frozen(self) -> FrozenPolicy:
+        """What the policy means for one user, for `decide`."""
+        return FrozenPolicy.of(self.policy, self.stated.table, self.stated.holdout)
+
+    @cached_property
+    def prices(self) -> Prices:
+        """Limit to the value given up per unit of it, signed as in the certificate; version 0."""
+        return freeze_prices(self.stated.problem, self.solved, self.frozen)
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per user, in the order of the scores: the columns of the run's file."""

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from incentive_engine.allocation import FrozenPolicy, Prices
 from incentive_engine.config import Policy
 from incentive_engine.data.sources import read_table
 from incentive_engine.data.tables.frames import to_frame
 from incentive_engine.library.html import facts, number
-from incentive_engine.run.finished import FinishedRun, read_run
+from incentive_engine.run.finished import FinishedRun, read_json, read_run
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,13 +50,15 @@ class Run:
         """The content of evaluation.json; empty where scores were given."""
         return self.finished.evaluation
 
-    @property
-    def prices(self) -> Mapping[str, float]:
-        """Limit to the value given up per unit of it."""
-        limits = self.certificate["limits"]
-        return MappingProxyType(
-            {limit["name"]: float(limit["price"]) for limit in limits if "price" in limit}
-        )
+    @cached_property
+    def frozen(self) -> FrozenPolicy:
+        """What the policy means for one user, for `decide`."""
+        return FrozenPolicy.from_dict(read_json(self.directory / "frozen_policy.json"))
+
+    @cached_property
+    def prices(self) -> Prices:
+        """Limit to the value given up per unit of it; version 0."""
+        return Prices.from_dict(read_json(self.directory / "prices.json"))
 
     def to_frame(self) -> pd.DataFrame:
         """Return allocation.parquet: one row per user."""

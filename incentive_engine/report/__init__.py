@@ -20,13 +20,13 @@ from .content import (
     RunFacts,
     Unit,
 )
-from .cost_curve import CurvePoint
 from .evidence import (
     OTHERS,
     Alternative,
     BenefitRow,
     Benefits,
     CalibrationGroup,
+    CurvePoint,
     Holdout,
     LoyaltyCheck,
     Measurability,

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterator, Mapping
 from typing import Any, Final
 
 import pandas as pd
@@ -13,7 +12,7 @@ from markupsafe import Markup
 from incentive_engine.language import Code, Language, language
 from incentive_engine.simulation.comparison import Comparison
 
-from .comparison_plots import Line, draw_lines
+from .charts import MUTED, Axis, Chart, Series, figure
 from .frame import render_page
 
 PUBLISHED: Final = 0.15
@@ -21,12 +20,20 @@ PUBLISHED: Final = 0.15
 Row = Mapping[Hashable, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chart:
-    """One plot with what stands above it."""
-
-    caption: str
-    svg: Markup
+COLOURS: Final = {
+    "engine": "#0b5a8a",
+    "engine-unweighted": "#4b9cd3",
+    "oracle": "#1d2733",
+    "oracle-unweighted": "#66717f",
+    "greedy": "#17693a",
+    "propensity": "#c2410c",
+    "tier-rules": "#a3231a",
+    "first-come": "#b45309",
+    "everyone": "#7c3aed",
+    "nobody": "#a9b5c1",
+}
+DASHED: Final = frozenset({"oracle", "oracle-unweighted", "nobody"})
+"""Strategies that nobody can use, or that do nothing."""
 
 
 def render_comparison(comparison: Comparison, *, lang: Code = "en") -> str:
@@ -125,66 +132,64 @@ def _group_values(t: Language, comparison: Comparison) -> Iterator[str]:
         yield from map(str, values)
 
 
-def _charts(t: Language, comparison: Comparison) -> Iterator[Chart]:
-    scenario = comparison.scenario
+def _charts(t: Language, comparison: Comparison) -> Iterator[Markup]:
+    scenario, currency = comparison.scenario, t.unit(comparison.currency)
+    budget_axis = Axis(title=t("chart.budget", currency=currency))
     if len(scenario.budgets) > 1:
-        yield _chart(
-            t("compare.conversions_plot"),
-            _lines(comparison.table, "budget", "conversions", interval=True),
-            name="conversions",
-        )
-        yield _chart(
-            t("compare.efficiency_plot", currency=t.unit(comparison.currency)),
-            _lines(comparison.table, "budget", "conversions_per_1000", interval=False),
-            name="efficiency",
-        )
+        for name, column in BY_BUDGET:
+            chart = Chart(
+                caption=t(f"compare.{name}_plot", currency=currency),
+                x=budget_axis,
+                y=Axis(title=t(f"compare.{name}_axis", currency=currency)),
+                series=tuple(_series(comparison.table, "budget", column)),
+            )
+            yield figure(t, chart)
     if comparison.sweep is not None and scenario.sweep is not None:
         label = scenario.sweep.label or scenario.sweep.setting
         budget = scenario.budgets[-1]
         largest = comparison.sweep[comparison.sweep["budget"] == budget]
-        for measure in SWEPT:
-            if measure in largest and largest[measure].notna().any():
-                caption = t(f"compare.swept_{measure}", label=label, budget=t.money(budget))
-                yield _sweep_chart(caption, largest, measure)
+        for column in SWEPT:
+            if column in largest and largest[column].notna().any():
+                caption = t(f"compare.swept_{column}", label=label, budget=t.money(budget))
+                title = t(f"compare.{column}_axis")
+                yield figure(t, _swept(largest, column, caption=caption, label=label, title=title))
 
 
+BY_BUDGET: Final = (("conversions", "conversions"), ("efficiency", "conversions_per_1000"))
 SWEPT: Final = ("conversions", "favoured_share_of_cost", "overspend_probability")
 
 
-def _sweep_chart(caption: str, table: pd.DataFrame, measure: str) -> Chart:
+def _swept(table: pd.DataFrame, column: str, *, caption: str, label: str, title: str) -> Chart:
+    """Return a chart over a setting: on a scale of numbers, or with a place for each value."""
     values = list(dict.fromkeys(table["setting_value"]))
     numeric = all(isinstance(value, int | float) for value in values)
-    spread = numeric and min(values) > 0 and max(values) / min(values) > 50
-    on_scale = numeric and not spread
-    frame = table.assign(
-        at=table["setting_value"] if on_scale else table["setting_value"].map(values.index)
+    wide = numeric and min(values) > 0 and max(values) / min(values) > 50
+    names: tuple[str, ...] = ()
+    places = table["setting_value"]
+    if wide or not numeric:
+        names = tuple(f"{value:g}" if numeric else str(value) for value in values)
+        places = places.map(values.index)
+    return Chart(
+        caption=caption,
+        x=Axis(title=label, names=names),
+        y=Axis(title=title),
+        series=tuple(_series(table.assign(place=places), "place", column)),
     )
-    lines = _lines(frame, "at", measure, interval=measure == "conversions")
-    ticks = None if on_scale else [f"{v:g}" if numeric else str(v) for v in values]
-    return _chart(caption, lines, name=f"sweep-{measure}", ticks=ticks)
 
 
-def _chart(
-    caption: str, lines: Sequence[Line], *, name: str, ticks: Sequence[str] | None = None
-) -> Chart:
-    svg = Markup(draw_lines(lines, name=name, ticks=ticks))  # noqa: S704 - our own drawing
-    return Chart(caption=caption, svg=svg)
-
-
-def _lines(table: pd.DataFrame, x: str, y: str, *, interval: bool) -> list[Line]:
-    lines = []
+def _series(table: pd.DataFrame, x: str, y: str) -> Iterator[Series]:
+    """Yield a line per strategy, with its interval where the table has one."""
     for strategy in dict.fromkeys(table["strategy"]):
         mine = table[table["strategy"] == strategy]
         if not mine[y].notna().any():
             continue
-        band = interval and mine[f"{y}_low"].notna().all()
-        lines.append(
-            Line(
-                strategy=str(strategy),
-                x=mine[x].tolist(),
-                y=mine[y].tolist(),
-                low=mine[f"{y}_low"].tolist() if band else None,
-                high=mine[f"{y}_high"].tolist() if band else None,
-            )
+        band = f"{y}_low" in mine and mine[f"{y}_low"].notna().all()
+        yield Series(
+            label=str(strategy),
+            x=mine[x].tolist(),
+            y=mine[y].tolist(),
+            low=mine[f"{y}_low"].tolist() if band else (),
+            high=mine[f"{y}_high"].tolist() if band else (),
+            colour=COLOURS.get(str(strategy), MUTED),
+            dashed=strategy in DASHED,
         )
-    return lines

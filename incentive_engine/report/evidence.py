@@ -13,7 +13,6 @@ from incentive_engine.stats.estimate import Estimate
 from incentive_engine.uplift.diagnosis.findings import Finding
 
 from .conditions import Test
-from .cost_curve import CurvePoint
 
 OTHERS: Final = "…"
 """Stands among the names of groups for all that are not shown apart."""
@@ -192,6 +191,17 @@ class OfferDrivers:
     offer: str
     shares: tuple[tuple[str, float], ...]
     """Feature and its share of all mean absolute contributions, the largest first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CurvePoint:
+    """One budget: the cost that it allows per person, currency units, and the gains per person."""
+
+    budget: float
+    model: Estimate
+    """Conversions by plans that aim with the model, out of fold."""
+    constant: Estimate
+    """Conversions by plans that know one effect per offer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,11 +9,10 @@ from typing import Final, TypeVar
 from incentive_engine.language import Code, Language, formats, language, say
 
 from . import words
-from .calibration import over_constant, quality_lines, quality_plots
 from .content import GroupRow, Headline, LimitRow, Note, ReportContent
-from .cost_curve import draw_cost_curve
 from .evidence import BenefitRow, LoyaltyCheck
 from .frame import render_page
+from .model_quality import gain_chart, over_constant, quality_charts, quality_lines
 from .rules import rules_text
 from .slider import slider
 
@@ -61,11 +60,17 @@ def render_report(content: ReportContent, *, lang: Code = "en") -> str:
     limits = _limits(t, content)
     quality, undrawn = content.quality, list[Note]()
     budgets = _drawn("budget.title", lambda: slider(t, content), undrawn)
-    plots = (
-        _drawn("quality.title", lambda: quality_plots(t, quality), undrawn) if quality else None
-    )
-    curve = quality.curve if quality else None
-    costs = _drawn("quality.curve", lambda: draw_cost_curve(t, curve), undrawn) if curve else None
+    calibration, gains = None, None
+    if quality is not None:
+        calibration = _drawn(
+            "quality.title",
+            lambda: quality_charts(t, quality, currency=content.currency),
+            undrawn,
+        )
+    if quality is not None and quality.curve:
+        gains = _drawn(
+            "quality.curve", lambda: gain_chart(t, quality, currency=content.currency), undrawn
+        )
     return render_page(
         "page.html.j2",
         lang=lang,
@@ -84,8 +89,8 @@ def render_report(content: ReportContent, *, lang: Code = "en") -> str:
         binding=[line for line in limits if not _is_idle(line)],
         idle=[line for line in limits if _is_idle(line)],
         quality_lines=quality_lines(t, quality) if quality else [],
-        quality_plots=plots or [],
-        cost_curve=costs,
+        quality_charts=calibration or [],
+        gain_chart=gains,
         over_constant=over_constant(t, quality) if quality else None,
         loyalty=[_loyalty(t, part.check, content.currency) for part in content.benefits],
         rules=rules_text(t, content),

@@ -15,8 +15,8 @@ from incentive_engine.language import Language
 from incentive_engine.language.formats import CHINESE
 
 from . import words
+from .charts import Axis, Chart, Series, figure
 from .content import ReportContent
-from .curve import Curve, draw
 from .evidence import OTHERS, Response, ResponsePoint, ResponseRow
 
 STEP: Final = 1_000
@@ -29,14 +29,6 @@ DIGITS: Final = 7
 """Significant digits of the figures in the page."""
 
 FIGURES: Final = ("conversions", "spend", "treated", "cost")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plot:
-    """One plot with what stands above it."""
-
-    caption: str
-    svg: Markup
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +66,7 @@ class Slider:
     at: str
     plain: bool
     how: str
-    plots: tuple[Plot, ...]
+    charts: tuple[Markup, ...]
     lines: tuple[Line, ...]
     column: str
     groups: tuple[str, ...]
@@ -101,7 +93,7 @@ def slider(t: Language, content: ReportContent) -> Slider | None:
         at=_digits(at),
         plain=not aim.weighted and aim.terms == (("conversion", 1.0),),
         how=_how(t, response, content.currency),
-        plots=_plots(t, content, response, at),
+        charts=_charts(t, content, response, at),
         lines=tuple(_line(t, point) for point in _tabled(response)),
         column=response.column or t("budget.group"),
         groups=_names(t, response),
@@ -180,44 +172,47 @@ def _prices(points: tuple[ResponsePoint, ...]) -> list[float]:
     return [_short(p.price if math.isfinite(p.price) else first) for p in points]
 
 
-def _plots(t: Language, content: ReportContent, response: Response, at: float) -> tuple[Plot, ...]:
+def _charts(
+    t: Language, content: ReportContent, response: Response, at: float
+) -> tuple[Markup, ...]:
     points = response.points
     aim = words.aim(t, content.proof.aim)
-    budgets = [point.budget for point in points]
     lines = (
-        ("value", t("budget.curve", aim=aim), [point.value for point in points]),
+        ("value", t("budget.curve", aim=aim), aim, [point.value for point in points]),
         (
             "marginal",
             t("budget.marginal_curve", aim=aim, step=t.count(STEP), currency=content.currency),
+            t("budget.marginal_axis", aim=aim, step=t.count(STEP), currency=content.currency),
             [STEP * price for price in _prices(points)],
         ),
     )
     return tuple(
-        Plot(caption=caption, svg=_plot(t, name, caption, budgets, heights, at, response.exact))
-        for name, caption, heights in lines
+        figure(
+            t,
+            Chart(
+                caption=caption,
+                x=Axis(title=t("chart.budget", currency=content.currency)),
+                y=Axis(title=title),
+                series=(_series(response, heights),),
+                name=name,
+                mark=_mark(t, response, heights, at),
+                tabled=False,
+            ),
+        )
+        for name, caption, title, heights in lines
     )
 
 
-def _plot(  # noqa: PLR0917 - one line's own parts
-    t: Language,
-    name: str,
-    caption: str,
-    x: list[float],
-    y: list[float],
-    at: float,
-    exact: bool,  # noqa: FBT001
-) -> Markup:
-    height = interpolated(x, y, at)
-    curve = Curve(
-        x=x,
-        y=y,
-        at=(at, height),
-        mark=t.significant(height),
-        label=caption,
-        name=name,
-        dots=not exact,
-    )
-    return Markup(draw(t, curve))  # noqa: S704 - our own drawing, of numbers only
+def _series(response: Response, heights: list[float]) -> Series:
+    budgets = [point.budget for point in response.points]
+    return Series(label="", x=budgets, y=heights, dots=not response.exact, filled=True)
+
+
+def _mark(
+    t: Language, response: Response, heights: list[float], at: float
+) -> tuple[float, float, str]:
+    height = interpolated([point.budget for point in response.points], heights, at)
+    return at, height, t.significant(height)
 
 
 def interpolated(x: list[float], y: list[float], at: float) -> float:

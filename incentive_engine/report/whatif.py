@@ -12,9 +12,9 @@ from incentive_engine.errors import Fault
 from incentive_engine.language import Code, Language, Message, language
 
 from . import words
+from .charts import Axis, Chart, Series, colour_of, figure
 from .content import Aim, LimitRow
 from .frame import render_page
-from .lines import Line, colour_of, draw_lines
 from .returns import Safety
 
 NOT_OFFERS: Final = ("none", "holdout")
@@ -109,14 +109,6 @@ class WhatIfContent:
     notes: tuple[Message, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plot:
-    """One plot with what stands above it."""
-
-    caption: str
-    svg: Markup
-
-
 def render_whatif(content: WhatIfContent, *, lang: Code = "en") -> str:
     """Return the page as HTML: no file, script or font from elsewhere."""
     t = language(lang)
@@ -127,7 +119,7 @@ def render_whatif(content: WhatIfContent, *, lang: Code = "en") -> str:
         lang=lang,
         content=content,
         aim=words.aim(t, content.aim),
-        plots=_plots(t, content),
+        charts=_charts(t, content),
         colours={name: colour_of(position) for position, name in enumerate(names)},
         rows={
             budget: [point for point in content.points if point.budget == budget]
@@ -144,30 +136,42 @@ def render_whatif(content: WhatIfContent, *, lang: Code = "en") -> str:
     )
 
 
-def _plots(t: Language, content: WhatIfContent) -> list[Plot]:
+def _charts(t: Language, content: WhatIfContent) -> list[Markup]:
     if len({point.budget for point in content.points if point.value is not None}) < 2:
         return []
     wanted: Sequence[tuple[str, Callable[[PointRow], float | None]]] = (
-        ("whatif.value_plot", lambda point: point.value),
-        ("whatif.price_plot", lambda point: None if point.price is None else 1000 * point.price),
-        ("whatif.marginal_plot", lambda point: point.marginal_return),
-        ("whatif.roi_plot", lambda point: point.roi),
+        ("value", lambda point: point.value),
+        ("price", lambda point: None if point.price is None else 1000 * point.price),
+        ("marginal", lambda point: point.marginal_return),
+        ("roi", lambda point: point.roi),
     )
-    plots = []
-    for key, figure in wanted:
-        caption = t(key, aim=words.aim(t, content.aim), currency=content.currency)
-        lines = [_line(content, variant.name, figure) for variant in content.variants]
-        if svg := draw_lines(t, lines, label=caption):
-            plots.append(Plot(caption=caption, svg=Markup(svg)))  # noqa: S704 - our own drawing
-    return plots
+    aim = words.aim(t, content.aim)
+    charts = []
+    for name, height in wanted:
+        lines = [
+            _line(content, variant.name, height, colour_of(position))
+            for position, variant in enumerate(content.variants)
+        ]
+        chart = Chart(
+            caption=t(f"whatif.{name}_plot", aim=aim, currency=content.currency),
+            x=Axis(title=t("chart.budget", currency=content.currency)),
+            y=Axis(title=t(f"whatif.{name}_axis", aim=aim, currency=content.currency)),
+            series=tuple(line for line in lines if line.x),
+        )
+        if chart.series:
+            charts.append(figure(t, chart))
+    return charts
 
 
 def _line(
-    content: WhatIfContent, variant: str, figure: Callable[[PointRow], float | None]
-) -> Line:
-    found = [
-        (point.budget, height)
+    content: WhatIfContent,
+    variant: str,
+    height: Callable[[PointRow], float | None],
+    colour: str,
+) -> Series:
+    places = [
+        (point.budget, up)
         for point in content.points
-        if point.variant == variant and (height := figure(point)) is not None
+        if point.variant == variant and (up := height(point)) is not None
     ]
-    return Line(label=variant, x=[x for x, _ in found], y=[y for _, y in found])
+    return Series(label=variant, x=[x for x, _ in places], y=[y for _, y in places], colour=colour)

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from incentive_engine.allocation import (
+    FrozenPolicy,
     Plan,
     Problem,
+    freeze_prices,
     gains_without,
     margins,
     reasons,
@@ -145,6 +147,7 @@ def explore(
                 cost_error=total_error(policy, quality),
             )
         )  # fmt: skip
+        frozen = side.submit(lambda: FrozenPolicy.of(policy, table, holdout))
         dropped = side.submit(lambda: gains_without(problem, solved.result()))
         held = side.submit(
             lambda: holdout_value(policy, table, holdout, solved.result(), gain.result())
@@ -169,6 +172,8 @@ def explore(
                 reason=rows.reason,
                 margin=rows.margin,
                 smallest_budget=rows.smallest_budget,
+                frozen=frozen.result(),
+                prices=freeze_prices(problem, made, frozen.result()),
                 gain=gain.result(),
                 response=with_own_budget(response.result(), made, problem, policy, table),
                 mandate=stated.mandate,

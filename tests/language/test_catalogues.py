@@ -42,6 +42,7 @@ def test_every_chinese_text_is_chinese_and_no_english_one_is() -> None:
         "fault.where",
         "fault.remedy",
         "conflict.ratio",
+        "whatif.value_axis",
         "quality.p",
         "quality.p_small",
     }

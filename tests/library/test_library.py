@@ -143,6 +143,23 @@ def test_the_gain_by_the_trial_covers_the_truth_and_is_that_of_the_saved_run(
     assert model().gain(plan, "cost").value > 0
 
 
+def test_deciding_every_user_alone_gives_the_plan_but_for_those_at_a_tie(tmp_path: Path) -> None:
+    plan = ie.allocate(scores(), policy(), budget=1000)
+    rows = scores().to_frame().to_dict("records")
+    planned = plan.to_frame()["offer_id"].astype(object).where(lambda ids: ids.notna(), None)
+    alone = [ie.decide(row, plan.frozen, plan.prices).offer_id for row in rows]
+    assert sum(a != b for a, b in zip(alone, planned, strict=True)) == plan.prices.settled
+    plan.save(tmp_path / "run")
+    run = ie.load_run(tmp_path / "run")
+    again = [ie.decide(row, run.frozen, run.prices) for row in rows[:200]]
+    assert [choice.offer_id for choice in again] == alone[:200]
+    other = ie.allocate(scores(), policy(seed=5), budget=1000)
+    with pytest.raises(ie.DataError, match="belong to another policy"):
+        ie.decide(rows[0], plan.frozen, other.prices)
+    with pytest.raises(ie.DataError, match="user: is a tuple"):
+        ie.decide(("u0",), plan.frozen, plan.prices)  # type: ignore[arg-type] # bad on purpose
+
+
 def test_an_evaluation_is_tables_and_a_plot() -> None:
     found = ie.evaluate(model(), model().trial, policy())
     assert found.offers["offer"].tolist() == ["off10", "off20"]

@@ -8,7 +8,6 @@ import pytest
 SLOW = (
     "pandas",
     "lightgbm",
-    "matplotlib",
     "scipy.stats",
     "scipy.special",
     "scipy.optimize",
