@@ -9,6 +9,7 @@ import typer
 
 from incentive_engine.cli.app import app
 from incentive_engine.cli.options import (
+    Accept,
     AsJson,
     Basis,
     Budget,
@@ -41,6 +42,7 @@ def allocate(
         str | None,
         typer.Option(metavar="NAME", help="Who plans; left out: the policy's author, or you."),
     ] = None,
+    accept: Accept = None,
     lang: Lang = "en",
     as_json: AsJson = False,
 ) -> None:
@@ -60,6 +62,7 @@ def allocate(
         scores=None if scores is None else table_at(scores, "--scores"),
         out=out,
         author=author,
+        accepted=accept or (),
         lang=lang,
         progress=shown,
     )
@@ -100,6 +103,7 @@ def whatif(
     min_marginal_roi: MinMarginalRoi = None,
     basis: Basis = None,
     confidence: Confidence = None,
+    accept: Accept = None,
     lang: Lang = "en",
     as_json: AsJson = False,
 ) -> None:
@@ -120,6 +124,7 @@ def whatif(
         ),
         scores=None if scores is None else table_at(scores, "--scores"),
         out=out,
+        accepted=accept or (),
         lang=lang,
         progress=shown,
     )
