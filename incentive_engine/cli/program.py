@@ -48,6 +48,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     """Run one command and exit: 0 done, 1 the answer is no, 2 bad input, 3 internal error."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     os.environ["OPENBLAS_NUM_THREADS"] = "1"  # numpy is not loaded yet; its sums depend on threads
+    os.umask(0o077)  # runs, exports, caches and ledgers hold ids of customers
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"] or ["--help"]
     stop = Stop()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -18,11 +17,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from incentive_engine.errors import ConfigError, DataError, Fault
+from incentive_engine.errors import DataError, Fault
+from incentive_engine.run.key_file import read_secret
 
 VARIABLE: Final = "INCENTIVE_KEY"
-SHORTEST: Final = 16
-"""Bytes; a shorter key could be found by trying, from one code whose user is known."""
 ALPHABET: Final = np.frombuffer(b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ", dtype=np.uint8)
 """32 characters without 0, 1, I and O, which people confuse; another one changes every code."""
 LENGTH: Final = 16
@@ -30,14 +28,14 @@ LENGTH: Final = 16
 HALF: Final = 12
 """Characters of a code that fit into 64 bits; the rest fits into 32."""
 BYTES: Final = LENGTH * 5 // 8
-REMEDY: Final = "make one with `openssl rand -hex 32`, and keep it"
 
 
 class SecretKey:
     """A key; it shows nothing of itself."""
 
-    def __init__(self, secret: bytes) -> None:
+    def __init__(self, secret: bytes, *, warnings: tuple[str, ...] = ()) -> None:
         self._secret = secret
+        self.warnings = warnings
 
     def __repr__(self) -> str:
         return f"SecretKey({self.fingerprint})"
@@ -79,23 +77,12 @@ def read_key(file: Path | None) -> SecretKey | None:
     Raises
     ------
     ConfigError
-        When it is too short.
+        When it is too short, or others may write to the file.
     DataError
         When the file cannot be read.
     """
-    where = VARIABLE if file is None else f"--key-file {file}"
-    try:
-        secret = os.environ.get(VARIABLE, "").encode() if file is None else file.read_bytes()
-    except OSError as error:
-        raise DataError(Fault(where, f"cannot be read: {error.strerror}")) from error
-    secret = secret.strip()
-    if not secret and file is None:
-        return None
-    if len(secret) < SHORTEST:
-        raise ConfigError(
-            Fault(where, f"a key of {len(secret)} bytes", f"at least {SHORTEST}", REMEDY)
-        )
-    return SecretKey(secret)
+    secret = read_secret(file, option="--key-file", variable=VARIABLE)
+    return SecretKey(secret.content, warnings=secret.warnings) if secret else None
 
 
 class UniqueCodes:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
-from urllib.parse import urlsplit
 
-from incentive_engine.errors import ConfigError, DataError, Fault, SetupError
+from incentive_engine.config.database_url import DatabaseUrl, read_database_url
+from incentive_engine.errors import ConfigError, DataError, Fault
 from incentive_engine.export.export import Exported, ExportOptions, check_key, refuse_unverified
 from incentive_engine.export.rows import OfferRows, Wanted
 from incentive_engine.export.selection import Selected, select
@@ -20,7 +20,6 @@ from incentive_engine.export.writers import text_block
 from incentive_engine.run.finished import FinishedRun
 from incentive_engine.verify import Verification
 
-SCHEMES: Final = ("postgresql://", "postgres://")
 COLUMNS: Final = {
     "campaign": "text",
     "user_id": "text",
@@ -34,6 +33,8 @@ COLUMNS: Final = {
 """Column to type; `run` is the digest of the run that a row comes from."""
 KEY: Final = ("campaign", "user_id")
 ALIKE: Final = {"varchar": "text", "bpchar": "text"}
+WAIT: Final = 10
+"""Seconds until a server that does not answer is given up."""
 STAGED: Final = "incentive_staged"
 
 
@@ -59,10 +60,13 @@ def export_to_postgres(
     ------
     VerificationError
         When the verification failed, or is another run's.
+    ConfigError
+        When the URL cannot be understood; no part of a secret is repeated.
     DataError
         When the server cannot be reached, says no, or goes away; the table is then as it was.
     """
     refuse_unverified(run, verification)
+    database = read_database_url(url, where="--to")
     check_key(options, codes=False)
     if options.preset is not None:
         raise ConfigError(Fault("--preset", "a table has one form", remedy="leave it out"))
@@ -71,7 +75,7 @@ def export_to_postgres(
         selected,
         Wanted(columns=frozenset(), as_text=True, key=options.key, hash_ids=options.hash_ids),
     )
-    with _connected(url) as connection:
+    with _connected(database) as connection:
         target = _Target(connection, table, selected)
         target.prepare()
         target.stage(rows)
@@ -82,23 +86,11 @@ def export_to_postgres(
     notes += [f"{stale:,} rows of `{run.policy.name}` {removed}"] if stale else []
     return Exported(
         rows=selected.total,
-        target=without_password(url),
+        target=database.shown,
         manifest=None,
         is_new=bool(changed or (prune and stale)),
         notes=tuple(notes),
     )
-
-
-def without_password(url: str) -> str:
-    """Return a URL that may be shown.
-
-    >>> without_password("postgresql://me:secret@db:5432/crm?password=secret")
-    'postgresql://me@db:5432/crm'
-    """
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    user = f"{parts.username}@" if parts.username else ""
-    return f"{parts.scheme}://{user}{host}{parts.path}"
 
 
 class _Target:
@@ -207,16 +199,14 @@ class _Target:
 
 
 @contextmanager
-def _connected(url: str) -> Iterator[Any]:
+def _connected(database: DatabaseUrl) -> Iterator[Any]:
     """Yield a connection whose transaction is committed at the end, or undone."""
+    import psycopg
+
+    where = database.shown
+    parameters: dict[str, Any] = {"connect_timeout": WAIT, **database.parameters}
     try:
-        import psycopg
-    except ImportError as error:
-        remedy = "pip install 'incentive-engine[postgres]'"
-        raise SetupError(Fault("psycopg", "is not installed", remedy=remedy)) from error
-    where = without_password(url)
-    try:
-        with psycopg.connect(url, connect_timeout=10) as connection:
+        with psycopg.connect(**parameters) as connection:
             yield connection
     except psycopg.OperationalError as error:
         what = f"the server does not answer, or went away: {_first_line(error)}"

@@ -23,7 +23,7 @@ from incentive_engine.uplift.effects.bins import Bins
 from incentive_engine.uplift.effects.ladder import ladders
 from incentive_engine.uplift.estimates import Estimates, OutOfFold
 from incentive_engine.uplift.nuisance.boosting import Matrix
-from incentive_engine.uplift.nuisance.cost import CostModel, fit_cost
+from incentive_engine.uplift.nuisance.cost import CostModel, fit_cost, stack_cost
 from incentive_engine.uplift.nuisance.event_probability import Chances, fit_chances
 from incentive_engine.uplift.nuisance.features import Encoder, learn_encoder
 from incentive_engine.uplift.nuisance.spend import SpendModel, fit_spend
@@ -92,7 +92,7 @@ class Models:
             buying = self.spending.buying.predict(matrix, phi, share, folds=folds)
         amount = self.spending.amount(matrix, folds=folds)
         spend = buying.by_arm * amount
-        cost = self.costing.predict(matrix, folds=folds)
+        cost = self.costing.predict(matrix, converting.by_arm[:, 1:], folds=folds)
         control = np.full(len(matrix), self.costing.control)
         return Estimates(
             offers=offers,
@@ -199,6 +199,8 @@ def fit(trial: Trial, policy: Policy, *, seed: int) -> UpliftModel:
     converting, (spending, costing) = together(
         lambda: fit_chances(rows, event=trial.conversion, rungs=rungs, seed=seed), fit_amounts
     )
+    chances = converting.predict(matrix, rows.phi, lottery.share, folds=folds)
+    costing = stack_cost(costing, rows, cost=trial.cost, converting=chances.by_arm[:, 1:])
     models = Models(converting=converting, spending=spending, costing=costing)
     estimates = models.estimate(matrix, rows.phi, lottery.share, trial.offers, folds=folds)
     constant = converting.effects.constant_outside(folds)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from incentive_engine.config.database_url import SCHEMES
 from incentive_engine.config.moments import in_zone, parse_moment
 from incentive_engine.errors import ConfigError, DataError, Fault
 from incentive_engine.export.export import (
@@ -17,7 +18,7 @@ from incentive_engine.export.export import (
     refuse_unverified,
 )
 from incentive_engine.export.findings import Finding, blocks, check_accepted, refuse_blocked
-from incentive_engine.export.postgres import SCHEMES, export_to_postgres, without_password
+from incentive_engine.export.postgres import export_to_postgres
 from incentive_engine.export.preflight import WARNINGS, Flight, preflight
 from incentive_engine.export.selection import Filters, select
 from incentive_engine.pipeline.steps import Progress, Steps, quiet
@@ -124,7 +125,10 @@ def export(
         entry = {"to": made.target, "rows": made.rows, "filters": options.filters.to_dict()}
         entry |= {"preset": options.preset, "accepted": names}
         add_entry(run, EXPORTS, entry, now=datetime.now(UTC))
-    return "\n".join([*(f"accepted  {f.name}: {f.text}" for f in waived), made.to_text()])
+    unsafe = options.key.warnings if options.key else ()
+    lines = [f"accepted  {finding.name}: {finding.text}" for finding in waived]
+    lines += [f"warning: {warning}" for warning in unsafe]
+    return "\n".join([*lines, made.to_text()])
 
 
 def _export(
@@ -144,8 +148,8 @@ def _export(
             table=target.table,
             prune=target.prune,
         )
-    if "://" in target.to:
-        shown = without_password(target.to)
+    if "://" in target.to or ("@" in target.to and ":" in target.to):
+        shown = f"{target.to.partition(':')[0]}:…"  # what follows may hold a password
         raise ConfigError(Fault(f"--to {shown}", "is not known", " or ".join(SCHEMES)))
     path = Path(target.to)
     return export_offers(run, path, verification=verification, options=options, accepted=accepted)

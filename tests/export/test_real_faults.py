@@ -41,6 +41,7 @@ folder = Path(sys.argv[1])
 for name in ("a.csv", "a.parquet", "a.duckdb"):  # as root, so that all that it needs is loaded
     code, said = tried(folder / "warm" / "run", "--to", folder / "warm" / name)
     assert code == 0, said
+assert tried(folder / "warm" / "run", "--to", "nowhere.txt")[0] == 2  # loads the messages
 os.setgroups([])
 os.setgid(65534)
 os.setuid(65534)

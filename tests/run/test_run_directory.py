@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,20 @@ def run_files(**changes: Any) -> RunFiles:
         policy_text=yaml.safe_dump(policy_by_hand()).encode(),
     )
     return replace(files, **changes)
+
+
+def modes(directory: Path) -> set[str]:
+    """Return the modes of a directory, of what is in it, and of its files."""
+    return {f"{oct(p.stat().st_mode)[-3:]}" for p in (directory, *directory.rglob("*"))}
+
+
+def test_a_run_is_for_its_owner_alone_whatever_files_otherwise_are(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        write_run(tmp_path / "run", run_files())
+    finally:
+        os.umask(before)
+    assert modes(tmp_path / "run") == {"700", "600"}
 
 
 def test_a_written_run_passes_verification(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """A small campaign that runs end to end in seconds, and the program as a planner calls it."""
 
 import io
+import os
 import signal
 import subprocess
 from collections.abc import Callable
@@ -58,7 +59,7 @@ def incentive(cache: Path, tmp_path: Path) -> Incentive:
 def program(folder: Path, cache: Path, *words: str | Path) -> subprocess.CompletedProcess[str]:
     """Run the program in a folder, without a new process for it."""
     arguments, out, err = [str(word) for word in words], io.StringIO(), io.StringIO()
-    sigterm = signal.getsignal(signal.SIGTERM)
+    sigterm, mask = signal.getsignal(signal.SIGTERM), os.umask(0o022)
     with (
         pytest.MonkeyPatch.context() as patch,
         chdir(folder),
@@ -69,6 +70,7 @@ def program(folder: Path, cache: Path, *words: str | Path) -> subprocess.Complet
         with pytest.raises(SystemExit) as ended:
             main(arguments)
     signal.signal(signal.SIGTERM, sigterm)
+    os.umask(mask)
     code = int(ended.value.code or 0)
     return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
 

@@ -155,13 +155,33 @@ def test_an_altered_run_is_refused(incentive: Incentive, tmp_path: Path) -> None
         assert "allocation.parquet" in refused.stderr
 
 
+def test_what_holds_ids_is_for_its_owner_alone(incentive: Incentive, tmp_path: Path) -> None:
+    run = planned(incentive, tmp_path, "run")
+    key = tmp_path / "key"
+    key.write_text("a key that only tests have")
+    key.chmod(0o644)
+    words = ("--to", "out", "--preset", "braze", "--key-file", key)
+    accepted = ("--accept", "holdout", "--accept", "deep-discount")
+    done = incentive("export", run, *words, *accepted)
+    assert done.returncode == 0, done.stderr
+    assert f"warning: --key-file {key}: others may read the key; chmod 600" in done.stdout
+    made = [path for name in ("run", "out") for path in (tmp_path / name).rglob("*")]
+    assert {oct(p.stat().st_mode)[-3:] for p in made if p.is_file()} == {"600"}
+    folders = [tmp_path / "run", tmp_path / "out", *(path for path in made if path.is_dir())]
+    assert {oct(path.stat().st_mode)[-3:] for path in folders} == {"700"}
+    key.chmod(0o666)
+    refused = incentive("export", run, *words, *accepted)
+    assert refused.returncode == 2
+    assert "others may write to it" in refused.stderr
+
+
 def test_a_database_of_another_kind_is_named_without_its_password(
     incentive: Incentive, tmp_path: Path
 ) -> None:
     run = planned(incentive, tmp_path, "run")
     refused = incentive("export", run, "--to", "mysql://me:hush@db/crm")
     assert refused.returncode == 2
-    assert "mysql://me@db/crm" in refused.stderr
+    assert "mysql:…: is not known" in refused.stderr
     assert "hush" not in refused.stderr
 
 

@@ -19,6 +19,8 @@ from incentive_engine.errors import DataError, Fault, nearest
 
 SETTLED: Final = 1_000_000_000
 """Nanoseconds after which a file's time of change would show another change."""
+PRIVATE: Final = 0o700
+"""The mode of a directory that only its owner may look into."""
 FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 FORBIDDEN: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
@@ -69,9 +71,10 @@ def atomic_directory(path: Path) -> Iterator[Path]:
         When `path` exists, the disk is full, or the place may not be written to.
     """
     with _in_place_of(path) as partial:
-        partial.mkdir()
+        partial.mkdir(mode=PRIVATE)
         yield partial
         for file in sorted(partial.rglob("*")):
+            _make_private(file)
             sync(file)
 
 
@@ -132,9 +135,15 @@ def publish(partial: Path, path: Path) -> None:
 
     The content is on the disk before the name is, so that no crash leaves half of it.
     """
+    _make_private(partial)
     sync(partial)
     partial.replace(path)
     sync(path.parent)
+
+
+def _make_private(path: Path) -> None:
+    """Leave a file or directory to its owner alone: it may hold what is known of customers."""
+    path.chmod(PRIVATE if path.is_dir() else PRIVATE & ~0o111)
 
 
 def _remove(partial: Path, made: list[Path]) -> None:

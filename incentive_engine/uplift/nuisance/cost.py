@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from scipy.optimize import nnls
 
 from incentive_engine.domain import BoolArray, FloatArray
 from incentive_engine.parallel import side_by_side
@@ -42,6 +43,10 @@ class CostModel:
         What a redemption pays given features and offer, relative to `pays`; None when always 1.
     scale : (k,) float64
         Calibration, out of fold: actual over predicted cost.
+    stack : (2,) float64
+        Weights of the direct forecast and of the one through conversions; see `stack_cost`.
+    per_conversion : (k,) float64
+        What one conversion under the offer pays, on average, currency units.
     control
         What a row of control costs.
     """
@@ -51,10 +56,27 @@ class CostModel:
     pays: FloatArray
     pay: CrossFitted | None
     scale: FloatArray
+    stack: FloatArray
+    per_conversion: FloatArray
     control: float
 
-    def predict(self, matrix: Matrix, *, folds: Folds | None) -> FloatArray:
-        """Return the expected cost of each offer, (n, k), currency units, ≥ 0."""
+    def predict(
+        self, matrix: Matrix, converting: FloatArray, *, folds: Folds | None
+    ) -> FloatArray:
+        """Return the expected cost of each offer, (n, k), currency units, ≥ 0.
+
+        Parameters
+        ----------
+        converting
+            (n, k) float64, probability of a conversion under each offer.
+        """
+        direct = self.direct(matrix, folds=folds)
+        through = converting * self.per_conversion
+        stacked = self.scale * (self.stack[0] * direct + self.stack[1] * through)
+        return np.where(np.isnan(self.unit), stacked, self.unit)
+
+    def direct(self, matrix: Matrix, *, folds: Folds | None) -> FloatArray:
+        """Return the cost that redemptions alone forecast, (n, k), currency units, ≥ 0."""
         cost = np.tile(self.unit, (len(matrix), 1))
         if self.redeem is None:
             return cost
@@ -63,7 +85,7 @@ class CostModel:
         paid = self.redeem.predict_each(matrix, asked, folds=folds)
         if self.pay is not None:
             paid *= self.pay.predict_each(matrix, asked, folds=folds)
-        cost[:, varies] = paid * (self.scale * self.pays)[varies]
+        cost[:, varies] = paid * self.pays[varies]
         return cost
 
     def to_json(self) -> dict[str, Any]:
@@ -73,6 +95,8 @@ class CostModel:
             "unit": unit,
             "pays": self.pays.tolist(),
             "scale": self.scale.tolist(),
+            "stack": self.stack.tolist(),
+            "per_conversion": self.per_conversion.tolist(),
             "control": self.control,
             "redeem": self.redeem is not None,
             "pay": self.pay is not None,
@@ -98,6 +122,8 @@ class CostModel:
             pays=np.array(content["pays"]),
             pay=parts["pay"],
             scale=np.array(content["scale"]),
+            stack=np.array(content["stack"]),
+            per_conversion=np.array(content["per_conversion"]),
             control=content["control"],
         )
 
@@ -117,9 +143,7 @@ def fit_cost(rows: Rows, *, cost: FloatArray, seed: int) -> CostModel:
     pays = np.array([_mean(cost[mask & (cost > 0)]) for mask in got])
     control = _mean(cost[lottery.arm == 0])
     if not np.isnan(unit).any():
-        return CostModel(
-            unit=unit, redeem=None, pays=pays, pay=None, scale=np.ones(k), control=control
-        )
+        return _unstacked(unit=unit, redeem=None, pays=pays, pay=None, control=control)
     varies = np.flatnonzero(np.isin(lottery.arm - 1, np.flatnonzero(np.isnan(unit))))
     varies = varies[lottery.weight[varies] > 0]
     offer, paid, weight = lottery.arm[varies] - 1, cost[varies], lottery.weight[varies]
@@ -132,14 +156,79 @@ def fit_cost(rows: Rows, *, cost: FloatArray, seed: int) -> CostModel:
     pay = None
     if (paid > 0).any() and np.ptp(relative[paid > 0]) > SAME:
         pay = learn(label=relative, use=paid > 0, objective="gamma")
-    predicted = pays[offer] * redeem.predict(asked, folds=folds)
-    if pay is not None:
-        predicted *= pay.predict(asked, folds=folds)
+    return _unstacked(unit=unit, redeem=redeem, pays=pays, pay=pay, control=control)
+
+
+def _unstacked(
+    *,
+    unit: FloatArray,
+    redeem: CrossFitted | None,
+    pays: FloatArray,
+    pay: CrossFitted | None,
+    control: float,
+) -> CostModel:
+    """Return the model of the direct forecast alone, not calibrated."""
+    k = len(unit)
+    return CostModel(
+        unit=unit,
+        redeem=redeem,
+        pays=pays,
+        pay=pay,
+        scale=np.ones(k),
+        stack=np.array([1.0, 0.0]),
+        per_conversion=np.zeros(k),
+        control=control,
+    )
+
+
+def stack_cost(
+    model: CostModel, rows: Rows, *, cost: FloatArray, converting: FloatArray
+) -> CostModel:
+    """Stack the direct forecast with one through conversions, out of fold, and calibrate it.
+
+    A plan picks the users whose cost is underestimated. A forecast that does not see what the
+    effect model sees (who reacts to an offer redeems it) is low just for those whom the plan
+    picks; the chance of a conversion under the offer, times what a conversion pays, is not.
+
+    Parameters
+    ----------
+    cost
+        (n,) float64, what the trial's rows cost, currency units.
+    converting
+        (n, k) float64, probability of a conversion under each offer, out of fold.
+
+    Notes
+    -----
+    Non-negative least squares of the cost on both forecasts, over the rows of all offers whose
+    cost varies. A row counts by one over its expected cost, as variances of redemptions are in
+    proportion to it. `CREDIT` redemptions speak for equal parts beforehand. The scale of each
+    offer then makes its total come true.
+    """
+    if model.redeem is None:
+        return model
+    lottery, k = rows.lottery, len(model.unit)
+    direct = model.direct(rows.matrix, folds=rows.folds)
+    offers = np.flatnonzero(np.isnan(model.unit))
+    got = {j: np.flatnonzero((lottery.arm == j + 1) & (lottery.weight > 0)) for j in offers}
+    per_conversion = np.zeros(k)
+    sides, target = [CREDIT**0.5 * np.eye(2)], [np.full(2, CREDIT**0.5 / 2)]
+    for j, mine in got.items():
+        weight, paid, chance = lottery.weight[mine], cost[mine], converting[mine, j]
+        conversions = float(weight @ chance)
+        per_conversion[j] = float(weight @ paid) / conversions if conversions > 0 else 0.0
+        forecasts = np.column_stack([direct[mine, j], chance * per_conversion[j]])
+        variance = (forecasts.mean(axis=1) * model.pays[j]).clip(1e-12)
+        root = np.sqrt(weight / weight.mean() / variance)
+        sides.append(forecasts * root[:, None])
+        target.append(paid * root)
+    stack, _ = nnls(np.concatenate(sides), np.concatenate(target))
+    stacked = replace(model, stack=stack, per_conversion=per_conversion)
+    predicted = stacked.predict(rows.matrix, converting, folds=rows.folds)
     scale = np.ones(k)
-    for each in np.flatnonzero(np.isnan(unit)):
-        mine = offer == each
-        scale[each] = _calibrate(paid[mine], predicted[mine], weight[mine], pays[each])
-    return CostModel(unit=unit, redeem=redeem, pays=pays, pay=pay, scale=scale, control=control)
+    for j, mine in got.items():
+        weight = lottery.weight[mine]
+        scale[j] = _calibrate(cost[mine], predicted[mine, j], weight, model.pays[j])
+    return replace(stacked, scale=scale)
 
 
 def _fit(

@@ -1,0 +1,89 @@
+"""Secret keys: from the environment or from a file that nobody else may write to."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from incentive_engine.errors import ConfigError, DataError, Fault
+
+SHORTEST: Final = 16
+"""Bytes; a shorter key could be found by trying."""
+LONGEST: Final = 4096
+"""Bytes; what is longer is no key but another file."""
+REMEDY: Final = "make one with `openssl rand -hex 32`, and keep it"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Secret:
+    """A key, and what is unsafe about where it came from."""
+
+    content: bytes = field(repr=False)
+    warnings: tuple[str, ...] = ()
+
+
+def read_secret(file: Path | None, *, option: str, variable: str) -> Secret | None:
+    """Return the key of a file, or of the environment where none is named.
+
+    Parameters
+    ----------
+    option
+        What names the file on the command line.
+    variable
+        What holds the key in the environment.
+
+    Raises
+    ------
+    ConfigError
+        When it is too short or too long, or others may write to the file.
+    DataError
+        When the file cannot be read.
+    """
+    where = variable if file is None else f"{option} {file}"
+    content, warnings = (_of_environment(variable), ()) if file is None else _of_file(file, where)
+    content = content.strip()
+    if file is None and not content:
+        return None
+    if not SHORTEST <= len(content) <= LONGEST:
+        expected = f"at least {SHORTEST}" if len(content) < SHORTEST else f"at most {LONGEST}"
+        raise ConfigError(Fault(where, f"a key of {len(content)} bytes", expected, REMEDY))
+    return Secret(content=content, warnings=warnings)
+
+
+def _of_environment(variable: str) -> bytes:
+    return os.environ.get(variable, "").encode(errors="surrogateescape")
+
+
+def _of_file(file: Path, where: str) -> tuple[bytes, tuple[str, ...]]:
+    try:
+        # a FIFO that nobody writes to would be waited for
+        handle = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            state = os.fstat(handle)
+            if not stat.S_ISREG(state.st_mode):
+                raise ConfigError(Fault(where, "is no file", "a file that holds a key"))
+            return os.read(handle, LONGEST + 1), _warnings(state, file, where)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        raise DataError(Fault(where, f"cannot be read: {error.strerror}")) from error
+
+
+def _warnings(state: os.stat_result, file: Path, where: str) -> tuple[str, ...]:
+    """Return a warning where others may read the key.
+
+    Raises
+    ------
+    ConfigError
+        Where others may write it: they would choose the key.
+    """
+    remedy = f"chmod 600 {file}"
+    if state.st_mode & (stat.S_IWGRP | stat.S_IWOTH) or state.st_uid not in {0, os.geteuid()}:
+        what = "others may write to it, and could put a key of theirs there"
+        raise ConfigError(Fault(where, what, "a file of your own, mode 0600", remedy))
+    if state.st_mode & (stat.S_IRGRP | stat.S_IROTH):
+        return (str(Fault(where, "others may read the key", remedy=remedy)),)
+    return ()
