@@ -56,8 +56,18 @@ def trial_state(checks: Sequence[Finding] | None) -> TrialState:
     """
     if checks is None:
         return "none"
-    warned = {check.check for check in checks if check.verdict == "warning"}
-    return "doubt" if warned & SHAKEN else "care" if warned else "fine"
+    if _shaken(checks):
+        return "doubt"
+    return "care" if any(check.verdict == "warning" for check in checks) else "fine"
+
+
+def _shaken(checks: Sequence[Finding]) -> list[Finding]:
+    """Return what puts every effect in doubt, refusals among it that somebody answers for."""
+    return [
+        check
+        for check in checks
+        if check.verdict == "refusal" or (check.verdict == "warning" and check.check in SHAKEN)
+    ]
 
 
 def _verdict(findings: Findings, state: TrialState) -> tuple[Advice.Kind, Message]:

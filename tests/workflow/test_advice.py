@@ -49,9 +49,9 @@ def world(
     return file
 
 
-def verdict(incentive: Incentive, policy: Path, folder: Path) -> tuple[str, str]:
+def verdict(incentive: Incentive, policy: Path, folder: Path, *options: str) -> tuple[str, str]:
     """Return kind and sentence as the page shows them."""
-    done = incentive("allocate", policy, "--out", "run")
+    done = incentive("allocate", policy, "--out", "run", *options)
     assert done.returncode == 0, done.stderr
     page = (folder / "run" / "report.html").read_text(encoding="utf-8")
     found = re.search(r'<p class="verdict (\w+)">(.*?)</p>', page)
@@ -77,7 +77,8 @@ def test_offers_that_work_are_advised_while_the_money_is_short(
 
 def test_a_trial_that_lost_rows_supports_no_plan(incentive: Incentive, tmp_path: Path) -> None:
     policy = world(tmp_path, even_effects(0.1), amount=1_500, lost=0.2)
-    kind, sentence = verdict(incentive, policy, tmp_path)
+    accepted = ("--accept", "trial-sample-ratio")
+    kind, sentence = verdict(incentive, policy, tmp_path, *accepted)
     assert kind == "stop"
     assert "in doubt (sample ratio" in sentence
 
