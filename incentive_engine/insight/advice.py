@@ -77,10 +77,7 @@ def _verdict(findings: Findings, state: TrialState) -> tuple[Advice.Kind, Messag
     if not certificate.treated:
         return "stop", say("advice.nobody")
     if state == "doubt" and findings.quality is not None:
-        shaken = (
-            c for c in findings.quality.checks if c.verdict == "warning" and c.check in SHAKEN
-        )
-        names = tuple(dict.fromkeys(check.name for check in shaken))
+        names = tuple(dict.fromkeys(check.name for check in _shaken(findings.quality.checks)))
         return "stop", say("advice.trial_in_doubt", checks=names)
     return (
         _no_gain(findings, currency)
