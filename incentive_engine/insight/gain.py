@@ -15,11 +15,14 @@ from incentive_engine.allocation import Plan, Problem, build_problem
 from incentive_engine.config import Policy
 from incentive_engine.data.scores import ScoreTable, read_scores
 from incentive_engine.data.sources import read_table
+from incentive_engine.data.trial import Trial
 from incentive_engine.domain import CONVERSION, COST, MICROS, SPEND
-from incentive_engine.pipeline.campaign import BASELINE
+from incentive_engine.pipeline.campaign import BASELINE, baseline_of
 from incentive_engine.simulation.rehearsal import rehearse
 from incentive_engine.stats.estimate import Estimate
+from incentive_engine.uplift.doubly_robust.plan_value import valued
 from incentive_engine.uplift.doubly_robust.valuation import Valuation
+from incentive_engine.uplift.estimates import OutOfFold
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -80,6 +83,24 @@ def read_valuation(file: Path, policy: Policy) -> ValuedTrial:
         table=table,
         valuation=Valuation.from_table(read_table(file, names), table.offers),
         baseline=json.loads(file.with_name(BASELINE).read_text(encoding="utf-8")),
+    )
+
+
+def value_trial(trial: Trial, out_of_fold: OutOfFold, policy: Policy) -> ValuedTrial:
+    """Return the rows of a trial that a model in memory learned from, to try plans on.
+
+    Parameters
+    ----------
+    out_of_fold
+        What the model says of these rows.
+    policy
+        Of the plans; its offers are among the trial's.
+    """
+    scores = out_of_fold.score_frame(trial.user_id, trial.features, policy)
+    return ValuedTrial(
+        table=ScoreTable.from_frame(scores, policy, where="trial"),
+        valuation=valued(trial, out_of_fold),
+        baseline=baseline_of(trial),
     )
 
 

@@ -243,8 +243,13 @@ def value_into(campaign: Campaign, model: Path, policy: Policy, file: Path) -> N
     out_of_fold = read_out_of_fold(model)
     scores = out_of_fold.score_frame(trial.user_id, trial.features, policy)
     write_table(scores.join(valued(trial, out_of_fold).to_frame()), file)
-    text = json.dumps({"median_basket": _basket(trial), "conversion_rate": _rate(trial)})
+    text = json.dumps(baseline_of(trial))
     file.with_name(BASELINE).write_text(text, encoding="utf-8")
+
+
+def baseline_of(trial: Trial) -> dict[str, float | None]:
+    """Return what a trial says of users without an offer; None where it has no such rows."""
+    return {"median_basket": _basket(trial), "conversion_rate": _rate(trial)}
 
 
 def _basket(trial: Trial) -> float | None:
