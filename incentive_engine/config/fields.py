@@ -141,6 +141,9 @@ Money = Annotated[Amount, Field(ge=0), Words("an amount of at least 0")]
 Share = Annotated[
     float, BeforeValidator(parse_share), Field(ge=0, le=1), Words("a share such as 0.05 or 5%")
 ]
+Margin = Annotated[
+    float, BeforeValidator(parse_share), Field(gt=0, le=1), Words("a share above 0 such as 25%")
+]
 BoundField = Annotated[
     Bound,
     BeforeValidator(parse_bound),

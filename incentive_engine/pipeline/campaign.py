@@ -296,6 +296,6 @@ def _model_settings(policy: Policy) -> str:
     settings = policy.model_dump(
         mode="json",
         include={"offers", "eligibility", "features", "seed"},
-        exclude={"offers": {"__all__": {"valid_from", "valid_to", "campaign_id"}}},
+        exclude={"offers": {"__all__": {"valid_from", "valid_to", "campaign_id", "title"}}},
     )
     return json.dumps(settings, sort_keys=True)
