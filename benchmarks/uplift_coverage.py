@@ -36,7 +36,6 @@ from incentive_engine.simulation.rehearsal import rehearse
 from incentive_engine.uplift.crossfit import draw_folds
 from incentive_engine.uplift.doubly_robust.plan_value import increments
 from incentive_engine.uplift.effects.basis import learn_basis
-from incentive_engine.uplift.effects.bins import Bins
 from incentive_engine.uplift.effects.ladder import ladders
 from incentive_engine.uplift.model import FOLDS
 from incentive_engine.uplift.nuisance.event_probability import fit_chances
@@ -155,13 +154,10 @@ def _rows(trial: Trial, seed: int) -> Rows:
     encoder = learn_encoder(trial.features)
     matrix = encoder.encode(trial.features, where="trial")
     basis, phi = learn_basis(matrix, encoder)
-    bins = Bins.of(matrix)
     folds = draw_folds(trial.user_id, count=FOLDS, rng=np.random.default_rng(seed))
     return Rows(
         matrix=matrix,
         telling=Telling.of(matrix, trial.conversion > 0, folds, seed=seed),
-        bins=bins,
-        codes=bins.codes(matrix),
         phi=phi,
         columns=basis.columns,
         lottery=even_lottery(trial, ()),
