@@ -41,7 +41,7 @@ from incentive_engine.uplift.model import FOLDS
 from incentive_engine.uplift.nuisance.event_probability import fit_chances
 from incentive_engine.uplift.nuisance.features import learn_encoder
 from incentive_engine.uplift.rows import Rows, Telling
-from incentive_engine.uplift.trial_design import even_lottery
+from incentive_engine.uplift.trial_design import even_lottery, shares
 
 BUDGETS = (0.1, 0.3, 0.8)
 USERS = 5_000
@@ -85,7 +85,8 @@ def _run(market: Market, rows: int, used: tuple[int, ...], seed: int) -> list[fl
     matrix = encoder.encode(users.features, where="users")
     basis, _ = learn_basis(known.matrix, encoder)
     phi = basis(matrix)
-    scores = chances.effects.predict(matrix, phi, folds=None)
+    share = shares(known.lottery.odds, np.ones((USERS, len(used)), dtype=np.bool_))
+    scores = chances.predict(matrix, phi, share, folds=None).effect
     mine = chances.predict(known.matrix, known.phi, known.lottery.share, folds=known.folds)
     brought = increments(trial, CONVERSION, mine.by_arm)
     errors = []
