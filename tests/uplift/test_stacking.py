@@ -14,7 +14,6 @@ from incentive_engine.uplift.effects.stacking import (
     WeightPrior,
 )
 
-
 EVEN = WeightPrior(beliefs=(Belief(chance=1.0, usual=(0.5, 0.5)),), each=0.1, together=0.1)
 RIVAL = WeightPrior(
     beliefs=(Belief(chance=0.85, usual=(0.9, 0.1)), Belief(chance=0.15, usual=(0.1, 0.9))),
@@ -55,7 +54,7 @@ def test_each_model_gets_the_weight_that_comes_true() -> None:
     """The shares have a standard error of 0.03."""
     sample = evidence(0.7, n=100_000, seed=2)
     folds = draw_folds(pd.Series(range(100_000)), count=4, rng=np.random.default_rng(0))
-    stack = sample.stack(folds)
+    stack = sample.weigh(folds)
     assert stack.weight == pytest.approx([0.7, 0.0], abs=0.15)
     assert (stack.weight >= 0).all()
     assert (stack.weight_outside >= 0).all()
@@ -72,7 +71,7 @@ def test_a_fold_has_no_say_in_its_own_weights() -> None:
     bump -= flip * (flip @ bump) / (flip @ flip)
     changed[inside] += 100 * bump
     other = replace(sample, residual=changed)
-    before, after = sample.stack(folds).weight_outside, other.stack(folds).weight_outside
+    before, after = sample.weigh(folds).weight_outside, other.stack(folds).weight_outside
     assert after[1] == pytest.approx(before[1], rel=1e-6)
     assert np.abs(after[0] - before[0]).max() > 0.1
 
@@ -109,7 +108,7 @@ def test_weights_shrink_with_the_chance_that_claims_come_true() -> None:
     """Few rows hardly move the shares, so that the trust alone decides how large they are."""
     sample = evidence(0.0, n=300, seed=4)
     folds = draw_folds(pd.Series(range(300)), count=3, rng=np.random.default_rng(0))
-    stack = sample.stack(folds)
+    stack = sample.weigh(folds)
     assert stack.weight.sum() == pytest.approx(sample.test().trust(0.5), rel=0.1)
     for fold in range(3):
         rows = folds.outside(fold)
@@ -140,7 +139,7 @@ def _swapped(sample: Evidence) -> Evidence:
 
 def _normalised(sample: Evidence) -> np.ndarray:
     folds = draw_folds(pd.Series(range(len(sample.claim))), count=3, rng=np.random.default_rng(0))
-    weight = sample.stack(folds).weight
+    weight = sample.weigh(folds).weight
     return np.asarray(weight / weight.sum())
 
 
@@ -148,4 +147,4 @@ def test_a_model_that_understates_is_scaled_up() -> None:
     """The slope of outcomes on the claims is 2, with a standard error of 0.03."""
     sample = evidence(2.0, n=100_000, seed=7)
     folds = draw_folds(pd.Series(range(100_000)), count=3, rng=np.random.default_rng(0))
-    assert sample.stack(folds).weight[0] == pytest.approx(2.0, abs=0.15)
+    assert sample.weigh(folds).weight[0] == pytest.approx(2.0, abs=0.15)

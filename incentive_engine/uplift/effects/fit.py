@@ -135,7 +135,7 @@ def fit_effects(
         deviations=deviations,
         uncertainty=believed(equations, every)[1].per_offer,
         centre=centre,
-        stack=evidence.stack(rows.folds),
+        stack=evidence.weigh(rows.folds),
         test=evidence.test(),
         rungs=rungs,
     )

@@ -158,7 +158,7 @@ class Evidence:
         """
         return _tested(self._moved().sum(axis=0))
 
-    def stack(self, folds: Folds) -> Stack:
+    def weigh(self, folds: Folds) -> Stack:
         """Return the weights that explain the residual best, none negative, times the trust."""
         weight = self.lottery
         claim = np.column_stack([self._unexplained(each, weight) for each in self.claim.T])
