@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -47,7 +47,6 @@ Confidence = Annotated[
     typer.Option(metavar="P", help="For at-risk: how surely the budget holds."),
 ]
 NewDirectory = Annotated[Path, typer.Option("--out", metavar="DIR", help="A new directory.")]
-Lang = Annotated[Literal["en", "zh"], typer.Option(help="The language of the page.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")]
 ModelDirectory = Annotated[
     Path, typer.Option("--model", metavar="DIR", help="What `train` has written.")

@@ -14,13 +14,12 @@ from incentive_engine.cli.options import (
     Basis,
     Budget,
     Confidence,
-    Lang,
     MinMarginalRoi,
     MinRoi,
     PolicyFile,
     Scores,
 )
-from incentive_engine.cli.output import say, shown
+from incentive_engine.cli.output import say, shown, spoken
 
 
 @app.command()
@@ -42,7 +41,6 @@ def allocate(
         typer.Option(metavar="NAME", help="Who plans; left out: the policy's author, or you."),
     ] = None,
     accept: Accept = None,
-    lang: Lang = "en",
     as_json: AsJson = False,
 ) -> None:
     """Decide one offer or none for each user."""
@@ -62,10 +60,13 @@ def allocate(
         out=out,
         author=author,
         accepted=accept or (),
-        lang=lang,
+        lang=spoken(),
         progress=shown,
     )
-    say(run.to_json() if as_json else run.to_text())
+    if as_json:
+        say(run.to_json())
+    else:
+        say(*run.lines())
 
 
 @app.command()
@@ -103,7 +104,6 @@ def whatif(
     basis: Basis = None,
     confidence: Confidence = None,
     accept: Accept = None,
-    lang: Lang = "en",
     as_json: AsJson = False,
 ) -> None:
     """Compare budgets and changed settings: curve, movers, the cost of each limit."""
@@ -124,7 +124,7 @@ def whatif(
         scores=scores,
         out=out,
         accepted=accept or (),
-        lang=lang,
+        lang=spoken(),
         progress=shown,
     )
-    say(found.to_json() if as_json else found.to_text())
+    say(found.to_json() if as_json else found.to_text(spoken()))

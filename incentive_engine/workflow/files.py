@@ -12,19 +12,20 @@ from incentive_engine.data.tables.files import atomic_directory
 from incentive_engine.data.tables.frames import to_frame
 from incentive_engine.errors import ConfigError, DataError, Fault, nearest
 from incentive_engine.insight.policy_options import load
+from incentive_engine.language import Message, say
 from incentive_engine.run.finished import read_run
 from incentive_engine.synthetic.sample import MARKETS, sample_outcomes, write_sample
 
 
-def check(file: Path) -> str:
+def check(file: Path) -> Message:
     """Validate a policy, or a scenario with its policy, and say what it is about."""
     if _is_scenario(file):
         scenario = load_scenario(file)
         load(scenario.policy)
-        return f"{file}: valid; strategies: {', '.join(scenario.strategies)}"
+        return say("checked.scenario", file=str(file), strategies=tuple(scenario.strategies))
     policy = load(file)
-    limits = ", ".join(limit.name for limit in policy.limits) or "none beside the budget"
-    return f"{file}: valid; offers: {', '.join(policy.offer_ids)}; limits: {limits}"
+    limits = tuple(limit.name for limit in policy.limits) or say("checked.no_limits")
+    return say("checked.policy", file=str(file), offers=policy.offer_ids, limits=limits)
 
 
 def _is_scenario(file: Path) -> bool:
@@ -36,7 +37,7 @@ def _is_scenario(file: Path) -> bool:
     return re.search(r"^(strategies|source)\s*:", text, re.MULTILINE) is not None
 
 
-def sample(name: str, *, out: Path, after: Path | None) -> str:
+def sample(name: str, *, out: Path, after: Path | None) -> Message:
     """Write a sample campaign's users, trial and true effects into a new directory.
 
     Parameters
@@ -56,10 +57,10 @@ def sample(name: str, *, out: Path, after: Path | None) -> str:
     made = Sample.model_validate({"name": name})
     with atomic_directory(out) as directory:
         write_sample(made, directory)
-    return f"sample: {out}"
+    return say("terminal.sample", out=str(out))
 
 
-def _write_outcomes(name: str, after: Path, out: Path) -> str:
+def _write_outcomes(name: str, after: Path, out: Path) -> Message:
     run = read_run(after)
     made = run.policy.data.sample
     if made is None or made.name != name or "trial" not in run.manifest["inputs"]:
@@ -75,4 +76,4 @@ def _write_outcomes(name: str, after: Path, out: Path) -> str:
     with atomic_directory(out) as directory:
         file = directory / "outcomes.csv"
         sample_outcomes(made, plan).to_csv(file, index=False, lineterminator="\n")
-    return f"outcomes: {out / 'outcomes.csv'}"
+    return say("terminal.outcomes", out=str(out / "outcomes.csv"))

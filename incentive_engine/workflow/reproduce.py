@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from incentive_engine.data.tables.files import digest_file
 from incentive_engine.insight.policy_options import BudgetOptions
+from incentive_engine.language import Message, say
 from incentive_engine.pipeline.steps import Progress, quiet
 from incentive_engine.run.finished import FinishedRun, read_run
 from incentive_engine.workflow.allocate import allocate
@@ -28,20 +29,19 @@ class Reproduction:
     """What came of running a plan again."""
 
     run_dir: Path
-    differences: tuple[str, ...]
+    differences: tuple[Message, ...]
     """Empty when allocation.parquet came out the same, byte for byte."""
-    remarks: tuple[str, ...] = ()
+    remarks: tuple[Message, ...] = ()
 
     @property
     def ok(self) -> bool:
         """Whether the same came out."""
         return not self.differences
 
-    def to_text(self) -> str:
+    def lines(self) -> tuple[Message, ...]:
         """Return one line per difference, then the verdict."""
-        same = f"{ALLOCATION} came out the same, byte for byte"
-        verdict = same if self.ok else "not reproduced"
-        return "\n".join([*self.differences, *self.remarks, f"{self.run_dir}: {verdict}"])
+        verdict = "reproduce.same" if self.ok else "reproduce.other"
+        return (*self.differences, *self.remarks, say(verdict, run=str(self.run_dir)))
 
 
 def reproduce(run_dir: Path, *, progress: Progress = quiet) -> Reproduction:
@@ -65,17 +65,17 @@ def reproduce(run_dir: Path, *, progress: Progress = quiet) -> Reproduction:
     return Reproduction(run_dir=run_dir, differences=differences, remarks=remarks)
 
 
-def _changed_inputs(run: FinishedRun) -> Iterator[str]:
+def _changed_inputs(run: FinishedRun) -> Iterator[Message]:
     """Yield the files that the user gave and that are no longer what they were."""
     for name, stated in _given(run).items():
         path = Path(stated["path"])
         if not path.is_file():
-            yield f"{name}: {path} is gone"
+            yield say("reproduce.gone", name=name, path=str(path))
         elif digest_file(path) != stated["sha256"]:
-            yield f"{name}: {path} has changed since the run"
+            yield say("reproduce.changed", name=name, path=str(path))
     path = run.directory / ALLOCATION
     if digest_file(path) != run.manifest["outputs"][ALLOCATION]["sha256"]:
-        yield f"{path} was changed after the run"
+        yield say("reproduce.altered", path=str(path))
 
 
 def _given(run: FinishedRun) -> Mapping[str, Mapping[str, Any]]:
@@ -105,38 +105,46 @@ def _repeat(run: FinishedRun, folder: Path, progress: Progress) -> Path:
     return out
 
 
-def _differences(run: FinishedRun, again: FinishedRun) -> Iterator[str]:
+def _differences(run: FinishedRun, again: FinishedRun) -> Iterator[Message]:
     before, after = run.directory / ALLOCATION, again.directory / ALLOCATION
     if before.read_bytes() == after.read_bytes():
         return
     for name in ("users", "trial", "scores"):
         old, new = (r.manifest["inputs"].get(name, {}).get("sha256") for r in (run, again))
         if old != new:
-            yield f"{name}: another content was made"
+            yield say("reproduce.another", name=name)
     old_table, new_table = pq.read_table(before), pq.read_table(after)
     if old_table.num_rows != new_table.num_rows or old_table.schema != new_table.schema:
-        yield f"{ALLOCATION}: another number of rows, or other columns"
+        yield say("reproduce.rows", name=ALLOCATION)
         return
     for name in old_table.column_names:
         same = pc.equal(old_table.column(name), new_table.column(name))
         both_null = pc.and_(old_table.column(name).is_null(), new_table.column(name).is_null())
         unlike = old_table.num_rows - int(pc.sum(pc.or_kleene(same, both_null)).as_py() or 0)
         if unlike:
-            yield f"{ALLOCATION}: {name} differs for {unlike:,} of {old_table.num_rows:,} users"
+            yield say(
+                "reproduce.differs",
+                name=ALLOCATION,
+                column=name,
+                rows=unlike,
+                all=old_table.num_rows,
+            )
 
 
-def _other_versions(run: FinishedRun, again: FinishedRun) -> tuple[str, ...]:
+def _other_versions(run: FinishedRun, again: FinishedRun) -> tuple[Message, ...]:
     """Return which programs are not those of the run."""
     old, new = ({"engine": r.manifest["engine"], **r.manifest["versions"]} for r in (run, again))
     changed = tuple(
-        f"{name} was {old[name]}, is {new.get(name)}" for name in old if old[name] != new.get(name)
+        say("reproduce.version", name=name, old=old[name], new=new.get(name))
+        for name in old
+        if old[name] != new.get(name)
     )
     source, mine = run.manifest.get("source"), again.manifest["source"]
     if source is None:  # earlier runs do not state it
-        return changed or ("no version differs: the engine's own code has changed since the run",)
+        return changed or (say("reproduce.code"),)
     if source != mine:
-        return (*changed, f"the engine's source was {source[:12]}, is {mine[:12]}")
-    return changed or ("neither versions nor the engine's source differ: another kind of machine",)
+        return (*changed, say("reproduce.source", old=source[:12], new=mine[:12]))
+    return changed or (say("reproduce.machine"),)
 
 
 @contextmanager
