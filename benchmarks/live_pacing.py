@@ -220,12 +220,12 @@ def main() -> None:
             more = people(max(came - n, 0), rng)
             order = rng.permutation(came)
             places = np.concatenate([known, np.full(max(came - n, 0), -1)])[order]
-            parts = [
+            their_value, their_cost, their_region = (
                 np.concatenate([mine[..., known], extra], axis=-1)[..., order]
                 for mine, extra in zip((value, cost, region), more, strict=True)
-            ]
-            parts[0][:, came // 2 :] *= 1 + day.drift
-            arrived = problem_of(*parts, n)
+            )
+            their_value[:, came // 2 :] *= 1 + day.drift
+            arrived = problem_of(their_value, their_cost, their_region, n)
             minute = minutes_of(day, came, rng)
             bound = solve(arrived).certificate.bound
             for name, steer in ways(planned, plan.prices, places).items():
