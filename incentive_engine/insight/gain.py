@@ -38,6 +38,8 @@ class PlanGain:
     conversions: Estimate
     spend: Estimate
     cost: Estimate
+    profit: Estimate | None
+    """Margin times incremental spend less the subsidy; None where the policy has no margin."""
     rows: int
     """Rows of the trial."""
     rule: npt.NDArray[np.int16]
@@ -56,7 +58,9 @@ class PlanGain:
                 ("conversions", self.conversions),
                 ("spend", self.spend),
                 ("cost", self.cost),
+                ("profit", self.profit),
             )
+            if total is not None
         }
         return {
             "method": "doubly robust, out of fold",
@@ -110,6 +114,18 @@ def trial_problem(valued: ValuedTrial, policy: Policy) -> Problem:
     return build_problem(policy, valued.table, nobody_held_out)
 
 
+def profit_of(
+    valued: ValuedTrial, choice: npt.NDArray[np.int16], margin: float | None, *, users: int
+) -> Estimate | None:
+    """Return what is earned beyond giving nobody anything, by the trial; None without a margin.
+
+    Spend and subsidy are taken together row by row, so that the interval is that of the profit.
+    """
+    if margin is None:
+        return None
+    return valued.valuation.total(choice, {SPEND: margin, COST: -1.0}).times(users)
+
+
 def gain_of_plan(
     valued: ValuedTrial, problem: Problem, policy: Policy, plan: Plan, *, users: int
 ) -> PlanGain:
@@ -135,6 +151,7 @@ def gain_of_plan(
         conversions=value[CONVERSION].times(users),
         spend=value[SPEND].times(users),
         cost=value[COST].times(users),
+        profit=profit_of(valued, choice, policy.margin, users=users),
         rows=valued.table.n_users,
         rule=choice,
         users=users,
