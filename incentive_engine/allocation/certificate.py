@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from incentive_engine.allocation.dual.near_tie_model import bounds_value
+from incentive_engine.allocation.dual.lagrangian import bounds_value
 from incentive_engine.allocation.dual.sweep import Table, dual_sum
 from incentive_engine.allocation.limit_maps import Rows, rows_of
 from incentive_engine.allocation.limits import Limit
