@@ -10,14 +10,11 @@ from typing import Final
 import numpy as np
 
 from incentive_engine.allocation.dual.sweep import Table, tally
-from incentive_engine.allocation.integer.assignment import assign
-from incentive_engine.allocation.integer.bins import has_bins
 from incentive_engine.allocation.integer.core import Core
 from incentive_engine.allocation.integer.cp_sat import (
     TINY,
     Selection,
     SelectionAnswer,
-    Status,
     select,
 )
 from incentive_engine.allocation.integer.draft import Draft, added
@@ -25,6 +22,7 @@ from incentive_engine.allocation.integer.local_search import trade
 from incentive_engine.allocation.integer.program import selection_of
 from incentive_engine.allocation.integer.scip import branch
 from incentive_engine.allocation.limit_maps import Rows
+from incentive_engine.allocation.solver_report import Status
 from incentive_engine.allocation.users import Users
 from incentive_engine.domain import FloatArray
 
@@ -37,18 +35,12 @@ NODES: Final = 30
 DEARER: Final = 2.0
 """How much more than its price the passing of a limit costs, where a plan is repaired."""
 
-QUICK: Final = 10.0
-"""How many times the usual effort CP-SAT gets before the search for assignments."""
-
-NEAR: Final = 2e-3
-"""The gap at which an assignment needs no general solver: they prove less about it."""
-
 Solver = Callable[[Selection], SelectionAnswer]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Found:
-    """What a search ended with.
+class Incumbent:
+    """The best plan that a search knows, and what is proven about it.
 
     Attributes
     ----------
@@ -72,7 +64,7 @@ class Found:
     core: int = 0
 
 
-def improve(
+def solve_core(
     users: Users,
     rows: Rows,
     core: Core,
@@ -81,14 +73,13 @@ def improve(
     enough: float,
     whole: bool,
     times: float = 1.0,
-) -> Found:
+) -> Incumbent:
     """Return the best plan that differs from `start` in the core only.
 
     SCIP is asked first, and CP-SAT, which is exact, where SCIP finds nothing or its tolerance
     lets a sum pass its bound. Where the core has all users, CP-SAT is asked first, and SCIP
     unless that ends with a proof; a tiny program is solved by both in any case, so that neither
-    is taken at its word. Where limits share no pair, a search of their own form comes after a
-    short one by CP-SAT, and before the rest if that is needed.
+    is taken at its word.
 
     Parameters
     ----------
@@ -102,34 +93,26 @@ def improve(
         How many times the usual effort may be spent.
     """
     rest = start.without(core.few, core.index)
-    missing, held = enough - rest.value, start.choice[core.index]
+    missing, current = enough - rest.value, start.choice[core.index]
     exact = partial(select, effort=times * EFFORT, enough=missing)
     branching = partial(branch, nodes=max(round(times * NODES), 1), enough=missing)
 
-    def attempt(solver: Solver) -> Found:
+    def attempt(solver: Solver) -> Incumbent:
         def ask(margin: int) -> SelectionAnswer:
-            return solver(selection_of(users, rows, core, rest, held, margin=margin))
+            return solver(selection_of(users, rows, core, rest, current, margin=margin))
 
         return replace(_checked(rows, core, start, rest, ask), core=len(core.index))
 
     if not whole:
-        found = attempt(branching)
-        return attempt(exact) if found.plan is None else found
-    known = Found()
-    if len(core.user) > TINY and has_bins(selection_of(users, rows, core, rest, held, margin=1)):
-        quick = attempt(partial(select, effort=min(QUICK, times) * EFFORT, enough=missing))
-        if quick.status is Status.OPTIMAL:
-            return quick
-        known = _both(quick, attempt(partial(assign, effort=times * EFFORT, enough=missing)))
-        if known.bound - known.value <= NEAR * abs(known.bound):
-            return known
-    found = attempt(exact)
-    if found.status is not Status.OPTIMAL or len(core.user) <= TINY:
-        found = _agreed(found, attempt(branching))
-    return found if known.plan is None else _both(found, known)
+        branched = attempt(branching)
+        return attempt(exact) if branched.plan is None else branched
+    proven = attempt(exact)
+    if proven.status is Status.OPTIMAL and len(core.user) > TINY:
+        return proven
+    return _agreed(proven, attempt(branching))
 
 
-def exchanged(
+def exchange_core(
     users: Users,
     rows: Rows,
     core: Core,
@@ -140,7 +123,7 @@ def exchanged(
     enough: float,
     times: float,
     seed: int,
-) -> Found:
+) -> Incumbent:
     """Return a plan that exchanges between the core's users lead to from `start`.
 
     Parameters
@@ -158,12 +141,12 @@ def exchanged(
     seed
         Of the changes that are made at random.
     """
-    rest, held = start.without(core.few, core.index), start.choice[core.index]
+    rest, current = start.without(core.few, core.index), start.choice[core.index]
     score = core.value - prices @ core.usage
     penalty = _penalties(rows, core, prices)
 
     def ask(margin: int) -> SelectionAnswer:
-        selection = selection_of(users, rows, core, rest, held, margin=margin, elastic=penalty)
+        selection = selection_of(users, rows, core, rest, current, margin=margin, elastic=penalty)
         missing, most = enough - rest.value, bound - rest.value
         return trade(selection, score, bound=most, enough=missing, times=times, seed=seed)
 
@@ -178,15 +161,7 @@ def _penalties(rows: Rows, core: Core, prices: FloatArray) -> FloatArray:
     return np.asarray(DEARER * np.maximum(paid, typical / 100.0), dtype=np.float64)
 
 
-def _both(one: Found, other: Found) -> Found:
-    """Return the better of two answers to one program, whose proofs count both."""
-    best = one if one.value >= other.value else other
-    proven = Status.OPTIMAL in {one.status, other.status}
-    status = Status.OPTIMAL if proven and best.plan is not None else best.status
-    return replace(best, status=status, bound=min(one.bound, other.bound))
-
-
-def _agreed(exact: Found, other: Found) -> Found:
+def _agreed(exact: Incumbent, other: Incumbent) -> Incumbent:
     """Return the better of two answers to one program; only CP-SAT's proofs count."""
     bound = min(exact.bound, other.bound)
     if other.value <= exact.value:
@@ -198,7 +173,7 @@ def _agreed(exact: Found, other: Found) -> Found:
 
 def _checked(
     rows: Rows, core: Core, start: Draft, rest: Table, ask: Callable[[int], SelectionAnswer]
-) -> Found:
+) -> Incumbent:
     """Ask with bounds let out by rounding, and where that breaks a limit, with bounds taken in.
 
     Parameters
@@ -209,7 +184,7 @@ def _checked(
     first = ask(1)
     bound = first.bound + rest.value
     if not first.found:
-        return Found(status=first.status, bound=bound)
+        return Incumbent(status=first.status, bound=bound)
     for margin in (1, -1):
         answer = first if margin == 1 else ask(margin)
         if not answer.found:
@@ -217,10 +192,10 @@ def _checked(
         to = core.choice_of(answer.chosen)
         table = added(rest, tally(core.few, to))
         if not rows.excess(table).any():
-            return Found(
+            return Incumbent(
                 plan=start.changed(core.few, core.index, to),
                 value=table.value,
                 status=first.status if answer is first else Status.FEASIBLE,
                 bound=bound,
             )
-    return Found(bound=bound)
+    return Incumbent(bound=bound)
