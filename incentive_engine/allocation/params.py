@@ -83,3 +83,6 @@ PLAN: Final = SolveParams()
 
 CURVE: Final = SolveParams(price_gap=1e-6)
 """For points of a curve, which is looked at and not paid out."""
+
+PAGE: Final = SolveParams(price_gap=1e-4, sample_price_gap=1e-3, core_users=1_000)
+"""For points that are drawn on a page: their error is a tenth of a pixel."""
