@@ -28,7 +28,7 @@ from incentive_engine.allocation.dual.lagrangian import LagrangianDual
 from incentive_engine.allocation.dual.samples import draw_samples
 from incentive_engine.allocation.infeasible.conflict import explain, relax
 from incentive_engine.allocation.limit_maps import rows_of
-from incentive_engine.allocation.params import CURVE, SolveParams
+from incentive_engine.allocation.params import CURVE, Advance, SolveParams, unheard
 from incentive_engine.allocation.problem import BUDGET, Columns, Problem
 from incentive_engine.allocation.users import Users, threads, users_of
 from incentive_engine.domain import COST, SPEND
@@ -116,7 +116,12 @@ class Curve:
         self._samples = draw_samples(self.users, params)
 
     def points(
-        self, problems: Sequence[Problem], *, marginal: bool = False, reasons: bool = False
+        self,
+        problems: Sequence[Problem],
+        *,
+        marginal: bool = False,
+        reasons: bool = False,
+        advance: Advance = unheard,
     ) -> tuple[CurvePoint, ...]:
         """Return what the budget of each problem brings, in their order.
 
@@ -129,6 +134,8 @@ class Curve:
             Whether to find the marginal return.
         reasons
             Whether to find the limits in conflict where there is no plan.
+        advance
+            Is told of each budget that is solved.
 
         Raises
         ------
@@ -149,7 +156,9 @@ class Curve:
                 asked = [problems[ordered[at]] for at in level]
                 hints = [prices_nearby(plans, problems, ordered[at]) for at in level]
                 solved = pool.map(self._near, asked, starts, hints)
-                plans.update(zip((ordered[at] for at in level), solved, strict=True))
+                for at, plan in zip(level, solved, strict=True):
+                    plans[ordered[at]] = plan
+                    advance(1)
             below = dict(zip(ordered[1:], ordered[:-1], strict=True))
             made = pool.map(
                 lambda i: self.point(
