@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -58,11 +58,17 @@ def given_inputs(scores: Path) -> Inputs:
     return Inputs(scores=scores)
 
 
-def campaign_inputs(policy: Policy, steps: Steps) -> Inputs:
-    """Return the inputs of a run that learns first, where that is not done already."""
+def campaign_inputs(policy: Policy, steps: Steps, *, accepted: Collection[str] = ()) -> Inputs:
+    """Return the inputs of a run that learns first, where that is not done already.
+
+    Parameters
+    ----------
+    accepted
+        Findings of the trial that the planner answers for; see `Diagnosis.refuse`.
+    """
     cache = StepCache()
     campaign = campaign_files(policy, cache=cache, steps=steps)
-    model = trained_model(campaign, policy, cache=cache, steps=steps)
+    model = trained_model(campaign, policy, cache=cache, steps=steps, accepted=accepted)
     scores = scored_users(campaign, model, policy, cache=cache, steps=steps)
     valuation = valued_trial(campaign, model, policy, cache=cache, steps=steps)
     return Inputs(
@@ -110,13 +116,21 @@ def campaign_tables(policy: Policy, *, cache: StepCache, steps: Steps) -> Campai
     return Campaign(users=users, trial=trial, digests=digests)
 
 
-def trained_model(campaign: Campaign, policy: Policy, *, cache: StepCache, steps: Steps) -> Path:
+def trained_model(
+    campaign: Campaign,
+    policy: Policy,
+    *,
+    cache: StepCache,
+    steps: Steps,
+    accepted: Collection[str] = (),
+) -> Path:
     """Return the directory of the model that the campaign's trial teaches."""
+    answered = {"accepted": " ".join(sorted(accepted))} if accepted else {}
     with steps.step("train"):
         made = cache.run(
             "model",
-            {**campaign.digests, "policy": _model_settings(policy)},
-            lambda directory: fit_into(campaign, policy, directory),
+            {**campaign.digests, "policy": _model_settings(policy), **answered},
+            lambda directory: fit_into(campaign, policy, directory, accepted=accepted),
         )
     return made.path
 
@@ -165,13 +179,15 @@ def drifted_users(
     return made.path / DRIFT
 
 
-def fit_into(campaign: Campaign, policy: Policy, directory: Path) -> None:
+def fit_into(
+    campaign: Campaign, policy: Policy, directory: Path, *, accepted: Collection[str] = ()
+) -> None:
     """Check the trial, fit the uplift model, judge it, and save all into an existing directory.
 
     Raises
     ------
     DataError
-        When the trial cannot teach effects.
+        When the trial cannot teach effects, and nobody answers for that.
     """
     from incentive_engine.pipeline.quality import write_quality
     from incentive_engine.uplift.diagnosis.diagnose import diagnose
@@ -181,7 +197,7 @@ def fit_into(campaign: Campaign, policy: Policy, directory: Path) -> None:
 
     trial = trial_of(campaign, policy)
     diagnosis = diagnose(trial, policy)
-    diagnosis.refuse()
+    diagnosis.refuse(accepted)
     model = fit(trial, policy, seed=policy.seed)
     drivers = explain_sample(model, trial.features).drivers()
     write_quality(directory, diagnosis, evaluate(model, trial, policy), drivers)
