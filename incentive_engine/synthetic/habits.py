@@ -118,21 +118,19 @@ def draw_log(
 def _part(
     kind: str, person: IntArray, age: FloatArray, category: IntArray, amount: FloatArray | None
 ) -> pd.DataFrame:
-    names = pd.Categorical.from_codes(category, list(CATEGORIES))
+    names = np.array(CATEGORIES)[category]
     return pd.DataFrame(
         {
             "person": person,
             "age": np.rint(age * DAY).astype(np.int64),
             "kind": kind,
-            "category": names,
+            "category": pd.array(names, dtype="str"),
             "amount": np.full(len(person), np.nan) if amount is None else amount,
         }
     )
 
 
-def _orders(
-    habits: Habits, days: int, rng: np.random.Generator
-) -> tuple[IntArray, FloatArray]:
+def _orders(habits: Habits, days: int, rng: np.random.Generator) -> tuple[IntArray, FloatArray]:
     """Return the person of each order and the days before the moment, by gamma gaps."""
     counts = np.ceil(1.3 * days / habits.gap).astype(np.int64) + 4
     person = np.repeat(np.arange(len(counts)), counts)
@@ -162,5 +160,6 @@ def _categories(
     edges = np.cumsum(chances, axis=1)
     edges /= edges[:, -1:]
     row = np.arange(len(edges))[:, None]
-    drawn = np.searchsorted((edges + row).ravel(), rng.random(len(person)) + person, "right")
-    return np.clip(drawn - person * len(CATEGORIES), 0, len(CATEGORIES) - 1)
+    wanted = rng.random(len(person)) + person
+    drawn: IntArray = np.searchsorted((edges + row).ravel(), wanted, "right")
+    return np.asarray(np.clip(drawn - person * len(CATEGORIES), 0, len(CATEGORIES) - 1))

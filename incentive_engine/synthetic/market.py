@@ -226,7 +226,7 @@ def _pull(habits: Habits, offer: Offer) -> FloatArray:
     others it hardly moves.
     """
     own = [CATEGORIES.index(str(category)) for category in offer.categories]
-    affinity = habits.taste[:, own].sum(axis=1)
+    affinity: FloatArray = habits.taste[:, own].sum(axis=1)
     return 0.30 * habits.coupons * (0.05 + affinity) * habits.due - 0.002
 
 

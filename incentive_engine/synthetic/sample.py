@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from incentive_engine.config.policy import Offer, Sample
+from incentive_engine.domain import IntArray
 from incentive_engine.synthetic.habits import Habits, draw_habitual, draw_log
 from incentive_engine.synthetic.market import (
     DOUBLE11,
@@ -36,6 +37,10 @@ CAMPAIGN: Final = pd.Timestamp("2026-06-15 10:00", tz="Asia/Shanghai")
 """When the users of a sample campaign with a log are decided on."""
 TRIAL_DAYS: Final = (120, 14)
 """How many days earlier the last row of its trial was dealt its arm, and over how many days."""
+LOG_COLUMNS: Final = {
+    "time": "ts", "kind": "kind", "category": "category", "amount": "amount",
+}  # fmt: skip
+"""What the columns of a sample campaign's event log are."""
 ASSIGNED: Final = "assigned_at"
 LOGGED: Final = 2
 """What tells the chances of the log from those of users and trial."""
@@ -93,7 +98,8 @@ def sample_campaign(sample: Sample) -> SampleCampaign:
         ],
         ignore_index=True,
     )
-    return SampleCampaign(users=users.known, trial=trial, truth=truth, events=events)
+    in_time = events.sort_values("ts", kind="stable", ignore_index=True)
+    return SampleCampaign(users=users.known, trial=trial, truth=truth, events=in_time)
 
 
 def market_people(name: str, n: int, *, prefix: str, rng: np.random.Generator) -> Population:
@@ -111,10 +117,10 @@ def _micros(times: pd.Series) -> IntArray:
 def _log_of(
     people: Population, habits: Habits, moment: IntArray, rng: np.random.Generator
 ) -> pd.DataFrame:
-    """Return what people did, in order of time, as a shop would log it."""
+    """Return what people did, as a shop would log it."""
     log = draw_log(people, habits, days=LOG_DAYS + sum(TRIAL_DAYS), rng=rng)
     person = log["person"].to_numpy()
-    events = pd.DataFrame(
+    return pd.DataFrame(
         {
             "user_id": people.known["user_id"].to_numpy()[person],
             "ts": pd.to_datetime(moment[person] - log["age"].to_numpy(), unit="us", utc=True),
@@ -123,7 +129,6 @@ def _log_of(
             "amount": log["amount"].astype("Int64").to_numpy(),
         }
     )
-    return events.sort_values("ts", kind="stable", ignore_index=True)
 
 
 def sample_outcomes(sample: Sample, plan: pd.DataFrame) -> pd.DataFrame:
