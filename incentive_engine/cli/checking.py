@@ -36,7 +36,7 @@ def check(
     if not file.is_dir():
         from incentive_engine.workflow import files
 
-        say(files.check(file))
+        say(*files.check(file))
         return
     from incentive_engine.workflow import delivery
 

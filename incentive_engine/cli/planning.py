@@ -42,6 +42,13 @@ def allocate(
         typer.Option(metavar="NAME", help="Who plans; left out: the policy's author, or you."),
     ] = None,
     accept: Accept = None,
+    no_report: Annotated[
+        bool,
+        typer.Option(
+            "--no-report",
+            help="A short page: no other budgets, costs of limits or comparisons to wait for.",
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Decide one offer or none for each user."""
@@ -62,6 +69,7 @@ def allocate(
         author=author,
         accepted=accept or (),
         lang=spoken(),
+        brief=no_report,
         progress=shown,
     )
     if as_json:

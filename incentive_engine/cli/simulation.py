@@ -9,7 +9,7 @@ import typer
 
 from incentive_engine.cli.app import app
 from incentive_engine.cli.options import NewDirectory
-from incentive_engine.cli.output import counted, say, spoken
+from incentive_engine.cli.output import say, shown, spoken
 
 
 @app.command()
@@ -27,7 +27,7 @@ def simulate(
     from incentive_engine.workflow.simulate import simulate as run_simulation
 
     try:
-        say(run_simulation(scenario, out=out, workers=workers, lang=spoken(), count=counted))
+        say(run_simulation(scenario, out=out, workers=workers, lang=spoken(), progress=shown))
     except SimulationStopped as stopped:
         say(str(stopped))
         raise
