@@ -15,8 +15,7 @@ from typing import Final
 
 import numpy as np
 
-from incentive_engine.allocation import Choosers
-from incentive_engine.allocation.dual import prices as dual
+from incentive_engine.allocation import Choosers, SolveParams, find_prices
 from incentive_engine.domain import BoolArray, FloatArray, IntArray
 
 NARROW: Final = 0.3
@@ -162,10 +161,11 @@ class Pacer:
         each = len(some) / (expected * self._thirst)
         crowd = self.choosers.users.take(some)
         bound = rows.with_bounds(lower * each, upper * each)
-        found = dual.find_prices(crowd, bound, start=now, radius=NARROW, tight=self.params.tight)
+        params = SolveParams(price_gap=self.params.tight)
+        found = find_prices(crowd, bound, start=now, radius=NARROW, params=params)
         if found.impossible:  # floors that those to come cannot reach: what they can is enough
             bound = rows.with_bounds(np.full(len(now), -np.inf), upper * each)
-            found = dual.find_prices(crowd, bound, tight=self.params.tight)
+            found = find_prices(crowd, bound, params=params)
         self._per_user = rows.usage(found.point.table) / len(some)
         return dict(zip(rows.names, found.point.prices.tolist(), strict=True))
 
