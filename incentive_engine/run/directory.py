@@ -7,7 +7,7 @@ import platform
 import re
 import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -23,9 +23,20 @@ from incentive_engine.data.tables.arrow import as_arrow, chosen_texts
 from incentive_engine.data.tables.files import atomic_directory, digest_file
 from incentive_engine.domain import MICROS, REASONS, FloatArray, IntArray
 from incentive_engine.errors import DataError, Fault
-
-FORMAT: Final = 1
-"""The version of the run directory; verification refuses one that it does not know."""
+from incentive_engine.run.format import (
+    ALLOCATION_FILE,
+    CERTIFICATE_FILE,
+    EVALUATION_FILE,
+    FORMAT,
+    MANIFEST_FILE,
+    POLICY_FILE,
+    REPORT_FILE,
+    SCORES_FILE,
+    InputFile,
+    Manifest,
+    OutputFile,
+    StatedHoldout,
+)  # fmt: skip
 
 ROW_GROUP: Final = 1 << 20
 """Rows per Parquet row group; another number changes the bytes of every allocation."""
@@ -77,15 +88,6 @@ class AllocationTable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InputFile:
-    """An input as it was read."""
-
-    path: str
-    sha256: str
-    rows: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecord:
     """What the manifest says beside the digests of the outputs."""
 
@@ -98,7 +100,7 @@ class RunRecord:
     inputs: Mapping[str, InputFile] = field(default_factory=dict)
     """By part: users, trial, scores, policy."""
     seed: int = 0
-    holdout: Mapping[str, Any] = field(default_factory=dict)
+    holdout: StatedHoldout = field(default_factory=lambda: StatedHoldout(share=0.0, users=0))
     solver: Mapping[str, Any] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
     """By step."""
@@ -137,14 +139,14 @@ def write_run(directory: Path, files: RunFiles) -> None:
         When the directory exists or cannot be written.
     """
     with atomic_directory(directory) as inside:
-        _write_allocation(inside / "allocation.parquet", files.allocation)
-        _write_scores(inside / "scores.parquet", files.scores)
-        write_json(inside / "certificate.json", files.certificate)
+        _write_allocation(inside / ALLOCATION_FILE, files.allocation)
+        _write_scores(inside / SCORES_FILE, files.scores)
+        write_json(inside / CERTIFICATE_FILE, files.certificate)
         if files.evaluation is not None:
-            write_json(inside / "evaluation.json", files.evaluation)
-        (inside / "policy.yaml").write_bytes(files.policy_text)
-        (inside / "report.html").write_text(files.report, encoding="utf-8", newline="\n")
-        write_json(inside / "manifest.json", _manifest(files.record, inside))
+            write_json(inside / EVALUATION_FILE, files.evaluation)
+        (inside / POLICY_FILE).write_bytes(files.policy_text)
+        (inside / REPORT_FILE).write_text(files.report, encoding="utf-8", newline="\n")
+        write_json(inside / MANIFEST_FILE, _manifest(files, inside))
 
 
 def _write_allocation(path: Path, rows: AllocationTable) -> None:
@@ -257,29 +259,34 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     path.write_text(text + "\n", encoding="utf-8", newline="\n")
 
 
-def _manifest(record: RunRecord, directory: Path) -> dict[str, Any]:
-    return {
-        "format": FORMAT,
+def _manifest(files: RunFiles, directory: Path) -> dict[str, Any]:
+    record, inputs = files.record, dict(files.record.inputs)
+    if "scores" in inputs:
+        as_given = {"as_given": isinstance(files.scores, Path)}
+        inputs["scores"] = inputs["scores"].model_copy(update=as_given)
+    manifest = Manifest(
+        format=FORMAT,
         **engine(),
-        "policy": record.policy,
-        "policy_file": record.policy_file,
-        "overrides": dict(record.overrides),
-        "inputs": {name: asdict(file) for name, file in record.inputs.items()},
-        "author": record.author,
-        "created": record.created and record.created.isoformat(),
-        "seed": record.seed,
-        "holdout": dict(record.holdout),
-        "solver": dict(record.solver),
-        "seconds": dict(record.seconds),
-        "outputs": outputs_of(directory),
-        "versions": versions(),
-    }
+        policy=dict(record.policy),
+        policy_file=record.policy_file,
+        overrides=dict(record.overrides),
+        inputs=inputs,
+        author=record.author,
+        created=None if record.created is None else record.created.isoformat(),
+        seed=record.seed,
+        holdout=record.holdout,
+        solver=dict(record.solver),
+        seconds=dict(record.seconds),
+        outputs=outputs_of(directory),
+        versions=versions(),
+    )
+    return manifest.model_dump(mode="json")
 
 
-def outputs_of(directory: Path) -> dict[str, dict[str, Any]]:
+def outputs_of(directory: Path) -> dict[str, OutputFile]:
     """Return the digest and the size of each file of a directory."""
     return {
-        path.name: {"sha256": digest_file(path), "bytes": path.stat().st_size}
+        path.name: OutputFile(sha256=digest_file(path), bytes=path.stat().st_size)
         for path in sorted(directory.iterdir())
     }
 

@@ -17,7 +17,7 @@ from incentive_engine.run.siblings import (
     previous,
     refuse_superseded,
 )
-from verify.runs import HandMadeRun, dump
+from verify.runs import HandMadeRun, gain_by_hand
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -33,10 +33,8 @@ def write(
     run.certificate["budget"]["amount"] = run.policy["budget"]["amount"]
     run.manifest["created"] = created and created.isoformat()
     directory.parent.mkdir(exist_ok=True)
-    run.write(directory)
-    if gain is not None:
-        dump(directory / "evaluation.json", {"plan": gain})
-    return read_run(directory)
+    run.evaluation = None if gain is None else {"plan": gain}
+    return read_run(run.write(directory))
 
 
 def found(run: FinishedRun, *, now: datetime = NOW, last: FinishedRun | None = None) -> Any:
@@ -47,7 +45,7 @@ def found(run: FinishedRun, *, now: datetime = NOW, last: FinishedRun | None = N
 def gained(low: float, high: float, **baseline: float | None) -> dict[str, Any]:
     middle = (low + high) / 2
     conversions = {"estimate": middle, "low": low, "high": high}
-    return {"conversions": conversions, "users": 5, "baseline": baseline}
+    return {**gain_by_hand(), "conversions": conversions, "baseline": baseline}
 
 
 QUIET = {(Severity.NOTE, "never-expires"), (Severity.NOTE, "unbounded-stock")}
@@ -66,7 +64,7 @@ def test_a_sound_plan_has_nothing_but_notes(tmp_path: Path) -> None:
         ({"min_spend": 20}, None, (Severity.WARNING, "deep-discount")),
         ({}, gained(3, 9, median_basket=10.0), (Severity.ERROR, "free-goods")),
         ({}, gained(3, 9, median_basket=15.0), (Severity.WARNING, "deep-discount")),
-        ({"min_spend": 91}, gained(3, 9, median_basket=30), (Severity.WARNING, "out-of-reach")),
+        ({"min_spend": 91}, gained(3, 9, median_basket=30.0), (Severity.WARNING, "out-of-reach")),
         ({"valid_to": "2026-10-31"}, None, (Severity.ERROR, "expired")),
         ({"valid_from": "2026-11-10"}, None, (Severity.NOTE, "not-yet-valid")),
         ({"valid_from": "2027-11-10"}, None, (Severity.WARNING, "not-yet-valid")),
@@ -116,7 +114,7 @@ def test_a_plan_for_nobody_is_a_warning_and_no_loss(tmp_path: Path) -> None:
 
 def test_nobody_held_out_is_a_warning(tmp_path: Path) -> None:
     run = HandMadeRun()
-    run.manifest["holdout"] = {"users": 0}
+    run.manifest["holdout"] = {"share": 0.0, "users": 0}
     run.write(tmp_path / "run")
     assert (Severity.WARNING, "holdout") in found(read_run(tmp_path / "run"))
 
