@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Self, cast
 
 from pydantic import (
     AfterValidator,
@@ -19,9 +19,11 @@ from pydantic import (
     PrivateAttr,
     StringConstraints,
     Tag,
+    ValidationError,
     ValidationInfo,
     model_validator,
 )
+from pydantic._internal._model_construction import ModelMetaclass
 
 from incentive_engine.config.amounts import (
     Bound,
@@ -33,9 +35,32 @@ from incentive_engine.config.amounts import (
 from incentive_engine.config.document.places import Loc, Source
 from incentive_engine.config.document.problems import Problem, reject
 from incentive_engine.config.document.words import Words
+from incentive_engine.errors import ConfigError
 
 
-class Model(BaseModel):
+class Configuration(ModelMetaclass):
+    """Lets a model that a program makes say what is wrong as files do: by `ConfigError`."""
+
+    def __call__(cls, **values: Any) -> Any:  # noqa: ANN401, N805 - fields of any model; a class
+        """Return the model of some fields.
+
+        Raises
+        ------
+        ConfigError
+            With every field that cannot be.
+        """
+        from incentive_engine.config.document.pydantic_errors import faults_of
+
+        try:
+            return super().__call__(**values)
+        except ValidationError as error:
+            source = Source(cls.__name__.lower())
+            model = cast("type[BaseModel]", cls)
+            faults = faults_of(error, model=model, written=values, source=source)
+            raise ConfigError(*(fault for _, fault in faults)) from None
+
+
+class Model(BaseModel, metaclass=Configuration):
     """A closed, frozen piece of configuration."""
 
     model_config = ConfigDict(
@@ -115,6 +140,9 @@ Amount = Annotated[float, BeforeValidator(parse_amount), Words("an amount")]
 Money = Annotated[Amount, Field(ge=0), Words("an amount of at least 0")]
 Share = Annotated[
     float, BeforeValidator(parse_share), Field(ge=0, le=1), Words("a share such as 0.05 or 5%")
+]
+Margin = Annotated[
+    float, BeforeValidator(parse_share), Field(gt=0, le=1), Words("a share above 0 such as 25%")
 ]
 BoundField = Annotated[
     Bound,

@@ -83,10 +83,22 @@ class Previewed(NamedTuple):
     fits: bool
 
 
+class Standing(NamedTuple):
+    """Where one limit stands; `reserved` without `margin`, which a budget at risk adds to it."""
+
+    name: str
+    is_count: bool
+    at_most: int | None
+    at_least: int | None
+    reserved: int
+    settled: int
+    margin: int
+
+
 class Pool(NamedTuple):
     """All limits, in the order of the run, and the number of the last entry."""
 
-    limits: tuple[LimitState, ...]
+    limits: tuple[Standing, ...]
     seq: int
 
 
@@ -99,6 +111,20 @@ class Refused(NamedTuple):
 
     why: str
     detail: str = ""
+
+
+def standing(limit: LimitState) -> Standing:
+    """Return where a limit stands."""
+    terms = limit.terms
+    return Standing(
+        terms.name,
+        terms.is_count,
+        terms.at_most,
+        terms.at_least,
+        limit.reserved,
+        limit.settled,
+        limit.margin(),
+    )
 
 
 Answer = Decided | Previewed | Pool | Refused

@@ -24,6 +24,7 @@ from incentive_engine.live.commands import (
     Refused,
     Reserve,
     ShowPool,
+    standing,
 )
 from incentive_engine.live.records import (
     LIVE,
@@ -108,7 +109,7 @@ def _apply(book: Book, command: Command) -> Answer:
         case Preview():
             return _preview(book, command)
         case ShowPool():
-            return Pool(tuple(book.pool), book.head.seq)
+            return Pool(tuple(map(standing, book.pool)), book.head.seq)
 
 
 def _reserve(book: Book, command: Reserve) -> Answer:

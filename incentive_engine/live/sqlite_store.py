@@ -7,6 +7,7 @@ damage a file when two connections reset its log at once.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import sqlite3
@@ -21,6 +22,7 @@ from incentive_engine.live.core import Book
 from incentive_engine.live.records import Entry, Head, LimitState, Names, Request
 from incentive_engine.live.schema import DECISION, DUE, VERSION, scripts_from
 from incentive_engine.live.store import (
+    HeldError,
     Needs,
     Terms,
     UnavailableError,
@@ -183,6 +185,11 @@ class SQLiteStore:
         if self._db.in_transaction:
             self._db.execute("ROLLBACK")
 
+    def announce(self, socket: str) -> None:
+        """Note where the process that holds the file can be asked."""
+        os.ftruncate(self._lock, 0)
+        os.pwrite(self._lock, socket.encode(), 0)
+
     def rest(self) -> None:
         """Bring the log into the file; for moments without work."""
         self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
@@ -206,6 +213,13 @@ def lock_file(path: Path) -> Path:
     return path.with_name(f"{path.name}.lock")
 
 
+def announced(path: Path) -> str | None:
+    """Return where the process that writes a ledger can be asked; None where it told nobody."""
+    with contextlib.suppress(OSError):
+        return lock_file(path).read_text(encoding="utf-8") or None
+    return None
+
+
 def _held(path: Path) -> int:
     """Return the handle of a lock on a ledger, which the system takes back when we end."""
     try:
@@ -218,7 +232,8 @@ def _held(path: Path) -> int:
     except BlockingIOError:
         os.close(handle)
         remedy = "stop it, name another ledger, or share one with postgresql://…"
-        raise DataError(Fault(str(path), "another process writes it", remedy=remedy)) from None
+        raise HeldError(Fault(str(path), "another process writes it", remedy=remedy)) from None
+    os.ftruncate(handle, 0)
     return handle
 
 

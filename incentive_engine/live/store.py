@@ -24,6 +24,10 @@ class UnavailableError(IncentiveError):
     """A ledger cannot be written for now; nothing of the batch was."""
 
 
+class HeldError(DataError):
+    """Another process writes the ledger."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
     """What a ledger is opened for: one run, and its enforced limits.
@@ -60,6 +64,12 @@ class Store(Protocol):
 
     def rollback(self) -> None:
         """End the transaction as if it had never begun."""
+
+    def rest(self) -> None:
+        """Use a moment without work."""
+
+    def announce(self, socket: str) -> None:
+        """Note where the process that writes the ledger can be asked."""
 
     def close(self) -> None:
         """Let go of the ledger."""

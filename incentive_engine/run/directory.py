@@ -28,8 +28,10 @@ from incentive_engine.run.format import (
     CERTIFICATE_FILE,
     EVALUATION_FILE,
     FORMAT,
+    FROZEN_POLICY_FILE,
     MANIFEST_FILE,
     POLICY_FILE,
+    PRICES_FILE,
     REPORT_FILE,
     SCORES_FILE,
     InputFile,
@@ -118,6 +120,10 @@ class RunFiles:
     scores: Iterable[pa.Table] | Path
     """The score table used: some rows at a time, or a Parquet file to copy as it is."""
     certificate: Mapping[str, Any]
+    frozen_policy: Mapping[str, Any]
+    """What the policy means for one user; what `prices` belong to."""
+    prices: Mapping[str, Any]
+    """The plan's prices, version 0."""
     policy_text: bytes
     """The policy file, verbatim; a policy that no file gave stands as `written_policy` has it."""
     report: str
@@ -144,6 +150,8 @@ def write_run(directory: Path, files: RunFiles) -> None:
         write_json(inside / CERTIFICATE_FILE, files.certificate)
         if files.evaluation is not None:
             write_json(inside / EVALUATION_FILE, files.evaluation)
+        write_json(inside / FROZEN_POLICY_FILE, files.frozen_policy)
+        write_json(inside / PRICES_FILE, files.prices)
         (inside / POLICY_FILE).write_bytes(files.policy_text)
         (inside / REPORT_FILE).write_text(files.report, encoding="utf-8", newline="\n")
         write_json(inside / MANIFEST_FILE, _manifest(files, inside))
@@ -199,8 +207,13 @@ def _known(values: FloatArray | None, part: slice, size: int) -> pa.Array:
     return as_arrow(values[part], np.isnan(values[part]))
 
 
-def refuse_existing(directory: Path) -> None:
+def refuse_existing(directory: Path, *, where: str = "--out") -> None:
     """Refuse a directory that is there already.
+
+    Parameters
+    ----------
+    where
+        Who named it.
 
     Raises
     ------
@@ -209,7 +222,7 @@ def refuse_existing(directory: Path) -> None:
     """
     if directory.exists():
         raise DataError(
-            Fault(f"--out {directory}", "exists already", "a new directory", "name another one")
+            Fault(f"{where} {directory}", "exists already", "a new directory", "name another one")
         )
 
 

@@ -20,7 +20,6 @@ from incentive_engine.run.format import (
     Manifest,
     StatedCertificate,
     StatedEvaluation,
-    StatedGain,
     moment,
     read_manifest,
     read_stated,
@@ -37,8 +36,8 @@ class FinishedRun:
     manifest: Manifest
     policy: Policy
     certificate: StatedCertificate
-    gain: StatedGain | None
-    """None where scores were given, and nothing is known of how they came about."""
+    evaluation: StatedEvaluation
+    """Empty where scores were given, and nothing is known of how they came about."""
 
     @property
     def created(self) -> datetime | None:
@@ -80,12 +79,13 @@ def read_run(directory: Path) -> FinishedRun:
     except ValidationError as error:
         what = f"policy: {error.errors()[0]['msg']}"
         raise DataError(Fault(str(path), what, remedy="run `incentive verify`")) from error
-    evaluation = directory / EVALUATION_FILE
+    file = directory / EVALUATION_FILE
+    evaluation = read_stated(file, StatedEvaluation) if file.exists() else StatedEvaluation()
     return FinishedRun(
         directory=directory,
         digest=digest_file(path),
         manifest=manifest,
         policy=policy,
         certificate=read_stated(directory / CERTIFICATE_FILE, StatedCertificate),
-        gain=read_stated(evaluation, StatedEvaluation).plan if evaluation.exists() else None,
+        evaluation=evaluation,
     )

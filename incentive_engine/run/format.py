@@ -4,6 +4,8 @@
     scores.parquet       what it was decided from
     certificate.json     what is proven about it                StatedCertificate
     evaluation.json      its gain by the trial, if there is one  StatedEvaluation
+    frozen_policy.json   what the policy means for one user      StatedFrozenPolicy
+    prices.json          prices of its limits, numbered          StatedPrices
     policy.yaml          the policy file, verbatim
     report.html          the page
     manifest.json        what it was made from, digests of all   Manifest
@@ -33,6 +35,8 @@ ALLOCATION_FILE: Final = "allocation.parquet"
 SCORES_FILE: Final = "scores.parquet"
 CERTIFICATE_FILE: Final = "certificate.json"
 EVALUATION_FILE: Final = "evaluation.json"
+FROZEN_POLICY_FILE: Final = "frozen_policy.json"
+PRICES_FILE: Final = "prices.json"
 POLICY_FILE: Final = "policy.yaml"
 REPORT_FILE: Final = "report.html"
 MANIFEST_FILE: Final = "manifest.json"
@@ -40,7 +44,10 @@ SIGNATURE_FILE: Final = "signature.json"
 APPROVALS_FILE: Final = "approvals.json"
 EXPORTS_FILE: Final = "exports.json"
 
-ALWAYS: Final = (ALLOCATION_FILE, CERTIFICATE_FILE, POLICY_FILE, REPORT_FILE, SCORES_FILE)
+ALWAYS: Final = (
+    ALLOCATION_FILE, CERTIFICATE_FILE, FROZEN_POLICY_FILE, POLICY_FILE, PRICES_FILE, REPORT_FILE,
+    SCORES_FILE,
+)  # fmt: skip
 """Files that every run has, and that its manifest vouches for."""
 ADDED: Final = frozenset({MANIFEST_FILE, SIGNATURE_FILE, APPROVALS_FILE, EXPORTS_FILE})
 """Files that the manifest cannot vouch for."""
@@ -196,7 +203,7 @@ class StatedCertificate(Stated):
     users: int
     treated: int
     budget: StatedBudget
-    limits: tuple[StatedLimit, ...] = Field(strict=False)
+    limits: tuple[StatedLimit, ...]
     returns: StatedReturns
     mandate: StatedMandate
 
@@ -221,10 +228,53 @@ class StatedGain(Stated):
     cost: StatedEstimate
 
 
-class StatedEvaluation(Stated):
-    """evaluation.json."""
+class StatedFinding(Stated):
+    """One check of the trial, or of the users against it."""
 
-    plan: StatedGain
+    check: str
+    verdict: str
+    what: str
+    remedy: str
+    messages: dict[str, Any]
+    """The same as keys and values, to be said in any language."""
+
+
+class StatedEvaluation(Stated):
+    """evaluation.json: what the trial says of a plan, and what was found of the trial."""
+
+    plan: StatedGain | None = None
+    findings: tuple[StatedFinding, ...] = ()
+
+
+class StatedStratum(Stated):
+    """The holdout's cut-off in one stratum."""
+
+    stratum: tuple[str | None, ...]
+    highest: int
+    """The highest rank of the keyed hash that is held out; -1 for nobody."""
+
+
+class StatedFrozenPolicy(Stated):
+    """frozen_policy.json: the policy with the facts of its users that a decision on one needs."""
+
+    format: int
+    policy: dict[str, Any]
+    measures: tuple[str, ...]
+    kinds: dict[str, str]
+    medians: tuple[Finite | None, ...]
+    groups: tuple[tuple[str, ...] | None, ...]
+    holdout: tuple[StatedStratum, ...]
+
+
+class StatedPrices(Stated):
+    """prices.json: the price of every enforced limit, numbered."""
+
+    version: int
+    frozen_policy: Digest
+    """Digest of what frozen_policy.json states."""
+    prices: dict[str, Finite]
+    settled: int
+    """How many users got something else than these prices would give."""
 
 
 Part = TypeVar("Part", bound=Stated)
@@ -240,7 +290,8 @@ def read_stated(path: Path, model: type[Part]) -> Part:
     """
     content = read_json(path)
     try:
-        return model.model_validate(content)
+        # strict JSON takes a list for a tuple, and nothing else for anything else
+        return model.model_validate_json(json.dumps(content))
     except ValidationError as error:
         fault = error.errors()[0]
         what = f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
@@ -256,7 +307,8 @@ def read_json(path: Path) -> dict[str, Any]:
         When the file is missing or broken.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
+        text = path.read_text(encoding="utf-8")
+        content = json.loads(text, parse_constant=_refuse, object_pairs_hook=_once)
     except FileNotFoundError as error:
         remedy = "name the directory that `allocate` wrote"
         raise DataError(Fault(str(path), "no such file", "a run directory", remedy)) from error
@@ -291,3 +343,12 @@ def moment(text: str | None) -> datetime | None:
 
 def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is not a number")
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object none of whose keys stands twice: readers differ in which one they take."""
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"`{next(n for n in names if names.count(n) > 1)}` stands twice")
+    return content

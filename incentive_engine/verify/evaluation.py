@@ -14,7 +14,7 @@ def check_evaluation(run: Run) -> Iterator[Check]:
     The gain itself cannot be had from a run's files: only the manifest, and its signature, vouch
     for it.
     """
-    if run.evaluation is None:
+    if run.evaluation is None or run.evaluation.plan is None:
         return
     found = Findings("evaluation", "evaluation.json is about this plan, without contradiction")
     gain = run.evaluation.plan

@@ -20,10 +20,14 @@ from incentive_engine.run.format import (
     ALWAYS,
     CERTIFICATE_FILE,
     EVALUATION_FILE,
+    FROZEN_POLICY_FILE,
+    PRICES_FILE,
     SCORES_FILE,
     Manifest,
     StatedCertificate,
     StatedEvaluation,
+    StatedFrozenPolicy,
+    StatedPrices,
     read_manifest,
     read_stated,
 )
@@ -50,6 +54,8 @@ class Run:
     manifest: Manifest
     certificate: StatedCertificate
     evaluation: StatedEvaluation | None
+    frozen: StatedFrozenPolicy
+    prices: StatedPrices
     score_columns: frozenset[str]
 
 
@@ -92,12 +98,16 @@ def read_run(directory: Path, manifest: Manifest) -> Run:
     with _said_without_folder():
         certificate = read_stated(directory / CERTIFICATE_FILE, StatedCertificate)
         gain = read_stated(evaluation, StatedEvaluation) if evaluation.exists() else None
+        frozen = read_stated(directory / FROZEN_POLICY_FILE, StatedFrozenPolicy)
+        prices = read_stated(directory / PRICES_FILE, StatedPrices)
     return Run(
         directory=directory,
         policy=policy,
         manifest=manifest,
         certificate=certificate,
         evaluation=gain,
+        frozen=frozen,
+        prices=prices,
         score_columns=_score_columns(directory / SCORES_FILE, policy),
     )
 

@@ -17,6 +17,7 @@ from .blocks import Block, blocks
 from .choices import RowChecks, check_users
 from .evaluation import check_evaluation
 from .files import Run, altered_files, listed, read_run
+from .frozen import check_frozen, check_numbered_prices
 from .inputs import check_inputs
 from .limits import BUDGET, groups
 from .policies import check_policy
@@ -62,6 +63,7 @@ def _checks(run: Run) -> Iterator[Check]:
     yield listed
     if listed.ok:
         rules = rules_of(run, users)
+        yield check_frozen(run, users, rules)
         del users
         rows, sums, budgets = look(run, rules)
         yield from rows.checks(run, sums)
@@ -70,6 +72,7 @@ def _checks(run: Run) -> Iterator[Check]:
         yield from check_risk(run, sums)
         yield check_returns(run, sums)
         yield from check_proof(run, sums)
+        yield check_numbered_prices(run, sums)
 
 
 def rules_of(run: Run, users: pa.Table) -> Rules:

@@ -17,8 +17,10 @@ from incentive_engine.run.siblings import (
     previous,
     refuse_superseded,
 )
+from incentive_engine.uplift import diagnosis
 from verify.runs import HandMadeRun, gain_by_hand
 
+DIAGNOSIS = Path(diagnosis.__file__).parent
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 
 
@@ -159,11 +161,29 @@ def test_every_warning_can_be_accepted_by_its_name(tmp_path: Path) -> None:
 
     source = "".join(inspect.getsource(check) for check in CHECKS)
     named = set(re.findall(r'yield "([a-z-]+)", (?:Severity\.WARNING|severity)', source))
+    checks = "".join(file.read_text("utf-8") for file in DIAGNOSIS.glob("*.py"))
+    of_trials = re.findall(r'check="([a-z -]+)"|CHECK: Final = "([a-z -]+)"', checks)
+    named |= {f"trial-{(a or b).replace(' ', '-')}" for a, b in of_trials}
     assert named == set(WARNINGS)
     check_accepted(WARNINGS, WARNINGS)
     with pytest.raises(ConfigError, match="did you mean `holdout`"):
         check_accepted(["holdouts"], WARNINGS)
     assert tmp_path.exists()
+
+
+def test_an_offer_that_cost_more_than_its_face_value_in_the_trial_is_not_ready(
+    tmp_path: Path,
+) -> None:
+    made = HandMadeRun()
+    what, remedy = "`a` cost more than its face value 5.00", "`face_value` is the most"
+    messages: dict[str, Any] = {"what": {}, "remedy": None}
+    finding = {"check": "outcomes", "verdict": "warning", "what": what, "remedy": remedy}
+    made.evaluation = {"plan": gain_by_hand(), "findings": [{**finding, "messages": messages}]}
+    run = read_run(made.write(tmp_path / "run"))
+    flight = Flight(run=run, given={"a": 1}, now=NOW, previous=None)
+    blocking = [one for one in preflight(flight) if blocks(one, ["holdout"])]
+    assert [(one.name, one.text) for one in blocking] == [("trial-outcomes", f"{what}; {remedy}")]
+    assert not blocks(blocking[0], ["trial-outcomes"])
 
 
 def test_the_run_before_is_the_last_released_one_of_the_same_name(tmp_path: Path) -> None:

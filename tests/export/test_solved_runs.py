@@ -10,9 +10,11 @@ import pandas as pd
 import pytest
 
 from incentive_engine.allocation import (
+    FrozenPolicy,
     Plan,
     Problem,
     build_problem,
+    freeze_prices,
     margins,
     reasons,
     smallest_budgets,
@@ -147,12 +149,15 @@ def write_solved(directory: Path, asked: Policy, frame: pd.DataFrame) -> Plan:
         held = draw_holdout(table.user_id, strata, share=asked.holdout, seed=asked.seed)
     problem = build_problem(asked, table, held)
     plan = solve(problem)
+    frozen = FrozenPolicy.of(asked, table, held)
     write_run(
         directory,
         RunFiles(
             allocation=allocation(plan, table, problem),
             scores=table.to_blocks(3),
             certificate=certificate(plan, table),
+            frozen_policy=frozen.to_dict(),
+            prices=freeze_prices(problem, plan, frozen).to_dict(),
             policy_text=written_policy(asked.model_dump(mode="json")),
             report="<!doctype html>",
             record=RunRecord(

@@ -30,7 +30,9 @@ from incentive_engine.verify import verify_run
 from verify.runs import (
     certificate_by_hand,
     evaluation_by_hand,
+    frozen_by_hand,
     policy_by_hand,
+    prices_by_hand,
     rows_by_hand,
     scores_by_hand,
 )
@@ -69,6 +71,8 @@ def run_files(**changes: Any) -> RunFiles:
         allocation=table(),
         scores=[pa.Table.from_pandas(scores_by_hand(), preserve_index=False)],
         certificate=certificate_by_hand(),
+        frozen_policy=(frozen := frozen_by_hand(policy_by_hand(), scores_by_hand())),
+        prices=prices_by_hand(frozen, certificate_by_hand()) | {"settled": 1},
         report="<!doctype html>\n<title>预热</title>\n",
         record=RunRecord(
             policy=policy.model_dump(mode="json"),
@@ -105,8 +109,10 @@ def test_a_written_run_passes_verification(tmp_path: Path) -> None:
         "allocation.parquet",
         "certificate.json",
         "evaluation.json",
+        "frozen_policy.json",
         "manifest.json",
         "policy.yaml",
+        "prices.json",
         "report.html",
         "scores.parquet",
     }

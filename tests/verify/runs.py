@@ -28,7 +28,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import yaml
+
+from incentive_engine.data.hashing import hash_ids
+from incentive_engine.data.holdout import holdout_key
 
 USERS = (101, 102, 103, 104, 105, 106)
 SEED = 2
@@ -163,6 +167,10 @@ class HandMadeRun:
     rows: Any = field(default_factory=rows_by_hand)
     certificate: dict[str, Any] = field(default_factory=certificate_by_hand)
     manifest: dict[str, Any] = field(default_factory=dict)
+    frozen: dict[str, Any] = field(default_factory=dict)
+    """What frozen_policy.json says otherwise than `frozen_by_hand`."""
+    prices: dict[str, Any] = field(default_factory=lambda: {"settled": 1})
+    """What prices.json says beside the certificate's prices: 102 nets as much without `a`."""
     evaluation: dict[str, Any] | None = None
     """Written with a trial among the inputs."""
 
@@ -181,6 +189,9 @@ class HandMadeRun:
         if self.policy_file is not None:
             text = yaml.safe_dump(self.policy_file, allow_unicode=True)
             (directory / "policy.yaml").write_text(text, encoding="utf-8")
+        frozen = frozen_by_hand(self.policy, self.scores) | self.frozen
+        dump(directory / "frozen_policy.json", frozen)
+        dump(directory / "prices.json", prices_by_hand(frozen, self.certificate) | self.prices)
         inputs = {"scores": given(directory / "scores.parquet", len(self.scores), as_given=True)}
         if self.evaluation is not None:
             dump(directory / "evaluation.json", self.evaluation)
@@ -194,6 +205,51 @@ class HandMadeRun:
         } | self.manifest
         seal(directory, policy=self.policy, overrides=self.overrides, **stated)
         return directory
+
+
+def frozen_by_hand(policy: dict[str, Any], scores: pd.DataFrame) -> dict[str, Any]:
+    """Return what a policy means for one of these users; of a forged one as far as it can be."""
+    limits, factors = policy.get("limits", []), policy.get("objective", {}).get("weight", [])
+    named = [factor["column"] for factor in factors]
+    for rule in (*policy.get("eligibility", []), *limits):
+        named += [*rule.get("where", {}), *([rule["for_each"]] if "for_each" in rule else [])]
+    columns = [name for name in dict.fromkeys(named) if name in scores]
+    measures = ["conversion", "cost", *(["spend"] if "spend__a" in scores else [])]
+    held = ranked(scores["user_id"].tolist(), policy.get("seed", 0))[:1]
+    return {
+        "format": 1,
+        "policy": policy,
+        "measures": measures,
+        "kinds": {name: KINDS[scores[name].dtype.kind] for name in columns},
+        "medians": [
+            None if "power" not in factor else float(scores[factor["column"]].median())
+            for factor in factors
+        ],
+        "groups": [
+            sorted(scores[x["for_each"]].dropna().unique()) if "for_each" in x else None
+            for x in limits
+        ],
+        "holdout": [{"stratum": [], "highest": held[0]}] if policy.get("holdout") else [],
+    }
+
+
+KINDS = {"O": "text", "f": "number", "i": "integer", "b": "truth", "M": "time"}
+
+
+def ranked(ids: list[Any], seed: int) -> list[int]:
+    """Return the ranks of the holdout's draw, the lowest first."""
+    column = pa.array(ids, from_pandas=True).drop_null()
+    return sorted(int(rank) for rank in hash_ids(column, holdout_key(seed)))
+
+
+def prices_by_hand(frozen: dict[str, Any], certificate: dict[str, Any]) -> dict[str, Any]:
+    text = json.dumps(frozen, ensure_ascii=False, sort_keys=True)
+    prices = {x["name"]: x.get("price") for x in certificate["limits"]}
+    return {
+        "version": 0,
+        "frozen_policy": hashlib.sha256(text.encode()).hexdigest(),
+        "prices": {name: price for name, price in prices.items() if price is not None},
+    }
 
 
 def given(path: Path, rows: int | None, **more: Any) -> dict[str, Any]:

@@ -112,6 +112,7 @@ def test_faces_beyond_int64_are_summed_exactly(tmp_path: Path) -> None:
     faces = limit("faces", at_most=total, usage=total, slack=0.0)
     run.certificate["limits"] = [faces]
     run.manifest = {"holdout": {"share": 0.0, "users": 0}}
+    run.prices["settled"] = 0
     verification = verify_run(run.write(tmp_path / "run"))
     assert verification.ok, verification.failures
 

@@ -71,7 +71,7 @@ def test_text_shows_what_failed_and_how_many(tmp_path: Path) -> None:
     run.certificate["treated"] = 3
     text = verify_run(run.write(tmp_path / "run")).to_text()
     assert "FAIL  counts: treated is 3, counted 2" in text
-    assert text.endswith("1 of 27 checks failed")
+    assert text.endswith("1 of 29 checks failed")
 
 
 # --- files
@@ -181,6 +181,7 @@ def test_without_a_budget_none_is_listed(tmp_path: Path) -> None:
     both_policies(run, budget=None, limits=[])
     run.certificate["budget"].update(amount=None)
     run.certificate["limits"] = []
+    run.prices["settled"] = 2
     # Without limits everyone's best offer is the bound: 1.2 + 0.27 + 0.06.
     run.certificate.update(bound=1.53, gap=(1.53 - 1.44) / 1.53)
     run.rows["margin"] = [0.6, -0.03, -0.06, np.nan, 0.01, np.nan]

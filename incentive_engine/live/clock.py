@@ -1,0 +1,46 @@
+"""The time of a ledger's writer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+FOLLOWED: Final = 2_000_000
+"""Microseconds by which the wall clock may differ to be followed: it is set right in small steps.
+A larger jump is somebody's mistake, and would let reservations run out, or none any more."""
+
+
+def wall_micros() -> int:
+    """Return the wall clock's time, microseconds since 1970 UTC."""
+    return time.time_ns() // 1000
+
+
+def uptime_micros() -> int:
+    """Return microseconds since the machine started, sleep included."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000
+
+
+class Clock:
+    """The wall clock's time at the start, and from there on at the pace of the machine's uptime.
+
+    >>> wall, uptime = iter([50, 90_000_000]), iter([0, 7])
+    >>> Clock(wall=lambda: next(wall), uptime=lambda: next(uptime)).now()
+    57
+    """
+
+    def __init__(
+        self,
+        *,
+        wall: Callable[[], int] = wall_micros,
+        uptime: Callable[[], int] = uptime_micros,
+    ) -> None:
+        self._wall, self._uptime = wall, uptime
+        self._offset = wall() - uptime()
+
+    def now(self) -> int:
+        """Return microseconds since 1970 UTC."""
+        uptime, wall = self._uptime(), self._wall()
+        if abs(wall - uptime - self._offset) <= FOLLOWED:
+            self._offset = wall - uptime
+        return uptime + self._offset
