@@ -43,6 +43,7 @@ from incentive_engine.config.fields import (
 )
 from incentive_engine.config.history import History
 from incentive_engine.config.inputs import Data, Features, Sample
+from incentive_engine.config.location import Location
 from incentive_engine.config.moments import TimeZone
 from incentive_engine.config.offer import Offer
 from incentive_engine.config.titles import ColumnTitle
@@ -261,6 +262,13 @@ class Policy(Document):
     def offer_ids(self) -> tuple[str, ...]:
         """The offers in the order of the file, the order of every matrix."""
         return tuple(offer.id for offer in self.offers)
+
+    @property
+    def locations(self) -> tuple[Location, ...]:
+        """Where the tables lie that the policy names."""
+        logs = self.history.events if self.history else ()
+        named = (self.data.users, self.data.trial, *(log.source for log in logs))
+        return tuple(location for location in named if location is not None)
 
     @property
     def attribute_columns(self) -> tuple[str, ...]:

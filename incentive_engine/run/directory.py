@@ -26,6 +26,7 @@ from incentive_engine.errors import DataError, Fault
 from incentive_engine.run.format import (
     ALLOCATION_FILE,
     CERTIFICATE_FILE,
+    COPIES,
     EVALUATION_FILE,
     FORMAT,
     FROZEN_POLICY_FILE,
@@ -273,10 +274,11 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def _manifest(files: RunFiles, directory: Path) -> dict[str, Any]:
-    record, inputs = files.record, dict(files.record.inputs)
-    if "scores" in inputs:
-        as_given = {"as_given": isinstance(files.scores, Path)}
-        inputs["scores"] = inputs["scores"].model_copy(update=as_given)
+    record, inputs, outputs = files.record, dict(files.record.inputs), outputs_of(directory)
+    for name, copy in COPIES.items():
+        if name in inputs:
+            as_given = {"as_given": inputs[name].sha256 == outputs[copy].sha256}
+            inputs[name] = inputs[name].model_copy(update=as_given)
     manifest = Manifest(
         format=FORMAT,
         **engine(),
@@ -290,7 +292,7 @@ def _manifest(files: RunFiles, directory: Path) -> dict[str, Any]:
         holdout=record.holdout,
         solver=dict(record.solver),
         seconds=dict(record.seconds),
-        outputs=outputs_of(directory),
+        outputs=outputs,
         versions=versions(),
     )
     return manifest.model_dump(mode="json")

@@ -49,6 +49,8 @@ ALWAYS: Final = (
     SCORES_FILE,
 )  # fmt: skip
 """Files that every run has, and that its manifest vouches for."""
+COPIES: Final = {"policy": POLICY_FILE, "scores": SCORES_FILE}
+"""Inputs of which a run holds a copy."""
 ADDED: Final = frozenset({MANIFEST_FILE, SIGNATURE_FILE, APPROVALS_FILE, EXPORTS_FILE})
 """Files that the manifest cannot vouch for."""
 
@@ -92,7 +94,8 @@ class InputFile(Stated):
     sha256: str
     rows: int | None = None
     as_given: bool | None = None
-    """Of scores: whether scores.parquet is this very file; else it holds the columns used."""
+    """Of policy and scores: whether the run's copy is this very file. Other copies of scores hold
+    the columns used, and those of a policy no passwords."""
 
 
 class OutputFile(Stated):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import PurePath
 from typing import Any, Final
@@ -19,6 +20,8 @@ from .result import Check, Findings
 COST_ERROR: Final = "budget.cost_error"
 PLACES: Final = "data."
 """Fields that may name files; the manifest has their full paths."""
+DATABASE_FILE: Final = re.compile(r"(duckdb|sqlite):///")
+"""How a database file's location begins; its path follows."""
 UPWARD: Final = frozenset({".", "..", "~"})
 """Parts of a path that say where it starts, not what it names."""
 
@@ -82,11 +85,25 @@ def _is_same(old: object, new: object) -> bool:
 
 
 def _is_place(written: object, full: object) -> bool:
-    """Return whether a full path may be that of a path as a policy writes it."""
+    """Return whether a full path may be that of a path as a policy writes it.
+
+    A database's file stands between `:///` and what is asked of it.
+    """
     if not isinstance(written, str) or not isinstance(full, str):
         return False
-    named = [part for part in PurePath(written).parts if part not in UPWARD]
-    return PurePath(full).is_absolute() and [*PurePath(full).parts][-len(named) :] == named
+    (kind, short, asked), (other, long, asked_there) = map(_split, (written, full))
+    named = [part for part in PurePath(short).parts if part not in UPWARD]
+    tail = [*PurePath(long).parts][-len(named) :]
+    return (kind, asked) == (other, asked_there) and PurePath(long).is_absolute() and tail == named
+
+
+def _split(place: str) -> tuple[str, str, str]:
+    """Return a location's kind, its path, and what is asked of it."""
+    kind, scheme, rest = place.partition(":///")
+    if not scheme:
+        return "", place, ""
+    path, _, asked = rest.partition("?")
+    return kind, path, asked
 
 
 def _cost_error_problems(run: Run) -> Iterator[str]:

@@ -197,7 +197,7 @@ class HandMadeRun:
             dump(directory / "evaluation.json", self.evaluation)
             inputs["trial"] = {"path": "trial.parquet", "sha256": "ab" * 32}
         if self.policy_file is not None:
-            inputs["policy"] = given(directory / "policy.yaml", None)
+            inputs["policy"] = given(directory / "policy.yaml", None, as_given=True)
         stated = {
             "seed": self.policy.get("seed", 0),
             "holdout": {"share": self.policy.get("holdout", 0.0), "users": 1},

@@ -104,7 +104,7 @@ def change_the_policy(directory: Path) -> None:
     [
         (halve_the_costs, "scores.parquet is not the file that the manifest names"),
         (drop_a_user, "scores.parquet has 5 rows, the scores that the manifest names 6"),
-        (change_the_policy, "policy.yaml is not the policy file that the manifest names"),
+        (change_the_policy, "policy.yaml is not the file that the manifest names"),
     ],
 )
 def test_a_copy_that_is_not_the_input_named_is_refused_with_its_own_digest(

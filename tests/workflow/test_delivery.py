@@ -205,7 +205,7 @@ def test_a_run_by_scores_is_reproduced_from_anywhere_until_they_change(
     assert changed.returncode == 1
     assert f"scores: {tmp_path / 'scores.parquet'} has changed since the run" in changed.stdout
     (tmp_path / "scores.parquet").unlink()
-    assert "scores.parquet is gone" in incentive("reproduce", run).stdout
+    assert "scores.parquet: no such file" in incentive("reproduce", run).stdout
 
 
 def test_what_comes_out_otherwise_is_named(
