@@ -6,6 +6,7 @@ import json
 import platform
 import re
 import shutil
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -145,6 +146,7 @@ def write_run(directory: Path, files: RunFiles) -> None:
     DataError
         When the directory exists or cannot be written.
     """
+    started = time.perf_counter()
     with atomic_directory(directory) as inside:
         _write_allocation(inside / ALLOCATION_FILE, files.allocation)
         _write_scores(inside / SCORES_FILE, files.scores)
@@ -155,7 +157,9 @@ def write_run(directory: Path, files: RunFiles) -> None:
         write_json(inside / PRICES_FILE, files.prices)
         (inside / POLICY_FILE).write_bytes(files.policy_text)
         (inside / REPORT_FILE).write_text(files.report, encoding="utf-8", newline="\n")
-        write_json(inside / MANIFEST_FILE, _manifest(files, inside))
+        outputs, took = outputs_of(inside), round(time.perf_counter() - started, 3)
+        seconds = {**files.record.seconds, "write": took}
+        write_json(inside / MANIFEST_FILE, _manifest(files.record, outputs, seconds))
 
 
 def _write_allocation(path: Path, rows: AllocationTable) -> None:
@@ -273,8 +277,10 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     path.write_text(text + "\n", encoding="utf-8", newline="\n")
 
 
-def _manifest(files: RunFiles, directory: Path) -> dict[str, Any]:
-    record, inputs, outputs = files.record, dict(files.record.inputs), outputs_of(directory)
+def _manifest(
+    record: RunRecord, outputs: Mapping[str, OutputFile], seconds: Mapping[str, float]
+) -> dict[str, Any]:
+    inputs = dict(record.inputs)
     for name, copy in COPIES.items():
         if name in inputs:
             as_given = {"as_given": inputs[name].sha256 == outputs[copy].sha256}
@@ -291,8 +297,8 @@ def _manifest(files: RunFiles, directory: Path) -> dict[str, Any]:
         seed=record.seed,
         holdout=record.holdout,
         solver=dict(record.solver),
-        seconds=dict(record.seconds),
-        outputs=outputs,
+        seconds=dict(seconds),
+        outputs=dict(outputs),
         versions=versions(),
     )
     return manifest.model_dump(mode="json")
