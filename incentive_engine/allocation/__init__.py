@@ -15,17 +15,23 @@ from incentive_engine.allocation.build import build_problem
 from incentive_engine.allocation.certificate import Certificate, LimitReport
 from incentive_engine.allocation.decision import OfferChoice, User, decide
 from incentive_engine.allocation.dual.choose import Choosers, choices_at
+from incentive_engine.allocation.dual.prices import find_prices
+from incentive_engine.allocation.dual.sweep import Choice
 from incentive_engine.allocation.frozen_policy import FrozenPolicy, Prices
 from incentive_engine.allocation.limits import Limit, Ratio, ratio_limits, sum_limit
 from incentive_engine.allocation.margins import margins
+from incentive_engine.allocation.params import PAGE, SolveParams
 from incentive_engine.allocation.plan import Plan, freeze_prices, reasons, solve
 from incentive_engine.allocation.problem import BUDGET, Pool, Problem
+from incentive_engine.allocation.solver_report import PriceStatus, SolverReport, Status
 
 __all__ = [
     "BUDGET",
     "MANY",
     "MARGIN",
+    "PAGE",
     "Certificate",
+    "Choice",
     "Choosers",
     "Curve",
     "CurvePoint",
@@ -37,15 +43,20 @@ __all__ = [
     "OfferChoice",
     "Plan",
     "Pool",
+    "PriceStatus",
     "Prices",
     "Problem",
     "Ratio",
     "SafetyPoint",
+    "SolveParams",
+    "SolverReport",
     "Split",
+    "Status",
     "User",
     "build_problem",
     "choices_at",
     "decide",
+    "find_prices",
     "freeze_prices",
     "frontier",
     "gain_of_all",

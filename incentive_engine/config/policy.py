@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from incentive_engine.config.amounts import Bound
+from incentive_engine.config.campaign import Campaign
 from incentive_engine.config.crosscheck import policy_problems
 from incentive_engine.config.document.places import Source
 from incentive_engine.config.document.problems import Problem, reject, with_problems
@@ -235,6 +236,9 @@ class Policy(Document):
     out: 0, with a warning."""
     holdout_strata: tuple[Column, ...] = Field(default=(), strict=False)
     """The holdout is drawn within each combination of these columns."""
+    campaign: Campaign | None = None
+    """When the campaign runs and how users are expected to come; `serve` then solves prices anew
+    while it runs. Left out: the plan's prices stay."""
     approval: Approval | None = None
     """Whether somebody must agree before offers leave; left out: nobody."""
     fairness: tuple[Column, ...] = Field(default=(), strict=False)
@@ -254,6 +258,7 @@ class Policy(Document):
             policy = handler(data)
         except ValidationError as error:
             raise with_problems(error, problems) from None
+        problems += _history_problems(policy)
         if problems:
             reject(*problems)
         return policy
@@ -266,7 +271,7 @@ class Policy(Document):
     @property
     def locations(self) -> tuple[Location, ...]:
         """Where the tables lie that the policy names."""
-        logs = self.history.events if self.history else ()
+        logs = self.history.logs if self.history else ()
         named = (self.data.users, self.data.trial, *(log.source for log in logs))
         return tuple(location for location in named if location is not None)
 
@@ -306,3 +311,26 @@ class Policy(Document):
             found = faults_of(error, model=Budget, written=written, source=source)
             raise ConfigError(*(fault for _, fault in found)) from None
         return self.model_copy(update={"budget": budget})
+
+
+def _history_problems(policy: Policy) -> list[Problem]:
+    """Return what the history asks of the policy's offers and data that they do not have."""
+    history = policy.history
+    if history is None:
+        return []
+    problems = []
+    sample = policy.data.sample
+    if history.events == "sample" and (sample is None or sample.name != "everyday"):
+        what = "the data are no sample that has an event log"
+        problems.append(Problem(("history", "events"), what, "`data: {sample: everyday}`"))
+    if isinstance(history.features, tuple) and not any(o.categories for o in policy.offers):
+        problems += [
+            Problem(
+                ("history", "features", index),
+                "no offer says what it can be spent on",
+                "`categories: [CATEGORY, …]` in an offer",
+            )
+            for index, declaration in enumerate(history.features)
+            if declaration.match is not None
+        ]
+    return problems

@@ -71,7 +71,7 @@ def test_a_fold_has_no_say_in_its_own_weights() -> None:
     bump -= flip * (flip @ bump) / (flip @ flip)
     changed[inside] += 100 * bump
     other = replace(sample, residual=changed)
-    before, after = sample.weigh(folds).weight_outside, other.stack(folds).weight_outside
+    before, after = sample.weigh(folds).weight_outside, other.weigh(folds).weight_outside
     assert after[1] == pytest.approx(before[1], rel=1e-6)
     assert np.abs(after[0] - before[0]).max() > 0.1
 
