@@ -85,8 +85,8 @@ def _run(market: Market, rows: int, used: tuple[int, ...], seed: int) -> list[fl
     matrix = encoder.encode(users.features, where="users")
     basis, _ = learn_basis(known.matrix, encoder)
     phi = basis(matrix)
-    share = shares(known.lottery.odds, np.ones((USERS, len(used)), dtype=np.bool_))
-    scores = chances.predict(matrix, phi, share, folds=None).effect
+    dealt = shares(known.lottery.odds, np.ones((USERS, len(used)), dtype=np.bool_))
+    scores = chances.predict(matrix, phi, dealt, folds=None).effect
     mine = chances.predict(known.matrix, known.phi, known.lottery.share, folds=known.folds)
     brought = increments(trial, CONVERSION, mine.by_arm)
     errors = []
