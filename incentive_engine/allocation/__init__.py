@@ -13,10 +13,12 @@ from incentive_engine.allocation.budgets.sketch import MANY, group_sums, swept_p
 from incentive_engine.allocation.budgets.smallest_budget import smallest_budgets
 from incentive_engine.allocation.build import build_problem
 from incentive_engine.allocation.certificate import Certificate, LimitReport
-from incentive_engine.allocation.dual.choose import Choosers, decide
+from incentive_engine.allocation.decision import OfferChoice, User, decide
+from incentive_engine.allocation.dual.choose import Choosers, choices_at
+from incentive_engine.allocation.frozen_policy import FrozenPolicy, Prices
 from incentive_engine.allocation.limits import Limit, Ratio, ratio_limits, sum_limit
 from incentive_engine.allocation.margins import margins
-from incentive_engine.allocation.plan import Plan, reasons, solve
+from incentive_engine.allocation.plan import Plan, freeze_prices, reasons, solve
 from incentive_engine.allocation.problem import BUDGET, Pool, Problem
 
 __all__ = [
@@ -28,17 +30,23 @@ __all__ = [
     "Curve",
     "CurvePoint",
     "Frontier",
+    "FrozenPolicy",
     "Limit",
     "LimitReport",
     "Mandate",
+    "OfferChoice",
     "Plan",
     "Pool",
+    "Prices",
     "Problem",
     "Ratio",
     "SafetyPoint",
     "Split",
+    "User",
     "build_problem",
+    "choices_at",
     "decide",
+    "freeze_prices",
     "frontier",
     "gain_of_all",
     "gains_without",

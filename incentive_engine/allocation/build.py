@@ -54,7 +54,7 @@ def build_problem(policy: Policy, scores: ScoreTable, holdout: BoolArray) -> Pro
     """
     cells = draw_cells(policy, scores.attributes)
     limits = _limits(policy, scores, cells)
-    measures = (COST, *_summed(policy))
+    measures = (COST, *summed_measures(policy))
     kind = _kind_of(policy, scores, measures)
     weight = weights_of(scores.attributes, policy.objective.weight)
     return Problem(
@@ -87,7 +87,8 @@ def pool_of(policy: Policy) -> Pool | None:
     )
 
 
-def _summed(policy: Policy) -> list[str]:
+def summed_measures(policy: Policy) -> list[str]:
+    """Return the measures beside the cost that limits sum and that differ between users."""
     named = [
         measure
         for limit in policy.limits
@@ -134,7 +135,9 @@ def _values(
             worth = np.zeros(rows.stop - rows.start)
             for measure, coefficient in policy.objective.maximise.items():
                 column = scores.measure(measure, offer)[rows]
-                worth += coefficient * (_rounded(column) if measure == COST else column)
+                # in float64 for every kind of column, as one user alone is decided on
+                exact = _rounded(column) if measure == COST else column.astype(np.float64)
+                worth += coefficient * exact
             value[j, rows] = worth * weight[rows]
             value[j, rows][closed[offer][rows]] = -np.inf
             for measure in lacking[offer]:
@@ -188,7 +191,7 @@ def _stated(
     stated: LimitPolicy,
     name: str,
     bounds: tuple[float | None, float | None],
-    members: BoolArray,
+    members: BoolArray | None,
     offers: BoolArray | None,
 ) -> Iterator[Limit]:
     low, high = bounds
@@ -199,6 +202,22 @@ def _stated(
         name, stated.ratio or ("", ""), at_least=low, at_most=high, cells=members, offers=offers,
         report_only=stated.report_only)  # fmt: skip
     yield from make
+
+
+def linear_forms(policy: Policy) -> list[tuple[LimitPolicy | None, tuple[Limit, ...]]]:
+    """Return the enforced limits of a policy with their linear forms, and the budget's at last.
+
+    A form is named by what a ratio with two bounds adds to its limit's name. It counts users of
+    every cell, and bounds in percent stand as shares.
+    """
+    offers = np.array(policy.offer_ids)
+    forms: list[tuple[LimitPolicy | None, tuple[Limit, ...]]] = []
+    for stated in policy.limits:
+        bounds = tuple(None if b is None else b.value for b in (stated.at_least, stated.at_most))
+        counted = None if stated.offers is None else np.isin(offers, np.array(stated.offers))
+        made = tuple(_stated(stated, "", (bounds[0], bounds[1]), None, counted))
+        forms.append((stated, () if stated.report_only else made))
+    return [*forms, *((None, (limit,)) for limit in _budget(policy))]
 
 
 def bounds_of(

@@ -11,9 +11,10 @@ import numpy.typing as npt
 
 from incentive_engine.allocation.budgets.split_plans import Relaxed
 from incentive_engine.allocation.certificate import Certificate, certify
-from incentive_engine.allocation.dual.choose import offers_of
+from incentive_engine.allocation.dual.choose import choices_at, offers_of
 from incentive_engine.allocation.dual.prices import Optimum, find_prices
 from incentive_engine.allocation.dual.sweep import Choice, cost_micros
+from incentive_engine.allocation.frozen_policy import FrozenPolicy, Prices
 from incentive_engine.allocation.infeasible.conflict import explain, relax, relax_whole
 from incentive_engine.allocation.integer.core_search import Found
 from incentive_engine.allocation.integer.draft import Draft, draft_of
@@ -157,6 +158,16 @@ def _plan(problem: Problem, users: Users, rows: Rows, optimum: Optimum, made: Fo
         certificate=certificate,
         split=Relaxed(problem=problem, rows=rows, optimum=optimum),
     )
+
+
+def freeze_prices(problem: Problem, plan: Plan, frozen: FrozenPolicy) -> Prices:
+    """Return the plan's prices as version 0, with how many users they do not decide on.
+
+    At the prices some users are tied, and the integer stage settled who of them gets what, and
+    who gets less than the prices alone would give, so that every limit holds in whole offers.
+    """
+    settled = int(np.count_nonzero(choices_at(problem, plan.prices) != plan.choice))
+    return Prices(policy=frozen.digest, by_limit=dict(plan.prices), settled=settled)
 
 
 def reasons(problem: Problem, choice: Choice) -> npt.NDArray[np.int8]:

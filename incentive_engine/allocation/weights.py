@@ -9,20 +9,49 @@ from incentive_engine.config.policy import WeightFactor
 from incentive_engine.data.tables.arrow import Column, equal, numbers
 from incentive_engine.domain import FloatArray
 
+Medians = tuple[float | None, ...]
+"""Per factor of a weight the median that its power is relative to; None for a table of values."""
 
-def weights_of(attributes: pa.Table, factors: tuple[WeightFactor, ...]) -> FloatArray:
+
+def weights_of(
+    attributes: pa.Table, factors: tuple[WeightFactor, ...], medians: Medians | None = None
+) -> FloatArray:
     """Return (n,) float64: the product of a user's factors; a missing value counts 1.
 
     Parameters
     ----------
     attributes
         n rows, with every column that the factors name.
+    medians
+        Those of the plan's users, where these rows are only some of them; None takes these rows'.
     """
     weight = np.ones(attributes.num_rows)
-    for factor in factors:
+    for factor, median in zip(factors, medians or medians_of(attributes, factors), strict=True):
         column = attributes.column(factor.column)
-        weight *= _listed(column, factor) if factor.power is None else _power(column, factor)
+        weight *= _listed(column, factor) if median is None else _power(column, factor, median)
     return weight
+
+
+def medians_of(attributes: pa.Table, factors: tuple[WeightFactor, ...]) -> Medians:
+    """Return the medians of the columns whose powers weigh users; parameters as `weights_of`."""
+    return tuple(
+        None if factor.power is None else _median(attributes.column(factor.column))
+        for factor in factors
+    )
+
+
+def power_of(x: float, factor: WeightFactor, median: float) -> float:
+    """Return (x / median)^power, clipped, of one known x; negative x counts 0."""
+    assert factor.power is not None
+    ratio = max(x, 0.0) / median
+    # an array of one, because numpy computes some powers of single numbers otherwise
+    power = (np.array([ratio]) ** factor.power).item() if ratio else _power_of_zero(factor.power)
+    low, high = factor.clip
+    return float(min(max(power, low), high))
+
+
+def _power_of_zero(power: float) -> float:
+    return 1.0 if power == 0 else 0.0 if power > 0 else np.inf
 
 
 def _listed(column: Column, factor: WeightFactor) -> FloatArray:
@@ -33,15 +62,20 @@ def _listed(column: Column, factor: WeightFactor) -> FloatArray:
     return result
 
 
-def _power(column: Column, factor: WeightFactor) -> FloatArray:
-    """(x / median)^power, clipped; negative x counts 0, and so does a median of 0 count 1."""
-    assert factor.power is not None
+def _median(column: Column) -> float:
+    """Return the median of what is known, 1 where it is 0 or nothing is known."""
+    x = numbers(column).astype(np.float64, copy=False)
+    known = np.maximum(x[~np.isnan(x)], 0.0)
+    median = float(np.median(known)) if len(known) else 1.0
+    return median if median > 0 else 1.0
+
+
+def _power(column: Column, factor: WeightFactor, median: float) -> FloatArray:
     x = numbers(column).astype(np.float64, copy=False)
     known = ~np.isnan(x)
-    x = np.maximum(x, 0.0)
-    median = float(np.median(x[known])) if known.any() else 1.0
-    with np.errstate(divide="ignore"):
-        factor_of = (x[known] / (median if median > 0 else 1.0)) ** factor.power
     result = np.ones(len(x))
-    result[known] = np.clip(factor_of, *factor.clip)
+    assert factor.power is not None
+    with np.errstate(divide="ignore"):
+        power = (np.maximum(x[known], 0.0) / median) ** factor.power
+    result[known] = np.clip(power, *factor.clip)
     return result

@@ -24,6 +24,7 @@ WORD: Final = 8
 """Bytes of a word."""
 REPEATS: Final = b"repeated user_id"
 """The key of the hash that repeated texts are found by; what it is decides nothing."""
+MASK: Final = 2**64 - 1
 START: Final = (0x736F6D6570736575, 0x646F72616E646F6D, 0x6C7967656E657261, 0x7465646279746573)
 
 
@@ -50,6 +51,44 @@ def hash_ids(ids: Column, key: bytes) -> Words:
         padded[:-WORD] = content[inside[0] : inside[-1]]
         hashed[start : start + BLOCK] = _hashed(inside - inside[0], padded, key)
     return hashed
+
+
+def hash_id(user_id: int | str, key: bytes) -> int:
+    """Return the hash of one id, as `hash_ids` has it, in a few microseconds.
+
+    >>> hash_id("u7", bytes(16)) == int(hash_ids(pa.array(["u7"]), bytes(16))[0])
+    True
+    """
+    content = str(user_id).encode()
+    k = int.from_bytes(key[:WORD], "little"), int.from_bytes(key[WORD:], "little")
+    a, b, c, d = (start ^ k[place % 2] for place, start in enumerate(START))
+    last = len(content) // WORD
+    ending = (len(content) & 0xFF) << 56 | int.from_bytes(content[last * WORD :], "little")
+    for at in range(last + 1):
+        word = (
+            ending
+            if at == last
+            else int.from_bytes(content[at * WORD : at * WORD + WORD], "little")
+        )
+        a, b, c, d = _mixed(a, b, c, d ^ word, rounds=2)
+        a ^= word
+    a, b, c, d = _mixed(a, b, c ^ 0xFF, d, rounds=4)
+    z = a ^ b ^ c ^ d
+    z = ((z ^ z >> 30) * 0xBF58476D1CE4E5B9) & MASK
+    z = ((z ^ z >> 27) * 0x94D049BB133111EB) & MASK
+    return z ^ z >> 31
+
+
+def _mixed(a: int, b: int, c: int, d: int, *, rounds: int) -> tuple[int, int, int, int]:
+    """Return four words after some SipRounds, as `_mix` has them."""
+    for _ in range(rounds):
+        a, c = (a + b) & MASK, (c + d) & MASK
+        b, d = (b << 13 | b >> 51) & MASK ^ a, (d << 16 | d >> 48) & MASK ^ c
+        a, c = (a << 32 | a >> 32) & MASK, (c + b) & MASK
+        a = (a + d) & MASK
+        b, d = (b << 17 | b >> 47) & MASK ^ c, (d << 21 | d >> 43) & MASK ^ a
+        c = (c << 32 | c >> 32) & MASK
+    return a, b, c, d
 
 
 def repeated(ids: Column) -> BoolArray:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 
 from incentive_engine.data.hashing import Words, hash_ids
-from incentive_engine.data.tables.arrow import Column, compact, levels
+from incentive_engine.data.tables.arrow import Column, compact, levels, whole
 from incentive_engine.domain import BoolArray, IntArray
 
 WIDER: Final = 1.25
@@ -36,8 +36,7 @@ def draw_holdout(user_id: Column, strata: pa.Table, *, share: float, seed: int) 
     (n,) bool. A user's place depends on nothing but the seed and the ids of the own stratum:
     neither on the order of rows nor on other strata.
     """
-    key = hashlib.sha256(f"holdout {seed}".encode()).hexdigest()[:16]
-    rank = hash_ids(user_id, key.encode())
+    rank = hash_ids(user_id, holdout_key(seed))
     stratum = strata_codes(strata, len(rank))
     sizes = np.bincount(stratum, minlength=1)
     quota = np.array([round(share * int(size)) for size in sizes])
@@ -48,6 +47,42 @@ def draw_holdout(user_id: Column, strata: pa.Table, *, share: float, seed: int) 
     drawn = np.zeros(len(rank), dtype=np.bool_)
     drawn[order[place < np.repeat(quota, found)]] = True
     return drawn
+
+
+def holdout_key(seed: int) -> bytes:
+    """Return the key of the hash that ranks users for the holdout of a seed."""
+    return hashlib.sha256(f"holdout {seed}".encode()).hexdigest()[:16].encode()
+
+
+def holdout_cutoffs(
+    user_id: Column, strata: pa.Table, drawn: BoolArray, *, seed: int
+) -> list[tuple[tuple[Any, ...], int]]:
+    """Return each stratum's values, None for a missing one, and the highest rank drawn in it.
+
+    So the holdout of a whole population is a question about each user alone: whether the own
+    rank is at most that of the own stratum. The rank is −1 where nobody of a stratum was drawn.
+
+    Parameters
+    ----------
+    user_id, strata, seed
+        As of `draw_holdout`.
+    drawn
+        (n,) bool, what it gave.
+    """
+    stratum = strata_codes(strata, len(drawn))
+    held = np.flatnonzero(drawn)
+    rank = hash_ids(whole(user_id).take(pa.array(held)), holdout_key(seed))
+    highest = np.zeros(int(stratum.max(initial=0)) + 1, dtype=np.uint64)
+    np.maximum.at(highest, stratum[held], rank)
+    nobody = np.bincount(stratum[held], minlength=len(highest)) == 0
+    codes, first = np.unique(stratum, return_index=True)
+    values = [
+        strata.column(name).take(pa.array(first)).to_pylist() for name in strata.column_names
+    ]
+    return [
+        (tuple(column[row] for column in values), -1 if nobody[code] else int(highest[code]))
+        for row, code in enumerate(codes.tolist())
+    ]
 
 
 def _candidates(rank: Words, stratum: IntArray, quota: IntArray, share: float) -> IntArray:

@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.allocation import Plan
+from incentive_engine.allocation import FrozenPolicy, Plan, Prices
 from incentive_engine.config import Policy
 from incentive_engine.data.holdout import draw_holdout
 from incentive_engine.data.scores import ScoreTable
@@ -46,6 +46,8 @@ class Findings:
         (n,) int8, place in `domain.REASONS`.
     margin, smallest_budget
         (n,) float64, as in the run's allocation; the second is None where it is not known.
+    frozen, prices
+        What decides on one user alone.
     gain
         The plan's value by the trial; None where scores are given.
     response
@@ -76,6 +78,8 @@ class Findings:
     reason: npt.NDArray[np.int8]
     margin: FloatArray
     smallest_budget: FloatArray | None
+    frozen: FrozenPolicy
+    prices: Prices
     gain: PlanGain | None
     response: Response | None
     mandate: Mandate

@@ -121,6 +121,10 @@ class RunFiles:
     report: str
     record: RunRecord
     evaluation: Mapping[str, Any] | None = None
+    frozen_policy: Mapping[str, Any] | None = None
+    """What the policy means for one user; what `prices` belong to."""
+    prices: Mapping[str, Any] | None = None
+    """The plan's prices, version 0."""
 
 
 def written_policy(policy: Mapping[str, Any]) -> bytes:
@@ -140,8 +144,13 @@ def write_run(directory: Path, files: RunFiles) -> None:
         _write_allocation(inside / "allocation.parquet", files.allocation)
         _write_scores(inside / "scores.parquet", files.scores)
         write_json(inside / "certificate.json", files.certificate)
-        if files.evaluation is not None:
-            write_json(inside / "evaluation.json", files.evaluation)
+        for name, content in (
+            ("evaluation.json", files.evaluation),
+            ("frozen_policy.json", files.frozen_policy),
+            ("prices.json", files.prices),
+        ):
+            if content is not None:
+                write_json(inside / name, content)
         (inside / "policy.yaml").write_bytes(files.policy_text)
         (inside / "report.html").write_text(files.report, encoding="utf-8", newline="\n")
         write_json(inside / "manifest.json", _manifest(files.record, inside))

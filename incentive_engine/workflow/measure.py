@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from incentive_engine.allocation import build_problem, decide, solve
+from incentive_engine.allocation import build_problem, choices_at, solve
 from incentive_engine.config import Policy
 from incentive_engine.data.holdout import strata_codes
 from incentive_engine.data.outcomes import NOT_KNOWN, Outcomes, read_outcomes
@@ -74,7 +74,7 @@ class Campaign:
         limits = self.run.certificate["limits"]
         prices = {each["name"]: float(each["price"]) for each in limits if "price" in each}
         nobody = np.zeros(len(self.held), dtype=np.bool_)
-        rule = decide(build_problem(self.policy, self.table, nobody), prices)
+        rule = choices_at(build_problem(self.policy, self.table, nobody), prices)
         decided = ~self.held & ((rule >= 0) | (self.choice >= 0))
         alike = float((rule == self.choice)[decided].mean()) if decided.any() else 1.0
         return rule if alike >= ALIKE else None

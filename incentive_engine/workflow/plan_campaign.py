@@ -9,8 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from incentive_engine.allocation import (
+    FrozenPolicy,
     Plan,
     Problem,
+    freeze_prices,
     gains_without,
     margins,
     reasons,
@@ -144,6 +146,7 @@ def explore(
                 cost_error=total_error(policy, quality),
             )
         )  # fmt: skip
+        frozen = side.submit(lambda: FrozenPolicy.of(policy, table, holdout))
         dropped = side.submit(lambda: gains_without(problem, solved.result()))
         held = side.submit(
             lambda: holdout_value(policy, table, holdout, solved.result(), gain.result())
@@ -167,6 +170,8 @@ def explore(
                 reason=reasons(problem, made.choice),
                 margin=margins(problem, made.choice, made.prices),
                 smallest_budget=smallest_budgets(problem),
+                frozen=frozen.result(),
+                prices=freeze_prices(problem, made, frozen.result()),
                 gain=gain.result(),
                 response=with_own_budget(response.result(), made, problem, policy, table),
                 mandate=stated.mandate,

@@ -126,6 +126,8 @@ def _files(findings: Findings, record: RunRecord, origin: Origin, report: str) -
         scores=_scores(findings.table, origin),
         certificate=findings.certificate,
         evaluation={"plan": findings.gain.to_dict()} if findings.gain else None,
+        frozen_policy=findings.frozen.to_dict(),
+        prices=findings.prices.to_dict(),
         report=report,
         record=record,
         policy_text=origin.policy_text,

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from incentive_engine.allocation import Limit, Plan, Problem, decide, solve
+from incentive_engine.allocation import Limit, Plan, Problem, choices_at, solve
 from incentive_engine.domain import FloatArray, to_micros
 
 from .campaign import campaign
@@ -153,12 +153,12 @@ def test_the_number_of_threads_changes_nothing(monkeypatch: pytest.MonkeyPatch) 
 def test_prices_decide_like_the_plan_but_for_ties() -> None:
     problem = campaign(20_000)
     plan = solve(problem)
-    assert np.mean(decide(problem, plan.prices) != plan.choice) < 0.005
+    assert np.mean(choices_at(problem, plan.prices) != plan.choice) < 0.005
 
 
 def test_a_price_that_is_not_named_counts_nothing() -> None:
     problem = campaign(1_000, floors=False)
     assert np.array_equal(
-        decide(problem, {}),
+        choices_at(problem, {}),
         np.where(problem.value.max(axis=0) > 0, problem.value.argmax(axis=0), -1),
     )

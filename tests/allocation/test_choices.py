@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from incentive_engine.allocation import Choosers, Problem, decide, sum_limit
+from incentive_engine.allocation import Choosers, Problem, choices_at, sum_limit
 from incentive_engine.allocation.dual.sweep import reaches, sweep
 from incentive_engine.allocation.integer.core import nearest
 from incentive_engine.allocation.problem import Columns
@@ -33,12 +33,12 @@ def test_everyone_gets_what_float64_says_is_best(dtype: type, seed: int) -> None
     )
     paid = np.ceil(np.round(cost[0].astype(np.float64) * 1e6, 3)) / 1e6
     score = value.astype(np.float64) - price * paid
-    choice = decide(problem, {"budget": price})
+    choice = choices_at(problem, {"budget": price})
     got = np.where(choice >= 0, score[choice, np.arange(n)], 0.0)
     best = np.maximum(score.max(axis=0), 0.0)
     assert got == pytest.approx(best, abs=1e-12)
     assert (best > 0).any()
-    wrong = decide(problem, {"budget": price * 1.0005})
+    wrong = choices_at(problem, {"budget": price * 1.0005})
     assert (wrong != choice).any()
 
 
@@ -61,7 +61,7 @@ def test_users_whose_values_are_multiplied_choose_as_in_a_problem_with_such_valu
     )
     prices = {"budget": 0.013}
     multiplied = replace(problem, value=near * factor.astype(dtype))
-    expected = decide(multiplied, prices)
+    expected = choices_at(multiplied, prices)
     assert Choosers.of(problem).worth(factor).at(prices).tolist() == expected.tolist()
     assert 0.1 < (expected >= 0).mean() < 0.9
 

@@ -9,7 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
+
+from incentive_engine.allocation import FrozenPolicy, Prices, User, decide
 
 ROOT = Path(__file__).parents[2]
 Incentive = Callable[..., subprocess.CompletedProcess[str]]
@@ -58,12 +61,32 @@ def test_a_policy_with_a_sample_becomes_a_complete_run_that_verifies(
         "allocation.parquet",
         "certificate.json",
         "evaluation.json",
+        "frozen_policy.json",
         "manifest.json",
         "policy.yaml",
+        "prices.json",
         "report.html",
         "scores.parquet",
     }
     assert incentive("verify", tmp_path / "run").returncode == 0
+
+
+def test_the_files_of_a_run_decide_on_its_users_as_it_did_but_for_those_it_counts(
+    incentive: Incentive, policy: Path, tmp_path: Path
+) -> None:
+    incentive("allocate", policy, "--out", tmp_path / "run")
+    run = tmp_path / "run"
+    frozen = FrozenPolicy.from_dict(json.loads((run / "frozen_policy.json").read_text("utf-8")))
+    prices = Prices.from_dict(json.loads((run / "prices.json").read_text("utf-8")))
+    plan = pq.read_table(run / "allocation.parquet").to_pylist()
+    rows = pq.read_table(run / "scores.parquet").to_pylist()
+    differ = [
+        stated["user_id"]
+        for stated, row in zip(plan, rows, strict=True)
+        if decide(User.from_row(row, frozen), frozen, prices)[:2]
+        != (stated["offer_id"], stated["reason"])
+    ]
+    assert len(differ) == prices.settled < 20
 
 
 def test_the_gain_stands_beside_the_sum_of_the_scores_with_an_interval(

@@ -63,7 +63,7 @@ class Choosers:
         return replace(self, users=more)
 
 
-def decide(problem: Problem, prices: Mapping[str, float]) -> Choice:
+def choices_at(problem: Problem, prices: Mapping[str, float]) -> Choice:
     """Return what the users of a problem choose at given prices, as `Choosers.at`."""
     return Choosers.of(problem).at(prices)
 
