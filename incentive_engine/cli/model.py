@@ -9,6 +9,7 @@ import typer
 
 from incentive_engine.cli.app import app
 from incentive_engine.cli.options import (
+    Accept,
     AsJson,
     Budget,
     ModelDirectory,
@@ -20,11 +21,11 @@ from incentive_engine.errors import ConfigError, Fault
 
 
 @app.command()
-def train(policy: PolicyFile = None, *, out: NewDirectory) -> None:
+def train(policy: PolicyFile = None, *, out: NewDirectory, accept: Accept = None) -> None:
     """Fit the uplift model on the policy's trial."""
     from incentive_engine.workflow import model as models
 
-    say(models.train(policy, out=out, progress=shown))
+    say(models.train(policy, out=out, accepted=accept or (), progress=shown))
 
 
 @app.command()

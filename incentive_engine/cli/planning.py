@@ -9,6 +9,7 @@ import typer
 
 from incentive_engine.cli.app import app
 from incentive_engine.cli.options import (
+    Accept,
     AsJson,
     Basis,
     Budget,
@@ -40,6 +41,7 @@ def allocate(
         str | None,
         typer.Option(metavar="NAME", help="Who plans; left out: the policy's author, or you."),
     ] = None,
+    accept: Accept = None,
     lang: Lang = "en",
     as_json: AsJson = False,
 ) -> None:
@@ -59,6 +61,7 @@ def allocate(
         scores=scores,
         out=out,
         author=author,
+        accepted=accept or (),
         lang=lang,
         progress=shown,
     )
@@ -99,6 +102,7 @@ def whatif(
     min_marginal_roi: MinMarginalRoi = None,
     basis: Basis = None,
     confidence: Confidence = None,
+    accept: Accept = None,
     lang: Lang = "en",
     as_json: AsJson = False,
 ) -> None:
@@ -119,6 +123,7 @@ def whatif(
         ),
         scores=scores,
         out=out,
+        accepted=accept or (),
         lang=lang,
         progress=shown,
     )

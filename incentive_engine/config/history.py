@@ -18,7 +18,7 @@ from incentive_engine.config.moments import TimeZone
 ANY: Final = "any"
 """The kind that every event is of."""
 AMOUNTS: Final = ("sum", "mean", "max", "min", "std")
-OVER_KINDS: Final = ("count", "recency", "tenure", "active_days")
+OVER_KINDS: Final = ("count", "recency", "tenure", "active_days", "dormancy", "recent_share")
 OVER_CATEGORIES: Final = ("distinct", "entropy", "top_share", "match")
 VERBS: Final = (*OVER_KINDS, *AMOUNTS, *OVER_CATEGORIES, "gap", "ratio")
 WHOLE_LOG: Final = frozenset({"recency", "tenure"})
@@ -46,9 +46,16 @@ def _moment_or_column(value: object) -> object:
     return value
 
 
+def _as_kinds(value: object) -> object:
+    values = _as_tuple(value)
+    if not isinstance(values, tuple):
+        return values
+    return tuple(str(v) if isinstance(v, int) and not isinstance(v, bool) else v for v in values)
+
+
 Kinds = Annotated[
     tuple[Name, ...],
-    BeforeValidator(_as_tuple),
+    BeforeValidator(_as_kinds),
     Field(min_length=1, strict=False),
     Words("a list of kinds of events; `any` is all"),
 ]
@@ -136,6 +143,11 @@ class Declaration(Model):
     """Days since the first event; empty without any."""
     active_days: Kinds | None = None
     """Number of days before the moment, counted back from it, that hold an event."""
+    dormancy: Kinds | None = None
+    """Days since the last event, in mean gaps between events of the window; empty with fewer than
+    two events."""
+    recent_share: Kinds | None = None
+    """Share of the window's events that are in its later half; empty without any."""
     distinct: OfCategory | None = None
     """Number of different categories."""
     entropy: OfCategory | None = None
@@ -238,7 +250,11 @@ class History(Model):
 
     @model_validator(mode="after")
     def _as_a_whole(self) -> Self:
-        problems = [*self._logs_named_twice(), *self._features_named_twice()]
+        problems = [
+            *self._logs_named_twice(),
+            *self._features_named_twice(),
+            *self._features_of_missing_columns(),
+        ]
         if self.moments.trial is None and self.moments.users is None:
             problems.append(Problem(("moments",), "names no moment", "trial, users, or both"))
         if self.own_campaigns and all(log.campaign is None for log in self.events):
@@ -271,3 +287,18 @@ class History(Model):
             for index, declaration in enumerate(self.features)
             if declaration in self.features[:index]
         ]
+
+    def _features_of_missing_columns(self) -> list[Problem]:
+        if isinstance(self.features, str):
+            return []
+        problems = []
+        for column, verbs in (("amount", AMOUNTS), ("category", OVER_CATEGORIES)):
+            if any(getattr(log, column) is not None for log in self.events):
+                continue
+            what, expected = f"no log has an `{column}`", f"`{column}: COLUMN` in a log"
+            problems += [
+                Problem(("features", index), what, expected)
+                for index, declaration in enumerate(self.features)
+                if any(getattr(declaration, verb) is not None for verb in verbs)
+            ]
+        return problems

@@ -29,6 +29,7 @@ SOURCES: Final = (
     "language",
     "jit.py",
     "parallel.py",
+    "fleet.py",
     "stats",
     "config",
     "data",

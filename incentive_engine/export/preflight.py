@@ -212,12 +212,22 @@ def _gain(flight: Flight) -> Found:
         yield "uncertain-gain", Severity.WARNING, f"{text}: it may be nothing"
 
 
+def _trial(flight: Flight) -> Found:
+    """Name what makes the effects doubtful that the plan rests on."""
+    for finding in flight.run.evaluation.get("findings", ()):
+        if finding["verdict"] != "fine":
+            text = "; ".join(filter(None, (finding["what"], finding["remedy"])))
+            yield f"trial-{finding['check'].replace(' ', '-')}", Severity.WARNING, text
+
+
 CHECKS: Final[tuple[Callable[[Flight], Found], ...]] = (
-    _face_values, _liability, _validity, _jumps, _stock, _nobody, _holdout, _gain,
+    _face_values, _liability, _validity, _jumps, _stock, _nobody, _holdout, _gain, _trial,
 )  # fmt: skip
 
 WARNINGS: Final = (
     "deep-discount", "holdout", "jump", "liability", "nobody", "not-yet-valid", "out-of-reach",
-    "out-of-stock", "uncertain-gain",
+    "out-of-stock", "trial-arm-sizes", "trial-balance", "trial-drift", "trial-features",
+    "trial-leaks", "trial-outcomes", "trial-overlap", "trial-propensities", "trial-sample-ratio",
+    "uncertain-gain",
 )  # fmt: skip
 """What `--accept` takes."""

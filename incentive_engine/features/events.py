@@ -58,14 +58,19 @@ def sorted_events(user: IntArray, arrays: EventArrays, *, users: int) -> SortedE
     """
     order = np.lexsort((arrays.kind, arrays.time, user))
     counts = np.bincount(user, minlength=users)
-    ordered = EventArrays(
+    start = np.concatenate([[0], np.cumsum(counts)])
+    return SortedEvents(arrays=in_order(arrays, order), start=start)
+
+
+def in_order(arrays: EventArrays, order: IntArray) -> EventArrays:
+    """Return events in another order, (n,) int64 places."""
+    return EventArrays(
         time=arrays.time[order],
         kind=arrays.kind[order],
         category=arrays.category[order],
         amount=arrays.amount[order],
         known=arrays.known[order] if len(arrays.known) else arrays.known,
     )
-    return SortedEvents(arrays=ordered, start=np.concatenate([[0], np.cumsum(counts)]))
 
 
 def scratch_for(program: Program, events: SortedEvents) -> Scratch:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from incentive_engine.config.durations import DAY
-from incentive_engine.domain import FloatArray, IntArray
+from incentive_engine.domain import FloatArray
 from incentive_engine.features.columns import HistoryColumn
 from incentive_engine.features.program import Program, slots_of
 
@@ -17,9 +17,9 @@ Values = npt.NDArray[Any]
 """int64, or float64 with NaN where a feature is empty."""
 WHOLE_NUMBERS: Final = frozenset({"count", "sum", "distinct", "match", "active_days"})
 """Features that are integers and never empty."""
-LEAST: Final = {"gap_mean": 2, "gap_std": 3}
+LEAST: Final = {"gap_mean": 2, "gap_std": 3, "dormancy": 2}
 """Events below which a feature is empty; of the others, 1."""
-DIVIDED: Final[Mapping[str, Callable[[Values, IntArray], FloatArray]]] = {
+DIVIDED: Final[Mapping[str, Callable[..., FloatArray]]] = {
     "recency": lambda micros, _: micros / DAY,
     "tenure": lambda micros, _: micros / DAY,
     "mean": lambda total, count: total / count,
@@ -31,6 +31,8 @@ DIVIDED: Final[Mapping[str, Callable[[Values, IntArray], FloatArray]]] = {
     "gap_mean": lambda span, count: span / ((count - 1) * DAY),
     "gap_std": lambda squares, count: np.sqrt(squares) / ((count - 1) * DAY),
     "ratio": lambda count, other: count / other,
+    "recent_share": lambda count, whole: count / whole,
+    "dormancy": lambda span, count, since: since * (count - 1.0) / span,
 }
 
 
@@ -59,4 +61,5 @@ def _finished(column: HistoryColumn, *parts: Values) -> Values:
         return parts[0]
     with np.errstate(divide="ignore", invalid="ignore"):
         value = DIVIDED[column.verb](*parts)
-    return np.where(parts[1] >= LEAST.get(column.verb, 1), value, np.nan)
+    filled = (parts[1] >= LEAST.get(column.verb, 1)) & np.isfinite(value)
+    return np.where(filled, value, np.nan)

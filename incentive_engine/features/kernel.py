@@ -288,8 +288,8 @@ def reckon(  # noqa: C901, PLR0912, PLR0915, PLR0917 - calls for each event woul
                 if uses & USES_DAYS and (age - 1) // DAY != own[DAY_BEFORE]:
                     own[DAY_BEFORE] = (age - 1) // DAY
                     own[ACTIVE] += 1
-                amount = events.amount[at]
-                if uses & USES_AMOUNT and amount != NO_AMOUNT:
+                if uses & USES_AMOUNT and events.amount[at] != NO_AMOUNT:
+                    amount = events.amount[at]
                     if own[AMOUNTS] == 0:
                         own[MOST] = amount
                         own[LEAST] = amount

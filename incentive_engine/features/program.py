@@ -35,6 +35,8 @@ NEEDS: Final[Mapping[str, tuple[int, ...]]] = {
     "gap_mean": (kernel.SPAN, kernel.COUNT),
     "gap_std": (kernel.GAP_SQUARES, kernel.COUNT),
     "ratio": (kernel.COUNT,),
+    "dormancy": (kernel.SPAN, kernel.COUNT, kernel.LAST),
+    "recent_share": (kernel.COUNT,),
 }
 """What each feature is made of."""
 USES: Final[Mapping[str, int]] = {
@@ -135,9 +137,14 @@ def window_of(column: HistoryColumn) -> int:
 def slots_of(column: HistoryColumn, offers: tuple[str, ...]) -> tuple[Slot, ...]:
     """Return the numbers that a column is made of, in the order in which it is made."""
     offer = -1 if column.offer is None else offers.index(column.offer)
-    kinds = (column.kind,) if column.to is None else (column.kind, column.to)
+    window, kind = window_of(column), column.kind
+    parts = [(kind, window)]
+    if column.to is not None:
+        parts = [(kind, window), (column.to, window)]
+    elif column.verb == "recent_share":
+        parts = [(kind, window // 2), (kind, window)]
     return tuple(
-        Slot(kind, window_of(column), what, offer) for kind in kinds for what in NEEDS[column.verb]
+        Slot(kind, window, what, offer) for kind, window in parts for what in NEEDS[column.verb]
     )
 
 

@@ -31,10 +31,15 @@ def write_tables(directory: Path, evaluation: Evaluation, diagnosis: Diagnosis) 
         "offers": offers,
         "calibration": groups,
         "curve": list(content["curve"]["points"]),
-        "checks": list(diagnosis.to_dict()["findings"]),
+        "checks": [_in_words(finding) for finding in diagnosis.to_dict()["findings"]],
     }
     for name, rows in tables.items():
         write_table(pd.DataFrame([_flat(row) for row in rows]), directory / f"{name}.csv")
+
+
+def _in_words(finding: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a finding without the messages that its words come from."""
+    return {name: value for name, value in finding.items() if name != "messages"}
 
 
 def _flat(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -12,6 +12,7 @@ import numpy as np
 
 from incentive_engine.config import Policy
 from incentive_engine.config.policy import Sample
+from incentive_engine.data.sources import as_source
 from incentive_engine.data.step_cache import StepCache
 from incentive_engine.data.tables.files import digest_file
 from incentive_engine.errors import ConfigError, Fault
@@ -57,11 +58,17 @@ def given_inputs(scores: Path) -> Inputs:
     return Inputs(scores=scores)
 
 
-def campaign_inputs(policy: Policy, steps: Steps) -> Inputs:
-    """Return the inputs of a run that learns first, where that is not done already."""
+def campaign_inputs(policy: Policy, steps: Steps, *, accepted: Collection[str] = ()) -> Inputs:
+    """Return the inputs of a run that learns first, where that is not done already.
+
+    Parameters
+    ----------
+    accepted
+        Findings of the trial that the planner answers for; see `Diagnosis.refuse`.
+    """
     cache = StepCache()
     campaign = campaign_files(policy, cache=cache, steps=steps)
-    model = trained_model(campaign, policy, cache=cache, steps=steps)
+    model = trained_model(campaign, policy, cache=cache, steps=steps, accepted=accepted)
     scores = scored_users(campaign, model, policy, cache=cache, steps=steps)
     valuation = valued_trial(campaign, model, policy, cache=cache, steps=steps)
     return Inputs(
@@ -75,7 +82,25 @@ def campaign_inputs(policy: Policy, steps: Steps) -> Inputs:
 
 
 def campaign_files(policy: Policy, *, cache: StepCache, steps: Steps) -> Campaign:
-    """Return the campaign's files; a sample campaign is made first."""
+    """Return the campaign's tables, with features of its history where the policy names one."""
+    campaign = campaign_tables(policy, cache=cache, steps=steps)
+    if policy.history is None:
+        return campaign
+    from incentive_engine.pipeline.history import campaign_history, with_features
+
+    named = {"users": campaign.users, "trial": campaign.trial}
+    tables = {name: as_source(table) for name, table in named.items() if table is not None}
+    history = campaign_history(policy, tables, cache=cache, steps=steps)
+    joined = {name: with_features(history, name, cache=cache, steps=steps) for name in tables}
+    return Campaign(
+        users=joined.get("users"),
+        trial=joined.get("trial"),
+        digests={name: digest_file(path) for name, path in joined.items()},
+    )
+
+
+def campaign_tables(policy: Policy, *, cache: StepCache, steps: Steps) -> Campaign:
+    """Return the campaign's own tables; a sample campaign is made first."""
     users, trial = policy.data.users, policy.data.trial
     if policy.data.sample is not None:
         sample = policy.data.sample
@@ -91,13 +116,21 @@ def campaign_files(policy: Policy, *, cache: StepCache, steps: Steps) -> Campaig
     return Campaign(users=users, trial=trial, digests=digests)
 
 
-def trained_model(campaign: Campaign, policy: Policy, *, cache: StepCache, steps: Steps) -> Path:
+def trained_model(
+    campaign: Campaign,
+    policy: Policy,
+    *,
+    cache: StepCache,
+    steps: Steps,
+    accepted: Collection[str] = (),
+) -> Path:
     """Return the directory of the model that the campaign's trial teaches."""
+    answered = {"accepted": " ".join(sorted(accepted))} if accepted else {}
     with steps.step("train"):
         made = cache.run(
             "model",
-            {**campaign.digests, "policy": _model_settings(policy)},
-            lambda directory: fit_into(campaign, policy, directory),
+            {**campaign.digests, "policy": _model_settings(policy), **answered},
+            lambda directory: fit_into(campaign, policy, directory, accepted=accepted),
         )
     return made.path
 
@@ -146,13 +179,15 @@ def drifted_users(
     return made.path / DRIFT
 
 
-def fit_into(campaign: Campaign, policy: Policy, directory: Path) -> None:
+def fit_into(
+    campaign: Campaign, policy: Policy, directory: Path, *, accepted: Collection[str] = ()
+) -> None:
     """Check the trial, fit the uplift model, judge it, and save all into an existing directory.
 
     Raises
     ------
     DataError
-        When the trial cannot teach effects.
+        When the trial cannot teach effects, and nobody answers for that.
     """
     from incentive_engine.pipeline.quality import write_quality
     from incentive_engine.uplift.diagnosis.diagnose import diagnose
@@ -162,7 +197,7 @@ def fit_into(campaign: Campaign, policy: Policy, directory: Path) -> None:
 
     trial = trial_of(campaign, policy)
     diagnosis = diagnose(trial, policy)
-    diagnosis.refuse()
+    diagnosis.refuse(accepted)
     model = fit(trial, policy, seed=policy.seed)
     drivers = explain_sample(model, trial.features).drivers()
     write_quality(directory, diagnosis, evaluate(model, trial, policy), drivers)

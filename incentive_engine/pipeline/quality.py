@@ -42,7 +42,7 @@ class Quality:
     @property
     def warnings(self) -> tuple[Message, ...]:
         """Those of the checks that a planner should read."""
-        return tuple(check.message for check in self.checks if check.verdict == "warning")
+        return tuple(check.message for check in self.checks if check.verdict != "fine")
 
 
 def write_quality(

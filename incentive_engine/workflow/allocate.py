@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from incentive_engine.data.scores import read_scores
@@ -15,6 +16,7 @@ from incentive_engine.pipeline.quality import read_quality
 from incentive_engine.pipeline.steps import Progress, Steps, quiet
 from incentive_engine.report import Code
 from incentive_engine.run.directory import default_run_directory, refuse_existing
+from incentive_engine.uplift.diagnosis.findings import check_acceptable
 from incentive_engine.workflow.plan_campaign import Evidence, plan_campaign
 from incentive_engine.workflow.write_run import Origin, write_run
 
@@ -26,6 +28,7 @@ def allocate(
     scores: Path | None,
     out: Path | None,
     author: str | None = None,
+    accepted: Collection[str] = (),
     lang: Code = "en",
     progress: Progress = quiet,
 ) -> RunSummary:
@@ -38,12 +41,13 @@ def allocate(
     InfeasibleError
         When no plan meets all limits.
     """
+    check_acceptable(accepted)
     steps, file = Steps(progress), policy_file or default_policy()
     policy = read_policy(file, options, with_scores=scores is not None)
     amount = policy.budget.amount if policy.budget else None
     directory = out or default_run_directory(Path("runs"), policy.name, amount)
     refuse_existing(directory)  # before the work, not after it
-    inputs = given_inputs(scores) if scores else campaign_inputs(policy, steps)
+    inputs = given_inputs(scores) if scores else campaign_inputs(policy, steps, accepted=accepted)
     with side_threads() as side:
         valued = inputs.valuation and side.submit(read_valuation, inputs.valuation, policy)
         with steps.step("read"):

@@ -20,6 +20,7 @@ from incentive_engine.errors import DataError, Fault
 from incentive_engine.insight.policy_options import load
 from incentive_engine.pipeline.campaign import campaign_files, trained_model, users_of
 from incentive_engine.pipeline.steps import Progress, Steps, quiet
+from incentive_engine.uplift.diagnosis.findings import ACCEPTABLE
 from incentive_engine.uplift.evaluation.explanation import Explanation, explain
 from incentive_engine.uplift.model import UpliftModel
 
@@ -96,7 +97,9 @@ def explain_user(
     policy = load(policy_file)
     steps, cache = Steps(progress), StepCache()
     campaign = campaign_files(policy, cache=cache, steps=steps)
-    directory = model or trained_model(campaign, policy, cache=cache, steps=steps)
+    directory = model or trained_model(
+        campaign, policy, cache=cache, steps=steps, accepted=ACCEPTABLE
+    )
     users = users_of(campaign, policy)
     row = _row(users, user_id)
     features = users.take(np.array([row])).features

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +23,7 @@ from incentive_engine.pipeline.campaign import (
 from incentive_engine.pipeline.quality import read_quality, write_quality
 from incentive_engine.pipeline.steps import Progress, Steps, quiet
 from incentive_engine.uplift.diagnosis.diagnose import diagnose
+from incentive_engine.uplift.diagnosis.findings import check_acceptable
 from incentive_engine.uplift.evaluation.evaluation import Evaluation, evaluate
 from incentive_engine.uplift.evaluation.explanation import explain_sample
 from incentive_engine.uplift.evaluation.paired import compare_models
@@ -32,13 +34,20 @@ SHOWN_SHARES: Final = (0.1, 0.2, 0.5)
 """Budgets that the summary names, of what the plan without one costs."""
 
 
-def train(policy_file: Path | None, *, out: Path, progress: Progress = quiet) -> str:
+def train(
+    policy_file: Path | None,
+    *,
+    out: Path,
+    accepted: Collection[str] = (),
+    progress: Progress = quiet,
+) -> str:
     """Fit the uplift model on the policy's trial into a new directory; return what was done."""
+    check_acceptable(accepted)
     policy = load(policy_file)
     steps = Steps(progress)
     campaign = _campaign(policy_file, steps)
     with atomic_directory(out) as directory, steps.step("train"):
-        fit_into(campaign, policy, directory)
+        fit_into(campaign, policy, directory, accepted=accepted)
     quality = read_quality(out)
     warnings = [f"warning: {text}" for text in (quality.warnings if quality else ())]
     return "\n".join([*warnings, f"model: {out} ({steps.seconds['train']:.1f} s)"])

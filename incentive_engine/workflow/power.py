@@ -22,6 +22,7 @@ from incentive_engine.insight.policy_options import BudgetOptions, read_policy
 from incentive_engine.pipeline.campaign import campaign_inputs
 from incentive_engine.pipeline.steps import Progress, Steps, quiet
 from incentive_engine.stats.power import SIGNIFICANCE, detectable_effect, power_of
+from incentive_engine.uplift.diagnosis.findings import ACCEPTABLE
 from incentive_engine.uplift.saved import read_evaluation
 
 
@@ -136,7 +137,7 @@ def power(
     """
     policy = read_policy(policy_file, BudgetOptions(amount=budget), with_scores=False)
     _check(holdouts, trials, arms=len(policy.offers) + 1)
-    inputs = campaign_inputs(policy, Steps(progress))
+    inputs = campaign_inputs(policy, Steps(progress), accepted=ACCEPTABLE)
     table = read_scores(inputs.scores, policy)
     assert inputs.model is not None
     base = _base(read_evaluation(inputs.model))

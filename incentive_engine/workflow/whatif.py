@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from incentive_engine.pipeline.steps import Progress, Steps, quiet
 from incentive_engine.report.whatif import render_whatif
 from incentive_engine.run.directory import free_directory, refuse_existing
 from incentive_engine.run.study import write_study
+from incentive_engine.uplift.diagnosis.findings import check_acceptable
 from incentive_engine.workflow.write_run import input_files
 
 
@@ -92,6 +93,7 @@ def whatif(
     options: BudgetOptions,
     scores: Path | None,
     out: Path | None,
+    accepted: Collection[str] = (),
     lang: Code = "en",
     progress: Progress = quiet,
 ) -> WhatIf:
@@ -105,6 +107,8 @@ def whatif(
         As `read_variants`.
     options
         What else the command line changes, in every variant; its amount is not used.
+    accepted
+        Findings of the trial that the planner answers for.
     lang
         Of the page.
 
@@ -115,6 +119,7 @@ def whatif(
     InfeasibleError
         When no variant has a plan at any budget.
     """
+    check_acceptable(accepted)
     steps = Steps(progress)
     file = policy_file or default_policy()
     amounts = read_budgets(budgets)
@@ -124,7 +129,7 @@ def whatif(
     )  # fmt: skip
     directory = out or free_directory(Path("runs"), variants[0].policy.name, "whatif")
     refuse_existing(directory)
-    studies = [_study(variant, amounts, scores, steps) for variant in variants]
+    studies = [_study(variant, amounts, scores, steps, accepted) for variant in variants]
     if not any(point.feasible for each in studies for point in each.points.values()):
         raise _no_plan(studies[0], amounts)
     base, others = studies[0], studies[1:]
@@ -164,8 +169,18 @@ def whatif(
     return result
 
 
-def _study(variant: Variant, amounts: Sequence[float], scores: Path | None, steps: Steps) -> Study:
-    inputs = given_inputs(scores) if scores else campaign_inputs(variant.policy, steps)
+def _study(
+    variant: Variant,
+    amounts: Sequence[float],
+    scores: Path | None,
+    steps: Steps,
+    accepted: Collection[str],
+) -> Study:
+    inputs = (
+        given_inputs(scores)
+        if scores
+        else campaign_inputs(variant.policy, steps, accepted=accepted)
+    )
     error = total_error(variant.policy, read_quality(inputs.model))
     policy = variant.policy.with_budget(cost_error=error)
     variant = replace(variant, policy=policy)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -125,13 +126,22 @@ def _files(findings: Findings, record: RunRecord, origin: Origin, report: str) -
         ),
         scores=_scores(findings.table, origin),
         certificate=findings.certificate,
-        evaluation={"plan": findings.gain.to_dict()} if findings.gain else None,
+        evaluation=_evaluation(findings),
         frozen_policy=findings.frozen.to_dict(),
         prices=findings.prices.to_dict(),
         report=report,
         record=record,
         policy_text=origin.policy_text,
     )
+
+
+def _evaluation(findings: Findings) -> dict[str, Any] | None:
+    """Return what the trial says of the plan, and what was found of the trial."""
+    gain, quality = findings.gain, findings.quality
+    content: dict[str, Any] = {"plan": gain.to_dict()} if gain else {}
+    if quality is not None:
+        content["findings"] = [check.to_dict() for check in quality.checks]
+    return content or None
 
 
 def _scores(table: ScoreTable, origin: Origin) -> Iterable[pa.Table] | Path:

@@ -46,11 +46,22 @@ def _random_declaration(rng: np.random.Generator) -> Declaration:
     within = _some(rng, WINDOWS)
     amounts = ("sum", "mean", "max", "min", "std")
     categories = ("distinct", "entropy", "top_share", "match")
-    verbs = ("count", "active_days", "recency", "tenure", *amounts, *categories, "gap", "ratio")
+    verbs = (
+        "count",
+        "active_days",
+        "dormancy",
+        "recent_share",
+        "recency",
+        "tenure",
+        *amounts,
+        *categories,
+        "gap",
+        "ratio",
+    )
     verb = str(rng.choice(verbs))
     if verb in {"recency", "tenure"}:
         return declaration(**{verb: kinds})
-    if verb in {"count", "active_days"}:
+    if verb in {"count", "active_days", "dormancy", "recent_share"}:
         return declaration(**{verb: kinds, "within": within})
     if verb == "ratio":
         one, two = rng.permutation([*KINDS, "any"])[:2]

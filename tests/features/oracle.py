@@ -51,7 +51,8 @@ def _features(
             continue
         for kind in declared.kinds:
             some = _of_kind(inside, kind)
-            for name, value in _values(some, moment, declared, offers).items():
+            length = window.micros if window else 0
+            for name, value in _values(some, moment, declared, offers, length).items():
                 stem, _, offer = name.partition("__")
                 features[f"{stem}_{kind}{suffix}{'__' + offer if offer else ''}"] = value
     return features
@@ -61,8 +62,12 @@ def _of_kind(events: pd.DataFrame, kind: str | None) -> pd.DataFrame:
     return events if kind == "any" else events[events["kind"] == kind]
 
 
-def _values(  # noqa: PLR0911 - one answer per verb
-    some: pd.DataFrame, moment: pd.Timestamp, declared: Declaration, offers: Sequence[Offer]
+def _values(  # noqa: C901, PLR0911 - one answer per verb
+    some: pd.DataFrame,
+    moment: pd.Timestamp,
+    declared: Declaration,
+    offers: Sequence[Offer],
+    window_micros: int,
 ) -> Mapping[str, float]:
     verb = declared.verb
     ages = [(moment - time) // pd.Timedelta(1, unit="us") for time in some["time"]]
@@ -71,6 +76,12 @@ def _values(  # noqa: PLR0911 - one answer per verb
     if verb in {"recency", "tenure"}:
         days = min(ages, default=None) if verb == "recency" else max(ages, default=None)
         return {verb: math.nan if days is None else float(Fraction(days, 86_400_000_000))}
+    if verb == "dormancy":
+        gaps = max(ages, default=0) - min(ages, default=0)
+        return {verb: min(ages) * (len(ages) - 1) / gaps if gaps else math.nan}
+    if verb == "recent_share":
+        half = window_micros // 2
+        return {verb: sum(a <= half for a in ages) / len(ages) if ages else math.nan}
     if verb == "active_days":
         spans = {-(-age // 86_400_000_000) - 1 for age in ages}
         return {verb: len(spans)}

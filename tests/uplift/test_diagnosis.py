@@ -12,7 +12,7 @@ from incentive_engine.data.trial import Trial
 from incentive_engine.errors import DataError
 from incentive_engine.language import language
 from incentive_engine.uplift.diagnosis.diagnose import diagnose
-from incentive_engine.uplift.diagnosis.findings import Diagnosis
+from incentive_engine.uplift.diagnosis.findings import ACCEPTABLE, Diagnosis
 from incentive_engine.uplift.model import fit
 
 from .trials import Known, draw, even_effects, policy_of
@@ -134,9 +134,45 @@ def test_one_row_per_arm_is_no_trial_but_no_crash_either() -> None:
     first = np.array([np.flatnonzero(known.trial.arm == arm)[0] for arm in range(3)])
     tiny = keep(known.trial, first)
     tiny = replace(tiny, conversion=np.array([1.0, 0.0, 1.0]))
-    diagnose(tiny, known.policy).refuse()
+    assert "chance explains" in refusal(diagnose(tiny, known.policy))
+    diagnose(tiny, known.policy).refuse(accepted=("trial-arm-sizes",))
     with pytest.raises(DataError, match="expected at least 10"):
         fit(tiny, known.policy, seed=0)
+
+
+def test_a_trial_with_59_buyers_is_refused_and_one_with_many_is_not() -> None:
+    known = a_trial(0, n=600)
+    assert int(known.trial.conversion.sum()) < 100
+    text = refusal(diagnose(known.trial, known.policy))
+    assert "conversions in 600 rows" in text
+    assert "--accept trial-arm-sizes" in text
+    diagnose(a_trial(0, n=6000).trial, known.policy).refuse()
+
+
+def test_a_trial_that_lost_a_third_of_an_arm_is_refused_until_somebody_answers_for_it() -> None:
+    known = a_trial(0, n=20_000)
+    lost = (known.trial.arm == 1) & (np.arange(20_000) % 3 == 0)
+    diagnosis = diagnose(keep(known.trial, ~lost), known.policy)
+    text = refusal(diagnosis)
+    assert "do not fit the propensities" in text
+    assert "--accept trial-sample-ratio" in text
+    diagnosis.refuse(accepted=("trial-sample-ratio",))
+
+
+def test_a_trial_whose_arms_are_other_people_is_refused() -> None:
+    known = a_trial(0, n=20_000)
+    rich = known.trial.features["thrift"].to_numpy() > 0
+    rng = np.random.default_rng(5)
+    gone = (known.trial.arm == 1) & rich & (rng.random(20_000) < 0.3)
+    assert "other people than control" in refusal(diagnose(keep(known.trial, ~gone), known.policy))
+
+
+def test_nobody_can_answer_for_a_trial_in_which_nobody_bought() -> None:
+    known = a_trial(0)
+    nobody = replace(known.trial, conversion=np.zeros(known.trial.n_rows))
+    diagnosis = diagnose(nobody, known.policy)
+    with pytest.raises(DataError, match="nobody converted"):
+        diagnosis.refuse(accepted=ACCEPTABLE)
 
 
 def test_an_offer_that_not_everybody_could_get_needs_a_rule_that_says_so() -> None:

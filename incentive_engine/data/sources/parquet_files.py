@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from incentive_engine.data.tables.files import digest_file
-from incentive_engine.data.tables.types import common_type, plain_table, refuse_nested
+from incentive_engine.data.tables.types import common_type, names_zone, plain_table, refuse_nested
 from incentive_engine.errors import DataError, Fault
 
 ROWS: Final = 1 << 18
@@ -94,6 +94,26 @@ class ParquetParts:
         if faults:
             raise DataError(*faults)
         return cls(parts=tuple(parts), schema=pa.schema(fields))
+
+    def zoned(self) -> frozenset[str]:
+        """Return the columns of times that name their zone.
+
+        Raises
+        ------
+        DataError
+            When a column does in some parts and not in others.
+        """
+        own = [_schema(part) for part in self.parts]
+        zoned = {field.name for found in own for field in found if names_zone(field.type)}
+        mixed = [
+            name
+            for name in sorted(zoned)
+            if not all(names_zone(f.field(name).type) for f in own if name in f.names)
+        ]
+        if mixed:
+            where = self.parts[0].where
+            raise DataError(*(_disagreement(name, self.parts, own, where) for name in mixed))
+        return frozenset(zoned)
 
     def rows(self) -> int:
         """Return how many rows all parts state."""

@@ -16,7 +16,7 @@ from incentive_engine.data.sources.csv_files import csv_columns, csv_head, read_
 from incentive_engine.data.sources.parquet_files import ParquetParts
 from incentive_engine.data.tables.files import digest_file
 from incentive_engine.data.tables.formats import PANDAS_INDEX, USER_ID
-from incentive_engine.data.tables.types import plain_table, refuse_nested
+from incentive_engine.data.tables.types import names_zone, plain_table, refuse_nested
 from incentive_engine.errors import DataError, Fault
 
 HEAD: Final = 10_000
@@ -76,6 +76,22 @@ class Source:
         refuse_nested(self.files.schema, where=self.where)
         kinds = [self.files.schema.field(theirs).type for theirs in self.names.values()]
         return pa.schema(list(zip(self.names, kinds, strict=True)))
+
+    def zoned(self) -> frozenset[str]:
+        """Return the columns of times that name their zone, which are read as UTC.
+
+        Raises
+        ------
+        DataError
+            When a column does in some parts and not in others; a CSV file is read for it.
+        """
+        if isinstance(self.files, Path):
+            theirs = list(self.names.values())
+            schema = read_csv(self.files, theirs, where=self.where, ids=self._ids).schema
+            found = frozenset(field.name for field in schema if names_zone(field.type))
+        else:
+            found = self.files.zoned()
+        return frozenset(ours for ours, theirs in self.names.items() if theirs in found)
 
     def gaps(self) -> dict[str, int]:
         """Return how many values each column misses; a CSV file is read for it."""

@@ -106,6 +106,11 @@ def plain_type(kind: pa.DataType) -> pa.DataType:
     return kind if is_number(kind) or pa.types.is_large_string(kind) else pa.string()
 
 
+def names_zone(kind: pa.DataType) -> bool:
+    """Return whether the times of a type name their zone."""
+    return bool(pa.types.is_timestamp(kind) and kind.tz)
+
+
 def common_type(kinds: Sequence[pa.DataType]) -> pa.DataType | None:
     """Return the type that holds a column of several parts, None where the parts disagree.
 

@@ -14,6 +14,8 @@ from incentive_engine.language import Message, Value, say, shortened
 from incentive_engine.stats.power import detectable_effect
 from incentive_engine.uplift.diagnosis.findings import ArmCount, Finding
 
+LEAST_EVENTS: Final = 100
+"""Conversions of all arms together below which effects per user are chance."""
 FEWEST_CONVERSIONS: Final = 30
 """With fewer in an arm, normal intervals are too narrow and effects are mostly noise."""
 SMALLEST_PROPENSITY: Final = 0.01
@@ -105,6 +107,8 @@ def size_findings(counts: tuple[ArmCount, ...]) -> list[Finding]:
         )
         for count in few
     ]
+    if refused := _worthless(counts):
+        return [refused, *found]
     smallest = max(count.detectable for count in counts)
     return found or [
         Finding(
@@ -113,6 +117,28 @@ def size_findings(counts: tuple[ArmCount, ...]) -> list[Finding]:
             what=say("trial.sizes.fine", least=smallest),
         )
     ]
+
+
+def _worthless(counts: tuple[ArmCount, ...]) -> Finding | None:
+    """Return a refusal where chance explains every effect that a plan could be made from.
+
+    A trial is too small when it has fewer conversions than `LEAST_EVENTS` in all, or when no
+    offer would show an effect as large as all that people buy anyway.
+    """
+    conversions = sum(count.conversions for count in counts)
+    least = min((count.detectable for count in counts[1:]), default=math.inf)
+    if conversions >= LEAST_EVENTS and least <= max(counts[0].rate, 1e-12):
+        return None
+    rows = sum(count.rows for count in counts)
+    rest = sum(count.rows - count.conversions for count in counts)
+    if min(conversions, rest) >= LEAST_EVENTS and counts[0].rate == 0:
+        return None
+    what = say("trial.sizes.worthless", conversions=conversions, rows=rows)
+    if math.isfinite(least):
+        what = say("trial.sizes.worthless_below", conversions=conversions, rows=rows, least=least)
+    return Finding(
+        check="arm sizes", verdict="refusal", what=what, remedy=say("trial.sizes.power")
+    )
 
 
 def _shows(count: ArmCount) -> Message:

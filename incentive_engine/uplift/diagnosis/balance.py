@@ -24,6 +24,8 @@ FALSE_ALARMS: Final = 0.01
 GROSS: Final = 0.5
 """Standard deviations from which a feature says which arm a row got: it came after the offer."""
 GROSS_Z: Final = 8.0
+CONFOUNDED: Final = 0.1
+"""Standard deviations from which, beyond `GROSS_Z`, those who got an offer were other people."""
 TAIL: Final = 0.01
 """Numbers are cut at these quantiles, so that single rows do not decide."""
 MOST_LEVELS: Final = 20
@@ -63,17 +65,17 @@ def balance_findings(
 
 
 def _told_by(certain: list[Imbalance]) -> list[Finding]:
-    """Return a refusal per feature that tells the arm."""
+    """Return a refusal per feature that tells the arm, or by which arms hold other people."""
     worst: dict[str, Imbalance] = {}
     for each in certain:
-        if abs(each.difference) > GROSS:
+        if abs(each.difference) > CONFOUNDED:
             worst.setdefault(each.feature, each)
     return [
         Finding(
             check="balance",
             verdict="refusal",
             what=say(
-                "trial.balance.tells",
+                "trial.balance.tells" if abs(each.difference) > GROSS else "trial.balance.other",
                 feature=each.feature,
                 arm=each.arm,
                 difference=each.difference,

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
 
-from incentive_engine.errors import DataError, Fault
+from incentive_engine.errors import ConfigError, DataError, Fault
 from incentive_engine.language import Message, joined, say
 
 Verdict = Literal["fine", "warning", "refusal"]
+ACCEPTABLE: Final = (
+    "trial-sample-ratio",
+    "trial-propensities",
+    "trial-balance",
+    "trial-leaks",
+    "trial-arm-sizes",
+)
+"""Refusals that a planner may answer for; where nobody or everybody bought nothing is learned."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +47,11 @@ class Finding:
     def name(self) -> Message:
         """How the check is called."""
         return say(f"check.{self.check.replace(' ', '_')}")
+
+    @property
+    def key(self) -> str:
+        """What `--accept` calls the finding."""
+        return f"trial-{self.check.replace(' ', '-')}"
 
     @property
     def message(self) -> Message:
@@ -151,22 +164,27 @@ class Diagnosis:
         """What a planner should know before believing the effects."""
         return tuple(found.message for found in self.findings if found.verdict == "warning")
 
-    def refuse(self) -> None:
+    def refuse(self, accepted: Collection[str] = ()) -> None:
         """Stop where the trial cannot teach effects.
+
+        Parameters
+        ----------
+        accepted
+            Keys of findings that the planner answers for.
 
         Raises
         ------
         DataError
-            With every refusal.
+            With every refusal that is not accepted, or that nobody can accept.
         """
         refused = [
             Fault(
                 "trial",
                 say("fault.where", part=found.name, text=found.what),
-                remedy=found.remedy or "",
+                remedy=_way_out(found),
             )
             for found in self.findings
-            if found.verdict == "refusal"
+            if found.verdict == "refusal" and not _waived(found, accepted)
         ]
         if refused:
             raise DataError(*refused)
@@ -179,3 +197,36 @@ class Diagnosis:
             if math.isinf(arm["detectable"]):
                 arm["detectable"] = None
         return content
+
+
+def check_acceptable(names: Collection[str]) -> None:
+    """Refuse names that no finding of a trial has, or that nobody can answer for.
+
+    Raises
+    ------
+    ConfigError
+        With every such name.
+    """
+    faults = [
+        Fault(
+            f"--accept {name}",
+            say("trial.accept.unknown"),
+            "one of " + ", ".join(ACCEPTABLE),
+        )
+        for name in names
+        if name not in ACCEPTABLE
+    ]
+    if faults:
+        raise ConfigError(*faults)
+
+
+def _waived(finding: Finding, accepted: Collection[str]) -> bool:
+    return finding.key in accepted and finding.key in ACCEPTABLE
+
+
+def _way_out(finding: Finding) -> Message | str:
+    """Return what to do about a refusal, and how to go on all the same where one may."""
+    if finding.key not in ACCEPTABLE:
+        return finding.remedy or ""
+    anyway = say("trial.accept.anyway", name=finding.key)
+    return anyway if finding.remedy is None else joined([finding.remedy, anyway])

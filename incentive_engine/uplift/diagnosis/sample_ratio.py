@@ -16,6 +16,8 @@ from incentive_engine.uplift.diagnosis.findings import ArmCount, Finding
 
 FALSE_ALARMS: Final = 0.001
 """How often a mismatch is found where there is none, over all strata together."""
+NOT_RANDOM: Final = 1e-12
+"""P-value below which rows are missing or arms not dealt out by lot: effects are worthless."""
 IMPLAUSIBLE: Final = 5
 """Standard errors; right propensities are doubted once in two million arms."""
 CONTRADICTION: Final = 1.5
@@ -177,7 +179,7 @@ def _finding(
         what = say("trial.ratio.off_within", column=stratum[0], level=stratum[1], **found)
     return Finding(
         check="sample ratio",
-        verdict="warning",
+        verdict="refusal" if p_value < NOT_RANDOM else "warning",
         what=what,
         remedy=say("trial.ratio.lost"),
     )

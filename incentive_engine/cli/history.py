@@ -1,0 +1,47 @@
+"""The command that makes history features."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from incentive_engine.cli.app import app
+from incentive_engine.cli.options import PolicyFile
+from incentive_engine.cli.output import say, shown
+
+
+class Table(StrEnum):
+    """What features are made for."""
+
+    USERS = "users"
+    TRIAL = "trial"
+
+
+class Engine(StrEnum):
+    """Where shards are worked on."""
+
+    LOCAL = "local"
+
+
+@app.command()
+def features(
+    policy: PolicyFile = None,
+    *,
+    table: Annotated[
+        Table, typer.Option("--for", help="The users to decide on, or the rows of the trial.")
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FILE", help="A new file, .parquet or .csv.")
+    ],
+    engine: Annotated[
+        Engine, typer.Option(help="local: processes of this machine.")
+    ] = Engine.LOCAL,
+) -> None:
+    """Make the features of the policy's event logs, each row's at its own moment."""
+    from incentive_engine.workflow.features import make_features
+
+    assert engine is Engine.LOCAL
+    say(make_features(policy, table=table.value, out=out, progress=shown))

@@ -1,0 +1,159 @@
+"""Which features a policy's logs can give, and what must not be asked of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from incentive_engine.config import Policy, locate
+from incentive_engine.config.durations import DAY
+from incentive_engine.config.history import ANY, Declaration, History
+from incentive_engine.errors import ConfigError, DataError, Fault, nearest
+from incentive_engine.features.columns import HistoryColumn, history_columns
+from incentive_engine.features.moments import Rows
+from incentive_engine.features.shards import ShardedLog
+from incentive_engine.features.standard import KINDS, LogContent, standard_declarations
+from incentive_engine.features.vocabulary import category_text
+
+COVERED: Final = 0.95
+"""Share of a window that a log must hold at the earliest moment: its first event says when it
+begins only about."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeaturePlan:
+    """The features to make.
+
+    Attributes
+    ----------
+    columns
+        In the order in which they are written.
+    offer_categories
+        Each offer's categories, in the order of the offers.
+    delay
+        Microseconds.
+    """
+
+    columns: tuple[HistoryColumn, ...]
+    offer_categories: Mapping[str, tuple[str, ...]]
+    delay: int
+
+
+def feature_plan(policy: Policy, log: ShardedLog, tables: Mapping[str, Rows]) -> FeaturePlan:
+    """Return the features that a policy declares, the same for every table.
+
+    Parameters
+    ----------
+    tables
+        ``users``, ``trial`` or both.
+
+    Raises
+    ------
+    ConfigError, DataError
+        When a kind never occurs, a log is empty before every moment, or a window is longer than
+        the log at the earlier moment: such a feature drifts by itself.
+    """
+    history = history_of(policy)
+    earliest = min(rows.span[0] for rows in tables.values())
+    latest = max(rows.span[1] for rows in tables.values())
+    _refuse_empty(log, latest - history.delay.micros, tables)
+    if isinstance(history.features, str):
+        declared = _standard(policy, history, log, earliest)
+    else:
+        declared = history.features
+        if faults := [*_unknown_kinds(policy, declared, log)]:
+            raise ConfigError(*faults)
+        if earliest != latest and (faults := [*_long_windows(policy, declared, log, earliest)]):
+            raise ConfigError(*faults)
+    return FeaturePlan(
+        columns=history_columns(declared, policy.offers),
+        offer_categories={
+            offer.id: tuple(map(category_text, offer.categories)) for offer in policy.offers
+        },
+        delay=history.delay.micros,
+    )
+
+
+def history_of(policy: Policy) -> History:
+    """Return what a policy says of history.
+
+    Raises
+    ------
+    ConfigError
+        When it says nothing.
+    """
+    if policy.history is None:
+        remedy = "name the logs under `history: {events: …}`"
+        raise ConfigError(Fault(locate(policy, ("history",)), "is missing", remedy=remedy))
+    return policy.history
+
+
+def _refuse_empty(log: ShardedLog, until: int, tables: Mapping[str, Rows]) -> None:
+    first = min(own.first for own in log.logs if own.first is not None)
+    if first >= until:
+        where = ", ".join(own.where for own in log.logs)
+        what = f"holds nothing before any moment of {' and '.join(tables)}"
+        expected = f"events before {_written(until)}; the first is at {_written(first)}"
+        raise DataError(Fault(where, what, expected, "see `history.moments` and time zones"))
+
+
+def _standard(
+    policy: Policy, history: History, log: ShardedLog, earliest: int
+) -> tuple[Declaration, ...]:
+    content = LogContent(
+        kinds=[kind for kind in KINDS if kind in log.kinds],
+        amounts=any(own.amount is not None for own in history.events),
+        categories=any(own.category is not None for own in history.events),
+        offer_categories=any(offer.categories for offer in policy.offers),
+        span=round((earliest - _begins(log, ANY)) / COVERED),
+    )
+    if not content.kinds:
+        what = f"the standard set is about {', '.join(KINDS)}, and no event is of such a kind"
+        remedy = f"list declarations; the logs have {_listed(log.kinds)}"
+        raise ConfigError(Fault(locate(policy, ("history", "features")), what, remedy=remedy))
+    return standard_declarations(content)
+
+
+def _unknown_kinds(
+    policy: Policy, declared: Sequence[Declaration], log: ShardedLog
+) -> Iterator[Fault]:
+    for index, declaration in enumerate(declared):
+        for kind in declaration.kinds:
+            if kind not in {ANY, *log.kinds}:
+                where = locate(policy, ("history", "features", index))
+                what = f"no event is of the kind `{kind}`"
+                yield Fault(where, what, remedy=nearest(kind, log.kinds[:20]))
+
+
+def _long_windows(
+    policy: Policy, declared: Sequence[Declaration], log: ShardedLog, earliest: int
+) -> Iterator[Fault]:
+    for index, declaration in enumerate(declared):
+        begins = max(_begins(log, kind) for kind in declaration.kinds)
+        held = earliest - begins
+        for window in declaration.within or ():
+            if held < COVERED * window.micros:
+                where = locate(policy, ("history", "features", index, "within"))
+                what = (
+                    f"{window} is longer than the log at the earliest moment"
+                    f" ({_written(earliest)}), which begins at {_written(begins)}"
+                )
+                remedy = "the feature would drift by itself; take a shorter window"
+                expected = f"at most {max(held, 0) // DAY} days"
+                yield Fault(where, what, expected, remedy)
+
+
+def _begins(log: ShardedLog, kind: str) -> int:
+    """Return when the last of the logs that hold a kind begins, microseconds."""
+    firsts = [own.first for own in log.logs if own.first is not None and kind in {ANY, *own.kinds}]
+    return max(firsts)
+
+
+def _written(micros: int) -> str:
+    return datetime.fromtimestamp(micros / 1e6, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _listed(kinds: Sequence[str]) -> str:
+    return ", ".join(kinds[:20]) or "none"

@@ -1,0 +1,182 @@
+"""History features as cached steps: logs are cut into shards once, and read for each table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from incentive_engine.config import Policy, locate
+from incentive_engine.config.history import EventLog
+from incentive_engine.data.sources import Source
+from incentive_engine.data.step_cache import StepCache
+from incentive_engine.data.tables.formats import USER_ID
+from incentive_engine.errors import ConfigError, DataError, Fault
+from incentive_engine.features.events import Features
+from incentive_engine.features.finish import Values
+from incentive_engine.features.local import ShardFeatures, features_of_rows
+from incentive_engine.features.log import LogReader
+from incentive_engine.features.moments import Rows, moment_column, read_rows
+from incentive_engine.features.plan import FeaturePlan, feature_plan, history_of
+from incentive_engine.features.shards import (
+    VERSION,
+    ShardedLog,
+    open_sharded_log,
+    write_sharded_log,
+)
+from incentive_engine.features.source import LogSource, open_log
+from incentive_engine.fleet import Processes
+from incentive_engine.pipeline.steps import Steps
+
+TABLE: Final = "table.parquet"
+FEW: Final = 4_000_000
+"""Events below which starting processes would take longer than they save."""
+MOMENT: Final = "moment"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CampaignHistory:
+    """The logs of a campaign, and the rows that features are made for.
+
+    Attributes
+    ----------
+    tables
+        ``users``, ``trial`` or both.
+    rows
+        The same tables' users and moments.
+    """
+
+    log: ShardedLog
+    plan: FeaturePlan
+    tables: Mapping[str, Source]
+    rows: Mapping[str, Rows]
+
+    def features(self, name: str) -> Features:
+        """Return the features of a table's rows, in their order."""
+        workers = 1 if self.log.events < FEW else None
+        return features_of_rows(
+            ShardFeatures(log=self.log, plan=self.plan),
+            user=self.rows[name].user,
+            moment=self.rows[name].moment,
+            fleet=Processes(workers=workers),
+        )
+
+    def key(self, name: str) -> dict[str, str]:
+        """Return what the features of a table depend on."""
+        return {
+            "log": self.log.directory.name,
+            "plan": json.dumps(asdict(self.plan), sort_keys=True, default=str),
+            "table": self.tables[name].digest(),
+            "moment": f"{self.rows[name].column} {self.rows[name].span}",
+        }
+
+
+def campaign_history(
+    policy: Policy, tables: Mapping[str, Source], *, cache: StepCache, steps: Steps
+) -> CampaignHistory:
+    """Return the history of a campaign's tables; the logs are read unless that is done already.
+
+    Raises
+    ------
+    ConfigError, DataError
+        When a table has no moment, a log cannot be read, or features are asked that the logs
+        cannot give.
+    """
+    history = history_of(policy)
+    moments = {"users": history.moments.users, "trial": history.moments.trial}
+    rows = {}
+    for name, table in tables.items():
+        key, moment = f"history.moments.{name}", moments[name]
+        if moment is None:
+            where = locate(policy, ("history", "moments"))
+            what = f"names no moment of the {name}"
+            raise ConfigError(Fault(where, what, "a time, or the column that holds it"))
+        rows[name] = read_rows(table, moment, zone=history.timezone, key=key)
+    with steps.step("read the event logs"):
+        log = sharded_log(policy, cache=cache)
+    plan = feature_plan(policy, log, rows)
+    return CampaignHistory(log=log, plan=plan, tables=tables, rows=rows)
+
+
+def sharded_log(policy: Policy, *, cache: StepCache) -> ShardedLog:
+    """Return the logs of a policy in shards."""
+    history = history_of(policy)
+    sources = tuple(open_log(log) for log in history.events)
+    settings = {
+        "version": VERSION,
+        "timezone": history.timezone,
+        "own_campaigns": history.own_campaigns,
+        "logs": [_settings(source) for source in sources],
+    }
+    made = cache.run(
+        "events",
+        {"settings": json.dumps(settings, sort_keys=True)},
+        lambda directory: write_sharded_log(
+            LogReader(history=history, sources=sources), directory, fleet=_fleet(sources)
+        ),
+    )
+    return open_sharded_log(made.path)
+
+
+def _settings(source: LogSource) -> dict[str, Any]:
+    log: EventLog = source.log
+    named = log.model_dump(mode="json", exclude={"source"})
+    return {**named, "table": source.table.digest(), "where": source.where}
+
+
+def _fleet(sources: tuple[LogSource, ...]) -> Processes:
+    rows = sum(source.table.rows() or 0 for source in sources)
+    return Processes(workers=1 if rows < FEW else None)
+
+
+def with_features(history: CampaignHistory, name: str, *, cache: StepCache, steps: Steps) -> Path:
+    """Return a table with its history features beside its own columns, as Parquet."""
+    with steps.step(f"make history features of the {name}"):
+        made = cache.run(
+            "features",
+            history.key(name),
+            lambda directory: _write_joined(history, name, directory / TABLE),
+        )
+    return made.path / TABLE
+
+
+def _write_joined(history: CampaignHistory, name: str, path: Path) -> None:
+    table, column = history.tables[name], history.rows[name].column
+    own = [known for known in table.columns if known != column]
+    features = history.features(name).columns
+    if both := [name for name in features if name in own]:
+        what = f"has columns that history features are called: {', '.join(both[:5])}"
+        remedy = "rename them, or leave these features out"
+        raise DataError(Fault(table.where, what, remedy=remedy))
+    writer: pq.ParquetWriter | None = None
+    start = 0
+    try:
+        for block in table.blocks(own):
+            rows = slice(start, start + block.num_rows)
+            made = {name: _arrow(values[rows]) for name, values in features.items()}
+            columns = dict(zip(block.column_names, block.columns, strict=True))
+            joined = pa.table({**columns, **made})
+            writer = writer or pq.ParquetWriter(path, joined.schema)
+            writer.write_table(joined)
+            start += block.num_rows
+    finally:
+        if writer is not None:
+            writer.close()
+
+
+def feature_blocks(history: CampaignHistory, name: str, features: Features) -> Iterator[pa.Table]:
+    """Yield ``user_id``, ``moment`` and the features of a table's rows."""
+    rows = history.rows[name]
+    columns = {USER_ID: rows.user, MOMENT: moment_column(rows)}
+    made = {feature: _arrow(values) for feature, values in features.columns.items()}
+    yield pa.table({**columns, **made})
+
+
+def _arrow(values: Values) -> pa.Array:
+    """Return a feature as it is written: empty, not NaN."""
+    return pa.array(values, from_pandas=True)

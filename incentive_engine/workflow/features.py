@@ -1,0 +1,48 @@
+"""History features as a file: one row per user or trial row."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from incentive_engine.data.sources import as_source
+from incentive_engine.data.step_cache import StepCache
+from incentive_engine.data.tables.files import check_suffix
+from incentive_engine.data.tables.frames import to_frame, write_blocks
+from incentive_engine.errors import ConfigError, Fault
+from incentive_engine.features.plan import history_of
+from incentive_engine.features.report import history_notes
+from incentive_engine.insight.policy_options import load
+from incentive_engine.pipeline.campaign import campaign_tables
+from incentive_engine.pipeline.history import campaign_history, feature_blocks
+from incentive_engine.pipeline.steps import Progress, Steps, quiet
+
+Table = Literal["users", "trial"]
+
+
+def make_features(
+    policy_file: Path | None, *, table: Table, out: Path, progress: Progress = quiet
+) -> str:
+    """Write the history features of users or trial into a new file; return what was done.
+
+    Raises
+    ------
+    ConfigError, DataError
+        When the policy names no history or no such table, or the logs cannot give the features.
+    """
+    policy = load(policy_file)
+    history_of(policy)
+    check_suffix(out)
+    cache, steps = StepCache(), Steps(progress)
+    campaign = campaign_tables(policy, cache=cache, steps=steps)
+    named = {"users": campaign.users, "trial": campaign.trial}
+    tables = {name: as_source(found) for name, found in named.items() if found is not None}
+    if table not in tables:
+        raise ConfigError(Fault(f"data.{table}", "is missing", "the table to make features for"))
+    history = campaign_history(policy, tables, cache=cache, steps=steps)
+    with steps.step("features"):
+        features = history.features(table)
+        write_blocks(map(to_frame, feature_blocks(history, table, features)), out)
+    notes = history_notes(history.log, history.rows[table], features)
+    size = f"{len(features.columns)} features of {len(features.seen):,} rows"
+    return "\n".join([*notes, f"{size}: {out} ({steps.seconds['features']:.1f} s)"])

@@ -1,0 +1,160 @@
+"""`incentive features`, and the other commands over a policy with history."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from features.examples import MOMENT, random_log
+from features.logs import LOG, write_policy, write_tables
+from incentive_engine.config import load_policy
+from incentive_engine.data.step_cache import StepCache
+from incentive_engine.errors import ConfigError, DataError
+from incentive_engine.pipeline.campaign import campaign_files
+from incentive_engine.pipeline.steps import Steps
+from incentive_engine.workflow.features import make_features
+
+US = pd.Timedelta(1, unit="us")
+COUNTS = [{"count": ["order", "visit"], "within": ["7d"]}, {"recency": ["any"]}]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("INCENTIVE_CACHE", str(tmp_path / "cache"))
+    rng = np.random.default_rng(9)
+    log = random_log(rng, users=60, events=3000)
+    users = pd.DataFrame(
+        {"user_id": [f"u{i}" for i in range(60)], "age": rng.integers(18, 80, 60)}
+    )
+    write_tables(tmp_path, log, users)
+    return tmp_path
+
+
+def _made(policy: Path, table: Any = "users", suffix: str = "parquet") -> pd.DataFrame:
+    out = policy.with_name(f"{table}-features.{suffix}")
+    make_features(policy, table=table, out=out)
+    return pd.read_csv(out) if suffix == "csv" else pd.read_parquet(out)
+
+
+def test_the_file_has_user_moment_and_features_in_the_order_of_the_users(folder: Path) -> None:
+    table = _made(write_policy(folder, features=COUNTS))
+    expected = ["user_id", "moment", "count_order_7d", "count_visit_7d", "recency_any"]
+    assert list(table) == expected
+    assert table["user_id"].tolist() == [f"u{i}" for i in range(60)]
+    assert set(table["moment"]) == {MOMENT}
+    log = pd.read_parquet(folder / "events.parquet")
+    seen = log[(log["time"] < MOMENT) & (log["time"] >= MOMENT - pd.Timedelta(days=7))]
+    counts = seen[seen["kind"] == "order"].groupby("user_id").size()
+    expected_counts = table["user_id"].map(counts).fillna(0).astype(int)
+    assert table["count_order_7d"].tolist() == expected_counts.tolist()
+
+
+def test_each_row_of_the_trial_has_its_own_moment(folder: Path) -> None:
+    table = _made(write_policy(folder, features=COUNTS), "trial", "csv")
+    trial = pd.read_parquet(folder / "trial.parquet")
+    assert (pd.to_datetime(table["moment"]) == trial["assigned_at"]).all()
+
+
+def test_a_pipeline_joins_the_features_and_drops_the_moment(folder: Path) -> None:
+    policy = load_policy(write_policy(folder, features=COUNTS))
+    campaign = campaign_files(policy, cache=StepCache(), steps=Steps())
+    users, trial = (pd.read_parquet(_path(table)) for table in (campaign.users, campaign.trial))
+    assert list(users) == ["user_id", "age", "count_order_7d", "count_visit_7d", "recency_any"]
+    assert "assigned_at" not in trial
+    assert "count_order_7d" in trial
+
+
+def _path(table: Any) -> Path:
+    return Path(getattr(table, "where", table))
+
+
+def test_events_after_every_moment_remake_neither_features_nor_model(folder: Path) -> None:
+    policy = load_policy(write_policy(folder, features=COUNTS))
+    before = campaign_files(policy, cache=StepCache(), steps=Steps()).digests
+    log = pd.read_parquet(folder / "events.parquet")
+    more = log.assign(time=MOMENT + pd.Timedelta(days=1))
+    pd.concat([log, more]).to_parquet(folder / "events.parquet")
+    after = campaign_files(policy, cache=StepCache(), steps=Steps()).digests
+    assert before == after
+
+
+@pytest.mark.parametrize(
+    ("history", "told"),
+    [
+        (
+            {"features": [{"count": ["ordr"], "within": ["7d"]}]},
+            "no event is of the kind `ordr`; did you mean `order`",
+        ),
+        (
+            {"features": [{"count": ["order"], "within": ["900d"]}]},
+            "900d is longer than the log at the earliest moment",
+        ),
+        (
+            {"features": [{"count": ["order"], "within": ["0d"]}]},
+            "no event is within 0d, expected a window longer than 0",
+        ),
+        ({"features": [{"count": ["order"], "within": ["7"]}]}, "'7' is no length of time"),
+        ({"features": [{"count": ["order"]}]}, "is missing beside `count`"),
+        ({"features": [{"kount": ["order"]}]}, "did you mean `count`"),
+        (
+            {"moments": {"users": "2026-11-10 25:00", "trial": "assigned_at"}},
+            "'2026-11-10 25:00' is not a time",
+        ),
+        ({"moments": {"users": "2026-11-10 12:00"}}, "names no moment of the trial"),
+        ({"moments": {"users": "when", "trial": "assigned_at"}}, "column `when`, which"),
+        (
+            {"moments": {"users": "2020-01-01 00:00", "trial": "2019-01-01 00:00"}},
+            "holds nothing before any moment of users and trial",
+        ),
+        ({"timezone": "Asia/Shangai"}, "did you mean `Asia/Shanghai`"),
+        (
+            {"events": [{"source": "events.parquet", **LOG}] * 2},
+            "the same log stands here twice",
+        ),
+        ({"events": [{"source": "nowhere.parquet", **LOG}]}, "no file `nowhere.parquet`"),
+        (
+            {
+                "events": [{"source": "events.parquet", "time": "time", "kind": "kind"}],
+                "features": [{"sum": "amount", "of": ["order"], "within": ["7d"]}],
+            },
+            "no log has an `amount`",
+        ),
+    ],
+)
+def test_what_cannot_be_is_refused_with_a_reason(
+    folder: Path, history: dict[str, Any], told: str
+) -> None:
+    with pytest.raises((ConfigError, DataError)) as error:
+        _made(write_policy(folder, **{"features": COUNTS, **history}))
+    assert told in str(error.value)
+
+
+def test_a_feature_named_like_a_column_is_refused(folder: Path) -> None:
+    users = pd.read_parquet(folder / "users.parquet")
+    users.assign(recency_any=1).to_parquet(folder / "users.parquet")
+    policy = load_policy(write_policy(folder, features=COUNTS))
+    with pytest.raises(DataError, match="columns that history features are called: recency_any"):
+        campaign_files(policy, cache=StepCache(), steps=Steps())
+
+
+def test_a_log_that_ends_before_the_moment_is_told(folder: Path) -> None:
+    log = pd.read_parquet(folder / "events.parquet")
+    log[log["time"] < MOMENT - pd.Timedelta(days=40)].to_parquet(folder / "events.parquet")
+    policy = write_policy(folder, features=COUNTS)
+    told = make_features(policy, table="users", out=folder / "out.parquet")
+    assert "ends 40." in told
+    assert "days before the moment" in told
+
+
+def test_a_policy_without_history_says_so(folder: Path) -> None:
+    path = write_policy(folder)
+    written = json.loads(path.read_text())
+    del written["history"]
+    path.write_text(json.dumps(written))
+    with pytest.raises(ConfigError, match="history: is missing"):
+        make_features(path, table="users", out=folder / "out.parquet")
