@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -19,7 +18,6 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from incentive_engine.domain import Reason
-from incentive_engine.errors import IncentiveError
 from incentive_engine.live.amounts import decimal_text, parse_micros
 from incentive_engine.live.campaign import Campaign, Choice
 from incentive_engine.live.clock import wall_micros
@@ -65,7 +63,6 @@ class Service:
     hold: int | None
     metrics: Metrics
     log: Log
-    is_ready: bool = False
     page: bytes = field(default_factory=openapi.page)
 
     async def decide(self, request: Request) -> Response:
@@ -245,7 +242,7 @@ class Service:
     async def ready(self, request: Request) -> Response:
         """Say whether decisions can be made now."""
         del request
-        if not self.is_ready or not self.writer.client.is_connected:
+        if not self.writer.client.is_connected:
             raise problem(503, "ledger", "cannot be written for now", "", "ask again")
         return _json(bodies.HealthBody(status="ready"))
 
@@ -350,26 +347,8 @@ def _json(body: msgspec.Struct) -> Response:
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def application(service: Service, failure: list[IncentiveError]) -> ASGIApp:
-    """Return the service as an ASGI application, which starts and stops the ledger's writer.
-
-    Parameters
-    ----------
-    failure
-        Gets what kept it from starting.
-    """
-
-    @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        try:
-            await service.writer.start()
-        except IncentiveError as error:
-            failure.append(error)
-            raise
-        service.is_ready = True
-        yield
-        service.is_ready = False
-        await service.writer.stop()
+def application(service: Service) -> ASGIApp:
+    """Return the service as an ASGI application."""
 
     def route(path: str, method: str, endpoint: Endpoint) -> Route:
         return Route(path, endpoint, methods=[method])
@@ -388,7 +367,6 @@ def application(service: Service, failure: list[IncentiveError]) -> ASGIApp:
             route("/metrics", "GET", service.show_metrics),
             route("/openapi.json", "GET", service.show_page),
         ],
-        lifespan=lifespan,
         exception_handlers={
             ProblemError: _tell,
             HTTPException: _tell_http,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from incentive_engine.errors import ConfigError, DataError, Fault, IncentiveError, SetupError
+from incentive_engine.errors import ConfigError, DataError, Fault, SetupError
 
 try:
     import uvicorn
@@ -128,16 +128,15 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
 async def _serve(
     service: Service, listener: socket.socket, say: Callable[[str], None], *, users: int
 ) -> None:
-    failure: list[IncentiveError] = []
     server = _Server(
         uvicorn.Config(
-            application(service, failure),
+            application(service),
             log_level="error",
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=STOPPING,
             timeout_keep_alive=30,
-            lifespan="on",
+            lifespan="off",
         )
     )
     loop = asyncio.get_running_loop()
@@ -148,9 +147,11 @@ async def _serve(
     server.on_start = lambda: say(
         f"{service.campaign.run.directory}: {users:,} users at http://{shown}:{port}"
     )
-    await server.serve(sockets=[listener])
-    if failure:
-        raise failure[0]
+    await service.writer.start()
+    try:
+        await server.serve(sockets=[listener])
+    finally:
+        await service.writer.stop()
     service.log.event("stopped")
 
 
