@@ -2,8 +2,8 @@
 
     python benchmarks/allocation_instances.py DATA_DIR [--only WORD ...] [--solvers NAME ...]
 
-DATA_DIR holds `gap_instances.parquet`, `mmkp_instances.parquet` and `mmkp_items.parquet`. Jobs and
-groups are users, agents and items are offers, and everyone gets exactly one. With words only the
+DATA_DIR holds `mmkp_instances.parquet` and `mmkp_items.parquet`. Groups are users, items are
+offers, and everyone gets exactly one. With words only the
 instances whose names begin with one of them are solved. The engine solves each in any case; the
 others are stopped after half a minute.
 """
@@ -25,29 +25,6 @@ from incentive_engine.allocation import Problem, solve, sum_limit
 
 SECONDS = 30.0
 PEERS = ("SCIP", "HIGHS")
-
-
-def assignment(row: Mapping[Any, Any]) -> tuple[Problem, float]:
-    """Return a generalised assignment problem and the value of the best known plan."""
-    shape = int(row["m_agents"]), int(row["n_jobs"])
-    worth, used = (
-        np.array(row[name], dtype=np.float64).reshape(shape)
-        for name in ("cost_row_major", "resource_row_major")
-    )
-    sign, known = (1.0, "lower_bound") if row["sense"] == "max" else (-1.0, "upper_bound")
-    limits = [
-        sum_limit(f"agent {j}", "used", at_most=float(room), offers=np.arange(shape[0]) == j)
-        for j, room in enumerate(row["capacity"])
-    ]
-    problem = Problem(
-        offers=tuple(f"agent{j:03}" for j in range(shape[0])),
-        value=sign * worth,
-        measures=("used",),
-        columns=used[None],
-        limits=tuple(limits),
-        exactly_one=True,
-    )
-    return problem, sign * float(row[known])
 
 
 def knapsack(row: Mapping[Any, Any], items: pd.DataFrame) -> tuple[Problem, float]:
@@ -116,14 +93,14 @@ def main(folder: Path, wanted: list[str], solvers: list[str]) -> None:
     solvers
         Those beside the engine.
     """
-    tables = [pd.read_parquet(folder / f"{name}_instances.parquet") for name in ("gap", "mmkp")]
+    instances = pd.read_parquet(folder / "mmkp_instances.parquet")
     items = dict(list(pd.read_parquet(folder / "mmkp_items.parquet").groupby("instance")))
     print(f"{'instance':28} {'solver':7} {'value':>9} {'known':>9} {'bound':>11} {'gap':>9}     s")
-    for row in (r for table in tables for r in table.to_dict("records")):
+    for row in instances.to_dict("records"):
         name = str(row["instance"])
         if wanted and not name.startswith(tuple(wanted)):
             continue
-        problem, known = knapsack(row, items[name]) if name in items else assignment(row)
+        problem, known = knapsack(row, items[name])
         began = time.perf_counter()
         certificate = solve(problem).certificate
         seconds = time.perf_counter() - began

@@ -1,1 +1,126 @@
-"""Decides whom a subsidy pool is spent on, by what each offer changes."""
+"""Decides whom a subsidy pool is spent on, by what each offer changes.
+
+As a library, from a trial to a plan without a file:
+
+>>> import pandas
+>>> import incentive_engine as ie
+>>> policy = ie.Policy(version=1, name="spring", offers=[{"id": "off10", "face_value": 10}])
+>>> scores = ie.ScoreTable.from_frame(
+...     pandas.DataFrame({"user_id": [1, 2, 3], "conversion__off10": [0.05, 0.01, 0.03],
+...                       "cost__off10": [2.0, 2.0, 2.0]}),
+...     policy,
+... )
+>>> plan = ie.allocate(scores, policy, budget=4)
+>>> plan.to_frame()["offer_id"].tolist()
+['off10', nan, 'off10']
+>>> round(plan.certificate.value, 2), plan.certificate.gap
+(0.08, 0.0)
+
+Every name is imported when it is first asked for, so that the package itself loads at once.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from incentive_engine.allocation import Certificate, FrozenPolicy, OfferChoice, Prices, User
+    from incentive_engine.config import Policy
+    from incentive_engine.config.offer import Offer
+    from incentive_engine.config.policy import Budget, Limit
+    from incentive_engine.data.scores import ScoreTable
+    from incentive_engine.data.trial import Trial
+    from incentive_engine.errors import (
+        ConfigError,
+        DataError,
+        Fault,
+        IncentiveError,
+        InfeasibleError,
+    )
+    from incentive_engine.library.decisions import decide
+    from incentive_engine.library.estimator import UpliftEstimator
+    from incentive_engine.library.evaluation import Evaluation
+    from incentive_engine.library.model import UpliftModel, evaluate, fit
+    from incentive_engine.library.plan import Plan, allocate, response_curve
+    from incentive_engine.library.policies import load_policy
+    from incentive_engine.library.runs import Run, load_run
+    from incentive_engine.stats.estimate import Estimate
+    from incentive_engine.verify import Verification
+    from incentive_engine.verify import verify_run as verify
+
+__all__ = [
+    "Budget",
+    "Certificate",
+    "ConfigError",
+    "DataError",
+    "Estimate",
+    "Evaluation",
+    "Fault",
+    "FrozenPolicy",
+    "IncentiveError",
+    "InfeasibleError",
+    "Limit",
+    "Offer",
+    "OfferChoice",
+    "Plan",
+    "Policy",
+    "Prices",
+    "Run",
+    "ScoreTable",
+    "Trial",
+    "UpliftEstimator",
+    "UpliftModel",
+    "User",
+    "Verification",
+    "allocate",
+    "decide",
+    "evaluate",
+    "fit",
+    "load_policy",
+    "load_run",
+    "response_curve",
+    "verify",
+]
+
+_HOMES: Final = {
+    "allocation": ("Certificate", "FrozenPolicy", "OfferChoice", "Prices", "User"),
+    "config": ("Policy",),
+    "config.offer": ("Offer",),
+    "config.policy": ("Budget", "Limit"),
+    "data.scores": ("ScoreTable",),
+    "data.trial": ("Trial",),
+    "errors": ("ConfigError", "DataError", "Fault", "IncentiveError", "InfeasibleError"),
+    "library.decisions": ("decide",),
+    "library.estimator": ("UpliftEstimator",),
+    "library.evaluation": ("Evaluation",),
+    "library.model": ("UpliftModel", "evaluate", "fit"),
+    "library.plan": ("Plan", "allocate", "response_curve"),
+    "library.policies": ("load_policy",),
+    "library.runs": ("Run", "load_run"),
+    "stats.estimate": ("Estimate",),
+    "verify": ("Verification",),
+}
+"""Module to the names that stand in it."""
+_MODULE_OF: Final = {name: module for module, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name is
+    if name == "verify":
+        # the package of that name is the function, too: an import of it puts it here anyway
+        return import_module("incentive_engine.verify")
+    if name == "__version__":
+        try:
+            return version("incentive-engine")
+        except PackageNotFoundError:
+            return "unknown"
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module `incentive_engine` has no attribute `{name}`")
+    found = getattr(import_module(f"incentive_engine.{_MODULE_OF[name]}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from html import escape
 from typing import Any, Final
 
 import numpy as np
@@ -149,6 +150,25 @@ class Certificate:
             "limits": [limit.to_dict() for limit in self.limits],
             "solver": self.solver,
         }
+
+    def _repr_html_(self) -> str:
+        """Return the proof as two small tables, for notebooks."""
+        proof = [
+            f"value {self.value:,.6g}, bound {self.bound:,.6g}, gap {self.gap:.1e}",
+            f"{self.treated:,} of {self.users:,} users treated",
+        ]
+        cells: list[tuple[str, ...]] = [("limit", "at most", "at least", "usage", "price")]
+        cells += [
+            (limit.name, *(
+                "–" if part is None else f"{part:,.6g}"
+                for part in (limit.at_most, limit.at_least, limit.usage, limit.price)
+            ))
+            for limit in self.limits
+        ]  # fmt: skip
+        lines = "".join(
+            f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in cells
+        )
+        return f"<b>{'; '.join(proof)}</b><table>{lines}</table>"
 
 
 def certify(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final, Literal, Self
@@ -155,8 +155,8 @@ class FrozenPolicy:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Prices:
-    """The prices of a policy's limits, numbered.
+class Prices(Mapping[str, float]):
+    """The prices of a policy's limits, numbered: limit name to price, and whose they are.
 
     Attributes
     ----------
@@ -175,6 +175,20 @@ class Prices:
     policy: str
     by_limit: Mapping[str, float]
     settled: int = 0
+
+    __hash__ = object.__hash__  # one set of prices is itself; a mapping would have no hash
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __getitem__(self, limit: str) -> float:
+        return self.by_limit[limit]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.by_limit)
+
+    def __len__(self) -> int:
+        return len(self.by_limit)
 
     def next(self, by_limit: Mapping[str, float]) -> Prices:
         """Return new prices of the same limits under the next number."""

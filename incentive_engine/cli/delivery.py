@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from incentive_engine.cli.app import app
-from incentive_engine.cli.options import Accept, AsJson, RunDirectory, Today
+from incentive_engine.cli.options import Accept, AsJson, RunDirectory, Today, table_at
 from incentive_engine.cli.output import say, shown
 
 
@@ -103,11 +103,11 @@ def measure(
     run_dir: RunDirectory,
     *,
     outcomes: Annotated[
-        Path,
+        str,
         typer.Option(
-            metavar="FILE",
-            help="What users did: user_id, conversion, if known spend, cost, offer_id; CSV or "
-            "Parquet. Users that it leaves out did nothing.",
+            metavar="TABLE",
+            help="What users did: user_id, conversion, if known spend, cost, offer_id; a "
+            "file, a folder or a database's URL. Users that it leaves out did nothing.",
         ),
     ],
     as_json: AsJson = False,
@@ -115,5 +115,5 @@ def measure(
     """Say what a campaign brought, by its holdout, and where it departs from the plan."""
     from incentive_engine.workflow.measure import measure as measured
 
-    found = measured(run_dir, outcomes)
+    found = measured(run_dir, table_at(outcomes, "--outcomes"))
     say(found.to_json() if as_json else found.to_text())

@@ -15,6 +15,7 @@ from incentive_engine.cli.options import (
     ModelDirectory,
     NewDirectory,
     PolicyFile,
+    table_at,
 )
 from incentive_engine.cli.output import say, shown
 from incentive_engine.errors import ConfigError, Fault
@@ -64,8 +65,8 @@ def evaluate(
         typer.Option(metavar="FILE", help="Any plan to value: user_id, offer_id; CSV or Parquet."),
     ] = None,
     trial: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="The trial to value a plan on; else the policy's."),
+        str | None,
+        typer.Option(metavar="TABLE", help="The trial to value a plan on; else the policy's."),
     ] = None,
 ) -> None:
     """Say how good a model is, or what a plan earned by the arms that users really got."""
@@ -84,7 +85,8 @@ def evaluate(
     if faults:
         raise ConfigError(*faults)
     if plan is not None:
-        say(evaluate_run(policy, run=plan, trial=trial, model=model, out=out))
+        log = None if trial is None else table_at(trial, "--trial")
+        say(evaluate_run(policy, run=plan, trial=log, model=model, out=out))
     elif model is not None and against is not None:
         say(models.compare_with(policy, model=model, against=against, out=out, progress=shown))
     elif model is not None:

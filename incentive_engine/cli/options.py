@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+if TYPE_CHECKING:
+    from incentive_engine.config.location import Location
 
 PolicyFile = Annotated[
     Path | None,
@@ -16,10 +20,11 @@ Budget = Annotated[
     typer.Option(metavar="AMOUNT", help="The pool: 200000, 200_000, 200k, 5m, 50万, 1.2亿."),
 ]
 Scores = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
-        metavar="FILE",
-        help="Scores of your own, a file or a directory of Parquet parts; no training then.",
+        metavar="TABLE",
+        help="Scores of your own: a file, a folder of Parquet, or a database's URL; no training "
+        "then.",
     ),
 ]
 MinRoi = Annotated[
@@ -63,3 +68,20 @@ Today = Annotated[
     str | None,
     typer.Option("--on", metavar="TIME", help="Check offers' dates as of then; left out: now."),
 ]
+
+
+def table_at(text: str, option: str) -> Location:
+    """Return the table that an option names.
+
+    Raises
+    ------
+    ConfigError
+        When it is no location; `option` stands in front.
+    """
+    from incentive_engine.config.location import parse_location
+    from incentive_engine.errors import ConfigError
+
+    try:
+        return parse_location(text)
+    except ConfigError as error:
+        raise ConfigError(*(replace(fault, where=option) for fault in error.faults)) from None

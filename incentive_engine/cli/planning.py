@@ -19,6 +19,7 @@ from incentive_engine.cli.options import (
     MinRoi,
     PolicyFile,
     Scores,
+    table_at,
 )
 from incentive_engine.cli.output import say, shown
 
@@ -58,7 +59,7 @@ def allocate(
             min_roi=min_roi,
             min_marginal_roi=min_marginal_roi,
         ),
-        scores=scores,
+        scores=None if scores is None else table_at(scores, "--scores"),
         out=out,
         author=author,
         accepted=accept or (),
@@ -121,7 +122,7 @@ def whatif(
             min_roi=min_roi,
             min_marginal_roi=min_marginal_roi,
         ),
-        scores=scores,
+        scores=None if scores is None else table_at(scores, "--scores"),
         out=out,
         accepted=accept or (),
         lang=lang,

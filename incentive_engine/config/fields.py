@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import glob
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Final, Self, cast
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -19,9 +19,11 @@ from pydantic import (
     PrivateAttr,
     StringConstraints,
     Tag,
+    ValidationError,
     ValidationInfo,
     model_validator,
 )
+from pydantic._internal._model_construction import ModelMetaclass
 
 from incentive_engine.config.amounts import (
     Bound,
@@ -33,9 +35,33 @@ from incentive_engine.config.amounts import (
 from incentive_engine.config.document.places import Loc, Source
 from incentive_engine.config.document.problems import Problem, reject
 from incentive_engine.config.document.words import Words
+from incentive_engine.config.location import Location, parse_location
+from incentive_engine.errors import ConfigError
 
 
-class Model(BaseModel):
+class Configuration(ModelMetaclass):
+    """Lets a model that a program makes say what is wrong as files do: by `ConfigError`."""
+
+    def __call__(cls, **values: Any) -> Any:  # noqa: ANN401, N805 - fields of any model; a class
+        """Return the model of some fields.
+
+        Raises
+        ------
+        ConfigError
+            With every field that cannot be.
+        """
+        from incentive_engine.config.document.pydantic_errors import faults_of
+
+        try:
+            return super().__call__(**values)
+        except ValidationError as error:
+            source = Source(cls.__name__.lower())
+            model = cast("type[BaseModel]", cls)
+            faults = faults_of(error, model=model, written=values, source=source)
+            raise ConfigError(*(fault for _, fault in faults)) from None
+
+
+class Model(BaseModel, metaclass=Configuration):
     """A closed, frozen piece of configuration."""
 
     model_config = ConfigDict(
@@ -86,6 +112,10 @@ def _scalar(value: object) -> object:
     return value
 
 
+TABLE: Final = "a CSV or Parquet file, a folder of Parquet, or a database's URL"
+BESIDE: Final = "paths start from the folder of this file"
+
+
 def path_beside(path: Path, info: ValidationInfo, *, expected: str, required: bool) -> Path:
     """Return a file's path from the folder of the document that names it."""
     context = info.context
@@ -94,13 +124,27 @@ def path_beside(path: Path, info: ValidationInfo, *, expected: str, required: bo
     full = Path(os.path.abspath(context.folder / path.expanduser()))  # noqa: PTH100 - keeps links
     if required and not full.is_file():
         what = f"`{path}` is a directory" if full.is_dir() else f"no file `{path}`"
-        reject(Problem((), what, expected, "paths start from the folder of this file"))
+        reject(Problem((), what, expected, BESIDE))
     return full
 
 
-def _data_path(path: Path, info: ValidationInfo) -> Path:
-    required = isinstance(info.context, FileContext) and info.context.require_data
-    return path_beside(path, info, expected="a CSV or Parquet file", required=required)
+def _location(value: object, info: ValidationInfo) -> object:
+    """Read where a table lies; a path must exist where data are required."""
+    if not isinstance(value, str | Path):
+        return value
+    context = info.context if isinstance(info.context, FileContext) else None
+    try:
+        location = parse_location(str(value), folder=context.folder if context else None)
+    except ConfigError as error:
+        fault = error.faults[0]
+        reject(Problem((), str(fault.what), str(fault.expected), str(fault.remedy)))
+    if context and context.require_data and (path := location.path) is not None:
+        if location.is_pattern:
+            if not glob.glob(location.address, recursive=True):  # noqa: PTH207 - a whole path
+                reject(Problem((), f"no file is called like `{value}`", TABLE, BESIDE))
+        elif not path.exists():
+            reject(Problem((), f"no file `{value}`", TABLE, BESIDE))
+    return location
 
 
 OfferId = Annotated[
@@ -116,6 +160,9 @@ Money = Annotated[Amount, Field(ge=0), Words("an amount of at least 0")]
 Share = Annotated[
     float, BeforeValidator(parse_share), Field(ge=0, le=1), Words("a share such as 0.05 or 5%")
 ]
+Margin = Annotated[
+    float, BeforeValidator(parse_share), Field(gt=0, le=1), Words("a share above 0 such as 25%")
+]
 BoundField = Annotated[
     Bound,
     BeforeValidator(parse_bound),
@@ -129,11 +176,12 @@ Scalar = Annotated[
     str | int | float | bool, BeforeValidator(_scalar), Words("text, a number, true or false")
 ]
 DataPath = Annotated[
-    Path,
-    Field(strict=False),
-    AfterValidator(_data_path),
-    Words("the path of a CSV or Parquet file"),
+    Location,
+    BeforeValidator(_location),
+    PlainSerializer(str, when_used="json"),
+    Words("the path of a CSV or Parquet file, of a folder of Parquet, or a database's URL"),
 ]
+"""Where a table lies; what is written of it elsewhere holds no password."""
 
 
 class Range(Model):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from collections import Counter
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from incentive_engine.config.document.problems import Problem, reject
+from incentive_engine.config.document.words import Words
 from incentive_engine.config.fields import Column, Count, DataPath, Model, Seed
 
 
@@ -23,14 +25,44 @@ class Sample(Model):
     """The seed that it is made from."""
 
 
+Renames = Annotated[
+    dict[Column, Column], Words("a mapping from a table's own column to what it is called here")
+]
+
+
+class Columns(Model):
+    """What the columns of each table are called here: `{trial: {converted: conversion}}`."""
+
+    users: Renames = Field(default={})
+    """Of `users`."""
+    trial: Renames = Field(default={})
+    """Of `trial`."""
+    scores: Renames = Field(default={})
+    """Of the table that `--scores` names."""
+    outcomes: Renames = Field(default={})
+    """Of the table that `--outcomes` names."""
+
+    @field_validator("users", "trial", "scores", "outcomes")
+    @classmethod
+    def _each_once(cls, renames: dict[str, str]) -> dict[str, str]:
+        for ours, times in Counter(renames.values()).items():
+            if times > 1:
+                theirs = ", ".join(f"`{name}`" for name, to in renames.items() if to == ours)
+                what = f"{theirs} are all to be called `{ours}`"
+                reject(Problem((), what, "one column of each name", "keep one of them"))
+        return renames
+
+
 class Data(Model):
     """Where the campaign's data are; paths are relative to the policy file."""
 
     users: DataPath | None = None
-    """One row per user: user_id, attributes, features (CSV or Parquet)."""
+    """One row per user: user_id, attributes, features."""
     trial: DataPath | None = None
     """A past randomised campaign: user_id, offer, conversion, spend, cost, [propensity],
-    [features] (CSV or Parquet)."""
+    [features]."""
+    columns: Columns = Columns()
+    """Other names that the tables' columns have."""
     sample: Sample | None = None
     """A campaign that the program makes itself, in place of users and trial; or just its name."""
 

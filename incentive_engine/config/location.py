@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -21,7 +22,7 @@ WILD: Final = frozenset("*?[")
 SECRET: Final = re.compile(r"pass|secret|token|key|credential", re.IGNORECASE)
 """Parameters of a URL whose names hold one of these are never shown."""
 SHOWN: Final = 120
-"""Characters of a location that a message repeats."""
+"""Characters of a query's location that a message repeats."""
 EXAMPLE: Final = "postgresql://user@host/database?table=NAME"
 
 
@@ -54,6 +55,8 @@ class Location:
         without `table` and `query`; it may hold a password.
     table, query
         What to read from a database: exactly one of the two.
+    secrets
+        The pieces of the address that are never shown, as they are written.
     """
 
     kind: Kind
@@ -61,6 +64,7 @@ class Location:
     address: str = field(repr=False)
     table: str | None = None
     query: str | None = None
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
     def __str__(self) -> str:
         """Return what may be shown."""
@@ -68,13 +72,19 @@ class Location:
 
     @property
     def where(self) -> str:
-        """The location as a message names it: shown, and not longer than a line."""
-        return self.shown if len(self.shown) <= SHOWN else f"{self.shown[: SHOWN - 1]}…"
+        """The location as a message names it: shown, a long query cut short."""
+        if self.query is None or len(self.shown) <= SHOWN:
+            return self.shown
+        return f"{self.shown[: SHOWN - 1]}…"
 
     @property
     def path(self) -> Path | None:
         """The path of a file, a folder, a pattern or a database file; None for a server."""
         return None if self.kind in {Kind.POSTGRESQL, Kind.S3} else Path(self.address)
+
+    def written(self) -> str:
+        """Return what finds the table again from any folder; without a secret."""
+        return str(Path(self.address).absolute()) if self.kind is Kind.FILES else self.shown
 
     @property
     def is_pattern(self) -> bool:
@@ -133,8 +143,9 @@ def parse_location(text: str, *, folder: Path | None = None) -> Location:
 
 
 def _absolute(text: str, folder: Path | None) -> str:
-    path = Path(text).expanduser()
-    return str(path) if folder is None else os.path.abspath(folder / path)  # noqa: PTH100 - keeps links
+    if folder is None:
+        return str(Path(text))
+    return os.path.abspath(folder / Path(text).expanduser())  # noqa: PTH100 - keeps links
 
 
 def _asked(rest: str) -> tuple[str, str | None, str | None]:
@@ -169,7 +180,7 @@ def _database_file(
 
 def _server(rest: str, table: str | None, query: str | None) -> Location:
     """Return a PostgreSQL location; the user's part ends where libpq says that it ends."""
-    name, host, parameters = split_server(rest)
+    name, host, parameters, secrets = split_server(rest)
     shown = "&".join([*parameters, _tail(table, query)])
     return Location(
         kind=Kind.POSTGRESQL,
@@ -177,11 +188,12 @@ def _server(rest: str, table: str | None, query: str | None) -> Location:
         address=f"postgresql://{rest}",
         table=table,
         query=query,
+        secrets=secrets,
     )
 
 
-def split_server(rest: str) -> tuple[str, str, list[str]]:
-    """Return what may be shown of a server's URL behind `://`: user, host and path, parameters.
+def split_server(rest: str) -> tuple[str, str, list[str], tuple[str, ...]]:
+    """Return of a server's URL behind `://`: user, host and path, parameters; and its secrets.
 
     The user's part ends at the first `@`, if no `/` stands before it, as libpq has it; so a
     password may hold `?` and `#`, but not `/`.
@@ -194,21 +206,39 @@ def split_server(rest: str) -> tuple[str, str, list[str]]:
     at = rest.split("/", 1)[0].find("@")
     user, behind = (rest[:at], rest[at + 1 :]) if at >= 0 else ("", rest)
     host, _, parameters = behind.partition("?")
-    if "@" in host:
+    if "@" in behind:
         remedy = "write %2F for / and %40 for @ in it, or leave it to PGPASSWORD or ~/.pgpass"
         raise ConfigError(Fault("", "the URL's user or password is not escaped", remedy=remedy))
-    name = f"{user.partition(':')[0]}@" if at >= 0 else ""
-    return name, host, shown_parameters(parameters)
+    name, _, password = user.partition(":")
+    shown, hidden = _parameters(parameters)
+    secrets = [f":{password}@"] if password else []
+    return f"{name}@" if at >= 0 else "", host, shown, (*secrets, *hidden)
 
 
-def shown_parameters(parameters: str) -> list[str]:
-    """Return the parameters of a URL, `name=value`, that are no secrets.
+def _parameters(parameters: str) -> tuple[list[str], list[str]]:
+    """Return the parameters of a URL, `name=value`, that may be shown, and those that may not.
 
-    >>> shown_parameters("sslmode=require&password=p&sslkey=k")
-    ['sslmode=require']
+    >>> _parameters("sslmode=require&password=p&sslkey=k")
+    (['sslmode=require'], ['password=p', 'sslkey=k'])
     """
     each = [part for part in parameters.split("&") if part]
-    return [part for part in each if not SECRET.search(part.partition("=")[0])]
+    hidden = [part for part in each if SECRET.search(part.partition("=")[0])]
+    return [part for part in each if part not in hidden], hidden
+
+
+def without_secrets(text: str, locations: Iterable[Location]) -> str | None:
+    """Return a document's text with `***` for the secrets in it; None where one is not found.
+
+    >>> place = parse_location("postgresql://me:secret@db/crm?table=users")
+    >>> without_secrets("users: postgresql://me:secret@db/crm?table=users", [place])
+    'users: postgresql://me:***@db/crm?table=users'
+    """
+    for secret in (piece for location in locations for piece in location.secrets):
+        if secret not in text:
+            return None
+        name = secret.partition("=")[0]
+        text = text.replace(secret, ":***@" if secret.startswith(":") else f"{name}=***")
+    return text
 
 
 def _object_store(rest: str) -> Location:
@@ -217,9 +247,11 @@ def _object_store(rest: str) -> Location:
     bucket = path.rpartition("@")[2]
     if not bucket.strip("/"):
         raise ConfigError(Fault("", "`s3://` names no bucket", "s3://BUCKET/PATH"))
-    shown = "&".join(shown_parameters(parameters))
+    shown, hidden = _parameters(parameters)
+    keys = path[: -len(bucket)]
     return Location(
         kind=Kind.S3,
-        shown=f"s3://{bucket}" + (f"?{shown}" if shown else ""),
+        shown=f"s3://{bucket}" + (f"?{'&'.join(shown)}" if shown else ""),
         address=f"s3://{rest}",
+        secrets=(*([f":{keys.partition(':')[2]}"] if ":" in keys else []), *hidden),
     )

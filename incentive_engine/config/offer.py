@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from incentive_engine.config.document.problems import Problem, reject
 from incentive_engine.config.fields import Model, Money, Name, OfferId, Scalar
 from incentive_engine.config.moments import LastMoment, Moment
+from incentive_engine.config.titles import TitleField
 from incentive_engine.domain import CONTROL, MICROS, to_micros
 
 LARGEST_FACE: Final = 1e9
@@ -20,6 +21,8 @@ class Offer(Model):
 
     id: OfferId
     """Letters, digits, `_` and `-`; the name of the arm in the trial."""
+    title: TitleField | None = None
+    """How pages call it; left out, by its id."""
     face_value: Money
     """What the offer is worth at most to its user, currency units: the worst case."""
     min_spend: Money | None = None

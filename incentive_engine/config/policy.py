@@ -6,7 +6,7 @@ The string under a field is its documentation; the reference in ``docs/`` is gen
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
     Field,
@@ -21,12 +21,14 @@ from incentive_engine.config.crosscheck import policy_problems
 from incentive_engine.config.document.places import Source
 from incentive_engine.config.document.problems import Problem, reject, with_problems
 from incentive_engine.config.document.pydantic_errors import faults_of
+from incentive_engine.config.document.words import Words
 from incentive_engine.config.fields import (
     BoundField,
     Column,
     Condition,
     Confidence,
     Document,
+    Margin,
     Measure,
     Model,
     Money,
@@ -41,8 +43,10 @@ from incentive_engine.config.fields import (
 )
 from incentive_engine.config.history import History
 from incentive_engine.config.inputs import Data, Features, Sample
+from incentive_engine.config.location import Location
 from incentive_engine.config.moments import TimeZone
 from incentive_engine.config.offer import Offer
+from incentive_engine.config.titles import ColumnTitle
 from incentive_engine.domain import CONVERSION, COST, FACE, ISSUED
 from incentive_engine.errors import ConfigError
 
@@ -210,6 +214,14 @@ class Policy(Document):
     """Event logs, and the features that are made of them; left out: none."""
     objective: Objective = Objective()
     """What is maximised."""
+    margin: Margin | None = None
+    """The part of spend that is left after the goods are paid for, such as 25%: pages then state
+    the profit, margin times incremental spend less the subsidy."""
+    titles: Annotated[
+        Mapping[Column, ColumnTitle],
+        Words("a mapping from columns to their [titles](#columntitle)"),
+    ] = Field(default_factory=dict)
+    """How pages call columns of the users and their values."""
     eligibility: tuple[Eligibility, ...] = Field(default=(), strict=False)
     """Who may get what; an offer that is not named may go to everybody."""
     limits: tuple[Limit, ...] = Field(default=(), strict=False)
@@ -250,6 +262,13 @@ class Policy(Document):
     def offer_ids(self) -> tuple[str, ...]:
         """The offers in the order of the file, the order of every matrix."""
         return tuple(offer.id for offer in self.offers)
+
+    @property
+    def locations(self) -> tuple[Location, ...]:
+        """Where the tables lie that the policy names."""
+        logs = self.history.events if self.history else ()
+        named = (self.data.users, self.data.trial, *(log.source for log in logs))
+        return tuple(location for location in named if location is not None)
 
     @property
     def attribute_columns(self) -> tuple[str, ...]:

@@ -27,6 +27,7 @@ from incentive_engine.data.measures import (
 )
 from incentive_engine.data.row_checks import RowChecks, as_id, missing_columns
 from incentive_engine.data.sources import Source, as_source
+from incentive_engine.data.tables.any_frame import arrow_table, names_in
 from incentive_engine.data.tables.arrow import FloatColumn, as_arrow, is_number
 from incentive_engine.data.tables.formats import USER_ID
 from incentive_engine.data.tables.room import let_go
@@ -77,19 +78,25 @@ class ScoreTable:
     warnings: tuple[Message, ...]
 
     @classmethod
-    def from_frame(cls, frame: pd.DataFrame, policy: Policy, *, where: str = "scores") -> Self:
+    def from_frame(cls, frame: object, policy: Policy, *, where: str = "scores") -> Self:
         """Check a frame in memory as `read_scores` checks a file.
+
+        Parameters
+        ----------
+        frame
+            Of pandas, polars or Arrow; an index is not looked at.
 
         Raises
         ------
         DataError
             With everything that is wrong with it, `where` in front.
         """
-        from incentive_engine.data.tables.frames import from_frame
-
-        names = tuple(map(str, frame.columns))
-        table = from_frame(frame[_wanted(names, policy)], where=where)
+        names = names_in(frame, where=where)
         faults = _column_faults(names, policy, where)
+        wanted = _wanted(names, policy)
+        if not wanted:
+            raise DataError(*faults)
+        table = arrow_table(frame, where=where, columns=wanted)
         return cls._of(table, [table], policy, faults, where)
 
     @classmethod
@@ -156,6 +163,16 @@ class ScoreTable:
         values: FloatColumn = self.measures[measure][at]
         values.setflags(write=False)
         return values
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the table as a pandas frame, in the columns of a file."""
+        from incentive_engine.data.tables.frames import to_frame
+
+        return to_frame(self._block(slice(0, self.n_users)))
+
+    def __repr__(self) -> str:
+        measures = ", ".join(self.measures)
+        return f"ScoreTable({self.n_users:,} users × {len(self.offers)} offers; {measures})"
 
     def to_blocks(self, size: int) -> Iterator[pa.Table]:
         """Yield the rows of a file: ids, attributes, measures with their errors."""

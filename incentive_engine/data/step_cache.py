@@ -17,7 +17,7 @@ from typing import Final
 from uuid import uuid4
 
 from incentive_engine.data.engine_source import source_digest
-from incentive_engine.data.tables.files import atomic_directory, digest_file
+from incentive_engine.data.tables.files import PRIVATE, atomic_directory, digest_file
 from incentive_engine.errors import DataError, Fault
 
 ENTRY: Final = "entry.json"
@@ -114,8 +114,10 @@ class StepCache:
             _forget_unused(entry.parent)
         return Step(path=entry, skipped=skipped, seconds=time.perf_counter() - started)
 
-    def scratch(self) -> Path:
-        """Return a directory that exists and may be written to, on the disk of the entries.
+    def scratch(self, step: str) -> Path:
+        """Return a step's directory, to be written to beside the entries.
+
+        What stays there is removed as unused entries are.
 
         Raises
         ------
@@ -123,7 +125,9 @@ class StepCache:
             As `run`.
         """
         self._check_writable()
-        return self._root
+        folder = self._root / step
+        folder.mkdir(PRIVATE, exist_ok=True)
+        return folder
 
     def _build(self, entry: Path, build: Callable[[Path], None]) -> None:
         """Build an entry; a whole one that another process puts there meanwhile is as good."""
@@ -139,7 +143,7 @@ class StepCache:
 
     def _check_writable(self) -> None:
         try:
-            self._root.mkdir(parents=True, exist_ok=True)
+            self._root.mkdir(PRIVATE, parents=True, exist_ok=True)
             probe = self._root / f".{uuid4().hex}"
             probe.touch()
             probe.unlink()

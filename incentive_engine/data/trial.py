@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
 from types import MappingProxyType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,7 @@ from incentive_engine.data.features import joined_features
 from incentive_engine.data.outcomes import checked_outcomes
 from incentive_engine.data.row_checks import RowChecks, as_id, missing_columns
 from incentive_engine.data.sources import Source, as_source
+from incentive_engine.data.tables.any_frame import arrow_table
 from incentive_engine.data.tables.formats import USER_ID
 from incentive_engine.data.tables.frames import to_frame
 from incentive_engine.data.users import OFFER, OUTCOMES, PROPENSITY, UserFile
@@ -76,10 +77,36 @@ class Trial:
     counts: Mapping[str, int]
     warnings: tuple[Message, ...]
 
+    @classmethod
+    def from_frame(cls, frame: object, policy: Policy, *, where: str = "trial") -> Trial:
+        """Check a frame in memory as `read_trial` checks a file; its features stand in it.
+
+        Parameters
+        ----------
+        frame
+            Of pandas, polars or Arrow; an index is not looked at.
+
+        Raises
+        ------
+        DataError
+            With everything that is wrong with it, `where` in front.
+        """
+        return _checked(arrow_table(frame, where=where), policy, None, where=where)
+
     @property
     def n_rows(self) -> int:
         """How many rows there are."""
         return len(self.arm)
+
+    def __reduce__(self) -> tuple[Callable[[dict[str, Any]], Trial], tuple[dict[str, Any]]]:
+        """Return what another process makes the same trial from; views of mappings stay here."""
+        content = {part.name: getattr(self, part.name) for part in fields(self)}
+        mappings = {"ignored_rows": dict(self.ignored_rows), "counts": dict(self.counts)}
+        return _trial, ({**content, **mappings},)
+
+    def __repr__(self) -> str:
+        arms = ", ".join(("control", *self.offers))
+        return f"Trial({self.n_rows:,} rows × {self.features.shape[1]} features; arms {arms})"
 
 
 def read_trial(log: Path | Source, policy: Policy, users: UserFile | None) -> Trial:
@@ -104,7 +131,11 @@ def read_trial(log: Path | Source, policy: Policy, users: UserFile | None) -> Tr
         joined.
     """
     source = as_source(log)
-    where, table = source.where, source.table()
+    return _checked(source.table(), policy, users, where=source.where)
+
+
+def _checked(table: pa.Table, policy: Policy, users: UserFile | None, *, where: str) -> Trial:
+    """Return the trial of a table as it was read."""
     lacking = missing_columns([USER_ID, OFFER, *OUTCOMES], table.column_names, where=where)
     if lacking:
         raise DataError(*lacking)
@@ -167,6 +198,12 @@ def _propensity(known: FloatArray, offer: pd.Series) -> FloatArray:
     filled = known.copy()
     filled[unknown] = arms.map(arms.value_counts(normalize=True)).to_numpy(dtype=np.float64)
     return filled
+
+
+def _trial(content: dict[str, Any]) -> Trial:
+    for name in ("ignored_rows", "counts"):
+        content[name] = MappingProxyType(content[name])
+    return Trial(**content)
 
 
 def _counts(**rows: BoolArray) -> Mapping[str, int]:

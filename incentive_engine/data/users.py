@@ -19,11 +19,12 @@ from incentive_engine.data.attributes import (
 )
 from incentive_engine.data.row_checks import RowChecks, as_id, missing_columns
 from incentive_engine.data.sources import Source, as_source
+from incentive_engine.data.tables.any_frame import arrow_table, names_in
 from incentive_engine.data.tables.arrow import is_number
 from incentive_engine.data.tables.formats import USER_ID
 from incentive_engine.data.tables.frames import to_frame
 from incentive_engine.domain import CONVERSION, COST, SPEND, IntArray
-from incentive_engine.errors import DataError
+from incentive_engine.errors import DataError, Fault
 
 OFFER: Final = "offer"
 PROPENSITY: Final = "propensity"
@@ -48,6 +49,30 @@ class UserTable:
 
     user_id: pd.Series
     features: pd.DataFrame
+
+    @classmethod
+    def from_frame(cls, frame: object, policy: Policy, *, where: str = "users") -> UserTable:
+        """Check a frame in memory as `open_users` checks a file.
+
+        Parameters
+        ----------
+        frame
+            Of pandas, polars or Arrow; an index is not looked at.
+
+        Raises
+        ------
+        DataError
+            With everything that is wrong with it, `where` in front.
+        """
+        faults = _column_faults(names_in(frame, where=where), policy, where)
+        if faults:
+            raise DataError(*faults)
+        table = arrow_table(frame, where=where)
+        checks = _checks(table.column(USER_ID), table.schema, policy, where)
+        checks.done()
+        features = [name for name in table.column_names if name not in RESERVED]
+        ids = as_id(table.column(USER_ID)).to_pandas()
+        return cls(user_id=ids, features=to_frame(table.select(features)))
 
     @property
     def n_users(self) -> int:
@@ -128,21 +153,32 @@ def open_users(users: Path | Source, policy: Policy) -> UserFile:
     """
     source = as_source(users)
     where, names = source.where, source.columns
-    lacking = missing_columns([USER_ID], names, where=where)
-    lacking += missing_attributes(policy, names, where=where)
-    lacking += reserved_attributes(policy, RESERVED)
+    lacking = _column_faults(names, policy, where)
     if lacking:
         raise DataError(*lacking)
     ids = source.table([USER_ID]).column(USER_ID)
-    checks = RowChecks(where=where, user_id=ids)
-    checks.unique_ids()
     schema = source.schema()
     numeric = {field.name: is_number(field.type) for field in schema}
-    checks.faults.extend(misused_attributes(policy, numeric, where=where))
-    checks.done()
+    _checks(ids, schema, policy, where).done()
     return UserFile(
         source=source,
         user_id=as_id(ids),
         features={name: numeric[name] for name in names if name not in RESERVED},
         gaps={name: gaps for name, gaps in source.gaps().items() if gaps},
     )
+
+
+def _column_faults(names: tuple[str, ...], policy: Policy, where: str) -> list[Fault]:
+    """Return what is wrong with the columns of a table of users."""
+    lacking = missing_columns([USER_ID], names, where=where)
+    lacking += missing_attributes(policy, names, where=where)
+    return lacking + reserved_attributes(policy, RESERVED)
+
+
+def _checks(ids: pa.ChunkedArray, schema: pa.Schema, policy: Policy, where: str) -> RowChecks:
+    """Return the checks of ids and of the columns that the policy names."""
+    checks = RowChecks(where=where, user_id=ids)
+    checks.unique_ids()
+    numeric = {field.name: is_number(field.type) for field in schema}
+    checks.faults.extend(misused_attributes(policy, numeric, where=where))
+    return checks

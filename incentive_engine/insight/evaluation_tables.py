@@ -1,4 +1,4 @@
-"""An evaluation as CSV files: one row per offer, group of users, budget and check."""
+"""An evaluation as tables: one row per offer, group of users, budget and check."""
 
 from __future__ import annotations
 
@@ -14,7 +14,13 @@ from incentive_engine.uplift.evaluation.evaluation import Evaluation
 
 
 def write_tables(directory: Path, evaluation: Evaluation, diagnosis: Diagnosis) -> None:
-    """Write ``offers.csv``, ``calibration.csv``, ``curve.csv`` and ``checks.csv``.
+    """Write ``offers.csv``, ``calibration.csv``, ``curve.csv`` and ``checks.csv``."""
+    for name, table in evaluation_tables(evaluation, diagnosis).items():
+        write_table(table, directory / f"{name}.csv")
+
+
+def evaluation_tables(evaluation: Evaluation, diagnosis: Diagnosis) -> dict[str, pd.DataFrame]:
+    """Return an evaluation as tables: ``offers``, ``calibration``, ``curve`` and ``checks``.
 
     Effects are per user, costs in currency units; ``_low`` and ``_high`` are 95 % intervals.
     """
@@ -33,8 +39,7 @@ def write_tables(directory: Path, evaluation: Evaluation, diagnosis: Diagnosis) 
         "curve": list(content["curve"]["points"]),
         "checks": [_in_words(finding) for finding in diagnosis.to_dict()["findings"]],
     }
-    for name, rows in tables.items():
-        write_table(pd.DataFrame([_flat(row) for row in rows]), directory / f"{name}.csv")
+    return {name: pd.DataFrame([_flat(row) for row in rows]) for name, rows in tables.items()}
 
 
 def _in_words(finding: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,11 +15,14 @@ from incentive_engine.allocation import Plan, Problem, build_problem
 from incentive_engine.config import Policy
 from incentive_engine.data.scores import ScoreTable, read_scores
 from incentive_engine.data.sources import read_table
+from incentive_engine.data.trial import Trial
 from incentive_engine.domain import CONVERSION, COST, MICROS, SPEND
-from incentive_engine.pipeline.campaign import BASELINE
+from incentive_engine.pipeline.campaign import BASELINE, baseline_of
 from incentive_engine.simulation.rehearsal import rehearse
 from incentive_engine.stats.estimate import Estimate
+from incentive_engine.uplift.doubly_robust.plan_value import valued
 from incentive_engine.uplift.doubly_robust.valuation import Valuation
+from incentive_engine.uplift.estimates import OutOfFold
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -35,6 +38,8 @@ class PlanGain:
     conversions: Estimate
     spend: Estimate
     cost: Estimate
+    profit: Estimate | None
+    """Margin times incremental spend less the subsidy; None where the policy has no margin."""
     rows: int
     """Rows of the trial."""
     rule: npt.NDArray[np.int16]
@@ -53,7 +58,9 @@ class PlanGain:
                 ("conversions", self.conversions),
                 ("spend", self.spend),
                 ("cost", self.cost),
+                ("profit", self.profit),
             )
+            if total is not None
         }
         return {
             "method": "doubly robust, out of fold",
@@ -83,10 +90,40 @@ def read_valuation(file: Path, policy: Policy) -> ValuedTrial:
     )
 
 
+def value_trial(trial: Trial, out_of_fold: OutOfFold, policy: Policy) -> ValuedTrial:
+    """Return the rows of a trial that a model in memory learned from, to try plans on.
+
+    Parameters
+    ----------
+    out_of_fold
+        What the model says of these rows.
+    policy
+        Of the plans; its offers are among the trial's.
+    """
+    scores = out_of_fold.score_frame(trial.user_id, trial.features, policy)
+    return ValuedTrial(
+        table=ScoreTable.from_frame(scores, policy, where="trial"),
+        valuation=valued(trial, out_of_fold),
+        baseline=baseline_of(trial),
+    )
+
+
 def trial_problem(valued: ValuedTrial, policy: Policy) -> Problem:
     """Return what the policy states about the trial's rows, none of them held out."""
     nobody_held_out = np.zeros(valued.table.n_users, dtype=np.bool_)
     return build_problem(policy, valued.table, nobody_held_out)
+
+
+def profit_of(
+    valued: ValuedTrial, choice: npt.NDArray[np.int16], margin: float | None, *, users: int
+) -> Estimate | None:
+    """Return what is earned beyond giving nobody anything, by the trial; None without a margin.
+
+    Spend and subsidy are taken together row by row, so that the interval is that of the profit.
+    """
+    if margin is None:
+        return None
+    return valued.valuation.total(choice, {SPEND: margin, COST: -1.0}).times(users)
 
 
 def gain_of_plan(
@@ -114,6 +151,7 @@ def gain_of_plan(
         conversions=value[CONVERSION].times(users),
         spend=value[SPEND].times(users),
         cost=value[COST].times(users),
+        profit=profit_of(valued, choice, policy.margin, users=users),
         rows=valued.table.n_users,
         rule=choice,
         users=users,

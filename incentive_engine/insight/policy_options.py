@@ -88,13 +88,24 @@ def read_policy(path: Path | None, options: BudgetOptions, *, with_scores: bool)
         With every problem of the file, or of the options.
     """
     policy = load_policy(path or default_policy(), require_data=not with_scores)
+    require_budget(policy, options)
+    return with_options(policy, options)
+
+
+def require_budget(policy: Policy, options: BudgetOptions) -> None:
+    """Refuse a plan for which nobody says how much money there is, or what it must return.
+
+    Raises
+    ------
+    ConfigError
+        When neither the policy nor the options do.
+    """
     named = policy.budget is not None or options.amount is not None
     if not named and options.min_roi is None and options.min_marginal_roi is None:
         what = "neither the option nor the policy names a budget"
         raise ConfigError(
             Fault("--budget", what, "an amount, or --min-roi, or --min-marginal-roi")
         )
-    return with_options(policy, options)
 
 
 def budget_of(policy: Policy) -> Budget:

@@ -13,6 +13,7 @@ from incentive_engine.allocation import rule_of
 from incentive_engine.config.policy import Limit, Policy
 from incentive_engine.data.tables.arrow import equal
 from incentive_engine.domain import ISSUED, MONEY_MEASURES, REASONS
+from incentive_engine.insight.advice import advise
 from incentive_engine.insight.disclosure import public_rules, tests_of
 from incentive_engine.insight.fairness import benefits
 from incentive_engine.insight.findings import Findings
@@ -47,6 +48,7 @@ def report_content(findings: Findings, record: RunRecord) -> ReportContent:
     return ReportContent(
         campaign=findings.policy.name,
         currency=findings.policy.currency,
+        advice=advise(findings),
         headline=_headline(findings),
         proof=Proof(
             feasible=certificate["feasible"],
@@ -106,6 +108,7 @@ def _headline(findings: Findings) -> Headline:
         roi=_per_cost(best_spend, cost),
         users=findings.table.n_users,
         treated=int(chosen.treated.sum()),
+        profit=gain.profit if gain else None,
         trial_rows=gain.rows if gain else None,
     )
 

@@ -30,9 +30,9 @@ from incentive_engine.allocation.budgets.sketch import SweptPoint
 from incentive_engine.allocation.problem import Columns
 from incentive_engine.config import Policy
 from incentive_engine.data.scores import ScoreTable
+from incentive_engine.data.sources import Source
 from incentive_engine.data.step_cache import StepCache
 from incentive_engine.data.tables.arrow import levels
-from incentive_engine.data.tables.files import digest_file
 from incentive_engine.domain import CONVERSION, COST, SPEND, FloatArray
 from incentive_engine.insight.small_groups import SMALLEST, shown_apart
 from incentive_engine.report import OTHERS, Response, ResponsePoint, ResponseRow
@@ -82,12 +82,12 @@ def solve_anew(_policy: Policy, solved: Callable[[], Response]) -> Response:
     return solved()
 
 
-def kept_beside(scores: Path) -> Keep:
-    """Keep what other budgets bring in the cache of steps, by the file of the scores."""
+def kept_beside(scores: Source) -> Keep:
+    """Keep what other budgets bring in the cache of steps, by the digest of the scores."""
 
     def keep(policy: Policy, solved: Callable[[], Response]) -> Response:
         inputs = {
-            "scores": digest_file(scores),
+            "scores": scores.digest(),
             "policy": policy.model_dump_json(exclude={"budget": {"amount"}, "data": True}),
         }
         made = StepCache().run(

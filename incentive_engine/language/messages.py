@@ -7,7 +7,7 @@ people turns it into words, by the catalogue of their language.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -25,6 +25,10 @@ Value: TypeAlias = "str | int | float | Message | tuple[Value, ...] | None"
 """What a message may name."""
 CODE: Final = "code"
 """A format of the catalogues: names as code, between backticks."""
+BRIEF: Final = "brief"
+"""Another: a large figure as it is spoken."""
+UNIT: Final = "unit"
+"""Another: what stands after an amount of a currency."""
 YUAN: Final = "元"
 """How a Chinese page calls CNY after an amount."""
 
@@ -230,15 +234,19 @@ class _Filled(Formatter):
 
     def format_field(self, value: Any, format_spec: str) -> str:  # noqa: ANN401 - as its base
         """Return a value as text."""
+        t = self.language
+        own: Mapping[str, Callable[[Any], str]] = {
+            CODE: "`{}`".format,
+            BRIEF: t.brief,
+            UNIT: t.unit,
+        }
         if isinstance(value, Message):
-            return self.language.say(value)
+            return t.say(value)
         if isinstance(value, tuple):
-            return self.language.listed(
-                tuple(self.format_field(part, format_spec) for part in value)
-            )
+            return t.listed(tuple(self.format_field(part, format_spec) for part in value))
         if value is None:
             return formats.DASH
-        return f"`{value}`" if format_spec == CODE else format(value, format_spec)
+        return own[format_spec](value) if format_spec in own else format(value, format_spec)
 
 
 @cache

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from incentive_engine.config import Policy
+from incentive_engine.config.location import Location
 from incentive_engine.config.policy import Sample
-from incentive_engine.data.sources import as_source
+from incentive_engine.data.sources import Source, open_source
 from incentive_engine.data.step_cache import StepCache
-from incentive_engine.data.tables.files import digest_file
 from incentive_engine.errors import ConfigError, Fault
 from incentive_engine.pipeline.steps import Steps
 
@@ -31,21 +31,21 @@ DRIFT: Final = "drift.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Campaign:
-    """The files of a campaign and their digests."""
+    """The tables of a campaign and their digests."""
 
-    users: Path | None
-    trial: Path | None
+    users: Source | None
+    trial: Source | None
     digests: Mapping[str, str]
     """`users` and `trial` to sha256."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inputs:
-    """The files that a plan is made from; None where there is none."""
+    """What a plan is made from; None where there is none."""
 
-    scores: Path
-    users: Path | None = None
-    trial: Path | None = None
+    scores: Source
+    users: Source | None = None
+    trial: Source | None = None
     model: Path | None = None
     valuation: Path | None = None
     """Trial rows with out-of-fold scores and what each offer brought; see `value_into`."""
@@ -53,9 +53,9 @@ class Inputs:
     """How the users differ from the trial; see `drift_into`."""
 
 
-def given_inputs(scores: Path) -> Inputs:
+def given_inputs(scores: Path | Location, policy: Policy) -> Inputs:
     """Return the inputs of a run with scores of the planner's own."""
-    return Inputs(scores=scores)
+    return Inputs(scores=open_source(scores, renames=policy.data.columns.scores))
 
 
 def campaign_inputs(policy: Policy, steps: Steps, *, accepted: Collection[str] = ()) -> Inputs:
@@ -72,7 +72,7 @@ def campaign_inputs(policy: Policy, steps: Steps, *, accepted: Collection[str] =
     scores = scored_users(campaign, model, policy, cache=cache, steps=steps)
     valuation = valued_trial(campaign, model, policy, cache=cache, steps=steps)
     return Inputs(
-        scores=scores,
+        scores=open_source(scores),
         users=campaign.users,
         trial=campaign.trial,
         model=model,
@@ -89,31 +89,44 @@ def campaign_files(policy: Policy, *, cache: StepCache, steps: Steps) -> Campaig
     from incentive_engine.pipeline.history import campaign_history, with_features
 
     named = {"users": campaign.users, "trial": campaign.trial}
-    tables = {name: as_source(table) for name, table in named.items() if table is not None}
+    tables = {name: table for name, table in named.items() if table is not None}
     history = campaign_history(policy, tables, cache=cache, steps=steps)
-    joined = {name: with_features(history, name, cache=cache, steps=steps) for name in tables}
+    joined = {
+        name: open_source(with_features(history, name, cache=cache, steps=steps))
+        for name in tables
+    }
     return Campaign(
         users=joined.get("users"),
         trial=joined.get("trial"),
-        digests={name: digest_file(path) for name, path in joined.items()},
+        digests={name: table.digest() for name, table in joined.items()},
     )
 
 
 def campaign_tables(policy: Policy, *, cache: StepCache, steps: Steps) -> Campaign:
     """Return the campaign's own tables; a sample campaign is made first."""
-    users, trial = policy.data.users, policy.data.trial
-    if policy.data.sample is not None:
-        sample = policy.data.sample
+    users: Source | None
+    trial: Source | None
+    data = policy.data
+    if data.sample is not None:
+        sample = data.sample
         with steps.step("sample"):
             made = cache.run(
                 "sample",
                 {"sample": sample.model_dump_json()},
                 lambda directory: _make_sample(sample, directory),
             )
-        users, trial = made.path / "users.parquet", made.path / "trial.parquet"
+        users = open_source(made.path / "users.parquet")
+        trial = open_source(made.path / "trial.parquet")
+    else:
+        users = _opened(data.users, data.columns.users)
+        trial = _opened(data.trial, data.columns.trial)
     named = {"users": users, "trial": trial}
-    digests = {name: digest_file(path) for name, path in named.items() if path is not None}
+    digests = {name: source.digest() for name, source in named.items() if source is not None}
     return Campaign(users=users, trial=trial, digests=digests)
+
+
+def _opened(location: Location | None, renames: Mapping[str, str]) -> Source | None:
+    return None if location is None else open_source(location, renames=renames)
 
 
 def trained_model(
@@ -243,8 +256,13 @@ def value_into(campaign: Campaign, model: Path, policy: Policy, file: Path) -> N
     out_of_fold = read_out_of_fold(model)
     scores = out_of_fold.score_frame(trial.user_id, trial.features, policy)
     write_table(scores.join(valued(trial, out_of_fold).to_frame()), file)
-    text = json.dumps({"median_basket": _basket(trial), "conversion_rate": _rate(trial)})
+    text = json.dumps(baseline_of(trial))
     file.with_name(BASELINE).write_text(text, encoding="utf-8")
+
+
+def baseline_of(trial: Trial) -> dict[str, float | None]:
+    """Return what a trial says of users without an offer; None where it has no such rows."""
+    return {"median_basket": _basket(trial), "conversion_rate": _rate(trial)}
 
 
 def _basket(trial: Trial) -> float | None:
@@ -291,6 +309,6 @@ def _model_settings(policy: Policy) -> str:
     settings = policy.model_dump(
         mode="json",
         include={"offers", "eligibility", "features", "seed"},
-        exclude={"offers": {"__all__": {"valid_from", "valid_to", "campaign_id"}}},
+        exclude={"offers": {"__all__": {"valid_from", "valid_to", "campaign_id", "title"}}},
     )
     return json.dumps(settings, sort_keys=True)

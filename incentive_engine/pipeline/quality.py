@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,9 +52,16 @@ def write_quality(
     drivers: Mapping[str, list[dict[str, Any]]],
 ) -> None:
     """Write what was found out into a directory, which may become a model's."""
-    content = {"trial": diagnosis.to_dict(), **evaluation.to_dict(), "drivers": drivers}
-    text = json.dumps(content, ensure_ascii=False, indent=2, allow_nan=False)
+    text = evaluation_text(diagnosis, evaluation, drivers)
     (directory / FILE).write_text(text + "\n", encoding="utf-8")
+
+
+def evaluation_text(
+    diagnosis: Diagnosis, evaluation: Evaluation, drivers: Mapping[str, list[dict[str, Any]]]
+) -> str:
+    """Return the content of a model's ``evaluation.json``."""
+    content = {"trial": diagnosis.to_dict(), **evaluation.to_dict(), "drivers": drivers}
+    return json.dumps(content, ensure_ascii=False, indent=2, allow_nan=False)
 
 
 def read_quality(model: Path | None, drift: Path | None = None) -> Quality | None:
@@ -69,7 +76,18 @@ def read_quality(model: Path | None, drift: Path | None = None) -> Quality | Non
     if not content:
         return None
     moved = json.loads(drift.read_text(encoding="utf-8")) if drift else {"findings": []}
-    found = (*content["trial"]["findings"], *moved["findings"])
+    return quality_of(content, moved["findings"])
+
+
+def quality_of(content: Mapping[str, Any], moved: Sequence[Mapping[str, Any]] = ()) -> Quality:
+    """Return what is known of a model, by the content of its ``evaluation.json``.
+
+    Parameters
+    ----------
+    moved
+        The findings about users who differ from the trial.
+    """
+    found = (*content["trial"]["findings"], *moved)
     return Quality(
         checks=tuple(Finding.from_dict(finding) for finding in found),
         cost_error=content["cost"]["relative_error"],

@@ -5,6 +5,7 @@ from incentive_engine.stats.estimate import Estimate
 
 from .conditions import Scope, Test
 from .content import (
+    Advice,
     Aim,
     Budget,
     Favoured,
@@ -45,6 +46,7 @@ from .returns import AtRisk, Returns, Safety, SafetyRow
 __all__ = [
     "LANGUAGES",
     "OTHERS",
+    "Advice",
     "Aim",
     "Alternative",
     "AtRisk",

@@ -43,6 +43,8 @@ class Headline:
     """The sum of the chosen pairs' conversion scores."""
     spend_by_scores: float | None
     """The sum of the chosen pairs' spend scores; None when the scores have no spend."""
+    profit: Estimate | None = None
+    """What is earned by the trial at the policy's margin; None without either."""
     cost: float
     """The expected cost that the plan states, the sum of ``cost_micros``."""
     cost_per_conversion: Estimate | None
@@ -53,6 +55,32 @@ class Headline:
     treated: int
     trial_rows: int | None = None
     """How many rows of the trial the estimates stand on."""
+
+
+TrialState = Literal["fine", "care", "doubt", "none"]
+"""Whether a trial can be believed: yes, with care, hardly; or there is none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advice:
+    """What to do with a plan.
+
+    Attributes
+    ----------
+    kind
+        `run` it; run it with `less` money; `doubt`: not proven; `stop`: do not.
+    verdict
+        That as a sentence.
+    unreached
+        Offers that nobody gets.
+    """
+
+    Kind = Literal["run", "less", "doubt", "stop"]
+
+    kind: Kind
+    verdict: Message
+    trial: TrialState
+    unreached: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,6 +222,7 @@ class ReportContent:
 
     campaign: str
     currency: str
+    advice: Advice
     headline: Headline
     proof: Proof
     budget: Budget

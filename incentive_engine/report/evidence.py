@@ -88,7 +88,7 @@ class Response:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alternative:
-    """The plan, or a simpler way to spend the same budget.
+    """The plan, or a simpler way to deal out the offers within the same limits.
 
     Attributes
     ----------
@@ -99,8 +99,11 @@ class Alternative:
         For `everyone`: which.
     conversions_by_scores, spend_by_scores, cost, treated
         Sums over the users with an offer.
-    conversions
-        By the trial; None without one.
+    conversions, money
+        Incremental conversions, and what they cost in subsidy, currency units, by the trial; None
+        without one.
+    profit
+        What it earns at the policy's margin, by the trial; None without a margin.
     difference
         By how much the plan has more conversions, by the trial, row by row; None for the plan.
     lead
@@ -115,6 +118,8 @@ class Alternative:
     cost: float
     treated: int
     conversions: Estimate | None = None
+    money: Estimate | None = None
+    profit: Estimate | None = None
     difference: Estimate | None = None
     lead: Estimate | None = None
 

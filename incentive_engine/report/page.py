@@ -43,14 +43,12 @@ class LimitLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Strip:
-    """Where interval, estimate and sum of scores lie on one line, in percent of its width."""
+    """Where nothing, an interval and its estimate lie on one line, in percent of its width."""
 
+    zero: float
     low: float
     width: float
     value: float
-    scores: float
-    label: str
-    """CSS that places the words under the sum of scores within the line."""
 
 
 def render_report(content: ReportContent, *, lang: Code = "en") -> str:
@@ -76,7 +74,7 @@ def render_report(content: ReportContent, *, lang: Code = "en") -> str:
         lang=lang,
         content=content,
         aim=words.aim(t, content.proof.aim),
-        verdict=words.verdict(t, content.proof),
+        proof=words.proven(t, content.proof),
         subtitle=words.subtitle(
             t, content.budget, currency=content.currency, users=content.headline.users
         ),
@@ -142,24 +140,21 @@ def _used(content: ReportContent) -> float | None:
 
 
 def _strip(headline: Headline) -> Strip | None:
-    found = headline.conversions
-    if found is None or not found.has_interval:
+    estimate = headline.profit or headline.conversions
+    if estimate is None or not estimate.has_interval:
         return None
-    points = (0.0, found.low, found.high, found.value, headline.conversions_by_scores)
-    left, right = min(points), max(points)
+    left, right = min(0.0, estimate.low), max(0.0, estimate.high)
     if right <= left:
         return None
 
     def place(value: float) -> float:
         return round(1 + 98 * (value - left) / (right - left), 2)
 
-    scores = place(headline.conversions_by_scores)
     return Strip(
-        low=place(found.low),
-        width=round(place(found.high) - place(found.low), 2),
-        value=place(found.value),
-        scores=scores,
-        label=f"right:{100 - scores:.2f}%" if scores > 50 else f"left:{scores:.2f}%",
+        zero=place(0.0),
+        low=place(estimate.low),
+        width=round(place(estimate.high) - place(estimate.low), 2),
+        value=place(estimate.value),
     )
 
 

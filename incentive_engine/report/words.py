@@ -35,7 +35,7 @@ def measure(t: Language, name: str) -> str:
     return t.say(named("measure", name))
 
 
-def verdict(t: Language, proof: Proof) -> str:
+def proven(t: Language, proof: Proof) -> str:
     """Return the sentence on feasibility and gap."""
     if not proof.feasible:
         return t("verdict.broken")

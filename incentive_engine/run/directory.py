@@ -206,8 +206,13 @@ def _known(values: FloatArray | None, part: slice, size: int) -> pa.Array:
     return as_arrow(values[part], np.isnan(values[part]))
 
 
-def refuse_existing(directory: Path) -> None:
+def refuse_existing(directory: Path, *, where: str = "--out") -> None:
     """Refuse a directory that is there already.
+
+    Parameters
+    ----------
+    where
+        Who named it.
 
     Raises
     ------
@@ -216,7 +221,7 @@ def refuse_existing(directory: Path) -> None:
     """
     if directory.exists():
         raise DataError(
-            Fault(f"--out {directory}", "exists already", "a new directory", "name another one")
+            Fault(f"{where} {directory}", "exists already", "a new directory", "name another one")
         )
 
 

@@ -1,6 +1,21 @@
 """Re-checks a run from its files alone; shares no code with what made it."""
 
+import sys
+from pathlib import Path
+from types import ModuleType
+
 from .result import Check, Verification
 from .verification import verify_run
 
 __all__ = ["Check", "Verification", "verify_run"]
+
+
+class _CallableModule(ModuleType):
+    """Lets `incentive_engine.verify(RUN_DIR)` work, where Python has put this package."""
+
+    def __call__(self, run_dir: str | Path) -> Verification:
+        """Return what re-checking a run directory finds; see `verify_run`."""
+        return verify_run(Path(run_dir))
+
+
+sys.modules[__name__].__class__ = _CallableModule

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import PurePath
 from typing import Any, Final
@@ -19,6 +20,8 @@ FILE: Final = "policy.yaml"
 COST_ERROR: Final = "budget.cost_error"
 PLACES: Final = "data."
 """Fields that may name files; the manifest has their full paths."""
+DATABASE_FILE: Final = re.compile(r"(duckdb|sqlite):///")
+"""How a database file's location begins; its path follows."""
 UPWARD: Final = frozenset({".", "..", "~"})
 """Parts of a path that say where it starts, not what it names."""
 
@@ -85,6 +88,8 @@ def _is_place(written: object, full: object) -> bool:
     """Return whether a full path may be that of a path as a policy writes it."""
     if not isinstance(written, str) or not isinstance(full, str):
         return False
+    if (scheme := DATABASE_FILE.match(written)) and full.startswith(scheme[0]):
+        written, full = written[scheme.end() :], full[scheme.end() :]
     named = [part for part in PurePath(written).parts if part not in UPWARD]
     return PurePath(full).is_absolute() and [*PurePath(full).parts][-len(named) :] == named
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
+from incentive_engine.config.location import Location
 from incentive_engine.data.scores import read_scores
 from incentive_engine.insight.findings import RunSummary
 from incentive_engine.insight.gain import read_valuation
@@ -25,7 +26,7 @@ def allocate(
     policy_file: Path | None,
     *,
     options: BudgetOptions,
-    scores: Path | None,
+    scores: Path | Location | None,
     out: Path | None,
     author: str | None = None,
     accepted: Collection[str] = (),
@@ -47,7 +48,11 @@ def allocate(
     amount = policy.budget.amount if policy.budget else None
     directory = out or default_run_directory(Path("runs"), policy.name, amount)
     refuse_existing(directory)  # before the work, not after it
-    inputs = given_inputs(scores) if scores else campaign_inputs(policy, steps, accepted=accepted)
+    inputs = (
+        given_inputs(scores, policy)
+        if scores
+        else campaign_inputs(policy, steps, accepted=accepted)
+    )
     with side_threads() as side:
         valued = inputs.valuation and side.submit(read_valuation, inputs.valuation, policy)
         with steps.step("read"):

@@ -15,11 +15,12 @@ import pyarrow.compute as pc
 
 from incentive_engine.allocation import build_problem, choices_at, solve
 from incentive_engine.config import Policy
+from incentive_engine.config.location import Location
 from incentive_engine.data.holdout import strata_codes
 from incentive_engine.data.outcomes import NOT_KNOWN, Outcomes, read_outcomes
 from incentive_engine.data.row_checks import as_id
 from incentive_engine.data.scores import ScoreTable, read_scores
-from incentive_engine.data.sources import read_table
+from incentive_engine.data.sources import open_source, read_table
 from incentive_engine.data.tables.arrow import as_numpy, equal, whole
 from incentive_engine.data.tables.room import pick
 from incentive_engine.domain import CONVERSION, COST, SPEND, BoolArray, FloatArray, IntArray
@@ -80,7 +81,7 @@ class Campaign:
         return rule if alike >= ALIKE else None
 
 
-def measure(run_dir: Path, outcomes: Path) -> Measurement:
+def measure(run_dir: Path, outcomes: Path | Location) -> Measurement:
     """Return what a campaign brought, by the users that were held out of it.
 
     Parameters
@@ -122,7 +123,7 @@ def measure(run_dir: Path, outcomes: Path) -> Measurement:
     )
 
 
-def read_campaign(run_dir: Path, outcomes: Path) -> Campaign:
+def read_campaign(run_dir: Path, outcomes: Path | Location) -> Campaign:
     """Return a run and what its users did; parameters and errors are those of `measure`."""
     run = read_run(run_dir)
     policy = run.policy
@@ -133,12 +134,13 @@ def read_campaign(run_dir: Path, outcomes: Path) -> Campaign:
         what = "has other users than scores.parquet, or in another order"
         raise DataError(Fault(str(file), what, remedy="run `incentive verify`"))
     place = pc.index_in(plan.column("offer_id"), value_set=pa.array(policy.offer_ids))
-    did = read_outcomes(outcomes, table.user_id, policy.offer_ids)
+    source = open_source(outcomes, renames=policy.data.columns.outcomes)
+    did = read_outcomes(source, table.user_id, policy.offer_ids)
     held = equal(plan.column("reason"), "holdout")
     if held.any() and not (did.named & held).any():
         what = f"names none of the {int(held.sum()):,} users that were held out"
         expected = "what they did, too: the campaign is measured against them"
-        raise DataError(Fault(str(outcomes), what, expected))
+        raise DataError(Fault(source.where, what, expected))
     return Campaign(
         policy=policy,
         run=run,

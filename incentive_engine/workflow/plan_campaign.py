@@ -34,6 +34,7 @@ from incentive_engine.insight.response import Keep, budget_response, solve_anew,
 from incentive_engine.parallel import side_threads
 from incentive_engine.pipeline.quality import Quality, model_cost_error, total_error
 from incentive_engine.pipeline.steps import Steps
+from incentive_engine.run.directory import AllocationTable
 
 Tried = tuple[ValuedTrial, Problem]
 """A valued trial, and the problem that the policy states about its rows."""
@@ -160,16 +161,17 @@ def explore(
         with steps.step("solve"):
             made = solved.result()
         with steps.step("value and compare"):
+            rows = allocation_rows(stated, made)
             return Findings(
                 policy=policy,
                 table=table,
                 holdout=holdout,
                 plan=made,
-                weight=np.ones(table.n_users) if problem.weight is None else problem.weight,
+                weight=rows.weight,
                 chosen=chosen_pairs(table, made.choice, made.cost_micros),
-                reason=reasons(problem, made.choice),
-                margin=margins(problem, made.choice, made.prices),
-                smallest_budget=smallest_budgets(problem),
+                reason=rows.reason,
+                margin=rows.margin,
+                smallest_budget=rows.smallest_budget,
                 frozen=frozen.result(),
                 prices=freeze_prices(problem, made, frozen.result()),
                 gain=gain.result(),
@@ -182,6 +184,24 @@ def explore(
                 dropped=dropped.result(),
                 held=held.result(),
             )
+
+
+def allocation_rows(stated: StatedProblem, plan: Plan) -> AllocationTable:
+    """Return what a plan says of each user, as the run directory holds it."""
+    table, problem = stated.table, stated.problem
+    chosen = chosen_pairs(table, plan.choice, plan.cost_micros)
+    return AllocationTable(
+        user_id=table.user_id,
+        offers=table.offers,
+        choice=chosen.choice,
+        conversion=chosen.conversion,
+        spend=chosen.spend,
+        cost_micros=chosen.cost_micros,
+        weight=np.ones(table.n_users) if problem.weight is None else problem.weight,
+        reason=reasons(problem, plan.choice),
+        margin=margins(problem, plan.choice, plan.prices),
+        smallest_budget=smallest_budgets(problem),
+    )
 
 
 def _tried(evidence: Evidence, policy: Policy) -> Tried | None:

@@ -13,8 +13,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from incentive_engine.config import Policy
+from incentive_engine.config.location import Location
 from incentive_engine.data.row_checks import RowChecks, missing_columns
-from incentive_engine.data.sources import read_table
+from incentive_engine.data.sources import open_source, read_table
 from incentive_engine.data.tables.files import atomic_directory
 from incentive_engine.data.tables.formats import USER_ID
 from incentive_engine.data.tables.frames import to_frame
@@ -73,7 +74,12 @@ class Replay:
 
 
 def evaluate_run(
-    policy_file: Path | None, *, run: Path, trial: Path | None, model: Path | None, out: Path
+    policy_file: Path | None,
+    *,
+    run: Path,
+    trial: Path | Location | None,
+    model: Path | None,
+    out: Path,
 ) -> str:
     """Value a plan on a trial among its users, write it, and return it in short.
 
@@ -99,14 +105,18 @@ def evaluate_run(
     return f"{replay.to_text()}\nevaluation: {out / 'evaluation.json'}"
 
 
-def _trial(policy: Policy, trial: Path | None) -> Trial:
+def _trial(policy: Policy, trial: Path | Location | None) -> Trial:
     """Return a log, or the policy's own trial, whose features may stand with the users."""
+    columns = policy.data.columns
     if trial is not None:
-        return read_trial(trial, policy, None)
+        return read_trial(open_source(trial, renames=columns.trial), policy, None)
     if policy.data.trial is None:
         raise DataError(Fault("--trial", "none is given", "the log of a trial"))
-    users = policy.data.users
-    return read_trial(policy.data.trial, policy, open_users(users, policy) if users else None)
+    log = open_source(policy.data.trial, renames=columns.trial)
+    if policy.data.users is None:
+        return read_trial(log, policy, None)
+    users = open_source(policy.data.users, renames=columns.users)
+    return read_trial(log, policy, open_users(users, policy))
 
 
 def _choice(run: Path, log: Trial, policy: Policy) -> npt.NDArray[np.int64]:

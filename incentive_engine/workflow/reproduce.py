@@ -14,7 +14,10 @@ from typing import Any
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from incentive_engine.config.location import parse_location
+from incentive_engine.data.sources import open_source
 from incentive_engine.data.tables.files import digest_file
+from incentive_engine.errors import DataError
 from incentive_engine.insight.policy_options import BudgetOptions
 from incentive_engine.pipeline.steps import Progress, quiet
 from incentive_engine.run.finished import FinishedRun, read_run
@@ -66,13 +69,17 @@ def reproduce(run_dir: Path, *, progress: Progress = quiet) -> Reproduction:
 
 
 def _changed_inputs(run: FinishedRun) -> Iterator[str]:
-    """Yield the files that the user gave and that are no longer what they were."""
+    """Yield the tables that the user gave and that are no longer what they were."""
+    columns = run.policy.data.columns.model_dump()
     for name, stated in _given(run).items():
-        path = Path(stated["path"])
-        if not path.is_file():
-            yield f"{name}: {path} is gone"
-        elif digest_file(path) != stated["sha256"]:
-            yield f"{name}: {path} has changed since the run"
+        location = parse_location(stated["path"])
+        try:
+            table = open_source(location, renames=columns[name])
+        except DataError as error:
+            yield f"{name}: {error}"
+            continue
+        if table.digest() != stated["sha256"]:
+            yield f"{name}: {location} has changed since the run"
     path = run.directory / ALLOCATION
     if digest_file(path) != run.manifest["outputs"][ALLOCATION]["sha256"]:
         yield f"{path} was changed after the run"
@@ -99,7 +106,8 @@ def _repeat(run: FinishedRun, folder: Path, progress: Progress) -> Path:
     # JSON is YAML, and the manifest's policy has absolute paths and every override but this one
     file.write_text(json.dumps(run.manifest["policy"]), encoding="utf-8")
     marginal = run.manifest.get("overrides", {}).get("min_marginal_roi")
-    scores = Path(run.manifest["inputs"]["scores"]["path"]) if _is_scored(run) else None
+    given = run.manifest["inputs"]["scores"]["path"]
+    scores = parse_location(given) if _is_scored(run) else None
     options = BudgetOptions(min_marginal_roi=marginal)
     allocate(file, options=options, scores=scores, out=out, progress=progress)
     return out

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -159,9 +158,8 @@ def _compare(variants: tuple[Variant, ...], *, workers: int, count: Count) -> Co
 
 
 def _trial(policy: Policy) -> Trial:
-    """Return the policy's trial in a form that can be sent to other processes."""
-    trial = trial_of(campaign_files(policy, cache=StepCache(), steps=Steps()), policy)
-    return replace(trial, ignored_rows=dict(trial.ignored_rows), counts=dict(trial.counts))
+    """Return the policy's trial, which is sent to other processes."""
+    return trial_of(campaign_files(policy, cache=StepCache(), steps=Steps()), policy)
 
 
 def _run(

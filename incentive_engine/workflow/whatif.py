@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from incentive_engine.config.location import Location
 from incentive_engine.data.scores import read_scores
 from incentive_engine.errors import Fault, InfeasibleError
 from incentive_engine.insight.findings import holdout_of
@@ -91,7 +92,7 @@ def whatif(
     settings: Sequence[str] = (),
     named: Sequence[str] = (),
     options: BudgetOptions,
-    scores: Path | None,
+    scores: Path | Location | None,
     out: Path | None,
     accepted: Collection[str] = (),
     lang: Code = "en",
@@ -172,12 +173,12 @@ def whatif(
 def _study(
     variant: Variant,
     amounts: Sequence[float],
-    scores: Path | None,
+    scores: Path | Location | None,
     steps: Steps,
     accepted: Collection[str],
 ) -> Study:
     inputs = (
-        given_inputs(scores)
+        given_inputs(scores, variant.policy)
         if scores
         else campaign_inputs(variant.policy, steps, accepted=accepted)
     )

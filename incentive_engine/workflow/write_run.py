@@ -12,10 +12,9 @@ from typing import Any
 import pyarrow as pa
 
 from incentive_engine.config import Policy
+from incentive_engine.config.location import without_secrets
 from incentive_engine.data.scores import ScoreTable
-from incentive_engine.data.sources import column_names
 from incentive_engine.data.tables.files import digest_file
-from incentive_engine.data.tables.formats import PARQUET
 from incentive_engine.insight.findings import Findings
 from incentive_engine.insight.policy_options import BudgetOptions
 from incentive_engine.insight.report_content import report_content
@@ -28,6 +27,7 @@ from incentive_engine.run.directory import (
     InputFile,
     RunFiles,
     RunRecord,
+    written_policy,
 )
 from incentive_engine.run.directory import write_run as write_files
 
@@ -131,8 +131,19 @@ def _files(findings: Findings, record: RunRecord, origin: Origin, report: str) -
         prices=findings.prices.to_dict(),
         report=report,
         record=record,
-        policy_text=origin.policy_text,
+        policy_text=_shareable(origin),
     )
+
+
+def _shareable(origin: Origin) -> bytes:
+    """Return the policy file without the passwords in it, which are in no run."""
+    locations = origin.policy.locations
+    if not any(location.secrets for location in locations):
+        return origin.policy_text
+    text = without_secrets(origin.policy_text.decode("utf-8-sig"), locations)
+    if text is None:  # written with escapes, or by an option
+        return written_policy(origin.policy.model_dump(mode="json"))
+    return text.encode()
 
 
 def _evaluation(findings: Findings) -> dict[str, Any] | None:
@@ -149,31 +160,29 @@ def _scores(table: ScoreTable, origin: Origin) -> Iterable[pa.Table] | Path:
 
     A Parquet file with these columns and no others is copied as it is.
     """
-    file = None if origin.inputs is None else origin.inputs.scores
-    if (
-        file is not None
-        and file.is_file()
-        and file.suffix.lower() in PARQUET
-        and {*column_names(file)} == {*table.column_names}
-    ):
-        return file
+    given = None if origin.inputs is None else origin.inputs.scores
+    if given is not None and given.single_file and {*given.columns} == {*table.column_names}:
+        return given.single_file
     return table.to_blocks(ROW_GROUP)
 
 
 def input_files(file: Path | None, inputs: Inputs | None, *, users: int) -> dict[str, InputFile]:
-    """Return the files that a run was made from, by part; found again from any other folder.
+    """Return what a run was made from, by part; found again from any other folder.
 
     Parameters
     ----------
     users
         How many rows the scores have.
     """
-    paths: dict[str, Path | None] = {"policy": file}
-    if inputs is not None:
-        paths |= {"users": inputs.users, "trial": inputs.trial, "scores": inputs.scores}
+    found = {}
+    if file is not None:
+        found["policy"] = InputFile(path=str(file.absolute()), sha256=digest_file(file))
+    if inputs is None:
+        return found
     rows = {"scores": users}
-    return {
-        name: InputFile(path=str(path.absolute()), sha256=digest_file(path), rows=rows.get(name))
-        for name, path in paths.items()
-        if path is not None
+    tables = {"users": inputs.users, "trial": inputs.trial, "scores": inputs.scores}
+    return found | {
+        name: InputFile(path=table.location.written(), sha256=table.digest(), rows=rows.get(name))
+        for name, table in tables.items()
+        if table is not None
     }

@@ -10,6 +10,7 @@ import pytest
 
 from incentive_engine.config import Policy, check_file, load_policy, locate, policy_from_mapping
 from incentive_engine.config.fields import Range
+from incentive_engine.config.location import local
 from incentive_engine.errors import ConfigError
 
 from .policies import CORRECT, changed, faults, load, write
@@ -116,24 +117,27 @@ def test_data_paths_start_from_the_folder_of_the_file(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     text = CORRECT + "data: {users: users.csv, trial: ./in/../in/trial.parquet}\n"
     data = load(tmp_path, text).data
-    assert data.users == tmp_path / "users.csv"
-    assert data.trial == tmp_path / "in" / "trial.parquet"
+    assert data.users == local(tmp_path / "users.csv")
+    assert data.trial == local(tmp_path / "in" / "trial.parquet")
     absolute = CORRECT + f"data: {{users: {tmp_path}/users.csv}}\n"
-    assert load(tmp_path, absolute).data.users == tmp_path / "users.csv"
+    assert load(tmp_path, absolute).data.users == local(tmp_path / "users.csv")
 
 
 def test_missing_data_files_are_faults_with_their_lines(tmp_path: Path) -> None:
-    text = CORRECT + "data:\n  users: users.csv\n  trial: .\n"
+    text = CORRECT + "data:\n  users: users.csv\n  trial: 't/*.parquet'\n"
     path = write(tmp_path, text)
     with pytest.raises(ConfigError) as caught:
         check_file(path)
     line = CORRECT.count("\n") + 2
-    end = "expected a CSV or Parquet file; paths start from the folder of this file"
+    end = (
+        "expected a CSV or Parquet file, a folder of Parquet, or a database's URL;"
+        " paths start from the folder of this file"
+    )
     assert [str(fault).partition("plan.yaml")[2] for fault in caught.value.faults] == [
         f":{line}: data.users: no file `users.csv`, {end}",
-        f":{line + 1}: data.trial: `.` is a directory, {end}",
+        f":{line + 1}: data.trial: no file is called like `t/*.parquet`, {end}",
     ]
-    assert load_policy(path, require_data=False).data.users == tmp_path / "users.csv"
+    assert load_policy(path, require_data=False).data.users == local(tmp_path / "users.csv")
 
 
 def test_sections_with_nothing_under_them_are_left_out(tmp_path: Path) -> None:
@@ -183,7 +187,7 @@ def test_a_policy_survives_the_way_through_json(tmp_path: Path) -> None:
     assert policy_from_mapping(written, where="manifest.json") == policy
     assert Policy.model_validate_json(policy.model_dump_json()) == policy
     assert isinstance(again.limits[3].where["age"], Range)
-    assert again.data.users == tmp_path / "users.csv"
+    assert again.data.users == local(tmp_path / "users.csv")
 
 
 def test_a_policy_can_be_copied_and_sent_to_another_process(tmp_path: Path) -> None:

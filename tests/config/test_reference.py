@@ -14,7 +14,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "policy.md"
 
 def test_the_reference_page_is_up_to_date() -> None:
     assert PAGE.read_text(encoding="utf-8") == policy_reference(), (
-        "run: python -m incentive_engine.config.reference > docs/policy.md"
+        "run: python -m incentive_engine.config.document.reference > docs/policy.md"
     )
 
 

@@ -25,13 +25,7 @@ def test_a_directory_appears_only_when_it_is_complete(tmp_path: Path) -> None:
         assert not target.exists()
         assert partial.parent == target.parent
     assert left_in(tmp_path) == ["runs", "runs/first", "runs/first/sub", "runs/first/sub/a.txt"]
-    assert target.stat().st_mode & 0o777 == 0o777 & ~_umask()
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    assert target.stat().st_mode & 0o777 == 0o700
 
 
 @pytest.mark.parametrize("make", [atomic_directory, atomic_file])
@@ -177,3 +171,37 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_a_full_disk_in_the_middle_of_writing_leaves_nothing(small_disk: Path, name: str) -> None:
     assert "the disk is full; nothing half-written stays" in fill(small_disk / name, name)
     assert left_in(small_disk) == []
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from incentive_engine.data.tables.files import atomic_directory, atomic_file
+make = {"run": atomic_directory, "t.csv": atomic_file}[Path(sys.argv[1]).name]
+with make(Path(sys.argv[1])) as partial:
+    print(partial, flush=True)
+    sys.stdin.read(1)
+"""
+
+
+@pytest.mark.parametrize("name", ["run", "t.csv"])
+def test_the_next_try_removes_what_a_killed_one_left_and_not_what_another_writes(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("incentive_engine.data.tables.unfinished.FRESH", -1.0)
+    target = tmp_path / name
+    words = [sys.executable, "-c", KILLED, str(target)]
+    writers = [
+        subprocess.Popen(  # noqa: S603 - our own
+            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(2)
+    ]
+    left, others = [Path(w.stdout.readline().strip()) for w in writers if w.stdout]
+    writers[0].kill()
+    writers[0].communicate()
+    assert left.exists()
+    with (atomic_directory if name == "run" else atomic_file)(target):
+        assert not left.exists()
+        assert others.exists()
+    writers[1].communicate("x")

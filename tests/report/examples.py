@@ -7,6 +7,7 @@ from dataclasses import replace
 from incentive_engine.domain import Reason
 from incentive_engine.language import say
 from incentive_engine.report import (
+    Advice,
     Aim,
     Budget,
     Estimate,
@@ -77,6 +78,7 @@ def taken(cost: float) -> ResponseRow:
 
 def rich() -> ReportContent:
     return ReportContent(
+        advice=Advice(kind="run", verdict=say("advice.broken"), trial="fine"),
         campaign="double11 <预热>",
         currency="CNY",
         headline=Headline(
@@ -241,6 +243,7 @@ def full() -> ReportContent:
 
 def bare() -> ReportContent:
     return ReportContent(
+        advice=Advice(kind="run", verdict=say("advice.broken"), trial="fine"),
         campaign="own scores",
         currency="元",
         headline=Headline(

@@ -87,7 +87,7 @@ def test_headline_shows_the_estimate_with_its_interval_beside_the_sum_of_scores(
     text = read(rich()).text
     assert "1,402" in text
     assert "95 % interval 1,011 to 1,793" in text
-    assert "sum of scores 1,842" in text
+    assert "sum to 1,842 conversions" in text
     assert "on 150,000 trial rows" in text
 
 

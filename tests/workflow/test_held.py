@@ -13,6 +13,7 @@ from incentive_engine.stats.estimate import Estimate
 def gain(*, conversions: float, users: int, rate: float | None) -> PlanGain:
     total = Estimate(value=conversions, low=0.0, high=0.0)
     return PlanGain(
+        profit=None,
         conversions=total,
         spend=total,
         cost=total,

@@ -10,8 +10,6 @@ from typing import Final
 import numpy as np
 
 from incentive_engine.allocation.dual.sweep import Table, tally
-from incentive_engine.allocation.integer.assignment import assign
-from incentive_engine.allocation.integer.bins import has_bins
 from incentive_engine.allocation.integer.core import Core
 from incentive_engine.allocation.integer.cp_sat import (
     TINY,
@@ -36,12 +34,6 @@ NODES: Final = 30
 
 DEARER: Final = 2.0
 """How much more than its price the passing of a limit costs, where a plan is repaired."""
-
-QUICK: Final = 10.0
-"""How many times the usual effort CP-SAT gets before the search for assignments."""
-
-NEAR: Final = 2e-3
-"""The gap at which an assignment needs no general solver: they prove less about it."""
 
 Solver = Callable[[Selection], SelectionAnswer]
 
@@ -87,8 +79,7 @@ def improve(
     SCIP is asked first, and CP-SAT, which is exact, where SCIP finds nothing or its tolerance
     lets a sum pass its bound. Where the core has all users, CP-SAT is asked first, and SCIP
     unless that ends with a proof; a tiny program is solved by both in any case, so that neither
-    is taken at its word. Where limits share no pair, a search of their own form comes after a
-    short one by CP-SAT, and before the rest if that is needed.
+    is taken at its word.
 
     Parameters
     ----------
@@ -115,18 +106,10 @@ def improve(
     if not whole:
         found = attempt(branching)
         return attempt(exact) if found.plan is None else found
-    known = Found()
-    if len(core.user) > TINY and has_bins(selection_of(users, rows, core, rest, held, margin=1)):
-        quick = attempt(partial(select, effort=min(QUICK, times) * EFFORT, enough=missing))
-        if quick.status is Status.OPTIMAL:
-            return quick
-        known = _both(quick, attempt(partial(assign, effort=times * EFFORT, enough=missing)))
-        if known.bound - known.value <= NEAR * abs(known.bound):
-            return known
     found = attempt(exact)
-    if found.status is not Status.OPTIMAL or len(core.user) <= TINY:
-        found = _agreed(found, attempt(branching))
-    return found if known.plan is None else _both(found, known)
+    if found.status is Status.OPTIMAL and len(core.user) > TINY:
+        return found
+    return _agreed(found, attempt(branching))
 
 
 def exchanged(
@@ -176,14 +159,6 @@ def _penalties(rows: Rows, core: Core, prices: FloatArray) -> FloatArray:
     typical = np.abs(core.value).sum() / np.where(used > 0, used, np.inf)
     paid = np.maximum(np.abs(prices), DEARER / 10.0 * rows.paid_per_unit(prices))
     return np.asarray(DEARER * np.maximum(paid, typical / 100.0), dtype=np.float64)
-
-
-def _both(one: Found, other: Found) -> Found:
-    """Return the better of two answers to one program, whose proofs count both."""
-    best = one if one.value >= other.value else other
-    proven = Status.OPTIMAL in {one.status, other.status}
-    status = Status.OPTIMAL if proven and best.plan is not None else best.status
-    return replace(best, status=status, bound=min(one.bound, other.bound))
 
 
 def _agreed(exact: Found, other: Found) -> Found:

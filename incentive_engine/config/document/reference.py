@@ -1,6 +1,6 @@
 """The reference of every key of a document, written from the models themselves.
 
-``python -m incentive_engine.config.reference > docs/policy.md`` brings the page up to date.
+``python -m incentive_engine.config.document.reference > docs/policy.md`` renews the page.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from incentive_engine.config.policy import Policy
 
 INTRODUCTION: Final = """# Policy files
 
-Every key of a policy. This page is written from the program's own models by
-`python -m incentive_engine.config.reference > docs/policy.md`; a test fails while it is old.
+Every key of a policy. This page is written from the program's own models by `python -m
+incentive_engine.config.document.reference > docs/policy.md`; a test fails while it is old.
 
 `incentive check FILE` reports every problem of a file at once, with file, line and key. Keys that
 are not on this page are errors, as are keys that stand twice.

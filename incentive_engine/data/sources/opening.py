@@ -52,7 +52,7 @@ def open_source(location: Location | Path, *, renames: Mapping[str, str] = AS_TH
         files = _local(copied_here(location), where=location.where)
     else:
         files = _local(location, where=location.where)
-    return source_of(files, where=location.where, renames=renames)
+    return source_of(files, location=location, renames=renames)
 
 
 def _local(location: Location, *, where: str) -> Path | ParquetParts:

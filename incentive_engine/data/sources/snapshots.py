@@ -48,7 +48,7 @@ def versioned_snapshot(
 def fresh_snapshot(where: str, build: Callable[[Path], None]) -> Part:
     """Return rows that have to be read to know whether they have changed."""
     cache = StepCache()
-    with tempfile.TemporaryDirectory(dir=cache.scratch()) as folder:
+    with tempfile.TemporaryDirectory(dir=cache.scratch(STEP)) as folder:
         rows = Path(folder) / TABLE
         build(rows)
         version = {"rows": digest_file(rows)}

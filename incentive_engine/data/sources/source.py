@@ -12,6 +12,7 @@ from typing import Final
 
 import pyarrow as pa
 
+from incentive_engine.config.location import Location
 from incentive_engine.data.sources.csv_files import csv_columns, csv_head, read_csv
 from incentive_engine.data.sources.parquet_files import ParquetParts
 from incentive_engine.data.tables.files import digest_file
@@ -29,17 +30,22 @@ class Source:
 
     Attributes
     ----------
-    where
-        How messages and manifests call it; never with a password.
+    location
+        Where it lies.
     files
         One CSV file, or the parts of a Parquet table, whose rows follow one another.
     names
         Column to what the files call it, in the files' order; without an unnamed index.
     """
 
-    where: str
+    location: Location
     files: Path | ParquetParts
     names: Mapping[str, str]
+
+    @property
+    def where(self) -> str:
+        """How messages call it; never with a password."""
+        return self.location.where
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -187,7 +193,9 @@ class Source:
         return {a: b for a, b in self.names.items() if columns is None or a in columns}
 
 
-def source_of(files: Path | ParquetParts, *, where: str, renames: Mapping[str, str]) -> Source:
+def source_of(
+    files: Path | ParquetParts, *, location: Location, renames: Mapping[str, str]
+) -> Source:
     """Return the table of some files.
 
     Parameters
@@ -200,6 +208,7 @@ def source_of(files: Path | ParquetParts, *, where: str, renames: Mapping[str, s
     DataError
         When a file is unreadable, parts disagree, or a column stands there twice or not at all.
     """
+    where = location.where
     if isinstance(files, Path):
         found = csv_columns(files, where=where)
     else:
@@ -208,7 +217,7 @@ def source_of(files: Path | ParquetParts, *, where: str, renames: Mapping[str, s
     faults = [*_repeated(named, where), *_misnamed(named, renames, where)]
     if faults:
         raise DataError(*faults)
-    return Source(where=where, files=files, names={renames.get(n, n): n for n in named})
+    return Source(location=location, files=files, names={renames.get(n, n): n for n in named})
 
 
 def _repeated(named: list[str], where: str) -> list[Fault]:

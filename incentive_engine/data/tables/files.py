@@ -6,7 +6,6 @@ import errno
 import functools
 import hashlib
 import os
-import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,7 +13,13 @@ from pathlib import Path
 from typing import Final
 
 from incentive_engine.data.tables.formats import CSV, PARQUET
-from incentive_engine.data.tables.unfinished import UNFINISHED, remove_path
+from incentive_engine.data.tables.unfinished import (
+    UNFINISHED,
+    held,
+    remove_abandoned,
+    remove_path,
+    unfinished_name,
+)
 from incentive_engine.errors import DataError, Fault, nearest
 
 SETTLED: Final = 1_000_000_000
@@ -72,7 +77,8 @@ def atomic_directory(path: Path) -> Iterator[Path]:
     """
     with _in_place_of(path) as partial:
         partial.mkdir(mode=PRIVATE)
-        yield partial
+        with held(partial):
+            yield partial
         for file in sorted(partial.rglob("*")):
             _make_private(file)
             sync(file)
@@ -88,7 +94,9 @@ def atomic_file(path: Path) -> Iterator[Path]:
         When `path` exists, the disk is full, or the place may not be written to.
     """
     with _in_place_of(path) as partial:
-        yield partial
+        partial.touch()
+        with held(partial):
+            yield partial
 
 
 @contextmanager
@@ -98,7 +106,8 @@ def _in_place_of(path: Path) -> Iterator[Path]:
         remedy = "name another, or remove it first"
         raise DataError(Fault(str(path), "exists already", "a new place", remedy))
     path = path.absolute()
-    partial = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.partial{path.suffix}")
+    partial = unfinished_name(path)
+    remove_abandoned(path)
     made = [folder for folder in path.parents if not folder.exists()]
     UNFINISHED.add(partial)
     try:

@@ -1,14 +1,68 @@
-"""Files and folders that are being written and have no name yet."""
+"""Files and folders that are being written and have no name yet.
+
+Who writes one holds its lock, which the system lets go of however the process ends. So what a
+killed process has left is told from what another one is writing, and removed by the next try.
+"""
 
 from __future__ import annotations
 
+import fcntl
+import os
+import secrets
 import shutil
-from contextlib import suppress
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 UNFINISHED: Final[set[Path]] = set()
 """What this process is writing now."""
+
+
+FRESH: Final = 10.0
+"""Seconds within which something new may not have its lock yet."""
+
+
+def unfinished_name(path: Path) -> Path:
+    """Return a new name beside a path for what becomes it."""
+    return path.with_name(f".{path.stem}.{secrets.token_hex(4)}.partial{path.suffix}")
+
+
+@contextmanager
+def held(partial: Path) -> Iterator[None]:
+    """Hold the lock of something that exists and is being written."""
+    handle = os.open(partial, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # some network disks have no locks, and keep what is left
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(handle)
+
+
+def remove_abandoned(path: Path) -> None:
+    """Remove what killed processes had begun to write in place of a path."""
+    with suppress(OSError):  # a folder that may not be looked into, or is not there yet
+        for partial in path.parent.glob(f".{_plain(path.stem)}.????????.partial{path.suffix}"):
+            if time.time() - partial.lstat().st_mtime > FRESH and _is_abandoned(partial):
+                remove_path(partial)
+
+
+def _plain(name: str) -> str:
+    """Return a pattern that only this name fits."""
+    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
+
+
+def _is_abandoned(partial: Path) -> bool:
+    handle = os.open(partial, os.O_RDONLY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(handle)
+    return True
 
 
 def remove_path(path: Path) -> None:

@@ -34,7 +34,9 @@ def test_no_secret_is_shown(text: str, shown: str) -> None:
     assert SECRET in location.address
 
 
-@pytest.mark.parametrize("password", [f"a/{SECRET}", f"a@{SECRET}", f"{SECRET}/@/x"])
+@pytest.mark.parametrize(
+    "password", [f"a/{SECRET}", f"a@{SECRET}", f"{SECRET}/@/x", f"{SECRET}?/x"]
+)
 def test_a_password_that_hides_where_it_ends_is_refused_unshown(password: str) -> None:
     with pytest.raises(ConfigError, match="is not escaped") as caught:
         parse_location(f"postgresql://me:{password}@db/crm?table=u")

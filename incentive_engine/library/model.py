@@ -1,0 +1,219 @@
+"""The uplift model in memory: fit, score, gain, evaluate."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from incentive_engine.config import Policy
+from incentive_engine.data.scores import ScoreTable
+from incentive_engine.data.tables.files import atomic_directory
+from incentive_engine.data.trial import Trial
+from incentive_engine.data.users import UserTable
+from incentive_engine.domain import CONVERSION, COST, SPEND
+from incentive_engine.errors import ConfigError, DataError, Fault, nearest
+from incentive_engine.insight.gain import PlanGain, gain_of_plan, trial_problem, value_trial
+from incentive_engine.library.evaluation import Evaluation
+from incentive_engine.pipeline.quality import FILE, Quality, evaluation_text, quality_of
+from incentive_engine.stats.estimate import Estimate
+from incentive_engine.uplift import model as uplift
+from incentive_engine.uplift.diagnosis.diagnose import diagnose
+from incentive_engine.uplift.diagnosis.findings import Diagnosis
+from incentive_engine.uplift.evaluation.evaluation import evaluate as judge
+from incentive_engine.uplift.evaluation.explanation import explain_sample
+
+if TYPE_CHECKING:
+    from incentive_engine.library.plan import Plan
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class UpliftModel:
+    """What each offer changes for each user, with the trial that taught it.
+
+    Made by `fit`, or by `UpliftModel.load` from what `incentive train` or `save` wrote.
+
+    Attributes
+    ----------
+    fitted
+        What was learned.
+    trial
+        What it was learned from; it values plans.
+    policy
+        Says which offers form a ladder and who could get which offer.
+    """
+
+    fitted: uplift.UpliftModel
+    trial: Trial
+    policy: Policy
+
+    @property
+    def offers(self) -> tuple[str, ...]:
+        """The offers that the trial tried."""
+        return self.fitted.facts.offers
+
+    def score(self, users: object, policy: Policy | None = None) -> ScoreTable:
+        """Return what each offer changes, and costs, for each user.
+
+        Parameters
+        ----------
+        users
+            A frame of pandas, polars or Arrow: `user_id`, the policy's attributes, features.
+        policy
+            Of the campaign; left out, that of the trial.
+
+        Raises
+        ------
+        DataError
+            With every column that is missing or of the wrong kind.
+        """
+        policy = self.policy if policy is None else policy
+        table = UserTable.from_frame(users, policy)
+        scores = uplift.predict(self.fitted, table, policy)
+        return ScoreTable.from_frame(scores, policy)
+
+    def gain(self, plan: Plan, measure: str = CONVERSION) -> Estimate:
+        """Return what a plan brings over giving nobody anything, by the trial, out of fold.
+
+        Parameters
+        ----------
+        measure
+            `conversion`, `spend` or `cost`, summed over the plan's users.
+
+        Raises
+        ------
+        ConfigError
+            When the measure is another one.
+        DataError
+            When the trial did not try an offer of the plan, or lacks a column of its policy.
+        """
+        gain = self.gain_by_measure(plan)
+        known = {CONVERSION: gain.conversions, SPEND: gain.spend, COST: gain.cost}
+        if measure not in known:
+            what = f"`{measure}` is not measured by a trial"
+            raise ConfigError(Fault("measure", what, remedy=nearest(measure, known)))
+        return known[measure]
+
+    def gain_by_measure(self, plan: Plan) -> PlanGain:
+        """Return all that the trial says of a plan."""
+        policy = plan.policy
+        self.check_policy(policy)
+        valued = value_trial(self.trial, self.fitted.out_of_fold, policy)
+        users = int((~plan.stated.holdout).sum())
+        problem = trial_problem(valued, policy)
+        return gain_of_plan(valued, problem, policy, plan.solved, users=users)
+
+    def check_policy(self, policy: Policy) -> None:
+        """Refuse a policy whose plans the trial cannot value.
+
+        Raises
+        ------
+        DataError
+            With every offer that it did not try and every column that it lacks.
+        """
+        faults = [
+            Fault(f"offers: {offer}", "the model's trial did not try this offer",
+                  "one of " + ", ".join(self.offers), "train on a trial that tried it")
+            for offer in policy.offer_ids
+            if offer not in self.offers
+        ]  # fmt: skip
+        faults += [
+            Fault("trial", f"has no column `{column}`, which the policy names", "", "add it")
+            for column in policy.attribute_columns
+            if column not in self.trial.features
+        ]
+        if faults:
+            raise DataError(*faults)
+
+    @cached_property
+    def diagnosis(self) -> Diagnosis:
+        """The checks of the trial."""
+        return diagnose(self.trial, self.policy)
+
+    @cached_property
+    def quality(self) -> Quality:
+        """What a plan should know of the model."""
+        content: dict[str, Any] = json.loads(self._evaluation_text)
+        return quality_of(content)
+
+    @cached_property
+    def _evaluation_text(self) -> str:
+        drivers = explain_sample(self.fitted, self.trial.features).drivers()
+        evaluation = judge(self.fitted, self.trial, self.policy)
+        return evaluation_text(self.diagnosis, evaluation, drivers)
+
+    def save(self, directory: str | Path) -> None:
+        """Write the model as `incentive train` does, whole or not at all.
+
+        Raises
+        ------
+        DataError
+            When the directory exists or cannot be written.
+        """
+        with atomic_directory(Path(directory)) as inside:
+            (inside / FILE).write_text(self._evaluation_text + "\n", encoding="utf-8")
+            self.fitted.save(inside)
+
+    @classmethod
+    def load(cls, directory: str | Path, trial: Trial, policy: Policy) -> UpliftModel:
+        """Read a saved model, for the trial that it was fitted on.
+
+        Raises
+        ------
+        DataError
+            When files are missing or broken, or the trial is another one.
+        """
+        fitted = uplift.UpliftModel.load(Path(directory))
+        if uplift.trial_digest(trial) != fitted.facts.trial:
+            what = "is not the trial that the model was trained on"
+            raise DataError(Fault("trial", what, remedy="train again"))
+        return cls(fitted=fitted, trial=trial, policy=policy)
+
+    def __repr__(self) -> str:
+        features = len(self.fitted.encoder.features)
+        return (
+            f"UpliftModel({self.fitted.facts.rows:,} trial rows × {features} features; "
+            f"offers {', '.join(self.offers)})"
+        )
+
+
+def fit(trial: Trial, policy: Policy, *, seed: int | None = None) -> UpliftModel:
+    """Return the uplift model that a randomised trial teaches.
+
+    Parameters
+    ----------
+    seed
+        Of folds and boosting; the same trial and seed give the same model. Left out, the
+        policy's.
+
+    Raises
+    ------
+    DataError
+        When the trial cannot teach effects: an arm with too few rows, nobody who converts, arms
+        that were not dealt by chance.
+    """
+    if trial.offers != policy.offer_ids:
+        what = f"was made for the offers {', '.join(trial.offers)}"
+        expected, remedy = ", ".join(policy.offer_ids), "make it with this policy"
+        raise DataError(Fault("trial", what, expected, remedy))
+    diagnosis = diagnose(trial, policy)
+    diagnosis.refuse()
+    fitted = uplift.fit(trial, policy, seed=policy.seed if seed is None else seed)
+    return UpliftModel(fitted=fitted, trial=trial, policy=policy)
+
+
+def evaluate(model: UpliftModel, trial: Trial, policy: Policy) -> Evaluation:
+    """Return how good a model is on its trial, out of fold.
+
+    Raises
+    ------
+    DataError
+        When the trial is not the one that the model was fitted on.
+    """
+    return Evaluation(
+        evaluation=judge(model.fitted, trial, policy),
+        diagnosis=diagnose(trial, policy),
+        currency=policy.currency,
+    )

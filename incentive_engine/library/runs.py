@@ -1,0 +1,95 @@
+"""Run directories, as a program reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from incentive_engine.allocation import FrozenPolicy, Prices
+from incentive_engine.config import Policy
+from incentive_engine.data.sources import read_table
+from incentive_engine.data.tables.frames import to_frame
+from incentive_engine.library.html import facts, number
+from incentive_engine.run.finished import FinishedRun, read_json, read_run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Run:
+    """What a run directory states; `verify` says whether it is true."""
+
+    finished: FinishedRun
+
+    @property
+    def directory(self) -> Path:
+        """Where it stands."""
+        return self.finished.directory
+
+    @property
+    def policy(self) -> Policy:
+        """The policy as it was planned."""
+        return self.finished.policy
+
+    @property
+    def certificate(self) -> Mapping[str, Any]:
+        """The content of certificate.json."""
+        return self.finished.certificate
+
+    @property
+    def manifest(self) -> Mapping[str, Any]:
+        """The content of manifest.json."""
+        return self.finished.manifest
+
+    @property
+    def evaluation(self) -> Mapping[str, Any]:
+        """The content of evaluation.json; empty where scores were given."""
+        return self.finished.evaluation
+
+    @cached_property
+    def frozen(self) -> FrozenPolicy:
+        """What the policy means for one user, for `decide`."""
+        return FrozenPolicy.from_dict(read_json(self.directory / "frozen_policy.json"))
+
+    @cached_property
+    def prices(self) -> Prices:
+        """Limit to the value given up per unit of it; version 0."""
+        return Prices.from_dict(read_json(self.directory / "prices.json"))
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return allocation.parquet: one row per user."""
+        return to_frame(read_table(self.directory / "allocation.parquet"))
+
+    def __repr__(self) -> str:
+        proof = self.certificate
+        return (
+            f"Run({self.finished.name}: {proof['users']:,} users, {proof['treated']:,} treated, "
+            f"value {proof['value']:,.4g}, gap {proof['gap']:.1e})"
+        )
+
+    def _repr_html_(self) -> str:
+        proof = self.certificate
+        pairs = [
+            ("campaign", self.policy.name),
+            ("users", f"{proof['users']:,}"),
+            ("treated", f"{proof['treated']:,}"),
+            ("spent", number(proof["budget"]["spent"])),
+            ("value", number(proof["value"])),
+            ("gap", f"{proof['gap']:.1e}"),
+        ]
+        return facts(f"Run: {self.finished.name}", pairs)
+
+
+def load_run(directory: str | Path) -> Run:
+    """Return what a run directory states.
+
+    Raises
+    ------
+    DataError
+        When it is no run directory, or a file of it is broken.
+    """
+    return Run(finished=read_run(Path(directory)))
