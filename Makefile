@@ -1,6 +1,8 @@
 # make install   .venv with the program
 # make demo      install, then plan the built-in sample campaign
 # make test      install with the checking tools, then run every check
+# make docs      the pages as a site in site/, with a reference of the library; no broken link passes
+# make wheel     a wheel in dist/, installed into a new environment, where the demo runs and verifies
 # make chromium  Debian's Chromium, for the tests of the report in a browser
 # make postgres  Debian's PostgreSQL server, for the tests of the export to a table
 PYTHON ?= python3
@@ -8,7 +10,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: install demo test check chromium postgres format clean
+.PHONY: install demo test check docs wheel chromium postgres format clean
 
 install: $(VENV)/.installed
 
@@ -35,6 +37,16 @@ check:
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -n 2
+
+docs: $(VENV)/.installed-dev
+	$(BIN)/python docs/build_site.py
+
+wheel: $(VENV)/.installed
+	rm -rf dist build/clean build/demo
+	$(PIP) wheel --quiet --no-deps --wheel-dir dist .
+	$(PYTHON) -m venv build/clean
+	build/clean/bin/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt dist/*.whl
+	cd build && clean/bin/incentive allocate --budget 200000 --out demo && clean/bin/incentive verify demo
 
 chromium:
 	apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends chromium

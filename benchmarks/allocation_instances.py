@@ -104,7 +104,7 @@ def main(folder: Path, wanted: list[str], solvers: list[str]) -> None:
         began = time.perf_counter()
         certificate = solve(problem).certificate
         seconds = time.perf_counter() - began
-        proven = certificate.solver["solver_bound"]
+        proven = certificate.solver.solver_bound
         bound = certificate.bound if proven is None else min(certificate.bound, proven)
         answers = {"engine": (certificate.value, bound, seconds)}
         answers |= {solver: whole(problem, solver) for solver in solvers}

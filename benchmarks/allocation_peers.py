@@ -36,7 +36,7 @@ from ortools.linear_solver.python import model_builder_helper as helper
 from whatif import REGIONS, market, with_budget
 
 from incentive_engine.allocation import Curve, Problem, solve
-from incentive_engine.allocation.integer.integer_plan import GOAL
+from incentive_engine.allocation.params import PLAN
 from incentive_engine.domain import MICROS, FloatArray, to_micros
 
 SECONDS = 180.0
@@ -123,7 +123,7 @@ def with_ortools(
             model.set_var_integrality(pair, True)
     asked: Any = helper.ModelSolverHelper(solver)
     if solver == "SCIP":
-        asked.set_solver_specific_parameters(f"limits/gap = {GOAL}")
+        asked.set_solver_specific_parameters(f"limits/gap = {PLAN.plan_gap}")
     asked.set_time_limit_in_seconds(SECONDS)
     asked.solve(model)
     if not asked.has_solution():

@@ -25,7 +25,7 @@ import numpy as np
 from whatif import REGIONS, market, with_budget
 
 from incentive_engine.allocation import Plan, Problem, solve, sum_limit
-from incentive_engine.allocation.dual.near_tie_model import Crowd, evaluate
+from incentive_engine.allocation.dual.lagrangian import LagrangianDual
 from incentive_engine.allocation.limit_maps import rows_of
 from incentive_engine.allocation.users import users_of
 
@@ -101,7 +101,7 @@ def _sweep(problem: Problem, plan: Plan) -> float:
     users = users_of(problem)
     rows = rows_of(problem, users, problem.enforced)
     prices = np.array([plan.prices[name] for name in rows.names], dtype=np.float64)
-    return _seconds(partial(evaluate, Crowd(users=users, rows=rows), prices))
+    return _seconds(partial(LagrangianDual(users=users, rows=rows).at, prices))
 
 
 def _seconds(work: Callable[[], object]) -> float:

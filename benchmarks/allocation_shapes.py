@@ -274,7 +274,7 @@ def show(name: str, users: int) -> None:
         found = f"refused: {', '.join(names[:-1])}; {error.faults[-1].what}"
     else:
         certificate = plan.certificate
-        prices = certificate.solver["prices"]
+        prices = certificate.solver.prices
         found = f"{certificate.gap:9.1e} {violation(problem, plan):9.1e}  {prices}"
     used, seconds = time.process_time() - began, time.perf_counter() - clock
     print(f"{shape} {used:7.2f} {seconds:7.2f} {found}", flush=True)

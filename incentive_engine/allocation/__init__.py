@@ -18,8 +18,10 @@ from incentive_engine.allocation.dual.choose import Choosers, choices_at
 from incentive_engine.allocation.frozen_policy import FrozenPolicy, Prices
 from incentive_engine.allocation.limits import Limit, Ratio, ratio_limits, sum_limit
 from incentive_engine.allocation.margins import margins
+from incentive_engine.allocation.params import SolveParams
 from incentive_engine.allocation.plan import Plan, freeze_prices, reasons, solve
 from incentive_engine.allocation.problem import BUDGET, Pool, Problem
+from incentive_engine.allocation.solver_report import PriceStatus, SolverReport, Status
 
 __all__ = [
     "BUDGET",
@@ -37,11 +39,15 @@ __all__ = [
     "OfferChoice",
     "Plan",
     "Pool",
+    "PriceStatus",
     "Prices",
     "Problem",
     "Ratio",
     "SafetyPoint",
+    "SolveParams",
+    "SolverReport",
     "Split",
+    "Status",
     "User",
     "build_problem",
     "choices_at",

@@ -8,12 +8,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from incentive_engine.allocation.dual.near_tie_model import bounds_value
+from incentive_engine.allocation.dual.lagrangian import bounds_value
 from incentive_engine.allocation.dual.sweep import Table, dual_sum
 from incentive_engine.allocation.limit_maps import Rows, rows_of
 from incentive_engine.allocation.limits import Limit
 from incentive_engine.allocation.problem import Pool, Problem
 from incentive_engine.allocation.risk import RiskReport
+from incentive_engine.allocation.solver_report import SolverReport
 from incentive_engine.allocation.users import Users
 from incentive_engine.domain import MICROS, FloatArray
 
@@ -118,7 +119,7 @@ class Certificate:
     limits
         One entry per limit, in the problem's order.
     solver
-        Names and statuses, for the record.
+        How the solvers ended, for the record.
     """
 
     value: float
@@ -128,7 +129,7 @@ class Certificate:
     treated: int
     budget: Spending
     limits: tuple[LimitReport, ...]
-    solver: dict[str, Any]
+    solver: SolverReport
 
     @property
     def gap(self) -> float:
@@ -148,7 +149,7 @@ class Certificate:
             "treated": self.treated,
             "budget": self.budget.to_dict(),
             "limits": [limit.to_dict() for limit in self.limits],
-            "solver": self.solver,
+            "solver": self.solver.to_dict(),
         }
 
     def _repr_html_(self) -> str:
@@ -178,7 +179,7 @@ def certify(
     prices: FloatArray,
     table: Table,
     *,
-    solver: dict[str, Any],
+    solver: SolverReport,
 ) -> Certificate:
     """Return the certificate of a plan at prices.
 

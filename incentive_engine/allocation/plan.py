@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -16,11 +17,12 @@ from incentive_engine.allocation.dual.prices import Optimum, find_prices
 from incentive_engine.allocation.dual.sweep import Choice, cost_micros
 from incentive_engine.allocation.frozen_policy import FrozenPolicy, Prices
 from incentive_engine.allocation.infeasible.conflict import explain, relax, relax_whole
-from incentive_engine.allocation.integer.core_search import Found
+from incentive_engine.allocation.integer.core_search import Incumbent
 from incentive_engine.allocation.integer.draft import Draft, draft_of
-from incentive_engine.allocation.integer.integer_plan import GOAL, make_plan
+from incentive_engine.allocation.integer.integer_plan import make_plan
 from incentive_engine.allocation.integer.useless import drop_useless
 from incentive_engine.allocation.limit_maps import Rows, rows_of
+from incentive_engine.allocation.params import PLAN, SolveParams
 from incentive_engine.allocation.problem import Problem
 from incentive_engine.allocation.risk import (
     NEAR,
@@ -30,10 +32,14 @@ from incentive_engine.allocation.risk import (
     risk_of,
     with_expected,
 )
+from incentive_engine.allocation.solver_report import PriceStatus, SolverReport
 from incentive_engine.allocation.users import Users, users_of
 from incentive_engine.data.tables.room import let_go, strides
 from incentive_engine.domain import REASONS, IntArray, Reason
 from incentive_engine.errors import Fault, InfeasibleError, SolverError
+
+EXACT_PRICES: Final = 1e-9
+"""The relative gap at which prices count as optimal in the record."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -61,14 +67,13 @@ class Plan:
     split: Relaxed
 
 
-def solve(problem: Problem, *, good_enough: float = GOAL) -> Plan:
+def solve(problem: Problem, *, params: SolveParams = PLAN) -> Plan:
     """Return the plan of most value that keeps every limit.
 
     Parameters
     ----------
-    good_enough
-        The relative gap at which the search ends; simulations, which solve hundreds of problems,
-        need less than a plan that is paid out.
+    params
+        How hard to look for it.
 
     Raises
     ------
@@ -82,19 +87,19 @@ def solve(problem: Problem, *, good_enough: float = GOAL) -> Plan:
     users = users_of(problem)
     _check_forced(problem)
     if problem.pool is None or problem.pool.basis != "at-risk":
-        return _solved(problem, users, good_enough)
+        return _solved(problem, users, params)
     risk = Risk(confidence=problem.pool.confidence, cost_error=problem.pool.cost_error)
-    return _solved_at_risk(problem, users, risk, good_enough)
+    return _solved_at_risk(problem, users, risk, params)
 
 
-def _solved_at_risk(problem: Problem, users: Users, risk: Risk, good_enough: float) -> Plan:
+def _solved_at_risk(problem: Problem, users: Users, risk: Risk, params: SolveParams) -> Plan:
     """Search the expected cost whose plan has the amount as its quantile."""
     assert problem.pool is not None
     amount = problem.pool.amount
     expected = risk.expected(amount, noise=0.0)
     best: Plan | None = None
     for _ in range(ROUNDS):
-        plan = _solved(with_expected(problem, expected), users, good_enough)
+        plan = _solved(with_expected(problem, expected), users, params)
         report = risk_of(problem, plan.choice, risk)
         keeps = report.quantile <= amount
         if keeps and (best is None or plan.certificate.value > best.certificate.value):
@@ -106,7 +111,7 @@ def _solved_at_risk(problem: Problem, users: Users, risk: Risk, good_enough: flo
         if keeps and expected <= (1.0 + NEAR) * before:
             break
     if best is None:
-        plan = _solved(with_expected(problem, 0.0), users, good_enough)
+        plan = _solved(with_expected(problem, 0.0), users, params)
         best = _with_risk(plan, risk_of(problem, plan.choice, risk))
     return best
 
@@ -116,38 +121,26 @@ def _with_risk(plan: Plan, report: RiskReport) -> Plan:
     return replace(plan, certificate=replace(plan.certificate, budget=budget))
 
 
-def _solved(problem: Problem, users: Users, good_enough: float) -> Plan:
+def _solved(problem: Problem, users: Users, params: SolveParams) -> Plan:
     rows = rows_of(problem, users, problem.enforced)
-    optimum = find_prices(users, rows)
+    optimum = find_prices(users, rows, params=params)
     if _suspicious(optimum):
         relaxation = relax(users, rows)
         if relaxation.needed:
             raise explain(problem, users, rows, relaxation)
-    made = make_plan(users, rows, optimum, good_enough=good_enough)
-    if made.plan is None:
+    best = make_plan(users, rows, optimum, params=params)
+    if best.plan is None:
         start = _repaired(problem, users, rows, optimum)
-        made = make_plan(users, rows, optimum, good_enough=good_enough, start=start)
-    return _plan(problem, users, rows, optimum, made)
+        best = make_plan(users, rows, optimum, params=params, start=start)
+    return _plan(problem, users, rows, optimum, best)
 
 
-def _plan(problem: Problem, users: Users, rows: Rows, optimum: Optimum, made: Found) -> Plan:
-    assert made.plan is not None
-    kept = drop_useless(users, rows, made.plan)
+def _plan(problem: Problem, users: Users, rows: Rows, optimum: Optimum, best: Incumbent) -> Plan:
+    assert best.plan is not None
+    kept = drop_useless(users, rows, best.plan)
     prices = optimum.point.prices
     certificate = certify(
-        problem,
-        users,
-        rows,
-        prices,
-        kept.table,
-        solver={
-            "prices": "optimal" if optimum.gap <= 1e-9 else "feasible",
-            "price_gap": optimum.gap if np.isfinite(optimum.gap) else None,
-            "sweeps": optimum.sweeps,
-            "integer": made.status.value,
-            "integer_users": made.core,
-            "solver_bound": made.bound if np.isfinite(made.bound) else None,
-        },
+        problem, users, rows, prices, kept.table, solver=_solver_report(optimum, best)
     )
     if not certificate.feasible:
         raise SolverError(Fault("allocation", "the plan breaks a limit", "", "report this"))
@@ -157,6 +150,18 @@ def _plan(problem: Problem, users: Users, rows: Rows, optimum: Optimum, made: Fo
         prices=MappingProxyType(dict(zip(rows.names, prices.tolist(), strict=True))),
         certificate=certificate,
         split=Relaxed(problem=problem, rows=rows, optimum=optimum),
+    )
+
+
+def _solver_report(optimum: Optimum, best: Incumbent) -> SolverReport:
+    exact = optimum.gap <= EXACT_PRICES
+    return SolverReport(
+        prices=PriceStatus.OPTIMAL if exact else PriceStatus.FEASIBLE,
+        price_gap=optimum.gap if np.isfinite(optimum.gap) else None,
+        sweeps=optimum.sweeps,
+        integer=best.status,
+        integer_users=best.core,
+        solver_bound=best.bound if np.isfinite(best.bound) else None,
     )
 
 

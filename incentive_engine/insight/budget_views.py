@@ -12,6 +12,7 @@ from incentive_engine.allocation import (
     Plan,
     Problem,
     SafetyPoint,
+    SolveParams,
     build_problem,
     price_of_safety,
     solve,
@@ -28,8 +29,8 @@ from incentive_engine.insight.study import measures_of
 SAME: Final = 0.01
 """How far, relatively, an ample budget moves the prices of a plan without one."""
 
-COMPARABLE: Final = 1e-3
-"""The relative gap at which a plan is good enough to be compared with another."""
+COMPARABLE: Final = SolveParams(plan_gap=1e-3)
+"""A plan within this gap is good enough to be compared with another."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -105,5 +106,5 @@ def conversions_without_favour(
         return None
     even = Objective(maximise=policy.objective.maximise)
     problem = build_problem(policy.model_copy(update={"objective": even}), table, holdout)
-    plan = solve(problem, good_enough=COMPARABLE)
+    plan = solve(problem, params=COMPARABLE)
     return float(np.sum(chosen_pairs(table, plan.choice, plan.cost_micros).conversion))

@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from incentive_engine.allocation import Plan, Problem, build_problem, solve
+from incentive_engine.allocation import Plan, Problem, SolveParams, build_problem, solve
 from incentive_engine.allocation.dual.sweep import Choice
 from incentive_engine.config.policy import Limit, Objective, Policy
 from incentive_engine.data.scores import ScoreTable
@@ -142,7 +142,8 @@ def with_costs(scores: ScoreTable, factor: float) -> ScoreTable:
 
 def _solved(problem: Problem, policy: Policy) -> Plan:
     budget = policy.budget.amount if policy.budget else np.inf
-    return solve(problem, good_enough=max(GOOD_ENOUGH, _one_user(problem, budget)))
+    gap = max(GOOD_ENOUGH, min(_one_user(problem, budget), 1.0))
+    return solve(problem, params=SolveParams(plan_gap=gap))
 
 
 def _one_user(problem: Problem, budget: float) -> float:

@@ -12,6 +12,7 @@ from incentive_engine.allocation import (
     Curve,
     CurvePoint,
     Problem,
+    SolveParams,
     largest_budget,
     price_of_safety,
     solve,
@@ -88,7 +89,9 @@ def test_prices_are_found_however_far_those_to_start_from_are() -> None:
 def test_a_plan_of_whole_offers_lies_below_the_bound_and_near_the_value() -> None:
     problem = selling()
     for point, amount in list(zip(points(), amounts(problem), strict=True))[::3]:
-        certificate = solve(with_budget(problem, amount), good_enough=1e-3).certificate
+        certificate = solve(
+            with_budget(problem, amount), params=SolveParams(plan_gap=1e-3)
+        ).certificate
         assert certificate.value <= point.bound * (1 + 1e-9)
         assert point.value == pytest.approx(certificate.bound, rel=2e-6)
         assert point.gap <= 1e-6

@@ -23,7 +23,7 @@ from incentive_engine.allocation.budgets.split_plans import (
     solve_relaxed,
     with_less,
 )
-from incentive_engine.allocation.dual.near_tie_model import Crowd, evaluate
+from incentive_engine.allocation.dual.lagrangian import LagrangianDual
 from incentive_engine.allocation.dual.samples import draw_samples
 from incentive_engine.allocation.infeasible.conflict import explain, relax
 from incentive_engine.allocation.limit_maps import rows_of
@@ -163,7 +163,7 @@ class Curve:
     def most(self, problem: Problem) -> float:
         """Return what would be used of the budget if nothing had a price."""
         rows = rows_of(problem, self.users, problem.enforced)
-        free = evaluate(Crowd(users=self.users, rows=rows), np.zeros(len(rows.limits)))
+        free = LagrangianDual(users=self.users, rows=rows).at(np.zeros(len(rows.limits)))
         return float(rows.usage(free.table)[rows.names.index(BUDGET)])
 
     def point(

@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from incentive_engine.allocation.budgets.split_plans import NEAR
-from incentive_engine.allocation.dual.near_tie_model import Crowd, evaluate
-from incentive_engine.allocation.dual.prices import ROUGH, about_lowest, frame_of
+from incentive_engine.allocation.dual.lagrangian import LagrangianDual
+from incentive_engine.allocation.dual.prices import about_lowest, frame_of
 from incentive_engine.allocation.dual.samples import Sample, draw_samples, sizes_of
 from incentive_engine.allocation.limit_maps import rows_of
 from incentive_engine.allocation.plan import Plan
@@ -27,20 +27,22 @@ def gains_without(problem: Problem, plan: Plan) -> dict[str, float]:
     found from the plan's, come within about a percent of what the best plan gains, in a
     hundredth of the time that it takes; that one is `Curve.gain_without`'s.
     """
-    crowd, prices = _at_prices_of(plan, problem)
-    samples = draw_samples(crowd.users)
+    dual, prices = _at_prices_of(plan, problem)
+    samples = draw_samples(dual.users)
     sample = samples[-1] if samples else None
     priced = np.flatnonzero(prices).tolist()
     with ThreadPoolExecutor(threads()) as pool:
-        bounds = pool.map(lambda limit: _bound_without(crowd, prices, limit, sample), priced)
+        bounds = pool.map(lambda limit: _bound_without(dual, prices, limit, sample), priced)
         value = plan.certificate.value
         return {
-            crowd.rows.names[limit]: bound - value
+            dual.rows.names[limit]: bound - value
             for limit, bound in zip(priced, bounds, strict=True)
         }
 
 
-def _bound_without(crowd: Crowd, prices: FloatArray, limit: int, sample: Sample | None) -> float:
+def _bound_without(
+    dual: LagrangianDual, prices: FloatArray, limit: int, sample: Sample | None
+) -> float:
     """Return a bound on the value of plans that need not keep a limit.
 
     Parameters
@@ -51,17 +53,17 @@ def _bound_without(crowd: Crowd, prices: FloatArray, limit: int, sample: Sample 
         Of the users; None where they are few.
     """
     kept = [other for other in range(len(prices)) if other != limit]
-    rows, left = crowd.rows.subset(kept), prices[kept]
-    everyone = replace(crowd, rows=rows)
-    bound = evaluate(everyone, left).dual
+    rows, left = dual.rows.subset(kept), prices[kept]
+    everyone = replace(dual, rows=rows)
+    bound = everyone.at(left).dual
     if not kept:
         return bound
-    some, sizes = everyone, sizes_of(crowd.users) if sample is None else sample.sizes
+    some, sizes = everyone, sizes_of(dual.users) if sample is None else sample.sizes
     if sample is not None:
-        some = Crowd(users=sample.users, rows=rows, weight=sample.weight)
+        some = LagrangianDual(users=sample.users, rows=rows, weight=sample.weight)
     frame = frame_of(rows, sizes)
-    lower = about_lowest(some, left, frame=frame, radius=NEAR, tight=ROUGH)
-    return min(bound, evaluate(everyone, lower).dual)
+    lower = about_lowest(some, left, frame=frame, radius=NEAR, tight=dual.params.sample_price_gap)
+    return min(bound, everyone.at(lower).dual)
 
 
 def gain_of_all(everyone: Problem, plan: Plan) -> float:
@@ -74,13 +76,13 @@ def gain_of_all(everyone: Problem, plan: Plan) -> float:
     everyone
         The plan's problem without its holdout.
     """
-    crowd, prices = _at_prices_of(plan, everyone)
-    return evaluate(crowd, prices).dual - plan.certificate.value
+    dual, prices = _at_prices_of(plan, everyone)
+    return dual.at(prices).dual - plan.certificate.value
 
 
-def _at_prices_of(plan: Plan, problem: Problem) -> tuple[Crowd, FloatArray]:
+def _at_prices_of(plan: Plan, problem: Problem) -> tuple[LagrangianDual, FloatArray]:
     """Return a problem's users under its limits, and a plan's prices in their order."""
     users = users_of(problem)
     rows = rows_of(problem, users, problem.enforced)
     prices = np.array([plan.prices[name] for name in rows.names], dtype=np.float64)
-    return Crowd(users=users, rows=rows), prices
+    return LagrangianDual(users=users, rows=rows), prices

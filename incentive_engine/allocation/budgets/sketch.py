@@ -16,6 +16,7 @@ from incentive_engine.allocation.dual.prices import find_prices
 from incentive_engine.allocation.dual.sweep import Choice, sweep
 from incentive_engine.allocation.limit_maps import rows_of
 from incentive_engine.allocation.limits import Limit
+from incentive_engine.allocation.params import SolveParams
 from incentive_engine.allocation.problem import BUDGET, Columns, Problem
 from incentive_engine.allocation.users import Users, in_parts, users_of
 from incentive_engine.domain import FloatArray, IntArray
@@ -29,8 +30,8 @@ SKETCH: Final = 300_000
 worth a budget's optimum to the square of that."""
 
 
-TIGHT: Final = 1e-4
-"""The relative gap of the sample's prices, which are no better than the sample."""
+ROUGH: Final = SolveParams(price_gap=1e-4)
+"""The sample's prices are no better than the sample."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -75,7 +76,7 @@ def swept_points(problems: Sequence[Problem], split: Split) -> tuple[SweptPoint,
     prices: FloatArray | None = None
     for problem in sorted(problems, key=_amount, reverse=True):
         rows = rows_of(few, some, _scaled(problem, share))
-        found = find_prices(some, rows, start=prices, radius=1.0, tight=TIGHT)
+        found = find_prices(some, rows, start=prices, radius=1.0, params=ROUGH)
         if found.impossible or (found.step is not None and found.step.broken.any()):
             prices = None
             continue

@@ -18,13 +18,11 @@ from incentive_engine.allocation.dual.samples import Sample
 from incentive_engine.allocation.dual.sweep import Choice, Table, sweep, tally
 from incentive_engine.allocation.infeasible.relaxation import size_of_bounds
 from incentive_engine.allocation.limit_maps import Rows, rows_of
+from incentive_engine.allocation.params import CURVE, SolveParams
 from incentive_engine.allocation.problem import BUDGET, Columns, Problem
 from incentive_engine.allocation.risk import Risk, risk_of, with_expected
 from incentive_engine.allocation.users import Users
 from incentive_engine.domain import COST, FACE, MICROS, FloatArray, IntArray, to_micros
-
-TIGHT: Final = 1e-6
-"""The relative gap of a plan's prices; a curve is looked at, not paid out."""
 
 BROKEN: Final = 1e-6
 """A limit that is broken by more than this share of its bound cannot hold."""
@@ -170,6 +168,7 @@ def solve_relaxed(
     start: Prices | None = None,
     radius: float = NEAR,
     samples: tuple[Sample, ...] | None = None,
+    params: SolveParams = CURVE,
 ) -> Relaxed:
     """Return the best plan with split users.
 
@@ -183,18 +182,29 @@ def solve_relaxed(
         How far, relative to them, the prices may lie from `start`.
     samples
         Of the users, where they are known.
+    params
+        How near the prices must come to the optimum.
     """
     if problem.pool is None or problem.pool.basis != "at-risk":
-        return _solved(problem, users, start, radius, samples)
+        return _solved(problem, users, start, radius=radius, samples=samples, params=params)
     risk = Risk(confidence=problem.pool.confidence, cost_error=problem.pool.cost_error)
     expected = risk.expected(problem.pool.amount, noise=0.0)
-    plan = _solved(with_expected(problem, expected), users, start, radius, samples)
+    plan = _solved(
+        with_expected(problem, expected),
+        users,
+        start,
+        radius=radius,
+        samples=samples,
+        params=params,
+    )
     report = risk_of(problem, plan.whole(users), risk)
     noise = report.variance / report.expected if report.expected else 0.0
     settled = risk.expected(problem.pool.amount, noise=noise)
     if not plan.feasible or expected - settled <= SETTLED * expected:
         return plan
-    return _solved(with_expected(problem, settled), users, plan.prices, NEAR, samples)
+    return _solved(
+        with_expected(problem, settled), users, plan.prices, samples=samples, params=params
+    )
 
 
 def with_less(plan: Relaxed, share: float) -> Problem | None:
@@ -213,14 +223,16 @@ def _solved(
     problem: Problem,
     users: Users,
     start: Prices | None,
-    radius: float,
+    *,
+    radius: float = NEAR,
     samples: tuple[Sample, ...] | None,
+    params: SolveParams,
 ) -> Relaxed:
     rows = rows_of(problem, users, problem.enforced)
     first: FloatArray | None = None
     if start is not None:
         first = np.array([start.get(name, 0.0) for name in rows.names], dtype=np.float64)
-    optimum = find_prices(users, rows, start=first, radius=radius, tight=TIGHT, samples=samples)
+    optimum = find_prices(users, rows, start=first, radius=radius, samples=samples, params=params)
     return Relaxed(problem=problem, rows=rows, optimum=optimum)
 
 

@@ -9,63 +9,19 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from incentive_engine.allocation.dual.lagrangian import LagrangianDual, Point
 from incentive_engine.allocation.dual.linear_program import LinearProgram, solve_lp
 from incentive_engine.allocation.dual.price_box import Box
-from incentive_engine.allocation.dual.sweep import Table, reaches, sweep
 from incentive_engine.allocation.integer.classes import Classes, classes_of
 from incentive_engine.allocation.integer.core import Core, build_core, nearest
 from incentive_engine.allocation.limit_maps import Rows
-from incentive_engine.allocation.users import Users
-from incentive_engine.domain import FloatArray, IntArray
-
-CORE: Final = 2_000
-"""Users that choose freely in a linear program; it grows when steps fail."""
+from incentive_engine.domain import FloatArray
 
 ROUNDING: Final = 1e-6
 """Sums of a linear program that pass a bound by this share of it do so by its tolerance."""
 
 NEGLIGIBLE: Final = 1e-12
 """A limit broken by this share of its bound is rounding."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Crowd:
-    """Users whose choices depend on the prices, under limits.
-
-    Attributes
-    ----------
-    users, rows
-        Who chooses, and the limits.
-    weight
-        (n_cells,) float64, how many users each stands for; None for 1.
-    settled
-        (m + 2, n_cells, k) int64, what users add up to whose choices do not depend on the prices
-        that come into question; None when there are none.
-    """
-
-    users: Users
-    rows: Rows
-    weight: FloatArray | None = None
-    settled: IntArray | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Point:
-    """The dual at some prices.
-
-    Attributes
-    ----------
-    prices
-        (L,) float64.
-    dual
-        The bound that they prove.
-    table
-        What users choose at them.
-    """
-
-    prices: FloatArray
-    dual: float
-    table: Table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -106,42 +62,14 @@ class Step:
     broken: FloatArray
 
 
-def evaluate(crowd: Crowd, prices: FloatArray) -> Point:
-    """Return the dual at given prices."""
-    rows = crowd.rows
-    price = rows.prices_of_pairs(prices, crowd.users.shape)
-    table = sweep(crowd.users, price, weight=crowd.weight)
-    if crowd.settled is not None:
-        table = replace(table, totals=table.totals + crowd.settled)
-    saved = float(prices @ rows.usage(table)) if len(prices) else 0.0
-    return Point(
-        prices=prices,
-        dual=table.value - saved + bounds_value(rows, prices),
-        table=table,
-    )
-
-
-def bounds_value(rows: Rows, prices: FloatArray) -> float:
-    """Return Σ price · (upper where the price is positive, lower where it is negative)."""
-    binding = np.where(prices > 0, rows.upper, np.where(prices < 0, rows.lower, 0.0))
-    return float(prices @ binding)
-
-
-def reaches_within(crowd: Crowd, at: Point, box: Box) -> npt.NDArray[Any]:
-    """Return (n,) how far into a box prices must go to change a user's choice."""
-    rows, shape = crowd.rows, crowd.users.shape
-    width = rows.widths_of_pairs(box.width(at.prices), shape)
-    return reaches(crowd.users, rows.prices_of_pairs(at.prices, shape), width)
-
-
 def take_step(
-    crowd: Crowd,
+    dual: LagrangianDual,
     at: Point,
     *,
     box: Box,
     caps: FloatArray,
     reach: npt.NDArray[Any],
-    size: int = CORE,
+    size: int,
 ) -> Step:
     """Return the minimum of the model around a point, within a box of prices.
 
@@ -150,15 +78,15 @@ def take_step(
     caps
         (L,) float64, the steepest prices.
     reach
-        (n,), as `reaches_within` gives it; those whose choice is settled do not choose freely.
+        (n,), as `LagrangianDual.reach` gives it; whose choice is settled does not choose freely.
     size
         The most users that choose freely.
     """
-    users, rows = crowd.users, crowd.rows
+    users, rows = dual.users, dual.rows
     index = nearest(reach, users.key, size)
     index = index[reach[index] <= 1.0]
     core = build_core(
-        users, rows, index, prices=at.prices, weight=crowd.weight, width=box.width(at.prices)
+        users, rows, index, prices=at.prices, weight=dual.weight, width=box.width(at.prices)
     )
     rest = replace(at.table, totals=at.table.totals - core.table.totals)
     used = rows.usage(rest)

@@ -18,20 +18,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from incentive_engine.allocation.dual.near_tie_model import (
-    CORE,
-    Crowd,
-    Point,
-    evaluate,
-    reaches_within,
-)
+from incentive_engine.allocation.dual.lagrangian import LagrangianDual, Point
 from incentive_engine.allocation.dual.price_box import Box, Frame
 from incentive_engine.allocation.integer.core import changes_of, scores_of, usage_of
 from incentive_engine.allocation.users import Users
 from incentive_engine.domain import FloatArray, IntArray
-
-STEPS: Final = 10
-"""Steps at most; where they lead nowhere, linear programs go on."""
 
 SAMPLE: Final = 6_000
 """Users that the second derivatives are taken from: they need to be right within a tenth."""
@@ -67,7 +58,7 @@ class Approach:
 
 
 def approach(
-    crowd: Crowd, start: FloatArray, frame: Frame, radius: float, *, tight: float
+    dual: LagrangianDual, start: FloatArray, frame: Frame, radius: float, *, tight: float
 ) -> Approach:
     """Return a point near the minimum of the dual.
 
@@ -78,18 +69,19 @@ def approach(
     tight
         The relative improvement below which steps are not worth while.
     """
-    best, first, failed, enough, sweeps = evaluate(crowd, start), radius, 0, False, 1
-    bound = crowd.users.n > CORE  # the minimum may lie outside the box
-    for _ in range(STEPS):
+    best, first, failed, enough, sweeps = dual.at(start), radius, 0, False, 1
+    params, few = dual.params, dual.params.core_users
+    bound = dual.users.n > few  # the minimum may lie outside the box
+    for _ in range(params.newton_steps):
         box = frame.around(best.prices, radius)
-        near = np.flatnonzero(reaches_within(crowd, best, box) <= 1.0)
-        if len(near) <= CORE and not bound:
+        near = np.flatnonzero(dual.reach(best, box) <= 1.0)
+        if len(near) <= few and not bound:
             break
-        step, promised = _lowest_within(crowd, best, box, near)
+        step, promised = _lowest_within(dual, best, box, near)
         enough = promised <= tight * abs(best.dual)
         if enough:
             break
-        trial, sweeps = evaluate(crowd, best.prices + step), sweeps + 1
+        trial, sweeps = dual.at(best.prices + step), sweeps + 1
         if trial.dual < best.dual:
             moved = float(np.max(np.abs(step) / np.maximum(box.width(best.prices), 1e-300)))
             bound = moved > 0.99
@@ -103,7 +95,9 @@ def approach(
     return Approach(point=best, radius=radius, enough=enough, sweeps=sweeps)
 
 
-def _lowest_within(crowd: Crowd, at: Point, box: Box, near: IntArray) -> tuple[FloatArray, float]:
+def _lowest_within(
+    dual: LagrangianDual, at: Point, box: Box, near: IntArray
+) -> tuple[FloatArray, float]:
     """Return the step to the minimum of the quadratic function, and the decrease that it predicts.
 
     Parameters
@@ -111,19 +105,21 @@ def _lowest_within(crowd: Crowd, at: Point, box: Box, near: IntArray) -> tuple[F
     near
         (N,) int64, the users whose choice may change within the box.
     """
-    slope, low, high = _slopes(crowd, at, box)
-    curvature = _curvature(crowd, at, box, near)
+    slope, low, high = _slopes(dual, at, box)
+    curvature = _curvature(dual, at, box, near)
     step = lowest(slope, curvature, low, high)
     return step, -float(slope @ step + 0.5 * step @ curvature @ step)
 
 
-def _slopes(crowd: Crowd, at: Point, box: Box) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _slopes(
+    dual: LagrangianDual, at: Point, box: Box
+) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return the dual's first derivatives, and between which steps they hold.
 
     A price keeps its sign, because another bound applies beyond 0; at 0 the bound that the sum
     passes or is nearer to applies.
     """
-    rows, prices = crowd.rows, at.prices
+    rows, prices = dual.rows, at.prices
     usage = rows.usage(at.table)
     over = (prices > 0) | ((prices == 0) & (rows.upper - usage <= usage - rows.lower))
     slope = np.where(over, rows.upper, rows.lower) - usage
@@ -132,13 +128,13 @@ def _slopes(crowd: Crowd, at: Point, box: Box) -> tuple[FloatArray, FloatArray, 
     return slope, least - prices, most - prices
 
 
-def _curvature(crowd: Crowd, at: Point, box: Box, near: IntArray) -> FloatArray:
+def _curvature(dual: LagrangianDual, at: Point, box: Box, near: IntArray) -> FloatArray:
     """Return (L, L) the second derivatives of the dual, from users near a tie.
 
     A user's change between two choices that use u and v of the limits, at a difference of scores
     that lies anywhere within ±h, adds (u − v)(u − v)ᵀ / 2h on average.
     """
-    users, rows = crowd.users, crowd.rows
+    users, rows = dual.users, dual.rows
     share = max(len(near) / SAMPLE, 1.0)
     if share > 1.0:
         near = near[np.argpartition(users.key[near], SAMPLE)[:SAMPLE]]
@@ -146,10 +142,10 @@ def _curvature(crowd: Crowd, at: Point, box: Box, near: IntArray) -> FloatArray:
     price = rows.prices_of_pairs(at.prices, users.shape)
     width = rows.widths_of_pairs(box.width(at.prices), users.shape)
     chosen, rival, play = _rivals(few, price, width)
-    own, other = (_used(few, crowd, choice) for choice in (chosen, rival))
+    own, other = (_used(few, dual, choice) for choice in (chosen, rival))
     weight = share / (2.0 * play)
-    if crowd.weight is not None:
-        weight *= crowd.weight[few.cell]
+    if dual.weight is not None:
+        weight *= dual.weight[few.cell]
     change = own - other
     return np.asarray((change.multiply(weight[None, :]) @ change.T).todense(), dtype=np.float64)
 
@@ -171,10 +167,10 @@ def _rivals(
     return chosen - 1, rival - 1, both[rival, at]
 
 
-def _used(few: Users, crowd: Crowd, choice: IntArray) -> Any:  # noqa: ANN401 - a sparse matrix
+def _used(few: Users, dual: LagrangianDual, choice: IntArray) -> Any:  # noqa: ANN401 - a sparse matrix
     """Return (L, N) sparse, what the users' choices use of each limit."""
     taken = np.flatnonzero(choice >= 0)
-    return usage_of(few, crowd.rows, taken, choice[taken], width=few.n)
+    return usage_of(few, dual.rows, taken, choice[taken], width=few.n)
 
 
 def lowest(

@@ -22,25 +22,17 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from incentive_engine.allocation.dual.near_tie_model import (
-    CORE,
-    Crowd,
-    Point,
-    Step,
-    evaluate,
-    reaches_within,
-    take_step,
-)
+from incentive_engine.allocation.dual.lagrangian import LagrangianDual, Point
+from incentive_engine.allocation.dual.near_tie_model import Step, take_step
 from incentive_engine.allocation.dual.newton import Approach, approach
 from incentive_engine.allocation.dual.price_box import Box, Frame
 from incentive_engine.allocation.dual.samples import Sample, draw_samples, sizes_of
 from incentive_engine.allocation.dual.sweep import sweep
 from incentive_engine.allocation.limit_maps import Rows
+from incentive_engine.allocation.params import PLAN, SolveParams
 from incentive_engine.allocation.users import Users
 from incentive_engine.domain import FloatArray
 from incentive_engine.errors import SolverError
-
-LARGEST_CORE: Final = 12_000
 
 STEEPEST: Final = 1e6
 """Prices end at this multiple of the average value per unit of a limit: one that would be
@@ -52,14 +44,8 @@ WIDEST: Final = 10.0
 PATIENCE: Final = 6
 """Steps that may fail before a box that still binds is taken for the last."""
 
-ROUNDS: Final = 40
-"""Steps per sample."""
-
 ERROR: Final = 15.0
 """How far prices of a sample may be off, relative to themselves, times the root of its size."""
-
-ROUGH: Final = 1e-5
-"""The gap that is good enough for prices to start from."""
 
 FEWEST: Final = 100
 """Users of the smallest linear program that is tried where GLOP cannot solve larger ones."""
@@ -72,9 +58,6 @@ WIDER: Final = 2.0
 
 MANY: Final = 50_000
 """From so many users on, those whose choice is settled are added up once."""
-
-TIGHT: Final = 1e-10
-"""The relative gap between the model and the dual at which prices are optimal."""
 
 TINIEST: Final = 1e-300
 """Gaps are relative to at least this, where nothing is worth anything."""
@@ -116,8 +99,8 @@ def find_prices(
     *,
     start: FloatArray | None = None,
     radius: float = 0.3,
-    tight: float = TIGHT,
     samples: tuple[Sample, ...] | None = None,
+    params: SolveParams = PLAN,
 ) -> Optimum:
     """Return the prices that minimise the dual.
 
@@ -127,45 +110,44 @@ def find_prices(
         (L,) float64, prices to start from; None begins with a small sample.
     radius
         How far, relative to them, the prices may lie from `start`.
-    tight
-        As in `minimise`.
     samples
         What `draw_samples` gives for the users, where it is known.
     """
     prices = np.zeros(len(rows.limits)) if start is None else start
-    everyone = Crowd(users=users, rows=rows)
+    everyone = LagrangianDual(users=users, rows=rows, params=params)
     if not len(prices):
-        return Optimum(point=evaluate(everyone, prices), step=None, gap=0.0, sweeps=1)
+        return Optimum(point=everyone.at(prices), step=None, gap=0.0, sweeps=1)
     if start is None:
-        radius, samples = WIDEST, draw_samples(users) if samples is None else samples
+        samples = draw_samples(users, params) if samples is None else samples
+        radius, rough = WIDEST, max(params.price_gap, params.sample_price_gap)
         for sample in samples:
-            crowd = Crowd(users=sample.users, rows=rows, weight=sample.weight)
-            frame, rough = frame_of(rows, sample.sizes), max(tight, ROUGH)
-            prices = about_lowest(crowd, prices, frame=frame, radius=radius, tight=rough)
+            some = replace(everyone, users=sample.users, weight=sample.weight)
+            frame = frame_of(rows, sample.sizes)
+            prices = about_lowest(some, prices, frame=frame, radius=radius, tight=rough)
             radius = ERROR / np.sqrt(sample.size)
     frame = frame_of(rows, samples[-1].sizes if samples else sizes_of(users))
-    return minimise_among_open(everyone, prices, frame=frame, radius=radius, tight=tight)
+    return minimise_among_open(everyone, prices, frame=frame, radius=radius)
 
 
 def minimise_among_open(
-    crowd: Crowd, start: FloatArray, *, frame: Frame, radius: float, tight: float
+    dual: LagrangianDual, start: FloatArray, *, frame: Frame, radius: float
 ) -> Optimum:
     """Return the minimum of the dual, found among the users whose choice is open near `start`.
 
     Everyone else is added up once. Where the minimum lies at an edge of the box in which they
     are settled, a wider box is put there.
     """
-    users, passes = crowd.users, 0
+    users, passes, tight = dual.users, 0, dual.params.price_gap
     for _ in range(MOVES if users.n >= MANY else 0):
-        at, box = evaluate(crowd, start), frame.around(start, radius)
-        index = np.flatnonzero(reaches_within(crowd, at, box) <= 1.0)
+        at, box = dual.at(start), frame.around(start, radius)
+        index = np.flatnonzero(dual.reach(at, box) <= 1.0)
         passes += 2
         if len(index) > users.n // 3:
             break
         few = users.take(index).in_float64()
-        price = crowd.rows.prices_of_pairs(start, users.shape)
+        price = dual.rows.prices_of_pairs(start, users.shape)
         settled = at.table.totals - sweep(few, price).totals
-        part = replace(crowd, users=few, settled=settled)
+        part = replace(dual, users=few, settled=settled)
         inner = replace(frame, bounds=box)
         found = minimise(part, start, frame=inner, radius=radius, tight=tight)
         passes += found.sweeps * len(index) // users.n
@@ -175,7 +157,7 @@ def minimise_among_open(
             assert found.step is not None
             core = replace(found.step.core, index=index[found.step.core.index])
             return replace(found, step=replace(found.step, core=core), sweeps=passes)
-    found = minimise(crowd, start, frame=frame, radius=radius, tight=tight)
+    found = minimise(dual, start, frame=frame, radius=radius, tight=tight)
     return replace(found, sweeps=found.sweeps + passes)
 
 
@@ -214,20 +196,20 @@ def typical_prices(rows: Rows, sizes: FloatArray) -> FloatArray:
 
 
 def about_lowest(
-    crowd: Crowd, start: FloatArray, *, frame: Frame, radius: float, tight: float
+    dual: LagrangianDual, start: FloatArray, *, frame: Frame, radius: float, tight: float
 ) -> FloatArray:
     """Return (L,) prices near the minimum of the dual; arguments are those of `minimise`."""
-    near = approach(crowd, start, frame, radius, tight=tight)
+    near = approach(dual, start, frame, radius, tight=tight)
     if near.enough:
         return near.point.prices
-    found = minimise_by_programs(crowd, near, frame=frame, tight=tight)
+    found = minimise_by_programs(dual, near, frame=frame, tight=tight)
     return found.point.prices
 
 
 def minimise(
-    crowd: Crowd, start: FloatArray, *, frame: Frame, radius: float, tight: float
+    dual: LagrangianDual, start: FloatArray, *, frame: Frame, radius: float, tight: float
 ) -> Optimum:
-    """Return the minimum of the dual over a crowd, from given prices.
+    """Return the minimum of the dual, from given prices.
 
     Parameters
     ----------
@@ -236,20 +218,22 @@ def minimise(
     tight
         The relative gap between model and dual at which to stop.
     """
-    near = approach(crowd, start, frame, radius, tight=tight)
-    return minimise_by_programs(crowd, near, frame=frame, tight=tight)
+    near = approach(dual, start, frame, radius, tight=tight)
+    return minimise_by_programs(dual, near, frame=frame, tight=tight)
 
 
-def minimise_by_programs(crowd: Crowd, near: Approach, *, frame: Frame, tight: float) -> Optimum:
-    """Return the minimum of the dual over a crowd, found by linear programs of open users."""
+def minimise_by_programs(
+    dual: LagrangianDual, near: Approach, *, frame: Frame, tight: float
+) -> Optimum:
+    """Return the minimum of the dual, found by linear programs of open users."""
     lowest = -2.0 * frame.total
     best, radius, sweeps = near.point, near.radius, near.sweeps
-    size, failed, step, gap = CORE, 0, None, np.inf
+    size, failed, step, gap = dual.params.core_users, 0, None, np.inf
     impossible = False
-    for _ in range(ROUNDS):
+    for _ in range(dual.params.price_steps):
         box = frame.around(best.prices, radius)
-        reach = reaches_within(crowd, best, box)
-        step = _step_that_ends(crowd, best, box=box, caps=frame.caps, reach=reach, size=size)
+        reach = dual.reach(best, box)
+        step = _step_that_ends(dual, best, box=box, caps=frame.caps, reach=reach, size=size)
         floor = max(abs(best.dual), abs(best.table.value), TINIEST)
         predicted = (best.dual - step.model) / floor
         if step.inside:
@@ -262,7 +246,7 @@ def minimise_by_programs(crowd: Crowd, near: Approach, *, frame: Frame, tight: f
                 break
             radius *= 8.0
             continue
-        trial = evaluate(crowd, step.prices)
+        trial = dual.at(step.prices)
         sweeps += 1
         gained = (best.dual - trial.dual) / (best.dual - step.model)
         if gained > 0:
@@ -274,12 +258,18 @@ def minimise_by_programs(crowd: Crowd, near: Approach, *, frame: Frame, tight: f
             radius *= 1.0 if step.inside else 3.0
         elif gained < 0.1:
             radius, failed = min(radius, 1.0) / 4.0, failed + 1
-            size = min(2 * size, LARGEST_CORE)
+            size = min(2 * size, dual.params.largest_core_users)
     return Optimum(point=best, step=step, gap=gap, sweeps=sweeps, impossible=impossible)
 
 
 def _step_that_ends(
-    crowd: Crowd, at: Point, *, box: Box, caps: FloatArray, reach: npt.NDArray[Any], size: int
+    dual: LagrangianDual,
+    at: Point,
+    *,
+    box: Box,
+    caps: FloatArray,
+    reach: npt.NDArray[Any],
+    size: int,
 ) -> Step:
     """Return the model's minimum, of fewer users where GLOP cannot solve that of many.
 
@@ -288,7 +278,7 @@ def _step_that_ends(
     """
     while True:
         try:
-            return take_step(crowd, at, box=box, caps=caps, reach=reach, size=size)
+            return take_step(dual, at, box=box, caps=caps, reach=reach, size=size)
         except SolverError:
             if size <= FEWEST:
                 raise

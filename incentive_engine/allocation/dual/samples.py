@@ -9,17 +9,9 @@ import numpy as np
 
 from incentive_engine.allocation.dual import kernels
 from incentive_engine.allocation.dual.sweep import total_sizes
+from incentive_engine.allocation.params import PLAN, SolveParams
 from incentive_engine.allocation.users import Users, in_parts
 from incentive_engine.domain import FloatArray, IntArray
-
-COARSEST: Final = 1_000
-"""Users in the first sample: all of them fit into one exact linear program."""
-
-FINER: Final = 12
-"""How much larger each next sample is."""
-
-LARGEST_SAMPLE: Final = 150_000
-"""A larger sample costs more to take than its better prices save."""
 
 PER_CELL: Final = 20
 """Users of each cell in a sample, so that no limit goes unseen."""
@@ -50,12 +42,12 @@ class Sample:
     sizes: FloatArray
 
 
-def draw_samples(users: Users) -> tuple[Sample, ...]:
+def draw_samples(users: Users, params: SolveParams = PLAN) -> tuple[Sample, ...]:
     """Return ever larger samples, none of few users.
 
     All are drawn from the largest one, so that only that is looked for among all users.
     """
-    sizes = sample_sizes(users.n)
+    sizes = sample_sizes(users.n, params)
     if not sizes:
         return ()
     counts = count_cells(users)
@@ -72,17 +64,17 @@ def _sample(size: int, few: Users, weight: FloatArray) -> Sample:
     return Sample(size=size, users=few, weight=weight, sizes=total_sizes(few, weight=weight))
 
 
-def sample_sizes(n: int) -> list[int]:
+def sample_sizes(n: int, params: SolveParams = PLAN) -> list[int]:
     """Return the sizes of the samples that come before all n users.
 
     >>> sample_sizes(1_000), sample_sizes(100_000)
     ([], [1000, 12000])
     """
     sizes = []
-    size = COARSEST
-    while size * 3 <= n and size <= LARGEST_SAMPLE:
+    size = params.first_sample
+    while size * 3 <= n and size <= params.largest_sample:
         sizes.append(size)
-        size *= FINER
+        size *= params.sample_growth
     return sizes
 
 

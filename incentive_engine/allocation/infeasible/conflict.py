@@ -23,12 +23,13 @@ from incentive_engine.allocation.infeasible.relaxation import (
     worthless,
 )
 from incentive_engine.allocation.integer.core import build_core, nearest
-from incentive_engine.allocation.integer.cp_sat import Status, select
+from incentive_engine.allocation.integer.cp_sat import select
 from incentive_engine.allocation.integer.draft import draft_of
 from incentive_engine.allocation.integer.integer_plan import round_prices
 from incentive_engine.allocation.integer.program import selection_of
 from incentive_engine.allocation.limit_maps import Rows
 from incentive_engine.allocation.problem import Problem
+from incentive_engine.allocation.solver_report import Status
 from incentive_engine.allocation.users import Users
 from incentive_engine.domain import FloatArray, IntArray
 from incentive_engine.errors import Fault, InfeasibleError

@@ -20,8 +20,8 @@ from typing import Final, Self
 import numpy as np
 import scipy.sparse as sp
 
+from incentive_engine.allocation.dual.lagrangian import LagrangianDual
 from incentive_engine.allocation.dual.linear_program import LinearAnswer, LinearProgram, solve_lp
-from incentive_engine.allocation.dual.near_tie_model import Crowd, evaluate
 from incentive_engine.allocation.dual.sweep import Table
 from incentive_engine.allocation.limit_maps import Rows
 from incentive_engine.allocation.users import Users
@@ -87,7 +87,7 @@ class Sums:
 
     Attributes
     ----------
-    crowd
+    dual
         Users without values, and all limits.
     size
         (L,) float64, what a limit's excess is counted in.
@@ -99,7 +99,7 @@ class Sums:
         Per sum the pass, the group, and (L,) float64 the uses of limits, in parts of `size`.
     """
 
-    crowd: Crowd
+    dual: LagrangianDual
     size: FloatArray
     group: IntArray
     asked: list[FloatArray] = field(default_factory=list)
@@ -110,7 +110,7 @@ class Sums:
         """Return what is found without prices."""
         cells = users.n_cells
         sums = cls(
-            crowd=Crowd(users=worthless(users), rows=rows),
+            dual=LagrangianDual(users=worthless(users), rows=rows),
             size=size_of_bounds(rows),
             group=np.arange(cells) * min(GROUPS, cells) // cells,
         )
@@ -119,7 +119,7 @@ class Sums:
 
     def ask(self, prices: FloatArray) -> float:
         """Add the sums that users have at some prices; return the dual there."""
-        point = evaluate(self.crowd, prices)
+        point = self.dual.at(prices)
         for group, used in enumerate(self._by_group(point.table)):
             self.found.setdefault((group, used.tobytes()), (len(self.asked), used))
         self.asked.append(prices)
@@ -127,7 +127,7 @@ class Sums:
 
     def _by_group(self, table: Table) -> FloatArray:
         """Return (groups, L) the uses of limits, in parts of their sizes."""
-        rows, users = self.crowd.rows, self.crowd.users
+        rows, users = self.dual.rows, self.dual.users
         matrix = rows.matrix.tocoo()
         row, column = matrix.coords
         group = self.group[column // users.k % users.n_cells]
@@ -171,7 +171,7 @@ class Sums:
         used = sp.csr_array(np.stack(uses, axis=1)[kept])
         nothing, eye = sp.csr_array((groups, limits)), sp.identity(limits, format="csr")
         matrix = sp.vstack([sp.hstack([once, nothing, nothing]), sp.hstack([used, -eye, eye])])
-        rows, size = self.crowd.rows, self.size[kept]
+        rows, size = self.dual.rows, self.size[kept]
         answer = solve_lp(
             LinearProgram(
                 objective=np.concatenate([np.zeros(len(group)), -np.ones(2 * limits)]),
@@ -185,7 +185,7 @@ class Sums:
 
     def _prices(self, kept: IntArray, answer: LinearAnswer) -> FloatArray:
         """Return (L,) the prices of a mixture, of the signs that the bounds allow."""
-        rows = self.crowd.rows
+        rows = self.dual.rows
         prices = np.zeros(len(self.size))
         prices[kept] = np.clip(answer.duals[-len(kept) :], -1.0, 1.0) / self.size[kept]
         positive, negative = np.isfinite(rows.upper), np.isfinite(rows.lower)
@@ -219,6 +219,6 @@ class Sums:
 
     def table(self, mixture: Mixture) -> Table:
         """Return what a mixture adds up to, from its passes made again."""
-        tables = [(evaluate(self.crowd, prices).table, share) for prices, share in mixture.parts]
+        tables = [(self.dual.at(prices).table, share) for prices, share in mixture.parts]
         totals = sum(table.totals * share[:, None] for table, share in tables)
         return replace(tables[0][0], totals=np.rint(totals).astype(np.int64))

@@ -15,7 +15,6 @@ from incentive_engine.allocation.integer.cp_sat import (
     TINY,
     Selection,
     SelectionAnswer,
-    Status,
     select,
 )
 from incentive_engine.allocation.integer.draft import Draft, added
@@ -23,6 +22,7 @@ from incentive_engine.allocation.integer.local_search import trade
 from incentive_engine.allocation.integer.program import selection_of
 from incentive_engine.allocation.integer.scip import branch
 from incentive_engine.allocation.limit_maps import Rows
+from incentive_engine.allocation.solver_report import Status
 from incentive_engine.allocation.users import Users
 from incentive_engine.domain import FloatArray
 
@@ -39,8 +39,8 @@ Solver = Callable[[Selection], SelectionAnswer]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Found:
-    """What a search ended with.
+class Incumbent:
+    """The best plan that a search knows, and what is proven about it.
 
     Attributes
     ----------
@@ -64,7 +64,7 @@ class Found:
     core: int = 0
 
 
-def improve(
+def solve_core(
     users: Users,
     rows: Rows,
     core: Core,
@@ -73,7 +73,7 @@ def improve(
     enough: float,
     whole: bool,
     times: float = 1.0,
-) -> Found:
+) -> Incumbent:
     """Return the best plan that differs from `start` in the core only.
 
     SCIP is asked first, and CP-SAT, which is exact, where SCIP finds nothing or its tolerance
@@ -93,26 +93,26 @@ def improve(
         How many times the usual effort may be spent.
     """
     rest = start.without(core.few, core.index)
-    missing, held = enough - rest.value, start.choice[core.index]
+    missing, current = enough - rest.value, start.choice[core.index]
     exact = partial(select, effort=times * EFFORT, enough=missing)
     branching = partial(branch, nodes=max(round(times * NODES), 1), enough=missing)
 
-    def attempt(solver: Solver) -> Found:
+    def attempt(solver: Solver) -> Incumbent:
         def ask(margin: int) -> SelectionAnswer:
-            return solver(selection_of(users, rows, core, rest, held, margin=margin))
+            return solver(selection_of(users, rows, core, rest, current, margin=margin))
 
         return replace(_checked(rows, core, start, rest, ask), core=len(core.index))
 
     if not whole:
-        found = attempt(branching)
-        return attempt(exact) if found.plan is None else found
-    found = attempt(exact)
-    if found.status is Status.OPTIMAL and len(core.user) > TINY:
-        return found
-    return _agreed(found, attempt(branching))
+        branched = attempt(branching)
+        return attempt(exact) if branched.plan is None else branched
+    proven = attempt(exact)
+    if proven.status is Status.OPTIMAL and len(core.user) > TINY:
+        return proven
+    return _agreed(proven, attempt(branching))
 
 
-def exchanged(
+def exchange_core(
     users: Users,
     rows: Rows,
     core: Core,
@@ -123,7 +123,7 @@ def exchanged(
     enough: float,
     times: float,
     seed: int,
-) -> Found:
+) -> Incumbent:
     """Return a plan that exchanges between the core's users lead to from `start`.
 
     Parameters
@@ -141,12 +141,12 @@ def exchanged(
     seed
         Of the changes that are made at random.
     """
-    rest, held = start.without(core.few, core.index), start.choice[core.index]
+    rest, current = start.without(core.few, core.index), start.choice[core.index]
     score = core.value - prices @ core.usage
     penalty = _penalties(rows, core, prices)
 
     def ask(margin: int) -> SelectionAnswer:
-        selection = selection_of(users, rows, core, rest, held, margin=margin, elastic=penalty)
+        selection = selection_of(users, rows, core, rest, current, margin=margin, elastic=penalty)
         missing, most = enough - rest.value, bound - rest.value
         return trade(selection, score, bound=most, enough=missing, times=times, seed=seed)
 
@@ -161,7 +161,7 @@ def _penalties(rows: Rows, core: Core, prices: FloatArray) -> FloatArray:
     return np.asarray(DEARER * np.maximum(paid, typical / 100.0), dtype=np.float64)
 
 
-def _agreed(exact: Found, other: Found) -> Found:
+def _agreed(exact: Incumbent, other: Incumbent) -> Incumbent:
     """Return the better of two answers to one program; only CP-SAT's proofs count."""
     bound = min(exact.bound, other.bound)
     if other.value <= exact.value:
@@ -173,7 +173,7 @@ def _agreed(exact: Found, other: Found) -> Found:
 
 def _checked(
     rows: Rows, core: Core, start: Draft, rest: Table, ask: Callable[[int], SelectionAnswer]
-) -> Found:
+) -> Incumbent:
     """Ask with bounds let out by rounding, and where that breaks a limit, with bounds taken in.
 
     Parameters
@@ -184,7 +184,7 @@ def _checked(
     first = ask(1)
     bound = first.bound + rest.value
     if not first.found:
-        return Found(status=first.status, bound=bound)
+        return Incumbent(status=first.status, bound=bound)
     for margin in (1, -1):
         answer = first if margin == 1 else ask(margin)
         if not answer.found:
@@ -192,10 +192,10 @@ def _checked(
         to = core.choice_of(answer.chosen)
         table = added(rest, tally(core.few, to))
         if not rows.excess(table).any():
-            return Found(
+            return Incumbent(
                 plan=start.changed(core.few, core.index, to),
                 value=table.value,
                 status=first.status if answer is first else Status.FEASIBLE,
                 bound=bound,
             )
-    return Found(bound=bound)
+    return Incumbent(bound=bound)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import StrEnum
 from itertools import pairwise
 from typing import Any, Final
 
@@ -12,6 +11,7 @@ import scipy.sparse as sp
 from ortools.sat.python import cp_model_helper as helper
 
 from incentive_engine.allocation.integer.decimals import decimals_of
+from incentive_engine.allocation.solver_report import Status
 from incentive_engine.domain import BoolArray, FloatArray, IntArray
 from incentive_engine.parallel import interruptible
 
@@ -33,15 +33,6 @@ STATUS: Final = {
     helper.FEASIBLE: "feasible",
     helper.INFEASIBLE: "infeasible",
 }
-
-
-class Status(StrEnum):
-    """What is known about an integer program."""
-
-    OPTIMAL = "optimal"
-    FEASIBLE = "feasible"
-    INFEASIBLE = "infeasible"
-    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

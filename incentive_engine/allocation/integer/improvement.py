@@ -19,27 +19,16 @@ import numpy.typing as npt
 
 from incentive_engine.allocation.dual.prices import Optimum
 from incentive_engine.allocation.integer.core import Core, build_core, nearest
-from incentive_engine.allocation.integer.core_search import Found, exchanged, improve
-from incentive_engine.allocation.integer.cp_sat import Status
+from incentive_engine.allocation.integer.core_search import Incumbent, exchange_core, solve_core
 from incentive_engine.allocation.integer.draft import Draft
 from incentive_engine.allocation.limit_maps import Rows
+from incentive_engine.allocation.params import SolveParams
+from incentive_engine.allocation.solver_report import Status
 from incentive_engine.allocation.users import Users
 from incentive_engine.domain import IntArray
 
-NEAR: Final = 1_000
-"""Users nearest a tie, of whom each turn has some."""
-
-TRADERS: Final = 400
-"""Users among whom exchanges are looked for."""
-
-MEMBERS: Final = 150
-"""Users in each of the small programs that take turns."""
-
-TURNS: Final = 30
-"""How many turns there are at most, of exchanges and of programs each."""
-
 PATIENCE: Final = 2
-"""How many of them in a row may bring little."""
+"""Turns in a row that may bring little."""
 
 LITTLE: Final = 0.03
 """The part of the gap that is little."""
@@ -54,29 +43,29 @@ CAREFUL: Final = 10.0
 """How many times the usual effort goes to a program that betters a plan."""
 
 COARSE: Final = 5e-5
-"""The relative gap above which the last program may have more users than `NEAR`: takes seconds."""
-
-MOST: Final = 3_000
-"""How many these are at most."""
+"""The relative gap above which the last program may have three times as many users as are near a
+tie, though that takes seconds."""
 
 PAIRS: Final = 6_000
 """Pairs in the largest program that has everyone who matters: more take too long."""
 
 
-def better_of(best: Found, found: Found, *, complete: bool) -> Found:
+def better(best: Incumbent, other: Incumbent, *, complete: bool) -> Incumbent:
     """Return the better of two plans, with what the later program proves.
 
     Parameters
     ----------
+    other
+        Of a later program.
     complete
-        The later program misses no plan that is better than `best`.
+        That program misses no plan that is better than `best`.
     """
-    if found.value <= best.value and best.plan is not None:
-        found = replace(found, plan=best.plan, value=best.value)
+    if other.value <= best.value and best.plan is not None:
+        other = replace(other, plan=best.plan, value=best.value)
     if complete:
-        return found
-    status = Status.UNKNOWN if found.plan is None else Status.FEASIBLE
-    return replace(found, status=status, bound=np.inf)
+        return other
+    status = Status.UNKNOWN if other.plan is None else Status.FEASIBLE
+    return replace(other, status=status, bound=np.inf)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -87,6 +76,8 @@ class Search:
     ----------
     optimum
         The prices.
+    base
+        The choices that programs start from while there is no plan; they may break limits.
     loss
         (n,), what each user's next best choice loses of the bound.
     goal
@@ -100,21 +91,33 @@ class Search:
     users: Users
     rows: Rows
     optimum: Optimum
+    base: Draft
     loss: npt.NDArray[Any]
     goal: float
     fair: float
     margin: float
+    params: SolveParams
 
     @property
     def dual(self) -> float:
         """No plan is worth more."""
         return self.optimum.point.dual
 
+    def lost(self, best: Incumbent) -> float:
+        """Return how far a plan is from the bound, inf where there is none."""
+        return self.dual - best.value
+
+    def is_open(self, best: Incumbent) -> bool:
+        """Whether a plan is further from the bound than the goal."""
+        return self.lost(best) > self.goal
+
     def nearest(self, size: int) -> IntArray:
         """Return the users nearest a tie."""
         return nearest(self.loss, self.users.key, size)
 
-    def trade(self, start: Draft, index: IntArray, *, times: float = 1.0, seed: int = 0) -> Found:
+    def exchange(
+        self, start: Draft, index: IntArray, *, times: float = 1.0, seed: int = 0
+    ) -> Incumbent:
         """Return a plan that exchanges between some users lead to.
 
         Parameters
@@ -127,51 +130,68 @@ class Search:
             Of the changes that are made at random.
         """
         users, rows, prices = self.users, self.rows, self.optimum.point.prices
-        core = build_core(users, rows, index, prices=prices, kept=start.choice[index])
-        most, enough = self.dual, self.dual - self.goal
-        return exchanged(
+        return exchange_core(
             users,
             rows,
-            core,
+            build_core(users, rows, index, prices=prices, kept=start.choice[index]),
             start,
             prices=prices,
-            bound=most,
-            enough=enough,
+            bound=self.dual,
+            enough=self.dual - self.goal,
             times=times,
             seed=seed,
         )
 
-    def core_of(self, best: Found, index: IntArray) -> Core:
-        """Return some users with the pairs that may be part of a better plan."""
-        assert best.plan is not None
+    def core(self, start: Draft, index: IntArray, *, allowance: float) -> Core:
+        """Return some users with the pairs that lose little enough to be part of a better plan.
+
+        Parameters
+        ----------
+        allowance
+            Pairs that lose more of the bound than this are left out, but for those of `start`.
+        """
         return build_core(
             self.users,
             self.rows,
             index,
             prices=self.optimum.point.prices,
             most_pairs=self.users.k,
-            allowance=(self.dual - best.value) * (1.0 + 1e-9),
-            kept=best.plan.choice[index],
+            allowance=allowance,
+            kept=start.choice[index],
         )
 
-    def program(self, best: Found, core: Core, *, goal: float, times: float) -> Found:
-        """Return the best plan that an integer program of a core finds.
+    def core_for_better(self, best: Incumbent, index: IntArray) -> Core:
+        """Return some users with the pairs that a plan better than `best` may have."""
+        assert best.plan is not None
+        return self.core(best.plan, index, allowance=self.lost(best) * (1.0 + 1e-9))
+
+    def program(
+        self, start: Draft, core: Core, *, goal: float, times: float, whole: bool = False
+    ) -> Incumbent:
+        """Return the best plan that an integer program of a core comes to.
 
         Parameters
         ----------
         goal
-            The gap at which it ends.
+            The gap at which it ends; 0 for a proof.
         times
             How many times the usual effort may be spent.
+        whole
+            The core has all users who have a choice.
         """
-        assert best.plan is not None
-        enough = self.dual - goal
-        return improve(
-            self.users, self.rows, core, best.plan, enough=enough, whole=False, times=times
+        enough = self.dual - goal if goal else np.inf
+        return solve_core(
+            self.users,
+            self.rows,
+            core,
+            start,
+            enough=enough,
+            whole=whole,
+            times=times,
         )
 
 
-def bettered(search: Search, best: Found) -> Found:
+def improve_in_turns(search: Search, best: Incumbent) -> Incumbent:
     """Return a better plan than a known one, or that one.
 
     Exchanges take turns, and small programs after them, each with some of the users nearest a
@@ -179,37 +199,45 @@ def bettered(search: Search, best: Found) -> Found:
     program has everyone who matters, where these are few: it may prove that there is no better
     plan.
     """
+    params = search.params
 
-    def trade(plan: Found, index: IntArray, turn: int) -> Found:
+    def exchange(plan: Incumbent, index: IntArray, turn: int) -> Incumbent:
         assert plan.plan is not None
-        return search.trade(plan.plan, index, times=SHORT, seed=turn + 1)
+        return search.exchange(plan.plan, index, times=SHORT, seed=turn + 1)
 
-    def program(plan: Found, index: IntArray, _: int) -> Found:
-        return search.program(plan, search.core_of(plan, index), goal=search.fair, times=QUICK)
+    def program(plan: Incumbent, index: IntArray, _: int) -> Incumbent:
+        assert plan.plan is not None
+        core = search.core_for_better(plan, index)
+        return search.program(plan.plan, core, goal=search.fair, times=QUICK)
 
-    best = _in_turns(search, best, trade, size=TRADERS, goal=search.goal)
-    best = _in_turns(search, best, program, size=MEMBERS, goal=search.fair)
-    lost = search.dual - best.value
-    most = MOST if lost > COARSE * abs(search.dual) else NEAR
+    best = _in_turns(search, best, exchange, size=params.exchange_users, goal=search.goal)
+    best = _in_turns(search, best, program, size=params.turn_users, goal=search.fair)
+    return _last_program(search, best)
+
+
+def _last_program(search: Search, best: Incumbent) -> Incumbent:
+    """Return what a program of everyone who matters makes of a plan, where these are few."""
+    lost, near = search.lost(best), search.params.near_users
+    most = 3 * near if lost > COARSE * abs(search.dual) else near
     index = search.nearest(most)
     losses = search.loss[index]
     if lost <= search.fair or (len(index) == most and losses.max() < lost + search.margin):
         return best
-    core = search.core_of(best, index[losses <= lost + search.margin])
-    if len(core.user) > PAIRS:
+    core = search.core_for_better(best, index[losses <= lost + search.margin])
+    if len(core.user) > PAIRS or best.plan is None:
         return best
-    found = search.program(best, core, goal=search.goal, times=CAREFUL)
-    return better_of(best, found, complete=True)
+    last = search.program(best.plan, core, goal=search.goal, times=CAREFUL)
+    return better(best, last, complete=True)
 
 
 def _in_turns(
     search: Search,
-    best: Found,
-    attempt: Callable[[Found, IntArray, int], Found],
+    best: Incumbent,
+    attempt: Callable[[Incumbent, IntArray, int], Incumbent],
     *,
     size: int,
     goal: float,
-) -> Found:
+) -> Incumbent:
     """Return what attempts with some of the users near a tie each make of a plan.
 
     Parameters
@@ -219,15 +247,15 @@ def _in_turns(
     goal
         The gap at which they end.
     """
-    near, waited = search.nearest(NEAR), 0
-    for turn in range(TURNS):
-        lost = search.dual - best.value
+    near, waited = search.nearest(search.params.near_users), 0
+    for turn in range(search.params.turns):
+        lost = search.lost(best)
         if lost <= goal or waited > PATIENCE:
             break
         index = _drawn(near[search.loss[near] <= lost], turn, size)
-        found = attempt(best, index, turn)
-        waited = 0 if found.value - best.value > LITTLE * lost else waited + 1
-        best = better_of(best, found, complete=False)
+        other = attempt(best, index, turn)
+        waited = 0 if other.value - best.value > LITTLE * lost else waited + 1
+        best = better(best, other, complete=False)
     return best
 
 

@@ -10,39 +10,20 @@ import numpy.typing as npt
 
 from incentive_engine.allocation.dual.prices import Optimum
 from incentive_engine.allocation.dual.sweep import TIED, precision, sweep
-from incentive_engine.allocation.integer.core import build_core, nearest
-from incentive_engine.allocation.integer.core_search import Found, improve
-from incentive_engine.allocation.integer.cp_sat import Status
+from incentive_engine.allocation.integer.core_search import Incumbent
 from incentive_engine.allocation.integer.draft import Draft
 from incentive_engine.allocation.integer.improvement import (
     QUICK,
-    TRADERS,
     Search,
-    better_of,
-    bettered,
+    better,
+    improve_in_turns,
 )
 from incentive_engine.allocation.integer.ties import fill
 from incentive_engine.allocation.limit_maps import Rows
+from incentive_engine.allocation.params import PLAN, SolveParams
+from incentive_engine.allocation.solver_report import Status
 from incentive_engine.allocation.users import Users
 from incentive_engine.domain import IntArray
-
-GOAL: Final = 3e-7
-"""The relative gap at which a plan is good enough and the search ends."""
-
-WHOLE: Final = 300
-"""Up to so many users the integer program has all of them, and all their offers."""
-
-FIRST: Final = 150
-"""Users in the first program: those whose choice costs least to change."""
-
-FINE: Final = 0.01
-"""A plan within this part of what an average offer is worth is good enough, too."""
-
-FAIR: Final = 0.1
-"""Within this part it is not worth the time that integer programs take."""
-
-LARGEST: Final = 4_000
-"""Users in the largest program, for plans that fewer users cannot repair."""
 
 THOROUGH: Final = 100
 """How many times the usual effort goes to a program that has all users."""
@@ -52,6 +33,9 @@ MOST_THOROUGH: Final = 300
 
 SMALL: Final = 750
 """Pairs in a program that is no longer small."""
+
+WIDER: Final = 16.0
+"""How much more than before the pairs of the next program may lose."""
 
 EXACT: Final = 1e-9
 """The relative gap between the linear program and the bound at which both are the same."""
@@ -65,75 +49,97 @@ def make_plan(
     rows: Rows,
     optimum: Optimum,
     *,
-    good_enough: float = GOAL,
+    params: SolveParams = PLAN,
     start: Draft | None = None,
-) -> Found:
-    """Return a plan that keeps every limit, as good as the programs find.
+) -> Incumbent:
+    """Return a plan that keeps every limit, as good as the stages make it.
 
-    The first program has few users, those nearest a tie; exchanges between more of them follow,
-    and where there is no plan yet, programs with ever more users and offers. Others better it.
+    1. Everyone chooses at the prices; tied users are filled in.
+    2. Few users: one program of everybody. Else a program of those nearest a tie, exchanges, and
+       while there is no plan, programs of ever more users and offers.
+    3. Turns of exchanges and of small programs, and a last one, make it better.
 
     Parameters
     ----------
-    good_enough
-        The relative gap at which the search ends.
     start
         A plan that keeps every limit; None begins at the prices.
     """
-    rounded = round_prices(users, rows, optimum)
-    dual, whole, base = optimum.point.dual, users.n <= WHOLE, start or rounded.draft
+    search = _search(users, rows, optimum, params, start)
+    best = Incumbent()
+    if not rows.excess(search.base.table).any():
+        best = Incumbent(plan=search.base, value=search.base.table.value, status=Status.FEASIBLE)
+    if not search.is_open(best):
+        return best
+    if users.n <= params.whole_users:
+        return _program_of_everybody(search, best)
+    best = _first_plan(search, best)
+    if best.plan is None or best.status is Status.OPTIMAL:
+        return best
+    return improve_in_turns(search, best)
+
+
+def _search(
+    users: Users, rows: Rows, optimum: Optimum, params: SolveParams, start: Draft | None
+) -> Search:
+    """Return the state of a search: what it starts from, and at which gaps it ends."""
+    rounded, whole = round_prices(users, rows, optimum), users.n <= params.whole_users
+    dual, prices, loss = optimum.point.dual, optimum.point.prices, rounded.loss
+    base = start or rounded.draft
     if start is None and not whole:
-        base = fill(users, rows, base, optimum.point.prices, loss=rounded.loss)
-    share = max(good_enough, FINE / max(optimum.treated, 1.0))
-    goal = 0.0 if whole and good_enough <= GOAL else share * abs(dual)
-    best = Found()
-    if not rows.excess(base.table).any():
-        best = Found(plan=base, value=base.table.value, status=Status.FEASIBLE)
-    loss = rounded.loss
+        base = fill(users, rows, base, prices, loss=loss)
     loss[rounded.split] = 0.0
-    margin = precision(users, rows.prices_of_pairs(optimum.point.prices, users.shape))
-    search = Search(
+    treated = max(optimum.treated, 1.0)
+    goal = max(params.plan_gap, params.offer_share / treated) * abs(dual)
+    return Search(
         users=users,
         rows=rows,
         optimum=optimum,
+        base=base,
         loss=loss,
-        goal=goal,
-        fair=max(good_enough, FAIR / max(optimum.treated, 1.0)) * abs(dual),
-        margin=margin,
+        # a program of everybody may as well prove its plan
+        goal=0.0 if whole and params.plan_gap <= PLAN.plan_gap else goal,
+        fair=max(params.plan_gap, params.program_share / treated) * abs(dual),
+        margin=precision(users, rows.prices_of_pairs(prices, users.shape)),
+        params=params,
     )
-    size, widening = users.n if whole else FIRST, 1.0
-    while dual - best.value > goal:
-        held = best.plan or base
-        index = nearest(loss, users.key, size)
-        lost = dual - best.value
-        reach = float(np.max(loss[index], initial=0.0))
-        narrow = np.inf if whole else max(2.0 * reach * widening, search.fair)
-        core = build_core(
-            users,
-            rows,
-            index,
-            prices=optimum.point.prices,
-            most_pairs=users.k,
-            allowance=min(narrow, lost * (1.0 + 1e-9)),
-            kept=held.choice[index],
-        )
-        beyond = reach >= lost + margin
-        complete = whole or (best.plan is not None and beyond and narrow >= lost)
-        enough = dual - search.fair if goal else np.inf
-        times = QUICK if size == FIRST else 1.0
-        if whole:
-            times = min(THOROUGH * max(SMALL / max(len(core.user), 1), 1.0), MOST_THOROUGH)
-        found = improve(users, rows, core, held, enough=enough, whole=whole, times=times)
-        best = better_of(best, found, complete=complete)
-        if size == FIRST and not complete and dual - best.value > goal:
-            found = search.trade(best.plan or base, search.nearest(TRADERS))
-            best = better_of(best, found, complete=False)
-        if complete or best.plan is not None or size >= min(LARGEST, users.n):
-            break
-        size, widening = min(4 * size, LARGEST, users.n), 16.0 * widening
-    if whole or best.status is Status.OPTIMAL or best.plan is None:
-        return best
-    return bettered(search, best)
+
+
+def _program_of_everybody(search: Search, best: Incumbent) -> Incumbent:
+    """Return the best plan that a program of all users comes to; it is given time for a proof."""
+    start, index = best.plan or search.base, search.nearest(search.users.n)
+    core = search.core(start, index, allowance=search.lost(best) * (1.0 + 1e-9))
+    times = min(THOROUGH * max(SMALL / max(len(core.user), 1), 1.0), MOST_THOROUGH)
+    goal = search.fair if search.goal else 0.0
+    other = search.program(start, core, goal=goal, times=times, whole=True)
+    return better(best, other, complete=True)
+
+
+def _first_plan(search: Search, best: Incumbent) -> Incumbent:
+    """Return a plan of the users nearest a tie, of more of them while there is none.
+
+    The first program is small and quick, and exchanges between more users follow it.
+    """
+    params, size, widening = search.params, search.params.first_program_users, 1.0
+    goal = search.fair if search.goal else 0.0
+    while True:
+        first, lost = size == params.first_program_users, search.lost(best)
+        start, index = best.plan or search.base, search.nearest(size)
+        furthest = float(np.max(search.loss[index], initial=0.0))
+        widest = max(2.0 * furthest * widening, search.fair)
+        core = search.core(start, index, allowance=min(widest, lost * (1.0 + 1e-9)))
+        # nobody outside the program, and no pair left out of it, can be part of a better plan
+        complete = best.plan is not None and furthest >= lost + search.margin and widest >= lost
+        other = search.program(start, core, goal=goal, times=QUICK if first else 1.0)
+        best = better(best, other, complete=complete)
+        if first and not complete and search.is_open(best):
+            other = search.exchange(
+                best.plan or search.base, search.nearest(params.exchange_users)
+            )
+            best = better(best, other, complete=False)
+        largest = min(params.largest_program_users, search.users.n)
+        if complete or best.plan is not None or size >= largest:
+            return best
+        size, widening = min(4 * size, largest), WIDER * widening
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

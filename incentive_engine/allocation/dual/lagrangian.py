@@ -1,0 +1,89 @@
+"""The Lagrangian dual: what every user's best choice at the prices of the limits proves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from incentive_engine.allocation.dual.price_box import Box
+from incentive_engine.allocation.dual.sweep import Table, reaches, sweep
+from incentive_engine.allocation.limit_maps import Rows
+from incentive_engine.allocation.params import PLAN, SolveParams
+from incentive_engine.allocation.users import Users
+from incentive_engine.domain import FloatArray, IntArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Point:
+    """The dual at some prices.
+
+    Attributes
+    ----------
+    prices
+        (L,) float64.
+    dual
+        The bound that they prove.
+    table
+        What users choose at them.
+    """
+
+    prices: FloatArray
+    dual: float
+    table: Table
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LagrangianDual:
+    """Users who choose at prices, under limits: a convex, piecewise linear function of prices.
+
+    Attributes
+    ----------
+    users, rows
+        Who chooses, and the limits.
+    weight
+        (n_cells,) float64, how many users each stands for; None for 1.
+    settled
+        (m + 2, n_cells, k) int64, what users add up to whose choices do not depend on the prices
+        that come into question; None when there are none.
+    params
+        How hard its minimum is looked for.
+
+    References
+    ----------
+    Geoffrion, "Lagrangean relaxation for integer programming", Math. Prog. Study 2 (1974), §3.
+    """
+
+    users: Users
+    rows: Rows
+    weight: FloatArray | None = None
+    settled: IntArray | None = None
+    params: SolveParams = PLAN
+
+    def at(self, prices: FloatArray) -> Point:
+        """Return the dual at given prices, (L,) float64."""
+        rows = self.rows
+        price = rows.prices_of_pairs(prices, self.users.shape)
+        table = sweep(self.users, price, weight=self.weight)
+        if self.settled is not None:
+            table = replace(table, totals=table.totals + self.settled)
+        saved = float(prices @ rows.usage(table)) if len(prices) else 0.0
+        return Point(
+            prices=prices,
+            dual=table.value - saved + bounds_value(rows, prices),
+            table=table,
+        )
+
+    def reach(self, point: Point, box: Box) -> npt.NDArray[Any]:
+        """Return (n,) how far into a box prices must go from a point to change a user's choice."""
+        rows, shape = self.rows, self.users.shape
+        width = rows.widths_of_pairs(box.width(point.prices), shape)
+        return reaches(self.users, rows.prices_of_pairs(point.prices, shape), width)
+
+
+def bounds_value(rows: Rows, prices: FloatArray) -> float:
+    """Return Σ price · (upper where the price is positive, lower where it is negative)."""
+    binding = np.where(prices > 0, rows.upper, np.where(prices < 0, rows.lower, 0.0))
+    return float(prices @ binding)

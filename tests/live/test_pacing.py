@@ -1,0 +1,121 @@
+"""Prices that follow a campaign: up when too many come, down when too few do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+
+from incentive_engine.allocation import Choosers, Plan, Pool, Problem, solve, sum_limit
+from incentive_engine.domain import COST, ISSUED
+from incentive_engine.live.pacing import Bounds, Moment, Pacer, PacingParams, volume
+
+N, BUDGET = 4000, 900.0
+
+
+@pytest.fixture(scope="module")
+def problem() -> Problem:
+    rng = np.random.default_rng(1)
+    cost = np.round(rng.lognormal(0.0, 0.4, (2, N)) * np.array([[0.5], [1.5]]), 6)
+    taste = rng.lognormal(0.0, 0.6, N) * rng.lognormal(0.0, 0.3, (2, N))
+    return Problem(
+        offers=("small", "large"),
+        value=taste * np.array([[0.6], [1.2]]),
+        measures=(COST,),
+        columns=cost[None],
+        cell=np.zeros(N, dtype=np.uint16),
+        n_cells=1,
+        limits=(
+            sum_limit("budget", COST, at_most=BUDGET),
+            sum_limit("floor", ISSUED, at_least=300.0, offers=np.array([True, False])),
+        ),
+        pool=Pool(amount=BUDGET),
+    )
+
+
+@pytest.fixture(scope="module")
+def plan(problem: Problem) -> Plan:
+    return solve(problem)
+
+
+def _halfway(*, came: int, budget: float, floor: float = 0.0) -> Moment:
+    """Return noon of a day of which half was forecast by then."""
+    seen = np.arange(N) < min(came, N)
+    left = {
+        "budget": Bounds(at_least=None, at_most=budget),
+        "floor": Bounds(at_least=floor, at_most=None),
+    }
+    return Moment(seen=seen, came=came, share=0.5, left=left)
+
+
+def _repriced(problem: Problem, plan: Plan, moment: Moment) -> Mapping[str, float]:
+    return Pacer(Choosers.of(problem), forecast=N).reprice(moment, plan.prices)
+
+
+def test_a_day_that_comes_as_forecast_keeps_the_prices_of_the_plan(
+    problem: Problem, plan: Plan
+) -> None:
+    moment = _halfway(came=N // 2, budget=BUDGET / 2, floor=150.0)
+    prices = _repriced(problem, plan, moment)
+    assert prices["budget"] == pytest.approx(plan.prices["budget"], rel=0.1)
+
+
+def test_money_that_runs_low_costs_more_and_money_that_stays_costs_less(
+    problem: Problem, plan: Plan
+) -> None:
+    for budget, dearer in ((BUDGET / 4, True), (0.8 * BUDGET, False)):
+        moment = _halfway(came=N // 2, budget=budget)
+        assert (_repriced(problem, plan, moment)["budget"] > plan.prices["budget"]) == dearer
+
+
+def test_more_users_than_forecast_make_money_dearer(problem: Problem, plan: Plan) -> None:
+    usual = _repriced(problem, plan, _halfway(came=2000, budget=BUDGET / 2))
+    crowded = _repriced(problem, plan, _halfway(came=3000, budget=BUDGET / 2))
+    assert crowded["budget"] > usual["budget"]
+
+
+def test_users_who_take_more_than_foreseen_make_money_dearer(problem: Problem, plan: Plan) -> None:
+    prices = {}
+    for taken in (1.0, 2.0):
+        pacer = Pacer(Choosers.of(problem), forecast=N, params=PacingParams(believed=100))
+        first = _halfway(came=1000, budget=600.0)
+        now = pacer.reprice(first, plan.prices)
+        came = Moment(
+            seen=np.arange(N) < 1500,
+            came=1500,
+            share=0.55,
+            left={"budget": Bounds(at_least=None, at_most=600.0 - 100.0 * taken)},
+        )
+        prices[taken] = pacer.reprice(came, now)["budget"]
+    assert prices[2.0] > prices[1.0]
+
+
+def test_a_floor_that_those_to_come_cannot_reach_does_not_stop_the_campaign(
+    problem: Problem, plan: Plan
+) -> None:
+    moment = _halfway(came=3900, budget=BUDGET / 2, floor=5000.0)
+    prices = _repriced(problem, plan, moment)
+    assert all(np.isfinite(price) for price in prices.values())
+
+
+def test_prices_stay_when_nobody_is_left_to_come(problem: Problem, plan: Plan) -> None:
+    done = Moment(seen=np.ones(N, dtype=np.bool_), came=N, share=1.0, left={})
+    assert _repriced(problem, plan, done) == pytest.approx(dict(plan.prices))
+
+
+def test_a_rush_of_minutes_is_not_taken_for_the_volume_of_the_day() -> None:
+    params = PacingParams()
+    shares = [0.0, 0.05, 0.1, 0.2, 0.3, 0.4]
+    rush = [0, 300, 350, 450, 550, 650]
+    assert volume(rush, shares, forecast=1000, params=params) == pytest.approx(1.0)
+    more = [round(1300 * share) for share in shares]
+    grown = volume(more, shares, forecast=1000, params=params)
+    assert grown == pytest.approx(1.3 ** np.sqrt(0.4))
+
+
+def test_knobs_out_of_their_range_are_refused() -> None:
+    with pytest.raises(ValueError, match="believed"):
+        PacingParams(believed=0.0)
+    with pytest.raises(ValueError, match="least"):
+        PacingParams(least=2.0)
