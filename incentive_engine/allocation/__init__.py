@@ -15,6 +15,8 @@ from incentive_engine.allocation.build import build_problem
 from incentive_engine.allocation.certificate import Certificate, LimitReport
 from incentive_engine.allocation.decision import OfferChoice, User, decide
 from incentive_engine.allocation.dual.choose import Choosers, choices_at
+from incentive_engine.allocation.dual.prices import find_prices
+from incentive_engine.allocation.dual.sweep import Choice
 from incentive_engine.allocation.frozen_policy import FrozenPolicy, Prices
 from incentive_engine.allocation.limits import Limit, Ratio, ratio_limits, sum_limit
 from incentive_engine.allocation.margins import margins
@@ -28,6 +30,7 @@ __all__ = [
     "MANY",
     "MARGIN",
     "Certificate",
+    "Choice",
     "Choosers",
     "Curve",
     "CurvePoint",
@@ -52,6 +55,7 @@ __all__ = [
     "build_problem",
     "choices_at",
     "decide",
+    "find_prices",
     "freeze_prices",
     "frontier",
     "gain_of_all",

@@ -15,8 +15,7 @@ from typing import Final
 
 import numpy as np
 
-from incentive_engine.allocation import Choosers, SolveParams
-from incentive_engine.allocation.dual import prices as dual
+from incentive_engine.allocation import Choosers, SolveParams, find_prices
 from incentive_engine.domain import BoolArray, FloatArray, IntArray
 
 NARROW: Final = 0.3
@@ -163,10 +162,10 @@ class Pacer:
         crowd = self.choosers.users.take(some)
         bound = rows.with_bounds(lower * each, upper * each)
         params = SolveParams(price_gap=self.params.tight)
-        found = dual.find_prices(crowd, bound, start=now, radius=NARROW, params=params)
+        found = find_prices(crowd, bound, start=now, radius=NARROW, params=params)
         if found.impossible:  # floors that those to come cannot reach: what they can is enough
             bound = rows.with_bounds(np.full(len(now), -np.inf), upper * each)
-            found = dual.find_prices(crowd, bound, params=params)
+            found = find_prices(crowd, bound, params=params)
         self._per_user = rows.usage(found.point.table) / len(some)
         return dict(zip(rows.names, found.point.prices.tolist(), strict=True))
 

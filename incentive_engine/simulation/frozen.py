@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from incentive_engine.allocation.dual.sweep import Choice
+from incentive_engine.allocation import Choice
 from incentive_engine.config.policy import Bound, Limit, Policy
 from incentive_engine.data.conditions import matches
 from incentive_engine.data.scores import ScoreTable

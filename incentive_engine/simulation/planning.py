@@ -7,8 +7,14 @@ from typing import Final
 
 import numpy as np
 
-from incentive_engine.allocation import Plan, Problem, SolveParams, build_problem, solve
-from incentive_engine.allocation.dual.sweep import Choice
+from incentive_engine.allocation import (
+    Choice,
+    Plan,
+    Problem,
+    SolveParams,
+    build_problem,
+    solve,
+)
 from incentive_engine.config.policy import Limit, Objective, Policy
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.domain import COST, BoolArray

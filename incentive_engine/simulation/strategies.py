@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from incentive_engine.allocation.dual.sweep import Choice
+from incentive_engine.allocation import Choice
 from incentive_engine.domain import MICROS, BoolArray, FloatArray, IntArray, to_micros
 from incentive_engine.simulation.planning import Planner
 
