@@ -217,10 +217,21 @@ def _example(key: str) -> str:
     return {"within": "such as [7d, 90d]", "of": "such as [order]", "to": "a kind"}[key]
 
 
+def _as_logs(value: object) -> object:
+    return value if isinstance(value, str) else _as_tuple(value)
+
+
 def _list_or_text(value: object) -> str:
     return "list" if isinstance(value, list | tuple) else "set"
 
 
+Logs = Annotated[
+    Annotated[tuple[EventLog, ...], Field(min_length=1, strict=False), Tag("list")]
+    | Annotated[Literal["sample"], Tag("set")],
+    Discriminator(_list_or_text),
+    BeforeValidator(_as_logs),
+    Words("a list of logs, or `sample`"),
+]
 Declared = Annotated[
     Annotated[tuple[Declaration, ...], Field(strict=False), Tag("list")]
     | Annotated[Literal["standard"], Tag("set")],
@@ -232,24 +243,29 @@ Declared = Annotated[
 class History(Model):
     """Behaviour history: event logs, and the features made of them at each row's moment."""
 
-    events: Annotated[tuple[EventLog, ...], BeforeValidator(_as_tuple)] = Field(
-        min_length=1, strict=False
-    )
-    """The logs."""
+    events: Logs
+    """The logs; `sample` is the one that a sample campaign makes itself."""
     timezone: TimeZone = "UTC"
     """The zone of times that name none."""
     delay: DurationField = Duration("0s", 0)
     """What the pipeline needs: events later than this before the moment are unseen."""
-    moments: Moments
-    """When each row is decided on."""
+    moments: Moments = Moments()
+    """When each row is decided on; a sample's log brings its own."""
     features: Declared = "standard"
     """What to make of the logs."""
     own_campaigns: tuple[Name, ...] = Field(default=(), strict=False)
     """Campaigns of the logs' `campaign` columns that are left out, such as the trial's own: its
     coupons may be stamped before the moment at which their users were drawn."""
 
+    @property
+    def logs(self) -> tuple[EventLog, ...]:
+        """The logs; none yet where they are the sample's."""
+        return () if isinstance(self.events, str) else self.events
+
     @model_validator(mode="after")
     def _as_a_whole(self) -> Self:
+        if isinstance(self.events, str):
+            return self
         problems = [
             *self._logs_named_twice(),
             *self._features_named_twice(),
@@ -257,7 +273,7 @@ class History(Model):
         ]
         if self.moments.trial is None and self.moments.users is None:
             problems.append(Problem(("moments",), "names no moment", "trial, users, or both"))
-        if self.own_campaigns and all(log.campaign is None for log in self.events):
+        if self.own_campaigns and all(log.campaign is None for log in self.logs):
             what = "no log says which campaign its rows belong to"
             problems.append(Problem(("own_campaigns",), what, "a log with `campaign: COLUMN`"))
         if problems:
@@ -265,7 +281,7 @@ class History(Model):
         return self
 
     def _logs_named_twice(self) -> list[Problem]:
-        logs = [(log.source, log.time, log.kind) for log in self.events]
+        logs = [(log.source, log.time, log.kind) for log in self.logs]
         return [
             Problem(
                 ("events", index, "source"),
@@ -293,7 +309,7 @@ class History(Model):
             return []
         problems = []
         for column, verbs in (("amount", AMOUNTS), ("category", OVER_CATEGORIES)):
-            if any(getattr(log, column) is not None for log in self.events):
+            if any(getattr(log, column) is not None for log in self.logs):
                 continue
             what, expected = f"no log has an `{column}`", f"`{column}: COLUMN` in a log"
             problems += [

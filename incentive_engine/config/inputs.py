@@ -15,8 +15,9 @@ from incentive_engine.config.fields import Column, Count, DataPath, Model, Seed
 class Sample(Model):
     """A campaign that the program makes itself."""
 
-    name: Literal["double11", "winback"]
-    """Which campaign: `double11` (members and the 88VIP tier) or `winback` (lapsed users)."""
+    name: Literal["double11", "winback", "everyday"]
+    """Which campaign: `double11` (members and the 88VIP tier), `winback` (lapsed users) or
+    `everyday` (people whose event log tells how they react)."""
     users: Count = 50_000
     """How many users to decide on."""
     trial_rows: Count = 150_000

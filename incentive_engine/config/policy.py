@@ -254,6 +254,7 @@ class Policy(Document):
             policy = handler(data)
         except ValidationError as error:
             raise with_problems(error, problems) from None
+        problems += _history_problems(policy)
         if problems:
             reject(*problems)
         return policy
@@ -266,7 +267,7 @@ class Policy(Document):
     @property
     def locations(self) -> tuple[Location, ...]:
         """Where the tables lie that the policy names."""
-        logs = self.history.events if self.history else ()
+        logs = self.history.logs if self.history else ()
         named = (self.data.users, self.data.trial, *(log.source for log in logs))
         return tuple(location for location in named if location is not None)
 
@@ -306,3 +307,26 @@ class Policy(Document):
             found = faults_of(error, model=Budget, written=written, source=source)
             raise ConfigError(*(fault for _, fault in found)) from None
         return self.model_copy(update={"budget": budget})
+
+
+def _history_problems(policy: Policy) -> list[Problem]:
+    """Return what the history asks of the policy's offers and data that they do not have."""
+    history = policy.history
+    if history is None:
+        return []
+    problems = []
+    sample = policy.data.sample
+    if history.events == "sample" and (sample is None or sample.name != "everyday"):
+        what = "the data are no sample that has an event log"
+        problems.append(Problem(("history", "events"), what, "`data: {sample: everyday}`"))
+    if isinstance(history.features, tuple) and not any(o.categories for o in policy.offers):
+        problems += [
+            Problem(
+                ("history", "features", index),
+                "no offer says what it can be spent on",
+                "`categories: [CATEGORY, …]` in an offer",
+            )
+            for index, declaration in enumerate(history.features)
+            if declaration.match is not None
+        ]
+    return problems

@@ -171,7 +171,7 @@ class LogReader:
 
     def _arrivals(self, table: pa.Table, source: LogSource) -> IntArray:
         """Return when rows arrived; where their log does not say it, long ago."""
-        if all(log.known is None for log in self.history.events):
+        if all(log.known is None for log in self.history.logs):
             return np.empty(0, dtype=np.int64)
         if source.log.known is None:
             return np.full(table.num_rows, np.iinfo(np.int64).min)

@@ -104,8 +104,8 @@ def _standard(
 ) -> tuple[Declaration, ...]:
     content = LogContent(
         kinds=[kind for kind in KINDS if kind in log.kinds],
-        amounts=any(own.amount is not None for own in history.events),
-        categories=any(own.category is not None for own in history.events),
+        amounts=any(own.amount is not None for own in history.logs),
+        categories=any(own.category is not None for own in history.logs),
         offer_categories=any(offer.categories for offer in policy.offers),
         span=round((earliest - _begins(log, ANY)) / COVERED),
     )

@@ -37,6 +37,8 @@ class Campaign:
     trial: Source | None
     digests: Mapping[str, str]
     """`users` and `trial` to sha256."""
+    log: Path | None = None
+    """The event log of a sample campaign."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +92,7 @@ def campaign_files(policy: Policy, *, cache: StepCache, steps: Steps) -> Campaig
 
     named = {"users": campaign.users, "trial": campaign.trial}
     tables = {name: table for name, table in named.items() if table is not None}
-    history = campaign_history(policy, tables, cache=cache, steps=steps)
+    history = campaign_history(policy, tables, log=campaign.log, cache=cache, steps=steps)
     joined = {
         name: open_source(with_features(history, name, cache=cache, steps=steps))
         for name in tables
@@ -106,7 +108,7 @@ def campaign_tables(policy: Policy, *, cache: StepCache, steps: Steps) -> Campai
     """Return the campaign's own tables; a sample campaign is made first."""
     users: Source | None
     trial: Source | None
-    data = policy.data
+    data, log = policy.data, None
     if data.sample is not None:
         sample = data.sample
         with steps.step("sample"):
@@ -117,12 +119,13 @@ def campaign_tables(policy: Policy, *, cache: StepCache, steps: Steps) -> Campai
             )
         users = open_source(made.path / "users.parquet")
         trial = open_source(made.path / "trial.parquet")
+        log = made.path / "events.parquet"
     else:
         users = _opened(data.users, data.columns.users)
         trial = _opened(data.trial, data.columns.trial)
     named = {"users": users, "trial": trial}
     digests = {name: source.digest() for name, source in named.items() if source is not None}
-    return Campaign(users=users, trial=trial, digests=digests)
+    return Campaign(users=users, trial=trial, digests=digests, log=log)
 
 
 def _opened(location: Location | None, renames: Mapping[str, str]) -> Source | None:

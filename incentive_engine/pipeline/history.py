@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from incentive_engine.config import Policy, locate
-from incentive_engine.config.history import EventLog
+from incentive_engine.config.history import EventLog, Moments
 from incentive_engine.data.sources import Source
 from incentive_engine.data.step_cache import StepCache
 from incentive_engine.data.tables.formats import USER_ID
@@ -77,9 +77,19 @@ class CampaignHistory:
 
 
 def campaign_history(
-    policy: Policy, tables: Mapping[str, Source], *, cache: StepCache, steps: Steps
+    policy: Policy,
+    tables: Mapping[str, Source],
+    *,
+    log: Path | None = None,
+    cache: StepCache,
+    steps: Steps,
 ) -> CampaignHistory:
     """Return the history of a campaign's tables; the logs are read unless that is done already.
+
+    Parameters
+    ----------
+    log
+        The event log of a sample campaign.
 
     Raises
     ------
@@ -87,6 +97,7 @@ def campaign_history(
         When a table has no moment, a log cannot be read, or features are asked that the logs
         cannot give.
     """
+    policy = _with_sample_log(policy, log)
     history = history_of(policy)
     moments = {"users": history.moments.users, "trial": history.moments.trial}
     rows = {}
@@ -98,15 +109,28 @@ def campaign_history(
             raise ConfigError(Fault(where, what, "a time, or the column that holds it"))
         rows[name] = read_rows(table, moment, zone=history.timezone, key=key)
     with steps.step("read the event logs"):
-        log = sharded_log(policy, cache=cache)
-    plan = feature_plan(policy, log, rows)
-    return CampaignHistory(log=log, plan=plan, tables=tables, rows=rows)
+        shards = sharded_log(policy, cache=cache)
+    plan = feature_plan(policy, shards, rows)
+    return CampaignHistory(log=shards, plan=plan, tables=tables, rows=rows)
+
+
+def _with_sample_log(policy: Policy, log: Path | None) -> Policy:
+    """Return the policy with the log and the moments of its sample, where it asks for them."""
+    history = history_of(policy)
+    if history.logs or log is None:
+        return policy
+    from incentive_engine.synthetic.sample import ASSIGNED, CAMPAIGN, LOG_COLUMNS
+
+    own = EventLog.model_validate({"source": str(log), **LOG_COLUMNS})
+    moments = Moments(users=CAMPAIGN.isoformat(), trial=ASSIGNED)
+    resolved = history.model_copy(update={"events": (own,), "moments": moments})
+    return policy.model_copy(update={"history": resolved})
 
 
 def sharded_log(policy: Policy, *, cache: StepCache) -> ShardedLog:
     """Return the logs of a policy in shards."""
     history = history_of(policy)
-    sources = tuple(open_log(log) for log in history.events)
+    sources = tuple(open_log(log) for log in history.logs)
     settings = {
         "version": VERSION,
         "timezone": history.timezone,

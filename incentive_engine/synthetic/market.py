@@ -12,7 +12,8 @@ from scipy.special import expit, ndtr
 
 from incentive_engine.config.policy import Offer
 from incentive_engine.domain import CONTROL, FloatArray, IntArray, score_column
-from incentive_engine.synthetic.population import TIERS, Population
+from incentive_engine.synthetic.habits import Habits
+from incentive_engine.synthetic.population import CATEGORIES, TIERS, Population
 
 BASKET_SIGMA: Final = 0.75
 """Spread of the log basket of one person; spend given conversion is heavy-tailed."""
@@ -83,6 +84,21 @@ WINBACK: Final = Market(
 )
 
 
+EVERYDAY: Final = Market(
+    offers=(
+        Offer(id="food15", face_value=15, min_spend=99, categories=("food", "pets")),
+        Offer(id="style25", face_value=25, min_spend=129, categories=("apparel", "beauty")),
+        Offer(id="home20", face_value=20, min_spend=119, categories=("home", "baby")),
+    ),
+    dose=(0.8, 1.0, 0.9),
+    stretch=(0.01, 0.02, 0.02),
+    arms=((0.4, 0.2, 0.2, 0.2), (0.4, 0.2, 0.2, 0.2)),
+    base=-3.2,
+    tier_lift=(0.0, 0.4),
+    stocking_up=0.9,
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Truth:
     """What really happens, in expectation, to n people under each of 1 + k arms.
@@ -105,11 +121,12 @@ class Truth:
 def react(people: Population, market: Market) -> Truth:
     """Return how `people` react to each arm of `market`."""
     base = _baseline(people, market)
-    appeal = _appeal(people)
-    habit = 0.65 + 0.33 * expit(people.sensitivity + 0.5 * (people.tier == MEMBER))
+    common = np.zeros(len(base)) if people.habits else _appeal(people)
+    habit = _redemption(people)
     usual = people.basket * market.stocking_up
     conversion, basket, redemption = [base], [usual], [np.zeros(len(base))]
     for offer, dose, stretch in zip(market.offers, market.dose, market.stretch, strict=True):
+        appeal = common if people.habits is None else _pull(people.habits, offer)
         raised = usual * (1 + stretch)
         usable = 0.3 + 0.7 * _reaches(raised, offer.min_spend)
         effect = dose * np.where(appeal > 0, usable, 1.0) * appeal
@@ -195,9 +212,30 @@ def _reaches(median: FloatArray, min_spend: float | None) -> FloatArray:
     return ndtr(np.log(median / min_spend) / BASKET_SIGMA)
 
 
+def _redemption(people: Population) -> FloatArray:
+    """Return the probability that a converter whose basket suffices redeems an offer."""
+    if people.habits is not None:
+        return np.asarray(0.35 + 0.6 * people.habits.coupons)
+    return np.asarray(0.65 + 0.33 * expit(people.sensitivity + 0.5 * (people.tier == MEMBER)))
+
+
+def _pull(habits: Habits, offer: Offer) -> FloatArray:
+    """Return the effect of a full dose on people with habits, in probability.
+
+    It works on those who use coupons, buy what it can be spent on, and are due by their rhythm;
+    others it hardly moves.
+    """
+    own = [CATEGORIES.index(str(category)) for category in offer.categories]
+    affinity: FloatArray = habits.taste[:, own].sum(axis=1)
+    return 0.30 * habits.coupons * (0.05 + affinity) * habits.due - 0.002
+
+
 def _baseline(people: Population, market: Market) -> FloatArray:
     """Return the probability of conversion without an offer."""
     known = people.known
+    if people.habits is not None:
+        odds = market.base + np.array(market.tier_lift)[people.tier] + 1.2 * people.habits.due
+        return np.asarray(expit(odds + 0.3 * people.engagement))
     odds = market.base + np.array(market.tier_lift)[people.tier]
     odds = odds + 0.35 * people.engagement + 0.1 * np.minimum(known["cart_items"], 5)
     odds = odds - 0.0012 * np.minimum(known["recency_days"], 700)

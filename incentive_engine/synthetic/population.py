@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pandas as pd
 from scipy.special import expit
 
 from incentive_engine.domain import BoolArray, FloatArray, IntArray
+
+if TYPE_CHECKING:
+    from incentive_engine.synthetic.habits import Habits
 
 TIERS: Final = ("regular", "silver", "88VIP")
 TIER_CUTS: Final = (0.643, 1.555)
@@ -52,6 +55,8 @@ class Population:
         Standard normal; how much they shop, and how much they look at prices. Hidden.
     basket : (n,) float64
         Median basket, CNY. Hidden.
+    habits
+        What drives those who react by what they did before. Hidden.
     """
 
     known: pd.DataFrame
@@ -59,6 +64,7 @@ class Population:
     engagement: FloatArray
     sensitivity: FloatArray
     basket: FloatArray
+    habits: Habits | None = None
 
 
 def draw_population(n: int, *, prefix: str, lapsed: bool, rng: np.random.Generator) -> Population:
@@ -71,7 +77,7 @@ def draw_population(n: int, *, prefix: str, lapsed: bool, rng: np.random.Generat
     known = pd.DataFrame({"user_id": [f"{prefix}{i:07d}" for i in range(1, n + 1)]})
     known["tier"] = _named(tier, TIERS)
     history = _history(tier, engagement, basket, lapsed=lapsed, rng=rng)
-    known = pd.concat([known, _person(wealth, rng), history], axis=1)
+    known = pd.concat([known, describe_person(wealth, rng), history], axis=1)
     habits = _habits(history, engagement, sensitivity, rng)
     return Population(
         known=pd.concat([known, habits], axis=1),
@@ -82,7 +88,7 @@ def draw_population(n: int, *, prefix: str, lapsed: bool, rng: np.random.Generat
     )
 
 
-def _person(wealth: FloatArray, rng: np.random.Generator) -> pd.DataFrame:
+def describe_person(wealth: FloatArray, rng: np.random.Generator) -> pd.DataFrame:
     """Return age, income band, region, channel, device and category; some are unknown."""
     n = len(wealth)
     age = np.clip(np.round(18 + rng.gamma(3.2, 5.6, n)), 18, 80)

@@ -10,8 +10,11 @@ import numpy as np
 import pandas as pd
 
 from incentive_engine.config.policy import Offer, Sample
+from incentive_engine.domain import IntArray
+from incentive_engine.synthetic.habits import Habits, draw_habitual, draw_log
 from incentive_engine.synthetic.market import (
     DOUBLE11,
+    EVERYDAY,
     WINBACK,
     Market,
     outcomes_of,
@@ -23,7 +26,24 @@ from incentive_engine.synthetic.population import Population, draw_population
 
 AFTERWARDS: Final = 2
 """What tells the chances of the campaign from those of its users and of its trial."""
-MARKETS: Final[dict[str, Market]] = {"double11": DOUBLE11, "winback": WINBACK}
+MARKETS: Final[dict[str, Market]] = {
+    "double11": DOUBLE11,
+    "winback": WINBACK,
+    "everyday": EVERYDAY,
+}
+LOG_DAYS: Final = 730
+"""How far back the event log of a sample campaign reaches before the first moment."""
+CAMPAIGN: Final = pd.Timestamp("2026-06-15 10:00", tz="Asia/Shanghai")
+"""When the users of a sample campaign with a log are decided on."""
+TRIAL_DAYS: Final = (120, 14)
+"""How many days earlier the last row of its trial was dealt its arm, and over how many days."""
+LOG_COLUMNS: Final = {
+    "time": "ts", "kind": "kind", "category": "category", "amount": "amount",
+}  # fmt: skip
+"""What the columns of a sample campaign's event log are."""
+ASSIGNED: Final = "assigned_at"
+LOGGED: Final = 2
+"""What tells the chances of the log from those of users and trial."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -39,11 +59,15 @@ class SampleCampaign:
         ``offer``, ``propensity``, ``conversion``, ``spend``, ``cost``.
     truth : DataFrame
         What no planner knows: the true effects for `users`, see `market.truth_table`.
+    events : DataFrame or None
+        What users and people of the trial did before: ``user_id``, ``ts``, ``kind``,
+        ``category``, ``amount`` (cents); for a market whose people have habits.
     """
 
     users: pd.DataFrame
     trial: pd.DataFrame
     truth: pd.DataFrame
+    events: pd.DataFrame | None = None
 
 
 def sample_offers(name: str) -> tuple[Offer, ...]:
@@ -58,11 +82,53 @@ def sample_campaign(sample: Sample) -> SampleCampaign:
     """
     market = MARKETS[sample.name]
     users, for_trial = campaign_users(sample), _generator(sample, 1)
-    lapsed = sample.name == "winback"
-    others = draw_population(sample.trial_rows, prefix="T", lapsed=lapsed, rng=for_trial)
+    others = market_people(sample.name, sample.trial_rows, prefix="T", rng=for_trial)
     trial = run_trial(others, market, react(others, market), rng=for_trial)
     truth = truth_table(users, market, react(users, market))
-    return SampleCampaign(users=users.known, trial=trial, truth=truth)
+    if users.habits is None or others.habits is None:
+        return SampleCampaign(users=users.known, trial=trial, truth=truth)
+    rng = np.random.default_rng([sample.seed, LOGGED])
+    last, spread = TRIAL_DAYS
+    apart = pd.to_timedelta(rng.integers(0, spread * 86_400, len(trial)), unit="s")
+    trial[ASSIGNED] = CAMPAIGN - pd.Timedelta(days=last) - apart
+    events = pd.concat(
+        [
+            _log_of(users, users.habits, np.full(sample.users, CAMPAIGN.value // 1000), rng),
+            _log_of(others, others.habits, _micros(trial[ASSIGNED]), rng),
+        ],
+        ignore_index=True,
+    )
+    in_time = events.sort_values("ts", kind="stable", ignore_index=True)
+    return SampleCampaign(users=users.known, trial=trial, truth=truth, events=in_time)
+
+
+def market_people(name: str, n: int, *, prefix: str, rng: np.random.Generator) -> Population:
+    """Return n people of a market."""
+    if name == "everyday":
+        return draw_habitual(n, prefix=prefix, rng=rng)[0]
+    return draw_population(n, prefix=prefix, lapsed=name == "winback", rng=rng)
+
+
+def _micros(times: pd.Series) -> IntArray:
+    """Return times as microseconds since 1970, UTC."""
+    return np.asarray(times.astype("datetime64[us, UTC]").astype("int64"), dtype=np.int64)
+
+
+def _log_of(
+    people: Population, habits: Habits, moment: IntArray, rng: np.random.Generator
+) -> pd.DataFrame:
+    """Return what people did, as a shop would log it."""
+    log = draw_log(people, habits, days=LOG_DAYS + sum(TRIAL_DAYS), rng=rng)
+    person = log["person"].to_numpy()
+    return pd.DataFrame(
+        {
+            "user_id": people.known["user_id"].to_numpy()[person],
+            "ts": pd.to_datetime(moment[person] - log["age"].to_numpy(), unit="us", utc=True),
+            "kind": log["kind"].to_numpy(),
+            "category": log["category"].to_numpy(),
+            "amount": log["amount"].astype("Int64").to_numpy(),
+        }
+    )
 
 
 def sample_outcomes(sample: Sample, plan: pd.DataFrame) -> pd.DataFrame:
@@ -90,8 +156,7 @@ def sample_outcomes(sample: Sample, plan: pd.DataFrame) -> pd.DataFrame:
 
 def campaign_users(sample: Sample) -> Population:
     """Return the users of a sample campaign, with what nobody sees of them."""
-    lapsed = sample.name == "winback"
-    return draw_population(sample.users, prefix="U", lapsed=lapsed, rng=_generator(sample, 0))
+    return market_people(sample.name, sample.users, prefix="U", rng=_generator(sample, 0))
 
 
 def _generator(sample: Sample, part: int) -> np.random.Generator:
@@ -100,7 +165,12 @@ def _generator(sample: Sample, part: int) -> np.random.Generator:
 
 
 def write_sample(sample: Sample, directory: Path) -> None:
-    """Write ``users.parquet``, ``trial.parquet`` and ``truth.parquet`` into `directory`."""
+    """Write ``users.parquet``, ``trial.parquet`` and ``truth.parquet`` into `directory`.
+
+    A market whose people have habits adds ``events.parquet``.
+    """
     campaign = sample_campaign(sample)
-    for name in ("users", "trial", "truth"):
-        getattr(campaign, name).to_parquet(directory / f"{name}.parquet", index=False)
+    for name in ("users", "trial", "truth", "events"):
+        table: pd.DataFrame | None = getattr(campaign, name)
+        if table is not None:
+            table.to_parquet(directory / f"{name}.parquet", index=False)

@@ -39,7 +39,7 @@ def make_features(
     tables = {name: as_source(found) for name, found in named.items() if found is not None}
     if table not in tables:
         raise ConfigError(Fault(f"data.{table}", "is missing", "the table to make features for"))
-    history = campaign_history(policy, tables, cache=cache, steps=steps)
+    history = campaign_history(policy, tables, log=campaign.log, cache=cache, steps=steps)
     with steps.step("features"):
         features = history.features(table)
         write_blocks(map(to_frame, feature_blocks(history, table, features)), out)

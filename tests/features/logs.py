@@ -26,7 +26,7 @@ def sharded(
 ) -> ShardedLog:
     """Return logs as they are read into a new directory."""
     history = History.model_validate({"events": logs, "moments": {"users": NOON}, **settings})
-    reader = LogReader(history=history, sources=tuple(map(open_log, history.events)))
+    reader = LogReader(history=history, sources=tuple(map(open_log, history.logs)))
     folder.mkdir(parents=True)
     write_sharded_log(reader, folder, fleet=Processes(workers=1), shards=shards)
     return open_sharded_log(folder)
