@@ -68,3 +68,39 @@ def serve(
         log_requests=log_requests,
     )
     served(options, say=say)
+
+
+@app.command()
+def ledger(
+    place: Annotated[
+        str, typer.Argument(metavar="LEDGER", help="A ledger's file, or postgresql://….")
+    ],
+    *,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="FILE",
+            help="A new .parquet or .csv file; left out: CSV on standard output.",
+        ),
+    ] = None,
+    copy: Annotated[
+        Path | None,
+        typer.Option(
+            "--copy", metavar="FILE", help="Copy the ledger itself, also while it is written."
+        ),
+    ] = None,
+) -> None:
+    """Write every entry of a ledger: what was reserved, redeemed, returned, and when."""
+    from incentive_engine.live.entries import csv_text, entries, write_entries
+    from incentive_engine.live.sqlite_store import copy as copied
+
+    if copy is not None:
+        copied(Path(place), copy)
+        say(f"{copy}: a copy of {place}")
+    if out is not None:
+        say(f"{write_entries(place, out):,} entries: {out}")
+    if out is None and copy is None:
+        say(csv_text([]).rstrip("\n"))
+        for rows in entries(place):
+            say(csv_text(rows, names=False).rstrip("\n"))
