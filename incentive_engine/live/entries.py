@@ -113,13 +113,13 @@ def csv_text(rows: list[tuple[Any, ...]], *, names: bool = True) -> str:
 
 def _connected(ledger: str) -> Any:  # noqa: ANN401 - either library's
     if not ledger.startswith(SCHEMES):
-        database = connect_read_only(Path(ledger))
+        file = connect_read_only(Path(ledger))
         try:
-            database.execute("SELECT 1 FROM entries LIMIT 1")
+            file.execute("SELECT 1 FROM entries LIMIT 1")
         except Exception as error:
-            database.close()
+            file.close()
             raise DataError(Fault(ledger, "is no ledger", "what `serve` has written")) from error
-        return database
+        return file
     import psycopg
 
     from incentive_engine.live.postgres_store import SCHEMA as ITS_SCHEMA

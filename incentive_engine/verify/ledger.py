@@ -283,6 +283,6 @@ def _connected(ledger: str) -> Any:  # noqa: ANN401 - either library's
         return database
     if not Path(ledger).is_file():
         raise UnreadableError(f"{ledger} is missing")
-    database = sqlite3.connect(f"{Path(ledger).resolve().as_uri()}?mode=ro", uri=True)
-    database.execute("BEGIN")
-    return database
+    file = sqlite3.connect(f"{Path(ledger).resolve().as_uri()}?mode=ro", uri=True)
+    file.execute("BEGIN")
+    return file
