@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 
 import typer
 
@@ -31,24 +31,25 @@ def say(text: str) -> None:
         raise DataError(Fault("standard output", what, remedy=remedy)) from error
 
 
-def shown(step: str) -> AbstractContextManager[object]:
-    """Show on a terminal what is being done; nothing elsewhere."""
-    if not sys.stderr.isatty():
-        return nullcontext()
-    from rich.console import Console
-
-    return Console(stderr=True).status(f"{step} …")
-
-
 @contextmanager
-def counted(total: int) -> Iterator[Callable[[int], None]]:
-    """Show on a terminal how many draws are done; nothing elsewhere."""
+def shown(step: str, parts: float = 0) -> Iterator[Callable[[float], None]]:
+    """Show on a terminal what is being done, with the share done and the time left where known.
+
+    Nothing elsewhere.
+    """
     if not sys.stderr.isatty():
-        yield lambda _done: None
+        yield lambda _parts: None
         return
     from rich.console import Console
+
+    console = Console(stderr=True)
+    if not parts:
+        with console.status(f"{step} …"):
+            yield lambda _parts: None
+        return
     from rich.progress import Progress
 
-    with Progress(console=Console(stderr=True)) as progress:
-        task = progress.add_task("draws", total=total)
-        yield lambda done: progress.advance(task, done)
+    # rich's own columns: name, bar, share done, time left
+    with Progress(console=console, transient=True) as bars:
+        task = bars.add_task(step, total=parts)
+        yield lambda more: bars.advance(task, more)

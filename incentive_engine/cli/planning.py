@@ -43,6 +43,13 @@ def allocate(
         typer.Option(metavar="NAME", help="Who plans; left out: the policy's author, or you."),
     ] = None,
     accept: Accept = None,
+    no_report: Annotated[
+        bool,
+        typer.Option(
+            "--no-report",
+            help="A short page: no other budgets, costs of limits or comparisons to wait for.",
+        ),
+    ] = False,
     lang: Lang = "en",
     as_json: AsJson = False,
 ) -> None:
@@ -64,6 +71,7 @@ def allocate(
         author=author,
         accepted=accept or (),
         lang=lang,
+        brief=no_report,
         progress=shown,
     )
     say(run.to_json() if as_json else run.to_text())

@@ -9,7 +9,7 @@ import typer
 
 from incentive_engine.cli.app import app
 from incentive_engine.cli.options import Lang, NewDirectory
-from incentive_engine.cli.output import counted, say
+from incentive_engine.cli.output import say, shown
 
 
 @app.command()
@@ -28,7 +28,7 @@ def simulate(
     from incentive_engine.workflow.simulate import simulate as run_simulation
 
     try:
-        say(run_simulation(scenario, out=out, workers=workers, lang=lang, count=counted))
+        say(run_simulation(scenario, out=out, workers=workers, lang=lang, progress=shown))
     except SimulationStopped as stopped:
         say(str(stopped))
         raise

@@ -6,6 +6,7 @@ import json
 import platform
 import re
 import shutil
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -140,6 +141,7 @@ def write_run(directory: Path, files: RunFiles) -> None:
     DataError
         When the directory exists or cannot be written.
     """
+    started = time.perf_counter()
     with atomic_directory(directory) as inside:
         _write_allocation(inside / "allocation.parquet", files.allocation)
         _write_scores(inside / "scores.parquet", files.scores)
@@ -153,7 +155,9 @@ def write_run(directory: Path, files: RunFiles) -> None:
                 write_json(inside / name, content)
         (inside / "policy.yaml").write_bytes(files.policy_text)
         (inside / "report.html").write_text(files.report, encoding="utf-8", newline="\n")
-        write_json(inside / "manifest.json", _manifest(files.record, inside))
+        outputs, took = outputs_of(inside), round(time.perf_counter() - started, 3)
+        seconds = {**files.record.seconds, "write": took}
+        write_json(inside / "manifest.json", _manifest(files.record, outputs, seconds))
 
 
 def _write_allocation(path: Path, rows: AllocationTable) -> None:
@@ -271,7 +275,9 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     path.write_text(text + "\n", encoding="utf-8", newline="\n")
 
 
-def _manifest(record: RunRecord, directory: Path) -> dict[str, Any]:
+def _manifest(
+    record: RunRecord, outputs: Mapping[str, Any], seconds: Mapping[str, float]
+) -> dict[str, Any]:
     return {
         "format": FORMAT,
         **engine(),
@@ -284,8 +290,8 @@ def _manifest(record: RunRecord, directory: Path) -> dict[str, Any]:
         "seed": record.seed,
         "holdout": dict(record.holdout),
         "solver": dict(record.solver),
-        "seconds": dict(record.seconds),
-        "outputs": outputs_of(directory),
+        "seconds": dict(seconds),
+        "outputs": outputs,
         "versions": versions(),
     }
 

@@ -31,9 +31,15 @@ def allocate(
     author: str | None = None,
     accepted: Collection[str] = (),
     lang: Code = "en",
+    brief: bool = False,
     progress: Progress = quiet,
 ) -> RunSummary:
     """Decide one offer or none for each user and write the run directory.
+
+    Parameters
+    ----------
+    brief
+        Leave out what only the page shows.
 
     Raises
     ------
@@ -62,7 +68,9 @@ def allocate(
             quality=read_quality(inputs.model, inputs.drift),
             keep=kept_beside(inputs.scores),
         )
-        findings = plan_campaign(policy, table, options=options, evidence=evidence, steps=steps)
+        findings = plan_campaign(
+            policy, table, options=options, evidence=evidence, steps=steps, brief=brief
+        )
     origin = Origin(
         policy=policy, policy_text=file.read_bytes(), file=file, options=options, inputs=inputs,
         author=author,

@@ -3,28 +3,76 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
 
-from incentive_engine.config.policy import Sample
+from incentive_engine.config.policy import Policy, Sample
 from incentive_engine.config.scenario import load_scenario
-from incentive_engine.data.sources import read_table
+from incentive_engine.data.campaign_check import check_campaign
+from incentive_engine.data.sources import Source, open_source, read_table
 from incentive_engine.data.tables.files import atomic_directory
 from incentive_engine.data.tables.frames import to_frame
 from incentive_engine.errors import ConfigError, DataError, Fault, nearest
+from incentive_engine.features.source import open_log
 from incentive_engine.insight.policy_options import load
 from incentive_engine.run.finished import read_run
 from incentive_engine.synthetic.sample import MARKETS, sample_outcomes, write_sample
 
+FEW: Final = 2_000
+"""Users and trial rows of a sample campaign that are made to check a policy against."""
+
 
 def check(file: Path) -> str:
-    """Validate a policy, or a scenario with its policy, and say what it is about."""
+    """Validate a policy and its data, or a scenario with its policy, and say what is in them.
+
+    Raises
+    ------
+    ConfigError, DataError
+        With every problem of the files, or of the tables as far as metadata and a sample tell it.
+    """
     if _is_scenario(file):
         scenario = load_scenario(file)
-        load(scenario.policy)
-        return f"{file}: valid; strategies: {', '.join(scenario.strategies)}"
+        found = _tables(load(scenario.policy))
+        valid = f"{file}: valid; strategies: {', '.join(scenario.strategies)}"
+        return "\n".join([*found, valid])
     policy = load(file)
     limits = ", ".join(limit.name for limit in policy.limits) or "none beside the budget"
-    return f"{file}: valid; offers: {', '.join(policy.offer_ids)}; limits: {limits}"
+    valid = f"{file}: valid; offers: {', '.join(policy.offer_ids)}; limits: {limits}"
+    return "\n".join([*_tables(policy), valid])
+
+
+def _tables(policy: Policy) -> list[str]:
+    """Return what a policy's tables hold, and warnings; logs of its history are opened too."""
+    with TemporaryDirectory() as folder:
+        users, trial = _opened(policy, Path(folder))
+        checks = check_campaign(policy, users, trial)
+    for log in policy.history.events if policy.history else ():
+        if not isinstance(log, str):  # the log of a sample campaign is made by the program
+            open_log(log)
+    warnings = [f"warning: {text}" for found in checks for text in found.warnings]
+    if policy.data.sample is not None:  # of which only a few rows were made
+        return warnings
+    return [*warnings, *(found.to_text() for found in checks)]
+
+
+def _opened(policy: Policy, folder: Path) -> tuple[Source | None, Source | None]:
+    """Return users and trial; of a sample campaign some of both, made into a folder."""
+    data = policy.data
+    if data.sample is None:
+        users = data.users and open_source(data.users, renames=data.columns.users)
+        trial = data.trial and open_source(data.trial, renames=data.columns.trial)
+        return users or None, trial or None
+    some = data.sample.model_copy(update={"users": FEW, "trial_rows": FEW})
+    write_sample(some, folder)
+    named = [f"the sample `{some.name}` ({name})" for name in ("users", "trial")]
+    tables = (open_source(folder / f"{name}.parquet") for name in ("users", "trial"))
+    users, trial = (
+        replace(table, location=replace(table.location, shown=name))
+        for table, name in zip(tables, named, strict=True)
+    )
+    return users, trial
 
 
 def _is_scenario(file: Path) -> bool:

@@ -20,7 +20,7 @@ from incentive_engine.errors import ConfigError, Fault
 from incentive_engine.language import Code
 from incentive_engine.language.formats import money, number, percent
 from incentive_engine.pipeline.campaign import campaign_files, trial_of
-from incentive_engine.pipeline.steps import Count, Steps, uncounted
+from incentive_engine.pipeline.steps import Progress, Steps, quiet
 from incentive_engine.report.comparison import render_comparison, verdicts
 from incentive_engine.run.directory import refuse_existing
 from incentive_engine.simulation.comparison import Comparison, compare_replays, compare_worlds
@@ -45,7 +45,7 @@ def simulate(
     workers: int | None = None,
     set_values: Sequence[str] = (),
     lang: Code = "en",
-    count: Count = uncounted,
+    progress: Progress = quiet,
 ) -> str:
     """Replay a scenario and write the comparison into a new directory.
 
@@ -62,7 +62,7 @@ def simulate(
         Changes of the scenario, such as ``draws=5``.
     lang
         The language of the page.
-    count
+    progress
         Who is told of the draws as they end.
 
     Returns
@@ -81,7 +81,7 @@ def simulate(
     """
     variants = read_variants(scenario_file, set_values=set_values)
     refuse_existing(out)
-    comparison = _compare(variants, workers=workers or default_workers(), count=count)
+    comparison = _compare(variants, workers=workers or default_workers(), progress=progress)
     _write(comparison, out, scenario_file, lang)
     text = summary(comparison, out)
     if comparison.interrupted:
@@ -146,14 +146,14 @@ def _variant(
     return Variant(scenario=scenario, policy=policy, value=value)
 
 
-def _compare(variants: tuple[Variant, ...], *, workers: int, count: Count) -> Comparison:
+def _compare(variants: tuple[Variant, ...], *, workers: int, progress: Progress) -> Comparison:
     scenario = variants[0].scenario
     if scenario.source == "world":
         sizes = [len(block) for block in blocks_of(scenario)]
-        found = _run(partial(run_block, variants), sizes, workers=workers, count=count)
+        found = _run(partial(run_block, variants), sizes, workers=workers, progress=progress)
         return compare_worlds(variants, found, wanted=scenario.draws)
     work = partial(run_replay, variants, _trial(variants[0].policy))
-    found = _run(work, [1] * scenario.draws, workers=workers, count=count)
+    found = _run(work, [1] * scenario.draws, workers=workers, progress=progress)
     return compare_replays(variants, found, wanted=scenario.draws)
 
 
@@ -163,10 +163,14 @@ def _trial(policy: Policy) -> Trial:
 
 
 def _run(
-    work: Callable[[int], dict[int, Any]], sizes: Sequence[int], *, workers: int, count: Count
+    work: Callable[[int], dict[int, Any]],
+    sizes: Sequence[int],
+    *,
+    workers: int,
+    progress: Progress,
 ) -> dict[int, Any]:
     """Return draw to result, for the tasks that finished; `sizes` are their numbers of draws."""
-    with count(sum(sizes)) as advance:
+    with progress("draws", sum(sizes)) as advance:
         found = run_tasks(
             work, len(sizes), workers=workers, finished=lambda number: advance(sizes[number])
         )

@@ -188,8 +188,10 @@ def _study(
     with steps.step(f"read {variant.name}"):
         table = read_scores(inputs.scores, policy)
         holdout = holdout_of(policy, table)
-    with steps.step(f"solve {variant.name}"):
-        return study(variant, amounts, inputs=inputs, table=table, holdout=holdout)
+    with steps.step(f"solve {variant.name}", 2 * len(amounts)) as advance:
+        return study(
+            variant, amounts, inputs=inputs, table=table, holdout=holdout, advance=advance
+        )
 
 
 def _no_plan(base: Study, amounts: Sequence[float]) -> InfeasibleError:

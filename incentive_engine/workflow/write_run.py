@@ -80,7 +80,8 @@ def write_run(
         When the directory exists or cannot be written.
     """
     record = _record(findings, origin, steps)
-    report = render_report(report_content(findings, record), lang=lang)
+    with steps.step("draw the page"):
+        report = render_report(report_content(findings, record), lang=lang)
     write_files(directory, _files(findings, record, origin, report))
 
 
