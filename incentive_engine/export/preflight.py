@@ -6,13 +6,14 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from incentive_engine.config.moments import in_zone
 from incentive_engine.config.policy import Offer
 from incentive_engine.domain import ISSUED
 from incentive_engine.export.findings import Finding, Severity
 from incentive_engine.run.finished import FinishedRun
+from incentive_engine.run.format import StatedGain
 
 DEEP: Final = 0.5
 """An offer that takes this share off the smallest basket is likely a misplaced decimal point."""
@@ -52,15 +53,13 @@ class Flight:
         return tuple(offer for offer in self.run.policy.offers if self.given.get(offer.id))
 
     @property
-    def gain(self) -> Mapping[str, Any]:
-        """The plan's value by the trial; empty where scores were given."""
-        gain: Mapping[str, Any] = self.run.evaluation.get("plan", {})
-        return gain
+    def gain(self) -> StatedGain | None:
+        """The plan's value by the trial; None where scores were given."""
+        return self.run.evaluation.plan
 
     def baseline(self, name: str) -> float | None:
         """Return what the trial says of users without an offer: a rate, or a basket."""
-        value = self.gain.get("baseline", {}).get(name)
-        return float(value) if value is not None else None
+        return None if self.gain is None else self.gain.baseline.get(name)
 
 
 def preflight(flight: Flight) -> tuple[Finding, ...]:
@@ -97,8 +96,8 @@ def _face_values(flight: Flight) -> Found:
 
 def _liability(flight: Flight) -> Found:
     """Worst-case liability, when everything is redeemed, against the pool."""
-    stated = flight.run.certificate["budget"]
-    pool, worst = stated["amount"], stated["spent_face"]
+    stated = flight.run.certificate.budget
+    pool, worst = stated.amount, stated.spent_face
     if not pool or worst <= pool:
         return
     text = (
@@ -136,12 +135,12 @@ def _jumps(flight: Flight) -> Found:
 
 
 def _figures(run: FinishedRun) -> dict[str, float]:
-    stated = run.certificate["budget"]
+    stated = run.certificate.budget
     figures = {
-        "the budget": stated["amount"] or 0.0,
-        "the cost": stated["spent"],
-        "the worst case": stated["spent_face"],
-        "the number of offers": run.certificate["treated"],
+        "the budget": stated.amount or 0.0,
+        "the cost": stated.spent,
+        "the worst case": stated.spent_face,
+        "the number of offers": run.certificate.treated,
     }
     for offer in run.policy.offers:
         figures[f"{offer.id}'s face value"] = offer.face_value
@@ -177,8 +176,8 @@ def _holdout(flight: Flight) -> Found:
     """Whether the increment will be measurable afterwards."""
     if not flight.offers:
         return
-    held = int(flight.run.manifest.get("holdout", {}).get("users", 0))
-    decided = int(flight.run.certificate["users"]) - held
+    held = flight.run.manifest.holdout.users
+    decided = flight.run.certificate.users - held
     if held == 0:
         yield "holdout", Severity.WARNING, "nobody is held out: the gain can never be measured"
         return
@@ -186,7 +185,7 @@ def _holdout(flight: Flight) -> Found:
     if rate is None or not gain or not decided:
         return
     error = math.sqrt(rate * (1 - rate) * (1 / held + 1 / decided))
-    expected = gain["conversions"]["estimate"] / decided
+    expected = gain.conversions.estimate / decided
     if NORMAL_95 * error > expected:
         text = (
             f"{held:,} users held out measure the gain per user to ± {NORMAL_95 * error:.3%} "
@@ -201,23 +200,23 @@ def _gain(flight: Flight) -> Found:
         yield "unmeasured-gain", Severity.NOTE, "scores were given, and no trial to check them by"
     if not (flight.gain and flight.offers):
         return
-    total = flight.gain["conversions"]
+    total = flight.gain.conversions
     text = (
-        f"{total['estimate']:,.0f} incremental conversions, "
-        f"95 % interval {total['low']:,.0f} to {total['high']:,.0f}"
+        f"{total.estimate:,.0f} incremental conversions, "
+        f"95 % interval {total.low:,.0f} to {total.high:,.0f}"
     )
-    if total["high"] <= 0:
+    if total.high <= 0:
         yield "loss", Severity.ERROR, text
-    elif total["low"] <= 0:
+    elif total.low <= 0:
         yield "uncertain-gain", Severity.WARNING, f"{text}: it may be nothing"
 
 
 def _trial(flight: Flight) -> Found:
     """Name what makes the effects doubtful that the plan rests on."""
-    for finding in flight.run.evaluation.get("findings", ()):
-        if finding["verdict"] != "fine":
-            text = "; ".join(filter(None, (finding["what"], finding["remedy"])))
-            yield f"trial-{finding['check'].replace(' ', '-')}", Severity.WARNING, text
+    for finding in flight.run.evaluation.findings:
+        if finding.verdict != "fine":
+            text = "; ".join(filter(None, (finding.what, finding.remedy)))
+            yield f"trial-{finding.check.replace(' ', '-')}", Severity.WARNING, text
 
 
 CHECKS: Final[tuple[Callable[[Flight], Found], ...]] = (
