@@ -22,7 +22,6 @@ Every name is imported when it is first asked for, so that the package itself lo
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -111,10 +110,9 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name is
         # the package of that name is the function, too: an import of it puts it here anyway
         return import_module("incentive_engine.verify")
     if name == "__version__":
-        try:
-            return version("incentive-engine")
-        except PackageNotFoundError:
-            return "unknown"
+        from importlib.metadata import version
+
+        return version("incentive-engine")
     if name not in _MODULE_OF:
         raise AttributeError(f"module `incentive_engine` has no attribute `{name}`")
     found = getattr(import_module(f"incentive_engine.{_MODULE_OF[name]}"), name)

@@ -18,6 +18,9 @@ UNITS: Final = {
 }
 MOST: Final = 1_000
 """Amounts of one range."""
+LARGEST: Final = 1e18
+SMALLEST: Final = 1e-9
+"""What bounds sums lies between: beyond, floats cannot tell neighbours apart, or divide."""
 AMOUNT: Final = re.compile(
     r"(?P<number>[+-]?(?:\d[\d_]*)?(?:\.\d+)?(?:e[+-]?\d+)?)\s*(?P<unit>k|m|bn|万|亿)?",
     re.IGNORECASE,
@@ -62,6 +65,21 @@ def parse_amount(text: object) -> float:
     return number
 
 
+def parse_sum(text: object) -> float:
+    """Read an amount that sums are compared to; one that they cannot be is refused.
+
+    Raises
+    ------
+    ValueError
+        As `parse_amount`, or when it is too large or too near to 0.
+    """
+    number = parse_amount(text)
+    if abs(number) > LARGEST or 0 < abs(number) < SMALLEST:
+        size = "large" if abs(number) > 1 else "small"
+        raise ValueError(f"`{text}` is too {size} to be an amount; write another unit, or 0")
+    return number
+
+
 def _amount(text: object) -> float:
     if isinstance(text, int | float) and not isinstance(text, bool):
         return float(text)
@@ -100,11 +118,11 @@ def _part(text: str) -> list[float]:
         )
     low, dots, rest = text.partition("..")
     if not dots:
-        return [parse_amount(text)]
+        return [parse_sum(text)]
     high, _, number = rest.partition(":")
     if not number.strip().isdigit() or not 2 <= int(number) <= MOST:
         raise ValueError(f"`{text}` is not a range; write 50k..2m:50, with 2 to {MOST} amounts")
-    first, last, steps = parse_amount(low), parse_amount(high), int(number) - 1
+    first, last, steps = parse_sum(low), parse_sum(high), int(number) - 1
     if first >= last:
         raise ValueError(f"`{text}` does not rise")
     return [round(first + (last - first) * step / steps, 2) for step in range(steps + 1)]
@@ -146,7 +164,7 @@ def parse_bound(text: object) -> Bound:
         return text
     if isinstance(text, str) and text.strip().endswith("%"):
         return Bound(parse_share(text), is_share=True)
-    return Bound(parse_amount(text))
+    return Bound(parse_sum(text))
 
 
 def write_bound(bound: Bound) -> float | str:

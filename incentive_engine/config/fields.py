@@ -30,6 +30,7 @@ from incentive_engine.config.amounts import (
     parse_amount,
     parse_bound,
     parse_share,
+    parse_sum,
     write_bound,
 )
 from incentive_engine.config.document.places import Loc, Source
@@ -156,7 +157,7 @@ Name = Annotated[str, StringConstraints(min_length=1, max_length=120)]
 Column = Annotated[Name, Words("a column's name")]
 Measure = Annotated[Name, Words("a measure's name")]
 Amount = Annotated[float, BeforeValidator(parse_amount), Words("an amount")]
-Money = Annotated[Amount, Field(ge=0), Words("an amount of at least 0")]
+Money = Annotated[float, BeforeValidator(parse_sum), Field(ge=0), Words("an amount of at least 0")]
 Share = Annotated[
     float, BeforeValidator(parse_share), Field(ge=0, le=1), Words("a share such as 0.05 or 5%")
 ]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from types import MappingProxyType
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,9 @@ from incentive_engine.data.row_checks import RowChecks, counted
 from incentive_engine.data.users import OFFER
 from incentive_engine.domain import CONTROL
 from incentive_engine.errors import Fault
+
+NAMED_ARMS: Final = 8
+"""So many other arms are listed where one has no rows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -48,14 +52,30 @@ def read_arms(column: pd.Series, policy: Policy, checks: RowChecks) -> Arms:
     )
     names = column.astype("str")
     code = pd.Index(known).get_indexer(pd.Index(names))
-    rows = names[(code < 0) & ~missing].value_counts()
-    ignored = {str(name): int(count) for name, count in rows.items()}
-    _check_spelling(ignored, known, checks)
-    present = np.bincount(code[code >= 0], minlength=len(known))
-    for name, count in zip(known, present, strict=True):
-        if not count:
-            checks.faults.append(_empty_arm(name, ignored, checks.where))
+    arms = {str(name): int(count) for name, count in names[~missing].value_counts().items()}
+    check_arms(arms, policy, checks)
+    ignored = {name: count for name, count in arms.items() if name not in known}
     return Arms(code=code.astype(np.int16), ignored=MappingProxyType(ignored))
+
+
+def check_arms(
+    arms: Mapping[str, int], policy: Policy, checks: RowChecks, *, whole: bool = True
+) -> None:
+    """Note names that are misspelt, and arms without rows.
+
+    Parameters
+    ----------
+    arms
+        Name to number of rows.
+    whole
+        Whether these are all rows: an arm may be rare enough to be in no sample.
+    """
+    known = (CONTROL, *policy.offer_ids)
+    ignored = {name: count for name, count in arms.items() if name not in known}
+    _check_spelling(ignored, known, checks)
+    for name in known:
+        if not arms.get(name) and (whole or ignored):
+            checks.faults.append(_empty_arm(name, ignored, checks.where))
 
 
 def _check_spelling(ignored: Mapping[str, int], known: tuple[str, ...], checks: RowChecks) -> None:
@@ -72,6 +92,9 @@ def _empty_arm(name: str, ignored: Mapping[str, int], where: str) -> Fault:
         remedy = f"is `{near[0]}` meant?"
     else:
         remedy = "" if name == CONTROL else "drop it from the policy, or test it first"
+        if ignored:
+            listed = ", ".join(list(ignored)[:NAMED_ARMS])
+            remedy = f"{remedy}; other arms: {listed}" if remedy else f"other arms: {listed}"
     if name == CONTROL:
         what = f"no row is of the arm `{CONTROL}`, so nothing tells what happens without an offer"
     else:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Final
 
 import pyarrow as pa
 
 from incentive_engine.config import locate
 from incentive_engine.config.policy import Policy, Range, Scalar, Where
-from incentive_engine.data.row_checks import near_column
-from incentive_engine.data.tables.arrow import coded, equal
+from incentive_engine.data.row_checks import NAMED_COLUMNS, near_column
+from incentive_engine.data.tables.arrow import Column, coded, equal, levels
 from incentive_engine.errors import Fault
-from incentive_engine.language import Message, say
+from incentive_engine.language import Message, Value, say
 
 Loc = tuple[str | int, ...]
+COMPARED: Final = 5_000
+"""Values of a column that a misspelt one is compared to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,17 +103,28 @@ def misused_attributes(policy: Policy, numeric: Mapping[str, bool], *, where: st
 def unseen_values(policy: Policy, attributes: pa.Table, *, where: str) -> list[Message]:
     """Return a warning per value that a policy looks for and no row has."""
     return [
-        say(
-            "scores.no_row",
-            place=locate(policy, use.loc),
-            where=where,
-            column=use.column,
-            value=str(value),
-        )
+        _unseen(locate(policy, use.loc), use.column, value, attributes.column(use.column), where)
         for use in uses(policy)
+        if use.column in attributes.column_names
         for value in use.wanted
         if not equal(attributes.column(use.column), value).any()
     ]
+
+
+def _unseen(place: str, name: str, value: Scalar, column: Column, where: str) -> Message:
+    """Return that a value does not occur, and which were probably meant, or occur while few do."""
+    values = [str(label) for label in levels(column).labels]
+    text = str(value).casefold()
+    inside = [one for one in values if text and (text in one.casefold() or one.casefold() in text)]
+    near = dict.fromkeys([*inside, *get_close_matches(str(value), values[:COMPARED], n=1)])
+    said: dict[str, Value] = {
+        "place": place, "where": where, "column": name, "value": str(value)
+    }  # fmt: skip
+    if near:
+        return say("scores.no_row_near", **said, near=", ".join(list(near)[:3]))
+    if 0 < len(values) <= NAMED_COLUMNS:
+        return say("scores.no_row_known", **said, known=", ".join(values))
+    return say("scores.no_row", **said)
 
 
 def _conditions(loc: Loc, where: Where) -> Iterator[Use]:

@@ -50,7 +50,7 @@ def joined_features(
     checks.faults.extend(reserved_attributes(policy, RESERVED))
     checks.faults.extend(missing_attributes(policy, (*names, *RESERVED), where=checks.where))
     theirs = () if users is None else tuple(users.features)
-    checks.faults.extend(_unknown_features(policy, (*own, *theirs), checks.where))
+    checks.faults.extend(unknown_features(policy, (*own, *theirs), checks.where))
     return joined
 
 
@@ -61,7 +61,7 @@ def learnable(features: pd.DataFrame, chosen: Features) -> list[str]:
     return [name for name in names if name in allowed and name not in chosen.deny]
 
 
-def _unknown_features(policy: Policy, names: tuple[str, ...], where: str) -> list[Fault]:
+def unknown_features(policy: Policy, names: tuple[str, ...], where: str) -> list[Fault]:
     """Return a fault per feature that the policy names and nobody has: a slip leaks a feature."""
     lists = (("allow", policy.features.allow or ()), ("deny", policy.features.deny))
     return [

@@ -130,9 +130,10 @@ def checked_outcomes(table: pa.Table, checks: RowChecks) -> dict[str, FloatArray
     for name in names:
         missing = is_missing(whole(table.column(name)))
         checks.refuse(missing, f"`{name}` is missing", expected="an outcome in each row")
-    conversion, cost = found[CONVERSION], found.get(COST)
-    odd = ~np.isnan(conversion) & (conversion != 0) & (conversion != 1)
-    checks.refuse(odd, f"`{CONVERSION}` is neither 0 nor 1", expected="0 or 1")
+    conversion, cost = found.get(CONVERSION), found.get(COST)
+    if conversion is not None:
+        odd = ~np.isnan(conversion) & (conversion != 0) & (conversion != 1)
+        checks.refuse(odd, f"`{CONVERSION}` is neither 0 nor 1", expected="0 or 1")
     if cost is not None:
         checks.refuse(cost < 0, f"`{COST}` is negative", expected="at least 0")
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -34,6 +34,20 @@ NAMED_COLUMNS: Final = 12
 
 NEAR: Final = 0.75
 """Names less alike than this are no hint: `spend__a` is not meant by `cost__a`."""
+
+
+LARGEST: Final = 1e15
+"""Numbers beyond this lose the hundredths of a currency unit in a float."""
+SMALLEST: Final = 1e-100
+"""Numbers nearer to 0 vanish, or overflow, when one is divided by another."""
+LONGEST_ID: Final = 1_000
+"""Bytes of an id; longer ones are no ids, and each pass over them costs seconds."""
+SHOWN_ID: Final = 40
+"""Characters of an id that a message repeats."""
+
+
+def _smallest(kind: np.dtype[Any]) -> float:
+    return max(SMALLEST, float(np.finfo(kind).tiny))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -98,16 +112,24 @@ class RowChecks:
         refusal.first += (start + rows[:left]).tolist()
 
     def numbers(self, name: str, column: Column, *, start: int = 0) -> FloatColumn:
-        """Return a column as (b,) float32 or float64; text and infinite values are refused.
+        """Return a column as (b,) float32 or float64; what is no number to reckon with is refused.
 
-        A missing value is NaN, and so is a refused one. The first row is the table's `start`.
+        That is text, infinite values, and those so large or so near to 0 that products of them
+        are. A missing value is NaN, and so is a refused one. The first row is the table's `start`.
         """
         values = numbers(column) if is_number(column.type) else self._parsed(name, column, start)
-        infinite = np.isinf(values)
-        if not infinite.any():
+        size = np.abs(values)
+        infinite, tiny = np.isinf(size), (size > 0) & (size < _smallest(values.dtype))
+        huge = (size > LARGEST) & ~infinite
+        odd = infinite | tiny | huge
+        if not odd.any():
             return values
         self.refuse(infinite, f"`{name}` is infinite", expected="finite numbers", start=start)
-        return np.where(infinite, np.nan, values)
+        what, expected = f"`{name}` is beyond {LARGEST:.0e}", "sums that can be reckoned exactly"
+        self.refuse(huge, what, expected=expected, remedy="use a larger unit", start=start)
+        what, expected = f"`{name}` is nearer to 0 than any real value", "0 or a larger number"
+        self.refuse(tiny, what, expected=expected, remedy="write 0", start=start)
+        return np.where(odd, np.nan, values)
 
     def _parsed(self, name: str, column: Column, start: int) -> FloatColumn:
         """Return the numbers in a column of text; there is some word that is none."""
@@ -125,7 +147,12 @@ class RowChecks:
         ids = whole(self.user_id)
         missing = is_missing(ids)
         if is_text(ids.type):
-            missing |= as_numpy(pc.binary_length(ids)) == 0
+            length = as_numpy(pc.binary_length(ids))
+            missing |= length == 0
+            what, expected = f"`{USER_ID}` is too long", f"at most {LONGEST_ID:,} bytes"
+            self.refuse(length > LONGEST_ID, what, expected=expected, remedy="use a shorter key")
+            if (length > LONGEST_ID).any():
+                return
         elif not pa.types.is_integer(ids.type) and not missing.any():
             what = f"`{USER_ID}` is of type {ids.type}"
             self.faults.append(Fault(self.where, what, "integers or text"))
@@ -147,7 +174,11 @@ class RowChecks:
             When there is any fault.
         """
         if self.faults:
-            raise DataError(*map(self._told, self.faults))
+            raise DataError(*self.found())
+
+    def found(self) -> list[Fault]:
+        """Return all that was found, rows that are refused for one reason as one fault."""
+        return [self._told(found) for found in self.faults]
 
     def _told(self, found: Fault | Refusal) -> Fault:
         if isinstance(found, Fault):
@@ -159,7 +190,10 @@ class RowChecks:
 
     def _owner(self, row: int) -> str:
         owner = self.user_id[row].as_py()
-        return "" if owner in {None, ""} else f" user {owner}"
+        if owner is None or owner == "":
+            return ""
+        text = str(owner)
+        return f" user {text}" if len(text) <= SHOWN_ID else f" user {text[:SHOWN_ID]}…"
 
 
 def missing_columns(needed: Iterable[str], present: Iterable[str], *, where: str) -> list[Fault]:

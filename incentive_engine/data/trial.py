@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,8 @@ from incentive_engine.domain import BoolArray, FloatArray
 from incentive_engine.errors import DataError
 from incentive_engine.language import Message
 
+RAREST: Final = 1e-6
+"""The smallest probability of an arm: a row counts as its inverse."""
 Array = TypeVar("Array", FloatArray, npt.NDArray[np.int16])
 
 
@@ -145,7 +147,7 @@ def _checked(table: pa.Table, policy: Policy, users: UserFile | None, *, where: 
     arms = read_arms(frame[OFFER], policy, checks)
     outcomes = checked_outcomes(table, checks)
     conversion, spend, cost = (outcomes[name] for name in OUTCOMES)
-    known = _known_propensity(table, checks)
+    known = known_propensity(table, checks)
     joined = joined_features(frame, policy, users, checks)
     numeric = {str(name): is_numeric_dtype(kind) for name, kind in joined.features.dtypes.items()}
     checks.faults.extend(misused_attributes(policy, numeric, where=where))
@@ -174,7 +176,7 @@ def _checked(table: pa.Table, policy: Policy, users: UserFile | None, *, where: 
     )
 
 
-def _known_propensity(table: pa.Table, checks: RowChecks) -> FloatArray:
+def known_propensity(table: pa.Table, checks: RowChecks) -> FloatArray:
     """Return the logged propensity, (n,) float64, NaN where there is none."""
     if PROPENSITY not in table.column_names:
         return np.full(table.num_rows, np.nan)
@@ -188,6 +190,10 @@ def _known_propensity(table: pa.Table, checks: RowChecks) -> FloatArray:
         expected="above 0 and at most 1",
         remedy=remedy,
     )
+    rare = (known > 0) & (known < RAREST)
+    expected = f"at least {RAREST:.0e}"
+    what = f"`{PROPENSITY}` is so small that one row would count as a million"
+    checks.refuse(rare, what, expected=expected, remedy=remedy)
     return known
 
 

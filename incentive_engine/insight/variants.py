@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +14,6 @@ from incentive_engine.insight.policy_options import BudgetOptions, with_options
 
 BASE: Final = "base"
 """The name of the policy as it is written."""
-
-SEPARATOR: Final = re.compile(r",(?=[^,\[\]{}]+=)")
-"""A comma before the next KEY=; those within a list or a mapping separate nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,4 +119,28 @@ def _of_options(named: Sequence[str]) -> Iterator[tuple[str, tuple[str, ...]]]:
             raise ConfigError(
                 Fault(f"--variant {text}", "no name or no setting", "NAME:KEY=VALUE,KEY=VALUE")
             )
-        yield name.strip(), tuple(part.strip() for part in SEPARATOR.split(changes))
+        yield name.strip(), tuple(_settings(changes))
+
+
+def _settings(text: str) -> list[str]:
+    """Return the settings of a variant, KEY=VALUE each.
+
+    A comma separates two where a KEY= follows; commas within brackets belong to a name or a list.
+
+    >>> _settings("holdout=0.02,limits[stock, deep].at_most=100,features.deny=[a,b]")
+    ['holdout=0.02', 'limits[stock, deep].at_most=100', 'features.deny=[a,b]']
+    """
+    pieces, depth = [""], 0
+    for letter in text:
+        depth += (letter in "[{") - (letter in "]}")
+        if letter == "," and depth <= 0:
+            pieces.append("")
+        else:
+            pieces[-1] += letter
+    found: list[str] = []
+    for piece in pieces:
+        if "=" in piece or not found:
+            found.append(piece)
+        else:
+            found[-1] += f",{piece}"
+    return [setting.strip() for setting in found]

@@ -3,28 +3,77 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
 
-from incentive_engine.config.policy import Sample
+from incentive_engine.config.policy import Policy, Sample
 from incentive_engine.config.scenario import load_scenario
-from incentive_engine.data.sources import read_table
+from incentive_engine.data.campaign_check import check_campaign
+from incentive_engine.data.sources import Source, open_source, read_table
 from incentive_engine.data.tables.files import atomic_directory
 from incentive_engine.data.tables.frames import to_frame
 from incentive_engine.errors import ConfigError, DataError, Fault, nearest
+from incentive_engine.features.source import open_log
 from incentive_engine.insight.policy_options import load
+from incentive_engine.language import Message, Text, as_warnings, say
 from incentive_engine.run.finished import read_run
 from incentive_engine.synthetic.sample import MARKETS, sample_outcomes, write_sample
 
+FEW: Final = 2_000
+"""Users and trial rows of a sample campaign that are made to check a policy against."""
 
-def check(file: Path) -> str:
-    """Validate a policy, or a scenario with its policy, and say what it is about."""
+
+def check(file: Path) -> tuple[Text, ...]:
+    """Validate a policy and its data, or a scenario with its policy, and say what is in them.
+
+    Raises
+    ------
+    ConfigError, DataError
+        With every problem of the files, or of the tables as far as metadata and a sample tell it.
+    """
     if _is_scenario(file):
         scenario = load_scenario(file)
-        load(scenario.policy)
-        return f"{file}: valid; strategies: {', '.join(scenario.strategies)}"
+        found = _tables(load(scenario.policy))
+        strategies = tuple(scenario.strategies)
+        return (*found, say("checked.scenario", file=str(file), strategies=strategies))
     policy = load(file)
-    limits = ", ".join(limit.name for limit in policy.limits) or "none beside the budget"
-    return f"{file}: valid; offers: {', '.join(policy.offer_ids)}; limits: {limits}"
+    limits = tuple(limit.name for limit in policy.limits) or say("checked.no_limits")
+    valid = say("checked.policy", file=str(file), offers=policy.offer_ids, limits=limits)
+    return (*_tables(policy), valid)
+
+
+def _tables(policy: Policy) -> tuple[Text, ...]:
+    """Return what a policy's tables hold, and warnings; logs of its history are opened too."""
+    with TemporaryDirectory() as folder:
+        users, trial = _opened(policy, Path(folder))
+        checks = check_campaign(policy, users, trial)
+    for log in policy.history.events if policy.history else ():
+        if not isinstance(log, str):  # the log of a sample campaign is made by the program
+            open_log(log)
+    warnings = as_warnings(text for found in checks for text in found.warnings)
+    if policy.data.sample is not None:  # of which only a few rows were made
+        return warnings
+    return (*warnings, *(found.to_text() for found in checks))
+
+
+def _opened(policy: Policy, folder: Path) -> tuple[Source | None, Source | None]:
+    """Return users and trial; of a sample campaign some of both, made into a folder."""
+    data = policy.data
+    if data.sample is None:
+        users = data.users and open_source(data.users, renames=data.columns.users)
+        trial = data.trial and open_source(data.trial, renames=data.columns.trial)
+        return users or None, trial or None
+    some = data.sample.model_copy(update={"users": FEW, "trial_rows": FEW})
+    write_sample(some, folder)
+    named = [f"the sample `{some.name}` ({name})" for name in ("users", "trial")]
+    tables = (open_source(folder / f"{name}.parquet") for name in ("users", "trial"))
+    users, trial = (
+        replace(table, location=replace(table.location, shown=name))
+        for table, name in zip(tables, named, strict=True)
+    )
+    return users, trial
 
 
 def _is_scenario(file: Path) -> bool:
@@ -36,7 +85,7 @@ def _is_scenario(file: Path) -> bool:
     return re.search(r"^(strategies|source)\s*:", text, re.MULTILINE) is not None
 
 
-def sample(name: str, *, out: Path, after: Path | None) -> str:
+def sample(name: str, *, out: Path, after: Path | None) -> Message:
     """Write a sample campaign's users, trial and true effects into a new directory.
 
     Parameters
@@ -56,13 +105,13 @@ def sample(name: str, *, out: Path, after: Path | None) -> str:
     made = Sample.model_validate({"name": name})
     with atomic_directory(out) as directory:
         write_sample(made, directory)
-    return f"sample: {out}"
+    return say("terminal.sample", out=str(out))
 
 
-def _write_outcomes(name: str, after: Path, out: Path) -> str:
+def _write_outcomes(name: str, after: Path, out: Path) -> Message:
     run = read_run(after)
     made = run.policy.data.sample
-    if made is None or made.name != name or "trial" not in run.manifest["inputs"]:
+    if made is None or made.name != name or "trial" not in run.manifest.inputs:
         what = f"is no run for the users of the sample `{name}`"
         raise DataError(
             Fault(f"--after {after}", what, f"one with `sample: {name}` in its policy")
@@ -75,4 +124,4 @@ def _write_outcomes(name: str, after: Path, out: Path) -> str:
     with atomic_directory(out) as directory:
         file = directory / "outcomes.csv"
         sample_outcomes(made, plan).to_csv(file, index=False, lineterminator="\n")
-    return f"outcomes: {out / 'outcomes.csv'}"
+    return say("terminal.outcomes", out=str(out / "outcomes.csv"))

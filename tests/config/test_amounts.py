@@ -8,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from incentive_engine.config.amounts import (
+    LARGEST,
+    SMALLEST,
     UNITS,
     Bound,
     parse_amount,
@@ -38,7 +40,13 @@ def test_decimals_with_units_are_exact_to_the_last_float(number: Decimal, unit: 
     assert parse_amount(f"{number}{unit}") == float(number * UNITS[unit])
 
 
-@given(st.one_of(st.builds(Bound, FINITE), st.builds(Bound, SHARES, st.just(True))))
+def is_amount(number: float) -> bool:
+    return number == 0 or SMALLEST <= abs(number) <= LARGEST
+
+
+@given(
+    st.one_of(st.builds(Bound, FINITE.filter(is_amount)), st.builds(Bound, SHARES, st.just(True)))
+)
 def test_bounds_survive_being_written_and_read(bound: Bound) -> None:
     assert parse_bound(write_bound(bound)) == bound
 
@@ -90,3 +98,9 @@ def test_shares_read_as_fractions_and_percentages(text: object, share: float) ->
 def test_a_face_value_is_counted_in_millionths() -> None:
     assert Offer(id="a", face_value=2.8600000000000003).face_value == 2.86
     assert Offer(id="a", face_value=0.0000001).face_value == 0.000001
+
+
+@pytest.mark.parametrize("text", ["5e-324", "1e-300", "1e300", 1e-12, "999999999999亿"])
+def test_sums_are_not_compared_to_what_they_cannot_be(text: object) -> None:
+    with pytest.raises(ValueError, match="to be an amount; write another unit, or 0"):
+        parse_bound(text)

@@ -139,12 +139,13 @@ def test_integer_ids_with_a_gap_are_missing_ids(policy: Policy) -> None:
         (-0.01, "`cost__off10` is negative in 1 row (row 2 user b), expected at least 0"),
         (np.inf, "`cost__off10` is infinite in 1 row (row 2 user b), expected finite numbers"),
         (-np.inf, "`cost__off10` is infinite in 1 row (row 2 user b), expected finite numbers"),
-        ("free", "`cost__off10` is not a number in 1 row (row 2 user b), expected numbers"),
-        (1e13, "the costs of all users are too large to be summed exactly"),
+        (1e300, "`cost__off10` is beyond 1e+15 in 1 row (row 2 user b)"),
+        (5e-324, "`cost__off10` is nearer to 0 than any real value in 1 row (row 2 user b)"),
+        (1e14, "the costs of all users are too large to be summed exactly"),
     ],
 )
 def test_a_cost_that_cannot_be_is_refused(policy: Policy, value: float | str, words: str) -> None:
-    frame = scores().astype({"cost__off10": object})
+    frame = scores()
     frame.loc[1, "cost__off10"] = value
     assert len(found := complaints(frame, policy)) == 1
     assert words in found[0]
@@ -195,23 +196,27 @@ def test_ranges_and_powers_need_numbers(tmp_path: Path, policy: Policy) -> None:
 
 
 @pytest.mark.parametrize(
-    "tiers",
-    [pd.Series(["88vip"] * 4), pd.Series([88] * 4), pd.Series(["gold"] * 4, dtype="category")],
+    ("tiers", "near"),
+    [
+        (pd.Series(["88vip"] * 4), "; did you mean 88vip?"),
+        (pd.Series([88] * 4), "; did you mean 88?"),
+        (pd.Series(["gold"] * 4, dtype="category"), "; it has: gold"),
+    ],
 )
 def test_a_value_that_no_row_has_is_a_warning(
-    tmp_path: Path, policy: Policy, tiers: pd.Series
+    tmp_path: Path, policy: Policy, tiers: pd.Series, near: str
 ) -> None:
     table = ScoreTable.from_frame(scores().assign(tier=tiers), policy)
     file = tmp_path / "tiny.yaml"
     assert tuple(map(str, table.warnings)) == (
-        f"{file}:10: objective.weight.0.column: no row of scores has tier = 88VIP",
-        f"{file}:13: eligibility.0.where.tier: no row of scores has tier = 88VIP",
+        f"{file}:10: objective.weight.0.column: no row of scores has tier = 88VIP{near}",
+        f"{file}:13: eligibility.0.where.tier: no row of scores has tier = 88VIP{near}",
     )
 
 
 def test_an_empty_frame_is_refused(policy: Policy) -> None:
     assert complaints(scores().head(0), policy) == [
-        "scores: has no rows, expected one row per user"
+        "scores: has no rows, expected at least one row"
     ]
 
 
@@ -242,3 +247,29 @@ def test_numbers_in_text_are_numbers(policy: Policy) -> None:
     frame = scores().assign(cost__off10=pd.Series(["0.5", "4e-1", None, "0.2"]))
     costs = ScoreTable.from_frame(frame, policy).measure("cost", "off10")
     np.testing.assert_array_equal(costs, [0.5, 0.4, np.nan, 0.2])
+
+
+def test_words_in_a_column_of_numbers_are_counted(policy: Policy, tmp_path: Path) -> None:
+    frame = scores().astype({"cost__off10": "str"})
+    frame.loc[1, "cost__off10"] = "free"
+    frame.to_csv(tmp_path / "scores.csv", index=False)
+    with pytest.raises(
+        DataError, match=r"`cost__off10` is not a number in 1 row \(row 2 user b\)"
+    ):
+        read_scores(tmp_path / "scores.csv", policy)
+
+
+def test_ids_of_many_kilobytes_are_refused_at_once_and_not_repeated(policy: Policy) -> None:
+    long = [f"{i}" + "x" * 100_000 for i in range(4)]
+    (message,) = complaints(scores().assign(user_id=long), policy)
+    assert "`user_id` is too long in 4 rows" in message
+    assert len(message) < 500
+
+
+def test_whole_numbers_beyond_those_of_a_float_are_read(policy: Policy) -> None:
+    big = np.array([2**64 - 1, 2**53 + 1, 1, 2], dtype=np.uint64)
+    table = ScoreTable.from_frame(scores().assign(user_id=big), policy)
+    assert table.user_id.to_pylist()[:2] == [str(2**64 - 1), str(2**53 + 1)]
+    assert complaints(scores().assign(conversion__off10=big), policy)[0].startswith(
+        "scores: `conversion__off10` is beyond 1e+15 in 2 rows"
+    )

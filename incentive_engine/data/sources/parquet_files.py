@@ -21,6 +21,10 @@ ROWS: Final = 1 << 18
 """Rows of a block: with twenty columns of numbers, some tens of megabytes."""
 
 
+SPREAD: Final = 20
+"""Row groups, about, that a sample is taken of."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
     """One Parquet file of a table.
@@ -158,6 +162,36 @@ class ParquetParts:
                 inside = [name for name in columns if name in file.schema_arrow.names]
                 table = file.read(columns=inside).select(inside)
                 return self._completed(table, part, columns, file.metadata.num_rows)
+        except (pa.ArrowException, OSError) as error:
+            raise DataError(broken_parquet(part)) from error
+
+    def sample(self, columns: Sequence[str], rows: int) -> tuple[pa.Table, bool]:
+        """Return some columns of so many rows at most, spread over all parts; whether it is all.
+
+        Raises
+        ------
+        DataError
+            As `table`.
+        """
+        if self.rows() <= rows:
+            return self.table(columns), True
+        groups = [
+            (part, group) for part in self.parts for group in range(_footer(part).num_row_groups)
+        ]
+        chosen = groups[:: -(-len(groups) // SPREAD)]
+        tables = [self._group(part, group, columns) for part, group in chosen]
+        each = max(1, rows // len(tables))
+        return plain_table(
+            pa.concat_tables([table.slice(0, each) for table in tables]),
+            where=self.parts[0].where,
+        ), False
+
+    def _group(self, part: Part, group: int, columns: Sequence[str]) -> pa.Table:
+        try:
+            with pq.ParquetFile(part.path) as file:
+                inside = [name for name in columns if name in file.schema_arrow.names]
+                table = file.read_row_group(group, columns=inside).select(inside)
+                return self._completed(table, part, columns, table.num_rows)
         except (pa.ArrowException, OSError) as error:
             raise DataError(broken_parquet(part)) from error
 

@@ -13,7 +13,7 @@ from typing import Final
 import pyarrow as pa
 
 from incentive_engine.config.location import Location
-from incentive_engine.data.sources.csv_files import csv_columns, csv_head, read_csv
+from incentive_engine.data.sources.csv_files import HEAD_BYTES, csv_columns, csv_head, read_csv
 from incentive_engine.data.sources.parquet_files import ParquetParts
 from incentive_engine.data.tables.files import digest_file
 from incentive_engine.data.tables.formats import PANDAS_INDEX, USER_ID
@@ -167,6 +167,20 @@ class Source:
         if block is None:
             raise DataError(Fault(self.where, "has no rows", "one row per user", "fill it first"))
         return block.slice(0, rows)
+
+    def sample(self, columns: Collection[str], rows: int) -> tuple[pa.Table, bool]:
+        """Return some columns of so many rows at most, and whether these are all rows.
+
+        They are spread over a Parquet table, and the first of a CSV file.
+        """
+        names = self._chosen(columns)
+        if isinstance(self.files, Path):
+            if self.files.stat().st_size <= HEAD_BYTES:
+                return self.table(columns), True
+            head = self.head(rows)
+            return head.select([name for name in head.column_names if name in names]), False
+        table, whole = self.files.sample(list(names.values()), rows)
+        return table.rename_columns(list(names)), whole
 
     def digest(self) -> str:
         """Return a sha256, in hexadecimal, of the files and of how they are understood.

@@ -79,7 +79,7 @@ def numbers(column: Column) -> FloatColumn:
     """
     column = whole(column)
     if not pa.types.is_floating(column.type):
-        column = column.cast(pa.float64())
+        column = column.cast(pa.float64(), safe=False)  # digits beyond a float's are rounded
     elif pa.types.is_float16(column.type):
         column = column.cast(pa.float32())
     values: FloatColumn = as_numpy(column)
