@@ -10,7 +10,7 @@ import typer
 
 from incentive_engine.cli.app import app
 from incentive_engine.cli.options import Accept, AsJson, RunDirectory, Today
-from incentive_engine.cli.output import say, shown
+from incentive_engine.cli.output import say, shown, spoken
 
 
 @app.command()
@@ -33,7 +33,7 @@ def verify(
     if ledger is not None:
         more = verify_ledger(run_dir, ledger)
         verification = replace(verification, checks=(*verification.checks, *more.checks))
-    say(verification.to_json() if as_json else verification.to_text())
+    say(verification.to_json() if as_json else verification.to_text(spoken()))
     if not verification.ok:
         raise typer.Exit(1)
 
@@ -51,12 +51,12 @@ def check(
     if not file.is_dir():
         from incentive_engine.workflow import files
 
-        say(files.check(file))
+        say(*files.check(file))
         return
     from incentive_engine.workflow import delivery
 
     checked = delivery.check_run(file, accepted=accept or (), on=on, progress=shown)
-    say(checked.to_text())
+    say(*checked.lines())
     if not checked.ok:
         raise typer.Exit(1)
 
@@ -67,6 +67,6 @@ def reproduce(run_dir: RunDirectory) -> None:
     from incentive_engine.workflow.reproduce import reproduce as run_again
 
     made = run_again(run_dir, progress=shown)
-    say(made.to_text())
+    say(*made.lines())
     if not made.ok:
         raise typer.Exit(1)

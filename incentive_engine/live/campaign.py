@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from pathlib import Path
 from statistics import NormalDist
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from incentive_engine.allocation.decision import OfferChoice, User, decide
 from incentive_engine.allocation.frozen_policy import FrozenPolicy, Prices
@@ -22,10 +22,16 @@ from incentive_engine.errors import DataError, Fault, VerificationError
 from incentive_engine.live.population import FORMAT, Population
 from incentive_engine.live.records import Claims, LimitTerms, Risk
 from incentive_engine.live.store import Terms
-from incentive_engine.run.finished import FinishedRun, read_json, read_run
+from incentive_engine.run.finished import FinishedRun, read_run
+from incentive_engine.run.format import (
+    FROZEN_POLICY_FILE,
+    PRICES_FILE,
+    StatedLimit,
+    read_json,
+    read_manifest,
+)
 from incentive_engine.verify import verify_run
-from incentive_engine.verify.files import altered_files, read_manifest
-from incentive_engine.verify.stated import UnreadableError
+from incentive_engine.verify.files import altered_files
 
 BUDGET: Final = "budget"
 VERIFIED: Final = "verified.json"
@@ -133,8 +139,8 @@ def open_campaign(run_dir: Path) -> Campaign:
         When it is no run, or one of a version that had no frozen policy.
     """
     run = read_run(run_dir)
-    frozen = FrozenPolicy.from_dict(_part(run_dir, "frozen_policy.json"))
-    prices = Prices.from_dict(_part(run_dir, "prices.json"))
+    frozen = FrozenPolicy.from_dict(read_json(run_dir / FROZEN_POLICY_FILE))
+    prices = Prices.from_dict(read_json(run_dir / PRICES_FILE))
     folder = cache_folder(run)
     if not (folder / VERIFIED).exists():
         _refuse_unverified(run_dir)
@@ -163,14 +169,6 @@ def cache_folder(run: FinishedRun) -> Path:
     return directory.with_name(f".{directory.name}.users-{FORMAT}-{run.digest[:16]}")
 
 
-def _part(run_dir: Path, name: str) -> dict[str, Any]:
-    if not (run_dir / name).exists():
-        what = f"has no {name}"
-        remedy = "plan anew with `incentive allocate`"
-        raise DataError(Fault(str(run_dir), what, "a run of this version", remedy))
-    return read_json(run_dir / name)
-
-
 def _refuse_unverified(run_dir: Path) -> None:
     verification = verify_run(run_dir)
     if not verification.ok:
@@ -183,11 +181,7 @@ def _refuse_unverified(run_dir: Path) -> None:
 
 
 def _refuse_altered(run_dir: Path) -> None:
-    try:
-        problems = altered_files(run_dir, read_manifest(run_dir))
-    except UnreadableError as error:
-        problems = [str(error)]
-    if problems:
+    if problems := list(altered_files(run_dir, read_manifest(run_dir))):
         remedy = "do not use this run"
         raise VerificationError(*(Fault(str(run_dir), what, remedy=remedy) for what in problems))
 
@@ -199,28 +193,28 @@ def terms_of(run: FinishedRun, frozen: FrozenPolicy) -> Terms:
     """
     measures = dict(_measures(frozen))
     limits = []
-    for stated in run.certificate["limits"]:
-        if stated.get("report_only"):
+    for stated in run.certificate.limits:
+        if stated.report_only:
             continue
-        measure = measures[stated["name"]]
+        measure = measures[stated.name]
         limit = _limit(stated, measure)
-        if stated["name"] == BUDGET and run.policy.budget is not None:
+        if stated.name == BUDGET and run.policy.budget is not None:
             limit = _budget(limit, run.policy, run.policy.budget)
         limits.append(limit)
     return Terms(run=run.digest, limits=tuple(limits))
 
 
-def _limit(stated: Mapping[str, Any], measure: str | None) -> LimitTerms:
+def _limit(stated: StatedLimit, measure: str | None) -> LimitTerms:
     unit = 1 if measure == ISSUED else MICROS
-    most = None if measure is None else stated["at_most"]
-    least = None if measure is None else stated["at_least"]
+    most = None if measure is None else stated.at_most
+    least = None if measure is None else stated.at_least
     return LimitTerms(
-        name=stated["name"],
+        name=stated.name,
         is_count=measure == ISSUED,
         settles_amount=measure in {COST, FACE},
         at_most=None if most is None else _whole(most, unit, ROUND_FLOOR),
         at_least=None if least is None else _whole(least, unit, ROUND_CEILING),
-        price=stated["price"] or 0.0,
+        price=stated.price or 0.0,
     )
 
 

@@ -287,6 +287,9 @@ def _remember(book: Book, key: bytes, digest: bytes, decision: Decision) -> Answ
     if key:
         request = Request(digest, decision.last)
         book.requests[key] = book.keyed[key] = request
+        # the same key may come again in this batch, for an entry that was not read with it
+        shown = Entry(decision.last, 0, decision.seq, decision.state, decision.amount, b"")
+        book.answers.setdefault(decision.last, shown)
     return _decided(book, decision)
 
 

@@ -22,11 +22,10 @@ from incentive_engine.config.database_url import SCHEMES, read_database_url
 from incentive_engine.config.policy import Policy
 from incentive_engine.domain import COST, FACE, ISSUED, MICROS, to_micros
 
-from .files import Run, read_manifest, read_run
+from .files import Run, listed, read_run
 from .ledger_truth import Truth
 from .limits import BUDGET
-from .result import Check, Findings, Verification
-from .stated import UnreadableError
+from .result import Check, Findings, UnreadableError, Verification
 
 ROWS: Final = (
     "SELECT e.seq, e.at, e.decision, e.state, e.amount, e.chain, d.user_id, d.offer_id, d.reason, "
@@ -102,7 +101,7 @@ def verify_ledger(run_dir: Path, ledger: str) -> Verification:
     """Re-check a ledger: the run it belongs to, chain, states, costs, caps and keys."""
     found = {name: Findings(name, what) for name, what in WHAT.items()}
     try:
-        run = read_run(run_dir, read_manifest(run_dir))
+        run = read_run(run_dir, listed(run_dir))
         with closing(_connected(ledger)) as database:
             _check(run, database, found)
     except UnreadableError as error:
