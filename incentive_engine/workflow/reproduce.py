@@ -4,47 +4,23 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
-
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from incentive_engine.config.location import parse_location
-from incentive_engine.data.sources import open_source
-from incentive_engine.data.tables.files import digest_file
-from incentive_engine.errors import DataError
 from incentive_engine.insight.policy_options import BudgetOptions
-from incentive_engine.language import Message, say
 from incentive_engine.pipeline.steps import Progress, quiet
 from incentive_engine.run.finished import FinishedRun, read_run
+from incentive_engine.run.reproduction import (
+    Reproduction,
+    changed_inputs,
+    differences,
+    is_scored,
+    other_versions,
+)
 from incentive_engine.workflow.allocate import allocate
-
-ALLOCATION = "allocation.parquet"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reproduction:
-    """What came of running a plan again."""
-
-    run_dir: Path
-    differences: tuple[Message, ...]
-    """Empty when allocation.parquet came out the same, byte for byte."""
-    remarks: tuple[Message, ...] = ()
-
-    @property
-    def ok(self) -> bool:
-        """Whether the same came out."""
-        return not self.differences
-
-    def lines(self) -> tuple[Message, ...]:
-        """Return one line per difference, then the verdict."""
-        verdict = "reproduce.same" if self.ok else "reproduce.other"
-        return (*self.differences, *self.remarks, say(verdict, run=str(self.run_dir)))
 
 
 def reproduce(run_dir: Path, *, progress: Progress = quiet) -> Reproduction:
@@ -59,45 +35,13 @@ def reproduce(run_dir: Path, *, progress: Progress = quiet) -> Reproduction:
         When the run cannot be read, or the program no longer understands its policy.
     """
     run = read_run(run_dir)
-    if changed := tuple(_changed_inputs(run)):
+    if changed := tuple(changed_inputs(run)):
         return Reproduction(run_dir=run_dir, differences=changed)
     with TemporaryDirectory() as folder, _own_cache(Path(folder) / "cache"):
         again = read_run(_repeat(run, Path(folder), progress))
-        differences = tuple(_differences(run, again))
-        remarks = _other_versions(run, again) if differences else ()
-    return Reproduction(run_dir=run_dir, differences=differences, remarks=remarks)
-
-
-def _changed_inputs(run: FinishedRun) -> Iterator[Message]:
-    """Yield the tables that the user gave and that are no longer what they were."""
-    columns = run.policy.data.columns.model_dump()
-    for name, stated in _given(run).items():
-        location = parse_location(stated["path"])
-        try:
-            table = open_source(location, renames=columns[name])
-        except DataError as error:
-            yield say("fault.where", part=name, text=str(error))
-            continue
-        if table.digest() != stated["sha256"]:
-            yield say("reproduce.changed", name=name, path=str(location))
-    path = run.directory / ALLOCATION
-    if digest_file(path) != run.manifest["outputs"][ALLOCATION]["sha256"]:
-        yield say("reproduce.altered", path=str(path))
-
-
-def _given(run: FinishedRun) -> Mapping[str, Mapping[str, Any]]:
-    """Return the inputs that no step makes: those of a sample, and a model's scores, are made."""
-    inputs: dict[str, Any] = run.manifest["inputs"]
-    if _is_scored(run):
-        return {"scores": inputs["scores"]}
-    if run.policy.data.sample is not None:
-        return {}
-    return {name: inputs[name] for name in ("users", "trial") if name in inputs}
-
-
-def _is_scored(run: FinishedRun) -> bool:
-    """Whether the run was made from scores that were given."""
-    return "trial" not in run.manifest["inputs"]
+        unlike = tuple(differences(run, again))
+        remarks = other_versions(run, again) if unlike else ()
+    return Reproduction(run_dir=run_dir, differences=unlike, remarks=remarks)
 
 
 def _repeat(run: FinishedRun, folder: Path, progress: Progress) -> Path:
@@ -107,52 +51,10 @@ def _repeat(run: FinishedRun, folder: Path, progress: Progress) -> Path:
     file.write_text(json.dumps(run.manifest["policy"]), encoding="utf-8")
     marginal = run.manifest.get("overrides", {}).get("min_marginal_roi")
     given = run.manifest["inputs"]["scores"]["path"]
-    scores = parse_location(given) if _is_scored(run) else None
+    scores = parse_location(given) if is_scored(run) else None
     options = BudgetOptions(min_marginal_roi=marginal)
     allocate(file, options=options, scores=scores, out=out, progress=progress)
     return out
-
-
-def _differences(run: FinishedRun, again: FinishedRun) -> Iterator[Message]:
-    before, after = run.directory / ALLOCATION, again.directory / ALLOCATION
-    if before.read_bytes() == after.read_bytes():
-        return
-    for name in ("users", "trial", "scores"):
-        old, new = (r.manifest["inputs"].get(name, {}).get("sha256") for r in (run, again))
-        if old != new:
-            yield say("reproduce.another", name=name)
-    old_table, new_table = pq.read_table(before), pq.read_table(after)
-    if old_table.num_rows != new_table.num_rows or old_table.schema != new_table.schema:
-        yield say("reproduce.rows", name=ALLOCATION)
-        return
-    for name in old_table.column_names:
-        same = pc.equal(old_table.column(name), new_table.column(name))
-        both_null = pc.and_(old_table.column(name).is_null(), new_table.column(name).is_null())
-        unlike = old_table.num_rows - int(pc.sum(pc.or_kleene(same, both_null)).as_py() or 0)
-        if unlike:
-            yield say(
-                "reproduce.differs",
-                name=ALLOCATION,
-                column=name,
-                rows=unlike,
-                all=old_table.num_rows,
-            )
-
-
-def _other_versions(run: FinishedRun, again: FinishedRun) -> tuple[Message, ...]:
-    """Return which programs are not those of the run."""
-    old, new = ({"engine": r.manifest["engine"], **r.manifest["versions"]} for r in (run, again))
-    changed = tuple(
-        say("reproduce.version", name=name, old=old[name], new=new.get(name))
-        for name in old
-        if old[name] != new.get(name)
-    )
-    source, mine = run.manifest.get("source"), again.manifest["source"]
-    if source is None:  # earlier runs do not state it
-        return changed or (say("reproduce.code"),)
-    if source != mine:
-        return (*changed, say("reproduce.source", old=source[:12], new=mine[:12]))
-    return changed or (say("reproduce.machine"),)
 
 
 @contextmanager
