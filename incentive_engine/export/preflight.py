@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from incentive_engine.config.moments import in_zone
 from incentive_engine.config.policy import Offer
@@ -14,6 +14,7 @@ from incentive_engine.domain import ISSUED
 from incentive_engine.export.findings import Finding, Severity
 from incentive_engine.language import Message, Value, joined, say
 from incentive_engine.run.finished import FinishedRun
+from incentive_engine.run.format import StatedGain
 
 DEEP: Final = 0.5
 """An offer that takes this share off the smallest basket is likely a misplaced decimal point."""
@@ -53,15 +54,13 @@ class Flight:
         return tuple(offer for offer in self.run.policy.offers if self.given.get(offer.id))
 
     @property
-    def gain(self) -> Mapping[str, Any]:
-        """The plan's value by the trial; empty where scores were given."""
-        gain: Mapping[str, Any] = self.run.evaluation.get("plan", {})
-        return gain
+    def gain(self) -> StatedGain | None:
+        """The plan's value by the trial; None where scores were given."""
+        return self.run.evaluation.plan
 
     def baseline(self, name: str) -> float | None:
         """Return what the trial says of users without an offer: a rate, or a basket."""
-        value = self.gain.get("baseline", {}).get(name)
-        return float(value) if value is not None else None
+        return None if self.gain is None else self.gain.baseline.get(name)
 
 
 def preflight(flight: Flight) -> tuple[Finding, ...]:
@@ -104,8 +103,8 @@ def _face_values(flight: Flight) -> Found:
 
 def _liability(flight: Flight) -> Found:
     """Worst-case liability, when everything is redeemed, against the pool."""
-    stated = flight.run.certificate["budget"]
-    pool, worst = stated["amount"], stated["spent_face"]
+    stated = flight.run.certificate.budget
+    pool, worst = stated.amount, stated.spent_face
     if not pool or worst <= pool:
         return
     text = say(
@@ -145,12 +144,12 @@ def _jumps(flight: Flight) -> Found:
 
 
 def _figures(run: FinishedRun) -> dict[Message, float]:
-    stated = run.certificate["budget"]
+    stated = run.certificate.budget
     figures = {
-        say("preflight.budget"): stated["amount"] or 0.0,
-        say("preflight.cost"): stated["spent"],
-        say("preflight.worst"): stated["spent_face"],
-        say("preflight.offers"): run.certificate["treated"],
+        say("preflight.budget"): stated.amount or 0.0,
+        say("preflight.cost"): stated.spent,
+        say("preflight.worst"): stated.spent_face,
+        say("preflight.offers"): run.certificate.treated,
     }
     for offer in run.policy.offers:
         figures[say("preflight.face", offer=offer.id)] = offer.face_value
@@ -187,8 +186,8 @@ def _holdout(flight: Flight) -> Found:
     """Whether the increment will be measurable afterwards."""
     if not flight.offers:
         return
-    held = int(flight.run.manifest.get("holdout", {}).get("users", 0))
-    decided = int(flight.run.certificate["users"]) - held
+    held = flight.run.manifest.holdout.users
+    decided = flight.run.certificate.users - held
     if held == 0:
         yield "holdout", Severity.WARNING, say("preflight.no_holdout")
         return
@@ -196,7 +195,7 @@ def _holdout(flight: Flight) -> Found:
     if rate is None or not gain or not decided:
         return
     error = math.sqrt(rate * (1 - rate) * (1 / held + 1 / decided))
-    expected = gain["conversions"]["estimate"] / decided
+    expected = gain.conversions.estimate / decided
     if NORMAL_95 * error > expected:
         text = say("preflight.holdout", held=held, error=NORMAL_95 * error, expected=expected)
         yield "holdout", Severity.WARNING, text
@@ -208,21 +207,21 @@ def _gain(flight: Flight) -> Found:
         yield "unmeasured-gain", Severity.NOTE, say("preflight.no_trial")
     if not (flight.gain and flight.offers):
         return
-    total = flight.gain["conversions"]
-    text = say("preflight.gain", value=total["estimate"], low=total["low"], high=total["high"])
-    if total["high"] <= 0:
+    total = flight.gain.conversions
+    text = say("preflight.gain", value=total.estimate, low=total.low, high=total.high)
+    if total.high <= 0:
         yield "loss", Severity.ERROR, text
-    elif total["low"] <= 0:
+    elif total.low <= 0:
         yield "uncertain-gain", Severity.WARNING, say("preflight.maybe_nothing", gain=text)
 
 
 def _trial(flight: Flight) -> Found:
     """Name what makes the effects doubtful that the plan rests on."""
-    for finding in flight.run.evaluation.get("findings", ()):
-        if finding["verdict"] != "fine":
-            parts = filter(None, (finding["messages"][name] for name in ("what", "remedy")))
+    for finding in flight.run.evaluation.findings:
+        if finding.verdict != "fine":
+            parts = filter(None, (finding.messages[name] for name in ("what", "remedy")))
             text = joined([Message.from_dict(part) for part in parts])
-            yield f"trial-{finding['check'].replace(' ', '-')}", Severity.WARNING, text
+            yield f"trial-{finding.check.replace(' ', '-')}", Severity.WARNING, text
 
 
 CHECKS: Final[tuple[Callable[[Flight], Found], ...]] = (

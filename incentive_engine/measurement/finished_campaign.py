@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +28,7 @@ from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import Message, say
 from incentive_engine.measurement.figures import Measurement, OfferOutcome, Promise, Split
 from incentive_engine.run.finished import FinishedRun, read_run
+from incentive_engine.run.format import StatedEstimate
 from incentive_engine.stats.estimate import Estimate
 from incentive_engine.stats.holdout_effect import difference_from_holdout
 from incentive_engine.stats.intervals import interval
@@ -73,8 +74,8 @@ class Campaign:
 
         None where that is not what the plan gave: where users are tied, offers went by lot.
         """
-        limits = self.run.certificate["limits"]
-        prices = {each["name"]: float(each["price"]) for each in limits if "price" in each}
+        limits = self.run.certificate.limits
+        prices = {limit.name: limit.price for limit in limits if limit.price is not None}
         nobody = np.zeros(len(self.held), dtype=np.bool_)
         rule = choices_at(build_problem(self.policy, self.table, nobody), prices)
         decided = ~self.held & ((rule >= 0) | (self.choice >= 0))
@@ -85,7 +86,7 @@ class Campaign:
 def measured(campaign: Campaign) -> Measurement:
     """Return what a campaign brought, by the users that were held out of it."""
     choice, did = campaign.choice, campaign.did
-    budget = campaign.run.certificate["budget"]
+    budget = campaign.run.certificate.budget
     offered = choice >= 0
     conversions = _promise(campaign, CONVERSION, did.conversion)
     spend = None if did.spend is None else _promise(campaign, SPEND, did.spend)
@@ -100,8 +101,8 @@ def measured(campaign: Campaign) -> Measurement:
         by_rule=campaign.rule is not None,
         conversions=conversions,
         spend=spend,
-        budget=budget["amount"],
-        basis=budget["basis"],
+        budget=budget.amount,
+        basis=budget.basis,
         forecast=float(campaign.scores(COST, choice).sum()),
         redeemed=None if did.cost is None else float(did.cost[offered].sum()),
         offers=tuple(_offers(campaign)),
@@ -163,7 +164,8 @@ def _compared(campaign: Campaign) -> BoolArray:
 
 
 def _promise(campaign: Campaign, measure: str, outcome: FloatArray) -> Promise:
-    stated = campaign.run.evaluation.get("plan", {}).get(STATED[measure])
+    gain = campaign.run.evaluation.plan
+    stated = None if gain is None else getattr(gain, STATED[measure])
     known = measure in campaign.table.measures
     return Promise(
         scores=float(campaign.scores(measure, campaign.choice).sum()) if known else None,
@@ -172,11 +174,11 @@ def _promise(campaign: Campaign, measure: str, outcome: FloatArray) -> Promise:
     )
 
 
-def _stated(total: dict[str, Any]) -> Estimate:
+def _stated(total: StatedEstimate) -> Estimate:
     """Return a total of evaluation.json, whose interval is symmetric."""
     known = interval(0.0, 1.0)
-    error = (total["high"] - total["low"]) / (known.high - known.low)
-    return interval(float(total["estimate"]), float(error))
+    error = (total.high - total.low) / (known.high - known.low)
+    return interval(total.estimate, float(error))
 
 
 def _total(campaign: Campaign, outcome: FloatArray, some: BoolArray) -> Estimate | None:

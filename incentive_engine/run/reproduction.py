@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -16,8 +15,7 @@ from incentive_engine.data.tables.files import digest_file
 from incentive_engine.errors import DataError
 from incentive_engine.language import Message, say
 from incentive_engine.run.finished import FinishedRun
-
-ALLOCATION = "allocation.parquet"
+from incentive_engine.run.format import ALLOCATION_FILE, SCORES_FILE, InputFile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,22 +42,23 @@ def changed_inputs(run: FinishedRun) -> Iterator[Message]:
     """Yield the tables that the user gave and that are no longer what they were."""
     columns = run.policy.data.columns.model_dump()
     for name, stated in _given(run).items():
-        location = parse_location(stated["path"])
+        location = parse_location(stated.path)
         try:
             table = open_source(location, renames=columns[name])
         except DataError as error:
-            yield say("fault.where", part=name, text=str(error))
+            yield say("fault.where", part=name, text=error.text("en"))
             continue
-        if table.digest() != stated["sha256"]:
+        if table.digest() != stated.sha256:
             yield say("reproduce.changed", name=name, path=str(location))
-    path = run.directory / ALLOCATION
-    if digest_file(path) != run.manifest["outputs"][ALLOCATION]["sha256"]:
-        yield say("reproduce.altered", path=str(path))
+    for name in (ALLOCATION_FILE, SCORES_FILE):
+        path, listed = run.directory / name, run.manifest.outputs.get(name)
+        if listed is None or digest_file(path) != listed.sha256:
+            yield say("reproduce.altered", path=str(path))
 
 
-def _given(run: FinishedRun) -> Mapping[str, Mapping[str, Any]]:
+def _given(run: FinishedRun) -> Mapping[str, InputFile]:
     """Return the inputs that no step makes: those of a sample, and a model's scores, are made."""
-    inputs: dict[str, Any] = run.manifest["inputs"]
+    inputs = run.manifest.inputs
     if is_scored(run):
         return {"scores": inputs["scores"]}
     if run.policy.data.sample is not None:
@@ -69,47 +68,61 @@ def _given(run: FinishedRun) -> Mapping[str, Mapping[str, Any]]:
 
 def is_scored(run: FinishedRun) -> bool:
     """Whether the run was made from scores that were given."""
-    return "trial" not in run.manifest["inputs"]
+    return "trial" not in run.manifest.inputs
 
 
 def differences(run: FinishedRun, again: FinishedRun) -> Iterator[Message]:
-    """Yield what is another one in the second run; nothing where its offers are the same."""
-    before, after = run.directory / ALLOCATION, again.directory / ALLOCATION
-    if before.read_bytes() == after.read_bytes():
+    """Yield what came out otherwise, and before it the inputs that it came from."""
+    if _bytes(run, ALLOCATION_FILE) == _bytes(again, ALLOCATION_FILE):
         return
     for name in ("users", "trial", "scores"):
-        old, new = (r.manifest["inputs"].get(name, {}).get("sha256") for r in (run, again))
-        if old != new:
+        old, new = (r.manifest.inputs.get(name) for r in (run, again))
+        if (old and old.sha256) != (new and new.sha256):
             yield say("reproduce.another", name=name)
-    old_table, new_table = pq.read_table(before), pq.read_table(after)
-    if old_table.num_rows != new_table.num_rows or old_table.schema != new_table.schema:
-        yield say("reproduce.rows", name=ALLOCATION)
+    if _bytes(run, SCORES_FILE) != _bytes(again, SCORES_FILE):
+        yield from _table_differences(SCORES_FILE, run, again)
+    yield from _table_differences(ALLOCATION_FILE, run, again)
+
+
+def _bytes(run: FinishedRun, name: str) -> bytes:
+    return (run.directory / name).read_bytes()
+
+
+def _table_differences(name: str, run: FinishedRun, again: FinishedRun) -> Iterator[Message]:
+    old, new = (pq.read_table(r.directory / name) for r in (run, again))
+    if old.num_rows != new.num_rows:
+        yield say("reproduce.rows", name=name, old=old.num_rows, new=new.num_rows)
         return
-    for name in old_table.column_names:
-        same = pc.equal(old_table.column(name), new_table.column(name))
-        both_null = pc.and_(old_table.column(name).is_null(), new_table.column(name).is_null())
-        unlike = old_table.num_rows - int(pc.sum(pc.or_kleene(same, both_null)).as_py() or 0)
+    if old.schema != new.schema:
+        yield say("reproduce.columns", name=name)
+        return
+    for column in old.column_names:
+        same = pc.equal(old.column(column), new.column(column))
+        both_null = pc.and_(old.column(column).is_null(), new.column(column).is_null())
+        unlike = old.num_rows - int(pc.sum(pc.or_kleene(same, both_null)).as_py() or 0)
         if unlike:
-            yield say(
-                "reproduce.differs",
-                name=ALLOCATION,
-                column=name,
-                rows=unlike,
-                all=old_table.num_rows,
-            )
+            yield say("reproduce.differs", name=name, column=column, rows=unlike, all=old.num_rows)
 
 
 def other_versions(run: FinishedRun, again: FinishedRun) -> tuple[Message, ...]:
     """Return which programs are not those of the run."""
-    old, new = ({"engine": r.manifest["engine"], **r.manifest["versions"]} for r in (run, again))
+    old, new = ({"engine": r.manifest.engine, **r.manifest.versions} for r in (run, again))
     changed = tuple(
         say("reproduce.version", name=name, old=old[name], new=new.get(name))
         for name in old
         if old[name] != new.get(name)
     )
-    source, mine = run.manifest.get("source"), again.manifest["source"]
-    if source is None:  # earlier runs do not state it
-        return changed or (say("reproduce.code"),)
+    source, mine = run.manifest.source, again.manifest.source
     if source != mine:
         return (*changed, say("reproduce.source", old=source[:12], new=mine[:12]))
-    return changed or (say("reproduce.machine"),)
+    return changed
+
+
+def remarks_on(
+    run: FinishedRun, again: FinishedRun, differences: tuple[Message, ...]
+) -> tuple[Message, ...]:
+    """Return what may explain the differences: other programs, or else another machine."""
+    changed = other_versions(run, again)
+    if changed or any(("name", ALLOCATION_FILE) not in text.values for text in differences):
+        return changed
+    return (say("reproduce.machine"),)

@@ -111,7 +111,7 @@ def sample(name: str, *, out: Path, after: Path | None) -> Message:
 def _write_outcomes(name: str, after: Path, out: Path) -> Message:
     run = read_run(after)
     made = run.policy.data.sample
-    if made is None or made.name != name or "trial" not in run.manifest["inputs"]:
+    if made is None or made.name != name or "trial" not in run.manifest.inputs:
         what = f"is no run for the users of the sample `{name}`"
         raise DataError(
             Fault(f"--after {after}", what, f"one with `sample: {name}` in its policy")

@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from incentive_engine.config.location import parse_location
+from incentive_engine.config.overrides import MIN_MARGINAL_ROI
 from incentive_engine.insight.policy_options import BudgetOptions
 from incentive_engine.pipeline.steps import Progress, quiet
 from incentive_engine.run.finished import FinishedRun, read_run
@@ -18,7 +19,7 @@ from incentive_engine.run.reproduction import (
     changed_inputs,
     differences,
     is_scored,
-    other_versions,
+    remarks_on,
 )
 from incentive_engine.workflow.allocate import allocate
 
@@ -40,7 +41,7 @@ def reproduce(run_dir: Path, *, progress: Progress = quiet) -> Reproduction:
     with TemporaryDirectory() as folder, _own_cache(Path(folder) / "cache"):
         again = read_run(_repeat(run, Path(folder), progress))
         unlike = tuple(differences(run, again))
-        remarks = other_versions(run, again) if unlike else ()
+        remarks = remarks_on(run, again, unlike) if unlike else ()
     return Reproduction(run_dir=run_dir, differences=unlike, remarks=remarks)
 
 
@@ -48,9 +49,9 @@ def _repeat(run: FinishedRun, folder: Path, progress: Progress) -> Path:
     """Allocate again and return the new run directory."""
     file, out = folder / "policy.yaml", folder / "run"
     # JSON is YAML, and the manifest's policy has absolute paths and every override but this one
-    file.write_text(json.dumps(run.manifest["policy"]), encoding="utf-8")
-    marginal = run.manifest.get("overrides", {}).get("min_marginal_roi")
-    given = run.manifest["inputs"]["scores"]["path"]
+    file.write_text(json.dumps(run.manifest.policy), encoding="utf-8")
+    marginal = run.manifest.overrides.get(MIN_MARGINAL_ROI)
+    given = run.manifest.inputs["scores"].path
     scores = parse_location(given) if is_scored(run) else None
     options = BudgetOptions(min_marginal_roi=marginal)
     allocate(file, options=options, scores=scores, out=out, progress=progress)
