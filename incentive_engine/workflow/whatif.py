@@ -10,7 +10,7 @@ from typing import Any
 from incentive_engine.config.location import Location
 from incentive_engine.data.scores import read_scores
 from incentive_engine.errors import Fault, InfeasibleError
-from incentive_engine.insight.findings import holdout_of
+from incentive_engine.insight.findings import holdout_of, warned_first
 from incentive_engine.insight.movers import comparable, moves
 from incentive_engine.insight.policy_options import BudgetOptions, default_policy
 from incentive_engine.insight.study import Study, focus_of, study
@@ -85,7 +85,8 @@ def whatif(
     refuse_existing(directory)
     studies = [_study(variant, amounts, scores, steps, accepted) for variant in variants]
     if not any(point.feasible for each in studies for point in each.points.values()):
-        raise _no_plan(studies[0], amounts)
+        with warned_first(read_quality(studies[0].inputs.model), studies[0].table):
+            raise _no_plan(studies[0], amounts)
     base, others = studies[0], studies[1:]
     with steps.step("compare"):
         moved = [
