@@ -12,9 +12,11 @@ from incentive_engine.domain import FloatArray, Matrix
 from incentive_engine.parallel import in_blocks
 from incentive_engine.uplift.crossfit import Folds
 from incentive_engine.uplift.effects.averages import Averages
+from incentive_engine.uplift.effects.calibration import Calibration
 from incentive_engine.uplift.effects.interactions import Pairs
 from incentive_engine.uplift.effects.ladder import repair
 from incentive_engine.uplift.effects.stacking import HeterogeneityTest, Stack
+from incentive_engine.uplift.effects.support import Support
 from incentive_engine.uplift.effects.trees import ArmTrees, ContrastTrees
 
 LANES: Final = 64
@@ -119,6 +121,12 @@ class Deviations:
         return np.stack([ridge, contrast, arms], axis=1)
 
 
+def weighted(deviation: FloatArray, weight: FloatArray) -> FloatArray:
+    """Return sums over b models of deviations (n, b, k) by weights (n, b) or (1, b), (n, k)."""
+    shape = deviation.shape[:2]
+    return np.asarray(np.einsum("nbk,nb->nk", deviation, np.broadcast_to(weight, shape)))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class EffectLayer:
     """Effects of k offers.
@@ -135,6 +143,10 @@ class EffectLayer:
         Average deviation of each model, which is subtracted.
     stack
         Weights of the models.
+    calibration
+        Slopes of what comes true.
+    support
+        For whom deviations hold.
     test
         Whether users differ measurably.
     rungs
@@ -146,6 +158,8 @@ class EffectLayer:
     uncertainty: FloatArray
     centre: FloatArray
     stack: Stack
+    calibration: Calibration
+    support: Support
     test: HeterogeneityTest
     rungs: tuple[tuple[int, ...], ...]
 
@@ -165,13 +179,15 @@ class EffectLayer:
         """
         deviation = self.deviations.predict(matrix, phi, log_odds, folds=folds)
         if folds is not None:
-            average = self.averages.outside[folds.label]
-            weight, centre = self.stack.weight_outside[folds.label], self.centre[folds.label]
-        else:
-            average = self.averages.effect[None]
-            weight, centre = self.stack.weight[None], self.centre.mean(axis=0)[None]
-        deviation -= centre
-        return self._repaired(average + (weight[:, :, None] * deviation).sum(axis=1))
+            label, centre = folds.label, self.centre[folds.label]
+            stacked = weighted(deviation - centre, self.stack.weight_outside[label])
+            calibrated = self.calibration(stacked, self.calibration.slope_outside[label])
+            calibrated *= self.support.weight(matrix)
+            return self._repaired(self.averages.outside[label] + calibrated)
+        stacked = weighted(deviation - self.centre.mean(axis=0), self.stack.weight[None])
+        calibrated = self.calibration(stacked, self.calibration.slope[None])
+        calibrated *= self.support.weight(matrix)
+        return self._repaired(self.averages.effect + calibrated)
 
     @property
     def constant(self) -> FloatArray:

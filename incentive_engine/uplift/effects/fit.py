@@ -16,7 +16,7 @@ import numpy as np
 from incentive_engine.domain import FloatArray, IntArray
 from incentive_engine.uplift.effects.averages import average_effects
 from incentive_engine.uplift.effects.covariance import Covariances
-from incentive_engine.uplift.effects.effects import Deviations, EffectLayer
+from incentive_engine.uplift.effects.effects import Deviations, EffectLayer, weighted
 from incentive_engine.uplift.effects.interaction_fit import learn_pairs
 from incentive_engine.uplift.effects.relevance import learn_prior
 from incentive_engine.uplift.effects.ridge import (
@@ -130,12 +130,16 @@ def fit_effects(
         prior=WEIGHTS,
         likely=LIKELY_OF_ONE_KIND if one_ladder or equations.offers == 1 else LIKELY,
     )
+    stack = evidence.weigh(rows.folds)
+    stacked = weighted(said - centre[rows.folds.label], stack.weight_outside[rows.folds.label])
     return EffectLayer(
         averages=averages,
         deviations=deviations,
         uncertainty=believed(equations, every)[1].per_offer,
         centre=centre,
-        stack=evidence.weigh(rows.folds),
+        stack=stack,
+        calibration=evidence.calibrate(stacked, rows.folds),
+        support=rows.support,
         test=evidence.test(),
         rungs=rungs,
     )
