@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -19,13 +20,14 @@ def say(text: str) -> None:
     ------
     DataError
         When nothing can be written there, such as to a file on a full disk. A reader that went
-        away is no error of the program's; Typer ends it with exit code 1.
+        away has heard enough: what follows is said to nobody.
     """
     try:
         typer.echo(text)
     except OSError as error:
         if error.errno == errno.EPIPE:
-            raise
+            sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - to the end
+            return
         what = f"nothing can be written there: {error.strerror}"
         remedy = "free some room or send it elsewhere; files that the command had written stay"
         raise DataError(Fault("standard output", what, remedy=remedy)) from error

@@ -14,6 +14,7 @@ import typer
 
 from incentive_engine.cli.app import app
 from incentive_engine.cli.signals import INTERRUPTED, STOPPED, Stop, ends_soon
+from incentive_engine.cli.surroundings import check_surroundings, in_words, open_streams
 from incentive_engine.errors import IncentiveError
 
 USAGE_ERROR: Any = (
@@ -29,6 +30,7 @@ def run() -> NoReturn:
     done at the end is done, the process just ends.
     """
     code: object = 0
+    open_streams()
     try:
         main()
     except SystemExit as end:
@@ -39,8 +41,8 @@ def run() -> NoReturn:
     try:
         sys.stdout.flush()
         sys.stderr.flush()
-    except OSError:  # nobody reads any more; the interpreter says so
-        sys.exit(code)
+    except OSError:  # nobody reads any more
+        pass
     os._exit(code if isinstance(code, int) else int(code is not None))
 
 
@@ -55,6 +57,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     try:
+        check_surroundings(words)
         with ends_soon(stop):
             sys.exit(_run(words))
     except IncentiveError as error:
@@ -66,6 +69,9 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except KeyboardInterrupt as error:
         _fail(error, message=STOPPED, code=INTERRUPTED, debug=debug)
     except Exception as error:  # noqa: BLE001 - the one place where a defect becomes an exit code
+        known = in_words(error)
+        if known is not None:
+            _fail(error, message=str(known), code=known.exit_code, debug=debug)
         message = f"internal error: {type(error).__name__}: {error}; run again with --debug"
         _fail(error, message=message, code=3, debug=debug)
 
@@ -81,5 +87,5 @@ def _run(words: list[str]) -> int:
 def _fail(error: BaseException, *, message: str, code: int, debug: bool) -> NoReturn:
     if debug:
         traceback.print_exception(error)
-    typer.echo(message, err=True)
+    typer.echo(message.encode(errors="backslashreplace").decode(), err=True)
     sys.exit(code)
