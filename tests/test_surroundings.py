@@ -93,3 +93,28 @@ def test_what_the_system_says_of_a_name_is_said_in_words(
     assert ended.returncode == 2, ended.stderr
     assert message in ended.stderr
     assert "Errno" not in ended.stderr
+
+
+@pytest.mark.parametrize("place", ["/dev/zero", "pipe"])
+def test_what_never_ends_is_not_read(folder: Path, place: str) -> None:
+    os.mkfifo(folder / "pipe")
+    ended = shell(folder, f"INCENTIVE check {place}")
+    assert ended.returncode == 2
+    assert "expected a YAML file" in ended.stderr
+
+
+def test_json_that_is_nested_too_deeply_is_bad_input(folder: Path) -> None:
+    (folder / "run").mkdir()
+    (folder / "run" / "manifest.json").write_text("[" * 100_000)
+    ended = shell(folder, "INCENTIVE verify run")
+    assert ended.returncode in {1, 2}
+    assert "internal" not in ended.stderr
+
+
+def test_ten_thousand_limits_are_refused_at_once(folder: Path) -> None:
+    limit = "  - {name: l%d, sum: issued, at_most: %d}"
+    lines = [limit % (number, number + 1) for number in range(1_001)]
+    (folder / "p.yaml").write_text(POLICY + "limits:\n" + "\n".join(lines))
+    ended = shell(folder, "INCENTIVE check p.yaml")
+    assert ended.returncode == 2
+    assert "limits: has 1,001 items, expected at most 1,000" in ended.stderr

@@ -107,6 +107,12 @@ def in_words(error: Exception) -> IncentiveError | None:
     """Return what an error of the system means for the caller, None where it is a defect."""
     if isinstance(error, MemoryError):
         return SetupError(Fault("memory", "there is not enough", remedy=NOT_ENOUGH))
+    if isinstance(error, RecursionError) and "JSON" in str(error):
+        what, remedy = (
+            "lists or mappings are nested too deeply",
+            "it is none that the program wrote",
+        )
+        return DataError(Fault("a JSON file", what, remedy=remedy))
     if isinstance(error, ImportError | OSError) and _has_no_room(error):
         remedy = "raise the limit: ulimit -v, or use a machine with more memory"
         return SetupError(Fault("memory", "a library has no room to load", remedy=remedy))
