@@ -20,7 +20,7 @@ from incentive_engine.allocation.dual.sweep import Choice
 from incentive_engine.allocation.frozen_policy import FrozenPolicy, Prices
 from incentive_engine.allocation.limits import Limit, Ratio, ratio_limits, sum_limit
 from incentive_engine.allocation.margins import margins
-from incentive_engine.allocation.params import SolveParams
+from incentive_engine.allocation.params import PAGE, SolveParams
 from incentive_engine.allocation.plan import Plan, freeze_prices, reasons, solve
 from incentive_engine.allocation.problem import BUDGET, Pool, Problem
 from incentive_engine.allocation.solver_report import PriceStatus, SolverReport, Status
@@ -29,6 +29,7 @@ __all__ = [
     "BUDGET",
     "MANY",
     "MARGIN",
+    "PAGE",
     "Certificate",
     "Choice",
     "Choosers",

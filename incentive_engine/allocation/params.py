@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
 from incentive_engine.errors import ConfigError, Fault
+
+Advance = Callable[[float], None]
+"""Is told which further share of the work, or how many parts of it, are done."""
+
+
+def unheard(_done: float) -> None:
+    """Tell nobody."""
 
 
 def _knob(default: float, least: float, most: float) -> Any:  # noqa: ANN401 - as `field`
@@ -83,3 +91,6 @@ PLAN: Final = SolveParams()
 
 CURVE: Final = SolveParams(price_gap=1e-6)
 """For points of a curve, which is looked at and not paid out."""
+
+PAGE: Final = SolveParams(price_gap=1e-4, sample_price_gap=1e-3, core_users=1_000)
+"""For points that are drawn on a page: their error is a tenth of a pixel."""

@@ -9,7 +9,7 @@ import typer
 
 from incentive_engine.cli.app import app
 from incentive_engine.cli.options import Accept, AsJson, RunDirectory, Today, table_at
-from incentive_engine.cli.output import say, shown
+from incentive_engine.cli.output import say, shown, spoken
 
 
 @app.command()
@@ -22,7 +22,7 @@ def approve(
     """Write down who approves a run as it stands."""
     from incentive_engine.workflow import delivery
 
-    say(delivery.approve(run_dir, by=by, note=note, progress=shown))
+    say(*delivery.approve(run_dir, by=by, note=note, progress=shown))
 
 
 @app.command()
@@ -95,7 +95,7 @@ def export(
     made = delivery.export(
         run_dir, target=target, options=options, accepted=accept or (), on=on, progress=shown
     )
-    say(made)
+    say(*made)
 
 
 @app.command()
@@ -116,4 +116,4 @@ def measure(
     from incentive_engine.workflow.measure import measure as measured
 
     found = measured(run_dir, table_at(outcomes, "--outcomes"))
-    say(found.to_json() if as_json else found.to_text())
+    say(found.to_json() if as_json else found.to_text(spoken()))

@@ -15,10 +15,11 @@ SECOND: Final = 1_000_000
 """Microseconds."""
 DAY: Final = 86_400 * SECOND
 """Microseconds of a day of history, whatever the clocks of a place do."""
-UNITS: Final = {"s": SECOND, "min": 60 * SECOND, "h": 3600 * SECOND, "d": DAY, "w": 7 * DAY}
+MINUTE: Final = 60 * SECOND
+UNITS: Final = {"s": SECOND, "m": MINUTE, "min": MINUTE, "h": 60 * MINUTE, "d": DAY, "w": 7 * DAY}
 LONGEST: Final = 36_500 * DAY
 """Sums of squares of longer ones do not fit into the integers of the kernel."""
-FORM: Final = re.compile(r"(?P<number>\d+)(?P<unit>s|min|h|d|w)")
+FORM: Final = re.compile(r"(?P<number>\d+)(?P<unit>s|min|m|h|d|w)")
 EXAMPLE: Final = "a length of time such as 7d, 12h or 0s"
 
 
@@ -40,8 +41,8 @@ def parse_duration(text: object) -> Duration:
     Raises
     ------
     ValueError
-        When it is not a whole number with one of the units s, min, h, d and w, or is longer than
-        a hundred years.
+        When it is not a whole number with one of the units s, m (or min), h, d and w, or is
+        longer than a hundred years.
 
     >>> parse_duration("7d").micros
     604800000000

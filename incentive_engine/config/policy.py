@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from incentive_engine.config.amounts import Bound
+from incentive_engine.config.campaign import Campaign
 from incentive_engine.config.crosscheck import policy_problems
 from incentive_engine.config.document.places import Source
 from incentive_engine.config.document.problems import Problem, reject, with_problems
@@ -237,6 +238,9 @@ class Policy(Document):
     out: 0, with a warning."""
     holdout_strata: tuple[Column, ...] = Field(default=(), strict=False)
     """The holdout is drawn within each combination of these columns."""
+    campaign: Campaign | None = None
+    """When the campaign runs and how users are expected to come; `serve` then solves prices anew
+    while it runs. Left out: the plan's prices stay."""
     approval: Approval | None = None
     """Whether somebody must agree before offers leave; left out: nobody."""
     fairness: tuple[Column, ...] = Field(default=(), strict=False)

@@ -14,6 +14,7 @@ import pyarrow as pa
 from incentive_engine.allocation import (
     BUDGET,
     MANY,
+    PAGE,
     Curve,
     CurvePoint,
     Frontier,
@@ -40,7 +41,7 @@ from incentive_engine.report import OTHERS, Response, ResponsePoint, ResponseRow
 ROWS: Final = 200
 """Budgets that the slider knows, where they cost nothing to know."""
 
-SHARES: Final = (0.03, 0.08, 0.15, 0.25, 0.37, 0.5, 0.65, 0.8, 1.0)
+SHARES: Final = (0.03, 0.1, 0.2, 0.35, 0.55, 0.75, 1.0)
 """Budgets that are solved where several limits decide, as shares of what would be spent if
 nothing had a price. They do not hang on the plan's own, so that they are solved once."""
 
@@ -158,7 +159,7 @@ def _more(point: ResponsePoint, other: ResponsePoint) -> bool:
 
 def _solved(policy: Policy, problem: Problem, table: ScoreTable) -> Response:
     split, groups = _split(policy, table)
-    curve = Curve(problem)
+    curve = Curve(problem, params=PAGE)
     most = curve.most(problem)
     policies = [policy.with_budget(amount=most * share) for share in SHARES if most > 0]
     problems = [with_budget_of(problem, each) for each in policies]

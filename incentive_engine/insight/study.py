@@ -17,6 +17,7 @@ from incentive_engine.allocation import (
     rule_of,
     with_budget_of,
 )
+from incentive_engine.allocation.params import Advance, unheard
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.data.tables.arrow import FloatColumn
 from incentive_engine.domain import CONVERSION, SPEND, BoolArray
@@ -88,8 +89,14 @@ def study(
     inputs: Inputs,
     table: ScoreTable,
     holdout: BoolArray,
+    advance: Advance = unheard,
 ) -> Study:
     """Solve a variant for every budget, all from one problem.
+
+    Parameters
+    ----------
+    advance
+        Is told of each budget that is solved, and of each whose limits are known.
 
     Raises
     ------
@@ -101,16 +108,15 @@ def study(
     problem = _built(variant, budgets, table, holdout)
     problems, refusals = _under(problem, variant, budgets)
     curve = Curve(problem, measures_of(table))
-    solved = curve.points(list(problems.values()), marginal=True, reasons=True)
+    solved = curve.points(list(problems.values()), marginal=True, reasons=True, advance=advance)
     points = dict(zip(problems, solved, strict=True))
     focus = focus_of(budgets)
     everywhere = table.n_users * len(budgets) <= QUICK
-    limits = [
-        row
-        for budget, point in points.items()
-        if point.feasible
-        for row in _limits(curve, point, variant, asked=everywhere or budget == focus)
-    ]
+    limits: list[LimitCost] = []
+    for budget, point in points.items():
+        if point.feasible:
+            limits += _limits(curve, point, variant, asked=everywhere or budget == focus)
+        advance(1)
     return Study(
         variant=variant,
         inputs=inputs,

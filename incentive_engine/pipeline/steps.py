@@ -1,4 +1,4 @@
-"""The steps of a run: their names, their seconds, and who is told that one begins."""
+"""The steps of a run: their names, their seconds, and who is told how far they are."""
 
 from __future__ import annotations
 
@@ -7,22 +7,16 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 
-Progress = Callable[[str], AbstractContextManager[object]]
-"""Gets a step's name and is left when the step ends; a terminal shows the name meanwhile."""
+from incentive_engine.allocation.params import Advance, unheard
+
+Progress = Callable[[str, float], AbstractContextManager[Advance]]
+"""Gets a step's name and its number of parts, 0 where nobody can say, and gives whom to tell of
+those that are done; it is left when the step ends."""
 
 
-def quiet(_step: str) -> AbstractContextManager[None]:
+def quiet(_step: str, _parts: float = 0) -> AbstractContextManager[Advance]:
     """Show nothing."""
-    return nullcontext()
-
-
-Count = Callable[[int], AbstractContextManager[Callable[[int], None]]]
-"""Gets how many things there are to do, and gives whom to tell that some more are done."""
-
-
-def uncounted(_total: int) -> AbstractContextManager[Callable[[int], None]]:
-    """Show nothing."""
-    return nullcontext(lambda _done: None)
+    return nullcontext(unheard)
 
 
 @dataclass(slots=True)
@@ -34,9 +28,9 @@ class Steps:
     """Step to wall-clock seconds, in the order in which they ended."""
 
     @contextmanager
-    def step(self, name: str) -> Iterator[None]:
-        """Time one step."""
+    def step(self, name: str, parts: float = 0) -> Iterator[Advance]:
+        """Time one step; yields whom to tell of its parts."""
         started = time.perf_counter()
-        with self.progress(name):
-            yield
+        with self.progress(name, parts) as advance:
+            yield advance
         self.seconds[name] = round(time.perf_counter() - started, 3)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from incentive_engine.config.location import Location
 from incentive_engine.data.scores import read_scores
-from incentive_engine.insight.findings import RunSummary
 from incentive_engine.insight.gain import read_valuation
 from incentive_engine.insight.policy_options import BudgetOptions, default_policy, read_policy
 from incentive_engine.insight.response import kept_beside
+from incentive_engine.insight.summary import RunSummary
 from incentive_engine.parallel import side_threads
 from incentive_engine.pipeline.campaign import campaign_inputs, given_inputs
 from incentive_engine.pipeline.quality import read_quality
@@ -31,9 +31,15 @@ def allocate(
     author: str | None = None,
     accepted: Collection[str] = (),
     lang: Code = "en",
+    brief: bool = False,
     progress: Progress = quiet,
 ) -> RunSummary:
     """Decide one offer or none for each user and write the run directory.
+
+    Parameters
+    ----------
+    brief
+        Leave out what only the page shows.
 
     Raises
     ------
@@ -62,7 +68,9 @@ def allocate(
             quality=read_quality(inputs.model, inputs.drift),
             keep=kept_beside(inputs.scores),
         )
-        findings = plan_campaign(policy, table, options=options, evidence=evidence, steps=steps)
+        findings = plan_campaign(
+            policy, table, options=options, evidence=evidence, steps=steps, brief=brief
+        )
     origin = Origin(
         policy=policy, policy_text=file.read_bytes(), file=file, options=options, inputs=inputs,
         author=author,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -22,7 +23,7 @@ from incentive_engine.allocation import (
 from incentive_engine.config import Policy
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.domain import BoolArray
-from incentive_engine.insight.baselines import beside_the_plan, simpler_ways
+from incentive_engine.insight.baselines import SimplerWay, beside_the_plan, simpler_ways
 from incentive_engine.insight.budget_views import budget_view, conversions_without_favour
 from incentive_engine.insight.chosen_pairs import chosen_pairs
 from incentive_engine.insight.findings import Findings, holdout_of
@@ -34,7 +35,10 @@ from incentive_engine.insight.response import Keep, budget_response, solve_anew,
 from incentive_engine.parallel import side_threads
 from incentive_engine.pipeline.quality import Quality, model_cost_error, total_error
 from incentive_engine.pipeline.steps import Steps
+from incentive_engine.report import Alternative
 from incentive_engine.run.directory import AllocationTable
+
+Shown = TypeVar("Shown")
 
 Tried = tuple[ValuedTrial, Problem]
 """A valued trial, and the problem that the policy states about its rows."""
@@ -85,6 +89,7 @@ def plan_campaign(
     options: BudgetOptions,
     evidence: Evidence,
     steps: Steps,
+    brief: bool = False,
 ) -> Findings:
     """Return the plan of a campaign and all that is known of it.
 
@@ -92,6 +97,8 @@ def plan_campaign(
     ----------
     policy
         With what the options change in it.
+    brief
+        Leave out what only a page shows: other budgets, costs of limits, comparisons.
 
     Raises
     ------
@@ -100,8 +107,9 @@ def plan_campaign(
     InfeasibleError
         When no plan meets all limits.
     """
-    stated = state_problem(policy, table, options=options, quality=evidence.quality)
-    return explore(stated, evidence=evidence, steps=steps)
+    with steps.step("state the problem"):
+        stated = state_problem(policy, table, options=options, quality=evidence.quality)
+    return explore(stated, evidence=evidence, steps=steps, brief=brief)
 
 
 def state_problem(
@@ -119,7 +127,12 @@ def state_problem(
 
 
 def explore(
-    stated: StatedProblem, *, plan: Plan | None = None, evidence: Evidence, steps: Steps
+    stated: StatedProblem,
+    *,
+    plan: Plan | None = None,
+    evidence: Evidence,
+    steps: Steps,
+    brief: bool = False,
 ) -> Findings:
     """Return a plan with all that is known of it.
 
@@ -130,37 +143,52 @@ def explore(
     ----------
     plan
         Of the problem; None solves it.
+    brief
+        As for `plan_campaign`.
     """
     policy, table, holdout = stated.policy, stated.table, stated.holdout
     problem, quality = stated.problem, evidence.quality
     users = int((~holdout).sum())
     with side_threads() as side:
-        solved = side.submit(lambda: plan or solve(problem))
-        tried = side.submit(lambda: _tried(evidence, policy))
-        response = side.submit(lambda: budget_response(policy, problem, table, keep=evidence.keep))
-        unfavoured = side.submit(lambda: conversions_without_favour(policy, table, holdout))
-        simpler = side.submit(lambda: simpler_ways(policy, table, problem, tried=tried.result()))
-        gain = side.submit(lambda: _gain(tried, solved, policy, users=users))
-        view = side.submit(
-            lambda: budget_view(
-                policy, problem, table, holdout, plan=solved.result(),
-                cost_error=total_error(policy, quality),
+
+        def shown(make: Callable[[], Shown], otherwise: Shown) -> Future[Shown]:
+            return side.submit((lambda: otherwise) if brief else make)
+
+        with steps.step("solve", 1.0) as advance:
+            solved = side.submit(lambda: plan or solve(problem, advance=advance))
+            tried = side.submit(lambda: _tried(evidence, policy))
+            frozen = side.submit(lambda: FrozenPolicy.of(policy, table, holdout))
+            gain = side.submit(lambda: _gain(tried, solved, policy, users=users))
+            view = side.submit(
+                lambda: budget_view(
+                    policy, problem, table, holdout, plan=solved.result(),
+                    cost_error=total_error(policy, quality),
+                )
+            )  # fmt: skip
+            response = shown(
+                lambda: budget_response(policy, problem, table, keep=evidence.keep), None
             )
-        )  # fmt: skip
-        frozen = side.submit(lambda: FrozenPolicy.of(policy, table, holdout))
-        dropped = side.submit(lambda: gains_without(problem, solved.result()))
-        held = side.submit(
-            lambda: holdout_value(policy, table, holdout, solved.result(), gain.result())
-        )
-        ways = side.submit(
-            lambda: beside_the_plan(
-                simpler.result(), policy, table, plan=solved.result().choice,
-                gain=gain.result(), tried=tried.result(),
+            unfavoured = shown(lambda: conversions_without_favour(policy, table, holdout), None)
+            simpler = shown(
+                lambda: simpler_ways(policy, table, problem, tried=tried.result()),
+                tuple[SimplerWay, ...](),
             )
-        )  # fmt: skip
-        with steps.step("solve"):
+            dropped = shown(lambda: gains_without(problem, solved.result()), dict[str, float]())
+            held = shown(
+                lambda: holdout_value(policy, table, holdout, solved.result(), gain.result()), None
+            )
+            ways = shown(
+                lambda: beside_the_plan(
+                    simpler.result(), policy, table, plan=solved.result().choice,
+                    gain=gain.result(), tried=tried.result(),
+                ),
+                tuple[Alternative, ...](),
+            )  # fmt: skip
             made = solved.result()
-        with steps.step("value and compare"):
+        awaited = (frozen, gain, view, response, unfavoured, dropped, held, ways)
+        with steps.step("value and compare", len(awaited)) as advance:
+            for future in awaited:
+                future.add_done_callback(lambda _: advance(1))
             rows = allocation_rows(stated, made)
             return Findings(
                 policy=policy,

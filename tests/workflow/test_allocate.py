@@ -89,6 +89,24 @@ def test_the_files_of_a_run_decide_on_its_users_as_it_did_but_for_those_it_count
     assert len(differ) == prices.settled < 20
 
 
+def test_without_a_report_the_plan_is_the_same_and_the_page_is_short(
+    incentive: Incentive, policy: Path, tmp_path: Path
+) -> None:
+    for name, more in (("whole", ()), ("brief", ("--no-report",))):
+        done = incentive("allocate", policy, "--out", tmp_path / name, *more)
+        assert done.returncode == 0, done.stderr
+    for file in ("allocation.parquet", "certificate.json"):
+        assert (tmp_path / "whole" / file).read_bytes() == (tmp_path / "brief" / file).read_bytes()
+    sizes = [(tmp_path / name / "report.html").stat().st_size for name in ("whole", "brief")]
+    assert sizes[1] < sizes[0]
+    assert 'id="slider"' not in (tmp_path / "brief" / "report.html").read_text("utf-8")
+    assert incentive("verify", tmp_path / "brief").returncode == 0
+    seconds = json.loads((tmp_path / "brief" / "manifest.json").read_text())["seconds"]
+    assert [*seconds][-5:] == [
+        "state the problem", "solve", "value and compare", "draw the page", "write",
+    ]  # fmt: skip
+
+
 def test_the_gain_stands_beside_the_sum_of_the_scores_with_an_interval(
     incentive: Incentive, policy: Path, tmp_path: Path
 ) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -58,13 +58,19 @@ def test_a_plan_needs_neither_file_nor_cache_nor_terminal(
     assert capfd.readouterr() == ("", "")
 
 
-def test_whoever_asks_is_told_of_each_step_in_its_order() -> None:
+def test_whoever_asks_is_told_of_each_step_in_its_order_and_of_all_its_parts() -> None:
     told = []
+    missing: dict[str, float] = {}
 
     @contextmanager
-    def progress(step: str) -> Iterator[None]:
+    def progress(step: str, parts: float) -> Iterator[Callable[[float], None]]:
         told.append(f"{step} begins")
-        yield
+        missing[step] = parts
+
+        def advance(more: float) -> None:
+            missing[step] -= more
+
+        yield advance
         told.append(f"{step} ends")
 
     options = BudgetOptions(amount="200")
@@ -74,10 +80,31 @@ def test_whoever_asks_is_told_of_each_step_in_its_order() -> None:
     )
     assert told == [
         f"{step} {event}"
-        for step in ("solve", "value and compare")
+        for step in ("state the problem", "solve", "value and compare")
         for event in ("begins", "ends")
     ]
-    assert list(steps.seconds) == ["solve", "value and compare"]
+    assert list(steps.seconds) == list(missing)
+    assert all(abs(left) < 1e-9 for left in missing.values())
+
+
+def test_a_brief_plan_is_the_same_and_waits_for_nothing_that_only_a_page_shows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    options = BudgetOptions(amount="200")
+    policy = with_options(POLICY, options)
+    whole, brief = (
+        plan_campaign(
+            policy, table(), options=options, evidence=Evidence(), steps=Steps(), brief=brief
+        )
+        for brief in (False, True)
+    )
+    assert np.array_equal(whole.plan.choice, brief.plan.choice)
+    assert whole.certificate == brief.certificate
+    assert brief.response is None
+    assert not brief.dropped
+    for name in ("budget_response", "gains_without", "simpler_ways", "holdout_value"):
+        monkeypatch.setattr(f"incentive_engine.workflow.plan_campaign.{name}", None)
+    plan_campaign(policy, table(), options=options, evidence=Evidence(), steps=Steps(), brief=True)
 
 
 def test_the_budget_that_a_mandate_leaves_is_recorded_as_the_number_that_was_planned() -> None:

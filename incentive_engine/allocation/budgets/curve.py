@@ -13,6 +13,7 @@ from incentive_engine.allocation.budgets.neighbours import (
     MARGIN,
     amount_of,
     levels,
+    prices_nearby,
     slightly_less,
     start_between,
 )
@@ -27,6 +28,7 @@ from incentive_engine.allocation.dual.lagrangian import LagrangianDual
 from incentive_engine.allocation.dual.samples import draw_samples
 from incentive_engine.allocation.infeasible.conflict import explain, relax
 from incentive_engine.allocation.limit_maps import rows_of
+from incentive_engine.allocation.params import CURVE, Advance, SolveParams, unheard
 from incentive_engine.allocation.problem import BUDGET, Columns, Problem
 from incentive_engine.allocation.users import Users, threads, users_of
 from incentive_engine.domain import COST, SPEND
@@ -97,15 +99,29 @@ class Curve:
         Any of the problems that are asked about; they differ in limits and budget only.
     columns
         Measure to (k, n): what a point adds up beside cost and face value.
+    params
+        How near prices must come to the optimum.
     """
 
-    def __init__(self, problem: Problem, columns: Mapping[str, Columns] | None = None) -> None:
+    def __init__(
+        self,
+        problem: Problem,
+        columns: Mapping[str, Columns] | None = None,
+        *,
+        params: SolveParams = CURVE,
+    ) -> None:
         self.users: Users = users_of(problem)
         self._columns = dict(columns or {})
-        self._samples = draw_samples(self.users)
+        self._params = params
+        self._samples = draw_samples(self.users, params)
 
     def points(
-        self, problems: Sequence[Problem], *, marginal: bool = False, reasons: bool = False
+        self,
+        problems: Sequence[Problem],
+        *,
+        marginal: bool = False,
+        reasons: bool = False,
+        advance: Advance = unheard,
     ) -> tuple[CurvePoint, ...]:
         """Return what the budget of each problem brings, in their order.
 
@@ -118,6 +134,8 @@ class Curve:
             Whether to find the marginal return.
         reasons
             Whether to find the limits in conflict where there is no plan.
+        advance
+            Is told of each budget that is solved.
 
         Raises
         ------
@@ -136,8 +154,11 @@ class Curve:
             for level in levels(len(ordered)):
                 starts = [start_between(plans, problems, ordered, at) for at in level]
                 asked = [problems[ordered[at]] for at in level]
-                solved = pool.map(self._near, asked, starts)
-                plans.update(zip((ordered[at] for at in level), solved, strict=True))
+                hints = [prices_nearby(plans, problems, ordered[at]) for at in level]
+                solved = pool.map(self._near, asked, starts, hints)
+                for at, plan in zip(level, solved, strict=True):
+                    plans[ordered[at]] = plan
+                    advance(1)
             below = dict(zip(ordered[1:], ordered[:-1], strict=True))
             made = pool.map(
                 lambda i: self.point(
@@ -148,17 +169,25 @@ class Curve:
             return tuple(made)
 
     def plan(
-        self, problem: Problem, start: Prices | None = None, *, radius: float = NEAR
+        self,
+        problem: Problem,
+        start: Prices | None = None,
+        *,
+        radius: float = NEAR,
+        hint: Prices | None = None,
     ) -> Relaxed:
         """Return the best plan with split users; arguments are those of `solve_relaxed`."""
         return solve_relaxed(
-            problem, self.users, start=start, radius=radius, samples=self._samples
-        )
+            problem, self.users, start=start, radius=radius, hint=hint, samples=self._samples,
+            params=self._params,
+        )  # fmt: skip
 
-    def _near(self, problem: Problem, start: tuple[Prices, float] | None) -> Relaxed:
+    def _near(
+        self, problem: Problem, start: tuple[Prices, float] | None, hint: Prices | None
+    ) -> Relaxed:
         """Return the best plan with split users, by prices and how far these may be off."""
         prices, radius = start or (None, NEAR)
-        return self.plan(problem, prices, radius=radius)
+        return self.plan(problem, prices, radius=radius, hint=hint)
 
     def most(self, problem: Problem) -> float:
         """Return what would be used of the budget if nothing had a price."""

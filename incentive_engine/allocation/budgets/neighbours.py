@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
@@ -75,6 +76,18 @@ def start_between(
     prices = {name: _between(low.prices[name], high.prices[name], share) for name in low.prices}
     apart = ends[1] / ends[0] - 1.0 if ends[0] > 0 else 0.0
     return prices, min(max(APART * apart, CLOSE), NEAR)
+
+
+def prices_nearby(
+    plans: Mapping[int, Relaxed], problems: Sequence[Problem], index: int
+) -> Prices | None:
+    """Return the prices of the solved plan whose budget is nearest by its size, None without."""
+    amount = amount_of(problems[index])
+    solved = [(amount_of(plan.problem), plan) for plan in plans.values() if plan.feasible]
+    if not solved or amount <= 0:
+        return None
+    nearest = min(solved, key=lambda item: abs(math.log(max(item[0], 1e-300) / amount)))
+    return nearest[1].prices
 
 
 def slightly_less(plan: Relaxed, below: Relaxed | None) -> Prices:

@@ -167,6 +167,7 @@ def solve_relaxed(
     *,
     start: Prices | None = None,
     radius: float = NEAR,
+    hint: Prices | None = None,
     samples: tuple[Sample, ...] | None = None,
     params: SolveParams = CURVE,
 ) -> Relaxed:
@@ -180,13 +181,17 @@ def solve_relaxed(
         Prices to start from, such as those of a similar problem; None starts with small samples.
     radius
         How far, relative to them, the prices may lie from `start`.
+    hint
+        Prices of a problem that is somewhat like this one, for the small samples.
     samples
         Of the users, where they are known.
     params
         How near the prices must come to the optimum.
     """
     if problem.pool is None or problem.pool.basis != "at-risk":
-        return _solved(problem, users, start, radius=radius, samples=samples, params=params)
+        return _solved(
+            problem, users, start, radius=radius, hint=hint, samples=samples, params=params
+        )
     risk = Risk(confidence=problem.pool.confidence, cost_error=problem.pool.cost_error)
     expected = risk.expected(problem.pool.amount, noise=0.0)
     plan = _solved(
@@ -225,14 +230,21 @@ def _solved(
     start: Prices | None,
     *,
     radius: float = NEAR,
+    hint: Prices | None = None,
     samples: tuple[Sample, ...] | None,
     params: SolveParams,
 ) -> Relaxed:
     rows = rows_of(problem, users, problem.enforced)
-    first: FloatArray | None = None
-    if start is not None:
-        first = np.array([start.get(name, 0.0) for name in rows.names], dtype=np.float64)
-    optimum = find_prices(users, rows, start=first, radius=radius, samples=samples, params=params)
+
+    def known(prices: Prices | None) -> FloatArray | None:
+        if prices is None:
+            return None
+        return np.array([prices.get(name, 0.0) for name in rows.names], dtype=np.float64)
+
+    optimum = find_prices(
+        users, rows, start=known(start), radius=radius, hint=known(hint), samples=samples,
+        params=params,
+    )  # fmt: skip
     return Relaxed(problem=problem, rows=rows, optimum=optimum)
 
 

@@ -47,6 +47,9 @@ PATIENCE: Final = 6
 ERROR: Final = 15.0
 """How far prices of a sample may be off, relative to themselves, times the root of its size."""
 
+HINTED: Final = 1.0
+"""The same around the prices of a problem that is somewhat like this one."""
+
 FEWEST: Final = 100
 """Users of the smallest linear program that is tried where GLOP cannot solve larger ones."""
 
@@ -99,6 +102,7 @@ def find_prices(
     *,
     start: FloatArray | None = None,
     radius: float = 0.3,
+    hint: FloatArray | None = None,
     samples: tuple[Sample, ...] | None = None,
     params: SolveParams = PLAN,
 ) -> Optimum:
@@ -110,16 +114,21 @@ def find_prices(
         (L,) float64, prices to start from; None begins with a small sample.
     radius
         How far, relative to them, the prices may lie from `start`.
+    hint
+        (L,) float64, prices of a problem that is somewhat like this one, for the small sample to
+        begin with.
     samples
         What `draw_samples` gives for the users, where it is known.
     """
-    prices = np.zeros(len(rows.limits)) if start is None else start
+    prices = start if start is not None else hint
+    prices = np.zeros(len(rows.limits)) if prices is None else prices
     everyone = LagrangianDual(users=users, rows=rows, params=params)
     if not len(prices):
         return Optimum(point=everyone.at(prices), step=None, gap=0.0, sweeps=1)
     if start is None:
         samples = draw_samples(users, params) if samples is None else samples
-        radius, rough = WIDEST, max(params.price_gap, params.sample_price_gap)
+        radius = WIDEST if hint is None else HINTED
+        rough = max(params.price_gap, params.sample_price_gap)
         for sample in samples:
             some = replace(everyone, users=sample.users, weight=sample.weight)
             frame = frame_of(rows, sample.sizes)
