@@ -13,13 +13,9 @@ from typing import Any, NoReturn
 import typer
 
 from incentive_engine.cli.app import app
-<<<<<<< HEAD
-from incentive_engine.cli.signals import INTERRUPTED, STOPPED, Stop, ends_soon
-from incentive_engine.cli.surroundings import check_surroundings, in_words, open_streams
-=======
 from incentive_engine.cli.output import SPOKEN, spoken, taken_language
 from incentive_engine.cli.signals import INTERRUPTED, Stop, ends_soon
->>>>>>> main
+from incentive_engine.cli.surroundings import check_surroundings, in_words, open_streams
 from incentive_engine.errors import IncentiveError
 from incentive_engine.language import language
 
@@ -63,12 +59,9 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     try:
-<<<<<<< HEAD
-        check_surroundings(words)
-=======
         code, words = taken_language(words)
         SPOKEN.set(code)
->>>>>>> main
+        check_surroundings(words)
         with ends_soon(stop):
             sys.exit(_run(words or ["--help"]))
     except IncentiveError as error:
@@ -80,14 +73,10 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except KeyboardInterrupt as error:
         _fail(error, message=_told("stopped"), code=INTERRUPTED, debug=debug)
     except Exception as error:  # noqa: BLE001 - the one place where a defect becomes an exit code
-<<<<<<< HEAD
         known = in_words(error)
         if known is not None:
-            _fail(error, message=str(known), code=known.exit_code, debug=debug)
-        message = f"internal error: {type(error).__name__}: {error}; run again with --debug"
-=======
+            _fail(error, message=known.text(spoken()), code=known.exit_code, debug=debug)
         message = _told("internal", kind=type(error).__name__, error=str(error))
->>>>>>> main
         _fail(error, message=message, code=3, debug=debug)
 
 
