@@ -75,6 +75,13 @@ def export(
     prune: Annotated[
         bool, typer.Option("--prune", help="For a database: remove rows of other runs.")
     ] = False,
+    ledger: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATH_OR_URL",
+            help="Reserve what leaves in the pool of live decisions first.",
+        ),
+    ] = None,
     accept: Accept = None,
     on: Today = None,
 ) -> None:
@@ -93,7 +100,13 @@ def export(
     )
     target = delivery.Target(to=to, table=table, prune=prune)
     made = delivery.export(
-        run_dir, target=target, options=options, accepted=accept or (), on=on, progress=shown
+        run_dir,
+        target=target,
+        options=options,
+        accepted=accept or (),
+        on=on,
+        ledger=ledger,
+        progress=shown,
     )
     say(*made)
 
@@ -113,7 +126,7 @@ def measure(
     as_json: AsJson = False,
 ) -> None:
     """Say what a campaign brought, by its holdout, and where it departs from the plan."""
-    from incentive_engine.workflow.measure import measure as measured
+    from incentive_engine.workflow.measure_campaign import measure as measured
 
     found = measured(run_dir, table_at(outcomes, "--outcomes"))
     say(found.to_json() if as_json else found.to_text(spoken()))
