@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -13,11 +14,25 @@ from incentive_engine.cli.output import say, shown, spoken
 
 
 @app.command()
-def verify(run_dir: Path, *, as_json: AsJson = False) -> None:
+def verify(
+    run_dir: Path,
+    *,
+    ledger: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATH_OR_URL", help="Also re-check what `serve` wrote of it, entry by entry."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Re-check a run from its files alone; shares no code with the solver."""
     from incentive_engine.verify import verify_run
+    from incentive_engine.verify.ledger import verify_ledger
 
     verification = verify_run(run_dir)
+    if ledger is not None:
+        more = verify_ledger(run_dir, ledger)
+        verification = replace(verification, checks=(*verification.checks, *more.checks))
     say(verification.to_json() if as_json else verification.to_text(spoken()))
     if not verification.ok:
         raise typer.Exit(1)

@@ -75,6 +75,13 @@ def export(
     prune: Annotated[
         bool, typer.Option("--prune", help="For a database: remove rows of other runs.")
     ] = False,
+    ledger: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATH_OR_URL",
+            help="Reserve what leaves in the pool of live decisions first.",
+        ),
+    ] = None,
     accept: Accept = None,
     on: Today = None,
 ) -> None:
@@ -93,7 +100,13 @@ def export(
     )
     target = delivery.Target(to=to, table=table, prune=prune)
     made = delivery.export(
-        run_dir, target=target, options=options, accepted=accept or (), on=on, progress=shown
+        run_dir,
+        target=target,
+        options=options,
+        accepted=accept or (),
+        on=on,
+        ledger=ledger,
+        progress=shown,
     )
     say(*made)
 
