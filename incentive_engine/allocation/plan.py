@@ -18,7 +18,7 @@ from incentive_engine.allocation.integer.core_search import Incumbent
 from incentive_engine.allocation.integer.draft import Draft, draft_of
 from incentive_engine.allocation.integer.integer_plan import make_plan
 from incentive_engine.allocation.integer.useless import drop_useless
-from incentive_engine.allocation.params import PLAN, Advance, SolveParams, unheard
+from incentive_engine.allocation.params import PLAN, SolveParams
 from incentive_engine.allocation.population.choose import choices_at, offers_of
 from incentive_engine.allocation.population.limit_maps import Rows, rows_of
 from incentive_engine.allocation.population.sweep import Choice, cost_micros
@@ -37,6 +37,7 @@ from incentive_engine.allocation.split_plan import Relaxed
 from incentive_engine.data.tables.room import let_go, strides
 from incentive_engine.domain import REASONS, IntArray, Reason
 from incentive_engine.errors import Fault, InfeasibleError, SolverError
+from incentive_engine.parallel import Advance, unheard
 
 READ: Final = 0.1
 PRICED: Final = 0.4
