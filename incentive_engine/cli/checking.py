@@ -8,16 +8,17 @@ from typing import Annotated
 import typer
 
 from incentive_engine.cli.app import app
-from incentive_engine.cli.options import Accept, AsJson, RunDirectory, Today
+from incentive_engine.cli.options import Accept, AsJson, RunDirectory, SigningKeyFile, Today
 from incentive_engine.cli.output import say, shown
 
 
 @app.command()
-def verify(run_dir: Path, *, as_json: AsJson = False) -> None:
+def verify(run_dir: Path, *, signing_key: SigningKeyFile = None, as_json: AsJson = False) -> None:
     """Re-check a run from its files alone; shares no code with the solver."""
+    from incentive_engine.run.signature import read_signing_key
     from incentive_engine.verify import verify_run
 
-    verification = verify_run(run_dir)
+    verification = verify_run(run_dir, key=read_signing_key(signing_key))
     say(verification.to_json() if as_json else verification.to_text())
     if not verification.ok:
         raise typer.Exit(1)
