@@ -9,7 +9,7 @@ import typer
 
 from incentive_engine.cli.app import app
 from incentive_engine.cli.options import Accept, AsJson, RunDirectory, SigningKeyFile, Today
-from incentive_engine.cli.output import say, shown
+from incentive_engine.cli.output import say, shown, spoken
 
 
 @app.command()
@@ -19,7 +19,7 @@ def verify(run_dir: Path, *, signing_key: SigningKeyFile = None, as_json: AsJson
     from incentive_engine.verify import verify_run
 
     verification = verify_run(run_dir, key=read_signing_key(signing_key))
-    say(verification.to_json() if as_json else verification.to_text())
+    say(verification.to_json() if as_json else verification.to_text(spoken()))
     if not verification.ok:
         raise typer.Exit(1)
 
@@ -37,12 +37,12 @@ def check(
     if not file.is_dir():
         from incentive_engine.workflow import files
 
-        say(files.check(file))
+        say(*files.check(file))
         return
     from incentive_engine.workflow import delivery
 
     checked = delivery.check_run(file, accepted=accept or (), on=on, progress=shown)
-    say(checked.to_text())
+    say(*checked.lines())
     if not checked.ok:
         raise typer.Exit(1)
 
@@ -53,6 +53,6 @@ def reproduce(run_dir: RunDirectory) -> None:
     from incentive_engine.workflow.reproduce import reproduce as run_again
 
     made = run_again(run_dir, progress=shown)
-    say(made.to_text())
+    say(*made.lines())
     if not made.ok:
         raise typer.Exit(1)

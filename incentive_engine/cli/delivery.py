@@ -16,7 +16,7 @@ from incentive_engine.cli.options import (
     Today,
     table_at,
 )
-from incentive_engine.cli.output import say, shown
+from incentive_engine.cli.output import say, shown, spoken
 
 
 @app.command()
@@ -29,7 +29,7 @@ def approve(
     """Write down who approves a run as it stands."""
     from incentive_engine.workflow import delivery
 
-    say(delivery.approve(run_dir, by=by, note=note, progress=shown))
+    say(*delivery.approve(run_dir, by=by, note=note, progress=shown))
 
 
 @app.command()
@@ -42,7 +42,7 @@ def sign(
     from incentive_engine.run.signature import read_signing_key
     from incentive_engine.workflow import delivery
 
-    say(delivery.sign(run_dir, key=read_signing_key(signing_key), progress=shown))
+    say(*delivery.sign(run_dir, key=read_signing_key(signing_key), progress=shown))
 
 
 @app.command()
@@ -123,7 +123,7 @@ def export(
         key=read_signing_key(signing_key),
         progress=shown,
     )
-    say(made)
+    say(*made)
 
 
 @app.command()
@@ -144,4 +144,4 @@ def measure(
     from incentive_engine.workflow.measure import measure as measured
 
     found = measured(run_dir, table_at(outcomes, "--outcomes"))
-    say(found.to_json() if as_json else found.to_text())
+    say(found.to_json() if as_json else found.to_text(spoken()))

@@ -16,6 +16,7 @@ from incentive_engine.export.places import Place
 from incentive_engine.export.rows import OfferRows, Wanted
 from incentive_engine.export.selection import Filters, Selected, select
 from incentive_engine.export.sheets import Format
+from incentive_engine.language import Text, say
 from incentive_engine.run.finished import FinishedRun
 from incentive_engine.verify import Verification
 
@@ -50,10 +51,10 @@ class Exported:
     """False when the same export stood there already, complete and unaltered."""
     notes: tuple[str, ...] = ()
 
-    def to_text(self) -> str:
-        """Return the line that a user reads."""
-        state = "" if self.is_new else "nothing to do, it is there already: "
-        return "\n".join([f"{state}{self.rows:,} offers: {self.target}", *self.notes])
+    def lines(self) -> tuple[Text, ...]:
+        """Return what a user reads."""
+        done = "delivery.offers" if self.is_new else "delivery.offers_there"
+        return (say(done, rows=self.rows, target=self.target), *self.notes)
 
 
 def export_offers(

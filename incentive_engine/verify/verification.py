@@ -69,7 +69,8 @@ def _signature(run_dir: Path, key: SigningKey | None) -> Iterator[Check]:
             found.add(problem)
         yield found.check()
     elif (run_dir / SIGNATURE_FILE).exists():
-        yield Findings("signature", "there is one, and no key at hand to check it").check()
+        what = "there is a signature, and no key at hand to check it"
+        yield Findings("signature unseen", what).check()
 
 
 def _checks(run: Run) -> Iterator[Check]:

@@ -21,6 +21,7 @@ from incentive_engine.export.findings import Finding, blocks, check_accepted, re
 from incentive_engine.export.postgres import export_to_postgres
 from incentive_engine.export.preflight import WARNINGS, Flight, preflight
 from incentive_engine.export.selection import Filters, select
+from incentive_engine.language import Message, Text, as_warnings, say
 from incentive_engine.pipeline.steps import Progress, Steps, quiet
 from incentive_engine.run.approval import approve_run, refuse_unapproved
 from incentive_engine.run.finished import FinishedRun, read_run
@@ -62,15 +63,19 @@ class Checked:
         """Whether the run may be exported."""
         return not any(blocks(finding, self.accepted) for finding in self.findings)
 
-    def to_text(self) -> str:
+    def lines(self) -> tuple[Message, ...]:
         """Return one line per finding, then the verdict."""
         lines = [
-            f"{finding}{' (accepted)' if finding.name in self.accepted else ''}"
+            say("delivery.accepted", line=finding.message)
+            if finding.name in self.accepted
+            else finding.message
             for finding in self.findings
         ]
         blocked = sum(blocks(finding, self.accepted) for finding in self.findings)
-        verdict = f"{blocked} finding(s) block an export" if blocked else "ready to export"
-        return "\n".join([*lines, f"{self.run_dir}: {verdict}"])
+        verdict = say("delivery.ready", run=str(self.run_dir))
+        if blocked:
+            verdict = say("delivery.blocked", run=str(self.run_dir), findings=blocked)
+        return (*lines, verdict)
 
 
 def check_run(
@@ -92,7 +97,9 @@ def check_run(
     return Checked(run_dir=run_dir, findings=_findings(run, on), accepted=tuple(accepted))
 
 
-def approve(run_dir: Path, *, by: str, note: str | None = None, progress: Progress = quiet) -> str:
+def approve(
+    run_dir: Path, *, by: str, note: str | None = None, progress: Progress = quiet
+) -> tuple[Message, ...]:
     """Write down who approves a run as it stands, once it is verified and free of errors."""
     name = " ".join(by.split())
     if not name:
@@ -102,9 +109,9 @@ def approve(run_dir: Path, *, by: str, note: str | None = None, progress: Progre
     refuse_blocked(run_dir, findings, accepted=WARNINGS)
     with only_one(run_dir, "approving or exporting this run"):
         is_new = approve_run(run, by=name, note=note, now=datetime.now(UTC))
-    done = "approved" if is_new else "was approved already"
-    lines = [str(finding) for finding in findings if blocks(finding, ())]
-    return "\n".join([*lines, f"{run_dir}: {done} by {name}, digest {run.digest[:16]}"])
+    done = "delivery.approved" if is_new else "delivery.approved_before"
+    lines = [finding.message for finding in findings if blocks(finding, ())]
+    return (*lines, say(done, run=str(run_dir), name=name, digest=run.digest[:16]))
 
 
 def export(
@@ -116,7 +123,7 @@ def export(
     on: str | None = None,
     key: SigningKey | None = None,
     progress: Progress = quiet,
-) -> str:
+) -> tuple[Text, ...]:
     """Write the offers of a run for another system, once nothing speaks against it.
 
     Parameters
@@ -141,9 +148,8 @@ def export(
         entry |= {"preset": options.preset, "accepted": names}
         add_entry(run, EXPORTS, entry, now=datetime.now(UTC))
     unsafe = [warning for used in (options.key, key) if used for warning in used.warnings]
-    lines = [f"accepted  {finding.name}: {finding.text}" for finding in waived]
-    lines += [f"warning: {warning}" for warning in unsafe]
-    return "\n".join([*lines, made.to_text()])
+    lines = [say("delivery.waived", name=finding.name, text=finding.text) for finding in waived]
+    return (*lines, *as_warnings(unsafe), *made.lines())
 
 
 def _export(
@@ -170,7 +176,7 @@ def _export(
     return export_offers(run, path, verification=verification, options=options, accepted=accepted)
 
 
-def sign(run_dir: Path, *, key: SigningKey | None, progress: Progress = quiet) -> str:
+def sign(run_dir: Path, *, key: SigningKey | None, progress: Progress = quiet) -> tuple[Text, ...]:
     """Sign a run as it stands, once it is verified.
 
     Raises
@@ -188,8 +194,8 @@ def sign(run_dir: Path, *, key: SigningKey | None, progress: Progress = quiet) -
     refuse_unverified(run, verification)
     with only_one(run_dir, "approving or exporting this run"):
         sign_run(run_dir, key, now=datetime.now(UTC))
-    lines = [f"warning: {warning}" for warning in key.warnings]
-    return "\n".join([*lines, f"{run_dir}: signed, key {key.fingerprint}"])
+    signed = say("delivery.signed", run=str(run_dir), fingerprint=key.fingerprint)
+    return (*as_warnings(key.warnings), signed)
 
 
 def _verified(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +19,7 @@ from incentive_engine.data.step_cache import StepCache
 from incentive_engine.data.users import UserFile
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.insight.policy_options import load
+from incentive_engine.language import Message, Text, named, say
 from incentive_engine.pipeline.campaign import campaign_files, trained_model, users_of
 from incentive_engine.pipeline.steps import Progress, Steps, quiet
 from incentive_engine.uplift.diagnosis.findings import ACCEPTABLE
@@ -60,19 +62,19 @@ class UserReasons:
         """Return all parts for programs."""
         return json.dumps(asdict(self), indent=2, ensure_ascii=False)
 
-    def to_text(self) -> str:
-        """Return the largest parts for people."""
-        lines = [f"user {self.user_id}: added probability of conversion, in points"]
+    def lines(self) -> Iterator[Message]:
+        """Yield the largest parts for people."""
+        yield say("explain.user", user=self.user_id)
         for offer in self.offers:
-            closed = "" if offer.eligible else ", not eligible"
-            lines.append(f"{offer.offer}: {100 * offer.effect:+.3f}{closed}")
+            kind = "explain.offer" if offer.eligible else "explain.closed"
+            yield say(kind, offer=offer.offer, effect=100 * offer.effect)
             first, *rest = offer.parts
             shown, others = rest[:SHOWN], rest[SHOWN:]
-            lines += [_line(part) for part in (first, *shown)]
+            yield from (_line(part) for part in (first, *shown))
             if others:
                 left = sum(part.adds for part in others)
-                lines.append(_line(Part(name=f"{len(others)} more", value="", adds=left)))
-        return "\n".join(lines)
+                more = say("explain.more", count=len(others))
+                yield say("explain.part", adds=100 * left, name=more)
 
 
 def explain_user(
@@ -161,6 +163,9 @@ def _word(value: float | str | datetime | NaTType | None) -> str:
     return str(value).removesuffix(" 00:00:00")
 
 
-def _line(part: Part) -> str:
-    name = f"{part.name} = {part.value}" if part.value else part.name
-    return f"  {100 * part.adds:+9.3f}  {name}"
+def _line(part: Part) -> Message:
+    name: Text = named("explain", part.name.rpartition(" ")[2])
+    if part.value:
+        value = named("explain", part.value)
+        name = say("explain.value", name=part.name, value=value)
+    return say("explain.part", adds=100 * part.adds, name=name)

@@ -25,6 +25,7 @@ from incentive_engine.data.tables.arrow import as_numpy, equal, whole
 from incentive_engine.data.tables.room import pick
 from incentive_engine.domain import CONVERSION, COST, SPEND, BoolArray, FloatArray, IntArray
 from incentive_engine.errors import DataError, Fault
+from incentive_engine.language import Message, say
 from incentive_engine.measurement.figures import Measurement, OfferOutcome, Promise, Split
 from incentive_engine.run.finished import FinishedRun, read_run
 from incentive_engine.run.format import StatedEstimate
@@ -274,26 +275,17 @@ def _redemption(campaign: Campaign) -> float | None:
     return changed
 
 
-def _warnings(campaign: Campaign) -> Iterator[str]:
+def _warnings(campaign: Campaign) -> Iterator[Message]:
     did, held = campaign.did, campaign.held
     if not held.any():
-        yield "no holdout: what would have happened without offers is not known"
+        yield say("campaign.no_holdout")
     if did.strangers:
-        yield f"outcomes: {did.strangers:,} rows are about users that the run does not have"
+        yield say("campaign.strangers", rows=did.strangers)
     if did.offer is not None and (count := int((did.offer[held] >= 0).sum())):
-        yield (
-            f"{count:,} users that were held out got an offer; they count as held out, so that "
-            "the increment is understated"
-        )
+        yield say("campaign.held_got", users=count)
     if held.any():
         share, others = float(did.named[held].mean()), float(did.named[~held].mean())
         if share < UNLIKE * others:
-            yield (
-                f"outcomes name {share:.1%} of the holdout and {others:.1%} of the others; where "
-                "those without an offer are left out, the increment is overstated"
-            )
+            yield say("campaign.unlike", share=share, others=others)
     if campaign.rule is None and held.any():
-        yield (
-            "the plan's prices do not give its offers, because users are tied; all users are "
-            "compared, which tells less"
-        )
+        yield say("campaign.tied")

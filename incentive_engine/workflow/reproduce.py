@@ -19,6 +19,7 @@ from incentive_engine.data.sources import open_source
 from incentive_engine.data.tables.files import digest_file
 from incentive_engine.errors import DataError
 from incentive_engine.insight.policy_options import BudgetOptions
+from incentive_engine.language import Message, say
 from incentive_engine.pipeline.steps import Progress, quiet
 from incentive_engine.run.finished import FinishedRun, read_run
 from incentive_engine.run.format import ALLOCATION_FILE, SCORES_FILE, InputFile
@@ -30,20 +31,19 @@ class Reproduction:
     """What came of running a plan again."""
 
     run_dir: Path
-    differences: tuple[str, ...]
+    differences: tuple[Message, ...]
     """Empty when allocation.parquet came out the same, byte for byte."""
-    remarks: tuple[str, ...] = ()
+    remarks: tuple[Message, ...] = ()
 
     @property
     def ok(self) -> bool:
         """Whether the same came out."""
         return not self.differences
 
-    def to_text(self) -> str:
+    def lines(self) -> tuple[Message, ...]:
         """Return one line per difference, then the verdict."""
-        same = f"{ALLOCATION_FILE} came out the same, byte for byte"
-        verdict = same if self.ok else "not reproduced"
-        return "\n".join([*self.differences, *self.remarks, f"{self.run_dir}: {verdict}"])
+        verdict = "reproduce.same" if self.ok else "reproduce.other"
+        return (*self.differences, *self.remarks, say(verdict, run=str(self.run_dir)))
 
 
 def reproduce(run_dir: Path, *, progress: Progress = quiet) -> Reproduction:
@@ -67,7 +67,7 @@ def reproduce(run_dir: Path, *, progress: Progress = quiet) -> Reproduction:
     return Reproduction(run_dir=run_dir, differences=differences, remarks=remarks)
 
 
-def _changed_inputs(run: FinishedRun) -> Iterator[str]:
+def _changed_inputs(run: FinishedRun) -> Iterator[Message]:
     """Yield the tables that the user gave and that are no longer what they were."""
     columns = run.policy.data.columns.model_dump()
     for name, stated in _given(run).items():
@@ -75,14 +75,14 @@ def _changed_inputs(run: FinishedRun) -> Iterator[str]:
         try:
             table = open_source(location, renames=columns[name])
         except DataError as error:
-            yield f"{name}: {error}"
+            yield say("fault.where", part=name, text=error.text("en"))
             continue
         if table.digest() != stated.sha256:
-            yield f"{name}: {location} has changed since the run"
+            yield say("reproduce.changed", name=name, path=str(location))
     for name in (ALLOCATION_FILE, SCORES_FILE):
         path, listed = run.directory / name, run.manifest.outputs.get(name)
         if listed is None or digest_file(path) != listed.sha256:
-            yield f"{path} was changed after the run"
+            yield say("reproduce.altered", path=str(path))
 
 
 def _given(run: FinishedRun) -> Mapping[str, InputFile]:
@@ -113,14 +113,14 @@ def _repeat(run: FinishedRun, folder: Path, progress: Progress) -> Path:
     return out
 
 
-def _differences(run: FinishedRun, again: FinishedRun) -> Iterator[str]:
+def _differences(run: FinishedRun, again: FinishedRun) -> Iterator[Message]:
     """Yield what came out otherwise, and before it the inputs that it came from."""
     if _bytes(run, ALLOCATION_FILE) == _bytes(again, ALLOCATION_FILE):
         return
     for name in ("users", "trial", "scores"):
         old, new = (r.manifest.inputs.get(name) for r in (run, again))
         if (old and old.sha256) != (new and new.sha256):
-            yield f"{name}: another content was made"
+            yield say("reproduce.another", name=name)
     if _bytes(run, SCORES_FILE) != _bytes(again, SCORES_FILE):
         yield from _table_differences(SCORES_FILE, run, again)
     yield from _table_differences(ALLOCATION_FILE, run, again)
@@ -130,43 +130,44 @@ def _bytes(run: FinishedRun, name: str) -> bytes:
     return (run.directory / name).read_bytes()
 
 
-def _table_differences(name: str, run: FinishedRun, again: FinishedRun) -> Iterator[str]:
+def _table_differences(name: str, run: FinishedRun, again: FinishedRun) -> Iterator[Message]:
     old, new = (pq.read_table(r.directory / name) for r in (run, again))
     if old.num_rows != new.num_rows:
-        yield f"{name}: {old.num_rows:,} rows in the run, {new.num_rows:,} when made again"
+        yield say("reproduce.rows", name=name, old=old.num_rows, new=new.num_rows)
         return
     if old.schema != new.schema:
-        yield f"{name}: other columns"
+        yield say("reproduce.columns", name=name)
         return
     for column in old.column_names:
         same = pc.equal(old.column(column), new.column(column))
         both_null = pc.and_(old.column(column).is_null(), new.column(column).is_null())
         unlike = old.num_rows - int(pc.sum(pc.or_kleene(same, both_null)).as_py() or 0)
         if unlike:
-            yield f"{name}: {column} differs for {unlike:,} of {old.num_rows:,} users"
+            yield say("reproduce.differs", name=name, column=column, rows=unlike, all=old.num_rows)
 
 
-def _other_versions(run: FinishedRun, again: FinishedRun) -> tuple[str, ...]:
+def _other_versions(run: FinishedRun, again: FinishedRun) -> tuple[Message, ...]:
     """Return which programs are not those of the run."""
     old, new = ({"engine": r.manifest.engine, **r.manifest.versions} for r in (run, again))
     changed = tuple(
-        f"{name} was {old[name]}, is {new.get(name)}" for name in old if old[name] != new.get(name)
+        say("reproduce.version", name=name, old=old[name], new=new.get(name))
+        for name in old
+        if old[name] != new.get(name)
     )
     source, mine = run.manifest.source, again.manifest.source
     if source != mine:
-        return (*changed, f"the engine's source was {source[:12]}, is {mine[:12]}")
+        return (*changed, say("reproduce.source", old=source[:12], new=mine[:12]))
     return changed
 
 
 def _remarks(
-    run: FinishedRun, again: FinishedRun, differences: tuple[str, ...]
-) -> tuple[str, ...]:
+    run: FinishedRun, again: FinishedRun, differences: tuple[Message, ...]
+) -> tuple[Message, ...]:
     """Return what may explain the differences: other programs, or else another machine."""
     changed = _other_versions(run, again)
-    if changed or any(not text.startswith(ALLOCATION_FILE) for text in differences):
+    if changed or any(("name", ALLOCATION_FILE) not in text.values for text in differences):
         return changed
-    text = "inputs, versions and the engine's source are the same: the run was altered, or made "
-    return (text + "on another kind of machine",)
+    return (say("reproduce.machine"),)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import pytest
 from incentive_engine.errors import ConfigError, VerificationError
 from incentive_engine.export.findings import Severity, blocks, check_accepted, refuse_blocked
 from incentive_engine.export.preflight import WARNINGS, Flight, preflight
+from incentive_engine.language import say
 from incentive_engine.run.finished import FinishedRun, read_run
 from incentive_engine.run.siblings import (
     APPROVALS,
@@ -18,6 +19,7 @@ from incentive_engine.run.siblings import (
     refuse_superseded,
 )
 from incentive_engine.uplift import diagnosis
+from incentive_engine.uplift.diagnosis.findings import Finding as Warned
 from verify.runs import HandMadeRun, gain_by_hand
 
 DIAGNOSIS = Path(diagnosis.__file__).parent
@@ -175,14 +177,18 @@ def test_an_offer_that_cost_more_than_its_face_value_in_the_trial_is_not_ready(
     tmp_path: Path,
 ) -> None:
     made = HandMadeRun()
-    what, remedy = "`a` cost more than its face value 5.00", "`face_value` is the most"
-    messages: dict[str, Any] = {"what": {}, "remedy": None}
-    finding = {"check": "outcomes", "verdict": "warning", "what": what, "remedy": remedy}
-    made.evaluation = {"plan": gain_by_hand(), "findings": [{**finding, "messages": messages}]}
+    finding = Warned(
+        check="outcomes",
+        verdict="warning",
+        what=say("trial.outcomes.above_face", arm="a", face=5.0, rows=3, most=50.0),
+        remedy=say("trial.outcomes.face_means"),
+    )
+    made.evaluation = {"plan": gain_by_hand(), "findings": [finding.to_dict()]}
     run = read_run(made.write(tmp_path / "run"))
     flight = Flight(run=run, given={"a": 1}, now=NOW, previous=None)
     blocking = [one for one in preflight(flight) if blocks(one, ["holdout"])]
-    assert [(one.name, one.text) for one in blocking] == [("trial-outcomes", f"{what}; {remedy}")]
+    assert [one.name for one in blocking] == ["trial-outcomes"]
+    assert str(blocking[0].text).startswith("`a` cost more than its face value 5.00 in 3 of its")
     assert not blocks(blocking[0], ["trial-outcomes"])
 
 

@@ -103,7 +103,7 @@ def test_a_policy_may_demand_a_signature(tmp_path: Path) -> None:
 
 def test_only_a_run_that_verifies_is_signed(tmp_path: Path) -> None:
     directory = HandMadeRun().write(tmp_path / "run")
-    assert "signed, key" in delivery.sign(directory, key=KEY)
+    assert str(delivery.sign(directory, key=KEY)[-1]).endswith(f"signed, key {KEY.fingerprint}")
     assert verify_run(directory, key=KEY).ok
     with pytest.raises(ConfigError, match="there is no key"):
         delivery.sign(directory, key=None)
