@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -13,12 +14,27 @@ from incentive_engine.cli.output import say, shown, spoken
 
 
 @app.command()
-def verify(run_dir: Path, *, signing_key: SigningKeyFile = None, as_json: AsJson = False) -> None:
+def verify(
+    run_dir: Path,
+    *,
+    ledger: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATH_OR_URL", help="Also re-check what `serve` wrote of it, entry by entry."
+        ),
+    ] = None,
+    signing_key: SigningKeyFile = None,
+    as_json: AsJson = False,
+) -> None:
     """Re-check a run from its files alone; shares no code with the solver."""
     from incentive_engine.run.signature import read_signing_key
     from incentive_engine.verify import verify_run
+    from incentive_engine.verify.ledger import verify_ledger
 
     verification = verify_run(run_dir, key=read_signing_key(signing_key))
+    if ledger is not None:
+        more = verify_ledger(run_dir, ledger)
+        verification = replace(verification, checks=(*verification.checks, *more.checks))
     say(verification.to_json() if as_json else verification.to_text(spoken()))
     if not verification.ok:
         raise typer.Exit(1)

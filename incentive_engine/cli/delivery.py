@@ -96,6 +96,13 @@ def export(
         bool, typer.Option("--prune", help="For a database: remove rows of other runs.")
     ] = False,
     signing_key: SigningKeyFile = None,
+    ledger: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATH_OR_URL",
+            help="Reserve what leaves in the pool of live decisions first.",
+        ),
+    ] = None,
     accept: Accept = None,
     on: Today = None,
 ) -> None:
@@ -121,6 +128,7 @@ def export(
         accepted=accept or (),
         on=on,
         key=read_signing_key(signing_key),
+        ledger=ledger,
         progress=shown,
     )
     say(*made)
@@ -141,7 +149,7 @@ def measure(
     as_json: AsJson = False,
 ) -> None:
     """Say what a campaign brought, by its holdout, and where it departs from the plan."""
-    from incentive_engine.workflow.measure import measure as measured
+    from incentive_engine.workflow.measure_campaign import measure as measured
 
     found = measured(run_dir, table_at(outcomes, "--outcomes"))
     say(found.to_json() if as_json else found.to_text(spoken()))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -31,12 +31,15 @@ class ExportOptions:
         One of `formats.PRESETS`; None: by the suffix of a file.
     key
         Makes codes and hashed ids.
+    narrow
+        Called with what is about to leave; returns what may.
     """
 
     preset: str | None = None
     filters: Filters = field(default_factory=Filters)
     key: SecretKey | None = None
     hash_ids: bool = False
+    narrow: Callable[[Selected], Selected] = field(default=lambda selected: selected)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +92,7 @@ def export_offers(
     form = _format_of(to, options)
     check_key(options, codes=form.needs_codes)
     place = Place(to, is_file=options.preset is None)
-    selected = select(run, options.filters)
+    selected = options.narrow(select(run, options.filters))
     identity = identity_of(selected, form.name, _used(form, options))
     with place.held():
         done = place.finished(identity)

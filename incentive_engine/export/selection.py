@@ -139,6 +139,26 @@ def select(run: FinishedRun, filters: Filters) -> Selected:
     return everyone
 
 
+def narrowed(selected: Selected, stays: BoolArray) -> Selected:
+    """Return a selection without some of its offers.
+
+    Parameters
+    ----------
+    stays
+        (m,) bool over what `selected` holds.
+    """
+    keep = stays
+    if selected.keep is not None:
+        keep = selected.keep.copy()
+        keep[keep] = stays
+    counts = dict.fromkeys(selected.rows, 0)
+    fewer = Selected(run=selected.run, filters=selected.filters, rows=counts, keep=keep)
+    for batch in fewer.batches():
+        for item in pc.value_counts(batch.column("offer_id")).to_pylist():
+            counts[item["values"]] += item["counts"]
+    return fewer
+
+
 def offered(
     run: FinishedRun, filters: Filters, columns: tuple[str, ...]
 ) -> Iterator[pa.RecordBatch]:

@@ -66,6 +66,8 @@ class Series:
 
     Attributes
     ----------
+    note
+        What the label means, for the key.
     low, high
         Ends of the 95 % intervals; none where there are none.
     line
@@ -79,6 +81,7 @@ class Series:
     label: str
     x: Sequence[float]
     y: Sequence[float]
+    note: str = ""
     low: Sequence[float] = ()
     high: Sequence[float] = ()
     colour: str = PLAN
@@ -341,7 +344,8 @@ def _key(chart: Chart) -> Iterator[str]:
     for series in chart.series:
         kind = "key dashed" if series.dashed else "key"
         colour = f'<i class="{kind}" style="color:{series.colour}"></i>'
-        yield f"<li>{colour}{escape(series.label)}</li>"
+        note = f' <span class="muted">{escape(series.note)}</span>' if series.note else ""
+        yield f"<li>{colour}{escape(series.label)}{note}</li>"
     yield "</ul>"
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from incentive_engine.export.export import (
 from incentive_engine.export.findings import Finding, blocks, check_accepted, refuse_blocked
 from incentive_engine.export.postgres import export_to_postgres
 from incentive_engine.export.preflight import WARNINGS, Flight, preflight
-from incentive_engine.export.selection import Filters, select
+from incentive_engine.export.selection import Filters, Selected, narrowed, select
 from incentive_engine.language import Message, Text, as_warnings, say
 from incentive_engine.pipeline.steps import Progress, Steps, quiet
 from incentive_engine.run.approval import approve_run, refuse_unapproved
@@ -122,6 +122,7 @@ def export(
     accepted: Sequence[str] = (),
     on: str | None = None,
     key: SigningKey | None = None,
+    ledger: str | None = None,
     progress: Progress = quiet,
 ) -> tuple[Text, ...]:
     """Write the offers of a run for another system, once nothing speaks against it.
@@ -130,6 +131,9 @@ def export(
     ----------
     key
         The run must be signed with it.
+    ledger
+        The pool of live decisions: what leaves is reserved there first, and what does not fit
+        any more stays.
     """
     check_accepted(accepted, WARNINGS)
     if run_dir.is_dir() and not os.access(run_dir, os.W_OK):
@@ -142,6 +146,9 @@ def export(
     refuse_blocked(run_dir, findings, accepted=accepted)
     waived = [finding for finding in findings if blocks(finding, ())]
     names = sorted({finding.name for finding in waived})
+    left_out: list[int] = []
+    if ledger is not None:
+        options = replace(options, narrow=_booking(run_dir, ledger, left_out))
     with only_one(run_dir, "approving or exporting this run"), steps.step("export"):
         made = _export(run, target, options, verification=verification, accepted=names)
         entry = {"to": made.target, "rows": made.rows, "filters": options.filters.to_dict()}
@@ -149,7 +156,21 @@ def export(
         add_entry(run, EXPORTS, entry, now=datetime.now(UTC))
     unsafe = [warning for used in (options.key, key) if used for warning in used.warnings]
     lines = [say("delivery.waived", name=finding.name, text=finding.text) for finding in waived]
+    lines += [say("delivery.stay", number=number) for number in left_out if number]
     return (*lines, *as_warnings(unsafe), *made.lines())
+
+
+def _booking(run_dir: Path, ledger: str, left_out: list[int]) -> Callable[[Selected], Selected]:
+    """Return what reserves a selection in a ledger, and notes how many of it stay."""
+    from incentive_engine.live.batch import book
+    from incentive_engine.live.campaign import open_campaign
+
+    def booked(selected: Selected) -> Selected:
+        fewer = narrowed(selected, book(open_campaign(run_dir), selected, ledger))
+        left_out.append(selected.total - fewer.total)
+        return fewer
+
+    return booked
 
 
 def _export(
