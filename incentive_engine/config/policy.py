@@ -57,6 +57,8 @@ __all__ = [
     "Sample", "Scalar", "Share", "WeightFactor", "Where",
 ]  # fmt: skip
 
+MOST_LIMITS: Final = 1_000
+"""Limits that a policy may write; one with `for_each` counts once, however many values it has."""
 SEASON_ERROR: Final = 0.05
 """Relative error of a forecast total where the planner knows no better."""
 Basis = Literal["expected", "face", "at-risk"]
@@ -225,7 +227,7 @@ class Policy(Document):
     """How pages call columns of the users and their values."""
     eligibility: tuple[Eligibility, ...] = Field(default=(), strict=False)
     """Who may get what; an offer that is not named may go to everybody."""
-    limits: tuple[Limit, ...] = Field(default=(), strict=False)
+    limits: tuple[Limit, ...] = Field(default=(), max_length=MOST_LIMITS, strict=False)
     """Bounds beside the budget."""
     budget: Budget | None = None
     """The pool; `--budget` overrides its amount."""

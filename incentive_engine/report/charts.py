@@ -337,8 +337,8 @@ def _marked(frame: _Frame, chart: Chart, mark: tuple[float, float, str]) -> Iter
 
 
 def _key(chart: Chart) -> Iterator[str]:
-    """Yield which colour is what, where there is more than one."""
-    if len(chart.series) < 2:
+    """Yield which colour is what, where there is more than one or something to explain."""
+    if len(chart.series) < 2 and not any(series.note for series in chart.series):
         return
     yield '<ul class="legend small">'
     for series in chart.series:
