@@ -17,6 +17,7 @@ from incentive_engine.data.conditions import matches
 from incentive_engine.data.step_cache import StepCache
 from incentive_engine.data.users import UserFile
 from incentive_engine.errors import DataError, Fault
+from incentive_engine.features.words import feature_words
 from incentive_engine.insight.policy_options import load
 from incentive_engine.pipeline.campaign import campaign_files, trained_model, users_of
 from incentive_engine.pipeline.steps import Progress, Steps, quiet
@@ -36,6 +37,8 @@ class Part:
     value: str
     """The user's value of the feature; empty where the part is no feature."""
     adds: float
+    words: str = ""
+    """What the feature is, where it is one of history."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +109,9 @@ def explain_user(
     found = explain(UpliftModel.load(directory), features, where="users")
     values = {name: _word(features[name].iloc[0]) for name in found.features}
     closed = _closed(policy, features)
-    return UserReasons(user_id=user_id, offers=tuple(_reasons(found, values, policy, closed)))
+    words = {column.name: str(feature_words(column)) for column in campaign.history}
+    reasons = _reasons(found, values, words, policy, closed)
+    return UserReasons(user_id=user_id, offers=tuple(reasons))
 
 
 def _row(users: UserFile, user_id: str) -> int:
@@ -128,7 +133,11 @@ def _closed(policy: Policy, features: pd.DataFrame) -> set[str]:
 
 
 def _reasons(
-    found: Explanation, values: dict[str, str], policy: Policy, closed: set[str]
+    found: Explanation,
+    values: dict[str, str],
+    words: dict[str, str],
+    policy: Policy,
+    closed: set[str],
 ) -> list[OfferReasons]:
     reasons = []
     for offer in policy.offer_ids:
@@ -138,7 +147,8 @@ def _reasons(
         for at in order:
             name, adds = found.features[at], float(found.contribution[0, j, at])
             if adds:
-                parts.append(Part(name=name, value=values[name], adds=adds))
+                said = words.get(name, "")
+                parts.append(Part(name=name, value=values[name], adds=adds, words=said))
         if abs(found.repair[0, j]) > 1e-12:
             ladder = Part(name="order of the ladder", value="", adds=float(found.repair[0, j]))
             parts.append(ladder)
@@ -163,4 +173,6 @@ def _word(value: float | str | datetime | NaTType | None) -> str:
 
 def _line(part: Part) -> str:
     name = f"{part.name} = {part.value}" if part.value else part.name
+    if part.words:
+        name = f"{part.words}: {part.value} ({part.name})"
     return f"  {100 * part.adds:+9.3f}  {name}"

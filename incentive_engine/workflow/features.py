@@ -39,6 +39,13 @@ def make_features(
     tables = {name: as_source(found) for name, found in named.items() if found is not None}
     if table not in tables:
         raise ConfigError(Fault(f"data.{table}", "is missing", "the table to make features for"))
+    moments = history_of(policy).moments
+    dated = {"users": moments.users, "trial": moments.trial}
+    tables = {
+        name: found
+        for name, found in tables.items()
+        if name == table or dated[name] is not None or campaign.log is not None
+    }
     history = campaign_history(policy, tables, log=campaign.log, cache=cache, steps=steps)
     with steps.step("features"):
         features = history.features(table)

@@ -12,6 +12,7 @@ from incentive_engine.data.step_cache import StepCache
 from incentive_engine.data.tables.files import atomic_directory
 from incentive_engine.insight.evaluation_tables import write_tables
 from incentive_engine.insight.policy_options import load
+from incentive_engine.pipeline.added import history_added
 from incentive_engine.pipeline.campaign import (
     Campaign,
     campaign_files,
@@ -76,9 +77,10 @@ def evaluate_model(
         fitted = UpliftModel.load(model)
         evaluation = evaluate(fitted, trial, policy)
         drivers = explain_sample(fitted, trial.features).drivers()
+        history = history_added(fitted, trial, campaign.history)
     with atomic_directory(out) as directory:
         diagnosis = diagnose(trial, policy)
-        write_quality(directory, diagnosis, evaluation, drivers)
+        write_quality(directory, diagnosis, evaluation, drivers, history)
         write_tables(directory, evaluation, diagnosis)
     return f"{_in_short(evaluation)}\nevaluation: {out / 'evaluation.json'}"
 
