@@ -55,6 +55,10 @@ class IncentiveError(Exception):
         super().__init__("\n".join(str(fault) for fault in faults))
         self.faults = faults
 
+    def text(self, code: Code) -> str:
+        """Return every fault in a language, a line each."""
+        return "\n".join(fault.text(code) for fault in self.faults)
+
 
 class ConfigError(IncentiveError):
     """A policy, a scenario or an option is wrong: edit it."""

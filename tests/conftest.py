@@ -2,6 +2,7 @@
 
 import os
 
+os.environ["LC_ALL"] = "C.UTF-8"  # tests speak English wherever they run
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # before numpy is loaded; two workers share the cores
 
 from hypothesis import settings

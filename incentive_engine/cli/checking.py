@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -9,16 +10,30 @@ import typer
 
 from incentive_engine.cli.app import app
 from incentive_engine.cli.options import Accept, AsJson, RunDirectory, Today
-from incentive_engine.cli.output import say, shown
+from incentive_engine.cli.output import say, shown, spoken
 
 
 @app.command()
-def verify(run_dir: Path, *, as_json: AsJson = False) -> None:
+def verify(
+    run_dir: Path,
+    *,
+    ledger: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATH_OR_URL", help="Also re-check what `serve` wrote of it, entry by entry."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Re-check a run from its files alone; shares no code with the solver."""
     from incentive_engine.verify import verify_run
+    from incentive_engine.verify.ledger import verify_ledger
 
     verification = verify_run(run_dir)
-    say(verification.to_json() if as_json else verification.to_text())
+    if ledger is not None:
+        more = verify_ledger(run_dir, ledger)
+        verification = replace(verification, checks=(*verification.checks, *more.checks))
+    say(verification.to_json() if as_json else verification.to_text(spoken()))
     if not verification.ok:
         raise typer.Exit(1)
 
@@ -36,12 +51,12 @@ def check(
     if not file.is_dir():
         from incentive_engine.workflow import files
 
-        say(files.check(file))
+        say(*files.check(file))
         return
     from incentive_engine.workflow import delivery
 
     checked = delivery.check_run(file, accepted=accept or (), on=on, progress=shown)
-    say(checked.to_text())
+    say(*checked.lines())
     if not checked.ok:
         raise typer.Exit(1)
 
@@ -52,6 +67,6 @@ def reproduce(run_dir: RunDirectory) -> None:
     from incentive_engine.workflow.reproduce import reproduce as run_again
 
     made = run_again(run_dir, progress=shown)
-    say(made.to_text())
+    say(*made.lines())
     if not made.ok:
         raise typer.Exit(1)

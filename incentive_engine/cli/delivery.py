@@ -9,7 +9,7 @@ import typer
 
 from incentive_engine.cli.app import app
 from incentive_engine.cli.options import Accept, AsJson, RunDirectory, Today, table_at
-from incentive_engine.cli.output import say, shown
+from incentive_engine.cli.output import say, shown, spoken
 
 
 @app.command()
@@ -22,7 +22,7 @@ def approve(
     """Write down who approves a run as it stands."""
     from incentive_engine.workflow import delivery
 
-    say(delivery.approve(run_dir, by=by, note=note, progress=shown))
+    say(*delivery.approve(run_dir, by=by, note=note, progress=shown))
 
 
 @app.command()
@@ -75,6 +75,13 @@ def export(
     prune: Annotated[
         bool, typer.Option("--prune", help="For a database: remove rows of other runs.")
     ] = False,
+    ledger: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATH_OR_URL",
+            help="Reserve what leaves in the pool of live decisions first.",
+        ),
+    ] = None,
     accept: Accept = None,
     on: Today = None,
 ) -> None:
@@ -93,9 +100,15 @@ def export(
     )
     target = delivery.Target(to=to, table=table, prune=prune)
     made = delivery.export(
-        run_dir, target=target, options=options, accepted=accept or (), on=on, progress=shown
+        run_dir,
+        target=target,
+        options=options,
+        accepted=accept or (),
+        on=on,
+        ledger=ledger,
+        progress=shown,
     )
-    say(made)
+    say(*made)
 
 
 @app.command()
@@ -116,4 +129,4 @@ def measure(
     from incentive_engine.workflow.measure import measure as measured
 
     found = measured(run_dir, table_at(outcomes, "--outcomes"))
-    say(found.to_json() if as_json else found.to_text())
+    say(found.to_json() if as_json else found.to_text(spoken()))

@@ -44,4 +44,4 @@ def features(
     from incentive_engine.workflow.features import make_features
 
     assert engine is Engine.LOCAL
-    say(make_features(policy, table=table.value, out=out, progress=shown))
+    say(*make_features(policy, table=table.value, out=out, progress=shown))

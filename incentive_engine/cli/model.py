@@ -17,7 +17,7 @@ from incentive_engine.cli.options import (
     PolicyFile,
     table_at,
 )
-from incentive_engine.cli.output import say, shown
+from incentive_engine.cli.output import say, shown, spoken
 from incentive_engine.errors import ConfigError, Fault
 
 
@@ -26,7 +26,7 @@ def train(policy: PolicyFile = None, *, out: NewDirectory, accept: Accept = None
     """Fit the uplift model on the policy's trial."""
     from incentive_engine.workflow import model as models
 
-    say(models.train(policy, out=out, accepted=accept or (), progress=shown))
+    say(*models.train(policy, out=out, accepted=accept or (), progress=shown))
 
 
 @app.command()
@@ -41,7 +41,7 @@ def score(
     """Predict per user and offer what the offer changes and costs."""
     from incentive_engine.workflow import model as models
 
-    say(models.score(policy, model=model, out=out, progress=shown))
+    say(*models.score(policy, model=model, out=out, progress=shown))
 
 
 @app.command()
@@ -86,11 +86,11 @@ def evaluate(
         raise ConfigError(*faults)
     if plan is not None:
         log = None if trial is None else table_at(trial, "--trial")
-        say(evaluate_run(policy, run=plan, trial=log, model=model, out=out))
+        say(evaluate_run(policy, run=plan, trial=log, model=model, out=out, lang=spoken()))
     elif model is not None and against is not None:
-        say(models.compare_with(policy, model=model, against=against, out=out, progress=shown))
+        say(*models.compare_with(policy, model=model, against=against, out=out, progress=shown))
     elif model is not None:
-        say(models.evaluate_model(policy, model=model, out=out, progress=shown))
+        say(*models.evaluate_model(policy, model=model, out=out, progress=shown))
     else:
         choices = "--model DIR, --run DIR or --allocation FILE"
         raise ConfigError(Fault("evaluate", "nothing to evaluate", choices))
@@ -116,7 +116,7 @@ def power(
     found = calculate(
         policy, budget=budget, holdouts=shares(holdout), trials=sizes(trial), progress=shown
     )
-    say(found.to_json() if as_json else found.to_text())
+    say(found.to_json() if as_json else found.to_text(spoken()))
 
 
 @app.command()
@@ -134,4 +134,7 @@ def explain(
     from incentive_engine.workflow.explain import explain_user
 
     found = explain_user(policy, user_id, model=model, progress=shown)
-    say(found.to_json() if as_json else found.to_text())
+    if as_json:
+        say(found.to_json())
+    else:
+        say(*found.lines())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -52,7 +52,6 @@ Confidence = Annotated[
     typer.Option(metavar="P", help="For at-risk: how surely the budget holds."),
 ]
 NewDirectory = Annotated[Path, typer.Option("--out", metavar="DIR", help="A new directory.")]
-Lang = Annotated[Literal["en", "zh"], typer.Option(help="The language of the page.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")]
 ModelDirectory = Annotated[
     Path, typer.Option("--model", metavar="DIR", help="What `train` has written.")

@@ -3,17 +3,67 @@
 from __future__ import annotations
 
 import errno
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 import typer
 
-from incentive_engine.errors import DataError, Fault
+from incentive_engine.errors import ConfigError, DataError, Fault
+from incentive_engine.language import LANGUAGES, Code, Text, language, named
+
+SPOKEN: ContextVar[Code] = ContextVar("SPOKEN", default="en")
+"""The language of this command."""
 
 
-def say(text: str) -> None:
-    """Write a line to standard output.
+def spoken() -> Code:
+    """Return the language that this command speaks."""
+    return SPOKEN.get()
+
+
+def spoken_at_home() -> Code:
+    """Return the language of the user's locale, as far as the program speaks it.
+
+    Notes
+    -----
+    POSIX, Base Definitions, 8.2: LC_ALL goes before LC_MESSAGES, and that before LANG.
+    """
+    names = (os.environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
+    locale = next((name for name in names if name), "")
+    return "zh" if locale.lower().startswith("zh") else "en"
+
+
+def taken_language(words: list[str]) -> tuple[Code, list[str]]:
+    """Return the language that a command line asks for, and its other words.
+
+    >>> taken_language(["allocate", "--lang", "zh", "--json"])
+    ('zh', ['allocate', '--json'])
+
+    Raises
+    ------
+    ConfigError
+        When it is none that the program speaks.
+    """
+    asked: str = spoken_at_home()
+    others: list[str] = []
+    rest = iter(words)
+    for word in rest:
+        if word == "--lang":
+            asked = next(rest, "")
+        elif word.startswith("--lang="):
+            asked = word.partition("=")[2]
+        else:
+            others.append(word)
+    for code in LANGUAGES:
+        if asked == code:
+            return code, others
+    raise ConfigError(Fault("--lang", f"`{asked}` is no language", " or ".join(LANGUAGES)))
+
+
+def say(*texts: Text) -> None:
+    """Write lines to standard output, in the command's language.
 
     Raises
     ------
@@ -22,7 +72,7 @@ def say(text: str) -> None:
         away is no error of the program's; Typer ends it with exit code 1.
     """
     try:
-        typer.echo(text)
+        typer.echo("\n".join(language(spoken()).say(text) for text in texts))
     except OSError as error:
         if error.errno == errno.EPIPE:
             raise
@@ -43,13 +93,14 @@ def shown(step: str, parts: float = 0) -> Iterator[Callable[[float], None]]:
     from rich.console import Console
 
     console = Console(stderr=True)
+    name = language(spoken()).say(named("steps", step.replace(" ", "_")))
     if not parts:
-        with console.status(f"{step} …"):
+        with console.status(f"{name} …"):
             yield lambda _parts: None
         return
     from rich.progress import Progress
 
     # rich's own columns: name, bar, share done, time left
     with Progress(console=console, transient=True) as bars:
-        task = bars.add_task(step, total=parts)
+        task = bars.add_task(name, total=parts)
         yield lambda more: bars.advance(task, more)

@@ -14,14 +14,13 @@ from incentive_engine.cli.options import (
     Basis,
     Budget,
     Confidence,
-    Lang,
     MinMarginalRoi,
     MinRoi,
     PolicyFile,
     Scores,
     table_at,
 )
-from incentive_engine.cli.output import say, shown
+from incentive_engine.cli.output import say, shown, spoken
 
 
 @app.command()
@@ -50,7 +49,6 @@ def allocate(
             help="A short page: no other budgets, costs of limits or comparisons to wait for.",
         ),
     ] = False,
-    lang: Lang = "en",
     as_json: AsJson = False,
 ) -> None:
     """Decide one offer or none for each user."""
@@ -70,11 +68,14 @@ def allocate(
         out=out,
         author=author,
         accepted=accept or (),
-        lang=lang,
+        lang=spoken(),
         brief=no_report,
         progress=shown,
     )
-    say(run.to_json() if as_json else run.to_text())
+    if as_json:
+        say(run.to_json())
+    else:
+        say(*run.lines())
 
 
 @app.command()
@@ -112,7 +113,6 @@ def whatif(
     basis: Basis = None,
     confidence: Confidence = None,
     accept: Accept = None,
-    lang: Lang = "en",
     as_json: AsJson = False,
 ) -> None:
     """Compare budgets and changed settings: curve, movers, the cost of each limit."""
@@ -133,7 +133,7 @@ def whatif(
         scores=None if scores is None else table_at(scores, "--scores"),
         out=out,
         accepted=accept or (),
-        lang=lang,
+        lang=spoken(),
         progress=shown,
     )
-    say(found.to_json() if as_json else found.to_text())
+    say(found.to_json() if as_json else found.to_text(spoken()))

@@ -13,8 +13,10 @@ from typing import Any, NoReturn
 import typer
 
 from incentive_engine.cli.app import app
-from incentive_engine.cli.signals import INTERRUPTED, STOPPED, Stop, ends_soon
+from incentive_engine.cli.output import SPOKEN, spoken, taken_language
+from incentive_engine.cli.signals import INTERRUPTED, Stop, ends_soon
 from incentive_engine.errors import IncentiveError
+from incentive_engine.language import language
 
 USAGE_ERROR: Any = (
     typer.BadParameter.__base__
@@ -55,18 +57,20 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     try:
+        code, words = taken_language(words)
+        SPOKEN.set(code)
         with ends_soon(stop):
-            sys.exit(_run(words))
+            sys.exit(_run(words or ["--help"]))
     except IncentiveError as error:
-        _fail(error, message=str(error), code=error.exit_code, debug=debug)
+        _fail(error, message=error.text(spoken()), code=error.exit_code, debug=debug)
     except USAGE_ERROR as error:
         where = error.ctx.command_path if error.ctx else "incentive"
-        message = f"{where}: {error.format_message()} Try `{where} --help`."
+        message = _told("usage", where=where, error=error.format_message())
         _fail(error, message=message, code=2, debug=debug)
     except KeyboardInterrupt as error:
-        _fail(error, message=STOPPED, code=INTERRUPTED, debug=debug)
+        _fail(error, message=_told("stopped"), code=INTERRUPTED, debug=debug)
     except Exception as error:  # noqa: BLE001 - the one place where a defect becomes an exit code
-        message = f"internal error: {type(error).__name__}: {error}; run again with --debug"
+        message = _told("internal", kind=type(error).__name__, error=str(error))
         _fail(error, message=message, code=3, debug=debug)
 
 
@@ -76,6 +80,11 @@ def _run(words: list[str]) -> int:
     if result == INTERRUPTED:  # what Typer makes of Ctrl-C
         raise KeyboardInterrupt
     return result if isinstance(result, int) else 0
+
+
+def _told(key: str, **values: str) -> str:
+    """Return a text of the terminal's own in the command's language."""
+    return language(spoken())(f"terminal.{key}", **values)
 
 
 def _fail(error: BaseException, *, message: str, code: int, debug: bool) -> NoReturn:

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from incentive_engine.cli.app import app
-from incentive_engine.cli.options import Lang, NewDirectory
-from incentive_engine.cli.output import say, shown
+from incentive_engine.cli.options import NewDirectory
+from incentive_engine.cli.output import say, shown, spoken
 
 
 @app.command()
@@ -21,14 +21,13 @@ def simulate(
         int | None,
         typer.Option(metavar="N", help="Processes; the figures do not depend on it."),
     ] = None,
-    lang: Lang = "en",
 ) -> None:
     """Replay a campaign under several strategies and budgets, and compare them."""
     from incentive_engine.workflow.simulate import SimulationStopped
     from incentive_engine.workflow.simulate import simulate as run_simulation
 
     try:
-        say(run_simulation(scenario, out=out, workers=workers, lang=lang, progress=shown))
+        say(run_simulation(scenario, out=out, workers=workers, lang=spoken(), progress=shown))
     except SimulationStopped as stopped:
         say(str(stopped))
         raise

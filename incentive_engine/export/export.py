@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -16,6 +16,7 @@ from incentive_engine.export.places import Place
 from incentive_engine.export.rows import OfferRows, Wanted
 from incentive_engine.export.selection import Filters, Selected, select
 from incentive_engine.export.sheets import Format
+from incentive_engine.language import Text, say
 from incentive_engine.run.finished import FinishedRun
 from incentive_engine.verify import Verification
 
@@ -30,12 +31,15 @@ class ExportOptions:
         One of `formats.PRESETS`; None: by the suffix of a file.
     key
         Makes codes and hashed ids.
+    narrow
+        Called with what is about to leave; returns what may.
     """
 
     preset: str | None = None
     filters: Filters = field(default_factory=Filters)
     key: SecretKey | None = None
     hash_ids: bool = False
+    narrow: Callable[[Selected], Selected] = field(default=lambda selected: selected)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,10 +54,10 @@ class Exported:
     """False when the same export stood there already, complete and unaltered."""
     notes: tuple[str, ...] = ()
 
-    def to_text(self) -> str:
-        """Return the line that a user reads."""
-        state = "" if self.is_new else "nothing to do, it is there already: "
-        return "\n".join([f"{state}{self.rows:,} offers: {self.target}", *self.notes])
+    def lines(self) -> tuple[Text, ...]:
+        """Return what a user reads."""
+        done = "delivery.offers" if self.is_new else "delivery.offers_there"
+        return (say(done, rows=self.rows, target=self.target), *self.notes)
 
 
 def export_offers(
@@ -88,7 +92,7 @@ def export_offers(
     form = _format_of(to, options)
     check_key(options, codes=form.needs_codes)
     place = Place(to, is_file=options.preset is None)
-    selected = select(run, options.filters)
+    selected = options.narrow(select(run, options.filters))
     identity = identity_of(selected, form.name, _used(form, options))
     with place.held():
         done = place.finished(identity)

@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from incentive_engine.errors import ConfigError, Fault, VerificationError, nearest
+from incentive_engine.language import Message, say
 
 
 class Severity(StrEnum):
@@ -27,11 +28,12 @@ class Finding:
 
     name: str
     severity: Severity
-    text: str
+    text: Message
 
-    def __str__(self) -> str:
-        """Return the line that a user reads."""
-        return f"{self.severity:7}  {self.name}: {self.text}"
+    @property
+    def message(self) -> Message:
+        """The line that a user reads."""
+        return say(f"delivery.{self.severity.value}", name=self.name, text=self.text)
 
 
 def refuse_blocked(run_dir: Path, findings: Sequence[Finding], *, accepted: Iterable[str]) -> None:

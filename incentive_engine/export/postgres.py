@@ -70,7 +70,7 @@ def export_to_postgres(
     check_key(options, codes=False)
     if options.preset is not None:
         raise ConfigError(Fault("--preset", "a table has one form", remedy="leave it out"))
-    selected = select(run, options.filters)
+    selected = options.narrow(select(run, options.filters))
     rows = OfferRows(
         selected,
         Wanted(columns=frozenset(), as_text=True, key=options.key, hash_ids=options.hash_ids),

@@ -6,13 +6,15 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from incentive_engine.config.moments import in_zone
 from incentive_engine.config.policy import Offer
 from incentive_engine.domain import ISSUED
 from incentive_engine.export.findings import Finding, Severity
+from incentive_engine.language import Message, Value, joined, say
 from incentive_engine.run.finished import FinishedRun
+from incentive_engine.run.format import StatedGain
 
 DEEP: Final = 0.5
 """An offer that takes this share off the smallest basket is likely a misplaced decimal point."""
@@ -52,15 +54,13 @@ class Flight:
         return tuple(offer for offer in self.run.policy.offers if self.given.get(offer.id))
 
     @property
-    def gain(self) -> Mapping[str, Any]:
-        """The plan's value by the trial; empty where scores were given."""
-        gain: Mapping[str, Any] = self.run.evaluation.get("plan", {})
-        return gain
+    def gain(self) -> StatedGain | None:
+        """The plan's value by the trial; None where scores were given."""
+        return self.run.evaluation.plan
 
     def baseline(self, name: str) -> float | None:
         """Return what the trial says of users without an offer: a rate, or a basket."""
-        value = self.gain.get("baseline", {}).get(name)
-        return float(value) if value is not None else None
+        return None if self.gain is None else self.gain.baseline.get(name)
 
 
 def preflight(flight: Flight) -> tuple[Finding, ...]:
@@ -74,7 +74,7 @@ def preflight(flight: Flight) -> tuple[Finding, ...]:
     return tuple(sorted(found, key=lambda finding: order.index(finding.severity)))
 
 
-Found = Iterator[tuple[str, Severity, str]]
+Found = Iterator[tuple[str, Severity, Message]]
 
 
 def _face_values(flight: Flight) -> Found:
@@ -82,28 +82,33 @@ def _face_values(flight: Flight) -> Found:
     basket = flight.baseline("median_basket")
     for offer in flight.offers:
         smallest = offer.min_spend or basket
-        what = "its minimum spend" if offer.min_spend else "the median basket; it has no minimum"
         if not smallest:
             continue
-        text = f"{offer.id} takes {offer.face_value:g} off {smallest:g}, {what}"
+        values: dict[str, Value] = {
+            "offer": offer.id,
+            "face": offer.face_value,
+            "basket": smallest,
+            "what": say("preflight.minimum" if offer.min_spend else "preflight.no_minimum"),
+        }
         if offer.face_value >= smallest:
-            yield "free-goods", Severity.ERROR, f"{text}: goods for nothing"
+            yield "free-goods", Severity.ERROR, say("preflight.free_goods", **values)
         elif offer.face_value >= DEEP * smallest:
-            yield "deep-discount", Severity.WARNING, text
+            yield "deep-discount", Severity.WARNING, say("preflight.deep", **values)
         if basket and offer.min_spend and offer.min_spend > REACH * basket:
-            text = f"{offer.id} needs {offer.min_spend:g}, the median basket is {basket:g}"
-            yield "out-of-reach", Severity.WARNING, text
+            needed = say(
+                "preflight.out_of_reach", offer=offer.id, needed=offer.min_spend, basket=basket
+            )
+            yield "out-of-reach", Severity.WARNING, needed
 
 
 def _liability(flight: Flight) -> Found:
     """Worst-case liability, when everything is redeemed, against the pool."""
-    stated = flight.run.certificate["budget"]
-    pool, worst = stated["amount"], stated["spent_face"]
+    stated = flight.run.certificate.budget
+    pool, worst = stated.amount, stated.spent_face
     if not pool or worst <= pool:
         return
-    text = (
-        f"if all is redeemed, {worst:,.2f} is owed, {worst / pool:.3g} times the pool of "
-        f"{pool:,.2f}; the pool lasts while less than {pool / worst:.1%} of it is redeemed"
+    text = say(
+        "preflight.liability", worst=worst, times=worst / pool, pool=pool, share=pool / worst
     )
     yield "liability", Severity.WARNING if worst > LIABILITY * pool else Severity.NOTE, text
 
@@ -115,12 +120,14 @@ def _validity(flight: Flight) -> Found:
         if offer.valid_to is None:
             endless.append(offer.id)
         elif in_zone(offer.valid_to, zone) < flight.now:
-            yield "expired", Severity.ERROR, f"{offer.id} expired on {offer.valid_to} ({zone})"
+            text = say("preflight.expired", offer=offer.id, time=str(offer.valid_to), zone=zone)
+            yield "expired", Severity.ERROR, text
         if offer.valid_from and (start := in_zone(offer.valid_from, zone)) > flight.now:
             severity = Severity.WARNING if start - flight.now > AHEAD else Severity.NOTE
-            yield "not-yet-valid", severity, f"{offer.id} begins on {offer.valid_from} ({zone})"
+            text = say("preflight.begins", offer=offer.id, time=str(offer.valid_from), zone=zone)
+            yield "not-yet-valid", severity, text
     if endless:
-        yield "never-expires", Severity.NOTE, f"no valid_to: {', '.join(endless)}"
+        yield "never-expires", Severity.NOTE, say("preflight.never_expires", offers=tuple(endless))
 
 
 def _jumps(flight: Flight) -> Found:
@@ -131,21 +138,22 @@ def _jumps(flight: Flight) -> Found:
     for name in before.keys() & after.keys():
         old, new = before[name], after[name]
         if old > 0 and new > 0 and (new >= JUMP * old or old >= JUMP * new):
-            text = f"{name} is {new:,.10g}, in {flight.previous.directory} it was {old:,.10g}"
+            run = str(flight.previous.directory)
+            text = say("preflight.jump", name=name, new=new, run=run, old=old)
             yield "jump", Severity.WARNING, text
 
 
-def _figures(run: FinishedRun) -> dict[str, float]:
-    stated = run.certificate["budget"]
+def _figures(run: FinishedRun) -> dict[Message, float]:
+    stated = run.certificate.budget
     figures = {
-        "the budget": stated["amount"] or 0.0,
-        "the cost": stated["spent"],
-        "the worst case": stated["spent_face"],
-        "the number of offers": run.certificate["treated"],
+        say("preflight.budget"): stated.amount or 0.0,
+        say("preflight.cost"): stated.spent,
+        say("preflight.worst"): stated.spent_face,
+        say("preflight.offers"): run.certificate.treated,
     }
     for offer in run.policy.offers:
-        figures[f"{offer.id}'s face value"] = offer.face_value
-        figures[f"{offer.id}'s minimum spend"] = offer.min_spend or 0.0
+        figures[say("preflight.face", offer=offer.id)] = offer.face_value
+        figures[say("preflight.min_spend", offer=offer.id)] = offer.min_spend or 0.0
     return figures
 
 
@@ -161,63 +169,59 @@ def _stock(flight: Flight) -> Found:
         named = limit.offers or flight.run.policy.offer_ids
         bounded.update(named if not limit.where else ())
         if limit.at_most is not None and limit.at_most.value == 0 and not limit.where:
-            text = f"{', '.join(named)}: the limit `{limit.name}` leaves none to give"
+            text = say("preflight.out_of_stock", offers=tuple(named), limit=limit.name)
             yield "out-of-stock", Severity.WARNING, text
     if endless := [offer.id for offer in flight.offers if offer.id not in bounded]:
-        yield "unbounded-stock", Severity.NOTE, f"no limit on the number of {', '.join(endless)}"
+        text = say("preflight.unbounded", offers=tuple(endless))
+        yield "unbounded-stock", Severity.NOTE, text
 
 
 def _nobody(flight: Flight) -> Found:
     """Plans that give nothing to anybody."""
     if not flight.offers:
-        yield "nobody", Severity.WARNING, "nobody gets an offer: an export has no rows"
+        yield "nobody", Severity.WARNING, say("preflight.nobody")
 
 
 def _holdout(flight: Flight) -> Found:
     """Whether the increment will be measurable afterwards."""
     if not flight.offers:
         return
-    held = int(flight.run.manifest.get("holdout", {}).get("users", 0))
-    decided = int(flight.run.certificate["users"]) - held
+    held = flight.run.manifest.holdout.users
+    decided = flight.run.certificate.users - held
     if held == 0:
-        yield "holdout", Severity.WARNING, "nobody is held out: the gain can never be measured"
+        yield "holdout", Severity.WARNING, say("preflight.no_holdout")
         return
     rate, gain = flight.baseline("conversion_rate"), flight.gain
     if rate is None or not gain or not decided:
         return
     error = math.sqrt(rate * (1 - rate) * (1 / held + 1 / decided))
-    expected = gain["conversions"]["estimate"] / decided
+    expected = gain.conversions.estimate / decided
     if NORMAL_95 * error > expected:
-        text = (
-            f"{held:,} users held out measure the gain per user to ± {NORMAL_95 * error:.3%} "
-            f"(95 %), and {expected:.3%} is expected: the plan could not be told from none"
-        )
+        text = say("preflight.holdout", held=held, error=NORMAL_95 * error, expected=expected)
         yield "holdout", Severity.WARNING, text
 
 
 def _gain(flight: Flight) -> Found:
     """Whether the plan earns anything, by the trial."""
     if not flight.gain:
-        yield "unmeasured-gain", Severity.NOTE, "scores were given, and no trial to check them by"
+        yield "unmeasured-gain", Severity.NOTE, say("preflight.no_trial")
     if not (flight.gain and flight.offers):
         return
-    total = flight.gain["conversions"]
-    text = (
-        f"{total['estimate']:,.0f} incremental conversions, "
-        f"95 % interval {total['low']:,.0f} to {total['high']:,.0f}"
-    )
-    if total["high"] <= 0:
+    total = flight.gain.conversions
+    text = say("preflight.gain", value=total.estimate, low=total.low, high=total.high)
+    if total.high <= 0:
         yield "loss", Severity.ERROR, text
-    elif total["low"] <= 0:
-        yield "uncertain-gain", Severity.WARNING, f"{text}: it may be nothing"
+    elif total.low <= 0:
+        yield "uncertain-gain", Severity.WARNING, say("preflight.maybe_nothing", gain=text)
 
 
 def _trial(flight: Flight) -> Found:
     """Name what makes the effects doubtful that the plan rests on."""
-    for finding in flight.run.evaluation.get("findings", ()):
-        if finding["verdict"] != "fine":
-            text = "; ".join(filter(None, (finding["what"], finding["remedy"])))
-            yield f"trial-{finding['check'].replace(' ', '-')}", Severity.WARNING, text
+    for finding in flight.run.evaluation.findings:
+        if finding.verdict != "fine":
+            parts = filter(None, (finding.messages[name] for name in ("what", "remedy")))
+            text = joined([Message.from_dict(part) for part in parts])
+            yield f"trial-{finding.check.replace(' ', '-')}", Severity.WARNING, text
 
 
 CHECKS: Final[tuple[Callable[[Flight], Found], ...]] = (

@@ -133,10 +133,30 @@ def select(run: FinishedRun, filters: Filters) -> Selected:
     for batch in everyone.batches():
         for item in pc.value_counts(batch.column("offer_id")).to_pylist():
             counts[item["values"]] += item["counts"]
-    if filters.to_dict() and not everyone.total and run.certificate["treated"]:
+    if filters.to_dict() and not everyone.total and run.certificate.treated:
         what = ", ".join(f"{name} {value}" for name, value in filters.to_dict().items())
         raise ConfigError(Fault("filters", f"no user with an offer is left by {what}"))
     return everyone
+
+
+def narrowed(selected: Selected, stays: BoolArray) -> Selected:
+    """Return a selection without some of its offers.
+
+    Parameters
+    ----------
+    stays
+        (m,) bool over what `selected` holds.
+    """
+    keep = stays
+    if selected.keep is not None:
+        keep = selected.keep.copy()
+        keep[keep] = stays
+    counts = dict.fromkeys(selected.rows, 0)
+    fewer = Selected(run=selected.run, filters=selected.filters, rows=counts, keep=keep)
+    for batch in fewer.batches():
+        for item in pc.value_counts(batch.column("offer_id")).to_pylist():
+            counts[item["values"]] += item["counts"]
+    return fewer
 
 
 def offered(
@@ -227,7 +247,8 @@ def _within_reserve(run: FinishedRun, filters: Filters) -> BoolArray:
         raise ConfigError(Fault(where, "the policy has no budget"))
     by_face = budget.basis == "face"
     value, money = _value_and_money(run, filters, face=by_face)
-    spent = run.certificate["budget"]["spent_face" if by_face else "spent"]
+    stated = run.certificate.budget
+    spent = stated.spent_face if by_face else stated.spent
     left = exact(budget.amount) - exact(spent)
     missing = max(math.ceil((exact(asked) - left) * MICROS), 0)
     order = np.argsort(value / np.maximum(money, 1), kind="stable")

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -111,86 +109,3 @@ class Findings:
         if not self.policy.holdout:
             warnings.append(say("notes.no_holdout"))
         return tuple(warnings)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunSummary:
-    """What a planner sees after `allocate`."""
-
-    directory: Path
-    certificate: dict[str, Any]
-    conversions_by_scores: float
-    gain: PlanGain | None
-    currency: str
-    warnings: tuple[Message, ...]
-
-    @classmethod
-    def of(cls, findings: Findings, directory: Path) -> Self:
-        """Return the summary of a run that stands in `directory`."""
-        return cls(
-            directory=directory,
-            certificate=findings.certificate,
-            conversions_by_scores=float(np.sum(findings.chosen.conversion)),
-            gain=findings.gain,
-            currency=findings.policy.currency,
-            warnings=findings.warnings,
-        )
-
-    def to_json(self) -> str:
-        """Return the summary for programs."""
-        content = {
-            "run": str(self.directory),
-            "certificate": self.certificate,
-            "conversions_by_scores": self.conversions_by_scores,
-            "gain": self.gain.to_dict() if self.gain else None,
-            "warnings": [str(warning) for warning in self.warnings],
-        }
-        return json.dumps(content, indent=2, ensure_ascii=False)
-
-    def to_text(self) -> str:
-        """Return the summary for people."""
-        plan, budget = self.certificate, self.certificate["budget"]
-        lines = [
-            (
-                f"{plan['treated']:,} of {plan['users']:,} users get an offer; it costs "
-                f"{budget['spent']:,.2f}{self._cap()} {self.currency}"
-            ),
-            self._gain_line(),
-            *self._return_lines(),
-            f"no plan can be better by more than {plan['gap']:.1e} of the value (gap)",
-            *(f"warning: {warning}" for warning in self.warnings),
-            f"plan:   {self.directory / 'allocation.parquet'}",
-            f"report: {self.directory / 'report.html'}",
-        ]
-        return "\n".join(lines)
-
-    def _cap(self) -> str:
-        amount, cap = self.certificate["budget"]["amount"], self.certificate["mandate"]["cap"]
-        if amount is None:
-            return ""
-        lower = f" (cap {cap:,.2f})" if cap is not None and cap > amount else ""
-        return f" of {amount:,.2f}{lower}"
-
-    def _return_lines(self) -> Iterator[str]:
-        """Yield the return of the money and of its last part, and the targets."""
-        found, mandate = self.certificate["returns"], self.certificate["mandate"]
-        if found["roi"] is None:
-            return
-        words = f"incremental spend per {self.currency}: {found['roi']:,.2f}"
-        if mandate["min_roi"] is not None:
-            words += f" (at least {mandate['min_roi']:g})"
-        if found["marginal_roi"] is not None:
-            words += f", {found['marginal_roi']:,.2f} for the last {found['margin']:.0%}"
-        if mandate["min_marginal_roi"] is not None:
-            words += f" (at least {mandate['min_marginal_roi']:g})"
-        yield f"{words}, by the scores"
-
-    def _gain_line(self) -> str:
-        scores = f"{self.conversions_by_scores:,.0f} by the sum of the scores"
-        if self.gain is None:
-            return f"incremental conversions: {scores}, with no trial to check them by"
-        total = self.gain.conversions
-        return (
-            f"incremental conversions: {total.value:,.0f} by the trial "
-            f"(95 % interval {total.low:,.0f} to {total.high:,.0f}), {scores}"
-        )

@@ -1,5 +1,6 @@
 """What the engine says, in English and in Chinese: messages, their catalogues, and numbers."""
 
+from .columns import aligned
 from .messages import (
     LANGUAGES,
     Code,
@@ -7,6 +8,7 @@ from .messages import (
     Message,
     Text,
     Value,
+    as_warnings,
     joined,
     language,
     named,
@@ -21,6 +23,8 @@ __all__ = [
     "Message",
     "Text",
     "Value",
+    "aligned",
+    "as_warnings",
     "joined",
     "language",
     "named",

@@ -7,7 +7,7 @@ people turns it into words, by the catalogue of their language.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -19,7 +19,7 @@ from . import formats
 
 Code = Literal["en", "zh"]
 LANGUAGES: Final[tuple[Code, ...]] = ("en", "zh")
-CHAPTERS: Final = ("page", "findings", "history")
+CHAPTERS: Final = ("page", "findings", "terminal", "history")
 """The catalogue's files, one each per language."""
 Value: TypeAlias = "str | int | float | Message | tuple[Value, ...] | None"
 """What a message may name."""
@@ -108,7 +108,7 @@ def shortened(names: Sequence[Value], most: int) -> Value:
     return say("list.more", named=named, more=len(names) - most) if len(names) > most else named
 
 
-def joined(messages: Sequence[Message], how: Literal["both", "and"] = "both") -> Message:
+def joined(messages: Sequence[Message], how: Literal["both", "and", "comma"] = "both") -> Message:
     """Return several messages as one: side by side, or with `and` between them.
 
     >>> parts = [say("conflict.at_least", least=2.0), say("conflict.at_most", most=5.0)]
@@ -117,6 +117,15 @@ def joined(messages: Sequence[Message], how: Literal["both", "and"] = "both") ->
     """
     first, *rest = messages
     return say(f"list.{how}", first=first, second=joined(rest, how)) if rest else first
+
+
+def as_warnings(texts: Iterable[Text]) -> tuple[Message, ...]:
+    """Return warnings as lines of their own.
+
+    >>> str(as_warnings([say("notes.no_holdout")])[0])
+    'warning: No holdout: the increment cannot be measured afterwards'
+    """
+    return tuple(say("terminal.warning", text=text) for text in texts)
 
 
 def _to_json(value: Value) -> object:
@@ -252,10 +261,14 @@ class _Filled(Formatter):
 @cache
 def language(code: Code) -> Language:
     """Return a language with its catalogues."""
-    folder = files("incentive_engine.language").joinpath("catalogue")
-    chapters = (folder.joinpath(f"{chapter}.{code}.toml") for chapter in CHAPTERS)
-    tables = (tomllib.loads(chapter.read_text("utf-8")) for chapter in chapters)
-    return Language(code=code, words=dict(entry for table in tables for entry in _flat(table)))
+    words = {key: text for name in CHAPTERS for key, text in chapter_of(name, code).items()}
+    return Language(code=code, words=words)
+
+
+def chapter_of(name: str, code: Code) -> dict[str, str]:
+    """Return one file of the catalogue, dotted key to text."""
+    file = files("incentive_engine.language").joinpath("catalogue", f"{name}.{code}.toml")
+    return dict(_flat(tomllib.loads(file.read_text("utf-8"))))
 
 
 def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from incentive_engine.allocation import FrozenPolicy, Prices
 from incentive_engine.config import Policy
 from incentive_engine.data.sources import read_table
 from incentive_engine.data.tables.frames import to_frame
 from incentive_engine.library.html import facts, number
-from incentive_engine.run.finished import FinishedRun, read_json, read_run
+from incentive_engine.run.finished import FinishedRun, read_run
+from incentive_engine.run.format import (
+    FROZEN_POLICY_FILE,
+    PRICES_FILE,
+    Manifest,
+    StatedCertificate,
+    StatedEvaluation,
+    read_json,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,29 +43,29 @@ class Run:
         return self.finished.policy
 
     @property
-    def certificate(self) -> Mapping[str, Any]:
+    def certificate(self) -> StatedCertificate:
         """The content of certificate.json."""
         return self.finished.certificate
 
     @property
-    def manifest(self) -> Mapping[str, Any]:
+    def manifest(self) -> Manifest:
         """The content of manifest.json."""
         return self.finished.manifest
 
     @property
-    def evaluation(self) -> Mapping[str, Any]:
+    def evaluation(self) -> StatedEvaluation:
         """The content of evaluation.json; empty where scores were given."""
         return self.finished.evaluation
 
     @cached_property
     def frozen(self) -> FrozenPolicy:
         """What the policy means for one user, for `decide`."""
-        return FrozenPolicy.from_dict(read_json(self.directory / "frozen_policy.json"))
+        return FrozenPolicy.from_dict(read_json(self.directory / FROZEN_POLICY_FILE))
 
     @cached_property
     def prices(self) -> Prices:
         """Limit to the value given up per unit of it; version 0."""
-        return Prices.from_dict(read_json(self.directory / "prices.json"))
+        return Prices.from_dict(read_json(self.directory / PRICES_FILE))
 
     def to_frame(self) -> pd.DataFrame:
         """Return allocation.parquet: one row per user."""
@@ -67,19 +74,19 @@ class Run:
     def __repr__(self) -> str:
         proof = self.certificate
         return (
-            f"Run({self.finished.name}: {proof['users']:,} users, {proof['treated']:,} treated, "
-            f"value {proof['value']:,.4g}, gap {proof['gap']:.1e})"
+            f"Run({self.finished.name}: {proof.users:,} users, {proof.treated:,} treated, "
+            f"value {proof.value:,.4g}, gap {proof.gap:.1e})"
         )
 
     def _repr_html_(self) -> str:
         proof = self.certificate
         pairs = [
             ("campaign", self.policy.name),
-            ("users", f"{proof['users']:,}"),
-            ("treated", f"{proof['treated']:,}"),
-            ("spent", number(proof["budget"]["spent"])),
-            ("value", number(proof["value"])),
-            ("gap", f"{proof['gap']:.1e}"),
+            ("users", f"{proof.users:,}"),
+            ("treated", f"{proof.treated:,}"),
+            ("spent", number(proof.budget.spent)),
+            ("value", number(proof.value)),
+            ("gap", f"{proof.gap:.1e}"),
         ]
         return facts(f"Run: {self.finished.name}", pairs)
 

@@ -46,6 +46,13 @@ class Cancel(NamedTuple):
     digest: bytes
 
 
+class Recall(NamedTuple):
+    """Show what a key was answered; `unknown` for a new one."""
+
+    key: bytes
+    digest: bytes
+
+
 class Find(NamedTuple):
     """Show one decision."""
 
@@ -65,7 +72,7 @@ class ShowPool(NamedTuple):
     """Show every limit."""
 
 
-Command = Reserve | Redeem | Cancel | Find | Preview | ShowPool
+Command = Reserve | Redeem | Cancel | Recall | Find | Preview | ShowPool
 
 
 class Decided(NamedTuple):

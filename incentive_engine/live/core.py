@@ -20,6 +20,7 @@ from incentive_engine.live.commands import (
     Pool,
     Preview,
     Previewed,
+    Recall,
     Redeem,
     Refused,
     Reserve,
@@ -103,6 +104,15 @@ def _apply(book: Book, command: Command) -> Answer:
             return _redeem(book, command)
         case Cancel():
             return _cancel(book, command)
+        case _:
+            return _look(book, command)
+
+
+def _look(book: Book, command: Recall | Find | Preview | ShowPool) -> Answer:
+    """Return what is asked for; nothing changes but what has run out."""
+    match command:
+        case Recall():
+            return _answered(book, command.key, command.digest) or Refused("unknown")
         case Find():
             decision = _named(book, command.decision)
             return Refused("unknown") if decision is None else _decided(book, decision)
@@ -277,6 +287,9 @@ def _remember(book: Book, key: bytes, digest: bytes, decision: Decision) -> Answ
     if key:
         request = Request(digest, decision.last)
         book.requests[key] = book.keyed[key] = request
+        # the same key may come again in this batch, for an entry that was not read with it
+        shown = Entry(decision.last, 0, decision.seq, decision.state, decision.amount, b"")
+        book.answers.setdefault(decision.last, shown)
     return _decided(book, decision)
 
 

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import secrets
 from pathlib import Path
+from typing import Final
 
 from incentive_engine.live.store import Store, Terms
 
+SCHEMES: Final = ("postgresql://", "postgres://")
+
 
 def open_store(place: str, terms: Terms) -> Store:
-    """Return the store that a path names, for a run; made where it is missing.
+    """Return the store that a path or a URL names, for a run; made where it is missing.
 
     Raises
     ------
     DataError
         When it cannot be opened, or belongs to another run.
     """
+    secret = secrets.token_bytes(16)
+    if place.startswith(SCHEMES):
+        from incentive_engine.live.postgres_store import PostgresStore
+
+        return PostgresStore(place, terms, secret=secret)
     from incentive_engine.live.sqlite_store import SQLiteStore
 
-    return SQLiteStore(Path(place), terms, secret=secrets.token_bytes(16))
+    return SQLiteStore(Path(place), terms, secret=secret)

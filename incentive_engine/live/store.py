@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 from incentive_engine.errors import DataError, Fault, IncentiveError
-from incentive_engine.live.commands import Cancel, Command, Find, Preview, Redeem, Reserve
+from incentive_engine.live.commands import Cancel, Command, Find, Preview, Recall, Redeem, Reserve
 from incentive_engine.live.core import Book
 from incentive_engine.live.records import (
     Claims,
@@ -79,7 +79,7 @@ def needs_of(commands: Iterable[Command], names: Names) -> Needs:
     """Return what commands name."""
     needs = Needs()
     for command in commands:
-        if isinstance(command, Reserve | Redeem | Cancel) and command.key:
+        if isinstance(command, Reserve | Redeem | Cancel | Recall) and command.key:
             needs.keys.add(command.key)
         if isinstance(command, Reserve | Preview):
             needs.users.add(command.user_id)

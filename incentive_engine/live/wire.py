@@ -21,6 +21,7 @@ from incentive_engine.live.commands import (
     Pool,
     Preview,
     Previewed,
+    Recall,
     Redeem,
     Refused,
     Reserve,
@@ -31,7 +32,15 @@ HEADER: Final = 4
 LARGEST: Final = 1 << 24
 """Bytes of a frame; a longer one is no frame of ours."""
 
-COMMANDS: Final[tuple[type[Any], ...]] = (Reserve, Redeem, Cancel, Find, Preview, ShowPool)
+COMMANDS: Final[tuple[type[Any], ...]] = (
+    Reserve,
+    Redeem,
+    Cancel,
+    Recall,
+    Find,
+    Preview,
+    ShowPool,
+)
 ANSWERS: Final[tuple[type[Any], ...]] = (Decided, Previewed, Pool, Refused)
 
 T = TypeVar("T")

@@ -26,7 +26,7 @@ from typing import Final
 
 import msgspec
 
-from incentive_engine.errors import DataError, IncentiveError
+from incentive_engine.errors import IncentiveError
 from incentive_engine.live.clock import Clock
 from incentive_engine.live.commands import Answer, Command, Refused
 from incentive_engine.live.ledger import Ledger
@@ -197,7 +197,7 @@ def main() -> int:
         faults = [
             [str(f.where), str(f.what), str(f.expected), str(f.remedy)] for f in error.faults
         ]
-        _say({"error": faults, "is_lasting": isinstance(error, DataError)})
+        _say({"error": faults, "is_lasting": not isinstance(error, UnavailableError)})
         return FAILED
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     with contextlib.suppress(FileNotFoundError):

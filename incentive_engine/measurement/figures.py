@@ -6,8 +6,22 @@ import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
+from incentive_engine.language import (
+    Code,
+    Language,
+    Message,
+    Text,
+    Value,
+    aligned,
+    as_warnings,
+    joined,
+    language,
+    named,
+    say,
+)
+from incentive_engine.language.formats import DASH
 from incentive_engine.stats.estimate import Estimate, as_plain
 from incentive_engine.stats.intervals import NORMAL_95
 
@@ -31,20 +45,20 @@ class Promise:
     measured: Estimate | None
 
     @property
-    def verdict(self) -> str:
+    def verdict(self) -> Message | None:
         """How what came compares with what was stated, by the trial where there is one."""
         if self.measured is None or not math.isfinite(self.measured.standard_error):
-            return ""
+            return None
         if self.trial is not None:
             stated, error = self.trial.value, self.trial.standard_error
         elif self.scores is not None:
             stated, error = self.scores, 0.0
         else:
-            return ""
+            return None
         gap = self.measured.value - stated
         if abs(gap) <= NORMAL_95 * math.hypot(error, self.measured.standard_error):
-            return "as stated, within chance"
-        return "more than stated, beyond chance" if gap > 0 else "less than stated, beyond chance"
+            return say("campaign.as_stated")
+        return say("campaign.more_than_stated" if gap > 0 else "campaign.less_than_stated")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,100 +142,119 @@ class Measurement:
     redeemed: float | None
     offers: tuple[OfferOutcome, ...]
     split: Split | None
-    warnings: tuple[str, ...]
+    warnings: tuple[Message, ...]
 
     def to_json(self) -> str:
         """Return the figures for programs."""
         content: dict[str, Any] = as_plain(self)
+        content["warnings"] = [str(warning) for warning in self.warnings]
         for name, promise in (("conversions", self.conversions), ("spend", self.spend)):
             if promise is not None:
-                content[name]["verdict"] = promise.verdict
+                content[name]["verdict"] = str(promise.verdict or "")
         return json.dumps(content, indent=2, ensure_ascii=False)
 
-    def to_text(self) -> str:
+    def to_text(self, lang: Code = "en") -> str:
         """Return the figures for people."""
-        return "\n".join(self._lines())
-
-    def _lines(self) -> Iterator[str]:
-        known = f"outcomes of {self.named:,}, the others are taken to have done nothing"
-        if self.named == self.users:
-            known = "outcomes of all"
-        yield f"{self.run}: {self.users:,} users, {self.held:,} of them held out; {known}"
-        yield from _promise_lines("incremental conversions", self.conversions)
-        if self.spend is not None:
-            yield from _promise_lines("incremental spend", self.spend, unit=self.currency)
-        if self.conversions.measured is not None:
-            whom = "of those who get an offer at the plan's prices" if self.by_rule else "of all"
-            yield f"  measured as the difference {whom}: {self.compared:,} users and the holdout's"
-        yield from self._money_lines()
-        yield from self._offer_lines()
+        t = language(lang)
+        lines = [*map(t.say, self._totals()), *self._offers(t)]
         if self.split is not None:
-            yield from _split_lines(self.split)
-        yield from (f"warning: {warning}" for warning in self.warnings)
+            lines += _split_lines(t, self.split)
+        return "\n".join([*lines, *map(t.say, as_warnings(self.warnings))])
 
-    def _money_lines(self) -> Iterator[str]:
+    def _totals(self) -> Iterator[Message]:
+        known = say("campaign.known", named=self.named)
+        if self.named == self.users:
+            known = say("campaign.known_all")
+        yield say("campaign.head", run=self.run, users=self.users, held=self.held, known=known)
+        yield from _promise_lines(say("campaign.conversions"), self.conversions)
+        if self.spend is not None:
+            spend = say("campaign.spend_in", currency=self.currency)
+            yield from _promise_lines(spend, self.spend)
+        if self.conversions.measured is not None:
+            whom = "rule" if self.by_rule else "all"
+            yield say(f"campaign.compared_{whom}", users=self.compared)
+        yield from self._money()
+
+    def _money(self) -> Iterator[Message]:
         if self.redeemed is None:
             return
-        words = (
-            f"subsidy paid: {self.redeemed:,.2f} {self.currency}, {self.forecast:,.2f} forecast"
-        )
+        values: dict[str, Value] = {
+            "paid": self.redeemed,
+            "currency": self.currency,
+            "forecast": self.forecast,
+        }
+        text = say("campaign.paid", **values)
         if self.forecast > 0:
-            words += f" ({self.redeemed / self.forecast - 1:+.1%})"
+            text = say("campaign.paid_off", off=self.redeemed / self.forecast - 1, **values)
         if self.budget is not None:
-            over = self.redeemed - self.budget
-            kept = "kept" if over <= 0 else f"passed by {over:,.2f}"
-            words += f"; the budget of {self.budget:,.2f} ({self.basis}) was {kept}"
-        yield words
-
-    def _offer_lines(self) -> Iterator[str]:
-        yield (
-            f"{'offer':<16}{'planned':>10}{'arrived':>10}{'by scores':>11}  {'measured':<28}"
-            f"{'forecast':>12}{'paid':>12}"
-        )
-        for row in self.offers:
-            arrived = "–" if row.arrived is None else f"{row.arrived:,}"
-            paid = "–" if row.redeemed is None else f"{row.redeemed:,.0f}"
-            yield (
-                f"{row.offer:<16}{row.planned:>10,}{arrived:>10}{row.scores:>11,.1f}  "
-                f"{_with_interval(row.measured):<28}{row.forecast:>12,.0f}{paid:>12}"
+            over, basis = self.redeemed - self.budget, named("basis", self.basis)
+            kind = "kept" if over <= 0 else "passed"
+            text = say(
+                f"campaign.budget_{kind}", text=text, budget=self.budget, basis=basis, over=over
             )
+        yield text
+
+    def _offers(self, t: Language) -> Iterator[str]:
+        rows: list[tuple[Text, ...]] = [tuple(say(f"campaign.{name}") for name in COLUMNS)]
+        rows += [
+            (
+                row.offer,
+                f"{row.planned:,}",
+                DASH if row.arrived is None else f"{row.arrived:,}",
+                f"{row.scores:,.1f}",
+                _with_interval(row.measured),
+                f"{row.forecast:,.0f}",
+                DASH if row.redeemed is None else f"{row.redeemed:,.0f}",
+            )
+            for row in self.offers
+        ]
+        return aligned(t, rows)
 
 
-def _promise_lines(name: str, promise: Promise, *, unit: str = "") -> Iterator[str]:
-    amount = f" {unit}" if unit else ""
-    measured = _with_interval(promise.measured)
-    verdict = f"; {promise.verdict}" if promise.verdict else ""
-    yield f"{name}: {measured}{amount} against the holdout (95 % interval){verdict}"
+COLUMNS: Final = ("offer", "planned", "arrived", "scores", "measured", "forecast", "cost")
+
+
+def _promise_lines(name: Message, promise: Promise) -> Iterator[Message]:
+    values: dict[str, Value] = {"what": name, "measured": _with_interval(promise.measured)}
+    if promise.verdict is None:
+        yield say("campaign.against", **values)
+    else:
+        yield say("campaign.against_verdict", verdict=promise.verdict, **values)
     stated = []
     if promise.trial is not None:
-        stated.append(f"{_with_interval(promise.trial)} by the trial")
+        stated.append(say("campaign.by_trial", value=_with_interval(promise.trial)))
     if promise.scores is not None:
-        stated.append(f"{promise.scores:,.0f} by the sum of the scores")
+        stated.append(say("campaign.by_scores", value=promise.scores))
     if stated:
-        yield f"  stated before: {', '.join(stated)}"
+        yield say("campaign.stated", parts=joined(stated, "comma"))
 
 
-def _split_lines(split: Split) -> Iterator[str]:
-    yield "conversions, from the scores to what was measured:"
+def _split_lines(t: Language, split: Split) -> Iterator[str]:
+    yield t("campaign.split")
+    rows: list[tuple[Text, ...]] = []
     if split.rules is not None:
-        yield f"  {'within the budget alone':<38}{split.scores - split.rules:>10,.1f}"
-        yield f"  {'the other limits and weights':<38}{split.rules:>+10,.1f}"
-    yield f"  {'the plan, by the scores':<38}{split.scores:>10,.1f}"
-    parts = (
-        ("scores too bold, known by the trial", split.optimism),
-        ("offers that did not arrive as planned", split.execution),
-        ("redeemed otherwise than forecast", split.redemption),
-    )
-    yield from (f"  {name:<38}{part:>+10,.1f}" for name, part in parts if part is not None)
+        rows.append((say("campaign.budget_alone"), f"{split.scores - split.rules:,.1f}", ""))
+        rows.append((say("campaign.other_limits"), f"{split.rules:+,.1f}", ""))
+    rows.append((say("campaign.plan_scores"), f"{split.scores:,.1f}", ""))
+    parts = {
+        "optimism": split.optimism,
+        "execution": split.execution,
+        "redemption": split.redemption,
+    }
+    rows += [
+        (say(f"campaign.{name}"), f"{part:+,.1f}", "")
+        for name, part in parts.items()
+        if part is not None
+    ]
     rest = split.rest
-    yield (
-        f"  {'the model beyond that, and chance':<38}{rest.value:>+10,.1f} "
-        f"({rest.low:,.0f} to {rest.high:,.0f})"
-    )
-    yield f"  {'measured':<38}{split.measured:>10,.1f}"
+    span = say("headline.interval", low=f"{rest.low:,.0f}", high=f"{rest.high:,.0f}")
+    rows.append((say("campaign.rest"), f"{rest.value:+,.1f}", span))
+    rows.append((say("campaign.measured"), f"{split.measured:,.1f}", ""))
+    yield from (f"  {line}" for line in aligned(t, rows))
 
 
-def _with_interval(found: Estimate | None) -> str:
+def _with_interval(found: Estimate | None) -> Text:
+    """Return a total with its interval, a dash where there is none."""
     if found is None or not math.isfinite(found.standard_error):
-        return "–"
-    return f"{found.value:,.0f} ({found.low:,.0f} to {found.high:,.0f})"
+        return DASH
+    return say("estimate.whole", value=found.value, low=found.low, high=found.high)

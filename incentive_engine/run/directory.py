@@ -8,7 +8,7 @@ import re
 import shutil
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -24,9 +24,23 @@ from incentive_engine.data.tables.arrow import as_arrow, chosen_texts
 from incentive_engine.data.tables.files import atomic_directory, digest_file
 from incentive_engine.domain import MICROS, REASONS, FloatArray, IntArray
 from incentive_engine.errors import DataError, Fault
-
-FORMAT: Final = 1
-"""The version of the run directory; verification refuses one that it does not know."""
+from incentive_engine.run.format import (
+    ALLOCATION_FILE,
+    CERTIFICATE_FILE,
+    COPIES,
+    EVALUATION_FILE,
+    FORMAT,
+    FROZEN_POLICY_FILE,
+    MANIFEST_FILE,
+    POLICY_FILE,
+    PRICES_FILE,
+    REPORT_FILE,
+    SCORES_FILE,
+    InputFile,
+    Manifest,
+    OutputFile,
+    StatedHoldout,
+)  # fmt: skip
 
 ROW_GROUP: Final = 1 << 20
 """Rows per Parquet row group; another number changes the bytes of every allocation."""
@@ -78,15 +92,6 @@ class AllocationTable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InputFile:
-    """An input as it was read."""
-
-    path: str
-    sha256: str
-    rows: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecord:
     """What the manifest says beside the digests of the outputs."""
 
@@ -99,7 +104,7 @@ class RunRecord:
     inputs: Mapping[str, InputFile] = field(default_factory=dict)
     """By part: users, trial, scores, policy."""
     seed: int = 0
-    holdout: Mapping[str, Any] = field(default_factory=dict)
+    holdout: StatedHoldout = field(default_factory=lambda: StatedHoldout(share=0.0, users=0))
     solver: Mapping[str, Any] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
     """By step."""
@@ -117,15 +122,15 @@ class RunFiles:
     scores: Iterable[pa.Table] | Path
     """The score table used: some rows at a time, or a Parquet file to copy as it is."""
     certificate: Mapping[str, Any]
+    frozen_policy: Mapping[str, Any]
+    """What the policy means for one user; what `prices` belong to."""
+    prices: Mapping[str, Any]
+    """The plan's prices, version 0."""
     policy_text: bytes
     """The policy file, verbatim; a policy that no file gave stands as `written_policy` has it."""
     report: str
     record: RunRecord
     evaluation: Mapping[str, Any] | None = None
-    frozen_policy: Mapping[str, Any] | None = None
-    """What the policy means for one user; what `prices` belong to."""
-    prices: Mapping[str, Any] | None = None
-    """The plan's prices, version 0."""
 
 
 def written_policy(policy: Mapping[str, Any]) -> bytes:
@@ -143,21 +148,18 @@ def write_run(directory: Path, files: RunFiles) -> None:
     """
     started = time.perf_counter()
     with atomic_directory(directory) as inside:
-        _write_allocation(inside / "allocation.parquet", files.allocation)
-        _write_scores(inside / "scores.parquet", files.scores)
-        write_json(inside / "certificate.json", files.certificate)
-        for name, content in (
-            ("evaluation.json", files.evaluation),
-            ("frozen_policy.json", files.frozen_policy),
-            ("prices.json", files.prices),
-        ):
-            if content is not None:
-                write_json(inside / name, content)
-        (inside / "policy.yaml").write_bytes(files.policy_text)
-        (inside / "report.html").write_text(files.report, encoding="utf-8", newline="\n")
+        _write_allocation(inside / ALLOCATION_FILE, files.allocation)
+        _write_scores(inside / SCORES_FILE, files.scores)
+        write_json(inside / CERTIFICATE_FILE, files.certificate)
+        if files.evaluation is not None:
+            write_json(inside / EVALUATION_FILE, files.evaluation)
+        write_json(inside / FROZEN_POLICY_FILE, files.frozen_policy)
+        write_json(inside / PRICES_FILE, files.prices)
+        (inside / POLICY_FILE).write_bytes(files.policy_text)
+        (inside / REPORT_FILE).write_text(files.report, encoding="utf-8", newline="\n")
         outputs, took = outputs_of(inside), round(time.perf_counter() - started, 3)
         seconds = {**files.record.seconds, "write": took}
-        write_json(inside / "manifest.json", _manifest(files.record, outputs, seconds))
+        write_json(inside / MANIFEST_FILE, _manifest(files.record, outputs, seconds))
 
 
 def _write_allocation(path: Path, rows: AllocationTable) -> None:
@@ -276,30 +278,36 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def _manifest(
-    record: RunRecord, outputs: Mapping[str, Any], seconds: Mapping[str, float]
+    record: RunRecord, outputs: Mapping[str, OutputFile], seconds: Mapping[str, float]
 ) -> dict[str, Any]:
-    return {
-        "format": FORMAT,
+    inputs = dict(record.inputs)
+    for name, copy in COPIES.items():
+        if name in inputs:
+            as_given = {"as_given": inputs[name].sha256 == outputs[copy].sha256}
+            inputs[name] = inputs[name].model_copy(update=as_given)
+    manifest = Manifest(
+        format=FORMAT,
         **engine(),
-        "policy": record.policy,
-        "policy_file": record.policy_file,
-        "overrides": dict(record.overrides),
-        "inputs": {name: asdict(file) for name, file in record.inputs.items()},
-        "author": record.author,
-        "created": record.created and record.created.isoformat(),
-        "seed": record.seed,
-        "holdout": dict(record.holdout),
-        "solver": dict(record.solver),
-        "seconds": dict(seconds),
-        "outputs": outputs,
-        "versions": versions(),
-    }
+        policy=dict(record.policy),
+        policy_file=record.policy_file,
+        overrides=dict(record.overrides),
+        inputs=inputs,
+        author=record.author,
+        created=None if record.created is None else record.created.isoformat(),
+        seed=record.seed,
+        holdout=record.holdout,
+        solver=dict(record.solver),
+        seconds=dict(seconds),
+        outputs=dict(outputs),
+        versions=versions(),
+    )
+    return manifest.model_dump(mode="json")
 
 
-def outputs_of(directory: Path) -> dict[str, dict[str, Any]]:
+def outputs_of(directory: Path) -> dict[str, OutputFile]:
     """Return the digest and the size of each file of a directory."""
     return {
-        path.name: {"sha256": digest_file(path), "bytes": path.stat().st_size}
+        path.name: OutputFile(sha256=digest_file(path), bytes=path.stat().st_size)
         for path in sorted(directory.iterdir())
     }
 

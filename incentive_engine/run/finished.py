@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
 
 from pydantic import ValidationError
 
 from incentive_engine.config.policy import Policy
 from incentive_engine.data.tables.files import digest_file
 from incentive_engine.errors import DataError, Fault
-
-MANIFEST: Final = "manifest.json"
+from incentive_engine.run.format import (
+    ALLOCATION_FILE,
+    CERTIFICATE_FILE,
+    EVALUATION_FILE,
+    MANIFEST_FILE,
+    Manifest,
+    StatedCertificate,
+    StatedEvaluation,
+    moment,
+    read_manifest,
+    read_stated,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -25,22 +33,21 @@ class FinishedRun:
     directory: Path
     digest: str
     """sha256 of manifest.json, which holds the digests of every other file."""
-    manifest: Mapping[str, Any]
+    manifest: Manifest
     policy: Policy
-    certificate: Mapping[str, Any]
-    evaluation: Mapping[str, Any]
+    certificate: StatedCertificate
+    evaluation: StatedEvaluation
     """Empty where scores were given, and nothing is known of how they came about."""
 
     @property
     def created(self) -> datetime | None:
-        """When the run was made; None for one of an older version of the program."""
-        stated = self.manifest.get("created")
-        return datetime.fromisoformat(stated) if isinstance(stated, str) else None
+        """When the run was made."""
+        return moment(self.manifest.created)
 
     @property
     def author(self) -> str | None:
         """Who made the run."""
-        return self.manifest.get("author")
+        return self.manifest.author
 
     @property
     def name(self) -> str:
@@ -54,7 +61,7 @@ class FinishedRun:
 
 def is_run(directory: Path) -> bool:
     """Whether a path is a run directory."""
-    return (directory / MANIFEST).is_file() and (directory / "allocation.parquet").exists()
+    return (directory / MANIFEST_FILE).is_file() and (directory / ALLOCATION_FILE).exists()
 
 
 def read_run(directory: Path) -> FinishedRun:
@@ -65,39 +72,20 @@ def read_run(directory: Path) -> FinishedRun:
     DataError
         When it is no run directory, or a file of it is broken.
     """
-    path = directory / MANIFEST
-    manifest = read_json(path)
+    path = directory / MANIFEST_FILE
+    manifest = read_manifest(directory)
     try:
-        policy = Policy.model_validate(manifest.get("policy"))
+        policy = Policy.model_validate(manifest.policy)
     except ValidationError as error:
         what = f"policy: {error.errors()[0]['msg']}"
         raise DataError(Fault(str(path), what, remedy="run `incentive verify`")) from error
-    evaluation = directory / "evaluation.json"
+    file = directory / EVALUATION_FILE
+    evaluation = read_stated(file, StatedEvaluation) if file.exists() else StatedEvaluation()
     return FinishedRun(
         directory=directory,
         digest=digest_file(path),
         manifest=manifest,
         policy=policy,
-        certificate=read_json(directory / "certificate.json"),
-        evaluation=read_json(evaluation) if evaluation.exists() else {},
+        certificate=read_stated(directory / CERTIFICATE_FILE, StatedCertificate),
+        evaluation=evaluation,
     )
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object.
-
-    Raises
-    ------
-    DataError
-        When the file is missing or broken.
-    """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        remedy = "name the directory that `allocate` wrote"
-        raise DataError(Fault(str(path), "no such file", "a run directory", remedy)) from error
-    except (OSError, ValueError) as error:
-        raise DataError(Fault(str(path), f"cannot be read: {error}")) from error
-    if not isinstance(content, dict):
-        raise DataError(Fault(str(path), "is no JSON object"))
-    return content

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from incentive_engine.errors import DataError, Fault, VerificationError
-from incentive_engine.run.finished import FinishedRun, is_run, read_json, read_run
+from incentive_engine.run.finished import FinishedRun, is_run, read_run
+from incentive_engine.run.format import APPROVALS_FILE, EXPORTS_FILE, read_json
 from incentive_engine.run.records import write_record
 
-APPROVALS: Final = "approvals.json"
-EXPORTS: Final = "exports.json"
+APPROVALS: Final = APPROVALS_FILE
+EXPORTS: Final = EXPORTS_FILE
 
 
 def previous(run: FinishedRun) -> FinishedRun | None:

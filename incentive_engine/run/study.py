@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from incentive_engine.data.tables.files import atomic_directory
-from incentive_engine.run.directory import InputFile, engine, outputs_of, versions, write_json
+from incentive_engine.run.directory import engine, outputs_of, versions, write_json
+from incentive_engine.run.format import MANIFEST_FILE, Stated
 
 
 def write_study(
@@ -37,15 +37,15 @@ def write_study(
         manifest = {
             **engine(),
             **{key: _plain(part) for key, part in record.items()},
-            "outputs": outputs_of(inside),
+            "outputs": _plain(outputs_of(inside)),
             "versions": versions(),
         }
-        write_json(inside / "manifest.json", manifest)
+        write_json(inside / MANIFEST_FILE, manifest)
 
 
 def _plain(part: Any) -> Any:  # noqa: ANN401 - any JSON, with input files in it
-    if isinstance(part, InputFile):
-        return asdict(part)
+    if isinstance(part, Stated):
+        return part.model_dump(mode="json")
     if isinstance(part, Mapping):
         return {key: _plain(inner) for key, inner in part.items()}
     return [_plain(inner) for inner in part] if isinstance(part, list) else part

@@ -15,31 +15,16 @@ import pyarrow.parquet as pq
 from incentive_engine.data.tables.arrow import Column, as_numpy, is_missing, numbers, whole
 from incentive_engine.data.tables.types import plain_table
 from incentive_engine.domain import FloatArray, IntArray, Reason
+from incentive_engine.run.format import ALLOCATION, ALLOCATION_FILE, MAY_BE_EMPTY, SCORES_FILE
 
-from .stated import UnreadableError
+from .result import UnreadableError
 
 BLOCK: Final = 1 << 17
 """Rows that are looked at together; what is held of a run does not grow with its columns."""
 
 REASONS: Final = tuple(Reason)
 
-STATED: Final = {
-    "user_id": (pa.types.is_integer, pa.types.is_string, pa.types.is_large_string),
-    "offer_id": (pa.types.is_string, pa.types.is_large_string, pa.types.is_null),
-    "conversion": (pa.types.is_float64,),
-    "spend": (pa.types.is_float64,),
-    "cost": (pa.types.is_float64,),
-    "cost_micros": (pa.types.is_int64,),
-    "weight": (pa.types.is_float64,),
-    "reason": (pa.types.is_string, pa.types.is_large_string),
-}
-"""The columns of allocation.parquet and what their types may be."""
-
-SINCE: Final = {"margin": (pa.types.is_float64,), "smallest_budget": (pa.types.is_float64,)}
-"""Columns that runs of earlier versions do not have."""
-
-MAY_LACK: Final = frozenset({"offer_id", "spend"})
-"""Columns of allocation.parquet that may have empty cells."""
+FLOATS: Final = ("conversion", "spend", "cost", "weight", "margin", "smallest_budget")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -59,7 +44,7 @@ class Block:
     reason
         (b,) int16, index in `REASONS`, -1 for an unknown one.
     margin, smallest_budget
-        (b,) float64 as stated, NaN where it is not; None in a run that does not state them.
+        (b,) float64 as stated, NaN where it is not.
     scores
         Column of the score table to (b,) float64, NaN where it is missing.
     """
@@ -72,8 +57,8 @@ class Block:
     weight: FloatArray
     cost_micros: IntArray
     reason: npt.NDArray[np.int16]
-    margin: FloatArray | None
-    smallest_budget: FloatArray | None
+    margin: FloatArray
+    smallest_budget: FloatArray
     scores: Mapping[str, FloatArray]
 
 
@@ -145,15 +130,14 @@ def blocks(directory: Path, offers: tuple[str, ...], scores: Sequence[str]) -> I
     scores
         The columns of the score table that are looked at.
     """
-    since = SINCE.keys() & set(open_parquet(directory / "allocation.parquet").schema_arrow.names)
-    stated = [*(name for name in STATED if name != "user_id"), *sorted(since)]
+    stated = [name for name in ALLOCATION if name != "user_id"]
     start = 0
     for decided, known in zip(
-        slices(directory / "allocation.parquet", stated, codes=("offer_id", "reason")),
-        slices(directory / "scores.parquet", scores),
+        slices(directory / ALLOCATION_FILE, stated, codes=("offer_id", "reason")),
+        slices(directory / SCORES_FILE, scores),
         strict=True,
     ):
-        for name in STATED.keys() & set(stated) - MAY_LACK:
+        for name in sorted({*stated} - MAY_BE_EMPTY):
             if decided.column(name).null_count:
                 raise UnreadableError(f"allocation.parquet: column {name} has empty cells")
         yield _block(decided, known, offers, start)
@@ -163,16 +147,12 @@ def blocks(directory: Path, offers: tuple[str, ...], scores: Sequence[str]) -> I
 def _block(decided: pa.Table, known: pa.Table, offers: tuple[str, ...], start: int) -> Block:
     choice = _places(decided["offer_id"], offers)
     none = is_missing(whole(decided["offer_id"]))
-    floats = {name: _floats(decided[name]) for name in ("conversion", "spend", "cost", "weight")}
+    floats = {name: _floats(decided[name]) for name in FLOATS}
     return Block(
         rows=slice(start, start + len(decided)),
         choice=np.where(none, np.int16(-1), np.where(choice < 0, np.int16(-2), choice)),
         cost_micros=as_numpy(whole(decided["cost_micros"])),
         reason=_places(decided["reason"], REASONS),
-        margin=_floats(decided["margin"]) if "margin" in decided.column_names else None,
-        smallest_budget=_floats(decided["smallest_budget"])
-        if "smallest_budget" in decided.column_names
-        else None,
         scores={name: _floats(known[name]) for name in known.column_names},
         **floats,
     )

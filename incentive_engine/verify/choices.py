@@ -99,8 +99,8 @@ class RowChecks:
             self.found["scores"].add(f"scores.parquet has {count:,} {problem}")
         if sums.dearest > LARGEST_TOTAL:
             self.found["scores"].add("the costs of all users are too large to be summed")
-        users = run.manifest.holdout.get("users")
-        if users is not None and users != sums.held:
+        users = run.manifest.holdout.users
+        if users != sums.held:
             problem = f"manifest.json states {users} users, the draw has {sums.held}"
             self.found["holdout"].add(problem)
         if sums.spend is None and self.states_spend:

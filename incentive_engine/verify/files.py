@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeVar
 
 from pydantic import ValidationError
 
 from incentive_engine.config.policy import Policy
 from incentive_engine.data.tables.files import digest_file
 from incentive_engine.domain import score_column
-
-from .blocks import SINCE, STATED, open_parquet
-from .replay import stored_measures
-from .stated import Certificate, Manifest, Stated, UnreadableError
-
-FORMAT: Final = 1
-"""The version of the run directory that this verification understands."""
-
-REQUIRED: Final = (
-    "allocation.parquet",
-    "certificate.json",
-    "policy.yaml",
-    "report.html",
-    "scores.parquet",
+from incentive_engine.errors import DataError
+from incentive_engine.run.format import (
+    ADDED,
+    ALLOCATION,
+    ALLOCATION_FILE,
+    ALWAYS,
+    CERTIFICATE_FILE,
+    EVALUATION_FILE,
+    FROZEN_POLICY_FILE,
+    PRICES_FILE,
+    SCORES_FILE,
+    Manifest,
+    StatedCertificate,
+    StatedEvaluation,
+    StatedFrozenPolicy,
+    StatedPrices,
+    read_manifest,
+    read_stated,
 )
+
+from .blocks import open_parquet
+from .replay import stored_measures
+from .result import UnreadableError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -35,6 +43,8 @@ class Run:
 
     Attributes
     ----------
+    evaluation
+        None in a run whose scores were given.
     score_columns
         The columns of scores.parquet.
     """
@@ -42,40 +52,31 @@ class Run:
     directory: Path
     policy: Policy
     manifest: Manifest
-    certificate: Certificate
+    certificate: StatedCertificate
+    evaluation: StatedEvaluation | None
+    frozen: StatedFrozenPolicy
+    prices: StatedPrices
     score_columns: frozenset[str]
 
 
-def read_manifest(directory: Path) -> Manifest:
-    """Read manifest.json.
-
-    Raises
-    ------
-    UnreadableError
-        When it is missing, broken, or of another version.
-    """
-    manifest = _read_json(directory / "manifest.json", Manifest)
-    if manifest.format != FORMAT:
-        raise UnreadableError(
-            f"manifest.json: format {manifest.format} is unknown, expected {FORMAT}; "
-            "verify with the version of the program that wrote the run"
-        )
-    return manifest
-
-
-def altered_files(directory: Path, manifest: Manifest) -> list[str]:
-    """Return what is missing or differs from the digests in the manifest."""
-    unlisted = [name for name in REQUIRED if name not in manifest.outputs]
-    problems = [f"{name} is not listed in manifest.json" for name in unlisted]
+def altered_files(directory: Path, manifest: Manifest) -> Iterator[str]:
+    """Yield what is missing, differs from the digests in the manifest, or is not listed there."""
+    needed = {*ALWAYS, *([EVALUATION_FILE] if "trial" in manifest.inputs else [])}
+    for name in sorted(needed - manifest.outputs.keys()):
+        yield f"{name} is not listed in manifest.json"
     for name, output in manifest.outputs.items():
         path = directory / name
-        if not path.is_file():
-            problems.append(f"{name} is missing")
+        if path.is_symlink() or not path.is_file():
+            yield f"{name} is missing" if not path.is_symlink() else f"{name} is a link"
         elif path.stat().st_size != output.bytes:
-            problems.append(f"{name} has {path.stat().st_size} bytes, not {output.bytes}")
+            yield f"{name} has {path.stat().st_size} bytes, not {output.bytes}"
         elif digest_file(path) != output.sha256:
-            problems.append(f"{name} was changed after the run: its digest differs")
-    return problems
+            yield f"{name} was changed after the run: its digest differs"
+    known = {*needed, *manifest.outputs, *ADDED}
+    for path in sorted(directory.iterdir()):
+        # what is hidden is what a killed process left of a record
+        if path.name not in known and not path.name.startswith("."):
+            yield f"{path.name} is not listed in manifest.json"
 
 
 def read_run(directory: Path, manifest: Manifest) -> Run:
@@ -84,56 +85,75 @@ def read_run(directory: Path, manifest: Manifest) -> Run:
     Raises
     ------
     UnreadableError
-        When a file is broken or lacks a column.
+        When a file is broken, or lacks a field or a column.
     """
     try:
         policy = Policy.model_validate(manifest.policy)
     except ValidationError as error:
-        raise UnreadableError(f"manifest.json: policy: {_first(error)}") from error
-    _check_allocation(directory / "allocation.parquet")
-    scores = directory / "scores.parquet"
-    columns = frozenset(open_parquet(scores).schema_arrow.names)
-    pairs = [score_column(m, offer) for m in stored_measures(policy) for offer in policy.offer_ids]
-    if missing := sorted({"user_id", *policy.attribute_columns, *pairs} - columns):
-        raise UnreadableError(f"{scores.name}: column {missing[0]} is missing")
+        fault = error.errors()[0]
+        where = ".".join(map(str, fault["loc"]))
+        raise UnreadableError(f"manifest.json: policy: {where}: {fault['msg']}") from error
+    _check_allocation(directory / ALLOCATION_FILE)
+    evaluation = directory / EVALUATION_FILE
+    with _said_without_folder():
+        certificate = read_stated(directory / CERTIFICATE_FILE, StatedCertificate)
+        gain = read_stated(evaluation, StatedEvaluation) if evaluation.exists() else None
+        frozen = read_stated(directory / FROZEN_POLICY_FILE, StatedFrozenPolicy)
+        prices = read_stated(directory / PRICES_FILE, StatedPrices)
     return Run(
         directory=directory,
         policy=policy,
         manifest=manifest,
-        certificate=_read_json(directory / "certificate.json", Certificate),
-        score_columns=columns,
+        certificate=certificate,
+        evaluation=gain,
+        frozen=frozen,
+        prices=prices,
+        score_columns=_score_columns(directory / SCORES_FILE, policy),
     )
 
 
+def listed(directory: Path) -> Manifest:
+    """Read manifest.json.
+
+    Raises
+    ------
+    UnreadableError
+        When it is missing, broken, or of another version.
+    """
+    with _said_without_folder():
+        return read_manifest(directory)
+
+
+@contextmanager
+def _said_without_folder() -> Iterator[None]:
+    try:
+        yield
+    except DataError as error:
+        fault = error.faults[0]
+        raise UnreadableError(f"{Path(str(fault.where)).name}: {fault.what}") from error
+
+
+def _score_columns(path: Path, policy: Policy) -> frozenset[str]:
+    columns = frozenset(_names(path))
+    pairs = [score_column(m, offer) for m in stored_measures(policy) for offer in policy.offer_ids]
+    if missing := sorted({"user_id", *policy.attribute_columns, *pairs} - columns):
+        raise UnreadableError(f"{path.name}: column {missing[0]} is missing")
+    return columns
+
+
 def _check_allocation(path: Path) -> None:
-    schema = open_parquet(path).schema_arrow
-    since = {name: kinds for name, kinds in SINCE.items() if name in schema.names}
-    for name, kinds in (STATED | since).items():
-        if name not in schema.names:
+    names, schema = _names(path), open_parquet(path).schema_arrow
+    for name, kinds in ALLOCATION.items():
+        if name not in names:
             raise UnreadableError(f"{path.name}: column {name} is missing")
         kind = schema.field(name).type
         if not any(is_kind(kind) for is_kind in kinds):
             raise UnreadableError(f"{path.name}: column {name} has the type {kind}")
 
 
-Part = TypeVar("Part", bound=Stated)
-
-
-def _read_json(path: Path, model: type[Part]) -> Part:
-    def refuse(constant: str) -> None:
-        raise ValueError(f"{constant} is not a number")
-
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse)
-        return model.model_validate(content)
-    except FileNotFoundError as error:
-        raise UnreadableError(f"{path.name} is missing") from error
-    except ValidationError as error:
-        raise UnreadableError(f"{path.name}: {_first(error)}") from error
-    except (OSError, ValueError) as error:
-        raise UnreadableError(f"{path.name} cannot be read: {error}") from error
-
-
-def _first(error: ValidationError) -> str:
-    fault = error.errors()[0]
-    return f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
+def _names(path: Path) -> list[str]:
+    """Return a table's columns, none of which may stand twice."""
+    names: list[str] = open_parquet(path).schema_arrow.names
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise UnreadableError(f"{path.name}: column {twice[0]} stands twice")
+    return names

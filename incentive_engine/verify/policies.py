@@ -12,11 +12,11 @@ from incentive_engine.config.document.tree import parse_tree
 from incentive_engine.config.overrides import apply_overrides
 from incentive_engine.config.policy import SEASON_ERROR
 from incentive_engine.errors import ConfigError
+from incentive_engine.run.format import POLICY_FILE
 
 from .files import Run
 from .result import Check, Findings
 
-FILE: Final = "policy.yaml"
 COST_ERROR: Final = "budget.cost_error"
 PLACES: Final = "data."
 """Fields that may name files; the manifest has their full paths."""
@@ -44,12 +44,12 @@ def _certificate_problems(run: Run) -> Iterator[str]:
 
 
 def _file_problems(run: Run) -> Iterator[str]:
-    path = run.directory / FILE
+    path = run.directory / POLICY_FILE
     if not path.exists():
         return  # the check `files` says so
     try:
         load_policy(path, require_data=False)
-        tree = parse_tree(path.read_text(encoding="utf-8-sig"), origin=FILE)
+        tree = parse_tree(path.read_text(encoding="utf-8-sig"), origin=POLICY_FILE)
         # without a folder, paths stay as they are written
         written = Policy.model_validate(tree.root.plain() if tree.root else None)
         expected = apply_overrides(written, run.manifest.overrides)
@@ -85,13 +85,25 @@ def _is_same(old: object, new: object) -> bool:
 
 
 def _is_place(written: object, full: object) -> bool:
-    """Return whether a full path may be that of a path as a policy writes it."""
+    """Return whether a full path may be that of a path as a policy writes it.
+
+    A database's file stands between `:///` and what is asked of it.
+    """
     if not isinstance(written, str) or not isinstance(full, str):
         return False
-    if (scheme := DATABASE_FILE.match(written)) and full.startswith(scheme[0]):
-        written, full = written[scheme.end() :], full[scheme.end() :]
-    named = [part for part in PurePath(written).parts if part not in UPWARD]
-    return PurePath(full).is_absolute() and [*PurePath(full).parts][-len(named) :] == named
+    (kind, short, asked), (other, long, asked_there) = map(_split, (written, full))
+    named = [part for part in PurePath(short).parts if part not in UPWARD]
+    tail = [*PurePath(long).parts][-len(named) :]
+    return (kind, asked) == (other, asked_there) and PurePath(long).is_absolute() and tail == named
+
+
+def _split(place: str) -> tuple[str, str, str]:
+    """Return a location's kind, its path, and what is asked of it."""
+    kind, scheme, rest = place.partition(":///")
+    if not scheme:
+        return "", place, ""
+    path, _, asked = rest.partition("?")
+    return kind, path, asked
 
 
 def _cost_error_problems(run: Run) -> Iterator[str]:
@@ -105,7 +117,7 @@ def _cost_error_problems(run: Run) -> Iterator[str]:
     budget = run.policy.budget
     if budget is None or budget.basis != "at-risk":
         yield f"{COST_ERROR} is overridden, and no budget is at risk"
-    elif "trial" not in run.manifest.inputs:
+    elif "scores" in run.manifest.inputs and "trial" not in run.manifest.inputs:
         yield f"{COST_ERROR} is overridden, and no model was at hand to tell it"
     elif not isinstance(stated, float) or stated <= SEASON_ERROR:
         yield f"{COST_ERROR} is {stated}, less than the {SEASON_ERROR} of every season"

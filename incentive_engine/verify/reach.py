@@ -21,8 +21,6 @@ NEVER: Final = -1.0
 
 def check_margin(block: Block, truth: Replay, found: Findings) -> None:
     """Note the rows whose margin is not the choice's lead over the best other one."""
-    if block.margin is None:
-        return
     with np.errstate(invalid="ignore"):
         lead = truth.own - truth.other
     none = ~np.isfinite(lead) | truth.holdout
@@ -52,8 +50,6 @@ class SmallestBudgets:
 
     def look(self, block: Block, pairs: list[Pairs]) -> None:
         """Take a block."""
-        if block.smallest_budget is None:
-            return
         if self.known:
             self.stated.append(block.smallest_budget)
             value = np.stack([np.where(each.eligible, each.value, -np.inf) for each in pairs])

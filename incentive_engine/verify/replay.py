@@ -114,6 +114,8 @@ class Replay:
     largest
         (b,) float64, the largest value and payment that these come from: what rounding errors
         grow with.
+    error
+        (b,) float64, how far rounding may have moved `own` and `other`.
     bad_scores
         Why scores cannot be planned with to how many of them there are.
     dearest
@@ -141,6 +143,7 @@ class Replay:
     own: FloatArray
     other: FloatArray
     largest: FloatArray
+    error: FloatArray
     totals: list[list[npt.NDArray[Any]]]
     scales: list[list[FloatArray]]
     bad_scores: Counter[str] = field(default_factory=Counter)
@@ -189,6 +192,7 @@ def replay(rules: Rules, block: Block) -> tuple[Replay, list[Pairs]]:
         error = (len(rules.groups) + EXTRA_ROUNDINGS) * UNIT * size
         _add_scores(result, pairs, net, error, chosen=chosen)
         np.maximum(result.largest, size, where=pairs.eligible, out=result.largest)
+        np.maximum(result.error, error, where=pairs.eligible, out=result.error)
         _add_chosen(result, rules, pairs, chosen)
         all_pairs.append(pairs)
     result.dearest = float(dearest.sum())
@@ -246,6 +250,7 @@ def _start(rules: Rules, block: Block) -> Replay:
         own=np.where(block.choice == -1, nothing, -np.inf),
         other=np.where(block.choice == -1, -np.inf, nothing),
         largest=np.zeros(size),
+        error=np.zeros(size),
         totals=totals,
         scales=scales,
     )

@@ -11,6 +11,12 @@ from typing import Any, Final
 import numpy as np
 
 from incentive_engine.domain import BoolArray
+from incentive_engine.language import Code, language, named
+
+
+class UnreadableError(Exception):
+    """A file of the run that cannot be used; the message says which and why."""
+
 
 SHOWN: Final = 3
 """How many rows or problems of one check are written out."""
@@ -57,17 +63,28 @@ class Verification:
         """Return the verification as JSON text."""
         return json.dumps(self.to_dict(), ensure_ascii=False, indent=2)
 
-    def to_text(self) -> str:
+    def to_text(self, lang: Code = "en") -> str:
         """Return one line per check, then the verdict."""
+        t = language(lang)
         lines = [
-            f"{'ok  ' if check.ok else 'FAIL'}  {check.name}: {check.detail or check.what}"
+            t(
+                "verify.line_ok" if check.ok else "verify.line_fail",
+                name=check.name,
+                text=check.detail or _question(check, lang),
+            )
             for check in self.checks
         ]
-        failed = len(self.failures)
-        verdict = (
-            f"{failed} of {len(self.checks)} checks failed" if failed else "all checks passed"
-        )
-        return "\n".join([*lines, f"{self.run_dir}: {verdict}"])
+        failed, run = len(self.failures), str(self.run_dir)
+        verdict = t("verify.passed", run=run)
+        if failed:
+            verdict = t("verify.failed", run=run, failed=failed, all=len(self.checks))
+        return "\n".join([*lines, verdict])
+
+
+def _question(check: Check, lang: Code) -> str:
+    """Return what a check looked at; where the catalogue lacks it, as the check itself says it."""
+    said = named("proves", check.name.replace(" ", "_"))
+    return check.what if lang == "en" or isinstance(said, str) else said.text(lang)
 
 
 @dataclass(slots=True)

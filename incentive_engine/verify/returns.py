@@ -5,35 +5,35 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from incentive_engine.config.overrides import MIN_MARGINAL_ROI, MIN_ROI
 from incentive_engine.domain import MICROS, SPEND
+from incentive_engine.run.format import StatedMandate, StatedReturns
 
 from .arithmetic import agree
 from .files import Run
 from .limits import BUDGET
 from .result import Check, Findings
-from .stated import StatedMandate, StatedReturns
 from .sums import Sums
 
 ROUGH: Final = 1e-2
 """The return of the last money is known to this part: it is that of a plan with split users."""
 
 
-def check_returns(run: Run, sums: Sums) -> Iterator[Check]:
-    """Check spend, cost and their ratio, and the mandate; nothing where they are not stated.
+def check_returns(run: Run, sums: Sums) -> Check:
+    """Check spend, cost and their ratio, and the mandate.
 
     The return of the last money cannot be had from one plan. Where the plan maximises spend alone
     and every user counts alike, it is at least the price of the budget, which is checked.
     """
     stated, mandate = run.certificate.returns, run.certificate.mandate
-    if stated is None:
-        return
     found = Findings("returns", "the money returns what is stated, and what was asked of it")
-    for problem in (*_stated(sums, stated), *_margin(run, stated)):
+    for problem in (
+        *_stated(sums, stated),
+        *_margin(run, stated),
+        *_mandate(run, stated, mandate),
+    ):
         found.add(problem)
-    if mandate is not None:
-        for problem in _mandate(run, stated, mandate):
-            found.add(problem)
-    yield found.check()
+    return found.check()
 
 
 def _stated(sums: Sums, stated: StatedReturns) -> Iterator[str]:
@@ -68,7 +68,7 @@ def _mandate(run: Run, stated: StatedReturns, mandate: StatedMandate) -> Iterato
     amount = run.certificate.budget.amount
     if mandate.cap is not None and (amount is None or amount > mandate.cap):
         yield f"the budget {amount} is above the cap {mandate.cap}"
-    asked = run.manifest.overrides.get("min_marginal_roi")
+    asked = run.manifest.overrides.get(MIN_MARGINAL_ROI)
     if mandate.min_marginal_roi != asked:
         yield f"the mandate is {mandate.min_marginal_roi}, the override says {asked}"
     if mandate.min_marginal_roi is not None and (
@@ -76,7 +76,7 @@ def _mandate(run: Run, stated: StatedReturns, mandate: StatedMandate) -> Iterato
         or stated.marginal_roi < (1.0 - ROUGH) * mandate.min_marginal_roi
     ):
         yield f"the last money returns {stated.marginal_roi}, below {mandate.min_marginal_roi}"
-    if mandate.min_roi is not None and mandate.min_roi != run.manifest.overrides.get("limits"):
-        yield f"the mandate is {mandate.min_roi}, the override says otherwise"
+    if mandate.min_roi != (asked := run.manifest.overrides.get(MIN_ROI)):
+        yield f"the mandate is {mandate.min_roi}, the override says {asked}"
     if mandate.min_roi and (stated.roi is not None and stated.roi < (1 - 1e-9) * mandate.min_roi):
         yield f"the money returns {stated.roi}, below {mandate.min_roi}"

@@ -59,6 +59,9 @@ class Sums:
         The sum of c·(f − c) over chosen pairs of cost c below their face value f.
     value, value_scale
         Of the chosen pairs, and of their absolute values.
+    settled_least, settled_most
+        How many users did not get what the prices alone give, at least and at most: where two
+        choices are worth the same but for rounding, nobody can tell.
     dual, dual_error
         Of the users' terms of the bound without the holdout, and how far rounding may have moved
         it.
@@ -79,6 +82,8 @@ class Sums:
     noise: float = 0.0
     value: float = 0.0
     value_scale: float = 0.0
+    settled_least: int = 0
+    settled_most: int = 0
     dual: Fraction = Fraction(0)
     dual_error: float = 0.0
     potential: float = 0.0
@@ -112,6 +117,7 @@ class Sums:
         self.value += float(truth.value.sum())
         self.value_scale += float(np.abs(truth.value).sum())
         self._add_dual(truth)
+        self._add_settled(truth)
         for usage, totals, scales in zip(self.usages, truth.totals, truth.scales, strict=True):
             for at in range(len(totals)):
                 usage.totals[at] += totals[at]
@@ -126,3 +132,12 @@ class Sums:
             return
         self.dual += Fraction(math.fsum(terms.tolist()))
         self.dual_error += float((truth.dual_high[decided] - truth.dual_low[decided]).sum())
+
+    def _add_settled(self, truth: Replay) -> None:
+        error, decided = truth.error, ~truth.holdout
+        with np.errstate(invalid="ignore"):  # −inf where there is no choice, or no other one
+            other = truth.own + error < truth.other - error
+            may_be = truth.own - error <= truth.other + error
+        known = np.isfinite(truth.own) & np.isfinite(truth.other)
+        self.settled_least += int(np.count_nonzero(other & known & decided))
+        self.settled_most += int(np.count_nonzero(may_be & known & decided))

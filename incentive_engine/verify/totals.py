@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from incentive_engine.domain import ISSUED, MICROS
+from incentive_engine.run.format import StatedLimit
 
 from .arithmetic import agree, joined, same_total, within
 from .files import Run
 from .limits import BUDGET, Group
 from .replay import linear_form
 from .result import Check, Findings
-from .stated import StatedLimit
 from .sums import Sums
 
 

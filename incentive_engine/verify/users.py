@@ -19,9 +19,12 @@ from incentive_engine.data.tables.arrow import (
     numbers,
     whole,
 )
+from incentive_engine.data.tables.types import plain_table
 from incentive_engine.domain import BoolArray, FloatArray, IntArray
+from incentive_engine.errors import DataError
 
 from .blocks import open_parquet, read_columns
+from .result import UnreadableError
 
 
 def read_users(path: Path, names: tuple[str, ...]) -> pa.Table:
@@ -35,7 +38,12 @@ def read_users(path: Path, names: tuple[str, ...]) -> pa.Table:
     schema = open_parquet(path).schema_arrow
     text = [name for name in names if is_text(schema.field(name).type)]
     table = read_columns(path, names, codes=text)
-    attributes = {name: as_attribute(table[name]) for name in names}
+    others = [name for name in names if name not in text]
+    try:  # as a planner's table is read: times without a zone, dates as times
+        plain = plain_table(table.select(others), where=path.name)
+    except DataError as error:
+        raise UnreadableError(str(error.faults[0])) from error
+    attributes = {name: as_attribute((table if name in text else plain)[name]) for name in names}
     return pa.table({"user_id": read_ids(path), **attributes})
 
 
@@ -152,13 +160,17 @@ def _table(column: pa.Array, factor: WeightFactor) -> FloatArray:
     return result
 
 
+def median_of(column: pa.Array) -> float:
+    """Return what a power of a column is relative to: its median, 1 where that is 0 or unknown."""
+    values = np.asarray(numbers(column), dtype=np.float64)
+    known = np.maximum(values[~np.isnan(values)], 0.0)
+    median = float(np.median(known)) if len(known) else 0.0
+    return median if median > 0 else 1.0
+
+
 def _power(column: pa.Array, factor: WeightFactor) -> FloatArray:
     values = np.asarray(numbers(column), dtype=np.float64)
     missing = np.isnan(values)
-    if missing.all():
-        return np.ones(len(values))
-    values = np.maximum(values, 0.0)
-    median = float(np.median(values[~missing]))
     with np.errstate(divide="ignore", invalid="ignore"):
-        raised = (values / (median if median > 0 else 1.0)) ** (factor.power or 0.0)
+        raised = (np.maximum(values, 0.0) / median_of(column)) ** (factor.power or 0.0)
     return np.where(missing, 1.0, np.clip(raised, *factor.clip))

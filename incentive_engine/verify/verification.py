@@ -11,19 +11,22 @@ from typing import Final
 import pyarrow as pa
 
 from incentive_engine.domain import SPEND
+from incentive_engine.run.format import SCORES_FILE
 
 from .blocks import Block, blocks
 from .choices import RowChecks, check_users
-from .files import Run, altered_files, read_manifest, read_run
+from .evaluation import check_evaluation
+from .files import Run, altered_files, listed, read_run
+from .frozen import check_frozen, check_numbered_prices
+from .inputs import check_inputs
 from .limits import BUDGET, groups
 from .policies import check_policy
 from .proof import check_proof
 from .reach import SmallestBudgets
 from .replay import Pairs, Replay, Rules, replay, stored_measures
-from .result import Check, Findings, Verification
+from .result import Check, Findings, UnreadableError, Verification
 from .returns import check_returns
 from .risk import check_risk
-from .stated import UnreadableError
 from .sums import Sums
 from .totals import check_limits
 from .users import allowed, drawn_holdout, read_users, weights
@@ -42,7 +45,7 @@ def verify_run(run_dir: Path) -> Verification:
     files = Findings("files", "every file is there, readable and unaltered since the run")
     others: tuple[Check, ...] = ()
     try:
-        manifest = read_manifest(run_dir)
+        manifest = listed(run_dir)
         for problem in altered_files(run_dir, manifest):
             files.add(problem)
         others = tuple(_checks(read_run(run_dir, manifest)))
@@ -53,19 +56,23 @@ def verify_run(run_dir: Path) -> Verification:
 
 def _checks(run: Run) -> Iterator[Check]:
     yield check_policy(run)
-    users = read_users(run.directory / "scores.parquet", run.policy.attribute_columns)
+    yield check_inputs(run)
+    yield from check_evaluation(run)
+    users = read_users(run.directory / SCORES_FILE, run.policy.attribute_columns)
     listed = check_users(run, users)
     yield listed
     if listed.ok:
         rules = rules_of(run, users)
+        yield check_frozen(run, users, rules)
         del users
         rows, sums, budgets = look(run, rules)
         yield from rows.checks(run, sums)
         yield budgets.check()
         yield from check_limits(run, sums)
         yield from check_risk(run, sums)
-        yield from check_returns(run, sums)
+        yield check_returns(run, sums)
         yield from check_proof(run, sums)
+        yield check_numbered_prices(run, sums)
 
 
 def rules_of(run: Run, users: pa.Table) -> Rules:

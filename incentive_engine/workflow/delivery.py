@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,7 +20,8 @@ from incentive_engine.export.export import (
 from incentive_engine.export.findings import Finding, blocks, check_accepted, refuse_blocked
 from incentive_engine.export.postgres import export_to_postgres
 from incentive_engine.export.preflight import WARNINGS, Flight, preflight
-from incentive_engine.export.selection import Filters, select
+from incentive_engine.export.selection import Filters, Selected, narrowed, select
+from incentive_engine.language import Message, Text, as_warnings, say
 from incentive_engine.pipeline.steps import Progress, Steps, quiet
 from incentive_engine.run.approval import approve_run, refuse_unapproved
 from incentive_engine.run.finished import FinishedRun, read_run
@@ -54,15 +55,19 @@ class Checked:
         """Whether the run may be exported."""
         return not any(blocks(finding, self.accepted) for finding in self.findings)
 
-    def to_text(self) -> str:
+    def lines(self) -> tuple[Message, ...]:
         """Return one line per finding, then the verdict."""
         lines = [
-            f"{finding}{' (accepted)' if finding.name in self.accepted else ''}"
+            say("delivery.accepted", line=finding.message)
+            if finding.name in self.accepted
+            else finding.message
             for finding in self.findings
         ]
         blocked = sum(blocks(finding, self.accepted) for finding in self.findings)
-        verdict = f"{blocked} finding(s) block an export" if blocked else "ready to export"
-        return "\n".join([*lines, f"{self.run_dir}: {verdict}"])
+        verdict = say("delivery.ready", run=str(self.run_dir))
+        if blocked:
+            verdict = say("delivery.blocked", run=str(self.run_dir), findings=blocked)
+        return (*lines, verdict)
 
 
 def check_run(
@@ -84,7 +89,9 @@ def check_run(
     return Checked(run_dir=run_dir, findings=_findings(run, on), accepted=tuple(accepted))
 
 
-def approve(run_dir: Path, *, by: str, note: str | None = None, progress: Progress = quiet) -> str:
+def approve(
+    run_dir: Path, *, by: str, note: str | None = None, progress: Progress = quiet
+) -> tuple[Message, ...]:
     """Write down who approves a run as it stands, once it is verified and free of errors."""
     name = " ".join(by.split())
     if not name:
@@ -94,9 +101,9 @@ def approve(run_dir: Path, *, by: str, note: str | None = None, progress: Progre
     refuse_blocked(run_dir, findings, accepted=WARNINGS)
     with only_one(run_dir, "approving or exporting this run"):
         is_new = approve_run(run, by=name, note=note, now=datetime.now(UTC))
-    done = "approved" if is_new else "was approved already"
-    lines = [str(finding) for finding in findings if blocks(finding, ())]
-    return "\n".join([*lines, f"{run_dir}: {done} by {name}, digest {run.digest[:16]}"])
+    done = "delivery.approved" if is_new else "delivery.approved_before"
+    lines = [finding.message for finding in findings if blocks(finding, ())]
+    return (*lines, say(done, run=str(run_dir), name=name, digest=run.digest[:16]))
 
 
 def export(
@@ -106,9 +113,17 @@ def export(
     options: ExportOptions,
     accepted: Sequence[str] = (),
     on: str | None = None,
+    ledger: str | None = None,
     progress: Progress = quiet,
-) -> str:
-    """Write the offers of a run for another system, once nothing speaks against it."""
+) -> tuple[Text, ...]:
+    """Write the offers of a run for another system, once nothing speaks against it.
+
+    Parameters
+    ----------
+    ledger
+        The pool of live decisions: what leaves is reserved there first, and what does not fit
+        any more stays.
+    """
     check_accepted(accepted, WARNINGS)
     if run_dir.is_dir() and not os.access(run_dir, os.W_OK):
         what = "may not be written to, and exports are noted there"
@@ -120,15 +135,31 @@ def export(
     refuse_blocked(run_dir, findings, accepted=accepted)
     waived = [finding for finding in findings if blocks(finding, ())]
     names = sorted({finding.name for finding in waived})
+    left_out: list[int] = []
+    if ledger is not None:
+        options = replace(options, narrow=_booking(run_dir, ledger, left_out))
     with only_one(run_dir, "approving or exporting this run"), steps.step("export"):
         made = _export(run, target, options, verification=verification, accepted=names)
         entry = {"to": made.target, "rows": made.rows, "filters": options.filters.to_dict()}
         entry |= {"preset": options.preset, "accepted": names}
         add_entry(run, EXPORTS, entry, now=datetime.now(UTC))
     unsafe = options.key.warnings if options.key else ()
-    lines = [f"accepted  {finding.name}: {finding.text}" for finding in waived]
-    lines += [f"warning: {warning}" for warning in unsafe]
-    return "\n".join([*lines, made.to_text()])
+    lines = [say("delivery.waived", name=finding.name, text=finding.text) for finding in waived]
+    lines += [say("delivery.stay", number=number) for number in left_out if number]
+    return (*lines, *as_warnings(unsafe), *made.lines())
+
+
+def _booking(run_dir: Path, ledger: str, left_out: list[int]) -> Callable[[Selected], Selected]:
+    """Return what reserves a selection in a ledger, and notes how many of it stay."""
+    from incentive_engine.live.batch import book
+    from incentive_engine.live.campaign import open_campaign
+
+    def booked(selected: Selected) -> Selected:
+        fewer = narrowed(selected, book(open_campaign(run_dir), selected, ledger))
+        left_out.append(selected.total - fewer.total)
+        return fewer
+
+    return booked
 
 
 def _export(

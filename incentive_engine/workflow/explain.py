@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ from incentive_engine.data.users import UserFile
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.features.words import feature_words
 from incentive_engine.insight.policy_options import load
+from incentive_engine.language import Message, Text, named, say
 from incentive_engine.pipeline.campaign import campaign_files, trained_model, users_of
 from incentive_engine.pipeline.steps import Progress, Steps, quiet
 from incentive_engine.uplift.diagnosis.findings import ACCEPTABLE
@@ -37,7 +39,7 @@ class Part:
     value: str
     """The user's value of the feature; empty where the part is no feature."""
     adds: float
-    words: str = ""
+    words: Message | None = None
     """What the feature is, where it is one of history."""
 
 
@@ -61,21 +63,25 @@ class UserReasons:
 
     def to_json(self) -> str:
         """Return all parts for programs."""
-        return json.dumps(asdict(self), indent=2, ensure_ascii=False)
+        content = asdict(self)
+        for offer, shown in zip(self.offers, content["offers"], strict=True):
+            for part, written in zip(offer.parts, shown["parts"], strict=True):
+                written["words"] = None if part.words is None else str(part.words)
+        return json.dumps(content, indent=2, ensure_ascii=False)
 
-    def to_text(self) -> str:
-        """Return the largest parts for people."""
-        lines = [f"user {self.user_id}: added probability of conversion, in points"]
+    def lines(self) -> Iterator[Message]:
+        """Yield the largest parts for people."""
+        yield say("explain.user", user=self.user_id)
         for offer in self.offers:
-            closed = "" if offer.eligible else ", not eligible"
-            lines.append(f"{offer.offer}: {100 * offer.effect:+.3f}{closed}")
+            kind = "explain.offer" if offer.eligible else "explain.closed"
+            yield say(kind, offer=offer.offer, effect=100 * offer.effect)
             first, *rest = offer.parts
             shown, others = rest[:SHOWN], rest[SHOWN:]
-            lines += [_line(part) for part in (first, *shown)]
+            yield from (_line(part) for part in (first, *shown))
             if others:
                 left = sum(part.adds for part in others)
-                lines.append(_line(Part(name=f"{len(others)} more", value="", adds=left)))
-        return "\n".join(lines)
+                more = say("explain.more", count=len(others))
+                yield say("explain.part", adds=100 * left, name=more)
 
 
 def explain_user(
@@ -109,7 +115,7 @@ def explain_user(
     found = explain(UpliftModel.load(directory), features, where="users")
     values = {name: _word(features[name].iloc[0]) for name in found.features}
     closed = _closed(policy, features)
-    words = {column.name: str(feature_words(column)) for column in campaign.history}
+    words = {column.name: feature_words(column) for column in campaign.history}
     reasons = _reasons(found, values, words, policy, closed)
     return UserReasons(user_id=user_id, offers=tuple(reasons))
 
@@ -135,7 +141,7 @@ def _closed(policy: Policy, features: pd.DataFrame) -> set[str]:
 def _reasons(
     found: Explanation,
     values: dict[str, str],
-    words: dict[str, str],
+    words: dict[str, Message],
     policy: Policy,
     closed: set[str],
 ) -> list[OfferReasons]:
@@ -147,7 +153,7 @@ def _reasons(
         for at in order:
             name, adds = found.features[at], float(found.contribution[0, j, at])
             if adds:
-                said = words.get(name, "")
+                said = words.get(name)
                 parts.append(Part(name=name, value=values[name], adds=adds, words=said))
         if abs(found.repair[0, j]) > 1e-12:
             ladder = Part(name="order of the ladder", value="", adds=float(found.repair[0, j]))
@@ -171,8 +177,12 @@ def _word(value: float | str | datetime | NaTType | None) -> str:
     return str(value).removesuffix(" 00:00:00")
 
 
-def _line(part: Part) -> str:
-    name = f"{part.name} = {part.value}" if part.value else part.name
-    if part.words:
-        name = f"{part.words}: {part.value} ({part.name})"
-    return f"  {100 * part.adds:+9.3f}  {name}"
+def _line(part: Part) -> Message:
+    name: Text = named("explain", part.name.rpartition(" ")[2])
+    if part.value:
+        value = named("explain", part.value)
+        if part.words is not None:
+            words = say("explain.history", words=part.words, value=value, feature=part.name)
+            return say("explain.part", adds=100 * part.adds, name=words)
+        name = say("explain.value", name=part.name, value=value)
+    return say("explain.part", adds=100 * part.adds, name=name)

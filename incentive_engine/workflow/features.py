@@ -11,8 +11,9 @@ from incentive_engine.data.tables.files import check_suffix
 from incentive_engine.data.tables.frames import to_frame, write_blocks
 from incentive_engine.errors import ConfigError, Fault
 from incentive_engine.features.plan import history_of
-from incentive_engine.features.report import history_notes
+from incentive_engine.features.report import history_notes, history_warnings
 from incentive_engine.insight.policy_options import load
+from incentive_engine.language import Text, as_warnings, say
 from incentive_engine.pipeline.campaign import campaign_tables
 from incentive_engine.pipeline.history import campaign_history, feature_blocks
 from incentive_engine.pipeline.steps import Progress, Steps, quiet
@@ -22,7 +23,7 @@ Table = Literal["users", "trial"]
 
 def make_features(
     policy_file: Path | None, *, table: Table, out: Path, progress: Progress = quiet
-) -> str:
+) -> tuple[Text, ...]:
     """Write the history features of users or trial into a new file; return what was done.
 
     Raises
@@ -50,6 +51,13 @@ def make_features(
     with steps.step("features"):
         features = history.features(table)
         write_blocks(map(to_frame, feature_blocks(history, table, features)), out)
-    notes = history_notes(history.log, history.rows[table], features)
-    size = f"{len(features.columns)} features of {len(features.seen):,} rows"
-    return "\n".join([*notes, f"{size}: {out} ({steps.seconds['features']:.1f} s)"])
+    notes = history_notes(history.log, features)
+    made = say(
+        "terminal.features",
+        columns=len(features.columns),
+        rows=len(features.seen),
+        out=str(out),
+        seconds=steps.seconds["features"],
+    )
+    warnings = as_warnings(history_warnings(history.log, history.rows[table]))
+    return (*warnings, *(say("noted.note", text=note) for note in notes), made)

@@ -17,6 +17,7 @@ from incentive_engine.data.tables.frames import to_frame
 from incentive_engine.errors import ConfigError, DataError, Fault, nearest
 from incentive_engine.features.source import open_log
 from incentive_engine.insight.policy_options import load
+from incentive_engine.language import Message, Text, as_warnings, say
 from incentive_engine.run.finished import read_run
 from incentive_engine.synthetic.sample import MARKETS, sample_outcomes, write_sample
 
@@ -24,7 +25,7 @@ FEW: Final = 2_000
 """Users and trial rows of a sample campaign that are made to check a policy against."""
 
 
-def check(file: Path) -> str:
+def check(file: Path) -> tuple[Text, ...]:
     """Validate a policy and its data, or a scenario with its policy, and say what is in them.
 
     Raises
@@ -35,15 +36,15 @@ def check(file: Path) -> str:
     if _is_scenario(file):
         scenario = load_scenario(file)
         found = _tables(load(scenario.policy))
-        valid = f"{file}: valid; strategies: {', '.join(scenario.strategies)}"
-        return "\n".join([*found, valid])
+        strategies = tuple(scenario.strategies)
+        return (*found, say("checked.scenario", file=str(file), strategies=strategies))
     policy = load(file)
-    limits = ", ".join(limit.name for limit in policy.limits) or "none beside the budget"
-    valid = f"{file}: valid; offers: {', '.join(policy.offer_ids)}; limits: {limits}"
-    return "\n".join([*_tables(policy), valid])
+    limits = tuple(limit.name for limit in policy.limits) or say("checked.no_limits")
+    valid = say("checked.policy", file=str(file), offers=policy.offer_ids, limits=limits)
+    return (*_tables(policy), valid)
 
 
-def _tables(policy: Policy) -> list[str]:
+def _tables(policy: Policy) -> tuple[Text, ...]:
     """Return what a policy's tables hold, and warnings; logs of its history are opened too."""
     with TemporaryDirectory() as folder:
         users, trial = _opened(policy, Path(folder))
@@ -51,10 +52,10 @@ def _tables(policy: Policy) -> list[str]:
     for log in policy.history.events if policy.history else ():
         if not isinstance(log, str):  # the log of a sample campaign is made by the program
             open_log(log)
-    warnings = [f"warning: {text}" for found in checks for text in found.warnings]
+    warnings = as_warnings(text for found in checks for text in found.warnings)
     if policy.data.sample is not None:  # of which only a few rows were made
         return warnings
-    return [*warnings, *(found.to_text() for found in checks)]
+    return (*warnings, *(found.to_text() for found in checks))
 
 
 def _opened(policy: Policy, folder: Path) -> tuple[Source | None, Source | None]:
@@ -84,7 +85,7 @@ def _is_scenario(file: Path) -> bool:
     return re.search(r"^(strategies|source)\s*:", text, re.MULTILINE) is not None
 
 
-def sample(name: str, *, out: Path, after: Path | None) -> str:
+def sample(name: str, *, out: Path, after: Path | None) -> Message:
     """Write a sample campaign's users, trial and true effects into a new directory.
 
     Parameters
@@ -104,13 +105,13 @@ def sample(name: str, *, out: Path, after: Path | None) -> str:
     made = Sample.model_validate({"name": name})
     with atomic_directory(out) as directory:
         write_sample(made, directory)
-    return f"sample: {out}"
+    return say("terminal.sample", out=str(out))
 
 
-def _write_outcomes(name: str, after: Path, out: Path) -> str:
+def _write_outcomes(name: str, after: Path, out: Path) -> Message:
     run = read_run(after)
     made = run.policy.data.sample
-    if made is None or made.name != name or "trial" not in run.manifest["inputs"]:
+    if made is None or made.name != name or "trial" not in run.manifest.inputs:
         what = f"is no run for the users of the sample `{name}`"
         raise DataError(
             Fault(f"--after {after}", what, f"one with `sample: {name}` in its policy")
@@ -123,4 +124,4 @@ def _write_outcomes(name: str, after: Path, out: Path) -> str:
     with atomic_directory(out) as directory:
         file = directory / "outcomes.csv"
         sample_outcomes(made, plan).to_csv(file, index=False, lineterminator="\n")
-    return f"outcomes: {out / 'outcomes.csv'}"
+    return say("terminal.outcomes", out=str(out / "outcomes.csv"))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -25,8 +25,10 @@ from incentive_engine.data.tables.arrow import as_numpy, equal, whole
 from incentive_engine.data.tables.room import pick
 from incentive_engine.domain import CONVERSION, COST, SPEND, BoolArray, FloatArray, IntArray
 from incentive_engine.errors import DataError, Fault
+from incentive_engine.language import Message, say
 from incentive_engine.measurement.figures import Measurement, OfferOutcome, Promise, Split
 from incentive_engine.run.finished import FinishedRun, read_run
+from incentive_engine.run.format import StatedEstimate
 from incentive_engine.stats.estimate import Estimate
 from incentive_engine.stats.holdout_effect import difference_from_holdout
 from incentive_engine.stats.intervals import interval
@@ -72,8 +74,8 @@ class Campaign:
 
         None where that is not what the plan gave: where users are tied, offers went by lot.
         """
-        limits = self.run.certificate["limits"]
-        prices = {each["name"]: float(each["price"]) for each in limits if "price" in each}
+        limits = self.run.certificate.limits
+        prices = {limit.name: limit.price for limit in limits if limit.price is not None}
         nobody = np.zeros(len(self.held), dtype=np.bool_)
         rule = choices_at(build_problem(self.policy, self.table, nobody), prices)
         decided = ~self.held & ((rule >= 0) | (self.choice >= 0))
@@ -98,7 +100,7 @@ def measure(run_dir: Path, outcomes: Path | Location) -> Measurement:
     """
     campaign = read_campaign(run_dir, outcomes)
     choice, did = campaign.choice, campaign.did
-    budget = campaign.run.certificate["budget"]
+    budget = campaign.run.certificate.budget
     offered = choice >= 0
     conversions = _promise(campaign, CONVERSION, did.conversion)
     spend = None if did.spend is None else _promise(campaign, SPEND, did.spend)
@@ -113,8 +115,8 @@ def measure(run_dir: Path, outcomes: Path | Location) -> Measurement:
         by_rule=campaign.rule is not None,
         conversions=conversions,
         spend=spend,
-        budget=budget["amount"],
-        basis=budget["basis"],
+        budget=budget.amount,
+        basis=budget.basis,
         forecast=float(campaign.scores(COST, choice).sum()),
         redeemed=None if did.cost is None else float(did.cost[offered].sum()),
         offers=tuple(_offers(campaign)),
@@ -163,7 +165,8 @@ def _compared(campaign: Campaign) -> BoolArray:
 
 
 def _promise(campaign: Campaign, measure: str, outcome: FloatArray) -> Promise:
-    stated = campaign.run.evaluation.get("plan", {}).get(STATED[measure])
+    gain = campaign.run.evaluation.plan
+    stated = None if gain is None else getattr(gain, STATED[measure])
     known = measure in campaign.table.measures
     return Promise(
         scores=float(campaign.scores(measure, campaign.choice).sum()) if known else None,
@@ -172,11 +175,11 @@ def _promise(campaign: Campaign, measure: str, outcome: FloatArray) -> Promise:
     )
 
 
-def _stated(total: dict[str, Any]) -> Estimate:
+def _stated(total: StatedEstimate) -> Estimate:
     """Return a total of evaluation.json, whose interval is symmetric."""
     known = interval(0.0, 1.0)
-    error = (total["high"] - total["low"]) / (known.high - known.low)
-    return interval(float(total["estimate"]), float(error))
+    error = (total.high - total.low) / (known.high - known.low)
+    return interval(total.estimate, float(error))
 
 
 def _total(campaign: Campaign, outcome: FloatArray, some: BoolArray) -> Estimate | None:
@@ -272,26 +275,17 @@ def _redemption(campaign: Campaign) -> float | None:
     return changed
 
 
-def _warnings(campaign: Campaign) -> Iterator[str]:
+def _warnings(campaign: Campaign) -> Iterator[Message]:
     did, held = campaign.did, campaign.held
     if not held.any():
-        yield "no holdout: what would have happened without offers is not known"
+        yield say("campaign.no_holdout")
     if did.strangers:
-        yield f"outcomes: {did.strangers:,} rows are about users that the run does not have"
+        yield say("campaign.strangers", rows=did.strangers)
     if did.offer is not None and (count := int((did.offer[held] >= 0).sum())):
-        yield (
-            f"{count:,} users that were held out got an offer; they count as held out, so that "
-            "the increment is understated"
-        )
+        yield say("campaign.held_got", users=count)
     if held.any():
         share, others = float(did.named[held].mean()), float(did.named[~held].mean())
         if share < UNLIKE * others:
-            yield (
-                f"outcomes name {share:.1%} of the holdout and {others:.1%} of the others; where "
-                "those without an offer are left out, the increment is overstated"
-            )
+            yield say("campaign.unlike", share=share, others=others)
     if campaign.rule is None and held.any():
-        yield (
-            "the plan's prices do not give its offers, because users are tied; all users are "
-            "compared, which tells less"
-        )
+        yield say("campaign.tied")

@@ -12,6 +12,7 @@ from incentive_engine.data.step_cache import StepCache
 from incentive_engine.data.tables.files import atomic_directory
 from incentive_engine.insight.evaluation_tables import write_tables
 from incentive_engine.insight.policy_options import load
+from incentive_engine.language import Message, as_warnings, say
 from incentive_engine.pipeline.added import history_added
 from incentive_engine.pipeline.campaign import (
     Campaign,
@@ -29,7 +30,7 @@ from incentive_engine.uplift.evaluation.evaluation import Evaluation, evaluate
 from incentive_engine.uplift.evaluation.explanation import explain_sample
 from incentive_engine.uplift.evaluation.paired import compare_models
 from incentive_engine.uplift.model import UpliftModel
-from incentive_engine.workflow.replay import plain, thousand
+from incentive_engine.workflow.replay import plain, thousand, written_to
 
 SHOWN_SHARES: Final = (0.1, 0.2, 0.5)
 """Budgets that the summary names, of what the plan without one costs."""
@@ -41,7 +42,7 @@ def train(
     out: Path,
     accepted: Collection[str] = (),
     progress: Progress = quiet,
-) -> str:
+) -> tuple[Message, ...]:
     """Fit the uplift model on the policy's trial into a new directory; return what was done."""
     check_acceptable(accepted)
     policy = load(policy_file)
@@ -50,11 +51,13 @@ def train(
     with atomic_directory(out) as directory, steps.step("train"):
         fit_into(campaign, policy, directory, accepted=accepted)
     quality = read_quality(out)
-    warnings = [f"warning: {text}" for text in (quality.warnings if quality else ())]
-    return "\n".join([*warnings, f"model: {out} ({steps.seconds['train']:.1f} s)"])
+    warnings = as_warnings(quality.warnings if quality else ())
+    return (*warnings, say("terminal.model", out=str(out), seconds=steps.seconds["train"]))
 
 
-def score(policy_file: Path | None, *, model: Path, out: Path, progress: Progress = quiet) -> str:
+def score(
+    policy_file: Path | None, *, model: Path, out: Path, progress: Progress = quiet
+) -> tuple[Message, ...]:
     """Predict per user and offer into a new file; return what was done."""
     policy = load(policy_file)
     steps = Steps(progress)
@@ -62,12 +65,12 @@ def score(policy_file: Path | None, *, model: Path, out: Path, progress: Progres
     with steps.step("score"):
         score_into(campaign, model, policy, out)
     warnings = _drift_warnings(campaign, model, policy)
-    return "\n".join([*warnings, f"scores: {out} ({steps.seconds['score']:.1f} s)"])
+    return (*warnings, say("terminal.scores", out=str(out), seconds=steps.seconds["score"]))
 
 
 def evaluate_model(
     policy_file: Path | None, *, model: Path, out: Path, progress: Progress = quiet
-) -> str:
+) -> tuple[Message, ...]:
     """Write how good a model is on its trial, out of fold; return it in short."""
     policy = load(policy_file)
     steps = Steps(progress)
@@ -82,14 +85,14 @@ def evaluate_model(
         diagnosis = diagnose(trial, policy)
         write_quality(directory, diagnosis, evaluation, drivers, history)
         write_tables(directory, evaluation, diagnosis)
-    return f"{_in_short(evaluation)}\nevaluation: {out / 'evaluation.json'}"
+    return (*_in_short(evaluation), written_to(out))
 
 
-def _drift_warnings(campaign: Campaign, model: Path, policy: Policy) -> list[str]:
+def _drift_warnings(campaign: Campaign, model: Path, policy: Policy) -> tuple[Message, ...]:
     """Return how the users differ from the trial; nothing where the policy names no trial."""
     if campaign.trial is None:
-        return []
-    return [f"warning: {text}" for text in drift_of(campaign, model, policy).warnings]
+        return ()
+    return as_warnings(drift_of(campaign, model, policy).warnings)
 
 
 def compare_with(
@@ -99,7 +102,7 @@ def compare_with(
     against: Path,
     out: Path,
     progress: Progress = quiet,
-) -> str:
+) -> tuple[Message, ...]:
     """Write which of two models of one trial makes the better plans; return it in short."""
     policy = load(policy_file)
     trial = trial_of(_campaign(policy_file, Steps(progress)), policy)
@@ -107,45 +110,62 @@ def compare_with(
     with atomic_directory(out) as directory:
         text = json.dumps(found.to_dict(), ensure_ascii=False, indent=2, allow_nan=False)
         (directory / "evaluation.json").write_text(text + "\n", encoding="utf-8")
-    lines = [f"{found.rows:,} trial rows; conversions per 1,000 users, 95 % intervals"]
+    lines = [say("evaluate.compared", rows=found.rows)]
     lines += [
-        f"  plan for {1000 * plan.budget:,.0f}: {thousand(plan.first)}, the other"
-        f" {thousand(plan.second)}; difference {thousand(plan.difference)}"
+        say(
+            "evaluate.compared_plan",
+            budget=1000 * plan.budget,
+            first=thousand(plan.first),
+            second=thousand(plan.second),
+            difference=thousand(plan.difference),
+        )
         for plan in found.plans
     ]
-    lines += [f"  Qini of {offer}: {thousand(gap)} more" for offer, gap in found.qini.items()]
-    return "\n".join([*lines, f"evaluation: {out / 'evaluation.json'}"])
+    lines += [
+        say("evaluate.compared_qini", offer=offer, more=thousand(gap))
+        for offer, gap in found.qini.items()
+    ]
+    return (*lines, written_to(out))
 
 
-def _in_short(evaluation: Evaluation) -> str:
+def _in_short(evaluation: Evaluation) -> tuple[Message, ...]:
     test = evaluation.heterogeneity
-    found = "differ" if test.found else "do not differ measurably"
-    lines = [
-        f"{evaluation.rows:,} trial rows; effects {found} between users (p = {test.p_value:.3g})",
-        "per 1,000 users, out of fold, with 95 % intervals:",
-    ]
+    found = "evaluate.differ" if test.found else "evaluate.alike"
+    lines = [say(found, rows=evaluation.rows, p=test.p_value), say("evaluate.per_thousand")]
     lines += [
-        f"  {offer.offer:<12} conversions {thousand(offer.conversion)}"
-        f"   spend {thousand(offer.spend)}   cost {thousand(offer.cost)}"
+        say(
+            "evaluate.effects",
+            offer=offer.offer,
+            conversions=thousand(offer.conversion),
+            spend=thousand(offer.spend),
+            cost=thousand(offer.cost),
+        )
         for offer in evaluation.offers
     ]
     lines += [
-        f"  {offer.offer:<12} Qini {thousand(offer.qini)}   AUUC {thousand(offer.auuc)}"
-        f"   slope of effects {plain(offer.effect_slope)}, of costs {plain(offer.cost_slope)}"
-        f"   paid ÷ predicted {plain(offer.cost_ratio)}"
+        say(
+            "evaluate.quality",
+            offer=offer.offer,
+            qini=thousand(offer.qini),
+            auuc=thousand(offer.auuc),
+            slope=plain(offer.effect_slope),
+            cost_slope=plain(offer.cost_slope),
+            ratio=plain(offer.cost_ratio),
+        )
         for offer in evaluation.offers
     ]
     lines += [
-        f"  plan for {1000 * plan.budget:,.0f}: conversions {thousand(plan.model)},"
-        f" {1000 * plan.promised:,.2f} promised; {thousand(plan.difference)} over constant effects"
+        say(
+            "evaluate.plan",
+            budget=1000 * plan.budget,
+            gain=thousand(plan.model),
+            promised=1000 * plan.promised,
+            more=thousand(plan.difference),
+        )
         for plan in evaluation.curve.points
         if plan.share in SHOWN_SHARES
     ]
-    lines.append(
-        "AUUC: area under the gain from offering to the share with the highest effects first, over"
-        " shares from 0 to 1; Qini: that minus the area of a random order"
-    )
-    return "\n".join(lines)
+    return (*lines, say("evaluate.terms"))
 
 
 def _campaign(policy_file: Path | None, steps: Steps) -> Campaign:

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -19,11 +19,15 @@ from incentive_engine.domain import CONVERSION, COST
 from incentive_engine.errors import ConfigError, Fault
 from incentive_engine.insight.findings import holdout_of
 from incentive_engine.insight.policy_options import BudgetOptions, read_policy
+from incentive_engine.language import Code, Message, Text, aligned, language, say
 from incentive_engine.pipeline.campaign import campaign_inputs
 from incentive_engine.pipeline.steps import Progress, Steps, quiet
 from incentive_engine.stats.power import SIGNIFICANCE, detectable_effect, power_of
 from incentive_engine.uplift.diagnosis.findings import ACCEPTABLE
 from incentive_engine.uplift.saved import read_evaluation
+
+HOLDOUT_COLUMNS: Final = ("holdout", "users", "shows", "effect", "power", "not_won")
+TRIAL_COLUMNS: Final = ("trial", "per_arm", "shows", "cost", "not_won")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,27 +99,39 @@ class Power:
                 row["detectable"] = None
         return json.dumps(content, indent=2, allow_nan=False)
 
-    def to_text(self) -> str:
+    def to_text(self, lang: Code = "en") -> str:
         """Return the figures for people."""
-        lines = [
-            (
-                f"{self.users:,} users; {self.base:.2%} convert without an offer; "
-                f"two-sided test at {SIGNIFICANCE:.0%}, power 80 %"
+        t = language(lang)
+        head = say("power.head", users=self.users, base=self.base, significance=SIGNIFICANCE)
+        holdouts: list[tuple[Text, ...]] = [
+            tuple(say(f"power.{name}") for name in HOLDOUT_COLUMNS),
+            *(
+                (
+                    f"{row.holdout:.1%}",
+                    f"{row.held_out:,}",
+                    _points(row.detectable),
+                    _points(row.expected),
+                    f"{row.power:.0%}",
+                    f"{row.not_won:,.1f}",
+                )
+                for row in self.holdouts
             ),
-            " holdout      users   shows from   plan's effect    power   conversions not won",
         ]
-        lines += [
-            f"{row.holdout:8.1%} {row.held_out:10,} {_points(row.detectable)}"
-            f" {100 * row.expected:12.2f} pt {row.power:8.0%} {row.not_won:21,.1f}"
-            for row in self.holdouts
+        trials: list[tuple[Text, ...]] = [
+            tuple(say(f"power.{name}") for name in TRIAL_COLUMNS),
+            *(
+                (
+                    f"{row.rows:,}",
+                    f"{row.per_arm:,}",
+                    _points(row.detectable),
+                    f"{row.cost:,.0f}",
+                    f"{row.not_won:,.1f}",
+                )
+                for row in self.trials
+            ),
         ]
-        lines += ["    trial    per arm   shows from   offers cost   conversions not won"]
-        lines += [
-            f"{row.rows:9,} {row.per_arm:10,} {_points(row.detectable)}"
-            f" {row.cost:13,.0f} {row.not_won:21,.1f}"
-            for row in self.trials
-        ]
-        return "\n".join(lines)
+        tables = (line for table in (holdouts, trials) for line in aligned(t, table, left=0))
+        return "\n".join([t.say(head), *tables])
 
 
 def power(
@@ -268,9 +284,9 @@ def _by_lot(problem: Problem, table: ScoreTable) -> dict[str, float]:
     }
 
 
-def _points(detectable: float) -> str:
+def _points(effect: float) -> Message:
     """Return an effect in percentage points, or that none is found."""
-    return f"{'nothing':>12}" if math.isinf(detectable) else f"{100 * detectable:9.2f} pt"
+    return say("power.nothing") if math.isinf(effect) else say("power.points", points=100 * effect)
 
 
 def _conversions(policy: Policy, table: ScoreTable) -> float:

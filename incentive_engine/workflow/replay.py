@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from incentive_engine.data.users import open_users
 from incentive_engine.domain import CONTROL
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.insight.policy_options import load_for_scores
+from incentive_engine.language import Code, Message, Text, aligned, language, say
 from incentive_engine.stats.estimate import Estimate
 from incentive_engine.uplift.doubly_robust.plan_value import compare_plans, plan_value
 from incentive_engine.uplift.estimates import Estimates
@@ -59,18 +60,20 @@ class Replay:
             "inverse_propensity": _plain({PLAN: self.weighted}),
         }
 
-    def to_text(self) -> str:
+    def to_text(self, lang: Code = "en") -> str:
         """Return a table for people: per 1,000 users, with 95 % intervals."""
-        lines = [f"per 1,000 users, against nobody, 95 % interval; {self.rows:,} rows"]
+        t = language(lang)
+        lines = [t("evaluate.replay", rows=self.rows)]
         if self.left_out:
-            lines.append(f"{self.left_out:,} rows of the trial are not in the plan and left out")
-        for title, ways in (("gain", self.gains), ("the plan minus", self.differences)):
-            for name, measures in ways.items():
-                figures = "   ".join(f"{m} {thousand(e)}" for m, e in measures.items())
-                lines.append(f"{title:>14}  {name:<20} {figures}")
-        plainly = "   ".join(f"{m} {thousand(e)}" for m, e in self.weighted.items())
-        lines.append(f"{'gain':>14}  {'by weights alone':<20} {plainly}")
-        return "\n".join(lines)
+            lines.append(t("evaluate.left_out", rows=self.left_out))
+        rows: list[tuple[Text, ...]] = []
+        for title, ways in (("gain", self.gains), ("minus", self.differences)):
+            rows += [
+                (say(f"evaluate.{title}"), name, *_figures(measures))
+                for name, measures in ways.items()
+            ]
+        rows.append((say("evaluate.gain"), say("evaluate.weights"), *_figures(self.weighted)))
+        return "\n".join([*lines, *aligned(t, rows, left=len(rows[0]))])
 
 
 def evaluate_run(
@@ -80,6 +83,7 @@ def evaluate_run(
     trial: Path | Location | None,
     model: Path | None,
     out: Path,
+    lang: Code = "en",
 ) -> str:
     """Value a plan on a trial among its users, write it, and return it in short.
 
@@ -102,7 +106,7 @@ def evaluate_run(
     with atomic_directory(out) as directory:
         text = json.dumps(replay.to_dict(), ensure_ascii=False, indent=2, allow_nan=False)
         (directory / "evaluation.json").write_text(text + "\n", encoding="utf-8")
-    return f"{replay.to_text()}\nevaluation: {out / 'evaluation.json'}"
+    return f"{replay.to_text(lang)}\n{written_to(out).text(lang)}"
 
 
 def _trial(policy: Policy, trial: Path | Location | None) -> Trial:
@@ -208,14 +212,25 @@ def _plain(ways: Mapping[str, Mapping[str, Estimate]]) -> dict[str, dict[str, di
     }
 
 
-def plain(found: Estimate | None) -> str:
-    """Return a number with its interval, a dash where there is none."""
+def _figures(measures: Mapping[str, Estimate]) -> Iterator[Text]:
+    for measure, gain in measures.items():
+        yield measure
+        yield thousand(gain)
+
+
+def plain(found: Estimate | None) -> Message | None:
+    """Return a number with its interval; None where there is none."""
     if found is None:
-        return "–"
-    return f"{found.value:.2f} ({found.low:.2f} to {found.high:.2f})"
+        return None
+    return say("estimate.two", value=found.value, low=found.low, high=found.high)
 
 
-def thousand(found: Estimate) -> str:
+def thousand(found: Estimate) -> Message:
     """Return a mean per user as one per 1,000 users, with its interval."""
     mean, low, high = (1000 * x for x in (found.value, found.low, found.high))
-    return f"{mean:,.2f} ({low:,.2f} to {high:,.2f})"
+    return say("estimate.two", value=mean, low=low, high=high)
+
+
+def written_to(out: Path) -> Message:
+    """Return where an evaluation stands."""
+    return say("terminal.evaluation", out=str(out / "evaluation.json"))

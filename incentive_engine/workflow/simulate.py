@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 
@@ -17,8 +17,8 @@ from incentive_engine.data.step_cache import StepCache
 from incentive_engine.data.tables.files import atomic_directory
 from incentive_engine.data.trial import Trial
 from incentive_engine.errors import ConfigError, Fault
-from incentive_engine.language import Code
-from incentive_engine.language.formats import money, number, percent
+from incentive_engine.language import Code, Message, Text, aligned, as_warnings, language, say
+from incentive_engine.language.formats import DASH, money, number, percent
 from incentive_engine.pipeline.campaign import campaign_files, trial_of
 from incentive_engine.pipeline.steps import Progress, Steps, quiet
 from incentive_engine.report.comparison import render_comparison, verdicts
@@ -83,7 +83,7 @@ def simulate(
     refuse_existing(out)
     comparison = _compare(variants, workers=workers or default_workers(), progress=progress)
     _write(comparison, out, scenario_file, lang)
-    text = summary(comparison, out)
+    text = summary(comparison, out, lang)
     if comparison.interrupted:
         raise SimulationStopped(text)
     return text
@@ -118,13 +118,17 @@ def read_variants(scenario_file: Path, *, set_values: Sequence[str] = ()) -> tup
     return tuple(variants)
 
 
-def check_scenario(scenario_file: Path) -> str:
+def check_scenario(scenario_file: Path) -> Message:
     """Return that a scenario, its policy and every value of its sweep have no fault."""
     variants = read_variants(scenario_file)
     scenario = variants[0].scenario
     runs = len(scenario.strategies) * len(scenario.budgets) * scenario.draws * len(variants)
-    return (
-        f"{scenario_file}: no fault; {scenario.name}: {runs:,} plans over {scenario.draws} draws"
+    return say(
+        "checked.no_fault",
+        file=str(scenario_file),
+        name=scenario.name,
+        plans=runs,
+        draws=scenario.draws,
     )
 
 
@@ -195,36 +199,54 @@ def _write(comparison: Comparison, out: Path, scenario_file: Path, lang: Code) -
         shutil.copyfile(scenario_file, directory / "scenario.yaml")
 
 
-def summary(comparison: Comparison, out: Path) -> str:
+def summary(comparison: Comparison, out: Path, lang: Code = "en") -> str:
     """Return the comparison as text, the strategies of each budget by falling conversions."""
-    lines = [f"{comparison.scenario.name}: {comparison.finished} draws"]
+    t, name = language(lang), comparison.scenario.name
+    head = t("simulate.head", name=name, draws=comparison.finished)
     if comparison.interrupted:
-        lines[0] += f" of {comparison.wanted}, then stopped"
-    head = f"{'strategy':<18}{'conversions':>12}{'95 % interval':>20}{'cost':>12}{'per 1,000':>11}"
+        head = t(
+            "simulate.head_stopped",
+            name=name,
+            draws=comparison.finished,
+            wanted=comparison.wanted,
+        )
+    lines = [head]
     for budget in comparison.scenario.budgets:
-        lines += ["", f"budget {money(budget)} {comparison.currency}", head + f"{'gain':>10}"]
+        lines += ["", t("simulate.budget", budget=budget, currency=comparison.currency)]
         table = comparison.table[comparison.table["budget"] == budget]
         table = table.sort_values("conversions", ascending=False, kind="stable")
-        lines += [_line(row) for row in table.to_dict(orient="records")]
-    lines += ["", *verdicts(comparison)]
-    lines += _promises(comparison)
-    lines += [f"warning: {note}" for note in comparison.notes]
+        rows: list[tuple[Text, ...]] = [tuple(say(f"simulate.{name}") for name in COLUMNS)]
+        rows += [_row(row) for row in table.to_dict(orient="records")]
+        lines += aligned(t, rows)
+    lines += ["", *verdicts(comparison, lang=lang)]
+    lines += map(t.say, _promises(comparison))
+    lines += map(t.say, as_warnings(comparison.notes))
     return "\n".join([*lines, "", f"{out}/comparison.html"])
 
 
-def _line(row: Mapping[Any, Any]) -> str:
+COLUMNS: Final = ("strategy", "conversions", "interval", "cost", "per_1000", "gain")
+
+
+def _row(row: Mapping[Any, Any]) -> tuple[Text, ...]:
     low, high = row["conversions_low"], row["conversions_high"]
-    interval = "–" if pd.isna(low) else f"{number(low)} to {number(high)}"
-    per = number(row["conversions_per_1000"], 2)
+    span = say("simulate.span", low=number(low), high=number(high))
     return (
-        f"{row['strategy']:<18}{number(row['conversions']):>12}{interval:>20}"
-        f"{money(row['cost']):>12}{per:>11}{number(row['gain_vs_baseline']):>10}"
+        str(row["strategy"]),
+        number(row["conversions"]),
+        DASH if pd.isna(low) else span,
+        money(row["cost"]),
+        number(row["conversions_per_1000"], 2),
+        number(row["gain_vs_baseline"]),
     )
 
 
-def _promises(comparison: Comparison) -> Iterator[str]:
+def _promises(comparison: Comparison) -> Iterator[Message]:
     for row in comparison.promises.to_dict(orient="records"):
-        yield (
-            f"{row['strategy']} at {money(row['budget'])}: {row['promise']}: promised "
-            f"{percent(row['promised'])}, kept in {percent(row['kept'])} of draws"
+        yield say(
+            "simulate.promise",
+            strategy=row["strategy"],
+            budget=row["budget"],
+            promise=row["promise"],
+            promised=percent(row["promised"]),
+            kept=percent(row["kept"]),
         )

@@ -7,7 +7,7 @@ import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 
@@ -26,7 +26,17 @@ from incentive_engine.insight.whatif_tables import (
     points_table,
     safety_table,
 )
-from incentive_engine.language import Code, Message, say
+from incentive_engine.language import (
+    Code,
+    Message,
+    Text,
+    aligned,
+    as_warnings,
+    language,
+    named,
+    say,
+)
+from incentive_engine.language.formats import DASH
 from incentive_engine.pipeline.campaign import campaign_inputs, given_inputs
 from incentive_engine.pipeline.quality import read_quality, total_error
 from incentive_engine.pipeline.steps import Progress, Steps, quiet
@@ -68,21 +78,30 @@ class WhatIf:
             content[name] = [_plain(row) for row in table.to_dict(orient="records")]
         return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
 
-    def to_text(self) -> str:
+    def to_text(self, lang: Code = "en") -> str:
         """Return the points for people."""
-        columns = [
-            "variant", "budget", "value", "conversions", "spend", "cost", "treated", "roi",
-            "marginal_return", "price",
-        ]  # fmt: skip
-        shown = self.points[[name for name in columns if name in self.points]]
-        lines = [shown.to_string(index=False, na_rep="–", float_format=_figure)]
+        t = language(lang)
+        shown = [name for name in COLUMNS if name in self.points]
+        rows: list[tuple[Text, ...]] = [tuple(named("point", name) for name in shown)]
+        rows += [
+            tuple(_figure(value) for value in row)
+            for row in self.points[shown].itertuples(index=False)
+        ]
+        lines = [*aligned(t, rows)]
         lines += [
-            f"{row.variant}, {row.budget:,.0f}: {row.conflict}"
+            t("terminal.variant", variant=row.variant, budget=row.budget, conflict=row.conflict)
             for row in self.points[~self.points["feasible"]].itertuples()
         ]
-        lines += [*map(str, self.notes), f"page:   {self.directory / 'whatif.html'}"]
-        lines += [f"tables: {self.directory / 'whatif.csv'}, moves.csv, limits.csv, safety.csv"]
+        lines += [t.say(note) for note in as_warnings(self.notes)]
+        lines.append(t("terminal.page", out=str(self.directory / "whatif.html")))
+        lines.append(t("terminal.tables", out=str(self.directory / "whatif.csv")))
         return "\n".join(lines)
+
+
+COLUMNS: Final = (
+    "variant", "budget", "value", "conversions", "spend", "cost", "treated", "roi",
+    "marginal_return", "price",
+)  # fmt: skip
 
 
 def whatif(
@@ -244,5 +263,9 @@ def _plain(row: dict[Any, Any]) -> dict[str, Any]:
     }
 
 
-def _figure(value: float) -> str:
+def _figure(value: object) -> str:
+    if not isinstance(value, int | float):
+        return str(value)
+    if not math.isfinite(value):
+        return DASH
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:,.4g}"

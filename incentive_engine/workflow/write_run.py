@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-
-import pyarrow as pa
 
 from incentive_engine.config import Policy
 from incentive_engine.config.location import without_secrets
@@ -24,12 +21,12 @@ from incentive_engine.report import Code, render_report
 from incentive_engine.run.directory import (
     ROW_GROUP,
     AllocationTable,
-    InputFile,
     RunFiles,
     RunRecord,
     written_policy,
 )
 from incentive_engine.run.directory import write_run as write_files
+from incentive_engine.run.format import InputFile, StatedHoldout
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +91,7 @@ def _record(findings: Findings, origin: Origin, steps: Steps) -> RunRecord:
         overrides=origin.overrides(policy),
         inputs=input_files(origin.file, origin.inputs, users=findings.table.n_users),
         seed=policy.seed,
-        holdout={"share": policy.holdout or 0.0, "users": int(findings.holdout.sum())},
+        holdout=StatedHoldout(share=policy.holdout or 0.0, users=int(findings.holdout.sum())),
         solver=findings.certificate["solver"],
         seconds=steps.seconds,
         author=origin.author or policy.author or _user(),
@@ -125,7 +122,7 @@ def _files(findings: Findings, record: RunRecord, origin: Origin, report: str) -
             margin=findings.margin,
             smallest_budget=findings.smallest_budget,
         ),
-        scores=_scores(findings.table, origin),
+        scores=_given_scores(findings.table, origin) or findings.table.to_blocks(ROW_GROUP),
         certificate=findings.certificate,
         evaluation=_evaluation(findings),
         frozen_policy=findings.frozen.to_dict(),
@@ -156,15 +153,12 @@ def _evaluation(findings: Findings) -> dict[str, Any] | None:
     return content or None
 
 
-def _scores(table: ScoreTable, origin: Origin) -> Iterable[pa.Table] | Path:
-    """Return what the plan was made from, so that a run can be checked from its files alone.
-
-    A Parquet file with these columns and no others is copied as it is.
-    """
+def _given_scores(table: ScoreTable, origin: Origin) -> Path | None:
+    """Return a Parquet file of scores with the columns used and no others, to copy as it is."""
     given = None if origin.inputs is None else origin.inputs.scores
     if given is not None and given.single_file and {*given.columns} == {*table.column_names}:
         return given.single_file
-    return table.to_blocks(ROW_GROUP)
+    return None
 
 
 def input_files(file: Path | None, inputs: Inputs | None, *, users: int) -> dict[str, InputFile]:

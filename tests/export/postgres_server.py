@@ -25,8 +25,14 @@ def binaries() -> Path | None:
 
 
 @contextmanager
-def server(programs: Path) -> Iterator[str]:
-    """Yield the URL of a running server that nobody else reaches; stop it at the end."""
+def server(programs: Path, *, durable: bool = False) -> Iterator[str]:
+    """Yield the URL of a running server that nobody else reaches; stop it at the end.
+
+    Parameters
+    ----------
+    durable
+        Whether what is committed survives a power cut; tests do without, since that is slow.
+    """
     folder = Path(tempfile.mkdtemp(prefix="incentive-pg-"))
     try:
         if os.geteuid() == 0:
@@ -44,7 +50,7 @@ def server(programs: Path) -> Iterator[str]:
             "-E",
             "UTF8",
         )
-        settings = f"-c listen_addresses='' -c fsync=off -k {folder}"
+        settings = f"-c listen_addresses='' -c fsync={'on' if durable else 'off'} -k {folder}"
         run(programs / "pg_ctl", "-D", data, "-w", "-l", folder / "log", "-o", settings, "start")
         try:
             yield f"postgresql://tester@/postgres?host={folder}"

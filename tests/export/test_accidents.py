@@ -134,7 +134,7 @@ def test_a_second_run_changes_nothing_and_says_so(
     exported(run, tmp_path / to, preset=preset)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
     again = exported(run, tmp_path / to, preset=preset)
-    assert "nothing to do, it is there already: 2 offers" in again.to_text()
+    assert "nothing to do, it is there already: 2 offers" in str(again.lines()[0])
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
 
 

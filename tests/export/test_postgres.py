@@ -85,7 +85,7 @@ def test_a_second_run_changes_no_row_and_says_so(url: str, tmp_path: Path) -> No
     load(run, url)
     before = rows(url, "SELECT xmin::text, * FROM incentive_offers ORDER BY user_id")
     again = load(run, url)
-    assert "nothing to do" in again.to_text()
+    assert "nothing to do" in str(again.lines()[0])
     assert rows(url, "SELECT xmin::text, * FROM incentive_offers ORDER BY user_id") == before
 
 

@@ -9,6 +9,7 @@ import pytest
 from incentive_engine.errors import ConfigError, VerificationError
 from incentive_engine.export.findings import Severity, blocks, check_accepted, refuse_blocked
 from incentive_engine.export.preflight import WARNINGS, Flight, preflight
+from incentive_engine.language import say
 from incentive_engine.run.finished import FinishedRun, read_run
 from incentive_engine.run.siblings import (
     APPROVALS,
@@ -17,8 +18,11 @@ from incentive_engine.run.siblings import (
     previous,
     refuse_superseded,
 )
-from verify.runs import HandMadeRun, dump
+from incentive_engine.uplift import diagnosis
+from incentive_engine.uplift.diagnosis.findings import Finding as Warned
+from verify.runs import HandMadeRun, gain_by_hand
 
+DIAGNOSIS = Path(diagnosis.__file__).parent
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 
 
@@ -33,10 +37,8 @@ def write(
     run.certificate["budget"]["amount"] = run.policy["budget"]["amount"]
     run.manifest["created"] = created and created.isoformat()
     directory.parent.mkdir(exist_ok=True)
-    run.write(directory)
-    if gain is not None:
-        dump(directory / "evaluation.json", {"plan": gain})
-    return read_run(directory)
+    run.evaluation = None if gain is None else {"plan": gain}
+    return read_run(run.write(directory))
 
 
 def found(run: FinishedRun, *, now: datetime = NOW, last: FinishedRun | None = None) -> Any:
@@ -47,7 +49,7 @@ def found(run: FinishedRun, *, now: datetime = NOW, last: FinishedRun | None = N
 def gained(low: float, high: float, **baseline: float | None) -> dict[str, Any]:
     middle = (low + high) / 2
     conversions = {"estimate": middle, "low": low, "high": high}
-    return {"conversions": conversions, "users": 5, "baseline": baseline}
+    return {**gain_by_hand(), "conversions": conversions, "baseline": baseline}
 
 
 QUIET = {(Severity.NOTE, "never-expires"), (Severity.NOTE, "unbounded-stock")}
@@ -66,7 +68,7 @@ def test_a_sound_plan_has_nothing_but_notes(tmp_path: Path) -> None:
         ({"min_spend": 20}, None, (Severity.WARNING, "deep-discount")),
         ({}, gained(3, 9, median_basket=10.0), (Severity.ERROR, "free-goods")),
         ({}, gained(3, 9, median_basket=15.0), (Severity.WARNING, "deep-discount")),
-        ({"min_spend": 91}, gained(3, 9, median_basket=30), (Severity.WARNING, "out-of-reach")),
+        ({"min_spend": 91}, gained(3, 9, median_basket=30.0), (Severity.WARNING, "out-of-reach")),
         ({"valid_to": "2026-10-31"}, None, (Severity.ERROR, "expired")),
         ({"valid_from": "2026-11-10"}, None, (Severity.NOTE, "not-yet-valid")),
         ({"valid_from": "2027-11-10"}, None, (Severity.WARNING, "not-yet-valid")),
@@ -116,7 +118,7 @@ def test_a_plan_for_nobody_is_a_warning_and_no_loss(tmp_path: Path) -> None:
 
 def test_nobody_held_out_is_a_warning(tmp_path: Path) -> None:
     run = HandMadeRun()
-    run.manifest["holdout"] = {"users": 0}
+    run.manifest["holdout"] = {"share": 0.0, "users": 0}
     run.write(tmp_path / "run")
     assert (Severity.WARNING, "holdout") in found(read_run(tmp_path / "run"))
 
@@ -161,11 +163,33 @@ def test_every_warning_can_be_accepted_by_its_name(tmp_path: Path) -> None:
 
     source = "".join(inspect.getsource(check) for check in CHECKS)
     named = set(re.findall(r'yield "([a-z-]+)", (?:Severity\.WARNING|severity)', source))
+    checks = "".join(file.read_text("utf-8") for file in DIAGNOSIS.glob("*.py"))
+    of_trials = re.findall(r'check="([a-z -]+)"|CHECK: Final = "([a-z -]+)"', checks)
+    named |= {f"trial-{(a or b).replace(' ', '-')}" for a, b in of_trials}
     assert named == set(WARNINGS)
     check_accepted(WARNINGS, WARNINGS)
     with pytest.raises(ConfigError, match="did you mean `holdout`"):
         check_accepted(["holdouts"], WARNINGS)
     assert tmp_path.exists()
+
+
+def test_an_offer_that_cost_more_than_its_face_value_in_the_trial_is_not_ready(
+    tmp_path: Path,
+) -> None:
+    made = HandMadeRun()
+    finding = Warned(
+        check="outcomes",
+        verdict="warning",
+        what=say("trial.outcomes.above_face", arm="a", face=5.0, rows=3, most=50.0),
+        remedy=say("trial.outcomes.face_means"),
+    )
+    made.evaluation = {"plan": gain_by_hand(), "findings": [finding.to_dict()]}
+    run = read_run(made.write(tmp_path / "run"))
+    flight = Flight(run=run, given={"a": 1}, now=NOW, previous=None)
+    blocking = [one for one in preflight(flight) if blocks(one, ["holdout"])]
+    assert [one.name for one in blocking] == ["trial-outcomes"]
+    assert str(blocking[0].text).startswith("`a` cost more than its face value 5.00 in 3 of its")
+    assert not blocks(blocking[0], ["trial-outcomes"])
 
 
 def test_the_run_before_is_the_last_released_one_of_the_same_name(tmp_path: Path) -> None:

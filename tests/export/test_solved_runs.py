@@ -10,9 +10,11 @@ import pandas as pd
 import pytest
 
 from incentive_engine.allocation import (
+    FrozenPolicy,
     Plan,
     Problem,
     build_problem,
+    freeze_prices,
     margins,
     reasons,
     smallest_budgets,
@@ -29,6 +31,7 @@ from incentive_engine.run.directory import (
     write_run,
     written_policy,
 )
+from incentive_engine.run.format import StatedHoldout
 from incentive_engine.verify import verify_run
 
 OFFERS = ("off10", "off20", "vip50")
@@ -125,6 +128,19 @@ def allocation(plan: Plan, table: ScoreTable, problem: Problem) -> AllocationTab
     )
 
 
+def certificate(plan: Plan, table: ScoreTable) -> dict[str, Any]:
+    chosen = plan.choice >= 0
+    spend = np.stack([table.measure("spend", offer) for offer in OFFERS])
+    total = float(spend[plan.choice[chosen], chosen].sum())
+    cost = int(plan.cost_micros.sum()) / 1e6
+    returns = {"spend": total, "cost": cost, "roi": total / cost if cost else None}
+    return {
+        **plan.certificate.to_dict(),
+        "returns": {**returns, "marginal_roi": None},
+        "mandate": {"min_roi": None, "min_marginal_roi": None, "cap": None},
+    }
+
+
 def write_solved(directory: Path, asked: Policy, frame: pd.DataFrame) -> Plan:
     table = ScoreTable.from_frame(frame, asked)
     held: BoolArray = np.zeros(table.n_users, dtype=np.bool_)
@@ -133,19 +149,22 @@ def write_solved(directory: Path, asked: Policy, frame: pd.DataFrame) -> Plan:
         held = draw_holdout(table.user_id, strata, share=asked.holdout, seed=asked.seed)
     problem = build_problem(asked, table, held)
     plan = solve(problem)
+    frozen = FrozenPolicy.of(asked, table, held)
     write_run(
         directory,
         RunFiles(
             allocation=allocation(plan, table, problem),
             scores=table.to_blocks(3),
-            certificate=plan.certificate.to_dict(),
+            certificate=certificate(plan, table),
+            frozen_policy=frozen.to_dict(),
+            prices=freeze_prices(problem, plan, frozen).to_dict(),
             policy_text=written_policy(asked.model_dump(mode="json")),
             report="<!doctype html>",
             record=RunRecord(
                 policy=asked.model_dump(mode="json"),
                 policy_file=None,
                 seed=asked.seed,
-                holdout={"users": int(held.sum())},
+                holdout=StatedHoldout(share=asked.holdout or 0.0, users=int(held.sum())),
             ),
         ),
     )

@@ -10,8 +10,10 @@ from string import Formatter
 import pytest
 
 from incentive_engine.language import LANGUAGES, Code, language
+from incentive_engine.language.messages import CHAPTERS, chapter_of
 
 PACKAGE = Path(__file__).parents[2] / "incentive_engine"
+WORD = re.compile(r"[A-Za-z]{3}")
 HAN = re.compile(r"[\u4e00-\u9fff]")
 
 
@@ -29,26 +31,22 @@ def test_the_catalogues_have_the_same_keys_and_placeholders() -> None:
 
 
 def test_every_chinese_text_is_chinese_and_no_english_one_is() -> None:
-    bare = {
-        "limits.at_most",
-        "limits.at_least",
-        "limits.gain",
-        "budget.amount",
-        "limits.money_step",
-        "list.pause",
-        "list.both",
-        "drift.one",
-        "trial.sizes.arm",
-        "fault.where",
-        "fault.remedy",
-        "conflict.ratio",
-        "whatif.value_axis",
-        "quality.p",
-        "quality.p_small",
-    }
     chinese = language("zh").words
-    assert [key for key in chinese if key not in bare and not HAN.search(chinese[key])] == []
+    assert [
+        key for key, text in chinese.items() if not HAN.search(text) and WORD.search(bare(text))
+    ] == []
     assert [key for key, text in language("en").words.items() if HAN.search(text)] == []
+
+
+def bare(text: str) -> str:
+    """Return a text without its placeholders."""
+    return re.sub(r"\{[^}]*\}", "", text)
+
+
+def test_no_two_chapters_say_the_same_key() -> None:
+    for code in LANGUAGES:
+        keys = [key for chapter in CHAPTERS for key in chapter_of(chapter, code)]
+        assert len(keys) == len(set(keys))
 
 
 def test_every_text_that_the_program_names_is_there_and_every_text_is_named() -> None:
@@ -74,7 +72,7 @@ def test_every_text_that_the_program_names_is_there_and_every_text_is_named() ->
 
 def families(words: Mapping[str, str]) -> Iterator[str]:
     """Yield the texts whose keys come from elsewhere, such as a planner's measure."""
-    for kind in ("measure", "steps", "check", "strategy", "kind"):
+    for kind in ("measure", "steps", "check", "strategy", "proves", "explain", "point", "kind"):
         yield from (key for key in words if key.startswith(f"{kind}."))
     yield from (key for key in words if key.endswith(".nav"))
 

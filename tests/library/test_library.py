@@ -106,7 +106,7 @@ def test_a_saved_plan_verifies_reads_back_and_can_be_exported(
         pd.testing.assert_frame_equal(run.to_frame(), plan.to_frame())
         assert dict(run.prices) == dict(plan.prices)
         assert run.policy.model_dump() == plan.policy.model_dump()
-    assert "plan" in ie.load_run(tmp_path / "valued").evaluation
+    assert ie.load_run(tmp_path / "valued").evaluation.plan is not None
     words = [
         "--to",
         str(tmp_path / "offers.csv"),
@@ -138,8 +138,9 @@ def test_the_gain_by_the_trial_covers_the_truth_and_is_that_of_the_saved_run(
     truth = sum(float(effect[name][rows["offer_id"] == name].sum()) for name in ("off10", "off20"))
     assert gain.low - 4 * gain.standard_error < truth < gain.high + 4 * gain.standard_error
     plan.save(tmp_path / "run", model=model())
-    stated = ie.load_run(tmp_path / "run").evaluation["plan"]["conversions"]
-    assert stated["estimate"] == pytest.approx(gain.value)
+    stated = ie.load_run(tmp_path / "run").evaluation.plan
+    assert stated is not None
+    assert stated.conversions.estimate == pytest.approx(gain.value)
     assert model().gain(plan, "cost").value > 0
 
 

@@ -15,7 +15,7 @@ import pytest
 from incentive_engine.errors import DataError
 from incentive_engine.live.client import Client
 from incentive_engine.live.clock import Clock
-from incentive_engine.live.commands import Answer, Decided, Find, Pool, Refused, Reserve, ShowPool
+from incentive_engine.live.commands import Answer, Command, Decided, Find, Pool, Refused, ShowPool
 from incentive_engine.live.process import WriterProcess
 from incentive_engine.live.sqlite_store import announced
 
@@ -39,7 +39,7 @@ def run(path: Path, work: Callable[[WriterProcess], Awaitable[None]], *, stock: 
     asyncio.run(asyncio.wait_for(served(), LONGEST))
 
 
-async def asked_until_answered(writer: WriterProcess, command: Reserve) -> Answer:
+async def asked_until_answered(writer: WriterProcess, command: Command) -> Answer:
     """Ask again, with the same key, for as long as there is no writer."""
     while True:
         answer = await writer.ask(command)
@@ -100,11 +100,11 @@ def test_nothing_answered_is_lost_when_the_writer_is_killed(tmp_path: Path) -> N
             await asyncio.sleep(0.25)
             await killed(writer)
         await asyncio.gather(*clients)
-        shown = await writer.ask(ShowPool())
+        shown = await asked_until_answered(writer, ShowPool())
         assert isinstance(shown, Pool)
         assert shown.limits[BUDGET].reserved == 320
         for answer in answers:
-            assert (await writer.ask(Find(answer.name))) == answer
+            assert await asked_until_answered(writer, Find(answer.name)) == answer
 
     run(tmp_path / "a", work)
 

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +20,24 @@ from incentive_engine.domain import REASONS, Reason
 from incentive_engine.errors import DataError
 from incentive_engine.run.directory import (
     AllocationTable,
-    InputFile,
     RunFiles,
     RunRecord,
     default_run_directory,
     write_run,
 )
+from incentive_engine.run.format import InputFile, StatedHoldout
 from incentive_engine.verify import verify_run
-from verify.runs import certificate_by_hand, policy_by_hand, rows_by_hand, scores_by_hand
+from verify.runs import (
+    certificate_by_hand,
+    evaluation_by_hand,
+    frozen_by_hand,
+    policy_by_hand,
+    prices_by_hand,
+    rows_by_hand,
+    scores_by_hand,
+)
+
+POLICY_TEXT = yaml.safe_dump(policy_by_hand()).encode()
 
 
 def table(**changes: Any) -> AllocationTable:
@@ -45,23 +56,34 @@ def table(**changes: Any) -> AllocationTable:
     return replace(whole, **changes)
 
 
+def inputs(scores: str = "ab" * 32) -> dict[str, InputFile]:
+    """Return inputs that are no longer at hand."""
+    return {
+        "policy": InputFile(path="by hand.yaml", sha256=sha256(POLICY_TEXT).hexdigest()),
+        "trial": InputFile(path="trial.parquet", sha256="cd" * 32),
+        "scores": InputFile(path="scores.parquet", sha256=scores, rows=6),
+    }
+
+
 def run_files(**changes: Any) -> RunFiles:
     policy = Policy.model_validate(policy_by_hand())
     files = RunFiles(
         allocation=table(),
         scores=[pa.Table.from_pandas(scores_by_hand(), preserve_index=False)],
         certificate=certificate_by_hand(),
+        frozen_policy=(frozen := frozen_by_hand(policy_by_hand(), scores_by_hand())),
+        prices=prices_by_hand(frozen, certificate_by_hand()) | {"settled": 1},
         report="<!doctype html>\n<title>预热</title>\n",
         record=RunRecord(
             policy=policy.model_dump(mode="json"),
             policy_file="policies/by hand.yaml",
-            inputs={"scores": InputFile(path="scores.parquet", sha256="ab" * 32, rows=6)},
+            inputs=inputs(),
             seed=policy.seed,
-            holdout={"users": 1},
+            holdout=StatedHoldout(share=0.17, users=1),
             solver={"prices": "optimal"},
             seconds={"solve": 0.01},
         ),
-        policy_text=yaml.safe_dump(policy_by_hand()).encode(),
+        policy_text=POLICY_TEXT,
     )
     return replace(files, **changes)
 
@@ -81,14 +103,16 @@ def test_a_run_is_for_its_owner_alone_whatever_files_otherwise_are(tmp_path: Pat
 
 
 def test_a_written_run_passes_verification(tmp_path: Path) -> None:
-    write_run(tmp_path / "runs" / "one", run_files(evaluation={"rows": 10}))
+    write_run(tmp_path / "runs" / "one", run_files(evaluation=evaluation_by_hand()))
     names = {path.name for path in (tmp_path / "runs" / "one").iterdir()}
     assert names == {
         "allocation.parquet",
         "certificate.json",
         "evaluation.json",
+        "frozen_policy.json",
         "manifest.json",
         "policy.yaml",
+        "prices.json",
         "report.html",
         "scores.parquet",
     }
@@ -105,6 +129,7 @@ def test_the_manifest_vouches_for_every_other_file(tmp_path: Path) -> None:
         "path": "scores.parquet",
         "sha256": "ab" * 32,
         "rows": 6,
+        "as_given": False,
     }
     assert {"format", "engine", "versions", "seed", "solver", "seconds"} <= set(manifest)
 
@@ -146,7 +171,10 @@ def test_unknown_spend_is_empty_and_text_ids_stay_text(tmp_path: Path) -> None:
 
 def test_scores_from_a_file_are_copied_as_they_are(tmp_path: Path) -> None:
     scores_by_hand().to_parquet(tmp_path / "mine.parquet")
-    write_run(tmp_path / "one", run_files(scores=tmp_path / "mine.parquet"))
+    digest = sha256((tmp_path / "mine.parquet").read_bytes()).hexdigest()
+    record = replace(run_files().record, inputs=inputs(digest))
+    files = run_files(scores=tmp_path / "mine.parquet", record=record)
+    write_run(tmp_path / "one", replace(files, evaluation=evaluation_by_hand()))
     copy = tmp_path / "one" / "scores.parquet"
     assert copy.read_bytes() == (tmp_path / "mine.parquet").read_bytes()
     assert verify_run(tmp_path / "one").ok

@@ -112,7 +112,7 @@ def own_words(scenario: Scenario) -> list[str]:
 
 @pytest.mark.parametrize("file", SCENARIOS, ids=lambda file: file.stem)
 def test_every_committed_scenario_is_without_fault(file: Path) -> None:
-    assert "no fault" in check_scenario(file)
+    assert "no fault" in str(check_scenario(file))
 
 
 def test_the_figures_do_not_depend_on_the_number_of_workers(tmp_path: Path) -> None:

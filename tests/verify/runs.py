@@ -28,7 +28,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import yaml
+
+from incentive_engine.data.hashing import hash_ids
+from incentive_engine.data.holdout import holdout_key
 
 USERS = (101, 102, 103, 104, 105, 106)
 SEED = 2
@@ -113,6 +117,8 @@ def certificate_by_hand() -> dict[str, Any]:
         "users": 6,
         "treated": 2,
         "budget": {"amount": 4.0, "basis": "expected", "spent": 4.0, "spent_face": 30.0},
+        "returns": {"spend": 12.0, "cost": 4.0, "roi": 3.0, "marginal_roi": None},
+        "mandate": {"min_roi": None, "min_marginal_roi": None, "cap": None},
         "limits": [
             limit("vip floor", at_least=2.0, usage=4.0, slack=2.0),
             limit("region cap[east]", at_most=3.2, usage=3.0, slack=0.2),
@@ -131,6 +137,22 @@ def certificate_by_hand() -> dict[str, Any]:
     }
 
 
+def evaluation_by_hand() -> dict[str, Any]:
+    return {"plan": gain_by_hand()}
+
+
+def gain_by_hand() -> dict[str, Any]:
+    """Return what a trial of ten rows says of the five users outside the holdout."""
+    return {
+        "rows": 10,
+        "users": 5,
+        "baseline": {"conversion_rate": 0.1, "median_basket": 100.0},
+        "conversions": {"estimate": 0.3, "low": 0.1, "high": 0.5},
+        "spend": {"estimate": 12.0, "low": 1.0, "high": 23.0},
+        "cost": {"estimate": 4.0, "low": 3.0, "high": 5.0},
+    }
+
+
 @dataclass(kw_only=True)
 class HandMadeRun:
     """The parts of a run; change any of them, then write.
@@ -145,6 +167,12 @@ class HandMadeRun:
     rows: Any = field(default_factory=rows_by_hand)
     certificate: dict[str, Any] = field(default_factory=certificate_by_hand)
     manifest: dict[str, Any] = field(default_factory=dict)
+    frozen: dict[str, Any] = field(default_factory=dict)
+    """What frozen_policy.json says otherwise than `frozen_by_hand`."""
+    prices: dict[str, Any] = field(default_factory=lambda: {"settled": 1})
+    """What prices.json says beside the certificate's prices: 102 nets as much without `a`."""
+    evaluation: dict[str, Any] | None = None
+    """Written with a trial among the inputs."""
 
     def limit(self, name: str) -> dict[str, Any]:
         """Return the certificate's entry, to change it in place."""
@@ -161,8 +189,73 @@ class HandMadeRun:
         if self.policy_file is not None:
             text = yaml.safe_dump(self.policy_file, allow_unicode=True)
             (directory / "policy.yaml").write_text(text, encoding="utf-8")
-        seal(directory, policy=self.policy, overrides=self.overrides, **self.manifest)
+        frozen = frozen_by_hand(self.policy, self.scores) | self.frozen
+        dump(directory / "frozen_policy.json", frozen)
+        dump(directory / "prices.json", prices_by_hand(frozen, self.certificate) | self.prices)
+        inputs = {"scores": given(directory / "scores.parquet", len(self.scores), as_given=True)}
+        if self.evaluation is not None:
+            dump(directory / "evaluation.json", self.evaluation)
+            inputs["trial"] = {"path": "trial.parquet", "sha256": "ab" * 32}
+        if self.policy_file is not None:
+            inputs["policy"] = given(directory / "policy.yaml", None, as_given=True)
+        stated = {
+            "seed": self.policy.get("seed", 0),
+            "holdout": {"share": self.policy.get("holdout", 0.0), "users": 1},
+            "inputs": inputs,
+        } | self.manifest
+        seal(directory, policy=self.policy, overrides=self.overrides, **stated)
         return directory
+
+
+def frozen_by_hand(policy: dict[str, Any], scores: pd.DataFrame) -> dict[str, Any]:
+    """Return what a policy means for one of these users; of a forged one as far as it can be."""
+    limits, factors = policy.get("limits", []), policy.get("objective", {}).get("weight", [])
+    named = [factor["column"] for factor in factors]
+    for rule in (*policy.get("eligibility", []), *limits):
+        named += [*rule.get("where", {}), *([rule["for_each"]] if "for_each" in rule else [])]
+    columns = [name for name in dict.fromkeys(named) if name in scores]
+    measures = ["conversion", "cost", *(["spend"] if "spend__a" in scores else [])]
+    held = ranked(scores["user_id"].tolist(), policy.get("seed", 0))[:1]
+    return {
+        "format": 1,
+        "policy": policy,
+        "measures": measures,
+        "kinds": {name: KINDS[scores[name].dtype.kind] for name in columns},
+        "medians": [
+            None if "power" not in factor else float(scores[factor["column"]].median())
+            for factor in factors
+        ],
+        "groups": [
+            sorted(scores[x["for_each"]].dropna().unique()) if "for_each" in x else None
+            for x in limits
+        ],
+        "holdout": [{"stratum": [], "highest": held[0]}] if policy.get("holdout") else [],
+    }
+
+
+KINDS = {"O": "text", "f": "number", "i": "integer", "b": "truth", "M": "time"}
+
+
+def ranked(ids: list[Any], seed: int) -> list[int]:
+    """Return the ranks of the holdout's draw, the lowest first."""
+    column = pa.array(ids, from_pandas=True).drop_null()
+    return sorted(int(rank) for rank in hash_ids(column, holdout_key(seed)))
+
+
+def prices_by_hand(frozen: dict[str, Any], certificate: dict[str, Any]) -> dict[str, Any]:
+    text = json.dumps(frozen, ensure_ascii=False, sort_keys=True)
+    prices = {x["name"]: x.get("price") for x in certificate["limits"]}
+    return {
+        "version": 0,
+        "frozen_policy": hashlib.sha256(text.encode()).hexdigest(),
+        "prices": {name: price for name, price in prices.items() if price is not None},
+    }
+
+
+def given(path: Path, rows: int | None, **more: Any) -> dict[str, Any]:
+    """Return what a manifest says of an input that a run holds as it was given."""
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return {"path": f"/elsewhere/{path.name}", "sha256": digest, "rows": rows, **more}
 
 
 def seal(directory: Path, **manifest: Any) -> None:
@@ -175,7 +268,11 @@ def seal(directory: Path, **manifest: Any) -> None:
         for path in sorted(directory.iterdir())
         if path.name != "manifest.json"
     }
-    content = {"format": 1, "holdout": {"users": 1}, "outputs": outputs, **manifest}
+    content = {
+        "format": 2, "engine": "0.1.0", "source": "cd" * 32, "policy_file": None, "author": None,
+        "created": None, "solver": {}, "seconds": {}, "versions": {}, "outputs": outputs,
+        **manifest,
+    }  # fmt: skip
     dump(directory / "manifest.json", content)
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from .corruption import Cases, Corruption, assert_refused
-from .runs import HandMadeRun
+from .runs import HandMadeRun, limit
 
 case = Cases()
 
@@ -48,7 +48,7 @@ def cancel(run: HandMadeRun, price: float) -> None:
     for policy in (run.policy, run.policy_file):
         assert policy is not None
         policy["limits"] = [{"name": "floor", "sum": "cost", "at_least": 4.0}]
-    floor = {"name": "floor", "at_least": 4.0, "usage": 4.0, "slack": 0.0, "price": -price}
+    floor = limit("floor", at_least=4.0, usage=4.0, slack=0.0, price=-price)
     run.certificate["limits"] = [{**run.limit("budget"), "price": price + 0.24}, floor]
     run.scores.loc[1, "conversion__b"] = 5.0  # what the plan leaves on the table
 
@@ -189,9 +189,9 @@ def state_a_value_that_is_no_number(run: HandMadeRun) -> None:
     run.certificate["value"] = float("nan")
 
 
-@case("files", "format 2 is unknown")
+@case("files", "format 3 is unknown")
 def write_a_format_of_the_future(run: HandMadeRun) -> None:
-    run.manifest["format"] = 2
+    run.manifest["format"] = 3
 
 
 @pytest.mark.parametrize(("corrupt", "check", "words"), case.parameters)

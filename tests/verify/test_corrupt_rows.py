@@ -82,7 +82,7 @@ def put_another_user_into_the_holdout(run: HandMadeRun) -> None:
 
 @case("holdout", "states 2 users")
 def miscount_the_holdout(run: HandMadeRun) -> None:
-    run.manifest["holdout"] = {"users": 2}
+    run.manifest["holdout"] = {"share": 0.17, "users": 2}
 
 
 @case("holdout", "drawn for the holdout")

@@ -16,7 +16,7 @@ from incentive_engine.verify.arithmetic import exact_total, running_totals
 from incentive_engine.verify.replay import _whole_micros
 
 from .corruption import Cases, Corruption, assert_refused, give
-from .runs import HandMadeRun
+from .runs import HandMadeRun, limit
 
 case = Cases()
 WRAPS = 4611686018427.387904
@@ -102,13 +102,17 @@ def test_faces_beyond_int64_are_summed_exactly(tmp_path: Path) -> None:
         }
     )  # fmt: skip
     total = users * face
+    run.certificate["returns"] = {
+        "spend": float(users), "cost": float(users), "roi": 1.0, "marginal_roi": None
+    }  # fmt: skip
     run.certificate.update(value=0.5 * users, bound=0.5 * users, users=users, treated=users)
     run.certificate["budget"] = {
         "amount": None, "basis": "expected", "spent": float(users), "spent_face": total
     }  # fmt: skip
-    faces = {"name": "faces", "at_most": total, "usage": total, "slack": 0.0, "price": 0.0}
+    faces = limit("faces", at_most=total, usage=total, slack=0.0)
     run.certificate["limits"] = [faces]
-    run.manifest = {"holdout": {"users": 0}}
+    run.manifest = {"holdout": {"share": 0.0, "users": 0}}
+    run.prices["settled"] = 0
     verification = verify_run(run.write(tmp_path / "run"))
     assert verification.ok, verification.failures
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from .corruption import Cases, Corruption, assert_refused
-from .runs import HandMadeRun
+from .runs import HandMadeRun, evaluation_by_hand
 
 case = Cases()
 
@@ -82,23 +81,23 @@ def override_an_error_that_nobody_asked_for(run: HandMadeRun) -> None:
     run.policy["budget"]["cost_error"] = 0.01
 
 
-def at_risk(run: HandMadeRun, error: float, **manifest: Any) -> None:
+def at_risk(run: HandMadeRun, error: float) -> None:
     assert run.policy_file is not None
     for policy in (run.policy, run.policy_file):
         policy["budget"] = {"amount": 4.0, "basis": "at-risk"}
     run.policy["budget"]["cost_error"] = error
     run.overrides = {"budget.cost_error": error}
-    run.manifest = manifest
 
 
 @case("policy", "no model was at hand to tell it")
 def state_a_models_error_for_given_scores(run: HandMadeRun) -> None:
-    at_risk(run, 0.06, inputs={"scores": {}})
+    at_risk(run, 0.06)
 
 
 @case("policy", "less than the 0.05 of every season")
 def forecast_better_than_anybody_can(run: HandMadeRun) -> None:
-    at_risk(run, 0.0, inputs={"scores": {}, "trial": {}})
+    at_risk(run, 0.0)
+    run.evaluation = evaluation_by_hand()
 
 
 @pytest.mark.parametrize(("corrupt", "check", "words"), case.parameters)

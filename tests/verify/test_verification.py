@@ -9,7 +9,7 @@ import pytest
 
 from incentive_engine.verify import Verification, verify_run
 
-from .runs import HandMadeRun, reseal
+from .runs import HandMadeRun, limit, reseal
 
 
 def check(verification: Verification, name: str) -> str:
@@ -47,6 +47,7 @@ def test_recorded_overrides_are_applied_to_the_policy_file(tmp_path: Path) -> No
         del policy["limits"][3]
     run.policy["limits"].append({"name": "--min-roi", "ratio": ["spend", "cost"], "at_least": 1.5})
     run.limit("roi")["name"] = "--min-roi"
+    run.certificate["mandate"]["min_roi"] = 1.5
     verification = verify_run(run.write(tmp_path / "run"))
     assert verification.ok, verification.failures
 
@@ -70,7 +71,7 @@ def test_text_shows_what_failed_and_how_many(tmp_path: Path) -> None:
     run.certificate["treated"] = 3
     text = verify_run(run.write(tmp_path / "run")).to_text()
     assert "FAIL  counts: treated is 3, counted 2" in text
-    assert text.endswith("1 of 25 checks failed")
+    assert text.endswith("1 of 29 checks failed")
 
 
 # --- files
@@ -125,8 +126,8 @@ def test_a_broken_certificate_is_unreadable(text: str, tmp_path: Path) -> None:
 def test_a_missing_manifest_or_directory_is_no_run(tmp_path: Path) -> None:
     directory = HandMadeRun().write(tmp_path / "run")
     (directory / "manifest.json").unlink()
-    assert "manifest.json is missing" in check(verify_run(directory), "files")
-    assert "manifest.json is missing" in check(verify_run(tmp_path / "nowhere"), "files")
+    assert "manifest.json: no such file" in check(verify_run(directory), "files")
+    assert "manifest.json: no such file" in check(verify_run(tmp_path / "nowhere"), "files")
 
 
 def test_a_manifest_that_leaves_files_out_vouches_for_nothing(tmp_path: Path) -> None:
@@ -146,9 +147,7 @@ def test_a_face_value_budget_counts_face_values(tmp_path: Path) -> None:
     run = HandMadeRun()
     both_policies(run, budget={"amount": 30.0, "basis": "face"}, limits=[])
     run.certificate["budget"].update(amount=30.0, basis="face")
-    run.certificate["limits"] = [
-        {"name": "budget", "at_most": 30.0, "usage": 30.0, "slack": 0.0, "price": 0.024}
-    ]
+    run.certificate["limits"] = [limit("budget", at_most=30.0, usage=30.0, slack=0.0, price=0.024)]
     # 101: b 1.2 - 20p, a 0.6 - 10p; 102: a 0.24 - 10p; 103: a 0.06 - 10p. At p = 0.024 that is
     # 0.72 + 0 + 0, and 30p = 0.72. Value per face value: 101 a and b 0.06, 102 a 0.024, 103 a
     # 0.006.
@@ -170,12 +169,6 @@ def test_another_smallest_budget_is_refused(row: int, stated: float, tmp_path: P
     assert detail == f"the smallest budget differs in 1 row(s): {row + 1}"
 
 
-def test_a_run_of_an_earlier_version_need_not_state_margins(tmp_path: Path) -> None:
-    run = HandMadeRun()
-    run.rows = run.rows.drop(columns=["margin", "smallest_budget"])
-    assert verify_run(run.write(tmp_path / "run")).ok
-
-
 def test_a_face_value_budget_has_no_tolerance(tmp_path: Path) -> None:
     run = HandMadeRun()
     both_policies(run, budget={"amount": 29.99, "basis": "face"}, limits=[])
@@ -188,6 +181,7 @@ def test_without_a_budget_none_is_listed(tmp_path: Path) -> None:
     both_policies(run, budget=None, limits=[])
     run.certificate["budget"].update(amount=None)
     run.certificate["limits"] = []
+    run.prices["settled"] = 2
     # Without limits everyone's best offer is the bound: 1.2 + 0.27 + 0.06.
     run.certificate.update(bound=1.53, gap=(1.53 - 1.44) / 1.53)
     run.rows["margin"] = [0.6, -0.03, -0.06, np.nan, 0.01, np.nan]
@@ -207,6 +201,7 @@ def test_exactly_one_demands_an_offer_for_everyone_and_drops_the_zero(tmp_path: 
     run.rows.loc[2:4, "cost_micros"] = [1_500_000, 1_000_000, 1_000_000]
     run.certificate["budget"].update(amount=None, spent=7.5, spent_face=60.0)
     run.rows["margin"] = [0.6, -0.03, np.nan, np.nan, np.nan, np.nan]
+    run.certificate["returns"].update(spend=16.0, cost=7.5, roi=16.0 / 7.5)
     # 1.2 + 0.24 + 0.06 + 0.01 - 0.01 chosen; at best 0.27 in place of 0.24.
     run.certificate.update(value=1.5, bound=1.53, gap=0.03 / 1.53, treated=5, limits=[])
     assert verify_run(run.write(tmp_path / "run")).ok

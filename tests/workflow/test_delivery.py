@@ -9,9 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from incentive_engine.run.records import only_one
+from verify.runs import reseal
 
 from .conftest import program
 
@@ -202,7 +205,7 @@ def test_a_run_by_scores_is_reproduced_from_anywhere_until_they_change(
     assert changed.returncode == 1
     assert f"scores: {tmp_path / 'scores.parquet'} has changed since the run" in changed.stdout
     (tmp_path / "scores.parquet").unlink()
-    assert "scores.parquet is gone" in incentive("reproduce", run).stdout
+    assert "scores.parquet: no such file" in incentive("reproduce", run).stdout
 
 
 def test_what_comes_out_otherwise_is_named(
@@ -216,15 +219,31 @@ def test_what_comes_out_otherwise_is_named(
     done = incentive("reproduce", run)
     assert done.returncode == 1
     assert "allocation.parquet: offer_id differs for" in done.stdout
-    assert "neither versions nor the engine's source differ" in done.stdout
+    assert "inputs, versions and the engine's source are the same" in done.stdout
     manifest = json.loads((run / "manifest.json").read_text(encoding="utf-8"))
-    for source, remark in (
-        ("0" * 64, "the engine's source was 000000000000, is"),
-        (None, "no version differs: the engine's own code has changed since the run"),
-    ):
-        (run / "manifest.json").write_text(json.dumps({**manifest, "source": source}))
-        other = planned(incentive, tmp_path, f"other {source}", "--budget", "20")
-        assert remark in incentive("reproduce", run).stdout
+    (run / "manifest.json").write_text(json.dumps({**manifest, "source": "0" * 64}))
+    other = planned(incentive, tmp_path, "another", "--budget", "20")
+    told = incentive("reproduce", run).stdout
+    assert "the engine's source was 000000000000, is" in told
+
+
+def test_the_input_that_differs_is_named_and_no_other_machine(
+    incentive: Incentive, tmp_path: Path
+) -> None:
+    run = planned(incentive, tmp_path, "run")
+    scores = pd.read_parquet(run / "scores.parquet")
+    scores.loc[:2, "cost__small"] /= 2
+    scores.to_parquet(run / "scores.parquet", index=False)
+    rows = pq.read_table(run / "allocation.parquet")
+    weight = pa.array([2.0] * 3 + [1.0] * 37)
+    rows = rows.set_column(rows.column_names.index("weight"), "weight", weight)
+    pq.write_table(rows, run / "allocation.parquet")
+    reseal(run)
+    done = incentive("reproduce", run)
+    assert done.returncode == 1
+    assert "scores.parquet: cost__small differs for 3 of 40 users" in done.stdout
+    assert "allocation.parquet: weight differs for 3 of 40 users" in done.stdout
+    assert "machine" not in done.stdout
 
 
 @pytest.mark.slow

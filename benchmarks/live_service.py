@@ -1,0 +1,128 @@
+"""Decisions over HTTP: closed loop at 8 connections, open loop at 2,000 a second.
+
+    python benchmarks/live_service.py RUN_DIR
+
+The caller runs on the same cores. Each request is one user of the run with a key of its own; with
+fewer users than requests, most are answered with the offer that the user has, which is written all
+the same. `start` is from the command to the first answer of /readyz.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import itertools
+import json
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+SECONDS = 5.0
+PROGRAM = [sys.executable, "-c", "from incentive_engine.cli import run; run()"]
+_keys = itertools.count()
+
+
+class Connection:
+    """A connection that stays open."""
+
+    def __init__(self, port: int, users: list[str]) -> None:
+        self._port, self._users = port, users
+
+    async def open(self) -> None:
+        self._in, self._out = await asyncio.open_connection("127.0.0.1", self._port)
+
+    async def decide(self) -> float:
+        number = next(_keys)
+        user = self._users[number % len(self._users)]
+        body = json.dumps({"user_id": user, "scene": "cart"}).encode()
+        head = f"POST /v1/decisions HTTP/1.1\r\nHost: x\r\nIdempotency-Key: {number}\r\n"
+        started = time.perf_counter()
+        self._out.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        answer = await self._in.readuntil(b"\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 200"), answer
+        size = re.search(rb"content-length: (\d+)", answer)
+        assert size is not None
+        await self._in.readexactly(int(size[1]))
+        return time.perf_counter() - started
+
+
+def percentiles(seconds: list[float]) -> str:
+    ordered = sorted(seconds)
+    middle, late = (ordered[int(len(ordered) * p)] * 1e3 for p in (0.5, 0.99))
+    return f"median {middle:6.2f} ms, p99 {late:6.2f} ms"
+
+
+async def closed_loop(connections: list[Connection]) -> None:
+    times: list[float] = []
+    until = time.perf_counter() + SECONDS
+
+    async def client(connection: Connection) -> None:
+        while time.perf_counter() < until:
+            times.append(await connection.decide())
+
+    await asyncio.gather(*map(client, connections))
+    rate = len(times) / SECONDS
+    print(f"closed loop, {len(connections)} connections: {rate:,.0f}/s, {percentiles(times)}")
+
+
+async def open_loop(connections: list[Connection], rate: int) -> None:
+    free: asyncio.Queue[Connection] = asyncio.Queue()
+    for connection in connections:
+        free.put_nowait(connection)
+    times: list[float] = []
+
+    async def one(due: float) -> None:
+        connection = await free.get()
+        await connection.decide()
+        times.append(time.perf_counter() - due)
+        free.put_nowait(connection)
+
+    started, tasks = time.perf_counter(), []
+    for number in range(int(rate * SECONDS)):
+        due = started + number / rate
+        if (delay := due - time.perf_counter()) > 0:
+            await asyncio.sleep(delay)
+        tasks.append(asyncio.create_task(one(due)))
+    await asyncio.gather(*tasks)
+    took = time.perf_counter() - started
+    print(f"open loop, {rate:,}/s offered: {len(times) / took:,.0f}/s, {percentiles(times)}")
+
+
+async def measure(port: int, users: list[str]) -> None:
+    connections = [Connection(port, users) for _ in range(64)]
+    for connection in connections:
+        await connection.open()
+    await closed_loop(connections[:8])
+    await closed_loop(connections)
+    await open_loop(connections, 2_000)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("run_dir", type=Path)
+    run_dir = parser.parse_args().run_dir
+    plan = pq.read_table(run_dir / "allocation.parquet", columns=["user_id"])
+    users = plan.column("user_id").to_pylist()
+    with tempfile.TemporaryDirectory(dir=".") as name:
+        words = ["serve", str(run_dir), "--port", "0", "--ledger", f"{name}/ledger"]
+        started = time.perf_counter()
+        process = subprocess.Popen(  # noqa: S603 - our own program
+            [*PROGRAM, *words], stdout=subprocess.PIPE, text=True
+        )
+        assert process.stdout is not None
+        url = process.stdout.readline().split(" at ")[-1].strip()
+        urllib.request.urlopen(f"{url}/readyz").read()  # noqa: S310 - our own server
+        print(f"start with {len(users):,} users: {time.perf_counter() - started:.2f} s")
+        asyncio.run(measure(int(url.rsplit(":", 1)[1]), users))
+        process.terminate()
+        process.wait()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+"""Commands around live decisions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from incentive_engine.cli.app import app
+from incentive_engine.cli.options import RunDirectory
+from incentive_engine.cli.output import say
+
+
+@app.command()
+def serve(
+    run_dir: RunDirectory,
+    *,
+    ledger: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATH_OR_URL",
+            help="The ledger: a file, or postgresql://… for several servers; left out: "
+            "RUN_DIR.ledger.",
+        ),
+    ] = None,
+    host: Annotated[
+        str,
+        typer.Option(
+            metavar="ADDRESS", help="Where to listen; others than this machine need --keys."
+        ),
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(help="The port; 0 takes a free one.", min=0, max=65535)
+    ] = 8080,
+    keys: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Who may call what (YAML); see docs/live.md."),
+    ] = None,
+    hold: Annotated[
+        str,
+        typer.Option(
+            metavar="DURATION",
+            help="How long an offer stays reserved: 90s, 15m, 2h, 3d, or `ever`.",
+        ),
+    ] = "15m",
+    rate: Annotated[
+        float | None,
+        typer.Option(metavar="N", help="Requests per second of one caller.", min=0.001),
+    ] = None,
+    log_requests: Annotated[
+        bool, typer.Option("--log-requests", help="Log every request, not failures alone.")
+    ] = False,
+) -> None:
+    """Decide for one arriving user at a time, over HTTP, out of a verified run's pool."""
+    from incentive_engine.live.durations import parse_duration
+    from incentive_engine.service.server import Options
+    from incentive_engine.service.server import serve as served
+
+    options = Options(
+        run_dir=run_dir,
+        ledger=ledger,
+        host=host,
+        port=port,
+        keys=keys,
+        hold=parse_duration(hold, where="--hold"),
+        rate=rate,
+        log_requests=log_requests,
+    )
+    served(options, say=say)
+
+
+@app.command()
+def ledger(
+    place: Annotated[
+        str, typer.Argument(metavar="LEDGER", help="A ledger's file, or postgresql://….")
+    ],
+    *,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="FILE",
+            help="A new .parquet or .csv file; left out: CSV on standard output.",
+        ),
+    ] = None,
+    copy: Annotated[
+        Path | None,
+        typer.Option(
+            "--copy", metavar="FILE", help="Copy the ledger itself, also while it is written."
+        ),
+    ] = None,
+) -> None:
+    """Write every entry of a ledger: what was reserved, redeemed, returned, and when."""
+    from incentive_engine.live.entries import csv_text, entries, write_entries
+    from incentive_engine.live.sqlite_store import copy as copied
+
+    if copy is not None:
+        copied(Path(place), copy)
+        say(f"{copy}: a copy of {place}")
+    if out is not None:
+        say(f"{write_entries(place, out):,} entries: {out}")
+    if out is None and copy is None:
+        say(csv_text([]).rstrip("\n"))
+        for rows in entries(place):
+            say(csv_text(rows, names=False).rstrip("\n"))

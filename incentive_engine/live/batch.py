@@ -1,0 +1,113 @@
+"""Books what a batch hands out into the pool that live decisions draw on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from hashlib import blake2b
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from incentive_engine.domain import BoolArray
+from incentive_engine.errors import DataError, Fault
+from incentive_engine.export.selection import Selected
+from incentive_engine.live.campaign import Campaign
+from incentive_engine.live.clock import Clock
+from incentive_engine.live.commands import Answer, Command, Decided, Refused, Reserve
+from incentive_engine.live.ledger import Ledger
+from incentive_engine.live.places import open_store
+from incentive_engine.live.sqlite_store import announced
+from incentive_engine.live.store import HeldError
+
+SCENE: Final = "export"
+"""The scene of a reservation that a batch made."""
+
+AT_ONCE: Final = 512
+"""Reservations of one transaction."""
+
+Ask = Callable[[Sequence[Command]], list[Answer]]
+
+
+def book(campaign: Campaign, selected: Selected, ledger: str) -> BoolArray:
+    """Reserve the offers that an export takes; return (m,) bool which of them it may hand out.
+
+    An offer stays out where it does not fit into what is left, and where its user has one
+    already. Each reservation has a key of the run and the user, so that the same export again
+    books nothing twice; it runs out when the offer cannot be redeemed any more.
+
+    Raises
+    ------
+    DataError
+        When the ledger is one of another run, or cannot be written.
+    """
+    taken: list[bool] = []
+    with _asking(campaign, ledger) as ask:
+        for batch in selected.batches():
+            users = batch.column("user_id").to_pylist()
+            for start in range(0, len(users), AT_ONCE):
+                commands = [_reserve(campaign, user) for user in users[start : start + AT_ONCE]]
+                taken += [_is_taken(answer, ledger) for answer in ask(commands)]
+    return np.array(taken, dtype=np.bool_)
+
+
+def _reserve(campaign: Campaign, user: int | str) -> Reserve:
+    choice = campaign.choose(user)
+    assert choice is not None, "the export and the ledger have the same users"
+    window = campaign.windows[choice.offer_id] if choice.offer_id is not None else None
+    key = f"export {campaign.run.digest} {user}".encode()
+    return Reserve(
+        key=blake2b(key, digest_size=16).digest(),
+        digest=b"export",
+        user_id=str(user),
+        offer_id=choice.offer_id,
+        reason=choice.reason,
+        scene=SCENE,
+        cost=choice.cost,
+        face=choice.face,
+        claims=choice.claims,
+        hold=None,
+        until=None if window is None else window.end,
+        prices_version=campaign.prices.version,
+        propensity=choice.propensity,
+    )
+
+
+def _is_taken(answer: Answer, ledger: str) -> bool:
+    if isinstance(answer, Refused):
+        remedy = "export again: nothing is booked twice"
+        raise DataError(Fault(ledger, f"did not book: {answer.detail or answer.why}", "", remedy))
+    assert isinstance(answer, Decided)
+    return answer.decision.scene == SCENE and answer.decision.offer_id is not None
+
+
+@contextmanager
+def _asking(campaign: Campaign, ledger: str) -> Iterator[Ask]:
+    """Yield how to ask a ledger: directly, or through the process that writes it."""
+    try:
+        store = open_store(ledger, campaign.terms)
+    except HeldError:
+        place = announced(Path(ledger))
+        if place is None:
+            raise
+        from incentive_engine.live.client import Client
+
+        with closing(Client(place)) as client:
+            _refuse_other_run(campaign, ledger)
+            yield client.ask
+        return
+    own, clock = Ledger(store), Clock()
+    with closing(own):
+        yield lambda commands: own.apply(commands, clock.now())
+
+
+def _refuse_other_run(campaign: Campaign, ledger: str) -> None:
+    """Refuse a ledger that a server writes for another run."""
+    from incentive_engine.live.sqlite_store import connect_read_only
+
+    with closing(connect_read_only(Path(ledger))) as file:
+        (run,) = file.execute("SELECT content FROM meta WHERE name = 'run'").fetchone()
+    if run != campaign.run.digest:
+        what = "is the ledger of another run"
+        raise DataError(Fault(ledger, what, remedy="name that run, or another ledger"))

@@ -1,0 +1,225 @@
+"""The users of a run, one of whom is found by id in microseconds.
+
+Arrays in files that are mapped, not read: sorted hashes of the ids, and for each user the plan's
+choice, the attributes and the measures, side by side, so that one user costs a few pages. They are
+a cache beside the run, made when it is first served, and may be deleted.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Self
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from incentive_engine.allocation.decision import User
+from incentive_engine.allocation.frozen_policy import FrozenPolicy, Kind
+from incentive_engine.data.hashing import hash_id, hash_ids
+from incentive_engine.data.tables.arrow import coded, numbers, text_buffers, whole
+from incentive_engine.data.tables.files import atomic_directory
+from incentive_engine.domain import REASONS, Reason, score_column
+
+KEY: Final = b"who is this user"
+"""The key of the hash that users are found by; ids are compared as well."""
+
+FORMAT: Final = 1
+NUMBERS: Final = frozenset({"integer", "truth", "number", "single"})
+"""Kinds of attributes that are kept as float64; others as places among their labels."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """A user of the run, and what the plan gives him.
+
+    Attributes
+    ----------
+    row
+        In the run's tables.
+    offer_id
+        None for none.
+    propensity
+        With which probability this offer, or none, was drawn; 1 where nothing was random.
+    """
+
+    row: int
+    user: User
+    offer_id: str | None
+    reason: Reason
+    propensity: float
+
+
+class Population:
+    """The users of a run.
+
+    Parameters
+    ----------
+    folder
+        What `build` has written.
+    frozen
+        The run's policy.
+
+    Attributes
+    ----------
+    is_number
+        Whether ids are numbers.
+    """
+
+    def __init__(self, folder: Path, frozen: FrozenPolicy) -> None:
+        about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
+        self._frozen = frozen
+        self.is_number = about["ids"] == "integer"
+        self._labels: dict[str, list[str]] = about["labels"]
+        self._kinds: Mapping[str, Kind] = frozen.kinds
+        self._hashes = _mapped(folder, "hashes")
+        self._rows = _mapped(folder, "rows")
+        self._ends = _mapped(folder, "id_ends")
+        self._ids = _mapped(folder, "ids")
+        self._choice = _mapped(folder, "choice")
+        self._reason = _mapped(folder, "reason")
+        self._propensity = _mapped(folder, "propensity")
+        self._attributes = _mapped(folder, "attributes")
+        self._measures = _mapped(folder, "measures")
+
+    def __len__(self) -> int:
+        return len(self._hashes)
+
+    @classmethod
+    def open(cls, folder: Path, run: Path, frozen: FrozenPolicy) -> Self:
+        """Return a run's users, from the cache in a folder, which is made where it is missing."""
+        if not folder.is_dir():
+            with atomic_directory(folder) as inside:
+                build(run, frozen, inside)
+        return cls(folder, frozen)
+
+    def find(self, user_id: int | str) -> Planned | None:
+        """Return a user by id; an integer is the same as its decimal digits."""
+        text = str(user_id)
+        wanted = np.uint64(hash_id(text, KEY))
+        place = int(np.searchsorted(self._hashes, wanted))
+        while place < len(self._hashes) and self._hashes[place] == wanted:
+            row = int(self._rows[place])
+            if self._id(row) == text:
+                return self._planned(row, text)
+            place += 1
+        return None
+
+    def _id(self, row: int) -> str:
+        start, end = self._ends[row : row + 2].tolist()
+        return bytes(self._ids[start:end]).decode()
+
+    def _planned(self, row: int, text: str) -> Planned:
+        choice = int(self._choice[row])
+        attributes = {
+            name: self._value(name, value)
+            for name, value in zip(self._kinds, self._attributes[row].tolist(), strict=True)
+        }
+        measures = self._measures[row].tolist()
+        return Planned(
+            row=row,
+            user=User(
+                user_id=int(text) if self.is_number else text,
+                attributes=attributes,
+                measures=dict(zip(self._frozen.measures, measures, strict=True)),
+            ),
+            offer_id=None if choice < 0 else self._frozen.policy.offer_ids[choice],
+            reason=REASONS[int(self._reason[row])],
+            propensity=float(self._propensity[row]),
+        )
+
+    def _value(self, name: str, value: float) -> Any:  # noqa: ANN401 - of any attribute
+        if value != value:  # noqa: PLR0124 - NaN is missing
+            return None
+        return value if self._kinds[name] in NUMBERS else self._labels[name][int(value)]
+
+
+def build(run: Path, frozen: FrozenPolicy, folder: Path) -> None:
+    """Write the arrays of a run's users into an empty folder."""
+    plan = pq.read_table(run / "allocation.parquet", columns=_columns(run))
+    ids = whole(plan.column("user_id"))
+    is_number = pa.types.is_integer(ids.type)
+    hashes = hash_ids(ids, KEY)
+    order = np.argsort(hashes, kind="stable")
+    ends, content = text_buffers(ids.cast(pa.large_string()))
+    offers, n = frozen.policy.offer_ids, len(ids)
+    propensity = np.ones(n)
+    if "propensity" in plan.column_names:
+        propensity = numbers(plan.column("propensity")).astype(np.float64)
+    parts: dict[str, npt.NDArray[Any]] = {
+        "hashes": hashes[order],
+        "rows": order.astype(np.uint32),
+        "id_ends": ends.astype(np.int64) - int(ends[0]),
+        "ids": content[int(ends[0]) : int(ends[-1])],
+        "choice": _places(plan.column("offer_id"), offers),
+        "reason": _places(plan.column("reason"), REASONS),
+        "propensity": propensity,
+    }
+    del plan
+    labels: dict[str, list[str]] = {}
+    scores = run / "scores.parquet"
+    parts["attributes"] = _attributes(scores, frozen, labels, n)
+    for name, part in parts.items():
+        np.save(folder / f"{name}.npy", np.ascontiguousarray(part))
+    _write_measures(scores, frozen, folder / "measures.npy", n)
+    about = {"format": FORMAT, "ids": "integer" if is_number else "text", "labels": labels}
+    (folder / "about.json").write_text(json.dumps(about, ensure_ascii=False), encoding="utf-8")
+
+
+def _columns(run: Path) -> list[str]:
+    known = pq.read_schema(run / "allocation.parquet").names
+    return ["user_id", "offer_id", "reason", *(["propensity"] if "propensity" in known else [])]
+
+
+def _places(column: pa.ChunkedArray, values: tuple[str, ...]) -> npt.NDArray[np.int16]:
+    """Return (n,) int16, where each text stands among others, −1 for a missing one."""
+    texts = whole(column.cast(pa.string()))
+    places = pc.fill_null(pc.index_in(texts, pa.array(list(map(str, values)))), -1)
+    return np.asarray(places.to_numpy(zero_copy_only=False), dtype=np.int16)
+
+
+def _attributes(
+    scores: Path, frozen: FrozenPolicy, labels: dict[str, list[str]], n: int
+) -> npt.NDArray[np.float64]:
+    """Return (n, a) float64 the attributes: numbers, or places among labels; NaN is missing."""
+    found = np.full((n, len(frozen.kinds)), np.nan)
+    for at, (name, kind) in enumerate(frozen.kinds.items()):
+        column = coded(pq.read_table(scores, columns=[name]).column(name))
+        if kind in NUMBERS:
+            found[:, at] = numbers(column)
+            continue
+        if not pa.types.is_dictionary(column.type):
+            column = whole(pc.dictionary_encode(column))
+        labels[name] = [str(value) for value in column.dictionary.to_pylist()]
+        found[:, at] = numbers(column.indices)
+    return found
+
+
+def _write_measures(scores: Path, frozen: FrozenPolicy, path: Path, n: int) -> None:
+    """Write (n, m, k) the measures of each pair, NaN where it has none, all of a user together."""
+    offers = frozen.policy.offer_ids
+    schema = pq.read_schema(scores)
+    names = {(m, o): score_column(m, o) for m in frozen.measures for o in offers}
+    kinds = {schema.field(name).type for name in names.values() if name in schema.names}
+    dtype = np.float32 if kinds == {pa.float32()} else np.float64
+    shape = (n, len(frozen.measures), len(offers))
+    into = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+    start = 0
+    columns = [name for name in names.values() if name in schema.names]
+    for batch in pq.ParquetFile(scores, pre_buffer=False).iter_batches(1 << 17, columns=columns):
+        rows = slice(start, start + batch.num_rows)
+        for (measure, offer), name in names.items():
+            place = frozen.measures.index(measure), offers.index(offer)
+            known = name in schema.names
+            into[rows, place[0], place[1]] = numbers(batch.column(name)) if known else np.nan
+        start = rows.stop
+    into.flush()
+
+
+def _mapped(folder: Path, name: str) -> npt.NDArray[Any]:
+    return np.asarray(np.load(folder / f"{name}.npy", mmap_mode="r"))

@@ -1,0 +1,125 @@
+"""Who may call what: keys with roles, out of a file that is read again when it changes.
+
+```yaml
+keys:
+  - {name: shop, key: 3f1c…, roles: [decide]}
+  - {name: checkout, sha256: 9b74…, roles: [settle, read], rate: 500}
+```
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from incentive_engine.errors import ConfigError, Fault
+
+Role = Literal["decide", "settle", "read", "admin"]
+LOOKED_AT: Final = 1.0
+"""Seconds after which the file is looked at again: a revoked key works no longer than that."""
+
+HEX: Final = r"^[0-9a-f]{64}$"
+
+
+class Key(BaseModel):
+    """One caller."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    name: Annotated[str, Field(min_length=1, max_length=64)]
+    """How logs and metrics call it."""
+    key: Annotated[str, Field(min_length=16)] | None = None
+    """The secret itself."""
+    sha256: Annotated[str, Field(pattern=HEX)] | None = None
+    """Or its SHA-256, so that the file holds no secret."""
+    roles: tuple[Role, ...]
+    """What it may do; `admin` may do everything."""
+    rate: Annotated[float, Field(gt=0)] | None = None
+    """Requests per second; left out, the server's."""
+
+    @property
+    def digest(self) -> bytes:
+        """The SHA-256 of the secret."""
+        if self.sha256 is not None:
+            return bytes.fromhex(self.sha256)
+        return hashlib.sha256((self.key or "").encode()).digest()
+
+
+class KeyFile(BaseModel):
+    """All callers."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    keys: tuple[Key, ...]
+
+
+class Keys:
+    """The keys of a file."""
+
+    def __init__(self, path: Path) -> None:
+        """Read a file.
+
+        Raises
+        ------
+        ConfigError
+            When it is not one of keys.
+        """
+        self._path = path
+        self._looked_at = time.monotonic()
+        self._stamp = self._stat()
+        self._keys = _read(path)
+
+    def find(self, secret: str) -> Key | None:
+        """Return whose secret it is; None where it is nobody's any more."""
+        if time.monotonic() - self._looked_at > LOOKED_AT:
+            self._looked_at = time.monotonic()
+            self._read_if_changed()
+        digest = hashlib.sha256(secret.encode("utf-8", "surrogateescape")).digest()
+        key = self._keys.get(digest)
+        return key if key is not None and hmac.compare_digest(key.digest, digest) else None
+
+    def _read_if_changed(self) -> None:
+        """Take over a changed file; a broken one changes nothing until it is mended."""
+        stamp = self._stat()
+        if stamp != self._stamp:
+            try:
+                self._keys = _read(self._path)
+            except ConfigError:
+                return
+            self._stamp = stamp
+
+    def _stat(self) -> tuple[int, int] | None:
+        try:
+            status = self._path.stat()
+        except OSError:
+            return None
+        return status.st_mtime_ns, status.st_size
+
+
+def _read(path: Path) -> Mapping[bytes, Key]:
+    try:
+        content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+        keys = KeyFile.model_validate(content).keys
+    except OSError as error:
+        raise ConfigError(Fault(str(path), f"cannot be read: {error.strerror}")) from None
+    except (yaml.YAMLError, UnicodeDecodeError):
+        raise ConfigError(Fault(str(path), "is no YAML", "`keys:` and a list")) from None
+    except ValidationError as error:
+        raise ConfigError(
+            *(
+                Fault(f"{path}: {'.'.join(map(str, fault['loc']))}", fault["msg"])
+                for fault in error.errors()
+            )
+        ) from None
+    lacking = [key.name for key in keys if (key.key is None) == (key.sha256 is None)]
+    if lacking or not keys:
+        what = f"`{lacking[0]}` has not one of both" if lacking else "there is no key in it"
+        raise ConfigError(Fault(str(path), what, "key, or sha256"))
+    return {key.digest: key for key in keys}

@@ -1,0 +1,154 @@
+"""Checks of what a policy means for one user, and of the numbered prices that go with it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from typing import Final
+
+import pyarrow as pa
+from pydantic import ValidationError
+
+from incentive_engine.config.policy import Policy
+from incentive_engine.data.holdout import holdout_cutoffs
+from incentive_engine.data.tables.arrow import is_text, whole
+from incentive_engine.domain import SPEND
+from incentive_engine.run.format import FROZEN_POLICY_FILE, StatedFrozenPolicy, StatedPrices
+
+from .arithmetic import agree
+from .files import Run
+from .replay import Rules
+from .result import Check, Findings
+from .sums import Sums
+from .users import grouped, median_of
+
+KNOWN_FORMAT: Final = 1
+
+
+def check_frozen(run: Run, users: pa.Table, rules: Rules) -> Check:
+    """Check that frozen_policy.json is what the policy means among these users.
+
+    Parameters
+    ----------
+    users
+        As `read_users`.
+    """
+    what = "what is frozen for decisions on one user is this policy among these users"
+    found = Findings("frozen policy", what)
+    stated = run.frozen
+    if stated.format != KNOWN_FORMAT:
+        found.add(f"the format {stated.format} is unknown")
+    for problem in (
+        *_policy(run, stated),
+        *_columns(run, users, rules, stated),
+        *_medians(run.policy, users, stated),
+        *_groups(run.policy, users, stated),
+        *_holdout(run.policy, users, rules, stated),
+    ):
+        found.add(problem)
+    return found.check()
+
+
+def check_numbered_prices(run: Run, sums: Sums) -> Check:
+    """Check that prices.json has the certificate's prices, for this frozen policy."""
+    found = Findings("numbered prices", "prices.json has the certificate's prices, as number 0")
+    stated = run.prices
+    for problem in (*_prices(run, stated), *_settled(sums, stated)):
+        found.add(problem)
+    return found.check()
+
+
+def _policy(run: Run, stated: StatedFrozenPolicy) -> Iterator[str]:
+    try:
+        policy = Policy.model_validate(stated.policy)
+    except ValidationError as error:
+        yield f"its policy is broken: {error.errors()[0]['msg']}"
+        return
+    if policy.model_dump(mode="json") != run.policy.model_dump(mode="json"):
+        yield "its policy is not the manifest's"
+
+
+def _columns(run: Run, users: pa.Table, rules: Rules, stated: StatedFrozenPolicy) -> Iterator[str]:
+    spend = (SPEND,) if rules.with_spend and SPEND not in rules.measures else ()
+    if sorted(stated.measures) != sorted((*rules.measures, *spend)):
+        yield f"its measures are {', '.join(stated.measures)}"
+    kinds = {name: _kind(whole(users[name]).type) for name in run.policy.attribute_columns}
+    if dict(stated.kinds) != kinds:
+        yield "what it says of the kinds of attributes is not so"
+
+
+def _kind(kind: pa.DataType) -> str:
+    if is_text(kind):
+        return "text"
+    if pa.types.is_boolean(kind):
+        return "truth"
+    if pa.types.is_integer(kind):
+        return "integer"
+    if pa.types.is_floating(kind):
+        return "number" if pa.types.is_float64(kind) else "single"
+    return "time"
+
+
+def _medians(policy: Policy, users: pa.Table, stated: StatedFrozenPolicy) -> Iterator[str]:
+    factors = policy.objective.weight
+    if len(stated.medians) != len(factors):
+        yield f"it has {len(stated.medians)} medians for {len(factors)} factors of the weight"
+        return
+    for factor, number in zip(factors, stated.medians, strict=True):
+        expected = None if factor.power is None else median_of(whole(users[factor.column]))
+        if number is None or expected is None:
+            same = number is expected
+        else:
+            same = bool(agree(number, expected, scale=expected))
+        if not same:
+            yield f"the median of `{factor.column}` is {number}, recomputed {expected}"
+
+
+def _groups(policy: Policy, users: pa.Table, stated: StatedFrozenPolicy) -> Iterator[str]:
+    expected = tuple(
+        None
+        if limit.for_each is None
+        else tuple(map(str, grouped(whole(users[limit.for_each]))[1]))
+        for limit in policy.limits
+    )
+    if stated.groups != expected:
+        yield "the values that `for_each` makes limits of are not those of the users"
+
+
+def _holdout(
+    policy: Policy, users: pa.Table, rules: Rules, stated: StatedFrozenPolicy
+) -> Iterator[str]:
+    strata = users.select(list(policy.holdout_strata))
+    drawn = (
+        holdout_cutoffs(users["user_id"], strata, rules.holdout, seed=policy.seed)
+        if policy.holdout
+        else []
+    )
+    expected = {
+        tuple(None if value is None else str(value) for value in values): rank
+        for values, rank in drawn
+    }
+    found = {one.stratum: one.highest for one in stated.holdout}
+    if found != expected or len(stated.holdout) != len(expected):
+        yield "the cut-offs of the holdout are not those of its draw"
+
+
+def _prices(run: Run, stated: StatedPrices) -> Iterator[str]:
+    content = json.loads((run.directory / FROZEN_POLICY_FILE).read_text(encoding="utf-8"))
+    text = json.dumps(content, ensure_ascii=False, sort_keys=True)
+    if stated.frozen_policy != hashlib.sha256(text.encode()).hexdigest():
+        yield "they belong to another frozen policy"
+    if stated.version != 0:
+        yield f"their number is {stated.version}, a plan's is 0"
+    known = {x.name: x.price for x in run.certificate.limits if x.price is not None}
+    for name in sorted(known.keys() | stated.prices.keys()):
+        if stated.prices.get(name) != known.get(name):
+            here, there = stated.prices.get(name), known.get(name)
+            yield f"`{name}` costs {here}, by the certificate {there}"
+
+
+def _settled(sums: Sums, stated: StatedPrices) -> Iterator[str]:
+    if not sums.settled_least <= stated.settled <= sums.settled_most:
+        counted = f"{sums.settled_least:,} to {sums.settled_most:,}"
+        yield f"{stated.settled:,} users are stated to depart from the prices, counted {counted}"

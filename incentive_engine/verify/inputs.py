@@ -1,0 +1,129 @@
+"""Checks of what a run was made from: against its own copies, and against the files at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from incentive_engine.config.location import parse_location
+from incentive_engine.data.sources import Source, open_source, read_table
+from incentive_engine.data.tables.arrow import is_number, numbers, whole
+from incentive_engine.data.tables.files import digest_file
+from incentive_engine.domain import BoolArray
+from incentive_engine.errors import ConfigError, DataError
+from incentive_engine.run.format import COPIES, SCORES_FILE, InputFile
+
+from .blocks import open_parquet
+from .files import Run
+from .result import Check, Findings
+
+
+def check_inputs(run: Run) -> Check:
+    """Check that policy and scores of the run are the inputs that its manifest names.
+
+    A file that is gone or has changed since is no finding: a run is checked from its own files.
+    The check says which inputs were compared with files at hand.
+    """
+    at_hand = {name: _is_at_hand(run, name, file) for name, file in run.manifest.inputs.items()}
+    what = "; ".join(["policy and scores are the inputs named", *_told(at_hand)])
+    found = Findings("inputs", what)
+    for problem in (*_copies(run), *_rows(run), *_seed(run)):
+        found.add(problem)
+    scores = run.manifest.inputs.get("scores")
+    if scores is not None and scores.as_given is False and at_hand["scores"]:
+        for problem, wrong in _other_scores(run, _source(run, "scores", scores)):
+            found.add_rows(wrong, problem)
+    return found.check()
+
+
+def _source(run: Run, name: str, file: InputFile) -> Source:
+    """Return an input's table, with the columns that the policy calls otherwise renamed."""
+    renames = run.policy.data.columns.model_dump().get(name)
+    return open_source(parse_location(file.path), renames=renames or {})
+
+
+def _is_at_hand(run: Run, name: str, file: InputFile) -> bool | None:
+    """Return whether an input still is what was read; None where nothing can be said of it.
+
+    A server is not asked: a verification needs no network.
+    """
+    path = Path(file.path)
+    if not path.is_absolute() or not (path.is_file() or path.is_dir()):
+        return None
+    try:
+        digest = digest_file(path) if name == "policy" else _source(run, name, file).digest()
+    except (ConfigError, DataError):
+        return None
+    return digest == file.sha256
+
+
+def _told(at_hand: dict[str, bool | None]) -> Iterator[str]:
+    for state, words in ((True, "unchanged"), (False, "changed since"), (None, "not at hand")):
+        if names := [name for name, known in at_hand.items() if known is state]:
+            yield f"{words}: {', '.join(names)}"
+
+
+def _copies(run: Run) -> Iterator[str]:
+    inputs, outputs = run.manifest.inputs, run.manifest.outputs
+    if run.manifest.policy_file is not None and "policy" not in inputs:
+        yield "manifest.json names a policy file and no digest of it"
+    if "scores" not in inputs and inputs.keys() - {"policy"}:
+        yield "manifest.json names inputs, and no scores among them"
+    for name, copy in COPIES.items():
+        stated, kept = inputs.get(name), outputs.get(copy)
+        if stated is None or kept is None:
+            continue
+        if stated.as_given is None:
+            yield f"manifest.json does not say whether {copy} is the file as given"
+        if stated.as_given and stated.sha256 != kept.sha256:
+            yield f"{copy} is not the file that the manifest names: its digest differs"
+
+
+def _rows(run: Run) -> Iterator[str]:
+    stated = run.manifest.inputs.get("scores")
+    rows = open_parquet(run.directory / SCORES_FILE).metadata.num_rows
+    if stated is not None and stated.rows != rows:
+        yield f"scores.parquet has {rows:,} rows, the scores that the manifest names {stated.rows}"
+
+
+def _seed(run: Run) -> Iterator[str]:
+    manifest, policy = run.manifest, run.policy
+    for word, stated, used in (
+        ("seed", manifest.seed, policy.seed),
+        ("holdout.share", manifest.holdout.share, policy.holdout or 0.0),
+    ):
+        if stated != used:
+            yield f"{word} is {stated}, the policy says {used}"
+
+
+def _other_scores(run: Run, source: Source) -> Iterator[tuple[str, BoolArray]]:
+    """Yield the columns of scores.parquet that differ from the file at hand, and (n,) where."""
+    kept = read_table(run.directory / SCORES_FILE)
+    given = source.table(kept.column_names)
+    everywhere = np.ones(len(kept), dtype=np.bool_)
+    for name in kept.column_names:
+        if name not in given.column_names or len(given) != len(kept):
+            yield f"`{name}` is not that of {source.location}", everywhere
+        else:
+            wrong = _differs(whole(kept[name]), whole(given[name]))
+            yield f"`{name}` differs from {source.location}", wrong
+
+
+def _differs(kept: pa.Array, given: pa.Array) -> BoolArray:
+    if is_number(kept.type) and is_number(given.type):
+        old, new = numbers(kept), numbers(given)
+        return np.asarray((old != new) & ~(np.isnan(old) & np.isnan(new)), dtype=np.bool_)
+    old, new = _as_text(kept), _as_text(given)
+    same = pc.equal(old, new).fill_null(fill_value=False)
+    both_null = pc.and_(old.is_null(), new.is_null())
+    return ~np.asarray(pc.or_(same, both_null).to_numpy(zero_copy_only=False), dtype=np.bool_)
+
+
+def _as_text(column: pa.Array) -> pa.Array:
+    if pa.types.is_timestamp(column.type):
+        column = column.cast(pa.timestamp("us"))
+    return column.cast(pa.large_string())

@@ -1,0 +1,142 @@
+"""A ledger in PostgreSQL: the same rules, two writers on one pool, and a server that is killed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from export.postgres_server import binaries, server
+from incentive_engine.errors import DataError
+from incentive_engine.live.commands import Command, Find, Refused, ShowPool
+from incentive_engine.live.ledger import Ledger
+from incentive_engine.live.postgres_store import SCHEMA, PostgresStore
+from incentive_engine.live.store import UnavailableError
+
+from .ledgers import (
+    BUDGET,
+    HOLD,
+    SECRET,
+    START,
+    STOCK,
+    YUAN,
+    cancel,
+    decided,
+    key,
+    ledger,
+    pool,
+    redeem,
+    reserve,
+    terms,
+)
+
+PROGRAMS = binaries()
+pytestmark = pytest.mark.skipif(PROGRAMS is None, reason="no PostgreSQL server: make postgres")
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[str]:
+    assert PROGRAMS is not None
+    with server(PROGRAMS) as url:
+        yield url
+
+
+@pytest.fixture
+def url(database: str) -> Iterator[str]:
+    yield database
+    with psycopg.connect(database) as connection:
+        connection.execute(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE")
+
+
+def opened(url: str, **stated: int) -> Ledger:
+    return Ledger(PostgresStore(url, terms(**stated), secret=SECRET))  # type: ignore[arg-type]
+
+
+def test_it_answers_as_a_ledger_in_a_file_does(
+    url: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    shared, file = opened(url), ledger(tmp_path_factory.mktemp("l") / "a")
+    first = reserve("u", named=key("first"))
+    name, _ = decided(*file.apply([first], START))
+    assert shared.apply([first], START) == file.apply([first], START)
+    batches: list[list[Command]] = [
+        [reserve("v", named=key("v")), reserve("u", named=key("u again")), reserve(offer=None)],
+        [redeem(name, 7 * YUAN, key("r")), redeem(name, 8 * YUAN), Find(name)],
+        [reserve(claims=((STOCK, 1),)) for _ in range(4)],
+        [first, first._replace(digest=key("other")), cancel(name), ShowPool()],
+        [reserve("v", named=key("v late"))],
+    ]
+    for at, batch in enumerate(batches):
+        now = START + at * HOLD // 3
+        assert shared.apply(batch, now) == file.apply(batch, now)
+    assert pool(shared, START + 9 * HOLD) == pool(file, START + 9 * HOLD)
+    shared.close()
+
+
+def test_two_servers_share_one_pool_to_the_last_offer(url: str) -> None:
+    given: list[str] = []
+
+    def ask(of: Ledger) -> None:
+        for _ in range(40):
+            answers = of.apply([reserve(cost=YUAN, face=YUAN, claims=((BUDGET, YUAN),))], START)
+            given.extend(name for name, d in map(decided, answers) if d.state == "reserved")
+
+    ledgers = [opened(url, budget=50 * YUAN) for _ in range(2)]
+    threads = [threading.Thread(target=ask, args=(own,)) for own in ledgers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(given)) == 50
+    assert pool(ledgers[0])[BUDGET] == (50 * YUAN, 0)
+    for own in ledgers:
+        own.close()
+
+
+def test_what_one_server_answered_the_other_repeats(url: str) -> None:
+    one, two = opened(url), opened(url)
+    command = reserve("u", named=key("k"))
+    (answer,) = one.apply([command], START)
+    assert two.apply([command], START + 1) == [answer]
+    name, _ = decided(answer)
+    two.apply([redeem(name, YUAN)], START)
+    assert one.apply([cancel(name)], START) == [Refused("closed", "redeemed")]
+    one.close()
+    two.close()
+
+
+def test_a_connection_that_breaks_changes_nothing_and_is_told(url: str) -> None:
+    own = opened(url)
+    command = reserve("u", named=key("k"))
+    with psycopg.connect(url, autocommit=True) as other:
+        other.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+        )
+    with pytest.raises(UnavailableError, match="went away"):
+        own.apply([command], START)
+    own.close()
+    again = opened(url)
+    assert pool(again)[BUDGET] == (0, 0)
+    decided(*again.apply([command], START))
+    assert pool(again)[BUDGET] == (10 * YUAN, 0)
+    again.close()
+
+
+def test_a_ledger_of_another_run_and_no_server_are_told_apart(url: str) -> None:
+    opened(url).close()
+    with pytest.raises(DataError, match="ledger of another run"):
+        opened(url, budget=1)
+    with pytest.raises(UnavailableError, match="does not answer") as told:
+        opened("postgresql://me:secret@/postgres?host=/nowhere")
+    assert "secret" not in str(told.value)
+
+
+def test_the_database_itself_takes_no_sum_above_a_cap(url: str) -> None:
+    opened(url).close()
+    with (
+        psycopg.connect(url) as other,
+        pytest.raises(psycopg.errors.CheckViolation),
+    ):
+        other.execute("UPDATE incentive_ledger.pool SET reserved = 1000000001 WHERE place = 0")

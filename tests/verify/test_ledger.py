@@ -1,0 +1,146 @@
+"""A ledger is re-checked entry by entry: what was written verifies, and any change is found."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from incentive_engine.live.campaign import Campaign, open_campaign
+from incentive_engine.live.commands import Cancel, Command, Decided, Redeem, Reserve
+from incentive_engine.live.entries import entries, write_entries
+from incentive_engine.live.ledger import Ledger
+from incentive_engine.live.sqlite_store import SQLiteStore
+from incentive_engine.verify.ledger import verify_ledger
+from service.runs import plan, solved
+
+START = 1_800_000_000_000_000
+HOLD = 60_000_000
+
+
+def asked(campaign: Campaign, user: str, number: int) -> Reserve:
+    choice = campaign.choose(user)
+    assert choice is not None
+    return Reserve(
+        key=b"%16d" % number,
+        digest=b"digest",
+        user_id=user,
+        offer_id=choice.offer_id,
+        reason=choice.reason,
+        scene="cart",
+        cost=choice.cost,
+        face=choice.face,
+        claims=choice.claims,
+        hold=HOLD,
+        until=None,
+        prices_version=0,
+        propensity=choice.propensity,
+    )
+
+
+@pytest.fixture(scope="module", params=["expected", "at-risk"])
+def written(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a run and its ledger: redeemed, cancelled, expired, open, none."""
+    folder = tmp_path_factory.mktemp("written")
+    run = solved(folder, budget={"amount": 60.0, "basis": request.param})
+    campaign = open_campaign(run)
+    ledger = Ledger(SQLiteStore(folder / "ledger", campaign.terms, secret=bytes(16)))
+    now = START
+    for number, row in enumerate(plan(run)):
+        now += HOLD // 20
+        (answer,) = ledger.apply([asked(campaign, row["user_id"], number)], now)
+        assert isinstance(answer, Decided)
+        ends: dict[int, Command] = {
+            0: Redeem(answer.name, answer.decision.face // 2, b"", b""),
+            1: Cancel(answer.name, b"", b""),
+        }
+        if number % 3 in ends:
+            ledger.apply([ends[number % 3]], now)
+    ledger.close()
+    return folder
+
+
+def test_what_was_written_verifies(written: Path) -> None:
+    verification = verify_ledger(written / "run", str(written / "ledger"))
+    assert verification.ok, verification.to_text()
+
+
+def test_every_entry_is_written_out(written: Path, tmp_path: Path) -> None:
+    out = tmp_path / "entries.parquet"
+    number = write_entries(str(written / "ledger"), out)
+    table = pq.read_table(out)
+    assert table.num_rows == number
+    assert table.column_names[:6] == ["seq", "at", "decision_id", "user_id", "offer_id", "state"]
+    assert set(table["state"].to_pylist()) == {
+        *("reserved", "redeemed", "cancelled", "expired", "none")
+    }
+    assert write_entries(str(written / "ledger"), tmp_path / "entries.csv") == number
+    assert sum(map(len, entries(str(written / "ledger")))) == number
+
+
+Change = Callable[[sqlite3.Connection], object]
+
+CHANGES: dict[str, tuple[str, Change]] = {
+    "a cost that was lowered": (
+        "ledger chain",
+        lambda db: db.execute("UPDATE decisions SET cost = cost - 1 WHERE state = 'reserved'"),
+    ),
+    "an amount that was raised": (
+        "ledger chain",
+        lambda db: db.execute("UPDATE entries SET amount = amount + 1 WHERE amount IS NOT NULL"),
+    ),
+    "an entry that was removed": (
+        "ledger chain",
+        lambda db: db.execute("DELETE FROM entries WHERE seq = 5"),
+    ),
+    "the last entry removed": (
+        "ledger chain",
+        lambda db: db.execute("DELETE FROM entries WHERE seq = (SELECT max(seq) FROM entries)"),
+    ),
+    "a user exchanged": (
+        "ledger chain",
+        lambda db: db.execute("UPDATE decisions SET user_id = 'x' WHERE seq = 1"),
+    ),
+    "a state turned back": (
+        "ledger states",
+        lambda db: db.execute("UPDATE decisions SET state = 'cancelled' WHERE state = 'redeemed'"),
+    ),
+    "a sum that was lowered": (
+        "ledger caps",
+        lambda db: db.execute("UPDATE pool SET settled = settled - 1 WHERE name = 'budget'"),
+    ),
+    "a cap that was raised": (
+        "ledger run",
+        lambda db: db.execute("UPDATE pool SET at_most = at_most + 1 WHERE name = 'budget'"),
+    ),
+    "another run": (
+        "ledger run",
+        lambda db: db.execute("UPDATE meta SET content = 'abc' WHERE name = 'run'"),
+    ),
+    "an answer that was lost": (
+        "ledger keys",
+        lambda db: db.execute("UPDATE requests SET entry = 100000 WHERE entry = 1"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_ledger_that_was_changed_is_refused(written: Path, tmp_path: Path, name: str) -> None:
+    check, change = CHANGES[name]
+    bent = tmp_path / "ledger"
+    shutil.copy(written / "ledger", bent)
+    with sqlite3.connect(bent) as database:
+        change(database)
+    database.close()
+    failures = {c.name for c in verify_ledger(written / "run", str(bent)).failures}
+    assert check in failures
+
+
+def test_what_is_no_ledger_fails(written: Path, tmp_path: Path) -> None:
+    assert not verify_ledger(written / "run", str(tmp_path / "none")).ok
+    (tmp_path / "text").write_text("no ledger")
+    assert not verify_ledger(written / "run", str(tmp_path / "text")).ok
