@@ -126,7 +126,7 @@ def measure(
     as_json: AsJson = False,
 ) -> None:
     """Say what a campaign brought, by its holdout, and where it departs from the plan."""
-    from incentive_engine.workflow.measure import measure as measured
+    from incentive_engine.workflow.measure_campaign import measure as measured
 
     found = measured(run_dir, table_at(outcomes, "--outcomes"))
     say(found.to_json() if as_json else found.to_text(spoken()))

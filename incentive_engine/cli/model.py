@@ -71,7 +71,7 @@ def evaluate(
 ) -> None:
     """Say how good a model is, or what a plan earned by the arms that users really got."""
     from incentive_engine.workflow import model as models
-    from incentive_engine.workflow.replay import evaluate_run
+    from incentive_engine.workflow.value_plan import evaluate_run
 
     plan = run or allocation
     faults = []
@@ -110,8 +110,8 @@ def power(
     as_json: AsJson = False,
 ) -> None:
     """Say which effects a holdout or a trial can show, and what a holdout costs."""
-    from incentive_engine.workflow.power import power as calculate
-    from incentive_engine.workflow.power import shares, sizes
+    from incentive_engine.workflow.find_power import power as calculate
+    from incentive_engine.workflow.find_power import shares, sizes
 
     found = calculate(
         policy, budget=budget, holdouts=shares(holdout), trials=sizes(trial), progress=shown
@@ -131,7 +131,7 @@ def explain(
     as_json: AsJson = False,
 ) -> None:
     """Say which features drive the effect of each offer on one user."""
-    from incentive_engine.workflow.explain import explain_user
+    from incentive_engine.workflow.explain_user import explain_user
 
     found = explain_user(policy, user_id, model=model, progress=shown)
     if as_json:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from incentive_engine.config import Policy
 from incentive_engine.data.holdout import draw_holdout
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.domain import BoolArray, FloatArray
+from incentive_engine.errors import Fault, InfeasibleError
 from incentive_engine.insight.budget_views import BudgetView
 from incentive_engine.insight.chosen_pairs import Chosen
 from incentive_engine.insight.gain import PlanGain
@@ -28,6 +30,30 @@ def holdout_of(policy: Policy, table: ScoreTable) -> BoolArray:
     """Return who never gets an offer, (n,) bool."""
     strata = table.attributes.select(policy.holdout_strata)
     return draw_holdout(table.user_id, strata, share=policy.holdout or 0.0, seed=policy.seed)
+
+
+def input_warnings(quality: Quality | None, table: ScoreTable) -> tuple[Message, ...]:
+    """Return what there is to know about the trial and the scores."""
+    return (*(quality.warnings if quality else ()), *table.warnings)
+
+
+@contextmanager
+def warned_first(quality: Quality | None, table: ScoreTable) -> Iterator[None]:
+    """Put what is wrong with trial and scores before the limits that cannot hold.
+
+    Limits that nothing meets are often the trial's fault: a feature that knows the outcome lets
+    effects look small for everybody else, and no floor on them can be reached.
+
+    Raises
+    ------
+    InfeasibleError
+        The one that the block raises, with the warnings as its first faults.
+    """
+    try:
+        yield
+    except InfeasibleError as error:
+        warnings = (Fault(say("fault.warning"), text) for text in input_warnings(quality, table))
+        raise InfeasibleError(*warnings, *error.faults) from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -91,7 +117,7 @@ class Findings:
     @property
     def input_warnings(self) -> tuple[Message, ...]:
         """What there is to know about the trial and the scores."""
-        return (*(self.quality.warnings if self.quality else ()), *self.table.warnings)
+        return input_warnings(self.quality, self.table)
 
     @property
     def certificate(self) -> dict[str, Any]:

@@ -66,6 +66,8 @@ class Series:
 
     Attributes
     ----------
+    note
+        What the label means, for the key.
     low, high
         Ends of the 95 % intervals; none where there are none.
     line
@@ -79,6 +81,7 @@ class Series:
     label: str
     x: Sequence[float]
     y: Sequence[float]
+    note: str = ""
     low: Sequence[float] = ()
     high: Sequence[float] = ()
     colour: str = PLAN
@@ -334,14 +337,15 @@ def _marked(frame: _Frame, chart: Chart, mark: tuple[float, float, str]) -> Iter
 
 
 def _key(chart: Chart) -> Iterator[str]:
-    """Yield which colour is what, where there is more than one."""
-    if len(chart.series) < 2:
+    """Yield which colour is what, where there is more than one or something to explain."""
+    if len(chart.series) < 2 and not any(series.note for series in chart.series):
         return
     yield '<ul class="legend small">'
     for series in chart.series:
         kind = "key dashed" if series.dashed else "key"
         colour = f'<i class="{kind}" style="color:{series.colour}"></i>'
-        yield f"<li>{colour}{escape(series.label)}</li>"
+        note = f' <span class="muted">{escape(series.note)}</span>' if series.note else ""
+        yield f"<li>{colour}{escape(series.label)}{note}</li>"
     yield "</ul>"
 
 

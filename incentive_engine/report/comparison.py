@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 import pandas as pd
@@ -12,7 +13,9 @@ from markupsafe import Markup
 from incentive_engine.language import Code, Language, language
 from incentive_engine.simulation.comparison import Comparison
 
-from .charts import MUTED, Axis, Chart, Series, figure
+from . import words
+from .charts import MUTED, Axis, Chart, Series, Size, figure
+from .content import Aim
 from .frame import render_page
 
 PUBLISHED: Final = 0.15
@@ -52,6 +55,10 @@ def render_comparison(comparison: Comparison, *, lang: Code = "en") -> str:
             for budget in scenario.budgets
         ],
         has_truth=scenario.source == "world",
+        aim=words.aim(t, _aim(comparison)),
+        headline=_headline(t, comparison),
+        picture=_picture(t, comparison),
+        weighted=_measure(comparison) == "value",
         verdicts=list(verdicts(comparison, lang=lang)),
         charts=list(_charts(t, comparison)),
         pairs=_rows(_engine_pairs(comparison.pairs)),
@@ -59,17 +66,92 @@ def render_comparison(comparison: Comparison, *, lang: Code = "en") -> str:
         waves=[] if comparison.waves is None else _rows(comparison.waves),
         sweep=[] if comparison.sweep is None else _rows(comparison.sweep),
         sweep_label=(sweep.label or sweep.setting) if sweep else "",
-        meanings=[(name, t(f"strategy.{name}")) for name in scenario.strategies],
         group=t.listed(tuple(_group_values(t, comparison))),
         known=known,
     )
+
+
+def _aim(comparison: Comparison) -> Aim:
+    objective = comparison.objective
+    return Aim(terms=tuple(objective.maximise.items()), weighted=bool(objective.weight))
+
+
+def _measure(comparison: Comparison) -> str:
+    """Return the column in which all strategies are compared: the policy's aim where it is known.
+
+    A trial is valued in conversions alone.
+    """
+    return "value" if "value" in comparison.table else "conversions"
+
+
+def _in_words(t: Language, comparison: Comparison) -> str:
+    """Return what that column is called."""
+    known = _measure(comparison) == "value"
+    return words.aim(t, _aim(comparison)) if known else t("measure.conversion")
+
+
+def _headline(t: Language, comparison: Comparison) -> str:
+    """Return in a sentence what the engine brings beside the baseline, at the middle budget."""
+    scenario, measure = comparison.scenario, _measure(comparison)
+    budget = scenario.budgets[len(scenario.budgets) // 2]
+    at_budget = comparison.table[comparison.table["budget"] == budget]
+    rows: dict[object, Row] = {row["strategy"]: row for row in _rows(at_budget)}
+    name = next((name for name in ENGINES if name in rows), None)
+    if name is None or scenario.baseline == name or scenario.baseline not in rows:
+        return ""
+    mine, before = rows[name], rows[scenario.baseline]
+    gain = "value_gain" if measure == "value" else "gain_share"
+    values = {
+        "budget": t.brief(budget),
+        "currency": t.unit(comparison.currency),
+        "aim": _in_words(t, comparison),
+        "mine": t.number(mine[measure]),
+        "before": t.number(before[measure]),
+        "baseline": scenario.baseline,
+        "more": _signed(t, float(mine[gain])),
+    }
+    sentence = t("compare.headline", **values)
+    if measure == "value" and known(mine["value_gain_low"]):
+        low, high = (_signed(t, float(mine[f"value_gain_{end}"])) for end in ("low", "high"))
+        sentence = t("compare.headline_interval", low=low, high=high, **values)
+    if measure == "value" and known(mine["share_of_oracle"]):
+        sentence += t("compare.headline_oracle", share=t.percent(mine["share_of_oracle"], 0))
+    return sentence
+
+
+def _picture(t: Language, comparison: Comparison) -> Markup:
+    """Return what every strategy brings, in one measure, with what each of them does."""
+    scenario, measure = comparison.scenario, _measure(comparison)
+    several = len(scenario.budgets) > 1
+    currency = t.unit(comparison.currency)
+    table = comparison.table
+    names: tuple[str, ...] = ()
+    if not several:
+        names = tuple(dict.fromkeys(table["strategy"]))
+        table = table.assign(place=table["strategy"].map(names.index))
+    lines = _series(table, "budget" if several else "place", measure)
+    title = t("chart.budget", currency=currency) if several else t("compare.strategy")
+    chart = Chart(
+        caption=t("compare.picture", aim=_in_words(t, comparison)),
+        x=Axis(title=title, names=names),
+        y=Axis(title=_in_words(t, comparison)),
+        series=tuple(
+            replace(line, note=t(f"strategy.{line.label}"), line=several) for line in lines
+        ),
+        size=PICTURE,
+    )
+    return figure(t, chart)
+
+
+PICTURE: Final = Size(width=760, height=360, left=46, right=14, top=26, bottom=42)
+ENGINES: Final = ("engine", "engine-unweighted")
 
 
 def verdicts(comparison: Comparison, *, lang: Code = "en") -> Iterator[str]:
     """Yield in words how the engine's efficiency compares with the baseline's, per budget."""
     t = language(lang)
     table, base = comparison.table, comparison.scenario.baseline
-    for name in ("engine", "engine-unweighted"):
+    for name in ENGINES:
         for row in _rows(table[table["strategy"] == name]):
             better, low, high = (
                 float(row[f"efficiency_gain{end}"]) for end in ("", "_low", "_high")
@@ -115,7 +197,7 @@ def _rows(frame: pd.DataFrame) -> list[dict[Hashable, Any]]:
 
 def _engine_pairs(pairs: pd.DataFrame) -> pd.DataFrame:
     """Return the pairs with an engine strategy, the engine first."""
-    engines = ("engine", "engine-unweighted")
+    engines = ENGINES
     mine = pairs[pairs["strategy"].isin(engines) | pairs["against"].isin(engines)].copy()
     turned = ~mine["strategy"].isin(engines)
     swapped = mine[turned]

@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from incentive_engine.config.policy import Objective
 from incentive_engine.config.scenario import Scenario
 from incentive_engine.language import Message
 from incentive_engine.simulation.draw import DrawResult
@@ -37,6 +38,8 @@ class Comparison:
         What was replayed.
     currency
         The unit of money.
+    objective
+        What the policy of the scenario maximises.
     table
         One row per strategy and budget: the columns of the contract, then further ones.
     pairs
@@ -56,6 +59,7 @@ class Comparison:
     """
 
     scenario: Scenario
+    objective: Objective
     currency: str
     table: pd.DataFrame
     pairs: pd.DataFrame
@@ -99,6 +103,7 @@ def compare_worlds(
     has_waves = base.scenario.calendar is not None
     return Comparison(
         scenario=base.scenario,
+        objective=base.policy.objective,
         currency=base.policy.currency,
         table=comparison_table(draws),
         pairs=pair_table(draws),
@@ -128,6 +133,7 @@ def compare_replays(
         sweeps.append(swept)
     return Comparison(
         scenario=base.scenario,
+        objective=base.policy.objective,
         currency=base.policy.currency,
         table=table,
         pairs=replay_pairs(replays[0]),

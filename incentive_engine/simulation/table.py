@@ -113,15 +113,23 @@ def _row(draws: Draws, strategy: Strategy, b: int) -> dict[str, object]:
 
 
 def _truth(draws: Draws, strategy: Strategy, b: int) -> dict[str, float]:
-    """Return the value in the policy's aim, and the shares of what the oracles reach."""
+    """Return the value in the policy's aim, beside the baseline's and the oracles'."""
 
     def share(name: str, oracle: Strategy) -> float:
         if oracle not in draws.scenario.strategies:
             return float("nan")
         return ratio_interval(draws.figure(name, strategy, b), draws.figure(name, oracle, b)).value
 
+    base, ones = draws.scenario.baseline, np.ones(draws.independent)
+    value, before = (draws.figure("value", name, b) for name in (strategy, base))
+    mean, better = mean_interval(value), quotient_interval((value, ones), (before, ones))
     return {
-        "value": float(draws.figure("value", strategy, b).mean()),
+        "value": mean.value,
+        "value_low": mean.low,
+        "value_high": mean.high,
+        "value_gain": better.value,
+        "value_gain_low": better.low,
+        "value_gain_high": better.high,
         "expected_conversions": float(draws.figure("true_conversions", strategy, b).mean()),
         "expected_cost": float(draws.figure("true_cost", strategy, b).mean()),
         "share_of_oracle": share("value", "oracle"),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from incentive_engine.config.location import Location
 from incentive_engine.data.scores import read_scores
+from incentive_engine.insight.findings import warned_first
 from incentive_engine.insight.gain import read_valuation
 from incentive_engine.insight.policy_options import BudgetOptions, default_policy, read_policy
 from incentive_engine.insight.response import kept_beside
@@ -68,9 +69,10 @@ def allocate(
             quality=read_quality(inputs.model, inputs.drift),
             keep=kept_beside(inputs.scores),
         )
-        findings = plan_campaign(
-            policy, table, options=options, evidence=evidence, steps=steps, brief=brief
-        )
+        with warned_first(evidence.quality, table):
+            findings = plan_campaign(
+                policy, table, options=options, evidence=evidence, steps=steps, brief=brief
+            )
     origin = Origin(
         policy=policy, policy_text=file.read_bytes(), file=file, options=options, inputs=inputs,
         author=author,

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Collection
 from pathlib import Path
-from typing import Final
 
 from incentive_engine.config import Policy
 from incentive_engine.data.step_cache import StepCache
 from incentive_engine.data.tables.files import atomic_directory
+from incentive_engine.insight.evaluation_summary import evaluation_summary, thousand
 from incentive_engine.insight.evaluation_tables import write_tables
 from incentive_engine.insight.policy_options import load
 from incentive_engine.language import Message, as_warnings, say
@@ -26,14 +26,11 @@ from incentive_engine.pipeline.quality import read_quality, write_quality
 from incentive_engine.pipeline.steps import Progress, Steps, quiet
 from incentive_engine.uplift.diagnosis.diagnose import diagnose
 from incentive_engine.uplift.diagnosis.findings import check_acceptable
-from incentive_engine.uplift.evaluation.evaluation import Evaluation, evaluate
+from incentive_engine.uplift.evaluation.evaluation import evaluate
 from incentive_engine.uplift.evaluation.explanation import explain_sample
 from incentive_engine.uplift.evaluation.paired import compare_models
 from incentive_engine.uplift.model import UpliftModel
-from incentive_engine.workflow.replay import plain, thousand, written_to
-
-SHOWN_SHARES: Final = (0.1, 0.2, 0.5)
-"""Budgets that the summary names, of what the plan without one costs."""
+from incentive_engine.workflow.value_plan import written_to
 
 
 def train(
@@ -85,7 +82,7 @@ def evaluate_model(
         diagnosis = diagnose(trial, policy)
         write_quality(directory, diagnosis, evaluation, drivers, history)
         write_tables(directory, evaluation, diagnosis)
-    return (*_in_short(evaluation), written_to(out))
+    return (*evaluation_summary(evaluation), written_to(out))
 
 
 def _drift_warnings(campaign: Campaign, model: Path, policy: Policy) -> tuple[Message, ...]:
@@ -126,46 +123,6 @@ def compare_with(
         for offer, gap in found.qini.items()
     ]
     return (*lines, written_to(out))
-
-
-def _in_short(evaluation: Evaluation) -> tuple[Message, ...]:
-    test = evaluation.heterogeneity
-    found = "evaluate.differ" if test.found else "evaluate.alike"
-    lines = [say(found, rows=evaluation.rows, p=test.p_value), say("evaluate.per_thousand")]
-    lines += [
-        say(
-            "evaluate.effects",
-            offer=offer.offer,
-            conversions=thousand(offer.conversion),
-            spend=thousand(offer.spend),
-            cost=thousand(offer.cost),
-        )
-        for offer in evaluation.offers
-    ]
-    lines += [
-        say(
-            "evaluate.quality",
-            offer=offer.offer,
-            qini=thousand(offer.qini),
-            auuc=thousand(offer.auuc),
-            slope=plain(offer.effect_slope),
-            cost_slope=plain(offer.cost_slope),
-            ratio=plain(offer.cost_ratio),
-        )
-        for offer in evaluation.offers
-    ]
-    lines += [
-        say(
-            "evaluate.plan",
-            budget=1000 * plan.budget,
-            gain=thousand(plan.model),
-            promised=1000 * plan.promised,
-            more=thousand(plan.difference),
-        )
-        for plan in evaluation.curve.points
-        if plan.share in SHOWN_SHARES
-    ]
-    return (*lines, say("evaluate.terms"))
 
 
 def _campaign(policy_file: Path | None, steps: Steps) -> Campaign:

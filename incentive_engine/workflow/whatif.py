@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
-
-import pandas as pd
+from typing import Any
 
 from incentive_engine.config.location import Location
 from incentive_engine.data.scores import read_scores
 from incentive_engine.errors import Fault, InfeasibleError
-from incentive_engine.insight.findings import holdout_of
+from incentive_engine.insight.findings import holdout_of, warned_first
 from incentive_engine.insight.movers import comparable, moves
 from incentive_engine.insight.policy_options import BudgetOptions, default_policy
 from incentive_engine.insight.study import Study, focus_of, study
 from incentive_engine.insight.variants import BASE, Variant, read_budgets, read_variants
 from incentive_engine.insight.whatif_content import whatif_page
+from incentive_engine.insight.whatif_summary import WhatIf
 from incentive_engine.insight.whatif_tables import (
     limits_table,
     moves_table,
@@ -29,14 +26,8 @@ from incentive_engine.insight.whatif_tables import (
 from incentive_engine.language import (
     Code,
     Message,
-    Text,
-    aligned,
-    as_warnings,
-    language,
-    named,
     say,
 )
-from incentive_engine.language.formats import DASH
 from incentive_engine.pipeline.campaign import campaign_inputs, given_inputs
 from incentive_engine.pipeline.quality import read_quality, total_error
 from incentive_engine.pipeline.steps import Progress, Steps, quiet
@@ -45,63 +36,6 @@ from incentive_engine.run.directory import free_directory, refuse_existing
 from incentive_engine.run.study import write_study
 from incentive_engine.uplift.diagnosis.findings import check_acceptable
 from incentive_engine.workflow.write_run import input_files
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WhatIf:
-    """What a planner sees after `whatif`.
-
-    Attributes
-    ----------
-    points, moves, limits, safety
-        The tables that stand in the directory, as CSV files of these names.
-    notes
-        What a planner should know.
-    """
-
-    directory: Path
-    currency: str
-    points: pd.DataFrame
-    moves: pd.DataFrame
-    limits: pd.DataFrame
-    safety: pd.DataFrame
-    notes: tuple[Message, ...]
-
-    def to_json(self) -> str:
-        """Return the tables for programs."""
-        tables = {"points": self.points, "moves": self.moves, "limits": self.limits}
-        content: dict[str, Any] = {
-            "directory": str(self.directory),
-            "notes": [str(note) for note in self.notes],
-        }
-        for name, table in {**tables, "safety": self.safety}.items():
-            content[name] = [_plain(row) for row in table.to_dict(orient="records")]
-        return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
-
-    def to_text(self, lang: Code = "en") -> str:
-        """Return the points for people."""
-        t = language(lang)
-        shown = [name for name in COLUMNS if name in self.points]
-        rows: list[tuple[Text, ...]] = [tuple(named("point", name) for name in shown)]
-        rows += [
-            tuple(_figure(value) for value in row)
-            for row in self.points[shown].itertuples(index=False)
-        ]
-        lines = [*aligned(t, rows)]
-        lines += [
-            t("terminal.variant", variant=row.variant, budget=row.budget, conflict=row.conflict)
-            for row in self.points[~self.points["feasible"]].itertuples()
-        ]
-        lines += [t.say(note) for note in as_warnings(self.notes)]
-        lines.append(t("terminal.page", out=str(self.directory / "whatif.html")))
-        lines.append(t("terminal.tables", out=str(self.directory / "whatif.csv")))
-        return "\n".join(lines)
-
-
-COLUMNS: Final = (
-    "variant", "budget", "value", "conversions", "spend", "cost", "treated", "roi",
-    "marginal_return", "price",
-)  # fmt: skip
 
 
 def whatif(
@@ -151,7 +85,8 @@ def whatif(
     refuse_existing(directory)
     studies = [_study(variant, amounts, scores, steps, accepted) for variant in variants]
     if not any(point.feasible for each in studies for point in each.points.values()):
-        raise _no_plan(studies[0], amounts)
+        with warned_first(read_quality(studies[0].inputs.model), studies[0].table):
+            raise _no_plan(studies[0], amounts)
     base, others = studies[0], studies[1:]
     with steps.step("compare"):
         moved = [
@@ -253,19 +188,3 @@ def _record(
         ],
         "seconds": steps.seconds,
     }
-
-
-def _plain(row: dict[Any, Any]) -> dict[str, Any]:
-    """Return a row with null where there is no number."""
-    return {
-        str(key): None if isinstance(value, float) and not math.isfinite(value) else value
-        for key, value in row.items()
-    }
-
-
-def _figure(value: object) -> str:
-    if not isinstance(value, int | float):
-        return str(value)
-    if not math.isfinite(value):
-        return DASH
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:,.4g}"

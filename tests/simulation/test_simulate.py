@@ -91,6 +91,8 @@ def test_every_committed_scenario_runs(
     assert (out / "sweep.csv").exists() == (scenario.sweep is not None)
     page = (out / "comparison.html").read_text(encoding="utf-8")
     assert not re.search(r"<(script|img)|url\((?!#)|href=\"(?!#|data:)|src=|@import", page)
+    for strategy in scenario.strategies:  # each is explained before its first figure
+        assert f"{strategy} <span" in page[: page.index("<svg")]
     said = words_of(render_comparison(shown[0], lang="zh"))
     for own in own_words(scenario):
         said = said.replace(own, "")

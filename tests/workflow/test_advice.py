@@ -144,3 +144,15 @@ def test_a_trial_is_in_doubt_where_arms_are_unlike_or_a_feature_knows_too_much(
     warning = Finding(check=check, verdict="warning", what=say("trial.balance.nothing"))
     assert trial_state([warning]) == state
     assert trial_state([]) == "fine"
+
+
+def test_limits_that_cannot_hold_are_named_after_what_is_wrong_with_the_trial(
+    incentive: Incentive, tmp_path: Path
+) -> None:
+    floor = "limits: [{name: floor, sum: cost, at_least: 90000}]"
+    policy = world(tmp_path, even_effects(0.1), amount=1_500, more=floor, lost=0.2)
+    done = incentive("allocate", policy, "--accept", "trial-sample-ratio")
+    assert done.returncode == 1
+    trial, *_, way_out = done.stderr.splitlines()
+    assert trial.startswith("warning: trial, sample ratio: arm sizes do not fit")
+    assert way_out.startswith("the cheapest way out: ")

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from incentive_engine.workflow.explain import _word
+from incentive_engine.insight.user_effects import _word
 
 Incentive = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -83,22 +83,8 @@ class Campaign:
         return rule if alike >= ALIKE else None
 
 
-def measure(run_dir: Path, outcomes: Path | Location) -> Measurement:
-    """Return what a campaign brought, by the users that were held out of it.
-
-    Parameters
-    ----------
-    run_dir
-        What `allocate` wrote.
-    outcomes
-        What users did; see `read_outcomes`.
-
-    Raises
-    ------
-    DataError
-        When the run or the outcomes cannot be read, or the outcomes leave the holdout out.
-    """
-    campaign = read_campaign(run_dir, outcomes)
+def measured(campaign: Campaign) -> Measurement:
+    """Return what a campaign brought, by the users that were held out of it."""
     choice, did = campaign.choice, campaign.did
     budget = campaign.run.certificate.budget
     offered = choice >= 0
@@ -126,7 +112,20 @@ def measure(run_dir: Path, outcomes: Path | Location) -> Measurement:
 
 
 def read_campaign(run_dir: Path, outcomes: Path | Location) -> Campaign:
-    """Return a run and what its users did; parameters and errors are those of `measure`."""
+    """Return a run and what its users did.
+
+    Parameters
+    ----------
+    run_dir
+        What `allocate` wrote.
+    outcomes
+        What users did; see `read_outcomes`.
+
+    Raises
+    ------
+    DataError
+        When the run or the outcomes cannot be read, or the outcomes leave the holdout out.
+    """
     run = read_run(run_dir)
     policy = run.policy
     table = read_scores(run_dir / "scores.parquet", policy)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,18 +12,15 @@ import numpy.typing as npt
 import pandas as pd
 
 from incentive_engine.config import Policy
-from incentive_engine.config.location import Location
 from incentive_engine.data.row_checks import RowChecks, missing_columns
-from incentive_engine.data.sources import open_source, read_table
-from incentive_engine.data.tables.files import atomic_directory
+from incentive_engine.data.sources import read_table
 from incentive_engine.data.tables.formats import USER_ID
 from incentive_engine.data.tables.frames import to_frame
-from incentive_engine.data.trial import Trial, read_trial
-from incentive_engine.data.users import open_users
+from incentive_engine.data.trial import Trial
 from incentive_engine.domain import CONTROL
 from incentive_engine.errors import DataError, Fault
-from incentive_engine.insight.policy_options import load_for_scores
-from incentive_engine.language import Code, Message, Text, aligned, language, say
+from incentive_engine.insight.evaluation_summary import thousand
+from incentive_engine.language import Code, Text, aligned, language, say
 from incentive_engine.stats.estimate import Estimate
 from incentive_engine.uplift.doubly_robust.plan_value import compare_plans, plan_value
 from incentive_engine.uplift.estimates import Estimates
@@ -76,51 +72,28 @@ class Replay:
         return "\n".join([*lines, *aligned(t, rows, left=len(rows[0]))])
 
 
-def evaluate_run(
-    policy_file: Path | None,
-    *,
-    run: Path,
-    trial: Path | Location | None,
-    model: Path | None,
-    out: Path,
-    lang: Code = "en",
-) -> str:
-    """Value a plan on a trial among its users, write it, and return it in short.
+def replay_plan(run: Path, log: Trial, policy: Policy, *, model: Path | None) -> Replay:
+    """Return what a plan earned by the arms that its users really got.
 
     Parameters
     ----------
     run
         A run directory, or any CSV or Parquet file with user_id and offer_id (empty or `control`:
         none).
-    trial
-        The log of that trial; None takes the policy's.
+    log
+        A trial among its users.
     model
         A model that has not seen that trial; it narrows the intervals. None: arm means.
+
+    Raises
+    ------
+    DataError
+        When the plan names none of the trial's users, or the model learned from this trial.
     """
-    policy = load_for_scores(policy_file)
-    log = _trial(policy, trial)
     choice = _choice(run, log, policy)
     known = choice >= -1
     rows = _rows(log, known)
-    replay = _replay(rows, choice[known], _nuisance(model, rows), left_out=int((~known).sum()))
-    with atomic_directory(out) as directory:
-        text = json.dumps(replay.to_dict(), ensure_ascii=False, indent=2, allow_nan=False)
-        (directory / "evaluation.json").write_text(text + "\n", encoding="utf-8")
-    return f"{replay.to_text(lang)}\n{written_to(out).text(lang)}"
-
-
-def _trial(policy: Policy, trial: Path | Location | None) -> Trial:
-    """Return a log, or the policy's own trial, whose features may stand with the users."""
-    columns = policy.data.columns
-    if trial is not None:
-        return read_trial(open_source(trial, renames=columns.trial), policy, None)
-    if policy.data.trial is None:
-        raise DataError(Fault("--trial", "none is given", "the log of a trial"))
-    log = open_source(policy.data.trial, renames=columns.trial)
-    if policy.data.users is None:
-        return read_trial(log, policy, None)
-    users = open_source(policy.data.users, renames=columns.users)
-    return read_trial(log, policy, open_users(users, policy))
+    return _replay(rows, choice[known], _nuisance(model, rows), left_out=int((~known).sum()))
 
 
 def _choice(run: Path, log: Trial, policy: Policy) -> npt.NDArray[np.int64]:
@@ -216,21 +189,3 @@ def _figures(measures: Mapping[str, Estimate]) -> Iterator[Text]:
     for measure, gain in measures.items():
         yield measure
         yield thousand(gain)
-
-
-def plain(found: Estimate | None) -> Message | None:
-    """Return a number with its interval; None where there is none."""
-    if found is None:
-        return None
-    return say("estimate.two", value=found.value, low=found.low, high=found.high)
-
-
-def thousand(found: Estimate) -> Message:
-    """Return a mean per user as one per 1,000 users, with its interval."""
-    mean, low, high = (1000 * x for x in (found.value, found.low, found.high))
-    return say("estimate.two", value=mean, low=low, high=high)
-
-
-def written_to(out: Path) -> Message:
-    """Return where an evaluation stands."""
-    return say("terminal.evaluation", out=str(out / "evaluation.json"))

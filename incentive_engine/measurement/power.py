@@ -6,25 +6,17 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from incentive_engine.allocation import Problem, build_problem, solve
 from incentive_engine.config import Policy
-from incentive_engine.config.amounts import parse_amount
-from incentive_engine.data.scores import ScoreTable, read_scores
+from incentive_engine.data.scores import ScoreTable
 from incentive_engine.domain import CONVERSION, COST
-from incentive_engine.errors import ConfigError, Fault
 from incentive_engine.insight.findings import holdout_of
-from incentive_engine.insight.policy_options import BudgetOptions, read_policy
 from incentive_engine.language import Code, Message, Text, aligned, language, say
-from incentive_engine.pipeline.campaign import campaign_inputs
-from incentive_engine.pipeline.steps import Progress, Steps, quiet
 from incentive_engine.stats.power import SIGNIFICANCE, detectable_effect, power_of
-from incentive_engine.uplift.diagnosis.findings import ACCEPTABLE
-from incentive_engine.uplift.saved import read_evaluation
 
 HOLDOUT_COLUMNS: Final = ("holdout", "users", "shows", "effect", "power", "not_won")
 TRIAL_COLUMNS: Final = ("trial", "per_arm", "shows", "cost", "not_won")
@@ -134,29 +126,26 @@ class Power:
         return "\n".join([t.say(head), *tables])
 
 
-def power(
-    policy_file: Path | None,
+def conversion_rate(evaluation: Mapping[str, Any]) -> float:
+    """Return the share of buyers without an offer, by the evaluation of a model."""
+    return float(evaluation["trial"]["arms"][0]["rate"])
+
+
+def power_of_sizes(
+    policy: Policy,
+    table: ScoreTable,
     *,
-    budget: str | None,
+    base: float,
     holdouts: tuple[float, ...],
     trials: tuple[int, ...],
-    progress: Progress = quiet,
 ) -> Power:
     """Return what holdouts of these shares, and trials of these sizes, would show.
 
-    Raises
-    ------
-    ConfigError
-        When a share is outside (0, 1), or a size below two rows per arm.
-    InfeasibleError
-        When no plan meets all limits.
+    Parameters
+    ----------
+    base
+        Conversion rate without offers.
     """
-    policy = read_policy(policy_file, BudgetOptions(amount=budget), with_scores=False)
-    _check(holdouts, trials, arms=len(policy.offers) + 1)
-    inputs = campaign_inputs(policy, Steps(progress), accepted=ACCEPTABLE)
-    table = read_scores(inputs.scores, policy)
-    assert inputs.model is not None
-    base = _base(read_evaluation(inputs.model))
     everybody = policy.model_copy(update={"holdout": None})
     most = _conversions(everybody, table)
     lot = _by_lot(build_problem(everybody, table, holdout_of(everybody, table)), table)
@@ -169,62 +158,6 @@ def power(
             for rows in trials
         ),
     )
-
-
-def shares(text: str) -> tuple[float, ...]:
-    """Read shares as planners write them.
-
-    >>> shares("0.05,10%")
-    (0.05, 0.1)
-
-    Raises
-    ------
-    ConfigError
-        When a part is no number.
-    """
-    return tuple(_number(part, "--holdout") for part in text.split(","))
-
-
-def sizes(text: str) -> tuple[int, ...]:
-    """Read numbers of rows as planners write amounts.
-
-    >>> sizes("50k,1m")
-    (50000, 1000000)
-
-    Raises
-    ------
-    ConfigError
-        When a part is no number.
-    """
-    return tuple(int(_number(part, "--trial")) for part in text.split(","))
-
-
-def _number(text: str, option: str) -> float:
-    try:
-        if text.strip().endswith("%"):
-            return float(text.strip()[:-1]) / 100
-        return parse_amount(text.strip())
-    except ValueError as error:
-        raise ConfigError(Fault(option, str(error))) from None
-
-
-def _check(holdouts: tuple[float, ...], trials: tuple[int, ...], *, arms: int) -> None:
-    faults = [
-        Fault("--holdout", f"{share:g} is no share", "more than 0 and less than 1")
-        for share in holdouts
-        if not 0 < share < 1
-    ]
-    faults += [
-        Fault("--trial", f"{rows} rows are too few", f"at least {2 * arms} for {arms} arms")
-        for rows in trials
-        if rows < 2 * arms
-    ]
-    if faults:
-        raise ConfigError(*faults)
-
-
-def _base(evaluation: Mapping[str, Any]) -> float:
-    return float(evaluation["trial"]["arms"][0]["rate"])
 
 
 def _holdout(

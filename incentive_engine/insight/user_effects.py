@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,15 +14,11 @@ from pandas.api.typing import NaTType
 
 from incentive_engine.config import Policy
 from incentive_engine.data.conditions import matches
-from incentive_engine.data.step_cache import StepCache
 from incentive_engine.data.users import UserFile
 from incentive_engine.errors import DataError, Fault
+from incentive_engine.features.columns import HistoryColumn
 from incentive_engine.features.words import feature_words
-from incentive_engine.insight.policy_options import load
 from incentive_engine.language import Message, Text, named, say
-from incentive_engine.pipeline.campaign import campaign_files, trained_model, users_of
-from incentive_engine.pipeline.steps import Progress, Steps, quiet
-from incentive_engine.uplift.diagnosis.findings import ACCEPTABLE
 from incentive_engine.uplift.evaluation.explanation import Explanation, explain
 from incentive_engine.uplift.model import UpliftModel
 
@@ -84,38 +79,31 @@ class UserReasons:
                 yield say("explain.part", adds=100 * left, name=more)
 
 
-def explain_user(
-    policy_file: Path | None,
+def user_effects(
+    model: UpliftModel,
+    users: UserFile,
     user_id: str,
+    policy: Policy,
     *,
-    model: Path | None,
-    progress: Progress = quiet,
+    history: Sequence[HistoryColumn] = (),
 ) -> UserReasons:
-    """Return why the model thinks that each offer works on a user as it does.
+    """Return why a model thinks that each offer works on one user as it does.
 
     Parameters
     ----------
-    model
-        What `train` has written; None takes the campaign's own, trained first where needed.
+    history
+        The features of history among those of the users.
 
     Raises
     ------
     DataError
-        When no such user is among the campaign's.
+        When no such user is among them.
     """
-    policy = load(policy_file)
-    steps, cache = Steps(progress), StepCache()
-    campaign = campaign_files(policy, cache=cache, steps=steps)
-    directory = model or trained_model(
-        campaign, policy, cache=cache, steps=steps, accepted=ACCEPTABLE
-    )
-    users = users_of(campaign, policy)
-    row = _row(users, user_id)
-    features = users.take(np.array([row])).features
-    found = explain(UpliftModel.load(directory), features, where="users")
+    features = users.take(np.array([_row(users, user_id)])).features
+    found = explain(model, features, where="users")
     values = {name: _word(features[name].iloc[0]) for name in found.features}
     closed = _closed(policy, features)
-    words = {column.name: feature_words(column) for column in campaign.history}
+    words = {column.name: feature_words(column) for column in history}
     reasons = _reasons(found, values, words, policy, closed)
     return UserReasons(user_id=user_id, offers=tuple(reasons))
 

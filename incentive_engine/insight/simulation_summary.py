@@ -1,0 +1,66 @@
+"""A comparison of strategies as text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import pandas as pd
+
+from incentive_engine.language import Code, Message, Text, aligned, as_warnings, language, say
+from incentive_engine.language.formats import DASH, money, number, percent
+from incentive_engine.report.comparison import verdicts
+from incentive_engine.simulation.comparison import Comparison
+
+COLUMNS: Final = ("strategy", "conversions", "interval", "cost", "per_1000", "gain")
+
+
+def simulation_summary(comparison: Comparison, out: Path, lang: Code = "en") -> str:
+    """Return the comparison as text, the strategies of each budget by falling conversions."""
+    t, name = language(lang), comparison.scenario.name
+    head = t("simulate.head", name=name, draws=comparison.finished)
+    if comparison.interrupted:
+        head = t(
+            "simulate.head_stopped",
+            name=name,
+            draws=comparison.finished,
+            wanted=comparison.wanted,
+        )
+    lines = [head]
+    for budget in comparison.scenario.budgets:
+        lines += ["", t("simulate.budget", budget=budget, currency=comparison.currency)]
+        table = comparison.table[comparison.table["budget"] == budget]
+        table = table.sort_values("conversions", ascending=False, kind="stable")
+        rows: list[tuple[Text, ...]] = [tuple(say(f"simulate.{name}") for name in COLUMNS)]
+        rows += [_row(row) for row in table.to_dict(orient="records")]
+        lines += aligned(t, rows)
+    lines += ["", *verdicts(comparison, lang=lang)]
+    lines += map(t.say, _promises(comparison))
+    lines += map(t.say, as_warnings(comparison.notes))
+    return "\n".join([*lines, "", f"{out}/comparison.html"])
+
+
+def _row(row: Mapping[Any, Any]) -> tuple[Text, ...]:
+    low, high = row["conversions_low"], row["conversions_high"]
+    span = say("simulate.span", low=number(low), high=number(high))
+    return (
+        str(row["strategy"]),
+        number(row["conversions"]),
+        DASH if pd.isna(low) else span,
+        money(row["cost"]),
+        number(row["conversions_per_1000"], 2),
+        number(row["gain_vs_baseline"]),
+    )
+
+
+def _promises(comparison: Comparison) -> Iterator[Message]:
+    for row in comparison.promises.to_dict(orient="records"):
+        yield say(
+            "simulate.promise",
+            strategy=row["strategy"],
+            budget=row["budget"],
+            promise=row["promise"],
+            promised=percent(row["promised"]),
+            kept=percent(row["kept"]),
+        )

@@ -1,0 +1,63 @@
+"""A scenario as written, and one variant per value of its sweep."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from incentive_engine.config import load_policy
+from incentive_engine.config.policy import Scalar
+from incentive_engine.config.scenario import Scenario, World, load_scenario
+from incentive_engine.errors import ConfigError, Fault
+from incentive_engine.simulation.shared_draws import Variant
+from incentive_engine.simulation.world import check_offers
+
+POLICY = "policy."
+"""What a swept setting begins with when it is one of the policy."""
+
+
+def read_variants(scenario_file: Path, *, set_values: Sequence[str] = ()) -> tuple[Variant, ...]:
+    """Return the scenario as written and one variant per value of its sweep, all checked.
+
+    Parameters
+    ----------
+    scenario_file
+        The YAML file.
+    set_values
+        Changes of it, as ``KEY=VALUE``.
+
+    Raises
+    ------
+    ConfigError
+        With every problem.
+    """
+    scenario = load_scenario(scenario_file, set_values=set_values)
+    swept = scenario.sweep.values if scenario.sweep else ()
+    variants: list[Variant] = []
+    faults: list[Fault] = []
+    for value in (None, *swept):
+        try:
+            variants.append(_variant(scenario_file, scenario, value=value, set_values=set_values))
+        except ConfigError as error:
+            faults.extend(error.faults)
+    if faults:
+        raise ConfigError(*dict.fromkeys(faults))
+    return tuple(variants)
+
+
+def _variant(
+    file: Path, scenario: Scenario, *, value: Scalar | None, set_values: Sequence[str]
+) -> Variant:
+    settings = list(scenario.policy_settings)
+    if value is not None and scenario.sweep is not None:
+        setting = scenario.sweep.setting
+        if setting.startswith(POLICY):
+            settings.append(f"{setting.removeprefix(POLICY)}={value}")
+        else:
+            scenario = load_scenario(file, set_values=[*set_values, f"{setting}={value}"])
+    in_world = scenario.source == "world"
+    policy = load_policy(scenario.policy, set_values=settings, require_data=not in_world)
+    policy = policy.with_budget(amount=scenario.budgets[-1])
+    if in_world:
+        check_offers(policy, scenario.world or World(), where=scenario.locate(("policy",)))
+    return Variant(scenario=scenario, policy=policy, value=value)
