@@ -55,7 +55,7 @@ from incentive_engine.errors import ConfigError
 __all__ = [
     "Approval", "Basis", "Bound", "Budget", "Condition", "Data", "Document", "Eligibility",
     "Features", "Limit", "Model", "Name", "Objective", "Offer", "OfferId", "Policy", "Range",
-    "Sample", "Scalar", "Share", "WeightFactor", "Where",
+    "Sample", "Scalar", "Share", "Signature", "WeightFactor", "Where",
 ]  # fmt: skip
 
 MOST_LIMITS: Final = 1_000
@@ -195,6 +195,14 @@ class Approval(Model):
     """`export` then refuses a run that nobody but its author has approved."""
 
 
+class Signature(Model):
+    """Whether a run must be signed before offers leave."""
+
+    required: bool = True
+    """`export`, `check` and `approve` then want the key, `--signing-key FILE` or
+    `INCENTIVE_SIGNING_KEY`, and refuse a run that is not signed with it."""
+
+
 def _no_truth_value(value: object) -> object:
     """Refuse `true`, which is equal to 1 and not meant as it."""
     return "true" if value is True else value
@@ -249,6 +257,8 @@ class Policy(Document):
     while it runs. Left out: the plan's prices stay."""
     approval: Approval | None = None
     """Whether somebody must agree before offers leave; left out: nobody."""
+    signature: Signature | None = None
+    """Whether offers may leave unsigned runs; left out: they may, unless a key is at hand."""
     fairness: tuple[Column, ...] = Field(default=(), strict=False)
     """Columns by which the report compares what users get, such as tier, tenure and spend: value
     by value, or in fifths of a number. Members of the value with the largest weight, and the
