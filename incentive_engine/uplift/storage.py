@@ -151,6 +151,7 @@ def _load_chances(content: Mapping[str, Any], directory: Path, name: str) -> Cha
     effects = EffectLayer(
         averages=Averages(**_arrays(content["averages"])),
         deviations=Deviations(
+            functions=np.array(content["functions"], dtype=np.int64),
             ridge=arrays["ridge"],
             pairs=Pairs.from_json(content["pairs"]),
             contrast_trees=ContrastTrees.load(
@@ -187,6 +188,7 @@ _ARRAYS = ("ridge", "directions", "pooling", "uncertainty", "centre")
 def _effects_json(effects: EffectLayer) -> dict[str, Any]:
     deviations = effects.deviations
     return {
+        "functions": deviations.functions.tolist(),
         "ridge": deviations.ridge.tolist(),
         "pairs": deviations.pairs.to_json(),
         "directions": deviations.contrast_trees.directions.tolist(),

@@ -8,7 +8,7 @@ from typing import Final
 import numba
 import numpy as np
 
-from incentive_engine.domain import FloatArray, Matrix
+from incentive_engine.domain import FloatArray, IntArray, Matrix
 from incentive_engine.parallel import in_blocks
 from incentive_engine.uplift.crossfit import Folds
 from incentive_engine.uplift.effects.averages import Averages
@@ -96,8 +96,10 @@ class Deviations:
 
     Attributes
     ----------
+    functions : (q,) int64
+        The basis functions that the ridge looks at.
     ridge : (folds, k, q) float64
-        Coefficients of the basis functions.
+        Their coefficients.
     pairs
         Products of the strongest features' functions, a part of the ridge.
     contrast_trees
@@ -106,6 +108,7 @@ class Deviations:
         Trees in each arm.
     """
 
+    functions: IntArray
     ridge: FloatArray
     pairs: Pairs
     contrast_trees: ContrastTrees
@@ -115,10 +118,16 @@ class Deviations:
         self, matrix: Matrix, phi: FloatArray, log_odds: FloatArray, *, folds: Folds | None
     ) -> FloatArray:
         """Return what each model says of each effect, (n, 3, k), in the order of `MODELS`."""
-        ridge = linear(self.ridge, phi, folds=folds) + self.pairs.predict(phi, folds=folds)
+        mine = taken(phi, self.functions)
+        ridge = linear(self.ridge, mine, folds=folds) + self.pairs.predict(mine, folds=folds)
         contrast = self.contrast_trees.predict(matrix, folds=folds)
         arms = self.arm_trees.predict(matrix, log_odds, folds=folds)
         return np.stack([ridge, contrast, arms], axis=1)
+
+
+def taken(phi: FloatArray, functions: IntArray) -> FloatArray:
+    """Return some of the columns (n, q), without a copy where they are all."""
+    return phi if len(functions) == phi.shape[1] else phi[:, functions]
 
 
 def weighted(deviation: FloatArray, weight: FloatArray) -> FloatArray:
@@ -202,7 +211,7 @@ class EffectLayer:
         """Return a rough standard error of each effect, (n, k): a guide, not an interval."""
         variance = np.tile(self.averages.standard_error**2, (len(phi), 1))
         trust = min(float(self.stack.weight.sum()), 1.0) ** 2
-        variance += trust * quadratic(self.uncertainty, phi)
+        variance += trust * quadratic(self.uncertainty, taken(phi, self.deviations.functions))
         return np.asarray(np.sqrt(variance))
 
     def _repaired(self, effect: FloatArray) -> FloatArray:

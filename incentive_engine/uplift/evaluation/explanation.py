@@ -10,7 +10,7 @@ import pandas as pd
 
 from incentive_engine.domain import FloatArray, Matrix
 from incentive_engine.uplift.effects.basis import Basis
-from incentive_engine.uplift.effects.effects import Deviations
+from incentive_engine.uplift.effects.effects import Deviations, taken
 from incentive_engine.uplift.effects.trees import ArmTrees, ContrastTrees, expit
 from incentive_engine.uplift.model import UpliftModel
 from incentive_engine.uplift.nuisance.boosting import CrossFitted
@@ -117,9 +117,10 @@ def explain_sample(model: UpliftModel, features: pd.DataFrame) -> Explanation:
 def _ridge_parts(deviations: Deviations, phi: FloatArray, basis: Basis, p: int) -> FloatArray:
     """Return what each feature's functions and products add, (n, k, p + 1), the last one 0."""
     weight = deviations.ridge.mean(axis=0)
-    parts = deviations.pairs.contributions(phi, p + 1)
-    for function, column in enumerate(basis.columns):
-        parts[:, :, column] += phi[:, function, None] * weight[:, function]
+    mine = taken(phi, deviations.functions)
+    parts = deviations.pairs.contributions(mine, p + 1)
+    for at, function in enumerate(deviations.functions):
+        parts[:, :, basis.columns[function]] += mine[:, at, None] * weight[:, at]
     return parts
 
 
