@@ -167,3 +167,13 @@ def test_a_policy_without_history_says_so(folder: Path) -> None:
     path.write_text(json.dumps(written))
     with pytest.raises(ConfigError, match="history: is missing"):
         make_features(path, table="users", out=folder / "out.parquet")
+
+
+def test_the_drift_of_a_campaign_tells_a_log_that_ends_before_the_moment(folder: Path) -> None:
+    log = pd.read_parquet(folder / "events.parquet")
+    log[log["time"] < MOMENT - pd.Timedelta(days=40)].to_parquet(folder / "events.parquet")
+    policy = load_policy(write_policy(folder, features=COUNTS))
+    campaign = campaign_files(policy, cache=StepCache(), steps=Steps())
+    (stale,) = campaign.stale
+    assert "ends 40." in stale.text("en")
+    assert "天就结束了" in stale.text("zh")
