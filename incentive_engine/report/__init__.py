@@ -42,6 +42,7 @@ from .evidence import (
 )
 from .page import render_report
 from .returns import AtRisk, Returns, Safety, SafetyRow
+from .titles import Titles
 
 __all__ = [
     "LANGUAGES",
@@ -84,6 +85,7 @@ __all__ = [
     "SafetyRow",
     "Scope",
     "Test",
+    "Titles",
     "Unit",
     "render_report",
 ]

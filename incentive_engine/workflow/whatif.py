@@ -13,6 +13,7 @@ from incentive_engine.errors import Fault, InfeasibleError
 from incentive_engine.insight.findings import holdout_of, warned_first
 from incentive_engine.insight.movers import comparable, moves
 from incentive_engine.insight.policy_options import BudgetOptions, default_policy
+from incentive_engine.insight.report_content import titles_of
 from incentive_engine.insight.study import Study, focus_of, study
 from incentive_engine.insight.variants import BASE, Variant, read_budgets, read_variants
 from incentive_engine.insight.whatif_content import whatif_page
@@ -118,6 +119,7 @@ def whatif(
                 notes=result.notes,
             ),
             lang=lang,
+            titles=titles_of(base.variant.policy),
         ),
         record=_record(studies, file, amounts, options, steps),
     )
