@@ -36,13 +36,12 @@ from incentive_engine.simulation.rehearsal import rehearse
 from incentive_engine.uplift.crossfit import draw_folds
 from incentive_engine.uplift.doubly_robust.plan_value import increments
 from incentive_engine.uplift.effects.basis import learn_basis
-from incentive_engine.uplift.effects.bins import Bins
 from incentive_engine.uplift.effects.ladder import ladders
 from incentive_engine.uplift.model import FOLDS
 from incentive_engine.uplift.nuisance.event_probability import fit_chances
 from incentive_engine.uplift.nuisance.features import learn_encoder
 from incentive_engine.uplift.rows import Rows, Telling
-from incentive_engine.uplift.trial_design import even_lottery
+from incentive_engine.uplift.trial_design import even_lottery, shares
 
 BUDGETS = (0.1, 0.3, 0.8)
 USERS = 5_000
@@ -86,7 +85,8 @@ def _run(market: Market, rows: int, used: tuple[int, ...], seed: int) -> list[fl
     matrix = encoder.encode(users.features, where="users")
     basis, _ = learn_basis(known.matrix, encoder)
     phi = basis(matrix)
-    scores = chances.effects.predict(matrix, phi, folds=None)
+    dealt = shares(known.lottery.odds, np.ones((USERS, len(used)), dtype=np.bool_))
+    scores = chances.predict(matrix, phi, dealt, folds=None).effect
     mine = chances.predict(known.matrix, known.phi, known.lottery.share, folds=known.folds)
     brought = increments(trial, CONVERSION, mine.by_arm)
     errors = []
@@ -155,13 +155,10 @@ def _rows(trial: Trial, seed: int) -> Rows:
     encoder = learn_encoder(trial.features)
     matrix = encoder.encode(trial.features, where="trial")
     basis, phi = learn_basis(matrix, encoder)
-    bins = Bins.of(matrix)
     folds = draw_folds(trial.user_id, count=FOLDS, rng=np.random.default_rng(seed))
     return Rows(
         matrix=matrix,
         telling=Telling.of(matrix, trial.conversion > 0, folds, seed=seed),
-        bins=bins,
-        codes=bins.codes(matrix),
         phi=phi,
         columns=basis.columns,
         lottery=even_lottery(trial, ()),

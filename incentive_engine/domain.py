@@ -11,6 +11,7 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
+Matrix = npt.NDArray[np.float32]
 
 CONTROL: Final = "control"
 """The arm of a trial that got no offer."""

@@ -89,7 +89,9 @@ class SolverError(IncentiveError):
 
 
 class SetupError(IncentiveError):
-    """Something that the machine lacks: install it."""
+    """Something that the machine lacks: install it, or give it more room."""
+
+    exit_code = 2
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

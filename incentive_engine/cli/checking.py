@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from incentive_engine.cli.app import app
-from incentive_engine.cli.options import Accept, AsJson, RunDirectory, Today
+from incentive_engine.cli.options import Accept, AsJson, RunDirectory, SigningKeyFile, Today
 from incentive_engine.cli.output import say, shown, spoken
 
 
@@ -23,13 +23,15 @@ def verify(
             metavar="PATH_OR_URL", help="Also re-check what `serve` wrote of it, entry by entry."
         ),
     ] = None,
+    signing_key: SigningKeyFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Re-check a run from its files alone; shares no code with the solver."""
+    from incentive_engine.run.signature import read_signing_key
     from incentive_engine.verify import verify_run
     from incentive_engine.verify.ledger import verify_ledger
 
-    verification = verify_run(run_dir)
+    verification = verify_run(run_dir, key=read_signing_key(signing_key))
     if ledger is not None:
         more = verify_ledger(run_dir, ledger)
         verification = replace(verification, checks=(*verification.checks, *more.checks))

@@ -8,7 +8,14 @@ from typing import Annotated
 import typer
 
 from incentive_engine.cli.app import app
-from incentive_engine.cli.options import Accept, AsJson, RunDirectory, Today, table_at
+from incentive_engine.cli.options import (
+    Accept,
+    AsJson,
+    RunDirectory,
+    SigningKeyFile,
+    Today,
+    table_at,
+)
 from incentive_engine.cli.output import say, shown, spoken
 
 
@@ -23,6 +30,19 @@ def approve(
     from incentive_engine.workflow import delivery
 
     say(*delivery.approve(run_dir, by=by, note=note, progress=shown))
+
+
+@app.command()
+def sign(
+    run_dir: RunDirectory,
+    *,
+    signing_key: SigningKeyFile = None,
+) -> None:
+    """Sign a run that verifies, so that nobody without the key can alter it unnoticed."""
+    from incentive_engine.run.signature import read_signing_key
+    from incentive_engine.workflow import delivery
+
+    say(*delivery.sign(run_dir, key=read_signing_key(signing_key), progress=shown))
 
 
 @app.command()
@@ -75,6 +95,7 @@ def export(
     prune: Annotated[
         bool, typer.Option("--prune", help="For a database: remove rows of other runs.")
     ] = False,
+    signing_key: SigningKeyFile = None,
     ledger: Annotated[
         str | None,
         typer.Option(
@@ -89,6 +110,7 @@ def export(
     from incentive_engine.export.export import ExportOptions
     from incentive_engine.export.keys import read_key
     from incentive_engine.export.selection import read_filters
+    from incentive_engine.run.signature import read_signing_key
     from incentive_engine.workflow import delivery
 
     written = [*(only or ()), *(f"tier={tier}" for tier in only_tier or ())]
@@ -105,6 +127,7 @@ def export(
         options=options,
         accepted=accept or (),
         on=on,
+        key=read_signing_key(signing_key),
         ledger=ledger,
         progress=shown,
     )

@@ -84,3 +84,13 @@ def table_at(text: str, option: str) -> Location:
         return parse_location(text)
     except ConfigError as error:
         raise ConfigError(*(replace(fault, where=option) for fault in error.faults)) from None
+
+
+SigningKeyFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--signing-key",
+        metavar="FILE",
+        help="The run must be signed with this key; left out: that of INCENTIVE_SIGNING_KEY.",
+    ),
+]

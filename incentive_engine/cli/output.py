@@ -69,13 +69,14 @@ def say(*texts: Text) -> None:
     ------
     DataError
         When nothing can be written there, such as to a file on a full disk. A reader that went
-        away is no error of the program's; Typer ends it with exit code 1.
+        away has heard enough: what follows is said to nobody.
     """
     try:
         typer.echo("\n".join(language(spoken()).say(text) for text in texts))
     except OSError as error:
         if error.errno == errno.EPIPE:
-            raise
+            sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - to the end
+            return
         what = f"nothing can be written there: {error.strerror}"
         remedy = "free some room or send it elsewhere; files that the command had written stay"
         raise DataError(Fault("standard output", what, remedy=remedy)) from error

@@ -15,6 +15,7 @@ import typer
 from incentive_engine.cli.app import app
 from incentive_engine.cli.output import SPOKEN, spoken, taken_language
 from incentive_engine.cli.signals import INTERRUPTED, Stop, ends_soon
+from incentive_engine.cli.surroundings import check_surroundings, in_words, open_streams
 from incentive_engine.errors import IncentiveError
 from incentive_engine.language import language
 
@@ -31,6 +32,7 @@ def run() -> NoReturn:
     done at the end is done, the process just ends.
     """
     code: object = 0
+    open_streams()
     try:
         main()
     except SystemExit as end:
@@ -41,8 +43,8 @@ def run() -> NoReturn:
     try:
         sys.stdout.flush()
         sys.stderr.flush()
-    except OSError:  # nobody reads any more; the interpreter says so
-        sys.exit(code)
+    except OSError:  # nobody reads any more
+        pass
     os._exit(code if isinstance(code, int) else int(code is not None))
 
 
@@ -59,6 +61,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     try:
         code, words = taken_language(words)
         SPOKEN.set(code)
+        check_surroundings(words)
         with ends_soon(stop):
             sys.exit(_run(words or ["--help"]))
     except IncentiveError as error:
@@ -70,6 +73,9 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except KeyboardInterrupt as error:
         _fail(error, message=_told("stopped"), code=INTERRUPTED, debug=debug)
     except Exception as error:  # noqa: BLE001 - the one place where a defect becomes an exit code
+        known = in_words(error)
+        if known is not None:
+            _fail(error, message=known.text(spoken()), code=known.exit_code, debug=debug)
         message = _told("internal", kind=type(error).__name__, error=str(error))
         _fail(error, message=message, code=3, debug=debug)
 
@@ -90,5 +96,5 @@ def _told(key: str, **values: str) -> str:
 def _fail(error: BaseException, *, message: str, code: int, debug: bool) -> NoReturn:
     if debug:
         traceback.print_exception(error)
-    typer.echo(message, err=True)
+    typer.echo(message.encode(errors="backslashreplace").decode(), err=True)
     sys.exit(code)

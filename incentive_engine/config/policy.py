@@ -54,9 +54,11 @@ from incentive_engine.errors import ConfigError
 __all__ = [
     "Approval", "Basis", "Bound", "Budget", "Condition", "Data", "Document", "Eligibility",
     "Features", "Limit", "Model", "Name", "Objective", "Offer", "OfferId", "Policy", "Range",
-    "Sample", "Scalar", "Share", "WeightFactor", "Where",
+    "Sample", "Scalar", "Share", "Signature", "WeightFactor", "Where",
 ]  # fmt: skip
 
+MOST_LIMITS: Final = 1_000
+"""Limits that a policy may write; one with `for_each` counts once, however many values it has."""
 SEASON_ERROR: Final = 0.05
 """Relative error of a forecast total where the planner knows no better."""
 Basis = Literal["expected", "face", "at-risk"]
@@ -192,6 +194,14 @@ class Approval(Model):
     """`export` then refuses a run that nobody but its author has approved."""
 
 
+class Signature(Model):
+    """Whether a run must be signed before offers leave."""
+
+    required: bool = True
+    """`export`, `check` and `approve` then want the key, `--signing-key FILE` or
+    `INCENTIVE_SIGNING_KEY`, and refuse a run that is not signed with it."""
+
+
 class Policy(Document):
     """One campaign: its data, offers, aim and limits."""
 
@@ -225,7 +235,7 @@ class Policy(Document):
     """How pages call columns of the users and their values."""
     eligibility: tuple[Eligibility, ...] = Field(default=(), strict=False)
     """Who may get what; an offer that is not named may go to everybody."""
-    limits: tuple[Limit, ...] = Field(default=(), strict=False)
+    limits: tuple[Limit, ...] = Field(default=(), max_length=MOST_LIMITS, strict=False)
     """Bounds beside the budget."""
     budget: Budget | None = None
     """The pool; `--budget` overrides its amount."""
@@ -241,6 +251,8 @@ class Policy(Document):
     while it runs. Left out: the plan's prices stay."""
     approval: Approval | None = None
     """Whether somebody must agree before offers leave; left out: nobody."""
+    signature: Signature | None = None
+    """Whether offers may leave unsigned runs; left out: they may, unless a key is at hand."""
     fairness: tuple[Column, ...] = Field(default=(), strict=False)
     """Columns by which the report compares what users get, such as tier, tenure and spend: value
     by value, or in fifths of a number. Members of the value with the largest weight, and the

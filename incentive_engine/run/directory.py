@@ -9,7 +9,7 @@ import shutil
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -41,6 +41,7 @@ from incentive_engine.run.format import (
     OutputFile,
     StatedHoldout,
 )  # fmt: skip
+from incentive_engine.run.signature import SigningKey, sign_run
 
 ROW_GROUP: Final = 1 << 20
 """Rows per Parquet row group; another number changes the bytes of every allocation."""
@@ -131,6 +132,8 @@ class RunFiles:
     report: str
     record: RunRecord
     evaluation: Mapping[str, Any] | None = None
+    key: SigningKey | None = None
+    """Signs the run; None leaves it unsigned."""
 
 
 def written_policy(policy: Mapping[str, Any]) -> bytes:
@@ -160,6 +163,8 @@ def write_run(directory: Path, files: RunFiles) -> None:
         outputs, took = outputs_of(inside), round(time.perf_counter() - started, 3)
         seconds = {**files.record.seconds, "write": took}
         write_json(inside / MANIFEST_FILE, _manifest(files.record, outputs, seconds))
+        if files.key is not None:
+            sign_run(inside, files.key, now=files.record.created or datetime.now(UTC))
 
 
 def _write_allocation(path: Path, rows: AllocationTable) -> None:

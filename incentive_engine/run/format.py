@@ -280,6 +280,16 @@ class StatedPrices(Stated):
     """How many users got something else than these prices would give."""
 
 
+class StatedSignature(Stated):
+    """signature.json: who holds which key vouches for the manifest."""
+
+    algorithm: str
+    key: str
+    """The key's fingerprint."""
+    signature: Digest
+    at: str
+
+
 Part = TypeVar("Part", bound=Stated)
 
 

@@ -14,15 +14,13 @@ from incentive_engine.config.policy import Eligibility, Policy
 from incentive_engine.data.features import learnable
 from incentive_engine.data.trial import Trial
 from incentive_engine.data.users import BLOCK, UserTable
-from incentive_engine.domain import FloatArray
+from incentive_engine.domain import FloatArray, Matrix
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.parallel import side_by_side, together
 from incentive_engine.uplift.crossfit import Folds, draw_folds
 from incentive_engine.uplift.effects.basis import Basis, learn_basis
-from incentive_engine.uplift.effects.bins import Bins
 from incentive_engine.uplift.effects.ladder import ladders
 from incentive_engine.uplift.estimates import Estimates, OutOfFold
-from incentive_engine.uplift.nuisance.boosting import Matrix
 from incentive_engine.uplift.nuisance.cost import CostModel, fit_cost, stack_cost
 from incentive_engine.uplift.nuisance.event_probability import Chances, fit_chances
 from incentive_engine.uplift.nuisance.features import Encoder, learn_encoder
@@ -173,7 +171,6 @@ def fit(trial: Trial, policy: Policy, *, seed: int) -> UpliftModel:
     matrix = encoder.encode(trial.features, where="trial")
     folds = draw_folds(trial.user_id, count=FOLDS, rng=np.random.default_rng(seed))
     happened = (trial.conversion > 0) | (trial.spend != 0)
-    bins = Bins.of(matrix)
     (basis, phi), telling = together(
         lambda: learn_basis(matrix, encoder),
         lambda: Telling.of(matrix, happened, folds, seed=seed),
@@ -181,8 +178,6 @@ def fit(trial: Trial, policy: Policy, *, seed: int) -> UpliftModel:
     rows = Rows(
         matrix=matrix,
         telling=telling,
-        bins=bins,
-        codes=bins.codes(matrix),
         phi=phi,
         columns=basis.columns,
         lottery=lottery,

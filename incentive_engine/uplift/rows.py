@@ -7,10 +7,9 @@ from typing import Self
 
 import numpy as np
 
-from incentive_engine.domain import BoolArray, FloatArray, IntArray
+from incentive_engine.domain import BoolArray, FloatArray, IntArray, Matrix
 from incentive_engine.uplift.crossfit import Folds
-from incentive_engine.uplift.effects.bins import Bins, Codes
-from incentive_engine.uplift.nuisance.boosting import BinnedRows, Matrix
+from incentive_engine.uplift.nuisance.boosting import BinnedRows
 from incentive_engine.uplift.nuisance.negative_downsampling import without_most_quiet
 from incentive_engine.uplift.trial_design import Randomisation
 
@@ -62,10 +61,6 @@ class Rows:
     matrix : (n, p) float32
     telling
         The rows that show conversions and spend, and enough others.
-    bins
-        Those that stumps are learned from.
-    codes : (p, n) uint8
-        The rows' bins.
     phi : (n, q) float64
         Basis functions.
     columns
@@ -78,8 +73,6 @@ class Rows:
 
     matrix: Matrix
     telling: Telling
-    bins: Bins
-    codes: Codes
     phi: FloatArray
     columns: tuple[int, ...]
     lottery: Randomisation

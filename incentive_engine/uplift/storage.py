@@ -16,10 +16,10 @@ from incentive_engine.config.policy import Eligibility
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.uplift.effects.averages import Averages
 from incentive_engine.uplift.effects.basis import Basis
-from incentive_engine.uplift.effects.effects import EffectLayer
+from incentive_engine.uplift.effects.effects import Deviations, EffectLayer
 from incentive_engine.uplift.effects.interactions import Pairs
-from incentive_engine.uplift.effects.shrinkage import Blend, HeterogeneityTest
-from incentive_engine.uplift.effects.stumps import Stumps
+from incentive_engine.uplift.effects.stacking import HeterogeneityTest, Stack
+from incentive_engine.uplift.effects.trees import ArmTrees, ContrastTrees
 from incentive_engine.uplift.estimates import OutOfFold
 from incentive_engine.uplift.model import Facts, Models, UpliftModel
 from incentive_engine.uplift.nuisance.boosting import CrossFitted
@@ -137,35 +137,50 @@ def _model(content: Mapping[str, Any], directory: Path) -> UpliftModel:
 
 def _save_chances(chances: Chances, directory: Path, name: str) -> None:
     chances.outcome.save(directory, f"{name}_outcome")
+    deviations = chances.effects.deviations
+    deviations.contrast_trees.save(directory, f"{name}_contrast")
+    deviations.arm_trees.save(directory, f"{name}_arm")
 
 
 def _load_chances(content: Mapping[str, Any], directory: Path, name: str) -> Chances:
     arrays = _arrays({name: content[name] for name in _ARRAYS})
     count, k, q = arrays["ridge"].shape
-    arrays["uncertainty"] = arrays["uncertainty"].reshape(k, q, q)  # lists without q have no shape
     effects = EffectLayer(
         averages=Averages(**_arrays(content["averages"])),
-        blend=Blend(**_arrays(content["blend"])),
-        pairs=Pairs.from_json(content["pairs"]),
-        boosted=Stumps.from_json(content["boosted"]),
+        deviations=Deviations(
+            ridge=arrays["ridge"],
+            pairs=Pairs.from_json(content["pairs"]),
+            contrast_trees=ContrastTrees.load(
+                directory, f"{name}_contrast", directions=arrays["directions"], count=count
+            ),
+            arm_trees=ArmTrees.load(
+                directory, f"{name}_arm", pooling=arrays["pooling"], count=count
+            ),
+        ),
+        uncertainty=arrays["uncertainty"].reshape(k, q, q),  # lists without q have no shape
+        centre=arrays["centre"],
+        stack=Stack(**_arrays(content["stack"])),
         test=HeterogeneityTest(**content["test"]),
         rungs=tuple(map(tuple, content["rungs"])),
-        **arrays,
     )
     outcome = CrossFitted.load(directory, f"{name}_outcome", count=count)
     return Chances(outcome=outcome, effects=effects)
 
 
-_ARRAYS = ("ridge", "uncertainty", "directions", "centre")
+_ARRAYS = ("ridge", "directions", "pooling", "uncertainty", "centre")
 
 
 def _effects_json(effects: EffectLayer) -> dict[str, Any]:
+    deviations = effects.deviations
     return {
-        **{name: getattr(effects, name).tolist() for name in _ARRAYS},
-        "pairs": effects.pairs.to_json(),
-        "boosted": effects.boosted.to_json(),
+        "ridge": deviations.ridge.tolist(),
+        "pairs": deviations.pairs.to_json(),
+        "directions": deviations.contrast_trees.directions.tolist(),
+        "pooling": deviations.arm_trees.pooling.tolist(),
+        "uncertainty": effects.uncertainty.tolist(),
+        "centre": effects.centre.tolist(),
         "averages": {name: value.tolist() for name, value in asdict(effects.averages).items()},
-        "blend": {name: value.tolist() for name, value in asdict(effects.blend).items()},
+        "stack": {name: value.tolist() for name, value in asdict(effects.stack).items()},
         "test": asdict(effects.test),
         "rungs": effects.rungs,
     }

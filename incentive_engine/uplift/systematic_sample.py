@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 
 from incentive_engine.domain import IntArray
+
+SAMPLE: Final = 200_000
+"""Rows that quantiles are taken from, at most: more would hardly move them."""
 
 
 def evenly(rows: int, most: int) -> IntArray:

@@ -1,4 +1,9 @@
-"""Re-checks a run from its files alone; shares no code with what made it."""
+"""Re-checks a run from its files alone; shares no code with what made it.
+
+What it proves, and from what, stands in `docs/verification.md`. In short: rows, money, limits,
+totals and the bound follow from scores.parquet and policy.yaml; the scores themselves, the gain by
+the trial and the page are vouched for by digests, and these by a signature.
+"""
 
 import sys
 from pathlib import Path

@@ -84,7 +84,10 @@ class Verification:
 def _question(check: Check, lang: Code) -> str:
     """Return what a check looked at; where the catalogue lacks it, as the check itself says it."""
     said = named("proves", check.name.replace(" ", "_"))
-    return check.what if lang == "en" or isinstance(said, str) else said.text(lang)
+    if lang == "en" or isinstance(said, str):
+        return check.what
+    _, mark, more = check.what.partition("; ")  # which files were at hand
+    return f"{said.text(lang)}{mark}{more}"
 
 
 @dataclass(slots=True)

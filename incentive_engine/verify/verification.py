@@ -11,7 +11,8 @@ from typing import Final
 import pyarrow as pa
 
 from incentive_engine.domain import SPEND
-from incentive_engine.run.format import SCORES_FILE
+from incentive_engine.run.format import SCORES_FILE, SIGNATURE_FILE
+from incentive_engine.run.signature import SigningKey, signature_problem
 
 from .blocks import Block, blocks
 from .choices import RowChecks, check_users
@@ -35,12 +36,17 @@ AHEAD: Final = 3
 """Blocks that are being recomputed while the next one is read."""
 
 
-def verify_run(run_dir: Path) -> Verification:
+def verify_run(run_dir: Path, *, key: SigningKey | None = None) -> Verification:
     """Re-check a run: files, users, rules, holdout, money, limits, value and bound.
 
     What is checked is recomputed from the run's own score table and policy by code that knows
     nothing of how the plan was made. A run whose files cannot be read fails the check `files`,
     and the others are left out.
+
+    Parameters
+    ----------
+    key
+        The run must be signed with it; without one, a signature is not looked at.
     """
     files = Findings("files", "every file is there, readable and unaltered since the run")
     others: tuple[Check, ...] = ()
@@ -51,7 +57,20 @@ def verify_run(run_dir: Path) -> Verification:
         others = tuple(_checks(read_run(run_dir, manifest)))
     except UnreadableError as error:
         files.add(str(error))
-    return Verification(run_dir=run_dir, checks=(files.check(), *others))
+    signed = tuple(_signature(run_dir, key))
+    return Verification(run_dir=run_dir, checks=(files.check(), *signed, *others))
+
+
+def _signature(run_dir: Path, key: SigningKey | None) -> Iterator[Check]:
+    if key is not None:
+        what = "; ".join(["the manifest is signed with the key at hand", *key.warnings])
+        found = Findings("signature", what)
+        if problem := signature_problem(run_dir, key):
+            found.add(problem)
+        yield found.check()
+    elif (run_dir / SIGNATURE_FILE).exists():
+        what = "there is a signature, and no key at hand to check it"
+        yield Findings("signature unseen", what).check()
 
 
 def _checks(run: Run) -> Iterator[Check]:

@@ -27,6 +27,14 @@ from incentive_engine.run.approval import approve_run, refuse_unapproved
 from incentive_engine.run.finished import FinishedRun, read_run
 from incentive_engine.run.records import only_one
 from incentive_engine.run.siblings import EXPORTS, add_entry, previous, refuse_superseded
+from incentive_engine.run.signature import (
+    OPTION,
+    VARIABLE,
+    SigningKey,
+    read_signing_key,
+    refuse_unsigned,
+    sign_run,
+)
 from incentive_engine.verify import Verification, verify_run
 
 
@@ -85,7 +93,7 @@ def check_run(
         When the run does not verify, or is superseded.
     """
     check_accepted(accepted, WARNINGS)
-    run, _ = _verified(run_dir, Steps(progress))
+    run, _ = _verified(run_dir, Steps(progress), key=read_signing_key(None))
     return Checked(run_dir=run_dir, findings=_findings(run, on), accepted=tuple(accepted))
 
 
@@ -96,7 +104,7 @@ def approve(
     name = " ".join(by.split())
     if not name:
         raise ConfigError(Fault("--by", "is empty", "the approver's name"))
-    run, _ = _verified(run_dir, Steps(progress))
+    run, _ = _verified(run_dir, Steps(progress), key=read_signing_key(None))
     findings = _findings(run, None)
     refuse_blocked(run_dir, findings, accepted=WARNINGS)
     with only_one(run_dir, "approving or exporting this run"):
@@ -113,6 +121,7 @@ def export(
     options: ExportOptions,
     accepted: Sequence[str] = (),
     on: str | None = None,
+    key: SigningKey | None = None,
     ledger: str | None = None,
     progress: Progress = quiet,
 ) -> tuple[Text, ...]:
@@ -120,6 +129,8 @@ def export(
 
     Parameters
     ----------
+    key
+        The run must be signed with it.
     ledger
         The pool of live decisions: what leaves is reserved there first, and what does not fit
         any more stays.
@@ -129,7 +140,7 @@ def export(
         what = "may not be written to, and exports are noted there"
         raise DataError(Fault(str(run_dir), what, remedy="ask for access, or copy the run"))
     steps = Steps(progress)
-    run, verification = _verified(run_dir, steps)
+    run, verification = _verified(run_dir, steps, key=key)
     refuse_unapproved(run)
     findings = _findings(run, on)
     refuse_blocked(run_dir, findings, accepted=accepted)
@@ -143,7 +154,7 @@ def export(
         entry = {"to": made.target, "rows": made.rows, "filters": options.filters.to_dict()}
         entry |= {"preset": options.preset, "accepted": names}
         add_entry(run, EXPORTS, entry, now=datetime.now(UTC))
-    unsafe = options.key.warnings if options.key else ()
+    unsafe = [warning for used in (options.key, key) if used for warning in used.warnings]
     lines = [say("delivery.waived", name=finding.name, text=finding.text) for finding in waived]
     lines += [say("delivery.stay", number=number) for number in left_out if number]
     return (*lines, *as_warnings(unsafe), *made.lines())
@@ -186,11 +197,36 @@ def _export(
     return export_offers(run, path, verification=verification, options=options, accepted=accepted)
 
 
-def _verified(run_dir: Path, steps: Steps) -> tuple[FinishedRun, Verification]:
-    """Read a run that verifies and that no later one has taken the place of."""
-    with steps.step("verify"):
+def sign(run_dir: Path, *, key: SigningKey | None, progress: Progress = quiet) -> tuple[Text, ...]:
+    """Sign a run as it stands, once it is verified.
+
+    Raises
+    ------
+    ConfigError
+        When there is no key.
+    VerificationError
+        When the run does not verify.
+    """
+    if key is None:
+        remedy = "make one with `openssl rand -hex 32`, and keep it"
+        raise ConfigError(Fault(OPTION, "there is no key", f"a file, or {VARIABLE}", remedy))
+    with Steps(progress).step("verify"):
         run, verification = read_run(run_dir), verify_run(run_dir)
     refuse_unverified(run, verification)
+    with only_one(run_dir, "approving or exporting this run"):
+        sign_run(run_dir, key, now=datetime.now(UTC))
+    signed = say("delivery.signed", run=str(run_dir), fingerprint=key.fingerprint)
+    return (*as_warnings(key.warnings), signed)
+
+
+def _verified(
+    run_dir: Path, steps: Steps, *, key: SigningKey | None
+) -> tuple[FinishedRun, Verification]:
+    """Read a run that verifies, is signed where it must be, and has not been superseded."""
+    with steps.step("verify"):
+        run, verification = read_run(run_dir), verify_run(run_dir, key=key)
+    refuse_unverified(run, verification)
+    refuse_unsigned(run, key)
     refuse_superseded(run)
     return run, verification
 

@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from incentive_engine.config.policy import Policy, Sample
+from incentive_engine.config.regular import special_file
 from incentive_engine.config.scenario import load_scenario
 from incentive_engine.data.campaign_check import check_campaign
 from incentive_engine.data.sources import Source, open_source, read_table
@@ -79,7 +80,7 @@ def _opened(policy: Policy, folder: Path) -> tuple[Source | None, Source | None]
 def _is_scenario(file: Path) -> bool:
     """Whether a file has a scenario's own key; one that cannot be read is left to the policy."""
     try:
-        text = file.read_text(encoding="utf-8")
+        text = "" if special_file(file) else file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         return False
     return re.search(r"^(strategies|source)\s*:", text, re.MULTILINE) is not None

@@ -27,6 +27,7 @@ from incentive_engine.run.directory import (
 )
 from incentive_engine.run.directory import write_run as write_files
 from incentive_engine.run.format import InputFile, StatedHoldout
+from incentive_engine.run.signature import read_signing_key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +133,7 @@ def _files(findings: Findings, record: RunRecord, origin: Origin, report: str) -
         report=report,
         record=record,
         policy_text=_shareable(origin),
+        key=read_signing_key(None),
     )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from pydantic import ValidationError
 
@@ -17,9 +17,12 @@ from incentive_engine.config.document.pydantic_errors import faults_of
 from incentive_engine.config.document.tree import Node, Tree, parse_tree
 from incentive_engine.config.fields import Document, FileContext
 from incentive_engine.config.policy import Policy
+from incentive_engine.config.regular import special_file
 from incentive_engine.errors import ConfigError, Fault, nearest
 
 D = TypeVar("D", bound=Document)
+LARGEST: Final = 10_000_000
+"""Bytes of a document."""
 
 
 def load_policy(
@@ -134,6 +137,12 @@ def _text(path: Path) -> str:
         When it cannot be read, or is not UTF-8.
     """
     try:
+        if special := special_file(path):
+            raise ConfigError(Fault(str(path), special, "a YAML file", "write it into a file"))
+        if path.stat().st_size > LARGEST:
+            what = f"has {path.stat().st_size:,} bytes"
+            remedy = "a policy names its data, and does not hold them"
+            raise ConfigError(Fault(str(path), what, f"at most {LARGEST:,}", remedy))
         content = path.read_bytes()
     except FileNotFoundError:
         raise ConfigError(
@@ -142,7 +151,8 @@ def _text(path: Path) -> str:
     except IsADirectoryError:
         raise ConfigError(Fault(str(path), "is a directory", "a YAML file")) from None
     except OSError as error:
-        raise ConfigError(Fault(str(path), f"cannot be read: {error.strerror}")) from None
+        what, remedy = f"cannot be read: {error.strerror}", "look at the path, or ask for access"
+        raise ConfigError(Fault(str(path), what, remedy=remedy)) from None
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -171,7 +171,7 @@ WHAT: Final[Mapping[str, Callable[[ErrorDetails], str]]] = {
     "string_too_short": lambda _: "is empty",
     "string_too_long": lambda line: f"has {len(line['input'])} characters",
     "too_short": lambda _: "is empty",
-    "too_long": lambda line: f"has {line['ctx']['actual_length']} items",
+    "too_long": lambda line: f"has {len(line['input']):,} items",
 }
 """Pydantic's kind of error to what is wrong; every other kind is a wrong type."""
 
@@ -182,5 +182,6 @@ EXPECTED: Final[Mapping[str, Callable[[Mapping[str, object]], str]]] = {
     "less_than": lambda context: f"less than {context['lt']:g}",
     "string_too_long": lambda context: f"at most {context['max_length']}",
     "string_too_short": lambda _: "some text",
+    "too_long": lambda context: f"at most {context['max_length']:,}",
 }
 """Kinds of errors that know better than the field's type what was expected."""

@@ -9,13 +9,14 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
+from incentive_engine.config.database_url import read_database_url
 from incentive_engine.config.location import Location
 from incentive_engine.data.sources.csv_files import last_row_end
 from incentive_engine.data.sources.databases import no_such_table, quoted, wrong_query
 from incentive_engine.data.sources.parquet_files import Part
 from incentive_engine.data.sources.snapshots import fresh_snapshot, write_rows
 from incentive_engine.data.tables.types import plain_columns
-from incentive_engine.errors import DataError, Fault, SetupError
+from incentive_engine.errors import DataError, Fault
 
 WAIT: Final = 10
 """Seconds until a server that does not answer is given up."""
@@ -51,7 +52,7 @@ def server_rows(location: Location) -> Part:
 
     Raises
     ------
-    DataError
+    ConfigError, DataError
         When the server cannot be reached or says no, there is no such table, or the query is
         wrong or would write.
     SetupError
@@ -61,20 +62,10 @@ def server_rows(location: Location) -> Part:
 
 
 def _write(location: Location, file: Path) -> None:
-    try:
-        import psycopg
-    except ImportError as error:
-        remedy = "pip install 'incentive-engine[postgres]'"
-        raise SetupError(Fault("psycopg", "is not installed", remedy=remedy)) from error
-    try:
-        parameters: dict[str, Any] = psycopg.conninfo.conninfo_to_dict(location.address)
-    except psycopg.Error:  # its message repeats the URL, password included
-        what = "is no address that PostgreSQL's library understands"
-        remedy = "escape what is no letter or digit in user and password, as %2F for /"
-        raise DataError(
-            Fault(location.where, what, "postgresql://user@host/database", remedy)
-        ) from None
-    parameters.setdefault("connect_timeout", WAIT)
+    url = read_database_url(location.address, where=location.where)
+    import psycopg
+
+    parameters: dict[str, Any] = {"connect_timeout": WAIT, **url.parameters}
     secret = str(parameters.get("password") or "")
     try:
         with psycopg.connect(**parameters) as connection:

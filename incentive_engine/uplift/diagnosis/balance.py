@@ -16,8 +16,7 @@ from incentive_engine.language import say, shortened
 from incentive_engine.parallel import side_by_side
 from incentive_engine.uplift.diagnosis.arms import WeightedArms
 from incentive_engine.uplift.diagnosis.findings import Finding, Imbalance
-from incentive_engine.uplift.effects.bins import SAMPLE
-from incentive_engine.uplift.systematic_sample import evenly
+from incentive_engine.uplift.systematic_sample import SAMPLE, evenly
 
 FALSE_ALARMS: Final = 0.01
 """How often any imbalance is found where there is none, over all features and arms."""

@@ -8,13 +8,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from incentive_engine.domain import FloatArray
+from incentive_engine.domain import FloatArray, Matrix
 from incentive_engine.parallel import side_by_side
-from incentive_engine.uplift.effects.bins import SAMPLE
 from incentive_engine.uplift.effects.functions import Functions
-from incentive_engine.uplift.nuisance.boosting import Matrix
 from incentive_engine.uplift.nuisance.features import Encoder
-from incentive_engine.uplift.systematic_sample import evenly
+from incentive_engine.uplift.systematic_sample import SAMPLE, evenly
 
 KNOTS: Final = 65
 """Quantiles that describe a number's distribution."""

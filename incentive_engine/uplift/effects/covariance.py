@@ -11,7 +11,10 @@ import numpy as np
 from incentive_engine.domain import FloatArray
 from incentive_engine.uplift.effects.ridge import NormalEquations, Prior, log_evidence
 
-SPREADS: Final = (0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.5)
+SPREADS: Final = (
+    *(0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.5),
+    *(4.0, 6.5, 10.0, 16.0, 25.0),  # effects of both signs have averages that say nothing
+)
 """Standard deviation of effects between users, in units of the strongest average effect."""
 CORRELATIONS: Final = (0.0, 0.5, 0.8, 0.95, 0.995)
 """How alike two offers' effects are over users."""

@@ -8,15 +8,14 @@ from typing import Final
 import numba
 import numpy as np
 
-from incentive_engine.domain import FloatArray
+from incentive_engine.domain import FloatArray, Matrix
 from incentive_engine.parallel import in_blocks
 from incentive_engine.uplift.crossfit import Folds
 from incentive_engine.uplift.effects.averages import Averages
 from incentive_engine.uplift.effects.interactions import Pairs
 from incentive_engine.uplift.effects.ladder import repair
-from incentive_engine.uplift.effects.shrinkage import Blend, HeterogeneityTest
-from incentive_engine.uplift.effects.stumps import Stumps
-from incentive_engine.uplift.nuisance.boosting import Matrix
+from incentive_engine.uplift.effects.stacking import HeterogeneityTest, Stack
+from incentive_engine.uplift.effects.trees import ArmTrees, ContrastTrees
 
 LANES: Final = 64
 """Rows that are multiplied side by side."""
@@ -85,28 +84,57 @@ def _squares(out: FloatArray, phi: FloatArray, roots: Matrix) -> None:
             out[start : start + rows, each] = total[:rows]
 
 
+MODELS: Final = ("ridge", "contrast_trees", "arm_trees")
+"""The models of deviations, in the order of every weight."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Deviations:
+    """Models of how effects deviate from their averages, a version of each per fold.
+
+    Attributes
+    ----------
+    ridge : (folds, k, q) float64
+        Coefficients of the basis functions.
+    pairs
+        Products of the strongest features' functions, a part of the ridge.
+    contrast_trees
+        Trees on contrasts between arms.
+    arm_trees
+        Trees in each arm.
+    """
+
+    ridge: FloatArray
+    pairs: Pairs
+    contrast_trees: ContrastTrees
+    arm_trees: ArmTrees
+
+    def predict(
+        self, matrix: Matrix, phi: FloatArray, log_odds: FloatArray, *, folds: Folds | None
+    ) -> FloatArray:
+        """Return what each model says of each effect, (n, 3, k), in the order of `MODELS`."""
+        ridge = linear(self.ridge, phi, folds=folds) + self.pairs.predict(phi, folds=folds)
+        contrast = self.contrast_trees.predict(matrix, folds=folds)
+        arms = self.arm_trees.predict(matrix, log_odds, folds=folds)
+        return np.stack([ridge, contrast, arms], axis=1)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class EffectLayer:
-    """Effects of k offers, one model of deviations per fold.
+    """Effects of k offers.
 
     Attributes
     ----------
     averages
         Constant effects.
-    ridge : (folds, k, q) float64
-        Coefficients of the basis functions.
-    pairs
-        Products of the strongest features' functions, a part of the ridge.
+    deviations
+        Models of what differs between users.
     uncertainty : (k, q, q) float64
-        Posterior covariance of the coefficients from all rows.
-    directions : (d, k) float64
-        Effects over the offers that one unit of each boosted function means.
-    boosted
-        d functions, a version per fold.
-    centre : (folds, 2, k) float64
-        Average deviation of the ridge and the boosted part, which is subtracted.
-    blend
-        Shares of the ridge and the boosted part.
+        Posterior covariance of the ridge's coefficients from all rows.
+    centre : (folds, 3, k) float64
+        Average deviation of each model, which is subtracted.
+    stack
+        Weights of the models.
     test
         Whether users differ measurably.
     rungs
@@ -114,29 +142,36 @@ class EffectLayer:
     """
 
     averages: Averages
-    ridge: FloatArray
-    pairs: Pairs
+    deviations: Deviations
     uncertainty: FloatArray
-    directions: FloatArray
-    boosted: Stumps
     centre: FloatArray
-    blend: Blend
+    stack: Stack
     test: HeterogeneityTest
     rungs: tuple[tuple[int, ...], ...]
 
-    def predict(self, matrix: Matrix, phi: FloatArray, *, folds: Folds | None) -> FloatArray:
-        """Return effects (n, k), out of fold for the trial's rows, averaged for new rows."""
+    def predict(
+        self, matrix: Matrix, phi: FloatArray, log_odds: FloatArray, *, folds: Folds | None
+    ) -> FloatArray:
+        """Return effects (n, k), out of fold for the trial's rows, averaged for new rows.
+
+        Parameters
+        ----------
+        matrix, phi
+            (n, p) features and (n, q) basis functions.
+        log_odds
+            (n,) of the event, averaged over the lottery's arms.
+        folds
+            Of these rows, or None for new rows.
+        """
+        deviation = self.deviations.predict(matrix, phi, log_odds, folds=folds)
         if folds is not None:
-            effect = self.averages.outside[folds.label]
-            share, centre = self.blend.share_outside[folds.label], self.centre[folds.label]
+            average = self.averages.outside[folds.label]
+            weight, centre = self.stack.weight_outside[folds.label], self.centre[folds.label]
         else:
-            effect = np.tile(self.averages.effect, (len(matrix), 1))
-            share, centre = self.blend.share[None], self.centre.mean(axis=0)[None]
-        boosted = self.boosted.predict(matrix, folds=folds) @ self.directions
-        ridge = linear(self.ridge, phi, folds=folds) + self.pairs.predict(phi, folds=folds)
-        effect += share[:, :1] * (ridge - centre[:, 0])
-        effect += share[:, 1:] * (boosted - centre[:, 1])
-        return self._repaired(effect)
+            average = self.averages.effect[None]
+            weight, centre = self.stack.weight[None], self.centre.mean(axis=0)[None]
+        deviation -= centre
+        return self._repaired(average + (weight[:, :, None] * deviation).sum(axis=1))
 
     @property
     def constant(self) -> FloatArray:
@@ -150,7 +185,7 @@ class EffectLayer:
     def standard_error(self, phi: FloatArray) -> FloatArray:
         """Return a rough standard error of each effect, (n, k): a guide, not an interval."""
         variance = np.tile(self.averages.standard_error**2, (len(phi), 1))
-        trust = min(float(self.blend.share.sum()), 1.0) ** 2
+        trust = min(float(self.stack.weight.sum()), 1.0) ** 2
         variance += trust * quadratic(self.uncertainty, phi)
         return np.asarray(np.sqrt(variance))
 

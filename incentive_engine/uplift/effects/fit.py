@@ -1,10 +1,10 @@
 """Learning how effects vary between users, with the shrinkage and pooling that the data support.
 
-Two models of the deviations share one prior covariance over the offers, learned by marginal
-likelihood: a ridge on smooth functions of the features, which also learns how relevant each
-feature is and which reinforce each other, and boosted stumps on each principal direction of that
-covariance (one direction on a ladder, one per offer where offers differ in kind). Their shares are
-judged out of fold, and shrink with the chance that nothing they say comes true there.
+Three models of the deviations from average effects, each cross-fitted over the same folds: a ridge
+on smooth functions of the features, whose prior (how alike offers are, how relevant each feature
+is, which reinforce each other) is learned by marginal likelihood; trees on the contrasts between
+arms, along the principal directions of that prior; trees in each arm. They are stacked out of
+fold, and shrink with the chance that nothing they say comes true there.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import numpy as np
 from incentive_engine.domain import FloatArray, IntArray
 from incentive_engine.uplift.effects.averages import average_effects
 from incentive_engine.uplift.effects.covariance import Covariances
-from incentive_engine.uplift.effects.effects import EffectLayer, linear
-from incentive_engine.uplift.effects.interaction_fit import Interacting, learn_pairs
+from incentive_engine.uplift.effects.effects import Deviations, EffectLayer
+from incentive_engine.uplift.effects.interaction_fit import learn_pairs
 from incentive_engine.uplift.effects.relevance import learn_prior
 from incentive_engine.uplift.effects.ridge import (
     NormalEquations,
@@ -26,34 +26,35 @@ from incentive_engine.uplift.effects.ridge import (
     normal_equations,
     solve,
 )
-from incentive_engine.uplift.effects.shrinkage import Judged
-from incentive_engine.uplift.effects.stump_fit import Binned, Strength, boost
-from incentive_engine.uplift.effects.stumps import Stumps
+from incentive_engine.uplift.effects.stacking import Belief, Evidence, WeightPrior
+from incentive_engine.uplift.effects.trees import fit_arm_trees, fit_contrast_trees
 from incentive_engine.uplift.rows import Rows
 
-USUAL_SHARES: Final = (0.7, 0.3)
-"""Of the ridge and the boosted stumps: with few rows smooth functions err less, with many the rows
-decide."""
+WEIGHTS: Final = WeightPrior(
+    beliefs=(
+        Belief(chance=0.85, usual=(0.75, 0.17, 0.08)),
+        Belief(chance=0.15, usual=(0.1, 0.5, 0.4)),
+    ),
+    each=0.15,
+    together=0.15,
+)
+"""Of the ridge, the contrast trees and the arm trees: features add up, or act together."""
 LIKELY: Final = 0.8
 """How likely it is beforehand that users differ in what offers of different kinds change."""
 LIKELY_OF_ONE_KIND: Final = 0.5
 """The same where there is one offer, or all are rungs of one declared ladder."""
-STUMPS: Final = 50
-RATE: Final = 0.1
-EVENTS_PER_LEAF: Final = 60
-"""Conversions that a leaf of an effect model should hold: effects are noisier than outcomes."""
 NEGLIGIBLE: Final = 0.03
 """Directions with less variance than this share of the largest are left out."""
-FAINTEST: Final = 1e-3
-"""A contrast below this share of the largest says nothing, and its pseudo-outcome explodes."""
 
 
 def fit_effects(
     rows: Rows,
     *,
     event: FloatArray,
+    log_odds: FloatArray,
     expected: FloatArray,
     rungs: tuple[tuple[int, ...], ...],
+    seed: int,
 ) -> EffectLayer:
     """Learn by how much each offer changes the probability of an event.
 
@@ -63,16 +64,17 @@ def fit_effects(
         The trial.
     event
         (n,) 0 or 1.
-    expected
-        (n,) its probability given the features, averaged over the lottery's arms, out of fold.
+    log_odds, expected
+        (n,) of the event given the features, averaged over the lottery's arms, out of fold; the
+        second as a probability.
     rungs
         Ladders along which effects do not fall.
     """
     residual = event - expected
-    weight = _precision(residual, expected, rows.lottery.weight)
+    precision = _precision(residual, expected, rows.lottery.weight)
     averages = average_effects(residual, rows.lottery, rows.folds, rungs)
     equations = normal_equations(
-        phi=rows.phi, lottery=rows.lottery, residual=residual, weight=weight, folds=rows.folds
+        phi=rows.phi, lottery=rows.lottery, residual=residual, weight=precision, folds=rows.folds
     )
     one_ladder = any(len(ladder) == equations.offers for ladder in rungs)
     every = Covariances(equations, averages.effect, one_ladder=one_ladder)
@@ -87,7 +89,6 @@ def fit_effects(
         said = equations.without(fold)
         return believed(said, Covariances(said, averages.outside[fold], one_ladder=one_ladder))
 
-    unexplained = residual - (rows.lottery.contrast * averages.outside[rows.folds.label]).sum(1)
     # one after the other: linear algebra takes all threads by itself, and waits for them
     outside = [believed_outside(fold) for fold in range(rows.folds.count)]
     interacting = learn_pairs(
@@ -97,36 +98,45 @@ def fit_effects(
         phi=rows.phi,
         lottery=rows.lottery,
         residual=residual,
-        weight=weight,
+        weight=precision,
         folds=rows.folds,
     )
-    boosted = _boost(
+    average = (rows.lottery.contrast * averages.outside[rows.folds.label]).sum(axis=1)
+    contrast_trees = fit_contrast_trees(
         rows,
-        unexplained=unexplained,
-        weight=weight,
+        unexplained=residual - average,
+        weight=precision,
         directions=directions,
-        strength=_strength(event),
+        share=float(event.mean()),
+        seed=seed,
     )
-    deviation = _out_of_fold(rows, interacting, boosted, directions)
-    centre = _centre(deviation, rows)
-    judged = Judged(
-        claim=np.einsum("nbk,nk->nb", deviation - centre[rows.folds.label], rows.lottery.contrast),
+    arm_trees = fit_arm_trees(
+        rows, event=event, log_odds=log_odds, directions=directions, seed=seed
+    )
+    deviations = Deviations(
+        ridge=interacting.ridge,
+        pairs=interacting.pairs,
+        contrast_trees=contrast_trees,
+        arm_trees=arm_trees,
+    )
+    said = deviations.predict(rows.matrix, rows.phi, log_odds, folds=rows.folds)
+    centre = _centre(said, rows)
+    evidence = Evidence(
+        claim=np.einsum("nbk,nk->nb", said - centre[rows.folds.label], rows.lottery.contrast),
         contrast=rows.lottery.contrast,
         residual=residual,
-        weight=weight,
-        usual=USUAL_SHARES,
+        precision=precision,
+        lottery=rows.lottery.weight,
+        prior=WEIGHTS,
         likely=LIKELY_OF_ONE_KIND if one_ladder or equations.offers == 1 else LIKELY,
     )
     return EffectLayer(
         averages=averages,
-        ridge=interacting.ridge,
-        pairs=interacting.pairs,
+        deviations=deviations,
         uncertainty=believed(equations, every)[1].per_offer,
-        directions=directions,
-        boosted=boosted,
         centre=centre,
-        blend=judged.blend(rows.folds),
-        test=judged.test(),
+        stack=evidence.weigh(rows.folds),
+        test=evidence.test(),
         rungs=rungs,
     )
 
@@ -147,60 +157,6 @@ def _directions(covariance: FloatArray) -> FloatArray:
     directions = (vectors[:, kept] * np.sqrt(variance[kept])).T
     signs = np.where(directions.sum(axis=1, keepdims=True) < 0, -1.0, 1.0)
     return np.asarray(directions * signs)
-
-
-def _strength(event: FloatArray) -> Strength:
-    """Return stumps whose total shrinkage is that of a function with prior variance 1.
-
-    With step size ``RATE`` a weak stump reaches ``RATE · STUMPS · G / (H + l2)`` in all, so an l2
-    of ``RATE · STUMPS`` makes it the posterior mean ``G / (H + 1)`` to first order.
-    """
-    wanted = EVENTS_PER_LEAF / max(float(event.mean()), 1e-6)
-    return Strength(
-        stumps=STUMPS,
-        rate=RATE,
-        rows_per_leaf=int(np.clip(wanted, 20, max(len(event) // 12, 20))),
-        l2=RATE * STUMPS,
-    )
-
-
-def _boost(
-    rows: Rows,
-    *,
-    unexplained: FloatArray,
-    weight: FloatArray,
-    directions: FloatArray,
-    strength: Strength,
-) -> Stumps:
-    """Learn one function per direction and fold, each on what those before leave."""
-    binned = Binned.of(rows.codes, rows.folds)
-    contrast, weight = rows.lottery.contrast[binned.order], weight[binned.order]
-    left = np.tile(unexplained[binned.order], (rows.folds.count, 1))
-    functions: list[FloatArray] = []
-    before = np.zeros(len(contrast))
-    for direction in directions:
-        pull = contrast @ direction
-        faintest = FAINTEST * np.abs(pull).max()
-        pull = np.where(np.abs(pull) < faintest, faintest, pull)
-        if functions:
-            left -= before * binned.predict(functions[-1])
-        value = boost(binned, label=left / pull, weight=weight * pull**2, strength=strength)
-        functions.append(value)
-        before = pull
-    return Stumps.of(rows.bins, np.stack(functions, axis=-1), binned.count.sum(axis=0))
-
-
-def _out_of_fold(
-    rows: Rows,
-    interacting: Interacting,
-    boosted: Stumps,
-    directions: FloatArray,
-) -> FloatArray:
-    """Return the deviations of both models, (n, 2, k)."""
-    ridge = linear(interacting.ridge, rows.phi, folds=rows.folds)
-    ridge += interacting.pairs.predict(rows.phi, folds=rows.folds)
-    functions = boosted.predict(rows.matrix, folds=rows.folds)
-    return np.stack([ridge, functions @ directions], axis=1)
 
 
 def _centre(deviation: FloatArray, rows: Rows) -> FloatArray:

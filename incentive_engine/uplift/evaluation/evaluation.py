@@ -15,7 +15,7 @@ from incentive_engine.parallel import side_by_side
 from incentive_engine.stats.estimate import Estimate, as_plain
 from incentive_engine.stats.intervals import mean_with_interval
 from incentive_engine.uplift.doubly_robust.plan_value import valued
-from incentive_engine.uplift.effects.shrinkage import HeterogeneityTest
+from incentive_engine.uplift.effects.stacking import HeterogeneityTest
 from incentive_engine.uplift.evaluation.cost_curve import CostCurve, Scored, cost_curve
 from incentive_engine.uplift.evaluation.price_paths import FoldedPath
 from incentive_engine.uplift.evaluation.ranking import Group, auuc, groups, qini, slope

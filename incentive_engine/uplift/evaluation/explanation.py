@@ -8,11 +8,12 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from incentive_engine.domain import FloatArray
+from incentive_engine.domain import FloatArray, Matrix
 from incentive_engine.uplift.effects.basis import Basis
-from incentive_engine.uplift.effects.effects import EffectLayer
+from incentive_engine.uplift.effects.effects import Deviations
+from incentive_engine.uplift.effects.trees import ArmTrees, ContrastTrees, expit
 from incentive_engine.uplift.model import UpliftModel
-from incentive_engine.uplift.nuisance.boosting import Matrix
+from incentive_engine.uplift.nuisance.boosting import CrossFitted
 from incentive_engine.uplift.systematic_sample import evenly
 
 SAMPLE: Final = 5_000
@@ -31,7 +32,7 @@ class Explanation:
         The effect on somebody of whom nothing is known.
     contribution : (n, k, p) float64
         What each feature adds: its functions in the ridge, half of the products that it is part
-        of, and its stumps, less their average.
+        of, and its Shapley values in the trees.
     repair : (n, k) float64
         What putting the offers of a ladder in order adds.
     effect : (n, k) float64
@@ -71,15 +72,20 @@ def explain(model: UpliftModel, features: pd.DataFrame, *, where: str) -> Explan
     """
     matrix = model.encoder.encode(features, where=where)
     phi = model.basis(matrix)
-    layer = model.models.converting.effects
-    n, k, p = len(matrix), len(model.facts.offers), matrix.shape[1]
-    average, contribution = layer.averages.effect.copy(), np.zeros((n, k, p))
-    contribution += layer.blend.share[0] * _ridge_parts(layer, phi, model.basis, p)
-    parts, level = _boosted_parts(layer, matrix)
-    contribution += layer.blend.share[1] * parts
-    level = np.stack([np.zeros(k), level]) - layer.centre.mean(axis=0)
-    average += layer.blend.share @ level
-    effect = layer.predict(matrix, phi, folds=None)
+    chances = model.models.converting
+    layer, deviations = chances.effects, chances.effects.deviations
+    outcome = chances.outcome.contributions(matrix)
+    trees = deviations.contrast_trees
+    parts = [
+        _ridge_parts(deviations, phi, model.basis, matrix.shape[1]),
+        *(_contrast_parts(trees, matrix), _arm_parts(deviations.arm_trees, outcome, matrix)),
+    ]
+    weighted = sum(w * part for w, part in zip(layer.stack.weight, parts, strict=True))
+    # the last column of each part is what it says of somebody of whom nothing is known
+    contribution, level = np.asarray(weighted)[:, :, :-1], np.asarray(weighted)[:, :, -1]
+    centre = layer.stack.weight @ layer.centre.mean(axis=0)
+    average = layer.averages.effect + (level[0] if len(level) else 0.0) - centre
+    effect = layer.predict(matrix, phi, outcome.sum(axis=1), folds=None)
     names = tuple(feature.name for feature in model.encoder.features)
     return Explanation(
         offers=model.facts.offers,
@@ -97,16 +103,43 @@ def explain_sample(model: UpliftModel, features: pd.DataFrame) -> Explanation:
     return explain(model, features.iloc[rows], where="trial")
 
 
-def _ridge_parts(layer: EffectLayer, phi: FloatArray, basis: Basis, p: int) -> FloatArray:
-    """Return what each feature's functions and products add, (n, k, p)."""
-    weight = layer.ridge.mean(axis=0)
-    parts = layer.pairs.contributions(phi, p)
+def _ridge_parts(deviations: Deviations, phi: FloatArray, basis: Basis, p: int) -> FloatArray:
+    """Return what each feature's functions and products add, (n, k, p + 1), the last one 0."""
+    weight = deviations.ridge.mean(axis=0)
+    parts = deviations.pairs.contributions(phi, p + 1)
     for function, column in enumerate(basis.columns):
         parts[:, :, column] += phi[:, function, None] * weight[:, function]
     return parts
 
 
-def _boosted_parts(layer: EffectLayer, matrix: Matrix) -> tuple[FloatArray, FloatArray]:
-    """Return what each feature adds in the stumps, (n, k, p), and their average, (k,)."""
-    parts = np.einsum("npd,dk->nkp", layer.boosted.contributions(matrix), layer.directions)
-    return parts, layer.boosted.average.sum(axis=0) @ layer.directions
+def _contrast_parts(trees: ContrastTrees, matrix: Matrix) -> FloatArray:
+    """Return what each feature adds in the contrast trees, and their level, (n, k, p + 1)."""
+    parts = [function.contributions(matrix) for function in trees.functions]
+    return np.asarray(np.einsum("dnp,dk->nkp", np.stack(parts), trees.directions))
+
+
+def _arm_parts(trees: ArmTrees, outcome: FloatArray, matrix: Matrix) -> FloatArray:
+    """Return what each feature adds in the arm trees, and their level, (n, k, p + 1).
+
+    Notes
+    -----
+    Log-odds rise from their level b to b + c, where c sums up the features' contributions; each
+    feature gets its share of ``expit(b + c) - expit(b)``, as on a straight way from the one to
+    the other.
+
+    References
+    ----------
+    Sundararajan, Taly, Yan: Axiomatic attribution for deep networks, ICML 2017, section 3.
+    """
+
+    def chances(arm: CrossFitted) -> FloatArray:
+        parts = outcome + arm.contributions(matrix)
+        level, rise = parts[:, -1], parts[:, :-1].sum(axis=1)
+        flat = np.abs(rise) < 1e-9
+        slope = expit(level) * (1 - expit(level))
+        risen = expit(level + rise) - expit(level)
+        rate = np.where(flat, slope, risen / np.where(flat, 1.0, rise))
+        return np.column_stack([parts[:, :-1] * rate[:, None], expit(level)])
+
+    control, *treated = (chances(arm) for arm in trees.arms)
+    return np.asarray(np.einsum("jnp,jk->nkp", np.stack(treated) - control, trees.pooling))

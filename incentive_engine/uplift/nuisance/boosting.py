@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
 import numpy as np
-import numpy.typing as npt
 
-from incentive_engine.domain import FloatArray, IntArray
+from incentive_engine.domain import FloatArray, IntArray, Matrix
 from incentive_engine.errors import DataError, Fault, SetupError
 from incentive_engine.parallel import side_by_side
 from incentive_engine.uplift.crossfit import Folds
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
     from incentive_engine.uplift.nuisance.forest import Forest
 
-Matrix = npt.NDArray[np.float32]
 MANY_ROWS: Final = 10_000
 """Rows from which on reading a model's trees pays; the predictions are the same."""
 
@@ -114,7 +112,13 @@ class BinnedRows:
 
 
 def train(
-    data: lgb.Dataset, *, label: FloatArray, weight: FloatArray, recipe: Recipe, seed: int
+    data: lgb.Dataset,
+    *,
+    label: FloatArray,
+    weight: FloatArray,
+    recipe: Recipe,
+    seed: int,
+    start: FloatArray | None = None,
 ) -> lgb.Booster:
     """Fit one boosted model on binned rows.
 
@@ -124,16 +128,26 @@ def train(
         Rows of `BinnedRows.subset`; their label and weight are replaced.
     label, weight
         (n,) float64; weights are ≥ 0.
+    start
+        (n,) raw scores that the trees add to, and that are no part of the model.
     """
     data.set_label(label)
     data.set_weight(weight)
+    if start is not None:
+        data.set_init_score(start)
     fitted: lgb.Booster = lightgbm().train(
         recipe.settings(seed), data, num_boost_round=recipe.trees
     )
     return fitted
 
 
-def predict(booster: lgb.Booster, matrix: Matrix, further: Matrix = NOTHING_FURTHER) -> FloatArray:
+def predict(
+    booster: lgb.Booster,
+    matrix: Matrix,
+    further: Matrix = NOTHING_FURTHER,
+    *,
+    raw: bool = False,
+) -> FloatArray:
     """Return the model's predictions, (n, k) float64.
 
     Parameters
@@ -142,25 +156,26 @@ def predict(booster: lgb.Booster, matrix: Matrix, further: Matrix = NOTHING_FURT
         (n, p) float32.
     further
         (k, e) float32; every row is asked with each of k values of e further features.
+    raw
+        Whether sums of leaves are wanted, such as log-odds in place of probabilities.
     """
     if not len(matrix):
         return np.zeros((0, len(further)))
     forest = _forest(booster) if len(matrix) >= MANY_ROWS else None
     if forest is not None:
-        return forest.predict(matrix, further)
+        return forest.predict(matrix, further, raw=raw)
     width = further.shape[1]
     asked = np.column_stack([matrix, np.zeros((len(matrix), width), np.float32)])
     out = np.empty((len(matrix), len(further)))
     for each, values in enumerate(further):
         asked[:, matrix.shape[1] :] = values
-        out[:, each] = np.asarray(booster.predict(asked, num_threads=FIXED["num_threads"]))
+        said = booster.predict(asked, raw_score=raw, num_threads=FIXED["num_threads"])
+        out[:, each] = np.asarray(said)
     return out
 
 
 def _forest(booster: lgb.Booster) -> Forest | None:
-    from incentive_engine.uplift.nuisance.forest import (
-        Forest,
-    )  # compiles; few rows are not worth it
+    from incentive_engine.uplift.nuisance.forest import Forest  # compiled when first used
 
     if booster not in _FORESTS:
         _FORESTS[booster] = Forest.of_text(booster.model_to_string())
@@ -177,7 +192,7 @@ class CrossFitted:
 
     models: tuple[lgb.Booster, ...]
 
-    def predict(self, matrix: Matrix, *, folds: Folds | None) -> FloatArray:
+    def predict(self, matrix: Matrix, *, folds: Folds | None, raw: bool = False) -> FloatArray:
         """Predict rows of the trial out of fold, or new rows by the average of all models, (n,).
 
         Parameters
@@ -187,24 +202,39 @@ class CrossFitted:
         folds
             The folds of these very rows, so that each row's model never saw it; None for rows
             that no model has seen.
+        raw
+            Whether sums of leaves are wanted, such as log-odds in place of probabilities.
         """
-        return np.asarray(self.predict_each(matrix, NOTHING_FURTHER, folds=folds)[:, 0])
+        return np.asarray(self.predict_each(matrix, NOTHING_FURTHER, folds=folds, raw=raw)[:, 0])
 
-    def predict_each(self, matrix: Matrix, further: Matrix, *, folds: Folds | None) -> FloatArray:
+    def predict_each(
+        self, matrix: Matrix, further: Matrix, *, folds: Folds | None, raw: bool = False
+    ) -> FloatArray:
         """Predict each row with each of (k, e) further features, (n, k); see `predict`."""
         if folds is None:
             every = side_by_side(
-                lambda f: predict(self.models[f], matrix, further), len(self.models)
+                lambda f: predict(self.models[f], matrix, further, raw=raw), len(self.models)
             )
             return np.asarray(sum(every[1:], start=every[0]) / len(every))
         inside = [folds.inside(fold) for fold in range(folds.count)]
         parts = side_by_side(
-            lambda f: predict(self.models[f], matrix[inside[f]], further), folds.count
+            lambda f: predict(self.models[f], matrix[inside[f]], further, raw=raw), folds.count
         )
         out = np.empty((len(matrix), len(further)))
         for rows, part in zip(inside, parts, strict=True):
             out[rows] = part
         return out
+
+    def contributions(self, matrix: Matrix) -> FloatArray:
+        """Return what each feature adds to the raw prediction for new rows, (n, p + 1).
+
+        Shapley values, averaged over the models; the last column is the average prediction.
+        """
+        every = [
+            np.asarray(model.predict(matrix, pred_contrib=True, num_threads=FIXED["num_threads"]))
+            for model in self.models
+        ]
+        return np.asarray(sum(every[1:], start=every[0]) / len(every))
 
     def save(self, directory: Path, name: str) -> None:
         """Write one text file per model."""

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from scipy.optimize import nnls
 
-from incentive_engine.domain import BoolArray, FloatArray
+from incentive_engine.domain import BoolArray, FloatArray, Matrix
 from incentive_engine.parallel import side_by_side
 from incentive_engine.uplift.crossfit import Folds
-from incentive_engine.uplift.nuisance.boosting import CrossFitted, Matrix, Recipe, train
+from incentive_engine.uplift.nuisance.boosting import CrossFitted, Recipe, train
 from incentive_engine.uplift.rows import Rows, Telling
 
 if TYPE_CHECKING:

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from incentive_engine.domain import FloatArray
+from incentive_engine.domain import FloatArray, Matrix
 from incentive_engine.uplift.crossfit import Folds
 from incentive_engine.uplift.effects.effects import EffectLayer
 from incentive_engine.uplift.effects.fit import fit_effects
-from incentive_engine.uplift.nuisance.boosting import CrossFitted, Matrix
+from incentive_engine.uplift.effects.trees import expit
+from incentive_engine.uplift.nuisance.boosting import CrossFitted
 from incentive_engine.uplift.nuisance.outcome import fit_outcome
 from incentive_engine.uplift.rows import Rows
 
@@ -50,8 +51,9 @@ class Chances:
         folds
             Of these rows, or None for new rows.
         """
-        effect = self.effects.predict(matrix, phi, folds=folds)
-        control = self.outcome.predict(matrix, folds=folds) - (share[:, 1:] * effect).sum(axis=1)
+        log_odds = self.outcome.predict(matrix, folds=folds, raw=True)
+        effect = self.effects.predict(matrix, phi, log_odds, folds=folds)
+        control = expit(log_odds) - (share[:, 1:] * effect).sum(axis=1)
         by_arm = np.column_stack([control, control[:, None] + effect]).clip(0.0, 1.0)
         return Likelihoods(effect=effect, by_arm=by_arm)
 
@@ -61,6 +63,8 @@ def fit_chances(
 ) -> Chances:
     """Learn how likely an event (n,) is under each arm."""
     outcome = fit_outcome(rows, event=event, seed=seed)
-    expected = outcome.predict(rows.matrix, folds=rows.folds)
-    effects = fit_effects(rows, event=event, expected=expected, rungs=rungs)
+    log_odds = outcome.predict(rows.matrix, folds=rows.folds, raw=True)
+    effects = fit_effects(
+        rows, event=event, log_odds=log_odds, expected=expit(log_odds), rungs=rungs, seed=seed
+    )
     return Chances(outcome=outcome, effects=effects)

@@ -11,9 +11,9 @@ import pandas as pd
 
 from incentive_engine.data.dates import dates_in
 from incentive_engine.data.row_checks import near_column
+from incentive_engine.domain import Matrix
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.parallel import side_by_side
-from incentive_engine.uplift.nuisance.boosting import Matrix
 
 MOST_LEVELS: Final = 255
 """Levels that a category keeps; the rarest beyond them share one code."""

@@ -17,8 +17,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.domain import FloatArray, IntArray
-from incentive_engine.uplift.nuisance.boosting import Matrix
+from incentive_engine.domain import FloatArray, IntArray, Matrix
 
 MOST_LEAVES: Final = 8
 """Bits of a byte; larger trees are LightGBM's own business."""
@@ -98,7 +97,7 @@ class Forest:
             objective=dict(_pairs(head))["objective"].split()[0],
         )
 
-    def predict(self, matrix: Matrix, further: Matrix) -> FloatArray:
+    def predict(self, matrix: Matrix, further: Matrix, *, raw: bool = False) -> FloatArray:
         """Return the predictions for (n, p) features with each of (k, e) further ones, (n, k)."""
         total: FloatArray = _sums(
             np.ascontiguousarray(matrix),
@@ -110,6 +109,8 @@ class Forest:
             self.stays,
             self.value,
         )
+        if raw:
+            return total
         if self.objective == "binary":
             return np.asarray(1 / (1 + np.exp(-total)))
         return np.exp(total) if self.objective == "gamma" else total

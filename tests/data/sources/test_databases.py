@@ -15,7 +15,7 @@ import pytest
 from export.postgres_server import binaries, server
 from incentive_engine.config.location import parse_location
 from incentive_engine.data.sources import Source, open_source
-from incentive_engine.errors import DataError
+from incentive_engine.errors import IncentiveError
 
 PASSWORD = "hunter2hunter2"  # noqa: S105 - nobody's
 
@@ -54,7 +54,7 @@ def opened(location: str) -> Source:
 
 
 def complaint(location: str) -> str:
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(IncentiveError) as caught:
         opened(location)
     return str(caught.value)
 
@@ -189,7 +189,7 @@ def test_a_table_or_view_of_duckdb_comes_in_its_order(tmp_path: Path) -> None:
     first = source.table(wanted).slice(1, 1).to_pylist()[0]
     assert first == {"user_id": 1, "share": 1 / 3, "price": 1.25, "tier": "a", "big": 5.0}
     assert opened(f"duckdb:///{path}?table=few").table()["user_id"].to_pylist() == [0, 1, 2]
-    with pytest.raises(DataError, match=r"columns hold lists or structures: tags"):
+    with pytest.raises(IncentiveError, match=r"columns hold lists or structures: tags"):
         source.table()
 
 

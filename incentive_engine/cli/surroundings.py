@@ -1,0 +1,137 @@
+"""What a command needs of the machine and of its caller, said in words where it is not there."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import threading
+from collections.abc import Sequence
+from typing import Final
+
+from incentive_engine.errors import ConfigError, DataError, Fault, IncentiveError, SetupError
+
+STREAMS: Final = ("stdin", "stdout", "stderr")
+LEAST_ADDRESSES: Final = 3 << 30
+"""Bytes of address space; with less, libraries end the process while they load."""
+MORE_THREADS: Final = 4
+"""Threads that a command starts beside one per core."""
+CANNOT_LOAD: Final = ("shared object", "memory", "failed to map")
+"""What the message of an import says that had no room."""
+NOT_ENOUGH: Final = "use fewer users or columns, or a machine with more memory"
+REASONS: Final = {
+    errno.ENAMETOOLONG: ("the name is too long", "choose a shorter one"),
+    errno.ENOENT: ("no such file or directory", "look at the path"),
+    errno.ENOTDIR: ("a file stands where a directory is needed", "name another place"),
+    errno.EISDIR: ("is a directory", "name a file"),
+    errno.EACCES: ("access is not permitted", "ask for access, or name another place"),
+    errno.EPERM: ("access is not permitted", "ask for access, or name another place"),
+    errno.EROFS: ("the disk may only be read", "name another place"),
+    errno.ELOOP: ("links go round in a circle", "mend the links"),
+    errno.ENOSPC: ("the disk is full", "free some space"),
+    errno.EDQUOT: ("the disk quota is used up", "free some space"),
+    errno.EMFILE: ("too many files are open", "raise the limit: ulimit -n"),
+    errno.ENFILE: ("too many files are open", "end other programs"),
+    errno.EIO: ("the disk cannot be read or written", "look at the disk"),
+    errno.EAGAIN: ("no further process or thread can be started", "raise the limit: ulimit -u"),
+    errno.ENOMEM: ("there is not enough memory", NOT_ENOUGH),
+    errno.ESTALE: ("the disk is gone", "connect it again"),
+}
+"""What an error of the system means, and what to do; other numbers are defects."""
+
+
+def open_streams() -> None:
+    """Give standard streams that are closed a place where nothing is kept.
+
+    Otherwise the next file that is opened gets the number of one, and what is said goes there.
+    """
+    for number, name in enumerate(STREAMS):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number, which is this one
+            mode = "r" if number == 0 else "w"
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
+
+
+def check_surroundings(words: Sequence[str]) -> None:
+    """Refuse to begin what cannot end well.
+
+    Raises
+    ------
+    ConfigError
+        When a word, or the directory, is not text in the caller's locale.
+    SetupError
+        When there is too little address space, or too few threads can be started.
+    """
+    for word in (*words, os.getcwd()):  # noqa: PTH109 - as bytes that are no text show there
+        try:
+            word.encode()
+        except UnicodeEncodeError:
+            where, remedy = ascii(word), "set LC_ALL=C.UTF-8, or give it another name"
+            raise ConfigError(Fault(where, "is not UTF-8 in this locale", remedy=remedy)) from None
+    _check_addresses()
+    _check_threads()
+
+
+def _check_addresses() -> None:
+    import resource
+
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit != resource.RLIM_INFINITY and limit < LEAST_ADDRESSES:
+        what = f"is limited to {limit / 2**30:.1f} GiB"
+        expected = f"at least {LEAST_ADDRESSES / 2**30:.0f} GiB"
+        remedy = "raise it with ulimit -v, or limit memory by a container"
+        raise SetupError(Fault("address space", what, expected, remedy))
+
+
+def _check_threads() -> None:
+    needed, end = (os.cpu_count() or 1) + MORE_THREADS, threading.Event()
+    threads = [threading.Thread(target=end.wait, daemon=True) for _ in range(needed)]
+    started = 0
+    try:
+        for thread in threads:
+            thread.start()
+            started += 1
+    except RuntimeError:
+        what = f"only {started} can be started"
+        remedy = "raise the limit: ulimit -u, or the container's number of processes"
+        raise SetupError(Fault("threads", what, f"{needed}", remedy)) from None
+    finally:
+        end.set()
+        for thread in threads[:started]:
+            thread.join()
+
+
+def in_words(error: Exception) -> IncentiveError | None:
+    """Return what an error of the system means for the caller, None where it is a defect."""
+    if isinstance(error, MemoryError):
+        return SetupError(Fault("memory", "there is not enough", remedy=NOT_ENOUGH))
+    if isinstance(error, RecursionError) and "JSON" in str(error):
+        what, remedy = (
+            "lists or mappings are nested too deeply",
+            "it is none that the program wrote",
+        )
+        return DataError(Fault("a JSON file", what, remedy=remedy))
+    if isinstance(error, ImportError | OSError) and _has_no_room(error):
+        remedy = "raise the limit: ulimit -v, or use a machine with more memory"
+        return SetupError(Fault("memory", "a library has no room to load", remedy=remedy))
+    if isinstance(error, RuntimeError) and "start new thread" in str(error):
+        what, remedy = "no further one can be started", "raise the limit: ulimit -u"
+        return SetupError(Fault("threads", what, remedy=remedy))
+    if isinstance(error, OSError) and error.errno in REASONS:
+        what, remedy = REASONS[error.errno]
+        return DataError(Fault(_place(error), what, remedy=remedy))
+    return None
+
+
+def _has_no_room(error: Exception) -> bool:
+    text = str(error).lower()
+    return getattr(error, "errno", None) is None and any(part in text for part in CANNOT_LOAD)
+
+
+def _place(error: OSError) -> str:
+    name = error.filename
+    if not isinstance(name, str | bytes):
+        return "system"
+    return os.fsdecode(name).encode(errors="backslashreplace").decode()

@@ -1,0 +1,250 @@
+"""Effect learners of LightGBM trees: on contrasts of arms, and on the arms' own outcomes.
+
+Both see features together, which no sum of functions of single features can say. The first (an
+R-learner) goes straight for differences between arms, along the principal directions in which
+effects vary over the offers. The second (a T-learner) asks in each arm what the pooled outcome
+model leaves unexplained, in log-odds, so that effects stay within what probabilities allow.
+
+References
+----------
+Nie, Wager: Quasi-oracle estimation of heterogeneous treatment effects, Biometrika 108 (2021),
+section 2, for regressing residuals on contrasts.
+Künzel and others: Metalearners for estimating heterogeneous treatment effects, PNAS 116 (2019),
+section 2, for one model per arm.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from incentive_engine.domain import FloatArray, Matrix
+from incentive_engine.parallel import side_by_side
+from incentive_engine.uplift.crossfit import Folds
+from incentive_engine.uplift.nuisance.boosting import CrossFitted, Recipe, predict, train
+from incentive_engine.uplift.rows import Rows
+
+if TYPE_CHECKING:
+    import lightgbm as lgb
+
+LEAVES: Final = 4
+"""Of a tree: it may say what two or three features do together."""
+CONTRAST_TREES: Final = 60
+CONTRAST_RATE: Final = 0.06
+ARM_TREES: Final = 40
+ARM_RATE: Final = 0.05
+ARM_L2: Final = 5.0
+EVENTS_PER_LEAF: Final = 60
+"""Conversions that a leaf of a contrast should hold: effects are noisier than outcomes."""
+EVENTS_PER_ARM_LEAF: Final = 30
+FAINTEST: Final = 1e-3
+"""A contrast below this share of the largest says nothing, and its pseudo-outcome explodes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ContrastTrees:
+    """Deviations of effects along d directions over the offers.
+
+    Attributes
+    ----------
+    functions
+        d boosted functions of the features.
+    directions : (d, k) float64
+        Effects over the offers that one unit of each function means.
+    """
+
+    functions: tuple[CrossFitted, ...]
+    directions: FloatArray
+
+    def predict(self, matrix: Matrix, *, folds: Folds | None) -> FloatArray:
+        """Return deviations, (n, k), out of fold for the trial's rows."""
+        total = np.zeros((len(matrix), self.directions.shape[1]))
+        for function, direction in zip(self.functions, self.directions, strict=True):
+            total += function.predict(matrix, folds=folds)[:, None] * direction
+        return total
+
+    def save(self, directory: Path, name: str) -> None:
+        """Write one text file per function and fold."""
+        for at, function in enumerate(self.functions):
+            function.save(directory, f"{name}_{at}")
+
+    @classmethod
+    def load(
+        cls, directory: Path, name: str, *, directions: FloatArray, count: int
+    ) -> ContrastTrees:
+        """Read what `save` wrote."""
+        functions = (
+            CrossFitted.load(directory, f"{name}_{at}", count=count)
+            for at in range(len(directions))
+        )
+        return cls(functions=tuple(functions), directions=directions)
+
+
+def fit_contrast_trees(
+    rows: Rows,
+    *,
+    unexplained: FloatArray,
+    weight: FloatArray,
+    directions: FloatArray,
+    share: float,
+    seed: int,
+) -> ContrastTrees:
+    """Learn one function per direction and fold, each on what those before leave.
+
+    Parameters
+    ----------
+    unexplained
+        (n,) outcome less its expectation and the average effects.
+    weight
+        (n,) precision.
+    directions
+        (d, k) principal directions, scaled to one standard deviation.
+    share
+        Of the rows that converted.
+
+    Notes
+    -----
+    A function has a prior variance of about 1: with step size ``rate`` a weak tree reaches
+    ``rate · trees · G / (H + l2)`` in all, so that an l2 of ``rate · trees`` makes it the
+    posterior mean ``G / (H + 1)`` to first order.
+    """
+    telling = rows.telling
+    contrast = rows.lottery.contrast[telling.row]
+    mass = weight[telling.row] * telling.stands_for
+    wanted = EVENTS_PER_LEAF / max(share, 1e-6)
+    recipe = Recipe(
+        objective="regression",
+        trees=CONTRAST_TREES,
+        leaves=LEAVES,
+        rate=CONTRAST_RATE,
+        rows_per_leaf=int(np.clip(wanted, 20, max(len(telling.row) // 12, 20))),
+        l2=CONTRAST_RATE * CONTRAST_TREES,
+        from_average=False,
+    )
+
+    def fit_fold(fold: int) -> list[lgb.Booster]:
+        seen = telling.outside(fold)
+        data, left = telling.binned.subset(seen), unexplained[telling.row[seen]]
+        fitted: list[lgb.Booster] = []
+        for direction in directions:
+            pull = contrast[seen] @ direction
+            faintest = FAINTEST * np.abs(pull).max()
+            pull = np.where(np.abs(pull) < faintest, faintest, pull)
+            model = train(
+                data,
+                label=left / pull,
+                weight=mass[seen] * pull**2,
+                recipe=recipe,
+                seed=seed + fold,
+            )
+            fitted.append(model)
+            if len(fitted) < len(directions):
+                left = left - pull * predict(model, rows.matrix[telling.row[seen]])[:, 0]
+        return fitted
+
+    functions = zip(*side_by_side(fit_fold, rows.folds.count), strict=True)
+    return ContrastTrees(functions=tuple(map(CrossFitted, functions)), directions=directions)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ArmTrees:
+    """Deviations of effects as differences between the arms' own outcome models.
+
+    Attributes
+    ----------
+    arms
+        1 + k boosted functions: what an arm adds to the pooled model's log-odds.
+    pooling : (k, k) float64
+        What the effects of all offers let believe of each, as far as offers are alike.
+    """
+
+    arms: tuple[CrossFitted, ...]
+    pooling: FloatArray
+
+    def predict(self, matrix: Matrix, log_odds: FloatArray, *, folds: Folds | None) -> FloatArray:
+        """Return effects, (n, k), given the pooled model's log-odds of an event (n,)."""
+        chance = [
+            expit(log_odds + arm.predict(matrix, folds=folds, raw=True)) for arm in self.arms
+        ]
+        return (np.stack(chance[1:], axis=1) - chance[0][:, None]) @ self.pooling
+
+    def save(self, directory: Path, name: str) -> None:
+        """Write one text file per arm and fold."""
+        for at, arm in enumerate(self.arms):
+            arm.save(directory, f"{name}_{at}")
+
+    @classmethod
+    def load(cls, directory: Path, name: str, *, pooling: FloatArray, count: int) -> ArmTrees:
+        """Read what `save` wrote."""
+        arms = (
+            CrossFitted.load(directory, f"{name}_{at}", count=count)
+            for at in range(len(pooling) + 1)
+        )
+        return cls(arms=tuple(arms), pooling=pooling)
+
+
+def fit_arm_trees(
+    rows: Rows,
+    *,
+    event: FloatArray,
+    log_odds: FloatArray,
+    directions: FloatArray,
+    seed: int,
+) -> ArmTrees:
+    """Learn what each arm adds to the pooled log-odds (n,) of an event (n,), 0 or 1."""
+    telling = rows.telling
+    label, start, arm = event[telling.row], log_odds[telling.row], rows.lottery.arm[telling.row]
+    mass = rows.lottery.weight[telling.row] * telling.stands_for
+    wanted = EVENTS_PER_ARM_LEAF / max(float(label.mean()), 1e-6)
+    arms, folds = rows.lottery.share.shape[1], rows.folds.count
+
+    def fit_model(at: int) -> lgb.Booster:
+        fold, mine = at % folds, at // folds
+        seen = np.flatnonzero((telling.fold != fold) & (arm == mine) & (mass > 0))
+        recipe = Recipe(
+            objective="binary",
+            trees=ARM_TREES,
+            leaves=LEAVES,
+            rate=ARM_RATE,
+            rows_per_leaf=int(np.clip(wanted, 20, max(len(seen) // 12, 20))),
+            l2=ARM_L2,
+            from_average=False,
+        )
+        return train(
+            telling.binned.subset(seen),
+            label=label[seen],
+            weight=mass[seen],
+            recipe=recipe,
+            seed=seed + fold,
+            start=start[seen],
+        )
+
+    models = side_by_side(fit_model, arms * folds)
+    fitted = [CrossFitted(tuple(models[a * folds : (a + 1) * folds])) for a in range(arms)]
+    shares = np.bincount(rows.lottery.arm, minlength=arms) / len(rows.lottery.arm)
+    return ArmTrees(arms=tuple(fitted), pooling=_pooling(directions, shares))
+
+
+def _pooling(directions: FloatArray, shares: FloatArray) -> FloatArray:
+    """Return how far the effects of all offers tell each one's, (k, k).
+
+    Notes
+    -----
+    With effects of covariance B and errors of covariance N the posterior mean of a row's effects
+    e is ``e (B + N)⁻¹ B``. Errors are those of differences of arm means, whose size is taken to
+    be that of the effects; how large all are is left to the stacking.
+    """
+    between = directions.T @ directions
+    noise = np.diag(1 / shares[1:]) + 1 / shares[0]
+    noise *= np.trace(between) / np.trace(noise)
+    if len(between) == 1:
+        return np.ones((1, 1))
+    return np.asarray(np.linalg.solve(between + noise, between))
+
+
+def expit(log_odds: FloatArray) -> FloatArray:
+    """Return the probabilities that log-odds stand for."""
+    return np.asarray(1 / (1 + np.exp(-log_odds)))
