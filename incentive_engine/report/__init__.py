@@ -23,6 +23,7 @@ from .content import (
 )
 from .evidence import (
     OTHERS,
+    AddedByHistory,
     Alternative,
     BenefitRow,
     Benefits,
@@ -47,6 +48,7 @@ from .titles import Titles
 __all__ = [
     "LANGUAGES",
     "OTHERS",
+    "AddedByHistory",
     "Advice",
     "Aim",
     "Alternative",
