@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from incentive_engine.config.titles import ColumnTitle, Title
-from incentive_engine.language import Code
+from incentive_engine.language import Code, Text
 
 from .conditions import Scope, Test
 from .content import Favoured, GroupTable, ReportContent
@@ -37,6 +37,10 @@ class Named:
         """Return what a column is called."""
         known = self.titles.columns.get(name)
         return name if known is None or known.title is None else known.title.text(self.code)
+
+    def feature(self, name: Text) -> Text:
+        """Return what a feature is called; one that a message names says so itself."""
+        return self.column(name) if isinstance(name, str) else name
 
     def value(self, column: str | None, name: str) -> str:
         """Return what a value of a column is called; without a column, of any that has it."""
@@ -121,7 +125,7 @@ def _quality(named: Named, quality: Quality) -> Quality:
             replace(
                 drivers,
                 offer=named.offer(drivers.offer),
-                shares=tuple((named.column(name), share) for name, share in drivers.shares),
+                shares=tuple((named.feature(name), share) for name, share in drivers.shares),
             )
             for drivers in quality.drivers
         ),
