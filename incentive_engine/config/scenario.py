@@ -83,8 +83,12 @@ class Campaign(Model):
 class World(Model):
     """A market in which the true effect of every offer on every user is known."""
 
-    market: Literal["double11", "winback"] = "double11"
-    """`double11` (regular, silver and 88VIP users) or `winback` (lapsed users)."""
+    market: Literal["double11", "winback", "everyday"] = "double11"
+    """`double11` (regular, silver and 88VIP users), `winback` (lapsed users) or `everyday`
+    (people whose event log tells how they react)."""
+    history_days: int = Field(default=0, ge=0, le=3650)
+    """For `everyday`: how far back the event log reaches from which the standard features are
+    made; 0: only the ready row of each user."""
     users: int = Field(default=100_000, ge=100, le=10_000_000)
     """Users of the campaign, drawn anew in each draw."""
     trial_rows: int = Field(default=150_000, ge=1_000, le=10_000_000)
@@ -170,7 +174,12 @@ class Scenario(Document):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        problems = [*_source_problems(self), *_strategy_problems(self), *_wave_problems(self)]
+        problems = [
+            *_market_problems(self),
+            *_source_problems(self),
+            *_strategy_problems(self),
+            *_wave_problems(self),
+        ]
         if problems:
             reject(*problems)
         return self
@@ -190,6 +199,20 @@ def load_scenario(path: Path, *, set_values: Sequence[str] = ()) -> Scenario:
         With every problem of the file, in the order of its lines.
     """
     return load_document(Scenario, path, set_values=set_values)
+
+
+def _market_problems(scenario: Scenario) -> list[Problem]:
+    world = scenario.world
+    if world is None:
+        return []
+    problems = []
+    if world.history_days and world.market != "everyday":
+        what = f"the people of the market `{world.market}` have no event log"
+        problems.append(Problem(("world", "history_days"), what, "`market: everyday`"))
+    if world.campaign.lapsed_users and world.market == "everyday":
+        loc = ("world", "campaign", "lapsed_users")
+        problems.append(Problem(loc, "nobody of the market `everyday` has lapsed", "0"))
+    return problems
 
 
 def _source_problems(scenario: Scenario) -> list[Problem]:

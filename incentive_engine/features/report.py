@@ -6,41 +6,44 @@ from collections.abc import Iterator
 from typing import Final
 
 from incentive_engine.config.durations import DAY
-from incentive_engine.data.row_checks import counted
 from incentive_engine.features.events import Features
 from incentive_engine.features.moments import Rows
 from incentive_engine.features.shards import ShardedLog
+from incentive_engine.language import Message, say
 
 STALE: Final = DAY
 """Microseconds before the moment at which a log that goes on would have had events."""
 
 
-def history_notes(log: ShardedLog, rows: Rows, features: Features) -> list[str]:
-    """Return what the logs hold, what was left out of them, and who has no history."""
-    return [*_of_logs(log, rows), *_of_rows(log, features)]
+def history_notes(log: ShardedLog, features: Features) -> list[Message]:
+    """Return what was left out of the logs, what is unseen, and who has no history."""
+    return [*_of_logs(log), *_of_rows(log, features)]
 
 
-def _of_logs(log: ShardedLog, rows: Rows) -> Iterator[str]:
+def history_warnings(log: ShardedLog, rows: Rows) -> list[Message]:
+    """Return the logs that end before the latest moment: what they count stands still."""
     latest = rows.span[1]
+    return [
+        say("noted.ends", where=own.where, days=(latest - own.last) / DAY)
+        for own in log.logs
+        if own.last is not None and latest - own.last > STALE
+    ]
+
+
+def _of_logs(log: ShardedLog) -> Iterator[Message]:
     for own in log.logs:
-        left_out = {
-            "without a user": own.without_user,
-            "without a time": own.without_time,
-            "of campaigns that are left out": own.own_campaign,
-        }
-        for why, count in left_out.items():
-            if count:
-                yield f"note: {own.where}: left out {counted(count)} {why}"
-        if own.last is not None and latest - own.last > STALE:
-            days = (latest - own.last) / DAY
-            yield f"warning: {own.where}: ends {days:,.1f} days before the moment"
+        if own.without_user:
+            yield say("noted.without_user", where=own.where, rows=own.without_user)
+        if own.without_time:
+            yield say("noted.without_time", where=own.where, rows=own.without_time)
+        if own.own_campaign:
+            yield say("noted.own_campaign", where=own.where, rows=own.own_campaign)
 
 
-def _of_rows(log: ShardedLog, features: Features) -> Iterator[str]:
+def _of_rows(log: ShardedLog, features: Features) -> Iterator[Message]:
     if log.repeats:
-        yield f"note: {counted(log.repeats)} repeat another one, and count as events of their own"
+        yield say("noted.repeats", rows=log.repeats)
     if late := int(features.late.sum()):
-        yield f"note: {late:,} events arrived after the moment, and are unseen"
-    without = int((features.seen == 0).sum())
-    if without:
-        yield f"note: {counted(without)} of {len(features.seen):,} have no event before the moment"
+        yield say("noted.late", events=late)
+    if without := int((features.seen == 0).sum()):
+        yield say("noted.nobody", rows=without, all=len(features.seen))

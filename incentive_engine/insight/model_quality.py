@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from incentive_engine.language import Message
 from incentive_engine.pipeline.quality import Quality
 from incentive_engine.report import (
+    AddedByHistory,
     CalibrationGroup,
     CurvePoint,
     Estimate,
@@ -24,6 +26,8 @@ def model_quality(quality: Quality | None) -> Shown | None:
     if quality is None:
         return None
     found = quality.evaluation
+    history = found.get("history", {})
+    words = {name: Message.from_dict(said) for name, said in history.get("features", {}).items()}
     return Shown(
         rows=found["rows"],
         differ=found["heterogeneity"]["found"],
@@ -31,8 +35,9 @@ def model_quality(quality: Quality | None) -> Shown | None:
         offers=tuple(_offer(offer) for offer in found["offers"]),
         checks=quality.checks,
         drivers=tuple(
-            _drivers(offer, named) for offer, named in found["drivers"].items() if named
+            _drivers(offer, named, words) for offer, named in found["drivers"].items() if named
         ),
+        added=tuple(_added(line) for line in history.get("added", ())),
         curve=tuple(_point(point) for point in found["curve"]["points"]),
         over_constant=_estimate(found["curve"]["area_over_constant"]),
     )
@@ -46,9 +51,23 @@ def _point(found: Mapping[str, Any]) -> CurvePoint:
     )
 
 
-def _drivers(offer: str, named: list[Mapping[str, Any]]) -> OfferDrivers:
+def _added(found: Mapping[str, Any]) -> AddedByHistory:
+    return AddedByHistory(
+        group=Message.from_dict(found["group"]),
+        features=found["features"],
+        gain=_estimate(found["gain"]).times(1000),
+        more=_estimate(found["more"]).times(1000),
+    )
+
+
+def _drivers(
+    offer: str, named: list[Mapping[str, Any]], words: Mapping[str, Message]
+) -> OfferDrivers:
     total = sum(driver["mean_contribution"] for driver in named)
-    shares = tuple((driver["feature"], driver["mean_contribution"] / total) for driver in named)
+    shares = tuple(
+        (words.get(driver["feature"], driver["feature"]), driver["mean_contribution"] / total)
+        for driver in named
+    )
     return OfferDrivers(offer=offer, shares=shares[:SHOWN])
 
 

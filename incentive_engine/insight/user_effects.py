@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
@@ -16,6 +16,8 @@ from incentive_engine.config import Policy
 from incentive_engine.data.conditions import matches
 from incentive_engine.data.users import UserFile
 from incentive_engine.errors import DataError, Fault
+from incentive_engine.features.columns import HistoryColumn
+from incentive_engine.features.words import feature_words
 from incentive_engine.language import Message, Text, named, say
 from incentive_engine.uplift.evaluation.explanation import Explanation, explain
 from incentive_engine.uplift.model import UpliftModel
@@ -32,6 +34,8 @@ class Part:
     value: str
     """The user's value of the feature; empty where the part is no feature."""
     adds: float
+    words: Message | None = None
+    """What the feature is, where it is one of history."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +58,11 @@ class UserReasons:
 
     def to_json(self) -> str:
         """Return all parts for programs."""
-        return json.dumps(asdict(self), indent=2, ensure_ascii=False)
+        content = asdict(self)
+        for offer, shown in zip(self.offers, content["offers"], strict=True):
+            for part, written in zip(offer.parts, shown["parts"], strict=True):
+                written["words"] = None if part.words is None else str(part.words)
+        return json.dumps(content, indent=2, ensure_ascii=False)
 
     def lines(self) -> Iterator[Message]:
         """Yield the largest parts for people."""
@@ -71,8 +79,20 @@ class UserReasons:
                 yield say("explain.part", adds=100 * left, name=more)
 
 
-def user_effects(model: UpliftModel, users: UserFile, user_id: str, policy: Policy) -> UserReasons:
+def user_effects(
+    model: UpliftModel,
+    users: UserFile,
+    user_id: str,
+    policy: Policy,
+    *,
+    history: Sequence[HistoryColumn] = (),
+) -> UserReasons:
     """Return why a model thinks that each offer works on one user as it does.
+
+    Parameters
+    ----------
+    history
+        The features of history among those of the users.
 
     Raises
     ------
@@ -83,7 +103,9 @@ def user_effects(model: UpliftModel, users: UserFile, user_id: str, policy: Poli
     found = explain(model, features, where="users")
     values = {name: _word(features[name].iloc[0]) for name in found.features}
     closed = _closed(policy, features)
-    return UserReasons(user_id=user_id, offers=tuple(_reasons(found, values, policy, closed)))
+    words = {column.name: feature_words(column) for column in history}
+    reasons = _reasons(found, values, words, policy, closed)
+    return UserReasons(user_id=user_id, offers=tuple(reasons))
 
 
 def _row(users: UserFile, user_id: str) -> int:
@@ -105,7 +127,11 @@ def _closed(policy: Policy, features: pd.DataFrame) -> set[str]:
 
 
 def _reasons(
-    found: Explanation, values: dict[str, str], policy: Policy, closed: set[str]
+    found: Explanation,
+    values: dict[str, str],
+    words: dict[str, Message],
+    policy: Policy,
+    closed: set[str],
 ) -> list[OfferReasons]:
     reasons = []
     for offer in policy.offer_ids:
@@ -115,7 +141,8 @@ def _reasons(
         for at in order:
             name, adds = found.features[at], float(found.contribution[0, j, at])
             if adds:
-                parts.append(Part(name=name, value=values[name], adds=adds))
+                said = words.get(name)
+                parts.append(Part(name=name, value=values[name], adds=adds, words=said))
         if abs(found.repair[0, j]) > 1e-12:
             ladder = Part(name="order of the ladder", value="", adds=float(found.repair[0, j]))
             parts.append(ladder)
@@ -142,5 +169,8 @@ def _line(part: Part) -> Message:
     name: Text = named("explain", part.name.rpartition(" ")[2])
     if part.value:
         value = named("explain", part.value)
+        if part.words is not None:
+            words = say("explain.history", words=part.words, value=value, feature=part.name)
+            return say("explain.part", adds=100 * part.adds, name=words)
         name = say("explain.value", name=part.name, value=value)
     return say("explain.part", adds=100 * part.adds, name=name)

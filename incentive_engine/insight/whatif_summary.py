@@ -47,6 +47,15 @@ class WhatIf:
     safety: pd.DataFrame
     notes: tuple[Message, ...]
 
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Return the tables by the names of their files."""
+        return {
+            "whatif": self.points,
+            "moves": self.moves,
+            "limits": self.limits,
+            "safety": self.safety,
+        }
+
     def to_json(self) -> str:
         """Return the tables for programs."""
         tables = {"points": self.points, "moves": self.moves, "limits": self.limits}

@@ -21,6 +21,7 @@ from incentive_engine.pipeline.steps import Steps
 if TYPE_CHECKING:
     from incentive_engine.data.trial import Trial
     from incentive_engine.data.users import UserFile
+    from incentive_engine.features.columns import HistoryColumn
     from incentive_engine.uplift.diagnosis.drift import Drift
 
 SCORES: Final = "scores.parquet"
@@ -39,6 +40,8 @@ class Campaign:
     """`users` and `trial` to sha256."""
     log: Path | None = None
     """The event log of a sample campaign."""
+    history: tuple[HistoryColumn, ...] = ()
+    """The features of history that the tables have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +104,7 @@ def campaign_files(policy: Policy, *, cache: StepCache, steps: Steps) -> Campaig
         users=joined.get("users"),
         trial=joined.get("trial"),
         digests={name: table.digest() for name, table in joined.items()},
+        history=history.plan.columns,
     )
 
 
@@ -205,6 +209,7 @@ def fit_into(
     DataError
         When the trial cannot teach effects, and nobody answers for that.
     """
+    from incentive_engine.pipeline.added import history_added
     from incentive_engine.pipeline.quality import write_quality
     from incentive_engine.uplift.diagnosis.diagnose import diagnose
     from incentive_engine.uplift.evaluation.evaluation import evaluate
@@ -216,7 +221,8 @@ def fit_into(
     diagnosis.refuse(accepted)
     model = fit(trial, policy, seed=policy.seed)
     drivers = explain_sample(model, trial.features).drivers()
-    write_quality(directory, diagnosis, evaluate(model, trial, policy), drivers)
+    history = history_added(model, trial, campaign.history)
+    write_quality(directory, diagnosis, evaluate(model, trial, policy), drivers, history)
     model.save(directory)
 
 

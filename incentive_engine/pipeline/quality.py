@@ -50,17 +50,29 @@ def write_quality(
     diagnosis: Diagnosis,
     evaluation: Evaluation,
     drivers: Mapping[str, list[dict[str, Any]]],
+    history: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write what was found out into a directory, which may become a model's."""
-    text = evaluation_text(diagnosis, evaluation, drivers)
+    """Write what was found out into a directory, which may become a model's.
+
+    Parameters
+    ----------
+    history
+        What `pipeline.history.history_added` found; None without history.
+    """
+    text = evaluation_text(diagnosis, evaluation, drivers, history)
     (directory / FILE).write_text(text + "\n", encoding="utf-8")
 
 
 def evaluation_text(
-    diagnosis: Diagnosis, evaluation: Evaluation, drivers: Mapping[str, list[dict[str, Any]]]
+    diagnosis: Diagnosis,
+    evaluation: Evaluation,
+    drivers: Mapping[str, list[dict[str, Any]]],
+    history: Mapping[str, Any] | None = None,
 ) -> str:
     """Return the content of a model's ``evaluation.json``."""
     content = {"trial": diagnosis.to_dict(), **evaluation.to_dict(), "drivers": drivers}
+    if history is not None:
+        content["history"] = history
     return json.dumps(content, ensure_ascii=False, indent=2, allow_nan=False)
 
 

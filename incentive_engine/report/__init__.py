@@ -23,6 +23,7 @@ from .content import (
 )
 from .evidence import (
     OTHERS,
+    AddedByHistory,
     Alternative,
     BenefitRow,
     Benefits,
@@ -46,6 +47,7 @@ from .returns import AtRisk, Returns, Safety, SafetyRow
 __all__ = [
     "LANGUAGES",
     "OTHERS",
+    "AddedByHistory",
     "Advice",
     "Aim",
     "Alternative",

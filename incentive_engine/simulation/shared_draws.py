@@ -90,7 +90,7 @@ class Memory:
 
     def _learned(self, world: World, policy: Policy, seeds: DrawSeeds) -> Learned:
         settings = policy.model_dump_json(include={"offers", "eligibility", "features"})
-        key = f"learned {world.market} {world.trial_rows} {seeds.trial} {settings}"
+        key = f"learned {_market(world)} {world.trial_rows} {seeds.trial} {settings}"
         if key not in self.made:
             trial = draw_trial(world, policy, seeds)
             self.made[key] = Learned.of(trial, policy, seed=seeds.learning)
@@ -99,7 +99,8 @@ class Memory:
 
     def _people(self, world: World, policy: Policy, seeds: DrawSeeds) -> People:
         lapsed = world.campaign.lapsed_users
-        key = f"people {world.market} {world.users} {lapsed} {seeds.people} {policy.offer_ids}"
+        offers = policy.model_dump_json(include={"offers"})
+        key = f"people {_market(world)} {world.users} {lapsed} {seeds.people} {offers}"
         if key not in self.made:
             self.made[key] = draw_people(world, policy, seeds)
         found: People = self.made[key]
@@ -111,6 +112,10 @@ class Memory:
             self.made[key] = learned.forecast(people.users, policy)
         found: Forecast = self.made[key]
         return found
+
+
+def _market(world: World) -> str:
+    return f"{world.market} {world.history_days}"
 
 
 def holdout_of(policy: Policy, scores: ScoreTable) -> BoolArray:

@@ -16,9 +16,10 @@ from incentive_engine.data.users import RESERVED, UserTable
 from incentive_engine.domain import CONTROL, FloatArray
 from incentive_engine.errors import ConfigError, Fault, nearest
 from incentive_engine.simulation.chances import DrawSeeds
+from incentive_engine.simulation.history import with_history
 from incentive_engine.synthetic.market import Market, Truth, react, run_trial
 from incentive_engine.synthetic.population import Population, draw_population
-from incentive_engine.synthetic.sample import MARKETS
+from incentive_engine.synthetic.sample import MARKETS, market_people
 
 MOST_LIKELY: Final = 0.95
 """No probability of converting exceeds this, as in the market itself."""
@@ -72,10 +73,11 @@ def check_offers(policy: Policy, world: World, *, where: str) -> None:
 def draw_trial(world: World, policy: Policy, seeds: DrawSeeds) -> Trial:
     """Return a randomised trial among people of the market as it was before the campaign."""
     market, rng = MARKETS[world.market], np.random.default_rng(seeds.trial)
-    lapsed = world.market == "winback"
-    people = draw_population(world.trial_rows, prefix="T", lapsed=lapsed, rng=rng)
+    people = market_people(world.market, world.trial_rows, prefix="T", rng=rng)
     frame = run_trial(people, market, react(people, market), rng=rng)
-    return as_trial(frame, policy)
+    known = with_history(people, policy, days=world.history_days, rng=rng)
+    more = known.drop(columns=people.known.columns)
+    return as_trial(pd.concat([frame, more], axis=1), policy)
 
 
 def as_trial(frame: pd.DataFrame, policy: Policy) -> Trial:
@@ -105,8 +107,9 @@ def as_trial(frame: pd.DataFrame, policy: Policy) -> Trial:
 
 def draw_people(world: World, policy: Policy, seeds: DrawSeeds) -> People:
     """Return the users of a campaign."""
-    population = _population(world, np.random.default_rng(seeds.people))
-    known = population.known
+    rng = np.random.default_rng(seeds.people)
+    population = _population(world, rng)
+    known = with_history(population, policy, days=world.history_days, rng=rng)
     return People(
         users=UserTable(user_id=known["user_id"], features=known.drop(columns="user_id")),
         reaction=_reaction(population, MARKETS[world.market], policy),
@@ -147,9 +150,10 @@ def spiked(
 
 
 def _population(world: World, rng: np.random.Generator) -> Population:
-    winback = world.market == "winback"
-    lapsed = 0 if winback else round(world.users * world.campaign.lapsed_users)
-    usual = draw_population(world.users - lapsed, prefix="U", lapsed=winback, rng=rng)
+    lapsed = 0
+    if world.market != "winback":
+        lapsed = round(world.users * world.campaign.lapsed_users)
+    usual = market_people(world.market, world.users - lapsed, prefix="U", rng=rng)
     if not lapsed:
         return usual
     return _joined(usual, draw_population(lapsed, prefix="L", lapsed=True, rng=rng))

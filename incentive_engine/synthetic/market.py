@@ -227,7 +227,7 @@ def _pull(habits: Habits, offer: Offer) -> FloatArray:
     """
     own = [CATEGORIES.index(str(category)) for category in offer.categories]
     affinity: FloatArray = habits.taste[:, own].sum(axis=1)
-    return 0.30 * habits.coupons * (0.05 + affinity) * habits.due - 0.002
+    return 0.28 * habits.coupons * (0.25 + affinity) * (0.3 + 0.7 * habits.due) - 0.004
 
 
 def _baseline(people: Population, market: Market) -> FloatArray:

@@ -39,4 +39,5 @@ def explain_user(
         campaign, policy, cache=cache, steps=steps, accepted=ACCEPTABLE
     )
     users = users_of(campaign, policy)
-    return user_effects(UpliftModel.load(directory), users, user_id, policy)
+    fitted = UpliftModel.load(directory)
+    return user_effects(fitted, users, user_id, policy, history=campaign.history)

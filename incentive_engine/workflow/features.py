@@ -11,9 +11,9 @@ from incentive_engine.data.tables.files import check_suffix
 from incentive_engine.data.tables.frames import to_frame, write_blocks
 from incentive_engine.errors import ConfigError, Fault
 from incentive_engine.features.plan import history_of
-from incentive_engine.features.report import history_notes
+from incentive_engine.features.report import history_notes, history_warnings
 from incentive_engine.insight.policy_options import load
-from incentive_engine.language import Text, say
+from incentive_engine.language import Text, as_warnings, say
 from incentive_engine.pipeline.campaign import campaign_tables
 from incentive_engine.pipeline.history import campaign_history, feature_blocks
 from incentive_engine.pipeline.steps import Progress, Steps, quiet
@@ -40,16 +40,24 @@ def make_features(
     tables = {name: as_source(found) for name, found in named.items() if found is not None}
     if table not in tables:
         raise ConfigError(Fault(f"data.{table}", "is missing", "the table to make features for"))
+    moments = history_of(policy).moments
+    dated = {"users": moments.users, "trial": moments.trial}
+    tables = {
+        name: found
+        for name, found in tables.items()
+        if name == table or dated[name] is not None or campaign.log is not None
+    }
     history = campaign_history(policy, tables, log=campaign.log, cache=cache, steps=steps)
     with steps.step("features"):
         features = history.features(table)
         write_blocks(map(to_frame, feature_blocks(history, table, features)), out)
-    notes = history_notes(history.log, history.rows[table], features)
-    done = say(
+    notes = history_notes(history.log, features)
+    made = say(
         "terminal.features",
         columns=len(features.columns),
         rows=len(features.seen),
         out=str(out),
         seconds=steps.seconds["features"],
     )
-    return (*notes, done)
+    warnings = as_warnings(history_warnings(history.log, history.rows[table]))
+    return (*warnings, *(say("noted.note", text=note) for note in notes), made)

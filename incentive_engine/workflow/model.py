@@ -13,6 +13,7 @@ from incentive_engine.insight.evaluation_summary import evaluation_summary, thou
 from incentive_engine.insight.evaluation_tables import write_tables
 from incentive_engine.insight.policy_options import load
 from incentive_engine.language import Message, as_warnings, say
+from incentive_engine.pipeline.added import history_added
 from incentive_engine.pipeline.campaign import (
     Campaign,
     campaign_files,
@@ -76,9 +77,10 @@ def evaluate_model(
         fitted = UpliftModel.load(model)
         evaluation = evaluate(fitted, trial, policy)
         drivers = explain_sample(fitted, trial.features).drivers()
+        history = history_added(fitted, trial, campaign.history)
     with atomic_directory(out) as directory:
         diagnosis = diagnose(trial, policy)
-        write_quality(directory, diagnosis, evaluation, drivers)
+        write_quality(directory, diagnosis, evaluation, drivers, history)
         write_tables(directory, evaluation, diagnosis)
     return (*evaluation_summary(evaluation), written_to(out))
 

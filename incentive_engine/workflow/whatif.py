@@ -11,7 +11,7 @@ from incentive_engine.config.location import Location
 from incentive_engine.data.scores import read_scores
 from incentive_engine.errors import Fault, InfeasibleError
 from incentive_engine.insight.findings import holdout_of, warned_first
-from incentive_engine.insight.movers import comparable, moves
+from incentive_engine.insight.movers import Move, comparable, moves
 from incentive_engine.insight.policy_options import BudgetOptions, default_policy
 from incentive_engine.insight.study import Study, focus_of, study
 from incentive_engine.insight.variants import BASE, Variant, read_budgets, read_variants
@@ -87,40 +87,14 @@ def whatif(
     if not any(point.feasible for each in studies for point in each.points.values()):
         with warned_first(read_quality(studies[0].inputs.model), studies[0].table):
             raise _no_plan(studies[0], amounts)
-    base, others = studies[0], studies[1:]
     with steps.step("compare"):
-        moved = [
-            move for other in others if comparable(base, other) for move in moves(base, other)
-        ]
-    result = WhatIf(
-        directory=directory,
-        currency=base.variant.policy.currency,
-        points=points_table(studies, amounts, at_least=options.min_marginal_roi),
-        moves=moves_table(moved),
-        limits=limits_table(studies),
-        safety=safety_table(studies, focus_of(amounts)),
-        notes=_notes(base, others),
-    )
-    write_study(
-        directory,
-        tables={
-            "whatif": result.points,
-            "moves": result.moves,
-            "limits": result.limits,
-            "safety": result.safety,
-        },
-        page=render_whatif(
-            whatif_page(
-                studies,
-                amounts,
-                moved,
-                at_least=options.min_marginal_roi,
-                notes=result.notes,
-            ),
-            lang=lang,
-        ),
-        record=_record(studies, file, amounts, options, steps),
-    )
+        moved = _moved(studies)
+    at_least = options.min_marginal_roi
+    result = _result(directory, studies, amounts, moved, at_least=at_least)
+    content = whatif_page(studies, amounts, moved, at_least=at_least, notes=result.notes)
+    record = _record(studies, file, amounts, options, steps)
+    page = render_whatif(content, lang=lang)
+    write_study(directory, tables=result.tables(), page=page, record=record)
     return result
 
 
@@ -146,6 +120,32 @@ def _study(
         return study(
             variant, amounts, inputs=inputs, table=table, holdout=holdout, advance=advance
         )
+
+
+def _moved(studies: Sequence[Study]) -> list[Move]:
+    """Return who gets another offer in a variant than in the policy as written."""
+    base, *others = studies
+    return [move for other in others if comparable(base, other) for move in moves(base, other)]
+
+
+def _result(
+    directory: Path,
+    studies: Sequence[Study],
+    amounts: Sequence[float],
+    moved: Sequence[Move],
+    *,
+    at_least: float | None,
+) -> WhatIf:
+    """Return the tables, and what a planner should know of them."""
+    return WhatIf(
+        directory=directory,
+        currency=studies[0].variant.policy.currency,
+        points=points_table(studies, amounts, at_least=at_least),
+        moves=moves_table(moved),
+        limits=limits_table(studies),
+        safety=safety_table(studies, focus_of(amounts)),
+        notes=_notes(studies[0], studies[1:]),
+    )
 
 
 def _no_plan(base: Study, amounts: Sequence[float]) -> InfeasibleError:

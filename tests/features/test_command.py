@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pandas as pd
 import pytest
 
 from features.examples import MOMENT, random_log
-from features.logs import LOG, write_policy, write_tables
+from features.logs import LOG, NOON, write_policy, write_tables
 from incentive_engine.config import load_policy
 from incentive_engine.data.step_cache import StepCache
 from incentive_engine.errors import ConfigError, DataError
@@ -105,7 +106,6 @@ def test_events_after_every_moment_remake_neither_features_nor_model(folder: Pat
             {"moments": {"users": "2026-11-10 25:00", "trial": "assigned_at"}},
             "'2026-11-10 25:00' is not a time",
         ),
-        ({"moments": {"users": "2026-11-10 12:00"}}, "names no moment of the trial"),
         ({"moments": {"users": "when", "trial": "assigned_at"}}, "column `when`, which"),
         (
             {"moments": {"users": "2020-01-01 00:00", "trial": "2019-01-01 00:00"}},
@@ -134,6 +134,15 @@ def test_what_cannot_be_is_refused_with_a_reason(
     assert told in str(error.value)
 
 
+def test_a_table_needs_a_moment_only_where_its_features_are_made(folder: Path) -> None:
+    policy = write_policy(folder, features=COUNTS, moments={"users": NOON})
+    assert len(_made(policy)) == 60
+    with pytest.raises(ConfigError, match="names no moment of the trial"):
+        _made(policy, "trial")
+    with pytest.raises(ConfigError, match="names no moment of the trial"):
+        campaign_files(load_policy(policy), cache=StepCache(), steps=Steps())
+
+
 def test_a_feature_named_like_a_column_is_refused(folder: Path) -> None:
     users = pd.read_parquet(folder / "users.parquet")
     users.assign(recency_any=1).to_parquet(folder / "users.parquet")
@@ -146,9 +155,9 @@ def test_a_log_that_ends_before_the_moment_is_told(folder: Path) -> None:
     log = pd.read_parquet(folder / "events.parquet")
     log[log["time"] < MOMENT - pd.Timedelta(days=40)].to_parquet(folder / "events.parquet")
     policy = write_policy(folder, features=COUNTS)
-    told = make_features(policy, table="users", out=folder / "out.parquet")
-    assert "ends 40." in told
-    assert "days before the moment" in told
+    told = [*map(str, make_features(policy, table="users", out=folder / "out.parquet"))]
+    (warning,) = [line for line in told if line.startswith("warning")]
+    assert re.search(r"events\.parquet: ends 40\.\d days before the moment", warning)
 
 
 def test_a_policy_without_history_says_so(folder: Path) -> None:

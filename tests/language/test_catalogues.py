@@ -72,7 +72,7 @@ def test_every_text_that_the_program_names_is_there_and_every_text_is_named() ->
 
 def families(words: Mapping[str, str]) -> Iterator[str]:
     """Yield the texts whose keys come from elsewhere, such as a planner's measure."""
-    for kind in ("measure", "steps", "check", "strategy", "proves", "explain", "point"):
+    for kind in ("measure", "steps", "check", "strategy", "proves", "explain", "point", "kind"):
         yield from (key for key in words if key.startswith(f"{kind}."))
     yield from (key for key in words if key.endswith(".nav"))
 
