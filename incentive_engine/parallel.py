@@ -11,6 +11,8 @@ from typing import Final, TypeVar
 Result = TypeVar("Result")
 First = TypeVar("First")
 Second = TypeVar("Second")
+Advance = Callable[[float], None]
+"""Is told which further share of long work, or how many more of its parts, are done."""
 WORKERS: Final = 2
 """Threads that share the work; each of them holds what its own task needs."""
 SIDE_THREADS: Final = 16
@@ -24,6 +26,10 @@ STOP_HEARD: Final = threading.Event()
 """Set where work that was asked to stop goes on, to keep what is finished of it."""
 
 _ended = threading.Event()
+
+
+def unheard(_done: float) -> None:
+    """Tell nobody how far work is."""
 
 
 def side_by_side(task: Callable[[int], Result], count: int) -> list[Result]:

@@ -1,6 +1,5 @@
 """Who gets which offer under all limits, with a certificate."""
 
-from incentive_engine.allocation.budgets.breakdown import sums_by_group
 from incentive_engine.allocation.budgets.curve import Curve, CurvePoint, response_curve
 from incentive_engine.allocation.budgets.efficient_steps import Split
 from incentive_engine.allocation.budgets.frontier import Frontier, frontier
@@ -9,19 +8,24 @@ from incentive_engine.allocation.budgets.mandate import Mandate, largest_budget
 from incentive_engine.allocation.budgets.neighbours import MARGIN
 from incentive_engine.allocation.budgets.other_budget import rule_of, with_budget_of
 from incentive_engine.allocation.budgets.safety import SafetyPoint, price_of_safety
-from incentive_engine.allocation.budgets.sketch import MANY, group_sums, swept_points
+from incentive_engine.allocation.budgets.sketch import (
+    MANY,
+    group_sums,
+    sums_by_group,
+    swept_points,
+)
 from incentive_engine.allocation.budgets.smallest_budget import smallest_budgets
 from incentive_engine.allocation.build import build_problem
 from incentive_engine.allocation.certificate import Certificate, LimitReport
 from incentive_engine.allocation.decision import OfferChoice, User, decide
-from incentive_engine.allocation.dual.choose import Choosers, choices_at
 from incentive_engine.allocation.dual.prices import find_prices
-from incentive_engine.allocation.dual.sweep import Choice
 from incentive_engine.allocation.frozen_policy import FrozenPolicy, Prices
 from incentive_engine.allocation.limits import Limit, Ratio, ratio_limits, sum_limit
-from incentive_engine.allocation.margins import margins
 from incentive_engine.allocation.params import PAGE, SolveParams
 from incentive_engine.allocation.plan import Plan, freeze_prices, reasons, solve
+from incentive_engine.allocation.population.choose import Choosers, choices_at
+from incentive_engine.allocation.population.margins import margins
+from incentive_engine.allocation.population.sweep import Choice
 from incentive_engine.allocation.problem import BUDGET, Pool, Problem
 from incentive_engine.allocation.solver_report import PriceStatus, SolverReport, Status
 

@@ -9,13 +9,13 @@ from typing import Any, Final
 import numpy as np
 
 from incentive_engine.allocation.dual.lagrangian import bounds_value
-from incentive_engine.allocation.dual.sweep import Table, dual_sum
-from incentive_engine.allocation.limit_maps import Rows, rows_of
 from incentive_engine.allocation.limits import Limit
+from incentive_engine.allocation.population.limit_maps import Rows, rows_of
+from incentive_engine.allocation.population.sweep import Table, dual_sum
+from incentive_engine.allocation.population.users import Users
 from incentive_engine.allocation.problem import Pool, Problem
 from incentive_engine.allocation.risk import RiskReport
 from incentive_engine.allocation.solver_report import SolverReport
-from incentive_engine.allocation.users import Users
 from incentive_engine.domain import MICROS, FloatArray
 
 ROUNDING: Final = 1e-12

@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
 from incentive_engine.errors import ConfigError, Fault
-
-Advance = Callable[[float], None]
-"""Is told which further share of the work, or how many parts of it, are done."""
-
-
-def unheard(_done: float) -> None:
-    """Tell nobody."""
 
 
 def _knob(default: float, least: float, most: float) -> Any:  # noqa: ANN401 - as `field`

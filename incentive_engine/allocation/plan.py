@@ -10,19 +10,19 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.allocation.budgets.split_plans import Relaxed
 from incentive_engine.allocation.certificate import Certificate, certify
-from incentive_engine.allocation.dual.choose import choices_at, offers_of
 from incentive_engine.allocation.dual.prices import Optimum, find_prices
-from incentive_engine.allocation.dual.sweep import Choice, cost_micros
 from incentive_engine.allocation.frozen_policy import FrozenPolicy, Prices
 from incentive_engine.allocation.infeasible.conflict import explain, relax, relax_whole
 from incentive_engine.allocation.integer.core_search import Incumbent
 from incentive_engine.allocation.integer.draft import Draft, draft_of
 from incentive_engine.allocation.integer.integer_plan import make_plan
 from incentive_engine.allocation.integer.useless import drop_useless
-from incentive_engine.allocation.limit_maps import Rows, rows_of
-from incentive_engine.allocation.params import PLAN, Advance, SolveParams, unheard
+from incentive_engine.allocation.params import PLAN, SolveParams
+from incentive_engine.allocation.population.choose import choices_at, offers_of
+from incentive_engine.allocation.population.limit_maps import Rows, rows_of
+from incentive_engine.allocation.population.sweep import Choice, cost_micros
+from incentive_engine.allocation.population.users import Users, users_of
 from incentive_engine.allocation.problem import Problem
 from incentive_engine.allocation.risk import (
     NEAR,
@@ -33,10 +33,11 @@ from incentive_engine.allocation.risk import (
     with_expected,
 )
 from incentive_engine.allocation.solver_report import PriceStatus, SolverReport
-from incentive_engine.allocation.users import Users, users_of
+from incentive_engine.allocation.split_plan import Relaxed
 from incentive_engine.data.tables.room import let_go, strides
 from incentive_engine.domain import REASONS, IntArray, Reason
 from incentive_engine.errors import Fault, InfeasibleError, SolverError
+from incentive_engine.parallel import Advance, unheard
 
 READ: Final = 0.1
 PRICED: Final = 0.4

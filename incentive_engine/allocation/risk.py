@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from incentive_engine.allocation.dual.sweep import Choice
+from incentive_engine.allocation.population.sweep import Choice
 from incentive_engine.allocation.problem import BUDGET, Problem
 from incentive_engine.domain import COST, MICROS, to_micros
 

@@ -17,12 +17,12 @@ from incentive_engine.allocation import (
     rule_of,
     with_budget_of,
 )
-from incentive_engine.allocation.params import Advance, unheard
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.data.tables.arrow import FloatColumn
 from incentive_engine.domain import CONVERSION, SPEND, BoolArray
 from incentive_engine.errors import ConfigError, Fault
 from incentive_engine.insight.variants import Variant
+from incentive_engine.parallel import Advance, unheard
 from incentive_engine.pipeline.campaign import Inputs
 
 QUICK: Final = 1_000_000

@@ -63,6 +63,10 @@ class Campaign:
     ----------
     planned_version
         The version of the prices at which a user of the run gets what the plan gives him.
+    windows
+        Offer to the time in which it can be redeemed.
+    hours
+        When the campaign itself runs; None where the policy does not say.
     """
 
     run: FinishedRun
@@ -74,6 +78,7 @@ class Campaign:
     places: Mapping[str, int]
     measures: Mapping[str, str | None]
     windows: Mapping[str, Window]
+    hours: Window | None
 
     def choose(self, user_id: int | str) -> Choice | None:
         """Return what a user of the run gets at the prices of now; None for an unknown one."""
@@ -160,6 +165,7 @@ def open_campaign(run_dir: Path) -> Campaign:
         places={limit.name: place for place, limit in enumerate(terms.limits)},
         measures=dict(_measures(frozen)),
         windows=_windows(run.policy),
+        hours=_hours(run.policy),
     )
 
 
@@ -260,6 +266,17 @@ def _windows(policy: Policy) -> dict[str, Window]:
         offer.id: Window(micros(offer.valid_from, 0), micros(offer.valid_to, 1))
         for offer in policy.offers
     }
+
+
+def _hours(policy: Policy) -> Window | None:
+    """Return when a policy's campaign runs."""
+    if policy.campaign is None:
+        return None
+    start, end = (
+        round(in_zone(moment, policy.timezone).timestamp() * MICROS)
+        for moment in (policy.campaign.start, policy.campaign.end)
+    )
+    return Window(start, end)
 
 
 def moment_text(micros: int) -> str:

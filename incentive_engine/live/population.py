@@ -100,13 +100,18 @@ class Population:
 
     def find(self, user_id: int | str) -> Planned | None:
         """Return a user by id; an integer is the same as its decimal digits."""
+        row = self.row_of(user_id)
+        return None if row is None else self._planned(row, str(user_id))
+
+    def row_of(self, user_id: int | str) -> int | None:
+        """Return where a user stands in the run's tables; None for an unknown one."""
         text = str(user_id)
         wanted = np.uint64(hash_id(text, KEY))
         place = int(np.searchsorted(self._hashes, wanted))
         while place < len(self._hashes) and self._hashes[place] == wanted:
             row = int(self._rows[place])
             if self._id(row) == text:
-                return self._planned(row, text)
+                return row
             place += 1
         return None
 

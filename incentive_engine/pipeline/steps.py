@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 
-from incentive_engine.allocation.params import Advance, unheard
+from incentive_engine.parallel import Advance, unheard
 
 Progress = Callable[[str, float], AbstractContextManager[Advance]]
 """Gets a step's name and its number of parts, 0 where nobody can say, and gives whom to tell of

@@ -38,6 +38,7 @@ from incentive_engine.live.commands import (
 )
 from incentive_engine.live.process import WriterProcess
 from incentive_engine.live.records import POOL_EMPTY, Decision
+from incentive_engine.live.repricing import Repricer
 from incentive_engine.service import bodies, findings, openapi
 from incentive_engine.service.gate import Gate, idempotency_key
 from incentive_engine.service.log import Log
@@ -55,12 +56,15 @@ class Service:
     ----------
     hold
         Microseconds for which an offer stays reserved; None: until it cannot be redeemed any more.
+    repricer
+        Solves prices anew while it is served; None: the plan's prices stay.
     """
 
     campaign: Campaign
     writer: WriterProcess
     gate: Gate
     hold: int | None
+    repricer: Repricer | None = None
     metrics: Metrics
     log: Log
     page: bytes = field(default_factory=openapi.page)
@@ -80,6 +84,8 @@ class Service:
         refused = self._refusal(now)
         if choice is None or refused is not None:
             return await self._repeat_or(Recall(hashed, digest), refused or unknown_user())
+        if self.repricer is not None:
+            self.repricer.note(self.campaign.population.row_of(user))
         choice, until = self._within_dates(choice, now)
         answer = await self._ask(
             Reserve(
@@ -104,7 +110,9 @@ class Service:
 
     def _refusal(self, now: int) -> ProblemError | None:
         """Return why nothing can be decided at this time; None where it can."""
-        windows = self.campaign.windows.values()
+        windows = [*self.campaign.windows.values()]
+        if (hours := self.campaign.hours) is not None:
+            windows = [hours]
         starts = [window.start for window in windows if window.start is not None]
         ends = [window.end for window in windows if window.end is not None]
         if len(starts) == len(windows) and now < min(starts):

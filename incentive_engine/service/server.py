@@ -19,11 +19,13 @@ try:
 
     from incentive_engine.live.campaign import open_campaign
     from incentive_engine.live.process import WriterProcess
+    from incentive_engine.live.repricing import Repricer
     from incentive_engine.service.app import Service, application
     from incentive_engine.service.gate import Gate, Limits
     from incentive_engine.service.keys import Keys
     from incentive_engine.service.log import Log
     from incentive_engine.service.metrics import Metrics
+    from incentive_engine.service.pace import keep_pace
 except ModuleNotFoundError as error:
     if (error.name or "").split(".")[0] not in {"uvicorn", "starlette", "msgspec"}:
         raise
@@ -81,6 +83,7 @@ def serve(options: Options, *, say: Callable[[str], None]) -> None:
         writer=WriterProcess(place, campaign.terms, on_commit=metrics.commit),
         gate=Gate(keys=keys, limits=Limits(rate=options.rate)),
         hold=None if options.hold is None else round(options.hold * 1e6),
+        repricer=Repricer.of(options.run_dir, campaign.frozen, campaign.prices),
         metrics=metrics,
         log=log,
     )
@@ -148,9 +151,11 @@ async def _serve(
         f"{service.campaign.run.directory}: {users:,} users at http://{shown}:{port}"
     )
     await service.writer.start()
+    pacing = asyncio.create_task(keep_pace(service))
     try:
         await server.serve(sockets=[listener])
     finally:
+        pacing.cancel()
         await service.writer.stop()
     service.log.event("stopped")
 

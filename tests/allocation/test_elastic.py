@@ -11,8 +11,8 @@ from scipy.optimize import linprog
 from incentive_engine.allocation import Limit, Problem, ratio_limits, sum_limit
 from incentive_engine.allocation.infeasible.conflict import conflict, relax
 from incentive_engine.allocation.infeasible.relaxation import CLOSE, size_of_bounds
-from incentive_engine.allocation.limit_maps import Rows, rows_of
-from incentive_engine.allocation.users import Users, users_of
+from incentive_engine.allocation.population.limit_maps import Rows, rows_of
+from incentive_engine.allocation.population.users import Users, users_of
 from incentive_engine.domain import to_micros
 
 USERS, OFFERS = 300, 8

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from scipy.optimize import Bounds, LinearConstraint, milp
 
 from incentive_engine.allocation import Plan, Pool, Problem, Split, frontier, solve, sum_limit
-from incentive_engine.allocation.budgets.breakdown import sums_by_group
 from incentive_engine.allocation.budgets.curve import Curve
 from incentive_engine.allocation.budgets.efficient_steps import steps_by_price
 from incentive_engine.allocation.budgets.limit_cost import gain_of_all, gains_without
+from incentive_engine.allocation.budgets.sketch import sums_by_group
 from incentive_engine.errors import InfeasibleError
 
 from .campaign import campaign

@@ -8,10 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from incentive_engine.allocation import build_problem, margins, reasons, solve, users
+from incentive_engine.allocation import build_problem, margins, reasons, solve
+from incentive_engine.allocation.population import users
 from incentive_engine.config.policy import Policy
 from incentive_engine.data.scores import read_scores
-from incentive_engine.data.tables import formats, room
+from incentive_engine.data.sources import parquet_files
+from incentive_engine.data.tables import room
 
 USERS = 3_000
 
@@ -50,7 +52,7 @@ def test_mapped_columns_give_the_same_plan(
     for largest in (room.LARGEST, 1_000):
         monkeypatch.setattr(room, "LARGEST", largest)
         monkeypatch.setattr(room, "STRIDE", 700)
-        monkeypatch.setattr(formats, "ROWS", 800)
+        monkeypatch.setattr(parquet_files, "ROWS", 800)
         monkeypatch.setattr(users, "MAPPED", 500)
         table = read_scores(tmp_path / "scores.parquet", policy())
         problem = build_problem(policy(), table, np.zeros(USERS, dtype=np.bool_))

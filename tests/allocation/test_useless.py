@@ -8,8 +8,8 @@ import pytest
 from incentive_engine.allocation import Limit, Problem, ratio_limits, sum_limit
 from incentive_engine.allocation.integer.draft import Draft, draft_of
 from incentive_engine.allocation.integer.useless import drop_useless
-from incentive_engine.allocation.limit_maps import Rows, rows_of
-from incentive_engine.allocation.users import Users, users_of
+from incentive_engine.allocation.population.limit_maps import Rows, rows_of
+from incentive_engine.allocation.population.users import Users, users_of
 from incentive_engine.domain import BoolArray, FloatArray
 
 USERS, CELLS = 6_000, 40

@@ -49,11 +49,15 @@ def solved(
     users: int = 40,
     budget: dict[str, Any] | None = None,
     numbers: bool = False,
+    campaign: dict[str, Any] | None = None,
     **offer: Any,
 ) -> Path:
     """Return the directory of a run that was planned in a folder."""
     folder.mkdir(exist_ok=True)
-    text = yaml.safe_dump(policy(budget or {"amount": 60.0}, **offer), sort_keys=False)
+    content = policy(budget or {"amount": 60.0}, **offer)
+    if campaign is not None:
+        content["campaign"] = campaign
+    text = yaml.safe_dump(content, sort_keys=False)
     (folder / "policy.yaml").write_text(text, encoding="utf-8")
     scores(users, numbers=numbers).to_parquet(folder / "scores.parquet", index=False)
     allocate(

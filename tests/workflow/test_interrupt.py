@@ -58,7 +58,7 @@ main(sys.argv[1:])
     ("module", "name"),
     [
         ("incentive_engine.data.sources.parquet_files", "pq.ParquetFile.iter_batches"),
-        ("incentive_engine.allocation.dual.prices", "approach"),
+        ("incentive_engine.allocation.dual.lagrangian", "LagrangianDual.at"),
         ("incentive_engine.workflow.write_run", "render_report"),
         ("incentive_engine.run.directory", "write_json"),
     ],

@@ -17,22 +17,17 @@ from incentive_engine.allocation.budgets.neighbours import (
     slightly_less,
     start_between,
 )
-from incentive_engine.allocation.budgets.split_plans import (
-    NEAR,
-    Prices,
-    Relaxed,
-    solve_relaxed,
-    with_less,
-)
 from incentive_engine.allocation.dual.lagrangian import LagrangianDual
-from incentive_engine.allocation.dual.samples import draw_samples
 from incentive_engine.allocation.infeasible.conflict import explain, relax
-from incentive_engine.allocation.limit_maps import rows_of
-from incentive_engine.allocation.params import CURVE, Advance, SolveParams, unheard
+from incentive_engine.allocation.params import CURVE, SolveParams
+from incentive_engine.allocation.population.limit_maps import rows_of
+from incentive_engine.allocation.population.samples import draw_samples
+from incentive_engine.allocation.population.users import Users, threads, users_of
 from incentive_engine.allocation.problem import BUDGET, Columns, Problem
-from incentive_engine.allocation.users import Users, threads, users_of
+from incentive_engine.allocation.split_plan import NEAR, Prices, Relaxed, solve_relaxed, with_less
 from incentive_engine.domain import COST, SPEND
 from incentive_engine.errors import ConfigError, Fault
+from incentive_engine.parallel import Advance, unheard
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -15,8 +15,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from incentive_engine.allocation.population.users import in_parts
 from incentive_engine.allocation.problem import Columns, Problem
-from incentive_engine.allocation.users import in_parts
 from incentive_engine.domain import COST, FloatArray, IntArray
 from incentive_engine.jit import compiled
 

@@ -7,14 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from incentive_engine.allocation.budgets.split_plans import NEAR
 from incentive_engine.allocation.dual.lagrangian import LagrangianDual
 from incentive_engine.allocation.dual.prices import about_lowest, frame_of
-from incentive_engine.allocation.dual.samples import Sample, draw_samples, sizes_of
-from incentive_engine.allocation.limit_maps import rows_of
 from incentive_engine.allocation.plan import Plan
+from incentive_engine.allocation.population.limit_maps import rows_of
+from incentive_engine.allocation.population.samples import Sample, draw_samples, sizes_of
+from incentive_engine.allocation.population.users import threads, users_of
 from incentive_engine.allocation.problem import Problem
-from incentive_engine.allocation.users import threads, users_of
+from incentive_engine.allocation.split_plan import NEAR
 from incentive_engine.domain import FloatArray
 
 

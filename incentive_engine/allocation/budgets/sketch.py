@@ -1,4 +1,4 @@
-"""Curves of very many users: prices from some of them, sums of everybody's choices at these."""
+"""Sums of groups of users, and curves of very many by prices from some of them."""
 
 # ruff: noqa: PLR0917 - numba takes no keyword-only arguments
 
@@ -13,12 +13,13 @@ import numpy.typing as npt
 
 from incentive_engine.allocation.budgets.efficient_steps import Split
 from incentive_engine.allocation.dual.prices import find_prices
-from incentive_engine.allocation.dual.sweep import Choice, sweep
-from incentive_engine.allocation.limit_maps import rows_of
 from incentive_engine.allocation.limits import Limit
 from incentive_engine.allocation.params import SolveParams
+from incentive_engine.allocation.population.limit_maps import rows_of
+from incentive_engine.allocation.population.sweep import Choice, sweep
+from incentive_engine.allocation.population.users import Users, in_parts, users_of
 from incentive_engine.allocation.problem import BUDGET, Columns, Problem
-from incentive_engine.allocation.users import Users, in_parts, users_of
+from incentive_engine.allocation.split_plan import Relaxed
 from incentive_engine.domain import FloatArray, IntArray
 from incentive_engine.jit import compiled
 
@@ -103,6 +104,24 @@ def group_sums(value: Columns, choice: Choice, split: Split) -> FloatArray:
     treated = np.bincount(split.group[choice >= 0], minlength=split.groups).astype(np.float64)
     sums = [_by_group(matrix, choice, split) for matrix in (value, *split.amounts)]
     return np.stack([sums[0], treated, *sums[1:]], axis=1)
+
+
+def sums_by_group(users: Users, plan: Relaxed, split: Split) -> FloatArray:
+    """Return (G, 2 + a) float64, as `group_sums`, of a plan whose last users are split.
+
+    Parameters
+    ----------
+    users
+        Those that the plan was solved for.
+    """
+    user, offer, part = plan.pairs(users)
+    group = split.group[user]
+    taken = [users.value[offer, user], np.ones(len(user))]
+    taken += [columns[offer, user] for columns in split.amounts]
+    return np.stack(
+        [np.bincount(group, weights=part * each, minlength=split.groups) for each in taken],
+        axis=1,
+    )
 
 
 def _part(problem: Problem, users: Users, index: IntArray) -> Problem:

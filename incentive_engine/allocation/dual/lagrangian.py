@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from incentive_engine.allocation.dual.price_box import Box
-from incentive_engine.allocation.dual.sweep import Table, reaches, sweep
-from incentive_engine.allocation.limit_maps import Rows
 from incentive_engine.allocation.params import PLAN, SolveParams
-from incentive_engine.allocation.users import Users
+from incentive_engine.allocation.population.limit_maps import Rows
+from incentive_engine.allocation.population.sweep import Table, reaches, sweep
+from incentive_engine.allocation.population.users import Users
 from incentive_engine.domain import FloatArray, IntArray
 
 

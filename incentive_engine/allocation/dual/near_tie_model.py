@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from incentive_engine.allocation.dual.classes import Classes, classes_of
+from incentive_engine.allocation.dual.core import Core, build_core, nearest
 from incentive_engine.allocation.dual.lagrangian import LagrangianDual, Point
 from incentive_engine.allocation.dual.linear_program import LinearProgram, solve_lp
 from incentive_engine.allocation.dual.price_box import Box
-from incentive_engine.allocation.integer.classes import Classes, classes_of
-from incentive_engine.allocation.integer.core import Core, build_core, nearest
-from incentive_engine.allocation.limit_maps import Rows
+from incentive_engine.allocation.population.limit_maps import Rows
 from incentive_engine.domain import FloatArray
 
 ROUNDING: Final = 1e-6

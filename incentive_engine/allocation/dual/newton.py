@@ -18,10 +18,10 @@ from typing import Any, Final
 
 import numpy as np
 
+from incentive_engine.allocation.dual.core import changes_of, scores_of, usage_of
 from incentive_engine.allocation.dual.lagrangian import LagrangianDual, Point
 from incentive_engine.allocation.dual.price_box import Box, Frame
-from incentive_engine.allocation.integer.core import changes_of, scores_of, usage_of
-from incentive_engine.allocation.users import Users
+from incentive_engine.allocation.population.users import Users
 from incentive_engine.domain import FloatArray, IntArray
 
 SAMPLE: Final = 6_000

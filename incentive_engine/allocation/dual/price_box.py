@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from incentive_engine.allocation.limit_maps import Rows
+from incentive_engine.allocation.population.limit_maps import Rows
 from incentive_engine.domain import FloatArray
 
 LEAST_PRICE: Final = 0.2

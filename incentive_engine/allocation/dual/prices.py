@@ -26,11 +26,11 @@ from incentive_engine.allocation.dual.lagrangian import LagrangianDual, Point
 from incentive_engine.allocation.dual.near_tie_model import Step, take_step
 from incentive_engine.allocation.dual.newton import Approach, approach
 from incentive_engine.allocation.dual.price_box import Box, Frame
-from incentive_engine.allocation.dual.samples import Sample, draw_samples, sizes_of
-from incentive_engine.allocation.dual.sweep import sweep
-from incentive_engine.allocation.limit_maps import Rows
 from incentive_engine.allocation.params import PLAN, SolveParams
-from incentive_engine.allocation.users import Users
+from incentive_engine.allocation.population.limit_maps import Rows
+from incentive_engine.allocation.population.samples import Sample, draw_samples, sizes_of
+from incentive_engine.allocation.population.sweep import sweep
+from incentive_engine.allocation.population.users import Users
 from incentive_engine.domain import FloatArray
 from incentive_engine.errors import SolverError
 

@@ -14,23 +14,23 @@ from typing import Final
 import numpy as np
 
 from incentive_engine.allocation.certificate import RatioReport, ratio_of
+from incentive_engine.allocation.dual.core import build_core, nearest
 from incentive_engine.allocation.dual.prices import Optimum
-from incentive_engine.allocation.dual.sweep import Choice, Table, tally
 from incentive_engine.allocation.infeasible.relaxation import (
     NEGLIGIBLE,
     Sums,
     size_of_bounds,
     worthless,
 )
-from incentive_engine.allocation.integer.core import build_core, nearest
 from incentive_engine.allocation.integer.cp_sat import select
 from incentive_engine.allocation.integer.draft import draft_of
 from incentive_engine.allocation.integer.integer_plan import round_prices
 from incentive_engine.allocation.integer.program import selection_of
-from incentive_engine.allocation.limit_maps import Rows
+from incentive_engine.allocation.population.limit_maps import Rows
+from incentive_engine.allocation.population.sweep import Choice, Table, tally
+from incentive_engine.allocation.population.users import Users
 from incentive_engine.allocation.problem import Problem
 from incentive_engine.allocation.solver_report import Status
-from incentive_engine.allocation.users import Users
 from incentive_engine.domain import FloatArray, IntArray
 from incentive_engine.errors import Fault, InfeasibleError
 from incentive_engine.language import Message, joined, say

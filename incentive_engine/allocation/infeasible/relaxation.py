@@ -22,9 +22,9 @@ import scipy.sparse as sp
 
 from incentive_engine.allocation.dual.lagrangian import LagrangianDual
 from incentive_engine.allocation.dual.linear_program import LinearAnswer, LinearProgram, solve_lp
-from incentive_engine.allocation.dual.sweep import Table
-from incentive_engine.allocation.limit_maps import Rows
-from incentive_engine.allocation.users import Users
+from incentive_engine.allocation.population.limit_maps import Rows
+from incentive_engine.allocation.population.sweep import Table
+from incentive_engine.allocation.population.users import Users
 from incentive_engine.domain import FloatArray, IntArray
 
 GROUPS: Final = 300

@@ -9,8 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from incentive_engine.allocation.dual.sweep import Table, tally
-from incentive_engine.allocation.integer.core import Core
+from incentive_engine.allocation.dual.core import Core
 from incentive_engine.allocation.integer.cp_sat import (
     TINY,
     Selection,
@@ -21,9 +20,10 @@ from incentive_engine.allocation.integer.draft import Draft, added
 from incentive_engine.allocation.integer.local_search import trade
 from incentive_engine.allocation.integer.program import selection_of
 from incentive_engine.allocation.integer.scip import branch
-from incentive_engine.allocation.limit_maps import Rows
+from incentive_engine.allocation.population.limit_maps import Rows
+from incentive_engine.allocation.population.sweep import Table, tally
+from incentive_engine.allocation.population.users import Users
 from incentive_engine.allocation.solver_report import Status
-from incentive_engine.allocation.users import Users
 from incentive_engine.domain import FloatArray
 
 EFFORT: Final = 0.1

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from incentive_engine.allocation.dual.sweep import Choice, Table, tally
-from incentive_engine.allocation.users import Users
+from incentive_engine.allocation.population.sweep import Choice, Table, tally
+from incentive_engine.allocation.population.users import Users
 from incentive_engine.domain import IntArray
 
 

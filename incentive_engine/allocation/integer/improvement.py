@@ -17,14 +17,14 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from incentive_engine.allocation.dual.core import Core, build_core, nearest
 from incentive_engine.allocation.dual.prices import Optimum
-from incentive_engine.allocation.integer.core import Core, build_core, nearest
 from incentive_engine.allocation.integer.core_search import Incumbent, exchange_core, solve_core
 from incentive_engine.allocation.integer.draft import Draft
-from incentive_engine.allocation.limit_maps import Rows
 from incentive_engine.allocation.params import SolveParams
+from incentive_engine.allocation.population.limit_maps import Rows
+from incentive_engine.allocation.population.users import Users
 from incentive_engine.allocation.solver_report import Status
-from incentive_engine.allocation.users import Users
 from incentive_engine.domain import IntArray
 
 PATIENCE: Final = 2

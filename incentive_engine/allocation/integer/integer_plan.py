@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from incentive_engine.allocation.dual.prices import Optimum
-from incentive_engine.allocation.dual.sweep import TIED, precision, sweep
 from incentive_engine.allocation.integer.core_search import Incumbent
 from incentive_engine.allocation.integer.draft import Draft
 from incentive_engine.allocation.integer.improvement import (
@@ -19,10 +18,11 @@ from incentive_engine.allocation.integer.improvement import (
     improve_in_turns,
 )
 from incentive_engine.allocation.integer.ties import fill
-from incentive_engine.allocation.limit_maps import Rows
 from incentive_engine.allocation.params import PLAN, SolveParams
+from incentive_engine.allocation.population.limit_maps import Rows
+from incentive_engine.allocation.population.sweep import TIED, precision, sweep
+from incentive_engine.allocation.population.users import Users
 from incentive_engine.allocation.solver_report import Status
-from incentive_engine.allocation.users import Users
 from incentive_engine.domain import IntArray
 
 THOROUGH: Final = 100

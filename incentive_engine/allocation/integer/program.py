@@ -8,12 +8,12 @@ from typing import Final
 import numpy as np
 import scipy.sparse as sp
 
-from incentive_engine.allocation.dual.sweep import Choice, Table
-from incentive_engine.allocation.integer.core import Core
+from incentive_engine.allocation.dual.core import Core
 from incentive_engine.allocation.integer.cp_sat import LARGEST, Selection
 from incentive_engine.allocation.integer.decimals import TENS, decimals_of
-from incentive_engine.allocation.limit_maps import Rows
-from incentive_engine.allocation.users import Users
+from incentive_engine.allocation.population.limit_maps import Rows
+from incentive_engine.allocation.population.sweep import Choice, Table
+from incentive_engine.allocation.population.users import Users
 from incentive_engine.domain import FloatArray
 
 CLOSE: Final = 1e-9

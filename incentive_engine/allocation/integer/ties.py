@@ -9,7 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from incentive_engine.allocation.dual.prices import typical_prices
-from incentive_engine.allocation.dual.sweep import (
+from incentive_engine.allocation.integer.draft import Draft, added
+from incentive_engine.allocation.population.limit_maps import Rows
+from incentive_engine.allocation.population.sweep import (
     TIED,
     Choice,
     Table,
@@ -18,9 +20,7 @@ from incentive_engine.allocation.dual.sweep import (
     tally,
     total_sizes,
 )
-from incentive_engine.allocation.integer.draft import Draft, added
-from incentive_engine.allocation.limit_maps import Rows
-from incentive_engine.allocation.users import Users
+from incentive_engine.allocation.population.users import Users
 from incentive_engine.domain import FloatArray, IntArray
 
 FEW: Final = 250

@@ -8,11 +8,11 @@ from typing import Final
 import numpy as np
 import scipy.sparse as sp
 
-from incentive_engine.allocation.dual.sweep import Choice, Table, tally
-from incentive_engine.allocation.integer.core import usage_of
+from incentive_engine.allocation.dual.core import usage_of
 from incentive_engine.allocation.integer.draft import Draft
-from incentive_engine.allocation.limit_maps import TOLERANCE, Rows
-from incentive_engine.allocation.users import Users
+from incentive_engine.allocation.population.limit_maps import TOLERANCE, Rows
+from incentive_engine.allocation.population.sweep import Choice, Table, tally
+from incentive_engine.allocation.population.users import Users
 from incentive_engine.domain import BoolArray, IntArray
 
 ROUNDS: Final = 300

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.allocation.dual import kernels
+from incentive_engine.allocation.population import kernels
 from incentive_engine.allocation.problem import Columns, Problem
 from incentive_engine.data.tables.room import is_mapped, let_go
 from incentive_engine.domain import COST, MICROS, FloatArray, IntArray

@@ -9,8 +9,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.allocation.dual.kernels import BLOCK, Pairs, add_pair
-from incentive_engine.allocation.dual.score_kernels import (
+from incentive_engine.allocation.population.kernels import BLOCK, Pairs, add_pair
+from incentive_engine.allocation.population.score_kernels import (
     FREE,
     PriceTable,
     choose_block,

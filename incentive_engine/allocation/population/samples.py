@@ -7,10 +7,10 @@ from typing import Final
 
 import numpy as np
 
-from incentive_engine.allocation.dual import kernels
-from incentive_engine.allocation.dual.sweep import total_sizes
 from incentive_engine.allocation.params import PLAN, SolveParams
-from incentive_engine.allocation.users import Users, in_parts
+from incentive_engine.allocation.population import kernels
+from incentive_engine.allocation.population.sweep import total_sizes
+from incentive_engine.allocation.population.users import Users, in_parts
 from incentive_engine.domain import FloatArray, IntArray
 
 PER_CELL: Final = 20

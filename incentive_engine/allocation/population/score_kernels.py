@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.allocation.dual.kernels import BLOCK, Pairs, rounded_up
+from incentive_engine.allocation.population.kernels import BLOCK, Pairs, rounded_up
 from incentive_engine.domain import MICROS, FloatArray
 from incentive_engine.jit import compiled
 

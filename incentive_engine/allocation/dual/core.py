@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from incentive_engine.allocation.dual import kernels
-from incentive_engine.allocation.dual.sweep import Choice, Table, sweep
-from incentive_engine.allocation.limit_maps import Rows
-from incentive_engine.allocation.users import Users, in_parts
+from incentive_engine.allocation.population import kernels
+from incentive_engine.allocation.population.limit_maps import Rows
+from incentive_engine.allocation.population.sweep import Choice, Table, sweep
+from incentive_engine.allocation.population.users import Users, in_parts
 from incentive_engine.domain import MICROS, BoolArray, FloatArray, IntArray, to_micros
 
 MOST_PAIRS: Final = 12

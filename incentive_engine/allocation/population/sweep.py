@@ -8,10 +8,10 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.allocation.dual import choice_kernels as choices
-from incentive_engine.allocation.dual import kernels
-from incentive_engine.allocation.dual.score_kernels import largest_score, price_table
-from incentive_engine.allocation.users import HEADROOM, Users, in_parts
+from incentive_engine.allocation.population import choice_kernels as choices
+from incentive_engine.allocation.population import kernels
+from incentive_engine.allocation.population.score_kernels import largest_score, price_table
+from incentive_engine.allocation.population.users import HEADROOM, Users, in_parts
 from incentive_engine.domain import FloatArray, IntArray
 
 TIED: Final = 1e-9

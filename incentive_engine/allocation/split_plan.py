@@ -14,14 +14,14 @@ import numpy as np
 
 from incentive_engine.allocation.certificate import LimitReport, report_limit
 from incentive_engine.allocation.dual.prices import Optimum, find_prices
-from incentive_engine.allocation.dual.samples import Sample
-from incentive_engine.allocation.dual.sweep import Choice, Table, sweep, tally
 from incentive_engine.allocation.infeasible.relaxation import size_of_bounds
-from incentive_engine.allocation.limit_maps import Rows, rows_of
 from incentive_engine.allocation.params import CURVE, SolveParams
+from incentive_engine.allocation.population.limit_maps import Rows, rows_of
+from incentive_engine.allocation.population.samples import Sample
+from incentive_engine.allocation.population.sweep import Choice, Table, sweep, tally
+from incentive_engine.allocation.population.users import Users
 from incentive_engine.allocation.problem import BUDGET, Columns, Problem
 from incentive_engine.allocation.risk import Risk, risk_of, with_expected
-from incentive_engine.allocation.users import Users
 from incentive_engine.domain import COST, FACE, MICROS, FloatArray, IntArray, to_micros
 
 BROKEN: Final = 1e-6

@@ -10,10 +10,10 @@ from typing import Final
 import numpy as np
 import scipy.sparse as sp
 
-from incentive_engine.allocation.dual.sweep import Table
 from incentive_engine.allocation.limits import Limit
+from incentive_engine.allocation.population.sweep import Table
+from incentive_engine.allocation.population.users import Users
 from incentive_engine.allocation.problem import Problem
-from incentive_engine.allocation.users import Users
 from incentive_engine.domain import COST, FACE, ISSUED, MICROS, BoolArray, FloatArray, to_micros
 
 TOLERANCE: Final = 1e-9

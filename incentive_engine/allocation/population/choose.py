@@ -8,10 +8,10 @@ from typing import Self
 
 import numpy as np
 
-from incentive_engine.allocation.dual.sweep import Choice, sweep
-from incentive_engine.allocation.limit_maps import Rows, rows_of
+from incentive_engine.allocation.population.limit_maps import Rows, rows_of
+from incentive_engine.allocation.population.sweep import Choice, sweep
+from incentive_engine.allocation.population.users import Users, users_of
 from incentive_engine.allocation.problem import Problem
-from incentive_engine.allocation.users import Users, users_of
 from incentive_engine.domain import FloatArray
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from incentive_engine.allocation.integer.core import Core
+from incentive_engine.allocation.dual.core import Core
 from incentive_engine.domain import BoolArray, FloatArray, IntArray
 
 
