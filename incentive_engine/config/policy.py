@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
+    BeforeValidator,
     Field,
     ModelWrapValidatorHandler,
     ValidationError,
@@ -202,10 +203,15 @@ class Signature(Model):
     `INCENTIVE_SIGNING_KEY`, and refuse a run that is not signed with it."""
 
 
+def _no_truth_value(value: object) -> object:
+    """Refuse `true`, which is equal to 1 and not meant as it."""
+    return "true" if value is True else value
+
+
 class Policy(Document):
     """One campaign: its data, offers, aim and limits."""
 
-    version: Literal[1]
+    version: Annotated[Literal[1], BeforeValidator(_no_truth_value), Words("`1`")]
     """The version of this format."""
     name: Name
     """The campaign's name."""

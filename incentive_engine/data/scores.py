@@ -32,6 +32,7 @@ from incentive_engine.data.tables.arrow import FloatColumn, as_arrow, is_number
 from incentive_engine.data.tables.formats import USER_ID
 from incentive_engine.data.tables.room import let_go
 from incentive_engine.domain import (
+    CONVERSION,
     FACE,
     ISSUED,
     OFFER_MEASURES,
@@ -136,6 +137,7 @@ class ScoreTable:
             warnings=(
                 *unseen_values(policy, attributes, where=where),
                 *_empty_offers(measures.missing, users.num_rows, where=where),
+                *_large_effects(measures.matrices, policy.offer_ids, where=where),
             ),
         )
 
@@ -246,4 +248,18 @@ def _empty_offers(missing: Mapping[tuple[str, str], int], n: int, *, where: str)
         say("scores.empty_offer", where=where, column=score_column(*pair))
         for pair, count in missing.items()
         if count == n
+    ]
+
+
+def _large_effects(
+    matrices: Mapping[str, FloatColumn], offers: tuple[str, ...], *, where: str
+) -> list[Message]:
+    """Return a warning per offer whose conversions are no probabilities."""
+    if CONVERSION not in matrices:
+        return []
+    counts = [int(np.count_nonzero(row > 1)) for row in matrices[CONVERSION]]
+    return [
+        say("doubt.large_effect", where=where, column=score_column(CONVERSION, offer), rows=count)
+        for offer, count in zip(offers, counts, strict=True)
+        if count
     ]

@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
+from incentive_engine.config.plausibility import doubts
 from incentive_engine.config.policy import Policy, Sample
 from incentive_engine.config.regular import special_file
 from incentive_engine.config.scenario import load_scenario
@@ -42,7 +43,7 @@ def check(file: Path) -> tuple[Text, ...]:
     policy = load(file)
     limits = tuple(limit.name for limit in policy.limits) or say("checked.no_limits")
     valid = say("checked.policy", file=str(file), offers=policy.offer_ids, limits=limits)
-    return (*_tables(policy), valid)
+    return (*as_warnings(doubts(policy)), *_tables(policy), valid)
 
 
 def _tables(policy: Policy) -> tuple[Text, ...]:

@@ -139,3 +139,35 @@ def test_large_tables_are_looked_at_in_seconds_by_a_sample(
     assert time.process_time() - began < 20
     assert "(a sample of 1,500,000 rows)" in made.stdout
     assert "users: 3,000,000 rows, 5 columns" in made.stdout
+
+
+@pytest.mark.usefixtures("write")
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("limits: [{name: floor, sum: cost, at_least: 0.3}]",
+         "p.yaml:9: limits.0.at_least: 0.3 is 0.3 CNY; if a share is meant, write 30%"),
+        ("limits: [{name: c, sum: issued, at_most: 0.2}]",
+         "0.2 users; if a share is meant, write 20%"),
+        ("limits: [{name: cap, sum: cost, at_most: 20}]",
+         "20 is 20 CNY of a budget of 100,000; if a share is meant, write 20%"),
+        ("limits: [{name: cap, sum: cots, at_most: 2000}]", "did you mean `cost`?"),
+        ("objective: {maximise: profit}", "no model learns `profit`; known are conversion, spend"),
+        ("objective: {maximise: {conversion: -1}}", "the plan looks for those who buy less"),
+    ],
+)  # fmt: skip
+def test_what_is_hardly_meant_is_told_with_what_was_probably_meant(
+    incentive: Incentive, tmp_path: Path, more: str, said: str
+) -> None:
+    kept = POLICY[: POLICY.index("objective:")] + "holdout: 0.05\nbudget: {amount: 100000}\n"
+    (tmp_path / "p.yaml").write_text(kept.replace("users: users.csv, ", "") + more + "\n")
+    made = incentive("check", "p.yaml")
+    assert made.returncode == 0, made.stderr
+    assert said in made.stdout
+
+
+def test_a_version_that_is_a_truth_value_is_refused(incentive: Incentive, tmp_path: Path) -> None:
+    (tmp_path / "p.yaml").write_text(POLICY.replace("version: 1", "version: true"))
+    made = incentive("check", "p.yaml")
+    assert made.returncode == 2
+    assert "p.yaml:1: version: `true` is not known, expected `1`" in made.stderr

@@ -33,6 +33,13 @@ How values are read:
 * Amounts: `200000`, `200_000`, `200k`, `5m`, `50万`, `1.2亿`; units: {units}.
 * Percentages: `25%`. For `cost`, `spend` and `face` they are of the budget, for `issued` of all
   users; other sums, and ratios, cannot be bounded by a percentage.
+* A percentage of money is of the *budget*, whatever is spent: a floor of 25% that a budget of 500k
+  can meet may be out of reach with 5m, because not so many users match. Then write an amount.
+* Measures are numbers per user and offer: `conversion` (purchases that the offer adds), `spend`
+  (money that the user spends more), `cost` (subsidy that is paid), `face` (the face value, at
+  worst), `issued` (1 for each offer given), and any `x` for which scores of your own have columns
+  `x__OFFER`. Examples: `maximise: {{conversion: 1, spend: 0.02}}`, `maximise: profit` with columns
+  `profit__off10`, `sum: issued` with `at_most: 5000`, `ratio: [spend, cost]` with `at_least: 1.5`.
 * Only `true` and `false` are truth values: `no`, `yes`, `on` and `off` are text. `1e6` is a
   number; `12:30`, dates and codes with leading zeros such as `007` are text.
 * Aliases and merge keys of YAML are not supported: what a file says stands where it counts.

@@ -1,0 +1,63 @@
+"""What a policy may say and hardly means, with what was probably meant; told by `check`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from difflib import get_close_matches
+from typing import Final
+
+from incentive_engine.config.amounts import Bound
+from incentive_engine.config.policy import Limit, Policy
+from incentive_engine.domain import CONVERSION, COST, FACE, ISSUED, MONEY_MEASURES, SPEND
+from incentive_engine.language import Message, Text, say
+
+LEARNED: Final = (CONVERSION, SPEND, COST)
+"""Measures that a model learns from a trial."""
+KNOWN: Final = (*LEARNED, FACE, ISSUED)
+SMALL: Final = 0.001
+"""A bound on money below this part of the budget was probably meant in percent."""
+
+
+def doubts(policy: Policy) -> tuple[Message, ...]:
+    """Return what a planner should look at again, each with its place."""
+    return tuple(_doubts(policy))
+
+
+def _doubts(policy: Policy) -> Iterator[Message]:
+    place = policy.locate(("objective", "maximise"))
+    for measure, weight in policy.objective.maximise.items():
+        if weight < 0 and measure in {CONVERSION, SPEND}:
+            yield say("doubt.negative", place=place, measure=measure, weight=f"{weight:g}")
+        if measure not in KNOWN:
+            yield _unknown(measure, place)
+    for index, limit in enumerate(policy.limits):
+        for measure in (limit.sum, *(limit.ratio or ())):
+            if measure is not None and measure not in KNOWN:
+                yield _unknown(measure, policy.locate(("limits", index)))
+        for key, bound in (("at_least", limit.at_least), ("at_most", limit.at_most)):
+            if bound is not None:
+                yield from _odd_bound(limit, bound, policy, policy.locate(("limits", index, key)))
+    largest = max(offer.face_value for offer in policy.offers)
+    if policy.budget is not None and 0 < policy.budget.amount < largest:
+        amount, place = policy.budget.amount, policy.locate(("budget", "amount"))
+        yield say("doubt.little", place=place, amount=f"{amount:g}", largest=f"{largest:g}")
+
+
+def _unknown(measure: str, place: str) -> Message:
+    if near := get_close_matches(measure, KNOWN, n=1):
+        return say("doubt.unknown_near", place=place, measure=measure, near=near[0])
+    return say("doubt.unknown", place=place, measure=measure, known=", ".join(KNOWN))
+
+
+def _odd_bound(limit: Limit, bound: Bound, policy: Policy, place: str) -> Iterator[Message]:
+    """Yield why a bound looks like a share that lost its sign, nothing where it does not."""
+    if bound.is_share or limit.sum is None or bound.value <= 0:
+        return
+    said = {"place": place, "bound": str(bound)}
+    budget = policy.budget.amount if policy.budget else 0.0
+    if limit.sum in {*MONEY_MEASURES, ISSUED} and bound.value < 1:
+        unit: Text = say("doubt.users") if limit.sum == ISSUED else policy.currency
+        yield say("doubt.share", **said, unit=unit, percent=f"{100 * bound.value:.6g}")
+    elif limit.sum in MONEY_MEASURES and bound.value <= min(100, SMALL * budget):
+        unit, amount = policy.currency, f"{budget:,.0f}"
+        yield say("doubt.share_of", **said, unit=unit, budget=amount, percent=str(bound))

@@ -1,0 +1,300 @@
+"""Random campaigns that are wrong in random places: files, tables, policies and options."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+Rng = np.random.Generator
+
+POLICY: Final = {
+    "version": 1,
+    "name": "fuzz",
+    "data": {"users": "users.parquet", "trial": "trial.parquet"},
+    "offers": [
+        {"id": "a", "face_value": 5, "ladder": "l"},
+        {"id": "b", "face_value": 10, "ladder": "l"},
+    ],
+    "objective": {"weight": [{"column": "tier", "values": {"gold": 3}}]},
+    "eligibility": [{"offers": ["b"], "where": {"age": {"at_least": 20}}}],
+    "limits": [
+        {"name": "floor", "sum": "cost", "where": {"tier": "gold"}, "at_least": "5%"},
+        {"name": "each", "sum": "cost", "for_each": "tier", "at_most": "70%"},
+        {"name": "roi", "ratio": ["spend", "cost"], "at_least": 0.1, "report_only": True},
+    ],
+    "budget": {"amount": 200},
+    "holdout": 0.1,
+    "holdout_strata": ["tier"],
+    "seed": 3,
+}
+VALUES: Final[tuple[Any, ...]] = (
+    0, -1, 1, 2, 0.3, 1e308, 5e-324, 1e-300, 1e15, -0.0, 10**30, True, False, None, "", " ", "x",
+    "5%", "101%", "-5%", "200k", "50万", "1e6", "nan", "inf", "control", "budget", "a", "gold",
+    "金卡", "\U0001f600", "x" * 300, "2026-11-11", "12:30", [], {}, [1], ["a"], {"a": 1}, [[]],
+    {"at_least": 1}, {"below": 0}, "../x", "users.parquet", "postgresql://a:b@127.0.0.1:9/x?table=t",
+    "sqlite:///x.db?table=t", "s.*", "profit", "cost", "expected", "at-risk",
+)  # fmt: skip
+NUMBERS: Final = (
+    np.nan, np.inf, -np.inf, 0.0, -1.0, 2.0, 1e308, 1e300, 1e16, 5e-324, 1e-300, 1e-45, -1e308,
+)  # fmt: skip
+TEXTS: Final = (
+    None,
+    "",
+    " ",
+    "NA",
+    "nan",
+    "007",
+    "1",
+    "x" * 2000,
+    "控制",
+    "control ",
+    "\x00",
+    "a,b",
+    'q"',
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One call of the program in a folder of its own.
+
+    Attributes
+    ----------
+    words
+        The command line.
+    told
+        What was done to the inputs, for whoever looks for the fault.
+    """
+
+    words: tuple[str, ...]
+    told: tuple[str, ...]
+
+
+def tables(rng: Rng, rows: int) -> dict[str, pd.DataFrame]:
+    """Return good tables: users, trial, scores and outcomes."""
+    ids = [f"U{i}" for i in range(rows)]
+    people = pd.DataFrame(
+        {
+            "user_id": ids,
+            "tier": rng.choice(["gold", "silver", "plain"], rows),
+            "age": rng.integers(18, 80, rows),
+            "spend_12m": rng.gamma(2.0, 100.0, rows).round(2),
+        }
+    )
+    arms = rng.choice(["control", "a", "b"], rows)
+    bought = rng.random(rows) < 0.2 + 0.1 * (arms != "control")
+    trial = people.assign(
+        user_id=[f"T{i}" for i in range(rows)],
+        offer=arms,
+        conversion=bought.astype(int),
+        spend=np.where(bought, 50.0, 0.0),
+        cost=np.where(bought & (arms != "control"), 5.0, 0.0),
+        propensity=1 / 3,
+    )
+    scores = people.assign(
+        conversion__a=rng.random(rows) * 0.1,
+        conversion__b=rng.random(rows) * 0.2,
+        cost__a=rng.random(rows),
+        cost__b=rng.random(rows) * 2,
+        spend__a=rng.random(rows) * 9,
+        spend__b=rng.random(rows) * 9,
+    )
+    outcomes = pd.DataFrame({"user_id": ids, "conversion": rng.integers(0, 2, rows), "cost": 1.0})
+    return {"users": people, "trial": trial, "scores": scores, "outcomes": outcomes}
+
+
+def spoil(  # noqa: C901, PLR0911 - a list of ways
+    frame: pd.DataFrame, rng: Rng
+) -> tuple[pd.DataFrame, str]:
+    """Return a table with one thing wrong, or merely odd, and what that is."""
+    name = str(rng.choice(frame.columns))
+    rows = rng.integers(0, len(frame), max(1, int(len(frame) * rng.choice([0.01, 0.3, 1.0]))))
+    odd = frame.copy()
+    kind = rng.integers(0, 12)
+    if kind == 0:
+        return odd.drop(columns=name), f"without {name}"
+    if kind == 1:
+        other = name[::-1] if rng.random() < 0.5 else name + "s"
+        return odd.rename(columns={name: other}), f"{name} is called {other}"
+    if kind == 2:
+        value = float(rng.choice(NUMBERS))
+        odd[name] = pd.to_numeric(odd[name], errors="coerce").astype("float64")
+        odd.loc[odd.index[rows], name] = value
+        return odd, f"{name} has {value!r}"
+    if kind == 3:
+        text = TEXTS[rng.integers(len(TEXTS))]
+        odd[name] = odd[name].astype("str").astype(object)
+        odd.loc[odd.index[rows], name] = text
+        return odd, f"{name} has {text!r}"
+    if kind == 4:
+        return odd.head(int(rng.choice([0, 1, 2]))), "has few rows"
+    if kind == 5:
+        return pd.concat([odd, odd.head(2)], ignore_index=True), "repeats rows"
+    if kind == 6:
+        types = ("float32", "Int64", "boolean", "category", "datetime64[ns]")
+        wanted: Any = str(rng.choice(types))
+        try:
+            odd[name] = odd[name].astype(wanted)
+        except (TypeError, ValueError):
+            odd[name] = pd.array([None] * len(odd), dtype="object")
+        return odd, f"{name} as {wanted}"
+    if kind == 7:
+        odd[name] = [[1, 2]] * len(odd)
+        return odd, f"{name} holds lists"
+    if kind == 8:
+        big = np.array([2**64 - 1 - i for i in range(len(odd))], dtype=np.uint64)
+        return odd.assign(**{name: big}), f"{name} is uint64"
+    if kind == 9:
+        return odd.assign(**{name: odd[name].iloc[0]}), f"{name} is constant"
+    if kind == 10:
+        return odd.assign(**{f"{name}.x": 1, "": 2}), "has odd names"
+    return odd.sample(frac=1.0, random_state=int(rng.integers(1 << 30))), "is shuffled"
+
+
+def write(frame: pd.DataFrame, path: Path, rng: Rng) -> tuple[str, str]:
+    """Write a table in some way and return how a policy names it, and what was done."""
+    kind = str(rng.choice(["parquet", "csv", "csv.gz", "folder", "sqlite", "damaged", "cr"],
+                          p=[0.5, 0.14, 0.08, 0.1, 0.06, 0.06, 0.06]))  # fmt: skip
+    text = frame.to_csv(index=False).encode()
+    if kind in {"csv", "csv.gz", "cr"}:
+        file = path.with_suffix(".csv" if kind != "csv.gz" else ".csv.gz")
+        text = text.replace(b"\n", b"\r") if kind == "cr" else text
+        file.write_bytes(gzip.compress(text) if kind == "csv.gz" else text)
+        return file.name, kind
+    if kind == "sqlite":
+        with closing(sqlite3.connect(path.with_suffix(".db"))) as connection:
+            try:
+                frame.to_sql("t", connection, index=False, if_exists="replace")
+            except Exception:  # noqa: BLE001 - what SQLite cannot hold is no table of it
+                return write_parquet(frame, path.with_suffix(".parquet")), "parquet"
+        return f"sqlite:///{path.with_suffix('.db').name}?table=t", kind
+    if kind == "folder":
+        path.mkdir(exist_ok=True)
+        half = len(frame) // 2
+        for number, part in enumerate((frame[:half], frame[half:])):
+            folder = path / f"part={number}"
+            folder.mkdir(exist_ok=True)
+            write_parquet(part, folder / "rows.parquet")
+        return path.name, kind
+    name = write_parquet(frame, path.with_suffix(".parquet"))
+    if kind == "damaged":
+        content = bytearray(path.with_suffix(".parquet").read_bytes())
+        for place in rng.integers(0, len(content), 3):
+            content[place] ^= int(rng.integers(1, 256))
+        path.with_suffix(".parquet").write_bytes(content)
+    return name, kind
+
+
+def write_parquet(frame: pd.DataFrame, path: Path) -> str:
+    """Write a table as Parquet, as text what has no type there."""
+    try:
+        table = pa.Table.from_pandas(frame, preserve_index=False)
+    except (pa.ArrowException, ValueError):
+        table = pa.Table.from_pandas(frame.astype("str"), preserve_index=False)
+    pq.write_table(table, path)
+    return path.name
+
+
+def places(content: Any, before: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Return the way to everything in plain data."""
+    items: list[tuple[Any, Any]] = []
+    if isinstance(content, dict):
+        items = list(content.items())
+    elif isinstance(content, list):
+        items = list(enumerate(content))
+    found = [(*before, key) for key, _ in items]
+    for key, inner in items:
+        found += places(inner, (*before, key))
+    return found
+
+
+def mutate(policy: dict[str, Any], rng: Rng) -> str:
+    """Change one place of a policy and say which."""
+    ways = places(policy)
+    way = ways[rng.integers(len(ways))]
+    parent: Any = policy
+    for key in way[:-1]:
+        parent = parent[key]
+    kind = rng.integers(0, 4)
+    if kind == 0:
+        del parent[way[-1]]
+        return f"without {way}"
+    value = VALUES[rng.integers(len(VALUES))]
+    if kind == 1 and isinstance(parent, dict):
+        parent[str(way[-1]) + "x"] = value
+        return f"{way}x = {value!r}"
+    parent[way[-1]] = value
+    return f"{way} = {value!r}"
+
+
+def campaign(folder: Path, rng: Rng, *, rows: int = 300) -> tuple[dict[str, str], list[str]]:
+    """Write a campaign with some things wrong; return the tables' names, and what is wrong."""
+    policy: dict[str, Any] = json.loads(json.dumps(POLICY))
+    told: list[str] = []
+    names: dict[str, str] = {}
+    for name, good in tables(rng, rows).items():
+        frame = good
+        if rng.random() < 0.4:
+            frame, what = spoil(good, rng)
+            told.append(f"{name} {what}")
+        names[name], how = write(frame, folder / name, rng)
+        if how != "parquet":
+            told.append(f"{name} as {how}")
+        if name in policy["data"]:
+            policy["data"][name] = names[name]
+    told += [mutate(policy, rng) for _ in range(rng.integers(0, 3))]
+    text = json.dumps(policy, ensure_ascii=False)
+    if rng.random() < 0.05:
+        place = int(rng.integers(len(text)))
+        text = text[:place] + str(rng.choice(list("{}[]:,\t'\"#&*%@`\u0000\u2028"))) + text[place:]
+        told.append(f"a letter at {place}")
+    (folder / "policy.yaml").write_text(text, encoding="utf-8")
+    return names, told
+
+
+def amount(rng: Rng) -> str:
+    """Return a budget."""
+    return str(
+        rng.choice(["100", "0", "5k", "1e3", "5e-324", "1e308", "-1", "x", "50万", "nan", ""])
+    )
+
+
+def cases(folder: Path, rng: Rng) -> list[Case]:
+    """Return calls of one campaign, each command that reads inputs among them in the long run."""
+    names, told = campaign(folder, rng)
+    run = str(folder / "run")
+    scored = ("--scores", names["scores"])
+    calls: list[Callable[[], tuple[str, ...]]] = [
+        lambda: ("check", "policy.yaml"),
+        lambda: ("allocate", "policy.yaml", *scored, "--out", run),
+        lambda: ("allocate", "policy.yaml", *scored, "--budget", amount(rng), "--out", run),
+        lambda: ("allocate", "policy.yaml", *scored, "--basis",
+                 str(rng.choice(["expected", "face", "at-risk", "x"])), "--min-roi",
+                 str(rng.choice(["0", "2", "1e308"])), "--out", run),
+        lambda: ("whatif", "policy.yaml", *scored, "--budgets", f"{amount(rng)},50", "--set",
+                 f"holdout={VALUES[rng.integers(len(VALUES))]}", "--out", str(folder / "w")),
+        lambda: ("evaluate", "policy.yaml", "--allocation", names["outcomes"], "--trial",
+                 names["trial"], "--out", str(folder / "e")),
+        lambda: ("train", "policy.yaml", "--out", str(folder / "m")),
+    ]  # fmt: skip
+    weights = np.array([3, 6, 3, 2, 1, 2, 1], dtype=float)
+    first = calls[rng.choice(len(calls), p=weights / weights.sum())]()
+    followed: list[tuple[str, ...]] = [first]
+    if first[0] == "allocate":
+        followed += [
+            ("verify", run),
+            ("measure", run, "--outcomes", names["outcomes"]),
+            ("export", run, "--to", str(folder / "offers.csv")),
+        ]
+    return [Case(words=words, told=tuple(told)) for words in followed]
