@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -13,6 +14,21 @@ NAMES: Final = ("name", "id", "column")
 """Keys by whose value an item of a list can be addressed."""
 
 
+CREDENTIALS: Final = re.compile(r"(://[^\s:/@]*):[^\s]*@|(?i:(password|secret|token)=)[^\s&]*")
+"""What of a URL in a setting is not repeated."""
+
+
+def hidden(setting: str) -> str:
+    """Return a setting as a message repeats it.
+
+    >>> hidden("data.users=postgresql://me:secret@db/crm?table=u")
+    'data.users=postgresql://me:…@db/crm?table=u'
+    """
+    return CREDENTIALS.sub(
+        lambda found: f"{found[1]}:…@" if found[1] else f"{found[2]}=…", setting
+    )
+
+
 def apply_setting(root: Node, setting: str) -> list[Fault]:
     """Change one value of the tree; null removes it. Return what is wrong with the setting.
 
@@ -20,7 +36,7 @@ def apply_setting(root: Node, setting: str) -> list[Fault]:
     position from 0, after a dot or in brackets. What is new in a mapping is added; whether it is
     known is checked later.
     """
-    origin = f"--set {setting}"
+    origin = f"--set {hidden(setting)}"
     path, equals, text = setting.partition("=")
     if not equals or not path.strip() or not text.strip():
         return [Fault(origin, "no value", "KEY=VALUE, or KEY=null to leave it out")]

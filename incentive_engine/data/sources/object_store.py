@@ -34,7 +34,8 @@ def copied_here(location: Location) -> Location:
     if not files:
         what = "the store has no CSV or Parquet file there"
         raise DataError(Fault(location.where, what, "s3://BUCKET/PATH", "look at the bucket"))
-    root = _fixed(base)
+    is_file = len(files) == 1 and files[0].path == base
+    root = Path(base).parent if is_file else _fixed(base)
     version = {
         "shown": location.shown,
         "files": json.dumps([[file.path, file.size, str(file.mtime)] for file in files]),
@@ -52,8 +53,7 @@ def copied_here(location: Location) -> Location:
     except OSError as error:
         raise DataError(_refused(location, error)) from None
     copies = step.path / "files"
-    only = copies / Path(files[0].path).name
-    return local(only if len(files) == 1 and files[0].path == base else copies)
+    return local(copies / Path(base).name if is_file else copies)
 
 
 def _opened(address: str) -> tuple[Any, str]:
