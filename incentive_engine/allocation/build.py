@@ -100,6 +100,7 @@ def summed_measures(policy: Policy) -> list[str]:
 
 def _kind_of(policy: Policy, scores: ScoreTable, measures: tuple[str, ...]) -> np.dtype[Any]:
     """Return float32 where that holds every value and amount as the scores have it."""
+    # one float32 measure taken as it is needs no copy; any product would round
     alone = len(policy.objective.maximise) == 1 and not policy.objective.weight
     (first, times), *_ = policy.objective.maximise.items()
     exact = alone and times == 1 and first not in {COST, *OFFER_MEASURES}
@@ -215,6 +216,7 @@ def linear_forms(policy: Policy) -> list[tuple[LimitPolicy | None, tuple[Limit, 
     for stated in policy.limits:
         bounds = tuple(None if b is None else b.value for b in (stated.at_least, stated.at_most))
         counted = None if stated.offers is None else np.isin(offers, np.array(stated.offers))
+        # unnamed, so that only what a ratio adds to the name is left
         made = tuple(_stated(stated, "", (bounds[0], bounds[1]), None, counted))
         forms.append((stated, () if stated.report_only else made))
     return [*forms, *((None, (limit,)) for limit in _budget(policy))]

@@ -51,6 +51,7 @@ def draw_cells(policy: Policy, attributes: pa.Table) -> Cells:
     for codes, _ in groups:
         label = _refined(label, codes)
     number = int(label.max(initial=0)) + 1
+    # any user of a cell tells which groups the cell belongs to
     first = np.zeros(number, dtype=np.int64)
     first[label] = np.arange(len(label))
     members = tuple(
@@ -66,9 +67,9 @@ def _groups(limit: Limit, attributes: pa.Table) -> tuple[npt.NDArray[Any], list[
     within = matches(attributes, limit.where)
     if limit.for_each is None:
         return within.view(np.uint8), [limit.name]
-    found = levels(attributes.column(limit.for_each))
-    names = [f"{limit.name}[{value}]" for value in found.labels]
-    code = (found.code + 1).astype(np.min_scalar_type(len(names)))
+    column = levels(attributes.column(limit.for_each))
+    names = [f"{limit.name}[{value}]" for value in column.labels]
+    code = (column.code + 1).astype(np.min_scalar_type(len(names)))
     code[~within] = 0
     return code, names
 

@@ -192,7 +192,7 @@ def certify(
     table
         What the plan adds up to.
     """
-    known = dict(zip(rows.names, prices.tolist(), strict=True))
+    price_of = dict(zip(rows.names, prices.tolist(), strict=True))
     price = rows.prices_of_pairs(prices, users.shape)
     return Certificate(
         value=table.value,
@@ -202,7 +202,7 @@ def certify(
         treated=int(table.totals[1].sum()),
         budget=_spending(problem, users, table),
         limits=tuple(
-            report_limit(problem, users, limit, table, known.get(limit.name))
+            report_limit(problem, users, limit, table, price_of.get(limit.name))
             for limit in problem.limits
         ),
         solver=solver,
@@ -211,6 +211,7 @@ def certify(
 
 def _above(bound: float, value: float) -> float:
     """Return the bound, or the value that it lies below by no more than rounding."""
+    # the bound is summed apart from the value, and both round
     return value if 0.0 < value - bound <= ROUNDING * abs(value) else bound
 
 

@@ -97,18 +97,20 @@ def decide(user: User, frozen: FrozenPolicy, prices: Prices) -> OfferChoice:
     DataError
         When the prices belong to another policy, or the user lacks what the policy needs.
     """
+    # prices of other limits would decide silently wrong
     if prices.policy != frozen.digest:
         remedy = "read both files from one run"
         raise DataError(Fault("prices", "they belong to another policy", frozen.digest, remedy))
     rules = rules_of(frozen)
-    known = rules.attributes_of(user.attributes)
-    if rules.is_held_out(user.user_id, known):
+    attributes = rules.attributes_of(user.attributes)
+    if rules.is_held_out(user.user_id, attributes):
         return OfferChoice(None, Reason.HOLDOUT)
-    weight, cell = rules.weight_of(known), rules.cell_of(known)
+    weight, cell = rules.weight_of(attributes), rules.cell_of(attributes)
     paid = prices_of_pairs(frozen, prices, cell)
     best: Pair | None = None
     top, helped, eligible = -math.inf if rules.forced else 0.0, False, False
-    for pair in rules.pairs_of(user.measures, known, weight):
+    # by name, and the first of equal ones wins, as in the sweep over all users
+    for pair in rules.pairs_of(user.measures, attributes, weight):
         score = pair.value - paid[pair.place].issued
         for measure, price in paid[pair.place].measures:
             score -= price * pair.amounts[measure]

@@ -110,6 +110,7 @@ class FrozenPolicy:
     @cached_property
     def digest(self) -> str:
         """The sha256 of what it states: prices name the frozen policy that they belong to."""
+        # sorted, so that the digest survives a file whose keys were reordered
         text = json.dumps(self.to_dict(), ensure_ascii=False, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 

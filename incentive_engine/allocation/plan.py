@@ -107,11 +107,13 @@ def _solved_at_risk(problem: Problem, users: Users, risk: Risk, params: SolvePar
     assert problem.pool is not None
     amount = problem.pool.amount
     expected = risk.expected(amount, noise=0.0)
+    # the variance depends on the plan, and the plan on the bound that the variance allows
     best: Plan | None = None
     for _ in range(ROUNDS):
         plan = _solved(with_expected(problem, expected), users, params)
         report = risk_of(problem, plan.choice, risk)
         keeps = report.quantile <= amount
+        # a plan whose quantile passes the amount is never taken, however good
         if keeps and (best is None or plan.certificate.value > best.certificate.value):
             best = _with_risk(plan, report)
         if not report.expected or (keeps and report.expected < (1.0 - 10.0 * NEAR) * expected):

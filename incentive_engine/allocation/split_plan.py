@@ -204,6 +204,7 @@ def solve_relaxed(
     )
     report = risk_of(problem, plan.whole(users), risk)
     noise = report.variance / report.expected if report.expected else 0.0
+    # one correction is enough for a curve; a plan searches on
     settled = risk.expected(problem.pool.amount, noise=noise)
     if not plan.feasible or expected - settled <= SETTLED * expected:
         return plan

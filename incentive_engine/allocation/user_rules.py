@@ -7,7 +7,7 @@ Conditions, weights and limits read one user's attributes here as `data.conditio
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
@@ -15,22 +15,23 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from incentive_engine.allocation.build import linear_forms, summed_measures
-from incentive_engine.allocation.frozen_policy import FrozenPolicy, Kind
+from incentive_engine.allocation.frozen_policy import FrozenPolicy
 from incentive_engine.allocation.limits import Limit
-from incentive_engine.allocation.weights import power_of
-from incentive_engine.config.policy import Condition, Range, WeightFactor, Where
+from incentive_engine.allocation.user_attributes import (
+    Attributes,
+    Conditions,
+    attribute_value,
+    conditions_of,
+    factor_of,
+    meets_all,
+)
 from incentive_engine.data.hashing import hash_id
 from incentive_engine.data.holdout import holdout_key
 from incentive_engine.domain import COST, FACE, ISSUED, MICROS, ROUNDING, to_micros
 from incentive_engine.errors import DataError, Fault
 
-Attributes = Mapping[str, Any]
-"""Column to value, as one value of the column's kind; None where it is missing."""
-
 Cell = tuple[str | None, ...]
 """Per limit the name under which it counts a user, before what a ratio adds; None for not."""
-
-Matcher = Callable[[Any], bool]
 
 POLICIES: Final = 64
 """Frozen policies whose look-ups are kept."""
@@ -66,18 +67,18 @@ class LimitRule:
     """A limit of the policy as it meets one user."""
 
     name: str
-    conditions: tuple[tuple[str, Matcher], ...]
+    conditions: Conditions
     for_each: str | None
     groups: frozenset[str]
     forms: tuple[Form, ...]
 
-    def name_for(self, known: Attributes) -> str | None:
+    def name_for(self, attributes: Attributes) -> str | None:
         """Return the name under which the limit counts a user, None where it does not."""
-        if not _matches(self.conditions, known):
+        if not meets_all(self.conditions, attributes):
             return None
         if self.for_each is None:
             return self.name
-        value = known[self.for_each]
+        value = attributes[self.for_each]
         return f"{self.name}[{value}]" if str(value) in self.groups else None
 
 
@@ -101,12 +102,12 @@ class UserRules:
         self.needed = frozen.needed
         self.aim = tuple(policy.objective.maximise.items())
         self.eligibility = [
-            (_conditions(rule.where, kinds), frozenset(map(self.offers.index, rule.offers)))
+            (conditions_of(rule.where, kinds), frozenset(map(self.offers.index, rule.offers)))
             for rule in policy.eligibility
         ]
         self.limits = tuple(self._limit_rules(frozen))
         self.factors = [
-            (factor.column, _factor(factor, median, kinds[factor.column]))
+            (factor.column, factor_of(factor, median, kinds[factor.column]))
             for factor, median in zip(policy.objective.weight, frozen.medians, strict=True)
         ]
         self.strata = policy.holdout_strata
@@ -119,7 +120,7 @@ class UserRules:
         for (stated, forms), values in zip(linear_forms(policy), groups, strict=False):
             yield LimitRule(
                 name=forms[0].name if stated is None else stated.name,
-                conditions=() if stated is None else _conditions(stated.where, frozen.kinds),
+                conditions=() if stated is None else conditions_of(stated.where, frozen.kinds),
                 for_each=None if stated is None else stated.for_each,
                 groups=frozenset(values or ()),
                 forms=tuple(self._form(form, stated is None) for form in forms),
@@ -143,7 +144,7 @@ class UserRules:
             per_unit=per_unit,
         )
 
-    def attributes_of(self, attributes: Mapping[str, Any]) -> Attributes:
+    def attributes_of(self, given: Mapping[str, Any]) -> Attributes:
         """Return a user's attributes, each as one value of its column's kind.
 
         Raises
@@ -153,29 +154,30 @@ class UserRules:
         """
         try:
             return {
-                name: _value(name, kind, attributes[name]) for name, kind in self.kinds.items()
+                name: attribute_value(name, kind, given[name]) for name, kind in self.kinds.items()
             }
         except KeyError as error:
             fault = Fault(f"user: {error.args[0]}", "the attribute is missing", "a value, or None")
             raise DataError(fault) from None
 
-    def is_held_out(self, user_id: int | str, known: Attributes) -> bool:
+    def is_held_out(self, user_id: int | str, attributes: Attributes) -> bool:
         """Whether the user belongs to the holdout."""
         if not self.cutoffs:
             return False
-        stratum = tuple(None if known[c] is None else str(known[c]) for c in self.strata)
+        stratum = tuple(None if attributes[c] is None else str(attributes[c]) for c in self.strata)
+        # the holdout is a quota by rank; among known users its last rank says the same
         return hash_id(user_id, self.key) <= self.cutoffs.get(stratum, self.share_cutoff)
 
-    def weight_of(self, known: Attributes) -> float:
+    def weight_of(self, attributes: Attributes) -> float:
         """Return how much the user's outcome counts."""
         weight = 1.0
         for column, factor in self.factors:
-            weight *= factor(known[column])
+            weight *= factor(attributes[column])
         return weight
 
-    def cell_of(self, known: Attributes) -> Cell:
+    def cell_of(self, attributes: Attributes) -> Cell:
         """Return which limits count the user."""
-        return tuple(limit.name_for(known) for limit in self.limits)
+        return tuple(limit.name_for(attributes) for limit in self.limits)
 
     def forms_for(self, cell: Cell) -> Iterator[tuple[str, Form]]:
         """Yield the names and the forms of the limits that count the users of a cell."""
@@ -185,7 +187,7 @@ class UserRules:
                     yield name + form.suffix, form
 
     def pairs_of(
-        self, measures: Mapping[str, Any], known: Attributes, weight: float
+        self, measures: Mapping[str, Any], attributes: Attributes, weight: float
     ) -> Iterator[Pair]:
         """Yield the pairs that the user may get, by the offers' names.
 
@@ -199,7 +201,7 @@ class UserRules:
         columns = [(m, measures[m]) for m in self.needed]
         refused: set[int] = set()
         for conditions, places in self.eligibility:
-            if not _matches(conditions, known):
+            if not meets_all(conditions, attributes):
                 refused |= places
         for place in self.canonical:
             if place not in refused and (amounts := self._amounts(columns, place)):
@@ -211,7 +213,7 @@ class UserRules:
                 yield Pair(place, worth * weight, amounts, micros)
 
     def _amounts(self, columns: list[tuple[str, Any]], place: int) -> dict[str, float] | None:
-        """Return a pair's amounts; None where one is not known, so that nobody may get it."""
+        """Return a pair's amounts; None where one is not attributes, so that nobody may get it."""
         amounts = {FACE: self.faces[place] / MICROS, ISSUED: 1.0}
         for measure, column in columns:
             amount = float(column[place])
@@ -246,70 +248,3 @@ def micros_of(amount: float) -> int:
     scaled = amount * MICROS
     nearest = round(scaled)
     return nearest if abs(scaled - nearest) <= ROUNDING * abs(scaled) else math.ceil(scaled)
-
-
-def _value(name: str, kind: Kind, value: Any) -> Any:  # noqa: ANN401 - of any column
-    """Return an attribute's value as a column of its kind has it."""
-    if value is None or value != value:  # noqa: PLR0124 - NaN is missing
-        return None
-    if kind == "time":
-        return str(value)
-    if kind == "text" or isinstance(value, str):
-        if kind != "text" or not isinstance(value, str):
-            raise DataError(Fault(f"user: {name}", "the attribute is of another kind", kind))
-        return value
-    if kind == "truth":
-        return bool(value)
-    if kind == "integer" and value == int(value):
-        return int(value)
-    return float(value) + 0.0 if kind == "number" else _single(value)
-
-
-def _single(value: float) -> float:
-    with np.errstate(over="ignore"):
-        return float(np.float32(value)) + 0.0
-
-
-def _conditions(where: Where, kinds: Mapping[str, Kind]) -> tuple[tuple[str, Matcher], ...]:
-    return tuple((column, _matcher(test, kinds[column])) for column, test in where.items())
-
-
-def _matches(conditions: tuple[tuple[str, Matcher], ...], known: Attributes) -> bool:
-    for column, matcher in conditions:
-        value = known[column]
-        if value is None or not matcher(value):
-            return False
-    return True
-
-
-def _matcher(condition: Condition, kind: Kind) -> Matcher:
-    if isinstance(condition, Range):
-        least = -math.inf if condition.at_least is None else _number(condition.at_least, kind)
-        below = math.inf if condition.below is None else _number(condition.below, kind)
-        open_above = condition.below is None
-        return lambda value: least <= value and (open_above or value < below)
-    return _comparable(condition, kind).__contains__
-
-
-def _comparable(values: Any, kind: Kind) -> frozenset[Any]:  # noqa: ANN401 - a policy's scalars
-    """Return those of a policy's values that a column of this kind can be equal to."""
-    if kind == "text":
-        return frozenset(value for value in values if isinstance(value, str))
-    if kind == "time":
-        return frozenset()
-    return frozenset(_number(value, kind) for value in values if not isinstance(value, str))
-
-
-def _number(value: float, kind: Kind) -> float:
-    """Return a policy's number as it is compared with a column of this kind."""
-    return _single(value) if kind == "single" else value
-
-
-def _factor(factor: WeightFactor, median: float | None, kind: Kind) -> Callable[[Any], float]:
-    if median is not None:
-        return lambda value: 1.0 if value is None else power_of(value, factor, median)
-    table: dict[Any, float] = {}
-    for value, times in factor.model_dump()["values"].items():
-        for same in _comparable((value,), kind):
-            table[same] = times
-    return lambda value: table.get(value, 1.0)

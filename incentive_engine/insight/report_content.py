@@ -37,6 +37,7 @@ from incentive_engine.report import (
     RunFacts,
     Scope,
     Test,
+    Titles,
     Unit,
 )
 from incentive_engine.run.directory import RunRecord
@@ -126,6 +127,12 @@ def _per_cost(gain: Estimate | None, cost: float) -> Estimate | None:
     if gain is None or cost <= 0:
         return None
     return gain.times(1 / cost)
+
+
+def titles_of(policy: Policy) -> Titles:
+    """Return what pages call a policy's offers and columns."""
+    offers = {offer.id: offer.title for offer in policy.offers if offer.title is not None}
+    return Titles(offers=offers, columns=policy.titles)
 
 
 def aim_of(policy: Policy) -> Aim:

@@ -37,9 +37,9 @@ def _arguments(text: Text) -> Text:
     >>> _arguments("an amount, or --min-roi")
     'an amount, or min_roi'
     """
-    if not isinstance(text, str):
+    if "--" not in (words := str(text)):
         return text
-    return re.sub(r"--([a-z][a-z-]*)", lambda option: option[1].replace("-", "_"), text)
+    return re.sub(r"--([a-z][a-z-]*)", lambda option: option[1].replace("-", "_"), words)
 
 
 def options_of(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, Self
 
@@ -45,6 +45,8 @@ class UpliftEstimator:
         The label of rows that got no offer.
     seed
         Of folds and boosting; the same rows and seed give the same model.
+    accept
+        Names of refusals that the caller answers for, such as ``trial-arm-sizes``.
 
     Attributes
     ----------
@@ -74,10 +76,12 @@ class UpliftEstimator:
         offers: Sequence[Offer | Mapping[str, Any]] | None = None,
         control: str = CONTROL,
         seed: int = 0,
+        accept: Collection[str] = (),
     ) -> None:
         self.offers = offers
         self.control = control
         self.seed = seed
+        self.accept = accept
 
     def fit(
         self,
@@ -125,7 +129,7 @@ class UpliftEstimator:
         rows = rows.assign(**columns, **{OFFER: arms})
         table = pd.concat([rows, features.reset_index(drop=True)], axis=1)
         trial = Trial.from_frame(table, policy, where="X")
-        self.model_ = fit(trial, policy, seed=self.seed)
+        self.model_ = fit(trial, policy, seed=self.seed, accept=self.accept)
         self.offers_ = policy.offer_ids
         self.n_features_in_ = features.shape[1]
         if names is not None:

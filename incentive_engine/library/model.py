@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,12 +17,13 @@ from incentive_engine.data.users import UserTable
 from incentive_engine.domain import CONVERSION, COST, SPEND
 from incentive_engine.errors import ConfigError, DataError, Fault, nearest
 from incentive_engine.insight.gain import PlanGain, gain_of_plan, trial_problem, value_trial
+from incentive_engine.library.arguments import named_by_argument
 from incentive_engine.library.evaluation import Evaluation
 from incentive_engine.pipeline.quality import FILE, Quality, evaluation_text, quality_of
 from incentive_engine.stats.estimate import Estimate
 from incentive_engine.uplift import model as uplift
 from incentive_engine.uplift.diagnosis.diagnose import diagnose
-from incentive_engine.uplift.diagnosis.findings import Diagnosis
+from incentive_engine.uplift.diagnosis.findings import Diagnosis, check_acceptable
 from incentive_engine.uplift.evaluation.evaluation import evaluate as judge
 from incentive_engine.uplift.evaluation.explanation import explain_sample
 
@@ -179,7 +181,9 @@ class UpliftModel:
         )
 
 
-def fit(trial: Trial, policy: Policy, *, seed: int | None = None) -> UpliftModel:
+def fit(
+    trial: Trial, policy: Policy, *, seed: int | None = None, accept: Collection[str] = ()
+) -> UpliftModel:
     """Return the uplift model that a randomised trial teaches.
 
     Parameters
@@ -187,9 +191,13 @@ def fit(trial: Trial, policy: Policy, *, seed: int | None = None) -> UpliftModel
     seed
         Of folds and boosting; the same trial and seed give the same model. Left out, the
         policy's.
+    accept
+        Names of refusals that the caller answers for, such as ``trial-arm-sizes``.
 
     Raises
     ------
+    ConfigError
+        When nobody can answer for a name of `accept`.
     DataError
         When the trial cannot teach effects: an arm with too few rows, nobody who converts, arms
         that were not dealt by chance.
@@ -198,8 +206,9 @@ def fit(trial: Trial, policy: Policy, *, seed: int | None = None) -> UpliftModel
         what = f"was made for the offers {', '.join(trial.offers)}"
         expected, remedy = ", ".join(policy.offer_ids), "make it with this policy"
         raise DataError(Fault("trial", what, expected, remedy))
-    diagnosis = diagnose(trial, policy)
-    diagnosis.refuse()
+    with named_by_argument():
+        check_acceptable(accept)
+        diagnose(trial, policy).refuse(accept)
     fitted = uplift.fit(trial, policy, seed=policy.seed if seed is None else seed)
     return UpliftModel(fitted=fitted, trial=trial, policy=policy)
 

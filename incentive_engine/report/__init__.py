@@ -43,6 +43,7 @@ from .evidence import (
 )
 from .page import render_report
 from .returns import AtRisk, Returns, Safety, SafetyRow
+from .titles import Titles
 
 __all__ = [
     "LANGUAGES",
@@ -86,6 +87,7 @@ __all__ = [
     "SafetyRow",
     "Scope",
     "Test",
+    "Titles",
     "Unit",
     "render_report",
 ]

@@ -15,6 +15,7 @@ from .frame import render_page
 from .model_quality import gain_chart, over_constant, quality_charts, quality_lines
 from .rules import rules_text
 from .slider import slider
+from .titles import Titles, with_titles
 
 Drawing = TypeVar("Drawing")
 
@@ -51,8 +52,18 @@ class Strip:
     value: float
 
 
-def render_report(content: ReportContent, *, lang: Code = "en") -> str:
-    """Return the page as HTML: no file, script or font from elsewhere."""
+def render_report(
+    content: ReportContent, *, lang: Code = "en", titles: Titles | None = None
+) -> str:
+    """Return the page as HTML: no file, script or font from elsewhere.
+
+    Parameters
+    ----------
+    titles
+        What people read in place of ids.
+    """
+    if titles is not None:
+        content = with_titles(content, titles, lang)
     t = language(lang)
     content = replace(content, currency=t.unit(content.currency))
     limits = _limits(t, content)

@@ -16,6 +16,7 @@ from .charts import Axis, Chart, Series, colour_of, figure
 from .content import Aim, LimitRow
 from .frame import render_page
 from .returns import Safety
+from .titles import Named, Titles
 
 NOT_OFFERS: Final = ("none", "holdout")
 """What a user may have instead of an offer."""
@@ -109,9 +110,17 @@ class WhatIfContent:
     notes: tuple[Message, ...]
 
 
-def render_whatif(content: WhatIfContent, *, lang: Code = "en") -> str:
-    """Return the page as HTML: no file, script or font from elsewhere."""
-    t = language(lang)
+def render_whatif(
+    content: WhatIfContent, *, lang: Code = "en", titles: Titles | None = None
+) -> str:
+    """Return the page as HTML: no file, script or font from elsewhere.
+
+    Parameters
+    ----------
+    titles
+        What people read in place of ids.
+    """
+    t, name_of = language(lang), Named(titles or Titles(), lang)
     content = replace(content, currency=t.unit(content.currency))
     names = [variant.name for variant in content.variants]
     return render_page(
@@ -129,7 +138,9 @@ def render_whatif(content: WhatIfContent, *, lang: Code = "en") -> str:
         significant=t.significant,
         pool=lambda budget: t("budget.amount", currency=content.currency, amount=t.brief(budget)),
         conflict=lambda point: " ".join(fault.text(t.code) for fault in point.conflict),
-        choice=lambda name: t(f"whatif.{name}") if name in NOT_OFFERS else name,
+        choice=lambda name: t(f"whatif.{name}") if name in NOT_OFFERS else name_of.offer(name),
+        column=name_of.column,
+        group=name_of.value,
         bound=lambda limit: words.bound(t, limit),
         usage=lambda limit: words.amount(t, limit.usage, limit),
         room=lambda limit: words.room(t, limit),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Final
 
@@ -42,15 +41,8 @@ def proven(t: Language, proof: Proof) -> str:
     room, what = proof.bound - proof.value, aim(t, proof.aim)
     if room <= 0 or proof.gap < EXACT:
         return t("verdict.best", value=t.number(proof.value), aim=what)
-    digits = min(9, max(0, 1 - math.floor(math.log10(room))))
-    said = t(
-        "verdict.near",
-        gap=t.tiny_percent(proof.gap),
-        value=t.number(proof.value, digits),
-        aim=what,
-        bound=t.number(proof.bound, digits),
-    )
-    return said + _searched(t, proof)
+    near = t("verdict.near", gap=t.tiny_percent(proof.gap), value=t.number(proof.value), aim=what)
+    return near + _searched(t, proof)
 
 
 def _searched(t: Language, proof: Proof) -> str:

@@ -14,10 +14,15 @@ def check_evaluation(run: Run) -> Iterator[Check]:
     The gain itself cannot be had from a run's files: only the manifest, and its signature, vouch
     for it.
     """
-    if run.evaluation is None or run.evaluation.plan is None:
+    if run.evaluation is None:
         return
     found = Findings("evaluation", "evaluation.json is about this plan, without contradiction")
     gain = run.evaluation.plan
+    if gain is None:
+        if "trial" in run.manifest.inputs:
+            found.add("the manifest names a trial, and no gain by it is stated")
+        yield found.check()
+        return
     decided = run.certificate.users - run.manifest.holdout.users
     if gain.users != decided:
         found.add(f"it is about {gain.users:,} users, the plan about {decided:,}")

@@ -79,8 +79,10 @@ def _copies(run: Run) -> Iterator[str]:
             continue
         if stated.as_given is None:
             yield f"manifest.json does not say whether {copy} is the file as given"
-        if stated.as_given and stated.sha256 != kept.sha256:
+        elif stated.as_given and stated.sha256 != kept.sha256:
             yield f"{copy} is not the file that the manifest names: its digest differs"
+        elif not stated.as_given and stated.sha256 == kept.sha256:
+            yield f"{copy} is the file that the manifest names, and said not to be"
 
 
 def _rows(run: Run) -> Iterator[str]:

@@ -179,7 +179,9 @@ def _usage(pairs: list[tuple[Part, StatedLimit]]) -> Check:
         ):
             if not _same_sum(number, expected, part=part):
                 found.add(f"`{limit.name}`: {word} is {number}, recomputed {expected}")
-        if limit.ratio is not None:
+        if (limit.ratio is not None) is not part.group.is_ratio:
+            found.add(f"`{limit.name}`: its ratio is {limit.ratio}")
+        elif limit.ratio is not None:
             stated, ratio = limit.ratio.usage, part.ratio
             if not _same(stated, ratio, scale=abs(ratio or 0.0)):
                 found.add(f"`{limit.name}`: ratio is {stated}, recomputed {ratio}")

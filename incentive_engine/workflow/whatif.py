@@ -13,6 +13,7 @@ from incentive_engine.errors import Fault, InfeasibleError
 from incentive_engine.insight.findings import holdout_of, warned_first
 from incentive_engine.insight.movers import Move, comparable, moves
 from incentive_engine.insight.policy_options import BudgetOptions, default_policy
+from incentive_engine.insight.report_content import titles_of
 from incentive_engine.insight.study import Study, focus_of, study
 from incentive_engine.insight.variants import BASE, Variant, read_budgets, read_variants
 from incentive_engine.insight.whatif_content import whatif_page
@@ -93,7 +94,7 @@ def whatif(
     result = _result(directory, studies, amounts, moved, at_least=at_least)
     content = whatif_page(studies, amounts, moved, at_least=at_least, notes=result.notes)
     record = _record(studies, file, amounts, options, steps)
-    page = render_whatif(content, lang=lang)
+    page = render_whatif(content, lang=lang, titles=titles_of(studies[0].variant.policy))
     write_study(directory, tables=result.tables(), page=page, record=record)
     return result
 

@@ -14,7 +14,7 @@ from incentive_engine.data.scores import ScoreTable
 from incentive_engine.data.tables.files import digest_file
 from incentive_engine.insight.findings import Findings
 from incentive_engine.insight.policy_options import BudgetOptions
-from incentive_engine.insight.report_content import report_content
+from incentive_engine.insight.report_content import report_content, titles_of
 from incentive_engine.pipeline.campaign import Inputs
 from incentive_engine.pipeline.steps import Steps
 from incentive_engine.report import Code, render_report
@@ -79,7 +79,9 @@ def write_run(
     """
     record = _record(findings, origin, steps)
     with steps.step("draw the page"):
-        report = render_report(report_content(findings, record), lang=lang)
+        report = render_report(
+            report_content(findings, record), lang=lang, titles=titles_of(findings.policy)
+        )
     write_files(directory, _files(findings, record, origin, report))
 
 

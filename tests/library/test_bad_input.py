@@ -140,6 +140,16 @@ CASES: dict[str, tuple[Callable[[], object], type[Exception], str]] = {
         ie.DataError,
         "trial: was made for the offers off10, off20",
     ),
+    "a trial that teaches nothing": (
+        lambda: ie.fit(ie.Trial.from_frame(FRAME, policy()), policy()),
+        ie.DataError,
+        "arm sizes: .*`accept trial-arm-sizes` goes on all the same",
+    ),
+    "a refusal that nobody can answer for": (
+        lambda: ie.fit(model().trial, policy(), accept=["trial-outcomes"]),
+        ie.ConfigError,
+        "accept trial-outcomes",
+    ),
     "another trial to evaluate by": (
         lambda: ie.evaluate(
             model(), ie.Trial.from_frame(trial_frame().head(5000), policy()), policy()

@@ -99,7 +99,12 @@ def test_clone_and_parameters_follow_the_conventions() -> None:
     made = ie.UpliftEstimator(control="none", seed=7)
     copy = clone(made)
     assert copy is not made
-    assert copy.get_params() == {"offers": None, "control": "none", "seed": 7}
+    assert copy.get_params() == {
+        "offers": None,
+        "control": "none",
+        "seed": 7,
+        "accept": (),
+    }
     assert copy.set_params(seed=9) is copy
     assert copy.seed == 9
     assert repr(copy) == "UpliftEstimator(control='none', seed=9)"
@@ -208,7 +213,7 @@ class Randomised(ie.UpliftEstimator):
 @pytest.mark.filterwarnings("ignore")  # scikit-learn's own, about what it deprecates
 def test_it_passes_the_checks_of_scikit_learn(name: str) -> None:
     check = getattr(estimator_checks, name)
-    check("Randomised", Randomised())
+    check("Randomised", Randomised(accept=("trial-arm-sizes",)))
 
 
 def test_without_scikit_learn_it_works_all_the_same() -> None:
@@ -217,13 +222,13 @@ import sys
 sys.modules["sklearn"] = None
 import numpy as np, incentive_engine as ie
 rng = np.random.default_rng(0)
-X, offer = rng.normal(size=(400, 2)), rng.choice(["control", "a"], 400)
+X, offer = rng.normal(size=(900, 2)), rng.choice(["control", "a"], 900)
 made = ie.UpliftEstimator()
 try:
     made.predict(X)
 except ie.DataError as error:
     print(error)
-made.fit(X, rng.random(400) < 0.2, offer=offer)
+made.fit(X, rng.random(900) < 0.2 + 0.2 * (offer == "a"), offer=offer)
 print(made.predict(X).shape, made.get_params())
 """
     done = subprocess.run(  # noqa: S603 - our own program
@@ -231,7 +236,9 @@ print(made.predict(X).shape, made.get_params())
     )
     assert done.returncode == 0, done.stderr
     assert "is not fitted" in done.stdout
-    assert "(400, 1) {'offers': None, 'control': 'control', 'seed': 0}" in done.stdout
+    assert (
+        "(900, 1) {'offers': None, 'control': 'control', 'seed': 0, 'accept': ()}" in done.stdout
+    )
 
 
 def test_its_signature_is_the_one_that_others_call() -> None:

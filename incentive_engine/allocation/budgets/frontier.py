@@ -123,13 +123,13 @@ def _published(
     sums, apart, short = np.empty_like(exact), np.zeros(len(exact)), 0.0
     for g in range(len(members)):
         ends = _ends(steps[:, g, PEOPLE], smallest)
-        place, known = np.arange(len(exact)), exact[ends, g]
+        place, shown = np.arange(len(exact)), exact[ends, g]
         if 0 < steps[0, g, PEOPLE] < smallest:
-            known[0] = 0.0
+            shown[0] = 0.0
         for field in range(exact.shape[2]):
-            sums[:, g, field] = np.interp(place, ends, known[:, field])
+            sums[:, g, field] = np.interp(place, ends, shown[:, field])
         apart += np.abs(sums[:, g, MONEY] - exact[:, g, MONEY])
-        short += triangle(known[:, MONEY], known[:, VALUE], edge[ends])
+        short += triangle(shown[:, MONEY], shown[:, VALUE], edge[ends])
     money = sums[:, :, MONEY].sum(axis=1)
     taken = _taken(money, rows)
     kept = [VALUE, MONEY, TREATED, *range(FIRST_AMOUNT, exact.shape[2])]

@@ -52,6 +52,7 @@ def _bound_without(
     sample
         Of the users; None where they are few.
     """
+    # the prices of the other limits stay a bound; a better one is looked for nearby
     kept = [other for other in range(len(prices)) if other != limit]
     rows, left = dual.rows.subset(kept), prices[kept]
     everyone = replace(dual, rows=rows)

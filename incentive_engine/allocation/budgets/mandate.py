@@ -58,7 +58,7 @@ def largest_budget(
     Where money is left over, the marginal return is that of the money used.
     """
     amounts = [cap * part for part in LOOKS]
-    problems = [found for amount in amounts if (found := problem_at(amount)) is not None]
+    problems = [problem for amount in amounts if (problem := problem_at(amount)) is not None]
     seen = curve.points(problems, marginal=True)
     points = [point for point in seen if point.marginal_return is not None]
     best = max(points, key=lambda point: point.marginal_return or -np.inf, default=None)

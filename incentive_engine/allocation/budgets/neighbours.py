@@ -86,6 +86,7 @@ def prices_nearby(
     solved = [(amount_of(plan.problem), plan) for plan in plans.values() if plan.feasible]
     if not solved or amount <= 0:
         return None
+    # by ratio: prices fall with the logarithm of the budget rather than with it
     nearest = min(solved, key=lambda item: abs(math.log(max(item[0], 1e-300) / amount)))
     return nearest[1].prices
 

@@ -37,10 +37,10 @@ def with_budget_of(problem: Problem, policy: Policy) -> Problem:
 
 def rule_of(name: str, policy: Policy) -> str:
     """Return the name that a limit has in the policy: `region cap` of `region cap[north]`."""
-    known = [limit.name for limit in policy.limits]
-    if name in known:
+    rules = [limit.name for limit in policy.limits]
+    if name in rules:
         return name
-    return next((rule for rule in known if name.startswith(f"{rule}[")), name)
+    return next((rule for rule in rules if name.startswith(f"{rule}[")), name)
 
 
 def _resolved(policy: Policy, limit: Limit, stated: dict[str, LimitPolicy], users: int) -> Limit:

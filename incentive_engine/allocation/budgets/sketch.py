@@ -77,11 +77,11 @@ def swept_points(problems: Sequence[Problem], split: Split) -> tuple[SweptPoint,
     prices: FloatArray | None = None
     for problem in sorted(problems, key=_amount, reverse=True):
         rows = rows_of(few, some, _scaled(problem, share))
-        found = find_prices(some, rows, start=prices, radius=1.0, params=ROUGH)
-        if found.impossible or (found.step is not None and found.step.broken.any()):
+        optimum = find_prices(some, rows, start=prices, radius=1.0, params=ROUGH)
+        if optimum.impossible or (optimum.step is not None and optimum.step.broken.any()):
             prices = None
             continue
-        prices = found.point.prices
+        prices = optimum.point.prices
         points.append(_swept(users, problem, prices, split))
     return tuple(reversed(points))
 

@@ -45,6 +45,7 @@ def smallest_budgets(problem: Problem) -> FloatArray | None:
     names = [limit.name for limit in problem.enforced]
     if pool is None or pool.basis == "at-risk" or names != [BUDGET] or problem.exactly_one:
         return None
+    # a place per step in its bin, so that all steps are sorted without a second copy
     counts = _counts(problem)
     ends = np.cumsum(counts)
     slope, money = np.empty(ends[-1]), np.empty(ends[-1], dtype=np.int64)

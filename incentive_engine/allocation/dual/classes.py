@@ -74,6 +74,7 @@ def classes_of(core: Core, measures: BoolArray) -> Classes:
     _, first, member, count = np.unique(
         bytes_of, return_index=True, return_inverse=True, return_counts=True
     )
+    # np.unique sorts by bytes, which would make the program depend on the processor
     order = np.argsort(first)  # classes stand as their first users do
     member = np.argsort(order)[member]
     first, count = first[order], count[order]

@@ -107,7 +107,7 @@ def _within(distance: npt.NDArray[Any], size: int) -> IntArray:
         n=len(bits),
         make=lambda: np.empty(counts[most] + 1, dtype=np.int64),
     )
-    return np.concatenate([found[: found[-1]] for found in parts])
+    return np.concatenate([part[: part[-1]] for part in parts])
 
 
 def build_core(
@@ -150,8 +150,8 @@ def build_core(
     if width is not None:
         keep &= _within_reach(few, price, rows.widths_of_pairs(width, users.shape))
     if kept is not None:
-        held = np.flatnonzero(kept >= 0)
-        keep[kept[held], held] = True
+        taken = np.flatnonzero(kept >= 0)
+        keep[kept[taken], taken] = True
     user, offer = (part.astype(np.int64) for part in np.nonzero(keep.T))
     stands_for = np.ones(len(user)) if weight is None else weight[few.cell[user]]
     return Core(

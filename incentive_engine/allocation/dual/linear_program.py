@@ -105,6 +105,7 @@ def solve_lp(program: LinearProgram) -> LinearAnswer:
     built.set_maximize(True)
     effort = EFFORT + EFFORT_PER_ENTRY * program.matrix.nnz
     status = None
+    # a route that circles costs little, because the next one begins before it is given more
     for times in (1.0, PATIENT):
         for route in ROUTES:
             solver = _ended(built, f"{route} max_deterministic_time: {times * effort!r}")

@@ -96,10 +96,12 @@ def take_step(
     answer = solve_lp(program)
     pairs, groups, limits = len(classes.pair), len(classes.count), len(rows.limits)
     shares = classes.spread(answer.x[:pairs])
+    # GLOP's duals may pass the box by its tolerance
     prices = box.clip(answer.duals[groups:] / unit)
     over, under = (
         answer.x[pairs + i * limits : pairs + (i + 1) * limits] * unit for i in range(2)
     )
+    # a user of a sample stands for many
     taken = core.weight * shares
     usage = used + core.usage @ taken
     return Step(

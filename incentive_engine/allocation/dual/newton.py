@@ -75,6 +75,7 @@ def approach(
     for _ in range(params.newton_steps):
         box = frame.around(best.prices, radius)
         near = np.flatnonzero(dual.reach(best, box) <= 1.0)
+        # a linear program takes all of these, and exactly
         if len(near) <= few and not bound:
             break
         step, promised = _lowest_within(dual, best, box, near)
@@ -135,6 +136,7 @@ def _curvature(dual: LagrangianDual, at: Point, box: Box, near: IntArray) -> Flo
     that lies anywhere within ±h, adds (u − v)(u − v)ᵀ / 2h on average.
     """
     users, rows = dual.users, dual.rows
+    # second derivatives only shape the step; the first ones, which decide, stay exact
     share = max(len(near) / SAMPLE, 1.0)
     if share > 1.0:
         near = near[np.argpartition(users.key[near], SAMPLE)[:SAMPLE]]

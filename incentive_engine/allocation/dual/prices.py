@@ -153,21 +153,22 @@ def minimise_among_open(
         passes += 2
         if len(index) > users.n // 3:
             break
+        # what is added up apart must be what float64 would choose, so that both parts agree
         few = users.take(index).in_float64()
         price = dual.rows.prices_of_pairs(start, users.shape)
         settled = at.table.totals - sweep(few, price).totals
         part = replace(dual, users=few, settled=settled)
         inner = replace(frame, bounds=box)
-        found = minimise(part, start, frame=inner, radius=radius, tight=tight)
-        passes += found.sweeps * len(index) // users.n
-        start = found.point.prices
+        optimum = minimise(part, start, frame=inner, radius=radius, tight=tight)
+        passes += optimum.sweeps * len(index) // users.n
+        start = optimum.point.prices
         radius *= WIDER
         if not box.meets(start, frame.bounds):
-            assert found.step is not None
-            core = replace(found.step.core, index=index[found.step.core.index])
-            return replace(found, step=replace(found.step, core=core), sweeps=passes)
-    found = minimise(dual, start, frame=frame, radius=radius, tight=tight)
-    return replace(found, sweeps=found.sweeps + passes)
+            assert optimum.step is not None
+            core = replace(optimum.step.core, index=index[optimum.step.core.index])
+            return replace(optimum, step=replace(optimum.step, core=core), sweeps=passes)
+    optimum = minimise(dual, start, frame=frame, radius=radius, tight=tight)
+    return replace(optimum, sweeps=optimum.sweeps + passes)
 
 
 def frame_of(rows: Rows, sizes: FloatArray) -> Frame:
@@ -211,8 +212,8 @@ def about_lowest(
     near = approach(dual, start, frame, radius, tight=tight)
     if near.enough:
         return near.point.prices
-    found = minimise_by_programs(dual, near, frame=frame, tight=tight)
-    return found.point.prices
+    optimum = minimise_by_programs(dual, near, frame=frame, tight=tight)
+    return optimum.point.prices
 
 
 def minimise(
@@ -245,14 +246,17 @@ def minimise_by_programs(
         step = _step_that_ends(dual, best, box=box, caps=frame.caps, reach=reach, size=size)
         floor = max(abs(best.dual), abs(best.table.value), TINIEST)
         predicted = (best.dual - step.model) / floor
+        # a box that binds says nothing about prices beyond it
         if step.inside:
             gap = max(predicted, 0.0)
+        # no plan is worth so little: a bound below the worst plan leaves no plan at all
         impossible = best.dual < lowest
         if impossible:
             break
         if predicted <= tight:
             if step.inside or failed > PATIENCE or box.equals(frame.bounds):
                 break
+            # nothing to gain inside, so the minimum may lie beyond the box
             radius *= 8.0
             continue
         trial = dual.at(step.prices)
@@ -264,8 +268,10 @@ def minimise_by_programs(
             gap = max((trial.dual - step.model) / floor, 0.0)
             break
         if gained > 0.5:
+            # the model foretold most of the gain: trust it further out
             radius *= 1.0 if step.inside else 3.0
         elif gained < 0.1:
+            # users outside the core changed their choice: look nearer, with more of them
             radius, failed = min(radius, 1.0) / 4.0, failed + 1
             size = min(2 * size, dual.params.largest_core_users)
     return Optimum(point=best, step=step, gap=gap, sweeps=sweeps, impossible=impossible)

@@ -95,7 +95,7 @@ class Sums:
         (n_cells,) int64, the group of each cell.
     asked
         The prices of each pass.
-    found
+    sums
         Per sum the pass, the group, and (L,) float64 the uses of limits, in parts of `size`.
     """
 
@@ -103,7 +103,7 @@ class Sums:
     size: FloatArray
     group: IntArray
     asked: list[FloatArray] = field(default_factory=list)
-    found: dict[tuple[int, bytes], tuple[int, FloatArray]] = field(default_factory=dict)
+    sums: dict[tuple[int, bytes], tuple[int, FloatArray]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, users: Users, rows: Rows) -> Self:
@@ -121,7 +121,7 @@ class Sums:
         """Add the sums that users have at some prices; return the dual there."""
         point = self.dual.at(prices)
         for group, used in enumerate(self._by_group(point.table)):
-            self.found.setdefault((group, used.tobytes()), (len(self.asked), used))
+            self.sums.setdefault((group, used.tobytes()), (len(self.asked), used))
         self.asked.append(prices)
         return point.dual
 
@@ -153,19 +153,20 @@ class Sums:
             proven = least > NEGLIGIBLE and total <= least * (1.0 + close)
             if total <= NEGLIGIBLE or proven:
                 break
-            known, prices = len(self.found), self._prices(kept, answer)
+            before, prices = len(self.sums), self._prices(kept, answer)
             dual = -self.ask(prices)
             if dual > least:
                 least, proof = dual, prices
-            if len(self.found) == known:
+            # no new sum: the mixture is the best there is
+            if len(self.sums) == before:
                 break
         return self._mixture(kept, answer, sums, least=least, prices=proof)
 
     def _mixed(self, kept: IntArray) -> tuple[LinearAnswer, list[tuple[int, int]]]:
         """Return the best mixture, and the pass and group of each of its parts."""
         groups, limits = int(self.group[-1]) + 1, len(kept)
-        group = np.array([place for place, _ in self.found], dtype=np.int64)
-        asked, uses = zip(*self.found.values(), strict=True)
+        group = np.array([place for place, _ in self.sums], dtype=np.int64)
+        asked, uses = zip(*self.sums.values(), strict=True)
         ones, at = np.ones(len(group)), np.arange(len(group))
         once = sp.csr_array((ones, (group, at)), shape=(groups, len(group)))
         used = sp.csr_array(np.stack(uses, axis=1)[kept])

@@ -104,6 +104,7 @@ def solve_core(
         return replace(_checked(rows, core, start, rest, ask), core=len(core.index))
 
     if not whole:
+        # SCIP is faster on hundreds of users, CP-SAT exact where tolerances matter
         branched = attempt(branching)
         return attempt(exact) if branched.plan is None else branched
     proven = attempt(exact)
@@ -167,6 +168,7 @@ def _agreed(exact: Incumbent, other: Incumbent) -> Incumbent:
     if other.value <= exact.value:
         return replace(exact, bound=bound)
     near = other.value - exact.value <= 1e-9 * abs(other.value)
+    # SCIP's tolerance may let it beat a proven optimum by rounding alone
     proven = near and exact.status is Status.OPTIMAL
     return replace(other, status=Status.OPTIMAL if proven else Status.FEASIBLE, bound=other.bound)
 
@@ -185,6 +187,7 @@ def _checked(
     bound = first.bound + rest.value
     if not first.found:
         return Incumbent(status=first.status, bound=bound)
+    # let out, so that rounding hides no plan; taken in where a sum then does break a bound
     for margin in (1, -1):
         answer = first if margin == 1 else ask(margin)
         if not answer.found:

@@ -128,9 +128,9 @@ def integers_per_unit(objective: FloatArray) -> float:
     With small integers few objectives are possible, and a bound between two of them is known to
     be the lower one.
     """
-    found = decimals_of(objective, largest=LARGEST)
-    if found is not None:
-        return found.size
+    decimals = decimals_of(objective, largest=LARGEST)
+    if decimals is not None:
+        return decimals.size
     return LARGEST / float(np.max(np.abs(objective)))
 
 
@@ -155,6 +155,7 @@ class Enough(helper.SolutionCallback):
 
 def _solved(model: Any, callback: Enough, *, effort: float, presolve: bool) -> Any:  # noqa: ANN401 - the same
     parameters = helper.SatParameters()
+    # several workers would make the result depend on the machine's load
     parameters.num_workers = 1
     parameters.catch_sigint_signal = False  # Ctrl-C stays Python's, before and after
     parameters.cp_model_presolve = presolve

@@ -54,14 +54,14 @@ SHAKEN: Final = 0.3
 @compiled
 def bottleneck(moves: Moves, state: State, chain: IntArray, depth: int) -> int:
     """Return the row whose bounds a chain of changes passes that the fewest users touch."""
-    found, fewest = -1, 0
+    tightest, fewest = -1, 0
     for at in range(depth + 1):
         for e in range(state.size[chain[at]]):
             row = state.row[chain[at], e]
             count = moves.begins[row + 1] - moves.begins[row]
-            if passes(moves, state, row) != 0 and (found < 0 or count < fewest):
-                found, fewest = row, count
-    return found
+            if passes(moves, state, row) != 0 and (tightest < 0 or count < fewest):
+                tightest, fewest = row, count
+    return tightest
 
 
 @compiled
@@ -105,7 +105,7 @@ def best_set(
     What it gains, how many changes it has, and what is left of the effort, counted in changes
     looked at.
     """
-    gain, found, level = 0.0, 0, 0
+    gain, length, level = 0.0, 0, 0
     by_level = np.zeros((5, DEEPEST + 1), dtype=np.int64)
     chain, rows, at, end, count = by_level[0], by_level[1], by_level[2], by_level[3], by_level[4]
     gained, kept = np.zeros(DEEPEST + 1), np.full(DEEPEST + 1, room)
@@ -138,8 +138,8 @@ def best_set(
             continue
         chain[level] = pair
         if after == 0 and gained[level] + more > gain:
-            gain, found = gained[level] + more, level + 1
-            best[:found] = chain[:found]
+            gain, length = gained[level] + more, level + 1
+            best[:length] = chain[:length]
         if others == 0:
             continue
         use(state, pair, 1)
@@ -148,7 +148,7 @@ def best_set(
         rows[level] = bottleneck(moves, state, chain, level - 1) if after else -1
         at[level] = moves.begins[rows[level]] if after else 0
         end[level] = moves.begins[rows[level] + 1] if after else moves.order.shape[0]
-    return gain, found, effort
+    return gain, length, effort
 
 
 @compiled
@@ -230,9 +230,9 @@ def exchange(
         effort -= REPAIRS * moves.user.shape[0]
         gap = np.inf
         if kept:
-            each = min(max(effort, 0), EACH)
-            gap, left = climb(moves, state, bound, goal, each)
-            effort -= each - left
+            share = min(max(effort, 0), EACH)
+            gap, left = climb(moves, state, bound, goal, share)
+            effort -= share - left
         if gap <= least:
             least = gap
             best[:] = state.chosen

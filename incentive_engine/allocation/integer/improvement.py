@@ -254,6 +254,7 @@ def _in_turns(
             break
         index = _drawn(near[search.loss[near] <= lost], turn, size)
         other = attempt(best, index, turn)
+        # turns end when they bring little, not after a time, which would not be reproducible
         waited = 0 if other.value - best.value > LITTLE * lost else waited + 1
         best = better(best, other, complete=False)
     return best
@@ -261,5 +262,6 @@ def _in_turns(
 
 def _drawn(near: IntArray, turn: int, size: int) -> IntArray:
     """Return some users, others in each turn; they stay in the order of their keys."""
+    # the turn is the seed: the same problem has the same plan
     some = np.random.default_rng(turn).permutation(len(near))[:size]
     return near[np.sort(some)]

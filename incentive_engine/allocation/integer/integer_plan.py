@@ -86,7 +86,9 @@ def _search(
     dual, prices, loss = optimum.point.dual, optimum.point.prices, rounded.loss
     base = start or rounded.draft
     if start is None and not whole:
+        # alike users tie by the thousand, and a program of a few sees only some of them
         base = fill(users, rows, base, prices, loss=loss)
+    # whom the linear program splits is tied by definition
     loss[rounded.split] = 0.0
     treated = max(optimum.treated, 1.0)
     goal = max(params.plan_gap, params.offer_share / treated) * abs(dual)
@@ -170,6 +172,7 @@ def round_prices(users: Users, rows: Rows, optimum: Optimum) -> Rounded:
     """
     choice = np.empty(users.n, dtype=np.int16)
     loss = np.empty(users.n, dtype=users.value.dtype)
+    # a hair dearer: thousands of tied users must not break a limit together
     dear = rows.prices_of_pairs((1.0 + TIED) * optimum.point.prices, users.shape)
     draft = Draft(choice=choice, table=sweep(users, dear, choice=choice, loss=loss))
     if optimum.step is None:

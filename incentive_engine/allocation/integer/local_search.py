@@ -58,6 +58,7 @@ def trade(
         row=np.zeros((size, width), dtype=np.int64),
         amount=np.zeros((size, width), dtype=np.int64),
     )
+    # drawn outside the compiled loop, whose own generator differs between versions
     draws = np.random.default_rng(seed).random(2 * ROUNDS)
     if not exchange(moves, state, bound, bound - enough, round(times * EFFORT), draws):
         return SelectionAnswer(status=Status.UNKNOWN)
@@ -108,8 +109,8 @@ def _chosen(hint: BoolArray, user: IntArray, first: IntArray, *, idle: bool) -> 
     """Return (N,) each user's move in a hint; nothing, the last of the own moves, for none."""
     chosen = first[1:] - 1 if idle else first[:-1]
     chosen = chosen.astype(np.int64)
-    held = np.flatnonzero(hint)
-    chosen[user[held]] = held
+    hinted = np.flatnonzero(hint)
+    chosen[user[hinted]] = hinted
     return chosen
 
 
@@ -126,5 +127,5 @@ def _touching(usage: sp.csc_array, user: IntArray, ranked: IntArray) -> tuple[In
 
 
 def _bounds(bounds: tuple[int | None, ...], missing: int) -> IntArray:
-    known = [missing if bound is None else bound for bound in bounds]
-    return np.array([min(max(x, -UNBOUNDED), UNBOUNDED) for x in known], dtype=np.int64)
+    whole = [missing if bound is None else bound for bound in bounds]
+    return np.array([min(max(x, -UNBOUNDED), UNBOUNDED) for x in whole], dtype=np.int64)

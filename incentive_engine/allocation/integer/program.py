@@ -25,7 +25,7 @@ def selection_of(
     rows: Rows,
     core: Core,
     rest: Table,
-    held: Choice,
+    current: Choice,
     *,
     margin: int,
     elastic: FloatArray | None = None,
@@ -36,7 +36,7 @@ def selection_of(
     ----------
     rest
         What everyone outside the core uses.
-    held
+    current
         (N,) int16, the choices of the core's users to start from.
     margin
         Sums that are not exact in integers are rounded: 1 lets their bounds out by what the
@@ -49,6 +49,7 @@ def selection_of(
         _step(rows, core.usage[[row]].data, row, common=elastic is None)
         for row in range(len(rows.limits))
     ]
+    # each pair's amount is rounded by at most one half, bounds by one
     play = margin * 2 * len(core.index)
     size = np.array([step.size for step in steps], dtype=np.float64)
     matrix = core.usage.multiply(size[:, None]).tocsr()
@@ -66,7 +67,7 @@ def selection_of(
             None if bound == np.inf else step.floor(bound, play)
             for step, bound in zip(steps, upper.tolist(), strict=True)
         ),
-        hint=core.pairs_of(held),
+        hint=core.pairs_of(current),
         elastic=np.empty(0) if elastic is None else elastic / size,
     )
 
@@ -109,10 +110,15 @@ def _step(rows: Rows, data: FloatArray, row: int, *, common: bool) -> Step:
     is rounded to a small part of the row's largest amount. With `common` false a step is a unit,
     so that breaking a bound is counted in units.
     """
-    known = float(rows.unit[row])
-    units = (known,) if known else TENS
-    found = decimals_of(data, largest=LARGEST, units=units, common=common)
-    if found is None:
+    exact_unit = float(rows.unit[row])
+    units = (exact_unit,) if exact_unit else TENS
+    decimals = decimals_of(data, largest=LARGEST, units=units, common=common)
+    if decimals is None:
         largest = float(np.max(np.abs(data), initial=0.0))
         return Step(unit=0.0, common=1, size=LARGEST / (largest or 1.0), whole=False)
-    return Step(unit=found.unit, common=found.common, size=found.size, whole=bool(known))
+    return Step(
+        unit=decimals.unit,
+        common=decimals.common,
+        size=decimals.size,
+        whole=bool(exact_unit),
+    )

@@ -57,9 +57,9 @@ def fill(
     index = np.flatnonzero(loss <= precision(users, price))
     if len(index) <= FEW:
         return base
-    few, held = users.take(index), base.choice[index]
+    few, current = users.take(index), base.choice[index]
     rest = base.without(few, index)
-    filled = _filled(few, rows, held, rest, prices)
+    filled = _filled(few, rows, current, rest, prices)
     return Draft(choice=_with(base.choice, index, filled), table=added(rest, tally(few, filled)))
 
 
@@ -88,6 +88,7 @@ def _filled(few: Users, rows: Rows, base: Choice, rest: Table, prices: FloatArra
         tied = np.flatnonzero((eager != base) & (eager >= 0) & (plan == base))
         if len(tied) <= FEW:
             break
+        # halves by key: who gets the last offers depends on no order of rows
         blocks = [tied[np.argsort(few.key[tied], kind="stable")]]
         while blocks and attempts > 0:
             attempts -= 1

@@ -39,6 +39,7 @@ def drop_useless(users: Users, rows: Rows, plan: Draft) -> Draft:
         gone = left[:count]
         table = _without(few, table, given, gone)
         given[gone] = -1
+        # the one that could not go with the others is needed from now on
         left = left[count + 1 :]
     return plan.changed(few, useless, given)
 

@@ -45,13 +45,14 @@ class Choosers:
             Limit name to price; limits of the problem that are not named count 0.
         """
         named = [prices.get(name, 0.0) for name in self.rows.names]
-        known: FloatArray = np.array(named, dtype=np.float64)
+        in_order: FloatArray = np.array(named, dtype=np.float64)
         at = np.empty(self.users.n, dtype=np.int16)
-        sweep(self.users, self.rows.prices_of_pairs(known, self.users.shape), choice=at)
+        sweep(self.users, self.rows.prices_of_pairs(in_order, self.users.shape), choice=at)
         return offers_of(self.users, at)
 
     def worth(self, factor: FloatArray) -> Self:
         """Return the users with values multiplied by (n,) positive factors."""
+        # a power of two keeps the fixed-point units exact
         users, most = self.users, np.exp2(np.ceil(np.log2(factor.max(initial=1.0))))
         first = np.arange(len(users.scale)) == 0
         more = replace(

@@ -253,12 +253,12 @@ def count_leading(
 
 @compiled
 def find_leading(
-    bits: npt.NDArray[Any], shift: int, most: int, start: int, stop: int, found: IntArray
+    bits: npt.NDArray[Any], shift: int, most: int, start: int, stop: int, index: IntArray
 ) -> None:
     """Write whose leading bits are at most `most`; the last entry is how many these are."""
     count = 0
     for user in range(start, stop):
         if np.int64(bits[user]) >> shift <= most:
-            found[count] = user
+            index[count] = user
             count += 1
-    found[-1] = count
+    index[-1] = count

@@ -86,9 +86,11 @@ class Rows:
     def paid_per_unit(self, prices: FloatArray) -> FloatArray:
         """Return (L,) the most that a unit of each limit costs at prices of all limits."""
         flat = np.abs(self.matrix.T @ prices)
-        each = flat[self.matrix.indices] / np.abs(self.matrix.data)
+        per_unit = flat[self.matrix.indices] / np.abs(self.matrix.data)
         most = np.zeros(len(prices))
-        np.maximum.at(most, np.repeat(np.arange(len(prices)), np.diff(self.matrix.indptr)), each)
+        np.maximum.at(
+            most, np.repeat(np.arange(len(prices)), np.diff(self.matrix.indptr)), per_unit
+        )
         return most
 
     def usage(self, table: Table) -> FloatArray:

@@ -40,8 +40,8 @@ def margins(
     """
     users = users_of(problem)
     rows = rows_of(problem, users, problem.enforced)
-    known = np.array([prices.get(name, 0.0) for name in rows.names], dtype=np.float64)
-    price = rows.prices_of_pairs(known, users.shape)
+    in_order = np.array([prices.get(name, 0.0) for name in rows.names], dtype=np.float64)
+    price = rows.prices_of_pairs(in_order, users.shape)
     place = np.append(np.argsort(users.order), -1).astype(np.int16)
     pairs, ahead = users.pairs, np.empty(users.n)
     in_parts(

@@ -98,6 +98,7 @@ def draw_sample(
     """
     counts = count_cells(users) if counts is None else counts
     share = np.maximum(size / max(counts.sum(), 1), PER_CELL / np.maximum(counts, 1))
+    # 53 bits, because a float64 holds no more exactly
     below = (np.minimum(share, 1.0) * 2.0**53).astype(np.uint64)
     parts = in_parts(
         lambda start, stop, out: kernels.draw(users.cell, users.key, below, start, stop, out),

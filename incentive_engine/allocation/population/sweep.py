@@ -84,6 +84,7 @@ def sweep(
 
 def dual_sum(users: Users, price: FloatArray) -> float:
     """Return the sum of every user's best score at the prices, exact to float64."""
+    # the largest unit at which n scores still fit into an int64
     unit = HEADROOM / max(users.n, 1) / max(largest_score(price, users.largest), 1e-300)
     _, (whole, rest) = _passed(users, price, unit=unit)
     return (whole + rest * 2.0**24 / choices.FRACTION) / unit

@@ -189,7 +189,12 @@ def _largest(problem: Problem, cost: int) -> FloatArray:
         raise DataError(*faults)
     largest = np.asarray(np.max([part[0] for part in parts], axis=0), dtype=np.float64)
     faults = [
-        Fault(f"scores: {name}", f"the largest amount is {size:g}", f"0, or {LEAST:g} to {MOST:g}")
+        Fault(
+            f"scores: {name}",
+            f"the largest amount is {size:g}",
+            f"0, or {LEAST:g} to {MOST:g}",
+            "use another unit, in the scores or in what the policy multiplies them by",
+        )
         for name, size in zip(("value", *problem.measures), largest.tolist(), strict=True)
         if size and not LEAST <= size <= MOST
     ]
@@ -229,8 +234,10 @@ def in_parts(
 
     With mapped columns there are more ranges than threads, so that few pages are held at a time.
     """
+    # a stop is heard between passes; a pass itself takes a fraction of a second
     go_on()
     at_once = min(threads(), max(1, n // SERIAL))
+    # mapped columns: few pages at a time, however few threads there are
     parts = max(at_once, -(-n // MAPPED)) if is_mapped() else at_once
     edges = [n * part // parts for part in range(parts + 1)]
     outs = [make() for _ in range(parts)]
