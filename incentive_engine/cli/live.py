@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from incentive_engine.cli.app import app
 from incentive_engine.cli.options import RunDirectory
-from incentive_engine.cli.output import say
+from incentive_engine.cli.output import say, spoken
 
 
 @app.command()
@@ -37,6 +37,14 @@ def serve(
         Path | None,
         typer.Option(metavar="FILE", help="Who may call what (YAML); see docs/live.md."),
     ] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="What `train` has written: decides for users whom the run does not know, from "
+            "the features of the request.",
+        ),
+    ] = None,
     hold: Annotated[
         str,
         typer.Option(
@@ -63,11 +71,61 @@ def serve(
         host=host,
         port=port,
         keys=keys,
+        model=model,
         hold=parse_duration(hold, where="--hold"),
         rate=rate,
         log_requests=log_requests,
     )
     served(options, say=say)
+
+
+@app.command()
+def mcp(
+    run_dir: RunDirectory,
+    *,
+    ledger: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATH_OR_URL",
+            help="The ledger: a file, or postgresql://…; left out: RUN_DIR.ledger.",
+        ),
+    ] = None,
+    server: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Ask a running `serve` instead of an own ledger."),
+    ] = None,
+    role: Annotated[
+        Literal["read", "reserve"],
+        typer.Option(help="`read` looks up; `reserve` also reserves and takes back."),
+    ] = "reserve",
+    hold: Annotated[
+        str,
+        typer.Option(
+            metavar="DURATION",
+            help="How long an offer stays reserved: 90s, 15m, 2h, 3d, or `ever`.",
+        ),
+    ] = "15m",
+) -> None:
+    """Offer service agents tools over the Model Context Protocol, on standard input and output.
+
+    The key for --server is read from INCENTIVE_SERVICE_KEY.
+    """
+    import os
+
+    from incentive_engine.live.durations import parse_duration
+    from incentive_engine.service.agents import AgentOptions, serve_agents
+
+    serve_agents(
+        AgentOptions(
+            run_dir=run_dir,
+            ledger=ledger,
+            server=server,
+            key=os.environ.get("INCENTIVE_SERVICE_KEY"),
+            role=role,
+            lang=spoken(),
+            hold=parse_duration(hold, where="--hold"),
+        )
+    )
 
 
 @app.command()
