@@ -16,6 +16,7 @@ from incentive_engine.config.policy import Sample
 from incentive_engine.data.sources import Source, open_source
 from incentive_engine.data.step_cache import StepCache
 from incentive_engine.errors import ConfigError, Fault
+from incentive_engine.language import Message, say
 from incentive_engine.pipeline.steps import Steps
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ class Campaign:
     """The event log of a sample campaign."""
     history: tuple[HistoryColumn, ...] = ()
     """The features of history that the tables have."""
+    stale: tuple[Message, ...] = ()
+    """The logs that end before the users' moment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +94,7 @@ def campaign_files(policy: Policy, *, cache: StepCache, steps: Steps) -> Campaig
     campaign = campaign_tables(policy, cache=cache, steps=steps)
     if policy.history is None:
         return campaign
-    from incentive_engine.pipeline.history import campaign_history, with_features
+    from incentive_engine.pipeline.history import campaign_history, stale_logs, with_features
 
     named = {"users": campaign.users, "trial": campaign.trial}
     tables = {name: table for name, table in named.items() if table is not None}
@@ -105,6 +108,7 @@ def campaign_files(policy: Policy, *, cache: StepCache, steps: Steps) -> Campaig
         trial=joined.get("trial"),
         digests={name: table.digest() for name, table in joined.items()},
         history=history.plan.columns,
+        stale=stale_logs(history),
     )
 
 
@@ -193,7 +197,7 @@ def drifted_users(
     with steps.step("compare users with the trial"):
         made = cache.run(
             "drift",
-            {**campaign.digests, "policy": _model_settings(policy)},
+            {**campaign.digests, "policy": _model_settings(policy), **_stale_key(campaign)},
             lambda directory: drift_into(campaign, model, policy, directory / DRIFT),
         )
     return made.path / DRIFT
@@ -237,8 +241,21 @@ def score_into(campaign: Campaign, model: Path, policy: Policy, file: Path) -> N
 
 def drift_into(campaign: Campaign, model: Path, policy: Policy, file: Path) -> None:
     """Write how the campaign's users differ from its trial, as JSON."""
-    found = drift_of(campaign, model, policy)
-    file.write_text(json.dumps(found.to_dict(), indent=2), encoding="utf-8")
+    from incentive_engine.uplift.diagnosis.drift import CHECK
+    from incentive_engine.uplift.diagnosis.findings import Finding
+
+    content = drift_of(campaign, model, policy).to_dict()
+    stale = [
+        Finding(check=CHECK, verdict="warning", what=what, remedy=say("noted.stands_still"))
+        for what in campaign.stale
+    ]
+    content["warnings"] += [str(finding.message) for finding in stale]
+    content["findings"] += [finding.to_dict() for finding in stale]
+    file.write_text(json.dumps(content, indent=2), encoding="utf-8")
+
+
+def _stale_key(campaign: Campaign) -> dict[str, str]:
+    return {"stale": " ".join(map(str, campaign.stale))} if campaign.stale else {}
 
 
 def drift_of(campaign: Campaign, model: Path, policy: Policy) -> Drift:

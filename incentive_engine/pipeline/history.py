@@ -23,6 +23,7 @@ from incentive_engine.features.local import ShardFeatures, features_of_rows
 from incentive_engine.features.log import LogReader
 from incentive_engine.features.moments import Rows, moment_column, read_rows
 from incentive_engine.features.plan import FeaturePlan, feature_plan, history_of
+from incentive_engine.features.report import history_warnings
 from incentive_engine.features.shards import (
     VERSION,
     ShardedLog,
@@ -31,6 +32,7 @@ from incentive_engine.features.shards import (
 )
 from incentive_engine.features.source import LogSource, open_log
 from incentive_engine.fleet import Processes
+from incentive_engine.language import Message
 from incentive_engine.pipeline.steps import Steps
 
 TABLE: Final = "table.parquet"
@@ -191,6 +193,12 @@ def _write_joined(history: CampaignHistory, name: str, path: Path) -> None:
     finally:
         if writer is not None:
             writer.close()
+
+
+def stale_logs(history: CampaignHistory) -> tuple[Message, ...]:
+    """Return which logs end before the users' moment; nothing where there are no users."""
+    rows = history.rows.get("users")
+    return () if rows is None else tuple(history_warnings(history.log, rows))
 
 
 def feature_blocks(history: CampaignHistory, name: str, features: Features) -> Iterator[pa.Table]:

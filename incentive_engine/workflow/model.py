@@ -89,7 +89,7 @@ def _drift_warnings(campaign: Campaign, model: Path, policy: Policy) -> tuple[Me
     """Return how the users differ from the trial; nothing where the policy names no trial."""
     if campaign.trial is None:
         return ()
-    return as_warnings(drift_of(campaign, model, policy).warnings)
+    return as_warnings((*campaign.stale, *drift_of(campaign, model, policy).warnings))
 
 
 def compare_with(

@@ -16,8 +16,9 @@ from features.logs import LOG, NOON, write_policy, write_tables
 from incentive_engine.config import load_policy
 from incentive_engine.data.step_cache import StepCache
 from incentive_engine.errors import ConfigError, DataError
-from incentive_engine.pipeline.campaign import campaign_files
+from incentive_engine.pipeline.campaign import campaign_files, trial_of
 from incentive_engine.pipeline.steps import Steps
+from incentive_engine.uplift.diagnosis.diagnose import diagnose
 from incentive_engine.workflow.features import make_features
 
 US = pd.Timedelta(1, unit="us")
@@ -167,3 +168,40 @@ def test_a_policy_without_history_says_so(folder: Path) -> None:
     path.write_text(json.dumps(written))
     with pytest.raises(ConfigError, match="history: is missing"):
         make_features(path, table="users", out=folder / "out.parquet")
+
+
+def test_the_drift_of_a_campaign_tells_a_log_that_ends_before_the_moment(folder: Path) -> None:
+    log = pd.read_parquet(folder / "events.parquet")
+    log[log["time"] < MOMENT - pd.Timedelta(days=40)].to_parquet(folder / "events.parquet")
+    policy = load_policy(write_policy(folder, features=COUNTS))
+    campaign = campaign_files(policy, cache=StepCache(), steps=Steps())
+    (stale,) = campaign.stale
+    assert "ends 40." in stale.text("en")
+    assert "天就结束了" in stale.text("zh")
+
+
+def test_the_own_coupons_of_a_trial_are_refused_unless_they_are_left_out(folder: Path) -> None:
+    rng = np.random.default_rng(4)
+    users = pd.DataFrame({"user_id": [f"u{i}" for i in range(900)]})
+    log = random_log(rng, users=900, events=20_000).assign(source="before")
+    write_tables(folder, log, users)
+    trial = pd.read_parquet(folder / "trial.parquet")
+    got = trial[trial["offer"] != "control"]
+    own = pd.DataFrame(
+        {
+            "user_id": got["user_id"],
+            "time": got["assigned_at"] - pd.Timedelta(seconds=30),
+            "kind": "issue",
+            "source": "spring",
+        }
+    )
+    pd.concat([log.drop(columns="known"), own]).to_parquet(folder / "events.parquet")
+    events = [{"source": "events.parquet", **LOG, "campaign": "source"}]
+    features = [{"count": ["issue", "order"], "within": ["7d"]}]
+    for left_out, refused in (([], True), (["spring"], False)):
+        path = write_policy(folder, events=events, features=features, own_campaigns=left_out)
+        policy = load_policy(path)
+        campaign = campaign_files(policy, cache=StepCache(), steps=Steps())
+        findings = diagnose(trial_of(campaign, policy), policy).findings
+        told = [f for f in findings if f.verdict == "refusal" and "count_issue_7d" in str(f.what)]
+        assert bool(told) == refused
