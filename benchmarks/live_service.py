@@ -13,6 +13,7 @@ import argparse
 import asyncio
 import itertools
 import json
+import os
 import re
 import subprocess
 import sys
@@ -94,6 +95,21 @@ async def open_loop(connections: list[Connection], rate: int) -> None:
     print(f"open loop, {rate:,}/s offered: {len(times) / took:,.0f}/s, {percentiles(times)}")
 
 
+def cpu_seconds(process: int) -> float:
+    """Return the processor time of a process and of its children."""
+    children = subprocess.run(  # noqa: S603 - a program of the system
+        ["pgrep", "-P", str(process)],  # noqa: S607 - likewise
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    ).stdout.split()
+    ticks = 0
+    for number in (str(process), *children):
+        fields = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 async def measure(port: int, users: list[str]) -> None:
     connections = [Connection(port, users) for _ in range(64)]
     for connection in connections:
@@ -109,7 +125,7 @@ def main() -> None:
     run_dir = parser.parse_args().run_dir
     plan = pq.read_table(run_dir / "allocation.parquet", columns=["user_id"])
     users = plan.column("user_id").to_pylist()
-    with tempfile.TemporaryDirectory(dir=".") as name:
+    with tempfile.TemporaryDirectory() as name:
         words = ["serve", str(run_dir), "--port", "0", "--ledger", f"{name}/ledger"]
         started = time.perf_counter()
         process = subprocess.Popen(  # noqa: S603 - our own program
@@ -119,7 +135,11 @@ def main() -> None:
         url = process.stdout.readline().split(" at ")[-1].strip()
         urllib.request.urlopen(f"{url}/readyz").read()  # noqa: S310 - our own server
         print(f"start with {len(users):,} users: {time.perf_counter() - started:.2f} s")
+        before, started_at = cpu_seconds(process.pid), next(_keys)
         asyncio.run(measure(int(url.rsplit(":", 1)[1]), users))
+        used = cpu_seconds(process.pid) - before
+        decisions = next(_keys) - started_at
+        print(f"server and writer: {used / decisions * 1e6:.0f} µs of processor per decision")
         process.terminate()
         process.wait()
 

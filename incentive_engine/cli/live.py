@@ -37,6 +37,14 @@ def serve(
         Path | None,
         typer.Option(metavar="FILE", help="Who may call what (YAML); see docs/live.md."),
     ] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="What `train` has written: decides for users whom the run does not know, from "
+            "the features of the request.",
+        ),
+    ] = None,
     hold: Annotated[
         str,
         typer.Option(
@@ -63,6 +71,7 @@ def serve(
         host=host,
         port=port,
         keys=keys,
+        model=model,
         hold=parse_duration(hold, where="--hold"),
         rate=rate,
         log_requests=log_requests,

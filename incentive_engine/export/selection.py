@@ -27,7 +27,7 @@ from incentive_engine.domain import (
 )
 from incentive_engine.errors import ConfigError, Fault, nearest
 from incentive_engine.run.finished import FinishedRun
-from incentive_engine.verify.arithmetic import exact, exact_total, halves, joined
+from incentive_engine.verify.recomputed.arithmetic import exact, exact_total, halves, joined
 
 ROWS: Final = 1 << 18
 """Users that are held in memory at a time; another number changes Parquet exports' bytes."""

@@ -19,6 +19,7 @@ from incentive_engine.config.moments import in_zone
 from incentive_engine.config.policy import Budget, Policy
 from incentive_engine.domain import COST, FACE, ISSUED, MICROS, Reason, to_micros
 from incentive_engine.errors import DataError, Fault, VerificationError
+from incentive_engine.live.newcomers import Feature, Newcomers
 from incentive_engine.live.population import FORMAT, Population
 from incentive_engine.live.records import Claims, LimitTerms, Risk
 from incentive_engine.live.store import Terms
@@ -30,6 +31,7 @@ from incentive_engine.run.format import (
     read_json,
     read_manifest,
 )
+from incentive_engine.run.signature import SigningKey
 from incentive_engine.verify import verify_run
 from incentive_engine.verify.files import altered_files
 
@@ -79,6 +81,19 @@ class Campaign:
     measures: Mapping[str, str | None]
     windows: Mapping[str, Window]
     hours: Window | None
+    newcomers: Newcomers | None = None
+
+    def choose_newcomer(self, user_id: str, features: Mapping[str, Feature]) -> Choice:
+        """Return what a user gets whom the run does not know, by the policy's model.
+
+        Raises
+        ------
+        DataError
+            With every feature that is missing, or of another kind.
+        """
+        assert self.newcomers is not None
+        user = self.newcomers.user(user_id, features)
+        return self.choice_of(decide(user, self.frozen, self.prices))
 
     def choose(self, user_id: int | str) -> Choice | None:
         """Return what a user of the run gets at the prices of now; None for an unknown one."""
@@ -130,11 +145,20 @@ def as_planned(user: User, frozen: FrozenPolicy, offer_id: str) -> OfferChoice:
     raise DataError(Fault("user", f"may not get {offer_id}"))
 
 
-def open_campaign(run_dir: Path) -> Campaign:
+def open_campaign(
+    run_dir: Path, *, model: Path | None = None, key: SigningKey | None = None
+) -> Campaign:
     """Return a run for live decisions, once it is known to verify.
 
     The first time a run is verified whole, and its users are laid out beside it; later, that its
     files are the same is enough.
+
+    Parameters
+    ----------
+    model
+        What `train` has written, for users whom the run does not know.
+    key
+        The run must be signed with it; a run is then verified whole every time.
 
     Raises
     ------
@@ -147,11 +171,13 @@ def open_campaign(run_dir: Path) -> Campaign:
     frozen = FrozenPolicy.from_dict(read_json(run_dir / FROZEN_POLICY_FILE))
     prices = Prices.from_dict(read_json(run_dir / PRICES_FILE))
     folder = cache_folder(run)
-    if not (folder / VERIFIED).exists():
-        _refuse_unverified(run_dir)
-        shutil.rmtree(folder, ignore_errors=True)
-    else:
+    is_known = (folder / VERIFIED).exists()
+    if is_known and key is None:
         _refuse_altered(run_dir)
+    else:
+        _refuse_unverified(run_dir, key)
+    if not is_known:  # what a killed process left of it
+        shutil.rmtree(folder, ignore_errors=True)
     population = Population.open(folder, run_dir, frozen)
     (folder / VERIFIED).write_text(json.dumps({"run": run.digest}), encoding="utf-8")
     terms = terms_of(run, frozen)
@@ -165,6 +191,7 @@ def open_campaign(run_dir: Path) -> Campaign:
         places={limit.name: place for place, limit in enumerate(terms.limits)},
         measures=dict(_measures(frozen)),
         windows=_windows(run.policy),
+        newcomers=None if model is None else Newcomers(model, frozen),
         hours=_hours(run.policy),
     )
 
@@ -175,8 +202,8 @@ def cache_folder(run: FinishedRun) -> Path:
     return directory.with_name(f".{directory.name}.users-{FORMAT}-{run.digest[:16]}")
 
 
-def _refuse_unverified(run_dir: Path) -> None:
-    verification = verify_run(run_dir)
+def _refuse_unverified(run_dir: Path, key: SigningKey | None) -> None:
+    verification = verify_run(run_dir, key=key)
     if not verification.ok:
         raise VerificationError(
             *(

@@ -6,6 +6,7 @@ import asyncio
 import socket
 import time
 from collections.abc import Callable, Sequence
+from typing import cast
 
 from incentive_engine.live.commands import Answer, Command, Refused
 from incentive_engine.live.wire import Commit, Frames, commands_frame, read_answers
@@ -110,8 +111,8 @@ class AsyncClient(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to ask."""
-        assert isinstance(transport, asyncio.WriteTransport)
-        self._transport = transport
+        # uvloop's transports are none of asyncio's classes, but do what those do
+        self._transport = cast("asyncio.WriteTransport", transport)
 
     def data_received(self, data: bytes) -> None:
         """Hand out the answers that came."""

@@ -58,8 +58,9 @@ class Book:
         Key to what it was used for; the entries that answered, by number.
     due
         Numbers of reservations that may have run out.
-    opened, entries, changed, keyed
-        What is new: decisions, entries, numbers of older decisions that changed, keys.
+    opened, entries, changed, keyed, touched
+        What is new: decisions, entries, numbers of older decisions that changed, keys, places of
+        limits whose sums changed.
     """
 
     names: Names
@@ -74,6 +75,7 @@ class Book:
     entries: list[Entry] = field(default_factory=list)
     changed: set[int] = field(default_factory=set)
     keyed: dict[bytes, Request] = field(default_factory=dict)
+    touched: set[int] = field(default_factory=set)
 
     @property
     def is_changed(self) -> bool:
@@ -217,6 +219,7 @@ def _fits(book: Book, claims: Claims, variance: int) -> bool:
 def _hold(book: Book, decision: Decision, *, sign: int) -> None:
     """Add a decision to what is open, or take it from there."""
     for place, claim in decision.claims:
+        book.touched.add(place)
         limit = book.pool[place]
         limit.reserved += sign * claim
         if limit.terms.risk is not None:

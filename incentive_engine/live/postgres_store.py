@@ -193,7 +193,7 @@ class PostgresStore:
         keyed = [(key, request.digest, request.entry) for key, request in book.keyed.items()]
         sums = [
             (place, limit.reserved, limit.settled, limit.overdraft, str(limit.variance))
-            for place, limit in enumerate(book.pool)
+            for place, limit in ((place, book.pool[place]) for place in sorted(book.touched))
         ]
         with self._db.pipeline():
             execute = self._db.execute
@@ -206,7 +206,8 @@ class PostgresStore:
             ):
                 if rows:
                     execute(_insert(table, types), _columns(rows))
-            execute(SUMS, _columns(sums))
+            if sums:
+                execute(SUMS, _columns(sums))
             head = book.head
             execute(
                 "UPDATE head SET seq = %s, at = %s, chain = %s", [head.seq, head.at, head.chain]

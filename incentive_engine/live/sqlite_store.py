@@ -174,7 +174,7 @@ class SQLiteStore:
         many(
             "UPDATE pool SET reserved = ?, settled = ?, overdraft = ?, variance = ? "
             "WHERE place = ?",
-            [_sums(limit, place) for place, limit in enumerate(book.pool)],
+            [_sums(book.pool[place], place) for place in sorted(book.touched)],
         )
         self._db.execute(
             "UPDATE head SET seq = ?, at = ?, chain = ?", (head.seq, head.at, head.chain)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -18,6 +18,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from incentive_engine.domain import Reason
+from incentive_engine.errors import DataError
 from incentive_engine.live.amounts import decimal_text, parse_micros
 from incentive_engine.live.campaign import Campaign, Choice
 from incentive_engine.live.clock import wall_micros
@@ -80,10 +81,13 @@ class Service:
             parts.append(sorted(asked.features.items()))
         hashed, digest = hash_of(key), hash_of("decide", parts)
         choice = self.campaign.choose(user)
+        if choice is None and asked.features is not None and self.campaign.newcomers is not None:
+            choice = await self._newcomer(user, asked.features)
         now = wall_micros()
         refused = self._refusal(now)
         if choice is None or refused is not None:
-            return await self._repeat_or(Recall(hashed, digest), refused or unknown_user())
+            unknown = self._unknown_user()
+            return await self._repeat_or(Recall(hashed, digest), refused or unknown)
         if self.repricer is not None:
             self.repricer.note(self.campaign.population.row_of(user))
         choice, until = self._within_dates(choice, now)
@@ -107,6 +111,15 @@ class Service:
         if isinstance(answer, Decided):
             self.metrics.decisions[answer.decision.reason] += 1
         return self._decision(answer, "Idempotency-Key")
+
+    async def _newcomer(self, user: str, features: Mapping[str, bodies.FeatureValue]) -> Choice:
+        """Return what a user gets by his features; a model takes milliseconds, in a thread."""
+        try:
+            return await asyncio.to_thread(self.campaign.choose_newcomer, user, features)
+        except DataError as error:
+            fault = error.faults[0]
+            where, remedy = f"body: features: {fault.where}", "send what the model learned from"
+            raise problem(422, where, str(fault.what), str(fault.expected), remedy) from None
 
     def _refusal(self, now: int) -> ProblemError | None:
         """Return why nothing can be decided at this time; None where it can."""
@@ -187,7 +200,7 @@ class Service:
         user = user_text(request.path_params["user_id"])
         choice = self.campaign.choose(user)
         if choice is None:
-            raise unknown_user()
+            raise self._unknown_user()
         choice, _ = self._within_dates(choice, wall_micros())
         answer = await self._ask(Preview(user, choice.cost, choice.face, choice.claims))
         assert isinstance(answer, Previewed)
@@ -272,6 +285,13 @@ class Service:
         self.gate.admit(request)
         return Response(self.page, media_type=JSON)
 
+    def _unknown_user(self) -> ProblemError:
+        remedy = "plan again with this user, or give him nothing"
+        if self.campaign.newcomers is not None:
+            remedy = "send his `features`, as the model learned them"
+        what = "the run has no such user"
+        return problem(404, "user_id", what, "a user of the run", remedy)
+
     async def _ask(self, command: Command) -> Answer:
         seconds = self.gate.limits.answer_seconds
         try:
@@ -316,12 +336,6 @@ def user_text(user_id: str | int) -> str:
         what = "is empty, too long, or holds a zero byte"
         raise problem(422, "user_id", what, "1 to 256 characters", "send the id of the run")
     return text
-
-
-def unknown_user() -> ProblemError:
-    """Return the problem of a user that the run does not hold."""
-    remedy = "plan again with this user, or give him nothing"
-    return problem(404, "user_id", "the run has no such user", "a user of the run", remedy)
 
 
 def refusal_of(answer: Refused, where: str) -> ProblemError:

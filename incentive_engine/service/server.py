@@ -16,10 +16,13 @@ from incentive_engine.errors import ConfigError, DataError, Fault, SetupError
 
 try:
     import uvicorn
+    import uvloop
 
     from incentive_engine.live.campaign import open_campaign
     from incentive_engine.live.process import WriterProcess
     from incentive_engine.live.repricing import Repricer
+    from incentive_engine.run.approval import refuse_unapproved
+    from incentive_engine.run.signature import read_signing_key, refuse_unsigned
     from incentive_engine.service.app import Service, application
     from incentive_engine.service.gate import Gate, Limits
     from incentive_engine.service.keys import Keys
@@ -27,7 +30,7 @@ try:
     from incentive_engine.service.metrics import Metrics
     from incentive_engine.service.pace import keep_pace
 except ModuleNotFoundError as error:
-    if (error.name or "").split(".")[0] not in {"uvicorn", "starlette", "msgspec"}:
+    if (error.name or "").split(".")[0] not in {"uvicorn", "uvloop", "starlette", "msgspec"}:
         raise
     missing = Fault(
         error.name or "", "is not installed", remedy="pip install 'incentive-engine[serve]'"
@@ -49,6 +52,8 @@ class Options:
     ----------
     ledger
         A file or a URL; None: beside the run.
+    model
+        What `train` has written, for users whom the run does not know.
     hold
         Seconds for which an offer stays reserved; None: until it cannot be redeemed any more.
     rate
@@ -60,6 +65,7 @@ class Options:
     host: str = "127.0.0.1"
     port: int = 8080
     keys: Path | None = None
+    model: Path | None = None
     hold: float | None = 900.0
     rate: float | None = None
     log_requests: bool = False
@@ -75,7 +81,10 @@ def serve(options: Options, *, say: Callable[[str], None]) -> None:
     """
     _refuse_open_door(options)
     keys = None if options.keys is None else Keys(options.keys)
-    campaign = open_campaign(options.run_dir)
+    key = read_signing_key(None)
+    campaign = open_campaign(options.run_dir, model=options.model, key=key)
+    refuse_unsigned(campaign.run, key)
+    refuse_unapproved(campaign.run)
     place = options.ledger or default_ledger(options.run_dir)
     metrics, log = Metrics(), Log(requests=options.log_requests)
     service = Service(
@@ -87,8 +96,11 @@ def serve(options: Options, *, say: Callable[[str], None]) -> None:
         metrics=metrics,
         log=log,
     )
-    with _listening(options.host, options.port) as listener:
-        asyncio.run(_serve(service, listener, say, users=len(campaign.population)))
+    with (
+        _listening(options.host, options.port) as listener,
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
+        runner.run(_serve(service, listener, say, users=len(campaign.population)))
 
 
 def default_ledger(run_dir: Path) -> str:

@@ -14,14 +14,14 @@ from incentive_engine.data.measures import LARGEST_TOTAL
 from incentive_engine.data.tables.arrow import as_numpy, is_missing, is_text
 from incentive_engine.domain import MICROS, BoolArray, FloatArray, Reason
 
-from .arithmetic import agree
-from .blocks import REASONS, Block
 from .files import Run
 from .reach import check_margin
-from .replay import Replay
+from .recomputed.arithmetic import agree
+from .recomputed.blocks import REASONS, Block
+from .recomputed.replay import Replay
+from .recomputed.sums import Sums
+from .recomputed.users import read_ids
 from .result import Check, Findings
-from .sums import Sums
-from .users import read_ids
 
 WHAT: Final = {
     "scores": "every score can be planned with",

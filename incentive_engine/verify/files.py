@@ -32,9 +32,8 @@ from incentive_engine.run.format import (
     read_stated,
 )
 
-from .blocks import open_parquet
-from .replay import stored_measures
-from .result import UnreadableError
+from .recomputed.blocks import UnreadableError, open_parquet
+from .recomputed.replay import stored_measures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

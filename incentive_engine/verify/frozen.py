@@ -16,12 +16,12 @@ from incentive_engine.data.tables.arrow import is_text, whole
 from incentive_engine.domain import SPEND
 from incentive_engine.run.format import FROZEN_POLICY_FILE, StatedFrozenPolicy, StatedPrices
 
-from .arithmetic import agree
 from .files import Run
-from .replay import Rules
+from .recomputed.arithmetic import agree
+from .recomputed.replay import Rules
+from .recomputed.sums import Sums
+from .recomputed.users import grouped, median_of
 from .result import Check, Findings
-from .sums import Sums
-from .users import grouped, median_of
 
 KNOWN_FORMAT: Final = 1
 

@@ -24,8 +24,9 @@ from incentive_engine.domain import COST, FACE, ISSUED, MICROS, to_micros
 
 from .files import Run, listed, read_run
 from .ledger_truth import Truth
-from .limits import BUDGET
-from .result import Check, Findings, UnreadableError, Verification
+from .recomputed.blocks import UnreadableError
+from .recomputed.limits import BUDGET
+from .result import Check, Findings, Verification
 
 ROWS: Final = (
     "SELECT e.seq, e.at, e.decision, e.state, e.amount, e.chain, d.user_id, d.offer_id, d.reason, "

@@ -11,11 +11,11 @@ import pyarrow.compute as pc
 from incentive_engine.data.tables.arrow import numbers
 from incentive_engine.domain import COST, FACE, ISSUED, MICROS, score_column, to_micros
 
-from .blocks import read_columns
 from .files import Run
-from .limits import Group, groups
-from .replay import linear_form
-from .users import read_users
+from .recomputed.blocks import read_columns
+from .recomputed.limits import Group, groups
+from .recomputed.replay import linear_form
+from .recomputed.users import read_users
 
 
 class Truth:

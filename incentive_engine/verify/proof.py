@@ -8,10 +8,10 @@ from typing import Final
 
 from incentive_engine.domain import MICROS
 
-from .arithmetic import RELATIVE, agree, same_total
 from .files import Run
+from .recomputed.arithmetic import RELATIVE, agree, same_total
+from .recomputed.sums import Sums
 from .result import Check, Findings
-from .sums import Sums
 from .totals import parts
 
 NEGLIGIBLE: Final = 1e-12

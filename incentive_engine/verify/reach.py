@@ -9,10 +9,10 @@ import numpy.typing as npt
 
 from incentive_engine.domain import MICROS, BoolArray, FloatArray, IntArray
 
-from .arithmetic import RELATIVE, running_totals
-from .blocks import Block
-from .limits import BUDGET
-from .replay import Pairs, Replay, Rules
+from .recomputed.arithmetic import RELATIVE, running_totals
+from .recomputed.blocks import Block
+from .recomputed.limits import BUDGET
+from .recomputed.replay import Pairs, Replay, Rules
 from .result import Check, Findings
 
 NEVER: Final = -1.0

@@ -13,11 +13,6 @@ import numpy as np
 from incentive_engine.domain import BoolArray
 from incentive_engine.language import Code, language, named
 
-
-class UnreadableError(Exception):
-    """A file of the run that cannot be used; the message says which and why."""
-
-
 SHOWN: Final = 3
 """How many rows or problems of one check are written out."""
 

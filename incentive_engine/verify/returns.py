@@ -1,19 +1,22 @@
-"""Checks of what the money returns, and of what was asked of it."""
+"""Checks of what the money returns, of what was asked of it, and of what redemption may cost."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import hypot, sqrt
+from statistics import NormalDist
 from typing import Final
 
 from incentive_engine.config.overrides import MIN_MARGINAL_ROI, MIN_ROI
+from incentive_engine.config.policy import Budget
 from incentive_engine.domain import MICROS, SPEND
 from incentive_engine.run.format import StatedMandate, StatedReturns
 
-from .arithmetic import agree
 from .files import Run
-from .limits import BUDGET
+from .recomputed.arithmetic import agree
+from .recomputed.limits import BUDGET
+from .recomputed.sums import Sums
 from .result import Check, Findings
-from .sums import Sums
 
 ROUGH: Final = 1e-2
 """The return of the last money is known to this part: it is that of a plan with split users."""
@@ -80,3 +83,46 @@ def _mandate(run: Run, stated: StatedReturns, mandate: StatedMandate) -> Iterato
         yield f"the mandate is {mandate.min_roi}, the override says {asked}"
     if mandate.min_roi and (stated.roi is not None and stated.roi < (1 - 1e-9) * mandate.min_roi):
         yield f"the money returns {stated.roi}, below {mandate.min_roi}"
+
+
+def check_risk(run: Run, sums: Sums) -> Iterator[Check]:
+    """Check the quantile of real redemption; nothing for another basis.
+
+    Notes
+    -----
+    A redemption pays the face value f with probability c/f for an expected cost c: the variance
+    is c·(f − c), nothing where c is above f. The forecast of the total adds its relative error.
+    """
+    budget = run.policy.budget
+    if budget is None or budget.basis != "at-risk":
+        return
+    found = Findings("risk", "real redemption stays within the amount as surely as stated")
+    expected = sums.cost_micros / MICROS
+    deviation = hypot(sqrt(sums.noise), budget.forecast_error * expected)
+    quantile = expected + NormalDist().inv_cdf(budget.confidence) * deviation
+    if quantile > budget.amount:
+        found.add(
+            f"with probability {budget.confidence} redemption stays within {quantile:,.6f}, "
+            f"the budget is {budget.amount:,.6f}"
+        )
+    for problem in _stated_risk(run, budget, deviation=deviation, quantile=quantile):
+        found.add(problem)
+    yield found.check()
+
+
+def _stated_risk(run: Run, budget: Budget, *, deviation: float, quantile: float) -> Iterator[str]:
+    stated = run.certificate.budget.at_risk
+    if stated is None:
+        yield "certificate.json: budget.at_risk is missing"
+        return
+    for word, number, expected in (
+        ("confidence", stated.confidence, budget.confidence),
+        ("cost_error", stated.cost_error, budget.forecast_error),
+        ("deviation", stated.deviation, deviation),
+        ("quantile", stated.quantile, quantile),
+    ):
+        if not agree(number, expected, scale=abs(expected)):
+            yield f"{word} is {number!r}, recomputed {expected!r}"
+    row = next((limit for limit in run.certificate.limits if limit.name == BUDGET), None)
+    if row is not None and row.at_most is not None and row.at_most > budget.amount:
+        yield f"the expected cost is bounded by {row.at_most:,.6f}, above the amount"

@@ -9,12 +9,12 @@ from fractions import Fraction
 from incentive_engine.domain import ISSUED, MICROS
 from incentive_engine.run.format import StatedLimit
 
-from .arithmetic import agree, joined, same_total, within
 from .files import Run
-from .limits import BUDGET, Group
-from .replay import linear_form
+from .recomputed.arithmetic import agree, joined, same_total, within
+from .recomputed.limits import BUDGET, Group
+from .recomputed.replay import linear_form
+from .recomputed.sums import Sums
 from .result import Check, Findings
-from .sums import Sums
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

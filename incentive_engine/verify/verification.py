@@ -14,23 +14,21 @@ from incentive_engine.domain import SPEND
 from incentive_engine.run.format import SCORES_FILE, SIGNATURE_FILE
 from incentive_engine.run.signature import SigningKey, signature_problem
 
-from .blocks import Block, blocks
 from .choices import RowChecks, check_users
-from .evaluation import check_evaluation
 from .files import Run, altered_files, listed, read_run
 from .frozen import check_frozen, check_numbered_prices
-from .inputs import check_inputs
-from .limits import BUDGET, groups
+from .inputs import check_evaluation, check_inputs
 from .policies import check_policy
 from .proof import check_proof
 from .reach import SmallestBudgets
-from .replay import Pairs, Replay, Rules, replay, stored_measures
-from .result import Check, Findings, UnreadableError, Verification
-from .returns import check_returns
-from .risk import check_risk
-from .sums import Sums
+from .recomputed.blocks import Block, UnreadableError, blocks
+from .recomputed.limits import BUDGET, groups
+from .recomputed.replay import Pairs, Replay, Rules, replay, stored_measures
+from .recomputed.sums import Sums
+from .recomputed.users import allowed, drawn_holdout, read_users, weights
+from .result import Check, Findings, Verification
+from .returns import check_returns, check_risk
 from .totals import check_limits
-from .users import allowed, drawn_holdout, read_users, weights
 
 AHEAD: Final = 3
 """Blocks that are being recomputed while the next one is read."""

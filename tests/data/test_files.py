@@ -15,7 +15,7 @@ from incentive_engine.data.sources import column_names, read_blocks, read_table
 from incentive_engine.data.tables.files import digest_file
 from incentive_engine.data.tables.frames import to_frame, write_table
 from incentive_engine.errors import DataError
-from incentive_engine.verify.blocks import slices
+from incentive_engine.verify.recomputed.blocks import slices
 
 PERSON = "Zhang San"
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import signal
 import threading
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
 
-from export.postgres_server import binaries, server
+from export.postgres_server import binaries, run, server
 from incentive_engine.errors import DataError
-from incentive_engine.live.commands import Command, Find, Refused, ShowPool
+from incentive_engine.live.commands import Command, Decided, Find, Pool, Refused, ShowPool
 from incentive_engine.live.ledger import Ledger
 from incentive_engine.live.postgres_store import SCHEMA, PostgresStore
+from incentive_engine.live.process import WriterProcess
 from incentive_engine.live.store import UnavailableError
 
 from .ledgers import (
@@ -31,6 +37,7 @@ from .ledgers import (
     reserve,
     terms,
 )
+from .test_writer import asked_until_answered
 
 PROGRAMS = binaries()
 pytestmark = pytest.mark.skipif(PROGRAMS is None, reason="no PostgreSQL server: make postgres")
@@ -140,3 +147,51 @@ def test_the_database_itself_takes_no_sum_above_a_cap(url: str) -> None:
         pytest.raises(psycopg.errors.CheckViolation),
     ):
         other.execute("UPDATE incentive_ledger.pool SET reserved = 1000000001 WHERE place = 0")
+
+
+def test_nothing_answered_is_lost_when_the_database_is_killed() -> None:
+    """The server of the database dies twice under load; the writer finds it again by itself."""
+    assert PROGRAMS is not None
+    with server(PROGRAMS, durable=True) as place:
+        data = Path(place.partition("host=")[2]) / "data"
+        answers: list[Decided] = []
+
+        async def client(writer: WriterProcess, number: int) -> None:
+            for turn in range(15):
+                command = reserve(f"{number}-{turn}", cost=1, face=1, claims=((BUDGET, 1),))
+                answer = await asked_until_answered(writer, command)
+                assert isinstance(answer, Decided)
+                answers.append(answer)
+
+        async def work() -> None:
+            writer = WriterProcess(place, terms())
+            await writer.start()
+            clients = [asyncio.create_task(client(writer, number)) for number in range(8)]
+            for _ in range(2):
+                await asyncio.sleep(0.3)
+                os.kill(int((data / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
+                await asyncio.to_thread(start_again, data)
+            await asyncio.gather(*clients)
+            shown = await asked_until_answered(writer, ShowPool())
+            assert isinstance(shown, Pool)
+            assert shown.limits[BUDGET].reserved == 120
+            for answer in answers:
+                assert await asked_until_answered(writer, Find(answer.name)) == answer
+            await writer.stop()
+
+        asyncio.run(asyncio.wait_for(work(), 120))
+
+
+def start_again(data: Path) -> None:
+    """Start a killed database once its last processes have ended."""
+    assert PROGRAMS is not None
+    settings = f"-c listen_addresses='' -k {data.parent}"
+    words = ("-D", data, "-w", "-l", data.parent / "log", "-o", settings, "start")
+    for _ in range(100):
+        try:
+            run(PROGRAMS / "pg_ctl", *words)
+        except AssertionError:
+            time.sleep(0.1)
+        else:
+            return
+    pytest.fail("it does not start again")

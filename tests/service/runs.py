@@ -49,12 +49,21 @@ def solved(
     users: int = 40,
     budget: dict[str, Any] | None = None,
     numbers: bool = False,
+    demands: dict[str, Any] | None = None,
     campaign: dict[str, Any] | None = None,
     **offer: Any,
 ) -> Path:
-    """Return the directory of a run that was planned in a folder."""
+    """Return the directory of a run that was planned in a folder.
+
+    Parameters
+    ----------
+    demands
+        More of the policy.
+    offer
+        More of each offer.
+    """
     folder.mkdir(exist_ok=True)
-    content = policy(budget or {"amount": 60.0}, **offer)
+    content = policy(budget or {"amount": 60.0}, **offer) | (demands or {})
     if campaign is not None:
         content["campaign"] = campaign
     text = yaml.safe_dump(content, sort_keys=False)

@@ -343,7 +343,7 @@ def test_a_run_that_does_not_verify_is_not_served(run: Path, tmp_path: Path) -> 
     bent = tmp_path / "run"
     shutil.copytree(run, bent)
     prices = bent / "certificate.json"
-    prices.write_text(prices.read_text().replace('"treated"', '"treate"'))
+    prices.write_text(prices.read_text().replace('"treated": ', '"treated": 1'))
     process = started(bent, "--ledger", str(tmp_path / "l"))
     _, told = process.communicate(timeout=60)
     assert process.returncode == 1
@@ -365,3 +365,12 @@ def test_a_campaign_has_its_time(tmp_path: Path, dates: dict[str, Any], what: st
         assert answer.status == 409
         assert what in answer.json["what"]
         assert server.caller().pool()["budget"]["reserved"] == "0"
+
+
+@pytest.mark.parametrize("demand", ["approval", "signature"])
+def test_what_the_policy_demands_of_a_run_is_demanded_here(tmp_path: Path, demand: str) -> None:
+    run = solved(tmp_path / "in", demands={demand: {"required": True}})
+    process = started(run)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert f"the policy demands {'an' if demand == 'approval' else 'a'} {demand}" in told

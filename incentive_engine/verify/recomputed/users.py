@@ -23,8 +23,7 @@ from incentive_engine.data.tables.types import plain_table
 from incentive_engine.domain import BoolArray, FloatArray, IntArray
 from incentive_engine.errors import DataError
 
-from .blocks import open_parquet, read_columns
-from .result import UnreadableError
+from .blocks import UnreadableError, open_parquet, read_columns
 
 
 def read_users(path: Path, names: tuple[str, ...]) -> pa.Table:

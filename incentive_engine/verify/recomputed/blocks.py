@@ -17,7 +17,10 @@ from incentive_engine.data.tables.types import plain_table
 from incentive_engine.domain import FloatArray, IntArray, Reason
 from incentive_engine.run.format import ALLOCATION, ALLOCATION_FILE, MAY_BE_EMPTY, SCORES_FILE
 
-from .result import UnreadableError
+
+class UnreadableError(Exception):
+    """A file of the run that cannot be used; the message says which and why."""
+
 
 BLOCK: Final = 1 << 17
 """Rows that are looked at together; what is held of a run does not grow with its columns."""

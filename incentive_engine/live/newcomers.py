@@ -1,0 +1,52 @@
+"""Users whom a run does not know, decided from features that come with the request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pyarrow as pa
+
+from incentive_engine.allocation.decision import User
+from incentive_engine.allocation.frozen_policy import FrozenPolicy
+from incentive_engine.data.users import UserTable
+
+Feature = str | int | float | bool | None
+
+
+class Newcomers:
+    """Scores one user at a time with the model of a policy.
+
+    Parameters
+    ----------
+    model
+        What `train` has written.
+    frozen
+        The run's policy.
+    """
+
+    def __init__(self, model: Path, frozen: FrozenPolicy) -> None:
+        from incentive_engine.uplift.model import UpliftModel, predict  # loads LightGBM
+
+        self._predict = predict
+        self._model = UpliftModel.load(model)
+        self._frozen = frozen
+
+    def user(self, user_id: str, features: Mapping[str, Feature]) -> User:
+        """Return a user with what the model says of each offer.
+
+        Raises
+        ------
+        DataError
+            With every feature that is missing, or of another kind.
+        """
+        frame = pa.Table.from_pylist([{**features, "user_id": user_id}])
+        table = UserTable.from_frame(frame, self._frozen.policy, where="features")
+        scores = self._predict(self._model, table, self._frozen.policy)
+        (row,) = scores.to_dict("records")
+        named = {str(name): _known(value) for name, value in row.items()}
+        return User.from_row(named, self._frozen)
+
+
+def _known(value: object) -> object:
+    return None if value != value else value  # noqa: PLR0124 - NaN is missing

@@ -1,0 +1,1 @@
+"""What scores, policy and prices say about every user and every limit, reckoned once more."""
