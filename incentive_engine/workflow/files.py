@@ -51,9 +51,8 @@ def _tables(policy: Policy) -> tuple[Text, ...]:
     with TemporaryDirectory() as folder:
         users, trial = _opened(policy, Path(folder))
         checks = check_campaign(policy, users, trial)
-    for log in policy.history.events if policy.history else ():
-        if not isinstance(log, str):  # the log of a sample campaign is made by the program
-            open_log(log)
+    for log in policy.history.logs if policy.history else ():
+        open_log(log)
     warnings = as_warnings(text for found in checks for text in found.warnings)
     if policy.data.sample is not None:  # of which only a few rows were made
         return warnings
