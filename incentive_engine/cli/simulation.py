@@ -35,7 +35,9 @@ def simulate(
 
 @app.command()
 def sample(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="double11, winback or everyday.")] = "double11",
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="double11, winback or everyday.")
+    ] = "double11",
     *,
     out: NewDirectory,
     after: Annotated[
