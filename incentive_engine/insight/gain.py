@@ -101,7 +101,7 @@ def value_trial(trial: Trial, out_of_fold: OutOfFold, policy: Policy) -> ValuedT
     policy
         Of the plans; its offers are among the trial's.
     """
-    from incentive_engine.uplift.doubly_robust.plan_value import valued
+    from incentive_engine.uplift.doubly_robust.plan_value import valued  # pandas comes with it
 
     scores = out_of_fold.score_frame(trial.user_id, trial.features, policy)
     return ValuedTrial(
