@@ -37,6 +37,7 @@ from incentive_engine.uplift.crossfit import draw_folds
 from incentive_engine.uplift.doubly_robust.plan_value import increments
 from incentive_engine.uplift.effects.basis import learn_basis
 from incentive_engine.uplift.effects.ladder import ladders
+from incentive_engine.uplift.effects.support import learn_support
 from incentive_engine.uplift.model import FOLDS
 from incentive_engine.uplift.nuisance.event_probability import fit_chances
 from incentive_engine.uplift.nuisance.features import learn_encoder
@@ -161,6 +162,9 @@ def _rows(trial: Trial, seed: int) -> Rows:
         telling=Telling.of(matrix, trial.conversion > 0, folds, seed=seed),
         phi=phi,
         columns=basis.columns,
+        support=learn_support(
+            matrix, encoder.is_number(matrix.shape[1]), even_lottery(trial, ()), seed=seed
+        ),
         lottery=even_lottery(trial, ()),
         folds=folds,
     )

@@ -44,6 +44,8 @@ def read_real(path: Path, *, half: int) -> Real:
         "hillstrom": _hillstrom,
         "starbucks_train": _starbucks,
         "thornton_incentive": _thornton,
+        "welfare_wording": _logged,
+        "job_corps": _logged,
     }
     arms, arm, converted, features = readers[path.stem](pd.read_parquet(path))
     learned = (np.random.default_rng(half // 2).random(len(arm)) < 0.5) == (half % 2 == 0)
@@ -74,6 +76,14 @@ def _thornton(frame: pd.DataFrame) -> Parts:
     large = float(amount[amount > 0].median())
     arm = (amount > 0).astype(int) + (amount > large).astype(int)
     return ("small", "large"), arm, known["got"], known[["distvct", "age", "hiv2004", "villnum"]]
+
+
+def _logged(frame: pd.DataFrame) -> Parts:
+    """Read a table that is a trial's log already."""
+    offers = tuple(sorted(set(frame["offer"]) - {"control"}))
+    place = {"control": 0, **{offer: at for at, offer in enumerate(offers, start=1)}}
+    features = frame.drop(columns=["user_id", "offer", "conversion", "spend"], errors="ignore")
+    return offers, frame["offer"].map(place), frame["conversion"], features
 
 
 def _trial(

@@ -145,6 +145,8 @@ class RowChecks:
     def unique_ids(self) -> None:
         """Refuse missing and repeated ids, and ids that are neither integers nor text."""
         ids = whole(self.user_id)
+        if pa.types.is_dictionary(ids.type):
+            ids = ids.cast(ids.type.value_type)
         missing = is_missing(ids)
         if is_text(ids.type):
             length = as_numpy(pc.binary_length(ids))

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,14 +15,15 @@ from incentive_engine.allocation import Plan, Problem, build_problem
 from incentive_engine.config import Policy
 from incentive_engine.data.scores import ScoreTable, read_scores
 from incentive_engine.data.sources import read_table
-from incentive_engine.data.trial import Trial
 from incentive_engine.domain import CONVERSION, COST, MICROS, SPEND
 from incentive_engine.pipeline.campaign import BASELINE, baseline_of
 from incentive_engine.simulation.rehearsal import rehearse
 from incentive_engine.stats.estimate import Estimate
-from incentive_engine.uplift.doubly_robust.plan_value import valued
 from incentive_engine.uplift.doubly_robust.valuation import Valuation
-from incentive_engine.uplift.estimates import OutOfFold
+
+if TYPE_CHECKING:
+    from incentive_engine.data.trial import Trial
+    from incentive_engine.uplift.estimates import OutOfFold
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -100,6 +101,8 @@ def value_trial(trial: Trial, out_of_fold: OutOfFold, policy: Policy) -> ValuedT
     policy
         Of the plans; its offers are among the trial's.
     """
+    from incentive_engine.uplift.doubly_robust.plan_value import valued  # pandas comes with it
+
     scores = out_of_fold.score_frame(trial.user_id, trial.features, policy)
     return ValuedTrial(
         table=ScoreTable.from_frame(scores, policy, where="trial"),

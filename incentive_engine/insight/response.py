@@ -41,7 +41,7 @@ from incentive_engine.report import OTHERS, Response, ResponsePoint, ResponseRow
 ROWS: Final = 200
 """Budgets that the slider knows, where they cost nothing to know."""
 
-SHARES: Final = (0.03, 0.1, 0.2, 0.35, 0.55, 0.75, 1.0)
+SHARES: Final = (0.03, 0.1, 0.22, 0.42, 0.7, 1.0)
 """Budgets that are solved where several limits decide, as shares of what would be spent if
 nothing had a price. They do not hang on the plan's own, so that they are solved once."""
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from incentive_engine.config.titles import ColumnTitle, Title
-from incentive_engine.language import Code, Text
+from incentive_engine.language import Code, Message, Text, Value
 
 from .conditions import Scope, Test
 from .content import Favoured, GroupTable, ReportContent
@@ -57,8 +57,11 @@ def with_titles(content: ReportContent, titles: Titles, code: Code) -> ReportCon
     return replace(
         content,
         advice=replace(
-            content.advice, unreached=tuple(map(named.offer, content.advice.unreached))
+            content.advice,
+            verdict=_said(named, content.advice.verdict),
+            unreached=tuple(map(named.offer, content.advice.unreached)),
         ),
+        notes=tuple(replace(note, message=_said(named, note.message)) for note in content.notes),
         tables=tuple(_table(named, table) for table in content.tables),
         limits=tuple(replace(limit, scope=_scope(named, limit.scope)) for limit in content.limits),
         favoured=content.favoured and _favoured(named, content.favoured),
@@ -68,6 +71,17 @@ def with_titles(content: ReportContent, titles: Titles, code: Code) -> ReportCon
         benefits=tuple(_benefits(named, part) for part in content.benefits),
         rules=content.rules and _rules(named, content.rules),
     )
+
+
+def _said(named: Named, message: Message) -> Message:
+    """Return a message that names an offer by its title, also in what is said within it."""
+
+    def titled(name: str, value: Value) -> Value:
+        if isinstance(value, Message):
+            return _said(named, value)
+        return named.offer(value) if name == "offer" and isinstance(value, str) else value
+
+    return Message(message.key, tuple((name, titled(name, part)) for name, part in message.values))
 
 
 def _table(named: Named, table: GroupTable) -> GroupTable:

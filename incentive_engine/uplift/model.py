@@ -20,6 +20,7 @@ from incentive_engine.parallel import side_by_side, together
 from incentive_engine.uplift.crossfit import Folds, draw_folds
 from incentive_engine.uplift.effects.basis import Basis, learn_basis
 from incentive_engine.uplift.effects.ladder import ladders
+from incentive_engine.uplift.effects.support import learn_support
 from incentive_engine.uplift.estimates import Estimates, OutOfFold
 from incentive_engine.uplift.nuisance.cost import CostModel, fit_cost, stack_cost
 from incentive_engine.uplift.nuisance.event_probability import Chances, fit_chances
@@ -180,6 +181,7 @@ def fit(trial: Trial, policy: Policy, *, seed: int) -> UpliftModel:
         telling=telling,
         phi=phi,
         columns=basis.columns,
+        support=learn_support(matrix, encoder.is_number(matrix.shape[1]), lottery, seed=seed),
         lottery=lottery,
         folds=folds,
     )

@@ -9,6 +9,7 @@ import numpy as np
 
 from incentive_engine.domain import BoolArray, FloatArray, IntArray, Matrix
 from incentive_engine.uplift.crossfit import Folds
+from incentive_engine.uplift.effects.support import Support
 from incentive_engine.uplift.nuisance.boosting import BinnedRows
 from incentive_engine.uplift.nuisance.negative_downsampling import without_most_quiet
 from incentive_engine.uplift.trial_design import Randomisation
@@ -65,6 +66,8 @@ class Rows:
         Basis functions.
     columns
         The feature, as a column of `matrix`, that each of the q functions looks at.
+    support
+        For whom effects can be told.
     lottery
         Arms, weights, shares, reach.
     folds
@@ -75,5 +78,6 @@ class Rows:
     telling: Telling
     phi: FloatArray
     columns: tuple[int, ...]
+    support: Support
     lottery: Randomisation
     folds: Folds

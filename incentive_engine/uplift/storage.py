@@ -16,9 +16,11 @@ from incentive_engine.config.policy import Eligibility
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.uplift.effects.averages import Averages
 from incentive_engine.uplift.effects.basis import Basis
+from incentive_engine.uplift.effects.calibration import Calibration
 from incentive_engine.uplift.effects.effects import Deviations, EffectLayer
 from incentive_engine.uplift.effects.interactions import Pairs
 from incentive_engine.uplift.effects.stacking import HeterogeneityTest, Stack
+from incentive_engine.uplift.effects.support import Support
 from incentive_engine.uplift.effects.trees import ArmTrees, ContrastTrees
 from incentive_engine.uplift.estimates import OutOfFold
 from incentive_engine.uplift.model import Facts, Models, UpliftModel
@@ -140,6 +142,7 @@ def _save_chances(chances: Chances, directory: Path, name: str) -> None:
     deviations = chances.effects.deviations
     deviations.contrast_trees.save(directory, f"{name}_contrast")
     deviations.arm_trees.save(directory, f"{name}_arm")
+    chances.effects.support.save(directory, f"{name}_overlap")
 
 
 def _load_chances(content: Mapping[str, Any], directory: Path, name: str) -> Chances:
@@ -148,6 +151,7 @@ def _load_chances(content: Mapping[str, Any], directory: Path, name: str) -> Cha
     effects = EffectLayer(
         averages=Averages(**_arrays(content["averages"])),
         deviations=Deviations(
+            functions=np.array(content["functions"], dtype=np.int64),
             ridge=arrays["ridge"],
             pairs=Pairs.from_json(content["pairs"]),
             contrast_trees=ContrastTrees.load(
@@ -160,11 +164,22 @@ def _load_chances(content: Mapping[str, Any], directory: Path, name: str) -> Cha
         uncertainty=arrays["uncertainty"].reshape(k, q, q),  # lists without q have no shape
         centre=arrays["centre"],
         stack=Stack(**_arrays(content["stack"])),
+        calibration=Calibration(**_arrays(content["calibration"])),
+        support=_load_support(content["support"], directory, name),
         test=HeterogeneityTest(**content["test"]),
         rungs=tuple(map(tuple, content["rungs"])),
     )
     outcome = CrossFitted.load(directory, f"{name}_outcome", count=count)
     return Chances(outcome=outcome, effects=effects)
+
+
+def _load_support(content: Mapping[str, Any], directory: Path, name: str) -> Support:
+    arms = {
+        arm: CrossFitted.load(directory, f"{name}_overlap_{arm}", count=1)
+        for arm in content["arms"]
+    }
+    rest = {each: value for each, value in content.items() if each != "arms"}
+    return Support(arms=arms, **_arrays(rest))
 
 
 _ARRAYS = ("ridge", "directions", "pooling", "uncertainty", "centre")
@@ -173,17 +188,30 @@ _ARRAYS = ("ridge", "directions", "pooling", "uncertainty", "centre")
 def _effects_json(effects: EffectLayer) -> dict[str, Any]:
     deviations = effects.deviations
     return {
+        "functions": deviations.functions.tolist(),
         "ridge": deviations.ridge.tolist(),
         "pairs": deviations.pairs.to_json(),
         "directions": deviations.contrast_trees.directions.tolist(),
         "pooling": deviations.arm_trees.pooling.tolist(),
         "uncertainty": effects.uncertainty.tolist(),
         "centre": effects.centre.tolist(),
-        "averages": {name: value.tolist() for name, value in asdict(effects.averages).items()},
-        "stack": {name: value.tolist() for name, value in asdict(effects.stack).items()},
+        **{name: _lists(getattr(effects, name)) for name in _TABLES},
+        "support": {
+            "low": effects.support.low.tolist(),
+            "high": effects.support.high.tolist(),
+            "usual": effects.support.usual.tolist(),
+            "arms": sorted(effects.support.arms),
+        },
         "test": asdict(effects.test),
         "rungs": effects.rungs,
     }
+
+
+_TABLES = ("averages", "stack", "calibration")
+
+
+def _lists(arrays: Averages | Stack | Calibration) -> dict[str, Any]:
+    return {name: value.tolist() for name, value in asdict(arrays).items()}
 
 
 def _arrays(content: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import pyarrow as pa
 import pytest
 
 from incentive_engine.config import Policy
+from incentive_engine.data.row_checks import RowChecks
 from incentive_engine.data.scores import ScoreTable, read_scores
 from incentive_engine.data.tables.frames import write_table
 from incentive_engine.errors import DataError
@@ -273,3 +274,12 @@ def test_whole_numbers_beyond_those_of_a_float_are_read(policy: Policy) -> None:
     assert complaints(scores().assign(conversion__off10=big), policy)[0].startswith(
         "scores: `conversion__off10` is beyond 1e+15 in 2 rows"
     )
+
+
+def test_ids_that_are_kept_as_codes_are_checked_as_texts() -> None:
+    ids = pa.chunked_array([pa.array(["a", "b", "a", None]).dictionary_encode()])
+    checks = RowChecks(where="scores", user_id=ids)
+    checks.unique_ids()
+    missing, repeated = map(str, checks.found())
+    assert "`user_id` is missing in 1 row (row 4)" in missing
+    assert "`user_id` repeats an earlier row in 1 row (row 3 user a)" in repeated

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from incentive_engine.config.titles import ColumnTitle, Title
-from incentive_engine.language import LANGUAGES
-from incentive_engine.report import Titles, render_report
+from incentive_engine.language import LANGUAGES, say
+from incentive_engine.report import Advice, Titles, render_report
 
 from .examples import full
 from .test_page import read
@@ -32,6 +32,13 @@ def test_a_page_shows_titles_in_its_language_and_ids_where_there_are_none() -> N
         assert "黑金会员" in page  # the only language that it has
         assert "off10<" not in page
         assert "vip50" in page
+
+
+def test_a_verdict_names_an_offer_by_its_title() -> None:
+    way = say("ways.everyone", offer="off10")
+    advice = Advice(kind="stop", verdict=say("advice.better_way", way=way), trial="fine")
+    page = render_report(replace(full(), advice=advice), titles=TITLES)
+    assert "by the trial, “everyone the same: ten off” brings more" in page
 
 
 def test_a_title_changes_nothing_but_names() -> None:

@@ -56,6 +56,8 @@ def shrunk(file: Path) -> list[str]:
     """Return the settings that make a committed scenario run in seconds."""
     scenario = load_scenario(file)
     settings = ["draws=1", f"budgets=[{3000 if scenario.source == 'world' else 4000}]"]
+    if scenario.world is not None and scenario.world.market == "everyday":
+        settings = ["draws=1", "budgets=[1000]"]  # its offers are small
     if scenario.source == "world":
         settings += TINY
     else:

@@ -8,13 +8,15 @@ from typing import Final
 import numba
 import numpy as np
 
-from incentive_engine.domain import FloatArray, Matrix
+from incentive_engine.domain import FloatArray, IntArray, Matrix
 from incentive_engine.parallel import in_blocks
 from incentive_engine.uplift.crossfit import Folds
 from incentive_engine.uplift.effects.averages import Averages
+from incentive_engine.uplift.effects.calibration import Calibration
 from incentive_engine.uplift.effects.interactions import Pairs
 from incentive_engine.uplift.effects.ladder import repair
 from incentive_engine.uplift.effects.stacking import HeterogeneityTest, Stack
+from incentive_engine.uplift.effects.support import Support
 from incentive_engine.uplift.effects.trees import ArmTrees, ContrastTrees
 
 LANES: Final = 64
@@ -94,8 +96,10 @@ class Deviations:
 
     Attributes
     ----------
+    functions : (q,) int64
+        The basis functions that the ridge looks at.
     ridge : (folds, k, q) float64
-        Coefficients of the basis functions.
+        Their coefficients.
     pairs
         Products of the strongest features' functions, a part of the ridge.
     contrast_trees
@@ -104,6 +108,7 @@ class Deviations:
         Trees in each arm.
     """
 
+    functions: IntArray
     ridge: FloatArray
     pairs: Pairs
     contrast_trees: ContrastTrees
@@ -113,10 +118,22 @@ class Deviations:
         self, matrix: Matrix, phi: FloatArray, log_odds: FloatArray, *, folds: Folds | None
     ) -> FloatArray:
         """Return what each model says of each effect, (n, 3, k), in the order of `MODELS`."""
-        ridge = linear(self.ridge, phi, folds=folds) + self.pairs.predict(phi, folds=folds)
+        mine = taken(phi, self.functions)
+        ridge = linear(self.ridge, mine, folds=folds) + self.pairs.predict(mine, folds=folds)
         contrast = self.contrast_trees.predict(matrix, folds=folds)
         arms = self.arm_trees.predict(matrix, log_odds, folds=folds)
         return np.stack([ridge, contrast, arms], axis=1)
+
+
+def taken(phi: FloatArray, functions: IntArray) -> FloatArray:
+    """Return some of the columns (n, q), without a copy where they are all."""
+    return phi if len(functions) == phi.shape[1] else phi[:, functions]
+
+
+def weighted(deviation: FloatArray, weight: FloatArray) -> FloatArray:
+    """Return sums over b models of deviations (n, b, k) by weights (n, b) or (1, b), (n, k)."""
+    shape = deviation.shape[:2]
+    return np.asarray(np.einsum("nbk,nb->nk", deviation, np.broadcast_to(weight, shape)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -135,6 +152,10 @@ class EffectLayer:
         Average deviation of each model, which is subtracted.
     stack
         Weights of the models.
+    calibration
+        Slopes of what comes true.
+    support
+        For whom deviations hold.
     test
         Whether users differ measurably.
     rungs
@@ -146,6 +167,8 @@ class EffectLayer:
     uncertainty: FloatArray
     centre: FloatArray
     stack: Stack
+    calibration: Calibration
+    support: Support
     test: HeterogeneityTest
     rungs: tuple[tuple[int, ...], ...]
 
@@ -165,13 +188,15 @@ class EffectLayer:
         """
         deviation = self.deviations.predict(matrix, phi, log_odds, folds=folds)
         if folds is not None:
-            average = self.averages.outside[folds.label]
-            weight, centre = self.stack.weight_outside[folds.label], self.centre[folds.label]
-        else:
-            average = self.averages.effect[None]
-            weight, centre = self.stack.weight[None], self.centre.mean(axis=0)[None]
-        deviation -= centre
-        return self._repaired(average + (weight[:, :, None] * deviation).sum(axis=1))
+            label, centre = folds.label, self.centre[folds.label]
+            stacked = weighted(deviation - centre, self.stack.weight_outside[label])
+            calibrated = self.calibration(stacked, self.calibration.slope_outside[label])
+            calibrated *= self.support.weight(matrix)
+            return self._repaired(self.averages.outside[label] + calibrated)
+        stacked = weighted(deviation - self.centre.mean(axis=0), self.stack.weight[None])
+        calibrated = self.calibration(stacked, self.calibration.slope[None])
+        calibrated *= self.support.weight(matrix)
+        return self._repaired(self.averages.effect + calibrated)
 
     @property
     def constant(self) -> FloatArray:
@@ -186,7 +211,7 @@ class EffectLayer:
         """Return a rough standard error of each effect, (n, k): a guide, not an interval."""
         variance = np.tile(self.averages.standard_error**2, (len(phi), 1))
         trust = min(float(self.stack.weight.sum()), 1.0) ** 2
-        variance += trust * quadratic(self.uncertainty, phi)
+        variance += trust * quadratic(self.uncertainty, taken(phi, self.deviations.functions))
         return np.asarray(np.sqrt(variance))
 
     def _repaired(self, effect: FloatArray) -> FloatArray:

@@ -16,7 +16,7 @@ import numpy as np
 from incentive_engine.domain import FloatArray, IntArray
 from incentive_engine.uplift.effects.averages import average_effects
 from incentive_engine.uplift.effects.covariance import Covariances
-from incentive_engine.uplift.effects.effects import Deviations, EffectLayer
+from incentive_engine.uplift.effects.effects import Deviations, EffectLayer, taken, weighted
 from incentive_engine.uplift.effects.interaction_fit import learn_pairs
 from incentive_engine.uplift.effects.relevance import learn_prior
 from incentive_engine.uplift.effects.ridge import (
@@ -43,6 +43,9 @@ LIKELY: Final = 0.8
 """How likely it is beforehand that users differ in what offers of different kinds change."""
 LIKELY_OF_ONE_KIND: Final = 0.5
 """The same where there is one offer, or all are rungs of one declared ladder."""
+MOST_COEFFICIENTS: Final = 480
+"""Of the ridge, over all offers: they are learned together, in cubic time. Where there are more,
+the features that tell most about outcomes are kept; trees look at all of them."""
 NEGLIGIBLE: Final = 0.03
 """Directions with less variance than this share of the largest are left out."""
 
@@ -53,6 +56,7 @@ def fit_effects(
     event: FloatArray,
     log_odds: FloatArray,
     expected: FloatArray,
+    prognostic: FloatArray,
     rungs: tuple[tuple[int, ...], ...],
     seed: int,
 ) -> EffectLayer:
@@ -67,14 +71,19 @@ def fit_effects(
     log_odds, expected
         (n,) of the event given the features, averaged over the lottery's arms, out of fold; the
         second as a probability.
+    prognostic
+        (p,) how much each feature tells about outcomes, whatever the arm.
     rungs
         Ladders along which effects do not fall.
     """
     residual = event - expected
+    functions = _functions(np.asarray(rows.columns), prognostic, rows.lottery.reach.shape[1])
+    phi = taken(rows.phi, functions)
+    columns = tuple(int(rows.columns[at]) for at in functions)
     precision = _precision(residual, expected, rows.lottery.weight)
     averages = average_effects(residual, rows.lottery, rows.folds, rungs)
     equations = normal_equations(
-        phi=rows.phi, lottery=rows.lottery, residual=residual, weight=precision, folds=rows.folds
+        phi=phi, lottery=rows.lottery, residual=residual, weight=precision, folds=rows.folds
     )
     one_ladder = any(len(ladder) == equations.offers for ladder in rungs)
     every = Covariances(equations, averages.effect, one_ladder=one_ladder)
@@ -82,7 +91,7 @@ def fit_effects(
     directions = _directions(every.of(guess))
 
     def believed(said: NormalEquations, candidates: Covariances) -> tuple[Prior, Posterior]:
-        prior = learn_prior(said, rows.columns, candidates, guess)
+        prior = learn_prior(said, columns, candidates, guess)
         return prior, solve(said, prior)
 
     def believed_outside(fold: int) -> tuple[Prior, Posterior]:
@@ -94,8 +103,8 @@ def fit_effects(
     interacting = learn_pairs(
         equations,
         outside,
-        rows.columns,
-        phi=rows.phi,
+        columns,
+        phi=phi,
         lottery=rows.lottery,
         residual=residual,
         weight=precision,
@@ -114,6 +123,7 @@ def fit_effects(
         rows, event=event, log_odds=log_odds, directions=directions, seed=seed
     )
     deviations = Deviations(
+        functions=functions,
         ridge=interacting.ridge,
         pairs=interacting.pairs,
         contrast_trees=contrast_trees,
@@ -130,15 +140,34 @@ def fit_effects(
         prior=WEIGHTS,
         likely=LIKELY_OF_ONE_KIND if one_ladder or equations.offers == 1 else LIKELY,
     )
+    stack = evidence.weigh(rows.folds)
+    stacked = weighted(said - centre[rows.folds.label], stack.weight_outside[rows.folds.label])
     return EffectLayer(
         averages=averages,
         deviations=deviations,
         uncertainty=believed(equations, every)[1].per_offer,
         centre=centre,
-        stack=evidence.weigh(rows.folds),
+        stack=stack,
+        calibration=evidence.calibrate(stacked, rows.folds),
+        support=rows.support,
         test=evidence.test(),
         rungs=rungs,
     )
+
+
+def _functions(columns: IntArray, prognostic: FloatArray, offers: int) -> IntArray:
+    """Return which basis functions the ridge looks at, in their order.
+
+    Features are chosen by what they tell about outcomes over all arms, which says nothing of who
+    got which arm by lot: so the choice cannot agree with chance differences between arms.
+    """
+    most = max(MOST_COEFFICIENTS // offers, 1)
+    if len(columns) <= most:
+        return np.arange(len(columns))
+    ranked = np.argsort(-prognostic, kind="stable")
+    place = np.empty(len(prognostic), dtype=np.int64)
+    place[ranked] = np.arange(len(ranked))
+    return np.sort(np.argsort(place[columns], kind="stable")[:most])
 
 
 def _precision(residual: FloatArray, expected: FloatArray, weight: FloatArray) -> FloatArray:

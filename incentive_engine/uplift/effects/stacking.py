@@ -17,6 +17,7 @@ import numpy as np
 
 from incentive_engine.domain import FloatArray
 from incentive_engine.uplift.crossfit import Folds
+from incentive_engine.uplift.effects.calibration import Calibration, knots, pieces
 
 FALSE_ALARMS: Final = 0.05
 """How often the test finds heterogeneity where there is none."""
@@ -31,7 +32,7 @@ class Belief:
     chance: float
     """How likely the belief is beforehand."""
     usual: tuple[float, ...]
-    """Weights of the b models, with sum 1."""
+    """Of the b models."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +55,12 @@ class WeightPrior:
         usual = np.array(belief.usual)
         alone = self.each**2 * np.diag(usual / usual.max())
         return np.asarray(alone + self.together**2 * np.outer(usual, usual))
+
+
+SLOPE_PRIOR: Final = WeightPrior(
+    beliefs=(Belief(chance=1.0, usual=(1.0, 1.0, 1.0)),), each=0.3, together=0.1
+)
+"""Of the slopes in the tails and between them: what is stacked is believed to come true."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,35 +167,52 @@ class Evidence:
 
     def weigh(self, folds: Folds) -> Stack:
         """Return the weights that explain the residual best, none negative, times the trust."""
+        moved = self._moved()
+        told = np.stack([moved[inside].sum(axis=0) for _, inside in folds])
+        weights = self._solved(self.claim, folds, self.prior)
+        trust = [
+            _tested(told.sum(axis=0) - held).trust(self.likely) for held in (np.zeros(3), *told)
+        ]
+        weights = [each * believed for each, believed in zip(trust, weights, strict=True)]
+        return Stack(weight=weights[0], weight_outside=np.stack(weights[1:]))
+
+    def calibrate(self, stacked: FloatArray, folds: Folds) -> Calibration:
+        """Return the slopes of what came true on stacked deviations, (n, k)."""
+        low, high, least, most = knots(stacked)
+        parts = pieces(stacked, low, high)
+        claim = np.einsum("npk,nk->np", parts, self.contrast)
+        slopes = self._solved(claim, folds, SLOPE_PRIOR)
+        return Calibration(
+            low=low,
+            high=high,
+            least=least,
+            most=most,
+            slope=slopes[0],
+            slope_outside=np.stack(slopes[1:]),
+        )
+
+    def _solved(self, claims: FloatArray, folds: Folds, prior: WeightPrior) -> list[FloatArray]:
+        """Return the weights of claims (n, c) by all rows, and by those outside each fold."""
         weight = self.lottery
-        claim = np.column_stack([self._unexplained(each, weight) for each in self.claim.T])
+        claim = np.column_stack([self._unexplained(each, weight) for each in claims.T])
         residual = self._unexplained(self.residual, weight)
         scale = 1 / max(float(weight @ residual**2 / weight.sum()), 1e-12)
         pull = claim * (weight * residual)[:, None]
-        weighted = claim * weight[:, None]
-        moved = self._moved()
-        sums = [
-            np.stack([of(inside) for _, inside in folds])
-            for of in (
-                lambda i: scale * weighted[i].T @ claim[i],
-                lambda i: scale * pull[i].sum(axis=0),
-                lambda i: scale**2 * pull[i].T @ pull[i],
-                lambda i: moved[i].sum(axis=0),
+        grams = np.stack([scale * (claim[i] * weight[i, None]).T @ claim[i] for _, i in folds])
+        moments = np.stack([scale * pull[i].sum(axis=0) for _, i in folds])
+        spreads = np.stack([scale**2 * pull[i].T @ pull[i] for _, i in folds])
+        everybody = np.ones((1, folds.count))
+        # the first line sums over all folds, the others over all but one
+        used = np.concatenate([everybody, 1 - np.eye(folds.count)])
+        return [
+            stacked_weights(
+                np.tensordot(line, grams, axes=1),
+                line @ moments,
+                np.tensordot(line, spreads, axes=1),
+                prior,
             )
+            for line in used
         ]
-
-        def weights(held: int | None) -> FloatArray:
-            """Return the weights by all rows, or by those outside a fold."""
-            gram, moment, spread, told = (
-                each.sum(axis=0) - (0 if held is None else each[held]) for each in sums
-            )
-            believed = stacked_weights(gram, moment, spread, self.prior)
-            return _tested(told).trust(self.likely) * believed
-
-        return Stack(
-            weight=weights(None),
-            weight_outside=np.stack([weights(fold) for fold in range(folds.count)]),
-        )
 
     def _moved(self) -> FloatArray:
         """Return what each row adds to the evidence that `_tested` weighs, (n, 3)."""

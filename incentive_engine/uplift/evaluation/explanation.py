@@ -10,7 +10,7 @@ import pandas as pd
 
 from incentive_engine.domain import FloatArray, Matrix
 from incentive_engine.uplift.effects.basis import Basis
-from incentive_engine.uplift.effects.effects import Deviations
+from incentive_engine.uplift.effects.effects import Deviations, taken
 from incentive_engine.uplift.effects.trees import ArmTrees, ContrastTrees, expit
 from incentive_engine.uplift.model import UpliftModel
 from incentive_engine.uplift.nuisance.boosting import CrossFitted
@@ -32,9 +32,10 @@ class Explanation:
         The effect on somebody of whom nothing is known.
     contribution : (n, k, p) float64
         What each feature adds: its functions in the ridge, half of the products that it is part
-        of, and its Shapley values in the trees.
+        of, and its Shapley values in the trees, as far as deviations come true.
     repair : (n, k) float64
-        What putting the offers of a ladder in order adds.
+        What putting the offers of a ladder in order adds, and what is left of a calibration that
+        has no feature to name.
     effect : (n, k) float64
         The score: ``average + contribution.sum(features) + repair``.
     """
@@ -84,7 +85,17 @@ def explain(model: UpliftModel, features: pd.DataFrame, *, where: str) -> Explan
     # the last column of each part is what it says of somebody of whom nothing is known
     contribution, level = np.asarray(weighted)[:, :, :-1], np.asarray(weighted)[:, :, -1]
     centre = layer.stack.weight @ layer.centre.mean(axis=0)
-    average = layer.averages.effect + (level[0] if len(level) else 0.0) - centre
+    # between the tails deviations are calibrated by one slope
+    slope = layer.calibration.slope[1]
+    level = slope * ((level[0] if len(level) else 0.0) - centre)
+    average, total = layer.averages.effect + level, contribution.sum(axis=2)
+    stacked = total + level / slope if slope > 0 else total
+    calibrated = layer.calibration(stacked, layer.calibration.slope[None])
+    calibrated *= layer.support.weight(matrix)
+    flat = np.abs(total) < 1e-9
+    rate = np.where(flat, slope, (calibrated - level) / np.where(flat, 1.0, total))
+    highest = 2 * layer.calibration.slope.max()
+    contribution = contribution * rate.clip(0.0, highest)[:, :, None]
     effect = layer.predict(matrix, phi, outcome.sum(axis=1), folds=None)
     names = tuple(feature.name for feature in model.encoder.features)
     return Explanation(
@@ -106,9 +117,10 @@ def explain_sample(model: UpliftModel, features: pd.DataFrame) -> Explanation:
 def _ridge_parts(deviations: Deviations, phi: FloatArray, basis: Basis, p: int) -> FloatArray:
     """Return what each feature's functions and products add, (n, k, p + 1), the last one 0."""
     weight = deviations.ridge.mean(axis=0)
-    parts = deviations.pairs.contributions(phi, p + 1)
-    for function, column in enumerate(basis.columns):
-        parts[:, :, column] += phi[:, function, None] * weight[:, function]
+    mine = taken(phi, deviations.functions)
+    parts = deviations.pairs.contributions(mine, p + 1)
+    for at, function in enumerate(deviations.functions):
+        parts[:, :, basis.columns[function]] += mine[:, at, None] * weight[:, at]
     return parts
 
 

@@ -225,6 +225,11 @@ class CrossFitted:
             out[rows] = part
         return out
 
+    def gain(self) -> FloatArray:
+        """Return how much each feature's splits improved the fit, over all models, (p,)."""
+        every = [model.feature_importance("gain") for model in self.models]
+        return np.asarray(np.sum(every, axis=0, dtype=np.float64))
+
     def contributions(self, matrix: Matrix) -> FloatArray:
         """Return what each feature adds to the raw prediction for new rows, (n, p + 1).
 

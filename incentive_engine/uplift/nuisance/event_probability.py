@@ -65,6 +65,12 @@ def fit_chances(
     outcome = fit_outcome(rows, event=event, seed=seed)
     log_odds = outcome.predict(rows.matrix, folds=rows.folds, raw=True)
     effects = fit_effects(
-        rows, event=event, log_odds=log_odds, expected=expit(log_odds), rungs=rungs, seed=seed
+        rows,
+        event=event,
+        log_odds=log_odds,
+        expected=expit(log_odds),
+        prognostic=outcome.gain(),
+        rungs=rungs,
+        seed=seed,
     )
     return Chances(outcome=outcome, effects=effects)

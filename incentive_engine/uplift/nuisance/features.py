@@ -11,7 +11,7 @@ import pandas as pd
 
 from incentive_engine.data.dates import dates_in
 from incentive_engine.data.row_checks import near_column
-from incentive_engine.domain import Matrix
+from incentive_engine.domain import BoolArray, Matrix
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.parallel import side_by_side
 
@@ -72,6 +72,11 @@ class Encoder:
         columns = side_by_side(column, len(self.features))
         # LightGBM wants at least one column, even if it tells nothing
         return np.column_stack(columns or [np.zeros(len(frame), np.float32)])
+
+    def is_number(self, columns: int) -> BoolArray:
+        """Return which of so many columns of the matrix hold numbers or dates, (columns,)."""
+        numbers = [feature.kind != "category" for feature in self.features]
+        return np.array(numbers + [False] * (columns - len(numbers)), dtype=np.bool_)
 
     def to_json(self) -> list[dict[str, Any]]:
         """Return the content of the model file."""
