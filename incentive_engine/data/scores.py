@@ -184,7 +184,7 @@ class ScoreTable:
 
     def _block(self, rows: slice) -> pa.Table:
         columns = {USER_ID: self.user_id[rows]}
-        for name in self.attributes.column_names:
+        for name in (one for one in self.attributes.column_names if one != USER_ID):
             columns[name] = self.attributes.column(name).slice(rows.start, rows.stop - rows.start)
         for measure, offer in product(self.measures, self.offers):
             values, error = self.measure(measure, offer)[rows], error_column(measure, offer)

@@ -43,7 +43,7 @@ def read_users(path: Path, names: tuple[str, ...]) -> pa.Table:
     except DataError as error:
         raise UnreadableError(str(error.faults[0])) from error
     attributes = {name: as_attribute((table if name in text else plain)[name]) for name in names}
-    return pa.table({"user_id": read_ids(path), **attributes})
+    return pa.table({**attributes, "user_id": read_ids(path)})  # ids stay ids as attributes too
 
 
 def as_attribute(column: pa.ChunkedArray | pa.Array) -> pa.Array:
