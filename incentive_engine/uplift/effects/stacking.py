@@ -108,12 +108,14 @@ class HeterogeneityTest:
 class Stack:
     """Weights of b models, from all rows and from the rows outside each fold.
 
-    They hold the trust in deviations, and sum to less than 1 where these may be chance.
+    They hold the trust in deviations, and are small where these may be chance.
 
     Attributes
     ----------
     weight : (b,) float64, ≥ 0
+        For new users, whom the mean of the folds' models speaks of.
     weight_outside : (folds, b) float64, ≥ 0
+        For the rows of each fold, of whom one model speaks.
     """
 
     weight: FloatArray
