@@ -52,6 +52,8 @@ NEGLIGIBLE: Final = 0.03
 """Directions with less variance than this share of the largest are left out."""
 SPREAD_ROWS: Final = 20_000
 """Rows that tell a variance of deviations to a hundredth, which is all that it is needed for."""
+TINY: Final = 1e-30
+"""In place of no variance at all."""
 
 
 def fit_effects(
@@ -135,18 +137,19 @@ def fit_effects(
     )
     said = deviations.predict(rows.matrix, rows.phi, log_odds, folds=rows.folds)
     centre = _centre(said, rows)
+    departure = said - centre[rows.folds.label]
+    regained = _regained(deviations, rows, log_odds, departure=departure, centre=centre)
     evidence = Evidence(
-        claim=np.einsum("nbk,nk->nb", said - centre[rows.folds.label], rows.lottery.contrast),
+        claim=np.einsum("nbk,nk->nb", departure, rows.lottery.contrast),
         contrast=rows.lottery.contrast,
         residual=residual,
         precision=precision,
         lottery=rows.lottery.weight,
-        prior=WEIGHTS,
+        prior=WEIGHTS.attenuated(regained),
         likely=LIKELY_OF_ONE_KIND if one_ladder or equations.offers == 1 else LIKELY,
     )
     stack = evidence.weigh(rows.folds)
-    stacked = weighted(said - centre[rows.folds.label], stack.weight_outside[rows.folds.label])
-    regained = _regained(deviations, rows, log_odds, said=said, centre=centre, weight=stack.weight)
+    stacked = weighted(departure, stack.weight_outside[rows.folds.label])
     return EffectLayer(
         averages=averages,
         deviations=deviations,
@@ -198,31 +201,29 @@ def _regained(
     rows: Rows,
     log_odds: FloatArray,
     *,
-    said: FloatArray,
+    departure: FloatArray,
     centre: FloatArray,
-    weight: FloatArray,
 ) -> float:
     """Return how much more of a deviation comes true where the folds' models are averaged, ≥ 1.
 
     Parameters
     ----------
-    said, centre, weight
-        (n, b, k) out of fold, (folds, b, k) their means, and (b,) the stack's weights.
+    departure, centre
+        (n, b, k) deviations out of fold less their means, and (folds, b, k) these means.
 
     Notes
     -----
     Weights are learned out of fold, where one model speaks for each row; new users are told the
-    mean of all folds' models, which has less noise. The slope of outcomes on predictions is
+    mean of all folds' models, which has less noise. The slope of outcomes on predictions d is
     ``Cov(y, d) / Var(d)``. Averaging leaves the covariance as it is, so that the slope grows by
     the ratio of the variances: what errors in a regressor attenuate is regained.
     """
-    some = evenly(len(said), SPREAD_ROWS)
+    some = evenly(len(departure), SPREAD_ROWS)
     mean = deviations.predict(rows.matrix[some], rows.phi[some], log_odds[some], folds=None)
-    one = weighted(said[some] - centre[rows.folds.label[some]], weight[None])
-    every = weighted(mean - centre.mean(axis=0), weight[None])
-    reach = rows.lottery.reach[some]
-    varies = float((every**2)[reach].sum())
-    return max(float((one**2)[reach].sum()) / varies, 1.0) if varies > 0 else 1.0
+    usual, reach = WEIGHTS.usual[None], rows.lottery.reach[some]
+    one = weighted(departure[some], usual)[reach]
+    every = weighted(mean - centre.mean(axis=0), usual)[reach]
+    return max(float(one @ one) / max(float(every @ every), TINY), 1.0)
 
 
 def _centre(deviation: FloatArray, rows: Rows) -> FloatArray:

@@ -10,7 +10,7 @@ first in force; many speak for themselves.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -49,6 +49,14 @@ class WeightPrior:
     def usual(self) -> FloatArray:
         """The expected weights, (b,)."""
         return np.asarray(sum(b.chance * np.array(b.usual) for b in self.beliefs))
+
+    def attenuated(self, factor: float) -> WeightPrior:
+        """Return the prior of weights that are so many times smaller."""
+        beliefs = (
+            Belief(chance=b.chance, usual=tuple(weight / factor for weight in b.usual))
+            for b in self.beliefs
+        )
+        return replace(self, beliefs=tuple(beliefs), each=self.each / factor)
 
     def covariance(self, belief: Belief) -> FloatArray:
         """Return the prior covariance of the weights under one belief, (b, b)."""
