@@ -20,9 +20,7 @@ def watch(
     *,
     ledger: Annotated[
         str | None,
-        typer.Option(
-            metavar="PATH_OR_URL", help="What `serve` writes; left out: RUN_DIR.ledger."
-        ),
+        typer.Option(metavar="PATH_OR_URL", help="What `serve` writes; left out: RUN_DIR.ledger."),
     ] = None,
     outcomes: Annotated[
         str | None,

@@ -8,8 +8,8 @@ from typing import Final
 
 from incentive_engine.domain import MICROS
 from incentive_engine.errors import IncentiveError
-from incentive_engine.live.clock import wall_micros
 from incentive_engine.live.actions import Change
+from incentive_engine.live.clock import wall_micros
 from incentive_engine.live.commands import Actions, Pool, ShowActions, ShowPool
 from incentive_engine.live.records import Verb
 from incentive_engine.service.app import Service

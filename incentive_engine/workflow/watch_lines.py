@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from incentive_engine.domain import MICROS
 from incentive_engine.errors import DataError
-from incentive_engine.language import Message, Text, say
+from incentive_engine.language import Message, Text, Value, say
 from incentive_engine.live.campaign import moment_text
 from incentive_engine.live.records import Action, Verb
 from incentive_engine.live.watch.finding import Finding
@@ -75,7 +75,7 @@ def follow_campaign(
 def answered(action: Action) -> Message:
     """Return what was written down about an answer."""
     key = "watch.accepted" if action.verb == Verb.ACCEPTED else "watch.said_no"
-    return say(key, key=action.key, name=action.name)
+    return say(key, finding=action.key, name=action.name)
 
 
 def _open(seen: Seen) -> list[Finding]:
@@ -95,7 +95,11 @@ def _json(running: RunningCampaign, seen: Seen) -> str:
 
 def _lines(running: RunningCampaign, seen: Seen) -> Iterator[Text]:
     expected, came = running.watch.expected, int(seen.observed.is_first.sum())
-    values = {"run": running.campaign.run.name, "came": came, "findings": len(seen.findings)}
+    values: dict[str, Value] = {
+        "run": running.campaign.run.name,
+        "came": came,
+        "findings": len(seen.findings),
+    }
     if expected.forecast is None:
         yield say("watch.head_plain", **values)
         yield say("watch.no_campaign")
@@ -110,7 +114,7 @@ def _lines(running: RunningCampaign, seen: Seen) -> Iterator[Text]:
 def _finding(running: RunningCampaign, finding: Finding) -> Iterator[Text]:
     zone = running.watch.expected.zone
     severity = say(f"watch.severity.{finding.severity}")
-    yield say("watch.line", severity=severity, key=finding.key, text=finding.text)
+    yield say("watch.line", severity=severity, finding=finding.key, text=finding.text)
     if finding.since is not None:
         yield say("watch.since", at=_clock(finding.since, zone))
     if finding.answered is not None:
@@ -119,7 +123,7 @@ def _finding(running: RunningCampaign, finding: Finding) -> Iterator[Text]:
     elif finding.proposal is not None:
         yield say("watch.proposal", text=finding.proposal.text)
         yield say(
-            "watch.accept", run=str(running.run_dir), ledger=running.ledger, key=finding.key
+            "watch.accept", run=str(running.run_dir), ledger=running.ledger, finding=finding.key
         )
 
 

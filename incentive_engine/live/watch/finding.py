@@ -110,7 +110,8 @@ class Finding:
         """What was found, without of what.
 
         >>> from incentive_engine.language import say
-        >>> Finding(key="runs_dry:budget#2", severity="info", figures={}, text=say("x")).kind
+        >>> text = say("watch.quiet")
+        >>> Finding(key="runs_dry:budget#2", severity="info", figures={}, text=text).kind
         'runs_dry'
         """
         return self.key.partition("#")[0].partition(":")[0]

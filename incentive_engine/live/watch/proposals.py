@@ -22,6 +22,9 @@ PRICED: Final = frozenset(
 REDEEMED: Final = frozenset({"redemption_above", "redemption_below"})
 """What new prices help against once the offer's cost is what it turned out to be."""
 
+BARELY: Final = 0.05
+"""The least that an offer is taken to cost, relative to its forecast."""
+
 
 def propose(
     look: Look, found: Found, prices: Mapping[str, float], planner: Callable[[], Planner]
@@ -48,7 +51,8 @@ def propose(
     if found.kind in PRICED:
         proposal = _new_prices(look, planner(), prices, paused, {})
     elif found.kind in REDEEMED:
-        proposal = _new_prices(look, planner(), prices, paused, {subject: found.ratio or 1.0})
+        costs = {subject: max(found.ratio or 0.0, BARELY)}
+        proposal = _new_prices(look, planner(), prices, paused, costs)
     elif found.kind == "untaken":
         proposal = _pause(look, planner(), prices, paused, subject)
     elif found.kind == "gain_below":
