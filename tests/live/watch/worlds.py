@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import numpy as np
 from incentive_engine.domain import MICROS
 from incentive_engine.live.actions import Change
 from incentive_engine.live.campaign import Choice, open_campaign
-from incentive_engine.live.commands import Act, Actions, Decided, Redeem, Reserve
+from incentive_engine.live.commands import Act, Actions, Answer, Decided, Redeem, Reserve
 from incentive_engine.live.ledger import Ledger
 from incentive_engine.live.records import Action, Verb
 from incentive_engine.live.repricing import Forecast
@@ -109,7 +110,7 @@ class World:
             propensity=1.0,
         )
 
-    def _redemptions(self, answers: list[object]) -> list[Redeem]:
+    def _redemptions(self, answers: Sequence[Answer]) -> list[Redeem]:
         found = []
         for answer in answers:
             assert isinstance(answer, Decided)
