@@ -215,7 +215,7 @@ def stack_cost(
         return model
     lottery, k = rows.lottery, len(model.unit)
     direct = model.direct(rows.matrix, folds=rows.folds)
-    offers = np.flatnonzero(np.isnan(model.unit))
+    offers = np.flatnonzero(np.isnan(model.unit)).tolist()
     got = {j: np.flatnonzero((lottery.arm == j + 1) & (lottery.weight > 0)) for j in offers}
     per_conversion = np.zeros(k)
     sides, target = [CREDIT**0.5 * np.eye(2)], [np.full(2, CREDIT**0.5 / 2)]
