@@ -12,7 +12,7 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -72,12 +72,12 @@ class SQLiteStore:
         """
         self.path = path
         self._lock = _held(path)
-        try:
+        with ExitStack() as opened:
+            opened.callback(os.close, self._lock)
             self._db = _connected(path)
+            opened.callback(self._db.close)
             self._prepare(terms, secret)
-        except BaseException:
-            os.close(self._lock)
-            raise
+            opened.pop_all()
 
     def _prepare(self, terms: Terms, secret: bytes) -> None:
         with _told(self.path), _transaction(self._db):
@@ -191,8 +191,15 @@ class SQLiteStore:
         os.pwrite(self._lock, socket.encode(), 0)
 
     def rest(self) -> None:
-        """Bring the log into the file; for moments without work."""
-        self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        """Bring the log into the file; for moments without work.
+
+        Raises
+        ------
+        UnavailableError
+            When the disk fails.
+        """
+        with _told(self.path):
+            self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def close(self) -> None:
         """Let go of the file."""
@@ -238,12 +245,14 @@ def _held(path: Path) -> int:
 
 
 def _connected(path: Path) -> sqlite3.Connection:
-    with _told(path):
+    with _told(path), ExitStack() as opened:
         database = sqlite3.connect(path, isolation_level=None, cached_statements=64)
+        opened.callback(database.close)
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = FULL")
         database.execute("PRAGMA cache_size = -65536")
         database.execute(f"PRAGMA wal_autocheckpoint = {BUSY_PAGES}")
+        opened.pop_all()
         return database
 
 
