@@ -85,14 +85,11 @@ def parse_sum(text: object) -> float:
     """
     number = parse_amount(text)
     if abs(number) > LARGEST or 0 < abs(number) < SMALLEST:
-        size = "large" if abs(number) > 1 else "small"
-        raise ValueError(
-            say(
-                "`{text}` is too {size} to be an amount; write another unit, or 0",
-                text=text,
-                size=size,
-            )
-        )
+        if abs(number) > 1:
+            large = say("`{text}` is too large to be an amount; write another unit", text=text)
+            raise ValueError(large)
+        small = "`{text}` is too small to be an amount; write another unit, or 0"
+        raise ValueError(say(small, text=text))
     return number
 
 
@@ -124,7 +121,7 @@ def parse_amounts(text: str) -> tuple[float, ...]:
     if least := [amount for amount in found if amount < 0]:
         raise ValueError(say("`{least:g}` is below 0", least=least[0]))
     if len(set(found)) < len(found):
-        raise ValueError("an amount stands twice")
+        raise ValueError(say("an amount stands twice"))
     return tuple(sorted(found))
 
 

@@ -69,9 +69,9 @@ class Calendar(Model):
         for index, (one, two) in enumerate(pairwise(self.waves), start=1):
             if two.start < one.end:
                 what = say(
-                    "the wave `{name}` begins before `{name_2}` ends at {end}",
+                    "the wave `{name}` begins before `{before}` ends at {end}",
                     name=two.name,
-                    name_2=one.name,
+                    before=one.name,
                     end=one.end,
                 )
                 remedy = "waves stand in order of time and do not overlap"

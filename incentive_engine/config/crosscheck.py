@@ -48,7 +48,7 @@ def _repeated(written: object, section: str, key: str) -> Iterator[Problem]:
             continue
         if name in first:
             what = say(
-                "`{name}` is the {name_2} of two {section}", name=name, name_2=key, section=section
+                "`{name}` is the {key} of two {section}", name=name, key=key, section=section
             )
             yield Problem(loc, what, remedy="choose another", other=first[name])
         first.setdefault(name, loc)

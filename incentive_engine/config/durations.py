@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, PlainSerializer
 
 from incentive_engine.config.document.problems import Problem, reject
 from incentive_engine.config.document.words import Words
-from incentive_engine.language import say
+from incentive_engine.language import message_of, say
 
 SECOND: Final = 1_000_000
 """Microseconds."""
@@ -63,7 +63,7 @@ def _duration(value: object) -> object:
     try:
         return parse_duration(value)
     except ValueError as error:
-        reject(Problem((), str(error), EXAMPLE))
+        reject(Problem((), message_of(error), EXAMPLE))
 
 
 def _window(value: object) -> object:

@@ -143,7 +143,7 @@ def _location(value: object, info: ValidationInfo) -> object:
         location = parse_location(str(value), folder=context.folder if context else None)
     except ConfigError as error:
         fault = error.faults[0]
-        reject(Problem((), str(fault.what), str(fault.expected), str(fault.remedy)))
+        reject(Problem((), fault.what, fault.expected, fault.remedy))
     if context and context.require_data and (path := location.path) is not None:
         if location.is_pattern:
             if not glob.glob(location.address, recursive=True):  # noqa: PTH207 - a whole path

@@ -139,20 +139,15 @@ def parse_location(text: str, *, folder: Path | None = None) -> Location:
         return _object_store(rest)
     address, table, query = _asked(rest)
     if (table is None) == (query is None):
-        what = "names no table" if table is None else "names both a table and a query"
+        what = say("the {kind} location names both a table and a query", kind=kind)
+        if table is None:
+            what = say("the {kind} location names no table", kind=kind)
         remedy = (
             say("as in {kind}:///path.db?table=NAME", kind=kind)
             if kind.name != "POSTGRESQL"
             else EXAMPLE
         )
-        raise ConfigError(
-            Fault(
-                "",
-                say("the {kind} location {what}", kind=kind, what=what),
-                "table= or query=",
-                remedy,
-            )
-        )
+        raise ConfigError(Fault("", what, "table= or query=", remedy))
     if kind is Kind.POSTGRESQL:
         return _server(address, table, query)
     return _database_file(kind, address, table, query, folder)

@@ -10,7 +10,7 @@ from incentive_engine.config.amounts import Bound, parse_amount
 from incentive_engine.config.policy import Limit, Policy
 from incentive_engine.domain import COST, SPEND
 from incentive_engine.errors import ConfigError, Fault, nearest
-from incentive_engine.language import say
+from incentive_engine.language import message_of, say
 
 MIN_ROI: Final = "limits"
 """Adds a limit on spend per cost behind those of the file."""
@@ -67,7 +67,7 @@ def _with_budget(policy: Policy, overrides: Mapping[str, object]) -> Policy:
         try:
             changes["amount"] = parse_amount(changes["amount"])
         except ValueError as error:
-            raise ConfigError(Fault(f"{BUDGET}amount", str(error))) from None
+            raise ConfigError(Fault(f"{BUDGET}amount", message_of(error))) from None
     return policy.with_budget(**changes) if changes else policy
 
 

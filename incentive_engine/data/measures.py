@@ -90,7 +90,7 @@ def fill_measures(
         return Measures(matrices={}, errors={}, missing={})
     if filling.dearest > LARGEST_TOTAL:
         what = "the costs of all users are too large to be summed exactly"
-        expected = say("less than {largest_total:.2g} in total", largest_total=LARGEST_TOTAL)
+        expected = say("less than {bound:.2g} in total", bound=LARGEST_TOTAL)
         remedy = "use a larger currency unit"
         checks.faults.append(Fault(checks.where, what, expected, remedy))
     return filling.done()

@@ -128,10 +128,8 @@ def read_outcomes(outcomes: Path | Source, user_id: pa.Array, offers: tuple[str,
     place = places(as_id(table.column(USER_ID)).to_pandas(), user_id.to_pandas())
     known = place >= 0
     if not known.any():
-        what = say(
-            "none of its {num_rows:,} rows is about a user of the run", num_rows=table.num_rows
-        )
-        raise DataError(Fault(where, what, say("ids such as {as_py}", as_py=user_id[0].as_py())))
+        what = say("none of its {rows:,} rows is about a user of the run", rows=table.num_rows)
+        raise DataError(Fault(where, what, say("ids such as {id}", id=user_id[0].as_py())))
 
     def spread(values: FloatArray | None) -> FloatArray | None:
         if values is None:

@@ -167,7 +167,7 @@ class RowChecks:
             missing |= length == 0
             what, expected = (
                 say("`{user_id}` is too long", user_id=USER_ID),
-                say("at most {longest_id:,} bytes", longest_id=LONGEST_ID),
+                say("at most {bound:,} bytes", bound=LONGEST_ID),
             )
             self.refuse(length > LONGEST_ID, what, expected=expected, remedy="use a shorter key")
             if (length > LONGEST_ID).any():

@@ -59,7 +59,7 @@ class DuckDBWriter:
         try:
             yield
         except _library().Error as error:
-            what = say("DuckDB cannot write: {splitlines}", splitlines=str(error).splitlines()[0])
+            what = say("DuckDB cannot write: {reason}", reason=str(error).splitlines()[0])
             raise DataError(Fault(str(self._path.parent), what)) from error
 
 

@@ -214,9 +214,7 @@ def _connected(database: DatabaseUrl) -> Iterator[Any]:
         with psycopg.connect(**parameters) as connection:
             yield connection
     except psycopg.OperationalError as error:
-        what = say(
-            "the server does not answer, or went away: {first_line}", first_line=_first_line(error)
-        )
+        what = say("the server does not answer, or went away: {reason}", reason=_first_line(error))
         remedy = "the table is as it was before; export again, no row is written twice"
         raise DataError(Fault(where, what, remedy=remedy)) from error
     except psycopg.Error as error:

@@ -26,7 +26,7 @@ from incentive_engine.domain import (
     to_micros,
 )
 from incentive_engine.errors import ConfigError, Fault, nearest
-from incentive_engine.language import say
+from incentive_engine.language import message_of, say
 from incentive_engine.run.finished import FinishedRun
 from incentive_engine.verify.recomputed.arithmetic import exact, exact_total, halves, joined
 
@@ -79,7 +79,7 @@ def read_filters(
     try:
         left = None if min_budget_left is None else parse_amount(min_budget_left)
     except ValueError as error:
-        faults.append(Fault("--min-budget-left", str(error)))
+        faults.append(Fault("--min-budget-left", message_of(error)))
     if faults:
         raise ConfigError(*faults)
     return Filters(only=values, offers=tuple(offers), min_budget_left=left)
@@ -236,7 +236,7 @@ def _check_offers(run: FinishedRun, filters: Filters) -> None:
     faults = [
         Fault(
             "--only-offer",
-            say("there is no offer `{x}`", x=x),
+            say("there is no offer `{offer}`", offer=x),
             remedy=nearest(x, run.policy.offer_ids),
         )
         for x in filters.offers

@@ -116,7 +116,7 @@ Text: TypeAlias = str | Message
 """Something to say: a message, or a text that is the same in every language."""
 
 
-def say(key: str, **values: object) -> Message:
+def say(key: str, /, **values: object) -> Message:
     """Return the message of a key or of an English text, with values for its placeholders.
 
     What is neither text, a number nor a message is named as `str` has it.
@@ -222,7 +222,7 @@ class Language:
     words: Mapping[str, str]
     phrases: Mapping[str, str]
 
-    def __call__(self, key: str, **values: object) -> str:
+    def __call__(self, key: str, /, **values: object) -> str:
         """Return a text with its placeholders filled.
 
         Raises

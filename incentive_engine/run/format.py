@@ -327,7 +327,7 @@ def read_json(path: Path) -> dict[str, Any]:
         remedy = "name the directory that `allocate` wrote"
         raise DataError(Fault(str(path), "no such file", "a run directory", remedy)) from error
     except (OSError, ValueError, RecursionError) as error:
-        raise DataError(Fault(str(path), say("cannot be read: {error}", error=error))) from error
+        raise DataError(Fault(str(path), say("cannot be read: {reason}", reason=error))) from error
     if not isinstance(content, dict):
         raise DataError(Fault(str(path), "is no JSON object"))
     return content
@@ -365,6 +365,6 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(content) < len(pairs):
         names = [name for name, _ in pairs]
         raise ValueError(
-            say("`{next}` stands twice", next=next(n for n in names if names.count(n) > 1))
+            say("`{name}` stands twice", name=next(n for n in names if names.count(n) > 1))
         )
     return content

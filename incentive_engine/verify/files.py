@@ -142,7 +142,7 @@ def _score_columns(path: Path, policy: Policy) -> frozenset[str]:
     pairs = [score_column(m, offer) for m in stored_measures(policy) for offer in policy.offer_ids]
     if missing := sorted({"user_id", *policy.attribute_columns, *pairs} - columns):
         raise UnreadableError(
-            say("{name}: column {missing} is missing", name=path.name, missing=missing[0])
+            say("{name}: column {column} is missing", name=path.name, column=missing[0])
         )
     return columns
 
@@ -152,15 +152,15 @@ def _check_allocation(path: Path) -> None:
     for name, kinds in ALLOCATION.items():
         if name not in names:
             raise UnreadableError(
-                say("{name}: column {name_2} is missing", name=path.name, name_2=name)
+                say("{name}: column {column} is missing", name=path.name, column=name)
             )
         kind = schema.field(name).type
         if not any(is_kind(kind) for is_kind in kinds):
             raise UnreadableError(
                 say(
-                    "{name}: column {name_2} has the type {kind}",
+                    "{name}: column {column} has the type {kind}",
                     name=path.name,
-                    name_2=name,
+                    column=name,
                     kind=kind,
                 )
             )
@@ -171,6 +171,6 @@ def _names(path: Path) -> list[str]:
     names: list[str] = open_parquet(path).schema_arrow.names
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise UnreadableError(
-            say("{name}: column {twice} stands twice", name=path.name, twice=twice[0])
+            say("{name}: column {column} stands twice", name=path.name, column=twice[0])
         )
     return names

@@ -21,7 +21,7 @@ from typing import Any, Final, NamedTuple
 from incentive_engine.config.database_url import SCHEMES, read_database_url
 from incentive_engine.config.policy import Policy
 from incentive_engine.domain import COST, FACE, ISSUED, MICROS, to_micros
-from incentive_engine.language import say
+from incentive_engine.language import message_of, say
 
 from .files import Run, listed, read_run
 from .ledger_actions import MovedCap, moved_caps
@@ -111,7 +111,7 @@ def verify_ledger(run_dir: Path, ledger: str) -> Verification:
         with closing(_connected(ledger)) as database:
             _check(run, database, found)
     except UnreadableError as error:
-        found["ledger run"].add(str(error))
+        found["ledger run"].add(str(message_of(error)))
     except (sqlite3.Error, ValueError, TypeError) as error:
         found["ledger run"].add(f"the ledger cannot be read: {error}")
     checks: tuple[Check, ...] = tuple(findings.check() for findings in found.values())

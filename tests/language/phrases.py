@@ -18,6 +18,7 @@ TEXTS: Final[dict[str, tuple[set[int], set[str]]]] = {
     "Problem": ({1, 2, 3}, {"what", "expected", "remedy"}),
     "problem": ({2, 3, 4}, {"what", "expected", "remedy"}),
     "refuse": ({1}, {"expected", "remedy"}),
+    "fault": ({1}, {"remedy"}),
     "UnreadableError": ({0}, set()),
     "Option": (set(), {"help"}),
     "Argument": (set(), {"help"}),

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from string import Formatter
+import re
 
 from incentive_engine.language.messages import chinese_phrases, language
 
 from .phrases import needs_words, said
 
 WAITING = (
-    "data", "config", "cli", "run", "export", "verify", "allocation", "features", "insight",
+    "cli", "verify", "allocation", "features", "insight",
     "library", "live", "measurement", "pipeline", "service", "simulation", "uplift", "workflow",
     "fleet.py", "studio", "report",
 )  # fmt: skip
 
 
 def placeholders(text: str) -> set[str]:
-    return {name for _, name, _, _ in Formatter().parse(text) if name is not None}
+    """Return the names in braces; what only looks so, such as YAML, is named by both as it is."""
+    return set(re.findall(r"\{(\w+)[:}]", text))
 
 
 def texts() -> dict[str, str]:

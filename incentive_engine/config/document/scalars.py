@@ -59,9 +59,9 @@ def scalar_value(text: str, *, tag: str) -> PlainScalar:
     if scalar_tag(text) != tag and (tag, scalar_tag(text)) != (FLOAT, INT):
         raise ValueError(
             say(
-                "`{text}` cannot be read as {removeprefix}",
+                "`{text}` cannot be read as {kind}",
                 text=text,
-                removeprefix=tag.removeprefix(PREFIX),
+                kind=tag.removeprefix(PREFIX),
             )
         )
     if tag == NULL:

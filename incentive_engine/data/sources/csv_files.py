@@ -43,9 +43,7 @@ def csv_columns(path: Path, *, where: str) -> tuple[str, ...]:
         remedy = 'save it as "CSV UTF-8", not as CSV of an old Macintosh'
         raise DataError(Fault(where, what, expected, remedy))
     if len(header) == HEADER_BYTES:
-        long = say(
-            "the first line has more than {header_bytes:,} bytes", header_bytes=HEADER_BYTES
-        )
+        long = say("the first line has more than {bound:,} bytes", bound=HEADER_BYTES)
         raise DataError(Fault(where, long, "a header", "write the columns' names first"))
     try:
         line = header.decode("utf-8-sig").strip("\r\n")
@@ -193,7 +191,7 @@ def _uneven_fault(where: str, uneven: Sequence[Any]) -> Fault:
             count=len(uneven),
             first=first,
         ),
-        say("{expected_columns} columns", expected_columns=uneven[0].expected_columns),
+        say("{columns} columns", columns=uneven[0].expected_columns),
         "quote values that hold commas",
     )
 

@@ -119,7 +119,7 @@ def _write_duckdb(location: Location, file: Path) -> None:
         raise DataError(wrong_query(location, _first_line(error))) from None
     except duckdb.Error as error:
         what, expected = (
-            say("DuckDB cannot read it: {first_line}", first_line=_first_line(error)),
+            say("DuckDB cannot read it: {reason}", reason=_first_line(error)),
             "a DuckDB database",
         )
         remedy = "close who writes to it, or write it with a DuckDB of this version"
@@ -170,7 +170,7 @@ def _write_sqlite(location: Location, file: Path) -> None:
             raise DataError(wrong_query(location, "it does not only read")) from None
         if "one statement" in str(error) or isinstance(error, sqlite3.OperationalError):
             raise DataError(wrong_query(location, str(error))) from None
-        unread = say("SQLite cannot read it: {error}", error=error)
+        unread = say("SQLite cannot read it: {reason}", reason=error)
         raise DataError(
             Fault(location.where, unread, "a SQLite database", "write or copy it anew")
         ) from None

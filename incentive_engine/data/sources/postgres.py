@@ -79,12 +79,14 @@ def _write(location: Location, file: Path) -> None:
     except psycopg.errors.ReadOnlySqlTransaction:
         raise DataError(wrong_query(location, "it does not only read")) from None
     except psycopg.OperationalError as error:
-        what = say("the server does not answer, or went away: {said}", said=_said(error, secret))
+        what = say(
+            "the server does not answer, or went away: {reason}", reason=_said(error, secret)
+        )
         remedy = "check host, port, database, user and password (PGPASSWORD, ~/.pgpass)"
         raise DataError(Fault(location.where, what, "a server", remedy)) from None
     except psycopg.Error as error:
         what, remedy = (
-            say("the server refuses: {said}", said=_said(error, secret)),
+            say("the server refuses: {reason}", reason=_said(error, secret)),
             "ask its owner for access",
         )
         raise DataError(Fault(location.where, what, remedy=remedy)) from None
