@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
 from incentive_engine.language import Code, Language, formats, language, say
 
 from . import words
-from .content import GroupRow, Headline, LimitRow, Note, ReportContent
+from .content import GroupRow, Headline, LimitRow, Note, Proof, ReportContent
 from .evidence import BenefitRow, LoyaltyCheck
 from .frame import render_page
 from .model_quality import gain_chart, over_constant, quality_charts, quality_lines
@@ -66,7 +66,7 @@ def render_report(
         content = with_titles(content, titles, lang)
     t = language(lang)
     content = replace(content, currency=t.unit(content.currency))
-    limits = _limits(t, content)
+    limits = limit_lines(t, content.limits, currency=content.currency, proof=content.proof)
     quality, undrawn = content.quality, list[Note]()
     budgets = _drawn("budget.title", lambda: slider(t, content), undrawn)
     calibration, gains = None, None
@@ -169,8 +169,16 @@ def _strip(headline: Headline) -> Strip | None:
     )
 
 
-def _limits(t: Language, content: ReportContent) -> list[LimitLine]:
-    """Return the limits: the budget, those that bind, the others, those only measured."""
+def limit_lines(
+    t: Language, limits: Iterable[LimitRow], *, currency: str, proof: Proof
+) -> list[LimitLine]:
+    """Return the limits: the budget, those that bind, the others, those only measured.
+
+    Parameters
+    ----------
+    currency
+        As the language calls it.
+    """
 
     def rank(limit: LimitRow) -> int:
         if limit.report_only:
@@ -185,11 +193,11 @@ def _limits(t: Language, content: ReportContent) -> list[LimitLine]:
             usage=words.amount(t, limit.usage, limit),
             slack=words.room(t, limit),
             share=_share(limit),
-            meaning=words.meaning(t, limit, currency=content.currency, proof=content.proof),
+            meaning=words.meaning(t, limit, currency=currency, proof=proof),
             binds=bool(limit.price) and not limit.report_only,
             exceeded=limit.slack is not None and limit.slack < 0,
         )
-        for limit in sorted(content.limits, key=rank)
+        for limit in sorted(limits, key=rank)
     ]
 
 

@@ -18,6 +18,7 @@ try:
     import uvicorn
     import uvloop
 
+    from incentive_engine.config.keys import Keys
     from incentive_engine.live.campaign import open_campaign
     from incentive_engine.live.process import WriterProcess
     from incentive_engine.live.repricing import Repricer
@@ -25,7 +26,6 @@ try:
     from incentive_engine.run.signature import read_signing_key, refuse_unsigned
     from incentive_engine.service.app import Service, application
     from incentive_engine.service.gate import Gate, Limits
-    from incentive_engine.service.keys import Keys
     from incentive_engine.service.log import Log
     from incentive_engine.service.metrics import Metrics
     from incentive_engine.service.pace import keep_pace
