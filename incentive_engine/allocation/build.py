@@ -196,13 +196,32 @@ def _stated(
     offers: BoolArray | None,
 ) -> Iterator[Limit]:
     low, high = bounds
-    make = (
-        sum_limit(name, stated.sum, at_least=low, at_most=high, cells=members, offers=offers,
-                  report_only=stated.report_only),
-    ) if stated.sum else ratio_limits(
-        name, stated.ratio or ("", ""), at_least=low, at_most=high, cells=members, offers=offers,
-        report_only=stated.report_only)  # fmt: skip
-    yield from make
+    if stated.sum is None or stated.is_part_of_plan:
+        yield from ratio_limits(
+            name,
+            stated.ratio or (stated.sum or "", stated.sum or ""),
+            at_least=low,
+            at_most=high,
+            cells=members,
+            offers=offers,
+            report_only=stated.report_only,
+            of_plan=stated.is_part_of_plan,
+        )
+        return
+    least, most = (
+        bound.value if bound is not None and bound.is_share else None
+        for bound in (stated.at_least, stated.at_most)
+    )
+    yield sum_limit(
+        name,
+        stated.sum,
+        at_least=low,
+        at_most=high,
+        cells=members,
+        offers=offers,
+        report_only=stated.report_only,
+        shares=(least, most),
+    )
 
 
 def linear_forms(policy: Policy) -> list[tuple[LimitPolicy | None, tuple[Limit, ...]]]:
@@ -244,7 +263,7 @@ def bounds_of(
 def _resolved(
     policy: Policy, stated: LimitPolicy, bound: Bound | None, users: int, *, where: str
 ) -> float | None:
-    if bound is None or not bound.is_share:
+    if bound is None or not bound.is_share or bound.of_plan:
         return None if bound is None else bound.value
     if stated.sum == ISSUED:
         return bound.value * users

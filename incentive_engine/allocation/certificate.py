@@ -254,12 +254,12 @@ def ratio_of(problem: Problem, users: Users, limit: Limit, table: Table) -> Rati
     if ratio is None:
         return None
     sums = []
-    for measure in (ratio.numerator, ratio.denominator):
+    for measure, everywhere in ((ratio.numerator, False), (ratio.denominator, ratio.of_plan)):
         part = Limit(
             name=limit.name,
             terms=((measure, 1.0),),
-            cells=limit.cells,
-            offers=limit.offers,
+            cells=None if everywhere else limit.cells,
+            offers=None if everywhere else limit.offers,
             at_most=0.0,
         )
         sums.append(float(rows_of(problem, users, [part]).exact_usage(table)[0]))

@@ -6,13 +6,21 @@ from dataclasses import dataclass
 
 from incentive_engine.domain import BoolArray
 
+Terms = tuple[tuple[str, float], ...]
+"""Measures with their coefficients."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ratio:
-    """A bound on the ratio of two sums, as the planner wrote it."""
+    """A bound on the ratio of two sums, as the planner wrote it.
+
+    The denominator is summed over the same users and offers as the numerator, or, where it is
+    `of_plan`, over all.
+    """
 
     numerator: str
     denominator: str
+    of_plan: bool = False
     at_most: float | None = None
     at_least: float | None = None
 
@@ -27,6 +35,8 @@ class Limit:
         How reports call it; unique within a problem.
     terms
         Measure and coefficient; `issued` and `face` need no columns.
+    everywhere
+        Measure and coefficient of what counts whatever `cells` and `offers` are.
     cells
         (n_cells,) bool, which cells count; None for all.
     offers
@@ -36,17 +46,26 @@ class Limit:
     report_only
         Measured, not enforced.
     ratio
-        Set when the limit came from a ratio: `terms` are then its linear form.
+        Set when the limit came from a ratio: `terms` and `everywhere` are then its linear form.
+    shares
+        What part of the budget, or of all users, `at_least` and `at_most` are; None for amounts.
     """
 
     name: str
-    terms: tuple[tuple[str, float], ...]
+    terms: Terms
+    everywhere: Terms = ()
     cells: BoolArray | None = None
     offers: BoolArray | None = None
     at_most: float | None = None
     at_least: float | None = None
     report_only: bool = False
     ratio: Ratio | None = None
+    shares: tuple[float | None, float | None] = (None, None)
+
+    @property
+    def all_terms(self) -> Terms:
+        """Every measure with its coefficient, whatever it is summed over."""
+        return (*self.terms, *self.everywhere)
 
 
 def sum_limit(
@@ -58,6 +77,7 @@ def sum_limit(
     cells: BoolArray | None = None,
     offers: BoolArray | None = None,
     report_only: bool = False,
+    shares: tuple[float | None, float | None] = (None, None),
 ) -> Limit:
     """Return a limit on the sum of one measure.
 
@@ -74,6 +94,7 @@ def sum_limit(
         at_most=at_most,
         at_least=at_least,
         report_only=report_only,
+        shares=shares,
     )
 
 
@@ -86,6 +107,7 @@ def ratio_limits(
     cells: BoolArray | None = None,
     offers: BoolArray | None = None,
     report_only: bool = False,
+    of_plan: bool = False,
 ) -> tuple[Limit, ...]:
     """Return the linear form of a bound on the ratio of two sums, one limit per bound.
 
@@ -95,6 +117,8 @@ def ratio_limits(
         The limit's name; with both bounds `[at_least]` and `[at_most]` are added to it.
     measures
         Numerator a and denominator b; the other parameters are those of `Limit`.
+    of_plan
+        Whether b is summed over all users and offers, whatever `cells` and `offers` say.
 
     Notes
     -----
@@ -106,15 +130,17 @@ def ratio_limits(
     for kind, bound, sign in (("at_least", at_least, -1.0), ("at_most", at_most, 1.0)):
         if bound is None:
             continue
+        over = (bottom, -sign * bound)
         limits.append(
             Limit(
                 name=f"{name}[{kind}]" if both else name,
-                terms=((top, sign), (bottom, -sign * bound)),
+                terms=((top, sign),) if of_plan else ((top, sign), over),
+                everywhere=(over,) if of_plan else (),
                 cells=cells,
                 offers=offers,
                 at_most=0.0,
                 report_only=report_only,
-                ratio=Ratio(numerator=top, denominator=bottom, **{kind: bound}),
+                ratio=Ratio(numerator=top, denominator=bottom, of_plan=of_plan, **{kind: bound}),
             )
         )
     return tuple(limits)

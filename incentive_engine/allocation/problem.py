@@ -169,7 +169,7 @@ def _limit_faults(problem: Problem, limit: Limit) -> list[Fault]:
     where = f"limit `{limit.name}`"
     faults = [
         Fault(where, f"no measure `{measure}`", "one of " + ", ".join(problem.measures))
-        for measure, _ in limit.terms
+        for measure, _ in limit.all_terms
         if not problem.has(measure)
     ]
     for name, mask, size in (
@@ -188,7 +188,7 @@ def _limit_faults(problem: Problem, limit: Limit) -> list[Fault]:
         faults.append(
             Fault(where, f"a bound is beyond {LARGEST:g}", "", "leave out what bounds nothing")
         )
-    if not all(abs(coefficient) <= LARGEST for _, coefficient in limit.terms):
+    if not all(abs(coefficient) <= LARGEST for _, coefficient in limit.all_terms):
         faults.append(Fault(where, "a ratio or coefficient is no number", f"up to {LARGEST:g}"))
     if low is not None and high is not None and low > high:
         faults.append(

@@ -16,7 +16,8 @@ import numpy as np
 
 from incentive_engine.allocation.build import linear_forms, summed_measures
 from incentive_engine.allocation.frozen_policy import FrozenPolicy
-from incentive_engine.allocation.limits import Limit
+from incentive_engine.allocation.limits import Limit, Terms
+from incentive_engine.allocation.problem import BUDGET
 from incentive_engine.allocation.user_attributes import (
     Attributes,
     Conditions,
@@ -27,7 +28,7 @@ from incentive_engine.allocation.user_attributes import (
 )
 from incentive_engine.data.hashing import hash_id
 from incentive_engine.data.holdout import holdout_key
-from incentive_engine.domain import COST, FACE, ISSUED, MICROS, ROUNDING, to_micros
+from incentive_engine.domain import COST, FACE, ISSUED, MICROS, ROUNDING, BoolArray, to_micros
 from incentive_engine.errors import DataError, Fault
 
 Cell = tuple[str | None, ...]
@@ -71,6 +72,8 @@ class LimitRule:
     for_each: str | None
     groups: frozenset[str]
     forms: tuple[Form, ...]
+    elsewhere: tuple[Form, ...]
+    """What pairs add that the limit does not count, where it is a share of the whole plan."""
 
     def name_for(self, attributes: Attributes) -> str | None:
         """Return the name under which the limit counts a user, None where it does not."""
@@ -80,6 +83,20 @@ class LimitRule:
             return self.name
         value = attributes[self.for_each]
         return f"{self.name}[{value}]" if str(value) in self.groups else None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names under which the limit counts anybody."""
+        if self.for_each is None:
+            return (self.name,)
+        return tuple(f"{self.name}[{value}]" for value in sorted(self.groups))
+
+    def forms_for(self, counted: str | None) -> Iterator[tuple[str, Form]]:
+        """Yield the names and the forms that meet a user whom the limit counts under a name."""
+        for name in self.names if self.elsewhere else (counted,):
+            if name is not None:
+                for form in self.forms if name == counted else self.elsewhere:
+                    yield name + form.suffix, form
 
 
 class UserRules:
@@ -123,14 +140,24 @@ class UserRules:
                 conditions=() if stated is None else conditions_of(stated.where, frozen.kinds),
                 for_each=None if stated is None else stated.for_each,
                 groups=frozenset(values or ()),
-                forms=tuple(self._form(form, stated is None) for form in forms),
+                forms=tuple(self._forms(forms)),
+                elsewhere=tuple(
+                    self._form(form, form.everywhere) for form in forms if form.everywhere
+                ),
             )
 
-    def _form(self, limit: Limit, budget: bool) -> Form:  # noqa: FBT001
-        counted = np.ones(len(self.offers), dtype=bool) if limit.offers is None else limit.offers
+    def _forms(self, forms: tuple[Limit, ...]) -> Iterator[Form]:
+        """Yield how limits count the users whom they name."""
+        for form in forms:
+            yield self._form(form, form.all_terms, form.offers)
+            if form.everywhere and form.offers is not None:
+                yield self._form(form, form.everywhere, ~form.offers)
+
+    def _form(self, limit: Limit, terms: Terms, offers: BoolArray | None = None) -> Form:
+        counted = np.ones(len(self.offers), dtype=bool) if offers is None else offers
         per_issue = [0.0] * len(self.offers)
         per_unit: dict[str, float] = {}
-        for measure, coefficient in limit.terms:
+        for measure, coefficient in terms:
             if measure in self.priced:
                 per_unit[measure] = per_unit.get(measure, 0.0) + coefficient
                 continue
@@ -138,7 +165,7 @@ class UserRules:
                 times = face / MICROS if measure == FACE else 1.0
                 per_issue[place] += coefficient * times
         return Form(
-            suffix="" if budget else limit.name,
+            suffix="" if limit.name == BUDGET else limit.name,
             places=tuple(np.flatnonzero(counted).tolist()),
             per_issue=tuple(per_issue),
             per_unit=per_unit,
@@ -182,9 +209,7 @@ class UserRules:
     def forms_for(self, cell: Cell) -> Iterator[tuple[str, Form]]:
         """Yield the names and the forms of the limits that count the users of a cell."""
         for limit, name in zip(self.limits, cell, strict=True):
-            if name is not None:
-                for form in limit.forms:
-                    yield name + form.suffix, form
+            yield from limit.forms_for(name)
 
     def pairs_of(
         self, measures: Mapping[str, Any], attributes: Attributes, weight: float

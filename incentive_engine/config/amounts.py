@@ -25,24 +25,32 @@ AMOUNT: Final = re.compile(
     r"(?P<number>[+-]?(?:\d[\d_]*)?(?:\.\d+)?(?:e[+-]?\d+)?)\s*(?P<unit>k|m|bn|万|亿)?",
     re.IGNORECASE,
 )
+OF_PLAN: Final = " of spent"
+"""What follows a percentage of the plan's own total."""
 NUMBER: Final = re.compile(r"\s*[+-]?\d[\d_]*(\.\d+)?\s*")
 
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """The right-hand side of a limit: a number, or a share of the budget or of the users."""
+    """The right-hand side of a limit: a number, or a share."""
 
     value: float
     """The number, or the share with 0.25 for ``25%``."""
     is_share: bool = False
+    """Whether it is a share: of the budget or of the users, or of the plan's own total."""
+    of_plan: bool = False
+    """Whether it is a share of what the whole plan adds up to in the same measure."""
 
     def __str__(self) -> str:
         """Return the bound as a planner reads it.
 
         >>> str(Bound(0.07, is_share=True)), str(Bound(5000.0))
         ('7%', '5000')
+        >>> str(Bound(0.07, is_share=True, of_plan=True))
+        '7% of spent'
         """
-        return f"{self.value * 100:.10g}%" if self.is_share else f"{self.value:.12g}"
+        share = f"{self.value * 100:.10g}%"
+        return (share + OF_PLAN * self.of_plan) if self.is_share else f"{self.value:.12g}"
 
 
 def parse_amount(text: object) -> float:
@@ -157,13 +165,15 @@ def _share(text: object) -> Decimal | float:
 def parse_bound(text: object) -> Bound:
     """Read the right-hand side of a limit.
 
-    >>> parse_bound("25%"), parse_bound("200k")
-    (Bound(value=0.25, is_share=True), Bound(value=200000.0, is_share=False))
+    >>> [str(parse_bound(text)) for text in ("25%", "200k", "25%  of spent")]
+    ['25%', '200000', '25% of spent']
     """
     if isinstance(text, Bound):
         return text
-    if isinstance(text, str) and text.strip().endswith("%"):
-        return Bound(parse_share(text), is_share=True)
+    if isinstance(text, str) and "%" in text:
+        share, _, whole = text.partition("%")
+        of_plan = whole.split() == OF_PLAN.split()
+        return Bound(parse_share(f"{share}%" if of_plan else text), is_share=True, of_plan=of_plan)
     return Bound(parse_sum(text))
 
 
@@ -173,4 +183,6 @@ def write_bound(bound: Bound) -> float | str:
     >>> write_bound(Bound(0.07, is_share=True)), write_bound(Bound(5000.0))
     ('7.00%', 5000.0)
     """
-    return f"{Decimal(repr(bound.value)) * 100:f}%" if bound.is_share else bound.value
+    if not bound.is_share:
+        return bound.value
+    return f"{Decimal(repr(bound.value)) * 100:f}%" + OF_PLAN * bound.of_plan

@@ -101,7 +101,7 @@ def _percentages(written: object) -> Iterator[Problem]:
         of = f"a sum of {measure}" if is_sum else "a ratio"
         for key in ("at_most", "at_least"):
             bound = _get(limit, key)
-            is_text = isinstance(bound, str) and bound.strip().endswith("%")
+            is_text = isinstance(bound, str) and "%" in bound
             if is_text or getattr(bound, "is_share", False):
                 what = f"{of} cannot be bounded by a percentage"
                 remedy = "% is of the budget for cost, spend and face, of the users for issued"

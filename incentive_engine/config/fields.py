@@ -168,7 +168,7 @@ BoundField = Annotated[
     Bound,
     BeforeValidator(parse_bound),
     PlainSerializer(write_bound, when_used="json"),
-    Words("an amount or a percentage"),
+    Words("an amount, a percentage or `25% of spent`"),
 ]
 Count = Annotated[int, Field(ge=100), Words("a whole number of at least 100")]
 Confidence = Annotated[float, Field(ge=0.5, lt=1), Words("a probability from 0.5 to below 1")]

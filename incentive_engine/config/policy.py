@@ -143,7 +143,8 @@ class Limit(Model):
     for_each: Column | None = None
     """One limit per value of this column."""
     at_most: BoundField | None = None
-    """The upper bound; `%` is of the budget for money, of all users for issued."""
+    """The upper bound; `%` is of the budget for money, of all users for issued, and `% of spent`
+    of what the whole plan adds up to in the same measure."""
     at_least: BoundField | None = None
     """The lower bound, in the same units."""
     report_only: bool = False
@@ -157,6 +158,9 @@ class Limit(Model):
         if self.at_most is None and self.at_least is None:
             reject(Problem((), "there is no bound", "at_most, at_least, or both"))
         low, high = self.at_least, self.at_most
+        if low and high and low.of_plan != high.of_plan:
+            what = f"{low} and {high} bound different things"
+            reject(Problem(("at_least",), what, "the same of both", "write two limits"))
         if low and high and low.is_share == high.is_share and low.value > high.value:
             what = f"the lower bound {low} is above the upper bound {high}"
             reject(Problem(("at_least",), what, remedy="no plan can meet both"))
@@ -164,6 +168,11 @@ class Limit(Model):
             what = f"a sum of {self.sum} is never below 0"
             reject(Problem(("at_most",), what, "at least 0"))
         return self
+
+    @property
+    def is_part_of_plan(self) -> bool:
+        """Whether the bounds are shares of the plan's own total."""
+        return any(bound is not None and bound.of_plan for bound in (self.at_least, self.at_most))
 
 
 class Budget(Model):

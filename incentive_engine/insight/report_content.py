@@ -196,6 +196,8 @@ def _number(value: object) -> float | None:
 
 
 def _unit(limit: Limit | None) -> Unit:
+    if limit is not None and limit.is_part_of_plan:
+        return "share"
     if limit is None or limit.sum in MONEY_MEASURES:
         return "money"
     if limit.ratio:

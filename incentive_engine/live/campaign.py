@@ -276,7 +276,9 @@ def _measures(frozen: FrozenPolicy) -> Iterator[tuple[str, str | None]]:
         for group in groups:
             for form in rule.forms:
                 name = rule.name if group is None else f"{rule.name}[{group}]"
-                measure = COST if stated is None else stated.sum
+                measure = (
+                    COST if stated is None else None if stated.is_part_of_plan else stated.sum
+                )
                 if stated is None and policy.budget and policy.budget.basis == "face":
                     measure = FACE
                 yield name + form.suffix, measure

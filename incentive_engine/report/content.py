@@ -17,8 +17,9 @@ from .conditions import Scope
 from .evidence import Alternative, Benefits, Holdout, PublicRules, Quality, Response
 from .returns import AtRisk, Returns, Safety
 
-Unit = Literal["money", "count", "ratio", "number"]
-"""How the figures of a limit read: currency, users, a ratio of sums, or any other measure."""
+Unit = Literal["money", "count", "ratio", "share", "number"]
+"""How the figures of a limit read: currency, users, a ratio of sums, a share of the plan's own
+total, or any other measure."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -207,7 +207,7 @@ def _is_idle(line: LimitLine) -> bool:
 
 
 def _share(limit: LimitRow) -> float | None:
-    if limit.usage is None or not limit.at_most or limit.unit == "ratio":
+    if limit.usage is None or not limit.at_most or limit.unit in {"ratio", "share"}:
         return None
     return max(limit.usage, 0.0) / limit.at_most
 

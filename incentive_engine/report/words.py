@@ -143,6 +143,8 @@ def amount(t: Language, value: float | None, limit: LimitRow) -> str:
     """Return a figure of a limit in its unit."""
     if limit.unit == "money":
         return t.money(value)
+    if limit.unit == "share":
+        return t.percent(value, 2)
     if limit.unit == "count" and value is not None and float(value).is_integer():
         return t.number(value, 0)
     return t.number(value, 3 if limit.unit == "ratio" else None)
@@ -156,7 +158,7 @@ def room(t: Language, limit: LimitRow) -> str:
     >>> room(language("en"), roi)
     '0.500'
     """
-    if limit.unit != "ratio":
+    if limit.unit not in {"ratio", "share"}:
         return amount(t, limit.slack, limit)
     if limit.usage is None:
         return amount(t, None, limit)
@@ -172,9 +174,9 @@ def meaning(t: Language, limit: LimitRow, *, currency: str, proof: Proof) -> str
         return t("limits.exceeded" if exceeded else "limits.measured")
     if not limit.price:
         return t("limits.nothing")
-    size = {"money": 1_000, "count": 100, "ratio": 1_000, "number": 1}[limit.unit]
+    size = {"money": 1_000, "count": 100, "ratio": 1_000, "share": 1_000, "number": 1}[limit.unit]
     gain = t.significant(abs(limit.price) * size)
-    kind = "ratio" if limit.unit == "ratio" else "more" if limit.price > 0 else "floor"
+    kind = "ratio" if limit.unit in {"ratio", "share"} else "more" if limit.price > 0 else "floor"
     said = t(
         f"limits.{kind}",
         step=t(f"limits.{limit.unit}_step", currency=currency),

@@ -49,7 +49,7 @@ def _singles(limit: Limit, scores: ScoreTable) -> Iterator[Limit]:
 
 
 def _shrunk(limit: Limit, scores: ScoreTable, issued: Choice, *, whole: float) -> Limit:
-    if limit.sum is None:
+    if limit.sum is None or limit.is_part_of_plan:
         return limit
     base = float(scores.n_users) if limit.sum == ISSUED else whole
     used = _usage(limit, scores, issued)

@@ -44,9 +44,13 @@ class Truth:
             return None
         counted: dict[str, int] = {}
         for group in self.groups:
+            if group.report_only:
+                continue
             part = 0 if group.part is None else int(group.part[row])
-            if part >= 0 and offer in group.offers and not group.report_only:
-                counted[group.names[part]] = self._counted(group, row, offer)
+            own = group.names[part] if part >= 0 and offer in group.offers else None
+            for name in group.names if group.of_plan else (own,):
+                if name is not None:
+                    counted[name] = self._counted(group, row, offer, is_part=name == own)
         return counted
 
     def cost(self, user: str, offer: str) -> int:
@@ -58,12 +62,12 @@ class Truth:
         (value,) = [o.face_value for o in self._policy.offers if o.id == offer]
         return int(to_micros(value))
 
-    def _counted(self, group: Group, row: int, offer: str) -> int:
+    def _counted(self, group: Group, row: int, offer: str, *, is_part: bool) -> int:
         if group.measures == (ISSUED,):
             return 1
-        measures = {name: self._measure(name, row, offer) for name in group.measures}
-        amount = linear_form(group, measures) if group.is_ratio else measures[group.measures[0]]
-        return int(to_micros(float(amount)))
+        amounts = [self._measure(name, row, offer) for name in group.measures]
+        amounts[0] *= is_part
+        return int(to_micros(float(linear_form(group, *amounts))))
 
     def _measure(self, name: str, row: int, offer: str) -> float:
         if name == ISSUED:

@@ -47,8 +47,7 @@ class Part:
     @property
     def linear(self) -> Fraction | float:
         """What a price is put on: the sum, or a ratio's linear form, which is at most 0."""
-        sums = dict(zip(self.group.measures, self.sums, strict=True))
-        total: Fraction | float = linear_form(self.group, sums)
+        total: Fraction | float = linear_form(self.group, *self.sums)
         return total
 
     @property

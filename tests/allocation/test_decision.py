@@ -152,7 +152,17 @@ def exactly_one() -> Policy:
     return rich_policy(assignment="exactly_one", limits=limits, budget=None, eligibility=[])
 
 
+PARTS = [
+    {"name": "golden", "sum": "cost", "where": {"tier": "gold"}, "at_least": "35% of spent"},
+    {"name": "regions", "sum": "face", "for_each": "region", "at_most": "55% of spent",
+     "at_least": "10% of spent"},
+    {"name": "deep", "sum": "issued", "offers": ["a30"], "where": {"member": True},
+     "at_most": "4% of spent"},
+]  # fmt: skip
+"""Limits that are shares of what the plan adds up to."""
+
 CASES = {
+    "parts": (rich_policy(limits=PARTS), people(900, seed=7)),
     "rich": (rich_policy(), people(900, seed=1)),
     "single": (rich_policy(), people(900, seed=2, single=True)),
     "single alone": (

@@ -81,6 +81,18 @@ def draw_some_limits(
         (0.3, lambda: ratio_limits("roi", ("spend", "cost"), at_least=rng.choice([0.5, 1.1, 3]))),
         (0.2, lambda: ratio_limits("low roi", ("spend", "cost"), at_most=3.0, cells=cells)),
         (0.2, lambda: ratio_limits("burn", ("cost", "face"), at_least=0.2, at_most=0.9)),
+        (
+            0.2,
+            lambda: ratio_limits(
+                "part", ("cost", "cost"), at_least=0.2, at_most=0.7, cells=cells, of_plan=True
+            ),
+        ),
+        (
+            0.1,
+            lambda: ratio_limits(
+                "issues", ("issued", "issued"), at_most=0.5, offers=offers, of_plan=True
+            ),
+        ),
         (0.2, lambda: (sum_limit("range", "cost", at_least=low, at_most=low + of(0, 0.3)),)),
         (0.1, lambda: (sum_limit("sales", "spend", at_least=of(0.0, 2.0), cells=cells),)),
     ]
@@ -127,9 +139,22 @@ def _within(limit: Limit, used: npt.NDArray[np.generic], unit: int) -> npt.NDArr
 
 def _usage(problem: Problem, limit: Limit) -> tuple[npt.NDArray[np.generic], int]:
     """Return (k, n) what each pair uses, in integers where the unit is not 0."""
+    usage = _amounts(problem, limit.terms)
+    if limit.cells is not None:
+        usage *= limit.cells[problem.cell]
+    if limit.offers is not None:
+        usage *= limit.offers[:, None]
+    usage += _amounts(problem, limit.everywhere)
+    single = len(limit.terms) == 1 and limit.terms[0][1] == 1.0
+    unit = EXACT.get(limit.terms[0][0], 0) if single and not limit.everywhere else 0
+    return (np.rint(usage * unit).astype(np.int64), unit) if unit else (usage, 0)
+
+
+def _amounts(problem: Problem, terms: tuple[tuple[str, float], ...]) -> npt.NDArray[np.float64]:
+    """Return (k, n) what each pair adds to a weighted sum of measures."""
     shape = problem.value.shape
     usage = np.zeros(shape)
-    for measure, coefficient in limit.terms:
+    for measure, coefficient in terms:
         if measure == "issued":
             amounts = np.ones(shape)
         elif measure == "face":
@@ -140,10 +165,4 @@ def _usage(problem: Problem, limit: Limit) -> tuple[npt.NDArray[np.generic], int
             if measure == "cost":
                 amounts = to_micros(amounts) / MICROS
         usage += coefficient * amounts
-    if limit.cells is not None:
-        usage *= limit.cells[problem.cell]
-    if limit.offers is not None:
-        usage *= limit.offers[:, None]
-    single = len(limit.terms) == 1 and limit.terms[0][1] == 1.0
-    unit = EXACT.get(limit.terms[0][0], 0) if single else 0
-    return (np.rint(usage * unit).astype(np.int64), unit) if unit else (usage, 0)
+    return usage

@@ -26,14 +26,15 @@ from incentive_engine.allocation.integer.cp_sat import select
 from incentive_engine.allocation.integer.draft import draft_of
 from incentive_engine.allocation.integer.integer_plan import round_prices
 from incentive_engine.allocation.integer.program import selection_of
+from incentive_engine.allocation.limits import Limit
 from incentive_engine.allocation.population.limit_maps import Rows
 from incentive_engine.allocation.population.sweep import Choice, Table, tally
 from incentive_engine.allocation.population.users import Users
 from incentive_engine.allocation.problem import Problem
 from incentive_engine.allocation.solver_report import Status
-from incentive_engine.domain import FloatArray, IntArray
+from incentive_engine.domain import ISSUED, FloatArray, IntArray
 from incentive_engine.errors import Fault, InfeasibleError
-from incentive_engine.language import Message, joined, say
+from incentive_engine.language import Message, Text, joined, named, say
 
 SMALL: Final = 2_000
 """Up to so many pairs relaxations are found by an exact integer program."""
@@ -209,7 +210,9 @@ def explain(problem: Problem, users: Users, rows: Rows, relaxation: Relaxation) 
         what = say("conflict.alone", bounds=_bounds(rows, i))
         if others:
             what = say("conflict.together", bounds=_bounds(rows, i), others=tuple(others))
-        faults.append(Fault(say("conflict.limit", name=rows.names[i]), what))
+        least = rows.limits[i].shares[0]
+        follow: Text = "" if least is None else say("conflict.follow", share=100 * least)
+        faults.append(Fault(say("conflict.limit", name=rows.names[i]), what, remedy=follow))
     faults.append(Fault(say("conflict.way_out"), joined(ways)))
     return InfeasibleError(*faults)
 
@@ -221,20 +224,31 @@ def _bounds(rows: Rows, i: int) -> Message:
         if ratio is None
         else (_known(ratio.at_least, -np.inf), _known(ratio.at_most, np.inf))
     )
+    limit = rows.limits[i]
     parts = []
     if np.isfinite(least):
-        parts.append(say("conflict.at_least", least=float(least)))
+        parts.append(_stated(limit, say("conflict.at_least", least=float(least)), limit.shares[0]))
     if np.isfinite(most):
-        parts.append(say("conflict.at_most", most=float(most)))
+        parts.append(_stated(limit, say("conflict.at_most", most=float(most)), limit.shares[1]))
     bounds = joined(parts, "and")
     if ratio is None:
         return bounds
+    if ratio.of_plan:
+        return say("conflict.of_plan", measure=named("measure", ratio.numerator), bounds=bounds)
     return say(
         "conflict.ratio",
         numerator=ratio.numerator,
         denominator=ratio.denominator,
         bounds=bounds,
     )
+
+
+def _stated(limit: Limit, bound: Message, share: float | None) -> Message:
+    """Return a bound with the share that it is of the budget, or of all users."""
+    if share is None:
+        return bound
+    of = "users" if limit.terms[0][0] == ISSUED else "budget"
+    return say(f"conflict.of_{of}", bound=bound, share=100 * share)
 
 
 def _known(bound: float | None, missing: float) -> float:

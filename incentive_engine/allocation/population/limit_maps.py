@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 import scipy.sparse as sp
 
-from incentive_engine.allocation.limits import Limit
+from incentive_engine.allocation.limits import Limit, Terms
 from incentive_engine.allocation.population.sweep import Table
 from incentive_engine.allocation.population.users import Users
 from incentive_engine.allocation.problem import Problem
@@ -203,14 +203,25 @@ def _bounds(numbers: list[float]) -> FloatArray:
 
 
 def _unit(limit: Limit) -> float:
-    if len(limit.terms) != 1 or limit.terms[0][1] != 1.0:
+    if len(limit.all_terms) != 1 or limit.terms[0][1] != 1.0:
         return 0.0
     return {COST: float(MICROS), FACE: float(MICROS), ISSUED: 1.0}.get(limit.terms[0][0], 0.0)
 
 
 def _coefficients(problem: Problem, users: Users, limit: Limit) -> sp.csr_array:
+    cells: BoolArray = np.ones(users.n_cells, bool) if limit.cells is None else limit.cells
+    offers: BoolArray = np.ones(users.k, bool) if limit.offers is None else limit.offers
+    dense = _weights(problem, users, limit.terms)
+    dense *= cells[:, None] & offers[users.order]
+    if limit.everywhere:
+        dense += _weights(problem, users, limit.everywhere)
+    return sp.csr_array(dense.reshape(1, -1))
+
+
+def _weights(problem: Problem, users: Users, terms: Terms) -> FloatArray:
+    """Return (m + 1, n_cells, k) what each offer and each unit of a measure adds anywhere."""
     dense = np.zeros((users.shape[0] - 1, users.n_cells, users.k))
-    for measure, coefficient in limit.terms:
+    for measure, coefficient in terms:
         if measure in problem.measures:
             dense[1 + problem.measures.index(measure)] += coefficient
         elif measure == FACE:
@@ -218,7 +229,4 @@ def _coefficients(problem: Problem, users: Users, limit: Limit) -> sp.csr_array:
             dense[0] += coefficient * (to_micros(problem.face) / MICROS)[users.order]
         else:
             dense[0] += coefficient
-    cells: BoolArray = np.ones(users.n_cells, bool) if limit.cells is None else limit.cells
-    offers: BoolArray = np.ones(users.k, bool) if limit.offers is None else limit.offers
-    dense *= cells[:, None] & offers[users.order]
-    return sp.csr_array(dense.reshape(1, -1))
+    return dense

@@ -34,7 +34,9 @@ How values are read:
 * Percentages: `25%`. For `cost`, `spend` and `face` they are of the budget, for `issued` of all
   users; other sums, and ratios, cannot be bounded by a percentage.
 * A percentage of money is of the *budget*, whatever is spent: a floor of 25% that a budget of 500k
-  can meet may be out of reach with 5m, because not so many users match. Then write an amount.
+  can meet may be out of reach with 5m, because not so many users match. Then write an amount, or
+  `25% of spent`: a share of what the whole plan adds up to in the limit's measure, over all users
+  and offers (money spent, face values handed out, offers issued).
 * Measures are numbers per user and offer: `conversion` (purchases that the offer adds), `spend`
   (money that the user spends more), `cost` (subsidy that is paid), `face` (the face value, at
   worst), `issued` (1 for each offer given), and any `x` for which scores of your own have columns

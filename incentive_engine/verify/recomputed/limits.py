@@ -48,6 +48,8 @@ class Group:
     at_most: Fraction | None
     at_least: Fraction | None
     report_only: bool
+    of_plan: bool = False
+    """Whether the denominator is summed over all users and offers."""
 
     @property
     def is_ratio(self) -> bool:
@@ -97,17 +99,19 @@ def _of_limit(limit: Limit, policy: Policy, users: pa.Table) -> Iterator[Group]:
         "at_most": _number(limit.at_most, limit, policy, len(users)),
         "at_least": _number(limit.at_least, limit, policy, len(users)),
     }
-    split = limit.ratio is not None and None not in bounds.values()
+    ratio = (limit.sum or "",) * 2 if limit.is_part_of_plan else limit.ratio
+    split = ratio is not None and None not in bounds.values()
     for sides in [("at_least",), ("at_most",)] if split else [("at_least", "at_most")]:
         suffix = f"[{sides[0]}]" if split else ""
         yield Group(
             names=tuple(f"{limit.name}{value}{suffix}" for value in values),
             part=part,
-            measures=(limit.sum,) if limit.sum is not None else limit.ratio or (),
+            measures=ratio or (limit.sum or "",),
             offers=frozenset(limit.offers or policy.offer_ids),
             at_most=bounds["at_most"] if "at_most" in sides else None,
             at_least=bounds["at_least"] if "at_least" in sides else None,
             report_only=limit.report_only,
+            of_plan=limit.is_part_of_plan,
         )
 
 
@@ -126,7 +130,7 @@ def _parts(limit: Limit, users: pa.Table) -> tuple[npt.NDArray[Any] | None, tupl
 def _number(bound: Bound | None, limit: Limit, policy: Policy, n_users: int) -> Fraction | None:
     if bound is None:
         return None
-    if not bound.is_share:
+    if not bound.is_share or bound.of_plan:
         return exact(bound.value)
     if limit.sum in MONEY_MEASURES and policy.budget is not None:
         return exact(bound.value) * exact(policy.budget.amount)

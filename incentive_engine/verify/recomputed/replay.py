@@ -318,31 +318,37 @@ def _net(rules: Rules, pairs: Pairs) -> tuple[FloatArray, FloatArray]:
     net, size = pairs.value.copy(), np.abs(pairs.value)
     with np.errstate(over="ignore", invalid="ignore"):  # prices beyond reason are refused later
         for group in rules.groups:
-            if pairs.offer not in group.offers or group.report_only:
+            is_counted = pairs.offer in group.offers
+            if group.report_only or not (is_counted or group.of_plan):
                 continue
             price = np.array([rules.prices.get(name, 0.0) for name in group.names])
             if price.any():
                 part = None if group.part is None else group.part[pairs.rows]
                 each = price[0] if part is None else np.append(price, 0.0)[part]
-                net -= each * linear_form(group, pairs.measures)
-                size += np.abs(each) * _form_size(group, pairs.measures)
+                each = each if is_counted else each * 0.0
+                amounts = [pairs.measures[name] for name in group.measures]
+                if group.of_plan:  # the whole plan's total stands below every part
+                    amounts[0] = each * amounts[0]
+                    amounts[1], each = price.sum() * amounts[1], np.float64(1.0)
+                net -= each * linear_form(group, *amounts)
+                size += np.abs(each) * _form_size(group, *amounts)
     return net, size
 
 
-def _form_size(group: Group, measures: Mapping[str, FloatArray]) -> FloatArray:
+def _form_size(group: Group, *amounts: FloatArray) -> FloatArray:
     """Return (b,) the sum of the absolute values of the terms of a linear form."""
     if not group.is_ratio:
-        return np.abs(measures[group.measures[0]])
-    top, bottom = (np.abs(measures[name]) for name in group.measures)
+        return np.abs(amounts[0])
+    top, bottom = map(np.abs, amounts)
     bound = group.at_least if group.at_least is not None else group.at_most
     return np.asarray(top + abs(float(bound or 0)) * bottom)
 
 
-def linear_form(group: Group, measures: Mapping[str, Any]) -> Any:  # noqa: ANN401 - arrays or sums
+def linear_form(group: Group, *amounts: Any) -> Any:  # noqa: ANN401 - arrays or sums
     """Return what a price is put on: the measure, or r·b - a (a - r·b) of a ratio a / b."""
     if not group.is_ratio:
-        return measures[group.measures[0]]
-    top, bottom = (measures[name] for name in group.measures)
+        return amounts[0]
+    top, bottom = amounts
     if group.at_least is not None:
         return float(group.at_least) * bottom - top
     return top - float(group.at_most or 0) * bottom
@@ -360,6 +366,8 @@ def _add_chosen(result: Replay, rules: Rules, pairs: Pairs, chosen: BoolArray) -
     for group, totals, scales in zip(rules.groups, result.totals, result.scales, strict=True):
         if pairs.offer in group.offers:
             _add_usage(group, totals, scales, pairs, chosen)
+        if group.of_plan:
+            _add_whole(group, totals[1], scales[1], pairs, chosen)
 
 
 def _add_usage(
@@ -374,13 +382,26 @@ def _add_usage(
     if group.part is not None:
         own = group.part[pairs.rows][rows]
         rows, part = rows[own >= 0], own[own >= 0]
-    for position, name in enumerate(group.measures):
+    for position, name in enumerate(group.measures[:1] if group.of_plan else group.measures):
         if group.is_exact:
             _add(totals[position], halves(_whole_amounts(pairs, name, rows)), part)
             continue
         amounts = np.nan_to_num(pairs.measures[name][rows])
         _add(totals[position], amounts, part)
         _add(scales[position], np.abs(amounts), part)
+
+
+def _add_whole(
+    group: Group,
+    totals: npt.NDArray[Any],
+    scales: FloatArray,
+    pairs: Pairs,
+    chosen: BoolArray,
+) -> None:
+    """Add what the chosen pairs of any user are to the denominator of every part."""
+    amounts = np.nan_to_num(pairs.measures[group.measures[1]][chosen])
+    totals += amounts.sum()
+    scales += np.abs(amounts).sum()
 
 
 def _whole_amounts(pairs: Pairs, name: str, rows: IntArray) -> IntArray:
