@@ -41,6 +41,11 @@ class LimitLine:
     binds: bool
     exceeded: bool
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether it is out of the plan's way, so that its row may be folded."""
+        return not (self.binds or self.limit.report_only or self.limit.name == "budget")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Strip:
@@ -95,8 +100,8 @@ def render_report(
         strip=_strip(content.headline),
         slider=budgets,
         one_budget=budgets is None and content.response is not None and not undrawn,
-        binding=[line for line in limits if not _is_idle(line)],
-        idle=[line for line in limits if _is_idle(line)],
+        binding=[line for line in limits if not line.is_idle],
+        idle=[line for line in limits if line.is_idle],
         quality_lines=quality_lines(t, quality) if quality else [],
         quality_charts=calibration or [],
         gain_chart=gains,
@@ -199,11 +204,6 @@ def limit_lines(
         )
         for limit in sorted(limits, key=rank)
     ]
-
-
-def _is_idle(line: LimitLine) -> bool:
-    """Whether a limit is out of the plan's way, so that its row may be folded."""
-    return not (line.binds or line.limit.report_only or line.limit.name == "budget")
 
 
 def _share(limit: LimitRow) -> float | None:

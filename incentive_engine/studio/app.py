@@ -9,7 +9,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from incentive_engine.language import LANGUAGES, language, say
-from incentive_engine.studio import run_pages, task_pages
+from incentive_engine.studio import moves, policy_pages, run_pages, task_pages
 from incentive_engine.studio.door import Guarded
 from incentive_engine.studio.frame import ASSETS, asset, render
 from incentive_engine.studio.visit import (
@@ -37,6 +37,17 @@ def application(studio: Studio) -> ASGIApp:
             Route("/run/approve", done(run_pages.approve, "approve"), methods=["POST"]),
             Route("/run/export", done(run_pages.export, "plan"), methods=["POST"]),
             Route("/compare", shown(run_pages.compare)),
+            Route("/policy", shown(policy_pages.policy)),
+            Route("/policy/edit", done(policy_pages.edit, "read"), methods=["POST"]),
+            Route("/policy/save", done(policy_pages.save, "plan"), methods=["POST"]),
+            Route("/policy/save-as", done(policy_pages.save_as, "plan"), methods=["POST"]),
+            Route("/policy/merge", done(policy_pages.merge, "read"), methods=["POST"]),
+            Route("/policy/plan", done(policy_pages.plan, "plan"), methods=["POST"]),
+            Route("/policy/prepare", done(moves.prepare, "plan"), methods=["POST"]),
+            Route("/policy/move", done(moves.move, "read"), methods=["POST"]),
+            Route("/policy/deeper", done(moves.deeper, "read"), methods=["POST"]),
+            Route("/policy/scenario", done(moves.keep_scenario, "plan"), methods=["POST"]),
+            Route("/policy/drop", done(moves.drop_scenario, "plan"), methods=["POST"]),
             Route("/tasks", shown(task_pages.tasks)),
             Route("/tasks/state", shown(task_pages.state)),
             Route("/tasks/events", task_pages.events),

@@ -17,6 +17,7 @@ from incentive_engine.stats.estimate import Estimate
 
 ASSETS: Final = {
     "studio.js": "text/javascript; charset=utf-8",
+    "policy.js": "text/javascript; charset=utf-8",
     "studio.css": "text/css; charset=utf-8",
 }
 """What pages load beside themselves, all of it from here."""

@@ -7,7 +7,7 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -67,8 +67,13 @@ class TaskBook:
         """Return what runs about a policy or run."""
         return next((t for t in self if t.state == "running" and t.about == about), None)
 
-    def start(self, order: Order, *, about: str) -> Task:
+    def start(self, order: Order, *, about: str, then: Callable[[], None] | None = None) -> Task:
         """Start a task.
+
+        Parameters
+        ----------
+        then
+            Is called when it is done.
 
         Raises
         ------
@@ -93,7 +98,7 @@ class TaskBook:
         process.start()
         writing.close()
         self._processes[task.id] = process
-        threading.Thread(target=self._follow, args=(task.id, process, reading)).start()
+        threading.Thread(target=self._follow, args=(task.id, process, reading, then)).start()
         return task
 
     def stop(self, name: str) -> None:
@@ -113,7 +118,13 @@ class TaskBook:
             if task.state == "running":
                 self.stop(task.id)
 
-    def _follow(self, name: str, process: BaseProcess, reading: Connection) -> None:
+    def _follow(
+        self,
+        name: str,
+        process: BaseProcess,
+        reading: Connection,
+        then: Callable[[], None] | None,
+    ) -> None:
         """Take over what a task's process sends, until it has ended."""
         outcome: Outcome | None = None
         told = 0.0
@@ -132,6 +143,8 @@ class TaskBook:
         if outcome is None:
             fault = Fault(say("studio.task"), say("studio.died", code=code))
             outcome = Outcome(faults=(fault,))
+        if then is not None and not outcome.faults:
+            then()
         self._change(name, outcome=outcome, state="failed" if outcome.faults else "done")
 
     def _change(self, name: str, **changes: object) -> None:

@@ -19,9 +19,11 @@ from incentive_engine.errors import ConfigError, DataError, Fault, IncentiveErro
 from incentive_engine.language import LANGUAGES, Code, Language, language, say
 from incentive_engine.studio.door import Door, Person
 from incentive_engine.studio.frame import render
+from incentive_engine.studio.scenarios import Scenarios
 from incentive_engine.studio.tasks import TaskBook
 from incentive_engine.workflow.studio.folder import Folder
 from incentive_engine.workflow.studio.run_view import Verifier
+from incentive_engine.workflow.studio.steering import WarmPlans
 
 LARGEST: Final = 2_000_000
 """Bytes of a request's body."""
@@ -37,6 +39,8 @@ class Studio:
     door: Door
     tasks: TaskBook = field(default_factory=TaskBook)
     verifier: Verifier = field(default_factory=Verifier)
+    plans: WarmPlans = field(default_factory=WarmPlans)
+    scenarios: Scenarios = field(default_factory=Scenarios)
     closing: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -69,10 +73,13 @@ class Visit:
         """Return the directory of the run that the address, or a field, names."""
         return self.studio.folder.run(self.asked("path") if name is None else name)
 
-    def page(self, template: str, *, status: int = 200, **content: object) -> HTMLResponse:
+    def part(self, template: str, **content: object) -> str:
+        """Return a part of a page as HTML."""
+        return render(template, self.t, person=self.person, visit=self, **content)
+
+    def page(self, template: str, **content: object) -> HTMLResponse:
         """Return a page."""
-        text = render(template, self.t, person=self.person, visit=self, **content)
-        return HTMLResponse(text, status_code=status)
+        return HTMLResponse(self.part(template, **content))
 
 
 Page = Callable[[Visit], Awaitable[Response]]
@@ -128,7 +135,7 @@ async def _answered(request: Request, role: Role, page: Page) -> Response:
 
 
 def _status(error: IncentiveError, method: str) -> int:
-    """Return what an error is for who asked: not there, not valid, or not possible as things are."""
+    """Return what an error is for who asked: not there, not valid, or not possible now."""
     if isinstance(error, DataError) and method == "GET":
         return 404
     return 422 if isinstance(error, ConfigError) else 409
@@ -139,7 +146,7 @@ def failed(visit: Visit, status: int, *faults: Fault) -> Response:
     if wants_json(visit.request):
         content = {"faults": [fault_of(visit.t, fault) for fault in faults]}
         return JSONResponse(content, status_code=status, media_type="application/problem+json")
-    return visit.page("failed.html.j2", status=status, faults=faults)
+    return HTMLResponse(visit.part("failed.html.j2", faults=faults), status_code=status)
 
 
 def fault_of(t: Language, fault: Fault) -> dict[str, str]:

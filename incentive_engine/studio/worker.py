@@ -17,7 +17,7 @@ from incentive_engine.errors import Fault, IncentiveError, SetupError
 from incentive_engine.language import Code, Text, say
 from incentive_engine.parallel import Advance
 
-Kind = Literal["allocate", "approve", "export"]
+Kind = Literal["allocate", "prepare", "approve", "export"]
 STOPPED: Final = 143
 """The exit code of a task that was asked to stop."""
 
@@ -38,8 +38,10 @@ class Order:
         Who asks for it.
     accepted
         Warnings that this person answers for.
-    to, preset
+    to, preset, ledger
         Of an export.
+    text
+        Of a policy that is not saved yet.
     """
 
     kind: Kind
@@ -52,6 +54,7 @@ class Order:
     to: str = ""
     preset: str | None = None
     ledger: str | None = None
+    text: str = ""
     lang: Code = "en"
 
 
@@ -158,6 +161,13 @@ def _allocate(order: Order, progress: Reporter) -> Outcome:
     return Outcome(lines=tuple(summary.lines()), made=summary.directory)
 
 
+def _prepare(order: Order, progress: Reporter) -> Outcome:
+    from incentive_engine.workflow.studio.steering import prepare
+
+    prepare(order.file, order.text, progress=progress)
+    return Outcome()
+
+
 def _approve(order: Order, progress: Reporter) -> Outcome:
     from incentive_engine.workflow.delivery import approve
 
@@ -182,6 +192,7 @@ def _export(order: Order, progress: Reporter) -> Outcome:
 
 DOES: Final[dict[Kind, Callable[[Order, Reporter], Outcome]]] = {
     "allocate": _allocate,
+    "prepare": _prepare,
     "approve": _approve,
     "export": _export,
 }

@@ -65,8 +65,9 @@
     badge.textContent = running;
     document.querySelectorAll("[data-tasks-about]").forEach((place) => {
       const about = place.dataset.tasksAbout;
-      const mine = tasks.filter((task) => about === "" || task.about === about);
-      if (mine.length) place.replaceChildren(...mine.map(drawTask));
+      let mine = tasks.filter((task) => about === "" || task.about === about);
+      if ("unfinished" in place.dataset) mine = mine.slice(0, 1).filter((task) => task.state === "running" || task.state === "failed");
+      if (mine.length || "unfinished" in place.dataset) place.replaceChildren(...mine.map(drawTask));
     });
     tasks.forEach((task) => {
       if (before.get(task.id) === "running" && task.state !== "running") {
@@ -76,6 +77,7 @@
       }
       before.set(task.id, task.state);
     });
+    document.dispatchEvent(new CustomEvent("tasks-shown", { detail: tasks }));
   };
   if (window.EventSource) {
     const events = new EventSource("/tasks/events");

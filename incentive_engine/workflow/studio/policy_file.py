@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from contextlib import contextmanager
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from incentive_engine.config.document.loading import Draft, read_draft
+from incentive_engine.config.document.draft import Draft, read_draft
 from incentive_engine.data.tables.files import publish, writing_to
 from incentive_engine.data.tables.unfinished import held, remove_path, unfinished_name
 from incentive_engine.errors import DataError, Fault
