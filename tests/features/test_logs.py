@@ -47,6 +47,19 @@ def test_times_without_a_zone_are_local_and_others_are_not(tmp_path: Path, name:
     assert _times(zoned)[0] == pd.Timestamp("2026-11-01 07:00", tz="UTC")
 
 
+def test_parts_of_a_folder_may_name_other_zones_but_all_must_name_one(tmp_path: Path) -> None:
+    there = pd.Timestamp("2026-11-01 08:00", tz="Asia/Shanghai")
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    settings = {"source": folder, "time": "time", "kind": "kind"}
+    _log(time=[there] * 2).to_parquet(folder / "a.parquet")
+    _log(time=[there.tz_convert("Europe/Berlin")] * 2).to_parquet(folder / "b.parquet")
+    assert set(_times(sharded(tmp_path / "cut", [settings]))) == {there.tz_convert("UTC")}
+    _log(time=[there.tz_localize(None)] * 2).to_parquet(folder / "c.parquet")
+    with pytest.raises(DataError, match="the parts disagree on column `time`"):
+        sharded(tmp_path / "again", [settings])
+
+
 def test_times_in_words_may_mix_zones(tmp_path: Path) -> None:
     text = ["2026-11-01 08:00", "2026-11-01T08:00:00.1234569+09:00"]
     log = _read(tmp_path, _log(time=text), timezone="Asia/Shanghai")

@@ -24,7 +24,7 @@ from incentive_engine.live.records import Decision, LimitState, State
 from incentive_engine.live.sqlite_store import SQLiteStore
 
 from .ledgers import START, YUAN, decided, ledger, redeem, reserve, terms
-from .simulation import ViolationError, check_books, play
+from .simulation import ViolationError, check_file, play
 
 SEEDS = int(os.environ.get("INCENTIVE_LEDGER_SEEDS", "400"))
 MUTANT_SEEDS = 400
@@ -178,5 +178,5 @@ def test_a_power_cut_at_any_byte_loses_nothing_that_was_answered(folder: Path) -
         found = again.apply([Find(name) for name in before], START + turn)
         assert all(isinstance(answer, Decided) for answer in found)
         again.close()
-        check_books(copy, stated)
+        check_file(copy, stated)
     own.close()
