@@ -13,6 +13,7 @@ import numpy as np
 from incentive_engine.domain import BoolArray
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.export.selection import Selected
+from incentive_engine.live.arrivals import BATCH_SCENE
 from incentive_engine.live.campaign import Campaign
 from incentive_engine.live.clock import Clock
 from incentive_engine.live.commands import Answer, Command, Decided, Refused, Reserve
@@ -20,9 +21,6 @@ from incentive_engine.live.ledger import Ledger
 from incentive_engine.live.places import open_store
 from incentive_engine.live.sqlite_store import announced
 from incentive_engine.live.store import HeldError
-
-SCENE: Final = "export"
-"""The scene of a reservation that a batch made."""
 
 AT_ONCE: Final = 512
 """Reservations of one transaction."""
@@ -63,7 +61,7 @@ def _reserve(campaign: Campaign, user: int | str) -> Reserve:
         user_id=str(user),
         offer_id=choice.offer_id,
         reason=choice.reason,
-        scene=SCENE,
+        scene=BATCH_SCENE,
         cost=choice.cost,
         face=choice.face,
         claims=choice.claims,
@@ -79,7 +77,7 @@ def _is_taken(answer: Answer, ledger: str) -> bool:
         remedy = "export again: nothing is booked twice"
         raise DataError(Fault(ledger, f"did not book: {answer.detail or answer.why}", "", remedy))
     assert isinstance(answer, Decided)
-    return answer.decision.scene == SCENE and answer.decision.offer_id is not None
+    return answer.decision.scene == BATCH_SCENE and answer.decision.offer_id is not None
 
 
 @contextmanager

@@ -72,7 +72,21 @@ class ShowPool(NamedTuple):
     """Show every limit."""
 
 
-Command = Reserve | Redeem | Cancel | Recall | Find | Preview | ShowPool
+class Publish(NamedTuple):
+    """Number new prices; the first who publishes a version is the one whose prices hold.
+
+    `content` is JSON: what a server needs to decide by them, and to solve the next ones.
+    """
+
+    version: int
+    content: str
+
+
+class ShowPrices(NamedTuple):
+    """Show the newest prices; `unknown` where none were published."""
+
+
+Command = Reserve | Redeem | Cancel | Recall | Find | Preview | ShowPool | Publish | ShowPrices
 
 
 class Decided(NamedTuple):
@@ -109,6 +123,14 @@ class Pool(NamedTuple):
     seq: int
 
 
+class Published(NamedTuple):
+    """The newest prices, and when they were published, microseconds since 1970."""
+
+    version: int
+    at: int
+    content: str
+
+
 class Refused(NamedTuple):
     """Why nothing was done: `unknown`, `key_reused`, `above_face`, `closed` or `unavailable`.
 
@@ -134,4 +156,4 @@ def standing(limit: LimitState) -> Standing:
     )
 
 
-Answer = Decided | Previewed | Pool | Refused
+Answer = Decided | Previewed | Pool | Published | Refused

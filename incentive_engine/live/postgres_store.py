@@ -14,9 +14,10 @@ from typing import Any, Final
 from incentive_engine.config.database_url import DatabaseUrl, read_database_url
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.live.chain import START
+from incentive_engine.live.commands import Published
 from incentive_engine.live.core import Book
 from incentive_engine.live.records import LIVE, Entry, Head, Names, Request
-from incentive_engine.live.schema import DECISION, DUE, MIGRATIONS, VERSION, scripts_from
+from incentive_engine.live.schema import DECISION, DUE, MIGRATIONS, NEWEST, VERSION, scripts_from
 from incentive_engine.live.store import (
     Needs,
     Terms,
@@ -59,6 +60,7 @@ DECISIONS: Final = (
     "bigint", "bigint", "bigint", "float8", "bigint",
 )  # fmt: skip
 ENTRIES: Final = ("bigint", "bigint", "bigint", "text", "bigint", "bytea")
+PRICES: Final = ("bigint", "bigint", "text")
 REQUESTS: Final = ("bytea", "bytea", "bigint")
 ENDED: Final = (
     "UPDATE decisions d SET state = n.state, amount = n.amount, last = n.last "
@@ -153,6 +155,7 @@ class PostgresStore:
             limits = execute(POOL)
             answered = execute(ANSWERED, [list(needs.keys)]) if needs.keys else None
             due = execute(RUN_OUT, [now])
+            prices = execute(NEWEST) if needs.prices else None
         seq, at, chain = locked.fetchone()
         pool = [limit_of(row) for row in limits.fetchall()]
         book = Book(names=self.names, head=Head(seq=seq, at=at, chain=chain), pool=pool)
@@ -160,6 +163,8 @@ class PostgresStore:
             book.requests[key] = Request(digest, entry[0])
             book.answers[entry[0]] = Entry._make(entry)
             needs.decisions.add(entry[2])
+        if prices is not None and (newest := prices.fetchone()) is not None:
+            book.prices = Published._make(newest)
         self._add(book, rows := due.fetchall())
         book.due = [row[0] for row in rows]
         if needs.decisions or needs.users:
@@ -200,6 +205,7 @@ class PostgresStore:
             if ended:
                 execute(ENDED, _columns([(d.seq, d.state, d.amount, d.last) for d in ended]))
             for table, types, rows in (
+                ("prices", PRICES, book.published),
                 ("decisions", DECISIONS, opened),
                 ("entries", ENTRIES, book.entries),
                 ("requests", REQUESTS, keyed),

@@ -1,7 +1,8 @@
 """The tables of a ledger, version by version.
 
 `entries` is only ever appended to. `decisions` holds what was decided, and where that stands now;
-`requests` which entry answered a key; `pool` the sums of each limit; `head` the end of the chain.
+`requests` which entry answered a key; `pool` the sums of each limit; `head` the end of the chain;
+`prices` those that servers have solved anew.
 The check on `pool` is the last line of defence: whatever the program does, the database takes no
 sum above the cap but for what redemptions cost more than was expected.
 """
@@ -41,6 +42,9 @@ CREATE TABLE entries (
 );
 CREATE TABLE requests (key BLOB PRIMARY KEY, digest BLOB NOT NULL, entry BIGINT NOT NULL)
 """,
+    """
+CREATE TABLE prices (version BIGINT PRIMARY KEY, at BIGINT NOT NULL, content TEXT NOT NULL)
+""",
 )
 """One script per version; the last is the current one."""
 
@@ -51,6 +55,8 @@ DECISION: Final = (
     "expires_at, prices_version, propensity, last"
 )
 """The columns of a decision, in the order of `records.Decision`."""
+
+NEWEST: Final = "SELECT version, at, content FROM prices ORDER BY version DESC LIMIT 1"
 
 DUE: Final = 2_000
 """Reservations that a batch expires at most; the next one goes on."""

@@ -8,7 +8,17 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 from incentive_engine.errors import DataError, Fault, IncentiveError
-from incentive_engine.live.commands import Cancel, Command, Find, Preview, Recall, Redeem, Reserve
+from incentive_engine.live.commands import (
+    Cancel,
+    Command,
+    Find,
+    Preview,
+    Publish,
+    Recall,
+    Redeem,
+    Reserve,
+    ShowPrices,
+)
 from incentive_engine.live.core import Book
 from incentive_engine.live.records import (
     Claims,
@@ -49,6 +59,7 @@ class Needs:
     keys: set[bytes] = field(default_factory=set)
     users: set[str] = field(default_factory=set)
     decisions: set[int] = field(default_factory=set)
+    prices: bool = False
 
 
 class Store(Protocol):
@@ -87,6 +98,7 @@ def needs_of(commands: Iterable[Command], names: Names) -> Needs:
             seq = names.seq(command.decision)
             if seq is not None:
                 needs.decisions.add(seq)
+        needs.prices = needs.prices or isinstance(command, Publish | ShowPrices)
     return needs
 
 

@@ -21,11 +21,14 @@ from incentive_engine.live.commands import (
     Pool,
     Preview,
     Previewed,
+    Publish,
+    Published,
     Recall,
     Redeem,
     Refused,
     Reserve,
     ShowPool,
+    ShowPrices,
 )
 
 HEADER: Final = 4
@@ -40,8 +43,10 @@ COMMANDS: Final[tuple[type[Any], ...]] = (
     Find,
     Preview,
     ShowPool,
+    Publish,
+    ShowPrices,
 )
-ANSWERS: Final[tuple[type[Any], ...]] = (Decided, Previewed, Pool, Refused)
+ANSWERS: Final[tuple[type[Any], ...]] = (Decided, Previewed, Pool, Published, Refused)
 
 T = TypeVar("T")
 

@@ -34,6 +34,7 @@ try:
     from incentive_engine.service.gate import Gate, Limits
     from incentive_engine.service.log import Log
     from incentive_engine.service.metrics import Metrics
+    from incentive_engine.service.pace import follow
     from incentive_engine.service.server import default_ledger
 except ModuleNotFoundError as error:
     if (error.name or "").split(".")[0] not in {"mcp", "httpx2", "starlette", "msgspec"}:
@@ -235,6 +236,7 @@ async def _client_of(options: AgentOptions) -> AsyncIterator[httpx2.AsyncClient]
         log=Log(requests=False),
     )
     await service.writer.start()
+    await follow(service)
     try:
         transport = httpx2.ASGITransport(app=application(service))
         async with httpx2.AsyncClient(

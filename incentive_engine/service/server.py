@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from incentive_engine.domain import MICROS
 from incentive_engine.errors import ConfigError, DataError, Fault, SetupError
 
 try:
@@ -28,7 +29,7 @@ try:
     from incentive_engine.service.keys import Keys
     from incentive_engine.service.log import Log
     from incentive_engine.service.metrics import Metrics
-    from incentive_engine.service.pace import keep_pace
+    from incentive_engine.service.pace import follow, keep_pace
 except ModuleNotFoundError as error:
     if (error.name or "").split(".")[0] not in {"uvicorn", "uvloop", "starlette", "msgspec"}:
         raise
@@ -86,13 +87,14 @@ def serve(options: Options, *, say: Callable[[str], None]) -> None:
     refuse_unsigned(campaign.run, key)
     refuse_unapproved(campaign.run)
     place = options.ledger or default_ledger(options.run_dir)
+    hold = None if options.hold is None else round(options.hold * MICROS)
     metrics, log = Metrics(), Log(requests=options.log_requests)
     service = Service(
         campaign=campaign,
         writer=WriterProcess(place, campaign.terms, on_commit=metrics.commit),
         gate=Gate(keys=keys, limits=Limits(rate=options.rate)),
-        hold=None if options.hold is None else round(options.hold * 1e6),
-        repricer=Repricer.of(options.run_dir, campaign.frozen, campaign.prices),
+        hold=hold,
+        repricer=Repricer.of(campaign, place, hold=hold),
         metrics=metrics,
         log=log,
     )
@@ -163,6 +165,7 @@ async def _serve(
         f"{service.campaign.run.directory}: {users:,} users at http://{shown}:{port}"
     )
     await service.writer.start()
+    await follow(service)
     pacing = asyncio.create_task(keep_pace(service))
     try:
         await server.serve(sockets=[listener])

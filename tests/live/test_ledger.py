@@ -9,7 +9,17 @@ import pytest
 
 from incentive_engine.errors import DataError
 from incentive_engine.live import schema
-from incentive_engine.live.commands import Find, Pool, Preview, Previewed, Refused, ShowPool
+from incentive_engine.live.commands import (
+    Find,
+    Pool,
+    Preview,
+    Previewed,
+    Publish,
+    Published,
+    Refused,
+    ShowPool,
+    ShowPrices,
+)
 from incentive_engine.live.records import Names, Risk
 from incentive_engine.live.sqlite_store import copy
 
@@ -199,12 +209,12 @@ def test_an_older_ledger_is_brought_up_to_date_and_a_newer_one_refused(
     later = (*schema.MIGRATIONS, "CREATE TABLE later (x TEXT)")
     with monkeypatch.context() as patch:
         patch.setattr(schema, "MIGRATIONS", later)
-        patch.setattr(schema, "VERSION", 2)
-        patch.setattr("incentive_engine.live.sqlite_store.VERSION", 2)
+        patch.setattr(schema, "VERSION", 3)
+        patch.setattr("incentive_engine.live.sqlite_store.VERSION", 3)
         book = ledger(tmp_path / "a")
         assert decided(*book.apply([Find(name)], START))[1].state == "reserved"
         book.close()
-    with pytest.raises(DataError, match="version 2, expected at most 1"):
+    with pytest.raises(DataError, match="version 3, expected at most 2"):
         ledger(tmp_path / "a")
 
 
@@ -225,3 +235,15 @@ def test_the_database_itself_takes_no_sum_above_a_cap(tmp_path: Path) -> None:
     database = sqlite3.connect(tmp_path / "a")
     with pytest.raises(sqlite3.IntegrityError):
         database.execute("UPDATE pool SET reserved = 100000001 WHERE name = 'budget'")
+
+
+def test_of_two_who_publish_prices_the_first_is_followed(tmp_path: Path) -> None:
+    book = ledger(tmp_path / "a")
+    assert book.apply([ShowPrices()], START) == [Refused("unknown")]
+    first, second = book.apply([Publish(3, "mine"), Publish(3, "yours")], START)
+    assert first == second == Published(3, START, "mine")
+    book.close()
+    book = ledger(tmp_path / "a")
+    (third,) = book.apply([Publish(4, "yours")], START + 1)
+    assert book.apply([ShowPrices()], START + 2) == [third] == [Published(4, START + 1, "yours")]
+    book.close()
