@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from incentive_engine.live.records import Claims, Decision, LimitState
+from incentive_engine.live.records import Action, Claims, Decision, LimitState
 
 
 class Reserve(NamedTuple):
@@ -86,7 +86,38 @@ class ShowPrices(NamedTuple):
     """Show the newest prices; `unknown` where none were published."""
 
 
-Command = Reserve | Redeem | Cancel | Recall | Find | Preview | ShowPool | Publish | ShowPrices
+class Act(NamedTuple):
+    """Write down what somebody answers to a finding, and move the caps that it names.
+
+    `known` is the number of actions that he knows of: more, and he looks again first.
+    """
+
+    key: str
+    verb: str
+    name: str
+    change: str
+    known: int
+
+
+class ShowActions(NamedTuple):
+    """Show what was answered to findings, from the first that is not known on."""
+
+    known: int
+
+
+Command = (
+    Reserve
+    | Redeem
+    | Cancel
+    | Recall
+    | Find
+    | Preview
+    | ShowPool
+    | Publish
+    | ShowPrices
+    | Act
+    | ShowActions
+)
 
 
 class Decided(NamedTuple):
@@ -131,8 +162,17 @@ class Published(NamedTuple):
     content: str
 
 
+class Actions(NamedTuple):
+    """Actions in order, the one that was just written last."""
+
+    actions: tuple[Action, ...]
+
+
 class Refused(NamedTuple):
-    """Why nothing was done: `unknown`, `key_reused`, `above_face`, `closed` or `unavailable`.
+    """Why nothing was done.
+
+    `unknown`, `key_reused`, `above_face`, `closed`, `unavailable`, or `outdated` for an action
+    of somebody who does not know the last one.
 
     `detail` is the state of a closed decision, the face value that was passed, or what keeps the
     ledger from answering.
@@ -148,7 +188,7 @@ def standing(limit: LimitState) -> Standing:
     return Standing(
         terms.name,
         terms.is_count,
-        terms.at_most,
+        limit.at_most,
         terms.at_least,
         limit.reserved,
         limit.settled,
@@ -156,4 +196,4 @@ def standing(limit: LimitState) -> Standing:
     )
 
 
-Answer = Decided | Previewed | Pool | Published | Refused
+Answer = Decided | Previewed | Pool | Published | Actions | Refused

@@ -7,11 +7,14 @@ in one transaction.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from incentive_engine.live.chain import link
+from incentive_engine.live.chain import START, link, link_action
 from incentive_engine.live.commands import (
+    Act,
+    Actions,
     Answer,
     Cancel,
     Command,
@@ -26,6 +29,7 @@ from incentive_engine.live.commands import (
     Redeem,
     Refused,
     Reserve,
+    ShowActions,
     ShowPool,
     ShowPrices,
     standing,
@@ -33,6 +37,7 @@ from incentive_engine.live.commands import (
 from incentive_engine.live.records import (
     LIVE,
     POOL_EMPTY,
+    Action,
     Claims,
     Decision,
     Entry,
@@ -66,6 +71,8 @@ class Book:
     opened, entries, changed, keyed, touched, published
         What is new: decisions, entries, numbers of older decisions that changed, keys, places of
         limits whose sums changed, prices.
+    actions, acted
+        What was answered to findings, where a command asks for it, and what is new of that.
     """
 
     names: Names
@@ -83,11 +90,13 @@ class Book:
     keyed: dict[bytes, Request] = field(default_factory=dict)
     touched: set[int] = field(default_factory=set)
     published: list[Published] = field(default_factory=list)
+    actions: list[Action] = field(default_factory=list)
+    acted: list[Action] = field(default_factory=list)
 
     @property
     def is_changed(self) -> bool:
         """Whether there is anything to write."""
-        return bool(self.entries or self.keyed or self.published)
+        return bool(self.entries or self.keyed or self.published or self.acted)
 
 
 def apply(book: Book, commands: Sequence[Command], now: int) -> list[Answer]:
@@ -115,11 +124,15 @@ def _apply(book: Book, command: Command) -> Answer:
             return _cancel(book, command)
         case Publish():
             return _publish(book, command)
+        case Act():
+            return _act(book, command)
         case _:
             return _look(book, command)
 
 
-def _look(book: Book, command: Recall | Find | Preview | ShowPool | ShowPrices) -> Answer:
+def _look(
+    book: Book, command: Recall | Find | Preview | ShowPool | ShowPrices | ShowActions
+) -> Answer:
     """Return what is asked for; nothing changes but what has run out."""
     match command:
         case Recall():
@@ -133,6 +146,8 @@ def _look(book: Book, command: Recall | Find | Preview | ShowPool | ShowPrices) 
             return Pool(tuple(map(standing, book.pool)), book.head.seq)
         case ShowPrices():
             return book.prices or Refused("unknown")
+        case ShowActions():
+            return Actions(tuple(book.actions[command.known :]))
 
 
 def _reserve(book: Book, command: Reserve) -> Answer:
@@ -231,6 +246,34 @@ def _preview(book: Book, command: Preview) -> Answer:
     name = None if decision is None else book.names.of(decision.seq)
     variance = command.cost * max(command.face - command.cost, 0)
     return Previewed(name, decision, _fits(book, command.claims, variance))
+
+
+def _act(book: Book, command: Act) -> Answer:
+    """Append an action; caps that it names bind from the next reservation on."""
+    if len(book.actions) != command.known:
+        return Refused("outdated", str(len(book.actions)))
+    places = {limit.terms.name: place for place, limit in enumerate(book.pool)}
+    caps: dict[str, int] = json.loads(command.change).get("at_most", {})
+    if unknown := sorted(caps.keys() - places.keys()):
+        return Refused("unknown", unknown[0])
+    for name, most in caps.items():
+        book.pool[places[name]].moved = most
+        book.touched.add(places[name])
+    before = book.actions[-1].chain if book.actions else START
+    action = Action(
+        seq=len(book.actions) + 1,
+        at=book.head.at,
+        after=book.head.seq,
+        key=command.key,
+        verb=command.verb,
+        name=command.name,
+        change=command.change,
+        chain=b"",
+    )
+    action = action._replace(chain=link_action(before, action))
+    book.actions.append(action)
+    book.acted.append(action)
+    return Actions((action,))
 
 
 def _fits(book: Book, claims: Claims, variance: int) -> bool:

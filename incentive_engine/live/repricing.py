@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC
 from functools import cached_property
@@ -52,12 +52,15 @@ class Current:
         When they were solved, microseconds since 1970; they may have given way since.
     foresight
         Share of perfect foresight that had been reached then; None where nobody knows.
+    published
+        When the ledger got them, microseconds since 1970; 0 before.
     """
 
     prices: Prices
     memory: Memory
     solved: int
     foresight: float | None
+    published: int = 0
 
     def content(self) -> str:
         """Return them as JSON, as they are published."""
@@ -79,6 +82,7 @@ class Current:
             memory=Memory(**content["memory"]),
             solved=int(content["solved"]),
             foresight=content["foresight"],
+            published=published.at,
         )
 
 
@@ -112,6 +116,11 @@ class Forecast:
     def share(self, now: int) -> float:
         """Return the share of the users who were to have come by a time, 0 to 1."""
         return float(self.shares(np.array([now], dtype=np.float64))[0])
+
+    def moment(self, share: float) -> int:
+        """Return by when a share of the users was to have come, microseconds since 1970."""
+        part = np.interp(share, self.come, np.linspace(0.0, 1.0, len(self.come)))
+        return self.start + round(float(part) * (self.end - self.start))
 
     def shares(self, times: FloatArray) -> FloatArray:
         """Return (m,) float64 the shares by times, microseconds since 1970."""
@@ -165,6 +174,7 @@ class Repricer:
     ) -> None:
         self._load, self._arrivals, self.forecast = load, arrivals, forecast
         self._hold, self._measures = hold, measures
+        self._paused: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, campaign: Campaign, ledger: str, *, hold: int | None) -> Self | None:
@@ -185,9 +195,20 @@ class Repricer:
             measures=campaign.measures,
         )
 
-    @cached_property
+    def pause(self, offers: Sequence[int]) -> None:
+        """Solve without some offers from now on, by their places in the policy."""
+        self._paused = (*self._paused, *offers)
+
+    @property
     def pacer(self) -> Pacer:
-        """The pacer over the users of the run."""
+        """The pacer over the users of the run, without what is paused."""
+        pacer = self._loaded
+        if self._paused:
+            pacer.pause(self._paused)
+        return pacer
+
+    @cached_property
+    def _loaded(self) -> Pacer:
         return self._load()
 
     def reprice(self, pool: Pool, now: int, prices: Prices, current: Current | None) -> Current:
@@ -213,7 +234,7 @@ class Repricer:
             prices=prices.next(repriced.prices),
             memory=repriced.memory,
             solved=now,
-            foresight=foresight(self.pacer.choosers, came, given, prices.by_limit),
+            foresight=foresight(self._loaded.planned, came, given, prices.by_limit),
         )
 
     def give_way(self, pool: Pool, now: int, current: Current) -> Current | None:

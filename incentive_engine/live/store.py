@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from incentive_engine.errors import DataError, Fault, IncentiveError
 from incentive_engine.live.commands import (
+    Act,
     Cancel,
     Command,
     Find,
@@ -17,6 +18,7 @@ from incentive_engine.live.commands import (
     Recall,
     Redeem,
     Reserve,
+    ShowActions,
     ShowPrices,
 )
 from incentive_engine.live.core import Book
@@ -60,6 +62,7 @@ class Needs:
     users: set[str] = field(default_factory=set)
     decisions: set[int] = field(default_factory=set)
     prices: bool = False
+    actions: bool = False
 
 
 class Store(Protocol):
@@ -94,6 +97,8 @@ def needs_of(commands: Iterable[Command], names: Names) -> Needs:
             needs.keys.add(command.key)
         if isinstance(command, Reserve | Preview):
             needs.users.add(command.user_id)
+        if isinstance(command, Act | ShowActions):
+            needs.actions = True
         if isinstance(command, Redeem | Cancel | Find):
             seq = names.seq(command.decision)
             if seq is not None:
@@ -129,7 +134,8 @@ def decision_row(decision: Decision) -> tuple[Any, ...]:
 
 def limit_of(row: Sequence[Any]) -> LimitState:
     """Return a limit from a row of `pool`, without its place."""
-    name, is_count, settles, most, least, price, risk, reserved, settled, overdraft, variance = row
+    name, is_count, settles, most, least, price, risk, *sums = row
+    reserved, settled, overdraft, variance, moved = sums
     terms = LimitTerms(
         name=name,
         is_count=bool(is_count),
@@ -145,6 +151,7 @@ def limit_of(row: Sequence[Any]) -> LimitState:
         settled=settled,
         overdraft=overdraft,
         variance=int(variance),
+        moved=moved,
     )
 
 
@@ -152,7 +159,7 @@ def limit_row(place: int, terms: LimitTerms) -> tuple[Any, ...]:
     """Return an untouched limit as a row of `pool`."""
     risk = None if terms.risk is None else json.dumps(asdict(terms.risk))
     stated = (terms.name, int(terms.is_count), int(terms.settles_amount))
-    return (place, *stated, terms.at_most, terms.at_least, terms.price, risk, 0, 0, 0, "0")
+    return (place, *stated, terms.at_most, terms.at_least, terms.price, risk, 0, 0, 0, "0", None)
 
 
 def refuse_other_run(where: str, terms: Terms, *, run: str, limits: Sequence[LimitTerms]) -> None:

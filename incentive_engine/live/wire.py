@@ -13,6 +13,8 @@ import msgspec
 from msgspec import Raw, msgpack
 
 from incentive_engine.live.commands import (
+    Act,
+    Actions,
     Answer,
     Cancel,
     Command,
@@ -27,6 +29,7 @@ from incentive_engine.live.commands import (
     Redeem,
     Refused,
     Reserve,
+    ShowActions,
     ShowPool,
     ShowPrices,
 )
@@ -45,8 +48,17 @@ COMMANDS: Final[tuple[type[Any], ...]] = (
     ShowPool,
     Publish,
     ShowPrices,
+    Act,
+    ShowActions,
 )
-ANSWERS: Final[tuple[type[Any], ...]] = (Decided, Previewed, Pool, Published, Refused)
+ANSWERS: Final[tuple[type[Any], ...]] = (
+    Decided,
+    Previewed,
+    Pool,
+    Refused,
+    Actions,
+    Published,
+)
 
 T = TypeVar("T")
 

@@ -1,4 +1,4 @@
-"""Solves the prices of a served run anew at set times, beside the calls that are answered.
+"""New prices beside the calls that are answered: solved at set times, or accepted by somebody.
 
 Whoever of several servers is first publishes new prices in the ledger, and the others follow.
 """
@@ -7,17 +7,33 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from typing import Final
 
+from incentive_engine.allocation.pacing import Memory
 from incentive_engine.domain import MICROS
 from incentive_engine.errors import IncentiveError
+from incentive_engine.live.actions import Change
 from incentive_engine.live.clock import wall_micros
-from incentive_engine.live.commands import Answer, Pool, Publish, Published, ShowPool, ShowPrices
+from incentive_engine.live.commands import (
+    Actions,
+    Answer,
+    Pool,
+    Publish,
+    Published,
+    ShowActions,
+    ShowPool,
+    ShowPrices,
+)
+from incentive_engine.live.records import Verb
 from incentive_engine.live.repricing import Current, Repricer
 from incentive_engine.service.app import Service
 
 LOOKS: Final = 10
 """How often between two solves prices give way, and those of other servers are looked for."""
+
+OBEYED: Final = 0.5
+"""Seconds after which it is looked for what somebody accepted."""
 
 LONGEST: Final = 15.0
 """Seconds between two such looks, at most."""
@@ -86,3 +102,45 @@ async def _publish(
     if is_due:
         seconds = round(time.perf_counter() - began, 3)
         service.log.event("repriced", version=version, seconds=seconds)
+
+
+async def obey_actions(service: Service, known: int) -> int:
+    """Take over what was accepted since `known` actions; return how many are known now."""
+    answer = await service.writer.ask(ShowActions(known))
+    if not isinstance(answer, Actions):  # the writer is being started again
+        return known
+    for action in answer.actions:
+        if action.verb == Verb.ACCEPTED:
+            await _obey(service, Change.from_json(action.change), at=action.at)
+        kind = action.key.partition(":")[0]  # the subject may be a user
+        service.log.event(action.verb, finding=kind, by=action.name)
+    return known + len(answer.actions)
+
+
+async def _obey(service: Service, change: Change, *, at: int) -> None:
+    """Take over a change; its prices, unless newer ones were published since."""
+    campaign = service.campaign
+    offers = campaign.frozen.policy.offer_ids
+    if service.repricer is not None:
+        service.repricer.pause([offers.index(offer) for offer in change.paused if offer in offers])
+    current = await follow(service)
+    if change.prices is None or (current is not None and current.published >= at):
+        campaign.obey(replace(change, prices=None))
+        return
+    campaign.obey(change)
+    accepted = Current(
+        prices=campaign.prices,
+        memory=Memory() if current is None else current.memory,
+        solved=at if current is None else current.solved,
+        foresight=service.foresight,
+    )
+    answer = await service.writer.ask(Publish(accepted.prices.version, accepted.content()))
+    _taken_over(service, answer)
+
+
+async def keep_obeying(service: Service, known: int) -> None:
+    """Take over what is accepted, and new prices, again and again, until it is cancelled."""
+    while True:
+        await asyncio.sleep(OBEYED)
+        known = await obey_actions(service, known)
+        await follow(service)

@@ -1,7 +1,14 @@
 """Prices that follow a running campaign, live or simulated."""
 
 from incentive_engine.allocation.pacing.foresight import foresight
-from incentive_engine.allocation.pacing.pacer import Memory, Moment, Pacer, PacingParams, Repriced
+from incentive_engine.allocation.pacing.pacer import (
+    Memory,
+    Moment,
+    Pacer,
+    PacingParams,
+    Repriced,
+    systematic_sample,
+)
 from incentive_engine.allocation.pacing.room import Bounds, Hold, room
 from incentive_engine.allocation.pacing.volume import volume
 
@@ -15,5 +22,6 @@ __all__ = [
     "Repriced",
     "foresight",
     "room",
+    "systematic_sample",
     "volume",
 ]

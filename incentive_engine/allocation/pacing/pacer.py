@@ -123,6 +123,11 @@ class Repriced:
 class Pacer:
     """Solves a campaign's prices anew; the same moments and memory give the same prices.
 
+    Attributes
+    ----------
+    planned
+        The users with all offers of the plan; `choosers` are without those that were paused.
+
     Parameters
     ----------
     choosers
@@ -136,9 +141,13 @@ class Pacer:
     def __init__(
         self, choosers: Choosers, *, forecast: float, params: PacingParams | None = None
     ) -> None:
-        self.choosers = choosers
+        self.choosers = self.planned = choosers
         self.forecast = forecast
         self.params = params or PacingParams()
+
+    def pause(self, offers: Sequence[int]) -> None:
+        """Give nobody some of the offers any more, by their places in the problem."""
+        self.choosers = self.planned.without(offers)
 
     def reprice(
         self, moment: Moment, prices: Mapping[str, float], memory: Memory | None = None
@@ -160,7 +169,7 @@ class Pacer:
         expected = self._to_come(moment)
         per_user = np.zeros(len(now))
         if len(coming) and expected >= 1 and len(now):
-            some = _systematic_sample(coming, params.users)
+            some = systematic_sample(coming, params.users)
             each = len(some) / (expected * thirst)
             crowd = self.choosers.users.take(some)
             bound = rows.with_bounds(lower * each, upper * each)
@@ -248,7 +257,7 @@ class Pacer:
         return self.forecast * scale * (1.0 - min(moment.shares[-1], 1.0))
 
 
-def _systematic_sample(places: IntArray, most: int) -> IntArray:
+def systematic_sample(places: IntArray, most: int) -> IntArray:
     """Return at most so many of the places, evenly spread."""
     if len(places) <= most:
         return places
