@@ -23,7 +23,7 @@ from incentive_engine.domain import COST, FACE, ISSUED, MICROS, Reason, to_micro
 from incentive_engine.errors import DataError, Fault, VerificationError
 from incentive_engine.live.actions import Change
 from incentive_engine.live.newcomers import Feature, Newcomers
-from incentive_engine.live.population import FORMAT, Population
+from incentive_engine.live.population import FORMAT, Planned, Population
 from incentive_engine.live.records import Claims, LimitTerms, Risk
 from incentive_engine.live.store import Terms
 from incentive_engine.run.finished import FinishedRun, read_run
@@ -117,6 +117,15 @@ class Campaign:
             return self._decide(planned.user)
         if str(user_id) in self.blocked:
             return Choice(None, Reason.INELIGIBLE, 0, 0, (), planned.propensity)
+        return self._as_planned(planned)
+
+    def planned(self, user_id: int | str) -> Choice:
+        """Return what the plan gives a user of the run, whatever holds now."""
+        planned = self.population.find(user_id)
+        assert planned is not None
+        return self._as_planned(planned)
+
+    def _as_planned(self, planned: Planned) -> Choice:
         if planned.offer_id is None:
             return Choice(None, planned.reason, 0, 0, (), planned.propensity)
         chosen = as_planned(planned.user, self.frozen, planned.offer_id)
