@@ -230,6 +230,8 @@ class StatedGain(Stated):
     conversions: StatedEstimate
     spend: StatedEstimate
     cost: StatedEstimate
+    profit: StatedEstimate | None = None
+    """None where the policy has no margin."""
 
 
 class StatedFinding(Stated):

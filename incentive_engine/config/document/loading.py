@@ -69,7 +69,7 @@ def load_document(
     settings = [fault for setting in set_values for fault in apply_setting(root, setting)]
     source = Source(str(path), root.places())
     context = FileContext(path.parent, require_data)
-    document, faults = _validate(model, root.plain(), source=source, context=context)
+    document, faults = validated(model, root.plain(), source=source, context=context)
     ordered = sorted((*tree.faults, *faults), key=lambda found: found[0].line)
     if document is None or ordered or settings:
         raise ConfigError(*settings, *(fault for _, fault in ordered))
@@ -84,7 +84,7 @@ def policy_from_mapping(mapping: Mapping[str, object], *, where: str = "policy")
     ConfigError
         With every problem, each placed at `where`.
     """
-    document, faults = _validate(Policy, mapping, source=Source(where))
+    document, faults = validated(Policy, mapping, source=Source(where))
     if document is None:
         raise ConfigError(*(fault for _, fault in faults))
     return document
@@ -99,9 +99,10 @@ def locate(document: Document, loc: Loc) -> str:
     return document.locate(loc)
 
 
-def _validate(
+def validated(
     model: type[D], written: object, *, source: Source, context: FileContext | None = None
 ) -> tuple[D | None, list[tuple[Place, Fault]]]:
+    """Return the document of plain data, and what is wrong with it, each with its place."""
     try:
         document = model.model_validate(written, context=context)
     except ValidationError as error:

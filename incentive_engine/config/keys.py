@@ -21,7 +21,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from incentive_engine.errors import ConfigError, Fault
 
-Role = Literal["decide", "settle", "read", "admin"]
+Role = Literal["decide", "settle", "read", "plan", "approve", "admin"]
+"""Live decisions know `decide`, `settle` and `read`; the studio `read`, `plan` and `approve`."""
 LOOKED_AT: Final = 1.0
 """Seconds after which the file is looked at again: a revoked key works no longer than that."""
 
@@ -78,10 +79,13 @@ class Keys:
 
     def find(self, secret: str) -> Key | None:
         """Return whose secret it is; None where it is nobody's any more."""
+        return self.find_digest(hashlib.sha256(secret.encode("utf-8", "surrogateescape")).digest())
+
+    def find_digest(self, digest: bytes) -> Key | None:
+        """Return whose secret has a SHA-256; None where it is nobody's any more."""
         if time.monotonic() - self._looked_at > LOOKED_AT:
             self._looked_at = time.monotonic()
             self._read_if_changed()
-        digest = hashlib.sha256(secret.encode("utf-8", "surrogateescape")).digest()
         key = self._keys.get(digest)
         return key if key is not None and hmac.compare_digest(key.digest, digest) else None
 
