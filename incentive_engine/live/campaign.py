@@ -122,7 +122,7 @@ class Campaign:
             chosen.cost_micros,
             chosen.face_micros,
             tuple(claims),
-            1.0,
+            chosen.propensity,
         )
 
 

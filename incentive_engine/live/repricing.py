@@ -81,7 +81,9 @@ class Repricer:
         table = read_scores(run / "scores.parquet", policy)
         reason = pq.read_table(run / "allocation.parquet", columns=["reason"]).column("reason")
         held = np.asarray(reason.to_numpy(zero_copy_only=False) == Reason.HOLDOUT)
-        choosers = Choosers.of(build_problem(policy, table, held))
+        # explorers stand in as if prices decided on them: what they really use is in the pool
+        problem = build_problem(policy.without_exploring(), table, held)
+        choosers = Choosers.of(problem)
         pacer = Pacer(choosers, forecast=policy.campaign.share * table.n_users)
         return cls(pacer, Forecast.of(policy.campaign, policy.timezone), prices)
 

@@ -27,7 +27,9 @@ BLOCK: Final = 1 << 17
 
 REASONS: Final = tuple(Reason)
 
-FLOATS: Final = ("conversion", "spend", "cost", "weight", "margin", "smallest_budget")
+FLOATS: Final = (
+    "conversion", "spend", "cost", "weight", "propensity", "margin", "smallest_budget",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -40,7 +42,7 @@ class Block:
         Where they stand among all users.
     choice
         (b,) int16, index of the offer in the policy's order, -1 none, -2 unknown to the policy.
-    conversion, spend, cost, weight
+    conversion, spend, cost, weight, propensity
         (b,) float64 as stated; spend is NaN where it is not.
     cost_micros
         (b,) int64 as stated.
@@ -58,6 +60,7 @@ class Block:
     spend: FloatArray
     cost: FloatArray
     weight: FloatArray
+    propensity: FloatArray
     cost_micros: IntArray
     reason: npt.NDArray[np.int16]
     margin: FloatArray
