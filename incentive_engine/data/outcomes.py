@@ -17,11 +17,21 @@ from incentive_engine.data.sources import Source, as_source
 from incentive_engine.data.tables.arrow import is_missing, whole
 from incentive_engine.data.tables.formats import USER_ID
 from incentive_engine.data.users import OFFER, OUTCOMES
-from incentive_engine.domain import CONTROL, CONVERSION, COST, SPEND, BoolArray, FloatArray
+from incentive_engine.domain import (
+    CONTROL,
+    CONVERSION,
+    COST,
+    SPEND,
+    BoolArray,
+    FloatArray,
+    IntArray,
+)
 from incentive_engine.errors import DataError, Fault
 
 OFFER_ID: Final = "offer_id"
 """How allocations and exports call the offer; a log of a trial calls it `OFFER`."""
+AT: Final = "at"
+"""When it was; times without a zone are UTC."""
 NOT_KNOWN: Final = -2
 """Stands for an offer that the file says nothing of."""
 
@@ -42,6 +52,9 @@ class Outcomes:
     offer : (n,) int16, or None
         The offer that reached the user: its position, -1 for none, `NOT_KNOWN` where the file does
         not have the user; None where it has no such column.
+    at : (n,) int64, or None
+        When it was, microseconds since 1970, 0 for users that the file does not have; None where
+        the file has no such column.
     strangers
         Rows about users that the run does not have.
     """
@@ -52,6 +65,29 @@ class Outcomes:
     cost: FloatArray | None
     offer: npt.NDArray[np.int16] | None
     strangers: int
+    at: IntArray | None = None
+
+    def refuse_before(self, decided: IntArray, *, where: str) -> None:
+        """Refuse outcomes of before the decision, which it cannot have brought about.
+
+        Parameters
+        ----------
+        decided
+            (n,) int64, when each user was decided on, microseconds since 1970; 0 for who was not.
+
+        Raises
+        ------
+        DataError
+            With the number of such rows.
+        """
+        if self.at is None:
+            return
+        early = self.named & (decided > 0) & (self.at < decided)
+        if early.any():
+            what = f"{int(early.sum()):,} outcomes are from before the user was decided on"
+            expected = "what users did afterwards"
+            remedy = "leave earlier purchases out, and see to the time zone"
+            raise DataError(Fault(f"{where}: {AT}", what, expected, remedy))
 
 
 def read_outcomes(outcomes: Path | Source, user_id: pa.Array, offers: tuple[str, ...]) -> Outcomes:
@@ -80,12 +116,13 @@ def read_outcomes(outcomes: Path | Source, user_id: pa.Array, offers: tuple[str,
     lacking = missing_columns([USER_ID, CONVERSION], names, where=where)
     if lacking:
         raise DataError(*lacking)
-    wanted = [USER_ID, CONVERSION, SPEND, COST, OFFER, OFFER_ID]
+    wanted = [USER_ID, CONVERSION, SPEND, COST, OFFER, OFFER_ID, AT]
     table = source.table([name for name in wanted if name in names])
     checks = RowChecks(where=where, user_id=table.column(USER_ID))
     checks.unique_ids()
     numbers = checked_outcomes(table, checks)
     offer = _offers(table, offers, checks)
+    moments = _moments(table, checks)
     checks.done()
     place = places(as_id(table.column(USER_ID)).to_pandas(), user_id.to_pandas())
     known = place >= 0
@@ -114,7 +151,27 @@ def read_outcomes(outcomes: Path | Source, user_id: pa.Array, offers: tuple[str,
         cost=spread(numbers.get(COST)),
         offer=reached,
         strangers=int((~known).sum()),
+        at=None if moments is None else _spread_moments(moments, place, len(user_id)),
     )
+
+
+def _moments(table: pa.Table, checks: RowChecks) -> IntArray | None:
+    """Return when each row was, (r,) int64 microseconds since 1970; None without a column."""
+    if AT not in table.column_names:
+        return None
+    given = table.column(AT).to_pandas()
+    times = pd.to_datetime(given, utc=True, errors="coerce", format="ISO8601")
+    checks.refuse(
+        np.asarray(times.isna()), f"`{AT}` is no time", expected="such as 2026-11-11T20:00:00Z"
+    )
+    micros = times.dt.as_unit("us").astype("int64")
+    return np.asarray(micros, dtype=np.int64)
+
+
+def _spread_moments(moments: IntArray, place: IntArray, users: int) -> IntArray:
+    at = np.zeros(users, dtype=np.int64)
+    at[place[place >= 0]] = moments[place >= 0]
+    return at
 
 
 def checked_outcomes(table: pa.Table, checks: RowChecks) -> dict[str, FloatArray]:

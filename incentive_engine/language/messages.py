@@ -19,7 +19,7 @@ from . import formats
 
 Code = Literal["en", "zh"]
 LANGUAGES: Final[tuple[Code, ...]] = ("en", "zh")
-CHAPTERS: Final = ("page", "findings", "terminal", "history", "agents", "flywheel")
+CHAPTERS: Final = ("page", "findings", "terminal", "history", "agents", "flywheel", "watch")
 """The catalogue's files, one each per language."""
 Value: TypeAlias = "str | int | float | Message | tuple[Value, ...] | None"
 """What a message may name."""

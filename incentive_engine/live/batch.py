@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
 from hashlib import blake2b
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -13,21 +10,15 @@ import numpy as np
 from incentive_engine.domain import BoolArray
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.export.selection import Selected
+from incentive_engine.live.asking import asking
 from incentive_engine.live.campaign import Campaign
-from incentive_engine.live.clock import Clock
-from incentive_engine.live.commands import Answer, Command, Decided, Refused, Reserve
-from incentive_engine.live.ledger import Ledger
-from incentive_engine.live.places import open_store
-from incentive_engine.live.sqlite_store import announced
-from incentive_engine.live.store import HeldError
+from incentive_engine.live.commands import Answer, Decided, Refused, Reserve
 
 SCENE: Final = "export"
 """The scene of a reservation that a batch made."""
 
 AT_ONCE: Final = 512
 """Reservations of one transaction."""
-
-Ask = Callable[[Sequence[Command]], list[Answer]]
 
 
 def book(campaign: Campaign, selected: Selected, ledger: str) -> BoolArray:
@@ -43,7 +34,7 @@ def book(campaign: Campaign, selected: Selected, ledger: str) -> BoolArray:
         When the ledger is one of another run, or cannot be written.
     """
     taken: list[bool] = []
-    with _asking(campaign, ledger) as ask:
+    with asking(campaign.terms, ledger) as ask:
         for batch in selected.batches():
             users = batch.column("user_id").to_pylist()
             for start in range(0, len(users), AT_ONCE):
@@ -80,34 +71,3 @@ def _is_taken(answer: Answer, ledger: str) -> bool:
         raise DataError(Fault(ledger, f"did not book: {answer.detail or answer.why}", "", remedy))
     assert isinstance(answer, Decided)
     return answer.decision.scene == SCENE and answer.decision.offer_id is not None
-
-
-@contextmanager
-def _asking(campaign: Campaign, ledger: str) -> Iterator[Ask]:
-    """Yield how to ask a ledger: directly, or through the process that writes it."""
-    try:
-        store = open_store(ledger, campaign.terms)
-    except HeldError:
-        place = announced(Path(ledger))
-        if place is None:
-            raise
-        from incentive_engine.live.client import Client
-
-        with closing(Client(place)) as client:
-            _refuse_other_run(campaign, ledger)
-            yield client.ask
-        return
-    own, clock = Ledger(store), Clock()
-    with closing(own):
-        yield lambda commands: own.apply(commands, clock.now())
-
-
-def _refuse_other_run(campaign: Campaign, ledger: str) -> None:
-    """Refuse a ledger that a server writes for another run."""
-    from incentive_engine.live.sqlite_store import connect_read_only
-
-    with closing(connect_read_only(Path(ledger))) as file:
-        (run,) = file.execute("SELECT content FROM meta WHERE name = 'run'").fetchone()
-    if run != campaign.run.digest:
-        what = "is the ledger of another run"
-        raise DataError(Fault(ledger, what, remedy="name that run, or another ledger"))

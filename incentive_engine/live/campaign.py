@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ from incentive_engine.config.moments import in_zone
 from incentive_engine.config.policy import Budget, Policy
 from incentive_engine.domain import COST, FACE, ISSUED, MICROS, Reason, to_micros
 from incentive_engine.errors import DataError, Fault, VerificationError
+from incentive_engine.live.actions import Change
 from incentive_engine.live.newcomers import Feature, Newcomers
 from incentive_engine.live.population import FORMAT, Population
 from incentive_engine.live.records import Claims, LimitTerms, Risk
@@ -69,6 +71,8 @@ class Campaign:
         Offer to the time in which it can be redeemed.
     hours
         When the campaign itself runs; None where the policy does not say.
+    paused, blocked
+        Offers that nobody gets any more, and users who get none.
     """
 
     run: FinishedRun
@@ -82,6 +86,15 @@ class Campaign:
     windows: Mapping[str, Window]
     hours: Window | None
     newcomers: Newcomers | None = None
+    paused: frozenset[str] = frozenset()
+    blocked: frozenset[str] = frozenset()
+
+    def obey(self, change: Change) -> None:
+        """Take over what somebody accepted while the campaign runs; caps are the ledger's."""
+        self.paused |= frozenset(change.paused)
+        self.blocked |= frozenset(change.blocked)
+        if change.prices is not None:
+            self.prices = self.prices.next(change.prices)
 
     def choose_newcomer(self, user_id: str, features: Mapping[str, Feature]) -> Choice:
         """Return what a user gets whom the run does not know, by the policy's model.
@@ -92,20 +105,38 @@ class Campaign:
             With every feature that is missing, or of another kind.
         """
         assert self.newcomers is not None
-        user = self.newcomers.user(user_id, features)
-        return self.choice_of(decide(user, self.frozen, self.prices))
+        return self._decide(self.newcomers.user(user_id, features))
 
     def choose(self, user_id: int | str) -> Choice | None:
         """Return what a user of the run gets at the prices of now; None for an unknown one."""
         planned = self.population.find(user_id)
         if planned is None:
             return None
-        if self.prices.version != self.planned_version:
-            return self.choice_of(decide(planned.user, self.frozen, self.prices))
+        if self.prices.version != self.planned_version or planned.offer_id in self.paused:
+            return self._decide(planned.user)
+        if str(user_id) in self.blocked:
+            return Choice(None, Reason.INELIGIBLE, 0, 0, (), planned.propensity)
         if planned.offer_id is None:
             return Choice(None, planned.reason, 0, 0, (), planned.propensity)
         chosen = as_planned(planned.user, self.frozen, planned.offer_id)
         return self.choice_of(chosen)._replace(propensity=planned.propensity)
+
+    def _decide(self, user: User) -> Choice:
+        """Return what a user gets at the prices of now, without what is paused."""
+        if str(user.user_id) in self.blocked:
+            return Choice(None, Reason.INELIGIBLE, 0, 0, (), 1.0)
+        return self.choice_of(decide(self._without_paused(user), self.frozen, self.prices))
+
+    def _without_paused(self, user: User) -> User:
+        """Return a user with nothing known of paused offers, which makes them ineligible."""
+        if not self.paused:
+            return user
+        gone = [offer in self.paused for offer in self.frozen.policy.offer_ids]
+        measures = {
+            name: [math.nan if is_gone else x for x, is_gone in zip(values, gone, strict=True)]
+            for name, values in user.measures.items()
+        }
+        return replace(user, measures=measures)
 
     def choice_of(self, chosen: OfferChoice) -> Choice:
         """Return a decision with what it claims of each limit."""

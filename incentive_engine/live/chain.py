@@ -10,7 +10,7 @@ import hashlib
 import json
 from typing import Final
 
-from incentive_engine.live.records import Decision
+from incentive_engine.live.records import Action, Decision
 
 START: Final = bytes(32)
 """The hash before the first entry."""
@@ -48,3 +48,8 @@ def link(before: bytes, *, seq: int, at: int, name: str, decision: Decision) -> 
         decision.claims,
     )
     return hashlib.sha256(before + _encode(row).encode()).digest()
+
+
+def link_action(before: bytes, action: Action) -> bytes:
+    """Return an action's hash; actions have a chain of their own, which names entries."""
+    return hashlib.sha256(before + _encode(tuple(action)[:-1]).encode()).digest()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from incentive_engine.live.records import Claims, Decision, LimitState
+from incentive_engine.live.records import Action, Claims, Decision, LimitState
 
 
 class Reserve(NamedTuple):
@@ -72,7 +72,26 @@ class ShowPool(NamedTuple):
     """Show every limit."""
 
 
-Command = Reserve | Redeem | Cancel | Recall | Find | Preview | ShowPool
+class Act(NamedTuple):
+    """Write down what somebody answers to a finding, and move the caps that it names.
+
+    `known` is the number of actions that he knows of: more, and he looks again first.
+    """
+
+    key: str
+    verb: str
+    name: str
+    change: str
+    known: int
+
+
+class ShowActions(NamedTuple):
+    """Show what was answered to findings, from the first that is not known on."""
+
+    known: int
+
+
+Command = Reserve | Redeem | Cancel | Recall | Find | Preview | ShowPool | Act | ShowActions
 
 
 class Decided(NamedTuple):
@@ -109,8 +128,17 @@ class Pool(NamedTuple):
     seq: int
 
 
+class Actions(NamedTuple):
+    """Actions in order, the one that was just written last."""
+
+    actions: tuple[Action, ...]
+
+
 class Refused(NamedTuple):
-    """Why nothing was done: `unknown`, `key_reused`, `above_face`, `closed` or `unavailable`.
+    """Why nothing was done.
+
+    `unknown`, `key_reused`, `above_face`, `closed`, `unavailable`, or `outdated` for an action
+    of somebody who does not know the last one.
 
     `detail` is the state of a closed decision, the face value that was passed, or what keeps the
     ledger from answering.
@@ -126,7 +154,7 @@ def standing(limit: LimitState) -> Standing:
     return Standing(
         terms.name,
         terms.is_count,
-        terms.at_most,
+        limit.at_most,
         terms.at_least,
         limit.reserved,
         limit.settled,
@@ -134,4 +162,4 @@ def standing(limit: LimitState) -> Standing:
     )
 
 
-Answer = Decided | Previewed | Pool | Refused
+Answer = Decided | Previewed | Pool | Actions | Refused

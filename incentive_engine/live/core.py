@@ -7,11 +7,14 @@ in one transaction.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from incentive_engine.live.chain import link
+from incentive_engine.live.chain import START, link, link_action
 from incentive_engine.live.commands import (
+    Act,
+    Actions,
     Answer,
     Cancel,
     Command,
@@ -24,12 +27,14 @@ from incentive_engine.live.commands import (
     Redeem,
     Refused,
     Reserve,
+    ShowActions,
     ShowPool,
     standing,
 )
 from incentive_engine.live.records import (
     LIVE,
     POOL_EMPTY,
+    Action,
     Claims,
     Decision,
     Entry,
@@ -61,6 +66,8 @@ class Book:
     opened, entries, changed, keyed, touched
         What is new: decisions, entries, numbers of older decisions that changed, keys, places of
         limits whose sums changed.
+    actions, acted
+        What was answered to findings, where a command asks for it, and what is new of that.
     """
 
     names: Names
@@ -76,11 +83,13 @@ class Book:
     changed: set[int] = field(default_factory=set)
     keyed: dict[bytes, Request] = field(default_factory=dict)
     touched: set[int] = field(default_factory=set)
+    actions: list[Action] = field(default_factory=list)
+    acted: list[Action] = field(default_factory=list)
 
     @property
     def is_changed(self) -> bool:
         """Whether there is anything to write."""
-        return bool(self.entries or self.keyed)
+        return bool(self.entries or self.keyed or self.acted)
 
 
 def apply(book: Book, commands: Sequence[Command], now: int) -> list[Answer]:
@@ -106,11 +115,13 @@ def _apply(book: Book, command: Command) -> Answer:
             return _redeem(book, command)
         case Cancel():
             return _cancel(book, command)
+        case Act():
+            return _act(book, command)
         case _:
             return _look(book, command)
 
 
-def _look(book: Book, command: Recall | Find | Preview | ShowPool) -> Answer:
+def _look(book: Book, command: Recall | Find | Preview | ShowPool | ShowActions) -> Answer:
     """Return what is asked for; nothing changes but what has run out."""
     match command:
         case Recall():
@@ -122,6 +133,8 @@ def _look(book: Book, command: Recall | Find | Preview | ShowPool) -> Answer:
             return _preview(book, command)
         case ShowPool():
             return Pool(tuple(map(standing, book.pool)), book.head.seq)
+        case ShowActions():
+            return Actions(tuple(book.actions[command.known :]))
 
 
 def _reserve(book: Book, command: Reserve) -> Answer:
@@ -210,6 +223,34 @@ def _preview(book: Book, command: Preview) -> Answer:
     name = None if decision is None else book.names.of(decision.seq)
     variance = command.cost * max(command.face - command.cost, 0)
     return Previewed(name, decision, _fits(book, command.claims, variance))
+
+
+def _act(book: Book, command: Act) -> Answer:
+    """Append an action; caps that it names bind from the next reservation on."""
+    if len(book.actions) != command.known:
+        return Refused("outdated", str(len(book.actions)))
+    places = {limit.terms.name: place for place, limit in enumerate(book.pool)}
+    caps: dict[str, int] = json.loads(command.change).get("at_most", {})
+    if unknown := sorted(caps.keys() - places.keys()):
+        return Refused("unknown", unknown[0])
+    for name, most in caps.items():
+        book.pool[places[name]].moved = most
+        book.touched.add(places[name])
+    before = book.actions[-1].chain if book.actions else START
+    action = Action(
+        seq=len(book.actions) + 1,
+        at=book.head.at,
+        after=book.head.seq,
+        key=command.key,
+        verb=command.verb,
+        name=command.name,
+        change=command.change,
+        chain=b"",
+    )
+    action = action._replace(chain=link_action(before, action))
+    book.actions.append(action)
+    book.acted.append(action)
+    return Actions((action,))
 
 
 def _fits(book: Book, claims: Claims, variance: int) -> bool:

@@ -141,6 +141,10 @@ class Pacer:
         self._per_user: FloatArray | None = None
         self._thirst = np.ones(len(choosers.rows.names))
 
+    def pause(self, offers: Sequence[int]) -> None:
+        """Give nobody some of the offers any more, by their places in the problem."""
+        self.choosers = self.choosers.without(offers)
+
     def reprice(self, moment: Moment, prices: Mapping[str, float]) -> dict[str, float]:
         """Return prices for the rest of the campaign, limit name to value given up per unit.
 
@@ -157,7 +161,7 @@ class Pacer:
         expected = self._to_come(moment.share)
         if not len(coming) or expected < 1 or not len(now):
             return dict(zip(rows.names, now.tolist(), strict=True))
-        some = _systematic_sample(coming, self.params.users)
+        some = systematic_sample(coming, self.params.users)
         each = len(some) / (expected * self._thirst)
         crowd = self.choosers.users.take(some)
         bound = rows.with_bounds(lower * each, upper * each)
@@ -199,7 +203,7 @@ class Pacer:
         return self.forecast * scale * (1.0 - min(share, 1.0))
 
 
-def _systematic_sample(places: IntArray, most: int) -> IntArray:
+def systematic_sample(places: IntArray, most: int) -> IntArray:
     """Return at most so many of the places, evenly spread."""
     if len(places) <= most:
         return places

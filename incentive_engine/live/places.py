@@ -11,6 +11,15 @@ from incentive_engine.live.store import Store, Terms
 SCHEMES: Final = ("postgresql://", "postgres://")
 
 
+def ledger_of(run_dir: Path) -> str:
+    """Return where a run's ledger is when nobody says: beside it.
+
+    >>> ledger_of(Path("runs/spring"))
+    'runs/spring.ledger'
+    """
+    return str(run_dir.with_name(f"{run_dir.resolve().name}.ledger"))
+
+
 def open_store(place: str, terms: Terms) -> Store:
     """Return the store that a path or a URL names, for a run; made where it is missing.
 

@@ -15,8 +15,15 @@ from incentive_engine.config.database_url import DatabaseUrl, read_database_url
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.live.chain import START
 from incentive_engine.live.core import Book
-from incentive_engine.live.records import LIVE, Entry, Head, Names, Request
-from incentive_engine.live.schema import DECISION, DUE, MIGRATIONS, VERSION, scripts_from
+from incentive_engine.live.records import LIVE, Action, Entry, Head, Names, Request
+from incentive_engine.live.schema import (
+    ACTIONS,
+    DECISION,
+    DUE,
+    MIGRATIONS,
+    VERSION,
+    scripts_from,
+)
 from incentive_engine.live.store import (
     Needs,
     Terms,
@@ -39,7 +46,7 @@ TYPES: Final = (("BLOB", "BYTEA"), ("seq INTEGER PRIMARY KEY", "seq BIGINT PRIMA
 
 POOL: Final = (
     "SELECT name, is_count, settles_amount, at_most, at_least, price, risk, "
-    "reserved, settled, overdraft, variance FROM pool ORDER BY place"
+    "reserved, settled, overdraft, variance, moved FROM pool ORDER BY place"
 )
 ANSWERED: Final = (
     "SELECT r.key, r.digest, e.seq, e.at, e.decision, e.state, e.amount, e.chain "
@@ -60,6 +67,7 @@ DECISIONS: Final = (
 )  # fmt: skip
 ENTRIES: Final = ("bigint", "bigint", "bigint", "text", "bigint", "bytea")
 REQUESTS: Final = ("bytea", "bytea", "bigint")
+ACTED: Final = ("bigint", "bigint", "bigint", "text", "text", "text", "text", "bytea")
 ENDED: Final = (
     "UPDATE decisions d SET state = n.state, amount = n.amount, last = n.last "
     "FROM unnest(%s::bigint[], %s::text[], %s::bigint[], %s::bigint[]) "
@@ -67,9 +75,9 @@ ENDED: Final = (
 )
 SUMS: Final = (
     "UPDATE pool p SET reserved = n.reserved, settled = n.settled, overdraft = n.overdraft, "
-    "variance = n.variance "
-    "FROM unnest(%s::int[], %s::bigint[], %s::bigint[], %s::bigint[], %s::text[]) "
-    "AS n(place, reserved, settled, overdraft, variance) WHERE p.place = n.place"
+    "variance = n.variance, moved = n.moved "
+    "FROM unnest(%s::int[], %s::bigint[], %s::bigint[], %s::bigint[], %s::text[], %s::bigint[]) "
+    "AS n(place, reserved, settled, overdraft, variance, moved) WHERE p.place = n.place"
 )
 
 
@@ -133,7 +141,7 @@ class PostgresStore:
             cursor.executemany("INSERT INTO meta VALUES (%s, %s)", meta)
             cursor.execute("INSERT INTO head VALUES (1, 0, 0, %s)", [START])
             rows = [limit_row(place, limit) for place, limit in enumerate(terms.limits)]
-            cursor.executemany(f"INSERT INTO pool VALUES ({', '.join(['%s'] * 12)})", rows)  # noqa: S608 - marks
+            cursor.executemany(f"INSERT INTO pool VALUES ({', '.join(['%s'] * 13)})", rows)  # noqa: S608 - marks
 
     def begin(self, needs: Needs, now: int) -> Book:
         """Begin a transaction, and return what a batch needs to know.
@@ -153,9 +161,12 @@ class PostgresStore:
             limits = execute(POOL)
             answered = execute(ANSWERED, [list(needs.keys)]) if needs.keys else None
             due = execute(RUN_OUT, [now])
+            acted = execute(ACTIONS) if needs.actions else None
         seq, at, chain = locked.fetchone()
         pool = [limit_of(row) for row in limits.fetchall()]
         book = Book(names=self.names, head=Head(seq=seq, at=at, chain=chain), pool=pool)
+        if acted is not None:
+            book.actions = [Action._make(row) for row in acted.fetchall()]
         for key, digest, *entry in answered.fetchall() if answered is not None else ():
             book.requests[key] = Request(digest, entry[0])
             book.answers[entry[0]] = Entry._make(entry)
@@ -192,7 +203,14 @@ class PostgresStore:
         opened = [decision_row(book.decisions[seq]) for seq in book.opened]
         keyed = [(key, request.digest, request.entry) for key, request in book.keyed.items()]
         sums = [
-            (place, limit.reserved, limit.settled, limit.overdraft, str(limit.variance))
+            (
+                place,
+                limit.reserved,
+                limit.settled,
+                limit.overdraft,
+                str(limit.variance),
+                limit.moved,
+            )
             for place, limit in ((place, book.pool[place]) for place in sorted(book.touched))
         ]
         with self._db.pipeline():
@@ -203,6 +221,7 @@ class PostgresStore:
                 ("decisions", DECISIONS, opened),
                 ("entries", ENTRIES, book.entries),
                 ("requests", REQUESTS, keyed),
+                ("actions", ACTED, book.acted),
             ):
                 if rows:
                     execute(_insert(table, types), _columns(rows))

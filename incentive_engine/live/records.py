@@ -106,6 +106,8 @@ class LimitState:
         ``reserved + settled`` can be above the cap at most.
     variance
         Of what is open, squared millionths; 0 where no risk is counted.
+    moved
+        A lower cap that somebody set while the campaign runs; None for the run's own.
     """
 
     terms: LimitTerms
@@ -113,13 +115,21 @@ class LimitState:
     settled: int = 0
     overdraft: int = 0
     variance: int = 0
+    moved: int | None = None
+
+    @property
+    def at_most(self) -> int | None:
+        """The cap of now: the run's, or the lower one that somebody moved it to."""
+        stated = self.terms.at_most
+        return stated if stated is None or self.moved is None else min(stated, self.moved)
 
     def takes(self, claim: int, variance: int) -> bool:
         """Whether one more reservation leaves the sum within the cap."""
-        if self.terms.at_most is None:
+        most = self.at_most
+        if most is None:
             return True
         margin = self.margin(claim, variance)
-        return self.reserved + claim + self.settled + margin <= self.terms.at_most
+        return self.reserved + claim + self.settled + margin <= most
 
     def margin(self, claim: int = 0, variance: int = 0) -> int:
         """Return what is kept back for the risk of what is open, and of one more claim."""
@@ -170,6 +180,30 @@ class Entry(NamedTuple):
     decision: int
     state: str
     amount: int | None
+    chain: bytes
+
+
+class Verb(StrEnum):
+    """What somebody answered to a finding."""
+
+    ACCEPTED = "accepted"
+    DECLINED = "declined"
+
+
+class Action(NamedTuple):
+    """What somebody answered to a finding of the watch; `seq` numbers actions without a gap.
+
+    `after` is the number of the last entry before it, `change` what it changes, as JSON: see
+    `actions.Change`.
+    """
+
+    seq: int
+    at: int
+    after: int
+    key: str
+    verb: str
+    name: str
+    change: str
     chain: bytes
 
 

@@ -16,6 +16,7 @@ from incentive_engine.config.campaign import Campaign as Times
 from incentive_engine.config.moments import in_zone
 from incentive_engine.data.scores import read_scores
 from incentive_engine.domain import MICROS, BoolArray, FloatArray, Reason
+from incentive_engine.live.actions import Change
 from incentive_engine.live.commands import Pool, Standing
 from incentive_engine.live.pacing import Bounds, Moment, Pacer
 from incentive_engine.simulation.traffic import traffic
@@ -53,6 +54,11 @@ class Forecast:
         part = (now - self.start) / (self.end - self.start)
         return float(np.interp(part, np.linspace(0.0, 1.0, len(self.come)), self.come))
 
+    def moment(self, share: float) -> int:
+        """Return by when a share of the users was to have come, microseconds since 1970."""
+        part = np.interp(share, self.come, np.linspace(0.0, 1.0, len(self.come)))
+        return self.start + round(float(part) * (self.end - self.start))
+
 
 class Repricer:
     """Solves the prices of a served run anew, and numbers them.
@@ -65,10 +71,15 @@ class Repricer:
         How they were to come.
     prices
         Those that the run is served at now.
+    offers
+        The policy's, in its order.
     """
 
-    def __init__(self, pacer: Pacer, forecast: Forecast, prices: Prices) -> None:
+    def __init__(
+        self, pacer: Pacer, forecast: Forecast, prices: Prices, *, offers: tuple[str, ...] = ()
+    ) -> None:
         self._pacer, self._forecast, self._prices = pacer, forecast, prices
+        self._offers = offers
         self._seen: BoolArray = np.zeros(pacer.choosers.users.n, dtype=np.bool_)
         self._strangers = 0
 
@@ -85,7 +96,21 @@ class Repricer:
         problem = build_problem(policy.without_exploring(), table, held)
         choosers = Choosers.of(problem)
         pacer = Pacer(choosers, forecast=policy.campaign.share * table.n_users)
-        return cls(pacer, Forecast.of(policy.campaign, policy.timezone), prices)
+        forecast = Forecast.of(policy.campaign, policy.timezone)
+        return cls(pacer, forecast, prices, offers=policy.offer_ids)
+
+    def obey(self, change: Change, prices: Prices) -> None:
+        """Go on from accepted prices, and without offers that were paused.
+
+        Parameters
+        ----------
+        prices
+            Those that the run is served at now.
+        """
+        self._prices = prices
+        if change.paused:
+            offers = self._offers
+            self._pacer.pause([offers.index(o) for o in change.paused if o in offers])
 
     def note(self, row: int | None) -> None:
         """Note that a user of the run has come, by the row in its tables; None is a stranger."""

@@ -1,9 +1,9 @@
 """The tables of a ledger, version by version.
 
-`entries` is only ever appended to. `decisions` holds what was decided, and where that stands now;
-`requests` which entry answered a key; `pool` the sums of each limit; `head` the end of the chain.
-The check on `pool` is the last line of defence: whatever the program does, the database takes no
-sum above the cap but for what redemptions cost more than was expected.
+`entries` and `actions` are only ever appended to. `decisions` holds what was decided, and where
+that stands now; `requests` which entry answered a key; `pool` the sums of each limit; `head` the
+end of the chain. The check on `pool` is the last line of defence: whatever the program does, the
+database takes no sum above the run's cap but for what redemptions cost more than was expected.
 """
 
 from __future__ import annotations
@@ -41,6 +41,13 @@ CREATE TABLE entries (
 );
 CREATE TABLE requests (key BLOB PRIMARY KEY, digest BLOB NOT NULL, entry BIGINT NOT NULL)
 """,
+    """
+CREATE TABLE actions (
+  seq INTEGER PRIMARY KEY, at BIGINT NOT NULL, after BIGINT NOT NULL, key TEXT NOT NULL,
+  verb TEXT NOT NULL, name TEXT NOT NULL, change TEXT NOT NULL, chain BLOB NOT NULL
+);
+ALTER TABLE pool ADD COLUMN moved BIGINT
+""",
 )
 """One script per version; the last is the current one."""
 
@@ -51,6 +58,9 @@ DECISION: Final = (
     "expires_at, prices_version, propensity, last"
 )
 """The columns of a decision, in the order of `records.Decision`."""
+
+ACTIONS: Final = "SELECT seq, at, after, key, verb, name, change, chain FROM actions ORDER BY seq"
+"""What was answered to findings, in the order of `records.Action`."""
 
 DUE: Final = 2_000
 """Reservations that a batch expires at most; the next one goes on."""

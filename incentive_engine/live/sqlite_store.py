@@ -19,8 +19,8 @@ from typing import Any, Final
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.live.chain import START
 from incentive_engine.live.core import Book
-from incentive_engine.live.records import Entry, Head, LimitState, Names, Request
-from incentive_engine.live.schema import DECISION, DUE, VERSION, scripts_from
+from incentive_engine.live.records import Action, Entry, Head, LimitState, Names, Request
+from incentive_engine.live.schema import ACTIONS, DECISION, DUE, VERSION, scripts_from
 from incentive_engine.live.store import (
     HeldError,
     Needs,
@@ -48,7 +48,7 @@ RUN_OUT: Final = (
 )
 POOL: Final = (
     "SELECT name, is_count, settles_amount, at_most, at_least, price, risk, "
-    "reserved, settled, overdraft, variance FROM pool ORDER BY place"
+    "reserved, settled, overdraft, variance, moved FROM pool ORDER BY place"
 )
 BUSY_PAGES: Final = 20_000
 """Pages of the log after which a commit checkpoints; idle moments do so earlier."""
@@ -100,7 +100,7 @@ class SQLiteStore:
         self._db.executemany("INSERT INTO meta VALUES (?, ?)", meta)
         self._db.execute("INSERT INTO head VALUES (1, 0, 0, ?)", [START])
         rows = [limit_row(place, limit) for place, limit in enumerate(terms.limits)]
-        self._db.executemany(f"INSERT INTO pool VALUES ({_marks(12)})", rows)  # noqa: S608 - question marks
+        self._db.executemany(f"INSERT INTO pool VALUES ({_marks(13)})", rows)  # noqa: S608 - question marks
 
     def begin(self, needs: Needs, now: int) -> Book:
         """Begin a transaction, and return what a batch needs to know.
@@ -119,6 +119,8 @@ class SQLiteStore:
         seq, at, chain = execute("SELECT seq, at, chain FROM head").fetchone()
         pool = [limit_of(row) for row in execute(POOL)]
         book = Book(names=self.names, head=Head(seq=seq, at=at, chain=chain), pool=pool)
+        if needs.actions:
+            book.actions = [Action._make(row) for row in execute(ACTIONS)]
         for key in needs.keys:
             row = execute(ANSWERED, (key,)).fetchone()
             if row is not None:
@@ -172,10 +174,11 @@ class SQLiteStore:
         keyed = [(key, request.digest, request.entry) for key, request in book.keyed.items()]
         many("INSERT INTO requests VALUES (?, ?, ?)", keyed)
         many(
-            "UPDATE pool SET reserved = ?, settled = ?, overdraft = ?, variance = ? "
+            "UPDATE pool SET reserved = ?, settled = ?, overdraft = ?, variance = ?, moved = ? "
             "WHERE place = ?",
             [_sums(book.pool[place], place) for place in sorted(book.touched)],
         )
+        many(f"INSERT INTO actions VALUES ({marks(8)})", book.acted)  # noqa: S608 - question marks
         self._db.execute(
             "UPDATE head SET seq = ?, at = ?, chain = ?", (head.seq, head.at, head.chain)
         )
@@ -207,8 +210,9 @@ class SQLiteStore:
         os.close(self._lock)
 
 
-def _sums(limit: LimitState, place: int) -> tuple[int, int, int, str, int]:
-    return (limit.reserved, limit.settled, limit.overdraft, str(limit.variance), place)
+def _sums(limit: LimitState, place: int) -> tuple[int | str | None, ...]:
+    sums = (limit.reserved, limit.settled, limit.overdraft, str(limit.variance))
+    return (*sums, limit.moved, place)
 
 
 def _marks(number: int) -> str:

@@ -8,7 +8,17 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 from incentive_engine.errors import DataError, Fault, IncentiveError
-from incentive_engine.live.commands import Cancel, Command, Find, Preview, Recall, Redeem, Reserve
+from incentive_engine.live.commands import (
+    Act,
+    Cancel,
+    Command,
+    Find,
+    Preview,
+    Recall,
+    Redeem,
+    Reserve,
+    ShowActions,
+)
 from incentive_engine.live.core import Book
 from incentive_engine.live.records import (
     Claims,
@@ -49,6 +59,7 @@ class Needs:
     keys: set[bytes] = field(default_factory=set)
     users: set[str] = field(default_factory=set)
     decisions: set[int] = field(default_factory=set)
+    actions: bool = False
 
 
 class Store(Protocol):
@@ -83,6 +94,8 @@ def needs_of(commands: Iterable[Command], names: Names) -> Needs:
             needs.keys.add(command.key)
         if isinstance(command, Reserve | Preview):
             needs.users.add(command.user_id)
+        if isinstance(command, Act | ShowActions):
+            needs.actions = True
         if isinstance(command, Redeem | Cancel | Find):
             seq = names.seq(command.decision)
             if seq is not None:
@@ -117,7 +130,8 @@ def decision_row(decision: Decision) -> tuple[Any, ...]:
 
 def limit_of(row: Sequence[Any]) -> LimitState:
     """Return a limit from a row of `pool`, without its place."""
-    name, is_count, settles, most, least, price, risk, reserved, settled, overdraft, variance = row
+    name, is_count, settles, most, least, price, risk, *sums = row
+    reserved, settled, overdraft, variance, moved = sums
     terms = LimitTerms(
         name=name,
         is_count=bool(is_count),
@@ -133,6 +147,7 @@ def limit_of(row: Sequence[Any]) -> LimitState:
         settled=settled,
         overdraft=overdraft,
         variance=int(variance),
+        moved=moved,
     )
 
 
@@ -140,7 +155,7 @@ def limit_row(place: int, terms: LimitTerms) -> tuple[Any, ...]:
     """Return an untouched limit as a row of `pool`."""
     risk = None if terms.risk is None else json.dumps(asdict(terms.risk))
     stated = (terms.name, int(terms.is_count), int(terms.settles_amount))
-    return (place, *stated, terms.at_most, terms.at_least, terms.price, risk, 0, 0, 0, "0")
+    return (place, *stated, terms.at_most, terms.at_least, terms.price, risk, 0, 0, 0, "0", None)
 
 
 def refuse_other_run(where: str, terms: Terms, *, run: str, limits: Sequence[LimitTerms]) -> None:

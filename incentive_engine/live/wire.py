@@ -13,6 +13,8 @@ import msgspec
 from msgspec import Raw, msgpack
 
 from incentive_engine.live.commands import (
+    Act,
+    Actions,
     Answer,
     Cancel,
     Command,
@@ -25,6 +27,7 @@ from incentive_engine.live.commands import (
     Redeem,
     Refused,
     Reserve,
+    ShowActions,
     ShowPool,
 )
 
@@ -40,8 +43,10 @@ COMMANDS: Final[tuple[type[Any], ...]] = (
     Find,
     Preview,
     ShowPool,
+    Act,
+    ShowActions,
 )
-ANSWERS: Final[tuple[type[Any], ...]] = (Decided, Previewed, Pool, Refused)
+ANSWERS: Final[tuple[type[Any], ...]] = (Decided, Previewed, Pool, Refused, Actions)
 
 T = TypeVar("T")
 

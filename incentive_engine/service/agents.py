@@ -29,12 +29,14 @@ try:
     from mcp.server.mcpserver.exceptions import ToolError
 
     from incentive_engine.live.campaign import open_campaign
+    from incentive_engine.live.places import ledger_of
     from incentive_engine.live.process import WriterProcess
     from incentive_engine.service.app import Service, application
+    from incentive_engine.service.findings import Findings
     from incentive_engine.service.gate import Gate, Limits
     from incentive_engine.service.log import Log
     from incentive_engine.service.metrics import Metrics
-    from incentive_engine.service.server import default_ledger
+    from incentive_engine.service.pace import keep_obeying, obey_actions
 except ModuleNotFoundError as error:
     if (error.name or "").split(".")[0] not in {"mcp", "httpx2", "starlette", "msgspec"}:
         raise
@@ -222,19 +224,18 @@ async def _client_of(options: AgentOptions) -> AsyncIterator[httpx2.AsyncClient]
         return
     campaign = open_campaign(options.run_dir)
     metrics = Metrics()
+    place = options.ledger or ledger_of(options.run_dir)
     service = Service(
         campaign=campaign,
-        writer=WriterProcess(
-            options.ledger or default_ledger(options.run_dir),
-            campaign.terms,
-            on_commit=metrics.commit,
-        ),
+        writer=WriterProcess(place, campaign.terms, on_commit=metrics.commit),
+        watch=Findings(campaign, place),
         gate=Gate(keys=None, limits=Limits(rate=None)),
         hold=None if options.hold is None else round(options.hold * MICROS),
         metrics=metrics,
         log=Log(requests=False),
     )
     await service.writer.start()
+    obeying = asyncio.create_task(keep_obeying(service, await obey_actions(service, 0)))
     try:
         transport = httpx2.ASGITransport(app=application(service))
         async with httpx2.AsyncClient(
@@ -242,4 +243,5 @@ async def _client_of(options: AgentOptions) -> AsyncIterator[httpx2.AsyncClient]
         ) as client:
             yield client
     finally:
+        obeying.cancel()
         await service.writer.stop()

@@ -40,7 +40,8 @@ from incentive_engine.live.commands import (
 from incentive_engine.live.process import WriterProcess
 from incentive_engine.live.records import POOL_EMPTY, Decision
 from incentive_engine.live.repricing import Repricer
-from incentive_engine.service import bodies, findings, openapi
+from incentive_engine.service import bodies, openapi
+from incentive_engine.service.findings import Findings
 from incentive_engine.service.gate import Gate, idempotency_key
 from incentive_engine.service.log import Log
 from incentive_engine.service.metrics import Metrics
@@ -63,6 +64,7 @@ class Service:
 
     campaign: Campaign
     writer: WriterProcess
+    watch: Findings
     gate: Gate
     hold: int | None
     repricer: Repricer | None = None
@@ -250,9 +252,7 @@ class Service:
     async def findings(self, request: Request) -> Response:
         """Show what a planner should know."""
         self.gate.admit(request, "read")
-        answer = await self._ask(ShowPool())
-        assert isinstance(answer, Pool)
-        found = findings.of_pool(answer, restarts=self.writer.restarts)
+        found = await self.watch.now(restarts=self.writer.restarts)
         return _json(bodies.FindingsBody(findings=found))
 
     async def health(self, request: Request) -> Response:

@@ -89,12 +89,45 @@ class PoolBody(msgspec.Struct, kw_only=True, frozen=True):
     seq: int
 
 
+class OutlookBody(msgspec.Struct, kw_only=True, frozen=True):
+    """What the rest of a campaign brings; `spent` in the currency."""
+
+    value: float
+    spent: float | None
+    runs_dry: str | None
+
+
+class ProposalBody(msgspec.Struct, kw_only=True, frozen=True):
+    """What would help: `incentive watch … --accept KEY --by NAME` carries it out."""
+
+    kind: str
+    prices: dict[str, float] | None
+    at_most: dict[str, int]
+    paused: list[str]
+    blocked: list[str]
+    now: OutlookBody | None
+    then: OutlookBody | None
+    text: str
+
+
+class AnsweredBody(msgspec.Struct, kw_only=True, frozen=True):
+    """Who declined it, and when."""
+
+    verb: str
+    by: str
+    at: str
+
+
 class FindingBody(msgspec.Struct, kw_only=True, frozen=True):
     """Something that a planner should know."""
 
     key: str
     severity: str
     figures: dict[str, str]
+    text: str
+    since: str | None
+    proposal: ProposalBody | None
+    answered: AnsweredBody | None
 
 
 class FindingsBody(msgspec.Struct, kw_only=True, frozen=True):

@@ -1,41 +1,79 @@
-"""What a planner should know of the pool while it is spent."""
+"""What a planner should know of the running campaign, by the same code as `incentive watch`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+import time
 from typing import Final
 
-from incentive_engine.live.amounts import decimal_text
-from incentive_engine.live.commands import Pool, Standing
-from incentive_engine.service.bodies import FindingBody
+import msgspec
 
-NEARLY: Final = 0.95
-"""The share of a cap from which it is said to be nearly used up."""
+from incentive_engine.language import say
+from incentive_engine.live.campaign import Campaign
+from incentive_engine.live.clock import wall_micros
+from incentive_engine.live.watch.finding import Finding
+from incentive_engine.live.watch.watching import Watch
+from incentive_engine.service.bodies import AnsweredBody, FindingBody, ProposalBody
 
-
-def of_pool(pool: Pool, *, restarts: int) -> list[FindingBody]:
-    """Return what can be seen from the limits, and from how the ledger was written."""
-    found = list(_of_limits(pool))
-    if restarts:
-        figures = {"restarts": str(restarts)}
-        found.append(FindingBody(key="writer_restarted", severity="warning", figures=figures))
-    return found
+FRESH: Final = 5.0
+"""Seconds for which findings are shown again without another look."""
 
 
-def _of_limits(pool: Pool) -> Iterator[FindingBody]:
-    for limit in pool.limits:
-        if limit.at_most is None:
-            continue
-        used = limit.reserved + limit.margin + limit.settled
-        if used > limit.at_most:
-            yield _finding("overdrawn", "error", limit, used)
-        elif used >= NEARLY * limit.at_most:
-            yield _finding("nearly_used_up", "warning", limit, used)
+class Findings:
+    """Looks at a ledger beside the calls that are answered.
+
+    Parameters
+    ----------
+    ledger
+        Where it is.
+    """
+
+    def __init__(self, campaign: Campaign, ledger: str) -> None:
+        self._campaign, self._ledger = campaign, ledger
+        self._watch: Watch | None = None
+        self._lock = asyncio.Lock()
+        self._found: tuple[Finding, ...] = ()
+        self._looked_at = -FRESH
+
+    async def now(self, *, restarts: int) -> list[FindingBody]:
+        """Return what is found, at most a few seconds old.
+
+        Parameters
+        ----------
+        restarts
+            How often the ledger's writer was started again.
+        """
+        async with self._lock:
+            if time.monotonic() - self._looked_at >= FRESH:
+                self._found = await asyncio.to_thread(self._look)
+                self._looked_at = time.monotonic()
+        found = [*self._found]
+        if restarts:
+            text = say("watch.writer_restarted", restarts=restarts)
+            figures = {"restarts": restarts}
+            found.append(
+                Finding(key="writer_restarted", severity="warning", figures=figures, text=text)
+            )
+        return [body_of(finding) for finding in found]
+
+    def _look(self) -> tuple[Finding, ...]:
+        if self._watch is None:
+            self._watch = Watch(self._campaign.run.directory, self._campaign)
+        observed = self._watch.read(self._ledger)
+        prices = self._campaign.prices.by_limit
+        return self._watch.findings(observed, wall_micros(), prices=prices)
 
 
-def _finding(kind: str, severity: str, limit: Standing, used: int) -> FindingBody:
-    def text(amount: int) -> str:
-        return str(amount) if limit.is_count else decimal_text(amount)
-
-    figures = {"used": text(used), "at_most": text(limit.at_most or 0)}
-    return FindingBody(key=f"{kind}:{limit.name}", severity=severity, figures=figures)
+def body_of(finding: Finding) -> FindingBody:
+    """Return a finding as it is answered."""
+    content = finding.to_dict()
+    proposal, answered = content["proposal"], content["answered"]
+    return FindingBody(
+        key=finding.key,
+        severity=finding.severity,
+        figures={name: str(figure) for name, figure in finding.figures.items()},
+        text=str(finding.text),
+        since=content["since"],
+        proposal=None if proposal is None else msgspec.convert(proposal, ProposalBody),
+        answered=None if answered is None else msgspec.convert(answered, AnsweredBody),
+    )

@@ -19,16 +19,18 @@ try:
     import uvloop
 
     from incentive_engine.live.campaign import open_campaign
+    from incentive_engine.live.places import ledger_of
     from incentive_engine.live.process import WriterProcess
     from incentive_engine.live.repricing import Repricer
     from incentive_engine.run.approval import refuse_unapproved
     from incentive_engine.run.signature import read_signing_key, refuse_unsigned
     from incentive_engine.service.app import Service, application
+    from incentive_engine.service.findings import Findings
     from incentive_engine.service.gate import Gate, Limits
     from incentive_engine.service.keys import Keys
     from incentive_engine.service.log import Log
     from incentive_engine.service.metrics import Metrics
-    from incentive_engine.service.pace import keep_pace
+    from incentive_engine.service.pace import keep_obeying, keep_pace, obey_actions
 except ModuleNotFoundError as error:
     if (error.name or "").split(".")[0] not in {"uvicorn", "uvloop", "starlette", "msgspec"}:
         raise
@@ -85,11 +87,12 @@ def serve(options: Options, *, say: Callable[[str], None]) -> None:
     campaign = open_campaign(options.run_dir, model=options.model, key=key)
     refuse_unsigned(campaign.run, key)
     refuse_unapproved(campaign.run)
-    place = options.ledger or default_ledger(options.run_dir)
+    place = options.ledger or ledger_of(options.run_dir)
     metrics, log = Metrics(), Log(requests=options.log_requests)
     service = Service(
         campaign=campaign,
         writer=WriterProcess(place, campaign.terms, on_commit=metrics.commit),
+        watch=Findings(campaign, place),
         gate=Gate(keys=keys, limits=Limits(rate=options.rate)),
         hold=None if options.hold is None else round(options.hold * 1e6),
         repricer=Repricer.of(options.run_dir, campaign.frozen, campaign.prices),
@@ -101,15 +104,6 @@ def serve(options: Options, *, say: Callable[[str], None]) -> None:
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
         runner.run(_serve(service, listener, say, users=len(campaign.population)))
-
-
-def default_ledger(run_dir: Path) -> str:
-    """Return where a run's ledger is when nobody says: beside it.
-
-    >>> default_ledger(Path("runs/spring"))
-    'runs/spring.ledger'
-    """
-    return str(run_dir.with_name(f"{run_dir.resolve().name}.ledger"))
 
 
 def _refuse_open_door(options: Options) -> None:
@@ -163,11 +157,16 @@ async def _serve(
         f"{service.campaign.run.directory}: {users:,} users at http://{shown}:{port}"
     )
     await service.writer.start()
-    pacing = asyncio.create_task(keep_pace(service))
+    known = await obey_actions(service, 0)
+    beside = [
+        asyncio.create_task(keep_pace(service)),
+        asyncio.create_task(keep_obeying(service, known)),
+    ]
     try:
         await server.serve(sockets=[listener])
     finally:
-        pacing.cancel()
+        for task in beside:
+            task.cancel()
         await service.writer.stop()
     service.log.event("stopped")
 

@@ -23,6 +23,7 @@ from incentive_engine.config.policy import Policy
 from incentive_engine.domain import COST, FACE, ISSUED, MICROS, to_micros
 
 from .files import Run, listed, read_run
+from .ledger_actions import MovedCap, moved_caps
 from .ledger_truth import Truth
 from .recomputed.blocks import UnreadableError
 from .recomputed.limits import BUDGET
@@ -33,6 +34,7 @@ ROWS: Final = (
     "d.scene, d.cost, d.face, d.claims, d.expires_at, d.prices_version, d.propensity, d.state, "
     "d.amount, d.last FROM entries e LEFT JOIN decisions d ON d.seq = e.decision ORDER BY e.seq"
 )
+ACTIONS: Final = "SELECT seq, at, after, key, verb, name, change, chain FROM actions ORDER BY seq"
 AFTER: Final = {
     "none": frozenset[str](),
     "reserved": frozenset({"redeemed", "cancelled", "expired"}),
@@ -50,6 +52,7 @@ WHAT: Final = {
     "ledger offers": "each offer costs, and counts, what the run's scores say",
     "ledger caps": "no reservation passed a cap, and the sums are those of the entries",
     "ledger keys": "each key was answered by an entry",
+    "ledger actions": "what was answered to findings is whole, and named",
 }
 
 
@@ -93,6 +96,7 @@ class Books:
 
     names: list[str]
     accounts: list[Account]
+    moved: list[MovedCap] = field(default_factory=list)
     states: dict[int, str] = field(default_factory=dict)
     live: dict[str, int] = field(default_factory=dict)
     variance: int = 0
@@ -126,6 +130,8 @@ def _check(run: Run, database: Any, found: dict[str, Findings]) -> None:  # noqa
     truth = Truth(run, users)
     pool = list(rows("SELECT name, at_most, reserved, settled FROM pool ORDER BY place"))
     books = _books(truth, pool, found["ledger run"])
+    caps = {n: account.cap for n, account in zip(books.names, books.accounts, strict=True)}
+    books.moved = moved_caps(rows(ACTIONS), caps, found["ledger actions"])
     secret, chain, count, last = bytes.fromhex(meta["secret"]), bytes(32), 0, 0
     for entry in map(Row._make, rows(ROWS)):
         count += 1
@@ -138,6 +144,7 @@ def _check(run: Run, database: Any, found: dict[str, Findings]) -> None:  # noqa
         if chain != bytes(entry.chain):
             found["ledger chain"].add(f"entry {entry.seq} is not what was written")
             break
+        _move_caps(entry.seq, books)
         _follow(entry, books, truth, run.policy, found)
     head = next(rows("SELECT seq, chain FROM head"))
     if (head[0], bytes(head[1])) != (count, chain):
@@ -164,6 +171,13 @@ def _books(truth: Truth, pool: list[Any], found: Findings) -> Books:
     names = [name for name, *_ in pool]
     accounts = [Account(cap=caps.get(n), settles=settles.get(n, False)) for n in names]
     return Books(names=names, accounts=accounts)
+
+
+def _move_caps(seq: int, books: Books) -> None:
+    """Let the caps bind that were moved before an entry."""
+    while books.moved and books.moved[0].after < seq:
+        moved = books.moved.pop(0)
+        books.accounts[books.names.index(moved.limit)].cap = moved.at_most
 
 
 def _linked(before: bytes, entry: Row, secret: bytes) -> bytes:

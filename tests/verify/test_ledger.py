@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from incentive_engine.live.campaign import Campaign, open_campaign
-from incentive_engine.live.commands import Cancel, Command, Decided, Redeem, Reserve
+from incentive_engine.live.commands import Act, Cancel, Command, Decided, Redeem, Reserve
 from incentive_engine.live.entries import entries, write_entries
 from incentive_engine.live.ledger import Ledger
 from incentive_engine.live.sqlite_store import SQLiteStore
@@ -60,6 +60,8 @@ def written(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         }
         if number % 3 in ends:
             ledger.apply([ends[number % 3]], now)
+    lower = '{"at_most": {"budget": 59000000}}'
+    ledger.apply([Act("runs_dry:budget", "accepted", "Li", lower, 0)], now)
     ledger.close()
     return folder
 
@@ -120,6 +122,10 @@ CHANGES: dict[str, tuple[str, Change]] = {
     "another run": (
         "ledger run",
         lambda db: db.execute("UPDATE meta SET content = 'abc' WHERE name = 'run'"),
+    ),
+    "somebody else's name under an action": (
+        "ledger actions",
+        lambda db: db.execute("UPDATE actions SET name = 'Wang'"),
     ),
     "an answer that was lost": (
         "ledger keys",

@@ -133,8 +133,9 @@ def sums_by_group(users: Users, plan: Relaxed, split: Split) -> FloatArray:
     if (explorers := plan.problem.explorers) is None:
         return sums
     nobody = np.full(users.n, -1, dtype=np.int16)
-    by_lot = group_sums(plan.problem, explorers.merged(nobody), split)
-    return np.asarray(sums + by_lot, dtype=np.float64)
+    by_lot: FloatArray = group_sums(plan.problem, explorers.merged(nobody), split)
+    total: FloatArray = np.add(sums, by_lot)
+    return total
 
 
 def _part(problem: Problem, users: Users, index: IntArray) -> Problem:

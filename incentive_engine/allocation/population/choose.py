@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -12,7 +12,7 @@ from incentive_engine.allocation.population.limit_maps import Rows, rows_of
 from incentive_engine.allocation.population.sweep import Choice, sweep
 from incentive_engine.allocation.population.users import Users, users_of
 from incentive_engine.allocation.problem import Problem
-from incentive_engine.domain import FloatArray
+from incentive_engine.domain import FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -44,11 +44,31 @@ class Choosers:
         prices
             Limit name to price; limits of the problem that are not named count 0.
         """
+        at = np.empty(self.users.n, dtype=np.int16)
+        sweep(self.users, self._of_pairs(prices), choice=at)
+        return offers_of(self.users, at)
+
+    def sums(self, prices: Mapping[str, float]) -> FloatArray:
+        """Return (m + 2, n_cells, k) float64: value, count and measures of what users choose.
+
+        Offers stand in canonical order, as in `rows.matrix`.
+        """
+        return sweep(self.users, self._of_pairs(prices)).amounts
+
+    def take(self, index: IntArray) -> Self:
+        """Return some of the users."""
+        return replace(self, users=self.users.take(index))
+
+    def without(self, offers: Sequence[int]) -> Self:
+        """Return the users without some of the problem's offers, by their places in it."""
+        value = np.array(self.users.value)
+        value[list(offers)] = -np.inf
+        return replace(self, users=replace(self.users, value=value))
+
+    def _of_pairs(self, prices: Mapping[str, float]) -> FloatArray:
         named = [prices.get(name, 0.0) for name in self.rows.names]
         in_order: FloatArray = np.array(named, dtype=np.float64)
-        at = np.empty(self.users.n, dtype=np.int16)
-        sweep(self.users, self.rows.prices_of_pairs(in_order, self.users.shape), choice=at)
-        return offers_of(self.users, at)
+        return self.rows.prices_of_pairs(in_order, self.users.shape)
 
     def worth(self, factor: FloatArray) -> Self:
         """Return the users with values multiplied by (n,) positive factors."""

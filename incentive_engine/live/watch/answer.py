@@ -1,0 +1,82 @@
+"""Answers to findings: accepted or declined, by whom, in the ledger."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from typing import Final
+
+from incentive_engine.errors import ConfigError, DataError, Fault
+from incentive_engine.live.actions import Change
+from incentive_engine.live.asking import asking
+from incentive_engine.live.campaign import moment_text
+from incentive_engine.live.commands import Act, Actions, Refused
+from incentive_engine.live.records import Action, Verb
+from incentive_engine.live.store import Terms
+from incentive_engine.live.watch.finding import Finding
+
+LONGEST: Final = 200
+"""Characters of a name."""
+
+
+def answer(
+    terms: Terms,
+    ledger: str,
+    *,
+    finding: Finding,
+    verb: Verb,
+    by: str,
+    known: Sequence[Action],
+) -> Action:
+    """Write into a ledger how somebody answers a finding, and return what was written.
+
+    Parameters
+    ----------
+    known
+        The actions that the finding was made with.
+
+    Raises
+    ------
+    ConfigError
+        When nobody is named.
+    DataError
+        When the ledger cannot be written, or somebody else has answered since.
+    """
+    name = by.strip()
+    if not name or len(name) > LONGEST or not name.isprintable():
+        raise ConfigError(Fault("--by", "names nobody", "who answers, as others know them"))
+    change = Change()
+    if verb == Verb.ACCEPTED and finding.proposal is not None:
+        change = finding.proposal.change
+    act = Act(key=finding.key, verb=verb, name=name, change=change.to_json(), known=len(known))
+    with asking(terms, ledger) as ask:
+        written = ask([act])[0]
+    if isinstance(written, Actions):
+        return written.actions[0]
+    assert isinstance(written, Refused)
+    if written.why == "outdated":
+        what, remedy = "somebody has answered a finding since", "look again"
+        raise DataError(Fault(ledger, what, remedy=remedy))
+    raise DataError(Fault(ledger, f"did not write it: {written.detail or written.why}"))
+
+
+def named(findings: Sequence[Finding], key: str, actions: Sequence[Action]) -> Finding:
+    """Return the finding of a key.
+
+    Raises
+    ------
+    DataError
+        When it was answered already, or there is none such.
+    """
+    answered = next((action for action in reversed(actions) if action.key == key), None)
+    if answered is not None:
+        at = moment_text(answered.at)
+        what = f"`{key}` was {answered.verb} by {answered.name} at {at}"
+        raise DataError(Fault("--accept, --decline", what, "a finding of now", "look again"))
+    keys = [finding.key for finding in findings]
+    if key in keys:
+        return findings[keys.index(key)]
+    near = difflib.get_close_matches(key, keys, n=1)
+    expected = f"did you mean `{near[0]}`?" if near else ", ".join(keys[:5]) or "nothing is found"
+    what = f"`{key}` is no finding of now"
+    raise DataError(Fault("--accept, --decline", what, expected, "look again"))

@@ -1,0 +1,163 @@
+"""Evidence against "all goes to plan" that may be looked at after every event.
+
+An e-process is at 1 in the beginning and does not grow on average while all goes to plan. So the
+chance that it ever reaches 1/α is at most α, however often one looks: Ville's inequality. Here it
+is a mixture of bets on several sizes of departure and on several moments at which they began.
+
+References
+----------
+Ville, Étude critique de la notion de collectif (1939), page 84.
+Howard, Ramdas, McAuliffe, Sekhon: Time-uniform, nonparametric, nonasymptotic confidence sequences,
+Annals of Statistics 49 (2021), sections 2 and 3.
+Waudby-Smith, Ramdas: Estimating means of bounded random variables by betting, JRSS B 86 (2024),
+sections 3 and 4.
+Johari, Koomen, Pekelis, Walsh: Always valid inference, Operations Research 70 (2022), section 4.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from incentive_engine.domain import FloatArray, IntArray
+
+MORE: Final = (1.1, 1.25, 1.6, 2.5, 5.0)
+"""How many times the amount that was planned is bet on, where there may be too much."""
+
+LESS: Final = (0.9, 0.75, 0.5, 0.25, 0.02)
+"""The same where there may be too little."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Evidence:
+    """How strongly a stretch of time speaks against the plan.
+
+    Attributes
+    ----------
+    log_e : (b + 1,) float64
+        Natural logarithm of the e-process, at the start and after each of b steps.
+    """
+
+    log_e: FloatArray
+
+    def crossed(self, error: float) -> int | None:
+        """Return after which step it first reached 1/`error`; None where it never did."""
+        beyond = np.flatnonzero(self.log_e >= -math.log(error))
+        return int(beyond[0]) if len(beyond) else None
+
+
+def mixed(log_bets: FloatArray, *, starts: int) -> Evidence:
+    """Return the mixture over bets and over the steps at which they begin.
+
+    Parameters
+    ----------
+    log_bets
+        (r, b) float64, by how much each of r bets grew in each of b steps, logarithms.
+    starts
+        At how many steps a bet may begin, those to come included. Half of the money is on the
+        first, the rest evenly on all.
+
+    Notes
+    -----
+    A bet that has not begun is worth 1. A mixture of e-processes is one.
+
+    >>> still = mixed(np.zeros((1, 3)), starts=4)
+    >>> still.log_e.round(9).tolist()
+    [0.0, 0.0, 0.0, 0.0]
+    """
+    bets, steps = log_bets.shape
+    starts = max(starts, steps + 1)
+    path = np.concatenate([np.zeros((bets, 1)), np.cumsum(log_bets, axis=1)], axis=1)
+    begun = path + np.logaddexp.accumulate(-path, axis=1)
+    with np.errstate(divide="ignore"):
+        waiting = np.log(starts - np.arange(1.0, steps + 2.0))
+    spread = np.logaddexp(begun, waiting) - math.log(starts)
+    both = np.logaddexp(path, spread) - math.log(2)
+    return Evidence(log_e=np.logaddexp.reduce(both, axis=0) - math.log(bets))
+
+
+def of_amounts(
+    came: FloatArray, planned: FloatArray, *, factors: tuple[float, ...], starts: int
+) -> Evidence:
+    """Return the evidence that amounts come at another rate than was planned.
+
+    Parameters
+    ----------
+    came
+        (b,) float64, what came in each step, in units of the largest single amount; counts as
+        they are.
+    planned
+        (b,) float64, what was to come by the plan with its margin, in the same unit.
+    factors
+        `MORE`, or `LESS`.
+
+    Notes
+    -----
+    A bet on ρ times the plan grows by ρ^N exp(−(ρ − 1) m) where N came and m was planned. For
+    counts at random moments with intensity m that is a martingale; single amounts between 0 and 1
+    keep it below one, since ρ^x ≤ 1 + (ρ − 1) x there.
+    """
+    rho = np.array(factors)[:, None]
+    return mixed(np.log(rho) * came - (rho - 1.0) * planned, starts=starts)
+
+
+def of_shares(
+    share: FloatArray,
+    planned: FloatArray,
+    step: IntArray,
+    *,
+    factors: tuple[float, ...],
+    starts: int,
+) -> Evidence:
+    """Return the evidence that shares between 0 and 1 are others on average than was planned.
+
+    Parameters
+    ----------
+    share
+        (n,) float64, 0 to 1, what came of each.
+    planned
+        (n,) float64, its mean by the plan with its margin, above 0 and below 1.
+    step
+        (n,) int, in which of the steps it was; in order.
+    starts
+        As in `mixed`; there are as many steps.
+
+    Notes
+    -----
+    A bet on ρ times the plan grows by 1 + λ (x − p) with λ = (ρ − 1) / (1 − p), which is never
+    below 0 and has mean 1 or less while the plan holds.
+    """
+    grown = np.empty((len(factors), starts))
+    for place, rho in enumerate(factors):
+        bet = (rho - 1.0) / (1.0 - planned)
+        by_one = np.log(np.maximum(1.0 + bet * (share - planned), 1e-12))
+        grown[place] = np.bincount(step, by_one, minlength=starts)[:starts]
+    return mixed(grown, starts=starts)
+
+
+def of_difference(distance: float, *, error: float, reach: float) -> float:
+    """Return the logarithm of the evidence that a mean is off by at least something.
+
+    Parameters
+    ----------
+    distance
+        How far the estimate lies from the nearest value that was stated.
+    error
+        The estimate's standard error of now; it shrinks as users come.
+    reach
+        Standard deviation of the departures that are bet on, in the same unit.
+
+    Notes
+    -----
+    The mixture sequential probability ratio test with a normal mixture of variance τ²:
+    Λ = √(V / (V + τ²)) exp(d² τ² / (2 V (V + τ²))), with V the variance of the estimate. It holds
+    for estimates that are nearly normal, so not for the first few users.
+    """
+    if not 0 < error < math.inf:
+        return 0.0
+    variance, spread = error**2, reach**2
+    both = variance + spread
+    return 0.5 * math.log(variance / both) + distance**2 * spread / (2 * variance * both)

@@ -1,0 +1,87 @@
+"""What a run says of how its campaign is to go."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from incentive_engine.data.tables.arrow import equal
+from incentive_engine.domain import CONVERSION, BoolArray, Reason
+from incentive_engine.live.campaign import Campaign
+from incentive_engine.live.records import LimitTerms
+from incentive_engine.live.repricing import Forecast
+from incentive_engine.stats.estimate import Estimate
+
+GUESSED: Final = 0.5
+"""Relative half width of a stated gain that has no interval: scores were given."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Expected:
+    """What was planned.
+
+    Attributes
+    ----------
+    forecast
+        How users come; None where the policy names no campaign.
+    users
+        How many of them are expected.
+    held : (n,) bool
+        The holdout.
+    limits
+        Every enforced limit, in the ledger's order.
+    offers
+        Offer ids, in the policy's order.
+    gain
+        Conversions that the plan adds per user outside the holdout, with its interval.
+    zone
+        In which times are shown.
+    """
+
+    forecast: Forecast | None
+    users: float
+    held: BoolArray
+    limits: tuple[LimitTerms, ...]
+    offers: tuple[str, ...]
+    gain: Estimate
+    currency: str
+    zone: str
+
+    @classmethod
+    def of(cls, run_dir: Path, campaign: Campaign) -> Self:
+        """Return what a run says."""
+        policy = campaign.frozen.policy
+        table = pq.read_table(run_dir / "allocation.parquet", columns=["reason", CONVERSION])
+        held = np.asarray(equal(table.column("reason"), Reason.HOLDOUT))
+        times = policy.campaign
+        return cls(
+            forecast=None if times is None else Forecast.of(times, policy.timezone),
+            users=len(held) * (1.0 if times is None else times.share),
+            held=held,
+            limits=campaign.terms.limits,
+            offers=policy.offer_ids,
+            gain=_gain(campaign, float(np.nansum(table.column(CONVERSION).to_numpy())), held),
+            currency=policy.currency,
+            zone=policy.timezone,
+        )
+
+    @property
+    def names(self) -> Mapping[str, int]:
+        """Limit name to its place."""
+        return {limit.name: place for place, limit in enumerate(self.limits)}
+
+
+def _gain(campaign: Campaign, scores: float, held: BoolArray) -> Estimate:
+    """Return the conversions that were stated per user outside the holdout."""
+    users = max(int((~held).sum()), 1)
+    plan = campaign.run.evaluation.plan
+    if plan is not None:
+        stated = plan.conversions
+        return Estimate(value=stated.estimate, low=stated.low, high=stated.high).times(1 / users)
+    half = GUESSED * abs(scores)
+    return Estimate(value=scores, low=scores - half, high=scores + half).times(1 / users)

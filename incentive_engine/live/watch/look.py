@@ -1,0 +1,175 @@
+"""One look at a running campaign: the plan, the ledger, and the time since evidence counts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+
+from incentive_engine.data.outcomes import Outcomes
+from incentive_engine.domain import MICROS, BoolArray, FloatArray, IntArray
+from incentive_engine.language import Message
+from incentive_engine.live.records import Action, State, Verb
+from incentive_engine.live.watch.expected import Expected
+from incentive_engine.live.watch.finding import Figure, Severity
+from incentive_engine.live.watch.observed import Observed
+from incentive_engine.live.watch.params import WatchParams
+
+QUARTER: Final = 900 * MICROS
+"""A step where no campaign's end says how long one is, microseconds."""
+
+WEEK: Final = 7 * 96
+"""How many such steps may come."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A finding before it has a key of its own, a proposal, and an answer.
+
+    Attributes
+    ----------
+    kind, subject
+        What was found, and of which limit, offer or user; None for the whole campaign.
+    ratio
+        What came over what was planned, for the planner; None where there is no such thing.
+    """
+
+    kind: str
+    subject: str | None
+    severity: Severity
+    figures: Mapping[str, Figure]
+    text: Message
+    since: int | None = None
+    ratio: float | None = None
+
+    @property
+    def name(self) -> str:
+        """The key without the number of its occurrence."""
+        return self.kind if self.subject is None else f"{self.kind}:{self.subject}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Timeline:
+    """The time for which evidence counts, in steps.
+
+    Attributes
+    ----------
+    edges : (b + 1,) int64
+        Microseconds since 1970, from the beginning to the moment of the look.
+    share : (b + 1,) float64
+        Share of the forecast's users who were to have come; 0 throughout without a forecast.
+    starts
+        Steps until the campaign's end.
+    """
+
+    edges: IntArray
+    share: FloatArray
+    starts: int
+
+    @property
+    def steps(self) -> int:
+        """How many steps there are."""
+        return len(self.edges) - 1
+
+    def step_of(self, at: IntArray) -> IntArray:
+        """Return in which step moments are; −1 before the first."""
+        step: IntArray = np.searchsorted(self.edges, at, side="right") - 1
+        return np.minimum(step, self.steps - 1)
+
+    def sums(self, at: IntArray, amount: FloatArray | None = None) -> FloatArray:
+        """Return (b,) float64 how much came in each step, of moments in the time."""
+        inside = (at >= self.edges[0]) & (at <= self.edges[-1])
+        weights = None if amount is None else amount[inside]
+        counts = np.bincount(self.step_of(at[inside]), weights, minlength=self.steps)
+        return counts.astype(np.float64)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Look:
+    """What a test looks at.
+
+    Attributes
+    ----------
+    now
+        Microseconds since 1970.
+    outcomes
+        What users did until now; None where nobody says.
+    """
+
+    expected: Expected
+    observed: Observed
+    now: int
+    params: WatchParams
+    outcomes: Outcomes | None = None
+
+    @property
+    def start(self) -> int:
+        """When the campaign began: by the policy, or with the first decision."""
+        if self.expected.forecast is not None:
+            return self.expected.forecast.start
+        decided = self.observed.decided
+        return int(decided[0]) if len(decided) else self.now
+
+    def share(self, at: int) -> float:
+        """Return the share of the forecast's users who were to have come."""
+        forecast = self.expected.forecast
+        return 0.0 if forecast is None else forecast.share(at)
+
+    def begin(self, name: str, *, steered: bool = False) -> int:
+        """Return from when on evidence counts: since the finding was accepted, if it was.
+
+        Parameters
+        ----------
+        steered
+            Whether any accepted change may have changed it.
+        """
+        accepted = [
+            action.at
+            for action in self.observed.actions
+            if action.verb == Verb.ACCEPTED and (steered or name_of(action) == name)
+        ]
+        return max([self.start, *accepted])
+
+    def timeline(self, begin: int, until: int) -> Timeline | None:
+        """Return the steps from a beginning to a moment; None where there is no time between."""
+        forecast = self.expected.forecast
+        if until <= begin:
+            return None
+        length, starts = QUARTER, WEEK
+        if forecast is not None:
+            until = min(until, forecast.end)
+            if until <= begin:
+                return None
+            length = max((forecast.end - forecast.start) // self.params.steps, 1)
+            starts = -(-(forecast.end - begin) // length)
+        edges = np.append(np.arange(begin, until, length, dtype=np.int64), until)
+        share = np.array([self.share(int(edge)) for edge in edges])
+        return Timeline(edges=edges, share=share, starts=starts)
+
+    @cached_property
+    def hold(self) -> int | None:
+        """The longest time for which an offer stays reserved; None: longer than patience."""
+        seen = self.observed
+        taken = seen.offer >= 0
+        if not taken.any():
+            return 0
+        longest = int((seen.expires[taken] - seen.decided[taken]).max())
+        return longest if longest <= self.params.patience else None
+
+    @cached_property
+    def is_open(self) -> BoolArray:
+        """(D,) whether a reservation is open; one that has run out is not, noted or not."""
+        return self.observed.is_state(State.RESERVED) & (self.observed.expires > self.now)
+
+    @cached_property
+    def came(self) -> IntArray:
+        """Moments at which users came for the first time."""
+        return self.observed.decided[self.observed.is_first]
+
+
+def name_of(action: Action) -> str:
+    """Return the name of the finding that an action answers, without its number."""
+    return action.key.rpartition("#")[0] or action.key

@@ -1,0 +1,201 @@
+"""What a ledger says of a campaign until now, as columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from incentive_engine.config.database_url import SCHEMES, read_database_url
+from incentive_engine.domain import BoolArray, IntArray
+from incentive_engine.errors import DataError, Fault
+from incentive_engine.live.commands import Standing, standing
+from incentive_engine.live.records import Action, State
+from incentive_engine.live.schema import ACTIONS
+from incentive_engine.live.store import limit_of, read_claims
+
+POOL: Final = (
+    "SELECT name, is_count, settles_amount, at_most, at_least, price, risk, "
+    "reserved, settled, overdraft, variance, moved FROM pool ORDER BY place"
+)
+DECISIONS: Final = (
+    "SELECT user_id, offer_id, state, cost, face, amount, claims, decided_at, expires_at "
+    "FROM decisions ORDER BY seq"
+)
+ASKED: Final = (
+    "SELECT d.user_id, count(*) FROM requests r JOIN entries e ON e.seq = r.entry "
+    "JOIN decisions d ON d.seq = e.decision GROUP BY d.user_id HAVING count(*) > 3 "
+    "ORDER BY 2 DESC LIMIT 100"
+)
+STATES: Final = tuple(State)
+NEVER: Final = np.iinfo(np.int64).max
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Observed:
+    """D decisions, in order, and where everything stands.
+
+    Attributes
+    ----------
+    row : (D,) int64
+        The user's place in the run; −1 for a stranger.
+    is_first : (D,) bool
+        Whether it is the user's first decision: whether he came with it.
+    offer : (D,) int64
+        Place among the offers, −1 for none.
+    state : (D,) int64
+        Place in `STATES`.
+    cost, face, amount : (D,) int64
+        Millionths; `amount` is 0 until something was redeemed.
+    decided, expires : (D,) int64
+        Microseconds since 1970; `NEVER` where nothing runs out.
+    claim_of, claim_limit, claim : (C,) int64
+        What decisions claim: the decision, the limit, and how much of it.
+    asked
+        Users who asked most often, and how often.
+    """
+
+    row: IntArray
+    is_first: BoolArray
+    offer: IntArray
+    state: IntArray
+    cost: IntArray
+    face: IntArray
+    amount: IntArray
+    decided: IntArray
+    expires: IntArray
+    claim_of: IntArray
+    claim_limit: IntArray
+    claim: IntArray
+    pool: tuple[Standing, ...]
+    asked: tuple[tuple[str, int], ...]
+    actions: tuple[Action, ...]
+
+    def is_state(self, *states: State) -> BoolArray:
+        """Return (D,) bool whether a decision is in one of some states."""
+        return np.isin(self.state, [STATES.index(state) for state in states])
+
+
+def read_observed(
+    ledger: str, *, run: str, offers: Sequence[str], row_of: Callable[[str], int | None]
+) -> Observed:
+    """Return what a ledger says, read at one moment, also while it is written.
+
+    Parameters
+    ----------
+    run
+        The digest of its run.
+    row_of
+        From a user's id to his place in the run.
+
+    Raises
+    ------
+    DataError
+        When there is no ledger, or it is one of another run.
+    """
+    with reading(ledger) as rows:
+        meta = dict(rows("SELECT name, content FROM meta"))
+        if meta.get("run") != run:
+            what = f"is the ledger of another run, with the digest {str(meta.get('run'))[:16]}"
+            remedy = "name that run, or another ledger with --ledger"
+            raise DataError(Fault(ledger, what, f"the digest {run[:16]}", remedy))
+        pool = tuple(standing(limit_of(row)) for row in rows(POOL))
+        decisions = list(rows(DECISIONS))
+        asked = tuple((user, int(count)) for user, count in rows(ASKED))
+        actions = tuple(_action(row) for row in rows(ACTIONS))
+    return observed(decisions, pool, asked, actions, offers=offers, row_of=row_of)
+
+
+def observed(
+    decisions: Sequence[tuple[Any, ...]],
+    pool: tuple[Standing, ...],
+    asked: tuple[tuple[str, int], ...],
+    actions: tuple[Action, ...],
+    *,
+    offers: Sequence[str],
+    row_of: Callable[[str], int | None],
+) -> Observed:
+    """Return rows of `DECISIONS` as columns."""
+    place = {offer: index for index, offer in enumerate(offers)}
+    seen: set[str] = set()
+    firsts: list[bool] = []
+    users: list[int] = []
+    claims: list[tuple[int, int, int]] = []
+    for number, row in enumerate(decisions):
+        firsts.append(row[0] not in seen)
+        seen.add(row[0])
+        at = row_of(row[0])
+        users.append(-1 if at is None else at)
+        claims += [(number, limit, amount) for limit, amount in read_claims(row[6])]
+    columns = list(zip(*decisions, strict=True)) or [()] * 9
+    parts = np.array(claims, dtype=np.int64).reshape(-1, 3)
+    return Observed(
+        row=_whole(users),
+        is_first=np.array(firsts, dtype=np.bool_),
+        offer=_whole([-1 if offer is None else place.get(offer, -1) for offer in columns[1]]),
+        state=_whole([STATES.index(State(state)) for state in columns[2]]),
+        cost=_whole(columns[3]),
+        face=_whole(columns[4]),
+        amount=_whole([amount or 0 for amount in columns[5]]),
+        decided=_whole(columns[7]),
+        expires=_whole([NEVER if at is None else at for at in columns[8]]),
+        claim_of=parts[:, 0],
+        claim_limit=parts[:, 1],
+        claim=parts[:, 2],
+        pool=pool,
+        asked=asked,
+        actions=actions,
+    )
+
+
+@contextmanager
+def reading(ledger: str) -> Iterator[Callable[[str], Iterator[tuple[Any, ...]]]]:
+    """Yield how to read rows of a ledger, all of one moment.
+
+    Raises
+    ------
+    DataError
+        When there is no ledger, or it cannot be read.
+    """
+    if ledger.startswith(SCHEMES):
+        with _reading_postgres(ledger) as rows:
+            yield rows
+        return
+    import sqlite3
+
+    from incentive_engine.live.sqlite_store import connect_read_only
+
+    with closing(connect_read_only(Path(ledger))) as file:
+        try:
+            file.execute("BEGIN")
+            yield lambda statement: iter(file.execute(statement))
+        except sqlite3.Error as error:
+            remedy = "name what `serve` has written; `serve` brings an older one up to date"
+            raise DataError(Fault(ledger, f"is no ledger: {error}", remedy=remedy)) from error
+
+
+@contextmanager
+def _reading_postgres(ledger: str) -> Iterator[Callable[[str], Iterator[tuple[Any, ...]]]]:
+    import psycopg
+
+    from incentive_engine.live.postgres_store import SCHEMA, told
+
+    place = read_database_url(ledger, where="--ledger")
+    parameters: dict[str, Any] = dict(place.parameters)
+    with told(place.shown), closing(psycopg.connect(**parameters)) as database:
+        database.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        database.execute(f"SET search_path TO {SCHEMA}")
+        yield lambda statement: iter(database.cursor().execute(statement))
+
+
+def _action(row: tuple[Any, ...]) -> Action:
+    return Action._make((*row[:7], bytes(row[7])))
+
+
+def _whole(values: Sequence[int]) -> npt.NDArray[np.int64]:
+    return np.array(values, dtype=np.int64)

@@ -1,0 +1,129 @@
+"""Whether offers are redeemed as forecast, and whether anybody takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from incentive_engine.domain import FloatArray, IntArray
+from incentive_engine.language import Value, say
+from incentive_engine.live.records import State
+from incentive_engine.live.watch.evidence import LESS, MORE, of_shares
+from incentive_engine.live.watch.look import Found, Look
+
+BARELY: Final = (0.5, 0.25, 0.02)
+"""Bets on an offer that nobody takes, relative to the share below which that is said."""
+
+SURE: Final = 0.999
+"""The largest forecast of a redemption that a bet can be made against."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Taken:
+    """What came of an offer, of those whose hold is over.
+
+    Attributes
+    ----------
+    at : (d,) int64
+        When they were decided on, in order.
+    share, forecast : (d,) float64
+        The part of the face value that was redeemed, and that was expected.
+    """
+
+    at: IntArray
+    share: FloatArray
+    forecast: FloatArray
+
+    @property
+    def ratio(self) -> float:
+        """What was redeemed over what was expected."""
+        return float(self.share.sum() / self.forecast.sum())
+
+
+class Test(NamedTuple):
+    """Which departure is looked for: the bets, and the margin that is no news."""
+
+    kind: str
+    factors: tuple[float, ...]
+    margin: float
+
+
+def offers(look: Look) -> Iterator[Found]:
+    """Yield which offers are redeemed otherwise than forecast."""
+    margin = look.params.redemption
+    tests = (
+        Test("redemption_above", MORE, 1 + margin),
+        Test("redemption_below", LESS, 1 - margin),
+    )
+    for place in range(len(look.expected.offers)):
+        untaken = _one(look, place, Test("untaken", BARELY, look.params.untaken))
+        if untaken is not None:
+            yield untaken
+            continue
+        for test in tests:
+            found = _one(look, place, test)
+            if found is not None:
+                yield found
+
+
+def _one(look: Look, place: int, test: Test) -> Found | None:
+    offer = look.expected.offers[place]
+    begin = look.begin(f"{test.kind}:{offer}")
+    taken = _taken(look, place, begin)
+    time = look.timeline(begin, look.now)
+    if time is None or not len(taken.at):
+        return None
+    evidence = of_shares(
+        taken.share,
+        np.minimum(taken.forecast * test.margin, SURE),
+        time.step_of(taken.at),
+        factors=test.factors,
+        starts=max(time.starts, time.steps),
+    )
+    crossed = evidence.crossed(look.params.of_test / len(look.expected.offers))
+    is_above = test.factors is MORE
+    if crossed is None or (taken.ratio > test.margin) != is_above:
+        return None
+    off, count = taken.ratio - 1, len(taken.at)
+    return Found(
+        kind=test.kind,
+        subject=offer,
+        severity="error" if test.kind == "untaken" or abs(off) > 0.5 else "warning",
+        figures={
+            "offers": count,
+            "ratio": taken.ratio,
+            "forecast": float(taken.forecast.mean()),
+            "redeemed": float(taken.share.mean()),
+        },
+        text=say(f"watch.{test.kind}", **_words(test, offer, count, off)),
+        since=int(time.edges[min(crossed, time.steps)]),
+        ratio=taken.ratio,
+    )
+
+
+def _words(test: Test, offer: str, count: int, off: float) -> dict[str, Value]:
+    ratio = {"ratio": 1 + off} if test.kind == "untaken" else {"off": off}
+    return {"offer": offer, "offers": count, **ratio}
+
+
+def _taken(look: Look, place: int, begin: int) -> Taken:
+    """Return what came of an offer since a moment, of those whose end is known to be due.
+
+    Whoever takes an offer takes it before the hold is over, and whoever does not is known later:
+    so all wait for the end of the hold, or counting would begin with those who take it. What the
+    shop itself cancelled says nothing of users.
+    """
+    seen = look.observed
+    mine = (seen.offer == place) & ~seen.is_state(State.CANCELLED) & (seen.decided >= begin)
+    mine &= seen.expires <= look.now
+    if look.hold is not None:
+        mine &= seen.decided <= look.now - look.hold
+    face = np.maximum(seen.face[mine], 1)
+    return Taken(
+        at=seen.decided[mine],
+        share=np.minimum(seen.amount[mine] / face, 1.0),
+        forecast=np.clip(seen.cost[mine] / face, 1e-6, SURE),
+    )

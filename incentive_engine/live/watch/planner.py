@@ -1,0 +1,212 @@
+"""The rest of a campaign, solved as the plan was: for who is still to come and what is left."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Final, Self
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from incentive_engine.allocation import Choosers, Problem, SolveParams, build_problem, find_prices
+from incentive_engine.data.scores import read_scores
+from incentive_engine.data.tables.arrow import equal
+from incentive_engine.domain import COST, MICROS, BoolArray, FloatArray, IntArray, Reason
+from incentive_engine.live.campaign import Campaign
+from incentive_engine.live.pacing import PacingParams, systematic_sample, volume
+from incentive_engine.live.records import State
+from incentive_engine.live.watch.finding import Outlook
+from incentive_engine.live.watch.look import Look
+
+TIGHT: Final = 1e-6
+"""Relative gap of the dual at which prices are good enough."""
+
+
+@dataclass(kw_only=True, eq=False)
+class Planner:
+    """The run's problem, ready to be solved for the rest of the campaign."""
+
+    problem: Problem
+
+    @classmethod
+    def of(cls, run_dir: Path, campaign: Campaign) -> Self:
+        """Return the planner of a run."""
+        policy = campaign.frozen.policy
+        table = read_scores(run_dir / "scores.parquet", policy)
+        reason = pq.read_table(run_dir / "allocation.parquet", columns=["reason"])
+        held = np.asarray(equal(reason.column("reason"), Reason.HOLDOUT))
+        return cls(problem=build_problem(policy, table, held))
+
+    def rest(
+        self,
+        look: Look,
+        *,
+        without: tuple[str, ...] = (),
+        dearer: Mapping[str, float] | None = None,
+    ) -> Rest:
+        """Return what is left of a campaign.
+
+        Parameters
+        ----------
+        without
+            Offers that nobody gets any more.
+        dearer
+            Offer to how many times its forecast it really costs.
+        """
+        problem = self._dearer(dearer or {})
+        choosers = Choosers.of(problem).without([problem.offers.index(o) for o in without])
+        coming = np.ones(problem.n_users, dtype=np.bool_)
+        coming[look.observed.row[look.observed.row >= 0]] = False
+        return Rest(look=look, choosers=choosers, coming=coming, offers=problem.offers)
+
+    def _dearer(self, ratios: Mapping[str, float]) -> Problem:
+        problem = self.problem
+        if not ratios or COST not in problem.measures:
+            return problem
+        columns = np.array(problem.columns)
+        for offer, ratio in ratios.items():
+            columns[problem.measures.index(COST), problem.offers.index(offer)] *= ratio
+        return replace(problem, columns=columns)
+
+
+@dataclass(kw_only=True, eq=False)
+class Rest:
+    """The users still to come, and what is left for them.
+
+    Attributes
+    ----------
+    coming : (n,) bool
+        Who of the plan's users has not come yet.
+    offers
+        The problem's, whose sums stand sorted by name.
+    """
+
+    look: Look
+    choosers: Choosers
+    coming: BoolArray
+    offers: tuple[str, ...]
+
+    @cached_property
+    def users(self) -> float:
+        """How many users are still expected."""
+        look = self.look
+        forecast = look.expected.forecast
+        if forecast is None:
+            return float(self.coming.sum())
+        time = look.timeline(forecast.start, look.now)
+        if time is None:
+            return look.expected.users
+        came = np.concatenate([[0.0], np.cumsum(time.sums(look.came))]).astype(int).tolist()
+        scale = volume(
+            came, time.share.tolist(), forecast=look.expected.users, params=PacingParams()
+        )
+        return look.expected.users * scale * (1 - min(look.share(look.now), 1.0))
+
+    def prices(self, start: Mapping[str, float]) -> dict[str, float]:
+        """Return the prices at which the users to come make the most of what is left."""
+        rows = self.choosers.rows
+        lower, upper = self._left
+        if not len(self._some) or self.users < 1 or not len(rows.names):
+            return dict(start)
+        now = np.array([start.get(name, 0.0) for name in rows.names])
+        each = len(self._some) / self.users
+        crowd, params = self._crowd.users, SolveParams(price_gap=TIGHT)
+        bound = rows.with_bounds(lower * each, upper * each)
+        optimum = find_prices(crowd, bound, start=now, params=params)
+        if optimum.impossible:  # floors that those to come cannot reach: what they can is enough
+            bound = rows.with_bounds(np.full(len(now), -np.inf), upper * each)
+            optimum = find_prices(crowd, bound, params=params)
+        return dict(zip(rows.names, optimum.point.prices.tolist(), strict=True))
+
+    def outlook(self, prices: Mapping[str, float], *, worthless: str | None = None) -> Outlook:
+        """Return what the rest of the campaign brings at some prices.
+
+        Parameters
+        ----------
+        worthless
+            An offer that is given out and brings, and costs, nothing.
+
+        Notes
+        -----
+        Users come evenly mixed, so each cap is used up at a steady pace. When the first is used
+        up, the offers that it counts are gone, the others go on, and so forth to the end.
+        """
+        rows = self.choosers.rows
+        amounts = self._crowd.sums(prices) * (self.users / max(len(self._some), 1))
+        if worthless is not None:
+            amounts[:, :, sorted(self.offers).index(worthless)] = 0.0
+        left = self._left[1].copy()
+        pairs = amounts.shape[1] * amounts.shape[2]
+        value = spent = gone = 0.0
+        first: float | None = None
+        for _ in range(len(left) + 1):
+            usage = rows.matrix @ amounts[1:].ravel()
+            with np.errstate(divide="ignore", invalid="ignore"):
+                lasts = np.where((usage > 0) & np.isfinite(left), left / usage, np.inf)
+            part = float(min(lasts.min(initial=np.inf), 1 - gone))
+            value += part * float(amounts[0].sum())
+            spent += part * self._cost(amounts)
+            left, gone = np.maximum(left - part * usage, 0.0), gone + part
+            if gone >= 1 - 1e-9:
+                break
+            first = gone if first is None else first
+            for row in np.flatnonzero(lasts <= part * (1 + 1e-12)):
+                counted = np.unique(rows.matrix[[int(row)]].indices % pairs)
+                amounts.reshape(len(amounts), pairs)[:, counted] = 0.0
+        return Outlook(value=value, spent=spent, runs_dry=self._moment(first))
+
+    def _cost(self, amounts: FloatArray) -> float:
+        place = self._crowd.users.cost
+        return float("nan") if place < 0 else float(amounts[2 + place].sum())
+
+    def _moment(self, part: float | None) -> int | None:
+        """Return when a part of the users to come has come."""
+        forecast = self.look.expected.forecast
+        if part is None or forecast is None:
+            return None
+        here = self.look.share(self.look.now)
+        return forecast.moment(here + part * (1 - here))
+
+    @cached_property
+    def _some(self) -> IntArray:
+        return systematic_sample(np.flatnonzero(self.coming), self.look.params.users)
+
+    @cached_property
+    def _crowd(self) -> Choosers:
+        return self.choosers.take(self._some)
+
+    @cached_property
+    def _left(self) -> tuple[FloatArray, FloatArray]:
+        """(L,) lower and upper bounds of what those to come may have."""
+        rows, look = self.choosers.rows, self.look
+        lower, upper = rows.lower.copy(), rows.upper.copy()
+        standing = {limit.name: limit for limit in look.observed.pool}
+        returns = _returns(look)
+        for place, name in enumerate(rows.names):
+            if name not in standing or (
+                standing[name].at_most is None and standing[name].at_least is None
+            ):
+                continue
+            limit, unit = standing[name], 1 if standing[name].is_count else MICROS
+            used = limit.reserved + limit.margin + limit.settled - returns.get(name, 0)
+            most, least = limit.at_most, limit.at_least
+            upper[place] = np.inf if most is None else max(most - used, 0) / unit
+            lower[place] = -np.inf if least is None else max(least - used, 0) / unit
+        return lower, upper
+
+
+def _returns(look: Look) -> dict[str, int]:
+    """Return by limit what counts as reserved though its hold is over."""
+    seen = look.observed
+    over = seen.is_state(State.RESERVED) & (seen.expires <= look.now)
+    mine = over[seen.claim_of]
+    returned = np.bincount(
+        seen.claim_limit[mine], seen.claim[mine], minlength=len(look.expected.limits)
+    )
+    return {
+        limit.name: int(amount)
+        for limit, amount in zip(look.expected.limits, returned, strict=True)
+    }

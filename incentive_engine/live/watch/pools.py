@@ -1,0 +1,219 @@
+"""Whether the pool lasts: caps that run dry before the end, floors that are behind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from incentive_engine.domain import MICROS, FloatArray, IntArray
+from incentive_engine.language import say
+from incentive_engine.live.amounts import decimal_text
+from incentive_engine.live.commands import Standing
+from incentive_engine.live.records import State
+from incentive_engine.live.watch.evidence import LESS, MORE, of_amounts
+from incentive_engine.live.watch.look import Found, Look, Timeline
+
+NEARLY: Final = 0.95
+"""The share of a cap from which it is said to be nearly used up."""
+
+RECENT: Final = 1 / 3
+"""The last part of the time, by its forecast, whose pace is expected to last."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Flow:
+    """What offers took of one limit.
+
+    Attributes
+    ----------
+    at : (c,) int64
+        When they were decided on.
+    amount : (c,) float64
+        What they took for good: currency units, another measure's unit, or issued offers.
+    until
+        Offers decided on later are left out: what they take for good is not known yet.
+    largest
+        What one offer may take at most, same unit.
+    is_floor
+        Whether it is looked at for a floor, not for a cap.
+    """
+
+    at: IntArray
+    amount: FloatArray
+    until: int
+    largest: float
+    is_floor: bool
+
+
+def pools(look: Look) -> Iterator[Found]:
+    """Yield what is to be known of every limit."""
+    for place, standing in enumerate(look.observed.pool):
+        if standing.at_most is not None:
+            yield from _cap(look, place, standing)
+        if standing.at_least is not None and look.expected.forecast is not None:
+            yield from _floor(look, place, standing)
+
+
+def _cap(look: Look, place: int, standing: Standing) -> Iterator[Found]:
+    most = standing.at_most or 0
+    used = standing.reserved + standing.margin + standing.settled
+    values = {"used": _text(standing, used), "at_most": _text(standing, most)}
+    if used > most:
+        text = say("watch.overdrawn", limit=standing.name, **values)
+        yield Found(
+            kind="overdrawn", subject=standing.name, severity="error", figures=values, text=text
+        )
+        return
+    found = _runs_dry(look, place, standing)
+    if found is not None:
+        yield found
+    elif used >= NEARLY * most > 0 and look.share(look.now) < NEARLY:
+        text = say("watch.nearly_used_up", limit=standing.name, **values)
+        yield Found(
+            kind="nearly_used_up",
+            subject=standing.name,
+            severity="warning",
+            figures=values,
+            text=text,
+        )
+
+
+def _runs_dry(look: Look, place: int, standing: Standing) -> Found | None:
+    name = f"runs_dry:{standing.name}"
+    flow = _flow(look, place, is_floor=False)
+    time = look.timeline(look.begin(name, steered=True), flow.until)
+    if time is None or look.expected.forecast is None:
+        return None
+    unit = 1 if standing.is_count else MICROS
+    most = (standing.at_most or 0) / unit
+    before = float(flow.amount[flow.at < time.edges[0]].sum())
+    planned = _pace(time, max(most - before, 0.0)) * (1 + look.params.pool)
+    crossed = _crossed(look, flow, time, planned)
+    if crossed is None:
+        return None
+    used = (standing.reserved + standing.margin + standing.settled) / unit
+    rate = _rate(time, time.sums(flow.at, flow.amount))
+    here = look.share(look.now)
+    dry = here + max(most - used, 0.0) / rate if rate > 0 else 1.0
+    if dry >= 1:
+        return None
+    at = look.expected.forecast.moment(dry)
+    figures: dict[str, str | float] = {
+        "used": _text(standing, round(used * unit)),
+        "at_most": _text(standing, standing.at_most or 0),
+        "at": _clock(at, look.expected.zone),
+        "traffic_left": 1 - dry,
+    }
+    return Found(
+        kind="runs_dry",
+        subject=standing.name,
+        severity="error" if 1 - dry > 0.1 else "warning",
+        figures=figures,
+        text=say("watch.runs_dry", limit=standing.name, **figures),
+        since=int(time.edges[crossed]),
+        ratio=(used + rate * (1 - here)) / most if most else None,
+    )
+
+
+def _floor(look: Look, place: int, standing: Standing) -> Iterator[Found]:
+    name = f"floor_behind:{standing.name}"
+    flow = _flow(look, place, is_floor=True)
+    time = look.timeline(look.begin(name, steered=True), flow.until)
+    if time is None:
+        return
+    unit = 1 if standing.is_count else MICROS
+    least = (standing.at_least or 0) / unit
+    before = float(flow.amount[flow.at < time.edges[0]].sum())
+    planned = _pace(time, max(least - before, 0.0)) * (1 - look.params.floor)
+    crossed = _crossed(look, flow, time, planned)
+    if crossed is None:
+        return
+    so_far = float(flow.amount[flow.at <= flow.until].sum())
+    end = so_far + _rate(time, time.sums(flow.at, flow.amount)) * (1 - time.share[-1])
+    if end >= least * (1 - look.params.floor):
+        return
+    figures = {
+        "used": _text(standing, round(so_far * unit)),
+        "at_least": _text(standing, standing.at_least or 0),
+        "expected_at_end": _text(standing, round(end * unit)),
+    }
+    yield Found(
+        kind="floor_behind",
+        subject=standing.name,
+        severity="error" if end < 0.5 * least else "warning",
+        figures=figures,
+        text=say("watch.floor_behind", limit=standing.name, **figures),
+        since=int(time.edges[crossed]),
+        ratio=end / least,
+    )
+
+
+def _crossed(look: Look, flow: Flow, time: Timeline, planned: FloatArray) -> int | None:
+    """Return the step after which there was evidence enough that more, or less, is taken."""
+    came = time.sums(flow.at, flow.amount) / flow.largest
+    factors = LESS if flow.is_floor else MORE
+    evidence = of_amounts(came, planned / flow.largest, factors=factors, starts=time.starts)
+    kinds = sum(
+        (limit.at_least if flow.is_floor else limit.at_most) is not None
+        for limit in look.observed.pool
+    )
+    return evidence.crossed(look.params.of_test / max(kinds, 1))
+
+
+def _flow(look: Look, place: int, *, is_floor: bool) -> Flow:
+    """Return what offers took of a limit for good.
+
+    Notes
+    -----
+    An open reservation counts its expected cost, a redeemed one its amount, and redemption comes
+    before the end of the hold: offers of the last minutes look dearer than they are. So only those
+    whose hold is over count, or, where it is too long to wait for, all as expected. For a floor on
+    issued offers every one counts that was given out, redeemed or not.
+    """
+    seen, terms = look.observed, look.expected.limits[place]
+    mine = seen.claim_limit == place
+    of, claim = seen.claim_of[mine], seen.claim[mine].astype(np.float64)
+    unit = 1 if terms.is_count else MICROS
+    is_gross = is_floor and terms.is_count
+    largest = 1.0 if terms.is_count else float(claim.max(initial=0.0)) / unit
+    at, until = seen.decided[of], look.now
+    if is_gross or look.hold is None:
+        cancelled = seen.is_state(State.CANCELLED)[of]
+        amount = np.where(cancelled & (not is_gross), 0.0, claim) / unit
+    else:
+        until -= look.hold
+        paid = seen.amount[of].astype(np.float64) if terms.settles_amount else claim
+        kept = np.where(seen.is_state(State.REDEEMED)[of], paid, 0.0) / unit
+        over = at <= until
+        at, amount = at[over], kept[over]
+        if terms.settles_amount:
+            largest = max(largest, float(seen.face.max(initial=0)) / unit)
+    return Flow(at=at, amount=amount, until=until, largest=largest or 1.0, is_floor=is_floor)
+
+
+def _pace(time: Timeline, left: float) -> FloatArray:
+    """Return (b,) what may be taken in each step, so that what is left lasts to the end."""
+    to_come = 1 - time.share[0]
+    return np.diff(time.share) * (left / to_come if to_come > 0 else 0.0)
+
+
+def _rate(time: Timeline, came: FloatArray) -> float:
+    """Return how much is taken per unit of the forecast's share, by the last part of the time."""
+    share = np.diff(time.share)
+    whole = float(share.sum())
+    recent = time.share[1:] > time.share[-1] - RECENT * whole
+    part = float(share[recent].sum())
+    return float(came[recent].sum()) / part if part > 0 else 0.0
+
+
+def _text(standing: Standing, amount: int) -> str:
+    return str(amount) if standing.is_count else decimal_text(amount)
+
+
+def _clock(at: int, zone: str) -> str:
+    return f"{datetime.fromtimestamp(at / MICROS, UTC).astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M}"

@@ -1,0 +1,151 @@
+"""Which change would help against a finding, and what it would bring."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Final
+
+from incentive_engine.domain import MICROS
+from incentive_engine.language import Message, say
+from incentive_engine.live.actions import Change
+from incentive_engine.live.records import Verb
+from incentive_engine.live.watch.finding import Outlook, Proposal
+from incentive_engine.live.watch.look import Found, Look
+from incentive_engine.live.watch.planner import Planner
+
+BUDGET: Final = "budget"
+PRICED: Final = frozenset(
+    {"runs_dry", "floor_behind", "traffic_short", "traffic_above", "nearly_used_up"}
+)
+"""What new prices help against."""
+REDEEMED: Final = frozenset({"redemption_above", "redemption_below"})
+"""What new prices help against once the offer's cost is what it turned out to be."""
+
+BARELY: Final = 0.05
+"""The least that an offer is taken to cost, relative to its forecast."""
+
+
+def propose(
+    look: Look, found: Found, prices: Mapping[str, float], planner: Callable[[], Planner]
+) -> Proposal | None:
+    """Return what would help against a finding; None where the planner has nothing to propose.
+
+    Parameters
+    ----------
+    prices
+        At which users are decided on now.
+    planner
+        Makes the run's problem, which takes a moment, so only where it is needed.
+    """
+    subject = found.subject or ""
+    if found.kind == "asks_too_often":
+        return _note("block", Change(blocked=(subject,)), "watch.propose.block", user=subject)
+    if found.kind == "holdout_leaking":
+        return _note("note", Change(), "watch.propose.leak")
+    forecast = look.expected.forecast
+    if forecast is None or look.now >= forecast.end:
+        return None
+    proposal = None
+    paused = paused_offers(look)
+    if found.kind in PRICED:
+        proposal = _new_prices(look, planner(), prices, paused, {})
+    elif found.kind in REDEEMED:
+        costs = {subject: max(found.ratio or 0.0, BARELY)}
+        proposal = _new_prices(look, planner(), prices, paused, costs)
+    elif found.kind == "untaken":
+        proposal = _pause(look, planner(), prices, paused, subject)
+    elif found.kind == "gain_below":
+        proposal = _stop(look, planner(), prices, paused, found.ratio or 0.0)
+    return proposal
+
+
+def paused_offers(look: Look) -> tuple[str, ...]:
+    """Return the offers that somebody paused."""
+    changes = (
+        Change.from_json(action.change)
+        for action in look.observed.actions
+        if action.verb == Verb.ACCEPTED
+    )
+    return tuple(dict.fromkeys(offer for change in changes for offer in change.paused))
+
+
+def _new_prices(
+    look: Look,
+    planner: Planner,
+    prices: Mapping[str, float],
+    paused: tuple[str, ...],
+    dearer: Mapping[str, float],
+) -> Proposal:
+    rest = planner.rest(look, without=paused, dearer=dearer)
+    better = rest.prices(prices)
+    now, then = rest.outlook(prices), rest.outlook(better)
+    return Proposal(
+        change=Change(prices=better),
+        kind="prices",
+        now=now,
+        then=then,
+        text=_effect(look, "watch.propose.prices", now, then),
+    )
+
+
+def _pause(
+    look: Look,
+    planner: Planner,
+    prices: Mapping[str, float],
+    paused: tuple[str, ...],
+    offer: str,
+) -> Proposal:
+    """Return that an offer be paused, with prices for the others."""
+    now = planner.rest(look, without=paused).outlook(prices, worthless=offer)
+    rest = planner.rest(look, without=(*paused, offer))
+    better = rest.prices(prices)
+    then = rest.outlook(better)
+    return Proposal(
+        change=Change(prices=better, paused=(offer,)),
+        kind="pause",
+        now=now,
+        then=then,
+        text=_effect(look, "watch.propose.pause", now, then, offer=offer),
+    )
+
+
+def _stop(
+    look: Look,
+    planner: Planner,
+    prices: Mapping[str, float],
+    paused: tuple[str, ...],
+    ratio: float,
+) -> Proposal | None:
+    """Return that the budget end where it is: nothing more is given out."""
+    budget = next((limit for limit in look.observed.pool if limit.name == BUDGET), None)
+    if budget is None or budget.at_most is None:
+        return None
+    now = planner.rest(look, without=paused).outlook(prices)
+    now = replace(now, value=now.value * ratio)  # as it was measured, not as it was stated
+    used = min(budget.reserved + budget.margin + budget.settled, budget.at_most)
+    then = Outlook(value=0.0, spent=0.0, runs_dry=None)
+    return Proposal(
+        change=Change(at_most={BUDGET: used}),
+        kind="limit",
+        now=now,
+        then=then,
+        text=_effect(look, "watch.propose.stop", now, then, amount=used / MICROS),
+    )
+
+
+def _effect(look: Look, key: str, now: Outlook, then: Outlook, **values: str | float) -> Message:
+    return say(
+        key,
+        value_now=now.value,
+        value_then=then.value,
+        gain=then.value - now.value,
+        spent_now=now.spent,
+        spent_then=then.spent,
+        currency=look.expected.currency,
+        **values,
+    )
+
+
+def _note(kind: str, change: Change, key: str, **values: str) -> Proposal:
+    return Proposal(change=change, kind=kind, text=say(key, **values))

@@ -1,0 +1,86 @@
+"""Users who ask far too often, and offers in the holdout."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+from scipy.special import pdtrc
+
+from incentive_engine.language import say
+from incentive_engine.live.watch.look import Found, Look
+
+MOST: Final = 10
+"""Users who are named; more are counted."""
+
+
+def users(look: Look) -> Iterator[Found]:
+    """Yield who asks too often, and that the holdout leaks."""
+    yield from _too_often(look)
+    yield from _leaks(look)
+
+
+def _too_often(look: Look) -> Iterator[Found]:
+    """Yield users whose requests are more than chance makes of anybody.
+
+    Requests of a user only grow, so that looking often adds nothing to the error; it is shared
+    among all users.
+    """
+    least = threshold(look.params.visits, look.params.of_test / max(len(look.expected.held), 1))
+    often = [(user, count) for user, count in look.observed.asked if count >= least]
+    for user, count in often[:MOST]:
+        name = f"asks_too_often:{user}"
+        if any(user in action.change for action in look.observed.actions if action.key == name):
+            continue  # he is blocked already
+        figures: dict[str, str | int | float] = {
+            "user": user,
+            "requests": count,
+            "usual": look.params.visits,
+        }
+        yield Found(
+            kind="asks_too_often",
+            subject=user,
+            severity="warning",
+            figures=figures,
+            text=say("watch.asks_too_often", others=max(len(often) - MOST, 0), **figures),
+        )
+
+
+def threshold(mean: float, error: float) -> int:
+    """Return how many requests a user makes with less than the chance `error`, of Poisson's law.
+
+    >>> threshold(5.0, 1e-6)
+    20
+    """
+    counts = np.arange(1, 10_000)
+    return int(counts[pdtrc(counts - 1, mean) <= error][0])
+
+
+def _leaks(look: Look) -> Iterator[Found]:
+    """Yield that users of the holdout got offers: one is enough."""
+    seen, held = look.observed, look.expected.held
+    known = seen.row >= 0
+    got = known & (seen.offer >= 0) & held[np.maximum(seen.row, 0)]
+    reached = np.zeros(len(held), dtype=np.bool_)
+    reached[seen.row[got]] = True
+    redeemed = np.zeros(len(held), dtype=np.bool_)
+    redeemed[seen.row[got & (seen.amount > 0)]] = True
+    did = look.outcomes
+    if did is not None and did.offer is not None:
+        reached |= held & (did.offer >= 0)
+    if did is not None and did.cost is not None:
+        redeemed |= held & (did.cost > 0)
+    count = int((reached | redeemed).sum())
+    if not count:
+        return
+    values = {"users": count, "held": int(held.sum()), "redeemed": int(redeemed.sum())}
+    first = seen.decided[got]
+    yield Found(
+        kind="holdout_leaking",
+        subject=None,
+        severity="error",
+        figures=values,
+        text=say("watch.holdout_leaking", **values),
+        since=int(first[0]) if len(first) else None,
+    )

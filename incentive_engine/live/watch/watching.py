@@ -1,0 +1,134 @@
+"""The watch: from a run and its ledger to findings, each with a key, a proposal and an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Final
+
+from incentive_engine.data.outcomes import Outcomes
+from incentive_engine.live.actions import Change
+from incentive_engine.live.campaign import Campaign
+from incentive_engine.live.records import Action, Verb
+from incentive_engine.live.watch.expected import Expected
+from incentive_engine.live.watch.finding import Answered, Finding
+from incentive_engine.live.watch.gain import gain
+from incentive_engine.live.watch.look import Found, Look, name_of
+from incentive_engine.live.watch.observed import Observed, read_observed
+from incentive_engine.live.watch.offers import offers
+from incentive_engine.live.watch.params import WatchParams
+from incentive_engine.live.watch.planner import Planner
+from incentive_engine.live.watch.pools import pools
+from incentive_engine.live.watch.proposals import propose
+from incentive_engine.live.watch.traffic import traffic
+from incentive_engine.live.watch.users import users
+
+TESTS: Final = (pools, traffic, offers, users, gain)
+ORDER: Final = ("error", "warning", "info")
+
+
+def find(look: Look) -> Iterator[Found]:
+    """Yield what all tests find."""
+    for test in TESTS:
+        yield from test(look)
+
+
+class Watch:
+    """Looks at a run's ledger again and again.
+
+    Parameters
+    ----------
+    run_dir
+        What `allocate` wrote.
+    campaign
+        The same, as it is served.
+    """
+
+    def __init__(
+        self, run_dir: Path, campaign: Campaign, *, params: WatchParams | None = None
+    ) -> None:
+        self._run_dir, self._campaign = run_dir, campaign
+        self.expected = Expected.of(run_dir, campaign)
+        self.params = params or WatchParams()
+
+    @cached_property
+    def planner(self) -> Planner:
+        """The run's problem, made when it is first needed."""
+        return Planner.of(self._run_dir, self._campaign)
+
+    def read(self, ledger: str) -> Observed:
+        """Return what a ledger says now.
+
+        Raises
+        ------
+        DataError
+            When there is no ledger, or it is one of another run.
+        """
+        campaign = self._campaign
+        return read_observed(
+            ledger,
+            run=campaign.run.digest,
+            offers=self.expected.offers,
+            row_of=campaign.population.row_of,
+        )
+
+    def findings(
+        self,
+        observed: Observed,
+        now: int,
+        *,
+        outcomes: Outcomes | None = None,
+        prices: Mapping[str, float] | None = None,
+    ) -> tuple[Finding, ...]:
+        """Return what is to be known, the most severe first.
+
+        Parameters
+        ----------
+        now
+            Microseconds since 1970.
+        outcomes
+            What users did until then.
+        prices
+            At which users are decided on now; left out, those that were accepted last, or the
+            plan's.
+        """
+        look = Look(
+            expected=self.expected,
+            observed=observed,
+            now=now,
+            params=self.params,
+            outcomes=outcomes,
+        )
+        if prices is None:
+            prices = accepted_prices(observed.actions) or self._campaign.prices.by_limit
+        found = [self._finding(look, one, prices) for one in find(look)]
+        return tuple(sorted(found, key=lambda finding: ORDER.index(finding.severity)))
+
+    def _finding(self, look: Look, found: Found, prices: Mapping[str, float]) -> Finding:
+        mine = [action for action in look.observed.actions if name_of(action) == found.name]
+        declined = next((a for a in mine if a.verb == Verb.DECLINED), None)
+        answered = None
+        if declined is not None:
+            answered = Answered(verb=Verb.DECLINED, name=declined.name, at=declined.at)
+        number = 1 + sum(action.verb == Verb.ACCEPTED for action in mine)
+        return Finding(
+            key=found.name if number == 1 else f"{found.name}#{number}",
+            severity=found.severity,
+            figures=found.figures,
+            text=found.text,
+            since=found.since,
+            proposal=None
+            if declined is not None
+            else propose(look, found, prices, lambda: self.planner),
+            answered=answered,
+        )
+
+
+def accepted_prices(actions: tuple[Action, ...]) -> Mapping[str, float] | None:
+    """Return the prices that were accepted last; None where none were."""
+    for action in reversed(actions):
+        change = Change.from_json(action.change)
+        if action.verb == Verb.ACCEPTED and change.prices is not None:
+            return change.prices
+    return None

@@ -1,0 +1,105 @@
+"""Posts findings to a URL, with a few tries and a bound on the time they take."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlsplit, urlunsplit
+
+from incentive_engine.errors import ConfigError, DataError, Fault
+from incentive_engine.live.watch.finding import Finding
+
+PAUSES: Final = (0.5, 1.0, 2.0, 4.0)
+"""Seconds before another try; after the last it is given up."""
+
+SECONDS: Final = 5.0
+"""For which one try may take."""
+
+MOST: Final = 100
+"""Findings of one post; the most severe come first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """Where findings are posted.
+
+    Raises
+    ------
+    ConfigError
+        When the URL is none of HTTP.
+    """
+
+    url: str
+
+    def __post_init__(self) -> None:
+        """Check the URL."""
+        parts = urlsplit(self.url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ConfigError(Fault("--webhook", "is no URL of HTTP", "such as https://host/path"))
+
+    @property
+    def shown(self) -> str:
+        """The URL without what may be secret: user, password and query."""
+        parts = urlsplit(self.url)
+        host = parts.hostname or ""
+        place = host if parts.port is None else f"{host}:{parts.port}"
+        return urlunsplit((parts.scheme, place, parts.path, "", ""))
+
+    def post(
+        self,
+        run: str,
+        findings: Sequence[Finding],
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """Post findings as JSON: `run`, `findings`, and `left_out` where there are too many.
+
+        Raises
+        ------
+        DataError
+            When it was not taken after every try, or was refused.
+        """
+        content: dict[str, Any] = {
+            "run": run,
+            "findings": [finding.to_dict() for finding in findings[:MOST]],
+            "left_out": max(len(findings) - MOST, 0),
+        }
+        body = json.dumps(content, ensure_ascii=False).encode()
+        why = ""
+        for pause in (*PAUSES, None):
+            why = self._try(body)
+            if not why:
+                return
+            if pause is not None:
+                sleep(pause)
+        raise DataError(self._fault(f"could not be reached, {len(PAUSES) + 1} times: {why}"))
+
+    def _try(self, body: bytes) -> str:
+        """Return what went wrong with one try; nothing where it was taken.
+
+        Raises
+        ------
+        DataError
+            When it was refused for good: another try would be as well.
+        """
+        headers = {"Content-Type": "application/json", "User-Agent": "incentive-watch"}
+        request = urllib.request.Request(self.url, data=body, headers=headers)  # noqa: S310 - HTTP alone
+        try:
+            with urllib.request.urlopen(request, timeout=SECONDS) as response:  # noqa: S310 - likewise
+                response.read(1024)
+        except urllib.error.HTTPError as error:
+            if error.code < 500 and error.code not in {408, 425, 429}:
+                raise DataError(self._fault(f"refused the findings: {error.code}")) from None
+            return str(error.code)
+        except (urllib.error.URLError, OSError, ValueError) as error:
+            return str(getattr(error, "reason", error))
+        return ""
+
+    def _fault(self, what: str) -> Fault:
+        remedy = "see to the receiver; findings stay found, and are posted again"
+        return Fault(f"--webhook {self.shown}", what, remedy=remedy)

@@ -1,0 +1,65 @@
+"""Re-checks what was answered to findings: their chain, and the caps that they moved."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from .result import Findings
+
+
+class ActionRow(NamedTuple):
+    """An action as the ledger states it; `after` is the last entry before it."""
+
+    seq: int
+    at: int
+    after: int
+    key: str
+    verb: str
+    name: str
+    change: str
+    chain: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MovedCap:
+    """A cap from the entry on that follows `after`."""
+
+    after: int
+    limit: str
+    at_most: int
+
+
+def moved_caps(
+    rows: Iterable[tuple[Any, ...]], caps: Mapping[str, int | None], found: Findings
+) -> list[MovedCap]:
+    """Return the caps that actions moved, in order, as far as the actions are whole.
+
+    Parameters
+    ----------
+    caps
+        The run's.
+    """
+    moved: list[MovedCap] = []
+    chain, after, at = bytes(32), 0, 0
+    for number, row in enumerate(map(ActionRow._make, rows), 1):
+        content = json.dumps(list(row[:-1]), separators=(",", ":")).encode()
+        chain = hashlib.sha256(chain + content).digest()
+        if row.seq != number or chain != bytes(row.chain):
+            found.add(f"action {number} is not what was written")
+            break
+        if row.after < after or row.at < at:
+            found.add(f"action {number} is earlier than the one before")
+        if not row.name.strip() or row.verb not in {"accepted", "declined"}:
+            found.add(f"action {number} is nobody's")
+        after, at = row.after, row.at
+        for limit, most in json.loads(row.change).get("at_most", {}).items():
+            stated = caps.get(limit)
+            if stated is None or not 0 <= most <= stated:
+                found.add(f"action {number} moves `{limit}` beyond the run's cap")
+            else:
+                moved.append(MovedCap(after=row.after, limit=limit, at_most=most))
+    return moved

@@ -1,0 +1,137 @@
+"""Campaigns in virtual time: users come, are decided on, and redeem, through a real ledger."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from incentive_engine.domain import MICROS
+from incentive_engine.live.actions import Change
+from incentive_engine.live.campaign import Choice, open_campaign
+from incentive_engine.live.commands import Act, Actions, Answer, Decided, Redeem, Reserve
+from incentive_engine.live.ledger import Ledger
+from incentive_engine.live.records import Action, Verb
+from incentive_engine.live.repricing import Forecast
+from incentive_engine.live.sqlite_store import SQLiteStore
+from service.runs import plan, solved
+
+HOLD = 900 * MICROS
+DAY = {"start": "2026-11-11 00:00", "end": "2026-11-12 00:00", "traffic": "daily"}
+LEAKED = Choice("a", "offered", 2 * MICROS, 10 * MICROS, (), 1.0)
+"""An offer as somebody gives it who should not."""
+_numbers = itertools.count()
+
+
+@dataclass(kw_only=True)
+class World:
+    """How a campaign departs from its plan.
+
+    Attributes
+    ----------
+    volume
+        Users who come, over the forecast.
+    redeemed
+        Offer to how many times its forecast is redeemed.
+    leaks
+        Users of the holdout who get an offer after all.
+    """
+
+    run: Path
+    ledger: Path
+    seed: int = 0
+    volume: float = 1.0
+    redeemed: dict[str, float] = field(default_factory=dict)
+    leaks: int = 0
+
+    def __post_init__(self) -> None:
+        self.campaign = open_campaign(self.run)
+        policy = self.campaign.frozen.policy
+        assert policy.campaign is not None
+        self.forecast = Forecast.of(policy.campaign, policy.timezone)
+        self.rows = plan(self.run)
+        self.rng = np.random.default_rng(self.seed)
+        come = self.rng.permutation(len(self.rows))
+        count = min(round(len(come) * self.volume), len(come))
+        at = np.sort(self.rng.uniform(size=count))
+        self.visits = [(self.forecast.moment(s), int(u)) for s, u in zip(at, come, strict=False)]
+        self.now = self.forecast.start
+
+    def play(self, share: float) -> int:
+        """Let users come until a share of the forecast's traffic is over; return that moment."""
+        until = self.forecast.moment(share)
+        book = Ledger(SQLiteStore(self.ledger, self.campaign.terms, secret=bytes(16)))
+        due = [(at, user) for at, user in self.visits if self.now <= at < until]
+        step = 300 * MICROS
+        for begin in range(self.now, until, step):
+            some = [(at, user) for at, user in due if begin <= at < begin + step]
+            asked = [self._reserve(user) for _, user in some]
+            answers = book.apply(asked, min(begin + step // 2, until))
+            book.apply(list(self._redemptions(answers)), min(begin + step, until))
+        book.apply([], until)
+        book.close()
+        self.now = until
+        return self.now
+
+    def act(self, change: Change, name: str = "Li") -> Action:
+        """Accept a change, as a planner would; the campaign obeys as a server would."""
+        book = Ledger(SQLiteStore(self.ledger, self.campaign.terms, secret=bytes(16)))
+        act = Act("traffic_above", Verb.ACCEPTED, name, change.to_json(), 0)
+        (answer,) = book.apply([act], self.now)
+        book.close()
+        assert isinstance(answer, Actions)
+        self.campaign.obey(change)
+        return answer.actions[0]
+
+    def _reserve(self, user: int) -> Reserve:
+        row = self.rows[user]
+        choice = self.campaign.choose(row["user_id"])
+        assert choice is not None
+        if row["reason"] == "holdout" and self.leaks > 0:
+            self.leaks -= 1
+            choice = LEAKED
+        return Reserve(
+            key=hashlib.blake2b(b"%d" % next(_numbers), digest_size=16).digest(),
+            digest=b"",
+            user_id=str(row["user_id"]),
+            offer_id=choice.offer_id,
+            reason=choice.reason,
+            scene=None,
+            cost=choice.cost,
+            face=choice.face,
+            claims=choice.claims,
+            hold=HOLD,
+            until=None,
+            prices_version=self.campaign.prices.version,
+            propensity=1.0,
+        )
+
+    def _redemptions(self, answers: Sequence[Answer]) -> list[Redeem]:
+        found = []
+        for answer in answers:
+            assert isinstance(answer, Decided)
+            decision = answer.decision
+            if decision.offer_id is None:
+                continue
+            ratio = self.redeemed.get(decision.offer_id, 1.0)
+            if self.rng.random() < ratio * decision.cost / decision.face:
+                found.append(Redeem(answer.name, decision.face, b"", b""))
+        return found
+
+
+def planned(folder: Path, users: int = 3000) -> Path:
+    """Return a run of a day that is decided live, with a budget that binds and a floor."""
+    demands = {
+        "limits": [
+            {"name": "stock", "sum": "issued", "offers": ["b"], "at_most": users // 10},
+            {"name": "north floor", "sum": "cost", "where": {"region": "north"},
+             "at_least": 0.3 * users},
+        ]
+    }  # fmt: skip
+    return solved(
+        folder, users=users, budget={"amount": 0.8 * users}, demands=demands, campaign=DAY
+    )
