@@ -194,10 +194,13 @@ def certify(
     """
     explorers = problem.explorers
     by_lot = None if explorers is None else tally_explorers(users, explorers)
-    bound = dual_sum(users, rows.prices_of_pairs(prices, users.shape)) + bounds_value(rows, prices)
     feasible, table = not rows.excess(table).any(), table.plus(by_lot)
+    # by the stated bounds: what explorers leave of a count was rounded down
+    stated = rows_of(problem, users, rows.limits)
+    bound = dual_sum(users, rows.prices_of_pairs(prices, users.shape))
+    bound += bounds_value(stated, prices)
     if by_lot is not None:
-        bound += by_lot.value
+        bound += by_lot.value - float(prices @ stated.usage(by_lot))
     price_of = dict(zip(rows.names, prices.tolist(), strict=True))
     return Certificate(
         value=table.value,

@@ -6,6 +6,7 @@ import json
 import math
 import shutil
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
@@ -22,7 +23,7 @@ from incentive_engine.domain import COST, FACE, ISSUED, MICROS, Reason, to_micro
 from incentive_engine.errors import DataError, Fault, VerificationError
 from incentive_engine.live.actions import Change
 from incentive_engine.live.newcomers import Feature, Newcomers
-from incentive_engine.live.population import FORMAT, Population
+from incentive_engine.live.population import FORMAT, Planned, Population
 from incentive_engine.live.records import Claims, LimitTerms, Risk
 from incentive_engine.live.store import Terms
 from incentive_engine.run.finished import FinishedRun, read_run
@@ -116,6 +117,15 @@ class Campaign:
             return self._decide(planned.user)
         if str(user_id) in self.blocked:
             return Choice(None, Reason.INELIGIBLE, 0, 0, (), planned.propensity)
+        return self._as_planned(planned)
+
+    def planned(self, user_id: int | str) -> Choice:
+        """Return what the plan gives a user of the run, whatever holds now."""
+        planned = self.population.find(user_id)
+        assert planned is not None
+        return self._as_planned(planned)
+
+    def _as_planned(self, planned: Planned) -> Choice:
         if planned.offer_id is None:
             return Choice(None, planned.reason, 0, 0, (), planned.propensity)
         chosen = as_planned(planned.user, self.frozen, planned.offer_id)
@@ -202,15 +212,12 @@ def open_campaign(
     frozen = FrozenPolicy.from_dict(read_json(run_dir / FROZEN_POLICY_FILE))
     prices = Prices.from_dict(read_json(run_dir / PRICES_FILE))
     folder = cache_folder(run)
-    is_known = (folder / VERIFIED).exists()
-    if is_known and key is None:
+    if (folder / VERIFIED).exists() and key is None:
         _refuse_altered(run_dir)
     else:
-        _refuse_unverified(run_dir, key)
-    if not is_known:  # what a killed process left of it
-        shutil.rmtree(folder, ignore_errors=True)
-    population = Population.open(folder, run_dir, frozen)
-    (folder / VERIFIED).write_text(json.dumps({"run": run.digest}), encoding="utf-8")
+        _lay_out_and_verify(run_dir, frozen, folder, key)
+        (folder / VERIFIED).write_text(json.dumps({"run": run.digest}), encoding="utf-8")
+    population = Population(folder, frozen)
     terms = terms_of(run, frozen)
     return Campaign(
         run=run,
@@ -231,6 +238,18 @@ def cache_folder(run: FinishedRun) -> Path:
     """Return where a run's users are laid out: beside it, named by its digest."""
     directory = run.directory.resolve()
     return directory.with_name(f".{directory.name}.users-{FORMAT}-{run.digest[:16]}")
+
+
+def _lay_out_and_verify(
+    run_dir: Path, frozen: FrozenPolicy, folder: Path, key: SigningKey | None
+) -> None:
+    """Lay the users of a run out while it is verified; both read all of it."""
+    if not (folder / VERIFIED).exists():  # what a killed process left of it
+        shutil.rmtree(folder, ignore_errors=True)
+    with ThreadPoolExecutor(1) as beside:
+        layout = beside.submit(Population.open, folder, run_dir, frozen)
+        _refuse_unverified(run_dir, key)
+        layout.result()
 
 
 def _refuse_unverified(run_dir: Path, key: SigningKey | None) -> None:

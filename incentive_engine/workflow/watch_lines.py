@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
 
-from incentive_engine.domain import MICROS
 from incentive_engine.errors import DataError
 from incentive_engine.language import Message, Text, Value, say
 from incentive_engine.live.campaign import moment_text
 from incentive_engine.live.records import Action, Verb
 from incentive_engine.live.watch.finding import Finding
+from incentive_engine.live.watch.look import clock
 from incentive_engine.live.watch.webhook import Webhook
 from incentive_engine.workflow.watch_campaign import RunningCampaign, Seen
 
@@ -116,17 +114,12 @@ def _finding(running: RunningCampaign, finding: Finding) -> Iterator[Text]:
     severity = say(f"watch.severity.{finding.severity}")
     yield say("watch.line", severity=severity, finding=finding.key, text=finding.text)
     if finding.since is not None:
-        yield say("watch.since", at=_clock(finding.since, zone))
+        yield say("watch.since", at=clock(finding.since, zone))
     if finding.answered is not None:
-        at = _clock(finding.answered.at, zone)
+        at = clock(finding.answered.at, zone)
         yield say("watch.declined", name=finding.answered.name, at=at)
     elif finding.proposal is not None:
         yield say("watch.proposal", text=finding.proposal.text)
         yield say(
             "watch.accept", run=str(running.run_dir), ledger=running.ledger, finding=finding.key
         )
-
-
-def _clock(at: int, zone: str) -> str:
-    moment = datetime.fromtimestamp(at / MICROS, UTC).astimezone(ZoneInfo(zone))
-    return f"{moment:%Y-%m-%d %H:%M}"

@@ -182,6 +182,24 @@ NO_LIMITS: dict[str, Any] = {"limits": [], "holdout": 0}
 CASES = {
     "many limits": {},
     "no weights": {"objective": {"maximise": "conversion"}},
+    "exploring": {"explore": "20%"},
+    "exploring for faces": {
+        "explore": "20%",
+        "budget": {"amount": 399.5, "basis": "face"},
+        "limits": [],
+    },
+    "exploring at risk": {
+        "explore": 0.1,
+        "budget": {"amount": 399.5, "basis": "at-risk"},
+        "limits": [],
+    },
+    "exploring one offer each": {
+        "assignment": "exactly_one",
+        "eligibility": [],
+        "explore": 0.2,
+        "budget": {"amount": 240},
+        **NO_LIMITS,
+    },
     "face budget": {"budget": {"amount": 399.5, "basis": "face"}, "limits": []},
     "no budget": {"budget": None, **NO_LIMITS},
     "budget of zero": {"budget": {"amount": 0}, **NO_LIMITS},

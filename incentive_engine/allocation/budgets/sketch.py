@@ -126,7 +126,7 @@ def sums_by_group(users: Users, plan: Relaxed, split: Split) -> FloatArray:
     group = split.group[user]
     taken = [users.value[offer, user], np.ones(len(user))]
     taken += [columns[offer, user] for columns in split.amounts]
-    sums = np.stack(
+    sums: FloatArray = np.stack(
         [np.bincount(group, weights=part * each, minlength=split.groups) for each in taken],
         axis=1,
     )

@@ -39,9 +39,12 @@ class Evidence:
     ----------
     log_e : (b + 1,) float64
         Natural logarithm of the e-process, at the start and after each of b steps.
+    start
+        The step with which the departure most likely began; b where there is none now.
     """
 
     log_e: FloatArray
+    start: int
 
     def crossed(self, error: float) -> int | None:
         """Return after which step it first reached 1/`error`; None where it never did."""
@@ -76,32 +79,74 @@ def mixed(log_bets: FloatArray, *, starts: int) -> Evidence:
         waiting = np.log(starts - np.arange(1.0, steps + 2.0))
     spread = np.logaddexp(begun, waiting) - math.log(starts)
     both = np.logaddexp(path, spread) - math.log(2)
-    return Evidence(log_e=np.logaddexp.reduce(both, axis=0) - math.log(bets))
+    best = int(np.argmax(path[:, -1] - path.min(axis=1)))
+    log_e = np.logaddexp.reduce(both, axis=0) - math.log(bets)
+    # the last of equal minima: steps in which nothing was to come say nothing
+    return Evidence(log_e=log_e, start=steps - int(np.argmin(path[best, ::-1])))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Sizes:
+    """How large single amounts are by the plan.
+
+    Attributes
+    ----------
+    size : (s,) float64
+        Above 0, in the amounts' unit.
+    chance : (s,) float64
+        With which chance it comes, 0 to 1; nothing otherwise.
+    """
+
+    size: FloatArray
+    chance: FloatArray
+
+    @property
+    def typical(self) -> float:
+        """The mean size of a unit's amount: large ones hold more units."""
+        return float((self.chance * self.size**2).sum() / (self.chance * self.size).sum())
+
+    def growth(self, theta: float) -> float:
+        """Return by how much exp(θ × amount) grows per unit that comes, on average."""
+        grown = (self.chance * np.expm1(theta * self.size)).sum()
+        return float(grown / (self.chance * self.size).sum())
+
+
+ONES: Final = Sizes(size=np.ones(1), chance=np.ones(1))
+"""Of counts."""
 
 
 def of_amounts(
-    came: FloatArray, planned: FloatArray, *, factors: tuple[float, ...], starts: int
+    came: FloatArray,
+    planned: FloatArray,
+    *,
+    factors: tuple[float, ...],
+    starts: int,
+    sizes: Sizes = ONES,
 ) -> Evidence:
     """Return the evidence that amounts come at another rate than was planned.
 
     Parameters
     ----------
     came
-        (b,) float64, what came in each step, in units of the largest single amount; counts as
-        they are.
+        (b,) float64, what came in each step.
     planned
         (b,) float64, what was to come by the plan with its margin, in the same unit.
     factors
         `MORE`, or `LESS`.
+    sizes
+        Of single amounts, by the plan.
 
     Notes
     -----
-    A bet on ρ times the plan grows by ρ^N exp(−(ρ − 1) m) where N came and m was planned. For
-    counts at random moments with intensity m that is a martingale; single amounts between 0 and 1
-    keep it below one, since ρ^x ≤ 1 + (ρ − 1) x there.
+    While amounts X come at random moments, a bet θ grows by exp(θ S − m E[exp(θX) − 1] / E[X])
+    where S came and m was planned; that is a martingale. For counts, with θ = log ρ, it is the
+    likelihood ratio ρ^N exp(−(ρ − 1) m) of ρ times the plan.
     """
-    rho = np.array(factors)[:, None]
-    return mixed(np.log(rho) * came - (rho - 1.0) * planned, starts=starts)
+    bets = []
+    for factor in factors:
+        theta = math.log(factor) / sizes.typical
+        bets.append(theta * came - sizes.growth(theta) * planned)
+    return mixed(np.array(bets), starts=starts)
 
 
 def of_shares(

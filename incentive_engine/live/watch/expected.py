@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
 import numpy as np
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from incentive_engine.data.tables.arrow import equal
-from incentive_engine.domain import CONVERSION, BoolArray, Reason
-from incentive_engine.live.campaign import Campaign
+from incentive_engine.domain import CONVERSION, MICROS, BoolArray, Reason
+from incentive_engine.live.campaign import Campaign, Choice
 from incentive_engine.live.records import LimitTerms
 from incentive_engine.live.repricing import Forecast
+from incentive_engine.live.watch.evidence import ONES, Sizes
 from incentive_engine.stats.estimate import Estimate
+
+SAMPLE: Final = 2_000
+"""Offers of the plan, evenly spread, whose sizes stand for all."""
 
 GUESSED: Final = 0.5
 """Relative half width of a stated gain that has no interval: scores were given."""
@@ -37,6 +42,8 @@ class Expected:
         Every enforced limit, in the ledger's order.
     offers
         Offer ids, in the policy's order.
+    sizes, paid
+        By limit, what single offers of the plan claim of it, and what they settle; natural units.
     gain
         Conversions that the plan adds per user outside the holdout, with its interval.
     zone
@@ -48,6 +55,8 @@ class Expected:
     held: BoolArray
     limits: tuple[LimitTerms, ...]
     offers: tuple[str, ...]
+    sizes: tuple[Sizes, ...]
+    paid: tuple[Sizes, ...]
     gain: Estimate
     currency: str
     zone: str
@@ -56,15 +65,22 @@ class Expected:
     def of(cls, run_dir: Path, campaign: Campaign) -> Self:
         """Return what a run says."""
         policy = campaign.frozen.policy
-        table = pq.read_table(run_dir / "allocation.parquet", columns=["reason", CONVERSION])
+        columns = ["user_id", "offer_id", "reason", CONVERSION]
+        table = pq.read_table(run_dir / "allocation.parquet", columns=columns)
         held = np.asarray(equal(table.column("reason"), Reason.HOLDOUT))
         times = policy.campaign
+        offered = table.filter(pc.is_valid(table.column("offer_id"))).column("user_id")
+        some = np.linspace(0, max(len(offered) - 1, 0), min(len(offered), SAMPLE)).astype(int)
+        choices = [campaign.planned(user) for user in offered.take(some).to_pylist()]
+        sizes, paid = sizes_of(choices, campaign.terms.limits)
         return cls(
             forecast=None if times is None else Forecast.of(times, policy.timezone),
             users=len(held) * (1.0 if times is None else times.share),
             held=held,
             limits=campaign.terms.limits,
             offers=policy.offer_ids,
+            sizes=sizes,
+            paid=paid,
             gain=_gain(campaign, float(np.nansum(table.column(CONVERSION).to_numpy())), held),
             currency=policy.currency,
             zone=policy.timezone,
@@ -74,6 +90,28 @@ class Expected:
     def names(self) -> Mapping[str, int]:
         """Limit name to its place."""
         return {limit.name: place for place, limit in enumerate(self.limits)}
+
+
+def sizes_of(
+    choices: Sequence[Choice], limits: Sequence[LimitTerms]
+) -> tuple[tuple[Sizes, ...], tuple[Sizes, ...]]:
+    """Return by limit what offers claim of it, and what they settle: their face, or nothing."""
+    claimed: list[list[float]] = [[] for _ in limits]
+    settled: list[list[tuple[float, float]]] = [[] for _ in limits]
+    for choice in choices:
+        for place, claim in choice.claims:
+            unit = 1 if limits[place].is_count else MICROS
+            if claim > 0:
+                claimed[place].append(claim / unit)
+                settled[place].append((choice.face / MICROS, choice.cost / max(choice.face, 1)))
+    sizes = [
+        Sizes(size=np.array(some), chance=np.ones(len(some))) if some else ONES for some in claimed
+    ]
+    paid = [
+        Sizes(size=np.array(some)[:, 0], chance=np.array(some)[:, 1]) if some else ONES
+        for some in settled
+    ]
+    return tuple(sizes), tuple(paid)
 
 
 def _gain(campaign: Campaign, scores: float, held: BoolArray) -> Estimate:

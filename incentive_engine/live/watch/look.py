@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Final
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
@@ -173,3 +175,12 @@ class Look:
 def name_of(action: Action) -> str:
     """Return the name of the finding that an action answers, without its number."""
     return action.key.rpartition("#")[0] or action.key
+
+
+def clock(at: int, zone: str) -> str:
+    """Return a moment as people of a time zone read it.
+
+    >>> clock(1_800_000_000_000_000, "Asia/Shanghai")
+    '2027-01-15 16:00'
+    """
+    return f"{datetime.fromtimestamp(at / MICROS, UTC).astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M}"

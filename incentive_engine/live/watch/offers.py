@@ -37,6 +37,11 @@ class Taken:
     share: FloatArray
     forecast: FloatArray
 
+    def since(self, begin: int) -> Taken:
+        """Return those that were decided on from a moment on."""
+        late = self.at >= begin
+        return Taken(at=self.at[late], share=self.share[late], forecast=self.forecast[late])
+
     @property
     def ratio(self) -> float:
         """What was redeemed over what was expected."""
@@ -84,8 +89,8 @@ def _one(look: Look, place: int, test: Test) -> Found | None:
         starts=max(time.starts, time.steps),
     )
     crossed = evidence.crossed(look.params.of_test / len(look.expected.offers))
-    is_above = test.factors is MORE
-    if crossed is None or (taken.ratio > test.margin) != is_above:
+    taken = taken.since(int(time.edges[min(evidence.start, time.steps)]))
+    if crossed is None or not len(taken.at):  # it was so, and is no more
         return None
     off, count = taken.ratio - 1, len(taken.at)
     return Found(

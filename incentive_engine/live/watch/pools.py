@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Final
-from zoneinfo import ZoneInfo
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -15,14 +13,15 @@ from incentive_engine.language import say
 from incentive_engine.live.amounts import decimal_text
 from incentive_engine.live.commands import Standing
 from incentive_engine.live.records import State
-from incentive_engine.live.watch.evidence import LESS, MORE, of_amounts
-from incentive_engine.live.watch.look import Found, Look, Timeline
+from incentive_engine.live.watch.evidence import LESS, MORE, Sizes, of_amounts
+from incentive_engine.live.watch.finding import Severity
+from incentive_engine.live.watch.look import Found, Look, Timeline, clock
 
 NEARLY: Final = 0.95
 """The share of a cap from which it is said to be nearly used up."""
 
-RECENT: Final = 1 / 3
-"""The last part of the time, by its forecast, whose pace is expected to last."""
+OVERDRAWN: Final = 0.02
+"""By how much a budget of expected costs may be passed, relative, before that is an error."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -37,8 +36,8 @@ class Flow:
         What they took for good: currency units, another measure's unit, or issued offers.
     until
         Offers decided on later are left out: what they take for good is not known yet.
-    largest
-        What one offer may take at most, same unit.
+    sizes
+        What single offers take by the plan, same unit.
     is_floor
         Whether it is looked at for a floor, not for a cap.
     """
@@ -46,7 +45,7 @@ class Flow:
     at: IntArray
     amount: FloatArray
     until: int
-    largest: float
+    sizes: Sizes
     is_floor: bool
 
 
@@ -64,9 +63,11 @@ def _cap(look: Look, place: int, standing: Standing) -> Iterator[Found]:
     used = standing.reserved + standing.margin + standing.settled
     values = {"used": _text(standing, used), "at_most": _text(standing, most)}
     if used > most:
+        # redemptions may cost more than was expected, by a little
+        severity: Severity = "info" if used <= most * (1 + OVERDRAWN) else "error"
         text = say("watch.overdrawn", limit=standing.name, **values)
         yield Found(
-            kind="overdrawn", subject=standing.name, severity="error", figures=values, text=text
+            kind="overdrawn", subject=standing.name, severity=severity, figures=values, text=text
         )
         return
     found = _runs_dry(look, place, standing)
@@ -93,11 +94,11 @@ def _runs_dry(look: Look, place: int, standing: Standing) -> Found | None:
     most = (standing.at_most or 0) / unit
     before = float(flow.amount[flow.at < time.edges[0]].sum())
     planned = _pace(time, max(most - before, 0.0)) * (1 + look.params.pool)
-    crossed = _crossed(look, flow, time, planned)
-    if crossed is None:
+    departed = _departed(look, flow, time, planned)
+    if departed is None:
         return None
     used = (standing.reserved + standing.margin + standing.settled) / unit
-    rate = _rate(time, time.sums(flow.at, flow.amount))
+    rate = _rate(time, time.sums(flow.at, flow.amount), departed.start)
     here = look.share(look.now)
     dry = here + max(most - used, 0.0) / rate if rate > 0 else 1.0
     if dry >= 1:
@@ -106,7 +107,7 @@ def _runs_dry(look: Look, place: int, standing: Standing) -> Found | None:
     figures: dict[str, str | float] = {
         "used": _text(standing, round(used * unit)),
         "at_most": _text(standing, standing.at_most or 0),
-        "at": _clock(at, look.expected.zone),
+        "at": clock(at, look.expected.zone),
         "traffic_left": 1 - dry,
     }
     return Found(
@@ -115,7 +116,7 @@ def _runs_dry(look: Look, place: int, standing: Standing) -> Found | None:
         severity="error" if 1 - dry > 0.1 else "warning",
         figures=figures,
         text=say("watch.runs_dry", limit=standing.name, **figures),
-        since=int(time.edges[crossed]),
+        since=departed.since,
         ratio=(used + rate * (1 - here)) / most if most else None,
     )
 
@@ -130,11 +131,12 @@ def _floor(look: Look, place: int, standing: Standing) -> Iterator[Found]:
     least = (standing.at_least or 0) / unit
     before = float(flow.amount[flow.at < time.edges[0]].sum())
     planned = _pace(time, max(least - before, 0.0)) * (1 - look.params.floor)
-    crossed = _crossed(look, flow, time, planned)
-    if crossed is None:
+    departed = _departed(look, flow, time, planned)
+    if departed is None:
         return
     so_far = float(flow.amount[flow.at <= flow.until].sum())
-    end = so_far + _rate(time, time.sums(flow.at, flow.amount)) * (1 - time.share[-1])
+    rate = _rate(time, time.sums(flow.at, flow.amount), departed.start)
+    end = so_far + rate * (1 - time.share[-1])
     if end >= least * (1 - look.params.floor):
         return
     figures = {
@@ -148,21 +150,35 @@ def _floor(look: Look, place: int, standing: Standing) -> Iterator[Found]:
         severity="error" if end < 0.5 * least else "warning",
         figures=figures,
         text=say("watch.floor_behind", limit=standing.name, **figures),
-        since=int(time.edges[crossed]),
+        since=departed.since,
         ratio=end / least,
     )
 
 
-def _crossed(look: Look, flow: Flow, time: Timeline, planned: FloatArray) -> int | None:
-    """Return the step after which there was evidence enough that more, or less, is taken."""
-    came = time.sums(flow.at, flow.amount) / flow.largest
-    factors = LESS if flow.is_floor else MORE
-    evidence = of_amounts(came, planned / flow.largest, factors=factors, starts=time.starts)
+class Departure(NamedTuple):
+    """Since when there is evidence enough, and the step in which the departure began."""
+
+    since: int
+    start: int
+
+
+def _departed(look: Look, flow: Flow, time: Timeline, planned: FloatArray) -> Departure | None:
+    """Return when more, or less, began to be taken; None where nothing speaks for it now."""
+    evidence = of_amounts(
+        time.sums(flow.at, flow.amount),
+        planned,
+        factors=LESS if flow.is_floor else MORE,
+        starts=time.starts,
+        sizes=flow.sizes,
+    )
     kinds = sum(
         (limit.at_least if flow.is_floor else limit.at_most) is not None
         for limit in look.observed.pool
     )
-    return evidence.crossed(look.params.of_test / max(kinds, 1))
+    crossed = evidence.crossed(look.params.of_test / max(kinds, 1))
+    if crossed is None or evidence.start >= time.steps:
+        return None
+    return Departure(since=int(time.edges[crossed]), start=evidence.start)
 
 
 def _flow(look: Look, place: int, *, is_floor: bool) -> Flow:
@@ -180,7 +196,7 @@ def _flow(look: Look, place: int, *, is_floor: bool) -> Flow:
     of, claim = seen.claim_of[mine], seen.claim[mine].astype(np.float64)
     unit = 1 if terms.is_count else MICROS
     is_gross = is_floor and terms.is_count
-    largest = 1.0 if terms.is_count else float(claim.max(initial=0.0)) / unit
+    sizes = look.expected.sizes[place]
     at, until = seen.decided[of], look.now
     if is_gross or look.hold is None:
         cancelled = seen.is_state(State.CANCELLED)[of]
@@ -191,9 +207,8 @@ def _flow(look: Look, place: int, *, is_floor: bool) -> Flow:
         kept = np.where(seen.is_state(State.REDEEMED)[of], paid, 0.0) / unit
         over = at <= until
         at, amount = at[over], kept[over]
-        if terms.settles_amount:
-            largest = max(largest, float(seen.face.max(initial=0)) / unit)
-    return Flow(at=at, amount=amount, until=until, largest=largest or 1.0, is_floor=is_floor)
+        sizes = sizes if not terms.settles_amount else look.expected.paid[place]
+    return Flow(at=at, amount=amount, until=until, sizes=sizes, is_floor=is_floor)
 
 
 def _pace(time: Timeline, left: float) -> FloatArray:
@@ -202,18 +217,11 @@ def _pace(time: Timeline, left: float) -> FloatArray:
     return np.diff(time.share) * (left / to_come if to_come > 0 else 0.0)
 
 
-def _rate(time: Timeline, came: FloatArray) -> float:
-    """Return how much is taken per unit of the forecast's share, by the last part of the time."""
-    share = np.diff(time.share)
-    whole = float(share.sum())
-    recent = time.share[1:] > time.share[-1] - RECENT * whole
-    part = float(share[recent].sum())
-    return float(came[recent].sum()) / part if part > 0 else 0.0
+def _rate(time: Timeline, came: FloatArray, start: int) -> float:
+    """Return how much is taken per unit of the forecast's share, from a step on."""
+    part = float(time.share[-1] - time.share[start])
+    return float(came[start:].sum()) / part if part > 0 else 0.0
 
 
 def _text(standing: Standing, amount: int) -> str:
     return str(amount) if standing.is_count else decimal_text(amount)
-
-
-def _clock(at: int, zone: str) -> str:
-    return f"{datetime.fromtimestamp(at / MICROS, UTC).astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M}"

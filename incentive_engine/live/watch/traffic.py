@@ -8,7 +8,7 @@ import numpy as np
 
 from incentive_engine.language import say
 from incentive_engine.live.watch.evidence import LESS, MORE, of_amounts
-from incentive_engine.live.watch.look import Found, Look
+from incentive_engine.live.watch.look import Found, Look, clock
 
 
 def traffic(look: Look) -> Iterator[Found]:
@@ -26,12 +26,15 @@ def traffic(look: Look) -> Iterator[Found]:
         planned = np.diff(time.share) * look.expected.users
         evidence = of_amounts(came, planned * margin, factors=factors, starts=time.starts)
         crossed = evidence.crossed(look.params.of_test)
-        if crossed is None or not planned.sum():
+        if crossed is None or evidence.start >= time.steps:  # it was so, and is no more
             continue
-        ratio = float(came.sum() / planned.sum())
-        if (ratio - margin) * (margin - 1) <= 0:  # it was so, and is no more
-            continue
-        values = {"came": int(came.sum()), "forecast": round(float(planned.sum()))}
+        since = slice(evidence.start, None)
+        ratio = float(came[since].sum() / planned[since].sum())
+        values: dict[str, str | int] = {
+            "begin": clock(int(time.edges[evidence.start]), look.expected.zone),
+            "came": int(came[since].sum()),
+            "forecast": round(float(planned[since].sum())),
+        }
         yield Found(
             kind=kind,
             subject=None,
