@@ -19,6 +19,7 @@ try:
     import uvicorn
     import uvloop
 
+    from incentive_engine.config.keys import Keys
     from incentive_engine.live.campaign import open_campaign
     from incentive_engine.live.places import ledger_of
     from incentive_engine.live.process import WriterProcess
@@ -28,7 +29,6 @@ try:
     from incentive_engine.service.app import Service, application
     from incentive_engine.service.findings import Findings
     from incentive_engine.service.gate import Gate, Limits
-    from incentive_engine.service.keys import Keys
     from incentive_engine.service.log import Log
     from incentive_engine.service.metrics import Metrics
     from incentive_engine.service.pace import follow, keep_obeying, keep_pace, obey_actions
