@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 from incentive_engine.fleet import Processes, SharedWork
 from incentive_engine.verify import verify_run
 from incentive_engine.verify.recomputed import blocks
+from incentive_engine.verify.recomputed.sums import COUNTS, Sums
 
 from .runs import HandMadeRun, reseal
 
@@ -56,6 +58,11 @@ def test_shards_say_what_one_process_says(
     alone = verify_run(written).to_json()
     assert json.loads(alone)["ok"] is (change is nothing)
     assert look(written, shards, tmp_path) == alone
+
+
+def test_every_sum_is_added_of_all_shards() -> None:
+    named = {field.name for field in fields(Sums)}
+    assert named == {*COUNTS, "spend", "usages"}
 
 
 @pytest.mark.usefixtures("small_blocks")

@@ -1,11 +1,11 @@
 """Plans by Spark on this machine beside the engine alone: seconds, bytes, memory, and a model.
 
-    python benchmarks/spark.py --users 100000,1000000
+    python benchmarks/spark_plans.py --users 100000,1000000
 
 Prints a line per size: the plan in this process, on shards in processes, and on Spark
 (`local[2]`); what the shards weigh, the sweeps, the seconds of one sweep each way, and the largest
-memory of this process. Every plan is compared with the first choice by choice. Then a model
-seconds = overhead + users × seconds per user and core ÷ cores is fitted to the sweeps on Spark, and
+memory of this process. Every plan is compared with the first choice by choice. Then a
+model, seconds = overhead + users × seconds per user and core ÷ cores, is fitted to the sweeps, and
 asked about 1e9 users on 100 cores.
 """
 
