@@ -19,9 +19,9 @@ from .limits import Group
 from .replay import Replay, Rules, empty_sums
 
 COUNTS: Final = (
-    "users", "treated", "held", "explorers", "bad_scores", "dearest", "cost_micros", "face_micros", "noise",
-    "spend_scale", "value", "value_scale", "settled_least", "settled_most", "dual", "dual_error",
-    "potential",
+    "users", "treated", "held", "explorers", "bad_scores", "dearest", "cost_micros", "face_micros",
+    "noise", "spend_scale", "value", "value_scale", "settled_least", "settled_most", "dual",
+    "dual_error", "potential",
 )  # fmt: skip
 """What is added of two parts of the users, beside spend, which may be unknown, and usages."""
 
