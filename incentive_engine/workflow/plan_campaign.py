@@ -120,7 +120,7 @@ def plan_campaign(
     plan = None
     if evidence.valued is not None and options.min_marginal_roi is None:
         with steps.step("ask the trial for the cost"):
-            plan = solve(_expected(stated))
+            plan = solve(_expected(stated), shared=steps.shared)
             correction = trial_correction(stated, plan, evidence.valued())
         if correction.factor != 1 or _at_risk(policy):
             plan = None
@@ -210,7 +210,9 @@ def explore(
             return side.submit((lambda: otherwise) if brief else make)
 
         with steps.step("solve", 1.0) as advance:
-            solved = side.submit(lambda: plan or solve(problem, advance=advance))
+            solved = side.submit(
+                lambda: plan or solve(problem, advance=advance, shared=steps.shared)
+            )
             tried = side.submit(lambda: _tried(evidence, policy, stated.correction))
             frozen = side.submit(lambda: FrozenPolicy.of(policy, table, holdout))
             gain = side.submit(lambda: _gain(tried, solved, policy, users=users))
