@@ -275,6 +275,7 @@ class Day:
             cost=micros,
             face=face,
             amount=amount,
+            version=np.zeros(count, dtype=np.int64),
             decided=at,
             expires=np.where(offer >= 0, at + HOLD, NEVER),
             claim_of=of,

@@ -24,7 +24,8 @@ POOL: Final = (
     "reserved, settled, overdraft, variance, moved FROM pool ORDER BY place"
 )
 DECISIONS: Final = (
-    "SELECT user_id, offer_id, state, cost, face, amount, claims, decided_at, expires_at "
+    "SELECT user_id, offer_id, state, cost, face, amount, claims, decided_at, expires_at, "
+    "prices_version "
     "FROM decisions ORDER BY seq"
 )
 ASKED: Final = (
@@ -52,6 +53,8 @@ class Observed:
         Place in `STATES`.
     cost, face, amount : (D,) int64
         Millionths; `amount` is 0 until something was redeemed.
+    version : (D,) int64
+        Of the prices that decided.
     decided, expires : (D,) int64
         Microseconds since 1970; `NEVER` where nothing runs out.
     claim_of, claim_limit, claim : (C,) int64
@@ -67,6 +70,7 @@ class Observed:
     cost: IntArray
     face: IntArray
     amount: IntArray
+    version: IntArray
     decided: IntArray
     expires: IntArray
     claim_of: IntArray
@@ -132,7 +136,7 @@ def observed(
         at = row_of(row[0])
         users.append(-1 if at is None else at)
         claims += [(number, limit, amount) for limit, amount in read_claims(row[6])]
-    columns = list(zip(*decisions, strict=True)) or [()] * 9
+    columns = list(zip(*decisions, strict=True)) or [()] * 10
     parts = np.array(claims, dtype=np.int64).reshape(-1, 3)
     return Observed(
         row=_whole(users),
@@ -142,6 +146,7 @@ def observed(
         cost=_whole(columns[3]),
         face=_whole(columns[4]),
         amount=_whole([amount or 0 for amount in columns[5]]),
+        version=_whole(columns[9]),
         decided=_whole(columns[7]),
         expires=_whole([NEVER if at is None else at for at in columns[8]]),
         claim_of=parts[:, 0],
