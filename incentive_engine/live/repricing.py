@@ -15,7 +15,7 @@ from incentive_engine.allocation.frozen_policy import FrozenPolicy, Prices
 from incentive_engine.config.campaign import Campaign as Times
 from incentive_engine.config.moments import in_zone
 from incentive_engine.data.scores import read_scores
-from incentive_engine.domain import MICROS, BoolArray, FloatArray, Reason
+from incentive_engine.domain import MICROS, BoolArray, FloatArray, IntArray, Reason
 from incentive_engine.live.actions import Change
 from incentive_engine.live.commands import Pool, Standing
 from incentive_engine.live.pacing import Bounds, Moment, Pacer
@@ -51,8 +51,12 @@ class Forecast:
 
     def share(self, now: int) -> float:
         """Return the share of the users who were to have come by a time, 0 to 1."""
-        part = (now - self.start) / (self.end - self.start)
-        return float(np.interp(part, np.linspace(0.0, 1.0, len(self.come)), self.come))
+        return float(self.shares(np.array([now]))[0])
+
+    def shares(self, at: IntArray) -> FloatArray:
+        """Return the same for several times, (m,)."""
+        part = (at - self.start) / (self.end - self.start)
+        return np.interp(part, np.linspace(0.0, 1.0, len(self.come)), self.come)
 
     def moment(self, share: float) -> int:
         """Return by when a share of the users was to have come, microseconds since 1970."""
