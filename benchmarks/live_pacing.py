@@ -19,8 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from incentive_engine.allocation import Choosers, Limit, Pool, Problem, solve, sum_limit
+from incentive_engine.allocation.pacing import Bounds, Memory, Moment, Pacer
 from incentive_engine.domain import COST, ISSUED, FloatArray, IntArray
-from incentive_engine.live.pacing import Bounds, Moment, Pacer
 
 OFFERS, REGIONS = 10, 5
 MINUTES = 24 * 60
@@ -154,6 +154,8 @@ def ways(planned: Problem, prices: Mapping[str, float], places: IntArray) -> dic
     whole = Caps(planned)
     pacer = Pacer(Choosers.of(planned), forecast=planned.n_users)
     errors: list[float] = []
+    course: tuple[list[int], list[float]] = ([0], [0.0])
+    memory: list[Memory | None] = [None]
 
     def unchanged(now: Mapping[str, float], *_: object) -> Mapping[str, float]:
         return now
@@ -187,8 +189,12 @@ def ways(planned: Problem, prices: Mapping[str, float], places: IntArray) -> dic
         seen = np.zeros(planned.n_users, dtype=np.bool_)
         known = places[:came]
         seen[known[known >= 0]] = True
-        moment = Moment(seen=seen, came=came, share=float(come[minute]), left=caps.left())
-        return pacer.reprice(moment, now)
+        course[0].append(came)
+        course[1].append(float(come[minute]))
+        moment = Moment(seen=seen, came=course[0], shares=course[1], left=caps.left())
+        repriced = pacer.reprice(moment, now, memory[-1])
+        memory.append(repriced.memory)
+        return repriced.prices
 
     return {
         "the plan's prices, unchanged": unchanged,

@@ -3,7 +3,7 @@
 from incentive_engine.allocation.budgets.curve import Curve, CurvePoint, response_curve
 from incentive_engine.allocation.budgets.efficient_steps import Split
 from incentive_engine.allocation.budgets.frontier import Frontier, frontier
-from incentive_engine.allocation.budgets.limit_cost import gain_of_all, gains_without
+from incentive_engine.allocation.budgets.limit_cost import gain_of_all, gains_at, gains_without
 from incentive_engine.allocation.budgets.mandate import Mandate, largest_budget
 from incentive_engine.allocation.budgets.neighbours import MARGIN
 from incentive_engine.allocation.budgets.other_budget import rule_of, with_budget_of
@@ -64,6 +64,7 @@ __all__ = [
     "freeze_prices",
     "frontier",
     "gain_of_all",
+    "gains_at",
     "gains_without",
     "group_sums",
     "largest_budget",

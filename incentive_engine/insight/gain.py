@@ -141,12 +141,37 @@ def gain_of_plan(
     users
         How many users the plan decides on: all but the holdout.
     """
-    cost = float(plan.cost_micros.sum()) / MICROS / max(users, 1)
+    cost = float(plan.cost_micros.sum()) / MICROS
+    return gain_of_rule(valued, problem, policy, plan.prices, cost=cost, users=users)
+
+
+def gain_of_rule(
+    valued: ValuedTrial,
+    problem: Problem,
+    policy: Policy,
+    prices: Mapping[str, float],
+    *,
+    cost: float,
+    users: int,
+) -> PlanGain:
+    """Return the gain of deciding at some prices, by the trial.
+
+    Parameters
+    ----------
+    problem
+        `trial_problem`.
+    prices
+        Limit to price.
+    cost
+        What the plan costs in all, currency units.
+    users
+        How many users the plan decides on: all but the holdout.
+    """
     choice = rehearse(
         problem,
-        plan.prices,
+        prices,
         fold=valued.valuation.fold,
-        cost=cost,
+        cost=cost / max(users, 1),
         rng=np.random.default_rng(policy.seed),
     )
     value = valued.valuation.of_plan(choice)

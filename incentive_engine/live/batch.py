@@ -10,12 +10,10 @@ import numpy as np
 from incentive_engine.domain import BoolArray
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.export.selection import Selected
+from incentive_engine.live.arrivals import BATCH_SCENE
 from incentive_engine.live.asking import asking
 from incentive_engine.live.campaign import Campaign
 from incentive_engine.live.commands import Answer, Decided, Refused, Reserve
-
-SCENE: Final = "export"
-"""The scene of a reservation that a batch made."""
 
 AT_ONCE: Final = 512
 """Reservations of one transaction."""
@@ -54,7 +52,7 @@ def _reserve(campaign: Campaign, user: int | str) -> Reserve:
         user_id=str(user),
         offer_id=choice.offer_id,
         reason=choice.reason,
-        scene=SCENE,
+        scene=BATCH_SCENE,
         cost=choice.cost,
         face=choice.face,
         claims=choice.claims,
@@ -70,4 +68,4 @@ def _is_taken(answer: Answer, ledger: str) -> bool:
         remedy = "export again: nothing is booked twice"
         raise DataError(Fault(ledger, f"did not book: {answer.detail or answer.why}", "", remedy))
     assert isinstance(answer, Decided)
-    return answer.decision.scene == SCENE and answer.decision.offer_id is not None
+    return answer.decision.scene == BATCH_SCENE and answer.decision.offer_id is not None

@@ -6,6 +6,7 @@ import json
 import math
 import shutil
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
@@ -211,15 +212,12 @@ def open_campaign(
     frozen = FrozenPolicy.from_dict(read_json(run_dir / FROZEN_POLICY_FILE))
     prices = Prices.from_dict(read_json(run_dir / PRICES_FILE))
     folder = cache_folder(run)
-    is_known = (folder / VERIFIED).exists()
-    if is_known and key is None:
+    if (folder / VERIFIED).exists() and key is None:
         _refuse_altered(run_dir)
     else:
-        _refuse_unverified(run_dir, key)
-    if not is_known:  # what a killed process left of it
-        shutil.rmtree(folder, ignore_errors=True)
-    population = Population.open(folder, run_dir, frozen)
-    (folder / VERIFIED).write_text(json.dumps({"run": run.digest}), encoding="utf-8")
+        _lay_out_and_verify(run_dir, frozen, folder, key)
+        (folder / VERIFIED).write_text(json.dumps({"run": run.digest}), encoding="utf-8")
+    population = Population(folder, frozen)
     terms = terms_of(run, frozen)
     return Campaign(
         run=run,
@@ -240,6 +238,18 @@ def cache_folder(run: FinishedRun) -> Path:
     """Return where a run's users are laid out: beside it, named by its digest."""
     directory = run.directory.resolve()
     return directory.with_name(f".{directory.name}.users-{FORMAT}-{run.digest[:16]}")
+
+
+def _lay_out_and_verify(
+    run_dir: Path, frozen: FrozenPolicy, folder: Path, key: SigningKey | None
+) -> None:
+    """Lay the users of a run out while it is verified; both read all of it."""
+    if not (folder / VERIFIED).exists():  # what a killed process left of it
+        shutil.rmtree(folder, ignore_errors=True)
+    with ThreadPoolExecutor(1) as beside:
+        layout = beside.submit(Population.open, folder, run_dir, frozen)
+        _refuse_unverified(run_dir, key)
+        layout.result()
 
 
 def _refuse_unverified(run_dir: Path, key: SigningKey | None) -> None:

@@ -72,6 +72,20 @@ class ShowPool(NamedTuple):
     """Show every limit."""
 
 
+class Publish(NamedTuple):
+    """Number new prices; the first who publishes a version is the one whose prices hold.
+
+    `content` is JSON: what a server needs to decide by them, and to solve the next ones.
+    """
+
+    version: int
+    content: str
+
+
+class ShowPrices(NamedTuple):
+    """Show the newest prices; `unknown` where none were published."""
+
+
 class Act(NamedTuple):
     """Write down what somebody answers to a finding, and move the caps that it names.
 
@@ -91,7 +105,19 @@ class ShowActions(NamedTuple):
     known: int
 
 
-Command = Reserve | Redeem | Cancel | Recall | Find | Preview | ShowPool | Act | ShowActions
+Command = (
+    Reserve
+    | Redeem
+    | Cancel
+    | Recall
+    | Find
+    | Preview
+    | ShowPool
+    | Publish
+    | ShowPrices
+    | Act
+    | ShowActions
+)
 
 
 class Decided(NamedTuple):
@@ -128,6 +154,14 @@ class Pool(NamedTuple):
     seq: int
 
 
+class Published(NamedTuple):
+    """The newest prices, and when they were published, microseconds since 1970."""
+
+    version: int
+    at: int
+    content: str
+
+
 class Actions(NamedTuple):
     """Actions in order, the one that was just written last."""
 
@@ -162,4 +196,4 @@ def standing(limit: LimitState) -> Standing:
     )
 
 
-Answer = Decided | Previewed | Pool | Actions | Refused
+Answer = Decided | Previewed | Pool | Published | Actions | Refused

@@ -23,12 +23,15 @@ from incentive_engine.live.commands import (
     Pool,
     Preview,
     Previewed,
+    Publish,
+    Published,
     Recall,
     Redeem,
     Refused,
     Reserve,
     ShowActions,
     ShowPool,
+    ShowPrices,
     standing,
 )
 from incentive_engine.live.records import (
@@ -63,9 +66,11 @@ class Book:
         Key to what it was used for; the entries that answered, by number.
     due
         Numbers of reservations that may have run out.
-    opened, entries, changed, keyed, touched
+    prices
+        The newest ones, where a command asks for them; None where there are none.
+    opened, entries, changed, keyed, touched, published
         What is new: decisions, entries, numbers of older decisions that changed, keys, places of
-        limits whose sums changed.
+        limits whose sums changed, prices.
     actions, acted
         What was answered to findings, where a command asks for it, and what is new of that.
     """
@@ -78,18 +83,20 @@ class Book:
     requests: dict[bytes, Request] = field(default_factory=dict)
     answers: dict[int, Entry] = field(default_factory=dict)
     due: list[int] = field(default_factory=list)
+    prices: Published | None = None
     opened: list[int] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
     changed: set[int] = field(default_factory=set)
     keyed: dict[bytes, Request] = field(default_factory=dict)
     touched: set[int] = field(default_factory=set)
+    published: list[Published] = field(default_factory=list)
     actions: list[Action] = field(default_factory=list)
     acted: list[Action] = field(default_factory=list)
 
     @property
     def is_changed(self) -> bool:
         """Whether there is anything to write."""
-        return bool(self.entries or self.keyed or self.acted)
+        return bool(self.entries or self.keyed or self.published or self.acted)
 
 
 def apply(book: Book, commands: Sequence[Command], now: int) -> list[Answer]:
@@ -115,13 +122,17 @@ def _apply(book: Book, command: Command) -> Answer:
             return _redeem(book, command)
         case Cancel():
             return _cancel(book, command)
+        case Publish():
+            return _publish(book, command)
         case Act():
             return _act(book, command)
         case _:
             return _look(book, command)
 
 
-def _look(book: Book, command: Recall | Find | Preview | ShowPool | ShowActions) -> Answer:
+def _look(
+    book: Book, command: Recall | Find | Preview | ShowPool | ShowPrices | ShowActions
+) -> Answer:
     """Return what is asked for; nothing changes but what has run out."""
     match command:
         case Recall():
@@ -133,6 +144,8 @@ def _look(book: Book, command: Recall | Find | Preview | ShowPool | ShowActions)
             return _preview(book, command)
         case ShowPool():
             return Pool(tuple(map(standing, book.pool)), book.head.seq)
+        case ShowPrices():
+            return book.prices or Refused("unknown")
         case ShowActions():
             return Actions(tuple(book.actions[command.known :]))
 
@@ -216,6 +229,16 @@ def _cancel(book: Book, command: Cancel) -> Answer:
     elif decision.state != State.CANCELLED:
         return Refused("closed", decision.state)
     return _remember(book, command.key, command.digest, decision)
+
+
+def _publish(book: Book, command: Publish) -> Answer:
+    """Return the newest prices: the given ones, unless another server was first."""
+    newest = book.prices
+    if newest is not None and command.version != newest.version + 1:
+        return newest
+    book.prices = Published(command.version, book.head.at, command.content)
+    book.published.append(book.prices)
+    return book.prices
 
 
 def _preview(book: Book, command: Preview) -> Answer:

@@ -52,7 +52,7 @@ def entries(ledger: str) -> Iterator[list[tuple[Any, ...]]]:
     DataError
         When there is no ledger, or it cannot be read.
     """
-    with closing(_connected(ledger)) as database:
+    with closing(open_for_reading(ledger)) as database:
         cursor = database.cursor()
         cursor.execute("SELECT content FROM meta WHERE name = 'secret'")
         names = Names(bytes.fromhex(cursor.fetchone()[0]))
@@ -111,7 +111,14 @@ def csv_text(rows: list[tuple[Any, ...]], *, names: bool = True) -> str:
     return text.getvalue()
 
 
-def _connected(ledger: str) -> Any:  # noqa: ANN401 - either library's
+def open_for_reading(ledger: str) -> Any:  # noqa: ANN401 - either library's
+    """Return a connection that sees a ledger as it is now, and cannot change it.
+
+    Raises
+    ------
+    DataError
+        When there is no ledger, or it cannot be read.
+    """
     if not ledger.startswith(SCHEMES):
         file = connect_read_only(Path(ledger))
         try:

@@ -9,7 +9,6 @@ import pyarrow as pa
 
 from incentive_engine.allocation.decision import User
 from incentive_engine.allocation.frozen_policy import FrozenPolicy
-from incentive_engine.data.users import UserTable
 
 Feature = str | int | float | bool | None
 
@@ -40,6 +39,8 @@ class Newcomers:
         DataError
             With every feature that is missing, or of another kind.
         """
+        from incentive_engine.data.users import UserTable  # loads pandas
+
         frame = pa.Table.from_pylist([{**features, "user_id": user_id}])
         table = UserTable.from_frame(frame, self._frozen.policy, where="features")
         scores = self._predict(self._model, table, self._frozen.policy)

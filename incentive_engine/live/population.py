@@ -8,7 +8,7 @@ a cache beside the run, made when it is first served, and may be deleted.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
@@ -24,7 +24,7 @@ from incentive_engine.allocation.frozen_policy import FrozenPolicy, Kind
 from incentive_engine.data.hashing import hash_id, hash_ids
 from incentive_engine.data.tables.arrow import coded, numbers, text_buffers, whole
 from incentive_engine.data.tables.files import atomic_directory
-from incentive_engine.domain import REASONS, Reason, score_column
+from incentive_engine.domain import REASONS, IntArray, Reason, score_column
 
 KEY: Final = b"who is this user"
 """The key of the hash that users are found by; ids are compared as well."""
@@ -74,6 +74,7 @@ class Population:
     def __init__(self, folder: Path, frozen: FrozenPolicy) -> None:
         about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
         self._frozen = frozen
+        self._offers = frozen.policy.offer_ids
         self.is_number = about["ids"] == "integer"
         self._labels: dict[str, list[str]] = about["labels"]
         self._kinds: Mapping[str, Kind] = frozen.kinds
@@ -114,6 +115,20 @@ class Population:
                 return row
             place += 1
         return None
+
+    def rows_of(self, user_ids: pa.Array) -> IntArray:
+        """Return (m,) int64 the rows of many users, −1 for who is unknown.
+
+        They are told apart by their 64-bit hashes alone, which is enough to count them.
+        """
+        wanted = hash_ids(user_ids, KEY)
+        place = np.searchsorted(self._hashes, wanted).clip(max=len(self._hashes) - 1)
+        found = self._hashes[place] == wanted
+        return np.where(found, self._rows[place].astype(np.int64), -1)
+
+    def offers_at(self, offer_ids: Sequence[str | None]) -> npt.NDArray[np.int16]:
+        """Return (m,) int16 where each offer stands in the policy, −1 for none."""
+        return _places(pa.chunked_array([pa.array(offer_ids, pa.string())]), self._offers)
 
     def _id(self, row: int) -> str:
         start, end = self._ends[row : row + 2].tolist()

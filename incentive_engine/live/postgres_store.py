@@ -14,6 +14,7 @@ from typing import Any, Final
 from incentive_engine.config.database_url import DatabaseUrl, read_database_url
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.live.chain import START
+from incentive_engine.live.commands import Published
 from incentive_engine.live.core import Book
 from incentive_engine.live.records import LIVE, Action, Entry, Head, Names, Request
 from incentive_engine.live.schema import (
@@ -21,6 +22,7 @@ from incentive_engine.live.schema import (
     DECISION,
     DUE,
     MIGRATIONS,
+    NEWEST,
     VERSION,
     scripts_from,
 )
@@ -66,6 +68,7 @@ DECISIONS: Final = (
     "bigint", "bigint", "bigint", "float8", "bigint",
 )  # fmt: skip
 ENTRIES: Final = ("bigint", "bigint", "bigint", "text", "bigint", "bytea")
+PRICES: Final = ("bigint", "bigint", "text")
 REQUESTS: Final = ("bytea", "bytea", "bigint")
 ACTED: Final = ("bigint", "bigint", "bigint", "text", "text", "text", "text", "bytea")
 ENDED: Final = (
@@ -161,6 +164,7 @@ class PostgresStore:
             limits = execute(POOL)
             answered = execute(ANSWERED, [list(needs.keys)]) if needs.keys else None
             due = execute(RUN_OUT, [now])
+            prices = execute(NEWEST) if needs.prices else None
             acted = execute(ACTIONS) if needs.actions else None
         seq, at, chain = locked.fetchone()
         pool = [limit_of(row) for row in limits.fetchall()]
@@ -171,6 +175,8 @@ class PostgresStore:
             book.requests[key] = Request(digest, entry[0])
             book.answers[entry[0]] = Entry._make(entry)
             needs.decisions.add(entry[2])
+        if prices is not None and (newest := prices.fetchone()) is not None:
+            book.prices = Published._make(newest)
         self._add(book, rows := due.fetchall())
         book.due = [row[0] for row in rows]
         if needs.decisions or needs.users:
@@ -218,6 +224,7 @@ class PostgresStore:
             if ended:
                 execute(ENDED, _columns([(d.seq, d.state, d.amount, d.last) for d in ended]))
             for table, types, rows in (
+                ("prices", PRICES, book.published),
                 ("decisions", DECISIONS, opened),
                 ("entries", ENTRIES, book.entries),
                 ("requests", REQUESTS, keyed),

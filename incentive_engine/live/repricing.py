@@ -2,24 +2,88 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC
+from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import Any, Final, Self
 
 import numpy as np
 import pyarrow.parquet as pq
 
 from incentive_engine.allocation import Choosers, build_problem
 from incentive_engine.allocation.frozen_policy import FrozenPolicy, Prices
+from incentive_engine.allocation.pacing import (
+    Bounds,
+    Hold,
+    Memory,
+    Moment,
+    Pacer,
+    foresight,
+    room,
+)
 from incentive_engine.config.campaign import Campaign as Times
 from incentive_engine.config.moments import in_zone
 from incentive_engine.data.scores import read_scores
-from incentive_engine.domain import MICROS, BoolArray, FloatArray, IntArray, Reason
-from incentive_engine.live.actions import Change
-from incentive_engine.live.commands import Pool, Standing
-from incentive_engine.live.pacing import Bounds, Moment, Pacer
+from incentive_engine.domain import FACE, ISSUED, MICROS, FloatArray, Reason
+from incentive_engine.live.arrivals import Arrivals
+from incentive_engine.live.campaign import Campaign
+from incentive_engine.live.commands import Pool, Published, Standing
 from incentive_engine.simulation.traffic import traffic
+
+GRID: Final = 25
+"""Moments of a hold at which it is seen whether what is held leaves room."""
+
+STEP: Final = 0.005
+"""Relative change of a price below which it is not worth a new number between two solves."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Current:
+    """Prices as servers share them through their ledger.
+
+    Attributes
+    ----------
+    memory
+        What the solve leaves for the next one.
+    solved
+        When they were solved, microseconds since 1970; they may have given way since.
+    foresight
+        Share of perfect foresight that had been reached then; None where nobody knows.
+    published
+        When the ledger got them, microseconds since 1970; 0 before.
+    """
+
+    prices: Prices
+    memory: Memory
+    solved: int
+    foresight: float | None
+    published: int = 0
+
+    def content(self) -> str:
+        """Return them as JSON, as they are published."""
+        return json.dumps(
+            {
+                "prices": self.prices.to_dict(),
+                "memory": asdict(self.memory),
+                "solved": self.solved,
+                "foresight": self.foresight,
+            }
+        )
+
+    @classmethod
+    def of(cls, published: Published) -> Self:
+        """Return what was published."""
+        content: dict[str, Any] = json.loads(published.content)
+        return cls(
+            prices=Prices.from_dict(content["prices"]),
+            memory=Memory(**content["memory"]),
+            solved=int(content["solved"]),
+            foresight=content["foresight"],
+            published=published.at,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -51,109 +115,180 @@ class Forecast:
 
     def share(self, now: int) -> float:
         """Return the share of the users who were to have come by a time, 0 to 1."""
-        return float(self.shares(np.array([now]))[0])
-
-    def shares(self, at: IntArray) -> FloatArray:
-        """Return the same for several times, (m,)."""
-        part = (at - self.start) / (self.end - self.start)
-        return np.interp(part, np.linspace(0.0, 1.0, len(self.come)), self.come)
+        return float(self.shares(np.array([now], dtype=np.float64))[0])
 
     def moment(self, share: float) -> int:
         """Return by when a share of the users was to have come, microseconds since 1970."""
         part = np.interp(share, self.come, np.linspace(0.0, 1.0, len(self.come)))
         return self.start + round(float(part) * (self.end - self.start))
 
+    def shares(self, times: FloatArray) -> FloatArray:
+        """Return (m,) float64 the shares by times, microseconds since 1970."""
+        part = (times - self.start) / (self.end - self.start)
+        return np.interp(part, np.linspace(0.0, 1.0, len(self.come)), self.come)
 
-class Repricer:
-    """Solves the prices of a served run anew, and numbers them.
-
-    Parameters
-    ----------
-    pacer
-        Over the users of the run, in its order.
-    forecast
-        How they were to come.
-    prices
-        Those that the run is served at now.
-    offers
-        The policy's, in its order.
-    """
-
-    def __init__(
-        self, pacer: Pacer, forecast: Forecast, prices: Prices, *, offers: tuple[str, ...] = ()
-    ) -> None:
-        self._pacer, self._forecast, self._prices = pacer, forecast, prices
-        self._offers = offers
-        self._seen: BoolArray = np.zeros(pacer.choosers.users.n, dtype=np.bool_)
-        self._strangers = 0
-
-    @classmethod
-    def of(cls, run: Path, frozen: FrozenPolicy, prices: Prices) -> Self | None:
-        """Return the repricer of a run; None where its policy names no campaign."""
-        policy = frozen.policy
-        if policy.campaign is None:
-            return None
-        table = read_scores(run / "scores.parquet", policy)
-        reason = pq.read_table(run / "allocation.parquet", columns=["reason"]).column("reason")
-        held = np.asarray(reason.to_numpy(zero_copy_only=False) == Reason.HOLDOUT)
-        choosers = Choosers.of(build_problem(policy, table, held))
-        pacer = Pacer(choosers, forecast=policy.campaign.share * table.n_users)
-        forecast = Forecast.of(policy.campaign, policy.timezone)
-        return cls(pacer, forecast, prices, offers=policy.offer_ids)
-
-    def obey(self, change: Change, prices: Prices) -> None:
-        """Go on from accepted prices, and without offers that were paused.
+    def hold(self, now: int, longest: int | None, *, stays: float) -> Hold:
+        """Return how what is reserved comes back.
 
         Parameters
         ----------
-        prices
-            Those that the run is served at now.
+        longest
+            Microseconds for which something is reserved; None: for ever.
+        stays
+            Share of it that is settled in the end.
         """
-        self._prices = prices
-        if change.paused:
-            offers = self._offers
-            self._pacer.pause([offers.index(o) for o in change.paused if o in offers])
+        rest = 1.0 - self.share(now)
+        if longest is None or now + longest >= self.end or rest <= 0:
+            none = np.zeros(0)
+            return Hold(stays=stays, ages=none, coming=none, late=1.0)
+        ages = np.linspace(0.0, 1.0, GRID)
+        coming = (self.shares(now + ages * longest) - self.share(now)) / rest
+        late = (1.0 - self.share(self.end - longest)) / rest
+        return Hold(stays=stays, ages=ages, coming=coming, late=late)
 
-    def note(self, row: int | None) -> None:
-        """Note that a user of the run has come, by the row in its tables; None is a stranger."""
-        if row is None:
-            self._strangers += 1
-        else:
-            self._seen[row] = True
 
-    def reprice(self, pool: Pool, now: int) -> Prices:
-        """Return new prices under the next number, or those of now outside the campaign.
+class Repricer:
+    """Solves the prices of a served run anew, out of what its ledger says.
+
+    Everything that it needs stands in the ledger, so that a server that is started again goes on,
+    and of several servers each would find the same prices.
+
+    Parameters
+    ----------
+    load
+        Makes the pacer over the users of the run, in its order; called when it is first needed.
+    hold
+        Microseconds for which an offer stays reserved; None: until it cannot be redeemed.
+    measures
+        What each limit sums.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[], Pacer],
+        arrivals: Arrivals,
+        forecast: Forecast,
+        *,
+        hold: int | None,
+        measures: Mapping[str, str | None],
+    ) -> None:
+        self._load, self._arrivals, self.forecast = load, arrivals, forecast
+        self._hold, self._measures = hold, measures
+        self._paused: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, campaign: Campaign, ledger: str, *, hold: int | None) -> Self | None:
+        """Return the repricer of a run; None where its policy names no campaign."""
+        policy = campaign.frozen.policy
+        if policy.campaign is None:
+            return None
+        run, frozen, times = campaign.run.directory, campaign.frozen, policy.campaign
+        forecast = Forecast.of(times, policy.timezone)
+        stretches = max(1, (forecast.end - forecast.start) // times.reprice.micros)
+        edges = np.linspace(forecast.start, forecast.end, stretches + 1)
+        arrivals = Arrivals(ledger, campaign.population, edges=edges)
+        return cls(
+            lambda: _pacer(run, frozen, times),
+            arrivals,
+            forecast,
+            hold=hold,
+            measures=campaign.measures,
+        )
+
+    def pause(self, offers: Sequence[int]) -> None:
+        """Solve without some offers from now on, by their places in the policy."""
+        self._paused = (*self._paused, *offers)
+
+    @property
+    def pacer(self) -> Pacer:
+        """The pacer over the users of the run, without what is paused."""
+        pacer = self._loaded
+        if self._paused:
+            pacer.pause(self._paused)
+        return pacer
+
+    @cached_property
+    def _loaded(self) -> Pacer:
+        return self._load()
+
+    def reprice(self, pool: Pool, now: int, prices: Prices, current: Current | None) -> Current:
+        """Return new prices under the next number.
 
         Parameters
         ----------
         pool
             What the ledger says of every limit.
         now
-            Microseconds since 1970.
+            Microseconds since 1970, within the campaign.
+        prices
+            Those of now.
+        current
+            What was solved last; None: nothing.
         """
-        if not self._forecast.start < now < self._forecast.end:
-            return self._prices
-        seen = self._seen.copy()
-        moment = Moment(
-            seen=seen,
-            came=int(np.count_nonzero(seen)) + self._strangers,
-            share=self._forecast.share(now),
-            left={
-                standing.name: _left(standing)
-                for standing in pool.limits
-                if (standing.at_most, standing.at_least) != (None, None)
-            },
+        self._arrivals.read()
+        memory = None if current is None else current.memory
+        repriced = self.pacer.reprice(self._moment(pool, now), prices.by_limit, memory)
+        came = np.flatnonzero(self._arrivals.seen)
+        given = self._arrivals.offer[came]
+        return Current(
+            prices=prices.next(repriced.prices),
+            memory=repriced.memory,
+            solved=now,
+            foresight=foresight(self._loaded.planned, came, given, prices.by_limit),
         )
-        self._prices = self._prices.next(self._pacer.reprice(moment, self._prices.by_limit))
-        return self._prices
+
+    def give_way(self, pool: Pool, now: int, current: Current) -> Current | None:
+        """Return prices between two solves, under the next number; None where they hold."""
+        prices, moment = current.prices, self._moment(pool, now)
+        moved = self.pacer.give_way(prices.by_limit, current.memory, moment=moment)
+        if all(abs(moved[name] - price) <= STEP * price for name, price in prices.items()):
+            return None
+        return replace(current, prices=prices.next(moved))
+
+    def _moment(self, pool: Pool, now: int) -> Moment:
+        arrivals, forecast = self._arrivals, self.forecast
+        edges = np.linspace(forecast.start, forecast.end, len(arrivals.counts) + 1)
+        over = int(np.searchsorted(edges, now, side="right")) - 1
+        came = np.concatenate([[0], np.cumsum(arrivals.counts[:over]), [arrivals.counts.sum()]])
+        times = np.append(edges[: over + 1], now)
+        stays = {name: self._stays(name) for name in self._measures}
+        return Moment(
+            seen=arrivals.seen.copy(),
+            came=came.tolist(),
+            shares=forecast.shares(times).tolist(),
+            left={
+                limit.name: self._left(limit, now, stays[limit.name])
+                for limit in pool.limits
+                if (limit.at_most, limit.at_least) != (None, None)
+            },
+            returning=frozenset(name for name, share in stays.items() if share < 1.0),
+        )
+
+    def _stays(self, limit: str) -> float:
+        """Return the share of what is reserved of a limit that is settled in the end."""
+        given = self._arrivals
+        if self._hold is None or not given.face or self._measures[limit] not in {FACE, ISSUED}:
+            return 1.0
+        return min(given.cost / given.face, 1.0)
+
+    def _left(self, limit: Standing, now: int, stays: float) -> Bounds:
+        """Return what those to come may take of a limit, in its own unit."""
+        unit = 1 if limit.is_count else MICROS
+        used = limit.reserved + limit.margin + limit.settled
+        most, least = limit.at_most, limit.at_least
+        rest = None if most is None else (most - used) / unit
+        if rest is not None and most is not None and stays < 1.0:
+            hold = self.forecast.hold(now, self._hold, stays=stays)
+            reserved, settled = limit.reserved / unit, limit.settled / unit
+            rest = room(most / unit, settled=settled, reserved=reserved, hold=hold)
+        return Bounds(
+            at_most=rest, at_least=None if least is None else max(least - used, 0) / unit
+        )
 
 
-def _left(standing: Standing) -> Bounds:
-    """Return what a limit has left, in its own unit."""
-    unit = 1 if standing.is_count else MICROS
-    used = standing.reserved + standing.margin + standing.settled
-    most, least = standing.at_most, standing.at_least
-    return Bounds(
-        at_most=None if most is None else (most - used) / unit,
-        at_least=None if least is None else max(least - used, 0) / unit,
-    )
+def _pacer(run: Path, frozen: FrozenPolicy, times: Times) -> Pacer:
+    table = read_scores(run / "scores.parquet", frozen.policy)
+    reason = pq.read_table(run / "allocation.parquet", columns=["reason"]).column("reason")
+    held = np.asarray(reason.to_numpy(zero_copy_only=False) == Reason.HOLDOUT)
+    choosers = Choosers.of(build_problem(frozen.policy, table, held))
+    return Pacer(choosers, forecast=times.share * table.n_users)

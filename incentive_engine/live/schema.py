@@ -1,9 +1,10 @@
 """The tables of a ledger, version by version.
 
 `entries` and `actions` are only ever appended to. `decisions` holds what was decided, and where
-that stands now; `requests` which entry answered a key; `pool` the sums of each limit; `head` the
-end of the chain. The check on `pool` is the last line of defence: whatever the program does, the
-database takes no sum above the run's cap but for what redemptions cost more than was expected.
+that stands now; `requests` which entry answered a key; `pool` the sums of each limit; `prices`
+those that were published; `head` the end of the chain. The check on `pool` is the last line of
+defence: whatever the program does, the database takes no sum above the run's cap but for what
+redemptions cost more than was expected.
 """
 
 from __future__ import annotations
@@ -48,6 +49,9 @@ CREATE TABLE actions (
 );
 ALTER TABLE pool ADD COLUMN moved BIGINT
 """,
+    """
+CREATE TABLE prices (version BIGINT PRIMARY KEY, at BIGINT NOT NULL, content TEXT NOT NULL)
+""",
 )
 """One script per version; the last is the current one."""
 
@@ -61,6 +65,8 @@ DECISION: Final = (
 
 ACTIONS: Final = "SELECT seq, at, after, key, verb, name, change, chain FROM actions ORDER BY seq"
 """What was answered to findings, in the order of `records.Action`."""
+
+NEWEST: Final = "SELECT version, at, content FROM prices ORDER BY version DESC LIMIT 1"
 
 DUE: Final = 2_000
 """Reservations that a batch expires at most; the next one goes on."""

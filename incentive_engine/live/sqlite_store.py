@@ -18,9 +18,17 @@ from typing import Any, Final
 
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.live.chain import START
+from incentive_engine.live.commands import Published
 from incentive_engine.live.core import Book
 from incentive_engine.live.records import Action, Entry, Head, LimitState, Names, Request
-from incentive_engine.live.schema import ACTIONS, DECISION, DUE, VERSION, scripts_from
+from incentive_engine.live.schema import (
+    ACTIONS,
+    DECISION,
+    DUE,
+    NEWEST,
+    VERSION,
+    scripts_from,
+)
 from incentive_engine.live.store import (
     HeldError,
     Needs,
@@ -119,6 +127,8 @@ class SQLiteStore:
         seq, at, chain = execute("SELECT seq, at, chain FROM head").fetchone()
         pool = [limit_of(row) for row in execute(POOL)]
         book = Book(names=self.names, head=Head(seq=seq, at=at, chain=chain), pool=pool)
+        if needs.prices and (newest := execute(NEWEST).fetchone()) is not None:
+            book.prices = Published._make(newest)
         if needs.actions:
             book.actions = [Action._make(row) for row in execute(ACTIONS)]
         for key in needs.keys:
@@ -173,6 +183,7 @@ class SQLiteStore:
         many(f"INSERT INTO entries VALUES ({marks(6)})", book.entries)  # noqa: S608 - likewise
         keyed = [(key, request.digest, request.entry) for key, request in book.keyed.items()]
         many("INSERT INTO requests VALUES (?, ?, ?)", keyed)
+        many("INSERT INTO prices VALUES (?, ?, ?)", book.published)
         many(
             "UPDATE pool SET reserved = ?, settled = ?, overdraft = ?, variance = ?, moved = ? "
             "WHERE place = ?",

@@ -14,10 +14,12 @@ from incentive_engine.live.commands import (
     Command,
     Find,
     Preview,
+    Publish,
     Recall,
     Redeem,
     Reserve,
     ShowActions,
+    ShowPrices,
 )
 from incentive_engine.live.core import Book
 from incentive_engine.live.records import (
@@ -59,6 +61,7 @@ class Needs:
     keys: set[bytes] = field(default_factory=set)
     users: set[str] = field(default_factory=set)
     decisions: set[int] = field(default_factory=set)
+    prices: bool = False
     actions: bool = False
 
 
@@ -100,6 +103,7 @@ def needs_of(commands: Iterable[Command], names: Names) -> Needs:
             seq = names.seq(command.decision)
             if seq is not None:
                 needs.decisions.add(seq)
+        needs.prices = needs.prices or isinstance(command, Publish | ShowPrices)
     return needs
 
 

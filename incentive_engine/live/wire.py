@@ -23,12 +23,15 @@ from incentive_engine.live.commands import (
     Pool,
     Preview,
     Previewed,
+    Publish,
+    Published,
     Recall,
     Redeem,
     Refused,
     Reserve,
     ShowActions,
     ShowPool,
+    ShowPrices,
 )
 
 HEADER: Final = 4
@@ -43,10 +46,19 @@ COMMANDS: Final[tuple[type[Any], ...]] = (
     Find,
     Preview,
     ShowPool,
+    Publish,
+    ShowPrices,
     Act,
     ShowActions,
 )
-ANSWERS: Final[tuple[type[Any], ...]] = (Decided, Previewed, Pool, Refused, Actions)
+ANSWERS: Final[tuple[type[Any], ...]] = (
+    Decided,
+    Previewed,
+    Pool,
+    Refused,
+    Actions,
+    Published,
+)
 
 T = TypeVar("T")
 

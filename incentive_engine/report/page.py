@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
 from incentive_engine.language import Code, Language, formats, language, say
 
 from . import words
-from .content import GroupRow, Headline, LimitRow, Note, ReportContent
+from .content import GroupRow, Headline, LimitRow, Note, Proof, ReportContent
 from .evidence import BenefitRow, LoyaltyCheck
 from .frame import render_page
 from .model_quality import gain_chart, over_constant, quality_charts, quality_lines
@@ -41,6 +41,11 @@ class LimitLine:
     binds: bool
     exceeded: bool
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether it is out of the plan's way, so that its row may be folded."""
+        return not (self.binds or self.limit.report_only or self.limit.name == "budget")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Strip:
@@ -66,7 +71,7 @@ def render_report(
         content = with_titles(content, titles, lang)
     t = language(lang)
     content = replace(content, currency=t.unit(content.currency))
-    limits = _limits(t, content)
+    limits = limit_lines(t, content.limits, currency=content.currency, proof=content.proof)
     quality, undrawn = content.quality, list[Note]()
     budgets = _drawn("budget.title", lambda: slider(t, content), undrawn)
     calibration, gains = None, None
@@ -95,8 +100,8 @@ def render_report(
         strip=_strip(content.headline),
         slider=budgets,
         one_budget=budgets is None and content.response is not None and not undrawn,
-        binding=[line for line in limits if not _is_idle(line)],
-        idle=[line for line in limits if _is_idle(line)],
+        binding=[line for line in limits if not line.is_idle],
+        idle=[line for line in limits if line.is_idle],
         quality_lines=quality_lines(t, quality) if quality else [],
         quality_charts=calibration or [],
         gain_chart=gains,
@@ -169,8 +174,16 @@ def _strip(headline: Headline) -> Strip | None:
     )
 
 
-def _limits(t: Language, content: ReportContent) -> list[LimitLine]:
-    """Return the limits: the budget, those that bind, the others, those only measured."""
+def limit_lines(
+    t: Language, limits: Iterable[LimitRow], *, currency: str, proof: Proof
+) -> list[LimitLine]:
+    """Return the limits: the budget, those that bind, the others, those only measured.
+
+    Parameters
+    ----------
+    currency
+        As the language calls it.
+    """
 
     def rank(limit: LimitRow) -> int:
         if limit.report_only:
@@ -185,17 +198,12 @@ def _limits(t: Language, content: ReportContent) -> list[LimitLine]:
             usage=words.amount(t, limit.usage, limit),
             slack=words.room(t, limit),
             share=_share(limit),
-            meaning=words.meaning(t, limit, currency=content.currency, proof=content.proof),
+            meaning=words.meaning(t, limit, currency=currency, proof=proof),
             binds=bool(limit.price) and not limit.report_only,
             exceeded=limit.slack is not None and limit.slack < 0,
         )
-        for limit in sorted(content.limits, key=rank)
+        for limit in sorted(limits, key=rank)
     ]
-
-
-def _is_idle(line: LimitLine) -> bool:
-    """Whether a limit is out of the plan's way, so that its row may be folded."""
-    return not (line.binds or line.limit.report_only or line.limit.name == "budget")
 
 
 def _share(limit: LimitRow) -> float | None:

@@ -9,7 +9,7 @@ from incentive_engine.config.titles import ColumnTitle, Title
 from incentive_engine.language import Code, Message, Text, Value
 
 from .conditions import Scope, Test
-from .content import Favoured, GroupTable, ReportContent
+from .content import Favoured, GroupTable, LimitRow, ReportContent
 from .evidence import OTHERS, Benefits, PublicRules, Quality, Response
 
 
@@ -63,7 +63,7 @@ def with_titles(content: ReportContent, titles: Titles, code: Code) -> ReportCon
         ),
         notes=tuple(replace(note, message=_said(named, note.message)) for note in content.notes),
         tables=tuple(_table(named, table) for table in content.tables),
-        limits=tuple(replace(limit, scope=_scope(named, limit.scope)) for limit in content.limits),
+        limits=tuple(limit_with_titles(limit, named) for limit in content.limits),
         favoured=content.favoured and _favoured(named, content.favoured),
         response=content.response and _response(named, content.response),
         ways=tuple(replace(way, offer=named.offer(way.offer)) for way in content.ways),
@@ -71,6 +71,11 @@ def with_titles(content: ReportContent, titles: Titles, code: Code) -> ReportCon
         benefits=tuple(_benefits(named, part) for part in content.benefits),
         rules=content.rules and _rules(named, content.rules),
     )
+
+
+def limit_with_titles(limit: LimitRow, named: Named) -> LimitRow:
+    """Return a limit whose scope has names in place of ids."""
+    return replace(limit, scope=_scope(named, limit.scope))
 
 
 def _said(named: Named, message: Message) -> Message:

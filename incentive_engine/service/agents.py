@@ -36,7 +36,7 @@ try:
     from incentive_engine.service.gate import Gate, Limits
     from incentive_engine.service.log import Log
     from incentive_engine.service.metrics import Metrics
-    from incentive_engine.service.pace import keep_obeying, obey_actions
+    from incentive_engine.service.pace import follow, keep_obeying, obey_actions
 except ModuleNotFoundError as error:
     if (error.name or "").split(".")[0] not in {"mcp", "httpx2", "starlette", "msgspec"}:
         raise
@@ -235,7 +235,9 @@ async def _client_of(options: AgentOptions) -> AsyncIterator[httpx2.AsyncClient]
         log=Log(requests=False),
     )
     await service.writer.start()
-    obeying = asyncio.create_task(keep_obeying(service, await obey_actions(service, 0)))
+    known = await obey_actions(service, 0)
+    await follow(service)
+    obeying = asyncio.create_task(keep_obeying(service, known))
     try:
         transport = httpx2.ASGITransport(app=application(service))
         async with httpx2.AsyncClient(

@@ -60,6 +60,8 @@ class Service:
         Microseconds for which an offer stays reserved; None: until it cannot be redeemed any more.
     repricer
         Solves prices anew while it is served; None: the plan's prices stay.
+    foresight
+        Share of perfect foresight that had been reached when prices were solved last; None before.
     """
 
     campaign: Campaign
@@ -68,6 +70,7 @@ class Service:
     gate: Gate
     hold: int | None
     repricer: Repricer | None = None
+    foresight: float | None = None
     metrics: Metrics
     log: Log
     page: bytes = field(default_factory=openapi.page)
@@ -90,8 +93,6 @@ class Service:
         if choice is None or refused is not None:
             unknown = self._unknown_user()
             return await self._repeat_or(Recall(hashed, digest), refused or unknown)
-        if self.repricer is not None:
-            self.repricer.note(self.campaign.population.row_of(user))
         choice, until = self._within_dates(choice, now)
         answer = await self._ask(
             Reserve(
@@ -246,6 +247,7 @@ class Service:
                 currency=campaign.run.policy.currency,
                 basis=None if budget is None else budget.basis,
                 seq=answer.seq,
+                foresight=self.foresight,
             )
         )
 

@@ -80,13 +80,18 @@ class LimitBody(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class PoolBody(msgspec.Struct, kw_only=True, frozen=True):
-    """The pool: every enforced limit, the version of the prices, and the last entry's number."""
+    """The pool: every enforced limit, the version of the prices, and the last entry's number.
+
+    ``foresight`` is the share of what perfect foresight would have reached with what was given
+    until prices were solved last, 0 to 1; null before, and where they stay those of the plan.
+    """
 
     limits: list[LimitBody]
     prices_version: int
     currency: str
     basis: str | None
     seq: int
+    foresight: float | None
 
 
 class OutlookBody(msgspec.Struct, kw_only=True, frozen=True):

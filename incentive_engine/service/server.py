@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from incentive_engine.domain import MICROS
 from incentive_engine.errors import ConfigError, DataError, Fault, SetupError
 
 try:
     import uvicorn
     import uvloop
 
+    from incentive_engine.config.keys import Keys
     from incentive_engine.live.campaign import open_campaign
     from incentive_engine.live.places import ledger_of
     from incentive_engine.live.process import WriterProcess
@@ -27,10 +29,9 @@ try:
     from incentive_engine.service.app import Service, application
     from incentive_engine.service.findings import Findings
     from incentive_engine.service.gate import Gate, Limits
-    from incentive_engine.service.keys import Keys
     from incentive_engine.service.log import Log
     from incentive_engine.service.metrics import Metrics
-    from incentive_engine.service.pace import keep_obeying, keep_pace, obey_actions
+    from incentive_engine.service.pace import follow, keep_obeying, keep_pace, obey_actions
 except ModuleNotFoundError as error:
     if (error.name or "").split(".")[0] not in {"uvicorn", "uvloop", "starlette", "msgspec"}:
         raise
@@ -88,14 +89,15 @@ def serve(options: Options, *, say: Callable[[str], None]) -> None:
     refuse_unsigned(campaign.run, key)
     refuse_unapproved(campaign.run)
     place = options.ledger or ledger_of(options.run_dir)
+    hold = None if options.hold is None else round(options.hold * MICROS)
     metrics, log = Metrics(), Log(requests=options.log_requests)
     service = Service(
         campaign=campaign,
         writer=WriterProcess(place, campaign.terms, on_commit=metrics.commit),
         watch=Findings(campaign, place),
         gate=Gate(keys=keys, limits=Limits(rate=options.rate)),
-        hold=None if options.hold is None else round(options.hold * 1e6),
-        repricer=Repricer.of(options.run_dir, campaign.frozen, campaign.prices),
+        hold=hold,
+        repricer=Repricer.of(campaign, place, hold=hold),
         metrics=metrics,
         log=log,
     )
@@ -158,6 +160,7 @@ async def _serve(
     )
     await service.writer.start()
     known = await obey_actions(service, 0)
+    await follow(service)
     beside = [
         asyncio.create_task(keep_pace(service)),
         asyncio.create_task(keep_obeying(service, known)),

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from incentive_engine.errors import DataError, Fault
 
-FORMAT: Final = 6
+FORMAT: Final = 7
 """Version of these files; a reader refuses any other."""
 MODEL: Final = "model.json"
 EVALUATION: Final = "evaluation.json"

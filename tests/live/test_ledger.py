@@ -9,7 +9,17 @@ import pytest
 
 from incentive_engine.errors import DataError
 from incentive_engine.live import schema
-from incentive_engine.live.commands import Find, Pool, Preview, Previewed, Refused, ShowPool
+from incentive_engine.live.commands import (
+    Find,
+    Pool,
+    Preview,
+    Previewed,
+    Publish,
+    Published,
+    Refused,
+    ShowPool,
+    ShowPrices,
+)
 from incentive_engine.live.records import Names, Risk
 from incentive_engine.live.sqlite_store import copy
 
@@ -227,3 +237,15 @@ def test_the_database_itself_takes_no_sum_above_a_cap(tmp_path: Path) -> None:
     database = sqlite3.connect(tmp_path / "a")
     with pytest.raises(sqlite3.IntegrityError):
         database.execute("UPDATE pool SET reserved = 100000001 WHERE name = 'budget'")
+
+
+def test_of_two_who_publish_prices_the_first_is_followed(tmp_path: Path) -> None:
+    book = ledger(tmp_path / "a")
+    assert book.apply([ShowPrices()], START) == [Refused("unknown")]
+    first, second = book.apply([Publish(3, "mine"), Publish(3, "yours")], START)
+    assert first == second == Published(3, START, "mine")
+    book.close()
+    book = ledger(tmp_path / "a")
+    (third,) = book.apply([Publish(4, "yours")], START + 1)
+    assert book.apply([ShowPrices()], START + 2) == [third] == [Published(4, START + 1, "yours")]
+    book.close()

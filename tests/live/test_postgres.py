@@ -15,7 +15,16 @@ import pytest
 
 from export.postgres_server import binaries, run, server
 from incentive_engine.errors import DataError
-from incentive_engine.live.commands import Command, Decided, Find, Pool, Refused, ShowPool
+from incentive_engine.live.commands import (
+    Command,
+    Decided,
+    Find,
+    Pool,
+    Publish,
+    Refused,
+    ShowPool,
+    ShowPrices,
+)
 from incentive_engine.live.ledger import Ledger
 from incentive_engine.live.postgres_store import SCHEMA, PostgresStore
 from incentive_engine.live.process import WriterProcess
@@ -74,6 +83,8 @@ def test_it_answers_as_a_ledger_in_a_file_does(
         [reserve(claims=((STOCK, 1),)) for _ in range(4)],
         [first, first._replace(digest=key("other")), cancel(name), ShowPool()],
         [reserve("v", named=key("v late"))],
+        [ShowPrices(), Publish(4, "a"), Publish(4, "b")],
+        [Publish(5, "c"), ShowPrices()],
     ]
     for at, batch in enumerate(batches):
         now = START + at * HOLD // 3

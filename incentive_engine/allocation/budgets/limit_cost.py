@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -27,13 +28,29 @@ def gains_without(problem: Problem, plan: Plan) -> dict[str, float]:
     found from the plan's, come within about a percent of what the best plan gains, in a
     hundredth of the time that it takes; that one is `Curve.gain_without`'s.
     """
-    dual, prices = _at_prices_of(plan, problem)
-    samples = draw_samples(dual.users)
+    return gains_at(problem, plan.prices, value=plan.certificate.value)
+
+
+def gains_at(
+    problem: Problem, at: Mapping[str, float], *, value: float, samples: tuple[Sample, ...] = ()
+) -> dict[str, float]:
+    """Return per priced limit the most value that dropping it alone can add to a plan.
+
+    Parameters
+    ----------
+    at
+        Limit to price: those of the plan.
+    value
+        Of the plan.
+    samples
+        What `draw_samples` gives for the users, where it is known.
+    """
+    dual, prices = _at_prices_of(at, problem)
+    samples = samples or draw_samples(dual.users)
     sample = samples[-1] if samples else None
     priced = np.flatnonzero(prices).tolist()
     with ThreadPoolExecutor(threads()) as pool:
         bounds = pool.map(lambda limit: _bound_without(dual, prices, limit, sample), priced)
-        value = plan.certificate.value
         return {
             dual.rows.names[limit]: bound - value
             for limit, bound in zip(priced, bounds, strict=True)
@@ -77,13 +94,13 @@ def gain_of_all(everyone: Problem, plan: Plan) -> float:
     everyone
         The plan's problem without its holdout.
     """
-    dual, prices = _at_prices_of(plan, everyone)
+    dual, prices = _at_prices_of(plan.prices, everyone)
     return dual.at(prices).dual - plan.certificate.value
 
 
-def _at_prices_of(plan: Plan, problem: Problem) -> tuple[LagrangianDual, FloatArray]:
-    """Return a problem's users under its limits, and a plan's prices in their order."""
+def _at_prices_of(at: Mapping[str, float], problem: Problem) -> tuple[LagrangianDual, FloatArray]:
+    """Return a problem's users under its limits, and prices in their order."""
     users = users_of(problem)
     rows = rows_of(problem, users, problem.enforced)
-    prices = np.array([plan.prices[name] for name in rows.names], dtype=np.float64)
+    prices = np.array([at[name] for name in rows.names], dtype=np.float64)
     return LagrangianDual(users=users, rows=rows), prices

@@ -12,11 +12,11 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from incentive_engine.allocation import Choosers, Problem, SolveParams, build_problem, find_prices
+from incentive_engine.allocation.pacing import systematic_sample, volume
 from incentive_engine.data.scores import read_scores
 from incentive_engine.data.tables.arrow import equal
 from incentive_engine.domain import COST, MICROS, BoolArray, FloatArray, IntArray, Reason
 from incentive_engine.live.campaign import Campaign
-from incentive_engine.live.pacing import PacingParams, systematic_sample, volume
 from incentive_engine.live.records import State
 from incentive_engine.live.watch.finding import Outlook
 from incentive_engine.live.watch.look import Look
@@ -100,9 +100,7 @@ class Rest:
         if time is None:
             return look.expected.users
         came = np.concatenate([[0.0], np.cumsum(time.sums(look.came))]).astype(int).tolist()
-        scale = volume(
-            came, time.share.tolist(), forecast=look.expected.users, params=PacingParams()
-        )
+        scale = volume(came, time.share.tolist(), forecast=look.expected.users)
         return look.expected.users * scale * (1 - min(look.share(look.now), 1.0))
 
     def prices(self, start: Mapping[str, float]) -> dict[str, float]:

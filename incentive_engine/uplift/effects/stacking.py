@@ -10,7 +10,7 @@ first in force; many speak for themselves.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -49,6 +49,14 @@ class WeightPrior:
     def usual(self) -> FloatArray:
         """The expected weights, (b,)."""
         return np.asarray(sum(b.chance * np.array(b.usual) for b in self.beliefs))
+
+    def attenuated(self, factor: float) -> WeightPrior:
+        """Return the prior of weights that are so many times smaller."""
+        beliefs = (
+            Belief(chance=b.chance, usual=tuple(weight / factor for weight in b.usual))
+            for b in self.beliefs
+        )
+        return replace(self, beliefs=tuple(beliefs), each=self.each / factor)
 
     def covariance(self, belief: Belief) -> FloatArray:
         """Return the prior covariance of the weights under one belief, (b, b)."""
@@ -108,12 +116,14 @@ class HeterogeneityTest:
 class Stack:
     """Weights of b models, from all rows and from the rows outside each fold.
 
-    They hold the trust in deviations, and sum to less than 1 where these may be chance.
+    They hold the trust in deviations, and are small where these may be chance.
 
     Attributes
     ----------
     weight : (b,) float64, ≥ 0
+        For new users, whom the mean of the folds' models speaks of.
     weight_outside : (folds, b) float64, ≥ 0
+        For the rows of each fold, of whom one model speaks.
     """
 
     weight: FloatArray

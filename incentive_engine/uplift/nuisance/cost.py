@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from scipy.optimize import nnls
 
-from incentive_engine.domain import BoolArray, FloatArray, Matrix
+from incentive_engine.domain import BoolArray, FloatArray, IntArray, Matrix
 from incentive_engine.parallel import side_by_side
 from incentive_engine.uplift.crossfit import Folds
 from incentive_engine.uplift.nuisance.boosting import CrossFitted, Recipe, train
+from incentive_engine.uplift.nuisance.cost_slope import CostSlope, fit_slope, no_slope
 from incentive_engine.uplift.rows import Rows, Telling
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ class CostModel:
         What one redemption pays, on average, currency units.
     pay
         What a redemption pays given features and offer, relative to `pays`; None when always 1.
+    slope
+        How actual costs follow predicted ones.
     scale : (k,) float64
         Calibration, out of fold: actual over predicted cost.
     stack : (2,) float64
@@ -55,6 +58,7 @@ class CostModel:
     redeem: CrossFitted | None
     pays: FloatArray
     pay: CrossFitted | None
+    slope: CostSlope
     scale: FloatArray
     stack: FloatArray
     per_conversion: FloatArray
@@ -72,7 +76,7 @@ class CostModel:
         """
         direct = self.direct(matrix, folds=folds)
         through = converting * self.per_conversion
-        stacked = self.scale * (self.stack[0] * direct + self.stack[1] * through)
+        stacked = self.scale * self.slope(self.stack[0] * direct + self.stack[1] * through)
         return np.where(np.isnan(self.unit), stacked, self.unit)
 
     def direct(self, matrix: Matrix, *, folds: Folds | None) -> FloatArray:
@@ -94,6 +98,7 @@ class CostModel:
         return {
             "unit": unit,
             "pays": self.pays.tolist(),
+            "slope": self.slope.to_json(),
             "scale": self.scale.tolist(),
             "stack": self.stack.tolist(),
             "per_conversion": self.per_conversion.tolist(),
@@ -121,6 +126,7 @@ class CostModel:
             redeem=parts["redeem"],
             pays=np.array(content["pays"]),
             pay=parts["pay"],
+            slope=CostSlope.from_json(content["slope"]),
             scale=np.array(content["scale"]),
             stack=np.array(content["stack"]),
             per_conversion=np.array(content["per_conversion"]),
@@ -174,6 +180,7 @@ def _unstacked(
         redeem=redeem,
         pays=pays,
         pay=pay,
+        slope=no_slope(k),
         scale=np.ones(k),
         stack=np.array([1.0, 0.0]),
         per_conversion=np.zeros(k),
@@ -201,14 +208,14 @@ def stack_cost(
     -----
     Non-negative least squares of the cost on both forecasts, over the rows of all offers whose
     cost varies. A row counts by one over its expected cost, as variances of redemptions are in
-    proportion to it. `CREDIT` redemptions speak for equal parts beforehand. The scale of each
-    offer then makes its total come true.
+    proportion to it. `CREDIT` redemptions speak for equal parts beforehand. What is stacked is
+    then corrected along its own size, and the scale of each offer makes its total come true.
     """
     if model.redeem is None:
         return model
     lottery, k = rows.lottery, len(model.unit)
     direct = model.direct(rows.matrix, folds=rows.folds)
-    offers = np.flatnonzero(np.isnan(model.unit))
+    offers = np.flatnonzero(np.isnan(model.unit)).tolist()
     got = {j: np.flatnonzero((lottery.arm == j + 1) & (lottery.weight > 0)) for j in offers}
     per_conversion = np.zeros(k)
     sides, target = [CREDIT**0.5 * np.eye(2)], [np.full(2, CREDIT**0.5 / 2)]
@@ -223,12 +230,36 @@ def stack_cost(
         target.append(paid * root)
     stack, _ = nnls(np.concatenate(sides), np.concatenate(target))
     stacked = replace(model, stack=stack, per_conversion=per_conversion)
-    predicted = stacked.predict(rows.matrix, converting, folds=rows.folds)
+    forecast = stack[0] * direct + stack[1] * converting * per_conversion
+    stacked = replace(stacked, slope=_slope(forecast, rows, cost=cost, pays=model.pays, got=got))
+    predicted = stacked.slope(forecast)
     scale = np.ones(k)
     for j, mine in got.items():
         weight = lottery.weight[mine]
         scale[j] = _calibrate(cost[mine], predicted[mine, j], weight, model.pays[j])
     return replace(stacked, scale=scale)
+
+
+def _slope(
+    forecast: FloatArray,
+    rows: Rows,
+    *,
+    cost: FloatArray,
+    pays: FloatArray,
+    got: Mapping[int, IntArray],
+) -> CostSlope:
+    """Learn how costs follow their forecasts (n, k), from the rows that got each offer."""
+    row = np.concatenate([*got.values()])
+    offer = np.concatenate([np.full(len(mine), j) for j, mine in got.items()])
+    weight = rows.lottery.weight[row]
+    return fit_slope(
+        forecast[row, offer],
+        offer=offer,
+        paid=cost[row],
+        weight=weight / weight.mean(),
+        pays=pays,
+        mean=forecast.mean(axis=0).clip(1e-12),
+    )
 
 
 def _fit(

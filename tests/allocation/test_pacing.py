@@ -8,8 +8,17 @@ import numpy as np
 import pytest
 
 from incentive_engine.allocation import Choosers, Plan, Pool, Problem, solve, sum_limit
+from incentive_engine.allocation.pacing import (
+    Bounds,
+    Hold,
+    Moment,
+    Pacer,
+    PacingParams,
+    foresight,
+    room,
+    volume,
+)
 from incentive_engine.domain import COST, ISSUED
-from incentive_engine.live.pacing import Bounds, Moment, Pacer, PacingParams, volume
 
 N, BUDGET = 4000, 900.0
 
@@ -46,11 +55,11 @@ def _halfway(*, came: int, budget: float, floor: float = 0.0) -> Moment:
         "budget": Bounds(at_least=None, at_most=budget),
         "floor": Bounds(at_least=floor, at_most=None),
     }
-    return Moment(seen=seen, came=came, share=0.5, left=left)
+    return Moment(seen=seen, came=[0, came], shares=[0.0, 0.5], left=left)
 
 
 def _repriced(problem: Problem, plan: Plan, moment: Moment) -> Mapping[str, float]:
-    return Pacer(Choosers.of(problem), forecast=N).reprice(moment, plan.prices)
+    return Pacer(Choosers.of(problem), forecast=N).reprice(moment, plan.prices).prices
 
 
 def test_a_day_that_comes_as_forecast_keeps_the_prices_of_the_plan(
@@ -83,11 +92,11 @@ def test_users_who_take_more_than_foreseen_make_money_dearer(problem: Problem, p
         now = pacer.reprice(first, plan.prices)
         came = Moment(
             seen=np.arange(N) < 1500,
-            came=1500,
-            share=0.55,
+            came=[0, 1000, 1500],
+            shares=[0.0, 0.5, 0.55],
             left={"budget": Bounds(at_least=None, at_most=600.0 - 100.0 * taken)},
         )
-        prices[taken] = pacer.reprice(came, now)["budget"]
+        prices[taken] = pacer.reprice(came, now.prices, now.memory).prices["budget"]
     assert prices[2.0] > prices[1.0]
 
 
@@ -100,17 +109,16 @@ def test_a_floor_that_those_to_come_cannot_reach_does_not_stop_the_campaign(
 
 
 def test_prices_stay_when_nobody_is_left_to_come(problem: Problem, plan: Plan) -> None:
-    done = Moment(seen=np.ones(N, dtype=np.bool_), came=N, share=1.0, left={})
+    done = Moment(seen=np.ones(N, dtype=np.bool_), came=[0, N], shares=[0.0, 1.0], left={})
     assert _repriced(problem, plan, done) == pytest.approx(dict(plan.prices))
 
 
 def test_a_rush_of_minutes_is_not_taken_for_the_volume_of_the_day() -> None:
-    params = PacingParams()
     shares = [0.0, 0.05, 0.1, 0.2, 0.3, 0.4]
     rush = [0, 300, 350, 450, 550, 650]
-    assert volume(rush, shares, forecast=1000, params=params) == pytest.approx(1.0)
+    assert volume(rush, shares, forecast=1000) == pytest.approx(1.0)
     more = [round(1300 * share) for share in shares]
-    grown = volume(more, shares, forecast=1000, params=params)
+    grown = volume(more, shares, forecast=1000)
     assert grown == pytest.approx(1.3 ** np.sqrt(0.4))
 
 
@@ -119,3 +127,54 @@ def test_knobs_out_of_their_range_are_refused() -> None:
         PacingParams(believed=0.0)
     with pytest.raises(ValueError, match="least"):
         PacingParams(least=2.0)
+
+
+def test_between_two_solves_prices_give_way_to_what_is_taken_faster_than_the_day_allows(
+    problem: Problem, plan: Plan
+) -> None:
+    pacer = Pacer(Choosers.of(problem), forecast=N)
+    solved = pacer.reprice(_halfway(came=N // 2, budget=400.0), plan.prices)
+    prices = {}
+    for left in (400.0, 360.0, 200.0):
+        later = Moment(
+            seen=np.zeros(N, dtype=np.bool_),
+            came=[0, N // 2],
+            shares=[0.0, 0.55],
+            left={"budget": Bounds(at_least=None, at_most=left)},
+        )
+        prices[left] = pacer.give_way(solved.prices, solved.memory, moment=later)["budget"]
+    assert prices[400.0] < prices[360.0] < prices[200.0]
+    assert prices[360.0] == pytest.approx(solved.prices["budget"])
+
+
+def test_what_comes_back_may_be_taken_again() -> None:
+    """A quarter of what is held stays; nothing comes back of what is reserved too late."""
+    ages, coming = np.linspace(0, 1, 5), np.linspace(0, 0.1, 5)
+    early = Hold(stays=0.25, ages=ages, coming=coming, late=0.0)
+    late = Hold(stays=0.25, ages=ages, coming=coming, late=1.0)
+    assert room(100.0, settled=0.0, reserved=0.0, hold=early) == pytest.approx(400.0)
+    assert room(100.0, settled=0.0, reserved=0.0, hold=late) == pytest.approx(100.0)
+    assert room(100.0, settled=0.0, reserved=100.0, hold=early) < 300.0
+    assert room(100.0, settled=120.0, reserved=0.0, hold=early) == 0.0
+
+
+def test_a_rush_leaves_no_more_than_fits_before_the_first_comes_back() -> None:
+    ages = np.linspace(0, 1, 5)
+    rush = Hold(stays=0.25, ages=ages, coming=np.linspace(0, 0.9, 5), late=0.0)
+    assert room(100.0, settled=0.0, reserved=0.0, hold=rush) == pytest.approx(100.0 / 0.9)
+
+
+def test_the_plan_itself_is_perfect_foresight_and_worse_choices_are_told(
+    problem: Problem, plan: Plan
+) -> None:
+    choosers, everybody = Choosers.of(problem), np.arange(N)
+    best = choosers.at(plan.prices)
+    share = foresight(choosers, everybody, best, plan.prices)
+    assert share is not None
+    assert share == pytest.approx(1.0, abs=1e-3)
+    assert share <= 1.0
+    anything = np.random.default_rng(2).permutation(best)
+    worse = foresight(choosers, everybody, anything, plan.prices)
+    assert worse is not None
+    assert worse < 0.9
+    assert foresight(choosers, everybody[:0], best[:0], plan.prices) is None

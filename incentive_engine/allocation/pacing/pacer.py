@@ -1,0 +1,264 @@
+"""New prices while a campaign runs: for who is still expected, and for what is left.
+
+The plan's prices are right for a campaign that comes as forecast. When more users come, or fewer,
+or others, the pool runs dry early or stays half full. So prices are solved anew every few minutes,
+by the same dual as the plan's: among the users who have not come yet, with bounds that leave each
+of them as much as each of those who will come may have. Between two solves prices give way to what
+is taken faster or slower than the day allows. A cap cannot be passed either way: the ledger guards
+it, and prices only say who is worth it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from incentive_engine.allocation.dual.prices import find_prices
+from incentive_engine.allocation.pacing.room import Bounds
+from incentive_engine.allocation.pacing.volume import volume
+from incentive_engine.allocation.params import SolveParams
+from incentive_engine.allocation.population.choose import Choosers
+from incentive_engine.domain import BoolArray, FloatArray, IntArray
+
+NARROW: Final = 0.3
+"""Relative half width of the box around the former prices in which new ones are sought first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PacingParams:
+    """How prices follow a campaign.
+
+    Attributes
+    ----------
+    users
+        At most so many of the users to come are solved for, drawn systematically; more change
+        prices by less than a campaign's own noise. From 1,000.
+    tight
+        Relative gap of the dual at which prices are good enough, 1e-9 to 1e-3.
+    believed
+        Users after whom half of what they took beyond the forecast counts for those to come,
+        at least 1: fewer follow sooner, and noise as well.
+    least, most
+        Range of the volume, of what was forecast.
+    gain
+        How strongly prices give way between two solves, from 0 (not at all): a price grows by
+        this times the share of a cap that was taken beyond what the day allows.
+    """
+
+    users: int = 200_000
+    tight: float = 1e-6
+    believed: float = 5_000.0
+    least: float = 0.2
+    most: float = 5.0
+    gain: float = 4.0
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        if self.users < 1000 or not 1e-9 <= self.tight <= 1e-3 or self.believed < 1:
+            raise ValueError("users from 1000, tight from 1e-9 to 1e-3, believed from 1")
+        if not 0 < self.least <= 1 <= self.most or self.gain < 0:
+            raise ValueError("0 < least ≤ 1 ≤ most, gain from 0")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """Where a campaign stands when its prices are solved anew.
+
+    Attributes
+    ----------
+    seen : (n,) bool
+        Who of the plan's population has come; their choice is made.
+    came, shares
+        How many users had come, strangers included, and the share of the traffic that was
+        forecast, 0 to 1, at moments until now; 0 first.
+    left
+        Limit name to what those to come may take of it; limits that are not named keep their
+        own bounds.
+    returning
+        Limits of which a part of what is held comes back, so that what is left says nothing of
+        what was taken.
+    """
+
+    seen: BoolArray
+    came: Sequence[int]
+    shares: Sequence[float]
+    left: Mapping[str, Bounds]
+    returning: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """What a solve leaves for the next one.
+
+    Attributes
+    ----------
+    came, share
+        Users who had come by it, and the share of the traffic that was forecast.
+    left
+        Capped limit to what was left of it.
+    per_user
+        Limit to what one user was foreseen to take.
+    thirst
+        Limit to how many times as much users have taken as was foreseen.
+    """
+
+    came: int = 0
+    share: float = 0.0
+    left: Mapping[str, float] = field(default_factory=dict)
+    per_user: Mapping[str, float] = field(default_factory=dict)
+    thirst: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repriced:
+    """New prices, limit name to value given up per unit, and what to remember of them."""
+
+    prices: Mapping[str, float]
+    memory: Memory
+
+
+class Pacer:
+    """Solves a campaign's prices anew; the same moments and memory give the same prices.
+
+    Attributes
+    ----------
+    planned
+        The users with all offers of the plan; `choosers` are without those that were paused.
+
+    Parameters
+    ----------
+    choosers
+        The plan's population with its enforced limits.
+    forecast
+        How many users are expected in all.
+    params
+        How prices follow.
+    """
+
+    def __init__(
+        self, choosers: Choosers, *, forecast: float, params: PacingParams | None = None
+    ) -> None:
+        self.choosers = self.planned = choosers
+        self.forecast = forecast
+        self.params = params or PacingParams()
+
+    def pause(self, offers: Sequence[int]) -> None:
+        """Give nobody some of the offers any more, by their places in the problem."""
+        self.choosers = self.planned.without(offers)
+
+    def reprice(
+        self, moment: Moment, prices: Mapping[str, float], memory: Memory | None = None
+    ) -> Repriced:
+        """Return prices for the rest of the campaign.
+
+        Parameters
+        ----------
+        prices
+            Those of now, from which the search starts.
+        memory
+            What the last solve left; None: there was none.
+        """
+        rows, params = self.choosers.rows, self.params
+        now = np.array([prices.get(name, 0.0) for name in rows.names], dtype=np.float64)
+        lower, upper = self._left(moment)
+        thirst = self._thirst(moment, upper, memory or Memory())
+        coming = np.flatnonzero(~moment.seen)
+        expected = self._to_come(moment)
+        per_user = np.zeros(len(now))
+        if len(coming) and expected >= 1 and len(now):
+            some = systematic_sample(coming, params.users)
+            each = len(some) / (expected * thirst)
+            crowd = self.choosers.users.take(some)
+            bound = rows.with_bounds(lower * each, upper * each)
+            solving = SolveParams(price_gap=params.tight)
+            found = find_prices(crowd, bound, start=now, radius=NARROW, params=solving)
+            if found.impossible:  # floors that those to come cannot reach: what they can is enough
+                bound = rows.with_bounds(np.full(len(now), -np.inf), upper * each)
+                found = find_prices(crowd, bound, params=solving)
+            now = found.point.prices
+            per_user = rows.usage(found.point.table) / len(some)
+        capped = dict(zip(rows.names, upper.tolist(), strict=True))
+        return Repriced(
+            prices=self._named(now),
+            memory=Memory(
+                came=moment.came[-1],
+                share=float(moment.shares[-1]),
+                left={
+                    name: rest
+                    for name, rest in capped.items()
+                    if np.isfinite(rest) and name not in moment.returning
+                },
+                per_user=self._named(per_user),
+                thirst=self._named(thirst),
+            ),
+        )
+
+    def give_way(
+        self, prices: Mapping[str, float], memory: Memory, *, moment: Moment
+    ) -> dict[str, float]:
+        """Return prices of a moment between two solves; `moment.seen` does not matter.
+
+        A price that is above zero follows the share of its cap that was taken since the last
+        solve, beyond the share of the day that went by: up where more was taken, down where less.
+        """
+        rest = 1.0 - memory.share
+        gone = (moment.shares[-1] - memory.share) / rest if rest > 0 else 0.0
+        moved = dict(prices)
+        for name, before in memory.left.items():
+            bounds, price = moment.left.get(name), prices.get(name, 0.0)
+            if price > 0 and before > 0 and bounds is not None and bounds.at_most is not None:
+                taken = (before - max(bounds.at_most, 0.0)) / before
+                moved[name] = price * float(
+                    np.exp(self.params.gain * np.clip(taken - gone, -1, 1))
+                )
+        return moved
+
+    def _named(self, numbers: FloatArray) -> dict[str, float]:
+        return dict(zip(self.choosers.rows.names, numbers.tolist(), strict=True))
+
+    def _left(self, moment: Moment) -> tuple[FloatArray, FloatArray]:
+        """Return what is left of each limit, (L,) lower and upper bounds."""
+        rows = self.choosers.rows
+        lower, upper = rows.lower.copy(), rows.upper.copy()
+        for place, name in enumerate(rows.names):
+            if (rest := moment.left.get(name)) is not None:
+                lower[place] = -np.inf if rest.at_least is None else rest.at_least
+                upper[place] = np.inf if rest.at_most is None else max(rest.at_most, 0.0)
+        return lower, upper
+
+    def _thirst(self, moment: Moment, upper: FloatArray, memory: Memory) -> FloatArray:
+        """Return (L,) how many times as much of each cap users take as was foreseen."""
+        names = self.choosers.rows.names
+        before = np.array([memory.left.get(name, np.inf) for name in names])
+        thirst = np.array([memory.thirst.get(name, 1.0) for name in names])
+        came = moment.came[-1] - memory.came
+        if came <= 0:
+            return thirst
+        foreseen = came * np.array([memory.per_user.get(name, 0.0) for name in names])
+        told = np.isfinite(before) & np.isfinite(upper) & (foreseen > 0)
+        taken = np.where(told, before, 0.0) - np.where(told, upper, 0.0)
+        ratio = np.where(told, taken / np.where(told, foreseen, 1.0), 1.0).clip(0.25, 4.0)
+        trust = came / (came + self.params.believed)
+        return np.asarray((thirst * ratio**trust).clip(0.25, 4.0), dtype=np.float64)
+
+    def _to_come(self, moment: Moment) -> float:
+        """Return how many users are still expected."""
+        params = self.params
+        scale = volume(
+            moment.came,
+            moment.shares,
+            forecast=self.forecast,
+            least=params.least,
+            most=params.most,
+        )
+        return self.forecast * scale * (1.0 - min(moment.shares[-1], 1.0))
+
+
+def systematic_sample(places: IntArray, most: int) -> IntArray:
+    """Return at most so many of the places, evenly spread."""
+    if len(places) <= most:
+        return places
+    return places[np.linspace(0, len(places) - 1, most).astype(np.int64)]

@@ -1,0 +1,37 @@
+"""The command that opens the planner's pages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from incentive_engine.cli.app import app
+from incentive_engine.cli.output import say
+
+
+@app.command()
+def studio(
+    folder: Annotated[
+        Path, typer.Argument(metavar="[DIR]", help="Policies and runs; left out: this folder.")
+    ] = Path(),
+    *,
+    host: Annotated[
+        str,
+        typer.Option(
+            metavar="ADDRESS", help="Where to listen; others than this machine need --keys."
+        ),
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(help="The port; 0 takes a free one.", min=0, max=65535)
+    ] = 8090,
+    keys: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Who may read, plan and approve; see docs/studio.md."),
+    ] = None,
+) -> None:
+    """Plan in the browser: move limits, compare, approve, export, follow a campaign."""
+    from incentive_engine.studio.server import Options, open_studio
+
+    open_studio(Options(folder=folder, host=host, port=port, keys=keys), say=say)

@@ -1,0 +1,1 @@
+"""What a planner compares: two runs, and one plan under changed settings."""

@@ -1,0 +1,245 @@
+"""A plan that follows the hand: the same users under settings that change again and again.
+
+Scores stay in memory, and each solve begins at the prices of the last one, so that a move of one
+limit takes a look or two at all users. The last users are split between offers here, as on a
+curve; the plan that is paid out has whole offers, and its own certificate.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from incentive_engine.allocation import (
+    PAGE,
+    Curve,
+    Problem,
+    build_problem,
+    gains_at,
+    with_budget_of,
+)
+from incentive_engine.allocation.split_plan import Relaxed
+from incentive_engine.config import Policy
+from incentive_engine.data.scores import ScoreTable
+from incentive_engine.domain import CONVERSION, COST, FACE, SPEND
+from incentive_engine.errors import ConfigError, Fault
+from incentive_engine.insight.findings import holdout_of
+from incentive_engine.insight.gain import PlanGain, ValuedTrial, gain_of_rule, trial_problem
+from incentive_engine.insight.report_content import aim_of, limit_row
+from incentive_engine.insight.response import budget_response
+from incentive_engine.insight.study import measures_of
+from incentive_engine.language import say
+from incentive_engine.pipeline.quality import Quality, model_cost_error
+from incentive_engine.report import LimitRow, Proof, Response
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Outlook:
+    """What a plan would bring, by the scores.
+
+    Attributes
+    ----------
+    users
+        All, the holdout included.
+    price
+        What one more unit of budget adds to the value.
+    conflict
+        Why there is no plan, and the cheapest way out; empty where there is one. Figures mean
+        nothing then.
+    seconds
+        That solving it took.
+    """
+
+    policy: Policy
+    proof: Proof
+    conversions: float
+    spend: float | None
+    cost: float
+    face: float
+    treated: float
+    users: int
+    held: int
+    price: float
+    limits: tuple[LimitRow, ...]
+    conflict: tuple[Fault, ...] = ()
+    seconds: float = 0.0
+
+    @property
+    def feasible(self) -> bool:
+        """Whether there is a plan."""
+        return not self.conflict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Stand:
+    """What was solved last, and what it was solved with."""
+
+    key: str
+    problem: Problem
+    curve: Curve
+    held: int
+    policy: Policy
+    plan: Relaxed | None = None
+    outlook: Outlook | None = None
+
+
+class WarmPlan:
+    """The plans of one campaign's users under any policy that its scores know.
+
+    Parameters
+    ----------
+    table
+        Scores with every column that the policies name.
+    valued
+        The trial that values plans; None where scores are given.
+    quality
+        What is known of the model; None likewise.
+    """
+
+    def __init__(
+        self,
+        table: ScoreTable,
+        *,
+        valued: Callable[[], ValuedTrial] | None = None,
+        quality: Quality | None = None,
+    ) -> None:
+        """Take the scores; the first outlook solves."""
+        self.table = table
+        self._valued, self._quality = valued, quality
+        self._trial: ValuedTrial | None = None
+        self._stand: _Stand | None = None
+        self._lock = threading.Lock()
+
+    def outlook(self, policy: Policy) -> Outlook:
+        """Return what the best plan under a policy would bring.
+
+        Raises
+        ------
+        ConfigError
+            When the policy has no budget, or a limit cannot be stated.
+        """
+        with self._lock:
+            started = time.perf_counter()
+            stand = self._stated(policy)
+            last = self._stand.plan if self._stand and self._stand.plan else None
+            plan = _solved(stand, last)
+            outlook = self._outlook(stand, plan, seconds=time.perf_counter() - started)
+            kept = plan if plan.feasible else last
+            self._stand = _Stand(
+                key=stand.key, problem=stand.problem, curve=stand.curve, held=stand.held,
+                policy=stand.policy, plan=kept, outlook=outlook,
+            )  # fmt: skip
+            return outlook
+
+    def _stated(self, policy: Policy) -> _Stand:
+        """Return the problem of a policy; only bounds are new where nothing else has changed."""
+        if policy.budget is None:
+            raise ConfigError(Fault("budget", say("studio.no_budget"), say("studio.an_amount")))
+        if (error := model_cost_error(policy, self._quality)) is not None:
+            policy = policy.with_budget(cost_error=error)
+        key, last = _structure(policy), self._stand
+        if last is not None and last.key == key:
+            problem = with_budget_of(last.problem, policy)
+            return _Stand(
+                key=key, problem=problem, curve=last.curve, held=last.held, policy=policy
+            )
+        holdout = holdout_of(policy, self.table)
+        problem = build_problem(policy, self.table, holdout)
+        return _Stand(
+            key=key, problem=problem, curve=Curve(problem, measures_of(self.table), params=PAGE),
+            held=int(holdout.sum()), policy=policy,
+        )  # fmt: skip
+
+    def _outlook(self, stand: _Stand, plan: Relaxed, *, seconds: float) -> Outlook:
+        point = stand.curve.point(plan, marginal=False, reasons=True)
+        reports = plan.limits(stand.curve.users) if point.feasible else ()
+        return Outlook(
+            policy=stand.policy,
+            proof=Proof(
+                feasible=point.feasible, value=point.value, bound=point.bound, gap=point.gap,
+                searched=None, aim=aim_of(stand.policy),
+            ),
+            conversions=point.amounts.get(CONVERSION, 0.0),
+            spend=point.amounts.get(SPEND),
+            cost=point.amounts.get(COST, 0.0),
+            face=point.amounts.get(FACE, 0.0),
+            treated=point.treated,
+            users=self.table.n_users,
+            held=stand.held,
+            price=point.price,
+            limits=tuple(limit_row(stand.policy, report.to_dict()) for report in reports),
+            conflict=point.conflict,
+            seconds=seconds,
+        )  # fmt: skip
+
+    @property
+    def last(self) -> Outlook | None:
+        """The outlook found last."""
+        return self._stand.outlook if self._stand else None
+
+    def gain(self) -> PlanGain | None:
+        """Return what the plan solved last brings by the trial; None where there is none."""
+        stand = self._stand
+        if self._valued is None or stand is None or stand.plan is None or stand.outlook is None:
+            return None
+        if not stand.outlook.feasible:
+            return None
+        if self._trial is None:
+            self._trial = self._valued()
+        return gain_of_rule(
+            self._trial,
+            trial_problem(self._trial, stand.policy),
+            stand.policy,
+            stand.plan.prices,
+            cost=stand.outlook.cost,
+            users=self.table.n_users - stand.held,
+        )
+
+    def rules(self) -> dict[str, float]:
+        """Return, per limit with a price, the most that dropping it alone can add."""
+        stand = self._stand
+        if stand is None or stand.plan is None or stand.outlook is None:
+            return {}
+        if not stand.outlook.feasible or stand.outlook.proof.value != stand.plan.value:
+            return {}
+        return gains_at(stand.plan.problem, stand.plan.prices, value=stand.plan.value)
+
+    def response(self) -> Response | None:
+        """Return what other budgets would bring under the settings solved last."""
+        stand = self._stand
+        if stand is None or stand.outlook is None or not stand.outlook.feasible:
+            return None
+        return budget_response(stand.policy, stand.problem, self.table)
+
+
+def _solved(stand: _Stand, last: Relaxed | None) -> Relaxed:
+    """Return the best plan, looked for from the prices of the last one.
+
+    A move may be far, so the smallest sample finds out where the new prices are: near ones are
+    found as fast as by looking around the old, and far ones many times faster.
+    """
+    if last is None:
+        return stand.curve.plan(stand.problem)
+    known = last.prices
+    hint = {limit.name: known.get(limit.name, 0.0) for limit in stand.problem.enforced}
+    return stand.curve.plan(stand.problem, hint=hint)
+
+
+def _structure(policy: Policy) -> str:
+    """Return what of a policy is not a mere bound: another one needs another problem."""
+    loose = {
+        limit.name for limit in policy.limits if limit.ratio is None and not limit.is_part_of_plan
+    }
+    content = policy.model_dump(
+        mode="json",
+        include={"offers", "objective", "eligibility", "limits", "assignment", "holdout",
+                 "holdout_strata", "seed", "budget"},
+    )  # fmt: skip
+    content["budget"] = {**content["budget"], "amount": None}
+    for limit in content["limits"]:
+        if limit["name"] in loose:
+            for bound in ("at_most", "at_least"):
+                limit[bound] = limit[bound] is None
+    return repr(content)

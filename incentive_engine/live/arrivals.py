@@ -1,0 +1,96 @@
+"""Who has come to a campaign, as its ledger says, whichever server decided."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from incentive_engine.domain import BoolArray, FloatArray, IntArray
+from incentive_engine.live.entries import open_for_reading
+from incentive_engine.live.places import SCHEMES
+from incentive_engine.live.population import Population
+
+BLOCK: Final = 10_000
+"""Decisions that are read at a time, so that requests are answered in between."""
+
+BATCH_SCENE: Final = "export"
+"""The scene of what a batch handed out: its users are decided, and have not come."""
+
+DECIDED: Final = (
+    "SELECT seq, user_id, offer_id, decided_at, scene, cost, face FROM decisions "
+    "WHERE seq > {mark} ORDER BY seq"
+)
+
+
+class Arrivals:
+    """Reads what was decided since it read last.
+
+    Parameters
+    ----------
+    ledger
+        A path or a URL.
+    population
+        The users of the run.
+    edges
+        (m + 1,) float64, microseconds since 1970 between which arrivals are counted.
+
+    Attributes
+    ----------
+    seen : (n,) bool
+        Who of the run was decided for.
+    offer : (n,) int16
+        What each of them was given first, −1 for nothing.
+    counts : (m,) int64
+        Users who came for the first time in each stretch, strangers included.
+    cost, face, offers
+        Sums over all offers that were reserved: millionths, and how many they are.
+    """
+
+    def __init__(self, ledger: str, population: Population, *, edges: FloatArray) -> None:
+        self._ledger, self._population, self._edges = ledger, population, edges
+        self._last = 0
+        self._strangers: set[str] = set()
+        self.seen: BoolArray = np.zeros(len(population), dtype=np.bool_)
+        self.offer: npt.NDArray[np.int16] = np.full(len(population), -1, dtype=np.int16)
+        self.counts: IntArray = np.zeros(len(edges) - 1, dtype=np.int64)
+        self.cost, self.face, self.offers = 0, 0, 0
+
+    def read(self) -> None:
+        """Take in what was decided since the last time.
+
+        Raises
+        ------
+        DataError
+            When the ledger cannot be read.
+        """
+        mark = "%s" if self._ledger.startswith(SCHEMES) else "?"
+        with closing(open_for_reading(self._ledger)) as database:
+            cursor = database.cursor()
+            cursor.execute(DECIDED.format(mark=mark), (self._last,))
+            while rows := cursor.fetchmany(BLOCK):
+                self._take(rows)
+
+    def _take(self, rows: list[tuple[Any, ...]]) -> None:
+        seqs, users, offers, times, scenes, costs, faces = zip(*rows, strict=True)
+        self._last = seqs[-1]
+        place = self._population.rows_of(pa.array(users, pa.string()))
+        known = np.flatnonzero(place >= 0)
+        _, first = np.unique(place[known], return_index=True)
+        fresh = known[first][~self.seen[place[known[first]]]]
+        self.seen[place[fresh]] = True
+        given = self._population.offers_at([offers[at] for at in fresh.tolist()])
+        self.offer[place[fresh]] = given
+        strangers = []
+        for at in np.flatnonzero(place < 0).tolist():
+            if users[at] not in self._strangers:
+                self._strangers.add(users[at])
+                strangers.append(at)
+        came = [at for at in [*fresh.tolist(), *strangers] if scenes[at] != BATCH_SCENE]
+        when = np.array([times[at] for at in came], dtype=np.float64)
+        self.counts += np.histogram(when.clip(self._edges[0], self._edges[-1]), self._edges)[0]
+        self.cost, self.face = self.cost + sum(costs), self.face + sum(faces)
+        self.offers += sum(offer is not None for offer in offers)

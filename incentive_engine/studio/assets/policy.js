@@ -1,0 +1,314 @@
+/* The page of a policy: one text, which sliders, form and hand change alike; figures follow. */
+"use strict";
+(() => {
+  const page = document.querySelector("[data-policy]");
+  if (!page) return;
+  const { words, notice, send } = window.studio;
+  const $ = (name) => page.querySelector(`[data-${name}]`);
+  const area = $("text");
+  const path = page.dataset.path;
+  const DEBOUNCE = 60, TYPED = 350, DEEPER = 500;
+
+  let saved = area.value, text = area.value, digest = page.dataset.digest;
+  let theirs = null, seq = 0, pending = new Map(), timer = 0, typing = 0, deeper = 0, asking = null;
+  const past = [];
+
+  const scores = () => ($("scores") ? $("scores").value : "");
+  const content = (more) => ({ path, text, scores: scores(), ...more });
+
+  const showState = () => {
+    const dirty = text !== saved;
+    document.querySelector("[data-dirty]").hidden = !dirty;
+    $("save").disabled = !dirty;
+    $("revert").disabled = !dirty;
+    $("undo").disabled = past.length === 0;
+  };
+  window.addEventListener("beforeunload", (event) => { if (text !== saved) event.preventDefault(); });
+
+  /* Take another text: remembered for undo, shown in the area, told of. */
+  const take = (next, { quiet = false } = {}) => {
+    if (next === text) return;
+    past.push(text);
+    if (past.length > 200) past.shift();
+    text = next;
+    if (!quiet) area.value = next;
+    showState();
+  };
+
+  const showFaults = (faults) => {
+    const list = $("text-faults");
+    list.replaceChildren(...faults.map((fault) => {
+      const line = document.createElement("li");
+      line.textContent = fault.text;
+      return line;
+    }));
+    area.setAttribute("aria-invalid", String(faults.length > 0));
+    $("plan").disabled = faults.length > 0;
+    page.querySelector("#tab-form").toggleAttribute("data-faulty", faults.length > 0);
+  };
+
+  const fail = (faults) => {
+    $("faults").replaceChildren(...faults.map((fault) => window.studio.element("p", fault.text)));
+  };
+
+  /* ---- figures ---- */
+  const outlook = $("outlook"), state = $("state");
+  const stale = () => { outlook.classList.add("stale"); state.textContent = words.stale; };
+
+  const move = async () => {
+    const mine = ++seq;
+    const changes = [...pending.values()];
+    pending = new Map();
+    if (asking) asking.abort();
+    clearTimeout(deeper);
+    asking = new AbortController();
+    stale();
+    const began = performance.now();
+    let answer;
+    try {
+      answer = await send("/policy/move", content({ seq: mine, changes }), asking.signal);
+    } catch (error) {
+      if (error.name === "AbortError") {
+        changes.forEach((change) => { const key = JSON.stringify(change[0]); if (!pending.has(key)) pending.set(key, change); });
+        return;
+      }
+      state.textContent = words.offline;
+      return;
+    }
+    if (!answer.ok) { fail(answer.content.faults); outlook.classList.remove("stale"); state.textContent = ""; return; }
+    const found = answer.content;
+    take(found.text);
+    if (mine !== seq) return;
+    fail([]);
+    showFaults(found.faults);
+    $("prepare").hidden = !found.prepare;
+    if (found.prepare || found.faults.length) {
+      state.textContent = "";
+      if (found.faults.length) fail(found.faults);
+      return;
+    }
+    outlook.classList.remove("stale");
+    const conflict = $("infeasible");
+    conflict.hidden = found.feasible;
+    if (!found.feasible) {
+      conflict.replaceChildren(...found.conflict.map((fault) => window.studio.element("p", fault.text)));
+      ["figures", "limits", "gain", "curve", "rules"].forEach((name) => $(name).replaceChildren());
+    } else {
+      $("figures").innerHTML = found.figures;
+      const idle = $("limits").querySelector("details");
+      const open = idle !== null && idle.open;
+      $("limits").innerHTML = found.limits;
+      if (open && $("limits").querySelector("details")) $("limits").querySelector("details").open = true;
+      deeper = setTimeout(() => askDeeper(mine), DEEPER);
+      ["gain", "curve", "rules"].forEach((name) => $(name).classList.add("deeper-stale"));
+    }
+    page.dataset.took = Math.round(performance.now() - began);
+    page.dataset.moves = Number(page.dataset.moves || 0) + 1;
+    state.textContent = `${(found.seconds).toFixed(2)} s`;
+  };
+
+  const askDeeper = async (mine) => {
+    for (const part of ["gain", "curve", "rules"]) {
+      if (mine !== seq) return;
+      try {
+        const answer = await send("/policy/deeper", content({ part, seq: mine, changes: [] }));
+        if (mine !== seq || !answer.ok) return;
+        $(part).innerHTML = answer.content.html;
+        $(part).classList.remove("deeper-stale");
+      } catch { return; }
+    }
+  };
+
+  /* ---- sliders ---- */
+  const onLever = (event) => {
+    const lever = event.target.closest("[data-lever]");
+    if (!lever) return;
+    const [number, range] = [lever.querySelector("[type=number]"), lever.querySelector("[type=range]")];
+    if (event.target === range) number.value = range.value;
+    else range.value = number.value;
+    if (number.value === "" || !number.checkValidity()) return;
+    lever.classList.add("moved");
+    pending.set(lever.dataset.lever, [JSON.parse(lever.dataset.lever), number.value + lever.dataset.suffix]);
+    stale();
+    clearTimeout(timer);
+    timer = setTimeout(move, DEBOUNCE);
+  };
+  $("levers").addEventListener("input", onLever);
+
+  /* ---- form and text ---- */
+  const edit = async (changes) => {
+    let answer;
+    try {
+      answer = await send("/policy/edit", content({ changes }));
+    } catch { fail([{ text: words.offline }]); return false; }
+    if (!answer.ok) { fail(answer.content.faults); return false; }
+    fail([]);
+    take(answer.content.text);
+    showFaults(answer.content.faults);
+    redraw(answer.content);
+    clearTimeout(timer);
+    timer = setTimeout(move, DEBOUNCE);
+    return true;
+  };
+
+  /* Draw form and sliders anew without losing what is open, or where the keyboard is. */
+  const redraw = (found) => {
+    const form = $("form");
+    const open = new Set([...form.querySelectorAll("details[open]")].map((part) => part.id));
+    const closed = new Set([...form.querySelectorAll("details:not([open])")].map((part) => part.id));
+    const at = document.activeElement && form.contains(document.activeElement) ? document.activeElement.id : "";
+    form.innerHTML = found.form;
+    form.querySelectorAll("details").forEach((part) => {
+      if (open.has(part.id)) part.open = true;
+      else if (closed.has(part.id) && !part.querySelector(".fault")) part.open = false;
+    });
+    if (at && document.getElementById(at)) document.getElementById(at).focus();
+    $("levers").innerHTML = found.levers;
+  };
+
+  $("form").addEventListener("change", (event) => {
+    const field = event.target.closest("[data-loc]");
+    if (!field || field.value === field.dataset.value) return;
+    edit([[JSON.parse(field.dataset.loc), field.value.trim() === "" ? null : field.value]]);
+  });
+  $("form").addEventListener("click", (event) => {
+    const { add, new: item, remove } = event.target.dataset;
+    if (add) edit([[JSON.parse(add), item]]);
+    if (remove) edit([[JSON.parse(remove), null]]);
+  });
+  area.addEventListener("input", () => {
+    clearTimeout(typing);
+    typing = setTimeout(() => { take(area.value, { quiet: true }); edit([]); }, TYPED);
+  });
+  const put = (next) => { clearTimeout(typing); take(next); edit([]); };
+  $("undo").addEventListener("click", () => {
+    const last = past.pop();
+    if (last === undefined) return;
+    text = last;
+    area.value = last;
+    showState();
+    edit([]);
+  });
+  $("revert").addEventListener("click", () => put(saved));
+  if ($("scores")) $("scores").addEventListener("change", move);
+
+  /* ---- saving ---- */
+  const settled = async () => {
+    clearTimeout(timer); clearTimeout(typing);
+    if (area.value !== text) take(area.value, { quiet: true });
+    if (pending.size) await move();
+  };
+  const save = async () => {
+    await settled();
+    const mine = text;
+    let answer;
+    try {
+      answer = await send("/policy/save", { path, text: mine, digest });
+    } catch { fail([{ text: words.offline }]); return false; }
+    if (answer.ok) {
+      saved = mine; digest = answer.content.digest; theirs = null;
+      $("conflict").hidden = true;
+      fail([]); showState();
+      page.querySelectorAll(".lever.moved").forEach((lever) => lever.classList.remove("moved"));
+      return true;
+    }
+    fail(answer.content.faults);
+    if (answer.content.theirs) {
+      theirs = answer.content.theirs;
+      $("their-text").textContent = theirs.text;
+      $("conflict").hidden = false;
+      $("conflict").scrollIntoView({ block: "center" });
+    }
+    return false;
+  };
+  $("save").addEventListener("click", save);
+  $("merge").addEventListener("click", async () => {
+    const answer = await send("/policy/merge", { path, base: saved, mine: text, theirs: theirs.text });
+    if (!answer.ok) { fail(answer.content.faults); return; }
+    saved = theirs.text; digest = theirs.digest; theirs = null;
+    $("conflict").hidden = true;
+    put(answer.content.text);
+    if (answer.content.both.length) fail([{ text: `${words.both} ${answer.content.both.join(", ")}` }]);
+  });
+  $("theirs").addEventListener("click", () => {
+    saved = theirs.text; digest = theirs.digest;
+    $("conflict").hidden = true;
+    put(theirs.text);
+  });
+  $("save-as").addEventListener("submit", async (event) => {
+    event.preventDefault();
+    await settled();
+    const answer = await send("/policy/save-as", { path, text, name: event.target.elements.name.value });
+    if (!answer.ok) { fail(answer.content.faults); return; }
+    saved = text;
+    location.href = `/policy?path=${encodeURIComponent(answer.content.path)}`;
+  });
+  $("plan").addEventListener("click", async () => {
+    await settled();
+    if (text !== saved && !(await save())) return;
+    const answer = await send("/policy/plan", { path, digest, scores: scores() });
+    if (!answer.ok) { fail(answer.content.faults); return; }
+    fail([]);
+  });
+  document.addEventListener("keydown", (event) => {
+    if ((event.ctrlKey || event.metaKey) && event.key === "s") { event.preventDefault(); save(); }
+  });
+
+  /* ---- learning first ---- */
+  $("start").addEventListener("click", async () => {
+    const answer = await send("/policy/prepare", content({}));
+    if (!answer.ok) fail(answer.content.faults);
+  });
+  document.addEventListener("tasks-shown", (event) => {
+    const busy = event.detail.some((task) => task.about === path && task.state === "running");
+    $("start").hidden = busy;
+    if (busy) $("plan").disabled = true;
+    else if (area.getAttribute("aria-invalid") !== "true") $("plan").disabled = false;
+  });
+  document.addEventListener("task-ended", (event) => {
+    const task = event.detail;
+    if (task.about !== path || task.state !== "done") return;
+    if (task.kind === "prepare") move();
+    if (task.kind === "allocate" && task.made) location.href = `/run?path=${encodeURIComponent(task.made)}`;
+  });
+
+  /* ---- scenarios ---- */
+  $("scenario").addEventListener("submit", async (event) => {
+    event.preventDefault();
+    await settled();
+    const name = event.target.elements.name;
+    const answer = await send("/policy/scenario", content({ name: name.value, changes: [] }));
+    if (!answer.ok) { fail(answer.content.faults); return; }
+    $("scenarios").innerHTML = answer.content.html;
+    name.value = "";
+  });
+  $("scenarios").addEventListener("click", async (event) => {
+    const { take: name, text: other, drop } = event.target.dataset;
+    if (name) put(other);
+    if (drop) {
+      const answer = await send("/policy/drop", { path, name: drop });
+      if (answer.ok) $("scenarios").innerHTML = answer.content.html;
+    }
+  });
+
+  /* ---- tabs ---- */
+  const tabs = [...page.querySelectorAll("[role=tab]")];
+  const show = (tab) => tabs.forEach((each) => {
+    const chosen = each === tab;
+    each.setAttribute("aria-selected", String(chosen));
+    each.tabIndex = chosen ? 0 : -1;
+    document.getElementById(each.getAttribute("aria-controls")).hidden = !chosen;
+  });
+  tabs.forEach((tab, place) => {
+    tab.addEventListener("click", () => show(tab));
+    tab.addEventListener("keydown", (event) => {
+      if (event.key !== "ArrowRight" && event.key !== "ArrowLeft") return;
+      const next = tabs[(place + 1) % tabs.length];
+      next.focus();
+      show(next);
+    });
+  });
+
+  showState();
+  move();
+})();

@@ -1,0 +1,115 @@
+/* Follows tasks, and fills in what takes a moment. No library, no request to elsewhere. */
+"use strict";
+(() => {
+  const words = JSON.parse(document.getElementById("words").textContent);
+  const token = document.querySelector("meta[name=token]").content;
+
+  /* Return an element with a class and text; text is never read as HTML. */
+  const element = (name, text = "", kind = "") => {
+    const made = document.createElement(name);
+    if (text) made.textContent = text;
+    if (kind) made.className = kind;
+    return made;
+  };
+
+  const notice = (text, href) => {
+    const line = element("p", text);
+    if (href) {
+      const link = element("a", ` ${words.look}`);
+      link.href = href;
+      line.append(link);
+    }
+    document.getElementById("notices").append(line);
+    setTimeout(() => line.remove(), 12000);
+  };
+
+  /* Send a change, and return the answer's JSON and whether it was taken. */
+  const send = async (address, content, signal) => {
+    const answer = await fetch(address, {
+      method: "POST", signal, body: JSON.stringify(content),
+      headers: { "Content-Type": "application/json", Accept: "application/json", "X-Token": token },
+    });
+    return { ok: answer.ok, status: answer.status, content: await answer.json() };
+  };
+
+  const drawTask = (task) => {
+    const card = element("article", "", `task ${task.state}`);
+    const title = element("h3", `${task.title} `);
+    title.append(element("span", task.state_words, "tag"));
+    card.append(title);
+    if (task.state === "running") {
+      if (task.step) card.append(element("p", task.step, "small muted"));
+      const bar = element("progress");
+      bar.setAttribute("aria-label", task.title);
+      if (task.share !== null) bar.value = task.share;
+      const stop = element("button", words.stop);
+      stop.type = "button";
+      stop.addEventListener("click", () => send("/tasks/stop", { task: task.id, back: "/tasks/state" }).catch(() => {}));
+      card.append(bar, " ", stop);
+    }
+    task.lines.forEach((line) => card.append(element("p", line, "small")));
+    task.faults.forEach((fault) => card.append(element("p", fault.text, "fault")));
+    if (task.made) {
+      const link = element("a", words.look);
+      link.href = `/run?path=${encodeURIComponent(task.made)}`;
+      card.append(link);
+    }
+    return card;
+  };
+
+  const before = new Map();
+  const showTasks = (tasks) => {
+    const running = tasks.filter((task) => task.state === "running").length;
+    const badge = document.querySelector("[data-running]");
+    badge.hidden = running === 0;
+    badge.textContent = running;
+    document.querySelectorAll("[data-tasks-about]").forEach((place) => {
+      const about = place.dataset.tasksAbout;
+      let mine = tasks.filter((task) => about === "" || task.about === about);
+      if ("unfinished" in place.dataset) mine = mine.slice(0, 1).filter((task) => task.state === "running" || task.state === "failed");
+      if (mine.length || "unfinished" in place.dataset) place.replaceChildren(...mine.map(drawTask));
+    });
+    tasks.forEach((task) => {
+      if (before.get(task.id) === "running" && task.state !== "running") {
+        notice(`${task.title}: ${task.faults.length ? task.faults[0].text : words[task.state]}`,
+          task.made ? `/run?path=${encodeURIComponent(task.made)}` : "/tasks");
+        document.dispatchEvent(new CustomEvent("task-ended", { detail: task }));
+      }
+      before.set(task.id, task.state);
+    });
+    document.dispatchEvent(new CustomEvent("tasks-shown", { detail: tasks }));
+  };
+  if (window.EventSource) {
+    const events = new EventSource("/tasks/events");
+    events.onmessage = (message) => showTasks(JSON.parse(message.data));
+    window.addEventListener("pagehide", () => events.close());
+  }
+
+  document.querySelectorAll("[data-checks]").forEach(async (place) => {
+    try {
+      const answer = await fetch(place.dataset.checks, { headers: { Accept: "text/html" } });
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const found = page.querySelector(".verdict, .faults");
+      if (found) place.replaceWith(found);
+    } catch {
+      place.textContent = words.offline;
+    }
+  });
+
+  document.querySelectorAll("[data-preset]").forEach((choice) => {
+    const to = choice.form.elements.to;
+    choice.addEventListener("change", () => {
+      to.value = to.dataset.name + (choice.value ? `-${choice.value}` : ".csv");
+    });
+  });
+
+  const two = document.querySelector("[data-two]");
+  if (two) {
+    const boxes = [...two.form.querySelectorAll("input[name=run]")];
+    const look = () => { two.disabled = boxes.filter((box) => box.checked).length !== 2; };
+    boxes.forEach((box) => box.addEventListener("change", look));
+    look();
+  }
+
+  window.studio = { words, element, notice, send };
+})();

@@ -1,0 +1,97 @@
+"""The frame of every page: the report's style and charts, the studio's own templates."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import version
+from importlib.resources import files
+from typing import Final
+from urllib.parse import quote
+
+from jinja2 import ChoiceLoader, Environment, PackageLoader, PrefixLoader, StrictUndefined
+
+from incentive_engine.language import Language
+from incentive_engine.run.format import StatedEstimate
+from incentive_engine.stats.estimate import Estimate
+
+ASSETS: Final = {
+    "studio.js": "text/javascript; charset=utf-8",
+    "policy.js": "text/javascript; charset=utf-8",
+    "studio.css": "text/css; charset=utf-8",
+}
+"""What pages load beside themselves, all of it from here."""
+
+
+def render(template: str, t: Language, **content: object) -> str:
+    """Return a page as HTML.
+
+    Parameters
+    ----------
+    template
+        A file of ``templates/``.
+    t
+        The language of the page.
+    content
+        What it shows.
+    """
+    return (
+        _environment()
+        .get_template(template)
+        .render(
+            content,
+            t=t,
+            number=t.number,
+            money=t.money,
+            brief=t.brief,
+            count=t.count,
+            percent=t.percent,
+            interval=lambda stated: interval(t, stated),
+            moment=lambda at: moment(t, at),
+            quoted=quote,
+            release=version("incentive-engine"),
+        )
+    )
+
+
+def interval(t: Language, stated: StatedEstimate | Estimate | None) -> str:
+    """Return the ends of an interval, empty where there is none."""
+    if stated is None or (isinstance(stated, Estimate) and not stated.has_interval):
+        return ""
+    return t("studio.interval", low=t.brief(stated.low), high=t.brief(stated.high))
+
+
+def moment(t: Language, at: datetime | str | None) -> str:
+    """Return a time in the zone of the machine that the studio runs on."""
+    if not at:
+        return "–"
+    stated = datetime.fromisoformat(at) if isinstance(at, str) else at
+    aware = stated if stated.tzinfo else stated.replace(tzinfo=UTC)
+    return t.moment(aware.astimezone())
+
+
+@cache
+def asset(name: str) -> bytes:
+    """Return a file that pages load; the studio's style stands behind the report's."""
+    own = files("incentive_engine.studio").joinpath("assets", name).read_bytes()
+    if name != "studio.css":
+        return own
+    shared = files("incentive_engine.report").joinpath("templates", "style.css").read_bytes()
+    return shared + b"\n" + own
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=ChoiceLoader(
+            [
+                PackageLoader("incentive_engine.studio"),
+                PrefixLoader({"report": PackageLoader("incentive_engine.report")}),
+            ]
+        ),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )

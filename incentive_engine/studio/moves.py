@@ -1,0 +1,190 @@
+"""Calls of the sliders: the plan under the settings of now, and what lies deeper, when asked."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from starlette.responses import JSONResponse, Response
+
+from incentive_engine.config.document.draft import read_draft
+from incentive_engine.errors import ConfigError, Fault
+from incentive_engine.insight.planner.warm_plan import Outlook, WarmPlan
+from incentive_engine.insight.report_content import titles_of
+from incentive_engine.language import Language, say
+from incentive_engine.report import Response as Budgets
+from incentive_engine.report.charts import Axis, Chart, Series, figure
+from incentive_engine.report.page import LimitLine, limit_lines
+from incentive_engine.report.titles import Named, limit_with_titles
+from incentive_engine.report.words import aim
+from incentive_engine.studio.policy_pages import drafted, faults, scores_of
+from incentive_engine.studio.scenarios import Scenario
+from incentive_engine.studio.visit import Visit, fault_of
+from incentive_engine.studio.worker import Order
+
+LONGEST: Final = 60
+"""Characters of a scenario's name."""
+
+
+def move(visit: Visit) -> Response:
+    """Return the figures of the plan under a text's settings, its changes applied first."""
+    draft = drafted(visit)
+    content: dict[str, Any] = {
+        "seq": visit.form.get("seq"),
+        "text": draft.text,
+        "faults": faults(visit, draft),
+    }
+    if draft.policy is None:
+        return JSONResponse(content)
+    scores = scores_of(visit)
+    warm = visit.studio.plans.find(draft.policy, scores)
+    if warm is None:
+        if not visit.studio.plans.is_prepared(draft.policy, scores):
+            return JSONResponse(content | {"prepare": True})
+        warm = visit.studio.plans.open(draft.policy, scores)
+    outlook = warm.outlook(draft.policy)
+    return JSONResponse(content | _told(visit, outlook))
+
+
+def _told(visit: Visit, outlook: Outlook) -> dict[str, Any]:
+    """Return an outlook as the page takes it."""
+    t, lines = visit.t, lines_of(visit.t, outlook)
+    return {
+        "feasible": outlook.feasible,
+        "seconds": round(outlook.seconds, 3),
+        "conflict": [fault_of(t, fault) for fault in outlook.conflict],
+        "figures": visit.part(
+            "figures.html.j2",
+            outlook=outlook,
+            aim=aim(t, outlook.proof.aim),
+            unit=t.unit(outlook.policy.currency),
+        ),
+        "limits": visit.part(
+            "limits.html.j2",
+            lines=[line for line in lines if not line.is_idle],
+            idle=[line for line in lines if line.is_idle],
+        ),
+    }
+
+
+def lines_of(t: Language, outlook: Outlook) -> list[LimitLine]:
+    """Return the limits of an outlook in words."""
+    named = Named(titles_of(outlook.policy), t.code)
+    return limit_lines(
+        t,
+        [limit_with_titles(limit, named) for limit in outlook.limits],
+        currency=t.unit(outlook.policy.currency),
+        proof=outlook.proof,
+    )
+
+
+def prepare(visit: Visit) -> Response:
+    """Begin to train and score for a draft, as far as that has not been done before."""
+    name, folder = visit.field("path"), visit.studio.folder
+    draft = read_draft(visit.field("text"), folder.policy(name), require_data=True)
+    policy = draft.valid()
+
+    def noted() -> None:
+        visit.studio.plans.note_prepared(policy)
+
+    order = Order(
+        kind="prepare", file=draft.path, folder=folder.root, by=visit.person.name, text=draft.text,
+        lang=visit.t.code,
+    )  # fmt: skip
+    running = visit.studio.tasks.running(name)
+    if running is None or running.order.kind != "prepare":
+        visit.studio.tasks.start(order, about=name, then=noted)
+    return JSONResponse({"about": name})
+
+
+def deeper(visit: Visit) -> Response:
+    """Return what takes longer of the plan solved last: its gain by the trial, or another part."""
+    warm = _warm(visit)
+    match visit.field("part"):
+        case "gain":
+            gain = warm.gain()
+            return _part(visit, "gain.html.j2", gain=gain)
+        case "rules":
+            outlook = warm.last
+            return _part(
+                visit,
+                "rules.html.j2",
+                rules=_rules(warm),
+                aim=aim(visit.t, outlook.proof.aim) if outlook else "",
+            )
+        case "curve":
+            return _part(visit, "curve.html.j2", curve=_curve(visit, warm))
+        case other:
+            raise ConfigError(Fault(other, say("studio.unreadable")))
+
+
+def _warm(visit: Visit) -> WarmPlan:
+    warm = visit.studio.plans.find(drafted(visit).valid(), scores_of(visit))
+    if warm is None:
+        raise ConfigError(Fault(visit.field("path"), say("studio.not_open")))
+    return warm
+
+
+def _part(visit: Visit, template: str, **content: object) -> Response:
+    unit = visit.t.unit(drafted(visit).valid().currency)
+    text = visit.part(template, unit=unit, **content)
+    return JSONResponse({"html": text, "seq": visit.form.get("seq")})
+
+
+def _rules(warm: WarmPlan) -> list[tuple[str, float, float]]:
+    """Return each limit's name, what dropping it adds at most, and its share of the value."""
+    outlook = warm.last
+    value = outlook.proof.value if outlook else 0.0
+    found = sorted(warm.rules().items(), key=lambda rule: -rule[1])
+    return [(name, gain, gain / value if value > 0 else 0.0) for name, gain in found]
+
+
+def _curve(visit: Visit, warm: WarmPlan) -> str | None:
+    response, outlook = warm.response(), warm.last
+    if response is None or outlook is None or len(response.points) < 2:
+        return None
+    return figure(visit.t, budget_chart(visit.t, response, outlook))
+
+
+def budget_chart(t: Language, response: Budgets, outlook: Outlook) -> Chart:
+    """Return what other budgets would bring, with the present one marked."""
+    budget = outlook.policy.budget
+    assert budget is not None
+    unit, what = t.unit(outlook.policy.currency), aim(t, outlook.proof.aim)
+    points = [(point.spent, point.value) for point in response.points]
+    mine = (outlook.cost if budget.basis == "expected" else budget.amount, outlook.proof.value)
+    return Chart(
+        caption=t("studio.curve", aim=what),
+        x=Axis(title=t("studio.curve_budget", unit=unit)),
+        y=Axis(title=what),
+        series=(
+            Series(
+                label=t("studio.best"), x=[p[0] for p in points], y=[p[1] for p in points],
+                dots=len(points) < 20,
+            ),
+        ),
+        mark=(*mine, t("studio.here")),
+    )  # fmt: skip
+
+
+def keep_scenario(visit: Visit) -> Response:
+    """Keep the settings of now under a name."""
+    name = " ".join(visit.field("name").split())[:LONGEST]
+    if not name:
+        raise ConfigError(Fault(say("studio.scenario"), say("studio.name_it")))
+    draft = drafted(visit)
+    warm = _warm(visit)
+    outlook = warm.outlook(draft.valid())
+    scenario = Scenario(name=name, text=draft.text, outlook=outlook, gain=warm.gain())
+    visit.studio.scenarios.keep(visit.field("path"), scenario)
+    return _scenarios(visit)
+
+
+def drop_scenario(visit: Visit) -> Response:
+    """Forget a scenario."""
+    visit.studio.scenarios.drop(visit.field("path"), visit.field("name"))
+    return _scenarios(visit)
+
+
+def _scenarios(visit: Visit) -> Response:
+    found = visit.studio.scenarios.of(visit.field("path"))
+    return JSONResponse({"html": visit.part("scenarios.html.j2", scenarios=found)})

@@ -1,0 +1,206 @@
+"""Pages of a folder's policies and runs: the list, one run, two runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from starlette.responses import FileResponse, Response
+
+from incentive_engine.errors import ConfigError, DataError, Fault
+from incentive_engine.language import Language, say
+from incentive_engine.report.page import limit_lines
+from incentive_engine.report.titles import Named, limit_with_titles
+from incentive_engine.report.words import aim
+from incentive_engine.run.finished import FinishedRun
+from incentive_engine.run.format import REPORT_FILE, StatedEstimate
+from incentive_engine.studio.visit import Visit, back
+from incentive_engine.studio.worker import Order
+from incentive_engine.workflow.studio.run_view import RunView, compare_runs, run_view
+from incentive_engine.workflow.studio.samples import copy_samples
+
+REPORT_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; "
+    "sandbox allow-scripts; frame-ancestors 'self'"
+)
+"""A report is a file of the folder: whatever stands in it cannot reach the studio."""
+
+
+def home(visit: Visit) -> Response:
+    """Show policies and runs, or those that a search finds."""
+    search = visit.asked("q")
+    listing = visit.studio.folder.listing()
+    return visit.page(
+        "home.html.j2",
+        search=search,
+        found=listing.matching(search),
+        listing=listing,
+        root=visit.studio.folder.root,
+    )
+
+
+def samples(visit: Visit) -> Response:
+    """Put the sample policies into the folder, where it has none of their names."""
+    copy_samples(visit.studio.folder.root)
+    return back("/")
+
+
+def run(visit: Visit) -> Response:
+    """Show one run: what it brings, its limits, who approved it, its report."""
+    directory = visit.run()
+    view = run_view(directory)
+    folder = visit.studio.folder
+    entry = folder.run_entry(directory)
+    lines = limit_lines(
+        visit.t,
+        [limit_with_titles(limit, Named(view.titles, visit.t.code)) for limit in view.limits],
+        currency=visit.t.unit(view.run.policy.currency),
+        proof=view.proof,
+    )
+    return visit.page(
+        "run.html.j2",
+        path=folder.name(directory),
+        view=view,
+        entry=entry,
+        aim=aim(visit.t, view.proof.aim),
+        unit=visit.t.unit(view.run.policy.currency),
+        lines=[line for line in lines if not line.is_idle],
+        idle=[line for line in lines if line.is_idle],
+        others=[e for e in folder.listing().runs if e.run and e.path != entry.path],
+        policy=_policy_of(visit, view),
+        ledger=_ledger_of(visit, directory),
+        task=visit.studio.tasks.running(entry.path),
+        exporting=bool(view.run.policy.approval and view.run.policy.approval.required),
+    )
+
+
+def report(visit: Visit) -> Response:
+    """Show the report of a run, walled off from the studio's pages."""
+    path = visit.run() / REPORT_FILE
+    if not path.is_file():
+        raise DataError(Fault(visit.asked("path"), say("studio.no_report")))
+    headers = {"Content-Security-Policy": REPORT_POLICY}
+    return FileResponse(path, media_type="text/html; charset=utf-8", headers=headers)
+
+
+def checks(visit: Visit) -> Response:
+    """Show what `verify` finds, as a part of a page."""
+    found = visit.studio.verifier.verify(visit.run())
+    return visit.page(
+        "checks.html.j2", verification=found, lines=found.to_text(visit.t.code).splitlines()
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """One figure of two runs."""
+
+    title: str
+    before: str
+    after: str
+    change: str
+    ranges: tuple[str, str] = ("", "")
+
+
+def compare(visit: Visit) -> Response:
+    """Show two runs side by side."""
+    names = visit.request.query_params.getlist("run")
+    if len(names) != 2:
+        raise ConfigError(Fault(say("studio.compare"), say("studio.pick_two")))
+    first, second = (visit.run(name) for name in names)
+    found = compare_runs(first, second)
+    return visit.page(
+        "compare.html.j2",
+        names=names,
+        found=found,
+        figures=_figures(visit.t, found.before, found.after),
+        unit=visit.t.unit(found.after.policy.currency),
+    )
+
+
+def _figures(t: Language, before: FinishedRun, after: FinishedRun) -> list[Figure]:
+    old, new = before.evaluation.plan, after.evaluation.plan
+    rows: list[Figure] = []
+    if old is not None and new is not None:
+        for key, first, second in (
+            ("studio.by_trial_conversions", old.conversions, new.conversions),
+            ("studio.by_trial_spend", old.spend, new.spend),
+            ("studio.by_trial_cost", old.cost, new.cost),
+            ("studio.by_trial_profit", old.profit, new.profit),
+        ):
+            if first is not None and second is not None:
+                rows.append(_estimated(t, t(key), first, second))
+    one, two = before.certificate, after.certificate
+    rows += [
+        _plain(t, t("studio.budget"), one.budget.amount, two.budget.amount),
+        _plain(t, t("studio.spent"), one.budget.spent, two.budget.spent),
+        _plain(t, t("studio.worst"), one.budget.spent_face, two.budget.spent_face),
+        _plain(t, t("studio.treated"), one.treated, two.treated),
+        _plain(t, t("studio.value"), one.value, two.value),
+    ]
+    return rows
+
+
+def _estimated(t: Language, title: str, before: StatedEstimate, after: StatedEstimate) -> Figure:
+    plain = _plain(t, title, before.estimate, after.estimate)
+    ends = [
+        t("studio.interval", low=t.brief(e.low), high=t.brief(e.high)) for e in (before, after)
+    ]
+    return Figure(
+        title=title, before=plain.before, after=plain.after, change=plain.change,
+        ranges=(ends[0], ends[1]),
+    )  # fmt: skip
+
+
+def _plain(t: Language, title: str, before: float | None, after: float | None) -> Figure:
+    change = "–"
+    if before is not None and after is not None:
+        sign = "+" if after > before else ""
+        share = f" ({sign}{t.percent(after / before - 1)})" if before else ""
+        change = f"{sign}{t.brief(after - before)}{share}" if after != before else "="
+    return Figure(title=title, before=t.brief(before), after=t.brief(after), change=change)
+
+
+def approve(visit: Visit) -> Response:
+    """Begin to approve a run: it is verified first."""
+    name = visit.field("path")
+    by = visit.person.name if visit.person.proven else visit.field("by")
+    if not by.strip():
+        raise ConfigError(Fault(say("studio.approve"), say("studio.who")))
+    order = Order(
+        kind="approve", file=visit.run(name), folder=visit.studio.folder.root, by=by,
+        note=visit.field("note") or None, lang=visit.t.code,
+    )  # fmt: skip
+    visit.studio.tasks.start(order, about=name)
+    return back(visit.field("back") or "/tasks")
+
+
+def export(visit: Visit) -> Response:
+    """Begin to write a run's offers into the folder."""
+    name, folder = visit.field("path"), visit.studio.folder
+    directory, preset = visit.run(name), visit.field("preset") or None
+    to = folder.path(visit.field("to"))
+    ledger = _ledger_of(visit, directory) if visit.field("book") else None
+    order = Order(
+        kind="export", file=directory, folder=folder.root, by=visit.person.name, to=str(to),
+        preset=preset, accepted=tuple(visit.field("accept").split()),
+        ledger=ledger and str(folder.path(ledger)), lang=visit.t.code,
+    )  # fmt: skip
+    visit.studio.tasks.start(order, about=name)
+    return back(visit.field("back") or "/tasks")
+
+
+def _policy_of(visit: Visit, view: RunView) -> str | None:
+    """Return the policy file that a run was made from, where it lies in the folder."""
+    stated = view.run.manifest.inputs.get("policy")
+    path = None if stated is None else Path(stated.path)
+    if path is None or not path.is_file():
+        return None
+    inside = path.resolve().is_relative_to(visit.studio.folder.root)
+    return visit.studio.folder.name(path) if inside else None
+
+
+def _ledger_of(visit: Visit, directory: Path) -> str | None:
+    """Return the ledger beside a run, as `serve` calls it; None where there is none."""
+    path = directory.with_name(f"{directory.name}.ledger")
+    return visit.studio.folder.name(path) if path.is_file() else None

@@ -1,0 +1,66 @@
+"""Named settings of a policy, kept while the studio is open, to put side by side."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import Final
+
+from incentive_engine.errors import ConfigError, Fault
+from incentive_engine.insight.gain import PlanGain
+from incentive_engine.insight.planner.warm_plan import Outlook
+from incentive_engine.language import say
+
+MOST: Final = 12
+"""Scenarios of a policy: more are not compared at a glance."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Scenario:
+    """Settings with a name, and what they would bring.
+
+    Attributes
+    ----------
+    text
+        The policy.
+    gain
+        By the trial; None where there is none.
+    """
+
+    name: str
+    text: str
+    outlook: Outlook
+    gain: PlanGain | None
+
+
+class Scenarios:
+    """The scenarios of every policy that is open."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._by_policy: dict[str, dict[str, Scenario]] = {}
+        self._lock = threading.Lock()
+
+    def of(self, policy: str) -> tuple[Scenario, ...]:
+        """Return a policy's scenarios in the order in which they were named."""
+        with self._lock:
+            return tuple(self._by_policy.get(policy, {}).values())
+
+    def keep(self, policy: str, scenario: Scenario) -> None:
+        """Keep a scenario, in place of one of its name.
+
+        Raises
+        ------
+        ConfigError
+            When there are too many.
+        """
+        with self._lock:
+            mine = self._by_policy.setdefault(policy, {})
+            if scenario.name not in mine and len(mine) >= MOST:
+                raise ConfigError(Fault(scenario.name, say("studio.many_scenarios", most=MOST)))
+            mine[scenario.name] = scenario
+
+    def drop(self, policy: str, name: str) -> None:
+        """Forget a scenario."""
+        with self._lock:
+            self._by_policy.get(policy, {}).pop(name, None)

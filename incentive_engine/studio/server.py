@@ -1,0 +1,136 @@
+"""Opens the studio on a folder, until it is asked to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from incentive_engine.errors import ConfigError, DataError, Fault, SetupError
+from incentive_engine.language import say as message
+
+try:
+    import uvicorn
+
+    from incentive_engine.config.keys import Keys
+    from incentive_engine.studio.app import application
+    from incentive_engine.studio.door import Door, is_loopback, loopback_hosts
+    from incentive_engine.studio.visit import Studio
+    from incentive_engine.workflow.studio.folder import Folder
+except ModuleNotFoundError as error:
+    if (error.name or "").split(".")[0] not in {"uvicorn", "starlette"}:
+        raise
+    missing = Fault(
+        error.name or "",
+        message("studio.missing"),
+        remedy="pip install 'incentive-engine[studio]'",
+    )
+    raise SetupError(missing) from error
+
+STOPPING: Final = 3
+"""Seconds that requests have to end once the studio is asked to stop."""
+WAITING: Final = 128
+"""Connections that wait to be taken."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How a folder is opened."""
+
+    folder: Path
+    host: str = "127.0.0.1"
+    port: int = 8090
+    keys: Path | None = None
+
+
+def open_studio(options: Options, *, say: Callable[[str], None]) -> None:
+    """Show a folder's pages until SIGTERM or Ctrl-C.
+
+    Raises
+    ------
+    IncentiveError
+        When there is no such folder, the port is taken, or anybody could come in.
+    """
+    folder = Folder(options.folder)
+    if options.keys is None and not is_loopback(options.host):
+        fault = Fault(
+            f"--host {options.host}", message("studio.open_door"), "--keys FILE, or 127.0.0.1"
+        )
+        raise ConfigError(fault)
+    keys = None if options.keys is None else Keys(options.keys)
+    with _listening(options.host, options.port) as listener:
+        host, port = listener.getsockname()[:2]
+        door = Door(
+            keys=keys,
+            hosts=loopback_hosts(options.host) if keys is None else frozenset(),
+            cookie=f"incentive-studio-{port}",
+        )
+        studio = Studio(folder=folder, door=door)
+        shown = f"[{host}]" if ":" in host else host
+        try:
+            asyncio.run(
+                _serve(studio, listener, lambda: say(f"{folder.root}: http://{shown}:{port}"))
+            )
+        finally:
+            studio.tasks.stop_all()
+
+
+@contextmanager
+def _listening(host: str, port: int) -> Iterator[socket.socket]:
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(WAITING)
+    except (OSError, OverflowError) as error:
+        what = message("studio.port", error=str(error))
+        fault = Fault(f"{host}:{port}", what, remedy=message("studio.other_port"))
+        raise DataError(fault) from None
+    with listener:
+        yield listener
+
+
+async def _serve(studio: Studio, listener: socket.socket, on_start: Callable[[], None]) -> None:
+    server = _Server(
+        uvicorn.Config(
+            application(studio),
+            log_level="error",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=STOPPING,
+            lifespan="off",
+        )
+    )
+
+    def stop() -> None:
+        studio.closing.set()
+        server.should_exit = True
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+    server.on_start = on_start
+    await server.serve(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves signals to us, and says when it has started."""
+
+    on_start: Callable[[], None]
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals as they are."""
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and say so."""
+        await super().startup(sockets=sockets)
+        if self.started:
+            self.on_start()

@@ -1,0 +1,102 @@
+"""Pages of the tasks: how far each is, its end, and how to stop it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+
+from incentive_engine.errors import DataError, Fault
+from incentive_engine.language import Language, language, say
+from incentive_engine.report.words import step as step_words
+from incentive_engine.studio.tasks import Task
+from incentive_engine.studio.visit import Studio, Visit, back, fault_of, spoken
+
+LOOKS: Final = 0.25
+"""Seconds between two looks at the tasks for those who follow them."""
+BREATH: Final = 15.0
+"""Seconds after which a line without meaning keeps a connection open."""
+
+
+def tasks(visit: Visit) -> Response:
+    """Show every task."""
+    return visit.page("tasks.html.j2", tasks=[told(visit, task) for task in visit.studio.tasks])
+
+
+def stop(visit: Visit) -> Response:
+    """Ask a task to end."""
+    name = visit.field("task")
+    if visit.studio.tasks.find(name) is None:
+        raise DataError(Fault(name, say("studio.no_task")))
+    visit.studio.tasks.stop(name)
+    return back(visit.field("back") or "/tasks")
+
+
+def told(visit: Visit, task: Task) -> dict[str, Any]:
+    """Return a task as pages and scripts show it."""
+    return _told(visit.studio, visit.t, task)
+
+
+def _told(studio: Studio, t: Language, task: Task) -> dict[str, Any]:
+    made, folder = task.outcome.made, studio.folder
+    is_inside = made is not None and made.resolve().is_relative_to(folder.root)
+    step = task.stage.step
+    return {
+        "id": task.id,
+        "kind": task.order.kind,
+        "title": t(f"studio.task_{task.order.kind}", about=task.about),
+        "about": task.about,
+        "by": task.order.by,
+        "state": task.state,
+        "state_words": t(f"studio.state_{task.state}"),
+        "step": step_words(t, step) if step else "",
+        "share": task.stage.share,
+        "began": task.began,
+        "ended": task.ended,
+        "lines": [t.say(line) for line in task.outcome.lines],
+        "faults": [fault_of(t, fault) for fault in task.outcome.faults],
+        "made": folder.name(made) if made is not None and is_inside else None,
+    }
+
+
+def state(visit: Visit) -> Response:
+    """Return every task as JSON."""
+    return JSONResponse(_plain(visit.studio, visit.t))
+
+
+def _plain(studio: Studio, t: Language) -> list[dict[str, Any]]:
+    return [
+        {
+            key: part
+            for key, part in _told(studio, t, task).items()
+            if key not in {"began", "ended"}
+        }
+        for task in studio.tasks
+    ]
+
+
+async def events(request: Request) -> Response:
+    """Send the tasks whenever they change, as server-sent events."""
+    studio: Studio = request.app.state.studio
+    person = studio.door.person(request)
+    if person is None or not person.may("read"):
+        return Response(status_code=401)
+    t = language(spoken(request))
+
+    async def stream() -> AsyncIterator[str]:
+        told, waited = -1, 0.0
+        while not studio.closing.is_set():
+            if studio.tasks.version != told:
+                told, waited = studio.tasks.version, 0.0
+                yield f"data: {json.dumps(_plain(studio, t))}\n\n"
+            await asyncio.sleep(LOOKS)
+            waited += LOOKS
+            if waited >= BREATH:
+                waited = 0.0
+                yield ": still here\n\n"
+
+    return StreamingResponse(stream(), media_type="text/event-stream")

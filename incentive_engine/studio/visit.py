@@ -1,0 +1,215 @@
+"""One request as the pages see it: who asks, in which language, with what."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import parse_qsl, quote
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+
+from incentive_engine.config.keys import Role
+from incentive_engine.errors import ConfigError, DataError, Fault, IncentiveError
+from incentive_engine.language import LANGUAGES, Code, Language, language, say
+from incentive_engine.studio.door import Door, Person
+from incentive_engine.studio.frame import render
+from incentive_engine.studio.scenarios import Scenarios
+from incentive_engine.studio.tasks import TaskBook
+from incentive_engine.workflow.studio.folder import Folder
+from incentive_engine.workflow.studio.run_view import Verifier
+from incentive_engine.workflow.studio.steering import WarmPlans
+
+LARGEST: Final = 2_000_000
+"""Bytes of a request's body."""
+SPOKEN: Final = "incentive-studio-lang"
+"""The cookie of the language."""
+
+
+@dataclass(kw_only=True)
+class Studio:
+    """All that the pages share."""
+
+    folder: Folder
+    door: Door
+    tasks: TaskBook = field(default_factory=TaskBook)
+    verifier: Verifier = field(default_factory=Verifier)
+    plans: WarmPlans = field(default_factory=WarmPlans)
+    scenarios: Scenarios = field(default_factory=Scenarios)
+    closing: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+@dataclass(kw_only=True)
+class Visit:
+    """One request of a person who may make it.
+
+    Attributes
+    ----------
+    form
+        Fields of a form, or of a call's JSON; empty for what only looks.
+    """
+
+    request: Request
+    studio: Studio
+    person: Person
+    t: Language
+    form: Mapping[str, Any] = field(default_factory=dict)
+
+    def asked(self, name: str) -> str:
+        """Return a parameter of the address; empty where it is not given."""
+        return self.request.query_params.get(name, "")
+
+    def field(self, name: str) -> str:
+        """Return a field of the form as text; empty where it is not given."""
+        value = self.form.get(name, "")
+        return value if isinstance(value, str) else ""
+
+    def run(self, name: str | None = None) -> Path:
+        """Return the directory of the run that the address, or a field, names."""
+        return self.studio.folder.run(self.asked("path") if name is None else name)
+
+    def part(self, template: str, **content: object) -> str:
+        """Return a part of a page as HTML."""
+        return render(template, self.t, person=self.person, visit=self, **content)
+
+    def page(self, template: str, **content: object) -> HTMLResponse:
+        """Return a page."""
+        return HTMLResponse(self.part(template, **content))
+
+
+Page = Callable[[Visit], Awaitable[Response]]
+
+
+def shown(page: Callable[[Visit], Response], role: Role = "read") -> Callable[..., Any]:
+    """Return a route's endpoint for what a person looks at; a page is made on a thread."""
+
+    async def endpoint(request: Request) -> Response:
+        return await _answered(request, role, lambda visit: run_in_threadpool(page, visit))
+
+    return endpoint
+
+
+def done(change: Callable[[Visit], Response], role: Role) -> Callable[..., Any]:
+    """Return a route's endpoint for what a person changes: it wants the token of our pages."""
+
+    async def endpoint(request: Request) -> Response:
+        async def changed(visit: Visit) -> Response:
+            visit.form = await content_of(request)
+            token = visit.request.headers.get("x-token") or visit.field("token")
+            if not visit.studio.door.opens(token, visit.person):
+                raise _Refused(403, Fault(say("studio.page"), say("studio.stale_page")))
+            return await run_in_threadpool(change, visit)
+
+        return await _answered(request, role, changed)
+
+    return endpoint
+
+
+class _Refused(Exception):  # noqa: N818 - an answer, no error
+    def __init__(self, status: int, fault: Fault) -> None:
+        super().__init__(str(fault))
+        self.status, self.fault = status, fault
+
+
+async def _answered(request: Request, role: Role, page: Page) -> Response:
+    studio: Studio = request.app.state.studio
+    person = studio.door.person(request)
+    if person is None:
+        if wants_json(request):
+            return JSONResponse({"faults": []}, status_code=401)
+        return RedirectResponse(f"/login?to={quote(_local(request))}", status_code=303)
+    visit = Visit(request=request, studio=studio, person=person, t=language(spoken(request)))
+    if not person.may(role):
+        return failed(visit, 403, Fault(person.name, say("studio.may_not", role=role)))
+    try:
+        return await page(visit)
+    except _Refused as refused:
+        return failed(visit, refused.status, refused.fault)
+    except IncentiveError as error:
+        return failed(visit, _status(error, request.method), *error.faults)
+
+
+def _status(error: IncentiveError, method: str) -> int:
+    """Return what an error is for who asked: not there, not valid, or not possible now."""
+    if isinstance(error, DataError) and method == "GET":
+        return 404
+    return 422 if isinstance(error, ConfigError) else 409
+
+
+def failed(visit: Visit, status: int, *faults: Fault) -> Response:
+    """Return what is wrong, as a page or as JSON."""
+    if wants_json(visit.request):
+        content = {"faults": [fault_of(visit.t, fault) for fault in faults]}
+        return JSONResponse(content, status_code=status, media_type="application/problem+json")
+    return HTMLResponse(visit.part("failed.html.j2", faults=faults), status_code=status)
+
+
+def fault_of(t: Language, fault: Fault) -> dict[str, str]:
+    """Return a fault's parts in a language."""
+    return {
+        "where": t.say(fault.where),
+        "what": t.say(fault.what),
+        "expected": t.say(fault.expected),
+        "remedy": t.say(fault.remedy),
+        "text": fault.text(t.code),
+    }
+
+
+def wants_json(request: Request) -> bool:
+    """Whether a script asks, and no person."""
+    return "application/json" in request.headers.get("accept", "")
+
+
+def spoken(request: Request) -> Code:
+    """Return the language of a person's choice, or else of the browser."""
+    chosen = request.cookies.get(SPOKEN)
+    for code in LANGUAGES:
+        if chosen == code:
+            return code
+    return "zh" if request.headers.get("accept-language", "").lower().startswith("zh") else "en"
+
+
+def _local(request: Request) -> str:
+    query = f"?{request.url.query}" if request.url.query else ""
+    return f"{request.url.path}{query}" if request.method == "GET" else "/"
+
+
+def back(to: str) -> RedirectResponse:
+    """Return to a page of ours after a change."""
+    return RedirectResponse(safe(to), status_code=303)
+
+
+def safe(to: str) -> str:
+    """Return an address of ours; the first page in place of any other.
+
+    >>> safe("/run?path=a"), safe("//evil.example"), safe("https://evil.example")
+    ('/run?path=a', '/', '/')
+    """
+    inside = to.startswith("/") and not to.startswith(("//", "/\\")) and to.isprintable()
+    return to if inside else "/"
+
+
+async def content_of(request: Request) -> dict[str, Any]:
+    """Return the fields of a request's body: a form's, or a JSON object's."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > LARGEST:
+            raise _Refused(413, Fault(say("studio.page"), say("studio.too_large", most=LARGEST)))
+    try:
+        text = body.decode()
+        if "json" in request.headers.get("content-type", ""):
+            content = json.loads(text or "{}")
+            return content if isinstance(content, dict) else {}
+        fields: dict[str, Any] = {}
+        for name, value in parse_qsl(text, keep_blank_values=True):
+            fields.setdefault(f"{name}*", []).append(value)  # a field that may stand twice
+            fields[name] = value
+    except ValueError:
+        raise _Refused(400, Fault(say("studio.page"), say("studio.unreadable"))) from None
+    return fields

@@ -1,0 +1,1 @@
+"""What the planner's pages ask for: folders, policies, plans that follow the hand, campaigns."""

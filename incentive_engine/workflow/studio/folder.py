@@ -1,0 +1,250 @@
+"""The policies and runs of one folder, and no way out of it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from incentive_engine.config import Policy, load_policy
+from incentive_engine.config.regular import special_file
+from incentive_engine.errors import DataError, Fault, IncentiveError
+from incentive_engine.run.finished import FinishedRun, is_run, read_run
+from incentive_engine.run.format import MANIFEST_FILE, StatedGain
+from incentive_engine.run.siblings import APPROVALS, EXPORTS, entries_of
+
+DEPTH: Final = 4
+"""Folders inside folders that are looked into."""
+MOST: Final = 2_000
+"""Policies and runs that a list holds."""
+POLICY: Final = re.compile(r"^offers\s*:", re.MULTILINE)
+"""What tells a policy from other YAML."""
+YAML: Final = frozenset({".yaml", ".yml"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyEntry:
+    """One policy of a list; without a policy where the file has faults.
+
+    Attributes
+    ----------
+    path
+        From the folder, with slashes.
+    """
+
+    path: str
+    changed: datetime
+    policy: Policy | None
+    faults: tuple[Fault, ...] = ()
+
+    def words(self) -> str:
+        """Return what a search looks through."""
+        policy = self.policy
+        return f"{self.path} {policy.name} {policy.author or ''}" if policy else self.path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """Somebody approved or exported a run, and whether the run still is what it was then."""
+
+    by: str
+    at: str
+    current: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class RunEntry:
+    """One run of a list; without content where its files are broken."""
+
+    path: str
+    run: FinishedRun | None
+    approvals: tuple[Mark, ...] = ()
+    exports: tuple[Mark, ...] = ()
+    faults: tuple[Fault, ...] = ()
+
+    @property
+    def gain(self) -> StatedGain | None:
+        """What the plan brings by the trial; None where that is not known."""
+        return self.run.evaluation.plan if self.run else None
+
+    @property
+    def approved(self) -> bool:
+        """Whether somebody approved it as it stands."""
+        return any(mark.current for mark in self.approvals)
+
+    def words(self) -> str:
+        """Return what a search looks through."""
+        run = self.run
+        return f"{self.path} {run.policy.name} {run.author or ''}" if run else self.path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Listing:
+    """What a folder holds: policies by name, runs with the latest first."""
+
+    policies: tuple[PolicyEntry, ...]
+    runs: tuple[RunEntry, ...]
+
+    def matching(self, search: str) -> Listing:
+        """Return what has every word of a search in its name, its campaign or its author."""
+        words = search.casefold().split()
+
+        def fits(text: str) -> bool:
+            return all(word in text.casefold() for word in words)
+
+        return Listing(
+            policies=tuple(entry for entry in self.policies if fits(entry.words())),
+            runs=tuple(entry for entry in self.runs if fits(entry.words())),
+        )
+
+
+class Folder:
+    """A folder that a planner works in."""
+
+    def __init__(self, root: Path) -> None:
+        """Take a folder.
+
+        Raises
+        ------
+        DataError
+            When it is none.
+        """
+        if not root.is_dir():
+            what = "is no folder" if root.exists() else "there is no such folder"
+            raise DataError(Fault(str(root), what, "a folder of policies and runs"))
+        self.root = root.resolve()
+        self._policies: dict[str, tuple[tuple[int, int], PolicyEntry]] = {}
+
+    def path(self, name: str) -> Path:
+        """Return a file or folder inside by its name, which need not exist yet.
+
+        Raises
+        ------
+        DataError
+            When the name leads out of the folder, by itself or through a link.
+        """
+        fault = Fault(name, "is not inside the folder that the studio shows")
+        if not name or "\0" in name or Path(name).is_absolute():
+            raise DataError(fault)
+        path = (self.root / name).resolve()
+        if not path.is_relative_to(self.root) or path == self.root:
+            raise DataError(fault)
+        return path
+
+    def name(self, path: Path) -> str:
+        """Return what `path` takes to give a path again."""
+        return path.resolve().relative_to(self.root).as_posix()
+
+    def run(self, name: str) -> Path:
+        """Return the directory of a run.
+
+        Raises
+        ------
+        DataError
+            When there is none of the name.
+        """
+        path = self.path(name)
+        if not is_run(path):
+            raise DataError(Fault(name, "there is no such run"))
+        return path
+
+    def policy(self, name: str) -> Path:
+        """Return the file of a policy.
+
+        Raises
+        ------
+        DataError
+            When there is none of the name.
+        """
+        path = self.path(name)
+        if path.suffix.lower() not in YAML or not path.is_file():
+            raise DataError(Fault(name, "there is no such policy"))
+        return path
+
+    def listing(self) -> Listing:
+        """Return every policy and run; a broken one says what is wrong with it."""
+        policies: list[PolicyEntry] = []
+        runs: list[RunEntry] = []
+        for path in self._walk(self.root, DEPTH):
+            if len(policies) + len(runs) >= MOST:
+                break
+            if path.is_dir():
+                runs.append(self.run_entry(path))
+            elif (found := self._policy_entry(path)) is not None:
+                policies.append(found)
+        return Listing(
+            policies=tuple(sorted(policies, key=lambda entry: entry.path)),
+            runs=tuple(sorted(runs, key=_age, reverse=True)),
+        )
+
+    def run_entry(self, path: Path) -> RunEntry:
+        """Return what a list says of a run."""
+        name = self.name(path)
+        try:
+            run = read_run(path)
+            approvals, exports = (_marks(run, kind) for kind in (APPROVALS, EXPORTS))
+        except IncentiveError as error:
+            return RunEntry(path=name, run=None, faults=error.faults)
+        return RunEntry(path=name, run=run, approvals=approvals, exports=exports)
+
+    def _policy_entry(self, path: Path) -> PolicyEntry | None:
+        """Return what a list says of a YAML file; None where it is no policy."""
+        state = path.stat()
+        key, name = (state.st_mtime_ns, state.st_size), self.name(path)
+        known = self._policies.get(name)
+        if known is not None and known[0] == key:
+            return known[1]
+        entry = _read_policy(path, name, datetime.fromtimestamp(state.st_mtime, UTC))
+        if entry is not None:
+            self._policies[name] = (key, entry)
+        return entry
+
+    def _walk(self, folder: Path, depth: int) -> Iterator[Path]:
+        """Yield run directories, and YAML files outside of them; links that lead out are left."""
+        try:
+            inside = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except OSError:  # a folder that may not be looked into shows nothing
+            return
+        for entry in inside:
+            path = Path(entry.path)
+            if entry.name.startswith((".", "node_modules")):
+                continue
+            if entry.is_symlink() and not path.resolve().is_relative_to(self.root):
+                continue
+            if path.is_dir():
+                if (path / MANIFEST_FILE).is_file():
+                    yield path
+                elif depth > 1 and not entry.is_symlink():
+                    yield from self._walk(path, depth - 1)
+            elif path.suffix.lower() in YAML and not special_file(path):
+                yield path
+
+
+def _read_policy(path: Path, name: str, changed: datetime) -> PolicyEntry | None:
+    try:
+        if not POLICY.search(path.read_text(encoding="utf-8", errors="replace")):
+            return None
+        policy = load_policy(path, require_data=False)
+    except OSError as error:
+        fault = Fault(name, f"cannot be read: {error.strerror}")
+        return PolicyEntry(path=name, changed=changed, policy=None, faults=(fault,))
+    except IncentiveError as error:
+        return PolicyEntry(path=name, changed=changed, policy=None, faults=error.faults)
+    return PolicyEntry(path=name, changed=changed, policy=policy)
+
+
+def _marks(run: FinishedRun, kind: str) -> tuple[Mark, ...]:
+    def mark(entry: dict[str, Any]) -> Mark:
+        who = str(entry.get("by") or entry.get("to") or "")
+        return Mark(by=who, at=str(entry.get("at")), current=entry.get("digest") == run.digest)
+
+    return tuple(mark(entry) for entry in entries_of(run, kind))
+
+
+def _age(entry: RunEntry) -> tuple[float, str]:
+    created = entry.run.created if entry.run else None
+    return (created.timestamp() if created else 0.0, entry.path)

@@ -1,0 +1,140 @@
+"""What of a policy can be moved by hand: budget, limits, weights, holdout."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from incentive_engine.config import Policy
+from incentive_engine.config.amounts import Bound
+from incentive_engine.config.document.places import Loc
+from incentive_engine.config.policy import Limit
+from incentive_engine.domain import ISSUED
+from incentive_engine.language import Text, say
+
+Group = Literal["money", "limits", "weights", "holdout"]
+FURTHER: Final = 2.5
+"""How many times its present value an amount can be moved to."""
+STEPS: Final = 200
+"""Steps of a slider, at least."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lever:
+    """One number of a policy that a slider moves.
+
+    Attributes
+    ----------
+    loc
+        Where it stands in the policy.
+    value, low, high, step
+        In the unit in which planners write it: percent, currency, users.
+    suffix
+        What stands behind the number in the policy, such as ``%``.
+    """
+
+    group: Group
+    loc: Loc
+    label: Text
+    value: float
+    low: float
+    high: float
+    step: float
+    suffix: str = ""
+    unit: str = ""
+
+
+def levers(policy: Policy) -> tuple[Lever, ...]:
+    """Return what can be moved, in the order of the page."""
+    return tuple(_levers(policy))
+
+
+def _levers(policy: Policy) -> Iterator[Lever]:
+    if policy.budget is not None:
+        yield _amount(
+            "money", ("budget", "amount"), say("studio.lever_budget"), policy.budget.amount,
+            unit=policy.currency,
+        )  # fmt: skip
+        if policy.budget.basis == "at-risk":
+            yield Lever(
+                group="money", loc=("budget", "confidence"), label=say("studio.lever_confidence"),
+                value=policy.budget.confidence, low=0.5, high=0.999, step=0.001,
+            )  # fmt: skip
+    for index, limit in enumerate(policy.limits):
+        if not limit.report_only:
+            yield from _of_limit(policy, index, limit)
+    for index, factor in enumerate(policy.objective.weight):
+        place: Loc = ("objective", "weight", index)
+        for value, times in (factor.values or {}).items():
+            label = say("studio.lever_weight", column=factor.column, value=str(value))
+            yield _factor((*place, "values", value), label, times)
+        if factor.power is not None:
+            label = say("studio.lever_power", column=factor.column)
+            yield Lever(
+                group="weights", loc=(*place, "power"), label=label, value=factor.power,
+                low=min(0.0, factor.power), high=max(1.0, factor.power), step=0.05,
+            )  # fmt: skip
+    share = policy.holdout or 0.0
+    yield Lever(
+        group="holdout", loc=("holdout",), label=say("studio.lever_holdout"), value=share * 100,
+        low=0.0, high=max(50.0, share * 100), step=0.5, suffix="%",
+    )  # fmt: skip
+
+
+def _of_limit(policy: Policy, index: int, limit: Limit) -> Iterator[Lever]:
+    bounds: Mapping[str, Bound | None] = {"at_least": limit.at_least, "at_most": limit.at_most}
+    for name, bound in bounds.items():
+        if bound is None:
+            continue
+        label = say(f"studio.lever_{name}", limit=limit.name)
+        loc: Loc = ("limits", index, name)
+        if bound.is_share:
+            suffix = "% of spent" if bound.of_plan else "%"
+            percent = round(bound.value * 100, 10)
+            yield Lever(
+                group="limits", loc=loc, label=label, value=percent, low=0.0,
+                high=max(100.0, percent), step=0.5, suffix=suffix,
+            )  # fmt: skip
+        elif limit.ratio is not None:
+            high = _nice(max(bound.value * FURTHER, 1.0))
+            yield Lever(
+                group="limits", loc=loc, label=label, value=bound.value, low=0.0, high=high,
+                step=_step(high),
+            )  # fmt: skip
+        else:
+            unit = "" if limit.sum == ISSUED else policy.currency
+            yield _amount("limits", loc, label, bound.value, unit=unit)
+
+
+def _amount(group: Group, loc: Loc, label: Text, value: float, *, unit: str = "") -> Lever:
+    high = _nice(max(value * FURTHER, 100.0))
+    return Lever(
+        group=group, loc=loc, label=label, value=value, low=0.0, high=high,
+        step=max(_step(high), 1.0), unit=unit,
+    )  # fmt: skip
+
+
+def _factor(loc: Loc, label: Text, value: float) -> Lever:
+    high = max(10.0, _nice(value * FURTHER))
+    return Lever(group="weights", loc=loc, label=label, value=value, low=0.0, high=high, step=0.1)
+
+
+def _nice(value: float) -> float:
+    """Return the next of 1, 2, 2.5, 5, 10, … times a power of ten.
+
+    >>> _nice(500_000.0), _nice(3.7)
+    (500000.0, 5.0)
+    """
+    unit = 10.0 ** math.floor(math.log10(value))
+    return next(unit * times for times in (1, 2, 2.5, 5, 10) if unit * times >= value * 0.999)
+
+
+def _step(high: float) -> float:
+    """Return a step of a slider up to a number.
+
+    >>> _step(500_000.0)
+    1000.0
+    """
+    return 10.0 ** math.floor(math.log10(high / STEPS))

@@ -1,0 +1,106 @@
+"""What a run's page shows, and two runs side by side."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from incentive_engine.insight.planner.run_changes import RunChanges, run_changes
+from incentive_engine.insight.report_content import aim_of, limit_row, titles_of
+from incentive_engine.report import LimitRow, Proof, Titles
+from incentive_engine.run.finished import FinishedRun, read_run
+from incentive_engine.run.signature import read_signing_key
+from incentive_engine.verify import Verification, verify_run
+
+KEPT: Final = 64
+"""Verifications that are remembered."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class RunView:
+    """What a run states of itself, as pages show it."""
+
+    run: FinishedRun
+    proof: Proof
+    limits: tuple[LimitRow, ...]
+    titles: Titles
+
+
+def run_view(directory: Path) -> RunView:
+    """Return what a run's page shows.
+
+    Raises
+    ------
+    DataError
+        When a file of the run is broken.
+    """
+    run = read_run(directory)
+    certificate = run.certificate
+    return RunView(
+        run=run,
+        proof=Proof(
+            feasible=certificate.feasible,
+            value=certificate.value,
+            bound=certificate.bound,
+            gap=certificate.gap,
+            searched=None,
+            aim=aim_of(run.policy),
+        ),
+        limits=tuple(
+            limit_row(run.policy, limit.model_dump(exclude_none=True))
+            for limit in certificate.limits
+        ),
+        titles=titles_of(run.policy),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Comparison:
+    """Two runs, and how the second differs from the first."""
+
+    before: FinishedRun
+    after: FinishedRun
+    changes: RunChanges
+
+
+def compare_runs(before: Path, after: Path) -> Comparison:
+    """Return two runs side by side.
+
+    Raises
+    ------
+    DataError
+        When a file of a run is broken.
+    """
+    first, second = read_run(before), read_run(after)
+    return Comparison(before=first, after=second, changes=run_changes(first, second))
+
+
+class Verifier:
+    """Verifies runs, and each state of a run's files once."""
+
+    def __init__(self) -> None:
+        """Begin with nothing known."""
+        self._known: OrderedDict[tuple[object, ...], Verification] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def verify(self, directory: Path) -> Verification:
+        """Return what `incentive verify` finds."""
+        key = _state(directory)
+        with self._lock:  # a second page waits for the first one's answer
+            if key not in self._known:
+                self._known[key] = verify_run(directory, key=read_signing_key(None))
+                while len(self._known) > KEPT:
+                    self._known.popitem(last=False)
+            return self._known[key]
+
+
+def _state(directory: Path) -> tuple[object, ...]:
+    """Return what changes when somebody changes a file of a directory."""
+    found: list[object] = [directory]
+    for path in sorted(directory.iterdir()):
+        status = path.stat()
+        found += [path.name, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns]
+    return tuple(found)
