@@ -16,6 +16,7 @@ from incentive_engine.data.sources import open_source
 from incentive_engine.data.tables.arrow import numbers
 from incentive_engine.data.tables.formats import USER_ID
 from incentive_engine.errors import DataError, Fault
+from incentive_engine.language import say
 
 
 def read_covariates(table: Path | Location, user_id: pa.Array) -> npt.NDArray[np.float32]:
@@ -42,12 +43,12 @@ def read_covariates(table: Path | Location, user_id: pa.Array) -> npt.NDArray[np
         if name != USER_ID and _is_number(content.schema.field(name).type)
     ]
     if not names:
-        what = "has no numeric column besides user_id"
-        raise DataError(Fault(source.where, what, "such as spend of the months before"))
+        without = "has no numeric column besides user_id"
+        raise DataError(Fault(source.where, without, "such as spend of the months before"))
     place = places(as_id(content.column(USER_ID)).to_pandas(), user_id.to_pandas())
     if not (place >= 0).any():
-        what = f"none of its {content.num_rows:,} rows is about a user of the run"
-        raise DataError(Fault(source.where, what, f"ids such as {user_id[0].as_py()}"))
+        what = say("none of its {rows:,} rows is about a user of the run", rows=content.num_rows)
+        raise DataError(Fault(source.where, what, say("ids such as {id}", id=user_id[0].as_py())))
     columns = np.full((len(user_id), len(names)), np.nan, dtype=np.float32)
     for number, name in enumerate(names):
         column = numbers(pc.cast(content.column(name), pa.float64()))

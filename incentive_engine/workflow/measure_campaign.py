@@ -92,13 +92,17 @@ def paired(
     names = [run.resolve() for run in run_dirs]
     twice = [str(run) for run, name in zip(run_dirs, names, strict=True) if names.count(name) > 1]
     if twice:
-        what = f"`{twice[0]}` is named twice, and would count twice"
+        what = say("`{run}` is named twice, and would count twice", run=twice[0])
         raise ConfigError(Fault("RUN_DIR", what, "each campaign once"))
     if len(outcomes) != len(run_dirs):
-        what = f"is given {len(outcomes)} times for {len(run_dirs)} runs"
+        what = say(
+            "is given {times} times for {runs} runs", times=len(outcomes), runs=len(run_dirs)
+        )
         raise ConfigError(Fault("--outcomes", what, "once per run, in their order"))
     if ledgers and len(ledgers) != len(run_dirs):
-        what = f"is given {len(ledgers)} times for {len(run_dirs)} runs"
+        what = say(
+            "is given {times} times for {runs} runs", times=len(ledgers), runs=len(run_dirs)
+        )
         expected = "once per run, in their order, `none` for one that a batch decided"
         raise ConfigError(Fault("--ledger", what, expected))
     places = [None if place == "none" else place for place in ledgers] or [None] * len(run_dirs)
