@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from incentive_engine.errors import Fault, SetupError
+from incentive_engine.language import say
 
 Shard = TypeVar("Shard")
 Result = TypeVar("Result")
@@ -51,6 +52,6 @@ class Processes:
             with ProcessPoolExecutor(max_workers=workers, mp_context=context) as pool:
                 return list(pool.map(task, shards))
         except BrokenProcessPool as error:
-            what = f"one of {workers} worker processes was ended from outside"
+            what = say("one of {workers} worker processes was ended from outside", workers=workers)
             remedy = "see whether memory ran out; the same shards need less with one worker"
             raise SetupError(Fault("workers", what, remedy=remedy)) from error

@@ -37,6 +37,7 @@ from incentive_engine.allocation.split_plan import Relaxed
 from incentive_engine.data.tables.room import let_go, strides
 from incentive_engine.domain import REASONS, IntArray, Reason
 from incentive_engine.errors import Fault, InfeasibleError, SolverError
+from incentive_engine.language import say
 from incentive_engine.parallel import Advance, unheard
 
 READ: Final = 0.1
@@ -223,7 +224,11 @@ def _check_forced(problem: Problem) -> None:
         raise InfeasibleError(
             Fault(
                 "assignment",
-                f"exactly_one, but {free.sum()} users have no eligible offer (first rows: {some})",
+                say(
+                    "exactly_one, but {count} users have no eligible offer (first rows: {some})",
+                    count=free.sum(),
+                    some=some,
+                ),
                 "an eligible offer for everyone",
                 "widen the eligibility, or use at_most_one",
             )

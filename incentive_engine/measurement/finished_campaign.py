@@ -139,9 +139,9 @@ def read_campaign(run_dir: Path, outcomes: Path | Location) -> Campaign:
     did = read_outcomes(source, table.user_id, policy.offer_ids)
     held = equal(plan.column("reason"), "holdout")
     if held.any() and not (did.named & held).any():
-        what = f"names none of the {int(held.sum()):,} users that were held out"
+        unseen = say("names none of the {count:,} users that were held out", count=int(held.sum()))
         expected = "what they did, too: the campaign is measured against them"
-        raise DataError(Fault(source.where, what, expected))
+        raise DataError(Fault(source.where, unseen, expected, "add their rows"))
     return Campaign(
         policy=policy,
         run=run,

@@ -16,7 +16,6 @@ TEXTS: Final[dict[str, tuple[set[int], set[str]]]] = {
     "Words": ({0}, set()),
     "Fault": ({1, 2, 3}, {"what", "expected", "remedy"}),
     "Problem": ({1, 2, 3}, {"what", "expected", "remedy"}),
-    "problem": ({2, 3, 4}, {"what", "expected", "remedy"}),
     "refuse": ({1}, {"expected", "remedy"}),
     "fault": ({1}, {"remedy"}),
     "UnreadableError": ({0}, set()),

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from incentive_engine.config.database_url import SCHEMES, read_database_url
 from incentive_engine.domain import BoolArray, IntArray
 from incentive_engine.errors import DataError, Fault
+from incentive_engine.language import say
 from incentive_engine.live.commands import Standing, standing
 from incentive_engine.live.records import Action, State
 from incentive_engine.live.schema import ACTIONS
@@ -101,9 +102,12 @@ def read_observed(
     with reading(ledger) as rows:
         meta = dict(rows("SELECT name, content FROM meta"))
         if meta.get("run") != run:
-            what = f"is the ledger of another run, with the digest {str(meta.get('run'))[:16]}"
+            what = say(
+                "is the ledger of another run, with the digest {digest}",
+                digest=str(meta.get("run"))[:16],
+            )
             remedy = "name that run, or another ledger with --ledger"
-            raise DataError(Fault(ledger, what, f"the digest {run[:16]}", remedy))
+            raise DataError(Fault(ledger, what, say("the digest {run}", run=run[:16]), remedy))
         pool = tuple(standing(limit_of(row)) for row in rows(POOL))
         decisions = list(rows(DECISIONS))
         asked = tuple((user, int(count)) for user, count in rows(ASKED))
@@ -176,7 +180,9 @@ def reading(ledger: str) -> Iterator[Callable[[str], Iterator[tuple[Any, ...]]]]
             yield lambda statement: iter(file.execute(statement))
         except sqlite3.Error as error:
             remedy = "name what `serve` has written; `serve` brings an older one up to date"
-            raise DataError(Fault(ledger, f"is no ledger: {error}", remedy=remedy)) from error
+            raise DataError(
+                Fault(ledger, say("is no ledger: {reason}", reason=error), remedy=remedy)
+            ) from error
 
 
 @contextmanager
