@@ -21,7 +21,7 @@ TEXTS: Final[dict[str, tuple[set[int], set[str]]]] = {
     "UnreadableError": ({0}, set()),
     "Option": (set(), {"help"}),
     "Argument": (set(), {"help"}),
-    "Program": (set(), {"help"}),
+    "Program": (set(), {"help", "epilog"}),
 }
 """Calls whose arguments, by place and by name, are said to people."""
 CODE = re.compile(r"`[^`]*`|\{[^}]*\}|'[^']*'|--[\w-]+|\w+://\S*|INCENTIVE_\w+")

@@ -8,7 +8,7 @@ from incentive_engine.language.messages import chinese_phrases, language
 
 from .phrases import needs_words, said
 
-WAITING = ("cli/", "verify/", "service/")
+WAITING = ("verify/", "service/")
 
 
 def placeholders(text: str) -> set[str]:
