@@ -164,7 +164,7 @@ class Campaign:
             chosen.cost_micros,
             chosen.face_micros,
             tuple(claims),
-            1.0,
+            chosen.propensity,
         )
 
 
