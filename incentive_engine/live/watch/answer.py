@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from incentive_engine.errors import ConfigError, DataError, Fault
-from incentive_engine.language import say
+from incentive_engine.language import Text, say
 from incentive_engine.live.actions import Change
 from incentive_engine.live.asking import asking
 from incentive_engine.live.campaign import moment_text
@@ -59,7 +59,7 @@ def answer(
         what, remedy = "somebody has answered a finding since", "look again"
         raise DataError(Fault(ledger, what, remedy=remedy))
     raise DataError(
-        Fault(ledger, say("did not write it: {reason}", reason=written.detail or written.why))
+        Fault(ledger, say("did not write it: {why}", why=written.detail or written.why))
     )
 
 
@@ -74,22 +74,15 @@ def named(findings: Sequence[Finding], key: str, actions: Sequence[Action]) -> F
     answered = next((action for action in reversed(actions) if action.key == key), None)
     if answered is not None:
         at = moment_text(answered.at)
-        what = say(
-            "`{name}` was {verb} by {who} at {at}",
-            name=key,
-            verb=answered.verb,
-            who=answered.name,
-            at=at,
-        )
+        was = say(f"watch.was_{answered.verb}")
+        what = say("watch.answered", key_of=key, was=was, name=answered.name, at=at)
         raise DataError(Fault("--accept, --decline", what, "a finding of now", "look again"))
     keys = [finding.key for finding in findings]
     if key in keys:
         return findings[keys.index(key)]
     near = difflib.get_close_matches(key, keys, n=1)
-    expected = (
-        say("did you mean `{name}`?", name=near[0])
-        if near
-        else ", ".join(keys[:5]) or "nothing is found"
-    )
+    expected: Text = ", ".join(keys[:5]) or "nothing is found"
+    if near:
+        expected = say("did you mean `{name}`?", name=near[0])
     what = say("`{name}` is no finding of now", name=key)
     raise DataError(Fault("--accept, --decline", what, expected, "look again"))
