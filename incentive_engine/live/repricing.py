@@ -31,7 +31,7 @@ from incentive_engine.domain import FACE, ISSUED, MICROS, FloatArray, Reason
 from incentive_engine.live.arrivals import Arrivals
 from incentive_engine.live.campaign import Campaign
 from incentive_engine.live.commands import Pool, Published, Standing
-from incentive_engine.simulation.traffic import traffic
+from incentive_engine.simulation.market.traffic import traffic
 
 GRID: Final = 25
 """Moments of a hold at which it is seen whether what is held leaves room."""

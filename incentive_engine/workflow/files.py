@@ -18,7 +18,7 @@ from incentive_engine.data.tables.files import atomic_directory
 from incentive_engine.data.tables.frames import to_frame
 from incentive_engine.errors import ConfigError, DataError, Fault, nearest
 from incentive_engine.features.source import open_log
-from incentive_engine.insight.policy_options import load
+from incentive_engine.insight.budget.policy_options import load
 from incentive_engine.language import Message, Text, as_warnings, say
 from incentive_engine.run.finished import read_run
 from incentive_engine.synthetic.sample import MARKETS, sample_outcomes, write_sample

@@ -10,9 +10,9 @@ from typing import Any, Self
 
 import numpy as np
 
-from incentive_engine.insight.advice import advise
 from incentive_engine.insight.findings import Findings
-from incentive_engine.insight.gain import PlanGain
+from incentive_engine.insight.pages.advice import advise
+from incentive_engine.insight.value.gain import PlanGain
 from incentive_engine.language import Message, as_warnings, joined, say
 
 

@@ -10,7 +10,7 @@ from typing import Final
 from incentive_engine.config import Policy, load_policy
 from incentive_engine.config.amounts import parse_amounts
 from incentive_engine.errors import ConfigError, Fault
-from incentive_engine.insight.policy_options import BudgetOptions, with_options
+from incentive_engine.insight.budget.policy_options import BudgetOptions, with_options
 from incentive_engine.language import message_of
 
 BASE: Final = "base"

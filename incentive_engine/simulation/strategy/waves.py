@@ -9,9 +9,9 @@ import numpy as np
 
 from incentive_engine.config.scenario import Calendar, Wave
 from incentive_engine.domain import BoolArray, FloatArray, IntArray
-from incentive_engine.simulation.settlement import Choice, Outcomes
-from incentive_engine.simulation.strategies import Plan, Situation
-from incentive_engine.simulation.traffic import Arrivals, hours_between
+from incentive_engine.simulation.market.settlement import Choice, Outcomes
+from incentive_engine.simulation.market.traffic import Arrivals, hours_between
+from incentive_engine.simulation.strategy.strategies import Plan, Situation
 
 PRIOR_REDEMPTIONS: Final = 50.0
 """How many redemptions' worth of money the forecast weighs against what is observed; without it

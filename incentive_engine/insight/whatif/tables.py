@@ -12,8 +12,8 @@ import pandas as pd
 from incentive_engine.allocation import CurvePoint
 from incentive_engine.domain import CONVERSION, COST, FACE, SPEND
 from incentive_engine.errors import Fault
-from incentive_engine.insight.movers import Move
-from incentive_engine.insight.study import LimitCost, Study
+from incentive_engine.insight.budget.study import LimitCost, Study
+from incentive_engine.insight.whatif.movers import Move
 
 MOVES = ["variant", "budget", "column", "group", "from", "to", "users", "conversions", "cost"]
 SAFETY = ["variant", "budget", "confidence", "value", "conversions", "spend", "expected_cost"]

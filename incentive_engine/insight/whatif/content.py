@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from incentive_engine.domain import CONVERSION, COST, FACE, SPEND
-from incentive_engine.insight.money import safety_of
-from incentive_engine.insight.movers import Move
-from incentive_engine.insight.policy_options import budget_of
-from incentive_engine.insight.report_content import aim_of, limit_row
+from incentive_engine.insight.budget.policy_options import budget_of
+from incentive_engine.insight.budget.study import Study, focus_of
+from incentive_engine.insight.pages.money import safety_of
+from incentive_engine.insight.pages.report_content import aim_of, limit_row
 from incentive_engine.insight.small_groups import SMALLEST
-from incentive_engine.insight.study import Study, focus_of
+from incentive_engine.insight.whatif.movers import Move
 from incentive_engine.language import Message
 from incentive_engine.report.whatif import (
     LimitCostRow,

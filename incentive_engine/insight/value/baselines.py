@@ -15,12 +15,12 @@ from incentive_engine.config import Policy
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.data.tables.room import let_go
 from incentive_engine.domain import CONVERSION, COST, SPEND, BoolArray, FloatArray, IntArray
-from incentive_engine.insight.gain import PlanGain, ValuedTrial, profit_of
-from incentive_engine.insight.policy_options import budget_of
+from incentive_engine.insight.budget.policy_options import budget_of
+from incentive_engine.insight.value.gain import PlanGain, ValuedTrial, profit_of
 from incentive_engine.report import Alternative
-from incentive_engine.simulation.planning import Planner
-from incentive_engine.simulation.rehearsal import rehearse
-from incentive_engine.simulation.strategies import Situation, tier_rules
+from incentive_engine.simulation.strategy.planning import Planner
+from incentive_engine.simulation.strategy.rehearsal import rehearse
+from incentive_engine.simulation.strategy.strategies import Situation, tier_rules
 from incentive_engine.stats.intervals import MEASURES
 
 Choice = npt.NDArray[np.int16]

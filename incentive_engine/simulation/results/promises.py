@@ -13,7 +13,7 @@ from incentive_engine.config.scenario import Strategy
 from incentive_engine.domain import BoolArray
 from incentive_engine.language import say
 from incentive_engine.simulation.figures import ENGINES
-from incentive_engine.simulation.table import Draws
+from incentive_engine.simulation.results.table import Draws
 from incentive_engine.stats.draws import share_interval
 
 COLUMNS: Final = (

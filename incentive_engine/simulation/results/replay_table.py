@@ -13,9 +13,9 @@ import pandas as pd
 from incentive_engine.config.scenario import Scenario, Strategy
 from incentive_engine.domain import FloatArray
 from incentive_engine.language import Message, say
-from incentive_engine.simulation.columns import PAIR_COLUMNS, PER, Earned, table_of
 from incentive_engine.simulation.offpolicy import ESTIMATORS, MEASURES, overlap_warning
 from incentive_engine.simulation.replay import ReplayResult
+from incentive_engine.simulation.results.columns import PAIR_COLUMNS, PER, Earned, table_of
 from incentive_engine.stats.draws import Interval, Z
 
 

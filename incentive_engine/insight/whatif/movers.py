@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from incentive_engine.data.tables.arrow import levels
 from incentive_engine.domain import CONVERSION, COST, FloatArray
+from incentive_engine.insight.budget.study import Study
 from incentive_engine.insight.groups import grouping_columns
-from incentive_engine.insight.study import Study
 
 NONE: Final = "none"
 HOLDOUT: Final = "holdout"

@@ -21,10 +21,10 @@ from incentive_engine.config import Policy
 from incentive_engine.config.policy import Objective
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.domain import SPEND, BoolArray
-from incentive_engine.insight.chosen_pairs import chosen_pairs
-from incentive_engine.insight.mandate import with_ample_budget
-from incentive_engine.insight.policy_options import budget_of
-from incentive_engine.insight.study import measures_of
+from incentive_engine.insight.budget.chosen_pairs import chosen_pairs
+from incentive_engine.insight.budget.mandate import with_ample_budget
+from incentive_engine.insight.budget.policy_options import budget_of
+from incentive_engine.insight.budget.study import measures_of
 
 SAME: Final = 0.01
 """How far, relatively, an ample budget moves the prices of a plan without one."""

@@ -14,8 +14,8 @@ from incentive_engine.data.scores import ScoreTable
 from incentive_engine.data.trial import Trial
 from incentive_engine.data.users import UserTable
 from incentive_engine.domain import CONVERSION, COST, SPEND, FloatArray, score_column
-from incentive_engine.simulation.rehearsal import rehearse
-from incentive_engine.simulation.settlement import Outcomes
+from incentive_engine.simulation.market.settlement import Outcomes
+from incentive_engine.simulation.strategy.rehearsal import rehearse
 from incentive_engine.uplift.doubly_robust.plan_value import PlanValue, plan_value
 from incentive_engine.uplift.estimates import Estimates
 from incentive_engine.uplift.model import UpliftModel, estimate, fit

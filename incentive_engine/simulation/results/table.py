@@ -12,9 +12,9 @@ import pandas as pd
 
 from incentive_engine.config.scenario import Scenario, Strategy
 from incentive_engine.domain import FloatArray, IntArray
-from incentive_engine.simulation.columns import PAIR_COLUMNS, PER, Earned, table_of
 from incentive_engine.simulation.draw import DrawResult
 from incentive_engine.simulation.figures import FIGURES
+from incentive_engine.simulation.results.columns import PAIR_COLUMNS, PER, Earned, table_of
 from incentive_engine.stats.draws import (
     mean_interval,
     quotient_interval,

@@ -13,13 +13,13 @@ from incentive_engine.allocation import rule_of
 from incentive_engine.config.policy import Limit, Policy
 from incentive_engine.data.tables.arrow import equal
 from incentive_engine.domain import ISSUED, MONEY_MEASURES, REASONS
-from incentive_engine.insight.advice import advise
-from incentive_engine.insight.disclosure import public_rules, tests_of
+from incentive_engine.insight.evaluation.model_quality import model_quality
 from incentive_engine.insight.fairness import benefits
 from incentive_engine.insight.findings import Findings
 from incentive_engine.insight.groups import group_tables, share_of
-from incentive_engine.insight.model_quality import model_quality
-from incentive_engine.insight.money import at_risk_of, returns_of, safety_of
+from incentive_engine.insight.pages.advice import advise
+from incentive_engine.insight.pages.disclosure import public_rules, tests_of
+from incentive_engine.insight.pages.money import at_risk_of, returns_of, safety_of
 from incentive_engine.insight.small_groups import SMALLEST
 from incentive_engine.language import named, say
 from incentive_engine.report import (

@@ -19,7 +19,7 @@ from incentive_engine.config.policy import Limit, Objective, Policy
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.domain import COST, BoolArray
 from incentive_engine.errors import InfeasibleError
-from incentive_engine.simulation.frozen import remaining_limits
+from incentive_engine.simulation.strategy.frozen import remaining_limits
 
 GOOD_ENOUGH: Final = 1e-4
 """Relative gap of a simulated plan; far below the noise of a draw, and many times faster."""

@@ -11,7 +11,7 @@ from scipy.special import ndtr
 
 from incentive_engine.config.policy import Offer
 from incentive_engine.domain import MICROS, BoolArray, FloatArray, to_micros
-from incentive_engine.simulation.chances import Chances
+from incentive_engine.simulation.market.chances import Chances
 from incentive_engine.synthetic.market import BASKET_SIGMA, Truth
 
 Choice = npt.NDArray[np.int16]

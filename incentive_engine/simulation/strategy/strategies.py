@@ -10,7 +10,7 @@ import numpy as np
 
 from incentive_engine.allocation import Choice
 from incentive_engine.domain import MICROS, BoolArray, FloatArray, IntArray, to_micros
-from incentive_engine.simulation.planning import Planner
+from incentive_engine.simulation.strategy.planning import Planner
 
 if TYPE_CHECKING:
     import pandas as pd

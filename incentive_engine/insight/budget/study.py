@@ -21,7 +21,7 @@ from incentive_engine.data.scores import ScoreTable
 from incentive_engine.data.tables.arrow import FloatColumn
 from incentive_engine.domain import CONVERSION, SPEND, BoolArray
 from incentive_engine.errors import ConfigError, Fault
-from incentive_engine.insight.variants import Variant
+from incentive_engine.insight.budget.variants import Variant
 from incentive_engine.parallel import Advance, unheard
 from incentive_engine.pipeline.campaign import Inputs
 

@@ -11,7 +11,7 @@ from incentive_engine.allocation import Plan, build_problem, gain_of_all
 from incentive_engine.config import Policy
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.domain import BoolArray
-from incentive_engine.insight.gain import PlanGain
+from incentive_engine.insight.value.gain import PlanGain
 from incentive_engine.report import Holdout, Measurability
 from incentive_engine.stats.intervals import NORMAL_95
 from incentive_engine.stats.power import detectable_effect, power_of
