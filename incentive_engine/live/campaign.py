@@ -17,8 +17,8 @@ from typing import Final, NamedTuple
 from incentive_engine.allocation.decision import OfferChoice, User, decide
 from incentive_engine.allocation.frozen_policy import FrozenPolicy, Prices
 from incentive_engine.allocation.user_rules import micros_of, rules_of
-from incentive_engine.config.moments import in_zone
 from incentive_engine.config.policy import Budget, Policy
+from incentive_engine.config.schedule.moments import in_zone
 from incentive_engine.domain import COST, FACE, ISSUED, MICROS, Reason, to_micros
 from incentive_engine.errors import DataError, Fault, VerificationError
 from incentive_engine.language import say

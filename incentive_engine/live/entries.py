@@ -12,7 +12,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from incentive_engine.config.database_url import SCHEMES, read_database_url
+from incentive_engine.config.access.database_url import SCHEMES, read_database_url
 from incentive_engine.data.tables.files import atomic_file
 from incentive_engine.errors import ConfigError, DataError, Fault
 from incentive_engine.live.campaign import moment_text

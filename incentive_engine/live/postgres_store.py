@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
-from incentive_engine.config.database_url import DatabaseUrl, read_database_url
+from incentive_engine.config.access.database_url import DatabaseUrl, read_database_url
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
 from incentive_engine.live.chain import START

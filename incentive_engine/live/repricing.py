@@ -24,8 +24,8 @@ from incentive_engine.allocation.pacing import (
     foresight,
     room,
 )
-from incentive_engine.config.campaign import Campaign as Times
-from incentive_engine.config.moments import in_zone
+from incentive_engine.config.schedule.campaign import Campaign as Times
+from incentive_engine.config.schedule.moments import in_zone
 from incentive_engine.data.scores import read_scores
 from incentive_engine.domain import FACE, ISSUED, MICROS, FloatArray, Reason
 from incentive_engine.live.arrivals import Arrivals

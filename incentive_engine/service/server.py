@@ -20,7 +20,7 @@ try:
     import uvicorn
     import uvloop
 
-    from incentive_engine.config.keys import Keys
+    from incentive_engine.config.access.keys import Keys
     from incentive_engine.live.campaign import open_campaign
     from incentive_engine.live.places import ledger_of
     from incentive_engine.live.process import WriterProcess

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-from incentive_engine.config.location import Location
+from incentive_engine.config.access.location import Location
 from incentive_engine.data.scores import read_scores
 from incentive_engine.fleet import SharedWork
 from incentive_engine.insight.budget.policy_options import (

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from incentive_engine.config import Policy
-from incentive_engine.config.location import Location
+from incentive_engine.config.access.location import Location
 from incentive_engine.data.sources import open_source
 from incentive_engine.data.tables.files import atomic_directory
 from incentive_engine.data.trial import Trial, read_trial

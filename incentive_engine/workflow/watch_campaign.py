@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from incentive_engine.config.location import Location
+from incentive_engine.config.access.location import Location
 from incentive_engine.data.outcomes import Outcomes, read_outcomes
 from incentive_engine.data.row_checks import as_id
 from incentive_engine.data.sources import open_source

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from incentive_engine.config.location import Location
+from incentive_engine.config.access.location import Location
 from incentive_engine.data.scores import read_scores
 from incentive_engine.errors import Fault, InfeasibleError
 from incentive_engine.insight.budget.policy_options import BudgetOptions, default_policy

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from incentive_engine.config import Policy
-from incentive_engine.config.location import without_secrets
+from incentive_engine.config.access.location import without_secrets
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.data.tables.files import digest_file
 from incentive_engine.insight.budget.policy_options import BudgetOptions

@@ -7,14 +7,14 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from incentive_engine.config.durations import DAY
 from incentive_engine.config.policy import Policy
-from incentive_engine.features.columns import history_columns
-from incentive_engine.features.events import features_at, sorted_events
-from incentive_engine.features.kernel import NO_AMOUNT, EventArrays
-from incentive_engine.features.program import build_program
-from incentive_engine.features.standard import KINDS, LogContent, standard_declarations
-from incentive_engine.features.vocabulary import category_text
+from incentive_engine.config.schedule.durations import DAY
+from incentive_engine.features.computing.columns import history_columns
+from incentive_engine.features.computing.events import features_at, sorted_events
+from incentive_engine.features.computing.kernel import NO_AMOUNT, EventArrays
+from incentive_engine.features.computing.program import build_program
+from incentive_engine.features.computing.standard import KINDS, LogContent, standard_declarations
+from incentive_engine.features.logs.vocabulary import category_text
 from incentive_engine.synthetic.habits import draw_log
 from incentive_engine.synthetic.population import CATEGORIES, Population
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from incentive_engine.config.durations import Duration
 from incentive_engine.config.history import AMOUNTS
-from incentive_engine.features.columns import HistoryColumn
+from incentive_engine.config.schedule.durations import Duration
+from incentive_engine.features.computing.columns import HistoryColumn
 from incentive_engine.language import Message, Value, named, say
 
 FAMILIES: Final = {

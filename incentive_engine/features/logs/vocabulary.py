@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from incentive_engine.config.fields import Scalar
 from incentive_engine.data.tables.arrow import Column, as_numpy, is_missing, is_text, whole
-from incentive_engine.features.kernel import Codes
+from incentive_engine.features.computing.kernel import Codes
 
 
 @dataclass(slots=True)

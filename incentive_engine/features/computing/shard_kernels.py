@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from incentive_engine.domain import IntArray
-from incentive_engine.features.kernel import EventArrays
+from incentive_engine.features.computing.kernel import EventArrays
 from incentive_engine.jit import compiled
 
 Hashes = npt.NDArray[np.uint64]

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from incentive_engine.config.durations import Duration
 from incentive_engine.config.history import AMOUNTS, OVER_KINDS, Declaration
 from incentive_engine.config.offer import Offer
+from incentive_engine.config.schedule.durations import Duration
 from incentive_engine.domain import score_column
 
 CATEGORY: Final = "category"

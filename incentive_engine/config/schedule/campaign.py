@@ -6,11 +6,11 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from incentive_engine.config.calendar import Traffic, Wave
 from incentive_engine.config.document.problems import Problem, reject
-from incentive_engine.config.durations import Window, parse_duration
 from incentive_engine.config.fields import Model, Share
-from incentive_engine.config.moments import Moment
+from incentive_engine.config.schedule.calendar import Traffic, Wave
+from incentive_engine.config.schedule.durations import Window, parse_duration
+from incentive_engine.config.schedule.moments import Moment
 from incentive_engine.language import say
 
 

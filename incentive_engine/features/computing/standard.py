@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from incentive_engine.config.durations import parse_duration
 from incentive_engine.config.history import Declaration
+from incentive_engine.config.schedule.durations import parse_duration
 
 KINDS: Final = ("order", "visit", "issue", "redeem")
 """The kinds that the standard set is about."""

@@ -21,7 +21,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.config.durations import DAY
+from incentive_engine.config.schedule.durations import DAY
 from incentive_engine.domain import FloatArray, IntArray
 from incentive_engine.jit import compiled
 

@@ -8,10 +8,10 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.config.durations import DAY
+from incentive_engine.config.schedule.durations import DAY
 from incentive_engine.domain import FloatArray
-from incentive_engine.features.columns import HistoryColumn
-from incentive_engine.features.program import Program, slots_of
+from incentive_engine.features.computing.columns import HistoryColumn
+from incentive_engine.features.computing.program import Program, slots_of
 
 Values = npt.NDArray[Any]
 """int64, or float64 with NaN where a feature is empty."""

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from incentive_engine.domain import IntArray
-from incentive_engine.features.finish import Values, finished
-from incentive_engine.features.kernel import EventArrays, Scratch, reckon
-from incentive_engine.features.program import Program
+from incentive_engine.features.computing.finish import Values, finished
+from incentive_engine.features.computing.kernel import EventArrays, Scratch, reckon
+from incentive_engine.features.computing.program import Program
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

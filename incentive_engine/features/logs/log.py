@@ -24,10 +24,10 @@ from incentive_engine.data.tables.arrow import (
 )
 from incentive_engine.domain import BoolArray, IntArray
 from incentive_engine.errors import DataError, Fault
-from incentive_engine.features.kernel import NEVER, NO_AMOUNT, EventArrays
-from incentive_engine.features.source import LogSource
-from incentive_engine.features.times import MISSING, micros_of
-from incentive_engine.features.vocabulary import Vocabulary, as_text
+from incentive_engine.features.computing.kernel import NEVER, NO_AMOUNT, EventArrays
+from incentive_engine.features.logs.source import LogSource
+from incentive_engine.features.logs.times import MISSING, micros_of
+from incentive_engine.features.logs.vocabulary import Vocabulary, as_text
 from incentive_engine.language import say
 
 LARGEST: Final = 10**12

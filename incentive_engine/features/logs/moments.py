@@ -14,8 +14,13 @@ from incentive_engine.data.tables.arrow import whole
 from incentive_engine.data.tables.formats import USER_ID
 from incentive_engine.domain import IntArray
 from incentive_engine.errors import DataError, Fault
-from incentive_engine.features.times import MISSING, as_timestamps, micros_of, micros_of_moment
-from incentive_engine.features.vocabulary import as_text
+from incentive_engine.features.logs.times import (
+    MISSING,
+    as_timestamps,
+    micros_of,
+    micros_of_moment,
+)
+from incentive_engine.features.logs.vocabulary import as_text
 from incentive_engine.language import say
 
 

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from incentive_engine.config.document.problems import Problem, reject
 from incentive_engine.config.fields import Model, Name, Share
-from incentive_engine.config.moments import Moment
+from incentive_engine.config.schedule.moments import Moment
 from incentive_engine.language import say
 
 Traffic = Literal["even", "daily", "opening", "closing"]

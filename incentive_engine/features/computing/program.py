@@ -9,11 +9,11 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.config.durations import LONGEST
 from incentive_engine.config.history import ANY
-from incentive_engine.features import kernel
-from incentive_engine.features.columns import HistoryColumn
-from incentive_engine.features.kernel import Codes, ProgramArrays
+from incentive_engine.config.schedule.durations import LONGEST
+from incentive_engine.features.computing import kernel
+from incentive_engine.features.computing.columns import HistoryColumn
+from incentive_engine.features.computing.kernel import Codes, ProgramArrays
 
 WHOLE: Final = 100 * LONGEST
 """A window that holds every event, microseconds."""
