@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from incentive_engine.domain import BoolArray, FloatArray, IntArray
 from incentive_engine.live.entries import open_for_reading
-from incentive_engine.live.places import SCHEMES
+from incentive_engine.live.ledger.places import SCHEMES
 from incentive_engine.live.population import Population
 
 BLOCK: Final = 10_000

@@ -23,10 +23,10 @@ from incentive_engine.domain import COST, FACE, ISSUED, MICROS, Reason, to_micro
 from incentive_engine.errors import DataError, Fault, VerificationError
 from incentive_engine.language import say
 from incentive_engine.live.actions import Change
+from incentive_engine.live.ledger.records import Claims, LimitTerms, Risk
+from incentive_engine.live.ledger.store import Terms
 from incentive_engine.live.newcomers import Feature, Newcomers
 from incentive_engine.live.population import FORMAT, Planned, Population
-from incentive_engine.live.records import Claims, LimitTerms, Risk
-from incentive_engine.live.store import Terms
 from incentive_engine.run.finished import FinishedRun, read_run
 from incentive_engine.run.format import (
     FROZEN_POLICY_FILE,

@@ -30,7 +30,7 @@ from incentive_engine.data.scores import read_scores
 from incentive_engine.domain import FACE, ISSUED, MICROS, FloatArray, Reason
 from incentive_engine.live.arrivals import Arrivals
 from incentive_engine.live.campaign import Campaign
-from incentive_engine.live.commands import Pool, Published, Standing
+from incentive_engine.live.ledger.commands import Pool, Published, Standing
 from incentive_engine.simulation.market.traffic import traffic
 
 GRID: Final = 25

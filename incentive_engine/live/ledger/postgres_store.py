@@ -14,11 +14,11 @@ from typing import Any, Final
 from incentive_engine.config.access.database_url import DatabaseUrl, read_database_url
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
-from incentive_engine.live.chain import START
-from incentive_engine.live.commands import Published
-from incentive_engine.live.core import Book
-from incentive_engine.live.records import LIVE, Action, Entry, Head, Names, Request
-from incentive_engine.live.schema import (
+from incentive_engine.live.ledger.chain import START
+from incentive_engine.live.ledger.commands import Published
+from incentive_engine.live.ledger.core import Book
+from incentive_engine.live.ledger.records import LIVE, Action, Entry, Head, Names, Request
+from incentive_engine.live.ledger.schema import (
     ACTIONS,
     DECISION,
     DUE,
@@ -27,7 +27,7 @@ from incentive_engine.live.schema import (
     VERSION,
     scripts_from,
 )
-from incentive_engine.live.store import (
+from incentive_engine.live.ledger.store import (
     Needs,
     Terms,
     UnavailableError,

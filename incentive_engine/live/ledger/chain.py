@@ -10,7 +10,7 @@ import hashlib
 import json
 from typing import Final
 
-from incentive_engine.live.records import Action, Decision
+from incentive_engine.live.ledger.records import Action, Decision
 
 START: Final = bytes(32)
 """The hash before the first entry."""

@@ -5,8 +5,8 @@ its own, since a thread beside the one that speaks HTTP would wait for it half o
 when its parent closes the pipe to it, or ends itself, and after a transaction that failed: what a
 disk has after a failed write is known only to a new process that reads it.
 
-Run as ``python -m incentive_engine.live.writer``; standard input begins with one line of JSON, a
-`Job`; standard output answers with one line, ``ready`` or what is wrong.
+Run as ``python -m incentive_engine.live.writing.writer``; standard input begins with one line of
+JSON, a `Job`; standard output answers with one line, ``ready`` or what is wrong.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from typing import Final
 import msgspec
 
 from incentive_engine.errors import IncentiveError
-from incentive_engine.live.clock import Clock
-from incentive_engine.live.commands import Answer, Command, Refused
-from incentive_engine.live.ledger import Ledger
-from incentive_engine.live.places import open_store
-from incentive_engine.live.store import HeldError, Store, Terms, UnavailableError
-from incentive_engine.live.wire import Commit, Frames, answers_frame, read_commands
+from incentive_engine.live.ledger.clock import Clock
+from incentive_engine.live.ledger.commands import Answer, Command, Refused
+from incentive_engine.live.ledger.ledger import Ledger
+from incentive_engine.live.ledger.places import open_store
+from incentive_engine.live.ledger.store import HeldError, Store, Terms, UnavailableError
+from incentive_engine.live.writing.wire import Commit, Frames, answers_frame, read_commands
 
 TICK: Final = 0.25
 """Seconds after which what has run out is looked for, so that it is free within one."""

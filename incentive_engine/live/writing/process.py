@@ -16,11 +16,11 @@ from typing import Final
 import msgspec
 
 from incentive_engine.errors import DataError, Fault, IncentiveError, SetupError
-from incentive_engine.live.client import AsyncClient
-from incentive_engine.live.commands import Answer, Command
-from incentive_engine.live.store import Terms, UnavailableError
-from incentive_engine.live.wire import Commit
-from incentive_engine.live.writer import Job
+from incentive_engine.live.ledger.commands import Answer, Command
+from incentive_engine.live.ledger.store import Terms, UnavailableError
+from incentive_engine.live.writing.client import AsyncClient
+from incentive_engine.live.writing.wire import Commit
+from incentive_engine.live.writing.writer import Job
 
 PAUSES: Final = (0.0, 0.1, 0.5, 1.0, 2.0)
 """Seconds before a writer is started again, by how many starts have failed."""
@@ -118,7 +118,7 @@ def _launched(job: Job) -> subprocess.Popen[bytes]:
         With what keeps it from its ledger.
     """
     process = subprocess.Popen(
-        [sys.executable, "-m", "incentive_engine.live.writer"],
+        [sys.executable, "-m", "incentive_engine.live.writing.writer"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )

@@ -11,8 +11,8 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from incentive_engine.live.chain import START, link, link_action
-from incentive_engine.live.commands import (
+from incentive_engine.live.ledger.chain import START, link, link_action
+from incentive_engine.live.ledger.commands import (
     Act,
     Actions,
     Answer,
@@ -34,7 +34,7 @@ from incentive_engine.live.commands import (
     ShowPrices,
     standing,
 )
-from incentive_engine.live.records import (
+from incentive_engine.live.ledger.records import (
     LIVE,
     POOL_EMPTY,
     Action,

@@ -6,7 +6,7 @@ import secrets
 from pathlib import Path
 from typing import Final
 
-from incentive_engine.live.store import Store, Terms
+from incentive_engine.live.ledger.store import Store, Terms
 
 SCHEMES: Final = ("postgresql://", "postgres://")
 
@@ -30,9 +30,9 @@ def open_store(place: str, terms: Terms) -> Store:
     """
     secret = secrets.token_bytes(16)
     if place.startswith(SCHEMES):
-        from incentive_engine.live.postgres_store import PostgresStore
+        from incentive_engine.live.ledger.postgres_store import PostgresStore
 
         return PostgresStore(place, terms, secret=secret)
-    from incentive_engine.live.sqlite_store import SQLiteStore
+    from incentive_engine.live.ledger.sqlite_store import SQLiteStore
 
     return SQLiteStore(Path(place), terms, secret=secret)

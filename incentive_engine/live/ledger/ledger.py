@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from incentive_engine.live.commands import Answer, Command
-from incentive_engine.live.core import apply
-from incentive_engine.live.store import Store, needs_of
+from incentive_engine.live.ledger.commands import Answer, Command
+from incentive_engine.live.ledger.core import apply
+from incentive_engine.live.ledger.store import Store, needs_of
 
 
 class Ledger:

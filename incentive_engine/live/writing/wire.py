@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Raw, msgpack
 
 from incentive_engine.language import say
-from incentive_engine.live.commands import (
+from incentive_engine.live.ledger.commands import (
     Act,
     Actions,
     Answer,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from incentive_engine.live.records import Action, Claims, Decision, LimitState
+from incentive_engine.live.ledger.records import Action, Claims, Decision, LimitState
 
 
 class Reserve(NamedTuple):

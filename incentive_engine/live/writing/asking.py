@@ -7,12 +7,12 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from incentive_engine.errors import DataError, Fault
-from incentive_engine.live.clock import Clock
-from incentive_engine.live.commands import Answer, Command
-from incentive_engine.live.ledger import Ledger
-from incentive_engine.live.places import open_store
-from incentive_engine.live.sqlite_store import announced, connect_read_only
-from incentive_engine.live.store import HeldError, Terms
+from incentive_engine.live.ledger.clock import Clock
+from incentive_engine.live.ledger.commands import Answer, Command
+from incentive_engine.live.ledger.ledger import Ledger
+from incentive_engine.live.ledger.places import open_store
+from incentive_engine.live.ledger.sqlite_store import announced, connect_read_only
+from incentive_engine.live.ledger.store import HeldError, Terms
 
 Ask = Callable[[Sequence[Command]], list[Answer]]
 
@@ -32,7 +32,7 @@ def asking(terms: Terms, ledger: str) -> Iterator[Ask]:
         place = announced(Path(ledger))
         if place is None:
             raise
-        from incentive_engine.live.client import Client
+        from incentive_engine.live.writing.client import Client
 
         with closing(Client(place)) as client:
             _refuse_other_run(terms, ledger)

@@ -18,11 +18,11 @@ from typing import Any, Final
 
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
-from incentive_engine.live.chain import START
-from incentive_engine.live.commands import Published
-from incentive_engine.live.core import Book
-from incentive_engine.live.records import Action, Entry, Head, LimitState, Names, Request
-from incentive_engine.live.schema import (
+from incentive_engine.live.ledger.chain import START
+from incentive_engine.live.ledger.commands import Published
+from incentive_engine.live.ledger.core import Book
+from incentive_engine.live.ledger.records import Action, Entry, Head, LimitState, Names, Request
+from incentive_engine.live.ledger.schema import (
     ACTIONS,
     DECISION,
     DUE,
@@ -30,7 +30,7 @@ from incentive_engine.live.schema import (
     VERSION,
     scripts_from,
 )
-from incentive_engine.live.store import (
+from incentive_engine.live.ledger.store import (
     HeldError,
     Needs,
     Terms,

@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import cast
 
-from incentive_engine.live.commands import Answer, Command, Refused
-from incentive_engine.live.wire import Commit, Frames, commands_frame, read_answers
+from incentive_engine.live.ledger.commands import Answer, Command, Refused
+from incentive_engine.live.writing.wire import Commit, Frames, commands_frame, read_answers
 
 GONE = "the writer of the ledger has ended; what was asked may or may not have been done"
 

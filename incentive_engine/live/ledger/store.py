@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from incentive_engine.errors import DataError, Fault, IncentiveError
 from incentive_engine.language import say
-from incentive_engine.live.commands import (
+from incentive_engine.live.ledger.commands import (
     Act,
     Cancel,
     Command,
@@ -22,8 +22,8 @@ from incentive_engine.live.commands import (
     ShowActions,
     ShowPrices,
 )
-from incentive_engine.live.core import Book
-from incentive_engine.live.records import (
+from incentive_engine.live.ledger.core import Book
+from incentive_engine.live.ledger.records import (
     Claims,
     Decision,
     LimitState,
