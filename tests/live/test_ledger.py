@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from incentive_engine.errors import DataError
+from incentive_engine.live.ledger import schema
 from incentive_engine.live.ledger.commands import (
     Find,
     Pool,
@@ -19,7 +20,6 @@ from incentive_engine.live.ledger.commands import (
     ShowPool,
     ShowPrices,
 )
-from incentive_engine.live.ledger import schema
 from incentive_engine.live.ledger.records import Names, Risk
 from incentive_engine.live.ledger.sqlite_store import copy
 

@@ -26,9 +26,9 @@ import numpy as np
 from incentive_engine.domain import BoolArray, FloatArray, IntArray
 from incentive_engine.parallel import side_by_side
 from incentive_engine.uplift.crossfit import Folds
-from incentive_engine.uplift.effects.interactions import Pairs, partners
-from incentive_engine.uplift.effects.relevance import RESTRAINT, STEPS
-from incentive_engine.uplift.effects.ridge import (
+from incentive_engine.uplift.effects.interactions.interactions import Pairs, partners
+from incentive_engine.uplift.effects.interactions.relevance import RESTRAINT, STEPS
+from incentive_engine.uplift.effects.interactions.ridge import (
     NormalEquations,
     Posterior,
     Prior,

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from incentive_engine.domain import FloatArray
-from incentive_engine.uplift.effects.ridge import NormalEquations, Prior, log_evidence
+from incentive_engine.uplift.effects.interactions.ridge import NormalEquations, Prior, log_evidence
 
 SPREADS: Final = (
     *(0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.5),

@@ -13,8 +13,13 @@ from typing import Final
 import numpy as np
 
 from incentive_engine.domain import FloatArray, IntArray
-from incentive_engine.uplift.effects.covariance import Covariances, Guess
-from incentive_engine.uplift.effects.ridge import NormalEquations, Prior, log_evidence, solve
+from incentive_engine.uplift.effects.interactions.covariance import Covariances, Guess
+from incentive_engine.uplift.effects.interactions.ridge import (
+    NormalEquations,
+    Prior,
+    log_evidence,
+    solve,
+)
 
 RESTRAINT: Final = 0.5
 """Weight of the belief that a feature is as relevant as any other, in halves of a coefficient;
