@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import psycopg
 import pytest
 
@@ -164,12 +165,14 @@ def test_actions_move_caps_for_every_server_and_are_read_by_the_watch(url: str) 
     ]
     taken = [decided(*second.apply([reserve()], START))[1] for _ in range(2)]
     assert [one.reason for one in taken] == ["offered", "pool_empty"]
-    observed = read_observed(url, run="run", offers=("off20",), row_of=lambda _: None)
+    observed = read_observed(
+        url, run="run", offers=("off20",), rows_of=lambda users: np.full(len(users), -1)
+    )
     assert observed.actions == answer.actions
     assert observed.offer.tolist() == [0, -1]
     assert observed.pool[BUDGET].at_most == 15 * YUAN
     with pytest.raises(DataError, match="ledger of another run"):
-        read_observed(url, run="other", offers=(), row_of=lambda _: None)
+        read_observed(url, run="other", offers=(), rows_of=lambda users: np.full(len(users), -1))
     first.close()
     second.close()
 
