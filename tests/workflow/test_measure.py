@@ -160,7 +160,8 @@ def test_a_log_without_the_holdout_is_refused(
     assert done.returncode == 2
     assert done.stderr == (
         f"did.csv: names none of the {held.sum():,} users that were held out, expected what they "
-        "did, too: the campaign is measured against them\n"
+        "did, too: the campaign is measured against them; "
+        "add their rows\n"
     )
 
 
