@@ -186,7 +186,9 @@ class Repricer:
         forecast = Forecast.of(times, policy.timezone)
         stretches = max(1, (forecast.end - forecast.start) // times.reprice.micros)
         edges = np.linspace(forecast.start, forecast.end, stretches + 1)
-        arrivals = Arrivals(ledger, campaign.population, edges=edges)
+        arrivals = Arrivals(
+            ledger, campaign.population, edges=edges, limits=len(campaign.terms.limits)
+        )
         return cls(
             lambda: _pacer(run, frozen, times),
             arrivals,
@@ -239,6 +241,7 @@ class Repricer:
 
     def give_way(self, pool: Pool, now: int, current: Current) -> Current | None:
         """Return prices between two solves, under the next number; None where they hold."""
+        self._arrivals.read()
         prices, moment = current.prices, self._moment(pool, now)
         moved = self.pacer.give_way(prices.by_limit, current.memory, moment=moment)
         if all(abs(moved[name] - price) <= STEP * price for name, price in prices.items()):
@@ -261,7 +264,10 @@ class Repricer:
                 for limit in pool.limits
                 if (limit.at_most, limit.at_least) != (None, None)
             },
-            returning=frozenset(name for name, share in stays.items() if share < 1.0),
+            taken={
+                limit.name: int(amount) / (1 if limit.is_count else MICROS)
+                for limit, amount in zip(pool.limits, arrivals.taken, strict=True)
+            },
         )
 
     def _stays(self, limit: str) -> float:
