@@ -182,21 +182,18 @@ class Caps:
         self.ends[minute + 1 + after].append((j, r, cost, is_redeemed))
         return True
 
-    def stays(self, name: str) -> float:
-        """Return the share of what is reserved that is redeemed in the end."""
-        returns = name.startswith("stock") or (name == "budget" and self.basis == "face")
-        return self.cost / self.face if returns and self.face else 1.0
-
     def left(self, minute: int, forecast: Forecast) -> dict[str, Bounds]:
         """Return what those to come may take, by limit."""
+        chance = self.cost / self.face if self.face else 1.0
         named = {}
         for name, most in self.most.items():
-            reserved, settled, stays = self.reserved[name], self.settled[name], self.stays(name)
-            rest = most - reserved - settled - (self.margin() if name == "budget" else 0.0)
-            if stays < 1.0:
-                hold = forecast.hold(minute, self.hold, stays=stays)
-                rest = room(most, settled=settled, reserved=reserved, hold=hold)
-            named[name] = Bounds(at_least=None, at_most=max(rest, 0.0))
+            held_whole = name.startswith("stock") or (name == "budget" and self.basis == "face")
+            hold = forecast.hold(
+                minute, self.hold, stays=chance if held_whole else 1.0, chance=chance
+            )
+            settled = self.settled[name] + (self.margin() if name == "budget" else 0.0)
+            rest = room(most, settled=settled, reserved=self.reserved[name], hold=hold)
+            named[name] = Bounds(at_least=None, at_most=rest)
         return named
 
     def used(self, name: str) -> float:

@@ -152,19 +152,32 @@ def test_between_two_solves_prices_give_way_to_what_is_taken_faster_than_the_day
 
 
 def test_what_comes_back_may_be_taken_again() -> None:
-    """A quarter of what is held stays; nothing comes back of what is reserved too late."""
+    """Faces of which a quarter is redeemed; nothing comes back of what is reserved too late."""
     ages, coming = np.linspace(0, 1, 5), np.linspace(0, 0.1, 5)
-    early = Hold(stays=0.25, ages=ages, coming=coming, late=0.0)
-    late = Hold(stays=0.25, ages=ages, coming=coming, late=1.0)
+    early = Hold(stays=0.25, chance=0.25, ages=ages, coming=coming, late=0.0)
+    late = Hold(stays=0.25, chance=0.25, ages=ages, coming=coming, late=1.0)
     assert room(100.0, settled=0.0, reserved=0.0, hold=early) == pytest.approx(400.0)
     assert room(100.0, settled=0.0, reserved=0.0, hold=late) == pytest.approx(100.0)
-    assert room(100.0, settled=0.0, reserved=100.0, hold=early) < 300.0
+    assert room(100.0, settled=0.0, reserved=100.0, hold=early) < 400.0
     assert room(100.0, settled=120.0, reserved=0.0, hold=early) == 0.0
 
 
+def test_what_is_open_of_expected_costs_is_less_than_it_holds() -> None:
+    """Who redeems leaves early; those who still hold something redeem it more rarely."""
+    rng = np.random.default_rng(3)
+    n, chance, hold = 200_000, 0.25, 1.0
+    redeemed, moment, age = rng.random(n) < chance, rng.random(n), rng.random(n)
+    is_open = ~redeemed | (moment > age)
+    settled_later = redeemed & is_open
+    terms = Hold(stays=1.0, chance=chance, ages=np.zeros(0), coming=np.zeros(0), late=0.0)
+    cap, held = 1e6, chance * is_open.sum() * hold
+    left = room(cap, settled=0.0, reserved=held, hold=terms)
+    assert cap - left == pytest.approx(settled_later.sum(), rel=0.02)
+
+
 def test_a_rush_leaves_no_more_than_fits_before_the_first_comes_back() -> None:
-    ages = np.linspace(0, 1, 5)
-    rush = Hold(stays=0.25, ages=ages, coming=np.linspace(0, 0.9, 5), late=0.0)
+    ages, coming = np.linspace(0, 1, 5), np.linspace(0, 0.9, 5)
+    rush = Hold(stays=0.25, chance=0.25, ages=ages, coming=coming, late=0.0)
     assert room(100.0, settled=0.0, reserved=0.0, hold=rush) == pytest.approx(100.0 / 0.9)
 
 
