@@ -40,7 +40,8 @@ class SmallestBudgets:
         budget = rules.policy.budget
         enforced = [name for x in rules.groups if not x.report_only for name in x.names]
         known = budget is not None and budget.basis != "at-risk" and enforced == [BUDGET]
-        self.known = known and rules.policy.assignment == "at_most_one"
+        by_price = rules.policy.assignment == "at_most_one" and not rules.policy.explore
+        self.known = known and by_price
         self.by_face = budget is not None and budget.basis == "face"
         self.found = Findings("smallest budgets", "each user is reached by the stated budget")
         self.stated: list[FloatArray] = []
@@ -59,6 +60,17 @@ class SmallestBudgets:
             wrong, start = ~np.isnan(block.smallest_budget), block.rows.start
             problem = "a smallest budget is stated, but money is not alone"
             self.found.add_rows(wrong, problem, start=start)
+
+    def join(self, later: SmallestBudgets, *, start: int) -> None:
+        """Take what was collected of later rows, whose first one is row `start`."""
+        self.found.join(later.found, start=start)
+        for own, more in (
+            (self.stated, later.stated),
+            (self.slopes, later.slopes),
+            (self.first, later.first),
+        ):
+            own.extend(more)
+        self.money.extend(later.money)
 
     def check(self) -> Check:
         """Return the check once all blocks were looked at."""

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
+from incentive_engine.allocation.explorers import Explorers
 from incentive_engine.allocation.population import choice_kernels as choices
 from incentive_engine.allocation.population import kernels
 from incentive_engine.allocation.population.score_kernels import largest_score, price_table
 from incentive_engine.allocation.population.users import HEADROOM, Users, in_parts
-from incentive_engine.domain import FloatArray, IntArray
+from incentive_engine.domain import FloatArray, IntArray, to_micros
+from incentive_engine.parallel import go_on
 
 TIED: Final = 1e-9
 """Relative change of the prices within which a user counts as tied."""
@@ -54,6 +56,10 @@ class Table:
     def treated(self) -> float:
         """How many users have an offer."""
         return float(self.amounts[1].sum())
+
+    def plus(self, other: Table | None) -> Table:
+        """Return what these pairs and others, in the same units, add up to."""
+        return self if other is None else replace(self, totals=self.totals + other.totals)
 
 
 def sweep(
@@ -100,6 +106,10 @@ def _passed(
 ) -> tuple[IntArray, tuple[int, int]]:
     """Return the totals of a pass and, where a unit is given, the two words of the best scores."""
     pairs, prices = users.pairs, price_table(users.pairs, price, users.largest)
+    shards = users.shards
+    if shards is not None and shards.value is users.value and choice is None and loss is None:
+        go_on()
+        return shards.swept(pairs, prices, unit, users.shape)
     written = np.empty(0, dtype=np.int16) if choice is None else choice
     lost = np.empty(0, dtype=users.value.dtype) if loss is None else loss
     parts = in_parts(
@@ -122,6 +132,20 @@ def tally(users: Users, choice: Choice) -> Table:
         make=lambda: empty_totals(users),
     )
     return _table(users, sum(parts), None)
+
+
+def tally_explorers(users: Users, explorers: Explorers) -> Table:
+    """Return what the pairs drawn by lot add up to."""
+    user, offer = explorers.pairs
+    place = np.argsort(users.order)[offer]
+    totals = empty_totals(users)
+    amounts = [explorers.value[explorers.choice >= 0], np.ones(len(user))]
+    amounts += [explorers.amounts(columns) for columns in users.columns]
+    for row, amount in enumerate(amounts):
+        is_cost = users.cost >= 0 and row == users.cost + 2
+        whole = to_micros(amount) if is_cost else np.rint(amount * users.scale[row])
+        np.add.at(totals[:, :, row], (users.cell[user], place), whole.astype(np.int64))
+    return _table(users, totals, None)
 
 
 def cost_micros(users: Users, choice: Choice) -> IntArray:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,11 @@ from incentive_engine.allocation.problem import Columns, Problem
 from incentive_engine.data.tables.room import is_mapped, let_go
 from incentive_engine.domain import COST, MICROS, FloatArray, IntArray
 from incentive_engine.errors import DataError, Fault
+from incentive_engine.language import say
 from incentive_engine.parallel import go_on
+
+if TYPE_CHECKING:
+    from incentive_engine.allocation.population.sharded import Shards
 
 HEADROOM: Final = 2.0**61
 """No sum of fixed-point amounts may exceed this, a quarter of what an int64 holds."""
@@ -57,6 +61,8 @@ class Users:
         Every user who can gets an offer.
     n_cells
         How many cells there are.
+    shards
+        Where sweeps that only add up run elsewhere; None for here.
     """
 
     value: Columns
@@ -69,6 +75,7 @@ class Users:
     cost: int
     forced: bool
     n_cells: int
+    shards: Shards | None = None
 
     @property
     def n(self) -> int:
@@ -120,7 +127,7 @@ class Users:
     def in_float64(self) -> Users:
         """Return the users with wider columns, whose scores can be told apart more finely."""
         value, columns = (x.astype(np.float64, copy=False) for x in (self.value, self.columns))
-        return replace(self, value=value, columns=columns)
+        return replace(self, value=value, columns=columns, shards=None)
 
     def _taken(self, columns: Columns, index: IntArray) -> Columns:
         taken = np.empty((self.k, len(index)), dtype=columns.dtype)
@@ -181,18 +188,26 @@ def _largest(problem: Problem, cost: int) -> FloatArray:
     )
     wrong = sum(part[1] for part in parts)
     faults = [
-        Fault(f"scores: {name}", f"{count} eligible pairs have no valid number", "finite numbers")
+        Fault(
+            f"scores: {name}",
+            say("{count} eligible pairs have no valid number", count=count),
+            "finite numbers",
+        )
         for name, count in zip(("value", *problem.measures), wrong, strict=True)
         if count
     ]
     if faults:
         raise DataError(*faults)
     largest = np.asarray(np.max([part[0] for part in parts], axis=0), dtype=np.float64)
+    # their pairs are closed to the sweep, and yet are summed in its units
+    if (explorers := problem.explorers) is not None:
+        amounts = [explorers.value, *map(explorers.amounts, problem.columns)]
+        largest = np.maximum(largest, [np.abs(x).max(initial=0.0) for x in amounts])
     faults = [
         Fault(
             f"scores: {name}",
-            f"the largest amount is {size:g}",
-            f"0, or {LEAST:g} to {MOST:g}",
+            say("the largest amount is {size:g}", size=size),
+            say("0, or {least:g} to {most:g}", least=LEAST, most=MOST),
             "use another unit, in the scores or in what the policy multiplies them by",
         )
         for name, size in zip(("value", *problem.measures), largest.tolist(), strict=True)

@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,13 @@ from .arithmetic import exact_total
 from .blocks import Block
 from .limits import Group
 from .replay import Replay, Rules, empty_sums
+
+COUNTS: Final = (
+    "users", "treated", "held", "explorers", "bad_scores", "dearest", "cost_micros", "face_micros",
+    "noise", "spend_scale", "value", "value_scale", "settled_least", "settled_most", "dual",
+    "dual_error", "potential",
+)  # fmt: skip
+"""What is added of two parts of the users, beside spend, which may be unknown, and usages."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -45,8 +52,8 @@ class Sums:
     ----------
     usages
         In the order of `limits.groups`.
-    users, treated, held
-        How many there are, have an offer, and are of the holdout.
+    users, treated, held, explorers
+        How many there are, have an offer, are of the holdout, and got their arm by lot.
     bad_scores
         Why scores cannot be planned with to how many of them there are.
     dearest
@@ -75,6 +82,7 @@ class Sums:
     users: int = 0
     treated: int = 0
     held: int = 0
+    explorers: int = 0
     bad_scores: Counter[str] = field(default_factory=Counter)
     dearest: float = 0.0
     cost_micros: int = 0
@@ -105,6 +113,7 @@ class Sums:
         self.users += len(block.choice)
         self.treated += int(np.count_nonzero(block.choice != -1))
         self.held += int(np.count_nonzero(truth.holdout))
+        self.explorers += int(np.count_nonzero(truth.explores))
         self.bad_scores += truth.bad_scores
         self.dearest += truth.dearest
         self.cost_micros += exact_total(truth.cost_micros)
@@ -122,6 +131,17 @@ class Sums:
             for at in range(len(totals)):
                 usage.totals[at] += totals[at]
                 usage.scales[at] += scales[at]
+
+    def join(self, later: Sums) -> None:
+        """Add what later rows add up to; block by block, that is what `add` gives."""
+        for name in COUNTS:
+            setattr(self, name, getattr(self, name) + getattr(later, name))
+        if self.spend is not None and later.spend is not None:
+            self.spend += later.spend
+        for own, more in zip(self.usages, later.usages, strict=True):
+            for at in range(len(own.totals)):
+                own.totals[at] += more.totals[at]
+                own.scales[at] += more.scales[at]
 
     def _add_dual(self, truth: Replay) -> None:
         decided = ~truth.holdout
