@@ -53,7 +53,7 @@ class PacingParams:
     believed: float = 5_000.0
     least: float = 0.2
     most: float = 5.0
-    gain: float = 4.0
+    gain: float = 1.0
 
     def __post_init__(self) -> None:
         """Check the ranges."""
