@@ -106,6 +106,23 @@ def test_a_steeper_step_of_another_user_comes_first() -> None:
     assert np.array_equal(found, [1.0, 3.0, np.nan, 0.0], equal_nan=True)
 
 
+def test_budgets_beyond_an_integer_of_64_bits_are_right() -> None:
+    # steps of 4e12 each, the steepest first: sums of 4e12, 8e12 and 1.2e13 are 1.2e19 millionths
+    problem = replace(
+        draw(0),
+        offers=("a",),
+        value=np.array([[3e12, 2e12, 1e12]]),
+        columns=np.full((1, 1, 3), 4e12),
+        face=np.array([5e12]),
+        cell=np.zeros(3, dtype=np.uint16),
+        limits=(sum_limit("budget", "cost", at_most=1.0),),
+        pool=Pool(amount=1.0),
+    )
+    found = smallest_budgets(problem)
+    assert found is not None
+    assert np.array_equal(found, [4e12, 8e12, 1.2e13])
+
+
 def test_with_a_second_limit_no_budget_is_known() -> None:
     problem = draw(1)
     stock = sum_limit("stock", "issued", at_most=1.0)
