@@ -105,7 +105,7 @@ def test_a_missing_duckdb_is_told_with_what_brings_it(folder: Path, format_of: s
         (folder / "s.csv").write_text("user_id,conversion__a,cost__a\n1,0.1,1\n2,0.2,1\n")
         made = shell(folder, "INCENTIVE allocate p.yaml --budget 9 --scores s.csv --out run")
         assert made.returncode == 0, made.stderr
-        words = "export run --to offers.duckdb"
+        words = "export run --to offers.duckdb --accept holdout"
     ended = shell(folder, f"INCENTIVE {words}", {"PYTHONPATH": str(folder)})
     assert ended.returncode == 2
     assert "duckdb: is not installed; pip install 'incentive-engine[duckdb]'" in ended.stderr
