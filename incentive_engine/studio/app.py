@@ -9,7 +9,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from incentive_engine.language import LANGUAGES, language, say
-from incentive_engine.studio import moves, policy_pages, run_pages, task_pages
+from incentive_engine.studio import campaign_pages, moves, policy_pages, run_pages, task_pages
 from incentive_engine.studio.door import Guarded
 from incentive_engine.studio.frame import ASSETS, asset, render
 from incentive_engine.studio.visit import (
@@ -48,6 +48,9 @@ def application(studio: Studio) -> ASGIApp:
             Route("/policy/deeper", done(moves.deeper, "read"), methods=["POST"]),
             Route("/policy/scenario", done(moves.keep_scenario, "plan"), methods=["POST"]),
             Route("/policy/drop", done(moves.drop_scenario, "plan"), methods=["POST"]),
+            Route("/campaign", shown(campaign_pages.campaign)),
+            Route("/campaign/state", shown(campaign_pages.state)),
+            Route("/campaign/answer", done(campaign_pages.answer, "approve"), methods=["POST"]),
             Route("/tasks", shown(task_pages.tasks)),
             Route("/tasks/state", shown(task_pages.state)),
             Route("/tasks/events", task_pages.events),
