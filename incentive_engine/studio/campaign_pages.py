@@ -54,11 +54,16 @@ def _content(visit: Visit) -> dict[str, object]:
     running, t = visit.studio.campaigns.look(visit.run()), visit.t
     return {
         "running": running,
-        "pool": [pool_line(t, limit) for limit in running.pool],
+        "pool": [pool_line(t, limit) for limit in running.pool if _is_bounded(limit)],
         "pace": _pace(t, running),
         "unit": t.unit(running.currency),
         "at": lambda moment: clock(moment, running.zone),
     }
+
+
+def _is_bounded(limit: Standing) -> bool:
+    """Whether a pool keeps it: a ratio has no bound that a sum could be held against."""
+    return limit.at_most is not None or limit.at_least is not None
 
 
 def pool_line(t: Language, limit: Standing) -> PoolLine:
