@@ -6,17 +6,21 @@ gets all the problems of a file at once, hence an error carries a tuple of fault
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import ClassVar
 
-from incentive_engine.language import Code, Text, language
+from incentive_engine.language import Code, Message, Text, language, say
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One problem: where it is, what is wrong, what was expected, what to do."""
+    """One problem: where it is, what is wrong, what was expected, what to do.
+
+    A text that names nothing is written as it is, one with values as
+    ``say("column `{name}` is missing", name=name)``; both have their Chinese in the catalogue.
+    """
 
     where: Text
     what: Text
@@ -32,17 +36,17 @@ class Fault:
         return self.text("en")
 
     def text(self, code: Code) -> str:
-        """Return the line in a language, as far as its parts are messages.
+        """Return the line in a language.
 
-        >>> Fault("plan.yaml:3: holdout", "150 %", "at most 100 %").text("zh")
-        'plan.yaml:3: holdout：150 %，应为 at most 100 %'
+        >>> Fault("plan.yaml:3: holdout", "is missing", "a whole number").text("zh")
+        'plan.yaml:3: holdout：缺失，应为 整数'
         """
         t = language(code)
         parts = (("where", self.where), ("expected", self.expected), ("remedy", self.remedy))
-        text = t.say(self.what)
+        text = t.phrase(self.what)
         for name, part in parts:
             if part:
-                text = t(f"fault.{name}", text=text, part=t.say(part))
+                text = t(f"fault.{name}", text=text, part=t.phrase(part))
         return text
 
 
@@ -94,15 +98,36 @@ class SetupError(IncentiveError):
     exit_code = 2
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+def nearest(name: str, known: Iterable[str]) -> Message:
     """Return a hint at the known name nearest to `name`, or the known names when none is near.
 
-    >>> nearest("at_mots", ["at_most", "at_least"])
+    >>> str(nearest("at_mots", ["at_most", "at_least"]))
     'did you mean `at_most`?'
-    >>> nearest("zzz", ["a", "b"])
+    >>> str(nearest("zzz", ["a", "b"]))
     'known: a, b'
     """
     names = sorted(known)
-    if match := get_close_matches(name, names, n=1, cutoff=0.6):
-        return f"did you mean `{match[0]}`?"
-    return "known: " + ", ".join(names) if names else "none is known"
+    if match := near_name(name, names):
+        return say("did you mean `{name}`?", name=match)
+    return say("known: {names}", names=tuple(names)) if names else say("none is known")
+
+
+def near_name(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name nearest to `name`; None when none is near.
+
+    >>> near_name("at_mots", ["at_most", "at_least"]), near_name("zzz", ["a", "b"])
+    ('at_most', None)
+    """
+    return next(iter(get_close_matches(name, sorted(known), n=1, cutoff=0.6)), None)
+
+
+def any_of(names: Sequence[str]) -> Message:
+    """Return the names of which any will do.
+
+    >>> str(any_of(["en", "zh"])), str(any_of(["a"])), any_of(["a", "b", "c"]).text("zh")
+    ('`en` or `zh`', '`a`', '`a`、`b` 或 `c`')
+    """
+    *others, last = names
+    if not others:
+        return say("{name:code}", name=last)
+    return say("{names:code} or {last:code}", names=tuple(others), last=last)

@@ -8,9 +8,16 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from functools import lru_cache
+from pathlib import Path
+from typing import Final, Protocol, TypeVar
 
 from incentive_engine.errors import Fault, SetupError
+
+USERS: Final = 1_000_000
+"""Users of a shard, about: a sweep over one takes some tens of milliseconds."""
+FEWEST: Final = 4
+"""Shards of few users, so that a handful of cores has work."""
 
 Shard = TypeVar("Shard")
 Result = TypeVar("Result")
@@ -45,12 +52,39 @@ class Processes:
         workers = min(self.workers or os.cpu_count() or 1, len(shards))
         if workers < 2:
             return [task(shard) for shard in shards]
-        # forked children would inherit locks that threads of this process hold
-        context = multiprocessing.get_context("spawn")
         try:
-            with ProcessPoolExecutor(max_workers=workers, mp_context=context) as pool:
-                return list(pool.map(task, shards))
+            return list(_pool(workers).map(task, shards))
         except BrokenProcessPool as error:
+            _pool.cache_clear()  # the next map starts workers anew
             what = f"one of {workers} worker processes was ended from outside"
             remedy = "see whether memory ran out; the same shards need less with one worker"
             raise SetupError(Fault("workers", what, remedy=remedy)) from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedWork:
+    """A fleet that goes through the users in shards.
+
+    Attributes
+    ----------
+    folder
+        Where shards are written; every worker must be able to read it, and to write to it.
+    shards
+        Into how many the users are cut; None for one per `USERS`, and at least `FEWEST`.
+    """
+
+    fleet: Fleet
+    folder: Path
+    shards: int | None = None
+
+    def number(self, users: int) -> int:
+        """Return into how many shards so many users are cut."""
+        return self.shards or max(FEWEST, -(-users // USERS))
+
+
+@lru_cache(maxsize=1)
+def _pool(workers: int) -> ProcessPoolExecutor:
+    """Return worker processes that stay, so that what they have mapped and compiled does too."""
+    # forked children would inherit locks that threads of this process hold
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(max_workers=workers, mp_context=context)

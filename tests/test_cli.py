@@ -200,6 +200,6 @@ def test_output_that_has_no_room_is_named_and_is_no_defect() -> None:
         )  # fmt: skip
     assert done.returncode == 2
     assert done.stderr == (
-        "standard output: nothing can be written there: No space left on device; free some room "
+        "standard output: nothing can be written there: the disk is full; free some room "
         "or send it elsewhere; files that the command had written stay\n"
     )

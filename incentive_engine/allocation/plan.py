@@ -21,6 +21,7 @@ from incentive_engine.allocation.integer.useless import drop_useless
 from incentive_engine.allocation.params import PLAN, SolveParams
 from incentive_engine.allocation.population.choose import choices_at, offers_of
 from incentive_engine.allocation.population.limit_maps import Rows, rows_of
+from incentive_engine.allocation.population.sharded import in_shards
 from incentive_engine.allocation.population.sweep import Choice, cost_micros
 from incentive_engine.allocation.population.users import Users, users_of
 from incentive_engine.allocation.problem import Problem
@@ -37,6 +38,7 @@ from incentive_engine.allocation.split_plan import Relaxed
 from incentive_engine.data.tables.room import let_go, strides
 from incentive_engine.domain import REASONS, IntArray, Reason
 from incentive_engine.errors import Fault, InfeasibleError, SolverError
+from incentive_engine.fleet import SharedWork
 from incentive_engine.parallel import Advance, unheard
 
 READ: Final = 0.1
@@ -73,7 +75,13 @@ class Plan:
     split: Relaxed
 
 
-def solve(problem: Problem, *, params: SolveParams = PLAN, advance: Advance = unheard) -> Plan:
+def solve(
+    problem: Problem,
+    *,
+    params: SolveParams = PLAN,
+    advance: Advance = unheard,
+    shared: SharedWork | None = None,
+) -> Plan:
     """Return the plan of most value that keeps every limit.
 
     Parameters
@@ -82,6 +90,8 @@ def solve(problem: Problem, *, params: SolveParams = PLAN, advance: Advance = un
         How hard to look for it.
     advance
         Is told the further share of the work that is done, 1 in all.
+    shared
+        Who goes through the users; None for this process. The plan is the same.
 
     Raises
     ------
@@ -94,10 +104,11 @@ def solve(problem: Problem, *, params: SolveParams = PLAN, advance: Advance = un
     """
     users = users_of(problem)
     _check_forced(problem)
-    if problem.pool is None or problem.pool.basis != "at-risk":
-        return _solved(problem, users, params, advance)
-    risk = Risk(confidence=problem.pool.confidence, cost_error=problem.pool.cost_error)
-    plan = _solved_at_risk(problem, users, risk, params)
+    with in_shards(users, shared) as users:
+        if problem.pool is None or problem.pool.basis != "at-risk":
+            return _solved(problem, users, params, advance)
+        risk = Risk(confidence=problem.pool.confidence, cost_error=problem.pool.cost_error)
+        plan = _solved_at_risk(problem, users, risk, params)
     advance(1.0)
     return plan
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from incentive_engine.cli.app import app
-from incentive_engine.cli.options import PolicyFile
+from incentive_engine.cli.options import Engine, EngineName, Master, PolicyFile, shared_work
 from incentive_engine.cli.output import say, shown
 
 
@@ -18,12 +18,6 @@ class Table(StrEnum):
 
     USERS = "users"
     TRIAL = "trial"
-
-
-class Engine(StrEnum):
-    """Where shards are worked on."""
-
-    LOCAL = "local"
 
 
 @app.command()
@@ -36,12 +30,11 @@ def features(
     out: Annotated[
         Path, typer.Option("--out", metavar="FILE", help="A new file, .parquet or .csv.")
     ],
-    engine: Annotated[
-        Engine, typer.Option(help="local: processes of this machine.")
-    ] = Engine.LOCAL,
+    engine: EngineName = Engine.LOCAL,
+    master: Master = None,
 ) -> None:
     """Make the features of the policy's event logs, each row's at its own moment."""
     from incentive_engine.workflow.features import make_features
 
-    assert engine is Engine.LOCAL
-    say(*make_features(policy, table=table.value, out=out, progress=shown))
+    shared = shared_work(engine, master, None)
+    say(*make_features(policy, table=table.value, out=out, progress=shown, shared=shared))

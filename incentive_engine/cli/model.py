@@ -12,9 +12,13 @@ from incentive_engine.cli.options import (
     Accept,
     AsJson,
     Budget,
+    Engine,
+    EngineName,
+    Master,
     ModelDirectory,
     NewDirectory,
     PolicyFile,
+    shared_work,
     table_at,
 )
 from incentive_engine.cli.output import say, shown, spoken
@@ -37,11 +41,14 @@ def score(
     out: Annotated[
         Path, typer.Option("--out", metavar="FILE", help="A new file, .parquet or .csv.")
     ],
+    engine: EngineName = Engine.LOCAL,
+    master: Master = None,
 ) -> None:
     """Predict per user and offer what the offer changes and costs."""
     from incentive_engine.workflow import model as models
 
-    say(*models.score(policy, model=model, out=out, progress=shown))
+    shared = shared_work(engine, master, None)
+    say(*models.score(policy, model=model, out=out, progress=shown, shared=shared))
 
 
 @app.command()

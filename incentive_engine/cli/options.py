@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from incentive_engine.errors import ConfigError, Fault
+
 if TYPE_CHECKING:
     from incentive_engine.config.location import Location
+    from incentive_engine.fleet import SharedWork
 
 PolicyFile = Annotated[
     Path | None,
@@ -69,6 +73,47 @@ Today = Annotated[
 ]
 
 
+class Engine(StrEnum):
+    """Where shards of users are worked on."""
+
+    LOCAL = "local"
+    SPARK = "spark"
+
+
+EngineName = Annotated[
+    Engine,
+    typer.Option("--engine", help="local: processes of this machine; spark: Apache Spark."),
+]
+Master = Annotated[
+    str | None,
+    typer.Option(metavar="URL", help="With --engine spark: local[2], spark://HOST:7077, yarn, …"),
+]
+ShardCount = Annotated[
+    int | None,
+    typer.Option("--shards", min=1, max=100_000, help="Into how many parts users are cut."),
+]
+
+
+def shared_work(engine: Engine, master: str | None, shards: int | None) -> SharedWork | None:
+    """Return who goes through users in shards; None for this process alone.
+
+    Raises
+    ------
+    ConfigError
+        When a master is named for no cluster.
+    """
+    if engine is Engine.LOCAL and master is not None:
+        raise ConfigError(Fault("--master", "is for a cluster", "--engine spark beside it"))
+    if engine is Engine.LOCAL and shards is None:
+        return None
+    from incentive_engine.data.step_cache import default_root
+    from incentive_engine.fleet import Processes, SharedWork
+    from incentive_engine.spark import Spark
+
+    fleet = Spark(master=master) if engine is Engine.SPARK else Processes()
+    return SharedWork(fleet=fleet, folder=default_root() / "shared", shards=shards)
+
+
 def table_at(text: str, option: str) -> Location:
     """Return the table that an option names.
 
@@ -78,7 +123,6 @@ def table_at(text: str, option: str) -> Location:
         When it is no location; `option` stands in front.
     """
     from incentive_engine.config.location import parse_location
-    from incentive_engine.errors import ConfigError
 
     try:
         return parse_location(text)

@@ -13,6 +13,7 @@ import typer
 
 from incentive_engine.errors import ConfigError, DataError, Fault
 from incentive_engine.language import LANGUAGES, Code, Text, language, named
+from incentive_engine.language import say as message
 
 SPOKEN: ContextVar[Code] = ContextVar("SPOKEN", default="en")
 """The language of this command."""
@@ -59,7 +60,9 @@ def taken_language(words: list[str]) -> tuple[Code, list[str]]:
     for code in LANGUAGES:
         if asked == code:
             return code, others
-    raise ConfigError(Fault("--lang", f"`{asked}` is no language", " or ".join(LANGUAGES)))
+    raise ConfigError(
+        Fault("--lang", message("`{asked}` is no language", asked=asked), "`en` or `zh`")
+    )
 
 
 def say(*texts: Text) -> None:
@@ -77,7 +80,7 @@ def say(*texts: Text) -> None:
         if error.errno == errno.EPIPE:
             sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - to the end
             return
-        what = f"nothing can be written there: {error.strerror}"
+        what = message("nothing can be written there: {reason}", reason=error)
         remedy = "free some room or send it elsewhere; files that the command had written stay"
         raise DataError(Fault("standard output", what, remedy=remedy)) from error
 

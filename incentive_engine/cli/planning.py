@@ -14,10 +14,15 @@ from incentive_engine.cli.options import (
     Basis,
     Budget,
     Confidence,
+    Engine,
+    EngineName,
+    Master,
     MinMarginalRoi,
     MinRoi,
     PolicyFile,
     Scores,
+    ShardCount,
+    shared_work,
     table_at,
 )
 from incentive_engine.cli.output import say, shown, spoken
@@ -49,6 +54,9 @@ def allocate(
             help="A short page: no other budgets, costs of limits or comparisons to wait for.",
         ),
     ] = False,
+    engine: EngineName = Engine.LOCAL,
+    master: Master = None,
+    shards: ShardCount = None,
     as_json: AsJson = False,
 ) -> None:
     """Decide one offer or none for each user."""
@@ -71,6 +79,7 @@ def allocate(
         lang=spoken(),
         brief=no_report,
         progress=shown,
+        shared=shared_work(engine, master, shards),
     )
     if as_json:
         say(run.to_json())

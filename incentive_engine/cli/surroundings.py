@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from incentive_engine.errors import ConfigError, DataError, Fault, IncentiveError, SetupError
+from incentive_engine.language import message_of, say
 
 STREAMS: Final = ("stdin", "stdout", "stderr")
 LEAST_ADDRESSES: Final = 3 << 30
@@ -19,25 +20,25 @@ MORE_THREADS: Final = 4
 CANNOT_LOAD: Final = ("shared object", "memory", "failed to map")
 """What the message of an import says that had no room."""
 NOT_ENOUGH: Final = "use fewer users or columns, or a machine with more memory"
-REASONS: Final = {
-    errno.ENAMETOOLONG: ("the name is too long", "choose a shorter one"),
-    errno.ENOENT: ("no such file or directory", "look at the path"),
-    errno.ENOTDIR: ("a file stands where a directory is needed", "name another place"),
-    errno.EISDIR: ("is a directory", "name a file"),
-    errno.EACCES: ("access is not permitted", "ask for access, or name another place"),
-    errno.EPERM: ("access is not permitted", "ask for access, or name another place"),
-    errno.EROFS: ("the disk may only be read", "name another place"),
-    errno.ELOOP: ("links go round in a circle", "mend the links"),
-    errno.ENOSPC: ("the disk is full", "free some space"),
-    errno.EDQUOT: ("the disk quota is used up", "free some space"),
-    errno.EMFILE: ("too many files are open", "raise the limit: ulimit -n"),
-    errno.ENFILE: ("too many files are open", "end other programs"),
-    errno.EIO: ("the disk cannot be read or written", "look at the disk"),
-    errno.EAGAIN: ("no further process or thread can be started", "raise the limit: ulimit -u"),
-    errno.ENOMEM: ("there is not enough memory", NOT_ENOUGH),
-    errno.ESTALE: ("the disk is gone", "connect it again"),
+REMEDIES: Final = {
+    errno.ENAMETOOLONG: "choose a shorter one",
+    errno.ENOENT: "look at the path",
+    errno.ENOTDIR: "name another place",
+    errno.EISDIR: "name a file",
+    errno.EACCES: "ask for access, or name another place",
+    errno.EPERM: "ask for access, or name another place",
+    errno.EROFS: "name another place",
+    errno.ELOOP: "mend the links",
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some space",
+    errno.EMFILE: "raise the limit: ulimit -n",
+    errno.ENFILE: "end other programs",
+    errno.EIO: "look at the disk",
+    errno.EAGAIN: "raise the limit: ulimit -u",
+    errno.ENOMEM: NOT_ENOUGH,
+    errno.ESTALE: "connect it again",
 }
-"""What an error of the system means, and what to do; other numbers are defects."""
+"""What to do about an error of the system; other numbers are defects."""
 
 
 def open_streams() -> None:
@@ -79,8 +80,10 @@ def _check_addresses() -> None:
 
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
     if limit != resource.RLIM_INFINITY and limit < LEAST_ADDRESSES:
-        what = f"is limited to {limit / 2**30:.1f} GiB"
-        expected = f"at least {LEAST_ADDRESSES / 2**30:.0f} GiB"
+        what = say("is limited to {limit:.1f} GiB", limit=limit / 2**30)
+        expected = say(
+            "at least {least_addresses:.0f} GiB", least_addresses=LEAST_ADDRESSES / 2**30
+        )
         remedy = "raise it with ulimit -v, or limit memory by a container"
         raise SetupError(Fault("address space", what, expected, remedy))
 
@@ -94,9 +97,9 @@ def _check_threads() -> None:
             thread.start()
             started += 1
     except RuntimeError:
-        what = f"only {started} can be started"
+        what = say("only {started} can be started", started=started)
         remedy = "raise the limit: ulimit -u, or the container's number of processes"
-        raise SetupError(Fault("threads", what, f"{needed}", remedy)) from None
+        raise SetupError(Fault("threads", what, say("{needed}", needed=needed), remedy)) from None
     finally:
         end.set()
         for thread in threads[:started]:
@@ -119,9 +122,8 @@ def in_words(error: Exception) -> IncentiveError | None:
     if isinstance(error, RuntimeError) and "start new thread" in str(error):
         what, remedy = "no further one can be started", "raise the limit: ulimit -u"
         return SetupError(Fault("threads", what, remedy=remedy))
-    if isinstance(error, OSError) and error.errno in REASONS:
-        what, remedy = REASONS[error.errno]
-        return DataError(Fault(_place(error), what, remedy=remedy))
+    if isinstance(error, OSError) and error.errno in REMEDIES:
+        return DataError(Fault(_place(error), message_of(error), remedy=REMEDIES[error.errno]))
     return None
 
 

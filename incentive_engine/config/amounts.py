@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
+from incentive_engine.language import say
+
 UNITS: Final = {
     "": 1,
     "k": 10**3,
@@ -69,7 +71,7 @@ def parse_amount(text: object) -> float:
     except ArithmeticError:
         number = math.inf
     if not math.isfinite(number):
-        raise ValueError(f"`{text}` is not a finite amount")
+        raise ValueError(say("`{text}` is not a finite amount", text=text))
     return number
 
 
@@ -83,8 +85,11 @@ def parse_sum(text: object) -> float:
     """
     number = parse_amount(text)
     if abs(number) > LARGEST or 0 < abs(number) < SMALLEST:
-        size = "large" if abs(number) > 1 else "small"
-        raise ValueError(f"`{text}` is too {size} to be an amount; write another unit, or 0")
+        if abs(number) > 1:
+            large = say("`{text}` is too large to be an amount; write another unit", text=text)
+            raise ValueError(large)
+        small = "`{text}` is too small to be an amount; write another unit, or 0"
+        raise ValueError(say(small, text=text))
     return number
 
 
@@ -93,7 +98,9 @@ def _amount(text: object) -> float:
         return float(text)
     match = AMOUNT.fullmatch(text.strip()) if isinstance(text, str) else None
     if match is None or not any(c.isdigit() for c in match["number"]):
-        raise ValueError(f"`{text}` is not an amount; write 200000, 200_000, 200k, 5m or 50万")
+        raise ValueError(
+            say("`{text}` is not an amount; write 200000, 200_000, 200k, 5m or 50万", text=text)
+        )
     return float(Decimal(match["number"]) * UNITS[(match["unit"] or "").lower()])
 
 
@@ -112,9 +119,9 @@ def parse_amounts(text: str) -> tuple[float, ...]:
     """
     found = [amount for part in text.split(",") for amount in _part(part.strip())]
     if least := [amount for amount in found if amount < 0]:
-        raise ValueError(f"`{least[0]:g}` is below 0")
+        raise ValueError(say("`{least:g}` is below 0", least=least[0]))
     if len(set(found)) < len(found):
-        raise ValueError("an amount stands twice")
+        raise ValueError(say("an amount stands twice"))
     return tuple(sorted(found))
 
 
@@ -122,17 +129,26 @@ def _part(text: str) -> list[float]:
     """Return the amounts of one part of a list."""
     if re.fullmatch(r"0\d+", text):
         raise ValueError(
-            f"`{text}` begins with 0; a comma separates amounts, write 200000 or 200k"
+            say(
+                "`{text}` begins with 0; a comma separates amounts, write 200000 or 200k",
+                text=text,
+            )
         )
     low, dots, rest = text.partition("..")
     if not dots:
         return [parse_sum(text)]
     high, _, number = rest.partition(":")
     if not number.strip().isdigit() or not 2 <= int(number) <= MOST:
-        raise ValueError(f"`{text}` is not a range; write 50k..2m:50, with 2 to {MOST} amounts")
+        raise ValueError(
+            say(
+                "`{text}` is not a range; write 50k..2m:50, with 2 to {most} amounts",
+                text=text,
+                most=MOST,
+            )
+        )
     first, last, steps = parse_sum(low), parse_sum(high), int(number) - 1
     if first >= last:
-        raise ValueError(f"`{text}` does not rise")
+        raise ValueError(say("`{text}` does not rise", text=text))
     return [round(first + (last - first) * step / steps, 2) for step in range(steps + 1)]
 
 
@@ -149,7 +165,7 @@ def parse_share(text: object) -> float:
     """
     share = _share(text)
     if not 0 <= share <= 1:
-        raise ValueError(f"`{text}` is outside 0 to 100 %")
+        raise ValueError(say("`{text}` is outside 0 to 100 %", text=text))
     return float(share)
 
 
@@ -158,7 +174,7 @@ def _share(text: object) -> Decimal | float:
         return text
     number, percent, rest = text.strip().partition("%") if isinstance(text, str) else ("", "", "")
     if rest or not NUMBER.fullmatch(number):
-        raise ValueError(f"`{text}` is not a share; write 0.05 or 5%")
+        raise ValueError(say("`{text}` is not a share; write 0.05 or 5%", text=text))
     return Decimal(number.strip()) / (100 if percent else 1)
 
 

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from incentive_engine.config.document.problems import Problem, reject
 from incentive_engine.config.fields import Model, Name, Share
 from incentive_engine.config.moments import Moment
+from incentive_engine.language import say
 
 Traffic = Literal["even", "daily", "opening", "closing"]
 
@@ -39,7 +40,11 @@ class Wave(Model):
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         if self.end <= self.start:
-            reject(Problem(("end",), f"{self.end} is not after {self.start}"))
+            reject(
+                Problem(
+                    ("end",), say("{end} is not after {start}", end=self.end, start=self.start)
+                )
+            )
         lasts = timedelta(hours=self.valid_hours or 0)
         if self.valid_hours and self.redeem_from and self.redeem_from >= self.end + lasts:
             what = "every offer of this wave lapses before it can be redeemed"
@@ -63,18 +68,28 @@ class Calendar(Model):
         problems = []
         for index, (one, two) in enumerate(pairwise(self.waves), start=1):
             if two.start < one.end:
-                what = f"the wave `{two.name}` begins before `{one.name}` ends at {one.end}"
+                what = say(
+                    "the wave `{name}` begins before `{before}` ends at {end}",
+                    name=two.name,
+                    before=one.name,
+                    end=one.end,
+                )
                 remedy = "waves stand in order of time and do not overlap"
                 problems.append(Problem(("waves", index, "start"), what, remedy=remedy))
             if two.release and one.release and two.release < one.release:
-                what = f"{two.release:.0%} of the budget is less than in the wave before"
+                what = say(
+                    "{release:.0%} of the budget is less than in the wave before",
+                    release=two.release,
+                )
                 problems.append(Problem(("waves", index, "release"), what))
         if (total := sum(wave.share for wave in self.waves)) > 1 + 1e-9:
-            what = f"the shares of the waves add up to {total:.0%}"
+            what = say("the shares of the waves add up to {total:.0%}", total=total)
             problems.append(Problem(("waves",), what, "at most 100 %"))
         names = [wave.name for wave in self.waves]
         if twice := sorted({name for name in names if names.count(name) > 1}):
-            problems.append(Problem(("waves",), f"two waves are called `{twice[0]}`"))
+            problems.append(
+                Problem(("waves",), say("two waves are called `{twice}`", twice=twice[0]))
+            )
         if problems:
             reject(*problems)
         return self

@@ -11,6 +11,7 @@ from incentive_engine.config.document.problems import Problem, reject
 from incentive_engine.config.durations import Window, parse_duration
 from incentive_engine.config.fields import Model, Share
 from incentive_engine.config.moments import Moment
+from incentive_engine.language import say
 
 
 class Campaign(Model):
@@ -32,9 +33,13 @@ class Campaign(Model):
     def _in_order(self) -> Self:
         problems = []
         if self.end <= self.start:
-            problems.append(Problem(("end",), f"{self.end} is not after {self.start}"))
+            problems.append(
+                Problem(
+                    ("end",), say("{end} is not after {start}", end=self.end, start=self.start)
+                )
+            )
         elif self.reprice.micros > (self.end - self.start).total_seconds() * 1e6:
-            what = f"{self.reprice} is longer than the campaign"
+            what = say("{reprice} is longer than the campaign", reprice=self.reprice)
             problems.append(Problem(("reprice",), what, "a length of time such as 5m"))
         if problems:
             reject(*problems)

@@ -13,6 +13,7 @@ from incentive_engine.config.document.places import Loc
 from incentive_engine.config.document.problems import Problem
 from incentive_engine.domain import ISSUED, MONEY_MEASURES
 from incentive_engine.errors import nearest
+from incentive_engine.language import say
 
 BUDGET: Final = "budget"
 """The name that the budget has among the limits of a certificate."""
@@ -46,7 +47,9 @@ def _repeated(written: object, section: str, key: str) -> Iterator[Problem]:
         if not isinstance(name, str):
             continue
         if name in first:
-            what = f"`{name}` is the {key} of two {section}"
+            what = say(
+                "`{name}` is the {key} of two {section}", name=name, key=key, section=section
+            )
             yield Problem(loc, what, remedy="choose another", other=first[name])
         first.setdefault(name, loc)
 
@@ -64,7 +67,11 @@ def _taken_names(written: object) -> Iterator[Problem]:
         if not isinstance(name, str) or not name.endswith("]"):
             continue
         if owner := next((e for e in each if name.startswith(f"{e}[")), None):
-            what = f"`{name}` may be the name of one value of the limit `{owner}`"
+            what = say(
+                "`{name}` may be the name of one value of the limit `{owner}`",
+                name=name,
+                owner=owner,
+            )
             yield Problem(loc, what, remedy="choose another")
 
 
@@ -78,7 +85,7 @@ def _unknown_offers(written: object) -> Iterator[Problem]:
             for position, name in enumerate(_items(item, "offers")):
                 if isinstance(name, str) and name not in known:
                     loc = (section, index, "offers", position)
-                    what = f"there is no offer `{name}`"
+                    what = say("there is no offer `{name}`", name=name)
                     yield Problem(loc, what, remedy=nearest(name, known))
 
 
@@ -89,7 +96,9 @@ def _offers_named_twice(written: object) -> Iterator[Problem]:
             for position, name in enumerate(names):
                 if isinstance(name, str) and name in names[:position]:
                     loc = (section, index, "offers", position)
-                    yield Problem(loc, f"`{name}` is named twice", remedy="name it once")
+                    yield Problem(
+                        loc, say("`{name}` is named twice", name=name), remedy="name it once"
+                    )
 
 
 def _percentages(written: object) -> Iterator[Problem]:
@@ -103,6 +112,6 @@ def _percentages(written: object) -> Iterator[Problem]:
             bound = _get(limit, key)
             is_text = isinstance(bound, str) and "%" in bound
             if is_text or getattr(bound, "is_share", False):
-                what = f"{of} cannot be bounded by a percentage"
+                what = say("{of} cannot be bounded by a percentage", of=of)
                 remedy = "% is of the budget for cost, spend and face, of the users for issued"
                 yield Problem(("limits", index, key), what, "a number", remedy)

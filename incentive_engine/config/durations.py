@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, PlainSerializer
 
 from incentive_engine.config.document.problems import Problem, reject
 from incentive_engine.config.document.words import Words
+from incentive_engine.language import message_of, say
 
 SECOND: Final = 1_000_000
 """Microseconds."""
@@ -49,10 +50,10 @@ def parse_duration(text: object) -> Duration:
     """
     match = FORM.fullmatch(text.strip()) if isinstance(text, str) else None
     if match is None:
-        raise ValueError(f"{text!r} is no length of time")
+        raise ValueError(say("{text} is no length of time", text=repr(text)))
     micros = int(match["number"]) * UNITS[match["unit"]]
     if micros > LONGEST:
-        raise ValueError(f"{text} is longer than a hundred years")
+        raise ValueError(say("{text} is longer than a hundred years", text=text))
     return Duration(match[0], micros)
 
 
@@ -62,13 +63,17 @@ def _duration(value: object) -> object:
     try:
         return parse_duration(value)
     except ValueError as error:
-        reject(Problem((), str(error), EXAMPLE))
+        reject(Problem((), message_of(error), EXAMPLE))
 
 
 def _window(value: object) -> object:
     length = _duration(value)
     if isinstance(length, Duration) and not length.micros:
-        reject(Problem((), f"no event is within {length.text}", "a window longer than 0"))
+        reject(
+            Problem(
+                (), say("no event is within {text}", text=length.text), "a window longer than 0"
+            )
+        )
     return length
 
 

@@ -38,6 +38,7 @@ from incentive_engine.config.document.problems import Problem, reject
 from incentive_engine.config.document.words import Words
 from incentive_engine.config.location import Location, parse_location
 from incentive_engine.errors import ConfigError
+from incentive_engine.language import say
 
 
 class Configuration(ModelMetaclass):
@@ -105,7 +106,7 @@ def _scalar(value: object) -> object:
         what = (
             "is empty"
             if value is None
-            else f"is {'a list' if isinstance(value, list) else 'a mapping'}"
+            else say("is {value}", value="a list" if isinstance(value, list) else "a mapping")
         )
         reject(Problem((), what, "a single value: text, a number, true or false"))
     if isinstance(value, float) and value.is_integer():
@@ -124,7 +125,11 @@ def path_beside(path: Path, info: ValidationInfo, *, expected: str, required: bo
         return path
     full = Path(os.path.abspath(context.folder / path.expanduser()))  # noqa: PTH100 - keeps links
     if required and not full.is_file():
-        what = f"`{path}` is a directory" if full.is_dir() else f"no file `{path}`"
+        what = (
+            say("`{path}` is a directory", path=path)
+            if full.is_dir()
+            else say("no file `{path}`", path=path)
+        )
         reject(Problem((), what, expected, BESIDE))
     return full
 
@@ -138,13 +143,17 @@ def _location(value: object, info: ValidationInfo) -> object:
         location = parse_location(str(value), folder=context.folder if context else None)
     except ConfigError as error:
         fault = error.faults[0]
-        reject(Problem((), str(fault.what), str(fault.expected), str(fault.remedy)))
+        reject(Problem((), fault.what, fault.expected, fault.remedy))
     if context and context.require_data and (path := location.path) is not None:
         if location.is_pattern:
             if not glob.glob(location.address, recursive=True):  # noqa: PTH207 - a whole path
-                reject(Problem((), f"no file is called like `{value}`", TABLE, BESIDE))
+                reject(
+                    Problem(
+                        (), say("no file is called like `{value}`", value=value), TABLE, BESIDE
+                    )
+                )
         elif not path.exists():
-            reject(Problem((), f"no file `{value}`", TABLE, BESIDE))
+            reject(Problem((), say("no file `{value}`", value=value), TABLE, BESIDE))
     return location
 
 
@@ -198,7 +207,11 @@ class Range(Model):
         if self.at_least is None and self.below is None:
             reject(Problem((), "a range without an end", "at_least, below, or both"))
         if self.at_least is not None and self.below is not None and self.at_least >= self.below:
-            what = f"the range from {self.at_least:g} to below {self.below:g} is empty"
+            what = say(
+                "the range from {at_least:g} to below {below:g} is empty",
+                at_least=self.at_least,
+                below=self.below,
+            )
             reject(Problem((), what, remedy="raise `below`, or lower `at_least`"))
         return self
 

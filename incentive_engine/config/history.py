@@ -14,6 +14,7 @@ from incentive_engine.config.document.words import Words
 from incentive_engine.config.durations import Duration, DurationField, Window
 from incentive_engine.config.fields import Column, DataPath, Model, Name
 from incentive_engine.config.moments import TimeZone
+from incentive_engine.language import say
 
 ANY: Final = "any"
 """The kind that every event is of."""
@@ -41,7 +42,11 @@ def _moment_or_column(value: object) -> object:
             datetime.fromisoformat(value)
         except ValueError:
             reject(
-                Problem((), f"{value!r} is not a time", "such as 2026-11-10 20:00, or a column")
+                Problem(
+                    (),
+                    say("{value} is not a time", value=repr(value)),
+                    "such as 2026-11-10 20:00, or a column",
+                )
             )
     return value
 
@@ -192,8 +197,12 @@ class Declaration(Model):
     def _complete(self) -> Self:
         written = [verb for verb in VERBS if getattr(self, verb) is not None]
         if len(written) != 1:
-            what = f"asks for {', '.join(written)}" if written else "asks for nothing"
-            reject(Problem((), what, f"one of {', '.join(VERBS)}"))
+            what = (
+                say("asks for {written}", written=tuple(written))
+                if written
+                else "asks for nothing"
+            )
+            reject(Problem((), what, say("one of {verbs}", verbs=tuple(VERBS))))
         verb = written[0]
         needs = {
             "within": verb not in WHOLE_LOG,
@@ -204,9 +213,11 @@ class Declaration(Model):
         for key, needed in needs.items():
             given = getattr(self, key) is not None
             if needed and not given:
-                problems.append(Problem((key,), f"is missing beside `{verb}`", _example(key)))
+                problems.append(
+                    Problem((key,), say("is missing beside `{verb}`", verb=verb), _example(key))
+                )
             if given and not needed:
-                why = f"`{verb}` takes no `{key}`"
+                why = say("`{verb}` takes no `{name}`", verb=verb, name=key)
                 problems.append(Problem((key,), why, remedy="leave it out"))
         if problems:
             reject(*problems)
@@ -311,7 +322,10 @@ class History(Model):
         for column, verbs in (("amount", AMOUNTS), ("category", OVER_CATEGORIES)):
             if any(getattr(log, column) is not None for log in self.logs):
                 continue
-            what, expected = f"no log has an `{column}`", f"`{column}: COLUMN` in a log"
+            what, expected = (
+                say("no log has an `{column}`", column=column),
+                say("`{column}: COLUMN` in a log", column=column),
+            )
             problems += [
                 Problem(("features", index), what, expected)
                 for index, declaration in enumerate(self.features)

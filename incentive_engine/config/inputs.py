@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from incentive_engine.config.document.problems import Problem, reject
 from incentive_engine.config.document.words import Words
 from incentive_engine.config.fields import Column, Count, DataPath, Model, Seed
+from incentive_engine.language import say
 
 
 class Sample(Model):
@@ -49,7 +50,7 @@ class Columns(Model):
         for ours, times in Counter(renames.values()).items():
             if times > 1:
                 theirs = ", ".join(f"`{name}`" for name, to in renames.items() if to == ours)
-                what = f"{theirs} are all to be called `{ours}`"
+                what = say("{theirs} are all to be called `{ours}`", theirs=theirs, ours=ours)
                 reject(Problem((), what, "one column of each name", "keep one of them"))
         return renames
 
@@ -94,6 +95,6 @@ class Features(Model):
     def _no_contradiction(self) -> Self:
         both = sorted(set(self.allow or ()) & set(self.deny))
         if both:
-            what = f"allowed and denied at once: {', '.join(both)}"
+            what = say("allowed and denied at once: {both}", both=tuple(both))
             reject(Problem(("deny",), what, remedy="take them out of one list"))
         return self

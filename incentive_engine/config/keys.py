@@ -20,6 +20,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from incentive_engine.errors import ConfigError, Fault
+from incentive_engine.language import say
 
 Role = Literal["decide", "settle", "read", "plan", "approve", "admin"]
 """Live decisions know `decide`, `settle` and `read`; the studio `read`, `plan` and `approve`."""
@@ -112,9 +113,11 @@ def _read(path: Path) -> Mapping[bytes, Key]:
         content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
         keys = KeyFile.model_validate(content).keys
     except OSError as error:
-        raise ConfigError(Fault(str(path), f"cannot be read: {error.strerror}")) from None
+        what = say("cannot be read: {reason}", reason=error)
+        raise ConfigError(Fault(str(path), what, remedy="look at the path")) from None
     except (yaml.YAMLError, UnicodeDecodeError):
-        raise ConfigError(Fault(str(path), "is no YAML", "`keys:` and a list")) from None
+        fault = Fault(str(path), "is no YAML", "`keys:` and a list", "see docs/live.md")
+        raise ConfigError(fault) from None
     except ValidationError as error:
         raise ConfigError(
             *(
@@ -124,6 +127,8 @@ def _read(path: Path) -> Mapping[bytes, Key]:
         ) from None
     lacking = [key.name for key in keys if (key.key is None) == (key.sha256 is None)]
     if lacking or not keys:
-        what = f"`{lacking[0]}` has not one of both" if lacking else "there is no key in it"
-        raise ConfigError(Fault(str(path), what, "key, or sha256"))
+        lacks = say("there is no key in it")
+        if lacking:
+            lacks = say("`{name}` has not one of both", name=lacking[0])
+        raise ConfigError(Fault(str(path), lacks, "key, or sha256", "write one of the two"))
     return {key.digest: key for key in keys}

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote
 
-from incentive_engine.errors import ConfigError, Fault, nearest
+from incentive_engine.errors import ConfigError, Fault, near_name
+from incentive_engine.language import Text, say
 
 SCHEME: Final = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*)://")
 WILD: Final = frozenset("*?[")
@@ -125,18 +126,28 @@ def parse_location(text: str, *, folder: Path | None = None) -> Location:
         return Location(kind=Kind.FILES, shown=path, address=path)
     kind = KINDS.get(scheme[1].lower())
     if kind is None:
-        near = nearest(scheme[1].lower(), KINDS)
-        remedy = near if near.startswith("did you mean") else "a local file is named by its path"
+        near = near_name(scheme[1].lower(), KINDS)
+        remedy: Text = say("did you mean `{name}`?", name=near)
+        if near is None:
+            remedy = "a local file is named by its path"
         expected = "duckdb:///, sqlite:///, postgresql:// or s3://"
-        raise ConfigError(Fault("", f"`{scheme[1]}://` cannot be read", expected, remedy))
+        raise ConfigError(
+            Fault("", say("`{scheme}://` cannot be read", scheme=scheme[1]), expected, remedy)
+        )
     rest = text[scheme.end() :]
     if kind is Kind.S3:
         return _object_store(rest)
     address, table, query = _asked(rest)
     if (table is None) == (query is None):
-        what = "names no table" if table is None else "names both a table and a query"
-        remedy = f"as in {kind}:///path.db?table=NAME" if kind.name != "POSTGRESQL" else EXAMPLE
-        raise ConfigError(Fault("", f"the {kind} location {what}", "table= or query=", remedy))
+        what = say("the {kind} location names both a table and a query", kind=kind)
+        if table is None:
+            what = say("the {kind} location names no table", kind=kind)
+        remedy = (
+            say("as in {kind}:///path.db?table=NAME", kind=kind)
+            if kind.name != "POSTGRESQL"
+            else EXAMPLE
+        )
+        raise ConfigError(Fault("", what, "table= or query=", remedy))
     if kind is Kind.POSTGRESQL:
         return _server(address, table, query)
     return _database_file(kind, address, table, query, folder)
@@ -171,7 +182,12 @@ def _database_file(
     if not address.startswith("/") or address == "/":
         remedy = "three slashes start a path from here, four an absolute one"
         raise ConfigError(
-            Fault("", f"`{kind}://` names no file", f"{kind}:///path?table=NAME", remedy)
+            Fault(
+                "",
+                say("`{kind}://` names no file", kind=kind),
+                say("{kind}:///path?table=NAME", kind=kind),
+                remedy,
+            )
         )
     path = _absolute(unquote(address.partition("?")[0][1:]), folder)
     shown = f"{kind}:///{path}?{_tail(table, query)}"

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, PlainSerializer, StringCon
 from incentive_engine.config.document.problems import Problem, reject
 from incentive_engine.config.document.words import Words
 from incentive_engine.errors import nearest
+from incentive_engine.language import say
 
 A_DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 
@@ -68,13 +69,26 @@ def _read(value: object, parse: Callable[[str], datetime]) -> object:
 
 
 def _reject_moment(value: object) -> NoReturn:
-    reject(Problem((), f"{value!r} is not a time", "a local time such as 2026-10-31 20:00"))
+    reject(
+        Problem(
+            (),
+            say("{value} is not a time", value=repr(value)),
+            "a local time such as 2026-10-31 20:00",
+        )
+    )
 
 
 def _known_zone(value: str) -> str:
     if value not in available_timezones():
         remedy = nearest(value, available_timezones()) if "/" in value else ""
-        reject(Problem((), f"no time zone is called `{value}`", "such as Asia/Shanghai", remedy))
+        reject(
+            Problem(
+                (),
+                say("no time zone is called `{value}`", value=value),
+                "such as Asia/Shanghai",
+                remedy,
+            )
+        )
     return value
 
 

@@ -11,6 +11,7 @@ from incentive_engine.config.fields import Model, Money, Name, OfferId, Scalar
 from incentive_engine.config.moments import LastMoment, Moment
 from incentive_engine.config.titles import TitleField
 from incentive_engine.domain import CONTROL, MICROS, to_micros
+from incentive_engine.language import say
 
 LARGEST_FACE: Final = 1e9
 """Beyond this a face value's millionths, summed over ten million users, overflow integers."""
@@ -51,7 +52,11 @@ class Offer(Model):
     @model_validator(mode="after")
     def _some_time_to_redeem(self) -> Self:
         if self.valid_from and self.valid_to and self.valid_to <= self.valid_from:
-            what = f"{self.valid_to} is not after {self.valid_from}"
+            what = say(
+                "{valid_to} is not after {valid_from}",
+                valid_to=self.valid_to,
+                valid_from=self.valid_from,
+            )
             reject(Problem(("valid_to",), what, remedy="it could never be redeemed"))
         return self
 
@@ -59,6 +64,6 @@ class Offer(Model):
     @classmethod
     def _not_control(cls, value: str) -> str:
         if value == CONTROL:
-            what = f"`{CONTROL}` is the arm without an offer"
+            what = say("`{control}` is the arm without an offer", control=CONTROL)
             reject(Problem((), what, remedy="choose another id"))
         return value

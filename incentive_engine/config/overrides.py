@@ -10,6 +10,7 @@ from incentive_engine.config.amounts import Bound, parse_amount
 from incentive_engine.config.policy import Limit, Policy
 from incentive_engine.domain import COST, SPEND
 from incentive_engine.errors import ConfigError, Fault, nearest
+from incentive_engine.language import message_of, say
 
 MIN_ROI: Final = "limits"
 """Adds a limit on spend per cost behind those of the file."""
@@ -42,7 +43,9 @@ def apply_overrides(policy: Policy, overrides: Mapping[str, object]) -> Policy:
     for name in (MIN_ROI, MIN_MARGINAL_ROI):
         if name in overrides and not _is_ratio(value := overrides[name]):
             shown = f"{value:g}" if isinstance(value, float) else str(value)
-            faults.append(Fault(name, f"`{shown}` is no ratio", "a number of at least 0"))
+            faults.append(
+                Fault(name, say("`{shown}` is no ratio", shown=shown), "a number of at least 0")
+            )
     if faults:
         raise ConfigError(*faults)
     return _with_roi(_with_budget(policy, overrides), overrides.get(MIN_ROI))
@@ -64,7 +67,7 @@ def _with_budget(policy: Policy, overrides: Mapping[str, object]) -> Policy:
         try:
             changes["amount"] = parse_amount(changes["amount"])
         except ValueError as error:
-            raise ConfigError(Fault(f"{BUDGET}amount", str(error))) from None
+            raise ConfigError(Fault(f"{BUDGET}amount", message_of(error))) from None
     return policy.with_budget(**changes) if changes else policy
 
 

@@ -51,6 +51,7 @@ from incentive_engine.config.offer import Offer
 from incentive_engine.config.titles import ColumnTitle
 from incentive_engine.domain import CONVERSION, COST, FACE, ISSUED
 from incentive_engine.errors import ConfigError
+from incentive_engine.language import say
 
 __all__ = [
     "Approval", "Basis", "Bound", "Budget", "Condition", "Data", "Document", "Eligibility",
@@ -93,12 +94,13 @@ class WeightFactor(Model):
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
         if (self.values is None) == (self.power is None):
-            what = "there is neither" if self.values is None else "there are both"
-            reject(Problem((), what, "either values or power"))
+            both = "there is neither" if self.values is None else "there are both"
+            reject(Problem((), both, "either values or power"))
         if self.values is not None and self.clip != (0.1, 10.0):
             reject(Problem(("clip",), "a table of values is not clipped", "power beside clip"))
         if not 0 <= self.clip[0] <= self.clip[1]:
-            what = f"{list(self.clip)} is no range"
+            low, high = self.clip
+            what = say("[{low:g}, {high:g}] is no range", low=low, high=high)
             reject(Problem(("clip",), what, "[low, high], neither below 0"))
         return self
 
@@ -153,19 +155,19 @@ class Limit(Model):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if (self.sum is None) == (self.ratio is None):
-            what = "there is neither" if self.sum is None else "there are both"
-            reject(Problem((), what, "either sum or ratio"))
+            both = "there is neither" if self.sum is None else "there are both"
+            reject(Problem((), both, "either sum or ratio"))
         if self.at_most is None and self.at_least is None:
             reject(Problem((), "there is no bound", "at_most, at_least, or both"))
         low, high = self.at_least, self.at_most
         if low and high and low.of_plan != high.of_plan:
-            what = f"{low} and {high} bound different things"
+            what = say("{low} and {high} bound different things", low=low, high=high)
             reject(Problem(("at_least",), what, "the same of both", "write two limits"))
         if low and high and low.is_share == high.is_share and low.value > high.value:
-            what = f"the lower bound {low} is above the upper bound {high}"
+            what = say("the lower bound {low} is above the upper bound {high}", low=low, high=high)
             reject(Problem(("at_least",), what, remedy="no plan can meet both"))
         if high and high.value < 0 and self.sum in {COST, FACE, ISSUED}:
-            what = f"a sum of {self.sum} is never below 0"
+            what = say("a sum of {sum} is never below 0", sum=self.sum)
             reject(Problem(("at_most",), what, "at least 0"))
         return self
 

@@ -33,6 +33,7 @@ from incentive_engine.config.fields import (
     Where,
     path_beside,
 )
+from incentive_engine.language import say
 
 __all__ = [
     "Calendar", "Campaign", "Replay", "Scenario", "Strategy", "Sweep", "Traffic", "Wave", "World",
@@ -207,7 +208,7 @@ def _market_problems(scenario: Scenario) -> list[Problem]:
         return []
     problems = []
     if world.history_days and world.market != "everyday":
-        what = f"the people of the market `{world.market}` have no event log"
+        what = say("the people of the market `{market}` have no event log", market=world.market)
         problems.append(Problem(("world", "history_days"), what, "`market: everyday`"))
     if world.campaign.lapsed_users and world.market == "everyday":
         loc = ("world", "campaign", "lapsed_users")
@@ -220,16 +221,26 @@ def _source_problems(scenario: Scenario) -> list[Problem]:
     problems = []
     trials = scenario.world.trials if scenario.world else None
     if trials is not None and scenario.draws % trials:
-        what = f"{scenario.draws} draws cannot share {trials} trials evenly"
-        problems.append(Problem(("draws",), what, f"a multiple of {trials}"))
+        what = say(
+            "{draws} draws cannot share {trials} trials evenly",
+            draws=scenario.draws,
+            trials=trials,
+        )
+        problems.append(Problem(("draws",), what, say("a multiple of {trials}", trials=trials)))
     if getattr(scenario, other) is not None:
-        what = f"settings of a {other} stand beside `source: {scenario.source}`"
+        what = say(
+            "settings of a {other} stand beside `source: {source}`",
+            other=other,
+            source=scenario.source,
+        )
         problems.append(
-            Problem((other,), what, remedy=f"leave them out, or write source: {other}")
+            Problem(
+                (other,), what, remedy=say("leave them out, or write source: {other}", other=other)
+            )
         )
     if scenario.source == "trial" and scenario.calendar is not None:
-        what = "a logged trial cannot be replayed in waves"
-        problems.append(Problem(("calendar",), what, remedy="use source: world"))
+        waves = "a logged trial cannot be replayed in waves"
+        problems.append(Problem(("calendar",), waves, remedy="use source: world"))
     return problems
 
 
@@ -237,12 +248,16 @@ def _strategy_problems(scenario: Scenario) -> list[Problem]:
     problems = []
     for index, name in enumerate(scenario.strategies):
         if name in scenario.strategies[:index]:
-            problems.append(Problem(("strategies", index), f"`{name}` stands twice"))
+            problems.append(
+                Problem(("strategies", index), say("`{name}` stands twice", name=name))
+            )
         if name in NEEDS_TRUTH and scenario.source == "trial":
-            what = f"`{name}` knows the truth, which a logged trial does not"
+            what = say("`{name}` knows the truth, which a logged trial does not", name=name)
             problems.append(Problem(("strategies", index), what, remedy="leave it out"))
     if scenario.baseline not in {*scenario.strategies, "nobody"}:
-        what = f"the baseline `{scenario.baseline}` is not among the strategies"
+        what = say(
+            "the baseline `{baseline}` is not among the strategies", baseline=scenario.baseline
+        )
         problems.append(Problem(("baseline",), what, remedy="add it to `strategies`"))
     return problems
 
@@ -254,4 +269,4 @@ def _wave_problems(scenario: Scenario) -> list[Problem]:
         return []
     expected = "a wave of the calendar" if names else "a calendar with that wave"
     loc = ("world", "campaign", "spike_wave")
-    return [Problem(loc, f"there is no wave `{wanted}`", expected)]
+    return [Problem(loc, say("there is no wave `{wanted}`", wanted=wanted), expected)]

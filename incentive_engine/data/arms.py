@@ -17,6 +17,7 @@ from incentive_engine.data.row_checks import RowChecks, counted
 from incentive_engine.data.users import OFFER
 from incentive_engine.domain import CONTROL
 from incentive_engine.errors import Fault
+from incentive_engine.language import say
 
 NAMED_ARMS: Final = 8
 """So many other arms are listed where one has no rows."""
@@ -48,7 +49,9 @@ def read_arms(column: pd.Series, policy: Policy, checks: RowChecks) -> Arms:
     known = (CONTROL, *policy.offer_ids)
     missing = np.asarray(column.isna(), dtype=np.bool_)
     checks.refuse(
-        missing, f"`{OFFER}` is missing", remedy=f"write `{CONTROL}` where there was none"
+        missing,
+        say("`{offer}` is missing", offer=OFFER),
+        remedy=say("write `{control}` where there was none", control=CONTROL),
     )
     names = column.astype("str")
     code = pd.Index(known).get_indexer(pd.Index(names))
@@ -82,23 +85,35 @@ def _check_spelling(ignored: Mapping[str, int], known: tuple[str, ...], checks: 
     meant = {_bare(name): name for name in known}
     for name, count in ignored.items():
         if _bare(name) in meant:
-            what = f"`{OFFER}` is `{name}` in {counted(count)}"
-            checks.faults.append(Fault(checks.where, what, f"`{meant[_bare(name)]}`"))
+            what = say(
+                "`{offer}` is `{name}` in {counted}",
+                offer=OFFER,
+                name=name,
+                counted=counted(count),
+            )
+            checks.faults.append(
+                Fault(checks.where, what, say("`{meant}`", meant=meant[_bare(name)]))
+            )
 
 
 def _empty_arm(name: str, ignored: Mapping[str, int], where: str) -> Fault:
     near = get_close_matches(name, ignored, n=1)
     if near:
-        remedy = f"is `{near[0]}` meant?"
+        remedy = say("is `{near}` meant?", near=near[0])
     else:
-        remedy = "" if name == CONTROL else "drop it from the policy, or test it first"
+        remedy = say("drop it from the policy, or test it first")
+        if name == CONTROL:
+            remedy = say("name the arm without an offer `{control}`", control=CONTROL)
         if ignored:
-            listed = ", ".join(list(ignored)[:NAMED_ARMS])
-            remedy = f"{remedy}; other arms: {listed}" if remedy else f"other arms: {listed}"
+            listed = tuple(ignored)[:NAMED_ARMS]
+            remedy = say("{remedy}; other arms: {listed}", remedy=remedy, listed=listed)
     if name == CONTROL:
-        what = f"no row is of the arm `{CONTROL}`, so nothing tells what happens without an offer"
+        what = say(
+            "no row is of the arm `{control}`, so nothing tells what happens without an offer",
+            control=CONTROL,
+        )
     else:
-        what = f"offer `{name}` of the policy has no rows"
+        what = say("offer `{name}` of the policy has no rows", name=name)
     return Fault(where, what, "rows of every arm", remedy)
 
 

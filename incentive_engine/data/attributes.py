@@ -59,7 +59,7 @@ def missing_attributes(policy: Policy, names: tuple[str, ...], *, where: str) ->
     return [
         Fault(
             locate(policy, use.loc),
-            f"column `{use.column}` is not in {where}",
+            say("column `{column}` is not in {where}", column=use.column, where=where),
             remedy=near_column(use.column, names),
         )
         for use in uses(policy)
@@ -72,7 +72,7 @@ def reserved_attributes(policy: Policy, reserved: frozenset[str]) -> list[Fault]
     return [
         Fault(
             locate(policy, use.loc),
-            f"column `{use.column}` is reserved for what happened in the trial",
+            say("column `{column}` is reserved for what happened in the trial", column=use.column),
             remedy="give the attribute another name",
         )
         for use in uses(policy)
@@ -92,7 +92,12 @@ def misused_attributes(policy: Policy, numeric: Mapping[str, bool], *, where: st
     return [
         Fault(
             locate(policy, use.loc),
-            f"{use.numeric} needs numbers, and column `{use.column}` of {where} has none",
+            say(
+                "{numeric} needs numbers, and column `{column}` of {where} has none",
+                numeric=use.numeric,
+                column=use.column,
+                where=where,
+            ),
             remedy="name values instead, or another column",
         )
         for use in uses(policy)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import incentive_engine
 from incentive_engine.data.tables.files import digest_file
+from incentive_engine.language import say
 
 
 @functools.cache
@@ -36,7 +37,7 @@ def _files(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
     if not path.is_dir():
-        raise ValueError(f"{path.name!r} is no part of the engine")
+        raise ValueError(say("{name} is no part of the engine", name=repr(path.name)))
     return sorted(
         file for file in path.rglob("*") if file.is_file() and "__pycache__" not in file.parts
     )

@@ -67,7 +67,7 @@ def unknown_features(policy: Policy, names: tuple[str, ...], where: str) -> list
     return [
         Fault(
             locate(policy, ("features", key, index)),
-            f"column `{column}` is not in {where}",
+            say("column `{column}` is not in {where}", column=column, where=where),
             remedy=near_column(column, names),
         )
         for key, columns in lists
@@ -92,8 +92,11 @@ def _with_users(
         both = pd.concat([frame[shared], found], axis=1)
         return Joined(features=both[list(users.features)], warnings=warnings)
     if not shared or set(lacking) & set(policy.attribute_columns):
-        what = f"`{USER_ID}` is not among the users, so its features cannot be joined,"
-        remedy = f"add columns to the trial: {', '.join(lacking)}"
+        what = say(
+            "`{user_id}` is not among the users, so its features cannot be joined,",
+            user_id=USER_ID,
+        )
+        remedy = say("add columns to the trial: {lacking}", lacking=tuple(lacking))
         checks.refuse(place < 0, what, remedy=remedy)
     more = _left_out(lacking, "not_in_trial", checks.where)
     return Joined(features=frame[shared], warnings=(*warnings, *more))
@@ -114,7 +117,12 @@ def _check_kinds(frame: pd.DataFrame, users: UserFile, checks: RowChecks) -> Non
         if is_numeric_dtype(trial) != users.features[name]:
             kinds = ("text or dates", "numbers")
             mine, theirs = kinds[is_numeric_dtype(trial)], kinds[users.features[name]]
-            what = f"`{name}` holds {mine} in the trial and {theirs} among the users"
+            what = say(
+                "`{name}` holds {mine} in the trial and {theirs} among the users",
+                name=name,
+                mine=mine,
+                theirs=theirs,
+            )
             checks.faults.append(Fault(checks.where, what, "the same type in both"))
 
 

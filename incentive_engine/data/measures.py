@@ -17,6 +17,7 @@ from incentive_engine.data.tables.arrow import FloatColumn
 from incentive_engine.data.tables.room import let_go, make_room
 from incentive_engine.domain import COST, MICROS, OFFER_MEASURES, SPEND, score_column
 from incentive_engine.errors import Fault
+from incentive_engine.language import say
 
 LARGEST_TOTAL: Final = (2**63 - 1) / MICROS
 """Money beyond this cannot be summed as integers of millionths."""
@@ -89,7 +90,7 @@ def fill_measures(
         return Measures(matrices={}, errors={}, missing={})
     if filling.dearest > LARGEST_TOTAL:
         what = "the costs of all users are too large to be summed exactly"
-        expected = f"less than {LARGEST_TOTAL:.2g} in total"
+        expected = say("less than {bound:.2g} in total", bound=LARGEST_TOTAL)
         remedy = "use a larger currency unit"
         checks.faults.append(Fault(checks.where, what, expected, remedy))
     return filling.done()
@@ -154,5 +155,7 @@ def _checked(
 ) -> FloatColumn:
     values = checks.numbers(name, block.column(name), start=start)
     if positive and (negative := values < 0).any():
-        checks.refuse(negative, f"`{name}` is negative", expected="at least 0", start=start)
+        checks.refuse(
+            negative, say("`{name}` is negative", name=name), expected="at least 0", start=start
+        )
     return values

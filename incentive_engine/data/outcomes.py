@@ -27,6 +27,7 @@ from incentive_engine.domain import (
     IntArray,
 )
 from incentive_engine.errors import DataError, Fault
+from incentive_engine.language import say
 
 OFFER_ID: Final = "offer_id"
 """How allocations and exports call the offer; a log of a trial calls it `OFFER`."""
@@ -127,8 +128,8 @@ def read_outcomes(outcomes: Path | Source, user_id: pa.Array, offers: tuple[str,
     place = places(as_id(table.column(USER_ID)).to_pandas(), user_id.to_pandas())
     known = place >= 0
     if not known.any():
-        what = f"none of its {table.num_rows:,} rows is about a user of the run"
-        raise DataError(Fault(where, what, f"ids such as {user_id[0].as_py()}"))
+        what = say("none of its {rows:,} rows is about a user of the run", rows=table.num_rows)
+        raise DataError(Fault(where, what, say("ids such as {id}", id=user_id[0].as_py())))
 
     def spread(values: FloatArray | None) -> FloatArray | None:
         if values is None:
@@ -186,13 +187,17 @@ def checked_outcomes(table: pa.Table, checks: RowChecks) -> dict[str, FloatArray
     }
     for name in names:
         missing = is_missing(whole(table.column(name)))
-        checks.refuse(missing, f"`{name}` is missing", expected="an outcome in each row")
+        checks.refuse(
+            missing, say("`{name}` is missing", name=name), expected="an outcome in each row"
+        )
     conversion, cost = found.get(CONVERSION), found.get(COST)
     if conversion is not None:
         odd = ~np.isnan(conversion) & (conversion != 0) & (conversion != 1)
-        checks.refuse(odd, f"`{CONVERSION}` is neither 0 nor 1", expected="0 or 1")
+        checks.refuse(
+            odd, say("`{conversion}` is neither 0 nor 1", conversion=CONVERSION), expected="0 or 1"
+        )
     if cost is not None:
-        checks.refuse(cost < 0, f"`{COST}` is negative", expected="at least 0")
+        checks.refuse(cost < 0, say("`{cost}` is negative", cost=COST), expected="at least 0")
     return found
 
 
@@ -209,7 +214,7 @@ def _offers(
     code = pd.Index(offers).get_indexer(pd.Index(text))
     checks.refuse(
         (code < 0) & ~nothing,
-        f"`{name}` is not an offer of the run",
-        expected=f"one of {', '.join(offers)}, or nothing",
+        say("`{name}` is not an offer of the run", name=name),
+        expected=say("one of {offers}, or nothing", offers=tuple(offers)),
     )
     return np.where(nothing, -1, code).astype(np.int16)

@@ -26,6 +26,7 @@ from incentive_engine.data.tables.arrow import (
 from incentive_engine.data.tables.formats import MISSING_NUMBERS, USER_ID
 from incentive_engine.domain import BoolArray
 from incentive_engine.errors import DataError, Fault
+from incentive_engine.language import Message, Text, say
 
 NAMED_ROWS: Final = 3
 """So many offending rows are named; the others are counted."""
@@ -64,9 +65,9 @@ class Refusal:
         The first of them, counted from 0.
     """
 
-    what: str
-    expected: str
-    remedy: str
+    what: Text
+    expected: Text
+    remedy: Text
     count: int = 0
     first: list[int] = field(default_factory=list)
 
@@ -90,7 +91,7 @@ class RowChecks:
     faults: list[Fault | Refusal] = field(default_factory=list)
 
     def refuse(
-        self, bad: BoolArray, what: str, *, expected: str = "", remedy: str = "", start: int = 0
+        self, bad: BoolArray, what: Text, *, expected: Text = "", remedy: Text = "", start: int = 0
     ) -> None:
         """Add a fault if any row is bad: how many are, and which come first.
 
@@ -124,10 +125,21 @@ class RowChecks:
         odd = infinite | tiny | huge
         if not odd.any():
             return values
-        self.refuse(infinite, f"`{name}` is infinite", expected="finite numbers", start=start)
-        what, expected = f"`{name}` is beyond {LARGEST:.0e}", "sums that can be reckoned exactly"
+        self.refuse(
+            infinite,
+            say("`{name}` is infinite", name=name),
+            expected="finite numbers",
+            start=start,
+        )
+        what, expected = (
+            say("`{name}` is beyond {largest:.0e}", name=name, largest=LARGEST),
+            "sums that can be reckoned exactly",
+        )
         self.refuse(huge, what, expected=expected, remedy="use a larger unit", start=start)
-        what, expected = f"`{name}` is nearer to 0 than any real value", "0 or a larger number"
+        what, expected = (
+            say("`{name}` is nearer to 0 than any real value", name=name),
+            "0 or a larger number",
+        )
         self.refuse(tiny, what, expected=expected, remedy="write 0", start=start)
         return np.where(odd, np.nan, values)
 
@@ -139,7 +151,9 @@ class RowChecks:
         values = np.asarray(to_numeric(text, errors="coerce"), dtype=np.float64)
         missing = text.isna() | text.isin(MISSING_NUMBERS)
         stray = np.isnan(values) & ~np.asarray(missing, dtype=np.bool_)
-        self.refuse(stray, f"`{name}` is not a number", expected="numbers", start=start)
+        self.refuse(
+            stray, say("`{name}` is not a number", name=name), expected="numbers", start=start
+        )
         return values
 
     def unique_ids(self) -> None:
@@ -151,21 +165,28 @@ class RowChecks:
         if is_text(ids.type):
             length = as_numpy(pc.binary_length(ids))
             missing |= length == 0
-            what, expected = f"`{USER_ID}` is too long", f"at most {LONGEST_ID:,} bytes"
+            what, expected = (
+                say("`{user_id}` is too long", user_id=USER_ID),
+                say("at most {bound:,} bytes", bound=LONGEST_ID),
+            )
             self.refuse(length > LONGEST_ID, what, expected=expected, remedy="use a shorter key")
             if (length > LONGEST_ID).any():
                 return
         elif not pa.types.is_integer(ids.type) and not missing.any():
-            what = f"`{USER_ID}` is of type {ids.type}"
+            what = say("`{user_id}` is of type {type}", user_id=USER_ID, type=ids.type)
             self.faults.append(Fault(self.where, what, "integers or text"))
             return
-        self.refuse(missing, f"`{USER_ID}` is missing", expected="an id in each row")
+        self.refuse(
+            missing, say("`{user_id}` is missing", user_id=USER_ID), expected="an id in each row"
+        )
         if pa.types.is_integer(ids.type) or is_text(ids.type):
             repeats = np.zeros(len(ids), dtype=np.bool_)
             known = ids.take(as_arrow(np.flatnonzero(~missing))) if missing.any() else ids
             repeats[~missing] = repeated(known)
             remedy = "keep one row per user"
-            self.refuse(repeats, f"`{USER_ID}` repeats an earlier row", remedy=remedy)
+            self.refuse(
+                repeats, say("`{user_id}` repeats an earlier row", user_id=USER_ID), remedy=remedy
+            )
 
     def done(self) -> None:
         """Raise all that was found.
@@ -185,48 +206,56 @@ class RowChecks:
     def _told(self, found: Fault | Refusal) -> Fault:
         if isinstance(found, Fault):
             return found
-        first = [f"row {row + 1}{self._owner(row)}" for row in found.first]
-        more = ", …" if found.count > NAMED_ROWS else ""
-        text = f"{found.what} in {counted(found.count)} ({', '.join(first)}{more})"
+        what = found.what if isinstance(found.what, Message) else say(found.what)
+        values = {
+            "what": what,
+            "counted": counted(found.count),
+            "first": tuple(map(self._named, found.first)),
+        }
+        text = say("{what} in {counted} ({first})", **values)
+        if found.count > NAMED_ROWS:
+            text = say("{what} in {counted} ({first}, …)", **values)
         return Fault(self.where, text, found.expected, found.remedy)
 
-    def _owner(self, row: int) -> str:
+    def _named(self, row: int) -> Message:
+        """Return a row's number, counted from 1, and its user."""
         owner = self.user_id[row].as_py()
         if owner is None or owner == "":
-            return ""
+            return say("row {row}", row=row + 1)
         text = str(owner)
-        return f" user {text}" if len(text) <= SHOWN_ID else f" user {text[:SHOWN_ID]}…"
+        shown = text if len(text) <= SHOWN_ID else f"{text[:SHOWN_ID]}…"
+        return say("row {row} user {user}", row=row + 1, user=shown)
 
 
 def missing_columns(needed: Iterable[str], present: Iterable[str], *, where: str) -> list[Fault]:
     """Return a fault per needed column that is not there, with the nearest one that is."""
     names = list(present)
     return [
-        Fault(where, f"column `{name}` is missing", remedy=near_column(name, names))
+        Fault(where, say("column `{name}` is missing", name=name), remedy=near_column(name, names))
         for name in needed
         if name not in names
     ]
 
 
-def near_column(name: str, names: Iterable[str]) -> str:
+def near_column(name: str, names: Iterable[str]) -> Text:
     """Return a hint at the nearest column, or at all of them while they are few.
 
-    >>> near_column("cost_off10", ["user_id", "cost__off10"])
+    >>> str(near_column("cost_off10", ["user_id", "cost__off10"]))
     'did you mean `cost__off10`?'
     """
     known = list(names)
     if match := get_close_matches(name, known, n=1, cutoff=NEAR):
-        return f"did you mean `{match[0]}`?"
-    return f"it has: {', '.join(known)}" if len(known) <= NAMED_COLUMNS else ""
+        return say("did you mean `{name}`?", name=match[0])
+    return say("it has: {names}", names=tuple(known)) if len(known) <= NAMED_COLUMNS else ""
 
 
-def counted(rows: int) -> str:
+def counted(rows: int) -> Message:
     """Return a number of rows in words.
 
-    >>> counted(1), counted(2000)
+    >>> str(counted(1)), str(counted(2000))
     ('1 row', '2,000 rows')
     """
-    return f"{rows:,} row{'' if rows == 1 else 's'}"
+    return say("1 row") if rows == 1 else say("{rows:,} rows", rows=rows)
 
 
 def as_id(user_id: Column) -> pa.Array:

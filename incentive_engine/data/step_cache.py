@@ -19,6 +19,7 @@ from uuid import uuid4
 from incentive_engine.data.engine_source import source_digest
 from incentive_engine.data.tables.files import PRIVATE, atomic_directory, digest_file
 from incentive_engine.errors import DataError, Fault
+from incentive_engine.language import say
 
 ENTRY: Final = "entry.json"
 """Lists the files of an entry with their digests; written last."""
@@ -148,7 +149,7 @@ class StepCache:
             probe.touch()
             probe.unlink()
         except OSError as error:
-            what = f"the cache cannot be written to: {error.strerror}"
+            what = say("the cache cannot be written to: {reason}", reason=error)
             raise DataError(Fault(str(self._root), what, remedy=REMEDY)) from error
 
 

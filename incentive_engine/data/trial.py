@@ -27,7 +27,7 @@ from incentive_engine.data.tables.frames import to_frame
 from incentive_engine.data.users import OFFER, OUTCOMES, PROPENSITY, UserFile
 from incentive_engine.domain import BoolArray, FloatArray
 from incentive_engine.errors import DataError
-from incentive_engine.language import Message
+from incentive_engine.language import Message, say
 
 RAREST: Final = 1e-6
 """The smallest probability of an arm: a row counts as its inverse."""
@@ -186,13 +186,15 @@ def known_propensity(table: pa.Table, checks: RowChecks) -> FloatArray:
     remedy = "log the probability of the arm that the row got"
     checks.refuse(
         outside,
-        f"`{PROPENSITY}` is outside (0, 1]",
+        say("`{propensity}` is outside (0, 1]", propensity=PROPENSITY),
         expected="above 0 and at most 1",
         remedy=remedy,
     )
     rare = (known > 0) & (known < RAREST)
-    expected = f"at least {RAREST:.0e}"
-    what = f"`{PROPENSITY}` is so small that one row would count as a million"
+    expected = say("at least {rarest:.0e}", rarest=RAREST)
+    what = say(
+        "`{propensity}` is so small that one row would count as a million", propensity=PROPENSITY
+    )
     checks.refuse(rare, what, expected=expected, remedy=remedy)
     return known
 

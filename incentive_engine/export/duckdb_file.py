@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from incentive_engine.errors import DataError, Fault, SetupError
 from incentive_engine.export.sheets import Sheet
+from incentive_engine.language import say
 
 TABLE: Final = "offers"
 TYPES: Final = {"decimal128(38, 6)": "DECIMAL(18, 6)", "timestamp[us, tz=UTC]": "TIMESTAMPTZ"}
@@ -58,7 +59,7 @@ class DuckDBWriter:
         try:
             yield
         except _library().Error as error:
-            what = f"DuckDB cannot write: {str(error).splitlines()[0]}"
+            what = say("DuckDB cannot write: {reason}", reason=str(error).splitlines()[0])
             raise DataError(Fault(str(self._path.parent), what)) from error
 
 

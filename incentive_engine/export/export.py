@@ -114,7 +114,7 @@ def refuse_unverified(run: FinishedRun, verification: Verification) -> None:
     """
     where = run.directory
     if verification.run_dir.resolve() != where.resolve():
-        what = f"the verification is one of {verification.run_dir}"
+        what = say("the verification is one of {run_dir}", run_dir=verification.run_dir)
         raise VerificationError(Fault(str(where), what))
     if not verification.ok:
         raise VerificationError(
@@ -136,7 +136,9 @@ def check_key(options: ExportOptions, *, codes: bool) -> None:
     if options.key is None and (codes or options.hash_ids):
         what = "codes are made with a key" if codes else "ids are hashed with a key"
         remedy = "make one with `openssl rand -hex 32`, and keep it: it gives the same codes again"
-        raise ConfigError(Fault(VARIABLE, what, f"--key-file, or {VARIABLE}", remedy))
+        raise ConfigError(
+            Fault(VARIABLE, what, say("--key-file, or {variable}", variable=VARIABLE), remedy)
+        )
 
 
 def identity_of(selected: Selected, form: str, options: ExportOptions) -> dict[str, Any]:
@@ -174,8 +176,8 @@ def _format_of(to: Path, options: ExportOptions) -> Format:
     if options.preset is not None:
         return preset(options.preset)
     if suffix not in FILES:
-        what = f"ends in `{suffix}`" if suffix else "has no suffix"
-        known = f"{', '.join(sorted(FILES))}; or a directory with --preset"
-        remedy = f"presets: {', '.join(PRESETS)}"
+        what = say("ends in `{suffix}`", suffix=suffix) if suffix else "has no suffix"
+        known = say("{files}; or a directory with --preset", files=tuple(sorted(FILES)))
+        remedy = say("presets: {presets}", presets=tuple(PRESETS))
         raise ConfigError(Fault(f"--to {to}", what, known, remedy))
     return FILES[suffix]

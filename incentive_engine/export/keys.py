@@ -18,6 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from incentive_engine.errors import DataError, Fault
+from incentive_engine.language import say
 from incentive_engine.run.key_file import read_secret
 
 VARIABLE: Final = "INCENTIVE_KEY"
@@ -115,7 +116,7 @@ class UniqueCodes:
         ends = np.concatenate(self._ends)[alike].astype(np.uint64)
         pairs = np.stack([starts[alike], ends], axis=1)
         if twice := len(pairs) - len(np.unique(pairs, axis=0)):
-            what = f"{twice} codes would be given twice"
+            what = say("{twice} codes would be given twice", twice=twice)
             raise DataError(Fault("codes", what, "each once", "use another key"))
 
 

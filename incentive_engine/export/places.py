@@ -11,6 +11,7 @@ from typing import Any, Final
 from incentive_engine.data.tables.files import digest_file, writing_to
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.export.sheets import Sheet
+from incentive_engine.language import say
 from incentive_engine.run.format import read_json
 from incentive_engine.run.records import only_one, write_record
 
@@ -110,12 +111,15 @@ class Place:
             return None
         manifest = read_json(self.manifest)
         if manifest.get("export") != dict(identity):
-            what = f"holds another export ({_differences(manifest.get('export'), identity)})"
+            what = say(
+                "holds another export ({differences})",
+                differences=_differences(manifest.get("export"), identity),
+            )
             raise DataError(Fault(str(self.target), what, "a new place", "name another one"))
         parts = _parts_of(manifest, self.manifest)
         changed = [part.name for part in parts if not self.holds(part)]
         if changed:
-            what = f"changed since the export: {', '.join(changed[:3])}"
+            what = say("changed since the export: {changed}", changed=tuple(changed[:3]))
             raise DataError(Fault(str(self.target), what, remedy="remove it, and export again"))
         self.journal.unlink(missing_ok=True)
         return manifest
@@ -142,7 +146,7 @@ class Place:
         journal = read_json(self.journal)
         if journal.get("export") != dict(identity):
             differences = _differences(journal.get("export"), identity)
-            what = f"another export was begun here ({differences})"
+            what = say("another export was begun here ({differences})", differences=differences)
             remedy = "finish that one, or remove what is there"
             raise DataError(Fault(str(self.target), what, remedy=remedy))
         return _parts_of(journal, self.journal)

@@ -17,6 +17,7 @@ from incentive_engine.export.rows import OfferRows, Wanted
 from incentive_engine.export.selection import Selected, select
 from incentive_engine.export.sheets import Constant, Sheet
 from incentive_engine.export.writers import text_block
+from incentive_engine.language import say
 from incentive_engine.run.finished import FinishedRun
 from incentive_engine.verify import Verification
 
@@ -116,7 +117,11 @@ class _Target:
         campaign = self._policy.name
         lock = "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))"
         if not self._run(lock, [f"incentive {self._table} {campaign}"]).fetchone()[0]:
-            what = f"another process is exporting `{campaign}` to {self._table}"
+            what = say(
+                "another process is exporting `{campaign}` to {table}",
+                campaign=campaign,
+                table=self._table,
+            )
             raise DataError(Fault(self._table, what, remedy="wait until it is done"))
         kinds = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
         needed = kinds.replace(" text", " text NOT NULL")
@@ -209,7 +214,7 @@ def _connected(database: DatabaseUrl) -> Iterator[Any]:
         with psycopg.connect(**parameters) as connection:
             yield connection
     except psycopg.OperationalError as error:
-        what = f"the server does not answer, or went away: {_first_line(error)}"
+        what = say("the server does not answer, or went away: {reason}", reason=_first_line(error))
         remedy = "the table is as it was before; export again, no row is written twice"
         raise DataError(Fault(where, what, remedy=remedy)) from error
     except psycopg.Error as error:

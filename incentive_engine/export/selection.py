@@ -26,6 +26,7 @@ from incentive_engine.domain import (
     to_micros,
 )
 from incentive_engine.errors import ConfigError, Fault, nearest
+from incentive_engine.language import message_of, say
 from incentive_engine.run.finished import FinishedRun
 from incentive_engine.verify.recomputed.arithmetic import exact, exact_total, halves, joined
 
@@ -78,7 +79,7 @@ def read_filters(
     try:
         left = None if min_budget_left is None else parse_amount(min_budget_left)
     except ValueError as error:
-        faults.append(Fault("--min-budget-left", str(error)))
+        faults.append(Fault("--min-budget-left", message_of(error)))
     if faults:
         raise ConfigError(*faults)
     return Filters(only=values, offers=tuple(offers), min_budget_left=left)
@@ -135,7 +136,9 @@ def select(run: FinishedRun, filters: Filters) -> Selected:
             counts[item["values"]] += item["counts"]
     if filters.to_dict() and not everyone.total and run.certificate.treated:
         what = ", ".join(f"{name} {value}" for name, value in filters.to_dict().items())
-        raise ConfigError(Fault("filters", f"no user with an offer is left by {what}"))
+        raise ConfigError(
+            Fault("filters", say("no user with an offer is left by {what}", what=what))
+        )
     return everyone
 
 
@@ -225,13 +228,17 @@ def _as_type(value: str, kind: pa.DataType, name: str) -> object:
     try:
         return pa.scalar(value).cast(kind).as_py()
     except pa.ArrowInvalid:
-        what = f"the column holds {kind}"
+        what = say("the column holds {kind}", kind=kind)
         raise ConfigError(Fault(f"--only {name}={value}", what, "a value of it")) from None
 
 
 def _check_offers(run: FinishedRun, filters: Filters) -> None:
     faults = [
-        Fault("--only-offer", f"there is no offer `{x}`", remedy=nearest(x, run.policy.offer_ids))
+        Fault(
+            "--only-offer",
+            say("there is no offer `{offer}`", offer=x),
+            remedy=nearest(x, run.policy.offer_ids),
+        )
         for x in filters.offers
         if x not in run.policy.offer_ids
     ]
@@ -258,7 +265,7 @@ def _within_reserve(run: FinishedRun, filters: Filters) -> BoolArray:
     dropped = dropped if missing else 0
     if dropped > len(order):
         most = left + Fraction(exact_total(money), MICROS)
-        what = f"at most {float(most):,.2f} can be left by leaving offers out"
+        what = say("at most {most:,.2f} can be left by leaving offers out", most=float(most))
         raise ConfigError(Fault(where, what, "a smaller amount"))
     keep = np.ones(len(order), dtype=np.bool_)
     keep[order[:dropped]] = False
@@ -269,7 +276,10 @@ def _value_and_money(run: FinishedRun, filters: Filters, *, face: bool) -> tuple
     """Return each row's value, (m,) float64, and the money it takes, (m,) int64 millionths."""
     aim = run.policy.objective.maximise
     if unknown := sorted(set(aim) - set(RANKED_BY)):
-        what = f"the plan maximises {unknown[0]}, which allocation.parquet does not hold"
+        what = say(
+            "the plan maximises {unknown}, which allocation.parquet does not hold",
+            unknown=unknown[0],
+        )
         raise ConfigError(Fault("--min-budget-left", what, remedy="plan with a smaller budget"))
     ids = pa.array(run.policy.offer_ids, pa.string())
     faces = to_micros(np.array([offer.face_value for offer in run.policy.offers]))

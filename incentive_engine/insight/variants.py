@@ -11,6 +11,7 @@ from incentive_engine.config import Policy, load_policy
 from incentive_engine.config.amounts import parse_amounts
 from incentive_engine.errors import ConfigError, Fault
 from incentive_engine.insight.policy_options import BudgetOptions, with_options
+from incentive_engine.language import message_of
 
 BASE: Final = "base"
 """The name of the policy as it is written."""
@@ -46,7 +47,7 @@ def read_budgets(text: str) -> tuple[float, ...]:
     try:
         return parse_amounts(text)
     except ValueError as error:
-        raise ConfigError(Fault("--budgets", str(error))) from None
+        raise ConfigError(Fault("--budgets", message_of(error))) from None
 
 
 def read_variants(

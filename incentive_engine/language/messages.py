@@ -2,18 +2,25 @@
 
 A lower layer says what it found as a `Message`: a key and typed values. Only who shows it to
 people turns it into words, by the catalogue of their language.
+
+What stands on pages has short keys, and texts in both languages. What is said where something is
+wrong stands there in English, as gettext has it: ``say("column `{name}` is missing", name=name)``
+is a message whose key is its English text, and ``catalogue/phrases`` holds the Chinese one.
 """
 
 from __future__ import annotations
 
+import errno
+import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from importlib.resources import files
+from operator import index
 from string import Formatter
-from typing import Any, Final, Literal, Self, TypeAlias
+from typing import Any, Final, Literal, Self, SupportsIndex, TypeAlias
 
 from . import formats
 
@@ -21,10 +28,36 @@ Code = Literal["en", "zh"]
 LANGUAGES: Final[tuple[Code, ...]] = ("en", "zh")
 CHAPTERS: Final = ("page", "findings", "terminal", "history", "agents", "watch", "studio")
 """The catalogue's files, one each per language."""
+PHRASES: Final = "phrases"
+"""The catalogue's folder of English texts and what they are in Chinese, a file per package."""
 Value: TypeAlias = "str | int | float | Message | tuple[Value, ...] | None"
 """What a message may name."""
 CODE: Final = "code"
 """A format of the catalogues: names as code, between backticks."""
+REASONS: Final = {
+    errno.ENAMETOOLONG: "the name is too long",
+    errno.ENOENT: "no such file or directory",
+    errno.ENOTDIR: "a file stands where a directory is needed",
+    errno.EISDIR: "is a directory",
+    errno.EACCES: "access is not permitted",
+    errno.EPERM: "access is not permitted",
+    errno.EROFS: "the disk may only be read",
+    errno.ELOOP: "links go round in a circle",
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EMFILE: "too many files are open",
+    errno.ENFILE: "too many files are open",
+    errno.EIO: "the disk cannot be read or written",
+    errno.EAGAIN: "no further process or thread can be started",
+    errno.ENOMEM: "there is not enough memory",
+    errno.ESTALE: "the disk is gone",
+    errno.EADDRINUSE: "something else listens there already",
+    errno.EADDRNOTAVAIL: "this machine has no such address",
+    errno.ECONNREFUSED: "nothing listens there",
+}
+"""What an error of the system means."""
+NUMBER: Final = re.compile(r"\[Errno -?\d+\] ", re.IGNORECASE)
+"""What Python and libraries write before such a reason."""
 BRIEF: Final = "brief"
 """Another: a large figure as it is spoken."""
 UNIT: Final = "unit"
@@ -46,7 +79,7 @@ class Message:
     Attributes
     ----------
     key
-        Of the catalogues.
+        Of the catalogues, or the English text itself.
     values
         By the names of the text's placeholders; a message among them is said within this one.
     """
@@ -83,9 +116,40 @@ Text: TypeAlias = str | Message
 """Something to say: a message, or a text that is the same in every language."""
 
 
-def say(key: str, **values: Value) -> Message:
-    """Return the message of a key, with values for its placeholders."""
-    return Message(key, tuple(values.items()))
+def say(key: str, /, **values: object) -> Message:
+    """Return the message of a key or of an English text, with values for its placeholders.
+
+    What is neither text, a number nor a message is named as `str` has it.
+
+    >>> lost = say("column `{name}` is missing", name="tier")
+    >>> str(lost), lost.text("zh")
+    ('column `tier` is missing', '缺少列 `tier`')
+    """
+    return Message(key, tuple((name, _value(value)) for name, value in values.items()))
+
+
+def _value(value: object) -> Value:
+    if value is None or isinstance(value, str | int | float | Message):
+        return value
+    if isinstance(value, tuple | list):
+        return tuple(map(_value, value))
+    if isinstance(value, SupportsIndex):  # an integer of numpy's
+        return index(value)
+    return message_of(value) if isinstance(value, Exception) else str(value)
+
+
+def message_of(error: Exception) -> Text:
+    """Return what an error says: of the system's errors the reason, without their numbers.
+
+    >>> message_of(ValueError(say("did you mean `{name}`?", name="a"))).text("zh")
+    '您是不是想写 `a`？'
+    >>> str(message_of(FileNotFoundError(2, "no such file or directory", "x.csv")))
+    'no such file or directory'
+    """
+    if isinstance(error, OSError) and error.errno in REASONS:
+        return say(REASONS[error.errno])
+    said = error.args[0] if error.args else ""
+    return said if isinstance(said, Message) else NUMBER.sub("", str(error))
 
 
 def named(kind: str, name: str) -> Text:
@@ -150,12 +214,15 @@ class Language:
         As in ``<html lang>``.
     words
         Dotted key to the text, with placeholders in braces.
+    phrases
+        English text to that of this language.
     """
 
     code: Code
     words: Mapping[str, str]
+    phrases: Mapping[str, str]
 
-    def __call__(self, key: str, **values: object) -> str:
+    def __call__(self, key: str, /, **values: object) -> str:
         """Return a text with its placeholders filled.
 
         Raises
@@ -163,7 +230,19 @@ class Language:
         KeyError
             When the catalogue has no such text, or a placeholder has no value.
         """
-        return _Filled(self).vformat(self.words[key], (), values)
+        if not _is_short(key):
+            text = self.phrases.get(key, key)
+            return _Filled(self).vformat(text, (), values) if values else text
+        text = self.words[key]
+        return _Filled(self).vformat(text, (), values)
+
+    def phrase(self, text: Text) -> str:
+        """Return a message, or an English text that stands alone, in this language.
+
+        >>> language("zh").phrase("train again"), language("zh").phrase("tier")
+        ('请重新训练', 'tier')
+        """
+        return self.phrases.get(text, text) if isinstance(text, str) else self.say(text)
 
     def say(self, text: Text) -> str:
         """Return a message in this language; a text as it is."""
@@ -262,7 +341,24 @@ class _Filled(Formatter):
 def language(code: Code) -> Language:
     """Return a language with its catalogues."""
     words = {key: text for name in CHAPTERS for key, text in chapter_of(name, code).items()}
-    return Language(code=code, words=words)
+    phrases = chinese_phrases() if code == "zh" else {}
+    return Language(code=code, words=words, phrases=phrases)
+
+
+def chinese_phrases() -> dict[str, str]:
+    """Return English text to Chinese text."""
+    folder = files("incentive_engine.language").joinpath("catalogue", PHRASES)
+    texts = [tomllib.loads(file.read_text("utf-8")) for file in folder.iterdir()]
+    return {key: text for chapter in texts for key, text in chapter.items()}
+
+
+def _is_short(key: str) -> bool:
+    """Return whether a key is one of the catalogues, and no English text.
+
+    >>> _is_short("trial.sizes.few"), _is_short("train again"), _is_short("negative")
+    (True, False, False)
+    """
+    return "." in key and re.fullmatch(r"[\w.-]+[\w-]", key) is not None
 
 
 def chapter_of(name: str, code: Code) -> dict[str, str]:

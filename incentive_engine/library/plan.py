@@ -30,7 +30,7 @@ from incentive_engine.insight.findings import holdout_of
 from incentive_engine.insight.gain import value_trial
 from incentive_engine.insight.policy_options import BudgetOptions, require_budget, with_options
 from incentive_engine.insight.study import measures_of
-from incentive_engine.language import Code
+from incentive_engine.language import Code, message_of
 from incentive_engine.library.arguments import (
     Amount,
     amount_text,
@@ -277,4 +277,4 @@ def _amount(budget: Amount) -> float:
     try:
         return float(parse_amount(amount_text(budget, "budgets")))
     except ValueError as error:
-        raise ConfigError(Fault("budgets", str(error))) from None
+        raise ConfigError(Fault("budgets", message_of(error))) from None

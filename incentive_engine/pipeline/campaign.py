@@ -16,6 +16,7 @@ from incentive_engine.config.policy import Sample
 from incentive_engine.data.sources import Source, open_source
 from incentive_engine.data.step_cache import StepCache
 from incentive_engine.errors import ConfigError, Fault
+from incentive_engine.fleet import SharedWork
 from incentive_engine.language import Message, say
 from incentive_engine.pipeline.steps import Steps
 
@@ -167,7 +168,9 @@ def scored_users(
         made = cache.run(
             "scores",
             _inputs_of_tables(campaign, policy),
-            lambda directory: score_into(campaign, model, policy, directory / SCORES),
+            lambda directory: score_into(
+                campaign, model, policy, directory / SCORES, shared=steps.shared
+            ),
         )
     return made.path / SCORES
 
@@ -230,12 +233,27 @@ def fit_into(
     model.save(directory)
 
 
-def score_into(campaign: Campaign, model: Path, policy: Policy, file: Path) -> None:
+def score_into(
+    campaign: Campaign,
+    model: Path,
+    policy: Policy,
+    file: Path,
+    *,
+    shared: SharedWork | None = None,
+) -> None:
     """Score the campaign's users, block by block, and write the table as Parquet or CSV."""
     from incentive_engine.data.tables.frames import write_blocks
+
+    users = users_of(campaign, policy)
+    if shared is not None:
+        from incentive_engine.pipeline.score_shards import scored_blocks
+
+        with scored_blocks(users, model, policy, shared) as blocks:
+            write_blocks(blocks, file)
+        return
     from incentive_engine.uplift.model import UpliftModel, predict
 
-    fitted, users = UpliftModel.load(model), users_of(campaign, policy)
+    fitted = UpliftModel.load(model)
     write_blocks((predict(fitted, block, policy) for block in users.blocks()), file)
 
 

@@ -31,7 +31,7 @@ from incentive_engine.features.shards import (
     write_sharded_log,
 )
 from incentive_engine.features.source import LogSource, open_log
-from incentive_engine.fleet import Processes
+from incentive_engine.fleet import Fleet, Processes
 from incentive_engine.language import Message
 from incentive_engine.pipeline.steps import Steps
 
@@ -57,6 +57,8 @@ class CampaignHistory:
     plan: FeaturePlan
     tables: Mapping[str, Source]
     rows: Mapping[str, Rows]
+    fleet: Fleet | None = None
+    """Who makes the features; None for processes of this machine."""
 
     def features(self, name: str) -> Features:
         """Return the features of a table's rows, in their order."""
@@ -65,7 +67,7 @@ class CampaignHistory:
             ShardFeatures(log=self.log, plan=self.plan),
             user=self.rows[name].user,
             moment=self.rows[name].moment,
-            fleet=Processes(workers=workers),
+            fleet=self.fleet or Processes(workers=workers),
         )
 
     def key(self, name: str) -> dict[str, str]:
@@ -111,9 +113,10 @@ def campaign_history(
             raise ConfigError(Fault(where, what, "a time, or the column that holds it"))
         rows[name] = read_rows(table, moment, zone=history.timezone, key=key)
     with steps.step("read the event logs"):
-        shards = sharded_log(policy, cache=cache)
+        fleet = None if steps.shared is None else steps.shared.fleet
+        shards = sharded_log(policy, cache=cache, fleet=fleet)
     plan = feature_plan(policy, shards, rows)
-    return CampaignHistory(log=shards, plan=plan, tables=tables, rows=rows)
+    return CampaignHistory(log=shards, plan=plan, tables=tables, rows=rows, fleet=fleet)
 
 
 def _with_sample_log(policy: Policy, log: Path | None) -> Policy:
@@ -129,7 +132,7 @@ def _with_sample_log(policy: Policy, log: Path | None) -> Policy:
     return policy.model_copy(update={"history": resolved})
 
 
-def sharded_log(policy: Policy, *, cache: StepCache) -> ShardedLog:
+def sharded_log(policy: Policy, *, cache: StepCache, fleet: Fleet | None = None) -> ShardedLog:
     """Return the logs of a policy in shards."""
     history = history_of(policy)
     sources = tuple(open_log(log) for log in history.logs)
@@ -143,7 +146,9 @@ def sharded_log(policy: Policy, *, cache: StepCache) -> ShardedLog:
         "events",
         {"settings": json.dumps(settings, sort_keys=True)},
         lambda directory: write_sharded_log(
-            LogReader(history=history, sources=sources), directory, fleet=_fleet(sources)
+            LogReader(history=history, sources=sources),
+            directory,
+            fleet=fleet or _fleet(sources),
         ),
     )
     return open_sharded_log(made.path)

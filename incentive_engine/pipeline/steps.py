@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 
+from incentive_engine.fleet import SharedWork
 from incentive_engine.parallel import Advance, unheard
 
 Progress = Callable[[str, float], AbstractContextManager[Advance]]
@@ -26,6 +27,8 @@ class Steps:
     progress: Progress = quiet
     seconds: dict[str, float] = field(default_factory=dict)
     """Step to wall-clock seconds, in the order in which they ended."""
+    shared: SharedWork | None = None
+    """Who goes through users in shards; None for this process."""
 
     @contextmanager
     def step(self, name: str, parts: float = 0) -> Iterator[Advance]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from incentive_engine.errors import Fault, VerificationError
+from incentive_engine.language import say
 from incentive_engine.run.finished import FinishedRun
 from incentive_engine.run.siblings import APPROVALS, add_entry, entries_of
 
@@ -23,7 +24,7 @@ def approve_run(run: FinishedRun, *, by: str, note: str | None, now: datetime) -
         When the run directory may not be written to.
     """
     if _is_demanded(run) and is_author(run, by):
-        what = f"`{by}` is its author, and the policy demands somebody else's approval"
+        what = say("`{by}` is its author, and the policy demands somebody else's approval", by=by)
         raise VerificationError(Fault(str(run.directory), what))
     return add_entry(run, APPROVALS, {"by": by, "note": note}, now=now)
 
@@ -39,7 +40,10 @@ def refuse_unapproved(run: FinishedRun) -> None:
     if not _is_demanded(run):
         return
     entries = entries_of(run, APPROVALS)
-    where, remedy = str(run.directory), f"incentive approve {run.directory} --by NAME"
+    where, remedy = (
+        str(run.directory),
+        say("incentive approve {directory} --by NAME", directory=run.directory),
+    )
     current = [entry["by"] for entry in entries if entry.get("digest") == run.digest]
     if not any(not is_author(run, name) for name in current):
         what = "the policy demands an approval by somebody but the author"

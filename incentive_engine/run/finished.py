@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from incentive_engine.config.policy import Policy
 from incentive_engine.data.tables.files import digest_file
 from incentive_engine.errors import DataError, Fault
+from incentive_engine.language import say
 from incentive_engine.run.format import (
     ALLOCATION_FILE,
     CERTIFICATE_FILE,
@@ -77,7 +78,7 @@ def read_run(directory: Path) -> FinishedRun:
     try:
         policy = Policy.model_validate(manifest.policy)
     except ValidationError as error:
-        what = f"policy: {error.errors()[0]['msg']}"
+        what = say("policy: {errors}", errors=error.errors()[0]["msg"])
         raise DataError(Fault(str(path), what, remedy="run `incentive verify`")) from error
     file = directory / EVALUATION_FILE
     evaluation = read_stated(file, StatedEvaluation) if file.exists() else StatedEvaluation()

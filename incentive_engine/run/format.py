@@ -27,6 +27,7 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from incentive_engine.errors import DataError, Fault
+from incentive_engine.language import say
 
 FORMAT: Final = 2
 """The version; a reader refuses one that it does not know."""
@@ -309,7 +310,7 @@ def read_stated(path: Path, model: type[Part]) -> Part:
         return model.model_validate_json(json.dumps(content))
     except ValidationError as error:
         fault = error.errors()[0]
-        what = f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
+        what = say("{map}: {fault}", map=".".join(map(str, fault["loc"])), fault=fault["msg"])
         raise DataError(Fault(str(path), what, remedy="run `incentive verify`")) from error
 
 
@@ -328,7 +329,7 @@ def read_json(path: Path) -> dict[str, Any]:
         remedy = "name the directory that `allocate` wrote"
         raise DataError(Fault(str(path), "no such file", "a run directory", remedy)) from error
     except (OSError, ValueError, RecursionError) as error:
-        raise DataError(Fault(str(path), f"cannot be read: {error}")) from error
+        raise DataError(Fault(str(path), say("cannot be read: {reason}", reason=error))) from error
     if not isinstance(content, dict):
         raise DataError(Fault(str(path), "is no JSON object"))
     return content
@@ -345,9 +346,9 @@ def read_manifest(directory: Path) -> Manifest:
     path = directory / MANIFEST_FILE
     stated = read_json(path).get("format")
     if stated != FORMAT:
-        what = f"format {stated} is unknown"
+        what = say("format {stated} is unknown", stated=stated)
         remedy = "use the version of the program that wrote the run"
-        raise DataError(Fault(str(path), what, f"{FORMAT}", remedy))
+        raise DataError(Fault(str(path), what, say("{format}", format=FORMAT), remedy))
     return read_stated(path, Manifest)
 
 
@@ -357,7 +358,7 @@ def moment(text: str | None) -> datetime | None:
 
 
 def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is not a number")
+    raise ValueError(say("{constant} is not a number", constant=constant))
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -365,5 +366,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     content = dict(pairs)
     if len(content) < len(pairs):
         names = [name for name, _ in pairs]
-        raise ValueError(f"`{next(n for n in names if names.count(n) > 1)}` stands twice")
+        raise ValueError(
+            say("`{name}` stands twice", name=next(n for n in names if names.count(n) > 1))
+        )
     return content

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from incentive_engine.errors import ConfigError, DataError, Fault
+from incentive_engine.language import say
 
 SHORTEST: Final = 16
 """Bytes; a shorter key could be found by trying."""
@@ -48,8 +49,14 @@ def read_secret(file: Path | None, *, option: str, variable: str) -> Secret | No
     if file is None and not content:
         return None
     if not SHORTEST <= len(content) <= LONGEST:
-        expected = f"at least {SHORTEST}" if len(content) < SHORTEST else f"at most {LONGEST}"
-        raise ConfigError(Fault(where, f"a key of {len(content)} bytes", expected, REMEDY))
+        expected = (
+            say("at least {shortest}", shortest=SHORTEST)
+            if len(content) < SHORTEST
+            else say("at most {longest}", longest=LONGEST)
+        )
+        raise ConfigError(
+            Fault(where, say("a key of {count} bytes", count=len(content)), expected, REMEDY)
+        )
     return Secret(content=content, warnings=warnings)
 
 
@@ -69,7 +76,7 @@ def _of_file(file: Path, where: str) -> tuple[bytes, tuple[str, ...]]:
         finally:
             os.close(handle)
     except OSError as error:
-        raise DataError(Fault(where, f"cannot be read: {error.strerror}")) from error
+        raise DataError(Fault(where, say("cannot be read: {reason}", reason=error))) from error
 
 
 def _warnings(state: os.stat_result, file: Path, where: str) -> tuple[str, ...]:
@@ -80,7 +87,7 @@ def _warnings(state: os.stat_result, file: Path, where: str) -> tuple[str, ...]:
     ConfigError
         Where others may write it: they would choose the key.
     """
-    remedy = f"chmod 600 {file}"
+    remedy = say("chmod 600 {file}", file=file)
     if state.st_mode & (stat.S_IWGRP | stat.S_IWOTH) or state.st_uid not in {0, os.geteuid()}:
         what = "others may write to it, and could put a key of theirs there"
         raise ConfigError(Fault(where, what, "a file of your own, mode 0600", remedy))

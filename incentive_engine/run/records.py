@@ -12,6 +12,7 @@ from typing import Any
 
 from incentive_engine.data.tables.files import publish, writing_to
 from incentive_engine.errors import DataError, Fault
+from incentive_engine.language import say
 
 
 def write_record(path: Path, content: Mapping[str, Any]) -> None:
@@ -54,7 +55,11 @@ def only_one(directory: Path, doing: str) -> Iterator[None]:
 
 
 def _take(handle: int, directory: Path, doing: str) -> None:
-    fault = Fault(str(directory), f"another process is {doing}", remedy="wait until it is done")
+    fault = Fault(
+        str(directory),
+        say("another process is {doing}", doing=doing),
+        remedy="wait until it is done",
+    )
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

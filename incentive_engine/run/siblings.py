@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from incentive_engine.errors import DataError, Fault, VerificationError
+from incentive_engine.language import say
 from incentive_engine.run.finished import FinishedRun, is_run, read_run
 from incentive_engine.run.format import APPROVALS_FILE, EXPORTS_FILE, read_json
 from incentive_engine.run.records import write_record
@@ -43,7 +44,10 @@ def refuse_superseded(run: FinishedRun) -> None:
     later = [other for made, other in _others(run) if run.created and made > run.created]
     if released := [other for other in later if is_released(other)]:
         newest = released[-1]
-        what = f"superseded by {newest.directory}, which is later and approved or exported"
+        what = say(
+            "superseded by {directory}, which is later and approved or exported",
+            directory=newest.directory,
+        )
         remedy = "use that one, or plan again with `incentive allocate`"
         raise VerificationError(Fault(str(run.directory), what, remedy=remedy))
 

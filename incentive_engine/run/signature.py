@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from incentive_engine.errors import DataError, Fault, VerificationError
+from incentive_engine.language import say
 from incentive_engine.run.finished import FinishedRun
 from incentive_engine.run.format import MANIFEST_FILE, SIGNATURE_FILE, StatedSignature, read_stated
 from incentive_engine.run.key_file import read_secret
@@ -114,5 +115,5 @@ def refuse_unsigned(run: FinishedRun, key: SigningKey | None) -> None:
     demanded = run.policy.signature is not None and run.policy.signature.required
     if demanded and key is None:
         what = "the policy demands a signature, and no key is at hand to check it with"
-        remedy = f"give {OPTION} FILE, or {VARIABLE}"
+        remedy = say("give {option} FILE, or {variable}", option=OPTION, variable=VARIABLE)
         raise VerificationError(Fault(str(run.directory), what, remedy=remedy))

@@ -13,6 +13,7 @@ from incentive_engine.config.policy import Policy
 from incentive_engine.data.tables.files import digest_file
 from incentive_engine.domain import score_column
 from incentive_engine.errors import DataError
+from incentive_engine.language import say
 from incentive_engine.run.format import (
     ADDED,
     ALLOCATION,
@@ -91,7 +92,9 @@ def read_run(directory: Path, manifest: Manifest) -> Run:
     except ValidationError as error:
         fault = error.errors()[0]
         where = ".".join(map(str, fault["loc"]))
-        raise UnreadableError(f"manifest.json: policy: {where}: {fault['msg']}") from error
+        raise UnreadableError(
+            say("manifest.json: policy: {where}: {fault}", where=where, fault=fault["msg"])
+        ) from error
     _check_allocation(directory / ALLOCATION_FILE)
     evaluation = directory / EVALUATION_FILE
     with _said_without_folder():
@@ -129,14 +132,18 @@ def _said_without_folder() -> Iterator[None]:
         yield
     except DataError as error:
         fault = error.faults[0]
-        raise UnreadableError(f"{Path(str(fault.where)).name}: {fault.what}") from error
+        raise UnreadableError(
+            say("{name}: {what}", name=Path(str(fault.where)).name, what=fault.what)
+        ) from error
 
 
 def _score_columns(path: Path, policy: Policy) -> frozenset[str]:
     columns = frozenset(_names(path))
     pairs = [score_column(m, offer) for m in stored_measures(policy) for offer in policy.offer_ids]
     if missing := sorted({"user_id", *policy.attribute_columns, *pairs} - columns):
-        raise UnreadableError(f"{path.name}: column {missing[0]} is missing")
+        raise UnreadableError(
+            say("{name}: column {column} is missing", name=path.name, column=missing[0])
+        )
     return columns
 
 
@@ -144,15 +151,26 @@ def _check_allocation(path: Path) -> None:
     names, schema = _names(path), open_parquet(path).schema_arrow
     for name, kinds in ALLOCATION.items():
         if name not in names:
-            raise UnreadableError(f"{path.name}: column {name} is missing")
+            raise UnreadableError(
+                say("{name}: column {column} is missing", name=path.name, column=name)
+            )
         kind = schema.field(name).type
         if not any(is_kind(kind) for is_kind in kinds):
-            raise UnreadableError(f"{path.name}: column {name} has the type {kind}")
+            raise UnreadableError(
+                say(
+                    "{name}: column {column} has the type {kind}",
+                    name=path.name,
+                    column=name,
+                    kind=kind,
+                )
+            )
 
 
 def _names(path: Path) -> list[str]:
     """Return a table's columns, none of which may stand twice."""
     names: list[str] = open_parquet(path).schema_arrow.names
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise UnreadableError(f"{path.name}: column {twice[0]} stands twice")
+        raise UnreadableError(
+            say("{name}: column {column} stands twice", name=path.name, column=twice[0])
+        )
     return names

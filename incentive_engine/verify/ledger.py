@@ -21,6 +21,7 @@ from typing import Any, Final, NamedTuple
 from incentive_engine.config.database_url import SCHEMES, read_database_url
 from incentive_engine.config.policy import Policy
 from incentive_engine.domain import COST, FACE, ISSUED, MICROS, to_micros
+from incentive_engine.language import message_of, say
 
 from .files import Run, listed, read_run
 from .ledger_actions import MovedCap, moved_caps
@@ -110,7 +111,7 @@ def verify_ledger(run_dir: Path, ledger: str) -> Verification:
         with closing(_connected(ledger)) as database:
             _check(run, database, found)
     except UnreadableError as error:
-        found["ledger run"].add(str(error))
+        found["ledger run"].add(str(message_of(error)))
     except (sqlite3.Error, ValueError, TypeError) as error:
         found["ledger run"].add(f"the ledger cannot be read: {error}")
     checks: tuple[Check, ...] = tuple(findings.check() for findings in found.values())
@@ -293,10 +294,10 @@ def _connected(ledger: str) -> Any:  # noqa: ANN401 - either library's
             database.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
             database.execute("SET search_path TO incentive_ledger")
         except psycopg.Error as error:
-            raise UnreadableError(f"{place.shown} cannot be read") from error
+            raise UnreadableError(say("{shown} cannot be read", shown=place.shown)) from error
         return database
     if not Path(ledger).is_file():
-        raise UnreadableError(f"{ledger} is missing")
+        raise UnreadableError(say("{ledger} is missing", ledger=ledger))
     file = sqlite3.connect(f"{Path(ledger).resolve().as_uri()}?mode=ro", uri=True)
     file.execute("BEGIN")
     return file

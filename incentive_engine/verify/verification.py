@@ -11,6 +11,7 @@ from typing import Final
 import pyarrow as pa
 
 from incentive_engine.domain import SPEND
+from incentive_engine.language import message_of
 from incentive_engine.run.format import SCORES_FILE, SIGNATURE_FILE
 from incentive_engine.run.signature import SigningKey, signature_problem
 
@@ -54,7 +55,7 @@ def verify_run(run_dir: Path, *, key: SigningKey | None = None) -> Verification:
             files.add(problem)
         others = tuple(_checks(read_run(run_dir, manifest)))
     except UnreadableError as error:
-        files.add(str(error))
+        files.add(str(message_of(error)))
     signed = tuple(_signature(run_dir, key))
     return Verification(run_dir=run_dir, checks=(files.check(), *signed, *others))
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from incentive_engine.config.location import Location
 from incentive_engine.data.scores import read_scores
+from incentive_engine.fleet import SharedWork
 from incentive_engine.insight.findings import warned_first
 from incentive_engine.insight.gain import read_valuation
 from incentive_engine.insight.policy_options import BudgetOptions, default_policy, read_policy
@@ -34,6 +35,7 @@ def allocate(
     lang: Code = "en",
     brief: bool = False,
     progress: Progress = quiet,
+    shared: SharedWork | None = None,
 ) -> RunSummary:
     """Decide one offer or none for each user and write the run directory.
 
@@ -41,6 +43,8 @@ def allocate(
     ----------
     brief
         Leave out what only the page shows.
+    shared
+        Who goes through users in shards; None for this process. The run is the same.
 
     Raises
     ------
@@ -50,7 +54,7 @@ def allocate(
         When no plan meets all limits.
     """
     check_acceptable(accepted)
-    steps, file = Steps(progress), policy_file or default_policy()
+    steps, file = Steps(progress, shared=shared), policy_file or default_policy()
     policy = read_policy(file, options, with_scores=scores is not None)
     amount = policy.budget.amount if policy.budget else None
     directory = out or default_run_directory(Path("runs"), policy.name, amount)

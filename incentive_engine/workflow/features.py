@@ -12,6 +12,7 @@ from incentive_engine.data.tables.frames import to_frame, write_blocks
 from incentive_engine.errors import ConfigError, Fault
 from incentive_engine.features.plan import history_of
 from incentive_engine.features.report import history_notes, history_warnings
+from incentive_engine.fleet import SharedWork
 from incentive_engine.insight.policy_options import load
 from incentive_engine.language import Text, as_warnings, say
 from incentive_engine.pipeline.campaign import campaign_tables
@@ -22,7 +23,12 @@ Table = Literal["users", "trial"]
 
 
 def make_features(
-    policy_file: Path | None, *, table: Table, out: Path, progress: Progress = quiet
+    policy_file: Path | None,
+    *,
+    table: Table,
+    out: Path,
+    progress: Progress = quiet,
+    shared: SharedWork | None = None,
 ) -> tuple[Text, ...]:
     """Write the history features of users or trial into a new file; return what was done.
 
@@ -34,7 +40,7 @@ def make_features(
     policy = load(policy_file)
     history_of(policy)
     check_suffix(out)
-    cache, steps = StepCache(), Steps(progress)
+    cache, steps = StepCache(), Steps(progress, shared=shared)
     campaign = campaign_tables(policy, cache=cache, steps=steps)
     named = {"users": campaign.users, "trial": campaign.trial}
     tables = {name: as_source(found) for name, found in named.items() if found is not None}

@@ -8,6 +8,7 @@ from incentive_engine.config.amounts import parse_amount
 from incentive_engine.data.scores import read_scores
 from incentive_engine.errors import ConfigError, Fault
 from incentive_engine.insight.policy_options import BudgetOptions, read_policy
+from incentive_engine.language import message_of
 from incentive_engine.measurement.power import Power, conversion_rate, power_of_sizes
 from incentive_engine.pipeline.campaign import campaign_inputs
 from incentive_engine.pipeline.steps import Progress, Steps, quiet
@@ -75,7 +76,7 @@ def _number(text: str, option: str) -> float:
             return float(text.strip()[:-1]) / 100
         return parse_amount(text.strip())
     except ValueError as error:
-        raise ConfigError(Fault(option, str(error))) from None
+        raise ConfigError(Fault(option, message_of(error))) from None
 
 
 def _check(holdouts: tuple[float, ...], trials: tuple[int, ...], *, arms: int) -> None:

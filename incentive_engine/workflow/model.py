@@ -9,6 +9,7 @@ from pathlib import Path
 from incentive_engine.config import Policy
 from incentive_engine.data.step_cache import StepCache
 from incentive_engine.data.tables.files import atomic_directory
+from incentive_engine.fleet import SharedWork
 from incentive_engine.insight.evaluation_summary import evaluation_summary, thousand
 from incentive_engine.insight.evaluation_tables import write_tables
 from incentive_engine.insight.policy_options import load
@@ -53,14 +54,19 @@ def train(
 
 
 def score(
-    policy_file: Path | None, *, model: Path, out: Path, progress: Progress = quiet
+    policy_file: Path | None,
+    *,
+    model: Path,
+    out: Path,
+    progress: Progress = quiet,
+    shared: SharedWork | None = None,
 ) -> tuple[Message, ...]:
     """Predict per user and offer into a new file; return what was done."""
     policy = load(policy_file)
-    steps = Steps(progress)
+    steps = Steps(progress, shared=shared)
     campaign = _campaign(policy_file, steps)
     with steps.step("score"):
-        score_into(campaign, model, policy, out)
+        score_into(campaign, model, policy, out, shared=shared)
     warnings = _drift_warnings(campaign, model, policy)
     return (*warnings, say("terminal.scores", out=str(out), seconds=steps.seconds["score"]))
 

@@ -155,7 +155,9 @@ def explore(
             return side.submit((lambda: otherwise) if brief else make)
 
         with steps.step("solve", 1.0) as advance:
-            solved = side.submit(lambda: plan or solve(problem, advance=advance))
+            solved = side.submit(
+                lambda: plan or solve(problem, advance=advance, shared=steps.shared)
+            )
             tried = side.submit(lambda: _tried(evidence, policy))
             frozen = side.submit(lambda: FrozenPolicy.of(policy, table, holdout))
             gain = side.submit(lambda: _gain(tried, solved, policy, users=users))

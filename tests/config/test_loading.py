@@ -65,7 +65,7 @@ def test_a_file_without_permission_says_so(
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
 
     monkeypatch.setattr(Path, "read_bytes", refuse)
-    with pytest.raises(ConfigError, match=r"plan\.yaml: cannot be read: Permission denied"):
+    with pytest.raises(ConfigError, match=r"plan\.yaml: cannot be read: access is not permitted"):
         load_policy(write(tmp_path, CORRECT))
 
 
@@ -231,5 +231,5 @@ def test_a_changed_budget_is_checked_anew(tmp_path: Path) -> None:
         policy.with_budget(amount=-1, basis="fase")
     amount, basis = map(str, caught.value.faults)
     assert amount == "budget: amount: `-1` is too small, expected at least 0"
-    assert basis.startswith("budget: basis: `fase` is not known, expected `expected` or `face`")
+    assert basis.startswith("budget: basis: `fase` is not known, expected `expected`, `face`")
     assert basis.endswith("; did you mean `face`?")

@@ -163,7 +163,7 @@ def test_a_table_comes_back_as_it_was_written(
 def test_a_missing_file_is_named_with_its_nearest_neighbour(tmp_path: Path) -> None:
     write(tmp_path / "trial.csv", "a\n1\n")
     assert complaint(tmp_path / "tril.csv") == "no such file; did you mean `trial.csv`?"
-    assert complaint(tmp_path / "no" / "t.csv") == "no such file"
+    assert complaint(tmp_path / "no" / "t.csv") == "no such file; look at the path"
 
 
 def test_a_directory_is_no_table(tmp_path: Path) -> None:
@@ -182,8 +182,8 @@ def test_a_file_that_may_not_be_read_is_refused(
 
     (tmp_path / "t.csv").touch()
     monkeypatch.setattr(Path, "open", forbid)
-    assert complaint(tmp_path / "t.csv") == "cannot be read: you may not read it"
-    with pytest.raises(DataError, match="you may not read it"):
+    assert complaint(tmp_path / "t.csv").startswith("cannot be read: access is not permitted; ask")
+    with pytest.raises(DataError, match="access is not permitted"):
         digest_file(tmp_path / "t.csv")
 
 

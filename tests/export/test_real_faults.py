@@ -111,7 +111,7 @@ def test_a_run_that_may_not_be_read_is_told_so(
     code, said = told["unreadable"]
     file = folder / "unreadable" / "run" / "allocation.parquet"
     assert code == 2
-    assert f"{file}: cannot be read: you may not read it" in said
+    assert f"{file}: cannot be read: access is not permitted" in said
 
 
 @pytest.fixture

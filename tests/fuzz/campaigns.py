@@ -1,13 +1,11 @@
-"""Random campaigns that are wrong in random places: files, tables, policies and options."""
+"""Random campaigns that are wrong in random places: files, tables and policies."""
 
 from __future__ import annotations
 
 import gzip
 import json
 import sqlite3
-from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -45,6 +43,7 @@ VALUES: Final[tuple[Any, ...]] = (
     {"at_least": 1}, {"below": 0}, "../x", "users.parquet", "postgresql://a:b@127.0.0.1:9/x?table=t",
     "sqlite:///x.db?table=t", "s.*", "profit", "cost", "expected", "at-risk",
 )  # fmt: skip
+MOMENT: Final = "2026-11-10 20:00"
 NUMBERS: Final = (
     np.nan, np.inf, -np.inf, 0.0, -1.0, 2.0, 1e308, 1e300, 1e16, 5e-324, 1e-300, 1e-45, -1e308,
 )  # fmt: skip
@@ -63,22 +62,6 @@ TEXTS: Final = (
     "a,b",
     'q"',
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
-    """One call of the program in a folder of its own.
-
-    Attributes
-    ----------
-    words
-        The command line.
-    told
-        What was done to the inputs, for whoever looks for the fault.
-    """
-
-    words: tuple[str, ...]
-    told: tuple[str, ...]
 
 
 def tables(rng: Rng, rows: int) -> dict[str, pd.DataFrame]:
@@ -111,7 +94,41 @@ def tables(rng: Rng, rows: int) -> dict[str, pd.DataFrame]:
         spend__b=rng.random(rows) * 9,
     )
     outcomes = pd.DataFrame({"user_id": ids, "conversion": rng.integers(0, 2, rows), "cost": 1.0})
-    return {"users": people, "trial": trial, "scores": scores, "outcomes": outcomes}
+    found = {"users": people, "trial": trial, "scores": scores, "outcomes": outcomes}
+    return found | {"events": events(rng, ids)}
+
+
+def events(rng: Rng, ids: list[str]) -> pd.DataFrame:
+    """Return a log of what the users did in the weeks before `MOMENT`."""
+    rows = len(ids) * 3
+    minutes = pd.to_timedelta(rng.integers(1, 90 * 24 * 60, rows), unit="min")
+    return pd.DataFrame(
+        {
+            "user_id": rng.choice(ids, rows),
+            "ts": pd.Timestamp(MOMENT) - minutes,
+            "kind": rng.choice(["order", "visit"], rows),
+            "amount": rng.integers(0, 50_000, rows),
+        }
+    )
+
+
+def history(rng: Rng, source: str) -> dict[str, Any]:
+    """Return the part of a policy that makes features of a log, wrong in one place at times."""
+    log = {"source": source, "user": "user_id", "time": "ts", "kind": "kind", "amount": "amount"}
+    whole: dict[str, Any] = {
+        "events": [log],
+        "moments": {"users": MOMENT},
+        "timezone": "Asia/Shanghai",
+        "delay": "1h",
+        "features": [
+            {"count": ["order"], "within": ["7d", "30d"]},
+            {"mean": "amount", "of": ["order"], "within": ["30d"]},
+            {"recency": ["any"]},
+        ],
+    }
+    if rng.random() < 0.5:
+        mutate(whole, rng)
+    return whole
 
 
 def spoil(  # noqa: C901, PLR0911 - a list of ways
@@ -307,38 +324,3 @@ def campaign(folder: Path, rng: Rng, *, rows: int = 300) -> tuple[dict[str, str]
         told.append(f"a letter at {place}")
     (folder / "policy.yaml").write_text(text, encoding="utf-8")
     return names, told
-
-
-def amount(rng: Rng) -> str:
-    """Return a budget."""
-    return str(rng.choice(["100", "0", "5k", "1e3", "0.01", "1e18", "50万", "5e-324", "x"]))
-
-
-def cases(folder: Path, rng: Rng) -> list[Case]:
-    """Return calls of one campaign, each command that reads inputs among them in the long run."""
-    names, told = campaign(folder, rng)
-    run = str(folder / "run")
-    scored = ("--scores", names["scores"])
-    calls: list[Callable[[], tuple[str, ...]]] = [
-        lambda: ("check", "policy.yaml"),
-        lambda: ("allocate", "policy.yaml", *scored, "--out", run),
-        lambda: ("allocate", "policy.yaml", *scored, "--budget", amount(rng), "--out", run),
-        lambda: ("allocate", "policy.yaml", *scored, "--basis",
-                 str(rng.choice(["expected", "face", "at-risk"])), "--min-roi",
-                 str(rng.choice(["0", "2", "1e30"])), "--out", run),
-        lambda: ("whatif", "policy.yaml", *scored, "--budgets", f"{amount(rng)},50", "--set",
-                 f"holdout={VALUES[rng.integers(len(VALUES))]}", "--out", str(folder / "w")),
-        lambda: ("evaluate", "policy.yaml", "--allocation", names["outcomes"], "--trial",
-                 names["trial"], "--out", str(folder / "e")),
-        lambda: ("train", "policy.yaml", "--out", str(folder / "m")),
-    ]  # fmt: skip
-    weights = np.array([1, 6, 4, 2, 2, 2, 2], dtype=float)
-    first = calls[rng.choice(len(calls), p=weights / weights.sum())]()
-    followed: list[tuple[str, ...]] = [first]
-    if first[0] == "allocate":
-        followed += [
-            ("verify", run),
-            ("measure", run, "--outcomes", names["outcomes"]),
-            ("export", run, "--to", str(folder / "offers.csv")),
-        ]
-    return [Case(words=words, told=tuple(told)) for words in followed]

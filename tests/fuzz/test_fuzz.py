@@ -19,7 +19,7 @@ import pytest
 
 from workflow.conftest import program
 
-from .campaigns import cases
+from .calls import cases
 
 SEEDS: Final = range(24)
 ALLOWED: Final = frozenset({0, 1, 2})
@@ -49,6 +49,7 @@ def test_no_command_ends_with_an_internal_error(tmp_path: Path) -> None:
         folder.mkdir()
         rng = np.random.default_rng(seed)
         for case in cases(folder, rng):
+            case.before()
             ended = program(folder, cache, *case.words)
             calls += 1
             told = ended.stdout + ended.stderr

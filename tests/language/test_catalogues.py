@@ -64,7 +64,8 @@ def test_every_text_that_the_program_names_is_there_and_every_text_is_named() ->
         for key in words
         if key.startswith(begin)
     }
-    said = {key for source in sources for key in re.findall(r"\bsay\(\s*\"([\w.-]+)\"", source)}
+    called = re.compile(r"\bsay\(\s*\"([\w-]+\.[\w.-]+)\"")
+    said = {key for source in sources for key in called.findall(source)}
     assert said - words.keys() == set()
     parts = {key for key in words if {key, key.partition(".")[2]} & quoted}
     assert words.keys() - parts - formed - set(families(words)) == set()

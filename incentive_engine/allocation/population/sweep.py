@@ -13,6 +13,7 @@ from incentive_engine.allocation.population import kernels
 from incentive_engine.allocation.population.score_kernels import largest_score, price_table
 from incentive_engine.allocation.population.users import HEADROOM, Users, in_parts
 from incentive_engine.domain import FloatArray, IntArray
+from incentive_engine.parallel import go_on
 
 TIED: Final = 1e-9
 """Relative change of the prices within which a user counts as tied."""
@@ -100,6 +101,10 @@ def _passed(
 ) -> tuple[IntArray, tuple[int, int]]:
     """Return the totals of a pass and, where a unit is given, the two words of the best scores."""
     pairs, prices = users.pairs, price_table(users.pairs, price, users.largest)
+    shards = users.shards
+    if shards is not None and shards.value is users.value and choice is None and loss is None:
+        go_on()
+        return shards.swept(pairs, prices, unit, users.shape)
     written = np.empty(0, dtype=np.int16) if choice is None else choice
     lost = np.empty(0, dtype=users.value.dtype) if loss is None else loss
     parts = in_parts(

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,9 @@ from incentive_engine.data.tables.room import is_mapped, let_go
 from incentive_engine.domain import COST, MICROS, FloatArray, IntArray
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.parallel import go_on
+
+if TYPE_CHECKING:
+    from incentive_engine.allocation.population.sharded import Shards
 
 HEADROOM: Final = 2.0**61
 """No sum of fixed-point amounts may exceed this, a quarter of what an int64 holds."""
@@ -57,6 +60,8 @@ class Users:
         Every user who can gets an offer.
     n_cells
         How many cells there are.
+    shards
+        Where sweeps that only add up run elsewhere; None for here.
     """
 
     value: Columns
@@ -69,6 +74,7 @@ class Users:
     cost: int
     forced: bool
     n_cells: int
+    shards: Shards | None = None
 
     @property
     def n(self) -> int:
@@ -120,7 +126,7 @@ class Users:
     def in_float64(self) -> Users:
         """Return the users with wider columns, whose scores can be told apart more finely."""
         value, columns = (x.astype(np.float64, copy=False) for x in (self.value, self.columns))
-        return replace(self, value=value, columns=columns)
+        return replace(self, value=value, columns=columns, shards=None)
 
     def _taken(self, columns: Columns, index: IntArray) -> Columns:
         taken = np.empty((self.k, len(index)), dtype=columns.dtype)

@@ -19,6 +19,7 @@ from incentive_engine.config.fields import Document, FileContext
 from incentive_engine.config.policy import Policy
 from incentive_engine.config.regular import special_file
 from incentive_engine.errors import ConfigError, Fault, nearest
+from incentive_engine.language import Text, say
 
 D = TypeVar("D", bound=Document)
 LARGEST: Final = 10_000_000
@@ -124,9 +125,11 @@ def _mapping(tree: Tree, path: Path) -> Node:
     if tree.root is None:
         remedy = "copy one from policies/ and edit it"
         raise ConfigError(Fault(str(path), "the file is empty", remedy=remedy))
-    what = "a list" if isinstance(tree.root.value, list) else "a single value"
+    what = say("a list" if isinstance(tree.root.value, list) else "a single value")
     expected = "keys and values, as `version: 1`"
-    raise ConfigError(Fault(str(tree.root.place), f"the file holds {what}", expected))
+    raise ConfigError(
+        Fault(str(tree.root.place), say("the file holds {what}", what=what), expected)
+    )
 
 
 def _text(path: Path) -> str:
@@ -141,9 +144,11 @@ def _text(path: Path) -> str:
         if special := special_file(path):
             raise ConfigError(Fault(str(path), special, "a YAML file", "write it into a file"))
         if path.stat().st_size > LARGEST:
-            what = f"has {path.stat().st_size:,} bytes"
+            long = say("has {size:,} bytes", size=path.stat().st_size)
             remedy = "a policy names its data, and does not hold them"
-            raise ConfigError(Fault(str(path), what, f"at most {LARGEST:,}", remedy))
+            raise ConfigError(
+                Fault(str(path), long, say("at most {bound:,}", bound=LARGEST), remedy)
+            )
         content = path.read_bytes()
     except FileNotFoundError:
         raise ConfigError(
@@ -152,8 +157,8 @@ def _text(path: Path) -> str:
     except IsADirectoryError:
         raise ConfigError(Fault(str(path), "is a directory", "a YAML file")) from None
     except OSError as error:
-        what, remedy = f"cannot be read: {error.strerror}", "look at the path, or ask for access"
-        raise ConfigError(Fault(str(path), what, remedy=remedy)) from None
+        unread, remedy = say("cannot be read: {reason}", reason=error), "ask for access"
+        raise ConfigError(Fault(str(path), unread, remedy=remedy)) from None
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -162,8 +167,8 @@ def _text(path: Path) -> str:
         raise ConfigError(Fault(f"{path}:{line}", what, remedy="save it as UTF-8")) from None
 
 
-def _beside(path: Path) -> str:
+def _beside(path: Path) -> Text:
     if not path.parent.is_dir():
-        return f"there is no directory {path.parent} either"
+        return say("there is no directory {folder} either", folder=path.parent)
     found = sorted(file.name for file in path.parent.glob("*.y*ml"))
-    return nearest(path.name, found) if found else ""
+    return nearest(path.name, found) if found else "look at the path"

@@ -9,6 +9,7 @@ from typing import Final
 from incentive_engine.config.document.places import Place
 from incentive_engine.config.document.tree import Key, Node, parse_tree
 from incentive_engine.errors import Fault, nearest
+from incentive_engine.language import say
 
 NAMES: Final = ("name", "id", "column")
 """Keys by whose value an item of a list can be addressed."""
@@ -135,7 +136,9 @@ def _no_such(node: Node, path: str, *, origin: str) -> Fault:
     part, _ = _first(path)
     if isinstance(node.value, list):
         known = dict.fromkeys(name for item in node.value for name in _names(item))
-        return Fault(origin, f"there is no `{part}`", remedy=nearest(part, known))
+        return Fault(origin, say("there is no `{part}`", part=part), remedy=nearest(part, known))
     return Fault(
-        origin, f"`{part}` cannot stand below a single value", "a list or a mapping there"
+        origin,
+        say("`{part}` cannot stand below a single value", part=part),
+        "a list or a mapping there",
     )

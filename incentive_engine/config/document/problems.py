@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from incentive_engine.config.document.places import Loc
+from incentive_engine.language import Text
 
 KIND: Final = "problem"
 """The type under which pydantic carries a problem."""
@@ -20,9 +21,9 @@ class Problem:
 
     loc: Loc
     """The way to the field, from the model that reports it."""
-    what: str
-    expected: str = ""
-    remedy: str = ""
+    what: Text
+    expected: Text = ""
+    remedy: Text = ""
     other: Loc | None = None
     """Another field that takes part, for example the first of two equal names; from the
     document's top."""
@@ -35,7 +36,7 @@ class Problem:
 
     def _text(self) -> str:
         text = f"{self.what}, expected {self.expected}" if self.expected else self.what
-        return f"{text}; {self.remedy}" if self.remedy else text
+        return f"{text}; {self.remedy}" if self.remedy else str(text)
 
 
 def reject(*problems: Problem) -> NoReturn:

@@ -12,7 +12,8 @@ from pydantic_core import ErrorDetails
 from incentive_engine.config.document.places import Loc, Place, Source
 from incentive_engine.config.document.problems import KIND, Problem
 from incentive_engine.config.document.words import describe, key_type, models_at, type_at
-from incentive_engine.errors import Fault, nearest
+from incentive_engine.errors import Fault, any_of, near_name, nearest
+from incentive_engine.language import Text, message_of, say
 
 NOTHING: Final = object()
 SHOWN: Final = 60
@@ -41,7 +42,7 @@ def faults_of(
     for line in lines:
         loc = written_loc(line, written)
         if loc not in misspelt.values():
-            hint = f"did you mean `{misspelt[loc][-1]}`?" if loc in misspelt else ""
+            hint = say("did you mean `{name}`?", name=misspelt[loc][-1]) if loc in misspelt else ""
             found.setdefault(loc, _problem(line, loc, model=model, hint=hint))
     return [(source.place(p.loc), _fault(p, source)) for p in found.values()]
 
@@ -86,8 +87,8 @@ def _misspelt(
         loc = written_loc(line, written)
         near = {m[-1] for m in missing if m[:-1] == loc[:-1]}
         if line["type"] == "extra_forbidden" and near:
-            hint = nearest(str(loc[-1]), _known_keys(model, loc[:-1]))
-            meant = next((key for key in near if hint == f"did you mean `{key}`?"), None)
+            hint = near_name(str(loc[-1]), _known_keys(model, loc[:-1]))
+            meant = next((key for key in near if hint == key), None)
             if meant is not None:
                 missing.discard((*loc[:-1], meant))
                 yield loc, (*loc[:-1], meant)
@@ -101,11 +102,12 @@ def _fault(problem: Problem, source: Source) -> Fault:
     what = problem.what
     if problem.other is not None:
         place = source.place(problem.other)
-        what += f", first on line {place.line}" if place.line else ""
+        if place.line:
+            what = say("{what}, first on line {line}", what=what, line=place.line)
     return Fault(source.locate(problem.loc), what, problem.expected, problem.remedy)
 
 
-def _problem(line: ErrorDetails, loc: Loc, *, model: object, hint: str) -> Problem:
+def _problem(line: ErrorDetails, loc: Loc, *, model: object, hint: Text) -> Problem:
     kind, context = line["type"], line.get("ctx", {})
     if kind == KIND:
         own: Problem = context["problem"]
@@ -114,7 +116,7 @@ def _problem(line: ErrorDetails, loc: Loc, *, model: object, hint: str) -> Probl
         known = _known_keys(model, loc[:-1])
         return Problem(loc, "unknown key", remedy=hint or nearest(str(loc[-1]), known))
     if kind == "value_error" and isinstance(line["input"], str | int | float):
-        return Problem(loc, str(context["error"]))
+        return Problem(loc, message_of(context["error"]))
     what = WHAT[kind](line) if kind in WHAT else _wrong_type(line)
     if kind in EXPECTED:
         return Problem(loc, what, EXPECTED[kind](context))
@@ -127,20 +129,20 @@ def _problem(line: ErrorDetails, loc: Loc, *, model: object, hint: str) -> Probl
 
 def _unknown_choice(line: ErrorDetails, loc: Loc) -> Problem:
     choices = [part.strip("'") for part in re.split(r", | or ", line["ctx"]["expected"])]
-    hint = nearest(str(line["input"]), choices)
-    remedy = hint if hint.startswith("did you mean") else ""
-    expected = " or ".join(f"`{choice}`" for choice in choices)
-    return Problem(loc, f"{shown(line['input'])} is not known", expected, remedy)
+    near = near_name(str(line["input"]), choices)
+    remedy = say("did you mean `{name}`?", name=near) if near else ""
+    expected = any_of(choices)
+    return Problem(loc, say("{value} is not known", value=shown(line["input"])), expected, remedy)
 
 
-def shown(value: object) -> str:
+def shown(value: object) -> Text:
     """Return a value as a message repeats it.
 
-    >>> shown("x" * 99)[-3:], shown(True), shown(None), shown(-5.0)
+    >>> str(shown("x" * 99))[-3:], shown(True), str(shown(None)), shown(-5.0)
     ('x`…', '`true`', 'nothing', '`-5`')
     """
     if value is None:
-        return "nothing"
+        return say("nothing")
     if isinstance(value, float):  # an amount, written `-5` or `-5k`
         text = f"{value:.15g}"
     else:
@@ -148,7 +150,7 @@ def shown(value: object) -> str:
     return f"`{text}`" if len(text) <= SHOWN else f"`{text[:SHOWN]}`…"
 
 
-def _wrong_type(line: ErrorDetails) -> str:
+def _wrong_type(line: ErrorDetails) -> Text:
     value = line["input"]
     if value is None:
         return "is empty"
@@ -156,32 +158,39 @@ def _wrong_type(line: ErrorDetails) -> str:
         return "is a mapping"
     if isinstance(value, list | tuple):
         return "is a list"
-    words = {str: "text", bool: "true or false", int: "a whole number", float: "a number"}
-    return f"{shown(value)} is {words.get(type(value), 'something else')}"
+    kind = say(TYPES.get(type(value), "something else"))
+    return say("{value} is {kind}", value=shown(value), kind=kind)
 
 
-WHAT: Final[Mapping[str, Callable[[ErrorDetails], str]]] = {
+TYPES: Final = {
+    str: "text", bool: "true or false", int: "a whole number", float: "a number",
+}  # fmt: skip
+"""What values of YAML are."""
+
+WHAT: Final[Mapping[str, Callable[[ErrorDetails], Text]]] = {
     "missing": lambda _: "is missing",
-    "greater_than_equal": lambda line: f"{shown(line['input'])} is too small",
-    "greater_than": lambda line: f"{shown(line['input'])} is too small",
-    "less_than_equal": lambda line: f"{shown(line['input'])} is too large",
-    "less_than": lambda line: f"{shown(line['input'])} is too large",
-    "finite_number": lambda line: f"{shown(line['input'])} is not finite",
-    "string_pattern_mismatch": lambda line: f"{shown(line['input'])} has other characters",
+    "greater_than_equal": lambda line: say("{value} is too small", value=shown(line["input"])),
+    "greater_than": lambda line: say("{value} is too small", value=shown(line["input"])),
+    "less_than_equal": lambda line: say("{value} is too large", value=shown(line["input"])),
+    "less_than": lambda line: say("{value} is too large", value=shown(line["input"])),
+    "finite_number": lambda line: say("{value} is not finite", value=shown(line["input"])),
+    "string_pattern_mismatch": lambda line: say(
+        "{value} has other characters", value=shown(line["input"])
+    ),
     "string_too_short": lambda _: "is empty",
-    "string_too_long": lambda line: f"has {len(line['input'])} characters",
+    "string_too_long": lambda line: say("has {count:,} characters", count=len(line["input"])),
     "too_short": lambda _: "is empty",
-    "too_long": lambda line: f"has {len(line['input']):,} items",
+    "too_long": lambda line: say("has {count:,} items", count=len(line["input"])),
 }
 """Pydantic's kind of error to what is wrong; every other kind is a wrong type."""
 
-EXPECTED: Final[Mapping[str, Callable[[Mapping[str, object]], str]]] = {
-    "greater_than_equal": lambda context: f"at least {context['ge']:g}",
-    "greater_than": lambda context: f"more than {context['gt']:g}",
-    "less_than_equal": lambda context: f"at most {context['le']:g}",
-    "less_than": lambda context: f"less than {context['lt']:g}",
-    "string_too_long": lambda context: f"at most {context['max_length']}",
+EXPECTED: Final[Mapping[str, Callable[[Mapping[str, object]], Text]]] = {
+    "greater_than_equal": lambda context: say("at least {bound:g}", bound=context["ge"]),
+    "greater_than": lambda context: say("more than {bound:g}", bound=context["gt"]),
+    "less_than_equal": lambda context: say("at most {bound:g}", bound=context["le"]),
+    "less_than": lambda context: say("less than {bound:g}", bound=context["lt"]),
+    "string_too_long": lambda context: say("at most {bound}", bound=context["max_length"]),
     "string_too_short": lambda _: "some text",
-    "too_long": lambda context: f"at most {context['max_length']:,}",
+    "too_long": lambda context: say("at most {bound:,}", bound=context["max_length"]),
 }
 """Kinds of errors that know better than the field's type what was expected."""

@@ -94,7 +94,7 @@ def field_texts(model: type[BaseModel]) -> dict[str, str]:
 
 
 def _row(name: str, field: FieldInfo, text: str) -> str:
-    takes = describe(field.rebuild_annotation(), model=_link)
+    takes = str(describe(field.rebuild_annotation(), model=_link))
     cells = (f"`{name}`", takes, _default(field), text)
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 

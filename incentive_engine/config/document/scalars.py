@@ -14,6 +14,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from incentive_engine.language import say
+
 PlainScalar = str | int | float | bool | None
 
 PREFIX: Final = "tag:yaml.org,2002:"
@@ -55,7 +57,13 @@ def scalar_value(text: str, *, tag: str) -> PlainScalar:
     if tag == STR:
         return text
     if scalar_tag(text) != tag and (tag, scalar_tag(text)) != (FLOAT, INT):
-        raise ValueError(f"`{text}` cannot be read as {tag.removeprefix(PREFIX)}")
+        raise ValueError(
+            say(
+                "`{text}` cannot be read as {kind}",
+                text=text,
+                kind=tag.removeprefix(PREFIX),
+            )
+        )
     if tag == NULL:
         return None
     if tag == BOOL:

@@ -17,6 +17,7 @@ from incentive_engine.config.document.scalars import (
     scalar_value,
 )
 from incentive_engine.errors import Fault
+from incentive_engine.language import Text, message_of, say
 
 Key = str | int | float
 
@@ -104,13 +105,14 @@ class _Reader:
     def place(self, mark: yaml.Mark) -> Place:
         return Place(self.origin, mark.line + 1 if self.has_lines else 0)
 
-    def fault(self, place: Place, what: str, *, remedy: str = "", loc: Loc = ()) -> None:
+    def fault(self, place: Place, what: Text, *, remedy: Text = "", loc: Loc = ()) -> None:
         where = f"{place}: {dotted(loc)}" if loc else str(place)
         self.faults.append((place, Fault(where, what, remedy=remedy)))
 
     def syntax(self, error: yaml.MarkedYAMLError) -> None:
         problem, context = error.problem or "", error.context or ""
-        what, remedy, at_start = f"this is not readable as YAML: {problem}", "", False
+        what = say("this is not readable as YAML: {problem}", problem=problem)
+        remedy, at_start = say("check quotes, brackets and the indent"), False
         for part, words, advice, start in SYNTAX:
             if part in problem or part in context:
                 what, remedy, at_start = words, advice, start
@@ -125,7 +127,8 @@ class _Reader:
         if isinstance(node, yaml.ScalarNode):
             return Node(self.scalar(node, loc=loc), place)
         if node.tag not in {MAP, SEQ}:
-            self.fault(place, f"the tag `{node.tag}` is not supported", remedy="drop it", loc=loc)
+            what = say("the tag `{tag}` is not supported", tag=node.tag)
+            self.fault(place, what, remedy="drop it", loc=loc)
         if isinstance(node, yaml.MappingNode):
             return Node(self.mapping(node, loc=loc), place)
         items = [
@@ -144,7 +147,9 @@ class _Reader:
             value = self.node(value_node, loc=(*loc, key), place=place)
             if key in entries:
                 line = entries[key].place.line
-                what = "the key stands twice" + (f", first on line {line}" if line else "")
+                what = say("the key stands twice")
+                if line:
+                    what = say("{what}, first on line {line}", what=what, line=line)
                 self.fault(place, what, remedy="keep one of the two", loc=(*loc, key))
             entries.setdefault(key, value)
         return entries
@@ -165,7 +170,7 @@ class _Reader:
         try:
             return scalar_value(node.value, tag=node.tag)
         except ValueError as error:
-            self.fault(self.place(node.start_mark), str(error), loc=loc)
+            self.fault(self.place(node.start_mark), message_of(error), loc=loc)
             return str(node.value)
 
 
@@ -173,51 +178,51 @@ ALIAS: Final = "an alias"
 SYNTAX: Final = (
     (
         "'\\t'",
-        "a tab stands where YAML allows only spaces",
-        "replace tabs by spaces",
+        say("a tab stands where YAML allows only spaces"),
+        say("replace tabs by spaces"),
         False,
     ),
     (
         ALIAS,
-        "an alias (`*name`) is not supported",
-        "write the value out where it is used, or quote text that begins with `*`",
+        say("an alias (`*name`) is not supported"),
+        say("write the value out where it is used, or quote text that begins with `*`"),
         False,
     ),
     (
         "mapping values are not allowed",
-        "a `:` stands where no key can be",
-        "check the indent, and quote text that contains `: `",
+        say("a `:` stands where no key can be"),
+        say("check the indent, and quote text that contains `: `"),
         False,
     ),
-    ("could not find expected ':'", "a key without its `:`", "write `key: value`", True),
+    ("could not find expected ':'", say("a key without its `:`"), say("write `key: value`"), True),
     (
         "single document",
-        "a second document begins",
-        "keep one document per file: remove the second `---`",
+        say("a second document begins"),
+        say("keep one document per file: remove the second `---`"),
         False,
     ),
     (
         "scanning a quoted scalar",
-        "a quotation mark is opened and not closed",
-        "close it",
+        say("a quotation mark is opened and not closed"),
+        say("close it"),
         True,
     ),
     (
         "parsing a flow",
-        "a `{` or `[` is opened here and not properly closed",
-        "check commas and closing brackets",
+        say("a `{` or `[` is opened here and not properly closed"),
+        say("check commas and closing brackets"),
         True,
     ),
     (
         "expected <block end>",
-        "the indent does not fit the lines above",
-        "align keys of one mapping, and items of one list, in one column",
+        say("the indent does not fit the lines above"),
+        say("align keys of one mapping, and items of one list, in one column"),
         False,
     ),
     (
         "cannot start any token",
-        "text that begins with this character needs quotes",
-        "quote it",
+        say("text that begins with this character needs quotes"),
+        say("quote it"),
         False,
     ),
 )

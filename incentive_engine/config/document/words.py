@@ -11,6 +11,8 @@ from typing import Annotated, Final, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 
 from incentive_engine.config.document.places import Loc
+from incentive_engine.errors import any_of
+from incentive_engine.language import Text, say
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +22,7 @@ class Words:
     text: str
 
 
-TYPE_WORDS: Final = {
+TYPE_WORDS: Final[dict[type, str]] = {
     str: "text",
     int: "a whole number",
     float: "a number",
@@ -29,12 +31,12 @@ TYPE_WORDS: Final = {
 }
 
 
-def keys_of(model: type[BaseModel]) -> str:
+def keys_of(model: type[BaseModel]) -> Text:
     """Return a model as the mapping that a planner writes."""
-    return "a mapping with " + ", ".join(model.model_fields)
+    return say("a mapping with {names}", names=tuple(model.model_fields))
 
 
-def describe(kind: object, *, model: Callable[[type[BaseModel]], str] = keys_of) -> str:
+def describe(kind: object, *, model: Callable[[type[BaseModel]], Text] = keys_of) -> Text:
     """Return what a type takes.
 
     Parameters
@@ -44,31 +46,36 @@ def describe(kind: object, *, model: Callable[[type[BaseModel]], str] = keys_of)
     model
         Returns the words for a model.
 
-    >>> describe(tuple[int, ...]), describe(Literal["a", "b"])
+    >>> str(describe(tuple[int, ...])), str(describe(Literal["a", "b"]))
     ('a list, each item a whole number', '`a` or `b`')
     """
     kind = bare(kind)
     if isinstance(kind, Words):
-        return kind.text
+        return say(kind.text)
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         return model(kind)
     if isinstance(kind, type) and kind in TYPE_WORDS:
-        return TYPE_WORDS[kind]
+        return say(TYPE_WORDS[kind])
     return _describe_parts(kind, model=model)
 
 
-def _describe_parts(kind: object, *, model: Callable[[type[BaseModel]], str]) -> str:
+def _describe_parts(kind: object, *, model: Callable[[type[BaseModel]], Text]) -> Text:
     origin, args = get_origin(kind), get_args(kind)
     if origin is Literal:
-        return " or ".join(f"`{value}`" for value in args)
+        return any_of([str(value) for value in args])
     parts = [describe(arg, model=model) for arg in args if arg is not Ellipsis]
     if is_union(kind):
-        return " or ".join(dict.fromkeys(parts))
+        return _either([*dict.fromkeys(parts)])
     if origin is dict:
-        return f"a mapping from {parts[0]} to {parts[1]}"
-    if origin is tuple:
-        return f"a list, each item {parts[0]}" if Ellipsis in args else f"[{', '.join(parts)}]"
-    return "a value"
+        return say("a mapping from {keys} to {items}", keys=parts[0], items=parts[1])
+    if origin is tuple and Ellipsis in args:
+        return say("a list, each item {item}", item=parts[0])
+    return say("[{items}]", items=tuple(parts)) if origin is tuple else say("a value")
+
+
+def _either(parts: list[Text]) -> Text:
+    first, *rest = parts
+    return say("{first} or {second}", first=first, second=_either(rest)) if rest else first
 
 
 def bare(kind: object) -> object:

@@ -14,6 +14,7 @@ import pyarrow.csv as arrow_csv
 
 from incentive_engine.data.tables.formats import CANONICAL_INTEGER, USER_ID
 from incentive_engine.errors import DataError, Fault
+from incentive_engine.language import say
 
 LARGEST_CSV: Final = 2**31 - 2
 """Bytes; a CSV file is parsed as one block, so that all of a column decides on its type."""
@@ -42,16 +43,16 @@ def csv_columns(path: Path, *, where: str) -> tuple[str, ...]:
         remedy = 'save it as "CSV UTF-8", not as CSV of an old Macintosh'
         raise DataError(Fault(where, what, expected, remedy))
     if len(header) == HEADER_BYTES:
-        what = f"the first line has more than {HEADER_BYTES:,} bytes"
-        raise DataError(Fault(where, what, "a header", "write the columns' names first"))
+        long = say("the first line has more than {bound:,} bytes", bound=HEADER_BYTES)
+        raise DataError(Fault(where, long, "a header", "write the columns' names first"))
     try:
         line = header.decode("utf-8-sig").strip("\r\n")
     except UnicodeDecodeError:
         raise DataError(_not_utf8(where, "the header is not UTF-8")) from None
     names = next(csv.reader([line]), [])
     if len(names) == 1 and (other := next((c for c in ";\t|" if c in names[0]), None)):
-        what, expected = f"the header is separated by {other!r}", "columns separated by commas"
-        raise DataError(Fault(where, what, expected, "save it with commas"))
+        parted = say("the header is separated by {other}", other=repr(other))
+        raise DataError(Fault(where, parted, "columns separated by commas", "save it with commas"))
     return tuple(names)
 
 
@@ -70,7 +71,7 @@ def read_csv(path: Path, columns: Sequence[str], *, where: str, ids: str = USER_
     """
     size = path.stat().st_size
     if size > LARGEST_CSV:
-        what = f"{size / 2**30:.1f} GiB of CSV are too much"
+        what = say("{size:.1f} GiB of CSV are too much", size=size / 2**30)
         raise DataError(Fault(where, what, "at most 2 GiB", "convert it to Parquet"))
     _check_quotes(path, where)
     return _Parser(where=where, columns=columns, ids=ids).read(path, size)
@@ -149,7 +150,7 @@ class _Parser:
                 ) from None
             remedy = 'save it as "CSV UTF-8", or write it as Parquet'
             raise DataError(
-                Fault(self.where, f"is not CSV ({what})", "UTF-8, commas", remedy)
+                Fault(self.where, say("is not CSV ({what})", what=what), "UTF-8, commas", remedy)
             ) from None
 
 
@@ -185,8 +186,12 @@ def _uneven_fault(where: str, uneven: Sequence[Any]) -> Fault:
     first = ", ".join(f"line {row.number} has {row.actual_columns}" for row in uneven[:3])
     return Fault(
         where,
-        f"{len(uneven):,} rows have another number of columns than the header: {first}",
-        f"{uneven[0].expected_columns} columns",
+        say(
+            "{count:,} rows have another number of columns than the header: {first}",
+            count=len(uneven),
+            first=first,
+        ),
+        say("{columns} columns", columns=uneven[0].expected_columns),
         "quote values that hold commas",
     )
 

@@ -15,9 +15,10 @@ from incentive_engine.config.location import Kind, Location
 from incentive_engine.config.regular import special_file
 from incentive_engine.data.sources.parquet_files import ROWS, Part
 from incentive_engine.data.sources.snapshots import versioned_snapshot, write_rows
-from incentive_engine.data.tables.files import digest_file, unreadable
+from incentive_engine.data.tables.files import LOOK, digest_file, unreadable
 from incentive_engine.data.tables.types import plain_columns
 from incentive_engine.errors import DataError, Fault, SetupError, nearest
+from incentive_engine.language import say
 
 FETCHED: Final = 50_000
 """Rows of SQLite that are objects at a time."""
@@ -69,7 +70,13 @@ def _beside(path: Path, end: str) -> Path | None:
 def _unreadable(location: Location, error: OSError) -> Fault:
     fault = unreadable(Path(location.address), error)
     absolute = "/" + location.shown.split(":///", 1)[1].split("?", 1)[0].lstrip("/")
-    remedy = fault.remedy or f"an absolute path has four slashes: {location.kind}:///{absolute}"
+    remedy = fault.remedy
+    if remedy == LOOK:
+        remedy = say(
+            "an absolute path has four slashes: {kind}:///{absolute}",
+            kind=location.kind,
+            absolute=absolute,
+        )
     return Fault(location.where, fault.what, "a database file", remedy)
 
 
@@ -84,14 +91,16 @@ def quoted(name: str) -> str:
 
 def no_such_table(location: Location, tables: list[str]) -> Fault:
     """Return the fault of a table that is not there, with the nearest that is."""
-    what = f"there is no table `{location.table}`"
+    what = say("there is no table `{table}`", table=location.table)
     return Fault(location.where, what, remedy=nearest(location.table or "", tables))
 
 
 def wrong_query(location: Location, reason: str) -> Fault:
     """Return the fault of a query that the database refuses."""
     remedy = "try it in the database's own client"
-    return Fault(location.where, f"the query fails: {reason}", "one SELECT", remedy)
+    return Fault(
+        location.where, say("the query fails: {reason}", reason=reason), "one SELECT", remedy
+    )
 
 
 def _write_duckdb(location: Location, file: Path) -> None:
@@ -109,7 +118,10 @@ def _write_duckdb(location: Location, file: Path) -> None:
     except (duckdb.CatalogException, duckdb.ParserException, duckdb.BinderException) as error:
         raise DataError(wrong_query(location, _first_line(error))) from None
     except duckdb.Error as error:
-        what, expected = f"DuckDB cannot read it: {_first_line(error)}", "a DuckDB database"
+        what, expected = (
+            say("DuckDB cannot read it: {reason}", reason=_first_line(error)),
+            "a DuckDB database",
+        )
         remedy = "close who writes to it, or write it with a DuckDB of this version"
         raise DataError(Fault(location.where, what, expected, remedy)) from None
 
@@ -158,9 +170,9 @@ def _write_sqlite(location: Location, file: Path) -> None:
             raise DataError(wrong_query(location, "it does not only read")) from None
         if "one statement" in str(error) or isinstance(error, sqlite3.OperationalError):
             raise DataError(wrong_query(location, str(error))) from None
-        what = f"SQLite cannot read it: {error}"
+        unread = say("SQLite cannot read it: {reason}", reason=error)
         raise DataError(
-            Fault(location.where, what, "a SQLite database", "write or copy it anew")
+            Fault(location.where, unread, "a SQLite database", "write or copy it anew")
         ) from None
 
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from incentive_engine.data.sources.parquet_files import ParquetParts, Part
 from incentive_engine.errors import DataError, Fault, SetupError
+from incentive_engine.language import say
 
 LOG: Final = "_delta_log"
 PARTITION: Final = "partition."
@@ -70,7 +71,7 @@ def _refuse_features(table: Any, where: str) -> None:  # noqa: ANN401 - the libr
     faults = [
         Fault(
             where,
-            f"the Delta table uses `{feature}`, which is not read here",
+            say("the Delta table uses `{feature}`, which is not read here", feature=feature),
             "a table without it",
             REMEDIES.get(feature, "write a copy without it"),
         )

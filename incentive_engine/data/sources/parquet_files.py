@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from incentive_engine.data.tables.files import digest_file
 from incentive_engine.data.tables.types import common_type, names_zone, plain_table, refuse_nested
 from incentive_engine.errors import DataError, Fault
+from incentive_engine.language import say
 
 ROWS: Final = 1 << 18
 """Rows of a block: with twenty columns of numbers, some tens of megabytes."""
@@ -245,7 +246,9 @@ def _as_type(column: pa.ChunkedArray, kind: pa.DataType, name: str, where: str) 
     try:
         return plain.cast(kind, safe=not pa.types.is_floating(kind))
     except pa.ArrowInvalid:
-        what = f"`{name}` does not fit the type of the other parts, {kind}"
+        what = say(
+            "`{name}` does not fit the type of the other parts, {kind}", name=name, kind=kind
+        )
         remedy = "write all parts with one schema"
         raise DataError(Fault(where, what, "the same types in each part", remedy)) from None
 
@@ -270,7 +273,7 @@ def _schema(part: Part) -> pa.Schema:
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise DataError(broken_parquet(part)) from error
     if twice := [name for name, times in Counter(schema.names).items() if times > 1]:
-        what = f"columns appear more than once: {', '.join(twice)}"
+        what = say("columns appear more than once: {twice}", twice=tuple(twice))
         raise DataError(Fault(part.where, what, "each name once", "rename or drop one of each"))
     for name, value in part.constants.items():
         if name not in schema.names:
@@ -283,7 +286,11 @@ def _check_names(part: Part, own: pa.Schema, first: Part, schema: pa.Schema) -> 
     if set(own.names) == set(schema.names):
         return
     differing = sorted({*own.names} ^ {*schema.names})
-    what = f"has other columns than {first.path.name}: {', '.join(differing[:5])}"
+    what = say(
+        "has other columns than {name}: {differing}",
+        name=first.path.name,
+        differing=tuple(differing[:5]),
+    )
     remedy = "write all parts with one schema, or keep them in folders of their own"
     raise DataError(Fault(part.where, what, "the same columns in each part", remedy))
 
@@ -296,7 +303,7 @@ def _disagreement(
         if name in schema.names:
             kinds.setdefault(str(schema.field(name).type), part.path.name)
     told = ", ".join(f"{kind} in {file}" for kind, file in list(kinds.items())[:3])
-    what = f"the parts disagree on column `{name}`: {told}"
+    what = say("the parts disagree on column `{name}`: {told}", name=name, told=told)
     return Fault(where, what, "the same type in each part", "write all parts with one schema")
 
 

@@ -17,6 +17,7 @@ from incentive_engine.data.sources.parquet_files import Part
 from incentive_engine.data.sources.snapshots import fresh_snapshot, write_rows
 from incentive_engine.data.tables.types import plain_columns
 from incentive_engine.errors import DataError, Fault
+from incentive_engine.language import say
 
 WAIT: Final = 10
 """Seconds until a server that does not answer is given up."""
@@ -78,11 +79,16 @@ def _write(location: Location, file: Path) -> None:
     except psycopg.errors.ReadOnlySqlTransaction:
         raise DataError(wrong_query(location, "it does not only read")) from None
     except psycopg.OperationalError as error:
-        what = f"the server does not answer, or went away: {_said(error, secret)}"
+        what = say(
+            "the server does not answer, or went away: {reason}", reason=_said(error, secret)
+        )
         remedy = "check host, port, database, user and password (PGPASSWORD, ~/.pgpass)"
         raise DataError(Fault(location.where, what, "a server", remedy)) from None
     except psycopg.Error as error:
-        what, remedy = f"the server refuses: {_said(error, secret)}", "ask its owner for access"
+        what, remedy = (
+            say("the server refuses: {reason}", reason=_said(error, secret)),
+            "ask its owner for access",
+        )
         raise DataError(Fault(location.where, what, remedy=remedy)) from None
 
 

@@ -19,6 +19,7 @@ from incentive_engine.data.tables.files import digest_file
 from incentive_engine.data.tables.formats import PANDAS_INDEX, USER_ID
 from incentive_engine.data.tables.types import names_zone, plain_table, refuse_nested
 from incentive_engine.errors import DataError, Fault
+from incentive_engine.language import say
 
 HEAD: Final = 10_000
 """Rows of a sample, unless told."""
@@ -238,7 +239,7 @@ def _repeated(named: list[str], where: str) -> list[Fault]:
     twice = [name for name, times in Counter(named).items() if times > 1]
     if not twice:
         return []
-    what = f"columns appear more than once: {', '.join(twice)}"
+    what = say("columns appear more than once: {twice}", twice=tuple(twice))
     return [Fault(where, what, "each name once", "rename or drop one of each")]
 
 
@@ -247,7 +248,12 @@ def _misnamed(named: list[str], renames: Mapping[str, str], where: str) -> list[
     from incentive_engine.data.row_checks import near_column
 
     faults = [
-        Fault(where, f"column `{theirs}`, meant as `{ours}`, is missing", "", hint)
+        Fault(
+            where,
+            say("column `{theirs}`, meant as `{ours}`, is missing", theirs=theirs, ours=ours),
+            "",
+            hint,
+        )
         for theirs, ours in renames.items()
         if theirs not in named
         for hint in [near_column(theirs, named)]
@@ -256,9 +262,16 @@ def _misnamed(named: list[str], renames: Mapping[str, str], where: str) -> list[
     return faults + [
         Fault(
             where,
-            f"`{theirs}` is to be called `{ours}`, and there is a column `{ours}` already",
+            say(
+                "`{theirs}` is to be called `{ours}`, and there is a column `{ours}` already",
+                theirs=theirs,
+                ours=ours,
+            ),
             "one column of each name",
-            f"give the other one another name under `data.columns`, or drop `{theirs}` there",
+            say(
+                "give the other one another name under `data.columns`, or drop `{theirs}` there",
+                theirs=theirs,
+            ),
         )
         for theirs, ours in renames.items()
         if ours in taken and theirs in named

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from incentive_engine.data.tables.types import plain_columns, refuse_nested
 from incentive_engine.errors import DataError, Fault
+from incentive_engine.language import say
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,7 +35,7 @@ def names_in(frame: object, *, where: str) -> tuple[str, ...]:
     _refuse_others(frame, where)
     names = tuple(map(str, _columns(frame)))
     if twice := [name for name, times in Counter(names).items() if times > 1]:
-        what = f"columns appear more than once: {', '.join(twice)}"
+        what = say("columns appear more than once: {twice}", twice=tuple(twice))
         raise DataError(Fault(where, what, "each name once", "rename or drop one of each"))
     return names
 
@@ -94,9 +95,15 @@ def _refuse_others(frame: object, where: str) -> None:
         return
     kind = f"{type(frame).__module__.partition('.')[0]}.{type(frame).__name__}"
     if any(hasattr(frame, name) for name in LAZY):
-        what, remedy = f"is evaluated lazily ({kind})", "collect or compute it first"
+        what, remedy = (
+            say("is evaluated lazily ({kind})", kind=kind),
+            "collect or compute it first",
+        )
     else:
-        what, remedy = f"is no frame ({kind})", "make a frame with a column per name"
+        what, remedy = (
+            say("is no frame ({kind})", kind=kind),
+            "make a frame with a column per name",
+        )
     raise DataError(Fault(where, what, EXPECTED, remedy))
 
 
@@ -125,7 +132,7 @@ def _of_pandas(frame: object, wanted: list[str], where: str) -> pa.Table:
             columns[name] = pa.array(column, from_pandas=True)
         except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
             kinds = sorted({type(value).__name__ for value in column.dropna()})
-            what = f"column `{name}` mixes types: {', '.join(kinds)}"
+            what = say("column `{name}` mixes types: {kinds}", name=name, kinds=tuple(kinds))
             faults.append(Fault(where, what, "one type per column", "convert it first"))
     if faults:
         raise DataError(*faults)

@@ -20,7 +20,8 @@ from incentive_engine.data.tables.unfinished import (
     remove_path,
     unfinished_name,
 )
-from incentive_engine.errors import DataError, Fault, nearest
+from incentive_engine.errors import DataError, Fault, near_name
+from incentive_engine.language import Text, say
 
 SETTLED: Final = 1_000_000_000
 """Nanoseconds after which a file's time of change would show another change."""
@@ -178,6 +179,7 @@ def _unwritable(path: Path, error: OSError) -> Fault | None:
         Path(error.filename),
         *Path(error.filename).parents,
     )
+    what: Text
     if error.errno in FULL:
         what, remedy = "the disk is full; nothing half-written stays", "free some space"
     elif not ours:
@@ -185,8 +187,12 @@ def _unwritable(path: Path, error: OSError) -> Fault | None:
     elif error.errno in FORBIDDEN:
         what, remedy = "may not be written to", "name another place, or ask for access"
     else:
-        what, remedy = f"cannot be written: {error.strerror or error}", "name another place"
+        what, remedy = say("cannot be written: {reason}", reason=error), "name another place"
     return Fault(str(path), what, remedy=remedy)
+
+
+LOOK: Final = "look at the path"
+"""What to do about a file that is not there."""
 
 
 def check_suffix(path: Path) -> None:
@@ -198,7 +204,7 @@ def check_suffix(path: Path) -> None:
         When its suffix is unknown.
     """
     if path.suffix.lower() not in {CSV, *PARQUET}:
-        what = f"ends in `{path.suffix}`" if path.suffix else "has no suffix"
+        what = say("ends in `{suffix}`", suffix=path.suffix) if path.suffix else "has no suffix"
         raise DataError(Fault(str(path), what, ".csv or .parquet"))
 
 
@@ -207,9 +213,10 @@ def unreadable(path: Path, error: OSError) -> Fault:
     if isinstance(error, FileNotFoundError):
         here = path.parent
         names = [p.name for p in here.iterdir() if p.is_file()] if here.is_dir() else []
-        near = nearest(path.name, names)
-        return Fault(str(path), "no such file", remedy=near if "did you" in near else "")
+        near = near_name(path.name, names)
+        remedy: Text = say("did you mean `{name}`?", name=near) if near else LOOK
+        return Fault(str(path), "no such file", remedy=remedy)
     if isinstance(error, IsADirectoryError):
-        return Fault(str(path), "is a directory", "a file")
-    reason = "you may not read it" if error.errno in FORBIDDEN else error.strerror or "input error"
-    return Fault(str(path), f"cannot be read: {reason}")
+        return Fault(str(path), "is a directory", "a file", "name the file itself")
+    what = say("cannot be read: {reason}", reason=error)
+    return Fault(str(path), what, remedy="ask for access, or name another file")

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from incentive_engine.errors import DataError, Fault
+from incentive_engine.language import say
 
 LARGEST: Final = 1 << 30
 """Bytes of one block of columns that stands in memory; with more, the engine would need about
@@ -52,8 +53,12 @@ def make_room(shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
             _claim(file.fileno(), size)
             pages = mmap.mmap(file.fileno(), size)
     except OSError as error:
-        what = f"has no room for {size / 1e9:.1f} GB of columns: {error.strerror or error}"
-        remedy = f"free some space, or set {FOLDER} to another directory"
+        what = say(
+            "has no room for {size:.1f} GB of columns: {reason}",
+            size=size / 1000000000.0,
+            reason=error,
+        )
+        remedy = say("free some space, or set {folder} to another directory", folder=FOLDER)
         raise DataError(Fault(folder, what, remedy=remedy)) from error
     _mapped.add(pages)
     return np.frombuffer(pages, dtype=dtype).reshape(shape)

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from incentive_engine.data.tables.arrow import is_number, is_text
 from incentive_engine.errors import DataError, Fault
+from incentive_engine.language import say
 
 
 def plain_table(table: pa.Table, *, where: str, gaps: bool = True) -> pa.Table:
@@ -51,10 +52,16 @@ def _cast(column: pa.ChunkedArray, kind: pa.DataType, *, name: str, where: str) 
         # arrow quotes values in its message, and they are a customer's
         if is_text(kind):
             fault = Fault(
-                where, f"column `{name}` is not UTF-8", "UTF-8", "write it anew as UTF-8"
+                where,
+                say("column `{name}` is not UTF-8", name=name),
+                "UTF-8",
+                "write it anew as UTF-8",
             )
         else:
-            what, remedy = f"column `{name}` cannot be read as {kind}", "write it in another unit"
+            what, remedy = (
+                say("column `{name}` cannot be read as {kind}", name=name, kind=kind),
+                "write it in another unit",
+            )
             fault = Fault(where, what, "text, numbers or times", remedy)
         raise DataError(fault) from None
 
@@ -70,7 +77,7 @@ def refuse_nested(schema: pa.Schema, *, where: str) -> None:
     odd = [field for field in schema if not _is_readable(field.type)]
     if odd:
         named = ", ".join(f"{field.name} ({field.type})" for field in odd)
-        what = f"columns hold lists or structures: {named}"
+        what = say("columns hold lists or structures: {named}", named=named)
         raise DataError(Fault(where, what, "one value per cell", "flatten or leave them out"))
 
 

@@ -11,6 +11,7 @@ from incentive_engine.export.formats.excel import EXCEL
 from incentive_engine.export.formats.parquet import PARQUET, PARQUET_FILE
 from incentive_engine.export.formats.talon_one import TALON_ONE
 from incentive_engine.export.sheets import Format
+from incentive_engine.language import say
 
 PRESETS: Final = {form.name: form for form in (CSV, EXCEL, PARQUET, TALON_ONE, EAGLE_EYE, BRAZE)}
 """By the name that `--preset` takes; all of them write a directory."""
@@ -29,7 +30,9 @@ def preset(name: str) -> Format:
     """
     if name not in PRESETS:
         raise ConfigError(
-            Fault("--preset", f"`{name}` is not known", remedy=nearest(name, PRESETS))
+            Fault(
+                "--preset", say("`{name}` is not known", name=name), remedy=nearest(name, PRESETS)
+            )
         )
     return PRESETS[name]
 

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from incentive_engine.data.dates import dates_in
-from incentive_engine.data.row_checks import near_column
 from incentive_engine.domain import BoolArray, Matrix
-from incentive_engine.errors import DataError, Fault
+from incentive_engine.errors import DataError, Fault, near_name
+from incentive_engine.language import Text, say
 from incentive_engine.parallel import side_by_side
 
 MOST_LEVELS: Final = 255
@@ -136,8 +136,10 @@ def _dates(column: pd.Series) -> pd.Series:
 def _faults(feature: Feature, frame: pd.DataFrame, where: str) -> list[Fault]:
     if feature.name not in frame:
         what = f"the feature `{feature.name}` that the model learned from is missing"
-        near = near_column(feature.name, map(str, frame.columns))
-        remedy = near if "did you" in near else "add the column, or train without it"
+        near = near_name(feature.name, map(str, frame.columns))
+        remedy: Text = say("did you mean `{name}`?", name=near)
+        if near is None:
+            remedy = "add the column, or train without it"
         return [Fault(where, what, remedy=remedy)]
     column = frame[feature.name]
     kind = "date" if _says_dates(feature, column) else _kind(column)

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from incentive_engine.data.tables.arrow import Column, as_numpy, is_missing, numbers, whole
 from incentive_engine.data.tables.types import plain_table
 from incentive_engine.domain import FloatArray, IntArray, Reason
+from incentive_engine.language import say
 from incentive_engine.run.format import ALLOCATION, ALLOCATION_FILE, MAY_BE_EMPTY, SCORES_FILE
 
 
@@ -82,7 +83,9 @@ def open_parquet(path: Path, *, codes: Sequence[str] = ()) -> pq.ParquetFile:
         # with pre_buffer, row groups that were read stay in memory
         return pq.ParquetFile(path, read_dictionary=list(codes), pre_buffer=False)
     except (OSError, pa.ArrowException) as error:
-        raise UnreadableError(f"{path.name} cannot be read: {error}") from error
+        raise UnreadableError(
+            say("{name} cannot be read: {error}", name=path.name, error=error)
+        ) from error
 
 
 def read_columns(path: Path, columns: Sequence[str], *, codes: Sequence[str] = ()) -> pa.Table:
@@ -97,7 +100,9 @@ def read_columns(path: Path, columns: Sequence[str], *, codes: Sequence[str] = (
     try:
         return file.read(columns=list(columns))
     except (OSError, pa.ArrowException) as error:
-        raise UnreadableError(f"{path.name} cannot be read: {error}") from error
+        raise UnreadableError(
+            say("{name} cannot be read: {error}", name=path.name, error=error)
+        ) from error
 
 
 def slices(path: Path, columns: Sequence[str], *, codes: Sequence[str] = ()) -> Iterator[pa.Table]:
@@ -120,7 +125,9 @@ def slices(path: Path, columns: Sequence[str], *, codes: Sequence[str] = ()) -> 
         if sum(map(len, held)):
             yield pa.concat_tables(held)
     except (OSError, pa.ArrowException) as error:
-        raise UnreadableError(f"{path.name} cannot be read: {error}") from error
+        raise UnreadableError(
+            say("{name} cannot be read: {error}", name=path.name, error=error)
+        ) from error
 
 
 def blocks(directory: Path, offers: tuple[str, ...], scores: Sequence[str]) -> Iterator[Block]:
@@ -142,7 +149,9 @@ def blocks(directory: Path, offers: tuple[str, ...], scores: Sequence[str]) -> I
     ):
         for name in sorted({*stated} - MAY_BE_EMPTY):
             if decided.column(name).null_count:
-                raise UnreadableError(f"allocation.parquet: column {name} has empty cells")
+                raise UnreadableError(
+                    say("allocation.parquet: column {name} has empty cells", name=name)
+                )
         yield _block(decided, known, offers, start)
         start += len(decided)
 

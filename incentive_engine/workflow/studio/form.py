@@ -193,7 +193,7 @@ class _Form:
         return FormField(
             loc=_json(loc), path=path, model=model.__name__, name=name, kind=kind,
             value="" if value is None else flow_text(value),
-            takes=describe(field.rebuild_annotation()), required=field.is_required(),
+            takes=str(describe(field.rebuild_annotation())), required=field.is_required(),
             choices=choices, faults=(*self._faults.get(path, ()), *below),
         )  # fmt: skip
 

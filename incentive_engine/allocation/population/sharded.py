@@ -1,0 +1,202 @@
+"""Sweeps over shards of the users on a fleet: prices go out, small tables of integers come back.
+
+Sums are integers in units that all users share, so the table is the same for any number of
+shards, wherever they lie and in whatever order they are done.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from incentive_engine.allocation.population import choice_kernels as choices
+from incentive_engine.allocation.population.kernels import Pairs
+from incentive_engine.allocation.population.score_kernels import PriceTable
+from incentive_engine.allocation.population.users import Users
+from incentive_engine.domain import IntArray
+from incentive_engine.errors import DataError, Fault, SetupError
+from incentive_engine.fleet import Fleet, SharedWork
+
+STAGE: Final = "INCENTIVE_STAGE"
+"""The environment's name of a folder on an executor's own disk; left out: shards are mapped from
+where they were written."""
+COLUMNS: Final = ("value", "columns", "cell")
+FREE: Final = 1.1
+"""Room that must be free for the shards, as a multiple of their size."""
+
+Sums = tuple[IntArray, tuple[int, int]]
+"""What a shard's users choose, added up, and the two words of their best scores."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardFile:
+    """One shard's columns on the disk.
+
+    Attributes
+    ----------
+    folder
+        Holds a `.npy` file for each of `COLUMNS`.
+    users
+        How many there are.
+    digest
+        CRC-32 of the files, by which a staged copy is known.
+    """
+
+    folder: str
+    users: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Shards:
+    """The users' columns in shards, and who goes through them.
+
+    Attributes
+    ----------
+    files
+        One per shard.
+    value
+        The values that were written: users with others are not these.
+    """
+
+    fleet: Fleet
+    files: tuple[ShardFile, ...]
+    value: npt.NDArray[Any] = field(repr=False)
+
+    def swept(self, pairs: Pairs, prices: PriceTable, unit: float, shape: Sequence[int]) -> Sums:
+        """Return what all users choose at the prices, added up in the order of the shards.
+
+        Parameters
+        ----------
+        unit
+            In which the best scores are added; 0 leaves them out.
+        shape
+            `Users.shape`.
+        """
+        # columns stay where they are; all else of the pairs is a few numbers
+        few = pairs._replace(
+            value=pairs.value[:, :0], columns=pairs.columns[:, :, :0], cell=pairs.cell[:0]
+        )
+        task = SweepShard(pairs=few, prices=prices, unit=unit, shape=tuple(shape))
+        answers = self.fleet.map(task, self.files)
+        totals = sum(answer[0] for answer in answers)
+        words = [sum(answer[1][i] for answer in answers) for i in range(2)]
+        return np.asarray(totals, dtype=np.int64), (words[0], words[1])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SweepShard:
+    """Goes through one shard at given prices."""
+
+    pairs: Pairs
+    """Without the columns."""
+    prices: PriceTable
+    unit: float
+    shape: tuple[int, ...]
+
+    def __call__(self, shard: ShardFile) -> Sums:
+        """Return what the shard's users choose, added up."""
+        value, columns, cell = mapped(shard)
+        sums, cells, offers = self.shape
+        totals = np.zeros((cells, offers, sums), dtype=np.int64)
+        words = np.zeros(2 if self.unit else 0, dtype=np.int64)
+        none, lost = np.empty(0, dtype=np.int16), np.empty(0, dtype=value.dtype)
+        pairs = self.pairs._replace(value=value, columns=columns, cell=cell)
+        choices.sweep(pairs, self.prices, self.unit, 0, shard.users, totals, words, none, lost)
+        return totals, (int(words[0]), int(words[1])) if self.unit else (0, 0)
+
+
+@contextmanager
+def in_shards(users: Users, shared: SharedWork | None) -> Iterator[Users]:
+    """Give users whose sweeps run over shards on a fleet; None leaves them as they are.
+
+    Shards are as equal in size as can be; those beyond one per user stay empty. Their files are
+    gone at the end.
+
+    Raises
+    ------
+    DataError
+        When the folder has no room for them.
+    """
+    if shared is None:
+        yield users
+        return
+    folder, shards = shared.folder, shared.number(users.n)
+    size = sum(np.asarray(getattr(users, name)).nbytes for name in COLUMNS)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if shutil.disk_usage(folder).free < FREE * size:
+        what = f"has no room for {size / 1e9:.1f} GB of shards"
+        raise DataError(Fault(str(folder), what, remedy="free some space, or use another folder"))
+    edges = [users.n * shard // shards for shard in range(shards + 1)]
+    with tempfile.TemporaryDirectory(dir=folder, prefix="shards-") as place:
+        files = tuple(
+            _written(users, Path(place) / f"shard-{shard:05d}", slice(*edges[shard : shard + 2]))
+            for shard in range(shards)
+        )
+        yield replace(users, shards=Shards(fleet=shared.fleet, files=files, value=users.value))
+
+
+def _written(users: Users, folder: Path, rows: slice) -> ShardFile:
+    """Write the columns of some users, and return where they lie."""
+    folder.mkdir()
+    digest = 0
+    for name in COLUMNS:
+        part = np.ascontiguousarray(getattr(users, name)[..., rows])
+        np.save(folder / f"{name}.npy", part)
+        digest = zlib.crc32(part.tobytes(), digest)
+    return ShardFile(folder=str(folder), users=rows.stop - rows.start, digest=f"{digest:08x}")
+
+
+@lru_cache(maxsize=4096)
+def mapped(shard: ShardFile) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]:
+    """Return a shard's value, columns and cell, mapped once for each worker.
+
+    Raises
+    ------
+    SetupError
+        When the worker cannot read them.
+    """
+    folder = staged(shard)
+    try:
+        # mapped for writing of one's own, as kernels are compiled for such arrays
+        value, columns, cell = (
+            np.asarray(np.load(folder / f"{name}.npy", mmap_mode="c" if shard.users else None))
+            for name in COLUMNS
+        )
+    except (OSError, ValueError) as error:
+        what = f"cannot be read where a task runs: {type(error).__name__}"
+        remedy = "keep INCENTIVE_CACHE on a file system that executors share"
+        raise SetupError(Fault(str(folder), what, remedy=remedy)) from error
+    return value, columns, cell
+
+
+def staged(shard: ShardFile) -> Path:
+    """Return where a worker reads a shard: its own disk's copy, made once, where one is asked for.
+
+    The copy appears whole or not at all, so that a task that was killed, or runs twice, leaves
+    what the next one can use.
+    """
+    source, own = Path(shard.folder), os.environ.get(STAGE)
+    if not own:
+        return source
+    copy = Path(own) / f"{source.parent.name}-{source.name}-{shard.digest}"
+    if not copy.is_dir():
+        partial = Path(tempfile.mkdtemp(dir=own, prefix=".stage-"))
+        for name in COLUMNS:
+            shutil.copyfile(source / f"{name}.npy", partial / f"{name}.npy")
+        try:
+            partial.rename(copy)
+        except OSError:  # another task was faster, and its copy is the same
+            shutil.rmtree(partial, ignore_errors=True)
+    return copy

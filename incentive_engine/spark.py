@@ -1,0 +1,292 @@
+"""Tasks over shards on Apache Spark: tasks carry shard numbers, never a user's row.
+
+What tasks read and write lies in files that driver and executors share (a folder of a network
+file system, or this machine's disk with a local master), so that a task that is tried twice, or
+runs twice at once, gives the same.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.metadata import version
+from typing import IO, Any, Final, TypeVar
+from urllib.parse import urlsplit
+
+from incentive_engine.errors import Fault, IncentiveError, SetupError
+
+Shard = TypeVar("Shard")
+Result = TypeVar("Result")
+
+LOCAL: Final = "local[*]"
+OLDEST_JAVA: Final = 17
+"""What PySpark 4 runs on."""
+ANSWER: Final = 10.0
+"""Seconds within which a master must take a connection."""
+START: Final = 120.0
+"""Seconds within which an executor must have taken a first, empty task."""
+SETTINGS: Final = {
+    "spark.app.name": "incentive-engine",
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.sql.session.timeZone": "UTC",
+}
+"""What a session is started with; `spark-submit --conf` and spark-defaults.conf go first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spark:
+    """Executors of a Spark cluster, or of this machine.
+
+    Attributes
+    ----------
+    master
+        As `spark-submit` takes it: `local[2]`, `spark://host:7077`, `yarn`, `k8s://…`; left out,
+        that of `spark-submit`, else all cores of this machine.
+    """
+
+    master: str | None = None
+
+    def map(self, task: Callable[[Shard], Result], shards: Sequence[Shard]) -> list[Result]:
+        """Return what the task gives for each shard, in the order of the shards.
+
+        As many tasks run as there are cores, each with a list of shards.
+
+        Raises
+        ------
+        SetupError
+            When Spark cannot be reached or started, or a shard has failed as often as Spark
+            tries.
+        IncentiveError
+            What a task itself says is wrong.
+        """
+        if not shards:
+            return []
+        context = _context(self.master)
+        numbered = list(enumerate(shards))
+        slices = min(len(numbered), max(1, context.defaultParallelism))
+        job = context.parallelize(numbered, slices).mapPartitions(_Shards(task))
+        answers = dict(_collected(job.collect))
+        results = [answers[number] for number in range(len(numbered))]
+        for result in results:
+            if isinstance(result, _Refused):
+                raise result.error
+        return results
+
+
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    """What a task found wrong: the same however often it is tried, so it is no failure."""
+
+    error: IncentiveError
+
+
+@dataclass(frozen=True, slots=True)
+class _Shards:
+    """Does a task for the shards of one partition."""
+
+    task: Callable[[Any], Any]
+
+    def __call__(self, numbered: Iterable[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:
+        for number, shard in numbered:
+            try:
+                yield number, self.task(shard)
+            except IncentiveError as error:
+                yield number, _Refused(error)
+
+
+@lru_cache(maxsize=1)
+def _context(master: str | None) -> Any:  # noqa: ANN401 - PySpark is an extra
+    """Return the context of this process, started and answered by an executor.
+
+    Raises
+    ------
+    SetupError
+        When PySpark or Java is missing, a master does not answer, no executor takes a task, or
+        executors have another version of this program.
+    """
+    try:
+        from pyspark import SparkConf, SparkContext
+    except ImportError as error:
+        what = "PySpark is not installed"
+        remedy = "pip install 'incentive-engine[spark]', or --engine local"
+        raise SetupError(Fault("--engine spark", what, remedy=remedy)) from error
+    check_java()
+    conf = SparkConf()
+    if master is not None or not conf.contains("spark.master"):
+        conf.setMaster(master or LOCAL)
+    check_master(str(conf.get("spark.master")))
+    for key, value in SETTINGS.items():
+        conf.setIfMissing(key, value)
+    if str(conf.get("spark.master")).startswith("local"):
+        # nothing but this machine takes part, so nothing listens to the network
+        conf.setIfMissing("spark.driver.bindAddress", "127.0.0.1")
+        conf.setIfMissing("spark.driver.host", "127.0.0.1")
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+    check_memory(str(conf.get("spark.driver.memory") or "1g"))
+    with tempfile.TemporaryFile() as log, _heard_by(log):
+        context = _collected(lambda: SparkContext.getOrCreate(conf))
+    context.setLogLevel("ERROR")
+    _first_task(context)
+    return context
+
+
+@contextmanager
+def _heard_by(log: IO[bytes]) -> Iterator[None]:
+    """Let the Java process that is started inside write to a log, not to the terminal."""
+    sys.stderr.flush()
+    own = os.dup(2)
+    try:
+        os.dup2(log.fileno(), 2)
+        yield
+    finally:
+        os.dup2(own, 2)
+        os.close(own)
+
+
+def check_memory(asked: str) -> None:
+    """Refuse to start a driver for which this machine has no memory.
+
+    Parameters
+    ----------
+    asked
+        As Spark writes it: `512m`, `1g`.
+
+    Raises
+    ------
+    SetupError
+        When less is free than is asked for.
+    """
+    try:
+        with open("/proc/meminfo", encoding="ascii") as lines:  # noqa: PTH123
+            known = dict(line.split(":", 1) for line in lines)
+        free = int(known["MemAvailable"].split()[0]) * 1024
+    except (OSError, ValueError, KeyError):
+        return  # this system does not say; Spark itself will
+    number = re.fullmatch(r"(\d+)\s*([kmgt]?)b?", asked.strip().lower())
+    if number is None:
+        return  # Spark says what is wrong with its own setting
+    needed = int(number[1]) * 1024 ** " kmgt".index(number[2] or " ")
+    if free < needed:
+        what = f"the driver asks for {asked} of memory, and {free / 2**30:.1f} GiB are free"
+        remedy = "free some, or set spark.driver.memory lower in spark-defaults.conf"
+        raise SetupError(Fault("--engine spark", what, remedy=remedy))
+
+
+def check_java() -> None:
+    """Refuse to go on without a Java that Spark runs on.
+
+    Raises
+    ------
+    SetupError
+        When there is none, or one that is too old.
+    """
+    home = os.environ.get("JAVA_HOME")
+    java = os.path.join(home, "bin", "java") if home else shutil.which("java")  # noqa: PTH118
+    remedy = f"install Java {OLDEST_JAVA} (make spark, on Debian), or name it in JAVA_HOME"
+    try:
+        asked = [java or "java", "-version"]
+        said = subprocess.run(asked, capture_output=True, text=True, timeout=30, check=False)  # noqa: S603
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise SetupError(Fault("--engine spark", "there is no Java", remedy=remedy)) from error
+    found = re.search(r'version "(\d+)(?:\.(\d+))?', said.stderr + said.stdout)
+    # before 9 the version began with 1.
+    major = 0 if found is None else int(found[2] if found[1] == "1" and found[2] else found[1])
+    if major < OLDEST_JAVA:
+        what = f"{java} is Java {major or 'of an unknown version'}"
+        raise SetupError(Fault("--engine spark", what, f"Java {OLDEST_JAVA} or newer", remedy))
+
+
+def check_master(master: str) -> None:
+    """Refuse a master of a Spark cluster that takes no connection.
+
+    Raises
+    ------
+    SetupError
+        When none of its addresses answers within `ANSWER` seconds.
+    """
+    if not master.startswith("spark://"):
+        return
+    for place in master.removeprefix("spark://").split(","):
+        address = urlsplit(f"//{place}")
+        try:
+            with socket.create_connection((address.hostname or "", address.port or 7077), ANSWER):
+                return
+        except (OSError, ValueError):
+            continue
+    what = f"{master} does not answer"
+    remedy = "see that it runs and can be reached from here, or --engine local"
+    raise SetupError(Fault("--master", what, "spark://HOST:PORT of a running master", remedy))
+
+
+def _first_task(context: Any) -> None:  # noqa: ANN401
+    """Wait for an executor, and see that it has this program.
+
+    Raises
+    ------
+    SetupError
+        When none has answered within `START` seconds, or it lacks the program.
+    """
+    done: list[tuple[str, str]] = []
+    lost: list[BaseException] = []
+
+    def ask() -> None:
+        try:
+            done.extend(context.parallelize([0], 1).map(_version).collect())
+        except Exception as error:  # noqa: BLE001 - handed to the thread that waits
+            lost.append(error)
+
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    end = time.monotonic() + START
+    while asking.is_alive() and time.monotonic() < end:
+        asking.join(0.1)  # short, so that a signal is heard
+    here = (version("incentive-engine"), "{}.{}".format(*sys.version_info))
+    if asking.is_alive():
+        context.cancelAllJobs()
+        what = f"no executor has taken a task within {START:g} s"
+        remedy = "see that workers run and have the memory that is asked for"
+        raise SetupError(Fault("--master", what, remedy=remedy))
+    if lost or done[0] != here:
+        there = "lack the package" if lost else f"have {' on Python '.join(done[0])}"
+        remedy = "give executors an environment with this program (docs/spark.md)"
+        raise SetupError(
+            Fault("executors", f"they {there}", f"{' on Python '.join(here)}", remedy)
+        ) from (lost[0] if lost else None)
+
+
+def _version(_shard: int) -> tuple[str, str]:
+    """Return the versions of this program and of Python where a task runs."""
+    return version("incentive-engine"), "{}.{}".format(*sys.version_info)
+
+
+def _collected(work: Callable[[], Result]) -> Result:
+    """Return what Spark gives; what Java has to say becomes one line.
+
+    Raises
+    ------
+    SetupError
+        When a task has failed as often as Spark tries, or Spark did not start.
+    """
+    try:
+        return work()
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] not in {"py4j", "pyspark"}:
+            raise
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        last = [line for line in lines if re.match(r"[\w.]*(Error|Exception)\b", line)]
+        what = (last or lines or ["it ended without a word"])[-1][:300]
+        remedy = "executors' logs say more; often their memory ran out"
+        raise SetupError(Fault("spark", what, remedy=remedy)) from error

@@ -1,0 +1,52 @@
+"""Whatever the program says in English where it finds it has its Chinese."""
+
+from __future__ import annotations
+
+import re
+
+from incentive_engine.language.messages import chinese_phrases, language
+
+from .phrases import needs_words, said
+
+WAITING = (
+    "cli", "verify", "allocation", "features", "insight",
+    "library", "live", "measurement", "pipeline", "service", "simulation", "uplift", "workflow",
+    "fleet.py", "studio", "report",
+)  # fmt: skip
+
+
+def placeholders(text: str) -> set[str]:
+    """Return the names in braces; what only looks so, such as YAML, is named by both as it is."""
+    return set(re.findall(r"\{(\w+)[:}]", text))
+
+
+def texts() -> dict[str, str]:
+    """Return English texts, each with a place where it is said."""
+    words = language("en").words
+    return {
+        one.text: one.place
+        for one in said()
+        if one.text is not None and one.text not in words and needs_words(one.text)
+    }
+
+
+def test_every_text_has_its_chinese() -> None:
+    chinese = chinese_phrases()
+    lacking = [f"{place}: {text}" for text, place in texts().items() if text not in chinese]
+    lacking = [one for one in lacking if not one.startswith(WAITING)]
+    assert lacking == [], "add them to incentive_engine/language/catalogue/phrases"
+
+
+def test_no_text_is_put_together_where_it_is_said() -> None:
+    put_together = [one.place for one in said() if one.text is None]
+    put_together = [one for one in put_together if not one.startswith(WAITING)]
+    assert put_together == [], 'write say("… {name} …", name=name)'
+
+
+def test_the_chinese_names_what_the_english_names() -> None:
+    different = [
+        text
+        for text, chinese in chinese_phrases().items()
+        if placeholders(text) != placeholders(chinese)
+    ]
+    assert different == []
