@@ -62,7 +62,7 @@ def application(studio: Studio) -> ASGIApp:
             Route("/assets/{name}", assets),
             Route("/favicon.ico", lambda _request: Response(status_code=204)),
         ],
-        exception_handlers={404: _nowhere},
+        exception_handlers={404: _nowhere, 500: _broken},
     )
     app.state.studio = studio
     return Guarded(app, studio.door)
@@ -131,3 +131,10 @@ async def assets(request: Request) -> Response:
 async def _nowhere(request: Request, _error: Exception) -> Response:
     t = language(spoken(request))
     return PlainTextResponse(f"{t.say(say('studio.nowhere'))}\n", status_code=404)
+
+
+async def _broken(request: Request, error: Exception) -> Response:
+    """Say that the studio itself is wrong; the terminal has the traceback."""
+    t = language(spoken(request))
+    text = t.say(say("studio.internal", kind=type(error).__name__))
+    return PlainTextResponse(f"{text}\n", status_code=500)
