@@ -43,6 +43,7 @@ class Reason(StrEnum):
     PRICED_OUT = "priced_out"
     INELIGIBLE = "ineligible"
     HOLDOUT = "holdout"
+    EXPLORED = "explored"
 
 
 REASONS: Final = tuple(Reason)

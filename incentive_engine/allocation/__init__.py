@@ -22,7 +22,7 @@ from incentive_engine.allocation.dual.prices import find_prices
 from incentive_engine.allocation.frozen_policy import FrozenPolicy, Prices
 from incentive_engine.allocation.limits import Limit, Ratio, ratio_limits, sum_limit
 from incentive_engine.allocation.params import PAGE, SolveParams
-from incentive_engine.allocation.plan import Plan, freeze_prices, reasons, solve
+from incentive_engine.allocation.plan import Plan, freeze_prices, propensities, reasons, solve
 from incentive_engine.allocation.population.choose import Choosers, choices_at
 from incentive_engine.allocation.population.margins import margins
 from incentive_engine.allocation.population.sweep import Choice
@@ -70,6 +70,7 @@ __all__ = [
     "largest_budget",
     "margins",
     "price_of_safety",
+    "propensities",
     "ratio_limits",
     "reasons",
     "response_curve",

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import numpy as np
+import pyarrow as pa
 
 from incentive_engine.allocation.cells import Cells, draw_cells
+from incentive_engine.allocation.explorers import Explorers
 from incentive_engine.allocation.limits import Limit, ratio_limits, sum_limit
 from incentive_engine.allocation.problem import BUDGET, Columns, Pool, Problem
 from incentive_engine.allocation.weights import weights_of
@@ -16,9 +18,10 @@ from incentive_engine.config.amounts import Bound
 from incentive_engine.config.policy import Limit as LimitPolicy
 from incentive_engine.config.policy import Policy
 from incentive_engine.data.conditions import matches
+from incentive_engine.data.exploring import arm_key, draw_arms, explorers_of
 from incentive_engine.data.hashing import hash_ids
 from incentive_engine.data.scores import ScoreTable
-from incentive_engine.data.tables.arrow import FloatColumn
+from incentive_engine.data.tables.arrow import FloatColumn, whole
 from incentive_engine.data.tables.room import let_go, make_room, strides
 from incentive_engine.domain import (
     CONVERSION,
@@ -44,7 +47,7 @@ def build_problem(policy: Policy, scores: ScoreTable, holdout: BoolArray) -> Pro
     Parameters
     ----------
     holdout
-        (n,) bool, users that never get an offer.
+        (n,) bool, users that never get an offer; of the others the policy's share explores.
 
     Raises
     ------
@@ -57,9 +60,13 @@ def build_problem(policy: Policy, scores: ScoreTable, holdout: BoolArray) -> Pro
     measures = (COST, *summed_measures(policy))
     kind = _kind_of(policy, scores, measures)
     weight = weights_of(scores.attributes, policy.objective.weight)
+    value = _values(policy, scores, weight, holdout, kind)
+    explorers = _explorers(policy, scores, holdout, value)
+    if explorers is not None:
+        value[:, explorers.users] = -np.inf
     return Problem(
         offers=scores.offers,
-        value=_values(policy, scores, weight, holdout, kind),
+        value=value,
         measures=measures,
         columns=_columns(scores, measures, kind),
         face=np.array([offer.face_value for offer in policy.offers], dtype=np.float64),
@@ -68,10 +75,31 @@ def build_problem(policy: Policy, scores: ScoreTable, holdout: BoolArray) -> Pro
         limits=limits,
         exactly_one=policy.assignment == "exactly_one",
         holdout=np.asarray(holdout, dtype=bool),
+        explorers=explorers,
         weight=weight,
         key=hash_ids(scores.user_id, KEY),
         pool=pool_of(policy),
     )
+
+
+def _explorers(
+    policy: Policy, scores: ScoreTable, holdout: BoolArray, value: Columns
+) -> Explorers | None:
+    """Return who gets an arm by lot, out of (k, n) values; those without a choice do not."""
+    if not policy.explore:
+        return None
+    users, _ = explorers_of(scores.user_id, holdout, share=policy.explore, seed=policy.seed)
+    words = hash_ids(whole(scores.user_id).take(pa.array(users)), arm_key(policy.seed))
+    # by name, so that the order in which a planner lists offers changes nothing
+    order = np.array(sorted(range(len(scores.offers)), key=scores.offers.__getitem__))
+    eligible = value[order[:, None], users] > -np.inf
+    with_control = policy.assignment == "at_most_one"
+    place, propensity = draw_arms(words, eligible, with_control=with_control)
+    choice = np.append(order, -1)[place].astype(np.int16)
+    drawn = propensity < 1.0
+    users, choice = users[drawn], choice[drawn]
+    worth = np.where(choice >= 0, value[np.maximum(choice, 0), users], 0.0)
+    return Explorers(users=users, choice=choice, value=worth, propensity=propensity[drawn])
 
 
 def pool_of(policy: Policy) -> Pool | None:

@@ -11,7 +11,7 @@ import numpy as np
 from incentive_engine.allocation.dual.lagrangian import bounds_value
 from incentive_engine.allocation.limits import Limit
 from incentive_engine.allocation.population.limit_maps import Rows, rows_of
-from incentive_engine.allocation.population.sweep import Table, dual_sum
+from incentive_engine.allocation.population.sweep import Table, dual_sum, tally_explorers
 from incentive_engine.allocation.population.users import Users
 from incentive_engine.allocation.problem import Pool, Problem
 from incentive_engine.allocation.risk import RiskReport
@@ -186,18 +186,26 @@ def certify(
     Parameters
     ----------
     rows
-        The enforced limits.
+        The enforced limits, with what explorers leave of them.
     prices
         (L,) float64, in the rows' order.
     table
-        What the plan adds up to.
+        What the plan adds up to without explorers.
     """
+    explorers = problem.explorers
+    by_lot = None if explorers is None else tally_explorers(users, explorers)
+    feasible, table = not rows.excess(table).any(), table.plus(by_lot)
+    # by the stated bounds: what explorers leave of a count was rounded down
+    stated = rows_of(problem, users, rows.limits)
+    bound = dual_sum(users, rows.prices_of_pairs(prices, users.shape))
+    bound += bounds_value(stated, prices)
+    if by_lot is not None:
+        bound += by_lot.value - float(prices @ stated.usage(by_lot))
     price_of = dict(zip(rows.names, prices.tolist(), strict=True))
-    price = rows.prices_of_pairs(prices, users.shape)
     return Certificate(
         value=table.value,
-        bound=_above(dual_sum(users, price) + bounds_value(rows, prices), table.value),
-        feasible=not rows.excess(table).any(),
+        bound=_above(bound, table.value),
+        feasible=feasible,
         users=problem.n_users,
         treated=int(table.totals[1].sum()),
         budget=_spending(problem, users, table),

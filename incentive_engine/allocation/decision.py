@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple, Self
 
 from incentive_engine.allocation.frozen_policy import FrozenPolicy, Prices
-from incentive_engine.allocation.user_rules import Cell, Pair, rules_of
+from incentive_engine.allocation.user_rules import Cell, Pair, UserRules, rules_of
 from incentive_engine.domain import Reason, score_column
 from incentive_engine.errors import DataError, Fault
 
@@ -79,6 +79,9 @@ class OfferChoice(NamedTuple):
         What it is expected to cost, and at most, in millionths of the currency unit.
     usage
         Limit name to what the choice uses of each enforced limit that counts it.
+    propensity
+        How likely it was where chance decided: for explorers among the arms that they may get,
+        for the holdout which share of the stratum is held out; 1 where nothing was random.
     """
 
     offer_id: str | None
@@ -87,6 +90,7 @@ class OfferChoice(NamedTuple):
     cost_micros: int = 0
     face_micros: int = 0
     usage: Mapping[str, float] = {}
+    propensity: float = 1.0
 
 
 def decide(user: User, frozen: FrozenPolicy, prices: Prices) -> OfferChoice:
@@ -103,30 +107,43 @@ def decide(user: User, frozen: FrozenPolicy, prices: Prices) -> OfferChoice:
         raise DataError(Fault("prices", "they belong to another policy", frozen.digest, remedy))
     rules = rules_of(frozen)
     attributes = rules.attributes_of(user.attributes)
-    if rules.is_held_out(user.user_id, attributes):
-        return OfferChoice(None, Reason.HOLDOUT)
+    if (held := rules.held_share(user.user_id, attributes)) is not None:
+        return OfferChoice(None, Reason.HOLDOUT, propensity=held)
     weight, cell = rules.weight_of(attributes), rules.cell_of(attributes)
+    pairs = [*rules.pairs_of(user.measures, attributes, weight)]
+    if rules.explores(user.user_id):
+        drawn, propensity = rules.draw(user.user_id, pairs)
+        if propensity < 1.0:
+            return _choice(rules, drawn, cell, Reason.EXPLORED, propensity)
     paid = prices_of_pairs(frozen, prices, cell)
     best: Pair | None = None
     top, helped, eligible = -math.inf if rules.forced else 0.0, False, False
     # by name, and the first of equal ones wins, as in the sweep over all users
-    for pair in rules.pairs_of(user.measures, attributes, weight):
+    for pair in pairs:
         score = pair.value - paid[pair.place].issued
         for measure, price in paid[pair.place].measures:
             score -= price * pair.amounts[measure]
         eligible, helped = True, helped or pair.value > 0
         if score > top:
             best, top = pair, score
-    if best is None:
-        without_gain = Reason.NO_GAIN if eligible else Reason.INELIGIBLE
-        return OfferChoice(None, Reason.PRICED_OUT if helped else without_gain)
+    without_gain = Reason.NO_GAIN if eligible else Reason.INELIGIBLE
+    return _choice(rules, best, cell, Reason.PRICED_OUT if helped else without_gain)
+
+
+def _choice(
+    rules: UserRules, pair: Pair | None, cell: Cell, without: Reason, propensity: float = 1.0
+) -> OfferChoice:
+    """Return a pair as the choice, or none, for a reason."""
+    if pair is None:
+        return OfferChoice(None, without, propensity=propensity)
     return OfferChoice(
-        frozen.policy.offers[best.place].id,
+        rules.offers[pair.place],
         Reason.OFFERED,
-        best.value,
-        best.cost_micros,
-        rules.faces[best.place],
-        rules.usage_of(best, cell),
+        pair.value,
+        pair.cost_micros,
+        rules.faces[pair.place],
+        rules.usage_of(pair, cell),
+        propensity,
     )
 
 

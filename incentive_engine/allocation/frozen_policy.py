@@ -21,13 +21,14 @@ from pydantic import ValidationError
 
 from incentive_engine.allocation.weights import Medians, medians_of
 from incentive_engine.config.policy import Policy
-from incentive_engine.data.holdout import holdout_cutoffs
+from incentive_engine.data.exploring import explorers_of
+from incentive_engine.data.holdout import HoldoutStratum, holdout_cutoffs
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.data.tables.arrow import is_text, levels
 from incentive_engine.domain import CONVERSION, COST, OFFER_MEASURES, SPEND, BoolArray
 from incentive_engine.errors import DataError, Fault
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """The version of the file that a frozen policy is written to."""
 
 Kind = Literal["text", "integer", "truth", "number", "single", "time"]
@@ -61,6 +62,10 @@ class FrozenPolicy:
         Per stratum of the holdout, named by its values, the highest rank of its keyed hash that
         is held out, −1 for nobody. A stratum that the population lacks is drawn from by the
         policy's share.
+    held
+        Per stratum which share of its users is held out.
+    explored
+        The highest rank of the keyed hash of users who explore, −1 for nobody.
     """
 
     policy: Policy
@@ -69,6 +74,8 @@ class FrozenPolicy:
     medians: Medians
     groups: tuple[tuple[str, ...] | None, ...]
     cutoffs: Mapping[tuple[Label, ...], int] = field(repr=False)
+    held: Mapping[tuple[Label, ...], float] = field(repr=False)
+    explored: int = -1
 
     @classmethod
     def of(cls, policy: Policy, scores: ScoreTable, holdout: BoolArray) -> Self:
@@ -80,6 +87,11 @@ class FrozenPolicy:
             (n,) bool, who of them never gets an offer.
         """
         attributes = scores.attributes
+        strata = _strata(policy, scores, holdout)
+        explored = -1
+        if policy.explore:
+            ids, seed = scores.user_id, policy.seed
+            _, explored = explorers_of(ids, holdout, share=policy.explore, seed=seed)
         kinds = {name: _kind_of(attributes.column(name)) for name in attributes.column_names}
         return cls(
             policy=policy,
@@ -92,7 +104,9 @@ class FrozenPolicy:
                 else tuple(map(str, levels(attributes.column(limit.for_each)).labels))
                 for limit in policy.limits
             ),
-            cutoffs=_cutoffs(policy, scores, holdout),
+            cutoffs={stratum.name: stratum.highest for stratum in strata},
+            held={stratum.name: stratum.share for stratum in strata},
+            explored=explored,
         )
 
     @property
@@ -124,9 +138,10 @@ class FrozenPolicy:
             "medians": list(self.medians),
             "groups": [None if values is None else list(values) for values in self.groups],
             "holdout": [
-                {"stratum": list(stratum), "highest": rank}
+                {"stratum": list(stratum), "highest": rank, "share": self.held[stratum]}
                 for stratum, rank in sorted(self.cutoffs.items(), key=lambda item: str(item[0]))
             ],
+            "explored": self.explored,
         }
 
     @classmethod
@@ -149,6 +164,8 @@ class FrozenPolicy:
                 medians=tuple(content["medians"]),
                 groups=tuple(None if v is None else tuple(v) for v in content["groups"]),
                 cutoffs={tuple(x["stratum"]): x["highest"] for x in content["holdout"]},
+                held={tuple(x["stratum"]): x["share"] for x in content["holdout"]},
+                explored=content["explored"],
             )
         except (KeyError, TypeError, ValidationError) as error:
             what = f"it is broken: {type(error).__name__}"
@@ -237,14 +254,8 @@ def _kind_of(column: pa.Array) -> Kind:
     return "time"
 
 
-def _cutoffs(
-    policy: Policy, scores: ScoreTable, holdout: BoolArray
-) -> dict[tuple[Label, ...], int]:
+def _strata(policy: Policy, scores: ScoreTable, holdout: BoolArray) -> list[HoldoutStratum]:
     if not policy.holdout:
-        return {}
+        return []
     strata = scores.attributes.select(policy.holdout_strata)
-    found = holdout_cutoffs(scores.user_id, strata, holdout, seed=policy.seed)
-    return {
-        tuple(None if value is None else str(value) for value in values): rank
-        for values, rank in found
-    }
+    return holdout_cutoffs(scores.user_id, strata, holdout, seed=policy.seed)

@@ -20,11 +20,11 @@ from incentive_engine.allocation.integer.integer_plan import make_plan
 from incentive_engine.allocation.integer.useless import drop_useless
 from incentive_engine.allocation.params import PLAN, SolveParams
 from incentive_engine.allocation.population.choose import choices_at, offers_of
-from incentive_engine.allocation.population.limit_maps import Rows, rows_of
+from incentive_engine.allocation.population.limit_maps import Rows, open_rows
 from incentive_engine.allocation.population.sharded import in_shards
-from incentive_engine.allocation.population.sweep import Choice, cost_micros
+from incentive_engine.allocation.population.sweep import Choice, cost_micros, tally_explorers
 from incentive_engine.allocation.population.users import Users, users_of
-from incentive_engine.allocation.problem import Problem
+from incentive_engine.allocation.problem import BUDGET, Problem
 from incentive_engine.allocation.risk import (
     NEAR,
     ROUNDS,
@@ -36,9 +36,10 @@ from incentive_engine.allocation.risk import (
 from incentive_engine.allocation.solver_report import PriceStatus, SolverReport
 from incentive_engine.allocation.split_plan import Relaxed
 from incentive_engine.data.tables.room import let_go, strides
-from incentive_engine.domain import REASONS, IntArray, Reason
+from incentive_engine.domain import MICROS, REASONS, FloatArray, IntArray, Reason, to_micros
 from incentive_engine.errors import Fault, InfeasibleError, SolverError
 from incentive_engine.fleet import SharedWork
+from incentive_engine.language import say
 from incentive_engine.parallel import Advance, unheard
 
 READ: Final = 0.1
@@ -134,9 +135,20 @@ def _solved_at_risk(problem: Problem, users: Users, risk: Risk, params: SolvePar
         if keeps and expected <= (1.0 + NEAR) * before:
             break
     if best is None:
-        plan = _solved(with_expected(problem, 0.0), users, params)
-        best = _with_risk(plan, risk_of(problem, plan.choice, risk))
+        plan = _solved(with_expected(problem, _paid_by_lot(problem, users)), users, params)
+        report = risk_of(problem, plan.choice, risk)
+        if report.quantile > amount:  # only explorers can cost so much without anybody else
+            raise InfeasibleError(_taken(BUDGET, report.quantile, amount))
+        best = _with_risk(plan, report)
     return best
+
+
+def _paid_by_lot(problem: Problem, users: Users) -> float:
+    """Return what explorers are expected to cost."""
+    if problem.explorers is None:
+        return 0.0
+    amounts = problem.explorers.amounts(problem.columns[users.cost])
+    return int(to_micros(amounts).sum()) / MICROS
 
 
 def _with_risk(plan: Plan, report: RiskReport) -> Plan:
@@ -147,7 +159,8 @@ def _with_risk(plan: Plan, report: RiskReport) -> Plan:
 def _solved(
     problem: Problem, users: Users, params: SolveParams, advance: Advance = unheard
 ) -> Plan:
-    rows = rows_of(problem, users, problem.enforced)
+    rows = open_rows(problem, users)
+    _refuse_taken(rows)
     advance(READ)
     optimum = find_prices(users, rows, params=params)
     advance(PRICED)
@@ -163,6 +176,31 @@ def _solved(
     return _plan(problem, users, rows, optimum, best)
 
 
+def _refuse_taken(rows: Rows) -> None:
+    """Refuse limits that explorers alone break.
+
+    Parameters
+    ----------
+    rows
+        With what explorers leave.
+    """
+    # only what is counted or paid cannot be given back by what others get
+    taken = np.flatnonzero((rows.unit > 0) & (rows.upper < 0)).tolist()
+    if taken:
+        most = [limit.at_most or 0.0 for limit in rows.limits]
+        raise InfeasibleError(
+            *(_taken(rows.names[i], most[i] - float(rows.upper[i]), most[i]) for i in taken)
+        )
+
+
+def _taken(limit: str, used: float, most: float) -> Fault:
+    return Fault(
+        say("explore.limit", limit=limit),
+        say("explore.taken", used=used, most=most),
+        remedy=say("explore.remedy"),
+    )
+
+
 def _plan(problem: Problem, users: Users, rows: Rows, optimum: Optimum, best: Incumbent) -> Plan:
     assert best.plan is not None
     kept = drop_useless(users, rows, best.plan)
@@ -172,12 +210,19 @@ def _plan(problem: Problem, users: Users, rows: Rows, optimum: Optimum, best: In
     )
     if not certificate.feasible:
         raise SolverError(Fault("allocation", "the plan breaks a limit", "", "report this"))
+    choice, paid = offers_of(users, kept.choice), cost_micros(users, kept.choice)
+    by_lot = None
+    if (explorers := problem.explorers) is not None:
+        by_lot = tally_explorers(users, explorers)
+        choice, user = explorers.merged(choice), explorers.pairs[0]
+        if users.cost >= 0:
+            paid[user] = to_micros(explorers.amounts(problem.columns[users.cost]))
     return Plan(
-        choice=offers_of(users, kept.choice),
-        cost_micros=cost_micros(users, kept.choice),
+        choice=choice,
+        cost_micros=paid,
         prices=MappingProxyType(dict(zip(rows.names, prices.tolist(), strict=True))),
         certificate=certificate,
-        split=Relaxed(problem=problem, rows=rows, optimum=optimum),
+        split=Relaxed(problem=problem, rows=rows, optimum=optimum, by_lot=by_lot),
     )
 
 
@@ -199,7 +244,10 @@ def freeze_prices(problem: Problem, plan: Plan, frozen: FrozenPolicy) -> Prices:
     At the prices some users are tied, and the integer stage settled who of them gets what, and
     who gets less than the prices alone would give, so that every limit holds in whole offers.
     """
-    settled = int(np.count_nonzero(choices_at(problem, plan.prices) != plan.choice))
+    by_price = choices_at(problem, plan.prices)
+    if problem.explorers is not None:  # no price decides on them
+        by_price = problem.explorers.merged(by_price)
+    settled = int(np.count_nonzero(by_price != plan.choice))
     return Prices(policy=frozen.digest, by_limit=dict(plan.prices), settled=settled)
 
 
@@ -217,7 +265,25 @@ def reasons(problem: Problem, choice: Choice) -> npt.NDArray[np.int8]:
     reason[choice >= 0] = code[Reason.OFFERED]
     if problem.holdout is not None:
         reason[problem.holdout] = code[Reason.HOLDOUT]
+    if (explorers := problem.explorers) is not None:
+        reason[explorers.users[explorers.choice < 0]] = code[Reason.EXPLORED]
     return reason
+
+
+def propensities(problem: Problem, held: FloatArray) -> FloatArray:
+    """Return (n,) float64, how likely each user's arm was where chance decided, else 1.
+
+    Parameters
+    ----------
+    held
+        (n,) float64, which share of the user's stratum is held out.
+    """
+    propensity = np.ones(problem.n_users)
+    if problem.holdout is not None:
+        propensity[problem.holdout] = held[problem.holdout]
+    if problem.explorers is not None:
+        propensity[problem.explorers.users] = problem.explorers.propensity
+    return propensity
 
 
 def _check_forced(problem: Problem) -> None:
@@ -229,6 +295,8 @@ def _check_forced(problem: Problem) -> None:
         let_go()
     if problem.holdout is not None:
         free &= ~problem.holdout
+    if problem.explorers is not None:
+        free[problem.explorers.users] = False
     if free.any():
         some = ", ".join(str(row + 1) for row in np.flatnonzero(free)[:3])
         raise InfeasibleError(

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 import numpy as np
 import numpy.typing as npt
 
+from incentive_engine.allocation.explorers import Explorers
 from incentive_engine.allocation.limits import Limit
 from incentive_engine.domain import FACE, ISSUED, BoolArray, FloatArray
 from incentive_engine.errors import ConfigError, DataError, Fault
@@ -69,6 +70,8 @@ class Problem:
         Every user outside the holdout gets an offer.
     holdout
         (n,) bool, users that never get an offer (their values are −inf); None for none.
+    explorers
+        Users whose arm was drawn by lot (their values are −inf, too); None for none.
     weight
         (n,) float64, how much the user's outcome counts; None for 1.
     key
@@ -95,6 +98,7 @@ class Problem:
     limits: tuple[Limit, ...] = ()
     exactly_one: bool = False
     holdout: BoolArray | None = None
+    explorers: Explorers | None = None
     weight: FloatArray | None = None
     key: npt.NDArray[np.uint64] | None = None
     pool: Pool | None = None
@@ -120,6 +124,14 @@ class Problem:
     def enforced(self) -> tuple[Limit, ...]:
         """The limits that a plan must keep."""
         return tuple(limit for limit in self.limits if not limit.report_only)
+
+    @property
+    def explores(self) -> BoolArray:
+        """(n,) bool, whose arm was drawn by lot."""
+        explores = np.zeros(self.n_users, dtype=np.bool_)
+        if self.explorers is not None:
+            explores[self.explorers.users] = True
+        return explores
 
     def has(self, measure: str) -> bool:
         """Whether the measure can be summed."""

@@ -16,9 +16,15 @@ from incentive_engine.allocation.certificate import LimitReport, report_limit
 from incentive_engine.allocation.dual.prices import Optimum, find_prices
 from incentive_engine.allocation.infeasible.relaxation import size_of_bounds
 from incentive_engine.allocation.params import CURVE, SolveParams
-from incentive_engine.allocation.population.limit_maps import Rows, rows_of
+from incentive_engine.allocation.population.limit_maps import Rows, open_rows
 from incentive_engine.allocation.population.samples import Sample
-from incentive_engine.allocation.population.sweep import Choice, Table, sweep, tally
+from incentive_engine.allocation.population.sweep import (
+    Choice,
+    Table,
+    sweep,
+    tally,
+    tally_explorers,
+)
 from incentive_engine.allocation.population.users import Users
 from incentive_engine.allocation.problem import BUDGET, Columns, Problem
 from incentive_engine.allocation.risk import Risk, risk_of, with_expected
@@ -46,25 +52,29 @@ class Relaxed:
     problem
         What was solved; for a budget at risk with a bound on the expected cost in its place.
     rows
-        Its enforced limits.
+        Its enforced limits, with what explorers leave of them.
     optimum
         The prices, and the last linear program.
+    by_lot
+        What explorers add to all that the plan is; None for none.
     """
 
     problem: Problem
     rows: Rows
     optimum: Optimum
+    by_lot: Table | None = None
 
     @property
     def bound(self) -> float:
         """No plan is worth more."""
-        return self.optimum.point.dual
+        return self.optimum.point.dual + (0.0 if self.by_lot is None else self.by_lot.value)
 
     @property
     def value(self) -> float:
         """What the plan is worth, split users by their parts."""
         step = self.optimum.step
-        return self.bound if step is None else min(step.model, self.bound)
+        dual = self.optimum.point.dual
+        return self.bound if step is None else self.bound - dual + min(step.model, dual)
 
     @property
     def feasible(self) -> bool:
@@ -78,7 +88,7 @@ class Relaxed:
     @property
     def treated(self) -> float:
         """How many users get an offer, split users by their parts."""
-        return self.optimum.treated
+        return self.optimum.treated + (0.0 if self.by_lot is None else self.by_lot.treated)
 
     @property
     def prices(self) -> dict[str, float]:
@@ -90,10 +100,15 @@ class Relaxed:
         """Limit name to what the plan uses of it."""
         step = self.optimum.step
         used = np.empty(0) if step is None else step.usage
+        if self.by_lot is not None and step is not None:
+            used = used + self.rows.usage(self.by_lot)
         return dict(zip(self.rows.names, used.tolist(), strict=True))
 
     def pairs(self, users: Users) -> tuple[IntArray, IntArray, FloatArray]:
-        """Return the plan's pairs: user, offer of the problem, and the part that is taken."""
+        """Return the plan's pairs: user, offer of the problem, and the part that is taken.
+
+        Those of explorers are not among them.
+        """
         choice = _everyone(users, self)
         step = self.optimum.step
         if step is None:
@@ -114,7 +129,9 @@ class Relaxed:
         step = self.optimum.step
         if step is not None:
             choice[step.core.index] = step.core.choice_of(step.shares > 0.5)
-        return np.where(choice >= 0, users.order[choice], -1).astype(np.int16)
+        whole = np.where(choice >= 0, users.order[choice], -1).astype(np.int16)
+        explorers = self.problem.explorers
+        return whole if explorers is None else explorers.merged(whole)
 
     def amounts(self, users: Users, columns: Mapping[str, Columns]) -> dict[str, float]:
         """Return what the plan's pairs add up to, by measure; cost is rounded up per pair.
@@ -125,6 +142,10 @@ class Relaxed:
             Measure to (k, n), NaN where a pair is not eligible.
         """
         user, offer, part = self.pairs(users)
+        if (explorers := self.problem.explorers) is not None:
+            drawn, given = explorers.pairs
+            user, offer = np.concatenate([user, drawn]), np.concatenate([offer, given])
+            part = np.concatenate([part, np.ones(len(drawn))])
         sums = {name: float(part @ column[offer, user]) for name, column in columns.items()}
         if COST in self.problem.measures:
             cost = self.problem.columns[self.problem.measures.index(COST)]
@@ -137,7 +158,7 @@ class Relaxed:
         """Return what the plan's pairs add up to, per cell and offer."""
         choice, step = _everyone(users, self), self.optimum.step
         if step is None:
-            return tally(users, choice)
+            return tally(users, choice).plus(self.by_lot)
         core, some = step.core, step.shares > 0
         choice[core.index] = -1
         rest = tally(users, choice)
@@ -150,7 +171,7 @@ class Relaxed:
         for row, amount in enumerate(amounts):
             whole = np.rint(part * amount * users.scale[row]).astype(np.int64)
             np.add.at(totals[row], (users.cell[user], offer), whole)
-        return replace(rest, totals=totals)
+        return replace(rest, totals=totals).plus(self.by_lot)
 
     def limits(self, users: Users) -> tuple[LimitReport, ...]:
         """Return usage, price and slack of every limit, those only measured included."""
@@ -235,7 +256,8 @@ def _solved(
     samples: tuple[Sample, ...] | None,
     params: SolveParams,
 ) -> Relaxed:
-    rows = rows_of(problem, users, problem.enforced)
+    rows = open_rows(problem, users)
+    by_lot = None if problem.explorers is None else tally_explorers(users, problem.explorers)
 
     def known(prices: Prices | None) -> FloatArray | None:
         if prices is None:
@@ -246,7 +268,7 @@ def _solved(
         users, rows, start=known(start), radius=radius, hint=known(hint), samples=samples,
         params=params,
     )  # fmt: skip
-    return Relaxed(problem=problem, rows=rows, optimum=optimum)
+    return Relaxed(problem=problem, rows=rows, optimum=optimum, by_lot=by_lot)
 
 
 def _everyone(users: Users, plan: Relaxed) -> Choice:

@@ -7,7 +7,7 @@ Conditions, weights and limits read one user's attributes here as `data.conditio
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
@@ -26,6 +26,7 @@ from incentive_engine.allocation.user_attributes import (
     factor_of,
     meets_all,
 )
+from incentive_engine.data.exploring import HALF, arm_key, explorer_key
 from incentive_engine.data.hashing import hash_id
 from incentive_engine.data.holdout import holdout_key
 from incentive_engine.domain import COST, FACE, ISSUED, MICROS, ROUNDING, BoolArray, to_micros
@@ -130,6 +131,9 @@ class UserRules:
         self.strata = policy.holdout_strata
         self.cutoffs, self.share_cutoff = frozen.cutoffs, frozen.share_cutoff
         self.key = holdout_key(policy.seed)
+        self.held, self.held_elsewhere = frozen.held, policy.holdout or 0.0
+        self.explored = frozen.explored
+        self.explorer_key, self.arm_key = explorer_key(policy.seed), arm_key(policy.seed)
 
     def _limit_rules(self, frozen: FrozenPolicy) -> Iterator[LimitRule]:
         policy = frozen.policy
@@ -187,13 +191,30 @@ class UserRules:
             fault = Fault(f"user: {error.args[0]}", "the attribute is missing", "a value, or None")
             raise DataError(fault) from None
 
-    def is_held_out(self, user_id: int | str, attributes: Attributes) -> bool:
-        """Whether the user belongs to the holdout."""
+    def held_share(self, user_id: int | str, attributes: Attributes) -> float | None:
+        """Return which share of the user's stratum is held out; None for who is not."""
         if not self.cutoffs:
-            return False
+            return None
         stratum = tuple(None if attributes[c] is None else str(attributes[c]) for c in self.strata)
         # the holdout is a quota by rank; among known users its last rank says the same
-        return hash_id(user_id, self.key) <= self.cutoffs.get(stratum, self.share_cutoff)
+        if hash_id(user_id, self.key) > self.cutoffs.get(stratum, self.share_cutoff):
+            return None
+        return self.held.get(stratum, self.held_elsewhere)
+
+    def explores(self, user_id: int | str) -> bool:
+        """Whether a user outside the holdout gets an arm by lot."""
+        return self.explored >= 0 and hash_id(user_id, self.explorer_key) <= self.explored
+
+    def draw(self, user_id: int | str, pairs: Sequence[Pair]) -> tuple[Pair | None, float]:
+        """Return which of the pairs that an explorer may get is drawn, and how likely it was.
+
+        None is control, the first arm unless everybody gets an offer.
+        """
+        arms = [*([] if self.forced else [None]), *pairs]
+        if len(arms) < 2:
+            return (arms[0] if arms else None), 1.0
+        drawn = (hash_id(user_id, self.arm_key) >> HALF) * len(arms) >> HALF
+        return arms[drawn], 1.0 / len(arms)
 
     def weight_of(self, attributes: Attributes) -> float:
         """Return how much the user's outcome counts."""

@@ -263,6 +263,10 @@ class Policy(Document):
     out: 0, with a warning."""
     holdout_strata: tuple[Column, ...] = Field(default=(), strict=False)
     """The holdout is drawn within each combination of these columns."""
+    explore: Share | None = None
+    """The share of the users outside the holdout who get an arm by lot, control among them, out of
+    those that they may get, so that the campaign teaches the next one; their cost is part of the
+    budget. Left out: nobody."""
     campaign: Campaign | None = None
     """When the campaign runs and how users are expected to come; `serve` then solves prices anew
     while it runs. Left out: the plan's prices stay."""
@@ -323,6 +327,10 @@ class Policy(Document):
         for limit in self.limits:
             named.extend([limit.sum] if limit.sum else list(limit.ratio or ()))
         return tuple(dict.fromkeys(named))
+
+    def without_exploring(self) -> Policy:
+        """Return the policy by which prices alone decide, as a rule that is tried on a trial."""
+        return self if self.explore is None else self.model_copy(update={"explore": None})
 
     def with_budget(self, **changes: Any) -> Policy:  # noqa: ANN401 - any field of Budget
         """Return the policy with some fields of its budget replaced, checked anew.

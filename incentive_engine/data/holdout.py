@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any, Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
 from incentive_engine.data.hashing import Words, hash_ids
 from incentive_engine.data.tables.arrow import Column, compact, levels, whole
-from incentive_engine.domain import BoolArray, IntArray
+from incentive_engine.domain import BoolArray, FloatArray, IntArray
 
 WIDER: Final = 1.25
 """So many times the share of users are sorted; a stratum with an unlikely draw sorts all."""
@@ -54,10 +54,18 @@ def holdout_key(seed: int) -> bytes:
     return hashlib.sha256(f"holdout {seed}".encode()).hexdigest()[:16].encode()
 
 
+class HoldoutStratum(NamedTuple):
+    """What is drawn of one stratum: its values, the highest rank of it, and which share."""
+
+    name: tuple[str | None, ...]
+    highest: int
+    share: float
+
+
 def holdout_cutoffs(
     user_id: Column, strata: pa.Table, drawn: BoolArray, *, seed: int
-) -> list[tuple[tuple[Any, ...], int]]:
-    """Return each stratum's values, None for a missing one, and the highest rank drawn in it.
+) -> list[HoldoutStratum]:
+    """Return what is drawn of each stratum; None stands for a missing value in its name.
 
     So the holdout of a whole population is a question about each user alone: whether the own
     rank is at most that of the own stratum. The rank is −1 where nobody of a stratum was drawn.
@@ -74,15 +82,35 @@ def holdout_cutoffs(
     rank = hash_ids(whole(user_id).take(pa.array(held)), holdout_key(seed))
     highest = np.zeros(int(stratum.max(initial=0)) + 1, dtype=np.uint64)
     np.maximum.at(highest, stratum[held], rank)
-    nobody = np.bincount(stratum[held], minlength=len(highest)) == 0
+    counts = np.bincount(stratum[held], minlength=len(highest))
+    shares = counts / np.maximum(np.bincount(stratum, minlength=len(highest)), 1)
     codes, first = np.unique(stratum, return_index=True)
     values = [
         strata.column(name).take(pa.array(first)).to_pylist() for name in strata.column_names
     ]
     return [
-        (tuple(column[row] for column in values), -1 if nobody[code] else int(highest[code]))
+        HoldoutStratum(
+            name=tuple(None if column[row] is None else str(column[row]) for column in values),
+            highest=int(highest[code]) if counts[code] else -1,
+            share=float(shares[code]),
+        )
         for row, code in enumerate(codes.tolist())
     ]
+
+
+def held_shares(strata: pa.Table, drawn: BoolArray) -> FloatArray:
+    """Return (n,) float64, which share of each user's stratum is held out.
+
+    Parameters
+    ----------
+    strata, drawn
+        As of `holdout_cutoffs`.
+    """
+    if not drawn.any():
+        return np.broadcast_to(np.float64(0.0), len(drawn))  # takes no memory
+    stratum = strata_codes(strata, len(drawn))
+    sizes = np.bincount(stratum)
+    return np.asarray((np.bincount(stratum[drawn], minlength=len(sizes)) / sizes)[stratum])
 
 
 def _candidates(rank: Words, stratum: IntArray, quota: IntArray, share: float) -> IntArray:

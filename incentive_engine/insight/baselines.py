@@ -244,6 +244,7 @@ def _part(problem: Problem, some: IntArray) -> Problem:
         columns=np.stack([_of(columns, some) for columns in problem.columns]),
         cell=problem.cell[some],
         holdout=None if problem.holdout is None else problem.holdout[some],
+        explorers=None if problem.explorers is None else problem.explorers.among(some),
         weight=None if problem.weight is None else problem.weight[some],
         key=None if problem.key is None else problem.key[some],
         limits=tuple(

@@ -68,6 +68,10 @@ class Findings:
         (n,) float64, how much each user's outcome counts.
     reason
         (n,) int8, place in `domain.REASONS`.
+    propensity
+        (n,) float64, how likely each arm was where chance decided, else 1.
+    explores
+        (n,) bool, who got an arm by lot.
     margin, smallest_budget
         (n,) float64, as in the run's allocation; the second is None where it is not known.
     frozen, prices
@@ -100,6 +104,8 @@ class Findings:
     weight: FloatArray
     chosen: Chosen
     reason: npt.NDArray[np.int8]
+    propensity: FloatArray
+    explores: BoolArray
     margin: FloatArray
     smallest_budget: FloatArray | None
     frozen: FrozenPolicy

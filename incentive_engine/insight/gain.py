@@ -46,7 +46,7 @@ class PlanGain:
     rule: npt.NDArray[np.int16]
     """What the plan's rule gives each row of the trial, −1 for none."""
     users: int
-    """Users that the means are multiplied by: all but the holdout."""
+    """Users that the means are multiplied by: all but the holdout and those who explore."""
     baseline: Mapping[str, float | None]
     """Of the trial: `median_basket` of its buyers, currency units, and `conversion_rate` of its
     rows without an offer; None where there are no such rows."""
@@ -112,9 +112,9 @@ def value_trial(trial: Trial, out_of_fold: OutOfFold, policy: Policy) -> ValuedT
 
 
 def trial_problem(valued: ValuedTrial, policy: Policy) -> Problem:
-    """Return what the policy states about the trial's rows, none of them held out."""
+    """Return what the policy states about the trial's rows, none held out or by lot."""
     nobody_held_out = np.zeros(valued.table.n_users, dtype=np.bool_)
-    return build_problem(policy, valued.table, nobody_held_out)
+    return build_problem(policy.without_exploring(), valued.table, nobody_held_out)
 
 
 def profit_of(
@@ -139,7 +139,7 @@ def gain_of_plan(
     problem
         `trial_problem`.
     users
-        How many users the plan decides on: all but the holdout.
+        How many users the plan's prices decide on: all but the holdout and those who explore.
     """
     cost = float(plan.cost_micros.sum()) / MICROS
     return gain_of_rule(valued, problem, policy, plan.prices, cost=cost, users=users)

@@ -142,7 +142,7 @@ def with_own_budget(
         spent=spent,
         value=plan.certificate.value,
         price=plan.prices.get(BUDGET, 0.0),
-        groups=_rows(group_sums(problem.value, plan.choice, split), table),
+        groups=_rows(group_sums(problem, plan.choice, split), table),
     )
     below = [p for p in response.points if p.budget < mine.budget and _more(mine, p)]
     above = [p for p in response.points if p.budget > mine.budget and _more(p, mine)]
@@ -246,7 +246,7 @@ def group_columns(policy: Policy) -> tuple[str, ...]:
 
 def _money_alone(problem: Problem) -> bool:
     at_risk = problem.pool is None or problem.pool.basis == "at-risk"
-    return not at_risk and len(problem.enforced) == 1
+    return not at_risk and len(problem.enforced) == 1 and problem.explorers is None
 
 
 def _distinct(points: list[ResponsePoint]) -> tuple[ResponsePoint, ...]:

@@ -26,7 +26,9 @@ from . import formats
 
 Code = Literal["en", "zh"]
 LANGUAGES: Final[tuple[Code, ...]] = ("en", "zh")
-CHAPTERS: Final = ("page", "findings", "terminal", "history", "agents", "watch", "studio")
+CHAPTERS: Final = (
+    "page", "findings", "terminal", "history", "agents", "flywheel", "watch", "studio",
+)  # fmt: skip
 """The catalogue's files, one each per language."""
 PHRASES: Final = "phrases"
 """The catalogue's folder of English texts and what they are in Chinese, a file per package."""

@@ -103,7 +103,8 @@ class UpliftModel:
         policy = plan.policy
         self.check_policy(policy)
         valued = value_trial(self.trial, self.fitted.out_of_fold, policy)
-        users = int((~plan.stated.holdout).sum())
+        by_lot = plan.stated.holdout | plan.stated.problem.explores
+        users = int((~by_lot).sum())
         problem = trial_problem(valued, policy)
         return gain_of_plan(valued, problem, policy, plan.solved, users=users)
 

@@ -163,7 +163,7 @@ class Campaign:
             chosen.cost_micros,
             chosen.face_micros,
             tuple(claims),
-            1.0,
+            chosen.propensity,
         )
 
 

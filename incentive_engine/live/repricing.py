@@ -290,5 +290,6 @@ def _pacer(run: Path, frozen: FrozenPolicy, times: Times) -> Pacer:
     table = read_scores(run / "scores.parquet", frozen.policy)
     reason = pq.read_table(run / "allocation.parquet", columns=["reason"]).column("reason")
     held = np.asarray(reason.to_numpy(zero_copy_only=False) == Reason.HOLDOUT)
-    choosers = Choosers.of(build_problem(frozen.policy, table, held))
+    # explorers stand in as if prices decided on them: what they really use is in the pool
+    choosers = Choosers.of(build_problem(frozen.policy.without_exploring(), table, held))
     return Pacer(choosers, forecast=times.share * table.n_users)

@@ -77,7 +77,8 @@ class Campaign:
         limits = self.run.certificate.limits
         prices = {limit.name: limit.price for limit in limits if limit.price is not None}
         nobody = np.zeros(len(self.held), dtype=np.bool_)
-        rule = choices_at(build_problem(self.policy, self.table, nobody), prices)
+        problem = build_problem(self.policy.without_exploring(), self.table, nobody)
+        rule = choices_at(problem, prices)
         decided = ~self.held & ((rule >= 0) | (self.choice >= 0))
         alike = float((rule == self.choice)[decided].mean()) if decided.any() else 1.0
         return rule if alike >= ALIKE else None

@@ -39,6 +39,7 @@ from incentive_engine.run.format import (
     InputFile,
     Manifest,
     OutputFile,
+    StatedExploring,
     StatedHoldout,
 )  # fmt: skip
 from incentive_engine.run.signature import SigningKey, sign_run
@@ -72,6 +73,8 @@ class AllocationTable:
         (n,) float64, how much the user's outcome counts.
     reason
         (n,) int8, place in `domain.REASONS`.
+    propensity
+        (n,) float64, how likely this arm was where chance decided, else 1.
     margin
         (n,) float64, how far the choice is ahead of the next one at the prices, in the value's
         units; NaN for users without a choice.
@@ -88,6 +91,7 @@ class AllocationTable:
     cost_micros: IntArray
     weight: FloatArray
     reason: npt.NDArray[np.int8]
+    propensity: FloatArray
     margin: FloatArray
     smallest_budget: FloatArray | None = None
 
@@ -106,6 +110,7 @@ class RunRecord:
     """By part: users, trial, scores, policy."""
     seed: int = 0
     holdout: StatedHoldout = field(default_factory=lambda: StatedHoldout(share=0.0, users=0))
+    explored: StatedExploring = field(default_factory=lambda: StatedExploring(share=0.0, users=0))
     solver: Mapping[str, Any] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
     """By step."""
@@ -174,7 +179,7 @@ def _write_allocation(path: Path, rows: AllocationTable) -> None:
             allocation_table(rows, slice(start, start + ROW_GROUP))
             for start in range(0, len(rows.choice), ROW_GROUP)
         ),
-        use_dictionary=["offer_id", "reason", "weight"],
+        use_dictionary=["offer_id", "reason", "weight", "propensity"],
     )
 
 
@@ -204,6 +209,7 @@ def allocation_table(rows: AllocationTable, part: slice) -> pa.Table:
             "cost_micros": as_arrow(micros),
             "weight": as_arrow(rows.weight[part]),
             "reason": chosen_texts(rows.reason[part], REASONS),
+            "propensity": as_arrow(rows.propensity[part]),
             "margin": _known(rows.margin, part, len(choice)),
             "smallest_budget": _known(rows.smallest_budget, part, len(choice)),
         }
@@ -301,6 +307,7 @@ def _manifest(
         created=None if record.created is None else record.created.isoformat(),
         seed=record.seed,
         holdout=record.holdout,
+        explored=record.explored,
         solver=dict(record.solver),
         seconds=dict(seconds),
         outputs=dict(outputs),

@@ -29,7 +29,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 """The version; a reader refuses one that it does not know."""
 
 ALLOCATION_FILE: Final = "allocation.parquet"
@@ -68,6 +68,7 @@ ALLOCATION: Final[Mapping[str, tuple[IsKind, ...]]] = {
     "cost_micros": (pa.types.is_int64,),
     "weight": NUMBER,
     "reason": TEXT,
+    "propensity": NUMBER,
     "margin": NUMBER,
     "smallest_budget": NUMBER,
 }
@@ -113,6 +114,13 @@ class StatedHoldout(Stated):
     users: int
 
 
+class StatedExploring(Stated):
+    """How many users got their arm by lot."""
+
+    share: Finite
+    users: int
+
+
 class Manifest(Stated):
     """manifest.json: what a run was made from and by, and digests of what came out."""
 
@@ -132,6 +140,7 @@ class Manifest(Stated):
     """When, with a zone; it puts the runs of a campaign in order."""
     seed: int
     holdout: StatedHoldout
+    explored: StatedExploring
     solver: dict[str, Any]
     seconds: dict[str, float]
     """By step."""
@@ -258,6 +267,8 @@ class StatedStratum(Stated):
     stratum: tuple[str | None, ...]
     highest: int
     """The highest rank of the keyed hash that is held out; -1 for nobody."""
+    share: Finite
+    """Which share of the stratum is held out."""
 
 
 class StatedFrozenPolicy(Stated):
@@ -270,6 +281,8 @@ class StatedFrozenPolicy(Stated):
     medians: tuple[Finite | None, ...]
     groups: tuple[tuple[str, ...] | None, ...]
     holdout: tuple[StatedStratum, ...]
+    explored: int
+    """The highest rank of the keyed hash of users who explore; -1 for nobody."""
 
 
 class StatedPrices(Stated):

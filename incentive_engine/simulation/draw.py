@@ -126,7 +126,9 @@ def _stage(variant: Variant, draw: int, memory: Memory) -> Stage:
         happens=happens,
         would=would,
         expects=expects,
-        true_problem=build_problem(planner.policy_for(favouring=True), truth, planner.blocked),
+        true_problem=build_problem(
+            planner.policy_for(favouring=True).without_exploring(), truth, planner.blocked
+        ),
         favoured=favoured_of(scenario, features),
         times=times,
         decided=int((~planner.blocked).sum()),
@@ -194,7 +196,8 @@ def situation_of(
         See `Situation`; `rank` is its `standing`.
     """
     policy, forecast = planner.policy, planner.forecast
-    problem = build_problem(planner.policy_for(favouring=True), forecast, planner.blocked)
+    rules = planner.policy_for(favouring=True).without_exploring()
+    problem = build_problem(rules, forecast, planner.blocked)
     allowed = (problem.value > -np.inf).T
     by_face = policy.budget is not None and policy.budget.basis == FACE
 

@@ -76,7 +76,7 @@ class Learned:
         """
         nobody = np.zeros(rehearsal.n_users, dtype=np.bool_)
         choice = rehearse(
-            build_problem(policy, rehearsal, nobody),
+            build_problem(policy.without_exploring(), rehearsal, nobody),
             prices,
             fold=self.model.out_of_fold.fold,
             cost=cost,

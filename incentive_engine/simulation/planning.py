@@ -85,6 +85,8 @@ class Planner:
         if scores is None:
             raise RuntimeError("the truth is asked for where nobody knows it")
         policy = self.policy_for(favouring=favouring).with_budget(amount=budget)
+        if truth:  # who knows the truth has nothing to explore
+            policy = policy.without_exploring()
         return self._solve_policy(policy, scores)
 
     def _solve_policy(self, policy: Policy, scores: ScoreTable) -> Plan:

@@ -28,6 +28,7 @@ WHAT: Final = {
     "offers": "every offer is one of the policy's",
     "eligibility": "nobody gets an offer that rules or missing scores forbid",
     "holdout": "the holdout equals its keyed draw, and none of it has an offer",
+    "exploring": "who explores, the arm and every propensity equal their keyed draws",
     "assignment": "each user has at most one offer",
     "measures": "conversion, spend and weight are those of scores and policy",
     "cost": "cost_micros is the chosen pair's cost, rounded up to a millionth",
@@ -82,6 +83,7 @@ class RowChecks:
         for check, problem, wrong in (
             *_offers(block, truth),
             *_holdout(block, truth),
+            *_exploring(block, truth),
             *_measures(block, truth),
             *_cost(block, truth),
             *_reasons(block, truth),
@@ -103,6 +105,10 @@ class RowChecks:
         if users != sums.held:
             problem = f"manifest.json states {users} users, the draw has {sums.held}"
             self.found["holdout"].add(problem)
+        users = run.manifest.explored.users
+        if users != sums.explorers:
+            problem = f"manifest.json states {users} users, the draw has {sums.explorers}"
+            self.found["exploring"].add(problem)
         if sums.spend is None and self.states_spend:
             self.found["measures"].add("spend is stated, but scores.parquet has none")
         return tuple(found.check() for found in self.found.values())
@@ -129,6 +135,15 @@ def _holdout(block: Block, truth: Replay) -> tuple[Problem, ...]:
     )
 
 
+def _exploring(block: Block, truth: Replay) -> tuple[Problem, ...]:
+    other = truth.explores & (block.choice != truth.lot)
+    differs = _differs(block.propensity, truth.propensity)
+    return (
+        ("exploring", "a user who explores has another arm than the lot drew", other),
+        ("exploring", "propensity differs", differs),
+    )
+
+
 def _measures(block: Block, truth: Replay) -> tuple[Problem, ...]:
     found = [
         ("measures", "conversion differs", _differs(block.conversion, truth.conversion)),
@@ -149,10 +164,22 @@ def _cost(block: Block, truth: Replay) -> tuple[Problem, ...]:
 
 def _reasons(block: Block, truth: Replay) -> tuple[Problem, ...]:
     expected = np.select(
-        [truth.holdout, ~truth.has_eligible, block.choice != -1, ~truth.has_gain],
+        [
+            truth.holdout,
+            truth.explores & (block.choice == -1),
+            ~truth.has_eligible,
+            block.choice != -1,
+            ~truth.has_gain,
+        ],
         [
             REASONS.index(reason)
-            for reason in (Reason.HOLDOUT, Reason.INELIGIBLE, Reason.OFFERED, Reason.NO_GAIN)
+            for reason in (
+                Reason.HOLDOUT,
+                Reason.EXPLORED,
+                Reason.INELIGIBLE,
+                Reason.OFFERED,
+                Reason.NO_GAIN,
+            )
         ],
         default=REASONS.index(Reason.PRICED_OUT),
     )

@@ -23,7 +23,7 @@ from .recomputed.sums import Sums
 from .recomputed.users import grouped, median_of
 from .result import Check, Findings
 
-KNOWN_FORMAT: Final = 1
+KNOWN_FORMAT: Final = 2
 
 
 def check_frozen(run: Run, users: pa.Table, rules: Rules) -> Check:
@@ -45,6 +45,7 @@ def check_frozen(run: Run, users: pa.Table, rules: Rules) -> Check:
         *_medians(run.policy, users, stated),
         *_groups(run.policy, users, stated),
         *_holdout(run.policy, users, rules, stated),
+        *_explored(rules, stated),
     ):
         found.add(problem)
     return found.check()
@@ -125,13 +126,15 @@ def _holdout(
         if policy.holdout
         else []
     )
-    expected = {
-        tuple(None if value is None else str(value) for value in values): rank
-        for values, rank in drawn
-    }
-    found = {one.stratum: one.highest for one in stated.holdout}
+    expected = {one.name: (one.highest, one.share) for one in drawn}
+    found = {one.stratum: (one.highest, one.share) for one in stated.holdout}
     if found != expected or len(stated.holdout) != len(expected):
         yield "the cut-offs of the holdout are not those of its draw"
+
+
+def _explored(rules: Rules, stated: StatedFrozenPolicy) -> Iterator[str]:
+    if stated.explored != rules.lots.highest:
+        yield "the cut-off of who explores is not that of its draw"
 
 
 def _prices(run: Run, stated: StatedPrices) -> Iterator[str]:

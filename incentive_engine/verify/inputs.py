@@ -97,6 +97,7 @@ def _seed(run: Run) -> Iterator[str]:
     for word, stated, used in (
         ("seed", manifest.seed, policy.seed),
         ("holdout.share", manifest.holdout.share, policy.holdout or 0.0),
+        ("explored.share", manifest.explored.share, policy.explore or 0.0),
     ):
         if stated != used:
             yield f"{word} is {stated}, the policy says {used}"
@@ -146,7 +147,8 @@ def check_evaluation(run: Run) -> Iterator[Check]:
             found.add("the manifest names a trial, and no gain by it is stated")
         yield found.check()
         return
-    decided = run.certificate.users - run.manifest.holdout.users
+    by_lot = run.manifest.holdout.users + run.manifest.explored.users
+    decided = run.certificate.users - by_lot
     if gain.users != decided:
         found.add(f"it is about {gain.users:,} users, the plan about {decided:,}")
     if gain.rows < 1:

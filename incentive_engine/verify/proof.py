@@ -59,7 +59,8 @@ def dual_bound(run: Run, sums: Sums) -> Bound:
     -----
     Σ_users max(0, max over eligible offers (value - Σ price·usage)) + Σ price·(at_most where the
     price is positive, else at_least); a ratio's linear form is bounded by 0. Without the 0 where
-    each user must get an offer. Users of the holdout count in neither.
+    each user must get an offer. Users of the holdout count in neither; those who explore count
+    with the arm that was drawn, whose term has no maximum.
     """
     prices = {limit.name: limit.price or 0.0 for limit in run.certificate.limits}
     exact = sums.dual

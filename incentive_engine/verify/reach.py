@@ -40,7 +40,8 @@ class SmallestBudgets:
         budget = rules.policy.budget
         enforced = [name for x in rules.groups if not x.report_only for name in x.names]
         known = budget is not None and budget.basis != "at-risk" and enforced == [BUDGET]
-        self.known = known and rules.policy.assignment == "at_most_one"
+        by_price = rules.policy.assignment == "at_most_one" and not rules.policy.explore
+        self.known = known and by_price
         self.by_face = budget is not None and budget.basis == "face"
         self.found = Findings("smallest budgets", "each user is reached by the stated budget")
         self.stated: list[FloatArray] = []

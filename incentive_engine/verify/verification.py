@@ -10,6 +10,7 @@ from typing import Final
 
 import pyarrow as pa
 
+from incentive_engine.data.holdout import held_shares
 from incentive_engine.domain import SPEND
 from incentive_engine.language import message_of
 from incentive_engine.run.format import SCORES_FILE, SIGNATURE_FILE
@@ -24,6 +25,7 @@ from .proof import check_proof
 from .reach import SmallestBudgets
 from .recomputed.blocks import Block, UnreadableError, blocks
 from .recomputed.limits import BUDGET, groups
+from .recomputed.lots import Lots
 from .recomputed.replay import Pairs, Replay, Rules, replay, stored_measures
 from .recomputed.sums import Sums
 from .recomputed.users import allowed, drawn_holdout, read_users, weights
@@ -97,12 +99,15 @@ def rules_of(run: Run, users: pa.Table) -> Rules:
     """Return what the policy and the certificate say of all users, as `read_users` has them."""
     policy = run.policy
     budget = [limit.at_most for limit in run.certificate.limits if limit.name == BUDGET]
+    holdout = drawn_holdout(users["user_id"], users, policy)
     ruled = {offer for rule in policy.eligibility for offer in rule.offers}
     return Rules(
         policy=policy,
         groups=groups(policy, users, expected=budget[0] if budget else None),
         prices={limit.name: limit.price or 0.0 for limit in run.certificate.limits},
-        holdout=drawn_holdout(users["user_id"], users, policy),
+        holdout=holdout,
+        held=held_shares(users.select(list(policy.holdout_strata)), holdout),
+        lots=Lots.of(users["user_id"].combine_chunks(), holdout, policy),
         weight=weights(users, policy),
         allowed={offer: allowed(users, policy, offer) for offer in ruled},
         measures=stored_measures(policy),

@@ -16,11 +16,13 @@ from incentive_engine.allocation import (
     freeze_prices,
     gains_without,
     margins,
+    propensities,
     reasons,
     smallest_budgets,
     solve,
 )
 from incentive_engine.config import Policy
+from incentive_engine.data.holdout import held_shares
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.domain import BoolArray
 from incentive_engine.insight.baselines import SimplerWay, beside_the_plan, simpler_ways
@@ -148,7 +150,7 @@ def explore(
     """
     policy, table, holdout = stated.policy, stated.table, stated.holdout
     problem, quality = stated.problem, evidence.quality
-    users = int((~holdout).sum())
+    users = int((~holdout & ~problem.explores).sum())
     with side_threads() as side:
 
         def shown(make: Callable[[], Shown], otherwise: Shown) -> Future[Shown]:
@@ -200,6 +202,8 @@ def explore(
                 weight=rows.weight,
                 chosen=chosen_pairs(table, made.choice, made.cost_micros),
                 reason=rows.reason,
+                propensity=rows.propensity,
+                explores=problem.explores,
                 margin=rows.margin,
                 smallest_budget=rows.smallest_budget,
                 frozen=frozen.result(),
@@ -220,6 +224,7 @@ def allocation_rows(stated: StatedProblem, plan: Plan) -> AllocationTable:
     """Return what a plan says of each user, as the run directory holds it."""
     table, problem = stated.table, stated.problem
     chosen = chosen_pairs(table, plan.choice, plan.cost_micros)
+    strata = table.attributes.select(stated.policy.holdout_strata)
     return AllocationTable(
         user_id=table.user_id,
         offers=table.offers,
@@ -229,6 +234,7 @@ def allocation_rows(stated: StatedProblem, plan: Plan) -> AllocationTable:
         cost_micros=chosen.cost_micros,
         weight=np.ones(table.n_users) if problem.weight is None else problem.weight,
         reason=reasons(problem, plan.choice),
+        propensity=propensities(problem, held_shares(strata, stated.holdout)),
         margin=margins(problem, plan.choice, plan.prices),
         smallest_budget=smallest_budgets(problem),
     )

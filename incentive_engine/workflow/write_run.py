@@ -26,7 +26,7 @@ from incentive_engine.run.directory import (
     written_policy,
 )
 from incentive_engine.run.directory import write_run as write_files
-from incentive_engine.run.format import InputFile, StatedHoldout
+from incentive_engine.run.format import InputFile, StatedExploring, StatedHoldout
 from incentive_engine.run.signature import read_signing_key
 
 
@@ -95,6 +95,7 @@ def _record(findings: Findings, origin: Origin, steps: Steps) -> RunRecord:
         inputs=input_files(origin.file, origin.inputs, users=findings.table.n_users),
         seed=policy.seed,
         holdout=StatedHoldout(share=policy.holdout or 0.0, users=int(findings.holdout.sum())),
+        explored=StatedExploring(share=policy.explore or 0.0, users=int(findings.explores.sum())),
         solver=findings.certificate["solver"],
         seconds=steps.seconds,
         author=origin.author or policy.author or _user(),
@@ -122,6 +123,7 @@ def _files(findings: Findings, record: RunRecord, origin: Origin, report: str) -
             cost_micros=findings.chosen.cost_micros,
             weight=findings.weight,
             reason=findings.reason,
+            propensity=findings.propensity,
             margin=findings.margin,
             smallest_budget=findings.smallest_budget,
         ),

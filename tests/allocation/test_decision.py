@@ -21,11 +21,12 @@ from incentive_engine.allocation import (
     decide,
     freeze_prices,
     margins,
+    propensities,
     reasons,
     solve,
 )
 from incentive_engine.config import Policy
-from incentive_engine.data.holdout import draw_holdout
+from incentive_engine.data.holdout import draw_holdout, held_shares
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.domain import REASONS
 from incentive_engine.errors import DataError
@@ -110,6 +111,7 @@ class Campaign:
     plan: Plan
     reason: np.typing.NDArray[np.int8]
     margin: np.typing.NDArray[np.float64]
+    propensity: np.typing.NDArray[np.float64]
     frozen: FrozenPolicy
     prices: Prices
 
@@ -128,6 +130,7 @@ class Campaign:
             table=table,
             plan=plan,
             reason=reasons(problem, plan.choice),
+            propensity=propensities(problem, held_shares(strata, holdout)),
             margin=margins(problem, plan.choice, plan.prices),
             frozen=frozen,
             prices=freeze_prices(problem, plan, frozen),
@@ -177,6 +180,16 @@ CASES = {
         people(900, seed=4),
     ),
     "at risk": (rich_policy(budget={"amount": 400, "basis": "at-risk"}), people(900, seed=5)),
+    "exploring": (rich_policy(explore=0.1, budget={"amount": 600}), people(900, seed=8)),
+    "exploring parts": (rich_policy(explore=0.05, limits=PARTS), people(900, seed=9)),
+    "exploring at risk": (
+        rich_policy(explore=0.1, budget={"amount": 600, "basis": "at-risk"}),
+        people(900, seed=10),
+    ),
+    "exploring one": (
+        exactly_one().model_copy(update={"explore": 0.1}),
+        people(900, seed=6).fillna({"conversion__off5": 0.01}),
+    ),
     "one": (exactly_one(), people(900, seed=6).fillna({"conversion__off5": 0.01})),
 }
 
@@ -200,6 +213,7 @@ def test_users_decided_alone_in_any_order_get_what_the_plan_gave_but_for_counted
             continue
         assert choice.reason == REASONS[campaign.reason[row]]
         assert choice.cost_micros == campaign.plan.cost_micros[row]
+        assert choice.propensity == campaign.propensity[row]
     assert len(differ) == campaign.prices.settled < 60
     assert np.all(campaign.margin[differ] <= 0)
 

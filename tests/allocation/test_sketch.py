@@ -68,7 +68,8 @@ def test_sums_by_group_add_up_what_is_chosen() -> None:
     value = np.array([[1.0, 2.0, 4.0, 8.0], [0.5, 0.25, 0.125, 16.0]])
     choice = np.array([0, -1, 1, 1], dtype=np.int16)
     split = Split(group=np.array([0, 0, 1, 1], dtype=np.uint8), groups=2, amounts=(10 * value,))
-    assert group_sums(value, choice, split).tolist() == [
+    problem = Problem(offers=("a", "b"), value=value)
+    assert group_sums(problem, choice, split).tolist() == [
         [1.0, 1.0, 10.0],
         [16.125, 2.0, 161.25],
     ]

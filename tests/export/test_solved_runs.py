@@ -16,14 +16,15 @@ from incentive_engine.allocation import (
     build_problem,
     freeze_prices,
     margins,
+    propensities,
     reasons,
     smallest_budgets,
     solve,
 )
 from incentive_engine.config.policy import Policy
-from incentive_engine.data.holdout import draw_holdout
+from incentive_engine.data.holdout import draw_holdout, held_shares
 from incentive_engine.data.scores import ScoreTable
-from incentive_engine.domain import BoolArray, score_column
+from incentive_engine.domain import BoolArray, FloatArray, score_column
 from incentive_engine.run.directory import (
     AllocationTable,
     RunFiles,
@@ -31,7 +32,7 @@ from incentive_engine.run.directory import (
     write_run,
     written_policy,
 )
-from incentive_engine.run.format import StatedHoldout
+from incentive_engine.run.format import StatedExploring, StatedHoldout
 from incentive_engine.verify import verify_run
 
 OFFERS = ("off10", "off20", "vip50")
@@ -105,7 +106,9 @@ def policy(**changes: Any) -> Policy:
     return Policy.model_validate({**content, **changes})
 
 
-def allocation(plan: Plan, table: ScoreTable, problem: Problem) -> AllocationTable:
+def allocation(
+    plan: Plan, table: ScoreTable, problem: Problem, held: FloatArray
+) -> AllocationTable:
     chosen = np.flatnonzero(plan.choice >= 0)
 
     def of_chosen(measure: str) -> Any:
@@ -123,6 +126,7 @@ def allocation(plan: Plan, table: ScoreTable, problem: Problem) -> AllocationTab
         cost_micros=plan.cost_micros,
         weight=np.ones(table.n_users) if problem.weight is None else problem.weight,
         reason=reasons(problem, plan.choice),
+        propensity=propensities(problem, held),
         margin=margins(problem, plan.choice, plan.prices),
         smallest_budget=smallest_budgets(problem),
     )
@@ -144,8 +148,8 @@ def certificate(plan: Plan, table: ScoreTable) -> dict[str, Any]:
 def write_solved(directory: Path, asked: Policy, frame: pd.DataFrame) -> Plan:
     table = ScoreTable.from_frame(frame, asked)
     held: BoolArray = np.zeros(table.n_users, dtype=np.bool_)
+    strata = table.attributes.select(asked.holdout_strata)
     if asked.holdout:
-        strata = table.attributes.select(asked.holdout_strata)
         held = draw_holdout(table.user_id, strata, share=asked.holdout, seed=asked.seed)
     problem = build_problem(asked, table, held)
     plan = solve(problem)
@@ -153,7 +157,7 @@ def write_solved(directory: Path, asked: Policy, frame: pd.DataFrame) -> Plan:
     write_run(
         directory,
         RunFiles(
-            allocation=allocation(plan, table, problem),
+            allocation=allocation(plan, table, problem, held_shares(strata, held)),
             scores=table.to_blocks(3),
             certificate=certificate(plan, table),
             frozen_policy=frozen.to_dict(),
@@ -165,6 +169,9 @@ def write_solved(directory: Path, asked: Policy, frame: pd.DataFrame) -> Plan:
                 policy_file=None,
                 seed=asked.seed,
                 holdout=StatedHoldout(share=asked.holdout or 0.0, users=int(held.sum())),
+                explored=StatedExploring(
+                    share=asked.explore or 0.0, users=int(problem.explores.sum())
+                ),
             ),
         ),
     )
@@ -175,6 +182,24 @@ NO_LIMITS: dict[str, Any] = {"limits": [], "holdout": 0}
 CASES = {
     "many limits": {},
     "no weights": {"objective": {"maximise": "conversion"}},
+    "exploring": {"explore": "20%"},
+    "exploring for faces": {
+        "explore": "20%",
+        "budget": {"amount": 399.5, "basis": "face"},
+        "limits": [],
+    },
+    "exploring at risk": {
+        "explore": 0.1,
+        "budget": {"amount": 399.5, "basis": "at-risk"},
+        "limits": [],
+    },
+    "exploring one offer each": {
+        "assignment": "exactly_one",
+        "eligibility": [],
+        "explore": 0.2,
+        "budget": {"amount": 240},
+        **NO_LIMITS,
+    },
     "face budget": {"budget": {"amount": 399.5, "basis": "face"}, "limits": []},
     "no budget": {"budget": None, **NO_LIMITS},
     "budget of zero": {"budget": {"amount": 0}, **NO_LIMITS},

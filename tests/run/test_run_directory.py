@@ -51,6 +51,7 @@ def table(**changes: Any) -> AllocationTable:
         cost_micros=rows["cost_micros"].to_numpy(),
         weight=rows["weight"].to_numpy(),
         reason=np.array([REASONS.index(Reason(each)) for each in rows["reason"]], dtype=np.int8),
+        propensity=rows["propensity"].to_numpy(),
         margin=rows["margin"].to_numpy(),
     )
     return replace(whole, **changes)
@@ -146,6 +147,7 @@ def test_the_allocation_has_the_contracts_columns_and_types(tmp_path: Path) -> N
         "cost_micros": "int64",
         "weight": "double",
         "reason": "string",
+        "propensity": "double",
         "margin": "double",
         "smallest_budget": "double",
     }

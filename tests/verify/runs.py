@@ -98,6 +98,7 @@ def rows_by_hand() -> pd.DataFrame:
             "cost_micros": np.array([3_000_000, 1_000_000, 0, 0, 0, 0], dtype=np.int64),
             "weight": [6.0, 3.0, 1.0, 1.0, 1.0, 1.0],
             "reason": ["offered", "offered", "priced_out", "ineligible", "no_gain", "holdout"],
+            "propensity": [1.0, 1.0, 1.0, 1.0, 1.0, 1 / 6],
             "margin": [0.48 - (0.6 - 0.24 * 1.000001), 0.0, 0.3, np.nan, 0.25, np.nan],
             "smallest_budget": np.full(6, np.nan),
         }
@@ -201,6 +202,7 @@ class HandMadeRun:
         stated = {
             "seed": self.policy.get("seed", 0),
             "holdout": {"share": self.policy.get("holdout", 0.0), "users": 1},
+            "explored": {"share": 0.0, "users": 0},
             "inputs": inputs,
         } | self.manifest
         seal(directory, policy=self.policy, overrides=self.overrides, **stated)
@@ -217,7 +219,7 @@ def frozen_by_hand(policy: dict[str, Any], scores: pd.DataFrame) -> dict[str, An
     measures = ["conversion", "cost", *(["spend"] if "spend__a" in scores else [])]
     held = ranked(scores["user_id"].tolist(), policy.get("seed", 0))[:1]
     return {
-        "format": 1,
+        "format": 2,
         "policy": policy,
         "measures": measures,
         "kinds": {name: KINDS[scores[name].dtype.kind] for name in columns},
@@ -229,7 +231,10 @@ def frozen_by_hand(policy: dict[str, Any], scores: pd.DataFrame) -> dict[str, An
             sorted(scores[x["for_each"]].dropna().unique()) if "for_each" in x else None
             for x in limits
         ],
-        "holdout": [{"stratum": [], "highest": held[0]}] if policy.get("holdout") else [],
+        "holdout": [{"stratum": [], "highest": held[0], "share": 1 / len(scores)}]
+        if policy.get("holdout")
+        else [],
+        "explored": -1,
     }
 
 
@@ -269,7 +274,7 @@ def seal(directory: Path, **manifest: Any) -> None:
         if path.name != "manifest.json"
     }
     content = {
-        "format": 2, "engine": "0.1.0", "source": "cd" * 32, "policy_file": None, "author": None,
+        "format": 3, "engine": "0.1.0", "source": "cd" * 32, "policy_file": None, "author": None,
         "created": None, "solver": {}, "seconds": {}, "versions": {}, "outputs": outputs,
         **manifest,
     }  # fmt: skip

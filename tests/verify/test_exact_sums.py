@@ -97,7 +97,8 @@ def test_faces_beyond_int64_are_summed_exactly(tmp_path: Path) -> None:
     run.rows = pd.DataFrame(
         {
             "user_id": numbers, "offer_id": "a", "conversion": 0.5, "spend": 1.0, "cost": 1.0,
-            "cost_micros": 1_000_000, "weight": 1.0, "reason": "offered", "margin": 0.5,
+            "cost_micros": 1_000_000, "weight": 1.0, "reason": "offered",
+            "propensity": 1.0, "margin": 0.5,
             "smallest_budget": np.nan,
         }
     )  # fmt: skip

@@ -71,7 +71,7 @@ def test_text_shows_what_failed_and_how_many(tmp_path: Path) -> None:
     run.certificate["treated"] = 3
     text = verify_run(run.write(tmp_path / "run")).to_text()
     assert "FAIL  counts: treated is 3, counted 2" in text
-    assert text.endswith("1 of 29 checks failed")
+    assert text.endswith("1 of 30 checks failed")
 
 
 # --- files

@@ -22,6 +22,7 @@ from incentive_engine.allocation.infeasible.conflict import explain, relax
 from incentive_engine.allocation.params import CURVE, SolveParams
 from incentive_engine.allocation.population.limit_maps import rows_of
 from incentive_engine.allocation.population.samples import draw_samples
+from incentive_engine.allocation.population.sweep import tally_explorers
 from incentive_engine.allocation.population.users import Users, threads, users_of
 from incentive_engine.allocation.problem import BUDGET, Columns, Problem
 from incentive_engine.allocation.split_plan import NEAR, Prices, Relaxed, solve_relaxed, with_less
@@ -188,7 +189,10 @@ class Curve:
         """Return what would be used of the budget if nothing had a price."""
         rows = rows_of(problem, self.users, problem.enforced)
         free = LagrangianDual(users=self.users, rows=rows).at(np.zeros(len(rows.limits)))
-        return float(rows.usage(free.table)[rows.names.index(BUDGET)])
+        table = free.table
+        if problem.explorers is not None:
+            table = table.plus(tally_explorers(self.users, problem.explorers))
+        return float(rows.usage(table)[rows.names.index(BUDGET)])
 
     def point(
         self,

@@ -11,7 +11,7 @@ import numpy as np
 from incentive_engine.allocation.dual.lagrangian import LagrangianDual
 from incentive_engine.allocation.dual.prices import about_lowest, frame_of
 from incentive_engine.allocation.plan import Plan
-from incentive_engine.allocation.population.limit_maps import rows_of
+from incentive_engine.allocation.population.limit_maps import open_rows
 from incentive_engine.allocation.population.samples import Sample, draw_samples, sizes_of
 from incentive_engine.allocation.population.users import threads, users_of
 from incentive_engine.allocation.problem import Problem
@@ -52,7 +52,7 @@ def gains_at(
     with ThreadPoolExecutor(threads()) as pool:
         bounds = pool.map(lambda limit: _bound_without(dual, prices, limit, sample), priced)
         return {
-            dual.rows.names[limit]: bound - value
+            dual.rows.names[limit]: bound + _by_lot(problem) - value
             for limit, bound in zip(priced, bounds, strict=True)
         }
 
@@ -85,22 +85,27 @@ def _bound_without(
 
 
 def gain_of_all(everyone: Problem, plan: Plan) -> float:
-    """Return the most value that can be added by giving offers to the holdout, too.
+    """Return the most value that can be added by deciding on the holdout or on explorers, too.
 
-    The plan's prices bound every plan of the problem in which nobody is held out.
+    The plan's prices bound every plan of the problem in which nobody is held out, or explores.
 
     Parameters
     ----------
     everyone
-        The plan's problem without its holdout.
+        The plan's problem without its holdout, or without its explorers.
     """
     dual, prices = _at_prices_of(plan.prices, everyone)
-    return dual.at(prices).dual - plan.certificate.value
+    return dual.at(prices).dual + _by_lot(everyone) - plan.certificate.value
+
+
+def _by_lot(problem: Problem) -> float:
+    """Return what explorers add, whom no price decides on."""
+    return 0.0 if problem.explorers is None else problem.explorers.worth
 
 
 def _at_prices_of(at: Mapping[str, float], problem: Problem) -> tuple[LagrangianDual, FloatArray]:
     """Return a problem's users under its limits, and prices in their order."""
     users = users_of(problem)
-    rows = rows_of(problem, users, problem.enforced)
+    rows = open_rows(problem, users)
     prices = np.array([at[name] for name in rows.names], dtype=np.float64)
     return LagrangianDual(users=users, rows=rows), prices

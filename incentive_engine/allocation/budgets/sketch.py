@@ -15,10 +15,10 @@ from incentive_engine.allocation.budgets.efficient_steps import Split
 from incentive_engine.allocation.dual.prices import find_prices
 from incentive_engine.allocation.limits import Limit
 from incentive_engine.allocation.params import SolveParams
-from incentive_engine.allocation.population.limit_maps import rows_of
-from incentive_engine.allocation.population.sweep import Choice, sweep
+from incentive_engine.allocation.population.limit_maps import open_rows, rows_of
+from incentive_engine.allocation.population.sweep import Choice, sweep, tally_explorers
 from incentive_engine.allocation.population.users import Users, in_parts, users_of
-from incentive_engine.allocation.problem import BUDGET, Columns, Problem
+from incentive_engine.allocation.problem import BUDGET, Problem
 from incentive_engine.allocation.split_plan import Relaxed
 from incentive_engine.domain import FloatArray, IntArray
 from incentive_engine.jit import compiled
@@ -76,7 +76,7 @@ def swept_points(problems: Sequence[Problem], split: Split) -> tuple[SweptPoint,
     points = []
     prices: FloatArray | None = None
     for problem in sorted(problems, key=_amount, reverse=True):
-        rows = rows_of(few, some, _scaled(problem, share))
+        rows = open_rows(few, some, _scaled(problem, share))
         optimum = find_prices(some, rows, start=prices, radius=1.0, params=ROUGH)
         if optimum.impossible or (optimum.step is not None and optimum.step.broken.any()):
             prices = None
@@ -91,19 +91,27 @@ def _amount(problem: Problem) -> float:
     return problem.pool.amount
 
 
-def group_sums(value: Columns, choice: Choice, split: Split) -> FloatArray:
+def group_sums(problem: Problem, choice: Choice, split: Split) -> FloatArray:
     """Return (G, 2 + a) float64: per group value, users with an offer, and the amounts.
 
     Parameters
     ----------
-    value
-        (k, n), what each pair is worth.
     choice
-        (n,) int16, index of the offer, −1 for none.
+        (n,) int16, index of the offer, −1 for none; explorers have theirs.
     """
     treated = np.bincount(split.group[choice >= 0], minlength=split.groups).astype(np.float64)
-    sums = [_by_group(matrix, choice, split) for matrix in (value, *split.amounts)]
-    return np.stack([sums[0], treated, *sums[1:]], axis=1)
+    sums = [_by_group(matrix, choice, split) for matrix in split.amounts]
+    return np.stack([_value_by_group(problem, choice, split), treated, *sums], axis=1)
+
+
+def _value_by_group(problem: Problem, choice: Choice, split: Split) -> FloatArray:
+    explorers = problem.explorers
+    if explorers is None:
+        return _by_group(problem.value, choice, split)
+    by_price = choice.copy()
+    by_price[explorers.users] = -1
+    by_lot = np.bincount(split.group[explorers.users], explorers.value, split.groups)
+    return np.asarray(_by_group(problem.value, by_price, split) + by_lot)
 
 
 def sums_by_group(users: Users, plan: Relaxed, split: Split) -> FloatArray:
@@ -118,10 +126,16 @@ def sums_by_group(users: Users, plan: Relaxed, split: Split) -> FloatArray:
     group = split.group[user]
     taken = [users.value[offer, user], np.ones(len(user))]
     taken += [columns[offer, user] for columns in split.amounts]
-    return np.stack(
+    sums: FloatArray = np.stack(
         [np.bincount(group, weights=part * each, minlength=split.groups) for each in taken],
         axis=1,
     )
+    if (explorers := plan.problem.explorers) is None:
+        return sums
+    nobody = np.full(users.n, -1, dtype=np.int16)
+    by_lot: FloatArray = group_sums(plan.problem, explorers.merged(nobody), split)
+    total: FloatArray = np.add(sums, by_lot)
+    return total
 
 
 def _part(problem: Problem, users: Users, index: IntArray) -> Problem:
@@ -135,6 +149,7 @@ def _part(problem: Problem, users: Users, index: IntArray) -> Problem:
         cell=few.cell,
         key=few.key,
         holdout=None if problem.holdout is None else problem.holdout[index],
+        explorers=None if problem.explorers is None else problem.explorers.among(index),
         weight=None if problem.weight is None else problem.weight[index],
     )
 
@@ -156,13 +171,16 @@ def _swept(users: Users, problem: Problem, prices: FloatArray, split: Split) -> 
     at = np.empty(users.n, dtype=np.int16)
     table = sweep(users, rows.prices_of_pairs(prices, users.shape), choice=at)
     choice = np.append(users.order, -1)[at].astype(np.int16)
+    if problem.explorers is not None:
+        choice = problem.explorers.merged(choice)
+        table = table.plus(tally_explorers(users, problem.explorers))
     money = rows.names.index(BUDGET)
     return SweptPoint(
         budget=_amount(problem),
         used=float(rows.usage(table)[money]),
         value=table.value,
         price=float(prices[money]),
-        sums=group_sums(problem.value, choice, split),
+        sums=group_sums(problem, choice, split),
     )
 
 

@@ -29,7 +29,8 @@ def smallest_budgets(problem: Problem) -> FloatArray | None:
     """Return (n,) float64 the smallest budget at which each user gets an offer, currency units.
 
     None unless the budget is the only limit, counts expected costs or face values, and nobody
-    has to get an offer. NaN for users whom no budget reaches: those whom no eligible offer helps.
+    has to get an offer or explores. NaN for users whom no budget reaches: those whom no eligible
+    offer helps.
 
     Notes
     -----
@@ -43,7 +44,8 @@ def smallest_budgets(problem: Problem) -> FloatArray | None:
     """
     pool = problem.pool
     names = [limit.name for limit in problem.enforced]
-    if pool is None or pool.basis == "at-risk" or names != [BUDGET] or problem.exactly_one:
+    alone = names == [BUDGET] and problem.explorers is None and not problem.exactly_one
+    if pool is None or pool.basis == "at-risk" or not alone:
         return None
     # a place per step in its bin, so that all steps are sorted without a second copy
     counts = _counts(problem)

@@ -11,7 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from incentive_engine.allocation.limits import Limit, Terms
-from incentive_engine.allocation.population.sweep import Table
+from incentive_engine.allocation.population.sweep import Table, tally_explorers
 from incentive_engine.allocation.population.users import Users
 from incentive_engine.allocation.problem import Problem
 from incentive_engine.domain import COST, FACE, ISSUED, MICROS, BoolArray, FloatArray, to_micros
@@ -196,6 +196,14 @@ def rows_of(problem: Problem, users: Users, limits: Sequence[Limit]) -> Rows:
         upper=_bounds([inf if x.at_most is None else x.at_most for x in ordered]),
         unit=_bounds([_unit(limit) for limit in ordered]),
     )
+
+
+def open_rows(problem: Problem, users: Users, limits: Sequence[Limit] | None = None) -> Rows:
+    """Return limits, the enforced ones unless told, with what explorers leave of their bounds."""
+    rows = rows_of(problem, users, problem.enforced if limits is None else limits)
+    if problem.explorers is None:
+        return rows
+    return rows.with_bounds(*rows.residual(tally_explorers(users, problem.explorers)))
 
 
 def _bounds(numbers: list[float]) -> FloatArray:

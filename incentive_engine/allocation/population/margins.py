@@ -35,8 +35,8 @@ def margins(
     The score of the choice at the prices (value − Σ price·usage; 0 without an offer) less the
     best score among all other eligible offers and, unless everybody gets one, no offer. It is
     negative where whole offers made a user settle for less than the prices alone would give.
-    NaN for users who have nothing to choose between: the holdout, those without an eligible
-    offer, and those with only one where everybody gets one.
+    NaN for users who have nothing to choose between: the holdout, explorers, those without an
+    eligible offer, and those with only one where everybody gets one.
     """
     users = users_of(problem)
     rows = rows_of(problem, users, problem.enforced)
@@ -49,6 +49,7 @@ def margins(
         n=users.n,
         make=lambda: ahead,
     )
+    ahead[problem.explores] = np.nan
     return ahead
 
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
+from incentive_engine.allocation.explorers import Explorers
 from incentive_engine.allocation.population import choice_kernels as choices
 from incentive_engine.allocation.population import kernels
 from incentive_engine.allocation.population.score_kernels import largest_score, price_table
 from incentive_engine.allocation.population.users import HEADROOM, Users, in_parts
-from incentive_engine.domain import FloatArray, IntArray
+from incentive_engine.domain import FloatArray, IntArray, to_micros
 from incentive_engine.parallel import go_on
 
 TIED: Final = 1e-9
@@ -55,6 +56,10 @@ class Table:
     def treated(self) -> float:
         """How many users have an offer."""
         return float(self.amounts[1].sum())
+
+    def plus(self, other: Table | None) -> Table:
+        """Return what these pairs and others, in the same units, add up to."""
+        return self if other is None else replace(self, totals=self.totals + other.totals)
 
 
 def sweep(
@@ -127,6 +132,20 @@ def tally(users: Users, choice: Choice) -> Table:
         make=lambda: empty_totals(users),
     )
     return _table(users, sum(parts), None)
+
+
+def tally_explorers(users: Users, explorers: Explorers) -> Table:
+    """Return what the pairs drawn by lot add up to."""
+    user, offer = explorers.pairs
+    place = np.argsort(users.order)[offer]
+    totals = empty_totals(users)
+    amounts = [explorers.value[explorers.choice >= 0], np.ones(len(user))]
+    amounts += [explorers.amounts(columns) for columns in users.columns]
+    for row, amount in enumerate(amounts):
+        is_cost = users.cost >= 0 and row == users.cost + 2
+        whole = to_micros(amount) if is_cost else np.rint(amount * users.scale[row])
+        np.add.at(totals[:, :, row], (users.cell[user], place), whole.astype(np.int64))
+    return _table(users, totals, None)
 
 
 def cost_micros(users: Users, choice: Choice) -> IntArray:

@@ -194,6 +194,10 @@ def _largest(problem: Problem, cost: int) -> FloatArray:
     if faults:
         raise DataError(*faults)
     largest = np.asarray(np.max([part[0] for part in parts], axis=0), dtype=np.float64)
+    # their pairs are closed to the sweep, and yet are summed in its units
+    if (explorers := problem.explorers) is not None:
+        amounts = [explorers.value, *map(explorers.amounts, problem.columns)]
+        largest = np.maximum(largest, [np.abs(x).max(initial=0.0) for x in amounts])
     faults = [
         Fault(
             f"scores: {name}",

@@ -38,7 +38,7 @@ class Planner:
         table = read_scores(run_dir / "scores.parquet", policy)
         reason = pq.read_table(run_dir / "allocation.parquet", columns=["reason"])
         held = np.asarray(equal(reason.column("reason"), Reason.HOLDOUT))
-        return cls(problem=build_problem(policy, table, held))
+        return cls(problem=build_problem(policy.without_exploring(), table, held))
 
     def rest(
         self,

@@ -28,7 +28,9 @@ BLOCK: Final = 1 << 17
 
 REASONS: Final = tuple(Reason)
 
-FLOATS: Final = ("conversion", "spend", "cost", "weight", "margin", "smallest_budget")
+FLOATS: Final = (
+    "conversion", "spend", "cost", "weight", "propensity", "margin", "smallest_budget",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -41,7 +43,7 @@ class Block:
         Where they stand among all users.
     choice
         (b,) int16, index of the offer in the policy's order, -1 none, -2 unknown to the policy.
-    conversion, spend, cost, weight
+    conversion, spend, cost, weight, propensity
         (b,) float64 as stated; spend is NaN where it is not.
     cost_micros
         (b,) int64 as stated.
@@ -59,6 +61,7 @@ class Block:
     spend: FloatArray
     cost: FloatArray
     weight: FloatArray
+    propensity: FloatArray
     cost_micros: IntArray
     reason: npt.NDArray[np.int16]
     margin: FloatArray

@@ -28,6 +28,7 @@ from incentive_engine.domain import (
 from .arithmetic import exact, halves
 from .blocks import Block
 from .limits import Group
+from .lots import Lots, arms_drawn
 
 UNIT: Final = float(np.finfo(np.float64).eps)
 EXTRA_ROUNDINGS: Final = 4
@@ -46,6 +47,10 @@ class Rules:
         Limit name to the price that the certificate states.
     holdout
         (n,) bool.
+    held
+        (n,) float64, which share of the user's stratum is held out.
+    lots
+        Who explores.
     weight
         (n,) float64.
     allowed
@@ -60,6 +65,8 @@ class Rules:
     groups: tuple[Group, ...]
     prices: Mapping[str, float]
     holdout: BoolArray
+    held: FloatArray
+    lots: Lots
     weight: FloatArray
     allowed: Mapping[str, BoolArray]
     measures: tuple[str, ...]
@@ -96,6 +103,10 @@ class Replay:
         (b,) bool: drawn for the holdout; some pair is eligible; some eligible pair has value.
     refused, missing
         (b,) bool: the chosen pair breaks an eligibility rule; a measure of it is missing.
+    explores, lot
+        (b,) bool and (b,) int16: whose arm is drawn by lot, and which, −1 for control.
+    propensity
+        (b,) float64, how likely the arm was; 1 where nothing was random.
     weight
         (b,) float64.
     conversion, spend
@@ -130,6 +141,9 @@ class Replay:
     has_gain: BoolArray
     refused: BoolArray
     missing: BoolArray
+    explores: BoolArray
+    lot: npt.NDArray[np.int16]
+    propensity: FloatArray
     weight: FloatArray
     conversion: FloatArray
     spend: FloatArray | None
@@ -180,7 +194,7 @@ class Pairs:
 
 def replay(rules: Rules, block: Block) -> tuple[Replay, list[Pairs]]:
     """Recompute a block from its scores, the policy and the stated prices."""
-    result, all_pairs = _start(rules, block), []
+    result, all_pairs, nets = _start(rules, block), [], []
     dearest = np.zeros(len(block.choice))
     for index, offer in enumerate(rules.policy.offer_ids):
         pairs, chosen = _pairs(rules, block, offer), block.choice == index
@@ -195,8 +209,36 @@ def replay(rules: Rules, block: Block) -> tuple[Replay, list[Pairs]]:
         np.maximum(result.error, error, where=pairs.eligible, out=result.error)
         _add_chosen(result, rules, pairs, chosen)
         all_pairs.append(pairs)
+        nets.append((net, error))
     result.dearest = float(dearest.sum())
+    _draw_lots(result, rules, all_pairs, nets)
     return result, all_pairs
+
+
+def _draw_lots(
+    result: Replay,
+    rules: Rules,
+    pairs: list[Pairs],
+    nets: list[tuple[FloatArray, FloatArray]],
+) -> None:
+    """Let the lot decide on who explores: no price does, and nothing is a choice's lead."""
+    rows = np.flatnonzero(rules.lots.drawn[pairs[0].rows])
+    if not len(rows):
+        return
+    with_control = rules.policy.assignment == "at_most_one"
+    word = rules.lots.word[pairs[0].rows][rows]
+    eligible = [(each.offer, each.eligible[rows]) for each in pairs]
+    lot, propensity = arms_drawn(word, eligible, with_control=with_control)
+    has_choice = propensity < 1.0
+    rows, lot, propensity = rows[has_choice], lot[has_choice], propensity[has_choice]
+    result.explores[rows], result.lot[rows], result.propensity[rows] = True, lot, propensity
+    own, error = np.zeros(len(rows)), np.zeros(len(rows))
+    for index, (net, size) in enumerate(nets):
+        got = lot == index
+        own[got], error[got] = net[rows[got]], size[rows[got]]
+    result.dual[rows] = own
+    result.dual_low[rows], result.dual_high[rows] = own - error, own + error
+    result.own[rows] = result.other[rows] = -np.inf
 
 
 def _add_scores(
@@ -234,6 +276,9 @@ def _start(rules: Rules, block: Block) -> Replay:
     return Replay(
         holdout=rules.holdout[rows],
         weight=rules.weight[rows],
+        explores=np.zeros(size, dtype=np.bool_),
+        lot=np.full(size, -1, dtype=np.int16),
+        propensity=np.where(rules.holdout[rows], rules.held[rows], 1.0),
         has_eligible=np.zeros(size, dtype=np.bool_),
         has_gain=np.zeros(size, dtype=np.bool_),
         refused=np.zeros(size, dtype=np.bool_),

@@ -45,8 +45,8 @@ class Sums:
     ----------
     usages
         In the order of `limits.groups`.
-    users, treated, held
-        How many there are, have an offer, and are of the holdout.
+    users, treated, held, explorers
+        How many there are, have an offer, are of the holdout, and got their arm by lot.
     bad_scores
         Why scores cannot be planned with to how many of them there are.
     dearest
@@ -75,6 +75,7 @@ class Sums:
     users: int = 0
     treated: int = 0
     held: int = 0
+    explorers: int = 0
     bad_scores: Counter[str] = field(default_factory=Counter)
     dearest: float = 0.0
     cost_micros: int = 0
@@ -105,6 +106,7 @@ class Sums:
         self.users += len(block.choice)
         self.treated += int(np.count_nonzero(block.choice != -1))
         self.held += int(np.count_nonzero(truth.holdout))
+        self.explorers += int(np.count_nonzero(truth.explores))
         self.bad_scores += truth.bad_scores
         self.dearest += truth.dearest
         self.cost_micros += exact_total(truth.cost_micros)
