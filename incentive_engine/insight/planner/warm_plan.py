@@ -10,9 +10,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from incentive_engine.allocation import (
+    CURVE,
     PAGE,
     Curve,
     Problem,
@@ -126,7 +127,7 @@ class WarmPlan:
             last = self._stand.plan if self._stand and self._stand.plan else None
             plan = _solved(stand, last)
             outlook = self._outlook(stand, plan, seconds=time.perf_counter() - started)
-            kept = plan if plan.feasible else last
+            kept = plan if outlook.feasible else last
             self._stand = _Stand(
                 key=stand.key, problem=stand.problem, curve=stand.curve, held=stand.held,
                 policy=stand.policy, plan=kept, outlook=outlook,
@@ -154,6 +155,9 @@ class WarmPlan:
 
     def _outlook(self, stand: _Stand, plan: Relaxed, *, seconds: float) -> Outlook:
         point = stand.curve.point(plan, marginal=False, reasons=True)
+        if not point.conflict and not point.feasible:  # rounding: nothing is in conflict
+            amounts = plan.amounts(stand.curve.users, measures_of(self.table))
+            point = replace(point, feasible=True, amounts=amounts)
         reports = plan.limits(stand.curve.users) if point.feasible else ()
         return Outlook(
             policy=stand.policy,
@@ -224,7 +228,9 @@ def _solved(stand: _Stand, last: Relaxed | None) -> Relaxed:
         return stand.curve.plan(stand.problem)
     known = last.prices
     hint = {limit.name: known.get(limit.name, 0.0) for limit in stand.problem.enforced}
-    return stand.curve.plan(stand.problem, hint=hint)
+    plan = stand.curve.plan(stand.problem, hint=hint)
+    # prices that are only near may break a limit that others would keep
+    return plan if plan.feasible else stand.curve.plan(stand.problem, params=CURVE)
 
 
 def _structure(policy: Policy) -> str:

@@ -1,14 +1,15 @@
 """From the hand's move to the figures: seconds of a call of the studio's sliders, by users.
 
-``python benchmarks/studio.py 100000 1000000`` writes scores of so many users × 5 offers, opens
-the studio on them as a planner does, moves budget, limits, a weight and the holdout, and prints
-how long each answer took. The page adds 0.06 s in which it waits for the next move.
+``python benchmarks/studio_moves.py 100000 1000000`` writes scores of so many users × 5 offers, opens
+the studio on them as a planner does, moves budget, limits, a weight and holdout, and prints how
+long each answer took. The page adds 0.06 s in which it waits for the next move.
 """
 
 from __future__ import annotations
 
 import http.client
 import json
+import os
 import re
 import signal
 import statistics
@@ -76,22 +77,28 @@ holdout: 5%
 
 
 @contextmanager
-def opened(folder: Path) -> Iterator[http.client.HTTPConnection]:
-    """Yield a connection to a studio."""
+def opened(folder: Path) -> Iterator[tuple[http.client.HTTPConnection, int]]:
+    """Yield a connection to a studio, and its process."""
     program = [sys.executable, "-c", "from incentive_engine.cli import run; run()"]
     process = subprocess.Popen(  # noqa: S603 - our own program
         [*program, "studio", str(folder), "--port", "0"], stdout=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
     port = int(process.stdout.readline().rpartition(":")[2])
-    yield http.client.HTTPConnection("127.0.0.1", port, timeout=600)
+    yield http.client.HTTPConnection("127.0.0.1", port, timeout=600), process.pid
     process.send_signal(signal.SIGINT)
     process.wait()
 
 
+def worked(process: int) -> float:
+    """Return the seconds of processors that a process has had, all its threads together."""
+    fields = Path(f"/proc/{process}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def main(users: int) -> None:
     """Print a table for a number of users."""
-    with tempfile.TemporaryDirectory() as name, opened(Path(name)) as studio:
+    with tempfile.TemporaryDirectory() as name, opened(Path(name)) as (studio, process):
         folder = Path(name)
         write_folder(folder, users)
         studio.request("GET", "/")
@@ -100,21 +107,22 @@ def main(users: int) -> None:
         text = (folder / "spring.yaml").read_text(encoding="utf-8")
         amounts = {"more": users * 0.525, "half": users // 4, "stock": users // 100}
 
-        def move(changes: list[list[object]]) -> tuple[float, dict[str, object]]:
+        def move(changes: list[list[object]]) -> tuple[float, float]:
             body = {"path": "spring.yaml", "text": text, "scores": "scores.parquet", "seq": 1}
             written = [[loc, str(value).format(**amounts)] for loc, value in changes]
-            started = time.perf_counter()
+            started, before = time.perf_counter(), worked(process)
             headers = {"X-Token": found[1], "Content-Type": "application/json"}
             studio.request(
                 "POST", "/policy/move", json.dumps({**body, "changes": written}), headers
             )
-            answer = json.loads(studio.getresponse().read())
-            return time.perf_counter() - started, answer
+            json.loads(studio.getresponse().read())
+            return time.perf_counter() - started, worked(process) - before
 
         print(f"{users:,} users: opened and solved first in {move([])[0]:.2f} s")
         for title, changes in MOVES:
-            seconds = [move(changes)[0] for _ in range(3) if move([])]
-            print(f"  {title:28} {statistics.median(seconds):6.2f} s (most {max(seconds):.2f})")
+            taken = [move(changes) for _ in range(3) if move([])]
+            wall, cpu = (statistics.median(column) for column in zip(*taken, strict=True))
+            print(f"  {title:28} {wall:6.2f} s, {cpu:6.2f} s of processors")
 
 
 if __name__ == "__main__":
