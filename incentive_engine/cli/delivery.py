@@ -10,13 +10,11 @@ import typer
 from incentive_engine.cli.app import app
 from incentive_engine.cli.options import (
     Accept,
-    AsJson,
     RunDirectory,
     SigningKeyFile,
     Today,
-    table_at,
 )
-from incentive_engine.cli.output import say, shown, spoken
+from incentive_engine.cli.output import say, shown
 
 
 @app.command()
@@ -132,24 +130,3 @@ def export(
         progress=shown,
     )
     say(*made)
-
-
-@app.command()
-def measure(
-    run_dir: RunDirectory,
-    *,
-    outcomes: Annotated[
-        str,
-        typer.Option(
-            metavar="TABLE",
-            help="What users did: user_id, conversion, if known spend, cost, offer_id; a "
-            "file, a folder or a database's URL. Users that it leaves out did nothing.",
-        ),
-    ],
-    as_json: AsJson = False,
-) -> None:
-    """Say what a campaign brought, by its holdout, and where it departs from the plan."""
-    from incentive_engine.workflow.measure_campaign import measure as measured
-
-    found = measured(run_dir, table_at(outcomes, "--outcomes"))
-    say(found.to_json() if as_json else found.to_text(spoken()))
