@@ -1,8 +1,8 @@
 """From the hand's move to the figures: seconds of a call of the studio's sliders, by users.
 
-``python benchmarks/studio_moves.py 100000 1000000`` writes scores of so many users × 5 offers, opens
-the studio on them as a planner does, moves budget, limits, a weight and holdout, and prints how
-long each answer took. The page adds 0.06 s in which it waits for the next move.
+``python benchmarks/studio_moves.py 100000 1000000`` writes scores of so many users and 5 offers,
+opens the studio on them as a planner does, moves budget, limits, a weight and the holdout, and
+prints how long each answer took. The page adds 0.06 s in which it waits for the next move.
 """
 
 from __future__ import annotations
