@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import traceback
+
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
@@ -135,6 +137,7 @@ async def _nowhere(request: Request, _error: Exception) -> Response:
 
 async def _broken(request: Request, error: Exception) -> Response:
     """Say that the studio itself is wrong; the terminal has the traceback."""
+    traceback.print_exception(error)
     t = language(spoken(request))
     text = t.say(say("studio.internal", kind=type(error).__name__))
     return PlainTextResponse(f"{text}\n", status_code=500)
