@@ -275,6 +275,7 @@ class Day:
             cost=micros,
             face=face,
             amount=amount,
+            version=np.zeros(count, dtype=np.int64),
             decided=at,
             expires=np.where(offer >= 0, at + HOLD, NEVER),
             claim_of=of,
@@ -306,7 +307,8 @@ def _arrivals(plan: Plan, world: World, rng: np.random.Generator) -> tuple[IntAr
     hour = np.exp(rng.normal(0, world.noise, 24) - world.noise**2 / 2) if world.noise else None
     order = rng.permutation(n)
     user = np.where(np.arange(count) < n, order[np.arange(count) % n], STRANGER)
-    at = np.array([forecast.moment(one) for one in share])
+    part = np.interp(share, forecast.come, np.linspace(0, 1, len(forecast.come)))
+    at = START + np.rint(part * DAY).astype(np.int64)
     late = share >= world.begin
     keep = np.where(late, world.volume, 1.0)
     keep = np.where(late & plan.region[user] & (user != STRANGER), keep * world.region, keep)

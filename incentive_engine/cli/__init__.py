@@ -4,7 +4,7 @@ A command reads its options, calls one workflow function, prints what came out, 
 libraries load inside the workflow, so that ``--help`` answers at once.
 """
 
-from . import planning, checking, model, history, simulation, delivery, live, watching, studio  # noqa: F401, I001 - the order of the commands in --help
+from . import planning, checking, model, history, simulation, delivery, live, campaign, studio  # noqa: F401, I001 - the order of the commands in --help
 from .program import main, run
 
 __all__ = ["main", "run"]

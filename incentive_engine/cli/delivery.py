@@ -10,13 +10,11 @@ import typer
 from incentive_engine.cli.app import app
 from incentive_engine.cli.options import (
     Accept,
-    AsJson,
     RunDirectory,
     SigningKeyFile,
     Today,
-    table_at,
 )
-from incentive_engine.cli.output import say, shown, spoken
+from incentive_engine.cli.output import say, shown
 
 
 @app.command()
@@ -132,70 +130,3 @@ def export(
         progress=shown,
     )
     say(*made)
-
-
-@app.command()
-def learn(
-    run_dir: RunDirectory,
-    *,
-    outcomes: Annotated[
-        str,
-        typer.Option(
-            metavar="TABLE",
-            help="What users did: user_id, conversion, spend, cost, at; one row per user or per "
-            "order. Users that it leaves out did nothing.",
-        ),
-    ],
-    into: Annotated[
-        Path,
-        typer.Option(metavar="DIR", help="The folder of trials, which may have earlier ones."),
-    ],
-    ledger: Annotated[
-        str | None,
-        typer.Option(metavar="PATH_OR_URL", help="The ledger, where the run was served live."),
-    ] = None,
-    users: Annotated[
-        str | None,
-        typer.Option(
-            metavar="TABLE",
-            help="The users' features as they were at the plan; left out, the run's own input.",
-        ),
-    ] = None,
-    accept: Annotated[
-        list[str] | None,
-        typer.Option(metavar="FEATURE", help="Answer for a feature whose meaning has changed."),
-    ] = None,
-) -> None:
-    """Turn a finished campaign's holdout and explorers into a trial for the next model."""
-    from incentive_engine.workflow.learn_campaign import learn as learned
-
-    found = learned(
-        run_dir,
-        table_at(outcomes, "--outcomes"),
-        into=into,
-        ledger=ledger,
-        users=None if users is None else table_at(users, "--users"),
-        accepted=accept or (),
-    )
-    say(found.to_text(spoken()))
-
-
-@app.command()
-def measure(
-    run_dir: RunDirectory,
-    *,
-    outcomes: Annotated[
-        str,
-        typer.Option(
-            metavar="TABLE",
-            help="What users did: user_id, conversion, if known spend, cost, offer_id; a "
-            "file, a folder or a database's URL. Users that it leaves out did nothing.",
-        ),
-    ],
-    as_json: AsJson = False,
-) -> None:
-    """Say what a campaign brought, by its holdout, and where it departs from the plan."""
-    from incentive_engine.workflow.measure_campaign import measure as measured
-
-    found = measured(run_dir, table_at(outcomes, "--outcomes"))
-    say(found.to_json() if as_json else found.to_text(spoken()))

@@ -191,7 +191,8 @@ class Budget(Model):
     """For `at-risk`: the relative standard error of the forecast of the total cost, to be taken
     from past campaigns. Left out, it is 0.05, because redemption follows prices and traffic of
     the season, which no model of a past trial knows; where the scores come from a model, that
-    model's own error of the total, as its trial tells, is added (root of the sum of squares)."""
+    model's own error of the total, as its trial tells, and what choosing users by their scores
+    may add to it are added (root of the sum of squares)."""
 
     @property
     def forecast_error(self) -> float:

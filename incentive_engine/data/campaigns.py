@@ -83,9 +83,7 @@ def read_campaigns(
     code = pd.Index(names).get_indexer(pd.Index(label)).astype(np.int16)
     twice = frame.assign(**{CAMPAIGN: label}).duplicated([USER_ID, CAMPAIGN]).to_numpy()
     remedy = "keep one row per user and campaign"
-    checks.refuse(
-        twice, say("`{user_id}` stands twice in its campaign", user_id=USER_ID), remedy=remedy
-    )
+    checks.refuse(twice, say("learn.twice", column=USER_ID), remedy=remedy)
     return Campaigns(
         names=names, code=code, person=frame[USER_ID], reach=_reach(frame, offers, arm, code)
     )

@@ -85,7 +85,9 @@ class Outcomes:
             return
         early = self.named & (decided > 0) & (self.at < decided)
         if early.any():
-            what = f"{int(early.sum()):,} outcomes are from before the user was decided on"
+            what = say(
+                "{rows:,} outcomes are from before the user was decided on", rows=int(early.sum())
+            )
             expected = "what users did afterwards"
             remedy = "leave earlier purchases out, and see to the time zone"
             raise DataError(Fault(f"{where}: {AT}", what, expected, remedy))
@@ -176,7 +178,9 @@ def _moments(table: pa.Table, checks: RowChecks) -> IntArray | None:
     given = table.column(AT).to_pandas()
     times = pd.to_datetime(given, utc=True, errors="coerce", format="ISO8601")
     checks.refuse(
-        np.asarray(times.isna()), f"`{AT}` is no time", expected="such as 2026-11-11T20:00:00Z"
+        np.asarray(times.isna()),
+        say("`{at}` is no time", at=AT),
+        expected="such as 2026-11-11T20:00:00Z",
     )
     micros = times.dt.as_unit("us").astype("int64")
     return np.asarray(micros, dtype=np.int64)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from types import MappingProxyType
@@ -33,10 +33,13 @@ from incentive_engine.data.tables.formats import USER_ID
 from incentive_engine.data.tables.room import let_go
 from incentive_engine.domain import (
     CONVERSION,
+    COST,
     FACE,
     ISSUED,
+    MICROS,
     OFFER_MEASURES,
     score_column,
+    to_micros,
 )
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import Message, say
@@ -166,6 +169,17 @@ class ScoreTable:
         values.setflags(write=False)
         return values
 
+    def with_costs(self, factor: float) -> Self:
+        """Return the table with all costs times a factor, rounded up to whole millionths."""
+        if factor == 1:
+            return self
+        return replace(
+            self,
+            measures=MappingProxyType(
+                {**self.measures, COST: scaled_costs(self.measures[COST], factor)}
+            ),
+        )
+
     def to_frame(self) -> pd.DataFrame:
         """Return the table as a pandas frame, in the columns of a file."""
         from incentive_engine.data.tables.frames import to_frame
@@ -263,3 +277,10 @@ def _large_effects(
         for offer, count in zip(offers, counts, strict=True)
         if count
     ]
+
+
+def scaled_costs(cost: FloatColumn, factor: float) -> FloatColumn:
+    """Return costs of any shape times a factor, rounded up to whole millionths, as float64."""
+    known = np.isfinite(cost)
+    micros = to_micros(np.where(known, cost, 0.0).astype(np.float64) * factor)
+    return np.where(known, micros / MICROS, np.nan)

@@ -18,12 +18,14 @@ from incentive_engine.domain import BoolArray, FloatArray
 from incentive_engine.errors import Fault, InfeasibleError
 from incentive_engine.insight.budget_views import BudgetView
 from incentive_engine.insight.chosen_pairs import Chosen
+from incentive_engine.insight.cost_correction import CostCorrection, evaluated_cost
 from incentive_engine.insight.gain import PlanGain
 from incentive_engine.insight.mandate import Mandate, returns
 from incentive_engine.language import Message, say
 from incentive_engine.pipeline.quality import Quality
 from incentive_engine.report import Alternative, Response
 from incentive_engine.report import Holdout as Held
+from incentive_engine.stats.estimate import Estimate
 
 
 def holdout_of(policy: Policy, table: ScoreTable) -> BoolArray:
@@ -80,6 +82,8 @@ class Findings:
         The plan's value by the trial; None where scores are given.
     response
         What other budgets would bring; None where there is nothing to show.
+    correction
+        How far the costs of the scores were corrected by the trial.
     mandate
         What was asked of the money.
     view
@@ -112,6 +116,7 @@ class Findings:
     prices: Prices
     gain: PlanGain | None
     response: Response | None
+    correction: CostCorrection
     mandate: Mandate
     view: BudgetView
     unfavoured: float | None
@@ -128,8 +133,11 @@ class Findings:
     @property
     def certificate(self) -> dict[str, Any]:
         """The content of certificate.json: what is proven, and what the money returns."""
+        proven = self.plan.certificate.to_dict()
+        if self.gain is not None:
+            proven["budget"]["evaluated"] = evaluated_cost(self.gain.cost, self.correction)
         return {
-            **self.plan.certificate.to_dict(),
+            **proven,
             "returns": returns(self.chosen, self.view.marginal_return),
             "mandate": self.mandate.to_dict(),
         }
@@ -140,4 +148,20 @@ class Findings:
         warnings = list(self.input_warnings)
         if not self.policy.holdout:
             warnings.append(say("notes.no_holdout"))
+        if self.gain is not None and (over := self._over_budget(self.gain.cost)) is not None:
+            warnings.append(over)
         return tuple(warnings)
+
+    def _over_budget(self, cost: Estimate) -> Message | None:
+        """Return that the plan costs more than its budget beyond doubt, by the trial."""
+        budget = self.policy.budget
+        if budget is None or budget.basis == "face" or not cost.low > budget.amount:
+            return None
+        return say(
+            "notes.over_budget",
+            value=cost.value,
+            low=cost.low,
+            high=cost.high,
+            amount=budget.amount,
+            currency=self.policy.currency,
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,6 +78,10 @@ class ValuedTrial:
     table: ScoreTable
     valuation: Valuation
     baseline: Mapping[str, float | None]
+
+    def with_costs(self, factor: float) -> ValuedTrial:
+        """Return the trial scored as users are whose costs are so many times larger."""
+        return replace(self, table=self.table.with_costs(factor))
 
 
 def read_valuation(file: Path, policy: Policy) -> ValuedTrial:

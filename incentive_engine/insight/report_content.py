@@ -60,7 +60,12 @@ def report_content(findings: Findings, record: RunRecord) -> ReportContent:
             aim=aim_of(findings.policy),
         ),
         budget=Budget(
-            **{name: part for name, part in certificate["budget"].items() if name != "at_risk"}
+            **{
+                name: certificate["budget"][name]
+                for name in ("amount", "basis", "spent", "spent_face")
+            },
+            evaluated=None if findings.gain is None else findings.gain.cost,
+            correction=findings.correction.factor,
         ),
         tables=group_tables(findings),
         reasons=_reasons(findings),

@@ -59,6 +59,7 @@ class RunSummary:
         """Yield the summary for people."""
         yield self.verdict
         yield self._users()
+        yield from self._cost()
         yield from self._gain()
         yield from self._returns()
         yield say("summary.gap", gap=self.certificate["gap"])
@@ -79,6 +80,19 @@ class RunSummary:
             amount=amount,
             cap=cap,
             currency=self.currency,
+        )
+
+    def _cost(self) -> Iterator[Message]:
+        if self.gain is None:
+            return
+        cost, factor = self.gain.cost, self.certificate["budget"]["evaluated"]["correction"]
+        yield say(
+            "summary.cost" if factor == 1 else "summary.cost_corrected",
+            value=cost.value,
+            low=cost.low,
+            high=cost.high,
+            currency=self.currency,
+            factor=factor - 1,
         )
 
     def _gain(self) -> Iterator[Message]:

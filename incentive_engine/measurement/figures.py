@@ -22,6 +22,7 @@ from incentive_engine.language import (
     say,
 )
 from incentive_engine.language.formats import DASH
+from incentive_engine.measurement.lessons import Lesson, Split, lessons
 from incentive_engine.stats.estimate import Estimate, as_plain
 from incentive_engine.stats.intervals import NORMAL_95
 
@@ -38,11 +39,14 @@ class Promise:
         What the trial said of the plan; None where scores were given.
     measured
         Against the holdout; None without one.
+    plain
+        The same without taking off what the scores explain.
     """
 
     scores: float | None
     trial: Estimate | None
     measured: Estimate | None
+    plain: Estimate | None = None
 
     @property
     def verdict(self) -> Message | None:
@@ -89,37 +93,6 @@ class OfferOutcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Split:
-    """How many conversions lie between the sum of the scores and what was measured.
-
-    Attributes
-    ----------
-    scores
-        Of the plan.
-    rules
-        Conversions by the scores that the plan has beyond one within the budget alone; below
-        zero, this is what the limits cost.
-    optimism
-        What the trial had taken off the scores before; None where scores were given.
-    execution
-        Offers that did not arrive, or others that did, by their scores; None where unknown.
-    redemption
-        Offers redeemed less or more than forecast, as if conversions went with them; None where
-        unknown.
-    rest
-        The error of the model beyond all that, and chance; with the interval of what was measured.
-    """
-
-    scores: float
-    rules: float | None
-    optimism: float | None
-    execution: float | None
-    redemption: float | None
-    rest: Estimate
-    measured: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
     """What a campaign brought, against what was planned."""
 
@@ -129,6 +102,8 @@ class Measurement:
     held: int
     named: int
     """Users of whom the file of outcomes says something."""
+    came: int | None
+    """Users who were decided on live; None where a batch decided."""
     compared: int
     """Users outside the holdout who were compared with it."""
     by_rule: bool
@@ -144,14 +119,24 @@ class Measurement:
     split: Split | None
     warnings: tuple[Message, ...]
 
+    @property
+    def lessons(self) -> tuple[Lesson, ...]:
+        """What lies between plan and outcome, and what to do differently."""
+        return () if self.split is None else lessons(self.split)
+
     def to_json(self) -> str:
         """Return the figures for programs."""
+        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figures for programs, as JSON has them."""
         content: dict[str, Any] = as_plain(self)
         content["warnings"] = [str(warning) for warning in self.warnings]
         for name, promise in (("conversions", self.conversions), ("spend", self.spend)):
             if promise is not None:
                 content[name]["verdict"] = str(promise.verdict or "")
-        return json.dumps(content, indent=2, ensure_ascii=False)
+        content["lessons"] = [lesson.to_dict() for lesson in self.lessons]
+        return content
 
     def to_text(self, lang: Code = "en") -> str:
         """Return the figures for people."""
@@ -159,6 +144,7 @@ class Measurement:
         lines = [*map(t.say, self._totals()), *self._offers(t)]
         if self.split is not None:
             lines += _split_lines(t, self.split)
+        lines += [t.say(lesson.as_line) for lesson in self.lessons]
         return "\n".join([*lines, *map(t.say, as_warnings(self.warnings))])
 
     def _totals(self) -> Iterator[Message]:
@@ -170,10 +156,26 @@ class Measurement:
         if self.spend is not None:
             spend = say("campaign.spend_in", currency=self.currency)
             yield from _promise_lines(spend, self.spend)
+        yield from self.facts()
+        yield from self._money()
+
+    def facts(self) -> Iterator[Message]:
+        """Yield how it was measured."""
+        yield from self._narrowed()
+        if self.came is not None:
+            yield say("campaign.came", users=self.came)
         if self.conversions.measured is not None:
             whom = "rule" if self.by_rule else "all"
             yield say(f"campaign.compared_{whom}", users=self.compared)
-        yield from self._money()
+
+    def _narrowed(self) -> Iterator[Message]:
+        """Yield by how much the scores narrow the interval, where they do."""
+        measured, plain = self.conversions.measured, self.conversions.plain
+        if measured is None or plain is None or not plain.standard_error > 0:
+            return
+        narrower = 1 - measured.standard_error / plain.standard_error
+        if narrower >= WORTH_SAYING:
+            yield say("campaign.narrowed", share=narrower, plain=_with_interval(plain))
 
     def _money(self) -> Iterator[Message]:
         if self.redeemed is None:
@@ -211,6 +213,9 @@ class Measurement:
         return aligned(t, rows)
 
 
+WORTH_SAYING: Final = 0.005
+"""By how much an interval is narrower, relative, before that is said."""
+
 COLUMNS: Final = ("offer", "planned", "arrived", "scores", "measured", "forecast", "cost")
 
 
@@ -236,16 +241,7 @@ def _split_lines(t: Language, split: Split) -> Iterator[str]:
         rows.append((say("campaign.budget_alone"), f"{split.scores - split.rules:,.1f}", ""))
         rows.append((say("campaign.other_limits"), f"{split.rules:+,.1f}", ""))
     rows.append((say("campaign.plan_scores"), f"{split.scores:,.1f}", ""))
-    parts = {
-        "optimism": split.optimism,
-        "execution": split.execution,
-        "redemption": split.redemption,
-    }
-    rows += [
-        (say(f"campaign.{name}"), f"{part:+,.1f}", "")
-        for name, part in parts.items()
-        if part is not None
-    ]
+    rows += [(say(f"campaign.{name}"), f"{part:+,.1f}", "") for name, part in split.parts.items()]
     rest = split.rest
     span = say("headline.interval", low=f"{rest.low:,.0f}", high=f"{rest.high:,.0f}")
     rows.append((say("campaign.rest"), f"{rest.value:+,.1f}", span))

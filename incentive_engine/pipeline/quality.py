@@ -107,16 +107,23 @@ def quality_of(content: Mapping[str, Any], moved: Sequence[Mapping[str, Any]] = 
     )
 
 
-def model_cost_error(policy: Policy, quality: Quality | None) -> float | None:
-    """Return the relative error of a total cost that a model predicts.
+def model_cost_error(
+    policy: Policy, quality: Quality | None, selection: float = 0.0
+) -> float | None:
+    """Return the relative error of a plan's cost that a model predicts.
 
     None where nothing changes: the budget is not at risk, the planner states an error, or the
     scores come from no model.
+
+    Parameters
+    ----------
+    selection
+        Relative error of what the choice of users adds to their costs.
     """
     budget = policy.budget
     if budget is None or budget.basis != "at-risk" or budget.cost_error is not None:
         return None
-    error = total_error(policy, quality)
+    error = math.hypot(total_error(policy, quality), selection)
     return None if error == budget.forecast_error else error
 
 

@@ -50,7 +50,7 @@ def _joined(sources: list[Source]) -> pa.Table:
     for name in shared:
         kind = common_type([table.schema.field(name).type for table in tables])
         if kind is None:
-            what = say("the trials disagree on what `{name}` holds", name=name)
+            what = say("learn.disagree", column=name)
             raise DataError(Fault("data.trial", what, "the same type in each"))
         kinds[name] = kind
     schema = pa.schema(kinds)

@@ -128,6 +128,10 @@ class Budget:
     """Expected cost."""
     spent_face: float
     """Face value handed out: the worst case."""
+    evaluated: Estimate | None = None
+    """What the plan costs by the trial, out of fold; None without a trial."""
+    correction: float = 1.0
+    """What the costs of the scores were multiplied by, as the trial asks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

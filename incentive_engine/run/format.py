@@ -157,6 +157,15 @@ class StatedRisk(Stated):
     quantile: Finite
 
 
+class StatedEvaluatedCost(Stated):
+    """What the plan costs by the trial, and what the costs of the scores were multiplied by."""
+
+    estimate: Finite
+    low: Finite
+    high: Finite
+    correction: Finite
+
+
 class StatedBudget(Stated):
     """The budget as the certificate states it, currency units."""
 
@@ -165,6 +174,8 @@ class StatedBudget(Stated):
     spent: Finite
     spent_face: Finite
     at_risk: StatedRisk | None = None
+    evaluated: StatedEvaluatedCost | None = None
+    """None without a trial, and in runs of before."""
 
 
 class StatedRatio(Stated):

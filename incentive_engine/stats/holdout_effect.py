@@ -16,7 +16,11 @@ LEAST: Final = 2
 
 
 def difference_from_holdout(
-    outcome: FloatArray, *, held: BoolArray, stratum: IntArray
+    outcome: FloatArray,
+    *,
+    held: BoolArray,
+    stratum: IntArray,
+    covariates: FloatArray | None = None,
 ) -> Estimate:
     """Return by how much the mean outcome of all others exceeds that of the holdout.
 
@@ -28,6 +32,9 @@ def difference_from_holdout(
         (n,) whether a user was held out, drawn by lot within each stratum.
     stratum
         (n,) from 0.
+    covariates
+        (n, p) what was known of users before, such as a model's prediction; no column may hang on
+        whether a user was held out.
 
     Returns
     -------
@@ -41,13 +48,24 @@ def difference_from_holdout(
     either side: a small stratum without a purchase would otherwise count as certain. So would a
     holdout that by chance bought little; its variance is at least that of the others.
 
+    With covariates, what they explain of the outcome within strata and sides is taken off it
+    first, by least squares with the same coefficients on both sides. Those who were held out were
+    drawn by lot, so that leaves the difference where it is, on average, and its interval narrower
+    by the root of the share that is explained.
+
     References
     ----------
+    Deng, Xu, Kohavi, Walker: Improving the sensitivity of online controlled experiments by
+    utilizing pre-experiment data, WSDM 2013, section 3 (CUPED).
+    Lin: Agnostic notes on regression adjustments to experimental data, Annals of Applied
+    Statistics 7 (2013), section 4.
     Miratrix, Sekhon, Yu: Adjusting treatment effect estimates by post-stratification in
     randomized experiments, JRSS B 75 (2013), section 2.
     """
     code = _joined(stratum, held)
     count = int(code.max(initial=0)) + 1
+    if covariates is not None:
+        outcome = outcome - _explained(outcome, covariates, code * 2 + held)
     others, kept = (_side(outcome[mine], code[mine], count) for mine in (~held, held))
     if min(others.users.sum(), kept.users.sum()) < LEAST:
         return interval(0.0, float("inf"))
@@ -58,6 +76,23 @@ def difference_from_holdout(
     )
     variance = others.variance * certain + max(kept.variance, others.variance) * uncertain
     return interval(float(share @ (others.mean - kept.mean)), float(np.sqrt(variance)))
+
+
+def _explained(outcome: FloatArray, covariates: FloatArray, group: IntArray) -> FloatArray:
+    """Return what covariates explain of an outcome, (n,), by least squares within groups."""
+    count = np.maximum(np.bincount(group), 1)
+
+    def within(column: FloatArray) -> FloatArray:
+        return column - (np.bincount(group, column) / count)[group]
+
+    spread = covariates.std(axis=0)
+    columns = covariates[:, spread > 0] / spread[spread > 0]
+    rest = np.column_stack([within(column) for column in columns.T]) if columns.size else columns
+    if not rest.size:
+        return np.zeros(len(outcome))
+    # columns that repeat each other share a coefficient: the shortest solution
+    slope = np.linalg.lstsq(rest.T @ rest, rest.T @ within(outcome), rcond=1e-9)[0]
+    return np.asarray(columns @ slope, dtype=np.float64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -13,13 +14,16 @@ from incentive_engine.config.location import parse_location
 from incentive_engine.data.sources import Source, open_source, read_table
 from incentive_engine.data.tables.arrow import is_number, numbers, whole
 from incentive_engine.data.tables.files import digest_file
-from incentive_engine.domain import BoolArray
+from incentive_engine.domain import COST, BoolArray, score_column
 from incentive_engine.errors import ConfigError, DataError
 from incentive_engine.run.format import COPIES, SCORES_FILE, InputFile
 
 from .files import Run
 from .recomputed.blocks import open_parquet
 from .result import Check, Findings
+
+COSTS: Final = score_column(COST, "")
+"""How the names of columns of cost begin."""
 
 
 def check_inputs(run: Run) -> Check:
@@ -108,9 +112,17 @@ def _other_scores(run: Run, source: Source) -> Iterator[tuple[str, BoolArray]]:
     kept = read_table(run.directory / SCORES_FILE)
     given = source.table(kept.column_names)
     everywhere = np.ones(len(kept), dtype=np.bool_)
+    evaluated = run.certificate.budget.evaluated
+    factor = 1.0 if evaluated is None else evaluated.correction
     for name in kept.column_names:
         if name not in given.column_names or len(given) != len(kept):
             yield f"`{name}` is not that of {source.location}", everywhere
+        elif name.startswith(COSTS) and factor != 1.0:
+            mine, theirs = numbers(whole(kept[name])), numbers(whole(given[name]))
+            wrong = np.asarray(
+                ~np.isclose(mine, factor * theirs, rtol=1e-9, atol=2e-6, equal_nan=True)
+            )
+            yield f"`{name}` is not {factor} times that of {source.location}", wrong
         else:
             wrong = _differs(whole(kept[name]), whole(given[name]))
             yield f"`{name}` differs from {source.location}", wrong
@@ -160,6 +172,15 @@ def check_evaluation(run: Run) -> Iterator[Check]:
     ):
         if not total.low <= total.estimate <= total.high:
             found.add(f"{name}: {total.estimate} is outside {total.low} to {total.high}")
+    told = run.certificate.budget.evaluated
+    if told is not None and (told.estimate, told.low, told.high) != (
+        gain.cost.estimate,
+        gain.cost.low,
+        gain.cost.high,
+    ):
+        found.add(
+            f"it says that the plan costs {gain.cost.estimate}, the certificate {told.estimate}"
+        )
     if "trial" in run.manifest.inputs or "scores" not in run.manifest.inputs:
         yield found.check()
         return

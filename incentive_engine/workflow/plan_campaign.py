@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -24,10 +24,15 @@ from incentive_engine.allocation import (
 from incentive_engine.config import Policy
 from incentive_engine.data.holdout import held_shares
 from incentive_engine.data.scores import ScoreTable
-from incentive_engine.domain import BoolArray
+from incentive_engine.domain import MICROS, BoolArray
 from incentive_engine.insight.baselines import SimplerWay, beside_the_plan, simpler_ways
 from incentive_engine.insight.budget_views import budget_view, conversions_without_favour
 from incentive_engine.insight.chosen_pairs import chosen_pairs
+from incentive_engine.insight.cost_correction import (
+    UNCORRECTED,
+    CostCorrection,
+    cost_correction,
+)
 from incentive_engine.insight.findings import Findings, holdout_of
 from incentive_engine.insight.gain import PlanGain, ValuedTrial, gain_of_plan, trial_problem
 from incentive_engine.insight.holdout_value import holdout_value
@@ -73,6 +78,8 @@ class StatedProblem:
     ----------
     policy
         With the budget that the mandate leaves.
+    table
+        With the costs that the correction leaves.
     holdout
         (n,) bool, who never gets an offer.
     """
@@ -82,6 +89,7 @@ class StatedProblem:
     holdout: BoolArray
     problem: Problem
     mandate: Mandate
+    correction: CostCorrection = UNCORRECTED
 
 
 def plan_campaign(
@@ -111,21 +119,68 @@ def plan_campaign(
     """
     with steps.step("state the problem"):
         stated = state_problem(policy, table, options=options, quality=evidence.quality)
-    return explore(stated, evidence=evidence, steps=steps, brief=brief)
+    plan = None
+    if evidence.valued is not None and options.min_marginal_roi is None:
+        with steps.step("ask the trial for the cost"):
+            plan = solve(_expected(stated), shared=steps.shared)
+            correction = trial_correction(stated, plan, evidence.valued())
+        if correction.factor != 1 or _at_risk(policy):
+            plan = None
+            stated = state_problem(
+                policy, table.with_costs(correction.factor), options=options,
+                quality=evidence.quality, correction=correction,
+            )  # fmt: skip
+    return explore(stated, plan=plan, evidence=evidence, steps=steps, brief=brief)
 
 
 def state_problem(
-    policy: Policy, table: ScoreTable, *, options: BudgetOptions, quality: Quality | None = None
+    policy: Policy,
+    table: ScoreTable,
+    *,
+    options: BudgetOptions,
+    quality: Quality | None = None,
+    correction: CostCorrection = UNCORRECTED,
 ) -> StatedProblem:
-    """Return the problem that is to be solved."""
+    """Return the problem that is to be solved.
+
+    Parameters
+    ----------
+    correction
+        That the costs of the table have already; a budget at risk counts its error too.
+    """
     mandate = mandate_of(policy, options)
-    if (error := model_cost_error(policy, quality)) is not None:
+    if (error := model_cost_error(policy, quality, correction.error)) is not None:
         policy = policy.with_budget(cost_error=error)
     holdout = holdout_of(policy, table)
     policy, problem = under_mandate(policy, table, holdout, options)
     return StatedProblem(
-        policy=policy, table=table, holdout=holdout, problem=problem, mandate=mandate
-    )
+        policy=policy, table=table, holdout=holdout, problem=problem, mandate=mandate,
+        correction=correction,
+    )  # fmt: skip
+
+
+def _at_risk(policy: Policy) -> bool:
+    return policy.budget is not None and policy.budget.basis == "at-risk"
+
+
+def _expected(stated: StatedProblem) -> Problem:
+    """Return the problem with a budget at risk as one of expected cost.
+
+    A run states the error that a budget at risk allows for; its repetition, which starts from
+    that, must come by the same correction.
+    """
+    problem = stated.problem
+    if problem.pool is None or not _at_risk(stated.policy):
+        return problem
+    return replace(problem, pool=replace(problem.pool, basis="expected"))
+
+
+def trial_correction(stated: StatedProblem, plan: Plan, valued: ValuedTrial) -> CostCorrection:
+    """Return how far the costs of a plan of the problem are from what the trial says."""
+    users = int((~stated.holdout).sum())
+    trial = trial_problem(valued, stated.policy)
+    gain = gain_of_plan(valued, trial, stated.policy, plan, users=users)
+    return cost_correction(gain.cost, float(plan.cost_micros.sum()) / MICROS)
 
 
 def explore(
@@ -160,7 +215,7 @@ def explore(
             solved = side.submit(
                 lambda: plan or solve(problem, advance=advance, shared=steps.shared)
             )
-            tried = side.submit(lambda: _tried(evidence, policy))
+            tried = side.submit(lambda: _tried(evidence, policy, stated.correction))
             frozen = side.submit(lambda: FrozenPolicy.of(policy, table, holdout))
             gain = side.submit(lambda: _gain(tried, solved, policy, users=users))
             view = side.submit(
@@ -210,6 +265,7 @@ def explore(
                 prices=freeze_prices(problem, made, frozen.result()),
                 gain=gain.result(),
                 response=with_own_budget(response.result(), made, problem, policy, table),
+                correction=stated.correction,
                 mandate=stated.mandate,
                 view=view.result(),
                 unfavoured=unfavoured.result(),
@@ -240,10 +296,10 @@ def allocation_rows(stated: StatedProblem, plan: Plan) -> AllocationTable:
     )
 
 
-def _tried(evidence: Evidence, policy: Policy) -> Tried | None:
+def _tried(evidence: Evidence, policy: Policy, correction: CostCorrection) -> Tried | None:
     if evidence.valued is None:
         return None
-    valued = evidence.valued()
+    valued = evidence.valued().with_costs(correction.factor)
     return valued, trial_problem(valued, policy)
 
 

@@ -127,7 +127,8 @@ def _files(findings: Findings, record: RunRecord, origin: Origin, report: str) -
             margin=findings.margin,
             smallest_budget=findings.smallest_budget,
         ),
-        scores=_given_scores(findings.table, origin) or findings.table.to_blocks(ROW_GROUP),
+        scores=_given_scores(findings.table, origin, corrected=findings.correction.factor != 1.0)
+        or findings.table.to_blocks(ROW_GROUP),
         certificate=findings.certificate,
         evaluation=_evaluation(findings),
         frozen_policy=findings.frozen.to_dict(),
@@ -159,9 +160,11 @@ def _evaluation(findings: Findings) -> dict[str, Any] | None:
     return content or None
 
 
-def _given_scores(table: ScoreTable, origin: Origin) -> Path | None:
+def _given_scores(table: ScoreTable, origin: Origin, *, corrected: bool) -> Path | None:
     """Return a Parquet file of scores with the columns used and no others, to copy as it is."""
     given = None if origin.inputs is None else origin.inputs.scores
+    if corrected:
+        return None
     if given is not None and given.single_file and {*given.columns} == {*table.column_names}:
         return given.single_file
     return None

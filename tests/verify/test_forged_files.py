@@ -44,6 +44,13 @@ def state_the_gain_of_ten_times_the_users(run: HandMadeRun) -> None:
     run.evaluation["plan"]["users"] = 50
 
 
+@case("evaluation", "it says that the plan costs 4.0, the certificate 3.5")
+def _another_evaluated_cost(run: HandMadeRun) -> None:
+    run.evaluation = evaluation_by_hand()
+    told = {"estimate": 3.5, "low": 3.0, "high": 5.0, "correction": 1.0}
+    run.certificate["budget"]["evaluated"] = told
+
+
 @case("evaluation", "conversions: 3.0 is outside 0.1 to 0.5")
 def state_a_tenfold_gain(run: HandMadeRun) -> None:
     run.evaluation = evaluation_by_hand()

@@ -102,8 +102,9 @@ def test_without_a_report_the_plan_is_the_same_and_the_page_is_short(
     assert 'id="slider"' not in (tmp_path / "brief" / "report.html").read_text("utf-8")
     assert incentive("verify", tmp_path / "brief").returncode == 0
     seconds = json.loads((tmp_path / "brief" / "manifest.json").read_text())["seconds"]
-    assert [*seconds][-5:] == [
-        "state the problem", "solve", "value and compare", "draw the page", "write",
+    assert [*seconds][-6:] == [
+        "state the problem", "ask the trial for the cost", "solve", "value and compare",
+        "draw the page", "write",
     ]  # fmt: skip
 
 

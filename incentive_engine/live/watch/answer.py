@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from incentive_engine.errors import ConfigError, DataError, Fault
+from incentive_engine.language import Text, say
 from incentive_engine.live.actions import Change
 from incentive_engine.live.asking import asking
 from incentive_engine.live.campaign import moment_text
@@ -57,7 +58,9 @@ def answer(
     if written.why == "outdated":
         what, remedy = "somebody has answered a finding since", "look again"
         raise DataError(Fault(ledger, what, remedy=remedy))
-    raise DataError(Fault(ledger, f"did not write it: {written.detail or written.why}"))
+    raise DataError(
+        Fault(ledger, say("did not write it: {why}", why=written.detail or written.why))
+    )
 
 
 def named(findings: Sequence[Finding], key: str, actions: Sequence[Action]) -> Finding:
@@ -71,12 +74,15 @@ def named(findings: Sequence[Finding], key: str, actions: Sequence[Action]) -> F
     answered = next((action for action in reversed(actions) if action.key == key), None)
     if answered is not None:
         at = moment_text(answered.at)
-        what = f"`{key}` was {answered.verb} by {answered.name} at {at}"
+        was = say(f"watch.was_{answered.verb}")
+        what = say("watch.answered", key_of=key, was=was, name=answered.name, at=at)
         raise DataError(Fault("--accept, --decline", what, "a finding of now", "look again"))
     keys = [finding.key for finding in findings]
     if key in keys:
         return findings[keys.index(key)]
     near = difflib.get_close_matches(key, keys, n=1)
-    expected = f"did you mean `{near[0]}`?" if near else ", ".join(keys[:5]) or "nothing is found"
-    what = f"`{key}` is no finding of now"
+    expected: Text = ", ".join(keys[:5]) or "nothing is found"
+    if near:
+        expected = say("did you mean `{name}`?", name=near[0])
+    what = say("`{name}` is no finding of now", name=key)
     raise DataError(Fault("--accept, --decline", what, expected, "look again"))

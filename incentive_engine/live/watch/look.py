@@ -148,7 +148,9 @@ class Look:
             length = max((forecast.end - forecast.start) // self.params.steps, 1)
             starts = -(-(forecast.end - begin) // length)
         edges = np.append(np.arange(begin, until, length, dtype=np.int64), until)
-        share = np.array([self.share(int(edge)) for edge in edges])
+        share = (
+            np.zeros(len(edges)) if forecast is None else forecast.shares(edges.astype(np.float64))
+        )
         return Timeline(edges=edges, share=share, starts=starts)
 
     @cached_property

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from incentive_engine.config.database_url import SCHEMES, read_database_url
 from incentive_engine.domain import BoolArray, IntArray
 from incentive_engine.errors import DataError, Fault
+from incentive_engine.language import say
 from incentive_engine.live.commands import Standing, standing
 from incentive_engine.live.records import Action, State
 from incentive_engine.live.schema import ACTIONS
@@ -24,7 +25,8 @@ POOL: Final = (
     "reserved, settled, overdraft, variance, moved FROM pool ORDER BY place"
 )
 DECISIONS: Final = (
-    "SELECT user_id, offer_id, state, cost, face, amount, claims, decided_at, expires_at "
+    "SELECT user_id, offer_id, state, cost, face, amount, claims, decided_at, expires_at, "
+    "prices_version "
     "FROM decisions ORDER BY seq"
 )
 ASKED: Final = (
@@ -52,6 +54,8 @@ class Observed:
         Place in `STATES`.
     cost, face, amount : (D,) int64
         Millionths; `amount` is 0 until something was redeemed.
+    version : (D,) int64
+        Of the prices that decided.
     decided, expires : (D,) int64
         Microseconds since 1970; `NEVER` where nothing runs out.
     claim_of, claim_limit, claim : (C,) int64
@@ -67,6 +71,7 @@ class Observed:
     cost: IntArray
     face: IntArray
     amount: IntArray
+    version: IntArray
     decided: IntArray
     expires: IntArray
     claim_of: IntArray
@@ -101,9 +106,12 @@ def read_observed(
     with reading(ledger) as rows:
         meta = dict(rows("SELECT name, content FROM meta"))
         if meta.get("run") != run:
-            what = f"is the ledger of another run, with the digest {str(meta.get('run'))[:16]}"
+            digest = str(meta.get("run"))[:16]
+            what = say("is the ledger of another run, with the digest {digest}", digest=digest)
             remedy = "name that run, or another ledger with --ledger"
-            raise DataError(Fault(ledger, what, f"the digest {run[:16]}", remedy))
+            raise DataError(
+                Fault(ledger, what, say("the digest {digest}", digest=run[:16]), remedy)
+            )
         pool = tuple(standing(limit_of(row)) for row in rows(POOL))
         decisions = list(rows(DECISIONS))
         asked = tuple((user, int(count)) for user, count in rows(ASKED))
@@ -132,7 +140,7 @@ def observed(
         at = row_of(row[0])
         users.append(-1 if at is None else at)
         claims += [(number, limit, amount) for limit, amount in read_claims(row[6])]
-    columns = list(zip(*decisions, strict=True)) or [()] * 9
+    columns = list(zip(*decisions, strict=True)) or [()] * 10
     parts = np.array(claims, dtype=np.int64).reshape(-1, 3)
     return Observed(
         row=_whole(users),
@@ -142,6 +150,7 @@ def observed(
         cost=_whole(columns[3]),
         face=_whole(columns[4]),
         amount=_whole([amount or 0 for amount in columns[5]]),
+        version=_whole(columns[9]),
         decided=_whole(columns[7]),
         expires=_whole([NEVER if at is None else at for at in columns[8]]),
         claim_of=parts[:, 0],
@@ -176,7 +185,9 @@ def reading(ledger: str) -> Iterator[Callable[[str], Iterator[tuple[Any, ...]]]]
             yield lambda statement: iter(file.execute(statement))
         except sqlite3.Error as error:
             remedy = "name what `serve` has written; `serve` brings an older one up to date"
-            raise DataError(Fault(ledger, f"is no ledger: {error}", remedy=remedy)) from error
+            raise DataError(
+                Fault(ledger, say("is no ledger: {why}", why=str(error)), remedy=remedy)
+            ) from error
 
 
 @contextmanager

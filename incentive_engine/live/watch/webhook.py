@@ -12,6 +12,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
 from incentive_engine.errors import ConfigError, DataError, Fault
+from incentive_engine.language import Text, say
 from incentive_engine.live.watch.finding import Finding
 
 PAUSES: Final = (0.5, 1.0, 2.0, 4.0)
@@ -77,7 +78,10 @@ class Webhook:
                 return
             if pause is not None:
                 sleep(pause)
-        raise DataError(self._fault(f"could not be reached, {len(PAUSES) + 1} times: {why}"))
+        tries = len(PAUSES) + 1
+        raise DataError(
+            self._fault(say("could not be reached, {tries} times: {why}", tries=tries, why=why))
+        )
 
     def _try(self, body: bytes) -> str:
         """Return what went wrong with one try; nothing where it was taken.
@@ -94,12 +98,14 @@ class Webhook:
                 response.read(1024)
         except urllib.error.HTTPError as error:
             if error.code < 500 and error.code not in {408, 425, 429}:
-                raise DataError(self._fault(f"refused the findings: {error.code}")) from None
+                raise DataError(
+                    self._fault(say("refused the findings: {code}", code=error.code))
+                ) from None
             return str(error.code)
         except (urllib.error.URLError, OSError, ValueError) as error:
             return str(getattr(error, "reason", error))
         return ""
 
-    def _fault(self, what: str) -> Fault:
+    def _fault(self, what: Text) -> Fault:
         remedy = "see to the receiver; findings stay found, and are posted again"
         return Fault(f"--webhook {self.shown}", what, remedy=remedy)

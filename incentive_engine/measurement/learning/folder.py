@@ -49,7 +49,7 @@ class Feature:
         levels = column.dropna().astype(str).value_counts().index[:MOST_LEVELS]
         return cls(kind="text", levels=tuple(levels))
 
-    def change_from(self, before: Feature, column: pd.Series) -> str | None:
+    def change_from(self, before: Feature, column: pd.Series) -> Message | None:
         """Return how the meaning differs from that in an earlier campaign; None where it does not.
 
         Parameters
@@ -58,16 +58,16 @@ class Feature:
             What this one was found in.
         """
         if self.kind != before.kind:
-            return f"held {before.kind}, and holds {self.kind}"
+            return say("learn.kind", before=before.kind, now=self.kind)
         if self.median and before.median:
             times = self.median / before.median
             if not 1.0 / UNIT < times < UNIT:
-                return f"has a median {times:,.3g} times that of before: another unit"
+                return say("learn.unit", times=times)
         if before.levels and len(before.levels) < MOST_LEVELS:
             values = column.dropna().astype(str)
             known = float(values.isin(before.levels).mean()) if len(values) else 1.0
             if known < KNOWN_LEVELS:
-                return f"has values that were known for {known:.0%} of the rows only"
+                return say("learn.levels", known=known)
         return None
 
 
@@ -171,7 +171,7 @@ def _read_index(folder: Path) -> list[dict[str, Any]]:
 def _refuse_again(known: list[dict[str, Any]], lesson: Lesson, folder: Path) -> None:
     for entry in known:
         if entry["run"] == lesson.run.digest:
-            what = f"{lesson.campaign} was learned already, as {entry['campaign']}"
+            what = say("learn.again", run=lesson.campaign, campaign=entry["campaign"])
             remedy = "nothing needs to be done, or name another folder"
             raise DataError(Fault(f"--into {folder}", what, "each campaign once", remedy))
 
@@ -185,7 +185,7 @@ def _refuse_changes(
 ) -> None:
     """Refuse features that are others, or mean something else, than in the campaign before."""
     if unknown := sorted({*accepted} - {*features}):
-        raise ConfigError(Fault("--accept", f"no feature `{unknown[0]}`"))
+        raise ConfigError(Fault("--accept", say("learn.no_feature", feature=unknown[0])))
     if not known:
         return
     before = {
@@ -195,15 +195,16 @@ def _refuse_changes(
     where = f"--into {folder}"
     remedy = "keep campaigns with other features in a folder of their own"
     faults = [
-        Fault(where, f"feature `{name}` is in one campaign only", "the same features", remedy)
+        Fault(where, say("learn.one_only", feature=name), "the same features", remedy)
         for name in sorted(before.keys() ^ features.keys())
     ]
     for name in sorted(before.keys() & features.keys() - {*accepted}):
         change = features[name].change_from(before[name], trial[name])
         if change is not None:
-            what = f"feature `{name}` changed its meaning: it {change}"
-            answer = f"bring it as it was before, or answer for it with --accept {name}"
-            faults.append(Fault(where, what, f"as in {known[-1]['campaign']}", answer))
+            what = say("learn.changed", feature=name, change=change)
+            answer = say("learn.answer", feature=name)
+            before_it = say("learn.as_in", campaign=known[-1]["campaign"])
+            faults.append(Fault(where, what, before_it, answer))
     if faults:
         raise DataError(*faults)
 

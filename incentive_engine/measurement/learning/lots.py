@@ -117,7 +117,7 @@ def live_decisions(run: FinishedRun, table: ScoreTable, served: Served) -> Decis
     """
     if served.run != run.digest:
         what, remedy = "it is the ledger of another run", "name the run that was served"
-        raise DataError(Fault(served.where, what, f"that of {run.name}", remedy))
+        raise DataError(Fault(served.where, what, say("learn.that_of", run=run.name), remedy))
     place = {str(user): row for row, user in enumerate(table.user_id.to_pylist())}
     return _first_decisions(served.decisions, place, run.policy.offer_ids)
 
@@ -218,6 +218,6 @@ def _check_propensities(run: FinishedRun, decisions: Decisions, arms: IntArray) 
     wrong = explored & (np.abs(decisions.propensity * arms - 1.0) > NEAR)
     if wrong.any():
         count = int(wrong.sum())
-        text = say("propensities of {users:,} users do not add up to 1", users=count)
+        text = say("learn.propensities", users=count)
         expected = "one over the number of arms that the user could get"
         raise DataError(Fault(run.name, text, expected, "run `incentive verify`"))

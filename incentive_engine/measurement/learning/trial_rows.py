@@ -21,6 +21,7 @@ from incentive_engine.data.tables.frames import to_frame
 from incentive_engine.data.users import OFFER, PROPENSITY, RESERVED
 from incentive_engine.domain import CONTROL, CONVERSION, COST, SPEND, IntArray
 from incentive_engine.errors import DataError, Fault
+from incentive_engine.language import say
 from incentive_engine.measurement.learning.lots import (
     Decisions,
     Lots,
@@ -118,7 +119,8 @@ def _outcomes(source: Source, table: ScoreTable, offers: tuple[str, ...]) -> Out
     names = source.columns
     wanted = [n for n in (USER_ID, CONVERSION, SPEND, COST, AT, "amount") if n in names]
     if USER_ID not in wanted:
-        raise DataError(Fault(source.where, f"has no column `{USER_ID}`", "one row per order"))
+        what = say("learn.no_column", column=USER_ID)
+        raise DataError(Fault(source.where, what, "one row per order"))
     rows = to_frame(source.table(wanted))
     if "amount" in rows and SPEND not in rows:
         rows = rows.rename(columns={"amount": SPEND})
@@ -183,7 +185,7 @@ def _features(run: FinishedRun, table: ScoreTable, given: Path | Location | None
 
 def _refuse_missing(place: IntArray, where: str) -> None:
     if lacking := int((place < 0).sum()):
-        what = f"lacks {lacking:,} users of the run"
+        what = say("learn.lacks", users=lacking)
         raise DataError(Fault(where, what, "every user with the features of the plan"))
 
 
