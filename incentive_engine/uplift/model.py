@@ -171,7 +171,7 @@ def fit(trial: Trial, policy: Policy, *, seed: int) -> UpliftModel:
     lottery = even_lottery(trial, policy.eligibility)
     encoder = learn_encoder(trial.features[learnable(trial.features, policy.features)])
     matrix = encoder.encode(trial.features, where="trial")
-    folds = draw_folds(trial.user_id, count=FOLDS, rng=np.random.default_rng(seed))
+    folds = draw_folds(trial.person, count=FOLDS, rng=np.random.default_rng(seed))
     happened = (trial.conversion > 0) | (trial.spend != 0)
     (basis, phi), telling = together(
         lambda: learn_basis(matrix, encoder),
@@ -271,6 +271,9 @@ def trial_digest(trial: Trial) -> str:
     rows = pd.concat([trial.user_id.rename("user_id"), trial.features], axis=1)
     digest.update("\n".join([*trial.offers, *map(str, rows.columns)]).encode())
     digest.update(pd.util.hash_pandas_object(rows, index=False).to_numpy().tobytes())
+    if trial.campaigns is not None:
+        digest.update("\n".join(trial.campaigns.names).encode())
+        digest.update(trial.campaigns.code.tobytes() + trial.campaigns.reach.tobytes())
     for values in (trial.arm, trial.conversion, trial.spend, trial.cost, trial.propensity):
         digest.update(np.ascontiguousarray(values).tobytes())
     return digest.hexdigest()

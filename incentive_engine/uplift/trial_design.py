@@ -12,9 +12,17 @@ import pandas as pd
 from incentive_engine.config.policy import Eligibility
 from incentive_engine.data.tables.frames import rows_matching
 from incentive_engine.data.trial import Trial
-from incentive_engine.domain import CONTROL, BoolArray, FloatArray, IntArray
+from incentive_engine.domain import (
+    CONTROL,
+    CONVERSION,
+    BoolArray,
+    FloatArray,
+    IntArray,
+    score_column,
+)
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
+from incentive_engine.uplift.campaigns import campaign_weights
 
 FEWEST_ROWS: Final = 10
 """Rows that an arm needs; with fewer, not even an average effect has an error to state."""
@@ -30,6 +38,7 @@ class Randomisation:
         0 control, j offer j - 1.
     weight : (n,) float64
         ``share / propensity`` of the row's arm; 0 where an offer went to a row out of its reach.
+        Of several campaigns, times what the campaign's age leaves of it.
         Under these weights the arm is independent of the features, given the reach.
     share : (n, 1 + k) float64
         Probability of each arm in that even lottery; 0 for an offer out of reach.
@@ -66,12 +75,34 @@ def even_lottery(trial: Trial, rules: Sequence[Eligibility]) -> Randomisation:
     DataError
         When control, or an offer among the rows that it can reach, has fewer than 10 rows.
     """
-    reach = reachable(trial.features, trial.offers, rules)
+    reach = reach_of(trial, rules)
     arm = trial.arm.astype(np.int64)
     odds = _odds(trial, arm, reach)
     share = shares(odds, reach)
-    weight = share[np.arange(len(arm)), arm] / trial.propensity
+    weight = share[np.arange(len(arm)), arm] / trial.propensity * campaign_weights(trial, reach)
     return Randomisation(arm=arm, weight=weight, share=share, reach=reach, odds=odds)
+
+
+def reach_of(trial: Trial, rules: Sequence[Eligibility]) -> BoolArray:
+    """Return (n, k) bool, which offers rows could get, by the rules and in their campaigns."""
+    reach = reachable(trial.features, trial.offers, rules)
+    return reach if trial.campaigns is None else reach & trial.campaigns.reach
+
+
+def within_reach(scores: pd.DataFrame, trial: Trial) -> pd.DataFrame:
+    """Return a score table of a trial's rows without the offers that these could not get.
+
+    Nothing random says what an offer brings to whom it could not reach, so that a plan tried on
+    the trial must not give it to them.
+    """
+    if trial.campaigns is None:
+        return scores
+    masked = scores.copy()
+    for place, offer in enumerate(trial.offers):
+        column = score_column(CONVERSION, offer)
+        if column in masked:
+            masked.loc[~trial.campaigns.reach[:, place], column] = np.nan
+    return masked
 
 
 def reachable(

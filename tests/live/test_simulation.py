@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 
 from incentive_engine.errors import IncentiveError
+from incentive_engine.live.ledger import core, records
 from incentive_engine.live.ledger.chain import link
 from incentive_engine.live.ledger.commands import Decided, Find, Refused
 from incentive_engine.live.ledger.core import Book
-from incentive_engine.live.ledger.ledger import core, records
 from incentive_engine.live.ledger.records import Decision, LimitState, State
 from incentive_engine.live.ledger.sqlite_store import SQLiteStore
 
