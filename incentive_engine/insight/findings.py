@@ -23,7 +23,7 @@ from incentive_engine.insight.gain import PlanGain
 from incentive_engine.insight.mandate import Mandate, returns
 from incentive_engine.language import Message, say
 from incentive_engine.pipeline.quality import Quality
-from incentive_engine.report import Alternative, Response
+from incentive_engine.report import Alternative, Exploring, Response
 from incentive_engine.report import Holdout as Held
 from incentive_engine.stats.estimate import Estimate
 
@@ -99,6 +99,8 @@ class Findings:
         Per binding limit the most value that dropping it alone can add.
     held
         What the holdout costs and buys; None without one.
+    exploring
+        What exploring costs and buys; None where nobody explores.
     """
 
     policy: Policy
@@ -124,6 +126,7 @@ class Findings:
     ways: tuple[Alternative, ...]
     dropped: Mapping[str, float]
     held: Held | None
+    exploring: Exploring | None
 
     @property
     def input_warnings(self) -> tuple[Message, ...]:
