@@ -165,17 +165,24 @@ def main() -> None:
         if options.out:
             pd.concat(rows).to_csv(options.out, index=False)
     table = pd.concat(rows)
-    gains = table.pivot_table(index=["seed", "campaign"], columns="way", values="gain")
-    lead = gains["flywheel"] - gains["once"]
-    print("campaign   once  flywheel  oracle   flywheel − once (95 %)   sum so far (95 %)")
-    for campaign in range(1, CAMPAIGNS + 1):
-        now = gains.xs(campaign, level="campaign").mean()
-        single = lead.xs(campaign, level="campaign")
-        so_far = lead[lead.index.get_level_values("campaign") <= campaign].groupby("seed").sum()
+    order = table.sort_values(["way", "seed", "campaign"])
+    # (ways, seeds, campaigns); ways by name
+    gain = order["gain"].to_numpy(dtype=np.float64).reshape(len(WAYS), -1, CAMPAIGNS)
+    by_way = dict(zip(sorted(WAYS), gain, strict=True))
+    lead = by_way["flywheel"] - by_way["once"]
+    print("campaign   once  flywheel  oracle   flywheel - once (95 %)   sum so far (95 %)")
+    for place in range(CAMPAIGNS):
+        means = [by_way[way][:, place].mean() for way in WAYS]
+        leads = [lead[:, place], lead[:, : place + 1].sum(axis=1)]
         print(
-            f"{campaign:8}  {now['once']:5.0f}  {now['flywheel']:8.0f}  {now['oracle']:6.0f}   "
-            + "   ".join(f"{float(x.mean()):+7.1f} ± {1.96 * float(x.sem()):5.1f}" for x in (single, so_far))
+            f"{place + 1:8}  {means[0]:5.0f}  {means[1]:8.0f}  {means[2]:6.0f}   "
+            + "   ".join(f"{each.mean():+7.1f} ± {_half(each):5.1f}" for each in leads)
         )
+
+
+def _half(each: np.ndarray) -> float:
+    """Return half the width of the 95 % interval of a mean over seeds."""
+    return float(1.96 * each.std(ddof=1) / np.sqrt(len(each))) if len(each) > 1 else float("nan")
 
 
 if __name__ == "__main__":

@@ -259,7 +259,11 @@ def _refuse_unverified(run_dir: Path, key: SigningKey | None) -> None:
     if not verification.ok:
         raise VerificationError(
             *(
-                Fault(f"{run_dir}: {check.name}", check.detail, remedy="do not use this run")
+                Fault(
+                    f"{run_dir}: {check.name}",
+                    check.problem or check.what,
+                    remedy="do not use this run",
+                )
                 for check in verification.failures
             )
         )
