@@ -5,12 +5,13 @@
 # make wheel     a wheel in dist/, installed into a new environment, where the demo runs and verifies
 # make chromium  Debian's Chromium, for the tests of the report in a browser
 # make postgres  Debian's PostgreSQL server, for the tests of the export to a table
+# make spark     Debian's Java runtime, for --engine spark and its tests
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: install demo test check docs wheel chromium postgres format clean
+.PHONY: install demo test check docs wheel chromium postgres spark format clean
 
 install: $(VENV)/.installed
 
@@ -36,7 +37,7 @@ check:
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 docs: $(VENV)/.installed-dev
 	$(BIN)/python docs/build_site.py
@@ -53,6 +54,9 @@ chromium:
 
 postgres:
 	apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends postgresql
+
+spark:
+	apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends openjdk-17-jre-headless
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .

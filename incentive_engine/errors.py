@@ -39,7 +39,7 @@ class Fault:
         """Return the line in a language.
 
         >>> Fault("plan.yaml:3: holdout", "is missing", "a whole number").text("zh")
-        'plan.yaml:3: holdout：缺失，应为 整数'
+        'plan.yaml:3: holdout：缺失，应为：整数'
         """
         t = language(code)
         parts = (("where", self.where), ("expected", self.expected), ("remedy", self.remedy))

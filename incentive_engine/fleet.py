@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final, Protocol, TypeVar
 
 from incentive_engine.errors import Fault, SetupError
+from incentive_engine.language import say
 
 USERS: Final = 1_000_000
 """Users of a shard, about: a sweep over one takes some tens of milliseconds."""
@@ -56,7 +57,7 @@ class Processes:
             return list(_pool(workers).map(task, shards))
         except BrokenProcessPool as error:
             _pool.cache_clear()  # the next map starts workers anew
-            what = f"one of {workers} worker processes was ended from outside"
+            what = say("one of {workers} worker processes was ended from outside", workers=workers)
             remedy = "see whether memory ran out; the same shards need less with one worker"
             raise SetupError(Fault("workers", what, remedy=remedy)) from error
 

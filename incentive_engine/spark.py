@@ -25,6 +25,7 @@ from typing import IO, Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from incentive_engine.errors import Fault, IncentiveError, SetupError
+from incentive_engine.language import say
 
 Shard = TypeVar("Shard")
 Result = TypeVar("Result")
@@ -180,7 +181,11 @@ def check_memory(asked: str) -> None:
         return  # Spark says what is wrong with its own setting
     needed = int(number[1]) * 1024 ** " kmgt".index(number[2] or " ")
     if free < needed:
-        what = f"the driver asks for {asked} of memory, and {free / 2**30:.1f} GiB are free"
+        what = say(
+            "the driver asks for {asked} of memory, and {free:.1f} GiB are free",
+            asked=asked,
+            free=free / 2**30,
+        )
         remedy = "free some, or set spark.driver.memory lower in spark-defaults.conf"
         raise SetupError(Fault("--engine spark", what, remedy=remedy))
 
@@ -195,7 +200,10 @@ def check_java() -> None:
     """
     home = os.environ.get("JAVA_HOME")
     java = os.path.join(home, "bin", "java") if home else shutil.which("java")  # noqa: PTH118
-    remedy = f"install Java {OLDEST_JAVA} (make spark, on Debian), or name it in JAVA_HOME"
+    remedy = say(
+        "install Java {oldest} (make spark, on Debian), or name it in JAVA_HOME",
+        oldest=OLDEST_JAVA,
+    )
     try:
         asked = [java or "java", "-version"]
         said = subprocess.run(asked, capture_output=True, text=True, timeout=30, check=False)  # noqa: S603
@@ -205,8 +213,17 @@ def check_java() -> None:
     # before 9 the version began with 1.
     major = 0 if found is None else int(found[2] if found[1] == "1" and found[2] else found[1])
     if major < OLDEST_JAVA:
-        what = f"{java} is Java {major or 'of an unknown version'}"
-        raise SetupError(Fault("--engine spark", what, f"Java {OLDEST_JAVA} or newer", remedy))
+        what = say("{java} is Java of an unknown version", java=java)
+        if major:
+            what = say("{java} is Java {major}", java=java, major=major)
+        raise SetupError(
+            Fault(
+                "--engine spark",
+                what,
+                say("Java {oldest} or newer", oldest=OLDEST_JAVA),
+                remedy,
+            )
+        )
 
 
 def check_master(master: str) -> None:
@@ -226,7 +243,7 @@ def check_master(master: str) -> None:
                 return
         except (OSError, ValueError):
             continue
-    what = f"{master} does not answer"
+    what = say("{master} does not answer", master=master)
     remedy = "see that it runs and can be reached from here, or --engine local"
     raise SetupError(Fault("--master", what, "spark://HOST:PORT of a running master", remedy))
 
@@ -256,15 +273,19 @@ def _first_task(context: Any) -> None:  # noqa: ANN401
     here = (version("incentive-engine"), "{}.{}".format(*sys.version_info))
     if asking.is_alive():
         context.cancelAllJobs()
-        what = f"no executor has taken a task within {START:g} s"
+        what = say("no executor has taken a task within {start:g} s", start=START)
         remedy = "see that workers run and have the memory that is asked for"
         raise SetupError(Fault("--master", what, remedy=remedy))
     if lost or done[0] != here:
-        there = "lack the package" if lost else f"have {' on Python '.join(done[0])}"
+        there = say("they lack the package")
+        if not lost:
+            engine, python = done[0]
+            there = say("they have {engine} on Python {python}", engine=engine, python=python)
+        wanted = say("{engine} on Python {python}", engine=here[0], python=here[1])
         remedy = "give executors an environment with this program (docs/spark.md)"
-        raise SetupError(
-            Fault("executors", f"they {there}", f"{' on Python '.join(here)}", remedy)
-        ) from (lost[0] if lost else None)
+        raise SetupError(Fault("executors", there, wanted, remedy)) from (
+            lost[0] if lost else None
+        )
 
 
 def _version(_shard: int) -> tuple[str, str]:

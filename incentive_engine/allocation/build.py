@@ -36,6 +36,7 @@ from incentive_engine.domain import (
     to_micros,
 )
 from incentive_engine.errors import ConfigError, Fault
+from incentive_engine.language import say
 
 KEY: Final = b"0123456789123456"
 """Ties are broken by a hash with this key; another one would change plans."""
@@ -283,7 +284,12 @@ def bounds_of(
     high = _resolved(policy, stated, stated.at_most, users, where=f"{where}.at_most")
     if low is not None and high is not None and low > high:
         raise ConfigError(
-            Fault(where, f"at_least comes to {low:,.10g}, above at_most {high:,.10g}")
+            Fault(
+                where,
+                say(
+                    "at_least comes to {low:,.10g}, above at_most {high:,.10g}", low=low, high=high
+                ),
+            )
         )
     return low, high
 

@@ -16,6 +16,7 @@ from incentive_engine.allocation.frozen_policy import FrozenPolicy, Prices
 from incentive_engine.allocation.user_rules import Cell, Pair, UserRules, rules_of
 from incentive_engine.domain import Reason, score_column
 from incentive_engine.errors import DataError, Fault
+from incentive_engine.language import say
 
 KNOWN_PRICES: Final = 1 << 16
 """Cells times versions of prices whose pair prices are kept."""
@@ -52,7 +53,7 @@ class User:
         pairs = {m: [score_column(m, offer) for offer in offers] for m in frozen.measures}
         wanted = ["user_id", *frozen.kinds, *(name for names in pairs.values() for name in names)]
         if missing := [name for name in wanted if name not in row]:
-            what = f"columns are missing: {', '.join(missing[:5])}"
+            what = say("columns are missing: {missing}", missing=tuple(missing[:5]))
             raise DataError(Fault("user", what, "a row of the score table"))
         return cls(
             user_id=row["user_id"],

@@ -27,6 +27,7 @@ from incentive_engine.data.scores import ScoreTable
 from incentive_engine.data.tables.arrow import is_text, levels
 from incentive_engine.domain import CONVERSION, COST, OFFER_MEASURES, SPEND, BoolArray
 from incentive_engine.errors import DataError, Fault
+from incentive_engine.language import say
 
 FORMAT: Final = 2
 """The version of the file that a frozen policy is written to."""
@@ -154,7 +155,7 @@ class FrozenPolicy:
             When it is of another format, or broken.
         """
         if content.get("format") != FORMAT:
-            what = f"the format is {content.get('format')}"
+            what = say("the format is {format}", format=content.get("format"))
             raise DataError(Fault(where, what, str(FORMAT), "plan anew with this version"))
         try:
             return cls(
@@ -168,7 +169,7 @@ class FrozenPolicy:
                 explored=content["explored"],
             )
         except (KeyError, TypeError, ValidationError) as error:
-            what = f"it is broken: {type(error).__name__}"
+            what = say("it is broken: {name}", name=type(error).__name__)
             raise DataError(Fault(where, what, "the file of a run", "plan anew")) from error
 
 
@@ -235,7 +236,9 @@ class Prices(Mapping[str, float]):
             version, settled = int(content["version"]), int(content["settled"])
             policy = str(content["frozen_policy"])
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise DataError(Fault(where, f"it is broken: {error}", "the file of a run")) from error
+            raise DataError(
+                Fault(where, say("it is broken: {reason}", reason=error), "the file of a run")
+            ) from error
         if not np.all(np.isfinite([*by_limit.values()])):
             raise DataError(Fault(where, "a price is not finite", "finite numbers"))
         return cls(version=version, policy=policy, by_limit=by_limit, settled=settled)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
 from incentive_engine.errors import ConfigError, Fault
+from incentive_engine.language import say
 
 
 def _knob(default: float, least: float, most: float) -> Any:  # noqa: ANN401 - as `field`
@@ -68,7 +69,11 @@ class SolveParams:
 
     def __post_init__(self) -> None:
         faults = [
-            Fault(f"SolveParams: {knob.name}", f"it is {value}", f"{low:g} to {high:g}")
+            Fault(
+                f"SolveParams: {knob.name}",
+                say("it is {value}", value=value),
+                say("{low:g} to {high:g}", low=low, high=high),
+            )
             for knob in fields(self)
             for value in [getattr(self, knob.name)]
             for low, high in [(knob.metadata["least"], knob.metadata["most"])]

@@ -302,7 +302,11 @@ def _check_forced(problem: Problem) -> None:
         raise InfeasibleError(
             Fault(
                 "assignment",
-                f"exactly_one, but {free.sum()} users have no eligible offer (first rows: {some})",
+                say(
+                    "exactly_one, but {count} users have no eligible offer (first rows: {some})",
+                    count=free.sum(),
+                    some=some,
+                ),
                 "an eligible offer for everyone",
                 "widen the eligibility, or use at_most_one",
             )

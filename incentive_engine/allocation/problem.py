@@ -12,6 +12,7 @@ from incentive_engine.allocation.explorers import Explorers
 from incentive_engine.allocation.limits import Limit
 from incentive_engine.domain import FACE, ISSUED, BoolArray, FloatArray
 from incentive_engine.errors import ConfigError, DataError, Fault
+from incentive_engine.language import say
 
 Columns = npt.NDArray[Any]
 """Columns of float32 or float64, one contiguous row per offer."""
@@ -154,12 +155,18 @@ def _shape_faults(problem: Problem) -> list[Fault]:
         "face": (None if problem.face is None else problem.face.shape, (k,)),
     }
     faults = [
-        Fault(f"problem: {name}", f"the shape is {got}", str(expected))
+        Fault(f"problem: {name}", say("the shape is {got}", got=got), str(expected))
         for name, (got, expected) in shapes.items()
         if got is not None and got != expected
     ]
     if k == 0 or k > MOST_OFFERS:
-        faults.append(Fault("problem: offers", f"there are {k}", f"1 to {MOST_OFFERS}"))
+        faults.append(
+            Fault(
+                "problem: offers",
+                say("there are {count}", count=k),
+                say("1 to {most}", most=MOST_OFFERS),
+            )
+        )
     if problem.value.dtype not in {np.dtype(np.float32), np.dtype(np.float64)}:
         faults.append(Fault("problem: value", str(problem.value.dtype), "float32 or float64"))
     if problem.columns.dtype != problem.value.dtype:
@@ -167,12 +174,22 @@ def _shape_faults(problem: Problem) -> list[Fault]:
             Fault("problem: columns", str(problem.columns.dtype), str(problem.value.dtype))
         )
     if n and not faults and int(np.max(problem.cell)) >= problem.n_cells:
-        faults.append(Fault("problem: cell", "a label is too large", f"below {problem.n_cells}"))
+        faults.append(
+            Fault(
+                "problem: cell",
+                "a label is too large",
+                say("below {cells}", cells=problem.n_cells),
+            )
+        )
     if n and not faults and int(np.min(problem.cell)) < 0:
         faults.append(Fault("problem: cell", "a label is negative", "0 or more"))
     if problem.face is not None and not np.all((problem.face >= 0) & (problem.face <= DEAREST)):
         faults.append(
-            Fault("problem: face", "a face value is no amount", f"numbers from 0 to {DEAREST:g}")
+            Fault(
+                "problem: face",
+                "a face value is no amount",
+                say("numbers from 0 to {dearest:g}", dearest=DEAREST),
+            )
         )
     return faults
 
@@ -180,7 +197,11 @@ def _shape_faults(problem: Problem) -> list[Fault]:
 def _limit_faults(problem: Problem, limit: Limit) -> list[Fault]:
     where = f"limit `{limit.name}`"
     faults = [
-        Fault(where, f"no measure `{measure}`", "one of " + ", ".join(problem.measures))
+        Fault(
+            where,
+            say("no measure `{measure}`", measure=measure),
+            say("one of {names}", names=tuple(problem.measures)),
+        )
         for measure, _ in limit.all_terms
         if not problem.has(measure)
     ]
@@ -189,7 +210,13 @@ def _limit_faults(problem: Problem, limit: Limit) -> list[Fault]:
         ("offers", limit.offers, len(problem.offers)),
     ):
         if mask is not None and mask.shape != (size,):
-            faults.append(Fault(where, f"{name} has shape {mask.shape}", f"({size},)"))
+            faults.append(
+                Fault(
+                    where,
+                    say("{name} has shape {shape}", name=name, shape=mask.shape),
+                    say("({size},)", size=size),
+                )
+            )
     low, high = limit.at_least, limit.at_most
     if low is None and high is None:
         faults.append(Fault(where, "it has no bound", "at_most, at_least, or both"))
@@ -198,13 +225,29 @@ def _limit_faults(problem: Problem, limit: Limit) -> list[Fault]:
         faults.append(Fault(where, "a bound is not finite", "finite numbers"))
     elif np.any(np.abs(bounds) > LARGEST):
         faults.append(
-            Fault(where, f"a bound is beyond {LARGEST:g}", "", "leave out what bounds nothing")
+            Fault(
+                where,
+                say("a bound is beyond {largest:g}", largest=LARGEST),
+                "",
+                "leave out what bounds nothing",
+            )
         )
     if not all(abs(coefficient) <= LARGEST for _, coefficient in limit.all_terms):
-        faults.append(Fault(where, "a ratio or coefficient is no number", f"up to {LARGEST:g}"))
+        faults.append(
+            Fault(
+                where,
+                "a ratio or coefficient is no number",
+                say("up to {largest:g}", largest=LARGEST),
+            )
+        )
     if low is not None and high is not None and low > high:
         faults.append(
-            Fault(where, f"at_least {low:g} is above at_most {high:g}", "", "lower one of them")
+            Fault(
+                where,
+                say("at_least {low:g} is above at_most {high:g}", low=low, high=high),
+                "",
+                "lower one of them",
+            )
         )
     return faults
 

@@ -31,6 +31,7 @@ from incentive_engine.data.hashing import hash_id
 from incentive_engine.data.holdout import holdout_key
 from incentive_engine.domain import COST, FACE, ISSUED, MICROS, ROUNDING, BoolArray, to_micros
 from incentive_engine.errors import DataError, Fault
+from incentive_engine.language import say
 
 Cell = tuple[str | None, ...]
 """Per limit the name under which it counts a user, before what a ratio adds; None for not."""
@@ -243,7 +244,9 @@ class UserRules:
             When a measure is missing, infinite, or a cost negative.
         """
         if lacking := [m for m in self.needed if m not in measures]:
-            raise DataError(Fault("user", f"measures are missing: {', '.join(lacking)}"))
+            raise DataError(
+                Fault("user", say("measures are missing: {lacking}", lacking=tuple(lacking)))
+            )
         columns = [(m, measures[m]) for m in self.needed]
         refused: set[int] = set()
         for conditions, places in self.eligibility:
@@ -266,7 +269,9 @@ class UserRules:
             if not -math.inf < amount < math.inf or (amount < 0 and measure == COST):
                 if math.isnan(amount):
                     return None
-                raise DataError(Fault(f"user: {measure}", f"{amount:g} is no valid amount"))
+                raise DataError(
+                    Fault(f"user: {measure}", say("{amount:g} is no valid amount", amount=amount))
+                )
             amounts[measure] = amount
         return amounts
 

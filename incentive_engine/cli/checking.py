@@ -9,7 +9,18 @@ from typing import Annotated
 import typer
 
 from incentive_engine.cli.app import app
-from incentive_engine.cli.options import Accept, AsJson, RunDirectory, SigningKeyFile, Today
+from incentive_engine.cli.options import (
+    Accept,
+    AsJson,
+    Engine,
+    EngineName,
+    Master,
+    RunDirectory,
+    ShardCount,
+    SigningKeyFile,
+    Today,
+    shared_work,
+)
 from incentive_engine.cli.output import say, shown, spoken
 
 
@@ -24,6 +35,9 @@ def verify(
         ),
     ] = None,
     signing_key: SigningKeyFile = None,
+    engine: EngineName = Engine.LOCAL,
+    master: Master = None,
+    shards: ShardCount = None,
     as_json: AsJson = False,
 ) -> None:
     """Re-check a run from its files alone; shares no code with the solver."""
@@ -31,7 +45,11 @@ def verify(
     from incentive_engine.verify import verify_run
     from incentive_engine.verify.ledger import verify_ledger
 
-    verification = verify_run(run_dir, key=read_signing_key(signing_key))
+    verification = verify_run(
+        run_dir,
+        key=read_signing_key(signing_key),
+        shared=shared_work(engine, master, shards),
+    )
     if ledger is not None:
         more = verify_ledger(run_dir, ledger)
         verification = replace(verification, checks=(*verification.checks, *more.checks))

@@ -13,9 +13,11 @@ from typing import Any, NoReturn
 import typer
 
 from incentive_engine.cli.app import app
+from incentive_engine.cli.help import speak
 from incentive_engine.cli.output import SPOKEN, spoken, taken_language
 from incentive_engine.cli.signals import INTERRUPTED, Stop, ends_soon
 from incentive_engine.cli.surroundings import check_surroundings, in_words, open_streams
+from incentive_engine.cli.usage import wrong_usage
 from incentive_engine.errors import IncentiveError
 from incentive_engine.language import language
 
@@ -68,7 +70,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         _fail(error, message=error.text(spoken()), code=error.exit_code, debug=debug)
     except USAGE_ERROR as error:
         where = error.ctx.command_path if error.ctx else "incentive"
-        message = _told("usage", where=where, error=error.format_message())
+        message = wrong_usage(where, error.format_message()).text(spoken())
         _fail(error, message=message, code=2, debug=debug)
     except KeyboardInterrupt as error:
         _fail(error, message=_told("stopped"), code=INTERRUPTED, debug=debug)
@@ -82,6 +84,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 def _run(words: list[str]) -> int:
     command: Any = typer.main.get_command(app)
+    if spoken() != "en":
+        speak(command, language(spoken()))
     result = command.main(args=words, prog_name="incentive", standalone_mode=False)
     if result == INTERRUPTED:  # what Typer makes of Ctrl-C
         raise KeyboardInterrupt

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from incentive_engine.errors import ConfigError, DataError, Fault, IncentiveError, SetupError
-from incentive_engine.language import message_of, say
+from incentive_engine.language import Text, message_of, say
 
 STREAMS: Final = ("stdin", "stdout", "stderr")
 LEAST_ADDRESSES: Final = 3 << 30
@@ -20,23 +20,23 @@ MORE_THREADS: Final = 4
 CANNOT_LOAD: Final = ("shared object", "memory", "failed to map")
 """What the message of an import says that had no room."""
 NOT_ENOUGH: Final = "use fewer users or columns, or a machine with more memory"
-REMEDIES: Final = {
-    errno.ENAMETOOLONG: "choose a shorter one",
-    errno.ENOENT: "look at the path",
-    errno.ENOTDIR: "name another place",
-    errno.EISDIR: "name a file",
-    errno.EACCES: "ask for access, or name another place",
-    errno.EPERM: "ask for access, or name another place",
-    errno.EROFS: "name another place",
-    errno.ELOOP: "mend the links",
-    errno.ENOSPC: "free some space",
-    errno.EDQUOT: "free some space",
-    errno.EMFILE: "raise the limit: ulimit -n",
-    errno.ENFILE: "end other programs",
-    errno.EIO: "look at the disk",
-    errno.EAGAIN: "raise the limit: ulimit -u",
+REMEDIES: Final[dict[int, Text]] = {
+    errno.ENAMETOOLONG: say("choose a shorter one"),
+    errno.ENOENT: say("look at the path"),
+    errno.ENOTDIR: say("name another place"),
+    errno.EISDIR: say("name a file"),
+    errno.EACCES: say("ask for access, or name another place"),
+    errno.EPERM: say("ask for access, or name another place"),
+    errno.EROFS: say("name another place"),
+    errno.ELOOP: say("mend the links"),
+    errno.ENOSPC: say("free some space"),
+    errno.EDQUOT: say("free some space"),
+    errno.EMFILE: say("raise the limit: ulimit -n"),
+    errno.ENFILE: say("end other programs"),
+    errno.EIO: say("look at the disk"),
+    errno.EAGAIN: say("raise the limit: ulimit -u"),
     errno.ENOMEM: NOT_ENOUGH,
-    errno.ESTALE: "connect it again",
+    errno.ESTALE: say("connect it again"),
 }
 """What to do about an error of the system; other numbers are defects."""
 
@@ -81,9 +81,7 @@ def _check_addresses() -> None:
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
     if limit != resource.RLIM_INFINITY and limit < LEAST_ADDRESSES:
         what = say("is limited to {limit:.1f} GiB", limit=limit / 2**30)
-        expected = say(
-            "at least {least_addresses:.0f} GiB", least_addresses=LEAST_ADDRESSES / 2**30
-        )
+        expected = say("at least {least:.0f} GiB", least=LEAST_ADDRESSES / 2**30)
         remedy = "raise it with ulimit -v, or limit memory by a container"
         raise SetupError(Fault("address space", what, expected, remedy))
 

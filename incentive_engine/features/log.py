@@ -28,6 +28,7 @@ from incentive_engine.features.kernel import NEVER, NO_AMOUNT, EventArrays
 from incentive_engine.features.source import LogSource
 from incentive_engine.features.times import MISSING, micros_of
 from incentive_engine.features.vocabulary import Vocabulary, as_text
+from incentive_engine.language import say
 
 LARGEST: Final = 10**12
 """Minor units beyond which sums over a user's events might not fit into integers."""
@@ -207,7 +208,7 @@ def _amounts(column: Column, *, where: str, name: str) -> IntArray:
         return np.full(len(column), NO_AMOUNT)
     decimal = pa.types.is_decimal(column.type)
     if not (is_number(column.type) or decimal) or pa.types.is_boolean(column.type):
-        what = f"`{name}` is of type {column.type}, which is no number"
+        what = say("`{name}` is of type {type}, which is no number", name=name, type=column.type)
         raise DataError(Fault(where, what, "whole numbers of minor units, such as cents"))
     missing = is_missing(column)
     exact = pa.types.is_integer(column.type)
@@ -215,9 +216,13 @@ def _amounts(column: Column, *, where: str, name: str) -> IntArray:
     values = np.where(missing, 0, values)
     fractions = values != np.floor(values)
     large = np.abs(values.astype(np.float64)) > LARGEST
-    for wrong, what in ((fractions, "is no whole number"), (large, f"is beyond {LARGEST:,}")):
+    for wrong, what in (
+        (fractions, say("`{name}` is no whole number", name=name)),
+        (large, say("`{name}` is beyond {largest:,}", name=name, largest=LARGEST)),
+    ):
         if wrong.any():
-            text = f"`{name}` {what} in {counted(int(wrong.sum()))}"
+            rows = counted(int(wrong.sum()))
+            text = say("{what} in {counted}", what=what, counted=rows)
             expected = "whole numbers of minor units, such as cents"
             raise DataError(Fault(where, text, expected, "multiply and round it first"))
     return np.where(missing, NO_AMOUNT, values.astype(np.int64))

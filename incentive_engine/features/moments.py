@@ -16,6 +16,7 @@ from incentive_engine.domain import IntArray
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.features.times import MISSING, as_timestamps, micros_of, micros_of_moment
 from incentive_engine.features.vocabulary import as_text
+from incentive_engine.language import say
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -62,7 +63,7 @@ def read_rows(table: Source, moment: str, *, zone: str, key: str) -> Rows:
     column = None if DATED.match(moment) else moment
     faults = missing_columns([USER_ID], table.columns, where=table.where)
     if column is not None and column not in table.columns:
-        what = f"column `{column}`, which `{key}` names, is missing"
+        what = say("column `{column}`, which `{name}` names, is missing", column=column, name=key)
         hint = near_column(column, table.columns)
         faults.append(Fault(table.where, what, "a time, or a column of times", hint))
     if faults:
@@ -76,7 +77,11 @@ def read_rows(table: Source, moment: str, *, zone: str, key: str) -> Rows:
     zone = "UTC" if column in table.zoned() else zone
     micros = micros_of(read.column(column), zone=zone, where=table.where, name=column)
     if (missing := micros == MISSING).any():
-        what = f"`{column}` is missing in {counted(int(missing.sum()))}"
+        what = say(
+            "`{column}` is missing in {counted}",
+            column=column,
+            counted=counted(int(missing.sum())),
+        )
         raise DataError(Fault(table.where, what, "the moment of each row", "fill it"))
     return Rows(user=user, moment=micros, column=column)
 

@@ -16,6 +16,7 @@ from incentive_engine.features.moments import Rows
 from incentive_engine.features.shards import ShardedLog
 from incentive_engine.features.standard import KINDS, LogContent, standard_declarations
 from incentive_engine.features.vocabulary import category_text
+from incentive_engine.language import say
 
 COVERED: Final = 0.95
 """Share of a window that a log must hold at the earliest moment: its first event says when it
@@ -94,8 +95,12 @@ def _refuse_empty(log: ShardedLog, until: int, tables: Mapping[str, Rows]) -> No
     first = min(own.first for own in log.logs if own.first is not None)
     if first >= until:
         where = ", ".join(own.where for own in log.logs)
-        what = f"holds nothing before any moment of {' and '.join(tables)}"
-        expected = f"events before {_written(until)}; the first is at {_written(first)}"
+        what = say("holds nothing before any moment of {tables}", tables=" and ".join(tables))
+        expected = say(
+            "events before {moment}; the first is at {first}",
+            moment=_written(until),
+            first=_written(first),
+        )
         raise DataError(Fault(where, what, expected, "see `history.moments` and time zones"))
 
 
@@ -110,8 +115,10 @@ def _standard(
         span=round((earliest - _begins(log, ANY)) / COVERED),
     )
     if not content.kinds:
-        what = f"the standard set is about {', '.join(KINDS)}, and no event is of such a kind"
-        remedy = f"list declarations; the logs have {_listed(log.kinds)}"
+        what = say(
+            "the standard set is about {kinds}, and no event is of such a kind", kinds=tuple(KINDS)
+        )
+        remedy = say("list declarations; the logs have {listed}", listed=_listed(log.kinds))
         raise ConfigError(Fault(locate(policy, ("history", "features")), what, remedy=remedy))
     return standard_declarations(content)
 
@@ -123,7 +130,7 @@ def _unknown_kinds(
         for kind in declaration.kinds:
             if kind not in {ANY, *log.kinds}:
                 where = locate(policy, ("history", "features", index))
-                what = f"no event is of the kind `{kind}`"
+                what = say("no event is of the kind `{kind}`", kind=kind)
                 yield Fault(where, what, remedy=nearest(kind, log.kinds[:20]))
 
 
@@ -136,12 +143,15 @@ def _long_windows(
         for window in declaration.within or ():
             if held < COVERED * window.micros:
                 where = locate(policy, ("history", "features", index, "within"))
-                what = (
-                    f"{window} is longer than the log at the earliest moment"
-                    f" ({_written(earliest)}), which begins at {_written(begins)}"
+                what = say(
+                    "{window} is longer than the log at the earliest moment ({moment}), "
+                    "which begins at {first}",
+                    window=window,
+                    moment=_written(earliest),
+                    first=_written(begins),
                 )
                 remedy = "the feature would drift by itself; take a shorter window"
-                expected = f"at most {max(held, 0) // DAY} days"
+                expected = say("at most {days} days", days=max(held, 0) // DAY)
                 yield Fault(where, what, expected, remedy)
 
 

@@ -15,6 +15,7 @@ from incentive_engine.data.row_checks import NAMED_ROWS, counted
 from incentive_engine.data.tables.arrow import Column, as_numpy, is_missing, is_text, whole
 from incentive_engine.domain import IntArray
 from incentive_engine.errors import DataError, Fault
+from incentive_engine.language import say
 
 PER_SECOND: Final = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 MICROS: Final = 1_000_000
@@ -51,7 +52,7 @@ def micros_of(column: Column, *, zone: str, where: str, name: str) -> IntArray:
     if pa.types.is_null(column.type):
         return np.full(len(column), MISSING)
     if not pa.types.is_timestamp(column.type):
-        what = f"`{name}` is of type {column.type}, which is no time"
+        what = say("`{name}` is of type {type}, which is no time", name=name, type=column.type)
         raise DataError(Fault(where, what, EXPECTED, "numbers say neither their unit nor zone"))
     return _of_timestamps(column, zone)
 
@@ -103,7 +104,12 @@ def _of_text(column: pa.Array, *, zone: str, where: str, name: str) -> IntArray:
             stray[rows] |= [not _is_time(text) for text in some.to_pylist()]
     if stray.any():
         first = ", ".join(f"row {row + 1}" for row in np.flatnonzero(stray)[:NAMED_ROWS])
-        what = f"`{name}` is no time in {counted(int(stray.sum()))} ({first})"
+        what = say(
+            "`{name}` is no time in {counted} ({first})",
+            name=name,
+            counted=counted(int(stray.sum())),
+            first=first,
+        )
         raise DataError(Fault(where, what, EXPECTED))
     return micros
 

@@ -23,6 +23,7 @@ from incentive_engine.errors import ConfigError, Fault, InfeasibleError
 from incentive_engine.insight.chosen_pairs import Chosen
 from incentive_engine.insight.policy_options import BudgetOptions, budget_of
 from incentive_engine.insight.study import measures_of
+from incentive_engine.language import say
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,17 +115,12 @@ def under_mandate(
     )
     if found.point is None:
         best = found.best
-        raise InfeasibleError(
-            Fault(
-                f"--min-marginal-roi {at_least:g}",
-                f"no budget up to {cap:,.10g} returns that with its last money"
-                + (
-                    f"; the best is {best.marginal_return:.4g} at {best.budget:,.2f}"
-                    if best is not None and best.marginal_return is not None
-                    else ""
-                ),
-            )
-        )
+        what = say("no budget up to {cap:,.10g} returns that with its last money", cap=cap)
+        remedy = say("ask for less")
+        if best is not None and best.marginal_return is not None:
+            most, amount = best.marginal_return, best.budget
+            remedy = say("the best is {most:.4g} at {amount:,.2f}", most=most, amount=amount)
+        raise InfeasibleError(Fault(f"--min-marginal-roi {at_least:g}", what, remedy=remedy))
     amount = min(math.floor(found.point.budget * 100) / 100 or found.point.budget, cap)
     policy = policy.with_budget(amount=amount)
     return policy, with_budget_of(problem, policy)

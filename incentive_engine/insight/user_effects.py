@@ -112,8 +112,8 @@ def _row(users: UserFile, user_id: str) -> int:
     names = users.user_id.to_pandas().astype("str")
     rows = np.flatnonzero(names == user_id)
     if not len(rows):
-        what = f"no user `{user_id}` among {users.n_users:,}"
-        wanted = f"an id like `{names.iloc[0]}`"
+        what = say("no user `{user_id}` among {users:,}", user_id=user_id, users=users.n_users)
+        wanted = say("an id like `{example}`", example=names.iloc[0])
         raise DataError(Fault("USER_ID", what, wanted))
     return int(rows[0])
 

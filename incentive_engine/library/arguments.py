@@ -12,7 +12,7 @@ from incentive_engine.data.attributes import missing_attributes
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.errors import ConfigError, DataError, Fault, IncentiveError
 from incentive_engine.insight.policy_options import BudgetOptions
-from incentive_engine.language import Text
+from incentive_engine.language import Text, say
 
 Amount = float | int | str
 """Money: a number of currency units, or text as planners write it, such as 200k."""
@@ -81,7 +81,7 @@ def amount_text(amount: Amount, where: str) -> str:
         return amount
     given: object = amount
     if isinstance(given, bool) or not isinstance(given, Real):
-        what = f"is a {type(given).__name__}"
+        what = say("is a {name}", name=type(given).__name__)
         raise ConfigError(Fault(where, what, "a number, or text such as 200k"))
     return f"{int(amount)}" if float(amount).is_integer() else repr(float(amount))
 
@@ -96,15 +96,25 @@ def check_scores(scores: ScoreTable, policy: Policy) -> None:
     """
     given: object = scores
     if not isinstance(given, ScoreTable):
-        what, remedy = f"is a {type(given).__name__}", "ScoreTable.from_frame(frame, policy)"
+        what, remedy = (
+            say("is a {name}", name=type(given).__name__),
+            "ScoreTable.from_frame(frame, policy)",
+        )
         raise DataError(Fault("scores", what, "a ScoreTable", remedy))
     remedy = "make it with this policy"
     faults = missing_attributes(policy, tuple(scores.attributes.column_names), where="scores")
     if scores.offers != policy.offer_ids:
-        what = f"was made for the offers {', '.join(scores.offers)}"
-        faults.append(Fault("scores", what, f"{', '.join(policy.offer_ids)}", remedy))
+        what = say("was made for the offers {offers}", offers=tuple(scores.offers))
+        faults.append(
+            Fault("scores", what, say("{offer_ids}", offer_ids=tuple(policy.offer_ids)), remedy)
+        )
     faults += [
-        Fault("scores", f"has no measure `{measure}`", "every measure of the policy", remedy)
+        Fault(
+            "scores",
+            say("has no measure `{measure}`", measure=measure),
+            "every measure of the policy",
+            remedy,
+        )
         for measure in policy.measures
         if not scores.has(measure)
     ]

@@ -8,6 +8,7 @@ from typing import Any
 from incentive_engine.allocation import FrozenPolicy, OfferChoice, Prices, User
 from incentive_engine.allocation import decide as decide_user
 from incentive_engine.errors import DataError, Fault
+from incentive_engine.language import say
 
 
 def decide(user: User | Mapping[Any, Any], frozen: FrozenPolicy, prices: Prices) -> OfferChoice:
@@ -30,7 +31,10 @@ def decide(user: User | Mapping[Any, Any], frozen: FrozenPolicy, prices: Prices)
         return decide_user(user, frozen, prices)
     given: object = user
     if not isinstance(given, Mapping):
-        what, remedy = f"is a {type(given).__name__}", "hand in one row as a dictionary"
+        what, remedy = (
+            say("is a {name}", name=type(given).__name__),
+            "hand in one row as a dictionary",
+        )
         raise DataError(Fault("user", what, "a User, or column to value", remedy))
     row = {
         str(name): None if name in frozen.kinds and _is_missing(value) else value

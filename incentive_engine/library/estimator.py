@@ -19,6 +19,7 @@ from incentive_engine.data.trial import Trial
 from incentive_engine.data.users import OFFER, PROPENSITY, RESERVED
 from incentive_engine.domain import CONTROL, CONVERSION, COST, SPEND
 from incentive_engine.errors import DataError, Fault, nearest
+from incentive_engine.language import say
 from incentive_engine.library.model import fit
 from incentive_engine.uplift.model import estimate
 from incentive_engine.uplift.params import FIT, FitParams
@@ -183,16 +184,29 @@ class UpliftEstimator:
     def _check_columns(self, features: pd.DataFrame, names: npt.NDArray[Any] | None) -> None:
         faults = []
         if names is None and features.shape[1] != self.n_features_in_:
-            what = f"X has {features.shape[1]} features, but UpliftEstimator is expecting"
-            faults.append(Fault("X", f"{what} {self.n_features_in_} features as input"))
+            what = say(
+                "X has {count} features, but UpliftEstimator is expecting {known} features as "
+                "input",
+                count=features.shape[1],
+                known=self.n_features_in_,
+            )
+            faults.append(Fault("X", what))
         else:
             faults += [
-                Fault("X", f"column `{name}` is missing", remedy=nearest(name, features.columns))
+                Fault(
+                    "X",
+                    say("column `{name}` is missing", name=name),
+                    remedy=nearest(name, features.columns),
+                )
                 for name in self._columns
                 if name not in features
             ]
             faults += [
-                Fault("X", f"column `{name}` was not there in `fit`", remedy="leave it out")
+                Fault(
+                    "X",
+                    say("column `{name}` was not there in `fit`", name=name),
+                    remedy="leave it out",
+                )
                 for name in features.columns
                 if name not in self._columns
             ]
@@ -226,7 +240,11 @@ class UpliftEstimator:
         """
         known = self._parameters()
         faults = [
-            Fault("set_params", f"Invalid parameter `{name}`", remedy=nearest(name, known))
+            Fault(
+                "set_params",
+                say("Invalid parameter `{name}`", name=name),
+                remedy=nearest(name, known),
+            )
             for name in params
             if name not in known
         ]
@@ -280,7 +298,7 @@ def _features(X: Any) -> tuple[pd.DataFrame, npt.NDArray[Any] | None]:  # noqa: 
     else:
         frame, names = _of_matrix(X), None
     if taken := sorted(RESERVED & set(frame.columns)):
-        what = f"columns are called as parts of a trial: {', '.join(taken)}"
+        what = say("columns are called as parts of a trial: {taken}", taken=tuple(taken))
         raise InputError(Fault("X", what, "features alone", "hand them in as arguments"))
     return frame, names
 
@@ -293,18 +311,22 @@ def _has_columns(X: object) -> bool:  # noqa: N803 - as of `fit`
 def _of_matrix(X: Any) -> pd.DataFrame:  # noqa: ANN401, N803 - as of `fit`
     matrix = X.to_numpy() if isinstance(X, pd.DataFrame) else np.asarray(X)
     if matrix.ndim != 2:
-        what = f"Expected 2D array, got {matrix.ndim}D array instead"
+        what = say("Expected 2D array, got {ndim}D array instead", ndim=matrix.ndim)
         raise InputError(Fault("X", what, "rows × features", "Reshape your data"))
     if matrix.shape[0] == 0 or matrix.shape[1] == 0:
-        what = f"Found array with {matrix.shape[0]} sample(s) and {matrix.shape[1]} feature(s)"
+        what = say(
+            "Found array with {rows} sample(s) and {columns} feature(s)",
+            rows=matrix.shape[0],
+            columns=matrix.shape[1],
+        )
         raise InputError(Fault("X", what, "a minimum of 1 is required"))
     if matrix.dtype.kind == "c":
         raise InputError(Fault("X", "Complex data not supported", "numbers"))
     try:
         numbers = matrix.astype(np.float64)
     except (TypeError, ValueError):
-        what = "a matrix holds what are no numbers"
-        raise InputError(Fault("X", what, "numbers", "name the columns in a frame")) from None
+        mixed = "a matrix holds what are no numbers"
+        raise InputError(Fault("X", mixed, "numbers", "name the columns in a frame")) from None
     if np.isinf(numbers).any():
         raise InputError(Fault("X", "contains infinity", "finite numbers; NaN where missing"))
     return pd.DataFrame(numbers, columns=[f"x{place}" for place in range(matrix.shape[1])])
@@ -320,12 +342,17 @@ def _column(values: Any, name: str, *, rows: int, index: pd.Index | None) -> Any
         its rows would belong to others.
     """
     if isinstance(values, pd.Series) and index is not None and not values.index.equals(index):
-        what = f"`{name}` has another index than X"
+        what = say("`{name}` has another index than X", name=name)
         raise InputError(Fault("fit", what, "the same rows in the same order", "align them"))
     column = values.to_numpy() if hasattr(values, "to_numpy") else np.asarray(values)
     if column.shape != (rows,):
-        what = f"`{name}` has shape {column.shape}, inconsistent with {rows} rows of X"
-        raise InputError(Fault("fit", what, f"({rows},)"))
+        what = say(
+            "`{name}` has shape {shape}, inconsistent with {rows} rows of X",
+            name=name,
+            shape=column.shape,
+            rows=rows,
+        )
+        raise InputError(Fault("fit", what, say("({rows},)", rows=rows)))
     return column
 
 

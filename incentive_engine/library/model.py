@@ -17,6 +17,7 @@ from incentive_engine.data.users import UserTable
 from incentive_engine.domain import CONVERSION, COST, SPEND
 from incentive_engine.errors import ConfigError, DataError, Fault, nearest
 from incentive_engine.insight.gain import PlanGain, gain_of_plan, trial_problem, value_trial
+from incentive_engine.language import say
 from incentive_engine.library.arguments import named_by_argument
 from incentive_engine.library.evaluation import Evaluation
 from incentive_engine.pipeline.quality import FILE, Quality, evaluation_text, quality_of
@@ -95,7 +96,7 @@ class UpliftModel:
         gain = self.gain_by_measure(plan)
         known = {CONVERSION: gain.conversions, SPEND: gain.spend, COST: gain.cost}
         if measure not in known:
-            what = f"`{measure}` is not measured by a trial"
+            what = say("`{measure}` is not measured by a trial", measure=measure)
             raise ConfigError(Fault("measure", what, remedy=nearest(measure, known)))
         return known[measure]
 
@@ -118,13 +119,22 @@ class UpliftModel:
             With every offer that it did not try and every column that it lacks.
         """
         faults = [
-            Fault(f"offers: {offer}", "the model's trial did not try this offer",
-                  "one of " + ", ".join(self.offers), "train on a trial that tried it")
+            Fault(
+                f"offers: {offer}",
+                "the model's trial did not try this offer",
+                say("one of {names}", names=tuple(self.offers)),
+                "train on a trial that tried it",
+            )
             for offer in policy.offer_ids
             if offer not in self.offers
-        ]  # fmt: skip
+        ]
         faults += [
-            Fault("trial", f"has no column `{column}`, which the policy names", "", "add it")
+            Fault(
+                "trial",
+                say("has no column `{column}`, which the policy names", column=column),
+                "",
+                "add it",
+            )
             for column in policy.attribute_columns
             if column not in self.trial.features
         ]
@@ -212,7 +222,7 @@ def fit(
         that were not dealt by chance.
     """
     if trial.offers != policy.offer_ids:
-        what = f"was made for the offers {', '.join(trial.offers)}"
+        what = say("was made for the offers {offers}", offers=tuple(trial.offers))
         expected, remedy = ", ".join(policy.offer_ids), "make it with this policy"
         raise DataError(Fault("trial", what, expected, remedy))
     with named_by_argument():

@@ -10,6 +10,7 @@ import numpy as np
 from incentive_engine.domain import BoolArray
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.export.selection import Selected
+from incentive_engine.language import say
 from incentive_engine.live.arrivals import BATCH_SCENE
 from incentive_engine.live.asking import asking
 from incentive_engine.live.campaign import Campaign
@@ -65,7 +66,7 @@ def _reserve(campaign: Campaign, user: int | str) -> Reserve:
 
 def _is_taken(answer: Answer, ledger: str) -> bool:
     if isinstance(answer, Refused):
-        remedy = "export again: nothing is booked twice"
-        raise DataError(Fault(ledger, f"did not book: {answer.detail or answer.why}", "", remedy))
+        what = say("did not book: {reason}", reason=answer.detail or answer.why)
+        raise DataError(Fault(ledger, what, remedy="export again: nothing is booked twice"))
     assert isinstance(answer, Decided)
     return answer.decision.scene == BATCH_SCENE and answer.decision.offer_id is not None

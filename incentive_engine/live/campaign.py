@@ -21,6 +21,7 @@ from incentive_engine.config.moments import in_zone
 from incentive_engine.config.policy import Budget, Policy
 from incentive_engine.domain import COST, FACE, ISSUED, MICROS, Reason, to_micros
 from incentive_engine.errors import DataError, Fault, VerificationError
+from incentive_engine.language import say
 from incentive_engine.live.actions import Change
 from incentive_engine.live.newcomers import Feature, Newcomers
 from incentive_engine.live.population import FORMAT, Planned, Population
@@ -183,7 +184,7 @@ def as_planned(user: User, frozen: FrozenPolicy, offer_id: str) -> OfferChoice:
             usage = rules.usage_of(pair, cell)
             face = rules.faces[pair.place]
             return OfferChoice(offer_id, Reason.OFFERED, pair.value, pair.cost_micros, face, usage)
-    raise DataError(Fault("user", f"may not get {offer_id}"))
+    raise DataError(Fault("user", say("may not get {offer_id}", offer_id=offer_id)))
 
 
 def open_campaign(

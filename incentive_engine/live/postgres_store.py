@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from incentive_engine.config.database_url import DatabaseUrl, read_database_url
 from incentive_engine.errors import DataError, Fault
+from incentive_engine.language import say
 from incentive_engine.live.chain import START
 from incentive_engine.live.commands import Published
 from incentive_engine.live.core import Book
@@ -290,7 +291,10 @@ def told(where: str) -> Iterator[None]:
     try:
         yield
     except psycopg.OperationalError as error:
-        what = f"the database does not answer, or went away: {_first_line(error)}"
+        what = say(
+            "the database does not answer, or went away: {reason}",
+            reason=_first_line(error),
+        )
         remedy = "ask again with the same key: nothing is done twice"
         raise UnavailableError(Fault(where, what, remedy=remedy)) from error
     except psycopg.Error as error:

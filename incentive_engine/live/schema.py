@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Final
 
 from incentive_engine.errors import DataError, Fault
+from incentive_engine.language import say
 
 MIGRATIONS: Final = (
     """
@@ -81,6 +82,8 @@ def scripts_from(version: int, where: str) -> tuple[str, ...]:
         When the ledger is of a later version than this program knows.
     """
     if version > VERSION:
-        what = f"is a ledger of version {version}"
-        raise DataError(Fault(where, what, f"at most {VERSION}", "use a newer program"))
+        what = say("is a ledger of version {version}", version=version)
+        raise DataError(
+            Fault(where, what, say("at most {version}", version=VERSION), "use a newer program")
+        )
     return MIGRATIONS[version:]

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from incentive_engine.errors import DataError, Fault
+from incentive_engine.language import say
 from incentive_engine.live.chain import START
 from incentive_engine.live.commands import Published
 from incentive_engine.live.core import Book
@@ -247,7 +248,7 @@ def _held(path: Path) -> int:
     try:
         handle = os.open(lock_file(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        what = f"cannot be opened: {error.strerror}"
+        what = say("cannot be opened: {reason}", reason=error)
         raise DataError(Fault(str(path), what, "a file in a folder that may be written")) from None
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -290,10 +291,10 @@ def _told(path: Path) -> Iterator[None]:
     except sqlite3.OperationalError as error:
         remedy = "free some room, or see to the disk; nothing of it was written"
         raise UnavailableError(
-            Fault(str(path), f"cannot be written: {error}", "", remedy)
+            Fault(str(path), say("cannot be written: {reason}", reason=error), "", remedy)
         ) from error
     except sqlite3.DatabaseError as error:
-        what = f"is no ledger, or is damaged: {error}"
+        what = say("is no ledger, or is damaged: {reason}", reason=error)
         raise DataError(Fault(str(path), what, remedy="name another file, or a copy")) from error
 
 

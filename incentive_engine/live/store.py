@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 from incentive_engine.errors import DataError, Fault, IncentiveError
+from incentive_engine.language import say
 from incentive_engine.live.commands import (
     Act,
     Cancel,
@@ -171,6 +172,6 @@ def refuse_other_run(where: str, terms: Terms, *, run: str, limits: Sequence[Lim
         When it was.
     """
     if run != terms.run or tuple(limits) != terms.limits:
-        what = f"is the ledger of another run, with the digest {run[:16]}"
+        what = say("is the ledger of another run, with the digest {run}", run=run[:16])
         remedy = "name that run, or another ledger with --ledger"
-        raise DataError(Fault(where, what, f"the digest {terms.run[:16]}", remedy))
+        raise DataError(Fault(where, what, say("the digest {run}", run=terms.run[:16]), remedy))

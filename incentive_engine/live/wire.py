@@ -12,6 +12,7 @@ from typing import Any, Final, Generic, NamedTuple, TypeVar
 import msgspec
 from msgspec import Raw, msgpack
 
+from incentive_engine.language import say
 from incentive_engine.live.commands import (
     Act,
     Actions,
@@ -153,7 +154,7 @@ class Frames:
         while len(rest) >= HEADER:
             size = int.from_bytes(rest[:HEADER], "big")
             if size > LARGEST:
-                raise ValueError(f"{size} bytes are no frame")
+                raise ValueError(say("{size} bytes are no frame", size=size))
             if len(rest) < HEADER + size:
                 return
             content = bytes(rest[HEADER : HEADER + size])

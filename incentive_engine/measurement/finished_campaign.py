@@ -24,6 +24,7 @@ from incentive_engine.data.tables.arrow import as_numpy, equal, whole
 from incentive_engine.data.tables.room import pick
 from incentive_engine.domain import CONVERSION, COST, SPEND, BoolArray, FloatArray, IntArray
 from incentive_engine.errors import DataError, Fault
+from incentive_engine.language import say
 from incentive_engine.measurement.covariates import filled, read_covariates
 from incentive_engine.run.finished import FinishedRun, read_run
 
@@ -175,9 +176,9 @@ def read_campaign(
     did = read_outcomes(source, table.user_id, policy.offer_ids)
     held = equal(plan.column("reason"), "holdout")
     if held.any() and not (did.named & held).any():
-        what = f"names none of the {int(held.sum()):,} users that were held out"
+        unseen = say("names none of the {count:,} users that were held out", count=int(held.sum()))
         expected = "what they did, too: the campaign is measured against them"
-        raise DataError(Fault(source.where, what, expected))
+        raise DataError(Fault(source.where, unseen, expected, "add their rows"))
     if served is not None:
         did.refuse_before(served.decided, where=source.where)
     return Campaign(

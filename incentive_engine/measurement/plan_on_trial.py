@@ -129,7 +129,11 @@ def _plan(run: Path, policy: Policy) -> pd.DataFrame:
     none = plan[OFFER_ID].isna().to_numpy() | given.isin(["", CONTROL]).to_numpy()
     unknown = ~given.isin(policy.offer_ids).to_numpy() & ~none
     offers = ", ".join(policy.offer_ids)
-    checks.refuse(unknown, f"`{OFFER_ID}` is not in the policy", expected=f"one of {offers}")
+    checks.refuse(
+        unknown,
+        say("`{offer_id}` is not in the policy", offer_id=OFFER_ID),
+        expected=say("one of {offers}", offers=offers),
+    )
     checks.done()
     return plan
 

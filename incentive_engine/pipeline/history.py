@@ -32,7 +32,7 @@ from incentive_engine.features.shards import (
 )
 from incentive_engine.features.source import LogSource, open_log
 from incentive_engine.fleet import Fleet, Processes
-from incentive_engine.language import Message
+from incentive_engine.language import Message, say
 from incentive_engine.pipeline.steps import Steps
 
 TABLE: Final = "table.parquet"
@@ -109,7 +109,7 @@ def campaign_history(
         key, moment = f"history.moments.{name}", moments[name]
         if moment is None:
             where = locate(policy, ("history", "moments"))
-            what = f"names no moment of the {name}"
+            what = say("names no moment of the {name}", name=name)
             raise ConfigError(Fault(where, what, "a time, or the column that holds it"))
         rows[name] = read_rows(table, moment, zone=history.timezone, key=key)
     with steps.step("read the event logs"):
@@ -181,7 +181,7 @@ def _write_joined(history: CampaignHistory, name: str, path: Path) -> None:
     own = [known for known in table.columns if known != column]
     features = history.features(name).columns
     if both := [name for name in features if name in own]:
-        what = f"has columns that history features are called: {', '.join(both[:5])}"
+        what = say("has columns that history features are called: {both}", both=tuple(both[:5]))
         remedy = "rename them, or leave these features out"
         raise DataError(Fault(table.where, what, remedy=remedy))
     writer: pq.ParquetWriter | None = None

@@ -14,6 +14,7 @@ from typing import Final
 
 from incentive_engine.domain import MICROS
 from incentive_engine.errors import ConfigError, DataError, Fault, SetupError
+from incentive_engine.language import say
 
 try:
     import uvicorn
@@ -129,7 +130,7 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
         listener.bind((host, port))
         listener.listen(WAITING)
     except (OSError, OverflowError) as error:
-        what = f"cannot be listened on: {error}"
+        what = say("cannot be listened on: {reason}", reason=error)
         fault = Fault(f"{host}:{port}", what, remedy="stop what uses it, or take another --port")
         raise DataError(fault) from None
     with listener:

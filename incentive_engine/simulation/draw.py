@@ -14,6 +14,7 @@ from incentive_engine.config.scenario import Scenario, Strategy, World
 from incentive_engine.data.tables.frames import rows_matching
 from incentive_engine.domain import COST, FACE, BoolArray, FloatArray
 from incentive_engine.errors import ConfigError, Fault, nearest
+from incentive_engine.language import say
 from incentive_engine.simulation.chances import Chances, DrawSeeds
 from incentive_engine.simulation.figures import FIGURES, Stage, figures_of
 from incentive_engine.simulation.learning import truth_scores
@@ -173,7 +174,7 @@ def _check_columns(
     faults = [
         Fault(
             scenario.locate(loc),
-            f"the users have no column `{column}`",
+            say("the users have no column `{column}`", column=column),
             remedy=nearest(column, map(str, features.columns)),
         )
         for loc, column in named
@@ -247,10 +248,19 @@ def check_budgets(scenario: Scenario, situation: Situation, *, share: float = 1.
     for index, budget in enumerate(scenario.budgets):
         where = scenario.locate(("budgets", index))
         if budget > most:
-            what = f"no strategy can spend {budget:,.0f}: the dearest offer for everybody comes to"
-            faults.append(Fault(where, f"{what} {most:,.0f}", remedy="lower the budget"))
+            what = say(
+                "no strategy can spend {budget:,.0f}: the dearest offer for everybody comes to "
+                "{most:,.0f}",
+                budget=budget,
+                most=most,
+            )
+            faults.append(Fault(where, what, remedy="lower the budget"))
         elif budget < least:
-            what = f"no strategy can spend {budget:g}: the cheapest offer comes to {least:g}"
+            what = say(
+                "no strategy can spend {budget:g}: the cheapest offer comes to {least:g}",
+                budget=budget,
+                least=least,
+            )
             faults.append(Fault(where, what, remedy="raise the budget"))
     if faults:
         raise ConfigError(*faults)

@@ -15,6 +15,7 @@ from incentive_engine.data.trial import Trial
 from incentive_engine.data.users import RESERVED, UserTable
 from incentive_engine.domain import CONTROL, FloatArray
 from incentive_engine.errors import ConfigError, Fault, nearest
+from incentive_engine.language import say
 from incentive_engine.simulation.chances import DrawSeeds
 from incentive_engine.simulation.history import with_history
 from incentive_engine.synthetic.market import Market, Truth, react, run_trial
@@ -60,11 +61,23 @@ def check_offers(policy: Policy, world: World, *, where: str) -> None:
     for offer in policy.offers:
         same = known.get(offer.id)
         if same is None:
-            what = f"the trial of the market `{world.market}` has no offer `{offer.id}`"
+            what = say(
+                "the trial of the market `{market}` has no offer `{id}`",
+                market=world.market,
+                id=offer.id,
+            )
             faults.append(Fault(where, what, remedy=nearest(offer.id, known)))
         elif (offer.face_value, offer.min_spend) != (same.face_value, same.min_spend):
-            what = f"the offer `{offer.id}` differs from the one of the market `{world.market}`"
-            expected = f"face_value {same.face_value:g}, min_spend {same.min_spend or 0:g}"
+            what = say(
+                "the offer `{id}` differs from the one of the market `{market}`",
+                id=offer.id,
+                market=world.market,
+            )
+            expected = say(
+                "face_value {face_value:g}, min_spend {value:g}",
+                face_value=same.face_value,
+                value=same.min_spend or 0,
+            )
             faults.append(Fault(where, what, expected))
     if faults:
         raise ConfigError(*faults)
@@ -88,7 +101,7 @@ def as_trial(frame: pd.DataFrame, policy: Policy) -> Trial:
     rows = frame[kept].reset_index(drop=True)
     lacking = [arm for j, arm in enumerate(arms) if not (code == j).any()]
     if lacking:
-        what = f"the trial has no rows of the arms {', '.join(lacking)}"
+        what = say("the trial has no rows of the arms {lacking}", lacking=tuple(lacking))
         raise ConfigError(Fault("world.trial_rows", what, remedy="give the trial more rows"))
     return Trial(
         offers=policy.offer_ids,

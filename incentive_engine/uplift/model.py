@@ -15,6 +15,7 @@ from incentive_engine.data.trial import Trial
 from incentive_engine.data.users import BLOCK, UserTable
 from incentive_engine.domain import FloatArray, Matrix
 from incentive_engine.errors import DataError, Fault
+from incentive_engine.language import say
 from incentive_engine.parallel import side_by_side, together
 from incentive_engine.uplift.crossfit import Folds, draw_folds
 from incentive_engine.uplift.effects.basis import Basis, learn_basis
@@ -242,7 +243,7 @@ def predict(model: UpliftModel, users: UserTable, policy: Policy) -> pd.DataFram
                 Fault(
                     f"offers: {offer}",
                     "the model's trial did not try this offer",
-                    "one of " + ", ".join(model.facts.offers),
+                    say("one of {names}", names=tuple(model.facts.offers)),
                     "train on a trial that tried it",
                 )
                 for offer in unknown

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from incentive_engine.errors import DataError, Fault
+from incentive_engine.language import say
 
 FORMAT: Final = 7
 """Version of these files; a reader refuses any other."""
@@ -48,16 +49,28 @@ def read_model_file(file: Path) -> dict[str, Any]:
     try:
         content = json.loads(file.read_text())
     except (FileNotFoundError, NotADirectoryError):
-        fault = Fault(str(file.parent), "holds no model", f"a directory with {MODEL}", REMEDY)
+        fault = Fault(
+            str(file.parent),
+            "holds no model",
+            say("a directory with {model}", model=MODEL),
+            REMEDY,
+        )
         raise DataError(fault) from None
     except (OSError, ValueError) as error:
         raise DataError(Fault(str(file), "cannot be read as JSON", remedy=REMEDY)) from error
     found = content.get("format") if isinstance(content, dict) else None
     if found != FORMAT:
         newer = isinstance(found, int) and found > FORMAT
-        what = f"is a model of format {found}{_written_by(content)}"
-        remedy = f"update the engine, or {REMEDY}" if newer else REMEDY
-        raise DataError(Fault(str(file), what, f"format {FORMAT}", remedy))
+        what = say("is a model of format {found}", found=found)
+        if isinstance(content, dict) and (engine := content.get("engine")):
+            what = say(
+                "is a model of format {found} (written by engine {engine}; this is {mine})",
+                found=found,
+                engine=engine,
+                mine=version("incentive-engine"),
+            )
+        remedy = say("update the engine, or {remedy}", remedy=REMEDY) if newer else REMEDY
+        raise DataError(Fault(str(file), what, say("format {format}", format=FORMAT), remedy))
     inside = {name: value for name, value in content.items() if name != SEAL}
     if content.get(SEAL) != _content_digest(inside):
         raise DataError(Fault(str(file), CHANGED, remedy=REMEDY))
@@ -72,12 +85,6 @@ def write_model_file(content: Mapping[str, Any], file: Path) -> None:
 
 def _content_digest(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def _written_by(content: object) -> str:
-    engine = content.get("engine") if isinstance(content, dict) else None
-    mine = version("incentive-engine")
-    return f" (written by engine {engine}; this is {mine})" if engine else ""
 
 
 def check_files(content: Mapping[str, Any], directory: Path, *, only: str | None = None) -> None:

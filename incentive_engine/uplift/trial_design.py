@@ -12,8 +12,9 @@ import pandas as pd
 from incentive_engine.config.policy import Eligibility
 from incentive_engine.data.tables.frames import rows_matching
 from incentive_engine.data.trial import Trial
-from incentive_engine.domain import BoolArray, FloatArray, IntArray
+from incentive_engine.domain import CONTROL, BoolArray, FloatArray, IntArray
 from incentive_engine.errors import DataError, Fault
+from incentive_engine.language import say
 
 FEWEST_ROWS: Final = 10
 """Rows that an arm needs; with fewer, not even an average effect has an error to state."""
@@ -97,11 +98,16 @@ def _odds(trial: Trial, arm: IntArray, reach: BoolArray) -> FloatArray:
     for j, offer in enumerate(trial.offers):
         treated = int(((arm == j + 1) & reach[:, j]).sum())
         control = int(((arm == 0) & reach[:, j]).sum())
-        few = "control" if control < FEWEST_ROWS else f"offer `{offer}`"
         if min(treated, control) < FEWEST_ROWS:
-            what = f"{few} has {min(treated, control)} rows among the users that may get `{offer}`"
+            arm_name = CONTROL if control < FEWEST_ROWS else offer
+            what = say(
+                "the arm `{arm}` has {rows} rows among the users that may get `{offer}`",
+                arm=arm_name,
+                rows=min(treated, control),
+                offer=offer,
+            )
             remedy = "leave the offer out of the policy, or bring a trial that tried it"
-            faults.append(Fault("trial", what, f"at least {FEWEST_ROWS}", remedy))
+            faults.append(Fault("trial", what, say("at least {bound}", bound=FEWEST_ROWS), remedy))
         odds.append(treated / max(control, 1))
     if faults:
         raise DataError(*faults)

@@ -95,6 +95,12 @@ class RowChecks:
         check_margin(block, truth, self.found["margins"])
         self.states_spend |= not np.isnan(block.spend).all()
 
+    def join(self, later: RowChecks, *, start: int) -> None:
+        """Take what was found in later rows, whose first one is row `start`."""
+        for name, found in later.found.items():
+            self.found[name].join(found, start=start)
+        self.states_spend |= later.states_spend
+
     def checks(self, run: Run, sums: Sums) -> tuple[Check, ...]:
         """Return the checks once all rows were looked at."""
         for problem, count in sums.bad_scores.items():

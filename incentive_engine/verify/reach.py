@@ -61,6 +61,17 @@ class SmallestBudgets:
             problem = "a smallest budget is stated, but money is not alone"
             self.found.add_rows(wrong, problem, start=start)
 
+    def join(self, later: SmallestBudgets, *, start: int) -> None:
+        """Take what was collected of later rows, whose first one is row `start`."""
+        self.found.join(later.found, start=start)
+        for own, more in (
+            (self.stated, later.stated),
+            (self.slopes, later.slopes),
+            (self.first, later.first),
+        ):
+            own.extend(more)
+        self.money.extend(later.money)
+
     def check(self) -> Check:
         """Return the check once all blocks were looked at."""
         if self.stated:

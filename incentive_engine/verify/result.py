@@ -120,6 +120,16 @@ class Findings:
             left = SHOWN - len(rows.first)
             rows.first += [start + row + 1 for row in found[:left].tolist()]
 
+    def join(self, later: Findings, *, start: int) -> None:
+        """Note what was found in later rows, whose first one is row `start` here."""
+        for problem, rows in later._problems.items():
+            if rows is None:
+                self.add(problem)
+                continue
+            own = self._problems.setdefault(problem, Rows()) or Rows()
+            own.count += rows.count
+            own.first += [start + row for row in rows.first[: SHOWN - len(own.first)]]
+
     def check(self) -> Check:
         """Return the check, passed when nothing was noted."""
         problems = list(self._texts())

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
 
+from incentive_engine.config.policy import Policy
 from incentive_engine.data.holdout import held_shares
 from incentive_engine.domain import SPEND
+from incentive_engine.fleet import SharedWork
 from incentive_engine.language import message_of
 from incentive_engine.run.format import SCORES_FILE, SIGNATURE_FILE
 from incentive_engine.run.signature import SigningKey, signature_problem
@@ -23,11 +27,11 @@ from .inputs import check_evaluation, check_inputs
 from .policies import check_policy
 from .proof import check_proof
 from .reach import SmallestBudgets
-from .recomputed.blocks import Block, UnreadableError, blocks
+from .recomputed.blocks import BLOCK, Block, UnreadableError, blocks
 from .recomputed.limits import BUDGET, groups
 from .recomputed.lots import Lots
-from .recomputed.replay import Pairs, Replay, Rules, replay, stored_measures
-from .recomputed.sums import Sums
+from .recomputed.replay import Pairs, Replay, Rules, replay, rules_of_rows, stored_measures
+from .recomputed.sums import Sums, Usage
 from .recomputed.users import allowed, drawn_holdout, read_users, weights
 from .result import Check, Findings, Verification
 from .returns import check_returns, check_risk
@@ -37,7 +41,9 @@ AHEAD: Final = 3
 """Blocks that are being recomputed while the next one is read."""
 
 
-def verify_run(run_dir: Path, *, key: SigningKey | None = None) -> Verification:
+def verify_run(
+    run_dir: Path, *, key: SigningKey | None = None, shared: SharedWork | None = None
+) -> Verification:
     """Re-check a run: files, users, rules, holdout, money, limits, value and bound.
 
     What is checked is recomputed from the run's own score table and policy by code that knows
@@ -48,6 +54,8 @@ def verify_run(run_dir: Path, *, key: SigningKey | None = None) -> Verification:
     ----------
     key
         The run must be signed with it; without one, a signature is not looked at.
+    shared
+        Who goes through the rows in shards; None for this process. What is said is the same.
     """
     files = Findings("files", "every file is there, readable and unaltered since the run")
     others: tuple[Check, ...] = ()
@@ -55,7 +63,7 @@ def verify_run(run_dir: Path, *, key: SigningKey | None = None) -> Verification:
         manifest = listed(run_dir)
         for problem in altered_files(run_dir, manifest):
             files.add(problem)
-        others = tuple(_checks(read_run(run_dir, manifest)))
+        others = tuple(_checks(read_run(run_dir, manifest), shared))
     except UnreadableError as error:
         files.add(str(message_of(error)))
     signed = tuple(_signature(run_dir, key))
@@ -74,7 +82,7 @@ def _signature(run_dir: Path, key: SigningKey | None) -> Iterator[Check]:
         yield Findings("signature unseen", what).check()
 
 
-def _checks(run: Run) -> Iterator[Check]:
+def _checks(run: Run, shared: SharedWork | None) -> Iterator[Check]:
     yield check_policy(run)
     yield check_inputs(run)
     yield from check_evaluation(run)
@@ -85,7 +93,9 @@ def _checks(run: Run) -> Iterator[Check]:
         rules = rules_of(run, users)
         yield check_frozen(run, users, rules)
         del users
-        rows, sums, budgets = look(run, rules)
+        rows, sums, budgets = (
+            look(run, rules) if shared is None else look_in_shards(run, rules, shared)
+        )
         yield from rows.checks(run, sums)
         yield budgets.check()
         yield from check_limits(run, sums)
@@ -115,6 +125,76 @@ def rules_of(run: Run, users: pa.Table) -> Rules:
             offer for offer in policy.offer_ids if f"{SPEND}__{offer}" in run.score_columns
         ),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class RowsToLookAt:
+    """Rows of a run, and the rules of their users alone."""
+
+    rows: slice
+    rules: Rules
+
+
+Looked = tuple[RowChecks, list[Sums], SmallestBudgets]
+"""What is off in some rows, what each block of them adds up to, and how they are reached."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LookAtShard:
+    """Recomputes the rows of one shard from the run's files."""
+
+    directory: Path
+    policy: Policy
+
+    def __call__(self, shard: RowsToLookAt) -> Looked | UnreadableError:
+        """Return what is off in the rows, and what each block of them adds up to."""
+        try:
+            return self._looked(shard)
+        except UnreadableError as error:
+            return error  # an answer about the run, not a task that failed
+
+    def _looked(self, shard: RowsToLookAt) -> Looked:
+        rules, offers = shard.rules, self.policy.offer_ids
+        rows, budgets = RowChecks(self.policy), SmallestBudgets(rules)
+        added: list[Sums] = []
+        for block in blocks(self.directory, offers, rules.columns, rows=shard.rows):
+            truth, pairs = replay(rules, block)
+            rows.look(block, truth)
+            budgets.look(block, pairs)
+            added.append(Sums.of_nobody(rules))
+            added[-1].add(block, truth)
+        # which users a limit counts went out, and need not come back
+        small = [replace(sums, usages=tuple(map(_alone, sums.usages))) for sums in added]
+        return rows, small, budgets
+
+
+def _alone(usage: Usage) -> Usage:
+    return replace(usage, group=replace(usage.group, part=None))
+
+
+def look_in_shards(
+    run: Run, rules: Rules, shared: SharedWork
+) -> tuple[RowChecks, Sums, SmallestBudgets]:
+    """Return what `look` does, from shards of whole blocks that a fleet goes through."""
+    users = len(rules.holdout)
+    number = -(-users // BLOCK)
+    shards = max(1, min(shared.number(users), number))
+    edges = [min(number * shard // shards * BLOCK, users) for shard in range(shards + 1)]
+    asked = [
+        RowsToLookAt(rows=slice(*edge), rules=rules_of_rows(rules, slice(*edge)))
+        for edge in pairwise(edges)
+    ]
+    task = LookAtShard(directory=run.directory.absolute(), policy=run.policy)
+    rows, sums, budgets = RowChecks(run.policy), Sums.of_nobody(rules), SmallestBudgets(rules)
+    for shard, looked in zip(asked, shared.fleet.map(task, asked), strict=True):
+        if isinstance(looked, UnreadableError):
+            raise looked
+        found, added, reached = looked
+        rows.join(found, start=shard.rows.start)
+        budgets.join(reached, start=shard.rows.start)
+        for part in added:
+            sums.join(part)
+    return rows, sums, budgets
 
 
 def look(run: Run, rules: Rules) -> tuple[RowChecks, Sums, SmallestBudgets]:

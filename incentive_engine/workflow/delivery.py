@@ -209,7 +209,11 @@ def sign(run_dir: Path, *, key: SigningKey | None, progress: Progress = quiet) -
     """
     if key is None:
         remedy = "make one with `openssl rand -hex 32`, and keep it"
-        raise ConfigError(Fault(OPTION, "there is no key", f"a file, or {VARIABLE}", remedy))
+        raise ConfigError(
+            Fault(
+                OPTION, "there is no key", say("a file, or {variable}", variable=VARIABLE), remedy
+            )
+        )
     with Steps(progress).step("verify"):
         run, verification = read_run(run_dir), verify_run(run_dir)
     refuse_unverified(run, verification)

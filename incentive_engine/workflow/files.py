@@ -100,7 +100,9 @@ def sample(name: str, *, out: Path, after: Path | None) -> Message:
         When there is no such sample, or the run is not one of it.
     """
     if name not in MARKETS:
-        raise ConfigError(Fault("sample", f"`{name}` is not known", remedy=nearest(name, MARKETS)))
+        raise ConfigError(
+            Fault("sample", say("`{name}` is not known", name=name), remedy=nearest(name, MARKETS))
+        )
     if after is not None:
         return _write_outcomes(name, after, out)
     made = Sample.model_validate({"name": name})
@@ -113,13 +115,15 @@ def _write_outcomes(name: str, after: Path, out: Path) -> Message:
     run = read_run(after)
     made = run.policy.data.sample
     if made is None or made.name != name or "trial" not in run.manifest.inputs:
-        what = f"is no run for the users of the sample `{name}`"
+        what = say("is no run for the users of the sample `{name}`", name=name)
         raise DataError(
-            Fault(f"--after {after}", what, f"one with `sample: {name}` in its policy")
+            Fault(
+                f"--after {after}", what, say("one with `sample: {name}` in its policy", name=name)
+            )
         )
     strange = sorted({*run.policy.offer_ids} - {offer.id for offer in MARKETS[name].offers})
     if strange:
-        what = f"has offers that the sample does not know: {', '.join(strange)}"
+        what = say("has offers that the sample does not know: {strange}", strange=tuple(strange))
         raise DataError(Fault(f"--after {after}", what))
     plan = to_frame(read_table(after / "allocation.parquet", ["user_id", "offer_id"]))
     with atomic_directory(out) as directory:

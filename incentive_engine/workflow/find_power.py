@@ -8,7 +8,7 @@ from incentive_engine.config.amounts import parse_amount
 from incentive_engine.data.scores import read_scores
 from incentive_engine.errors import ConfigError, Fault
 from incentive_engine.insight.policy_options import BudgetOptions, read_policy
-from incentive_engine.language import message_of
+from incentive_engine.language import message_of, say
 from incentive_engine.measurement.power import Power, conversion_rate, power_of_sizes
 from incentive_engine.pipeline.campaign import campaign_inputs
 from incentive_engine.pipeline.steps import Progress, Steps, quiet
@@ -81,12 +81,18 @@ def _number(text: str, option: str) -> float:
 
 def _check(holdouts: tuple[float, ...], trials: tuple[int, ...], *, arms: int) -> None:
     faults = [
-        Fault("--holdout", f"{share:g} is no share", "more than 0 and less than 1")
+        Fault(
+            "--holdout", say("{share:g} is no share", share=share), "more than 0 and less than 1"
+        )
         for share in holdouts
         if not 0 < share < 1
     ]
     faults += [
-        Fault("--trial", f"{rows} rows are too few", f"at least {2 * arms} for {arms} arms")
+        Fault(
+            "--trial",
+            say("{rows} rows are too few", rows=rows),
+            say("at least {least} for {arms} arms", least=2 * arms, arms=arms),
+        )
         for rows in trials
         if rows < 2 * arms
     ]

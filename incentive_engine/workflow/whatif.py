@@ -153,7 +153,9 @@ def _no_plan(base: Study, amounts: Sequence[float]) -> InfeasibleError:
     largest = amounts[-1]
     point = base.points.get(largest)
     conflict = base.refusals.get(largest, ()) if point is None else point.conflict
-    faults = [Fault("--budgets", f"no plan at any of them; at {largest:,.10g}")]
+    faults = [
+        Fault("--budgets", say("no plan at any of them; at {largest:,.10g}", largest=largest))
+    ]
     return InfeasibleError(*faults, *conflict)
 
 

@@ -16,13 +16,12 @@ TEXTS: Final[dict[str, tuple[set[int], set[str]]]] = {
     "Words": ({0}, set()),
     "Fault": ({1, 2, 3}, {"what", "expected", "remedy"}),
     "Problem": ({1, 2, 3}, {"what", "expected", "remedy"}),
-    "problem": ({2, 3, 4}, {"what", "expected", "remedy"}),
     "refuse": ({1}, {"expected", "remedy"}),
     "fault": ({1}, {"remedy"}),
     "UnreadableError": ({0}, set()),
     "Option": (set(), {"help"}),
     "Argument": (set(), {"help"}),
-    "Program": (set(), {"help"}),
+    "Program": (set(), {"help", "epilog"}),
 }
 """Calls whose arguments, by place and by name, are said to people."""
 CODE = re.compile(r"`[^`]*`|\{[^}]*\}|'[^']*'|--[\w-]+|\w+://\S*|INCENTIVE_\w+")

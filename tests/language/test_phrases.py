@@ -8,11 +8,7 @@ from incentive_engine.language.messages import chinese_phrases, language
 
 from .phrases import needs_words, said
 
-WAITING = (
-    "cli", "verify", "allocation", "features", "insight",
-    "library", "live", "measurement", "pipeline", "service", "simulation", "uplift", "workflow",
-    "fleet.py", "studio", "report",
-)  # fmt: skip
+WAITING = ("verify/", "service/")
 
 
 def placeholders(text: str) -> set[str]:

@@ -11,6 +11,7 @@ from ortools.linear_solver.python import model_builder_helper as helper
 
 from incentive_engine.domain import FloatArray
 from incentive_engine.errors import Fault, SolverError
+from incentive_engine.language import say
 from incentive_engine.parallel import interruptible
 
 ROUTES: Final = (
@@ -116,7 +117,7 @@ def solve_lp(program: LinearProgram) -> LinearAnswer:
                     duals=unit * np.asarray(solver.dual_values(), dtype=np.float64),
                     objective=unit * float(solver.objective_value()),
                 )
-    raise SolverError(Fault("GLOP", f"it ended as {status}", "an optimum"))
+    raise SolverError(Fault("GLOP", say("it ended as {status}", status=status), "an optimum"))
 
 
 def _ended(model: Any, parameters: str) -> Any:  # noqa: ANN401 - OR-Tools publishes no usable types

@@ -27,6 +27,7 @@ from incentive_engine.allocation.population.users import Users
 from incentive_engine.domain import IntArray
 from incentive_engine.errors import DataError, Fault, SetupError
 from incentive_engine.fleet import Fleet, SharedWork
+from incentive_engine.language import say
 
 STAGE: Final = "INCENTIVE_STAGE"
 """The environment's name of a folder on an executor's own disk; left out: shards are mapped from
@@ -136,7 +137,7 @@ def in_shards(users: Users, shared: SharedWork | None) -> Iterator[Users]:
     size = sum(np.asarray(getattr(users, name)).nbytes for name in COLUMNS)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if shutil.disk_usage(folder).free < FREE * size:
-        what = f"has no room for {size / 1e9:.1f} GB of shards"
+        what = say("has no room for {size:.1f} GB of shards", size=size / 1e9)
         raise DataError(Fault(str(folder), what, remedy="free some space, or use another folder"))
     edges = [users.n * shard // shards for shard in range(shards + 1)]
     with tempfile.TemporaryDirectory(dir=folder, prefix="shards-") as place:
@@ -175,7 +176,7 @@ def mapped(shard: ShardFile) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.ND
             for name in COLUMNS
         )
     except (OSError, ValueError) as error:
-        what = f"cannot be read where a task runs: {type(error).__name__}"
+        what = say("cannot be read where a task runs: {name}", name=type(error).__name__)
         remedy = "keep INCENTIVE_CACHE on a file system that executors share"
         raise SetupError(Fault(str(folder), what, remedy=remedy)) from error
     return value, columns, cell

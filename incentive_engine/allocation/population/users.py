@@ -16,6 +16,7 @@ from incentive_engine.allocation.problem import Columns, Problem
 from incentive_engine.data.tables.room import is_mapped, let_go
 from incentive_engine.domain import COST, MICROS, FloatArray, IntArray
 from incentive_engine.errors import DataError, Fault
+from incentive_engine.language import say
 from incentive_engine.parallel import go_on
 
 if TYPE_CHECKING:
@@ -187,7 +188,11 @@ def _largest(problem: Problem, cost: int) -> FloatArray:
     )
     wrong = sum(part[1] for part in parts)
     faults = [
-        Fault(f"scores: {name}", f"{count} eligible pairs have no valid number", "finite numbers")
+        Fault(
+            f"scores: {name}",
+            say("{count} eligible pairs have no valid number", count=count),
+            "finite numbers",
+        )
         for name, count in zip(("value", *problem.measures), wrong, strict=True)
         if count
     ]
@@ -201,8 +206,8 @@ def _largest(problem: Problem, cost: int) -> FloatArray:
     faults = [
         Fault(
             f"scores: {name}",
-            f"the largest amount is {size:g}",
-            f"0, or {LEAST:g} to {MOST:g}",
+            say("the largest amount is {size:g}", size=size),
+            say("0, or {least:g} to {most:g}", least=LEAST, most=MOST),
             "use another unit, in the scores or in what the policy multiplies them by",
         )
         for name, size in zip(("value", *problem.measures), largest.tolist(), strict=True)

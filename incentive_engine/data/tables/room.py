@@ -55,7 +55,7 @@ def make_room(shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
     except OSError as error:
         what = say(
             "has no room for {size:.1f} GB of columns: {reason}",
-            size=size / 1000000000.0,
+            size=size / 1e9,
             reason=error,
         )
         remedy = say("free some space, or set {folder} to another directory", folder=FOLDER)

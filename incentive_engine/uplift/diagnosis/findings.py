@@ -211,7 +211,7 @@ def check_acceptable(names: Collection[str]) -> None:
         Fault(
             f"--accept {name}",
             say("trial.accept.unknown"),
-            "one of " + ", ".join(ACCEPTABLE),
+            say("one of {names}", names=tuple(ACCEPTABLE)),
         )
         for name in names
         if name not in ACCEPTABLE

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from incentive_engine.data.trial import Trial
 from incentive_engine.domain import CONVERSION, COST, SPEND, FloatArray, IntArray
 from incentive_engine.errors import DataError, Fault
+from incentive_engine.language import say
 from incentive_engine.stats.estimate import Estimate
 from incentive_engine.stats.intervals import MEASURES
 from incentive_engine.uplift.doubly_robust.increments import Increments
@@ -158,11 +159,19 @@ def increments(trial: Trial, measure: str, by_arm: FloatArray) -> Increments:
 
 def _checked(choice: npt.ArrayLike, trial: Trial) -> IntArray:
     offer = np.asarray(choice)
-    expected = f"one offer position (0 to {len(trial.offers) - 1}) or -1 for each trial row"
+    expected = say(
+        "one offer position (0 to {count}) or -1 for each trial row", count=len(trial.offers) - 1
+    )
     if offer.shape != (trial.n_rows,) or offer.dtype.kind not in "iu":
-        raise DataError(Fault("choice", f"has shape {offer.shape}", expected))
+        raise DataError(Fault("choice", say("has shape {shape}", shape=offer.shape), expected))
     if len(offer) and not -1 <= offer.min() <= offer.max() < len(trial.offers):
-        raise DataError(Fault("choice", f"runs from {offer.min()} to {offer.max()}", expected))
+        raise DataError(
+            Fault(
+                "choice",
+                say("runs from {min} to {max}", min=offer.min(), max=offer.max()),
+                expected,
+            )
+        )
     return offer.astype(np.int64)
 
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from incentive_engine.domain import FloatArray, IntArray, Matrix
 from incentive_engine.errors import DataError, Fault, SetupError
+from incentive_engine.language import say
 from incentive_engine.parallel import side_by_side
 from incentive_engine.uplift.crossfit import Folds
 
@@ -88,7 +89,7 @@ def lightgbm() -> ModuleType:
     try:
         return import_module("lightgbm")
     except OSError as error:
-        what = f"cannot be loaded: {error}"
+        what = say("cannot be loaded: {reason}", reason=error)
         raise SetupError(Fault("LightGBM", what, "an OpenMP runtime", OPENMP)) from error
 
 

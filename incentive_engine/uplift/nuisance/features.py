@@ -135,7 +135,9 @@ def _dates(column: pd.Series) -> pd.Series:
 
 def _faults(feature: Feature, frame: pd.DataFrame, where: str) -> list[Fault]:
     if feature.name not in frame:
-        what = f"the feature `{feature.name}` that the model learned from is missing"
+        what = say(
+            "the feature `{name}` that the model learned from is missing", name=feature.name
+        )
         near = near_name(feature.name, map(str, frame.columns))
         remedy: Text = say("did you mean `{name}`?", name=near)
         if near is None:
@@ -144,6 +146,6 @@ def _faults(feature: Feature, frame: pd.DataFrame, where: str) -> list[Fault]:
     column = frame[feature.name]
     kind = "date" if _says_dates(feature, column) else _kind(column)
     if feature.kind != "category" and column.notna().any() and kind != feature.kind:
-        what = f"`{feature.name}` holds no {feature.kind}s"
+        what = say("`{name}` holds no {kind}s", name=feature.name, kind=feature.kind)
         return [Fault(where, what, "what the model learned from", "mend the column")]
     return []

@@ -108,8 +108,19 @@ def read_columns(path: Path, columns: Sequence[str], *, codes: Sequence[str] = (
         ) from error
 
 
-def slices(path: Path, columns: Sequence[str], *, codes: Sequence[str] = ()) -> Iterator[pa.Table]:
+def slices(
+    path: Path,
+    columns: Sequence[str],
+    *,
+    codes: Sequence[str] = (),
+    rows: slice | None = None,
+) -> Iterator[pa.Table]:
     """Yield some columns, `BLOCK` rows at a time whatever the file's row groups.
+
+    Parameters
+    ----------
+    rows
+        Which rows; None for all.
 
     Raises
     ------
@@ -118,9 +129,12 @@ def slices(path: Path, columns: Sequence[str], *, codes: Sequence[str] = ()) -> 
     """
     file = open_parquet(path, codes=codes)
     held: list[pa.Table] = []
+    groups, before, left = _groups_of(file, rows)
     try:
-        for batch in file.iter_batches(BLOCK, columns=list(columns)):
-            held.append(pa.Table.from_batches([batch]))
+        for batch in file.iter_batches(BLOCK, row_groups=groups, columns=list(columns)):
+            table = pa.Table.from_batches([batch]).slice(before, left)
+            before, left = max(0, before - len(batch)), left - len(table)
+            held.append(table)
             if sum(map(len, held)) >= BLOCK:
                 table = pa.concat_tables(held)
                 yield table.slice(0, BLOCK)
@@ -133,8 +147,26 @@ def slices(path: Path, columns: Sequence[str], *, codes: Sequence[str] = ()) -> 
         ) from error
 
 
-def blocks(directory: Path, offers: tuple[str, ...], scores: Sequence[str]) -> Iterator[Block]:
-    """Yield a run's rows.
+def _groups_of(file: pq.ParquetFile, rows: slice | None) -> tuple[list[int], int, int]:
+    """Return the row groups that hold some rows, the rows of these before, and how many count."""
+    sizes = [file.metadata.row_group(at).num_rows for at in range(file.num_row_groups)]
+    if rows is None:
+        return list(range(len(sizes))), 0, sum(sizes)
+    ends = np.cumsum(sizes, dtype=np.int64)
+    first = int(np.searchsorted(ends, rows.start, side="right"))
+    last = int(np.searchsorted(ends, rows.stop, side="left"))
+    before = rows.start - int(ends[first - 1] if first else 0)
+    return list(range(first, min(last + 1, len(sizes)))), before, rows.stop - rows.start
+
+
+def blocks(
+    directory: Path,
+    offers: tuple[str, ...],
+    scores: Sequence[str],
+    *,
+    rows: slice | None = None,
+) -> Iterator[Block]:
+    """Yield a run's rows; those of `rows` count from its first one.
 
     Parameters
     ----------
@@ -146,8 +178,8 @@ def blocks(directory: Path, offers: tuple[str, ...], scores: Sequence[str]) -> I
     stated = [name for name in ALLOCATION if name != "user_id"]
     start = 0
     for decided, known in zip(
-        slices(directory / ALLOCATION_FILE, stated, codes=("offer_id", "reason")),
-        slices(directory / SCORES_FILE, scores),
+        slices(directory / ALLOCATION_FILE, stated, codes=("offer_id", "reason"), rows=rows),
+        slices(directory / SCORES_FILE, scores, rows=rows),
         strict=True,
     ):
         for name in sorted({*stated} - MAY_BE_EMPTY):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
@@ -86,6 +86,21 @@ class Rules:
         """Return the measures that the score table has of an offer."""
         spend = (SPEND,) if offer in self.with_spend and SPEND not in self.measures else ()
         return (*self.measures, *spend)
+
+
+def rules_of_rows(rules: Rules, rows: slice) -> Rules:
+    """Return the rules of some users, who count from the first of them."""
+    return replace(
+        rules,
+        groups=tuple(
+            group if group.part is None else replace(group, part=group.part[rows])
+            for group in rules.groups
+        ),
+        holdout=rules.holdout[rows],
+        lots=replace(rules.lots, drawn=rules.lots.drawn[rows], word=rules.lots.word[rows]),
+        weight=rules.weight[rows],
+        allowed={offer: may[rows] for offer, may in rules.allowed.items()},
+    )
 
 
 def stored_measures(policy: Policy) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,13 @@ from .arithmetic import exact_total
 from .blocks import Block
 from .limits import Group
 from .replay import Replay, Rules, empty_sums
+
+COUNTS: Final = (
+    "users", "treated", "held", "explorers", "bad_scores", "dearest", "cost_micros", "face_micros",
+    "noise", "spend_scale", "value", "value_scale", "settled_least", "settled_most", "dual",
+    "dual_error", "potential",
+)  # fmt: skip
+"""What is added of two parts of the users, beside spend, which may be unknown, and usages."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -124,6 +131,17 @@ class Sums:
             for at in range(len(totals)):
                 usage.totals[at] += totals[at]
                 usage.scales[at] += scales[at]
+
+    def join(self, later: Sums) -> None:
+        """Add what later rows add up to; block by block, that is what `add` gives."""
+        for name in COUNTS:
+            setattr(self, name, getattr(self, name) + getattr(later, name))
+        if self.spend is not None and later.spend is not None:
+            self.spend += later.spend
+        for own, more in zip(self.usages, later.usages, strict=True):
+            for at in range(len(own.totals)):
+                own.totals[at] += more.totals[at]
+                own.scales[at] += more.scales[at]
 
     def _add_dual(self, truth: Replay) -> None:
         decided = ~truth.holdout

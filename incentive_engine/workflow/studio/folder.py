@@ -13,6 +13,7 @@ from typing import Any, Final
 from incentive_engine.config import Policy, load_policy
 from incentive_engine.config.regular import special_file
 from incentive_engine.errors import DataError, Fault, IncentiveError
+from incentive_engine.language import say
 from incentive_engine.run.finished import FinishedRun, is_run, read_run
 from incentive_engine.run.format import MANIFEST_FILE, StatedGain
 from incentive_engine.run.siblings import APPROVALS, EXPORTS, entries_of
@@ -230,7 +231,7 @@ def _read_policy(path: Path, name: str, changed: datetime) -> PolicyEntry | None
             return None
         policy = load_policy(path, require_data=False)
     except OSError as error:
-        fault = Fault(name, f"cannot be read: {error.strerror}")
+        fault = Fault(name, say("cannot be read: {reason}", reason=error))
         return PolicyEntry(path=name, changed=changed, policy=None, faults=(fault,))
     except IncentiveError as error:
         return PolicyEntry(path=name, changed=changed, policy=None, faults=error.faults)

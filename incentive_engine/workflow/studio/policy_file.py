@@ -14,7 +14,7 @@ from incentive_engine.config.document.draft import Draft, read_draft
 from incentive_engine.data.tables.files import publish, writing_to
 from incentive_engine.data.tables.unfinished import held, remove_path, unfinished_name
 from incentive_engine.errors import DataError, Fault
-from incentive_engine.language import say
+from incentive_engine.language import message_of, say
 
 LARGEST: Final = 1_000_000
 """Bytes of a policy that the studio opens."""
@@ -48,7 +48,9 @@ def read_policy_text(path: Path, *, require_data: bool = False) -> PolicyText:
         content = path.read_bytes()
         text = content.decode("utf-8-sig")
     except OSError as error:
-        raise DataError(Fault(path.name, say("studio.unreadable"), str(error.strerror))) from None
+        raise DataError(
+            Fault(path.name, say("studio.unreadable"), remedy=message_of(error))
+        ) from None
     except UnicodeDecodeError:
         raise DataError(Fault(path.name, say("studio.unreadable"), "UTF-8")) from None
     if len(content) > LARGEST:

@@ -1,0 +1,33 @@
+"""One session of Spark for all tests of this folder."""
+
+from __future__ import annotations
+
+import gc
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from incentive_engine import spark
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _session() -> Iterator[None]:
+    """Let executors import the tasks of tests, and end what was started."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+        yield
+    if spark._context.cache_info().currsize:
+        from pyspark import SparkContext
+
+        SparkContext.getOrCreate().stop()
+
+
+@pytest.fixture(autouse=True)
+def _sockets() -> Iterator[None]:
+    """Collect the sockets that PySpark leaves open, whose warning would be an error elsewhere."""
+    yield
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="unclosed <socket", category=ResourceWarning)
+        gc.collect()
