@@ -28,7 +28,7 @@ from incentive_engine.uplift.nuisance.features import Encoder, learn_encoder
 from incentive_engine.uplift.nuisance.spend import SpendModel, fit_spend
 from incentive_engine.uplift.params import FIT, FitParams
 from incentive_engine.uplift.rows import Rows, Telling
-from incentive_engine.uplift.trial_design import even_lottery, reachable, shares
+from incentive_engine.uplift.trial_design import check_folds, even_lottery, reachable, shares
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,12 +168,13 @@ def fit(trial: Trial, policy: Policy, *, seed: int, params: FitParams = FIT) -> 
     Raises
     ------
     DataError
-        When an arm has too few rows to say anything.
+        When an arm has too few rows to say anything, or those outside some fold have.
     """
     lottery = even_lottery(trial, policy.eligibility)
     encoder = learn_encoder(trial.features[learnable(trial.features, policy.features)])
     matrix = encoder.encode(trial.features, where="trial")
     folds = draw_folds(trial.user_id, count=params.folds, rng=np.random.default_rng(seed))
+    check_folds(trial, lottery, folds)
     happened = (trial.conversion > 0) | (trial.spend != 0)
     (basis, phi), telling = together(
         lambda: learn_basis(matrix, encoder),
