@@ -1,9 +1,10 @@
 # make install   .venv with the program
 # make demo      install, then plan the built-in sample campaign
+# make studio    install with the studio, then open this folder's policies and plans in the browser
 # make test      install with the checking tools, then run every check
 # make docs      the pages as a site in site/, with a reference of the library; no broken link passes
 # make wheel     a wheel in dist/, installed into a new environment, where the demo runs and verifies
-# make chromium  Debian's Chromium, for the tests of the report in a browser
+# make chromium  Debian's Chromium and Chinese fonts, for the tests of the pages in a browser
 # make postgres  Debian's PostgreSQL server, for the tests of the export to a table
 # make spark     Debian's Java runtime, for --engine spark and its tests
 PYTHON ?= python3
@@ -11,7 +12,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: install demo test check docs wheel chromium postgres spark format clean
+.PHONY: install demo studio test check docs wheel chromium postgres spark format clean
 
 install: $(VENV)/.installed
 
@@ -28,6 +29,10 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 
 demo: install
 	$(BIN)/incentive allocate --budget 200000
+
+studio: install
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[studio]'
+	@$(BIN)/incentive studio
 
 test: $(VENV)/.installed-dev
 	$(MAKE) --no-print-directory check
@@ -50,7 +55,7 @@ wheel: $(VENV)/.installed
 	cd build && clean/bin/incentive allocate --budget 200000 --out demo && clean/bin/incentive verify demo
 
 chromium:
-	apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends chromium
+	apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends chromium fonts-noto-cjk
 
 postgres:
 	apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends postgresql

@@ -21,7 +21,7 @@ from incentive_engine.allocation.decision import OfferChoice, User, decide
 from incentive_engine.allocation.dual.prices import find_prices
 from incentive_engine.allocation.frozen_policy import FrozenPolicy, Prices
 from incentive_engine.allocation.limits import Limit, Ratio, ratio_limits, sum_limit
-from incentive_engine.allocation.params import PAGE, SolveParams
+from incentive_engine.allocation.params import CURVE, PAGE, SolveParams
 from incentive_engine.allocation.plan import Plan, freeze_prices, propensities, reasons, solve
 from incentive_engine.allocation.population.choose import Choosers, choices_at
 from incentive_engine.allocation.population.margins import margins
@@ -31,6 +31,7 @@ from incentive_engine.allocation.solver_report import PriceStatus, SolverReport,
 
 __all__ = [
     "BUDGET",
+    "CURVE",
     "MANY",
     "MARGIN",
     "PAGE",

@@ -156,3 +156,49 @@ def measure(
         written = write_measurement(measurements, out, lang=spoken())
         if not as_json:
             say(written)
+
+
+@app.command()
+def learn(
+    run_dir: RunDirectory,
+    *,
+    outcomes: Annotated[
+        str,
+        typer.Option(
+            metavar="TABLE",
+            help="What users did: user_id, conversion, spend, cost, at; one row per user or per "
+            "order. Users that it leaves out did nothing.",
+        ),
+    ],
+    into: Annotated[
+        Path,
+        typer.Option(metavar="DIR", help="The folder of trials, which may have earlier ones."),
+    ],
+    ledger: Annotated[
+        str | None,
+        typer.Option(metavar="PATH_OR_URL", help="The ledger, where the run was served live."),
+    ] = None,
+    users: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TABLE",
+            help="The users' features as they were at the plan; left out, the run's own input.",
+        ),
+    ] = None,
+    accept: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FEATURE", help="Answer for a feature whose meaning has changed."),
+    ] = None,
+) -> None:
+    """Turn a finished campaign's holdout and explorers into a trial for the next model."""
+    from incentive_engine.workflow.learn_campaign import learn as learned
+
+    found = learned(
+        run_dir,
+        table_at(outcomes, "--outcomes"),
+        into=into,
+        ledger=ledger,
+        users=None if users is None else table_at(users, "--users"),
+        accepted=accept or (),
+    )
+    say(found.to_text(spoken()))

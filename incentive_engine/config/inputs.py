@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from incentive_engine.config.document.problems import Problem, reject
 from incentive_engine.config.document.words import Words
 from incentive_engine.config.fields import Column, Count, DataPath, Model, Seed
+from incentive_engine.config.location import Location
 from incentive_engine.language import say
 
 
@@ -60,13 +61,23 @@ class Data(Model):
 
     users: DataPath | None = None
     """One row per user: user_id, attributes, features."""
-    trial: DataPath | None = None
+    trial: DataPath | Annotated[tuple[DataPath, ...], Field(min_length=1, strict=False)] | None = (
+        None
+    )
     """A past randomised campaign: user_id, offer, conversion, spend, cost, [propensity],
-    [features]."""
+    [features]. Several are a list, or a folder that `incentive learn` wrote, or a table whose
+    column `campaign` says which one a row is of."""
     columns: Columns = Columns()
     """Other names that the tables' columns have."""
     sample: Sample | None = None
     """A campaign that the program makes itself, in place of users and trial; or just its name."""
+
+    @property
+    def trials(self) -> tuple[Location, ...]:
+        """The tables of past campaigns, from the oldest."""
+        if self.trial is None:
+            return ()
+        return self.trial if isinstance(self.trial, tuple) else (self.trial,)
 
     @field_validator("sample", mode="before")
     @classmethod

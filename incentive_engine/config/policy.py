@@ -306,7 +306,7 @@ class Policy(Document):
     def locations(self) -> tuple[Location, ...]:
         """Where the tables lie that the policy names."""
         logs = self.history.logs if self.history else ()
-        named = (self.data.users, self.data.trial, *(log.source for log in logs))
+        named = (self.data.users, *self.data.trials, *(log.source for log in logs))
         return tuple(location for location in named if location is not None)
 
     @property

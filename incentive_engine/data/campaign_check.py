@@ -19,6 +19,7 @@ from incentive_engine.data.attributes import (
     reserved_attributes,
     unseen_values,
 )
+from incentive_engine.data.campaigns import CAMPAIGN
 from incentive_engine.data.features import unknown_features
 from incentive_engine.data.outcomes import checked_outcomes
 from incentive_engine.data.row_checks import RowChecks, missing_columns
@@ -106,7 +107,7 @@ class _Look:
         known = USER_ID in self.rows.column_names
         ids = self.rows.column(USER_ID) if known else pa.nulls(self.rows.num_rows)
         checks = RowChecks(where=self.where, user_id=ids)
-        if known and self.whole:
+        if known and self.whole and CAMPAIGN not in self.source.columns:
             checks.unique_ids()
         return checks
 

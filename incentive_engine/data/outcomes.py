@@ -121,6 +121,19 @@ def read_outcomes(outcomes: Path | Source, user_id: pa.Array, offers: tuple[str,
         raise DataError(*lacking)
     wanted = [USER_ID, CONVERSION, SPEND, COST, OFFER, OFFER_ID, AT]
     table = source.table([name for name in wanted if name in names])
+    return outcomes_of(table, user_id, offers, where=where)
+
+
+def outcomes_of(
+    table: pa.Table, user_id: pa.Array, offers: tuple[str, ...], *, where: str
+) -> Outcomes:
+    """Return what a table says that users did; arguments and errors as of `read_outcomes`.
+
+    Parameters
+    ----------
+    where
+        How faults call the table.
+    """
     checks = RowChecks(where=where, user_id=table.column(USER_ID))
     checks.unique_ids()
     numbers = checked_outcomes(table, checks)

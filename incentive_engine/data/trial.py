@@ -17,6 +17,7 @@ from pandas.api.types import is_numeric_dtype
 from incentive_engine.config.policy import Policy
 from incentive_engine.data.arms import read_arms
 from incentive_engine.data.attributes import misused_attributes
+from incentive_engine.data.campaigns import CAMPAIGN, Campaigns, read_campaigns
 from incentive_engine.data.features import joined_features
 from incentive_engine.data.outcomes import checked_outcomes
 from incentive_engine.data.row_checks import RowChecks, as_id, missing_columns
@@ -43,7 +44,8 @@ class Trial:
     offers
         The k offers in the policy's order.
     user_id
-        (n,) int64 or str, unique, in the order of the file.
+        (n,) int64 or str, unique, in the order of the file; with several campaigns a text that
+        names the campaign, too.
     features
         n rows; everything known before the offer, attributes included.
     arm
@@ -65,6 +67,8 @@ class Trial:
         ``spend_without_conversion``, ``cost_in_control`` to number of rows, where there are any.
     warnings
         What a planner should know and what does not stop the run.
+    campaigns
+        Which campaign each row is of; None for one alone.
     """
 
     offers: tuple[str, ...]
@@ -78,6 +82,7 @@ class Trial:
     ignored_rows: Mapping[str, int]
     counts: Mapping[str, int]
     warnings: tuple[Message, ...]
+    campaigns: Campaigns | None = None
 
     @classmethod
     def from_frame(cls, frame: object, policy: Policy, *, where: str = "trial") -> Trial:
@@ -94,6 +99,11 @@ class Trial:
             With everything that is wrong with it, `where` in front.
         """
         return _checked(arrow_table(frame, where=where), policy, None, where=where)
+
+    @property
+    def person(self) -> pd.Series:
+        """Who each row is about, (n,)."""
+        return self.user_id if self.campaigns is None else self.campaigns.person
 
     @property
     def n_rows(self) -> int:
@@ -142,9 +152,11 @@ def _checked(table: pa.Table, policy: Policy, users: UserFile | None, *, where: 
     if lacking:
         raise DataError(*lacking)
     checks = RowChecks(where=where, user_id=table.column(USER_ID))
-    checks.unique_ids()
     frame = to_frame(table)
+    if CAMPAIGN not in frame:
+        checks.unique_ids()
     arms = read_arms(frame[OFFER], policy, checks)
+    campaigns = read_campaigns(frame, policy.offer_ids, arms.code, checks)
     outcomes = checked_outcomes(table, checks)
     conversion, spend, cost = (outcomes[name] for name in OUTCOMES)
     known = known_propensity(table, checks)
@@ -153,6 +165,8 @@ def _checked(table: pa.Table, policy: Policy, users: UserFile | None, *, where: 
     checks.faults.extend(misused_attributes(policy, numeric, where=where))
     checks.done()
     user_id = as_id(table.column(USER_ID)).to_pandas()
+    if campaigns is not None:
+        user_id = user_id.astype(str) + " · " + frame[CAMPAIGN].astype(str)
     kept = arms.code >= 0
     arm = arms.code[kept]
     conversion, spend, cost = conversion[kept], spend[kept], cost[kept]
@@ -164,7 +178,7 @@ def _checked(table: pa.Table, policy: Policy, users: UserFile | None, *, where: 
         conversion=_frozen(conversion),
         spend=_frozen(spend),
         cost=_frozen(cost),
-        propensity=_frozen(_propensity(known, frame[OFFER])[kept]),
+        propensity=_frozen(_propensity(known, frame[OFFER], campaigns)[kept]),
         ignored_rows=arms.ignored,
         counts=_counts(
             negative_spend=spend < 0,
@@ -173,6 +187,7 @@ def _checked(table: pa.Table, policy: Policy, users: UserFile | None, *, where: 
             cost_in_control=(cost > 0) & (arm == 0),
         ),
         warnings=joined.warnings,
+        campaigns=None if campaigns is None else campaigns.take(kept),
     )
 
 
@@ -199,12 +214,14 @@ def known_propensity(table: pa.Table, checks: RowChecks) -> FloatArray:
     return known
 
 
-def _propensity(known: FloatArray, offer: pd.Series) -> FloatArray:
-    """Return `known` with arm shares where it is NaN, of the rows where it is NaN."""
-    unknown = np.isnan(known)
-    arms = offer[unknown]
+def _propensity(known: FloatArray, offer: pd.Series, campaigns: Campaigns | None) -> FloatArray:
+    """Return `known` with arm shares where it is NaN, of its campaign's rows where it is NaN."""
     filled = known.copy()
-    filled[unknown] = arms.map(arms.value_counts(normalize=True)).to_numpy(dtype=np.float64)
+    code = np.zeros(len(known), np.int16) if campaigns is None else campaigns.code
+    for campaign in np.unique(code[np.isnan(known)]):
+        unknown = np.isnan(known) & (code == campaign)
+        arms = offer[unknown]
+        filled[unknown] = arms.map(arms.value_counts(normalize=True)).to_numpy(dtype=np.float64)
     return filled
 
 

@@ -17,6 +17,7 @@ from incentive_engine.data.attributes import (
     misused_attributes,
     reserved_attributes,
 )
+from incentive_engine.data.campaigns import ARMS, CAMPAIGN, DECIDED_AT
 from incentive_engine.data.row_checks import RowChecks, as_id, missing_columns
 from incentive_engine.data.sources import Source, as_source
 from incentive_engine.data.tables.any_frame import arrow_table, names_in
@@ -29,7 +30,7 @@ from incentive_engine.errors import DataError, Fault
 OFFER: Final = "offer"
 PROPENSITY: Final = "propensity"
 OUTCOMES: Final = (CONVERSION, SPEND, COST)
-RESERVED: Final = frozenset({USER_ID, OFFER, PROPENSITY, *OUTCOMES})
+RESERVED: Final = frozenset({USER_ID, OFFER, PROPENSITY, *OUTCOMES, CAMPAIGN, DECIDED_AT, ARMS})
 """Columns of a trial that say what happened; they are never features."""
 BLOCK: Final = 1 << 18
 """Users that are scored at a time; their features as numbers take 8 times what the scores do."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -40,8 +40,10 @@ def input_warnings(quality: Quality | None, table: ScoreTable) -> tuple[Message,
 
 
 @contextmanager
-def warned_first(quality: Quality | None, table: ScoreTable) -> Iterator[None]:
-    """Put what is wrong with trial and scores before the limits that cannot hold.
+def warned_first(
+    quality: Quality | None, table: ScoreTable, doubts: Iterable[Message] = ()
+) -> Iterator[None]:
+    """Put what is wrong with trial, scores and policy before the limits that cannot hold.
 
     Limits that nothing meets are often the trial's fault: a feature that knows the outcome lets
     effects look small for everybody else, and no floor on them can be reached.
@@ -54,7 +56,8 @@ def warned_first(quality: Quality | None, table: ScoreTable) -> Iterator[None]:
     try:
         yield
     except InfeasibleError as error:
-        warnings = (Fault(say("fault.warning"), text) for text in input_warnings(quality, table))
+        texts = (*input_warnings(quality, table), *doubts)
+        warnings = (Fault(say("fault.warning"), text) for text in texts)
         raise InfeasibleError(*warnings, *error.faults) from None
 
 

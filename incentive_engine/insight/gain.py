@@ -106,8 +106,9 @@ def value_trial(trial: Trial, out_of_fold: OutOfFold, policy: Policy) -> ValuedT
         Of the plans; its offers are among the trial's.
     """
     from incentive_engine.uplift.doubly_robust.plan_value import valued  # pandas comes with it
+    from incentive_engine.uplift.trial_design import within_reach
 
-    scores = out_of_fold.score_frame(trial.user_id, trial.features, policy)
+    scores = within_reach(out_of_fold.score_frame(trial.user_id, trial.features, policy), trial)
     return ValuedTrial(
         table=ScoreTable.from_frame(scores, policy, where="trial"),
         valuation=valued(trial, out_of_fold),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from itertools import chain
 from typing import Any, Final
 
 import numpy as np
@@ -13,6 +14,7 @@ from incentive_engine.domain import BoolArray, FloatArray, IntArray
 from incentive_engine.live.entries import open_for_reading
 from incentive_engine.live.places import SCHEMES
 from incentive_engine.live.population import Population
+from incentive_engine.live.store import read_claims
 
 BLOCK: Final = 10_000
 """Decisions that are read at a time, so that requests are answered in between."""
@@ -21,7 +23,7 @@ BATCH_SCENE: Final = "export"
 """The scene of what a batch handed out: its users are decided, and have not come."""
 
 DECIDED: Final = (
-    "SELECT seq, user_id, offer_id, decided_at, scene, cost, face FROM decisions "
+    "SELECT seq, user_id, offer_id, decided_at, scene, cost, face, claims FROM decisions "
     "WHERE seq > {mark} ORDER BY seq"
 )
 
@@ -37,6 +39,8 @@ class Arrivals:
         The users of the run.
     edges
         (m + 1,) float64, microseconds since 1970 between which arrivals are counted.
+    limits
+        How many limits the ledger has.
 
     Attributes
     ----------
@@ -46,18 +50,23 @@ class Arrivals:
         What each of them was given first, −1 for nothing.
     counts : (m,) int64
         Users who came for the first time in each stretch, strangers included.
-    cost, face, offers
-        Sums over all offers that were reserved: millionths, and how many they are.
+    cost, face
+        Sums over all offers that were reserved, millionths.
+    taken : (L,) int64
+        What was ever reserved of each limit of the ledger: millionths, or issued offers.
     """
 
-    def __init__(self, ledger: str, population: Population, *, edges: FloatArray) -> None:
+    def __init__(
+        self, ledger: str, population: Population, *, edges: FloatArray, limits: int
+    ) -> None:
         self._ledger, self._population, self._edges = ledger, population, edges
         self._last = 0
         self._strangers: set[str] = set()
         self.seen: BoolArray = np.zeros(len(population), dtype=np.bool_)
         self.offer: npt.NDArray[np.int16] = np.full(len(population), -1, dtype=np.int16)
         self.counts: IntArray = np.zeros(len(edges) - 1, dtype=np.int64)
-        self.cost, self.face, self.offers = 0, 0, 0
+        self.taken: IntArray = np.zeros(limits, dtype=np.int64)
+        self.cost, self.face = 0, 0
 
     def read(self) -> None:
         """Take in what was decided since the last time.
@@ -75,7 +84,7 @@ class Arrivals:
                 self._take(rows)
 
     def _take(self, rows: list[tuple[Any, ...]]) -> None:
-        seqs, users, offers, times, scenes, costs, faces = zip(*rows, strict=True)
+        seqs, users, offers, times, scenes, costs, faces, claims = zip(*rows, strict=True)
         self._last = seqs[-1]
         place = self._population.rows_of(pa.array(users, pa.string()))
         known = np.flatnonzero(place >= 0)
@@ -93,4 +102,5 @@ class Arrivals:
         when = np.array([times[at] for at in came], dtype=np.float64)
         self.counts += np.histogram(when.clip(self._edges[0], self._edges[-1]), self._edges)[0]
         self.cost, self.face = self.cost + sum(costs), self.face + sum(faces)
-        self.offers += sum(offer is not None for offer in offers)
+        for limit, amount in chain.from_iterable(map(read_claims, filter(None, claims))):
+            self.taken[limit] += amount

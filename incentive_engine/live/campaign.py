@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from functools import lru_cache
 from pathlib import Path
 from statistics import NormalDist
 from typing import Final, NamedTuple
@@ -260,7 +261,11 @@ def _refuse_unverified(run_dir: Path, key: SigningKey | None) -> None:
     if not verification.ok:
         raise VerificationError(
             *(
-                Fault(f"{run_dir}: {check.name}", check.detail, remedy="do not use this run")
+                Fault(
+                    f"{run_dir}: {check.name}",
+                    check.problem or check.what,
+                    remedy="do not use this run",
+                )
                 for check in verification.failures
             )
         )
@@ -361,6 +366,11 @@ def _hours(policy: Policy) -> Window | None:
     return Window(start, end)
 
 
+@lru_cache(maxsize=4096)
+def _second_text(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"
+
+
 def moment_text(micros: int) -> str:
     """Return a moment as text, in UTC.
 
@@ -368,4 +378,4 @@ def moment_text(micros: int) -> str:
     '2027-01-15T08:00:00.000001Z'
     """
     seconds, rest = divmod(micros, MICROS)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:06d}Z"
+    return f"{_second_text(seconds)}.{rest:06d}Z"

@@ -71,7 +71,11 @@ class AsyncClient(asyncio.Protocol):
         self._waiting: dict[int, tuple[asyncio.Future[Answer], float]] = {}
 
     async def ask(self, command: Command) -> Answer:
-        """Return the answer; `Refused` as unavailable when the writer ends before."""
+        """Return the answer; `Refused` as unavailable when the writer ends before.
+
+        The same once `expire` finds that it took too long: a timer for each command would take
+        longer than the rest of asking.
+        """
         if self._transport is None or self._transport.is_closing():
             return Refused("unavailable", GONE)
         loop = asyncio.get_running_loop()
@@ -82,6 +86,16 @@ class AsyncClient(asyncio.Protocol):
             loop.call_soon(self._flush)
         self._outbox.append((self._number, command))
         return await future
+
+    def expire(self, seconds: float) -> None:
+        """Refuse what has waited for so long; it may be done all the same."""
+        until = time.monotonic() - seconds
+        for future, since in self._waiting.values():
+            if since > until:
+                break
+            if not future.done():
+                late = f"the ledger has not answered within {seconds:g} s"
+                future.set_result(Refused("unavailable", late))
 
     @property
     def waiting(self) -> int:

@@ -24,6 +24,10 @@ ROWS: Final = (
     "e.amount, d.propensity, d.prices_version "
     "FROM entries e JOIN decisions d ON d.seq = e.decision ORDER BY e.seq"
 )
+DECIDED: Final = (
+    "SELECT user_id, offer_id, reason, state, amount, decided_at, propensity "
+    "FROM decisions ORDER BY seq"
+)
 SCHEMA: Final = pa.schema(
     {
         "seq": pa.int64(),
@@ -59,6 +63,22 @@ def entries(ledger: str) -> Iterator[list[tuple[Any, ...]]]:
         cursor.execute(ROWS)
         while rows := cursor.fetchmany(BLOCK):
             yield [(seq, at, names.of(decision), *rest) for seq, at, decision, *rest in rows]
+
+
+def decisions(ledger: str) -> tuple[str, list[tuple[Any, ...]]]:
+    """Return the digest of a ledger's run, and its decisions in order, as rows of `DECIDED`.
+
+    Raises
+    ------
+    DataError
+        When there is no ledger, or it cannot be read.
+    """
+    with closing(open_for_reading(ledger)) as database:
+        cursor = database.cursor()
+        cursor.execute("SELECT content FROM meta WHERE name = 'run'")
+        run = str(cursor.fetchone()[0])
+        cursor.execute(DECIDED)
+        return run, cursor.fetchall()
 
 
 def write_entries(ledger: str, out: Path) -> int:

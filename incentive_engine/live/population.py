@@ -21,13 +21,16 @@ import pyarrow.parquet as pq
 
 from incentive_engine.allocation.decision import User
 from incentive_engine.allocation.frozen_policy import FrozenPolicy, Kind
-from incentive_engine.data.hashing import hash_id, hash_ids
+from incentive_engine.data.hashing import hash_ids
 from incentive_engine.data.tables.arrow import coded, numbers, text_buffers, whole
 from incentive_engine.data.tables.files import atomic_directory
 from incentive_engine.domain import REASONS, IntArray, Reason, score_column
+from incentive_engine.live.lookup import find_row, state_of
 
 KEY: Final = b"who is this user"
 """The key of the hash that users are found by; ids are compared as well."""
+
+STATE: Final = state_of(KEY)
 
 FORMAT: Final = 1
 NUMBERS: Final = frozenset({"integer", "truth", "number", "single"})
@@ -106,15 +109,9 @@ class Population:
 
     def row_of(self, user_id: int | str) -> int | None:
         """Return where a user stands in the run's tables; None for an unknown one."""
-        text = str(user_id)
-        wanted = np.uint64(hash_id(text, KEY))
-        place = int(np.searchsorted(self._hashes, wanted))
-        while place < len(self._hashes) and self._hashes[place] == wanted:
-            row = int(self._rows[place])
-            if self._id(row) == text:
-                return row
-            place += 1
-        return None
+        content = np.frombuffer(str(user_id).encode(), dtype=np.uint8)
+        row = find_row(self._hashes, self._rows, self._ends, self._ids, content, STATE)
+        return None if row < 0 else int(row)
 
     def rows_of(self, user_ids: pa.Array) -> IntArray:
         """Return (m,) int64 the rows of many users, −1 for who is unknown.
@@ -129,10 +126,6 @@ class Population:
     def offers_at(self, offer_ids: Sequence[str | None]) -> npt.NDArray[np.int16]:
         """Return (m,) int16 where each offer stands in the policy, −1 for none."""
         return _places(pa.chunked_array([pa.array(offer_ids, pa.string())]), self._offers)
-
-    def _id(self, row: int) -> str:
-        start, end = self._ends[row : row + 2].tolist()
-        return bytes(self._ids[start:end]).decode()
 
     def _planned(self, row: int, text: str) -> Planned:
         choice = int(self._choice[row])

@@ -22,6 +22,12 @@ from incentive_engine.live.store import Terms, UnavailableError
 from incentive_engine.live.wire import Commit
 from incentive_engine.live.writer import Job
 
+ANSWERED: Final = 5.0
+"""Seconds within which a command is answered; later, whether it was done is not known."""
+
+LATE: Final = 0.25
+"""Seconds after which it is looked for commands that wait too long."""
+
 PAUSES: Final = (0.0, 0.1, 0.5, 1.0, 2.0)
 """Seconds before a writer is started again, by how many starts have failed."""
 
@@ -55,6 +61,7 @@ class WriterProcess:
             await self.stop()
             raise
         self._watch = asyncio.create_task(self._keep())
+        self._refuse_late()
 
     async def ask(self, command: Command) -> Answer:
         """Return the answer to a command; `Refused` as unavailable while there is no writer."""
@@ -86,6 +93,12 @@ class WriterProcess:
         _, self._client = await asyncio.get_running_loop().create_unix_connection(
             lambda: AsyncClient(self._on_commit), self._job.socket
         )
+
+    def _refuse_late(self) -> None:
+        """Refuse what waits too long, now and from time to time."""
+        self._client.expire(ANSWERED)
+        if not self._stopping.is_set():
+            asyncio.get_running_loop().call_later(LATE, self._refuse_late)
 
     async def _keep(self) -> None:
         failures = 0

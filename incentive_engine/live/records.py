@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from hashlib import blake2b
 from math import isqrt
 from typing import Final, NamedTuple
@@ -228,8 +229,10 @@ class Names:
 
     def __init__(self, secret: bytes) -> None:
         self._secret = secret
+        # a decision is named several times while it is made
+        self.of = lru_cache(maxsize=1024)(self._of)
 
-    def of(self, seq: int) -> str:
+    def _of(self, seq: int) -> str:
         """Return the id of the decision whose first entry has a number."""
         return f"d{seq:x}-{self._tag(seq)}"
 

@@ -127,24 +127,24 @@ class Forecast:
         part = (times - self.start) / (self.end - self.start)
         return np.interp(part, np.linspace(0.0, 1.0, len(self.come)), self.come)
 
-    def hold(self, now: int, longest: int | None, *, stays: float) -> Hold:
+    def hold(self, now: int, longest: int, *, stays: float, chance: float) -> Hold:
         """Return how what is reserved comes back.
 
         Parameters
         ----------
         longest
-            Microseconds for which something is reserved; None: for ever.
-        stays
-            Share of it that is settled in the end.
+            Microseconds for which something is reserved.
+        stays, chance
+            As `Hold` has them.
         """
         rest = 1.0 - self.share(now)
-        if longest is None or now + longest >= self.end or rest <= 0:
+        if now + longest >= self.end or rest <= 0:
             none = np.zeros(0)
-            return Hold(stays=stays, ages=none, coming=none, late=1.0)
+            return Hold(stays=stays, chance=chance, ages=none, coming=none, late=1.0)
         ages = np.linspace(0.0, 1.0, GRID)
         coming = (self.shares(now + ages * longest) - self.share(now)) / rest
         late = (1.0 - self.share(self.end - longest)) / rest
-        return Hold(stays=stays, ages=ages, coming=coming, late=late)
+        return Hold(stays=stays, chance=chance, ages=ages, coming=coming, late=late)
 
 
 class Repricer:
@@ -186,7 +186,9 @@ class Repricer:
         forecast = Forecast.of(times, policy.timezone)
         stretches = max(1, (forecast.end - forecast.start) // times.reprice.micros)
         edges = np.linspace(forecast.start, forecast.end, stretches + 1)
-        arrivals = Arrivals(ledger, campaign.population, edges=edges)
+        arrivals = Arrivals(
+            ledger, campaign.population, edges=edges, limits=len(campaign.terms.limits)
+        )
         return cls(
             lambda: _pacer(run, frozen, times),
             arrivals,
@@ -239,6 +241,7 @@ class Repricer:
 
     def give_way(self, pool: Pool, now: int, current: Current) -> Current | None:
         """Return prices between two solves, under the next number; None where they hold."""
+        self._arrivals.read()
         prices, moment = current.prices, self._moment(pool, now)
         moved = self.pacer.give_way(prices.by_limit, current.memory, moment=moment)
         if all(abs(moved[name] - price) <= STEP * price for name, price in prices.items()):
@@ -251,35 +254,33 @@ class Repricer:
         over = int(np.searchsorted(edges, now, side="right")) - 1
         came = np.concatenate([[0], np.cumsum(arrivals.counts[:over]), [arrivals.counts.sum()]])
         times = np.append(edges[: over + 1], now)
-        stays = {name: self._stays(name) for name in self._measures}
         return Moment(
             seen=arrivals.seen.copy(),
             came=came.tolist(),
             shares=forecast.shares(times).tolist(),
             left={
-                limit.name: self._left(limit, now, stays[limit.name])
+                limit.name: self._left(limit, now)
                 for limit in pool.limits
                 if (limit.at_most, limit.at_least) != (None, None)
             },
-            returning=frozenset(name for name, share in stays.items() if share < 1.0),
+            taken={
+                limit.name: int(amount) / (1 if limit.is_count else MICROS)
+                for limit, amount in zip(pool.limits, arrivals.taken, strict=True)
+            },
         )
 
-    def _stays(self, limit: str) -> float:
-        """Return the share of what is reserved of a limit that is settled in the end."""
-        given = self._arrivals
-        if self._hold is None or not given.face or self._measures[limit] not in {FACE, ISSUED}:
-            return 1.0
-        return min(given.cost / given.face, 1.0)
-
-    def _left(self, limit: Standing, now: int, stays: float) -> Bounds:
+    def _left(self, limit: Standing, now: int) -> Bounds:
         """Return what those to come may take of a limit, in its own unit."""
         unit = 1 if limit.is_count else MICROS
         used = limit.reserved + limit.margin + limit.settled
         most, least = limit.at_most, limit.at_least
         rest = None if most is None else (most - used) / unit
-        if rest is not None and most is not None and stays < 1.0:
-            hold = self.forecast.hold(now, self._hold, stays=stays)
-            reserved, settled = limit.reserved / unit, limit.settled / unit
+        given = self._arrivals
+        if most is not None and self._hold is not None and given.face:
+            chance = min(given.cost / given.face, 1.0)
+            stays = chance if self._measures[limit.name] in {FACE, ISSUED} else 1.0
+            hold = self.forecast.hold(now, self._hold, stays=stays, chance=chance)
+            reserved, settled = limit.reserved / unit, (limit.settled + limit.margin) / unit
             rest = room(most / unit, settled=settled, reserved=reserved, hold=hold)
         return Bounds(
             at_most=rest, at_least=None if least is None else max(least - used, 0) / unit

@@ -11,7 +11,7 @@ import contextlib
 import fcntl
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -42,15 +42,19 @@ from incentive_engine.live.store import (
     refuse_other_run,
 )
 
+AT_ONCE: Final = 32
+"""Values that one statement looks up."""
+
+ANY_OF: Final = f"({', '.join('?' * AT_ONCE)})"
 ANSWERED: Final = (
-    "SELECT r.digest, e.seq, e.at, e.decision, e.state, e.amount, e.chain "
-    "FROM requests r JOIN entries e ON e.seq = r.entry WHERE r.key = ?"
+    "SELECT r.key, r.digest, e.seq, e.at, e.decision, e.state, e.amount, e.chain "  # noqa: S608 - marks
+    f"FROM requests r JOIN entries e ON e.seq = r.entry WHERE r.key IN {ANY_OF}"
 )
 LIVE_OF: Final = (
     f"SELECT {DECISION} FROM decisions "  # noqa: S608 - columns of ours
-    "WHERE user_id = ? AND state IN ('reserved', 'redeemed')"
+    f"WHERE user_id IN {ANY_OF} AND state IN ('reserved', 'redeemed')"
 )
-BY_SEQ: Final = f"SELECT {DECISION} FROM decisions WHERE seq = ?"  # noqa: S608 - likewise
+BY_SEQ: Final = f"SELECT {DECISION} FROM decisions WHERE seq IN {ANY_OF}"  # noqa: S608 - likewise
 RUN_OUT: Final = (
     f"SELECT {DECISION} FROM decisions WHERE state = 'reserved' "  # noqa: S608 - likewise
     f"AND expires_at <= ? ORDER BY expires_at LIMIT {DUE}"
@@ -80,6 +84,8 @@ class SQLiteStore:
             When another process holds it, or it is no ledger, or one of another run.
         """
         self.path = path
+        # what the last transaction left: nobody else writes, so it need not be read again
+        self._kept: tuple[Head, list[LimitState]] | None = None
         self._lock = _held(path)
         with ExitStack() as opened:
             opened.callback(os.close, self._lock)
@@ -125,32 +131,37 @@ class SQLiteStore:
     def _begin(self, needs: Needs, now: int) -> Book:
         execute = self._db.execute
         execute("BEGIN IMMEDIATE")
-        seq, at, chain = execute("SELECT seq, at, chain FROM head").fetchone()
-        pool = [limit_of(row) for row in execute(POOL)]
-        book = Book(names=self.names, head=Head(seq=seq, at=at, chain=chain), pool=pool)
+        head, pool = self._kept or self._read()
+        self._kept = None
+        book = Book(names=self.names, head=head, pool=pool)
         if needs.prices and (newest := execute(NEWEST).fetchone()) is not None:
             book.prices = Published._make(newest)
         if needs.actions:
             book.actions = [Action._make(row) for row in execute(ACTIONS)]
-        for key in needs.keys:
-            row = execute(ANSWERED, (key,)).fetchone()
-            if row is not None:
-                book.requests[key] = Request(row[0], row[1])
-                book.answers[row[1]] = Entry(*row[1:])
-                needs.decisions.add(row[3])
-        for user in needs.users:
-            row = execute(LIVE_OF, (user,)).fetchone()
-            if row is not None:
-                book.live[user] = row[0]
-                book.decisions[row[0]] = decision_of(row)
-        for row in execute(RUN_OUT, (max(now, at),)).fetchall():
+        for key, digest, *entry in self._all(ANSWERED, needs.keys):
+            book.requests[key] = Request(digest, entry[0])
+            book.answers[entry[0]] = Entry._make(entry)
+            needs.decisions.add(entry[2])
+        for row in self._all(LIVE_OF, needs.users):
+            self._add(book, row)
+        for row in execute(RUN_OUT, (max(now, head.at),)).fetchall():
             self._add(book, row)
             book.due.append(row[0])
-        for number in needs.decisions - book.decisions.keys():
-            row = execute(BY_SEQ, (number,)).fetchone()
-            if row is not None:
-                self._add(book, row)
+        for row in self._all(BY_SEQ, needs.decisions - book.decisions.keys()):
+            self._add(book, row)
         return book
+
+    def _read(self) -> tuple[Head, list[LimitState]]:
+        seq, at, chain = self._db.execute("SELECT seq, at, chain FROM head").fetchone()
+        return Head(seq=seq, at=at, chain=chain), [limit_of(row) for row in self._db.execute(POOL)]
+
+    def _all(self, query: str, values: Iterable[Any]) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows of many values, some of which are asked for at once."""
+        rest = list(values)
+        while rest:
+            some, rest = rest[:AT_ONCE], rest[AT_ONCE:]
+            # always as many question marks, so that the statement is prepared once
+            yield from self._db.execute(query, some + [None] * (AT_ONCE - len(some)))
 
     @staticmethod
     def _add(book: Book, row: tuple[Any, ...]) -> None:
@@ -170,6 +181,7 @@ class SQLiteStore:
             if book.is_changed:
                 self._write(book)
             self._db.execute("COMMIT")
+        self._kept = book.head, book.pool
 
     def _write(self, book: Book) -> None:
         many, head, marks = self._db.executemany, book.head, _marks

@@ -19,6 +19,7 @@ from incentive_engine.errors import ConfigError, Fault
 from incentive_engine.fleet import SharedWork
 from incentive_engine.language import Message, say
 from incentive_engine.pipeline.steps import Steps
+from incentive_engine.pipeline.trials import trials_of
 
 if TYPE_CHECKING:
     from incentive_engine.data.trial import Trial
@@ -131,7 +132,7 @@ def campaign_tables(policy: Policy, *, cache: StepCache, steps: Steps) -> Campai
         log = made.path / "events.parquet"
     else:
         users = _opened(data.users, data.columns.users)
-        trial = _opened(data.trial, data.columns.trial)
+        trial = trials_of(data, cache=cache)
     named = {"users": users, "trial": trial}
     digests = {name: source.digest() for name, source in named.items() if source is not None}
     return Campaign(users=users, trial=trial, digests=digests, log=log)
@@ -295,10 +296,12 @@ def value_into(campaign: Campaign, model: Path, policy: Policy, file: Path) -> N
     from incentive_engine.data.tables.frames import write_table
     from incentive_engine.uplift.doubly_robust.plan_value import valued
     from incentive_engine.uplift.storage import read_out_of_fold
+    from incentive_engine.uplift.trial_design import within_reach
 
     trial = trial_of(campaign, policy)
     out_of_fold = read_out_of_fold(model)
     scores = out_of_fold.score_frame(trial.user_id, trial.features, policy)
+    scores = within_reach(scores, trial)
     write_table(scores.join(valued(trial, out_of_fold).to_frame()), file)
     text = json.dumps(baseline_of(trial))
     file.with_name(BASELINE).write_text(text, encoding="utf-8")

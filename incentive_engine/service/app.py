@@ -48,6 +48,7 @@ from incentive_engine.service.metrics import Metrics
 from incentive_engine.service.problems import ProblemError, problem, response
 
 JSON: Final = "application/json"
+DECISIONS: Final = "/v1/decisions"
 
 
 @dataclass(kw_only=True)
@@ -295,12 +296,7 @@ class Service:
         return problem(404, "user_id", what, "a user of the run", remedy)
 
     async def _ask(self, command: Command) -> Answer:
-        seconds = self.gate.limits.answer_seconds
-        try:
-            async with asyncio.timeout(seconds):
-                answer = await self.writer.ask(command)
-        except TimeoutError:
-            answer = Refused("unavailable", f"has not answered within {seconds:g} s")
+        answer = await self.writer.ask(command)
         if isinstance(answer, Refused) and answer.why == "unavailable":
             remedy = "ask again with the same Idempotency-Key: nothing is done twice"
             raise problem(503, "ledger", answer.detail, "", remedy)
@@ -364,8 +360,18 @@ def refusal_of(answer: Refused, where: str) -> ProblemError:
     return problem(409, where, what, "`reserved`", remedies.get(answer.detail, ""))
 
 
+class Answered(Response):
+    """A body of JSON with the two headers that it needs."""
+
+    def __init__(self, content: bytes) -> None:
+        self.body = content
+        self.status_code, self.background = 200, None
+        size = str(len(content)).encode()
+        self.raw_headers = [(b"content-type", JSON.encode()), (b"content-length", size)]
+
+
 def _json(body: msgspec.Struct) -> Response:
-    return Response(bodies.encode(body), media_type=JSON)
+    return Answered(bodies.encode(body))
 
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -379,7 +385,7 @@ def application(service: Service) -> ASGIApp:
 
     app = Starlette(
         routes=[
-            route("/v1/decisions", "POST", service.decide),
+            route(DECISIONS, "POST", service.decide),
             route("/v1/decisions/{decision_id}/redeem", "POST", service.redeem),
             route("/v1/decisions/{decision_id}/cancel", "POST", service.cancel),
             route("/v1/decisions/{decision_id}", "GET", service.find),
@@ -420,10 +426,25 @@ async def _tell_defect(_: Request, error: Exception) -> Response:
 
 
 class Watched:
-    """Counts and logs what an application answers; neither says who the user is."""
+    """Counts and logs what an application answers; neither says who the user is.
+
+    Decisions, which are nearly all that is asked for, pass by the router and its layers, which
+    would take a third of the time.
+    """
 
     def __init__(self, app: ASGIApp, service: Service) -> None:
         self._app, self._service = app, service
+
+    async def _decide(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        try:
+            answer = await self._service.decide(request)
+        except ProblemError as error:
+            answer = await _tell(request, error)
+        except Exception as error:
+            await (await _tell_defect(request, error))(scope, receive, send)
+            raise
+        await answer(scope, receive, send)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -438,12 +459,16 @@ class Watched:
                 status = message["status"]
             await send(message)
 
+        path = DECISIONS
         try:
-            await self._app(scope, receive, watched)
+            if scope["path"] == DECISIONS and scope["method"] == "POST":
+                await self._decide(scope, receive, watched)
+            else:
+                await self._app(scope, receive, watched)
+                route = scope.get("route")
+                path = route.path if isinstance(route, Route) else "other"
         finally:
             seconds = time.perf_counter() - started
-            route = scope.get("route")
-            path = route.path if isinstance(route, Route) else "other"
             self._service.metrics.requests[path, status] += 1
             self._service.metrics.latency.add(seconds)
             self._service.log.request(path, scope["method"], status, seconds)

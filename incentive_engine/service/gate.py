@@ -27,15 +27,12 @@ class Limits:
         Of a body, at most.
     body_seconds
         For a body to arrive.
-    answer_seconds
-        For the ledger to answer.
     rate
         Requests per second of one caller; None: any number.
     """
 
     body_bytes: int = 16_384
     body_seconds: float = 5.0
-    answer_seconds: float = 5.0
     rate: float | None = None
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import traceback
+
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
@@ -9,7 +11,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from incentive_engine.language import LANGUAGES, language, say
-from incentive_engine.studio import moves, policy_pages, run_pages, task_pages
+from incentive_engine.studio import campaign_pages, moves, policy_pages, run_pages, task_pages
 from incentive_engine.studio.door import Guarded
 from incentive_engine.studio.frame import ASSETS, asset, render
 from incentive_engine.studio.visit import (
@@ -48,6 +50,9 @@ def application(studio: Studio) -> ASGIApp:
             Route("/policy/deeper", done(moves.deeper, "read"), methods=["POST"]),
             Route("/policy/scenario", done(moves.keep_scenario, "plan"), methods=["POST"]),
             Route("/policy/drop", done(moves.drop_scenario, "plan"), methods=["POST"]),
+            Route("/campaign", shown(campaign_pages.campaign)),
+            Route("/campaign/state", shown(campaign_pages.state)),
+            Route("/campaign/answer", done(campaign_pages.answer, "approve"), methods=["POST"]),
             Route("/tasks", shown(task_pages.tasks)),
             Route("/tasks/state", shown(task_pages.state)),
             Route("/tasks/events", task_pages.events),
@@ -59,7 +64,7 @@ def application(studio: Studio) -> ASGIApp:
             Route("/assets/{name}", assets),
             Route("/favicon.ico", lambda _request: Response(status_code=204)),
         ],
-        exception_handlers={404: _nowhere},
+        exception_handlers={404: _nowhere, 500: _broken},
     )
     app.state.studio = studio
     return Guarded(app, studio.door)
@@ -128,3 +133,11 @@ async def assets(request: Request) -> Response:
 async def _nowhere(request: Request, _error: Exception) -> Response:
     t = language(spoken(request))
     return PlainTextResponse(f"{t.say(say('studio.nowhere'))}\n", status_code=404)
+
+
+async def _broken(request: Request, error: Exception) -> Response:
+    """Say that the studio itself is wrong; the terminal has the traceback."""
+    traceback.print_exception(error)
+    t = language(spoken(request))
+    text = t.say(say("studio.internal", kind=type(error).__name__))
+    return PlainTextResponse(f"{text}\n", status_code=500)

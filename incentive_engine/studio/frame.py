@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import version
 from importlib.resources import files
 from typing import Final
-from urllib.parse import quote
 
-from jinja2 import ChoiceLoader, Environment, PackageLoader, PrefixLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from incentive_engine.language import Language
 from incentive_engine.run.format import StatedEstimate
@@ -21,6 +22,8 @@ ASSETS: Final = {
     "studio.css": "text/css; charset=utf-8",
 }
 """What pages load beside themselves, all of it from here."""
+
+CODE: Final = re.compile(r"`([^`]+)`")
 
 
 def render(template: str, t: Language, **content: object) -> str:
@@ -48,10 +51,19 @@ def render(template: str, t: Language, **content: object) -> str:
             percent=t.percent,
             interval=lambda stated: interval(t, stated),
             moment=lambda at: moment(t, at),
-            quoted=quote,
+            prose=prose,
             release=version("incentive-engine"),
         )
     )
+
+
+def prose(text: str) -> Markup:
+    """Return a sentence as HTML, with what stands between backticks as code.
+
+    >>> prose("`<a>` is & stays")
+    Markup('<code>&lt;a&gt;</code> is &amp; stays')
+    """
+    return Markup(CODE.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped before
 
 
 def interval(t: Language, stated: StatedEstimate | Estimate | None) -> str:
@@ -83,12 +95,7 @@ def asset(name: str) -> bytes:
 @cache
 def _environment() -> Environment:
     return Environment(
-        loader=ChoiceLoader(
-            [
-                PackageLoader("incentive_engine.studio"),
-                PrefixLoader({"report": PackageLoader("incentive_engine.report")}),
-            ]
-        ),
+        loader=PackageLoader("incentive_engine.studio"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

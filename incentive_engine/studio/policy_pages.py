@@ -13,6 +13,7 @@ from incentive_engine.config.document.draft import Draft, read_draft
 from incentive_engine.config.document.editing import Change
 from incentive_engine.errors import ConfigError, DataError, Fault
 from incentive_engine.language import say
+from incentive_engine.run.finished import is_run
 from incentive_engine.studio.visit import Visit, fault_of
 from incentive_engine.studio.worker import Order
 from incentive_engine.workflow.studio.form import field_words, policy_form
@@ -187,5 +188,9 @@ def _score_files(visit: Visit) -> list[str]:
         for depth in ("", "*/")
         for path in folder.root.glob(f"{depth}*score*.{suffix}")
     ]
-    inside = [path for path in found if path.resolve().is_relative_to(folder.root)]
+    inside = [
+        path
+        for path in found
+        if path.resolve().is_relative_to(folder.root) and not is_run(path.parent)
+    ]
     return sorted({folder.name(path) for path in inside})[:50]

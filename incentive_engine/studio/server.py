@@ -100,7 +100,7 @@ async def _serve(studio: Studio, listener: socket.socket, on_start: Callable[[],
     server = _Server(
         uvicorn.Config(
             application(studio),
-            log_level="error",
+            log_level="critical",  # what goes wrong is told by our own handler
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=STOPPING,

@@ -23,6 +23,7 @@ from incentive_engine.studio.scenarios import Scenarios
 from incentive_engine.studio.tasks import TaskBook
 from incentive_engine.workflow.studio.folder import Folder
 from incentive_engine.workflow.studio.run_view import Verifier
+from incentive_engine.workflow.studio.running import RunningCampaigns
 from incentive_engine.workflow.studio.steering import WarmPlans
 
 LARGEST: Final = 2_000_000
@@ -40,6 +41,7 @@ class Studio:
     tasks: TaskBook = field(default_factory=TaskBook)
     verifier: Verifier = field(default_factory=Verifier)
     plans: WarmPlans = field(default_factory=WarmPlans)
+    campaigns: RunningCampaigns = field(default_factory=RunningCampaigns)
     scenarios: Scenarios = field(default_factory=Scenarios)
     closing: asyncio.Event = field(default_factory=asyncio.Event)
 

@@ -173,7 +173,7 @@ def fit(trial: Trial, policy: Policy, *, seed: int, params: FitParams = FIT) -> 
     lottery = even_lottery(trial, policy.eligibility)
     encoder = learn_encoder(trial.features[learnable(trial.features, policy.features)])
     matrix = encoder.encode(trial.features, where="trial")
-    folds = draw_folds(trial.user_id, count=params.folds, rng=np.random.default_rng(seed))
+    folds = draw_folds(trial.person, count=params.folds, rng=np.random.default_rng(seed))
     check_folds(trial, lottery, folds)
     happened = (trial.conversion > 0) | (trial.spend != 0)
     (basis, phi), telling = together(
@@ -276,6 +276,9 @@ def trial_digest(trial: Trial) -> str:
     rows = pd.concat([trial.user_id.rename("user_id"), trial.features], axis=1)
     digest.update("\n".join([*trial.offers, *map(str, rows.columns)]).encode())
     digest.update(pd.util.hash_pandas_object(rows, index=False).to_numpy().tobytes())
+    if trial.campaigns is not None:
+        digest.update("\n".join(trial.campaigns.names).encode())
+        digest.update(trial.campaigns.code.tobytes() + trial.campaigns.reach.tobytes())
     for values in (trial.arm, trial.conversion, trial.spend, trial.cost, trial.propensity):
         digest.update(np.ascontiguousarray(values).tobytes())
     return digest.hexdigest()

@@ -12,9 +12,17 @@ import pandas as pd
 from incentive_engine.config.policy import Eligibility
 from incentive_engine.data.tables.frames import rows_matching
 from incentive_engine.data.trial import Trial
-from incentive_engine.domain import CONTROL, BoolArray, FloatArray, IntArray
+from incentive_engine.domain import (
+    CONTROL,
+    CONVERSION,
+    BoolArray,
+    FloatArray,
+    IntArray,
+    score_column,
+)
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
+from incentive_engine.uplift.campaigns import campaign_weights
 from incentive_engine.uplift.crossfit import Folds
 
 FEWEST_ROWS: Final = 10
@@ -32,6 +40,7 @@ class Randomisation:
         0 control, j offer j - 1.
     weight : (n,) float64
         ``share / propensity`` of the row's arm; 0 where an offer went to a row out of its reach.
+        Of several campaigns, times what the campaign's age leaves of it.
         Under these weights the arm is independent of the features, given the reach.
     share : (n, 1 + k) float64
         Probability of each arm in that even lottery; 0 for an offer out of reach.
@@ -68,11 +77,11 @@ def even_lottery(trial: Trial, rules: Sequence[Eligibility]) -> Randomisation:
     DataError
         When control, or an offer among the rows that it can reach, has fewer than 10 rows.
     """
-    reach = reachable(trial.features, trial.offers, rules)
+    reach = reach_of(trial, rules)
     arm = trial.arm.astype(np.int64)
     odds = _odds(trial, arm, reach)
     share = shares(odds, reach)
-    weight = share[np.arange(len(arm)), arm] / trial.propensity
+    weight = share[np.arange(len(arm)), arm] / trial.propensity * campaign_weights(trial, reach)
     return Randomisation(arm=arm, weight=weight, share=share, reach=reach, odds=odds)
 
 
@@ -92,14 +101,14 @@ def check_folds(trial: Trial, lottery: Randomisation, folds: Folds) -> None:
     for arm, name in enumerate(("control", *trial.offers)):
         if not (mine := counts & (lottery.arm == arm)).any() or not _in_one_fold(mine, folds):
             continue
-        people = trial.user_id[mine].nunique()
+        people = trial.person[mine].nunique()
         what = say("the {rows} rows of `{arm}` belong to {people} users, all in one fold",
                    rows=int(mine.sum()), arm=name, people=people)  # fmt: skip
         faults.append(Fault("trial", what, say("an arm that many users got"), MISTAKEN))
     bought = trial.conversion > 0
     if bought.sum() >= FEWEST_ROWS and _in_one_fold(bought, folds):
         what = say("the {rows} conversions belong to {people} users, all in one fold",
-                   rows=int(bought.sum()), people=trial.user_id[bought].nunique())  # fmt: skip
+                   rows=int(bought.sum()), people=trial.person[bought].nunique())  # fmt: skip
         faults.append(Fault("trial", what, say("conversions of many users"), MISTAKEN))
     if faults:
         raise DataError(*faults)
@@ -108,6 +117,28 @@ def check_folds(trial: Trial, lottery: Randomisation, folds: Folds) -> None:
 def _in_one_fold(rows: BoolArray, folds: Folds) -> bool:
     labels = folds.label[rows]
     return bool((labels == labels[0]).all())
+
+
+def reach_of(trial: Trial, rules: Sequence[Eligibility]) -> BoolArray:
+    """Return (n, k) bool, which offers rows could get, by the rules and in their campaigns."""
+    reach = reachable(trial.features, trial.offers, rules)
+    return reach if trial.campaigns is None else reach & trial.campaigns.reach
+
+
+def within_reach(scores: pd.DataFrame, trial: Trial) -> pd.DataFrame:
+    """Return a score table of a trial's rows without the offers that these could not get.
+
+    Nothing random says what an offer brings to whom it could not reach, so that a plan tried on
+    the trial must not give it to them.
+    """
+    if trial.campaigns is None:
+        return scores
+    masked = scores.copy()
+    for place, offer in enumerate(trial.offers):
+        column = score_column(CONVERSION, offer)
+        if column in masked:
+            masked.loc[~trial.campaigns.reach[:, place], column] = np.nan
+    return masked
 
 
 def reachable(

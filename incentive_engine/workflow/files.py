@@ -20,6 +20,7 @@ from incentive_engine.errors import ConfigError, DataError, Fault, nearest
 from incentive_engine.features.source import open_log
 from incentive_engine.insight.policy_options import load
 from incentive_engine.language import Message, Text, as_warnings, say
+from incentive_engine.pipeline.trials import trials_of
 from incentive_engine.run.finished import read_run
 from incentive_engine.synthetic.sample import MARKETS, sample_outcomes, write_sample
 
@@ -64,8 +65,7 @@ def _opened(policy: Policy, folder: Path) -> tuple[Source | None, Source | None]
     data = policy.data
     if data.sample is None:
         users = data.users and open_source(data.users, renames=data.columns.users)
-        trial = data.trial and open_source(data.trial, renames=data.columns.trial)
-        return users or None, trial or None
+        return users or None, trials_of(data)
     some = data.sample.model_copy(update={"users": FEW, "trial_rows": FEW})
     write_sample(some, folder)
     named = [f"the sample `{some.name}` ({name})" for name in ("users", "trial")]

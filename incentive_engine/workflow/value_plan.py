@@ -15,6 +15,7 @@ from incentive_engine.errors import DataError, Fault
 from incentive_engine.insight.policy_options import load_for_scores
 from incentive_engine.language import Code, Message, say
 from incentive_engine.measurement.plan_on_trial import replay_plan
+from incentive_engine.pipeline.trials import trials_of
 
 
 def evaluate_run(
@@ -51,9 +52,9 @@ def _trial(policy: Policy, trial: Path | Location | None) -> Trial:
     columns = policy.data.columns
     if trial is not None:
         return read_trial(open_source(trial, renames=columns.trial), policy, None)
-    if policy.data.trial is None:
+    log = trials_of(policy.data)
+    if log is None:
         raise DataError(Fault("--trial", "none is given", "the log of a trial"))
-    log = open_source(policy.data.trial, renames=columns.trial)
     if policy.data.users is None:
         return read_trial(log, policy, None)
     users = open_source(policy.data.users, renames=columns.users)

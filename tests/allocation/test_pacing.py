@@ -55,7 +55,7 @@ def _halfway(*, came: int, budget: float, floor: float = 0.0) -> Moment:
         "budget": Bounds(at_least=None, at_most=budget),
         "floor": Bounds(at_least=floor, at_most=None),
     }
-    return Moment(seen=seen, came=[0, came], shares=[0.0, 0.5], left=left)
+    return Moment(seen=seen, came=[0, came], shares=[0.0, 0.5], left=left, taken={"budget": 0.0})
 
 
 def _repriced(problem: Problem, plan: Plan, moment: Moment) -> Mapping[str, float]:
@@ -94,7 +94,8 @@ def test_users_who_take_more_than_foreseen_make_money_dearer(problem: Problem, p
             seen=np.arange(N) < 1500,
             came=[0, 1000, 1500],
             shares=[0.0, 0.5, 0.55],
-            left={"budget": Bounds(at_least=None, at_most=600.0 - 100.0 * taken)},
+            left={"budget": Bounds(at_least=None, at_most=500.0)},
+            taken={"budget": 100.0 * taken},
         )
         prices[taken] = pacer.reprice(came, now.prices, now.memory).prices["budget"]
     assert prices[2.0] > prices[1.0]
@@ -109,7 +110,9 @@ def test_a_floor_that_those_to_come_cannot_reach_does_not_stop_the_campaign(
 
 
 def test_prices_stay_when_nobody_is_left_to_come(problem: Problem, plan: Plan) -> None:
-    done = Moment(seen=np.ones(N, dtype=np.bool_), came=[0, N], shares=[0.0, 1.0], left={})
+    done = Moment(
+        seen=np.ones(N, dtype=np.bool_), came=[0, N], shares=[0.0, 1.0], left={}, taken={}
+    )
     assert _repriced(problem, plan, done) == pytest.approx(dict(plan.prices))
 
 
@@ -135,32 +138,46 @@ def test_between_two_solves_prices_give_way_to_what_is_taken_faster_than_the_day
     pacer = Pacer(Choosers.of(problem), forecast=N)
     solved = pacer.reprice(_halfway(came=N // 2, budget=400.0), plan.prices)
     prices = {}
-    for left in (400.0, 360.0, 200.0):
+    for taken in (0.0, 40.0, 200.0):
         later = Moment(
             seen=np.zeros(N, dtype=np.bool_),
             came=[0, N // 2],
             shares=[0.0, 0.55],
-            left={"budget": Bounds(at_least=None, at_most=left)},
+            left={},
+            taken={"budget": taken},
         )
-        prices[left] = pacer.give_way(solved.prices, solved.memory, moment=later)["budget"]
-    assert prices[400.0] < prices[360.0] < prices[200.0]
-    assert prices[360.0] == pytest.approx(solved.prices["budget"])
+        prices[taken] = pacer.give_way(solved.prices, solved.memory, moment=later)["budget"]
+    assert prices[0.0] < prices[40.0] < prices[200.0]
+    assert prices[40.0] == pytest.approx(solved.prices["budget"])
 
 
 def test_what_comes_back_may_be_taken_again() -> None:
-    """A quarter of what is held stays; nothing comes back of what is reserved too late."""
+    """Faces of which a quarter is redeemed; nothing comes back of what is reserved too late."""
     ages, coming = np.linspace(0, 1, 5), np.linspace(0, 0.1, 5)
-    early = Hold(stays=0.25, ages=ages, coming=coming, late=0.0)
-    late = Hold(stays=0.25, ages=ages, coming=coming, late=1.0)
+    early = Hold(stays=0.25, chance=0.25, ages=ages, coming=coming, late=0.0)
+    late = Hold(stays=0.25, chance=0.25, ages=ages, coming=coming, late=1.0)
     assert room(100.0, settled=0.0, reserved=0.0, hold=early) == pytest.approx(400.0)
     assert room(100.0, settled=0.0, reserved=0.0, hold=late) == pytest.approx(100.0)
-    assert room(100.0, settled=0.0, reserved=100.0, hold=early) < 300.0
+    assert room(100.0, settled=0.0, reserved=100.0, hold=early) < 400.0
     assert room(100.0, settled=120.0, reserved=0.0, hold=early) == 0.0
 
 
+def test_what_is_open_of_expected_costs_is_less_than_it_holds() -> None:
+    """Who redeems leaves early; those who still hold something redeem it more rarely."""
+    rng = np.random.default_rng(3)
+    n, chance, hold = 200_000, 0.25, 1.0
+    redeemed, moment, age = rng.random(n) < chance, rng.random(n), rng.random(n)
+    is_open = ~redeemed | (moment > age)
+    settled_later = redeemed & is_open
+    terms = Hold(stays=1.0, chance=chance, ages=np.zeros(0), coming=np.zeros(0), late=0.0)
+    cap, held = 1e6, chance * is_open.sum() * hold
+    left = room(cap, settled=0.0, reserved=held, hold=terms)
+    assert cap - left == pytest.approx(settled_later.sum(), rel=0.02)
+
+
 def test_a_rush_leaves_no_more_than_fits_before_the_first_comes_back() -> None:
-    ages = np.linspace(0, 1, 5)
-    rush = Hold(stays=0.25, ages=ages, coming=np.linspace(0, 0.9, 5), late=0.0)
+    ages, coming = np.linspace(0, 1, 5), np.linspace(0, 0.9, 5)
+    rush = Hold(stays=0.25, chance=0.25, ages=ages, coming=coming, late=0.0)
     assert room(100.0, settled=0.0, reserved=0.0, hold=rush) == pytest.approx(100.0 / 0.9)
 
 

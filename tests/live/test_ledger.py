@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import sqlite3
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from incentive_engine.errors import DataError
 from incentive_engine.live import schema
+from incentive_engine.live.chain import link
 from incentive_engine.live.commands import (
     Find,
     Pool,
@@ -20,7 +25,7 @@ from incentive_engine.live.commands import (
     ShowPool,
     ShowPrices,
 )
-from incentive_engine.live.records import Names, Risk
+from incentive_engine.live.records import Decision, Names, Risk
 from incentive_engine.live.sqlite_store import copy
 
 from .ledgers import (
@@ -237,6 +242,30 @@ def test_the_database_itself_takes_no_sum_above_a_cap(tmp_path: Path) -> None:
     database = sqlite3.connect(tmp_path / "a")
     with pytest.raises(sqlite3.IntegrityError):
         database.execute("UPDATE pool SET reserved = 100000001 WHERE name = 'budget'")
+
+
+@given(
+    user=st.text(min_size=1),
+    scene=st.none() | st.text(),
+    propensity=st.floats(0, 1),
+    amount=st.none() | st.integers(0, 2**62),
+    claims=st.lists(st.tuples(st.integers(0, 99), st.integers(0, 2**62)), max_size=3),
+)
+def test_the_chain_hashes_an_entry_as_json_without_spaces(
+    user: str,
+    scene: str | None,
+    propensity: float,
+    amount: int | None,
+    claims: list[tuple[int, int]],
+) -> None:
+    decision = Decision(
+        1, user, None, "offered", "reserved", scene, 5, 7, amount, tuple(claims), 3, None, 2,
+        propensity, 1,
+    )  # fmt: skip
+    row = [9, 8, "d1-0", user, None, "offered", "reserved", scene, 5, 7, amount, None, 2]
+    text = json.dumps([*row, propensity, claims], separators=(",", ":"))
+    expected = hashlib.sha256(bytes(32) + text.encode()).digest()
+    assert link(bytes(32), seq=9, at=8, name="d1-0", decision=decision) == expected
 
 
 def test_of_two_who_publish_prices_the_first_is_followed(tmp_path: Path) -> None:

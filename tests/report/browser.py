@@ -71,12 +71,31 @@ class Browser:
         self.call("Page.navigate", url=file.resolve().as_uri())
         self.wait("document.readyState === 'complete' && location.protocol === 'file:'")
 
+    def visit(self, url: str, *, width: int = 1280, height: int = 900, lang: str = "en") -> None:
+        """Load a page of a server at a window size, in a language."""
+        self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=width < 600,
+        )
+        self.call("Network.setExtraHTTPHeaders", headers={"Accept-Language": lang})
+        self.run("window.stale = true")
+        self.call("Page.navigate", url=url)
+        self.wait("window.stale === undefined && document.readyState === 'complete'")
+
     def wait(self, condition: str) -> None:
         """Wait until an expression of the page is true."""
         end = time.monotonic() + PATIENCE
-        while not self.run(condition):
-            assert time.monotonic() < end, condition
+        while not self._holds(condition):
+            assert time.monotonic() < end, f"{condition}: {self.run('document.body.innerText')}"
             time.sleep(0.02)
+
+    def _holds(self, condition: str) -> bool:
+        """Whether an expression is true; not so while a page makes way for the next."""
+        found = self.call("Runtime.evaluate", expression=condition, returnByValue=True)
+        return bool(found["result"].get("value")) and "exceptionDetails" not in found
 
     def run(self, expression: str) -> Any:
         """Evaluate an expression in the page."""
@@ -88,7 +107,7 @@ class Browser:
 
     def press(self, key: str, *, times: int = 1) -> None:
         """Press a key on what has the focus."""
-        codes = {"ArrowRight": 39, "ArrowLeft": 37, "Home": 36, "End": 35, "Tab": 9}
+        codes = {"Enter": 13, "ArrowRight": 39, "ArrowLeft": 37, "Home": 36, "End": 35, "Tab": 9}
         for _ in range(times):
             for kind in ("rawKeyDown", "keyUp"):
                 self.call(

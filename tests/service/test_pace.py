@@ -91,7 +91,9 @@ def test_prices_and_arrivals_go_on_when_a_server_is_started_again(tmp_path: Path
         versions(lambda: caller.call("GET", "/v1/pool").json, again["prices_version"] + 1)
     campaign = open_campaign(run)
     edges = np.array([0.0, 1e18])
-    arrivals = Arrivals(ledger, campaign.population, edges=edges)
+    arrivals = Arrivals(
+        ledger, campaign.population, edges=edges, limits=len(campaign.terms.limits)
+    )
     arrivals.read()
     arrivals.read()
     assert arrivals.seen.tolist() == [True] * 80 + [False] * 120
@@ -119,6 +121,9 @@ def test_servers_on_one_ledger_share_prices_and_arrivals(tmp_path: Path) -> None
         newest = max(versions(pool, 2)["prices_version"] for pool in shown)
         pools = [versions(pool, newest) for pool in shown]
         assert min(pool["prices_version"] for pool in pools) >= newest
-        arrivals = Arrivals(url, open_campaign(run).population, edges=np.array([0.0, 1e18]))
+        campaign = open_campaign(run)
+        limits = len(campaign.terms.limits)
+        edges = np.array([0.0, 1e18])
+        arrivals = Arrivals(url, campaign.population, edges=edges, limits=limits)
         arrivals.read()
         assert arrivals.counts.tolist() == [60]

@@ -79,11 +79,12 @@ class Caller:
         }  # fmt: skip
         return self.call("POST", path, json.dumps(content), headers)
 
-    def task_ended(self, about: str) -> dict[str, Any]:
-        """Wait until the latest task about a policy or run has ended, and return it."""
+    def task_ended(self, about: str, kind: str = "") -> dict[str, Any]:
+        """Wait until the latest task about a policy or run, of a kind, has ended; return it."""
         end = time.monotonic() + PATIENCE
         while True:
             tasks = [t for t in self.get("/tasks/state").json if t["about"] == about]
+            tasks = tasks if tasks and kind in tasks[0]["kind"] else []
             if tasks and tasks[0]["state"] != "running":
                 task: dict[str, Any] = tasks[0]
                 return task

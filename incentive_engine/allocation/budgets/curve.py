@@ -171,11 +171,12 @@ class Curve:
         *,
         radius: float = NEAR,
         hint: Prices | None = None,
+        params: SolveParams | None = None,
     ) -> Relaxed:
         """Return the best plan with split users; arguments are those of `solve_relaxed`."""
         return solve_relaxed(
             problem, self.users, start=start, radius=radius, hint=hint, samples=self._samples,
-            params=self._params,
+            params=params or self._params,
         )  # fmt: skip
 
     def _near(
@@ -251,7 +252,10 @@ class Curve:
         return (amounts[SPEND] - before[SPEND]) / cost if cost > 0 else None
 
     def _conflict(self, plan: Relaxed) -> tuple[Fault, ...]:
-        return explain(plan.problem, self.users, plan.rows, relax(self.users, plan.rows)).faults
+        relaxation = relax(self.users, plan.rows)
+        if not relaxation.needed:  # prices were not near enough to tell
+            return ()
+        return explain(plan.problem, self.users, plan.rows, relaxation).faults
 
 
 def response_curve(problems: Sequence[Problem]) -> tuple[CurvePoint, ...]:

@@ -53,7 +53,7 @@ class PacingParams:
     believed: float = 5_000.0
     least: float = 0.2
     most: float = 5.0
-    gain: float = 4.0
+    gain: float = 1.0
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -77,16 +77,15 @@ class Moment:
     left
         Limit name to what those to come may take of it; limits that are not named keep their
         own bounds.
-    returning
-        Limits of which a part of what is held comes back, so that what is left says nothing of
-        what was taken.
+    taken
+        Limit name to what was ever reserved of it; what came back counts all the same.
     """
 
     seen: BoolArray
     came: Sequence[int]
     shares: Sequence[float]
     left: Mapping[str, Bounds]
-    returning: frozenset[str] = frozenset()
+    taken: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,8 +96,8 @@ class Memory:
     ----------
     came, share
         Users who had come by it, and the share of the traffic that was forecast.
-    left
-        Capped limit to what was left of it.
+    left, taken
+        Capped limit to what was left of it; limit to what had ever been reserved of it.
     per_user
         Limit to what one user was foreseen to take.
     thirst
@@ -108,6 +107,7 @@ class Memory:
     came: int = 0
     share: float = 0.0
     left: Mapping[str, float] = field(default_factory=dict)
+    taken: Mapping[str, float] = field(default_factory=dict)
     per_user: Mapping[str, float] = field(default_factory=dict)
     thirst: Mapping[str, float] = field(default_factory=dict)
 
@@ -164,7 +164,7 @@ class Pacer:
         rows, params = self.choosers.rows, self.params
         now = np.array([prices.get(name, 0.0) for name in rows.names], dtype=np.float64)
         lower, upper = self._left(moment)
-        thirst = self._thirst(moment, upper, memory or Memory())
+        thirst = self._thirst(moment, memory or Memory())
         coming = np.flatnonzero(~moment.seen)
         expected = self._to_come(moment)
         per_user = np.zeros(len(now))
@@ -186,11 +186,8 @@ class Pacer:
             memory=Memory(
                 came=moment.came[-1],
                 share=float(moment.shares[-1]),
-                left={
-                    name: rest
-                    for name, rest in capped.items()
-                    if np.isfinite(rest) and name not in moment.returning
-                },
+                left={name: rest for name, rest in capped.items() if np.isfinite(rest)},
+                taken=dict(moment.taken),
                 per_user=self._named(per_user),
                 thirst=self._named(thirst),
             ),
@@ -207,13 +204,12 @@ class Pacer:
         rest = 1.0 - memory.share
         gone = (moment.shares[-1] - memory.share) / rest if rest > 0 else 0.0
         moved = dict(prices)
-        for name, before in memory.left.items():
-            bounds, price = moment.left.get(name), prices.get(name, 0.0)
-            if price > 0 and before > 0 and bounds is not None and bounds.at_most is not None:
-                taken = (before - max(bounds.at_most, 0.0)) / before
-                moved[name] = price * float(
-                    np.exp(self.params.gain * np.clip(taken - gone, -1, 1))
-                )
+        for name, left in memory.left.items():
+            price = prices.get(name, 0.0)
+            if price > 0 and left > 0:
+                taken = moment.taken.get(name, 0.0) - memory.taken.get(name, 0.0)
+                beyond = np.clip(taken / left - gone, -1, 1)
+                moved[name] = price * float(np.exp(self.params.gain * beyond))
         return moved
 
     def _named(self, numbers: FloatArray) -> dict[str, float]:
@@ -229,20 +225,20 @@ class Pacer:
                 upper[place] = np.inf if rest.at_most is None else max(rest.at_most, 0.0)
         return lower, upper
 
-    def _thirst(self, moment: Moment, upper: FloatArray, memory: Memory) -> FloatArray:
-        """Return (L,) how many times as much of each cap users take as was foreseen."""
+    def _thirst(self, moment: Moment, memory: Memory) -> FloatArray:
+        """Return (L,) how many times as much of each limit users take as was foreseen."""
         names = self.choosers.rows.names
-        before = np.array([memory.left.get(name, np.inf) for name in names])
-        thirst = np.array([memory.thirst.get(name, 1.0) for name in names])
+        thirst = np.array([memory.thirst.get(name, 1.0) for name in names], dtype=np.float64)
         came = moment.came[-1] - memory.came
         if came <= 0:
             return thirst
         foreseen = came * np.array([memory.per_user.get(name, 0.0) for name in names])
-        told = np.isfinite(before) & np.isfinite(upper) & (foreseen > 0)
-        taken = np.where(told, before, 0.0) - np.where(told, upper, 0.0)
-        ratio = np.where(told, taken / np.where(told, foreseen, 1.0), 1.0).clip(0.25, 4.0)
+        since = [moment.taken.get(name, 0.0) - memory.taken.get(name, 0.0) for name in names]
+        told = foreseen > 0
+        ratio = np.where(told, np.array(since) / np.where(told, foreseen, 1.0), 1.0)
         trust = came / (came + self.params.believed)
-        return np.asarray((thirst * ratio**trust).clip(0.25, 4.0), dtype=np.float64)
+        grown = thirst * ratio.clip(0.25, 4.0) ** trust
+        return np.asarray(grown.clip(0.25, 4.0), dtype=np.float64)
 
     def _to_come(self, moment: Moment) -> float:
         """Return how many users are still expected."""

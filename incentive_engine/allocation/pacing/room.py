@@ -24,8 +24,10 @@ class Hold:
     Attributes
     ----------
     stays
-        Share of what a reservation holds that is settled in the end, 0 to 1; 1 where a
-        reservation holds what it is expected to cost.
+        Share of what a reservation holds that is settled in the end, on average, above 0.
+    chance
+        Share of the reservations that are redeemed, at any moment of the hold, 0 to 1; the others
+        run out at its end.
     ages : (g,) float64
         Shares of the longest time for which something is reserved, 0 to 1, rising.
     coming : (g,) float64
@@ -35,6 +37,7 @@ class Hold:
     """
 
     stays: float
+    chance: float
     ages: FloatArray
     coming: FloatArray
     late: float
@@ -47,22 +50,38 @@ def room(at_most: float, *, settled: float, reserved: float, hold: Hold) -> floa
     whole of what is reserved late, must fit. And before anything that is reserved from now on
     comes back, it must fit beside what is held until then.
 
+    Notes
+    -----
+    With chance p, what is still open at a part u of its hold was redeemed by u·p of its like, so
+    that it holds 1 − p·u of what it began with, and the share s(1 − u) of that is settled later:
+    on average over u, s / (2 − p) of what is open. What is late holds and has settled
+    1 − p/2 + s/2 of what it began with, on average, when the campaign ends.
+
     Examples
     --------
-    Of 100, 40 are held and a quarter of it stays: 90 are left for the end. Of those to come a
-    fifth is late; each of them counts 1/4 · 4/5 + 1/5 = 0.4, so that they may reserve 225. Were
-    half of them to come before what is held comes back, they would have no more than 60 then.
+    Of 100, 70 are held, and 3/4 redeem a third of it each, in the end: 1/4 stays, 1/5 of what is
+    open. So 86 are left for the end. Of those to come a fifth is late, and each of them counts
+    1/4 · 4/5 + 3/4 · 1/5 = 0.35.
 
-    >>> never = Hold(stays=0.25, ages=np.array([0.0, 1.0]), coming=np.array([0.0, 0.01]), late=0.2)
-    >>> room(100.0, settled=0.0, reserved=40.0, hold=never)
-    225.0
-    >>> soon = Hold(stays=0.25, ages=np.array([0.0]), coming=np.array([0.5]), late=0.2)
-    >>> room(100.0, settled=0.0, reserved=40.0, hold=soon)
-    120.0
+    >>> ages, coming = np.array([0.0, 1.0]), np.array([0.0, 0.01])
+    >>> never = Hold(stays=0.25, chance=0.75, ages=ages, coming=coming, late=0.2)
+    >>> round(room(100.0, settled=0.0, reserved=70.0, hold=never), 6)
+    245.714286
+
+    Were half of them to come before what is held comes back, 30 would have to do for these.
+
+    >>> soon = Hold(
+    ...     stays=0.25, chance=0.75, ages=ages[:1], coming=np.array([0.5]), late=0.2
+    ... )
+    >>> room(100.0, settled=0.0, reserved=70.0, hold=soon)
+    60.0
     """
-    stays = min(max(hold.stays, 1e-6), 1.0)
-    in_the_end = (at_most - settled - stays * reserved) / (stays * (1 - hold.late) + hold.late)
+    settles, chance = max(hold.stays, 1e-6), min(max(hold.chance, 0.0), 1.0)
+    of_open = settles / (2 - chance)
+    of_late = 1 - chance / 2 + settles / 2
+    each = settles * (1 - hold.late) + of_late * hold.late
+    in_the_end = (at_most - settled - of_open * reserved) / each
     # what is open now comes back evenly over the hold, since it was reserved evenly before
-    held = reserved * (stays + (1 - stays) * (1 - hold.ages))
+    held = reserved * (of_open + (1 - of_open) * (1 - hold.ages))
     meanwhile = (at_most - settled - held) / np.maximum(hold.coming, 1e-9)
     return max(0.0, float(min(in_the_end, meanwhile.min(initial=np.inf))))

@@ -10,9 +10,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from incentive_engine.allocation import (
+    CURVE,
     PAGE,
     Curve,
     Problem,
@@ -25,6 +26,7 @@ from incentive_engine.config import Policy
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.domain import CONVERSION, COST, FACE, SPEND
 from incentive_engine.errors import ConfigError, Fault
+from incentive_engine.insight.cost_correction import UNCORRECTED, CostCorrection, cost_correction
 from incentive_engine.insight.findings import holdout_of
 from incentive_engine.insight.gain import PlanGain, ValuedTrial, gain_of_rule, trial_problem
 from incentive_engine.insight.report_content import aim_of, limit_row
@@ -109,6 +111,7 @@ class WarmPlan:
         self.table = table
         self._valued, self._quality = valued, quality
         self._trial: ValuedTrial | None = None
+        self._correction: CostCorrection | None = None if valued else UNCORRECTED
         self._stand: _Stand | None = None
         self._lock = threading.Lock()
 
@@ -122,22 +125,42 @@ class WarmPlan:
         """
         with self._lock:
             started = time.perf_counter()
-            stand = self._stated(policy)
-            last = self._stand.plan if self._stand and self._stand.plan else None
-            plan = _solved(stand, last)
-            outlook = self._outlook(stand, plan, seconds=time.perf_counter() - started)
-            kept = plan if plan.feasible else last
-            self._stand = _Stand(
-                key=stand.key, problem=stand.problem, curve=stand.curve, held=stand.held,
-                policy=stand.policy, plan=kept, outlook=outlook,
-            )  # fmt: skip
-            return outlook
+            found = self._solve(policy, started)
+            if self._correction is None:
+                self._correct_costs()
+                found = self._solve(policy, started)
+            return found
+
+    def _solve(self, policy: Policy, started: float) -> Outlook:
+        stand = self._stated(policy)
+        last = self._stand.plan if self._stand else None
+        plan = _solved(stand, last)
+        outlook = self._outlook(stand, plan, seconds=time.perf_counter() - started)
+        kept = plan if outlook.feasible else last
+        self._stand = replace(stand, plan=kept, outlook=outlook)
+        return outlook
+
+    def _correct_costs(self) -> None:
+        """Take over by how much the trial says that costs are above, or below, their scores.
+
+        A plan that is paid out asks the trial about its own users; here that is done once, when
+        the campaign is opened, and holds for all that is moved afterwards.
+        """
+        gain, stand = self.gain(), self._stand
+        self._correction = UNCORRECTED
+        if gain is None or stand is None or stand.outlook is None or self._trial is None:
+            return
+        self._correction = cost_correction(gain.cost, stand.outlook.cost)
+        self.table = self.table.with_costs(self._correction.factor)
+        self._trial = self._trial.with_costs(self._correction.factor)
+        self._stand = replace(stand, key="")
 
     def _stated(self, policy: Policy) -> _Stand:
         """Return the problem of a policy; only bounds are new where nothing else has changed."""
         if policy.budget is None:
             raise ConfigError(Fault("budget", say("studio.no_budget"), say("studio.an_amount")))
-        if (error := model_cost_error(policy, self._quality)) is not None:
+        left = self._correction.error if self._correction else 0.0
+        if (error := model_cost_error(policy, self._quality, left)) is not None:
             policy = policy.with_budget(cost_error=error)
         key, last = _structure(policy), self._stand
         if last is not None and last.key == key:
@@ -154,6 +177,9 @@ class WarmPlan:
 
     def _outlook(self, stand: _Stand, plan: Relaxed, *, seconds: float) -> Outlook:
         point = stand.curve.point(plan, marginal=False, reasons=True)
+        if not point.conflict and not point.feasible:  # rounding: nothing is in conflict
+            amounts = plan.amounts(stand.curve.users, measures_of(self.table))
+            point = replace(point, feasible=True, amounts=amounts)
         reports = plan.limits(stand.curve.users) if point.feasible else ()
         return Outlook(
             policy=stand.policy,
@@ -194,7 +220,7 @@ class WarmPlan:
             stand.policy,
             stand.plan.prices,
             cost=stand.outlook.cost,
-            users=self.table.n_users - stand.held,
+            users=self.table.n_users - stand.held - int(stand.problem.explores.sum()),
         )
 
     def rules(self) -> dict[str, float]:
@@ -224,7 +250,9 @@ def _solved(stand: _Stand, last: Relaxed | None) -> Relaxed:
         return stand.curve.plan(stand.problem)
     known = last.prices
     hint = {limit.name: known.get(limit.name, 0.0) for limit in stand.problem.enforced}
-    return stand.curve.plan(stand.problem, hint=hint)
+    plan = stand.curve.plan(stand.problem, hint=hint)
+    # prices that are only near may break a limit that others would keep
+    return plan if plan.feasible else stand.curve.plan(stand.problem, params=CURVE)
 
 
 def _structure(policy: Policy) -> str:
@@ -235,7 +263,7 @@ def _structure(policy: Policy) -> str:
     content = policy.model_dump(
         mode="json",
         include={"offers", "objective", "eligibility", "limits", "assignment", "holdout",
-                 "holdout_strata", "seed", "budget"},
+                 "holdout_strata", "explore", "seed", "budget"},
     )  # fmt: skip
     content["budget"] = {**content["budget"], "amount": None}
     for limit in content["limits"]:

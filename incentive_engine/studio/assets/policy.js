@@ -5,7 +5,7 @@
   if (!page) return;
   const { words, notice, send } = window.studio;
   const $ = (name) => page.querySelector(`[data-${name}]`);
-  const area = $("text");
+  const area = document.getElementById("yaml");
   const path = page.dataset.path;
   const DEBOUNCE = 60, TYPED = 350, DEEPER = 500;
 
@@ -283,7 +283,7 @@
     name.value = "";
   });
   $("scenarios").addEventListener("click", async (event) => {
-    const { take: name, text: other, drop } = event.target.dataset;
+    const { take: name, yaml: other, drop } = event.target.dataset;
     if (name) put(other);
     if (drop) {
       const answer = await send("/policy/drop", { path, name: drop });

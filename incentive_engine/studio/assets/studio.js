@@ -96,6 +96,27 @@
     }
   });
 
+  /* A running campaign is looked at again every few seconds, unless somebody is typing in it. */
+  document.querySelectorAll("[data-follow]").forEach((place) => {
+    const look = async () => {
+      const busy = place.contains(document.activeElement) && document.activeElement.matches("input, button, summary");
+      if (!document.hidden && !busy) {
+        try {
+          const answer = await fetch(place.dataset.follow, { headers: { Accept: "text/html" } });
+          if (answer.ok) {
+            const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+            const open = place.querySelector("details[open]") !== null;
+            const typed = [...place.querySelectorAll("input[name=by]")].some((input) => input.value);
+            if (!typed) place.replaceChildren(page.querySelector(".standing"));
+            if (open && place.querySelector("details")) place.querySelector("details").open = true;
+          }
+        } catch { /* it is asked again; the notice of the tasks says when nothing answers */ }
+      }
+      setTimeout(look, 3000);
+    };
+    setTimeout(look, 3000);
+  });
+
   document.querySelectorAll("[data-preset]").forEach((choice) => {
     const to = choice.form.elements.to;
     choice.addEventListener("change", () => {

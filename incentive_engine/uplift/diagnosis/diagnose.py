@@ -13,6 +13,7 @@ from incentive_engine.uplift.diagnosis.arms import (
     size_findings,
 )
 from incentive_engine.uplift.diagnosis.balance import balance_findings
+from incentive_engine.uplift.diagnosis.campaigns import campaign_findings
 from incentive_engine.uplift.diagnosis.columns import feature_findings
 from incentive_engine.uplift.diagnosis.findings import Diagnosis
 from incentive_engine.uplift.diagnosis.leaks import leak_findings
@@ -21,7 +22,7 @@ from incentive_engine.uplift.diagnosis.sample_ratio import (
     propensity_findings,
     sample_ratio_findings,
 )
-from incentive_engine.uplift.trial_design import reachable
+from incentive_engine.uplift.trial_design import reach_of
 
 
 def diagnose(trial: Trial, policy: Policy) -> Diagnosis:
@@ -34,7 +35,8 @@ def diagnose(trial: Trial, policy: Policy) -> Diagnosis:
     policy
         Says who may get which offer, and by which columns arms are compared.
     """
-    arms = WeightedArms.of(trial, reachable(trial.features, trial.offers, policy.eligibility))
+    reach = reach_of(trial, policy.eligibility)
+    arms = WeightedArms.of(trial, reach)
     counts = count_arms(trial, arms)
     strata = tuple(name for name in policy.attribute_columns if name in trial.features)
     features = trial.features[learnable(trial.features, policy.features)]
@@ -49,5 +51,6 @@ def diagnose(trial: Trial, policy: Policy) -> Diagnosis:
         *size_findings(counts),
         *left_out_findings(trial),
         *outcome_findings(trial, policy),
+        *campaign_findings(trial, reach),
     )
     return Diagnosis(findings=findings, arms=counts, imbalances=imbalances)

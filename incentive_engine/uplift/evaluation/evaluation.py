@@ -21,7 +21,7 @@ from incentive_engine.uplift.evaluation.price_paths import FoldedPath
 from incentive_engine.uplift.evaluation.ranking import Group, auuc, groups, qini, slope
 from incentive_engine.uplift.model import UpliftModel, trial_digest
 from incentive_engine.uplift.nuisance.cost_calibration import TotalCost, ratio_of_sums, total_cost
-from incentive_engine.uplift.trial_design import reachable
+from incentive_engine.uplift.trial_design import reach_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +107,7 @@ def evaluate(model: UpliftModel, trial: Trial, policy: Policy) -> Evaluation:
         raise DataError(
             Fault("trial", "is not the trial that the model was trained on", remedy="train again")
         )
-    reach = reachable(trial.features, trial.offers, policy.eligibility)
+    reach = reach_of(trial, policy.eligibility)
     estimates = model.out_of_fold.estimates
     brought, fold = valued(trial, model.out_of_fold).by_measure, model.out_of_fold.fold
     gain, spend = brought[CONVERSION], brought[SPEND]

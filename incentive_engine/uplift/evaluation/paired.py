@@ -16,7 +16,7 @@ from incentive_engine.uplift.doubly_robust.plan_value import increments
 from incentive_engine.uplift.evaluation.price_paths import FoldedPath
 from incentive_engine.uplift.evaluation.ranking import qini_difference
 from incentive_engine.uplift.model import UpliftModel, trial_digest
-from incentive_engine.uplift.trial_design import reachable
+from incentive_engine.uplift.trial_design import reach_of
 
 SHARES: Final = (0.1, 0.2, 0.5)
 """Budgets, relative to what the first model's plan costs without one."""
@@ -81,7 +81,7 @@ def compare_models(
         if model.facts.trial != digest:
             remedy = "compare models of one trial"
             raise DataError(Fault(name, "was not trained on this trial", remedy=remedy))
-    reach = reachable(trial.features, trial.offers, policy.eligibility)
+    reach = reach_of(trial, policy.eligibility)
     both = (first.out_of_fold, second.out_of_fold)
     means = _mean(*(each.estimates.conversion_by_arm for each in both))
     gain = increments(trial, CONVERSION, means)

@@ -65,6 +65,8 @@ class RunEntry:
     run: FinishedRun | None
     approvals: tuple[Mark, ...] = ()
     exports: tuple[Mark, ...] = ()
+    running: bool = False
+    """Whether a ledger of live decisions lies beside it."""
     faults: tuple[Fault, ...] = ()
 
     @property
@@ -190,7 +192,13 @@ class Folder:
             approvals, exports = (_marks(run, kind) for kind in (APPROVALS, EXPORTS))
         except IncentiveError as error:
             return RunEntry(path=name, run=None, faults=error.faults)
-        return RunEntry(path=name, run=run, approvals=approvals, exports=exports)
+        return RunEntry(
+            path=name,
+            run=run,
+            approvals=approvals,
+            exports=exports,
+            running=path.with_name(f"{path.name}.ledger").is_file(),
+        )
 
     def _policy_entry(self, path: Path) -> PolicyEntry | None:
         """Return what a list says of a YAML file; None where it is no policy."""

@@ -76,10 +76,16 @@ def _levers(policy: Policy) -> Iterator[Lever]:
                 group="weights", loc=(*place, "power"), label=label, value=factor.power,
                 low=min(0.0, factor.power), high=max(1.0, factor.power), step=0.05,
             )  # fmt: skip
-    share = policy.holdout or 0.0
-    yield Lever(
-        group="holdout", loc=("holdout",), label=say("studio.lever_holdout"), value=share * 100,
-        low=0.0, high=max(50.0, share * 100), step=0.5, suffix="%",
+    yield _share(("holdout",), say("studio.lever_holdout"), policy.holdout or 0.0)
+    if policy.explore is not None:
+        yield _share(("explore",), say("studio.lever_explore"), policy.explore)
+
+
+def _share(loc: Loc, label: Text, share: float) -> Lever:
+    percent = round(share * 100, 10)
+    return Lever(
+        group="holdout", loc=loc, label=label, value=percent, low=0.0, high=max(50.0, percent),
+        step=0.5, suffix="%",
     )  # fmt: skip
 
 

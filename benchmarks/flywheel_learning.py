@@ -1,0 +1,128 @@
+"""Do campaigns with logged propensities give back known effects, and does naive pooling not?
+
+Each world is a market of so many users with a hidden liking that also drives who buys anyway. A
+plan gives offers to those with high scores, for whom effects are larger, and some explore. Three
+campaigns are planned, run and learned through the real files; then the average effect of each
+offer in the newest campaign is estimated from the trial rows, and from everybody, planned users
+too, as if the plan had not chosen them.
+
+Every other world drifts by one point of effect per campaign.
+
+    python benchmarks/flywheel_learning.py --worlds 100
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+import incentive_engine as ie
+from incentive_engine.data.sources import open_source
+from incentive_engine.data.trial import read_trial
+from incentive_engine.measurement.learning.folder import write_lesson
+from incentive_engine.measurement.learning.trial_rows import lesson_of
+from incentive_engine.uplift.campaigns import campaign_averages
+from incentive_engine.uplift.trial_design import reach_of
+
+OFFERS = ("off5", "off10")
+MEAN = {"off5": 0.03, "off10": 0.06}
+CAMPAIGNS = 3
+
+
+def policy() -> ie.Policy:
+    return ie.Policy.model_validate(
+        {
+            "version": 1,
+            "name": "world",
+            "offers": [{"id": "off5", "face_value": 5}, {"id": "off10", "face_value": 10}],
+            "holdout": 0.05,
+            "explore": 0.1,
+            "seed": 5,
+        }
+    )
+
+
+def one_world(seed: int, users: int, drift: float) -> list[dict[str, float | bool]]:
+    rng = np.random.default_rng(seed)
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        level = dict.fromkeys(OFFERS, 0.0)
+        naive = {arm: [0.0, 0] for arm in (*OFFERS, "control")}
+        for campaign in range(CAMPAIGNS):
+            for offer in OFFERS:
+                level[offer] += drift * rng.normal() if campaign else 0.0
+            liking = rng.beta(2, 2, users)
+            base = 0.04 + 0.1 * liking
+            effect = {o: MEAN[o] * (0.5 + liking) + level[o] for o in OFFERS}
+            frame = pd.DataFrame({"user_id": np.arange(users) + campaign * users})
+            frame["liking"] = liking
+            for offer in OFFERS:
+                frame[f"conversion__{offer}"] = effect[offer]
+                frame[f"cost__{offer}"] = float(offer[3:]) * (base + effect[offer])
+                frame[f"spend__{offer}"] = 100 * effect[offer]
+            asked = policy().model_copy(update={"seed": seed * CAMPAIGNS + campaign})
+            table = ie.ScoreTable.from_frame(frame, asked)
+            plan = ie.allocate(table, asked, budget=users * 0.25)
+            run = plan.save(folder / f"campaign{campaign}")
+            rows = plan.to_frame()
+            given = rows["offer_id"].fillna("control")
+            chance = base + sum((given == o) * effect[o] for o in OFFERS)
+            bought = rng.random(users) < chance
+            outcomes = pd.DataFrame({"user_id": frame["user_id"], "conversion": bought * 1})
+            outcomes["spend"], outcomes["cost"] = bought * 100.0, 0.0
+            outcomes.to_parquet(folder / "outcomes.parquet", index=False)
+            frame[["user_id", "liking"]].to_parquet(folder / "users.parquet", index=False)
+            lesson = lesson_of(run, folder / "outcomes.parquet", users=folder / "users.parquet")
+            write_lesson(lesson, folder / "trials")
+            for arm, sums in naive.items():
+                sums[0] += float(bought[given == arm].sum())
+                sums[1] += int((given == arm).sum())
+        truth = {o: MEAN[o] + level[o] for o in OFFERS}
+        trial = read_trial(open_source(folder / "trials"), policy(), None)
+        averages = campaign_averages(trial, reach_of(trial, ()), trial.conversion)
+    found: list[dict[str, float | bool]] = []
+    for place, offer in enumerate(OFFERS):
+        now = averages.now(place)
+        assert now is not None
+        (buyers, rows_of), (without, others) = naive[offer], naive["control"]
+        plain = buyers / rows_of - without / others
+        found.append(
+            {
+                "offer": place,
+                "truth": truth[offer],
+                "learned": now.value,
+                "covered": now.low <= truth[offer] <= now.high,
+                "naive": plain,
+                "half": (now.high - now.low) / 2,
+            }
+        )
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--worlds", type=int, default=100)
+    parser.add_argument("--users", type=int, default=8_000)
+    options = parser.parse_args()
+    print("drift  offer  covered  bias of learn  bias of naive pooling  half width (all ‰)")
+    for odd, drift in enumerate((0.0, 0.01)):
+        seeds = range(odd, options.worlds, 2)
+        rows = pd.DataFrame([x for seed in seeds for x in one_world(seed, options.users, drift)])
+        for place, offer in enumerate(OFFERS):
+            mine = rows[rows["offer"] == place]
+            bias, naive = ((mine[n] - mine["truth"]) * 1000 for n in ("learned", "naive"))
+            error = bias.std() / np.sqrt(len(mine))
+            print(
+                f"{drift:5.3f}  {offer:5}  {mine['covered'].mean():7.1%}  "
+                f"{bias.mean():6.2f} ± {1.96 * error:4.2f}  "
+                f"{naive.mean():6.2f} ± {1.96 * naive.std() / np.sqrt(len(mine)):4.2f}  "
+                f"{1000 * mine['half'].mean():6.2f}"
+            )
+
+
+if __name__ == "__main__":
+    main()

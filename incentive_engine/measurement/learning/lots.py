@@ -1,0 +1,223 @@
+"""Who got an arm by lot in a campaign, which, and how likely it was."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from incentive_engine.allocation import build_problem
+from incentive_engine.data.holdout import held_shares
+from incentive_engine.data.row_checks import as_id
+from incentive_engine.data.scores import ScoreTable
+from incentive_engine.data.sources import read_table
+from incentive_engine.data.tables.arrow import as_numpy, equal, numbers, whole
+from incentive_engine.domain import MICROS, BoolArray, FloatArray, IntArray, Reason
+from incentive_engine.errors import DataError, Fault
+from incentive_engine.language import say
+from incentive_engine.run.finished import FinishedRun
+from incentive_engine.run.format import ALLOCATION_FILE
+
+NEAR: Final = 1e-9
+Choice = npt.NDArray[np.int16]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Decisions:
+    """What was decided about each of a run's n users.
+
+    Attributes
+    ----------
+    came : (n,) bool
+        Who was decided on: in a batch everybody.
+    choice : (n,) int16
+        The offer, −1 for none.
+    held, explored : (n,) bool
+        The holdout, and those whose arm was drawn by lot.
+    propensity : (n,) float64
+        As it was logged.
+    at : (n,) int64
+        When, microseconds since 1970; 0 for who did not come.
+    paid : (n,) float64, or None
+        What was redeemed, currency units; None where only outcomes can say it.
+    """
+
+    came: BoolArray
+    choice: Choice
+    held: BoolArray
+    explored: BoolArray
+    propensity: FloatArray
+    at: IntArray
+    paid: FloatArray | None = None
+
+
+def planned_decisions(run: FinishedRun, table: ScoreTable) -> Decisions:
+    """Return what a batch decided.
+
+    Raises
+    ------
+    DataError
+        When the allocation has other users than the scores.
+    """
+    file = run.directory / ALLOCATION_FILE
+    plan = read_table(file, ["user_id", "offer_id", "reason", "propensity"])
+    if not as_id(plan.column("user_id")).equals(table.user_id):
+        what = "has other users than scores.parquet, or in another order"
+        raise DataError(Fault(str(file), what, remedy="run `incentive verify`"))
+    place = pc.index_in(plan.column("offer_id"), value_set=pa.array(run.policy.offer_ids))
+    propensity = numbers(plan.column("propensity")).astype(np.float64)
+    held = equal(plan.column("reason"), Reason.HOLDOUT)
+    made = run.created or datetime.now(UTC)
+    return Decisions(
+        came=np.ones(table.n_users, dtype=np.bool_),
+        choice=as_numpy(whole(pc.fill_null(place, -1))).astype(np.int16),
+        held=held,
+        explored=~held & (propensity < 1.0),
+        propensity=propensity,
+        at=np.full(table.n_users, round(made.timestamp() * MICROS), dtype=np.int64),
+    )
+
+
+class ServedDecision(NamedTuple):
+    """A decision of a ledger: money in millionths, times in microseconds since 1970."""
+
+    user_id: str
+    offer_id: str | None
+    reason: str
+    state: str
+    amount: int | None
+    decided_at: int
+    propensity: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Served:
+    """A ledger: where it is, the digest of its run, and its decisions in order."""
+
+    where: str
+    run: str
+    decisions: Sequence[ServedDecision]
+
+
+def live_decisions(run: FinishedRun, table: ScoreTable, served: Served) -> Decisions:
+    """Return what a ledger's first decision about each user of the run was.
+
+    An explorer whose offer the pool no longer had got nothing, and not by lot: he is no explorer.
+
+    Raises
+    ------
+    DataError
+        When it is another run's.
+    """
+    if served.run != run.digest:
+        what, remedy = "it is the ledger of another run", "name the run that was served"
+        raise DataError(Fault(served.where, what, say("learn.that_of", run=run.name), remedy))
+    place = {str(user): row for row, user in enumerate(table.user_id.to_pylist())}
+    return _first_decisions(served.decisions, place, run.policy.offer_ids)
+
+
+def _first_decisions(
+    decisions: Sequence[ServedDecision], place: dict[str, int], offers: tuple[str, ...]
+) -> Decisions:
+    n = len(place)
+    made = Decisions(
+        came=np.zeros(n, dtype=np.bool_),
+        choice=np.full(n, -1, dtype=np.int16),
+        held=np.zeros(n, dtype=np.bool_),
+        explored=np.zeros(n, dtype=np.bool_),
+        propensity=np.ones(n),
+        at=np.zeros(n, dtype=np.int64),
+        paid=np.zeros(n),
+    )
+    assert made.paid is not None
+    for user, offer, reason, state, amount, at, propensity in decisions:
+        if (row := place.get(user)) is None:
+            continue
+        if state == "redeemed":
+            made.paid[row] += (amount or 0) / MICROS
+        if made.came[row]:
+            continue
+        made.came[row], made.at[row], made.propensity[row] = True, at, propensity
+        made.choice[row] = -1 if offer is None else offers.index(offer)
+        made.held[row] = reason == Reason.HOLDOUT
+        by_lot = reason in {Reason.OFFERED, Reason.EXPLORED} and propensity < 1.0
+        made.explored[row] = by_lot and not made.held[row]
+    return made
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Lots:
+    """The users whom a campaign randomised.
+
+    Attributes
+    ----------
+    rows : (r,) int64
+        Among the run's users.
+    propensity : (r,) float64
+        Of the arm, among all that chance could give to who is of the holdout or explores.
+    reach : (r, k) bool
+        Which offers each could get.
+    """
+
+    rows: IntArray
+    propensity: FloatArray
+    reach: BoolArray
+
+
+def lots_of(run: FinishedRun, table: ScoreTable, decisions: Decisions) -> Lots:
+    """Return the trial inside a campaign.
+
+    Raises
+    ------
+    DataError
+        When nobody explored, or logged propensities are not those of the arms that users could
+        get.
+
+    Notes
+    -----
+    Of a stratum's users a share h is held out, and of the others a share e draws one of m arms.
+    Among both together control has the probability (h + (1 − h)·e/m) / (h + (1 − h)·e), and each
+    offer (1 − h)·e/m over the same.
+    """
+    policy = run.policy
+    nobody = np.zeros(table.n_users, dtype=np.bool_)
+    value = build_problem(policy.without_exploring(), table, nobody).value
+    reach = (value > -np.inf).T
+    has_control = policy.assignment == "at_most_one"
+    arms = reach.sum(axis=1) + int(has_control)
+    _check_propensities(run, decisions, arms)
+    rows = np.flatnonzero(decisions.came & (decisions.held | decisions.explored))
+    strata = table.attributes.select(policy.holdout_strata)
+    plan = planned_decisions(run, table)
+    h = held_shares(strata, plan.held)[rows]
+    e = _explored_share(run, table.n_users, int(plan.held.sum())) * (arms[rows] >= 2)
+    by_lot = (1.0 - h) * e
+    drawn = by_lot / np.maximum(arms[rows], 1)
+    control = h + drawn * has_control
+    got = np.where(decisions.choice[rows] < 0, control, drawn)
+    return Lots(rows=rows, propensity=got / (h + by_lot), reach=reach[rows])
+
+
+def _explored_share(run: FinishedRun, users: int, held: int) -> float:
+    share, free = run.policy.explore or 0.0, users - held
+    return round(share * free) / max(free, 1)
+
+
+def _check_propensities(run: FinishedRun, decisions: Decisions, arms: IntArray) -> None:
+    explored = decisions.explored
+    if not explored.any():
+        what = "nobody explored: a holdout alone says nothing of what offers change"
+        remedy = "plan the next campaign with `explore: 2%`"
+        raise DataError(Fault(run.name, what, "users whose arm was drawn by lot", remedy))
+    wrong = explored & (np.abs(decisions.propensity * arms - 1.0) > NEAR)
+    if wrong.any():
+        count = int(wrong.sum())
+        text = say("learn.propensities", users=count)
+        expected = "one over the number of arms that the user could get"
+        raise DataError(Fault(run.name, text, expected, "run `incentive verify`"))

@@ -1,0 +1,119 @@
+"""The page of a running campaign: pool, pace against plan, findings to answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from starlette.responses import HTMLResponse, Response
+
+from incentive_engine.domain import MICROS
+from incentive_engine.errors import ConfigError, Fault
+from incentive_engine.language import Language, say
+from incentive_engine.live.commands import Standing
+from incentive_engine.live.records import Verb
+from incentive_engine.live.watch.look import clock
+from incentive_engine.report.charts import MUTED, Axis, Chart, Series, figure
+from incentive_engine.studio.visit import Visit, back
+from incentive_engine.workflow.studio.running import Running, hours_since
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolLine:
+    """Where one limit stands, in words.
+
+    Attributes
+    ----------
+    share
+        How much of the cap is used; None without a cap.
+    """
+
+    name: str
+    cap: str
+    floor: str
+    reserved: str
+    settled: str
+    left: str
+    share: float | None
+
+
+def campaign(visit: Visit) -> Response:
+    """Show a running campaign."""
+    return visit.page("campaign.html.j2", path=_name(visit), **_content(visit))
+
+
+def state(visit: Visit) -> Response:
+    """Show where it stands now, as a part of its page."""
+    return HTMLResponse(visit.part("standing.html.j2", path=_name(visit), **_content(visit)))
+
+
+def _name(visit: Visit) -> str:
+    return visit.studio.folder.name(visit.run())
+
+
+def _content(visit: Visit) -> dict[str, object]:
+    running, t = visit.studio.campaigns.look(visit.run()), visit.t
+    return {
+        "running": running,
+        "pool": [pool_line(t, limit) for limit in running.pool if _is_bounded(limit)],
+        "pace": _pace(t, running),
+        "unit": t.unit(running.currency),
+        "at": lambda moment: clock(moment, running.zone),
+    }
+
+
+def _is_bounded(limit: Standing) -> bool:
+    """Whether a pool keeps it: a ratio has no bound that a sum could be held against."""
+    return limit.at_most is not None or limit.at_least is not None
+
+
+def pool_line(t: Language, limit: Standing) -> PoolLine:
+    """Return where a limit stands, in words."""
+
+    def text(amount: int | None) -> str:
+        if amount is None:
+            return "–"
+        return t.count(amount) if limit.is_count else t.money(amount / MICROS)
+
+    used = limit.reserved + limit.margin + limit.settled
+    return PoolLine(
+        name=limit.name,
+        cap=text(limit.at_most),
+        floor=text(limit.at_least),
+        reserved=text(limit.reserved + limit.margin),
+        settled=text(limit.settled),
+        left=text(None if limit.at_most is None else max(limit.at_most - used, 0)),
+        share=used / limit.at_most if limit.at_most else None,
+    )
+
+
+def _pace(t: Language, running: Running) -> str | None:
+    pace = running.pace
+    if pace is None:
+        return None
+    hours = hours_since(pace.at)
+    chart = Chart(
+        caption=t("studio.pace"),
+        x=Axis(title=t("studio.pace_hours")),
+        y=Axis(title=t("studio.pace_users")),
+        series=(
+            Series(label=t("studio.pace_came"), x=hours, y=pace.came.tolist(), dots=False),
+            Series(
+                label=t("studio.pace_planned"), x=hours, y=pace.planned.tolist(), colour=MUTED,
+                dashed=True, dots=False,
+            ),
+        ),
+    )  # fmt: skip
+    return figure(t, chart)
+
+
+def answer(visit: Visit) -> Response:
+    """Accept a finding's proposal, or decline it, under somebody's name."""
+    name, verb = visit.field("path"), visit.field("verb")
+    by = visit.person.name if visit.person.proven else " ".join(visit.field("by").split())
+    if not by:
+        raise ConfigError(Fault(visit.field("finding"), say("studio.who_answers")))
+    verbs = {"accept": Verb.ACCEPTED, "decline": Verb.DECLINED}
+    if verb not in verbs:
+        raise ConfigError(Fault(say("studio.page"), say("studio.unreadable")))
+    visit.studio.campaigns.answer(visit.run(name), visit.field("finding"), verbs[verb], by=by)
+    return back(visit.field("back") or "/")

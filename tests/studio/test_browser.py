@@ -1,0 +1,236 @@
+"""The studio in a real browser, by what a person does: at a desk and on a phone, twice."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from importlib.resources import files
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+
+from report.browser import CHROMIUM, Browser, browser
+from service.runs import solved
+from service.servers import serving
+
+from .harness import Caller, page_of, studio
+
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="no Chromium on this machine: the studio was NOT tested in a browser"
+)
+AXE = files("axe_core_python").joinpath("axe.min.js").read_text("utf-8")
+DESK, PHONE = 1280, 390
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    with browser(tmp_path_factory.mktemp("profile")) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def campaign(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder whose run is a campaign of today."""
+    where = tmp_path_factory.mktemp("campaign")
+    now = datetime.now(UTC)
+    start, end = (now + timedelta(hours=hours) for hours in (-6, 6))
+    times = {"start": f"{start:%Y-%m-%d %H:%M}", "end": f"{end:%Y-%m-%d %H:%M}"}
+    solved(where, users=400, budget={"amount": 600.0}, campaign={**times, "traffic": "even"})
+    return where
+
+
+@pytest.fixture(scope="module")
+def desk(campaign: Path) -> Iterator[Caller]:
+    with studio(campaign) as caller:
+        yield caller
+
+
+def click(page: Browser, selector: str) -> None:
+    page.run(f"document.querySelector({json.dumps(selector)}).click()")
+
+
+def fill(page: Browser, selector: str, text: str) -> None:
+    page.run(
+        f"(() => {{ const field = document.querySelector({json.dumps(selector)}); "
+        f"field.value = {json.dumps(text)}; "
+        "field.dispatchEvent(new Event('input', {bubbles: true})); "
+        "field.dispatchEvent(new Event('change', {bubbles: true})); })()"
+    )
+
+
+def moves(page: Browser) -> int:
+    return int(page.run("Number(document.querySelector('[data-policy]').dataset.moves || 0)"))
+
+
+def moved(page: Browser, since: int) -> None:
+    page.wait(
+        f"Number(document.querySelector('[data-policy]').dataset.moves || 0) > {since} && "
+        "!document.querySelector('.outlook.stale')"
+    )
+
+
+def check(page: Browser, url: str) -> None:
+    """Nothing serious for axe, nothing in the console, nothing from elsewhere, no scrolling."""
+    assert page.complaints() == []
+    assert [each for each in page.requests() if not each.startswith((url, "data:"))] == []
+    assert page.run("document.documentElement.scrollWidth <= window.innerWidth")
+    page.run(AXE + "; true")
+    found = page.run(
+        "axe.run(document, {resultTypes: ['violations']}).then(done => done.violations"
+        ".filter(v => ['serious', 'critical'].includes(v.impact))"
+        ".map(v => v.id + ': ' + v.nodes.map(n => n.html + ' ' + n.failureSummary).join(' | ')))"
+    )
+    assert found == []
+
+
+def opened(page: Browser, desk: Caller, path: str, *, width: int, lang: str) -> None:
+    page.events.clear()
+    page.visit(desk.url + path, width=width, lang=lang)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("width", "lang"), [(DESK, "en"), (PHONE, "zh")])
+def test_a_planner_moves_saves_plans_approves_exports_and_compares(
+    page: Browser, desk: Caller, campaign: Path, width: int, lang: str
+) -> None:
+    before = (campaign / "policy.yaml").read_text(encoding="utf-8")
+    opened(page, desk, page_of("policy.yaml"), width=width, lang=lang)
+    move_and_see(page, desk)
+    keep_scenario(page, f"lean {width}")
+    write_and_save(page, desk)
+    saved = (campaign / "policy.yaml").read_text(encoding="utf-8")
+    assert "holdout: 12%" in saved
+    run = plan(page)
+    check(page, desk.url)
+    fill(page, "[name=by]", "Bo")
+    page.run("document.querySelector('form[action=\"/run/approve\"]').requestSubmit()")
+    assert desk.task_ended(run, "approve")["state"] == "done"
+    opened(page, desk, page_of(run, "run"), width=width, lang=lang)
+    assert "Bo" in page.run("document.querySelector('#approval').parentElement.textContent")
+    fill(page, "[name=to]", f"out/{width}.csv")
+    page.run("document.querySelector('form[action=\"/run/export\"]').requestSubmit()")
+    task = desk.task_ended(run, "export")
+    assert task["state"] == "done", task
+    assert (campaign / "out" / f"{width}.csv").is_file()
+    opened(page, desk, f"/compare?run=run&run={run}", width=width, lang=lang)
+    assert "holdout" in page.run("document.querySelector('#policy').parentElement.textContent")
+    check(page, desk.url)
+    (campaign / "policy.yaml").write_text(before, encoding="utf-8")
+
+
+def move_and_see(page: Browser, desk: Caller) -> None:
+    """Move the budget by keyboard, and a floor to where it cannot hold and back."""
+    moved(page, 0)
+    first = page.run("document.querySelector('[data-figures]').textContent")
+    page.run("document.querySelector('[data-lever] [type=range]').focus()")
+    count = moves(page)
+    page.press("ArrowLeft", times=30)
+    moved(page, count)
+    page.wait("document.querySelector('[data-gain]') && !document.querySelector('.deeper-stale')")
+    assert page.run("document.querySelector('[data-figures]').textContent") != first
+    check(page, desk.url)
+    count = moves(page)
+    fill(page, '[data-lever="[\\"limits\\", 3, \\"at_least\\"]"] [type=number]', "50")
+    moved(page, count)
+    assert "roi" in page.run("document.querySelector('[data-infeasible]').textContent")
+    count = moves(page)
+    click(page, "[data-undo]")
+    moved(page, count)
+    assert page.run("document.querySelector('[data-infeasible]').hidden")
+
+
+def keep_scenario(page: Browser, name: str) -> None:
+    fill(page, "[data-scenario] [name=name]", name)
+    page.run("document.querySelector('[data-scenario]').requestSubmit()")
+    page.wait(f"document.querySelector('[data-scenarios]').textContent.includes('{name}')")
+
+
+def write_and_save(page: Browser, desk: Caller) -> None:
+    """Write a wrong value and a right one: the fault stands at its field."""
+    click(page, "#tab-form")
+    fill(page, "#f-holdout", "150%")
+    page.wait("document.querySelector('#f-holdout').getAttribute('aria-invalid') === 'true'")
+    check(page, desk.url)
+    fill(page, "#f-holdout", "12%")
+    page.wait("document.querySelector('#yaml').value.includes('holdout: 12%')")
+    click(page, "[data-save]")
+    page.wait("document.querySelector('[data-save]').disabled")
+    page.wait("!document.querySelector('[data-plan]').disabled")
+    click(page, "#tab-move")
+
+
+def plan(page: Browser) -> str:
+    """Plan what is saved, and return the name of the run that the page leads to."""
+    click(page, "[data-plan]")
+    page.wait("location.pathname === '/run'")
+    page.wait("document.querySelector('.verdict details') !== null")
+    return unquote(page.run("new URLSearchParams(location.search).get('path')"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("width", "lang"), [(DESK, "en"), (PHONE, "zh")])
+def test_two_windows_lose_nothing(
+    page: Browser, desk: Caller, campaign: Path, width: int, lang: str
+) -> None:
+    file = campaign / "twice.yaml"
+    file.write_text((campaign / "policy.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    opened(page, desk, page_of("twice.yaml"), width=width, lang=lang)
+    moved(page, 0)
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace("seed: 3", "seed: 4"), encoding="utf-8")
+    count = moves(page)
+    fill(page, "[data-lever] [type=number]", "300")
+    moved(page, count)
+    click(page, "[data-save]")
+    page.wait("!document.querySelector('[data-conflict]').hidden")
+    assert "seed: 4" in file.read_text(encoding="utf-8")
+    click(page, "[data-merge]")
+    page.wait("document.querySelector('#yaml').value.includes('seed: 4')")
+    click(page, "[data-save]")
+    page.wait("document.querySelector('[data-save]').disabled")
+    assert file.read_text(encoding="utf-8") == text.replace("seed: 3", "seed: 4").replace(
+        "amount: 600.0", "amount: 300"
+    )
+    page.visit(f"{desk.url}/tasks")  # which asks no more about a file that goes
+    file.unlink()
+
+
+@pytest.mark.slow
+def test_a_running_campaign_is_followed_and_answered(
+    page: Browser, desk: Caller, campaign: Path
+) -> None:
+    with serving(campaign / "run") as server:
+        shop = server.caller()
+        for number in range(200):
+            shop.decide(f"用户/{number}")
+        opened(page, desk, page_of("run", "campaign"), width=PHONE, lang="zh")
+        came = "document.querySelector('.card .figure').textContent.trim()"
+        assert page.run(came) == "200"
+        for number in range(200, 220):
+            shop.decide(f"用户/{number}")
+        page.wait(f"{came} === '220'")
+        page.wait("document.querySelector('svg') !== null")
+        check(page, desk.url)
+        finding = page.run("document.querySelector('[name=finding]').value")
+        fill(page, "[name=by]", "Bo")
+        click(page, "[name=verb][value=decline]")
+        page.wait("document.querySelector('#answers') !== null")
+        said = page.run("document.querySelector('#answers').parentElement.textContent")
+        assert "Bo" in said
+        assert finding in said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("width", "lang"), [(DESK, "zh"), (PHONE, "en")])
+def test_every_page_is_accessible_and_quiet(
+    page: Browser, desk: Caller, width: int, lang: str
+) -> None:
+    for path in ("/", page_of("policy.yaml"), page_of("run", "run"), "/tasks", "/compare"):
+        opened(page, desk, path, width=width, lang=lang)
+        if path.startswith("/policy"):
+            moved(page, 0)
+        if path == "/compare":  # an error, and its page
+            page.events.clear()
+        check(page, desk.url)

@@ -1,0 +1,74 @@
+"""Form and sliders are of the policy's own fields, and say in both languages what they mean."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from incentive_engine.config.document.draft import Draft, read_draft
+from incentive_engine.config.document.editing import Change
+from incentive_engine.workflow.studio.form import (
+    FormField,
+    FormSection,
+    field_words,
+    form_keys,
+    policy_form,
+)
+from incentive_engine.workflow.studio.levers import levers
+
+POLICIES = sorted((Path(__file__).parents[2] / "policies").glob("*.yaml"))
+HAN = re.compile(r"[\u4e00-\u9fff]")
+
+
+def draft_of(file: Path) -> Draft:
+    return read_draft(file.read_text(encoding="utf-8"), file)
+
+
+def fields_of(section: FormSection) -> Iterator[FormField]:
+    yield from section.fields
+    for inner in section.sections:
+        yield from fields_of(inner)
+
+
+def test_every_field_has_its_help_in_both_languages_and_there_is_no_other() -> None:
+    english, chinese = field_words("en"), field_words("zh")
+    assert [key for key in form_keys() if not english[key][1]] == []
+    assert [key for key in form_keys() if not HAN.search("".join(chinese[key]))] == []
+    assert {key for key in chinese if HAN.search("".join(chinese[key]))} - {*form_keys()} == set()
+    assert chinese.keys() == english.keys()
+
+
+@pytest.mark.parametrize("file", POLICIES, ids=lambda file: file.stem)
+def test_what_a_field_shows_means_what_the_policy_says(file: Path) -> None:
+    draft = draft_of(file)
+    shown = [f for f in fields_of(policy_form(draft)) if f.value]
+    assert len(shown) > 10
+    changes = [Change(loc=tuple(json.loads(f.loc)), value=f.value) for f in shown]
+    for change in changes:
+        assert draft.with_changes([change]).policy == draft.policy
+
+
+@pytest.mark.parametrize("file", POLICIES, ids=lambda file: file.stem)
+def test_a_slider_that_stays_where_it_is_changes_nothing(file: Path) -> None:
+    draft = draft_of(file)
+    for lever in levers(draft.valid()):
+        assert lever.low <= lever.value <= lever.high
+        value = f"{lever.value:.12g}{lever.suffix}"
+        same = draft.with_changes([Change(loc=lever.loc, value=value)]).policy
+        left_out = lever.loc == ("holdout",) and draft.valid().holdout is None
+        assert left_out or same == draft.policy
+
+
+def test_a_fault_stands_at_its_field() -> None:
+    draft = read_draft(
+        "version: 1\noffers: [{id: a, face_value: -1}]\nbudgte: 5\n", Path("p.yaml")
+    )
+    fields = {f.path: f for f in fields_of(policy_form(draft))}
+    assert fields["offers.0.face_value"].faults
+    assert fields["name"].faults
+    assert {"budgte", "name", "offers.0.face_value"} == {found.field for found in draft.faults}
+    assert [found.line for found in draft.faults] == sorted(f.line for f in draft.faults)
