@@ -14,7 +14,7 @@ from incentive_engine.allocation import FrozenPolicy, Plan, Prices
 from incentive_engine.config import Policy
 from incentive_engine.data.holdout import draw_holdout
 from incentive_engine.data.scores import ScoreTable
-from incentive_engine.domain import BoolArray, FloatArray
+from incentive_engine.domain import COST, BoolArray, FloatArray
 from incentive_engine.errors import Fault, InfeasibleError
 from incentive_engine.insight.budget_views import BudgetView
 from incentive_engine.insight.chosen_pairs import Chosen
@@ -154,9 +154,27 @@ class Findings:
         warnings = list(self.input_warnings)
         if not self.policy.holdout:
             warnings.append(say("notes.no_holdout"))
+        if (cheapest := self._unaffordable()) is not None:
+            warnings.append(cheapest)
         if self.gain is not None and (over := self._over_budget(self.gain.cost)) is not None:
             warnings.append(over)
         return tuple(warnings)
+
+    def _unaffordable(self) -> Message | None:
+        """Return that the budget is below the cost of the cheapest offer of any user."""
+        budget = self.policy.budget
+        if budget is None or budget.basis == "face" or (self.plan.choice >= 0).any():
+            return None
+        costs = self.table.measures[COST]
+        known = costs[np.isfinite(costs) & (costs > 0)]
+        if not len(known) or budget.amount >= float(known.min()):
+            return None
+        return say(
+            "notes.unaffordable",
+            amount=budget.amount,
+            least=float(known.min()),
+            currency=self.policy.currency,
+        )
 
     def _over_budget(self, cost: Estimate) -> Message | None:
         """Return that the plan costs more than its budget beyond doubt, by the trial."""
