@@ -35,6 +35,7 @@ from incentive_engine.insight.budget.response import (
     with_own_budget,
 )
 from incentive_engine.insight.budget.views import budget_view, conversions_without_favour
+from incentive_engine.insight.exploring_value import exploring_value
 from incentive_engine.insight.findings import Findings, holdout_of
 from incentive_engine.insight.value.baselines import SimplerWay, beside_the_plan, simpler_ways
 from incentive_engine.insight.value.cost_correction import (
@@ -241,6 +242,12 @@ def explore(
             held = shown(
                 lambda: holdout_value(policy, table, holdout, solved.result(), gain.result()), None
             )
+            explored = shown(
+                lambda: exploring_value(
+                    policy, table, problem, holdout, plan=solved.result(), gain=gain.result()
+                ),
+                None,
+            )
             ways = shown(
                 lambda: beside_the_plan(
                     simpler.result(), policy, table, plan=solved.result().choice,
@@ -249,7 +256,7 @@ def explore(
                 tuple[Alternative, ...](),
             )  # fmt: skip
             made = solved.result()
-        awaited = (frozen, gain, view, response, unfavoured, dropped, held, ways)
+        awaited = (frozen, gain, view, response, unfavoured, dropped, held, explored, ways)
         with steps.step("value and compare", len(awaited)) as advance:
             for future in awaited:
                 future.add_done_callback(lambda _: advance(1))
@@ -278,6 +285,7 @@ def explore(
                 ways=ways.result(),
                 dropped=dropped.result(),
                 held=held.result(),
+                exploring=explored.result(),
             )
 
 
