@@ -243,7 +243,7 @@ class Repricer:
         """Return prices between two solves, under the next number; None where they hold."""
         self._arrivals.read()
         prices, moment = current.prices, self._moment(pool, now)
-        moved = self.pacer.give_way(prices.by_limit, current.memory, moment=moment)
+        moved = self.pacer.give_way(current.memory, moment=moment)
         if all(abs(moved[name] - price) <= STEP * price for name, price in prices.items()):
             return None
         return replace(current, prices=prices.next(moved))

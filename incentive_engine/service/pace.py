@@ -130,7 +130,9 @@ async def _obey(service: Service, change: Change, *, at: int) -> None:
     campaign.obey(change)
     accepted = Current(
         prices=campaign.prices,
-        memory=Memory() if current is None else current.memory,
+        memory=replace(
+            Memory() if current is None else current.memory, prices=campaign.prices.by_limit
+        ),
         solved=at if current is None else current.solved,
         foresight=service.foresight,
     )
