@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from incentive_engine.allocation.population import kernels
-from incentive_engine.allocation.problem import Columns, Problem
+from incentive_engine.allocation.problem import Problem
 from incentive_engine.data.tables.room import is_mapped, let_go
-from incentive_engine.domain import COST, MICROS, FloatArray, IntArray
+from incentive_engine.domain import COST, MICROS, Columns, FloatArray, IntArray
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
 from incentive_engine.parallel import go_on
