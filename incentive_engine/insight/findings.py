@@ -16,14 +16,14 @@ from incentive_engine.data.holdout import draw_holdout
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.domain import COST, BoolArray, FloatArray
 from incentive_engine.errors import Fault, InfeasibleError
-from incentive_engine.insight.budget_views import BudgetView
-from incentive_engine.insight.chosen_pairs import Chosen
-from incentive_engine.insight.cost_correction import CostCorrection, evaluated_cost
-from incentive_engine.insight.gain import PlanGain
-from incentive_engine.insight.mandate import Mandate, returns
+from incentive_engine.insight.budget.chosen_pairs import Chosen
+from incentive_engine.insight.budget.mandate import Mandate, returns
+from incentive_engine.insight.budget.views import BudgetView
+from incentive_engine.insight.value.cost_correction import CostCorrection, evaluated_cost
+from incentive_engine.insight.value.gain import PlanGain
 from incentive_engine.language import Message, say
 from incentive_engine.pipeline.quality import Quality
-from incentive_engine.report import Alternative, Response
+from incentive_engine.report import Alternative, Exploring, Response
 from incentive_engine.report import Holdout as Held
 from incentive_engine.stats.estimate import Estimate
 
@@ -102,6 +102,8 @@ class Findings:
         Per binding limit the most value that dropping it alone can add.
     held
         What the holdout costs and buys; None without one.
+    exploring
+        What exploring costs and buys; None where nobody explores.
     """
 
     policy: Policy
@@ -127,6 +129,7 @@ class Findings:
     ways: tuple[Alternative, ...]
     dropped: Mapping[str, float]
     held: Held | None
+    exploring: Exploring | None
 
     @property
     def input_warnings(self) -> tuple[Message, ...]:
