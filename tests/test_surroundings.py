@@ -6,10 +6,14 @@ import os
 import resource
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+
+from incentive_engine.cli.surroundings import check_surroundings
+from incentive_engine.errors import SetupError
 
 POLICY = """\
 version: 1
@@ -73,6 +77,38 @@ def test_too_little_address_space_is_told_before_anything_loads(folder: Path) ->
     assert ended.returncode == 2
     assert "address space: is limited to 1.4 GiB, expected at least 3 GiB" in ended.stderr
     assert resource.getrlimit(resource.RLIMIT_AS)[0] == resource.RLIM_INFINITY
+
+
+def test_too_few_threads_are_told_before_anything_loads(monkeypatch: pytest.MonkeyPatch) -> None:
+    # the limit of a user does not bind root, who runs tests in containers
+    started: list[threading.Thread] = []
+
+    def start(thread: threading.Thread) -> None:
+        if len(started) == 2:
+            raise RuntimeError("can't start new thread")
+        started.append(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    monkeypatch.setattr(threading.Thread, "join", lambda _: None)
+    with pytest.raises(SetupError) as refused:
+        check_surroundings(["check"])
+    assert str(refused.value).startswith("threads: only 2 can be started, expected ")
+    assert "ulimit -u" in str(refused.value)
+
+
+@pytest.mark.parametrize("format_of", ["duckdb", "source"])
+def test_a_missing_duckdb_is_told_with_what_brings_it(folder: Path, format_of: str) -> None:
+    (folder / "duckdb.py").write_text("raise ImportError('no duckdb')")
+    (folder / "t.db").write_bytes(b"")
+    words = "allocate p.yaml --budget 9 --scores 'duckdb:///t.db?table=t' --out run"
+    if format_of == "duckdb":
+        (folder / "s.csv").write_text("user_id,conversion__a,cost__a\n1,0.1,1\n2,0.2,1\n")
+        made = shell(folder, "INCENTIVE allocate p.yaml --budget 9 --scores s.csv --out run")
+        assert made.returncode == 0, made.stderr
+        words = "export run --to offers.duckdb --accept holdout"
+    ended = shell(folder, f"INCENTIVE {words}", {"PYTHONPATH": str(folder)})
+    assert ended.returncode == 2
+    assert "duckdb: is not installed; pip install 'incentive-engine[duckdb]'" in ended.stderr
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from typing import Annotated, Any, Final, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from incentive_engine.config.document.pydantic_errors import first_of
 from incentive_engine.errors import ConfigError, Fault
 from incentive_engine.language import say
 
@@ -120,10 +121,7 @@ def _read(path: Path) -> Mapping[bytes, Key]:
         raise ConfigError(fault) from None
     except ValidationError as error:
         raise ConfigError(
-            *(
-                Fault(f"{path}: {'.'.join(map(str, fault['loc']))}", fault["msg"])
-                for fault in error.errors()
-            )
+            Fault(str(path), first_of(error), "`keys:` and a list", "see docs/live.md")
         ) from None
     lacking = [key.name for key in keys if (key.key is None) == (key.sha256 is None)]
     if lacking or not keys:

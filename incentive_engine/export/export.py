@@ -119,7 +119,11 @@ def refuse_unverified(run: FinishedRun, verification: Verification) -> None:
     if not verification.ok:
         raise VerificationError(
             *(
-                Fault(f"{where}: {check.name}", check.detail, remedy="do not use this run")
+                Fault(
+                    f"{where}: {check.name}",
+                    check.problem or check.what,
+                    remedy="do not use this run",
+                )
                 for check in verification.failures
             )
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +14,7 @@ from incentive_engine.allocation import FrozenPolicy, Plan, Prices
 from incentive_engine.config import Policy
 from incentive_engine.data.holdout import draw_holdout
 from incentive_engine.data.scores import ScoreTable
-from incentive_engine.domain import BoolArray, FloatArray
+from incentive_engine.domain import COST, BoolArray, FloatArray
 from incentive_engine.errors import Fault, InfeasibleError
 from incentive_engine.insight.budget_views import BudgetView
 from incentive_engine.insight.chosen_pairs import Chosen
@@ -23,7 +23,7 @@ from incentive_engine.insight.gain import PlanGain
 from incentive_engine.insight.mandate import Mandate, returns
 from incentive_engine.language import Message, say
 from incentive_engine.pipeline.quality import Quality
-from incentive_engine.report import Alternative, Response
+from incentive_engine.report import Alternative, Exploring, Response
 from incentive_engine.report import Holdout as Held
 from incentive_engine.stats.estimate import Estimate
 
@@ -40,8 +40,10 @@ def input_warnings(quality: Quality | None, table: ScoreTable) -> tuple[Message,
 
 
 @contextmanager
-def warned_first(quality: Quality | None, table: ScoreTable) -> Iterator[None]:
-    """Put what is wrong with trial and scores before the limits that cannot hold.
+def warned_first(
+    quality: Quality | None, table: ScoreTable, doubts: Iterable[Message] = ()
+) -> Iterator[None]:
+    """Put what is wrong with trial, scores and policy before the limits that cannot hold.
 
     Limits that nothing meets are often the trial's fault: a feature that knows the outcome lets
     effects look small for everybody else, and no floor on them can be reached.
@@ -54,7 +56,8 @@ def warned_first(quality: Quality | None, table: ScoreTable) -> Iterator[None]:
     try:
         yield
     except InfeasibleError as error:
-        warnings = (Fault(say("fault.warning"), text) for text in input_warnings(quality, table))
+        texts = (*input_warnings(quality, table), *doubts)
+        warnings = (Fault(say("fault.warning"), text) for text in texts)
         raise InfeasibleError(*warnings, *error.faults) from None
 
 
@@ -99,6 +102,8 @@ class Findings:
         Per binding limit the most value that dropping it alone can add.
     held
         What the holdout costs and buys; None without one.
+    exploring
+        What exploring costs and buys; None where nobody explores.
     """
 
     policy: Policy
@@ -124,6 +129,7 @@ class Findings:
     ways: tuple[Alternative, ...]
     dropped: Mapping[str, float]
     held: Held | None
+    exploring: Exploring | None
 
     @property
     def input_warnings(self) -> tuple[Message, ...]:
@@ -148,9 +154,27 @@ class Findings:
         warnings = list(self.input_warnings)
         if not self.policy.holdout:
             warnings.append(say("notes.no_holdout"))
+        if (cheapest := self._unaffordable()) is not None:
+            warnings.append(cheapest)
         if self.gain is not None and (over := self._over_budget(self.gain.cost)) is not None:
             warnings.append(over)
         return tuple(warnings)
+
+    def _unaffordable(self) -> Message | None:
+        """Return that the budget is below the cost of the cheapest offer of any user."""
+        budget = self.policy.budget
+        if budget is None or budget.basis == "face" or (self.plan.choice >= 0).any():
+            return None
+        costs = self.table.measures[COST]
+        known = costs[np.isfinite(costs) & (costs > 0)]
+        if not len(known) or budget.amount >= float(known.min()):
+            return None
+        return say(
+            "notes.unaffordable",
+            amount=budget.amount,
+            least=float(known.min()),
+            currency=self.policy.currency,
+        )
 
     def _over_budget(self, cost: Estimate) -> Message | None:
         """Return that the plan costs more than its budget beyond doubt, by the trial."""

@@ -76,6 +76,7 @@ def report_content(findings: Findings, record: RunRecord) -> ReportContent:
         favoured=_favoured(findings),
         response=findings.response,
         holdout=findings.held,
+        exploring=findings.exploring,
         ways=findings.ways,
         quality=model_quality(findings.quality),
         benefits=benefits(findings),

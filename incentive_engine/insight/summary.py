@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -30,8 +30,8 @@ class RunSummary:
     warnings: tuple[Message, ...]
 
     @classmethod
-    def of(cls, findings: Findings, directory: Path) -> Self:
-        """Return the summary of a run that stands in `directory`."""
+    def of(cls, findings: Findings, directory: Path, doubts: Iterable[Message] = ()) -> Self:
+        """Return the summary of a run that stands in `directory`; doubts are of its policy."""
         return cls(
             directory=directory,
             verdict=advise(findings).verdict,
@@ -40,7 +40,7 @@ class RunSummary:
             gain=findings.gain,
             currency=findings.policy.currency,
             margin=findings.policy.margin,
-            warnings=findings.warnings,
+            warnings=(*doubts, *findings.warnings),
         )
 
     def to_json(self) -> str:

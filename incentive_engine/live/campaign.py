@@ -221,6 +221,8 @@ def open_campaign(
         (folder / VERIFIED).write_text(json.dumps({"run": run.digest}), encoding="utf-8")
     population = Population(folder, frozen)
     terms = terms_of(run, frozen)
+    evaluated = run.certificate.budget.evaluated
+    cost_factor = 1.0 if evaluated is None else evaluated.correction
     return Campaign(
         run=run,
         frozen=frozen,
@@ -231,7 +233,7 @@ def open_campaign(
         places={limit.name: place for place, limit in enumerate(terms.limits)},
         measures=dict(_measures(frozen)),
         windows=_windows(run.policy),
-        newcomers=None if model is None else Newcomers(model, frozen),
+        newcomers=None if model is None else Newcomers(model, frozen, cost_factor=cost_factor),
         hours=_hours(run.policy),
     )
 
@@ -259,7 +261,11 @@ def _refuse_unverified(run_dir: Path, key: SigningKey | None) -> None:
     if not verification.ok:
         raise VerificationError(
             *(
-                Fault(f"{run_dir}: {check.name}", check.detail, remedy="do not use this run")
+                Fault(
+                    f"{run_dir}: {check.name}",
+                    check.problem or check.what,
+                    remedy="do not use this run",
+                )
                 for check in verification.failures
             )
         )

@@ -36,6 +36,8 @@ from incentive_engine.live.records import (
 class UnavailableError(IncentiveError):
     """A ledger cannot be written for now; nothing of the batch was."""
 
+    exit_code = 2
+
 
 class HeldError(DataError):
     """Another process writes the ledger."""

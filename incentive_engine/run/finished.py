@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from incentive_engine.config.document.pydantic_errors import first_of
 from incentive_engine.config.policy import Policy
 from incentive_engine.data.tables.files import digest_file
 from incentive_engine.errors import DataError, Fault
@@ -78,7 +79,7 @@ def read_run(directory: Path) -> FinishedRun:
     try:
         policy = Policy.model_validate(manifest.policy)
     except ValidationError as error:
-        what = say("policy: {errors}", errors=error.errors()[0]["msg"])
+        what = say("policy: {reason}", reason=first_of(error))
         raise DataError(Fault(str(path), what, remedy="run `incentive verify`")) from error
     file = directory / EVALUATION_FILE
     evaluation = read_stated(file, StatedEvaluation) if file.exists() else StatedEvaluation()

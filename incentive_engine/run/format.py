@@ -26,6 +26,7 @@ from typing import Annotated, Any, Final, TypeVar
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from incentive_engine.config.document.pydantic_errors import first_of
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
 
@@ -333,9 +334,8 @@ def read_stated(path: Path, model: type[Part]) -> Part:
         # strict JSON takes a list for a tuple, and nothing else for anything else
         return model.model_validate_json(json.dumps(content))
     except ValidationError as error:
-        fault = error.errors()[0]
-        what = say("{map}: {fault}", map=".".join(map(str, fault["loc"])), fault=fault["msg"])
-        raise DataError(Fault(str(path), what, remedy="run `incentive verify`")) from error
+        fault = Fault(str(path), first_of(error), remedy="run `incentive verify`")
+        raise DataError(fault) from error
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from incentive_engine.data.hashing import repeated
 from incentive_engine.data.measures import LARGEST_TOTAL
 from incentive_engine.data.tables.arrow import as_numpy, is_missing, is_text
 from incentive_engine.domain import MICROS, BoolArray, FloatArray, Reason
+from incentive_engine.language import say
 
 from .files import Run
 from .reach import check_margin
@@ -45,14 +46,26 @@ def check_users(run: Run, users: pa.Table) -> Check:
     found = Findings("users", "every user of scores.parquet stands once, in its order")
     stated, known = read_ids(run.directory / "allocation.parquet"), users["user_id"].chunk(0)
     for name, ids in (("allocation.parquet", stated), ("scores.parquet", known)):
-        found.add_rows(_is_nobody(ids), f"{name} has no user_id")
+        found.add_rows(_is_nobody(ids), say("{name} has no user_id", name=name))
     if known.null_count:
         return found.check()
     found.add_rows(repeated(known), "scores.parquet repeats a user")
     if stated.type != known.type:
-        found.add(f"user_id is {stated.type} in the allocation, {known.type} in the scores")
+        found.add(
+            say(
+                "user_id is {stated} in the allocation, {known} in the scores",
+                stated=stated.type,
+                known=known.type,
+            )
+        )
     elif len(stated) != len(known):
-        found.add(f"the allocation has {len(stated):,} rows, the scores {len(known):,}")
+        found.add(
+            say(
+                "the allocation has {stated:,} rows, the scores {known:,}",
+                stated=len(stated),
+                known=len(known),
+            )
+        )
     elif not stated.equals(known):
         found.add_rows(repeated(stated), "allocation.parquet repeats a user")
         differs = np.array([a != b for a, b in zip(stated, known, strict=True)])
@@ -104,17 +117,22 @@ class RowChecks:
     def checks(self, run: Run, sums: Sums) -> tuple[Check, ...]:
         """Return the checks once all rows were looked at."""
         for problem, count in sums.bad_scores.items():
-            self.found["scores"].add(f"scores.parquet has {count:,} {problem}")
+            self.found["scores"].add(
+                say("scores.parquet has {count:,} {problem}", count=count, problem=problem)
+            )
         if sums.dearest > LARGEST_TOTAL:
             self.found["scores"].add("the costs of all users are too large to be summed")
         users = run.manifest.holdout.users
         if users != sums.held:
-            problem = f"manifest.json states {users} users, the draw has {sums.held}"
-            self.found["holdout"].add(problem)
+            drawn = say(
+                "the draw has {held} users, manifest.json {users}", users=users, held=sums.held
+            )
+            self.found["holdout"].add(drawn)
         users = run.manifest.explored.users
         if users != sums.explorers:
-            problem = f"manifest.json states {users} users, the draw has {sums.explorers}"
-            self.found["exploring"].add(problem)
+            held = sums.explorers
+            drawn = say("the draw has {held} users, manifest.json {users}", users=users, held=held)
+            self.found["exploring"].add(drawn)
         if sums.spend is None and self.states_spend:
             self.found["measures"].add("spend is stated, but scores.parquet has none")
         return tuple(found.check() for found in self.found.values())

@@ -9,11 +9,12 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from incentive_engine.config.document.pydantic_errors import first_of
 from incentive_engine.config.policy import Policy
 from incentive_engine.data.tables.files import digest_file
 from incentive_engine.domain import score_column
 from incentive_engine.errors import DataError
-from incentive_engine.language import say
+from incentive_engine.language import Text, say
 from incentive_engine.run.format import (
     ADDED,
     ALLOCATION,
@@ -59,24 +60,33 @@ class Run:
     score_columns: frozenset[str]
 
 
-def altered_files(directory: Path, manifest: Manifest) -> Iterator[str]:
+def altered_files(directory: Path, manifest: Manifest) -> Iterator[Text]:
     """Yield what is missing, differs from the digests in the manifest, or is not listed there."""
     needed = {*ALWAYS, *([EVALUATION_FILE] if "trial" in manifest.inputs else [])}
     for name in sorted(needed - manifest.outputs.keys()):
-        yield f"{name} is not listed in manifest.json"
+        yield say("{name} is not listed in manifest.json", name=name)
     for name, output in manifest.outputs.items():
         path = directory / name
         if path.is_symlink() or not path.is_file():
-            yield f"{name} is missing" if not path.is_symlink() else f"{name} is a link"
+            yield (
+                say("{name} is missing", name=name)
+                if not path.is_symlink()
+                else say("{name} is a link", name=name)
+            )
         elif path.stat().st_size != output.bytes:
-            yield f"{name} has {path.stat().st_size} bytes, not {output.bytes}"
+            yield say(
+                "{name} has {size} bytes, not {bytes}",
+                name=name,
+                size=path.stat().st_size,
+                bytes=output.bytes,
+            )
         elif digest_file(path) != output.sha256:
-            yield f"{name} was changed after the run: its digest differs"
+            yield say("{name} was changed after the run: its digest differs", name=name)
     known = {*needed, *manifest.outputs, *ADDED}
     for path in sorted(directory.iterdir()):
         # what is hidden is what a killed process left of a record
         if path.name not in known and not path.name.startswith("."):
-            yield f"{path.name} is not listed in manifest.json"
+            yield say("{name} is not listed in manifest.json", name=path.name)
 
 
 def read_run(directory: Path, manifest: Manifest) -> Run:
@@ -90,11 +100,8 @@ def read_run(directory: Path, manifest: Manifest) -> Run:
     try:
         policy = Policy.model_validate(manifest.policy)
     except ValidationError as error:
-        fault = error.errors()[0]
-        where = ".".join(map(str, fault["loc"]))
-        raise UnreadableError(
-            say("manifest.json: policy: {where}: {fault}", where=where, fault=fault["msg"])
-        ) from error
+        what = say("manifest.json: policy: {reason}", reason=first_of(error))
+        raise UnreadableError(what) from error
     _check_allocation(directory / ALLOCATION_FILE)
     evaluation = directory / EVALUATION_FILE
     with _said_without_folder():

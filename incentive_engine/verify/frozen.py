@@ -10,10 +10,12 @@ from typing import Final
 import pyarrow as pa
 from pydantic import ValidationError
 
+from incentive_engine.config.document.pydantic_errors import first_of
 from incentive_engine.config.policy import Policy
 from incentive_engine.data.holdout import holdout_cutoffs
 from incentive_engine.data.tables.arrow import is_text, whole
 from incentive_engine.domain import SPEND
+from incentive_engine.language import Text, say
 from incentive_engine.run.format import FROZEN_POLICY_FILE, StatedFrozenPolicy, StatedPrices
 
 from .files import Run
@@ -38,7 +40,7 @@ def check_frozen(run: Run, users: pa.Table, rules: Rules) -> Check:
     found = Findings("frozen policy", what)
     stated = run.frozen
     if stated.format != KNOWN_FORMAT:
-        found.add(f"the format {stated.format} is unknown")
+        found.add(say("the format {format} is unknown", format=stated.format))
     for problem in (
         *_policy(run, stated),
         *_columns(run, users, rules, stated),
@@ -60,23 +62,25 @@ def check_numbered_prices(run: Run, sums: Sums) -> Check:
     return found.check()
 
 
-def _policy(run: Run, stated: StatedFrozenPolicy) -> Iterator[str]:
+def _policy(run: Run, stated: StatedFrozenPolicy) -> Iterator[Text]:
     try:
         policy = Policy.model_validate(stated.policy)
     except ValidationError as error:
-        yield f"its policy is broken: {error.errors()[0]['msg']}"
+        yield say("its policy is broken: {reason}", reason=first_of(error))
         return
     if policy.model_dump(mode="json") != run.policy.model_dump(mode="json"):
-        yield "its policy is not the manifest's"
+        yield say("its policy is not the manifest's")
 
 
-def _columns(run: Run, users: pa.Table, rules: Rules, stated: StatedFrozenPolicy) -> Iterator[str]:
+def _columns(
+    run: Run, users: pa.Table, rules: Rules, stated: StatedFrozenPolicy
+) -> Iterator[Text]:
     spend = (SPEND,) if rules.with_spend and SPEND not in rules.measures else ()
     if sorted(stated.measures) != sorted((*rules.measures, *spend)):
-        yield f"its measures are {', '.join(stated.measures)}"
+        yield say("its measures are {measures}", measures=tuple(stated.measures))
     kinds = {name: _kind(whole(users[name]).type) for name in run.policy.attribute_columns}
     if dict(stated.kinds) != kinds:
-        yield "what it says of the kinds of attributes is not so"
+        yield say("what it says of the kinds of attributes is not so")
 
 
 def _kind(kind: pa.DataType) -> str:
@@ -91,10 +95,14 @@ def _kind(kind: pa.DataType) -> str:
     return "time"
 
 
-def _medians(policy: Policy, users: pa.Table, stated: StatedFrozenPolicy) -> Iterator[str]:
+def _medians(policy: Policy, users: pa.Table, stated: StatedFrozenPolicy) -> Iterator[Text]:
     factors = policy.objective.weight
     if len(stated.medians) != len(factors):
-        yield f"it has {len(stated.medians)} medians for {len(factors)} factors of the weight"
+        yield say(
+            "it has {medians} medians for {factors} factors of the weight",
+            medians=len(stated.medians),
+            factors=len(factors),
+        )
         return
     for factor, number in zip(factors, stated.medians, strict=True):
         expected = None if factor.power is None else median_of(whole(users[factor.column]))
@@ -103,10 +111,15 @@ def _medians(policy: Policy, users: pa.Table, stated: StatedFrozenPolicy) -> Ite
         else:
             same = bool(agree(number, expected, scale=expected))
         if not same:
-            yield f"the median of `{factor.column}` is {number}, recomputed {expected}"
+            yield say(
+                "the median of `{column}` is {number}, recomputed {expected}",
+                column=factor.column,
+                number=number,
+                expected=expected,
+            )
 
 
-def _groups(policy: Policy, users: pa.Table, stated: StatedFrozenPolicy) -> Iterator[str]:
+def _groups(policy: Policy, users: pa.Table, stated: StatedFrozenPolicy) -> Iterator[Text]:
     expected = tuple(
         None
         if limit.for_each is None
@@ -114,12 +127,12 @@ def _groups(policy: Policy, users: pa.Table, stated: StatedFrozenPolicy) -> Iter
         for limit in policy.limits
     )
     if stated.groups != expected:
-        yield "the values that `for_each` makes limits of are not those of the users"
+        yield say("the values that `for_each` makes limits of are not those of the users")
 
 
 def _holdout(
     policy: Policy, users: pa.Table, rules: Rules, stated: StatedFrozenPolicy
-) -> Iterator[str]:
+) -> Iterator[Text]:
     strata = users.select(list(policy.holdout_strata))
     drawn = (
         holdout_cutoffs(users["user_id"], strata, rules.holdout, seed=policy.seed)
@@ -129,29 +142,38 @@ def _holdout(
     expected = {one.name: (one.highest, one.share) for one in drawn}
     found = {one.stratum: (one.highest, one.share) for one in stated.holdout}
     if found != expected or len(stated.holdout) != len(expected):
-        yield "the cut-offs of the holdout are not those of its draw"
+        yield say("the cut-offs of the holdout are not those of its draw")
 
 
-def _explored(rules: Rules, stated: StatedFrozenPolicy) -> Iterator[str]:
+def _explored(rules: Rules, stated: StatedFrozenPolicy) -> Iterator[Text]:
     if stated.explored != rules.lots.highest:
-        yield "the cut-off of who explores is not that of its draw"
+        yield say("the cut-off of who explores is not that of its draw")
 
 
-def _prices(run: Run, stated: StatedPrices) -> Iterator[str]:
+def _prices(run: Run, stated: StatedPrices) -> Iterator[Text]:
     content = json.loads((run.directory / FROZEN_POLICY_FILE).read_text(encoding="utf-8"))
     text = json.dumps(content, ensure_ascii=False, sort_keys=True)
     if stated.frozen_policy != hashlib.sha256(text.encode()).hexdigest():
-        yield "they belong to another frozen policy"
+        yield say("they belong to another frozen policy")
     if stated.version != 0:
-        yield f"their number is {stated.version}, a plan's is 0"
+        yield say("their number is {version}, a plan's is 0", version=stated.version)
     known = {x.name: x.price for x in run.certificate.limits if x.price is not None}
     for name in sorted(known.keys() | stated.prices.keys()):
         if stated.prices.get(name) != known.get(name):
             here, there = stated.prices.get(name), known.get(name)
-            yield f"`{name}` costs {here}, by the certificate {there}"
+            yield say(
+                "`{name}` costs {here}, by the certificate {there}",
+                name=name,
+                here=here,
+                there=there,
+            )
 
 
-def _settled(sums: Sums, stated: StatedPrices) -> Iterator[str]:
+def _settled(sums: Sums, stated: StatedPrices) -> Iterator[Text]:
     if not sums.settled_least <= stated.settled <= sums.settled_most:
         counted = f"{sums.settled_least:,} to {sums.settled_most:,}"
-        yield f"{stated.settled:,} users are stated to depart from the prices, counted {counted}"
+        yield say(
+            "{settled:,} users are stated to depart from the prices, counted {counted}",
+            settled=stated.settled,
+            counted=counted,
+        )

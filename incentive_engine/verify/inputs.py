@@ -16,6 +16,7 @@ from incentive_engine.data.tables.arrow import is_number, numbers, whole
 from incentive_engine.data.tables.files import digest_file
 from incentive_engine.domain import COST, BoolArray, score_column
 from incentive_engine.errors import ConfigError, DataError
+from incentive_engine.language import Text, say
 from incentive_engine.run.format import COPIES, SCORES_FILE, InputFile
 
 from .files import Run
@@ -71,32 +72,38 @@ def _told(at_hand: dict[str, bool | None]) -> Iterator[str]:
             yield f"{words}: {', '.join(names)}"
 
 
-def _copies(run: Run) -> Iterator[str]:
+def _copies(run: Run) -> Iterator[Text]:
     inputs, outputs = run.manifest.inputs, run.manifest.outputs
     if run.manifest.policy_file is not None and "policy" not in inputs:
-        yield "manifest.json names a policy file and no digest of it"
+        yield say("manifest.json names a policy file and no digest of it")
     if "scores" not in inputs and inputs.keys() - {"policy"}:
-        yield "manifest.json names inputs, and no scores among them"
+        yield say("manifest.json names inputs, and no scores among them")
     for name, copy in COPIES.items():
         stated, kept = inputs.get(name), outputs.get(copy)
         if stated is None or kept is None:
             continue
         if stated.as_given is None:
-            yield f"manifest.json does not say whether {copy} is the file as given"
+            yield say("manifest.json does not say whether {copy} is the file as given", copy=copy)
         elif stated.as_given and stated.sha256 != kept.sha256:
-            yield f"{copy} is not the file that the manifest names: its digest differs"
+            yield say(
+                "{copy} is not the file that the manifest names: its digest differs", copy=copy
+            )
         elif not stated.as_given and stated.sha256 == kept.sha256:
-            yield f"{copy} is the file that the manifest names, and said not to be"
+            yield say("{copy} is the file that the manifest names, and said not to be", copy=copy)
 
 
-def _rows(run: Run) -> Iterator[str]:
+def _rows(run: Run) -> Iterator[Text]:
     stated = run.manifest.inputs.get("scores")
     rows = open_parquet(run.directory / SCORES_FILE).metadata.num_rows
     if stated is not None and stated.rows != rows:
-        yield f"scores.parquet has {rows:,} rows, the scores that the manifest names {stated.rows}"
+        yield say(
+            "scores.parquet has {rows:,} rows, the scores that the manifest names {named}",
+            rows=rows,
+            named=stated.rows,
+        )
 
 
-def _seed(run: Run) -> Iterator[str]:
+def _seed(run: Run) -> Iterator[Text]:
     manifest, policy = run.manifest, run.policy
     for word, stated, used in (
         ("seed", manifest.seed, policy.seed),
@@ -104,7 +111,9 @@ def _seed(run: Run) -> Iterator[str]:
         ("explored.share", manifest.explored.share, policy.explore or 0.0),
     ):
         if stated != used:
-            yield f"{word} is {stated}, the policy says {used}"
+            yield say(
+                "{word} is {stated}, the policy says {used}", word=word, stated=stated, used=used
+            )
 
 
 def _other_scores(run: Run, source: Source) -> Iterator[tuple[str, BoolArray]]:
@@ -162,16 +171,30 @@ def check_evaluation(run: Run) -> Iterator[Check]:
     by_lot = run.manifest.holdout.users + run.manifest.explored.users
     decided = run.certificate.users - by_lot
     if gain.users != decided:
-        found.add(f"it is about {gain.users:,} users, the plan about {decided:,}")
+        found.add(
+            say(
+                "it is about {users:,} users, the plan about {decided:,}",
+                users=gain.users,
+                decided=decided,
+            )
+        )
     if gain.rows < 1:
-        found.add(f"it comes from {gain.rows:,} rows")
+        found.add(say("it comes from {rows:,} rows", rows=gain.rows))
     for name, total in (
         ("conversions", gain.conversions),
         ("spend", gain.spend),
         ("cost", gain.cost),
     ):
         if not total.low <= total.estimate <= total.high:
-            found.add(f"{name}: {total.estimate} is outside {total.low} to {total.high}")
+            found.add(
+                say(
+                    "{name}: {estimate} is outside {low} to {high}",
+                    name=name,
+                    estimate=total.estimate,
+                    low=total.low,
+                    high=total.high,
+                )
+            )
     told = run.certificate.budget.evaluated
     if told is not None and (told.estimate, told.low, told.high) != (
         gain.cost.estimate,
@@ -179,7 +202,11 @@ def check_evaluation(run: Run) -> Iterator[Check]:
         gain.cost.high,
     ):
         found.add(
-            f"it says that the plan costs {gain.cost.estimate}, the certificate {told.estimate}"
+            say(
+                "it says that the plan costs {estimate}, the certificate {certificate}",
+                estimate=gain.cost.estimate,
+                certificate=told.estimate,
+            )
         )
     if "trial" in run.manifest.inputs or "scores" not in run.manifest.inputs:
         yield found.check()

@@ -111,9 +111,9 @@ def verify_ledger(run_dir: Path, ledger: str) -> Verification:
         with closing(_connected(ledger)) as database:
             _check(run, database, found)
     except UnreadableError as error:
-        found["ledger run"].add(str(message_of(error)))
+        found["ledger run"].add(message_of(error))
     except (sqlite3.Error, ValueError, TypeError) as error:
-        found["ledger run"].add(f"the ledger cannot be read: {error}")
+        found["ledger run"].add(say("the ledger cannot be read: {error}", error=error))
     checks: tuple[Check, ...] = tuple(findings.check() for findings in found.values())
     return Verification(run_dir=run_dir, checks=checks)
 
@@ -137,23 +137,31 @@ def _check(run: Run, database: Any, found: dict[str, Findings]) -> None:  # noqa
     for entry in map(Row._make, rows(ROWS)):
         count += 1
         if entry.seq != count:
-            found["ledger chain"].add(f"entry {count} is missing")
+            found["ledger chain"].add(say("entry {count} is missing", count=count))
             break
         if entry.at < last:
-            found["ledger states"].add(f"entry {entry.seq} is earlier than the one before")
+            found["ledger states"].add(
+                say("entry {seq} is earlier than the one before", seq=entry.seq)
+            )
         chain, last = _linked(chain, entry, secret), entry.at
         if chain != bytes(entry.chain):
-            found["ledger chain"].add(f"entry {entry.seq} is not what was written")
+            found["ledger chain"].add(say("entry {seq} is not what was written", seq=entry.seq))
             break
         _move_caps(entry.seq, books)
         _follow(entry, books, truth, run.policy, found)
     head = next(rows("SELECT seq, chain FROM head"))
     if (head[0], bytes(head[1])) != (count, chain):
-        found["ledger chain"].add(f"the ledger ends at entry {head[0]}, its entries at {count}")
+        found["ledger chain"].add(
+            say(
+                "the ledger ends at entry {head}, its entries at {count}",
+                head=head[0],
+                count=count,
+            )
+        )
     _check_sums(books, pool, found["ledger caps"])
     lost = "SELECT count(*) FROM requests WHERE entry NOT IN (SELECT seq FROM entries)"
     if number := next(rows(lost))[0]:
-        found["ledger keys"].add(f"{number} keys have no entry")
+        found["ledger keys"].add(say("{number} keys have no entry", number=number))
 
 
 def _books(truth: Truth, pool: list[Any], found: Findings) -> Books:
@@ -168,7 +176,7 @@ def _books(truth: Truth, pool: list[Any], found: Findings) -> Books:
     stated = {name: most for name, most, *_ in pool}
     if stated != caps:
         wrong = sorted({*stated} ^ {*caps}) or [n for n in caps if stated[n] != caps[n]]
-        found.add(f"`{wrong[0]}` is another limit in the run than in the ledger")
+        found.add(say("`{wrong}` is another limit in the run than in the ledger", wrong=wrong[0]))
     names = [name for name, *_ in pool]
     accounts = [Account(cap=caps.get(n), settles=settles.get(n, False)) for n in names]
     return Books(names=names, accounts=accounts)
@@ -199,21 +207,36 @@ def _follow(
     before = books.states.get(entry.decision)
     allowed = {"none", "reserved"} if before is None else AFTER[before]
     if entry.state not in allowed or (before is None and entry.decision != entry.seq):
-        found["ledger states"].add(f"entry {entry.seq}: {entry.state} after {before}")
+        found["ledger states"].add(
+            say(
+                "entry {seq}: {state} after {before}",
+                seq=entry.seq,
+                state=entry.state,
+                before=before,
+            )
+        )
         return
     books.states[entry.decision] = entry.state
     if entry.last == entry.seq and (entry.final, entry.final_amount) != (
         entry.state,
         entry.amount,
     ):
-        found["ledger states"].add(f"decision {entry.decision} is stated to be {entry.final}")
+        found["ledger states"].add(
+            say(
+                "decision {decision} is stated to be {final}",
+                decision=entry.decision,
+                final=entry.final,
+            )
+        )
     _check_time(entry, found["ledger states"])
     if entry.state == "none":
         return
     if before is None:
         holder = books.live.setdefault(entry.user_id, entry.decision)
         if holder != entry.decision:
-            found["ledger users"].add(f"entry {entry.seq}: the user has decision {holder}")
+            found["ledger users"].add(
+                say("entry {seq}: the user has decision {holder}", seq=entry.seq, holder=holder)
+            )
         _check_offer(entry, books, truth, found["ledger offers"])
     elif entry.state != "redeemed":
         books.live.pop(entry.user_id, None)
@@ -223,11 +246,11 @@ def _follow(
 def _check_time(entry: Row, found: Findings) -> None:
     ends = entry.expires_at
     if entry.state == "expired" and (ends is None or entry.at < ends):
-        found.add(f"entry {entry.seq} expired too early")
+        found.add(say("entry {seq} expired too early", seq=entry.seq))
     if entry.state in {"redeemed", "cancelled"} and ends is not None and entry.at >= ends:
-        found.add(f"entry {entry.seq} is too late")
+        found.add(say("entry {seq} is too late", seq=entry.seq))
     if entry.state == "redeemed" and not 0 <= (entry.amount or 0) <= entry.face:
-        found.add(f"entry {entry.seq} redeems more than the face value")
+        found.add(say("entry {seq} redeems more than the face value", seq=entry.seq))
 
 
 def _check_offer(entry: Row, books: Books, truth: Truth, found: Findings) -> None:
@@ -236,9 +259,9 @@ def _check_offer(entry: Row, books: Books, truth: Truth, found: Findings) -> Non
     if counted is None:
         return  # decided from features that came with the request; the run does not know the user
     if (entry.cost, entry.face) != (truth.cost(entry.user_id, offer), truth.face(offer)):
-        found.add(f"entry {entry.seq}: cost or face value is not the run's")
+        found.add(say("entry {seq}: cost or face value is not the run's", seq=entry.seq))
     if {books.names[place]: amount for place, amount in _claims(entry)} != counted:
-        found.add(f"entry {entry.seq} counts something else than the run says")
+        found.add(say("entry {seq} counts something else than the run says", seq=entry.seq))
 
 
 def _claims(entry: Row) -> list[tuple[int, int]]:
@@ -260,7 +283,12 @@ def _book(entry: Row, books: Books, policy: Policy, found: Findings) -> None:
                 used += _margin(policy, account.reserved, books.variance)
             if used > account.cap:
                 found.add(
-                    f"entry {entry.seq} passed `{books.names[place]}` by {used - account.cap}"
+                    say(
+                        "entry {seq} passed `{names}` by {used}",
+                        seq=entry.seq,
+                        names=books.names[place],
+                        used=used - account.cap,
+                    )
                 )
 
 
@@ -279,8 +307,14 @@ def _margin(policy: Policy, expected: int, variance: int) -> int:
 def _check_sums(books: Books, pool: list[Any], found: Findings) -> None:
     for account, (name, _, reserved, settled) in zip(books.accounts, pool, strict=True):
         if (account.reserved, account.settled) != (reserved, settled):
-            found.add(f"`{name}` states {reserved} + {settled}, its entries {account.reserved} "
-                      f"+ {account.settled}")  # fmt: skip
+            found.add(
+                say(
+                    "`{name}` states {stated}, its entries {counted}",
+                    name=name,
+                    stated=f"{reserved} + {settled}",
+                    counted=f"{account.reserved} + {account.settled}",
+                )
+            )
 
 
 def _connected(ledger: str) -> Any:  # noqa: ANN401 - either library's

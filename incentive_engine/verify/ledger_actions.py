@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from incentive_engine.language import say
+
 from .result import Findings
 
 
@@ -49,17 +51,23 @@ def moved_caps(
         content = json.dumps(list(row[:-1]), separators=(",", ":")).encode()
         chain = hashlib.sha256(chain + content).digest()
         if row.seq != number or chain != bytes(row.chain):
-            found.add(f"action {number} is not what was written")
+            found.add(say("action {number} is not what was written", number=number))
             break
         if row.after < after or row.at < at:
-            found.add(f"action {number} is earlier than the one before")
+            found.add(say("action {number} is earlier than the one before", number=number))
         if not row.name.strip() or row.verb not in {"accepted", "declined"}:
-            found.add(f"action {number} is nobody's")
+            found.add(say("action {number} is nobody's", number=number))
         after, at = row.after, row.at
         for limit, most in json.loads(row.change).get("at_most", {}).items():
             stated = caps.get(limit)
             if stated is None or not 0 <= most <= stated:
-                found.add(f"action {number} moves `{limit}` beyond the run's cap")
+                found.add(
+                    say(
+                        "action {number} moves `{limit}` beyond the run's cap",
+                        number=number,
+                        limit=limit,
+                    )
+                )
             else:
                 moved.append(MovedCap(after=row.after, limit=limit, at_most=most))
     return moved

@@ -12,6 +12,7 @@ from incentive_engine.config.document.tree import parse_tree
 from incentive_engine.config.overrides import apply_overrides
 from incentive_engine.config.policy import SEASON_ERROR
 from incentive_engine.errors import ConfigError
+from incentive_engine.language import Text, say
 from incentive_engine.run.format import POLICY_FILE
 
 from .files import Run
@@ -34,16 +35,24 @@ def check_policy(run: Run) -> Check:
     return found.check()
 
 
-def _certificate_problems(run: Run) -> Iterator[str]:
+def _certificate_problems(run: Run) -> Iterator[Text]:
     budget, stated = run.policy.budget, run.certificate.budget
     amount, basis = (None, "expected") if budget is None else (budget.amount, budget.basis)
     if stated.amount != amount:
-        yield f"the certificate's budget is {stated.amount}, the manifest's {amount}"
+        yield say(
+            "the certificate's budget is {amount}, the manifest's {stated}",
+            amount=stated.amount,
+            stated=amount,
+        )
     if stated.basis != basis:
-        yield f"the certificate's basis is {stated.basis}, the manifest's {basis}"
+        yield say(
+            "the certificate's basis is {basis}, the manifest's {stated}",
+            basis=stated.basis,
+            stated=basis,
+        )
 
 
-def _file_problems(run: Run) -> Iterator[str]:
+def _file_problems(run: Run) -> Iterator[Text]:
     path = run.directory / POLICY_FILE
     if not path.exists():
         return  # the check `files` says so
@@ -59,13 +68,18 @@ def _file_problems(run: Run) -> Iterator[str]:
     yield from _departures(expected, run.policy)
 
 
-def _departures(expected: Policy, used: Policy) -> Iterator[str]:
+def _departures(expected: Policy, used: Policy) -> Iterator[Text]:
     before = dict(_flat(expected.model_dump(mode="json"), ""))
     after = dict(_flat(used.model_dump(mode="json"), ""))
     for field in sorted(before.keys() | after.keys()):
         old, new = before.get(field), after.get(field)
         if not _is_same(old, new) and not (field.startswith(PLACES) and _is_place(old, new)):
-            yield f"{field} is {old} in policy.yaml with its overrides, {new} in the manifest"
+            yield say(
+                "{field} is {old} in policy.yaml with its overrides, {new} in the manifest",
+                field=field,
+                old=old,
+                new=new,
+            )
 
 
 def _flat(value: Any, field: str) -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - any JSON
@@ -106,7 +120,7 @@ def _split(place: str) -> tuple[str, str, str]:
     return kind, path, asked
 
 
-def _cost_error_problems(run: Run) -> Iterator[str]:
+def _cost_error_problems(run: Run) -> Iterator[Text]:
     """Yield what is off with the one override that the program makes by itself.
 
     A model's own error is added to that of the season, where the policy states none.
@@ -116,8 +130,16 @@ def _cost_error_problems(run: Run) -> Iterator[str]:
         return
     budget = run.policy.budget
     if budget is None or budget.basis != "at-risk":
-        yield f"{COST_ERROR} is overridden, and no budget is at risk"
+        yield say("{cost_error} is overridden, and no budget is at risk", cost_error=COST_ERROR)
     elif "scores" in run.manifest.inputs and "trial" not in run.manifest.inputs:
-        yield f"{COST_ERROR} is overridden, and no model was at hand to tell it"
+        yield say(
+            "{cost_error} is overridden, and no model was at hand to tell it",
+            cost_error=COST_ERROR,
+        )
     elif not isinstance(stated, float) or stated <= SEASON_ERROR:
-        yield f"{COST_ERROR} is {stated}, less than the {SEASON_ERROR} of every season"
+        yield say(
+            "{cost_error} is {stated}, less than the {season_error} of every season",
+            cost_error=COST_ERROR,
+            stated=stated,
+            season_error=SEASON_ERROR,
+        )

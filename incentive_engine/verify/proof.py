@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import Final
 
 from incentive_engine.domain import MICROS
+from incentive_engine.language import say
 
 from .files import Run
 from .recomputed.arithmetic import RELATIVE, agree, same_total
@@ -81,7 +82,14 @@ def _counts(run: Run, sums: Sums) -> Check:
         ("treated", run.certificate.treated, sums.treated),
     ):
         if stated != expected:
-            found.add(f"{word} is {stated:,}, counted {expected:,}")
+            found.add(
+                say(
+                    "{word} is {stated:,}, counted {expected:,}",
+                    word=word,
+                    stated=stated,
+                    expected=expected,
+                )
+            )
     return found.check()
 
 
@@ -93,14 +101,27 @@ def _money(run: Run, sums: Sums) -> Check:
     ):
         expected = float(Fraction(micros, MICROS))
         if not same_total(stated, expected, largest=expected):
-            found.add(f"{word} is {stated:,.6f}, summed {expected:,.6f}")
+            found.add(
+                say(
+                    "{word} is {stated:,.6f}, summed {expected:,.6f}",
+                    word=word,
+                    stated=stated,
+                    expected=expected,
+                )
+            )
     return found.check()
 
 
 def _value(run: Run, sums: Sums) -> Check:
     found = Findings("value", "the value is the sum of weight x measure over the chosen pairs")
     if not agree(run.certificate.value, sums.value, scale=sums.value_scale):
-        found.add(f"the value is {run.certificate.value!r}, recomputed {sums.value!r}")
+        found.add(
+            say(
+                "the value is {value}, recomputed {recomputed}",
+                value=repr(run.certificate.value),
+                recomputed=repr(sums.value),
+            )
+        )
     return found.check()
 
 
@@ -108,13 +129,29 @@ def _bound(run: Run, sums: Sums, bound: Bound) -> Check:
     found = Findings("bound", "the bound follows from the prices by weak duality, above the value")
     if not bound.error <= bound.tolerance:
         found.add(
-            f"the prices cancel each other so far that they prove {bound.amount!r} only "
-            f"to ± {bound.error:.3g}"
+            say(
+                "the prices cancel each other so far that they prove {amount} only to ± "
+                "{error:.3g}",
+                amount=repr(bound.amount),
+                error=bound.error,
+            )
         )
     if not abs(run.certificate.bound - bound.amount) <= bound.tolerance:
-        found.add(f"the bound is {run.certificate.bound!r}, recomputed {bound.amount!r}")
+        found.add(
+            say(
+                "the bound is {bound}, recomputed {amount}",
+                bound=repr(run.certificate.bound),
+                amount=repr(bound.amount),
+            )
+        )
     if not sums.value - bound.amount <= bound.tolerance:
-        found.add(f"the recomputed bound {bound.amount!r} is below the value {sums.value!r}")
+        found.add(
+            say(
+                "the recomputed bound {amount} is below the value {value}",
+                amount=repr(bound.amount),
+                value=repr(sums.value),
+            )
+        )
     return found.check()
 
 
@@ -122,7 +159,13 @@ def _gap(run: Run, sums: Sums, *, bound: float) -> Check:
     found = Findings("gap", "the gap is (bound - value) / |bound|")
     expected = (bound - sums.value) / abs(bound) if bound else 0.0
     if not agree(run.certificate.gap, expected, scale=1.0):
-        found.add(f"the gap is {run.certificate.gap!r}, recomputed {expected!r}")
+        found.add(
+            say(
+                "the gap is {gap}, recomputed {expected}",
+                gap=repr(run.certificate.gap),
+                expected=repr(expected),
+            )
+        )
     return found.check()
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from incentive_engine.domain import BoolArray
-from incentive_engine.language import Code, language, named
+from incentive_engine.language import Code, Message, Text, joined, language, named, say
 
 SHOWN: Final = 3
 """How many rows or problems of one check are written out."""
@@ -25,8 +25,17 @@ class Check:
     ok: bool
     what: str
     """What was looked at, such as ``the integer sum of cost_micros is within every money cap``."""
-    detail: str = ""
-    """What is off; empty when nothing is."""
+    problem: Message | None = None
+    """What is off; None when nothing is."""
+
+    @property
+    def detail(self) -> str:
+        """What is off, in English; empty when nothing is."""
+        return "" if self.problem is None else str(self.problem)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {"name": self.name, "ok": self.ok, "what": self.what, "detail": self.detail}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +60,7 @@ class Verification:
         return {
             "run_dir": str(self.run_dir),
             "ok": self.ok,
-            "checks": [asdict(check) for check in self.checks],
+            "checks": [check.to_dict() for check in self.checks],
         }
 
     def to_json(self) -> str:
@@ -65,7 +74,7 @@ class Verification:
             t(
                 "verify.line_ok" if check.ok else "verify.line_fail",
                 name=check.name,
-                text=check.detail or _question(check, lang),
+                text=check.problem.text(lang) if check.problem else _question(check, lang),
             )
             for check in self.checks
         ]
@@ -81,8 +90,9 @@ def _question(check: Check, lang: Code) -> str:
     said = named("proves", check.name.replace(" ", "_"))
     if lang == "en" or isinstance(said, str):
         return check.what
-    _, mark, more = check.what.partition("; ")  # which files were at hand
-    return f"{said.text(lang)}{mark}{more}"
+    t, (_, *states) = language(lang), check.what.split("; ")
+    told = [state.partition(": ") for state in states]  # which files were at hand
+    return "；".join([said.text(lang), *(f"{t.phrase(word)}：{names}" for word, _, names in told)])
 
 
 @dataclass(slots=True)
@@ -99,13 +109,13 @@ class Findings:
     def __init__(self, name: str, what: str) -> None:
         self.name = name
         self.what = what
-        self._problems: dict[str, Rows | None] = {}
+        self._problems: dict[Message, Rows | None] = {}
 
-    def add(self, problem: str) -> None:
+    def add(self, problem: Text) -> None:
         """Note a problem."""
-        self._problems[problem] = None
+        self._problems[_message(problem)] = None
 
-    def add_rows(self, wrong: BoolArray, problem: str, *, start: int = 0) -> None:
+    def add_rows(self, wrong: BoolArray, problem: Text, *, start: int = 0) -> None:
         """Note a problem of some rows: their number and the first three are shown.
 
         Parameters
@@ -115,7 +125,7 @@ class Findings:
         """
         found = np.flatnonzero(wrong)
         if len(found):
-            rows = self._problems.setdefault(problem, Rows()) or Rows()
+            rows = self._problems.setdefault(_message(problem), Rows()) or Rows()
             rows.count += len(found)
             left = SHOWN - len(rows.first)
             rows.first += [start + row + 1 for row in found[:left].tolist()]
@@ -133,15 +143,26 @@ class Findings:
     def check(self) -> Check:
         """Return the check, passed when nothing was noted."""
         problems = list(self._texts())
-        detail = "; ".join(problems[:SHOWN])
+        if not problems:
+            return Check(name=self.name, ok=True, what=self.what)
+        problem = joined(problems[:SHOWN])
         if len(problems) > SHOWN:
-            detail += f"; and {len(problems) - SHOWN} more"
-        return Check(name=self.name, ok=not problems, what=self.what, detail=detail)
+            more = len(problems) - SHOWN
+            problem = say("{problem}; and {more} more", problem=problem, more=more)
+        return Check(name=self.name, ok=False, what=self.what, problem=problem)
 
-    def _texts(self) -> Iterator[str]:
+    def _texts(self) -> Iterator[Message]:
         for problem, rows in self._problems.items():
             if rows is None:
                 yield problem
                 continue
-            more = ", …" if rows.count > SHOWN else ""
-            yield f"{problem} in {rows.count:,} row(s): {', '.join(map(str, rows.first))}{more}"
+            said = {"problem": problem, "count": rows.count, "rows": tuple(map(str, rows.first))}
+            yield (
+                say("{problem} in {count:,} row(s): {rows}, …", **said)
+                if rows.count > SHOWN
+                else say("{problem} in {count:,} row(s): {rows}", **said)
+            )
+
+
+def _message(problem: Text) -> Message:
+    return problem if isinstance(problem, Message) else say(problem)

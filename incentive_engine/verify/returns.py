@@ -10,6 +10,7 @@ from typing import Final
 from incentive_engine.config.overrides import MIN_MARGINAL_ROI, MIN_ROI
 from incentive_engine.config.policy import Budget
 from incentive_engine.domain import MICROS, SPEND
+from incentive_engine.language import Text, say
 from incentive_engine.run.format import StatedMandate, StatedReturns
 
 from .files import Run
@@ -39,7 +40,7 @@ def check_returns(run: Run, sums: Sums) -> Check:
     return found.check()
 
 
-def _stated(sums: Sums, stated: StatedReturns) -> Iterator[str]:
+def _stated(sums: Sums, stated: StatedReturns) -> Iterator[Text]:
     cost, spend, scale = sums.cost_micros / MICROS, sums.spend, sums.spend_scale
     roi = spend / cost if spend is not None and cost > 0 else None
     for word, number, expected, size in (
@@ -52,10 +53,15 @@ def _stated(sums: Sums, stated: StatedReturns) -> Iterator[str]:
         else:
             same = bool(agree(number, expected, scale=size))
         if not same:
-            yield f"{word} is {number}, recomputed {expected}"
+            yield say(
+                "{word} is {number}, recomputed {expected}",
+                word=word,
+                number=number,
+                expected=expected,
+            )
 
 
-def _margin(run: Run, stated: StatedReturns) -> Iterator[str]:
+def _margin(run: Run, stated: StatedReturns) -> Iterator[Text]:
     policy, objective = run.policy, run.policy.objective
     alone = dict(objective.maximise) == {SPEND: 1.0} and not objective.weight
     if stated.marginal_roi is None or not alone or policy.budget is None:
@@ -64,25 +70,43 @@ def _margin(run: Run, stated: StatedReturns) -> Iterator[str]:
     if policy.budget.basis != "face" and price is not None:
         least = price - ROUGH * abs(price)
         if stated.marginal_roi < least:
-            yield f"the last money returns {stated.marginal_roi}, below the budget's price {price}"
+            yield say(
+                "the last money returns {marginal_roi}, below the budget's price {price}",
+                marginal_roi=stated.marginal_roi,
+                price=price,
+            )
 
 
-def _mandate(run: Run, stated: StatedReturns, mandate: StatedMandate) -> Iterator[str]:
+def _mandate(run: Run, stated: StatedReturns, mandate: StatedMandate) -> Iterator[Text]:
     amount = run.certificate.budget.amount
     if mandate.cap is not None and (amount is None or amount > mandate.cap):
-        yield f"the budget {amount} is above the cap {mandate.cap}"
+        yield say("the budget {amount} is above the cap {cap}", amount=amount, cap=mandate.cap)
     asked = run.manifest.overrides.get(MIN_MARGINAL_ROI)
     if mandate.min_marginal_roi != asked:
-        yield f"the mandate is {mandate.min_marginal_roi}, the override says {asked}"
+        yield say(
+            "the mandate is {min_marginal_roi}, the override says {asked}",
+            min_marginal_roi=mandate.min_marginal_roi,
+            asked=asked,
+        )
     if mandate.min_marginal_roi is not None and (
         stated.marginal_roi is None
         or stated.marginal_roi < (1.0 - ROUGH) * mandate.min_marginal_roi
     ):
-        yield f"the last money returns {stated.marginal_roi}, below {mandate.min_marginal_roi}"
+        yield say(
+            "the last money returns {marginal_roi}, below {min_marginal_roi}",
+            marginal_roi=stated.marginal_roi,
+            min_marginal_roi=mandate.min_marginal_roi,
+        )
     if mandate.min_roi != (asked := run.manifest.overrides.get(MIN_ROI)):
-        yield f"the mandate is {mandate.min_roi}, the override says {asked}"
+        yield say(
+            "the mandate is {min_roi}, the override says {asked}",
+            min_roi=mandate.min_roi,
+            asked=asked,
+        )
     if mandate.min_roi and (stated.roi is not None and stated.roi < (1 - 1e-9) * mandate.min_roi):
-        yield f"the money returns {stated.roi}, below {mandate.min_roi}"
+        yield say(
+            "the money returns {roi}, below {min_roi}", roi=stated.roi, min_roi=mandate.min_roi
+        )
 
 
 def check_risk(run: Run, sums: Sums) -> Iterator[Check]:
@@ -102,18 +126,23 @@ def check_risk(run: Run, sums: Sums) -> Iterator[Check]:
     quantile = expected + NormalDist().inv_cdf(budget.confidence) * deviation
     if quantile > budget.amount:
         found.add(
-            f"with probability {budget.confidence} redemption stays within {quantile:,.6f}, "
-            f"the budget is {budget.amount:,.6f}"
+            say(
+                "with probability {confidence} redemption stays within {quantile:,.6f}, "
+                "the budget is {amount:,.6f}",
+                confidence=budget.confidence,
+                quantile=quantile,
+                amount=budget.amount,
+            )
         )
     for problem in _stated_risk(run, budget, deviation=deviation, quantile=quantile):
         found.add(problem)
     yield found.check()
 
 
-def _stated_risk(run: Run, budget: Budget, *, deviation: float, quantile: float) -> Iterator[str]:
+def _stated_risk(run: Run, budget: Budget, *, deviation: float, quantile: float) -> Iterator[Text]:
     stated = run.certificate.budget.at_risk
     if stated is None:
-        yield "certificate.json: budget.at_risk is missing"
+        yield say("certificate.json: budget.at_risk is missing")
         return
     for word, number, expected in (
         ("confidence", stated.confidence, budget.confidence),
@@ -122,7 +151,14 @@ def _stated_risk(run: Run, budget: Budget, *, deviation: float, quantile: float)
         ("quantile", stated.quantile, quantile),
     ):
         if not agree(number, expected, scale=abs(expected)):
-            yield f"{word} is {number!r}, recomputed {expected!r}"
+            yield say(
+                "{word} is {number}, recomputed {expected}",
+                word=word,
+                number=repr(number),
+                expected=repr(expected),
+            )
     row = next((limit for limit in run.certificate.limits if limit.name == BUDGET), None)
     if row is not None and row.at_most is not None and row.at_most > budget.amount:
-        yield f"the expected cost is bounded by {row.at_most:,.6f}, above the amount"
+        yield say(
+            "the expected cost is bounded by {at_most:,.6f}, above the amount", at_most=row.at_most
+        )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from incentive_engine.domain import ISSUED, MICROS
+from incentive_engine.language import say
 from incentive_engine.run.format import StatedLimit
 
 from .files import Run
@@ -122,11 +123,11 @@ def _listed(run: Run, known: list[Part]) -> Check:
     names = [limit.name for limit in run.certificate.limits]
     expected = {part.name for part in known}
     for name in sorted({name for name in names if names.count(name) > 1}):
-        found.add(f"`{name}` stands twice")
+        found.add(say("`{name}` stands twice", name=name))
     for name in sorted(expected - set(names)):
-        found.add(f"`{name}` is missing")
+        found.add(say("`{name}` is missing", name=name))
     for name in sorted(set(names) - expected):
-        found.add(f"`{name}` is not in the policy")
+        found.add(say("`{name}` is not in the policy", name=name))
     return found.check()
 
 
@@ -134,7 +135,7 @@ def _budget(known: list[Part]) -> Check:
     found = Findings("budget", "the integer sum is within the budget, with no tolerance")
     for part in known:
         if part.name == BUDGET and part.broken:
-            found.add(f"the plan breaks the budget: {part.broken}")
+            found.add(say("the plan breaks the budget: {broken}", broken=part.broken))
     return found.check()
 
 
@@ -142,7 +143,9 @@ def _hold(known: list[Part]) -> Check:
     found = Findings("limits", "every enforced limit holds: money and users exactly")
     for part in known:
         if part.name != BUDGET and not part.group.report_only and part.broken:
-            found.add(f"the plan breaks `{part.name}`: {part.broken}")
+            found.add(
+                say("the plan breaks `{name}`: {broken}", name=part.name, broken=part.broken)
+            )
     return found.check()
 
 
@@ -152,9 +155,23 @@ def _bounds(pairs: list[tuple[Part, StatedLimit]]) -> Check:
         for word, bound, number in _stated_bounds(part, limit):
             expected = None if bound is None else float(bound)
             if not _same(number, expected, scale=abs(expected or 0.0)):
-                found.add(f"`{limit.name}`: {word} is {number}, the policy says {expected}")
+                found.add(
+                    say(
+                        "`{name}`: {word} is {number}, the policy says {expected}",
+                        name=limit.name,
+                        word=word,
+                        number=number,
+                        expected=expected,
+                    )
+                )
         if limit.report_only != part.group.report_only:
-            found.add(f"`{limit.name}`: report_only is {limit.report_only}")
+            found.add(
+                say(
+                    "`{name}`: report_only is {report_only}",
+                    name=limit.name,
+                    report_only=limit.report_only,
+                )
+            )
     return found.check()
 
 
@@ -177,13 +194,28 @@ def _usage(pairs: list[tuple[Part, StatedLimit]]) -> Check:
             ("slack", limit.slack, part.slack),
         ):
             if not _same_sum(number, expected, part=part):
-                found.add(f"`{limit.name}`: {word} is {number}, recomputed {expected}")
+                found.add(
+                    say(
+                        "`{name}`: {word} is {number}, recomputed {expected}",
+                        name=limit.name,
+                        word=word,
+                        number=number,
+                        expected=expected,
+                    )
+                )
         if (limit.ratio is not None) is not part.group.is_ratio:
-            found.add(f"`{limit.name}`: its ratio is {limit.ratio}")
+            found.add(say("`{name}`: its ratio is {ratio}", name=limit.name, ratio=limit.ratio))
         elif limit.ratio is not None:
             stated, ratio = limit.ratio.usage, part.ratio
             if not _same(stated, ratio, scale=abs(ratio or 0.0)):
-                found.add(f"`{limit.name}`: ratio is {stated}, recomputed {ratio}")
+                found.add(
+                    say(
+                        "`{name}`: ratio is {stated}, recomputed {ratio}",
+                        name=limit.name,
+                        stated=stated,
+                        ratio=ratio,
+                    )
+                )
     return found.check()
 
 
@@ -193,13 +225,31 @@ def _prices(pairs: list[tuple[Part, StatedLimit]]) -> Check:
         high, low = (bound is not None for bound in part.bounds)
         if part.group.report_only:
             if limit.price is not None:
-                found.add(f"`{limit.name}` is report-only and has the price {limit.price}")
+                found.add(
+                    say(
+                        "`{name}` is report-only and has the price {price}",
+                        name=limit.name,
+                        price=limit.price,
+                    )
+                )
         elif limit.price is None:
-            found.add(f"`{limit.name}` has no price")
+            found.add(say("`{name}` has no price", name=limit.name))
         elif limit.price > 0 and not high:
-            found.add(f"`{limit.name}`: the price {limit.price} is positive without at_most")
+            found.add(
+                say(
+                    "`{name}`: the price {price} is positive without at_most",
+                    name=limit.name,
+                    price=limit.price,
+                )
+            )
         elif limit.price < 0 and not low:
-            found.add(f"`{limit.name}`: the price {limit.price} is negative without at_least")
+            found.add(
+                say(
+                    "`{name}`: the price {price} is negative without at_least",
+                    name=limit.name,
+                    price=limit.price,
+                )
+            )
     return found.check()
 
 

@@ -65,7 +65,7 @@ def verify_run(
             files.add(problem)
         others = tuple(_checks(read_run(run_dir, manifest), shared))
     except UnreadableError as error:
-        files.add(str(message_of(error)))
+        files.add(message_of(error))
     signed = tuple(_signature(run_dir, key))
     return Verification(run_dir=run_dir, checks=(files.check(), *signed, *others))
 

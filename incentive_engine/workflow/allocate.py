@@ -6,6 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from incentive_engine.config.location import Location
+from incentive_engine.config.plausibility import doubts
 from incentive_engine.data.scores import read_scores
 from incentive_engine.fleet import SharedWork
 from incentive_engine.insight.findings import warned_first
@@ -73,7 +74,8 @@ def allocate(
             quality=read_quality(inputs.model, inputs.drift),
             keep=kept_beside(inputs.scores),
         )
-        with warned_first(evidence.quality, table):
+        doubtful = doubts(policy)
+        with warned_first(evidence.quality, table, doubtful):
             findings = plan_campaign(
                 policy, table, options=options, evidence=evidence, steps=steps, brief=brief
             )
@@ -82,4 +84,4 @@ def allocate(
         author=author,
     )  # fmt: skip
     write_run(directory, findings, origin=origin, steps=steps, lang=lang)
-    return RunSummary.of(findings, directory)
+    return RunSummary.of(findings, directory, doubtful)

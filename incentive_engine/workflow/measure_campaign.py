@@ -133,7 +133,7 @@ def _served(campaign: Campaign, ledger: str) -> Served:
         ledger,
         run=campaign.run.digest,
         offers=campaign.frozen.policy.offer_ids,
-        row_of=campaign.population.row_of,
+        rows_of=campaign.population.rows_of,
     )
     return _by_user(seen, len(campaign.population), planned=campaign.planned_version)
 

@@ -33,6 +33,7 @@ from incentive_engine.insight.cost_correction import (
     CostCorrection,
     cost_correction,
 )
+from incentive_engine.insight.exploring_value import exploring_value
 from incentive_engine.insight.findings import Findings, holdout_of
 from incentive_engine.insight.gain import PlanGain, ValuedTrial, gain_of_plan, trial_problem
 from incentive_engine.insight.holdout_value import holdout_value
@@ -236,6 +237,12 @@ def explore(
             held = shown(
                 lambda: holdout_value(policy, table, holdout, solved.result(), gain.result()), None
             )
+            explored = shown(
+                lambda: exploring_value(
+                    policy, table, problem, holdout, plan=solved.result(), gain=gain.result()
+                ),
+                None,
+            )
             ways = shown(
                 lambda: beside_the_plan(
                     simpler.result(), policy, table, plan=solved.result().choice,
@@ -244,7 +251,7 @@ def explore(
                 tuple[Alternative, ...](),
             )  # fmt: skip
             made = solved.result()
-        awaited = (frozen, gain, view, response, unfavoured, dropped, held, ways)
+        awaited = (frozen, gain, view, response, unfavoured, dropped, held, explored, ways)
         with steps.step("value and compare", len(awaited)) as advance:
             for future in awaited:
                 future.add_done_callback(lambda _: advance(1))
@@ -273,6 +280,7 @@ def explore(
                 ways=ways.result(),
                 dropped=dropped.result(),
                 held=held.result(),
+                exploring=explored.result(),
             )
 
 

@@ -106,6 +106,23 @@ def test_a_steeper_step_of_another_user_comes_first() -> None:
     assert np.array_equal(found, [1.0, 3.0, np.nan, 0.0], equal_nan=True)
 
 
+def test_budgets_beyond_an_integer_of_64_bits_are_right() -> None:
+    # twelve steps of 1e12 each, the steepest first: the last sum is 1.2e19 millionths
+    problem = replace(
+        draw(0),
+        offers=("a",),
+        value=np.arange(12.0, 0.0, -1.0)[None] * 1e12,
+        columns=np.full((1, 1, 12), 1e12),
+        face=np.array([1e12]),
+        cell=np.zeros(12, dtype=np.uint16),
+        limits=(sum_limit("budget", "cost", at_most=1.0),),
+        pool=Pool(amount=1.0),
+    )
+    found = smallest_budgets(problem)
+    assert found is not None
+    assert np.array_equal(found, np.arange(1.0, 13.0) * 1e12)
+
+
 def test_with_a_second_limit_no_budget_is_known() -> None:
     problem = draw(1)
     stock = sum_limit("stock", "issued", at_most=1.0)

@@ -196,6 +196,7 @@ def test_missing_columns_are_named(policy: Policy, file: Path) -> None:
             0.0,
             "is outside (0, 1] in 1 row (row 2 user T1), expected above 0 and at most 1",
         ),
+        ("propensity", 1e-7, "is so small that one row would count as a million in 1 row"),
         ("propensity", 1.01, "is outside (0, 1] in 1 row"),
         ("propensity", -0.3, "is outside (0, 1] in 1 row"),
         ("propensity", "half", "is not a number in 1 row"),

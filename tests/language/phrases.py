@@ -19,6 +19,8 @@ TEXTS: Final[dict[str, tuple[set[int], set[str]]]] = {
     "refuse": ({1}, {"expected", "remedy"}),
     "fault": ({1}, {"remedy"}),
     "UnreadableError": ({0}, set()),
+    "add": ({0}, set()),
+    "add_rows": ({1}, set()),
     "Option": (set(), {"help"}),
     "Argument": (set(), {"help"}),
     "Program": (set(), {"help", "epilog"}),

@@ -8,7 +8,7 @@ from incentive_engine.language.messages import chinese_phrases, language
 
 from .phrases import needs_words, said
 
-WAITING = ("verify/", "service/")
+WAITING = ("service/",)
 
 
 def placeholders(text: str) -> set[str]:

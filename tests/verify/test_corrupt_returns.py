@@ -53,7 +53,7 @@ def miss_the_target_of_the_last_money(run: HandMadeRun) -> None:
     run.overrides["min_marginal_roi"] = 3.0
 
 
-@case("returns", "the mandate is None, the override says 3.0")
+@case("returns", "the mandate is –, the override says 3.0")
 def hide_the_target(run: HandMadeRun) -> None:
     state(run)
     run.overrides["min_marginal_roi"] = 3.0

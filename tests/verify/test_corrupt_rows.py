@@ -80,7 +80,7 @@ def put_another_user_into_the_holdout(run: HandMadeRun) -> None:
     run.rows.loc[[4, 5], "reason"] = ["holdout", "priced_out"]
 
 
-@case("holdout", "states 2 users")
+@case("holdout", "the draw has")
 def miscount_the_holdout(run: HandMadeRun) -> None:
     run.manifest["holdout"] = {"share": 0.17, "users": 2}
 

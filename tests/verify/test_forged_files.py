@@ -23,17 +23,17 @@ def detail_of(directory: Path, name: str) -> str:
     return {check.name: check.detail for check in verify_run(directory).failures}[name]
 
 
-@case("files", "certificate.json: returns: Field required")
+@case("files", "certificate.json: returns: is missing")
 def leave_the_returns_out(run: HandMadeRun) -> None:
     del run.certificate["returns"]
 
 
-@case("files", "certificate.json: mandate: Field required")
+@case("files", "certificate.json: mandate: is missing")
 def leave_the_mandate_out(run: HandMadeRun) -> None:
     del run.certificate["mandate"]
 
 
-@case("files", "certificate.json: limits.0.slack: Field required")
+@case("files", "certificate.json: limits.0.slack: is missing")
 def leave_a_limits_slack_out(run: HandMadeRun) -> None:
     del run.limit("vip floor")["slack"]
 

@@ -25,7 +25,7 @@ def hide_everything_behind_overrides(run: HandMadeRun) -> None:
     run.overrides = dict.fromkeys(names, 0)
 
 
-@case("policy", "holdout is 0.17 in policy.yaml with its overrides, None in the manifest")
+@case("policy", "holdout is 0.17 in policy.yaml with its overrides, – in the manifest")
 def leave_the_holdout_out(run: HandMadeRun) -> None:
     without_rules(run, "holdout")
 
@@ -42,7 +42,7 @@ def override_a_limit_with_a_word(run: HandMadeRun) -> None:
     run.overrides = {"limits": True}
 
 
-@case("policy", "limits.5.ratio.0 is spend in policy.yaml with its overrides, None")
+@case("policy", "limits.5.ratio.0 is spend in policy.yaml with its overrides, –")
 def record_a_return_that_was_not_asked(run: HandMadeRun) -> None:
     run.overrides = {"limits": 9.0}
 

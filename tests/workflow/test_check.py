@@ -166,6 +166,26 @@ def test_what_is_hardly_meant_is_told_with_what_was_probably_meant(
     assert said in made.stdout
 
 
+def test_a_plan_of_what_is_hardly_meant_says_so_too(incentive: Incentive, tmp_path: Path) -> None:
+    rows = "".join(f"u{row},0.1,1\n" for row in range(40))
+    (tmp_path / "s.csv").write_text("user_id,conversion__off10,cost__off10\n" + rows)
+    policy = """\
+version: 1
+name: meant
+offers: [{id: off10, face_value: 10}]
+budget: {amount: 100000}
+limits: [{name: floor, sum: cost, at_least: LEAST}]
+"""
+    (tmp_path / "p.yaml").write_text(policy.replace("LEAST", "0.3"))
+    made = incentive("allocate", "p.yaml", "--scores", "s.csv", "--out", "run")
+    assert made.returncode == 0, made.stderr
+    assert "if a share is meant, write 30%" in made.stdout
+    (tmp_path / "p.yaml").write_text(policy.replace("LEAST", "90"))
+    made = incentive("allocate", "p.yaml", "--scores", "s.csv", "--out", "other")
+    assert made.returncode == 1
+    assert "if a share is meant, write 90%" in made.stderr
+
+
 def test_a_version_that_is_a_truth_value_is_refused(incentive: Incentive, tmp_path: Path) -> None:
     (tmp_path / "p.yaml").write_text(POLICY.replace("version: 1", "version: true"))
     made = incentive("check", "p.yaml")

@@ -144,3 +144,16 @@ def test_a_run_states_what_it_costs_by_the_trial(
     gain = json.loads((tmp_path / "run" / "evaluation.json").read_text())["plan"]["cost"]
     assert {name: told[name] for name in gain} == gain
     assert incentive("verify", tmp_path / "run").returncode == 0
+
+
+def test_a_budget_below_the_cheapest_offer_says_so() -> None:
+    options = BudgetOptions(amount="0.3")
+    findings = plan_campaign(
+        with_options(POLICY, options),
+        _table(1000, 3),
+        options=options,
+        evidence=Evidence(),
+        steps=Steps(),
+        brief=True,
+    )
+    assert any("below the expected cost of the cheapest" in str(w) for w in findings.warnings)

@@ -23,6 +23,10 @@ from incentive_engine.domain import MICROS, FloatArray, IntArray, to_micros
 from incentive_engine.jit import compiled
 
 BINS: Final = OCTAVES * PER_OCTAVE
+WRAPS: Final = 2.0**62
+"""Millionths whose sum may leave int64, with room for the rounding of the sum that asks."""
+HALF: Final = 32
+"""Bits of the lower half of an amount."""
 
 
 def smallest_budgets(problem: Problem) -> FloatArray | None:
@@ -58,7 +62,7 @@ def smallest_budgets(problem: Problem) -> FloatArray | None:
         n=BINS,
         make=lambda: None,
     )
-    before = np.concatenate([[0], np.cumsum(money)])
+    before = _running_totals(money)
     reached: FloatArray = np.empty(problem.n_users)
     in_parts(
         lambda start, stop, out: _reach(slope, before, ends, first, start, stop, out),
@@ -66,6 +70,20 @@ def smallest_budgets(problem: Problem) -> FloatArray | None:
         make=lambda: reached,
     )
     return reached
+
+
+def _running_totals(money: IntArray) -> IntArray | FloatArray:
+    """Return (s + 1,) the money of the steps before each, int64; float64 where it would wrap.
+
+    The latter are sums of upper and of lower halves, so that each is rounded once or twice.
+
+    >>> _running_totals(np.full(3, 2**62))[-1] == 3 * 2.0**62
+    np.True_
+    """
+    if money.sum(dtype=np.float64) < WRAPS:
+        return np.concatenate([[0], np.cumsum(money)])
+    upper, lower = np.cumsum(money >> HALF), np.cumsum(money & ((1 << HALF) - 1))
+    return np.concatenate([[0.0], upper.astype(np.float64) * 2.0**HALF + lower])
 
 
 def _counts(problem: Problem) -> IntArray:
@@ -169,7 +187,7 @@ def _sort_bins(slope: FloatArray, money: IntArray, ends: IntArray, start: int, s
 @compiled
 def _reach(
     slope: FloatArray,
-    before: IntArray,
+    before: IntArray | FloatArray,
     ends: IntArray,
     first: FloatArray,
     start: int,

@@ -13,7 +13,7 @@ from incentive_engine.config.document.places import Loc, Place, Source
 from incentive_engine.config.document.problems import KIND, Problem
 from incentive_engine.config.document.words import describe, key_type, models_at, type_at
 from incentive_engine.errors import Fault, any_of, near_name, nearest
-from incentive_engine.language import Text, message_of, say
+from incentive_engine.language import Message, Text, message_of, say
 
 NOTHING: Final = object()
 SHOWN: Final = 60
@@ -45,6 +45,23 @@ def faults_of(
             hint = say("did you mean `{name}`?", name=misspelt[loc][-1]) if loc in misspelt else ""
             found.setdefault(loc, _problem(line, loc, model=model, hint=hint))
     return [(source.place(p.loc), _fault(p, source)) for p in found.values()]
+
+
+def first_of(error: ValidationError) -> Text:
+    """Return the first thing that is wrong with content that no planner has written."""
+    line = error.errors(include_url=False)[0]
+    where, kind = ".".join(map(str, line["loc"])), line["type"]
+    context = line.get("ctx", {})
+    if kind == KIND:
+        what: Text = context["problem"].what
+    elif kind == "value_error":
+        what = message_of(context["error"])
+    elif kind == "extra_forbidden":
+        what = say("unknown key")
+    else:
+        what = WHAT[kind](line) if kind in WHAT else _wrong_type(line)
+    shown_what = what if isinstance(what, Message) else say(what)
+    return say("{where}: {what}", where=where, what=shown_what) if where else shown_what
 
 
 def _told_by_items(line: ErrorDetails) -> bool:

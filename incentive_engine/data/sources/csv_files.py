@@ -131,7 +131,7 @@ class _Parser:
             return "skip"
 
         try:
-            return arrow_csv.read_csv(
+            table = arrow_csv.read_csv(
                 pa.BufferReader(content) if isinstance(content, bytes) else content,
                 read_options=arrow_csv.ReadOptions(block_size=size + 1, use_threads=threads),
                 parse_options=arrow_csv.ParseOptions(
@@ -141,6 +141,7 @@ class _Parser:
                     include_columns=list(self.columns), column_types={self.ids: pa.string()}
                 ),
             )
+            return table.select(list(self.columns))  # all, if none is asked for
         except pa.ArrowException as error:
             # arrow quotes the row in its message, and a row is a customer's
             what = str(error).partition(":")[0]

@@ -70,7 +70,7 @@ class Watch:
             ledger,
             run=campaign.run.digest,
             offers=self.expected.offers,
-            row_of=campaign.population.row_of,
+            rows_of=campaign.population.rows_of,
         )
 
     def findings(
