@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from incentive_engine.config.location import parse_location
+from incentive_engine.config.access.location import parse_location
 from incentive_engine.data.sources import Source, open_source, read_table
 from incentive_engine.data.tables.arrow import is_number, numbers, whole
 from incentive_engine.data.tables.files import digest_file
