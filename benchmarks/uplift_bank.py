@@ -9,8 +9,10 @@ that were kept for one judgement at the end, and nothing else. A learner is give
 trial, or a market's trial, and its plans treat 10, 30 or 50 % of the people it has not seen:
 increments per 1,000 of these people, doubly robust or by their true effects. On the coupon markets
 plans spend 10, 20 or 50 % of what the best plan would, and figures are shares of its gain times
-1,000. Regret is the mean over the three of what the row's best learner has more. A halved trial
-shares its people between seeds: `±` is the spread of the regret over seeds.
+1,000; in `null`, where nothing has an effect, they are what plans at 10, 30 and 50 % of the cost
+of all promise per 1,000, as a loss. Regret is the mean over the three of what the best learner
+has more. A halved trial shares its people between seeds: `±` is the spread of the regret over
+seeds.
 
 The learners that stand beside the engine are plain recipes on LightGBM trees, at settings that
 suit small effects: X (60 trees of 4 leaves, a fiftieth of the rows in a leaf), T (60 trees of 8
@@ -172,6 +174,8 @@ def _coupons(market: Market, seed: int) -> Case:
     unlimited = float((users.cost * best_plan(users.effect, users.cost, np.inf)).sum())
 
     def values(effect: FloatArray) -> list[float]:
+        if unlimited == 0:
+            return [-_claimed(effect, users.cost, share) for share in (0.1, 0.3, 0.5)]
         shares = []
         for budget in (0.1 * unlimited, 0.2 * unlimited, 0.5 * unlimited):
             most = float((users.effect * best_plan(users.effect, users.cost, budget)).sum())
@@ -181,6 +185,14 @@ def _coupons(market: Market, seed: int) -> Case:
 
     trial = logged_trial(policy.offer_ids, learned, rng)
     return Case(trial=trial, policy=policy, ask=users.features, values=values)
+
+
+def _claimed(effect: FloatArray, cost: FloatArray, share: float) -> float:
+    """Return what a plan that treats a share of the users promises per 1,000, with no effects."""
+    path = PlanPath.of(effect, cost, np.ones(effect.shape, dtype=np.bool_))
+    plan = path.plan(share * float(cost.mean(axis=1).sum()))
+    given = np.flatnonzero(plan >= 0)
+    return 1000 * float(effect[given, plan[given]].sum()) / len(effect)
 
 
 def _engine(case: Case, seed: int) -> FloatArray:

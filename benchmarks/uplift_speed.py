@@ -79,10 +79,10 @@ def _options() -> argparse.Namespace:
 
 
 def _timed(name: str, task: Callable[[], Result]) -> tuple[Result, float]:
-    started = time.perf_counter()
+    started, busy = time.perf_counter(), time.process_time()
     found = task()
-    seconds = time.perf_counter() - started
-    _line(name, seconds, peak_gigabytes())
+    seconds, busy = time.perf_counter() - started, time.process_time() - busy
+    _line(f"{name}, {busy:.1f} s of CPU", seconds, peak_gigabytes())
     return found, seconds
 
 

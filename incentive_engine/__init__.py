@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from incentive_engine.library.policies import load_policy
     from incentive_engine.library.runs import Run, load_run
     from incentive_engine.stats.estimate import Estimate
+    from incentive_engine.uplift.params import FitParams
     from incentive_engine.verify import Verification
     from incentive_engine.verify import verify_run as verify
 
@@ -57,6 +58,7 @@ __all__ = [
     "Estimate",
     "Evaluation",
     "Fault",
+    "FitParams",
     "FrozenPolicy",
     "IncentiveError",
     "InfeasibleError",
@@ -99,6 +101,7 @@ _HOMES: Final = {
     "library.policies": ("load_policy",),
     "library.runs": ("Run", "load_run"),
     "stats.estimate": ("Estimate",),
+    "uplift.params": ("FitParams",),
     "verify": ("Verification",),
 }
 """Module to the names that stand in it."""

@@ -14,16 +14,16 @@ from incentive_engine.allocation import FrozenPolicy, Plan, Prices
 from incentive_engine.config import Policy
 from incentive_engine.data.holdout import draw_holdout
 from incentive_engine.data.scores import ScoreTable
-from incentive_engine.domain import BoolArray, FloatArray
+from incentive_engine.domain import COST, BoolArray, FloatArray
 from incentive_engine.errors import Fault, InfeasibleError
-from incentive_engine.insight.budget_views import BudgetView
-from incentive_engine.insight.chosen_pairs import Chosen
-from incentive_engine.insight.cost_correction import CostCorrection, evaluated_cost
-from incentive_engine.insight.gain import PlanGain
-from incentive_engine.insight.mandate import Mandate, returns
+from incentive_engine.insight.budget.chosen_pairs import Chosen
+from incentive_engine.insight.budget.mandate import Mandate, returns
+from incentive_engine.insight.budget.views import BudgetView
+from incentive_engine.insight.value.cost_correction import CostCorrection, evaluated_cost
+from incentive_engine.insight.value.gain import PlanGain
 from incentive_engine.language import Message, say
 from incentive_engine.pipeline.quality import Quality
-from incentive_engine.report import Alternative, Response
+from incentive_engine.report import Alternative, Exploring, Response
 from incentive_engine.report import Holdout as Held
 from incentive_engine.stats.estimate import Estimate
 
@@ -102,6 +102,8 @@ class Findings:
         Per binding limit the most value that dropping it alone can add.
     held
         What the holdout costs and buys; None without one.
+    exploring
+        What exploring costs and buys; None where nobody explores.
     """
 
     policy: Policy
@@ -127,6 +129,7 @@ class Findings:
     ways: tuple[Alternative, ...]
     dropped: Mapping[str, float]
     held: Held | None
+    exploring: Exploring | None
 
     @property
     def input_warnings(self) -> tuple[Message, ...]:
@@ -151,9 +154,27 @@ class Findings:
         warnings = list(self.input_warnings)
         if not self.policy.holdout:
             warnings.append(say("notes.no_holdout"))
+        if (cheapest := self._unaffordable()) is not None:
+            warnings.append(cheapest)
         if self.gain is not None and (over := self._over_budget(self.gain.cost)) is not None:
             warnings.append(over)
         return tuple(warnings)
+
+    def _unaffordable(self) -> Message | None:
+        """Return that the budget is below the cost of the cheapest offer of any user."""
+        budget = self.policy.budget
+        if budget is None or budget.basis == "face" or (self.plan.choice >= 0).any():
+            return None
+        costs = self.table.measures[COST]
+        known = costs[np.isfinite(costs) & (costs > 0)]
+        if not len(known) or budget.amount >= float(known.min()):
+            return None
+        return say(
+            "notes.unaffordable",
+            amount=budget.amount,
+            least=float(known.min()),
+            currency=self.policy.currency,
+        )
 
     def _over_budget(self, cost: Estimate) -> Message | None:
         """Return that the plan costs more than its budget beyond doubt, by the trial."""

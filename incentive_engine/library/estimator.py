@@ -22,6 +22,7 @@ from incentive_engine.errors import DataError, Fault, nearest
 from incentive_engine.language import say
 from incentive_engine.library.model import fit
 from incentive_engine.uplift.model import estimate
+from incentive_engine.uplift.params import FIT, FitParams
 
 if TYPE_CHECKING:
     from sklearn.utils import Tags
@@ -48,6 +49,9 @@ class UpliftEstimator:
         Of folds and boosting; the same rows and seed give the same model.
     accept
         Names of refusals that the caller answers for, such as ``trial-arm-sizes``.
+    params
+        `FitParams`: how far the learner adapts, and which of its stages are left out; left out,
+        what the program fits with.
 
     Attributes
     ----------
@@ -78,11 +82,13 @@ class UpliftEstimator:
         control: str = CONTROL,
         seed: int = 0,
         accept: Collection[str] = (),
+        params: FitParams | None = None,
     ) -> None:
         self.offers = offers
         self.control = control
         self.seed = seed
         self.accept = accept
+        self.params = params
 
     def fit(
         self,
@@ -130,7 +136,10 @@ class UpliftEstimator:
         rows = rows.assign(**columns, **{OFFER: arms})
         table = pd.concat([rows, features.reset_index(drop=True)], axis=1)
         trial = Trial.from_frame(table, policy, where="X")
-        self.model_ = fit(trial, policy, seed=self.seed, accept=self.accept)
+        self.model_ = fit(
+            trial, policy, seed=self.seed, accept=self.accept,
+            params=FIT if self.params is None else self.params,
+        )  # fmt: skip
         self.offers_ = policy.offer_ids
         self.n_features_in_ = features.shape[1]
         if names is not None:

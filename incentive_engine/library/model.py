@@ -16,7 +16,7 @@ from incentive_engine.data.trial import Trial
 from incentive_engine.data.users import UserTable
 from incentive_engine.domain import CONVERSION, COST, SPEND
 from incentive_engine.errors import ConfigError, DataError, Fault, nearest
-from incentive_engine.insight.gain import PlanGain, gain_of_plan, trial_problem, value_trial
+from incentive_engine.insight.value.gain import PlanGain, gain_of_plan, trial_problem, value_trial
 from incentive_engine.language import say
 from incentive_engine.library.arguments import named_by_argument
 from incentive_engine.library.evaluation import Evaluation
@@ -27,6 +27,7 @@ from incentive_engine.uplift.diagnosis.diagnose import diagnose
 from incentive_engine.uplift.diagnosis.findings import Diagnosis, check_acceptable
 from incentive_engine.uplift.evaluation.evaluation import evaluate as judge
 from incentive_engine.uplift.evaluation.explanation import explain_sample
+from incentive_engine.uplift.params import FIT, FitParams
 
 if TYPE_CHECKING:
     from incentive_engine.library.plan import Plan
@@ -193,7 +194,12 @@ class UpliftModel:
 
 
 def fit(
-    trial: Trial, policy: Policy, *, seed: int | None = None, accept: Collection[str] = ()
+    trial: Trial,
+    policy: Policy,
+    *,
+    seed: int | None = None,
+    accept: Collection[str] = (),
+    params: FitParams = FIT,
 ) -> UpliftModel:
     """Return the uplift model that a randomised trial teaches.
 
@@ -204,6 +210,8 @@ def fit(
         policy's.
     accept
         Names of refusals that the caller answers for, such as ``trial-arm-sizes``.
+    params
+        How far the learner adapts, and which of its stages are left out.
 
     Raises
     ------
@@ -220,7 +228,7 @@ def fit(
     with named_by_argument():
         check_acceptable(accept)
         diagnose(trial, policy).refuse(accept)
-    fitted = uplift.fit(trial, policy, seed=policy.seed if seed is None else seed)
+    fitted = uplift.fit(trial, policy, seed=policy.seed if seed is None else seed, params=params)
     return UpliftModel(fitted=fitted, trial=trial, policy=policy)
 
 

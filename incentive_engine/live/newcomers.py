@@ -9,6 +9,8 @@ import pyarrow as pa
 
 from incentive_engine.allocation.decision import User
 from incentive_engine.allocation.frozen_policy import FrozenPolicy
+from incentive_engine.data.scores import scaled_costs
+from incentive_engine.domain import COST, score_column
 
 Feature = str | int | float | bool | None
 
@@ -22,14 +24,17 @@ class Newcomers:
         What `train` has written.
     frozen
         The run's policy.
+    cost_factor
+        What the run's costs were multiplied by, as the trial asked.
     """
 
-    def __init__(self, model: Path, frozen: FrozenPolicy) -> None:
+    def __init__(self, model: Path, frozen: FrozenPolicy, *, cost_factor: float) -> None:
         from incentive_engine.uplift.model import UpliftModel, predict  # loads LightGBM
 
         self._predict = predict
         self._model = UpliftModel.load(model)
         self._frozen = frozen
+        self._cost_factor = cost_factor
 
     def user(self, user_id: str, features: Mapping[str, Feature]) -> User:
         """Return a user with what the model says of each offer.
@@ -44,6 +49,9 @@ class Newcomers:
         frame = pa.Table.from_pylist([{**features, "user_id": user_id}])
         table = UserTable.from_frame(frame, self._frozen.policy, where="features")
         scores = self._predict(self._model, table, self._frozen.policy)
+        for offer in self._frozen.policy.offer_ids:
+            column = score_column(COST, offer)
+            scores[column] = scaled_costs(scores[column].to_numpy(), self._cost_factor)
         (row,) = scores.to_dict("records")
         named = {str(name): _known(value) for name, value in row.items()}
         return User.from_row(named, self._frozen)

@@ -29,6 +29,7 @@ from .evidence import (
     Benefits,
     CalibrationGroup,
     CurvePoint,
+    Exploring,
     Holdout,
     LoyaltyCheck,
     Measurability,
@@ -40,6 +41,7 @@ from .evidence import (
     Response,
     ResponsePoint,
     ResponseRow,
+    Sight,
 )
 from .page import render_report
 from .returns import AtRisk, Returns, Safety, SafetyRow
@@ -60,6 +62,7 @@ __all__ = [
     "Code",
     "CurvePoint",
     "Estimate",
+    "Exploring",
     "Favoured",
     "GroupRow",
     "GroupTable",
@@ -86,6 +89,7 @@ __all__ = [
     "Safety",
     "SafetyRow",
     "Scope",
+    "Sight",
     "Test",
     "Titles",
     "Unit",

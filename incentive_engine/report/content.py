@@ -14,7 +14,7 @@ from incentive_engine.language import Message
 from incentive_engine.stats.estimate import Estimate
 
 from .conditions import Scope
-from .evidence import Alternative, Benefits, Holdout, PublicRules, Quality, Response
+from .evidence import Alternative, Benefits, Exploring, Holdout, PublicRules, Quality, Response
 from .returns import AtRisk, Returns, Safety
 
 Unit = Literal["money", "count", "ratio", "share", "number"]
@@ -241,6 +241,7 @@ class ReportContent:
     favoured: Favoured | None = None
     response: Response | None = None
     holdout: Holdout | None = None
+    exploring: Exploring | None = None
     ways: tuple[Alternative, ...] = ()
     """The plan first; none where there is no budget to compare at."""
     quality: Quality | None = None

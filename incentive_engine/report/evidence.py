@@ -167,6 +167,55 @@ class Holdout:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sight:
+    """What a campaign's holdout and explorers will show of an average offer.
+
+    Attributes
+    ----------
+    offer_rows
+        Explorers per offer, on average.
+    detectable
+        The effect on conversion that is found with a probability of 80 %.
+    expected
+        The average effect of the offers that were drawn, by the scores.
+    power
+        The probability that a two-sided test at 5 % finds that.
+    enough
+        The smallest share that finds the expected effect with 80 %; at most a half.
+    proposed
+        That, or the largest share that does not cost too much.
+    """
+
+    offer_rows: float
+    detectable: float
+    expected: float
+    power: float
+    enough: float
+    proposed: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exploring:
+    """The users who get an arm by lot so that the next campaign knows more.
+
+    Attributes
+    ----------
+    given_up
+        The most value that deciding on them by prices could add; None where it is not known.
+    dearest
+        The part of the plan's value beyond which no share is proposed.
+    sight
+        None where the conversion rate without offers is not known.
+    """
+
+    users: int
+    share: float
+    given_up: float | None
+    dearest: float
+    sight: Sight | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CalibrationGroup:
     """Trial rows with similar predictions: what was predicted, and what happened, per user."""
 

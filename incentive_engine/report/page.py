@@ -112,6 +112,9 @@ def render_report(
         interval=lambda estimate, show=None: words.interval(t, estimate, show),
         centre=lambda estimate: words.centre(t, estimate),
         held=words.held(t, content.holdout, content.proof) if content.holdout else (),
+        exploring=(
+            words.exploring(t, content.exploring, content.proof) if content.exploring else ()
+        ),
         step=lambda name: words.step(t, name),
         terms=TERMS,
         label=lambda row: _label(t, row),

@@ -10,7 +10,7 @@ from incentive_engine.stats.estimate import Estimate
 
 from .conditions import Scope, Test
 from .content import Aim, Budget, Favoured, Headline, LimitRow, Proof
-from .evidence import Holdout
+from .evidence import Exploring, Holdout
 
 EXACT: Final = 1e-12
 """A smaller gap is float64's own rounding, and reads as none."""
@@ -207,6 +207,31 @@ def held(t: Language, stated: Holdout, proof: Proof) -> tuple[str, ...]:
         detectable=detectable,
     )
     return costs, buys
+
+
+def exploring(t: Language, stated: Exploring, proof: Proof) -> tuple[str, ...]:
+    """Return what exploring costs, what it shows, and which share is proposed by which rule."""
+    who = t("exploring.who", users=t.count(stated.users), share=t.percent(stated.share))
+    if stated.given_up is not None:
+        who += t(
+            "exploring.costs",
+            value=t.significant(stated.given_up),
+            aim=aim(t, proof.aim),
+            part=t.percent(stated.given_up / proof.value if proof.value > 0 else 0.0),
+        )
+    sight = stated.sight
+    if sight is None:
+        return (who,)
+    rates = {
+        name: t.significant(1_000 * rate)
+        for name, rate in (("detectable", sight.detectable), ("expected", sight.expected))
+    }
+    rows, power = t.count(round(sight.offer_rows)), t.percent(sight.power, 0)
+    buys = t("exploring.buys", rows=rows, power=power, **rates)
+    rule = "exploring.proposed" if sight.proposed >= sight.enough else "exploring.capped"
+    parts = {"proposed": sight.proposed, "enough": sight.enough, "dearest": stated.dearest}
+    said = t(rule, **{name: t.percent(part) for name, part in parts.items()})
+    return who, buys, said
 
 
 def _given_up(t: Language, most: float, proof: Proof) -> str:

@@ -10,13 +10,16 @@ import msgspec
 
 from incentive_engine.language import say
 from incentive_engine.live.campaign import Campaign
-from incentive_engine.live.clock import wall_micros
+from incentive_engine.live.ledger.clock import wall_micros
 from incentive_engine.live.watch.finding import Finding
 from incentive_engine.live.watch.watching import Watch
 from incentive_engine.service.bodies import AnsweredBody, FindingBody, ProposalBody
 
 FRESH: Final = 5.0
 """Seconds for which findings are shown again without another look."""
+
+RARELY: Final = 20.0
+"""For how many times as long as a look takes its findings are shown: decisions go first."""
 
 
 class Findings:
@@ -33,7 +36,7 @@ class Findings:
         self._watch: Watch | None = None
         self._lock = asyncio.Lock()
         self._found: tuple[Finding, ...] = ()
-        self._looked_at = -FRESH
+        self._looked_at, self._fresh = -FRESH, FRESH
 
     async def now(self, *, restarts: int) -> list[FindingBody]:
         """Return what is found, at most a few seconds old.
@@ -44,9 +47,11 @@ class Findings:
             How often the ledger's writer was started again.
         """
         async with self._lock:
-            if time.monotonic() - self._looked_at >= FRESH:
+            if time.monotonic() - self._looked_at >= self._fresh:
+                began = time.monotonic()
                 self._found = await asyncio.to_thread(self._look)
                 self._looked_at = time.monotonic()
+                self._fresh = max(FRESH, RARELY * (self._looked_at - began))
         found = [*self._found]
         if restarts:
             text = say("watch.writer_restarted", restarts=restarts)

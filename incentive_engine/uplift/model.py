@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -27,11 +26,9 @@ from incentive_engine.uplift.nuisance.cost import CostModel, fit_cost, stack_cos
 from incentive_engine.uplift.nuisance.event_probability import Chances, fit_chances
 from incentive_engine.uplift.nuisance.features import Encoder, learn_encoder
 from incentive_engine.uplift.nuisance.spend import SpendModel, fit_spend
+from incentive_engine.uplift.params import FIT, FitParams
 from incentive_engine.uplift.rows import Rows, Telling
-from incentive_engine.uplift.trial_design import even_lottery, reachable, shares
-
-FOLDS: Final = 5
-"""Models of each kind; each learns from four fifths of the trial."""
+from incentive_engine.uplift.trial_design import check_folds, even_lottery, reachable, shares
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +47,8 @@ class Facts:
         Offer ids in the order of every matrix.
     rules
         Who could get which offer.
+    params
+        What it was fitted with.
     """
 
     trial: str
@@ -57,6 +56,7 @@ class Facts:
     seed: int
     offers: tuple[str, ...]
     rules: tuple[Eligibility, ...]
+    params: FitParams
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -151,7 +151,7 @@ class UpliftModel:
         return load_model(directory)
 
 
-def fit(trial: Trial, policy: Policy, *, seed: int) -> UpliftModel:
+def fit(trial: Trial, policy: Policy, *, seed: int, params: FitParams = FIT) -> UpliftModel:
     """Learn the effects and costs of the policy's offers from a randomised trial.
 
     Parameters
@@ -162,16 +162,19 @@ def fit(trial: Trial, policy: Policy, *, seed: int) -> UpliftModel:
         Says which offers form a ladder and who could get which offer.
     seed
         Of folds and boosting; the same inputs and seed give the same model.
+    params
+        How far the models adapt, and what is believed beforehand.
 
     Raises
     ------
     DataError
-        When an arm has too few rows to say anything.
+        When an arm has too few rows to say anything, or those outside some fold have.
     """
     lottery = even_lottery(trial, policy.eligibility)
     encoder = learn_encoder(trial.features[learnable(trial.features, policy.features)])
     matrix = encoder.encode(trial.features, where="trial")
-    folds = draw_folds(trial.person, count=FOLDS, rng=np.random.default_rng(seed))
+    folds = draw_folds(trial.person, count=params.folds, rng=np.random.default_rng(seed))
+    check_folds(trial, lottery, folds)
     happened = (trial.conversion > 0) | (trial.spend != 0)
     (basis, phi), telling = together(
         lambda: learn_basis(matrix, encoder),
@@ -185,6 +188,7 @@ def fit(trial: Trial, policy: Policy, *, seed: int) -> UpliftModel:
         support=learn_support(matrix, encoder.is_number(matrix.shape[1]), lottery, seed=seed),
         lottery=lottery,
         folds=folds,
+        params=params,
     )
     rungs = ladders(policy.offers)
 
@@ -209,6 +213,7 @@ def fit(trial: Trial, policy: Policy, *, seed: int) -> UpliftModel:
             seed=seed,
             offers=trial.offers,
             rules=policy.eligibility,
+            params=params,
         ),
         encoder=encoder,
         basis=basis,

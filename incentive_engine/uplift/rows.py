@@ -12,6 +12,7 @@ from incentive_engine.uplift.crossfit import Folds
 from incentive_engine.uplift.effects.support import Support
 from incentive_engine.uplift.nuisance.boosting import BinnedRows
 from incentive_engine.uplift.nuisance.negative_downsampling import without_most_quiet
+from incentive_engine.uplift.params import FIT, FitParams
 from incentive_engine.uplift.trial_design import Randomisation
 
 
@@ -72,6 +73,8 @@ class Rows:
         Arms, weights, shares, reach.
     folds
         Of the n rows.
+    params
+        How far models adapt to them.
     """
 
     matrix: Matrix
@@ -81,3 +84,4 @@ class Rows:
     support: Support
     lottery: Randomisation
     folds: Folds
+    params: FitParams = FIT

@@ -18,7 +18,7 @@ from incentive_engine.uplift.effects.averages import Averages
 from incentive_engine.uplift.effects.basis import Basis
 from incentive_engine.uplift.effects.calibration import Calibration
 from incentive_engine.uplift.effects.effects import Deviations, EffectLayer
-from incentive_engine.uplift.effects.interactions import Pairs
+from incentive_engine.uplift.effects.interactions.interactions import Pairs
 from incentive_engine.uplift.effects.stacking import HeterogeneityTest, Stack
 from incentive_engine.uplift.effects.support import Support
 from incentive_engine.uplift.effects.trees import ArmTrees, ContrastTrees
@@ -29,6 +29,7 @@ from incentive_engine.uplift.nuisance.cost import CostModel
 from incentive_engine.uplift.nuisance.event_probability import Chances
 from incentive_engine.uplift.nuisance.features import Encoder
 from incentive_engine.uplift.nuisance.spend import SpendModel
+from incentive_engine.uplift.params import FitParams
 from incentive_engine.uplift.saved import (
     FORMAT,
     MODEL,
@@ -60,6 +61,7 @@ def save_model(model: UpliftModel, directory: Path) -> None:
         "seed": model.facts.seed,
         "offers": model.facts.offers,
         "rules": [rule.model_dump(mode="json") for rule in model.facts.rules],
+        "params": asdict(model.facts.params),
         "features": model.encoder.to_json(),
         "basis": model.basis.to_json(),
         "odds": model.odds.tolist(),
@@ -120,6 +122,9 @@ def _model(content: Mapping[str, Any], directory: Path) -> UpliftModel:
             seed=content["seed"],
             offers=offers,
             rules=tuple(Eligibility.model_validate_json(json.dumps(r)) for r in content["rules"]),
+            params=FitParams(
+                **content["params"] | {"without": tuple(content["params"]["without"])}
+            ),
         ),
         encoder=Encoder.from_json(content["features"]),
         basis=Basis.from_json(content["basis"]),

@@ -23,9 +23,11 @@ from incentive_engine.domain import (
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
 from incentive_engine.uplift.campaigns import campaign_weights
+from incentive_engine.uplift.crossfit import Folds
 
 FEWEST_ROWS: Final = 10
 """Rows that an arm needs; with fewer, not even an average effect has an error to state."""
+MISTAKEN: Final = say("look for rows that share a user_id by mistake")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -81,6 +83,40 @@ def even_lottery(trial: Trial, rules: Sequence[Eligibility]) -> Randomisation:
     share = shares(odds, reach)
     weight = share[np.arange(len(arm)), arm] / trial.propensity * campaign_weights(trial, reach)
     return Randomisation(arm=arm, weight=weight, share=share, reach=reach, odds=odds)
+
+
+def check_folds(trial: Trial, lottery: Randomisation, folds: Folds) -> None:
+    """Refuse a trial in which the rows outside some fold do not teach what is to be learned.
+
+    People have all their rows in one fold, so that an arm, or all conversions, may belong to the
+    people of one.
+
+    Raises
+    ------
+    DataError
+        When an arm has no row outside some fold, or many conversions all are in one.
+    """
+    counts = lottery.weight > 0
+    faults = []
+    for arm, name in enumerate(("control", *trial.offers)):
+        if not (mine := counts & (lottery.arm == arm)).any() or not _in_one_fold(mine, folds):
+            continue
+        people = trial.person[mine].nunique()
+        what = say("the {rows} rows of `{arm}` belong to {people} users, all in one fold",
+                   rows=int(mine.sum()), arm=name, people=people)  # fmt: skip
+        faults.append(Fault("trial", what, say("an arm that many users got"), MISTAKEN))
+    bought = trial.conversion > 0
+    if bought.sum() >= FEWEST_ROWS and _in_one_fold(bought, folds):
+        what = say("the {rows} conversions belong to {people} users, all in one fold",
+                   rows=int(bought.sum()), people=trial.person[bought].nunique())  # fmt: skip
+        faults.append(Fault("trial", what, say("conversions of many users"), MISTAKEN))
+    if faults:
+        raise DataError(*faults)
+
+
+def _in_one_fold(rows: BoolArray, folds: Folds) -> bool:
+    labels = folds.label[rows]
+    return bool((labels == labels[0]).all())
 
 
 def reach_of(trial: Trial, rules: Sequence[Eligibility]) -> BoolArray:

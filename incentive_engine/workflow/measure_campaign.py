@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from incentive_engine.config.location import Location
+from incentive_engine.config.access.location import Location
 from incentive_engine.data.tables.files import atomic_directory
 from incentive_engine.domain import MICROS
 from incentive_engine.errors import ConfigError, Fault
@@ -133,7 +133,7 @@ def _served(campaign: Campaign, ledger: str) -> Served:
         ledger,
         run=campaign.run.digest,
         offers=campaign.frozen.policy.offer_ids,
-        row_of=campaign.population.row_of,
+        rows_of=campaign.population.rows_of,
     )
     return _by_user(seen, len(campaign.population), planned=campaign.planned_version)
 

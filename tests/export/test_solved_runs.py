@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ from incentive_engine.run.directory import (
 )
 from incentive_engine.run.format import StatedExploring, StatedHoldout
 from incentive_engine.verify import verify_run
+from verify.runs import reseal
 
 OFFERS = ("off10", "off20", "vip50")
 
@@ -239,3 +241,45 @@ def test_the_same_inputs_give_the_same_allocation_byte_for_byte(tmp_path: Path) 
         (tmp_path / name / "allocation.parquet").read_bytes() for name in ("one", "two")
     )
     assert first == second
+
+
+def forge_arm(rows: pd.DataFrame) -> None:
+    explorer = int(np.flatnonzero(rows["reason"] == "explored")[0])
+    rows.loc[explorer, "reason"] = "priced_out"
+
+
+def forge_propensity(rows: pd.DataFrame) -> None:
+    explorer = int(np.flatnonzero((rows["propensity"] < 1) & (rows["reason"] == "offered"))[0])
+    rows.loc[explorer, "propensity"] = 0.9
+
+
+def forge_an_explorer(rows: pd.DataFrame) -> None:
+    planned = int(np.flatnonzero((rows["propensity"] == 1) & (rows["reason"] == "offered"))[0])
+    rows.loc[planned, "propensity"] = 0.25
+
+
+def take_an_arm_away(rows: pd.DataFrame) -> None:
+    explorer = int(np.flatnonzero((rows["propensity"] < 1) & (rows["reason"] == "offered"))[0])
+    rows.loc[explorer, ["offer_id", "reason"]] = [None, "explored"]
+    rows.loc[explorer, ["conversion", "spend", "cost"]] = 0.0
+    rows.loc[explorer, "cost_micros"] = 0
+
+
+@pytest.mark.parametrize(
+    ("forge", "check"),
+    [
+        (forge_arm, "reasons"),
+        (forge_propensity, "exploring"),
+        (forge_an_explorer, "exploring"),
+        (take_an_arm_away, "exploring"),
+    ],
+)
+def test_lots_that_were_not_drawn_so_are_refused(
+    forge: Callable[[pd.DataFrame], None], check: str, tmp_path: Path
+) -> None:
+    write_solved(tmp_path / "run", policy(explore=0.2, holdout=0.05), scores(150, seed=150))
+    rows = pd.read_parquet(tmp_path / "run" / "allocation.parquet")
+    forge(rows)
+    rows.to_parquet(tmp_path / "run" / "allocation.parquet", index=False)
+    reseal(tmp_path / "run")
+    assert check in {found.name for found in verify_run(tmp_path / "run").failures}

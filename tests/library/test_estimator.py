@@ -104,6 +104,7 @@ def test_clone_and_parameters_follow_the_conventions() -> None:
         "control": "none",
         "seed": 7,
         "accept": (),
+        "params": None,
     }
     assert copy.set_params(seed=9) is copy
     assert copy.seed == 9
@@ -245,3 +246,11 @@ def test_its_signature_is_the_one_that_others_call() -> None:
     parameters = inspect.signature(ie.UpliftEstimator.fit).parameters
     assert list(parameters) == ["self", "X", "conversion", "offer", "spend", "cost", "propensity"]
     assert parameters["offer"].kind is inspect.Parameter.KEYWORD_ONLY
+
+
+def test_settings_of_the_learner_reach_it() -> None:
+    params = ie.FitParams(folds=3, without=("products",))
+    rows = trial_frame()
+    learner = ie.UpliftEstimator(params=params)
+    learner.fit(rows[FEATURES], rows["conversion"], offer=rows["offer"])
+    assert learner.model_.fitted.facts.params == params

@@ -10,12 +10,15 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import psycopg
 import pytest
 
 from export.postgres_server import binaries, run, server
 from incentive_engine.errors import DataError
-from incentive_engine.live.commands import (
+from incentive_engine.live.ledger.commands import (
+    Act,
+    Actions,
     Command,
     Decided,
     Find,
@@ -25,10 +28,11 @@ from incentive_engine.live.commands import (
     ShowPool,
     ShowPrices,
 )
-from incentive_engine.live.ledger import Ledger
-from incentive_engine.live.postgres_store import SCHEMA, PostgresStore
-from incentive_engine.live.process import WriterProcess
-from incentive_engine.live.store import UnavailableError
+from incentive_engine.live.ledger.ledger import Ledger
+from incentive_engine.live.ledger.postgres_store import SCHEMA, PostgresStore
+from incentive_engine.live.ledger.store import UnavailableError
+from incentive_engine.live.watch.observed import read_observed
+from incentive_engine.live.writing.process import WriterProcess
 
 from .ledgers import (
     BUDGET,
@@ -149,6 +153,28 @@ def test_a_ledger_of_another_run_and_no_server_are_told_apart(url: str) -> None:
     with pytest.raises(UnavailableError, match="does not answer") as told:
         opened("postgresql://me:secret@/postgres?host=/nowhere")
     assert "secret" not in str(told.value)
+
+
+def test_actions_move_caps_for_every_server_and_are_read_by_the_watch(url: str) -> None:
+    first, second = opened(url), opened(url)
+    lower = f'{{"at_most": {{"budget": {15 * YUAN}}}}}'
+    (answer,) = first.apply([Act("runs_dry:budget", "accepted", "Li", lower, 0)], START)
+    assert isinstance(answer, Actions)
+    assert second.apply([Act("other", "declined", "Wang", "{}", 0)], START) == [
+        Refused("outdated", "1")
+    ]
+    taken = [decided(*second.apply([reserve()], START))[1] for _ in range(2)]
+    assert [one.reason for one in taken] == ["offered", "pool_empty"]
+    observed = read_observed(
+        url, run="run", offers=("off20",), rows_of=lambda users: np.full(len(users), -1)
+    )
+    assert observed.actions == answer.actions
+    assert observed.offer.tolist() == [0, -1]
+    assert observed.pool[BUDGET].at_most == 15 * YUAN
+    with pytest.raises(DataError, match="ledger of another run"):
+        read_observed(url, run="other", offers=(), rows_of=lambda users: np.full(len(users), -1))
+    first.close()
+    second.close()
 
 
 def test_the_database_itself_takes_no_sum_above_a_cap(url: str) -> None:

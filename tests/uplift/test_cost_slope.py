@@ -21,7 +21,9 @@ def _fitted(rows: int, slope: tuple[float, float], *, seed: int = 0) -> CostSlop
     predicted = chance * PAYS[offer]
     followed = _each(true, predicted, offer)
     paid = PAYS[offer] * (rng.random(rows) < followed / PAYS[offer])
-    return fit_slope(predicted, offer=offer, paid=paid, weight=np.ones(rows), pays=PAYS, mean=mean)
+    return fit_slope(
+        predicted, offer=offer, paid=paid, weight=np.ones(rows), pays=PAYS, mean=mean, error=0.2
+    )
 
 
 def _each(slope: CostSlope, cost: FloatArray, offer: np.ndarray) -> FloatArray:
@@ -47,6 +49,7 @@ def test_forecasts_without_a_redemption_are_left_as_they_are() -> None:
         weight=np.ones(100),
         pays=np.zeros(1),
         mean=np.array([0.2]),
+        error=0.2,
     )
     assert np.isfinite(learned.slope).all()
     assert learned(np.full((3, 1), 0.2)) == pytest.approx(0.2)

@@ -374,3 +374,21 @@ def test_constant_and_missing_features_are_no_reason_to_refuse() -> None:
     diagnosis.refuse()
     assert len(diagnosis.warnings) == 1
     assert "left out: `same`, `gone`;" in str(diagnosis.warnings[0])
+
+
+def test_an_offer_that_alone_has_no_costs_is_named() -> None:
+    known = a_trial(3)
+    object.__setattr__(known.trial, "cost", np.where(known.trial.arm == 1, 0.0, known.trial.cost))
+    texts = [
+        str(finding.what)
+        for finding in diagnose(known.trial, known.policy).findings
+        if finding.check == "outcomes" and finding.verdict == "warning"
+    ]
+    assert len(texts) == 1
+    assert texts[0].startswith("`off10` cost nothing, though ")
+
+
+def test_a_trial_without_any_costs_is_not_called_contradictory() -> None:
+    known = a_trial(3)
+    object.__setattr__(known.trial, "cost", np.zeros(known.trial.n_rows))
+    assert found(known, "outcomes") == ["fine"]

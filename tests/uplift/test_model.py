@@ -253,7 +253,7 @@ def test_an_arm_with_few_rows_is_refused_by_name() -> None:
         seed=0,
         propensity=np.tile([0.5, 0.495, 0.005], (400, 1)),
     )
-    with pytest.raises(DataError, match="offer `off20` has"):
+    with pytest.raises(DataError, match="the arm `off20` has"):
         fit(known.trial, known.policy, seed=0)
 
 

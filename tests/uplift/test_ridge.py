@@ -8,10 +8,10 @@ import pytest
 
 from incentive_engine.domain import FloatArray
 from incentive_engine.uplift.crossfit import draw_folds
-from incentive_engine.uplift.effects.covariance import Covariances
-from incentive_engine.uplift.effects.fit import MOST_COEFFICIENTS, _functions
-from incentive_engine.uplift.effects.relevance import learn_prior
-from incentive_engine.uplift.effects.ridge import (
+from incentive_engine.uplift.effects.fit import _functions
+from incentive_engine.uplift.effects.interactions.covariance import Covariances
+from incentive_engine.uplift.effects.interactions.relevance import learn_prior
+from incentive_engine.uplift.effects.interactions.ridge import (
     NormalEquations,
     Prior,
     log_evidence,
@@ -210,6 +210,6 @@ def test_a_fold_has_no_say_in_what_the_others_say() -> None:
 def test_the_ridge_looks_at_the_features_that_tell_most_where_there_are_many() -> None:
     columns = np.repeat(np.arange(300), 2)
     prognostic = np.arange(300.0)[::-1]
-    few = _functions(columns, prognostic, 4)
-    assert (few == np.arange(MOST_COEFFICIENTS // 4)).all()
-    assert (_functions(columns[:20], prognostic, 4) == np.arange(20)).all()
+    few = _functions(columns, prognostic, 4, 480)
+    assert (few == np.arange(120)).all()
+    assert (_functions(columns[:20], prognostic, 4, 480) == np.arange(20)).all()

@@ -14,10 +14,10 @@ import pytest
 from incentive_engine.config import policy_from_mapping
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.domain import COST, MICROS
-from incentive_engine.insight.cost_correction import SELECTION_ERRORS, cost_correction
+from incentive_engine.insight.budget.policy_options import BudgetOptions, with_options
 from incentive_engine.insight.findings import Findings
-from incentive_engine.insight.gain import ValuedTrial
-from incentive_engine.insight.policy_options import BudgetOptions, with_options
+from incentive_engine.insight.value.cost_correction import SELECTION_ERRORS, cost_correction
+from incentive_engine.insight.value.gain import ValuedTrial
 from incentive_engine.pipeline.steps import Steps
 from incentive_engine.stats.estimate import Estimate
 from incentive_engine.stats.intervals import MEASURES
@@ -144,3 +144,16 @@ def test_a_run_states_what_it_costs_by_the_trial(
     gain = json.loads((tmp_path / "run" / "evaluation.json").read_text())["plan"]["cost"]
     assert {name: told[name] for name in gain} == gain
     assert incentive("verify", tmp_path / "run").returncode == 0
+
+
+def test_a_budget_below_the_cheapest_offer_says_so() -> None:
+    options = BudgetOptions(amount="0.3")
+    findings = plan_campaign(
+        with_options(POLICY, options),
+        _table(1000, 3),
+        options=options,
+        evidence=Evidence(),
+        steps=Steps(),
+        brief=True,
+    )
+    assert any("below the expected cost of the cheapest" in str(w) for w in findings.warnings)

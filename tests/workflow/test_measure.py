@@ -160,7 +160,8 @@ def test_a_log_without_the_holdout_is_refused(
     assert done.returncode == 2
     assert done.stderr == (
         f"did.csv: names none of the {held.sum():,} users that were held out, expected what they "
-        "did, too: the campaign is measured against them\n"
+        "did, too: the campaign is measured against them; "
+        "add their rows\n"
     )
 
 
@@ -247,7 +248,7 @@ def test_a_sample_campaign_has_outcomes_to_be_measured_by(
     done = incentive("measure", "run", "--outcomes", "after/outcomes.csv")
     assert done.returncode == 0, done.stderr
     assert "against the holdout (95 % interval)" in done.stdout
-    assert "scores too high, as the trial shows" in done.stdout
+    assert "what the trial says beyond the scores" in done.stdout
     refused = incentive("sample", "winback", "--after", "run", "--out", "other")
     assert refused.returncode == 2
     assert "is no run for the users of the sample `winback`" in refused.stderr

@@ -10,15 +10,16 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
-from incentive_engine.config.database_url import SCHEMES, read_database_url
+from incentive_engine.config.access.database_url import SCHEMES, read_database_url
 from incentive_engine.domain import BoolArray, IntArray
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
-from incentive_engine.live.commands import Standing, standing
-from incentive_engine.live.records import Action, State
-from incentive_engine.live.schema import ACTIONS
-from incentive_engine.live.store import limit_of, read_claims
+from incentive_engine.live.ledger.commands import Standing, standing
+from incentive_engine.live.ledger.records import Action, State
+from incentive_engine.live.ledger.schema import ACTIONS
+from incentive_engine.live.ledger.store import limit_of, read_claims
 
 POOL: Final = (
     "SELECT name, is_count, settles_amount, at_most, at_least, price, risk, "
@@ -87,7 +88,7 @@ class Observed:
 
 
 def read_observed(
-    ledger: str, *, run: str, offers: Sequence[str], row_of: Callable[[str], int | None]
+    ledger: str, *, run: str, offers: Sequence[str], rows_of: Callable[[pa.Array], IntArray]
 ) -> Observed:
     """Return what a ledger says, read at one moment, also while it is written.
 
@@ -95,8 +96,8 @@ def read_observed(
     ----------
     run
         The digest of its run.
-    row_of
-        From a user's id to his place in the run.
+    rows_of
+        From users' ids to their places in the run, −1 for strangers.
 
     Raises
     ------
@@ -116,7 +117,7 @@ def read_observed(
         decisions = list(rows(DECISIONS))
         asked = tuple((user, int(count)) for user, count in rows(ASKED))
         actions = tuple(_action(row) for row in rows(ACTIONS))
-    return observed(decisions, pool, asked, actions, offers=offers, row_of=row_of)
+    return observed(decisions, pool, asked, actions, offers=offers, rows_of=rows_of)
 
 
 def observed(
@@ -126,24 +127,21 @@ def observed(
     actions: tuple[Action, ...],
     *,
     offers: Sequence[str],
-    row_of: Callable[[str], int | None],
+    rows_of: Callable[[pa.Array], IntArray],
 ) -> Observed:
     """Return rows of `DECISIONS` as columns."""
     place = {offer: index for index, offer in enumerate(offers)}
     seen: set[str] = set()
     firsts: list[bool] = []
-    users: list[int] = []
     claims: list[tuple[int, int, int]] = []
     for number, row in enumerate(decisions):
         firsts.append(row[0] not in seen)
         seen.add(row[0])
-        at = row_of(row[0])
-        users.append(-1 if at is None else at)
         claims += [(number, limit, amount) for limit, amount in read_claims(row[6])]
     columns = list(zip(*decisions, strict=True)) or [()] * 10
     parts = np.array(claims, dtype=np.int64).reshape(-1, 3)
     return Observed(
-        row=_whole(users),
+        row=rows_of(pa.array(columns[0], pa.string())),
         is_first=np.array(firsts, dtype=np.bool_),
         offer=_whole([-1 if offer is None else place.get(offer, -1) for offer in columns[1]]),
         state=_whole([STATES.index(State(state)) for state in columns[2]]),
@@ -177,7 +175,7 @@ def reading(ledger: str) -> Iterator[Callable[[str], Iterator[tuple[Any, ...]]]]
         return
     import sqlite3
 
-    from incentive_engine.live.sqlite_store import connect_read_only
+    from incentive_engine.live.ledger.sqlite_store import connect_read_only
 
     with closing(connect_read_only(Path(ledger))) as file:
         try:
@@ -194,7 +192,7 @@ def reading(ledger: str) -> Iterator[Callable[[str], Iterator[tuple[Any, ...]]]]
 def _reading_postgres(ledger: str) -> Iterator[Callable[[str], Iterator[tuple[Any, ...]]]]:
     import psycopg
 
-    from incentive_engine.live.postgres_store import SCHEMA, told
+    from incentive_engine.live.ledger.postgres_store import SCHEMA, told
 
     place = read_database_url(ledger, where="--ledger")
     parameters: dict[str, Any] = dict(place.parameters)

@@ -38,12 +38,13 @@ def _too_often(look: Look) -> Iterator[Found]:
             "requests": count,
             "usual": look.params.visits,
         }
+        others, text = len(often) - MOST, say("watch.asks_too_often", **figures)
         yield Found(
             kind="asks_too_often",
             subject=user,
             severity="warning",
             figures=figures,
-            text=say("watch.asks_too_often", others=max(len(often) - MOST, 0), **figures),
+            text=text if others <= 0 else say("watch.and_others", text=text, others=others),
         )
 
 

@@ -13,6 +13,8 @@ from incentive_engine.language import Message, say
 from incentive_engine.uplift.diagnosis.findings import Finding
 
 CHECK: Final = "outcomes"
+MANY_BUYERS: Final = 20
+"""Buyers of whom some should have redeemed; of a few, perhaps none did."""
 REFUNDED: Final = 0.1
 """Share of the rows with spend that may be negative before that is said."""
 
@@ -30,6 +32,7 @@ def outcome_findings(trial: Trial, policy: Policy) -> list[Finding]:
     if refused := _refusal(trial):
         return [refused]
     found = [*_control_costs(trial), *_spend(trial), *_face_values(trial, policy)]
+    found += _costless(trial)
     found += [_warning(text) for text in trial.warnings]
     rate = say("trial.outcomes.fine", share=float(trial.conversion.mean()), rows=trial.n_rows)
     return found or [Finding(check=CHECK, verdict="fine", what=rate)]
@@ -81,6 +84,20 @@ def _face_values(trial: Trial, policy: Policy) -> list[Finding]:
                 most=float(trial.cost[above].max()),
             )
             found.append(_warning(what, say("trial.outcomes.face_means")))
+    return found
+
+
+def _costless(trial: Trial) -> list[Finding]:
+    """Return a warning per offer that never cost anything where others did."""
+    paid = [bool(trial.cost[trial.arm == arm].any()) for arm in range(1, len(trial.offers) + 1)]
+    if not any(paid):
+        return []
+    found = []
+    for arm, offer in enumerate(trial.offers, start=1):
+        bought = int(trial.conversion[trial.arm == arm].sum())
+        if not paid[arm - 1] and bought >= MANY_BUYERS:
+            what = say("trial.outcomes.costless", arm=offer, bought=bought)
+            found.append(_warning(what, say("trial.outcomes.costs_everywhere")))
     return found
 
 

@@ -9,7 +9,7 @@ predicted it is flat; and `support` says for whom it decays.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -45,6 +45,10 @@ class Calibration:
     most: FloatArray
     slope: FloatArray
     slope_outside: FloatArray
+
+    def flat(self) -> Calibration:
+        """Return the calibration whose slopes are 1: what is predicted is believed."""
+        return replace(self, slope=np.ones(3), slope_outside=np.ones_like(self.slope_outside))
 
     def __call__(self, deviation: FloatArray, slope: FloatArray) -> FloatArray:
         """Return calibrated deviations (n, k), by slopes (n, 3) or (1, 3)."""

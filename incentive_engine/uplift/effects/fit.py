@@ -16,11 +16,17 @@ import numpy as np
 
 from incentive_engine.domain import FloatArray, IntArray
 from incentive_engine.uplift.effects.averages import average_effects
-from incentive_engine.uplift.effects.covariance import Covariances
-from incentive_engine.uplift.effects.effects import Deviations, EffectLayer, taken, weighted
-from incentive_engine.uplift.effects.interaction_fit import learn_pairs
-from incentive_engine.uplift.effects.relevance import learn_prior
-from incentive_engine.uplift.effects.ridge import (
+from incentive_engine.uplift.effects.effects import (
+    MODELS,
+    Deviations,
+    EffectLayer,
+    taken,
+    weighted,
+)
+from incentive_engine.uplift.effects.interactions.covariance import Covariances
+from incentive_engine.uplift.effects.interactions.fit import learn_pairs
+from incentive_engine.uplift.effects.interactions.relevance import learn_prior
+from incentive_engine.uplift.effects.interactions.ridge import (
     NormalEquations,
     Posterior,
     Prior,
@@ -29,25 +35,16 @@ from incentive_engine.uplift.effects.ridge import (
 )
 from incentive_engine.uplift.effects.stacking import Belief, Evidence, WeightPrior
 from incentive_engine.uplift.effects.trees import fit_arm_trees, fit_contrast_trees
+from incentive_engine.uplift.params import FitParams
 from incentive_engine.uplift.rows import Rows
 from incentive_engine.uplift.systematic_sample import evenly
 
-WEIGHTS: Final = WeightPrior(
-    beliefs=(
-        Belief(chance=0.85, usual=(0.75, 0.17, 0.08)),
-        Belief(chance=0.15, usual=(0.1, 0.5, 0.4)),
-    ),
-    each=0.15,
-    together=0.15,
-)
-"""Of the ridge, the contrast trees and the arm trees: features add up, or act together."""
-LIKELY: Final = 0.8
-"""How likely it is beforehand that users differ in what offers of different kinds change."""
-LIKELY_OF_ONE_KIND: Final = 0.5
-"""The same where there is one offer, or all are rungs of one declared ladder."""
-MOST_COEFFICIENTS: Final = 480
-"""Of the ridge, over all offers: they are learned together, in cubic time. Where there are more,
-the features that tell most about outcomes are kept; trees look at all of them."""
+ADD_UP: Final = (0.75, 0.17, 0.08)
+"""Weights of the ridge, the contrast trees and the arm trees where features add up."""
+ACT_TOGETHER: Final = (0.1, 0.5, 0.4)
+"""The same where features act together."""
+LEFT_OUT: Final = 1e-9
+"""A model that an ablation leaves out has so much of its weight."""
 NEGLIGIBLE: Final = 0.03
 """Directions with less variance than this share of the largest are left out."""
 SPREAD_ROWS: Final = 20_000
@@ -82,8 +79,13 @@ def fit_effects(
     rungs
         Ladders along which effects do not fall.
     """
-    residual = event - expected
-    functions = _functions(np.asarray(rows.columns), prognostic, rows.lottery.reach.shape[1])
+    residual, params = event - expected, rows.params
+    functions = _functions(
+        np.asarray(rows.columns),
+        prognostic,
+        rows.lottery.reach.shape[1],
+        params.ridge_coefficients,
+    )
     phi = taken(rows.phi, functions)
     columns = tuple(int(rows.columns[at]) for at in functions)
     precision = _precision(residual, expected, rows.lottery.weight)
@@ -116,6 +118,14 @@ def fit_effects(
         weight=precision,
         folds=rows.folds,
     )
+    if not params.has("products"):
+        interacting = replace(
+            interacting,
+            pairs=replace(
+                interacting.pairs, coefficient=np.zeros_like(interacting.pairs.coefficient)
+            ),
+            ridge=np.stack([posterior.mean for _, posterior in outside]),
+        )
     average = (rows.lottery.contrast * averages.outside[rows.folds.label]).sum(axis=1)
     contrast_trees = fit_contrast_trees(
         rows,
@@ -138,38 +148,65 @@ def fit_effects(
     said = deviations.predict(rows.matrix, rows.phi, log_odds, folds=rows.folds)
     centre = _centre(said, rows)
     departure = said - centre[rows.folds.label]
-    regained = _regained(deviations, rows, log_odds, departure=departure, centre=centre)
+    prior, regained = weight_prior(params), 1.0
+    if params.has("averaging"):
+        regained = _regained(
+            deviations, rows, log_odds, departure=departure, centre=centre, usual=prior.usual
+        )
     evidence = Evidence(
         claim=np.einsum("nbk,nk->nb", departure, rows.lottery.contrast),
         contrast=rows.lottery.contrast,
         residual=residual,
         precision=precision,
         lottery=rows.lottery.weight,
-        prior=WEIGHTS.attenuated(regained),
-        likely=LIKELY_OF_ONE_KIND if one_ladder or equations.offers == 1 else LIKELY,
+        prior=prior.attenuated(regained),
+        likely=params.differ_chance_of_one_kind
+        if one_ladder or equations.offers == 1
+        else params.differ_chance,
     )
     stack = evidence.weigh(rows.folds)
     stacked = weighted(departure, stack.weight_outside[rows.folds.label])
+    calibration = evidence.calibrate(stacked, rows.folds)
+    if not params.has("calibration"):
+        calibration = calibration.flat()
     return EffectLayer(
         averages=averages,
         deviations=deviations,
         uncertainty=believed(equations, every)[1].per_offer,
         centre=centre,
         stack=replace(stack, weight=stack.weight * regained),
-        calibration=evidence.calibrate(stacked, rows.folds),
+        calibration=calibration,
         support=rows.support,
         test=evidence.test(),
         rungs=rungs,
     )
 
 
-def _functions(columns: IntArray, prognostic: FloatArray, offers: int) -> IntArray:
+def weight_prior(params: FitParams) -> WeightPrior:
+    """Return what is believed of the weights of the models in the stack."""
+    kept = np.array([1.0, *(1.0 if params.has(n) else LEFT_OUT for n in MODELS[1:])])
+
+    def belief(chance: float, usual: tuple[float, ...]) -> Belief:
+        left = kept * usual
+        return Belief(chance=chance, usual=tuple((left * sum(usual) / left.sum()).tolist()))
+
+    add_up = params.additive_chance
+    return WeightPrior(
+        beliefs=(belief(add_up, ADD_UP), belief(1 - add_up, ACT_TOGETHER)),
+        each=params.weight_error,
+        together=params.scale_error,
+    )
+
+
+def _functions(
+    columns: IntArray, prognostic: FloatArray, offers: int, coefficients: int
+) -> IntArray:
     """Return which basis functions the ridge looks at, in their order.
 
     Features are chosen by what they tell about outcomes over all arms, which says nothing of who
     got which arm by lot: so the choice cannot agree with chance differences between arms.
     """
-    most = max(MOST_COEFFICIENTS // offers, 1)
+    most = max(coefficients // offers, 1)
     if len(columns) <= most:
         return np.arange(len(columns))
     ranked = np.argsort(-prognostic, kind="stable")
@@ -203,6 +240,7 @@ def _regained(
     *,
     departure: FloatArray,
     centre: FloatArray,
+    usual: FloatArray,
 ) -> float:
     """Return how much more of a deviation comes true where the folds' models are averaged, ≥ 1.
 
@@ -210,6 +248,8 @@ def _regained(
     ----------
     departure, centre
         (n, b, k) deviations out of fold less their means, and (folds, b, k) these means.
+    usual
+        (b,) expected weights.
 
     Notes
     -----
@@ -220,9 +260,9 @@ def _regained(
     """
     some = evenly(len(departure), SPREAD_ROWS)
     mean = deviations.predict(rows.matrix[some], rows.phi[some], log_odds[some], folds=None)
-    usual, reach = WEIGHTS.usual[None], rows.lottery.reach[some]
-    one = weighted(departure[some], usual)[reach]
-    every = weighted(mean - centre.mean(axis=0), usual)[reach]
+    reach = rows.lottery.reach[some]
+    one = weighted(departure[some], usual[None])[reach]
+    every = weighted(mean - centre.mean(axis=0), usual[None])[reach]
     return max(float(one @ one) / max(float(every @ every), TINY), 1.0)
 
 

@@ -30,16 +30,8 @@ from incentive_engine.uplift.rows import Rows
 if TYPE_CHECKING:
     import lightgbm as lgb
 
-LEAVES: Final = 4
-"""Of a tree: it may say what two or three features do together."""
-CONTRAST_TREES: Final = 60
-CONTRAST_RATE: Final = 0.06
-ARM_TREES: Final = 40
-ARM_RATE: Final = 0.05
 ARM_L2: Final = 5.0
-EVENTS_PER_LEAF: Final = 60
-"""Conversions that a leaf of a contrast should hold: effects are noisier than outcomes."""
-EVENTS_PER_ARM_LEAF: Final = 30
+"""λ of the trees in each arm."""
 FAINTEST: Final = 1e-3
 """A contrast below this share of the largest says nothing, and its pseudo-outcome explodes."""
 
@@ -111,17 +103,17 @@ def fit_contrast_trees(
     ``rate · trees · G / (H + l2)`` in all, so that an l2 of ``rate · trees`` makes it the
     posterior mean ``G / (H + 1)`` to first order.
     """
-    telling = rows.telling
+    telling, params = rows.telling, rows.params
     contrast = rows.lottery.contrast[telling.row]
     mass = weight[telling.row] * telling.stands_for
-    wanted = EVENTS_PER_LEAF / max(share, 1e-6)
+    wanted = params.events_per_contrast_leaf / max(share, 1e-6)
     recipe = Recipe(
         objective="regression",
-        trees=CONTRAST_TREES,
-        leaves=LEAVES,
-        rate=CONTRAST_RATE,
+        trees=params.contrast_trees,
+        leaves=params.effect_leaves,
+        rate=params.contrast_rate,
         rows_per_leaf=int(np.clip(wanted, 20, max(len(telling.row) // 12, 20))),
-        l2=CONTRAST_RATE * CONTRAST_TREES,
+        l2=params.contrast_rate * params.contrast_trees,
         from_average=False,
     )
 
@@ -195,10 +187,10 @@ def fit_arm_trees(
     seed: int,
 ) -> ArmTrees:
     """Learn what each arm adds to the pooled log-odds (n,) of an event (n,), 0 or 1."""
-    telling = rows.telling
+    telling, params = rows.telling, rows.params
     label, start, arm = event[telling.row], log_odds[telling.row], rows.lottery.arm[telling.row]
     mass = rows.lottery.weight[telling.row] * telling.stands_for
-    wanted = EVENTS_PER_ARM_LEAF / max(float(label.mean()), 1e-6)
+    wanted = params.events_per_arm_leaf / max(float(label.mean()), 1e-6)
     arms, folds = rows.lottery.share.shape[1], rows.folds.count
 
     def fit_model(at: int) -> lgb.Booster:
@@ -206,9 +198,9 @@ def fit_arm_trees(
         seen = np.flatnonzero((telling.fold != fold) & (arm == mine) & (mass > 0))
         recipe = Recipe(
             objective="binary",
-            trees=ARM_TREES,
-            leaves=LEAVES,
-            rate=ARM_RATE,
+            trees=params.arm_trees,
+            leaves=params.effect_leaves,
+            rate=params.arm_rate,
             rows_per_leaf=int(np.clip(wanted, 20, max(len(seen) // 12, 20))),
             l2=ARM_L2,
             from_average=False,

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 SAME: Final = 1e-9
 """Relative spread below which costs count as equal."""
-REDEMPTIONS_PER_LEAF: Final = 30
 CREDIT: Final = 10.0
 """Redemptions as predicted that an offer's calibration starts from; few rows move it little."""
 
@@ -156,7 +155,10 @@ def fit_cost(rows: Rows, *, cost: FloatArray, seed: int) -> CostModel:
     asked = with_offer(rows.matrix[varies], offer, pays)
     folds = Folds(label=rows.folds.label[varies], count=rows.folds.count)
     telling = Telling.of(asked, paid > 0, folds, seed=seed)
-    learn = partial(_fit, telling, folds.count, weight=weight, seed=seed)
+    learn = partial(
+        _fit, telling, folds.count, weight=weight, seed=seed,
+        per_leaf=rows.params.redemptions_per_leaf,
+    )  # fmt: skip
     redeem = learn(label=(paid > 0).astype(np.float64), use=paid >= 0, objective="binary")
     relative = paid / pays[offer].clip(1e-12)
     pay = None
@@ -229,9 +231,13 @@ def stack_cost(
         sides.append(forecasts * root[:, None])
         target.append(paid * root)
     stack, _ = nnls(np.concatenate(sides), np.concatenate(target))
+    if not rows.params.has("cost_stacking"):
+        stack = np.array([1.0, 0.0])
     stacked = replace(model, stack=stack, per_conversion=per_conversion)
     forecast = stack[0] * direct + stack[1] * converting * per_conversion
-    stacked = replace(stacked, slope=_slope(forecast, rows, cost=cost, pays=model.pays, got=got))
+    if rows.params.has("cost_slope"):
+        slope = _slope(forecast, rows, cost=cost, pays=model.pays, got=got)
+        stacked = replace(stacked, slope=slope)
     predicted = stacked.slope(forecast)
     scale = np.ones(k)
     for j, mine in got.items():
@@ -259,6 +265,7 @@ def _slope(
         weight=weight / weight.mean(),
         pays=pays,
         mean=forecast.mean(axis=0).clip(1e-12),
+        error=rows.params.cost_slope_error,
     )
 
 
@@ -271,6 +278,7 @@ def _fit(
     use: BoolArray,
     objective: str,
     seed: int,
+    per_leaf: int,
 ) -> CrossFitted:
     """Learn the labels of all rows (n,) from those of the telling that `use` (n,) marks."""
     label, use = label[telling.row], use[telling.row]
@@ -281,15 +289,15 @@ def _fit(
         seen = outside[use[outside]]
         seen = seen if len(seen) else np.flatnonzero(use)
         share = float(label[seen].mean()) if objective == "binary" else 1.0
-        recipe = _recipe(objective, share, len(seen))
+        recipe = _recipe(objective, share, len(seen), per_leaf)
         data = telling.binned.subset(seen)
         return train(data, label=label[seen], weight=mass[seen], recipe=recipe, seed=seed + fold)
 
     return CrossFitted(tuple(side_by_side(fit_fold, folds)))
 
 
-def _recipe(objective: str, share: float, rows: int) -> Recipe:
-    wanted = REDEMPTIONS_PER_LEAF / max(share, 1e-6)
+def _recipe(objective: str, share: float, rows: int, per_leaf: int) -> Recipe:
+    wanted = per_leaf / max(share, 1e-6)
     return Recipe(
         objective=objective,
         trees=40,

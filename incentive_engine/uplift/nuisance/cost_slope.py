@@ -14,8 +14,6 @@ import numpy as np
 
 from incentive_engine.domain import FloatArray, IntArray
 
-SLOPE_ERROR: Final = 0.2
-"""Standard deviation of each slope beforehand: predictions are believed to come true."""
 FURTHEST: Final = 1.5
 """Costs beyond e^±1.5 times their offer's mean are corrected as those that far from it."""
 BINS: Final = 64
@@ -70,6 +68,7 @@ def fit_slope(
     weight: FloatArray,
     pays: FloatArray,
     mean: FloatArray,
+    error: float,
 ) -> CostSlope:
     """Learn the correction from m rows that got an offer.
 
@@ -83,6 +82,8 @@ def fit_slope(
         (k,) what one redemption pays: the scale in which costs are counts.
     mean
         (k,) of each offer's predictions.
+    error
+        Standard deviation of each slope beforehand, around 0.
 
     Notes
     -----
@@ -103,7 +104,7 @@ def fit_slope(
     forecast, actual = forecast[known], actual[known]
     surprise = weight * (paid - predicted) / pays[offer].clip(1e-12)
     dispersion = float(surprise @ surprise) / max(float(forecast.sum()), 1e-12)
-    prior = np.array([dispersion / SLOPE_ERROR**2] * 2 + [1e-6] * len(mean))
+    prior = np.array([dispersion / error**2] * 2 + [1e-6] * len(mean))
     mode = np.zeros(design.shape[1])
     for _ in range(STEPS):
         expected = forecast * np.exp((design @ mode).clip(-FURTHEST, FURTHEST))

@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from incentive_engine.domain import FloatArray
 from incentive_engine.parallel import side_by_side
 from incentive_engine.uplift.nuisance.boosting import CrossFitted, Recipe, train
+from incentive_engine.uplift.params import FitParams
 from incentive_engine.uplift.rows import Rows
 
 if TYPE_CHECKING:
     import lightgbm as lgb
 
-EVENTS_PER_LEAF: Final = 30
-"""Conversions that a leaf should hold; with fewer, leaves learn noise and effects inherit it."""
 
-
-def outcome_recipe(share: float, rows: int) -> Recipe:
+def outcome_recipe(share: float, rows: int, params: FitParams) -> Recipe:
     """Return how far a model of an event with this `share` may adapt on so many rows."""
-    wanted = EVENTS_PER_LEAF / max(share, 1e-6)
+    wanted = params.events_per_leaf / max(share, 1e-6)
     return Recipe(
         objective="binary",
-        trees=60,
-        leaves=8,
-        rate=0.1,
+        trees=params.outcome_trees,
+        leaves=params.outcome_leaves,
+        rate=params.outcome_rate,
         rows_per_leaf=int(np.clip(wanted, 20, max(rows // 4, 20))),
         l2=5.0,
     )
@@ -36,7 +34,7 @@ def fit_outcome(rows: Rows, *, event: FloatArray, seed: int) -> CrossFitted:
     telling = rows.telling
     label = event[telling.row]
     weight = rows.lottery.weight[telling.row] * telling.stands_for
-    recipe = outcome_recipe(float(label.mean()), len(label))
+    recipe = outcome_recipe(float(label.mean()), len(label), rows.params)
 
     def fit_fold(fold: int) -> lgb.Booster:
         seen = telling.outside(fold)

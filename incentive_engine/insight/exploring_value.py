@@ -1,0 +1,95 @@
+"""What exploring costs now, what it will let one see, and which share would be enough."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from incentive_engine.allocation import Plan, Problem, build_problem, gain_of_all
+from incentive_engine.config import Policy
+from incentive_engine.data.scores import ScoreTable
+from incentive_engine.domain import CONVERSION, BoolArray
+from incentive_engine.insight.value.gain import PlanGain
+from incentive_engine.insight.value.holdout import MOST_USERS
+from incentive_engine.report import Exploring, Sight
+from incentive_engine.stats.power import detectable_effect, power_of
+
+DEAREST: Final = 0.02
+"""Exploring is not proposed beyond the share that costs this part of the plan's value."""
+MOST: Final = 0.5
+"""No larger share is proposed."""
+
+
+def exploring_value(
+    policy: Policy,
+    table: ScoreTable,
+    problem: Problem,
+    holdout: BoolArray,
+    *,
+    plan: Plan,
+    gain: PlanGain | None,
+) -> Exploring | None:
+    """Return what exploring costs and buys; None where nobody explores.
+
+    Parameters
+    ----------
+    problem
+        The policy's.
+    gain
+        The plan's value by the trial; None where scores are given.
+    """
+    explorers = problem.explorers
+    if explorers is None or not len(explorers.users):
+        return None
+    given_up = None
+    if table.n_users <= MOST_USERS:
+        everyone = build_problem(policy.without_exploring(), table, holdout)
+        given_up = max(gain_of_all(everyone, plan), 0.0)
+    share = policy.explore or 0.0
+    sight = _sight(table, problem, holdout, gain, share=share)
+    value = plan.certificate.value
+    if sight is not None and given_up and value > 0:
+        # cost grows with the share, so that the dearest allowed one is known
+        dearest = share * DEAREST * value / given_up
+        if dearest < sight.enough:
+            sight = Sight(
+                offer_rows=sight.offer_rows,
+                detectable=sight.detectable,
+                expected=sight.expected,
+                power=sight.power,
+                enough=sight.enough,
+                proposed=dearest,
+            )
+    return Exploring(
+        users=len(explorers.users), share=share, given_up=given_up, dearest=DEAREST, sight=sight
+    )
+
+
+def _sight(
+    table: ScoreTable, problem: Problem, holdout: BoolArray, gain: PlanGain | None, *, share: float
+) -> Sight | None:
+    """Return what the campaign's trial will show of an average offer; None without a base rate."""
+    explorers = problem.explorers
+    rate = None if gain is None else gain.baseline["conversion_rate"]
+    if explorers is None or not rate or not explorers.treated:
+        return None
+    user, offer = explorers.pairs
+    effects = np.stack([table.measure(CONVERSION, name) for name in table.offers])[offer, user]
+    expected = float(np.mean(effects))
+    treated = explorers.treated / len(table.offers)
+    control, held = len(explorers.users) - explorers.treated, int(holdout.sum())
+    low, high = 0.0, MOST
+    for _ in range(40):
+        middle = (low + high) / 2.0
+        part = middle / share
+        sees = detectable_effect(rate, treated * part, control * part + held) <= expected
+        low, high = (low, middle) if sees else (middle, high)
+    return Sight(
+        offer_rows=treated,
+        detectable=detectable_effect(rate, treated, control + held),
+        expected=expected,
+        power=power_of(rate, expected, treated, control + held) if expected > 0 else 0.0,
+        enough=high,
+        proposed=high,
+    )

@@ -1,0 +1,116 @@
+"""The settings of the learner that someone may want to turn, each with its range and effect."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import Any, Final
+
+from incentive_engine.errors import ConfigError, Fault, nearest
+
+STAGES: Final = (
+    "products",
+    "contrast_trees",
+    "arm_trees",
+    "averaging",
+    "calibration",
+    "cost_stacking",
+    "cost_slope",
+)
+"""The stages that an ablation may leave out, in the order in which they run.
+
+`products` of the strongest features in the ridge · `contrast_trees` and `arm_trees` in the stack ·
+`averaging`, what weights regain for new users · `calibration` of stacked deviations ·
+`cost_stacking` of redemptions with conversions · `cost_slope` along predicted cost.
+"""
+
+
+def _knob(default: float, least: float, most: float) -> Any:  # noqa: ANN401 - as `field`
+    return field(default=default, metadata={"least": least, "most": most})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FitParams:
+    """How far the learner adapts to a trial, and what it believes beforehand.
+
+    Raises
+    ------
+    ConfigError
+        When a setting is out of its range, or a stage is none of `STAGES`.
+    """
+
+    folds: int = _knob(5, 2, 50)
+    """K, models of each kind; each learns from the rows outside its fold. More take longer."""
+    outcome_trees: int = _knob(60, 1, 10_000)
+    """Trees of the pooled outcome model. More fit outcomes closer, and noise too."""
+    outcome_leaves: int = _knob(8, 2, 8)
+    """Leaves of each of them: how many features may act together on the outcome."""
+    outcome_rate: float = _knob(0.1, 1e-4, 1.0)
+    """η, the learning rate of these trees."""
+    events_per_leaf: int = _knob(30, 1, 10**6)
+    """Conversions that a leaf of the outcome model should hold. With fewer, effects inherit
+    noise."""
+    effect_leaves: int = _knob(4, 2, 8)
+    """Leaves of the effect trees: how many features may act together on an effect."""
+    contrast_trees: int = _knob(60, 1, 10_000)
+    """Trees per direction on the contrasts between arms."""
+    contrast_rate: float = _knob(0.06, 1e-4, 1.0)
+    """η of these trees; rate × trees is their λ, so that a unit of function is one deviation."""
+    events_per_contrast_leaf: int = _knob(60, 1, 10**6)
+    """Conversions that a leaf of these should hold: effects are noisier than outcomes."""
+    arm_trees: int = _knob(40, 1, 10_000)
+    """Trees in each arm, on what the outcome model leaves."""
+    arm_rate: float = _knob(0.05, 1e-4, 1.0)
+    """η of these trees."""
+    events_per_arm_leaf: int = _knob(30, 1, 10**6)
+    """Conversions that a leaf of these should hold."""
+    additive_chance: float = _knob(0.85, 0.01, 0.99)
+    """π, how likely it is beforehand that features add up, and do not act together. Higher gives
+    the ridge more weight in small trials."""
+    weight_error: float = _knob(0.15, 1e-3, 10.0)
+    """Standard deviation of a weight in the stack around what is believed. Larger lets fewer rows
+    overrule the belief."""
+    scale_error: float = _knob(0.15, 1e-3, 10.0)
+    """Standard deviation of the scale that all weights share."""
+    differ_chance: float = _knob(0.8, 0.0, 1.0)
+    """How likely it is beforehand that users differ in what offers of different kinds change.
+    Lower shrinks effects of small trials to their averages."""
+    differ_chance_of_one_kind: float = _knob(0.5, 0.0, 1.0)
+    """The same for one offer, or for a single ladder."""
+    ridge_coefficients: int = _knob(480, 10, 5_000)
+    """Coefficients of the ridge over all offers, at most: time grows with their cube. Beyond, the
+    features that tell most about outcomes are kept."""
+    redemptions_per_leaf: int = _knob(30, 1, 10**6)
+    """Redemptions that a leaf of the cost model should hold."""
+    cost_slope_error: float = _knob(0.2, 1e-3, 10.0)
+    """Standard deviation of each slope of actual on predicted cost, around 0."""
+    without: tuple[str, ...] = ()
+    """Stages that are left out, to see what they earn."""
+
+    def __post_init__(self) -> None:
+        faults = [
+            Fault(f"FitParams: {knob.name}", f"it is {value}", f"{low:g} to {high:g}")
+            for knob in fields(self)
+            if knob.metadata
+            for value in [getattr(self, knob.name)]
+            for low, high in [(knob.metadata["least"], knob.metadata["most"])]
+            if not low <= value <= high
+        ]
+        faults += [
+            Fault(
+                "FitParams: without",
+                f"no stage is called `{stage}`",
+                remedy=nearest(stage, STAGES),
+            )
+            for stage in self.without
+            if stage not in STAGES
+        ]
+        if faults:
+            raise ConfigError(*faults)
+
+    def has(self, stage: str) -> bool:
+        """Return whether a stage runs."""
+        return stage not in self.without
+
+
+FIT: Final = FitParams()
+"""What the program fits with."""

@@ -1,0 +1,78 @@
+"""The learner's settings are checked, do what they say, and stages can be left out one by one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from incentive_engine.errors import ConfigError
+from incentive_engine.uplift.model import UpliftModel, estimate, fit
+from incentive_engine.uplift.params import FIT, STAGES, FitParams
+from uplift.trials import Known, draw, policy_of
+
+
+@pytest.fixture(scope="module")
+def known() -> Known:
+    return draw(
+        policy_of(10, 20),
+        lambda x: 0.08 * np.column_stack([x["thrift"] > 0, x["visits"] > 3]).astype(float),
+        n=4000,
+        seed=2,
+    )
+
+
+@pytest.fixture(scope="module")
+def whole(known: Known) -> UpliftModel:
+    return fit(known.trial, known.policy, seed=1)
+
+
+def test_settings_out_of_range_are_refused_all_at_once() -> None:
+    with pytest.raises(ConfigError) as caught:
+        FitParams(folds=1, arm_rate=0.0, without=("produkts", "averaging"))
+    text = str(caught.value)
+    assert "FitParams: folds: it is 1" in text
+    assert "FitParams: arm_rate: it is 0.0" in text
+    assert "no stage is called `produkts`" in text
+    assert "averaging`" not in text
+
+
+def test_a_setting_that_is_no_number_is_refused() -> None:
+    with pytest.raises(ConfigError):
+        FitParams(weight_error=float("nan"))
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_that_is_left_out_changes_the_model(
+    stage: str, known: Known, whole: UpliftModel
+) -> None:
+    without = fit(known.trial, known.policy, seed=1, params=FitParams(without=(stage,)))
+    before, after = (estimate(m, known.trial.features, where="users") for m in (whole, without))
+    assert np.isfinite(after.conversion).all()
+    assert np.isfinite(after.cost).all()
+    measure = "cost" if "cost" in stage else "conversion"
+    assert (getattr(after, measure) != getattr(before, measure)).any()
+
+
+@pytest.mark.parametrize(("stage", "at"), [("contrast_trees", 1), ("arm_trees", 2)])
+def test_a_model_that_is_left_out_has_no_weight(stage: str, at: int, known: Known) -> None:
+    without = fit(known.trial, known.policy, seed=1, params=FitParams(without=(stage,)))
+    weight = without.models.converting.effects.stack.weight
+    assert weight[at] < 1e-6
+    assert weight[0] > 0.1
+
+
+def test_folds_and_trees_are_as_many_as_asked(known: Known) -> None:
+    params = FitParams(folds=3, outcome_trees=7, effect_leaves=2)
+    chances = fit(known.trial, known.policy, seed=1, params=params).models.converting
+    assert [model.num_trees() for model in chances.outcome.models] == [7, 7, 7]
+    tree = chances.effects.deviations.arm_trees.arms[0].models[0].dump_model()["tree_info"][0]
+    assert tree["num_leaves"] <= 2
+
+
+def test_a_saved_model_says_what_it_was_fitted_with(known: Known, tmp_path: Path) -> None:
+    params = replace(FIT, folds=2, without=("cost_slope",))
+    fit(known.trial, known.policy, seed=1, params=params).save(tmp_path)
+    assert UpliftModel.load(tmp_path).facts.params == params
