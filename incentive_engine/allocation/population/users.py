@@ -158,7 +158,9 @@ def users_of(problem: Problem) -> Users:
     scale = np.concatenate([fine[:1], [1.0], fine[1:]])
     if cost >= 0:
         if units[cost + 1] < MICROS:
-            raise DataError(Fault("scores: cost", "the sum of all costs overflows"))
+            raise DataError(
+                Fault("scores: cost", "the sum of all costs overflows", remedy="use a larger unit")
+            )
         scale[cost + 2] = MICROS
     cell = np.ascontiguousarray(problem.cell)
     cell = cell.astype(np.uint16 if problem.n_cells <= 65_536 else np.uint32, copy=False)
