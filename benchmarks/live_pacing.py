@@ -24,9 +24,9 @@ from statistics import NormalDist
 import numpy as np
 
 from incentive_engine.allocation import Choosers, Limit, Pool, Problem, solve, sum_limit
-from incentive_engine.allocation.pacing import Bounds, Memory, Moment, Pacer, room
+from incentive_engine.allocation.pacing import Bounds, Memory, Moment, Pacer, PacingParams, room
 from incentive_engine.domain import COST, FACE, ISSUED, FloatArray, IntArray
-from incentive_engine.live.records import Risk
+from incentive_engine.live.ledger.records import Risk
 from incentive_engine.live.repricing import Forecast
 
 OFFERS, REGIONS = 10, 5
@@ -280,7 +280,8 @@ def ways(
         return moved
 
     def solving(*, gives_way: bool) -> Steer:
-        pacer = Pacer(choosers, forecast=planned.n_users)
+        params = PacingParams(gain=4.0 if gives_way else 0.0)
+        pacer = Pacer(choosers, forecast=planned.n_users, params=params)
         course: tuple[list[int], list[float]] = ([0], [0.0])
         memory = Memory()
 
@@ -298,7 +299,7 @@ def ways(
             )
             if minute % every:
                 moves = gives_way and minute % feedback == 0 and memory.left
-                return pacer.give_way(now, memory, moment=moment) if moves else now
+                return pacer.give_way(memory, moment=moment) if moves else now
             known = places[:came]
             seen[known[known >= 0]] = True
             course[0].append(came)

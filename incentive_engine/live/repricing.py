@@ -24,14 +24,14 @@ from incentive_engine.allocation.pacing import (
     foresight,
     room,
 )
-from incentive_engine.config.campaign import Campaign as Times
-from incentive_engine.config.moments import in_zone
+from incentive_engine.config.schedule.campaign import Campaign as Times
+from incentive_engine.config.schedule.moments import in_zone
 from incentive_engine.data.scores import read_scores
 from incentive_engine.domain import FACE, ISSUED, MICROS, FloatArray, Reason
 from incentive_engine.live.arrivals import Arrivals
 from incentive_engine.live.campaign import Campaign
-from incentive_engine.live.commands import Pool, Published, Standing
-from incentive_engine.simulation.traffic import traffic
+from incentive_engine.live.ledger.commands import Pool, Published, Standing
+from incentive_engine.simulation.market.traffic import traffic
 
 GRID: Final = 25
 """Moments of a hold at which it is seen whether what is held leaves room."""
@@ -243,7 +243,7 @@ class Repricer:
         """Return prices between two solves, under the next number; None where they hold."""
         self._arrivals.read()
         prices, moment = current.prices, self._moment(pool, now)
-        moved = self.pacer.give_way(prices.by_limit, current.memory, moment=moment)
+        moved = self.pacer.give_way(current.memory, moment=moment)
         if all(abs(moved[name] - price) <= STEP * price for name, price in prices.items()):
             return None
         return replace(current, prices=prices.next(moved))

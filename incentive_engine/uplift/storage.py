@@ -18,7 +18,7 @@ from incentive_engine.uplift.effects.averages import Averages
 from incentive_engine.uplift.effects.basis import Basis
 from incentive_engine.uplift.effects.calibration import Calibration
 from incentive_engine.uplift.effects.effects import Deviations, EffectLayer
-from incentive_engine.uplift.effects.interactions import Pairs
+from incentive_engine.uplift.effects.interactions.interactions import Pairs
 from incentive_engine.uplift.effects.stacking import HeterogeneityTest, Stack
 from incentive_engine.uplift.effects.support import Support
 from incentive_engine.uplift.effects.trees import ArmTrees, ContrastTrees

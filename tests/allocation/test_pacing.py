@@ -135,7 +135,7 @@ def test_knobs_out_of_their_range_are_refused() -> None:
 def test_between_two_solves_prices_give_way_to_what_is_taken_faster_than_the_day_allows(
     problem: Problem, plan: Plan
 ) -> None:
-    pacer = Pacer(Choosers.of(problem), forecast=N)
+    pacer = Pacer(Choosers.of(problem), forecast=N, params=PacingParams(gain=4.0))
     solved = pacer.reprice(_halfway(came=N // 2, budget=400.0), plan.prices)
     prices = {}
     for taken in (0.0, 40.0, 200.0):
@@ -146,7 +146,7 @@ def test_between_two_solves_prices_give_way_to_what_is_taken_faster_than_the_day
             left={},
             taken={"budget": taken},
         )
-        prices[taken] = pacer.give_way(solved.prices, solved.memory, moment=later)["budget"]
+        prices[taken] = pacer.give_way(solved.memory, moment=later)["budget"]
     assert prices[0.0] < prices[40.0] < prices[200.0]
     assert prices[40.0] == pytest.approx(solved.prices["budget"])
 

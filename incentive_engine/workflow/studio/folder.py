@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from incentive_engine.config import Policy, load_policy
-from incentive_engine.config.regular import special_file
+from incentive_engine.config.access.regular import special_file
 from incentive_engine.errors import DataError, Fault, IncentiveError
 from incentive_engine.language import say
 from incentive_engine.run.finished import FinishedRun, is_run, read_run
