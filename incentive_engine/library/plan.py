@@ -281,4 +281,4 @@ def _amount(budget: Amount) -> float:
     try:
         return float(parse_amount(amount_text(budget, "budgets")))
     except ValueError as error:
-        raise ConfigError(Fault("budgets", message_of(error))) from None
+        raise ConfigError(Fault("budgets", message_of(error), "amounts, each once")) from None

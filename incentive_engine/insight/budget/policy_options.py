@@ -57,7 +57,9 @@ def default_policy() -> Path:
     for place in places:
         if (place / "double11.yaml").is_file():
             return place / "double11.yaml"
-    raise ConfigError(Fault("POLICY", "none given, and the sample policy is not installed"))
+    raise ConfigError(
+        Fault("POLICY", "none given, and the sample policy is not installed", "a policy (YAML)")
+    )
 
 
 def load(path: Path | None) -> Policy:

@@ -28,13 +28,12 @@ from incentive_engine.allocation import (
     with_budget_of,
 )
 from incentive_engine.allocation.budgets.sketch import SweptPoint
-from incentive_engine.allocation.problem import Columns
 from incentive_engine.config import Policy
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.data.sources import Source
 from incentive_engine.data.step_cache import StepCache
 from incentive_engine.data.tables.arrow import levels
-from incentive_engine.domain import CONVERSION, COST, SPEND, FloatArray
+from incentive_engine.domain import CONVERSION, COST, SPEND, Columns, FloatArray
 from incentive_engine.insight.small_groups import SMALLEST, shown_apart
 from incentive_engine.report import OTHERS, Response, ResponsePoint, ResponseRow
 

@@ -150,7 +150,7 @@ def _built(
         except ConfigError:
             if amount == budgets[0]:
                 raise
-    raise ConfigError(Fault("--budgets", "there is none"))
+    raise ConfigError(Fault("--budgets", "there is none", "at least one amount"))
 
 
 def _under(

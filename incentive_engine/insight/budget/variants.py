@@ -47,7 +47,9 @@ def read_budgets(text: str) -> tuple[float, ...]:
     try:
         return parse_amounts(text)
     except ValueError as error:
-        raise ConfigError(Fault("--budgets", message_of(error))) from None
+        raise ConfigError(
+            Fault("--budgets", message_of(error), "amounts such as 100k,200k")
+        ) from None
 
 
 def read_variants(

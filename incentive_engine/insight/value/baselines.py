@@ -10,11 +10,18 @@ import numpy as np
 import numpy.typing as npt
 
 from incentive_engine.allocation import Curve, Problem
-from incentive_engine.allocation.problem import Columns
 from incentive_engine.config import Policy
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.data.tables.room import let_go
-from incentive_engine.domain import CONVERSION, COST, SPEND, BoolArray, FloatArray, IntArray
+from incentive_engine.domain import (
+    CONVERSION,
+    COST,
+    SPEND,
+    BoolArray,
+    Columns,
+    FloatArray,
+    IntArray,
+)
 from incentive_engine.insight.budget.policy_options import budget_of
 from incentive_engine.insight.value.gain import PlanGain, ValuedTrial, profit_of
 from incentive_engine.report import Alternative

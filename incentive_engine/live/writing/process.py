@@ -146,7 +146,9 @@ def _launched(job: Job) -> subprocess.Popen[bytes]:
     _end(process)
     process.wait()
     if not line:
-        raise SetupError(Fault(job.ledger, "its writer has ended without a word"))
+        raise SetupError(
+            Fault(job.ledger, "its writer has ended without a word", remedy="start it again")
+        )
     said = json.loads(line)
     kind = DataError if said["is_lasting"] else UnavailableError
     raise kind(*(Fault(*fault) for fault in said["error"]))

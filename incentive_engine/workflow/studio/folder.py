@@ -239,7 +239,7 @@ def _read_policy(path: Path, name: str, changed: datetime) -> PolicyEntry | None
             return None
         policy = load_policy(path, require_data=False)
     except OSError as error:
-        fault = Fault(name, say("cannot be read: {reason}", reason=error))
+        fault = Fault(name, say("cannot be read: {reason}", reason=error), remedy="ask for access")
         return PolicyEntry(path=name, changed=changed, policy=None, faults=(fault,))
     except IncentiveError as error:
         return PolicyEntry(path=name, changed=changed, policy=None, faults=error.faults)

@@ -23,7 +23,7 @@ from incentive_engine.uplift.crossfit import Folds
 if TYPE_CHECKING:
     import lightgbm as lgb
 
-    from incentive_engine.uplift.nuisance.forest import Forest
+    from incentive_engine.uplift.boosting.forest import Forest
 
 MANY_ROWS: Final = 10_000
 """Rows from which on reading a model's trees pays; the predictions are the same."""
@@ -176,7 +176,7 @@ def predict(
 
 
 def _forest(booster: lgb.Booster) -> Forest | None:
-    from incentive_engine.uplift.nuisance.forest import Forest  # compiled when first used
+    from incentive_engine.uplift.boosting.forest import Forest  # compiled when first used
 
     if booster not in _FORESTS:
         _FORESTS[booster] = Forest.of_text(booster.model_to_string())

@@ -14,7 +14,7 @@ import numpy as np
 
 from incentive_engine.domain import BoolArray, FloatArray, Matrix
 from incentive_engine.parallel import side_by_side
-from incentive_engine.uplift.nuisance.boosting import BinnedRows, CrossFitted, Recipe, train
+from incentive_engine.uplift.boosting.boosting import BinnedRows, CrossFitted, Recipe, train
 from incentive_engine.uplift.systematic_sample import evenly
 from incentive_engine.uplift.trial_design import Randomisation
 
