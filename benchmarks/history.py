@@ -30,12 +30,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from incentive_engine.config.history import Declaration, EventLog, History, Moments
-from incentive_engine.features.columns import HistoryColumn, history_columns
+from incentive_engine.features.computing.columns import HistoryColumn, history_columns
 from incentive_engine.features.local import ShardFeatures, features_of_rows
-from incentive_engine.features.log import LogReader
+from incentive_engine.features.logs.log import LogReader
+from incentive_engine.features.logs.source import open_log
 from incentive_engine.features.plan import FeaturePlan
 from incentive_engine.features.shards import open_sharded_log, write_sharded_log
-from incentive_engine.features.source import open_log
 from incentive_engine.fleet import Processes
 
 DAY = 86_400_000_000

@@ -21,7 +21,7 @@ import pandas as pd
 
 from incentive_engine.config.policy import Sample
 from incentive_engine.domain import BoolArray, FloatArray
-from incentive_engine.insight.policy_options import BudgetOptions
+from incentive_engine.insight.budget.policy_options import BudgetOptions
 from incentive_engine.measurement.covariates import filled
 from incentive_engine.measurement.finished_campaign import Campaign, Choice, read_campaign
 from incentive_engine.stats.holdout_effect import difference_from_holdout

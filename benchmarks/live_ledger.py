@@ -23,10 +23,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from export.postgres_server import binaries, server
-from incentive_engine.live.commands import Decided
-from incentive_engine.live.ledger import Ledger
-from incentive_engine.live.places import open_store
-from incentive_engine.live.process import WriterProcess
+from incentive_engine.live.ledger.commands import Decided
+from incentive_engine.live.ledger.ledger import Ledger
+from incentive_engine.live.ledger.places import open_store
+from incentive_engine.live.writing.process import WriterProcess
 from live.ledgers import BUDGET, FLOOR, START, STOCK, YUAN, reserve, terms
 
 SECONDS = 5.0

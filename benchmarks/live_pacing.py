@@ -26,7 +26,7 @@ import numpy as np
 from incentive_engine.allocation import Choosers, Limit, Pool, Problem, solve, sum_limit
 from incentive_engine.allocation.pacing import Bounds, Memory, Moment, Pacer, PacingParams, room
 from incentive_engine.domain import COST, FACE, ISSUED, FloatArray, IntArray
-from incentive_engine.live.records import Risk
+from incentive_engine.live.ledger.records import Risk
 from incentive_engine.live.repricing import Forecast
 
 OFFERS, REGIONS = 10, 5

@@ -13,7 +13,7 @@ import heapq
 import random
 from statistics import NormalDist
 
-from incentive_engine.live.records import Risk
+from incentive_engine.live.ledger.records import Risk
 
 RUNS, CONFIDENCE, HOLDS, DEMAND = 300, 0.95, 10, 4
 FACE = 1_000_000

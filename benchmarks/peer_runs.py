@@ -16,7 +16,7 @@ from peer_learners import NOT_INSTALLED
 
 from incentive_engine.data.trial import Trial
 from incentive_engine.domain import FloatArray
-from incentive_engine.uplift.nuisance.features import learn_encoder
+from incentive_engine.uplift.boosting.features import learn_encoder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -40,10 +40,10 @@ from uplift_real import read_real
 from incentive_engine.config import Policy
 from incentive_engine.data.trial import Trial
 from incentive_engine.domain import CONVERSION, FloatArray, Matrix
+from incentive_engine.uplift.boosting.features import learn_encoder
 from incentive_engine.uplift.doubly_robust.plan_value import expected_by_arm, increments
 from incentive_engine.uplift.evaluation.price_paths import PlanPath
 from incentive_engine.uplift.model import estimate, fit
-from incentive_engine.uplift.nuisance.features import learn_encoder
 
 DATA: Final = Path(os.environ.get("INCENTIVE_DATA", "../shared/data"))
 USERS: Final = 50_000

@@ -30,10 +30,10 @@ from uplift_markets import MARKETS, Draw, best_plan, draw_people, logged_trial, 
 from incentive_engine.data.trial import Trial
 from incentive_engine.data.users import UserTable
 from incentive_engine.domain import FloatArray
+from incentive_engine.uplift.boosting.features import learn_encoder
 from incentive_engine.uplift.diagnosis.diagnose import diagnose
 from incentive_engine.uplift.evaluation.evaluation import evaluate
 from incentive_engine.uplift.model import fit, predict
-from incentive_engine.uplift.nuisance.features import learn_encoder
 
 Result = TypeVar("Result")
 PEERS = "causalml X regularised,econml DR regularised,causalml T usual"

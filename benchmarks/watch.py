@@ -23,8 +23,8 @@ import numpy as np
 
 from incentive_engine.data.outcomes import Outcomes
 from incentive_engine.domain import MICROS, BoolArray, FloatArray, IntArray
-from incentive_engine.live.commands import Standing
-from incentive_engine.live.records import LimitTerms, State
+from incentive_engine.live.ledger.commands import Standing
+from incentive_engine.live.ledger.records import LimitTerms, State
 from incentive_engine.live.repricing import Forecast
 from incentive_engine.live.watch.evidence import Sizes
 from incentive_engine.live.watch.expected import Expected

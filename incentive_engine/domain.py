@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,8 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
+Columns = npt.NDArray[Any]
+"""Columns of float32 or float64, one contiguous row per offer."""
 Matrix = npt.NDArray[np.float32]
 
 CONTROL: Final = "control"

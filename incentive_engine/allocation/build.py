@@ -11,7 +11,7 @@ import pyarrow as pa
 from incentive_engine.allocation.cells import Cells, draw_cells
 from incentive_engine.allocation.explorers import Explorers
 from incentive_engine.allocation.limits import Limit, ratio_limits, sum_limit
-from incentive_engine.allocation.problem import BUDGET, Columns, Pool, Problem
+from incentive_engine.allocation.problem import BUDGET, Pool, Problem
 from incentive_engine.allocation.weights import weights_of
 from incentive_engine.config import locate
 from incentive_engine.config.amounts import Bound
@@ -32,6 +32,7 @@ from incentive_engine.domain import (
     OFFER_MEASURES,
     SPEND,
     BoolArray,
+    Columns,
     FloatArray,
     to_micros,
 )

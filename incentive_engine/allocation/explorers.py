@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.domain import FloatArray, IntArray
-
-if TYPE_CHECKING:
-    from incentive_engine.allocation.problem import Columns
+from incentive_engine.domain import Columns, FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

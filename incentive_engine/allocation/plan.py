@@ -326,4 +326,6 @@ def _repaired(problem: Problem, users: Users, rows: Rows, optimum: Optimum) -> D
             raise explain(problem, users, rows, relaxation)
         if relaxation.choice is not None:
             return draft_of(users, relaxation.choice)
-    raise SolverError(Fault("allocation", "no plan was found within the effort allowed"))
+    raise SolverError(
+        Fault("allocation", "no plan was found within the effort allowed", remedy="relax a limit")
+    )

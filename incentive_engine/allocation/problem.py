@@ -10,12 +10,9 @@ import numpy.typing as npt
 
 from incentive_engine.allocation.explorers import Explorers
 from incentive_engine.allocation.limits import Limit
-from incentive_engine.domain import FACE, ISSUED, BoolArray, FloatArray
+from incentive_engine.domain import FACE, ISSUED, BoolArray, Columns, FloatArray
 from incentive_engine.errors import ConfigError, DataError, Fault
 from incentive_engine.language import say
-
-Columns = npt.NDArray[Any]
-"""Columns of float32 or float64, one contiguous row per offer."""
 
 BUDGET: Final = "budget"
 """The name of the limit that the budget makes."""

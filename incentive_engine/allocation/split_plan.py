@@ -26,9 +26,9 @@ from incentive_engine.allocation.population.sweep import (
     tally_explorers,
 )
 from incentive_engine.allocation.population.users import Users
-from incentive_engine.allocation.problem import BUDGET, Columns, Problem
+from incentive_engine.allocation.problem import BUDGET, Problem
 from incentive_engine.allocation.risk import Risk, risk_of, with_expected
-from incentive_engine.domain import COST, FACE, MICROS, FloatArray, IntArray, to_micros
+from incentive_engine.domain import COST, FACE, MICROS, Columns, FloatArray, IntArray, to_micros
 
 BROKEN: Final = 1e-6
 """A limit that is broken by more than this share of its bound cannot hold."""

@@ -12,7 +12,7 @@ from incentive_engine.cli.options import AsJson, RunDirectory, table_at
 from incentive_engine.cli.output import say, spoken
 
 if TYPE_CHECKING:
-    from incentive_engine.live.records import Verb
+    from incentive_engine.live.ledger.records import Verb
 
 
 @app.command()
@@ -57,7 +57,7 @@ def watch(
 ) -> None:
     """Compare a running campaign with its plan, and propose what would help."""
     from incentive_engine.live.durations import parse_duration
-    from incentive_engine.live.places import ledger_of
+    from incentive_engine.live.ledger.places import ledger_of
     from incentive_engine.workflow.watch_campaign import RunningCampaign
     from incentive_engine.workflow.watch_lines import answered, follow_campaign, shown_once
 
@@ -87,7 +87,7 @@ def _asked(accept: str | None, decline: str | None, by: str | None) -> tuple[str
         When both ways are asked for, or nobody is named.
     """
     from incentive_engine.errors import ConfigError, Fault
-    from incentive_engine.live.records import Verb
+    from incentive_engine.live.ledger.records import Verb
 
     if accept is not None and decline is not None:
         raise ConfigError(Fault("--accept, --decline", "are both given", "one of them"))

@@ -151,7 +151,7 @@ def ledger(
 ) -> None:
     """Write every entry of a ledger: what was reserved, redeemed, returned, and when."""
     from incentive_engine.live.entries import csv_text, entries, write_entries
-    from incentive_engine.live.sqlite_store import copy as copied
+    from incentive_engine.live.ledger.sqlite_store import copy as copied
 
     if copy is not None:
         copied(Path(place), copy)

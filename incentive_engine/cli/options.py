@@ -12,7 +12,7 @@ import typer
 from incentive_engine.errors import ConfigError, Fault
 
 if TYPE_CHECKING:
-    from incentive_engine.config.location import Location
+    from incentive_engine.config.access.location import Location
     from incentive_engine.fleet import SharedWork
 
 PolicyFile = Annotated[
@@ -122,7 +122,7 @@ def table_at(text: str, option: str) -> Location:
     ConfigError
         When it is no location; `option` stands in front.
     """
-    from incentive_engine.config.location import parse_location
+    from incentive_engine.config.access.location import parse_location
 
     try:
         return parse_location(text)

@@ -60,7 +60,7 @@ def allocate(
     as_json: AsJson = False,
 ) -> None:
     """Decide one offer or none for each user."""
-    from incentive_engine.insight.policy_options import BudgetOptions
+    from incentive_engine.insight.budget.policy_options import BudgetOptions
     from incentive_engine.workflow.allocate import allocate as run_allocate
 
     run = run_allocate(
@@ -125,7 +125,7 @@ def whatif(
     as_json: AsJson = False,
 ) -> None:
     """Compare budgets and changed settings: curve, movers, the cost of each limit."""
-    from incentive_engine.insight.policy_options import BudgetOptions
+    from incentive_engine.insight.budget.policy_options import BudgetOptions
     from incentive_engine.workflow.whatif import whatif as run_whatif
 
     found = run_whatif(

@@ -14,7 +14,7 @@ from incentive_engine.cli.output import say
 @app.command()
 def studio(
     folder: Annotated[
-        Path, typer.Argument(metavar="[DIR]", help="Policies and runs; left out: this folder.")
+        Path, typer.Argument(metavar="DIR", help="Policies and runs; left out: this folder.")
     ] = Path(),
     *,
     host: Annotated[

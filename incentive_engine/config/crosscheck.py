@@ -107,11 +107,12 @@ def _percentages(written: object) -> Iterator[Problem]:
         is_sum = ratio is None and isinstance(measure, str)
         if (ratio is None and not is_sum) or (is_sum and measure in {*MONEY_MEASURES, ISSUED}):
             continue
-        of = f"a sum of {measure}" if is_sum else "a ratio"
+        what = say("a ratio cannot be bounded by a percentage")
+        if is_sum:
+            what = say("a sum of {measure} cannot be bounded by a percentage", measure=measure)
         for key in ("at_most", "at_least"):
             bound = _get(limit, key)
             is_text = isinstance(bound, str) and "%" in bound
             if is_text or getattr(bound, "is_share", False):
-                what = say("{of} cannot be bounded by a percentage", of=of)
                 remedy = "% is of the budget for cost, spend and face, of the users for issued"
                 yield Problem(("limits", index, key), what, "a number", remedy)

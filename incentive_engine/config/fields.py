@@ -25,6 +25,7 @@ from pydantic import (
 )
 from pydantic._internal._model_construction import ModelMetaclass
 
+from incentive_engine.config.access.location import Location, parse_location
 from incentive_engine.config.amounts import (
     Bound,
     parse_amount,
@@ -36,7 +37,6 @@ from incentive_engine.config.amounts import (
 from incentive_engine.config.document.places import Loc, Source
 from incentive_engine.config.document.problems import Problem, reject
 from incentive_engine.config.document.words import Words
-from incentive_engine.config.location import Location, parse_location
 from incentive_engine.errors import ConfigError
 from incentive_engine.language import say
 

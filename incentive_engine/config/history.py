@@ -11,9 +11,9 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from incentive_engine.config.document.problems import Problem, reject
 from incentive_engine.config.document.words import Words
-from incentive_engine.config.durations import Duration, DurationField, Window
 from incentive_engine.config.fields import Column, DataPath, Model, Name
-from incentive_engine.config.moments import TimeZone
+from incentive_engine.config.schedule.durations import Duration, DurationField, Window
+from incentive_engine.config.schedule.moments import TimeZone
 from incentive_engine.language import say
 
 ANY: Final = "any"

@@ -7,10 +7,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from incentive_engine.config.access.location import Location
 from incentive_engine.config.document.problems import Problem, reject
 from incentive_engine.config.document.words import Words
 from incentive_engine.config.fields import Column, Count, DataPath, Model, Seed
-from incentive_engine.config.location import Location
 from incentive_engine.language import say
 
 

@@ -67,7 +67,9 @@ def _with_budget(policy: Policy, overrides: Mapping[str, object]) -> Policy:
         try:
             changes["amount"] = parse_amount(changes["amount"])
         except ValueError as error:
-            raise ConfigError(Fault(f"{BUDGET}amount", message_of(error))) from None
+            raise ConfigError(
+                Fault(f"{BUDGET}amount", message_of(error), remedy="plan anew")
+            ) from None
     return policy.with_budget(**changes) if changes else policy
 
 

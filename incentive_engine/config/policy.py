@@ -17,8 +17,8 @@ from pydantic import (
     model_validator,
 )
 
+from incentive_engine.config.access.location import Location
 from incentive_engine.config.amounts import Bound
-from incentive_engine.config.campaign import Campaign
 from incentive_engine.config.crosscheck import policy_problems
 from incentive_engine.config.document.places import Source
 from incentive_engine.config.document.problems import Problem, reject, with_problems
@@ -45,9 +45,9 @@ from incentive_engine.config.fields import (
 )
 from incentive_engine.config.history import History
 from incentive_engine.config.inputs import Data, Features, Sample
-from incentive_engine.config.location import Location
-from incentive_engine.config.moments import TimeZone
 from incentive_engine.config.offer import Offer
+from incentive_engine.config.schedule.campaign import Campaign
+from incentive_engine.config.schedule.moments import TimeZone
 from incentive_engine.config.titles import ColumnTitle
 from incentive_engine.domain import CONVERSION, COST, FACE, ISSUED
 from incentive_engine.errors import ConfigError

@@ -17,7 +17,6 @@ from pydantic import (
     model_validator,
 )
 
-from incentive_engine.config.calendar import Calendar, Traffic, Wave
 from incentive_engine.config.document.loading import load_document
 from incentive_engine.config.document.problems import Problem, reject
 from incentive_engine.config.document.words import Words
@@ -33,6 +32,7 @@ from incentive_engine.config.fields import (
     Where,
     path_beside,
 )
+from incentive_engine.config.schedule.calendar import Calendar, Traffic, Wave
 from incentive_engine.language import say
 
 __all__ = [

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from incentive_engine.data.row_checks import RowChecks
 from incentive_engine.data.tables.formats import USER_ID
 from incentive_engine.domain import BoolArray
 from incentive_engine.language import say
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 CAMPAIGN: Final = "campaign"
 """The column that names a row's campaign."""
@@ -69,6 +71,8 @@ def read_campaigns(
     """
     if CAMPAIGN not in frame:
         return None
+    import pandas as pd  # half a second that a plan from scores does not need
+
     given = frame[CAMPAIGN]
     checks.refuse(
         given.isna().to_numpy(),
@@ -96,6 +100,8 @@ def _reach(
     code: npt.NDArray[np.int16],
 ) -> BoolArray:
     """Return (n, k) bool, which offers each row could get."""
+    import pandas as pd  # half a second that a plan from scores does not need
+
     dealt = np.zeros((int(code.max(initial=-1)) + 1, len(offers)), dtype=np.bool_)
     treated = arm > 0
     dealt[code[treated], arm[treated] - 1] = True

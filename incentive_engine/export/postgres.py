@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-from incentive_engine.config.database_url import DatabaseUrl, read_database_url
+from incentive_engine.config.access.database_url import DatabaseUrl, read_database_url
 from incentive_engine.errors import ConfigError, DataError, Fault
 from incentive_engine.export.export import Exported, ExportOptions, check_key, refuse_unverified
 from incentive_engine.export.rows import OfferRows, Wanted

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from incentive_engine.config.moments import in_zone
 from incentive_engine.config.policy import Offer
+from incentive_engine.config.schedule.moments import in_zone
 from incentive_engine.domain import ISSUED
 from incentive_engine.export.findings import Finding, Severity
 from incentive_engine.language import Message, Value, joined, say

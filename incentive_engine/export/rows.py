@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from incentive_engine.config.moments import in_zone
 from incentive_engine.config.policy import Policy
+from incentive_engine.config.schedule.moments import in_zone
 from incentive_engine.domain import MICROS
 from incentive_engine.export.keys import SecretKey, UniqueCodes
 from incentive_engine.export.selection import READ, Selected

@@ -79,7 +79,7 @@ def read_filters(
     try:
         left = None if min_budget_left is None else parse_amount(min_budget_left)
     except ValueError as error:
-        faults.append(Fault("--min-budget-left", message_of(error)))
+        faults.append(Fault("--min-budget-left", message_of(error), "an amount such as 200k"))
     if faults:
         raise ConfigError(*faults)
     return Filters(only=values, offers=tuple(offers), min_budget_left=left)
@@ -137,7 +137,11 @@ def select(run: FinishedRun, filters: Filters) -> Selected:
     if filters.to_dict() and not everyone.total and run.certificate.treated:
         what = ", ".join(f"{name} {value}" for name, value in filters.to_dict().items())
         raise ConfigError(
-            Fault("filters", say("no user with an offer is left by {what}", what=what))
+            Fault(
+                "filters",
+                say("no user with an offer is left by {what}", what=what),
+                remedy="ask for less",
+            )
         )
     return everyone
 

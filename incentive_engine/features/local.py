@@ -11,10 +11,10 @@ import pyarrow.compute as pc
 from incentive_engine.data.tables.arrow import as_arrow, as_numpy, is_missing
 from incentive_engine.data.tables.room import make_room
 from incentive_engine.domain import IntArray
-from incentive_engine.features.events import Features, features_at
-from incentive_engine.features.finish import WHOLE_NUMBERS
+from incentive_engine.features.computing.events import Features, features_at
+from incentive_engine.features.computing.finish import WHOLE_NUMBERS
+from incentive_engine.features.computing.program import build_program
 from incentive_engine.features.plan import FeaturePlan
-from incentive_engine.features.program import build_program
 from incentive_engine.features.shards import ShardedLog, shard_of
 from incentive_engine.fleet import Fleet
 

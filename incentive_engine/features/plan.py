@@ -8,14 +8,14 @@ from datetime import UTC, datetime
 from typing import Final
 
 from incentive_engine.config import Policy, locate
-from incentive_engine.config.durations import DAY
 from incentive_engine.config.history import ANY, Declaration, History
+from incentive_engine.config.schedule.durations import DAY
 from incentive_engine.errors import ConfigError, DataError, Fault, nearest
-from incentive_engine.features.columns import HistoryColumn, history_columns
-from incentive_engine.features.moments import Rows
+from incentive_engine.features.computing.columns import HistoryColumn, history_columns
+from incentive_engine.features.computing.standard import KINDS, LogContent, standard_declarations
+from incentive_engine.features.logs.moments import Rows
+from incentive_engine.features.logs.vocabulary import category_text
 from incentive_engine.features.shards import ShardedLog
-from incentive_engine.features.standard import KINDS, LogContent, standard_declarations
-from incentive_engine.features.vocabulary import category_text
 from incentive_engine.language import say
 
 COVERED: Final = 0.95

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from incentive_engine.config.durations import DAY
-from incentive_engine.features.events import Features
-from incentive_engine.features.moments import Rows
+from incentive_engine.config.schedule.durations import DAY
+from incentive_engine.features.computing.events import Features
+from incentive_engine.features.logs.moments import Rows
 from incentive_engine.features.shards import ShardedLog
 from incentive_engine.language import Message, say
 

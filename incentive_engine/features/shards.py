@@ -18,15 +18,15 @@ import pyarrow.ipc
 
 from incentive_engine.data.tables.arrow import as_arrow, as_numpy, whole
 from incentive_engine.errors import DataError, Fault
-from incentive_engine.features.events import SortedEvents, in_order
-from incentive_engine.features.kernel import EventArrays
-from incentive_engine.features.log import EventBatch, LogCounts, LogReader
-from incentive_engine.features.shard_kernels import (
+from incentive_engine.features.computing.events import SortedEvents, in_order
+from incentive_engine.features.computing.kernel import EventArrays
+from incentive_engine.features.computing.shard_kernels import (
     count_repeats,
     hash_numbers,
     hash_texts,
     places_by_user,
 )
+from incentive_engine.features.logs.log import EventBatch, LogCounts, LogReader
 from incentive_engine.fleet import Fleet
 
 VERSION: Final = 1

@@ -10,8 +10,8 @@ from incentive_engine.allocation import Plan, Problem, build_problem, gain_of_al
 from incentive_engine.config import Policy
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.domain import CONVERSION, BoolArray
-from incentive_engine.insight.gain import PlanGain
-from incentive_engine.insight.holdout_value import MOST_USERS
+from incentive_engine.insight.value.gain import PlanGain
+from incentive_engine.insight.value.holdout import MOST_USERS
 from incentive_engine.report import Exploring, Sight
 from incentive_engine.stats.power import detectable_effect, power_of
 

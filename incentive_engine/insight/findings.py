@@ -16,11 +16,11 @@ from incentive_engine.data.holdout import draw_holdout
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.domain import COST, BoolArray, FloatArray
 from incentive_engine.errors import Fault, InfeasibleError
-from incentive_engine.insight.budget_views import BudgetView
-from incentive_engine.insight.chosen_pairs import Chosen
-from incentive_engine.insight.cost_correction import CostCorrection, evaluated_cost
-from incentive_engine.insight.gain import PlanGain
-from incentive_engine.insight.mandate import Mandate, returns
+from incentive_engine.insight.budget.chosen_pairs import Chosen
+from incentive_engine.insight.budget.mandate import Mandate, returns
+from incentive_engine.insight.budget.views import BudgetView
+from incentive_engine.insight.value.cost_correction import CostCorrection, evaluated_cost
+from incentive_engine.insight.value.gain import PlanGain
 from incentive_engine.language import Message, say
 from incentive_engine.pipeline.quality import Quality
 from incentive_engine.report import Alternative, Exploring, Response

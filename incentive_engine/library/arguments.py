@@ -11,7 +11,7 @@ from incentive_engine.config import Policy
 from incentive_engine.data.attributes import missing_attributes
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.errors import ConfigError, DataError, Fault, IncentiveError
-from incentive_engine.insight.policy_options import BudgetOptions
+from incentive_engine.insight.budget.policy_options import BudgetOptions
 from incentive_engine.language import Text, say
 
 Amount = float | int | str

@@ -8,8 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from incentive_engine.insight.evaluation_tables import evaluation_tables
-from incentive_engine.insight.model_quality import model_quality
+from incentive_engine.insight.evaluation.model_quality import model_quality
+from incentive_engine.insight.evaluation.tables import evaluation_tables
 from incentive_engine.language import Code, language
 from incentive_engine.library.html import grid, number
 from incentive_engine.pipeline.quality import evaluation_text, quality_of

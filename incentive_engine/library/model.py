@@ -16,7 +16,7 @@ from incentive_engine.data.trial import Trial
 from incentive_engine.data.users import UserTable
 from incentive_engine.domain import CONVERSION, COST, SPEND
 from incentive_engine.errors import ConfigError, DataError, Fault, nearest
-from incentive_engine.insight.gain import PlanGain, gain_of_plan, trial_problem, value_trial
+from incentive_engine.insight.value.gain import PlanGain, gain_of_plan, trial_problem, value_trial
 from incentive_engine.language import say
 from incentive_engine.library.arguments import named_by_argument
 from incentive_engine.library.evaluation import Evaluation

@@ -26,10 +26,14 @@ from incentive_engine.config.amounts import parse_amount
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.data.tables.frames import to_frame
 from incentive_engine.errors import ConfigError, Fault
+from incentive_engine.insight.budget.policy_options import (
+    BudgetOptions,
+    require_budget,
+    with_options,
+)
+from incentive_engine.insight.budget.study import measures_of
 from incentive_engine.insight.findings import holdout_of
-from incentive_engine.insight.gain import value_trial
-from incentive_engine.insight.policy_options import BudgetOptions, require_budget, with_options
-from incentive_engine.insight.study import measures_of
+from incentive_engine.insight.value.gain import value_trial
 from incentive_engine.language import Code, message_of
 from incentive_engine.library.arguments import (
     Amount,
@@ -277,4 +281,4 @@ def _amount(budget: Amount) -> float:
     try:
         return float(parse_amount(amount_text(budget, "budgets")))
     except ValueError as error:
-        raise ConfigError(Fault("budgets", message_of(error))) from None
+        raise ConfigError(Fault("budgets", message_of(error), "amounts, each once")) from None

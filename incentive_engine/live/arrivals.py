@@ -12,9 +12,9 @@ import pyarrow as pa
 
 from incentive_engine.domain import BoolArray, FloatArray, IntArray
 from incentive_engine.live.entries import open_for_reading
-from incentive_engine.live.places import SCHEMES
+from incentive_engine.live.ledger.places import SCHEMES
+from incentive_engine.live.ledger.store import read_claims
 from incentive_engine.live.population import Population
-from incentive_engine.live.store import read_claims
 
 BLOCK: Final = 10_000
 """Decisions that are read at a time, so that requests are answered in between."""

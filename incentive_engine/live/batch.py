@@ -12,9 +12,9 @@ from incentive_engine.errors import DataError, Fault
 from incentive_engine.export.selection import Selected
 from incentive_engine.language import say
 from incentive_engine.live.arrivals import BATCH_SCENE
-from incentive_engine.live.asking import asking
 from incentive_engine.live.campaign import Campaign
-from incentive_engine.live.commands import Answer, Decided, Refused, Reserve
+from incentive_engine.live.ledger.commands import Answer, Decided, Refused, Reserve
+from incentive_engine.live.writing.asking import asking
 
 AT_ONCE: Final = 512
 """Reservations of one transaction."""

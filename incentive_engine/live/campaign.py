@@ -18,16 +18,16 @@ from typing import Final, NamedTuple
 from incentive_engine.allocation.decision import OfferChoice, User, decide
 from incentive_engine.allocation.frozen_policy import FrozenPolicy, Prices
 from incentive_engine.allocation.user_rules import micros_of, rules_of
-from incentive_engine.config.moments import in_zone
 from incentive_engine.config.policy import Budget, Policy
+from incentive_engine.config.schedule.moments import in_zone
 from incentive_engine.domain import COST, FACE, ISSUED, MICROS, Reason, to_micros
 from incentive_engine.errors import DataError, Fault, VerificationError
 from incentive_engine.language import say
 from incentive_engine.live.actions import Change
+from incentive_engine.live.ledger.records import Claims, LimitTerms, Risk
+from incentive_engine.live.ledger.store import Terms
 from incentive_engine.live.newcomers import Feature, Newcomers
 from incentive_engine.live.population import FORMAT, Planned, Population
-from incentive_engine.live.records import Claims, LimitTerms, Risk
-from incentive_engine.live.store import Terms
 from incentive_engine.run.finished import FinishedRun, read_run
 from incentive_engine.run.format import (
     FROZEN_POLICY_FILE,

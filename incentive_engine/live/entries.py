@@ -12,12 +12,12 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from incentive_engine.config.database_url import SCHEMES, read_database_url
+from incentive_engine.config.access.database_url import SCHEMES, read_database_url
 from incentive_engine.data.tables.files import atomic_file
 from incentive_engine.errors import ConfigError, DataError, Fault
 from incentive_engine.live.campaign import moment_text
-from incentive_engine.live.records import Names
-from incentive_engine.live.sqlite_store import connect_read_only
+from incentive_engine.live.ledger.records import Names
+from incentive_engine.live.ledger.sqlite_store import connect_read_only
 
 ROWS: Final = (
     "SELECT e.seq, e.at, e.decision, d.user_id, d.offer_id, e.state, d.scene, d.cost, d.face, "
@@ -149,8 +149,8 @@ def open_for_reading(ledger: str) -> Any:  # noqa: ANN401 - either library's
         return file
     import psycopg
 
-    from incentive_engine.live.postgres_store import SCHEMA as ITS_SCHEMA
-    from incentive_engine.live.postgres_store import told
+    from incentive_engine.live.ledger.postgres_store import SCHEMA as ITS_SCHEMA
+    from incentive_engine.live.ledger.postgres_store import told
 
     place = read_database_url(ledger, where="LEDGER")
     with told(place.shown):

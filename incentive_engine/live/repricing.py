@@ -24,14 +24,14 @@ from incentive_engine.allocation.pacing import (
     foresight,
     room,
 )
-from incentive_engine.config.campaign import Campaign as Times
-from incentive_engine.config.moments import in_zone
+from incentive_engine.config.schedule.campaign import Campaign as Times
+from incentive_engine.config.schedule.moments import in_zone
 from incentive_engine.data.scores import read_scores
 from incentive_engine.domain import FACE, ISSUED, MICROS, FloatArray, Reason
 from incentive_engine.live.arrivals import Arrivals
 from incentive_engine.live.campaign import Campaign
-from incentive_engine.live.commands import Pool, Published, Standing
-from incentive_engine.simulation.traffic import traffic
+from incentive_engine.live.ledger.commands import Pool, Published, Standing
+from incentive_engine.simulation.market.traffic import traffic
 
 GRID: Final = 25
 """Moments of a hold at which it is seen whether what is held leaves room."""

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from incentive_engine.allocation import build_problem, choices_at
 from incentive_engine.config import Policy
-from incentive_engine.config.location import Location
+from incentive_engine.config.access.location import Location
 from incentive_engine.data.holdout import strata_codes
 from incentive_engine.data.outcomes import Outcomes, read_outcomes
 from incentive_engine.data.row_checks import as_id

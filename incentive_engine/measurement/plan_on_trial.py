@@ -19,7 +19,7 @@ from incentive_engine.data.tables.frames import to_frame
 from incentive_engine.data.trial import Trial
 from incentive_engine.domain import CONTROL
 from incentive_engine.errors import DataError, Fault
-from incentive_engine.insight.evaluation_summary import thousand
+from incentive_engine.insight.evaluation.summary import thousand
 from incentive_engine.language import Code, Text, aligned, language, say
 from incentive_engine.stats.estimate import Estimate
 from incentive_engine.uplift.doubly_robust.plan_value import compare_plans, plan_value

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from incentive_engine.data.trial import Trial
-from incentive_engine.features.columns import HistoryColumn
-from incentive_engine.features.words import feature_words, groups_of
+from incentive_engine.features.computing.columns import HistoryColumn
+from incentive_engine.features.computing.words import feature_words, groups_of
 from incentive_engine.language import say
 from incentive_engine.uplift.evaluation.additions import additions
 from incentive_engine.uplift.model import UpliftModel

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from incentive_engine.config import Policy
-from incentive_engine.config.location import Location
+from incentive_engine.config.access.location import Location
 from incentive_engine.config.policy import Sample
 from incentive_engine.data.sources import Source, open_source
 from incentive_engine.data.step_cache import StepCache
@@ -24,7 +24,7 @@ from incentive_engine.pipeline.trials import trials_of
 if TYPE_CHECKING:
     from incentive_engine.data.trial import Trial
     from incentive_engine.data.users import UserFile
-    from incentive_engine.features.columns import HistoryColumn
+    from incentive_engine.features.computing.columns import HistoryColumn
     from incentive_engine.uplift.diagnosis.drift import Drift
 
 SCORES: Final = "scores.parquet"

@@ -17,11 +17,12 @@ from incentive_engine.data.sources import Source
 from incentive_engine.data.step_cache import StepCache
 from incentive_engine.data.tables.formats import USER_ID
 from incentive_engine.errors import ConfigError, DataError, Fault
-from incentive_engine.features.events import Features
-from incentive_engine.features.finish import Values
+from incentive_engine.features.computing.events import Features
+from incentive_engine.features.computing.finish import Values
 from incentive_engine.features.local import ShardFeatures, features_of_rows
-from incentive_engine.features.log import LogReader
-from incentive_engine.features.moments import Rows, moment_column, read_rows
+from incentive_engine.features.logs.log import LogReader
+from incentive_engine.features.logs.moments import Rows, moment_column, read_rows
+from incentive_engine.features.logs.source import LogSource, open_log
 from incentive_engine.features.plan import FeaturePlan, feature_plan, history_of
 from incentive_engine.features.report import history_warnings
 from incentive_engine.features.shards import (
@@ -30,7 +31,6 @@ from incentive_engine.features.shards import (
     open_sharded_log,
     write_sharded_log,
 )
-from incentive_engine.features.source import LogSource, open_log
 from incentive_engine.fleet import Fleet, Processes
 from incentive_engine.language import Message, say
 from incentive_engine.pipeline.steps import Steps

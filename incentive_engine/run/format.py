@@ -353,9 +353,15 @@ def read_json(path: Path) -> dict[str, Any]:
         remedy = "name the directory that `allocate` wrote"
         raise DataError(Fault(str(path), "no such file", "a run directory", remedy)) from error
     except (OSError, ValueError, RecursionError) as error:
-        raise DataError(Fault(str(path), say("cannot be read: {reason}", reason=error))) from error
+        raise DataError(
+            Fault(
+                str(path),
+                say("cannot be read: {reason}", reason=error),
+                remedy="run `incentive verify`",
+            )
+        ) from error
     if not isinstance(content, dict):
-        raise DataError(Fault(str(path), "is no JSON object"))
+        raise DataError(Fault(str(path), "is no JSON object", remedy="run `incentive verify`"))
     return content
 
 

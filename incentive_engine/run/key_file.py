@@ -76,7 +76,9 @@ def _of_file(file: Path, where: str) -> tuple[bytes, tuple[str, ...]]:
         finally:
             os.close(handle)
     except OSError as error:
-        raise DataError(Fault(where, say("cannot be read: {reason}", reason=error))) from error
+        raise DataError(
+            Fault(where, say("cannot be read: {reason}", reason=error), remedy="look at the path")
+        ) from error
 
 
 def _warnings(state: os.stat_result, file: Path, where: str) -> tuple[str, ...]:

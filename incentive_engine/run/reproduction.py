@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from incentive_engine.config.location import parse_location
+from incentive_engine.config.access.location import parse_location
 from incentive_engine.data.sources import open_source
 from incentive_engine.data.tables.files import digest_file
 from incentive_engine.errors import DataError

@@ -29,8 +29,8 @@ try:
     from mcp.server.mcpserver.exceptions import ToolError
 
     from incentive_engine.live.campaign import open_campaign
-    from incentive_engine.live.places import ledger_of
-    from incentive_engine.live.process import WriterProcess
+    from incentive_engine.live.ledger.places import ledger_of
+    from incentive_engine.live.writing.process import WriterProcess
     from incentive_engine.service.app import Service, application
     from incentive_engine.service.findings import Findings
     from incentive_engine.service.gate import Gate, Limits

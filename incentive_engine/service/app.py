@@ -21,8 +21,8 @@ from incentive_engine.domain import Reason
 from incentive_engine.errors import DataError
 from incentive_engine.live.amounts import decimal_text, parse_micros
 from incentive_engine.live.campaign import Campaign, Choice
-from incentive_engine.live.clock import wall_micros
-from incentive_engine.live.commands import (
+from incentive_engine.live.ledger.clock import wall_micros
+from incentive_engine.live.ledger.commands import (
     Answer,
     Cancel,
     Command,
@@ -37,9 +37,9 @@ from incentive_engine.live.commands import (
     Reserve,
     ShowPool,
 )
-from incentive_engine.live.process import WriterProcess
-from incentive_engine.live.records import POOL_EMPTY, Decision
+from incentive_engine.live.ledger.records import POOL_EMPTY, Decision
 from incentive_engine.live.repricing import Repricer
+from incentive_engine.live.writing.process import WriterProcess
 from incentive_engine.service import bodies, openapi
 from incentive_engine.service.findings import Findings
 from incentive_engine.service.gate import Gate, idempotency_key

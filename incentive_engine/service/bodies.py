@@ -9,8 +9,8 @@ from msgspec import Meta
 
 from incentive_engine.live.amounts import decimal_text
 from incentive_engine.live.campaign import moment_text
-from incentive_engine.live.commands import Standing
-from incentive_engine.live.records import Decision
+from incentive_engine.live.ledger.commands import Standing
+from incentive_engine.live.ledger.records import Decision
 from incentive_engine.service.problems import ProblemError, problem
 
 Scene = Annotated[str, Meta(min_length=1, max_length=64)]

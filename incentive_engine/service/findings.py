@@ -10,7 +10,7 @@ import msgspec
 
 from incentive_engine.language import say
 from incentive_engine.live.campaign import Campaign
-from incentive_engine.live.clock import wall_micros
+from incentive_engine.live.ledger.clock import wall_micros
 from incentive_engine.live.watch.finding import Finding
 from incentive_engine.live.watch.watching import Watch
 from incentive_engine.service.bodies import AnsweredBody, FindingBody, ProposalBody

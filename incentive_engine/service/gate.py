@@ -9,7 +9,7 @@ from typing import Final
 
 from starlette.requests import ClientDisconnect, Request
 
-from incentive_engine.config.keys import Keys, Role
+from incentive_engine.config.access.keys import Keys, Role
 from incentive_engine.service.problems import problem
 
 KEY_LENGTH: Final = 255

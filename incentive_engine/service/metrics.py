@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
-from incentive_engine.live.commands import Pool
-from incentive_engine.live.wire import Commit
+from incentive_engine.live.ledger.commands import Pool
+from incentive_engine.live.writing.wire import Commit
 
 BUCKETS: Final = (0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1.0)
 """Upper bounds of the latencies, seconds."""

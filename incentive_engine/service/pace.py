@@ -14,8 +14,8 @@ from incentive_engine.allocation.pacing import Memory
 from incentive_engine.domain import MICROS
 from incentive_engine.errors import IncentiveError
 from incentive_engine.live.actions import Change
-from incentive_engine.live.clock import wall_micros
-from incentive_engine.live.commands import (
+from incentive_engine.live.ledger.clock import wall_micros
+from incentive_engine.live.ledger.commands import (
     Actions,
     Answer,
     Pool,
@@ -25,7 +25,7 @@ from incentive_engine.live.commands import (
     ShowPool,
     ShowPrices,
 )
-from incentive_engine.live.records import Verb
+from incentive_engine.live.ledger.records import Verb
 from incentive_engine.live.repricing import Current, Repricer
 from incentive_engine.service.app import Service
 

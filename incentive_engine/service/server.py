@@ -20,11 +20,11 @@ try:
     import uvicorn
     import uvloop
 
-    from incentive_engine.config.keys import Keys
+    from incentive_engine.config.access.keys import Keys
     from incentive_engine.live.campaign import open_campaign
-    from incentive_engine.live.places import ledger_of
-    from incentive_engine.live.process import WriterProcess
+    from incentive_engine.live.ledger.places import ledger_of
     from incentive_engine.live.repricing import Repricer
+    from incentive_engine.live.writing.process import WriterProcess
     from incentive_engine.run.approval import refuse_unapproved
     from incentive_engine.run.signature import read_signing_key, refuse_unsigned
     from incentive_engine.service.app import Service, application

@@ -14,18 +14,18 @@ from incentive_engine.config.scenario import Scenario
 from incentive_engine.language import Message
 from incentive_engine.simulation.draw import DrawResult
 from incentive_engine.simulation.figures import FIGURES
-from incentive_engine.simulation.promises import COLUMNS as PROMISE_COLUMNS
-from incentive_engine.simulation.promises import promise_table
 from incentive_engine.simulation.replay import ReplayResult
-from incentive_engine.simulation.replay_table import (
+from incentive_engine.simulation.results.promises import COLUMNS as PROMISE_COLUMNS
+from incentive_engine.simulation.results.promises import promise_table
+from incentive_engine.simulation.results.replay_table import (
     Replays,
     replay_pairs,
     replay_table,
     warnings_of,
 )
+from incentive_engine.simulation.results.table import Draws, comparison_table, pair_table
 from incentive_engine.simulation.shared_draws import Variant
-from incentive_engine.simulation.table import Draws, comparison_table, pair_table
-from incentive_engine.simulation.waves import WaveFigures
+from incentive_engine.simulation.strategy.waves import WaveFigures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

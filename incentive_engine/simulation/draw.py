@@ -15,22 +15,22 @@ from incentive_engine.data.tables.frames import rows_matching
 from incentive_engine.domain import COST, FACE, BoolArray, FloatArray
 from incentive_engine.errors import ConfigError, Fault, nearest
 from incentive_engine.language import say
-from incentive_engine.simulation.chances import Chances, DrawSeeds
 from incentive_engine.simulation.figures import FIGURES, Stage, figures_of
-from incentive_engine.simulation.learning import truth_scores
-from incentive_engine.simulation.planning import Planner
-from incentive_engine.simulation.settlement import (
+from incentive_engine.simulation.market.chances import Chances, DrawSeeds
+from incentive_engine.simulation.market.settlement import (
     Outcomes,
     absent,
     expected,
     lapsing,
     realised,
 )
+from incentive_engine.simulation.market.traffic import arrivals
+from incentive_engine.simulation.market.world import People, drifted, spiked
 from incentive_engine.simulation.shared_draws import Memory, Variant
-from incentive_engine.simulation.strategies import PLANS, Situation, standing
-from incentive_engine.simulation.traffic import arrivals
-from incentive_engine.simulation.waves import Course, Schedule, run, schedule
-from incentive_engine.simulation.world import People, drifted, spiked
+from incentive_engine.simulation.strategy.learning import truth_scores
+from incentive_engine.simulation.strategy.planning import Planner
+from incentive_engine.simulation.strategy.strategies import PLANS, Situation, standing
+from incentive_engine.simulation.strategy.waves import Course, Schedule, run, schedule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -12,10 +12,10 @@ from incentive_engine.config.policy import Policy
 from incentive_engine.config.scenario import Scenario, Strategy
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.domain import MICROS, BoolArray, FloatArray, to_micros
-from incentive_engine.simulation.learning import Learned
-from incentive_engine.simulation.settlement import Earned, Outcomes
-from incentive_engine.simulation.strategies import Situation
-from incentive_engine.simulation.waves import Course, Schedule
+from incentive_engine.simulation.market.settlement import Earned, Outcomes
+from incentive_engine.simulation.strategy.learning import Learned
+from incentive_engine.simulation.strategy.strategies import Situation
+from incentive_engine.simulation.strategy.waves import Course, Schedule
 
 FIGURES: Final = (
     "conversions", "spend", "cost",                 # what happened, against giving nobody anything

@@ -10,7 +10,7 @@ import numpy as np
 from incentive_engine.data.trial import Trial
 from incentive_engine.domain import FloatArray
 from incentive_engine.language import Message, joined, say
-from incentive_engine.simulation.settlement import Choice
+from incentive_engine.simulation.market.settlement import Choice
 
 MEASURES: Final = ("conversion", "spend", "cost")
 ESTIMATORS: Final = ("dr", "sn", "ipw")

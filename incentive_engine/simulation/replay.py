@@ -19,11 +19,11 @@ from incentive_engine.simulation.draw import (
     situation_of,
     situation_with,
 )
-from incentive_engine.simulation.learning import Forecast, Learned
 from incentive_engine.simulation.offpolicy import MEASURES, Nuisance, Valuation, value
-from incentive_engine.simulation.planning import Planner
 from incentive_engine.simulation.shared_draws import Variant, holdout_of
-from incentive_engine.simulation.strategies import PLANS, Situation
+from incentive_engine.simulation.strategy.learning import Forecast, Learned
+from incentive_engine.simulation.strategy.planning import Planner
+from incentive_engine.simulation.strategy.strategies import PLANS, Situation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -10,10 +10,10 @@ from incentive_engine.config.scenario import Scenario, World
 from incentive_engine.data.holdout import draw_holdout
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.domain import BoolArray, FloatArray
-from incentive_engine.simulation.chances import DrawSeeds
-from incentive_engine.simulation.learning import Forecast, Learned
-from incentive_engine.simulation.planning import Planner
-from incentive_engine.simulation.world import People, draw_people, draw_trial
+from incentive_engine.simulation.market.chances import DrawSeeds
+from incentive_engine.simulation.market.world import People, draw_people, draw_trial
+from incentive_engine.simulation.strategy.learning import Forecast, Learned
+from incentive_engine.simulation.strategy.planning import Planner
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -9,8 +9,8 @@ from incentive_engine.config import load_policy
 from incentive_engine.config.policy import Scalar
 from incentive_engine.config.scenario import Scenario, World, load_scenario
 from incentive_engine.errors import ConfigError, Fault
+from incentive_engine.simulation.market.world import check_offers
 from incentive_engine.simulation.shared_draws import Variant
-from incentive_engine.simulation.world import check_offers
 
 POLICY = "policy."
 """What a swept setting begins with when it is one of the policy."""

@@ -9,8 +9,8 @@ from starlette.responses import HTMLResponse, Response
 from incentive_engine.domain import MICROS
 from incentive_engine.errors import ConfigError, Fault
 from incentive_engine.language import Language, say
-from incentive_engine.live.commands import Standing
-from incentive_engine.live.records import Verb
+from incentive_engine.live.ledger.commands import Standing
+from incentive_engine.live.ledger.records import Verb
 from incentive_engine.live.watch.look import clock
 from incentive_engine.report.charts import MUTED, Axis, Chart, Series, figure
 from incentive_engine.studio.visit import Visit, back

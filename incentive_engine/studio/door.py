@@ -22,7 +22,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from incentive_engine.config.keys import Keys, Role
+from incentive_engine.config.access.keys import Keys, Role
 from incentive_engine.studio.tasks import user_of_system
 
 PAGE_POLICY: Final = (

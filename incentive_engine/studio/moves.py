@@ -8,8 +8,8 @@ from starlette.responses import JSONResponse, Response
 
 from incentive_engine.config.document.draft import read_draft
 from incentive_engine.errors import ConfigError, Fault
+from incentive_engine.insight.pages.report_content import titles_of
 from incentive_engine.insight.planner.warm_plan import Outlook, WarmPlan
-from incentive_engine.insight.report_content import titles_of
 from incentive_engine.language import Language, say
 from incentive_engine.report import Response as Budgets
 from incentive_engine.report.charts import Axis, Chart, Series, figure
@@ -50,6 +50,15 @@ def _told(visit: Visit, outlook: Outlook) -> dict[str, Any]:
     t, lines = visit.t, lines_of(visit.t, outlook)
     return {
         "feasible": outlook.feasible,
+        "brief": t(
+            "studio.brief",
+            value=t.number(outlook.proof.value),
+            aim=aim(t, outlook.proof.aim),
+            cost=t.brief(outlook.cost),
+            unit=t.unit(outlook.policy.currency),
+        )
+        if outlook.feasible
+        else t("studio.no_plan"),
         "seconds": round(outlook.seconds, 3),
         "conflict": [fault_of(t, fault) for fault in outlook.conflict],
         "figures": visit.part(
@@ -97,24 +106,29 @@ def prepare(visit: Visit) -> Response:
 
 
 def deeper(visit: Visit) -> Response:
-    """Return what takes longer of the plan solved last: its gain by the trial, or another part."""
-    warm = _warm(visit)
-    match visit.field("part"):
-        case "gain":
-            gain = warm.gain()
-            return _part(visit, "gain.html.j2", gain=gain)
-        case "rules":
-            outlook = warm.last
-            return _part(
-                visit,
-                "rules.html.j2",
-                rules=_rules(warm),
-                aim=aim(visit.t, outlook.proof.aim) if outlook else "",
-            )
-        case "curve":
-            return _part(visit, "curve.html.j2", curve=_curve(visit, warm))
-        case other:
-            raise ConfigError(Fault(other, say("studio.unreadable")))
+    """Return what takes longer of the plan solved last: its gain by the trial, or another part.
+
+    Nothing comes where there is no such plan any more: the hand has moved on.
+    """
+    draft, part = drafted(visit), visit.field("part")
+    if part not in {"gain", "rules", "curve"}:
+        raise ConfigError(Fault(part, say("studio.unreadable")))
+    warm = draft.policy and visit.studio.plans.find(draft.policy, scores_of(visit))
+    text = _deeper(visit, warm, part) if warm else ""
+    return JSONResponse({"html": text, "seq": visit.form.get("seq")})
+
+
+def _deeper(visit: Visit, warm: WarmPlan, part: str) -> str:
+    outlook = warm.last
+    if outlook is None:
+        return ""
+    unit = visit.t.unit(outlook.policy.currency)
+    if part == "gain":
+        return visit.part("gain.html.j2", gain=warm.gain(), unit=unit)
+    if part == "rules":
+        what = aim(visit.t, outlook.proof.aim)
+        return visit.part("rules.html.j2", rules=_rules(warm), aim=what, unit=unit)
+    return visit.part("curve.html.j2", curve=_curve(visit, warm), unit=unit)
 
 
 def _warm(visit: Visit) -> WarmPlan:
@@ -122,12 +136,6 @@ def _warm(visit: Visit) -> WarmPlan:
     if warm is None:
         raise ConfigError(Fault(visit.field("path"), say("studio.not_open")))
     return warm
-
-
-def _part(visit: Visit, template: str, **content: object) -> Response:
-    unit = visit.t.unit(drafted(visit).valid().currency)
-    text = visit.part(template, unit=unit, **content)
-    return JSONResponse({"html": text, "seq": visit.form.get("seq")})
 
 
 def _rules(warm: WarmPlan) -> list[tuple[str, float, float]]:
@@ -139,7 +147,11 @@ def _rules(warm: WarmPlan) -> list[tuple[str, float, float]]:
 
 
 def _curve(visit: Visit, warm: WarmPlan) -> str | None:
-    response, outlook = warm.response(), warm.last
+    outlook = warm.last
+    try:
+        response = warm.response()
+    except ConfigError:  # limits that hold now may contradict each other under other budgets
+        return None
     if response is None or outlook is None or len(response.points) < 2:
         return None
     return figure(visit.t, budget_chart(visit.t, response, outlook))
@@ -150,8 +162,8 @@ def budget_chart(t: Language, response: Budgets, outlook: Outlook) -> Chart:
     budget = outlook.policy.budget
     assert budget is not None
     unit, what = t.unit(outlook.policy.currency), aim(t, outlook.proof.aim)
-    points = [(point.spent, point.value) for point in response.points]
     mine = (outlook.cost if budget.basis == "expected" else budget.amount, outlook.proof.value)
+    points = sorted([mine, *((point.spent, point.value) for point in response.points)])
     return Chart(
         caption=t("studio.curve", aim=what),
         x=Axis(title=t("studio.curve_budget", unit=unit)),

@@ -14,6 +14,7 @@ from incentive_engine.report.titles import Named, limit_with_titles
 from incentive_engine.report.words import aim
 from incentive_engine.run.finished import FinishedRun
 from incentive_engine.run.format import REPORT_FILE, StatedEstimate
+from incentive_engine.studio.frame import interval
 from incentive_engine.studio.visit import Visit, back
 from incentive_engine.studio.worker import Order
 from incentive_engine.workflow.studio.run_view import RunView, compare_runs, run_view
@@ -143,9 +144,7 @@ def _figures(t: Language, before: FinishedRun, after: FinishedRun) -> list[Figur
 
 def _estimated(t: Language, title: str, before: StatedEstimate, after: StatedEstimate) -> Figure:
     plain = _plain(t, title, before.estimate, after.estimate)
-    ends = [
-        t("studio.interval", low=t.brief(e.low), high=t.brief(e.high)) for e in (before, after)
-    ]
+    ends = [interval(t, stated) for stated in (before, after)]
     return Figure(
         title=title, before=plain.before, after=plain.after, change=plain.change,
         ranges=(ends[0], ends[1]),

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from incentive_engine.errors import ConfigError, Fault
-from incentive_engine.insight.gain import PlanGain
 from incentive_engine.insight.planner.warm_plan import Outlook
+from incentive_engine.insight.value.gain import PlanGain
 from incentive_engine.language import say
 
 MOST: Final = 12

@@ -17,7 +17,7 @@ from incentive_engine.language import say as message
 try:
     import uvicorn
 
-    from incentive_engine.config.keys import Keys
+    from incentive_engine.config.access.keys import Keys
     from incentive_engine.studio.app import application
     from incentive_engine.studio.door import Door, is_loopback, loopback_hosts
     from incentive_engine.studio.visit import Studio

@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
-from incentive_engine.config.keys import Role
+from incentive_engine.config.access.keys import Role
 from incentive_engine.errors import ConfigError, DataError, Fault, IncentiveError
 from incentive_engine.language import LANGUAGES, Code, Language, language, say
 from incentive_engine.studio.door import Door, Person

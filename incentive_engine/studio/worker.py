@@ -142,7 +142,7 @@ def _stop(_number: int, _frame: FrameType | None) -> None:
 
 
 def _allocate(order: Order, progress: Reporter) -> Outcome:
-    from incentive_engine.insight.policy_options import BudgetOptions, load_for_scores
+    from incentive_engine.insight.budget.policy_options import BudgetOptions, load_for_scores
     from incentive_engine.run.directory import default_run_directory
     from incentive_engine.workflow.allocate import allocate
 

@@ -17,17 +17,17 @@ from incentive_engine.domain import FloatArray, Matrix
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
 from incentive_engine.parallel import side_by_side, together
+from incentive_engine.uplift.boosting.features import Encoder, learn_encoder
 from incentive_engine.uplift.crossfit import Folds, draw_folds
 from incentive_engine.uplift.effects.basis import Basis, learn_basis
 from incentive_engine.uplift.effects.ladder import ladders
-from incentive_engine.uplift.effects.support import learn_support
 from incentive_engine.uplift.estimates import Estimates, OutOfFold
 from incentive_engine.uplift.nuisance.cost import CostModel, fit_cost, stack_cost
 from incentive_engine.uplift.nuisance.event_probability import Chances, fit_chances
-from incentive_engine.uplift.nuisance.features import Encoder, learn_encoder
 from incentive_engine.uplift.nuisance.spend import SpendModel, fit_spend
 from incentive_engine.uplift.params import FIT, FitParams
 from incentive_engine.uplift.rows import Rows, Telling
+from incentive_engine.uplift.support import learn_support
 from incentive_engine.uplift.trial_design import check_folds, even_lottery, reachable, shares
 
 

@@ -8,11 +8,11 @@ from typing import Self
 import numpy as np
 
 from incentive_engine.domain import BoolArray, FloatArray, IntArray, Matrix
+from incentive_engine.uplift.boosting.boosting import BinnedRows
+from incentive_engine.uplift.boosting.negative_downsampling import without_most_quiet
 from incentive_engine.uplift.crossfit import Folds
-from incentive_engine.uplift.effects.support import Support
-from incentive_engine.uplift.nuisance.boosting import BinnedRows
-from incentive_engine.uplift.nuisance.negative_downsampling import without_most_quiet
 from incentive_engine.uplift.params import FIT, FitParams
+from incentive_engine.uplift.support import Support
 from incentive_engine.uplift.trial_design import Randomisation
 
 

@@ -14,20 +14,19 @@ import pandas as pd
 
 from incentive_engine.config.policy import Eligibility
 from incentive_engine.errors import DataError, Fault
+from incentive_engine.uplift.boosting.boosting import CrossFitted
+from incentive_engine.uplift.boosting.features import Encoder
 from incentive_engine.uplift.effects.averages import Averages
 from incentive_engine.uplift.effects.basis import Basis
 from incentive_engine.uplift.effects.calibration import Calibration
 from incentive_engine.uplift.effects.effects import Deviations, EffectLayer
-from incentive_engine.uplift.effects.interactions import Pairs
+from incentive_engine.uplift.effects.interactions.interactions import Pairs
 from incentive_engine.uplift.effects.stacking import HeterogeneityTest, Stack
-from incentive_engine.uplift.effects.support import Support
 from incentive_engine.uplift.effects.trees import ArmTrees, ContrastTrees
 from incentive_engine.uplift.estimates import OutOfFold
 from incentive_engine.uplift.model import Facts, Models, UpliftModel
-from incentive_engine.uplift.nuisance.boosting import CrossFitted
 from incentive_engine.uplift.nuisance.cost import CostModel
 from incentive_engine.uplift.nuisance.event_probability import Chances
-from incentive_engine.uplift.nuisance.features import Encoder
 from incentive_engine.uplift.nuisance.spend import SpendModel
 from incentive_engine.uplift.params import FitParams
 from incentive_engine.uplift.saved import (
@@ -39,6 +38,7 @@ from incentive_engine.uplift.saved import (
     read_model_file,
     write_model_file,
 )
+from incentive_engine.uplift.support import Support
 
 OUT_OF_FOLD: Final = "out_of_fold.parquet"
 

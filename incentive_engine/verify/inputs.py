@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from incentive_engine.config.location import parse_location
+from incentive_engine.config.access.location import parse_location
 from incentive_engine.data.sources import Source, open_source, read_table
 from incentive_engine.data.tables.arrow import is_number, numbers, whole
 from incentive_engine.data.tables.files import digest_file
@@ -39,6 +39,13 @@ def check_inputs(run: Run) -> Check:
     for problem in (*_copies(run), *_rows(run), *_seed(run)):
         found.add(problem)
     scores = run.manifest.inputs.get("scores")
+    if (scores is None or scores.as_given) and (factor := _correction(run)) != 1:
+        found.add(
+            say(
+                "costs are said to be {factor} times those of the scores, which are as given",
+                factor=factor,
+            )
+        )
     if scores is not None and scores.as_given is False and at_hand["scores"]:
         for problem, wrong in _other_scores(run, _source(run, "scores", scores)):
             found.add_rows(wrong, problem)
@@ -116,13 +123,18 @@ def _seed(run: Run) -> Iterator[Text]:
             )
 
 
+def _correction(run: Run) -> float:
+    """Return what the costs of the scores were multiplied by, as the certificate has it."""
+    evaluated = run.certificate.budget.evaluated
+    return 1.0 if evaluated is None else evaluated.correction
+
+
 def _other_scores(run: Run, source: Source) -> Iterator[tuple[str, BoolArray]]:
     """Yield the columns of scores.parquet that differ from the file at hand, and (n,) where."""
     kept = read_table(run.directory / SCORES_FILE)
     given = source.table(kept.column_names)
     everywhere = np.ones(len(kept), dtype=np.bool_)
-    evaluated = run.certificate.budget.evaluated
-    factor = 1.0 if evaluated is None else evaluated.correction
+    factor = _correction(run)
     for name in kept.column_names:
         if name not in given.column_names or len(given) != len(kept):
             yield f"`{name}` is not that of {source.location}", everywhere

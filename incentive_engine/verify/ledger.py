@@ -18,7 +18,7 @@ from pathlib import Path
 from statistics import NormalDist
 from typing import Any, Final, NamedTuple
 
-from incentive_engine.config.database_url import SCHEMES, read_database_url
+from incentive_engine.config.access.database_url import SCHEMES, read_database_url
 from incentive_engine.config.policy import Policy
 from incentive_engine.domain import COST, FACE, ISSUED, MICROS, to_micros
 from incentive_engine.language import message_of, say

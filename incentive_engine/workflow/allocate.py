@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-from incentive_engine.config.location import Location
+from incentive_engine.config.access.location import Location
 from incentive_engine.config.plausibility import doubts
 from incentive_engine.data.scores import read_scores
 from incentive_engine.fleet import SharedWork
+from incentive_engine.insight.budget.policy_options import (
+    BudgetOptions,
+    default_policy,
+    read_policy,
+)
+from incentive_engine.insight.budget.response import kept_beside
 from incentive_engine.insight.findings import warned_first
-from incentive_engine.insight.gain import read_valuation
-from incentive_engine.insight.policy_options import BudgetOptions, default_policy, read_policy
-from incentive_engine.insight.response import kept_beside
-from incentive_engine.insight.summary import RunSummary
+from incentive_engine.insight.pages.summary import RunSummary
+from incentive_engine.insight.value.gain import read_valuation
 from incentive_engine.parallel import side_threads
 from incentive_engine.pipeline.campaign import campaign_inputs, given_inputs
 from incentive_engine.pipeline.quality import read_quality

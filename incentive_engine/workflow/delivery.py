@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from incentive_engine.config.database_url import SCHEMES
-from incentive_engine.config.moments import in_zone, parse_moment
+from incentive_engine.config.access.database_url import SCHEMES
+from incentive_engine.config.schedule.moments import in_zone, parse_moment
 from incentive_engine.errors import ConfigError, DataError, Fault
 from incentive_engine.export.export import (
     Exported,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from incentive_engine.data.step_cache import StepCache
-from incentive_engine.insight.policy_options import load
-from incentive_engine.insight.user_effects import UserReasons, user_effects
+from incentive_engine.insight.budget.policy_options import load
+from incentive_engine.insight.evaluation.user_effects import UserReasons, user_effects
 from incentive_engine.pipeline.campaign import campaign_files, trained_model, users_of
 from incentive_engine.pipeline.steps import Progress, Steps, quiet
 from incentive_engine.uplift.diagnosis.findings import ACCEPTABLE

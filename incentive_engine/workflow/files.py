@@ -8,17 +8,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
+from incentive_engine.config.access.regular import special_file
 from incentive_engine.config.plausibility import doubts
 from incentive_engine.config.policy import Policy, Sample
-from incentive_engine.config.regular import special_file
 from incentive_engine.config.scenario import load_scenario
 from incentive_engine.data.campaign_check import check_campaign
 from incentive_engine.data.sources import Source, open_source, read_table
 from incentive_engine.data.tables.files import atomic_directory
 from incentive_engine.data.tables.frames import to_frame
 from incentive_engine.errors import ConfigError, DataError, Fault, nearest
-from incentive_engine.features.source import open_log
-from incentive_engine.insight.policy_options import load
+from incentive_engine.features.logs.source import open_log
+from incentive_engine.insight.budget.policy_options import load
 from incentive_engine.language import Message, Text, as_warnings, say
 from incentive_engine.pipeline.trials import trials_of
 from incentive_engine.run.finished import read_run

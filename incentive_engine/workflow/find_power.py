@@ -7,7 +7,7 @@ from pathlib import Path
 from incentive_engine.config.amounts import parse_amount
 from incentive_engine.data.scores import read_scores
 from incentive_engine.errors import ConfigError, Fault
-from incentive_engine.insight.policy_options import BudgetOptions, read_policy
+from incentive_engine.insight.budget.policy_options import BudgetOptions, read_policy
 from incentive_engine.language import message_of, say
 from incentive_engine.measurement.power import Power, conversion_rate, power_of_sizes
 from incentive_engine.pipeline.campaign import campaign_inputs

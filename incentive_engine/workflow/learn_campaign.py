@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-from incentive_engine.config.location import Location
+from incentive_engine.config.access.location import Location
 from incentive_engine.live.entries import decisions
 from incentive_engine.measurement.learning.folder import Learned, write_lesson
 from incentive_engine.measurement.learning.lots import Served, ServedDecision

@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from incentive_engine.config.location import Location
+from incentive_engine.config.access.location import Location
 from incentive_engine.data.tables.files import atomic_directory
 from incentive_engine.domain import MICROS
 from incentive_engine.errors import ConfigError, Fault

@@ -10,9 +10,9 @@ from incentive_engine.config import Policy
 from incentive_engine.data.step_cache import StepCache
 from incentive_engine.data.tables.files import atomic_directory
 from incentive_engine.fleet import SharedWork
-from incentive_engine.insight.evaluation_summary import evaluation_summary, thousand
-from incentive_engine.insight.evaluation_tables import write_tables
-from incentive_engine.insight.policy_options import load
+from incentive_engine.insight.budget.policy_options import load
+from incentive_engine.insight.evaluation.summary import evaluation_summary, thousand
+from incentive_engine.insight.evaluation.tables import write_tables
 from incentive_engine.language import Message, as_warnings, say
 from incentive_engine.pipeline.added import history_added
 from incentive_engine.pipeline.campaign import (

@@ -25,21 +25,26 @@ from incentive_engine.config import Policy
 from incentive_engine.data.holdout import held_shares
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.domain import MICROS, BoolArray
-from incentive_engine.insight.baselines import SimplerWay, beside_the_plan, simpler_ways
-from incentive_engine.insight.budget_views import budget_view, conversions_without_favour
-from incentive_engine.insight.chosen_pairs import chosen_pairs
-from incentive_engine.insight.cost_correction import (
+from incentive_engine.insight.budget.chosen_pairs import chosen_pairs
+from incentive_engine.insight.budget.mandate import Mandate, mandate_of, under_mandate
+from incentive_engine.insight.budget.policy_options import BudgetOptions
+from incentive_engine.insight.budget.response import (
+    Keep,
+    budget_response,
+    solve_anew,
+    with_own_budget,
+)
+from incentive_engine.insight.budget.views import budget_view, conversions_without_favour
+from incentive_engine.insight.exploring_value import exploring_value
+from incentive_engine.insight.findings import Findings, holdout_of
+from incentive_engine.insight.value.baselines import SimplerWay, beside_the_plan, simpler_ways
+from incentive_engine.insight.value.cost_correction import (
     UNCORRECTED,
     CostCorrection,
     cost_correction,
 )
-from incentive_engine.insight.exploring_value import exploring_value
-from incentive_engine.insight.findings import Findings, holdout_of
-from incentive_engine.insight.gain import PlanGain, ValuedTrial, gain_of_plan, trial_problem
-from incentive_engine.insight.holdout_value import holdout_value
-from incentive_engine.insight.mandate import Mandate, mandate_of, under_mandate
-from incentive_engine.insight.policy_options import BudgetOptions
-from incentive_engine.insight.response import Keep, budget_response, solve_anew, with_own_budget
+from incentive_engine.insight.value.gain import PlanGain, ValuedTrial, gain_of_plan, trial_problem
+from incentive_engine.insight.value.holdout import holdout_value
 from incentive_engine.parallel import side_threads
 from incentive_engine.pipeline.quality import Quality, model_cost_error, total_error
 from incentive_engine.pipeline.steps import Steps

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from incentive_engine.config.location import parse_location
+from incentive_engine.config.access.location import parse_location
 from incentive_engine.config.overrides import MIN_MARGINAL_ROI
-from incentive_engine.insight.policy_options import BudgetOptions
+from incentive_engine.insight.budget.policy_options import BudgetOptions
 from incentive_engine.pipeline.steps import Progress, quiet
 from incentive_engine.run.finished import FinishedRun, read_run
 from incentive_engine.run.reproduction import (

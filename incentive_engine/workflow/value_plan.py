@@ -6,13 +6,13 @@ import json
 from pathlib import Path
 
 from incentive_engine.config import Policy
-from incentive_engine.config.location import Location
+from incentive_engine.config.access.location import Location
 from incentive_engine.data.sources import open_source
 from incentive_engine.data.tables.files import atomic_directory
 from incentive_engine.data.trial import Trial, read_trial
 from incentive_engine.data.users import open_users
 from incentive_engine.errors import DataError, Fault
-from incentive_engine.insight.policy_options import load_for_scores
+from incentive_engine.insight.budget.policy_options import load_for_scores
 from incentive_engine.language import Code, Message, say
 from incentive_engine.measurement.plan_on_trial import replay_plan
 from incentive_engine.pipeline.trials import trials_of

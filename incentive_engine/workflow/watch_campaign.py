@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from incentive_engine.config.location import Location
+from incentive_engine.config.access.location import Location
 from incentive_engine.data.outcomes import Outcomes, read_outcomes
 from incentive_engine.data.row_checks import as_id
 from incentive_engine.data.sources import open_source
 from incentive_engine.live.campaign import Campaign, open_campaign
-from incentive_engine.live.clock import wall_micros
-from incentive_engine.live.records import Action, Verb
+from incentive_engine.live.ledger.clock import wall_micros
+from incentive_engine.live.ledger.records import Action, Verb
 from incentive_engine.live.watch.answer import answer, named
 from incentive_engine.live.watch.finding import Finding
 from incentive_engine.live.watch.observed import Observed

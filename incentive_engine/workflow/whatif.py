@@ -7,18 +7,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from incentive_engine.config.location import Location
+from incentive_engine.config.access.location import Location
 from incentive_engine.data.scores import read_scores
 from incentive_engine.errors import Fault, InfeasibleError
+from incentive_engine.insight.budget.policy_options import BudgetOptions, default_policy
+from incentive_engine.insight.budget.study import Study, focus_of, study
+from incentive_engine.insight.budget.variants import BASE, Variant, read_budgets, read_variants
 from incentive_engine.insight.findings import holdout_of, warned_first
-from incentive_engine.insight.movers import Move, comparable, moves
-from incentive_engine.insight.policy_options import BudgetOptions, default_policy
-from incentive_engine.insight.report_content import titles_of
-from incentive_engine.insight.study import Study, focus_of, study
-from incentive_engine.insight.variants import BASE, Variant, read_budgets, read_variants
-from incentive_engine.insight.whatif_content import whatif_page
-from incentive_engine.insight.whatif_summary import WhatIf
-from incentive_engine.insight.whatif_tables import (
+from incentive_engine.insight.pages.report_content import titles_of
+from incentive_engine.insight.whatif.content import whatif_page
+from incentive_engine.insight.whatif.movers import Move, comparable, moves
+from incentive_engine.insight.whatif.summary import WhatIf
+from incentive_engine.insight.whatif.tables import (
     limits_table,
     moves_table,
     points_table,

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from incentive_engine.config import Policy
-from incentive_engine.config.location import without_secrets
+from incentive_engine.config.access.location import without_secrets
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.data.tables.files import digest_file
+from incentive_engine.insight.budget.policy_options import BudgetOptions
 from incentive_engine.insight.findings import Findings
-from incentive_engine.insight.policy_options import BudgetOptions
-from incentive_engine.insight.report_content import report_content, titles_of
+from incentive_engine.insight.pages.report_content import report_content, titles_of
 from incentive_engine.pipeline.campaign import Inputs
 from incentive_engine.pipeline.steps import Steps
 from incentive_engine.report import Code, render_report

@@ -10,7 +10,7 @@ from incentive_engine.allocation import Choosers, Problem, choices_at, sum_limit
 from incentive_engine.allocation.dual.core import nearest
 from incentive_engine.allocation.population.sweep import reaches, sweep
 from incentive_engine.allocation.population.users import users_of
-from incentive_engine.allocation.problem import Columns
+from incentive_engine.domain import Columns
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from incentive_engine.allocation import Pool, Problem, smallest_budgets, sum_limit
-from incentive_engine.allocation.problem import Columns
-from incentive_engine.domain import FloatArray, to_micros
+from incentive_engine.domain import Columns, FloatArray, to_micros
 
 SEEDS = st.integers(0, 10**6)
 

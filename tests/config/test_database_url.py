@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from incentive_engine.config.database_url import read_database_url
+from incentive_engine.config.access.database_url import read_database_url
 from incentive_engine.errors import ConfigError
 
 

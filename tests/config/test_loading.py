@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from incentive_engine.config import Policy, check_file, load_policy, locate, policy_from_mapping
+from incentive_engine.config.access.location import local
 from incentive_engine.config.fields import Range
-from incentive_engine.config.location import local
 from incentive_engine.errors import ConfigError
 
 from .policies import CORRECT, changed, faults, load, write

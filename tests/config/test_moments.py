@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from incentive_engine.config import Policy, load_policy
-from incentive_engine.config.moments import in_zone
+from incentive_engine.config.schedule.moments import in_zone
 from incentive_engine.errors import ConfigError
 
 from .policies import write

@@ -13,12 +13,12 @@ from incentive_engine.data import engine_source
 from incentive_engine.data.engine_source import source_digest
 from incentive_engine.data.step_cache import SOURCES, _engine
 from incentive_engine.data.tables.files import digest_file
-from incentive_engine.insight.response import RESPONSE_SOURCES
+from incentive_engine.insight.budget.response import RESPONSE_SOURCES
 
 ROOT = Path(incentive_engine.__file__).parent
 STEPS = {
     "incentive_engine.pipeline.campaign": (),
-    "incentive_engine.insight.response": RESPONSE_SOURCES,
+    "incentive_engine.insight.budget.response": RESPONSE_SOURCES,
 }
 """The modules that run cached steps, and what they name beyond `SOURCES`."""
 FACE = {"incentive_engine", "incentive_engine.report"}

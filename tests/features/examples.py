@@ -7,14 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from incentive_engine.config.durations import DAY
 from incentive_engine.config.history import Declaration
 from incentive_engine.config.offer import Offer
+from incentive_engine.config.schedule.durations import DAY
 from incentive_engine.domain import IntArray
-from incentive_engine.features.columns import history_columns
-from incentive_engine.features.events import Features, features_at, sorted_events
-from incentive_engine.features.kernel import NEVER, NO_AMOUNT, Codes, EventArrays
-from incentive_engine.features.program import build_program
+from incentive_engine.features.computing.columns import history_columns
+from incentive_engine.features.computing.events import Features, features_at, sorted_events
+from incentive_engine.features.computing.kernel import NEVER, NO_AMOUNT, Codes, EventArrays
+from incentive_engine.features.computing.program import build_program
 
 KINDS = ("order", "visit", "issue", "redeem")
 CATEGORIES = ("food", "home", "baby", "sports", "pets")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from features.examples import OFFERS, declaration
-from incentive_engine.features.columns import HistoryColumn, history_columns
-from incentive_engine.features.standard import KINDS, LogContent, standard_declarations
-from incentive_engine.features.words import feature_words, groups_of
+from incentive_engine.features.computing.columns import HistoryColumn, history_columns
+from incentive_engine.features.computing.standard import KINDS, LogContent, standard_declarations
+from incentive_engine.features.computing.words import feature_words, groups_of
 
 EVERYTHING = LogContent(
     kinds=KINDS, amounts=True, categories=True, offer_categories=True, span=10**17

@@ -9,12 +9,19 @@ import hashlib
 import itertools
 from pathlib import Path
 
-from incentive_engine.live.commands import Answer, Cancel, Decided, Redeem, Reserve, ShowPool
-from incentive_engine.live.commands import Pool as PoolAnswer
-from incentive_engine.live.ledger import Ledger
-from incentive_engine.live.records import Claims, Decision, LimitTerms, Risk
-from incentive_engine.live.sqlite_store import SQLiteStore
-from incentive_engine.live.store import Terms
+from incentive_engine.live.ledger.commands import (
+    Answer,
+    Cancel,
+    Decided,
+    Redeem,
+    Reserve,
+    ShowPool,
+)
+from incentive_engine.live.ledger.commands import Pool as PoolAnswer
+from incentive_engine.live.ledger.ledger import Ledger
+from incentive_engine.live.ledger.records import Claims, Decision, LimitTerms, Risk
+from incentive_engine.live.ledger.sqlite_store import SQLiteStore
+from incentive_engine.live.ledger.store import Terms
 
 YUAN = 1_000_000
 SECOND = 1_000_000

@@ -18,12 +18,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from incentive_engine.live.commands import Answer, Command, Decided, Find, Redeem, Refused, Reserve
-from incentive_engine.live.core import Book
-from incentive_engine.live.ledger import Ledger
-from incentive_engine.live.records import Names, Risk
-from incentive_engine.live.sqlite_store import SQLiteStore
-from incentive_engine.live.store import Terms, UnavailableError
+from incentive_engine.live.ledger.commands import (
+    Answer,
+    Command,
+    Decided,
+    Find,
+    Redeem,
+    Refused,
+    Reserve,
+)
+from incentive_engine.live.ledger.core import Book
+from incentive_engine.live.ledger.ledger import Ledger
+from incentive_engine.live.ledger.records import Names, Risk
+from incentive_engine.live.ledger.sqlite_store import SQLiteStore
+from incentive_engine.live.ledger.store import Terms, UnavailableError
 
 from .ledgers import (
     BUDGET,

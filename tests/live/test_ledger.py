@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from incentive_engine.errors import DataError
-from incentive_engine.live import schema
-from incentive_engine.live.chain import link
-from incentive_engine.live.commands import (
+from incentive_engine.live.ledger import schema
+from incentive_engine.live.ledger.chain import link
+from incentive_engine.live.ledger.commands import (
     Find,
     Pool,
     Preview,
@@ -25,8 +25,8 @@ from incentive_engine.live.commands import (
     ShowPool,
     ShowPrices,
 )
-from incentive_engine.live.records import Decision, Names, Risk
-from incentive_engine.live.sqlite_store import copy
+from incentive_engine.live.ledger.records import Decision, Names, Risk
+from incentive_engine.live.ledger.sqlite_store import copy
 
 from .ledgers import (
     BUDGET,
@@ -215,7 +215,7 @@ def test_an_older_ledger_is_brought_up_to_date_and_a_newer_one_refused(
     with monkeypatch.context() as patch:
         patch.setattr(schema, "MIGRATIONS", later)
         patch.setattr(schema, "VERSION", len(later))
-        patch.setattr("incentive_engine.live.sqlite_store.VERSION", len(later))
+        patch.setattr("incentive_engine.live.ledger.sqlite_store.VERSION", len(later))
         book = ledger(tmp_path / "a")
         assert decided(*book.apply([Find(name)], START))[1].state == "reserved"
         book.close()

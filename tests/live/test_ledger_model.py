@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from incentive_engine.live.commands import Answer, Decided, Refused, Reserve
+from incentive_engine.live.ledger.commands import Answer, Decided, Refused, Reserve
 
 from .ledgers import BUDGET, HOLD, START, STOCK, YUAN, cancel, key, ledger, pool, redeem, reserve
 

@@ -16,7 +16,7 @@ import pytest
 
 from export.postgres_server import binaries, run, server
 from incentive_engine.errors import DataError
-from incentive_engine.live.commands import (
+from incentive_engine.live.ledger.commands import (
     Act,
     Actions,
     Command,
@@ -28,11 +28,11 @@ from incentive_engine.live.commands import (
     ShowPool,
     ShowPrices,
 )
-from incentive_engine.live.ledger import Ledger
-from incentive_engine.live.postgres_store import SCHEMA, PostgresStore
-from incentive_engine.live.process import WriterProcess
-from incentive_engine.live.store import UnavailableError
+from incentive_engine.live.ledger.ledger import Ledger
+from incentive_engine.live.ledger.postgres_store import SCHEMA, PostgresStore
+from incentive_engine.live.ledger.store import UnavailableError
 from incentive_engine.live.watch.observed import read_observed
+from incentive_engine.live.writing.process import WriterProcess
 
 from .ledgers import (
     BUDGET,

@@ -21,10 +21,18 @@ import apsw
 import pytest
 
 from incentive_engine.errors import IncentiveError
-from incentive_engine.live.commands import Answer, Cancel, Command, Decided, Find, Redeem, Reserve
-from incentive_engine.live.ledger import Ledger
-from incentive_engine.live.sqlite_store import SQLiteStore
-from incentive_engine.live.store import UnavailableError
+from incentive_engine.live.ledger.commands import (
+    Answer,
+    Cancel,
+    Command,
+    Decided,
+    Find,
+    Redeem,
+    Reserve,
+)
+from incentive_engine.live.ledger.ledger import Ledger
+from incentive_engine.live.ledger.sqlite_store import SQLiteStore
+from incentive_engine.live.ledger.store import UnavailableError
 
 from .ledgers import BUDGET, HOLD, SECRET, START, STOCK, YUAN, cancel, redeem, reserve, terms
 from .simulation import check_books

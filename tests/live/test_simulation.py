@@ -16,12 +16,12 @@ from typing import Any
 import pytest
 
 from incentive_engine.errors import IncentiveError
-from incentive_engine.live import core, records
-from incentive_engine.live.chain import link
-from incentive_engine.live.commands import Decided, Find, Refused
-from incentive_engine.live.core import Book
-from incentive_engine.live.records import Decision, LimitState, State
-from incentive_engine.live.sqlite_store import SQLiteStore
+from incentive_engine.live.ledger import core, records
+from incentive_engine.live.ledger.chain import link
+from incentive_engine.live.ledger.commands import Decided, Find, Refused
+from incentive_engine.live.ledger.core import Book
+from incentive_engine.live.ledger.records import Decision, LimitState, State
+from incentive_engine.live.ledger.sqlite_store import SQLiteStore
 
 from .ledgers import START, YUAN, decided, ledger, redeem, reserve, terms
 from .simulation import ViolationError, check_file, play

@@ -13,11 +13,19 @@ from pathlib import Path
 import pytest
 
 from incentive_engine.errors import DataError
-from incentive_engine.live.client import Client
-from incentive_engine.live.clock import Clock
-from incentive_engine.live.commands import Answer, Command, Decided, Find, Pool, Refused, ShowPool
-from incentive_engine.live.process import WriterProcess
-from incentive_engine.live.sqlite_store import announced
+from incentive_engine.live.ledger.clock import Clock
+from incentive_engine.live.ledger.commands import (
+    Answer,
+    Command,
+    Decided,
+    Find,
+    Pool,
+    Refused,
+    ShowPool,
+)
+from incentive_engine.live.ledger.sqlite_store import announced
+from incentive_engine.live.writing.client import Client
+from incentive_engine.live.writing.process import WriterProcess
 
 from .ledgers import BUDGET, STOCK, YUAN, decided, key, ledger, redeem, reserve, terms
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from incentive_engine.cli.output import SPOKEN
-from incentive_engine.config.location import parse_location
+from incentive_engine.config.access.location import parse_location
 from incentive_engine.errors import ConfigError, DataError
 from incentive_engine.measurement.several import COLUMNS
 from incentive_engine.report.measurement import render_measurement

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import yaml
 
-from incentive_engine.insight.policy_options import BudgetOptions
+from incentive_engine.insight.budget.policy_options import BudgetOptions
 from incentive_engine.workflow.allocate import allocate
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from incentive_engine.config.policy import Policy
 from incentive_engine.data.trial import Trial
-from incentive_engine.simulation.learning import Learned
+from incentive_engine.simulation.strategy.learning import Learned
 from incentive_engine.uplift.model import trial_digest
 
 

@@ -10,8 +10,8 @@ import pytest
 from incentive_engine.config import load_policy
 from incentive_engine.config.scenario import Campaign, Scenario, World
 from incentive_engine.errors import ConfigError
-from incentive_engine.simulation.chances import DrawSeeds
-from incentive_engine.simulation.world import draw_people, draw_trial
+from incentive_engine.simulation.market.chances import DrawSeeds
+from incentive_engine.simulation.market.world import draw_people, draw_trial
 
 POLICIES = Path(__file__).parents[2] / "policies"
 SEEDS = DrawSeeds.of(seed=3, draw=0, trials=1)

@@ -8,7 +8,7 @@ import pytest
 from incentive_engine.data.trial import Trial
 from incentive_engine.domain import FloatArray
 from incentive_engine.simulation.offpolicy import ESTIMATORS, Nuisance, overlap_warning, value
-from incentive_engine.simulation.replay_table import quotient, total
+from incentive_engine.simulation.results.replay_table import quotient, total
 
 SHARES = np.array([0.3, 0.5, 0.2])
 

@@ -2,8 +2,14 @@ import numpy as np
 import pytest
 
 from incentive_engine.config.policy import Offer
-from incentive_engine.simulation.chances import Chances
-from incentive_engine.simulation.settlement import Earned, absent, expected, lapsing, realised
+from incentive_engine.simulation.market.chances import Chances
+from incentive_engine.simulation.market.settlement import (
+    Earned,
+    absent,
+    expected,
+    lapsing,
+    realised,
+)
 from incentive_engine.synthetic.market import Truth
 
 OFFERS = (Offer(id="a", face_value=10, min_spend=99), Offer(id="b", face_value=30))

@@ -12,9 +12,9 @@ from incentive_engine.config.scenario import Scenario, load_scenario
 from incentive_engine.errors import ConfigError, DataError
 from incentive_engine.language import Code
 from incentive_engine.report.comparison import render_comparison
-from incentive_engine.simulation.columns import CONTRACT
 from incentive_engine.simulation.comparison import Comparison
 from incentive_engine.simulation.draw import run_block
+from incentive_engine.simulation.results.columns import CONTRACT
 from incentive_engine.workflow import simulate as workflow
 from incentive_engine.workflow.simulate import SimulationStopped, check_scenario, simulate
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from incentive_engine.domain import to_micros
-from incentive_engine.simulation.strategies import (
+from incentive_engine.simulation.strategy.strategies import (
     PLANS,
     Situation,
     everyone,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from incentive_engine.config.scenario import Calendar, Wave
-from incentive_engine.simulation.traffic import arrivals, times_of
+from incentive_engine.simulation.market.traffic import arrivals, times_of
 
 CALENDAR = Calendar.model_validate(
     {

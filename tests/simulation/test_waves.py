@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from incentive_engine.config.scenario import Calendar
-from incentive_engine.simulation.settlement import Choice, Outcomes
-from incentive_engine.simulation.strategies import Situation, first_come
-from incentive_engine.simulation.traffic import Arrivals
-from incentive_engine.simulation.waves import Schedule, run, schedule
+from incentive_engine.simulation.market.settlement import Choice, Outcomes
+from incentive_engine.simulation.market.traffic import Arrivals
+from incentive_engine.simulation.strategy.strategies import Situation, first_come
+from incentive_engine.simulation.strategy.waves import Schedule, run, schedule
 
 from .situations import situation
 

@@ -5,8 +5,8 @@ from scipy.special import logit
 from incentive_engine.config.policy import Offer, Policy
 from incentive_engine.config.scenario import Campaign, World
 from incentive_engine.errors import ConfigError
-from incentive_engine.simulation.chances import DrawSeeds
-from incentive_engine.simulation.world import (
+from incentive_engine.simulation.market.chances import DrawSeeds
+from incentive_engine.simulation.market.world import (
     check_offers,
     draw_people,
     draw_trial,

@@ -16,7 +16,7 @@ from incentive_engine import spark
 from incentive_engine.allocation import solve
 from incentive_engine.errors import DataError, SetupError
 from incentive_engine.fleet import SharedWork
-from incentive_engine.insight.policy_options import BudgetOptions
+from incentive_engine.insight.budget.policy_options import BudgetOptions
 from incentive_engine.spark import Spark, check_java, check_master, check_memory
 from incentive_engine.verify import verify_run
 from incentive_engine.workflow.allocate import allocate

@@ -73,7 +73,7 @@ def moved(page: Browser, since: int) -> None:
 
 def check(page: Browser, url: str) -> None:
     """Nothing serious for axe, nothing in the console, nothing from elsewhere, no scrolling."""
-    assert page.complaints() == []
+    assert page.complaints() == [], page.run("document.body.innerText")
     assert [each for each in page.requests() if not each.startswith((url, "data:"))] == []
     assert page.run("document.documentElement.scrollWidth <= window.innerWidth")
     page.run(AXE + "; true")

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from incentive_engine.domain import FloatArray
+from incentive_engine.uplift.boosting.features import learn_encoder
 from incentive_engine.uplift.effects.basis import FEW_VALUES, Basis, learn_basis
-from incentive_engine.uplift.nuisance.features import learn_encoder
 
 
 def learned(column: pd.Series) -> tuple[Basis, FloatArray]:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from incentive_engine.errors import SetupError
-from incentive_engine.uplift.nuisance import boosting
+from incentive_engine.uplift.boosting import boosting
 
 
 def test_a_machine_without_openmp_is_told_what_to_install(

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from incentive_engine.errors import DataError
+from incentive_engine.uplift.boosting.features import Encoder, learn_encoder
 from incentive_engine.uplift.effects.basis import Basis, learn_basis
-from incentive_engine.uplift.nuisance.features import Encoder, learn_encoder
 
 
 def frame() -> pd.DataFrame:

@@ -4,14 +4,14 @@ import lightgbm as lgb
 import numpy as np
 import pytest
 
-from incentive_engine.uplift.nuisance.boosting import (
+from incentive_engine.uplift.boosting.boosting import (
     NOTHING_FURTHER,
     BinnedRows,
     Recipe,
     predict,
     train,
 )
-from incentive_engine.uplift.nuisance.forest import Forest
+from incentive_engine.uplift.boosting.forest import Forest
 
 ROWS = 3_000
 

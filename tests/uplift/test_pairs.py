@@ -8,9 +8,9 @@ import pytest
 
 from incentive_engine.domain import FloatArray
 from incentive_engine.uplift.crossfit import Folds, draw_folds
-from incentive_engine.uplift.effects.interaction_fit import Interacting, learn_pairs
-from incentive_engine.uplift.effects.interactions import Pairs, partners, products
-from incentive_engine.uplift.effects.ridge import Prior, normal_equations, solve
+from incentive_engine.uplift.effects.interactions.fit import Interacting, learn_pairs
+from incentive_engine.uplift.effects.interactions.interactions import Pairs, partners, products
+from incentive_engine.uplift.effects.interactions.ridge import Prior, normal_equations, solve
 from incentive_engine.uplift.trial_design import Randomisation
 
 FEATURES = 6

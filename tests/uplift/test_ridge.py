@@ -8,10 +8,10 @@ import pytest
 
 from incentive_engine.domain import FloatArray
 from incentive_engine.uplift.crossfit import draw_folds
-from incentive_engine.uplift.effects.covariance import Covariances
 from incentive_engine.uplift.effects.fit import _functions
-from incentive_engine.uplift.effects.relevance import learn_prior
-from incentive_engine.uplift.effects.ridge import (
+from incentive_engine.uplift.effects.interactions.covariance import Covariances
+from incentive_engine.uplift.effects.interactions.relevance import learn_prior
+from incentive_engine.uplift.effects.interactions.ridge import (
     NormalEquations,
     Prior,
     log_evidence,

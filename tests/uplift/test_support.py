@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from incentive_engine.uplift.effects.calibration import Calibration
-from incentive_engine.uplift.effects.support import learn_support
 from incentive_engine.uplift.model import UpliftModel, estimate, fit
+from incentive_engine.uplift.support import learn_support
 from incentive_engine.uplift.trial_design import even_lottery
 
 from .trials import Known, draw, make_trial, people, policy_of

@@ -41,6 +41,7 @@ BY_DEFAULT: Final = r"(policy\.)?objective\.maximise gone"
 UNKNOWABLE: Final = {
     "certificate.json": (
         r"returns\.marginal_roi",  # comes from a second plan
+        r"budget\.evaluated gone",  # runs of before have none
         r"mandate\.cap",  # any cap that is not below the budget
         r"limits\.\d+\.(report_only|price) (flipped|gone)",  # by default not, and none
     ),
@@ -68,6 +69,8 @@ UNKNOWABLE: Final = {
 def made(folder: Path) -> Path:
     folder.mkdir(exist_ok=True)
     run = HandMadeRun(evaluation=evaluation_by_hand(), manifest={"policy_file": "by hand.yaml"})
+    told = {"estimate": 4.0, "low": 3.0, "high": 5.0, "correction": 1.0}
+    run.certificate["budget"]["evaluated"] = told
     return run.write(folder / "run")
 
 

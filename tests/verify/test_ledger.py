@@ -11,10 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from incentive_engine.live.campaign import Campaign, open_campaign
-from incentive_engine.live.commands import Act, Cancel, Command, Decided, Redeem, Reserve
 from incentive_engine.live.entries import entries, write_entries
-from incentive_engine.live.ledger import Ledger
-from incentive_engine.live.sqlite_store import SQLiteStore
+from incentive_engine.live.ledger.commands import Act, Cancel, Command, Decided, Redeem, Reserve
+from incentive_engine.live.ledger.ledger import Ledger
+from incentive_engine.live.ledger.sqlite_store import SQLiteStore
 from incentive_engine.verify.ledger import verify_ledger
 from service.runs import plan, solved
 

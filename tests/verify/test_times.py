@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from incentive_engine.config.location import local
-from incentive_engine.insight.policy_options import BudgetOptions
+from incentive_engine.config.access.location import local
+from incentive_engine.insight.budget.policy_options import BudgetOptions
 from incentive_engine.verify import verify_run
 from incentive_engine.workflow.allocate import allocate
 

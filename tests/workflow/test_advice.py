@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from incentive_engine.insight.advice import smaller_budget, trial_state
+from incentive_engine.insight.pages.advice import smaller_budget, trial_state
 from incentive_engine.language import say
 from incentive_engine.report import Response, ResponsePoint, ResponseRow
 from incentive_engine.uplift.diagnosis.findings import Finding

@@ -14,10 +14,10 @@ import pytest
 from incentive_engine.config import policy_from_mapping
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.domain import COST, MICROS
-from incentive_engine.insight.cost_correction import SELECTION_ERRORS, cost_correction
+from incentive_engine.insight.budget.policy_options import BudgetOptions, with_options
 from incentive_engine.insight.findings import Findings
-from incentive_engine.insight.gain import ValuedTrial
-from incentive_engine.insight.policy_options import BudgetOptions, with_options
+from incentive_engine.insight.value.cost_correction import SELECTION_ERRORS, cost_correction
+from incentive_engine.insight.value.gain import ValuedTrial
 from incentive_engine.pipeline.steps import Steps
 from incentive_engine.stats.estimate import Estimate
 from incentive_engine.stats.intervals import MEASURES

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from incentive_engine.insight.user_effects import _word
+from incentive_engine.insight.evaluation.user_effects import _word
 
 Incentive = Callable[..., subprocess.CompletedProcess[str]]
 

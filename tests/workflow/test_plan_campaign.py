@@ -13,7 +13,7 @@ import pytest
 from incentive_engine.config import policy_from_mapping
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.data.step_cache import StepCache
-from incentive_engine.insight.policy_options import BudgetOptions, with_options
+from incentive_engine.insight.budget.policy_options import BudgetOptions, with_options
 from incentive_engine.pipeline.steps import Steps
 from incentive_engine.workflow.plan_campaign import Evidence, plan_campaign
 from incentive_engine.workflow.write_run import Origin

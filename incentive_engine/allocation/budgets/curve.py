@@ -24,9 +24,9 @@ from incentive_engine.allocation.population.limit_maps import rows_of
 from incentive_engine.allocation.population.samples import draw_samples
 from incentive_engine.allocation.population.sweep import tally_explorers
 from incentive_engine.allocation.population.users import Users, threads, users_of
-from incentive_engine.allocation.problem import BUDGET, Columns, Problem
+from incentive_engine.allocation.problem import BUDGET, Problem
 from incentive_engine.allocation.split_plan import NEAR, Prices, Relaxed, solve_relaxed, with_less
-from incentive_engine.domain import COST, SPEND
+from incentive_engine.domain import COST, SPEND, Columns
 from incentive_engine.errors import ConfigError, Fault
 from incentive_engine.parallel import Advance, unheard
 

@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from incentive_engine.allocation.population.users import in_parts
-from incentive_engine.allocation.problem import Columns, Problem
-from incentive_engine.domain import COST, FloatArray, IntArray
+from incentive_engine.allocation.problem import Problem
+from incentive_engine.domain import COST, Columns, FloatArray, IntArray
 from incentive_engine.jit import compiled
 
 PER_OCTAVE: Final = 256

@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from incentive_engine.allocation.population import kernels
-from incentive_engine.allocation.problem import Columns, Problem
+from incentive_engine.allocation.problem import Problem
 from incentive_engine.data.tables.room import is_mapped, let_go
-from incentive_engine.domain import COST, MICROS, FloatArray, IntArray
+from incentive_engine.domain import COST, MICROS, Columns, FloatArray, IntArray
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
 from incentive_engine.parallel import go_on
@@ -158,7 +158,9 @@ def users_of(problem: Problem) -> Users:
     scale = np.concatenate([fine[:1], [1.0], fine[1:]])
     if cost >= 0:
         if units[cost + 1] < MICROS:
-            raise DataError(Fault("scores: cost", "the sum of all costs overflows"))
+            raise DataError(
+                Fault("scores: cost", "the sum of all costs overflows", remedy="use a larger unit")
+            )
         scale[cost + 2] = MICROS
     cell = np.ascontiguousarray(problem.cell)
     cell = cell.astype(np.uint16 if problem.n_cells <= 65_536 else np.uint32, copy=False)

@@ -170,22 +170,25 @@ def shown(value: object) -> Text:
 def _wrong_type(line: ErrorDetails) -> Text:
     value = line["input"]
     if value is None:
-        return "is empty"
+        return say("is empty")
     if isinstance(value, Mapping):
-        return "is a mapping"
+        return say("is a mapping")
     if isinstance(value, list | tuple):
-        return "is a list"
-    kind = say(TYPES.get(type(value), "something else"))
+        return say("is a list")
+    kind = TYPES.get(type(value), say("something else"))
     return say("{value} is {kind}", value=shown(value), kind=kind)
 
 
 TYPES: Final = {
-    str: "text", bool: "true or false", int: "a whole number", float: "a number",
-}  # fmt: skip
+    str: say("text"),
+    bool: say("true or false"),
+    int: say("a whole number"),
+    float: say("a number"),
+}
 """What values of YAML are."""
 
 WHAT: Final[Mapping[str, Callable[[ErrorDetails], Text]]] = {
-    "missing": lambda _: "is missing",
+    "missing": lambda _: say("is missing"),
     "greater_than_equal": lambda line: say("{value} is too small", value=shown(line["input"])),
     "greater_than": lambda line: say("{value} is too small", value=shown(line["input"])),
     "less_than_equal": lambda line: say("{value} is too large", value=shown(line["input"])),
@@ -194,9 +197,9 @@ WHAT: Final[Mapping[str, Callable[[ErrorDetails], Text]]] = {
     "string_pattern_mismatch": lambda line: say(
         "{value} has other characters", value=shown(line["input"])
     ),
-    "string_too_short": lambda _: "is empty",
+    "string_too_short": lambda _: say("is empty"),
     "string_too_long": lambda line: say("has {count:,} characters", count=len(line["input"])),
-    "too_short": lambda _: "is empty",
+    "too_short": lambda _: say("is empty"),
     "too_long": lambda line: say("has {count:,} items", count=len(line["input"])),
 }
 """Pydantic's kind of error to what is wrong; every other kind is a wrong type."""
@@ -207,7 +210,7 @@ EXPECTED: Final[Mapping[str, Callable[[Mapping[str, object]], Text]]] = {
     "less_than_equal": lambda context: say("at most {bound:g}", bound=context["le"]),
     "less_than": lambda context: say("less than {bound:g}", bound=context["lt"]),
     "string_too_long": lambda context: say("at most {bound}", bound=context["max_length"]),
-    "string_too_short": lambda _: "some text",
+    "string_too_short": lambda _: say("some text"),
     "too_long": lambda context: say("at most {bound:,}", bound=context["max_length"]),
 }
 """Kinds of errors that know better than the field's type what was expected."""

@@ -67,8 +67,9 @@ def parse_tree(text: str, *, origin: str, has_lines: bool = True) -> Tree:
         root = reader.root(top) if top else None
     except yaml.reader.ReaderError as error:
         place = Place(origin, text.count("\n", 0, error.position) + 1 if has_lines else 0)
-        code = ord(text[error.position])
-        reader.fault(place, f"the character U+{code:04X} is not allowed in YAML")
+        character = f"U+{ord(text[error.position]):04X}"
+        what = say("the character {character} is not allowed in YAML", character=character)
+        reader.fault(place, what, remedy="remove it")
         root = None
     except yaml.MarkedYAMLError as error:
         reader.syntax(error)

@@ -11,8 +11,8 @@ from urllib.parse import quote
 
 import pyarrow as pa
 
-from incentive_engine.config.location import Kind, Location
-from incentive_engine.config.regular import special_file
+from incentive_engine.config.access.location import Kind, Location
+from incentive_engine.config.access.regular import special_file
 from incentive_engine.data.sources.parquet_files import ROWS, Part
 from incentive_engine.data.sources.snapshots import versioned_snapshot, write_rows
 from incentive_engine.data.tables.files import LOOK, digest_file, unreadable

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote
 
-from incentive_engine.config.location import WILD, Location
-from incentive_engine.config.regular import special_file
+from incentive_engine.config.access.location import WILD, Location
+from incentive_engine.config.access.regular import special_file
 from incentive_engine.data.sources.parquet_files import Part
 from incentive_engine.data.tables.files import check_suffix, unreadable
 from incentive_engine.data.tables.formats import GZIP, PARQUET

@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 from typing import Any, Final
 
-from incentive_engine.config.location import WILD, Location, local
+from incentive_engine.config.access.location import WILD, Location, local
 from incentive_engine.data.sources.delta import LOG
 from incentive_engine.data.step_cache import StepCache
 from incentive_engine.data.tables.formats import CSV, GZIP, PARQUET

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from incentive_engine.config.location import Kind, Location, local
+from incentive_engine.config.access.location import Kind, Location, local
 from incentive_engine.data.sources.databases import database_rows
 from incentive_engine.data.sources.delta import delta_parts, is_delta
 from incentive_engine.data.sources.local_files import (

@@ -9,8 +9,8 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
-from incentive_engine.config.database_url import read_database_url
-from incentive_engine.config.location import Location
+from incentive_engine.config.access.database_url import read_database_url
+from incentive_engine.config.access.location import Location
 from incentive_engine.data.sources.csv_files import last_row_end
 from incentive_engine.data.sources.databases import no_such_table, quoted, wrong_query
 from incentive_engine.data.sources.parquet_files import Part

@@ -12,7 +12,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from incentive_engine.config.location import Location
+from incentive_engine.config.access.location import Location
 from incentive_engine.data.sources.csv_files import HEAD_BYTES, csv_columns, csv_head, read_csv
 from incentive_engine.data.sources.parquet_files import ParquetParts
 from incentive_engine.data.tables.files import digest_file

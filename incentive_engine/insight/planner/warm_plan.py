@@ -26,12 +26,16 @@ from incentive_engine.config import Policy
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.domain import CONVERSION, COST, FACE, SPEND
 from incentive_engine.errors import ConfigError, Fault
-from incentive_engine.insight.cost_correction import UNCORRECTED, CostCorrection, cost_correction
+from incentive_engine.insight.budget.response import budget_response
+from incentive_engine.insight.budget.study import measures_of
 from incentive_engine.insight.findings import holdout_of
-from incentive_engine.insight.gain import PlanGain, ValuedTrial, gain_of_rule, trial_problem
-from incentive_engine.insight.report_content import aim_of, limit_row
-from incentive_engine.insight.response import budget_response
-from incentive_engine.insight.study import measures_of
+from incentive_engine.insight.pages.report_content import aim_of, limit_row
+from incentive_engine.insight.value.cost_correction import (
+    UNCORRECTED,
+    CostCorrection,
+    cost_correction,
+)
+from incentive_engine.insight.value.gain import PlanGain, ValuedTrial, gain_of_rule, trial_problem
 from incentive_engine.language import say
 from incentive_engine.pipeline.quality import Quality, model_cost_error
 from incentive_engine.report import LimitRow, Proof, Response

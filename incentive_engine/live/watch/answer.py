@@ -9,12 +9,12 @@ from typing import Final
 from incentive_engine.errors import ConfigError, DataError, Fault
 from incentive_engine.language import Text, say
 from incentive_engine.live.actions import Change
-from incentive_engine.live.asking import asking
 from incentive_engine.live.campaign import moment_text
-from incentive_engine.live.commands import Act, Actions, Refused
-from incentive_engine.live.records import Action, Verb
-from incentive_engine.live.store import Terms
+from incentive_engine.live.ledger.commands import Act, Actions, Refused
+from incentive_engine.live.ledger.records import Action, Verb
+from incentive_engine.live.ledger.store import Terms
 from incentive_engine.live.watch.finding import Finding
+from incentive_engine.live.writing.asking import asking
 
 LONGEST: Final = 200
 """Characters of a name."""

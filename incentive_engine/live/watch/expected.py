@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from incentive_engine.data.tables.arrow import equal
 from incentive_engine.domain import CONVERSION, MICROS, BoolArray, Reason
 from incentive_engine.live.campaign import Campaign, Choice
-from incentive_engine.live.records import LimitTerms
+from incentive_engine.live.ledger.records import LimitTerms
 from incentive_engine.live.repricing import Forecast
 from incentive_engine.live.watch.evidence import ONES, Sizes
 from incentive_engine.stats.estimate import Estimate

@@ -14,7 +14,7 @@ import numpy as np
 from incentive_engine.data.outcomes import Outcomes
 from incentive_engine.domain import MICROS, BoolArray, FloatArray, IntArray
 from incentive_engine.language import Message
-from incentive_engine.live.records import Action, State, Verb
+from incentive_engine.live.ledger.records import Action, State, Verb
 from incentive_engine.live.watch.expected import Expected
 from incentive_engine.live.watch.finding import Figure, Severity
 from incentive_engine.live.watch.observed import Observed

@@ -12,14 +12,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from incentive_engine.config.database_url import SCHEMES, read_database_url
+from incentive_engine.config.access.database_url import SCHEMES, read_database_url
 from incentive_engine.domain import BoolArray, IntArray
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
-from incentive_engine.live.commands import Standing, standing
-from incentive_engine.live.records import Action, State
-from incentive_engine.live.schema import ACTIONS
-from incentive_engine.live.store import limit_of, read_claims
+from incentive_engine.live.ledger.commands import Standing, standing
+from incentive_engine.live.ledger.records import Action, State
+from incentive_engine.live.ledger.schema import ACTIONS
+from incentive_engine.live.ledger.store import limit_of, read_claims
 
 POOL: Final = (
     "SELECT name, is_count, settles_amount, at_most, at_least, price, risk, "
@@ -175,7 +175,7 @@ def reading(ledger: str) -> Iterator[Callable[[str], Iterator[tuple[Any, ...]]]]
         return
     import sqlite3
 
-    from incentive_engine.live.sqlite_store import connect_read_only
+    from incentive_engine.live.ledger.sqlite_store import connect_read_only
 
     with closing(connect_read_only(Path(ledger))) as file:
         try:
@@ -192,7 +192,7 @@ def reading(ledger: str) -> Iterator[Callable[[str], Iterator[tuple[Any, ...]]]]
 def _reading_postgres(ledger: str) -> Iterator[Callable[[str], Iterator[tuple[Any, ...]]]]:
     import psycopg
 
-    from incentive_engine.live.postgres_store import SCHEMA, told
+    from incentive_engine.live.ledger.postgres_store import SCHEMA, told
 
     place = read_database_url(ledger, where="--ledger")
     parameters: dict[str, Any] = dict(place.parameters)

@@ -10,7 +10,7 @@ import numpy as np
 
 from incentive_engine.domain import FloatArray, IntArray
 from incentive_engine.language import Value, say
-from incentive_engine.live.records import State
+from incentive_engine.live.ledger.records import State
 from incentive_engine.live.watch.evidence import LESS, MORE, of_shares
 from incentive_engine.live.watch.look import Found, Look
 

@@ -17,7 +17,7 @@ from incentive_engine.data.scores import read_scores
 from incentive_engine.data.tables.arrow import equal
 from incentive_engine.domain import COST, MICROS, BoolArray, FloatArray, IntArray, Reason
 from incentive_engine.live.campaign import Campaign
-from incentive_engine.live.records import State
+from incentive_engine.live.ledger.records import State
 from incentive_engine.live.watch.finding import Outlook
 from incentive_engine.live.watch.look import Look
 

@@ -11,8 +11,8 @@ import numpy as np
 from incentive_engine.domain import MICROS, FloatArray, IntArray
 from incentive_engine.language import say
 from incentive_engine.live.amounts import decimal_text
-from incentive_engine.live.commands import Standing
-from incentive_engine.live.records import State
+from incentive_engine.live.ledger.commands import Standing
+from incentive_engine.live.ledger.records import State
 from incentive_engine.live.watch.evidence import LESS, MORE, Sizes, of_amounts
 from incentive_engine.live.watch.finding import Severity
 from incentive_engine.live.watch.look import Found, Look, Timeline, clock

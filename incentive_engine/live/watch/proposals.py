@@ -9,7 +9,7 @@ from typing import Final
 from incentive_engine.domain import MICROS
 from incentive_engine.language import Message, say
 from incentive_engine.live.actions import Change
-from incentive_engine.live.records import Verb
+from incentive_engine.live.ledger.records import Verb
 from incentive_engine.live.watch.finding import Outlook, Proposal
 from incentive_engine.live.watch.look import Found, Look
 from incentive_engine.live.watch.planner import Planner

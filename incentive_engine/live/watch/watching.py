@@ -10,7 +10,7 @@ from typing import Final
 from incentive_engine.data.outcomes import Outcomes
 from incentive_engine.live.actions import Change
 from incentive_engine.live.campaign import Campaign
-from incentive_engine.live.records import Action, Verb
+from incentive_engine.live.ledger.records import Action, Verb
 from incentive_engine.live.watch.expected import Expected
 from incentive_engine.live.watch.finding import Answered, Finding
 from incentive_engine.live.watch.gain import gain

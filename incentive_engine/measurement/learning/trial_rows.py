@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from incentive_engine.config.location import Location, parse_location
+from incentive_engine.config.access.location import Location, parse_location
 from incentive_engine.data.campaigns import ARMS, CAMPAIGN, DECIDED_AT
 from incentive_engine.data.features import places
 from incentive_engine.data.outcomes import AT, Outcomes, outcomes_of

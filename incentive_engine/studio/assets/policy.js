@@ -53,7 +53,7 @@
 
   /* ---- figures ---- */
   const outlook = $("outlook"), state = $("state");
-  const stale = () => { outlook.classList.add("stale"); state.textContent = words.stale; };
+  const stale = () => { outlook.classList.add("stale"); $("brief").classList.add("deeper-stale"); state.textContent = words.stale; };
 
   const move = async () => {
     const mine = ++seq;
@@ -88,6 +88,8 @@
       return;
     }
     outlook.classList.remove("stale");
+    $("brief").textContent = found.brief;
+    $("brief").classList.remove("deeper-stale");
     const conflict = $("infeasible");
     conflict.hidden = found.feasible;
     if (!found.feasible) {
@@ -112,7 +114,8 @@
       if (mine !== seq) return;
       try {
         const answer = await send("/policy/deeper", content({ part, seq: mine, changes: [] }));
-        if (mine !== seq || !answer.ok) return;
+        if (mine !== seq) return;
+        if (!answer.ok) { fail(answer.content.faults); return; }
         $(part).innerHTML = answer.content.html;
         $(part).classList.remove("deeper-stale");
       } catch { return; }

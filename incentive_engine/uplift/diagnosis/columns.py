@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from incentive_engine.language import say, shortened
+from incentive_engine.uplift.boosting.features import Feature, learn_encoder
 from incentive_engine.uplift.diagnosis.findings import Finding
-from incentive_engine.uplift.nuisance.features import Feature, learn_encoder
 
 NAMED: Final = 5
 """Features that a sentence names; the others are counted."""

@@ -11,9 +11,9 @@ from scipy.special import chdtri
 
 from incentive_engine.domain import FloatArray, IntArray, Matrix
 from incentive_engine.language import Message, say, shortened
+from incentive_engine.uplift.boosting.boosting import BinnedRows, Recipe, predict, train
 from incentive_engine.uplift.diagnosis.findings import Finding
 from incentive_engine.uplift.model import UpliftModel
-from incentive_engine.uplift.nuisance.boosting import BinnedRows, Recipe, predict, train
 from incentive_engine.uplift.systematic_sample import evenly
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import numpy as np
 
 from incentive_engine.domain import FloatArray, Matrix
 from incentive_engine.parallel import side_by_side
+from incentive_engine.uplift.boosting.features import Encoder
 from incentive_engine.uplift.effects.functions import Functions
-from incentive_engine.uplift.nuisance.features import Encoder
 from incentive_engine.uplift.systematic_sample import SAMPLE, evenly
 
 KNOTS: Final = 65

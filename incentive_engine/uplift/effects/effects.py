@@ -13,11 +13,11 @@ from incentive_engine.parallel import in_blocks
 from incentive_engine.uplift.crossfit import Folds
 from incentive_engine.uplift.effects.averages import Averages
 from incentive_engine.uplift.effects.calibration import Calibration
-from incentive_engine.uplift.effects.interactions import Pairs
+from incentive_engine.uplift.effects.interactions.interactions import Pairs
 from incentive_engine.uplift.effects.ladder import repair
 from incentive_engine.uplift.effects.stacking import HeterogeneityTest, Stack
-from incentive_engine.uplift.effects.support import Support
 from incentive_engine.uplift.effects.trees import ArmTrees, ContrastTrees
+from incentive_engine.uplift.support import Support
 
 LANES: Final = 64
 """Rows that are multiplied side by side."""

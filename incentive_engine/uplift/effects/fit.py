@@ -16,7 +16,6 @@ import numpy as np
 
 from incentive_engine.domain import FloatArray, IntArray
 from incentive_engine.uplift.effects.averages import average_effects
-from incentive_engine.uplift.effects.covariance import Covariances
 from incentive_engine.uplift.effects.effects import (
     MODELS,
     Deviations,
@@ -24,9 +23,10 @@ from incentive_engine.uplift.effects.effects import (
     taken,
     weighted,
 )
-from incentive_engine.uplift.effects.interaction_fit import learn_pairs
-from incentive_engine.uplift.effects.relevance import learn_prior
-from incentive_engine.uplift.effects.ridge import (
+from incentive_engine.uplift.effects.interactions.covariance import Covariances
+from incentive_engine.uplift.effects.interactions.fit import learn_pairs
+from incentive_engine.uplift.effects.interactions.relevance import learn_prior
+from incentive_engine.uplift.effects.interactions.ridge import (
     NormalEquations,
     Posterior,
     Prior,

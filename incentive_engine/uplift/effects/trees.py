@@ -23,8 +23,8 @@ import numpy as np
 
 from incentive_engine.domain import FloatArray, Matrix
 from incentive_engine.parallel import side_by_side
+from incentive_engine.uplift.boosting.boosting import CrossFitted, Recipe, predict, train
 from incentive_engine.uplift.crossfit import Folds
-from incentive_engine.uplift.nuisance.boosting import CrossFitted, Recipe, predict, train
 from incentive_engine.uplift.rows import Rows
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ import numpy as np
 from incentive_engine.data.trial import Trial
 from incentive_engine.domain import CONVERSION, FloatArray, IntArray, Matrix
 from incentive_engine.stats.estimate import Estimate
+from incentive_engine.uplift.boosting.boosting import BinnedRows, Recipe, predict, train
 from incentive_engine.uplift.doubly_robust.plan_value import valued
 from incentive_engine.uplift.model import UpliftModel
-from incentive_engine.uplift.nuisance.boosting import BinnedRows, Recipe, predict, train
 from incentive_engine.uplift.systematic_sample import evenly
 
 ROWS: Final = 60_000

@@ -13,8 +13,8 @@ from scipy.optimize import nnls
 
 from incentive_engine.domain import BoolArray, FloatArray, IntArray, Matrix
 from incentive_engine.parallel import side_by_side
+from incentive_engine.uplift.boosting.boosting import CrossFitted, Recipe, train
 from incentive_engine.uplift.crossfit import Folds
-from incentive_engine.uplift.nuisance.boosting import CrossFitted, Recipe, train
 from incentive_engine.uplift.nuisance.cost_slope import CostSlope, fit_slope, no_slope
 from incentive_engine.uplift.rows import Rows, Telling
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from incentive_engine.domain import FloatArray, Matrix
+from incentive_engine.uplift.boosting.boosting import CrossFitted
 from incentive_engine.uplift.crossfit import Folds
 from incentive_engine.uplift.effects.effects import EffectLayer
 from incentive_engine.uplift.effects.fit import fit_effects
 from incentive_engine.uplift.effects.trees import expit
-from incentive_engine.uplift.nuisance.boosting import CrossFitted
 from incentive_engine.uplift.nuisance.outcome import fit_outcome
 from incentive_engine.uplift.rows import Rows
 

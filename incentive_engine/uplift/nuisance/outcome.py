@@ -8,7 +8,7 @@ import numpy as np
 
 from incentive_engine.domain import FloatArray
 from incentive_engine.parallel import side_by_side
-from incentive_engine.uplift.nuisance.boosting import CrossFitted, Recipe, train
+from incentive_engine.uplift.boosting.boosting import CrossFitted, Recipe, train
 from incentive_engine.uplift.params import FitParams
 from incentive_engine.uplift.rows import Rows
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from incentive_engine.config import Policy, load_policy
-from incentive_engine.config.regular import special_file
+from incentive_engine.config.access.regular import special_file
 from incentive_engine.errors import DataError, Fault, IncentiveError
 from incentive_engine.language import say
 from incentive_engine.run.finished import FinishedRun, is_run, read_run
@@ -239,7 +239,7 @@ def _read_policy(path: Path, name: str, changed: datetime) -> PolicyEntry | None
             return None
         policy = load_policy(path, require_data=False)
     except OSError as error:
-        fault = Fault(name, say("cannot be read: {reason}", reason=error))
+        fault = Fault(name, say("cannot be read: {reason}", reason=error), remedy="ask for access")
         return PolicyEntry(path=name, changed=changed, policy=None, faults=(fault,))
     except IncentiveError as error:
         return PolicyEntry(path=name, changed=changed, policy=None, faults=error.faults)

@@ -13,7 +13,6 @@ from typing import Final, Literal, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from incentive_engine.config.campaign import Campaign
 from incentive_engine.config.document.draft import Draft
 from incentive_engine.config.document.editing import flow_text
 from incentive_engine.config.document.places import Loc, dotted
@@ -30,6 +29,7 @@ from incentive_engine.config.policy import (
     Policy,
     WeightFactor,
 )
+from incentive_engine.config.schedule.campaign import Campaign
 from incentive_engine.errors import Fault
 from incentive_engine.language import Code
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from incentive_engine.insight.pages.report_content import aim_of, limit_row, titles_of
 from incentive_engine.insight.planner.run_changes import RunChanges, run_changes
-from incentive_engine.insight.report_content import aim_of, limit_row, titles_of
 from incentive_engine.report import LimitRow, Proof, Titles
 from incentive_engine.run.finished import FinishedRun, read_run
 from incentive_engine.run.signature import read_signing_key

@@ -13,9 +13,9 @@ from typing import Final
 import numpy as np
 
 from incentive_engine.domain import MICROS, FloatArray, IntArray
-from incentive_engine.live.commands import Standing
-from incentive_engine.live.places import ledger_of
-from incentive_engine.live.records import Action, Verb
+from incentive_engine.live.ledger.commands import Standing
+from incentive_engine.live.ledger.places import ledger_of
+from incentive_engine.live.ledger.records import Action, Verb
 from incentive_engine.live.watch.finding import Finding
 from incentive_engine.workflow.watch_campaign import RunningCampaign, Seen
 

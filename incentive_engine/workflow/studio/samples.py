@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from incentive_engine.data.tables.files import atomic_file
-from incentive_engine.insight.policy_options import default_policy
+from incentive_engine.insight.budget.policy_options import default_policy
 
 
 def copy_samples(folder: Path) -> tuple[Path, ...]:

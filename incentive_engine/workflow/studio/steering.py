@@ -13,8 +13,8 @@ from typing import Final
 from incentive_engine.config import Policy
 from incentive_engine.config.document.draft import read_draft
 from incentive_engine.data.scores import read_scores
-from incentive_engine.insight.gain import ValuedTrial, read_valuation
 from incentive_engine.insight.planner.warm_plan import WarmPlan
+from incentive_engine.insight.value.gain import ValuedTrial, read_valuation
 from incentive_engine.pipeline.campaign import Inputs, campaign_inputs, given_inputs
 from incentive_engine.pipeline.quality import read_quality
 from incentive_engine.pipeline.steps import Progress, Steps

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from export.postgres_server import binaries, server
-from incentive_engine.config.location import parse_location
+from incentive_engine.config.access.location import parse_location
 from incentive_engine.data.sources import Source, open_source
 from incentive_engine.errors import IncentiveError
 

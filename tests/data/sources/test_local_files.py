@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from incentive_engine.config.location import parse_location
+from incentive_engine.config.access.location import parse_location
 from incentive_engine.data.sources import open_source
 from incentive_engine.errors import DataError
 

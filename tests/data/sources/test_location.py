@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from incentive_engine.config.location import Kind, parse_location
+from incentive_engine.config.access.location import Kind, parse_location
 from incentive_engine.errors import ConfigError
 
 SECRET = "hunter2hunter2"  # noqa: S105 - nobody's

@@ -13,11 +13,11 @@ import numpy as np
 from incentive_engine.domain import MICROS
 from incentive_engine.live.actions import Change
 from incentive_engine.live.campaign import Choice, open_campaign
-from incentive_engine.live.commands import Act, Actions, Answer, Decided, Redeem, Reserve
-from incentive_engine.live.ledger import Ledger
-from incentive_engine.live.records import Action, Verb
+from incentive_engine.live.ledger.commands import Act, Actions, Answer, Decided, Redeem, Reserve
+from incentive_engine.live.ledger.ledger import Ledger
+from incentive_engine.live.ledger.records import Action, Verb
+from incentive_engine.live.ledger.sqlite_store import SQLiteStore
 from incentive_engine.live.repricing import Forecast
-from incentive_engine.live.sqlite_store import SQLiteStore
 from service.runs import plan, solved
 
 HOLD = 900 * MICROS

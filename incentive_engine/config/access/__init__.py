@@ -1,0 +1,1 @@
+"""Where inputs lie and how they are reached: places, databases, keys, patterns."""

@@ -1,0 +1,1 @@
+"""When: calendars, campaigns of several dates, durations and moments."""

@@ -1,0 +1,1 @@
+"""Features computed out of sorted events: the kernel, programs and columns."""

@@ -1,0 +1,1 @@
+"""Event logs as they are read: sources, times, words of a log."""

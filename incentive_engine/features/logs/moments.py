@@ -1,0 +1,96 @@
+"""The rows of users and trial, each with the moment before which its history counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from incentive_engine.config.history import DATED
+from incentive_engine.data.row_checks import counted, missing_columns, near_column
+from incentive_engine.data.sources import Source
+from incentive_engine.data.tables.arrow import whole
+from incentive_engine.data.tables.formats import USER_ID
+from incentive_engine.domain import IntArray
+from incentive_engine.errors import DataError, Fault
+from incentive_engine.features.logs.times import (
+    MISSING,
+    as_timestamps,
+    micros_of,
+    micros_of_moment,
+)
+from incentive_engine.features.logs.vocabulary import as_text
+from incentive_engine.language import say
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Rows:
+    """The rows of a table.
+
+    Attributes
+    ----------
+    user
+        (n,) int64 or text, in the order of the table.
+    moment
+        (n,) int64, microseconds since 1970, UTC.
+    column
+        The table's column of moments; None where the policy names one time.
+    """
+
+    user: pa.Array
+    moment: IntArray
+    column: str | None
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """The earliest and the latest moment."""
+        return int(self.moment.min()), int(self.moment.max())
+
+
+def read_rows(table: Source, moment: str, *, zone: str, key: str) -> Rows:
+    """Return the rows of a table.
+
+    Parameters
+    ----------
+    moment
+        What the policy says: a time, or the column that holds it.
+    zone
+        Of times that name none.
+    key
+        Where the policy says it, for messages.
+
+    Raises
+    ------
+    DataError
+        When a column is missing, holds no times, or a row has no moment.
+    """
+    column = None if DATED.match(moment) else moment
+    faults = missing_columns([USER_ID], table.columns, where=table.where)
+    if column is not None and column not in table.columns:
+        what = say("column `{column}`, which `{name}` names, is missing", column=column, name=key)
+        hint = near_column(column, table.columns)
+        faults.append(Fault(table.where, what, "a time, or a column of times", hint))
+    if faults:
+        raise DataError(*faults)
+    read = table.table([USER_ID, *([column] if column else [])])
+    user = whole(read.column(USER_ID))
+    user = user.cast(pa.int64()) if pa.types.is_integer(user.type) else as_text(user)
+    if column is None:
+        single = np.full(len(user), micros_of_moment(moment, zone=zone), dtype=np.int64)
+        return Rows(user=user, moment=single, column=None)
+    zone = "UTC" if column in table.zoned() else zone
+    micros = micros_of(read.column(column), zone=zone, where=table.where, name=column)
+    if (missing := micros == MISSING).any():
+        what = say(
+            "`{column}` is missing in {counted}",
+            column=column,
+            counted=counted(int(missing.sum())),
+        )
+        raise DataError(Fault(table.where, what, "the moment of each row", "fill it"))
+    return Rows(user=user, moment=micros, column=column)
+
+
+def moment_column(rows: Rows) -> pa.Array:
+    """Return the moments as times of UTC."""
+    return as_timestamps(rows.moment)

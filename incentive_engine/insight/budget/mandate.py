@@ -1,0 +1,141 @@
+"""The three mandates: a fixed budget, a target return, a target return of the last money."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from incentive_engine.allocation import (
+    MARGIN,
+    Curve,
+    Problem,
+    build_problem,
+    largest_budget,
+    with_budget_of,
+)
+from incentive_engine.config import Policy
+from incentive_engine.data.scores import ScoreTable
+from incentive_engine.domain import COST, SPEND, BoolArray
+from incentive_engine.errors import ConfigError, Fault, InfeasibleError
+from incentive_engine.insight.budget.chosen_pairs import Chosen
+from incentive_engine.insight.budget.policy_options import BudgetOptions, budget_of
+from incentive_engine.insight.budget.study import measures_of
+from incentive_engine.language import say
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mandate:
+    """What was asked of the money.
+
+    Attributes
+    ----------
+    min_roi, min_marginal_roi
+        Incremental spend per unit of cost, of all the money and of the last of it.
+    cap
+        The most that might be spent; None for no cap.
+    """
+
+    min_roi: float | None
+    min_marginal_roi: float | None
+    cap: float | None
+
+    def to_dict(self) -> dict[str, float | None]:
+        """Return the entry `mandate` of certificate.json."""
+        return {
+            "min_roi": self.min_roi,
+            "min_marginal_roi": self.min_marginal_roi,
+            "cap": self.cap,
+        }
+
+
+def returns(chosen: Chosen, marginal: float | None) -> dict[str, Any]:
+    """Return the entry `returns` of certificate.json, by the scores.
+
+    Parameters
+    ----------
+    marginal
+        The return of the last `MARGIN` of the money.
+    """
+    cost = float(chosen.cost.sum())
+    spend = None if chosen.spend is None else float(chosen.spend.sum())
+    return {
+        "spend": spend,
+        "cost": cost,
+        "roi": spend / cost if spend is not None and cost > 0 else None,
+        "marginal_roi": marginal,
+        "margin": MARGIN,
+    }
+
+
+def mandate_of(policy: Policy, options: BudgetOptions) -> Mandate:
+    """Return what a policy and the command line ask of the money."""
+    return Mandate(
+        min_roi=options.min_roi,
+        min_marginal_roi=options.min_marginal_roi,
+        cap=policy.budget.amount if policy.budget else None,
+    )
+
+
+def under_mandate(
+    policy: Policy, table: ScoreTable, holdout: BoolArray, options: BudgetOptions
+) -> tuple[Policy, Problem]:
+    """Return the policy and its problem, with the budget that the mandate leaves.
+
+    Without a target for the last money, nothing changes.
+
+    Raises
+    ------
+    ConfigError
+        When the scores have no incremental spend to measure a return by.
+    InfeasibleError
+        When no budget's last money returns what is asked.
+    """
+    problem = build_problem(policy, table, holdout)
+    at_least = options.min_marginal_roi
+    if at_least is None:
+        return policy, problem
+    if not table.has(SPEND):
+        raise ConfigError(
+            Fault(
+                "--min-marginal-roi",
+                "the scores have no incremental spend",
+                "columns spend__OFFER",
+            )
+        )
+    curve = Curve(problem, measures_of(table))
+    if policy.budget is None:
+        policy = with_ample_budget(policy, curve, problem)
+        problem = build_problem(policy, table, holdout)
+    cap = budget_of(policy).amount
+    found = largest_budget(
+        curve, lambda amount: _at(problem, policy, amount), cap=cap, at_least=at_least
+    )
+    if found.point is None:
+        best = found.best
+        what = say("no budget up to {cap:,.10g} returns that with its last money", cap=cap)
+        remedy = say("ask for less")
+        if best is not None and best.marginal_return is not None:
+            most, amount = best.marginal_return, best.budget
+            remedy = say("the best is {most:.4g} at {amount:,.2f}", most=most, amount=amount)
+        raise InfeasibleError(Fault(f"--min-marginal-roi {at_least:g}", what, remedy=remedy))
+    amount = min(math.floor(found.point.budget * 100) / 100 or found.point.budget, cap)
+    policy = policy.with_budget(amount=amount)
+    return policy, with_budget_of(problem, policy)
+
+
+def with_ample_budget(policy: Policy, curve: Curve, problem: Problem) -> Policy:
+    """Return a policy without a budget with one that changes nothing: what its plan costs."""
+    plan = curve.plan(problem)
+    cost = plan.amounts(curve.users, {}).get(COST, 0.0)
+    return policy.with_budget(amount=float(np.ceil(cost)))
+
+
+def _at(problem: Problem, policy: Policy, amount: float) -> Problem | None:
+    """Return the problem under another budget; None where bounds contradict each other there."""
+    try:
+        return with_budget_of(problem, policy.with_budget(amount=amount))
+    except ConfigError:
+        return None

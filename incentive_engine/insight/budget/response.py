@@ -1,0 +1,298 @@
+"""What other budgets would bring, as the report's slider shows it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+
+from incentive_engine.allocation import (
+    BUDGET,
+    MANY,
+    PAGE,
+    Curve,
+    CurvePoint,
+    Frontier,
+    Plan,
+    Problem,
+    Split,
+    frontier,
+    group_sums,
+    sums_by_group,
+    swept_points,
+    with_budget_of,
+)
+from incentive_engine.allocation.budgets.sketch import SweptPoint
+from incentive_engine.config import Policy
+from incentive_engine.data.scores import ScoreTable
+from incentive_engine.data.sources import Source
+from incentive_engine.data.step_cache import StepCache
+from incentive_engine.data.tables.arrow import levels
+from incentive_engine.domain import CONVERSION, COST, SPEND, Columns, FloatArray
+from incentive_engine.insight.small_groups import SMALLEST, shown_apart
+from incentive_engine.report import OTHERS, Response, ResponsePoint, ResponseRow
+
+ROWS: Final = 200
+"""Budgets that the slider knows, where they cost nothing to know."""
+
+SHARES: Final = (0.03, 0.1, 0.22, 0.42, 0.7, 1.0)
+"""Budgets that are solved where several limits decide, as shares of what would be spent if
+nothing had a price. They do not hang on the plan's own, so that they are solved once."""
+
+RESPONSE_SOURCES: Final = ("allocation", "insight")
+"""What makes a response beyond the sources of every step."""
+FILE: Final = "response.json"
+
+MOST_GROUPS: Final = 8
+"""Groups of users that the slider shows; the smallest of more stand together."""
+
+SAME: Final = 1e-6
+"""The relative difference within which two points of the curve count as one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Groups:
+    """Users in groups that are large enough to show.
+
+    Attributes
+    ----------
+    code
+        (n,) uint8.
+    names
+        One per code.
+    """
+
+    code: np.typing.NDArray[np.uint8]
+    names: tuple[str, ...]
+    column: str = ""
+    """Of the users, whose values they are."""
+
+
+Keep = Callable[[Policy, Callable[[], Response]], Response]
+"""Gives what other budgets bring under a policy: what it has kept, or what the function finds."""
+
+
+def solve_anew(_policy: Policy, solved: Callable[[], Response]) -> Response:
+    """Keep nothing."""
+    return solved()
+
+
+def kept_beside(scores: Source) -> Keep:
+    """Keep what other budgets bring in the cache of steps, by the digest of the scores."""
+
+    def keep(policy: Policy, solved: Callable[[], Response]) -> Response:
+        inputs = {
+            "scores": scores.digest(),
+            "policy": policy.model_dump_json(exclude={"budget": {"amount"}, "data": True}),
+        }
+        made = StepCache().run(
+            "response",
+            inputs,
+            lambda directory: _write(solved(), directory / FILE),
+            sources=RESPONSE_SOURCES,
+        )
+        return _read(made.path / FILE)
+
+    return keep
+
+
+def budget_response(
+    policy: Policy, problem: Problem, table: ScoreTable, *, keep: Keep = solve_anew
+) -> Response | None:
+    """Return what any budget brings; nothing without a budget, or with too few users.
+
+    With money as the only limit, every user's efficient steps tell it for all budgets. With
+    further limits some budgets are solved, and kept for plans of the same campaign with another
+    budget; limits in percent of the budget move with it.
+
+    Parameters
+    ----------
+    keep
+        Who remembers it for the campaign's next plan.
+    """
+    if policy.budget is None or policy.budget.amount == 0:
+        return None
+    if _money_alone(problem):
+        split, groups = _split(policy, table)
+        found = frontier(problem, split, rows=ROWS, smallest=SMALLEST)
+        return None if found is None else _exact(found, groups, table)
+    if table.n_users < SMALLEST:
+        return None
+    response = keep(policy, lambda: _solved(policy, problem, table))
+    return response if response.points else None
+
+
+def with_own_budget(
+    response: Response | None, plan: Plan, problem: Problem, policy: Policy, table: ScoreTable
+) -> Response | None:
+    """Return solved points with that of the plan among them."""
+    if response is None or response.exact:
+        return response
+    split, _ = _split(policy, table)
+    money = plan.certificate.budget
+    spent = money.spent_face if money.basis == "face" and money.spent_face else money.spent
+    mine = ResponsePoint(
+        budget=money.amount or spent,
+        spent=spent,
+        value=plan.certificate.value,
+        price=plan.prices.get(BUDGET, 0.0),
+        groups=_rows(group_sums(problem, plan.choice, split), table),
+    )
+    below = [p for p in response.points if p.budget < mine.budget and _more(mine, p)]
+    above = [p for p in response.points if p.budget > mine.budget and _more(p, mine)]
+    return replace(response, points=(*below, mine, *above))
+
+
+def _more(point: ResponsePoint, other: ResponsePoint) -> bool:
+    """Return whether a point spends more than another.
+
+    Where further limits hold spending below the budget, larger budgets are the same point.
+    """
+    return point.spent > other.spent * (1 + SAME)
+
+
+def _solved(policy: Policy, problem: Problem, table: ScoreTable) -> Response:
+    split, groups = _split(policy, table)
+    curve = Curve(problem, params=PAGE)
+    most = curve.most(problem)
+    policies = [policy.with_budget(amount=most * share) for share in SHARES if most > 0]
+    problems = [with_budget_of(problem, each) for each in policies]
+    at_risk = problem.pool is not None and problem.pool.basis == "at-risk"
+    if problem.n_users > MANY and problems and not at_risk:
+        points = [_swept(point, table) for point in swept_points(problems, split)]
+    else:
+        solved = [point for point in curve.points(problems) if point.feasible]
+        points = [_point(point, curve, split, table) for point in solved]
+    return Response(
+        exact=False,
+        groups=groups.names,
+        column=groups.column,
+        points=_distinct(points),
+        smallest=SMALLEST,
+    )
+
+
+def _split(policy: Policy, table: ScoreTable) -> tuple[Split, Groups]:
+    groups = large_groups(policy, table.attributes)
+    split = Split(group=groups.code, groups=len(groups.names), amounts=_amounts(table))
+    return split, groups
+
+
+def _point(point: CurvePoint, curve: Curve, split: Split, table: ScoreTable) -> ResponsePoint:
+    return ResponsePoint(
+        budget=point.budget,
+        spent=point.used,
+        value=point.value,
+        price=point.price,
+        groups=_rows(sums_by_group(curve.users, point.plan, split), table),
+    )
+
+
+def _swept(point: SweptPoint, table: ScoreTable) -> ResponsePoint:
+    return ResponsePoint(
+        budget=point.budget,
+        spent=point.used,
+        value=point.value,
+        price=point.price,
+        groups=_rows(point.sums, table),
+    )
+
+
+def _write(response: Response, file: Path) -> None:
+    file.write_text(json.dumps(asdict(response)), encoding="utf-8")
+
+
+def _read(file: Path) -> Response:
+    content = json.loads(file.read_text(encoding="utf-8"))
+    points = tuple(
+        ResponsePoint(**{**point, "groups": tuple(ResponseRow(**row) for row in point["groups"])})
+        for point in content["points"]
+    )
+    return Response(**{**content, "groups": tuple(content["groups"]), "points": points})
+
+
+def large_groups(policy: Policy, attributes: pa.Table) -> Groups:
+    """Return the users by the first column that the policy groups them by, all in one without."""
+    columns = group_columns(policy)
+    if not columns:
+        return Groups(code=np.zeros(attributes.num_rows, dtype=np.uint8), names=("",))
+    found = levels(attributes.column(columns[0]))
+    codes, labels = found.code, found.labels
+    sizes = np.bincount(codes[codes >= 0], minlength=len(labels))
+    large = set(np.argsort(-sizes, kind="stable")[: MOST_GROUPS - 1].tolist())
+    unknown = int((codes < 0).sum())
+    kept = [code for code in shown_apart([*sizes.tolist(), unknown]) if code in large]
+    place = np.full(len(labels) + 1, len(kept), dtype=np.uint8)  # the last place: all others
+    place[kept] = np.arange(len(kept))
+    code = place[codes]
+    names = [str(labels[at]) for at in kept]
+    rest = (OTHERS,) if (code == len(kept)).any() else ()
+    return Groups(code=code, names=(*names, *rest), column=columns[0])
+
+
+def group_columns(policy: Policy) -> tuple[str, ...]:
+    """Return the columns that the policy groups users by, each once."""
+    named = [factor.column for factor in policy.objective.weight if factor.power is None]
+    named += policy.holdout_strata
+    named += [limit.for_each for limit in policy.limits if limit.for_each]
+    return tuple(dict.fromkeys(named))
+
+
+def _money_alone(problem: Problem) -> bool:
+    at_risk = problem.pool is None or problem.pool.basis == "at-risk"
+    return not at_risk and len(problem.enforced) == 1 and problem.explorers is None
+
+
+def _distinct(points: list[ResponsePoint]) -> tuple[ResponsePoint, ...]:
+    """Return the points by rising budget without those that use no more money than the others."""
+    kept: list[ResponsePoint] = []
+    for point in sorted(points, key=lambda point: point.budget):
+        if not kept or _more(point, kept[-1]):
+            kept.append(point)
+    return tuple(kept)
+
+
+def _amounts(table: ScoreTable) -> tuple[Columns, ...]:
+    return tuple(table.measures[name] for name in (CONVERSION, COST, SPEND) if table.has(name))
+
+
+def _exact(found: Frontier, groups: Groups, table: ScoreTable) -> Response:
+    return Response(
+        exact=True,
+        groups=tuple(", ".join(groups.names[code] for code in codes) for codes in found.members),
+        column=groups.column,
+        points=tuple(
+            ResponsePoint(
+                budget=float(money),
+                spent=float(money),
+                value=float(value),
+                price=float(price),
+                groups=_rows(np.delete(row, 1, axis=1), table),
+            )
+            for money, value, price, row in zip(
+                found.money, found.value, found.price, found.sums, strict=True
+            )
+        ),
+        width=found.width,
+        error=found.error,
+        smallest=SMALLEST,
+    )
+
+
+def _rows(sums: FloatArray, table: ScoreTable) -> tuple[ResponseRow, ...]:
+    """Return the rows of (G, 2 + a) sums: value, users with an offer, and the amounts."""
+    return tuple(
+        ResponseRow(
+            value=row[0],
+            treated=row[1],
+            conversions=row[2],
+            cost=row[3],
+            spend=row[4] if table.has(SPEND) else None,
+        )
+        for row in sums.tolist()
+    )

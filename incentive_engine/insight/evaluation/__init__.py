@@ -1,0 +1,1 @@
+"""How good the model is, and what the trial says about every user."""

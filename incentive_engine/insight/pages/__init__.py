@@ -1,0 +1,1 @@
+"""What pages and terminals show: typed content, sums, advice, disclosure."""

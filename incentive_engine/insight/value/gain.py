@@ -1,0 +1,192 @@
+"""What a plan earns, by a randomised trial instead of by the scores that chose it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from incentive_engine.allocation import Plan, Problem, build_problem
+from incentive_engine.config import Policy
+from incentive_engine.data.scores import ScoreTable, read_scores
+from incentive_engine.data.sources import read_table
+from incentive_engine.domain import CONVERSION, COST, MICROS, SPEND
+from incentive_engine.pipeline.campaign import BASELINE, baseline_of
+from incentive_engine.simulation.strategy.rehearsal import rehearse
+from incentive_engine.stats.estimate import Estimate
+from incentive_engine.uplift.doubly_robust.valuation import Valuation
+
+if TYPE_CHECKING:
+    from incentive_engine.data.trial import Trial
+    from incentive_engine.uplift.estimates import OutOfFold
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PlanGain:
+    """What the plan changes in total, against giving nobody anything; doubly robust.
+
+    The plan is a rule: prices per limit, and the best offer at these prices. The rule is applied
+    to the trial's rows with scores from models that never saw them, fold by fold (`rehearse`), and
+    valued by the arms that the rows really got. That undoes the optimism of summing the scores
+    which chose the users.
+    """
+
+    conversions: Estimate
+    spend: Estimate
+    cost: Estimate
+    profit: Estimate | None
+    """Margin times incremental spend less the subsidy; None where the policy has no margin."""
+    rows: int
+    """Rows of the trial."""
+    rule: npt.NDArray[np.int16]
+    """What the plan's rule gives each row of the trial, −1 for none."""
+    users: int
+    """Users that the means are multiplied by: all but the holdout and those who explore."""
+    baseline: Mapping[str, float | None]
+    """Of the trial: `median_basket` of its buyers, currency units, and `conversion_rate` of its
+    rows without an offer; None where there are no such rows."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the numbers for ``evaluation.json``."""
+        totals = {
+            name: {"estimate": total.value, "low": total.low, "high": total.high}
+            for name, total in (
+                ("conversions", self.conversions),
+                ("spend", self.spend),
+                ("cost", self.cost),
+                ("profit", self.profit),
+            )
+            if total is not None
+        }
+        return {
+            "method": "doubly robust, out of fold",
+            "rows": self.rows,
+            "users": self.users,
+            "baseline": dict(self.baseline),
+        } | totals
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ValuedTrial:
+    """Trial rows to try a plan's rule on, and what each offer brought them."""
+
+    table: ScoreTable
+    valuation: Valuation
+    baseline: Mapping[str, float | None]
+
+    def with_costs(self, factor: float) -> ValuedTrial:
+        """Return the trial scored as users are whose costs are so many times larger."""
+        return replace(self, table=self.table.with_costs(factor))
+
+
+def read_valuation(file: Path, policy: Policy) -> ValuedTrial:
+    """Read what `learning.value_into` wrote."""
+    table = read_scores(file, policy)
+    names = Valuation.columns(table.offers)
+    return ValuedTrial(
+        table=table,
+        valuation=Valuation.from_table(read_table(file, names), table.offers),
+        baseline=json.loads(file.with_name(BASELINE).read_text(encoding="utf-8")),
+    )
+
+
+def value_trial(trial: Trial, out_of_fold: OutOfFold, policy: Policy) -> ValuedTrial:
+    """Return the rows of a trial that a model in memory learned from, to try plans on.
+
+    Parameters
+    ----------
+    out_of_fold
+        What the model says of these rows.
+    policy
+        Of the plans; its offers are among the trial's.
+    """
+    from incentive_engine.uplift.doubly_robust.plan_value import valued  # pandas comes with it
+    from incentive_engine.uplift.trial_design import within_reach
+
+    scores = within_reach(out_of_fold.score_frame(trial.user_id, trial.features, policy), trial)
+    return ValuedTrial(
+        table=ScoreTable.from_frame(scores, policy, where="trial"),
+        valuation=valued(trial, out_of_fold),
+        baseline=baseline_of(trial),
+    )
+
+
+def trial_problem(valued: ValuedTrial, policy: Policy) -> Problem:
+    """Return what the policy states about the trial's rows, none held out or by lot."""
+    nobody_held_out = np.zeros(valued.table.n_users, dtype=np.bool_)
+    return build_problem(policy.without_exploring(), valued.table, nobody_held_out)
+
+
+def profit_of(
+    valued: ValuedTrial, choice: npt.NDArray[np.int16], margin: float | None, *, users: int
+) -> Estimate | None:
+    """Return what is earned beyond giving nobody anything, by the trial; None without a margin.
+
+    Spend and subsidy are taken together row by row, so that the interval is that of the profit.
+    """
+    if margin is None:
+        return None
+    return valued.valuation.total(choice, {SPEND: margin, COST: -1.0}).times(users)
+
+
+def gain_of_plan(
+    valued: ValuedTrial, problem: Problem, policy: Policy, plan: Plan, *, users: int
+) -> PlanGain:
+    """Return the gain of the plan's rule by the trial that the model learnt from.
+
+    Parameters
+    ----------
+    problem
+        `trial_problem`.
+    users
+        How many users the plan's prices decide on: all but the holdout and those who explore.
+    """
+    cost = float(plan.cost_micros.sum()) / MICROS
+    return gain_of_rule(valued, problem, policy, plan.prices, cost=cost, users=users)
+
+
+def gain_of_rule(
+    valued: ValuedTrial,
+    problem: Problem,
+    policy: Policy,
+    prices: Mapping[str, float],
+    *,
+    cost: float,
+    users: int,
+) -> PlanGain:
+    """Return the gain of deciding at some prices, by the trial.
+
+    Parameters
+    ----------
+    problem
+        `trial_problem`.
+    prices
+        Limit to price.
+    cost
+        What the plan costs in all, currency units.
+    users
+        How many users the plan decides on: all but the holdout.
+    """
+    choice = rehearse(
+        problem,
+        prices,
+        fold=valued.valuation.fold,
+        cost=cost / max(users, 1),
+        rng=np.random.default_rng(policy.seed),
+    )
+    value = valued.valuation.of_plan(choice)
+    return PlanGain(
+        conversions=value[CONVERSION].times(users),
+        spend=value[SPEND].times(users),
+        cost=value[COST].times(users),
+        profit=profit_of(valued, choice, policy.margin, users=users),
+        rows=valued.table.n_users,
+        rule=choice,
+        users=users,
+        baseline=valued.baseline,
+    )

@@ -1,0 +1,121 @@
+"""Who gets another offer under changed settings, at the same budget."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from incentive_engine.data.tables.arrow import levels
+from incentive_engine.domain import CONVERSION, COST, FloatArray
+from incentive_engine.insight.budget.study import Study
+from incentive_engine.insight.groups import grouping_columns
+
+NONE: Final = "none"
+HOLDOUT: Final = "holdout"
+MISSING: Final = "(missing)"
+EVERYBODY: Final = "(all)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """Users of one group who go from one offer to another.
+
+    Attributes
+    ----------
+    variant, budget
+        Where they go; they come from the policy as written at the same budget.
+    column, group
+        An attribute and its value.
+    origin, target
+        Offer ids, `none` or `holdout`.
+    users
+        How many.
+    conversions, cost
+        By how much their sums of scores change.
+    """
+
+    variant: str
+    budget: float
+    column: str
+    group: str
+    origin: str
+    target: str
+    users: int
+    conversions: float
+    cost: float
+
+
+def comparable(base: Study, other: Study) -> bool:
+    """Whether two variants decide on the same users, row by row."""
+    return bool(base.table.user_id.equals(other.table.user_id))
+
+
+def moves(base: Study, other: Study) -> Iterator[Move]:
+    """Yield the moves at each budget at which both have a plan; users must be comparable."""
+    column, codes, groups = _groups(base)
+    for budget, point in other.points.items():
+        before = base.points.get(budget)
+        if before is None or not (before.feasible and point.feasible):
+            continue
+        first = before.plan.whole(base.curve.users)
+        second = point.plan.whole(other.curve.users)
+        origin, origins = _places(base, first)
+        target, targets = _places(other, second)
+        same = np.array(origins)[origin] == np.array(targets)[target]
+        moved = np.flatnonzero(~same)
+        shape = (len(groups), len(origins), len(targets))
+        at = np.ravel_multi_index((codes[moved], origin[moved], target[moved]), shape)
+        gains = [
+            _amounts(other, second, moved, measure) - _amounts(base, first, moved, measure)
+            for measure in (CONVERSION, COST)
+        ]
+        size = int(np.prod(shape))
+        counts = np.bincount(at, minlength=size)
+        sums = [np.bincount(at, weights=gain, minlength=size) for gain in gains]
+        for position in np.flatnonzero(counts).tolist():
+            group, start, end = np.unravel_index(position, shape)
+            yield Move(
+                variant=other.variant.name,
+                budget=budget,
+                column=column,
+                group=groups[int(group)],
+                origin=origins[int(start)],
+                target=targets[int(end)],
+                users=int(counts[position]),
+                conversions=float(sums[0][position]),
+                cost=float(sums[1][position]),
+            )
+
+
+def _groups(base: Study) -> tuple[str, npt.NDArray[Any], list[str]]:
+    """Return the column that moves are counted by, each user's group and the groups' names."""
+    columns = grouping_columns(base.variant.policy, base.table)
+    if not columns:
+        return EVERYBODY, np.zeros(base.table.n_users, dtype=np.int64), [EVERYBODY]
+    found = levels(base.table.attributes.column(columns[0]))
+    names = [*map(str, found.labels), MISSING]
+    return columns[0], np.where(found.code < 0, len(found.labels), found.code), names
+
+
+def _places(study: Study, choice: npt.NDArray[np.int16]) -> tuple[npt.NDArray[Any], list[str]]:
+    """Return where each user is, and the names of the places."""
+    offers = study.table.offers
+    place = np.where(choice >= 0, choice, len(offers)).astype(np.int64)
+    place[study.holdout] = len(offers) + 1
+    return place, [*offers, NONE, HOLDOUT]
+
+
+def _amounts(
+    study: Study, choice: npt.NDArray[np.int16], users: npt.NDArray[Any], measure: str
+) -> FloatArray:
+    found = np.zeros(len(users))
+    if not study.table.has(measure):
+        return found
+    for index, offer in enumerate(study.table.offers):
+        mine = choice[users] == index
+        found[mine] = study.table.measure(measure, offer)[users[mine]]
+    return found

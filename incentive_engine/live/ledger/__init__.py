@@ -1,0 +1,1 @@
+"""The ledger: records, the rules of writing them, SQLite and PostgreSQL."""

@@ -1,0 +1,341 @@
+"""A ledger in a SQLite file, which one process at a time may write.
+
+WAL with ``synchronous=FULL``: a commit has reached the disk when it returns. Of all connections to
+the file only this one writes and checkpoints; others only read, because SQLite before 3.51.3 can
+damage a file when two connections reset its log at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from incentive_engine.errors import DataError, Fault
+from incentive_engine.language import say
+from incentive_engine.live.ledger.chain import START
+from incentive_engine.live.ledger.commands import Published
+from incentive_engine.live.ledger.core import Book
+from incentive_engine.live.ledger.records import Action, Entry, Head, LimitState, Names, Request
+from incentive_engine.live.ledger.schema import (
+    ACTIONS,
+    DECISION,
+    DUE,
+    NEWEST,
+    VERSION,
+    scripts_from,
+)
+from incentive_engine.live.ledger.store import (
+    HeldError,
+    Needs,
+    Terms,
+    UnavailableError,
+    decision_of,
+    decision_row,
+    limit_of,
+    limit_row,
+    refuse_other_run,
+)
+
+AT_ONCE: Final = 32
+"""Values that one statement looks up."""
+
+ANY_OF: Final = f"({', '.join('?' * AT_ONCE)})"
+ANSWERED: Final = (
+    "SELECT r.key, r.digest, e.seq, e.at, e.decision, e.state, e.amount, e.chain "  # noqa: S608 - marks
+    f"FROM requests r JOIN entries e ON e.seq = r.entry WHERE r.key IN {ANY_OF}"
+)
+LIVE_OF: Final = (
+    f"SELECT {DECISION} FROM decisions "  # noqa: S608 - columns of ours
+    f"WHERE user_id IN {ANY_OF} AND state IN ('reserved', 'redeemed')"
+)
+BY_SEQ: Final = f"SELECT {DECISION} FROM decisions WHERE seq IN {ANY_OF}"  # noqa: S608 - likewise
+RUN_OUT: Final = (
+    f"SELECT {DECISION} FROM decisions WHERE state = 'reserved' "  # noqa: S608 - likewise
+    f"AND expires_at <= ? ORDER BY expires_at LIMIT {DUE}"
+)
+POOL: Final = (
+    "SELECT name, is_count, settles_amount, at_most, at_least, price, risk, "
+    "reserved, settled, overdraft, variance, moved FROM pool ORDER BY place"
+)
+BUSY_PAGES: Final = 20_000
+"""Pages of the log after which a commit checkpoints; idle moments do so earlier."""
+
+
+class SQLiteStore:
+    """The writing side of a ledger in a file."""
+
+    def __init__(self, path: Path, terms: Terms, *, secret: bytes) -> None:
+        """Open a file for a run, made where it is missing.
+
+        Parameters
+        ----------
+        secret
+            Of a new ledger: what the ids of its decisions are made with.
+
+        Raises
+        ------
+        DataError
+            When another process holds it, or it is no ledger, or one of another run.
+        """
+        self.path = path
+        # what the last transaction left: nobody else writes, so it need not be read again
+        self._kept: tuple[Head, list[LimitState]] | None = None
+        self._lock = _held(path)
+        with ExitStack() as opened:
+            opened.callback(os.close, self._lock)
+            self._db = _connected(path)
+            opened.callback(self._db.close)
+            self._prepare(terms, secret)
+            opened.pop_all()
+
+    def _prepare(self, terms: Terms, secret: bytes) -> None:
+        with _told(self.path), _transaction(self._db):
+            version = int(self._db.execute("PRAGMA user_version").fetchone()[0])
+            if version == 0 and self._db.execute("SELECT 1 FROM sqlite_master").fetchone():
+                raise DataError(Fault(str(self.path), "is no ledger", "a new or a ledger's file"))
+            for script in scripts_from(version, str(self.path)):
+                for statement in script.split(";"):
+                    self._db.execute(statement)
+            self._db.execute(f"PRAGMA user_version = {VERSION}")
+            if version == 0:
+                self._fill(terms, secret)
+            meta = dict(self._db.execute("SELECT name, content FROM meta"))
+        limits = [limit_of(row).terms for row in self._db.execute(POOL)]
+        refuse_other_run(str(self.path), terms, run=meta["run"], limits=limits)
+        self.names = Names(bytes.fromhex(meta["secret"]))
+
+    def _fill(self, terms: Terms, secret: bytes) -> None:
+        meta = [("run", terms.run), ("secret", secret.hex())]
+        self._db.executemany("INSERT INTO meta VALUES (?, ?)", meta)
+        self._db.execute("INSERT INTO head VALUES (1, 0, 0, ?)", [START])
+        rows = [limit_row(place, limit) for place, limit in enumerate(terms.limits)]
+        self._db.executemany(f"INSERT INTO pool VALUES ({_marks(13)})", rows)  # noqa: S608 - question marks
+
+    def begin(self, needs: Needs, now: int) -> Book:
+        """Begin a transaction, and return what a batch needs to know.
+
+        Raises
+        ------
+        UnavailableError
+            When the disk fails.
+        """
+        with _told(self.path):
+            return self._begin(needs, now)
+
+    def _begin(self, needs: Needs, now: int) -> Book:
+        execute = self._db.execute
+        execute("BEGIN IMMEDIATE")
+        head, pool = self._kept or self._read()
+        self._kept = None
+        book = Book(names=self.names, head=head, pool=pool)
+        if needs.prices and (newest := execute(NEWEST).fetchone()) is not None:
+            book.prices = Published._make(newest)
+        if needs.actions:
+            book.actions = [Action._make(row) for row in execute(ACTIONS)]
+        for key, digest, *entry in self._all(ANSWERED, needs.keys):
+            book.requests[key] = Request(digest, entry[0])
+            book.answers[entry[0]] = Entry._make(entry)
+            needs.decisions.add(entry[2])
+        for row in self._all(LIVE_OF, needs.users):
+            self._add(book, row)
+        for row in execute(RUN_OUT, (max(now, head.at),)).fetchall():
+            self._add(book, row)
+            book.due.append(row[0])
+        for row in self._all(BY_SEQ, needs.decisions - book.decisions.keys()):
+            self._add(book, row)
+        return book
+
+    def _read(self) -> tuple[Head, list[LimitState]]:
+        seq, at, chain = self._db.execute("SELECT seq, at, chain FROM head").fetchone()
+        return Head(seq=seq, at=at, chain=chain), [limit_of(row) for row in self._db.execute(POOL)]
+
+    def _all(self, query: str, values: Iterable[Any]) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows of many values, some of which are asked for at once."""
+        rest = list(values)
+        while rest:
+            some, rest = rest[:AT_ONCE], rest[AT_ONCE:]
+            # always as many question marks, so that the statement is prepared once
+            yield from self._db.execute(query, some + [None] * (AT_ONCE - len(some)))
+
+    @staticmethod
+    def _add(book: Book, row: tuple[Any, ...]) -> None:
+        decision = book.decisions[row[0]] = decision_of(row)
+        if decision.state in {"reserved", "redeemed"}:
+            book.live[decision.user_id] = decision.seq
+
+    def commit(self, book: Book) -> None:
+        """Write what a batch changed, and wait until the disk has it.
+
+        Raises
+        ------
+        UnavailableError
+            When the disk is full or fails; nothing was written.
+        """
+        with _told(self.path):
+            if book.is_changed:
+                self._write(book)
+            self._db.execute("COMMIT")
+        self._kept = book.head, book.pool
+
+    def _write(self, book: Book) -> None:
+        many, head, marks = self._db.executemany, book.head, _marks
+        # what ended goes first: a user whose offer ran out may have a new one in the same batch
+        ended = [book.decisions[seq] for seq in sorted(book.changed - set(book.opened))]
+        many(
+            "UPDATE decisions SET state = ?, amount = ?, last = ? WHERE seq = ?",
+            [(d.state, d.amount, d.last, d.seq) for d in ended],
+        )
+        opened = [decision_row(book.decisions[seq]) for seq in book.opened]
+        many(f"INSERT INTO decisions VALUES ({marks(15)})", opened)  # noqa: S608 - question marks
+        many(f"INSERT INTO entries VALUES ({marks(6)})", book.entries)  # noqa: S608 - likewise
+        keyed = [(key, request.digest, request.entry) for key, request in book.keyed.items()]
+        many("INSERT INTO requests VALUES (?, ?, ?)", keyed)
+        many("INSERT INTO prices VALUES (?, ?, ?)", book.published)
+        many(
+            "UPDATE pool SET reserved = ?, settled = ?, overdraft = ?, variance = ?, moved = ? "
+            "WHERE place = ?",
+            [_sums(book.pool[place], place) for place in sorted(book.touched)],
+        )
+        many(f"INSERT INTO actions VALUES ({marks(8)})", book.acted)  # noqa: S608 - question marks
+        self._db.execute(
+            "UPDATE head SET seq = ?, at = ?, chain = ?", (head.seq, head.at, head.chain)
+        )
+
+    def rollback(self) -> None:
+        """End the transaction as if it had never begun."""
+        if self._db.in_transaction:
+            self._db.execute("ROLLBACK")
+
+    def announce(self, socket: str) -> None:
+        """Note where the process that holds the file can be asked."""
+        os.ftruncate(self._lock, 0)
+        os.pwrite(self._lock, socket.encode(), 0)
+
+    def rest(self) -> None:
+        """Bring the log into the file; for moments without work.
+
+        Raises
+        ------
+        UnavailableError
+            When the disk fails.
+        """
+        with _told(self.path):
+            self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._db.close()
+        os.close(self._lock)
+
+
+def _sums(limit: LimitState, place: int) -> tuple[int | str | None, ...]:
+    sums = (limit.reserved, limit.settled, limit.overdraft, str(limit.variance))
+    return (*sums, limit.moved, place)
+
+
+def _marks(number: int) -> str:
+    return ", ".join("?" * number)
+
+
+def lock_file(path: Path) -> Path:
+    """Return the file whose lock says that a process writes a ledger."""
+    return path.with_name(f"{path.name}.lock")
+
+
+def announced(path: Path) -> str | None:
+    """Return where the process that writes a ledger can be asked; None where it told nobody."""
+    with contextlib.suppress(OSError):
+        return lock_file(path).read_text(encoding="utf-8") or None
+    return None
+
+
+def _held(path: Path) -> int:
+    """Return the handle of a lock on a ledger, which the system takes back when we end."""
+    try:
+        handle = os.open(lock_file(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        what = say("cannot be opened: {reason}", reason=error)
+        raise DataError(Fault(str(path), what, "a file in a folder that may be written")) from None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        remedy = "stop it, name another ledger, or share one with postgresql://…"
+        raise HeldError(Fault(str(path), "another process writes it", remedy=remedy)) from None
+    os.ftruncate(handle, 0)
+    return handle
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    with _told(path), ExitStack() as opened:
+        database = sqlite3.connect(path, isolation_level=None, cached_statements=64)
+        opened.callback(database.close)
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = FULL")
+        database.execute("PRAGMA cache_size = -65536")
+        database.execute(f"PRAGMA wal_autocheckpoint = {BUSY_PAGES}")
+        opened.pop_all()
+        return database
+
+
+@contextmanager
+def _transaction(database: sqlite3.Connection) -> Iterator[None]:
+    database.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        database.execute("ROLLBACK")
+        raise
+    database.execute("COMMIT")
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Tell an error of the database as one of the ledger."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        remedy = "free some room, or see to the disk; nothing of it was written"
+        raise UnavailableError(
+            Fault(str(path), say("cannot be written: {reason}", reason=error), "", remedy)
+        ) from error
+    except sqlite3.DatabaseError as error:
+        what = say("is no ledger, or is damaged: {reason}", reason=error)
+        raise DataError(Fault(str(path), what, remedy="name another file, or a copy")) from error
+
+
+def copy(path: Path, to: Path) -> None:
+    """Write a consistent copy of a ledger, also while a server writes it.
+
+    Raises
+    ------
+    DataError
+        When there is no ledger, or something stands at `to` already.
+    """
+    if to.exists():
+        raise DataError(Fault(str(to), "is there already", "a new file"))
+    reading = connect_read_only(path)
+    try:
+        with _told(path):
+            reading.execute("VACUUM INTO ?", [str(to)])
+    finally:
+        reading.close()
+
+
+def connect_read_only(path: Path) -> sqlite3.Connection:
+    """Return a connection that cannot change a ledger.
+
+    Raises
+    ------
+    DataError
+        When there is no such file.
+    """
+    if not path.is_file():
+        raise DataError(Fault(str(path), "no such ledger", "what `serve` has written"))
+    return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)

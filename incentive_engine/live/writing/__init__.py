@@ -1,0 +1,1 @@
+"""One writer for many processes: the client, the wire and the process."""

@@ -1,0 +1,161 @@
+"""Starts the process that writes a ledger, and starts it again whenever it has ended."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from incentive_engine.errors import DataError, Fault, IncentiveError, SetupError
+from incentive_engine.live.ledger.commands import Answer, Command
+from incentive_engine.live.ledger.store import Terms, UnavailableError
+from incentive_engine.live.writing.client import AsyncClient
+from incentive_engine.live.writing.wire import Commit
+from incentive_engine.live.writing.writer import Job
+
+ANSWERED: Final = 5.0
+"""Seconds within which a command is answered; later, whether it was done is not known."""
+
+LATE: Final = 0.25
+"""Seconds after which it is looked for commands that wait too long."""
+
+PAUSES: Final = (0.0, 0.1, 0.5, 1.0, 2.0)
+"""Seconds before a writer is started again, by how many starts have failed."""
+
+
+class WriterProcess:
+    """A ledger as an event loop sees it."""
+
+    def __init__(
+        self, ledger: str, terms: Terms, *, on_commit: Callable[[Commit], None] = lambda _: None
+    ) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="incentive-ledger-"))
+        self._job = Job(ledger=ledger, terms=terms, socket=str(self._folder / "writer"))
+        self._on_commit = on_commit
+        self._client = AsyncClient(on_commit)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._watch: asyncio.Task[None] | None = None
+        self._stopping = asyncio.Event()
+        self.restarts = 0
+
+    async def start(self) -> None:
+        """Start the writer, and from then on see to it that there is one.
+
+        Raises
+        ------
+        DataError
+            When the ledger cannot be opened.
+        """
+        try:
+            await self._start()
+        except BaseException:
+            await self.stop()
+            raise
+        self._watch = asyncio.create_task(self._keep())
+        self._refuse_late()
+
+    async def ask(self, command: Command) -> Answer:
+        """Return the answer to a command; `Refused` as unavailable while there is no writer."""
+        return await self._client.ask(command)
+
+    @property
+    def client(self) -> AsyncClient:
+        """The connection to the writer of now."""
+        return self._client
+
+    @property
+    def pid(self) -> int | None:
+        """The number of the writer's process."""
+        return None if self._process is None else self._process.pid
+
+    async def stop(self) -> None:
+        """Let the writer finish what it was asked, and end it."""
+        self._stopping.set()
+        if self._process is not None:
+            _end(self._process)
+            await asyncio.to_thread(self._process.wait)
+        if self._watch is not None:
+            await self._watch
+        self._client.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    async def _start(self) -> None:
+        self._process = await asyncio.to_thread(_launched, self._job)
+        _, self._client = await asyncio.get_running_loop().create_unix_connection(
+            lambda: AsyncClient(self._on_commit), self._job.socket
+        )
+
+    def _refuse_late(self) -> None:
+        """Refuse what waits too long, now and from time to time."""
+        self._client.expire(ANSWERED)
+        if not self._stopping.is_set():
+            asyncio.get_running_loop().call_later(LATE, self._refuse_late)
+
+    async def _keep(self) -> None:
+        failures = 0
+        while self._process is not None:
+            await asyncio.to_thread(self._process.wait)
+            if self._stopping.is_set():
+                return
+            _end(self._process)
+            self._client.close()
+            await asyncio.sleep(PAUSES[min(failures, len(PAUSES) - 1)])
+            if self._stopping.is_set():
+                return
+            try:
+                await self._start()
+            except (IncentiveError, OSError) as error:
+                failures += 1
+                sys.stderr.write(f"{error}\n")
+            else:
+                failures, self.restarts = 0, self.restarts + 1
+            if self._stopping.is_set():  # it was asked to stop while this one was starting
+                _end(self._process)
+
+
+def _launched(job: Job) -> subprocess.Popen[bytes]:
+    """Return a writer's process once it is ready.
+
+    Raises
+    ------
+    IncentiveError
+        With what keeps it from its ledger.
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-m", "incentive_engine.live.writing.writer"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    with contextlib.suppress(BrokenPipeError):
+        process.stdin.write(msgspec.json.encode(job) + b"\n")
+        process.stdin.flush()
+    line = process.stdout.readline()
+    if line.startswith(b'{"ready"'):
+        return process
+    _end(process)
+    process.wait()
+    if not line:
+        raise SetupError(
+            Fault(job.ledger, "its writer has ended without a word", remedy="start it again")
+        )
+    said = json.loads(line)
+    kind = DataError if said["is_lasting"] else UnavailableError
+    raise kind(*(Fault(*fault) for fault in said["error"]))
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Close the pipes to a writer, which is how it learns that it is over."""
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            pipe.close()

@@ -1,0 +1,1 @@
+"""The market that answers offers: people, traffic, chances, settlement."""

@@ -1,0 +1,197 @@
+"""Markets with known truth: the people of a draw, the trial to learn from, what happens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from scipy.special import expit, logit
+
+from incentive_engine.config.policy import Policy
+from incentive_engine.config.scenario import Campaign, World
+from incentive_engine.data.trial import Trial
+from incentive_engine.data.users import RESERVED, UserTable
+from incentive_engine.domain import CONTROL, FloatArray
+from incentive_engine.errors import ConfigError, Fault, nearest
+from incentive_engine.language import say
+from incentive_engine.simulation.market.chances import DrawSeeds
+from incentive_engine.simulation.market.history import with_history
+from incentive_engine.synthetic.market import Market, Truth, react, run_trial
+from incentive_engine.synthetic.population import Population, draw_population
+from incentive_engine.synthetic.sample import MARKETS, market_people
+
+MOST_LIKELY: Final = 0.95
+"""No probability of converting exceeds this, as in the market itself."""
+EAGER: Final = 0.6
+"""How much the habit of shopping and the liking for discounts say about who comes early."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class People:
+    """The users of a campaign.
+
+    Attributes
+    ----------
+    users
+        What a planner knows of them; n rows.
+    reaction
+        How they would react if the campaign were like the trial, (n, 1 + k), the policy's offers
+        in order.
+    liveliness : (n,) float64
+        How much habit and liking for discounts bring somebody early.
+    """
+
+    users: UserTable
+    reaction: Truth
+    liveliness: FloatArray
+
+
+def check_offers(policy: Policy, world: World, *, where: str) -> None:
+    """Refuse a policy whose offers the market does not have.
+
+    Raises
+    ------
+    ConfigError
+        With every offer that the market lacks, or has in another form.
+    """
+    known = {offer.id: offer for offer in MARKETS[world.market].offers}
+    faults = []
+    for offer in policy.offers:
+        same = known.get(offer.id)
+        if same is None:
+            what = say(
+                "the trial of the market `{market}` has no offer `{id}`",
+                market=world.market,
+                id=offer.id,
+            )
+            faults.append(Fault(where, what, remedy=nearest(offer.id, known)))
+        elif (offer.face_value, offer.min_spend) != (same.face_value, same.min_spend):
+            what = say(
+                "the offer `{id}` differs from the one of the market `{market}`",
+                id=offer.id,
+                market=world.market,
+            )
+            expected = say(
+                "face_value {face_value:g}, min_spend {value:g}",
+                face_value=same.face_value,
+                value=same.min_spend or 0,
+            )
+            faults.append(Fault(where, what, expected))
+    if faults:
+        raise ConfigError(*faults)
+
+
+def draw_trial(world: World, policy: Policy, seeds: DrawSeeds) -> Trial:
+    """Return a randomised trial among people of the market as it was before the campaign."""
+    market, rng = MARKETS[world.market], np.random.default_rng(seeds.trial)
+    people = market_people(world.market, world.trial_rows, prefix="T", rng=rng)
+    frame = run_trial(people, market, react(people, market), rng=rng)
+    known = with_history(people, policy, days=world.history_days, rng=rng)
+    more = known.drop(columns=people.known.columns)
+    return as_trial(pd.concat([frame, more], axis=1), policy)
+
+
+def as_trial(frame: pd.DataFrame, policy: Policy) -> Trial:
+    """Return a frame as `run_trial` makes it, without the arms that the policy does not offer."""
+    arms = [CONTROL, *policy.offer_ids]
+    code = pd.Index(arms).get_indexer(pd.Index(frame["offer"])).astype(np.int16)
+    kept = code >= 0
+    rows = frame[kept].reset_index(drop=True)
+    lacking = [arm for j, arm in enumerate(arms) if not (code == j).any()]
+    if lacking:
+        what = say("the trial has no rows of the arms {lacking}", lacking=tuple(lacking))
+        raise ConfigError(Fault("world.trial_rows", what, remedy="give the trial more rows"))
+    return Trial(
+        offers=policy.offer_ids,
+        user_id=rows["user_id"],
+        features=rows[[name for name in rows.columns if name not in RESERVED]],
+        arm=code[kept],
+        conversion=rows["conversion"].to_numpy(dtype=np.float64),
+        spend=rows["spend"].to_numpy(dtype=np.float64),
+        cost=rows["cost"].to_numpy(dtype=np.float64),
+        propensity=rows["propensity"].to_numpy(dtype=np.float64),
+        ignored_rows={},
+        counts={},
+        warnings=(),
+    )
+
+
+def draw_people(world: World, policy: Policy, seeds: DrawSeeds) -> People:
+    """Return the users of a campaign."""
+    rng = np.random.default_rng(seeds.people)
+    population = _population(world, rng)
+    known = with_history(population, policy, days=world.history_days, rng=rng)
+    return People(
+        users=UserTable(user_id=known["user_id"], features=known.drop(columns="user_id")),
+        reaction=_reaction(population, MARKETS[world.market], policy),
+        liveliness=EAGER * (population.engagement + population.sensitivity),
+    )
+
+
+def drifted(truth: Truth, campaign: Campaign, forecast_error: float) -> Truth:
+    """Return what happens in a campaign that differs from the trial.
+
+    Parameters
+    ----------
+    truth
+        What would happen if it did not.
+    campaign
+        How it differs.
+    forecast_error
+        Standard normal; in units of `redemption_spread`.
+    """
+    before = truth.conversion[:, :1]
+    base = expit(logit(before) + campaign.baseline)
+    effect = campaign.effect * (truth.conversion - before)
+    conversion = np.clip(base + effect, 0.2 * base, MOST_LIKELY)
+    redemption = campaign.redemption * (1 + campaign.redemption_spread * forecast_error)
+    return Truth(
+        conversion=conversion,
+        basket=truth.basket * campaign.basket,
+        redemption=np.clip(truth.redemption * redemption, 0, 1),
+    )
+
+
+def spiked(
+    truth: Truth, *, factor: float, where: np.ndarray[tuple[int], np.dtype[np.bool_]]
+) -> Truth:
+    """Return the truth with `factor` times the conversions of some users, (n,) bool."""
+    more = np.minimum(truth.conversion * factor, np.maximum(MOST_LIKELY, truth.conversion))
+    return replace(truth, conversion=np.where(where[:, None], more, truth.conversion))
+
+
+def _population(world: World, rng: np.random.Generator) -> Population:
+    lapsed = 0
+    if world.market != "winback":
+        lapsed = round(world.users * world.campaign.lapsed_users)
+    usual = market_people(world.market, world.users - lapsed, prefix="U", rng=rng)
+    if not lapsed:
+        return usual
+    return _joined(usual, draw_population(lapsed, prefix="L", lapsed=True, rng=rng))
+
+
+def _joined(one: Population, two: Population) -> Population:
+    def both(name: str) -> FloatArray:
+        return np.concatenate([getattr(one, name), getattr(two, name)])
+
+    return Population(
+        known=pd.concat([one.known, two.known], ignore_index=True),
+        tier=both("tier").astype(np.int64),
+        engagement=both("engagement"),
+        sensitivity=both("sensitivity"),
+        basket=both("basket"),
+    )
+
+
+def _reaction(people: Population, market: Market, policy: Policy) -> Truth:
+    """Return the reaction to control and to the policy's offers, in the policy's order."""
+    names = [offer.id for offer in market.offers]
+    columns = [0, *(1 + names.index(offer) for offer in policy.offer_ids)]
+    truth = react(people, market)
+    return Truth(
+        conversion=truth.conversion[:, columns],
+        basket=truth.basket[:, columns],
+        redemption=truth.redemption[:, columns],
+    )

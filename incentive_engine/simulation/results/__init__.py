@@ -1,0 +1,1 @@
+"""Tables and promises out of what was simulated."""

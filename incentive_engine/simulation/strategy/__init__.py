@@ -1,0 +1,1 @@
+"""What proposes offers: strategies, plans, waves, and learning between waves."""

@@ -1,0 +1,166 @@
+"""The engine as a strategy: the policy's problem on a forecast, or on the truth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+import numpy as np
+
+from incentive_engine.allocation import (
+    Choice,
+    Plan,
+    Problem,
+    SolveParams,
+    build_problem,
+    solve,
+)
+from incentive_engine.config.policy import Limit, Objective, Policy
+from incentive_engine.data.scores import ScoreTable
+from incentive_engine.domain import COST, BoolArray
+from incentive_engine.errors import InfeasibleError
+from incentive_engine.simulation.strategy.frozen import remaining_limits
+
+GOOD_ENOUGH: Final = 1e-4
+"""Relative gap of a simulated plan; far below the noise of a draw, and many times faster."""
+USERS_WORTH: Final = 1.0
+"""A plan this many users' worth from the bound is good enough as well: small plans, which cannot
+come nearer than whole users allow, would otherwise search as long as the solver may."""
+
+Plans = dict[tuple[float, bool], Plan]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Planner:
+    """Solves a policy for any budget.
+
+    Attributes
+    ----------
+    policy
+        Its budget's amount is the whole campaign's.
+    forecast
+        What the engine believes.
+    truth
+        What the oracle knows; None where nobody does.
+    blocked : (n,) bool
+        Users who get nothing from now on: the holdout, and those who have had their turn.
+    issued : (n,) int16
+        Offers that are out already and stay; they use up the limits. None: no offer is.
+    forecast_plans, truth_plans
+        Plans made so far, by (budget, favouring); planners that believe the same share them.
+    """
+
+    policy: Policy
+    forecast: ScoreTable
+    truth: ScoreTable | None
+    blocked: BoolArray
+    issued: Choice | None = None
+    forecast_plans: Plans = field(default_factory=dict)
+    truth_plans: Plans = field(default_factory=dict)
+
+    def plan(self, budget: float, *, favouring: bool, knowing_truth: bool = False) -> Choice:
+        """Return the choice of `solved`."""
+        return self.solved(budget, favouring=favouring, knowing_truth=knowing_truth).choice
+
+    def solved(self, budget: float, *, favouring: bool, knowing_truth: bool = False) -> Plan:
+        """Solve the policy's problem for a budget; asked again, the same plan is returned.
+
+        Raises
+        ------
+        InfeasibleError
+            When its limits cannot all hold; not so once offers are out, because floors are then
+            given up before the campaign is.
+        """
+        made, key = self.truth_plans if knowing_truth else self.forecast_plans, (budget, favouring)
+        if key not in made:
+            made[key] = self._solve(budget, favouring=favouring, truth=knowing_truth)
+        return made[key]
+
+    def policy_for(self, *, favouring: bool) -> Policy:
+        """Return the policy as one of the engine's strategies reads it."""
+        return self.policy if favouring else without_favour(self.policy)
+
+    def _solve(self, budget: float, *, favouring: bool, truth: bool) -> Plan:
+        scores = self.truth if truth else self.forecast
+        if scores is None:
+            raise RuntimeError("the truth is asked for where nobody knows it")
+        policy = self.policy_for(favouring=favouring).with_budget(amount=budget)
+        if truth:  # who knows the truth has nothing to explore
+            policy = policy.without_exploring()
+        return self._solve_policy(policy, scores)
+
+    def _solve_policy(self, policy: Policy, scores: ScoreTable) -> Plan:
+        if self.issued is None:
+            return _solved(build_problem(policy, scores, self.blocked), policy)
+        whole = self.policy
+        policy = replaced_limits(policy, remaining_limits(whole, scores, self.issued))
+        try:
+            return _solved(build_problem(policy, scores, self.blocked), policy)
+        except InfeasibleError:
+            policy = replaced_limits(policy, without_floors(policy.limits))
+            return _solved(build_problem(policy, scores, self.blocked), policy)
+
+    def after(self, issued: Choice, gone: BoolArray, *, cost_factor: float) -> Planner:
+        """Return the planner of a later wave.
+
+        Parameters
+        ----------
+        issued
+            (n,) int16, the offers that are out.
+        gone
+            (n,) bool, users who have had their turn.
+        cost_factor
+            Observed over forecast redemption so far.
+        """
+        return replace(
+            self,
+            forecast=with_costs(self.forecast, cost_factor),
+            blocked=self.blocked | gone,
+            issued=issued,
+            forecast_plans={},
+            truth_plans={},
+        )
+
+
+def without_favour(policy: Policy) -> Policy:
+    """Return the policy without weights; its limits stay."""
+    objective = Objective(maximise=policy.objective.maximise)
+    return policy.model_copy(update={"objective": objective})
+
+
+def replaced_limits(policy: Policy, limits: tuple[Limit, ...]) -> Policy:
+    """Return the policy with other limits."""
+    return policy.model_copy(update={"limits": limits})
+
+
+def without_floors(limits: tuple[Limit, ...]) -> tuple[Limit, ...]:
+    """Return the limits without lower bounds of sums."""
+    capped = (limit for limit in limits if limit.at_most is not None or limit.ratio is not None)
+    return tuple(
+        limit if limit.ratio is not None else limit.model_copy(update={"at_least": None})
+        for limit in capped
+    )
+
+
+def with_costs(scores: ScoreTable, factor: float) -> ScoreTable:
+    """Return a score table with `factor` times the costs."""
+    costs = scores.measures[COST] * factor
+    return replace(scores, measures={**scores.measures, COST: costs})
+
+
+def _solved(problem: Problem, policy: Policy) -> Plan:
+    budget = policy.budget.amount if policy.budget else np.inf
+    gap = max(GOOD_ENOUGH, min(_one_user(problem, budget), 1.0))
+    return solve(problem, params=SolveParams(plan_gap=gap))
+
+
+def _one_user(problem: Problem, budget: float) -> float:
+    """Return `USERS_WORTH` as a share of what a greedy plan within the budget is worth."""
+    best = problem.value.argmax(axis=0)
+    users = np.flatnonzero(problem.value[best, np.arange(problem.n_users)] > 0)
+    worth = problem.value[best[users], users].astype(np.float64)
+    cost = problem.columns[problem.measures.index(COST)][best[users], users].astype(np.float64)
+    order = np.argsort(-worth / np.maximum(cost, 1e-9), kind="stable")
+    served = order[np.cumsum(cost[order]) <= budget]
+    total = float(worth[served].sum())
+    return USERS_WORTH * float(worth[served].max()) / total if total > 0 else 0.0

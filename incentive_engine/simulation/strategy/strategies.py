@@ -1,0 +1,215 @@
+"""Ways of handing out offers: each a small function from the same situation to a choice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from incentive_engine.allocation import Choice
+from incentive_engine.domain import MICROS, BoolArray, FloatArray, IntArray, to_micros
+from incentive_engine.simulation.strategy.planning import Planner
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from incentive_engine.config.scenario import Strategy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Situation:
+    """What a planner knows when offers are handed out; n users, k offers in the policy's order.
+
+    Attributes
+    ----------
+    budget
+        Money that may be planned, currency units.
+    allowed : (n, k) bool
+        Pairs that the rules allow; none for the holdout and for users who have had their turn.
+    gain : (n, k) float64
+        Forecast of incremental conversions.
+    charge : (n, k) float64
+        What a pair takes from the budget: the forecast cost, or the face value where the budget
+        means that; currency units.
+    by_face : bool
+        The budget means face values.
+    face : (k,) float64
+        Face value of each offer, currency units.
+    likely : (n,) float64
+        Forecast probability of converting, offer or not.
+    standing : (n,) float64
+        Recency, frequency and spend as one rank from 0 to 1, the best customers highest.
+    order : (n,) int64
+        The users in the order in which they come.
+    planner
+        Solves for the engine's strategies.
+    """
+
+    budget: float
+    allowed: BoolArray
+    gain: FloatArray
+    charge: FloatArray
+    by_face: bool
+    face: FloatArray
+    likely: FloatArray
+    standing: FloatArray
+    order: IntArray
+    planner: Planner
+
+
+Plan = Callable[[Situation], Choice]
+
+
+def nobody(situation: Situation) -> Choice:
+    """Give nothing."""
+    return _empty(situation)
+
+
+def everyone(situation: Situation) -> Choice:
+    """Give all who come the one offer that promises most, until the money is gone."""
+    return _best_single(situation, situation.order)
+
+
+def first_come(situation: Situation) -> Choice:
+    """Let each who comes take the most valuable coupon there is, until the money is gone."""
+    deepest = np.where(situation.allowed, situation.face, -np.inf).argmax(axis=1)
+    return _until_gone(situation, deepest.astype(np.int16), situation.order)
+
+
+def tier_rules(situation: Situation) -> Choice:
+    """Give coupons by recency, frequency and spend to all who come, until the money is gone.
+
+    The best third of customers get the deepest coupon that they may have, the next third the
+    middle one, the last third the smallest.
+    """
+    depth = np.argsort(np.argsort(situation.face, kind="stable"), kind="stable")
+    rank = np.where(situation.allowed, depth, -1)
+    sorted_rank = np.sort(rank, axis=1)
+    open_offers = situation.allowed.sum(axis=1)
+    k = situation.allowed.shape[1]
+    third = np.minimum((situation.standing * 3).astype(np.int64), 2)
+    step = np.ceil((open_offers - 1) * third / 2).astype(np.int64).clip(0)
+    wanted = sorted_rank[np.arange(len(rank)), np.minimum(k - open_offers + step, k - 1)]
+    choice = (rank == wanted[:, None]).argmax(axis=1).astype(np.int16)
+    return _until_gone(situation, choice, situation.order)
+
+
+def propensity(situation: Situation) -> Choice:
+    """Give the best single offer to those most likely to convert, until the money is gone."""
+    return _best_single(situation, _descending(situation.likely))
+
+
+def greedy(situation: Situation) -> Choice:
+    """Serve users by forecast gain per money, each with the offer where it is highest."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.where(
+            situation.allowed & (situation.gain > 0), situation.gain / situation.charge, -np.inf
+        )
+    choice = ratio.argmax(axis=1).astype(np.int16)
+    best = ratio.max(axis=1)
+    choice[best == -np.inf] = -1
+    return _until_gone(situation, choice, _descending(best))
+
+
+def engine(situation: Situation) -> Choice:
+    """Decide as the policy says."""
+    return situation.planner.plan(situation.budget, favouring=True)
+
+
+def engine_unweighted(situation: Situation) -> Choice:
+    """Decide as the policy says, but count every user's outcome alike."""
+    return situation.planner.plan(situation.budget, favouring=False)
+
+
+def oracle(situation: Situation) -> Choice:
+    """Decide as the policy says, knowing the true effects and costs."""
+    return situation.planner.plan(situation.budget, favouring=True, knowing_truth=True)
+
+
+def oracle_unweighted(situation: Situation) -> Choice:
+    """Decide knowing the truth, every user's outcome counting alike."""
+    return situation.planner.plan(situation.budget, favouring=False, knowing_truth=True)
+
+
+PLANS: Final[dict[Strategy, Plan]] = {
+    "nobody": nobody,
+    "everyone": everyone,
+    "first-come": first_come,
+    "tier-rules": tier_rules,
+    "propensity": propensity,
+    "greedy": greedy,
+    "engine": engine,
+    "engine-unweighted": engine_unweighted,
+    "oracle": oracle,
+    "oracle-unweighted": oracle_unweighted,
+}
+
+
+def standing(features: pd.DataFrame, columns: tuple[str, str | None, str]) -> FloatArray:
+    """Return recency, frequency and spend as one rank.
+
+    Parameters
+    ----------
+    features
+        n rows with the columns.
+    columns
+        Of recency (small is good), of frequency (None leaves it out) and of spend.
+
+    Returns
+    -------
+    (n,) float64 in [0, 1): the rank of the sum of the three quintiles; a missing value counts as
+    the lowest quintile, and ties are broken by spend.
+    """
+    recency, frequency, spend = columns
+    quintiles = _quintile(_numbers(-features[recency])) + _quintile(_numbers(features[spend]))
+    if frequency is not None:
+        quintiles = quintiles + _quintile(_numbers(features[frequency]))
+    fine = _share_below(_numbers(features[spend]))
+    return _share_below(quintiles + fine)
+
+
+def _numbers(column: pd.Series) -> FloatArray:
+    numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    return np.where(np.isnan(numbers), -np.inf, numbers)
+
+
+def _share_below(values: FloatArray) -> FloatArray:
+    return np.searchsorted(np.sort(values), values, side="left") / len(values)
+
+
+def _quintile(values: FloatArray) -> FloatArray:
+    return np.floor(5 * _share_below(values))
+
+
+def _descending(score: FloatArray) -> IntArray:
+    return np.argsort(-score, kind="stable")
+
+
+def _empty(situation: Situation) -> Choice:
+    return np.full(len(situation.allowed), -1, dtype=np.int16)
+
+
+def _best_single(situation: Situation, order: IntArray) -> Choice:
+    plans = [
+        _until_gone(situation, np.full(len(situation.allowed), j, dtype=np.int16), order)
+        for j in range(len(situation.face))
+    ]
+    return max(plans, key=lambda plan: _promised(situation, plan))
+
+
+def _promised(situation: Situation, choice: Choice) -> float:
+    rows = np.flatnonzero(choice >= 0)
+    return float(situation.gain[rows, choice[rows]].sum())
+
+
+def _until_gone(situation: Situation, wanted: Choice, order: IntArray) -> Choice:
+    """Hand out `wanted` in order while the money lasts; the first who is too dear ends it."""
+    choice = _empty(situation)
+    asks = order[wanted[order] >= 0]
+    asks = asks[situation.allowed[asks, wanted[asks]]]
+    micros = np.cumsum(to_micros(situation.charge[asks, wanted[asks]]))
+    served = asks[: np.searchsorted(micros, round(situation.budget * MICROS), side="right")]
+    choice[served] = wanted[served]
+    return choice

@@ -1,0 +1,1 @@
+"""Boosted trees and what they read: encoded features, the forest, fewer rows without events."""

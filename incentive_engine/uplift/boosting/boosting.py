@@ -1,0 +1,270 @@
+"""LightGBM behind one narrow door: bin once, train on any rows, predict out of fold.
+
+It is imported where it is used: reading what a model said about its trial does not need it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from incentive_engine.domain import FloatArray, IntArray, Matrix
+from incentive_engine.errors import DataError, Fault, SetupError
+from incentive_engine.language import say
+from incentive_engine.parallel import side_by_side
+from incentive_engine.uplift.crossfit import Folds
+
+if TYPE_CHECKING:
+    import lightgbm as lgb
+
+    from incentive_engine.uplift.boosting.forest import Forest
+
+MANY_ROWS: Final = 10_000
+"""Rows from which on reading a model's trees pays; the predictions are the same."""
+
+NOTHING_FURTHER: Final = np.zeros((1, 0), np.float32)
+"""Asks every row once, as it is."""
+
+FIXED: Final[dict[str, Any]] = {
+    "deterministic": True,  # same bytes of predictions for the same inputs
+    "force_row_wise": True,  # otherwise LightGBM times both ways and takes the faster
+    "num_threads": 1,  # sums depend on it, and on a busy machine two that wait for each other
+    # take five times as long as one; folds run side by side instead
+    "max_bin": 63,
+    "feature_pre_filter": False,  # one binned Dataset serves several minimal leaf sizes
+    "verbose": -1,
+}
+"""Settings that reproducibility and the reuse of binned data rest on."""
+
+
+OPENMP: Final = (
+    "install libgomp1 (Debian, Ubuntu: `apt-get install libgomp1`), libgomp (Fedora, Alpine), or"
+    " libomp (macOS: `brew install libomp`)"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """How much one boosted model may adapt."""
+
+    objective: str
+    trees: int
+    leaves: int
+    rate: float
+    """Learning rate."""
+    rows_per_leaf: int
+    l2: float
+    from_average: bool = True
+    """Start from the average label; an effect model starts from zero."""
+
+    def settings(self, seed: int) -> dict[str, Any]:
+        """Return LightGBM's parameters."""
+        return {
+            **FIXED,
+            "objective": self.objective,
+            "num_leaves": self.leaves,
+            "learning_rate": self.rate,
+            "min_data_in_leaf": self.rows_per_leaf,
+            "min_sum_hessian_in_leaf": 0.0,
+            "lambda_l2": self.l2,
+            "boost_from_average": self.from_average,
+            "seed": seed,
+        }
+
+
+def lightgbm() -> ModuleType:
+    """Return the library, which is loaded on first use.
+
+    Raises
+    ------
+    SetupError
+        When the machine lacks what it needs.
+    """
+    try:
+        return import_module("lightgbm")
+    except OSError as error:
+        what = say("cannot be loaded: {reason}", reason=error)
+        raise SetupError(Fault("LightGBM", what, "an OpenMP runtime", OPENMP)) from error
+
+
+class BinnedRows:
+    """Feature rows, binned once, that any number of models learn from.
+
+    Parameters
+    ----------
+    matrix
+        (n, p) float32, NaN where missing.
+    """
+
+    def __init__(self, matrix: Matrix) -> None:
+        data = lightgbm().Dataset(matrix, params=dict(FIXED), free_raw_data=True)
+        self._data: lgb.Dataset = data.construct()
+
+    def subset(self, rows: IntArray) -> lgb.Dataset:
+        """Return some of the rows, to be passed to `train` any number of times."""
+        chosen: lgb.Dataset = self._data.subset(rows.tolist()).construct()
+        return chosen
+
+
+def train(
+    data: lgb.Dataset,
+    *,
+    label: FloatArray,
+    weight: FloatArray,
+    recipe: Recipe,
+    seed: int,
+    start: FloatArray | None = None,
+) -> lgb.Booster:
+    """Fit one boosted model on binned rows.
+
+    Parameters
+    ----------
+    data
+        Rows of `BinnedRows.subset`; their label and weight are replaced.
+    label, weight
+        (n,) float64; weights are ≥ 0.
+    start
+        (n,) raw scores that the trees add to, and that are no part of the model.
+    """
+    data.set_label(label)
+    data.set_weight(weight)
+    if start is not None:
+        data.set_init_score(start)
+    fitted: lgb.Booster = lightgbm().train(
+        recipe.settings(seed), data, num_boost_round=recipe.trees
+    )
+    return fitted
+
+
+def predict(
+    booster: lgb.Booster,
+    matrix: Matrix,
+    further: Matrix = NOTHING_FURTHER,
+    *,
+    raw: bool = False,
+) -> FloatArray:
+    """Return the model's predictions, (n, k) float64.
+
+    Parameters
+    ----------
+    matrix
+        (n, p) float32.
+    further
+        (k, e) float32; every row is asked with each of k values of e further features.
+    raw
+        Whether sums of leaves are wanted, such as log-odds in place of probabilities.
+    """
+    if not len(matrix):
+        return np.zeros((0, len(further)))
+    forest = _forest(booster) if len(matrix) >= MANY_ROWS else None
+    if forest is not None:
+        return forest.predict(matrix, further, raw=raw)
+    width = further.shape[1]
+    asked = np.column_stack([matrix, np.zeros((len(matrix), width), np.float32)])
+    out = np.empty((len(matrix), len(further)))
+    for each, values in enumerate(further):
+        asked[:, matrix.shape[1] :] = values
+        said = booster.predict(asked, raw_score=raw, num_threads=FIXED["num_threads"])
+        out[:, each] = np.asarray(said)
+    return out
+
+
+def _forest(booster: lgb.Booster) -> Forest | None:
+    from incentive_engine.uplift.boosting.forest import Forest  # compiled when first used
+
+    if booster not in _FORESTS:
+        _FORESTS[booster] = Forest.of_text(booster.model_to_string())
+    return _FORESTS[booster]
+
+
+_FORESTS: WeakKeyDictionary[lgb.Booster, Forest | None] = WeakKeyDictionary()
+"""Trees that were read before, as long as their model lives."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CrossFitted:
+    """One model per fold, fitted on the rows outside that fold."""
+
+    models: tuple[lgb.Booster, ...]
+
+    def predict(self, matrix: Matrix, *, folds: Folds | None, raw: bool = False) -> FloatArray:
+        """Predict rows of the trial out of fold, or new rows by the average of all models, (n,).
+
+        Parameters
+        ----------
+        matrix
+            (n, p) float32.
+        folds
+            The folds of these very rows, so that each row's model never saw it; None for rows
+            that no model has seen.
+        raw
+            Whether sums of leaves are wanted, such as log-odds in place of probabilities.
+        """
+        return np.asarray(self.predict_each(matrix, NOTHING_FURTHER, folds=folds, raw=raw)[:, 0])
+
+    def predict_each(
+        self, matrix: Matrix, further: Matrix, *, folds: Folds | None, raw: bool = False
+    ) -> FloatArray:
+        """Predict each row with each of (k, e) further features, (n, k); see `predict`."""
+        if folds is None:
+            every = side_by_side(
+                lambda f: predict(self.models[f], matrix, further, raw=raw), len(self.models)
+            )
+            return np.asarray(sum(every[1:], start=every[0]) / len(every))
+        inside = [folds.inside(fold) for fold in range(folds.count)]
+        parts = side_by_side(
+            lambda f: predict(self.models[f], matrix[inside[f]], further, raw=raw), folds.count
+        )
+        out = np.empty((len(matrix), len(further)))
+        for rows, part in zip(inside, parts, strict=True):
+            out[rows] = part
+        return out
+
+    def gain(self) -> FloatArray:
+        """Return how much each feature's splits improved the fit, over all models, (p,)."""
+        every = [model.feature_importance("gain") for model in self.models]
+        return np.asarray(np.sum(every, axis=0, dtype=np.float64))
+
+    def contributions(self, matrix: Matrix) -> FloatArray:
+        """Return what each feature adds to the raw prediction for new rows, (n, p + 1).
+
+        Shapley values, averaged over the models; the last column is the average prediction.
+        """
+        every = [
+            np.asarray(model.predict(matrix, pred_contrib=True, num_threads=FIXED["num_threads"]))
+            for model in self.models
+        ]
+        return np.asarray(sum(every[1:], start=every[0]) / len(every))
+
+    def save(self, directory: Path, name: str) -> None:
+        """Write one text file per model."""
+        for fold, model in enumerate(self.models):
+            (directory / f"{name}.{fold}.txt").write_text(model.model_to_string())
+
+    @classmethod
+    def load(cls, directory: Path, name: str, *, count: int) -> CrossFitted:
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        DataError
+            When a file is missing or LightGBM cannot read it.
+        """
+        files = [directory / f"{name}.{fold}.txt" for fold in range(count)]
+        return cls(tuple(_read(file) for file in files))
+
+
+def _read(file: Path) -> lgb.Booster:
+    library = lightgbm()
+    try:
+        found: lgb.Booster = library.Booster(model_str=file.read_text())
+    except (OSError, UnicodeDecodeError, library.basic.LightGBMError) as error:
+        fault = Fault(str(file), "is not a model file that LightGBM reads", remedy="train again")
+        raise DataError(fault) from error
+    return found

@@ -1,0 +1,1 @@
+"""Which traits move an effect: relevance, ridge regressions, interactions."""

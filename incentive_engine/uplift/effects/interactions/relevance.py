@@ -1,0 +1,120 @@
+"""Which features the effects depend on: the relevance of each, learned like the rest of the prior.
+
+Effects that depend on one feature of twenty drown when all twenty are shrunk alike. So the prior
+variance of a feature's coefficients is a parameter too, one for all offers or one per offer,
+whichever the rows speak for; features without a say are shrunk away, the others are left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from incentive_engine.domain import FloatArray, IntArray
+from incentive_engine.uplift.effects.interactions.covariance import Covariances, Guess
+from incentive_engine.uplift.effects.interactions.ridge import (
+    NormalEquations,
+    Prior,
+    log_evidence,
+    solve,
+)
+
+RESTRAINT: Final = 0.5
+"""Weight of the belief that a feature is as relevant as any other, in halves of a coefficient;
+with none at all, a feature once found irrelevant could never come back."""
+ROUNDS: Final = 2
+"""Turns between covariance and relevance."""
+STEPS: Final = 20
+"""Steps towards the likeliest relevance in a turn."""
+
+
+def learn_prior(
+    equations: NormalEquations, columns: Sequence[int], candidates: Covariances, guess: Guess
+) -> Prior:
+    """Return the likeliest prior.
+
+    Whoever wants estimates out of fold has to learn the prior out of fold, too: features that
+    only seem relevant are those that agree with the very rows they were chosen on.
+
+    Parameters
+    ----------
+    equations
+        What the rows say.
+    columns
+        The feature of each of the p functions; those of one feature are equally relevant.
+    candidates
+        Covariances over the offers, judged by the same rows.
+    guess
+        A likely one where all features are equally relevant.
+    """
+    feature = np.unique(np.asarray(columns, dtype=np.int64), return_inverse=True)[1]
+    every = np.ones((equations.offers, len(feature)))
+    shared = Prior(covariance=candidates.of(guess), relevance=every)
+    for _ in range(ROUNDS):
+        shared = _shared_relevance(equations, shared, feature)
+        guess = candidates.near(guess, shared.relevance)
+        shared = Prior(covariance=candidates.of(guess), relevance=shared.relevance)
+    own = _own_relevance(equations, shared, feature)
+    gain = _log_evidence(equations, own) - _log_evidence(equations, shared)
+    surprise = _surprise(own.relevance / shared.relevance, feature)
+    return own if gain > surprise else shared
+
+
+def _shared_relevance(equations: NormalEquations, prior: Prior, feature: IntArray) -> Prior:
+    """Return the prior with the likeliest relevance of each feature for all offers.
+
+    Notes
+    -----
+    Expectation-maximisation: a feature's relevance becomes the mean square of its coefficients
+    under the posterior, in units of the covariance B: ``Σ_jl (B⁻¹)_jl E[b_ji b_li] / k``.
+
+    References
+    ----------
+    Tipping: Sparse Bayesian learning and the relevance vector machine, JMLR 1 (2001), section 3.
+    """
+    k = equations.offers
+    inverse = np.linalg.inv(prior.covariance)
+    for _ in range(STEPS):
+        size = np.einsum("jl,jli->i", inverse, solve(equations, prior).second_moments)
+        shared = _towards(np.ones(len(feature)), size, float(k), feature)
+        prior = Prior(covariance=prior.covariance, relevance=np.tile(shared, (k, 1)))
+    return prior
+
+
+def _own_relevance(equations: NormalEquations, shared: Prior, feature: IntArray) -> Prior:
+    """Return the prior with a relevance of each feature for each offer, near the shared one.
+
+    As above, offer by offer: exact where offers are independent, and elsewhere a candidate that
+    its evidence has to speak for.
+    """
+    prior = shared
+    variance = np.diag(shared.covariance)
+    for _ in range(STEPS):
+        moments = solve(equations, prior).second_moments
+        sizes = np.stack([moments[j, j] / variance[j] for j in range(len(variance))])
+        rows = zip(shared.relevance, sizes, strict=True)
+        own = np.stack([_towards(near, size, 1.0, feature) for near, size in rows])
+        prior = Prior(covariance=shared.covariance, relevance=own)
+    return prior
+
+
+def _towards(near: FloatArray, size: FloatArray, offers: float, feature: IntArray) -> FloatArray:
+    """Return each feature's mean square, (p,), pulled towards what was believed, `near` (p,)."""
+    members = np.bincount(feature)
+    believed = np.bincount(feature, weights=near) / members
+    pull = 2 * RESTRAINT
+    total = np.bincount(feature, weights=size)
+    return np.asarray(((total + pull * believed) / (offers * members + pull))[feature])
+
+
+def _surprise(ratio: FloatArray, feature: IntArray) -> float:
+    """Return how unlikely relevances (k, p) are that depart by a ratio from those believed."""
+    first = np.unique(feature, return_index=True)[1]
+    departure = ratio[:, first]
+    return float(RESTRAINT * (np.log(departure) + 1 / departure - 1).sum())
+
+
+def _log_evidence(equations: NormalEquations, prior: Prior) -> float:
+    return log_evidence(*equations.total, prior)

@@ -1,0 +1,115 @@
+"""Whom the trial's rows say something about: within the range of features, and in every arm.
+
+A model answers for users like nobody in the trial, and for groups that only ever got one arm, but
+it makes that up. For them effects decay to the average.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from incentive_engine.domain import BoolArray, FloatArray, Matrix
+from incentive_engine.parallel import side_by_side
+from incentive_engine.uplift.boosting.boosting import BinnedRows, CrossFitted, Recipe, train
+from incentive_engine.uplift.systematic_sample import evenly
+from incentive_engine.uplift.trial_design import Randomisation
+
+ROWS: Final = 50_000
+"""Rows that tell which groups an arm never reached, at most."""
+ENOUGH: Final = 0.5
+"""Share of an arm's usual frequency from which on a group is told as well as any other."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Support:
+    """The range of each feature in the trial, and where arms are missing.
+
+    Attributes
+    ----------
+    low, high : (p,) float64
+        Infinite for a category, whose codes are in no order.
+    usual : (1 + k,) float64
+        Share of each arm in the sample.
+    arms
+        Chance of an arm given the features, for those arms alone that some group lacks.
+    """
+
+    low: FloatArray
+    high: FloatArray
+    usual: FloatArray
+    arms: dict[int, CrossFitted]
+
+    def weight(self, matrix: Matrix) -> FloatArray:
+        """Return how far deviations of k effects hold for n users, (n, k), between 0 and 1.
+
+        Beyond the range of a feature they decay with the distance in units of the range, to a
+        third at one more range; where an arm is missing, in proportion to how rare it is.
+        """
+        weight = np.tile(self._within(matrix)[:, None], (1, len(self.usual) - 1))
+        for arm, model in self.arms.items():
+            frequent = model.predict(matrix, folds=None) / (ENOUGH * self.usual[arm])
+            columns = slice(None) if arm == 0 else slice(arm - 1, arm)
+            weight[:, columns] *= frequent.clip(0.0, 1.0)[:, None]
+        return weight
+
+    def _within(self, matrix: Matrix) -> FloatArray:
+        beyond = np.zeros(len(matrix))
+        for at in np.flatnonzero(np.isfinite(self.low)):
+            width = max(self.high[at] - self.low[at], 1e-12)
+            column = matrix[:, at]
+            distance = np.maximum(column - self.high[at], self.low[at] - column) / width
+            np.fmax(beyond, distance, out=beyond)
+        return np.asarray(np.exp(-beyond))
+
+    def save(self, directory: Path, name: str) -> None:
+        """Write one text file per arm that some group lacks."""
+        for arm, model in self.arms.items():
+            model.save(directory, f"{name}_{arm}")
+
+
+def learn_support(
+    matrix: Matrix, is_number: BoolArray, lottery: Randomisation, *, seed: int
+) -> Support:
+    """Take the range of (n, p) features, and see which groups an arm never reached.
+
+    Parameters
+    ----------
+    is_number
+        (p,) whether a feature is a number or a date.
+    """
+    present = np.isfinite(matrix).any(axis=0) & is_number
+    low, high = np.full(matrix.shape[1], -np.inf), np.full(matrix.shape[1], np.inf)
+    low[present] = np.nanmin(matrix[:, present], axis=0)
+    high[present] = np.nanmax(matrix[:, present], axis=0)
+    some = evenly(len(matrix), ROWS)
+    sample, arm, weight = matrix[some], lottery.arm[some], lottery.weight[some]
+    data = BinnedRows(sample)
+    every = np.arange(len(some))
+    recipe = Recipe(
+        objective="binary",
+        trees=40,
+        leaves=8,
+        rate=0.15,
+        rows_per_leaf=max(len(some) // 50, 100),
+        l2=5.0,
+    )
+    k = lottery.share.shape[1]
+    usual = np.array([weight @ (arm == each) / weight.sum() for each in range(k)])
+
+    def fit_arm(each: int) -> CrossFitted | None:
+        label = (arm == each).astype(np.float64)
+        model = CrossFitted(
+            (train(data.subset(every), label=label, weight=weight, recipe=recipe, seed=seed),)
+        )
+        expected = lottery.share[some, each]
+        chance = model.predict(sample, folds=None)
+        missing = (expected > 0) & (chance < ENOUGH * usual[each])
+        return model if missing.any() else None
+
+    models = dict(enumerate(side_by_side(fit_arm, k)))
+    arms = {each: model for each, model in models.items() if model is not None}
+    return Support(low=low, high=high, usual=usual, arms=arms)
