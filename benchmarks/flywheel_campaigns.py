@@ -1,7 +1,8 @@
 """Twelve campaigns in a world that drifts: one trial at the start against learning on.
 
 Effects of two offers hang on three features; their coefficients walk at random from campaign to
-campaign. Each campaign has new users, a budget and a holdout. `once` learns from a trial at the
+campaign. Each campaign has new users, a holdout, and a budget of face values, so that no way gains
+by costs that it guesses wrong. `once` learns from a trial at the
 start alone, `flywheel` adds each campaign's holdout and explorers to it, `oracle` knows the truth.
 Gains are true expected conversions. Written as CSV, one row per seed, campaign and way.
 
@@ -122,7 +123,7 @@ def one_seed(seed: int, *, users: int, trial: int, explore: float, drift: float)
                     taught = ie.Trial.from_frame(known[way], asked)
                     models[way] = ie.fit(taught, asked, seed=seed)
                 scores = models[way].score(frame, asked)
-            plan = ie.allocate(scores, asked, budget=users * 0.3)
+            plan = ie.allocate(scores, asked, budget=users * 2.0, basis="face")
             rows = plan.to_frame()
             place = rows["offer_id"].map({o: j for j, o in enumerate(OFFERS, start=1)})
             given = place.fillna(0).to_numpy(dtype=np.int64)
@@ -154,7 +155,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=6)
     parser.add_argument("--users", type=int, default=10_000)
     parser.add_argument("--trial", type=int, default=6_000)
-    parser.add_argument("--explore", type=float, default=0.1)
+    parser.add_argument("--explore", type=float, default=0.05)
     parser.add_argument("--drift", type=float, default=0.012)
     parser.add_argument("--out")
     options = parser.parse_args()

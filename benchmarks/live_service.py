@@ -1,10 +1,13 @@
 """Decisions over HTTP: closed loop at 8 connections, open loop at 2,000 a second.
 
     python benchmarks/live_service.py RUN_DIR
+    python benchmarks/live_service.py --users 1000000                # plans a run of its own first
+    python benchmarks/live_service.py --users 1000000 --reprice 3s   # while prices are solved anew
 
-The caller runs on the same cores. Each request is one user of the run with a key of its own; with
-fewer users than requests, most are answered with the offer that the user has, which is written all
-the same. `start` is from the command to the first answer of /readyz.
+The server starts twice: the first time it verifies the run and lays its users out. The caller runs
+on the same cores. Each request is one user of the run with a key of its own; with fewer users than
+requests, most are answered with the offer that the user has, which is written all the same.
+`start` is from the command to the first answer of /readyz.
 """
 
 from __future__ import annotations
@@ -20,11 +23,17 @@ import sys
 import tempfile
 import time
 import urllib.request
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyarrow.parquet as pq
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+from service.runs import solved
+
 SECONDS = 5.0
+LIMIT = {"name": "region", "sum": "cost", "for_each": "region", "at_most": "60%"}
 PROGRAM = [sys.executable, "-c", "from incentive_engine.cli import run; run()"]
 _keys = itertools.count()
 
@@ -121,8 +130,31 @@ async def measure(port: int, users: list[str]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("run_dir", type=Path)
-    run_dir = parser.parse_args().run_dir
+    parser.add_argument("run_dir", type=Path, nargs="?")
+    parser.add_argument("--users", type=int, default=100_000)
+    parser.add_argument("--reprice", help="solve prices anew so often, such as 3s")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        run_dir = asked.run_dir or planned(Path(folder), asked.users, asked.reprice)
+        serve(run_dir, "first start")
+        serve(run_dir, "start", is_measured=True)
+
+
+def planned(folder: Path, users: int, reprice: str | None) -> Path:
+    """Return a run of two offers with a budget for about a third of the users."""
+    now = datetime.now(UTC)
+    hours = [f"{now + timedelta(hours=shift):%Y-%m-%d %H:%M:%S}" for shift in (-1, 20)]
+    campaign = {"start": hours[0], "end": hours[1], "traffic": "even", "reprice": reprice}
+    return solved(
+        folder / "campaign",
+        users=users,
+        budget={"amount": 1.2 * users},
+        demands={"limits": [LIMIT]},
+        campaign=None if reprice is None else campaign,
+    )
+
+
+def serve(run_dir: Path, name_of_start: str, *, is_measured: bool = False) -> None:
     plan = pq.read_table(run_dir / "allocation.parquet", columns=["user_id"])
     users = plan.column("user_id").to_pylist()
     with tempfile.TemporaryDirectory() as name:
@@ -134,7 +166,12 @@ def main() -> None:
         assert process.stdout is not None
         url = process.stdout.readline().split(" at ")[-1].strip()
         urllib.request.urlopen(f"{url}/readyz").read()  # noqa: S310 - our own server
-        print(f"start with {len(users):,} users: {time.perf_counter() - started:.2f} s")
+        took = time.perf_counter() - started
+        print(f"{name_of_start} with {len(users):,} users: {took:.2f} s")
+        if not is_measured:
+            process.terminate()
+            process.wait()
+            return
         before, started_at = cpu_seconds(process.pid), next(_keys)
         asyncio.run(measure(int(url.rsplit(":", 1)[1]), users))
         used = cpu_seconds(process.pid) - before

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 import incentive_engine as ie
@@ -17,6 +18,9 @@ from incentive_engine.data.sources import open_source
 from incentive_engine.data.trial import read_trial
 from incentive_engine.errors import ConfigError, DataError
 from incentive_engine.measurement.learning.folder import INDEX, PLANNED
+from incentive_engine.measurement.learning.lots import Served, ServedDecision
+from incentive_engine.measurement.learning.trial_rows import lesson_of
+from incentive_engine.run.finished import read_run
 from incentive_engine.uplift.campaigns import campaign_averages, campaign_weights
 from incentive_engine.uplift.trial_design import even_lottery
 from incentive_engine.workflow.learn_campaign import learn
@@ -230,6 +234,53 @@ def test_a_person_may_stand_in_each_campaign_and_shares_a_fold(
     assert (lottery.weight > 0).all()
     model = ie.fit(trial, policy(), seed=1)
     assert np.isfinite(model.score(people(), policy()).measures["conversion"]).all()
+
+
+def served(run: Path, *, digest: str | None = None) -> Served:
+    """Return a ledger in which every other user came, and the first explorer found no pool."""
+    rows = pq.read_table(run / "allocation.parquet").to_pylist()[::2]
+    decisions = [
+        ServedDecision(
+            user_id=row["user_id"],
+            offer_id=row["offer_id"],
+            reason=row["reason"],
+            state="none" if row["offer_id"] is None else "reserved",
+            amount=None,
+            decided_at=1_800_000_000_000_000,
+            propensity=row["propensity"],
+        )
+        for row in rows
+    ]
+    first = next(
+        i for i, one in enumerate(decisions) if one.offer_id and 0.2 < one.propensity < 0.9
+    )
+    decisions[first] = decisions[first]._replace(offer_id=None, reason="pool_empty", state="none")
+    paid = next(i for i, one in enumerate(decisions) if one.offer_id and one.propensity < 1)
+    decisions[paid] = decisions[paid]._replace(state="redeemed", amount=4_500_000)
+    again = decisions[paid]._replace(offer_id=None, reason="no_gain", state="none", amount=None)
+    run_digest = read_run(run).digest if digest is None else digest
+    return Served(where="spring.ledger", run=run_digest, decisions=[*decisions, again])
+
+
+def test_of_a_ledger_those_who_came_by_lot_are_learned_with_what_they_redeemed(
+    finished: Path, tmp_path: Path
+) -> None:
+    did = pd.read_csv(finished / "outcomes.csv").drop(columns="cost")
+    did.to_csv(tmp_path / "did.csv", index=False)
+    ledger = served(finished / "spring")
+    lesson = lesson_of(finished / "spring", tmp_path / "did.csv", served=ledger)
+    plan = pd.read_parquet(finished / "spring" / "allocation.parquet").iloc[::2]
+    by_lot = plan[plan["propensity"] < 1]
+    assert len(lesson.trial) == len(by_lot) - 1
+    assert len(lesson.planned) == len(plan) - len(lesson.trial)
+    assert lesson.trial["cost"].sum() == 4.5
+    assert {*lesson.trial["decided_at"].dt.year} == {2027}
+
+
+def test_a_ledger_of_another_run_is_refused(finished: Path) -> None:
+    ledger = served(finished / "spring", digest="0" * 64)
+    with pytest.raises(DataError, match="the ledger of another run"):
+        lesson_of(finished / "spring", finished / "outcomes.csv", served=ledger)
 
 
 def test_older_campaigns_weigh_less_only_where_effects_have_moved() -> None:
