@@ -29,6 +29,7 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 
 demo: install
 	$(BIN)/incentive allocate --budget 200000
+	@echo "change, approve and export it in the browser: make studio"
 
 studio: install
 	$(PIP) install --quiet --constraint constraints.txt --editable '.[studio]'
