@@ -152,7 +152,7 @@ def _shape_faults(problem: Problem) -> list[Fault]:
         "face": (None if problem.face is None else problem.face.shape, (k,)),
     }
     faults = [
-        Fault(f"problem: {name}", say("the shape is {got}", got=got), str(expected))
+        Fault(f"problem: {name}", say("the shape is {got}", got=str(got)), str(expected))
         for name, (got, expected) in shapes.items()
         if got is not None and got != expected
     ]

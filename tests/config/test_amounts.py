@@ -102,5 +102,5 @@ def test_a_face_value_is_counted_in_millionths() -> None:
 
 @pytest.mark.parametrize("text", ["5e-324", "1e-300", "1e300", 1e-12, "999999999999亿"])
 def test_sums_are_not_compared_to_what_they_cannot_be(text: object) -> None:
-    with pytest.raises(ValueError, match="to be an amount; write another unit, or 0"):
+    with pytest.raises(ValueError, match="to be an amount; write another unit"):
         parse_bound(text)

@@ -238,7 +238,8 @@ print(made.predict(X).shape, made.get_params())
     assert done.returncode == 0, done.stderr
     assert "is not fitted" in done.stdout
     assert (
-        "(900, 1) {'offers': None, 'control': 'control', 'seed': 0, 'accept': ()}" in done.stdout
+        "(900, 1) {'offers': None, 'control': 'control', 'seed': 0, 'accept': (), 'params': None}"
+        in done.stdout
     )
 
 

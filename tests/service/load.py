@@ -156,14 +156,17 @@ def judge(calls: Sequence[Call]) -> None:
 
 def _expect_order(decisions: Sequence[Call]) -> None:
     """Hold new decisions to the clock; what was decided before shows an older number."""
-    first: dict[int, Call] = {}
-    for call in sorted(decisions, key=lambda call: call.answered):
-        first.setdefault(int(call.json["decision_id"][1:].partition("-")[0], 16), call)
+    told: dict[int, list[Call]] = {}
+    for call in decisions:
+        number = int(call.json["decision_id"][1:].partition("-")[0], 16)
+        told.setdefault(number, []).append(call)
     latest = 0.0
-    for _, call in sorted(first.items()):
-        # a decision of a smaller number was not asked for after this one had been answered
-        assert latest <= call.answered, "a later decision has a smaller number"
-        latest = max(latest, call.asked)
+    for _, calls in sorted(told.items()):
+        # a decision of a smaller number was not asked for after this one had been answered; who
+        # asked first may be told last, when a kill lost the answer and another asked for the user
+        first = min(call.answered for call in calls)
+        assert latest <= first, "a later decision has a smaller number"
+        latest = max(latest, min(call.asked for call in calls))
 
 
 def _expect_ends(calls: Sequence[Call]) -> None:

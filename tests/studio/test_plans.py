@@ -129,6 +129,7 @@ def test_a_search_finds_by_name_and_author(planner: Caller) -> None:
 def test_a_task_can_be_stopped_and_leaves_nothing(planner: Caller, folder: Path) -> None:
     shutil.copy(folder / "policy.yaml", folder / "stopped.yaml")
     planner.send("/policy/plan", {"path": "stopped.yaml", "scores": "scores.parquet"})
+    (folder / "runs").mkdir(exist_ok=True)  # before the first plan there is none
     before = {path.name for path in (folder / "runs").iterdir()}
     task = planner.get("/tasks/state").json[0]
     planner.form("/tasks/stop", task=task["id"])

@@ -17,13 +17,13 @@ def model(incentive: Incentive, policy: Path, tmp_path: Path) -> Path:
     return tmp_path / "model"
 
 
-def test_train_score_allocate_by_hand_is_allocate_in_one(
+def test_train_score_allocate_by_hand_is_allocate_in_one_but_for_costs_by_the_trial(
     incentive: Incentive, policy: Path, model: Path, tmp_path: Path
 ) -> None:
     for words in (
         ("score", policy, "--model", model, "--out", "scores.parquet"),
-        ("allocate", policy, "--scores", "scores.parquet", "--out", "by-hand"),
         ("allocate", policy, "--out", "in-one"),
+        ("allocate", policy, "--scores", "in-one/scores.parquet", "--out", "by-hand"),
     ):
         done = incentive(*words)
         assert done.returncode == 0, done.stderr
@@ -31,6 +31,14 @@ def test_train_score_allocate_by_hand_is_allocate_in_one(
         (tmp_path / name / "allocation.parquet").read_bytes() for name in ("by-hand", "in-one")
     ]
     assert plans[0] == plans[1]
+    # scores of one's own have no trial that says what a plan of theirs costs
+    scored = pd.read_parquet(tmp_path / "scores.parquet").set_index("user_id")
+    used = pd.read_parquet(tmp_path / "in-one" / "scores.parquet").set_index("user_id")
+    certificate = json.loads((tmp_path / "in-one" / "certificate.json").read_text())
+    correction = certificate["budget"]["evaluated"]["correction"]
+    for column in scored.filter(like="__").columns:
+        times = correction if column.startswith("cost__") else 1.0
+        np.testing.assert_allclose(used[column], scored[column] * times, atol=1e-6)
 
 
 def test_evaluate_says_how_good_a_model_is_and_writes_it(

@@ -85,7 +85,7 @@ def test_the_locale_decides_where_nothing_is_asked(
 
 
 def test_an_unknown_language_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"--lang: `fr` is no language, expected en or zh"):
+    with pytest.raises(ConfigError, match=r"--lang: `fr` is no language, expected `en` or `zh`"):
         taken_language(["check", "--lang", "fr"])
 
 
