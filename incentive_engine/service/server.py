@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import signal
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from incentive_engine.domain import MICROS
-from incentive_engine.errors import ConfigError, DataError, Fault, SetupError
-from incentive_engine.language import say
+from incentive_engine.errors import Fault, SetupError
 
 try:
     import uvicorn
@@ -33,6 +30,7 @@ try:
     from incentive_engine.service.log import Log
     from incentive_engine.service.metrics import Metrics
     from incentive_engine.service.pace import follow, keep_obeying, keep_pace, obey_actions
+    from incentive_engine.web import Server, address_of, listening, refuse_open_door
 except ModuleNotFoundError as error:
     if (error.name or "").split(".")[0] not in {"uvicorn", "uvloop", "starlette", "msgspec"}:
         raise
@@ -83,7 +81,8 @@ def serve(options: Options, *, say: Callable[[str], None]) -> None:
     IncentiveError
         When the run does not verify, the ledger cannot be opened, or the port is taken.
     """
-    _refuse_open_door(options)
+    if options.keys is None:
+        refuse_open_door(options.host)
     keys = None if options.keys is None else Keys(options.keys)
     key = read_signing_key(None)
     campaign = open_campaign(options.run_dir, model=options.model, key=key)
@@ -103,44 +102,16 @@ def serve(options: Options, *, say: Callable[[str], None]) -> None:
         log=log,
     )
     with (
-        _listening(options.host, options.port) as listener,
+        listening(options.host, options.port, waiting=WAITING) as listener,
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
         runner.run(_serve(service, listener, say, users=len(campaign.population)))
 
 
-def _refuse_open_door(options: Options) -> None:
-    """Refuse to let anybody in who can reach the machine."""
-    try:
-        is_own = options.host == "localhost" or ipaddress.ip_address(options.host).is_loopback
-    except ValueError:
-        is_own = False
-    if options.keys is None and not is_own:
-        what = "would let everybody in who can reach it"
-        fault = Fault(f"--host {options.host}", what, "--keys FILE, or 127.0.0.1")
-        raise ConfigError(fault)
-
-
-@contextmanager
-def _listening(host: str, port: int) -> Iterator[socket.socket]:
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        listener = socket.socket(family, socket.SOCK_STREAM)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen(WAITING)
-    except (OSError, OverflowError) as error:
-        what = say("cannot be listened on: {reason}", reason=error)
-        fault = Fault(f"{host}:{port}", what, remedy="stop what uses it, or take another --port")
-        raise DataError(fault) from None
-    with listener:
-        yield listener
-
-
 async def _serve(
     service: Service, listener: socket.socket, say: Callable[[str], None], *, users: int
 ) -> None:
-    server = _Server(
+    server = Server(
         uvicorn.Config(
             application(service),
             log_level="error",
@@ -151,13 +122,15 @@ async def _serve(
             lifespan="off",
         )
     )
+
+    def stop() -> None:
+        server.should_exit = True  # no more requests, and an answer for those that began
+
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, server.ask_to_stop)
-    host, port = listener.getsockname()[:2]
-    shown = f"[{host}]" if ":" in host else host
+        loop.add_signal_handler(number, stop)
     server.on_start = lambda: say(
-        f"{service.campaign.run.directory}: {users:,} users at http://{shown}:{port}"
+        f"{service.campaign.run.directory}: {users:,} users at {address_of(listener)}"
     )
     await service.writer.start()
     known = await obey_actions(service, 0)
@@ -173,24 +146,3 @@ async def _serve(
             task.cancel()
         await service.writer.stop()
     service.log.event("stopped")
-
-
-class _Server(uvicorn.Server):
-    """A server that leaves signals to us, and says when it has started."""
-
-    on_start: Callable[[], None]
-
-    def ask_to_stop(self) -> None:
-        """Take no more requests, and end when those that began have their answers."""
-        self.should_exit = True
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave signals as they are."""
-        yield
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, and say so."""
-        await super().startup(sockets=sockets)
-        if self.started:
-            self.on_start()

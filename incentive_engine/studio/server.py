@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from incentive_engine.errors import ConfigError, DataError, Fault, SetupError
+from incentive_engine.errors import Fault, SetupError
 from incentive_engine.language import say as message
 
 try:
@@ -19,8 +18,9 @@ try:
 
     from incentive_engine.config.access.keys import Keys
     from incentive_engine.studio.app import application
-    from incentive_engine.studio.door import Door, is_loopback, loopback_hosts
+    from incentive_engine.studio.door import Door, loopback_hosts
     from incentive_engine.studio.visit import Studio
+    from incentive_engine.web import Server, address_of, listening, refuse_open_door
     from incentive_engine.workflow.studio.folder import Folder
 except ModuleNotFoundError as error:
     if (error.name or "").split(".")[0] not in {"uvicorn", "starlette"}:
@@ -57,47 +57,26 @@ def open_studio(options: Options, *, say: Callable[[str], None]) -> None:
         When there is no such folder, the port is taken, or anybody could come in.
     """
     folder = Folder(options.folder)
-    if options.keys is None and not is_loopback(options.host):
-        fault = Fault(
-            f"--host {options.host}", message("studio.open_door"), "--keys FILE, or 127.0.0.1"
-        )
-        raise ConfigError(fault)
+    if options.keys is None:
+        refuse_open_door(options.host)
     keys = None if options.keys is None else Keys(options.keys)
-    with _listening(options.host, options.port) as listener:
-        host, port = listener.getsockname()[:2]
+    with listening(options.host, options.port, waiting=WAITING) as listener:
+        port = listener.getsockname()[1]
         door = Door(
             keys=keys,
             hosts=loopback_hosts(options.host) if keys is None else frozenset(),
             cookie=f"incentive-studio-{port}",
         )
         studio = Studio(folder=folder, door=door)
-        shown = f"[{host}]" if ":" in host else host
+        begun = f"{folder.root}: {address_of(listener)}"
         try:
-            asyncio.run(
-                _serve(studio, listener, lambda: say(f"{folder.root}: http://{shown}:{port}"))
-            )
+            asyncio.run(_serve(studio, listener, lambda: say(begun)))
         finally:
             studio.tasks.stop_all()
 
 
-@contextmanager
-def _listening(host: str, port: int) -> Iterator[socket.socket]:
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        listener = socket.socket(family, socket.SOCK_STREAM)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen(WAITING)
-    except (OSError, OverflowError) as error:
-        what = message("studio.port", error=str(error))
-        fault = Fault(f"{host}:{port}", what, remedy=message("studio.other_port"))
-        raise DataError(fault) from None
-    with listener:
-        yield listener
-
-
 async def _serve(studio: Studio, listener: socket.socket, on_start: Callable[[], None]) -> None:
-    server = _Server(
+    server = Server(
         uvicorn.Config(
             application(studio),
             log_level="critical",  # what goes wrong is told by our own handler
@@ -117,20 +96,3 @@ async def _serve(studio: Studio, listener: socket.socket, on_start: Callable[[],
         loop.add_signal_handler(number, stop)
     server.on_start = on_start
     await server.serve(sockets=[listener])
-
-
-class _Server(uvicorn.Server):
-    """A server that leaves signals to us, and says when it has started."""
-
-    on_start: Callable[[], None]
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave signals as they are."""
-        yield
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, and say so."""
-        await super().startup(sockets=sockets)
-        if self.started:
-            self.on_start()
