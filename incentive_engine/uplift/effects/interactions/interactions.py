@@ -96,7 +96,8 @@ class Pairs:
         none = np.full(0, -1, dtype=np.int64)
 
         def add(block: slice) -> None:
-            values = (phi[block] @ every).reshape(-1, count, mains)
+            rows = phi[block]
+            values = (rows @ every).reshape(len(rows), count, mains)
             label = none if folds is None else folds.label[block]
             _add_products(out[block], values, label, self.centre, self.coefficient)
 
