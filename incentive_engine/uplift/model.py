@@ -60,6 +60,31 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Outcomes:
+    """What n people are expected to do, without how sure that is.
+
+    Attributes
+    ----------
+    conversion : (n, k) float64
+        What each offer adds to the chance of a conversion.
+    conversion_by_arm, spend_by_arm : (n, 1 + k) float64
+        Under control (column 0) and each offer.
+    cost : (n, k) float64
+        Of each offer, ≥ 0.
+    """
+
+    conversion: FloatArray
+    conversion_by_arm: FloatArray
+    spend_by_arm: FloatArray
+    cost: FloatArray
+
+    @property
+    def increments_of_spend(self) -> FloatArray:
+        """What each offer adds to spend, (n, k)."""
+        return np.asarray(self.spend_by_arm[:, 1:] - self.spend_by_arm[:, :1])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Models:
     """The three things that are learned.
 
@@ -87,22 +112,32 @@ class Models:
         folds: Folds | None,
     ) -> Estimates:
         """Return estimates out of fold for the trial's rows, or for new rows (folds None)."""
+        outcomes = self.expect(matrix, phi, share, folds=folds)
+        control = np.full(len(matrix), self.costing.control)
+        return Estimates(
+            offers=offers,
+            conversion=outcomes.conversion,
+            spend=outcomes.increments_of_spend,
+            cost=outcomes.cost,
+            conversion_se=self.converting.effects.standard_error(phi),
+            conversion_by_arm=outcomes.conversion_by_arm,
+            spend_by_arm=outcomes.spend_by_arm,
+            cost_by_arm=np.column_stack([control, outcomes.cost]),
+        )
+
+    def expect(
+        self, matrix: Matrix, phi: FloatArray, share: FloatArray, *, folds: Folds | None
+    ) -> Outcomes:
+        """Return what is expected of each row; see `estimate`."""
         buying = converting = self.converting.predict(matrix, phi, share, folds=folds)
         if self.spending.buying is not None:
             buying = self.spending.buying.predict(matrix, phi, share, folds=folds)
         amount = self.spending.amount(matrix, folds=folds)
-        spend = buying.by_arm * amount
-        cost = self.costing.predict(matrix, converting.by_arm[:, 1:], folds=folds)
-        control = np.full(len(matrix), self.costing.control)
-        return Estimates(
-            offers=offers,
+        return Outcomes(
             conversion=converting.effect,
-            spend=spend[:, 1:] - spend[:, :1],
-            cost=cost,
-            conversion_se=self.converting.effects.standard_error(phi),
             conversion_by_arm=converting.by_arm,
-            spend_by_arm=spend,
-            cost_by_arm=np.column_stack([control, cost]),
+            spend_by_arm=buying.by_arm * amount,
+            cost=self.costing.predict(matrix, converting.by_arm[:, 1:], folds=folds),
         )
 
 
@@ -237,6 +272,20 @@ def predict(model: UpliftModel, users: UserTable, policy: Policy) -> pd.DataFram
         When a feature that the model learned from is missing, or the policy has offers that the
         model does not know.
     """
+    refuse_unknown_offers(model, policy)
+    blocks = [slice(start, start + BLOCK) for start in range(0, max(users.n_users, 1), BLOCK)]
+    tables = side_by_side(lambda at: _scored(model, users, blocks[at], policy), len(blocks))
+    return pd.concat(tables, ignore_index=True)
+
+
+def refuse_unknown_offers(model: UpliftModel, policy: Policy) -> None:
+    """Refuse a policy with offers that a model does not know.
+
+    Raises
+    ------
+    DataError
+        With each of them.
+    """
     unknown = [offer for offer in policy.offer_ids if offer not in model.facts.offers]
     if unknown:
         raise DataError(
@@ -250,9 +299,6 @@ def predict(model: UpliftModel, users: UserTable, policy: Policy) -> pd.DataFram
                 for offer in unknown
             )
         )
-    blocks = [slice(start, start + BLOCK) for start in range(0, max(users.n_users, 1), BLOCK)]
-    tables = side_by_side(lambda at: _scored(model, users, blocks[at], policy), len(blocks))
-    return pd.concat(tables, ignore_index=True)
 
 
 def _scored(model: UpliftModel, users: UserTable, block: slice, policy: Policy) -> pd.DataFrame:

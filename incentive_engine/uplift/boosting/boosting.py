@@ -5,6 +5,7 @@ It is imported where it is used: reading what a model said about its trial does 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -23,10 +24,12 @@ from incentive_engine.uplift.crossfit import Folds
 if TYPE_CHECKING:
     import lightgbm as lgb
 
-    from incentive_engine.uplift.boosting.forest import Forest
+    from incentive_engine.uplift.boosting.forest import Forest, Forests
 
 MANY_ROWS: Final = 10_000
 """Rows from which on reading a model's trees pays; the predictions are the same."""
+FEW_ROWS: Final = 100
+"""Rows up to which trees that were read are asked without threads, which take longer to start."""
 
 NOTHING_FURTHER: Final = np.zeros((1, 0), np.float32)
 """Asks every row once, as it is."""
@@ -185,6 +188,8 @@ def _forest(booster: lgb.Booster) -> Forest | None:
 
 _FORESTS: WeakKeyDictionary[lgb.Booster, Forest | None] = WeakKeyDictionary()
 """Trees that were read before, as long as their model lives."""
+_TOGETHER: WeakKeyDictionary[lgb.Booster, Forests] = WeakKeyDictionary()
+"""Trees of all folds' models, by the first of these."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -213,9 +218,7 @@ class CrossFitted:
     ) -> FloatArray:
         """Predict each row with each of (k, e) further features, (n, k); see `predict`."""
         if folds is None:
-            every = side_by_side(
-                lambda f: predict(self.models[f], matrix, further, raw=raw), len(self.models)
-            )
+            every = self._every(matrix, further, raw=raw)
             return np.asarray(sum(every[1:], start=every[0]) / len(every))
         inside = [folds.inside(fold) for fold in range(folds.count)]
         parts = side_by_side(
@@ -225,6 +228,27 @@ class CrossFitted:
         for rows, part in zip(inside, parts, strict=True):
             out[rows] = part
         return out
+
+    def _every(self, matrix: Matrix, further: Matrix, *, raw: bool) -> Sequence[FloatArray]:
+        """Return what each model says of every row, (n, k) each."""
+        few = self._trees() if len(matrix) <= FEW_ROWS else None
+        if few is not None:
+            return list(few.predict_few(matrix, further, raw=raw))
+        return side_by_side(
+            lambda f: predict(self.models[f], matrix, further, raw=raw), len(self.models)
+        )
+
+    def _trees(self) -> Forests | None:
+        """Return the trees of all models; None where not all have been read."""
+        first = self.models[0]
+        if first not in _TOGETHER:
+            read = [_FORESTS.get(model) for model in self.models]
+            if None in read:
+                return None
+            from incentive_engine.uplift.boosting.forest import Forests
+
+            _TOGETHER[first] = Forests.of([forest for forest in read if forest is not None])
+        return _TOGETHER[first]
 
     def gain(self) -> FloatArray:
         """Return how much each feature's splits improved the fit, over all models, (p,)."""
