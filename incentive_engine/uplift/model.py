@@ -18,13 +18,17 @@ from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
 from incentive_engine.parallel import side_by_side, together
 from incentive_engine.uplift.boosting.features import Encoder, learn_encoder
-from incentive_engine.uplift.crossfit import Folds, draw_folds
+from incentive_engine.uplift.crossfit import draw_folds
 from incentive_engine.uplift.effects.basis import Basis, learn_basis
 from incentive_engine.uplift.effects.ladder import ladders
 from incentive_engine.uplift.estimates import Estimates, OutOfFold
 from incentive_engine.uplift.nuisance.cost import CostModel, fit_cost, stack_cost
-from incentive_engine.uplift.nuisance.event_probability import Chances, fit_chances
-from incentive_engine.uplift.nuisance.spend import SpendModel, fit_spend
+from incentive_engine.uplift.nuisance.event_probability import (
+    Chances,
+    Likelihoods,
+    fit_chances,
+)
+from incentive_engine.uplift.nuisance.spend import SpendModel, SpendOutOfSample, fit_spend
 from incentive_engine.uplift.params import FIT, FitParams
 from incentive_engine.uplift.rows import Rows, Telling
 from incentive_engine.uplift.support import learn_support
@@ -61,27 +65,30 @@ class Facts:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Outcomes:
-    """What n people are expected to do, without how sure that is.
+    """What each model says of n users and k offers.
 
     Attributes
     ----------
-    conversion : (n, k) float64
-        What each offer adds to the chance of a conversion.
-    conversion_by_arm, spend_by_arm : (n, 1 + k) float64
-        Under control (column 0) and each offer.
+    converting, spending
+        Of conversions and of spend.
     cost : (n, k) float64
         Of each offer, ≥ 0.
     """
 
-    conversion: FloatArray
-    conversion_by_arm: FloatArray
-    spend_by_arm: FloatArray
+    converting: Likelihoods
+    spending: SpendOutOfSample
     cost: FloatArray
 
     @property
-    def increments_of_spend(self) -> FloatArray:
+    def spend_by_arm(self) -> FloatArray:
+        """Expected spend under control (column 0) and each offer, (n, 1 + k)."""
+        return (self.spending.buying or self.converting).by_arm * self.spending.amount
+
+    @property
+    def spend(self) -> FloatArray:
         """What each offer adds to spend, (n, k)."""
-        return np.asarray(self.spend_by_arm[:, 1:] - self.spend_by_arm[:, :1])
+        by_arm = self.spend_by_arm
+        return np.asarray(by_arm[:, 1:] - by_arm[:, :1])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -108,36 +115,36 @@ class Models:
         phi: FloatArray,
         share: FloatArray,
         offers: tuple[str, ...],
-        *,
-        folds: Folds | None,
     ) -> Estimates:
-        """Return estimates out of fold for the trial's rows, or for new rows (folds None)."""
-        outcomes = self.expect(matrix, phi, share, folds=folds)
-        control = np.full(len(matrix), self.costing.control)
-        return Estimates(
-            offers=offers,
-            conversion=outcomes.conversion,
-            spend=outcomes.increments_of_spend,
-            cost=outcomes.cost,
-            conversion_se=self.converting.effects.standard_error(phi),
-            conversion_by_arm=outcomes.conversion_by_arm,
-            spend_by_arm=outcomes.spend_by_arm,
-            cost_by_arm=np.column_stack([control, outcomes.cost]),
+        """Return estimates for users that no model has seen."""
+        return self.combine(phi, offers, self.expect(matrix, phi, share))
+
+    def expect(self, matrix: Matrix, phi: FloatArray, share: FloatArray) -> Outcomes:
+        """Return what each model says of users that none has seen."""
+        converting = self.converting.predict(matrix, phi, share, folds=None)
+        buying = None
+        if self.spending.buying is not None:
+            buying = self.spending.buying.predict(matrix, phi, share, folds=None)
+        return Outcomes(
+            converting=converting,
+            spending=SpendOutOfSample(
+                buying=buying, amount=self.spending.amount(matrix, folds=None)
+            ),
+            cost=self.costing.predict(matrix, converting.by_arm[:, 1:], folds=None),
         )
 
-    def expect(
-        self, matrix: Matrix, phi: FloatArray, share: FloatArray, *, folds: Folds | None
-    ) -> Outcomes:
-        """Return what is expected of each row; see `estimate`."""
-        buying = converting = self.converting.predict(matrix, phi, share, folds=folds)
-        if self.spending.buying is not None:
-            buying = self.spending.buying.predict(matrix, phi, share, folds=folds)
-        amount = self.spending.amount(matrix, folds=folds)
-        return Outcomes(
-            conversion=converting.effect,
-            conversion_by_arm=converting.by_arm,
-            spend_by_arm=buying.by_arm * amount,
-            cost=self.costing.predict(matrix, converting.by_arm[:, 1:], folds=folds),
+    def combine(self, phi: FloatArray, offers: tuple[str, ...], outcomes: Outcomes) -> Estimates:
+        """Return estimates by what each model says of the same n users."""
+        control = np.full(len(phi), self.costing.control)
+        return Estimates(
+            offers=offers,
+            conversion=outcomes.converting.effect,
+            spend=outcomes.spend,
+            cost=outcomes.cost,
+            conversion_se=self.converting.effects.standard_error(phi),
+            conversion_by_arm=outcomes.converting.by_arm,
+            spend_by_arm=outcomes.spend_by_arm,
+            cost_by_arm=np.column_stack([control, outcomes.cost]),
         )
 
 
@@ -227,19 +234,19 @@ def fit(trial: Trial, policy: Policy, *, seed: int, params: FitParams = FIT) -> 
     )
     rungs = ladders(policy.offers)
 
-    def fit_amounts() -> tuple[SpendModel, CostModel]:
-        spending = fit_spend(
+    def fit_amounts() -> tuple[tuple[SpendModel, SpendOutOfSample], CostModel]:
+        fitted = fit_spend(
             rows, conversion=trial.conversion, spend=trial.spend, rungs=rungs, seed=seed
         )
-        return spending, fit_cost(rows, cost=trial.cost, seed=seed)
+        return fitted, fit_cost(rows, cost=trial.cost, seed=seed)
 
-    converting, (spending, costing) = together(
+    (converting, chances), ((spending, spends), costing) = together(
         lambda: fit_chances(rows, event=trial.conversion, rungs=rungs, seed=seed), fit_amounts
     )
-    chances = converting.predict(matrix, rows.phi, lottery.share, folds=folds)
-    costing = stack_cost(costing, rows, cost=trial.cost, converting=chances.by_arm[:, 1:])
+    costing, costs = stack_cost(costing, rows, cost=trial.cost, converting=chances.by_arm[:, 1:])
     models = Models(converting=converting, spending=spending, costing=costing)
-    estimates = models.estimate(matrix, rows.phi, lottery.share, trial.offers, folds=folds)
+    outcomes = Outcomes(converting=chances, spending=spends, cost=costs)
+    estimates = models.combine(rows.phi, trial.offers, outcomes)
     constant = converting.effects.constant_outside(folds)
     return UpliftModel(
         facts=Facts(
@@ -312,7 +319,7 @@ def estimate(model: UpliftModel, features: pd.DataFrame, *, where: str) -> Estim
     matrix = model.encoder.encode(features, where=where)
     reach = reachable(features, model.facts.offers, model.facts.rules)
     return model.models.estimate(
-        matrix, model.basis(matrix), shares(model.odds, reach), model.facts.offers, folds=None
+        matrix, model.basis(matrix), shares(model.odds, reach), model.facts.offers
     )
 
 

@@ -82,8 +82,8 @@ class UserScorer:
         """Return the first row's conversion, spend and cost, (k,) each, for alike (n, p) rows."""
         model = self._model
         share = np.repeat(shares(model.odds, reach[None]), len(matrix), axis=0)
-        outcomes = model.models.expect(matrix, model.basis(matrix), share, folds=None)
-        every = (outcomes.conversion, outcomes.increments_of_spend, outcomes.cost)
+        outcomes = model.models.expect(matrix, model.basis(matrix), share)
+        every = (outcomes.converting.effect, outcomes.spend, outcomes.cost)
         conversion, spend, cost = (values[0, self._places] for values in every)
         return conversion, spend, cost
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from incentive_engine.uplift.boosting.forest import Forest, Forests
 
-MANY_ROWS: Final = 10_000
+MANY_ROWS: Final = 500
 """Rows from which on reading a model's trees pays; the predictions are the same."""
 FEW_ROWS: Final = 100
 """Rows up to which trees that were read are asked without threads, which take longer to start."""
