@@ -112,8 +112,8 @@ class Encoder:
             numbers = np.array([row or [0.0]], np.float64).astype(np.float32)
         if odd:  # a date, or at fault
             features = tuple(self.features[place] for place in odd)
-            names = {f.name for f in features}
-            shown = min(names, values.keys())
+            all_given = all(feature.name in values for feature in features)
+            shown = [feature.name for feature in features] if all_given else [*values]
             frame = to_frame(pa.table({name: [values[name]] for name in shown}))
             numbers[:, odd] = Encoder(features).encode(frame, where=where)
         return np.where(np.isfinite(numbers), numbers, np.float32(np.nan))
