@@ -21,7 +21,6 @@ from incentive_engine.domain import (
 )
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
-from incentive_engine.uplift.boosting.boosting import MANY_ROWS
 from incentive_engine.uplift.boosting.features import Value
 from incentive_engine.uplift.estimates import without_dust
 from incentive_engine.uplift.model import UpliftModel, refuse_unknown_offers
@@ -54,10 +53,9 @@ class UserScorer:
         refuse_unknown_offers(model, policy)
         self._model = model
         self._places = [model.facts.offers.index(offer) for offer in policy.offer_ids]
+        # every tree is read, and every loop compiled, before somebody waits
         width, reach = max(len(model.encoder.features), 1), np.ones(len(model.odds), np.bool_)
-        # so many rows have every tree read, and a few then have it compiled, before somebody waits
-        for rows in (MANY_ROWS, COPIES):
-            self._expect(np.zeros((rows, width), np.float32), reach)
+        self._expect(np.zeros((COPIES, width), np.float32), reach)
 
     def measures(self, features: Mapping[str, Value], *, where: str) -> dict[str, list[float]]:
         """Return each measure's scores in the policy's order of offers.

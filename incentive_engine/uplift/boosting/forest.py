@@ -86,6 +86,26 @@ class Forest:
             objective=dict(pairs(head))["objective"].split()[0],
         )
 
+    @property
+    def adds_up(self) -> bool:
+        """Whether predictions are sums of leaves themselves."""
+        return self.objective not in {"binary", "gamma"}
+
+    @classmethod
+    def mean(cls, forests: Sequence[Forest]) -> Forest:
+        """Return the trees whose sums of leaves are the mean of several forests' sums."""
+        splits = np.cumsum([0, *(forest.first[-1] for forest in forests)])
+        starts = [forest.first[:-1] + at for forest, at in zip(forests, splits, strict=False)]
+        return cls(
+            first=np.concatenate([*starts, splits[-1:]]),
+            column=np.concatenate([forest.column for forest in forests]),
+            threshold=np.concatenate([forest.threshold for forest in forests]),
+            missing_left=np.concatenate([forest.missing_left for forest in forests]),
+            stays=np.concatenate([forest.stays for forest in forests]),
+            value=np.concatenate([forest.value for forest in forests]) / len(forests),
+            objective=forests[0].objective,
+        )
+
     def predict(self, matrix: Matrix, further: Matrix, *, raw: bool = False) -> FloatArray:
         """Return the predictions for (n, p) features with each of (k, e) further ones, (n, k).
 
@@ -104,60 +124,6 @@ class Forest:
         )
         if not raw:
             _transform(total, self.objective)
-        return total
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Forests:
-    """Several forests of one objective, asked together about a few rows.
-
-    Attributes
-    ----------
-    start : (m + 1,) int64
-        The first tree of each of m forests, and the end.
-    trees
-        All of them as one.
-    """
-
-    start: IntArray
-    trees: Forest
-
-    @classmethod
-    def of(cls, forests: Sequence[Forest]) -> Forests:
-        """Join forests."""
-        splits = np.cumsum([0, *(len(forest.column) for forest in forests)])
-        firsts = [f.first[:-1] + start for f, start in zip(forests, splits, strict=False)]
-        return cls(
-            start=np.cumsum([0, *(len(forest.value) for forest in forests)]),
-            trees=Forest(
-                first=np.concatenate([*firsts, splits[-1:]]),
-                column=np.concatenate([forest.column for forest in forests]),
-                threshold=np.concatenate([forest.threshold for forest in forests]),
-                missing_left=np.concatenate([forest.missing_left for forest in forests]),
-                stays=np.concatenate([forest.stays for forest in forests]),
-                value=np.concatenate([forest.value for forest in forests]),
-                objective=forests[0].objective,
-            ),
-        )
-
-    def predict_few(self, matrix: Matrix, further: Matrix, *, raw: bool) -> FloatArray:
-        """Return what `Forest.predict` says by each of m forests, (m, n, k)."""
-        total = np.zeros((len(self.start) - 1, len(matrix), len(further)))
-        trees = self.trees
-        _add_few(
-            total,
-            matrix,
-            further,
-            self.start,
-            trees.first,
-            trees.column,
-            trees.threshold,
-            trees.missing_left,
-            trees.stays,
-            trees.value,
-        )
-        if not raw:
-            _transform(total.reshape(-1, len(further)), trees.objective)
         return total
 
 
@@ -237,36 +203,6 @@ def _add(
 ) -> None:
     for row in range(len(total)):
         total[row] += leaf[possible[row] & allowed]
-
-
-@numba.njit(cache=True, nogil=True)
-def _add_few(
-    total: FloatArray,
-    matrix: Matrix,
-    further: Matrix,
-    start: IntArray,
-    first: IntArray,
-    column: IntArray,
-    threshold: npt.NDArray[np.float32],
-    missing_left: npt.NDArray[np.bool_],
-    stays: npt.NDArray[np.uint8],
-    leaf: FloatArray,
-) -> None:
-    """Add the leaves of each row to the sums (m, n, k) of m forests, in the order of the trees."""
-    forests, n, k = total.shape
-    p = matrix.shape[1]
-    allowed = _allowed(p, further, first, column, threshold, stays)
-    for forest in range(forests):
-        for row in range(n):
-            for tree in range(start[forest], start[forest + 1]):
-                possible = 255
-                for split in range(first[tree], first[tree + 1]):
-                    if column[split] < p:
-                        value, limit = matrix[row, column[split]], threshold[split]
-                        if value > limit if missing_left[split] else not value <= limit:
-                            possible &= stays[split]
-                for each in range(k):
-                    total[forest, row, each] += leaf[tree, possible & allowed[tree, each]]
 
 
 def _transform(total: FloatArray, objective: str) -> None:
