@@ -5,6 +5,7 @@ It is imported where it is used: reading what a model said about its trial does 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -17,7 +18,7 @@ import numpy as np
 from incentive_engine.domain import FloatArray, IntArray, Matrix
 from incentive_engine.errors import DataError, Fault, SetupError
 from incentive_engine.language import say
-from incentive_engine.parallel import side_by_side
+from incentive_engine.parallel import in_blocks, side_by_side
 from incentive_engine.uplift.crossfit import Folds
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 MANY_ROWS: Final = 500
 """Rows from which on reading a model's trees pays; the predictions are the same."""
+FEW_ROWS: Final = 100
+"""Rows up to which the folds' models answer faster than threads for them start."""
 
 NOTHING_FURTHER: Final = np.zeros((1, 0), np.float32)
 """Asks every row once, as it is."""
@@ -162,7 +165,7 @@ def predict(
     """
     if not len(matrix):
         return np.zeros((0, len(further)))
-    forest = _forest(booster) if len(matrix) >= MANY_ROWS else None
+    forest = _forest(booster) if len(matrix) >= MANY_ROWS else _FORESTS.get(booster)
     if forest is not None:
         return forest.predict(matrix, further, raw=raw)
     width = further.shape[1]
@@ -187,7 +190,31 @@ _FORESTS: WeakKeyDictionary[lgb.Booster, Forest | None] = WeakKeyDictionary()
 """Trees that were read before, as long as their model lives."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+def _mean_forest(fitted: CrossFitted) -> Forest | None:
+    """Return all folds' trees as one forest: columns are looked up once, not once per fold."""
+    from incentive_engine.uplift.boosting.forest import Forest  # compiled when first used
+
+    if fitted not in _MEANS:
+        every = [forest for model in fitted.models if (forest := _forest(model)) is not None]
+        _MEANS[fitted] = Forest.mean(every) if len(every) == len(fitted.models) else None
+    return _MEANS[fitted]
+
+
+_MEANS: WeakKeyDictionary[CrossFitted, Forest | None] = WeakKeyDictionary()
+"""Means that were made before, as long as their models live."""
+
+
+def _in_parts(forest: Forest, matrix: Matrix, further: Matrix, *, raw: bool) -> FloatArray:
+    out = np.empty((len(matrix), len(further)))
+
+    def part(block: slice) -> None:
+        out[block] = forest.predict(matrix[block], further, raw=raw)
+
+    in_blocks(part, len(matrix))
+    return out
+
+
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class CrossFitted:
     """One model per fold, fitted on the rows outside that fold."""
 
@@ -213,9 +240,10 @@ class CrossFitted:
     ) -> FloatArray:
         """Predict each row with each of (k, e) further features, (n, k); see `predict`."""
         if folds is None:
-            every = side_by_side(
-                lambda f: predict(self.models[f], matrix, further, raw=raw), len(self.models)
-            )
+            joint = _mean_forest(self)
+            if joint is not None and (raw or joint.adds_up):
+                return _in_parts(joint, matrix, further, raw=raw)
+            every = self._every(matrix, further, raw=raw)
             return np.asarray(sum(every[1:], start=every[0]) / len(every))
         inside = [folds.inside(fold) for fold in range(folds.count)]
         parts = side_by_side(
@@ -225,6 +253,16 @@ class CrossFitted:
         for rows, part in zip(inside, parts, strict=True):
             out[rows] = part
         return out
+
+    def _every(self, matrix: Matrix, further: Matrix, *, raw: bool) -> Sequence[FloatArray]:
+        """Return what each model says of every row, (n, k) each."""
+
+        def fold(f: int) -> FloatArray:
+            return predict(self.models[f], matrix, further, raw=raw)
+
+        count = len(self.models)
+        is_few = len(matrix) <= FEW_ROWS
+        return [fold(f) for f in range(count)] if is_few else side_by_side(fold, count)
 
     def gain(self) -> FloatArray:
         """Return how much each feature's splits improved the fit, over all models, (p,)."""
