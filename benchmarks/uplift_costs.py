@@ -227,7 +227,7 @@ def _read(file: Path) -> Said:
             name: Increments(arm=plain["arm"], **{p: content[f"{name}_{p}"] for p in SUMS})
             for name in ("gained", "paid")
         }
-        return Said(**plain, **sums)
+        return Said(**plain, gained=sums["gained"], paid=sums["paid"])
 
 
 if __name__ == "__main__":
