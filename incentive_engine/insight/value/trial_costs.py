@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from incentive_engine.allocation import Plan, Problem, solve
+from incentive_engine.allocation import Allocation, Problem, solve
 from incentive_engine.config import Policy
 from incentive_engine.domain import MICROS
 from incentive_engine.fleet import SharedWork
@@ -19,7 +19,7 @@ def trial_correction(
     *,
     users: int,
     shared: SharedWork | None = None,
-) -> tuple[CostCorrection, Plan]:
+) -> tuple[CostCorrection, Allocation]:
     """Return how far the costs of the problem's plan are from what the trial says, and the plan.
 
     Parameters
