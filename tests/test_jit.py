@@ -1,39 +1,44 @@
-"""Compiled loops are kept on the disk, from one version of the program to the next."""
+"""Compiled loops are kept on the disk, and made anew where what is kept cannot be read."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
+import importlib.util
+import pickle
 from pathlib import Path
-from typing import Final
+from types import ModuleType
 
-ROOT: Final = Path(__file__).parents[1]
-LOOP: Final = """
-from typing import NamedTuple
+import numba
+import pytest
+
+KERNEL = """\
 from incentive_engine.jit import compiled
 
-class Pairs(NamedTuple):
-    cost: int
-
 @compiled
-def doubled(pairs):
-    return 2 * pairs.cost
-
-if __name__ == "__main__":
-    import loop
-    print(loop.doubled(loop.Pairs(21)))
+def twice(number):
+    return 2 * number
 """
 
 
-def test_loops_kept_by_a_version_whose_types_had_other_names_are_compiled_anew(
-    tmp_path: Path,
-) -> None:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    for source in (LOOP, LOOP.replace("Pairs", "Columns")):
-        (tmp_path / "loop.py").write_text(source, encoding="utf-8")
-        done = subprocess.run(
-            [sys.executable, "loop.py"], cwd=tmp_path, env=environment,
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        assert (done.stdout, done.stderr) == ("42\n", "")
+def loaded(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location("kernel_of_a_test", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize(
+    "content", [b"cincentive_engine.jit\nGone\n.", b"cnot_there\nGone\n.", b"", b"\x80", b"I1\n."]
+)
+def test_a_kept_loop_that_nobody_can_read_is_made_anew(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "kernel_of_a_test.py"
+    path.write_text(KERNEL, encoding="utf-8")
+    assert loaded(path).twice(3) == 6
+    (index,) = (tmp_path / "__pycache__").glob("*.nbi")
+    for before in (b"", pickle.dumps(numba.__version__)):
+        index.write_bytes(before + content)
+        assert loaded(path).twice(3) == 6
+    kept = loaded(path).twice
+    assert kept(3) == 6
+    assert kept.stats.cache_hits
