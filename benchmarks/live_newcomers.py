@@ -112,10 +112,8 @@ def _measure_events(rng: np.random.Generator) -> None:
         assert asked.events is not None
         events = UserEvents(**msgspec.structs.asdict(asked.events))
         size = f"{MOST_EVENTS:,} events, times {name} ({len(content) / 1e6:.1f} MB)"
-        _timed(f"{size}: read", lambda _, content=content: read_decision_request(content), 20)
-        _timed(
-            f"{size}: {len(made.names)} features", lambda _, e=events: made.features(e, NOW), 20
-        )
+        _timed(f"{size}: read", _reading(content), 20)
+        _timed(f"{size}: {len(made.names)} features", _making(made, events), 20)
     arrays = EventArrays(
         time=times,
         kind=rng.integers(0, 4, MOST_EVENTS).astype(np.int32),
@@ -136,6 +134,14 @@ def _measure_events(rng: np.random.Generator) -> None:
         lambda _: features_at(program, one, user=user, moment=moment, delay=0),
         100,
     )
+
+
+def _reading(content: bytes) -> Callable[[int], object]:
+    return lambda _: read_decision_request(content)
+
+
+def _making(history: UserHistory, events: UserEvents) -> Callable[[int], object]:
+    return lambda _: history.features(events, NOW)
 
 
 def _unlike(newcomers: Newcomers, rows: list[dict[str, Any]], scores: pd.DataFrame) -> int:

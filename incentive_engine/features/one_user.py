@@ -18,7 +18,7 @@ from incentive_engine.errors import DataError, Fault, nearest
 from incentive_engine.features.computing.columns import history_columns
 from incentive_engine.features.computing.events import features_at, in_order, sorted_events
 from incentive_engine.features.computing.kernel import NO_AMOUNT, Codes, EventArrays
-from incentive_engine.features.computing.program import Program, build_program
+from incentive_engine.features.computing.program import FeatureProgram, build_program
 from incentive_engine.features.computing.standard import KINDS, LogContent, standard_declarations
 from incentive_engine.features.logs.log import amounts_of
 from incentive_engine.features.logs.times import ZONED, micros_of
@@ -69,7 +69,7 @@ class UserHistory:
         Whether other kinds count for something.
     """
 
-    program: Program
+    program: FeatureProgram
     categories: tuple[str, ...]
     kinds: tuple[str, ...]
     takes_any: bool
@@ -141,7 +141,7 @@ class UserHistory:
         values = ((name, column[0].item()) for name, column in made.columns.items())
         return {name: None if value != value else value for name, value in values}  # noqa: PLR0124 - NaN is empty
 
-    def _with(self, categories: Vocabulary) -> Program:
+    def _with(self, categories: Vocabulary) -> FeatureProgram:
         """Return the program for categories of which the later ones count for no offer."""
         arrays = self.program.arrays
         further = len(categories.codes) - len(self.categories)
