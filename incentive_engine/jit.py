@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 import numba
 from numba.core.caching import FunctionCache
 from numba.core.runtime.nrt import rtsys
 
+UNREADABLE: Final = (
+    pickle.UnpicklingError, AttributeError, EOFError, ImportError, IndexError, KeyError, TypeError,
+    ValueError,
+)  # fmt: skip
+"""What unpickling raises on what it does not know."""
 Kernel = TypeVar("Kernel", bound=Callable[..., object])
 
 
@@ -23,7 +29,11 @@ class Kept(FunctionCache):
         """
         rtsys.initialize(target_context)
         with self._guard_against_spurious_io_errors():
-            return self._load_overload(sig, target_context)  # type: ignore[no-untyped-call] # numba has no types
+            try:
+                return self._load_overload(sig, target_context)  # type: ignore[no-untyped-call] # numba has no types
+            except UNREADABLE:  # of an earlier version, whose types have gone, or damaged
+                self.flush()  # type: ignore[no-untyped-call] # numba has no types
+                return None
 
 
 def compiled(kernel: Kernel) -> Kernel:
