@@ -14,7 +14,7 @@ from incentive_engine.report.titles import Named, limit_with_titles
 from incentive_engine.report.words import aim
 from incentive_engine.run.finished import FinishedRun
 from incentive_engine.run.format import REPORT_FILE, StatedEstimate
-from incentive_engine.studio.frame import interval
+from incentive_engine.studio.frame import interval, spoken_figure
 from incentive_engine.studio.visit import Visit, back
 from incentive_engine.studio.worker import Order
 from incentive_engine.workflow.studio.run_view import RunView, compare_runs, run_view
@@ -156,8 +156,9 @@ def _plain(t: Language, title: str, before: float | None, after: float | None) -
     if before is not None and after is not None:
         sign = "+" if after > before else ""
         share = f" ({sign}{t.percent(after / before - 1)})" if before else ""
-        change = f"{sign}{t.brief(after - before)}{share}" if after != before else "="
-    return Figure(title=title, before=t.brief(before), after=t.brief(after), change=change)
+        change = f"{sign}{spoken_figure(t, after - before)}{share}" if after != before else "="
+    ends = ["–" if value is None else spoken_figure(t, value) for value in (before, after)]
+    return Figure(title=title, before=ends[0], after=ends[1], change=change)
 
 
 def approve(visit: Visit) -> Response:
