@@ -1,8 +1,10 @@
-"""Tasks over shards on Apache Spark: tasks carry shard numbers, never a user's row.
+"""Tasks over shards on Apache Spark.
 
-What tasks read and write lies in files that driver and executors share (a folder of a network
-file system, or this machine's disk with a local master), so that a task that is tried twice, or
-runs twice at once, gives the same.
+What is large lies in files that driver and executors share (a folder of a network file system,
+or this machine's disk with a local master), and a task carries their names: columns and scores
+never travel with it. `features` sends the ids and moments of a shard's rows and gets their
+features back, and `verify` sends what the rules say of a shard's users. Tasks depend on nothing
+else, so one that is tried twice, or runs twice at once, gives the same.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from typing import IO, Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from incentive_engine.errors import Fault, IncentiveError, SetupError
-from incentive_engine.language import say
+from incentive_engine.language import Text, say
 
 Shard = TypeVar("Shard")
 Result = TypeVar("Result")
@@ -114,8 +116,8 @@ def _context(master: str | None) -> Any:  # noqa: ANN401 - PySpark is an extra
     Raises
     ------
     SetupError
-        When PySpark or Java is missing, a master does not answer, no executor takes a task, or
-        executors have another version of this program.
+        When PySpark or Java is missing, a master does not answer, this process is bound to
+        another one, no executor takes a task, or executors have another version of this program.
     """
     try:
         from pyspark import SparkConf, SparkContext
@@ -139,6 +141,11 @@ def _context(master: str | None) -> Any:  # noqa: ANN401 - PySpark is an extra
     check_memory(str(conf.get("spark.driver.memory") or "1g"))
     with tempfile.TemporaryFile() as log, _heard_by(log):
         context = _collected(lambda: SparkContext.getOrCreate(conf))
+    if master not in {None, context.master}:  # a process has one context, whatever is asked for
+        first = context.master
+        bound = say("this process works with {first}, not with {other}", first=first, other=master)
+        remedy = "leave it out, or use a process of its own"
+        raise SetupError(Fault("--master", bound, remedy=remedy))
     context.setLogLevel("ERROR")
     _first_task(context)
     return context
@@ -270,22 +277,33 @@ def _first_task(context: Any) -> None:  # noqa: ANN401
     end = time.monotonic() + START
     while asking.is_alive() and time.monotonic() < end:
         asking.join(0.1)  # short, so that a signal is heard
-    here = (version("incentive-engine"), "{}.{}".format(*sys.version_info))
+    here = _version(0)
+    wanted = say("{engine} on Python {python}", engine=here[0], python=here[1])
     if asking.is_alive():
         context.cancelAllJobs()
         what = say("no executor has taken a task within {start:g} s", start=START)
         remedy = "see that workers run and have the memory that is asked for"
         raise SetupError(Fault("--master", what, remedy=remedy))
-    if lost or done[0] != here:
-        there = say("they lack the package")
-        if not lost:
-            engine, python = done[0]
-            there = say("they have {engine} on Python {python}", engine=engine, python=python)
-        wanted = say("{engine} on Python {python}", engine=here[0], python=here[1])
-        remedy = "give executors an environment with this program (docs/spark.md)"
-        raise SetupError(Fault("executors", there, wanted, remedy)) from (
-            lost[0] if lost else None
-        )
+    if lost:
+        raise _unready(lost[0], wanted) from lost[0]
+    if done[0] != here:
+        engine, python = done[0]
+        there = say("they have {engine} on Python {python}", engine=engine, python=python)
+        raise SetupError(_lacking(there, wanted))
+
+
+def _unready(error: BaseException, wanted: Text) -> SetupError:
+    """Return what it means that executors could not do a first task."""
+    last = last_error(str(error))
+    if re.search(r"\b(Module|Package)NotFoundError\b", last):
+        return SetupError(_lacking(say("they lack a package: {error}", error=last), wanted))
+    there = say("they failed at a first task: {error}", error=last)
+    return SetupError(Fault("executors", there, remedy="executors' logs say more"))
+
+
+def _lacking(there: Text, wanted: Text) -> Fault:
+    remedy = "give executors an environment with this program (docs/spark.md)"
+    return Fault("executors", there, wanted, remedy)
 
 
 def _version(_shard: int) -> tuple[str, str]:
@@ -306,8 +324,24 @@ def _collected(work: Callable[[], Result]) -> Result:
     except Exception as error:
         if type(error).__module__.partition(".")[0] not in {"py4j", "pyspark"}:
             raise
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        last = [line for line in lines if re.match(r"[\w.]*(Error|Exception)\b", line)]
-        what = (last or lines or ["it ended without a word"])[-1][:300]
         remedy = "executors' logs say more; often their memory ran out"
-        raise SetupError(Fault("spark", what, remedy=remedy)) from error
+        raise SetupError(Fault("spark", last_error(str(error)), remedy=remedy)) from error
+
+
+def last_error(text: str) -> str:
+    """Return the line of Spark's words about a failure that says what went wrong.
+
+    The last line of a Python traceback, else what Java says of the last task that failed.
+
+    >>> last_error("Job aborted, most recent failure: Lost task 0 (driver): IOException: no disk")
+    'IOException: no disk'
+    """
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    errors = [line for line in lines if re.match(r"[\w.]*(Error|Exception)\b", line)]
+    failure = re.search(r"most recent failure: .*?\): (.+)", text)
+    missing = re.search(r"\b(Module|Package)NotFoundError: [^)\n]+", text)
+    if missing is not None and not errors:  # a worker that could not even start
+        return missing[0][:300]
+    if errors or failure is None:
+        return (errors or lines or ["it ended without a word"])[-1][:300]
+    return failure[1][:300]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_serializer, field_validator, model_validator
 
 from incentive_engine.config.access.location import Location
 from incentive_engine.config.document.problems import Problem, reject
@@ -71,6 +71,12 @@ class Data(Model):
     """Other names that the tables' columns have."""
     sample: Sample | None = None
     """A campaign that the program makes itself, in place of users and trial; or just its name."""
+
+    @field_serializer("trial", when_used="json")
+    def _written(self, trial: Location | tuple[Location, ...] | None) -> str | list[str] | None:
+        if trial is None:
+            return None
+        return [str(one) for one in trial] if isinstance(trial, tuple) else str(trial)
 
     @property
     def trials(self) -> tuple[Location, ...]:

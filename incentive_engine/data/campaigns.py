@@ -31,7 +31,8 @@ class Campaigns:
     Attributes
     ----------
     names
-        From the oldest to the newest, by their rows' `DECIDED_AT`, or else as they appear.
+        From the oldest to the newest, by their rows' `DECIDED_AT`; those without one come before
+        all others, as they appear.
     code : (n,) int16
         Each row's place among them.
     person : n texts or integers
@@ -83,7 +84,9 @@ def read_campaigns(
     names = tuple(label.drop_duplicates())
     if DECIDED_AT in frame:
         first = pd.to_datetime(frame[DECIDED_AT], utc=True, errors="coerce").groupby(label).min()
-        names = tuple(sorted(names, key=lambda name: (pd.isna(first[name]), first[name], name)))
+        undated = [name for name in names if pd.isna(first[name])]
+        dated = sorted((first[name], name) for name in names if name not in undated)
+        names = (*undated, *(name for _, name in dated))
     code = pd.Index(names).get_indexer(pd.Index(label)).astype(np.int16)
     twice = frame.assign(**{CAMPAIGN: label}).duplicated([USER_ID, CAMPAIGN]).to_numpy()
     remedy = "keep one row per user and campaign"

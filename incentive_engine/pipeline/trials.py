@@ -9,20 +9,24 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from incentive_engine.config.inputs import Data
-from incentive_engine.data.campaigns import CAMPAIGN
+from incentive_engine.data.campaigns import ARMS, CAMPAIGN, DECIDED_AT
 from incentive_engine.data.sources import Source, open_source
 from incentive_engine.data.step_cache import StepCache
 from incentive_engine.data.tables.types import common_type
+from incentive_engine.data.users import PROPENSITY
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
 
 FILE: Final = "trial.parquet"
+DRAWN: Final = (PROPENSITY, DECIDED_AT, ARMS)
+"""Columns of how a row's arm was drawn, which a table may have or leave out."""
 
 
 def trials_of(data: Data, *, cache: StepCache | None = None) -> Source | None:
-    """Return the trial of a policy; of several, one table of the columns that all have.
+    """Return the trial of a policy; of several, one table of the outcomes and features of all.
 
-    A table without a column `campaign` is a campaign by the name of its file.
+    What says how a row was drawn (`DRAWN`) is kept where a table has it, and is null elsewhere. A
+    table without a column `campaign` is a campaign by the name of its file.
 
     Raises
     ------
@@ -42,19 +46,27 @@ def trials_of(data: Data, *, cache: StepCache | None = None) -> Source | None:
 
 def _joined(sources: list[Source]) -> pa.Table:
     tables = [_named(source) for source in sources]
-    first = tables[0]
-    shared = [
-        name for name in first.column_names if all(name in t.column_names for t in tables[1:])
-    ]
+    columns = dict.fromkeys(name for table in tables for name in table.column_names)
     kinds = {}
-    for name in shared:
-        kind = common_type([table.schema.field(name).type for table in tables])
+    for name in columns:
+        having = [table for table in tables if name in table.column_names]
+        if len(having) < len(tables) and name not in DRAWN:
+            continue
+        kind = common_type([table.schema.field(name).type for table in having])
         if kind is None:
             what = say("learn.disagree", column=name)
             raise DataError(Fault("data.trial", what, "the same type in each"))
         kinds[name] = kind
-    schema = pa.schema(kinds)
-    return pa.concat_tables([table.select(shared).cast(schema) for table in tables])
+    return pa.concat_tables([_as_table(table, pa.schema(kinds)) for table in tables])
+
+
+def _as_table(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Return a table with the columns of a schema, null where it has none of a name."""
+    columns = [
+        table.column(name).cast(kind) if name in table.column_names else pa.nulls(len(table), kind)
+        for name, kind in zip(schema.names, schema.types, strict=True)
+    ]
+    return pa.table(columns, schema=schema)
 
 
 def _named(source: Source) -> pa.Table:

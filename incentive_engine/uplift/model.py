@@ -18,13 +18,17 @@ from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
 from incentive_engine.parallel import side_by_side, together
 from incentive_engine.uplift.boosting.features import Encoder, learn_encoder
-from incentive_engine.uplift.crossfit import Folds, draw_folds
+from incentive_engine.uplift.crossfit import draw_folds
 from incentive_engine.uplift.effects.basis import Basis, learn_basis
 from incentive_engine.uplift.effects.ladder import ladders
 from incentive_engine.uplift.estimates import Estimates, OutOfFold
 from incentive_engine.uplift.nuisance.cost import CostModel, fit_cost, stack_cost
-from incentive_engine.uplift.nuisance.event_probability import Chances, fit_chances
-from incentive_engine.uplift.nuisance.spend import SpendModel, fit_spend
+from incentive_engine.uplift.nuisance.event_probability import (
+    Chances,
+    Likelihoods,
+    fit_chances,
+)
+from incentive_engine.uplift.nuisance.spend import SpendModel, SpendOutOfSample, fit_spend
 from incentive_engine.uplift.params import FIT, FitParams
 from incentive_engine.uplift.rows import Rows, Telling
 from incentive_engine.uplift.support import learn_support
@@ -83,17 +87,35 @@ class Models:
         phi: FloatArray,
         share: FloatArray,
         offers: tuple[str, ...],
-        *,
-        folds: Folds | None,
     ) -> Estimates:
-        """Return estimates out of fold for the trial's rows, or for new rows (folds None)."""
-        buying = converting = self.converting.predict(matrix, phi, share, folds=folds)
+        """Return estimates for users that no model has seen."""
+        converting = self.converting.predict(matrix, phi, share, folds=None)
+        buying = None
         if self.spending.buying is not None:
-            buying = self.spending.buying.predict(matrix, phi, share, folds=folds)
-        amount = self.spending.amount(matrix, folds=folds)
-        spend = buying.by_arm * amount
-        cost = self.costing.predict(matrix, converting.by_arm[:, 1:], folds=folds)
-        control = np.full(len(matrix), self.costing.control)
+            buying = self.spending.buying.predict(matrix, phi, share, folds=None)
+        return self.combine(
+            phi,
+            offers,
+            converting=converting,
+            spending=SpendOutOfSample(
+                buying=buying, amount=self.spending.amount(matrix, folds=None)
+            ),
+            cost=self.costing.predict(matrix, converting.by_arm[:, 1:], folds=None),
+        )
+
+    def combine(
+        self,
+        phi: FloatArray,
+        offers: tuple[str, ...],
+        *,
+        converting: Likelihoods,
+        spending: SpendOutOfSample,
+        cost: FloatArray,
+    ) -> Estimates:
+        """Return estimates by what each model says of the same n users."""
+        buying = spending.buying or converting
+        spend = buying.by_arm * spending.amount
+        control = np.full(len(cost), self.costing.control)
         return Estimates(
             offers=offers,
             conversion=converting.effect,
@@ -192,19 +214,20 @@ def fit(trial: Trial, policy: Policy, *, seed: int, params: FitParams = FIT) -> 
     )
     rungs = ladders(policy.offers)
 
-    def fit_amounts() -> tuple[SpendModel, CostModel]:
-        spending = fit_spend(
+    def fit_amounts() -> tuple[tuple[SpendModel, SpendOutOfSample], CostModel]:
+        fitted = fit_spend(
             rows, conversion=trial.conversion, spend=trial.spend, rungs=rungs, seed=seed
         )
-        return spending, fit_cost(rows, cost=trial.cost, seed=seed)
+        return fitted, fit_cost(rows, cost=trial.cost, seed=seed)
 
-    converting, (spending, costing) = together(
+    (converting, chances), ((spending, spends), costing) = together(
         lambda: fit_chances(rows, event=trial.conversion, rungs=rungs, seed=seed), fit_amounts
     )
-    chances = converting.predict(matrix, rows.phi, lottery.share, folds=folds)
-    costing = stack_cost(costing, rows, cost=trial.cost, converting=chances.by_arm[:, 1:])
+    costing, costs = stack_cost(costing, rows, cost=trial.cost, converting=chances.by_arm[:, 1:])
     models = Models(converting=converting, spending=spending, costing=costing)
-    estimates = models.estimate(matrix, rows.phi, lottery.share, trial.offers, folds=folds)
+    estimates = models.combine(
+        rows.phi, trial.offers, converting=chances, spending=spends, cost=costs
+    )
     constant = converting.effects.constant_outside(folds)
     return UpliftModel(
         facts=Facts(
@@ -266,7 +289,7 @@ def estimate(model: UpliftModel, features: pd.DataFrame, *, where: str) -> Estim
     matrix = model.encoder.encode(features, where=where)
     reach = reachable(features, model.facts.offers, model.facts.rules)
     return model.models.estimate(
-        matrix, model.basis(matrix), shares(model.odds, reach), model.facts.offers, folds=None
+        matrix, model.basis(matrix), shares(model.odds, reach), model.facts.offers
     )
 
 

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from incentive_engine.domain import BoolArray, FloatArray, Matrix
-from incentive_engine.parallel import side_by_side
+from incentive_engine.parallel import in_blocks, side_by_side
 from incentive_engine.uplift.boosting.boosting import BinnedRows, CrossFitted, Recipe, train
 from incentive_engine.uplift.systematic_sample import evenly
 from incentive_engine.uplift.trial_design import Randomisation
@@ -58,11 +58,17 @@ class Support:
 
     def _within(self, matrix: Matrix) -> FloatArray:
         beyond = np.zeros(len(matrix))
-        for at in np.flatnonzero(np.isfinite(self.low)):
-            width = max(self.high[at] - self.low[at], 1e-12)
-            column = matrix[:, at]
-            distance = np.maximum(column - self.high[at], self.low[at] - column) / width
-            np.fmax(beyond, distance, out=beyond)
+        looked = np.isfinite(self.low)
+        low, high = self.low[looked], self.high[looked]
+        width = np.maximum(high - low, 1e-12)
+
+        def furthest(block: slice) -> None:
+            values = matrix[block][:, looked]
+            distance = np.maximum(values - high, low - values) / width
+            # a missing value is no distance at all
+            beyond[block] = np.fmax.reduce(distance, axis=1, initial=0.0)
+
+        in_blocks(furthest, len(matrix))
         return np.asarray(np.exp(-beyond))
 
     def save(self, directory: Path, name: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -36,8 +37,8 @@ def test_the_plan_is_the_same_for_any_number_of_shards(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_shards_may_be_empty(problem: Problem, tmp_path: Path) -> None:
-    users = users_of(problem)
+def test_shards_may_be_empty(tmp_path: Path) -> None:
+    users = users_of(campaign(100, seed=4))
     work = SharedWork(fleet=HERE, folder=tmp_path, shards=users.n + 5)
     with in_shards(users, work) as more:
         assert more.shards is not None
@@ -45,20 +46,67 @@ def test_shards_may_be_empty(problem: Problem, tmp_path: Path) -> None:
         assert sum(file.users for file in more.shards.files) == users.n
 
 
-def test_a_shard_is_staged_once_and_whole(
+def staged_twice(problem: Problem, folder: Path) -> tuple[Path, Path]:
+    """Return where a worker reads the second of two shards, asked twice in one plan."""
+    with in_shards(users_of(problem), SharedWork(fleet=HERE, folder=folder, shards=2)) as users:
+        assert users.shards is not None
+        first, second = (staged(users.shards.files[1]) for _ in range(2))
+    return first, second
+
+
+def test_a_shard_is_staged_once_and_whole_and_the_next_plan_finds_it(
     problem: Problem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own = tmp_path / "own"
-    own.mkdir()
+    monkeypatch.setenv(sharded.STAGE, str(own))
+    first, second = staged_twice(problem, tmp_path / "a")
+    made = first.stat().st_mtime_ns
+    assert (first, first) == (second, staged_twice(problem, tmp_path / "a")[0])
+    assert first.stat().st_mtime_ns == made
+    assert [path.name for path in own.iterdir()] == [first.name]
+    assert {path.name for path in first.iterdir()} == {"value.npy", "columns.npy", "cell.npy"}
+
+
+def test_a_copy_that_differs_from_its_shard_is_not_kept(
+    problem: Problem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = tmp_path / "own"
     monkeypatch.setenv(sharded.STAGE, str(own))
     work = SharedWork(fleet=HERE, folder=tmp_path / "a", shards=2)
     with in_shards(users_of(problem), work) as users:
         assert users.shards is not None
-        first, second = (staged(users.shards.files[1]) for _ in range(2))
-    assert first == second
-    assert first.parent == own
-    assert [path.name for path in own.iterdir()] == [first.name]
-    assert {path.name for path in first.iterdir()} == {"value.npy", "columns.npy", "cell.npy"}
+        shard = users.shards.files[0]
+        with (Path(shard.folder) / "cell.npy").open("r+b") as file:
+            file.truncate(200)
+        with pytest.raises(SetupError, match="cannot be read where a task runs: OSError"):
+            mapped(shard)
+    assert list(own.iterdir()) == []
+
+
+def test_copies_may_be_emptied_while_they_are_read(
+    problem: Problem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = tmp_path / "own"
+    monkeypatch.setenv(sharded.STAGE, str(own))
+
+    def staged_and_gone(shard: ShardFile) -> Path:
+        copy = staged(shard)
+        shutil.rmtree(own)
+        return copy
+
+    monkeypatch.setattr(sharded, "staged", staged_and_gone)
+    alone = solve(problem)
+    plan = solve(problem, shared=SharedWork(fleet=HERE, folder=tmp_path / "a", shards=2))
+    np.testing.assert_array_equal(plan.choice, alone.choice)
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="only Linux tells what is mapped")
+def test_a_worker_lets_go_of_the_files_of_earlier_plans(problem: Problem, tmp_path: Path) -> None:
+    for _ in range(3):
+        solve(problem, shared=SharedWork(fleet=HERE, folder=tmp_path, shards=3))
+    maps = Path("/proc/self/maps").read_text(encoding="utf-8").splitlines()
+    plans = {Path(line.split()[5]).parents[1] for line in maps if str(tmp_path) in line}
+    assert len(plans) == 1
 
 
 def test_a_shard_that_a_worker_cannot_read_says_what_must_be_shared(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from .campaigns import VALUES, Rng, campaign, history, mutate
+from .live import key_files, live_calls, said_by_agent
 
 BUDGETS: Final = ("100", "0", "5k", "1e3", "0.01", "1e18", "50万", "5e-324", "x")
 SHARES: Final = ("0.05", "0.01,0.5", "1", "0", "-1", "nan", "5%", "x", "", ",")
@@ -45,11 +46,14 @@ class Case:
         What was done to the inputs, for whoever looks for the fault.
     before
         What is done just before the call.
+    typed
+        What stands on standard input; None: nothing is read from there.
     """
 
     words: tuple[str, ...]
     told: tuple[str, ...]
     before: Callable[[], object] = bool
+    typed: str | None = None
 
 
 def one_of(rng: Rng, words: tuple[str, ...]) -> str:
@@ -124,9 +128,26 @@ def _after_a_plan(
         ("serve", run, *port, *ledger),
     ]
     sound = [Case(words=each, told=tuple(told)) for each in (words[0], one_of_many(rng, words))]
+    key_files(folder, rng)
+    booked, *live = live_calls(
+        folder, rng, outcomes=names["outcomes"], users=names["users"], port=TAKEN.getsockname()[1]
+    )
+    if rng.random() < 0.5:
+        sound.append(_live(booked, told, rng))
+    sound.append(_live(live[rng.integers(len(live))], told, rng))
     odd = str(folder / "odd")
-    use = tuple(odd if word == run else word for word in one_of_many(rng, words))
-    return [*sound, Case(words=use, told=("damaged",), before=lambda: _damage(folder, rng))]
+    some = one_of_many(rng, [*words, *map(tuple, live)])
+    use = [odd if word == run else word for word in some]
+    damaged = _live(use, ["damaged"], rng, before=lambda: _damage(folder, rng))
+    return [*sound, damaged]
+
+
+def _live(
+    words: list[str], told: list[str], rng: Rng, *, before: Callable[[], object] = bool
+) -> Case:
+    """Return a call of one command; an agent's program talks to `mcp`."""
+    typed = said_by_agent(rng) if words[0] == "mcp" else None
+    return Case(words=tuple(words), told=tuple(told), before=before, typed=typed)
 
 
 def one_of_many(rng: Rng, words: list[tuple[str, ...]]) -> tuple[str, ...]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
 import sys
+import venv
 from importlib import metadata
 from pathlib import Path
 from typing import Literal
@@ -173,3 +176,47 @@ def test_a_driver_without_memory_is_told_before_it_starts() -> None:
     check_memory("as spark says")
     with pytest.raises(SetupError, match="the driver asks for 900t of memory, and"):
         check_memory("900t")
+
+
+def test_a_process_that_has_a_master_refuses_another_one() -> None:
+    FLEET.map(double, [1])
+    with pytest.raises(SetupError, match=r"--master: this process works with local\[2,4\], not"):
+        Spark(master="local[1]").map(double, [1])
+    assert Spark().map(double, [1]) == [2]
+
+
+def words_of_a_driver(python: Path, folder: Path) -> str:
+    """Return what a process says whose executors run another Python."""
+    script = """
+from incentive_engine.errors import SetupError
+from incentive_engine.spark import Spark
+try:
+    Spark(master="local[1]").map(abs, [1])
+except SetupError as error:
+    print(error)
+"""
+    environ = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    answer = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", script],
+        env=environ | {"PYSPARK_PYTHON": str(python)},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    return answer.stdout
+
+
+def test_executors_without_the_package_are_named(tmp_path: Path) -> None:
+    venv.create(tmp_path / "bare", with_pip=False)
+    words = words_of_a_driver(tmp_path / "bare" / "bin" / "python", tmp_path)
+    assert "executors: they lack a package: ModuleNotFoundError: No module named" in words
+    assert "give executors an environment with this program" in words
+
+
+def test_executors_that_fail_otherwise_are_quoted(tmp_path: Path) -> None:
+    words = words_of_a_driver(tmp_path / "gone", tmp_path)
+    assert "executors: they failed at a first task" in words
+    assert "lack" not in words
+    assert f'Cannot run program "{tmp_path / "gone"}"' in words

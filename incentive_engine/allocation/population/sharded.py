@@ -6,16 +6,17 @@ shards, wherever they lie and in whatever order they are done.
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import os
 import shutil
 import tempfile
-import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +37,12 @@ COLUMNS: Final = ("value", "columns", "cell")
 FREE: Final = 1.1
 """Room that must be free for the shards, as a multiple of their size."""
 
+DIGEST: Final = 32
+"""Bytes of a shard's digest."""
+
+Mapped = tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]
+"""A shard's value, columns and cell."""
+
 Sums = tuple[IntArray, tuple[int, int]]
 """What a shard's users choose, added up, and the two words of their best scores."""
 
@@ -51,7 +58,7 @@ class ShardFile:
     users
         How many there are.
     digest
-        CRC-32 of the files, by which a staged copy is known.
+        BLAKE2b of the files, by which a staged copy is known.
     """
 
     folder: str
@@ -151,53 +158,97 @@ def in_shards(users: Users, shared: SharedWork | None) -> Iterator[Users]:
 def _written(users: Users, folder: Path, rows: slice) -> ShardFile:
     """Write the columns of some users, and return where they lie."""
     folder.mkdir()
-    digest = 0
     for name in COLUMNS:
         part = np.ascontiguousarray(getattr(users, name)[..., rows])
         np.save(folder / f"{name}.npy", part)
-        digest = zlib.crc32(part.tobytes(), digest)
-    return ShardFile(folder=str(folder), users=rows.stop - rows.start, digest=f"{digest:08x}")
+    return ShardFile(
+        folder=str(folder), users=rows.stop - rows.start, digest=digest_of_shard(folder)
+    )
 
 
-@lru_cache(maxsize=4096)
-def mapped(shard: ShardFile) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]:
-    """Return a shard's value, columns and cell, mapped once for each worker.
+def digest_of_shard(folder: Path) -> str:
+    """Return the BLAKE2b digest of a shard's files, in hexadecimal."""
+    digest = hashlib.blake2b(digest_size=DIGEST)
+    for name in COLUMNS:
+        with (folder / f"{name}.npy").open("rb") as file:
+            digest.update(hashlib.file_digest(file, hashlib.blake2b).digest())
+    return digest.hexdigest()
+
+
+def mapped(shard: ShardFile) -> Mapped:
+    """Return a shard's value, columns and cell, mapped once for each worker and plan.
 
     Raises
     ------
     SetupError
         When the worker cannot read them.
     """
-    folder = staged(shard)
+    known = _mapped_of(str(Path(shard.folder).parent))
+    if shard not in known:
+        known[shard] = _mapped(shard)
+    return known[shard]
+
+
+@lru_cache(maxsize=1)
+def _mapped_of(_plan: str) -> dict[ShardFile, Mapped]:
+    """Return what this worker has mapped of a plan; another plan's deleted files are let go."""
+    return {}
+
+
+def _mapped(shard: ShardFile) -> Mapped:
     try:
-        # mapped for writing of one's own, as kernels are compiled for such arrays
-        value, columns, cell = (
-            np.asarray(np.load(folder / f"{name}.npy", mmap_mode="c" if shard.users else None))
-            for name in COLUMNS
-        )
+        try:
+            return _loaded(staged(shard), shard)
+        except FileNotFoundError:  # the folder of copies may be emptied at any time
+            return _loaded(Path(shard.folder), shard)
     except (OSError, ValueError) as error:
         what = say("cannot be read where a task runs: {name}", name=type(error).__name__)
         remedy = "keep INCENTIVE_CACHE on a file system that executors share"
-        raise SetupError(Fault(str(folder), what, remedy=remedy)) from error
+        raise SetupError(Fault(shard.folder, what, remedy=remedy)) from error
+
+
+def _loaded(folder: Path, shard: ShardFile) -> Mapped:
+    # mapped for writing of one's own, as kernels are compiled for such arrays
+    mode: Literal["c"] | None = "c" if shard.users else None
+    value, columns, cell = (
+        np.asarray(np.load(folder / f"{name}.npy", mmap_mode=mode)) for name in COLUMNS
+    )
     return value, columns, cell
 
 
 def staged(shard: ShardFile) -> Path:
     """Return where a worker reads a shard: its own disk's copy, made once, where one is asked for.
 
-    The copy appears whole or not at all, so that a task that was killed, or runs twice, leaves
-    what the next one can use.
+    The copy is named by what it holds, so that the next plan of the same users finds it, and
+    appears whole or not at all, so that a task that was killed, or runs twice, leaves what the
+    next one can use.
+
+    Raises
+    ------
+    OSError
+        When the shard or the worker's disk cannot be read or written, or they differ.
     """
     source, own = Path(shard.folder), os.environ.get(STAGE)
     if not own:
         return source
-    copy = Path(own) / f"{source.parent.name}-{source.name}-{shard.digest}"
-    if not copy.is_dir():
-        partial = Path(tempfile.mkdtemp(dir=own, prefix=".stage-"))
-        for name in COLUMNS:
-            shutil.copyfile(source / f"{name}.npy", partial / f"{name}.npy")
-        try:
-            partial.rename(copy)
-        except OSError:  # another task was faster, and its copy is the same
-            shutil.rmtree(partial, ignore_errors=True)
+    copy = Path(own) / f"shard-{shard.digest}"
+    if copy.is_dir():
+        return copy
+    Path(own).mkdir(mode=0o700, parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(dir=own, prefix=".stage-"))
+    try:
+        _copy(source, partial, shard.digest)
+        partial.rename(copy)
+    except OSError:
+        if not copy.is_dir():  # else another task was faster, and its copy is the same
+            raise
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
     return copy
+
+
+def _copy(source: Path, to: Path, digest: str) -> None:
+    for name in COLUMNS:
+        shutil.copyfile(source / f"{name}.npy", to / f"{name}.npy")
+    if digest_of_shard(to) != digest:
+        raise OSError(errno.EIO, "the copy differs from the shard", str(to))

@@ -229,10 +229,20 @@ def source_of(
     else:
         found = tuple(files.schema.names)
     named = [name for name in found if name and not name.startswith(PANDAS_INDEX)]
+    if _has_own_names(named, renames):
+        renames = {}
     faults = [*_repeated(named, where), *_misnamed(named, renames, where)]
     if faults:
         raise DataError(*faults)
     return Source(location=location, files=files, names={renames.get(n, n): n for n in named})
+
+
+def _has_own_names(named: Collection[str], renames: Mapping[str, str]) -> bool:
+    """Return whether a table has the engine's names already, as what `learn` writes does.
+
+    Of several trials only some may need the names that a policy gives to columns.
+    """
+    return all(theirs not in named and ours in named for theirs, ours in renames.items())
 
 
 def _repeated(named: list[str], where: str) -> list[Fault]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from incentive_engine.uplift.boosting.forest import Forest
 
-MANY_ROWS: Final = 10_000
+MANY_ROWS: Final = 500
 """Rows from which on reading a model's trees pays; the predictions are the same."""
 
 NOTHING_FURTHER: Final = np.zeros((1, 0), np.float32)

@@ -187,6 +187,12 @@ class EffectLayer:
             Of these rows, or None for new rows.
         """
         deviation = self.deviations.predict(matrix, phi, log_odds, folds=folds)
+        return self.of_deviations(deviation, matrix, folds=folds)
+
+    def of_deviations(
+        self, deviation: FloatArray, matrix: Matrix, *, folds: Folds | None
+    ) -> FloatArray:
+        """Return effects (n, k) by what each model says of their deviations, (n, 3, k)."""
         if folds is not None:
             label, centre = folds.label, self.centre[folds.label]
             stacked = weighted(deviation - centre, self.stack.weight_outside[label])

@@ -62,7 +62,7 @@ def fit_effects(
     prognostic: FloatArray,
     rungs: tuple[tuple[int, ...], ...],
     seed: int,
-) -> EffectLayer:
+) -> tuple[EffectLayer, FloatArray]:
     """Learn by how much each offer changes the probability of an event.
 
     Parameters
@@ -78,6 +78,10 @@ def fit_effects(
         (p,) how much each feature tells about outcomes, whatever the arm.
     rungs
         Ladders along which effects do not fall.
+
+    Returns
+    -------
+    The effects' model, and what it says of these rows out of fold, (n, k).
     """
     residual, params = event - expected, rows.params
     functions = _functions(
@@ -169,7 +173,7 @@ def fit_effects(
     calibration = evidence.calibrate(stacked, rows.folds)
     if not params.has("calibration"):
         calibration = calibration.flat()
-    return EffectLayer(
+    layer = EffectLayer(
         averages=averages,
         deviations=deviations,
         uncertainty=believed(equations, every)[1].per_offer,
@@ -180,6 +184,7 @@ def fit_effects(
         test=evidence.test(),
         rungs=rungs,
     )
+    return layer, layer.of_deviations(said, rows.matrix, folds=rows.folds)
 
 
 def weight_prior(params: FitParams) -> WeightPrior:

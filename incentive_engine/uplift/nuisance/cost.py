@@ -73,7 +73,10 @@ class CostModel:
         converting
             (n, k) float64, probability of a conversion under each offer.
         """
-        direct = self.direct(matrix, folds=folds)
+        return self.of_direct(self.direct(matrix, folds=folds), converting)
+
+    def of_direct(self, direct: FloatArray, converting: FloatArray) -> FloatArray:
+        """Return the expected cost (n, k) by the direct forecast and chances to convert."""
         through = converting * self.per_conversion
         stacked = self.scale * self.slope(self.stack[0] * direct + self.stack[1] * through)
         return np.where(np.isnan(self.unit), stacked, self.unit)
@@ -192,7 +195,7 @@ def _unstacked(
 
 def stack_cost(
     model: CostModel, rows: Rows, *, cost: FloatArray, converting: FloatArray
-) -> CostModel:
+) -> tuple[CostModel, FloatArray]:
     """Stack the direct forecast with one through conversions, out of fold, and calibrate it.
 
     A plan picks the users whose cost is underestimated. A forecast that does not see what the
@@ -206,6 +209,10 @@ def stack_cost(
     converting
         (n, k) float64, probability of a conversion under each offer, out of fold.
 
+    Returns
+    -------
+    The model, and the cost of each offer for these rows out of fold, (n, k).
+
     Notes
     -----
     Non-negative least squares of the cost on both forecasts, over the rows of all offers whose
@@ -213,10 +220,10 @@ def stack_cost(
     proportion to it. `CREDIT` redemptions speak for equal parts beforehand. What is stacked is
     then corrected along its own size, and the scale of each offer makes its total come true.
     """
-    if model.redeem is None:
-        return model
-    lottery, k = rows.lottery, len(model.unit)
     direct = model.direct(rows.matrix, folds=rows.folds)
+    if model.redeem is None:
+        return model, direct
+    lottery, k = rows.lottery, len(model.unit)
     offers = np.flatnonzero(np.isnan(model.unit)).tolist()
     got = {j: np.flatnonzero((lottery.arm == j + 1) & (lottery.weight > 0)) for j in offers}
     per_conversion = np.zeros(k)
@@ -243,7 +250,8 @@ def stack_cost(
     for j, mine in got.items():
         weight = lottery.weight[mine]
         scale[j] = _calibrate(cost[mine], predicted[mine, j], weight, model.pays[j])
-    return replace(stacked, scale=scale)
+    stacked = replace(stacked, scale=scale)
+    return stacked, stacked.of_direct(direct, converting)
 
 
 def _slope(

@@ -31,6 +31,13 @@ class Likelihoods:
     effect: FloatArray
     by_arm: FloatArray
 
+    @classmethod
+    def of(cls, effect: FloatArray, *, expected: FloatArray, share: FloatArray) -> Likelihoods:
+        """Combine effects with the probability (n,) over arms of (n, 1 + k) shares."""
+        control = expected - (share[:, 1:] * effect).sum(axis=1)
+        by_arm = np.column_stack([control, control[:, None] + effect]).clip(0.0, 1.0)
+        return cls(effect=effect, by_arm=by_arm)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Chances:
@@ -53,24 +60,24 @@ class Chances:
         """
         log_odds = self.outcome.predict(matrix, folds=folds, raw=True)
         effect = self.effects.predict(matrix, phi, log_odds, folds=folds)
-        control = expit(log_odds) - (share[:, 1:] * effect).sum(axis=1)
-        by_arm = np.column_stack([control, control[:, None] + effect]).clip(0.0, 1.0)
-        return Likelihoods(effect=effect, by_arm=by_arm)
+        return Likelihoods.of(effect, expected=expit(log_odds), share=share)
 
 
 def fit_chances(
     rows: Rows, *, event: FloatArray, rungs: tuple[tuple[int, ...], ...], seed: int
-) -> Chances:
-    """Learn how likely an event (n,) is under each arm."""
+) -> tuple[Chances, Likelihoods]:
+    """Learn how likely an event (n,) is under each arm, and say it of these rows out of fold."""
     outcome = fit_outcome(rows, event=event, seed=seed)
     log_odds = outcome.predict(rows.matrix, folds=rows.folds, raw=True)
-    effects = fit_effects(
+    expected = expit(log_odds)
+    effects, effect = fit_effects(
         rows,
         event=event,
         log_odds=log_odds,
-        expected=expit(log_odds),
+        expected=expected,
         prognostic=outcome.gain(),
         rungs=rungs,
         seed=seed,
     )
-    return Chances(outcome=outcome, effects=effects)
+    likelihoods = Likelihoods.of(effect, expected=expected, share=rows.lottery.share)
+    return Chances(outcome=outcome, effects=effects), likelihoods

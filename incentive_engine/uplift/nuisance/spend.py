@@ -16,7 +16,11 @@ from incentive_engine.domain import FloatArray, Matrix
 from incentive_engine.parallel import side_by_side
 from incentive_engine.uplift.boosting.boosting import CrossFitted, Recipe, train
 from incentive_engine.uplift.crossfit import Folds
-from incentive_engine.uplift.nuisance.event_probability import Chances, fit_chances
+from incentive_engine.uplift.nuisance.event_probability import (
+    Chances,
+    Likelihoods,
+    fit_chances,
+)
 from incentive_engine.uplift.rows import Rows
 
 if TYPE_CHECKING:
@@ -51,6 +55,22 @@ class SpendModel:
         return self.value.predict(matrix, folds=folds)[:, None] * self.factor
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SpendOutOfSample:
+    """What a spend model says of n rows that it has not seen.
+
+    Attributes
+    ----------
+    buying
+        Of spending anything; None where buyers are the converters.
+    amount : (n, 1 + k) float64
+        Spend of a buyer under each arm, currency units.
+    """
+
+    buying: Likelihoods | None
+    amount: FloatArray
+
+
 def fit_spend(
     rows: Rows,
     *,
@@ -58,17 +78,21 @@ def fit_spend(
     spend: FloatArray,
     rungs: tuple[tuple[int, ...], ...],
     seed: int,
-) -> SpendModel:
-    """Learn spend per arm from (n,) conversions and spends."""
+) -> tuple[SpendModel, SpendOutOfSample]:
+    """Learn spend per arm from (n,) conversions and spends, and say it of these rows."""
     buys = spend != 0
     disagree = float((buys != (conversion > 0)).sum())
     same = disagree <= SAME_EVENT * float(buys.sum())
-    buying = None
+    buying, likelihoods = None, None
     if not same:
-        buying = fit_chances(rows, event=buys.astype(np.float64), rungs=rungs, seed=seed)
+        buying, likelihoods = fit_chances(
+            rows, event=buys.astype(np.float64), rungs=rungs, seed=seed
+        )
     value = _fit_value(rows, spend, buys, seed)
-    factor = _factors(rows, spend, buys, value.predict(rows.matrix, folds=rows.folds))
-    return SpendModel(buying=buying, value=value, factor=factor)
+    worth = value.predict(rows.matrix, folds=rows.folds)
+    factor = _factors(rows, spend, buys, worth)
+    model = SpendModel(buying=buying, value=value, factor=factor)
+    return model, SpendOutOfSample(buying=likelihoods, amount=worth[:, None] * factor)
 
 
 def _fit_value(rows: Rows, spend: FloatArray, buys: np.ndarray, seed: int) -> CrossFitted:
