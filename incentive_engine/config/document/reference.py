@@ -53,9 +53,10 @@ How values are read:
 OF_SCENARIOS: Final = """# Scenario files
 
 Every key of a scenario, which `incentive simulate` replays ([what it is for](simulation.md)). This
-page is written from the program's own models by `python -m incentive_engine.config.document.reference
-scenario > docs/scenario.md`; a test fails while it is old. `incentive check FILE` reports every
-problem of a file at once. Values are read as in [policy files](policy.md).
+page is written from the program's own models by `python -m
+incentive_engine.config.document.reference scenario > docs/scenario.md`; a test fails while it is
+old. `incentive check FILE` reports every problem of a file at once. Values are read as in [policy
+files](policy.md).
 """
 
 
