@@ -17,7 +17,7 @@ from . import words
 from .charts import Axis, Chart, Size, figure
 from .content import Aim
 from .frame import render_page
-from .lines import lines_of
+from .lines import DASHED, lines_of
 from .series import courses, payback_sentences
 
 PUBLISHED: Final = 0.15
