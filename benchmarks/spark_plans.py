@@ -21,7 +21,6 @@ import numpy as np
 
 from incentive_engine.allocation import Pool, Problem, solve, sum_limit
 from incentive_engine.allocation.population.sharded import in_shards
-from incentive_engine.allocation.population.sweep import sweep
 from incentive_engine.allocation.population.users import users_of
 from incentive_engine.fleet import Fleet, Processes, SharedWork
 from incentive_engine.spark import Spark
@@ -67,7 +66,7 @@ def sweep_seconds(problem: Problem, work: SharedWork, *, times: int = 5) -> floa
         taken = []
         for _ in range(times + 1):
             start = time.perf_counter()
-            sweep(shared, price)
+            shared.usage(price)
             taken.append(time.perf_counter() - start)
     return float(np.median(taken[1:]))
 

@@ -16,15 +16,9 @@ from incentive_engine.allocation.certificate import LimitReport, report_limit
 from incentive_engine.allocation.dual.prices import Optimum, find_prices
 from incentive_engine.allocation.infeasible.relaxation import size_of_bounds
 from incentive_engine.allocation.params import CURVE, SolveParams
-from incentive_engine.allocation.population.limit_maps import Rows, open_rows
+from incentive_engine.allocation.population.limit_maps import Rows, open_rows, tally_explorers
 from incentive_engine.allocation.population.samples import Sample
-from incentive_engine.allocation.population.sweep import (
-    Choice,
-    Table,
-    sweep,
-    tally,
-    tally_explorers,
-)
+from incentive_engine.allocation.population.sweep import Choice, Table, sweep, tally
 from incentive_engine.allocation.population.users import Users
 from incentive_engine.allocation.problem import BUDGET, Problem
 from incentive_engine.allocation.risk import Risk, risk_of, with_expected

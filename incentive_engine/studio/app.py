@@ -16,6 +16,7 @@ from incentive_engine.studio.door import Guarded
 from incentive_engine.studio.frame import ASSETS, asset, render
 from incentive_engine.studio.visit import (
     SPOKEN,
+    Refused,
     Studio,
     Visit,
     back,
@@ -100,7 +101,11 @@ def _asked_for_key(request: Request, *, wrong: bool) -> Response:
 async def login(request: Request) -> Response:
     """Let somebody in who has a key."""
     studio: Studio = request.app.state.studio
-    form = await content_of(request)
+    try:
+        form = await content_of(request)
+    except Refused as refused:
+        text = refused.fault.text(spoken(request))
+        return PlainTextResponse(f"{text}\n", status_code=refused.status)
     session = None
     if studio.door.opens(str(form.get("token", "")), None):
         session = studio.door.login(str(form.get("key", "")).strip())

@@ -127,7 +127,7 @@ class Door:
         site, changes = headers.get("sec-fetch-site"), method not in {"GET", "HEAD"}
         if changes:
             origin = headers.get("origin")
-            if origin is not None and urlsplit(origin).netloc != host:
+            if origin is not None and not _is_of(origin, host):
                 return "a page of another site sent this"
             if site not in {None, "same-origin"}:
                 return "a page of another site sent this"
@@ -143,6 +143,14 @@ def loopback_hosts(host: str) -> frozenset[str]:
     ['127.0.0.1', '::1', 'localhost']
     """
     return frozenset({"127.0.0.1", "::1", "localhost", host})
+
+
+def _is_of(origin: str, host: str) -> bool:
+    """Whether an Origin header names a host and its port."""
+    try:
+        return urlsplit(origin).netloc == host
+    except ValueError:
+        return False
 
 
 def _name_of(host: str) -> str:

@@ -85,8 +85,8 @@ def changes_of(form: Any) -> Sequence[Change]:  # noqa: ANN401 - whatever a call
     ConfigError
         When they are none.
     """
-    changes = []
-    for pair in form.get("changes", []):
+    pairs, changes = form.get("changes", []), []
+    for pair in pairs if isinstance(pairs, list) else [pairs]:
         match pair:
             case [[*loc], str() | None as value] if loc and all(
                 isinstance(part, str | int) for part in loc

@@ -104,7 +104,7 @@ def done(change: Callable[[Visit], Response], role: Role) -> Callable[..., Any]:
             visit.form = await content_of(request)
             token = visit.request.headers.get("x-token") or visit.field("token")
             if not visit.studio.door.opens(token, visit.person):
-                raise _Refused(403, Fault(say("studio.page"), say("studio.stale_page")))
+                raise Refused(403, Fault(say("studio.page"), say("studio.stale_page")))
             return await run_in_threadpool(change, visit)
 
         return await _answered(request, role, changed)
@@ -112,7 +112,9 @@ def done(change: Callable[[Visit], Response], role: Role) -> Callable[..., Any]:
     return endpoint
 
 
-class _Refused(Exception):  # noqa: N818 - an answer, no error
+class Refused(Exception):  # noqa: N818 - an answer, no error
+    """A request that no page has seen is answered at once."""
+
     def __init__(self, status: int, fault: Fault) -> None:
         super().__init__(str(fault))
         self.status, self.fault = status, fault
@@ -130,7 +132,7 @@ async def _answered(request: Request, role: Role, page: Page) -> Response:
         return failed(visit, 403, Fault(person.name, say("studio.may_not", role=role)))
     try:
         return await page(visit)
-    except _Refused as refused:
+    except Refused as refused:
         return failed(visit, refused.status, refused.fault)
     except IncentiveError as error:
         return failed(visit, _status(error, request.method), *error.faults)
@@ -197,21 +199,28 @@ def safe(to: str) -> str:
 
 
 async def content_of(request: Request) -> dict[str, Any]:
-    """Return the fields of a request's body: a form's, or a JSON object's."""
+    """Return the fields of a request's body: a form's, or a JSON object's.
+
+    Raises
+    ------
+    Refused
+        When it is too large, or neither.
+    """
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > LARGEST:
-            raise _Refused(413, Fault(say("studio.page"), say("studio.too_large", most=LARGEST)))
+            raise Refused(413, Fault(say("studio.page"), say("studio.too_large", most=LARGEST)))
     try:
         text = body.decode()
         if "json" in request.headers.get("content-type", ""):
             content = json.loads(text or "{}")
+            json.dumps(content, ensure_ascii=False).encode()  # halves of letters are no text
             return content if isinstance(content, dict) else {}
         fields: dict[str, Any] = {}
         for name, value in parse_qsl(text, keep_blank_values=True):
             fields.setdefault(f"{name}*", []).append(value)  # a field that may stand twice
             fields[name] = value
-    except ValueError:
-        raise _Refused(400, Fault(say("studio.page"), say("studio.unreadable"))) from None
+    except (ValueError, RecursionError):
+        raise Refused(400, Fault(say("studio.page"), say("studio.unreadable"))) from None
     return fields

@@ -61,8 +61,9 @@ def test_no_offer_is_left_that_could_go_alone(name: str, worth: float) -> None:
     kept = drop_useless(users, rows, plan)
     assert not rows.excess(kept.table).any()
     assert kept.table.value >= plan.table.value
-    assert np.all(kept.choice[value > 0] == 0)
-    left = np.flatnonzero((kept.choice >= 0) & (value <= 0))
+    choice = kept.everybody(users)
+    assert np.all(choice[value > 0] == 0)
+    left = np.flatnonzero((choice >= 0) & (value <= 0))
     assert len(left) < np.count_nonzero(value <= 0)
     assert (len(left) > 1_000) == bool(CASES[name])
     for user in left[::10].tolist():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 from pathlib import Path
 from urllib.parse import quote
@@ -35,6 +37,7 @@ def test_nothing_changes_by_get_nor_without_the_token(planner: Caller, path: str
     [
         {"Origin": "https://evil.example"},
         {"Origin": "null"},
+        {"Origin": "http://["},
         {"Sec-Fetch-Site": "cross-site"},
         {"Sec-Fetch-Site": "same-site"},
     ],
@@ -86,6 +89,42 @@ def test_no_name_leads_out_of_the_folder(planner: Caller, folder: Path, name: st
     (folder / "secret.yaml").unlink()
 
 
+def test_what_can_be_no_name_is_refused(planner: Caller, folder: Path) -> None:
+    for link in ("round.yaml", "round"):
+        (folder / link).symlink_to(link)
+    for name in ("x" * 300, "x/" * 3_000, "\ud800".encode("utf-8", "surrogatepass"), "round"):
+        for kind in ("policy", "run", "run/report", "run/checks", "campaign"):
+            answer = planner.get(f"/{kind}?path={quote(name)}")
+            assert answer.status == 404, (name, kind)
+    for link in ("round.yaml", "round"):
+        (folder / link).unlink()
+
+
+def test_a_list_shows_what_it_can(planner: Caller, folder: Path) -> None:
+    odd = [folder / "lost.yaml", folder / "round", folder / "\udcff.yaml", folder / "pipe.yaml"]
+    odd[0].symlink_to("nowhere.yaml")
+    odd[1].symlink_to("round")
+    odd[2].write_text("offers:\n- {id: a, face_value: 1}\n", encoding="utf-8")
+    os.mkfifo(odd[3])
+    (folder / "\udcfe").mkdir()
+    (folder / "\udcfe" / "manifest.json").write_text("{}", encoding="utf-8")
+    page = planner.get("/")
+    assert page.status == 200
+    assert page.text.count("its name is not UTF-8") == 2
+    for path in odd:
+        path.unlink()
+    shutil.rmtree(folder / "\udcfe")
+
+
+@pytest.mark.parametrize(
+    "body", ['{"path": "\\ud800"}', "[" * 100_000, '{"a": ' * 50_000, "9" * 5_000, "{", "nope"]
+)
+def test_a_body_that_nobody_can_read_is_refused(planner: Caller, body: str) -> None:
+    headers = {"X-Token": planner.token, "Content-Type": "application/json"}
+    for path in CHANGES:
+        assert planner.call("POST", path, body, headers).status == 400, path
+
+
 def test_hostile_names_are_text(planner: Caller, folder: Path) -> None:
     bad = "<script>alert(1)</script>"
     name = "x'\"><img src=x onerror=alert(1)>.yaml"
@@ -124,6 +163,8 @@ def test_keys_let_in_and_roles_say_what_for(folder: Path, tmp_path: Path) -> Non
         login = somebody.get("/login?to=//evil.example").text
         token = login.split('name="token" value="')[1].split('"')[0]
         form = {"Content-Type": "application/x-www-form-urlencoded"}
+        json = {"Content-Type": "application/json"}
+        assert somebody.call("POST", "/login", "[" * 100_000, json).status == 400
         for body in ("key=ann-ann-ann-ann-ann", f"token={token}&key=wrong"):
             assert somebody.call("POST", "/login", body, form).status == 403
         ann, bo = Caller(somebody.url), Caller(somebody.url)

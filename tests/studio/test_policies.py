@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from incentive_engine.errors import DataError
+from incentive_engine.errors import ConfigError, DataError
 from incentive_engine.workflow.studio.merging import merged
 from incentive_engine.workflow.studio.policy_file import (
     ConflictError,
@@ -84,6 +84,13 @@ def test_a_field_that_both_changed_is_named() -> None:
     assert "amount: 500  # agreed" in found.text
 
 
+@pytest.mark.parametrize("empty", ["", "# nothing", "[]", "7", "{"])
+def test_a_text_without_keys_is_merged_with_nothing(empty: str) -> None:
+    for texts in ((empty, TEXT, TEXT), (TEXT, empty, TEXT), (TEXT, TEXT, empty)):
+        with pytest.raises(ConfigError):
+            merged(*texts)
+
+
 def test_a_fault_stands_at_its_field(planner: Caller, folder: Path) -> None:
     text = (folder / "policy.yaml").read_text()
     changes = [[["limits", 1, "at_most"], "-5"], [["budget", "basis"], "rubbish"]]
@@ -129,10 +136,11 @@ def test_a_text_that_is_no_policy_can_be_saved_and_says_why(planner: Caller, fol
 
 
 @pytest.mark.parametrize(
-    "changes", [[1], [[[], "x"]], [[["a", None], "x"]], [[["limits", 99], "x"]], [[["name"], "{"]]]
+    "changes",
+    [[1], [[[], "x"]], [[["a", None], "x"]], [[["limits", 99], "x"]], [[["name"], "{"]], 7, None],
 )
 def test_a_change_that_cannot_be_is_refused(
-    planner: Caller, folder: Path, changes: list[object]
+    planner: Caller, folder: Path, changes: object
 ) -> None:
     text = (folder / "policy.yaml").read_text()
     content = {"path": "policy.yaml", "text": text, "changes": changes}

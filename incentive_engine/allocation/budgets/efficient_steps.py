@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.allocation.population.users import in_parts
+from incentive_engine.allocation.population.columns import in_parts
 from incentive_engine.allocation.problem import Problem
 from incentive_engine.domain import COST, Columns, FloatArray, IntArray
 from incentive_engine.jit import compiled

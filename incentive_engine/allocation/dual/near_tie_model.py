@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import scipy.sparse as sp
 
 from incentive_engine.allocation.dual.classes import Classes, classes_of
-from incentive_engine.allocation.dual.core import Core, build_core, nearest
+from incentive_engine.allocation.dual.core import Core, build_core
 from incentive_engine.allocation.dual.lagrangian import LagrangianDual, Point
 from incentive_engine.allocation.dual.linear_program import LinearProgram, solve_lp
 from incentive_engine.allocation.dual.price_box import Box
@@ -68,7 +67,6 @@ def take_step(
     *,
     box: Box,
     caps: FloatArray,
-    reach: npt.NDArray[Any],
     size: int,
 ) -> Step:
     """Return the minimum of the model around a point, within a box of prices.
@@ -77,16 +75,18 @@ def take_step(
     ----------
     caps
         (L,) float64, the steepest prices.
-    reach
-        (n,), as `LagrangianDual.reach` gives it; whose choice is settled does not choose freely.
     size
-        The most users that choose freely.
+        The most users that choose freely, those whose choice changes first.
     """
     users, rows = dual.users, dual.rows
-    index = nearest(reach, users.key, size)
-    index = index[reach[index] <= 1.0]
+    near = users.nearest_open(*dual.around(at, box), most=size)
     core = build_core(
-        users, rows, index, prices=at.prices, weight=dual.weight, width=box.width(at.prices)
+        near.users,
+        rows,
+        near.index,
+        prices=at.prices,
+        weight=dual.weight,
+        width=box.width(at.prices),
     )
     rest = replace(at.table, totals=at.table.totals - core.table.totals)
     used = rows.usage(rest)

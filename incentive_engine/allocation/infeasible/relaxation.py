@@ -23,8 +23,8 @@ import scipy.sparse as sp
 from incentive_engine.allocation.dual.lagrangian import LagrangianDual
 from incentive_engine.allocation.dual.linear_program import LinearAnswer, LinearProgram, solve_lp
 from incentive_engine.allocation.population.limit_maps import Rows
+from incentive_engine.allocation.population.population import Population
 from incentive_engine.allocation.population.sweep import Table
-from incentive_engine.allocation.population.users import Users
 from incentive_engine.domain import FloatArray, IntArray
 
 GROUPS: Final = 300
@@ -46,12 +46,6 @@ def size_of_bounds(rows: Rows) -> FloatArray:
     high = np.where(np.isfinite(rows.upper), np.abs(rows.upper), 0.0)
     size = np.maximum(low, high)
     return np.where(size > 0, size, 1.0)
-
-
-def worthless(users: Users) -> Users:
-    """Return the users with every value 0: only the limits matter."""
-    nothing = np.where(users.value > -np.inf, 0, -np.inf).astype(users.value.dtype)
-    return replace(users, value=nothing)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -106,11 +100,11 @@ class Sums:
     sums: dict[tuple[int, bytes], tuple[int, FloatArray]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, users: Users, rows: Rows) -> Self:
+    def of(cls, users: Population, rows: Rows) -> Self:
         """Return what is found without prices."""
         cells = users.n_cells
         sums = cls(
-            dual=LagrangianDual(users=worthless(users), rows=rows),
+            dual=LagrangianDual(users=users.worthless(), rows=rows),
             size=size_of_bounds(rows),
             group=np.arange(cells) * min(GROUPS, cells) // cells,
         )

@@ -22,7 +22,6 @@ from incentive_engine.allocation.integer.program import selection_of
 from incentive_engine.allocation.integer.scip import branch
 from incentive_engine.allocation.population.limit_maps import Rows
 from incentive_engine.allocation.population.sweep import Table, tally
-from incentive_engine.allocation.population.users import Users
 from incentive_engine.allocation.solver_report import Status
 from incentive_engine.domain import FloatArray
 
@@ -65,7 +64,6 @@ class Incumbent:
 
 
 def solve_core(
-    users: Users,
     rows: Rows,
     core: Core,
     start: Draft,
@@ -93,13 +91,13 @@ def solve_core(
         How many times the usual effort may be spent.
     """
     rest = start.without(core.few, core.index)
-    missing, current = enough - rest.value, start.choice[core.index]
+    missing, current = enough - rest.value, start.choices(core.few, core.index)
     exact = partial(select, effort=times * EFFORT, enough=missing)
     branching = partial(branch, nodes=max(round(times * NODES), 1), enough=missing)
 
     def attempt(solver: Solver) -> Incumbent:
         def ask(margin: int) -> SelectionAnswer:
-            return solver(selection_of(users, rows, core, rest, current, margin=margin))
+            return solver(selection_of(rows, core, rest, current, margin=margin))
 
         return replace(_checked(rows, core, start, rest, ask), core=len(core.index))
 
@@ -114,7 +112,6 @@ def solve_core(
 
 
 def exchange_core(
-    users: Users,
     rows: Rows,
     core: Core,
     start: Draft,
@@ -142,12 +139,12 @@ def exchange_core(
     seed
         Of the changes that are made at random.
     """
-    rest, current = start.without(core.few, core.index), start.choice[core.index]
+    rest, current = start.without(core.few, core.index), start.choices(core.few, core.index)
     score = core.value - prices @ core.usage
     penalty = _penalties(rows, core, prices)
 
     def ask(margin: int) -> SelectionAnswer:
-        selection = selection_of(users, rows, core, rest, current, margin=margin, elastic=penalty)
+        selection = selection_of(rows, core, rest, current, margin=margin, elastic=penalty)
         missing, most = enough - rest.value, bound - rest.value
         return trade(selection, score, bound=most, enough=missing, times=times, seed=seed)
 

@@ -13,7 +13,6 @@ from incentive_engine.allocation.integer.cp_sat import LARGEST, Selection
 from incentive_engine.allocation.integer.decimals import TENS, decimals_of
 from incentive_engine.allocation.population.limit_maps import Rows
 from incentive_engine.allocation.population.sweep import Choice, Table
-from incentive_engine.allocation.population.users import Users
 from incentive_engine.domain import FloatArray
 
 CLOSE: Final = 1e-9
@@ -21,7 +20,6 @@ CLOSE: Final = 1e-9
 
 
 def selection_of(
-    users: Users,
     rows: Rows,
     core: Core,
     rest: Table,
@@ -57,7 +55,7 @@ def selection_of(
     return Selection(
         objective=core.value,
         group=core.user,
-        forced=users.forced,
+        forced=core.few.forced,
         matrix=sp.csr_array(matrix.astype(np.int64)),
         lower=tuple(
             None if bound == -np.inf else -step.floor(-bound, play)

@@ -62,6 +62,23 @@ def sweep(
 
 
 @compiled
+def find_unhelped(
+    pairs: Pairs, prices: PriceTable, start: int, stop: int, index: IntArray
+) -> None:
+    """Write who chooses an offer that brings nothing; the last entry is how many these are."""
+    work, count = workspace(prices), 0
+    for first in range(start, stop, BLOCK):
+        size = min(BLOCK, stop - first)
+        choose_block(pairs, prices, first, size, work)
+        for i in range(size):
+            at = work.chosen[i]
+            if at >= 0 and pairs.value[pairs.order[at], first + i] <= 0:
+                index[count] = first + i
+                count += 1
+    index[-1] = count
+
+
+@compiled
 def add_scores(
     pairs: Pairs,
     prices: PriceTable,

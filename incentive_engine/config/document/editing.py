@@ -55,7 +55,7 @@ def edited(text: str, changes: Sequence[Change]) -> str:
         When a new value is no YAML, or the text cannot be changed there.
     """
     for change in changes:
-        before = _plain(text)
+        before = plain_of(text)
         value = None if change.value is None else _value_of(change)
         after = _applied(before, change.loc, value)
         if after == before:
@@ -109,14 +109,22 @@ def _written(given: str, value: object) -> str:
     return given if is_number and re.fullmatch(r"[\d._eE+-]+", given) else flow_text(value)
 
 
-def _plain(text: str) -> Any:  # noqa: ANN401 - whatever YAML holds
+def plain_of(text: str) -> dict[str, Any]:
+    """Return what a policy's text holds, as plain data.
+
+    Raises
+    ------
+    ConfigError
+        When it is no YAML, or no keys with values.
+    """
     tree = parse_tree(text, origin="policy")
-    if tree.faults or tree.root is None:
-        faults = (fault for _, fault in tree.faults)
-        raise ConfigError(
-            *faults, *(() if tree.faults else (Fault("policy", say("studio.no_mapping")),))
-        )
-    return tree.root.plain()
+    if tree.faults:
+        raise ConfigError(*(fault for _, fault in tree.faults))
+    content = None if tree.root is None else tree.root.plain()
+    if not isinstance(content, dict):
+        remedy = "begin with `version: 1` and a `name`"
+        raise ConfigError(Fault("policy", say("studio.no_mapping"), remedy=remedy))
+    return content
 
 
 def _plain_or_none(text: str) -> object:

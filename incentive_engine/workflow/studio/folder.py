@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from incentive_engine.config import Policy, load_policy
 from incentive_engine.config.access.regular import special_file
@@ -128,14 +128,23 @@ class Folder:
         Raises
         ------
         DataError
-            When the name leads out of the folder, by itself or through a link.
+            When the name leads out of the folder, by itself or through a link, or can be no name.
         """
-        fault = Fault(name, "is not inside the folder that the studio shows")
+        outside = Fault(
+            name, "is not inside the folder that the studio shows", remedy="name one inside it"
+        )
         if not name or "\0" in name or Path(name).is_absolute():
-            raise DataError(fault)
-        path = (self.root / name).resolve()
+            raise DataError(outside)
+        try:
+            path = (self.root / name).resolve()
+            path.lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            pass
+        except (OSError, RuntimeError) as error:  # too long; no access; links in a circle
+            what = say("cannot be read: {reason}", reason=error)
+            raise DataError(Fault(shortened(name), what, remedy="name another one")) from None
         if not path.is_relative_to(self.root) or path == self.root:
-            raise DataError(fault)
+            raise DataError(outside)
         return path
 
     def name(self, path: Path) -> str:
@@ -152,7 +161,8 @@ class Folder:
         """
         path = self.path(name)
         if not is_run(path):
-            raise DataError(Fault(name, "there is no such run"))
+            remedy = "look for it in the list of the folder"
+            raise DataError(Fault(name, "there is no such run", remedy=remedy))
         return path
 
     def policy(self, name: str) -> Path:
@@ -165,7 +175,8 @@ class Folder:
         """
         path = self.path(name)
         if path.suffix.lower() not in YAML or not path.is_file():
-            raise DataError(Fault(name, "there is no such policy"))
+            remedy = "look for it in the list of the folder"
+            raise DataError(Fault(name, "there is no such policy", remedy=remedy))
         return path
 
     def listing(self) -> Listing:
@@ -187,6 +198,8 @@ class Folder:
     def run_entry(self, path: Path) -> RunEntry:
         """Return what a list says of a run."""
         name = self.name(path)
+        if (fault := _name_fault(name)) is not None:
+            return RunEntry(path=str(fault.where), run=None, faults=(fault,))
         try:
             run = read_run(path)
             approvals, exports = (_marks(run, kind) for kind in (APPROVALS, EXPORTS))
@@ -201,13 +214,21 @@ class Folder:
         )
 
     def _policy_entry(self, path: Path) -> PolicyEntry | None:
-        """Return what a list says of a YAML file; None where it is no policy."""
-        state = path.stat()
+        """Return what a list says of a YAML file; None where it is no policy, or has gone."""
+        try:
+            state = path.stat()
+        except OSError:
+            return None
         key, name = (state.st_mtime_ns, state.st_size), self.name(path)
+        changed = datetime.fromtimestamp(state.st_mtime, UTC)
+        if (fault := _name_fault(name)) is not None:
+            return PolicyEntry(
+                path=str(fault.where), changed=changed, policy=None, faults=(fault,)
+            )
         known = self._policies.get(name)
         if known is not None and known[0] == key:
             return known[1]
-        entry = _read_policy(path, name, datetime.fromtimestamp(state.st_mtime, UTC))
+        entry = _read_policy(path, name, changed)
         if entry is not None:
             self._policies[name] = (key, entry)
         return entry
@@ -219,18 +240,44 @@ class Folder:
         except OSError:  # a folder that may not be looked into shows nothing
             return
         for entry in inside:
-            path = Path(entry.path)
             if entry.name.startswith((".", "node_modules")):
                 continue
-            if entry.is_symlink() and not path.resolve().is_relative_to(self.root):
+            try:
+                kind = self._kind(entry)
+            except (OSError, RuntimeError):  # no access, or links that lead nowhere or round
                 continue
-            if path.is_dir():
-                if (path / MANIFEST_FILE).is_file():
-                    yield path
-                elif depth > 1 and not entry.is_symlink():
-                    yield from self._walk(path, depth - 1)
-            elif path.suffix.lower() in YAML and not special_file(path):
-                yield path
+            if kind == "folder" and depth > 1:
+                yield from self._walk(Path(entry.path), depth - 1)
+            elif kind in {"run", "yaml"}:
+                yield Path(entry.path)
+
+    def _kind(self, entry: os.DirEntry[str]) -> Literal["run", "folder", "yaml"] | None:
+        """Return what stands under a name; None where the list leaves it out."""
+        path = Path(entry.path)
+        if entry.is_symlink() and not path.resolve().is_relative_to(self.root):
+            return None
+        if path.is_dir():
+            if (path / MANIFEST_FILE).is_file():
+                return "run"
+            return None if entry.is_symlink() else "folder"
+        return "yaml" if path.suffix.lower() in YAML and not special_file(path) else None
+
+
+def shortened(name: str) -> str:
+    """Return a name that a line has room for.
+
+    >>> shortened("x" * 500) == "x" * 80 + "…"
+    True
+    """
+    return name if len(name) <= 80 else f"{name[:80]}…"
+
+
+def _name_fault(name: str) -> Fault | None:
+    """Return what is wrong with a name that no page can show; None where one can."""
+    shown = os.fsencode(name).decode("utf-8", "replace")
+    if shown == name:
+        return None
+    return Fault(shown, "its name is not UTF-8", remedy="give it another name")
 
 
 def _read_policy(path: Path, name: str, changed: datetime) -> PolicyEntry | None:

@@ -6,10 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from incentive_engine.config.document.editing import Change, edited, flow_text
+from incentive_engine.config.document.editing import Change, edited, flow_text, plain_of
 from incentive_engine.config.document.places import Loc
-from incentive_engine.config.document.tree import parse_tree
-from incentive_engine.errors import ConfigError
 
 NAMES: Final = ("name", "id", "column")
 """Keys by whose value the items of a list are told apart."""
@@ -42,7 +40,7 @@ def merged(base: str, mine: str, theirs: str) -> Merged:
     ConfigError
         When a text is no YAML, or my changes do not fit the other's text.
     """
-    before, after, other = (_plain(text) for text in (base, mine, theirs))
+    before, after, other = (plain_of(text) for text in (base, mine, theirs))
     changed = {found.path for found in _differences(before, other, before)}
     text, both = theirs, []
     for found in _differences(before, after, other):
@@ -75,13 +73,6 @@ class _Difference:
 def _overlap(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
     """Whether one way leads to the other, or into it."""
     return one[: len(other)] == other or other[: len(one)] == one
-
-
-def _plain(text: str) -> Any:  # noqa: ANN401 - whatever YAML holds
-    tree = parse_tree(text, origin="policy")
-    if tree.faults or tree.root is None:
-        raise ConfigError(*(fault for _, fault in tree.faults))
-    return tree.root.plain()
 
 
 def _differences(
