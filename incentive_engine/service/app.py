@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -88,7 +87,7 @@ class Service:
         hashed, digest = hash_of(key), hash_of("decide", parts)
         choice = self.campaign.choose(user)
         if choice is None and asked.features is not None and self.campaign.newcomers is not None:
-            choice = await self._newcomer(user, asked.features)
+            choice = self._newcomer(user, asked.features)
         now = wall_micros()
         refused = self._refusal(now)
         if choice is None or refused is not None:
@@ -116,10 +115,10 @@ class Service:
             self.metrics.decisions[answer.decision.reason] += 1
         return self._decision(answer, "Idempotency-Key")
 
-    async def _newcomer(self, user: str, features: Mapping[str, bodies.FeatureValue]) -> Choice:
-        """Return what a user gets by his features; a model takes milliseconds, in a thread."""
+    def _newcomer(self, user: str, features: Mapping[str, bodies.FeatureValue]) -> Choice:
+        """Return what a user gets by his features; a thread would take longer than the model."""
         try:
-            return await asyncio.to_thread(self.campaign.choose_newcomer, user, features)
+            return self.campaign.choose_newcomer(user, features)
         except DataError as error:
             fault = error.faults[0]
             where, remedy = f"body: features: {fault.where}", "send what the model learned from"

@@ -64,6 +64,34 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Outcomes:
+    """What each model says of n users and k offers.
+
+    Attributes
+    ----------
+    converting, spending
+        Of conversions and of spend.
+    cost : (n, k) float64
+        Of each offer, ≥ 0.
+    """
+
+    converting: Likelihoods
+    spending: SpendOutOfSample
+    cost: FloatArray
+
+    @property
+    def spend_by_arm(self) -> FloatArray:
+        """Expected spend under control (column 0) and each offer, (n, 1 + k)."""
+        return (self.spending.buying or self.converting).by_arm * self.spending.amount
+
+    @property
+    def spend(self) -> FloatArray:
+        """What each offer adds to spend, (n, k)."""
+        by_arm = self.spend_by_arm
+        return np.asarray(by_arm[:, 1:] - by_arm[:, :1])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Models:
     """The three things that are learned.
 
@@ -89,13 +117,15 @@ class Models:
         offers: tuple[str, ...],
     ) -> Estimates:
         """Return estimates for users that no model has seen."""
+        return self.combine(phi, offers, self.expect(matrix, phi, share))
+
+    def expect(self, matrix: Matrix, phi: FloatArray, share: FloatArray) -> Outcomes:
+        """Return what each model says of users that none has seen."""
         converting = self.converting.predict(matrix, phi, share, folds=None)
         buying = None
         if self.spending.buying is not None:
             buying = self.spending.buying.predict(matrix, phi, share, folds=None)
-        return self.combine(
-            phi,
-            offers,
+        return Outcomes(
             converting=converting,
             spending=SpendOutOfSample(
                 buying=buying, amount=self.spending.amount(matrix, folds=None)
@@ -103,28 +133,18 @@ class Models:
             cost=self.costing.predict(matrix, converting.by_arm[:, 1:], folds=None),
         )
 
-    def combine(
-        self,
-        phi: FloatArray,
-        offers: tuple[str, ...],
-        *,
-        converting: Likelihoods,
-        spending: SpendOutOfSample,
-        cost: FloatArray,
-    ) -> Estimates:
+    def combine(self, phi: FloatArray, offers: tuple[str, ...], outcomes: Outcomes) -> Estimates:
         """Return estimates by what each model says of the same n users."""
-        buying = spending.buying or converting
-        spend = buying.by_arm * spending.amount
-        control = np.full(len(cost), self.costing.control)
+        control = np.full(len(phi), self.costing.control)
         return Estimates(
             offers=offers,
-            conversion=converting.effect,
-            spend=spend[:, 1:] - spend[:, :1],
-            cost=cost,
+            conversion=outcomes.converting.effect,
+            spend=outcomes.spend,
+            cost=outcomes.cost,
             conversion_se=self.converting.effects.standard_error(phi),
-            conversion_by_arm=converting.by_arm,
-            spend_by_arm=spend,
-            cost_by_arm=np.column_stack([control, cost]),
+            conversion_by_arm=outcomes.converting.by_arm,
+            spend_by_arm=outcomes.spend_by_arm,
+            cost_by_arm=np.column_stack([control, outcomes.cost]),
         )
 
 
@@ -225,9 +245,8 @@ def fit(trial: Trial, policy: Policy, *, seed: int, params: FitParams = FIT) -> 
     )
     costing, costs = stack_cost(costing, rows, cost=trial.cost, converting=chances.by_arm[:, 1:])
     models = Models(converting=converting, spending=spending, costing=costing)
-    estimates = models.combine(
-        rows.phi, trial.offers, converting=chances, spending=spends, cost=costs
-    )
+    outcomes = Outcomes(converting=chances, spending=spends, cost=costs)
+    estimates = models.combine(rows.phi, trial.offers, outcomes)
     constant = converting.effects.constant_outside(folds)
     return UpliftModel(
         facts=Facts(
@@ -260,6 +279,20 @@ def predict(model: UpliftModel, users: UserTable, policy: Policy) -> pd.DataFram
         When a feature that the model learned from is missing, or the policy has offers that the
         model does not know.
     """
+    refuse_unknown_offers(model, policy)
+    blocks = [slice(start, start + BLOCK) for start in range(0, max(users.n_users, 1), BLOCK)]
+    tables = side_by_side(lambda at: _scored(model, users, blocks[at], policy), len(blocks))
+    return pd.concat(tables, ignore_index=True)
+
+
+def refuse_unknown_offers(model: UpliftModel, policy: Policy) -> None:
+    """Refuse a policy with offers that a model does not know.
+
+    Raises
+    ------
+    DataError
+        With each of them.
+    """
     unknown = [offer for offer in policy.offer_ids if offer not in model.facts.offers]
     if unknown:
         raise DataError(
@@ -273,9 +306,6 @@ def predict(model: UpliftModel, users: UserTable, policy: Policy) -> pd.DataFram
                 for offer in unknown
             )
         )
-    blocks = [slice(start, start + BLOCK) for start in range(0, max(users.n_users, 1), BLOCK)]
-    tables = side_by_side(lambda at: _scored(model, users, blocks[at], policy), len(blocks))
-    return pd.concat(tables, ignore_index=True)
 
 
 def _scored(model: UpliftModel, users: UserTable, block: slice, policy: Policy) -> pd.DataFrame:
