@@ -42,10 +42,10 @@ class Newcomers:
     """
 
     def __init__(self, model: Path, frozen: FrozenPolicy, *, cost_factor: float) -> None:
-        from incentive_engine.uplift.model import UpliftModel  # loads LightGBM
+        from incentive_engine.uplift.model import EffectModel  # loads LightGBM
         from incentive_engine.uplift.one_user import UserScorer
 
-        self._scorer = UserScorer(UpliftModel.load(model), frozen.policy)
+        self._scorer = UserScorer(EffectModel.load(model), frozen.policy)
         self._frozen = frozen
         self._cost_factor = cost_factor
         self._numeric = {use.column for use in uses(frozen.policy) if use.numeric}

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from incentive_engine.config.scenario import EXPLORING
 from incentive_engine.language import Language
-from incentive_engine.simulation.comparison import Comparison
+from incentive_engine.simulation.comparison import StrategyComparison
 from incentive_engine.simulation.results.campaigns import ORACLES, Payback
 
 from .charts import Axis, Chart, Series, figure
@@ -64,7 +64,7 @@ def payback_sentence(t: Language, payback: Payback, *, currency: str, baseline: 
     )
 
 
-def payback_sentences(t: Language, comparison: Comparison) -> tuple[str, ...]:
+def payback_sentences(t: Language, comparison: StrategyComparison) -> tuple[str, ...]:
     """Return the sentence of each budget."""
     baseline = comparison.scenario.baseline
     return tuple(
@@ -73,7 +73,7 @@ def payback_sentences(t: Language, comparison: Comparison) -> tuple[str, ...]:
     )
 
 
-def courses(t: Language, comparison: Comparison) -> tuple[Course, ...]:
+def courses(t: Language, comparison: StrategyComparison) -> tuple[Course, ...]:
     """Return the course of the campaigns per budget; nothing without a series."""
     table = comparison.campaigns
     if table is None:
@@ -84,7 +84,9 @@ def courses(t: Language, comparison: Comparison) -> tuple[Course, ...]:
     )
 
 
-def _course(t: Language, comparison: Comparison, table: pd.DataFrame, budget: float) -> Course:
+def _course(
+    t: Language, comparison: StrategyComparison, table: pd.DataFrame, budget: float
+) -> Course:
     columns = tuple(_columns(comparison))
     rows: dict[tuple[Hashable, Hashable], dict[Hashable, Any]] = {
         (row["strategy"], row["campaign"]): row for row in table.to_dict(orient="records")
@@ -106,7 +108,7 @@ def _figure(row: dict[Hashable, Any], measure: str) -> dict[str, float]:
     return {end: float(row[name]) for end, name in names.items()}
 
 
-def _columns(comparison: Comparison) -> Iterator[Column]:
+def _columns(comparison: StrategyComparison) -> Iterator[Column]:
     """Yield what the table shows: gains, leads, regrets, and what exploring costs."""
     scenario = comparison.scenario
     others = [name for name in scenario.strategies if name not in ORACLES]
@@ -121,7 +123,7 @@ def _columns(comparison: Comparison) -> Iterator[Column]:
 
 
 def _charts(
-    t: Language, comparison: Comparison, table: pd.DataFrame, budget: float
+    t: Language, comparison: StrategyComparison, table: pd.DataFrame, budget: float
 ) -> Iterator[Markup]:
     baseline = comparison.scenario.baseline
     names = tuple(str(number) for number in sorted(set(table["campaign"])))

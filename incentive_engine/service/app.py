@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from incentive_engine.domain import Reason
 from incentive_engine.errors import DataError
 from incentive_engine.live.amounts import decimal_text, parse_micros
-from incentive_engine.live.campaign import Campaign, Choice
+from incentive_engine.live.campaign import Choice, LiveCampaign
 from incentive_engine.live.ledger.clock import wall_micros
 from incentive_engine.live.ledger.commands import (
     Answer,
@@ -40,7 +40,7 @@ from incentive_engine.live.ledger.records import POOL_EMPTY, Decision
 from incentive_engine.live.repricing import Repricer
 from incentive_engine.live.writing.process import WriterProcess
 from incentive_engine.service import bodies, openapi
-from incentive_engine.service.findings import Findings
+from incentive_engine.service.findings import WatchedFindings
 from incentive_engine.service.gate import Gate, idempotency_key
 from incentive_engine.service.log import Log
 from incentive_engine.service.metrics import Metrics
@@ -64,9 +64,9 @@ class Service:
         Share of perfect foresight that had been reached when prices were solved last; None before.
     """
 
-    campaign: Campaign
+    campaign: LiveCampaign
     writer: WriterProcess
-    watch: Findings
+    watch: WatchedFindings
     gate: Gate
     hold: int | None
     repricer: Repricer | None = None
@@ -359,7 +359,7 @@ def refusal_of(answer: Refused, where: str) -> ProblemError:
     return problem(409, where, what, "`reserved`", remedies.get(answer.detail, ""))
 
 
-class Answered(Response):
+class JsonReply(Response):
     """A body of JSON with the two headers that it needs."""
 
     def __init__(self, content: bytes) -> None:
@@ -370,7 +370,7 @@ class Answered(Response):
 
 
 def _json(body: msgspec.Struct) -> Response:
-    return Answered(bodies.encode(body))
+    return JsonReply(bodies.encode(body))
 
 
 Endpoint = Callable[[Request], Awaitable[Response]]

@@ -8,10 +8,10 @@ import numpy as np
 
 from incentive_engine.config.scenario import Scenario, Strategy, World
 from incentive_engine.domain import FloatArray
-from incentive_engine.simulation.figures import FIGURES, Stage, figures_of
+from incentive_engine.simulation.figures import FIGURES, PreparedDraw, figures_of
 from incentive_engine.simulation.market.chances import DrawSeeds
 from incentive_engine.simulation.series import run_series
-from incentive_engine.simulation.shared_draws import Memory, Variant
+from incentive_engine.simulation.shared_draws import BlockCache, SweepVariant
 from incentive_engine.simulation.situations import check_budgets, situation_with
 from incentive_engine.simulation.stage import stage_of
 from incentive_engine.simulation.strategy.strategies import PLANS, Situation
@@ -42,7 +42,7 @@ def blocks_of(scenario: Scenario) -> tuple[tuple[int, ...], ...]:
     return tuple(tuple(range(first, scenario.draws, trials)) for first in range(trials))
 
 
-def run_block(variants: tuple[Variant, ...], block: int) -> dict[int, tuple[DrawResult, ...]]:
+def run_block(variants: tuple[SweepVariant, ...], block: int) -> dict[int, tuple[DrawResult, ...]]:
     """Replay the draws of one block in every variant; draw to one result per variant.
 
     Raises
@@ -52,14 +52,14 @@ def run_block(variants: tuple[Variant, ...], block: int) -> dict[int, tuple[Draw
     InfeasibleError
         When the policy's limits cannot all hold for these users.
     """
-    memory = Memory()
+    memory = BlockCache()
     return {
         draw: tuple(run_draw(variant, draw, memory) for variant in variants)
         for draw in blocks_of(variants[0].scenario)[block]
     }
 
 
-def run_draw(variant: Variant, draw: int, memory: Memory) -> DrawResult:
+def run_draw(variant: SweepVariant, draw: int, memory: BlockCache) -> DrawResult:
     """Replay the campaign once; the same chances meet every strategy and budget."""
     scenario = variant.scenario
     seeds = DrawSeeds.of(seed=scenario.seed, draw=draw, trials=_trials(scenario))
@@ -84,7 +84,7 @@ def _trials(scenario: Scenario) -> int:
     return scenario.draws if world.trials is None else min(world.trials, scenario.draws)
 
 
-def _course(stage: Stage, strategy: Strategy, situation: Situation) -> Course:
+def _course(stage: PreparedDraw, strategy: Strategy, situation: Situation) -> Course:
     plan = PLANS[strategy]
     if stage.scenario.calendar is None or stage.times is None:
         return Course(choice=plan(situation), waves=(), dry_after=np.nan)

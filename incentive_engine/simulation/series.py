@@ -8,15 +8,15 @@ import numpy as np
 
 from incentive_engine.config.scenario import EXPLORING, LEARNING, Scenario, World
 from incentive_engine.domain import FloatArray
-from incentive_engine.simulation.figures import FIGURES, LEARNED, Stage, figures_of
+from incentive_engine.simulation.figures import FIGURES, LEARNED, PreparedDraw, figures_of
 from incentive_engine.simulation.market.chances import DrawSeeds
 from incentive_engine.simulation.market.drift import Drift
-from incentive_engine.simulation.market.settlement import Choice, Earned
+from incentive_engine.simulation.market.settlement import Choice, PlanIncrement
 from incentive_engine.simulation.market.world import People, draw_people
-from incentive_engine.simulation.shared_draws import Memory, Variant, ground_on
+from incentive_engine.simulation.shared_draws import BlockCache, SweepVariant, ground_on
 from incentive_engine.simulation.situations import check_budgets, situation_with
 from incentive_engine.simulation.stage import stage_of
-from incentive_engine.simulation.strategy.learning import Learned
+from incentive_engine.simulation.strategy.learning import LearnedTrial
 from incentive_engine.simulation.strategy.learning_on import (
     Learner,
     explorers_of,
@@ -29,7 +29,7 @@ Learners = dict[tuple[int, int], Learner]
 """(strategy, budget) to what it learned: with another budget it met other explorers."""
 
 
-def run_series(variant: Variant, seeds: DrawSeeds, memory: Memory) -> FloatArray:
+def run_series(variant: SweepVariant, seeds: DrawSeeds, memory: BlockCache) -> FloatArray:
     """Replay a series once; the same people and chances meet every strategy and budget.
 
     Returns
@@ -61,7 +61,7 @@ def run_series(variant: Variant, seeds: DrawSeeds, memory: Memory) -> FloatArray
     return figures
 
 
-def _learners(scenario: Scenario, once: Learned, *, seed: int) -> Learners:
+def _learners(scenario: Scenario, once: LearnedTrial, *, seed: int) -> Learners:
     return {
         (s, b): Learner(by_lot=strategy == EXPLORING, seed=seed, learned=once)
         for s, strategy in enumerate(scenario.strategies)
@@ -78,10 +78,10 @@ def _named(people: People, campaign: int) -> People:
 
 
 def _campaign(
-    variant: Variant,
+    variant: SweepVariant,
     people: People,
     seeds: DrawSeeds,
-    once: Learned,
+    once: LearnedTrial,
     learners: Learners,
     *,
     learn: bool,
@@ -111,18 +111,20 @@ def _campaign(
     return figures
 
 
-def _stage(variant: Variant, people: People, seeds: DrawSeeds, learned: Learned) -> Stage:
+def _stage(
+    variant: SweepVariant, people: People, seeds: DrawSeeds, learned: LearnedTrial
+) -> PreparedDraw:
     forecast = learned.forecast(people.users, variant.policy)
     return stage_of(variant, ground_on(learned, people, forecast, variant.policy), seeds.outcomes)
 
 
 def _learned(
-    stage: Stage, situation: Situation, choice: Choice, learner: Learner | None
+    stage: PreparedDraw, situation: Situation, choice: Choice, learner: Learner | None
 ) -> tuple[float, float, float]:
     """Return what `LEARNED` names."""
     rows = float(stage.learned.trial.n_rows)
     if learner is None or not learner.by_lot:
         return 0.0, 0.0, rows
     calm = without_lots(situation.planner).plan(situation.budget, favouring=True)
-    least, most = (Earned.of(given, stage.expects).conversions for given in (choice, calm))
+    least, most = (PlanIncrement.of(given, stage.expects).conversions for given in (choice, calm))
     return float(len(explorers_of(situation.planner))), most - least, rows

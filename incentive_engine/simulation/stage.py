@@ -9,10 +9,10 @@ import numpy as np
 from incentive_engine.allocation import build_problem
 from incentive_engine.config.scenario import Scenario, World
 from incentive_engine.domain import FloatArray
-from incentive_engine.simulation.figures import Stage
-from incentive_engine.simulation.market.chances import Chances
+from incentive_engine.simulation.figures import PreparedDraw
+from incentive_engine.simulation.market.chances import CommonRandomNumbers
 from incentive_engine.simulation.market.settlement import (
-    Outcomes,
+    PotentialOutcomes,
     absent,
     expected,
     lapsing,
@@ -20,13 +20,15 @@ from incentive_engine.simulation.market.settlement import (
 )
 from incentive_engine.simulation.market.traffic import arrivals
 from incentive_engine.simulation.market.world import People, drifted, spiked
-from incentive_engine.simulation.shared_draws import Ground, Variant
+from incentive_engine.simulation.shared_draws import Ground, SweepVariant
 from incentive_engine.simulation.situations import favoured_of, rank_of, situation_of
 from incentive_engine.simulation.strategy.learning import truth_scores
 from incentive_engine.simulation.strategy.waves import Schedule, schedule
 
 
-def stage_of(variant: Variant, ground: Ground, outcomes: np.random.SeedSequence) -> Stage:
+def stage_of(
+    variant: SweepVariant, ground: Ground, outcomes: np.random.SeedSequence
+) -> PreparedDraw:
     """Return the stage of a draw.
 
     Parameters
@@ -40,7 +42,7 @@ def stage_of(variant: Variant, ground: Ground, outcomes: np.random.SeedSequence)
     """
     scenario, policy = variant.scenario, variant.policy
     users = ground.people.users
-    chances = Chances.draw(users.n_users, outcomes)
+    chances = CommonRandomNumbers.draw(users.n_users, outcomes)
     eagerness = ground.people.liveliness + chances.eagerness
     times = _times(scenario, eagerness, chances)
     happens, would, expects = _outcomes(variant, ground.people, chances, times)
@@ -53,7 +55,7 @@ def stage_of(variant: Variant, ground: Ground, outcomes: np.random.SeedSequence)
     )
     order = times.arrivals.order if times else np.argsort(-eagerness, kind="stable")
     features = users.features
-    return Stage(
+    return PreparedDraw(
         scenario=scenario,
         policy=policy,
         learned=ground.learned,
@@ -77,15 +79,17 @@ def stage_of(variant: Variant, ground: Ground, outcomes: np.random.SeedSequence)
     )
 
 
-def _times(scenario: Scenario, eagerness: FloatArray, chances: Chances) -> Schedule | None:
+def _times(
+    scenario: Scenario, eagerness: FloatArray, chances: CommonRandomNumbers
+) -> Schedule | None:
     if scenario.calendar is None:
         return None
     return schedule(arrivals(eagerness, scenario.calendar), scenario.calendar, chances.delay)
 
 
 def _outcomes(
-    variant: Variant, people: People, chances: Chances, times: Schedule | None
-) -> tuple[Outcomes, Outcomes, Outcomes]:
+    variant: SweepVariant, people: People, chances: CommonRandomNumbers, times: Schedule | None
+) -> tuple[PotentialOutcomes, PotentialOutcomes, PotentialOutcomes]:
     """Return what happens, what would happen if no offer lapsed, and the expectation."""
     scenario, offers = variant.scenario, variant.policy.offers
     campaign = (scenario.world or World()).campaign

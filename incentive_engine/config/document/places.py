@@ -28,7 +28,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class DocumentSource:
     """Where each field of a document stands.
 
     Two sources always compare equal: policies are equal when they mean the same, wherever they

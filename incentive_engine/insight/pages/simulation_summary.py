@@ -12,12 +12,12 @@ from incentive_engine.language import Code, Message, Text, aligned, as_warnings,
 from incentive_engine.language.formats import DASH, money, number, percent
 from incentive_engine.report.comparison import verdicts
 from incentive_engine.report.series import payback_sentences
-from incentive_engine.simulation.comparison import Comparison
+from incentive_engine.simulation.comparison import StrategyComparison
 
 COLUMNS: Final = ("strategy", "conversions", "interval", "cost", "per_1000", "gain")
 
 
-def simulation_summary(comparison: Comparison, out: Path, lang: Code = "en") -> str:
+def simulation_summary(comparison: StrategyComparison, out: Path, lang: Code = "en") -> str:
     """Return the comparison as text, the strategies of each budget by falling conversions."""
     t, name = language(lang), comparison.scenario.name
     head = t("simulate.head", name=name, draws=comparison.finished)
@@ -57,7 +57,7 @@ def _row(row: Mapping[Any, Any]) -> tuple[Text, ...]:
     )
 
 
-def _promises(comparison: Comparison) -> Iterator[Message]:
+def _promises(comparison: StrategyComparison) -> Iterator[Message]:
     for row in comparison.promises.to_dict(orient="records"):
         yield say(
             "simulate.promise",

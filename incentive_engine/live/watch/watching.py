@@ -12,16 +12,16 @@ import numpy.typing as npt
 
 from incentive_engine.data.outcomes import Outcomes
 from incentive_engine.live.actions import Change
-from incentive_engine.live.campaign import Campaign
+from incentive_engine.live.campaign import LiveCampaign
 from incentive_engine.live.ledger.records import Action, Verb
 from incentive_engine.live.watch.expected import Expected
-from incentive_engine.live.watch.finding import Answered, Finding
+from incentive_engine.live.watch.finding import Finding, FindingAnswer
 from incentive_engine.live.watch.gain import gain
 from incentive_engine.live.watch.look import Found, Look, name_of
 from incentive_engine.live.watch.observed import Observed, read_observed
 from incentive_engine.live.watch.offers import offers
 from incentive_engine.live.watch.params import WatchParams
-from incentive_engine.live.watch.planner import Planner
+from incentive_engine.live.watch.planner import RemainderPlanner
 from incentive_engine.live.watch.pools import pools
 from incentive_engine.live.watch.proposals import propose
 from incentive_engine.live.watch.traffic import traffic
@@ -54,7 +54,7 @@ class Watch:
     def __init__(
         self,
         run_dir: Path,
-        campaign: Campaign,
+        campaign: LiveCampaign,
         *,
         params: WatchParams | None = None,
         known: npt.NDArray[np.float32] | None = None,
@@ -64,9 +64,9 @@ class Watch:
         self.params = params or WatchParams()
 
     @cached_property
-    def planner(self) -> Planner:
+    def planner(self) -> RemainderPlanner:
         """The run's problem, made when it is first needed."""
-        return Planner.of(self._run_dir, self._campaign)
+        return RemainderPlanner.of(self._run_dir, self._campaign)
 
     @cached_property
     def yardstick(self) -> Yardstick:
@@ -142,7 +142,7 @@ class Watch:
         declined = next((a for a in mine if a.verb == Verb.DECLINED), None)
         answered = None
         if declined is not None:
-            answered = Answered(verb=Verb.DECLINED, name=declined.name, at=declined.at)
+            answered = FindingAnswer(verb=Verb.DECLINED, name=declined.name, at=declined.at)
         number = 1 + sum(action.verb == Verb.ACCEPTED for action in mine)
         return Finding(
             key=found.name if number == 1 else f"{found.name}#{number}",

@@ -13,7 +13,7 @@ from incentive_engine.data.holdout import strata_codes
 from incentive_engine.data.scores import read_scores
 from incentive_engine.domain import CONVERSION, COST, SPEND, BoolArray, IntArray
 from incentive_engine.insight.value.plan_rule import plan_rule
-from incentive_engine.live.campaign import Campaign
+from incentive_engine.live.campaign import LiveCampaign
 from incentive_engine.stats.holdout_effect import filled
 
 
@@ -37,7 +37,7 @@ class Yardstick:
 
     @classmethod
     def of(
-        cls, run_dir: Path, campaign: Campaign, *, known: npt.NDArray[np.float32] | None = None
+        cls, run_dir: Path, campaign: LiveCampaign, *, known: npt.NDArray[np.float32] | None = None
     ) -> Self:
         """Return what a run says.
 

@@ -98,7 +98,7 @@ class ServedDecision(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Served:
+class ServedLedger:
     """A ledger: where it is, the digest of its run, and its decisions in order."""
 
     where: str
@@ -106,7 +106,7 @@ class Served:
     decisions: Sequence[ServedDecision]
 
 
-def live_decisions(run: FinishedRun, table: ScoreTable, served: Served) -> Decisions:
+def live_decisions(run: FinishedRun, table: ScoreTable, served: ServedLedger) -> Decisions:
     """Return what a ledger's first decision about each user of the run was.
 
     An explorer whose offer the pool no longer had got nothing, and not by lot: he is no explorer.
@@ -153,7 +153,7 @@ def _first_decisions(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Lots:
+class RandomisedUsers:
     """The users whom a campaign randomised.
 
     Attributes
@@ -171,7 +171,7 @@ class Lots:
     reach: BoolArray
 
 
-def lots_of(run: FinishedRun, table: ScoreTable, decisions: Decisions) -> Lots:
+def lots_of(run: FinishedRun, table: ScoreTable, decisions: Decisions) -> RandomisedUsers:
     """Return the trial inside a campaign.
 
     Raises
@@ -196,7 +196,7 @@ def lots_of(run: FinishedRun, table: ScoreTable, decisions: Decisions) -> Lots:
         explored=explored_share(plan.held, share=policy.explore),
         with_control=has_control,
     )
-    return Lots(rows=rows, propensity=propensity, reach=reach[rows])
+    return RandomisedUsers(rows=rows, propensity=propensity, reach=reach[rows])
 
 
 def _check_propensities(run: FinishedRun, decisions: Decisions, arms: IntArray) -> None:

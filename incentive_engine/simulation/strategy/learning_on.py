@@ -24,8 +24,8 @@ from incentive_engine.domain import (
     FloatArray,
     IntArray,
 )
-from incentive_engine.simulation.market.settlement import Outcomes
-from incentive_engine.simulation.strategy.learning import Learned
+from incentive_engine.simulation.market.settlement import PotentialOutcomes
+from incentive_engine.simulation.strategy.learning import LearnedTrial
 from incentive_engine.simulation.strategy.planning import Planner
 
 FIRST: Final = "trial"
@@ -51,7 +51,7 @@ class Learner:
 
     by_lot: bool
     seed: int
-    learned: Learned
+    learned: LearnedTrial
     rows: list[pd.DataFrame] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -67,7 +67,7 @@ class Learner:
         users: UserTable,
         planner: Planner,
         choice: Choice,
-        happens: Outcomes,
+        happens: PotentialOutcomes,
         *,
         explore: float,
     ) -> None:
@@ -104,7 +104,7 @@ class Learner:
             known[ARMS] = [" ".join(offers[each]) for each in reach]
         self.rows.append(users.features.iloc[rows].assign(**known))
         trial = Trial.from_frame(pd.concat(self.rows, ignore_index=True), policy)
-        self.learned = Learned.of(trial, policy, seed=self.seed)
+        self.learned = LearnedTrial.of(trial, policy, seed=self.seed)
 
     def _some(self, planner: Planner, explore: float) -> IntArray:
         """Return as many users as the holdout and explorers are, ascending."""
