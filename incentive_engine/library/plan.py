@@ -12,6 +12,7 @@ import numpy as np
 
 from incentive_engine.allocation import Allocation as SolvedPlan
 from incentive_engine.allocation import (
+    Allocation,
     Certificate,
     Curve,
     FrozenPolicy,
@@ -77,7 +78,7 @@ class Plan:
     """
 
     stated: StatedProblem
-    solved: SolvedPlan
+    solved: Allocation
     written: Policy
     options: BudgetOptions
 

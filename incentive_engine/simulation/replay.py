@@ -33,7 +33,7 @@ class ReplayResult:
     Attributes
     ----------
     rows : (strategies, budgets, n, estimators, measures) float32
-        Contribution of each row of the trial to each estimate, see `offpolicy.Valuation`.
+        Contribution of each row of the trial to each estimate, see `offpolicy.ChoiceValuation`.
     valuations
         (strategy, budget) to one valuation per fold, without its rows.
     planned : (strategies, budgets) float64

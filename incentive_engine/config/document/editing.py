@@ -46,7 +46,7 @@ class Edit:
 def edited(text: str, changes: Sequence[Edit]) -> str:
     """Return a text with some values changed.
 
-    >>> edited("{a: 1, b: [2, 3]}  # a comment", [Change(loc=("a",), value="5%")])
+    >>> edited("{a: 1, b: [2, 3]}  # a comment", [Edit(loc=("a",), value="5%")])
     '{a: 5%, b: [2, 3]}  # a comment'
 
     Raises
