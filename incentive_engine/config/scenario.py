@@ -33,12 +33,12 @@ from incentive_engine.config.fields import (
     path_beside,
 )
 from incentive_engine.config.schedule.calendar import Calendar, Traffic, Wave
-from incentive_engine.config.schedule.series import Series
+from incentive_engine.config.schedule.series import CampaignSeries
 from incentive_engine.language import say
 
 __all__ = [
-    "Calendar", "CampaignShift", "Replay", "Scenario", "Series", "Strategy", "Sweep", "Traffic", "Wave",
-    "World",
+    "Calendar", "CampaignSeries", "CampaignShift", "Replay", "Scenario", "Strategy", "Sweep",
+    "Traffic", "Wave", "World",
 ]  # fmt: skip
 
 Strategy = Literal[
@@ -169,7 +169,7 @@ class Scenario(Document):
     """For the tier rules: the column of the spend."""
     calendar: Calendar | None = None
     """The waves of the campaign; left out: everybody at once."""
-    series: Series | None = None
+    series: CampaignSeries | None = None
     """Campaigns one after another in a market that drifts; left out: one campaign."""
     sweep: Sweep | None = None
     """One setting that takes several values."""

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from incentive_engine.allocation import Allocation as SolvedPlan
 from incentive_engine.allocation import (
     Allocation,
     Certificate,

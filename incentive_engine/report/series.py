@@ -22,7 +22,7 @@ MEASURES: Final = ("conversions", "lead_so_far", "regret")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Column:
+class CampaignColumn:
     """A column of the table of campaigns: a measure of a strategy."""
 
     strategy: str
@@ -30,7 +30,7 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Course:
+class CampaignCourse:
     """What campaigns brought one after another, with one budget.
 
     Attributes
@@ -43,7 +43,7 @@ class Course:
 
     budget: float
     charts: tuple[Markup, ...]
-    columns: tuple[Column, ...]
+    columns: tuple[CampaignColumn, ...]
     rows: tuple[tuple[dict[str, float], ...], ...]
 
 
@@ -73,7 +73,7 @@ def payback_sentences(t: Language, comparison: StrategyComparison) -> tuple[str,
     )
 
 
-def courses(t: Language, comparison: StrategyComparison) -> tuple[Course, ...]:
+def courses(t: Language, comparison: StrategyComparison) -> tuple[CampaignCourse, ...]:
     """Return the course of the campaigns per budget; nothing without a series."""
     table = comparison.campaigns
     if table is None:
@@ -86,13 +86,13 @@ def courses(t: Language, comparison: StrategyComparison) -> tuple[Course, ...]:
 
 def _course(
     t: Language, comparison: StrategyComparison, table: pd.DataFrame, budget: float
-) -> Course:
+) -> CampaignCourse:
     columns = tuple(_columns(comparison))
     rows: dict[tuple[Hashable, Hashable], dict[Hashable, Any]] = {
         (row["strategy"], row["campaign"]): row for row in table.to_dict(orient="records")
     }
     campaigns = sorted(set(table["campaign"]))
-    return Course(
+    return CampaignCourse(
         budget=budget,
         charts=tuple(_charts(t, comparison, table, budget)),
         columns=columns,
@@ -108,18 +108,20 @@ def _figure(row: dict[Hashable, Any], measure: str) -> dict[str, float]:
     return {end: float(row[name]) for end, name in names.items()}
 
 
-def _columns(comparison: StrategyComparison) -> Iterator[Column]:
+def _columns(comparison: StrategyComparison) -> Iterator[CampaignColumn]:
     """Yield what the table shows: gains, leads, regrets, and what exploring costs."""
     scenario = comparison.scenario
     others = [name for name in scenario.strategies if name not in ORACLES]
-    yield from (Column(strategy=name, measure="conversions") for name in scenario.strategies)
+    yield from (
+        CampaignColumn(strategy=name, measure="conversions") for name in scenario.strategies
+    )
     for name in others:
         if name != scenario.baseline:
-            yield Column(strategy=name, measure="lead_so_far")
+            yield CampaignColumn(strategy=name, measure="lead_so_far")
     if len(others) < len(scenario.strategies):
-        yield from (Column(strategy=name, measure="regret") for name in others)
+        yield from (CampaignColumn(strategy=name, measure="regret") for name in others)
     if EXPLORING in others:
-        yield Column(strategy=EXPLORING, measure="exploring_cost")
+        yield CampaignColumn(strategy=EXPLORING, measure="exploring_cost")
 
 
 def _charts(

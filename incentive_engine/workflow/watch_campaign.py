@@ -19,7 +19,7 @@ from incentive_engine.live.ledger.clock import wall_micros
 from incentive_engine.live.ledger.records import Action, Verb
 from incentive_engine.live.watch.answer import answer, named
 from incentive_engine.live.watch.finding import Finding
-from incentive_engine.live.watch.gain import Comparison, noticed
+from incentive_engine.live.watch.gain import GainComparison, noticed
 from incentive_engine.live.watch.observed import Observed
 from incentive_engine.live.watch.params import WatchParams
 from incentive_engine.live.watch.watching import Watch
@@ -43,7 +43,7 @@ class Seen:
     findings: tuple[Finding, ...]
     observed: Observed
     now: int
-    compared: Comparison | None = None
+    compared: GainComparison | None = None
     noticing: Noticing | None = None
 
 

@@ -7,7 +7,7 @@ from pydantic import Field
 from incentive_engine.config.fields import Model
 
 
-class Series(Model):
+class CampaignSeries(Model):
     """Campaigns one after another, each with users of its own, in a market that drifts."""
 
     campaigns: int = Field(default=12, ge=2, le=100)

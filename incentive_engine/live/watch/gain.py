@@ -28,7 +28,7 @@ ALIKE: Final = 0.95
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Comparison:
+class GainComparison:
     """Users who are compared with those of the holdout, until now.
 
     Attributes
@@ -87,7 +87,7 @@ def gain(look: Look) -> Iterator[Found]:
     )
 
 
-def comparison(look: Look) -> Comparison | None:
+def comparison(look: Look) -> GainComparison | None:
     """Return who is compared; None while there are too few, or nobody says what users did."""
     did, seen = look.outcomes, look.observed
     if did is None:
@@ -111,7 +111,7 @@ def comparison(look: Look) -> Comparison | None:
         stratum=nothing if yard is None else yard.stratum[rows],
         covariates=None if yard is None else yard.covariates[rows].astype(np.float64),
     )
-    return Comparison(rows=rows, by_prices=by_prices, measured=measured, stated=stated)
+    return GainComparison(rows=rows, by_prices=by_prices, measured=measured, stated=stated)
 
 
 def _as_planned(look: Look, rows: IntArray, got: BoolArray) -> bool:
@@ -125,7 +125,7 @@ def _as_planned(look: Look, rows: IntArray, got: BoolArray) -> bool:
     return bool(free.any()) and float((planned == got)[free].mean()) >= ALIKE
 
 
-def noticed(look: Look) -> tuple[Comparison, Noticing] | None:
+def noticed(look: Look) -> tuple[GainComparison, Noticing] | None:
     """Return what would be noticed by the end, as far as the outcomes until now can tell."""
     compared, forecast = comparison(look), look.expected.forecast
     if compared is None or forecast is None or compared.measured.standard_error is None:

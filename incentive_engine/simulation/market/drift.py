@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 from scipy.special import expit, logit
 
-from incentive_engine.config.schedule.series import Series
+from incentive_engine.config.schedule.series import CampaignSeries
 from incentive_engine.domain import FloatArray
 from incentive_engine.simulation.market.world import MOST_LIKELY, People
 
@@ -32,7 +32,7 @@ class Drift:
     season: FloatArray
 
     @classmethod
-    def draw(cls, series: Series, *, offers: int, seed: np.random.SeedSequence) -> Self:
+    def draw(cls, series: CampaignSeries, *, offers: int, seed: np.random.SeedSequence) -> Self:
         """Draw the walks of k offers; the first campaign is one step away from the trial."""
         rng, campaigns = np.random.default_rng(seed), series.campaigns
         steps = rng.standard_normal((campaigns, offers, 4)) * series.drift
