@@ -99,10 +99,10 @@ def prepare(visit: Visit) -> Response:
         kind="prepare", file=draft.path, folder=folder.root, by=visit.person.name, text=draft.text,
         lang=visit.t.code,
     )  # fmt: skip
-    running = visit.studio.tasks.running(name)
-    if running is None or running.order.kind != "prepare":
-        visit.studio.tasks.start(order, about=name, then=noted)
-    return JSONResponse({"about": name})
+    task = visit.studio.tasks.running(name)
+    if task is None or task.order.kind != "prepare":
+        task = visit.studio.tasks.start(order, about=name, then=noted)
+    return JSONResponse({"about": name, "task": task.id})
 
 
 def deeper(visit: Visit) -> Response:
