@@ -15,8 +15,15 @@ from incentive_engine.data.sources import Source
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ScoreRows:
-    """Some rows of a score table, and what only all users together say of theirs."""
+    """Some rows of a score table, and what only all users together say of theirs.
 
+    Attributes
+    ----------
+    number
+        Which shard they are, from 0.
+    """
+
+    number: int
     rows: slice
     members: Members
 
@@ -48,7 +55,11 @@ class StateRows:
         InfeasibleError
             When a user must get an offer and may get none.
         """
-        problem = state_users(self.policy, self.table(shard), shard.members)
+        return self.stated(self.table(shard), shard)
+
+    def stated(self, table: ScoreTable, shard: ScoreRows) -> Problem:
+        """Return the same of scores that were read."""
+        problem = state_users(self.policy, table, shard.members)
         check_forced(problem, first=shard.rows.start)
         return problem
 
@@ -58,6 +69,6 @@ def cut_rows(members: Members, shards: int) -> Iterator[ScoreRows]:
     users = len(members.holdout)
     count = max(1, min(shards, users))
     edges = [users * shard // count for shard in range(count + 1)]
-    for edge in pairwise(edges):
+    for number, edge in enumerate(pairwise(edges)):
         rows = slice(*edge)
-        yield ScoreRows(rows=rows, members=members.part(rows))
+        yield ScoreRows(number=number, rows=rows, members=members.part(rows))

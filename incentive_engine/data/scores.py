@@ -97,7 +97,7 @@ class ScoreTable:
         """
         names = names_in(frame, where=where)
         faults = _column_faults(names, policy, where)
-        wanted = _wanted(names, policy)
+        wanted = score_columns(names, policy)
         if not wanted:
             raise DataError(*faults)
         table = arrow_table(frame, where=where, columns=wanted)
@@ -227,7 +227,7 @@ def read_scores(scores: Path | Source, policy: Policy) -> ScoreTable:
     source = as_source(scores)
     names, where = source.columns, source.where
     faults = _column_faults(names, policy, where)
-    if not _wanted(names, policy):
+    if not score_columns(names, policy):
         raise DataError(*faults)
     users = source.table([USER_ID, *policy.attribute_columns])
     blocks = source.blocks(number_columns(names, policy))
@@ -261,13 +261,13 @@ def read_score_rows(scores: Source, policy: Policy, rows: slice) -> ScoreTable:
     DataError
         As `read_scores`; rows count from the first of these, which messages name.
     """
-    table = scores.part(_wanted(scores.columns, policy), rows)
+    table = scores.part(score_columns(scores.columns, policy), rows)
     where = say("{where} after row {first}", where=scores.where, first=rows.start)
     return ScoreTable.from_frame(table, policy, where=str(where))
 
 
-def _wanted(names: tuple[str, ...], policy: Policy) -> list[str]:
-    """Return those of a table's columns that the policy needs."""
+def score_columns(names: tuple[str, ...], policy: Policy) -> list[str]:
+    """Return those of a score table's columns that the policy needs, in their order."""
     needed = {USER_ID, *policy.attribute_columns, *number_columns(names, policy)}
     return [name for name in names if name in needed]
 
