@@ -95,15 +95,20 @@ class Gate:
             expected = f"at most {rate:g} requests a second"
             raise problem(429, "requests", "are too many", expected, "wait a second")
 
-    async def body(self, request: Request) -> bytes:
+    async def body(self, request: Request, *, most: int | None = None) -> bytes:
         """Return a request's body.
+
+        Parameters
+        ----------
+        most
+            Bytes that it may have; left out, the limit of all requests.
 
         Raises
         ------
         ProblemError
             413 when it is too large, 408 when it comes too slowly.
         """
-        most = self.limits.body_bytes
+        most = most or self.limits.body_bytes
         remedy = "send less"
         stated = request.headers.get("content-length", "0")
         if stated.isdigit() and int(stated) > most:

@@ -23,7 +23,7 @@ from incentive_engine.insight.small_groups import SMALLEST
 from incentive_engine.language import Message, named, say
 from incentive_engine.report import (
     Advice,
-    Budget,
+    BudgetUse,
     Estimate,
     Headline,
     Note,
@@ -58,7 +58,7 @@ def short_content(
             searched=searched(certificate),
             aim=aim_of(policy),
         ),
-        budget=Budget(
+        budget=BudgetUse(
             amount=budget["amount"],
             basis=budget["basis"],
             spent=budget["spent"],
