@@ -45,8 +45,6 @@ Strategy = Literal[
     "engine", "engine-unweighted", "oracle", "oracle-unweighted",
 ]  # fmt: skip
 STRATEGIES: Final[tuple[Strategy, ...]] = get_args(Strategy)
-NEEDS_TRUTH: Final[tuple[Strategy, ...]] = ("oracle", "oracle-unweighted")
-"""Strategies that know the true effects; a logged trial cannot serve them."""
 
 
 def _policy_path(path: Path, info: ValidationInfo) -> Path:
@@ -249,12 +247,14 @@ def _source_problems(scenario: Scenario) -> list[FieldProblem]:
 
 def _strategy_problems(scenario: Scenario) -> list[FieldProblem]:
     problems = []
+    # strategies that know the true effects; a logged trial cannot serve them
+    needs_truth = ("oracle", "oracle-unweighted")
     for index, name in enumerate(scenario.strategies):
         if name in scenario.strategies[:index]:
             problems.append(
                 FieldProblem(("strategies", index), say("`{name}` stands twice", name=name))
             )
-        if name in NEEDS_TRUTH and scenario.source == "trial":
+        if name in needs_truth and scenario.source == "trial":
             what = say("`{name}` knows the truth, which a logged trial does not", name=name)
             problems.append(FieldProblem(("strategies", index), what, remedy="leave it out"))
     if scenario.baseline not in {*scenario.strategies, "nobody"}:

@@ -18,8 +18,6 @@ from .charts import MUTED, Axis, Chart, Series, Size, figure
 from .content import Aim
 from .frame import render_page
 
-PUBLISHED: Final = 0.15
-"""What Tmall published for Double 11, 2025: coupon conversion against the former method."""
 Row = Mapping[Hashable, Any]
 
 
@@ -185,7 +183,9 @@ def _judgement(t: Language, low: float, high: float) -> str:
     """Return an interval and where it lies beside the published figure; empty without one."""
     if math.isnan(low):
         return ""
-    where = "above" if low > PUBLISHED else "below" if high < PUBLISHED else "level"
+    # what Tmall published for Double 11, 2025: coupon conversion against the former method
+    published = 0.15
+    where = "above" if low > published else "below" if high < published else "level"
     return t(
         "compare.interval",
         low=_signed(t, low),
@@ -231,7 +231,8 @@ def _charts(t: Language, comparison: StrategyComparison) -> Iterator[Markup]:
     scenario, currency = comparison.scenario, t.unit(comparison.currency)
     budget_axis = Axis(title=t("chart.budget", currency=currency))
     if len(scenario.budgets) > 1:
-        for name, column in BY_BUDGET:
+        by_budget = (("conversions", "conversions"), ("efficiency", "conversions_per_1000"))
+        for name, column in by_budget:
             chart = Chart(
                 caption=t(f"compare.{name}_plot", currency=currency),
                 x=budget_axis,
@@ -243,15 +244,12 @@ def _charts(t: Language, comparison: StrategyComparison) -> Iterator[Markup]:
         label = scenario.sweep.label or scenario.sweep.setting
         budget = scenario.budgets[-1]
         largest = comparison.sweep[comparison.sweep["budget"] == budget]
-        for column in SWEPT:
+        swept = ("conversions", "favoured_share_of_cost", "overspend_probability")
+        for column in swept:
             if column in largest and largest[column].notna().any():
                 caption = t(f"compare.swept_{column}", label=label, budget=t.money(budget))
                 title = t(f"compare.{column}_axis")
                 yield figure(t, _swept(largest, column, caption=caption, label=label, title=title))
-
-
-BY_BUDGET: Final = (("conversions", "conversions"), ("efficiency", "conversions_per_1000"))
-SWEPT: Final = ("conversions", "favoured_share_of_cost", "overspend_probability")
 
 
 def _swept(table: pd.DataFrame, column: str, *, caption: str, label: str, title: str) -> Chart:

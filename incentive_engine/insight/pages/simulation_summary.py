@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import pandas as pd
 
@@ -12,8 +12,6 @@ from incentive_engine.language import Code, Message, Text, aligned, as_warnings,
 from incentive_engine.language.formats import DASH, money, number, percent
 from incentive_engine.report.comparison import verdicts
 from incentive_engine.simulation.comparison import StrategyComparison
-
-COLUMNS: Final = ("strategy", "conversions", "interval", "cost", "per_1000", "gain")
 
 
 def simulation_summary(comparison: StrategyComparison, out: Path, lang: Code = "en") -> str:
@@ -28,11 +26,12 @@ def simulation_summary(comparison: StrategyComparison, out: Path, lang: Code = "
             wanted=comparison.wanted,
         )
     lines = [head]
+    columns = ("strategy", "conversions", "interval", "cost", "per_1000", "gain")
     for budget in comparison.scenario.budgets:
         lines += ["", t("simulate.budget", budget=budget, currency=comparison.currency)]
         table = comparison.table[comparison.table["budget"] == budget]
         table = table.sort_values("conversions", ascending=False, kind="stable")
-        rows: list[tuple[Text, ...]] = [tuple(say(f"simulate.{name}") for name in COLUMNS)]
+        rows: list[tuple[Text, ...]] = [tuple(say(f"simulate.{name}") for name in columns)]
         rows += [_row(row) for row in table.to_dict(orient="records")]
         lines += aligned(t, rows)
     lines += ["", *verdicts(comparison, lang=lang)]

@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 from incentive_engine.domain import MICROS
-
-TESTS: Final = 9
-"""Kinds of tests among which the error is shared: traffic short and above, pools, floors,
-redemption above and below, offers nobody takes, users too often, the stated gain."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,4 +55,7 @@ class WatchParams:
     @property
     def of_test(self) -> float:
         """The error of one kind of tests."""
-        return self.error / TESTS
+        # kinds of tests among which the error is shared: traffic short and above, pools, floors,
+        # redemption above and below, offers nobody takes, users too often, the stated gain
+        tests = 9
+        return self.error / tests

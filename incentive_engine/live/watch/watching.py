@@ -25,7 +25,6 @@ from incentive_engine.live.watch.traffic import traffic
 from incentive_engine.live.watch.users import users
 
 TESTS: Final = (pools, traffic, offers, users, gain)
-ORDER: Final = ("error", "warning", "info")
 
 
 def find(look: Look) -> Iterator[Found]:
@@ -103,7 +102,8 @@ class Watch:
         if prices is None:
             prices = accepted_prices(observed.actions) or self._campaign.prices.by_limit
         found = [self._finding(look, one, prices) for one in find(look)]
-        return tuple(sorted(found, key=lambda finding: ORDER.index(finding.severity)))
+        order = ("error", "warning", "info")
+        return tuple(sorted(found, key=lambda finding: order.index(finding.severity)))
 
     def _finding(self, look: Look, found: Found, prices: Mapping[str, float]) -> Finding:
         mine = [action for action in look.observed.actions if name_of(action) == found.name]
