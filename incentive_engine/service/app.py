@@ -298,7 +298,7 @@ class Service:
     async def findings(self, request: Request) -> Response:
         """Show what a planner should know."""
         self.gate.admit(request, "read")
-        found = await self.watch.now(restarts=self.writer.restarts)
+        found = await self.watch.now(restarts=self.writer.restarts, requests=self.gate.asked)
         return _json(bodies.FindingsBody(findings=found))
 
     async def health(self, request: Request) -> Response:

@@ -54,6 +54,8 @@ class Gate:
 
     keys: Keys | None
     limits: Limits
+    asked: dict[str, int] = field(default_factory=dict)
+    """Key to how often it asked for decisions, those that came too often included."""
     _buckets: dict[str, Bucket] = field(default_factory=dict)
 
     def admit(self, request: Request, *roles: Role) -> None:
@@ -78,6 +80,8 @@ class Gate:
                 remedy = "use a key with that role"
                 raise problem(403, where, f"`{key.name}` may not do this", expected, remedy)
             caller, rate = key.name, key.rate or rate
+            if roles == ("decide",):
+                self.asked[caller] = self.asked.get(caller, 0) + 1
         if rate is not None:
             self._slow_down(caller, rate)
 

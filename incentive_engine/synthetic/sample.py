@@ -15,6 +15,7 @@ from incentive_engine.synthetic.habits import Habits, draw_habitual, draw_log
 from incentive_engine.synthetic.market import (
     DOUBLE11,
     EVERYDAY,
+    WEEKLY,
     WINBACK,
     Market,
     outcomes_of,
@@ -28,6 +29,7 @@ MARKETS: Final[dict[str, Market]] = {
     "double11": DOUBLE11,
     "winback": WINBACK,
     "everyday": EVERYDAY,
+    "weekly": WEEKLY,
 }
 CAMPAIGN: Final = pd.Timestamp("2026-06-15 10:00", tz="Asia/Shanghai")
 """When the users of a sample campaign with a log are decided on."""
