@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -42,14 +41,6 @@ from incentive_engine.domain import MICROS, REASONS, FloatArray, IntArray, Reaso
 from incentive_engine.errors import Fault, InfeasibleError, SolverError
 from incentive_engine.fleet import SharedWork
 from incentive_engine.parallel import Advance, unheard
-
-READ: Final = 0.1
-PRICED: Final = 0.4
-"""Which share of the work it is to read every number, and to find the prices: what they took of
-10,000,000 users, and of 50,000."""
-
-EXACT_PRICES: Final = 1e-9
-"""The relative gap at which prices count as optimal in the record."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -159,9 +150,13 @@ def solve_population(
     rows = open_rows(question, users)
     if taken := taken_by_lots(rows):
         raise InfeasibleError(*taken)
-    advance(READ)
+    read = 0.1
+    advance(read)
     optimum = find_prices(users, rows, params=params)
-    advance(PRICED)
+    # which share of the work it is to read every number, and to find the prices: what they took of
+    # 10,000,000 users, and of 50,000
+    priced = 0.4
+    advance(priced)
     if _suspicious(optimum):
         relaxation = relax(users, rows)
         if relaxation.needed:
@@ -170,7 +165,7 @@ def solve_population(
     if best.plan is None:
         start = _repaired(question, users, rows, optimum)
         best = make_plan(users, rows, optimum, params=params, start=start)
-    advance(1.0 - READ - PRICED)
+    advance(1.0 - read - priced)
     assert best.plan is not None
     draft = drop_useless(users, rows, best.plan)
     certificate = certify(
@@ -260,7 +255,9 @@ def _plan(problem: Problem, everyone: Users, users: Population, solved: Solved) 
 
 
 def _solver_report(optimum: Optimum, best: Incumbent) -> SolverReport:
-    exact = optimum.gap <= EXACT_PRICES
+    # the relative gap at which prices count as optimal in the record
+    exact_prices = 1e-9
+    exact = optimum.gap <= exact_prices
     return SolverReport(
         prices=PriceStatus.OPTIMAL if exact else PriceStatus.FEASIBLE,
         price_gap=optimum.gap if np.isfinite(optimum.gap) else None,

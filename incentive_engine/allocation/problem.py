@@ -18,15 +18,9 @@ from incentive_engine.language import say
 BUDGET: Final = "budget"
 """The name of the limit that the budget makes."""
 
-MOST_OFFERS: Final = 32_000
-"""The choice of a user is an int16, and −1 stands for no offer."""
-
 
 LARGEST: Final = 1e30
 """Bounds and coefficients beyond that: solvers take them for infinite."""
-
-DEAREST: Final = 1e12
-"""Face values beyond that would overflow in millionths."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,12 +161,14 @@ def _shape_faults(problem: Problem) -> list[Fault]:
         for name, (got, expected) in shapes.items()
         if got is not None and got != expected
     ]
-    if k == 0 or k > MOST_OFFERS:
+    # the choice of a user is an int16, and −1 stands for no offer
+    most_offers = 32_000
+    if k == 0 or k > most_offers:
         faults.append(
             Fault(
                 "problem: offers",
                 say("there are {count}", count=k),
-                say("1 to {most}", most=MOST_OFFERS),
+                say("1 to {most}", most=most_offers),
             )
         )
     if problem.value.dtype not in {np.dtype(np.float32), np.dtype(np.float64)}:
@@ -191,12 +187,14 @@ def _shape_faults(problem: Problem) -> list[Fault]:
         )
     if n and not faults and int(np.min(problem.cell)) < 0:
         faults.append(Fault("problem: cell", "a label is negative", "0 or more"))
-    if problem.face is not None and not np.all((problem.face >= 0) & (problem.face <= DEAREST)):
+    # face values beyond that would overflow in millionths
+    dearest = 1e12
+    if problem.face is not None and not np.all((problem.face >= 0) & (problem.face <= dearest)):
         faults.append(
             Fault(
                 "problem: face",
                 "a face value is no amount",
-                say("numbers from 0 to {dearest:g}", dearest=DEAREST),
+                say("numbers from 0 to {dearest:g}", dearest=dearest),
             )
         )
     return faults

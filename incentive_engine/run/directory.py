@@ -48,8 +48,6 @@ from incentive_engine.run.signature import SigningKey, sign_run
 ROW_GROUP: Final = 1 << 20
 """Rows per Parquet row group; another number changes the bytes of every allocation."""
 
-LIBRARIES: Final = ("numpy", "pandas", "pyarrow", "ortools", "lightgbm", "numba")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class AllocationTable:
@@ -350,7 +348,8 @@ def engine() -> dict[str, str]:
 
 def versions() -> dict[str, str]:
     """Return the versions of what the engine made a result with."""
+    libraries = ("numpy", "pandas", "pyarrow", "ortools", "lightgbm", "numba")
     return {
         "python": platform.python_version(),
-        **{name: version(name) for name in LIBRARIES},
+        **{name: version(name) for name in libraries},
     }

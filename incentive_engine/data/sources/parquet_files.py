@@ -22,10 +22,6 @@ ROWS: Final = 1 << 18
 """Rows of a block: with twenty columns of numbers, some tens of megabytes."""
 
 
-SPREAD: Final = 20
-"""Row groups, about, that a sample is taken of."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParquetPart:
     """One Parquet file of a table.
@@ -214,7 +210,9 @@ class ParquetParts:
         groups = [
             (part, group) for part in self.parts for group in range(_footer(part).num_row_groups)
         ]
-        chosen = groups[:: -(-len(groups) // SPREAD)]
+        # row groups, about, that a sample is taken of
+        spread = 20
+        chosen = groups[:: -(-len(groups) // spread)]
         tables = [self._group(part, group, columns) for part, group in chosen]
         each = max(1, rows // len(tables))
         return plain_table(
