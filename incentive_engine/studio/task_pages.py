@@ -20,10 +20,6 @@ from incentive_engine.studio.visit import Studio, Visit, back, fault_of, spoken,
 
 ANSWERED: Final = re.compile(r"--accept ([\w.-]+)")
 """The option by which a terminal answers for a warning, in whatever language."""
-LOOKS: Final = 0.25
-"""Seconds between two looks at the tasks for those who follow them."""
-BREATH: Final = 15.0
-"""Seconds after which a line without meaning keeps a connection open."""
 
 
 def tasks(visit: Visit) -> Response:
@@ -114,15 +110,20 @@ async def events(request: Request) -> Response:
         return Response(status_code=401)
     t = language(spoken(request))
 
+    # seconds between two looks at the tasks for those who follow them
+    looks = 0.25
+    # seconds after which a line without meaning keeps a connection open
+    breath = 15.0
+
     async def stream() -> AsyncIterator[str]:
         told, waited = -1, 0.0
         while not studio.closing.is_set():
             if studio.tasks.version != told:
                 told, waited = studio.tasks.version, 0.0
                 yield f"data: {json.dumps(_plain(studio, t))}\n\n"
-            await asyncio.sleep(LOOKS)
-            waited += LOOKS
-            if waited >= BREATH:
+            await asyncio.sleep(looks)
+            waited += looks
+            if waited >= breath:
                 waited = 0.0
                 yield ": still here\n\n"
 
