@@ -23,7 +23,12 @@ class Kept(FunctionCache):
         """
         rtsys.initialize(target_context)
         with self._guard_against_spurious_io_errors():
-            return self._load_overload(sig, target_context)  # type: ignore[no-untyped-call] # numba has no types
+            try:
+                return self._load_overload(sig, target_context)  # type: ignore[no-untyped-call] # numba has no types
+            except (AttributeError, ModuleNotFoundError):
+                # kept for a type that has another name by now; to keep more would fail likewise
+                self._cache_file.flush()  # type: ignore[no-untyped-call] # numba has no types
+                return None
 
 
 def compiled(kernel: Kernel) -> Kernel:
