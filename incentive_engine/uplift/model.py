@@ -200,14 +200,15 @@ def fit(trial: Trial, policy: Policy, *, seed: int, params: FitParams = FIT) -> 
     happened = (trial.conversion > 0) | (trial.spend != 0)
     (basis, phi), telling = together(
         lambda: learn_basis(matrix, encoder),
-        lambda: Telling.of(matrix, happened, folds, seed=seed),
+        lambda: Telling.of(matrix, happened, folds, categories=encoder.categories, seed=seed),
     )
     rows = Rows(
         matrix=matrix,
+        categories=encoder.categories,
         telling=telling,
         phi=phi,
         columns=basis.columns,
-        support=learn_support(matrix, encoder.is_number(matrix.shape[1]), lottery, seed=seed),
+        support=learn_support(matrix, encoder.categories, lottery, seed=seed),
         lottery=lottery,
         folds=folds,
         params=params,

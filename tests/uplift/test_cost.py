@@ -46,7 +46,7 @@ def test_the_cost_of_users_whom_a_plan_picks_is_nearer_the_truth_than_redemption
     direct = costing.direct(model.encoder.encode(known.trial.features, where="t"), folds=None)
     alone = abs(_true_over_stated(known, model, direct) - 1)
     stacked = abs(_true_over_stated(known, model, estimates.cost) - 1)
-    assert alone > 0.15
+    assert alone > 0.12
     assert stacked < 0.85 * alone
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from incentive_engine.data.dates import dates_in
-from incentive_engine.domain import BoolArray, Matrix
+from incentive_engine.domain import Matrix
 from incentive_engine.errors import DataError, Fault, near_name
 from incentive_engine.language import Text, say
 from incentive_engine.parallel import side_by_side
@@ -73,10 +73,10 @@ class Encoder:
         # LightGBM wants at least one column, even if it tells nothing
         return np.column_stack(columns or [np.zeros(len(frame), np.float32)])
 
-    def is_number(self, columns: int) -> BoolArray:
-        """Return which of so many columns of the matrix hold numbers or dates, (columns,)."""
-        numbers = [feature.kind != "category" for feature in self.features]
-        return np.array(numbers + [False] * (columns - len(numbers)), dtype=np.bool_)
+    @property
+    def categories(self) -> tuple[int, ...]:
+        """The matrix's columns whose codes are in no order."""
+        return tuple(at for at, each in enumerate(self.features) if each.kind == "category")
 
     def to_json(self) -> list[dict[str, Any]]:
         """Return the content of the model file."""

@@ -2,7 +2,8 @@
 
 A tree of at most eight leaves is a byte per row: a split that sends a row right clears the leaves
 on its left, and the lowest bit that stays is the row's leaf. So every split is one comparison of a
-column, which the processor does for many rows at once, and no row waits for its own way down.
+column, which the processor does for many rows at once, and no row waits for its own way down. A
+split of a category looks its byte up in a table by the row's code.
 """
 
 # ruff: noqa: PLR0917 - numba takes no keyword-only arguments
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numba
 import numpy as np
@@ -26,6 +27,11 @@ BLOCK: Final = 512
 APART: Final = BLOCK + 16
 """Numbers between the starts of two columns: at a power of two they would push each other out of
 that memory, which made predictions half as fast."""
+MOST_CODES: Final = 256
+"""Codes of a category from 0 on; models with larger ones are LightGBM's own business."""
+OTHER: Final = MOST_CODES
+"""Where a table has what holds for missing values and for codes beyond."""
+CATEGORICAL: Final = 1
 DEFAULT_LEFT: Final = 2
 MISSING_TYPE: Final = 12
 NAN_IS_MISSING: Final = 8
@@ -39,6 +45,8 @@ NEEDED: Final = frozenset(
         "left_child",
         "right_child",
         "threshold",
+        "cat_boundaries",
+        "cat_threshold",
         "leaf_value",
     ]
 )
@@ -48,7 +56,7 @@ LOWEST_BIT: Final = np.array([(m & -m).bit_length() - 1 for m in range(256)], dt
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Forest:
-    """The trees of one model with numerical splits, as flat arrays.
+    """The trees of one model, as flat arrays.
 
     Attributes
     ----------
@@ -62,6 +70,10 @@ class Forest:
         Whether a missing value does.
     stays : (splits,) uint8
         The leaves that remain possible for a row that goes right.
+    table : (splits,) int64
+        Of a category's split, which table it is; -1 of a number's.
+    by_code : (tables, 257) uint8
+        The leaves that remain possible for each code of a category; the last is `OTHER`.
     value : (trees, 256) float64
         The value of the leaf that each byte of possible leaves stands for.
     objective
@@ -77,15 +89,20 @@ class Forest:
     threshold: npt.NDArray[np.float32]
     missing_left: npt.NDArray[np.bool_]
     stays: npt.NDArray[np.uint8]
+    table: IntArray
+    by_code: npt.NDArray[np.uint8]
     value: FloatArray
     objective: str
 
     @classmethod
     def of_text(cls, text: str) -> Forest | None:
-        """Read the trees of a model file of LightGBM; None where a tree has too many leaves."""
+        """Read the trees of a model file of LightGBM.
+
+        None where a tree has too many leaves, or a category too many codes.
+        """
         head, *blocks = text.partition("\nend of trees")[0].split("\nTree=")
         trees = [Tree.of(dict(_pairs(block))) for block in blocks]
-        if any(len(tree.leaf) > MOST_LEAVES for tree in trees):
+        if any(len(tree.leaf) > MOST_LEAVES or tree.by_code is None for tree in trees):
             return None
         leaf = np.zeros((len(trees), MOST_LEAVES))
         for at, tree in enumerate(trees):
@@ -96,6 +113,7 @@ class Forest:
             threshold=np.concatenate([_down(tree.threshold) for tree in trees]),
             missing_left=np.concatenate([tree.missing_left for tree in trees]),
             stays=np.concatenate([tree.stays for tree in trees]),
+            **_joined_tables([(tree.table, tree.by_code) for tree in trees]),
             value=leaf[:, LOWEST_BIT],
             objective=dict(_pairs(head))["objective"].split()[0],
         )
@@ -116,6 +134,7 @@ class Forest:
             threshold=np.concatenate([forest.threshold for forest in forests]),
             missing_left=np.concatenate([forest.missing_left for forest in forests]),
             stays=np.concatenate([forest.stays for forest in forests]),
+            **_joined_tables([(forest.table, forest.by_code) for forest in forests]),
             value=np.concatenate([forest.value for forest in forests]) / len(forests),
             objective=forests[0].objective,
         )
@@ -130,6 +149,8 @@ class Forest:
             self.threshold,
             self.missing_left,
             self.stays,
+            self.table,
+            self.by_code,
             self.value,
         )
         if raw:
@@ -145,8 +166,8 @@ class Tree:
 
     Attributes
     ----------
-    column, threshold, missing_left, stays
-        As of `Forest`, but the thresholds are float64.
+    column, threshold, missing_left, stays, table, by_code
+        As of `Forest`, but the thresholds are float64, and the last is None with too many codes.
     leaf : (s + 1,) float64
         In LightGBM's order.
     order : (s + 1,) int64
@@ -157,6 +178,8 @@ class Tree:
     threshold: FloatArray
     missing_left: npt.NDArray[np.bool_]
     stays: npt.NDArray[np.uint8]
+    table: IntArray
+    by_code: npt.NDArray[np.uint8] | None
     leaf: FloatArray
     order: IntArray
 
@@ -170,12 +193,17 @@ class Tree:
         place = {which: at for at, which in enumerate(order)}
         cleared = [sum(1 << place[each] for each in _leaves(c, left, right)) for c in left]
         nan_is_missing = kind & MISSING_TYPE == NAN_IS_MISSING
+        stays = np.array([~bits & 255 for bits in cleared], dtype=np.uint8)
+        categorical = kind & CATEGORICAL != 0
+        table = np.where(categorical, np.cumsum(categorical) - 1, -1)
         return cls(
             column=_ints(fields, "split_feature"),
             threshold=threshold,
             # where no value was missing while learning, LightGBM takes a missing one for 0
             missing_left=np.where(nan_is_missing, kind & DEFAULT_LEFT != 0, threshold >= 0),
-            stays=np.array([~bits & 255 for bits in cleared], dtype=np.uint8),
+            stays=stays,
+            table=table,
+            by_code=_by_code(fields, threshold[categorical].astype(np.int64), stays[categorical]),
             leaf=leaf,
             order=np.array(order, dtype=np.int64),
         )
@@ -190,6 +218,42 @@ def _leaves(node: int, left: IntArray, right: IntArray) -> Iterator[int]:
             yield ~node
         else:
             waiting += [int(right[node]), int(left[node])]
+
+
+def _by_code(
+    fields: Mapping[str, str], which: IntArray, stays: npt.NDArray[np.uint8]
+) -> npt.NDArray[np.uint8] | None:
+    """Return what codes leave possible in a tree's c splits of categories, (c, 257).
+
+    Parameters
+    ----------
+    which
+        (c,) each split's place in the file's list of sets of codes: words of 32 bits, of which a
+        code that is set goes left. Missing values and codes that no set knows go right.
+    stays
+        (c,) what remains possible on the right.
+    """
+    ends, words = _ints(fields, "cat_boundaries"), _ints(fields, "cat_threshold")
+    out = np.tile(stays[:, None], (1, MOST_CODES + 1))
+    for at, place in enumerate(which):
+        bits = words[ends[place] : ends[place + 1]].astype("<u4").view(np.uint8)
+        goes_left = np.flatnonzero(np.unpackbits(bits, bitorder="little"))
+        if len(goes_left) and goes_left[-1] >= MOST_CODES:
+            return None
+        out[at, goes_left] = 255
+    return out
+
+
+def _joined_tables(
+    parts: Sequence[tuple[IntArray, npt.NDArray[np.uint8] | None]],
+) -> dict[str, Any]:
+    """Return `table` and `by_code` of several parts, one after the other."""
+    known = [by_code for _, by_code in parts if by_code is not None]
+    starts = np.cumsum([0, *map(len, known)])
+    moved = [
+        np.where(table < 0, -1, table + at) for (table, _), at in zip(parts, starts, strict=False)
+    ]
+    return {"table": np.concatenate(moved), "by_code": np.concatenate(known)}
 
 
 def _down(threshold: FloatArray) -> npt.NDArray[np.float32]:
@@ -208,6 +272,8 @@ def _sums(
     threshold: npt.NDArray[np.float32],
     missing_left: npt.NDArray[np.bool_],
     stays: npt.NDArray[np.uint8],
+    table: IntArray,
+    by_code: npt.NDArray[np.uint8],
     leaf: FloatArray,
 ) -> FloatArray:
     """Return the sums of each row's leaves, (n, k) float64.
@@ -216,7 +282,7 @@ def _sums(
     """
     (n, p), k = matrix.shape, len(further)
     total = np.empty((n, k))
-    allowed = _allowed(p, further, first, column, threshold, stays)
+    allowed = _allowed(p, further, first, column, threshold, stays, table, by_code)
     values = np.empty((p, APART), np.float32)
     possible = np.empty(BLOCK, np.uint8)
     common, own = np.empty(BLOCK), np.empty((k, BLOCK))
@@ -228,10 +294,18 @@ def _sums(
         common[:], own[:] = 0.0, 0.0
         for tree in range(len(leaf)):
             possible[:] = 255
-            for split in range(first[tree], first[tree + 1]):
-                if column[split] < p:
-                    value, left = values[column[split], :rows], missing_left[split]
-                    _send_right(possible, value, threshold[split], stays[split], left)
+            _narrow(
+                possible,
+                values[:, :rows],
+                first[tree],
+                first[tree + 1],
+                column,
+                threshold,
+                missing_left,
+                stays,
+                table,
+                by_code,
+            )
             if (allowed[tree] == allowed[tree, 0]).all():
                 _add(common, leaf[tree], possible, allowed[tree, 0])
             else:
@@ -240,6 +314,30 @@ def _sums(
         for each in range(k):
             total[start : start + rows, each] = (common + own[each])[:rows]
     return total
+
+
+@numba.njit(cache=True, nogil=True)
+def _narrow(
+    possible: npt.NDArray[np.uint8],
+    values: npt.NDArray[np.float32],
+    begin: int,
+    end: int,
+    column: IntArray,
+    threshold: npt.NDArray[np.float32],
+    missing_left: npt.NDArray[np.bool_],
+    stays: npt.NDArray[np.uint8],
+    table: IntArray,
+    by_code: npt.NDArray[np.uint8],
+) -> None:
+    """Clear the leaves that a tree's splits of the rows' own features, (p, rows), take."""
+    for split in range(begin, end):
+        if column[split] >= len(values):
+            continue
+        value = values[column[split]]
+        if table[split] >= 0:
+            _look_up(possible, value, by_code[table[split]])
+        else:
+            _send_right(possible, value, threshold[split], stays[split], missing_left[split])
 
 
 @numba.njit(cache=True, nogil=True)
@@ -262,6 +360,23 @@ def _send_right(
 
 
 @numba.njit(cache=True, nogil=True)
+def _look_up(
+    possible: npt.NDArray[np.uint8],
+    value: npt.NDArray[np.float32],
+    by_code: npt.NDArray[np.uint8],
+) -> None:
+    """Clear the leaves that the split of a category takes from each row's code."""
+    for row in range(len(value)):
+        possible[row] &= by_code[_code(value[row])]
+
+
+@numba.njit(cache=True, nogil=True)
+def _code(value: np.float32) -> int:
+    # a missing value is neither at least 0 nor below
+    return int(value) if 0 <= value < MOST_CODES else OTHER
+
+
+@numba.njit(cache=True, nogil=True)
 def _add(
     total: FloatArray, leaf: FloatArray, possible: npt.NDArray[np.uint8], allowed: np.uint8
 ) -> None:
@@ -277,15 +392,21 @@ def _allowed(
     column: IntArray,
     threshold: npt.NDArray[np.float32],
     stays: npt.NDArray[np.uint8],
+    table: IntArray,
+    by_code: npt.NDArray[np.uint8],
 ) -> npt.NDArray[np.uint8]:
     """Return the leaves that each of (k, e) further features leaves possible, (trees, k)."""
     out = np.full((len(first) - 1, len(further)), 255, np.uint8)
     for tree in range(len(out)):
         for split in range(first[tree], first[tree + 1]):
-            if column[split] >= p:
-                for each in range(len(further)):
-                    if further[each, column[split] - p] > threshold[split]:
-                        out[tree, each] &= stays[split]
+            if column[split] < p:
+                continue
+            for each in range(len(further)):
+                value = further[each, column[split] - p]
+                if table[split] >= 0:
+                    out[tree, each] &= by_code[table[split], _code(value)]
+                elif value > threshold[split]:
+                    out[tree, each] &= stays[split]
     return out
 
 

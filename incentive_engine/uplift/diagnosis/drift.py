@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -137,7 +138,7 @@ def drift(model: UpliftModel, trial: pd.DataFrame, users: pd.DataFrame) -> Drift
         )
     ranked = sorted(shifts, key=lambda shift: (-shift.moved, -shift.stability))
     enough = min(len(then), len(now)) >= FEWEST
-    share = _effective_share(then, now) if enough else None
+    share = _effective_share(then, now, model.encoder.categories) if enough else None
     return Drift(shifts=tuple(ranked), effective_share=share)
 
 
@@ -202,7 +203,7 @@ def _some(features: pd.DataFrame) -> pd.DataFrame:
     return features.iloc[evenly(len(features), ROWS)]
 
 
-def _effective_share(then: Matrix, now: Matrix) -> float:
+def _effective_share(then: Matrix, now: Matrix, categories: Sequence[int]) -> float:
     """Return Kish's share of the trial's rows under weights that make them like the users.
 
     The weights are the odds of being a user by a classifier that saw the other half.
@@ -210,7 +211,7 @@ def _effective_share(then: Matrix, now: Matrix) -> float:
     both = np.concatenate([then, now])
     label = np.concatenate([np.zeros(len(then)), np.ones(len(now))])
     half = np.arange(len(both)) % 2
-    binned = BinnedRows(both)
+    binned = BinnedRows(both, categories=categories)
     weight = np.empty(len(then))
     for side in (0, 1):
         seen = np.flatnonzero(half != side)
