@@ -25,7 +25,7 @@ from incentive_engine.data.outcomes import Outcomes
 from incentive_engine.domain import MICROS, BoolArray, FloatArray, IntArray
 from incentive_engine.live.ledger.commands import Standing
 from incentive_engine.live.ledger.records import LimitTerms, State
-from incentive_engine.live.repricing import Forecast
+from incentive_engine.live.repricing import ArrivalForecast
 from incentive_engine.live.watch.evidence import Sizes
 from incentive_engine.live.watch.expected import Expected
 from incentive_engine.live.watch.look import Look
@@ -149,7 +149,7 @@ class Plan:
         sizes = [(cost, ones), (ones, ones), (cost, ones)]
         paid = [(face, cost / face), (ones, ones), (face, cost / face)]
         expected = Expected(
-            forecast=Forecast(start=START, end=START + DAY, come=come / come[-1]),
+            forecast=ArrivalForecast(start=START, end=START + DAY, come=come / come[-1]),
             users=n,
             held=held,
             limits=limits,

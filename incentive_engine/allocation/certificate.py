@@ -9,11 +9,11 @@ from typing import Any, Final
 import numpy as np
 
 from incentive_engine.allocation.dual.lagrangian import bounds_value
-from incentive_engine.allocation.limits import Limit
-from incentive_engine.allocation.population.limit_maps import Rows, rows_of
-from incentive_engine.allocation.population.sweep import Table, dual_sum, tally_explorers
-from incentive_engine.allocation.population.users import Users
-from incentive_engine.allocation.problem import Pool, Problem
+from incentive_engine.allocation.limits import LinearLimit
+from incentive_engine.allocation.population.limit_maps import LimitRows, rows_of, tally_explorers
+from incentive_engine.allocation.population.population import Population
+from incentive_engine.allocation.population.sweep import CellTable
+from incentive_engine.allocation.problem import BudgetPool, Question
 from incentive_engine.allocation.risk import RiskReport
 from incentive_engine.allocation.solver_report import SolverReport
 from incentive_engine.domain import MICROS, FloatArray
@@ -173,11 +173,11 @@ class Certificate:
 
 
 def certify(
-    problem: Problem,
-    users: Users,
-    rows: Rows,
+    question: Question,
+    users: Population,
+    rows: LimitRows,
     prices: FloatArray,
-    table: Table,
+    table: CellTable,
     *,
     solver: SolverReport,
 ) -> Certificate:
@@ -192,12 +192,12 @@ def certify(
     table
         What the plan adds up to without explorers.
     """
-    explorers = problem.explorers
+    explorers = question.explorers
     by_lot = None if explorers is None else tally_explorers(users, explorers)
     feasible, table = not rows.excess(table).any(), table.plus(by_lot)
     # by the stated bounds: what explorers leave of a count was rounded down
-    stated = rows_of(problem, users, rows.limits)
-    bound = dual_sum(users, rows.prices_of_pairs(prices, users.shape))
+    stated = rows_of(question, users, rows.limits)
+    bound = users.best_scores(rows.prices_of_pairs(prices, users.shape))
     bound += bounds_value(stated, prices)
     if by_lot is not None:
         bound += by_lot.value - float(prices @ stated.usage(by_lot))
@@ -206,12 +206,12 @@ def certify(
         value=table.value,
         bound=_above(bound, table.value),
         feasible=feasible,
-        users=problem.n_users,
+        users=users.n,
         treated=int(table.totals[1].sum()),
-        budget=_spending(problem, users, table),
+        budget=_spending(question, users, table),
         limits=tuple(
-            report_limit(problem, users, limit, table, price_of.get(limit.name))
-            for limit in problem.limits
+            report_limit(question, users, limit, table, price_of.get(limit.name))
+            for limit in question.limits
         ),
         solver=solver,
     )
@@ -223,14 +223,14 @@ def _above(bound: float, value: float) -> float:
     return value if 0.0 < value - bound <= ROUNDING * abs(value) else bound
 
 
-def _spending(problem: Problem, users: Users, table: Table) -> Spending:
-    pool = problem.pool or Pool(amount=np.nan)
+def _spending(question: Question, users: Population, table: CellTable) -> Spending:
+    pool = question.pool or BudgetPool(amount=np.nan)
     spent = int(table.totals[users.cost + 2].sum()) / MICROS if users.cost >= 0 else 0.0
     face = None
-    if problem.face is not None:
-        face = float(table.totals[1].sum(axis=0) @ problem.face[users.order])
+    if question.face is not None:
+        face = float(table.totals[1].sum(axis=0) @ question.face[users.order])
     return Spending(
-        amount=None if problem.pool is None else pool.amount,
+        amount=None if question.pool is None else pool.amount,
         basis=pool.basis,
         spent=spent,
         spent_face=face,
@@ -238,10 +238,14 @@ def _spending(problem: Problem, users: Users, table: Table) -> Spending:
 
 
 def report_limit(
-    problem: Problem, users: Users, limit: Limit, table: Table, price: float | None
+    question: Question,
+    users: Population,
+    limit: LinearLimit,
+    table: CellTable,
+    price: float | None,
 ) -> LimitReport:
     """Return one limit's entry for what a plan adds up to."""
-    row = rows_of(problem, users, [limit])
+    row = rows_of(question, users, [limit])
     usage = float(row.exact_usage(table)[0])
     distances = [float(row.upper[0]) - usage, usage - float(row.lower[0])]
     return LimitReport(
@@ -252,24 +256,26 @@ def report_limit(
         usage=usage,
         price=None if limit.report_only else price,
         slack=min(distances),
-        ratio=ratio_of(problem, users, limit, table),
+        ratio=ratio_of(question, users, limit, table),
     )
 
 
-def ratio_of(problem: Problem, users: Users, limit: Limit, table: Table) -> RatioReport | None:
+def ratio_of(
+    question: Question, users: Population, limit: LinearLimit, table: CellTable
+) -> RatioReport | None:
     """Return the ratio behind a limit as a plan's sums make it, None where it has none."""
     ratio = limit.ratio
     if ratio is None:
         return None
     sums = []
     for measure, everywhere in ((ratio.numerator, False), (ratio.denominator, ratio.of_plan)):
-        part = Limit(
+        part = LinearLimit(
             name=limit.name,
             terms=((measure, 1.0),),
             cells=None if everywhere else limit.cells,
             offers=None if everywhere else limit.offers,
             at_most=0.0,
         )
-        sums.append(float(rows_of(problem, users, [part]).exact_usage(table)[0]))
+        sums.append(float(rows_of(question, users, [part]).exact_usage(table)[0]))
     achieved = sums[0] / sums[1] if sums[1] else None
     return RatioReport(at_most=ratio.at_most, at_least=ratio.at_least, usage=achieved)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
@@ -15,20 +15,21 @@ from incentive_engine.allocation.dual.prices import Optimum, find_prices
 from incentive_engine.allocation.frozen_policy import FrozenPolicy, Prices
 from incentive_engine.allocation.infeasible.conflict import explain, relax, relax_whole
 from incentive_engine.allocation.integer.core_search import Incumbent
-from incentive_engine.allocation.integer.draft import Draft, draft_of
+from incentive_engine.allocation.integer.draft import CandidatePlan
 from incentive_engine.allocation.integer.integer_plan import make_plan
 from incentive_engine.allocation.integer.useless import drop_useless
 from incentive_engine.allocation.params import PLAN, SolveParams
 from incentive_engine.allocation.population.choose import choices_at, offers_of
-from incentive_engine.allocation.population.limit_maps import Rows, open_rows
+from incentive_engine.allocation.population.limit_maps import LimitRows, open_rows, tally_explorers
+from incentive_engine.allocation.population.population import Population
 from incentive_engine.allocation.population.sharded import in_shards
-from incentive_engine.allocation.population.sweep import Choice, cost_micros, tally_explorers
+from incentive_engine.allocation.population.sweep import Choice, cost_micros
 from incentive_engine.allocation.population.users import Users, users_of
-from incentive_engine.allocation.problem import BUDGET, Problem
+from incentive_engine.allocation.problem import BUDGET, Problem, Question
 from incentive_engine.allocation.risk import (
     NEAR,
     ROUNDS,
-    Risk,
+    RedemptionRisk,
     RiskReport,
     risk_of,
     with_expected,
@@ -52,7 +53,7 @@ EXACT_PRICES: Final = 1e-9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Plan:
+class Allocation:
     """One offer or none for each user, and the proof of how good that is.
 
     Attributes
@@ -82,7 +83,7 @@ def solve(
     params: SolveParams = PLAN,
     advance: Advance = unheard,
     shared: SharedWork | None = None,
-) -> Plan:
+) -> Allocation:
     """Return the plan of most value that keeps every limit.
 
     Parameters
@@ -103,26 +104,101 @@ def solve(
     SolverError
         When no plan was found although nothing proves that there is none.
     """
-    users = users_of(problem)
+    everyone = users_of(problem)
     _check_forced(problem)
-    with in_shards(users, shared) as users:
+    with in_shards(everyone, shared) as users:
         if problem.pool is None or problem.pool.basis != "at-risk":
-            return _solved(problem, users, params, advance)
-        risk = Risk(confidence=problem.pool.confidence, cost_error=problem.pool.cost_error)
-        plan = _solved_at_risk(problem, users, risk, params)
+            solved = solve_population(problem, users, params=params, advance=advance)
+            return _plan(problem, everyone, users, solved)
+        risk = RedemptionRisk(
+            confidence=problem.pool.confidence, cost_error=problem.pool.cost_error
+        )
+
+        def planned(bounded: Problem) -> Allocation:
+            return _plan(bounded, everyone, users, solve_population(bounded, users, params=params))
+
+        plan = _plan_at_risk(problem, everyone, risk, planned)
     advance(1.0)
     return plan
 
 
-def _solved_at_risk(problem: Problem, users: Users, risk: Risk, params: SolveParams) -> Plan:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Solved:
+    """A plan as prices and the few who choose otherwise: nothing in it grows with the users.
+
+    Attributes
+    ----------
+    rows
+        The enforced limits, with what explorers leave of them.
+    optimum
+        Their prices.
+    draft
+        Everyone's choice but explorers'.
+    certificate
+        What is proven, explorers counted.
+    """
+
+    rows: LimitRows
+    optimum: Optimum
+    draft: CandidatePlan
+    certificate: Certificate
+
+
+def solve_population(
+    question: Question,
+    users: Population,
+    *,
+    params: SolveParams = PLAN,
+    advance: Advance = unheard,
+) -> Solved:
+    """Return the plan of most value that keeps every limit, wherever the users are.
+
+    A budget at risk counts as one of expected cost. Other arguments and errors are those of
+    `solve`.
+    """
+    rows = open_rows(question, users)
+    _refuse_taken(rows)
+    advance(READ)
+    optimum = find_prices(users, rows, params=params)
+    advance(PRICED)
+    if _suspicious(optimum):
+        relaxation = relax(users, rows)
+        if relaxation.needed:
+            raise explain(question, users, rows, relaxation)
+    best = make_plan(users, rows, optimum, params=params)
+    if best.plan is None:
+        start = _repaired(question, users, rows, optimum)
+        best = make_plan(users, rows, optimum, params=params, start=start)
+    advance(1.0 - READ - PRICED)
+    assert best.plan is not None
+    draft = drop_useless(users, rows, best.plan)
+    certificate = certify(
+        question,
+        users,
+        rows,
+        optimum.point.prices,
+        draft.table,
+        solver=_solver_report(optimum, best),
+    )
+    if not certificate.feasible:
+        raise SolverError(Fault("allocation", "the plan breaks a limit", "", "report this"))
+    return Solved(rows=rows, optimum=optimum, draft=draft, certificate=certificate)
+
+
+def _plan_at_risk(
+    problem: Problem,
+    everyone: Users,
+    risk: RedemptionRisk,
+    planned: Callable[[Problem], Allocation],
+) -> Allocation:
     """Search the expected cost whose plan has the amount as its quantile."""
     assert problem.pool is not None
     amount = problem.pool.amount
     expected = risk.expected(amount, noise=0.0)
     # the variance depends on the plan, and the plan on the bound that the variance allows
-    best: Plan | None = None
+    best: Allocation | None = None
     for _ in range(ROUNDS):
-        plan = _solved(with_expected(problem, expected), users, params)
+        plan = planned(with_expected(problem, expected))
         report = risk_of(problem, plan.choice, risk)
         keeps = report.quantile <= amount
         # a plan whose quantile passes the amount is never taken, however good
@@ -135,7 +211,7 @@ def _solved_at_risk(problem: Problem, users: Users, risk: Risk, params: SolvePar
         if keeps and expected <= (1.0 + NEAR) * before:
             break
     if best is None:
-        plan = _solved(with_expected(problem, _paid_by_lot(problem, users)), users, params)
+        plan = planned(with_expected(problem, _paid_by_lot(problem, everyone)))
         report = risk_of(problem, plan.choice, risk)
         if report.quantile > amount:  # only explorers can cost so much without anybody else
             raise InfeasibleError(_taken(BUDGET, report.quantile, amount))
@@ -151,32 +227,12 @@ def _paid_by_lot(problem: Problem, users: Users) -> float:
     return int(to_micros(amounts).sum()) / MICROS
 
 
-def _with_risk(plan: Plan, report: RiskReport) -> Plan:
+def _with_risk(plan: Allocation, report: RiskReport) -> Allocation:
     budget = replace(plan.certificate.budget, at_risk=report)
     return replace(plan, certificate=replace(plan.certificate, budget=budget))
 
 
-def _solved(
-    problem: Problem, users: Users, params: SolveParams, advance: Advance = unheard
-) -> Plan:
-    rows = open_rows(problem, users)
-    _refuse_taken(rows)
-    advance(READ)
-    optimum = find_prices(users, rows, params=params)
-    advance(PRICED)
-    if _suspicious(optimum):
-        relaxation = relax(users, rows)
-        if relaxation.needed:
-            raise explain(problem, users, rows, relaxation)
-    best = make_plan(users, rows, optimum, params=params)
-    if best.plan is None:
-        start = _repaired(problem, users, rows, optimum)
-        best = make_plan(users, rows, optimum, params=params, start=start)
-    advance(1.0 - READ - PRICED)
-    return _plan(problem, users, rows, optimum, best)
-
-
-def _refuse_taken(rows: Rows) -> None:
+def _refuse_taken(rows: LimitRows) -> None:
     """Refuse limits that explorers alone break.
 
     Parameters
@@ -201,27 +257,23 @@ def _taken(limit: str, used: float, most: float) -> Fault:
     )
 
 
-def _plan(problem: Problem, users: Users, rows: Rows, optimum: Optimum, best: Incumbent) -> Plan:
-    assert best.plan is not None
-    kept = drop_useless(users, rows, best.plan)
-    prices = optimum.point.prices
-    certificate = certify(
-        problem, users, rows, prices, kept.table, solver=_solver_report(optimum, best)
-    )
-    if not certificate.feasible:
-        raise SolverError(Fault("allocation", "the plan breaks a limit", "", "report this"))
-    choice, paid = offers_of(users, kept.choice), cost_micros(users, kept.choice)
+def _plan(problem: Problem, everyone: Users, users: Population, solved: Solved) -> Allocation:
+    """Return a plan with what it gives to each of the users in memory."""
+    given = solved.draft.everybody(users)
+    choice, paid = offers_of(everyone, given), cost_micros(everyone, given)
     by_lot = None
     if (explorers := problem.explorers) is not None:
-        by_lot = tally_explorers(users, explorers)
+        by_lot = tally_explorers(everyone, explorers)
         choice, user = explorers.merged(choice), explorers.pairs[0]
-        if users.cost >= 0:
-            paid[user] = to_micros(explorers.amounts(problem.columns[users.cost]))
-    return Plan(
+        if everyone.cost >= 0:
+            paid[user] = to_micros(explorers.amounts(problem.columns[everyone.cost]))
+    rows, optimum = solved.rows, solved.optimum
+    in_order = optimum.point.prices.tolist()
+    return Allocation(
         choice=choice,
         cost_micros=paid,
-        prices=MappingProxyType(dict(zip(rows.names, prices.tolist(), strict=True))),
-        certificate=certificate,
+        prices=MappingProxyType(dict(zip(rows.names, in_order, strict=True))),
+        certificate=solved.certificate,
         split=Relaxed(problem=problem, rows=rows, optimum=optimum, by_lot=by_lot),
     )
 
@@ -238,7 +290,7 @@ def _solver_report(optimum: Optimum, best: Incumbent) -> SolverReport:
     )
 
 
-def freeze_prices(problem: Problem, plan: Plan, frozen: FrozenPolicy) -> Prices:
+def freeze_prices(problem: Problem, plan: Allocation, frozen: FrozenPolicy) -> Prices:
     """Return the plan's prices as version 0, with how many users they do not decide on.
 
     At the prices some users are tied, and the integer stage settled who of them gets what, and
@@ -319,13 +371,15 @@ def _suspicious(optimum: Optimum) -> bool:
     return broken or optimum.impossible
 
 
-def _repaired(problem: Problem, users: Users, rows: Rows, optimum: Optimum) -> Draft:
+def _repaired(
+    question: Question, users: Population, rows: LimitRows, optimum: Optimum
+) -> CandidatePlan:
     """Return a plan that keeps the limits, whatever it is worth, or say why there is none."""
     for relaxation in (relax(users, rows), relax_whole(users, rows, optimum)):
         if relaxation.needed:
-            raise explain(problem, users, rows, relaxation)
-        if relaxation.choice is not None:
-            return draft_of(users, relaxation.choice)
+            raise explain(question, users, rows, relaxation)
+        if relaxation.draft is not None:
+            return relaxation.draft
     raise SolverError(
         Fault("allocation", "no plan was found within the effort allowed", remedy="relax a limit")
     )

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from incentive_engine.allocation.explorers import Explorers
-from incentive_engine.allocation.limits import Limit
+from incentive_engine.allocation.limits import LinearLimit
 from incentive_engine.domain import FACE, ISSUED, BoolArray, Columns, FloatArray
 from incentive_engine.errors import ConfigError, DataError, Fault
 from incentive_engine.language import say
@@ -29,7 +29,7 @@ DEAREST: Final = 1e12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pool:
+class BudgetPool:
     """The budget as the certificate reports it; its limit is the one named `budget`."""
 
     amount: float
@@ -42,41 +42,72 @@ class Pool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Problem:
-    """Users, offers, values, measures and limits.
+class Question:
+    """What is asked about users, wherever these are.
 
     Attributes
     ----------
     offers
         The k offers; a choice is an index into them.
-    value
-        (k, n) float32 or float64, what is maximised, −inf where the pair is not eligible.
     measures
         The m measures that have columns, `cost` among them when money is limited.
-    columns
-        (m, k, n) of value's type; `cost` is an amount that is rounded up to a millionth
-        wherever it is summed or priced. Entries of pairs that are not eligible are ignored.
     face
         (k,) float64, the offers' face values, currency units.
-    cell
-        (n,) unsigned, the user's cell, below `n_cells`.
     n_cells
         How many cells there are.
     limits
         The bounds, the budget's among them.
     exactly_one
         Every user outside the holdout gets an offer.
+    explorers
+        Users whose arm was drawn by lot (their values are −inf); None for none.
+    pool
+        The budget for the report.
+    """
+
+    offers: tuple[str, ...]
+    measures: tuple[str, ...] = ()
+    face: FloatArray | None = None
+    n_cells: int = 1
+    limits: tuple[LinearLimit, ...] = ()
+    exactly_one: bool = False
+    explorers: Explorers | None = None
+    pool: BudgetPool | None = None
+
+    @property
+    def enforced(self) -> tuple[LinearLimit, ...]:
+        """The limits that a plan must keep."""
+        return tuple(limit for limit in self.limits if not limit.report_only)
+
+    def has(self, measure: str) -> bool:
+        """Whether the measure can be summed."""
+        return (
+            measure in self.measures
+            or measure == ISSUED
+            or (measure == FACE and self.face is not None)
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Problem(Question):
+    """Users, offers, values, measures and limits: question, and the users in memory.
+
+    Attributes
+    ----------
+    value
+        (k, n) float32 or float64, what is maximised, −inf where the pair is not eligible.
+    columns
+        (m, k, n) of value's type; `cost` is an amount that is rounded up to a millionth
+        wherever it is summed or priced. Entries of pairs that are not eligible are ignored.
+    cell
+        (n,) unsigned, the user's cell, below `n_cells`.
     holdout
         (n,) bool, users that never get an offer (their values are −inf); None for none.
-    explorers
-        Users whose arm was drawn by lot (their values are −inf, too); None for none.
     weight
         (n,) float64, how much the user's outcome counts; None for 1.
     key
         (n,) uint64, an identity of the user that breaks ties, so that the order of the rows
         does not matter; None makes one from the row's content.
-    pool
-        The budget for the report.
 
     Raises
     ------
@@ -86,20 +117,12 @@ class Problem:
         When shapes or numbers do not fit.
     """
 
-    offers: tuple[str, ...]
     value: Columns
-    measures: tuple[str, ...] = ()
     columns: Columns = field(default_factory=lambda: np.empty((0, 0, 0)))
-    face: FloatArray | None = None
     cell: npt.NDArray[Any] = field(default_factory=lambda: np.empty(0, dtype=np.uint16))
-    n_cells: int = 1
-    limits: tuple[Limit, ...] = ()
-    exactly_one: bool = False
     holdout: BoolArray | None = None
-    explorers: Explorers | None = None
     weight: FloatArray | None = None
     key: npt.NDArray[np.uint64] | None = None
-    pool: Pool | None = None
 
     def __post_init__(self) -> None:
         if not self.measures:
@@ -119,25 +142,12 @@ class Problem:
         return int(self.value.shape[1])
 
     @property
-    def enforced(self) -> tuple[Limit, ...]:
-        """The limits that a plan must keep."""
-        return tuple(limit for limit in self.limits if not limit.report_only)
-
-    @property
     def explores(self) -> BoolArray:
         """(n,) bool, whose arm was drawn by lot."""
         explores = np.zeros(self.n_users, dtype=np.bool_)
         if self.explorers is not None:
             explores[self.explorers.users] = True
         return explores
-
-    def has(self, measure: str) -> bool:
-        """Whether the measure can be summed."""
-        return (
-            measure in self.measures
-            or measure == ISSUED
-            or (measure == FACE and self.face is not None)
-        )
 
 
 def _shape_faults(problem: Problem) -> list[Fault]:
@@ -191,7 +201,7 @@ def _shape_faults(problem: Problem) -> list[Fault]:
     return faults
 
 
-def _limit_faults(problem: Problem, limit: Limit) -> list[Fault]:
+def _limit_faults(problem: Problem, limit: LinearLimit) -> list[Fault]:
     where = f"limit `{limit.name}`"
     faults = [
         Fault(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from incentive_engine.allocation import (
+    Allocation,
     Certificate,
     Curve,
     FrozenPolicy,
@@ -20,7 +21,6 @@ from incentive_engine.allocation import (
     solve,
     with_budget_of,
 )
-from incentive_engine.allocation import Plan as SolvedPlan
 from incentive_engine.config import Policy
 from incentive_engine.config.amounts import parse_amount
 from incentive_engine.data.scores import ScoreTable
@@ -46,7 +46,7 @@ from incentive_engine.library.html import facts, grid, number
 from incentive_engine.pipeline.steps import Steps
 from incentive_engine.run.directory import allocation_table, refuse_existing, written_policy
 from incentive_engine.workflow.plan_campaign import (
-    Evidence,
+    ModelEvidence,
     StatedProblem,
     allocation_rows,
     explore,
@@ -77,7 +77,7 @@ class Plan:
     """
 
     stated: StatedProblem
-    solved: SolvedPlan
+    solved: Allocation
     written: Policy
     options: BudgetOptions
 
@@ -149,11 +149,11 @@ class Plan:
         write_run(path, findings, origin=origin, steps=steps, lang=lang)
         return path
 
-    def _evidence(self, model: UpliftModel | None) -> Evidence:
+    def _evidence(self, model: UpliftModel | None) -> ModelEvidence:
         if model is None:
-            return Evidence()
+            return ModelEvidence()
         model.check_policy(self.policy)
-        return Evidence(
+        return ModelEvidence(
             valued=lambda: value_trial(model.trial, model.fitted.out_of_fold, self.policy),
             quality=model.quality,
         )

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
-import pyarrow as pa
+import numpy as np
 
 from incentive_engine.allocation.decision import User
 from incentive_engine.allocation.frozen_policy import FrozenPolicy
+from incentive_engine.data.attributes import missing_attributes, misused_attributes, uses
 from incentive_engine.data.scores import scaled_costs
-from incentive_engine.domain import COST, score_column
+from incentive_engine.domain import COST
+from incentive_engine.errors import DataError, Fault
+from incentive_engine.language import say
 
 Feature = str | int | float | bool | None
 
+WHERE: Final = "features"
+LARGEST: Final = 1 << 63
+"""Integers from here on are no integers of a table."""
+
 
 class Newcomers:
-    """Scores one user at a time with the model of a policy.
+    """Scores one user at a time with the model of a policy, as `score` would, to the last bit.
 
     Parameters
     ----------
@@ -26,15 +34,24 @@ class Newcomers:
         The run's policy.
     cost_factor
         What the run's costs were multiplied by, as the trial asked.
+
+    Raises
+    ------
+    DataError
+        When the model does not say what the policy needs.
     """
 
     def __init__(self, model: Path, frozen: FrozenPolicy, *, cost_factor: float) -> None:
-        from incentive_engine.uplift.model import UpliftModel, predict  # loads LightGBM
+        from incentive_engine.uplift.model import EffectModel  # loads LightGBM
+        from incentive_engine.uplift.one_user import UserScorer
 
-        self._predict = predict
-        self._model = UpliftModel.load(model)
+        self._scorer = UserScorer(EffectModel.load(model), frozen.policy)
         self._frozen = frozen
         self._cost_factor = cost_factor
+        self._numeric = {use.column for use in uses(frozen.policy) if use.numeric}
+        if unknown := set(frozen.needed) - self._scorer.MEASURES:
+            what = say("does not say what the policy needs: {names}", names=tuple(sorted(unknown)))
+            raise DataError(Fault(str(model), what, remedy="serve the run without a model"))
 
     def user(self, user_id: str, features: Mapping[str, Feature]) -> User:
         """Return a user with what the model says of each offer.
@@ -44,18 +61,25 @@ class Newcomers:
         DataError
             With every feature that is missing, or of another kind.
         """
-        from incentive_engine.data.users import UserTable  # loads pandas
+        self._check(features)
+        measures = self._scorer.measures(features, where=WHERE)
+        costs = np.array(measures[COST])
+        measures[COST] = scaled_costs(costs, self._cost_factor).tolist()
+        return User(
+            user_id=user_id,
+            attributes={name: features[name] for name in self._frozen.kinds},
+            measures=measures,
+        )
 
-        frame = pa.Table.from_pylist([{**features, "user_id": user_id}])
-        table = UserTable.from_frame(frame, self._frozen.policy, where="features")
-        scores = self._predict(self._model, table, self._frozen.policy)
-        for offer in self._frozen.policy.offer_ids:
-            column = score_column(COST, offer)
-            scores[column] = scaled_costs(scores[column].to_numpy(), self._cost_factor)
-        (row,) = scores.to_dict("records")
-        named = {str(name): _known(value) for name, value in row.items()}
-        return User.from_row(named, self._frozen)
-
-
-def _known(value: object) -> object:
-    return None if value != value else value  # noqa: PLR0124 - NaN is missing
+    def _check(self, features: Mapping[str, Feature]) -> None:
+        """Refuse features that no table of users could have."""
+        policy = self._frozen.policy
+        if any(name not in features for name in policy.attribute_columns):
+            raise DataError(*missing_attributes(policy, tuple(features), where=WHERE))
+        if any(isinstance(features[name], str) for name in self._numeric):
+            numeric = {name: not isinstance(features[name], str) for name in self._numeric}
+            raise DataError(*misused_attributes(policy, numeric, where=WHERE))
+        for name, value in features.items():
+            if isinstance(value, int) and not -LARGEST <= value < LARGEST:
+                what = say("`{name}` has more than 64 bits", name=name)
+                raise DataError(Fault(WHERE, what, remedy="send it as a float, or as text"))

@@ -30,7 +30,7 @@ from incentive_engine.run.finished import FinishedRun, read_run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Served:
+class ServedUsers:
     """What the ledger of n users says.
 
     Attributes
@@ -60,7 +60,7 @@ Choice = npt.NDArray[np.int16]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Campaign:
+class FinishedCampaign:
     """A finished campaign of n users: what was planned, and what they did.
 
     Attributes
@@ -84,7 +84,7 @@ class Campaign:
     held: BoolArray
     stratum: IntArray
     did: Outcomes
-    served: Served | None = None
+    served: ServedUsers | None = None
     known: npt.NDArray[np.float32] | None = None
 
     @property
@@ -142,9 +142,9 @@ def read_campaign(
     run_dir: Path,
     outcomes: Path | Location,
     *,
-    served: Served | None = None,
+    served: ServedUsers | None = None,
     covariates: Path | Location | None = None,
-) -> Campaign:
+) -> FinishedCampaign:
     """Return a run and what its users did.
 
     Parameters
@@ -181,7 +181,7 @@ def read_campaign(
         raise DataError(Fault(source.where, unseen, expected, "add their rows"))
     if served is not None:
         did.refuse_before(served.decided, where=source.where)
-    return Campaign(
+    return FinishedCampaign(
         policy=policy,
         run=run,
         table=table,

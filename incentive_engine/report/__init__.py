@@ -3,11 +3,11 @@
 from incentive_engine.language import LANGUAGES, Code
 from incentive_engine.stats.estimate import Estimate
 
-from .conditions import Scope, Test
+from .conditions import ColumnTest, Scope
 from .content import (
     Advice,
     Aim,
-    Budget,
+    BudgetUse,
     Favoured,
     GroupRow,
     GroupTable,
@@ -28,7 +28,7 @@ from .evidence import (
     BenefitRow,
     Benefits,
     CalibrationGroup,
-    CurvePoint,
+    CostCurvePoint,
     Exploring,
     Holdout,
     LoyaltyCheck,
@@ -57,10 +57,11 @@ __all__ = [
     "AtRisk",
     "BenefitRow",
     "Benefits",
-    "Budget",
+    "BudgetUse",
     "CalibrationGroup",
     "Code",
-    "CurvePoint",
+    "ColumnTest",
+    "CostCurvePoint",
     "Estimate",
     "Exploring",
     "Favoured",
@@ -90,7 +91,6 @@ __all__ = [
     "SafetyRow",
     "Scope",
     "Sight",
-    "Test",
     "Titles",
     "Unit",
     "render_report",

@@ -11,7 +11,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from incentive_engine.language import Code, Language, language
-from incentive_engine.simulation.comparison import Comparison
+from incentive_engine.simulation.comparison import StrategyComparison
 
 from . import words
 from .charts import MUTED, Axis, Chart, Series, Size, figure
@@ -39,7 +39,7 @@ DASHED: Final = frozenset({"oracle", "oracle-unweighted", "nobody"})
 """Strategies that nobody can use, or that do nothing."""
 
 
-def render_comparison(comparison: Comparison, *, lang: Code = "en") -> str:
+def render_comparison(comparison: StrategyComparison, *, lang: Code = "en") -> str:
     """Return the page as HTML: no file, script or font from elsewhere."""
     t = language(lang)
     scenario = comparison.scenario
@@ -72,12 +72,12 @@ def render_comparison(comparison: Comparison, *, lang: Code = "en") -> str:
     )
 
 
-def _aim(comparison: Comparison) -> Aim:
+def _aim(comparison: StrategyComparison) -> Aim:
     objective = comparison.objective
     return Aim(terms=tuple(objective.maximise.items()), weighted=bool(objective.weight))
 
 
-def _measure(comparison: Comparison) -> str:
+def _measure(comparison: StrategyComparison) -> str:
     """Return the column in which all strategies are compared: the policy's aim where it is known.
 
     A trial is valued in conversions alone.
@@ -85,13 +85,13 @@ def _measure(comparison: Comparison) -> str:
     return "value" if "value" in comparison.table else "conversions"
 
 
-def _in_words(t: Language, comparison: Comparison) -> str:
+def _in_words(t: Language, comparison: StrategyComparison) -> str:
     """Return what that column is called."""
     known = _measure(comparison) == "value"
     return words.aim(t, _aim(comparison)) if known else t("measure.conversion")
 
 
-def _headline(t: Language, comparison: Comparison) -> str:
+def _headline(t: Language, comparison: StrategyComparison) -> str:
     """Return in a sentence what the engine brings beside the former way, at the middle budget.
 
     The former way is the baseline; where that is not among the strategies, the best of the others
@@ -132,7 +132,7 @@ def _headline(t: Language, comparison: Comparison) -> str:
     return sentence
 
 
-def _picture(t: Language, comparison: Comparison) -> Markup:
+def _picture(t: Language, comparison: StrategyComparison) -> Markup:
     """Return what every strategy brings, in one measure, with what each of them does."""
     scenario, measure = comparison.scenario, _measure(comparison)
     several = len(scenario.budgets) > 1
@@ -160,7 +160,7 @@ PICTURE: Final = Size(width=760, height=360, left=46, right=14, top=26, bottom=4
 ENGINES: Final = ("engine", "engine-unweighted")
 
 
-def verdicts(comparison: Comparison, *, lang: Code = "en") -> Iterator[str]:
+def verdicts(comparison: StrategyComparison, *, lang: Code = "en") -> Iterator[str]:
     """Yield in words how the engine's efficiency compares with the baseline's, per budget."""
     t = language(lang)
     table, base = comparison.table, comparison.scenario.baseline
@@ -221,13 +221,13 @@ def _engine_pairs(pairs: pd.DataFrame) -> pd.DataFrame:
     return mine
 
 
-def _group_values(t: Language, comparison: Comparison) -> Iterator[str]:
+def _group_values(t: Language, comparison: StrategyComparison) -> Iterator[str]:
     for condition in comparison.scenario.favoured.values():
         values = condition if isinstance(condition, tuple) else (t("compare.favoured"),)
         yield from map(str, values)
 
 
-def _charts(t: Language, comparison: Comparison) -> Iterator[Markup]:
+def _charts(t: Language, comparison: StrategyComparison) -> Iterator[Markup]:
     scenario, currency = comparison.scenario, t.unit(comparison.currency)
     budget_axis = Axis(title=t("chart.budget", currency=currency))
     if len(scenario.budgets) > 1:

@@ -11,9 +11,9 @@ from typing import Final, Literal
 
 from incentive_engine.language import Text
 from incentive_engine.stats.estimate import Estimate
-from incentive_engine.uplift.diagnosis.findings import Finding
+from incentive_engine.uplift.diagnosis.findings import CheckVerdict
 
-from .conditions import Test
+from .conditions import ColumnTest
 
 OTHERS: Final = "…"
 """Stands among the names of groups for all that are not shown apart."""
@@ -261,7 +261,7 @@ class OfferDrivers:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CurvePoint:
+class CostCurvePoint:
     """One budget: the cost that it allows per person, currency units, and the gains per person."""
 
     budget: float
@@ -280,12 +280,12 @@ class Quality:
     """Whether effects differ measurably between users."""
     p_value: float
     offers: tuple[OfferQuality, ...]
-    checks: tuple[Finding, ...] = ()
+    checks: tuple[CheckVerdict, ...] = ()
     added: tuple[AddedByHistory, ...] = ()
     """Without history first; nothing where there is no history."""
     drivers: tuple[OfferDrivers, ...] = ()
     """None where effects do not differ."""
-    curve: tuple[CurvePoint, ...] = ()
+    curve: tuple[CostCurvePoint, ...] = ()
     """By rising budget."""
     over_constant: Estimate | None = None
     """Conversions per person beyond plans by one effect per offer, averaged over budgets."""
@@ -361,7 +361,7 @@ class PublicOffer:
     name: str
     face_value: float
     min_spend: float | None
-    tests: tuple[Test, ...]
+    tests: tuple[ColumnTest, ...]
     """What a user must have to get it."""
     valid_from: datetime | None
     valid_to: datetime | None

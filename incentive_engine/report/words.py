@@ -8,8 +8,8 @@ from typing import Final
 from incentive_engine.language import Language, formats, named
 from incentive_engine.stats.estimate import Estimate
 
-from .conditions import Scope, Test
-from .content import Aim, Budget, Favoured, Headline, LimitRow, Proof
+from .conditions import ColumnTest, Scope
+from .content import Aim, BudgetUse, Favoured, Headline, LimitRow, Proof
 from .evidence import Exploring, Holdout
 
 EXACT: Final = 1e-12
@@ -54,7 +54,7 @@ def _searched(t: Language, proof: Proof) -> str:
     return t("verdict.searched_near", gap=t.tiny_percent(proof.searched))
 
 
-def subtitle(t: Language, budget: Budget, *, currency: str, users: int) -> str:
+def subtitle(t: Language, budget: BudgetUse, *, currency: str, users: int) -> str:
     """Return the budget, what it means, and how many users there are."""
     pool = t("page.no_budget")
     if budget.amount is not None:
@@ -263,12 +263,12 @@ def scope(t: Language, stated: Scope) -> str:
     return said
 
 
-def conditions(t: Language, tests: tuple[Test, ...]) -> str:
+def conditions(t: Language, tests: tuple[ColumnTest, ...]) -> str:
     """Return what users must have."""
     return t("scope.and").join(_condition(t, test) for test in tests)
 
 
-def _condition(t: Language, test: Test) -> str:
+def _condition(t: Language, test: ColumnTest) -> str:
     if test.values:
         return t("scope.test", column=test.column, values=t("scope.or").join(test.values))
     low = "" if test.at_least is None else f"{test.at_least:g}"

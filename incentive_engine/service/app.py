@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -20,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from incentive_engine.domain import Reason
 from incentive_engine.errors import DataError
 from incentive_engine.live.amounts import decimal_text, parse_micros
-from incentive_engine.live.campaign import Campaign, Choice
+from incentive_engine.live.campaign import Choice, LiveCampaign
 from incentive_engine.live.ledger.clock import wall_micros
 from incentive_engine.live.ledger.commands import (
     Answer,
@@ -41,7 +40,7 @@ from incentive_engine.live.ledger.records import POOL_EMPTY, Decision
 from incentive_engine.live.repricing import Repricer
 from incentive_engine.live.writing.process import WriterProcess
 from incentive_engine.service import bodies, openapi
-from incentive_engine.service.findings import Findings
+from incentive_engine.service.findings import WatchedFindings
 from incentive_engine.service.gate import Gate, idempotency_key
 from incentive_engine.service.log import Log
 from incentive_engine.service.metrics import Metrics
@@ -65,9 +64,9 @@ class Service:
         Share of perfect foresight that had been reached when prices were solved last; None before.
     """
 
-    campaign: Campaign
+    campaign: LiveCampaign
     writer: WriterProcess
-    watch: Findings
+    watch: WatchedFindings
     gate: Gate
     hold: int | None
     repricer: Repricer | None = None
@@ -88,7 +87,7 @@ class Service:
         hashed, digest = hash_of(key), hash_of("decide", parts)
         choice = self.campaign.choose(user)
         if choice is None and asked.features is not None and self.campaign.newcomers is not None:
-            choice = await self._newcomer(user, asked.features)
+            choice = self._newcomer(user, asked.features)
         now = wall_micros()
         refused = self._refusal(now)
         if choice is None or refused is not None:
@@ -116,10 +115,10 @@ class Service:
             self.metrics.decisions[answer.decision.reason] += 1
         return self._decision(answer, "Idempotency-Key")
 
-    async def _newcomer(self, user: str, features: Mapping[str, bodies.FeatureValue]) -> Choice:
-        """Return what a user gets by his features; a model takes milliseconds, in a thread."""
+    def _newcomer(self, user: str, features: Mapping[str, bodies.FeatureValue]) -> Choice:
+        """Return what a user gets by his features; a thread would take longer than the model."""
         try:
-            return await asyncio.to_thread(self.campaign.choose_newcomer, user, features)
+            return self.campaign.choose_newcomer(user, features)
         except DataError as error:
             fault = error.faults[0]
             where, remedy = f"body: features: {fault.where}", "send what the model learned from"
@@ -360,7 +359,7 @@ def refusal_of(answer: Refused, where: str) -> ProblemError:
     return problem(409, where, what, "`reserved`", remedies.get(answer.detail, ""))
 
 
-class Answered(Response):
+class JsonReply(Response):
     """A body of JSON with the two headers that it needs."""
 
     def __init__(self, content: bytes) -> None:
@@ -371,7 +370,7 @@ class Answered(Response):
 
 
 def _json(body: msgspec.Struct) -> Response:
-    return Answered(bodies.encode(body))
+    return JsonReply(bodies.encode(body))
 
 
 Endpoint = Callable[[Request], Awaitable[Response]]

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from incentive_engine.language import say
-from incentive_engine.live.campaign import Campaign
+from incentive_engine.live.campaign import LiveCampaign
 from incentive_engine.live.ledger.clock import wall_micros
 from incentive_engine.live.watch.finding import Finding
 from incentive_engine.live.watch.watching import Watch
@@ -22,7 +22,7 @@ RARELY: Final = 20.0
 """For how many times as long as a look takes its findings are shown: decisions go first."""
 
 
-class Findings:
+class WatchedFindings:
     """Looks at a ledger beside the calls that are answered.
 
     Parameters
@@ -31,7 +31,7 @@ class Findings:
         Where it is.
     """
 
-    def __init__(self, campaign: Campaign, ledger: str) -> None:
+    def __init__(self, campaign: LiveCampaign, ledger: str) -> None:
         self._campaign, self._ledger = campaign, ledger
         self._watch: Watch | None = None
         self._lock = asyncio.Lock()

@@ -24,12 +24,12 @@ from incentive_engine.simulation.results.replay_table import (
     warnings_of,
 )
 from incentive_engine.simulation.results.table import Draws, comparison_table, pair_table
-from incentive_engine.simulation.shared_draws import Variant
+from incentive_engine.simulation.shared_draws import SweepVariant
 from incentive_engine.simulation.strategy.waves import WaveFigures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Comparison:
+class StrategyComparison:
     """What a scenario showed.
 
     Attributes
@@ -78,8 +78,8 @@ class Comparison:
 
 
 def compare_worlds(
-    variants: Sequence[Variant], results: Mapping[int, Sequence[DrawResult]], *, wanted: int
-) -> Comparison:
+    variants: Sequence[SweepVariant], results: Mapping[int, Sequence[DrawResult]], *, wanted: int
+) -> StrategyComparison:
     """Return the comparison of a world's draws.
 
     Parameters
@@ -101,7 +101,7 @@ def compare_worlds(
         swept.insert(0, "setting_value", [variant.value] * len(swept))
         sweeps.append(swept)
     has_waves = base.scenario.calendar is not None
-    return Comparison(
+    return StrategyComparison(
         scenario=base.scenario,
         objective=base.policy.objective,
         currency=base.policy.currency,
@@ -117,8 +117,8 @@ def compare_worlds(
 
 
 def compare_replays(
-    variants: Sequence[Variant], results: Mapping[int, Sequence[ReplayResult]], *, wanted: int
-) -> Comparison:
+    variants: Sequence[SweepVariant], results: Mapping[int, Sequence[ReplayResult]], *, wanted: int
+) -> StrategyComparison:
     """Return the comparison of replays of a logged trial; see `compare_worlds`."""
     base = variants[0]
     replays = [
@@ -131,7 +131,7 @@ def compare_replays(
         swept = replay_table(replayed)
         swept.insert(0, "setting_value", [variant.value] * len(swept))
         sweeps.append(swept)
-    return Comparison(
+    return StrategyComparison(
         scenario=base.scenario,
         objective=base.policy.objective,
         currency=base.policy.currency,

@@ -15,10 +15,10 @@ from incentive_engine.data.tables.frames import rows_matching
 from incentive_engine.domain import COST, FACE, BoolArray, FloatArray
 from incentive_engine.errors import ConfigError, Fault, nearest
 from incentive_engine.language import say
-from incentive_engine.simulation.figures import FIGURES, Stage, figures_of
-from incentive_engine.simulation.market.chances import Chances, DrawSeeds
+from incentive_engine.simulation.figures import FIGURES, PreparedDraw, figures_of
+from incentive_engine.simulation.market.chances import CommonRandomNumbers, DrawSeeds
 from incentive_engine.simulation.market.settlement import (
-    Outcomes,
+    PotentialOutcomes,
     absent,
     expected,
     lapsing,
@@ -26,7 +26,7 @@ from incentive_engine.simulation.market.settlement import (
 )
 from incentive_engine.simulation.market.traffic import arrivals
 from incentive_engine.simulation.market.world import People, drifted, spiked
-from incentive_engine.simulation.shared_draws import Memory, Variant
+from incentive_engine.simulation.shared_draws import BlockCache, SweepVariant
 from incentive_engine.simulation.strategy.learning import truth_scores
 from incentive_engine.simulation.strategy.planning import Planner
 from incentive_engine.simulation.strategy.strategies import PLANS, Situation, standing
@@ -56,7 +56,7 @@ def blocks_of(scenario: Scenario) -> tuple[tuple[int, ...], ...]:
     return tuple(tuple(range(first, scenario.draws, trials)) for first in range(trials))
 
 
-def run_block(variants: tuple[Variant, ...], block: int) -> dict[int, tuple[DrawResult, ...]]:
+def run_block(variants: tuple[SweepVariant, ...], block: int) -> dict[int, tuple[DrawResult, ...]]:
     """Replay the draws of one block in every variant; draw to one result per variant.
 
     Raises
@@ -66,14 +66,14 @@ def run_block(variants: tuple[Variant, ...], block: int) -> dict[int, tuple[Draw
     InfeasibleError
         When the policy's limits cannot all hold for these users.
     """
-    memory = Memory()
+    memory = BlockCache()
     return {
         draw: tuple(run_draw(variant, draw, memory) for variant in variants)
         for draw in blocks_of(variants[0].scenario)[block]
     }
 
 
-def run_draw(variant: Variant, draw: int, memory: Memory) -> DrawResult:
+def run_draw(variant: SweepVariant, draw: int, memory: BlockCache) -> DrawResult:
     """Replay the campaign once; the same chances meet every strategy and budget."""
     stage = _stage(variant, draw, memory)
     scenario = variant.scenario
@@ -95,12 +95,12 @@ def _trials(scenario: Scenario) -> int:
     return scenario.draws if world.trials is None else min(world.trials, scenario.draws)
 
 
-def _stage(variant: Variant, draw: int, memory: Memory) -> Stage:
+def _stage(variant: SweepVariant, draw: int, memory: BlockCache) -> PreparedDraw:
     scenario, policy = variant.scenario, variant.policy
     seeds = DrawSeeds.of(seed=scenario.seed, draw=draw, trials=_trials(scenario))
     ground = memory.ground(variant, seeds)
     users = ground.people.users
-    chances = Chances.draw(users.n_users, seeds.outcomes)
+    chances = CommonRandomNumbers.draw(users.n_users, seeds.outcomes)
     eagerness = ground.people.liveliness + chances.eagerness
     times = _times(scenario, eagerness, chances)
     happens, would, expects = _outcomes(variant, ground.people, chances, times)
@@ -113,7 +113,7 @@ def _stage(variant: Variant, draw: int, memory: Memory) -> Stage:
     )
     order = times.arrivals.order if times else np.argsort(-eagerness, kind="stable")
     features = users.features
-    return Stage(
+    return PreparedDraw(
         scenario=scenario,
         policy=policy,
         learned=ground.learned,
@@ -266,15 +266,17 @@ def check_budgets(scenario: Scenario, situation: Situation, *, share: float = 1.
         raise ConfigError(*faults)
 
 
-def _times(scenario: Scenario, eagerness: FloatArray, chances: Chances) -> Schedule | None:
+def _times(
+    scenario: Scenario, eagerness: FloatArray, chances: CommonRandomNumbers
+) -> Schedule | None:
     if scenario.calendar is None:
         return None
     return schedule(arrivals(eagerness, scenario.calendar), scenario.calendar, chances.delay)
 
 
 def _outcomes(
-    variant: Variant, people: People, chances: Chances, times: Schedule | None
-) -> tuple[Outcomes, Outcomes, Outcomes]:
+    variant: SweepVariant, people: People, chances: CommonRandomNumbers, times: Schedule | None
+) -> tuple[PotentialOutcomes, PotentialOutcomes, PotentialOutcomes]:
     """Return what happens, what would happen if no offer lapsed, and the expectation."""
     scenario, offers = variant.scenario, variant.policy.offers
     campaign = (scenario.world or World()).campaign
@@ -293,7 +295,7 @@ def _outcomes(
     return lapsing(would, times.lapses), would, expects
 
 
-def _course(stage: Stage, strategy: Strategy, situation: Situation) -> Course:
+def _course(stage: PreparedDraw, strategy: Strategy, situation: Situation) -> Course:
     plan = PLANS[strategy]
     if stage.scenario.calendar is None or stage.times is None:
         return Course(choice=plan(situation), waves=(), dry_after=np.nan)

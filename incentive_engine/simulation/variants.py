@@ -10,13 +10,15 @@ from incentive_engine.config.policy import Scalar
 from incentive_engine.config.scenario import Scenario, World, load_scenario
 from incentive_engine.errors import ConfigError, Fault
 from incentive_engine.simulation.market.world import check_offers
-from incentive_engine.simulation.shared_draws import Variant
+from incentive_engine.simulation.shared_draws import SweepVariant
 
 POLICY = "policy."
 """What a swept setting begins with when it is one of the policy."""
 
 
-def read_variants(scenario_file: Path, *, set_values: Sequence[str] = ()) -> tuple[Variant, ...]:
+def read_variants(
+    scenario_file: Path, *, set_values: Sequence[str] = ()
+) -> tuple[SweepVariant, ...]:
     """Return the scenario as written and one variant per value of its sweep, all checked.
 
     Parameters
@@ -33,7 +35,7 @@ def read_variants(scenario_file: Path, *, set_values: Sequence[str] = ()) -> tup
     """
     scenario = load_scenario(scenario_file, set_values=set_values)
     swept = scenario.sweep.values if scenario.sweep else ()
-    variants: list[Variant] = []
+    variants: list[SweepVariant] = []
     faults: list[Fault] = []
     for value in (None, *swept):
         try:
@@ -47,7 +49,7 @@ def read_variants(scenario_file: Path, *, set_values: Sequence[str] = ()) -> tup
 
 def _variant(
     file: Path, scenario: Scenario, *, value: Scalar | None, set_values: Sequence[str]
-) -> Variant:
+) -> SweepVariant:
     settings = list(scenario.policy_settings)
     if value is not None and scenario.sweep is not None:
         setting = scenario.sweep.setting
@@ -60,4 +62,4 @@ def _variant(
     policy = policy.with_budget(amount=scenario.budgets[-1])
     if in_world:
         check_offers(policy, scenario.world or World(), where=scenario.locate(("policy",)))
-    return Variant(scenario=scenario, policy=policy, value=value)
+    return SweepVariant(scenario=scenario, policy=policy, value=value)

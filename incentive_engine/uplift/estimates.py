@@ -66,8 +66,8 @@ class Estimates:
         table |= {name: features[name].to_numpy() for name in policy.attribute_columns}
         for offer in policy.offer_ids:
             j = self.offers.index(offer)
-            table[score_column(CONVERSION, offer)] = _without_dust(self.conversion[:, j])
-            table[score_column(SPEND, offer)] = _without_dust(self.spend[:, j])
+            table[score_column(CONVERSION, offer)] = without_dust(self.conversion[:, j])
+            table[score_column(SPEND, offer)] = without_dust(self.spend[:, j])
             table[score_column(COST, offer)] = to_micros(self.cost[:, j]) / MICROS
             table[score_column(STANDARD_ERROR, offer)] = self.conversion_se[:, j]
         return pd.DataFrame(table)
@@ -133,7 +133,7 @@ class OutOfFold:
         return cls(estimates=estimates, constant=constant, fold=fold)
 
 
-def _without_dust(effect: FloatArray) -> FloatArray:
+def without_dust(effect: FloatArray) -> FloatArray:
     """Return effects with rounding errors of sums that cancel set to 0."""
     return np.where(np.abs(effect) < DUST, 0.0, effect)
 

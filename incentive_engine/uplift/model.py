@@ -24,13 +24,13 @@ from incentive_engine.uplift.effects.ladder import ladders
 from incentive_engine.uplift.estimates import Estimates, OutOfFold
 from incentive_engine.uplift.nuisance.cost import CostModel, fit_cost, stack_cost
 from incentive_engine.uplift.nuisance.event_probability import (
-    Chances,
+    EventProbability,
     Likelihoods,
     fit_chances,
 )
 from incentive_engine.uplift.nuisance.spend import SpendModel, SpendOutOfSample, fit_spend
 from incentive_engine.uplift.params import FIT, FitParams
-from incentive_engine.uplift.rows import Rows, Telling
+from incentive_engine.uplift.rows import Telling, TrialRows
 from incentive_engine.uplift.support import learn_support
 from incentive_engine.uplift.trial_design import check_folds, even_lottery, reachable, shares
 
@@ -64,6 +64,34 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Outcomes:
+    """What each model says of n users and k offers.
+
+    Attributes
+    ----------
+    converting, spending
+        Of conversions and of spend.
+    cost : (n, k) float64
+        Of each offer, ≥ 0.
+    """
+
+    converting: Likelihoods
+    spending: SpendOutOfSample
+    cost: FloatArray
+
+    @property
+    def spend_by_arm(self) -> FloatArray:
+        """Expected spend under control (column 0) and each offer, (n, 1 + k)."""
+        return (self.spending.buying or self.converting).by_arm * self.spending.amount
+
+    @property
+    def spend(self) -> FloatArray:
+        """What each offer adds to spend, (n, k)."""
+        by_arm = self.spend_by_arm
+        return np.asarray(by_arm[:, 1:] - by_arm[:, :1])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Models:
     """The three things that are learned.
 
@@ -77,7 +105,7 @@ class Models:
         Cost per offer.
     """
 
-    converting: Chances
+    converting: EventProbability
     spending: SpendModel
     costing: CostModel
 
@@ -89,13 +117,15 @@ class Models:
         offers: tuple[str, ...],
     ) -> Estimates:
         """Return estimates for users that no model has seen."""
+        return self.combine(phi, offers, self.expect(matrix, phi, share))
+
+    def expect(self, matrix: Matrix, phi: FloatArray, share: FloatArray) -> Outcomes:
+        """Return what each model says of users that none has seen."""
         converting = self.converting.predict(matrix, phi, share, folds=None)
         buying = None
         if self.spending.buying is not None:
             buying = self.spending.buying.predict(matrix, phi, share, folds=None)
-        return self.combine(
-            phi,
-            offers,
+        return Outcomes(
             converting=converting,
             spending=SpendOutOfSample(
                 buying=buying, amount=self.spending.amount(matrix, folds=None)
@@ -103,33 +133,23 @@ class Models:
             cost=self.costing.predict(matrix, converting.by_arm[:, 1:], folds=None),
         )
 
-    def combine(
-        self,
-        phi: FloatArray,
-        offers: tuple[str, ...],
-        *,
-        converting: Likelihoods,
-        spending: SpendOutOfSample,
-        cost: FloatArray,
-    ) -> Estimates:
+    def combine(self, phi: FloatArray, offers: tuple[str, ...], outcomes: Outcomes) -> Estimates:
         """Return estimates by what each model says of the same n users."""
-        buying = spending.buying or converting
-        spend = buying.by_arm * spending.amount
-        control = np.full(len(cost), self.costing.control)
+        control = np.full(len(phi), self.costing.control)
         return Estimates(
             offers=offers,
-            conversion=converting.effect,
-            spend=spend[:, 1:] - spend[:, :1],
-            cost=cost,
+            conversion=outcomes.converting.effect,
+            spend=outcomes.spend,
+            cost=outcomes.cost,
             conversion_se=self.converting.effects.standard_error(phi),
-            conversion_by_arm=converting.by_arm,
-            spend_by_arm=spend,
-            cost_by_arm=np.column_stack([control, cost]),
+            conversion_by_arm=outcomes.converting.by_arm,
+            spend_by_arm=outcomes.spend_by_arm,
+            cost_by_arm=np.column_stack([control, outcomes.cost]),
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class UpliftModel:
+class EffectModel:
     """What each offer changes for each user.
 
     Attributes
@@ -160,7 +180,7 @@ class UpliftModel:
         save_model(self, directory)
 
     @classmethod
-    def load(cls, directory: Path) -> UpliftModel:
+    def load(cls, directory: Path) -> EffectModel:
         """Read what `save` wrote.
 
         Raises
@@ -173,7 +193,7 @@ class UpliftModel:
         return load_model(directory)
 
 
-def fit(trial: Trial, policy: Policy, *, seed: int, params: FitParams = FIT) -> UpliftModel:
+def fit(trial: Trial, policy: Policy, *, seed: int, params: FitParams = FIT) -> EffectModel:
     """Learn the effects and costs of the policy's offers from a randomised trial.
 
     Parameters
@@ -200,11 +220,11 @@ def fit(trial: Trial, policy: Policy, *, seed: int, params: FitParams = FIT) -> 
     happened = (trial.conversion > 0) | (trial.spend != 0)
     (basis, phi), telling = together(
         lambda: learn_basis(matrix, encoder),
-        lambda: Telling.of(matrix, happened, folds, categories=encoder.categories, seed=seed),
+        lambda: Telling.of(matrix, happened, folds, categories=encoder.crowded, seed=seed),
     )
-    rows = Rows(
+    rows = TrialRows(
         matrix=matrix,
-        categories=encoder.categories,
+        categories=encoder.crowded,
         telling=telling,
         phi=phi,
         columns=basis.columns,
@@ -226,11 +246,10 @@ def fit(trial: Trial, policy: Policy, *, seed: int, params: FitParams = FIT) -> 
     )
     costing, costs = stack_cost(costing, rows, cost=trial.cost, converting=chances.by_arm[:, 1:])
     models = Models(converting=converting, spending=spending, costing=costing)
-    estimates = models.combine(
-        rows.phi, trial.offers, converting=chances, spending=spends, cost=costs
-    )
+    outcomes = Outcomes(converting=chances, spending=spends, cost=costs)
+    estimates = models.combine(rows.phi, trial.offers, outcomes)
     constant = converting.effects.constant_outside(folds)
-    return UpliftModel(
+    return EffectModel(
         facts=Facts(
             trial=trial_digest(trial),
             rows=trial.n_rows,
@@ -247,7 +266,7 @@ def fit(trial: Trial, policy: Policy, *, seed: int, params: FitParams = FIT) -> 
     )
 
 
-def predict(model: UpliftModel, users: UserTable, policy: Policy) -> pd.DataFrame:
+def predict(model: EffectModel, users: UserTable, policy: Policy) -> pd.DataFrame:
     """Score users: what each offer changes, and costs, for each of them.
 
     Returns
@@ -260,6 +279,20 @@ def predict(model: UpliftModel, users: UserTable, policy: Policy) -> pd.DataFram
     DataError
         When a feature that the model learned from is missing, or the policy has offers that the
         model does not know.
+    """
+    refuse_unknown_offers(model, policy)
+    blocks = [slice(start, start + BLOCK) for start in range(0, max(users.n_users, 1), BLOCK)]
+    tables = side_by_side(lambda at: _scored(model, users, blocks[at], policy), len(blocks))
+    return pd.concat(tables, ignore_index=True)
+
+
+def refuse_unknown_offers(model: EffectModel, policy: Policy) -> None:
+    """Refuse a policy with offers that a model does not know.
+
+    Raises
+    ------
+    DataError
+        With each of them.
     """
     unknown = [offer for offer in policy.offer_ids if offer not in model.facts.offers]
     if unknown:
@@ -274,18 +307,15 @@ def predict(model: UpliftModel, users: UserTable, policy: Policy) -> pd.DataFram
                 for offer in unknown
             )
         )
-    blocks = [slice(start, start + BLOCK) for start in range(0, max(users.n_users, 1), BLOCK)]
-    tables = side_by_side(lambda at: _scored(model, users, blocks[at], policy), len(blocks))
-    return pd.concat(tables, ignore_index=True)
 
 
-def _scored(model: UpliftModel, users: UserTable, block: slice, policy: Policy) -> pd.DataFrame:
+def _scored(model: EffectModel, users: UserTable, block: slice, policy: Policy) -> pd.DataFrame:
     features = users.features.iloc[block]
     estimates = estimate(model, features, where="users")
     return estimates.score_frame(users.user_id.iloc[block], features, policy)
 
 
-def estimate(model: UpliftModel, features: pd.DataFrame, *, where: str) -> Estimates:
+def estimate(model: EffectModel, features: pd.DataFrame, *, where: str) -> Estimates:
     """Return the estimates for users that no model has seen."""
     matrix = model.encoder.encode(features, where=where)
     reach = reachable(features, model.facts.offers, model.facts.rules)

@@ -64,14 +64,14 @@ class Telling:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Rows:
+class TrialRows:
     """The rows of a trial as effect models see them.
 
     Attributes
     ----------
     matrix : (n, p) float32
     categories
-        Its columns whose codes are in no order.
+        Its columns that trees split by sets of codes.
     telling
         The rows that show conversions and spend, and enough others.
     phi : (n, q) float64

@@ -95,7 +95,7 @@ def learn_support(
     low, high = np.where(present, least, -np.inf), np.where(present, most, np.inf)
     some = evenly(len(matrix), ROWS)
     sample, arm, weight = matrix[some], lottery.arm[some], lottery.weight[some]
-    data = BinnedRows(sample, categories=categories)
+    data = BinnedRows(sample)
     every = np.arange(len(some))
     recipe = Recipe(
         objective="binary",

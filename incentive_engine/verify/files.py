@@ -39,7 +39,7 @@ from .recomputed.replay import stored_measures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Run:
+class StatedRun:
     """A run as its files state it; its rows are read block by block.
 
     Attributes
@@ -89,7 +89,7 @@ def altered_files(directory: Path, manifest: Manifest) -> Iterator[Text]:
             yield say("{name} is not listed in manifest.json", name=path.name)
 
 
-def read_run(directory: Path, manifest: Manifest) -> Run:
+def read_run(directory: Path, manifest: Manifest) -> StatedRun:
     """Read what the checks need.
 
     Raises
@@ -109,7 +109,7 @@ def read_run(directory: Path, manifest: Manifest) -> Run:
         gain = read_stated(evaluation, StatedEvaluation) if evaluation.exists() else None
         frozen = read_stated(directory / FROZEN_POLICY_FILE, StatedFrozenPolicy)
         prices = read_stated(directory / PRICES_FILE, StatedPrices)
-    return Run(
+    return StatedRun(
         directory=directory,
         policy=policy,
         manifest=manifest,

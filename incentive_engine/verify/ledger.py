@@ -23,12 +23,12 @@ from incentive_engine.config.policy import Policy
 from incentive_engine.domain import COST, FACE, ISSUED, MICROS, to_micros
 from incentive_engine.language import message_of, say
 
-from .files import Run, listed, read_run
+from .files import StatedRun, listed, read_run
 from .ledger_actions import MovedCap, moved_caps
-from .ledger_truth import Truth
+from .ledger_truth import PairFacts
 from .recomputed.blocks import UnreadableError
 from .recomputed.limits import BUDGET
-from .result import Check, Findings, Verification
+from .result import Check, CheckFindings, Verification
 
 ROWS: Final = (
     "SELECT e.seq, e.at, e.decision, e.state, e.amount, e.chain, d.user_id, d.offer_id, d.reason, "
@@ -105,7 +105,7 @@ class Books:
 
 def verify_ledger(run_dir: Path, ledger: str) -> Verification:
     """Re-check a ledger: the run it belongs to, chain, states, costs, caps and keys."""
-    found = {name: Findings(name, what) for name, what in WHAT.items()}
+    found = {name: CheckFindings(name, what) for name, what in WHAT.items()}
     try:
         run = read_run(run_dir, listed(run_dir))
         with closing(_connected(ledger)) as database:
@@ -118,7 +118,7 @@ def verify_ledger(run_dir: Path, ledger: str) -> Verification:
     return Verification(run_dir=run_dir, checks=checks)
 
 
-def _check(run: Run, database: Any, found: dict[str, Findings]) -> None:  # noqa: ANN401 - either library's
+def _check(run: StatedRun, database: Any, found: dict[str, CheckFindings]) -> None:  # noqa: ANN401 - either library's
     def rows(statement: str) -> Iterator[Any]:
         cursor = database.cursor()
         yield from cursor.execute(statement)
@@ -128,7 +128,7 @@ def _check(run: Run, database: Any, found: dict[str, Findings]) -> None:  # noqa
     if meta["run"] != digest:
         found["ledger run"].add("the ledger was opened for another run")
     users = [user for (user,) in rows("SELECT DISTINCT user_id FROM decisions WHERE cost > 0")]
-    truth = Truth(run, users)
+    truth = PairFacts(run, users)
     pool = list(rows("SELECT name, at_most, reserved, settled FROM pool ORDER BY place"))
     books = _books(truth, pool, found["ledger run"])
     caps = {n: account.cap for n, account in zip(books.names, books.accounts, strict=True)}
@@ -164,7 +164,7 @@ def _check(run: Run, database: Any, found: dict[str, Findings]) -> None:  # noqa
         found["ledger keys"].add(say("{number} keys have no entry", number=number))
 
 
-def _books(truth: Truth, pool: list[Any], found: Findings) -> Books:
+def _books(truth: PairFacts, pool: list[Any], found: CheckFindings) -> Books:
     caps: dict[str, int | None] = {}
     settles: dict[str, bool] = {}
     for group in truth.groups:
@@ -201,7 +201,7 @@ def _linked(before: bytes, entry: Row, secret: bytes) -> bytes:
 
 
 def _follow(
-    entry: Row, books: Books, truth: Truth, policy: Policy, found: dict[str, Findings]
+    entry: Row, books: Books, truth: PairFacts, policy: Policy, found: dict[str, CheckFindings]
 ) -> None:
     """Keep the books with one more entry."""
     before = books.states.get(entry.decision)
@@ -243,7 +243,7 @@ def _follow(
     _book(entry, books, policy, found["ledger caps"])
 
 
-def _check_time(entry: Row, found: Findings) -> None:
+def _check_time(entry: Row, found: CheckFindings) -> None:
     ends = entry.expires_at
     if entry.state == "expired" and (ends is None or entry.at < ends):
         found.add(say("entry {seq} expired too early", seq=entry.seq))
@@ -253,7 +253,7 @@ def _check_time(entry: Row, found: Findings) -> None:
         found.add(say("entry {seq} redeems more than the face value", seq=entry.seq))
 
 
-def _check_offer(entry: Row, books: Books, truth: Truth, found: Findings) -> None:
+def _check_offer(entry: Row, books: Books, truth: PairFacts, found: CheckFindings) -> None:
     offer = entry.offer_id or ""
     counted = truth.amounts(entry.user_id, offer)
     if counted is None:
@@ -269,7 +269,7 @@ def _claims(entry: Row) -> list[tuple[int, int]]:
     return [(int(place), int(amount)) for place, amount in pairs]
 
 
-def _book(entry: Row, books: Books, policy: Policy, found: Findings) -> None:
+def _book(entry: Row, books: Books, policy: Policy, found: CheckFindings) -> None:
     sign = 1 if entry.state == "reserved" else -1
     books.variance += sign * entry.cost * max(entry.face - entry.cost, 0)
     for place, amount in _claims(entry):
@@ -304,7 +304,7 @@ def _margin(policy: Policy, expected: int, variance: int) -> int:
     return z * spread // MICROS + 1 + face
 
 
-def _check_sums(books: Books, pool: list[Any], found: Findings) -> None:
+def _check_sums(books: Books, pool: list[Any], found: CheckFindings) -> None:
     for account, (name, _, reserved, settled) in zip(books.accounts, pool, strict=True):
         if (account.reserved, account.settled) != (reserved, settled):
             found.add(

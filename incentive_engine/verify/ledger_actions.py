@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from incentive_engine.language import say
 
-from .result import Findings
+from .result import CheckFindings
 
 
 class ActionRow(NamedTuple):
@@ -36,7 +36,7 @@ class MovedCap:
 
 
 def moved_caps(
-    rows: Iterable[tuple[Any, ...]], caps: Mapping[str, int | None], found: Findings
+    rows: Iterable[tuple[Any, ...]], caps: Mapping[str, int | None], found: CheckFindings
 ) -> list[MovedCap]:
     """Return the caps that actions moved, in order, as far as the actions are whole.
 

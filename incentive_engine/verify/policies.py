@@ -15,8 +15,8 @@ from incentive_engine.errors import ConfigError
 from incentive_engine.language import Text, say
 from incentive_engine.run.format import POLICY_FILE
 
-from .files import Run
-from .result import Check, Findings
+from .files import StatedRun
+from .result import Check, CheckFindings
 
 COST_ERROR: Final = "budget.cost_error"
 PLACES: Final = "data."
@@ -27,15 +27,15 @@ UPWARD: Final = frozenset({".", "..", "~"})
 """Parts of a path that say where it starts, not what it names."""
 
 
-def check_policy(run: Run) -> Check:
+def check_policy(run: StatedRun) -> Check:
     """Check that policy.yaml under the recorded overrides is the policy used, value by value."""
-    found = Findings("policy", "policy.yaml, manifest.json and certificate.json agree")
+    found = CheckFindings("policy", "policy.yaml, manifest.json and certificate.json agree")
     for problem in (*_certificate_problems(run), *_file_problems(run), *_cost_error_problems(run)):
         found.add(problem)
     return found.check()
 
 
-def _certificate_problems(run: Run) -> Iterator[Text]:
+def _certificate_problems(run: StatedRun) -> Iterator[Text]:
     budget, stated = run.policy.budget, run.certificate.budget
     amount, basis = (None, "expected") if budget is None else (budget.amount, budget.basis)
     if stated.amount != amount:
@@ -52,7 +52,7 @@ def _certificate_problems(run: Run) -> Iterator[Text]:
         )
 
 
-def _file_problems(run: Run) -> Iterator[Text]:
+def _file_problems(run: StatedRun) -> Iterator[Text]:
     path = run.directory / POLICY_FILE
     if not path.exists():
         return  # the check `files` says so
@@ -120,7 +120,7 @@ def _split(place: str) -> tuple[str, str, str]:
     return kind, path, asked
 
 
-def _cost_error_problems(run: Run) -> Iterator[Text]:
+def _cost_error_problems(run: StatedRun) -> Iterator[Text]:
     """Yield what is off with the one override that the program makes by itself.
 
     A model's own error is added to that of the season, where the policy states none.

@@ -10,8 +10,8 @@ from typing import TypeVar
 import numpy as np
 
 from incentive_engine.allocation import (
+    Allocation,
     FrozenPolicy,
-    Plan,
     Problem,
     freeze_prices,
     gains_without,
@@ -36,7 +36,7 @@ from incentive_engine.insight.budget.response import (
 )
 from incentive_engine.insight.budget.views import budget_view, conversions_without_favour
 from incentive_engine.insight.exploring_value import exploring_value
-from incentive_engine.insight.findings import Findings, holdout_of
+from incentive_engine.insight.findings import PlanFindings, holdout_of
 from incentive_engine.insight.value.baselines import SimplerWay, beside_the_plan, simpler_ways
 from incentive_engine.insight.value.cost_correction import (
     UNCORRECTED,
@@ -46,7 +46,7 @@ from incentive_engine.insight.value.cost_correction import (
 from incentive_engine.insight.value.gain import PlanGain, ValuedTrial, gain_of_plan, trial_problem
 from incentive_engine.insight.value.holdout import holdout_value
 from incentive_engine.parallel import side_threads
-from incentive_engine.pipeline.quality import Quality, model_cost_error, total_error
+from incentive_engine.pipeline.quality import ModelQuality, model_cost_error, total_error
 from incentive_engine.pipeline.steps import Steps
 from incentive_engine.report import Alternative
 from incentive_engine.run.directory import AllocationTable
@@ -58,7 +58,7 @@ Tried = tuple[ValuedTrial, Problem]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Evidence:
+class ModelEvidence:
     """What is known beside the scores.
 
     Attributes
@@ -72,7 +72,7 @@ class Evidence:
     """
 
     valued: Callable[[], ValuedTrial] | None = None
-    quality: Quality | None = None
+    quality: ModelQuality | None = None
     keep: Keep = solve_anew
 
 
@@ -103,10 +103,10 @@ def plan_campaign(
     table: ScoreTable,
     *,
     options: BudgetOptions,
-    evidence: Evidence,
+    evidence: ModelEvidence,
     steps: Steps,
     brief: bool = False,
-) -> Findings:
+) -> PlanFindings:
     """Return the plan of a campaign and all that is known of it.
 
     Parameters
@@ -144,7 +144,7 @@ def state_problem(
     table: ScoreTable,
     *,
     options: BudgetOptions,
-    quality: Quality | None = None,
+    quality: ModelQuality | None = None,
     correction: CostCorrection = UNCORRECTED,
 ) -> StatedProblem:
     """Return the problem that is to be solved.
@@ -181,7 +181,9 @@ def _expected(stated: StatedProblem) -> Problem:
     return replace(problem, pool=replace(problem.pool, basis="expected"))
 
 
-def trial_correction(stated: StatedProblem, plan: Plan, valued: ValuedTrial) -> CostCorrection:
+def trial_correction(
+    stated: StatedProblem, plan: Allocation, valued: ValuedTrial
+) -> CostCorrection:
     """Return how far the costs of a plan of the problem are from what the trial says."""
     users = int((~stated.holdout).sum())
     trial = trial_problem(valued, stated.policy)
@@ -192,11 +194,11 @@ def trial_correction(stated: StatedProblem, plan: Plan, valued: ValuedTrial) -> 
 def explore(
     stated: StatedProblem,
     *,
-    plan: Plan | None = None,
-    evidence: Evidence,
+    plan: Allocation | None = None,
+    evidence: ModelEvidence,
     steps: Steps,
     brief: bool = False,
-) -> Findings:
+) -> PlanFindings:
     """Return a plan with all that is known of it.
 
     Each line below starts on a thread of its own and waits for the lines above that it names, so
@@ -261,7 +263,7 @@ def explore(
             for future in awaited:
                 future.add_done_callback(lambda _: advance(1))
             rows = allocation_rows(stated, made)
-            return Findings(
+            return PlanFindings(
                 policy=policy,
                 table=table,
                 holdout=holdout,
@@ -289,7 +291,7 @@ def explore(
             )
 
 
-def allocation_rows(stated: StatedProblem, plan: Plan) -> AllocationTable:
+def allocation_rows(stated: StatedProblem, plan: Allocation) -> AllocationTable:
     """Return what a plan says of each user, as the run directory holds it."""
     table, problem = stated.table, stated.problem
     chosen = chosen_pairs(table, plan.choice, plan.cost_micros)
@@ -309,7 +311,7 @@ def allocation_rows(stated: StatedProblem, plan: Plan) -> AllocationTable:
     )
 
 
-def _tried(evidence: Evidence, policy: Policy, correction: CostCorrection) -> Tried | None:
+def _tried(evidence: ModelEvidence, policy: Policy, correction: CostCorrection) -> Tried | None:
     if evidence.valued is None:
         return None
     valued = evidence.valued().with_costs(correction.factor)
@@ -317,7 +319,7 @@ def _tried(evidence: Evidence, policy: Policy, correction: CostCorrection) -> Tr
 
 
 def _gain(
-    tried: Future[Tried | None], solved: Future[Plan], policy: Policy, *, users: int
+    tried: Future[Tried | None], solved: Future[Allocation], policy: Policy, *, users: int
 ) -> PlanGain | None:
     """Return the plan's gain by the trial; None where there is none."""
     known = tried.result()

@@ -20,11 +20,15 @@ from incentive_engine.pipeline.campaign import campaign_files, trial_of
 from incentive_engine.pipeline.steps import Progress, Steps, quiet
 from incentive_engine.report.comparison import render_comparison
 from incentive_engine.run.directory import refuse_existing
-from incentive_engine.simulation.comparison import Comparison, compare_replays, compare_worlds
+from incentive_engine.simulation.comparison import (
+    StrategyComparison,
+    compare_replays,
+    compare_worlds,
+)
 from incentive_engine.simulation.draw import blocks_of, run_block
 from incentive_engine.simulation.replay import run_replay
 from incentive_engine.simulation.runner import default_workers, run_tasks
-from incentive_engine.simulation.shared_draws import Variant
+from incentive_engine.simulation.shared_draws import SweepVariant
 from incentive_engine.simulation.variants import read_variants
 
 
@@ -97,7 +101,9 @@ def check_scenario(scenario_file: Path) -> Message:
     )
 
 
-def _compare(variants: tuple[Variant, ...], *, workers: int, progress: Progress) -> Comparison:
+def _compare(
+    variants: tuple[SweepVariant, ...], *, workers: int, progress: Progress
+) -> StrategyComparison:
     scenario = variants[0].scenario
     if scenario.source == "world":
         sizes = [len(block) for block in blocks_of(scenario)]
@@ -128,7 +134,7 @@ def _run(
     return dict(sorted(pair for block in found.results.values() for pair in block.items()))
 
 
-def _write(comparison: Comparison, out: Path, scenario_file: Path, lang: Code) -> None:
+def _write(comparison: StrategyComparison, out: Path, scenario_file: Path, lang: Code) -> None:
     tables: Mapping[str, pd.DataFrame | None] = {
         "comparison": comparison.table,
         "pairs": comparison.pairs,

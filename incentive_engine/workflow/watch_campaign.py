@@ -13,7 +13,7 @@ from incentive_engine.config.access.location import Location
 from incentive_engine.data.outcomes import Outcomes, read_outcomes
 from incentive_engine.data.row_checks import as_id
 from incentive_engine.data.sources import open_source
-from incentive_engine.live.campaign import Campaign, open_campaign
+from incentive_engine.live.campaign import LiveCampaign, open_campaign
 from incentive_engine.live.ledger.clock import wall_micros
 from incentive_engine.live.ledger.records import Action, Verb
 from incentive_engine.live.watch.answer import answer, named
@@ -48,7 +48,7 @@ class RunningCampaign:
     params: WatchParams | None = None
 
     @cached_property
-    def campaign(self) -> Campaign:
+    def campaign(self) -> LiveCampaign:
         """The run, which must verify."""
         return open_campaign(self.run_dir)
 

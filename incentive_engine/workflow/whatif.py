@@ -12,7 +12,12 @@ from incentive_engine.data.scores import read_scores
 from incentive_engine.errors import Fault, InfeasibleError
 from incentive_engine.insight.budget.policy_options import BudgetOptions, default_policy
 from incentive_engine.insight.budget.study import Study, focus_of, study
-from incentive_engine.insight.budget.variants import BASE, Variant, read_budgets, read_variants
+from incentive_engine.insight.budget.variants import (
+    BASE,
+    CampaignVariant,
+    read_budgets,
+    read_variants,
+)
 from incentive_engine.insight.findings import holdout_of, warned_first
 from incentive_engine.insight.pages.report_content import titles_of
 from incentive_engine.insight.whatif.content import whatif_page
@@ -100,7 +105,7 @@ def whatif(
 
 
 def _study(
-    variant: Variant,
+    variant: CampaignVariant,
     amounts: Sequence[float],
     scores: Path | Location | None,
     steps: Steps,

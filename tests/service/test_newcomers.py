@@ -39,3 +39,7 @@ def test_a_user_from_features_gets_what_the_same_user_of_the_run_gets(tmp_path: 
         )
         wrong = caller.decide("nobody", features={"age": "old", "visits": 1.0, "region": "north"})
         assert wrong.status == 422
+        large = caller.decide("nobody", features={"age": 1 << 63, "visits": 1, "region": "north"})
+        assert (large.status, b"64 bits" in large.content) == (422, True)
+        elsewhere = caller.decide("nobody", features={"age": 30.0, "visits": 1.0})
+        assert (elsewhere.status, b"region" in elsewhere.content) == (422, True)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from incentive_engine.domain import FloatArray
-from incentive_engine.uplift.model import UpliftModel, estimate, fit
+from incentive_engine.uplift.model import EffectModel, estimate, fit
 from uplift.trials import BASE, Known, draw, policy_of
 
 
@@ -20,13 +20,13 @@ def _patches(features: pd.DataFrame) -> FloatArray:
 
 
 @pytest.fixture(scope="module")
-def patchy() -> tuple[Known, UpliftModel]:
+def patchy() -> tuple[Known, EffectModel]:
     known = draw(policy_of(10, 20), _patches, n=30_000, seed=4)
     model = fit(known.trial, known.policy, seed=11)
     return draw(known.policy, _patches, n=50_000, seed=6), model
 
 
-def _true_over_stated(known: Known, model: UpliftModel, cost: FloatArray) -> float:
+def _true_over_stated(known: Known, model: EffectModel, cost: FloatArray) -> float:
     """Return what the tenth of users with the best effect per cost really costs, over stated."""
     effect = estimate(model, known.trial.features, where="users").conversion
     best = (effect / cost).argmax(axis=1)
@@ -38,7 +38,7 @@ def _true_over_stated(known: Known, model: UpliftModel, cost: FloatArray) -> flo
 
 
 def test_the_cost_of_users_whom_a_plan_picks_is_nearer_the_truth_than_redemptions_alone_say(
-    patchy: tuple[Known, UpliftModel],
+    patchy: tuple[Known, EffectModel],
 ) -> None:
     known, model = patchy
     costing = model.models.costing
@@ -46,11 +46,11 @@ def test_the_cost_of_users_whom_a_plan_picks_is_nearer_the_truth_than_redemption
     direct = costing.direct(model.encoder.encode(known.trial.features, where="t"), folds=None)
     alone = abs(_true_over_stated(known, model, direct) - 1)
     stacked = abs(_true_over_stated(known, model, estimates.cost) - 1)
-    assert alone > 0.12
+    assert alone > 0.15
     assert stacked < 0.85 * alone
 
 
-def test_each_offers_total_comes_true_out_of_fold(patchy: tuple[Known, UpliftModel]) -> None:
+def test_each_offers_total_comes_true_out_of_fold(patchy: tuple[Known, EffectModel]) -> None:
     _, model = patchy
     known = draw(policy_of(10, 20), _patches, n=30_000, seed=4)
     for j in range(2):

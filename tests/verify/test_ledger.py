@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from incentive_engine.live.campaign import Campaign, open_campaign
+from incentive_engine.live.campaign import LiveCampaign, open_campaign
 from incentive_engine.live.entries import entries, write_entries
 from incentive_engine.live.ledger.commands import Act, Cancel, Command, Decided, Redeem, Reserve
 from incentive_engine.live.ledger.ledger import Ledger
@@ -22,7 +22,7 @@ START = 1_800_000_000_000_000
 HOLD = 60_000_000
 
 
-def asked(campaign: Campaign, user: str, number: int) -> Reserve:
+def asked(campaign: LiveCampaign, user: str, number: int) -> Reserve:
     choice = campaign.choose(user)
     assert choice is not None
     return Reserve(

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from incentive_engine.allocation.population import kernels
-from incentive_engine.allocation.population.limit_maps import Rows
-from incentive_engine.allocation.population.sweep import Choice, Table, sweep
-from incentive_engine.allocation.population.users import Users, in_parts
+from incentive_engine.allocation.population.limit_maps import LimitRows
+from incentive_engine.allocation.population.sweep import CellTable, Choice, sweep
+from incentive_engine.allocation.population.users import Users
 from incentive_engine.domain import MICROS, BoolArray, FloatArray, IntArray, to_micros
 
 MOST_PAIRS: Final = 12
@@ -50,7 +49,7 @@ class Core:
     value: FloatArray
     usage: sp.csr_array
     chosen: Choice
-    table: Table
+    table: CellTable
     weight: FloatArray
 
     def pairs_of(self, choice: Choice) -> BoolArray:
@@ -64,55 +63,9 @@ class Core:
         return choice
 
 
-def nearest(distance: npt.NDArray[Any], key: npt.NDArray[np.uint64], size: int) -> IntArray:
-    """Return the `size` users with the least distance, ties by key, sorted by key.
-
-    Users without an alternative, whose distance is infinite, are left out.
-
-    Parameters
-    ----------
-    distance
-        (n,) float32 or float64, at least 0, and not −0.0, whose bits are those of a large number.
-    """
-    near = _within(distance, size)
-    if size < len(near):
-        cut = np.partition(distance[near], size - 1)[size - 1]
-        tied = near[distance[near] == cut]
-        near = near[distance[near] < cut]
-        missing = size - len(near)
-        if missing < len(tied):
-            tied = tied[np.argpartition(key[tied], missing - 1)[:missing]]
-        near = np.concatenate([near, tied])
-    return np.asarray(near[np.argsort(key[near], kind="stable")], dtype=np.int64)
-
-
-def _within(distance: npt.NDArray[Any], size: int) -> IntArray:
-    """Return users with finite distances: if there are, at least `size` of them, the nearest.
-
-    The order of floats that are not negative is the order of their bits.
-    """
-    wide = distance.dtype == np.float64
-    bits = distance.view(np.uint64 if wide else np.uint32)
-    shift = 48 if wide else 16
-    parts = in_parts(
-        lambda start, stop, out: kernels.count_leading(bits, shift, start, stop, out),
-        n=len(bits),
-        make=lambda: np.zeros(1 << 16, dtype=np.int64),
-    )
-    finite = int(distance.dtype.type(np.inf).view(bits.dtype)) >> shift
-    counts = np.cumsum(sum(parts)[:finite])
-    most = min(int(np.searchsorted(counts, size)), finite - 1)
-    parts = in_parts(
-        lambda start, stop, out: kernels.find_leading(bits, shift, most, start, stop, out),
-        n=len(bits),
-        make=lambda: np.empty(counts[most] + 1, dtype=np.int64),
-    )
-    return np.concatenate([part[: part[-1]] for part in parts])
-
-
 def build_core(
-    users: Users,
-    rows: Rows,
+    few: Users,
+    rows: LimitRows,
     index: IntArray,
     *,
     prices: FloatArray,
@@ -126,8 +79,10 @@ def build_core(
 
     Parameters
     ----------
+    few
+        The users, sorted by key.
     index
-        (N,) int64, users sorted by key.
+        (N,) int64, which users they are.
     prices
         (L,) float64, one per limit.
     weight
@@ -142,13 +97,12 @@ def build_core(
     kept
         (N,) int16, a choice whose pairs are taken in any case.
     """
-    few = users.take(index)
-    price = rows.prices_of_pairs(prices, users.shape)
+    price = rows.prices_of_pairs(prices, few.shape)
     chosen = np.empty(few.n, dtype=np.int16)
     table = sweep(few, price, weight=weight, choice=chosen)
     keep = _best_pairs(few, price, most_pairs, allowance)
     if width is not None:
-        keep &= _within_reach(few, price, rows.widths_of_pairs(width, users.shape))
+        keep &= _within_reach(few, price, rows.widths_of_pairs(width, few.shape))
     if kept is not None:
         taken = np.flatnonzero(kept >= 0)
         keep[kept[taken], taken] = True
@@ -211,7 +165,7 @@ def _within_reach(few: Users, price: FloatArray, width: FloatArray) -> BoolArray
 
 
 def usage_of(
-    few: Users, rows: Rows, user: IntArray, offer: IntArray, *, width: int
+    few: Users, rows: LimitRows, user: IntArray, offer: IntArray, *, width: int
 ) -> sp.csr_array:
     """Return (L, width) sparse: what pairs use of each limit, in their users' columns.
 
@@ -227,7 +181,7 @@ def usage_of(
     return sp.csr_array(sp.csc_array(data, shape=(pairs.shape[0], width)))
 
 
-def _usage(few: Users, rows: Rows, user: IntArray, offer: IntArray) -> sp.csr_array:
+def _usage(few: Users, rows: LimitRows, user: IntArray, offer: IntArray) -> sp.csr_array:
     amounts = amounts_of(few)[:, offer, user]
     size = few.n_cells * few.k
     at = few.cell[user].astype(np.int64) * few.k + offer

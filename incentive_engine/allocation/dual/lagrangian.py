@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from incentive_engine.allocation.dual.price_box import Box
 from incentive_engine.allocation.params import PLAN, SolveParams
-from incentive_engine.allocation.population.limit_maps import Rows
-from incentive_engine.allocation.population.sweep import Table, reaches, sweep
-from incentive_engine.allocation.population.users import Users
+from incentive_engine.allocation.population.limit_maps import LimitRows
+from incentive_engine.allocation.population.population import Population
+from incentive_engine.allocation.population.sweep import CellTable
 from incentive_engine.domain import FloatArray, IntArray
 
 
@@ -32,7 +30,7 @@ class Point:
 
     prices: FloatArray
     dual: float
-    table: Table
+    table: CellTable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -56,8 +54,8 @@ class LagrangianDual:
     Geoffrion, "Lagrangean relaxation for integer programming", Math. Prog. Study 2 (1974), §3.
     """
 
-    users: Users
-    rows: Rows
+    users: Population
+    rows: LimitRows
     weight: FloatArray | None = None
     settled: IntArray | None = None
     params: SolveParams = PLAN
@@ -66,7 +64,7 @@ class LagrangianDual:
         """Return the dual at given prices, (L,) float64."""
         rows = self.rows
         price = rows.prices_of_pairs(prices, self.users.shape)
-        table = sweep(self.users, price, weight=self.weight)
+        table = self.users.usage(price, weight=self.weight)
         if self.settled is not None:
             table = replace(table, totals=table.totals + self.settled)
         saved = float(prices @ rows.usage(table)) if len(prices) else 0.0
@@ -76,14 +74,14 @@ class LagrangianDual:
             table=table,
         )
 
-    def reach(self, point: Point, box: Box) -> npt.NDArray[Any]:
-        """Return (n,) how far into a box prices must go from a point to change a user's choice."""
+    def around(self, point: Point, box: Box) -> tuple[FloatArray, FloatArray]:
+        """Return the prices of pairs at a point, and how far those of a box may be from them."""
         rows, shape = self.rows, self.users.shape
         width = rows.widths_of_pairs(box.width(point.prices), shape)
-        return reaches(self.users, rows.prices_of_pairs(point.prices, shape), width)
+        return rows.prices_of_pairs(point.prices, shape), width
 
 
-def bounds_value(rows: Rows, prices: FloatArray) -> float:
+def bounds_value(rows: LimitRows, prices: FloatArray) -> float:
     """Return Σ price · (upper where the price is positive, lower where it is negative)."""
     binding = np.where(prices > 0, rows.upper, np.where(prices < 0, rows.lower, 0.0))
     return float(prices @ binding)

@@ -21,7 +21,7 @@ import numpy as np
 from incentive_engine.allocation.dual.core import changes_of, scores_of, usage_of
 from incentive_engine.allocation.dual.lagrangian import LagrangianDual, Point
 from incentive_engine.allocation.dual.price_box import Box, Frame
-from incentive_engine.allocation.population.users import Users
+from incentive_engine.allocation.population.users import Near, Users
 from incentive_engine.domain import FloatArray, IntArray
 
 SAMPLE: Final = 6_000
@@ -74,9 +74,9 @@ def approach(
     bound = dual.users.n > few  # the minimum may lie outside the box
     for _ in range(params.newton_steps):
         box = frame.around(best.prices, radius)
-        near = np.flatnonzero(dual.reach(best, box) <= 1.0)
+        near = dual.users.open_within(*dual.around(best, box), most=SAMPLE)
         # a linear program takes all of these, and exactly
-        if len(near) <= few and not bound:
+        if near.count <= few and not bound:
             break
         step, promised = _lowest_within(dual, best, box, near)
         enough = promised <= tight * abs(best.dual)
@@ -97,14 +97,14 @@ def approach(
 
 
 def _lowest_within(
-    dual: LagrangianDual, at: Point, box: Box, near: IntArray
+    dual: LagrangianDual, at: Point, box: Box, near: Near
 ) -> tuple[FloatArray, float]:
     """Return the step to the minimum of the quadratic function, and the decrease that it predicts.
 
     Parameters
     ----------
     near
-        (N,) int64, the users whose choice may change within the box.
+        Some of the users whose choice may change within the box.
     """
     slope, low, high = _slopes(dual, at, box)
     curvature = _curvature(dual, at, box, near)
@@ -129,20 +129,15 @@ def _slopes(
     return slope, least - prices, most - prices
 
 
-def _curvature(dual: LagrangianDual, at: Point, box: Box, near: IntArray) -> FloatArray:
+def _curvature(dual: LagrangianDual, at: Point, box: Box, near: Near) -> FloatArray:
     """Return (L, L) the second derivatives of the dual, from users near a tie.
 
     A user's change between two choices that use u and v of the limits, at a difference of scores
     that lies anywhere within ±h, adds (u − v)(u − v)ᵀ / 2h on average.
     """
-    users, rows = dual.users, dual.rows
     # second derivatives only shape the step; the first ones, which decide, stay exact
-    share = max(len(near) / SAMPLE, 1.0)
-    if share > 1.0:
-        near = near[np.argpartition(users.key[near], SAMPLE)[:SAMPLE]]
-    few = users.take(near[np.argsort(users.key[near])])  # sums of floats depend on the order
-    price = rows.prices_of_pairs(at.prices, users.shape)
-    width = rows.widths_of_pairs(box.width(at.prices), users.shape)
+    few, share = near.users, max(near.count / SAMPLE, 1.0)
+    price, width = dual.around(at, box)
     chosen, rival, play = _rivals(few, price, width)
     own, other = (_used(few, dual, choice) for choice in (chosen, rival))
     weight = share / (2.0 * play)

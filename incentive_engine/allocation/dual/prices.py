@@ -16,21 +16,19 @@ Hiriart-Urruty and Lemaréchal, "Convex Analysis and Minimization Algorithms II"
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import scipy.sparse as sp
 
 from incentive_engine.allocation.dual.lagrangian import LagrangianDual, Point
-from incentive_engine.allocation.dual.near_tie_model import Step, take_step
+from incentive_engine.allocation.dual.near_tie_model import BoxMinimum, take_step
 from incentive_engine.allocation.dual.newton import Approach, approach
 from incentive_engine.allocation.dual.price_box import Box, Frame
 from incentive_engine.allocation.params import PLAN, SolveParams
-from incentive_engine.allocation.population.limit_maps import Rows
-from incentive_engine.allocation.population.samples import Sample, draw_samples, sizes_of
-from incentive_engine.allocation.population.sweep import sweep
-from incentive_engine.allocation.population.users import Users
+from incentive_engine.allocation.population.limit_maps import LimitRows
+from incentive_engine.allocation.population.population import Population
+from incentive_engine.allocation.population.samples import UserSample, draw_samples, sizes_of
 from incentive_engine.domain import FloatArray
 from incentive_engine.errors import SolverError
 
@@ -85,7 +83,7 @@ class Optimum:
     """
 
     point: Point
-    step: Step | None
+    step: BoxMinimum | None
     gap: float
     sweeps: int
     impossible: bool = False
@@ -97,13 +95,13 @@ class Optimum:
 
 
 def find_prices(
-    users: Users,
-    rows: Rows,
+    users: Population,
+    rows: LimitRows,
     *,
     start: FloatArray | None = None,
     radius: float = 0.3,
     hint: FloatArray | None = None,
-    samples: tuple[Sample, ...] | None = None,
+    samples: tuple[UserSample, ...] | None = None,
     params: SolveParams = PLAN,
 ) -> Optimum:
     """Return the prices that minimise the dual.
@@ -149,29 +147,29 @@ def minimise_among_open(
     users, passes, tight = dual.users, 0, dual.params.price_gap
     for _ in range(MOVES if users.n >= MANY else 0):
         at, box = dual.at(start), frame.around(start, radius)
-        index = np.flatnonzero(dual.reach(at, box) <= 1.0)
+        price, width = dual.around(at, box)
+        part = users.open_part(price, width, most=users.n // 3)
         passes += 2
-        if len(index) > users.n // 3:
+        if part is None:
             break
         # what is added up apart must be what float64 would choose, so that both parts agree
-        few = users.take(index).in_float64()
-        price = dual.rows.prices_of_pairs(start, users.shape)
-        settled = at.table.totals - sweep(few, price).totals
-        part = replace(dual, users=few, settled=settled)
+        few, places = part
+        settled = at.table.totals - few.usage(price).totals
+        open_dual = replace(dual, users=few, settled=settled)
         inner = replace(frame, bounds=box)
-        optimum = minimise(part, start, frame=inner, radius=radius, tight=tight)
-        passes += optimum.sweeps * len(index) // users.n
+        optimum = minimise(open_dual, start, frame=inner, radius=radius, tight=tight)
+        passes += optimum.sweeps * few.n // users.n
         start = optimum.point.prices
         radius *= WIDER
         if not box.meets(start, frame.bounds):
             assert optimum.step is not None
-            core = replace(optimum.step.core, index=index[optimum.step.core.index])
+            core = replace(optimum.step.core, index=places(optimum.step.core.index))
             return replace(optimum, step=replace(optimum.step, core=core), sweeps=passes)
     optimum = minimise(dual, start, frame=frame, radius=radius, tight=tight)
     return replace(optimum, sweeps=optimum.sweeps + passes)
 
 
-def frame_of(rows: Rows, sizes: FloatArray) -> Frame:
+def frame_of(rows: LimitRows, sizes: FloatArray) -> Frame:
     """Return the frame in which a price has the sign that its limit's bounds allow.
 
     Parameters
@@ -188,7 +186,7 @@ def frame_of(rows: Rows, sizes: FloatArray) -> Frame:
     return Frame(scale=scale, caps=caps, bounds=bounds, total=float(sizes[0].sum()), rows=rows)
 
 
-def typical_prices(rows: Rows, sizes: FloatArray) -> FloatArray:
+def typical_prices(rows: LimitRows, sizes: FloatArray) -> FloatArray:
     """Return (L,) the average value per unit of each limit.
 
     Parameters
@@ -242,8 +240,7 @@ def minimise_by_programs(
     impossible = False
     for _ in range(dual.params.price_steps):
         box = frame.around(best.prices, radius)
-        reach = dual.reach(best, box)
-        step = _step_that_ends(dual, best, box=box, caps=frame.caps, reach=reach, size=size)
+        step = _step_that_ends(dual, best, box=box, caps=frame.caps, size=size)
         floor = max(abs(best.dual), abs(best.table.value), TINIEST)
         predicted = (best.dual - step.model) / floor
         # a box that binds says nothing about prices beyond it
@@ -283,9 +280,8 @@ def _step_that_ends(
     *,
     box: Box,
     caps: FloatArray,
-    reach: npt.NDArray[Any],
     size: int,
-) -> Step:
+) -> BoxMinimum:
     """Return the model's minimum, of fewer users where GLOP cannot solve that of many.
 
     Arguments are those of `take_step`. Whoever is left out keeps the present choice, so that the
@@ -293,7 +289,7 @@ def _step_that_ends(
     """
     while True:
         try:
-            return take_step(dual, at, box=box, caps=caps, reach=reach, size=size)
+            return take_step(dual, at, box=box, caps=caps, size=size)
         except SolverError:
             if size <= FEWEST:
                 raise

@@ -8,29 +8,29 @@ Chinneck, "Feasibility and Infeasibility in Optimization" (2008), ch. 7 (deletio
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
 from incentive_engine.allocation.certificate import RatioReport, ratio_of
-from incentive_engine.allocation.dual.core import build_core, nearest
+from incentive_engine.allocation.dual.core import build_core
 from incentive_engine.allocation.dual.prices import Optimum
 from incentive_engine.allocation.infeasible.relaxation import (
     NEGLIGIBLE,
-    Sums,
+    AttainableSums,
     size_of_bounds,
-    worthless,
 )
 from incentive_engine.allocation.integer.cp_sat import select
-from incentive_engine.allocation.integer.draft import draft_of
+from incentive_engine.allocation.integer.draft import CandidatePlan
 from incentive_engine.allocation.integer.integer_plan import round_prices
 from incentive_engine.allocation.integer.program import selection_of
-from incentive_engine.allocation.limits import Limit
-from incentive_engine.allocation.population.limit_maps import Rows
-from incentive_engine.allocation.population.sweep import Choice, Table, tally
-from incentive_engine.allocation.population.users import Users
-from incentive_engine.allocation.problem import Problem
+from incentive_engine.allocation.limits import LinearLimit
+from incentive_engine.allocation.population.limit_maps import LimitRows
+from incentive_engine.allocation.population.population import Population
+from incentive_engine.allocation.population.sweep import CellTable, tally
+from incentive_engine.allocation.population.users import Near
+from incentive_engine.allocation.problem import Question
 from incentive_engine.allocation.solver_report import Status
 from incentive_engine.domain import ISSUED, FloatArray, IntArray
 from incentive_engine.errors import Fault, InfeasibleError
@@ -58,17 +58,17 @@ class Relaxation:
         (s,) int64, the limits that take part in the proof that something must give way.
     table
         What a plan adds up to that needs no more.
-    choice
-        (n,) int16, that plan; None where it splits users.
+    draft
+        That plan; None where it splits users.
     sums
         What users can add up to when they may be split; None where none may.
     """
 
     amounts: FloatArray
     suspects: IntArray
-    table: Table
-    choice: Choice | None = None
-    sums: Sums | None = None
+    table: CellTable
+    draft: CandidatePlan | None = None
+    sums: AttainableSums | None = None
 
     @property
     def needed(self) -> bool:
@@ -76,14 +76,14 @@ class Relaxation:
         return bool(np.any(self.amounts != 0))
 
 
-def relax(users: Users, rows: Rows) -> Relaxation:
+def relax(users: Population, rows: LimitRows) -> Relaxation:
     """Return the cheapest relaxation; amounts count relative to each limit's bound.
 
     With many users it is the cheapest within a thousandth, and split users count as split.
     """
     if users.n * users.k <= SMALL:
-        return _relax_exactly(worthless(users), rows)
-    sums = Sums.of(users, rows)
+        return _relax_exactly(users, rows)
+    sums = AttainableSums.of(users, rows)
     mixture = sums.least_excess(range(len(rows.limits)))
     impossible = mixture.least > NEGLIGIBLE
     return Relaxation(
@@ -94,47 +94,53 @@ def relax(users: Users, rows: Rows) -> Relaxation:
     )
 
 
-def _relax_exactly(idle: Users, rows: Rows) -> Relaxation:
-    index = np.argsort(idle.key, kind="stable").astype(np.int64)
-    nobody = np.full(idle.n, -1, dtype=np.int16)
-    return relax_core(idle, rows, index, nobody, prices=np.zeros(len(rows.limits)))
+def _relax_exactly(users: Population, rows: LimitRows) -> Relaxation:
+    everyone = _everybody(users)
+    nobody = CandidatePlan.at(None, tally(everyone.users, np.full(users.n, -1, dtype=np.int16)))
+    return relax_core(everyone, rows, nobody, prices=np.zeros(len(rows.limits)))
+
+
+def _everybody(users: Population) -> Near:
+    """Return all of few users, as if none was far from changing the choice."""
+    everyone = users.take(np.arange(users.n))
+    index = np.argsort(everyone.key, kind="stable").astype(np.int64)
+    some, distance = everyone.take(index), np.zeros(users.n, dtype=users.kind)
+    return Near(index=index, distance=distance, users=some, count=users.n)
 
 
 def relax_core(
-    users: Users, rows: Rows, index: IntArray, choice: Choice, *, prices: FloatArray
+    near: Near, rows: LimitRows, draft: CandidatePlan, *, prices: FloatArray
 ) -> Relaxation:
     """Return the cheapest relaxation in whole offers when only some users may change.
 
     Parameters
     ----------
-    index
-        (N,) int64, the users that may change, sorted by key.
-    choice
-        (n,) int16, what the others have.
+    near
+        The users that may change, of all.
+    draft
+        What the others have.
     prices
         (L,) float64, at which users' best offers are picked.
     """
-    core = build_core(worthless(users), rows, index, prices=prices, most_pairs=users.k)
+    few, index = near.users, near.index
+    core = build_core(few.worthless(), rows, index, prices=prices, most_pairs=few.k)
     selection = selection_of(
-        users,
         rows,
         core,
-        draft_of(users, choice).without(core.few, core.index),
-        choice[core.index],
+        draft.without(few, index),
+        draft.choices(few, index),
         margin=1,
         elastic=1.0 / size_of_bounds(rows),
     )
     answer = select(selection, effort=EFFORT)
-    plan = choice.copy()
     if answer.found:
-        plan[core.index] = core.choice_of(answer.chosen)
-    table = tally(users, plan)
-    amounts = rows.excess(table)
-    suspects = np.flatnonzero(amounts) if len(index) < users.n else np.arange(len(amounts))
-    return Relaxation(amounts=amounts, suspects=suspects, table=table, choice=plan)
+        draft = draft.changed(few, index, core.choice_of(answer.chosen))
+    amounts = rows.excess(draft.table)
+    suspects = np.flatnonzero(amounts) if len(index) < near.count else np.arange(len(amounts))
+    return Relaxation(amounts=amounts, suspects=suspects, table=draft.table, draft=draft)
 
 
-def conflict(users: Users, rows: Rows, first: Relaxation) -> list[int]:
+def conflict(users: Population, rows: LimitRows, first: Relaxation) -> list[int]:
     """Return a minimal set of limits that cannot hold together (a deletion filter).
 
     Where many users make the limits impossible only by whole offers, these are the limits that
@@ -157,11 +163,13 @@ def conflict(users: Users, rows: Rows, first: Relaxation) -> list[int]:
     return members
 
 
-def _question(users: Users, rows: Rows, first: Relaxation) -> Callable[[list[int]], list[int]]:
+def _question(
+    users: Population, rows: LimitRows, first: Relaxation
+) -> Callable[[list[int]], list[int]]:
     """Return a function: those of some limits that prove that they cannot all hold, or none."""
     if users.n * users.k <= SMALL:
-        return lambda keep: keep if _refuted(worthless(users), rows.subset(keep)) else []
-    sums = first.sums or Sums.of(users, rows)
+        return lambda keep: keep if _refuted(users, rows.subset(keep)) else []
+    sums = first.sums or AttainableSums.of(users, rows)
 
     def prove(keep: list[int]) -> list[int]:
         mixture = sums.least_excess(keep, close=np.inf)
@@ -170,25 +178,26 @@ def _question(users: Users, rows: Rows, first: Relaxation) -> Callable[[list[int
     return prove
 
 
-def _refuted(idle: Users, rows: Rows) -> bool:
+def _refuted(users: Population, rows: LimitRows) -> bool:
     """Return whether CP-SAT proves that no plan in whole offers keeps the rows."""
-    index = np.argsort(idle.key, kind="stable").astype(np.int64)
-    nobody = np.full(idle.n, -1, dtype=np.int16)
+    everyone, nobody = _everybody(users), np.full(users.n, -1, dtype=np.int16)
+    idle, index = everyone.users.worthless(), everyone.index
     free = np.zeros(len(rows.limits))
     core = build_core(idle, rows, index, prices=free, most_pairs=idle.k)
-    program = selection_of(idle, rows, core, tally(idle, nobody), nobody, margin=1)
+    program = selection_of(rows, core, tally(idle, nobody), nobody, margin=1)
     return select(program, effort=EFFORT).status is Status.INFEASIBLE
 
 
-def relax_whole(users: Users, rows: Rows, optimum: Optimum) -> Relaxation:
+def relax_whole(users: Population, rows: LimitRows, optimum: Optimum) -> Relaxation:
     """Return the relaxation that whole offers need where split ones would not."""
-    rounded = round_prices(users, rows, optimum)
-    rounded.loss[rounded.split] = 0.0
-    index = nearest(rounded.loss, users.key, REPAIR)
-    return relax_core(users, rows, index, rounded.draft.choice, prices=optimum.point.prices)
+    rounded = round_prices(users, rows, optimum, most=REPAIR)
+    near, prices = rounded.near.nearest(REPAIR), optimum.point.prices
+    return relax_core(replace(near, count=users.n), rows, rounded.draft, prices=prices)
 
 
-def explain(problem: Problem, users: Users, rows: Rows, relaxation: Relaxation) -> InfeasibleError:
+def explain(
+    question: Question, users: Population, rows: LimitRows, relaxation: Relaxation
+) -> InfeasibleError:
     """Return the error that names the limits in conflict and the cheapest way out."""
     members = conflict(users, rows, relaxation)
     names = [rows.names[i] for i in members]
@@ -199,8 +208,8 @@ def explain(problem: Problem, users: Users, rows: Rows, relaxation: Relaxation) 
             rows,
             int(i),
             relaxation.amounts[i],
-            usage=None if relaxation.choice is None else usage[i],
-            ratio=ratio_of(problem, users, rows.limits[i], table),
+            usage=None if relaxation.draft is None else usage[i],
+            ratio=ratio_of(question, users, rows.limits[i], table),
         )
         for i in np.flatnonzero(relaxation.amounts)
     ]
@@ -217,7 +226,7 @@ def explain(problem: Problem, users: Users, rows: Rows, relaxation: Relaxation) 
     return InfeasibleError(*faults)
 
 
-def _bounds(rows: Rows, i: int) -> Message:
+def _bounds(rows: LimitRows, i: int) -> Message:
     ratio = rows.limits[i].ratio
     least, most = (
         (rows.lower[i], rows.upper[i])
@@ -243,7 +252,7 @@ def _bounds(rows: Rows, i: int) -> Message:
     )
 
 
-def _stated(limit: Limit, bound: Message, share: float | None) -> Message:
+def _stated(limit: LinearLimit, bound: Message, share: float | None) -> Message:
     """Return a bound with the share that it is of the budget, or of all users."""
     if share is None:
         return bound
@@ -256,7 +265,7 @@ def _known(bound: float | None, missing: float) -> float:
 
 
 def _way_out(
-    rows: Rows, i: int, amount: float, *, usage: float | None, ratio: RatioReport | None
+    rows: LimitRows, i: int, amount: float, *, usage: float | None, ratio: RatioReport | None
 ) -> Message:
     name, below = rows.names[i], amount < 0
     bound = float(rows.lower[i] if below else rows.upper[i])

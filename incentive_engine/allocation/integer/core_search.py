@@ -16,13 +16,12 @@ from incentive_engine.allocation.integer.cp_sat import (
     SelectionAnswer,
     select,
 )
-from incentive_engine.allocation.integer.draft import Draft, added
+from incentive_engine.allocation.integer.draft import CandidatePlan, added
 from incentive_engine.allocation.integer.local_search import trade
 from incentive_engine.allocation.integer.program import selection_of
 from incentive_engine.allocation.integer.scip import branch
-from incentive_engine.allocation.population.limit_maps import Rows
-from incentive_engine.allocation.population.sweep import Table, tally
-from incentive_engine.allocation.population.users import Users
+from incentive_engine.allocation.population.limit_maps import LimitRows
+from incentive_engine.allocation.population.sweep import CellTable, tally
 from incentive_engine.allocation.solver_report import Status
 from incentive_engine.domain import FloatArray
 
@@ -57,7 +56,7 @@ class Incumbent:
         How many users the last program had.
     """
 
-    plan: Draft | None = None
+    plan: CandidatePlan | None = None
     value: float = -np.inf
     status: Status = Status.UNKNOWN
     bound: float = np.inf
@@ -65,10 +64,9 @@ class Incumbent:
 
 
 def solve_core(
-    users: Users,
-    rows: Rows,
+    rows: LimitRows,
     core: Core,
-    start: Draft,
+    start: CandidatePlan,
     *,
     enough: float,
     whole: bool,
@@ -93,13 +91,13 @@ def solve_core(
         How many times the usual effort may be spent.
     """
     rest = start.without(core.few, core.index)
-    missing, current = enough - rest.value, start.choice[core.index]
+    missing, current = enough - rest.value, start.choices(core.few, core.index)
     exact = partial(select, effort=times * EFFORT, enough=missing)
     branching = partial(branch, nodes=max(round(times * NODES), 1), enough=missing)
 
     def attempt(solver: Solver) -> Incumbent:
         def ask(margin: int) -> SelectionAnswer:
-            return solver(selection_of(users, rows, core, rest, current, margin=margin))
+            return solver(selection_of(rows, core, rest, current, margin=margin))
 
         return replace(_checked(rows, core, start, rest, ask), core=len(core.index))
 
@@ -114,10 +112,9 @@ def solve_core(
 
 
 def exchange_core(
-    users: Users,
-    rows: Rows,
+    rows: LimitRows,
     core: Core,
-    start: Draft,
+    start: CandidatePlan,
     *,
     prices: FloatArray,
     bound: float,
@@ -142,19 +139,19 @@ def exchange_core(
     seed
         Of the changes that are made at random.
     """
-    rest, current = start.without(core.few, core.index), start.choice[core.index]
+    rest, current = start.without(core.few, core.index), start.choices(core.few, core.index)
     score = core.value - prices @ core.usage
     penalty = _penalties(rows, core, prices)
 
     def ask(margin: int) -> SelectionAnswer:
-        selection = selection_of(users, rows, core, rest, current, margin=margin, elastic=penalty)
+        selection = selection_of(rows, core, rest, current, margin=margin, elastic=penalty)
         missing, most = enough - rest.value, bound - rest.value
         return trade(selection, score, bound=most, enough=missing, times=times, seed=seed)
 
     return replace(_checked(rows, core, start, rest, ask), core=len(core.index))
 
 
-def _penalties(rows: Rows, core: Core, prices: FloatArray) -> FloatArray:
+def _penalties(rows: LimitRows, core: Core, prices: FloatArray) -> FloatArray:
     """Return (L,) float64: what passing a limit costs per unit, more than it can bring."""
     used = np.asarray(abs(core.usage).sum(axis=1)).ravel()
     typical = np.abs(core.value).sum() / np.where(used > 0, used, np.inf)
@@ -174,7 +171,11 @@ def _agreed(exact: Incumbent, other: Incumbent) -> Incumbent:
 
 
 def _checked(
-    rows: Rows, core: Core, start: Draft, rest: Table, ask: Callable[[int], SelectionAnswer]
+    rows: LimitRows,
+    core: Core,
+    start: CandidatePlan,
+    rest: CellTable,
+    ask: Callable[[int], SelectionAnswer],
 ) -> Incumbent:
     """Ask with bounds let out by rounding, and where that breaks a limit, with bounds taken in.
 

@@ -4,57 +4,97 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from incentive_engine.allocation.population.sweep import Choice, Table, tally
+import numpy as np
+
+from incentive_engine.allocation.population.population import Population
+from incentive_engine.allocation.population.sweep import CellTable, Choice, sweep, tally
 from incentive_engine.allocation.population.users import Users
-from incentive_engine.domain import IntArray
+from incentive_engine.domain import FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Draft:
-    """A plan, whether it keeps the limits or not.
+class CandidatePlan:
+    """A plan, whether it keeps the limits or not: prices, and who chooses otherwise than by them.
+
+    So nothing that grows with the users is held or copied.
 
     Attributes
     ----------
-    choice
-        (n,) int16 canonical positions, −1 for none.
+    price
+        (m + 1, n_cells, k) float64, the prices of pairs at which everyone chooses; None where
+        nobody has an offer.
+    index
+        (c,) int64, ascending, who has another choice.
+    to
+        (c,) int16 canonical positions, −1 for none: theirs.
     table
-        What they add up to.
+        What all choices add up to.
     """
 
-    choice: Choice
-    table: Table
+    price: FloatArray | None
+    index: IntArray
+    to: Choice
+    table: CellTable
 
-    def without(self, few: Users, index: IntArray) -> Table:
-        """Return what all users add up to but for some.
+    @classmethod
+    def at(cls, price: FloatArray | None, table: CellTable) -> CandidatePlan:
+        """Return the draft in which everyone chooses by prices."""
+        nobody = np.empty(0, dtype=np.int64)
+        return cls(price=price, index=nobody, to=nobody.astype(np.int16), table=table)
+
+    def choices(self, few: Users, index: IntArray) -> Choice:
+        """Return (N,) int16, canonical positions: the choices of some users.
 
         Parameters
         ----------
         few, index
             Some of the users, and (N,) int64 their positions.
         """
-        own = tally(few, self.choice[index])
+        choice = np.full(few.n, -1, dtype=np.int16)
+        if self.price is not None:
+            sweep(few, self.price, choice=choice)
+        place = np.searchsorted(self.index, index)
+        inside = np.flatnonzero(place < len(self.index))
+        inside = inside[self.index[place[inside]] == index[inside]]
+        choice[inside] = self.to[place[inside]]
+        return choice
+
+    def everybody(self, users: Population) -> Choice:
+        """Return (n,) int16, canonical positions: the choices of all users."""
+        return users.choices(self.price, self.index, self.to)
+
+    def without(self, few: Users, index: IntArray) -> CellTable:
+        """Return what all users add up to but for some; arguments are those of `choices`."""
+        own = tally(few, self.choices(few, index))
         return replace(self.table, totals=self.table.totals - own.totals)
 
-    def changed(self, few: Users, index: IntArray, to: Choice) -> Draft:
+    def changed(self, few: Users, index: IntArray, to: Choice) -> CandidatePlan:
         """Return the draft in which some users choose otherwise.
 
         Parameters
         ----------
         few, index
-            As for `without`.
+            As for `choices`.
         to
             (N,) int16, their choices.
         """
-        choice = self.choice.copy()
-        choice[index] = to
-        return Draft(choice=choice, table=added(self.without(few, index), tally(few, to)))
+        kept = ~np.isin(self.index, index)
+        everyone = np.concatenate([self.index[kept], index])
+        order = np.argsort(everyone, kind="stable")
+        return replace(
+            self,
+            index=everyone[order],
+            to=np.concatenate([self.to[kept], to])[order],
+            table=added(self.without(few, index), tally(few, to)),
+        )
 
 
-def added(one: Table, other: Table) -> Table:
+def added(one: CellTable, other: CellTable) -> CellTable:
     """Return what two groups of users add up to."""
     return replace(one, totals=one.totals + other.totals)
 
 
-def draft_of(users: Users, choice: Choice) -> Draft:
-    """Return choices with what they add up to."""
-    return Draft(choice=choice, table=tally(users, choice))
+def draft_of(users: Users, choice: Choice) -> CandidatePlan:
+    """Return given choices, (n,) int16 canonical positions, with what they add up to."""
+    index = np.flatnonzero(choice >= 0)
+    return CandidatePlan(price=None, index=index, to=choice[index], table=tally(users, choice))

@@ -12,20 +12,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-from incentive_engine.allocation.dual.core import Core, build_core, nearest
+from incentive_engine.allocation.dual.core import Core, build_core
 from incentive_engine.allocation.dual.prices import Optimum
 from incentive_engine.allocation.integer.core_search import Incumbent, exchange_core, solve_core
-from incentive_engine.allocation.integer.draft import Draft
+from incentive_engine.allocation.integer.draft import CandidatePlan
 from incentive_engine.allocation.params import SolveParams
-from incentive_engine.allocation.population.limit_maps import Rows
-from incentive_engine.allocation.population.users import Users
+from incentive_engine.allocation.population.limit_maps import LimitRows
+from incentive_engine.allocation.population.population import Population
+from incentive_engine.allocation.population.users import Near
 from incentive_engine.allocation.solver_report import Status
-from incentive_engine.domain import IntArray
 
 PATIENCE: Final = 2
 """Turns in a row that may bring little."""
@@ -43,8 +42,11 @@ CAREFUL: Final = 10.0
 """How many times the usual effort goes to a program that betters a plan."""
 
 COARSE: Final = 5e-5
-"""The relative gap above which the last program may have three times as many users as are near a
+"""The relative gap above which the last program may have `MANY` times as many users as are near a
 tie, though that takes seconds."""
+
+MANY: Final = 3
+"""How many times."""
 
 PAIRS: Final = 6_000
 """Pairs in the largest program that has everyone who matters: more take too long."""
@@ -78,8 +80,9 @@ class Search:
         The prices.
     base
         The choices that programs start from while there is no plan; they may break limits.
-    loss
-        (n,), what each user's next best choice loses of the bound.
+    near
+        Those nearest a tie, with what their next best choice loses of the bound; no more of
+        them are ever asked for.
     goal
         The gap at which the search ends, in the value's units.
     fair
@@ -88,11 +91,11 @@ class Search:
         By how much losses may err.
     """
 
-    users: Users
-    rows: Rows
+    users: Population
+    rows: LimitRows
     optimum: Optimum
-    base: Draft
-    loss: npt.NDArray[Any]
+    base: CandidatePlan
+    near: Near
     goal: float
     fair: float
     margin: float
@@ -111,12 +114,12 @@ class Search:
         """Whether a plan is further from the bound than the goal."""
         return self.lost(best) > self.goal
 
-    def nearest(self, size: int) -> IntArray:
+    def nearest(self, size: int) -> Near:
         """Return the users nearest a tie."""
-        return nearest(self.loss, self.users.key, size)
+        return self.near.nearest(size)
 
     def exchange(
-        self, start: Draft, index: IntArray, *, times: float = 1.0, seed: int = 0
+        self, start: CandidatePlan, near: Near, *, times: float = 1.0, seed: int = 0
     ) -> Incumbent:
         """Return a plan that exchanges between some users lead to.
 
@@ -129,11 +132,11 @@ class Search:
         seed
             Of the changes that are made at random.
         """
-        users, rows, prices = self.users, self.rows, self.optimum.point.prices
+        rows, prices = self.rows, self.optimum.point.prices
+        kept = start.choices(near.users, near.index)
         return exchange_core(
-            users,
             rows,
-            build_core(users, rows, index, prices=prices, kept=start.choice[index]),
+            build_core(near.users, rows, near.index, prices=prices, kept=kept),
             start,
             prices=prices,
             bound=self.dual,
@@ -142,7 +145,7 @@ class Search:
             seed=seed,
         )
 
-    def core(self, start: Draft, index: IntArray, *, allowance: float) -> Core:
+    def core(self, start: CandidatePlan, near: Near, *, allowance: float) -> Core:
         """Return some users with the pairs that lose little enough to be part of a better plan.
 
         Parameters
@@ -151,22 +154,22 @@ class Search:
             Pairs that lose more of the bound than this are left out, but for those of `start`.
         """
         return build_core(
-            self.users,
+            near.users,
             self.rows,
-            index,
+            near.index,
             prices=self.optimum.point.prices,
             most_pairs=self.users.k,
             allowance=allowance,
-            kept=start.choice[index],
+            kept=start.choices(near.users, near.index),
         )
 
-    def core_for_better(self, best: Incumbent, index: IntArray) -> Core:
+    def core_for_better(self, best: Incumbent, near: Near) -> Core:
         """Return some users with the pairs that a plan better than `best` may have."""
         assert best.plan is not None
-        return self.core(best.plan, index, allowance=self.lost(best) * (1.0 + 1e-9))
+        return self.core(best.plan, near, allowance=self.lost(best) * (1.0 + 1e-9))
 
     def program(
-        self, start: Draft, core: Core, *, goal: float, times: float, whole: bool = False
+        self, start: CandidatePlan, core: Core, *, goal: float, times: float, whole: bool = False
     ) -> Incumbent:
         """Return the best plan that an integer program of a core comes to.
 
@@ -181,7 +184,6 @@ class Search:
         """
         enough = self.dual - goal if goal else np.inf
         return solve_core(
-            self.users,
             self.rows,
             core,
             start,
@@ -201,13 +203,13 @@ def improve_in_turns(search: Search, best: Incumbent) -> Incumbent:
     """
     params = search.params
 
-    def exchange(plan: Incumbent, index: IntArray, turn: int) -> Incumbent:
+    def exchange(plan: Incumbent, near: Near, turn: int) -> Incumbent:
         assert plan.plan is not None
-        return search.exchange(plan.plan, index, times=SHORT, seed=turn + 1)
+        return search.exchange(plan.plan, near, times=SHORT, seed=turn + 1)
 
-    def program(plan: Incumbent, index: IntArray, _: int) -> Incumbent:
+    def program(plan: Incumbent, near: Near, _: int) -> Incumbent:
         assert plan.plan is not None
-        core = search.core_for_better(plan, index)
+        core = search.core_for_better(plan, near)
         return search.program(plan.plan, core, goal=search.fair, times=QUICK)
 
     best = _in_turns(search, best, exchange, size=params.exchange_users, goal=search.goal)
@@ -217,13 +219,13 @@ def improve_in_turns(search: Search, best: Incumbent) -> Incumbent:
 
 def _last_program(search: Search, best: Incumbent) -> Incumbent:
     """Return what a program of everyone who matters makes of a plan, where these are few."""
-    lost, near = search.lost(best), search.params.near_users
-    most = 3 * near if lost > COARSE * abs(search.dual) else near
-    index = search.nearest(most)
-    losses = search.loss[index]
-    if lost <= search.fair or (len(index) == most and losses.max() < lost + search.margin):
+    lost, most = search.lost(best), search.params.near_users
+    most = MANY * most if lost > COARSE * abs(search.dual) else most
+    near = search.nearest(most)
+    losses = near.distance
+    if lost <= search.fair or (len(losses) == most and losses.max() < lost + search.margin):
         return best
-    core = search.core_for_better(best, index[losses <= lost + search.margin])
+    core = search.core_for_better(best, near.at(np.flatnonzero(losses <= lost + search.margin)))
     if len(core.user) > PAIRS or best.plan is None:
         return best
     last = search.program(best.plan, core, goal=search.goal, times=CAREFUL)
@@ -233,7 +235,7 @@ def _last_program(search: Search, best: Incumbent) -> Incumbent:
 def _in_turns(
     search: Search,
     best: Incumbent,
-    attempt: Callable[[Incumbent, IntArray, int], Incumbent],
+    attempt: Callable[[Incumbent, Near, int], Incumbent],
     *,
     size: int,
     goal: float,
@@ -252,16 +254,17 @@ def _in_turns(
         lost = search.lost(best)
         if lost <= goal or waited > PATIENCE:
             break
-        index = _drawn(near[search.loss[near] <= lost], turn, size)
-        other = attempt(best, index, turn)
+        other = attempt(
+            best, _drawn(near.at(np.flatnonzero(near.distance <= lost)), turn, size), turn
+        )
         # turns end when they bring little, not after a time, which would not be reproducible
         waited = 0 if other.value - best.value > LITTLE * lost else waited + 1
         best = better(best, other, complete=False)
     return best
 
 
-def _drawn(near: IntArray, turn: int, size: int) -> IntArray:
+def _drawn(near: Near, turn: int, size: int) -> Near:
     """Return some users, others in each turn; they stay in the order of their keys."""
     # the turn is the seed: the same problem has the same plan
-    some = np.random.default_rng(turn).permutation(len(near))[:size]
-    return near[np.sort(some)]
+    some = np.random.default_rng(turn).permutation(len(near.index))[:size]
+    return near.at(np.sort(some))

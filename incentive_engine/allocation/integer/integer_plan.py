@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from functools import partial
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from incentive_engine.allocation.dual.prices import Optimum
 from incentive_engine.allocation.integer.core_search import Incumbent
-from incentive_engine.allocation.integer.draft import Draft
+from incentive_engine.allocation.integer.draft import CandidatePlan
 from incentive_engine.allocation.integer.improvement import (
+    MANY,
     QUICK,
     Search,
     better,
@@ -19,11 +21,12 @@ from incentive_engine.allocation.integer.improvement import (
 )
 from incentive_engine.allocation.integer.ties import fill
 from incentive_engine.allocation.params import PLAN, SolveParams
-from incentive_engine.allocation.population.limit_maps import Rows
-from incentive_engine.allocation.population.sweep import TIED, precision, sweep
-from incentive_engine.allocation.population.users import Users
+from incentive_engine.allocation.population.limit_maps import LimitRows
+from incentive_engine.allocation.population.population import Population
+from incentive_engine.allocation.population.sweep import TIED, precision
+from incentive_engine.allocation.population.users import Near
 from incentive_engine.allocation.solver_report import Status
-from incentive_engine.domain import IntArray
+from incentive_engine.domain import FloatArray, IntArray
 
 THOROUGH: Final = 100
 """How many times the usual effort goes to a program that has all users."""
@@ -45,12 +48,12 @@ FRACTIONAL: Final = 1e-6
 
 
 def make_plan(
-    users: Users,
-    rows: Rows,
+    users: Population,
+    rows: LimitRows,
     optimum: Optimum,
     *,
     params: SolveParams = PLAN,
-    start: Draft | None = None,
+    start: CandidatePlan | None = None,
 ) -> Incumbent:
     """Return a plan that keeps every limit, as good as the stages make it.
 
@@ -79,17 +82,19 @@ def make_plan(
 
 
 def _search(
-    users: Users, rows: Rows, optimum: Optimum, params: SolveParams, start: Draft | None
+    users: Population,
+    rows: LimitRows,
+    optimum: Optimum,
+    params: SolveParams,
+    start: CandidatePlan | None,
 ) -> Search:
     """Return the state of a search: what it starts from, and at which gaps it ends."""
-    rounded, whole = round_prices(users, rows, optimum), users.n <= params.whole_users
-    dual, prices, loss = optimum.point.dual, optimum.point.prices, rounded.loss
+    rounded = round_prices(users, rows, optimum, most=_most(params))
+    dual, prices, whole = optimum.point.dual, optimum.point.prices, users.n <= params.whole_users
     base = start or rounded.draft
     if start is None and not whole:
         # alike users tie by the thousand, and a program of a few sees only some of them
-        base = fill(users, rows, base, prices, loss=loss)
-    # whom the linear program splits is tied by definition
-    loss[rounded.split] = 0.0
+        base = fill(users, rows, base, prices, tied=rounded.tied)
     treated = max(optimum.treated, 1.0)
     goal = max(params.plan_gap, params.offer_share / treated) * abs(dual)
     return Search(
@@ -97,19 +102,25 @@ def _search(
         rows=rows,
         optimum=optimum,
         base=base,
-        loss=loss,
+        near=rounded.near,
         # a program of everybody may as well prove its plan
         goal=0.0 if whole and params.plan_gap <= PLAN.plan_gap else goal,
         fair=max(params.plan_gap, params.program_share / treated) * abs(dual),
-        margin=precision(users, rows.prices_of_pairs(prices, users.shape)),
+        margin=precision(users.units, users.kind, rows.prices_of_pairs(prices, users.shape)),
         params=params,
     )
 
 
+def _most(params: SolveParams) -> int:
+    """Return how many users nearest a tie a search may ask for."""
+    near = MANY * params.near_users
+    return max(params.whole_users, params.largest_program_users, params.exchange_users, near)
+
+
 def _program_of_everybody(search: Search, best: Incumbent) -> Incumbent:
     """Return the best plan that a program of all users comes to; it is given time for a proof."""
-    start, index = best.plan or search.base, search.nearest(search.users.n)
-    core = search.core(start, index, allowance=search.lost(best) * (1.0 + 1e-9))
+    start, near = best.plan or search.base, search.nearest(search.users.n)
+    core = search.core(start, near, allowance=search.lost(best) * (1.0 + 1e-9))
     times = min(THOROUGH * max(SMALL / max(len(core.user), 1), 1.0), MOST_THOROUGH)
     goal = search.fair if search.goal else 0.0
     other = search.program(start, core, goal=goal, times=times, whole=True)
@@ -125,10 +136,10 @@ def _first_plan(search: Search, best: Incumbent) -> Incumbent:
     goal = search.fair if search.goal else 0.0
     while True:
         first, lost = size == params.first_program_users, search.lost(best)
-        start, index = best.plan or search.base, search.nearest(size)
-        furthest = float(np.max(search.loss[index], initial=0.0))
+        start, near = best.plan or search.base, search.nearest(size)
+        furthest = float(np.max(near.distance, initial=0.0))
         widest = max(2.0 * furthest * widening, search.fair)
-        core = search.core(start, index, allowance=min(widest, lost * (1.0 + 1e-9)))
+        core = search.core(start, near, allowance=min(widest, lost * (1.0 + 1e-9)))
         # nobody outside the program, and no pair left out of it, can be part of a better plan
         complete = best.plan is not None and furthest >= lost + search.margin and widest >= lost
         other = search.program(start, core, goal=goal, times=QUICK if first else 1.0)
@@ -152,38 +163,52 @@ class Rounded:
     ----------
     draft
         Everyone's choice, whether limits hold or not.
-    split
-        (s,) int64, the users whom the program split.
-    loss
-        (n,) of the columns' type, what each user's next best choice would lose.
+    near
+        Those nearest a tie, by what their next best choice loses; whom the program split is
+        tied by definition.
+    tied
+        Gives who loses so little at most, ascending, split or not.
     """
 
-    draft: Draft
-    split: IntArray
-    loss: npt.NDArray[Any]
+    draft: CandidatePlan
+    near: Near
+    tied: Callable[[float], IntArray]
 
 
-def round_prices(users: Users, rows: Rows, optimum: Optimum) -> Rounded:
+def round_prices(users: Population, rows: LimitRows, optimum: Optimum, *, most: int) -> Rounded:
     """Return everyone's choice at the prices and the linear program.
 
     Where the program met the bound, everyone it left out chooses as it took for granted. Else
     users who are tied at the prices choose as if limits were a little dearer, so that thousands
     of them do not break a limit together.
+
+    Parameters
+    ----------
+    most
+        How many users near a tie are wanted.
     """
-    choice = np.empty(users.n, dtype=np.int16)
-    loss = np.empty(users.n, dtype=users.value.dtype)
     # a hair dearer: thousands of tied users must not break a limit together
     dear = rows.prices_of_pairs((1.0 + TIED) * optimum.point.prices, users.shape)
-    draft = Draft(choice=choice, table=sweep(users, dear, choice=choice, loss=loss))
+    table, near = users.nearest_tie(dear, most=most)
+    draft, tied = CandidatePlan.at(dear, table), partial(_tied, users, dear, near)
     if optimum.step is None:
-        return Rounded(draft=draft, split=np.empty(0, dtype=np.int64), loss=loss)
+        return Rounded(draft=draft, near=near, tied=tied)
     if optimum.gap <= EXACT:
         around = rows.prices_of_pairs(optimum.step.base, users.shape)
-        draft = Draft(choice=choice, table=sweep(users, around, choice=choice))
+        draft = CandidatePlan.at(around, users.usage(around))
     core, shares = optimum.step.core, optimum.step.shares
-    halves = core.user[(shares > FRACTIONAL) & (shares < 1.0 - FRACTIONAL)]
+    split = np.unique(core.user[(shares > FRACTIONAL) & (shares < 1.0 - FRACTIONAL)])
+    few = users.take(core.index)
     return Rounded(
-        draft=draft.changed(users.take(core.index), core.index, core.choice_of(shares > 0.5)),
-        split=core.index[np.unique(halves)],
-        loss=loss,
+        draft=draft.changed(few, core.index, core.choice_of(shares > 0.5)),
+        near=near.with_tied(few.take(split), core.index[split]),
+        tied=tied,
     )
+
+
+def _tied(users: Population, price: FloatArray, near: Near, within: float) -> IntArray:
+    """Return who loses so little at most, of those nearest a tie where these are all."""
+    inside = near.distance <= within
+    if len(near.index) == near.count or not inside.all():
+        return np.sort(near.index[inside])
+    return users.tied(price, within=within)

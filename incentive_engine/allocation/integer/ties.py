@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from incentive_engine.allocation.dual.prices import typical_prices
-from incentive_engine.allocation.integer.draft import Draft, added
-from incentive_engine.allocation.population.limit_maps import Rows
+from incentive_engine.allocation.integer.draft import CandidatePlan, added
+from incentive_engine.allocation.population.limit_maps import LimitRows
+from incentive_engine.allocation.population.population import Population
 from incentive_engine.allocation.population.sweep import (
     TIED,
+    CellTable,
     Choice,
-    Table,
     precision,
     sweep,
     tally,
@@ -31,8 +32,13 @@ ATTEMPTS: Final = 300
 
 
 def fill(
-    users: Users, rows: Rows, base: Draft, prices: FloatArray, *, loss: npt.NDArray[Any]
-) -> Draft:
+    users: Population,
+    rows: LimitRows,
+    base: CandidatePlan,
+    prices: FloatArray,
+    *,
+    tied: Callable[[float], IntArray],
+) -> CandidatePlan:
     """Give tied users their offer, in the order of their keys, where that brings something.
 
     No limit gets worse by it.
@@ -46,21 +52,20 @@ def fill(
         Choices at the prices.
     prices
         (L,) float64.
-    loss
-        (n,), what each user's next best choice would lose.
+    tied
+        Gives who loses so little at most by the next best choice, ascending.
 
     Returns
     -------
     `base` with tied users added.
     """
     price = rows.prices_of_pairs(prices, users.shape)
-    index = np.flatnonzero(loss <= precision(users, price))
+    index = tied(precision(users.units, users.kind, price))
     if len(index) <= FEW:
         return base
-    few, current = users.take(index), base.choice[index]
-    rest = base.without(few, index)
-    filled = _filled(few, rows, current, rest, prices)
-    return Draft(choice=_with(base.choice, index, filled), table=added(rest, tally(few, filled)))
+    few = users.take(index)
+    current, rest = base.choices(few, index), base.without(few, index)
+    return base.changed(few, index, _filled(few, rows, current, rest, prices))
 
 
 def _with(choice: Choice, index: IntArray, to: Choice) -> Choice:
@@ -69,7 +74,9 @@ def _with(choice: Choice, index: IntArray, to: Choice) -> Choice:
     return changed
 
 
-def _filled(few: Users, rows: Rows, base: Choice, rest: Table, prices: FloatArray) -> Choice:
+def _filled(
+    few: Users, rows: LimitRows, base: Choice, rest: CellTable, prices: FloatArray
+) -> Choice:
     """Return (N,) int16, the choices of users who may be tied, as far as limits leave room.
 
     Parameters
@@ -110,7 +117,7 @@ def _filled(few: Users, rows: Rows, base: Choice, rest: Table, prices: FloatArra
     return plan
 
 
-def _eager(users: Users, rows: Rows, prices: FloatArray, *, full: FloatArray) -> Choice:
+def _eager(users: Users, rows: LimitRows, prices: FloatArray, *, full: FloatArray) -> Choice:
     """Return (n,) int16: choices that take what the prices leave open, but of no full limit.
 
     Parameters

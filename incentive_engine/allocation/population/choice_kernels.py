@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.allocation.population.kernels import BLOCK, Pairs, add_pair
+from incentive_engine.allocation.population.kernels import BLOCK, KernelColumns, add_pair
 from incentive_engine.allocation.population.score_kernels import (
     FREE,
     PriceTable,
@@ -28,7 +28,7 @@ FRACTION: Final = float(2**52)
 
 @compiled
 def sweep(
-    pairs: Pairs,
+    pairs: KernelColumns,
     prices: PriceTable,
     unit: float,
     start: int,
@@ -62,8 +62,25 @@ def sweep(
 
 
 @compiled
+def find_unhelped(
+    pairs: KernelColumns, prices: PriceTable, start: int, stop: int, index: IntArray
+) -> None:
+    """Write who chooses an offer that brings nothing; the last entry is how many these are."""
+    work, count = workspace(prices), 0
+    for first in range(start, stop, BLOCK):
+        size = min(BLOCK, stop - first)
+        choose_block(pairs, prices, first, size, work)
+        for i in range(size):
+            at = work.chosen[i]
+            if at >= 0 and pairs.value[pairs.order[at], first + i] <= 0:
+                index[count] = first + i
+                count += 1
+    index[-1] = count
+
+
+@compiled
 def add_scores(
-    pairs: Pairs,
+    pairs: KernelColumns,
     prices: PriceTable,
     unit: float,
     first: int,
@@ -81,7 +98,7 @@ def add_scores(
 
 @compiled
 def reaches(
-    pairs: Pairs,
+    pairs: KernelColumns,
     prices: PriceTable,
     widths: PriceTable,
     start: int,
@@ -110,7 +127,7 @@ def reaches(
 
 @compiled
 def widest_change(
-    pairs: Pairs,
+    pairs: KernelColumns,
     widths: PriceTable,
     at: int,
     first: int,

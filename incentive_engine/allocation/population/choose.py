@@ -8,7 +8,8 @@ from typing import Self
 
 import numpy as np
 
-from incentive_engine.allocation.population.limit_maps import Rows, rows_of
+from incentive_engine.allocation.population.limit_maps import LimitRows, rows_of
+from incentive_engine.allocation.population.population import Population
 from incentive_engine.allocation.population.sweep import Choice, sweep
 from incentive_engine.allocation.population.users import Users, users_of
 from incentive_engine.allocation.problem import Problem
@@ -28,7 +29,7 @@ class Choosers:
     """
 
     users: Users
-    rows: Rows
+    rows: LimitRows
 
     @classmethod
     def of(cls, problem: Problem) -> Self:
@@ -89,6 +90,6 @@ def choices_at(problem: Problem, prices: Mapping[str, float]) -> Choice:
     return Choosers.of(problem).at(prices)
 
 
-def offers_of(users: Users, choice: Choice) -> Choice:
+def offers_of(users: Population, choice: Choice) -> Choice:
     """Return (n,) int16: the problem's offers for canonical positions, −1 for none."""
     return np.append(users.order, -1).astype(np.int16)[choice]

@@ -10,10 +10,11 @@ from typing import Final
 import numpy as np
 import scipy.sparse as sp
 
-from incentive_engine.allocation.limits import Limit, Terms
-from incentive_engine.allocation.population.sweep import Table, tally_explorers
-from incentive_engine.allocation.population.users import Users
-from incentive_engine.allocation.problem import Problem
+from incentive_engine.allocation.explorers import Explorers
+from incentive_engine.allocation.limits import LinearLimit, Terms
+from incentive_engine.allocation.population.population import Population
+from incentive_engine.allocation.population.sweep import CellTable, empty_totals, table_of
+from incentive_engine.allocation.problem import Question
 from incentive_engine.domain import COST, FACE, ISSUED, MICROS, BoolArray, FloatArray, to_micros
 
 TOLERANCE: Final = 1e-9
@@ -22,8 +23,8 @@ money and of issued offers are integers and have none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Rows:
-    """The limits of a problem, sorted by name.
+class LimitRows:
+    """The limits of a question, sorted by name.
 
     Attributes
     ----------
@@ -37,7 +38,7 @@ class Rows:
         (L,) float64: 1 for a count, 1e6 for money, which are summed in integers; 0 otherwise.
     """
 
-    limits: tuple[Limit, ...]
+    limits: tuple[LinearLimit, ...]
     matrix: sp.csr_array
     lower: FloatArray
     upper: FloatArray
@@ -56,7 +57,7 @@ class Rows:
         prices
             (L,) float64, one per limit.
         shape
-            `Users.shape`.
+            `Population.shape`.
         """
         flat = self.matrix.T @ prices
         return np.asarray(flat, dtype=np.float64).reshape(shape[0] - 1, *shape[1:])
@@ -78,7 +79,7 @@ class Rows:
         Parameters
         ----------
         shape
-            `Users.shape`.
+            `Population.shape`.
         """
         block = np.unique(self.matrix.indices // (shape[1] * shape[2]))
         return np.isin(np.arange(1, shape[0] - 1), block)
@@ -93,18 +94,18 @@ class Rows:
         )
         return most
 
-    def usage(self, table: Table) -> FloatArray:
+    def usage(self, table: CellTable) -> FloatArray:
         """Return (L,) float64 the limits' sums."""
         return np.asarray(self.matrix @ table.amounts[1:].ravel(), dtype=np.float64)
 
-    def exact_usage(self, table: Table) -> FloatArray:
+    def exact_usage(self, table: CellTable) -> FloatArray:
         """Return (L,) the sums of a plan; those of money and counts from integers."""
         usage = self.usage(table)
         for i in np.flatnonzero(self.unit).tolist():
             usage[i] = self._whole(table, i) / self.unit[i]
         return usage
 
-    def excess(self, table: Table) -> FloatArray:
+    def excess(self, table: CellTable) -> FloatArray:
         """Return (L,) how far a plan passes its bounds, 0 where it keeps them.
 
         Positive above the upper bound, negative below the lower one; natural units.
@@ -119,7 +120,7 @@ class Rows:
             excess[i] = self._whole_excess(table, i)
         return np.asarray(excess, dtype=np.float64)
 
-    def residual(self, rest: Table) -> tuple[FloatArray, FloatArray]:
+    def residual(self, rest: CellTable) -> tuple[FloatArray, FloatArray]:
         """Return (L,) the bounds that remain when some users' choices stand; natural units."""
         used = self.usage(rest)
         lower, upper = self.lower - used, self.upper - used
@@ -131,7 +132,7 @@ class Rows:
                 lower[i] = (_scaled(self.lower[i], unit, ROUND_CEILING) - whole) / unit
         return lower, upper
 
-    def _whole(self, table: Table, row: int) -> int:
+    def _whole(self, table: CellTable, row: int) -> int:
         picked = self.matrix[[row]]
         amounts = table.totals[1:].ravel()[picked.indices]
         measure = self.limits[row].terms[0][0]
@@ -142,7 +143,7 @@ class Rows:
             )
         return int(amounts.sum())
 
-    def _whole_excess(self, table: Table, row: int) -> float:
+    def _whole_excess(self, table: CellTable, row: int) -> float:
         whole, unit = self._whole(table, row), int(self.unit[row])
         if np.isfinite(self.upper[row]):
             most = _scaled(self.upper[row], unit, ROUND_FLOOR)
@@ -154,9 +155,9 @@ class Rows:
                 return (whole - least) / unit
         return 0.0
 
-    def subset(self, keep: Sequence[int]) -> Rows:
+    def subset(self, keep: Sequence[int]) -> LimitRows:
         """Return some of the rows."""
-        return Rows(
+        return LimitRows(
             limits=tuple(self.limits[i] for i in keep),
             matrix=self.matrix[list(keep)],
             lower=self.lower[list(keep)],
@@ -164,9 +165,9 @@ class Rows:
             unit=self.unit[list(keep)],
         )
 
-    def with_bounds(self, lower: FloatArray, upper: FloatArray) -> Rows:
+    def with_bounds(self, lower: FloatArray, upper: FloatArray) -> LimitRows:
         """Return the rows with other bounds."""
-        return Rows(
+        return LimitRows(
             limits=self.limits, matrix=self.matrix, lower=lower, upper=upper, unit=self.unit
         )
 
@@ -176,7 +177,7 @@ def _scaled(bound: float, unit: int, rounding: str) -> int:
     return int((Decimal(repr(float(bound))) * unit).to_integral_value(rounding=rounding))
 
 
-def rows_of(problem: Problem, users: Users, limits: Sequence[Limit]) -> Rows:
+def rows_of(question: Question, users: Population, limits: Sequence[LinearLimit]) -> LimitRows:
     """Return limits of a problem as rows, sorted by name.
 
     Parameters
@@ -186,10 +187,10 @@ def rows_of(problem: Problem, users: Users, limits: Sequence[Limit]) -> Rows:
     """
     ordered = tuple(sorted(limits, key=lambda limit: limit.name))
     width = (users.shape[0] - 1) * users.n_cells * users.k
-    rows = [_coefficients(problem, users, limit) for limit in ordered]
+    rows = [_coefficients(question, users, limit) for limit in ordered]
     matrix = sp.csr_array(sp.vstack(rows)) if rows else sp.csr_array((0, width))
     inf = np.inf
-    return Rows(
+    return LimitRows(
         limits=ordered,
         matrix=matrix,
         lower=_bounds([-inf if x.at_least is None else x.at_least for x in ordered]),
@@ -198,43 +199,59 @@ def rows_of(problem: Problem, users: Users, limits: Sequence[Limit]) -> Rows:
     )
 
 
-def open_rows(problem: Problem, users: Users, limits: Sequence[Limit] | None = None) -> Rows:
+def open_rows(
+    question: Question, users: Population, limits: Sequence[LinearLimit] | None = None
+) -> LimitRows:
     """Return limits, the enforced ones unless told, with what explorers leave of their bounds."""
-    rows = rows_of(problem, users, problem.enforced if limits is None else limits)
-    if problem.explorers is None:
+    rows = rows_of(question, users, question.enforced if limits is None else limits)
+    if question.explorers is None:
         return rows
-    return rows.with_bounds(*rows.residual(tally_explorers(users, problem.explorers)))
+    return rows.with_bounds(*rows.residual(tally_explorers(users, question.explorers)))
+
+
+def tally_explorers(users: Population, explorers: Explorers) -> CellTable:
+    """Return what the pairs drawn by lot add up to."""
+    user, offer = explorers.pairs
+    few, place, at = users.take(user), np.argsort(users.order)[offer], np.arange(len(user))
+    totals = empty_totals(few)
+    amounts = [explorers.value[explorers.choice >= 0], np.ones(len(user))]
+    amounts += [columns[place, at].astype(np.float64) for columns in few.columns]
+    for row, amount in enumerate(amounts):
+        is_cost = few.cost >= 0 and row == few.cost + 2
+        whole = to_micros(amount) if is_cost else np.rint(amount * few.scale[row])
+        np.add.at(totals[:, :, row], (few.cell, place), whole.astype(np.int64))
+    return table_of(few, totals, None)
 
 
 def _bounds(numbers: list[float]) -> FloatArray:
     return np.array(numbers, dtype=np.float64)
 
 
-def _unit(limit: Limit) -> float:
+def _unit(limit: LinearLimit) -> float:
     if len(limit.all_terms) != 1 or limit.terms[0][1] != 1.0:
         return 0.0
     return {COST: float(MICROS), FACE: float(MICROS), ISSUED: 1.0}.get(limit.terms[0][0], 0.0)
 
 
-def _coefficients(problem: Problem, users: Users, limit: Limit) -> sp.csr_array:
+def _coefficients(question: Question, users: Population, limit: LinearLimit) -> sp.csr_array:
     cells: BoolArray = np.ones(users.n_cells, bool) if limit.cells is None else limit.cells
     offers: BoolArray = np.ones(users.k, bool) if limit.offers is None else limit.offers
-    dense = _weights(problem, users, limit.terms)
+    dense = _weights(question, users, limit.terms)
     dense *= cells[:, None] & offers[users.order]
     if limit.everywhere:
-        dense += _weights(problem, users, limit.everywhere)
+        dense += _weights(question, users, limit.everywhere)
     return sp.csr_array(dense.reshape(1, -1))
 
 
-def _weights(problem: Problem, users: Users, terms: Terms) -> FloatArray:
+def _weights(question: Question, users: Population, terms: Terms) -> FloatArray:
     """Return (m + 1, n_cells, k) what each offer and each unit of a measure adds anywhere."""
     dense = np.zeros((users.shape[0] - 1, users.n_cells, users.k))
     for measure, coefficient in terms:
-        if measure in problem.measures:
-            dense[1 + problem.measures.index(measure)] += coefficient
+        if measure in question.measures:
+            dense[1 + question.measures.index(measure)] += coefficient
         elif measure == FACE:
-            assert problem.face is not None
-            dense[0] += coefficient * (to_micros(problem.face) / MICROS)[users.order]
+            assert question.face is not None
+            dense[0] += coefficient * (to_micros(question.face) / MICROS)[users.order]
         else:
             dense[0] += coefficient
     return dense

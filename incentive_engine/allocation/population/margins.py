@@ -9,10 +9,11 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.allocation.population.kernels import Pairs
+from incentive_engine.allocation.population.columns import in_parts
+from incentive_engine.allocation.population.kernels import KernelColumns
 from incentive_engine.allocation.population.limit_maps import rows_of
 from incentive_engine.allocation.population.score_kernels import exact_score
-from incentive_engine.allocation.population.users import in_parts, users_of
+from incentive_engine.allocation.population.users import users_of
 from incentive_engine.allocation.problem import Problem
 from incentive_engine.domain import FloatArray
 from incentive_engine.jit import compiled
@@ -55,7 +56,7 @@ def margins(
 
 @compiled
 def _ahead(
-    pairs: Pairs,
+    pairs: KernelColumns,
     price: FloatArray,
     place: npt.NDArray[np.int16],
     choice: npt.NDArray[np.int16],

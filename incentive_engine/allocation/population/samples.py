@@ -8,9 +8,8 @@ from typing import Final
 import numpy as np
 
 from incentive_engine.allocation.params import PLAN, SolveParams
-from incentive_engine.allocation.population import kernels
-from incentive_engine.allocation.population.sweep import total_sizes
-from incentive_engine.allocation.population.users import Users, in_parts
+from incentive_engine.allocation.population.population import Population
+from incentive_engine.allocation.population.users import Users
 from incentive_engine.domain import FloatArray, IntArray
 
 PER_CELL: Final = 20
@@ -21,7 +20,7 @@ SIZED: Final = 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Sample:
+class UserSample:
     """Some of the users.
 
     Attributes
@@ -42,7 +41,7 @@ class Sample:
     sizes: FloatArray
 
 
-def draw_samples(users: Users, params: SolveParams = PLAN) -> tuple[Sample, ...]:
+def draw_samples(users: Population, params: SolveParams = PLAN) -> tuple[UserSample, ...]:
     """Return ever larger samples, none of few users.
 
     All are drawn from the largest one, so that only that is looked for among all users.
@@ -50,18 +49,16 @@ def draw_samples(users: Users, params: SolveParams = PLAN) -> tuple[Sample, ...]
     sizes = sample_sizes(users.n, params)
     if not sizes:
         return ()
-    counts = count_cells(users)
-    index, weight = draw_sample(users, sizes[-1], counts=counts)
-    largest = _sample(sizes[-1], users.take(index), weight)
-    smaller = []
-    for size in sizes[:-1]:
-        index, weight = draw_sample(largest.users, size, counts=counts)
-        smaller.append(_sample(size, largest.users.take(index), weight))
+    counts = users.cell_counts()
+    largest = _sample(sizes[-1], *draw_sample(users, sizes[-1], counts=counts))
+    smaller = [
+        _sample(size, *draw_sample(largest.users, size, counts=counts)) for size in sizes[:-1]
+    ]
     return (*smaller, largest)
 
 
-def _sample(size: int, few: Users, weight: FloatArray) -> Sample:
-    return Sample(size=size, users=few, weight=weight, sizes=total_sizes(few, weight=weight))
+def _sample(size: int, few: Users, weight: FloatArray) -> UserSample:
+    return UserSample(size=size, users=few, weight=weight, sizes=few.sizes(weight=weight))
 
 
 def sample_sizes(n: int, params: SolveParams = PLAN) -> list[int]:
@@ -79,8 +76,8 @@ def sample_sizes(n: int, params: SolveParams = PLAN) -> list[int]:
 
 
 def draw_sample(
-    users: Users, size: int, *, counts: IntArray | None = None
-) -> tuple[IntArray, FloatArray]:
+    users: Population, size: int, *, counts: IntArray | None = None
+) -> tuple[Users, FloatArray]:
     """Return users whose key is low in their cell, and how many users each stands for.
 
     Parameters
@@ -91,39 +88,22 @@ def draw_sample(
 
     Returns
     -------
-    index
-        (s,) int64.
+    few
+        The users.
     weight
         (n_cells,) float64.
     """
-    counts = count_cells(users) if counts is None else counts
+    counts = users.cell_counts() if counts is None else counts
     share = np.maximum(size / max(counts.sum(), 1), PER_CELL / np.maximum(counts, 1))
     # 53 bits, because a float64 holds no more exactly
-    below = (np.minimum(share, 1.0) * 2.0**53).astype(np.uint64)
-    parts = in_parts(
-        lambda start, stop, out: kernels.draw(users.cell, users.key, below, start, stop, out),
-        n=users.n,
-        make=lambda: np.empty(users.n + 1, dtype=np.int64),
-    )
-    index = np.concatenate([part[: part[-1]] for part in parts])
-    drawn = np.bincount(users.cell[index], minlength=users.n_cells)
-    weight = np.where(drawn > 0, counts / np.maximum(drawn, 1), 0.0)
-    return index, weight
+    few = users.drawn((np.minimum(share, 1.0) * 2.0**53).astype(np.uint64))
+    drawn = np.bincount(few.cell, minlength=users.n_cells)
+    return few, np.where(drawn > 0, counts / np.maximum(drawn, 1), 0.0)
 
 
-def count_cells(users: Users) -> IntArray:
-    """Return (n_cells,) int64, how many users each cell has."""
-    parts = in_parts(
-        lambda start, stop, counts: kernels.count_cells(users.cell, start, stop, counts),
-        n=users.n,
-        make=lambda: np.zeros(users.n_cells, dtype=np.int64),
-    )
-    return np.asarray(sum(parts), dtype=np.int64)
-
-
-def sizes_of(users: Users) -> FloatArray:
+def sizes_of(users: Population) -> FloatArray:
     """Return (m + 2, n_cells, k) float64, absolute amounts over all pairs, by a sample of many."""
     if users.n <= 2 * SIZED:
-        return total_sizes(users)
-    index, weight = draw_sample(users, SIZED)
-    return total_sizes(users.take(index), weight=weight)
+        return users.sizes()
+    few, weight = draw_sample(users, SIZED)
+    return few.sizes(weight=weight)

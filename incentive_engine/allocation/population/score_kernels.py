@@ -14,7 +14,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.allocation.population.kernels import BLOCK, Pairs, rounded_up
+from incentive_engine.allocation.population.columns import Units
+from incentive_engine.allocation.population.kernels import BLOCK, KernelColumns, rounded_up
 from incentive_engine.domain import MICROS, FloatArray
 from incentive_engine.jit import compiled
 
@@ -50,43 +51,42 @@ class PriceTable(NamedTuple):
     margin: float
 
 
-def price_table(pairs: Pairs, price: FloatArray, largest: FloatArray) -> PriceTable:
+def price_table(units: Units, kind: np.dtype[Any], price: FloatArray) -> PriceTable:
     """Return prices in the form that the kernels read.
 
     Parameters
     ----------
+    kind
+        The columns' type.
     price
         (m + 1, n_cells, k) float64.
-    largest
-        (m + 2,) float64, the largest absolute value, 1, and the largest amount of each measure.
 
     Notes
     -----
     A score is at most 2m + 3 roundings away from its exact value, each a half unit in the last
     place of the largest amount that can occur; a cost is moreover rounded up by a millionth.
     """
-    kind_of = pairs.value.dtype
     swapped = np.ascontiguousarray(price.transpose(0, 2, 1))
     with np.errstate(over="ignore"):
-        fast = swapped.astype(kind_of)
+        fast = swapped.astype(kind)
     same = np.zeros(swapped.shape[:2], dtype=np.int8)
     same[(swapped == swapped[:, :, :1]).all(axis=2)] = CONSTANT
     same[:, 1:][(swapped[:, 1:] == swapped[:, :-1]).all(axis=2)] = REPEAT
     same[(swapped == 0).all(axis=2)] = FREE
-    margin = (2 * len(price) + 2) * float(np.finfo(kind_of).eps) * largest_score(price, largest)
-    if pairs.cost >= 0:
-        margin += 2.0 * float(np.abs(price[pairs.cost + 1]).max(initial=0.0)) / MICROS
+    margin = (2 * len(price) + 2) * float(np.finfo(kind).eps) * largest_score(price, units.largest)
+    if units.cost >= 0:
+        margin += 2.0 * float(np.abs(price[units.cost + 1]).max(initial=0.0)) / MICROS
     return PriceTable(fast=fast, kind=same, exact=np.ascontiguousarray(price), margin=margin)
 
 
 def largest_score(price: FloatArray, largest: FloatArray) -> float:
-    """Return what no absolute score exceeds; arguments are those of `price_table`."""
+    """Return what no absolute score exceeds; by `Units.largest`."""
     steepest = np.abs(price).reshape(len(price), -1).max(axis=1, initial=0.0)
     return float(largest[0] + steepest @ largest[1:])
 
 
 @compiled
-def exact_score(pairs: Pairs, price: FloatArray, user: int, at: int) -> float:
+def exact_score(pairs: KernelColumns, price: FloatArray, user: int, at: int) -> float:
     """Return value − Σ price·measure of one pair in float64, its cost rounded up."""
     column = pairs.order[at]
     c = pairs.cell[user]
@@ -99,7 +99,7 @@ def exact_score(pairs: Pairs, price: FloatArray, user: int, at: int) -> float:
 
 
 @compiled
-def exact_choice(pairs: Pairs, price: FloatArray, user: int) -> int:
+def exact_choice(pairs: KernelColumns, price: FloatArray, user: int) -> int:
     """Return the best offer of a user in float64, −1 for none; the first one of equal ones."""
     chosen = -1
     best = -np.inf if pairs.forced else 0.0
@@ -135,7 +135,7 @@ def prices_paid(
 
 @compiled
 def fast_scores(
-    pairs: Pairs,
+    pairs: KernelColumns,
     prices: PriceTable,
     at: int,
     first: int,
@@ -203,7 +203,7 @@ def workspace(prices: PriceTable) -> Workspace:
 
 @compiled
 def choose_block(
-    pairs: Pairs, prices: PriceTable, first: int, size: int, work: Workspace
+    pairs: KernelColumns, prices: PriceTable, first: int, size: int, work: Workspace
 ) -> npt.NDArray[Any]:
     """Write the choices of `size` users from `first` and their best scores; return the second."""
     best, chosen = work.best, work.chosen

@@ -8,13 +8,16 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.allocation.explorers import Explorers
 from incentive_engine.allocation.population import choice_kernels as choices
 from incentive_engine.allocation.population import kernels
+from incentive_engine.allocation.population.columns import (
+    HEADROOM,
+    PairColumns,
+    Units,
+    in_parts,
+)
 from incentive_engine.allocation.population.score_kernels import largest_score, price_table
-from incentive_engine.allocation.population.users import HEADROOM, Users, in_parts
-from incentive_engine.domain import FloatArray, IntArray, to_micros
-from incentive_engine.parallel import go_on
+from incentive_engine.domain import FloatArray, IntArray
 
 TIED: Final = 1e-9
 """Relative change of the prices within which a user counts as tied."""
@@ -24,7 +27,7 @@ Choice = npt.NDArray[np.int16]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Table:
+class CellTable:
     """What the chosen pairs add up to, per cell and offer.
 
     Attributes
@@ -57,19 +60,19 @@ class Table:
         """How many users have an offer."""
         return float(self.amounts[1].sum())
 
-    def plus(self, other: Table | None) -> Table:
+    def plus(self, other: CellTable | None) -> CellTable:
         """Return what these pairs and others, in the same units, add up to."""
         return self if other is None else replace(self, totals=self.totals + other.totals)
 
 
 def sweep(
-    users: Users,
+    users: PairColumns,
     price: FloatArray,
     *,
     weight: FloatArray | None = None,
     choice: Choice | None = None,
     loss: npt.NDArray[Any] | None = None,
-) -> Table:
+) -> CellTable:
     """Return what the users choose at the prices, added up.
 
     Parameters
@@ -84,32 +87,43 @@ def sweep(
         (n,) of the columns' type, filled with what the next best choice would lose, in the
         value's units, where given.
     """
-    totals, _ = _passed(users, price, choice=choice, loss=loss)
-    return _table(users, totals, weight)
+    totals, _ = passed(users, price, choice=choice, loss=loss)
+    return table_of(users, totals, weight)
 
 
-def dual_sum(users: Users, price: FloatArray) -> float:
+def dual_sum(users: PairColumns, price: FloatArray) -> float:
     """Return the sum of every user's best score at the prices, exact to float64."""
-    # the largest unit at which n scores still fit into an int64
-    unit = HEADROOM / max(users.n, 1) / max(largest_score(price, users.largest), 1e-300)
-    _, (whole, rest) = _passed(users, price, unit=unit)
+    unit = unit_of_scores(users, price, users.n)
+    return scores_in(unit, passed(users, price, unit=unit)[1])
+
+
+def unit_of_scores(units: Units, price: FloatArray, n: int) -> float:
+    """Return the largest unit at which n scores still fit into an int64."""
+    return HEADROOM / max(n, 1) / max(largest_score(price, units.largest), 1e-300)
+
+
+def scores_in(unit: float, words: tuple[int, int]) -> float:
+    """Return the sum of scores that two words in a unit hold."""
+    whole, rest = words
     return (whole + rest * 2.0**24 / choices.FRACTION) / unit
 
 
-def _passed(
-    users: Users,
+def passed(
+    users: PairColumns,
     price: FloatArray,
     *,
     unit: float = 0.0,
     choice: Choice | None = None,
     loss: npt.NDArray[Any] | None = None,
 ) -> tuple[IntArray, tuple[int, int]]:
-    """Return the totals of a pass and, where a unit is given, the two words of the best scores."""
-    pairs, prices = users.pairs, price_table(users.pairs, price, users.largest)
-    shards = users.shards
-    if shards is not None and shards.value is users.value and choice is None and loss is None:
-        go_on()
-        return shards.swept(pairs, prices, unit, users.shape)
+    """Return the totals of a pass, as kernels add them, and the words of the best scores.
+
+    Parameters
+    ----------
+    unit
+        In which the best scores are added; 0 leaves them out.
+    """
+    pairs, prices = users.pairs, price_table(users, users.kind, price)
     written = np.empty(0, dtype=np.int16) if choice is None else choice
     lost = np.empty(0, dtype=users.value.dtype) if loss is None else loss
     parts = in_parts(
@@ -123,7 +137,7 @@ def _passed(
     return sum(part[0] for part in parts), (words[0], words[1]) if words else (0, 0)
 
 
-def tally(users: Users, choice: Choice) -> Table:
+def tally(users: PairColumns, choice: Choice) -> CellTable:
     """Return what given choices (canonical positions) add up to."""
     pairs = users.pairs
     parts = in_parts(
@@ -131,24 +145,10 @@ def tally(users: Users, choice: Choice) -> Table:
         n=users.n,
         make=lambda: empty_totals(users),
     )
-    return _table(users, sum(parts), None)
+    return table_of(users, sum(parts), None)
 
 
-def tally_explorers(users: Users, explorers: Explorers) -> Table:
-    """Return what the pairs drawn by lot add up to."""
-    user, offer = explorers.pairs
-    place = np.argsort(users.order)[offer]
-    totals = empty_totals(users)
-    amounts = [explorers.value[explorers.choice >= 0], np.ones(len(user))]
-    amounts += [explorers.amounts(columns) for columns in users.columns]
-    for row, amount in enumerate(amounts):
-        is_cost = users.cost >= 0 and row == users.cost + 2
-        whole = to_micros(amount) if is_cost else np.rint(amount * users.scale[row])
-        np.add.at(totals[:, :, row], (users.cell[user], place), whole.astype(np.int64))
-    return _table(users, totals, None)
-
-
-def cost_micros(users: Users, choice: Choice) -> IntArray:
+def cost_micros(users: PairColumns, choice: Choice) -> IntArray:
     """Return (n,) int64: what each choice costs in millionths, rounded up; 0 for none.
 
     Parameters
@@ -166,18 +166,23 @@ def cost_micros(users: Users, choice: Choice) -> IntArray:
     return cost
 
 
-def total_sizes(users: Users, *, weight: FloatArray | None = None) -> FloatArray:
+def total_sizes(users: PairColumns, *, weight: FloatArray | None = None) -> FloatArray:
     """Return (m + 2, n_cells, k) float64, absolute amounts added over all eligible pairs."""
+    return table_of(users, size_sums(users), weight).amounts
+
+
+def size_sums(users: PairColumns) -> IntArray:
+    """Return absolute amounts added over all eligible pairs, as kernels add them."""
     pairs = users.pairs
     parts = in_parts(
         lambda start, stop, totals: kernels.add_sizes(pairs, start, stop, totals),
         n=users.n,
         make=lambda: empty_totals(users),
     )
-    return _table(users, sum(parts), weight).amounts
+    return np.asarray(sum(parts), dtype=np.int64)
 
 
-def reaches(users: Users, price: FloatArray, width: FloatArray) -> npt.NDArray[Any]:
+def reaches(users: PairColumns, price: FloatArray, width: FloatArray) -> npt.NDArray[Any]:
     """Return (n,) of the columns' type: how far prices must go to change a user's choice.
 
     Parameters
@@ -188,8 +193,8 @@ def reaches(users: Users, price: FloatArray, width: FloatArray) -> npt.NDArray[A
     """
     reach = np.empty(users.n, dtype=users.value.dtype)
     pairs = users.pairs
-    prices = price_table(pairs, price, users.largest)
-    widths = price_table(pairs, width, users.largest)._replace(margin=prices.margin)
+    prices = price_table(users, users.kind, price)
+    widths = price_table(users, users.kind, width)._replace(margin=prices.margin)
     in_parts(
         lambda start, stop, _: choices.reaches(pairs, prices, widths, start, stop, reach),
         n=users.n,
@@ -198,22 +203,23 @@ def reaches(users: Users, price: FloatArray, width: FloatArray) -> npt.NDArray[A
     return reach
 
 
-def precision(users: Users, price: FloatArray) -> float:
+def precision(units: Units, kind: np.dtype[Any], price: FloatArray) -> float:
     """Return by how much the losses of a sweep may err, in the value's units.
 
     Prices within `TIED` of the given ones are covered.
     """
-    margin = price_table(users.pairs, price, users.largest).margin
-    return margin + 4.0 * TIED * largest_score(price, users.largest)
+    margin = price_table(units, kind, price).margin
+    return margin + 4.0 * TIED * largest_score(price, units.largest)
 
 
-def empty_totals(users: Users) -> IntArray:
+def empty_totals(units: Units) -> IntArray:
     """Return (n_cells, k, m + 2) zeros, as the kernels add to."""
-    sums, cells, offers = users.shape
+    sums, cells, offers = units.shape
     return np.zeros((cells, offers, sums), dtype=np.int64)
 
 
-def _table(users: Users, sums: IntArray, weight: FloatArray | None) -> Table:
-    ones = np.ones(users.n_cells)
+def table_of(units: Units, sums: IntArray, weight: FloatArray | None) -> CellTable:
+    """Return the table of sums, (n_cells, k, m + 2) as kernels add them."""
+    ones = np.ones(units.n_cells)
     totals = np.ascontiguousarray(sums.transpose(2, 0, 1))
-    return Table(totals=totals, scale=users.scale, weight=ones if weight is None else weight)
+    return CellTable(totals=totals, scale=units.scale, weight=ones if weight is None else weight)

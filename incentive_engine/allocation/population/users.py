@@ -1,116 +1,54 @@
-"""The users' pairs in the form that the compiled loops read."""
+"""Users in memory, or mapped into it: a population that this process can see."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
+from incentive_engine.allocation.population import choice_kernels as choices
 from incentive_engine.allocation.population import kernels
+from incentive_engine.allocation.population.columns import HEADROOM, PairColumns, in_parts
+from incentive_engine.allocation.population.near import lowest_keys, nearest
+from incentive_engine.allocation.population.score_kernels import price_table
+from incentive_engine.allocation.population.sweep import (
+    CellTable,
+    Choice,
+    dual_sum,
+    reaches,
+    sweep,
+    total_sizes,
+)
 from incentive_engine.allocation.problem import Problem
-from incentive_engine.data.tables.room import is_mapped, let_go
-from incentive_engine.domain import COST, MICROS, Columns, FloatArray, IntArray
+from incentive_engine.domain import COST, MICROS, FloatArray, IntArray
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
-from incentive_engine.parallel import go_on
-
-if TYPE_CHECKING:
-    from incentive_engine.allocation.population.sharded import Shards
-
-HEADROOM: Final = 2.0**61
-"""No sum of fixed-point amounts may exceed this, a quarter of what an int64 holds."""
-
-SERIAL: Final = 60_000
-"""Below this many users threads cost more than they save."""
-
-MAPPED: Final = 1 << 20
-"""Users of a range where columns are mapped."""
 
 PROBE: Final = 200_000
 """Users with the lowest keys, among whom rows that are alike show if there are many."""
-
 
 LEAST: Final = 1e-60
 MOST: Final = 1e60
 """What the largest value or amount may be: products and sums of such are no overflow."""
 
 
+Rows = Callable[[IntArray], IntArray]
+"""Gives which of a population's users some of a part of it are, (N,) int64 each."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Users:
-    """The pairs in the form that the kernels read; offers are in canonical order.
-
-    Attributes
-    ----------
-    value, columns, cell, key
-        As in `Problem`.
-    order
-        (k,) int64, the column of the offer at each canonical position; sorted by offer name, so
-        that the order in which a planner lists offers changes nothing.
-    scale
-        (m + 2,) float64, fixed-point units per unit of value, count and each measure.
-    largest
-        (m + 2,) float64, the largest absolute value, 1, and the largest amount of each measure.
-    cost
-        The position of `cost` among the measures, −1 for none.
-    forced
-        Every user who can gets an offer.
-    n_cells
-        How many cells there are.
-    shards
-        Where sweeps that only add up run elsewhere; None for here.
-    """
-
-    value: Columns
-    columns: Columns
-    cell: npt.NDArray[Any]
-    key: npt.NDArray[np.uint64]
-    order: IntArray
-    scale: FloatArray
-    largest: FloatArray
-    cost: int
-    forced: bool
-    n_cells: int
-    shards: Shards | None = None
-
-    @property
-    def n(self) -> int:
-        """How many users there are."""
-        return int(self.value.shape[1])
-
-    @property
-    def k(self) -> int:
-        """How many offers there are."""
-        return len(self.order)
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """The shape of a table of totals: value, count and measures × cells × offers."""
-        return (len(self.columns) + 2, self.n_cells, self.k)
-
-    @property
-    def pairs(self) -> kernels.Pairs:
-        """The columns as the kernels read them."""
-        return kernels.Pairs(
-            value=self.value,
-            columns=self.columns,
-            cell=self.cell,
-            order=self.order,
-            scale=self.scale,
-            cost=self.cost,
-            forced=self.forced,
-        )
+class Users(PairColumns):
+    """Users whose columns are at hand; see `Population` for what they answer."""
 
     def take(self, index: IntArray) -> Users:
         """Return some of the users, their columns copied."""
-        value = self._taken(self.value, index)
+        value = self.taken(self.value, index)
         columns = np.empty((len(self.columns), *value.shape), dtype=value.dtype)
         for m, amounts in enumerate(self.columns):
-            columns[m] = self._taken(amounts, index)
+            columns[m] = self.taken(amounts, index)
         return Users(
             value=value,
             columns=columns,
@@ -127,18 +65,164 @@ class Users:
     def in_float64(self) -> Users:
         """Return the users with wider columns, whose scores can be told apart more finely."""
         value, columns = (x.astype(np.float64, copy=False) for x in (self.value, self.columns))
-        return replace(self, value=value, columns=columns, shards=None)
+        return replace(self, value=value, columns=columns)
 
-    def _taken(self, columns: Columns, index: IntArray) -> Columns:
-        taken = np.empty((self.k, len(index)), dtype=columns.dtype)
-        in_parts(
-            lambda start, stop, out: kernels.take_columns(
-                columns, self.order, index, start, stop, out
-            ),
-            n=len(index),
-            make=lambda: taken,
+    def worthless(self) -> Users:
+        """Return the users with every value 0: only the limits matter."""
+        nothing = np.where(self.value > -np.inf, 0, -np.inf).astype(self.value.dtype)
+        return replace(self, value=nothing)
+
+    def usage(self, price: FloatArray, *, weight: FloatArray | None = None) -> CellTable:
+        """Return what the users choose at the prices of pairs, added up."""
+        return sweep(self, price, weight=weight)
+
+    def best_scores(self, price: FloatArray) -> float:
+        """Return the sum of every user's best score at the prices, exact to float64."""
+        return dual_sum(self, price)
+
+    def sizes(self, *, weight: FloatArray | None = None) -> FloatArray:
+        """Return (m + 2, n_cells, k) float64, absolute amounts added over all eligible pairs."""
+        return total_sizes(self, weight=weight)
+
+    def cell_counts(self) -> IntArray:
+        """Return (n_cells,) int64, how many users each cell has."""
+        parts = in_parts(
+            lambda start, stop, counts: kernels.count_cells(self.cell, start, stop, counts),
+            n=self.n,
+            make=lambda: np.zeros(self.n_cells, dtype=np.int64),
         )
-        return taken
+        return np.asarray(sum(parts), dtype=np.int64)
+
+    def drawn(self, below: npt.NDArray[np.uint64]) -> Users:
+        """Return the users whose hashed key, 53 bits, is below their cell's threshold."""
+        parts = in_parts(
+            lambda start, stop, out: kernels.draw(self.cell, self.key, below, start, stop, out),
+            n=self.n,
+            make=lambda: np.empty(self.n + 1, dtype=np.int64),
+        )
+        return self.take(np.concatenate([part[: part[-1]] for part in parts]))
+
+    def open_within(self, price: FloatArray, width: FloatArray, *, most: int) -> Near:
+        """Return the users of the lowest keys whose choice may change within a box of prices."""
+        reach = reaches(self, price, width)
+        index = np.flatnonzero(reach <= 1.0)
+        return self._near(lowest_keys(index, self.key, most), reach, count=len(index))
+
+    def nearest_open(self, price: FloatArray, width: FloatArray, *, most: int) -> Near:
+        """Return the users whose choice changes first on the way to the edge of a box."""
+        reach = reaches(self, price, width)
+        index = nearest(reach, self.key, most)
+        index = index[reach[index] <= 1.0]
+        return self._near(index, reach, count=len(index))
+
+    def open_part(
+        self, price: FloatArray, width: FloatArray, *, most: int
+    ) -> tuple[Users, Rows] | None:
+        """Return the users whose choice may change within a box, and which of all they are."""
+        index = np.flatnonzero(reaches(self, price, width) <= 1.0)
+        if len(index) > most:
+            return None
+        return self.take(index).in_float64(), index.__getitem__
+
+    def nearest_tie(self, price: FloatArray, *, most: int) -> tuple[CellTable, Near]:
+        """Return what users choose, and those whose next best choice loses least."""
+        loss = np.empty(self.n, dtype=self.value.dtype)
+        table = sweep(self, price, loss=loss)
+        index = nearest(loss, self.key, most)
+        return table, self._near(index, loss, count=int(np.count_nonzero(loss < np.inf)))
+
+    def tied(self, price: FloatArray, *, within: float) -> IntArray:
+        """Return the users whose next best choice loses so little at most, ascending."""
+        loss = np.empty(self.n, dtype=self.value.dtype)
+        sweep(self, price, loss=loss)
+        return np.flatnonzero(loss <= within)
+
+    def unhelped(self, price: FloatArray) -> IntArray:
+        """Return the users who choose an offer that brings nothing, ascending."""
+        pairs, prices = self.pairs, price_table(self, self.kind, price)
+        parts = in_parts(
+            lambda start, stop, out: choices.find_unhelped(pairs, prices, start, stop, out),
+            n=self.n,
+            make=lambda: np.empty(self.n + 1, dtype=np.int64),
+        )
+        return np.concatenate([part[: part[-1]] for part in parts])
+
+    def choices(self, price: FloatArray | None, index: IntArray, to: Choice) -> Choice:
+        """Return (n,) int16, canonical positions: what users choose, but for some."""
+        choice = np.full(self.n, -1, dtype=np.int16)
+        if price is not None:
+            sweep(self, price, choice=choice)
+        choice[index] = to
+        return choice
+
+    def _near(self, index: IntArray, distance: npt.NDArray[Any], *, count: int) -> Near:
+        return Near(index=index, distance=distance[index], users=self.take(index), count=count)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Near:
+    """Some users, sorted by key, with their columns.
+
+    Attributes
+    ----------
+    index
+        (N,) int64, which of the population they are.
+    distance
+        (N,) of the columns' type, how far each is from changing the choice.
+    users
+        Their columns, in the same order.
+    count
+        How many there are in all of whom these are some.
+    """
+
+    index: IntArray
+    distance: npt.NDArray[Any]
+    users: Users
+    count: int
+
+    def at(self, place: IntArray) -> Near:
+        """Return those at some places."""
+        return replace(
+            self,
+            index=self.index[place],
+            distance=self.distance[place],
+            users=self.users.take(place),
+        )
+
+    def nearest(self, size: int) -> Near:
+        """Return the nearest of them, ties by key."""
+        return self.at(nearest(self.distance, self.users.key, size))
+
+    def with_tied(self, users: Users, index: IntArray) -> Near:
+        """Return these users and some who are tied, whatever their distance here."""
+        known = np.isin(self.index, index)
+        new = np.flatnonzero(~np.isin(index, self.index))
+        distance = np.where(known, 0, self.distance).astype(self.distance.dtype)
+        far = np.zeros(len(new), dtype=distance.dtype)
+        everyone = joined([self.users, users.take(new)])
+        order = np.argsort(everyone.key, kind="stable")
+        return replace(
+            self,
+            index=np.concatenate([self.index, index[new]])[order],
+            distance=np.concatenate([distance, far])[order],
+            users=everyone.take(order),
+        )
+
+
+def joined(parts: Sequence[Users]) -> Users:
+    """Return the users of several parts, one part after the other; offers in canonical order."""
+    first = parts[0]
+    order = [part.order for part in parts]
+    return replace(
+        first,
+        value=np.concatenate([p.value[o] for p, o in zip(parts, order, strict=True)], axis=1),
+        columns=np.concatenate(
+            [p.columns[:, o] for p, o in zip(parts, order, strict=True)], axis=2
+        ),
+        cell=np.concatenate([part.cell for part in parts]),
+        key=np.concatenate([part.key for part in parts]),
+        order=np.arange(first.k),
+    )
 
 
 def users_of(problem: Problem) -> Users:
@@ -242,38 +326,3 @@ def _told_apart(keys: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     with np.errstate(over="ignore"):
         own[order] += rank.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     return own
-
-
-def in_parts(
-    work: Callable[[int, int, Any], object], *, n: int, make: Callable[[], Any]
-) -> list[Any]:
-    """Run `work(start, stop, out)` on ranges of the users and return the outputs.
-
-    With mapped columns there are more ranges than threads, so that few pages are held at a time.
-    """
-    # a stop is heard between passes; a pass itself takes a fraction of a second
-    go_on()
-    at_once = min(threads(), max(1, n // SERIAL))
-    # mapped columns: few pages at a time, however few threads there are
-    parts = max(at_once, -(-n // MAPPED)) if is_mapped() else at_once
-    edges = [n * part // parts for part in range(parts + 1)]
-    outs = [make() for _ in range(parts)]
-
-    def run(start: int, stop: int, out: object) -> None:
-        work(start, stop, out)
-        let_go()
-
-    if at_once == 1:
-        for start, stop, out in zip(edges[:-1], edges[1:], outs, strict=True):
-            run(start, stop, out)
-        return outs
-    with ThreadPoolExecutor(at_once) as pool:
-        list(pool.map(run, edges[:-1], edges[1:], outs))
-    return outs
-
-
-def threads() -> int:
-    """Return how many threads a sweep uses: `INCENTIVE_THREADS`, or the cores we may use."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    asked = os.environ.get("INCENTIVE_THREADS", "")
-    return int(asked) if asked.isdigit() and int(asked) > 0 else (cores or 1)

@@ -18,7 +18,7 @@ from incentive_engine.data.sources.local_files import (
     parts_with_folders,
 )
 from incentive_engine.data.sources.object_store import copied_here
-from incentive_engine.data.sources.parquet_files import ParquetParts, Part
+from incentive_engine.data.sources.parquet_files import ParquetPart, ParquetParts
 from incentive_engine.data.sources.postgres import server_rows
 from incentive_engine.data.sources.snapshots import csv_snapshot
 from incentive_engine.data.sources.source import Source, source_of
@@ -71,7 +71,7 @@ def _local(location: Location, *, where: str) -> Path | ParquetParts:
     return ParquetParts.of([_snapshot(file, where, len(files)) for file in files], where=where)
 
 
-def _snapshot(file: Path, where: str, files: int) -> Part:
+def _snapshot(file: Path, where: str, files: int) -> ParquetPart:
     """Return a CSV file's rows; where there are several, messages name the one."""
     part = csv_snapshot(file, where=where if files == 1 else str(file))
     return replace(part, shown=where if files == 1 else str(file))

@@ -21,7 +21,7 @@ from incentive_engine.data.scores import ScoreTable
 from incentive_engine.data.tables.arrow import FloatColumn
 from incentive_engine.domain import CONVERSION, SPEND, BoolArray
 from incentive_engine.errors import ConfigError, Fault
-from incentive_engine.insight.budget.variants import Variant
+from incentive_engine.insight.budget.variants import CampaignVariant
 from incentive_engine.parallel import Advance, unheard
 from incentive_engine.pipeline.campaign import Inputs
 
@@ -71,7 +71,7 @@ class Study:
         At the budget that `focus` names.
     """
 
-    variant: Variant
+    variant: CampaignVariant
     inputs: Inputs
     table: ScoreTable
     holdout: BoolArray
@@ -83,7 +83,7 @@ class Study:
 
 
 def study(
-    variant: Variant,
+    variant: CampaignVariant,
     budgets: Sequence[float],
     *,
     inputs: Inputs,
@@ -141,7 +141,7 @@ def measures_of(table: ScoreTable) -> dict[str, FloatColumn]:
 
 
 def _built(
-    variant: Variant, budgets: Sequence[float], table: ScoreTable, holdout: BoolArray
+    variant: CampaignVariant, budgets: Sequence[float], table: ScoreTable, holdout: BoolArray
 ) -> Problem:
     """Return the problem under the largest budget at which no bounds contradict each other."""
     for amount in reversed(budgets):
@@ -154,7 +154,7 @@ def _built(
 
 
 def _under(
-    problem: Problem, variant: Variant, budgets: Sequence[float]
+    problem: Problem, variant: CampaignVariant, budgets: Sequence[float]
 ) -> tuple[dict[float, Problem], dict[float, tuple[Fault, ...]]]:
     problems: dict[float, Problem] = {}
     refusals: dict[float, tuple[Fault, ...]] = {}
@@ -167,7 +167,7 @@ def _under(
 
 
 def _limits(
-    curve: Curve, point: CurvePoint, variant: Variant, *, asked: bool
+    curve: Curve, point: CurvePoint, variant: CampaignVariant, *, asked: bool
 ) -> Iterator[LimitCost]:
     reports = point.plan.limits(curve.users)
     rules: dict[str, list[str]] = {}

@@ -11,12 +11,12 @@ import pandas as pd
 from incentive_engine.language import Code, Message, Text, aligned, as_warnings, language, say
 from incentive_engine.language.formats import DASH, money, number, percent
 from incentive_engine.report.comparison import verdicts
-from incentive_engine.simulation.comparison import Comparison
+from incentive_engine.simulation.comparison import StrategyComparison
 
 COLUMNS: Final = ("strategy", "conversions", "interval", "cost", "per_1000", "gain")
 
 
-def simulation_summary(comparison: Comparison, out: Path, lang: Code = "en") -> str:
+def simulation_summary(comparison: StrategyComparison, out: Path, lang: Code = "en") -> str:
     """Return the comparison as text, the strategies of each budget by falling conversions."""
     t, name = language(lang), comparison.scenario.name
     head = t("simulate.head", name=name, draws=comparison.finished)
@@ -54,7 +54,7 @@ def _row(row: Mapping[Any, Any]) -> tuple[Text, ...]:
     )
 
 
-def _promises(comparison: Comparison) -> Iterator[Message]:
+def _promises(comparison: StrategyComparison) -> Iterator[Message]:
     for row in comparison.promises.to_dict(orient="records"):
         yield say(
             "simulate.promise",

@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from incentive_engine.allocation import Plan, build_problem, gain_of_all
+from incentive_engine.allocation import Allocation, build_problem, gain_of_all
 from incentive_engine.config import Policy
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.domain import BoolArray
@@ -21,7 +21,7 @@ MOST_USERS: Final = 1_000_000
 
 
 def holdout_value(
-    policy: Policy, table: ScoreTable, holdout: BoolArray, plan: Plan, gain: PlanGain | None
+    policy: Policy, table: ScoreTable, holdout: BoolArray, plan: Allocation, gain: PlanGain | None
 ) -> Holdout | None:
     """Return what the holdout costs and buys; None without one.
 
@@ -41,7 +41,7 @@ def holdout_value(
     )
 
 
-def _given_up(policy: Policy, table: ScoreTable, plan: Plan) -> float | None:
+def _given_up(policy: Policy, table: ScoreTable, plan: Allocation) -> float | None:
     if table.n_users > MOST_USERS:
         return None
     nobody = np.zeros(table.n_users, dtype=np.bool_)

@@ -12,7 +12,7 @@ from incentive_engine.live.actions import Change
 from incentive_engine.live.ledger.records import Verb
 from incentive_engine.live.watch.finding import Outlook, Proposal
 from incentive_engine.live.watch.look import Found, Look
-from incentive_engine.live.watch.planner import Planner
+from incentive_engine.live.watch.planner import RemainderPlanner
 
 BUDGET: Final = "budget"
 PRICED: Final = frozenset(
@@ -27,7 +27,7 @@ BARELY: Final = 0.05
 
 
 def propose(
-    look: Look, found: Found, prices: Mapping[str, float], planner: Callable[[], Planner]
+    look: Look, found: Found, prices: Mapping[str, float], planner: Callable[[], RemainderPlanner]
 ) -> Proposal | None:
     """Return what would help against a finding; None where the planner has nothing to propose.
 
@@ -72,7 +72,7 @@ def paused_offers(look: Look) -> tuple[str, ...]:
 
 def _new_prices(
     look: Look,
-    planner: Planner,
+    planner: RemainderPlanner,
     prices: Mapping[str, float],
     paused: tuple[str, ...],
     dearer: Mapping[str, float],
@@ -91,7 +91,7 @@ def _new_prices(
 
 def _pause(
     look: Look,
-    planner: Planner,
+    planner: RemainderPlanner,
     prices: Mapping[str, float],
     paused: tuple[str, ...],
     offer: str,
@@ -112,7 +112,7 @@ def _pause(
 
 def _stop(
     look: Look,
-    planner: Planner,
+    planner: RemainderPlanner,
     prices: Mapping[str, float],
     paused: tuple[str, ...],
     ratio: float,

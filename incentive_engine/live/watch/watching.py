@@ -9,16 +9,16 @@ from typing import Final
 
 from incentive_engine.data.outcomes import Outcomes
 from incentive_engine.live.actions import Change
-from incentive_engine.live.campaign import Campaign
+from incentive_engine.live.campaign import LiveCampaign
 from incentive_engine.live.ledger.records import Action, Verb
 from incentive_engine.live.watch.expected import Expected
-from incentive_engine.live.watch.finding import Answered, Finding
+from incentive_engine.live.watch.finding import Finding, FindingAnswer
 from incentive_engine.live.watch.gain import gain
 from incentive_engine.live.watch.look import Found, Look, name_of
 from incentive_engine.live.watch.observed import Observed, read_observed
 from incentive_engine.live.watch.offers import offers
 from incentive_engine.live.watch.params import WatchParams
-from incentive_engine.live.watch.planner import Planner
+from incentive_engine.live.watch.planner import RemainderPlanner
 from incentive_engine.live.watch.pools import pools
 from incentive_engine.live.watch.proposals import propose
 from incentive_engine.live.watch.traffic import traffic
@@ -46,16 +46,16 @@ class Watch:
     """
 
     def __init__(
-        self, run_dir: Path, campaign: Campaign, *, params: WatchParams | None = None
+        self, run_dir: Path, campaign: LiveCampaign, *, params: WatchParams | None = None
     ) -> None:
         self._run_dir, self._campaign = run_dir, campaign
         self.expected = Expected.of(run_dir, campaign)
         self.params = params or WatchParams()
 
     @cached_property
-    def planner(self) -> Planner:
+    def planner(self) -> RemainderPlanner:
         """The run's problem, made when it is first needed."""
-        return Planner.of(self._run_dir, self._campaign)
+        return RemainderPlanner.of(self._run_dir, self._campaign)
 
     def read(self, ledger: str) -> Observed:
         """Return what a ledger says now.
@@ -110,7 +110,7 @@ class Watch:
         declined = next((a for a in mine if a.verb == Verb.DECLINED), None)
         answered = None
         if declined is not None:
-            answered = Answered(verb=Verb.DECLINED, name=declined.name, at=declined.at)
+            answered = FindingAnswer(verb=Verb.DECLINED, name=declined.name, at=declined.at)
         number = 1 + sum(action.verb == Verb.ACCEPTED for action in mine)
         return Finding(
             key=found.name if number == 1 else f"{found.name}#{number}",

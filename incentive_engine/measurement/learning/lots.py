@@ -97,7 +97,7 @@ class ServedDecision(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Served:
+class ServedLedger:
     """A ledger: where it is, the digest of its run, and its decisions in order."""
 
     where: str
@@ -105,7 +105,7 @@ class Served:
     decisions: Sequence[ServedDecision]
 
 
-def live_decisions(run: FinishedRun, table: ScoreTable, served: Served) -> Decisions:
+def live_decisions(run: FinishedRun, table: ScoreTable, served: ServedLedger) -> Decisions:
     """Return what a ledger's first decision about each user of the run was.
 
     An explorer whose offer the pool no longer had got nothing, and not by lot: he is no explorer.
@@ -152,7 +152,7 @@ def _first_decisions(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Lots:
+class RandomisedUsers:
     """The users whom a campaign randomised.
 
     Attributes
@@ -170,7 +170,7 @@ class Lots:
     reach: BoolArray
 
 
-def lots_of(run: FinishedRun, table: ScoreTable, decisions: Decisions) -> Lots:
+def lots_of(run: FinishedRun, table: ScoreTable, decisions: Decisions) -> RandomisedUsers:
     """Return the trial inside a campaign.
 
     Raises
@@ -201,7 +201,7 @@ def lots_of(run: FinishedRun, table: ScoreTable, decisions: Decisions) -> Lots:
     drawn = by_lot / np.maximum(arms[rows], 1)
     control = h + drawn * has_control
     got = np.where(decisions.choice[rows] < 0, control, drawn)
-    return Lots(rows=rows, propensity=got / (h + by_lot), reach=reach[rows])
+    return RandomisedUsers(rows=rows, propensity=got / (h + by_lot), reach=reach[rows])
 
 
 def _explored_share(run: FinishedRun, users: int, held: int) -> float:

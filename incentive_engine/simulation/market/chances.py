@@ -40,7 +40,7 @@ class DrawSeeds:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Chances:
+class CommonRandomNumbers:
     """What fate holds for n users, whatever they are offered.
 
     Common random numbers: a user who would convert with and without an offer does so in every

@@ -14,7 +14,7 @@ from incentive_engine.config.scenario import Scenario, Strategy
 from incentive_engine.domain import FloatArray, IntArray
 from incentive_engine.simulation.draw import DrawResult
 from incentive_engine.simulation.figures import FIGURES
-from incentive_engine.simulation.results.columns import PAIR_COLUMNS, PER, Earned, table_of
+from incentive_engine.simulation.results.columns import PAIR_COLUMNS, PER, StrategyResult, table_of
 from incentive_engine.stats.draws import (
     mean_interval,
     quotient_interval,
@@ -90,7 +90,7 @@ def _row(draws: Draws, strategy: Strategy, b: int) -> dict[str, object]:
     spend = draws.figure("spend", strategy, b)
     before, before_cost = (draws.figure(name, base, b) for name in ("conversions", "cost"))
     ones = np.ones(draws.independent)
-    earned = Earned(
+    earned = StrategyResult(
         conversions=mean_interval(conversions),
         gain=mean_interval(conversions - before),
         gain_share=quotient_interval((conversions, ones), (before, ones)).value,

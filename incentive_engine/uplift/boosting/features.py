@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from incentive_engine.data.dates import dates_in
+from incentive_engine.data.tables.frames import to_frame
 from incentive_engine.domain import Matrix
 from incentive_engine.errors import DataError, Fault, near_name
 from incentive_engine.language import Text, say
@@ -17,10 +21,14 @@ from incentive_engine.parallel import side_by_side
 
 MOST_LEVELS: Final = 255
 """Levels that a category keeps; the rarest beyond them share one code."""
+FEW_LEVELS: Final = 16
+"""Levels up to which trees take a category's codes for numbers."""
 FEWEST_ROWS: Final = 20
 """Rows that a level needs for a code of its own; below, models would learn single people."""
 
 Kind = Literal["number", "date", "category"]
+Value = str | int | float | bool | None
+"""One value of a feature, as JSON has it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +54,22 @@ class Feature:
         with np.errstate(over="ignore"):
             numbers = numbers.astype(np.float32)
         return np.where(np.isfinite(numbers), numbers, np.float32(np.nan))
+
+    def encode_value(self, value: Value) -> float | None:
+        """Return a value as `encode` has it in a column; None where a column must be asked.
+
+        >>> tier = Feature(name="tier", kind="category", levels=("gold", "silver"))
+        >>> tier.encode_value("silver"), tier.encode_value("tin"), tier.encode_value(None)
+        (1.0, 2.0, nan)
+        """
+        if value is None:
+            return math.nan
+        if self.kind == "category" and isinstance(value, str | int):
+            level, known = str(value), self.levels
+            place = bisect_left(known, level)
+            return float(place if known[place : place + 1] == (level,) else len(known))
+        is_number = self.kind == "number" and isinstance(value, int | float)
+        return float(value) if is_number else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +97,41 @@ class Encoder:
         # LightGBM wants at least one column, even if it tells nothing
         return np.column_stack(columns or [np.zeros(len(frame), np.float32)])
 
+    def encode_row(self, values: Mapping[str, Value], *, where: str) -> Matrix:
+        """Return one user's features as `encode` has them in a table, (1, p) float32.
+
+        Raises
+        ------
+        DataError
+            As `encode` does.
+        """
+        row = [
+            feature.encode_value(values[feature.name]) if feature.name in values else None
+            for feature in self.features
+        ]
+        odd = [place for place, number in enumerate(row) if number is None]
+        with np.errstate(over="ignore"):
+            numbers = np.array([row or [0.0]], np.float64).astype(np.float32)
+        if odd:  # a date, or at fault
+            features = tuple(self.features[place] for place in odd)
+            all_given = all(feature.name in values for feature in features)
+            shown = [feature.name for feature in features] if all_given else [*values]
+            frame = to_frame(pa.table({name: [values[name]] for name in shown}))
+            numbers[:, odd] = Encoder(features).encode(frame, where=where)
+        return np.where(np.isfinite(numbers), numbers, np.float32(np.nan))
+
     @property
     def categories(self) -> tuple[int, ...]:
         """The matrix's columns whose codes are in no order."""
         return tuple(at for at, each in enumerate(self.features) if each.kind == "category")
+
+    @property
+    def crowded(self) -> tuple[int, ...]:
+        """The columns of categories with so many levels that trees split them by sets of codes.
+
+        With few, two thresholds set any level apart, and a choice among all sets fits noise.
+        """
+        return tuple(at for at in self.categories if len(self.features[at].levels) > FEW_LEVELS)
 
     def to_json(self) -> list[dict[str, Any]]:
         """Return the content of the model file."""

@@ -10,7 +10,8 @@ split of a category looks its byte up in a table by the row's code.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,37 +20,17 @@ import numpy as np
 import numpy.typing as npt
 
 from incentive_engine.domain import FloatArray, IntArray, Matrix
+from incentive_engine.uplift.boosting.tree import MOST_CODES, Tree, pairs
 
 MOST_LEAVES: Final = 8
 """Bits of a byte; larger trees are LightGBM's own business."""
+OTHER: Final = MOST_CODES
+"""Where a table has what holds for missing values and for codes beyond."""
 BLOCK: Final = 512
 """Rows at a time: their columns stay in the processor's nearest memory."""
 APART: Final = BLOCK + 16
 """Numbers between the starts of two columns: at a power of two they would push each other out of
 that memory, which made predictions half as fast."""
-MOST_CODES: Final = 256
-"""Codes of a category from 0 on; models with larger ones are LightGBM's own business."""
-OTHER: Final = MOST_CODES
-"""Where a table has what holds for missing values and for codes beyond."""
-CATEGORICAL: Final = 1
-DEFAULT_LEFT: Final = 2
-MISSING_TYPE: Final = 12
-NAN_IS_MISSING: Final = 8
-"""Bits of LightGBM's ``decision_type``."""
-
-NEEDED: Final = frozenset(
-    [
-        "objective",
-        "split_feature",
-        "decision_type",
-        "left_child",
-        "right_child",
-        "threshold",
-        "cat_boundaries",
-        "cat_threshold",
-        "leaf_value",
-    ]
-)
 LOWEST_BIT: Final = np.array([(m & -m).bit_length() - 1 for m in range(256)], dtype=np.int64)
 """The position of a byte's lowest bit that is set; of 0, which no row keeps, -1."""
 
@@ -101,7 +82,7 @@ class Forest:
         None where a tree has too many leaves, or a category too many codes.
         """
         head, *blocks = text.partition("\nend of trees")[0].split("\nTree=")
-        trees = [Tree.of(dict(_pairs(block))) for block in blocks]
+        trees = [Tree.of(dict(pairs(block))) for block in blocks]
         if any(len(tree.leaf) > MOST_LEAVES or tree.by_code is None for tree in trees):
             return None
         leaf = np.zeros((len(trees), MOST_LEAVES))
@@ -115,7 +96,7 @@ class Forest:
             stays=np.concatenate([tree.stays for tree in trees]),
             **_joined_tables([(tree.table, tree.by_code) for tree in trees]),
             value=leaf[:, LOWEST_BIT],
-            objective=dict(_pairs(head))["objective"].split()[0],
+            objective=dict(pairs(head))["objective"].split()[0],
         )
 
     @property
@@ -140,7 +121,11 @@ class Forest:
         )
 
     def predict(self, matrix: Matrix, further: Matrix, *, raw: bool = False) -> FloatArray:
-        """Return the predictions for (n, p) features with each of (k, e) further ones, (n, k)."""
+        """Return the predictions for (n, p) features with each of (k, e) further ones, (n, k).
+
+        They are LightGBM's own to the last bit: leaves are added in the order of the trees, and
+        exponentials are those of the C library.
+        """
         total: FloatArray = _sums(
             np.ascontiguousarray(matrix),
             further,
@@ -153,95 +138,9 @@ class Forest:
             self.by_code,
             self.value,
         )
-        if raw:
-            return total
-        if self.objective == "binary":
-            return np.asarray(1 / (1 + np.exp(-total)))
-        return np.exp(total) if self.objective == "gamma" else total
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Tree:
-    """One tree: its s splits in LightGBM's order, and its s + 1 leaves.
-
-    Attributes
-    ----------
-    column, threshold, missing_left, stays, table, by_code
-        As of `Forest`, but the thresholds are float64, and the last is None with too many codes.
-    leaf : (s + 1,) float64
-        In LightGBM's order.
-    order : (s + 1,) int64
-        Of the leaves from left to right.
-    """
-
-    column: IntArray
-    threshold: FloatArray
-    missing_left: npt.NDArray[np.bool_]
-    stays: npt.NDArray[np.uint8]
-    table: IntArray
-    by_code: npt.NDArray[np.uint8] | None
-    leaf: FloatArray
-    order: IntArray
-
-    @classmethod
-    def of(cls, fields: Mapping[str, str]) -> Tree:
-        """Read a tree's fields; a tree with too many leaves has no use for `stays`."""
-        left, right = _ints(fields, "left_child"), _ints(fields, "right_child")
-        threshold, kind = _floats(fields, "threshold"), _ints(fields, "decision_type")
-        leaf = _floats(fields, "leaf_value")
-        order = list(_leaves(0 if len(left) else ~0, left, right))
-        place = {which: at for at, which in enumerate(order)}
-        cleared = [sum(1 << place[each] for each in _leaves(c, left, right)) for c in left]
-        nan_is_missing = kind & MISSING_TYPE == NAN_IS_MISSING
-        stays = np.array([~bits & 255 for bits in cleared], dtype=np.uint8)
-        categorical = kind & CATEGORICAL != 0
-        table = np.where(categorical, np.cumsum(categorical) - 1, -1)
-        return cls(
-            column=_ints(fields, "split_feature"),
-            threshold=threshold,
-            # where no value was missing while learning, LightGBM takes a missing one for 0
-            missing_left=np.where(nan_is_missing, kind & DEFAULT_LEFT != 0, threshold >= 0),
-            stays=stays,
-            table=table,
-            by_code=_by_code(fields, threshold[categorical].astype(np.int64), stays[categorical]),
-            leaf=leaf,
-            order=np.array(order, dtype=np.int64),
-        )
-
-
-def _leaves(node: int, left: IntArray, right: IntArray) -> Iterator[int]:
-    """Yield the leaves below a node from left to right; a negative number ``~i`` is leaf i."""
-    waiting = [int(node)]
-    while waiting:
-        node = waiting.pop()
-        if node < 0:
-            yield ~node
-        else:
-            waiting += [int(right[node]), int(left[node])]
-
-
-def _by_code(
-    fields: Mapping[str, str], which: IntArray, stays: npt.NDArray[np.uint8]
-) -> npt.NDArray[np.uint8] | None:
-    """Return what codes leave possible in a tree's c splits of categories, (c, 257).
-
-    Parameters
-    ----------
-    which
-        (c,) each split's place in the file's list of sets of codes: words of 32 bits, of which a
-        code that is set goes left. Missing values and codes that no set knows go right.
-    stays
-        (c,) what remains possible on the right.
-    """
-    ends, words = _ints(fields, "cat_boundaries"), _ints(fields, "cat_threshold")
-    out = np.tile(stays[:, None], (1, MOST_CODES + 1))
-    for at, place in enumerate(which):
-        bits = words[ends[place] : ends[place + 1]].astype("<u4").view(np.uint8)
-        goes_left = np.flatnonzero(np.unpackbits(bits, bitorder="little"))
-        if len(goes_left) and goes_left[-1] >= MOST_CODES:
-            return None
-        out[at, goes_left] = 255
-    return out
+        if not raw:
+            _transform(total, self.objective)
+        return total
 
 
 def _joined_tables(
@@ -249,10 +148,8 @@ def _joined_tables(
 ) -> dict[str, Any]:
     """Return `table` and `by_code` of several parts, one after the other."""
     known = [by_code for _, by_code in parts if by_code is not None]
-    starts = np.cumsum([0, *map(len, known)])
-    moved = [
-        np.where(table < 0, -1, table + at) for (table, _), at in zip(parts, starts, strict=False)
-    ]
+    starts, tables = np.cumsum([0, *map(len, known)]), [table for table, _ in parts]
+    moved = [np.where(t < 0, -1, t + at) for t, at in zip(tables, starts, strict=False)]
     return {"table": np.concatenate(moved), "by_code": np.concatenate(known)}
 
 
@@ -281,17 +178,15 @@ def _sums(
     Where a tree does not look at the further features, the k sums have its leaf in common.
     """
     (n, p), k = matrix.shape, len(further)
-    total = np.empty((n, k))
+    total, block = np.empty((n, k)), min(BLOCK, n)
     allowed = _allowed(p, further, first, column, threshold, stays, table, by_code)
-    values = np.empty((p, APART), np.float32)
-    possible = np.empty(BLOCK, np.uint8)
-    common, own = np.empty(BLOCK), np.empty((k, BLOCK))
-    for start in range(0, n, BLOCK):
-        rows = min(BLOCK, n - start)
-        for row in range(rows):
-            for at in range(p):
-                values[at, row] = matrix[start + row, at]
-        common[:], own[:] = 0.0, 0.0
+    values = np.empty((p, block + APART - BLOCK), np.float32)
+    possible = np.empty(block, np.uint8)
+    common, sums = np.empty(block), np.empty((k, block))
+    for start in range(0, n, block):
+        rows = min(block, n - start)
+        values[:, :rows] = matrix[start : start + rows].T
+        sums[:] = 0.0
         for tree in range(len(leaf)):
             possible[:] = 255
             _narrow(
@@ -306,13 +201,16 @@ def _sums(
                 table,
                 by_code,
             )
-            if (allowed[tree] == allowed[tree, 0]).all():
+            if k > 1 and (allowed[tree] == allowed[tree, 0]).all():
+                common[:] = 0.0
                 _add(common, leaf[tree], possible, allowed[tree, 0])
+                for each in range(k):
+                    sums[each] += common
             else:
                 for each in range(k):
-                    _add(own[each], leaf[tree], possible, allowed[tree, each])
+                    _add(sums[each], leaf[tree], possible, allowed[tree, each])
         for each in range(k):
-            total[start : start + rows, each] = (common + own[each])[:rows]
+            total[start : start + rows, each] = sums[each, :rows]
     return total
 
 
@@ -341,6 +239,23 @@ def _narrow(
 
 
 @numba.njit(cache=True, nogil=True)
+def _look_up(
+    possible: npt.NDArray[np.uint8],
+    value: npt.NDArray[np.float32],
+    by_code: npt.NDArray[np.uint8],
+) -> None:
+    """Clear the leaves that the split of a category takes from each row's code."""
+    for row in range(len(value)):
+        possible[row] &= by_code[_code(value[row])]
+
+
+@numba.njit(cache=True, nogil=True)
+def _code(value: np.float32) -> int:
+    # a missing value is neither at least 0 nor below
+    return int(value) if 0 <= value < MOST_CODES else OTHER
+
+
+@numba.njit(cache=True, nogil=True)
 def _send_right(
     possible: npt.NDArray[np.uint8],
     value: npt.NDArray[np.float32],
@@ -360,28 +275,35 @@ def _send_right(
 
 
 @numba.njit(cache=True, nogil=True)
-def _look_up(
-    possible: npt.NDArray[np.uint8],
-    value: npt.NDArray[np.float32],
-    by_code: npt.NDArray[np.uint8],
-) -> None:
-    """Clear the leaves that the split of a category takes from each row's code."""
-    for row in range(len(value)):
-        possible[row] &= by_code[_code(value[row])]
-
-
-@numba.njit(cache=True, nogil=True)
-def _code(value: np.float32) -> int:
-    # a missing value is neither at least 0 nor below
-    return int(value) if 0 <= value < MOST_CODES else OTHER
-
-
-@numba.njit(cache=True, nogil=True)
 def _add(
     total: FloatArray, leaf: FloatArray, possible: npt.NDArray[np.uint8], allowed: np.uint8
 ) -> None:
     for row in range(len(total)):
         total[row] += leaf[possible[row] & allowed]
+
+
+def _transform(total: FloatArray, objective: str) -> None:
+    """Make predictions of sums of leaves (n, k), in place."""
+    if objective == "binary":
+        _chances(total)
+    elif objective == "gamma":
+        _exponentials(total)
+
+
+@numba.njit(cache=True, nogil=True)
+def _chances(log_odds: FloatArray) -> None:
+    """Replace log-odds (n, k) by chances."""
+    for row in range(len(log_odds)):
+        for each in range(log_odds.shape[1]):
+            log_odds[row, each] = 1.0 / (1.0 + math.exp(-log_odds[row, each]))
+
+
+@numba.njit(cache=True, nogil=True)
+def _exponentials(logarithms: FloatArray) -> None:
+    """Replace logarithms (n, k) by what they are of."""
+    for row in range(len(logarithms)):
+        for each in range(logarithms.shape[1]):
+            logarithms[row, each] = math.exp(logarithms[row, each])
 
 
 @numba.njit(cache=True, nogil=True)
@@ -408,16 +330,3 @@ def _allowed(
                 elif value > threshold[split]:
                     out[tree, each] &= stays[split]
     return out
-
-
-def _pairs(text: str) -> list[tuple[str, str]]:
-    cut = (line.partition("=") for line in text.splitlines())
-    return [(name, value) for name, _, value in cut if name in NEEDED]
-
-
-def _ints(fields: Mapping[str, str], name: str) -> IntArray:
-    return np.array(fields.get(name, "").split(), dtype=np.int64)
-
-
-def _floats(fields: Mapping[str, str], name: str) -> FloatArray:
-    return np.array(fields.get(name, "").split(), dtype=np.float64)

@@ -13,7 +13,7 @@ from incentive_engine.domain import CONVERSION, FloatArray, IntArray, Matrix
 from incentive_engine.stats.estimate import Estimate
 from incentive_engine.uplift.boosting.boosting import BinnedRows, Recipe, predict, train
 from incentive_engine.uplift.doubly_robust.plan_value import valued
-from incentive_engine.uplift.model import UpliftModel
+from incentive_engine.uplift.model import EffectModel
 from incentive_engine.uplift.systematic_sample import evenly
 
 ROWS: Final = 60_000
@@ -56,7 +56,7 @@ class Addition:
 
 
 def additions(
-    model: UpliftModel, trial: Trial, groups: Sequence[Collection[str]]
+    model: EffectModel, trial: Trial, groups: Sequence[Collection[str]]
 ) -> tuple[Addition, ...]:
     """Return what no group, and each of some groups, adds to the features that are in none.
 
@@ -73,13 +73,13 @@ def additions(
     matrix = model.encoder.encode(trial.features, where="trial")[rows]
     names = [feature.name for feature in model.encoder.features]
     grouped = {name for group in groups for name in group}
-    in_no_order = {*model.encoder.categories}
+    crowded = {*model.encoder.crowded}
     ready = [at for at, name in enumerate(names) if name not in grouped]
 
     def gained(group: Collection[str]) -> FloatArray:
         own = [at for at, name in enumerate(names) if name in group]
         columns = sorted(ready + own)
-        categories = [at for at, column in enumerate(columns) if column in in_no_order]
+        categories = [at for at, column in enumerate(columns) if column in crowded]
         return _gained(matrix[:, columns], categories, brought, half)
 
     alone = gained(())

@@ -16,7 +16,7 @@ from incentive_engine.parallel import side_by_side
 from incentive_engine.uplift.boosting.boosting import CrossFitted, Recipe, train
 from incentive_engine.uplift.crossfit import Folds
 from incentive_engine.uplift.nuisance.cost_slope import CostSlope, fit_slope, no_slope
-from incentive_engine.uplift.rows import Rows, Telling
+from incentive_engine.uplift.rows import Telling, TrialRows
 
 if TYPE_CHECKING:
     import lightgbm as lgb
@@ -142,7 +142,7 @@ def with_offer(matrix: Matrix, offer: np.ndarray, pays: FloatArray) -> Matrix:
     return np.column_stack([matrix, extra])
 
 
-def fit_cost(rows: Rows, *, cost: FloatArray, seed: int) -> CostModel:
+def fit_cost(rows: TrialRows, *, cost: FloatArray, seed: int) -> CostModel:
     """Learn the cost of each offer from the (n,) costs of the trial's rows."""
     lottery = rows.lottery
     k = lottery.reach.shape[1]
@@ -194,7 +194,7 @@ def _unstacked(
 
 
 def stack_cost(
-    model: CostModel, rows: Rows, *, cost: FloatArray, converting: FloatArray
+    model: CostModel, rows: TrialRows, *, cost: FloatArray, converting: FloatArray
 ) -> tuple[CostModel, FloatArray]:
     """Stack the direct forecast with one through conversions, out of fold, and calibrate it.
 
@@ -256,7 +256,7 @@ def stack_cost(
 
 def _slope(
     forecast: FloatArray,
-    rows: Rows,
+    rows: TrialRows,
     *,
     cost: FloatArray,
     pays: FloatArray,

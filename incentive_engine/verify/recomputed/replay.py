@@ -27,7 +27,7 @@ from incentive_engine.domain import (
 
 from .arithmetic import exact, halves
 from .blocks import Block
-from .limits import Group
+from .limits import LimitGroup
 from .lots import Lots, arms_drawn
 
 UNIT: Final = float(np.finfo(np.float64).eps)
@@ -62,7 +62,7 @@ class Rules:
     """
 
     policy: Policy
-    groups: tuple[Group, ...]
+    groups: tuple[LimitGroup, ...]
     prices: Mapping[str, float]
     holdout: BoolArray
     held: FloatArray
@@ -109,7 +109,7 @@ def stored_measures(policy: Policy) -> tuple[str, ...]:
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class Replay:
+class BlockReplay:
     """What a block's own scores say about its choices; filled offer by offer.
 
     Attributes
@@ -180,7 +180,7 @@ class Replay:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Pairs:
+class OfferedPairs:
     """One offer for every user of a block.
 
     Attributes
@@ -207,7 +207,7 @@ class Pairs:
     value: FloatArray
 
 
-def replay(rules: Rules, block: Block) -> tuple[Replay, list[Pairs]]:
+def replay(rules: Rules, block: Block) -> tuple[BlockReplay, list[OfferedPairs]]:
     """Recompute a block from its scores, the policy and the stated prices."""
     result, all_pairs, nets = _start(rules, block), [], []
     dearest = np.zeros(len(block.choice))
@@ -231,9 +231,9 @@ def replay(rules: Rules, block: Block) -> tuple[Replay, list[Pairs]]:
 
 
 def _draw_lots(
-    result: Replay,
+    result: BlockReplay,
     rules: Rules,
-    pairs: list[Pairs],
+    pairs: list[OfferedPairs],
     nets: list[tuple[FloatArray, FloatArray]],
 ) -> None:
     """Let the lot decide on who explores: no price does, and nothing is a choice's lead."""
@@ -257,7 +257,12 @@ def _draw_lots(
 
 
 def _add_scores(
-    result: Replay, pairs: Pairs, net: FloatArray, error: FloatArray, *, chosen: BoolArray
+    result: BlockReplay,
+    pairs: OfferedPairs,
+    net: FloatArray,
+    error: FloatArray,
+    *,
+    chosen: BoolArray,
 ) -> None:
     for most, found in (
         (result.dual, net),
@@ -283,12 +288,12 @@ def empty_sums(rules: Rules) -> tuple[list[list[npt.NDArray[Any]]], list[list[Fl
     return totals, [[np.zeros(len(group.names)) for _ in group.measures] for group in rules.groups]
 
 
-def _start(rules: Rules, block: Block) -> Replay:
+def _start(rules: Rules, block: Block) -> BlockReplay:
     rows = block.rows
     size = rows.stop - rows.start
     totals, scales = empty_sums(rules)
     nothing = -np.inf if rules.policy.assignment == "exactly_one" else 0.0
-    return Replay(
+    return BlockReplay(
         holdout=rules.holdout[rows],
         weight=rules.weight[rows],
         explores=np.zeros(size, dtype=np.bool_),
@@ -316,7 +321,7 @@ def _start(rules: Rules, block: Block) -> Replay:
     )
 
 
-def _pairs(rules: Rules, block: Block, offer: str) -> Pairs:
+def _pairs(rules: Rules, block: Block, offer: str) -> OfferedPairs:
     rows = block.rows
     size = rows.stop - rows.start
     measures = {name: block.scores[score_column(name, offer)] for name in rules.measures_of(offer)}
@@ -333,7 +338,7 @@ def _pairs(rules: Rules, block: Block, offer: str) -> Pairs:
     may = rules.allowed[offer][rows] if offer in rules.allowed else anyone
     objective = rules.policy.objective.maximise.items()
     gain = sum((times * measures[name] for name, times in objective), np.zeros(size))
-    return Pairs(
+    return OfferedPairs(
         offer=offer,
         rows=rows,
         face_micros=-int(-exact(face) * MICROS // 1),
@@ -373,7 +378,7 @@ def _whole_micros(cost: FloatArray) -> IntArray:
     return np.asarray(nearest + exceeds, dtype=np.int64)
 
 
-def _net(rules: Rules, pairs: Pairs) -> tuple[FloatArray, FloatArray]:
+def _net(rules: Rules, pairs: OfferedPairs) -> tuple[FloatArray, FloatArray]:
     """Return (b,) value - prices x usage, and (b,) the sum of the absolute values of its terms."""
     net, size = pairs.value.copy(), np.abs(pairs.value)
     with np.errstate(over="ignore", invalid="ignore"):  # prices beyond reason are refused later
@@ -395,7 +400,7 @@ def _net(rules: Rules, pairs: Pairs) -> tuple[FloatArray, FloatArray]:
     return net, size
 
 
-def _form_size(group: Group, *amounts: FloatArray) -> FloatArray:
+def _form_size(group: LimitGroup, *amounts: FloatArray) -> FloatArray:
     """Return (b,) the sum of the absolute values of the terms of a linear form."""
     if not group.is_ratio:
         return np.abs(amounts[0])
@@ -404,7 +409,7 @@ def _form_size(group: Group, *amounts: FloatArray) -> FloatArray:
     return np.asarray(top + abs(float(bound or 0)) * bottom)
 
 
-def linear_form(group: Group, *amounts: Any) -> Any:  # noqa: ANN401 - arrays or sums
+def linear_form(group: LimitGroup, *amounts: Any) -> Any:  # noqa: ANN401 - arrays or sums
     """Return what a price is put on: the measure, or r·b - a (a - r·b) of a ratio a / b."""
     if not group.is_ratio:
         return amounts[0]
@@ -414,7 +419,7 @@ def linear_form(group: Group, *amounts: Any) -> Any:  # noqa: ANN401 - arrays or
     return top - float(group.at_most or 0) * bottom
 
 
-def _add_chosen(result: Replay, rules: Rules, pairs: Pairs, chosen: BoolArray) -> None:
+def _add_chosen(result: BlockReplay, rules: Rules, pairs: OfferedPairs, chosen: BoolArray) -> None:
     result.refused |= chosen & ~pairs.allowed
     result.missing |= chosen & pairs.missing
     result.conversion[chosen] = pairs.measures["conversion"][chosen]
@@ -431,10 +436,10 @@ def _add_chosen(result: Replay, rules: Rules, pairs: Pairs, chosen: BoolArray) -
 
 
 def _add_usage(
-    group: Group,
+    group: LimitGroup,
     totals: list[npt.NDArray[Any]],
     scales: list[FloatArray],
-    pairs: Pairs,
+    pairs: OfferedPairs,
     chosen: BoolArray,
 ) -> None:
     rows = np.flatnonzero(chosen)
@@ -452,10 +457,10 @@ def _add_usage(
 
 
 def _add_whole(
-    group: Group,
+    group: LimitGroup,
     totals: npt.NDArray[Any],
     scales: FloatArray,
-    pairs: Pairs,
+    pairs: OfferedPairs,
     chosen: BoolArray,
 ) -> None:
     """Add what the chosen pairs of any user are to the denominator of every part."""
@@ -464,7 +469,7 @@ def _add_whole(
     scales += np.abs(amounts).sum()
 
 
-def _whole_amounts(pairs: Pairs, name: str, rows: IntArray) -> IntArray:
+def _whole_amounts(pairs: OfferedPairs, name: str, rows: IntArray) -> IntArray:
     """Return a measure of the counted pairs, (m,) int64: millionths, or users."""
     if name == COST:
         return pairs.cost_micros[rows]

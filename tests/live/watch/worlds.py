@@ -17,7 +17,7 @@ from incentive_engine.live.ledger.commands import Act, Actions, Answer, Decided,
 from incentive_engine.live.ledger.ledger import Ledger
 from incentive_engine.live.ledger.records import Action, Verb
 from incentive_engine.live.ledger.sqlite_store import SQLiteStore
-from incentive_engine.live.repricing import Forecast
+from incentive_engine.live.repricing import ArrivalForecast
 from service.runs import plan, solved
 
 HOLD = 900 * MICROS
@@ -52,7 +52,7 @@ class World:
         self.campaign = open_campaign(self.run)
         policy = self.campaign.frozen.policy
         assert policy.campaign is not None
-        self.forecast = Forecast.of(policy.campaign, policy.timezone)
+        self.forecast = ArrivalForecast.of(policy.campaign, policy.timezone)
         self.rows = plan(self.run)
         self.rng = np.random.default_rng(self.seed)
         come = self.rng.permutation(len(self.rows))

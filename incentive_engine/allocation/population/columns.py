@@ -1,0 +1,179 @@
+"""The users' pairs in the form that the compiled loops read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from incentive_engine.allocation.population import kernels
+from incentive_engine.data.tables.room import is_mapped, let_go
+from incentive_engine.domain import Columns, FloatArray, IntArray
+from incentive_engine.parallel import go_on
+
+HEADROOM: Final = 2.0**61
+"""No sum of fixed-point amounts may exceed this, a quarter of what an int64 holds."""
+
+SERIAL: Final = 60_000
+"""Below this many users threads cost more than they save."""
+
+MAPPED: Final = 1 << 20
+"""Users of a range where columns are mapped."""
+
+_alone: ContextVar[bool] = ContextVar("alone", default=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Units:
+    """What all parts of a population have in common: order of offers, units of sums.
+
+    Attributes
+    ----------
+    order
+        (k,) int64, the column of the offer at each canonical position; sorted by offer name, so
+        that the order in which a planner lists offers changes nothing.
+    scale
+        (m + 2,) float64, fixed-point units per unit of value, count and each measure.
+    largest
+        (m + 2,) float64, the largest absolute value, 1, and the largest amount of each measure.
+    cost
+        The position of `cost` among the measures, −1 for none.
+    forced
+        Every user who can gets an offer.
+    n_cells
+        How many cells there are.
+    """
+
+    order: IntArray
+    scale: FloatArray
+    largest: FloatArray
+    cost: int
+    forced: bool
+    n_cells: int
+
+    @property
+    def k(self) -> int:
+        """How many offers there are."""
+        return len(self.order)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """The shape of a table of totals: value, count and measures × cells × offers."""
+        return (len(self.scale), self.n_cells, self.k)
+
+    @property
+    def units(self) -> Units:
+        """What all parts have in common, and nothing else."""
+        return Units(
+            order=self.order,
+            scale=self.scale,
+            largest=self.largest,
+            cost=self.cost,
+            forced=self.forced,
+            n_cells=self.n_cells,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PairColumns(Units):
+    """The pairs in the form that the kernels read.
+
+    Attributes
+    ----------
+    value, columns, cell, key
+        As in `Problem`.
+    """
+
+    value: Columns
+    columns: Columns
+    cell: npt.NDArray[Any]
+    key: npt.NDArray[np.uint64]
+
+    @property
+    def n(self) -> int:
+        """How many users there are."""
+        return int(self.value.shape[1])
+
+    @property
+    def kind(self) -> np.dtype[Any]:
+        """The columns' type."""
+        return self.value.dtype
+
+    @property
+    def pairs(self) -> kernels.KernelColumns:
+        """The columns as the kernels read them."""
+        return kernels.KernelColumns(
+            value=self.value,
+            columns=self.columns,
+            cell=self.cell,
+            order=self.order,
+            scale=self.scale,
+            cost=self.cost,
+            forced=self.forced,
+        )
+
+    def taken(self, columns: Columns, index: IntArray) -> Columns:
+        """Return (k, N) some users' entries of columns, in canonical order."""
+        taken = np.empty((self.k, len(index)), dtype=columns.dtype)
+        in_parts(
+            lambda start, stop, out: kernels.take_columns(
+                columns, self.order, index, start, stop, out
+            ),
+            n=len(index),
+            make=lambda: taken,
+        )
+        return taken
+
+
+def in_parts(
+    work: Callable[[int, int, Any], object], *, n: int, make: Callable[[], Any]
+) -> list[Any]:
+    """Run `work(start, stop, out)` on ranges of the users and return the outputs.
+
+    With mapped columns there are more ranges than threads, so that few pages are held at a time.
+    """
+    # a stop is heard between passes; a pass itself takes a fraction of a second
+    go_on()
+    at_once = min(threads(), max(1, n // SERIAL))
+    # mapped columns: few pages at a time, however few threads there are
+    parts = max(at_once, -(-n // MAPPED)) if is_mapped() else at_once
+    edges = [n * part // parts for part in range(parts + 1)]
+    outs = [make() for _ in range(parts)]
+
+    def run(start: int, stop: int, out: object) -> None:
+        work(start, stop, out)
+        let_go()
+
+    if at_once == 1:
+        for start, stop, out in zip(edges[:-1], edges[1:], outs, strict=True):
+            run(start, stop, out)
+        return outs
+    with ThreadPoolExecutor(at_once) as pool:
+        list(pool.map(run, edges[:-1], edges[1:], outs))
+    return outs
+
+
+@contextmanager
+def on_one_thread() -> Iterator[None]:
+    """Let passes use this thread alone: beside it others work on other shards."""
+    before = _alone.set(True)
+    try:
+        yield
+    finally:
+        _alone.reset(before)
+
+
+def threads() -> int:
+    """Return how many threads a sweep uses: `INCENTIVE_THREADS`, or the cores we may use."""
+    if _alone.get():
+        return 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    asked = os.environ.get("INCENTIVE_THREADS", "")
+    return int(asked) if asked.isdigit() and int(asked) > 0 else (cores or 1)
