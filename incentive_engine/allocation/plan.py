@@ -14,6 +14,7 @@ from incentive_engine.allocation.certificate import Certificate, certify
 from incentive_engine.allocation.dual.prices import Optimum, find_prices
 from incentive_engine.allocation.frozen_policy import FrozenPolicy, Prices
 from incentive_engine.allocation.infeasible.conflict import explain, relax, relax_whole
+from incentive_engine.allocation.infeasible.lots import taken_by_lots, taken_fault
 from incentive_engine.allocation.integer.core_search import Incumbent
 from incentive_engine.allocation.integer.draft import CandidatePlan
 from incentive_engine.allocation.integer.integer_plan import make_plan
@@ -157,7 +158,8 @@ def solve_population(
     `solve`.
     """
     rows = open_rows(question, users)
-    _refuse_taken(rows)
+    if taken := taken_by_lots(rows):
+        raise InfeasibleError(*taken)
     advance(READ)
     optimum = find_prices(users, rows, params=params)
     advance(PRICED)
@@ -214,7 +216,7 @@ def _plan_at_risk(
         plan = planned(with_expected(problem, _paid_by_lot(problem, everyone)))
         report = risk_of(problem, plan.choice, risk)
         if report.quantile > amount:  # only explorers can cost so much without anybody else
-            raise InfeasibleError(_taken(BUDGET, report.quantile, amount))
+            raise InfeasibleError(taken_fault(BUDGET, report.quantile, amount))
         best = _with_risk(plan, report)
     return best
 
@@ -230,31 +232,6 @@ def _paid_by_lot(problem: Problem, users: Users) -> float:
 def _with_risk(plan: Allocation, report: RiskReport) -> Allocation:
     budget = replace(plan.certificate.budget, at_risk=report)
     return replace(plan, certificate=replace(plan.certificate, budget=budget))
-
-
-def _refuse_taken(rows: LimitRows) -> None:
-    """Refuse limits that explorers alone break.
-
-    Parameters
-    ----------
-    rows
-        With what explorers leave.
-    """
-    # only what is counted or paid cannot be given back by what others get
-    taken = np.flatnonzero((rows.unit > 0) & (rows.upper < 0)).tolist()
-    if taken:
-        most = [limit.at_most or 0.0 for limit in rows.limits]
-        raise InfeasibleError(
-            *(_taken(rows.names[i], most[i] - float(rows.upper[i]), most[i]) for i in taken)
-        )
-
-
-def _taken(limit: str, used: float, most: float) -> Fault:
-    return Fault(
-        say("explore.limit", limit=limit),
-        say("explore.taken", used=used, most=most),
-        remedy=say("explore.remedy"),
-    )
 
 
 def _plan(problem: Problem, everyone: Users, users: Population, solved: Solved) -> Allocation:

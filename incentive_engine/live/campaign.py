@@ -13,7 +13,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from functools import lru_cache
 from pathlib import Path
 from statistics import NormalDist
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from incentive_engine.allocation.decision import OfferChoice, User, decide
 from incentive_engine.allocation.frozen_policy import FrozenPolicy, Prices
@@ -39,6 +39,9 @@ from incentive_engine.run.format import (
 from incentive_engine.run.signature import SigningKey
 from incentive_engine.verify import verify_run
 from incentive_engine.verify.files import altered_files
+
+if TYPE_CHECKING:
+    from incentive_engine.features.one_user import UserEvents
 
 BUDGET: Final = "budget"
 VERIFIED: Final = "verified.json"
@@ -99,15 +102,33 @@ class LiveCampaign:
         if change.prices is not None:
             self.prices = self.prices.next(change.prices)
 
-    def choose_newcomer(self, user_id: str, features: Mapping[str, Feature]) -> Choice:
+    def choose_newcomer(
+        self,
+        user_id: str,
+        features: Mapping[str, Feature],
+        *,
+        events: UserEvents | None = None,
+        moment: int = 0,
+    ) -> Choice:
         """Return what a user gets whom the run does not know, by the policy's model.
+
+        Parameters
+        ----------
+        events, moment
+            What the user did, and the moment before which it counts, microseconds since 1970.
 
         Raises
         ------
         DataError
-            With every feature that is missing, or of another kind.
+            With every feature that is missing, of another kind, or given besides its events.
         """
         assert self.newcomers is not None
+        if events is not None:
+            made = self.newcomers.features(events, moment)
+            if both := sorted(made.keys() & features.keys()):
+                what = say("holds what `events` make: {both}", both=tuple(both[:5]))
+                raise DataError(Fault("features", what, remedy="leave one of both out"))
+            features = {**features, **made}
         return self._decide(self.newcomers.user(user_id, features))
 
     def choose(self, user_id: int | str) -> Choice | None:

@@ -15,6 +15,7 @@ from incentive_engine.synthetic.habits import Habits, draw_habitual, draw_log
 from incentive_engine.synthetic.market import (
     DOUBLE11,
     EVERYDAY,
+    WEEKLY,
     WINBACK,
     Market,
     outcomes_of,
@@ -30,6 +31,7 @@ MARKETS: Final[dict[str, Market]] = {
     "double11": DOUBLE11,
     "winback": WINBACK,
     "everyday": EVERYDAY,
+    "weekly": WEEKLY,
 }
 LOG_DAYS: Final = 730
 """How far back the event log of a sample campaign reaches before the first moment."""

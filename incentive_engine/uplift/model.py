@@ -64,7 +64,7 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Outcomes:
+class ExpectedOutcomes:
     """What each model says of n users and k offers.
 
     Attributes
@@ -119,13 +119,13 @@ class Models:
         """Return estimates for users that no model has seen."""
         return self.combine(phi, offers, self.expect(matrix, phi, share))
 
-    def expect(self, matrix: Matrix, phi: FloatArray, share: FloatArray) -> Outcomes:
+    def expect(self, matrix: Matrix, phi: FloatArray, share: FloatArray) -> ExpectedOutcomes:
         """Return what each model says of users that none has seen."""
         converting = self.converting.predict(matrix, phi, share, folds=None)
         buying = None
         if self.spending.buying is not None:
             buying = self.spending.buying.predict(matrix, phi, share, folds=None)
-        return Outcomes(
+        return ExpectedOutcomes(
             converting=converting,
             spending=SpendOutOfSample(
                 buying=buying, amount=self.spending.amount(matrix, folds=None)
@@ -133,7 +133,9 @@ class Models:
             cost=self.costing.predict(matrix, converting.by_arm[:, 1:], folds=None),
         )
 
-    def combine(self, phi: FloatArray, offers: tuple[str, ...], outcomes: Outcomes) -> Estimates:
+    def combine(
+        self, phi: FloatArray, offers: tuple[str, ...], outcomes: ExpectedOutcomes
+    ) -> Estimates:
         """Return estimates by what each model says of the same n users."""
         control = np.full(len(phi), self.costing.control)
         return Estimates(
@@ -246,7 +248,7 @@ def fit(trial: Trial, policy: Policy, *, seed: int, params: FitParams = FIT) -> 
     )
     costing, costs = stack_cost(costing, rows, cost=trial.cost, converting=chances.by_arm[:, 1:])
     models = Models(converting=converting, spending=spending, costing=costing)
-    outcomes = Outcomes(converting=chances, spending=spends, cost=costs)
+    outcomes = ExpectedOutcomes(converting=chances, spending=spends, cost=costs)
     estimates = models.combine(rows.phi, trial.offers, outcomes)
     constant = converting.effects.constant_outside(folds)
     return EffectModel(

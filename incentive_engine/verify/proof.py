@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
@@ -70,8 +71,14 @@ def dual_bound(run: StatedRun, sums: Sums) -> ProvenBound:
         if not part.group.is_ratio and not part.group.report_only:
             side = part.group.at_most if price > 0 else part.group.at_least
             exact += price * (side or 0)
-    amount = float(exact)
+    try:
+        amount = float(exact)
+    except OverflowError:
+        amount = math.inf
     tolerance = RELATIVE * max(abs(amount), sums.value_scale) + NEGLIGIBLE * sums.potential
+    if not math.isfinite(tolerance):
+        # what passes float64 proves nothing, and an infinite tolerance would let all pass
+        return ProvenBound(amount=amount, error=math.inf, tolerance=0.0)
     return ProvenBound(amount=amount, error=sums.dual_error, tolerance=tolerance)
 
 

@@ -69,12 +69,15 @@ class Study:
         By budget, in the policy's order.
     safety
         At the budget that `focus` names.
+    cost_factor
+        What the costs of the table were multiplied by; None where no trial tells what plans cost.
     """
 
     variant: CampaignVariant
     inputs: Inputs
     table: ScoreTable
     holdout: BoolArray
+    cost_factor: float | None
     curve: Curve
     points: Mapping[float, CurvePoint]
     refusals: Mapping[float, tuple[Fault, ...]]
@@ -89,12 +92,15 @@ def study(
     inputs: Inputs,
     table: ScoreTable,
     holdout: BoolArray,
+    cost_factor: float | None = None,
     advance: Advance = unheard,
 ) -> Study:
     """Solve a variant for every budget, all from one problem.
 
     Parameters
     ----------
+    cost_factor
+        What the costs of the table were multiplied by.
     advance
         Is told of each budget that is solved, and of each whose limits are known.
 
@@ -122,6 +128,7 @@ def study(
         inputs=inputs,
         table=table,
         holdout=holdout,
+        cost_factor=cost_factor,
         curve=curve,
         points=points,
         refusals=refusals,

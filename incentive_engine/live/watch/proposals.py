@@ -41,6 +41,8 @@ def propose(
     subject = found.subject or ""
     if found.kind == "asks_too_often":
         return _note("block", Change(blocked=(subject,)), "watch.propose.block", user=subject)
+    if found.kind == "key_asks_too_often":
+        return _note("note", Change(), "watch.propose.key", asks=subject)
     if found.kind == "holdout_leaking":
         return _note("note", Change(), "watch.propose.leak")
     forecast = look.expected.forecast

@@ -14,7 +14,7 @@ import pyarrow as pa
 from incentive_engine.config.amounts import Bound
 from incentive_engine.config.policy import Budget, Limit, Policy
 from incentive_engine.data.tables.arrow import whole
-from incentive_engine.domain import COST, FACE, ISSUED, MICROS, MONEY_MEASURES
+from incentive_engine.domain import COST, FACE, ISSUED, MONEY_MEASURES
 
 from .arithmetic import exact
 from .users import grouped, matching
@@ -137,8 +137,3 @@ def _number(bound: Bound | None, limit: Limit, policy: Policy, n_users: int) -> 
     if limit.sum in MONEY_MEASURES and policy.budget is not None:
         return exact(bound.value) * exact(policy.budget.amount)
     return exact(bound.value) * n_users
-
-
-def in_units(total: int, group: LimitGroup) -> Fraction:
-    """Return an exact sum in the units of its limit: currency or users."""
-    return Fraction(total) if group.measures[0] == ISSUED else Fraction(total, MICROS)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from incentive_engine.config.policy import Policy
 from incentive_engine.data.measures import LARGEST_TOTAL
+from incentive_engine.data.row_checks import LARGEST
 from incentive_engine.domain import (
     COST,
     FACE,
@@ -24,6 +25,7 @@ from incentive_engine.domain import (
     IntArray,
     score_column,
 )
+from incentive_engine.language import Message, say
 
 from .arithmetic import exact, halves
 from .blocks import Block
@@ -97,6 +99,7 @@ def rules_of_rows(rules: Rules, rows: slice) -> Rules:
             for group in rules.groups
         ),
         holdout=rules.holdout[rows],
+        held=rules.held[rows],
         lots=replace(rules.lots, drawn=rules.lots.drawn[rows], word=rules.lots.word[rows]),
         weight=rules.weight[rows],
         allowed={offer: may[rows] for offer, may in rules.allowed.items()},
@@ -175,7 +178,7 @@ class BlockReplay:
     error: FloatArray
     totals: list[list[npt.NDArray[Any]]]
     scales: list[list[FloatArray]]
-    bad_scores: Counter[str] = field(default_factory=Counter)
+    bad_scores: Counter[Message] = field(default_factory=Counter)
     dearest: float = 0.0
 
 
@@ -200,7 +203,7 @@ class OfferedPairs:
     face_micros: int
     measures: Mapping[str, FloatArray]
     cost_micros: IntArray
-    bad_scores: Counter[str]
+    bad_scores: Counter[Message]
     allowed: BoolArray
     missing: BoolArray
     eligible: BoolArray
@@ -264,13 +267,15 @@ def _add_scores(
     *,
     chosen: BoolArray,
 ) -> None:
-    for most, found in (
+    with np.errstate(invalid="ignore"):  # infinite prices leave NaN, which proves nothing
+        low, high = net - error, net + error
+    for most, score in (
         (result.dual, net),
-        (result.dual_low, net - error),
-        (result.dual_high, net + error),
+        (result.dual_low, low),
+        (result.dual_high, high),
         (result.potential, pairs.value),
     ):
-        np.maximum(most, found, where=pairs.eligible, out=most)
+        np.maximum(most, score, where=pairs.eligible, out=most)
     np.maximum(result.other, net, where=pairs.eligible & ~chosen, out=result.other)
     np.copyto(result.own, net, where=pairs.eligible & chosen)
 
@@ -326,7 +331,8 @@ def _pairs(rules: Rules, block: Block, offer: str) -> OfferedPairs:
     size = rows.stop - rows.start
     measures = {name: block.scores[score_column(name, offer)] for name in rules.measures_of(offer)}
     bad_scores = _bad_scores(measures)
-    measures = {name: np.where(np.isinf(x), np.nan, x) for name, x in measures.items()}
+    # such a score is none: in a sum it would hide all others
+    measures = {name: np.where(np.abs(x) > LARGEST, np.nan, x) for name, x in measures.items()}
     missing = np.logical_or.reduce([np.isnan(values) for values in measures.values()])
     face = next(item.face_value for item in rules.policy.offers if item.id == offer)
     cost = measures[COST]
@@ -352,14 +358,18 @@ def _pairs(rules: Rules, block: Block, offer: str) -> OfferedPairs:
     )
 
 
-def _bad_scores(measures: Mapping[str, FloatArray]) -> Counter[str]:
+def _bad_scores(measures: Mapping[str, FloatArray]) -> Counter[Message]:
     """Return the scores of an offer that `allocate` would not have read, by what is wrong."""
     cost = measures[COST]
     found = Counter(
         {
-            "negative costs": int(np.count_nonzero(cost < 0)),
-            "costs too large to be summed": int(np.count_nonzero(cost >= LARGEST_TOTAL)),
-            "infinite measures": sum(int(np.isinf(x).sum()) for x in measures.values()),
+            say("negative costs"): int(np.count_nonzero(cost < 0)),
+            say("costs too large to be summed"): int(np.count_nonzero(cost >= LARGEST_TOTAL)),
+            say("infinite measures"): sum(int(np.isinf(x).sum()) for x in measures.values()),
+            say("measures beyond what sums can hold"): sum(
+                int(np.count_nonzero((np.abs(x) > LARGEST) & ~np.isinf(x)))
+                for x in measures.values()
+            ),
         }
     )
     return +found

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from incentive_engine.domain import MICROS, FloatArray
+from incentive_engine.language import Message
 
 from .arithmetic import exact_total
 from .blocks import Block
@@ -83,7 +84,7 @@ class Sums:
     treated: int = 0
     held: int = 0
     explorers: int = 0
-    bad_scores: Counter[str] = field(default_factory=Counter)
+    bad_scores: Counter[Message] = field(default_factory=Counter)
     dearest: float = 0.0
     cost_micros: int = 0
     face_micros: int = 0
@@ -147,10 +148,13 @@ class Sums:
         decided = ~truth.holdout
         terms = truth.dual[decided]
         self.potential += float(truth.potential.sum())
-        if not np.isfinite(terms).all():  # prices beyond float64: nothing is known of the bound
+        try:
+            # exact but for one rounding; NaN and infinity, or a sum of them, raise
+            self.dual += Fraction(math.fsum(terms.tolist()))
+        except (OverflowError, ValueError):
+            # prices beyond float64: nothing is known of the bound
             self.dual_error = math.inf
             return
-        self.dual += Fraction(math.fsum(terms.tolist()))
         self.dual_error += float((truth.dual_high[decided] - truth.dual_low[decided]).sum())
 
     def _add_settled(self, truth: BlockReplay) -> None:
