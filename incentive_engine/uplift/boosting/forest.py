@@ -22,8 +22,6 @@ import numpy.typing as npt
 from incentive_engine.domain import FloatArray, IntArray, Matrix
 from incentive_engine.uplift.boosting.tree import MOST_CODES, Tree, pairs
 
-MOST_LEAVES: Final = 8
-"""Bits of a byte; larger trees are LightGBM's own business."""
 OTHER: Final = MOST_CODES
 """Where a table has what holds for missing values and for codes beyond."""
 BLOCK: Final = 512
@@ -83,9 +81,11 @@ class Forest:
         """
         head, *blocks = text.partition("\nend of trees")[0].split("\nTree=")
         trees = [Tree.of(dict(pairs(block))) for block in blocks]
-        if any(len(tree.leaf) > MOST_LEAVES or tree.by_code is None for tree in trees):
+        # bits of a byte; larger trees are LightGBM's own business
+        most_leaves = 8
+        if any(len(tree.leaf) > most_leaves or tree.by_code is None for tree in trees):
             return None
-        leaf = np.zeros((len(trees), MOST_LEAVES))
+        leaf = np.zeros((len(trees), most_leaves))
         for at, tree in enumerate(trees):
             leaf[at, : len(tree.leaf)] = tree.leaf[tree.order]
         return cls(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from enum import IntFlag
 from typing import Final
 
 import numpy as np
@@ -13,11 +14,16 @@ from incentive_engine.domain import FloatArray, IntArray
 
 MOST_CODES: Final = 256
 """Codes of a category from 0 on; models with larger ones are LightGBM's own business."""
-CATEGORICAL: Final = 1
-DEFAULT_LEFT: Final = 2
-MISSING_TYPE: Final = 12
-NAN_IS_MISSING: Final = 8
-"""Bits of LightGBM's ``decision_type``."""
+
+
+class DecisionType(IntFlag):
+    """Bits of LightGBM's ``decision_type``."""
+
+    CATEGORICAL = 1
+    DEFAULT_LEFT = 2
+    NAN_IS_MISSING = 8
+    MISSING_TYPE = 12
+
 
 NEEDED: Final = frozenset(
     [
@@ -66,14 +72,15 @@ class Tree:
         order = list(_leaves(0 if len(left) else ~0, left, right))
         place = {which: at for at, which in enumerate(order)}
         cleared = [sum(1 << place[each] for each in _leaves(c, left, right)) for c in left]
-        nan_is_missing = kind & MISSING_TYPE == NAN_IS_MISSING
+        nan_is_missing = kind & DecisionType.MISSING_TYPE == DecisionType.NAN_IS_MISSING
         stays = np.array([~bits & 255 for bits in cleared], dtype=np.uint8)
-        categorical = kind & CATEGORICAL != 0
+        categorical = kind & DecisionType.CATEGORICAL != 0
+        default_left = kind & DecisionType.DEFAULT_LEFT != 0
         return cls(
             column=_ints(fields, "split_feature"),
             threshold=threshold,
             # where no value was missing while learning, LightGBM takes a missing one for 0
-            missing_left=np.where(nan_is_missing, kind & DEFAULT_LEFT != 0, threshold >= 0),
+            missing_left=np.where(nan_is_missing, default_left, threshold >= 0),
             stays=stays,
             table=np.where(categorical, np.cumsum(categorical) - 1, -1),
             by_code=_by_code(fields, threshold[categorical].astype(np.int64), stays[categorical]),
