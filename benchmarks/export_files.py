@@ -108,16 +108,17 @@ def solved_plan(folder: Path, users: int) -> Path:
         columns[f"cost__{offer}"] = rng.random(users) * face
     pq.write_table(pa.table(columns), scores, row_group_size=1 << 20)
     policy = {
-        "version": 1, "name": "benchmark", "offers": [{"id": offer, "face_value": face} for offer, face in faces.items()],
+        "version": 1,
+        "name": "benchmark",
+        "offers": [{"id": offer, "face_value": face} for offer, face in faces.items()],
         "budget": {"amount": 1e9},
         "limits": [{"name": "all", "sum": "issued", "at_most": int(users * SHARE)}],
-    }  # fmt: skip
+    }
     stated.write_text(json.dumps(policy))
     subprocess.run(  # noqa: S603 - our own code
         [
             sys.executable, "-c", "from incentive_engine.cli import run; raise SystemExit(run())",
-            "allocate", stated, "--scores", scores,
-            "--out", run, "--no-report",
+            "allocate", stated, "--scores", scores, "--out", run, "--no-report",
         ],
         check=True, stdout=subprocess.DEVNULL,
     )  # fmt: skip

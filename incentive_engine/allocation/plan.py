@@ -25,7 +25,7 @@ from incentive_engine.allocation.population.population import Population
 from incentive_engine.allocation.population.sharded import in_shards
 from incentive_engine.allocation.population.sweep import Choice, cost_micros
 from incentive_engine.allocation.population.users import Users, users_of
-from incentive_engine.allocation.problem import BUDGET, Problem, Question
+from incentive_engine.allocation.problem import BUDGET, Problem, Question, check_forced
 from incentive_engine.allocation.risk import (
     NEAR,
     ROUNDS,
@@ -40,7 +40,6 @@ from incentive_engine.data.tables.room import let_go, strides
 from incentive_engine.domain import MICROS, REASONS, FloatArray, IntArray, Reason, to_micros
 from incentive_engine.errors import Fault, InfeasibleError, SolverError
 from incentive_engine.fleet import SharedWork
-from incentive_engine.language import say
 from incentive_engine.parallel import Advance, unheard
 
 
@@ -97,7 +96,7 @@ def solve(
         When no plan was found although nothing proves that there is none.
     """
     everyone = users_of(problem)
-    _check_forced(problem)
+    check_forced(problem)
     with in_shards(everyone, shared) as users:
         if problem.pool is None or problem.pool.basis != "at-risk":
             solved = solve_population(problem, users, params=params, advance=advance)
@@ -182,6 +181,12 @@ def solve_population(
     return Solved(rows=rows, optimum=optimum, draft=draft, certificate=certificate)
 
 
+def prices_of(solved: Solved) -> dict[str, float]:
+    """Return limit name to value given up per unit."""
+    in_order = solved.optimum.point.prices.tolist()
+    return dict(zip(solved.rows.names, in_order, strict=True))
+
+
 def _plan_at_risk(
     problem: Problem,
     everyone: Users,
@@ -240,11 +245,10 @@ def _plan(problem: Problem, everyone: Users, users: Population, solved: Solved) 
         if everyone.cost >= 0:
             paid[user] = to_micros(explorers.amounts(problem.columns[everyone.cost]))
     rows, optimum = solved.rows, solved.optimum
-    in_order = optimum.point.prices.tolist()
     return Allocation(
         choice=choice,
         cost_micros=paid,
-        prices=MappingProxyType(dict(zip(rows.names, in_order, strict=True))),
+        prices=MappingProxyType(prices_of(solved)),
         certificate=solved.certificate,
         split=Relaxed(problem=problem, rows=rows, optimum=optimum, by_lot=by_lot),
     )
@@ -310,33 +314,6 @@ def propensities(problem: Problem, held: FloatArray) -> FloatArray:
     if problem.explorers is not None:
         propensity[problem.explorers.users] = problem.explorers.propensity
     return propensity
-
-
-def _check_forced(problem: Problem) -> None:
-    if not problem.exactly_one:
-        return
-    free = np.empty(problem.n_users, dtype=bool)
-    for rows in strides(problem.n_users):
-        free[rows] = problem.value[:, rows].max(axis=0) == -np.inf
-        let_go()
-    if problem.holdout is not None:
-        free &= ~problem.holdout
-    if problem.explorers is not None:
-        free[problem.explorers.users] = False
-    if free.any():
-        some = ", ".join(str(row + 1) for row in np.flatnonzero(free)[:3])
-        raise InfeasibleError(
-            Fault(
-                "assignment",
-                say(
-                    "exactly_one, but {count} users have no eligible offer (first rows: {some})",
-                    count=free.sum(),
-                    some=some,
-                ),
-                "an eligible offer for everyone",
-                "widen the eligibility, or use at_most_one",
-            )
-        )
 
 
 def _suspicious(optimum: Optimum) -> bool:

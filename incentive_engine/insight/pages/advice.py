@@ -109,11 +109,16 @@ def _better_way(ways: Sequence[Alternative]) -> tuple[Advice.Kind, Message] | No
     return None
 
 
+def by_scores(conversions: float, cost: float, currency: str) -> tuple[Advice.Kind, Message]:
+    """Return what to do with a plan that only its scores speak for."""
+    return "doubt", say("advice.scores_only", gain=conversions, cost=cost, currency=currency)
+
+
 def _unproven(findings: PlanFindings, currency: str) -> tuple[Advice.Kind, Message] | None:
     if findings.gain is None:
         total = float(np.sum(findings.chosen.conversion))
         cost = float(np.sum(findings.chosen.cost))
-        return "doubt", say("advice.scores_only", gain=total, cost=cost, currency=currency)
+        return by_scores(total, cost, currency)
     gain, profit = findings.gain.conversions, findings.gain.profit
     if gain.low <= 0:
         return "doubt", say("advice.unproven", **_interval(gain))
