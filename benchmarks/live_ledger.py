@@ -2,8 +2,8 @@
 
     python benchmarks/live_ledger.py                       # SQLite, in a temporary directory
     python benchmarks/live_ledger.py --rows 5000000        # with so many entries in it before
-    python benchmarks/live_ledger.py --postgres            # a PostgreSQL server of its own
-    python benchmarks/live_ledger.py --postgres --servers 2
+    python benchmarks/live_ledger.py --postgres            # a PostgreSQL server of its own: one
+                                                           # writer, then two on the same pool
 
 Clients are tasks of one process, the writer is another; every answer is durable. The first line is
 what a synced write costs on this disk, since nothing is faster than that.
@@ -133,7 +133,6 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rows", type=int, default=0)
     parser.add_argument("--postgres", action="store_true")
-    parser.add_argument("--servers", type=int, default=1)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         synced_write(Path(name))
@@ -141,7 +140,9 @@ def main() -> None:
             programs = binaries()
             assert programs is not None, "no PostgreSQL server: make postgres"
             with server(programs, durable=True) as url:
-                asyncio.run(measure(url, asked.servers))
+                for servers in (1, 2):
+                    print(f"{servers} on one pool:")
+                    asyncio.run(measure(url, servers))
             return
         place = str(Path(name) / "ledger")
         if asked.rows:
