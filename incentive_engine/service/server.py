@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import socket
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +43,9 @@ except ModuleNotFoundError as error:
 
 STOPPING: Final = 20
 """Seconds that requests have to end once the server is asked to stop."""
+
+HANDED_OVER: Final = 0.0005
+"""Seconds after which a thread that solves prices lets requests have the interpreter."""
 
 WAITING: Final = 1_024
 """Connections that wait to be taken."""
@@ -133,6 +138,10 @@ async def _serve(
         f"{service.campaign.run.directory}: {users:,} users at {address_of(listener)}"
     )
     await service.writer.start()
+    sys.setswitchinterval(HANDED_OVER)
+    # a full collection would look at all that was loaded, and hold every request up meanwhile
+    gc.collect()
+    gc.freeze()
     known = await obey_actions(service, 0)
     await follow(service)
     beside = [
