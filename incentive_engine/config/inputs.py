@@ -17,9 +17,9 @@ from incentive_engine.language import say
 class Sample(Model):
     """A campaign that the program makes itself."""
 
-    name: Literal["double11", "winback", "everyday"]
-    """Which campaign: `double11` (members and the 88VIP tier), `winback` (lapsed users) or
-    `everyday` (people whose event log tells how they react)."""
+    name: Literal["double11", "winback", "everyday", "weekly"]
+    """Which campaign: `double11` (members and the 88VIP tier), `winback` (lapsed users),
+    `everyday` (people whose event log tells how they react) or `weekly` (small coupons)."""
     users: Count = 50_000
     """How many users to decide on."""
     trial_rows: Count = 150_000

@@ -33,20 +33,25 @@ from incentive_engine.config.fields import (
     path_beside,
 )
 from incentive_engine.config.schedule.calendar import Calendar, Traffic, Wave
+from incentive_engine.config.schedule.series import CampaignSeries
 from incentive_engine.language import say
 
 __all__ = [
-    "Calendar", "CampaignShift", "Replay", "Scenario", "Strategy", "Sweep", "Traffic", "Wave",
+    "Calendar", "CampaignSeries", "CampaignShift", "Replay", "Scenario", "Strategy", "Sweep",
+    "Traffic", "Wave",
     "World",
 ]  # fmt: skip
 
 Strategy = Literal[
     "nobody", "everyone", "first-come", "tier-rules", "propensity", "greedy",
     "engine", "engine-unweighted", "oracle", "oracle-unweighted",
+    "engine-learning", "engine-naive",
 ]  # fmt: skip
 STRATEGIES: Final[tuple[Strategy, ...]] = get_args(Strategy)
-NEEDS_TRUTH: Final[tuple[Strategy, ...]] = ("oracle", "oracle-unweighted")
-"""Strategies that know the true effects; a logged trial cannot serve them."""
+EXPLORING: Final = "engine-learning"
+"""The strategy that has some users explore and learns from them."""
+LEARNING: Final[tuple[Strategy, ...]] = (EXPLORING, "engine-naive")
+"""Strategies that learn from the campaigns of a series."""
 
 
 def _policy_path(path: Path, info: ValidationInfo) -> Path:
@@ -85,9 +90,9 @@ class CampaignShift(Model):
 class World(Model):
     """A market in which the true effect of every offer on every user is known."""
 
-    market: Literal["double11", "winback", "everyday"] = "double11"
-    """`double11` (regular, silver and 88VIP users), `winback` (lapsed users) or `everyday`
-    (people whose event log tells how they react)."""
+    market: Literal["double11", "winback", "everyday", "weekly"] = "double11"
+    """`double11` (regular, silver and 88VIP users), `winback` (lapsed users), `everyday` (people
+    whose event log tells how they react) or `weekly` (small coupons that change much)."""
     history_days: int = Field(default=0, ge=0, le=3650)
     """For `everyday`: how far back the event log reaches from which the standard features are
     made; 0: only the ready row of each user."""
@@ -163,6 +168,8 @@ class Scenario(Document):
     """For the tier rules: the column of the spend."""
     calendar: Calendar | None = None
     """The waves of the campaign; left out: everybody at once."""
+    series: CampaignSeries | None = None
+    """Campaigns one after another in a market that drifts; left out: one campaign."""
     sweep: Sweep | None = None
     """One setting that takes several values."""
 
@@ -181,6 +188,7 @@ class Scenario(Document):
             *_source_problems(self),
             *_strategy_problems(self),
             *_wave_problems(self),
+            *_series_problems(self),
         ]
         if problems:
             reject(*problems)
@@ -249,12 +257,14 @@ def _source_problems(scenario: Scenario) -> list[FieldProblem]:
 
 def _strategy_problems(scenario: Scenario) -> list[FieldProblem]:
     problems = []
+    # strategies that know the true effects; a logged trial cannot serve them
+    needs_truth = ("oracle", "oracle-unweighted")
     for index, name in enumerate(scenario.strategies):
         if name in scenario.strategies[:index]:
             problems.append(
                 FieldProblem(("strategies", index), say("`{name}` stands twice", name=name))
             )
-        if name in NEEDS_TRUTH and scenario.source == "trial":
+        if name in needs_truth and scenario.source == "trial":
             what = say("`{name}` knows the truth, which a logged trial does not", name=name)
             problems.append(FieldProblem(("strategies", index), what, remedy="leave it out"))
     if scenario.baseline not in {*scenario.strategies, "nobody"}:
@@ -273,3 +283,27 @@ def _wave_problems(scenario: Scenario) -> list[FieldProblem]:
     expected = "a wave of the calendar" if names else "a calendar with that wave"
     loc = ("world", "campaign", "spike_wave")
     return [FieldProblem(loc, say("there is no wave `{wanted}`", wanted=wanted), expected)]
+
+
+def _series_problems(scenario: Scenario) -> list[FieldProblem]:
+    if scenario.series is None:
+        return [
+            FieldProblem(
+                ("strategies", index),
+                say("`{name}` learns from campaigns before, and there is no series", name=name),
+                remedy="add `series:` with `campaigns: 12`",
+            )
+            for index, name in enumerate(scenario.strategies)
+            if name in LEARNING
+        ]
+    problems = []
+    if scenario.source == "trial":
+        what = "a logged trial holds one campaign, not a series"
+        problems.append(FieldProblem(("series",), what, remedy="use source: world"))
+    if scenario.calendar is not None:
+        what = "waves within campaigns of a series are not replayed"
+        problems.append(FieldProblem(("calendar",), what, remedy="leave out calendar or series"))
+    if scenario.world is not None and scenario.world.trials is not None:
+        what = "each draw of a series has a trial of its own"
+        problems.append(FieldProblem(("world", "trials"), what, remedy="leave it out"))
+    return problems

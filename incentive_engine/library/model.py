@@ -105,6 +105,7 @@ class UpliftModel:
         policy = plan.policy
         self.check_policy(policy)
         valued = value_trial(self.trial, self.fitted.out_of_fold, policy)
+        valued = valued.with_costs(plan.stated.correction.factor)
         by_lot = plan.stated.holdout | plan.stated.problem.explores
         users = int((~by_lot).sum())
         problem = trial_problem(valued, policy)

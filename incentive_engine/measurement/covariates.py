@@ -17,6 +17,7 @@ from incentive_engine.data.tables.arrow import numbers
 from incentive_engine.data.tables.formats import USER_ID
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
+from incentive_engine.stats.holdout_effect import filled
 
 
 def read_covariates(table: Path | Location, user_id: pa.Array) -> npt.NDArray[np.float32]:
@@ -54,14 +55,6 @@ def read_covariates(table: Path | Location, user_id: pa.Array) -> npt.NDArray[np
         column = numbers(pc.cast(content.column(name), pa.float64()))
         columns[place[place >= 0], number] = column[place >= 0]
     return filled(columns)
-
-
-def filled(columns: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Return columns with the mean of what is known where a number is missing or infinite."""
-    is_known = np.isfinite(columns)
-    count = np.maximum(is_known.sum(axis=0), 1)
-    mean = np.where(is_known, columns, 0.0).sum(axis=0, dtype=np.float64) / count
-    return np.where(is_known, columns, mean).astype(np.float32)
 
 
 def _is_number(kind: pa.DataType) -> bool:

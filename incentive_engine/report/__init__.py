@@ -42,6 +42,7 @@ from .evidence import (
     ResponsePoint,
     ResponseRow,
     Sight,
+    Watched,
 )
 from .page import render_report
 from .returns import AtRisk, Returns, Safety, SafetyRow
@@ -93,5 +94,6 @@ __all__ = [
     "Sight",
     "Titles",
     "Unit",
+    "Watched",
     "render_report",
 ]

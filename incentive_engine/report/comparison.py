@@ -14,29 +14,13 @@ from incentive_engine.language import Code, Language, language
 from incentive_engine.simulation.comparison import StrategyComparison
 
 from . import words
-from .charts import MUTED, Axis, Chart, Series, Size, figure
+from .charts import Axis, Chart, Size, figure
 from .content import Aim
 from .frame import render_page
+from .lines import DASHED, lines_of
+from .series import courses, payback_sentences
 
-PUBLISHED: Final = 0.15
-"""What Tmall published for Double 11, 2025: coupon conversion against the former method."""
 Row = Mapping[Hashable, Any]
-
-
-COLOURS: Final = {
-    "engine": "#0b5a8a",
-    "engine-unweighted": "#4b9cd3",
-    "oracle": "#1d2733",
-    "oracle-unweighted": "#66717f",
-    "greedy": "#17693a",
-    "propensity": "#c2410c",
-    "tier-rules": "#a3231a",
-    "first-come": "#b45309",
-    "everyone": "#7c3aed",
-    "nobody": "#a9b5c1",
-}
-DASHED: Final = frozenset({"oracle", "oracle-unweighted", "nobody"})
-"""Strategies that nobody can use, or that do nothing."""
 
 
 def render_comparison(comparison: StrategyComparison, *, lang: Code = "en") -> str:
@@ -61,6 +45,9 @@ def render_comparison(comparison: StrategyComparison, *, lang: Code = "en") -> s
         picture=_picture(t, comparison),
         weighted=_measure(comparison) == "value",
         verdicts=list(verdicts(comparison, lang=lang)),
+        campaigns=scenario.series.campaigns if scenario.series else 1,
+        paybacks=payback_sentences(t, comparison),
+        courses=courses(t, comparison),
         charts=list(_charts(t, comparison)),
         pairs=_rows(_engine_pairs(comparison.pairs)),
         promises=_rows(comparison.promises),
@@ -142,7 +129,7 @@ def _picture(t: Language, comparison: StrategyComparison) -> Markup:
     if not several:
         names = tuple(dict.fromkeys(table["strategy"]))
         table = table.assign(place=table["strategy"].map(names.index))
-    lines = _series(table, "budget" if several else "place", measure)
+    lines = lines_of(table, "budget" if several else "place", measure)
     title = t("chart.budget", currency=currency) if several else t("compare.strategy")
     chart = Chart(
         caption=t("compare.picture", aim=_in_words(t, comparison)),
@@ -185,7 +172,9 @@ def _judgement(t: Language, low: float, high: float) -> str:
     """Return an interval and where it lies beside the published figure; empty without one."""
     if math.isnan(low):
         return ""
-    where = "above" if low > PUBLISHED else "below" if high < PUBLISHED else "level"
+    # what Tmall published for Double 11, 2025: coupon conversion against the former method
+    published = 0.15
+    where = "above" if low > published else "below" if high < published else "level"
     return t(
         "compare.interval",
         low=_signed(t, low),
@@ -231,27 +220,25 @@ def _charts(t: Language, comparison: StrategyComparison) -> Iterator[Markup]:
     scenario, currency = comparison.scenario, t.unit(comparison.currency)
     budget_axis = Axis(title=t("chart.budget", currency=currency))
     if len(scenario.budgets) > 1:
-        for name, column in BY_BUDGET:
+        by_budget = (("conversions", "conversions"), ("efficiency", "conversions_per_1000"))
+        for name, column in by_budget:
             chart = Chart(
                 caption=t(f"compare.{name}_plot", currency=currency),
                 x=budget_axis,
                 y=Axis(title=t(f"compare.{name}_axis", currency=currency)),
-                series=tuple(_series(comparison.table, "budget", column)),
+                series=tuple(lines_of(comparison.table, "budget", column)),
             )
             yield figure(t, chart)
     if comparison.sweep is not None and scenario.sweep is not None:
         label = scenario.sweep.label or scenario.sweep.setting
         budget = scenario.budgets[-1]
         largest = comparison.sweep[comparison.sweep["budget"] == budget]
-        for column in SWEPT:
+        swept = ("conversions", "favoured_share_of_cost", "overspend_probability")
+        for column in swept:
             if column in largest and largest[column].notna().any():
                 caption = t(f"compare.swept_{column}", label=label, budget=t.money(budget))
                 title = t(f"compare.{column}_axis")
                 yield figure(t, _swept(largest, column, caption=caption, label=label, title=title))
-
-
-BY_BUDGET: Final = (("conversions", "conversions"), ("efficiency", "conversions_per_1000"))
-SWEPT: Final = ("conversions", "favoured_share_of_cost", "overspend_probability")
 
 
 def _swept(table: pd.DataFrame, column: str, *, caption: str, label: str, title: str) -> Chart:
@@ -268,23 +255,5 @@ def _swept(table: pd.DataFrame, column: str, *, caption: str, label: str, title:
         caption=caption,
         x=Axis(title=label, names=names),
         y=Axis(title=title),
-        series=tuple(_series(table.assign(place=places), "place", column)),
+        series=tuple(lines_of(table.assign(place=places), "place", column)),
     )
-
-
-def _series(table: pd.DataFrame, x: str, y: str) -> Iterator[Series]:
-    """Yield a line per strategy, with its interval where the table has one."""
-    for strategy in dict.fromkeys(table["strategy"]):
-        mine = table[table["strategy"] == strategy]
-        if not mine[y].notna().any():
-            continue
-        band = f"{y}_low" in mine and mine[f"{y}_low"].notna().all()
-        yield Series(
-            label=str(strategy),
-            x=mine[x].tolist(),
-            y=mine[y].tolist(),
-            low=mine[f"{y}_low"].tolist() if band else (),
-            high=mine[f"{y}_high"].tolist() if band else (),
-            colour=COLOURS.get(str(strategy), MUTED),
-            dashed=strategy in DASHED,
-        )

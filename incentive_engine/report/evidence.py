@@ -148,6 +148,28 @@ class Measurability:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """What outcomes tell while the campaign runs, of a gain that falls short; with 80 %.
+
+    Attributes
+    ----------
+    nothing, half
+        Once which share of the users have come, that nothing at all is gained, or half of what
+        was stated, is noticed; None: not within the campaign.
+    nothing_at, half_at
+        When that is; empty where the policy does not say how users come.
+    least
+        The smallest relative shortfall that is noticed by the end; None for none.
+    """
+
+    nothing: float | None
+    half: float | None
+    nothing_at: str
+    half_at: str
+    least: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Holdout:
     """The users who get nothing so that the campaign can be measured.
 
@@ -156,7 +178,7 @@ class Holdout:
     given_up
         The most value that offers to them, too, could add within the same limits; None where it
         is not known.
-    buys
+    buys, watched
         None where the conversion rate without offers is not known.
     """
 
@@ -164,6 +186,7 @@ class Holdout:
     share: float
     given_up: float | None
     buys: Measurability | None = None
+    watched: Watched | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,13 +10,10 @@ from incentive_engine.stats.estimate import Estimate
 
 from .conditions import ColumnTest, Scope
 from .content import Aim, BudgetUse, Favoured, Headline, LimitRow, Proof
-from .evidence import Exploring, Holdout
+from .evidence import Exploring, Holdout, Watched
 
 EXACT: Final = 1e-12
 """A smaller gap is float64's own rounding, and reads as none."""
-
-TELLING: Final = 0.5
-"""The part of the proven gap that the integer solver's own gap is at most where it is told."""
 
 
 def aim(t: Language, stated: Aim) -> str:
@@ -47,7 +44,9 @@ def proven(t: Language, proof: Proof) -> str:
 
 def _searched(t: Language, proof: Proof) -> str:
     """Return what the integer solver's own bound says, where that is much nearer."""
-    if proof.searched is None or proof.searched > TELLING * proof.gap:
+    # the part of the proven gap that the integer solver's own gap is at most where it is told
+    telling = 0.5
+    if proof.searched is None or proof.searched > telling * proof.gap:
         return ""
     if proof.searched < EXACT:
         return t("verdict.searched_best")
@@ -206,7 +205,25 @@ def held(t: Language, stated: Holdout, proof: Proof) -> tuple[str, ...]:
         power=t.percent(stated.buys.power, 0),
         detectable=detectable,
     )
-    return costs, buys
+    return (costs, buys) if stated.watched is None else (costs, buys, _watched(t, stated.watched))
+
+
+def _watched(t: Language, told: Watched) -> str:
+    """Return what a running campaign's outcomes tell of a gain that falls short, and when."""
+
+    def noticed(what: str, share: float | None, at: str) -> str:
+        if share is None:
+            return t(f"held.{what}_never")
+        when = t("held.when", at=at) if at else ""
+        return t(f"held.{what}", share=t.percent(share, 0), when=when)
+
+    if told.nothing is None:
+        return t("held.watched_never")
+    return t(
+        "held.watched",
+        nothing=noticed("nothing", told.nothing, told.nothing_at),
+        half=noticed("half", told.half, told.half_at),
+    ) + ("" if told.least is None else t("held.least", least=t.percent(told.least, 0)))
 
 
 def exploring(t: Language, stated: Exploring, proof: Proof) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -17,9 +18,6 @@ from incentive_engine.service.bodies import AnsweredBody, FindingBody, ProposalB
 
 FRESH: Final = 5.0
 """Seconds for which findings are shown again without another look."""
-
-RARELY: Final = 20.0
-"""For how many times as long as a look takes its findings are shown: decisions go first."""
 
 
 class WatchedFindings:
@@ -38,20 +36,25 @@ class WatchedFindings:
         self._found: tuple[Finding, ...] = ()
         self._looked_at, self._fresh = -FRESH, FRESH
 
-    async def now(self, *, restarts: int) -> list[FindingBody]:
+    async def now(self, *, restarts: int, requests: Mapping[str, int]) -> list[FindingBody]:
         """Return what is found, at most a few seconds old.
 
         Parameters
         ----------
         restarts
             How often the ledger's writer was started again.
+        requests
+            Key to how often it has asked this server.
         """
         async with self._lock:
             if time.monotonic() - self._looked_at >= self._fresh:
                 began = time.monotonic()
-                self._found = await asyncio.to_thread(self._look)
+                self._found = await asyncio.to_thread(self._look, {**requests})
                 self._looked_at = time.monotonic()
-                self._fresh = max(FRESH, RARELY * (self._looked_at - began))
+                # for how many times as long as a look takes its findings are shown: decisions go
+                # first
+                rarely = 20.0
+                self._fresh = max(FRESH, rarely * (self._looked_at - began))
         found = [*self._found]
         if restarts:
             text = say("watch.writer_restarted", restarts=restarts)
@@ -61,12 +64,12 @@ class WatchedFindings:
             )
         return [body_of(finding) for finding in found]
 
-    def _look(self) -> tuple[Finding, ...]:
+    def _look(self, requests: Mapping[str, int]) -> tuple[Finding, ...]:
         if self._watch is None:
             self._watch = Watch(self._campaign.run.directory, self._campaign)
         observed = self._watch.read(self._ledger)
         prices = self._campaign.prices.by_limit
-        return self._watch.findings(observed, wall_micros(), prices=prices)
+        return self._watch.findings(observed, wall_micros(), prices=prices, requests=requests)
 
 
 def body_of(finding: Finding) -> FindingBody:

@@ -41,14 +41,8 @@ except ModuleNotFoundError as error:
     )
     raise SetupError(missing) from error
 
-STOPPING: Final = 20
-"""Seconds that requests have to end once the server is asked to stop."""
-
 HANDED_OVER: Final = 0.0005
 """Seconds after which a thread that solves prices lets requests have the interpreter."""
-
-WAITING: Final = 1_024
-"""Connections that wait to be taken."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,8 +100,10 @@ def serve(options: ServeOptions, *, say: Callable[[str], None]) -> None:
         metrics=metrics,
         log=log,
     )
+    # connections that wait to be taken
+    waiting = 1_024
     with (
-        listening(options.host, options.port, waiting=WAITING) as listener,
+        listening(options.host, options.port, waiting=waiting) as listener,
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
         runner.run(_serve(service, listener, say, users=len(campaign.population)))
@@ -116,13 +112,15 @@ def serve(options: ServeOptions, *, say: Callable[[str], None]) -> None:
 async def _serve(
     service: Service, listener: socket.socket, say: Callable[[str], None], *, users: int
 ) -> None:
+    # seconds that requests have to end once the server is asked to stop
+    stopping = 20
     server = Server(
         uvicorn.Config(
             application(service),
             log_level="error",
             access_log=False,
             server_header=False,
-            timeout_graceful_shutdown=STOPPING,
+            timeout_graceful_shutdown=stopping,
             timeout_keep_alive=30,
             lifespan="off",
         )

@@ -27,7 +27,18 @@ FIGURES: Final = (
     "dry_after",
 )  # fmt: skip
 """What a draw says about each strategy and budget; not a number where it does not apply."""
-ENGINES: Final[dict[Strategy, bool]] = {"engine": True, "engine-unweighted": False}
+LEARNED: Final = (
+    "explorers",  # users who got an arm by lot
+    "exploring_cost",  # true conversions more if the same forecasts had decided on all
+    "trial_rows",  # rows that the plan was learned from
+)
+"""What a draw says beyond these about each campaign of a series."""
+ENGINES: Final[dict[Strategy, bool]] = {
+    "engine": True,
+    "engine-unweighted": False,
+    "engine-learning": True,
+    "engine-naive": True,
+}
 """Strategies that state their gain, and whether they favour members."""
 
 

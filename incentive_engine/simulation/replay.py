@@ -12,15 +12,15 @@ from incentive_engine.config.scenario import Replay, Scenario
 from incentive_engine.data.trial import Trial
 from incentive_engine.data.users import UserTable
 from incentive_engine.domain import FloatArray, IntArray
-from incentive_engine.simulation.draw import (
+from incentive_engine.simulation.offpolicy import MEASURES, ChoiceValuation, Nuisance, value
+from incentive_engine.simulation.shared_draws import SweepVariant, holdout_of
+from incentive_engine.simulation.situations import (
     check_budgets,
     favoured_of,
     rank_of,
     situation_of,
     situation_with,
 )
-from incentive_engine.simulation.offpolicy import MEASURES, ChoiceValuation, Nuisance, value
-from incentive_engine.simulation.shared_draws import SweepVariant, holdout_of
 from incentive_engine.simulation.strategy.learning import LearnedTrial, UserForecast
 from incentive_engine.simulation.strategy.planning import Planner
 from incentive_engine.simulation.strategy.strategies import PLANS, Situation

@@ -72,23 +72,12 @@ class BlockCache:
 
     def _ground(self, scenario: Scenario, policy: Policy, seeds: DrawSeeds) -> Ground:
         world = scenario.world or World()
-        learned = self._learned(world, policy, seeds)
+        learned = self.learned(world, policy, seeds)
         people = self._people(world, policy, seeds)
-        forecast = self._forecast(learned, people, policy)
-        return Ground(
-            people=people,
-            learned=learned,
-            rehearsal=learned.rehearsal(policy),
-            likely=forecast.likely,
-            planner=Planner(
-                policy=policy,
-                forecast=forecast.scores,
-                truth=None,
-                blocked=holdout_of(policy, forecast.scores),
-            ),
-        )
+        return ground_on(learned, people, self._forecast(learned, people, policy), policy)
 
-    def _learned(self, world: World, policy: Policy, seeds: DrawSeeds) -> LearnedTrial:
+    def learned(self, world: World, policy: Policy, seeds: DrawSeeds) -> LearnedTrial:
+        """Return what the trial of a draw teaches."""
         settings = policy.model_dump_json(include={"offers", "eligibility", "features"})
         key = f"learned {_market(world)} {world.trial_rows} {seeds.trial} {settings}"
         if key not in self.made:
@@ -112,6 +101,24 @@ class BlockCache:
             self.made[key] = learned.forecast(people.users, policy)
         found: UserForecast = self.made[key]
         return found
+
+
+def ground_on(
+    learned: LearnedTrial, people: People, forecast: UserForecast, policy: Policy
+) -> Ground:
+    """Return what a draw stands on that meets these people with this knowledge."""
+    return Ground(
+        people=people,
+        learned=learned,
+        rehearsal=learned.rehearsal(policy),
+        likely=forecast.likely,
+        planner=Planner(
+            policy=policy,
+            forecast=forecast.scores,
+            truth=None,
+            blocked=holdout_of(policy, forecast.scores),
+        ),
+    )
 
 
 def _market(world: World) -> str:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from incentive_engine.config import load_policy
 from incentive_engine.config.policy import Scalar
-from incentive_engine.config.scenario import Scenario, World, load_scenario
+from incentive_engine.config.scenario import EXPLORING, Scenario, World, load_scenario
 from incentive_engine.errors import ConfigError, Fault
+from incentive_engine.language import say
 from incentive_engine.simulation.market.world import check_offers
 from incentive_engine.simulation.shared_draws import SweepVariant
 
@@ -60,6 +61,11 @@ def _variant(
     in_world = scenario.source == "world"
     policy = load_policy(scenario.policy, set_values=settings, require_data=not in_world)
     policy = policy.with_budget(amount=scenario.budgets[-1])
+    if EXPLORING in scenario.strategies and not policy.explore:
+        place = ("strategies", scenario.strategies.index(EXPLORING))
+        what = say("`{name}` learns from users who explore, and nobody does", name=EXPLORING)
+        remedy = "add `explore: 5%` to the policy, or below `set`"
+        raise ConfigError(Fault(scenario.locate(place), what, remedy=remedy))
     if in_world:
         check_offers(policy, scenario.world or World(), where=scenario.locate(("policy",)))
     return SweepVariant(scenario=scenario, policy=policy, value=value)

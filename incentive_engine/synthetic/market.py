@@ -99,6 +99,20 @@ EVERYDAY: Final = Market(
 )
 
 
+WEEKLY: Final = Market(
+    offers=(
+        Offer(id="off5", face_value=5, ladder="weekly"),
+        Offer(id="off10", face_value=10, ladder="weekly"),
+    ),
+    dose=(1.5, 2.5),
+    stretch=(0.0, 0.01),
+    arms=((0.34, 0.33, 0.33),) * 3,
+    base=-2.2,
+    tier_lift=(0.0, 0.2, 0.5),
+    stocking_up=0.3,
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Truth:
     """What really happens, in expectation, to n people under each of 1 + k arms.

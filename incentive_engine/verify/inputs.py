@@ -39,7 +39,9 @@ def check_inputs(run: StatedRun) -> Check:
     for problem in (*_copies(run), *_rows(run), *_seed(run)):
         found.add(problem)
     scores = run.manifest.inputs.get("scores")
-    if (scores is None or scores.as_given) and (factor := _correction(run)) != 1:
+    # a plan made in memory names no inputs, so that its scores are compared with nothing
+    as_given = bool(run.manifest.inputs) if scores is None else scores.as_given
+    if as_given and (factor := _correction(run)) != 1:
         found.add(
             say(
                 "costs are said to be {factor} times those of the scores, which are as given",

@@ -24,7 +24,8 @@ from incentive_engine.allocation import (
 from incentive_engine.config import Policy
 from incentive_engine.data.holdout import held_shares
 from incentive_engine.data.scores import ScoreTable
-from incentive_engine.domain import MICROS, BoolArray
+from incentive_engine.domain import BoolArray
+from incentive_engine.fleet import SharedWork
 from incentive_engine.insight.budget.chosen_pairs import chosen_pairs
 from incentive_engine.insight.budget.mandate import Mandate, mandate_of, under_mandate
 from incentive_engine.insight.budget.policy_options import BudgetOptions
@@ -38,13 +39,10 @@ from incentive_engine.insight.budget.views import budget_view, conversions_witho
 from incentive_engine.insight.exploring_value import exploring_value
 from incentive_engine.insight.findings import PlanFindings, holdout_of
 from incentive_engine.insight.value.baselines import SimplerWay, beside_the_plan, simpler_ways
-from incentive_engine.insight.value.cost_correction import (
-    UNCORRECTED,
-    CostCorrection,
-    cost_correction,
-)
+from incentive_engine.insight.value.cost_correction import UNCORRECTED, CostCorrection
 from incentive_engine.insight.value.gain import PlanGain, ValuedTrial, gain_of_plan, trial_problem
 from incentive_engine.insight.value.holdout import holdout_value
+from incentive_engine.insight.value.trial_costs import at_risk, trial_correction
 from incentive_engine.parallel import side_threads
 from incentive_engine.pipeline.quality import ModelQuality, model_cost_error, total_error
 from incentive_engine.pipeline.steps import Steps
@@ -126,17 +124,44 @@ def plan_campaign(
     with steps.step("state the problem"):
         stated = state_problem(policy, table, options=options, quality=evidence.quality)
     plan = None
-    if evidence.valued is not None and options.min_marginal_roi is None:
+    if evidence.valued is not None:
         with steps.step("ask the trial for the cost"):
-            plan = solve(_expected(stated), shared=steps.shared)
-            correction = trial_correction(stated, plan, evidence.valued())
-        if correction.factor != 1 or _at_risk(policy):
-            plan = None
-            stated = state_problem(
-                policy, table.with_costs(correction.factor), options=options,
-                quality=evidence.quality, correction=correction,
-            )  # fmt: skip
+            stated, plan = by_the_trial(
+                stated, policy, options=options, evidence=evidence, shared=steps.shared
+            )
     return explore(stated, plan=plan, evidence=evidence, steps=steps, brief=brief)
+
+
+def by_the_trial(
+    stated: StatedProblem,
+    policy: Policy,
+    *,
+    options: BudgetOptions,
+    evidence: ModelEvidence,
+    shared: SharedWork | None = None,
+) -> tuple[StatedProblem, Allocation | None]:
+    """Return the problem with the costs that the trial says, and its plan where that stays.
+
+    Parameters
+    ----------
+    policy
+        As `plan_campaign` was given it.
+    shared
+        As of `solve`.
+    """
+    if evidence.valued is None:
+        return stated, None
+    users = int((~stated.holdout).sum())
+    correction, plan = trial_correction(
+        stated.policy, stated.problem, evidence.valued(), users=users, shared=shared
+    )
+    if correction.factor == 1 and not at_risk(policy):
+        return replace(stated, correction=correction), plan
+    corrected = state_problem(
+        policy, stated.table.with_costs(correction.factor), options=options,
+        quality=evidence.quality, correction=correction,
+    )  # fmt: skip
+    return corrected, None
 
 
 def state_problem(
@@ -163,32 +188,6 @@ def state_problem(
         policy=policy, table=table, holdout=holdout, problem=problem, mandate=mandate,
         correction=correction,
     )  # fmt: skip
-
-
-def _at_risk(policy: Policy) -> bool:
-    return policy.budget is not None and policy.budget.basis == "at-risk"
-
-
-def _expected(stated: StatedProblem) -> Problem:
-    """Return the problem with a budget at risk as one of expected cost.
-
-    A run states the error that a budget at risk allows for; its repetition, which starts from
-    that, must come by the same correction.
-    """
-    problem = stated.problem
-    if problem.pool is None or not _at_risk(stated.policy):
-        return problem
-    return replace(problem, pool=replace(problem.pool, basis="expected"))
-
-
-def trial_correction(
-    stated: StatedProblem, plan: Allocation, valued: ValuedTrial
-) -> CostCorrection:
-    """Return how far the costs of a plan of the problem are from what the trial says."""
-    users = int((~stated.holdout).sum())
-    trial = trial_problem(valued, stated.policy)
-    gain = gain_of_plan(valued, trial, stated.policy, plan, users=users)
-    return cost_correction(gain.cost, float(plan.cost_micros.sum()) / MICROS)
 
 
 def explore(

@@ -53,7 +53,7 @@ def simulate(
         The YAML file.
     out
         Gets comparison.csv, comparison.html, pairs.csv and, where they apply, promises.csv,
-        draws.csv, waves.csv and sweep.csv; beside them a copy of the scenario.
+        draws.csv, waves.csv, campaigns.csv and sweep.csv; beside them a copy of the scenario.
     workers
         How many processes; left out, one per processor. The figures do not depend on it.
     set_values
@@ -141,6 +141,7 @@ def _write(comparison: StrategyComparison, out: Path, scenario_file: Path, lang:
         "promises": comparison.promises,
         "draws": comparison.draws,
         "waves": comparison.waves,
+        "campaigns": comparison.campaigns,
         "sweep": comparison.sweep,
     }
     with atomic_directory(out) as directory:

@@ -58,7 +58,9 @@ def shrunk(file: Path) -> list[str]:
     settings = ["draws=1", f"budgets=[{3000 if scenario.source == 'world' else 4000}]"]
     if scenario.world is not None and scenario.world.market == "everyday":
         settings = ["draws=1", "budgets=[1000]"]  # its offers are small
-    if scenario.source == "world":
+    if scenario.series is not None:
+        settings += [*TINY[:2], "seed=1", "series.campaigns=2"]
+    elif scenario.source == "world":
         settings += TINY
     else:
         settings.append(

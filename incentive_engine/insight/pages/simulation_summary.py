@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import pandas as pd
 
 from incentive_engine.language import Code, Message, Text, aligned, as_warnings, language, say
 from incentive_engine.language.formats import DASH, money, number, percent
 from incentive_engine.report.comparison import verdicts
+from incentive_engine.report.series import payback_sentences
 from incentive_engine.simulation.comparison import StrategyComparison
-
-COLUMNS: Final = ("strategy", "conversions", "interval", "cost", "per_1000", "gain")
 
 
 def simulation_summary(comparison: StrategyComparison, out: Path, lang: Code = "en") -> str:
@@ -28,14 +27,17 @@ def simulation_summary(comparison: StrategyComparison, out: Path, lang: Code = "
             wanted=comparison.wanted,
         )
     lines = [head]
+    if comparison.scenario.series is not None:
+        lines.append(t("series.sub", campaigns=comparison.scenario.series.campaigns))
+    columns = ("strategy", "conversions", "interval", "cost", "per_1000", "gain")
     for budget in comparison.scenario.budgets:
         lines += ["", t("simulate.budget", budget=budget, currency=comparison.currency)]
         table = comparison.table[comparison.table["budget"] == budget]
         table = table.sort_values("conversions", ascending=False, kind="stable")
-        rows: list[tuple[Text, ...]] = [tuple(say(f"simulate.{name}") for name in COLUMNS)]
+        rows: list[tuple[Text, ...]] = [tuple(say(f"simulate.{name}") for name in columns)]
         rows += [_row(row) for row in table.to_dict(orient="records")]
         lines += aligned(t, rows)
-    lines += ["", *verdicts(comparison, lang=lang)]
+    lines += ["", *payback_sentences(t, comparison), *verdicts(comparison, lang=lang)]
     lines += map(t.say, _promises(comparison))
     lines += map(t.say, as_warnings(comparison.notes))
     return "\n".join([*lines, "", f"{out}/comparison.html"])

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
-from typing import Final
 
 import numpy as np
 from scipy.special import pdtrc
 
 from incentive_engine.language import say
+from incentive_engine.live.watch.evidence import MORE, of_total
 from incentive_engine.live.watch.look import Found, Look
-
-MOST: Final = 10
-"""Users who are named; more are counted."""
 
 
 def users(look: Look) -> Iterator[Found]:
     """Yield who asks too often, and that the holdout leaks."""
     yield from _too_often(look)
+    yield from _keys(look)
     yield from _leaks(look)
 
 
@@ -29,7 +28,9 @@ def _too_often(look: Look) -> Iterator[Found]:
     """
     least = threshold(look.params.visits, look.params.of_test / max(len(look.expected.held), 1))
     often = [(user, count) for user, count in look.observed.asked if count >= least]
-    for user, count in often[:MOST]:
+    # users who are named; more are counted
+    most = 10
+    for user, count in often[:most]:
         name = f"asks_too_often:{user}"
         if any(user in action.change for action in look.observed.actions if action.key == name):
             continue  # he is blocked already
@@ -38,13 +39,30 @@ def _too_often(look: Look) -> Iterator[Found]:
             "requests": count,
             "usual": look.params.visits,
         }
-        others, text = len(often) - MOST, say("watch.asks_too_often", **figures)
+        others, text = len(often) - most, say("watch.asks_too_often", **figures)
         yield Found(
             kind="asks_too_often",
             subject=user,
             severity="warning",
             figures=figures,
             text=text if others <= 0 else say("watch.and_others", text=text, others=others),
+        )
+
+
+def _keys(look: Look) -> Iterator[Found]:
+    """Yield keys that ask more than all users who came would, each as often as a user does."""
+    came = len(look.came)
+    error = look.params.of_test / max(len(look.requests), 1)
+    for key, count in look.requests.items():
+        if of_total(count, look.params.visits * (came + 1), factors=MORE) < -math.log(error):
+            continue
+        figures: dict[str, str | int | float] = {"asks": key, "requests": count, "users": came}
+        yield Found(
+            kind="key_asks_too_often",
+            subject=key,
+            severity="warning",
+            figures=figures,
+            text=say("watch.key_asks_too_often", **figures),
         )
 
 

@@ -41,11 +41,14 @@ class People:
         in order.
     liveliness : (n,) float64
         How much habit and liking for discounts bring somebody early.
+    traits : (n, 3) float64
+        Standardised: how much they shop, how much they look at prices, how large baskets are.
     """
 
     users: UserTable
     reaction: Truth
     liveliness: FloatArray
+    traits: FloatArray
 
 
 def check_offers(policy: Policy, world: World, *, where: str) -> None:
@@ -127,6 +130,7 @@ def draw_people(world: World, policy: Policy, seeds: DrawSeeds) -> People:
         users=UserTable(user_id=known["user_id"], features=known.drop(columns="user_id")),
         reaction=_reaction(population, MARKETS[world.market], policy),
         liveliness=EAGER * (population.engagement + population.sensitivity),
+        traits=_traits(population),
     )
 
 
@@ -160,6 +164,11 @@ def spiked(
     """Return the truth with `factor` times the conversions of some users, (n,) bool."""
     more = np.minimum(truth.conversion * factor, np.maximum(MOST_LIKELY, truth.conversion))
     return replace(truth, conversion=np.where(where[:, None], more, truth.conversion))
+
+
+def _traits(people: SyntheticPopulation) -> FloatArray:
+    traits = np.column_stack([people.engagement, people.sensitivity, np.log(people.basket)])
+    return np.asarray((traits - traits.mean(axis=0)) / traits.std(axis=0))
 
 
 def _population(world: World, rng: np.random.Generator) -> SyntheticPopulation:

@@ -123,9 +123,10 @@ class World:
         return found
 
 
-def planned(folder: Path, users: int = 3000) -> Path:
+def planned(folder: Path, users: int = 3000, holdout: float = 0.1) -> Path:
     """Return a run of a day that is decided live, with a budget that binds and a floor."""
     demands = {
+        "holdout": holdout,
         "limits": [
             {"name": "stock", "sum": "issued", "offers": ["b"], "at_most": users // 10},
             {"name": "north floor", "sum": "cost", "where": {"region": "north"},
