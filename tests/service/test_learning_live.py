@@ -19,14 +19,14 @@ OFFERS = {"off5": 5, "off10": 10}
 HOLDOUT, EXPLORE = 0.1, 0.3
 
 
-def policy(folder: Path, name: str, **data: object) -> Path:
+def policy(folder: Path, name: str, *, explore: float = EXPLORE, **data: object) -> Path:
     content = {
         "version": 1,
         "name": name,
         "offers": [{"id": offer, "face_value": face} for offer, face in OFFERS.items()],
         "budget": {"amount": 3000},
         "holdout": HOLDOUT,
-        "explore": EXPLORE,
+        "explore": explore,
         "seed": 3,
         **({"data": data} if data else {}),
     }
@@ -140,10 +140,16 @@ def test_the_next_model_learns_from_the_first_trial_and_from_the_campaign(served
     learned(served)
     first_trial(np.random.default_rng(5)).to_parquet(served / "first.parquet", index=False)
     following = policy(
-        served, "next", users="users.parquet", trial=["first.parquet", "trials/live.parquet"]
+        served,
+        "next",
+        explore=0,
+        users="users.parquet",
+        trial=["first.parquet", "trials/live.parquet"],
     )
     command("allocate", following, "--budget", "500", "--out", served / "next-run")
     command("verify", served / "next-run")
     page = (served / "next-run" / "report.html").read_text(encoding="utf-8")
     assert f"live: {len(learned(served))} rows" in page
+    assert "Nobody explores" in page  # now, so that a share is proposed
+    assert "Proposed share: " in page
     assert re.search(r"first[^:]*: 1,500 rows", page)
