@@ -16,14 +16,15 @@ Per market and seed a model is fitted to a trial, and plans for 50,000 other use
   are learned from the same redemptions.
 
 `promise` is what the scores of the corrected plan sum to over its true gain, and `by the trial`
-the same for the trial's estimate. With `--keep` what models say stays in files, and is not learned
+the same for the trial's estimate, with its standard error and how often its interval holds the
+true gain. With `--keep` what models say stays in files, and is not learned
 again.
 """
 
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Final
 
@@ -42,7 +43,7 @@ BUDGETS: Final = (0.1, 0.2, 0.5)
 USERS: Final = 50_000
 HEAD: Final = (
     "market    budget          bias  spread  rms before  after  by the trial  held  true shape"
-    "  promise  by the trial"
+    "  promise  by the trial     ±  held"
 )
 NAMES: Final = "ladder,nominal,mixed,patchy,joint,even,rare"
 
@@ -79,6 +80,8 @@ class Plan:
     shape: float
     promise: float
     evaluated: float
+    gain_error: float
+    gain_held: bool
 
 
 def main() -> None:
@@ -105,16 +108,16 @@ def main() -> None:
 
 
 def _line(name: str, budget: str, plans: list[Plan]) -> None:
-    before, after, error, held, shape, promise, evaluated = (
-        np.array([getattr(plan, field) for plan in plans])
-        for field in ("before", "after", "error", "held", "shape", "promise", "evaluated")
+    before, after, error, held, shape, promise, evaluated, gain_error, gain_held = (
+        np.array([getattr(plan, field.name) for plan in plans]) for field in fields(Plan)
     )
     spread = after.std(ddof=1) if len(plans) > 1 else np.nan
     bias = f"{100 * after.mean():+.1f} ± {100 * spread / len(plans) ** 0.5:.1f}"
     print(
         f"{name:9} {budget:>6} {bias:>13} {100 * spread:7.1f} {100 * _rms(before):11.1f}"
         f" {100 * _rms(after):6.1f} {100 * error.mean():13.1f} {held.mean():5.0%}"
-        f" {100 * _rms(shape):11.1f} {promise.mean():8.2f} {evaluated.mean():13.2f}",
+        f" {100 * _rms(shape):11.1f} {promise.mean():8.2f} {evaluated.mean():13.2f}"
+        f" {gain_error.mean():5.2f} {gain_held.mean():5.0%}",
         flush=True,
     )
 
@@ -144,6 +147,8 @@ def _plan(said: Said, share: float) -> Plan:
         shape=_sum(said.true_cost, like) / _sum(shaped, like) - 1,
         promise=_sum(said.user_effect, mine) / brought if brought else np.nan,
         evaluated=gain.value / brought if brought else np.nan,
+        gain_error=gain.standard_error / brought if brought else np.nan,
+        gain_held=gain.low <= brought <= gain.high,
     )
 
 

@@ -245,7 +245,13 @@ def fit(trial: Trial, policy: Policy, *, seed: int, params: FitParams = FIT) -> 
     (converting, chances), ((spending, spends), costing) = together(
         lambda: fit_chances(rows, event=trial.conversion, rungs=rungs, seed=seed), fit_amounts
     )
-    costing, costs = stack_cost(costing, rows, cost=trial.cost, converting=chances.by_arm[:, 1:])
+    costing, costs = stack_cost(
+        costing,
+        rows,
+        cost=trial.cost,
+        conversion=trial.conversion,
+        converting=chances.by_arm[:, 1:],
+    )
     models = Models(converting=converting, spending=spending, costing=costing)
     outcomes = ExpectedOutcomes(converting=chances, spending=spends, cost=costs)
     estimates = models.combine(rows.phi, trial.offers, outcomes)

@@ -50,13 +50,17 @@ def test_the_cost_of_users_whom_a_plan_picks_is_nearer_the_truth_than_redemption
     assert stacked < 0.85 * alone
 
 
-def test_each_offers_total_comes_true_out_of_fold(patchy: tuple[Known, EffectModel]) -> None:
+def test_each_offers_total_is_what_believed_conversions_pay(
+    patchy: tuple[Known, EffectModel],
+) -> None:
+    """Eight in ten conversions redeem: the total is theirs, whatever the arm's luck was."""
     _, model = patchy
     known = draw(policy_of(10, 20), _patches, n=30_000, seed=4)
-    for j in range(2):
+    estimates = model.out_of_fold.estimates
+    for j, face in enumerate((10, 20)):
         got = known.trial.arm == j + 1
-        stated = model.out_of_fold.estimates.cost[got, j].sum()
-        assert known.trial.cost[got].sum() == pytest.approx(stated, rel=0.01)
+        believed = estimates.conversion_by_arm[got, j + 1].sum()
+        assert estimates.cost[got, j].sum() == pytest.approx(0.8 * face * believed, rel=0.04)
 
 
 def test_costs_without_conversions_rest_on_redemptions_alone() -> None:
