@@ -356,6 +356,7 @@ def bounds_of(
                 say(
                     "at_least comes to {low:,.10g}, above at_most {high:,.10g}", low=low, high=high
                 ),
+                remedy="lower at_least, or raise at_most",
             )
         )
     return low, high

@@ -245,7 +245,11 @@ class UserRules:
         """
         if lacking := [m for m in self.needed if m not in measures]:
             raise DataError(
-                Fault("user", say("measures are missing: {lacking}", lacking=tuple(lacking)))
+                Fault(
+                    "user",
+                    say("measures are missing: {lacking}", lacking=tuple(lacking)),
+                    remedy="give every measure that the policy names",
+                )
             )
         columns = [(m, measures[m]) for m in self.needed]
         refused: set[int] = set()
@@ -270,7 +274,11 @@ class UserRules:
                 if math.isnan(amount):
                     return None
                 raise DataError(
-                    Fault(f"user: {measure}", say("{amount:g} is no valid amount", amount=amount))
+                    Fault(
+                        f"user: {measure}",
+                        say("{amount:g} is no valid amount", amount=amount),
+                        remedy="give a number; costs are 0 or more",
+                    )
                 )
             amounts[measure] = amount
         return amounts

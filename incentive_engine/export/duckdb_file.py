@@ -60,7 +60,13 @@ class DuckDBWriter:
             yield
         except _library().Error as error:
             what = say("DuckDB cannot write: {reason}", reason=str(error).splitlines()[0])
-            raise DataError(Fault(str(self._path.parent), what)) from error
+            raise DataError(
+                Fault(
+                    str(self._path.parent),
+                    what,
+                    remedy="see that nobody has it open, or name another file",
+                )
+            ) from error
 
 
 def _type(kind: pa.DataType) -> str:

@@ -115,7 +115,7 @@ def refuse_unverified(run: FinishedRun, verification: Verification) -> None:
     where = run.directory
     if verification.run_dir.resolve() != where.resolve():
         what = say("the verification is one of {run_dir}", run_dir=verification.run_dir)
-        raise VerificationError(Fault(str(where), what))
+        raise VerificationError(Fault(str(where), what, remedy="verify this run"))
     if not verification.ok:
         raise VerificationError(
             *(

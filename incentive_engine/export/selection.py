@@ -234,7 +234,13 @@ def _as_type(value: str, kind: pa.DataType, name: str) -> object:
         named = {"true": True, "false": False}
         if value.lower() in named:
             return named[value.lower()]
-        raise ConfigError(Fault(f"--only {name}={value}", "the column is true or false"))
+        raise ConfigError(
+            Fault(
+                f"--only {name}={value}",
+                "the column is true or false",
+                remedy="write true or false",
+            )
+        )
     try:
         return pa.scalar(value).cast(kind).as_py()
     except pa.ArrowInvalid:
@@ -261,7 +267,13 @@ def _within_reserve(run: FinishedRun, filters: Filters) -> BoolArray:
     budget, asked = run.policy.budget, filters.min_budget_left
     where = "--min-budget-left"
     if budget is None or asked is None:
-        raise ConfigError(Fault(where, "the policy has no budget"))
+        raise ConfigError(
+            Fault(
+                where,
+                "the policy has no budget",
+                remedy="leave it out, or give the policy a budget",
+            )
+        )
     by_face = budget.basis == "face"
     value, money = _value_and_money(run, filters, face=by_face)
     stated = run.certificate.budget

@@ -25,7 +25,9 @@ def approve_run(run: FinishedRun, *, by: str, note: str | None, now: datetime) -
     """
     if _is_demanded(run) and is_author(run, by):
         what = say("`{by}` is its author, and the policy demands somebody else's approval", by=by)
-        raise VerificationError(Fault(str(run.directory), what))
+        raise VerificationError(
+            Fault(str(run.directory), what, remedy="let somebody else approve it")
+        )
     return add_entry(run, APPROVALS, {"by": by, "note": note}, now=now)
 
 

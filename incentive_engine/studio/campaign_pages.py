@@ -122,7 +122,9 @@ def answer(visit: Visit) -> Response:
         raise ConfigError(Fault(visit.field("finding"), say("studio.who_answers")))
     verbs = {"accept": Verb.ACCEPTED, "decline": Verb.DECLINED}
     if verb not in verbs:
-        raise ConfigError(Fault(say("studio.page"), say("studio.unreadable")))
+        raise ConfigError(
+            Fault(say("studio.page"), say("studio.unreadable"), remedy=say("studio.load_anew"))
+        )
     run = visit.run(name)
     visit.studio.campaigns.answer(
         run, _ledger(visit, run), visit.field("finding"), verbs[verb], by=by

@@ -109,7 +109,7 @@ def deeper(visit: Visit) -> Response:
     """
     draft, part = drafted(visit), visit.field("part")
     if part not in {"gain", "rules", "curve"}:
-        raise ConfigError(Fault(part, say("studio.unreadable")))
+        raise ConfigError(Fault(part, say("studio.unreadable"), remedy=say("studio.load_anew")))
     warm = draft.policy and visit.studio.plans.find(draft.policy, scores_of(visit))
     text = _deeper(visit, warm, part) if warm else ""
     return JSONResponse({"html": text, "seq": visit.form.get("seq")})

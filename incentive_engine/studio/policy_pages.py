@@ -93,7 +93,13 @@ def changes_of(form: Any) -> Sequence[Edit]:  # noqa: ANN401 - whatever a call h
             ):
                 changes.append(Edit(loc=tuple(loc), value=value))
             case _:
-                raise ConfigError(Fault(say("studio.page"), say("studio.unreadable")))
+                raise ConfigError(
+                    Fault(
+                        say("studio.page"),
+                        say("studio.unreadable"),
+                        remedy=say("studio.load_anew"),
+                    )
+                )
     return changes
 
 
@@ -135,7 +141,7 @@ def save_as(visit: Visit) -> Response:
     if not name.endswith((".yaml", ".yml")):
         name += ".yaml"
     if PLAIN_NAME.fullmatch(name) is None:
-        raise DataError(Fault(name, say("studio.plain_name")))
+        raise DataError(Fault(name, say("studio.plain_name"), remedy=say("studio.name_it_so")))
     beside = folder.policy(visit.field("path")).parent
     path = folder.path(f"{folder.name(beside)}/{name}" if beside != folder.root else name)
     save_new_policy(path, visit.field("text"))
@@ -175,7 +181,7 @@ def scores_of(visit: Visit) -> Path | None:
         return None
     path = visit.studio.folder.path(name)
     if not path.is_file() or path.suffix.lower() not in {".parquet", ".csv"}:
-        raise DataError(Fault(name, say("studio.no_scores")))
+        raise DataError(Fault(name, say("studio.no_scores"), remedy=say("studio.choose_scores")))
     return path
 
 

@@ -74,7 +74,9 @@ def report(visit: Visit) -> Response:
     """Show the report of a run, walled off from the studio's pages."""
     path = visit.run() / REPORT_FILE
     if not path.is_file():
-        raise DataError(Fault(visit.asked("path"), say("studio.no_report")))
+        raise DataError(
+            Fault(visit.asked("path"), say("studio.no_report"), remedy=say("studio.plan_anew"))
+        )
     # a report is a file of the folder: whatever stands in it cannot reach the studio
     report_policy = (
         "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "

@@ -141,7 +141,9 @@ class TaskBook:
         self._processes.pop(name, None)
         code = process.exitcode or 0
         if outcome is None:
-            fault = Fault(say("studio.task"), say("studio.died", code=code))
+            fault = Fault(
+                say("studio.task"), say("studio.died", code=code), remedy=say("studio.begin_anew")
+            )
             outcome = Outcome(faults=(fault,))
         if then is not None and not outcome.faults:
             then()

@@ -129,7 +129,11 @@ async def _answered(request: Request, role: Role, page: Page) -> Response:
         return RedirectResponse(f"/login?to={quote(_local(request))}", status_code=303)
     visit = Visit(request=request, studio=studio, person=person, t=language(spoken(request)))
     if not person.may(role):
-        return failed(visit, 403, Fault(person.name, say("studio.may_not", role=role)))
+        return failed(
+            visit,
+            403,
+            Fault(person.name, say("studio.may_not", role=role), remedy=say("studio.other_key")),
+        )
     try:
         return await page(visit)
     except RequestRefused as refused:
@@ -211,7 +215,12 @@ async def content_of(request: Request) -> dict[str, Any]:
         body += chunk
         if len(body) > LARGEST:
             raise RequestRefused(
-                413, Fault(say("studio.page"), say("studio.too_large", most=LARGEST))
+                413,
+                Fault(
+                    say("studio.page"),
+                    say("studio.too_large", most=LARGEST),
+                    remedy=say("studio.send_less"),
+                ),
             )
     try:
         text = body.decode()
@@ -224,5 +233,8 @@ async def content_of(request: Request) -> dict[str, Any]:
             fields.setdefault(f"{name}*", []).append(value)  # a field that may stand twice
             fields[name] = value
     except (ValueError, RecursionError):
-        raise RequestRefused(400, Fault(say("studio.page"), say("studio.unreadable"))) from None
+        raise RequestRefused(
+            400,
+            Fault(say("studio.page"), say("studio.unreadable"), remedy=say("studio.load_anew")),
+        ) from None
     return fields

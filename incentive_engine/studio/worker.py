@@ -130,7 +130,7 @@ def work(order: Order, line: Connection) -> None:
     except IncentiveError as error:
         outcome = Outcome(faults=error.faults)
     except MemoryError:
-        fault = Fault(str(order.file), say("studio.no_memory"))
+        fault = Fault(str(order.file), say("studio.no_memory"), remedy=say("studio.free_memory"))
         outcome = Outcome(faults=SetupError(fault).faults)
     line.send(outcome)
 

@@ -122,7 +122,7 @@ def _write_outcomes(name: str, after: Path, out: Path) -> Message:
     strange = sorted({*run.policy.offer_ids} - {offer.id for offer in MARKETS[name].offers})
     if strange:
         what = say("has offers that the sample does not know: {strange}", strange=tuple(strange))
-        raise DataError(Fault(f"--after {after}", what))
+        raise DataError(Fault(f"--after {after}", what, remedy="name a run of that sample"))
     plan = to_frame(read_table(after / "allocation.parquet", ["user_id", "offer_id"]))
     with atomic_directory(out) as directory:
         file = directory / "outcomes.csv"

@@ -105,7 +105,15 @@ def read_draft(text: str, path: Path, *, require_data: bool = False) -> PolicyDr
             for place, fault in faults
         ]
     elif not found:
-        found.append(FieldFault(field="", line=1, fault=Fault(origin, say("studio.no_mapping"))))
+        found.append(
+            FieldFault(
+                field="",
+                line=1,
+                fault=Fault(
+                    origin, say("studio.no_mapping"), remedy="begin with `version: 1` and a `name`"
+                ),
+            )
+        )
     found.sort(key=lambda each: each.line)
     return PolicyDraft(
         path=path,

@@ -144,7 +144,9 @@ def _applied(plain: Any, loc: Loc, value: object) -> object:  # noqa: ANN401 - w
         except (KeyError, IndexError, TypeError):
             if value is None:
                 return plain
-            raise ConfigError(Fault(dotted(loc), say("studio.no_place"))) from None
+            raise ConfigError(
+                Fault(dotted(loc), say("studio.no_place"), remedy=say("studio.edit_text"))
+            ) from None
     last: Any = loc[-1]
     if value is None:
         if isinstance(parent, dict):
@@ -157,7 +159,9 @@ def _applied(plain: Any, loc: Loc, value: object) -> object:  # noqa: ANN401 - w
         try:
             parent[last] = value
         except (IndexError, TypeError):
-            raise ConfigError(Fault(dotted(loc), say("studio.no_place"))) from None
+            raise ConfigError(
+                Fault(dotted(loc), say("studio.no_place"), remedy=say("studio.edit_text"))
+            ) from None
     return _without_empty(plain, loc)
 
 

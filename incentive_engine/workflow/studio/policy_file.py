@@ -54,7 +54,9 @@ def read_policy_text(path: Path, *, require_data: bool = False) -> PolicyText:
     except UnicodeDecodeError:
         raise DataError(Fault(path.name, say("studio.unreadable"), "UTF-8")) from None
     if len(content) > LARGEST:
-        raise DataError(Fault(path.name, say("studio.too_large", most=LARGEST)))
+        raise DataError(
+            Fault(path.name, say("studio.too_large", most=LARGEST), remedy=say("studio.send_less"))
+        )
     return PolicyText(
         text=text,
         digest=_digest(content),
@@ -113,7 +115,7 @@ def save_new_policy(path: Path, text: str) -> PolicyText:
     """
     with _saving:
         if path.exists():
-            raise DataError(Fault(path.name, say("studio.name_taken")))
+            raise DataError(Fault(path.name, say("studio.name_taken"), remedy="name another one"))
         with _replacing(path) as partial:
             partial.write_text(text, encoding="utf-8", newline="\n")
     return read_policy_text(path)
