@@ -247,6 +247,7 @@ def _draw_lots(
     word = rules.lots.word[pairs[0].rows][rows]
     eligible = [(each.offer, each.eligible[rows]) for each in pairs]
     lot, propensity = arms_drawn(word, eligible, with_control=with_control)
+    # who may get one arm only explores nothing, and is decided on by price
     has_choice = propensity < 1.0
     rows, lot, propensity = rows[has_choice], lot[has_choice], propensity[has_choice]
     result.explores[rows], result.lot[rows], result.propensity[rows] = True, lot, propensity
@@ -297,6 +298,7 @@ def _start(rules: Rules, block: Block) -> BlockReplay:
     rows = block.rows
     size = rows.stop - rows.start
     totals, scales = empty_sums(rules)
+    # getting nothing is worth 0 where it is allowed, and no choice at all where it is not
     nothing = -np.inf if rules.policy.assignment == "exactly_one" else 0.0
     return BlockReplay(
         holdout=rules.holdout[rows],
@@ -347,6 +349,7 @@ def _pairs(rules: Rules, block: Block, offer: str) -> OfferedPairs:
     return OfferedPairs(
         offer=offer,
         rows=rows,
+        # floor of the negative is the ceiling: money is rounded up, in exact decimals
         face_micros=-int(-exact(face) * MICROS // 1),
         measures=measures,
         cost_micros=micros,
@@ -361,7 +364,7 @@ def _pairs(rules: Rules, block: Block, offer: str) -> OfferedPairs:
 def _bad_scores(measures: Mapping[str, FloatArray]) -> Counter[Message]:
     """Return the scores of an offer that `allocate` would not have read, by what is wrong."""
     cost = measures[COST]
-    found = Counter(
+    counts = Counter(
         {
             say("negative costs"): int(np.count_nonzero(cost < 0)),
             say("costs too large to be summed"): int(np.count_nonzero(cost >= LARGEST_TOTAL)),
@@ -372,7 +375,7 @@ def _bad_scores(measures: Mapping[str, FloatArray]) -> Counter[Message]:
             ),
         }
     )
-    return +found
+    return +counts
 
 
 def _whole_micros(cost: FloatArray) -> IntArray:
@@ -382,8 +385,8 @@ def _whole_micros(cost: FloatArray) -> IntArray:
     """
     scaled = cost * MICROS
     below = np.floor(scaled)
-    rest = scaled - below
-    nearest = below + ((rest > 0.5) | ((rest == 0.5) & (np.fmod(below, 2) == 1)))
+    fraction = scaled - below
+    nearest = below + ((fraction > 0.5) | ((fraction == 0.5) & (np.fmod(below, 2) == 1)))
     exceeds = scaled - nearest > 4 * UNIT * scaled
     return np.asarray(nearest + exceeds, dtype=np.int64)
 
@@ -437,6 +440,7 @@ def _add_chosen(result: BlockReplay, rules: Rules, pairs: OfferedPairs, chosen: 
         result.spend[chosen] = pairs.measures[SPEND][chosen]
     result.cost_micros[chosen] = pairs.cost_micros[chosen]
     result.face_micros[chosen] = pairs.face_micros
+    # a chosen pair without a score is found by `missing`, and must not hide the other sums
     result.value[chosen] = np.nan_to_num(pairs.value[chosen])
     for group, totals, scales in zip(rules.groups, result.totals, result.scales, strict=True):
         if pairs.offer in group.offers:
