@@ -1,7 +1,7 @@
 """Whether a plan's stated gain and cost come true, over many trials whose truth is known.
 
     python benchmarks/uplift_coverage.py [--trials 100] [--rows 10000] [--first-seed 0]
-        [--markets nominal,ladder]
+        [--markets nominal,ladder] [--keep DIRECTORY]
 
 Per trial a model is fitted, and a plan for 5,000 other users is made from its scores, within a
 budget that is a share of what it costs to give everybody an offer by lot. Gain and cost are stated
@@ -9,13 +9,16 @@ from the trial as `incentive allocate` does, and compared with what the plan tru
 those users. Columns, per market, budget and measure: the mean error in standard errors (its own
 noise is 1 / √trials), how often the 95 % interval holds the truth, how often the truth is below
 and above it, and two ratios of totals over all trials: what the scores sum to over what the trial
-says, and over the truth.
+says, and over the truth. With `--keep` each trial's figures stay in a file of their own, so that
+a run that was stopped goes on where it was, and lines are printed of what there is.
 """
 
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 from uplift_markets import MARKETS, Market, draw_people, logged_trial, policy_of
@@ -51,13 +54,15 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=10_000)
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--markets", default="nominal,ladder")
+    parser.add_argument("--keep", type=Path)
     options = parser.parse_args()
     print(f"{options.rows:,} rows, {options.trials} trials a line")
     print("market     budget measure     error   held  below  above  ÷ trial  ÷ truth")
     for name in options.markets.split(","):
         first = options.first_seed
         runs = [
-            _run(MINE[name], options.rows, seed) for seed in range(first, first + options.trials)
+            _kept(MINE[name], options.rows, seed, options.keep)
+            for seed in range(first, first + options.trials)
         ]
         for at, budget in enumerate(BUDGETS):
             for measure in MEASURES:
@@ -76,6 +81,26 @@ def _line(name: str, budget: float, measure: str, outcomes: list[Outcome]) -> No
         f"{scores / stated:9.2f}{scores / truth if truth else np.nan:9.2f}",
         flush=True,
     )
+
+
+def _kept(
+    market: Market, rows: int, seed: int, directory: Path | None
+) -> list[dict[str, Outcome]]:
+    """Return what `_run` does, which it reads where it was kept."""
+    if directory is None:
+        return _run(market, rows, seed)
+    file = directory / f"{market.name}-{rows}-{seed}.json"
+    if not file.exists():
+        told = [
+            {name: asdict(outcome) for name, outcome in run.items()}
+            for run in _run(market, rows, seed)
+        ]
+        directory.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(told))
+    return [
+        {name: Outcome(**fields) for name, fields in run.items()}
+        for run in json.loads(file.read_text())
+    ]
 
 
 def _run(market: Market, rows: int, seed: int) -> list[dict[str, Outcome]]:

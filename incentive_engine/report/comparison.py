@@ -55,6 +55,7 @@ def render_comparison(comparison: Comparison, *, lang: Code = "en") -> str:
             for budget in scenario.budgets
         ],
         has_truth=scenario.source == "world",
+        has_efficiency=bool(comparison.table["efficiency_gain"].notna().any()),
         aim=words.aim(t, _aim(comparison)),
         headline=_headline(t, comparison),
         picture=_picture(t, comparison),
@@ -91,29 +92,41 @@ def _in_words(t: Language, comparison: Comparison) -> str:
 
 
 def _headline(t: Language, comparison: Comparison) -> str:
-    """Return in a sentence what the engine brings beside the baseline, at the middle budget."""
+    """Return in a sentence what the engine brings beside the former way, at the middle budget.
+
+    The former way is the baseline; where that is not among the strategies, the best of the others
+    that one can use.
+    """
     scenario, measure = comparison.scenario, _measure(comparison)
     budget = scenario.budgets[len(scenario.budgets) // 2]
     at_budget = comparison.table[comparison.table["budget"] == budget]
     rows: dict[object, Row] = {row["strategy"]: row for row in _rows(at_budget)}
     name = next((name for name in ENGINES if name in rows), None)
-    if name is None or scenario.baseline == name or scenario.baseline not in rows:
+    if name is None or scenario.baseline == name:
         return ""
-    mine, before = rows[name], rows[scenario.baseline]
-    gain = "value_gain" if measure == "value" else "gain_share"
+    others = {way: row[measure] for way, row in rows.items() if way not in {*ENGINES, *DASHED}}
+    is_former = scenario.baseline in rows
+    if not is_former and not others:
+        return ""
+    former = scenario.baseline if is_former else max(others, key=lambda way: others[way])
+    mine, before = rows[name], rows[former]
     values = {
         "budget": t.brief(budget),
         "currency": t.unit(comparison.currency),
         "aim": _in_words(t, comparison),
         "mine": t.number(mine[measure]),
         "before": t.number(before[measure]),
-        "baseline": scenario.baseline,
-        "more": _signed(t, float(mine[gain])),
+        "baseline": former,
     }
-    sentence = t("compare.headline", **values)
-    if measure == "value" and known(mine["value_gain_low"]):
-        low, high = (_signed(t, float(mine[f"value_gain_{end}"])) for end in ("low", "high"))
-        sentence = t("compare.headline_interval", low=low, high=high, **values)
+    if not is_former:
+        sentence = t("compare.headline_best", **values)
+    else:
+        gain = "value_gain" if measure == "value" else "gain_share"
+        values["more"] = _signed(t, float(mine[gain]))
+        sentence = t("compare.headline", **values)
+        if measure == "value" and known(mine["value_gain_low"]):
+            low, high = (_signed(t, float(mine[f"value_gain_{end}"])) for end in ("low", "high"))
+            sentence = t("compare.headline_interval", low=low, high=high, **values)
     if measure == "value" and known(mine["share_of_oracle"]):
         sentence += t("compare.headline_oracle", share=t.percent(mine["share_of_oracle"], 0))
     return sentence

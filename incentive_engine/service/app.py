@@ -289,7 +289,7 @@ class Service:
         return Response(self.page, media_type=JSON)
 
     def _unknown_user(self) -> ProblemError:
-        remedy = "plan again with this user, or give him nothing"
+        remedy = "serve with --model DIR and send `features`, or plan again with this user"
         if self.campaign.newcomers is not None:
             remedy = "send his `features`, as the model learned them"
         what = "the run has no such user"

@@ -87,10 +87,10 @@ def learn_support(
     is_number
         (p,) whether a feature is a number or a date.
     """
-    present = np.isfinite(matrix).any(axis=0) & is_number
-    low, high = np.full(matrix.shape[1], -np.inf), np.full(matrix.shape[1], np.inf)
-    low[present] = np.nanmin(matrix[:, present], axis=0)
-    high[present] = np.nanmax(matrix[:, present], axis=0)
+    least = np.fmin.reduce(matrix).astype(np.float64)
+    most = np.fmax.reduce(matrix).astype(np.float64)
+    present = np.isfinite(least) & is_number
+    low, high = np.where(present, least, -np.inf), np.where(present, most, np.inf)
     some = evenly(len(matrix), ROWS)
     sample, arm, weight = matrix[some], lottery.arm[some], lottery.weight[some]
     data = BinnedRows(sample)

@@ -222,6 +222,23 @@ def test_a_chinese_page_and_the_english_one_show_the_same_figures(tmp_path: Path
     assert "engine，预算 1,500：每单位资金的转化较 tier-rules" in page
 
 
+def test_without_a_former_way_the_page_begins_with_the_best_of_the_others(tmp_path: Path) -> None:
+    file = small(
+        tmp_path,
+        ("baseline: tier-rules\n", ""),
+        ("everyone, tier-rules", "everyone"),
+        ("[1500, 3000]", "[3000]"),
+        ("draws: 4", "draws: 2"),
+    )
+    simulate(file, out=tmp_path / "out", workers=1)
+    table = pd.read_csv(tmp_path / "out" / "comparison.csv").set_index("strategy")
+    values = table["value"][["everyone", "greedy"]]
+    best = values.idxmax()
+    page = (tmp_path / "out" / "comparison.html").read_text(encoding="utf-8")
+    assert f"the best of the other ways, {best}, brings {values.max():,.0f}" in page
+    assert "Efficiency</th>" not in page
+
+
 def test_budgets_that_no_strategy_can_spend_are_refused_with_their_line(tmp_path: Path) -> None:
     file = small(tmp_path, ("[1500, 3000]", "[0.0001, 1500, 50m]"))
     with pytest.raises(ConfigError) as error:

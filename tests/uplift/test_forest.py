@@ -7,6 +7,7 @@ import pytest
 from incentive_engine.uplift.boosting.boosting import (
     NOTHING_FURTHER,
     BinnedRows,
+    CrossFitted,
     Recipe,
     predict,
     train,
@@ -81,3 +82,15 @@ def test_further_features_are_asked_value_by_value(copies: int) -> None:
         plain = np.asarray(model.predict(many, num_threads=1))
         assert column == pytest.approx(plain, rel=1e-14)
     assert (found[:, 0] != found[:, 2]).any()
+
+
+@pytest.mark.parametrize("objective", ["binary", "gamma", "regression"])
+def test_new_rows_are_told_the_mean_of_all_folds(objective: str) -> None:
+    """Sums of leaves are averaged as one forest, probabilities and amounts one by one."""
+    kinds = [trained(objective, leaves=leaves, rows_per_leaf=20) for leaves in (2, 8)]
+    models, asked = tuple(model for model, _ in kinds), kinds[0][1]
+    fitted = CrossFitted(models)
+    for raw in (False, True):
+        every = [predict(model, asked, raw=raw)[:, 0] for model in models]
+        found = fitted.predict(asked, folds=None, raw=raw)
+        assert found == pytest.approx(np.mean(every, axis=0), rel=1e-12, abs=1e-15)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from incentive_engine.uplift.evaluation.ranking import auuc, groups, qini, slope
+from incentive_engine.uplift.evaluation.ranking import auuc, groups, qini, ranks, slope
 
 PREDICTED = np.array([4.0, 3.0, 2.0, 1.0])
 INCREMENT = np.array([1.0, 1.0, 0.0, 0.0])
@@ -12,18 +12,20 @@ ONE_FOLD = np.zeros(50_000, dtype=np.int64)
 
 def test_the_area_of_four_users_is_that_of_the_hand_solution() -> None:
     """Ranks from the top are 1/8, 3/8, 5/8, 7/8: (7/8 + 5/8) / 4 = 3/8; random is 1/4."""
-    assert auuc(PREDICTED, INCREMENT).value == pytest.approx(3 / 8)
-    assert qini(PREDICTED, INCREMENT).value == pytest.approx(3 / 8 - 1 / 4)
+    assert auuc(ranks(PREDICTED), INCREMENT).value == pytest.approx(3 / 8)
+    assert qini(ranks(PREDICTED), INCREMENT).value == pytest.approx(3 / 8 - 1 / 4)
 
 
 def test_a_constant_prediction_ranks_nobody() -> None:
-    assert qini(np.ones(4), INCREMENT).value == 0
+    assert qini(ranks(np.ones(4)), INCREMENT).value == 0
     assert slope(np.ones(4), INCREMENT, ONE_FOLD[:4]) is None
     assert len(groups(np.ones(4), INCREMENT, np.ones(4))) == 1
 
 
 def test_reversing_the_ranking_reverses_qini() -> None:
-    forward, backward = qini(PREDICTED, INCREMENT), qini(-PREDICTED, INCREMENT)
+    forward, backward = (
+        qini(ranks(predicted), INCREMENT) for predicted in (PREDICTED, -PREDICTED)
+    )
     assert backward.value == pytest.approx(-forward.value)
 
 

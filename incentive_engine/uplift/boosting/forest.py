@@ -9,7 +9,7 @@ column, which the processor does for many rows at once, and no row waits for its
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -98,6 +98,26 @@ class Forest:
             stays=np.concatenate([tree.stays for tree in trees]),
             value=leaf[:, LOWEST_BIT],
             objective=dict(_pairs(head))["objective"].split()[0],
+        )
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether predictions are sums of leaves themselves."""
+        return self.objective not in {"binary", "gamma"}
+
+    @classmethod
+    def mean(cls, forests: Sequence[Forest]) -> Forest:
+        """Return the trees whose sums of leaves are the mean of several forests' sums."""
+        splits = np.cumsum([0, *(forest.first[-1] for forest in forests)])
+        starts = [forest.first[:-1] + at for forest, at in zip(forests, splits, strict=False)]
+        return cls(
+            first=np.concatenate([*starts, splits[-1:]]),
+            column=np.concatenate([forest.column for forest in forests]),
+            threshold=np.concatenate([forest.threshold for forest in forests]),
+            missing_left=np.concatenate([forest.missing_left for forest in forests]),
+            stays=np.concatenate([forest.stays for forest in forests]),
+            value=np.concatenate([forest.value for forest in forests]) / len(forests),
+            objective=forests[0].objective,
         )
 
     def predict(self, matrix: Matrix, further: Matrix, *, raw: bool = False) -> FloatArray:

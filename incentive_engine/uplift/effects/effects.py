@@ -193,16 +193,23 @@ class EffectLayer:
         self, deviation: FloatArray, matrix: Matrix, *, folds: Folds | None
     ) -> FloatArray:
         """Return effects (n, k) by what each model says of their deviations, (n, 3, k)."""
-        if folds is not None:
-            label, centre = folds.label, self.centre[folds.label]
-            stacked = weighted(deviation - centre, self.stack.weight_outside[label])
-            calibrated = self.calibration(stacked, self.calibration.slope_outside[label])
-            calibrated *= self.support.weight(matrix)
-            return self._repaired(self.averages.outside[label] + calibrated)
-        stacked = weighted(deviation - self.centre.mean(axis=0), self.stack.weight[None])
-        calibrated = self.calibration(stacked, self.calibration.slope[None])
-        calibrated *= self.support.weight(matrix)
-        return self._repaired(self.averages.effect + calibrated)
+        holds, effect = self.support.weight(matrix), np.empty(deviation[:, 0].shape)
+        centre = self.centre.mean(axis=0)
+
+        def combine(block: slice) -> None:
+            if folds is not None:
+                label = folds.label[block]
+                departure = deviation[block] - self.centre[label]
+                stacked = weighted(departure, self.stack.weight_outside[label])
+                calibrated = self.calibration(stacked, self.calibration.slope_outside[label])
+                effect[block] = self.averages.outside[label] + calibrated * holds[block]
+                return
+            stacked = weighted(deviation[block] - centre, self.stack.weight[None])
+            calibrated = self.calibration(stacked, self.calibration.slope[None])
+            effect[block] = self.averages.effect + calibrated * holds[block]
+
+        in_blocks(combine, len(deviation))
+        return self._repaired(effect)
 
     @property
     def constant(self) -> FloatArray:

@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 
 from incentive_engine.domain import FloatArray, IntArray
+from incentive_engine.parallel import together
 from incentive_engine.uplift.effects.averages import average_effects
 from incentive_engine.uplift.effects.effects import (
     MODELS,
@@ -24,7 +25,7 @@ from incentive_engine.uplift.effects.effects import (
     weighted,
 )
 from incentive_engine.uplift.effects.interactions.covariance import Covariances
-from incentive_engine.uplift.effects.interactions.fit import learn_pairs
+from incentive_engine.uplift.effects.interactions.fit import Interacting, learn_pairs
 from incentive_engine.uplift.effects.interactions.relevance import learn_prior
 from incentive_engine.uplift.effects.interactions.ridge import (
     NormalEquations,
@@ -34,7 +35,12 @@ from incentive_engine.uplift.effects.interactions.ridge import (
     solve,
 )
 from incentive_engine.uplift.effects.stacking import Belief, Evidence, WeightPrior
-from incentive_engine.uplift.effects.trees import fit_arm_trees, fit_contrast_trees
+from incentive_engine.uplift.effects.trees import (
+    ArmTrees,
+    ContrastTrees,
+    fit_arm_trees,
+    fit_contrast_trees,
+)
 from incentive_engine.uplift.params import FitParams
 from incentive_engine.uplift.rows import Rows
 from incentive_engine.uplift.systematic_sample import evenly
@@ -110,38 +116,39 @@ def fit_effects(
         said = equations.without(fold)
         return believed(said, Covariances(said, averages.outside[fold], one_ladder=one_ladder))
 
-    # one after the other: linear algebra takes all threads by itself, and waits for them
-    outside = [believed_outside(fold) for fold in range(rows.folds.count)]
-    interacting = learn_pairs(
-        equations,
-        outside,
-        columns,
-        phi=phi,
-        lottery=rows.lottery,
-        residual=residual,
-        weight=precision,
-        folds=rows.folds,
-    )
-    if not params.has("products"):
-        interacting = replace(
-            interacting,
-            pairs=replace(
-                interacting.pairs, coefficient=np.zeros_like(interacting.pairs.coefficient)
-            ),
-            ridge=np.stack([posterior.mean for _, posterior in outside]),
+    def fit_ridge() -> tuple[Interacting, FloatArray]:
+        # one after the other: linear algebra may take threads by itself, and waits for them
+        outside = [believed_outside(fold) for fold in range(rows.folds.count)]
+        interacting = learn_pairs(
+            equations,
+            outside,
+            columns,
+            phi=phi,
+            lottery=rows.lottery,
+            residual=residual,
+            weight=precision,
+            folds=rows.folds,
         )
-    average = (rows.lottery.contrast * averages.outside[rows.folds.label]).sum(axis=1)
-    contrast_trees = fit_contrast_trees(
-        rows,
-        unexplained=residual - average,
-        weight=precision,
-        directions=directions,
-        share=float(event.mean()),
-        seed=seed,
-    )
-    arm_trees = fit_arm_trees(
-        rows, event=event, log_odds=log_odds, directions=directions, seed=seed
-    )
+        if not params.has("products"):
+            alone = np.stack([posterior.mean for _, posterior in outside])
+            interacting = interacting.without_pairs(alone)
+        return interacting, believed(equations, every)[1].per_offer
+
+    def fit_trees() -> tuple[ContrastTrees, ArmTrees]:
+        average = (rows.lottery.contrast * averages.outside[rows.folds.label]).sum(axis=1)
+        contrast_trees = fit_contrast_trees(
+            rows,
+            unexplained=residual - average,
+            weight=precision,
+            directions=directions,
+            share=float(event.mean()),
+            seed=seed,
+        )
+        return contrast_trees, fit_arm_trees(
+            rows, event=event, log_odds=log_odds, directions=directions, seed=seed
+        )
+
+    (interacting, uncertainty), (contrast_trees, arm_trees) = together(fit_ridge, fit_trees)
     deviations = Deviations(
         functions=functions,
         ridge=interacting.ridge,
@@ -176,7 +183,7 @@ def fit_effects(
     layer = EffectLayer(
         averages=averages,
         deviations=deviations,
-        uncertainty=believed(equations, every)[1].per_offer,
+        uncertainty=uncertainty,
         centre=centre,
         stack=replace(stack, weight=stack.weight * regained),
         calibration=calibration,

@@ -18,7 +18,7 @@ from incentive_engine.uplift.doubly_robust.plan_value import valued
 from incentive_engine.uplift.effects.stacking import HeterogeneityTest
 from incentive_engine.uplift.evaluation.cost_curve import CostCurve, Scored, cost_curve
 from incentive_engine.uplift.evaluation.price_paths import FoldedPath
-from incentive_engine.uplift.evaluation.ranking import Group, auuc, groups, qini, slope
+from incentive_engine.uplift.evaluation.ranking import Group, auuc, groups, qini, ranks, slope
 from incentive_engine.uplift.model import UpliftModel, trial_digest
 from incentive_engine.uplift.nuisance.cost_calibration import TotalCost, ratio_of_sums, total_cost
 from incentive_engine.uplift.trial_design import reach_of
@@ -149,6 +149,7 @@ def _offer(
     rows = np.flatnonzero(increments.reach)
     estimates, fold = model.out_of_fold.estimates, model.out_of_fold.fold
     effect = model.out_of_fold.compared(position)[rows]
+    rank = ranks(effect)
     converted, spent = increments.conversion[rows], increments.spend[rows]
     got = np.flatnonzero(increments.reach & (trial.arm == position + 1))
     lottery = 1 / trial.propensity[got]
@@ -165,6 +166,6 @@ def _offer(
         cost_groups=groups(predicted, paid, lottery),
         cost_slope=slope(predicted, paid, fold[got]),
         cost_ratio=ratio_of_sums(paid, predicted, lottery),
-        auuc=auuc(effect, converted),
-        qini=qini(effect, converted),
+        auuc=auuc(rank, converted),
+        qini=qini(rank, converted),
     )

@@ -42,8 +42,8 @@ class PlanPath:
     @classmethod
     def of(cls, effect: FloatArray, cost: FloatArray, reach: BoolArray) -> Self:
         """Return the path for (n, k) effects, costs ≥ 0 and offers in reach."""
-        chance = np.random.default_rng(0).random(len(effect))
-        row, offer, more, ratio = _steps(effect, cost, reach, np.argsort(chance))
+        order = np.random.default_rng(0).permutation(len(effect))
+        row, offer, more, ratio = _steps(effect, cost, reach, order)
         order = np.argsort(-ratio, kind="stable")
         return cls(
             rows=len(effect), row=row[order], offer=offer[order], total=np.cumsum(more[order])

@@ -89,28 +89,29 @@ def _means(values: FloatArray, fold: IntArray) -> FloatArray:
     return np.asarray((total / np.maximum(rows, 1))[fold])
 
 
-def auuc(predicted: FloatArray, increment: FloatArray) -> Estimate:
+def auuc(rank: FloatArray, increment: FloatArray) -> Estimate:
     """Return the area under the uplift curve, per user.
 
     Notes
     -----
     The curve at q is the increment, per user of all, when the share q of users with the highest
     predictions get the offer: ``Q(q) = mean(increment · 1{u <= q})`` with u a user's rank from the
-    top over n. Its area over q from 0 to 1 is ``mean(increment · (1 - u))``. Equal predictions
-    share their mean rank.
+    top over n. Its area over q from 0 to 1 is ``mean(increment · (1 - u))``.
 
     Parameters
     ----------
-    predicted
-        (n,) predicted effect.
+    rank
+        (n,) u, of `ranks`.
     increment
         (n,) doubly robust increments, unbiased for each user's effect.
     """
-    return mean_with_interval(increment * (1 - _rank(predicted)))
+    return mean_with_interval(increment * (1 - rank))
 
 
-def qini(predicted: FloatArray, increment: FloatArray) -> Estimate:
+def qini(rank: FloatArray, increment: FloatArray) -> Estimate:
     """Return the area between the uplift curve and the straight line of random targeting.
+
+    The arguments are those of `auuc`.
 
     Notes
     -----
@@ -121,16 +122,16 @@ def qini(predicted: FloatArray, increment: FloatArray) -> Estimate:
     Radcliffe: Using control groups to target on predicted lift (2007), with doubly robust
     increments in place of differences of group means.
     """
-    return mean_with_interval((increment - increment.mean()) * (0.5 - _rank(predicted)))
+    return mean_with_interval((increment - increment.mean()) * (0.5 - rank))
 
 
 def qini_difference(first: FloatArray, second: FloatArray, increment: FloatArray) -> Estimate:
     """Return the Qini of one prediction (n,) minus that of another, by the same increments."""
     centred = increment - increment.mean()
-    return mean_with_interval(centred * (_rank(second) - _rank(first)))
+    return mean_with_interval(centred * (ranks(second) - ranks(first)))
 
 
-def _rank(predicted: FloatArray) -> FloatArray:
+def ranks(predicted: FloatArray) -> FloatArray:
     """Return each prediction's rank from the top over n, in (0, 1); ties share the mean."""
     _, tie, count = np.unique(-predicted, return_inverse=True, return_counts=True)
     last = np.cumsum(count)

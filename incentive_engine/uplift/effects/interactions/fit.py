@@ -17,7 +17,7 @@ section 1, for interactions of features that matter by themselves.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numba
@@ -55,6 +55,11 @@ class Interacting:
 
     pairs: Pairs
     ridge: FloatArray
+
+    def without_pairs(self, ridge: FloatArray) -> Interacting:
+        """Return products that say nothing, and coefficients without them."""
+        silent = replace(self.pairs, coefficient=np.zeros_like(self.pairs.coefficient))
+        return Interacting(pairs=silent, ridge=ridge)
 
 
 def learn_pairs(

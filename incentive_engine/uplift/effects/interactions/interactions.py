@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any, Self
 
+import numba
 import numpy as np
 
 from incentive_engine.domain import FloatArray, IntArray
@@ -27,6 +28,34 @@ def products(phi: FloatArray, main: FloatArray) -> FloatArray:
     values = phi @ main.T
     first, second = partners(len(main))
     return np.asarray(values[:, first] * values[:, second])
+
+
+@numba.njit(cache=True, nogil=True)
+def _add_products(
+    out: FloatArray,
+    values: FloatArray,
+    label: IntArray,
+    centre: FloatArray,
+    coefficient: FloatArray,
+) -> None:
+    """Add to (n, k) effects what products of (n, folds, m) values say.
+
+    By the version of each row's fold, ``label`` (n,); by the mean of all where it is empty.
+    """
+    n, count, mains = values.shape
+    share = 1.0 if len(label) else 1.0 / count
+    for row in range(n):
+        for fold in range(count):
+            if len(label) and label[row] != fold:
+                continue
+            at = 0
+            for first in range(mains):
+                for second in range(first + 1, mains):
+                    value = values[row, fold, first] * values[row, fold, second]
+                    value = share * (value - centre[fold, at])
+                    for each in range(out.shape[1]):
+                        out[row, each] += value * coefficient[fold, each, at]
+                    at += 1
 
 
 def partners(mains: int) -> tuple[IntArray, IntArray]:
@@ -61,21 +90,19 @@ class Pairs:
 
         For the folds' own rows by the version of the row's fold, otherwise by the mean of all.
         """
-        count, k, _ = self.coefficient.shape
-        out = np.zeros((len(phi), k))
+        count, mains, functions = self.main.shape
+        every = self.main.reshape(count * mains, functions).T
+        out = np.zeros((len(phi), self.coefficient.shape[1]))
+        none = np.full(0, -1, dtype=np.int64)
 
         def add(block: slice) -> None:
-            for fold in range(count):
-                part = self._version(phi[block], fold)
-                mine = 1 / count if folds is None else (folds.label[block] == fold)[:, None]
-                out[block] += mine * part
+            rows = phi[block]
+            values = (rows @ every).reshape(len(rows), count, mains)
+            label = none if folds is None else folds.label[block]
+            _add_products(out[block], values, label, self.centre, self.coefficient)
 
         in_blocks(add, len(phi))
         return out
-
-    def _version(self, phi: FloatArray, fold: int) -> FloatArray:
-        values = products(phi, self.main[fold]) - self.centre[fold]
-        return np.asarray(values @ self.coefficient[fold].T)
 
     def contributions(self, phi: FloatArray, features: int) -> FloatArray:
         """Return what each feature adds for people of no fold, (n, k, features).
