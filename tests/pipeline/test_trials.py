@@ -63,6 +63,6 @@ def test_ids_are_text_where_one_trial_has_leading_zeros(tmp_path: Path) -> None:
 def test_a_column_that_one_trial_left_empty_is_what_the_other_holds(tmp_path: Path) -> None:
     table = joined(
         (tmp_path / "a.csv", ROWS.assign(segment=np.nan)),
-        (tmp_path / "b.csv", ROWS.assign(segment=["new", None])),
+        (tmp_path / "b.csv", ROWS.assign(segment=["new", "old"])),
     )
-    assert table["segment"].to_pylist() == [None, None, "new", None]
+    assert table["segment"].to_pylist() == [None, None, "new", "old"]
