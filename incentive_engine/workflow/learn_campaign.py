@@ -7,6 +7,7 @@ from pathlib import Path
 
 from incentive_engine.config.access.location import Location
 from incentive_engine.live.entries import decisions
+from incentive_engine.live.ledger.places import shown_place
 from incentive_engine.measurement.learning.folder import Learned, write_lesson
 from incentive_engine.measurement.learning.lots import Served, ServedDecision
 from incentive_engine.measurement.learning.trial_rows import lesson_of
@@ -51,4 +52,4 @@ def learn(
 def _served(ledger: str) -> Served:
     run, rows = decisions(ledger)
     made = [ServedDecision(*row) for row in rows]
-    return Served(where=ledger, run=run, decisions=made)
+    return Served(where=shown_place(ledger), run=run, decisions=made)

@@ -283,3 +283,16 @@ def test_ids_that_are_kept_as_codes_are_checked_as_texts() -> None:
     missing, repeated = map(str, checks.found())
     assert "`user_id` is missing in 1 row (row 4)" in missing
     assert "`user_id` repeats an earlier row in 1 row (row 3 user a)" in repeated
+
+
+@pytest.mark.parametrize("name", ["scores.csv", "scores.parquet"])
+def test_a_file_without_ids_lacks_ids_and_not_rows(
+    policy: Policy, tmp_path: Path, name: str
+) -> None:
+    named = scores().rename(columns={"user_id": "uid"})
+    file = tmp_path / name
+    (named.to_csv if name.endswith("csv") else named.to_parquet)(file, index=False)
+    with pytest.raises(DataError) as caught:
+        read_scores(file, policy)
+    (fault,) = caught.value.faults
+    assert str(fault).startswith(f"{file}: column `user_id` is missing")

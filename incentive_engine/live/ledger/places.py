@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import secrets
 from pathlib import Path
-from typing import Final
 
+from incentive_engine.config.access.database_url import SCHEMES, read_database_url
 from incentive_engine.live.ledger.store import Store, Terms
-
-SCHEMES: Final = ("postgresql://", "postgres://")
 
 
 def ledger_of(run_dir: Path) -> str:
@@ -18,6 +16,22 @@ def ledger_of(run_dir: Path) -> str:
     'runs/spring.ledger'
     """
     return str(run_dir.with_name(f"{run_dir.resolve().name}.ledger"))
+
+
+def shown_place(place: str) -> str:
+    """Return where a ledger is as messages name it: a URL without its password.
+
+    Raises
+    ------
+    ConfigError
+        When it is a URL that cannot be understood.
+
+    >>> shown_place("postgresql://me:secret@db/pool"), shown_place("runs/spring.ledger")
+    ('postgresql://me@db/pool', 'runs/spring.ledger')
+    """
+    if place.startswith(SCHEMES):
+        return read_database_url(place, where="--ledger").shown
+    return place
 
 
 def open_store(place: str, terms: Terms) -> Store:

@@ -17,6 +17,7 @@ from incentive_engine.domain import BoolArray, IntArray
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
 from incentive_engine.live.ledger.commands import Standing, standing
+from incentive_engine.live.ledger.places import shown_place
 from incentive_engine.live.ledger.records import Action, State
 from incentive_engine.live.ledger.schema import ACTIONS
 from incentive_engine.live.ledger.store import limit_of, read_claims
@@ -110,9 +111,8 @@ def read_observed(
             digest = str(meta.get("run"))[:16]
             what = say("is the ledger of another run, with the digest {digest}", digest=digest)
             remedy = "name that run, or another ledger with --ledger"
-            raise DataError(
-                Fault(ledger, what, say("the digest {digest}", digest=run[:16]), remedy)
-            )
+            expected = say("the digest {digest}", digest=run[:16])
+            raise DataError(Fault(shown_place(ledger), what, expected, remedy))
         pool = tuple(standing(limit_of(row)) for row in rows(POOL))
         decisions = list(rows(DECISIONS))
         asked = tuple((user, int(count)) for user, count in rows(ASKED))
