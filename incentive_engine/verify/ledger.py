@@ -18,7 +18,7 @@ from pathlib import Path
 from statistics import NormalDist
 from typing import Any, Final, NamedTuple
 
-from incentive_engine.config.access.database_url import SCHEMES, read_database_url
+from incentive_engine.config.access.database_url import is_database, read_database_url
 from incentive_engine.config.policy import Policy
 from incentive_engine.domain import COST, FACE, ISSUED, MICROS, to_micros
 from incentive_engine.language import message_of, say
@@ -318,7 +318,7 @@ def _check_sums(books: Books, pool: list[Any], found: Findings) -> None:
 
 
 def _connected(ledger: str) -> Any:  # noqa: ANN401 - either library's
-    if ledger.startswith(SCHEMES):
+    if is_database(ledger, where="--ledger"):
         import psycopg
 
         place = read_database_url(ledger, where="--ledger")

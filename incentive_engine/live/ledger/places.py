@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from pathlib import Path
 
-from incentive_engine.config.access.database_url import SCHEMES, read_database_url
+from incentive_engine.config.access.database_url import is_database, read_database_url
 from incentive_engine.live.ledger.store import Store, Terms
 
 
@@ -29,7 +29,7 @@ def shown_place(place: str) -> str:
     >>> shown_place("postgresql://me:secret@db/pool"), shown_place("runs/spring.ledger")
     ('postgresql://me@db/pool', 'runs/spring.ledger')
     """
-    if place.startswith(SCHEMES):
+    if is_database(place, where="--ledger"):
         return read_database_url(place, where="--ledger").shown
     return place
 
@@ -43,7 +43,7 @@ def open_store(place: str, terms: Terms) -> Store:
         When it cannot be opened, or belongs to another run.
     """
     secret = secrets.token_bytes(16)
-    if place.startswith(SCHEMES):
+    if is_database(place, where="--ledger"):
         from incentive_engine.live.ledger.postgres_store import PostgresStore
 
         return PostgresStore(place, terms, secret=secret)

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from incentive_engine.config.access.database_url import SCHEMES, read_database_url
+from incentive_engine.config.access.database_url import is_database, read_database_url
 from incentive_engine.domain import BoolArray, IntArray
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
@@ -169,7 +169,7 @@ def reading(ledger: str) -> Iterator[Callable[[str], Iterator[tuple[Any, ...]]]]
     DataError
         When there is no ledger, or it cannot be read.
     """
-    if ledger.startswith(SCHEMES):
+    if is_database(ledger, where="--ledger"):
         with _reading_postgres(ledger) as rows:
             yield rows
         return
