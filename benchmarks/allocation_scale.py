@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 from whatif import REGIONS, market, with_budget
 
-from incentive_engine.allocation import Plan, Problem, solve, sum_limit
+from incentive_engine.allocation import Allocation, Problem, solve, sum_limit
 from incentive_engine.allocation.dual.lagrangian import LagrangianDual
 from incentive_engine.allocation.population.limit_maps import rows_of
 from incentive_engine.allocation.population.users import users_of
@@ -96,7 +96,7 @@ def _print_profile(profile: cProfile.Profile, sweep: float) -> None:
         print(f"{seconds:9.3f} {seconds / sweep:8.1f} {calls:6}  {name}: {what}")
 
 
-def _sweep(problem: Problem, plan: Plan) -> float:
+def _sweep(problem: Problem, plan: Allocation) -> float:
     """Return the seconds of one pass over all users at the plan's prices."""
     users = users_of(problem)
     rows = rows_of(problem, users, problem.enforced)

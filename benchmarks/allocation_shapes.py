@@ -18,7 +18,14 @@ from multiprocessing import get_context
 
 import numpy as np
 
-from incentive_engine.allocation import Limit, Plan, Problem, ratio_limits, solve, sum_limit
+from incentive_engine.allocation import (
+    Allocation,
+    LinearLimit,
+    Problem,
+    ratio_limits,
+    solve,
+    sum_limit,
+)
 from incentive_engine.errors import InfeasibleError
 
 SECONDS = 120.0
@@ -122,7 +129,7 @@ def crowded(problem: Problem, *, share: float = 0.2) -> Problem:
     return replace(some, limits=tuple(limits))
 
 
-def with_limits(problem: Problem, *limits: Limit) -> Problem:
+def with_limits(problem: Problem, *limits: LinearLimit) -> Problem:
     return replace(problem, limits=(*problem.limits, *limits))
 
 
@@ -241,7 +248,7 @@ SHAPES: dict[str, tuple[Callable[[int], Problem], tuple[int, ...]]] = {
 """What makes problems of a number of users, and for how many users it is asked."""
 
 
-def violation(problem: Problem, plan: Plan) -> float:
+def violation(problem: Problem, plan: Allocation) -> float:
     """Return the largest part of its bound by which a limit is passed."""
     taken = np.flatnonzero(plan.choice >= 0)
     offer, cell = plan.choice[taken], problem.cell[taken]

@@ -22,9 +22,8 @@ import pandas as pd
 from incentive_engine.config.policy import Sample
 from incentive_engine.domain import BoolArray, FloatArray
 from incentive_engine.insight.budget.policy_options import BudgetOptions
-from incentive_engine.measurement.covariates import filled
-from incentive_engine.measurement.finished_campaign import Campaign, Choice, read_campaign
-from incentive_engine.stats.holdout_effect import difference_from_holdout
+from incentive_engine.measurement.finished_campaign import Choice, FinishedCampaign, read_campaign
+from incentive_engine.stats.holdout_effect import difference_from_holdout, filled
 from incentive_engine.synthetic.market import outcomes_of, react
 from incentive_engine.synthetic.sample import MARKETS, campaign_users, sample_campaign
 from incentive_engine.workflow.allocate import allocate
@@ -74,7 +73,7 @@ def main() -> None:
 
 
 def _measured(
-    outcome: FloatArray, some: BoolArray, campaign: Campaign, covariates: FloatArray
+    outcome: FloatArray, some: BoolArray, campaign: FinishedCampaign, covariates: FloatArray
 ) -> tuple[float, float]:
     found = difference_from_holdout(
         outcome[some],

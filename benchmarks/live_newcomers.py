@@ -5,17 +5,21 @@
 A model of 16 features is learned from 30,000 rows of a market of four offers, and a plan is made
 for users of another draw, who are then decided on one after the other, as `serve` decides on
 newcomers, beside their scoring as tables of one row. All are compared with those of one table.
+Then the features of the standard set are made of the 100,000 events of one request: reading the
+body, and from its columns to features, with the compiled pass alone for comparison.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pandas as pd
 from uplift_markets import MARKETS, draw_people, logged_trial, policy_of
@@ -24,9 +28,19 @@ import incentive_engine as ie
 from incentive_engine.allocation.decision import decide
 from incentive_engine.allocation.frozen_policy import FrozenPolicy, Prices
 from incentive_engine.data.users import UserTable
+from incentive_engine.features.computing.columns import history_columns
+from incentive_engine.features.computing.events import SortedEvents, features_at
+from incentive_engine.features.computing.kernel import EventArrays
+from incentive_engine.features.computing.program import build_program
+from incentive_engine.features.computing.standard import KINDS, standard_declarations
+from incentive_engine.features.one_user import EVERYTHING, UserEvents, UserHistory
 from incentive_engine.live.newcomers import Newcomers
 from incentive_engine.run.format import FROZEN_POLICY_FILE, PRICES_FILE, read_json
+from incentive_engine.service.bodies import MOST_EVENTS, read_decision_request
 from incentive_engine.uplift.model import fit, predict
+
+NOW = 1_794_312_000_000_000
+YEARS = 3 * 365 * 86_400_000_000
 
 
 def main() -> None:
@@ -66,6 +80,68 @@ def main() -> None:
     _timed("from features to the decision", alone, asked.users)
     _timed("a table of one row, scored", as_table, min(asked.users, 100))
     print(f"unlike the table of all: {_unlike(newcomers, rows, scores)} of {scores.size:,} scores")
+    _measure_events(rng)
+
+
+def _measure_events(rng: np.random.Generator) -> None:
+    """Measure the features of the events of one request."""
+    log = {name: name for name in ("time", "kind", "category", "amount")}
+    history = {
+        "events": [{"source": "log", **log}],
+        "moments": {"users": "2026-11-10"},
+        "features": "standard",
+    }
+    offers = [{"id": "off10", "face_value": 10, "categories": ["c1", "c2"]}]
+    policy = ie.Policy.model_validate(
+        {"version": 1, "name": "events", "offers": offers, "history": history}
+    )
+    columns = history_columns(standard_declarations(EVERYTHING), policy.offers)
+    made = UserHistory.of(policy, {column.name for column in columns})
+    assert made is not None
+    times = NOW - np.sort(rng.integers(1, YEARS, MOST_EVENTS))[::-1]
+    sent = {
+        "time": times.tolist(),
+        "kind": rng.choice([*KINDS], MOST_EVENTS).tolist(),
+        "category": [f"c{code}" for code in rng.integers(0, 200, MOST_EVENTS)],
+        "amount": rng.integers(0, 100_000, MOST_EVENTS).tolist(),
+    }
+    text = [str(np.datetime64(int(at), "us")) + "Z" for at in times]
+    for name, body in (("as integers", sent), ("as text", {**sent, "time": text})):
+        content = json.dumps({"user_id": "u", "events": body}).encode()
+        asked = read_decision_request(content)
+        assert asked.events is not None
+        events = UserEvents(**msgspec.structs.asdict(asked.events))
+        size = f"{MOST_EVENTS:,} events, times {name} ({len(content) / 1e6:.1f} MB)"
+        _timed(f"{size}: read", _reading(content), 20)
+        _timed(f"{size}: {len(made.names)} features", _making(made, events), 20)
+    arrays = EventArrays(
+        time=times,
+        kind=rng.integers(0, 4, MOST_EVENTS).astype(np.int32),
+        category=rng.integers(0, 200, MOST_EVENTS).astype(np.int32),
+        amount=rng.integers(0, 100_000, MOST_EVENTS),
+        known=np.empty(0, np.int64),
+    )
+    program = build_program(
+        columns,
+        kinds=KINDS,
+        categories=[f"c{code}" for code in range(200)],
+        offer_categories={"off10": ["c1", "c2"]},
+    )
+    one = SortedEvents(arrays=arrays, start=np.array([0, MOST_EVENTS]))
+    user, moment = np.zeros(1, np.int64), np.array([NOW])
+    _timed(
+        "the compiled pass alone",
+        lambda _: features_at(program, one, user=user, moment=moment, delay=0),
+        100,
+    )
+
+
+def _reading(content: bytes) -> Callable[[int], object]:
+    return lambda _: read_decision_request(content)
+
+
+def _making(history: UserHistory, events: UserEvents) -> Callable[[int], object]:
+    return lambda _: history.features(events, NOW)
 
 
 def _unlike(newcomers: Newcomers, rows: list[dict[str, Any]], scores: pd.DataFrame) -> int:

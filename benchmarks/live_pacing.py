@@ -23,11 +23,18 @@ from statistics import NormalDist
 
 import numpy as np
 
-from incentive_engine.allocation import Choosers, Limit, Pool, Problem, solve, sum_limit
-from incentive_engine.allocation.pacing import Bounds, Memory, Moment, Pacer, PacingParams, room
+from incentive_engine.allocation import (
+    BudgetPool,
+    Choosers,
+    LinearLimit,
+    Problem,
+    solve,
+    sum_limit,
+)
+from incentive_engine.allocation.pacing import Bounds, Moment, Pacer, PacingParams, WarmStart, room
 from incentive_engine.domain import COST, FACE, ISSUED, FloatArray, IntArray
-from incentive_engine.live.ledger.records import Risk
-from incentive_engine.live.repricing import Forecast
+from incentive_engine.live.ledger.records import RiskMargin
+from incentive_engine.live.repricing import ArrivalForecast
 
 OFFERS, REGIONS = 10, 5
 MINUTES = 24 * 60
@@ -73,7 +80,7 @@ class Market:
         """
         budget = 0.35 * n
         measure = FACE if basis == "face" else COST
-        limits: list[Limit] = [sum_limit("budget", measure, at_most=budget)]
+        limits: list[LinearLimit] = [sum_limit("budget", measure, at_most=budget)]
         for j in range(OFFERS):
             alone = np.arange(OFFERS) == j
             taken = "redeemed" if basis == "bound" else ISSUED
@@ -90,7 +97,7 @@ class Market:
             cell=self.region.astype(np.uint16),
             n_cells=REGIONS,
             limits=tuple(limits),
-            pool=Pool(amount=budget),
+            pool=BudgetPool(amount=budget),
         )
 
 
@@ -137,7 +144,7 @@ class Caps:
         self.cost, self.face, self.given = 0.0, 0.0, 0
         self.ends: dict[int, list[tuple[int, int, float, bool]]] = defaultdict(list)
         z = NormalDist().inv_cdf(0.95)
-        self.risk = Risk(z_ppm=round(z * 1e6), error_ppm=0, face=round(FACES.max() * 1e6))
+        self.risk = RiskMargin(z_ppm=round(z * 1e6), error_ppm=0, face=round(FACES.max() * 1e6))
 
     def margin(self, cost: float = 0.0, variance: float = 0.0) -> float:
         """Return what a budget at risk keeps back."""
@@ -182,7 +189,7 @@ class Caps:
         self.ends[minute + 1 + after].append((j, r, cost, is_redeemed))
         return True
 
-    def left(self, minute: int, forecast: Forecast) -> dict[str, Bounds]:
+    def left(self, minute: int, forecast: ArrivalForecast) -> dict[str, Bounds]:
         """Return what those to come may take, by limit."""
         chance = self.cost / self.face if self.face else 1.0
         named = {}
@@ -249,7 +256,7 @@ def ways(
 ) -> dict[str, Steer]:
     """Return the ways to steer; `places` are those of planned users, −1 for strangers."""
     come = np.concatenate([[0.0], np.cumsum(forecast_shape())])
-    forecast = Forecast(start=0, end=MINUTES, come=come)
+    forecast = ArrivalForecast(start=0, end=MINUTES, come=come)
     choosers = Choosers.of(planned)
 
     def unchanged(now: Mapping[str, float], *_: object) -> Mapping[str, float]:
@@ -283,7 +290,7 @@ def ways(
         params = PacingParams(gain=4.0 if gives_way else 0.0)
         pacer = Pacer(choosers, forecast=planned.n_users, params=params)
         course: tuple[list[int], list[float]] = ([0], [0.0])
-        memory = Memory()
+        memory = WarmStart()
 
         def solved(
             now: Mapping[str, float], caps: Caps, came: int, minute: int

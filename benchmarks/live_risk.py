@@ -13,13 +13,13 @@ import heapq
 import random
 from statistics import NormalDist
 
-from incentive_engine.live.ledger.records import Risk
+from incentive_engine.live.ledger.records import RiskMargin
 
 RUNS, CONFIDENCE, HOLDS, DEMAND = 300, 0.95, 10, 4
 FACE = 1_000_000
 
 
-def campaign(rng: random.Random, *, amount: int, chance: float, risk: Risk) -> float:
+def campaign(rng: random.Random, *, amount: int, chance: float, risk: RiskMargin) -> float:
     """Return what was redeemed, as a share of the amount."""
     cost = round(chance * FACE)
     each = cost * (FACE - cost)
@@ -48,7 +48,7 @@ def main() -> None:
     for chance in (0.05, 0.2, 0.5):
         for amount in (50, 300):
             for error in (0, 50_000):
-                risk = Risk(z_ppm=z, error_ppm=error, face=FACE)
+                risk = RiskMargin(z_ppm=z, error_ppm=error, face=FACE)
                 rng = random.Random(1)  # noqa: S311 - a simulation
                 shares = [
                     campaign(rng, amount=amount, chance=chance, risk=risk) for _ in range(RUNS)

@@ -4,7 +4,8 @@
 
 It needs the learner's library, numpy, pandas and lightgbm, and nothing of this project, so that
 each library may live in an environment of its own. DIRECTORY holds `learn.npz` (x, arm, y) and
-`ask.npz` (x); the effects of all offers go to `effect.npy`, seconds and memory to `cost.json`.
+`ask.npz` (x); the effects of all offers go to `effect.npy`, seconds (as `cpu`
+those of the processor, with loading libraries) and memory to `cost.json`.
 A library that is not installed ends it with exit code 4.
 """
 # mypy: disable-error-code="import-not-found,import-untyped,no-untyped-call"
@@ -167,7 +168,7 @@ def main() -> None:
     np.save(
         directory / "effect.npy", np.asarray(found, dtype=np.float64).reshape(len(ask["x"]), -1)
     )
-    cost = {"seconds": seconds, "gigabytes": peak_gigabytes()}
+    cost = {"seconds": seconds, "cpu": time.process_time(), "gigabytes": peak_gigabytes()}
     (directory / "cost.json").write_text(json.dumps(cost))
 
 

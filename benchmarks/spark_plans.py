@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from incentive_engine.allocation import Pool, Problem, solve, sum_limit
+from incentive_engine.allocation import BudgetPool, Problem, solve, sum_limit
 from incentive_engine.allocation.population.sharded import in_shards
 from incentive_engine.allocation.population.users import users_of
 from incentive_engine.fleet import Fleet, Processes, SharedWork
@@ -54,7 +54,7 @@ def draw_problem(users: int) -> Problem:
             sum_limit("floor", "cost", at_least=0.1 * budget, cells=np.arange(CELLS) == 3),
             sum_limit("stock", "issued", at_most=0.01 * users, offers=np.arange(OFFERS) == 9),
         ),
-        pool=Pool(amount=budget),
+        pool=BudgetPool(amount=budget),
     )
 
 

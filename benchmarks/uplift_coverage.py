@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 from uplift_markets import MARKETS, Market, draw_people, logged_trial, policy_of
 
-from incentive_engine.allocation import Plan, Pool, Problem, solve, sum_limit
+from incentive_engine.allocation import Allocation, BudgetPool, Problem, solve, sum_limit
 from incentive_engine.config import Policy
 from incentive_engine.domain import CONVERSION, COST, MICROS, FloatArray
 from incentive_engine.simulation.strategy.rehearsal import rehearse
@@ -139,7 +139,7 @@ def _run(market: Market, rows: int, seed: int) -> list[dict[str, Outcome]]:
     return runs
 
 
-def _mean(plan: Plan, of_pairs: FloatArray) -> float:
+def _mean(plan: Allocation, of_pairs: FloatArray) -> float:
     given = np.flatnonzero(plan.choice >= 0)
     return float(of_pairs[given, plan.choice[given]].sum()) / USERS
 
@@ -152,7 +152,7 @@ def _problem(policy: Policy, scores: Estimates, budget: float) -> Problem:
         columns=np.ascontiguousarray(scores.cost.T)[None],
         face=np.array([offer.face_value for offer in policy.offers]),
         limits=(sum_limit("budget", COST, at_most=budget),),
-        pool=Pool(amount=budget),
+        pool=BudgetPool(amount=budget),
     )
 
 

@@ -118,7 +118,8 @@ def _peers(python: str, learners: list[str], trial: Trial, asked: Draw) -> None:
                 continue
             cost = json.loads((directory / "cost.json").read_text())
             effect = np.load(directory / "effect.npy")
-            _line(learner, cost["seconds"], cost["gigabytes"], _share(effect, asked))
+            label = f"{learner}, {cost['cpu']:.1f} s of CPU"
+            _line(label, cost["seconds"], cost["gigabytes"], _share(effect, asked))
 
 
 if __name__ == "__main__":

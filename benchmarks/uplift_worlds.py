@@ -22,7 +22,7 @@ from incentive_engine.data.trial import Trial
 from incentive_engine.data.users import UserTable
 from incentive_engine.domain import FloatArray
 from incentive_engine.uplift.doubly_robust.plan_value import plan_value
-from incentive_engine.uplift.model import UpliftModel, fit, predict
+from incentive_engine.uplift.model import EffectModel, fit, predict
 
 BUDGETS = (0.1, 0.2, 0.5)
 
@@ -90,7 +90,7 @@ def _shares(effect: FloatArray, users: Draw) -> tuple[list[float], list[float]]:
     return shares, promises
 
 
-def _covered(model: UpliftModel, trial: Trial, learned: Draw) -> float:
+def _covered(model: EffectModel, trial: Trial, learned: Draw) -> float:
     """Return 1 when the interval of the plan for the trial's rows holds its true gain."""
     effect = model.out_of_fold.estimates.conversion
     unlimited = float((learned.cost * best_plan(learned.effect, learned.cost, np.inf)).sum())

@@ -1,13 +1,14 @@
 """How often the watch is wrong while all goes to plan, and how soon it sees what does not.
 
-    python benchmarks/watch.py [--users 20000] [--campaigns 200] [--seeds 20]
+    python benchmarks/watch.py [--users 20000] [--campaigns 200] [--seeds 20] [--gain]
 
 Campaigns of a day in virtual time, looked at every half hour: four offers, a budget, a stock and a
 floor, each used up exactly by the plan; a fifth of the users is held out. The first table counts
 campaigns with any finding, over all looks: as planned, and with the errors that every forecast has
 (traffic by the hour off by 5 % at random, redemption of each offer by 7 %). The second
 departs from the plan in one way each, from the start or from the middle of the traffic on, and
-shows how many hours later the finding came.
+shows how many hours later the finding came. With `--gain` a table for holdouts of three sizes says
+which gains that fall short are found, and when, beside what is told before the campaign.
 """
 
 from __future__ import annotations
@@ -25,14 +26,23 @@ from incentive_engine.data.outcomes import Outcomes
 from incentive_engine.domain import MICROS, BoolArray, FloatArray, IntArray
 from incentive_engine.live.ledger.commands import Standing
 from incentive_engine.live.ledger.records import LimitTerms, State
-from incentive_engine.live.repricing import Forecast
+from incentive_engine.live.repricing import ArrivalForecast
 from incentive_engine.live.watch.evidence import Sizes
 from incentive_engine.live.watch.expected import Expected
+from incentive_engine.live.watch.gain import gain
 from incentive_engine.live.watch.look import Look
 from incentive_engine.live.watch.observed import STATES, Observed
 from incentive_engine.live.watch.params import WatchParams
 from incentive_engine.live.watch.watching import find
+from incentive_engine.live.watch.yardstick import Yardstick
 from incentive_engine.stats.estimate import Estimate
+from incentive_engine.stats.sequential import (
+    BY_PRICES,
+    SETTLED,
+    Noticing,
+    difference_error,
+    noticing,
+)
 
 START = 1_800_000_000 * MICROS
 DAY, HOLD, LOOK = 86_400 * MICROS, 900 * MICROS, 1800 * MICROS
@@ -41,7 +51,8 @@ FACES = np.array([5.0, 10.0, 20.0, 50.0])
 BUDGET, STOCK, FLOOR = range(3)
 STRANGER, NEVER = -1, 2**62
 BASE, GAIN = 0.05, 0.03
-"""Share of users who buy without an offer, and what the plan adds on average."""
+"""Share of users who buy without an offer, and what the plan adds on average over all who are not
+held out; it adds it to those who get an offer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,13 +136,22 @@ class Plan:
     held: BoolArray
     region: BoolArray
     expected: Expected
+    base: FloatArray
+    yardstick: Yardstick
 
     @classmethod
-    def draw(cls, n: int, rng: np.random.Generator) -> Plan:
+    def draw(cls, n: int, rng: np.random.Generator, *, holdout: float = 0.2) -> Plan:
         """Return a plan."""
-        held, region = rng.random(n) < 0.2, rng.random(n) < 0.3
+        held, region = rng.random(n) < holdout, rng.random(n) < 0.3
         offer = rng.choice(5, n, p=[0.25, 0.25, 0.2, 0.1, 0.2]) - 1
-        offer[(offer == 4) | held] = -1
+        offer[offer == 4] = -1
+        offered = offer >= 0
+        offer[held] = -1
+        base = np.clip(BASE * rng.lognormal(-0.32, 0.8, n), 0, 0.9)
+        guess = np.column_stack([base * rng.lognormal(0, 0.5, n)]).astype(np.float32)
+        yardstick = Yardstick(
+            offered=offered, stratum=np.zeros(n, dtype=np.int64), covariates=guess
+        )
         chance = np.clip(rng.lognormal(np.log(0.12), 0.5, n), 0.01, 0.6)
         cost = np.where(offer >= 0, chance * FACES[offer], 0.0)
         limits = (
@@ -149,7 +169,7 @@ class Plan:
         sizes = [(cost, ones), (ones, ones), (cost, ones)]
         paid = [(face, cost / face), (ones, ones), (face, cost / face)]
         expected = Expected(
-            forecast=Forecast(start=START, end=START + DAY, come=come / come[-1]),
+            forecast=ArrivalForecast(start=START, end=START + DAY, come=come / come[-1]),
             users=n,
             held=held,
             limits=limits,
@@ -164,16 +184,15 @@ class Plan:
             currency="CNY",
             zone="UTC",
         )
-        return cls(offer=offer, cost=cost, held=held, region=region, expected=expected)
-
-
-def _sizes(
-    parts: list[tuple[FloatArray, FloatArray]], some: tuple[BoolArray, ...]
-) -> tuple[Sizes, ...]:
-    return tuple(
-        Sizes(size=size[mine], chance=chance[mine])
-        for (size, chance), mine in zip(parts, some, strict=True)
-    )
+        return cls(
+            offer=offer,
+            cost=cost,
+            held=held,
+            region=region,
+            expected=expected,
+            base=base,
+            yardstick=yardstick,
+        )
 
 
 def _terms(name: str, amount: float, *, is_count: bool, is_floor: bool = False) -> LimitTerms:
@@ -219,9 +238,9 @@ class Day:
         chance = cost / face * factor
         takes = (offer >= 0) & (rng.random(len(user)) < chance)
         pays = np.where(takes, at + (rng.random(len(user)) * HOLD).astype(np.int64), NEVER)
-        bought = np.zeros(len(plan.held))
-        gain = np.where(plan.held, 0.0, GAIN * world.gain)
-        bought[:] = rng.random(len(bought)) < BASE + gain
+        free, offered = ~plan.held, plan.yardstick.offered
+        each = GAIN * world.gain * free.sum() / (free & offered).sum()
+        bought = 1.0 * (rng.random(len(free)) < plan.base + each * (free & offered))
         offer = _fitting(plan, at, offer, pays, cost)
         return cls(
             plan=plan,
@@ -294,7 +313,12 @@ class Day:
             strangers=0,
         )
         return Look(
-            expected=self.plan.expected, observed=observed, now=now, params=params, outcomes=did
+            expected=self.plan.expected,
+            observed=observed,
+            now=now,
+            params=params,
+            outcomes=did,
+            yardstick=self.plan.yardstick,
         )
 
 
@@ -375,11 +399,55 @@ def first_found(day: Day, params: WatchParams) -> dict[str, int]:
     return found
 
 
-def days(world: World, users: int, seeds: int, first: int) -> Iterator[Day]:
+def days(
+    world: World, users: int, seeds: int, first: int, *, holdout: float = 0.2
+) -> Iterator[Day]:
     """Yield days of a world."""
     for seed in range(first, first + seeds):
         rng = np.random.default_rng(seed)
-        yield Day.draw(Plan.draw(users, rng), world, rng)
+        yield Day.draw(Plan.draw(users, rng, holdout=holdout), world, rng)
+
+
+def print_gains(users: int, seeds: int, params: WatchParams) -> None:
+    """Print from which hour on a gain that falls short is found, beside what was foretold."""
+    print(f"{users:,} users; looked at every two hours; hours after the start")
+    print("holdout  gain  found  median   foretold: with 80 % by   least shortfall")
+    for holdout in (0.02, 0.1, 0.2):
+        for part in (0.0, 0.5, 1.0):
+            hours: list[float] = []
+            told = Noticing(nothing=None, half=None, least=None)
+            for day in days(World(name="", gain=part), users, seeds, 3000, holdout=holdout):
+                told = _foretold(day.plan, params)
+                for now in range(START + 4 * LOOK, START + DAY + 1, 4 * LOOK):
+                    if any(one.kind == "gain_below" for one in gain(day.look(now, params))):
+                        hours.append((now - START) / 3.6e9)
+                        break
+            share = told.nothing if part == 0.0 else told.half if part == 0.5 else None
+            forecast = day.plan.expected.forecast
+            assert forecast is not None
+            by = (
+                "–"
+                if share is None
+                else f"{(forecast.moment(share) - START) / 3.6e9 + SETTLED:.1f}"
+            )
+            median = f"{np.median(hours):.1f}" if hours else "–"
+            least = "–" if told.least is None else f"{told.least:.0%}"
+            found = f"{len(hours)}/{seeds}"
+            print(f"{holdout:7.0%} {part:5.1f} {found:>6} {median:>7} {by:>24} {least:>17}")
+
+
+def _foretold(plan: Plan, params: WatchParams) -> Noticing:
+    """Return what would be noticed, by what is known before the day."""
+    compared = plan.yardstick.offered
+    free, held = (int((compared & mine).sum()) for mine in (~plan.held, plan.held))
+    stated = plan.expected.gain.times(float((~plan.held).sum()) / free)
+    return noticing(
+        value=stated.value,
+        low=stated.low,
+        error=difference_error(BASE, BASE + stated.value, free, held),
+        held=held,
+        alpha=params.of_gain * BY_PRICES,
+    )
 
 
 def main() -> None:
@@ -388,8 +456,12 @@ def main() -> None:
     parser.add_argument("--users", type=int, default=20_000)
     parser.add_argument("--campaigns", type=int, default=200)
     parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--gain", action="store_true", help="only of gains that fall short")
     options = parser.parse_args()
     params = WatchParams()
+    if options.gain:
+        print_gains(options.users, options.seeds, params)
+        return
     began = time.perf_counter()
     print(f"{options.users:,} users, error {params.error:.0%} a campaign")
     print(f"{'world':34} campaigns  with a false alarm  which")

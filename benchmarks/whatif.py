@@ -16,7 +16,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from incentive_engine.allocation import Curve, CurvePoint, Pool, Problem, solve, sum_limit
+from incentive_engine.allocation import BudgetPool, Curve, CurvePoint, Problem, solve, sum_limit
 
 OFFERS, REGIONS = 10, 20
 SHARES = (0.02, 0.9)
@@ -56,7 +56,9 @@ def with_budget(problem: Problem, amount: float) -> Problem:
         sum_limit(f"region[{r:02}]", "cost", at_most=0.052 * amount, cells=np.arange(REGIONS) == r)
         for r in range(REGIONS)
     ]
-    return replace(problem, limits=(*problem.limits, *caps, budget), pool=Pool(amount=amount))
+    return replace(
+        problem, limits=(*problem.limits, *caps, budget), pool=BudgetPool(amount=amount)
+    )
 
 
 def line(name: str, seconds: float, points: int, first: float, worst: float) -> None:

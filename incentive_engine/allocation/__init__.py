@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from incentive_engine.allocation.budgets.curve import Curve, CurvePoint, response_curve
-    from incentive_engine.allocation.budgets.efficient_steps import Split
+    from incentive_engine.allocation.budgets.efficient_steps import Breakdown
     from incentive_engine.allocation.budgets.frontier import Frontier, frontier
     from incentive_engine.allocation.budgets.limit_cost import gain_of_all, gains_at, gains_without
-    from incentive_engine.allocation.budgets.mandate import Mandate, largest_budget
+    from incentive_engine.allocation.budgets.mandate import MandateSearch, largest_budget
     from incentive_engine.allocation.budgets.neighbours import MARGIN
     from incentive_engine.allocation.budgets.other_budget import rule_of, with_budget_of
     from incentive_engine.allocation.budgets.safety import SafetyPoint, price_of_safety
@@ -26,13 +26,19 @@ if TYPE_CHECKING:
     from incentive_engine.allocation.decision import OfferChoice, User, decide
     from incentive_engine.allocation.dual.prices import find_prices
     from incentive_engine.allocation.frozen_policy import FrozenPolicy, Prices
-    from incentive_engine.allocation.limits import Limit, Ratio, ratio_limits, sum_limit
+    from incentive_engine.allocation.limits import LinearLimit, Ratio, ratio_limits, sum_limit
     from incentive_engine.allocation.params import CURVE, PAGE, SolveParams
-    from incentive_engine.allocation.plan import Plan, freeze_prices, propensities, reasons, solve
+    from incentive_engine.allocation.plan import (
+        Allocation,
+        freeze_prices,
+        propensities,
+        reasons,
+        solve,
+    )
     from incentive_engine.allocation.population.choose import Choosers, choices_at
     from incentive_engine.allocation.population.margins import margins
     from incentive_engine.allocation.population.sweep import Choice
-    from incentive_engine.allocation.problem import BUDGET, Pool, Problem
+    from incentive_engine.allocation.problem import BUDGET, BudgetPool, Problem
     from incentive_engine.allocation.solver_report import PriceStatus, SolverReport, Status
 
 __all__ = [
@@ -41,6 +47,9 @@ __all__ = [
     "MANY",
     "MARGIN",
     "PAGE",
+    "Allocation",
+    "Breakdown",
+    "BudgetPool",
     "Certificate",
     "Choice",
     "Choosers",
@@ -48,12 +57,10 @@ __all__ = [
     "CurvePoint",
     "Frontier",
     "FrozenPolicy",
-    "Limit",
     "LimitReport",
-    "Mandate",
+    "LinearLimit",
+    "MandateSearch",
     "OfferChoice",
-    "Plan",
-    "Pool",
     "PriceStatus",
     "Prices",
     "Problem",
@@ -61,7 +68,6 @@ __all__ = [
     "SafetyPoint",
     "SolveParams",
     "SolverReport",
-    "Split",
     "Status",
     "User",
     "build_problem",
@@ -96,7 +102,7 @@ _HOMES: Final = {
         "CurvePoint",
         "response_curve",
     ),
-    "budgets.efficient_steps": ("Split",),
+    "budgets.efficient_steps": ("Breakdown",),
     "budgets.frontier": (
         "Frontier",
         "frontier",
@@ -107,7 +113,7 @@ _HOMES: Final = {
         "gains_without",
     ),
     "budgets.mandate": (
-        "Mandate",
+        "MandateSearch",
         "largest_budget",
     ),
     "budgets.neighbours": ("MARGIN",),
@@ -142,7 +148,7 @@ _HOMES: Final = {
         "Prices",
     ),
     "limits": (
-        "Limit",
+        "LinearLimit",
         "Ratio",
         "ratio_limits",
         "sum_limit",
@@ -153,7 +159,7 @@ _HOMES: Final = {
         "SolveParams",
     ),
     "plan": (
-        "Plan",
+        "Allocation",
         "freeze_prices",
         "propensities",
         "reasons",
@@ -167,7 +173,7 @@ _HOMES: Final = {
     "population.sweep": ("Choice",),
     "problem": (
         "BUDGET",
-        "Pool",
+        "BudgetPool",
         "Problem",
     ),
     "solver_report": (

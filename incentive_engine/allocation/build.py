@@ -10,8 +10,8 @@ import pyarrow as pa
 
 from incentive_engine.allocation.cells import Cells, draw_cells
 from incentive_engine.allocation.explorers import Explorers
-from incentive_engine.allocation.limits import Limit, ratio_limits, sum_limit
-from incentive_engine.allocation.problem import BUDGET, Pool, Problem
+from incentive_engine.allocation.limits import LinearLimit, ratio_limits, sum_limit
+from incentive_engine.allocation.problem import BUDGET, BudgetPool, Problem
 from incentive_engine.allocation.weights import weights_of
 from incentive_engine.config import locate
 from incentive_engine.config.amounts import Bound
@@ -104,12 +104,12 @@ def _explorers(
     return Explorers(users=users, choice=choice, value=worth, propensity=propensity[drawn])
 
 
-def pool_of(policy: Policy) -> Pool | None:
+def pool_of(policy: Policy) -> BudgetPool | None:
     """Return a policy's budget as the certificate reports it."""
     budget = policy.budget
     if budget is None:
         return None
-    return Pool(
+    return BudgetPool(
         amount=budget.amount,
         basis=budget.basis,
         confidence=budget.confidence,
@@ -198,9 +198,9 @@ def _lacking(policy: Policy, scores: ScoreTable, offer: str) -> list[str]:
     return [measure for measure in needed if (measure, offer) in scores.missing_pairs]
 
 
-def _limits(policy: Policy, scores: ScoreTable, cells: Cells) -> tuple[Limit, ...]:
+def _limits(policy: Policy, scores: ScoreTable, cells: Cells) -> tuple[LinearLimit, ...]:
     faults: list[Fault] = []
-    limits: list[Limit] = []
+    limits: list[LinearLimit] = []
     for i, stated in enumerate(policy.limits):
         try:
             bounds = bounds_of(policy, stated, scores.n_users, where=locate(policy, ("limits", i)))
@@ -224,7 +224,7 @@ def _stated(
     bounds: tuple[float | None, float | None],
     members: BoolArray | None,
     offers: BoolArray | None,
-) -> Iterator[Limit]:
+) -> Iterator[LinearLimit]:
     low, high = bounds
     if stated.sum is None or stated.is_part_of_plan:
         yield from ratio_limits(
@@ -254,14 +254,14 @@ def _stated(
     )
 
 
-def linear_forms(policy: Policy) -> list[tuple[LimitPolicy | None, tuple[Limit, ...]]]:
+def linear_forms(policy: Policy) -> list[tuple[LimitPolicy | None, tuple[LinearLimit, ...]]]:
     """Return the enforced limits of a policy with their linear forms, and the budget's at last.
 
     A form is named by what a ratio with two bounds adds to its limit's name. It counts users of
     every cell, and bounds in percent stand as shares.
     """
     offers = np.array(policy.offer_ids)
-    forms: list[tuple[LimitPolicy | None, tuple[Limit, ...]]] = []
+    forms: list[tuple[LimitPolicy | None, tuple[LinearLimit, ...]]] = []
     for stated in policy.limits:
         bounds = tuple(None if b is None else b.value for b in (stated.at_least, stated.at_most))
         counted = None if stated.offers is None else np.isin(offers, np.array(stated.offers))
@@ -309,7 +309,7 @@ def _resolved(
     return bound.value * policy.budget.amount
 
 
-def _budget(policy: Policy) -> Iterator[Limit]:
+def _budget(policy: Policy) -> Iterator[LinearLimit]:
     if policy.budget is None:
         return
     measure = FACE if policy.budget.basis == "face" else COST

@@ -9,11 +9,11 @@ from typing import Any, Final
 import numpy as np
 
 from incentive_engine.allocation.dual.lagrangian import bounds_value
-from incentive_engine.allocation.limits import Limit
-from incentive_engine.allocation.population.limit_maps import Rows, rows_of, tally_explorers
+from incentive_engine.allocation.limits import LinearLimit
+from incentive_engine.allocation.population.limit_maps import LimitRows, rows_of, tally_explorers
 from incentive_engine.allocation.population.population import Population
-from incentive_engine.allocation.population.sweep import Table
-from incentive_engine.allocation.problem import Pool, Question
+from incentive_engine.allocation.population.sweep import CellTable
+from incentive_engine.allocation.problem import BudgetPool, Question
 from incentive_engine.allocation.risk import RiskReport
 from incentive_engine.allocation.solver_report import SolverReport
 from incentive_engine.domain import MICROS, FloatArray
@@ -175,9 +175,9 @@ class Certificate:
 def certify(
     question: Question,
     users: Population,
-    rows: Rows,
+    rows: LimitRows,
     prices: FloatArray,
-    table: Table,
+    table: CellTable,
     *,
     solver: SolverReport,
 ) -> Certificate:
@@ -223,8 +223,8 @@ def _above(bound: float, value: float) -> float:
     return value if 0.0 < value - bound <= ROUNDING * abs(value) else bound
 
 
-def _spending(question: Question, users: Population, table: Table) -> Spending:
-    pool = question.pool or Pool(amount=np.nan)
+def _spending(question: Question, users: Population, table: CellTable) -> Spending:
+    pool = question.pool or BudgetPool(amount=np.nan)
     spent = int(table.totals[users.cost + 2].sum()) / MICROS if users.cost >= 0 else 0.0
     face = None
     if question.face is not None:
@@ -238,7 +238,11 @@ def _spending(question: Question, users: Population, table: Table) -> Spending:
 
 
 def report_limit(
-    question: Question, users: Population, limit: Limit, table: Table, price: float | None
+    question: Question,
+    users: Population,
+    limit: LinearLimit,
+    table: CellTable,
+    price: float | None,
 ) -> LimitReport:
     """Return one limit's entry for what a plan adds up to."""
     row = rows_of(question, users, [limit])
@@ -257,7 +261,7 @@ def report_limit(
 
 
 def ratio_of(
-    question: Question, users: Population, limit: Limit, table: Table
+    question: Question, users: Population, limit: LinearLimit, table: CellTable
 ) -> RatioReport | None:
     """Return the ratio behind a limit as a plan's sums make it, None where it has none."""
     ratio = limit.ratio
@@ -265,7 +269,7 @@ def ratio_of(
         return None
     sums = []
     for measure, everywhere in ((ratio.numerator, False), (ratio.denominator, ratio.of_plan)):
-        part = Limit(
+        part = LinearLimit(
             name=limit.name,
             terms=((measure, 1.0),),
             cells=None if everywhere else limit.cells,

@@ -26,7 +26,7 @@ class Ratio:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Limit:
+class LinearLimit:
     """A bound on a weighted sum of measures over some cells and offers.
 
     Attributes
@@ -78,15 +78,15 @@ def sum_limit(
     offers: BoolArray | None = None,
     report_only: bool = False,
     shares: tuple[float | None, float | None] = (None, None),
-) -> Limit:
+) -> LinearLimit:
     """Return a limit on the sum of one measure.
 
     Parameters
     ----------
     measure
-        Its name; the other parameters are those of `Limit`.
+        Its name; the other parameters are those of `LinearLimit`.
     """
-    return Limit(
+    return LinearLimit(
         name=name,
         terms=((measure, 1.0),),
         cells=cells,
@@ -108,7 +108,7 @@ def ratio_limits(
     offers: BoolArray | None = None,
     report_only: bool = False,
     of_plan: bool = False,
-) -> tuple[Limit, ...]:
+) -> tuple[LinearLimit, ...]:
     """Return the linear form of a bound on the ratio of two sums, one limit per bound.
 
     Parameters
@@ -116,7 +116,7 @@ def ratio_limits(
     name
         The limit's name; with both bounds `[at_least]` and `[at_most]` are added to it.
     measures
-        Numerator a and denominator b; the other parameters are those of `Limit`.
+        Numerator a and denominator b; the other parameters are those of `LinearLimit`.
     of_plan
         Whether b is summed over all users and offers, whatever `cells` and `offers` say.
 
@@ -132,7 +132,7 @@ def ratio_limits(
             continue
         over = (bottom, -sign * bound)
         limits.append(
-            Limit(
+            LinearLimit(
                 name=f"{name}[{kind}]" if both else name,
                 terms=((top, sign),) if of_plan else ((top, sign), over),
                 everywhere=(over,) if of_plan else (),

@@ -14,13 +14,14 @@ from incentive_engine.allocation.certificate import Certificate, certify
 from incentive_engine.allocation.dual.prices import Optimum, find_prices
 from incentive_engine.allocation.frozen_policy import FrozenPolicy, Prices
 from incentive_engine.allocation.infeasible.conflict import explain, relax, relax_whole
+from incentive_engine.allocation.infeasible.lots import taken_by_lots, taken_fault
 from incentive_engine.allocation.integer.core_search import Incumbent
-from incentive_engine.allocation.integer.draft import Draft
+from incentive_engine.allocation.integer.draft import CandidatePlan
 from incentive_engine.allocation.integer.integer_plan import make_plan
 from incentive_engine.allocation.integer.useless import drop_useless
 from incentive_engine.allocation.params import PLAN, SolveParams
 from incentive_engine.allocation.population.choose import choices_at, offers_of
-from incentive_engine.allocation.population.limit_maps import Rows, open_rows, tally_explorers
+from incentive_engine.allocation.population.limit_maps import LimitRows, open_rows, tally_explorers
 from incentive_engine.allocation.population.population import Population
 from incentive_engine.allocation.population.sharded import in_shards
 from incentive_engine.allocation.population.sweep import Choice, cost_micros
@@ -29,7 +30,7 @@ from incentive_engine.allocation.problem import BUDGET, Problem, Question
 from incentive_engine.allocation.risk import (
     NEAR,
     ROUNDS,
-    Risk,
+    RedemptionRisk,
     RiskReport,
     risk_of,
     with_expected,
@@ -53,7 +54,7 @@ EXACT_PRICES: Final = 1e-9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Plan:
+class Allocation:
     """One offer or none for each user, and the proof of how good that is.
 
     Attributes
@@ -83,7 +84,7 @@ def solve(
     params: SolveParams = PLAN,
     advance: Advance = unheard,
     shared: SharedWork | None = None,
-) -> Plan:
+) -> Allocation:
     """Return the plan of most value that keeps every limit.
 
     Parameters
@@ -110,9 +111,11 @@ def solve(
         if problem.pool is None or problem.pool.basis != "at-risk":
             solved = solve_population(problem, users, params=params, advance=advance)
             return _plan(problem, everyone, users, solved)
-        risk = Risk(confidence=problem.pool.confidence, cost_error=problem.pool.cost_error)
+        risk = RedemptionRisk(
+            confidence=problem.pool.confidence, cost_error=problem.pool.cost_error
+        )
 
-        def planned(bounded: Problem) -> Plan:
+        def planned(bounded: Problem) -> Allocation:
             return _plan(bounded, everyone, users, solve_population(bounded, users, params=params))
 
         plan = _plan_at_risk(problem, everyone, risk, planned)
@@ -136,9 +139,9 @@ class Solved:
         What is proven, explorers counted.
     """
 
-    rows: Rows
+    rows: LimitRows
     optimum: Optimum
-    draft: Draft
+    draft: CandidatePlan
     certificate: Certificate
 
 
@@ -155,7 +158,8 @@ def solve_population(
     `solve`.
     """
     rows = open_rows(question, users)
-    _refuse_taken(rows)
+    if taken := taken_by_lots(rows):
+        raise InfeasibleError(*taken)
     advance(READ)
     optimum = find_prices(users, rows, params=params)
     advance(PRICED)
@@ -184,14 +188,17 @@ def solve_population(
 
 
 def _plan_at_risk(
-    problem: Problem, everyone: Users, risk: Risk, planned: Callable[[Problem], Plan]
-) -> Plan:
+    problem: Problem,
+    everyone: Users,
+    risk: RedemptionRisk,
+    planned: Callable[[Problem], Allocation],
+) -> Allocation:
     """Search the expected cost whose plan has the amount as its quantile."""
     assert problem.pool is not None
     amount = problem.pool.amount
     expected = risk.expected(amount, noise=0.0)
     # the variance depends on the plan, and the plan on the bound that the variance allows
-    best: Plan | None = None
+    best: Allocation | None = None
     for _ in range(ROUNDS):
         plan = planned(with_expected(problem, expected))
         report = risk_of(problem, plan.choice, risk)
@@ -209,7 +216,7 @@ def _plan_at_risk(
         plan = planned(with_expected(problem, _paid_by_lot(problem, everyone)))
         report = risk_of(problem, plan.choice, risk)
         if report.quantile > amount:  # only explorers can cost so much without anybody else
-            raise InfeasibleError(_taken(BUDGET, report.quantile, amount))
+            raise InfeasibleError(taken_fault(BUDGET, report.quantile, amount))
         best = _with_risk(plan, report)
     return best
 
@@ -222,37 +229,12 @@ def _paid_by_lot(problem: Problem, users: Users) -> float:
     return int(to_micros(amounts).sum()) / MICROS
 
 
-def _with_risk(plan: Plan, report: RiskReport) -> Plan:
+def _with_risk(plan: Allocation, report: RiskReport) -> Allocation:
     budget = replace(plan.certificate.budget, at_risk=report)
     return replace(plan, certificate=replace(plan.certificate, budget=budget))
 
 
-def _refuse_taken(rows: Rows) -> None:
-    """Refuse limits that explorers alone break.
-
-    Parameters
-    ----------
-    rows
-        With what explorers leave.
-    """
-    # only what is counted or paid cannot be given back by what others get
-    taken = np.flatnonzero((rows.unit > 0) & (rows.upper < 0)).tolist()
-    if taken:
-        most = [limit.at_most or 0.0 for limit in rows.limits]
-        raise InfeasibleError(
-            *(_taken(rows.names[i], most[i] - float(rows.upper[i]), most[i]) for i in taken)
-        )
-
-
-def _taken(limit: str, used: float, most: float) -> Fault:
-    return Fault(
-        say("explore.limit", limit=limit),
-        say("explore.taken", used=used, most=most),
-        remedy=say("explore.remedy"),
-    )
-
-
-def _plan(problem: Problem, everyone: Users, users: Population, solved: Solved) -> Plan:
+def _plan(problem: Problem, everyone: Users, users: Population, solved: Solved) -> Allocation:
     """Return a plan with what it gives to each of the users in memory."""
     given = solved.draft.everybody(users)
     choice, paid = offers_of(everyone, given), cost_micros(everyone, given)
@@ -264,7 +246,7 @@ def _plan(problem: Problem, everyone: Users, users: Population, solved: Solved) 
             paid[user] = to_micros(explorers.amounts(problem.columns[everyone.cost]))
     rows, optimum = solved.rows, solved.optimum
     in_order = optimum.point.prices.tolist()
-    return Plan(
+    return Allocation(
         choice=choice,
         cost_micros=paid,
         prices=MappingProxyType(dict(zip(rows.names, in_order, strict=True))),
@@ -285,7 +267,7 @@ def _solver_report(optimum: Optimum, best: Incumbent) -> SolverReport:
     )
 
 
-def freeze_prices(problem: Problem, plan: Plan, frozen: FrozenPolicy) -> Prices:
+def freeze_prices(problem: Problem, plan: Allocation, frozen: FrozenPolicy) -> Prices:
     """Return the plan's prices as version 0, with how many users they do not decide on.
 
     At the prices some users are tied, and the integer stage settled who of them gets what, and
@@ -366,7 +348,9 @@ def _suspicious(optimum: Optimum) -> bool:
     return broken or optimum.impossible
 
 
-def _repaired(question: Question, users: Population, rows: Rows, optimum: Optimum) -> Draft:
+def _repaired(
+    question: Question, users: Population, rows: LimitRows, optimum: Optimum
+) -> CandidatePlan:
     """Return a plan that keeps the limits, whatever it is worth, or say why there is none."""
     for relaxation in (relax(users, rows), relax_whole(users, rows, optimum)):
         if relaxation.needed:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from incentive_engine.allocation.explorers import Explorers
-from incentive_engine.allocation.limits import Limit
+from incentive_engine.allocation.limits import LinearLimit
 from incentive_engine.domain import FACE, ISSUED, BoolArray, Columns, FloatArray
 from incentive_engine.errors import ConfigError, DataError, Fault
 from incentive_engine.language import say
@@ -29,7 +29,7 @@ DEAREST: Final = 1e12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pool:
+class BudgetPool:
     """The budget as the certificate reports it; its limit is the one named `budget`."""
 
     amount: float
@@ -69,13 +69,13 @@ class Question:
     measures: tuple[str, ...] = ()
     face: FloatArray | None = None
     n_cells: int = 1
-    limits: tuple[Limit, ...] = ()
+    limits: tuple[LinearLimit, ...] = ()
     exactly_one: bool = False
     explorers: Explorers | None = None
-    pool: Pool | None = None
+    pool: BudgetPool | None = None
 
     @property
-    def enforced(self) -> tuple[Limit, ...]:
+    def enforced(self) -> tuple[LinearLimit, ...]:
         """The limits that a plan must keep."""
         return tuple(limit for limit in self.limits if not limit.report_only)
 
@@ -201,7 +201,7 @@ def _shape_faults(problem: Problem) -> list[Fault]:
     return faults
 
 
-def _limit_faults(problem: Problem, limit: Limit) -> list[Fault]:
+def _limit_faults(problem: Problem, limit: LinearLimit) -> list[Fault]:
     where = f"limit `{limit.name}`"
     faults = [
         Fault(

@@ -20,7 +20,7 @@ NEAR: Final = 1e-4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Risk:
+class RedemptionRisk:
     """How real redemption may differ from the expected cost.
 
     Attributes
@@ -61,7 +61,7 @@ class RiskReport:
     Attributes
     ----------
     confidence, cost_error
-        As in `Risk`.
+        As in `RedemptionRisk`.
     expected, variance
         Of redemption, the variance without the forecast's error.
     deviation
@@ -87,7 +87,7 @@ class RiskReport:
         }
 
 
-def risk_of(problem: Problem, choice: Choice, risk: Risk) -> RiskReport:
+def risk_of(problem: Problem, choice: Choice, risk: RedemptionRisk) -> RiskReport:
     """Return how a plan's real redemption is spread.
 
     Parameters

@@ -16,12 +16,12 @@ from incentive_engine.allocation.certificate import LimitReport, report_limit
 from incentive_engine.allocation.dual.prices import Optimum, find_prices
 from incentive_engine.allocation.infeasible.relaxation import size_of_bounds
 from incentive_engine.allocation.params import CURVE, SolveParams
-from incentive_engine.allocation.population.limit_maps import Rows, open_rows, tally_explorers
-from incentive_engine.allocation.population.samples import Sample
-from incentive_engine.allocation.population.sweep import Choice, Table, sweep, tally
+from incentive_engine.allocation.population.limit_maps import LimitRows, open_rows, tally_explorers
+from incentive_engine.allocation.population.samples import UserSample
+from incentive_engine.allocation.population.sweep import CellTable, Choice, sweep, tally
 from incentive_engine.allocation.population.users import Users
 from incentive_engine.allocation.problem import BUDGET, Problem
-from incentive_engine.allocation.risk import Risk, risk_of, with_expected
+from incentive_engine.allocation.risk import RedemptionRisk, risk_of, with_expected
 from incentive_engine.domain import COST, FACE, MICROS, Columns, FloatArray, IntArray, to_micros
 
 BROKEN: Final = 1e-6
@@ -54,9 +54,9 @@ class Relaxed:
     """
 
     problem: Problem
-    rows: Rows
+    rows: LimitRows
     optimum: Optimum
-    by_lot: Table | None = None
+    by_lot: CellTable | None = None
 
     @property
     def bound(self) -> float:
@@ -148,7 +148,7 @@ class Relaxed:
             sums[FACE] = float(part @ self.problem.face[offer])
         return sums
 
-    def table(self, users: Users) -> Table:
+    def table(self, users: Users) -> CellTable:
         """Return what the plan's pairs add up to, per cell and offer."""
         choice, step = _everyone(users, self), self.optimum.step
         if step is None:
@@ -183,7 +183,7 @@ def solve_relaxed(
     start: Prices | None = None,
     radius: float = NEAR,
     hint: Prices | None = None,
-    samples: tuple[Sample, ...] | None = None,
+    samples: tuple[UserSample, ...] | None = None,
     params: SolveParams = CURVE,
 ) -> Relaxed:
     """Return the best plan with split users.
@@ -207,7 +207,7 @@ def solve_relaxed(
         return _solved(
             problem, users, start, radius=radius, hint=hint, samples=samples, params=params
         )
-    risk = Risk(confidence=problem.pool.confidence, cost_error=problem.pool.cost_error)
+    risk = RedemptionRisk(confidence=problem.pool.confidence, cost_error=problem.pool.cost_error)
     expected = risk.expected(problem.pool.amount, noise=0.0)
     plan = _solved(
         with_expected(problem, expected),
@@ -247,7 +247,7 @@ def _solved(
     *,
     radius: float = NEAR,
     hint: Prices | None = None,
-    samples: tuple[Sample, ...] | None,
+    samples: tuple[UserSample, ...] | None,
     params: SolveParams,
 ) -> Relaxed:
     rows = open_rows(problem, users)

@@ -16,7 +16,7 @@ import numpy as np
 
 from incentive_engine.allocation.build import linear_forms, summed_measures
 from incentive_engine.allocation.frozen_policy import FrozenPolicy
-from incentive_engine.allocation.limits import Limit, Terms
+from incentive_engine.allocation.limits import LinearLimit, Terms
 from incentive_engine.allocation.problem import BUDGET
 from incentive_engine.allocation.user_attributes import (
     Attributes,
@@ -151,14 +151,14 @@ class UserRules:
                 ),
             )
 
-    def _forms(self, forms: tuple[Limit, ...]) -> Iterator[Form]:
+    def _forms(self, forms: tuple[LinearLimit, ...]) -> Iterator[Form]:
         """Yield how limits count the users whom they name."""
         for form in forms:
             yield self._form(form, form.all_terms, form.offers)
             if form.everywhere and form.offers is not None:
                 yield self._form(form, form.everywhere, ~form.offers)
 
-    def _form(self, limit: Limit, terms: Terms, offers: BoolArray | None = None) -> Form:
+    def _form(self, limit: LinearLimit, terms: Terms, offers: BoolArray | None = None) -> Form:
         counted = np.ones(len(self.offers), dtype=bool) if offers is None else offers
         per_issue = [0.0] * len(self.offers)
         per_unit: dict[str, float] = {}

@@ -13,7 +13,7 @@ EVERYWHERE: Final = (
 )
 
 
-class Program(typer.Typer):
+class CommandGroup(typer.Typer):
     """Commands whose help says what every command takes."""
 
     def command(self, *arguments: Any, **options: Any) -> Callable[..., Any]:  # noqa: ANN401 - as its base
@@ -21,7 +21,7 @@ class Program(typer.Typer):
         return super().command(*arguments, **{"epilog": EVERYWHERE, **options})
 
 
-app = Program(
+app = CommandGroup(
     name="incentive",
     help="Learns what each offer changes for each user, and spends a pool where it changes most.",
     add_completion=False,

@@ -31,6 +31,19 @@ def watch(
             "what was stated.",
         ),
     ] = None,
+    covariates: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TABLE",
+            help="Numbers known of users before, as for `measure`: outcomes say more with them.",
+        ),
+    ] = None,
+    per_week: Annotated[
+        int,
+        typer.Option(
+            metavar="N", min=1, help="How many campaigns are watched in a week; they share 5 %."
+        ),
+    ] = 1,
     accept: Annotated[
         str | None,
         typer.Option("--accept", metavar="KEY", help="Carry out what this finding proposes."),
@@ -58,6 +71,7 @@ def watch(
     """Compare a running campaign with its plan, and propose what would help."""
     from incentive_engine.live.durations import parse_duration
     from incentive_engine.live.ledger.places import ledger_of
+    from incentive_engine.live.watch.params import WatchParams
     from incentive_engine.workflow.watch_campaign import RunningCampaign
     from incentive_engine.workflow.watch_lines import answered, follow_campaign, shown_once
 
@@ -65,6 +79,8 @@ def watch(
         run_dir=run_dir,
         ledger=ledger or ledger_of(run_dir),
         outcomes=None if outcomes is None else table_at(outcomes, "--outcomes"),
+        covariates=None if covariates is None else table_at(covariates, "--covariates"),
+        params=WatchParams(campaigns=per_week),
     )
     asked = _asked(accept, decline, by)
     if asked is not None:

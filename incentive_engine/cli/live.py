@@ -63,10 +63,10 @@ def serve(
 ) -> None:
     """Decide for one arriving user at a time, over HTTP, out of a verified run's pool."""
     from incentive_engine.live.durations import parse_duration
-    from incentive_engine.service.server import Options
+    from incentive_engine.service.server import ServeOptions
     from incentive_engine.service.server import serve as served
 
-    options = Options(
+    options = ServeOptions(
         run_dir=run_dir,
         ledger=ledger,
         host=host,

@@ -36,7 +36,7 @@ def simulate(
 @app.command()
 def sample(
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="double11, winback or everyday.")
+        str, typer.Argument(metavar="NAME", help="double11, winback, everyday or weekly.")
     ] = "double11",
     *,
     out: NewDirectory,

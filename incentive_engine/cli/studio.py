@@ -32,6 +32,6 @@ def studio(
     ] = None,
 ) -> None:
     """Plan in the browser: move limits, compare, approve, export, follow a campaign."""
-    from incentive_engine.studio.server import Options, open_studio
+    from incentive_engine.studio.server import StudioOptions, open_studio
 
-    open_studio(Options(folder=folder, host=host, port=port, keys=keys), say=say)
+    open_studio(StudioOptions(folder=folder, host=host, port=port, keys=keys), say=say)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from incentive_engine.config.document.places import Loc
-from incentive_engine.config.document.problems import Problem
+from incentive_engine.config.document.problems import FieldProblem
 from incentive_engine.domain import ISSUED, MONEY_MEASURES
 from incentive_engine.errors import nearest
 from incentive_engine.language import say
@@ -19,7 +19,7 @@ BUDGET: Final = "budget"
 """The name that the budget has among the limits of a certificate."""
 
 
-def policy_problems(written: object) -> list[Problem]:
+def policy_problems(written: object) -> list[FieldProblem]:
     """Return what does not fit together in a policy as it was written."""
     return [
         *_repeated(written, "offers", "id"),
@@ -40,7 +40,7 @@ def _items(written: object, section: str) -> list[object]:
     return list(found) if isinstance(found, list | tuple) else []
 
 
-def _repeated(written: object, section: str, key: str) -> Iterator[Problem]:
+def _repeated(written: object, section: str, key: str) -> Iterator[FieldProblem]:
     first: dict[str, Loc] = {}
     for index, item in enumerate(_items(written, section)):
         name, loc = _get(item, key), (section, index, key)
@@ -50,18 +50,18 @@ def _repeated(written: object, section: str, key: str) -> Iterator[Problem]:
             what = say(
                 "`{name}` is the {key} of two {section}", name=name, key=key, section=section
             )
-            yield Problem(loc, what, remedy="choose another", other=first[name])
+            yield FieldProblem(loc, what, remedy="choose another", other=first[name])
         first.setdefault(name, loc)
 
 
-def _taken_names(written: object) -> Iterator[Problem]:
+def _taken_names(written: object) -> Iterator[FieldProblem]:
     """Yield limits whose name the budget has, or one value of a limit with `for_each`."""
     limits = _items(written, "limits")
     each = [n for x in limits if _get(x, "for_each") and isinstance(n := _get(x, "name"), str)]
     for index, limit in enumerate(limits):
         name, loc = _get(limit, "name"), ("limits", index, "name")
         if name == BUDGET:
-            yield Problem(
+            yield FieldProblem(
                 loc, "`budget` is the name of the budget itself", remedy="choose another"
             )
         if not isinstance(name, str) or not name.endswith("]"):
@@ -72,10 +72,10 @@ def _taken_names(written: object) -> Iterator[Problem]:
                 name=name,
                 owner=owner,
             )
-            yield Problem(loc, what, remedy="choose another")
+            yield FieldProblem(loc, what, remedy="choose another")
 
 
-def _unknown_offers(written: object) -> Iterator[Problem]:
+def _unknown_offers(written: object) -> Iterator[FieldProblem]:
     ids = [_get(offer, "id") for offer in _items(written, "offers")]
     known = [name for name in ids if isinstance(name, str)]
     if not known or len(known) < len(ids):
@@ -86,22 +86,22 @@ def _unknown_offers(written: object) -> Iterator[Problem]:
                 if isinstance(name, str) and name not in known:
                     loc = (section, index, "offers", position)
                     what = say("there is no offer `{name}`", name=name)
-                    yield Problem(loc, what, remedy=nearest(name, known))
+                    yield FieldProblem(loc, what, remedy=nearest(name, known))
 
 
-def _offers_named_twice(written: object) -> Iterator[Problem]:
+def _offers_named_twice(written: object) -> Iterator[FieldProblem]:
     for section in ("eligibility", "limits"):
         for index, item in enumerate(_items(written, section)):
             names = _items(item, "offers")
             for position, name in enumerate(names):
                 if isinstance(name, str) and name in names[:position]:
                     loc = (section, index, "offers", position)
-                    yield Problem(
+                    yield FieldProblem(
                         loc, say("`{name}` is named twice", name=name), remedy="name it once"
                     )
 
 
-def _percentages(written: object) -> Iterator[Problem]:
+def _percentages(written: object) -> Iterator[FieldProblem]:
     for index, limit in enumerate(_items(written, "limits")):
         measure, ratio = _get(limit, "sum"), _get(limit, "ratio")
         is_sum = ratio is None and isinstance(measure, str)
@@ -115,4 +115,4 @@ def _percentages(written: object) -> Iterator[Problem]:
             is_text = isinstance(bound, str) and "%" in bound
             if is_text or getattr(bound, "is_share", False):
                 remedy = "% is of the budget for cost, spend and face, of the users for issued"
-                yield Problem(("limits", index, key), what, "a number", remedy)
+                yield FieldProblem(("limits", index, key), what, "a number", remedy)

@@ -34,8 +34,8 @@ from incentive_engine.config.amounts import (
     parse_sum,
     write_bound,
 )
-from incentive_engine.config.document.places import Loc, Source
-from incentive_engine.config.document.problems import Problem, reject
+from incentive_engine.config.document.places import DocumentSource, Loc
+from incentive_engine.config.document.problems import FieldProblem, reject
 from incentive_engine.config.document.words import Words
 from incentive_engine.errors import ConfigError
 from incentive_engine.language import say
@@ -57,7 +57,7 @@ class Configuration(ModelMetaclass):
         try:
             return super().__call__(**values)
         except ValidationError as error:
-            source = Source(cls.__name__.lower())
+            source = DocumentSource(cls.__name__.lower())
             model = cast("type[BaseModel]", cls)
             faults = faults_of(error, model=model, written=values, source=source)
             raise ConfigError(*(fault for _, fault in faults)) from None
@@ -78,9 +78,9 @@ class Model(BaseModel, metaclass=Configuration):
 class Document(Model):
     """A whole file; it knows where its fields stand."""
 
-    _source: Source = PrivateAttr(default_factory=Source)
+    _source: DocumentSource = PrivateAttr(default_factory=DocumentSource)
 
-    def read_from(self, source: Source) -> Self:
+    def read_from(self, source: DocumentSource) -> Self:
         """Return the same document, knowing where it was read."""
         read = self.model_copy()
         read._source = source  # noqa: SLF001 - its own attribute, on a copy
@@ -108,7 +108,7 @@ def _scalar(value: object) -> object:
             if value is None
             else say("is {value}", value="a list" if isinstance(value, list) else "a mapping")
         )
-        reject(Problem((), what, "a single value: text, a number, true or false"))
+        reject(FieldProblem((), what, "a single value: text, a number, true or false"))
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value
@@ -130,7 +130,7 @@ def path_beside(path: Path, info: ValidationInfo, *, expected: str, required: bo
             if full.is_dir()
             else say("no file `{path}`", path=path)
         )
-        reject(Problem((), what, expected, BESIDE))
+        reject(FieldProblem((), what, expected, BESIDE))
     return full
 
 
@@ -143,17 +143,17 @@ def _location(value: object, info: ValidationInfo) -> object:
         location = parse_location(str(value), folder=context.folder if context else None)
     except ConfigError as error:
         fault = error.faults[0]
-        reject(Problem((), fault.what, fault.expected, fault.remedy))
+        reject(FieldProblem((), fault.what, fault.expected, fault.remedy))
     if context and context.require_data and (path := location.path) is not None:
         if location.is_pattern:
             if not glob.glob(location.address, recursive=True):  # noqa: PTH207 - a whole path
                 reject(
-                    Problem(
+                    FieldProblem(
                         (), say("no file is called like `{value}`", value=value), TABLE, BESIDE
                     )
                 )
         elif not path.exists():
-            reject(Problem((), say("no file `{value}`", value=value), TABLE, BESIDE))
+            reject(FieldProblem((), say("no file `{value}`", value=value), TABLE, BESIDE))
     return location
 
 
@@ -205,21 +205,21 @@ class Range(Model):
     @model_validator(mode="after")
     def _not_empty(self) -> Self:
         if self.at_least is None and self.below is None:
-            reject(Problem((), "a range without an end", "at_least, below, or both"))
+            reject(FieldProblem((), "a range without an end", "at_least, below, or both"))
         if self.at_least is not None and self.below is not None and self.at_least >= self.below:
             what = say(
                 "the range from {at_least:g} to below {below:g} is empty",
                 at_least=self.at_least,
                 below=self.below,
             )
-            reject(Problem((), what, remedy="raise `below`, or lower `at_least`"))
+            reject(FieldProblem((), what, remedy="raise `below`, or lower `at_least`"))
         return self
 
 
 def _as_condition(value: object) -> object:
     if isinstance(value, list | tuple):
         if not value:
-            reject(Problem((), "an empty list matches nobody", "at least one value"))
+            reject(FieldProblem((), "an empty list matches nobody", "at least one value"))
         return tuple(value)
     return value if isinstance(value, Mapping | Range) else (value,)
 

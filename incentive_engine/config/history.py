@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from incentive_engine.config.document.problems import Problem, reject
+from incentive_engine.config.document.problems import FieldProblem, reject
 from incentive_engine.config.document.words import Words
 from incentive_engine.config.fields import Column, DataPath, Model, Name
 from incentive_engine.config.schedule.durations import Duration, DurationField, Window
@@ -42,7 +42,7 @@ def _moment_or_column(value: object) -> object:
             datetime.fromisoformat(value)
         except ValueError:
             reject(
-                Problem(
+                FieldProblem(
                     (),
                     say("{value} is not a time", value=repr(value)),
                     "such as 2026-11-10 20:00, or a column",
@@ -202,7 +202,7 @@ class Declaration(Model):
                 if written
                 else "asks for nothing"
             )
-            reject(Problem((), what, say("one of {verbs}", verbs=tuple(VERBS))))
+            reject(FieldProblem((), what, say("one of {verbs}", verbs=tuple(VERBS))))
         verb = written[0]
         needs = {
             "within": verb not in WHOLE_LOG,
@@ -214,11 +214,13 @@ class Declaration(Model):
             given = getattr(self, key) is not None
             if needed and not given:
                 problems.append(
-                    Problem((key,), say("is missing beside `{verb}`", verb=verb), _example(key))
+                    FieldProblem(
+                        (key,), say("is missing beside `{verb}`", verb=verb), _example(key)
+                    )
                 )
             if given and not needed:
                 why = say("`{verb}` takes no `{name}`", verb=verb, name=key)
-                problems.append(Problem((key,), why, remedy="leave it out"))
+                problems.append(FieldProblem((key,), why, remedy="leave it out"))
         if problems:
             reject(*problems)
         return self
@@ -283,18 +285,20 @@ class History(Model):
             *self._features_of_missing_columns(),
         ]
         if self.moments.trial is None and self.moments.users is None:
-            problems.append(Problem(("moments",), "names no moment", "trial, users, or both"))
+            problems.append(FieldProblem(("moments",), "names no moment", "trial, users, or both"))
         if self.own_campaigns and all(log.campaign is None for log in self.logs):
             what = "no log says which campaign its rows belong to"
-            problems.append(Problem(("own_campaigns",), what, "a log with `campaign: COLUMN`"))
+            problems.append(
+                FieldProblem(("own_campaigns",), what, "a log with `campaign: COLUMN`")
+            )
         if problems:
             reject(*problems)
         return self
 
-    def _logs_named_twice(self) -> list[Problem]:
+    def _logs_named_twice(self) -> list[FieldProblem]:
         logs = [(log.source, log.time, log.kind) for log in self.logs]
         return [
-            Problem(
+            FieldProblem(
                 ("events", index, "source"),
                 "the same log stands here twice, and each of its rows would count twice",
                 remedy="take one out",
@@ -304,18 +308,20 @@ class History(Model):
             if log in logs[:index]
         ]
 
-    def _features_named_twice(self) -> list[Problem]:
+    def _features_named_twice(self) -> list[FieldProblem]:
         if isinstance(self.features, str):
             return []
         if not self.features:
-            return [Problem(("features",), "is empty", "`standard`, or a list of declarations")]
+            return [
+                FieldProblem(("features",), "is empty", "`standard`, or a list of declarations")
+            ]
         return [
-            Problem(("features", index), "is there already", remedy="take one out")
+            FieldProblem(("features", index), "is there already", remedy="take one out")
             for index, declaration in enumerate(self.features)
             if declaration in self.features[:index]
         ]
 
-    def _features_of_missing_columns(self) -> list[Problem]:
+    def _features_of_missing_columns(self) -> list[FieldProblem]:
         if isinstance(self.features, str):
             return []
         problems = []
@@ -327,7 +333,7 @@ class History(Model):
                 say("`{column}: COLUMN` in a log", column=column),
             )
             problems += [
-                Problem(("features", index), what, expected)
+                FieldProblem(("features", index), what, expected)
                 for index, declaration in enumerate(self.features)
                 if any(getattr(declaration, verb) is not None for verb in verbs)
             ]

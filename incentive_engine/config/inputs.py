@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_serializer, field_validator, model_validator
 
 from incentive_engine.config.access.location import Location
-from incentive_engine.config.document.problems import Problem, reject
+from incentive_engine.config.document.problems import FieldProblem, reject
 from incentive_engine.config.document.words import Words
 from incentive_engine.config.fields import Column, Count, DataPath, Model, Seed
 from incentive_engine.language import say
@@ -17,9 +17,9 @@ from incentive_engine.language import say
 class Sample(Model):
     """A campaign that the program makes itself."""
 
-    name: Literal["double11", "winback", "everyday"]
-    """Which campaign: `double11` (members and the 88VIP tier), `winback` (lapsed users) or
-    `everyday` (people whose event log tells how they react)."""
+    name: Literal["double11", "winback", "everyday", "weekly"]
+    """Which campaign: `double11` (members and the 88VIP tier), `winback` (lapsed users),
+    `everyday` (people whose event log tells how they react) or `weekly` (small coupons)."""
     users: Count = 50_000
     """How many users to decide on."""
     trial_rows: Count = 150_000
@@ -52,7 +52,7 @@ class Columns(Model):
             if times > 1:
                 theirs = ", ".join(f"`{name}`" for name, to in renames.items() if to == ours)
                 what = say("{theirs} are all to be called `{ours}`", theirs=theirs, ours=ours)
-                reject(Problem((), what, "one column of each name", "keep one of them"))
+                reject(FieldProblem((), what, "one column of each name", "keep one of them"))
         return renames
 
 
@@ -94,7 +94,7 @@ class Data(Model):
     def _one_source(self) -> Self:
         if self.sample is not None and (self.users is not None or self.trial is not None):
             remedy = "leave out `sample`, or `users` and `trial`"
-            reject(Problem(("sample",), "a sample stands beside files", remedy=remedy))
+            reject(FieldProblem(("sample",), "a sample stands beside files", remedy=remedy))
         return self
 
 
@@ -113,5 +113,5 @@ class Features(Model):
         both = sorted(set(self.allow or ()) & set(self.deny))
         if both:
             what = say("allowed and denied at once: {both}", both=tuple(both))
-            reject(Problem(("deny",), what, remedy="take them out of one list"))
+            reject(FieldProblem(("deny",), what, remedy="take them out of one list"))
         return self

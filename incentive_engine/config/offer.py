@@ -6,7 +6,7 @@ from typing import Final, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from incentive_engine.config.document.problems import Problem, reject
+from incentive_engine.config.document.problems import FieldProblem, reject
 from incentive_engine.config.fields import Model, Money, Name, OfferId, Scalar
 from incentive_engine.config.schedule.moments import LastMoment, Moment
 from incentive_engine.config.titles import TitleField
@@ -57,7 +57,7 @@ class Offer(Model):
                 valid_to=self.valid_to,
                 valid_from=self.valid_from,
             )
-            reject(Problem(("valid_to",), what, remedy="it could never be redeemed"))
+            reject(FieldProblem(("valid_to",), what, remedy="it could never be redeemed"))
         return self
 
     @field_validator("id")
@@ -65,5 +65,5 @@ class Offer(Model):
     def _not_control(cls, value: str) -> str:
         if value == CONTROL:
             what = say("`{control}` is the arm without an offer", control=CONTROL)
-            reject(Problem((), what, remedy="choose another id"))
+            reject(FieldProblem((), what, remedy="choose another id"))
         return value

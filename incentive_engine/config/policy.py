@@ -20,8 +20,8 @@ from pydantic import (
 from incentive_engine.config.access.location import Location
 from incentive_engine.config.amounts import Bound
 from incentive_engine.config.crosscheck import policy_problems
-from incentive_engine.config.document.places import Source
-from incentive_engine.config.document.problems import Problem, reject, with_problems
+from incentive_engine.config.document.places import DocumentSource
+from incentive_engine.config.document.problems import FieldProblem, reject, with_problems
 from incentive_engine.config.document.pydantic_errors import faults_of
 from incentive_engine.config.document.words import Words
 from incentive_engine.config.fields import (
@@ -95,13 +95,15 @@ class WeightFactor(Model):
     def _one_kind(self) -> Self:
         if (self.values is None) == (self.power is None):
             both = "there is neither" if self.values is None else "there are both"
-            reject(Problem((), both, "either values or power"))
+            reject(FieldProblem((), both, "either values or power"))
         if self.values is not None and self.clip != (0.1, 10.0):
-            reject(Problem(("clip",), "a table of values is not clipped", "power beside clip"))
+            reject(
+                FieldProblem(("clip",), "a table of values is not clipped", "power beside clip")
+            )
         if not 0 <= self.clip[0] <= self.clip[1]:
             low, high = self.clip
             what = say("[{low:g}, {high:g}] is no range", low=low, high=high)
-            reject(Problem(("clip",), what, "[low, high], neither below 0"))
+            reject(FieldProblem(("clip",), what, "[low, high], neither below 0"))
         return self
 
 
@@ -156,19 +158,19 @@ class Limit(Model):
     def _consistent(self) -> Self:
         if (self.sum is None) == (self.ratio is None):
             both = "there is neither" if self.sum is None else "there are both"
-            reject(Problem((), both, "either sum or ratio"))
+            reject(FieldProblem((), both, "either sum or ratio"))
         if self.at_most is None and self.at_least is None:
-            reject(Problem((), "there is no bound", "at_most, at_least, or both"))
+            reject(FieldProblem((), "there is no bound", "at_most, at_least, or both"))
         low, high = self.at_least, self.at_most
         if low and high and low.of_plan != high.of_plan:
             what = say("{low} and {high} bound different things", low=low, high=high)
-            reject(Problem(("at_least",), what, "the same of both", "write two limits"))
+            reject(FieldProblem(("at_least",), what, "the same of both", "write two limits"))
         if low and high and low.is_share == high.is_share and low.value > high.value:
             what = say("the lower bound {low} is above the upper bound {high}", low=low, high=high)
-            reject(Problem(("at_least",), what, remedy="no plan can meet both"))
+            reject(FieldProblem(("at_least",), what, remedy="no plan can meet both"))
         if high and high.value < 0 and self.sum in {COST, FACE, ISSUED}:
             what = say("a sum of {sum} is never below 0", sum=self.sum)
-            reject(Problem(("at_most",), what, "at least 0"))
+            reject(FieldProblem(("at_most",), what, "at least 0"))
         return self
 
     @property
@@ -345,13 +347,13 @@ class Policy(Document):
         try:
             budget = Budget.model_validate(written)
         except ValidationError as error:
-            source = Source("budget")
+            source = DocumentSource("budget")
             found = faults_of(error, model=Budget, written=written, source=source)
             raise ConfigError(*(fault for _, fault in found)) from None
         return self.model_copy(update={"budget": budget})
 
 
-def _history_problems(policy: Policy) -> list[Problem]:
+def _history_problems(policy: Policy) -> list[FieldProblem]:
     """Return what the history asks of the policy's offers and data that they do not have."""
     history = policy.history
     if history is None:
@@ -360,10 +362,10 @@ def _history_problems(policy: Policy) -> list[Problem]:
     sample = policy.data.sample
     if history.events == "sample" and (sample is None or sample.name != "everyday"):
         what = "the data are no sample that has an event log"
-        problems.append(Problem(("history", "events"), what, "`data: {sample: everyday}`"))
+        problems.append(FieldProblem(("history", "events"), what, "`data: {sample: everyday}`"))
     if isinstance(history.features, tuple) and not any(o.categories for o in policy.offers):
         problems += [
-            Problem(
+            FieldProblem(
                 ("history", "features", index),
                 "no offer says what it can be spent on",
                 "`categories: [CATEGORY, …]` in an offer",

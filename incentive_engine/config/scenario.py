@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from incentive_engine.config.document.loading import load_document
-from incentive_engine.config.document.problems import Problem, reject
+from incentive_engine.config.document.problems import FieldProblem, reject
 from incentive_engine.config.document.words import Words
 from incentive_engine.config.fields import (
     Column,
@@ -33,19 +33,26 @@ from incentive_engine.config.fields import (
     path_beside,
 )
 from incentive_engine.config.schedule.calendar import Calendar, Traffic, Wave
+from incentive_engine.config.schedule.series import CampaignSeries
 from incentive_engine.language import say
 
 __all__ = [
-    "Calendar", "Campaign", "Replay", "Scenario", "Strategy", "Sweep", "Traffic", "Wave", "World",
+    "Calendar", "CampaignSeries", "CampaignShift", "Replay", "Scenario", "Strategy", "Sweep",
+    "Traffic", "Wave", "World",
 ]  # fmt: skip
 
 Strategy = Literal[
     "nobody", "everyone", "first-come", "tier-rules", "propensity", "greedy",
     "engine", "engine-unweighted", "oracle", "oracle-unweighted",
+    "engine-learning", "engine-naive",
 ]  # fmt: skip
 STRATEGIES: Final[tuple[Strategy, ...]] = get_args(Strategy)
 NEEDS_TRUTH: Final[tuple[Strategy, ...]] = ("oracle", "oracle-unweighted")
 """Strategies that know the true effects; a logged trial cannot serve them."""
+EXPLORING: Final = "engine-learning"
+"""The strategy that has some users explore and learns from them."""
+LEARNING: Final[tuple[Strategy, ...]] = (EXPLORING, "engine-naive")
+"""Strategies that learn from the campaigns of a series."""
 
 
 def _policy_path(path: Path, info: ValidationInfo) -> Path:
@@ -58,7 +65,7 @@ PolicyPath = Annotated[
 Factor = Annotated[float, Field(gt=0, le=10), Words("a factor above 0, at most 10")]
 
 
-class Campaign(Model):
+class CampaignShift(Model):
     """How the campaign differs from the trial: what no plan can know beforehand."""
 
     effect: Factor = 1.0
@@ -84,9 +91,9 @@ class Campaign(Model):
 class World(Model):
     """A market in which the true effect of every offer on every user is known."""
 
-    market: Literal["double11", "winback", "everyday"] = "double11"
-    """`double11` (regular, silver and 88VIP users), `winback` (lapsed users) or `everyday`
-    (people whose event log tells how they react)."""
+    market: Literal["double11", "winback", "everyday", "weekly"] = "double11"
+    """`double11` (regular, silver and 88VIP users), `winback` (lapsed users), `everyday` (people
+    whose event log tells how they react) or `weekly` (small coupons that change much)."""
     history_days: int = Field(default=0, ge=0, le=3650)
     """For `everyday`: how far back the event log reaches from which the standard features are
     made; 0: only the ready row of each user."""
@@ -98,7 +105,7 @@ class World(Model):
     """How many different trials, each with users of its own, the draws take in turn; left out:
     each draw has its own. Fewer are faster and say less: intervals then stand on so many
     independent means. The number of draws must be a multiple."""
-    campaign: Campaign = Campaign()
+    campaign: CampaignShift = CampaignShift()
     """How the campaign differs from the trial."""
 
 
@@ -162,6 +169,8 @@ class Scenario(Document):
     """For the tier rules: the column of the spend."""
     calendar: Calendar | None = None
     """The waves of the campaign; left out: everybody at once."""
+    series: CampaignSeries | None = None
+    """Campaigns one after another in a market that drifts; left out: one campaign."""
     sweep: Sweep | None = None
     """One setting that takes several values."""
 
@@ -170,7 +179,7 @@ class Scenario(Document):
     def _rising(cls, value: tuple[float, ...]) -> tuple[float, ...]:
         if list(value) != sorted(set(value)):
             what = "the budgets do not rise"
-            reject(Problem((), what, "each amount once, the smallest first"))
+            reject(FieldProblem((), what, "each amount once, the smallest first"))
         return value
 
     @model_validator(mode="after")
@@ -180,6 +189,7 @@ class Scenario(Document):
             *_source_problems(self),
             *_strategy_problems(self),
             *_wave_problems(self),
+            *_series_problems(self),
         ]
         if problems:
             reject(*problems)
@@ -202,21 +212,21 @@ def load_scenario(path: Path, *, set_values: Sequence[str] = ()) -> Scenario:
     return load_document(Scenario, path, set_values=set_values)
 
 
-def _market_problems(scenario: Scenario) -> list[Problem]:
+def _market_problems(scenario: Scenario) -> list[FieldProblem]:
     world = scenario.world
     if world is None:
         return []
     problems = []
     if world.history_days and world.market != "everyday":
         what = say("the people of the market `{market}` have no event log", market=world.market)
-        problems.append(Problem(("world", "history_days"), what, "`market: everyday`"))
+        problems.append(FieldProblem(("world", "history_days"), what, "`market: everyday`"))
     if world.campaign.lapsed_users and world.market == "everyday":
         loc = ("world", "campaign", "lapsed_users")
-        problems.append(Problem(loc, "nobody of the market `everyday` has lapsed", "0"))
+        problems.append(FieldProblem(loc, "nobody of the market `everyday` has lapsed", "0"))
     return problems
 
 
-def _source_problems(scenario: Scenario) -> list[Problem]:
+def _source_problems(scenario: Scenario) -> list[FieldProblem]:
     other: Any = "trial" if scenario.source == "world" else "world"
     problems = []
     trials = scenario.world.trials if scenario.world else None
@@ -226,7 +236,9 @@ def _source_problems(scenario: Scenario) -> list[Problem]:
             draws=scenario.draws,
             trials=trials,
         )
-        problems.append(Problem(("draws",), what, say("a multiple of {trials}", trials=trials)))
+        problems.append(
+            FieldProblem(("draws",), what, say("a multiple of {trials}", trials=trials))
+        )
     if getattr(scenario, other) is not None:
         what = say(
             "settings of a {other} stand beside `source: {source}`",
@@ -234,39 +246,63 @@ def _source_problems(scenario: Scenario) -> list[Problem]:
             source=scenario.source,
         )
         problems.append(
-            Problem(
+            FieldProblem(
                 (other,), what, remedy=say("leave them out, or write source: {other}", other=other)
             )
         )
     if scenario.source == "trial" and scenario.calendar is not None:
         waves = "a logged trial cannot be replayed in waves"
-        problems.append(Problem(("calendar",), waves, remedy="use source: world"))
+        problems.append(FieldProblem(("calendar",), waves, remedy="use source: world"))
     return problems
 
 
-def _strategy_problems(scenario: Scenario) -> list[Problem]:
+def _strategy_problems(scenario: Scenario) -> list[FieldProblem]:
     problems = []
     for index, name in enumerate(scenario.strategies):
         if name in scenario.strategies[:index]:
             problems.append(
-                Problem(("strategies", index), say("`{name}` stands twice", name=name))
+                FieldProblem(("strategies", index), say("`{name}` stands twice", name=name))
             )
         if name in NEEDS_TRUTH and scenario.source == "trial":
             what = say("`{name}` knows the truth, which a logged trial does not", name=name)
-            problems.append(Problem(("strategies", index), what, remedy="leave it out"))
+            problems.append(FieldProblem(("strategies", index), what, remedy="leave it out"))
     if scenario.baseline not in {*scenario.strategies, "nobody"}:
         what = say(
             "the baseline `{baseline}` is not among the strategies", baseline=scenario.baseline
         )
-        problems.append(Problem(("baseline",), what, remedy="add it to `strategies`"))
+        problems.append(FieldProblem(("baseline",), what, remedy="add it to `strategies`"))
     return problems
 
 
-def _wave_problems(scenario: Scenario) -> list[Problem]:
+def _wave_problems(scenario: Scenario) -> list[FieldProblem]:
     wanted = scenario.world.campaign.spike_wave if scenario.world else None
     names = [wave.name for wave in scenario.calendar.waves] if scenario.calendar else []
     if wanted is None or wanted in names:
         return []
     expected = "a wave of the calendar" if names else "a calendar with that wave"
     loc = ("world", "campaign", "spike_wave")
-    return [Problem(loc, say("there is no wave `{wanted}`", wanted=wanted), expected)]
+    return [FieldProblem(loc, say("there is no wave `{wanted}`", wanted=wanted), expected)]
+
+
+def _series_problems(scenario: Scenario) -> list[FieldProblem]:
+    if scenario.series is None:
+        return [
+            FieldProblem(
+                ("strategies", index),
+                say("`{name}` learns from campaigns before, and there is no series", name=name),
+                remedy="add `series:` with `campaigns: 12`",
+            )
+            for index, name in enumerate(scenario.strategies)
+            if name in LEARNING
+        ]
+    problems = []
+    if scenario.source == "trial":
+        what = "a logged trial holds one campaign, not a series"
+        problems.append(FieldProblem(("series",), what, remedy="use source: world"))
+    if scenario.calendar is not None:
+        what = "waves within campaigns of a series are not replayed"
+        problems.append(FieldProblem(("calendar",), what, remedy="leave out calendar or series"))
+    if scenario.world is not None and scenario.world.trials is not None:
+        what = "each draw of a series has a trial of its own"
+        problems.append(FieldProblem(("world", "trials"), what, remedy="leave it out"))
+    return problems

@@ -7,7 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from incentive_engine.config.document.problems import Problem, reject
+from incentive_engine.config.document.problems import FieldProblem, reject
 from incentive_engine.config.document.words import Words
 from incentive_engine.config.fields import Model, Name
 from incentive_engine.language import Code
@@ -24,7 +24,7 @@ class Title(Model):
     @model_validator(mode="after")
     def _in_some_language(self) -> Self:
         if self.en is None and self.zh is None:
-            reject(Problem((), "is empty", "{en: …, zh: …}, or a text for both"))
+            reject(FieldProblem((), "is empty", "{en: …, zh: …}, or a text for both"))
         return self
 
     def text(self, code: Code) -> str:

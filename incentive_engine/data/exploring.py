@@ -88,6 +88,48 @@ def draw_arms(
     return choice.astype(np.int16), 1.0 / np.maximum(arms, 1)
 
 
+def explored_share(holdout: BoolArray, *, share: float | None) -> float:
+    """Return which share of the users outside the holdout, (n,) bool, really explores."""
+    free = int((~holdout).sum())
+    return round((share or 0.0) * free) / max(free, 1)
+
+
+def propensity_by_lot(
+    choice: npt.NDArray[np.int16],
+    *,
+    offers: IntArray,
+    held: FloatArray,
+    explored: float,
+    with_control: bool,
+) -> FloatArray:
+    """Return how likely the arm of who is of the holdout or explores was, among all of these.
+
+    Parameters
+    ----------
+    choice
+        (r,) int16, the offer, −1 for control.
+    offers
+        (r,) int64, how many offers each could get.
+    held
+        (r,) float64, which share of the user's stratum is held out.
+    explored
+        Which share of the others explores.
+    with_control
+        Whether getting nothing is among the explorers' arms.
+
+    Notes
+    -----
+    Of a stratum's users a share h is held out, and of the others a share e draws one of m arms.
+    Among both together control has the probability (h + (1 − h)·e/m) / (h + (1 − h)·e), and each
+    offer (1 − h)·e/m over the same.
+    """
+    arms = offers + int(with_control)
+    by_lot = (1.0 - held) * explored * (arms >= 2)
+    drawn = by_lot / np.maximum(arms, 1)
+    got = np.where(choice < 0, held + drawn * with_control, drawn)
+    return np.asarray(got / (held + by_lot))
+
+
 def arm_drawn(words: Words, arms: IntArray) -> IntArray:
     """Return (e,) int64, which of so many arms each hash draws, from 0.
 

@@ -12,7 +12,7 @@ from incentive_engine.errors import ConfigError, Fault, VerificationError
 from incentive_engine.export.formats import FILES, PRESETS, preset
 from incentive_engine.export.keys import VARIABLE, SecretKey
 from incentive_engine.export.parts import write_parts
-from incentive_engine.export.places import Place
+from incentive_engine.export.places import Destination
 from incentive_engine.export.rows import OfferRows, Wanted
 from incentive_engine.export.selection import Filters, Selected, select
 from incentive_engine.export.sheets import Format
@@ -91,7 +91,7 @@ def export_offers(
     refuse_unverified(run, verification)
     form = _format_of(to, options)
     check_key(options, codes=form.needs_codes)
-    place = Place(to, is_file=options.preset is None)
+    place = Destination(to, is_file=options.preset is None)
     selected = options.narrow(select(run, options.filters))
     identity = identity_of(selected, form.name, _used(form, options))
     with place.held():

@@ -23,7 +23,7 @@ class Severity(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class PreflightFinding:
     """One thing about a plan that money should not move without knowing."""
 
     name: str
@@ -36,7 +36,9 @@ class Finding:
         return say(f"delivery.{self.severity.value}", name=self.name, text=self.text)
 
 
-def refuse_blocked(run_dir: Path, findings: Sequence[Finding], *, accepted: Iterable[str]) -> None:
+def refuse_blocked(
+    run_dir: Path, findings: Sequence[PreflightFinding], *, accepted: Iterable[str]
+) -> None:
     """Refuse a plan with errors, or with warnings that nobody accepted.
 
     Raises
@@ -53,7 +55,7 @@ def refuse_blocked(run_dir: Path, findings: Sequence[Finding], *, accepted: Iter
         raise VerificationError(*faults)
 
 
-def blocks(finding: Finding, accepted: Iterable[str]) -> bool:
+def blocks(finding: PreflightFinding, accepted: Iterable[str]) -> bool:
     """Whether a finding stands in the way of an export."""
     if finding.severity is Severity.WARNING:
         return finding.name not in accepted
@@ -78,7 +80,7 @@ def check_accepted(accepted: Iterable[str], names: Iterable[str]) -> None:
         raise ConfigError(*faults)
 
 
-def _remedy(finding: Finding) -> str:
+def _remedy(finding: PreflightFinding) -> str:
     if finding.severity is Severity.ERROR:
         return "correct the policy, and plan again"
     return f"if that is meant: --accept {finding.name}"

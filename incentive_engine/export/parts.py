@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from incentive_engine.data.tables.files import digest_file, publish, writing_to
 from incentive_engine.export.duckdb_file import DuckDBWriter
-from incentive_engine.export.places import Part, Place
+from incentive_engine.export.places import Destination, FinishedFile
 from incentive_engine.export.rows import OfferRows
 from incentive_engine.export.sheets import Sheet
 from incentive_engine.export.writers import ParquetWriter, PartWriter, TextWriter
@@ -25,7 +25,7 @@ WRITERS: dict[str, type[PartWriter]] = {
 
 
 def write_parts(
-    place: Place,
+    place: Destination,
     identity: Mapping[str, Any],
     sheets: Iterable[Sheet],
     rows: OfferRows,
@@ -68,15 +68,15 @@ def _split(sheet: Sheet, rows: OfferRows) -> tuple[str, ...]:
 class _Log:
     """Which parts are finished, in this try and in earlier ones."""
 
-    def __init__(self, place: Place, identity: Mapping[str, Any]) -> None:
+    def __init__(self, place: Destination, identity: Mapping[str, Any]) -> None:
         self.place = place
         self._identity = identity
         self._before = {part.name: part for part in place.begun(identity)}
-        self.parts: list[Part] = []
+        self.parts: list[FinishedFile] = []
 
-    def kept(self, sheet: Sheet, offer: str) -> list[Part]:
+    def kept(self, sheet: Sheet, offer: str) -> list[FinishedFile]:
         """Return the parts of a series that an earlier try finished and that stand as written."""
-        kept: list[Part] = []
+        kept: list[FinishedFile] = []
         while part := self._before.get(self.place.part_name(sheet, offer, len(kept) + 1)):
             if not self.place.holds(part):
                 break
@@ -84,7 +84,7 @@ class _Log:
         self.parts += kept
         return kept
 
-    def add(self, part: Part) -> None:
+    def add(self, part: FinishedFile) -> None:
         """Take note of a part that has its name now."""
         self.parts.append(part)
         self.save()
@@ -169,6 +169,6 @@ class _Series:
         partial, path = self._partial, self._log.place.path(self._name)
         size, digest = partial.stat().st_size, digest_file(partial)
         publish(partial, path)
-        part = Part(name=self._name, rows=self._rows, bytes=size, sha256=digest)
+        part = FinishedFile(name=self._name, rows=self._rows, bytes=size, sha256=digest)
         self._writer, self._number, self._rows = None, self._number + 1, 0
         self._log.add(part)

@@ -22,7 +22,7 @@ JOURNAL: Final = ".export.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class FinishedFile:
     """A finished file."""
 
     name: str
@@ -32,7 +32,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Destination:
     """A directory with parts, or one file.
 
     Attributes
@@ -133,7 +133,7 @@ class Place:
             remedy = "name another, or remove it first"
             raise DataError(Fault(str(self.target), what, "a new place", remedy))
 
-    def begun(self, identity: Mapping[str, Any]) -> list[Part]:
+    def begun(self, identity: Mapping[str, Any]) -> list[FinishedFile]:
         """Return what an earlier, unfinished try of the same export has finished.
 
         Raises
@@ -151,19 +151,19 @@ class Place:
             raise DataError(Fault(str(self.target), what, remedy=remedy))
         return _parts_of(journal, self.journal)
 
-    def holds(self, part: Part) -> bool:
+    def holds(self, part: FinishedFile) -> bool:
         """Whether a part stands there as it was written."""
         path = self.path(part.name)
         if not path.is_file() or path.stat().st_size != part.bytes:
             return False
         return digest_file(path) == part.sha256
 
-    def note(self, identity: Mapping[str, Any], parts: list[Part]) -> None:
+    def note(self, identity: Mapping[str, Any], parts: list[FinishedFile]) -> None:
         """Write down what is finished."""
         write_record(self.journal, _content(identity, parts))
 
     def complete(
-        self, identity: Mapping[str, Any], parts: list[Part], accepted: Iterable[str]
+        self, identity: Mapping[str, Any], parts: list[FinishedFile], accepted: Iterable[str]
     ) -> dict[str, Any]:
         """Write the manifest, the last file of an export, and return it."""
         content = _content(identity, sorted(parts, key=lambda part: part.name))
@@ -172,13 +172,13 @@ class Place:
         self.journal.unlink()
         return content
 
-    def forget(self, parts: list[Part]) -> None:
+    def forget(self, parts: list[FinishedFile]) -> None:
         """Remove a journal that lists nothing, after an error."""
         if not parts:
             self.journal.unlink(missing_ok=True)
 
 
-def _content(identity: Mapping[str, Any], parts: list[Part]) -> dict[str, Any]:
+def _content(identity: Mapping[str, Any], parts: list[FinishedFile]) -> dict[str, Any]:
     listed = [
         {"name": part.name, "rows": part.rows, "bytes": part.bytes, "sha256": part.sha256}
         for part in parts
@@ -186,9 +186,9 @@ def _content(identity: Mapping[str, Any], parts: list[Part]) -> dict[str, Any]:
     return {"export": dict(identity), "parts": listed}
 
 
-def _parts_of(content: Mapping[str, Any], path: Path) -> list[Part]:
+def _parts_of(content: Mapping[str, Any], path: Path) -> list[FinishedFile]:
     try:
-        return [Part(**part) for part in content["parts"]]
+        return [FinishedFile(**part) for part in content["parts"]]
     except (KeyError, TypeError) as error:
         remedy = "remove what is there, and export again"
         raise DataError(Fault(str(path), "is broken", remedy=remedy)) from error

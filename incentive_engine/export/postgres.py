@@ -15,7 +15,7 @@ from incentive_engine.errors import ConfigError, DataError, Fault
 from incentive_engine.export.export import Exported, ExportOptions, check_key, refuse_unverified
 from incentive_engine.export.rows import OfferRows, Wanted
 from incentive_engine.export.selection import Selected, select
-from incentive_engine.export.sheets import Constant, Sheet
+from incentive_engine.export.sheets import ConstantColumn, Sheet
 from incentive_engine.export.writers import text_block
 from incentive_engine.language import say
 from incentive_engine.run.finished import FinishedRun
@@ -131,7 +131,7 @@ class _Target:
 
     def stage(self, rows: OfferRows) -> None:
         """Copy all rows beside the table."""
-        own = {"campaign": Constant(self._policy.name), "run": Constant(self._digest)}
+        own = {"campaign": ConstantColumn(self._policy.name), "run": ConstantColumn(self._digest)}
         columns = tuple((name, own.get(name, name)) for name in COLUMNS)
         sheet = Sheet(name=self._table, columns=columns, kind="text")
         statement = self._composed("COPY {staged} ({columns}) FROM STDIN (FORMAT csv)")

@@ -11,7 +11,7 @@ from typing import Final
 from incentive_engine.config.policy import Offer
 from incentive_engine.config.schedule.moments import in_zone
 from incentive_engine.domain import ISSUED
-from incentive_engine.export.findings import Finding, Severity
+from incentive_engine.export.findings import PreflightFinding, Severity
 from incentive_engine.language import Message, Value, joined, say
 from incentive_engine.run.finished import FinishedRun
 from incentive_engine.run.format import StatedGain
@@ -63,10 +63,10 @@ class Flight:
         return None if self.gain is None else self.gain.baseline.get(name)
 
 
-def preflight(flight: Flight) -> tuple[Finding, ...]:
+def preflight(flight: Flight) -> tuple[PreflightFinding, ...]:
     """Return what is found, the most severe first."""
     found = [
-        Finding(name=name, severity=severity, text=text)
+        PreflightFinding(name=name, severity=severity, text=text)
         for check in CHECKS
         for name, severity, text in check(flight)
     ]

@@ -10,7 +10,7 @@ CODE: Final = "code"
 
 
 @dataclass(frozen=True, slots=True)
-class Constant:
+class ConstantColumn:
     """The same text in every row."""
 
     text: str
@@ -47,7 +47,7 @@ class Sheet:
     """
 
     name: str
-    columns: tuple[tuple[str, str | Constant], ...]
+    columns: tuple[tuple[str, str | ConstantColumn], ...]
     kind: Literal["text", "parquet", "duckdb"]
     dialect: Dialect = Dialect()
     rows_per_part: int | None = None

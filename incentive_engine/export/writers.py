@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from incentive_engine.export.sheets import Constant, Dialect, Sheet
+from incentive_engine.export.sheets import ConstantColumn, Dialect, Sheet
 
 ROW_GROUP: Final = 1 << 17
 """Rows of a Parquet row group; another number changes the bytes of every export."""
@@ -104,7 +104,7 @@ def text_block(rows: pa.RecordBatch, sheet: Sheet) -> memoryview:
     pieces: list[Any] = []
     for _, source in sheet.columns:
         pieces += [pa.scalar(",")] if pieces else []
-        if isinstance(source, Constant):
+        if isinstance(source, ConstantColumn):
             pieces.append(pa.scalar('"' + _escaped(source.text, sheet.dialect) + '"'))
         else:
             column = rows.column(source)

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from incentive_engine.data.tables.arrow import as_arrow, as_numpy, is_missing
 from incentive_engine.data.tables.room import make_room
 from incentive_engine.domain import IntArray
-from incentive_engine.features.computing.events import Features, features_at
+from incentive_engine.features.computing.events import ComputedFeatures, features_at
 from incentive_engine.features.computing.finish import WHOLE_NUMBERS
 from incentive_engine.features.computing.program import build_program
 from incentive_engine.features.plan import FeaturePlan
@@ -43,7 +43,7 @@ class ShardFeatures:
     log: ShardedLog
     plan: FeaturePlan
 
-    def __call__(self, rows: RowsOfShard) -> Features:
+    def __call__(self, rows: RowsOfShard) -> ComputedFeatures:
         """Return the features of the rows, in their order."""
         program = build_program(
             self.plan.columns,
@@ -63,7 +63,7 @@ class ShardFeatures:
 
 def features_of_rows(
     task: ShardFeatures, *, user: pa.Array, moment: IntArray, fleet: Fleet
-) -> Features:
+) -> ComputedFeatures:
     """Return the features of rows, each at its own moment, in the order of the rows.
 
     Parameters
@@ -88,7 +88,7 @@ def features_of_rows(
         for name, values in made.columns.items():
             columns[name][rows] = values
         seen[rows], late[rows] = made.seen, made.late
-    return Features(columns=columns, seen=seen, late=late)
+    return ComputedFeatures(columns=columns, seen=seen, late=late)
 
 
 def _rows_by_shard(user: pa.Array, shards: int) -> list[IntArray]:

@@ -13,7 +13,7 @@ from incentive_engine.config.schedule.durations import DAY
 from incentive_engine.errors import ConfigError, DataError, Fault, nearest
 from incentive_engine.features.computing.columns import HistoryColumn, history_columns
 from incentive_engine.features.computing.standard import KINDS, LogContent, standard_declarations
-from incentive_engine.features.logs.moments import Rows
+from incentive_engine.features.logs.moments import MomentRows
 from incentive_engine.features.logs.vocabulary import category_text
 from incentive_engine.features.shards import ShardedLog
 from incentive_engine.language import say
@@ -42,7 +42,7 @@ class FeaturePlan:
     delay: int
 
 
-def feature_plan(policy: Policy, log: ShardedLog, tables: Mapping[str, Rows]) -> FeaturePlan:
+def feature_plan(policy: Policy, log: ShardedLog, tables: Mapping[str, MomentRows]) -> FeaturePlan:
     """Return the features that a policy declares, the same for every table.
 
     Parameters
@@ -91,7 +91,7 @@ def history_of(policy: Policy) -> History:
     return policy.history
 
 
-def _refuse_empty(log: ShardedLog, until: int, tables: Mapping[str, Rows]) -> None:
+def _refuse_empty(log: ShardedLog, until: int, tables: Mapping[str, MomentRows]) -> None:
     first = min(own.first for own in log.logs if own.first is not None)
     if first >= until:
         where = ", ".join(own.where for own in log.logs)

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from incentive_engine.config.schedule.durations import DAY
-from incentive_engine.features.computing.events import Features
-from incentive_engine.features.logs.moments import Rows
+from incentive_engine.features.computing.events import ComputedFeatures
+from incentive_engine.features.logs.moments import MomentRows
 from incentive_engine.features.shards import ShardedLog
 from incentive_engine.language import Message, say
 
@@ -15,12 +15,12 @@ STALE: Final = DAY
 """Microseconds before the moment at which a log that goes on would have had events."""
 
 
-def history_notes(log: ShardedLog, features: Features) -> list[Message]:
+def history_notes(log: ShardedLog, features: ComputedFeatures) -> list[Message]:
     """Return what was left out of the logs, what is unseen, and who has no history."""
     return [*_of_logs(log), *_of_rows(log, features)]
 
 
-def history_warnings(log: ShardedLog, rows: Rows) -> list[Message]:
+def history_warnings(log: ShardedLog, rows: MomentRows) -> list[Message]:
     """Return the logs that end before the latest moment: what they count stands still."""
     latest = rows.span[1]
     return [
@@ -40,7 +40,7 @@ def _of_logs(log: ShardedLog) -> Iterator[Message]:
             yield say("noted.own_campaign", where=own.where, rows=own.own_campaign)
 
 
-def _of_rows(log: ShardedLog, features: Features) -> Iterator[Message]:
+def _of_rows(log: ShardedLog, features: ComputedFeatures) -> Iterator[Message]:
     if log.repeats:
         yield say("noted.repeats", rows=log.repeats)
     if late := int(features.late.sum()):

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from incentive_engine.allocation import Plan, Problem, build_problem, gain_of_all
+from incentive_engine.allocation import Allocation, Problem, build_problem, gain_of_all
 from incentive_engine.config import Policy
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.domain import CONVERSION, BoolArray
@@ -27,7 +27,7 @@ def exploring_value(
     problem: Problem,
     holdout: BoolArray,
     *,
-    plan: Plan,
+    plan: Allocation,
     gain: PlanGain | None,
 ) -> Exploring | None:
     """Return what exploring costs and buys; None where nobody explores.

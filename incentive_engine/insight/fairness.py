@@ -12,7 +12,7 @@ from incentive_engine.config.policy import Eligibility
 from incentive_engine.data.conditions import matches
 from incentive_engine.data.tables.arrow import Column, is_number, levels, numbers
 from incentive_engine.domain import BoolArray, FloatArray, IntArray
-from incentive_engine.insight.findings import Findings
+from incentive_engine.insight.findings import PlanFindings
 from incentive_engine.insight.small_groups import SMALLEST
 from incentive_engine.report import BenefitRow, Benefits, Estimate, LoyaltyCheck
 from incentive_engine.stats.intervals import interval
@@ -23,7 +23,7 @@ MOST_VALUES: Final = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Groups:
+class FairnessGroups:
     """Users by one column.
 
     Attributes
@@ -49,7 +49,7 @@ class Groups:
         return len(self.ends) if self.labels is None else len(self.labels)
 
 
-def benefits(findings: Findings) -> tuple[Benefits, ...]:
+def benefits(findings: PlanFindings) -> tuple[Benefits, ...]:
     """Return what each group gets per user, and the check of loyalty, by column.
 
     A user's benefit is the subsidy expected to be redeemed. The holdout is left out: chance alone
@@ -62,13 +62,13 @@ def benefits(findings: Findings) -> tuple[Benefits, ...]:
     return tuple(_benefits(findings, each, shown, decided) for each in shown)
 
 
-def _columns(findings: Findings) -> tuple[str, ...]:
+def _columns(findings: PlanFindings) -> tuple[str, ...]:
     policy = findings.policy
     weighted = tuple(dict.fromkeys(factor.column for factor in policy.objective.weight))
     return policy.fairness or weighted
 
 
-def _groups(name: str, column: Column, decided: IntArray) -> Groups | None:
+def _groups(name: str, column: Column, decided: IntArray) -> FairnessGroups | None:
     if is_number(column.type) and not pa.types.is_boolean(column.type):
         return _fifths(name, numbers(column)[decided].astype(np.float64))
     found = levels(column)
@@ -79,10 +79,10 @@ def _groups(name: str, column: Column, decided: IntArray) -> Groups | None:
     codes = np.full(len(code), -1, dtype=np.int64)
     codes[code >= 0] = places
     named = tuple(str(found.labels[at]) for at in present)
-    return Groups(column=name, code=codes, labels=named, ends=np.empty((0, 2)))
+    return FairnessGroups(column=name, code=codes, labels=named, ends=np.empty((0, 2)))
 
 
-def _fifths(name: str, numbers: FloatArray) -> Groups | None:
+def _fifths(name: str, numbers: FloatArray) -> FairnessGroups | None:
     """Return up to five groups of about equal size; equal numbers share one."""
     known = ~np.isnan(numbers)
     if not known.any():
@@ -95,11 +95,11 @@ def _fifths(name: str, numbers: FloatArray) -> Groups | None:
     ends = np.array(
         [[numbers[code == at].min(), numbers[code == at].max()] for at in range(len(found))]
     )
-    return Groups(column=name, code=code.astype(np.int64), labels=None, ends=ends)
+    return FairnessGroups(column=name, code=code.astype(np.int64), labels=None, ends=ends)
 
 
 def _benefits(
-    findings: Findings, groups: Groups, others: list[Groups], decided: IntArray
+    findings: PlanFindings, groups: FairnessGroups, others: list[FairnessGroups], decided: IntArray
 ) -> Benefits:
     chosen = findings.chosen
     cost, treated = chosen.cost[decided], chosen.treated[decided]
@@ -123,9 +123,9 @@ def _benefits(
 
 
 def _check(
-    findings: Findings,
-    groups: Groups,
-    others: list[Groups],
+    findings: PlanFindings,
+    groups: FairnessGroups,
+    others: list[FairnessGroups],
     decided: IntArray,
     cost: FloatArray,
 ) -> LoyaltyCheck | None:
@@ -149,7 +149,7 @@ def _check(
     )
 
 
-def _loyal(findings: Findings, groups: Groups) -> int | None:
+def _loyal(findings: PlanFindings, groups: FairnessGroups) -> int | None:
     """Return the group that counts as loyal: the largest weight, or the highest fifth."""
     if groups.labels is None:
         return groups.number - 1
@@ -161,7 +161,7 @@ def _loyal(findings: Findings, groups: Groups) -> int | None:
     return None
 
 
-def _open_offers(findings: Findings, rules: list[Eligibility], decided: IntArray) -> IntArray:
+def _open_offers(findings: PlanFindings, rules: list[Eligibility], decided: IntArray) -> IntArray:
     """Return (n,) which offers some rules leave open to each user, as one number."""
     code = np.zeros(len(decided), dtype=np.int64)
     for rule in rules:

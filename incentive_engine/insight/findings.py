@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.allocation import FrozenPolicy, Plan, Prices
+from incentive_engine.allocation import Allocation, FrozenPolicy, Prices
 from incentive_engine.config import Policy
 from incentive_engine.data.holdout import draw_holdout
 from incentive_engine.data.scores import ScoreTable
@@ -22,7 +22,7 @@ from incentive_engine.insight.budget.views import BudgetView
 from incentive_engine.insight.value.cost_correction import CostCorrection, evaluated_cost
 from incentive_engine.insight.value.gain import PlanGain
 from incentive_engine.language import Message, say
-from incentive_engine.pipeline.quality import Quality
+from incentive_engine.pipeline.quality import ModelQuality
 from incentive_engine.report import Alternative, Exploring, Response
 from incentive_engine.report import Holdout as Held
 from incentive_engine.stats.estimate import Estimate
@@ -34,14 +34,14 @@ def holdout_of(policy: Policy, table: ScoreTable) -> BoolArray:
     return draw_holdout(table.user_id, strata, share=policy.holdout or 0.0, seed=policy.seed)
 
 
-def input_warnings(quality: Quality | None, table: ScoreTable) -> tuple[Message, ...]:
+def input_warnings(quality: ModelQuality | None, table: ScoreTable) -> tuple[Message, ...]:
     """Return what there is to know about the trial and the scores."""
     return (*(quality.warnings if quality else ()), *table.warnings)
 
 
 @contextmanager
 def warned_first(
-    quality: Quality | None, table: ScoreTable, doubts: Iterable[Message] = ()
+    quality: ModelQuality | None, table: ScoreTable, doubts: Iterable[Message] = ()
 ) -> Iterator[None]:
     """Put what is wrong with trial, scores and policy before the limits that cannot hold.
 
@@ -62,7 +62,7 @@ def warned_first(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Findings:
+class PlanFindings:
     """A run's plan and what is known of it.
 
     Attributes
@@ -109,7 +109,7 @@ class Findings:
     policy: Policy
     table: ScoreTable
     holdout: BoolArray
-    plan: Plan
+    plan: Allocation
     weight: FloatArray
     chosen: Chosen
     reason: npt.NDArray[np.int8]
@@ -125,7 +125,7 @@ class Findings:
     mandate: Mandate
     view: BudgetView
     unfavoured: float | None
-    quality: Quality | None
+    quality: ModelQuality | None
     ways: tuple[Alternative, ...]
     dropped: Mapping[str, float]
     held: Held | None

@@ -13,7 +13,7 @@ from incentive_engine.data.scores import ScoreTable
 from incentive_engine.data.tables.arrow import levels
 from incentive_engine.domain import MICROS, FloatArray
 from incentive_engine.insight.budget.response import group_columns
-from incentive_engine.insight.findings import Findings
+from incentive_engine.insight.findings import PlanFindings
 from incentive_engine.insight.small_groups import shown_apart
 from incentive_engine.report import GroupRow, GroupTable
 
@@ -21,7 +21,7 @@ MOST_GROUPS = 60
 """A column with more values than this gets no table; one would not read it."""
 
 
-def group_tables(findings: Findings) -> tuple[GroupTable, ...]:
+def group_tables(findings: PlanFindings) -> tuple[GroupTable, ...]:
     """Return a table for each column that the policy groups by, and one by offer."""
     columns = grouping_columns(findings.policy, findings.table)
     users, offers = (_by_column(findings, column) for column in columns), _by_offer(findings)
@@ -43,7 +43,7 @@ def grouping_columns(policy: Policy, table: ScoreTable) -> list[str]:
     ]
 
 
-def _by_column(findings: Findings, column: str) -> GroupTable:
+def _by_column(findings: PlanFindings, column: str) -> GroupTable:
     found = levels(findings.table.attributes.column(column))
     place = np.where(found.code < 0, len(found.labels), found.code)
     users = np.bincount(place, minlength=len(found.labels))
@@ -58,7 +58,7 @@ def _by_column(findings: Findings, column: str) -> GroupTable:
     return GroupTable(column=column, rows=tuple(rows), total=total)
 
 
-def _by_offer(findings: Findings) -> GroupTable:
+def _by_offer(findings: PlanFindings) -> GroupTable:
     offers = findings.table.offers
     sums = _sums(findings, findings.chosen.choice, len(offers))
     apart = shown_apart(sums[:, 0].astype(np.int64).tolist())
@@ -70,7 +70,7 @@ def _by_offer(findings: Findings) -> GroupTable:
     return GroupTable(column=None, rows=tuple(rows), total=total)
 
 
-def _sums(findings: Findings, place: npt.NDArray[Any], groups: int) -> FloatArray:
+def _sums(findings: PlanFindings, place: npt.NDArray[Any], groups: int) -> FloatArray:
     """Return (groups, 4) float64: users with an offer, their conversions, cost and spend.
 
     Parameters
@@ -87,7 +87,7 @@ def _sums(findings: Findings, place: npt.NDArray[Any], groups: int) -> FloatArra
 
 
 def _row(
-    findings: Findings, label: str | None, sums: FloatArray, *, users: int | None
+    findings: PlanFindings, label: str | None, sums: FloatArray, *, users: int | None
 ) -> GroupRow:
     chosen = findings.chosen
     treated, conversions, cost, spend = sums.tolist()

@@ -56,7 +56,7 @@ class Evaluation:
         The unit of costs.
     """
 
-    evaluation: uplift.Evaluation
+    evaluation: uplift.ModelEvaluation
     diagnosis: Diagnosis
     currency: str
 

@@ -20,7 +20,7 @@ from incentive_engine.insight.value.gain import PlanGain, gain_of_plan, trial_pr
 from incentive_engine.language import say
 from incentive_engine.library.arguments import named_by_argument
 from incentive_engine.library.evaluation import Evaluation
-from incentive_engine.pipeline.quality import FILE, Quality, evaluation_text, quality_of
+from incentive_engine.pipeline.quality import FILE, ModelQuality, evaluation_text, quality_of
 from incentive_engine.stats.estimate import Estimate
 from incentive_engine.uplift import model as uplift
 from incentive_engine.uplift.diagnosis.diagnose import diagnose
@@ -49,7 +49,7 @@ class UpliftModel:
         Says which offers form a ladder and who could get which offer.
     """
 
-    fitted: uplift.UpliftModel
+    fitted: uplift.EffectModel
     trial: Trial
     policy: Policy
 
@@ -105,6 +105,7 @@ class UpliftModel:
         policy = plan.policy
         self.check_policy(policy)
         valued = value_trial(self.trial, self.fitted.out_of_fold, policy)
+        valued = valued.with_costs(plan.stated.correction.factor)
         by_lot = plan.stated.holdout | plan.stated.problem.explores
         users = int((~by_lot).sum())
         problem = trial_problem(valued, policy)
@@ -147,7 +148,7 @@ class UpliftModel:
         return diagnose(self.trial, self.policy)
 
     @cached_property
-    def quality(self) -> Quality:
+    def quality(self) -> ModelQuality:
         """What a plan should know of the model."""
         content: dict[str, Any] = json.loads(self._evaluation_text)
         return quality_of(content)
@@ -179,7 +180,7 @@ class UpliftModel:
         DataError
             When files are missing or broken, or the trial is another one.
         """
-        fitted = uplift.UpliftModel.load(Path(directory))
+        fitted = uplift.EffectModel.load(Path(directory))
         if uplift.trial_digest(trial) != fitted.facts.trial:
             what = "is not the trial that the model was trained on"
             raise DataError(Fault("trial", what, remedy="train again"))

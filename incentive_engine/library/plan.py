@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from incentive_engine.allocation import (
+    Allocation,
     Certificate,
     Curve,
     FrozenPolicy,
@@ -20,7 +21,6 @@ from incentive_engine.allocation import (
     solve,
     with_budget_of,
 )
-from incentive_engine.allocation import Plan as SolvedPlan
 from incentive_engine.config import Policy
 from incentive_engine.config.amounts import parse_amount
 from incentive_engine.data.scores import ScoreTable
@@ -33,6 +33,7 @@ from incentive_engine.insight.budget.policy_options import (
 )
 from incentive_engine.insight.budget.study import measures_of
 from incentive_engine.insight.findings import holdout_of
+from incentive_engine.insight.value.cost_correction import UNCORRECTED
 from incentive_engine.insight.value.gain import value_trial
 from incentive_engine.language import Code, message_of
 from incentive_engine.library.arguments import (
@@ -46,9 +47,10 @@ from incentive_engine.library.html import facts, grid, number
 from incentive_engine.pipeline.steps import Steps
 from incentive_engine.run.directory import allocation_table, refuse_existing, written_policy
 from incentive_engine.workflow.plan_campaign import (
-    Evidence,
+    ModelEvidence,
     StatedProblem,
     allocation_rows,
+    by_the_trial,
     explore,
     state_problem,
 )
@@ -77,7 +79,7 @@ class Plan:
     """
 
     stated: StatedProblem
-    solved: SolvedPlan
+    solved: Allocation
     written: Policy
     options: BudgetOptions
 
@@ -138,7 +140,7 @@ class Plan:
         path, steps = Path(directory), Steps()
         refuse_existing(path, where="directory")
         findings = explore(
-            self.stated, plan=self.solved, evidence=self._evidence(model), steps=steps
+            self.stated, plan=self.solved, evidence=_evidence(model, self.policy), steps=steps
         )
         origin = Origin(
             policy=with_options(self.written, self.options),
@@ -149,14 +151,12 @@ class Plan:
         write_run(path, findings, origin=origin, steps=steps, lang=lang)
         return path
 
-    def _evidence(self, model: UpliftModel | None) -> Evidence:
-        if model is None:
-            return Evidence()
-        model.check_policy(self.policy)
-        return Evidence(
-            valued=lambda: value_trial(model.trial, model.fitted.out_of_fold, self.policy),
-            quality=model.quality,
-        )
+    @property
+    def _costs(self) -> str:
+        correction = self.stated.correction
+        if correction is UNCORRECTED:
+            return "as forecast"
+        return f"as forecast {correction.factor - 1:+.1%}, by the trial"
 
     def __repr__(self) -> str:
         proof = self.certificate
@@ -183,6 +183,7 @@ class Plan:
             ("treated", f"{self.certificate.treated:,}"),
             ("budget", f"{number(budget.amount)} {self.policy.currency} ({budget.basis})"),
             ("spent", number(budget.spent)),
+            ("costs", self._costs),
             ("value", number(self.certificate.value)),
             ("gap", f"{self.certificate.gap:.1e}"),
         ]
@@ -198,6 +199,7 @@ def allocate(
     confidence: float | None = None,
     min_roi: float | None = None,
     min_marginal_roi: float | None = None,
+    model: UpliftModel | None = None,
 ) -> Plan:
     """Return the plan that decides one offer or none for each user.
 
@@ -211,13 +213,17 @@ def allocate(
         For at-risk: the probability that redemption stays within the amount.
     min_roi, min_marginal_roi
         Incremental spend per unit of cost, at least: of all the money, and of the last of it.
+    model
+        What the scores come from: costs are then corrected by what its trial says of the plan, as
+        the command `allocate` does; left out, they are as forecast.
 
     Raises
     ------
     ConfigError
         With every argument and limit that cannot be.
     DataError
-        When the scores were made for another policy.
+        When the scores were made for another policy, or the model's trial did not try the plan's
+        offers.
     InfeasibleError
         When no plan meets all limits; it names them, and the cheapest way out.
     """
@@ -229,8 +235,23 @@ def allocate(
         require_budget(policy, options)
         planned = with_options(policy, options)
         check_scores(scores, planned)
-        stated = state_problem(planned, scores, options=options)
-        return Plan(stated=stated, solved=solve(stated.problem), written=policy, options=options)
+        evidence = _evidence(model, planned)
+        stated = state_problem(planned, scores, options=options, quality=evidence.quality)
+        stated, solved = by_the_trial(stated, planned, options=options, evidence=evidence)
+        return Plan(
+            stated=stated, solved=solved or solve(stated.problem), written=policy,
+            options=options,
+        )  # fmt: skip
+
+
+def _evidence(model: UpliftModel | None, policy: Policy) -> ModelEvidence:
+    if model is None:
+        return ModelEvidence()
+    model.check_policy(policy)
+    return ModelEvidence(
+        valued=lambda: value_trial(model.trial, model.fitted.out_of_fold, policy),
+        quality=model.quality,
+    )
 
 
 def response_curve(scores: ScoreTable, policy: Policy, budgets: Sequence[Amount]) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from incentive_engine.config.access.database_url import SCHEMES
 from incentive_engine.domain import BoolArray, FloatArray, IntArray
 from incentive_engine.live.entries import open_for_reading
 from incentive_engine.live.ledger.store import read_claims
-from incentive_engine.live.population import Population
+from incentive_engine.live.population import RunPopulation
 
 BLOCK: Final = 10_000
 """Decisions that are read at a time, so that requests are answered in between."""
@@ -28,7 +28,7 @@ DECIDED: Final = (
 )
 
 
-class Arrivals:
+class ArrivalReader:
     """Reads what was decided since it read last.
 
     Parameters
@@ -57,7 +57,7 @@ class Arrivals:
     """
 
     def __init__(
-        self, ledger: str, population: Population, *, edges: FloatArray, limits: int
+        self, ledger: str, population: RunPopulation, *, edges: FloatArray, limits: int
     ) -> None:
         self._ledger, self._population, self._edges = ledger, population, edges
         self._last = 0

@@ -12,7 +12,7 @@ from incentive_engine.errors import DataError, Fault
 from incentive_engine.export.selection import Selected
 from incentive_engine.language import say
 from incentive_engine.live.arrivals import BATCH_SCENE
-from incentive_engine.live.campaign import Campaign
+from incentive_engine.live.campaign import LiveCampaign
 from incentive_engine.live.ledger.commands import Answer, Decided, Refused, Reserve
 from incentive_engine.live.ledger.places import shown_place
 from incentive_engine.live.writing.asking import asking
@@ -21,7 +21,7 @@ AT_ONCE: Final = 512
 """Reservations of one transaction."""
 
 
-def book(campaign: Campaign, selected: Selected, ledger: str) -> BoolArray:
+def book(campaign: LiveCampaign, selected: Selected, ledger: str) -> BoolArray:
     """Reserve the offers that an export takes; return (m,) bool which of them it may hand out.
 
     An offer stays out where it does not fit into what is left, and where its user has one
@@ -43,7 +43,7 @@ def book(campaign: Campaign, selected: Selected, ledger: str) -> BoolArray:
     return np.array(taken, dtype=np.bool_)
 
 
-def _reserve(campaign: Campaign, user: int | str) -> Reserve:
+def _reserve(campaign: LiveCampaign, user: int | str) -> Reserve:
     choice = campaign.choose(user)
     assert choice is not None, "the export and the ledger have the same users"
     window = campaign.windows[choice.offer_id] if choice.offer_id is not None else None

@@ -13,7 +13,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from functools import lru_cache
 from pathlib import Path
 from statistics import NormalDist
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from incentive_engine.allocation.decision import OfferChoice, User, decide
 from incentive_engine.allocation.frozen_policy import FrozenPolicy, Prices
@@ -24,10 +24,10 @@ from incentive_engine.domain import COST, FACE, ISSUED, MICROS, Reason, to_micro
 from incentive_engine.errors import DataError, Fault, VerificationError
 from incentive_engine.language import say
 from incentive_engine.live.actions import Change
-from incentive_engine.live.ledger.records import Claims, LimitTerms, Risk
+from incentive_engine.live.ledger.records import Claims, LimitTerms, RiskMargin
 from incentive_engine.live.ledger.store import Terms
 from incentive_engine.live.newcomers import Feature, Newcomers
-from incentive_engine.live.population import FORMAT, Planned, Population
+from incentive_engine.live.population import FORMAT, Planned, RunPopulation
 from incentive_engine.run.finished import FinishedRun, read_run
 from incentive_engine.run.format import (
     FROZEN_POLICY_FILE,
@@ -39,6 +39,9 @@ from incentive_engine.run.format import (
 from incentive_engine.run.signature import SigningKey
 from incentive_engine.verify import verify_run
 from incentive_engine.verify.files import altered_files
+
+if TYPE_CHECKING:
+    from incentive_engine.features.one_user import UserEvents
 
 BUDGET: Final = "budget"
 VERIFIED: Final = "verified.json"
@@ -63,7 +66,7 @@ class Choice(NamedTuple):
 
 
 @dataclass(kw_only=True)
-class Campaign:
+class LiveCampaign:
     """What a server decides by; `prices` is replaced whole while it serves.
 
     Attributes
@@ -82,7 +85,7 @@ class Campaign:
     frozen: FrozenPolicy
     prices: Prices
     planned_version: int
-    population: Population
+    population: RunPopulation
     terms: Terms
     places: Mapping[str, int]
     measures: Mapping[str, str | None]
@@ -99,15 +102,33 @@ class Campaign:
         if change.prices is not None:
             self.prices = self.prices.next(change.prices)
 
-    def choose_newcomer(self, user_id: str, features: Mapping[str, Feature]) -> Choice:
+    def choose_newcomer(
+        self,
+        user_id: str,
+        features: Mapping[str, Feature],
+        *,
+        events: UserEvents | None = None,
+        moment: int = 0,
+    ) -> Choice:
         """Return what a user gets whom the run does not know, by the policy's model.
+
+        Parameters
+        ----------
+        events, moment
+            What the user did, and the moment before which it counts, microseconds since 1970.
 
         Raises
         ------
         DataError
-            With every feature that is missing, or of another kind.
+            With every feature that is missing, of another kind, or given besides its events.
         """
         assert self.newcomers is not None
+        if events is not None:
+            made = self.newcomers.features(events, moment)
+            if both := sorted(made.keys() & features.keys()):
+                what = say("holds what `events` make: {both}", both=tuple(both[:5]))
+                raise DataError(Fault("features", what, remedy="leave one of both out"))
+            features = {**features, **made}
         return self._decide(self.newcomers.user(user_id, features))
 
     def choose(self, user_id: int | str) -> Choice | None:
@@ -190,7 +211,7 @@ def as_planned(user: User, frozen: FrozenPolicy, offer_id: str) -> OfferChoice:
 
 def open_campaign(
     run_dir: Path, *, model: Path | None = None, key: SigningKey | None = None
-) -> Campaign:
+) -> LiveCampaign:
     """Return a run for live decisions, once it is known to verify.
 
     The first time a run is verified whole, and its users are laid out beside it; later, that its
@@ -219,11 +240,11 @@ def open_campaign(
     else:
         _lay_out_and_verify(run_dir, frozen, folder, key)
         (folder / VERIFIED).write_text(json.dumps({"run": run.digest}), encoding="utf-8")
-    population = Population(folder, frozen)
+    population = RunPopulation(folder, frozen)
     terms = terms_of(run, frozen)
     evaluated = run.certificate.budget.evaluated
     cost_factor = 1.0 if evaluated is None else evaluated.correction
-    return Campaign(
+    return LiveCampaign(
         run=run,
         frozen=frozen,
         prices=prices,
@@ -251,7 +272,7 @@ def _lay_out_and_verify(
     if not (folder / VERIFIED).exists():  # what a killed process left of it
         shutil.rmtree(folder, ignore_errors=True)
     with ThreadPoolExecutor(1) as beside:
-        layout = beside.submit(Population.open, folder, run_dir, frozen)
+        layout = beside.submit(RunPopulation.open, folder, run_dir, frozen)
         _refuse_unverified(run_dir, key)
         layout.result()
 
@@ -314,7 +335,7 @@ def _budget(limit: LimitTerms, policy: Policy, budget: Budget) -> LimitTerms:
     if budget.basis != "at-risk":
         return limit
     faces = [int(to_micros(offer.face_value)) for offer in policy.offers]
-    risk = Risk(
+    risk = RiskMargin(
         z_ppm=round(NormalDist().inv_cdf(budget.confidence) * MICROS),
         error_ppm=round(budget.forecast_error * MICROS),
         face=max(faces),

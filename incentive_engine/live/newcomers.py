@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from incentive_engine.data.scores import scaled_costs
 from incentive_engine.domain import COST
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
+
+if TYPE_CHECKING:
+    from incentive_engine.features.one_user import UserEvents
 
 Feature = str | int | float | bool | None
 
@@ -42,16 +45,40 @@ class Newcomers:
     """
 
     def __init__(self, model: Path, frozen: FrozenPolicy, *, cost_factor: float) -> None:
-        from incentive_engine.uplift.model import UpliftModel  # loads LightGBM
+        from incentive_engine.features.one_user import UserEvents, UserHistory  # loads numba
+        from incentive_engine.uplift.model import EffectModel  # loads LightGBM
         from incentive_engine.uplift.one_user import UserScorer
 
-        self._scorer = UserScorer(UpliftModel.load(model), frozen.policy)
+        fitted = EffectModel.load(model)
+        self._scorer = UserScorer(fitted, frozen.policy)
+        names = {feature.name for feature in fitted.encoder.features}
+        self._history = UserHistory.of(frozen.policy, {*names, *frozen.policy.attribute_columns})
+        if self._history is not None:
+            self._history.features(UserEvents(time=(), kind=""), 0)  # compiled before one waits
         self._frozen = frozen
         self._cost_factor = cost_factor
         self._numeric = {use.column for use in uses(frozen.policy) if use.numeric}
         if unknown := set(frozen.needed) - self._scorer.MEASURES:
             what = say("does not say what the policy needs: {names}", names=tuple(sorted(unknown)))
             raise DataError(Fault(str(model), what, remedy="serve the run without a model"))
+
+    @property
+    def learned_from_history(self) -> bool:
+        """Whether there are features that events are needed for."""
+        return self._history is not None
+
+    def features(self, events: UserEvents, moment: int) -> dict[str, Feature]:
+        """Return the features that events make at a moment, microseconds since 1970, UTC.
+
+        Raises
+        ------
+        DataError
+            When no feature is made of events, or these are none.
+        """
+        if self._history is None:
+            what = say("the model learned from no history")
+            raise DataError(Fault("events", what, remedy="leave them out"))
+        return {**self._history.features(events, moment)}
 
     def user(self, user_id: str, features: Mapping[str, Feature]) -> User:
         """Return a user with what the model says of each offer.

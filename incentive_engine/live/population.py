@@ -58,7 +58,7 @@ class Planned:
     propensity: float
 
 
-class Population:
+class RunPopulation:
     """The users of a run.
 
     Parameters

@@ -18,9 +18,9 @@ from incentive_engine.allocation.frozen_policy import FrozenPolicy, Prices
 from incentive_engine.allocation.pacing import (
     Bounds,
     Hold,
-    Memory,
     Moment,
     Pacer,
+    WarmStart,
     foresight,
     room,
 )
@@ -28,8 +28,8 @@ from incentive_engine.config.schedule.campaign import Campaign as Times
 from incentive_engine.config.schedule.moments import in_zone
 from incentive_engine.data.scores import read_scores
 from incentive_engine.domain import FACE, ISSUED, MICROS, FloatArray, Reason
-from incentive_engine.live.arrivals import Arrivals
-from incentive_engine.live.campaign import Campaign
+from incentive_engine.live.arrivals import ArrivalReader
+from incentive_engine.live.campaign import LiveCampaign
 from incentive_engine.live.ledger.commands import Pool, Published, Standing
 from incentive_engine.simulation.market.traffic import traffic
 
@@ -57,7 +57,7 @@ class Current:
     """
 
     prices: Prices
-    memory: Memory
+    memory: WarmStart
     solved: int
     foresight: float | None
     published: int = 0
@@ -79,7 +79,7 @@ class Current:
         content: dict[str, Any] = json.loads(published.content)
         return cls(
             prices=Prices.from_dict(content["prices"]),
-            memory=Memory(**content["memory"]),
+            memory=WarmStart(**content["memory"]),
             solved=int(content["solved"]),
             foresight=content["foresight"],
             published=published.at,
@@ -87,7 +87,7 @@ class Current:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Forecast:
+class ArrivalForecast:
     """How users were to come.
 
     Attributes
@@ -166,8 +166,8 @@ class Repricer:
     def __init__(
         self,
         load: Callable[[], Pacer],
-        arrivals: Arrivals,
-        forecast: Forecast,
+        arrivals: ArrivalReader,
+        forecast: ArrivalForecast,
         *,
         hold: int | None,
         measures: Mapping[str, str | None],
@@ -177,16 +177,16 @@ class Repricer:
         self._paused: tuple[int, ...] = ()
 
     @classmethod
-    def of(cls, campaign: Campaign, ledger: str, *, hold: int | None) -> Self | None:
+    def of(cls, campaign: LiveCampaign, ledger: str, *, hold: int | None) -> Self | None:
         """Return the repricer of a run; None where its policy names no campaign."""
         policy = campaign.frozen.policy
         if policy.campaign is None:
             return None
         run, frozen, times = campaign.run.directory, campaign.frozen, policy.campaign
-        forecast = Forecast.of(times, policy.timezone)
+        forecast = ArrivalForecast.of(times, policy.timezone)
         stretches = max(1, (forecast.end - forecast.start) // times.reprice.micros)
         edges = np.linspace(forecast.start, forecast.end, stretches + 1)
-        arrivals = Arrivals(
+        arrivals = ArrivalReader(
             ledger, campaign.population, edges=edges, limits=len(campaign.terms.limits)
         )
         return cls(

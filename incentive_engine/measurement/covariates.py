@@ -16,6 +16,7 @@ from incentive_engine.data.tables.arrow import is_number, numbers
 from incentive_engine.data.tables.formats import USER_ID
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
+from incentive_engine.stats.holdout_effect import filled
 
 
 def read_covariates(table: Path | Location, user_id: pa.Array) -> npt.NDArray[np.float32]:
@@ -53,11 +54,3 @@ def read_covariates(table: Path | Location, user_id: pa.Array) -> npt.NDArray[np
         column = numbers(content.column(name))
         columns[place[place >= 0], number] = column[place >= 0]
     return filled(columns)
-
-
-def filled(columns: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Return columns with the mean of what is known where a number is missing or infinite."""
-    is_known = np.isfinite(columns)
-    count = np.maximum(is_known.sum(axis=0), 1)
-    mean = np.where(is_known, columns, 0.0).sum(axis=0, dtype=np.float64) / count
-    return np.where(is_known, columns, mean).astype(np.float32)

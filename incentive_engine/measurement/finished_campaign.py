@@ -12,7 +12,6 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from incentive_engine.allocation import build_problem, choices_at
 from incentive_engine.config import Policy
 from incentive_engine.config.access.location import Location
 from incentive_engine.data.holdout import strata_codes
@@ -24,13 +23,15 @@ from incentive_engine.data.tables.arrow import as_numpy, equal, whole
 from incentive_engine.data.tables.room import pick
 from incentive_engine.domain import CONVERSION, COST, SPEND, BoolArray, FloatArray, IntArray
 from incentive_engine.errors import DataError, Fault
+from incentive_engine.insight.value.plan_rule import plan_rule
 from incentive_engine.language import say
-from incentive_engine.measurement.covariates import filled, read_covariates
+from incentive_engine.measurement.covariates import read_covariates
 from incentive_engine.run.finished import FinishedRun, read_run
+from incentive_engine.stats.holdout_effect import filled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Served:
+class ServedUsers:
     """What the ledger of n users says.
 
     Attributes
@@ -60,7 +61,7 @@ Choice = npt.NDArray[np.int16]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Campaign:
+class FinishedCampaign:
     """A finished campaign of n users: what was planned, and what they did.
 
     Attributes
@@ -84,7 +85,7 @@ class Campaign:
     held: BoolArray
     stratum: IntArray
     did: Outcomes
-    served: Served | None = None
+    served: ServedUsers | None = None
     known: npt.NDArray[np.float32] | None = None
 
     @property
@@ -130,9 +131,7 @@ class Campaign:
             return None
         limits = self.run.certificate.limits
         prices = {limit.name: limit.price for limit in limits if limit.price is not None}
-        nobody = np.zeros(len(self.held), dtype=np.bool_)
-        problem = build_problem(self.policy.without_exploring(), self.table, nobody)
-        rule = choices_at(problem, prices)
+        rule = plan_rule(self.policy, self.table, prices)
         decided = ~self.held & ((rule >= 0) | (self.choice >= 0))
         alike = float((rule == self.choice)[decided].mean()) if decided.any() else 1.0
         return rule if alike >= ALIKE else None
@@ -142,9 +141,9 @@ def read_campaign(
     run_dir: Path,
     outcomes: Path | Location,
     *,
-    served: Served | None = None,
+    served: ServedUsers | None = None,
     covariates: Path | Location | None = None,
-) -> Campaign:
+) -> FinishedCampaign:
     """Return a run and what its users did.
 
     Parameters
@@ -181,7 +180,7 @@ def read_campaign(
         raise DataError(Fault(source.where, unseen, expected, "add their rows"))
     if served is not None:
         did.refuse_before(served.decided, where=source.where)
-    return Campaign(
+    return FinishedCampaign(
         policy=policy,
         run=run,
         table=table,

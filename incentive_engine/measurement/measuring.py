@@ -12,7 +12,7 @@ from incentive_engine.data.outcomes import NOT_KNOWN
 from incentive_engine.domain import CONVERSION, COST, SPEND, BoolArray, FloatArray
 from incentive_engine.language import Message, say
 from incentive_engine.measurement.figures import Measurement, OfferOutcome, Promise
-from incentive_engine.measurement.finished_campaign import Campaign
+from incentive_engine.measurement.finished_campaign import FinishedCampaign
 from incentive_engine.measurement.lessons import Split
 from incentive_engine.run.format import StatedEstimate
 from incentive_engine.stats.estimate import Estimate
@@ -25,7 +25,7 @@ STATED: Final = {CONVERSION: "conversions", SPEND: "spend"}
 """How evaluation.json calls a plan's totals."""
 
 
-def measured(campaign: Campaign) -> Measurement:
+def measured(campaign: FinishedCampaign) -> Measurement:
     """Return what a campaign brought, by the users that were held out of it."""
     choice, did = campaign.choice, campaign.did
     budget = campaign.run.certificate.budget
@@ -54,7 +54,7 @@ def measured(campaign: Campaign) -> Measurement:
     )
 
 
-def _compared(campaign: Campaign) -> BoolArray:
+def _compared(campaign: FinishedCampaign) -> BoolArray:
     """Return who tells something: with prices that give the plan, those who get an offer by them.
 
     The others get nothing in either group, and only add noise.
@@ -64,7 +64,7 @@ def _compared(campaign: Campaign) -> BoolArray:
     return campaign.came & (campaign.rule >= 0)
 
 
-def _promise(campaign: Campaign, measure: str, outcome: FloatArray) -> Promise:
+def _promise(campaign: FinishedCampaign, measure: str, outcome: FloatArray) -> Promise:
     gain = campaign.run.evaluation.plan
     stated = None if gain is None else getattr(gain, STATED[measure])
     known = measure in campaign.table.measures
@@ -84,7 +84,7 @@ def _stated(total: StatedEstimate) -> Estimate:
 
 
 def _total(
-    campaign: Campaign, outcome: FloatArray, some: BoolArray, *, adjusted: bool = True
+    campaign: FinishedCampaign, outcome: FloatArray, some: BoolArray, *, adjusted: bool = True
 ) -> Estimate | None:
     """Return the increment of all of some users that were not held out; None without a holdout.
 
@@ -107,7 +107,7 @@ def _total(
     return interval(found.value * users, found.standard_error * users)
 
 
-def _offers(campaign: Campaign) -> Iterator[OfferOutcome]:
+def _offers(campaign: FinishedCampaign) -> Iterator[OfferOutcome]:
     choice, did, rule, paid = campaign.choice, campaign.did, campaign.rule, campaign.paid
     scores, costs = (campaign.scores(name, choice) for name in (CONVERSION, COST))
     for place, offer in enumerate(campaign.table.offers):
@@ -125,14 +125,14 @@ def _offers(campaign: Campaign) -> Iterator[OfferOutcome]:
         )
 
 
-def _number_arrived(campaign: Campaign, place: int) -> int | None:
+def _number_arrived(campaign: FinishedCampaign, place: int) -> int | None:
     """Return how many users an offer reached; None where that is not known."""
     if campaign.did.offer is not None:
         return int((_arrived(campaign) & (campaign.choice == place)).sum())
     return None if campaign.served is None else int((campaign.given == place).sum())
 
 
-def _arrived(campaign: Campaign) -> BoolArray:
+def _arrived(campaign: FinishedCampaign) -> BoolArray:
     """Return whose offer arrived as planned; of users without outcomes nothing else is known."""
     offer = campaign.did.offer
     if offer is None:
@@ -141,7 +141,7 @@ def _arrived(campaign: Campaign) -> BoolArray:
     return arrived
 
 
-def _split(campaign: Campaign, conversions: Promise) -> Split | None:
+def _split(campaign: FinishedCampaign, conversions: Promise) -> Split | None:
     measured, scores, trial = conversions.measured, conversions.scores, conversions.trial
     if measured is None or scores is None:
         return None
@@ -163,7 +163,7 @@ def _split(campaign: Campaign, conversions: Promise) -> Split | None:
     )
 
 
-def _rules(campaign: Campaign, scores: float) -> float | None:
+def _rules(campaign: FinishedCampaign, scores: float) -> float | None:
     """Return the plan's conversions beyond those of a plan for them within the budget alone."""
     policy = campaign.policy
     if policy.budget is None:
@@ -174,7 +174,7 @@ def _rules(campaign: Campaign, scores: float) -> float | None:
     return scores - float(campaign.scores(CONVERSION, plan.choice).sum())
 
 
-def _execution(campaign: Campaign) -> float | None:
+def _execution(campaign: FinishedCampaign) -> float | None:
     offer = campaign.did.offer
     if offer is None:
         return None
@@ -184,7 +184,7 @@ def _execution(campaign: Campaign) -> float | None:
     return float(gained.sum())
 
 
-def _traffic(campaign: Campaign) -> float | None:
+def _traffic(campaign: FinishedCampaign) -> float | None:
     """Return by how much the plan of those who came falls short of the plan, live."""
     if campaign.served is None:
         return None
@@ -192,7 +192,7 @@ def _traffic(campaign: Campaign) -> float | None:
     return -float(scores[~campaign.served.came].sum())
 
 
-def _pacing(campaign: Campaign) -> float | None:
+def _pacing(campaign: FinishedCampaign) -> float | None:
     """Return what live decisions add to, or lack of, the plan of those who came.
 
     Prices had moved, or the pool was empty, or the offer's time was over.
@@ -206,7 +206,7 @@ def _pacing(campaign: Campaign) -> float | None:
     return float(gained[came].sum())
 
 
-def _redemption(campaign: Campaign) -> float | None:
+def _redemption(campaign: FinishedCampaign) -> float | None:
     """Return the gain of offers that arrived, times how redemption departs from its forecast."""
     paid = campaign.paid
     if paid is None:
@@ -223,7 +223,7 @@ def _redemption(campaign: Campaign) -> float | None:
     return changed
 
 
-def _warnings(campaign: Campaign) -> Iterator[Message]:
+def _warnings(campaign: FinishedCampaign) -> Iterator[Message]:
     did, held = campaign.did, campaign.held
     if campaign.served is not None and (leaked := int((campaign.given[held] >= 0).sum())):
         yield say("campaign.held_got", users=leaked)

@@ -24,14 +24,14 @@ from incentive_engine.language import Code, Text, aligned, language, say
 from incentive_engine.stats.estimate import Estimate
 from incentive_engine.uplift.doubly_robust.plan_value import compare_plans, plan_value
 from incentive_engine.uplift.estimates import Estimates
-from incentive_engine.uplift.model import UpliftModel, estimate, trial_digest
+from incentive_engine.uplift.model import EffectModel, estimate, trial_digest
 
 PLAN = "the plan"
 OFFER_ID = "offer_id"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Replay:
+class TrialReplay:
     """A plan and the ways to do without it, valued on one trial; doubly robust."""
 
     rows: int
@@ -72,7 +72,7 @@ class Replay:
         return "\n".join([*lines, *aligned(t, rows, left=len(rows[0]))])
 
 
-def replay_plan(run: Path, log: Trial, policy: Policy, *, model: Path | None) -> Replay:
+def replay_plan(run: Path, log: Trial, policy: Policy, *, model: Path | None) -> TrialReplay:
     """Return what a plan earned by the arms that its users really got.
 
     Parameters
@@ -143,7 +143,7 @@ def _rows(log: Trial, known: npt.NDArray[np.bool_]) -> Trial:
 def _nuisance(model: Path | None, rows: Trial) -> Estimates | None:
     if model is None:
         return None
-    fitted = UpliftModel.load(model)
+    fitted = EffectModel.load(model)
     if fitted.facts.trial == trial_digest(rows):
         remedy = "leave out --model, or name one that has not seen it"
         raise DataError(Fault(str(model), "learnt from this very trial", remedy=remedy))
@@ -152,7 +152,7 @@ def _nuisance(model: Path | None, rows: Trial) -> Estimates | None:
 
 def _replay(
     rows: Trial, choice: npt.NDArray[np.int64], nuisance: Estimates | None, *, left_out: int
-) -> Replay:
+) -> TrialReplay:
     everyone = {
         f"everybody {offer}": np.full(len(choice), index)
         for index, offer in enumerate(rows.offers)
@@ -163,7 +163,7 @@ def _replay(
         name: compare_plans(rows, nuisance, {PLAN: choice}, against=other)[PLAN]
         for name, other in everyone.items()
     }
-    return Replay(
+    return TrialReplay(
         rows=len(choice),
         left_out=left_out,
         gains=gains,

@@ -10,11 +10,11 @@ from incentive_engine.features.computing.columns import HistoryColumn
 from incentive_engine.features.computing.words import feature_words, groups_of
 from incentive_engine.language import say
 from incentive_engine.uplift.evaluation.additions import additions
-from incentive_engine.uplift.model import UpliftModel
+from incentive_engine.uplift.model import EffectModel
 
 
 def history_added(
-    model: UpliftModel, trial: Trial, columns: Sequence[HistoryColumn]
+    model: EffectModel, trial: Trial, columns: Sequence[HistoryColumn]
 ) -> dict[str, Any] | None:
     """Return what a report says of history features, as JSON; None where there are none.
 

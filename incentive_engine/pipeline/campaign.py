@@ -34,7 +34,7 @@ DRIFT: Final = "drift.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Campaign:
+class CampaignTables:
     """The tables of a campaign and their digests."""
 
     users: Source | None
@@ -91,7 +91,7 @@ def campaign_inputs(policy: Policy, steps: Steps, *, accepted: Collection[str] =
     )
 
 
-def campaign_files(policy: Policy, *, cache: StepCache, steps: Steps) -> Campaign:
+def campaign_files(policy: Policy, *, cache: StepCache, steps: Steps) -> CampaignTables:
     """Return the campaign's tables, with features of its history where the policy names one."""
     campaign = campaign_tables(policy, cache=cache, steps=steps)
     if policy.history is None:
@@ -105,7 +105,7 @@ def campaign_files(policy: Policy, *, cache: StepCache, steps: Steps) -> Campaig
         name: open_source(with_features(history, name, cache=cache, steps=steps))
         for name in tables
     }
-    return Campaign(
+    return CampaignTables(
         users=joined.get("users"),
         trial=joined.get("trial"),
         digests={name: table.digest() for name, table in joined.items()},
@@ -114,7 +114,7 @@ def campaign_files(policy: Policy, *, cache: StepCache, steps: Steps) -> Campaig
     )
 
 
-def campaign_tables(policy: Policy, *, cache: StepCache, steps: Steps) -> Campaign:
+def campaign_tables(policy: Policy, *, cache: StepCache, steps: Steps) -> CampaignTables:
     """Return the campaign's own tables; a sample campaign is made first."""
     users: Source | None
     trial: Source | None
@@ -135,7 +135,7 @@ def campaign_tables(policy: Policy, *, cache: StepCache, steps: Steps) -> Campai
         trial = trials_of(data, cache=cache)
     named = {"users": users, "trial": trial}
     digests = {name: source.digest() for name, source in named.items() if source is not None}
-    return Campaign(users=users, trial=trial, digests=digests, log=log)
+    return CampaignTables(users=users, trial=trial, digests=digests, log=log)
 
 
 def _opened(location: Location | None, renames: Mapping[str, str]) -> Source | None:
@@ -143,7 +143,7 @@ def _opened(location: Location | None, renames: Mapping[str, str]) -> Source | N
 
 
 def trained_model(
-    campaign: Campaign,
+    campaign: CampaignTables,
     policy: Policy,
     *,
     cache: StepCache,
@@ -162,7 +162,7 @@ def trained_model(
 
 
 def scored_users(
-    campaign: Campaign, model: Path, policy: Policy, *, cache: StepCache, steps: Steps
+    campaign: CampaignTables, model: Path, policy: Policy, *, cache: StepCache, steps: Steps
 ) -> Path:
     """Return the score table of the campaign's users."""
     with steps.step("score"):
@@ -177,7 +177,7 @@ def scored_users(
 
 
 def valued_trial(
-    campaign: Campaign, model: Path, policy: Policy, *, cache: StepCache, steps: Steps
+    campaign: CampaignTables, model: Path, policy: Policy, *, cache: StepCache, steps: Steps
 ) -> Path:
     """Return the table that values any plan by the campaign's trial."""
     with steps.step("prepare the valuation"):
@@ -189,13 +189,13 @@ def valued_trial(
     return made.path / VALUATION
 
 
-def _inputs_of_tables(campaign: Campaign, policy: Policy) -> dict[str, str]:
+def _inputs_of_tables(campaign: CampaignTables, policy: Policy) -> dict[str, str]:
     columns = json.dumps(policy.attribute_columns)
     return {**campaign.digests, "policy": _model_settings(policy), "columns": columns}
 
 
 def drifted_users(
-    campaign: Campaign, model: Path, policy: Policy, *, cache: StepCache, steps: Steps
+    campaign: CampaignTables, model: Path, policy: Policy, *, cache: StepCache, steps: Steps
 ) -> Path:
     """Return the file that says how the campaign's users differ from its trial."""
     with steps.step("compare users with the trial"):
@@ -208,7 +208,7 @@ def drifted_users(
 
 
 def fit_into(
-    campaign: Campaign, policy: Policy, directory: Path, *, accepted: Collection[str] = ()
+    campaign: CampaignTables, policy: Policy, directory: Path, *, accepted: Collection[str] = ()
 ) -> None:
     """Check the trial, fit the uplift model, judge it, and save all into an existing directory.
 
@@ -235,7 +235,7 @@ def fit_into(
 
 
 def score_into(
-    campaign: Campaign,
+    campaign: CampaignTables,
     model: Path,
     policy: Policy,
     file: Path,
@@ -252,20 +252,20 @@ def score_into(
         with scored_blocks(users, model, policy, shared) as blocks:
             write_blocks(blocks, file)
         return
-    from incentive_engine.uplift.model import UpliftModel, predict
+    from incentive_engine.uplift.model import EffectModel, predict
 
-    fitted = UpliftModel.load(model)
+    fitted = EffectModel.load(model)
     write_blocks((predict(fitted, block, policy) for block in users.blocks()), file)
 
 
-def drift_into(campaign: Campaign, model: Path, policy: Policy, file: Path) -> None:
+def drift_into(campaign: CampaignTables, model: Path, policy: Policy, file: Path) -> None:
     """Write how the campaign's users differ from its trial, as JSON."""
     from incentive_engine.uplift.diagnosis.drift import CHECK
-    from incentive_engine.uplift.diagnosis.findings import Finding
+    from incentive_engine.uplift.diagnosis.findings import CheckVerdict
 
     content = drift_of(campaign, model, policy).to_dict()
     stale = [
-        Finding(check=CHECK, verdict="warning", what=what, remedy=say("noted.stands_still"))
+        CheckVerdict(check=CHECK, verdict="warning", what=what, remedy=say("noted.stands_still"))
         for what in campaign.stale
     ]
     content["warnings"] += [str(finding.message) for finding in stale]
@@ -273,22 +273,22 @@ def drift_into(campaign: Campaign, model: Path, policy: Policy, file: Path) -> N
     file.write_text(json.dumps(content, indent=2), encoding="utf-8")
 
 
-def _stale_key(campaign: Campaign) -> dict[str, str]:
+def _stale_key(campaign: CampaignTables) -> dict[str, str]:
     return {"stale": " ".join(map(str, campaign.stale))} if campaign.stale else {}
 
 
-def drift_of(campaign: Campaign, model: Path, policy: Policy) -> Drift:
+def drift_of(campaign: CampaignTables, model: Path, policy: Policy) -> Drift:
     """Return how the campaign's users differ from its trial, by some of both."""
     from incentive_engine.uplift.diagnosis.drift import ROWS, drift
-    from incentive_engine.uplift.model import UpliftModel
+    from incentive_engine.uplift.model import EffectModel
     from incentive_engine.uplift.systematic_sample import evenly
 
     trial, users = trial_of(campaign, policy), users_of(campaign, policy)
     some = users.take(evenly(users.n_users, ROWS))
-    return drift(UpliftModel.load(model), trial.features, some.features)
+    return drift(EffectModel.load(model), trial.features, some.features)
 
 
-def value_into(campaign: Campaign, model: Path, policy: Policy, file: Path) -> None:
+def value_into(campaign: CampaignTables, model: Path, policy: Policy, file: Path) -> None:
     """Write a score table of the trial's rows, with what each offer brought beside it.
 
     `BASELINE` goes beside it: what the trial says of users without an offer.
@@ -326,7 +326,7 @@ def _rate(trial: Trial) -> float | None:
     return float(np.average(trial.conversion[control], weights=1 / trial.propensity[control]))
 
 
-def users_of(campaign: Campaign, policy: Policy) -> UserFile:
+def users_of(campaign: CampaignTables, policy: Policy) -> UserFile:
     """Return the users to decide on."""
     from incentive_engine.data.users import open_users
 
@@ -335,7 +335,7 @@ def users_of(campaign: Campaign, policy: Policy) -> UserFile:
     return open_users(campaign.users, policy)
 
 
-def trial_of(campaign: Campaign, policy: Policy) -> Trial:
+def trial_of(campaign: CampaignTables, policy: Policy) -> Trial:
     """Return the randomised trial, with features joined from the users where needed."""
     from incentive_engine.data.trial import read_trial
     from incentive_engine.data.users import open_users

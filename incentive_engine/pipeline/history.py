@@ -17,11 +17,11 @@ from incentive_engine.data.sources import Source
 from incentive_engine.data.step_cache import StepCache
 from incentive_engine.data.tables.formats import USER_ID
 from incentive_engine.errors import ConfigError, DataError, Fault
-from incentive_engine.features.computing.events import Features
+from incentive_engine.features.computing.events import ComputedFeatures
 from incentive_engine.features.computing.finish import Values
 from incentive_engine.features.local import ShardFeatures, features_of_rows
 from incentive_engine.features.logs.log import LogReader
-from incentive_engine.features.logs.moments import Rows, moment_column, read_rows
+from incentive_engine.features.logs.moments import MomentRows, moment_column, read_rows
 from incentive_engine.features.logs.source import LogSource, open_log
 from incentive_engine.features.plan import FeaturePlan, feature_plan, history_of
 from incentive_engine.features.report import history_warnings
@@ -56,11 +56,11 @@ class CampaignHistory:
     log: ShardedLog
     plan: FeaturePlan
     tables: Mapping[str, Source]
-    rows: Mapping[str, Rows]
+    rows: Mapping[str, MomentRows]
     fleet: Fleet | None = None
     """Who makes the features; None for processes of this machine."""
 
-    def features(self, name: str) -> Features:
+    def features(self, name: str) -> ComputedFeatures:
         """Return the features of a table's rows, in their order."""
         workers = 1 if self.log.events < FEW else None
         return features_of_rows(
@@ -206,7 +206,9 @@ def stale_logs(history: CampaignHistory) -> tuple[Message, ...]:
     return () if rows is None else tuple(history_warnings(history.log, rows))
 
 
-def feature_blocks(history: CampaignHistory, name: str, features: Features) -> Iterator[pa.Table]:
+def feature_blocks(
+    history: CampaignHistory, name: str, features: ComputedFeatures
+) -> Iterator[pa.Table]:
     """Yield ``user_id``, ``moment`` and the features of a table's rows."""
     rows = history.rows[name]
     columns = {USER_ID: rows.user, MOMENT: moment_column(rows)}

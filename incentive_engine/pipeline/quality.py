@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any
 from incentive_engine.config import Policy
 from incentive_engine.config.policy import SEASON_ERROR
 from incentive_engine.language import Message
-from incentive_engine.uplift.diagnosis.findings import Diagnosis, Finding
+from incentive_engine.uplift.diagnosis.findings import CheckVerdict, Diagnosis
 from incentive_engine.uplift.saved import read_evaluation
 
 if TYPE_CHECKING:
-    from incentive_engine.uplift.evaluation.evaluation import Evaluation
+    from incentive_engine.uplift.evaluation.evaluation import ModelEvaluation
 
 FILE = "evaluation.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Quality:
+class ModelQuality:
     """What a run should know of its model.
 
     Attributes
@@ -35,7 +35,7 @@ class Quality:
         All of ``evaluation.json``.
     """
 
-    checks: tuple[Finding, ...]
+    checks: tuple[CheckVerdict, ...]
     cost_error: float | None
     evaluation: Mapping[str, Any]
 
@@ -48,7 +48,7 @@ class Quality:
 def write_quality(
     directory: Path,
     diagnosis: Diagnosis,
-    evaluation: Evaluation,
+    evaluation: ModelEvaluation,
     drivers: Mapping[str, list[dict[str, Any]]],
     history: Mapping[str, Any] | None = None,
 ) -> None:
@@ -65,7 +65,7 @@ def write_quality(
 
 def evaluation_text(
     diagnosis: Diagnosis,
-    evaluation: Evaluation,
+    evaluation: ModelEvaluation,
     drivers: Mapping[str, list[dict[str, Any]]],
     history: Mapping[str, Any] | None = None,
 ) -> str:
@@ -76,7 +76,7 @@ def evaluation_text(
     return json.dumps(content, ensure_ascii=False, indent=2, allow_nan=False)
 
 
-def read_quality(model: Path | None, drift: Path | None = None) -> Quality | None:
+def read_quality(model: Path | None, drift: Path | None = None) -> ModelQuality | None:
     """Return what is known of a saved model; None where there is none, or nothing is known.
 
     Parameters
@@ -91,7 +91,9 @@ def read_quality(model: Path | None, drift: Path | None = None) -> Quality | Non
     return quality_of(content, moved["findings"])
 
 
-def quality_of(content: Mapping[str, Any], moved: Sequence[Mapping[str, Any]] = ()) -> Quality:
+def quality_of(
+    content: Mapping[str, Any], moved: Sequence[Mapping[str, Any]] = ()
+) -> ModelQuality:
     """Return what is known of a model, by the content of its ``evaluation.json``.
 
     Parameters
@@ -100,15 +102,15 @@ def quality_of(content: Mapping[str, Any], moved: Sequence[Mapping[str, Any]] = 
         The findings about users who differ from the trial.
     """
     found = (*content["trial"]["findings"], *moved)
-    return Quality(
-        checks=tuple(Finding.from_dict(finding) for finding in found),
+    return ModelQuality(
+        checks=tuple(CheckVerdict.from_dict(finding) for finding in found),
         cost_error=content["cost"]["relative_error"],
         evaluation=content,
     )
 
 
 def model_cost_error(
-    policy: Policy, quality: Quality | None, selection: float = 0.0
+    policy: Policy, quality: ModelQuality | None, selection: float = 0.0
 ) -> float | None:
     """Return the relative error of a plan's cost that a model predicts.
 
@@ -127,7 +129,7 @@ def model_cost_error(
     return None if error == budget.forecast_error else error
 
 
-def total_error(policy: Policy, quality: Quality | None) -> float:
+def total_error(policy: Policy, quality: ModelQuality | None) -> float:
     """Return the relative standard error of a total cost, whatever must fit into the budget.
 
     The season's error and the model's own are independent; what the planner states holds alone.

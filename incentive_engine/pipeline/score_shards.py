@@ -18,7 +18,7 @@ from incentive_engine.data.users import UserFile, UserTable
 from incentive_engine.fleet import SharedWork
 
 if TYPE_CHECKING:
-    from incentive_engine.uplift.model import UpliftModel
+    from incentive_engine.uplift.model import EffectModel
 
 WAVE: Final = 64
 """Blocks that lie on the disk at a time."""
@@ -48,10 +48,10 @@ class ScoreShard:
 
 
 @lru_cache(maxsize=1)
-def _model(directory: str) -> UpliftModel:
-    from incentive_engine.uplift.model import UpliftModel
+def _model(directory: str) -> EffectModel:
+    from incentive_engine.uplift.model import EffectModel
 
-    return UpliftModel.load(Path(directory))
+    return EffectModel.load(Path(directory))
 
 
 @contextmanager

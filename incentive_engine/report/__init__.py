@@ -3,11 +3,11 @@
 from incentive_engine.language import LANGUAGES, Code
 from incentive_engine.stats.estimate import Estimate
 
-from .conditions import Scope, Test
+from .conditions import ColumnTest, Scope
 from .content import (
     Advice,
     Aim,
-    Budget,
+    BudgetUse,
     Favoured,
     GroupRow,
     GroupTable,
@@ -28,7 +28,7 @@ from .evidence import (
     BenefitRow,
     Benefits,
     CalibrationGroup,
-    CurvePoint,
+    CostCurvePoint,
     Exploring,
     Holdout,
     LoyaltyCheck,
@@ -42,6 +42,7 @@ from .evidence import (
     ResponsePoint,
     ResponseRow,
     Sight,
+    Watched,
 )
 from .page import render_report
 from .returns import AtRisk, Returns, Safety, SafetyRow
@@ -57,10 +58,11 @@ __all__ = [
     "AtRisk",
     "BenefitRow",
     "Benefits",
-    "Budget",
+    "BudgetUse",
     "CalibrationGroup",
     "Code",
-    "CurvePoint",
+    "ColumnTest",
+    "CostCurvePoint",
     "Estimate",
     "Exploring",
     "Favoured",
@@ -90,8 +92,8 @@ __all__ = [
     "SafetyRow",
     "Scope",
     "Sight",
-    "Test",
     "Titles",
     "Unit",
+    "Watched",
     "render_report",
 ]

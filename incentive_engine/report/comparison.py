@@ -11,35 +11,21 @@ import pandas as pd
 from markupsafe import Markup
 
 from incentive_engine.language import Code, Language, language
-from incentive_engine.simulation.comparison import Comparison
+from incentive_engine.simulation.comparison import StrategyComparison
 
 from . import words
-from .charts import MUTED, Axis, Chart, Series, Size, figure
+from .charts import Axis, Chart, Size, figure
 from .content import Aim
 from .frame import render_page
+from .lines import DASHED, lines_of
+from .series import courses, payback_sentences
 
 PUBLISHED: Final = 0.15
 """What Tmall published for Double 11, 2025: coupon conversion against the former method."""
 Row = Mapping[Hashable, Any]
 
 
-COLOURS: Final = {
-    "engine": "#0b5a8a",
-    "engine-unweighted": "#4b9cd3",
-    "oracle": "#1d2733",
-    "oracle-unweighted": "#66717f",
-    "greedy": "#17693a",
-    "propensity": "#c2410c",
-    "tier-rules": "#a3231a",
-    "first-come": "#b45309",
-    "everyone": "#7c3aed",
-    "nobody": "#a9b5c1",
-}
-DASHED: Final = frozenset({"oracle", "oracle-unweighted", "nobody"})
-"""Strategies that nobody can use, or that do nothing."""
-
-
-def render_comparison(comparison: Comparison, *, lang: Code = "en") -> str:
+def render_comparison(comparison: StrategyComparison, *, lang: Code = "en") -> str:
     """Return the page as HTML: no file, script or font from elsewhere."""
     t = language(lang)
     scenario = comparison.scenario
@@ -61,6 +47,9 @@ def render_comparison(comparison: Comparison, *, lang: Code = "en") -> str:
         picture=_picture(t, comparison),
         weighted=_measure(comparison) == "value",
         verdicts=list(verdicts(comparison, lang=lang)),
+        campaigns=scenario.series.campaigns if scenario.series else 1,
+        paybacks=payback_sentences(t, comparison),
+        courses=courses(t, comparison),
         charts=list(_charts(t, comparison)),
         pairs=_rows(_engine_pairs(comparison.pairs)),
         promises=_rows(comparison.promises),
@@ -72,12 +61,12 @@ def render_comparison(comparison: Comparison, *, lang: Code = "en") -> str:
     )
 
 
-def _aim(comparison: Comparison) -> Aim:
+def _aim(comparison: StrategyComparison) -> Aim:
     objective = comparison.objective
     return Aim(terms=tuple(objective.maximise.items()), weighted=bool(objective.weight))
 
 
-def _measure(comparison: Comparison) -> str:
+def _measure(comparison: StrategyComparison) -> str:
     """Return the column in which all strategies are compared: the policy's aim where it is known.
 
     A trial is valued in conversions alone.
@@ -85,13 +74,13 @@ def _measure(comparison: Comparison) -> str:
     return "value" if "value" in comparison.table else "conversions"
 
 
-def _in_words(t: Language, comparison: Comparison) -> str:
+def _in_words(t: Language, comparison: StrategyComparison) -> str:
     """Return what that column is called."""
     known = _measure(comparison) == "value"
     return words.aim(t, _aim(comparison)) if known else t("measure.conversion")
 
 
-def _headline(t: Language, comparison: Comparison) -> str:
+def _headline(t: Language, comparison: StrategyComparison) -> str:
     """Return in a sentence what the engine brings beside the former way, at the middle budget.
 
     The former way is the baseline; where that is not among the strategies, the best of the others
@@ -132,7 +121,7 @@ def _headline(t: Language, comparison: Comparison) -> str:
     return sentence
 
 
-def _picture(t: Language, comparison: Comparison) -> Markup:
+def _picture(t: Language, comparison: StrategyComparison) -> Markup:
     """Return what every strategy brings, in one measure, with what each of them does."""
     scenario, measure = comparison.scenario, _measure(comparison)
     several = len(scenario.budgets) > 1
@@ -142,7 +131,7 @@ def _picture(t: Language, comparison: Comparison) -> Markup:
     if not several:
         names = tuple(dict.fromkeys(table["strategy"]))
         table = table.assign(place=table["strategy"].map(names.index))
-    lines = _series(table, "budget" if several else "place", measure)
+    lines = lines_of(table, "budget" if several else "place", measure)
     title = t("chart.budget", currency=currency) if several else t("compare.strategy")
     chart = Chart(
         caption=t("compare.picture", aim=_in_words(t, comparison)),
@@ -160,7 +149,7 @@ PICTURE: Final = Size(width=760, height=360, left=46, right=14, top=26, bottom=4
 ENGINES: Final = ("engine", "engine-unweighted")
 
 
-def verdicts(comparison: Comparison, *, lang: Code = "en") -> Iterator[str]:
+def verdicts(comparison: StrategyComparison, *, lang: Code = "en") -> Iterator[str]:
     """Yield in words how the engine's efficiency compares with the baseline's, per budget."""
     t = language(lang)
     table, base = comparison.table, comparison.scenario.baseline
@@ -221,13 +210,13 @@ def _engine_pairs(pairs: pd.DataFrame) -> pd.DataFrame:
     return mine
 
 
-def _group_values(t: Language, comparison: Comparison) -> Iterator[str]:
+def _group_values(t: Language, comparison: StrategyComparison) -> Iterator[str]:
     for condition in comparison.scenario.favoured.values():
         values = condition if isinstance(condition, tuple) else (t("compare.favoured"),)
         yield from map(str, values)
 
 
-def _charts(t: Language, comparison: Comparison) -> Iterator[Markup]:
+def _charts(t: Language, comparison: StrategyComparison) -> Iterator[Markup]:
     scenario, currency = comparison.scenario, t.unit(comparison.currency)
     budget_axis = Axis(title=t("chart.budget", currency=currency))
     if len(scenario.budgets) > 1:
@@ -236,7 +225,7 @@ def _charts(t: Language, comparison: Comparison) -> Iterator[Markup]:
                 caption=t(f"compare.{name}_plot", currency=currency),
                 x=budget_axis,
                 y=Axis(title=t(f"compare.{name}_axis", currency=currency)),
-                series=tuple(_series(comparison.table, "budget", column)),
+                series=tuple(lines_of(comparison.table, "budget", column)),
             )
             yield figure(t, chart)
     if comparison.sweep is not None and scenario.sweep is not None:
@@ -268,23 +257,5 @@ def _swept(table: pd.DataFrame, column: str, *, caption: str, label: str, title:
         caption=caption,
         x=Axis(title=label, names=names),
         y=Axis(title=title),
-        series=tuple(_series(table.assign(place=places), "place", column)),
+        series=tuple(lines_of(table.assign(place=places), "place", column)),
     )
-
-
-def _series(table: pd.DataFrame, x: str, y: str) -> Iterator[Series]:
-    """Yield a line per strategy, with its interval where the table has one."""
-    for strategy in dict.fromkeys(table["strategy"]):
-        mine = table[table["strategy"] == strategy]
-        if not mine[y].notna().any():
-            continue
-        band = f"{y}_low" in mine and mine[f"{y}_low"].notna().all()
-        yield Series(
-            label=str(strategy),
-            x=mine[x].tolist(),
-            y=mine[y].tolist(),
-            low=mine[f"{y}_low"].tolist() if band else (),
-            high=mine[f"{y}_high"].tolist() if band else (),
-            colour=COLOURS.get(str(strategy), MUTED),
-            dashed=strategy in DASHED,
-        )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Test:
+class ColumnTest:
     """What a column must have: one of some values, or a number in a range."""
 
     column: str
@@ -23,4 +23,4 @@ class Scope:
     """One measure, or numerator and denominator; none for the budget."""
     offers: tuple[str, ...] = ()
     """All, where there is none."""
-    tests: tuple[Test, ...] = ()
+    tests: tuple[ColumnTest, ...] = ()

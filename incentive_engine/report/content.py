@@ -118,7 +118,7 @@ class Proof:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Budget:
+class BudgetUse:
     """The pool and how much of it is used."""
 
     amount: float | None
@@ -230,7 +230,7 @@ class ReportContent:
     advice: Advice
     headline: Headline
     proof: Proof
-    budget: Budget
+    budget: BudgetUse
     tables: tuple[GroupTable, ...]
     """In the order in which they stand on the page: tiers, offers, further ones."""
     reasons: tuple[ReasonRow, ...]

@@ -11,9 +11,9 @@ from typing import Final, Literal
 
 from incentive_engine.language import Text
 from incentive_engine.stats.estimate import Estimate
-from incentive_engine.uplift.diagnosis.findings import Finding
+from incentive_engine.uplift.diagnosis.findings import CheckVerdict
 
-from .conditions import Test
+from .conditions import ColumnTest
 
 OTHERS: Final = "…"
 """Stands among the names of groups for all that are not shown apart."""
@@ -148,6 +148,28 @@ class Measurability:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """What outcomes tell while the campaign runs, of a gain that falls short; with 80 %.
+
+    Attributes
+    ----------
+    nothing, half
+        Once which share of the users have come, that nothing at all is gained, or half of what
+        was stated, is noticed; None: not within the campaign.
+    nothing_at, half_at
+        When that is; empty where the policy does not say how users come.
+    least
+        The smallest relative shortfall that is noticed by the end; None for none.
+    """
+
+    nothing: float | None
+    half: float | None
+    nothing_at: str
+    half_at: str
+    least: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Holdout:
     """The users who get nothing so that the campaign can be measured.
 
@@ -156,7 +178,7 @@ class Holdout:
     given_up
         The most value that offers to them, too, could add within the same limits; None where it
         is not known.
-    buys
+    buys, watched
         None where the conversion rate without offers is not known.
     """
 
@@ -164,6 +186,7 @@ class Holdout:
     share: float
     given_up: float | None
     buys: Measurability | None = None
+    watched: Watched | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,7 +284,7 @@ class OfferDrivers:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CurvePoint:
+class CostCurvePoint:
     """One budget: the cost that it allows per person, currency units, and the gains per person."""
 
     budget: float
@@ -280,12 +303,12 @@ class Quality:
     """Whether effects differ measurably between users."""
     p_value: float
     offers: tuple[OfferQuality, ...]
-    checks: tuple[Finding, ...] = ()
+    checks: tuple[CheckVerdict, ...] = ()
     added: tuple[AddedByHistory, ...] = ()
     """Without history first; nothing where there is no history."""
     drivers: tuple[OfferDrivers, ...] = ()
     """None where effects do not differ."""
-    curve: tuple[CurvePoint, ...] = ()
+    curve: tuple[CostCurvePoint, ...] = ()
     """By rising budget."""
     over_constant: Estimate | None = None
     """Conversions per person beyond plans by one effect per offer, averaged over budgets."""
@@ -361,7 +384,7 @@ class PublicOffer:
     name: str
     face_value: float
     min_spend: float | None
-    tests: tuple[Test, ...]
+    tests: tuple[ColumnTest, ...]
     """What a user must have to get it."""
     valid_from: datetime | None
     valid_to: datetime | None

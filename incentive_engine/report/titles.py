@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from incentive_engine.config.titles import ColumnTitle, Title
 from incentive_engine.language import Code, Message, Text, Value
 
-from .conditions import Scope, Test
+from .conditions import ColumnTest, Scope
 from .content import Favoured, GroupTable, LimitRow, ReportContent
 from .evidence import OTHERS, Benefits, PublicRules, Quality, Response
 
@@ -109,7 +109,7 @@ def _scope(named: Named, scope: Scope) -> Scope:
     )
 
 
-def _tests(named: Named, tests: tuple[Test, ...]) -> tuple[Test, ...]:
+def _tests(named: Named, tests: tuple[ColumnTest, ...]) -> tuple[ColumnTest, ...]:
     return tuple(
         replace(
             test,

@@ -8,9 +8,9 @@ from typing import Final
 from incentive_engine.language import Language, formats, named
 from incentive_engine.stats.estimate import Estimate
 
-from .conditions import Scope, Test
-from .content import Aim, Budget, Favoured, Headline, LimitRow, Proof
-from .evidence import Exploring, Holdout
+from .conditions import ColumnTest, Scope
+from .content import Aim, BudgetUse, Favoured, Headline, LimitRow, Proof
+from .evidence import Exploring, Holdout, Watched
 
 EXACT: Final = 1e-12
 """A smaller gap is float64's own rounding, and reads as none."""
@@ -54,7 +54,7 @@ def _searched(t: Language, proof: Proof) -> str:
     return t("verdict.searched_near", gap=t.tiny_percent(proof.searched))
 
 
-def subtitle(t: Language, budget: Budget, *, currency: str, users: int) -> str:
+def subtitle(t: Language, budget: BudgetUse, *, currency: str, users: int) -> str:
     """Return the budget, what it means, and how many users there are."""
     pool = t("page.no_budget")
     if budget.amount is not None:
@@ -206,7 +206,25 @@ def held(t: Language, stated: Holdout, proof: Proof) -> tuple[str, ...]:
         power=t.percent(stated.buys.power, 0),
         detectable=detectable,
     )
-    return costs, buys
+    return (costs, buys) if stated.watched is None else (costs, buys, _watched(t, stated.watched))
+
+
+def _watched(t: Language, told: Watched) -> str:
+    """Return what a running campaign's outcomes tell of a gain that falls short, and when."""
+
+    def noticed(what: str, share: float | None, at: str) -> str:
+        if share is None:
+            return t(f"held.{what}_never")
+        when = t("held.when", at=at) if at else ""
+        return t(f"held.{what}", share=t.percent(share, 0), when=when)
+
+    if told.nothing is None:
+        return t("held.watched_never")
+    return t(
+        "held.watched",
+        nothing=noticed("nothing", told.nothing, told.nothing_at),
+        half=noticed("half", told.half, told.half_at),
+    ) + ("" if told.least is None else t("held.least", least=t.percent(told.least, 0)))
 
 
 def exploring(t: Language, stated: Exploring, proof: Proof) -> tuple[str, ...]:
@@ -263,12 +281,12 @@ def scope(t: Language, stated: Scope) -> str:
     return said
 
 
-def conditions(t: Language, tests: tuple[Test, ...]) -> str:
+def conditions(t: Language, tests: tuple[ColumnTest, ...]) -> str:
     """Return what users must have."""
     return t("scope.and").join(_condition(t, test) for test in tests)
 
 
-def _condition(t: Language, test: Test) -> str:
+def _condition(t: Language, test: ColumnTest) -> str:
     if test.values:
         return t("scope.test", column=test.column, values=t("scope.or").join(test.values))
     low = "" if test.at_least is None else f"{test.at_least:g}"

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
 
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from incentive_engine.config.document.pydantic_errors import first_of
 from incentive_engine.errors import DataError, Fault
@@ -83,6 +83,20 @@ Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 
 
+def _with_zone(text: str) -> str:
+    """Refuse what is no time, or one whose zone nobody knows: runs are put in order by it."""
+    try:
+        known = datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        known = False
+    if not known:
+        raise ValueError(say("{text} is no time with a zone", text=text))
+    return text
+
+
+Moment = Annotated[str, AfterValidator(_with_zone)]
+
+
 class Stated(BaseModel):
     """A part of a run's JSON files; keys that nobody reads may stand beside."""
 
@@ -137,7 +151,7 @@ class Manifest(Stated):
     inputs: dict[str, InputFile]
     """By part: policy, users, trial, scores; what was given in memory is left out."""
     author: str | None
-    created: str | None
+    created: Moment | None
     """When, with a zone; it puts the runs of a campaign in order."""
     seed: int
     holdout: StatedHoldout

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
@@ -57,13 +58,15 @@ def changed_inputs(run: FinishedRun) -> Iterator[Message]:
 
 
 def _given(run: FinishedRun) -> Mapping[str, InputFile]:
-    """Return the inputs that no step makes: those of a sample, and a model's scores, are made."""
+    """Return the inputs that no step makes; a sample's tables and a model's scores are made."""
     inputs = run.manifest.inputs
     if is_scored(run):
         return {"scores": inputs["scores"]}
     if run.policy.data.sample is not None:
         return {}
-    return {name: inputs[name] for name in ("users", "trial") if name in inputs}
+    # several trials are put together by a step, whose cache may be gone
+    named = ("users", "trial") if len(run.policy.data.trials) < 2 else ("users",)
+    return {name: inputs[name] for name in named if name in inputs}
 
 
 def is_scored(run: FinishedRun) -> bool:
@@ -81,7 +84,8 @@ def differences(run: FinishedRun, again: FinishedRun) -> Iterator[Message]:
             yield say("reproduce.another", name=name)
     if _bytes(run, SCORES_FILE) != _bytes(again, SCORES_FILE):
         yield from _table_differences(SCORES_FILE, run, again)
-    yield from _table_differences(ALLOCATION_FILE, run, again)
+    in_rows = list(_table_differences(ALLOCATION_FILE, run, again))
+    yield from in_rows or [say("reproduce.bytes", name=ALLOCATION_FILE)]
 
 
 def _bytes(run: FinishedRun, name: str) -> bytes:
@@ -97,11 +101,19 @@ def _table_differences(name: str, run: FinishedRun, again: FinishedRun) -> Itera
         yield say("reproduce.columns", name=name)
         return
     for column in old.column_names:
-        same = pc.equal(old.column(column), new.column(column))
-        both_null = pc.and_(old.column(column).is_null(), new.column(column).is_null())
-        unlike = old.num_rows - int(pc.sum(pc.or_kleene(same, both_null)).as_py() or 0)
+        unlike = _unlike(old.column(column), new.column(column))
         if unlike:
             yield say("reproduce.differs", name=name, column=column, rows=unlike, all=old.num_rows)
+
+
+def _unlike(old: pa.ChunkedArray, new: pa.ChunkedArray) -> int:
+    """Return how many values of a column differ; a missing one, or NaN, is like another."""
+    # NaN is equal to nothing, and arrow cannot compare columns of nothing at all
+    missing = pc.and_(old.is_null(nan_is_null=True), new.is_null(nan_is_null=True))
+    if pa.types.is_null(old.type):
+        return 0
+    alike = pc.or_kleene(pc.equal(old, new), missing)
+    return len(old) - int(pc.sum(alike).as_py() or 0)
 
 
 def other_versions(run: FinishedRun, again: FinishedRun) -> tuple[Message, ...]:

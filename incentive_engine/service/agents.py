@@ -32,7 +32,7 @@ try:
     from incentive_engine.live.ledger.places import ledger_of
     from incentive_engine.live.writing.process import WriterProcess
     from incentive_engine.service.app import Service, application
-    from incentive_engine.service.findings import Findings
+    from incentive_engine.service.findings import WatchedFindings
     from incentive_engine.service.gate import Gate, Limits
     from incentive_engine.service.log import Log
     from incentive_engine.service.metrics import Metrics
@@ -228,7 +228,7 @@ async def _client_of(options: AgentOptions) -> AsyncIterator[httpx2.AsyncClient]
     service = Service(
         campaign=campaign,
         writer=WriterProcess(place, campaign.terms, on_commit=metrics.commit),
-        watch=Findings(campaign, place),
+        watch=WatchedFindings(campaign, place),
         gate=Gate(keys=None, limits=Limits(rate=None)),
         hold=None if options.hold is None else round(options.hold * MICROS),
         metrics=metrics,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -19,7 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from incentive_engine.domain import Reason
 from incentive_engine.errors import DataError
 from incentive_engine.live.amounts import decimal_text, parse_micros
-from incentive_engine.live.campaign import Campaign, Choice
+from incentive_engine.live.campaign import Choice, LiveCampaign
 from incentive_engine.live.ledger.clock import wall_micros
 from incentive_engine.live.ledger.commands import (
     Answer,
@@ -40,7 +42,7 @@ from incentive_engine.live.ledger.records import POOL_EMPTY, Decision
 from incentive_engine.live.repricing import Repricer
 from incentive_engine.live.writing.process import WriterProcess
 from incentive_engine.service import bodies, openapi
-from incentive_engine.service.findings import Findings
+from incentive_engine.service.findings import WatchedFindings
 from incentive_engine.service.gate import Gate, idempotency_key
 from incentive_engine.service.log import Log
 from incentive_engine.service.metrics import Metrics
@@ -48,6 +50,10 @@ from incentive_engine.service.problems import ProblemError, problem, response
 
 JSON: Final = "application/json"
 DECISIONS: Final = "/v1/decisions"
+EVENT_BYTES: Final = 16 << 20
+"""Bytes of a body with events, where a model learned from history."""
+MANY_EVENTS: Final = 1_000
+"""Events from which on a thread makes the features of them."""
 
 
 @dataclass(kw_only=True)
@@ -64,9 +70,9 @@ class Service:
         Share of perfect foresight that had been reached when prices were solved last; None before.
     """
 
-    campaign: Campaign
+    campaign: LiveCampaign
     writer: WriterProcess
-    watch: Findings
+    watch: WatchedFindings
     gate: Gate
     hold: int | None
     repricer: Repricer | None = None
@@ -79,15 +85,19 @@ class Service:
         """Decide for one user, and reserve the offer before answering."""
         self.gate.admit(request, "decide")
         key = idempotency_key(request, is_needed=True)
-        asked = bodies.read_decision_request(await self.gate.body(request))
+        content = await self.gate.body(request, most=self._most_bytes())
+        asked = bodies.read_decision_request(content)
         user = user_text(asked.user_id)
         parts: list[object] = [user, asked.scene]
         if asked.features is not None:
             parts.append(sorted(asked.features.items()))
+        if asked.events is not None or asked.moment is not None:
+            parts.append([asked.events, asked.moment])
         hashed, digest = hash_of(key), hash_of("decide", parts)
         choice = self.campaign.choose(user)
-        if choice is None and asked.features is not None and self.campaign.newcomers is not None:
-            choice = self._newcomer(user, asked.features)
+        is_described = asked.features is not None or asked.events is not None
+        if choice is None and is_described and self.campaign.newcomers is not None:
+            choice = await self._newcomer(user, asked)
         now = wall_micros()
         refused = self._refusal(now)
         if choice is None or refused is not None:
@@ -115,14 +125,48 @@ class Service:
             self.metrics.decisions[answer.decision.reason] += 1
         return self._decision(answer, "Idempotency-Key")
 
-    def _newcomer(self, user: str, features: Mapping[str, bodies.FeatureValue]) -> Choice:
-        """Return what a user gets by his features; a thread would take longer than the model."""
+    def _most_bytes(self) -> int | None:
+        """Return how long the body of a decision may be; None for the limit of all bodies."""
+        newcomers = self.campaign.newcomers
+        return EVENT_BYTES if newcomers is not None and newcomers.learned_from_history else None
+
+    async def _newcomer(self, user: str, asked: bodies.DecisionRequest) -> Choice:
+        """Return what a user gets by his features, and by what he did."""
+        from incentive_engine.features.one_user import UserEvents  # loads numba
+
+        events = None
         try:
-            return self.campaign.choose_newcomer(user, features)
+            moment = self._moment(asked)
+            if asked.events is not None:
+                events = UserEvents(**msgspec.structs.asdict(asked.events))
+            choose = partial(
+                self.campaign.choose_newcomer,
+                user,
+                asked.features or {},
+                events=events,
+                moment=moment,
+            )
+            # a thread takes longer than the model, but many events take longer than a thread
+            is_long = events is not None and len(events.time) > MANY_EVENTS
+            return await asyncio.to_thread(choose) if is_long else choose()
         except DataError as error:
-            fault = error.faults[0]
-            where, remedy = f"body: features: {fault.where}", "send what the model learned from"
-            raise problem(422, where, str(fault.what), str(fault.expected), remedy) from None
+            raise _not_scored(error) from None
+
+    def _moment(self, asked: bodies.DecisionRequest) -> int:
+        """Return before which moment events count."""
+        now = wall_micros()
+        if asked.moment is None:
+            return now
+        if asked.events is None:
+            what = "has no meaning without `events`"
+            raise problem(422, "body: moment", what, "", "leave it out, or send what he did")
+        from incentive_engine.features.one_user import moment_of  # loads numba
+
+        moment = moment_of(asked.moment)
+        if moment > now:
+            what = "is in the future: what happens until then is not known"
+            raise problem(422, "body: moment", what, "", "leave it out: now is meant")
+        return moment
 
     def _refusal(self, now: int) -> ProblemError | None:
         """Return why nothing can be decided at this time; None where it can."""
@@ -254,7 +298,7 @@ class Service:
     async def findings(self, request: Request) -> Response:
         """Show what a planner should know."""
         self.gate.admit(request, "read")
-        found = await self.watch.now(restarts=self.writer.restarts)
+        found = await self.watch.now(restarts=self.writer.restarts, requests=self.gate.asked)
         return _json(bodies.FindingsBody(findings=found))
 
     async def health(self, request: Request) -> Response:
@@ -320,6 +364,15 @@ def hash_of(kind: str, parts: object = None) -> bytes:
     return hashlib.blake2b(content, digest_size=16).digest()
 
 
+def _not_scored(error: DataError) -> ProblemError:
+    """Return the problem that tells why a model cannot score a user."""
+    fault = error.faults[0]
+    where, remedy = str(fault.where), str(fault.remedy) or "send what the model learned from"
+    if where.partition(":")[0] not in {"features", "events", "moment"}:
+        where = f"features: {where}"
+    return problem(422, f"body: {where}", str(fault.what), str(fault.expected), remedy)
+
+
 def user_text(user_id: str | int) -> str:
     """Return a user's id as text.
 
@@ -359,7 +412,7 @@ def refusal_of(answer: Refused, where: str) -> ProblemError:
     return problem(409, where, what, "`reserved`", remedies.get(answer.detail, ""))
 
 
-class Answered(Response):
+class JsonReply(Response):
     """A body of JSON with the two headers that it needs."""
 
     def __init__(self, content: bytes) -> None:
@@ -370,7 +423,7 @@ class Answered(Response):
 
 
 def _json(body: msgspec.Struct) -> Response:
-    return Answered(bodies.encode(body))
+    return JsonReply(bodies.encode(body))
 
 
 Endpoint = Callable[[Request], Awaitable[Response]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta
@@ -18,12 +18,36 @@ UserId = Annotated[str, Meta(min_length=1, max_length=256)] | int
 FeatureValue = str | int | float | bool | None
 
 
+MOST_EVENTS: Final = 100_000
+"""Events of a request."""
+
+
+class Events(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """What a user did, column by column: as many values in each, in any order of time.
+
+    A time is ISO 8601 with its zone, or an integer of microseconds since 1970, UTC; an amount is
+    in whole minor units, such as cents. `kind` may be one text for all events.
+    """
+
+    time: Annotated[list[str | int], Meta(max_length=MOST_EVENTS)]
+    kind: str | list[str | None]
+    category: list[str | int | None] | None = None
+    amount: list[int | None] | None = None
+    campaign: list[str | None] | None = None
+
+
 class DecisionRequest(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """Who appears, where, and what is known of a user whom the run does not know."""
+    """Who appears, where, and what is known of a user whom the run does not know.
+
+    Of `events` the features are made that the policy declares, at the `moment`; left out: now. An
+    event at the moment, or later, counts for nothing.
+    """
 
     user_id: UserId
     scene: Scene | None = None
     features: dict[str, FeatureValue] | None = None
+    events: Events | None = None
+    moment: str | None = None
 
 
 class RedeemRequest(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):

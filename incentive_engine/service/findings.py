@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
 
 from incentive_engine.language import say
-from incentive_engine.live.campaign import Campaign
+from incentive_engine.live.campaign import LiveCampaign
 from incentive_engine.live.ledger.clock import wall_micros
 from incentive_engine.live.watch.finding import Finding
 from incentive_engine.live.watch.watching import Watch
@@ -22,7 +23,7 @@ RARELY: Final = 20.0
 """For how many times as long as a look takes its findings are shown: decisions go first."""
 
 
-class Findings:
+class WatchedFindings:
     """Looks at a ledger beside the calls that are answered.
 
     Parameters
@@ -31,25 +32,27 @@ class Findings:
         Where it is.
     """
 
-    def __init__(self, campaign: Campaign, ledger: str) -> None:
+    def __init__(self, campaign: LiveCampaign, ledger: str) -> None:
         self._campaign, self._ledger = campaign, ledger
         self._watch: Watch | None = None
         self._lock = asyncio.Lock()
         self._found: tuple[Finding, ...] = ()
         self._looked_at, self._fresh = -FRESH, FRESH
 
-    async def now(self, *, restarts: int) -> list[FindingBody]:
+    async def now(self, *, restarts: int, requests: Mapping[str, int]) -> list[FindingBody]:
         """Return what is found, at most a few seconds old.
 
         Parameters
         ----------
         restarts
             How often the ledger's writer was started again.
+        requests
+            Key to how often it has asked this server.
         """
         async with self._lock:
             if time.monotonic() - self._looked_at >= self._fresh:
                 began = time.monotonic()
-                self._found = await asyncio.to_thread(self._look)
+                self._found = await asyncio.to_thread(self._look, {**requests})
                 self._looked_at = time.monotonic()
                 self._fresh = max(FRESH, RARELY * (self._looked_at - began))
         found = [*self._found]
@@ -61,12 +64,12 @@ class Findings:
             )
         return [body_of(finding) for finding in found]
 
-    def _look(self) -> tuple[Finding, ...]:
+    def _look(self, requests: Mapping[str, int]) -> tuple[Finding, ...]:
         if self._watch is None:
             self._watch = Watch(self._campaign.run.directory, self._campaign)
         observed = self._watch.read(self._ledger)
         prices = self._campaign.prices.by_limit
-        return self._watch.findings(observed, wall_micros(), prices=prices)
+        return self._watch.findings(observed, wall_micros(), prices=prices, requests=requests)
 
 
 def body_of(finding: Finding) -> FindingBody:

@@ -59,6 +59,8 @@ class Gate:
 
     keys: Keys | None
     limits: Limits
+    asked: dict[str, int] = field(default_factory=dict)
+    """Key to how often it asked for decisions, those that came too often included."""
     _buckets: dict[str, Bucket] = field(default_factory=dict)
 
     def admit(self, request: Request, *roles: Role) -> None:
@@ -83,6 +85,8 @@ class Gate:
                 remedy = "use a key with that role"
                 raise problem(403, where, f"`{key.name}` may not do this", expected, remedy)
             caller, rate = key.name, key.rate or rate
+            if roles == ("decide",):
+                self.asked[caller] = self.asked.get(caller, 0) + 1
         if rate is not None:
             self._slow_down(caller, rate)
 
@@ -95,15 +99,20 @@ class Gate:
             expected = f"at most {rate:g} requests a second"
             raise problem(429, "requests", "are too many", expected, "wait a second")
 
-    async def body(self, request: Request) -> bytes:
+    async def body(self, request: Request, *, most: int | None = None) -> bytes:
         """Return a request's body.
+
+        Parameters
+        ----------
+        most
+            Bytes that it may have; left out, the limit of all requests.
 
         Raises
         ------
         ProblemError
             413 when it is too large, 408 when it comes too slowly.
         """
-        most = self.limits.body_bytes
+        most = most or self.limits.body_bytes
         remedy = "send less"
         stated = request.headers.get("content-length", "0")
         if stated.isdigit() and int(stated) > most:

@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from incentive_engine.service import bodies
-from incentive_engine.service.problems import MEDIA_TYPE, TITLES, Problem
+from incentive_engine.service.problems import MEDIA_TYPE, TITLES, ProblemDetails
 
 NAME: Final = "#/components/schemas/{name}"
 TYPES: Final = (
@@ -19,7 +19,7 @@ TYPES: Final = (
     bodies.PoolBody,
     bodies.FindingsBody,
     bodies.HealthBody,
-    Problem,
+    ProblemDetails,
 )
 DECISION: Final = {
     "decision_id": "d1a-4f0c27b1a9d2e835",
@@ -147,7 +147,7 @@ def _call(
     shown: dict[str, Any] = {"schema": _reference(answer)}
     if example is not None:
         shown["example"] = example
-    told = {MEDIA_TYPE: {"schema": _reference("Problem")}}
+    told = {MEDIA_TYPE: {"schema": _reference("ProblemDetails")}}
     call["responses"] = {
         "200": {"description": "Done", "content": {"application/json": shown}},
         **{

@@ -10,7 +10,7 @@ import time
 from dataclasses import replace
 from typing import Final
 
-from incentive_engine.allocation.pacing import Memory
+from incentive_engine.allocation.pacing import WarmStart
 from incentive_engine.domain import MICROS
 from incentive_engine.errors import IncentiveError
 from incentive_engine.live.actions import Change
@@ -131,7 +131,7 @@ async def _obey(service: Service, change: Change, *, at: int) -> None:
     accepted = Current(
         prices=campaign.prices,
         memory=replace(
-            Memory() if current is None else current.memory, prices=campaign.prices.by_limit
+            WarmStart() if current is None else current.memory, prices=campaign.prices.by_limit
         ),
         solved=at if current is None else current.solved,
         foresight=service.foresight,

@@ -27,7 +27,7 @@ TITLES: Final = {
 }
 
 
-class Problem(msgspec.Struct, kw_only=True, frozen=True):
+class ProblemDetails(msgspec.Struct, kw_only=True, frozen=True):
     """What is wrong with a request: where, what, what was expected, what to do."""
 
     type: str
@@ -64,7 +64,7 @@ def problem(
 def response(error: ProblemError) -> Response:
     """Return the response that tells a problem."""
     fault = error.fault
-    content = Problem(
+    content = ProblemDetails(
         type="about:blank",
         title=TITLES.get(error.status, "Error"),
         status=error.status,

@@ -25,7 +25,7 @@ try:
     from incentive_engine.run.approval import refuse_unapproved
     from incentive_engine.run.signature import read_signing_key, refuse_unsigned
     from incentive_engine.service.app import Service, application
-    from incentive_engine.service.findings import Findings
+    from incentive_engine.service.findings import WatchedFindings
     from incentive_engine.service.gate import Gate, Limits
     from incentive_engine.service.log import Log
     from incentive_engine.service.metrics import Metrics
@@ -47,7 +47,7 @@ WAITING: Final = 1_024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class ServeOptions:
     """How a run is served.
 
     Attributes
@@ -73,7 +73,7 @@ class Options:
     log_requests: bool = False
 
 
-def serve(options: Options, *, say: Callable[[str], None]) -> None:
+def serve(options: ServeOptions, *, say: Callable[[str], None]) -> None:
     """Serve a run until SIGTERM or Ctrl-C.
 
     Raises
@@ -94,7 +94,7 @@ def serve(options: Options, *, say: Callable[[str], None]) -> None:
     service = Service(
         campaign=campaign,
         writer=WriterProcess(place, campaign.terms, on_commit=metrics.commit),
-        watch=Findings(campaign, place),
+        watch=WatchedFindings(campaign, place),
         gate=Gate(keys=keys, limits=Limits(rate=options.rate)),
         hold=hold,
         repricer=Repricer.of(campaign, place, hold=hold),

@@ -13,8 +13,9 @@ from incentive_engine.config.policy import Objective
 from incentive_engine.config.scenario import Scenario
 from incentive_engine.language import Message
 from incentive_engine.simulation.draw import DrawResult
-from incentive_engine.simulation.figures import FIGURES
+from incentive_engine.simulation.figures import FIGURES, LEARNED
 from incentive_engine.simulation.replay import ReplayResult
+from incentive_engine.simulation.results.campaigns import Payback, campaign_table, paybacks
 from incentive_engine.simulation.results.promises import COLUMNS as PROMISE_COLUMNS
 from incentive_engine.simulation.results.promises import promise_table
 from incentive_engine.simulation.results.replay_table import (
@@ -24,12 +25,12 @@ from incentive_engine.simulation.results.replay_table import (
     warnings_of,
 )
 from incentive_engine.simulation.results.table import Draws, comparison_table, pair_table
-from incentive_engine.simulation.shared_draws import Variant
+from incentive_engine.simulation.shared_draws import SweepVariant
 from incentive_engine.simulation.strategy.waves import WaveFigures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Comparison:
+class StrategyComparison:
     """What a scenario showed.
 
     Attributes
@@ -50,6 +51,10 @@ class Comparison:
         One row per draw, strategy and budget; empty for a logged trial.
     waves
         One row per strategy, budget and wave; None without a calendar.
+    campaigns
+        One row per strategy, budget and campaign; None without a series.
+    paybacks
+        When exploring has paid for itself, per budget; nothing where none of a series explores.
     sweep
         The table once per value of the swept setting; None without a sweep.
     finished, wanted
@@ -69,6 +74,8 @@ class Comparison:
     sweep: pd.DataFrame | None
     finished: int
     wanted: int
+    campaigns: pd.DataFrame | None = None
+    paybacks: tuple[Payback, ...] = ()
     notes: tuple[Message, ...] = ()
 
     @property
@@ -78,8 +85,8 @@ class Comparison:
 
 
 def compare_worlds(
-    variants: Sequence[Variant], results: Mapping[int, Sequence[DrawResult]], *, wanted: int
-) -> Comparison:
+    variants: Sequence[SweepVariant], results: Mapping[int, Sequence[DrawResult]], *, wanted: int
+) -> StrategyComparison:
     """Return the comparison of a world's draws.
 
     Parameters
@@ -101,7 +108,7 @@ def compare_worlds(
         swept.insert(0, "setting_value", [variant.value] * len(swept))
         sweeps.append(swept)
     has_waves = base.scenario.calendar is not None
-    return Comparison(
+    return StrategyComparison(
         scenario=base.scenario,
         objective=base.policy.objective,
         currency=base.policy.currency,
@@ -113,12 +120,14 @@ def compare_worlds(
         sweep=pd.concat(sweeps, ignore_index=True) if sweeps else None,
         finished=len(results),
         wanted=wanted,
+        campaigns=campaign_table(draws) if base.scenario.series else None,
+        paybacks=paybacks(draws) if base.scenario.series else (),
     )
 
 
 def compare_replays(
-    variants: Sequence[Variant], results: Mapping[int, Sequence[ReplayResult]], *, wanted: int
-) -> Comparison:
+    variants: Sequence[SweepVariant], results: Mapping[int, Sequence[ReplayResult]], *, wanted: int
+) -> StrategyComparison:
     """Return the comparison of replays of a logged trial; see `compare_worlds`."""
     base = variants[0]
     replays = [
@@ -131,7 +140,7 @@ def compare_replays(
         swept = replay_table(replayed)
         swept.insert(0, "setting_value", [variant.value] * len(swept))
         sweeps.append(swept)
-    return Comparison(
+    return StrategyComparison(
         scenario=base.scenario,
         objective=base.policy.objective,
         currency=base.policy.currency,
@@ -149,13 +158,17 @@ def compare_replays(
 
 def _draw_table(scenario: Scenario, results: Mapping[int, DrawResult]) -> pd.DataFrame:
     frames = []
+    names = [*FIGURES, *LEARNED] if scenario.series else list(FIGURES)
     for draw, result in results.items():
-        for s, strategy in enumerate(scenario.strategies):
-            frame = pd.DataFrame(result.figures[s], columns=list(FIGURES))
-            frame.insert(0, "budget", list(scenario.budgets))
-            frame.insert(0, "strategy", strategy)
-            frame.insert(0, "draw", draw)
-            frames.append(frame)
+        for place, campaign in enumerate(result.figures, start=1):
+            for s, strategy in enumerate(scenario.strategies):
+                frame = pd.DataFrame(campaign[s], columns=names)
+                frame.insert(0, "budget", list(scenario.budgets))
+                frame.insert(0, "strategy", strategy)
+                if scenario.series is not None:
+                    frame.insert(0, "campaign", place)
+                frame.insert(0, "draw", draw)
+                frames.append(frame)
     return pd.concat(frames, ignore_index=True)
 
 

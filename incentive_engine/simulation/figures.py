@@ -12,8 +12,8 @@ from incentive_engine.config.policy import Policy
 from incentive_engine.config.scenario import Scenario, Strategy
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.domain import MICROS, BoolArray, FloatArray, to_micros
-from incentive_engine.simulation.market.settlement import Earned, Outcomes
-from incentive_engine.simulation.strategy.learning import Learned
+from incentive_engine.simulation.market.settlement import PlanIncrement, PotentialOutcomes
+from incentive_engine.simulation.strategy.learning import LearnedTrial
 from incentive_engine.simulation.strategy.strategies import Situation
 from incentive_engine.simulation.strategy.waves import Course, Schedule
 
@@ -27,22 +27,33 @@ FIGURES: Final = (
     "dry_after",
 )  # fmt: skip
 """What a draw says about each strategy and budget; not a number where it does not apply."""
-ENGINES: Final[dict[Strategy, bool]] = {"engine": True, "engine-unweighted": False}
+LEARNED: Final = (
+    "explorers",  # users who got an arm by lot
+    "exploring_cost",  # true conversions more if the same forecasts had decided on all
+    "trial_rows",  # rows that the plan was learned from
+)
+"""What a draw says beyond these about each campaign of a series."""
+ENGINES: Final[dict[Strategy, bool]] = {
+    "engine": True,
+    "engine-unweighted": False,
+    "engine-learning": True,
+    "engine-naive": True,
+}
 """Strategies that state their gain, and whether they favour members."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Stage:
+class PreparedDraw:
     """Everything of one draw that does not depend on strategy and budget."""
 
     scenario: Scenario
     policy: Policy
-    learned: Learned
+    learned: LearnedTrial
     rehearsal: ScoreTable
     situation: Situation
-    happens: Outcomes
-    would: Outcomes
-    expects: Outcomes
+    happens: PotentialOutcomes
+    would: PotentialOutcomes
+    expects: PotentialOutcomes
     true_problem: Problem
     favoured: BoolArray
     times: Schedule | None
@@ -53,13 +64,16 @@ class Stage:
 
 
 def figures_of(
-    stage: Stage, course: Course, situation: Situation, strategy: Strategy
+    stage: PreparedDraw, course: Course, situation: Situation, strategy: Strategy
 ) -> FloatArray:
     """Return one number per name in `FIGURES`."""
     choice = course.choice
     favoured = np.where(stage.favoured, choice, np.int16(-1))
-    happened, meant = Earned.of(choice, stage.happens), Earned.of(choice, stage.expects)
-    theirs = Earned.of(favoured, stage.happens)
+    happened, meant = (
+        PlanIncrement.of(choice, stage.happens),
+        PlanIncrement.of(choice, stage.expects),
+    )
+    theirs = PlanIncrement.of(favoured, stage.happens)
     rows = np.flatnonzero(choice >= 0)
     planned = to_micros(situation.charge[rows, choice[rows]]).sum() / MICROS
     has_group = bool(stage.scenario.favoured)
@@ -87,7 +101,7 @@ def figures_of(
     return np.array([figures[name] for name in FIGURES], dtype=np.float64)
 
 
-def _stated(stage: Stage, situation: Situation, *, favouring: bool) -> dict[str, float]:
+def _stated(stage: PreparedDraw, situation: Situation, *, favouring: bool) -> dict[str, float]:
     """Return the gain that the engine states with its first plan."""
     planner, key = situation.planner, (situation.budget, favouring)
     if key not in stage.stated:

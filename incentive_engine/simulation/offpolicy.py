@@ -34,7 +34,7 @@ class Nuisance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Valuation:
+class ChoiceValuation:
     """What a choice is worth on n logged rows, against giving nobody anything.
 
     Attributes
@@ -66,7 +66,7 @@ class Valuation:
     thin: int
 
 
-def value(trial: Trial, choice: Choice, nuisance: Nuisance, *, clip: float) -> Valuation:
+def value(trial: Trial, choice: Choice, nuisance: Nuisance, *, clip: float) -> ChoiceValuation:
     """Value a choice by the arms that rows really got.
 
     Parameters
@@ -111,7 +111,7 @@ def value(trial: Trial, choice: Choice, nuisance: Nuisance, *, clip: float) -> V
     rows[treated, 1] = _self_normalised(outcome, one) - _self_normalised(outcome, zero)
     rows[treated, 2] = (one - zero)[:, None] * outcome
     total = one.sum()
-    return Valuation(
+    return ChoiceValuation(
         rows=rows.astype(np.float32),
         treated=len(treated),
         matched=int(as_chosen.sum()),
@@ -131,7 +131,7 @@ def _self_normalised(outcome: FloatArray, weight: FloatArray) -> FloatArray:
     return np.asarray(mean + len(outcome) * weight[:, None] * (outcome - mean) / total)
 
 
-def overlap_warning(valuations: list[Valuation]) -> Message | None:
+def overlap_warning(valuations: list[ChoiceValuation]) -> Message | None:
     """Return what is wrong with the overlap between trial and choice, or nothing.
 
     Parameters

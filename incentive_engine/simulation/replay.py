@@ -12,16 +12,16 @@ from incentive_engine.config.scenario import Replay, Scenario
 from incentive_engine.data.trial import Trial
 from incentive_engine.data.users import UserTable
 from incentive_engine.domain import FloatArray, IntArray
-from incentive_engine.simulation.draw import (
+from incentive_engine.simulation.offpolicy import MEASURES, ChoiceValuation, Nuisance, value
+from incentive_engine.simulation.shared_draws import SweepVariant, holdout_of
+from incentive_engine.simulation.situations import (
     check_budgets,
     favoured_of,
     rank_of,
     situation_of,
     situation_with,
 )
-from incentive_engine.simulation.offpolicy import MEASURES, Nuisance, Valuation, value
-from incentive_engine.simulation.shared_draws import Variant, holdout_of
-from incentive_engine.simulation.strategy.learning import Forecast, Learned
+from incentive_engine.simulation.strategy.learning import LearnedTrial, UserForecast
 from incentive_engine.simulation.strategy.planning import Planner
 from incentive_engine.simulation.strategy.strategies import PLANS, Situation
 
@@ -33,7 +33,7 @@ class ReplayResult:
     Attributes
     ----------
     rows : (strategies, budgets, n, estimators, measures) float32
-        Contribution of each row of the trial to each estimate, see `offpolicy.Valuation`.
+        Contribution of each row of the trial to each estimate, see `offpolicy.ChoiceValuation`.
     valuations
         (strategy, budget) to one valuation per fold, without its rows.
     planned : (strategies, budgets) float64
@@ -43,13 +43,13 @@ class ReplayResult:
     """
 
     rows: np.ndarray[tuple[int, ...], np.dtype[np.float32]]
-    valuations: dict[tuple[int, int], list[Valuation]]
+    valuations: dict[tuple[int, int], list[ChoiceValuation]]
     planned: FloatArray
     favoured: FloatArray
 
 
 def run_replay(
-    variants: tuple[Variant, ...], trial: Trial, draw: int
+    variants: tuple[SweepVariant, ...], trial: Trial, draw: int
 ) -> dict[int, tuple[ReplayResult, ...]]:
     """Split the trial once and value every strategy and budget; the draw to one per variant.
 
@@ -57,7 +57,7 @@ def run_replay(
     neither does any choice. Each fold has its part of the budget and of limits in absolute
     numbers.
     """
-    learned: dict[str, Learned] = {}
+    learned: dict[str, LearnedTrial] = {}
     return {draw: tuple(_replay(variant, trial, draw, learned) for variant in variants)}
 
 
@@ -85,7 +85,7 @@ def rows_of_trial(trial: Trial, rows: IntArray) -> Trial:
 
 
 def _replay(
-    variant: Variant, trial: Trial, draw: int, learned: dict[str, Learned]
+    variant: SweepVariant, trial: Trial, draw: int, learned: dict[str, LearnedTrial]
 ) -> ReplayResult:
     scenario = variant.scenario
     replayed = scenario.trial or Replay()
@@ -93,7 +93,7 @@ def _replay(
     size = (*shape, trial.n_rows, 3, len(MEASURES))
     rows = np.zeros(size, dtype=np.float32)
     planned, favoured = np.zeros(shape), np.zeros((*shape, 2))
-    valuations: dict[tuple[int, int], list[Valuation]] = {}
+    valuations: dict[tuple[int, int], list[ChoiceValuation]] = {}
     fold = fold_of(trial, folds=replayed.folds, seed=scenario.seed, draw=draw)
     for part in range(replayed.folds):
         mine, others = np.flatnonzero(fold == part), np.flatnonzero(fold != part)
@@ -101,7 +101,7 @@ def _replay(
         key = f"{replayed.folds} {part} {settings}"
         if key not in learned:
             rows_learnt = rows_of_trial(trial, others)
-            learned[key] = Learned.of(rows_learnt, variant.policy, seed=_seed(scenario, draw))
+            learned[key] = LearnedTrial.of(rows_learnt, variant.policy, seed=_seed(scenario, draw))
         stage = _stage(variant, learned[key], rows_of_trial(trial, mine), draw)
         for (s, b), situation, choice in _choices(scenario, stage):
             valuation = value(stage.valued, choice, stage.nuisance, clip=replayed.clip)
@@ -134,7 +134,7 @@ def _seed(scenario: Scenario, draw: int) -> int:
     return int(sequence.generate_state(1)[0]) % 2**31
 
 
-def _stage(variant: Variant, learned: Learned, valued: Trial, draw: int) -> _Stage:
+def _stage(variant: SweepVariant, learned: LearnedTrial, valued: Trial, draw: int) -> _Stage:
     scenario = variant.scenario
     share = valued.n_rows / (valued.n_rows + learned.trial.n_rows)
     policy = scaled(variant.policy, share)
@@ -180,7 +180,7 @@ def scaled(policy: Policy, share: float) -> Policy:
     return policy.model_copy(update={"limits": tuple(map(limit_part, policy.limits))})
 
 
-def _nuisance(forecast: Forecast) -> Nuisance:
+def _nuisance(forecast: UserForecast) -> Nuisance:
     estimates = forecast.estimates
     arms = np.stack(
         [estimates.conversion_by_arm, estimates.spend_by_arm, estimates.cost_by_arm], axis=2

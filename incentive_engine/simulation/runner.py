@@ -22,7 +22,7 @@ threads that spin for each other on busy processors are many times slower."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finished(Generic[Result]):
+class FinishedTasks(Generic[Result]):
     """Results of the tasks that finished."""
 
     results: dict[int, Result]
@@ -42,7 +42,7 @@ def run_tasks(
     *,
     workers: int,
     finished: Callable[[int], None] = lambda _: None,
-) -> Finished[Result]:
+) -> FinishedTasks[Result]:
     """Run all tasks; Ctrl-C keeps those that are finished.
 
     Parameters
@@ -72,7 +72,7 @@ def run_tasks(
         if not results:
             raise
         STOP_HEARD.set()
-    return Finished(results=dict(sorted(results.items())), wanted=tasks)
+    return FinishedTasks(results=dict(sorted(results.items())), wanted=tasks)
 
 
 def default_workers() -> int:

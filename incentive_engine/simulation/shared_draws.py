@@ -12,12 +12,12 @@ from incentive_engine.data.scores import ScoreTable
 from incentive_engine.domain import BoolArray, FloatArray
 from incentive_engine.simulation.market.chances import DrawSeeds
 from incentive_engine.simulation.market.world import People, draw_people, draw_trial
-from incentive_engine.simulation.strategy.learning import Forecast, Learned
+from incentive_engine.simulation.strategy.learning import LearnedTrial, UserForecast
 from incentive_engine.simulation.strategy.planning import Planner
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Variant:
+class SweepVariant:
     """A scenario and its policy, with one value of the sweep."""
 
     scenario: Scenario
@@ -47,7 +47,7 @@ class Ground:
     """
 
     people: People
-    learned: Learned
+    learned: LearnedTrial
     rehearsal: ScoreTable
     likely: FloatArray
     planner: Planner
@@ -56,12 +56,12 @@ class Ground:
 
 
 @dataclass(slots=True)
-class Memory:
+class BlockCache:
     """Everything that the draws and variants of one block have in common."""
 
     made: dict[str, Any] = field(default_factory=dict)
 
-    def ground(self, variant: Variant, seeds: DrawSeeds) -> Ground:
+    def ground(self, variant: SweepVariant, seeds: DrawSeeds) -> Ground:
         """Return what a draw of a variant stands on."""
         scenario, policy = variant.scenario, variant.policy
         key = f"ground {scenario.model_dump_json()} {policy.model_dump_json()} {seeds.trial}"
@@ -72,29 +72,18 @@ class Memory:
 
     def _ground(self, scenario: Scenario, policy: Policy, seeds: DrawSeeds) -> Ground:
         world = scenario.world or World()
-        learned = self._learned(world, policy, seeds)
+        learned = self.learned(world, policy, seeds)
         people = self._people(world, policy, seeds)
-        forecast = self._forecast(learned, people, policy)
-        return Ground(
-            people=people,
-            learned=learned,
-            rehearsal=learned.rehearsal(policy),
-            likely=forecast.likely,
-            planner=Planner(
-                policy=policy,
-                forecast=forecast.scores,
-                truth=None,
-                blocked=holdout_of(policy, forecast.scores),
-            ),
-        )
+        return ground_on(learned, people, self._forecast(learned, people, policy), policy)
 
-    def _learned(self, world: World, policy: Policy, seeds: DrawSeeds) -> Learned:
+    def learned(self, world: World, policy: Policy, seeds: DrawSeeds) -> LearnedTrial:
+        """Return what the trial of a draw teaches."""
         settings = policy.model_dump_json(include={"offers", "eligibility", "features"})
         key = f"learned {_market(world)} {world.trial_rows} {seeds.trial} {settings}"
         if key not in self.made:
             trial = draw_trial(world, policy, seeds)
-            self.made[key] = Learned.of(trial, policy, seed=seeds.learning)
-        found: Learned = self.made[key]
+            self.made[key] = LearnedTrial.of(trial, policy, seed=seeds.learning)
+        found: LearnedTrial = self.made[key]
         return found
 
     def _people(self, world: World, policy: Policy, seeds: DrawSeeds) -> People:
@@ -106,12 +95,30 @@ class Memory:
         found: People = self.made[key]
         return found
 
-    def _forecast(self, learned: Learned, people: People, policy: Policy) -> Forecast:
+    def _forecast(self, learned: LearnedTrial, people: People, policy: Policy) -> UserForecast:
         key = f"forecast {id(learned)} {id(people)} {policy.attribute_columns} {policy.measures}"
         if key not in self.made:
             self.made[key] = learned.forecast(people.users, policy)
-        found: Forecast = self.made[key]
+        found: UserForecast = self.made[key]
         return found
+
+
+def ground_on(
+    learned: LearnedTrial, people: People, forecast: UserForecast, policy: Policy
+) -> Ground:
+    """Return what a draw stands on that meets these people with this knowledge."""
+    return Ground(
+        people=people,
+        learned=learned,
+        rehearsal=learned.rehearsal(policy),
+        likely=forecast.likely,
+        planner=Planner(
+            policy=policy,
+            forecast=forecast.scores,
+            truth=None,
+            blocked=holdout_of(policy, forecast.scores),
+        ),
+    )
 
 
 def _market(world: World) -> str:

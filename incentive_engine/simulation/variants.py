@@ -7,16 +7,19 @@ from pathlib import Path
 
 from incentive_engine.config import load_policy
 from incentive_engine.config.policy import Scalar
-from incentive_engine.config.scenario import Scenario, World, load_scenario
+from incentive_engine.config.scenario import EXPLORING, Scenario, World, load_scenario
 from incentive_engine.errors import ConfigError, Fault
+from incentive_engine.language import say
 from incentive_engine.simulation.market.world import check_offers
-from incentive_engine.simulation.shared_draws import Variant
+from incentive_engine.simulation.shared_draws import SweepVariant
 
 POLICY = "policy."
 """What a swept setting begins with when it is one of the policy."""
 
 
-def read_variants(scenario_file: Path, *, set_values: Sequence[str] = ()) -> tuple[Variant, ...]:
+def read_variants(
+    scenario_file: Path, *, set_values: Sequence[str] = ()
+) -> tuple[SweepVariant, ...]:
     """Return the scenario as written and one variant per value of its sweep, all checked.
 
     Parameters
@@ -33,7 +36,7 @@ def read_variants(scenario_file: Path, *, set_values: Sequence[str] = ()) -> tup
     """
     scenario = load_scenario(scenario_file, set_values=set_values)
     swept = scenario.sweep.values if scenario.sweep else ()
-    variants: list[Variant] = []
+    variants: list[SweepVariant] = []
     faults: list[Fault] = []
     for value in (None, *swept):
         try:
@@ -47,7 +50,7 @@ def read_variants(scenario_file: Path, *, set_values: Sequence[str] = ()) -> tup
 
 def _variant(
     file: Path, scenario: Scenario, *, value: Scalar | None, set_values: Sequence[str]
-) -> Variant:
+) -> SweepVariant:
     settings = list(scenario.policy_settings)
     if value is not None and scenario.sweep is not None:
         setting = scenario.sweep.setting
@@ -58,6 +61,11 @@ def _variant(
     in_world = scenario.source == "world"
     policy = load_policy(scenario.policy, set_values=settings, require_data=not in_world)
     policy = policy.with_budget(amount=scenario.budgets[-1])
+    if EXPLORING in scenario.strategies and not policy.explore:
+        place = ("strategies", scenario.strategies.index(EXPLORING))
+        what = say("`{name}` learns from users who explore, and nobody does", name=EXPLORING)
+        remedy = "add `explore: 5%` to the policy, or below `set`"
+        raise ConfigError(Fault(scenario.locate(place), what, remedy=remedy))
     if in_world:
         check_offers(policy, scenario.world or World(), where=scenario.locate(("policy",)))
-    return Variant(scenario=scenario, policy=policy, value=value)
+    return SweepVariant(scenario=scenario, policy=policy, value=value)

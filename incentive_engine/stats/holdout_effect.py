@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from incentive_engine.domain import BoolArray, FloatArray, IntArray
 from incentive_engine.stats.estimate import Estimate
@@ -76,6 +77,14 @@ def difference_from_holdout(
     )
     variance = others.variance * certain + max(kept.variance, others.variance) * uncertain
     return interval(float(share @ (others.mean - kept.mean)), float(np.sqrt(variance)))
+
+
+def filled(columns: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Return columns with the mean of what is known where a number is missing or infinite."""
+    is_known = np.isfinite(columns)
+    count = np.maximum(is_known.sum(axis=0), 1)
+    mean = np.where(is_known, columns, 0.0).sum(axis=0, dtype=np.float64) / count
+    return np.where(is_known, columns, mean).astype(np.float32)
 
 
 def _explained(outcome: FloatArray, covariates: FloatArray, group: IntArray) -> FloatArray:

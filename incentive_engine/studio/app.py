@@ -16,7 +16,7 @@ from incentive_engine.studio.door import Guarded
 from incentive_engine.studio.frame import ASSETS, asset, render
 from incentive_engine.studio.visit import (
     SPOKEN,
-    Refused,
+    RequestRefused,
     Studio,
     Visit,
     back,
@@ -103,7 +103,7 @@ async def login(request: Request) -> Response:
     studio: Studio = request.app.state.studio
     try:
         form = await content_of(request)
-    except Refused as refused:
+    except RequestRefused as refused:
         text = refused.fault.text(spoken(request))
         return PlainTextResponse(f"{text}\n", status_code=refused.status)
     session = None

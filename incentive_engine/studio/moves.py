@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 from incentive_engine.config.document.draft import read_draft
 from incentive_engine.errors import ConfigError, Fault
 from incentive_engine.insight.pages.report_content import titles_of
-from incentive_engine.insight.planner.warm_plan import Outlook, WarmPlan
+from incentive_engine.insight.planner.warm_plan import PlanOutlook, WarmPlan
 from incentive_engine.language import Language, say
 from incentive_engine.report import Response as Budgets
 from incentive_engine.report.charts import Axis, Chart, Series, figure
@@ -17,7 +17,7 @@ from incentive_engine.report.page import LimitLine, limit_lines
 from incentive_engine.report.titles import Named, limit_with_titles
 from incentive_engine.report.words import aim
 from incentive_engine.studio.policy_pages import drafted, faults, scores_of
-from incentive_engine.studio.scenarios import Scenario
+from incentive_engine.studio.scenarios import SavedScenario
 from incentive_engine.studio.visit import Visit, fault_of
 from incentive_engine.studio.worker import Order
 
@@ -45,7 +45,7 @@ def move(visit: Visit) -> Response:
     return JSONResponse(content | _told(visit, outlook))
 
 
-def _told(visit: Visit, outlook: Outlook) -> dict[str, Any]:
+def _told(visit: Visit, outlook: PlanOutlook) -> dict[str, Any]:
     """Return an outlook as the page takes it."""
     t, lines = visit.t, lines_of(visit.t, outlook)
     return {
@@ -75,7 +75,7 @@ def _told(visit: Visit, outlook: Outlook) -> dict[str, Any]:
     }
 
 
-def lines_of(t: Language, outlook: Outlook) -> list[LimitLine]:
+def lines_of(t: Language, outlook: PlanOutlook) -> list[LimitLine]:
     """Return the limits of an outlook in words."""
     named = Named(titles_of(outlook.policy), t.code)
     return limit_lines(
@@ -99,10 +99,10 @@ def prepare(visit: Visit) -> Response:
         kind="prepare", file=draft.path, folder=folder.root, by=visit.person.name, text=draft.text,
         lang=visit.t.code,
     )  # fmt: skip
-    running = visit.studio.tasks.running(name)
-    if running is None or running.order.kind != "prepare":
-        visit.studio.tasks.start(order, about=name, then=noted)
-    return JSONResponse({"about": name})
+    task = visit.studio.tasks.running(name)
+    if task is None or task.order.kind != "prepare":
+        task = visit.studio.tasks.start(order, about=name, then=noted)
+    return JSONResponse({"about": name, "task": task.id})
 
 
 def deeper(visit: Visit) -> Response:
@@ -157,7 +157,7 @@ def _curve(visit: Visit, warm: WarmPlan) -> str | None:
     return figure(visit.t, budget_chart(visit.t, response, outlook))
 
 
-def budget_chart(t: Language, response: Budgets, outlook: Outlook) -> Chart:
+def budget_chart(t: Language, response: Budgets, outlook: PlanOutlook) -> Chart:
     """Return what other budgets would bring, with the present one marked."""
     budget = outlook.policy.budget
     assert budget is not None
@@ -186,7 +186,7 @@ def keep_scenario(visit: Visit) -> Response:
     draft = drafted(visit)
     warm = _warm(visit)
     outlook = warm.outlook(draft.valid())
-    scenario = Scenario(name=name, text=draft.text, outlook=outlook, gain=warm.gain())
+    scenario = SavedScenario(name=name, text=draft.text, outlook=outlook, gain=warm.gain())
     visit.studio.scenarios.keep(visit.field("path"), scenario)
     return _scenarios(visit)
 

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from starlette.responses import JSONResponse, Response
 
-from incentive_engine.config.document.draft import Draft, read_draft
-from incentive_engine.config.document.editing import Change
+from incentive_engine.config.document.draft import PolicyDraft, read_draft
+from incentive_engine.config.document.editing import Edit
 from incentive_engine.errors import ConfigError, DataError, Fault
 from incentive_engine.language import say
 from incentive_engine.run.finished import is_run
@@ -71,13 +71,13 @@ def edit(visit: Visit) -> Response:
     )
 
 
-def drafted(visit: Visit) -> Draft:
+def drafted(visit: Visit) -> PolicyDraft:
     """Return the draft that a call holds, with its changes."""
     path = visit.studio.folder.policy(visit.field("path"))
     return read_draft(visit.field("text"), path).with_changes(changes_of(visit.form))
 
 
-def changes_of(form: Any) -> Sequence[Change]:  # noqa: ANN401 - whatever a call holds
+def changes_of(form: Any) -> Sequence[Edit]:  # noqa: ANN401 - whatever a call holds
     """Return the changes of a call, each a way and a value as YAML, or null to remove it.
 
     Raises
@@ -91,13 +91,13 @@ def changes_of(form: Any) -> Sequence[Change]:  # noqa: ANN401 - whatever a call
             case [[*loc], str() | None as value] if loc and all(
                 isinstance(part, str | int) for part in loc
             ):
-                changes.append(Change(loc=tuple(loc), value=value))
+                changes.append(Edit(loc=tuple(loc), value=value))
             case _:
                 raise ConfigError(Fault(say("studio.page"), say("studio.unreadable")))
     return changes
 
 
-def faults(visit: Visit, draft: Draft) -> list[dict[str, Any]]:
+def faults(visit: Visit, draft: PolicyDraft) -> list[dict[str, Any]]:
     """Return what is wrong with a draft, by field and line."""
     return [
         {"field": found.field, "line": found.line, **fault_of(visit.t, found.fault)}
@@ -105,7 +105,7 @@ def faults(visit: Visit, draft: Draft) -> list[dict[str, Any]]:
     ]
 
 
-def lever_groups(draft: Draft) -> dict[str, list[Lever]]:
+def lever_groups(draft: PolicyDraft) -> dict[str, list[Lever]]:
     """Return what can be moved, by group; nothing while the policy has faults."""
     groups: dict[str, list[Lever]] = {}
     for lever in levers(draft.policy) if draft.policy else ():

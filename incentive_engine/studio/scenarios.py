@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from incentive_engine.errors import ConfigError, Fault
-from incentive_engine.insight.planner.warm_plan import Outlook
+from incentive_engine.insight.planner.warm_plan import PlanOutlook
 from incentive_engine.insight.value.gain import PlanGain
 from incentive_engine.language import say
 
@@ -16,7 +16,7 @@ MOST: Final = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Scenario:
+class SavedScenario:
     """Settings with a name, and what they would bring.
 
     Attributes
@@ -29,7 +29,7 @@ class Scenario:
 
     name: str
     text: str
-    outlook: Outlook
+    outlook: PlanOutlook
     gain: PlanGain | None
 
 
@@ -38,15 +38,15 @@ class Scenarios:
 
     def __init__(self) -> None:
         """Begin with none."""
-        self._by_policy: dict[str, dict[str, Scenario]] = {}
+        self._by_policy: dict[str, dict[str, SavedScenario]] = {}
         self._lock = threading.Lock()
 
-    def of(self, policy: str) -> tuple[Scenario, ...]:
+    def of(self, policy: str) -> tuple[SavedScenario, ...]:
         """Return a policy's scenarios in the order in which they were named."""
         with self._lock:
             return tuple(self._by_policy.get(policy, {}).values())
 
-    def keep(self, policy: str, scenario: Scenario) -> None:
+    def keep(self, policy: str, scenario: SavedScenario) -> None:
         """Keep a scenario, in place of one of its name.
 
         Raises

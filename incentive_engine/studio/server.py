@@ -39,7 +39,7 @@ WAITING: Final = 128
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class StudioOptions:
     """How a folder is opened."""
 
     folder: Path
@@ -48,7 +48,7 @@ class Options:
     keys: Path | None = None
 
 
-def open_studio(options: Options, *, say: Callable[[str], None]) -> None:
+def open_studio(options: StudioOptions, *, say: Callable[[str], None]) -> None:
     """Show a folder's pages until SIGTERM or Ctrl-C.
 
     Raises

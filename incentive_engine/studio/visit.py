@@ -104,7 +104,7 @@ def done(change: Callable[[Visit], Response], role: Role) -> Callable[..., Any]:
             visit.form = await content_of(request)
             token = visit.request.headers.get("x-token") or visit.field("token")
             if not visit.studio.door.opens(token, visit.person):
-                raise Refused(403, Fault(say("studio.page"), say("studio.stale_page")))
+                raise RequestRefused(403, Fault(say("studio.page"), say("studio.stale_page")))
             return await run_in_threadpool(change, visit)
 
         return await _answered(request, role, changed)
@@ -112,7 +112,7 @@ def done(change: Callable[[Visit], Response], role: Role) -> Callable[..., Any]:
     return endpoint
 
 
-class Refused(Exception):  # noqa: N818 - an answer, no error
+class RequestRefused(Exception):  # noqa: N818 - an answer, no error
     """A request that no page has seen is answered at once."""
 
     def __init__(self, status: int, fault: Fault) -> None:
@@ -132,7 +132,7 @@ async def _answered(request: Request, role: Role, page: Page) -> Response:
         return failed(visit, 403, Fault(person.name, say("studio.may_not", role=role)))
     try:
         return await page(visit)
-    except Refused as refused:
+    except RequestRefused as refused:
         return failed(visit, refused.status, refused.fault)
     except IncentiveError as error:
         return failed(visit, _status(error, request.method), *error.faults)
@@ -210,7 +210,9 @@ async def content_of(request: Request) -> dict[str, Any]:
     async for chunk in request.stream():
         body += chunk
         if len(body) > LARGEST:
-            raise Refused(413, Fault(say("studio.page"), say("studio.too_large", most=LARGEST)))
+            raise RequestRefused(
+                413, Fault(say("studio.page"), say("studio.too_large", most=LARGEST))
+            )
     try:
         text = body.decode()
         if "json" in request.headers.get("content-type", ""):
@@ -222,5 +224,5 @@ async def content_of(request: Request) -> dict[str, Any]:
             fields.setdefault(f"{name}*", []).append(value)  # a field that may stand twice
             fields[name] = value
     except (ValueError, RecursionError):
-        raise Refused(400, Fault(say("studio.page"), say("studio.unreadable"))) from None
+        raise RequestRefused(400, Fault(say("studio.page"), say("studio.unreadable"))) from None
     return fields

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from incentive_engine.domain import FloatArray, IntArray
-from incentive_engine.synthetic.population import CATEGORIES, Population, describe_person
+from incentive_engine.synthetic.population import CATEGORIES, SyntheticPopulation, describe_person
 
 DAY: Final = 86_400_000_000
 """Microseconds."""
@@ -54,7 +54,9 @@ class Habits:
         return np.exp(-((np.log(self.since / self.gap + 0.05) - 0.1) ** 2) / 0.6)
 
 
-def draw_habitual(n: int, *, prefix: str, rng: np.random.Generator) -> tuple[Population, Habits]:
+def draw_habitual(
+    n: int, *, prefix: str, rng: np.random.Generator
+) -> tuple[SyntheticPopulation, Habits]:
     """Draw n people; what is known of them at once is a year's summary, as in a ready row."""
     wealth, engagement, sensitivity = rng.standard_normal((3, n))
     gap = 45 * np.exp(0.55 * rng.standard_normal(n) - 0.3 * engagement)
@@ -77,7 +79,7 @@ def draw_habitual(n: int, *, prefix: str, rng: np.random.Generator) -> tuple[Pop
         }
     )
     tier = (engagement + 0.5 * rng.standard_normal(n) > 1.2).astype(np.int64)
-    people = Population(
+    people = SyntheticPopulation(
         known=pd.concat([known, describe_person(wealth, rng), year], axis=1),
         tier=tier,
         engagement=engagement,
@@ -89,7 +91,7 @@ def draw_habitual(n: int, *, prefix: str, rng: np.random.Generator) -> tuple[Pop
 
 
 def draw_log(
-    people: Population, habits: Habits, *, days: int, rng: np.random.Generator
+    people: SyntheticPopulation, habits: Habits, *, days: int, rng: np.random.Generator
 ) -> pd.DataFrame:
     """Return what people did in so many days before their moments, and some days after.
 

@@ -13,7 +13,7 @@ from scipy.special import expit, ndtr
 from incentive_engine.config.policy import Offer
 from incentive_engine.domain import CONTROL, FloatArray, IntArray, score_column
 from incentive_engine.synthetic.habits import Habits
-from incentive_engine.synthetic.population import CATEGORIES, TIERS, Population
+from incentive_engine.synthetic.population import CATEGORIES, TIERS, SyntheticPopulation
 
 BASKET_SIGMA: Final = 0.75
 """Spread of the log basket of one person; spend given conversion is heavy-tailed."""
@@ -99,6 +99,20 @@ EVERYDAY: Final = Market(
 )
 
 
+WEEKLY: Final = Market(
+    offers=(
+        Offer(id="off5", face_value=5, ladder="weekly"),
+        Offer(id="off10", face_value=10, ladder="weekly"),
+    ),
+    dose=(1.5, 2.5),
+    stretch=(0.0, 0.01),
+    arms=((0.34, 0.33, 0.33),) * 3,
+    base=-2.2,
+    tier_lift=(0.0, 0.2, 0.5),
+    stocking_up=0.3,
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Truth:
     """What really happens, in expectation, to n people under each of 1 + k arms.
@@ -118,7 +132,7 @@ class Truth:
     redemption: FloatArray
 
 
-def react(people: Population, market: Market) -> Truth:
+def react(people: SyntheticPopulation, market: Market) -> Truth:
     """Return how `people` react to each arm of `market`."""
     base = _baseline(people, market)
     common = np.zeros(len(base)) if people.habits else _appeal(people)
@@ -140,7 +154,7 @@ def react(people: Population, market: Market) -> Truth:
     )
 
 
-def truth_table(people: Population, market: Market, truth: Truth) -> pd.DataFrame:
+def truth_table(people: SyntheticPopulation, market: Market, truth: Truth) -> pd.DataFrame:
     """Return the true expectations per person.
 
     Columns: ``user_id``; ``control_conversion`` and ``control_spend`` without an offer; and for
@@ -166,7 +180,7 @@ def truth_table(people: Population, market: Market, truth: Truth) -> pd.DataFram
 
 
 def run_trial(
-    people: Population, market: Market, truth: Truth, *, rng: np.random.Generator
+    people: SyntheticPopulation, market: Market, truth: Truth, *, rng: np.random.Generator
 ) -> pd.DataFrame:
     """Give each person a random arm and return what is seen: one row per person."""
     n = len(people.tier)
@@ -212,7 +226,7 @@ def _reaches(median: FloatArray, min_spend: float | None) -> FloatArray:
     return ndtr(np.log(median / min_spend) / BASKET_SIGMA)
 
 
-def _redemption(people: Population) -> FloatArray:
+def _redemption(people: SyntheticPopulation) -> FloatArray:
     """Return the probability that a converter whose basket suffices redeems an offer."""
     if people.habits is not None:
         return np.asarray(0.35 + 0.6 * people.habits.coupons)
@@ -230,7 +244,7 @@ def _pull(habits: Habits, offer: Offer) -> FloatArray:
     return 0.28 * habits.coupons * (0.25 + affinity) * (0.3 + 0.7 * habits.due) - 0.004
 
 
-def _baseline(people: Population, market: Market) -> FloatArray:
+def _baseline(people: SyntheticPopulation, market: Market) -> FloatArray:
     """Return the probability of conversion without an offer."""
     known = people.known
     if people.habits is not None:
@@ -243,7 +257,7 @@ def _baseline(people: Population, market: Market) -> FloatArray:
     return expit(np.asarray(odds, dtype=np.float64))
 
 
-def _appeal(people: Population) -> FloatArray:
+def _appeal(people: SyntheticPopulation) -> FloatArray:
     """Return the effect of the strongest offer whose minimum spend is met, in probability.
 
     A smooth part (price sensitivity, warmth), patches (a region on one channel, an age group, a

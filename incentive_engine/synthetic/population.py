@@ -42,7 +42,7 @@ LAPSED_DAYS: Final = 180
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Population:
+class SyntheticPopulation:
     """n people.
 
     Attributes
@@ -67,7 +67,9 @@ class Population:
     habits: Habits | None = None
 
 
-def draw_population(n: int, *, prefix: str, lapsed: bool, rng: np.random.Generator) -> Population:
+def draw_population(
+    n: int, *, prefix: str, lapsed: bool, rng: np.random.Generator
+) -> SyntheticPopulation:
     """Draw n people; `lapsed` people have not ordered for more than `LAPSED_DAYS` days."""
     wealth, engagement, chance = rng.standard_normal((3, n))
     sensitivity = -0.4 * wealth + np.sqrt(1 - 0.4**2) * rng.standard_normal(n)
@@ -79,7 +81,7 @@ def draw_population(n: int, *, prefix: str, lapsed: bool, rng: np.random.Generat
     history = _history(tier, engagement, basket, lapsed=lapsed, rng=rng)
     known = pd.concat([known, describe_person(wealth, rng), history], axis=1)
     habits = _habits(history, engagement, sensitivity, rng)
-    return Population(
+    return SyntheticPopulation(
         known=pd.concat([known, habits], axis=1),
         tier=tier.astype(np.int64),
         engagement=engagement,

@@ -15,6 +15,7 @@ from incentive_engine.synthetic.habits import Habits, draw_habitual, draw_log
 from incentive_engine.synthetic.market import (
     DOUBLE11,
     EVERYDAY,
+    WEEKLY,
     WINBACK,
     Market,
     outcomes_of,
@@ -22,7 +23,7 @@ from incentive_engine.synthetic.market import (
     run_trial,
     truth_table,
 )
-from incentive_engine.synthetic.population import Population, draw_population
+from incentive_engine.synthetic.population import SyntheticPopulation, draw_population
 
 AFTERWARDS: Final = 2
 """What tells the chances of the campaign from those of its users and of its trial."""
@@ -30,6 +31,7 @@ MARKETS: Final[dict[str, Market]] = {
     "double11": DOUBLE11,
     "winback": WINBACK,
     "everyday": EVERYDAY,
+    "weekly": WEEKLY,
 }
 LOG_DAYS: Final = 730
 """How far back the event log of a sample campaign reaches before the first moment."""
@@ -102,7 +104,9 @@ def sample_campaign(sample: Sample) -> SampleCampaign:
     return SampleCampaign(users=users.known, trial=trial, truth=truth, events=in_time)
 
 
-def market_people(name: str, n: int, *, prefix: str, rng: np.random.Generator) -> Population:
+def market_people(
+    name: str, n: int, *, prefix: str, rng: np.random.Generator
+) -> SyntheticPopulation:
     """Return n people of a market."""
     if name == "everyday":
         return draw_habitual(n, prefix=prefix, rng=rng)[0]
@@ -115,7 +119,7 @@ def _micros(times: pd.Series) -> IntArray:
 
 
 def _log_of(
-    people: Population, habits: Habits, moment: IntArray, rng: np.random.Generator
+    people: SyntheticPopulation, habits: Habits, moment: IntArray, rng: np.random.Generator
 ) -> pd.DataFrame:
     """Return what people did, as a shop would log it."""
     log = draw_log(people, habits, days=LOG_DAYS + sum(TRIAL_DAYS), rng=rng)
@@ -154,7 +158,7 @@ def sample_outcomes(sample: Sample, plan: pd.DataFrame) -> pd.DataFrame:
     return seen.set_index("user_id").loc[plan["user_id"]].reset_index()
 
 
-def campaign_users(sample: Sample) -> Population:
+def campaign_users(sample: Sample) -> SyntheticPopulation:
     """Return the users of a sample campaign, with what nobody sees of them."""
     return market_people(sample.name, sample.users, prefix="U", rng=_generator(sample, 0))
 

@@ -24,13 +24,13 @@ from incentive_engine.uplift.effects.ladder import ladders
 from incentive_engine.uplift.estimates import Estimates, OutOfFold
 from incentive_engine.uplift.nuisance.cost import CostModel, fit_cost, stack_cost
 from incentive_engine.uplift.nuisance.event_probability import (
-    Chances,
+    EventProbability,
     Likelihoods,
     fit_chances,
 )
 from incentive_engine.uplift.nuisance.spend import SpendModel, SpendOutOfSample, fit_spend
 from incentive_engine.uplift.params import FIT, FitParams
-from incentive_engine.uplift.rows import Rows, Telling
+from incentive_engine.uplift.rows import Telling, TrialRows
 from incentive_engine.uplift.support import learn_support
 from incentive_engine.uplift.trial_design import check_folds, even_lottery, reachable, shares
 
@@ -64,7 +64,7 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Outcomes:
+class ExpectedOutcomes:
     """What each model says of n users and k offers.
 
     Attributes
@@ -105,7 +105,7 @@ class Models:
         Cost per offer.
     """
 
-    converting: Chances
+    converting: EventProbability
     spending: SpendModel
     costing: CostModel
 
@@ -119,13 +119,13 @@ class Models:
         """Return estimates for users that no model has seen."""
         return self.combine(phi, offers, self.expect(matrix, phi, share))
 
-    def expect(self, matrix: Matrix, phi: FloatArray, share: FloatArray) -> Outcomes:
+    def expect(self, matrix: Matrix, phi: FloatArray, share: FloatArray) -> ExpectedOutcomes:
         """Return what each model says of users that none has seen."""
         converting = self.converting.predict(matrix, phi, share, folds=None)
         buying = None
         if self.spending.buying is not None:
             buying = self.spending.buying.predict(matrix, phi, share, folds=None)
-        return Outcomes(
+        return ExpectedOutcomes(
             converting=converting,
             spending=SpendOutOfSample(
                 buying=buying, amount=self.spending.amount(matrix, folds=None)
@@ -133,7 +133,9 @@ class Models:
             cost=self.costing.predict(matrix, converting.by_arm[:, 1:], folds=None),
         )
 
-    def combine(self, phi: FloatArray, offers: tuple[str, ...], outcomes: Outcomes) -> Estimates:
+    def combine(
+        self, phi: FloatArray, offers: tuple[str, ...], outcomes: ExpectedOutcomes
+    ) -> Estimates:
         """Return estimates by what each model says of the same n users."""
         control = np.full(len(phi), self.costing.control)
         return Estimates(
@@ -149,7 +151,7 @@ class Models:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class UpliftModel:
+class EffectModel:
     """What each offer changes for each user.
 
     Attributes
@@ -180,7 +182,7 @@ class UpliftModel:
         save_model(self, directory)
 
     @classmethod
-    def load(cls, directory: Path) -> UpliftModel:
+    def load(cls, directory: Path) -> EffectModel:
         """Read what `save` wrote.
 
         Raises
@@ -193,7 +195,7 @@ class UpliftModel:
         return load_model(directory)
 
 
-def fit(trial: Trial, policy: Policy, *, seed: int, params: FitParams = FIT) -> UpliftModel:
+def fit(trial: Trial, policy: Policy, *, seed: int, params: FitParams = FIT) -> EffectModel:
     """Learn the effects and costs of the policy's offers from a randomised trial.
 
     Parameters
@@ -222,7 +224,7 @@ def fit(trial: Trial, policy: Policy, *, seed: int, params: FitParams = FIT) -> 
         lambda: learn_basis(matrix, encoder),
         lambda: Telling.of(matrix, happened, folds, seed=seed),
     )
-    rows = Rows(
+    rows = TrialRows(
         matrix=matrix,
         telling=telling,
         phi=phi,
@@ -243,12 +245,18 @@ def fit(trial: Trial, policy: Policy, *, seed: int, params: FitParams = FIT) -> 
     (converting, chances), ((spending, spends), costing) = together(
         lambda: fit_chances(rows, event=trial.conversion, rungs=rungs, seed=seed), fit_amounts
     )
-    costing, costs = stack_cost(costing, rows, cost=trial.cost, converting=chances.by_arm[:, 1:])
+    costing, costs = stack_cost(
+        costing,
+        rows,
+        cost=trial.cost,
+        conversion=trial.conversion,
+        converting=chances.by_arm[:, 1:],
+    )
     models = Models(converting=converting, spending=spending, costing=costing)
-    outcomes = Outcomes(converting=chances, spending=spends, cost=costs)
+    outcomes = ExpectedOutcomes(converting=chances, spending=spends, cost=costs)
     estimates = models.combine(rows.phi, trial.offers, outcomes)
     constant = converting.effects.constant_outside(folds)
-    return UpliftModel(
+    return EffectModel(
         facts=Facts(
             trial=trial_digest(trial),
             rows=trial.n_rows,
@@ -265,7 +273,7 @@ def fit(trial: Trial, policy: Policy, *, seed: int, params: FitParams = FIT) -> 
     )
 
 
-def predict(model: UpliftModel, users: UserTable, policy: Policy) -> pd.DataFrame:
+def predict(model: EffectModel, users: UserTable, policy: Policy) -> pd.DataFrame:
     """Score users: what each offer changes, and costs, for each of them.
 
     Returns
@@ -285,7 +293,7 @@ def predict(model: UpliftModel, users: UserTable, policy: Policy) -> pd.DataFram
     return pd.concat(tables, ignore_index=True)
 
 
-def refuse_unknown_offers(model: UpliftModel, policy: Policy) -> None:
+def refuse_unknown_offers(model: EffectModel, policy: Policy) -> None:
     """Refuse a policy with offers that a model does not know.
 
     Raises
@@ -308,13 +316,13 @@ def refuse_unknown_offers(model: UpliftModel, policy: Policy) -> None:
         )
 
 
-def _scored(model: UpliftModel, users: UserTable, block: slice, policy: Policy) -> pd.DataFrame:
+def _scored(model: EffectModel, users: UserTable, block: slice, policy: Policy) -> pd.DataFrame:
     features = users.features.iloc[block]
     estimates = estimate(model, features, where="users")
     return estimates.score_frame(users.user_id.iloc[block], features, policy)
 
 
-def estimate(model: UpliftModel, features: pd.DataFrame, *, where: str) -> Estimates:
+def estimate(model: EffectModel, features: pd.DataFrame, *, where: str) -> Estimates:
     """Return the estimates for users that no model has seen."""
     matrix = model.encoder.encode(features, where=where)
     reach = reachable(features, model.facts.offers, model.facts.rules)

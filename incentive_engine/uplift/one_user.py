@@ -23,7 +23,7 @@ from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
 from incentive_engine.uplift.boosting.features import Value
 from incentive_engine.uplift.estimates import without_dust
-from incentive_engine.uplift.model import UpliftModel, refuse_unknown_offers
+from incentive_engine.uplift.model import EffectModel, refuse_unknown_offers
 from incentive_engine.uplift.trial_design import shares
 
 COPIES: Final = 2
@@ -49,7 +49,7 @@ class UserScorer:
 
     MEASURES: Final = frozenset({CONVERSION, SPEND, COST})
 
-    def __init__(self, model: UpliftModel, policy: Policy) -> None:
+    def __init__(self, model: EffectModel, policy: Policy) -> None:
         refuse_unknown_offers(model, policy)
         self._model = model
         self._places = [model.facts.offers.index(offer) for offer in policy.offer_ids]

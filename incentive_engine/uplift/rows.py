@@ -55,7 +55,7 @@ class Telling:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Rows:
+class TrialRows:
     """The rows of a trial as effect models see them.
 
     Attributes

@@ -20,13 +20,13 @@ from incentive_engine.uplift.effects.averages import Averages
 from incentive_engine.uplift.effects.basis import Basis
 from incentive_engine.uplift.effects.calibration import Calibration
 from incentive_engine.uplift.effects.effects import Deviations, EffectLayer
-from incentive_engine.uplift.effects.interactions.interactions import Pairs
+from incentive_engine.uplift.effects.interactions.interactions import PairProducts
 from incentive_engine.uplift.effects.stacking import HeterogeneityTest, Stack
 from incentive_engine.uplift.effects.trees import ArmTrees, ContrastTrees
 from incentive_engine.uplift.estimates import OutOfFold
-from incentive_engine.uplift.model import Facts, Models, UpliftModel
+from incentive_engine.uplift.model import EffectModel, Facts, Models
 from incentive_engine.uplift.nuisance.cost import CostModel
-from incentive_engine.uplift.nuisance.event_probability import Chances
+from incentive_engine.uplift.nuisance.event_probability import EventProbability
 from incentive_engine.uplift.nuisance.spend import SpendModel
 from incentive_engine.uplift.params import FitParams
 from incentive_engine.uplift.saved import (
@@ -43,7 +43,7 @@ from incentive_engine.uplift.support import Support
 OUT_OF_FOLD: Final = "out_of_fold.parquet"
 
 
-def save_model(model: UpliftModel, directory: Path) -> None:
+def save_model(model: EffectModel, directory: Path) -> None:
     """Write the model into an existing directory."""
     models = model.models
     _save_chances(models.converting, directory, "conversion")
@@ -74,7 +74,7 @@ def save_model(model: UpliftModel, directory: Path) -> None:
     write_model_file(content, directory / MODEL)
 
 
-def load_model(directory: Path) -> UpliftModel:
+def load_model(directory: Path) -> EffectModel:
     """Read what `save_model` wrote.
 
     Raises
@@ -109,13 +109,13 @@ def read_out_of_fold(directory: Path) -> OutOfFold:
         raise DataError(fault) from error
 
 
-def _model(content: Mapping[str, Any], directory: Path) -> UpliftModel:
+def _model(content: Mapping[str, Any], directory: Path) -> EffectModel:
     offers = tuple(content["offers"])
     converting = _load_chances(content["conversion"], directory, "conversion")
     count = len(converting.outcome.models)
     buying = content["buying"] and _load_chances(content["buying"], directory, "buying")
     frame = pd.read_parquet(directory / OUT_OF_FOLD)
-    return UpliftModel(
+    return EffectModel(
         facts=Facts(
             trial=content["trial"],
             rows=content["rows"],
@@ -142,7 +142,7 @@ def _model(content: Mapping[str, Any], directory: Path) -> UpliftModel:
     )
 
 
-def _save_chances(chances: Chances, directory: Path, name: str) -> None:
+def _save_chances(chances: EventProbability, directory: Path, name: str) -> None:
     chances.outcome.save(directory, f"{name}_outcome")
     deviations = chances.effects.deviations
     deviations.contrast_trees.save(directory, f"{name}_contrast")
@@ -150,7 +150,7 @@ def _save_chances(chances: Chances, directory: Path, name: str) -> None:
     chances.effects.support.save(directory, f"{name}_overlap")
 
 
-def _load_chances(content: Mapping[str, Any], directory: Path, name: str) -> Chances:
+def _load_chances(content: Mapping[str, Any], directory: Path, name: str) -> EventProbability:
     arrays = _arrays({name: content[name] for name in _ARRAYS})
     count, k, q = arrays["ridge"].shape
     effects = EffectLayer(
@@ -158,7 +158,7 @@ def _load_chances(content: Mapping[str, Any], directory: Path, name: str) -> Cha
         deviations=Deviations(
             functions=np.array(content["functions"], dtype=np.int64),
             ridge=arrays["ridge"],
-            pairs=Pairs.from_json(content["pairs"]),
+            pairs=PairProducts.from_json(content["pairs"]),
             contrast_trees=ContrastTrees.load(
                 directory, f"{name}_contrast", directions=arrays["directions"], count=count
             ),
@@ -175,7 +175,7 @@ def _load_chances(content: Mapping[str, Any], directory: Path, name: str) -> Cha
         rungs=tuple(map(tuple, content["rungs"])),
     )
     outcome = CrossFitted.load(directory, f"{name}_outcome", count=count)
-    return Chances(outcome=outcome, effects=effects)
+    return EventProbability(outcome=outcome, effects=effects)
 
 
 def _load_support(content: Mapping[str, Any], directory: Path, name: str) -> Support:

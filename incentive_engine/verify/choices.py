@@ -15,14 +15,14 @@ from incentive_engine.data.tables.arrow import as_numpy, is_missing, is_text
 from incentive_engine.domain import MICROS, BoolArray, FloatArray, Reason
 from incentive_engine.language import say
 
-from .files import Run
+from .files import StatedRun
 from .reach import check_margin
 from .recomputed.arithmetic import agree
 from .recomputed.blocks import REASONS, Block
-from .recomputed.replay import Replay
+from .recomputed.replay import BlockReplay
 from .recomputed.sums import Sums
 from .recomputed.users import read_ids
-from .result import Check, Findings
+from .result import Check, CheckFindings
 
 WHAT: Final = {
     "scores": "every score can be planned with",
@@ -41,9 +41,9 @@ WHAT: Final = {
 FORCED: Final = "exactly_one: each user outside the holdout has an offer"
 
 
-def check_users(run: Run, users: pa.Table) -> Check:
+def check_users(run: StatedRun, users: pa.Table) -> Check:
     """Check that every user of the score table, as `read_users`, stands once, in its order."""
-    found = Findings("users", "every user of scores.parquet stands once, in its order")
+    found = CheckFindings("users", "every user of scores.parquet stands once, in its order")
     stated, known = read_ids(run.directory / "allocation.parquet"), users["user_id"].chunk(0)
     for name, ids in (("allocation.parquet", stated), ("scores.parquet", known)):
         found.add_rows(_is_nobody(ids), say("{name} has no user_id", name=name))
@@ -81,16 +81,16 @@ def _is_nobody(ids: pa.Array) -> BoolArray:
     return missing
 
 
-class RowChecks:
+class ChoiceChecks:
     """What is off in the rows that were looked at."""
 
     def __init__(self, policy: Policy) -> None:
         self.forced = policy.assignment == "exactly_one"
         what = WHAT | ({"assignment": FORCED} if self.forced else {})
-        self.found = {name: Findings(name, text) for name, text in what.items()}
+        self.found = {name: CheckFindings(name, text) for name, text in what.items()}
         self.states_spend = False
 
-    def look(self, block: Block, truth: Replay) -> None:
+    def look(self, block: Block, truth: BlockReplay) -> None:
         """Check the rows of a block."""
         first = block.rows.start
         for check, problem, wrong in (
@@ -108,13 +108,13 @@ class RowChecks:
         check_margin(block, truth, self.found["margins"])
         self.states_spend |= not np.isnan(block.spend).all()
 
-    def join(self, later: RowChecks, *, start: int) -> None:
+    def join(self, later: ChoiceChecks, *, start: int) -> None:
         """Take what was found in later rows, whose first one is row `start`."""
         for name, found in later.found.items():
             self.found[name].join(found, start=start)
         self.states_spend |= later.states_spend
 
-    def checks(self, run: Run, sums: Sums) -> tuple[Check, ...]:
+    def checks(self, run: StatedRun, sums: Sums) -> tuple[Check, ...]:
         """Return the checks once all rows were looked at."""
         for problem, count in sums.bad_scores.items():
             self.found["scores"].add(
@@ -142,7 +142,7 @@ Problem = tuple[str, str, BoolArray]
 """The check, what is off, and (b,) bool the rows."""
 
 
-def _offers(block: Block, truth: Replay) -> tuple[Problem, ...]:
+def _offers(block: Block, truth: BlockReplay) -> tuple[Problem, ...]:
     return (
         ("offers", "the offer is unknown to the policy", block.choice == -2),
         ("eligibility", "the eligibility rules forbid the offer", truth.refused),
@@ -150,7 +150,7 @@ def _offers(block: Block, truth: Replay) -> tuple[Problem, ...]:
     )
 
 
-def _holdout(block: Block, truth: Replay) -> tuple[Problem, ...]:
+def _holdout(block: Block, truth: BlockReplay) -> tuple[Problem, ...]:
     stated, drawn = block.reason == REASONS.index(Reason.HOLDOUT), truth.holdout
     return (
         ("holdout", "a user of the holdout has an offer", drawn & (block.choice != -1)),
@@ -159,7 +159,7 @@ def _holdout(block: Block, truth: Replay) -> tuple[Problem, ...]:
     )
 
 
-def _exploring(block: Block, truth: Replay) -> tuple[Problem, ...]:
+def _exploring(block: Block, truth: BlockReplay) -> tuple[Problem, ...]:
     other = truth.explores & (block.choice != truth.lot)
     differs = _differs(block.propensity, truth.propensity)
     return (
@@ -168,7 +168,7 @@ def _exploring(block: Block, truth: Replay) -> tuple[Problem, ...]:
     )
 
 
-def _measures(block: Block, truth: Replay) -> tuple[Problem, ...]:
+def _measures(block: Block, truth: BlockReplay) -> tuple[Problem, ...]:
     found = [
         ("measures", "conversion differs", _differs(block.conversion, truth.conversion)),
         ("measures", "weight differs", _differs(block.weight, truth.weight)),
@@ -178,7 +178,7 @@ def _measures(block: Block, truth: Replay) -> tuple[Problem, ...]:
     return tuple(found)
 
 
-def _cost(block: Block, truth: Replay) -> tuple[Problem, ...]:
+def _cost(block: Block, truth: BlockReplay) -> tuple[Problem, ...]:
     in_currency = block.cost_micros / MICROS
     return (
         ("cost", "cost_micros differs", block.cost_micros != truth.cost_micros),
@@ -186,7 +186,7 @@ def _cost(block: Block, truth: Replay) -> tuple[Problem, ...]:
     )
 
 
-def _reasons(block: Block, truth: Replay) -> tuple[Problem, ...]:
+def _reasons(block: Block, truth: BlockReplay) -> tuple[Problem, ...]:
     expected = np.select(
         [
             truth.holdout,

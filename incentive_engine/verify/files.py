@@ -7,11 +7,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
 from pydantic import ValidationError
 
 from incentive_engine.config.document.pydantic_errors import first_of
-from incentive_engine.config.policy import Policy
+from incentive_engine.config.policy import Policy, Range
+from incentive_engine.data.tables.arrow import is_number
 from incentive_engine.data.tables.files import digest_file
+from incentive_engine.data.tables.types import is_readable, plain_type
 from incentive_engine.domain import score_column
 from incentive_engine.errors import DataError
 from incentive_engine.language import Text, say
@@ -39,7 +42,7 @@ from .recomputed.replay import stored_measures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Run:
+class StatedRun:
     """A run as its files state it; its rows are read block by block.
 
     Attributes
@@ -89,7 +92,7 @@ def altered_files(directory: Path, manifest: Manifest) -> Iterator[Text]:
             yield say("{name} is not listed in manifest.json", name=path.name)
 
 
-def read_run(directory: Path, manifest: Manifest) -> Run:
+def read_run(directory: Path, manifest: Manifest) -> StatedRun:
     """Read what the checks need.
 
     Raises
@@ -109,7 +112,7 @@ def read_run(directory: Path, manifest: Manifest) -> Run:
         gain = read_stated(evaluation, StatedEvaluation) if evaluation.exists() else None
         frozen = read_stated(directory / FROZEN_POLICY_FILE, StatedFrozenPolicy)
         prices = read_stated(directory / PRICES_FILE, StatedPrices)
-    return Run(
+    return StatedRun(
         directory=directory,
         policy=policy,
         manifest=manifest,
@@ -147,11 +150,26 @@ def _said_without_folder() -> Iterator[None]:
 def _score_columns(path: Path, policy: Policy) -> frozenset[str]:
     columns = frozenset(_names(path))
     pairs = [score_column(m, offer) for m in stored_measures(policy) for offer in policy.offer_ids]
-    if missing := sorted({"user_id", *policy.attribute_columns, *pairs} - columns):
+    read = {"user_id", *policy.attribute_columns, *pairs}
+    if missing := sorted(read - columns):
         raise UnreadableError(
             say("{name}: column {column} is missing", name=path.name, column=missing[0])
         )
+    schema, numbers = open_parquet(path).schema_arrow, {*pairs, *_reckoned(policy)}
+    for name in sorted(read):
+        kind = schema.field(name).type
+        # `allocate` reads no such column, and what comes next would stop in the middle of it
+        if not is_readable(kind) or (name in numbers and not is_number(plain_type(kind))):
+            raise _wrong_kind(path, name, kind)
     return columns
+
+
+def _reckoned(policy: Policy) -> Iterator[str]:
+    """Yield the attributes that a policy takes as numbers: for a power, or for a range."""
+    yield from (f.column for f in policy.objective.weight if f.power is not None)
+    conditions = [rule.where for rule in policy.eligibility]
+    for where in (*conditions, *(limit.where for limit in policy.limits)):
+        yield from (name for name, among in where.items() if isinstance(among, Range))
 
 
 def _check_allocation(path: Path) -> None:
@@ -163,14 +181,18 @@ def _check_allocation(path: Path) -> None:
             )
         kind = schema.field(name).type
         if not any(is_kind(kind) for is_kind in kinds):
-            raise UnreadableError(
-                say(
-                    "{name}: column {column} has the type {kind}",
-                    name=path.name,
-                    column=name,
-                    kind=kind,
-                )
-            )
+            raise _wrong_kind(path, name, kind)
+
+
+def _wrong_kind(path: Path, column: str, kind: pa.DataType) -> UnreadableError:
+    return UnreadableError(
+        say(
+            "{name}: column {column} has the type {kind}",
+            name=path.name,
+            column=column,
+            kind=kind,
+        )
+    )
 
 
 def _names(path: Path) -> list[str]:

@@ -18,17 +18,17 @@ from incentive_engine.domain import SPEND
 from incentive_engine.language import Text, say
 from incentive_engine.run.format import FROZEN_POLICY_FILE, StatedFrozenPolicy, StatedPrices
 
-from .files import Run
+from .files import StatedRun
 from .recomputed.arithmetic import agree
 from .recomputed.replay import Rules
 from .recomputed.sums import Sums
 from .recomputed.users import grouped, median_of
-from .result import Check, Findings
+from .result import Check, CheckFindings
 
 KNOWN_FORMAT: Final = 2
 
 
-def check_frozen(run: Run, users: pa.Table, rules: Rules) -> Check:
+def check_frozen(run: StatedRun, users: pa.Table, rules: Rules) -> Check:
     """Check that frozen_policy.json is what the policy means among these users.
 
     Parameters
@@ -37,7 +37,7 @@ def check_frozen(run: Run, users: pa.Table, rules: Rules) -> Check:
         As `read_users`.
     """
     what = "what is frozen for decisions on one user is this policy among these users"
-    found = Findings("frozen policy", what)
+    found = CheckFindings("frozen policy", what)
     stated = run.frozen
     if stated.format != KNOWN_FORMAT:
         found.add(say("the format {format} is unknown", format=stated.format))
@@ -53,16 +53,18 @@ def check_frozen(run: Run, users: pa.Table, rules: Rules) -> Check:
     return found.check()
 
 
-def check_numbered_prices(run: Run, sums: Sums) -> Check:
+def check_numbered_prices(run: StatedRun, sums: Sums) -> Check:
     """Check that prices.json has the certificate's prices, for this frozen policy."""
-    found = Findings("numbered prices", "prices.json has the certificate's prices, as number 0")
+    found = CheckFindings(
+        "numbered prices", "prices.json has the certificate's prices, as number 0"
+    )
     stated = run.prices
     for problem in (*_prices(run, stated), *_settled(sums, stated)):
         found.add(problem)
     return found.check()
 
 
-def _policy(run: Run, stated: StatedFrozenPolicy) -> Iterator[Text]:
+def _policy(run: StatedRun, stated: StatedFrozenPolicy) -> Iterator[Text]:
     try:
         policy = Policy.model_validate(stated.policy)
     except ValidationError as error:
@@ -73,7 +75,7 @@ def _policy(run: Run, stated: StatedFrozenPolicy) -> Iterator[Text]:
 
 
 def _columns(
-    run: Run, users: pa.Table, rules: Rules, stated: StatedFrozenPolicy
+    run: StatedRun, users: pa.Table, rules: Rules, stated: StatedFrozenPolicy
 ) -> Iterator[Text]:
     spend = (SPEND,) if rules.with_spend and SPEND not in rules.measures else ()
     if sorted(stated.measures) != sorted((*rules.measures, *spend)):
@@ -150,7 +152,7 @@ def _explored(rules: Rules, stated: StatedFrozenPolicy) -> Iterator[Text]:
         yield say("the cut-off of who explores is not that of its draw")
 
 
-def _prices(run: Run, stated: StatedPrices) -> Iterator[Text]:
+def _prices(run: StatedRun, stated: StatedPrices) -> Iterator[Text]:
     content = json.loads((run.directory / FROZEN_POLICY_FILE).read_text(encoding="utf-8"))
     text = json.dumps(content, ensure_ascii=False, sort_keys=True)
     if stated.frozen_policy != hashlib.sha256(text.encode()).hexdigest():

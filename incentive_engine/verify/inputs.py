@@ -19,15 +19,15 @@ from incentive_engine.errors import ConfigError, DataError
 from incentive_engine.language import Text, say
 from incentive_engine.run.format import COPIES, SCORES_FILE, InputFile
 
-from .files import Run
+from .files import StatedRun
 from .recomputed.blocks import open_parquet
-from .result import Check, Findings
+from .result import Check, CheckFindings
 
 COSTS: Final = score_column(COST, "")
 """How the names of columns of cost begin."""
 
 
-def check_inputs(run: Run) -> Check:
+def check_inputs(run: StatedRun) -> Check:
     """Check that policy and scores of the run are the inputs that its manifest names.
 
     A file that is gone or has changed since is no finding: a run is checked from its own files.
@@ -35,11 +35,13 @@ def check_inputs(run: Run) -> Check:
     """
     at_hand = {name: _is_at_hand(run, name, file) for name, file in run.manifest.inputs.items()}
     what = "; ".join(["policy and scores are the inputs named", *_told(at_hand)])
-    found = Findings("inputs", what)
+    found = CheckFindings("inputs", what)
     for problem in (*_copies(run), *_rows(run), *_seed(run)):
         found.add(problem)
     scores = run.manifest.inputs.get("scores")
-    if (scores is None or scores.as_given) and (factor := _correction(run)) != 1:
+    # a plan made in memory names no inputs, so that its scores are compared with nothing
+    as_given = bool(run.manifest.inputs) if scores is None else scores.as_given
+    if as_given and (factor := _correction(run)) != 1:
         found.add(
             say(
                 "costs are said to be {factor} times those of the scores, which are as given",
@@ -52,13 +54,13 @@ def check_inputs(run: Run) -> Check:
     return found.check()
 
 
-def _source(run: Run, name: str, file: InputFile) -> Source:
+def _source(run: StatedRun, name: str, file: InputFile) -> Source:
     """Return an input's table, with the columns that the policy calls otherwise renamed."""
     renames = run.policy.data.columns.model_dump().get(name)
     return open_source(parse_location(file.path), renames=renames or {})
 
 
-def _is_at_hand(run: Run, name: str, file: InputFile) -> bool | None:
+def _is_at_hand(run: StatedRun, name: str, file: InputFile) -> bool | None:
     """Return whether an input still is what was read; None where nothing can be said of it.
 
     A server is not asked: a verification needs no network.
@@ -79,7 +81,7 @@ def _told(at_hand: dict[str, bool | None]) -> Iterator[str]:
             yield f"{words}: {', '.join(names)}"
 
 
-def _copies(run: Run) -> Iterator[Text]:
+def _copies(run: StatedRun) -> Iterator[Text]:
     inputs, outputs = run.manifest.inputs, run.manifest.outputs
     if run.manifest.policy_file is not None and "policy" not in inputs:
         yield say("manifest.json names a policy file and no digest of it")
@@ -99,7 +101,7 @@ def _copies(run: Run) -> Iterator[Text]:
             yield say("{copy} is the file that the manifest names, and said not to be", copy=copy)
 
 
-def _rows(run: Run) -> Iterator[Text]:
+def _rows(run: StatedRun) -> Iterator[Text]:
     stated = run.manifest.inputs.get("scores")
     rows = open_parquet(run.directory / SCORES_FILE).metadata.num_rows
     if stated is not None and stated.rows != rows:
@@ -110,7 +112,7 @@ def _rows(run: Run) -> Iterator[Text]:
         )
 
 
-def _seed(run: Run) -> Iterator[Text]:
+def _seed(run: StatedRun) -> Iterator[Text]:
     manifest, policy = run.manifest, run.policy
     for word, stated, used in (
         ("seed", manifest.seed, policy.seed),
@@ -123,13 +125,13 @@ def _seed(run: Run) -> Iterator[Text]:
             )
 
 
-def _correction(run: Run) -> float:
+def _correction(run: StatedRun) -> float:
     """Return what the costs of the scores were multiplied by, as the certificate has it."""
     evaluated = run.certificate.budget.evaluated
     return 1.0 if evaluated is None else evaluated.correction
 
 
-def _other_scores(run: Run, source: Source) -> Iterator[tuple[str, BoolArray]]:
+def _other_scores(run: StatedRun, source: Source) -> Iterator[tuple[str, BoolArray]]:
     """Yield the columns of scores.parquet that differ from the file at hand, and (n,) where."""
     kept = read_table(run.directory / SCORES_FILE)
     given = source.table(kept.column_names)
@@ -165,7 +167,7 @@ def _as_text(column: pa.Array) -> pa.Array:
     return column.cast(pa.large_string())
 
 
-def check_evaluation(run: Run) -> Iterator[Check]:
+def check_evaluation(run: StatedRun) -> Iterator[Check]:
     """Check a plan's gain by the trial against itself and the plan; nothing where none is stated.
 
     The gain itself cannot be had from a run's files: only the manifest, and its signature, vouch
@@ -173,7 +175,9 @@ def check_evaluation(run: Run) -> Iterator[Check]:
     """
     if run.evaluation is None:
         return
-    found = Findings("evaluation", "evaluation.json is about this plan, without contradiction")
+    found = CheckFindings(
+        "evaluation", "evaluation.json is about this plan, without contradiction"
+    )
     gain = run.evaluation.plan
     if gain is None:
         if "trial" in run.manifest.inputs:

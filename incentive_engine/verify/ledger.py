@@ -9,26 +9,29 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from statistics import NormalDist
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 from incentive_engine.config.access.database_url import is_database, read_database_url
 from incentive_engine.config.policy import Policy
 from incentive_engine.domain import COST, FACE, ISSUED, MICROS, to_micros
 from incentive_engine.language import message_of, say
+from incentive_engine.run.format import MANIFEST_FILE
 
-from .files import Run, listed, read_run
+from .files import StatedRun, listed, read_run
 from .ledger_actions import MovedCap, moved_caps
-from .ledger_truth import Truth
+from .ledger_truth import PairFacts
 from .recomputed.blocks import UnreadableError
 from .recomputed.limits import BUDGET
-from .result import Check, Findings, Verification
+from .result import Check, CheckFindings, Verification
 
 ROWS: Final = (
     "SELECT e.seq, e.at, e.decision, e.state, e.amount, e.chain, d.user_id, d.offer_id, d.reason, "
@@ -44,6 +47,8 @@ AFTER: Final = {
     "expired": frozenset[str](),
 }
 """Which states may follow which."""
+CLAIM: Final = re.compile(r"\d{1,9}:-?\d{1,19}", re.ASCII)
+"""A limit's place, and what an offer counts in it."""
 
 WHAT: Final = {
     "ledger run": "the ledger belongs to this run, and has its limits",
@@ -105,52 +110,42 @@ class Books:
 
 def verify_ledger(run_dir: Path, ledger: str) -> Verification:
     """Re-check a ledger: the run it belongs to, chain, states, costs, caps and keys."""
-    found = {name: Findings(name, what) for name, what in WHAT.items()}
+    found = {name: CheckFindings(name, what) for name, what in WHAT.items()}
     try:
         run = read_run(run_dir, listed(run_dir))
-        with closing(_connected(ledger)) as database:
+        with _opened(ledger) as database:
             _check(run, database, found)
     except UnreadableError as error:
         found["ledger run"].add(message_of(error))
-    except (sqlite3.Error, ValueError, TypeError) as error:
+    except _damage() as error:
         found["ledger run"].add(say("the ledger cannot be read: {error}", error=error))
     checks: tuple[Check, ...] = tuple(findings.check() for findings in found.values())
     return Verification(run_dir=run_dir, checks=checks)
 
 
-def _check(run: Run, database: Any, found: dict[str, Findings]) -> None:  # noqa: ANN401 - either library's
+def _check(run: StatedRun, database: Any, found: dict[str, CheckFindings]) -> None:  # noqa: ANN401 - either library's
     def rows(statement: str) -> Iterator[Any]:
         cursor = database.cursor()
         yield from cursor.execute(statement)
 
-    meta = dict(rows("SELECT name, content FROM meta"))
-    digest = hashlib.sha256((run.directory / "manifest.json").read_bytes()).hexdigest()
-    if meta["run"] != digest:
-        found["ledger run"].add("the ledger was opened for another run")
-    users = [user for (user,) in rows("SELECT DISTINCT user_id FROM decisions WHERE cost > 0")]
-    truth = Truth(run, users)
+    secret = _secret(run, rows, found["ledger run"])
+    # an offer may cost nothing by its scores, and who forges one may say so
+    offered = "SELECT DISTINCT user_id FROM decisions WHERE offer_id IS NOT NULL"
+    truth = PairFacts(run, [user for (user,) in rows(offered)])
     pool = list(rows("SELECT name, at_most, reserved, settled FROM pool ORDER BY place"))
     books = _books(truth, pool, found["ledger run"])
     caps = {n: account.cap for n, account in zip(books.names, books.accounts, strict=True)}
     books.moved = moved_caps(rows(ACTIONS), caps, found["ledger actions"])
-    secret, chain, count, last = bytes.fromhex(meta["secret"]), bytes(32), 0, 0
-    for entry in map(Row._make, rows(ROWS)):
-        count += 1
-        if entry.seq != count:
-            found["ledger chain"].add(say("entry {count} is missing", count=count))
-            break
-        if entry.at < last:
-            found["ledger states"].add(
-                say("entry {seq} is earlier than the one before", seq=entry.seq)
-            )
-        chain, last = _linked(chain, entry, secret), entry.at
-        if chain != bytes(entry.chain):
+    count, chain = 0, bytes(32)
+    for count, entry in enumerate(_in_order(rows(ROWS), books, found), 1):  # noqa: B007 - the last
+        chain = _linked(chain, entry, secret)
+        if chain != entry.chain:
             found["ledger chain"].add(say("entry {seq} is not what was written", seq=entry.seq))
             break
         _move_caps(entry.seq, books)
         _follow(entry, books, truth, run.policy, found)
-    head = next(rows("SELECT seq, chain FROM head"))
-    if (head[0], bytes(head[1])) != (count, chain):
+    head = next(rows("SELECT seq, chain FROM head"), (None, None))
+    if tuple(head) != (count, chain):
         found["ledger chain"].add(
             say(
                 "the ledger ends at entry {head}, its entries at {count}",
@@ -164,7 +159,52 @@ def _check(run: Run, database: Any, found: dict[str, Findings]) -> None:  # noqa
         found["ledger keys"].add(say("{number} keys have no entry", number=number))
 
 
-def _books(truth: Truth, pool: list[Any], found: Findings) -> Books:
+def _secret(run: StatedRun, rows: Callable[[str], Iterator[Any]], found: CheckFindings) -> bytes:
+    """Return what the names of decisions are made with, and check that the run is this one."""
+    meta = dict(rows("SELECT name, content FROM meta"))
+    if not {"run", "secret"} <= meta.keys():
+        raise UnreadableError(say("the ledger does not say which run it belongs to"))
+    digest = hashlib.sha256((run.directory / MANIFEST_FILE).read_bytes()).hexdigest()
+    if meta["run"] != digest:
+        found.add("the ledger was opened for another run")
+    return bytes.fromhex(meta["secret"])
+
+
+def _in_order(
+    rows: Iterator[tuple[Any, ...]], books: Books, found: dict[str, CheckFindings]
+) -> Iterator[Row]:
+    """Yield entries as long as they are numbered without a gap, and whole."""
+    last = 0
+    for number, entry in enumerate(map(Row._make, rows), 1):
+        if entry.seq != number:
+            found["ledger chain"].add(say("entry {count} is missing", count=number))
+            return
+        if not _is_whole(entry, accounts=len(books.accounts)):
+            found["ledger chain"].add(say("entry {seq} is not what was written", seq=entry.seq))
+            return
+        if entry.at < last:
+            found["ledger states"].add(
+                say("entry {seq} is earlier than the one before", seq=entry.seq)
+            )
+        last = entry.at
+        yield entry
+
+
+def _is_whole(entry: Row, *, accounts: int) -> bool:
+    """Return whether an entry has a decision, and all that the books are kept by."""
+    # a database holds what it was told to, whatever the annotations of `Row` promise
+    numbers: tuple[object, ...] = (entry.at, entry.decision, entry.cost, entry.face, entry.last)
+    chain, claims = cast("tuple[object, object]", (entry.chain, entry.claims))
+    if not all(isinstance(number, int) for number in numbers):
+        return False
+    if not isinstance(chain, bytes) or not isinstance(claims, str):
+        return False
+    return all(CLAIM.fullmatch(pair) for pair in entry.claims.split()) and all(
+        place < accounts for place, _ in _claims(entry)
+    )
+
+
+def _books(truth: PairFacts, pool: list[Any], found: CheckFindings) -> Books:
     caps: dict[str, int | None] = {}
     settles: dict[str, bool] = {}
     for group in truth.groups:
@@ -201,7 +241,7 @@ def _linked(before: bytes, entry: Row, secret: bytes) -> bytes:
 
 
 def _follow(
-    entry: Row, books: Books, truth: Truth, policy: Policy, found: dict[str, Findings]
+    entry: Row, books: Books, truth: PairFacts, policy: Policy, found: dict[str, CheckFindings]
 ) -> None:
     """Keep the books with one more entry."""
     before = books.states.get(entry.decision)
@@ -243,7 +283,7 @@ def _follow(
     _book(entry, books, policy, found["ledger caps"])
 
 
-def _check_time(entry: Row, found: Findings) -> None:
+def _check_time(entry: Row, found: CheckFindings) -> None:
     ends = entry.expires_at
     if entry.state == "expired" and (ends is None or entry.at < ends):
         found.add(say("entry {seq} expired too early", seq=entry.seq))
@@ -253,7 +293,7 @@ def _check_time(entry: Row, found: Findings) -> None:
         found.add(say("entry {seq} redeems more than the face value", seq=entry.seq))
 
 
-def _check_offer(entry: Row, books: Books, truth: Truth, found: Findings) -> None:
+def _check_offer(entry: Row, books: Books, truth: PairFacts, found: CheckFindings) -> None:
     offer = entry.offer_id or ""
     counted = truth.amounts(entry.user_id, offer)
     if counted is None:
@@ -269,7 +309,7 @@ def _claims(entry: Row) -> list[tuple[int, int]]:
     return [(int(place), int(amount)) for place, amount in pairs]
 
 
-def _book(entry: Row, books: Books, policy: Policy, found: Findings) -> None:
+def _book(entry: Row, books: Books, policy: Policy, found: CheckFindings) -> None:
     sign = 1 if entry.state == "reserved" else -1
     books.variance += sign * entry.cost * max(entry.face - entry.cost, 0)
     for place, amount in _claims(entry):
@@ -304,7 +344,7 @@ def _margin(policy: Policy, expected: int, variance: int) -> int:
     return z * spread // MICROS + 1 + face
 
 
-def _check_sums(books: Books, pool: list[Any], found: Findings) -> None:
+def _check_sums(books: Books, pool: list[Any], found: CheckFindings) -> None:
     for account, (name, _, reserved, settled) in zip(books.accounts, pool, strict=True):
         if (account.reserved, account.settled) != (reserved, settled):
             found.add(
@@ -317,21 +357,34 @@ def _check_sums(books: Books, pool: list[Any], found: Findings) -> None:
             )
 
 
-def _connected(ledger: str) -> Any:  # noqa: ANN401 - either library's
+def _damage() -> tuple[type[Exception], ...]:
+    """Return what a ledger raises that is none, or lacks a table, or holds other types."""
+    if "psycopg" not in sys.modules:  # loaded by who reads from a server
+        return (sqlite3.Error, ValueError, TypeError)
+    import psycopg
+
+    return (sqlite3.Error, psycopg.Error, ValueError, TypeError)
+
+
+@contextmanager
+def _opened(ledger: str) -> Iterator[Any]:
+    """Yield a connection whose statements all see the ledger as it stood at the first one."""
     if is_database(ledger, where="--ledger"):
         import psycopg
 
         place = read_database_url(ledger, where="--ledger")
         try:
             parameters: dict[str, Any] = dict(place.parameters)
-            database = psycopg.connect(**parameters)
-            database.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            database.execute("SET search_path TO incentive_ledger")
+            server = psycopg.connect(**parameters)
         except psycopg.Error as error:
             raise UnreadableError(say("{shown} cannot be read", shown=place.shown)) from error
-        return database
+        with closing(server):
+            server.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            server.execute("SET search_path TO incentive_ledger")
+            yield server
+        return
     if not Path(ledger).is_file():
         raise UnreadableError(say("{ledger} is missing", ledger=ledger))
-    file = sqlite3.connect(f"{Path(ledger).resolve().as_uri()}?mode=ro", uri=True)
-    file.execute("BEGIN")
-    return file
+    with closing(sqlite3.connect(f"{Path(ledger).resolve().as_uri()}?mode=ro", uri=True)) as file:
+        file.execute("BEGIN")
+        yield file

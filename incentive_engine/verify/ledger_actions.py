@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from incentive_engine.language import say
 
-from .result import Findings
+from .result import CheckFindings
 
 
 class ActionRow(NamedTuple):
@@ -36,7 +36,7 @@ class MovedCap:
 
 
 def moved_caps(
-    rows: Iterable[tuple[Any, ...]], caps: Mapping[str, int | None], found: Findings
+    rows: Iterable[tuple[Any, ...]], caps: Mapping[str, int | None], found: CheckFindings
 ) -> list[MovedCap]:
     """Return the caps that actions moved, in order, as far as the actions are whole.
 
@@ -50,7 +50,7 @@ def moved_caps(
     for number, row in enumerate(map(ActionRow._make, rows), 1):
         content = json.dumps(list(row[:-1]), separators=(",", ":")).encode()
         chain = hashlib.sha256(chain + content).digest()
-        if row.seq != number or chain != bytes(row.chain):
+        if row.seq != number or chain != row.chain:
             found.add(say("action {number} is not what was written", number=number))
             break
         if row.after < after or row.at < at:
@@ -58,9 +58,9 @@ def moved_caps(
         if not row.name.strip() or row.verb not in {"accepted", "declined"}:
             found.add(say("action {number} is nobody's", number=number))
         after, at = row.after, row.at
-        for limit, most in json.loads(row.change).get("at_most", {}).items():
+        for limit, most in _caps_of(row.change):
             stated = caps.get(limit)
-            if stated is None or not 0 <= most <= stated:
+            if stated is None or not isinstance(most, int) or not 0 <= most <= stated:
                 found.add(
                     say(
                         "action {number} moves `{limit}` beyond the run's cap",
@@ -71,3 +71,18 @@ def moved_caps(
             else:
                 moved.append(MovedCap(after=row.after, limit=limit, at_most=most))
     return moved
+
+
+def _caps_of(change: str) -> list[tuple[str, object]]:
+    """Return the caps that an action's change names, each with where it moves to.
+
+    Raises
+    ------
+    ValueError
+        When the change is none.
+    """
+    content = json.loads(change)
+    caps = content.get("at_most", {}) if isinstance(content, dict) else None
+    if isinstance(caps, dict):
+        return list(caps.items())
+    raise ValueError(say("`{change}` is no change", change=change))

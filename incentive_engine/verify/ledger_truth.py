@@ -11,17 +11,17 @@ import pyarrow.compute as pc
 from incentive_engine.data.tables.arrow import numbers
 from incentive_engine.domain import COST, FACE, ISSUED, MICROS, score_column, to_micros
 
-from .files import Run
+from .files import StatedRun
 from .recomputed.blocks import read_columns
-from .recomputed.limits import Group, groups
+from .recomputed.limits import LimitGroup, groups
 from .recomputed.replay import linear_form
 from .recomputed.users import read_users
 
 
-class Truth:
+class PairFacts:
     """What the run says of a pair: its cost, its face value, and what it counts in each limit."""
 
-    def __init__(self, run: Run, users: Sequence[str]) -> None:
+    def __init__(self, run: StatedRun, users: Sequence[str]) -> None:
         self._policy = run.policy
         scores = run.directory / "scores.parquet"
         table = read_users(scores, run.policy.attribute_columns)
@@ -62,7 +62,7 @@ class Truth:
         (value,) = [o.face_value for o in self._policy.offers if o.id == offer]
         return int(to_micros(value))
 
-    def _counted(self, group: Group, row: int, offer: str, *, is_part: bool) -> int:
+    def _counted(self, group: LimitGroup, row: int, offer: str, *, is_part: bool) -> int:
         if group.measures == (ISSUED,):
             return 1
         amounts = [self._measure(name, row, offer) for name in group.measures]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import PurePath
+from posixpath import normpath
 from typing import Any, Final
 
 from incentive_engine.config import Policy, load_policy
@@ -15,27 +16,23 @@ from incentive_engine.errors import ConfigError
 from incentive_engine.language import Text, say
 from incentive_engine.run.format import POLICY_FILE
 
-from .files import Run
-from .result import Check, Findings
+from .files import StatedRun
+from .result import Check, CheckFindings
 
 COST_ERROR: Final = "budget.cost_error"
-PLACES: Final = "data."
-"""Fields that may name files; the manifest has their full paths."""
-DATABASE_FILE: Final = re.compile(r"(duckdb|sqlite):///")
-"""How a database file's location begins; its path follows."""
-UPWARD: Final = frozenset({".", "..", "~"})
-"""Parts of a path that say where it starts, not what it names."""
+PLACES: Final = re.compile(r"data\.(users|trial(\.\d+)?)|history\.events\.\d+\.source")
+"""Fields that name tables; the manifest has their full paths."""
 
 
-def check_policy(run: Run) -> Check:
+def check_policy(run: StatedRun) -> Check:
     """Check that policy.yaml under the recorded overrides is the policy used, value by value."""
-    found = Findings("policy", "policy.yaml, manifest.json and certificate.json agree")
+    found = CheckFindings("policy", "policy.yaml, manifest.json and certificate.json agree")
     for problem in (*_certificate_problems(run), *_file_problems(run), *_cost_error_problems(run)):
         found.add(problem)
     return found.check()
 
 
-def _certificate_problems(run: Run) -> Iterator[Text]:
+def _certificate_problems(run: StatedRun) -> Iterator[Text]:
     budget, stated = run.policy.budget, run.certificate.budget
     amount, basis = (None, "expected") if budget is None else (budget.amount, budget.basis)
     if stated.amount != amount:
@@ -52,7 +49,7 @@ def _certificate_problems(run: Run) -> Iterator[Text]:
         )
 
 
-def _file_problems(run: Run) -> Iterator[Text]:
+def _file_problems(run: StatedRun) -> Iterator[Text]:
     path = run.directory / POLICY_FILE
     if not path.exists():
         return  # the check `files` says so
@@ -73,7 +70,7 @@ def _departures(expected: Policy, used: Policy) -> Iterator[Text]:
     after = dict(_flat(used.model_dump(mode="json"), ""))
     for field in sorted(before.keys() | after.keys()):
         old, new = before.get(field), after.get(field)
-        if not _is_same(old, new) and not (field.startswith(PLACES) and _is_place(old, new)):
+        if not _is_same(old, new) and not (PLACES.fullmatch(field) and _is_place(old, new)):
             yield say(
                 "{field} is {old} in policy.yaml with its overrides, {new} in the manifest",
                 field=field,
@@ -106,8 +103,12 @@ def _is_place(written: object, full: object) -> bool:
     if not isinstance(written, str) or not isinstance(full, str):
         return False
     (kind, short, asked), (other, long, asked_there) = map(_split, (written, full))
-    named = [part for part in PurePath(short).parts if part not in UPWARD]
-    tail = [*PurePath(long).parts][-len(named) :]
+    # of `../x/../users.csv` the full path has `users.csv` alone
+    named = [*PurePath(normpath(short)).parts]
+    while named and (named[0] in {".", ".."} or named[0].startswith("~")):
+        del named[0]
+    parts = PurePath(long).parts
+    tail = [*parts[len(parts) - len(named) :]]
     return (kind, asked) == (other, asked_there) and PurePath(long).is_absolute() and tail == named
 
 
@@ -120,7 +121,7 @@ def _split(place: str) -> tuple[str, str, str]:
     return kind, path, asked
 
 
-def _cost_error_problems(run: Run) -> Iterator[Text]:
+def _cost_error_problems(run: StatedRun) -> Iterator[Text]:
     """Yield what is off with the one override that the program makes by itself.
 
     A model's own error is added to that of the season, where the policy states none.

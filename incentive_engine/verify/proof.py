@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
@@ -9,10 +10,10 @@ from typing import Final
 from incentive_engine.domain import MICROS
 from incentive_engine.language import say
 
-from .files import Run
+from .files import StatedRun
 from .recomputed.arithmetic import RELATIVE, agree, same_total
 from .recomputed.sums import Sums
-from .result import Check, Findings
+from .result import Check, CheckFindings
 from .totals import parts
 
 NEGLIGIBLE: Final = 1e-12
@@ -21,7 +22,7 @@ the budget is nothing, value and bound are, and rounding is all that is left."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bound:
+class ProvenBound:
     """What the stated prices prove.
 
     Attributes
@@ -40,7 +41,7 @@ class Bound:
     tolerance: float
 
 
-def check_proof(run: Run, sums: Sums) -> tuple[Check, ...]:
+def check_proof(run: StatedRun, sums: Sums) -> tuple[Check, ...]:
     """Check what the certificate says about the whole plan."""
     bound = dual_bound(run, sums)
     return (
@@ -53,7 +54,7 @@ def check_proof(run: Run, sums: Sums) -> tuple[Check, ...]:
     )
 
 
-def dual_bound(run: Run, sums: Sums) -> Bound:
+def dual_bound(run: StatedRun, sums: Sums) -> ProvenBound:
     """Return the weak-duality bound of the stated prices.
 
     Notes
@@ -70,13 +71,19 @@ def dual_bound(run: Run, sums: Sums) -> Bound:
         if not part.group.is_ratio and not part.group.report_only:
             side = part.group.at_most if price > 0 else part.group.at_least
             exact += price * (side or 0)
-    amount = float(exact)
+    try:
+        amount = float(exact)
+    except OverflowError:
+        amount = math.inf
     tolerance = RELATIVE * max(abs(amount), sums.value_scale) + NEGLIGIBLE * sums.potential
-    return Bound(amount=amount, error=sums.dual_error, tolerance=tolerance)
+    if not math.isfinite(tolerance):
+        # what passes float64 proves nothing, and an infinite tolerance would let all pass
+        return ProvenBound(amount=amount, error=math.inf, tolerance=0.0)
+    return ProvenBound(amount=amount, error=sums.dual_error, tolerance=tolerance)
 
 
-def _counts(run: Run, sums: Sums) -> Check:
-    found = Findings("counts", "users and treated users are counted right")
+def _counts(run: StatedRun, sums: Sums) -> Check:
+    found = CheckFindings("counts", "users and treated users are counted right")
     for word, stated, expected in (
         ("users", run.certificate.users, sums.users),
         ("treated", run.certificate.treated, sums.treated),
@@ -93,8 +100,8 @@ def _counts(run: Run, sums: Sums) -> Check:
     return found.check()
 
 
-def _money(run: Run, sums: Sums) -> Check:
-    found = Findings("money", "spent and spent_face are the sums over the chosen pairs")
+def _money(run: StatedRun, sums: Sums) -> Check:
+    found = CheckFindings("money", "spent and spent_face are the sums over the chosen pairs")
     for word, stated, micros in (
         ("spent", run.certificate.budget.spent, sums.cost_micros),
         ("spent_face", run.certificate.budget.spent_face, sums.face_micros),
@@ -112,8 +119,10 @@ def _money(run: Run, sums: Sums) -> Check:
     return found.check()
 
 
-def _value(run: Run, sums: Sums) -> Check:
-    found = Findings("value", "the value is the sum of weight x measure over the chosen pairs")
+def _value(run: StatedRun, sums: Sums) -> Check:
+    found = CheckFindings(
+        "value", "the value is the sum of weight x measure over the chosen pairs"
+    )
     if not agree(run.certificate.value, sums.value, scale=sums.value_scale):
         found.add(
             say(
@@ -125,8 +134,10 @@ def _value(run: Run, sums: Sums) -> Check:
     return found.check()
 
 
-def _bound(run: Run, sums: Sums, bound: Bound) -> Check:
-    found = Findings("bound", "the bound follows from the prices by weak duality, above the value")
+def _bound(run: StatedRun, sums: Sums, bound: ProvenBound) -> Check:
+    found = CheckFindings(
+        "bound", "the bound follows from the prices by weak duality, above the value"
+    )
     if not bound.error <= bound.tolerance:
         found.add(
             say(
@@ -155,8 +166,8 @@ def _bound(run: Run, sums: Sums, bound: Bound) -> Check:
     return found.check()
 
 
-def _gap(run: Run, sums: Sums, *, bound: float) -> Check:
-    found = Findings("gap", "the gap is (bound - value) / |bound|")
+def _gap(run: StatedRun, sums: Sums, *, bound: float) -> Check:
+    found = CheckFindings("gap", "the gap is (bound - value) / |bound|")
     expected = (bound - sums.value) / abs(bound) if bound else 0.0
     if not agree(run.certificate.gap, expected, scale=1.0):
         found.add(
@@ -169,8 +180,8 @@ def _gap(run: Run, sums: Sums, *, bound: float) -> Check:
     return found.check()
 
 
-def _feasible(run: Run, sums: Sums) -> Check:
-    found = Findings("feasible", "the plan is feasible, as stated")
+def _feasible(run: StatedRun, sums: Sums) -> Check:
+    found = CheckFindings("feasible", "the plan is feasible, as stated")
     holds = not any(part.broken for part in parts(sums) if not part.group.report_only)
     if not run.certificate.feasible:
         found.add("the certificate says that the plan is not feasible")

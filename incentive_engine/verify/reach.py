@@ -12,14 +12,14 @@ from incentive_engine.domain import MICROS, BoolArray, FloatArray, IntArray
 from .recomputed.arithmetic import RELATIVE, running_totals
 from .recomputed.blocks import Block
 from .recomputed.limits import BUDGET
-from .recomputed.replay import Pairs, Replay, Rules
-from .result import Check, Findings
+from .recomputed.replay import BlockReplay, OfferedPairs, Rules
+from .result import Check, CheckFindings
 
 NEVER: Final = -1.0
 """The slope of a user whom no budget reaches."""
 
 
-def check_margin(block: Block, truth: Replay, found: Findings) -> None:
+def check_margin(block: Block, truth: BlockReplay, found: CheckFindings) -> None:
     """Note the rows whose margin is not the choice's lead over the best other one."""
     with np.errstate(invalid="ignore"):
         lead = truth.own - truth.other
@@ -43,13 +43,13 @@ class SmallestBudgets:
         by_price = rules.policy.assignment == "at_most_one" and not rules.policy.explore
         self.known = known and by_price
         self.by_face = budget is not None and budget.basis == "face"
-        self.found = Findings("smallest budgets", "each user is reached by the stated budget")
+        self.found = CheckFindings("smallest budgets", "each user is reached by the stated budget")
         self.stated: list[FloatArray] = []
         self.slopes: list[FloatArray] = []
         self.money: list[IntArray] = []
         self.first: list[FloatArray] = []
 
-    def look(self, block: Block, pairs: list[Pairs]) -> None:
+    def look(self, block: Block, pairs: list[OfferedPairs]) -> None:
         """Take a block."""
         if self.known:
             self.stated.append(block.smallest_budget)
@@ -79,7 +79,7 @@ class SmallestBudgets:
             self.found.add_rows(off, "the smallest budget differs")
         return self.found.check()
 
-    def _money(self, pairs: Pairs) -> FloatArray:
+    def _money(self, pairs: OfferedPairs) -> FloatArray:
         if self.by_face:
             return np.full(len(pairs.value), float(pairs.face_micros))
         return pairs.cost_micros.astype(np.float64)

@@ -96,20 +96,20 @@ def _question(check: Check, lang: Code) -> str:
 
 
 @dataclass(slots=True)
-class Rows:
+class RowsAtFault:
     """How many rows have a problem, and the first of them."""
 
     count: int = 0
     first: list[int] = field(default_factory=list)
 
 
-class Findings:
+class CheckFindings:
     """Collects what is off in one check; rows may come block by block."""
 
     def __init__(self, name: str, what: str) -> None:
         self.name = name
         self.what = what
-        self._problems: dict[Message, Rows | None] = {}
+        self._problems: dict[Message, RowsAtFault | None] = {}
 
     def add(self, problem: Text) -> None:
         """Note a problem."""
@@ -125,18 +125,18 @@ class Findings:
         """
         found = np.flatnonzero(wrong)
         if len(found):
-            rows = self._problems.setdefault(_message(problem), Rows()) or Rows()
+            rows = self._problems.setdefault(_message(problem), RowsAtFault()) or RowsAtFault()
             rows.count += len(found)
             left = SHOWN - len(rows.first)
             rows.first += [start + row + 1 for row in found[:left].tolist()]
 
-    def join(self, later: Findings, *, start: int) -> None:
+    def join(self, later: CheckFindings, *, start: int) -> None:
         """Note what was found in later rows, whose first one is row `start` here."""
         for problem, rows in later._problems.items():
             if rows is None:
                 self.add(problem)
                 continue
-            own = self._problems.setdefault(problem, Rows()) or Rows()
+            own = self._problems.setdefault(problem, RowsAtFault()) or RowsAtFault()
             own.count += rows.count
             own.first += [start + row for row in rows.first[: SHOWN - len(own.first)]]
 

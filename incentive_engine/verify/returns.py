@@ -13,24 +13,24 @@ from incentive_engine.domain import MICROS, SPEND
 from incentive_engine.language import Text, say
 from incentive_engine.run.format import StatedMandate, StatedReturns
 
-from .files import Run
+from .files import StatedRun
 from .recomputed.arithmetic import agree
 from .recomputed.limits import BUDGET
 from .recomputed.sums import Sums
-from .result import Check, Findings
+from .result import Check, CheckFindings
 
 ROUGH: Final = 1e-2
 """The return of the last money is known to this part: it is that of a plan with split users."""
 
 
-def check_returns(run: Run, sums: Sums) -> Check:
+def check_returns(run: StatedRun, sums: Sums) -> Check:
     """Check spend, cost and their ratio, and the mandate.
 
     The return of the last money cannot be had from one plan. Where the plan maximises spend alone
     and every user counts alike, it is at least the price of the budget, which is checked.
     """
     stated, mandate = run.certificate.returns, run.certificate.mandate
-    found = Findings("returns", "the money returns what is stated, and what was asked of it")
+    found = CheckFindings("returns", "the money returns what is stated, and what was asked of it")
     for problem in (
         *_stated(sums, stated),
         *_margin(run, stated),
@@ -61,7 +61,7 @@ def _stated(sums: Sums, stated: StatedReturns) -> Iterator[Text]:
             )
 
 
-def _margin(run: Run, stated: StatedReturns) -> Iterator[Text]:
+def _margin(run: StatedRun, stated: StatedReturns) -> Iterator[Text]:
     policy, objective = run.policy, run.policy.objective
     alone = dict(objective.maximise) == {SPEND: 1.0} and not objective.weight
     if stated.marginal_roi is None or not alone or policy.budget is None:
@@ -77,7 +77,7 @@ def _margin(run: Run, stated: StatedReturns) -> Iterator[Text]:
             )
 
 
-def _mandate(run: Run, stated: StatedReturns, mandate: StatedMandate) -> Iterator[Text]:
+def _mandate(run: StatedRun, stated: StatedReturns, mandate: StatedMandate) -> Iterator[Text]:
     amount = run.certificate.budget.amount
     if mandate.cap is not None and (amount is None or amount > mandate.cap):
         yield say("the budget {amount} is above the cap {cap}", amount=amount, cap=mandate.cap)
@@ -109,7 +109,7 @@ def _mandate(run: Run, stated: StatedReturns, mandate: StatedMandate) -> Iterato
         )
 
 
-def check_risk(run: Run, sums: Sums) -> Iterator[Check]:
+def check_risk(run: StatedRun, sums: Sums) -> Iterator[Check]:
     """Check the quantile of real redemption; nothing for another basis.
 
     Notes
@@ -120,7 +120,7 @@ def check_risk(run: Run, sums: Sums) -> Iterator[Check]:
     budget = run.policy.budget
     if budget is None or budget.basis != "at-risk":
         return
-    found = Findings("risk", "real redemption stays within the amount as surely as stated")
+    found = CheckFindings("risk", "real redemption stays within the amount as surely as stated")
     expected = sums.cost_micros / MICROS
     deviation = hypot(sqrt(sums.noise), budget.forecast_error * expected)
     quantile = expected + NormalDist().inv_cdf(budget.confidence) * deviation
@@ -139,7 +139,9 @@ def check_risk(run: Run, sums: Sums) -> Iterator[Check]:
     yield found.check()
 
 
-def _stated_risk(run: Run, budget: Budget, *, deviation: float, quantile: float) -> Iterator[Text]:
+def _stated_risk(
+    run: StatedRun, budget: Budget, *, deviation: float, quantile: float
+) -> Iterator[Text]:
     stated = run.certificate.budget.at_risk
     if stated is None:
         yield say("certificate.json: budget.at_risk is missing")

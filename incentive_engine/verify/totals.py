@@ -10,20 +10,20 @@ from incentive_engine.domain import ISSUED, MICROS
 from incentive_engine.language import say
 from incentive_engine.run.format import StatedLimit
 
-from .files import Run
+from .files import StatedRun
 from .recomputed.arithmetic import agree, joined, same_total, within
-from .recomputed.limits import BUDGET, Group
+from .recomputed.limits import BUDGET, LimitGroup
 from .recomputed.replay import linear_form
 from .recomputed.sums import Sums
-from .result import Check, Findings
+from .result import Check, CheckFindings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class LimitPart:
     """One limit by name, with the sums of the chosen pairs."""
 
     name: str
-    group: Group
+    group: LimitGroup
     sums: tuple[Fraction | float, ...]
     """Of the measure, or of numerator and denominator; a Fraction where it is exact."""
     scale: float
@@ -79,7 +79,7 @@ class Part:
         return not within(float(over), 0.0, scale=self.scale)
 
 
-def parts(sums: Sums) -> Iterator[Part]:
+def parts(sums: Sums) -> Iterator[LimitPart]:
     """Return every limit with its sums, the budget first."""
     for usage in sums.usages:
         group = usage.group
@@ -89,7 +89,7 @@ def parts(sums: Sums) -> Iterator[Part]:
                 unit = 1 if group.measures[0] == ISSUED else MICROS
                 exact = tuple(Fraction(joined(total), unit) for total in found)
             largest = [float(scale[index]) for scale in usage.scales]
-            yield Part(
+            yield LimitPart(
                 name=name,
                 group=group,
                 sums=exact if group.is_exact else tuple(map(float, found)),
@@ -97,7 +97,7 @@ def parts(sums: Sums) -> Iterator[Part]:
             )
 
 
-def check_limits(run: Run, sums: Sums) -> tuple[Check, ...]:
+def check_limits(run: StatedRun, sums: Sums) -> tuple[Check, ...]:
     """Check the certificate's limits against the policy and the sums."""
     known = list(parts(sums))
     stated = {limit.name: limit for limit in run.certificate.limits}
@@ -112,14 +112,14 @@ def check_limits(run: Run, sums: Sums) -> tuple[Check, ...]:
     )
 
 
-def _scale(group: Group, scales: list[float]) -> float:
+def _scale(group: LimitGroup, scales: list[float]) -> float:
     if not group.is_ratio:
         return scales[0]
     return scales[0] + abs(float(group.at_least or group.at_most or 0)) * scales[1]
 
 
-def _listed(run: Run, known: list[Part]) -> Check:
-    found = Findings("limits listed", "the certificate lists each limit of the policy once")
+def _listed(run: StatedRun, known: list[LimitPart]) -> Check:
+    found = CheckFindings("limits listed", "the certificate lists each limit of the policy once")
     names = [limit.name for limit in run.certificate.limits]
     expected = {part.name for part in known}
     for name in sorted({name for name in names if names.count(name) > 1}):
@@ -131,16 +131,16 @@ def _listed(run: Run, known: list[Part]) -> Check:
     return found.check()
 
 
-def _budget(known: list[Part]) -> Check:
-    found = Findings("budget", "the integer sum is within the budget, with no tolerance")
+def _budget(known: list[LimitPart]) -> Check:
+    found = CheckFindings("budget", "the integer sum is within the budget, with no tolerance")
     for part in known:
         if part.name == BUDGET and part.broken:
             found.add(say("the plan breaks the budget: {broken}", broken=part.broken))
     return found.check()
 
 
-def _hold(known: list[Part]) -> Check:
-    found = Findings("limits", "every enforced limit holds: money and users exactly")
+def _hold(known: list[LimitPart]) -> Check:
+    found = CheckFindings("limits", "every enforced limit holds: money and users exactly")
     for part in known:
         if part.name != BUDGET and not part.group.report_only and part.broken:
             found.add(
@@ -149,8 +149,8 @@ def _hold(known: list[Part]) -> Check:
     return found.check()
 
 
-def _bounds(pairs: list[tuple[Part, StatedLimit]]) -> Check:
-    found = Findings("limit bounds", "the stated bounds are the policy's")
+def _bounds(pairs: list[tuple[LimitPart, StatedLimit]]) -> Check:
+    found = CheckFindings("limit bounds", "the stated bounds are the policy's")
     for part, limit in pairs:
         for word, bound, number in _stated_bounds(part, limit):
             expected = None if bound is None else float(bound)
@@ -176,7 +176,7 @@ def _bounds(pairs: list[tuple[Part, StatedLimit]]) -> Check:
 
 
 def _stated_bounds(
-    part: Part, limit: StatedLimit
+    part: LimitPart, limit: StatedLimit
 ) -> Iterator[tuple[str, Fraction | None, float | None]]:
     high, low = part.bounds
     yield "at_most", high, limit.at_most
@@ -186,8 +186,10 @@ def _stated_bounds(
         yield "ratio.at_least", part.group.at_least, limit.ratio.at_least
 
 
-def _usage(pairs: list[tuple[Part, StatedLimit]]) -> Check:
-    found = Findings("limit usage", "usage and slack are as stated, report-only limits included")
+def _usage(pairs: list[tuple[LimitPart, StatedLimit]]) -> Check:
+    found = CheckFindings(
+        "limit usage", "usage and slack are as stated, report-only limits included"
+    )
     for part, limit in pairs:
         for word, number, expected in (
             ("usage", limit.usage, float(part.linear)),
@@ -219,8 +221,10 @@ def _usage(pairs: list[tuple[Part, StatedLimit]]) -> Check:
     return found.check()
 
 
-def _prices(pairs: list[tuple[Part, StatedLimit]]) -> Check:
-    found = Findings("prices", "a price is positive only at at_most, negative only at at_least")
+def _prices(pairs: list[tuple[LimitPart, StatedLimit]]) -> Check:
+    found = CheckFindings(
+        "prices", "a price is positive only at at_most, negative only at at_least"
+    )
     for part, limit in pairs:
         high, low = (bound is not None for bound in part.bounds)
         if part.group.report_only:
@@ -259,7 +263,7 @@ def _same(stated: float | None, expected: float | None, *, scale: float) -> bool
     return bool(agree(stated, expected, scale=scale))
 
 
-def _same_sum(stated: float | None, expected: float, *, part: Part) -> bool:
+def _same_sum(stated: float | None, expected: float, *, part: LimitPart) -> bool:
     """Return whether a sum or a distance to its bounds is as stated: money to the millionth."""
     if stated is None:
         return False

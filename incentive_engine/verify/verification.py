@@ -20,8 +20,8 @@ from incentive_engine.language import message_of
 from incentive_engine.run.format import SCORES_FILE, SIGNATURE_FILE
 from incentive_engine.run.signature import SigningKey, signature_problem
 
-from .choices import RowChecks, check_users
-from .files import Run, altered_files, listed, read_run
+from .choices import ChoiceChecks, check_users
+from .files import StatedRun, altered_files, listed, read_run
 from .frozen import check_frozen, check_numbered_prices
 from .inputs import check_evaluation, check_inputs
 from .policies import check_policy
@@ -30,10 +30,17 @@ from .reach import SmallestBudgets
 from .recomputed.blocks import BLOCK, Block, UnreadableError, blocks
 from .recomputed.limits import BUDGET, groups
 from .recomputed.lots import Lots
-from .recomputed.replay import Pairs, Replay, Rules, replay, rules_of_rows, stored_measures
+from .recomputed.replay import (
+    BlockReplay,
+    OfferedPairs,
+    Rules,
+    replay,
+    rules_of_rows,
+    stored_measures,
+)
 from .recomputed.sums import Sums, Usage
 from .recomputed.users import allowed, drawn_holdout, read_users, weights
-from .result import Check, Findings, Verification
+from .result import Check, CheckFindings, Verification
 from .returns import check_returns, check_risk
 from .totals import check_limits
 
@@ -57,7 +64,7 @@ def verify_run(
     shared
         Who goes through the rows in shards; None for this process. What is said is the same.
     """
-    files = Findings("files", "every file is there, readable and unaltered since the run")
+    files = CheckFindings("files", "every file is there, readable and unaltered since the run")
     others: tuple[Check, ...] = ()
     try:
         manifest = listed(run_dir)
@@ -73,16 +80,16 @@ def verify_run(
 def _signature(run_dir: Path, key: SigningKey | None) -> Iterator[Check]:
     if key is not None:
         what = "; ".join(["the manifest is signed with the key at hand", *key.warnings])
-        found = Findings("signature", what)
+        found = CheckFindings("signature", what)
         if problem := signature_problem(run_dir, key):
             found.add(problem)
         yield found.check()
     elif (run_dir / SIGNATURE_FILE).exists():
         what = "there is a signature, and no key at hand to check it"
-        yield Findings("signature unseen", what).check()
+        yield CheckFindings("signature unseen", what).check()
 
 
-def _checks(run: Run, shared: SharedWork | None) -> Iterator[Check]:
+def _checks(run: StatedRun, shared: SharedWork | None) -> Iterator[Check]:
     yield check_policy(run)
     yield check_inputs(run)
     yield from check_evaluation(run)
@@ -105,7 +112,7 @@ def _checks(run: Run, shared: SharedWork | None) -> Iterator[Check]:
         yield check_numbered_prices(run, sums)
 
 
-def rules_of(run: Run, users: pa.Table) -> Rules:
+def rules_of(run: StatedRun, users: pa.Table) -> Rules:
     """Return what the policy and the certificate say of all users, as `read_users` has them."""
     policy = run.policy
     budget = [limit.at_most for limit in run.certificate.limits if limit.name == BUDGET]
@@ -135,7 +142,7 @@ class RowsToLookAt:
     rules: Rules
 
 
-Looked = tuple[RowChecks, list[Sums], SmallestBudgets]
+Looked = tuple[ChoiceChecks, list[Sums], SmallestBudgets]
 """What is off in some rows, what each block of them adds up to, and how they are reached."""
 
 
@@ -155,7 +162,7 @@ class LookAtShard:
 
     def _looked(self, shard: RowsToLookAt) -> Looked:
         rules, offers = shard.rules, self.policy.offer_ids
-        rows, budgets = RowChecks(self.policy), SmallestBudgets(rules)
+        rows, budgets = ChoiceChecks(self.policy), SmallestBudgets(rules)
         added: list[Sums] = []
         for block in blocks(self.directory, offers, rules.columns, rows=shard.rows):
             truth, pairs = replay(rules, block)
@@ -173,8 +180,8 @@ def _alone(usage: Usage) -> Usage:
 
 
 def look_in_shards(
-    run: Run, rules: Rules, shared: SharedWork
-) -> tuple[RowChecks, Sums, SmallestBudgets]:
+    run: StatedRun, rules: Rules, shared: SharedWork
+) -> tuple[ChoiceChecks, Sums, SmallestBudgets]:
     """Return what `look` does, from shards of whole blocks that a fleet goes through."""
     users = len(rules.holdout)
     number = -(-users // BLOCK)
@@ -185,7 +192,7 @@ def look_in_shards(
         for edge in pairwise(edges)
     ]
     task = LookAtShard(directory=run.directory.absolute(), policy=run.policy)
-    rows, sums, budgets = RowChecks(run.policy), Sums.of_nobody(rules), SmallestBudgets(rules)
+    rows, sums, budgets = ChoiceChecks(run.policy), Sums.of_nobody(rules), SmallestBudgets(rules)
     for shard, looked in zip(asked, shared.fleet.map(task, asked), strict=True):
         if isinstance(looked, UnreadableError):
             raise looked
@@ -197,9 +204,9 @@ def look_in_shards(
     return rows, sums, budgets
 
 
-def look(run: Run, rules: Rules) -> tuple[RowChecks, Sums, SmallestBudgets]:
+def look(run: StatedRun, rules: Rules) -> tuple[ChoiceChecks, Sums, SmallestBudgets]:
     """Return what is off in the rows, and what they add up to."""
-    rows, sums, budgets = RowChecks(run.policy), Sums.of_nobody(rules), SmallestBudgets(rules)
+    rows, sums, budgets = ChoiceChecks(run.policy), Sums.of_nobody(rules), SmallestBudgets(rules)
     read = blocks(run.directory, run.policy.offer_ids, rules.columns)
     for block, (truth, pairs) in _recomputed(read, lambda block: replay(rules, block)):
         rows.look(block, truth)
@@ -208,7 +215,7 @@ def look(run: Run, rules: Rules) -> tuple[RowChecks, Sums, SmallestBudgets]:
     return rows, sums, budgets
 
 
-Recomputed = tuple[Replay, list[Pairs]]
+Recomputed = tuple[BlockReplay, list[OfferedPairs]]
 
 
 def _recomputed(

@@ -25,7 +25,7 @@ from incentive_engine.pipeline.steps import Progress, Steps, quiet
 from incentive_engine.report import Code
 from incentive_engine.run.directory import default_run_directory, refuse_existing
 from incentive_engine.uplift.diagnosis.findings import check_acceptable
-from incentive_engine.workflow.plan_campaign import Evidence, plan_campaign
+from incentive_engine.workflow.plan_campaign import ModelEvidence, plan_campaign
 from incentive_engine.workflow.write_run import Origin, write_run
 
 
@@ -73,7 +73,7 @@ def allocate(
         valued = inputs.valuation and side.submit(read_valuation, inputs.valuation, policy)
         with steps.step("read"):
             table = read_scores(inputs.scores, policy)
-        evidence = Evidence(
+        evidence = ModelEvidence(
             valued=valued.result if valued else None,
             quality=read_quality(inputs.model, inputs.drift),
             keep=kept_beside(inputs.scores),

@@ -17,7 +17,12 @@ from incentive_engine.export.export import (
     export_offers,
     refuse_unverified,
 )
-from incentive_engine.export.findings import Finding, blocks, check_accepted, refuse_blocked
+from incentive_engine.export.findings import (
+    PreflightFinding,
+    blocks,
+    check_accepted,
+    refuse_blocked,
+)
 from incentive_engine.export.postgres import export_to_postgres
 from incentive_engine.export.preflight import WARNINGS, Flight, preflight
 from incentive_engine.export.selection import Filters, Selected, narrowed, select
@@ -55,7 +60,7 @@ class Checked:
     """What a pre-flight check found."""
 
     run_dir: Path
-    findings: tuple[Finding, ...]
+    findings: tuple[PreflightFinding, ...]
     accepted: tuple[str, ...]
 
     @property
@@ -235,7 +240,7 @@ def _verified(
     return run, verification
 
 
-def _findings(run: FinishedRun, on: str | None) -> tuple[Finding, ...]:
+def _findings(run: FinishedRun, on: str | None) -> tuple[PreflightFinding, ...]:
     given = select(run, Filters()).rows
     now = datetime.now(UTC) if on is None else _moment(on, run.policy.timezone)
     return preflight(Flight(run=run, given=given, now=now, previous=previous(run)))

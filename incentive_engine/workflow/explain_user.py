@@ -10,7 +10,7 @@ from incentive_engine.insight.evaluation.user_effects import UserReasons, user_e
 from incentive_engine.pipeline.campaign import campaign_files, trained_model, users_of
 from incentive_engine.pipeline.steps import Progress, Steps, quiet
 from incentive_engine.uplift.diagnosis.findings import ACCEPTABLE
-from incentive_engine.uplift.model import UpliftModel
+from incentive_engine.uplift.model import EffectModel
 
 
 def explain_user(
@@ -39,5 +39,5 @@ def explain_user(
         campaign, policy, cache=cache, steps=steps, accepted=ACCEPTABLE
     )
     users = users_of(campaign, policy)
-    fitted = UpliftModel.load(directory)
+    fitted = EffectModel.load(directory)
     return user_effects(fitted, users, user_id, policy, history=campaign.history)

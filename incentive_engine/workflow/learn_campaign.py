@@ -8,8 +8,8 @@ from pathlib import Path
 from incentive_engine.config.access.location import Location
 from incentive_engine.live.entries import decisions
 from incentive_engine.live.ledger.places import shown_place
-from incentive_engine.measurement.learning.folder import Learned, write_lesson
-from incentive_engine.measurement.learning.lots import Served, ServedDecision
+from incentive_engine.measurement.learning.folder import LearnedFolder, write_lesson
+from incentive_engine.measurement.learning.lots import ServedDecision, ServedLedger
 from incentive_engine.measurement.learning.trial_rows import lesson_of
 
 
@@ -21,7 +21,7 @@ def learn(
     ledger: str | None = None,
     users: Path | Location | None = None,
     accepted: Collection[str] = (),
-) -> Learned:
+) -> LearnedFolder:
     """Add what a campaign randomised to a folder that `data.trial` can name.
 
     Parameters
@@ -49,7 +49,7 @@ def learn(
     return write_lesson(lesson, into, accepted=accepted)
 
 
-def _served(ledger: str) -> Served:
+def _served(ledger: str) -> ServedLedger:
     run, rows = decisions(ledger)
     made = [ServedDecision(*row) for row in rows]
-    return Served(where=shown_place(ledger), run=run, decisions=made)
+    return ServedLedger(where=shown_place(ledger), run=run, decisions=made)

@@ -14,10 +14,10 @@ from incentive_engine.data.tables.files import atomic_directory
 from incentive_engine.domain import MICROS
 from incentive_engine.errors import ConfigError, Fault
 from incentive_engine.language import Code, Message, say
-from incentive_engine.live.campaign import Campaign, open_campaign
+from incentive_engine.live.campaign import LiveCampaign, open_campaign
 from incentive_engine.live.watch.observed import Observed, read_observed
 from incentive_engine.measurement.figures import Measurement
-from incentive_engine.measurement.finished_campaign import Served, read_campaign
+from incentive_engine.measurement.finished_campaign import ServedUsers, read_campaign
 from incentive_engine.measurement.measuring import measured
 from incentive_engine.measurement.several import Measurements
 from incentive_engine.report.measurement import render_measurement
@@ -27,7 +27,7 @@ TABLE: Final = "measurement.csv"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finished:
+class CampaignFiles:
     """A campaign that is over: its run, what users did, and its ledger where it was live."""
 
     run_dir: Path
@@ -67,12 +67,12 @@ def measure(
     return measured(campaign)
 
 
-def measure_all(campaigns: Sequence[Finished]) -> Measurements:
+def measure_all(campaigns: Sequence[CampaignFiles]) -> Measurements:
     """Return what campaigns brought, each by its own holdout."""
     return Measurements(campaigns=tuple(_measured(one) for one in campaigns))
 
 
-def _measured(one: Finished) -> Measurement:
+def _measured(one: CampaignFiles) -> Measurement:
     return measure(one.run_dir, one.outcomes, ledger=one.ledger, covariates=one.covariates)
 
 
@@ -81,7 +81,7 @@ def paired(
     outcomes: Sequence[Location],
     ledgers: Sequence[str],
     covariates: Location | None = None,
-) -> list[Finished]:
+) -> list[CampaignFiles]:
     """Return the campaigns that a command names: the first outcomes are those of the first run.
 
     Raises
@@ -107,7 +107,7 @@ def paired(
         raise ConfigError(Fault("--ledger", what, expected))
     places = [None if place == "none" else place for place in ledgers] or [None] * len(run_dirs)
     return [
-        Finished(run_dir=run, outcomes=table, ledger=place, covariates=covariates)
+        CampaignFiles(run_dir=run, outcomes=table, ledger=place, covariates=covariates)
         for run, table, place in zip(run_dirs, outcomes, places, strict=True)
     ]
 
@@ -127,7 +127,7 @@ def write_measurement(measurements: Measurements, out: Path, *, lang: Code = "en
     return say("measured.written", folder=str(out), names=(PAGE, TABLE))
 
 
-def _served(campaign: Campaign, ledger: str) -> Served:
+def _served(campaign: LiveCampaign, ledger: str) -> ServedUsers:
     """Return what the ledger of a run says of its users."""
     seen = read_observed(
         ledger,
@@ -138,7 +138,7 @@ def _served(campaign: Campaign, ledger: str) -> Served:
     return _by_user(seen, len(campaign.population), planned=campaign.planned_version)
 
 
-def _by_user(seen: Observed, users: int, *, planned: int) -> Served:
+def _by_user(seen: Observed, users: int, *, planned: int) -> ServedUsers:
     known = seen.row >= 0
     row, first = seen.row[known], seen.is_first[known]
     decided = np.zeros(users, dtype=np.int64)
@@ -147,7 +147,7 @@ def _by_user(seen: Observed, users: int, *, planned: int) -> Served:
     given = seen.offer[known] >= 0
     offer[row[given]] = seen.offer[known][given]  # the last one stands
     paid = np.bincount(row, seen.amount[known] / MICROS, minlength=users)
-    return Served(
+    return ServedUsers(
         came=decided > 0,
         decided=decided,
         offer=offer,

@@ -16,7 +16,7 @@ from incentive_engine.insight.evaluation.tables import write_tables
 from incentive_engine.language import Message, as_warnings, say
 from incentive_engine.pipeline.added import history_added
 from incentive_engine.pipeline.campaign import (
-    Campaign,
+    CampaignTables,
     campaign_files,
     drift_of,
     fit_into,
@@ -31,7 +31,7 @@ from incentive_engine.uplift.diagnosis.findings import check_acceptable
 from incentive_engine.uplift.evaluation.evaluation import evaluate
 from incentive_engine.uplift.evaluation.explanation import explain_sample
 from incentive_engine.uplift.evaluation.paired import compare_models
-from incentive_engine.uplift.model import UpliftModel
+from incentive_engine.uplift.model import EffectModel
 from incentive_engine.workflow.value_plan import written_to
 
 
@@ -84,7 +84,7 @@ def evaluate_model(
     campaign = _campaign(policy_file, steps)
     trial = trial_of(campaign, policy)
     with steps.step("evaluate"):
-        fitted = UpliftModel.load(model)
+        fitted = EffectModel.load(model)
         evaluation = evaluate(fitted, trial, policy)
         drivers = explain_sample(fitted, trial.features).drivers()
         history = history_added(fitted, trial, campaign.history)
@@ -95,7 +95,7 @@ def evaluate_model(
     return (*evaluation_summary(evaluation), written_to(out))
 
 
-def _drift_warnings(campaign: Campaign, model: Path, policy: Policy) -> tuple[Message, ...]:
+def _drift_warnings(campaign: CampaignTables, model: Path, policy: Policy) -> tuple[Message, ...]:
     """Return how the users differ from the trial; nothing where the policy names no trial."""
     if campaign.trial is None:
         return ()
@@ -114,7 +114,7 @@ def compare_with(
     policy = load(policy_file)
     refuse_existing(out)
     trial = trial_of(_campaign(policy_file, Steps(progress)), policy)
-    found = compare_models(UpliftModel.load(model), UpliftModel.load(against), trial, policy)
+    found = compare_models(EffectModel.load(model), EffectModel.load(against), trial, policy)
     with atomic_directory(out) as directory:
         text = json.dumps(found.to_dict(), ensure_ascii=False, indent=2, allow_nan=False)
         (directory / "evaluation.json").write_text(text + "\n", encoding="utf-8")
@@ -136,5 +136,5 @@ def compare_with(
     return (*lines, written_to(out))
 
 
-def _campaign(policy_file: Path | None, steps: Steps) -> Campaign:
+def _campaign(policy_file: Path | None, steps: Steps) -> CampaignTables:
     return campaign_files(load(policy_file), cache=StepCache(), steps=steps)

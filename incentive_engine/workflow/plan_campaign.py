@@ -10,8 +10,8 @@ from typing import TypeVar
 import numpy as np
 
 from incentive_engine.allocation import (
+    Allocation,
     FrozenPolicy,
-    Plan,
     Problem,
     freeze_prices,
     gains_without,
@@ -24,7 +24,8 @@ from incentive_engine.allocation import (
 from incentive_engine.config import Policy
 from incentive_engine.data.holdout import held_shares
 from incentive_engine.data.scores import ScoreTable
-from incentive_engine.domain import MICROS, BoolArray
+from incentive_engine.domain import BoolArray
+from incentive_engine.fleet import SharedWork
 from incentive_engine.insight.budget.chosen_pairs import chosen_pairs
 from incentive_engine.insight.budget.mandate import Mandate, mandate_of, under_mandate
 from incentive_engine.insight.budget.policy_options import BudgetOptions
@@ -36,17 +37,14 @@ from incentive_engine.insight.budget.response import (
 )
 from incentive_engine.insight.budget.views import budget_view, conversions_without_favour
 from incentive_engine.insight.exploring_value import exploring_value
-from incentive_engine.insight.findings import Findings, holdout_of
+from incentive_engine.insight.findings import PlanFindings, holdout_of
 from incentive_engine.insight.value.baselines import SimplerWay, beside_the_plan, simpler_ways
-from incentive_engine.insight.value.cost_correction import (
-    UNCORRECTED,
-    CostCorrection,
-    cost_correction,
-)
+from incentive_engine.insight.value.cost_correction import UNCORRECTED, CostCorrection
 from incentive_engine.insight.value.gain import PlanGain, ValuedTrial, gain_of_plan, trial_problem
 from incentive_engine.insight.value.holdout import holdout_value
+from incentive_engine.insight.value.trial_costs import at_risk, trial_correction
 from incentive_engine.parallel import side_threads
-from incentive_engine.pipeline.quality import Quality, model_cost_error, total_error
+from incentive_engine.pipeline.quality import ModelQuality, model_cost_error, total_error
 from incentive_engine.pipeline.steps import Steps
 from incentive_engine.report import Alternative
 from incentive_engine.run.directory import AllocationTable
@@ -58,7 +56,7 @@ Tried = tuple[ValuedTrial, Problem]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Evidence:
+class ModelEvidence:
     """What is known beside the scores.
 
     Attributes
@@ -72,7 +70,7 @@ class Evidence:
     """
 
     valued: Callable[[], ValuedTrial] | None = None
-    quality: Quality | None = None
+    quality: ModelQuality | None = None
     keep: Keep = solve_anew
 
 
@@ -103,10 +101,10 @@ def plan_campaign(
     table: ScoreTable,
     *,
     options: BudgetOptions,
-    evidence: Evidence,
+    evidence: ModelEvidence,
     steps: Steps,
     brief: bool = False,
-) -> Findings:
+) -> PlanFindings:
     """Return the plan of a campaign and all that is known of it.
 
     Parameters
@@ -126,17 +124,44 @@ def plan_campaign(
     with steps.step("state the problem"):
         stated = state_problem(policy, table, options=options, quality=evidence.quality)
     plan = None
-    if evidence.valued is not None and options.min_marginal_roi is None:
+    if evidence.valued is not None:
         with steps.step("ask the trial for the cost"):
-            plan = solve(_expected(stated), shared=steps.shared)
-            correction = trial_correction(stated, plan, evidence.valued())
-        if correction.factor != 1 or _at_risk(policy):
-            plan = None
-            stated = state_problem(
-                policy, table.with_costs(correction.factor), options=options,
-                quality=evidence.quality, correction=correction,
-            )  # fmt: skip
+            stated, plan = by_the_trial(
+                stated, policy, options=options, evidence=evidence, shared=steps.shared
+            )
     return explore(stated, plan=plan, evidence=evidence, steps=steps, brief=brief)
+
+
+def by_the_trial(
+    stated: StatedProblem,
+    policy: Policy,
+    *,
+    options: BudgetOptions,
+    evidence: ModelEvidence,
+    shared: SharedWork | None = None,
+) -> tuple[StatedProblem, Allocation | None]:
+    """Return the problem with the costs that the trial says, and its plan where that stays.
+
+    Parameters
+    ----------
+    policy
+        As `plan_campaign` was given it.
+    shared
+        As of `solve`.
+    """
+    if evidence.valued is None:
+        return stated, None
+    users = int((~stated.holdout).sum())
+    correction, plan = trial_correction(
+        stated.policy, stated.problem, evidence.valued(), users=users, shared=shared
+    )
+    if correction.factor == 1 and not at_risk(policy):
+        return replace(stated, correction=correction), plan
+    corrected = state_problem(
+        policy, stated.table.with_costs(correction.factor), options=options,
+        quality=evidence.quality, correction=correction,
+    )  # fmt: skip
+    return corrected, None
 
 
 def state_problem(
@@ -144,7 +169,7 @@ def state_problem(
     table: ScoreTable,
     *,
     options: BudgetOptions,
-    quality: Quality | None = None,
+    quality: ModelQuality | None = None,
     correction: CostCorrection = UNCORRECTED,
 ) -> StatedProblem:
     """Return the problem that is to be solved.
@@ -165,38 +190,14 @@ def state_problem(
     )  # fmt: skip
 
 
-def _at_risk(policy: Policy) -> bool:
-    return policy.budget is not None and policy.budget.basis == "at-risk"
-
-
-def _expected(stated: StatedProblem) -> Problem:
-    """Return the problem with a budget at risk as one of expected cost.
-
-    A run states the error that a budget at risk allows for; its repetition, which starts from
-    that, must come by the same correction.
-    """
-    problem = stated.problem
-    if problem.pool is None or not _at_risk(stated.policy):
-        return problem
-    return replace(problem, pool=replace(problem.pool, basis="expected"))
-
-
-def trial_correction(stated: StatedProblem, plan: Plan, valued: ValuedTrial) -> CostCorrection:
-    """Return how far the costs of a plan of the problem are from what the trial says."""
-    users = int((~stated.holdout).sum())
-    trial = trial_problem(valued, stated.policy)
-    gain = gain_of_plan(valued, trial, stated.policy, plan, users=users)
-    return cost_correction(gain.cost, float(plan.cost_micros.sum()) / MICROS)
-
-
 def explore(
     stated: StatedProblem,
     *,
-    plan: Plan | None = None,
-    evidence: Evidence,
+    plan: Allocation | None = None,
+    evidence: ModelEvidence,
     steps: Steps,
     brief: bool = False,
-) -> Findings:
+) -> PlanFindings:
     """Return a plan with all that is known of it.
 
     Each line below starts on a thread of its own and waits for the lines above that it names, so
@@ -261,7 +262,7 @@ def explore(
             for future in awaited:
                 future.add_done_callback(lambda _: advance(1))
             rows = allocation_rows(stated, made)
-            return Findings(
+            return PlanFindings(
                 policy=policy,
                 table=table,
                 holdout=holdout,
@@ -289,7 +290,7 @@ def explore(
             )
 
 
-def allocation_rows(stated: StatedProblem, plan: Plan) -> AllocationTable:
+def allocation_rows(stated: StatedProblem, plan: Allocation) -> AllocationTable:
     """Return what a plan says of each user, as the run directory holds it."""
     table, problem = stated.table, stated.problem
     chosen = chosen_pairs(table, plan.choice, plan.cost_micros)
@@ -309,7 +310,7 @@ def allocation_rows(stated: StatedProblem, plan: Plan) -> AllocationTable:
     )
 
 
-def _tried(evidence: Evidence, policy: Policy, correction: CostCorrection) -> Tried | None:
+def _tried(evidence: ModelEvidence, policy: Policy, correction: CostCorrection) -> Tried | None:
     if evidence.valued is None:
         return None
     valued = evidence.valued().with_costs(correction.factor)
@@ -317,7 +318,7 @@ def _tried(evidence: Evidence, policy: Policy, correction: CostCorrection) -> Tr
 
 
 def _gain(
-    tried: Future[Tried | None], solved: Future[Plan], policy: Policy, *, users: int
+    tried: Future[Tried | None], solved: Future[Allocation], policy: Policy, *, users: int
 ) -> PlanGain | None:
     """Return the plan's gain by the trial; None where there is none."""
     known = tried.result()

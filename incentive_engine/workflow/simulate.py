@@ -20,11 +20,15 @@ from incentive_engine.pipeline.campaign import campaign_files, trial_of
 from incentive_engine.pipeline.steps import Progress, Steps, quiet
 from incentive_engine.report.comparison import render_comparison
 from incentive_engine.run.directory import refuse_existing
-from incentive_engine.simulation.comparison import Comparison, compare_replays, compare_worlds
+from incentive_engine.simulation.comparison import (
+    StrategyComparison,
+    compare_replays,
+    compare_worlds,
+)
 from incentive_engine.simulation.draw import blocks_of, run_block
 from incentive_engine.simulation.replay import run_replay
 from incentive_engine.simulation.runner import default_workers, run_tasks
-from incentive_engine.simulation.shared_draws import Variant
+from incentive_engine.simulation.shared_draws import SweepVariant
 from incentive_engine.simulation.variants import read_variants
 
 
@@ -49,7 +53,7 @@ def simulate(
         The YAML file.
     out
         Gets comparison.csv, comparison.html, pairs.csv and, where they apply, promises.csv,
-        draws.csv, waves.csv and sweep.csv; beside them a copy of the scenario.
+        draws.csv, waves.csv, campaigns.csv and sweep.csv; beside them a copy of the scenario.
     workers
         How many processes; left out, one per processor. The figures do not depend on it.
     set_values
@@ -97,7 +101,9 @@ def check_scenario(scenario_file: Path) -> Message:
     )
 
 
-def _compare(variants: tuple[Variant, ...], *, workers: int, progress: Progress) -> Comparison:
+def _compare(
+    variants: tuple[SweepVariant, ...], *, workers: int, progress: Progress
+) -> StrategyComparison:
     scenario = variants[0].scenario
     if scenario.source == "world":
         sizes = [len(block) for block in blocks_of(scenario)]
@@ -128,13 +134,14 @@ def _run(
     return dict(sorted(pair for block in found.results.values() for pair in block.items()))
 
 
-def _write(comparison: Comparison, out: Path, scenario_file: Path, lang: Code) -> None:
+def _write(comparison: StrategyComparison, out: Path, scenario_file: Path, lang: Code) -> None:
     tables: Mapping[str, pd.DataFrame | None] = {
         "comparison": comparison.table,
         "pairs": comparison.pairs,
         "promises": comparison.promises,
         "draws": comparison.draws,
         "waves": comparison.waves,
+        "campaigns": comparison.campaigns,
         "sweep": comparison.sweep,
     }
     with atomic_directory(out) as directory:

@@ -7,20 +7,24 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from incentive_engine.config.access.location import Location
 from incentive_engine.data.outcomes import Outcomes, read_outcomes
 from incentive_engine.data.row_checks import as_id
 from incentive_engine.data.sources import open_source
-from incentive_engine.live.campaign import Campaign, open_campaign
+from incentive_engine.live.campaign import LiveCampaign, open_campaign
 from incentive_engine.live.ledger.clock import wall_micros
 from incentive_engine.live.ledger.records import Action, Verb
 from incentive_engine.live.watch.answer import answer, named
 from incentive_engine.live.watch.finding import Finding
+from incentive_engine.live.watch.gain import GainComparison, noticed
 from incentive_engine.live.watch.observed import Observed
 from incentive_engine.live.watch.params import WatchParams
 from incentive_engine.live.watch.watching import Watch
+from incentive_engine.measurement.covariates import read_covariates
+from incentive_engine.stats.sequential import Noticing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -31,11 +35,16 @@ class Seen:
     ----------
     now
         When, microseconds since 1970.
+    compared, noticing
+        What outcomes say so far, and what they would tell of a gain that falls short; None where
+        nobody says what users did, or too few have come.
     """
 
     findings: tuple[Finding, ...]
     observed: Observed
     now: int
+    compared: GainComparison | None = None
+    noticing: Noticing | None = None
 
 
 @dataclass(kw_only=True, eq=False)
@@ -46,16 +55,20 @@ class RunningCampaign:
     ledger: str
     outcomes: Path | Location | None = None
     params: WatchParams | None = None
+    covariates: Path | Location | None = None
 
     @cached_property
-    def campaign(self) -> Campaign:
+    def campaign(self) -> LiveCampaign:
         """The run, which must verify."""
         return open_campaign(self.run_dir)
 
     @cached_property
     def watch(self) -> Watch:
         """What looks at it."""
-        return Watch(self.run_dir, self.campaign, params=self.params)
+        known = None
+        if self.covariates is not None:
+            known = read_covariates(self.covariates, self._user_id)
+        return Watch(self.run_dir, self.campaign, params=self.params, known=known)
 
     def look(self, now: int | None = None) -> Seen:
         """Return what is found at a moment, microseconds since 1970; left out: now.
@@ -69,7 +82,11 @@ class RunningCampaign:
         observed = self.watch.read(self.ledger)
         did = self._outcomes(observed)
         found = self.watch.findings(observed, at, outcomes=did)
-        return Seen(findings=found, observed=observed, now=at)
+        told = noticed(self.watch.look(observed, at, outcomes=did))
+        compared, noticing = (None, None) if told is None else told
+        return Seen(
+            findings=found, observed=observed, now=at, compared=compared, noticing=noticing
+        )
 
     def answer(self, key: str, verb: Verb, *, by: str, now: int | None = None) -> Action:
         """Write down how somebody answers a finding, and let servers obey what he accepts.
@@ -87,13 +104,18 @@ class RunningCampaign:
         terms = self.campaign.terms
         return answer(terms, self.ledger, finding=finding, verb=verb, by=by, known=actions)
 
+    @cached_property
+    def _user_id(self) -> pa.Array:
+        """(n,) the run's users."""
+        table = pq.read_table(self.run_dir / "allocation.parquet", columns=["user_id"])
+        return as_id(table.column("user_id"))
+
     def _outcomes(self, observed: Observed) -> Outcomes | None:
         if self.outcomes is None:
             return None
         policy = self.campaign.frozen.policy
-        table = pq.read_table(self.run_dir / "allocation.parquet", columns=["user_id"])
         source = open_source(self.outcomes, renames=policy.data.columns.outcomes)
-        did = read_outcomes(source, as_id(table.column("user_id")), policy.offer_ids)
+        did = read_outcomes(source, self._user_id, policy.offer_ids)
         did.refuse_before(_first_decided(observed, len(did.named)), where=source.where)
         return did
 

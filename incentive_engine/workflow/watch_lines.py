@@ -83,10 +83,13 @@ def _open(seen: Seen) -> list[Finding]:
 
 
 def _json(running: RunningCampaign, seen: Seen) -> str:
+    params = running.watch.params
     content = {
         "run": running.campaign.run.name,
         "at": moment_text(seen.now),
         "came": int(seen.observed.is_first.sum()),
+        "error": {"per_week": params.error, "campaigns": params.campaigns},
+        "gain": _gain(seen),
         "findings": [finding.to_dict() for finding in seen.findings],
     }
     return json.dumps(content, indent=2, ensure_ascii=False)
@@ -108,6 +111,46 @@ def _lines(running: RunningCampaign, seen: Seen) -> Iterator[Text]:
         yield say("watch.quiet")
     for finding in seen.findings:
         yield from _finding(running, finding)
+    yield from _outcomes_so_far(running, seen)
+    params = running.watch.params
+    yield say("watch.error", error=params.error, campaigns=params.campaigns)
+
+
+def _gain(seen: Seen) -> dict[str, object] | None:
+    """Return for programs what outcomes say so far, and what they would tell."""
+    if seen.compared is None or seen.noticing is None:
+        return None
+    return {
+        "users": len(seen.compared.rows),
+        "measured": seen.compared.measured.to_dict(),
+        "stated": seen.compared.stated.to_dict(),
+        "noticed_after": {"nothing": seen.noticing.nothing, "half": seen.noticing.half},
+        "least_shortfall": seen.noticing.least,
+    }
+
+
+def _outcomes_so_far(running: RunningCampaign, seen: Seen) -> Iterator[Text]:
+    """Yield what outcomes say so far, and which shortfall they would tell by when."""
+    compared, told, expected = seen.compared, seen.noticing, running.watch.expected
+    if compared is None or told is None or expected.forecast is None:
+        return
+    forecast, settled = expected.forecast, running.watch.params.settled_after
+
+    def by(share: float | None) -> Message:
+        if share is None:
+            return say("watch.not_noticed")
+        at = clock(forecast.moment(share) + settled, expected.zone)
+        return say("watch.noticed_by", at=at)
+
+    measured, stated = compared.measured, compared.stated
+    yield say(
+        "watch.gain_so_far",
+        users=len(compared.rows),
+        measured=1000 * measured.value,
+        half=1000 * (measured.high - measured.value),
+        stated=1000 * stated.value,
+    )
+    yield say("watch.gain_noticed", nothing=by(told.nothing), half=by(told.half))
 
 
 def _finding(running: RunningCampaign, finding: Finding) -> Iterator[Text]:

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from incentive_engine.allocation import build_problem
+from incentive_engine.config import Policy
 from incentive_engine.config.access.location import Location
-from incentive_engine.data.scores import read_scores
-from incentive_engine.errors import Fault, InfeasibleError
+from incentive_engine.data.scores import ScoreTable, read_scores
+from incentive_engine.domain import BoolArray
+from incentive_engine.errors import ConfigError, Fault, InfeasibleError
 from incentive_engine.insight.budget.policy_options import BudgetOptions, default_policy
 from incentive_engine.insight.budget.study import Study, focus_of, study
-from incentive_engine.insight.budget.variants import BASE, Variant, read_budgets, read_variants
+from incentive_engine.insight.budget.variants import (
+    BASE,
+    CampaignVariant,
+    read_budgets,
+    read_variants,
+)
 from incentive_engine.insight.findings import holdout_of, warned_first
 from incentive_engine.insight.pages.report_content import titles_of
+from incentive_engine.insight.value.cost_correction import UNCORRECTED, CostCorrection
+from incentive_engine.insight.value.gain import ValuedTrial, read_valuation
+from incentive_engine.insight.value.trial_costs import trial_correction
 from incentive_engine.insight.whatif.content import whatif_page
 from incentive_engine.insight.whatif.movers import Move, comparable, moves
 from incentive_engine.insight.whatif.summary import WhatIf
@@ -100,7 +113,7 @@ def whatif(
 
 
 def _study(
-    variant: Variant,
+    variant: CampaignVariant,
     amounts: Sequence[float],
     scores: Path | Location | None,
     steps: Steps,
@@ -111,16 +124,50 @@ def _study(
         if scores
         else campaign_inputs(variant.policy, steps, accepted=accepted)
     )
-    error = total_error(variant.policy, read_quality(inputs.model))
-    policy = variant.policy.with_budget(cost_error=error)
-    variant = replace(variant, policy=policy)
     with steps.step(f"read {variant.name}"):
-        table = read_scores(inputs.scores, policy)
-        holdout = holdout_of(policy, table)
+        table = read_scores(inputs.scores, variant.policy)
+        holdout = holdout_of(variant.policy, table)
+    correction = None
+    if inputs.valuation is not None:
+        with steps.step(f"ask the trial for the cost of {variant.name}"):
+            valued = read_valuation(inputs.valuation, variant.policy)
+            correction = _correction(variant.policy, amounts, table, holdout, valued)
+            table = table.with_costs(correction.factor)
+    error = total_error(variant.policy, read_quality(inputs.model))
+    if correction is not None and _forecast(variant.policy):
+        error = math.hypot(error, correction.error)
+    variant = replace(variant, policy=variant.policy.with_budget(cost_error=error))
     with steps.step(f"solve {variant.name}", 2 * len(amounts)) as advance:
         return study(
-            variant, amounts, inputs=inputs, table=table, holdout=holdout, advance=advance
-        )
+            variant, amounts, inputs=inputs, table=table, holdout=holdout,
+            cost_factor=None if correction is None else correction.factor,
+            advance=advance,
+        )  # fmt: skip
+
+
+def _correction(
+    policy: Policy,
+    amounts: Sequence[float],
+    table: ScoreTable,
+    holdout: BoolArray,
+    valued: ValuedTrial,
+) -> CostCorrection:
+    """Return the correction that the trial asks for at the middle budget that has a plan.
+
+    All budgets share it, so that their plans differ by their money alone.
+    """
+    middle = focus_of(amounts)
+    for amount in sorted(amounts, key=lambda each: abs(each - middle)):
+        asked = policy.with_budget(amount=amount)
+        with suppress(ConfigError, InfeasibleError):  # told of that budget's point
+            problem = build_problem(asked, table, holdout)
+            return trial_correction(asked, problem, valued, users=int((~holdout).sum()))[0]
+    return UNCORRECTED
+
+
+def _forecast(policy: Policy) -> bool:
+    """Return whether the planner leaves the error of the total cost to the program."""
+    return policy.budget is None or policy.budget.cost_error is None
 
 
 def _moved(studies: Sequence[Study]) -> list[Move]:
@@ -161,6 +208,16 @@ def _no_plan(base: Study, amounts: Sequence[float]) -> InfeasibleError:
 
 def _notes(base: Study, others: Sequence[Study]) -> tuple[Message, ...]:
     notes = list(base.table.warnings)
+    notes += [
+        say(
+            "variants.costs_by_trial",
+            variant=each.variant.name, factor=each.cost_factor - 1,
+        )
+        for each in (base, *others)
+        if each.cost_factor is not None and each.cost_factor != 1
+    ]  # fmt: skip
+    if base.cost_factor is None:
+        notes.append(say("variants.costs_as_forecast"))
     notes += [
         say("variants.other_users", variant=other.variant.name, base=BASE)
         for other in others

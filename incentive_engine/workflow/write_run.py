@@ -13,7 +13,7 @@ from incentive_engine.config.access.location import without_secrets
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.data.tables.files import digest_file
 from incentive_engine.insight.budget.policy_options import BudgetOptions
-from incentive_engine.insight.findings import Findings
+from incentive_engine.insight.findings import PlanFindings
 from incentive_engine.insight.pages.report_content import report_content, titles_of
 from incentive_engine.pipeline.campaign import Inputs
 from incentive_engine.pipeline.steps import Steps
@@ -68,7 +68,7 @@ class Origin:
 
 
 def write_run(
-    directory: Path, findings: Findings, *, origin: Origin, steps: Steps, lang: Code = "en"
+    directory: Path, findings: PlanFindings, *, origin: Origin, steps: Steps, lang: Code = "en"
 ) -> None:
     """Write a plan and all that is known of it as a run directory: whole, or not at all.
 
@@ -85,7 +85,7 @@ def write_run(
     write_files(directory, _files(findings, record, origin, report))
 
 
-def _record(findings: Findings, origin: Origin, steps: Steps) -> RunRecord:
+def _record(findings: PlanFindings, origin: Origin, steps: Steps) -> RunRecord:
     """Return what the manifest says beside the digests of the outputs."""
     policy = findings.policy
     return RunRecord(
@@ -111,7 +111,7 @@ def _user() -> str | None:
         return None
 
 
-def _files(findings: Findings, record: RunRecord, origin: Origin, report: str) -> RunFiles:
+def _files(findings: PlanFindings, record: RunRecord, origin: Origin, report: str) -> RunFiles:
     """Return all that goes into the run directory."""
     return RunFiles(
         allocation=AllocationTable(
@@ -151,7 +151,7 @@ def _shareable(origin: Origin) -> bytes:
     return text.encode()
 
 
-def _evaluation(findings: Findings) -> dict[str, Any] | None:
+def _evaluation(findings: PlanFindings) -> dict[str, Any] | None:
     """Return what the trial says of the plan, and what was found of the trial."""
     gain, quality = findings.gain, findings.quality
     content: dict[str, Any] = {"plan": gain.to_dict()} if gain else {}

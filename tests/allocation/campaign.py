@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.allocation import Limit, Pool, Problem, ratio_limits, sum_limit
+from incentive_engine.allocation import BudgetPool, LinearLimit, Problem, ratio_limits, sum_limit
 
 REGIONS = 20
 TIERS = 3
@@ -53,11 +53,11 @@ def campaign(
         cell=cell.astype(np.uint16),
         n_cells=TIERS * REGIONS,
         limits=tuple(limits),
-        pool=Pool(amount=budget),
+        pool=BudgetPool(amount=budget),
     )
 
 
-def _caps(n: int, k: int, budget: float) -> list[Limit]:
+def _caps(n: int, k: int, budget: float) -> list[LinearLimit]:
     region = np.arange(TIERS * REGIONS) % REGIONS
     stocks = [
         sum_limit(f"stock {j}", "issued", at_most=int(0.04 * n), offers=np.arange(k) == j)
@@ -70,7 +70,7 @@ def _caps(n: int, k: int, budget: float) -> list[Limit]:
     return stocks + caps
 
 
-def _floors(n: int, budget: float, *, value: float) -> list[Limit]:
+def _floors(n: int, budget: float, *, value: float) -> list[LinearLimit]:
     best_tier = np.arange(TIERS * REGIONS) < REGIONS
     return [
         sum_limit("tier floor", "cost", at_least=0.25 * budget, cells=best_tier),

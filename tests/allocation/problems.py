@@ -8,9 +8,9 @@ from itertools import product
 import numpy as np
 
 from incentive_engine.allocation import (
-    Limit,
-    Plan,
-    Pool,
+    Allocation,
+    BudgetPool,
+    LinearLimit,
     Problem,
     ratio_limits,
     solve,
@@ -55,11 +55,11 @@ def draw_problem(seed: int) -> Problem:
         limits=limits,
         exactly_one=exactly_one,
         holdout=holdout,
-        pool=None if amount is None else Pool(amount=amount),
+        pool=None if amount is None else BudgetPool(amount=amount),
     )
 
 
-def draw_solved(seed: int) -> tuple[Problem, Plan]:
+def draw_solved(seed: int) -> tuple[Problem, Allocation]:
     """Return the first problem from `seed` on that has a plan, and the plan."""
     for attempt in range(seed, seed + 100_000, 1_000):
         problem = draw_problem(attempt)
@@ -70,13 +70,13 @@ def draw_solved(seed: int) -> tuple[Problem, Plan]:
 
 def draw_limits(
     rng: np.random.Generator, *, n: int, k: int, money: float, face: float
-) -> tuple[Limit, ...]:
+) -> tuple[LinearLimit, ...]:
     """Return some of: a budget, a cell's cap, a stock, a floor, a ratio, a face cap."""
     cell = np.arange(CELLS) == rng.integers(CELLS)
     offer = np.arange(k) == rng.integers(k)
     share = rng.uniform(0.0, 0.8)
     low = float(rng.uniform(0.0, 0.3) * money)
-    kinds: list[tuple[Limit, ...]] = [
+    kinds: list[tuple[LinearLimit, ...]] = [
         (sum_limit("budget", "cost", at_most=round(share * money, 1)),),
         (sum_limit("cell cap", "cost", at_most=round(0.3 * money, 2), cells=cell),),
         (sum_limit("stock", "issued", at_most=float(rng.integers(0, n + 1)), offers=offer),),

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from incentive_engine.allocation import Plan, Problem, solve
+from incentive_engine.allocation import Allocation, Problem, solve
 from incentive_engine.domain import IntArray
 from incentive_engine.errors import InfeasibleError
 
 
-def solved(problem: Problem) -> Plan | None:
+def solved(problem: Problem) -> Allocation | None:
     """Return the plan, None where the limits cannot hold."""
     with suppress(InfeasibleError):
         return solve(problem)

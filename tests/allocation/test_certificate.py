@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from incentive_engine.allocation import Limit, Plan, Problem, choices_at, solve
+from incentive_engine.allocation import Allocation, LinearLimit, Problem, choices_at, solve
 from incentive_engine.domain import FloatArray, to_micros
 
 from .campaign import campaign
@@ -13,7 +13,7 @@ from .problems import draw_solved
 from .shuffling import solved_in_both_orders
 
 
-def usage_of_pairs(problem: Problem, limit: Limit) -> FloatArray:
+def usage_of_pairs(problem: Problem, limit: LinearLimit) -> FloatArray:
     """Return (k, n) what each pair uses of a limit, straight from the definition."""
     usage = np.zeros(problem.value.shape)
     for measure, coefficient in limit.terms:
@@ -34,7 +34,7 @@ def usage_of_pairs(problem: Problem, limit: Limit) -> FloatArray:
     return usage
 
 
-def bound_by_the_formula(problem: Problem, plan: Plan) -> float:
+def bound_by_the_formula(problem: Problem, plan: Allocation) -> float:
     score = problem.value.astype(np.float64)
     bound = 0.0
     for limit in problem.enforced:
@@ -50,29 +50,29 @@ def bound_by_the_formula(problem: Problem, plan: Plan) -> float:
     return bound + float(np.maximum(best, 0.0).sum())
 
 
-def value_of(problem: Problem, plan: Plan) -> float:
+def value_of(problem: Problem, plan: Allocation) -> float:
     taken = np.flatnonzero(plan.choice >= 0)
     return float(problem.value[plan.choice[taken], taken].astype(np.float64).sum())
 
 
 @pytest.fixture(scope="module", params=[np.float32, np.float64])
-def solved(request: pytest.FixtureRequest) -> tuple[Problem, Plan]:
+def solved(request: pytest.FixtureRequest) -> tuple[Problem, Allocation]:
     problem = campaign(20_000, dtype=request.param)
     return problem, solve(problem)
 
 
-def test_the_bound_is_the_contracts_formula(solved: tuple[Problem, Plan]) -> None:
+def test_the_bound_is_the_contracts_formula(solved: tuple[Problem, Allocation]) -> None:
     problem, plan = solved
     assert plan.certificate.bound == pytest.approx(bound_by_the_formula(problem, plan), rel=1e-12)
 
 
-def test_the_value_is_the_sum_of_the_chosen_values(solved: tuple[Problem, Plan]) -> None:
+def test_the_value_is_the_sum_of_the_chosen_values(solved: tuple[Problem, Allocation]) -> None:
     problem, plan = solved
     assert plan.certificate.value == pytest.approx(value_of(problem, plan), rel=1e-12)
 
 
 def test_thirty_limits_of_all_kinds_leave_a_gap_below_a_ten_thousandth(
-    solved: tuple[Problem, Plan],
+    solved: tuple[Problem, Allocation],
 ) -> None:
     problem, plan = solved
     assert len(problem.enforced) == 35
@@ -87,7 +87,7 @@ def test_so_does_a_problem_that_small_programs_cannot_better(seed: int) -> None:
     assert certificate.feasible
 
 
-def test_money_stays_below_each_cap_to_the_millionth(solved: tuple[Problem, Plan]) -> None:
+def test_money_stays_below_each_cap_to_the_millionth(solved: tuple[Problem, Allocation]) -> None:
     problem, plan = solved
     assert plan.cost_micros.sum() <= round(plan.certificate.budget.amount or 0, 2) * 1e6
     for limit in problem.enforced:
@@ -98,7 +98,7 @@ def test_money_stays_below_each_cap_to_the_millionth(solved: tuple[Problem, Plan
             assert int(plan.cost_micros[members].sum()) <= limit.at_most * 1e6
 
 
-def test_every_entry_states_usage_and_slack(solved: tuple[Problem, Plan]) -> None:
+def test_every_entry_states_usage_and_slack(solved: tuple[Problem, Allocation]) -> None:
     problem, plan = solved
     taken = np.flatnonzero(plan.choice >= 0)
     for limit, entry in zip(problem.limits, plan.certificate.limits, strict=True):
@@ -107,7 +107,7 @@ def test_every_entry_states_usage_and_slack(solved: tuple[Problem, Plan]) -> Non
         assert entry.slack >= -1e-6
 
 
-def test_a_ratio_is_reported_as_a_ratio(solved: tuple[Problem, Plan]) -> None:
+def test_a_ratio_is_reported_as_a_ratio(solved: tuple[Problem, Allocation]) -> None:
     problem, plan = solved
     entry = next(x for x in plan.certificate.limits if x.name == "roi").to_dict()
     taken = np.flatnonzero(plan.choice >= 0)

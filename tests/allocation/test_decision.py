@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 
 from incentive_engine.allocation import (
+    Allocation,
     FrozenPolicy,
     OfferChoice,
-    Plan,
     Prices,
     User,
     build_problem,
@@ -108,7 +108,7 @@ class Campaign:
 
     frame: pd.DataFrame
     table: ScoreTable
-    plan: Plan
+    plan: Allocation
     reason: np.typing.NDArray[np.int8]
     margin: np.typing.NDArray[np.float64]
     propensity: np.typing.NDArray[np.float64]

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pytest
 
 from incentive_engine.allocation import (
-    Limit,
+    LinearLimit,
     Problem,
     ratio_limits,
     reasons,
@@ -23,7 +23,7 @@ from .problems import draw_solved
 
 
 def problem_of(
-    value: npt.ArrayLike, cost: npt.ArrayLike, *limits: Limit, exactly_one: bool = False
+    value: npt.ArrayLike, cost: npt.ArrayLike, *limits: LinearLimit, exactly_one: bool = False
 ) -> Problem:
     values = np.array(value, dtype=np.float64)
     return Problem(
@@ -194,7 +194,7 @@ def test_costs_whose_sum_overflows_are_refused() -> None:
         ([sum_limit("x", "cost", at_most=1, offers=np.ones(3, bool))], "offers has shape"),
     ],
 )
-def test_limits_that_mean_nothing_are_refused(limits: list[Limit], message: str) -> None:
+def test_limits_that_mean_nothing_are_refused(limits: list[LinearLimit], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         problem_of([[1, 1]], [[1, 1]], *limits)
 

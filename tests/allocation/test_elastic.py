@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from scipy.optimize import linprog
 
-from incentive_engine.allocation import Limit, Problem, ratio_limits, sum_limit
+from incentive_engine.allocation import LinearLimit, Problem, ratio_limits, sum_limit
 from incentive_engine.allocation.infeasible.conflict import conflict, relax
 from incentive_engine.allocation.infeasible.relaxation import CLOSE, size_of_bounds
-from incentive_engine.allocation.population.limit_maps import Rows, rows_of
+from incentive_engine.allocation.population.limit_maps import LimitRows, rows_of
 from incentive_engine.allocation.population.users import Users, users_of
 from incentive_engine.domain import to_micros
 
@@ -29,7 +29,7 @@ def draw_impossible(seed: int) -> Problem:
     value[rng.random(value.shape) < 0.2] = -np.inf
     value[0] = 1.0
     money = float(rng.uniform(0.05, 0.3)) * USERS * 5.0
-    limits: list[Limit] = [sum_limit("budget", "cost", at_most=round(money, 2))]
+    limits: list[LinearLimit] = [sum_limit("budget", "cost", at_most=round(money, 2))]
     for r in range(4):
         own, amount = np.arange(cells) % 4 == r % cells, float(rng.uniform(0.1, 0.5)) * money
         if rng.random() < 0.7:
@@ -56,7 +56,7 @@ def draw_impossible(seed: int) -> Problem:
     )
 
 
-def least_by_one_program(problem: Problem, limits: Sequence[Limit]) -> float:
+def least_by_one_program(problem: Problem, limits: Sequence[LinearLimit]) -> float:
     """Return the least excess, in parts of bounds, by a program with a variable per pair."""
     offer, user = np.nonzero(problem.value > -np.inf)
     pairs = len(user)
@@ -93,7 +93,7 @@ def least_by_one_program(problem: Problem, limits: Sequence[Limit]) -> float:
     return float(answer.fun)
 
 
-def prepared(seed: int) -> tuple[Problem, Users, Rows]:
+def prepared(seed: int) -> tuple[Problem, Users, LimitRows]:
     problem = draw_impossible(seed)
     users = users_of(problem)
     return problem, users, rows_of(problem, users, problem.enforced)

@@ -12,7 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import Bounds, LinearConstraint, milp
 
-from incentive_engine.allocation import Plan, Pool, Problem, Split, frontier, solve, sum_limit
+from incentive_engine.allocation import (
+    Allocation,
+    Breakdown,
+    BudgetPool,
+    Problem,
+    frontier,
+    solve,
+    sum_limit,
+)
 from incentive_engine.allocation.budgets.curve import Curve
 from incentive_engine.allocation.budgets.efficient_steps import steps_by_price
 from incentive_engine.allocation.budgets.limit_cost import gain_of_all, gains_without
@@ -40,13 +48,13 @@ def draw(seed: int, *, n: int = 300, basis: Basis = "expected", forced: bool = F
         face=np.array([5.0, 10.0, 20.0]),
         limits=(sum_limit("budget", measure, at_most=100.0),),
         exactly_one=forced,
-        pool=Pool(amount=100.0, basis=basis),
+        pool=BudgetPool(amount=100.0, basis=basis),
     )
 
 
-def groups_of(problem: Problem, number: int = 2) -> Split:
+def groups_of(problem: Problem, number: int = 2) -> Breakdown:
     group = (np.arange(problem.n_users) % number).astype(np.uint8)
-    return Split(group=group, groups=number, amounts=(problem.columns[0],))
+    return Breakdown(group=group, groups=number, amounts=(problem.columns[0],))
 
 
 def best_value(problem: Problem, money: float) -> float:
@@ -153,11 +161,14 @@ def test_groups_with_too_few_people_stand_together() -> None:
     problem = draw(13, n=400)
     group = np.zeros(400, dtype=np.uint8)
     group[:5], group[5:12], group[12:100] = 1, 2, 3
-    split = Split(group=group, groups=4)
+    split = Breakdown(group=group, groups=4)
     found = frontier(problem, split, rows=40, smallest=20)
     assert found is not None
     assert found.members == ((0,), (1, 2, 3))
-    assert frontier(draw(13, n=15), Split(group=group[:15], groups=4), rows=9, smallest=20) is None
+    assert (
+        frontier(draw(13, n=15), Breakdown(group=group[:15], groups=4), rows=9, smallest=20)
+        is None
+    )
 
 
 def test_the_order_of_users_changes_nothing_but_rounding() -> None:
@@ -188,7 +199,7 @@ def test_groups_of_a_solved_point_add_up_to_the_point() -> None:
     assert cost == pytest.approx(point.used, rel=1e-6)
 
 
-def without(problem: Problem, name: str) -> Plan:
+def without(problem: Problem, name: str) -> Allocation:
     limits = tuple(limit for limit in problem.limits if limit.name != name)
     pool = None if name == "budget" else problem.pool
     return solve(replace(problem, limits=limits, pool=pool))

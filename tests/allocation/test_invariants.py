@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from incentive_engine.allocation import Limit, Problem, solve, sum_limit
+from incentive_engine.allocation import LinearLimit, Problem, solve, sum_limit
 
 from .shuffling import solved, solved_in_both_orders
 
@@ -46,7 +46,7 @@ def draw(seed: int, size: tuple[int, int], *, rounded: bool) -> Problem:
     )
 
 
-def with_limits(problem: Problem, *limits: Limit) -> Problem:
+def with_limits(problem: Problem, *limits: LinearLimit) -> Problem:
     """Return the problem with some limits replaced."""
     named = {limit.name: limit for limit in (*problem.limits, *limits)}
     return replace(problem, limits=tuple(named.values()))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from incentive_engine.allocation import Choosers, Plan, Pool, Problem, solve, sum_limit
+from incentive_engine.allocation import Allocation, BudgetPool, Choosers, Problem, solve, sum_limit
 from incentive_engine.allocation.pacing import (
     Bounds,
     Hold,
@@ -39,12 +39,12 @@ def problem() -> Problem:
             sum_limit("budget", COST, at_most=BUDGET),
             sum_limit("floor", ISSUED, at_least=300.0, offers=np.array([True, False])),
         ),
-        pool=Pool(amount=BUDGET),
+        pool=BudgetPool(amount=BUDGET),
     )
 
 
 @pytest.fixture(scope="module")
-def plan(problem: Problem) -> Plan:
+def plan(problem: Problem) -> Allocation:
     return solve(problem)
 
 
@@ -58,12 +58,12 @@ def _halfway(*, came: int, budget: float, floor: float = 0.0) -> Moment:
     return Moment(seen=seen, came=[0, came], shares=[0.0, 0.5], left=left, taken={"budget": 0.0})
 
 
-def _repriced(problem: Problem, plan: Plan, moment: Moment) -> Mapping[str, float]:
+def _repriced(problem: Problem, plan: Allocation, moment: Moment) -> Mapping[str, float]:
     return Pacer(Choosers.of(problem), forecast=N).reprice(moment, plan.prices).prices
 
 
 def test_a_day_that_comes_as_forecast_keeps_the_prices_of_the_plan(
-    problem: Problem, plan: Plan
+    problem: Problem, plan: Allocation
 ) -> None:
     moment = _halfway(came=N // 2, budget=BUDGET / 2, floor=150.0)
     prices = _repriced(problem, plan, moment)
@@ -71,20 +71,22 @@ def test_a_day_that_comes_as_forecast_keeps_the_prices_of_the_plan(
 
 
 def test_money_that_runs_low_costs_more_and_money_that_stays_costs_less(
-    problem: Problem, plan: Plan
+    problem: Problem, plan: Allocation
 ) -> None:
     for budget, dearer in ((BUDGET / 4, True), (0.8 * BUDGET, False)):
         moment = _halfway(came=N // 2, budget=budget)
         assert (_repriced(problem, plan, moment)["budget"] > plan.prices["budget"]) == dearer
 
 
-def test_more_users_than_forecast_make_money_dearer(problem: Problem, plan: Plan) -> None:
+def test_more_users_than_forecast_make_money_dearer(problem: Problem, plan: Allocation) -> None:
     usual = _repriced(problem, plan, _halfway(came=2000, budget=BUDGET / 2))
     crowded = _repriced(problem, plan, _halfway(came=3000, budget=BUDGET / 2))
     assert crowded["budget"] > usual["budget"]
 
 
-def test_users_who_take_more_than_foreseen_make_money_dearer(problem: Problem, plan: Plan) -> None:
+def test_users_who_take_more_than_foreseen_make_money_dearer(
+    problem: Problem, plan: Allocation
+) -> None:
     prices = {}
     for taken in (1.0, 2.0):
         pacer = Pacer(Choosers.of(problem), forecast=N, params=PacingParams(believed=100))
@@ -102,14 +104,14 @@ def test_users_who_take_more_than_foreseen_make_money_dearer(problem: Problem, p
 
 
 def test_a_floor_that_those_to_come_cannot_reach_does_not_stop_the_campaign(
-    problem: Problem, plan: Plan
+    problem: Problem, plan: Allocation
 ) -> None:
     moment = _halfway(came=3900, budget=BUDGET / 2, floor=5000.0)
     prices = _repriced(problem, plan, moment)
     assert all(np.isfinite(price) for price in prices.values())
 
 
-def test_prices_stay_when_nobody_is_left_to_come(problem: Problem, plan: Plan) -> None:
+def test_prices_stay_when_nobody_is_left_to_come(problem: Problem, plan: Allocation) -> None:
     done = Moment(
         seen=np.ones(N, dtype=np.bool_), came=[0, N], shares=[0.0, 1.0], left={}, taken={}
     )
@@ -133,7 +135,7 @@ def test_knobs_out_of_their_range_are_refused() -> None:
 
 
 def test_between_two_solves_prices_give_way_to_what_is_taken_faster_than_the_day_allows(
-    problem: Problem, plan: Plan
+    problem: Problem, plan: Allocation
 ) -> None:
     pacer = Pacer(Choosers.of(problem), forecast=N, params=PacingParams(gain=4.0))
     solved = pacer.reprice(_halfway(came=N // 2, budget=400.0), plan.prices)
@@ -182,7 +184,7 @@ def test_a_rush_leaves_no_more_than_fits_before_the_first_comes_back() -> None:
 
 
 def test_the_plan_itself_is_perfect_foresight_and_worse_choices_are_told(
-    problem: Problem, plan: Plan
+    problem: Problem, plan: Allocation
 ) -> None:
     choosers, everybody = Choosers.of(problem), np.arange(N)
     best = choosers.at(plan.prices)

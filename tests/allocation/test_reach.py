@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
-from incentive_engine.allocation import Pool, Problem, smallest_budgets, sum_limit
+from incentive_engine.allocation import BudgetPool, Problem, smallest_budgets, sum_limit
 from incentive_engine.domain import Columns, FloatArray, to_micros
 
 SEEDS = st.integers(0, 10**6)
@@ -32,7 +32,7 @@ def draw(seed: int) -> Problem:
         columns=cost[None],
         face=face,
         limits=(limit,),
-        pool=Pool(amount=1.0, basis="face" if basis == "face" else "expected"),
+        pool=BudgetPool(amount=1.0, basis="face" if basis == "face" else "expected"),
     )
 
 
@@ -98,7 +98,7 @@ def test_a_steeper_step_of_another_user_comes_first() -> None:
         face=np.array([5.0, 9.0]),
         cell=np.zeros(4, dtype=np.uint16),
         limits=(sum_limit("budget", "cost", at_most=1.0),),
-        pool=Pool(amount=1.0),
+        pool=BudgetPool(amount=1.0),
     )
     found = smallest_budgets(problem)
     assert found is not None
@@ -115,7 +115,7 @@ def test_budgets_beyond_an_integer_of_64_bits_are_right() -> None:
         face=np.array([1e12]),
         cell=np.zeros(12, dtype=np.uint16),
         limits=(sum_limit("budget", "cost", at_most=1.0),),
-        pool=Pool(amount=1.0),
+        pool=BudgetPool(amount=1.0),
     )
     found = smallest_budgets(problem)
     assert found is not None

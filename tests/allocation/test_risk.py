@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from incentive_engine.allocation import Plan, Pool, Problem, response_curve, solve
+from incentive_engine.allocation import Allocation, BudgetPool, Problem, response_curve, solve
 from incentive_engine.domain import MICROS
 
 from .campaign import campaign, with_budget
@@ -18,7 +18,7 @@ def at_risk(
     assert problem.pool is not None
     problem = with_budget(problem, problem.pool.amount if amount is None else amount)
     assert problem.pool is not None
-    pool = Pool(
+    pool = BudgetPool(
         amount=problem.pool.amount,
         basis="at-risk",
         confidence=confidence,
@@ -28,13 +28,13 @@ def at_risk(
     return replace(problem, pool=pool, limits=budget)
 
 
-def quantile(plan: Plan) -> float:
+def quantile(plan: Allocation) -> float:
     report = plan.certificate.budget.at_risk
     assert report is not None
     return report.quantile
 
 
-def redeemed(problem: Problem, plan: Plan, draws: int, *, cost_error: float) -> np.ndarray:
+def redeemed(problem: Problem, plan: Allocation, draws: int, *, cost_error: float) -> np.ndarray:
     """Real redemption: face value or nothing per offer; the forecast is off as a whole."""
     rng = np.random.default_rng(1)
     assert problem.face is not None
@@ -73,7 +73,7 @@ def test_a_surer_budget_buys_less() -> None:
 def test_at_even_odds_the_expected_cost_is_the_budget() -> None:
     problem = at_risk(2_000, confidence=0.5)
     assert problem.pool is not None
-    plain = replace(problem, pool=Pool(amount=problem.pool.amount))
+    plain = replace(problem, pool=BudgetPool(amount=problem.pool.amount))
     assert solve(problem).choice.tolist() == solve(plain).choice.tolist()
 
 

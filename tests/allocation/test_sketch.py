@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from incentive_engine.allocation import (
+    Breakdown,
+    BudgetPool,
     Curve,
-    Pool,
     Problem,
-    Split,
     group_sums,
     sum_limit,
     swept_points,
@@ -38,7 +38,7 @@ def campaign(users: int, amount: float) -> Problem:
             sum_limit("cap", "cost", at_most=0.4 * amount, cells=np.array([True, False])),
             sum_limit("stock", "issued", at_most=0.1 * users, offers=np.arange(3) == 0),
         ),
-        pool=Pool(amount=amount),
+        pool=BudgetPool(amount=amount),
     )
 
 
@@ -48,7 +48,7 @@ def test_swept_points_lie_on_the_curve_that_everybody_makes(
     users = 40_000
     problems = [campaign(users, amount) for amount in (1_000.0, 3_000.0, 6_000.0)]
     problems = [replace(problems[0], limits=each.limits, pool=each.pool) for each in problems]
-    split = Split(
+    split = Breakdown(
         group=(np.arange(users) % 3).astype(np.uint8), groups=3, amounts=(problems[0].columns[0],)
     )
     monkeypatch.setattr(sketch, "SKETCH", 8_000)
@@ -67,7 +67,9 @@ def test_swept_points_lie_on_the_curve_that_everybody_makes(
 def test_sums_by_group_add_up_what_is_chosen() -> None:
     value = np.array([[1.0, 2.0, 4.0, 8.0], [0.5, 0.25, 0.125, 16.0]])
     choice = np.array([0, -1, 1, 1], dtype=np.int16)
-    split = Split(group=np.array([0, 0, 1, 1], dtype=np.uint8), groups=2, amounts=(10 * value,))
+    split = Breakdown(
+        group=np.array([0, 0, 1, 1], dtype=np.uint8), groups=2, amounts=(10 * value,)
+    )
     problem = Problem(offers=("a", "b"), value=value)
     assert group_sums(problem, choice, split).tolist() == [
         [1.0, 1.0, 10.0],

@@ -5,17 +5,19 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from incentive_engine.allocation import Limit, Problem, ratio_limits, sum_limit
-from incentive_engine.allocation.integer.draft import Draft, draft_of
+from incentive_engine.allocation import LinearLimit, Problem, ratio_limits, sum_limit
+from incentive_engine.allocation.integer.draft import CandidatePlan, draft_of
 from incentive_engine.allocation.integer.useless import drop_useless
-from incentive_engine.allocation.population.limit_maps import Rows, rows_of
+from incentive_engine.allocation.population.limit_maps import LimitRows, rows_of
 from incentive_engine.allocation.population.users import Users, users_of
 from incentive_engine.domain import BoolArray, FloatArray
 
 USERS, CELLS = 6_000, 40
 
 
-def everyone_served(*limits: Limit, worth: float) -> tuple[Users, Rows, Draft, FloatArray]:
+def everyone_served(
+    *limits: LinearLimit, worth: float
+) -> tuple[Users, LimitRows, CandidatePlan, FloatArray]:
     """Return a plan in which everybody has an offer, of different costs and worth little."""
     rng = np.random.default_rng(3)
     value = np.where(rng.random((1, USERS)) < 0.1, 1.0, worth * rng.random((1, USERS)))

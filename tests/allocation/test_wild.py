@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from incentive_engine.allocation import Limit, Plan, Problem, solve
+from incentive_engine.allocation import Allocation, LinearLimit, Problem, solve
 from incentive_engine.domain import FloatArray, to_micros
 
 from .shuffling import solved, solved_in_both_orders
@@ -18,7 +18,7 @@ SEEDS = st.integers(0, 2**32 - 1)
 RELATIVE = 1e-9
 
 
-def used_by(problem: Problem, plan: Plan, limit: Limit) -> tuple[float, float]:
+def used_by(problem: Problem, plan: Allocation, limit: LinearLimit) -> tuple[float, float]:
     """Return what a plan uses of a limit, and the absolute amounts that were added."""
     taken = np.flatnonzero(plan.choice >= 0)
     offer = plan.choice[taken]
@@ -126,7 +126,7 @@ def test_counting_money_in_a_smaller_unit_lowers_prices_and_no_bound(
         assert abs(plain.certificate.bound - other.certificate.bound) <= room
 
 
-def _scaled(limit: Limit, unit: float) -> Limit:
+def _scaled(limit: LinearLimit, unit: float) -> LinearLimit:
     low, high = limit.at_least, limit.at_most
     return replace(
         limit,

@@ -13,7 +13,7 @@ from itertools import product
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.allocation import Limit, Pool, Problem, ratio_limits, sum_limit
+from incentive_engine.allocation import BudgetPool, LinearLimit, Problem, ratio_limits, sum_limit
 from incentive_engine.domain import MICROS, to_micros
 
 CELLS = 3
@@ -50,13 +50,13 @@ def draw_tiny(seed: int) -> Problem:
         limits=draw_some_limits(rng, n=n, k=k, amount=amount, face_basis=face_basis),
         exactly_one=forced,
         holdout=holdout,
-        pool=Pool(amount=amount, basis="face" if face_basis else "expected"),
+        pool=BudgetPool(amount=amount, basis="face" if face_basis else "expected"),
     )
 
 
 def draw_some_limits(
     rng: np.random.Generator, *, n: int, k: int, amount: float, face_basis: bool
-) -> tuple[Limit, ...]:
+) -> tuple[LinearLimit, ...]:
     """Return a budget in most cases, and some floors, caps of a share, stocks and ratios."""
     cells = np.arange(CELLS) == rng.integers(CELLS)
     offers = np.arange(k) == rng.integers(k)
@@ -66,7 +66,7 @@ def draw_some_limits(
 
     basis = "face" if face_basis else "cost"
     low = of(0.0, 0.8)
-    kinds: list[tuple[float, Callable[[], tuple[Limit, ...]]]] = [
+    kinds: list[tuple[float, Callable[[], tuple[LinearLimit, ...]]]] = [
         (0.7, lambda: (sum_limit("budget", basis, at_most=amount),)),
         (0.4, lambda: (sum_limit("cost floor", "cost", at_least=of(0.05, 0.9), cells=cells),)),
         (0.3, lambda: (sum_limit("face share", "face", at_most=of(0.2, 0.9), cells=cells),)),
@@ -117,7 +117,7 @@ def best_of_all(problem: Problem) -> float | None:
     return float(value[keeps].max()) if keeps.any() else None
 
 
-def _within(limit: Limit, used: npt.NDArray[np.generic], unit: int) -> npt.NDArray[np.bool_]:
+def _within(limit: LinearLimit, used: npt.NDArray[np.generic], unit: int) -> npt.NDArray[np.bool_]:
     """Return (plans,) whether their sums keep a limit: exactly, or to 1e-9 where unit is 0."""
     low, high = limit.at_least, limit.at_most
     total = used.sum(axis=1)
@@ -137,7 +137,7 @@ def _within(limit: Limit, used: npt.NDArray[np.generic], unit: int) -> npt.NDArr
     return within
 
 
-def _usage(problem: Problem, limit: Limit) -> tuple[npt.NDArray[np.generic], int]:
+def _usage(problem: Problem, limit: LinearLimit) -> tuple[npt.NDArray[np.generic], int]:
     """Return (k, n) what each pair uses, in integers where the unit is not 0."""
     usage = _amounts(problem, limit.terms)
     if limit.cells is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from incentive_engine.allocation import Limit, Problem, ratio_limits, sum_limit
+from incentive_engine.allocation import LinearLimit, Problem, ratio_limits, sum_limit
 from incentive_engine.domain import FloatArray
 
 
@@ -52,10 +52,10 @@ def _amounts(rng: np.random.Generator, k: int, n: int) -> FloatArray:
     return np.asarray(unit * amounts * (rng.random((k, n)) > 0.05), dtype=np.float64)
 
 
-def _limits(rng: np.random.Generator, cost: FloatArray, *, cells: int) -> tuple[Limit, ...]:
+def _limits(rng: np.random.Generator, cost: FloatArray, *, cells: int) -> tuple[LinearLimit, ...]:
     k, n = cost.shape
     money = round(float(rng.choice([0.01, 0.2, 0.5, 1.5])) * float(cost.mean()) * n, 6)
-    limits: list[Limit] = []
+    limits: list[LinearLimit] = []
     if rng.random() < 0.9:
         limits.append(sum_limit("budget", "cost", at_most=money))
     for r in range(int(rng.integers(4))):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from incentive_engine.config.document.editing import Change, edited
+from incentive_engine.config.document.editing import Edit, edited
 from incentive_engine.config.document.places import Loc
 from incentive_engine.config.document.tree import parse_tree
 from incentive_engine.errors import ConfigError
@@ -30,7 +30,7 @@ g:
 
 
 def change(loc: Loc, value: str | None) -> str:
-    return edited(TEXT, [Change(loc=loc, value=value)])
+    return edited(TEXT, [Edit(loc=loc, value=value)])
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_only_what_is_meant_changes(loc: Loc, value: str | None, before: str, af
 
 
 def test_changes_follow_each_other() -> None:
-    changes = [Change(loc=("e", 0), value=None), Change(loc=("e", 0, "k"), value="9")]
+    changes = [Edit(loc=("e", 0), value=None), Edit(loc=("e", 0, "k"), value="9")]
     assert parse_tree(edited(TEXT, changes), origin="x").root is not None
     assert "- {k: 9, m: {n: 4}}" in edited(TEXT, changes)
 
@@ -81,5 +81,5 @@ def test_every_value_of_a_real_policy_can_be_changed_and_removed(file: Path) -> 
     comments = [line.partition("#")[2] for line in text.splitlines() if line.startswith("#")]
     for loc in sorted(root.places(), key=str)[::5]:
         for value in ("5%", None) if loc else ():
-            changed = edited(text, [Change(loc=loc, value=value)])
+            changed = edited(text, [Edit(loc=loc, value=value)])
             assert all(comment in changed for comment in comments)

@@ -111,7 +111,7 @@ MISTAKES = [
      "expected `at_most_one` or `exactly_one`"),
     ("name: small", "name: small\nholdout_strata: tier", "holdout_strata", "expected a list"),
     ("name: small", "name: small\ndata: {sample: double12}", "data.sample",
-     ("`double12` is not known, expected `double11`, `winback` or `everyday`;"
+     ("`double12` is not known, expected `double11`, `winback`, `everyday` or `weekly`;"
       " did you mean `double11`?")),
     ("name: small", "name: small\ndata: {sample: {name: double11, users: 5}}", "data.sample.users",
      "`5` is too small, expected at least 100"),

@@ -200,17 +200,17 @@ def test_two_exports_to_one_place_do_not_meet(
 ) -> None:
     run = made(tmp_path)
     outcome: list[str] = []
-    real = places.Place.begun
+    real = places.Destination.begun
 
-    def meanwhile(self: places.Place, identity: Any) -> Any:
+    def meanwhile(self: places.Destination, identity: Any) -> Any:
         with monkeypatch.context() as patched:
-            patched.setattr(places.Place, "begun", real)
+            patched.setattr(places.Destination, "begun", real)
             with pytest.raises(DataError, match="another process is exporting to it") as raised:
                 exported(run, tmp_path / to, preset=preset)
             outcome.append(str(raised.value))
         return real(self, identity)
 
-    monkeypatch.setattr(places.Place, "begun", meanwhile)
+    monkeypatch.setattr(places.Destination, "begun", meanwhile)
     exported(run, tmp_path / to, preset=preset)
     assert len(outcome) == 1
     assert exported(run, tmp_path / to, preset=preset).is_new is False

@@ -19,7 +19,7 @@ from incentive_engine.run.siblings import (
     refuse_superseded,
 )
 from incentive_engine.uplift import diagnosis
-from incentive_engine.uplift.diagnosis.findings import Finding as Warned
+from incentive_engine.uplift.diagnosis.findings import CheckVerdict as Warned
 from verify.runs import HandMadeRun, gain_by_hand
 
 DIAGNOSIS = Path(diagnosis.__file__).parent

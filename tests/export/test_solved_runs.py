@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 from incentive_engine.allocation import (
+    Allocation,
     FrozenPolicy,
-    Plan,
     Problem,
     build_problem,
     freeze_prices,
@@ -109,7 +109,7 @@ def policy(**changes: Any) -> Policy:
 
 
 def allocation(
-    plan: Plan, table: ScoreTable, problem: Problem, held: FloatArray
+    plan: Allocation, table: ScoreTable, problem: Problem, held: FloatArray
 ) -> AllocationTable:
     chosen = np.flatnonzero(plan.choice >= 0)
 
@@ -134,7 +134,7 @@ def allocation(
     )
 
 
-def certificate(plan: Plan, table: ScoreTable) -> dict[str, Any]:
+def certificate(plan: Allocation, table: ScoreTable) -> dict[str, Any]:
     chosen = plan.choice >= 0
     spend = np.stack([table.measure("spend", offer) for offer in OFFERS])
     total = float(spend[plan.choice[chosen], chosen].sum())
@@ -147,7 +147,7 @@ def certificate(plan: Plan, table: ScoreTable) -> dict[str, Any]:
     }
 
 
-def write_solved(directory: Path, asked: Policy, frame: pd.DataFrame) -> Plan:
+def write_solved(directory: Path, asked: Policy, frame: pd.DataFrame) -> Allocation:
     table = ScoreTable.from_frame(frame, asked)
     held: BoolArray = np.zeros(table.n_users, dtype=np.bool_)
     strata = table.attributes.select(asked.holdout_strata)

@@ -12,7 +12,7 @@ from incentive_engine.config.offer import Offer
 from incentive_engine.config.schedule.durations import DAY
 from incentive_engine.domain import IntArray
 from incentive_engine.features.computing.columns import history_columns
-from incentive_engine.features.computing.events import Features, features_at, sorted_events
+from incentive_engine.features.computing.events import ComputedFeatures, features_at, sorted_events
 from incentive_engine.features.computing.kernel import NEVER, NO_AMOUNT, Codes, EventArrays
 from incentive_engine.features.computing.program import build_program
 
@@ -124,7 +124,7 @@ def made(
     declarations: Sequence[Declaration],
     *,
     delay: pd.Timedelta = NONE,
-) -> tuple[pd.DataFrame, Features]:
+) -> tuple[pd.DataFrame, ComputedFeatures]:
     """Return the engine's features of rows (user_id, moment), as a table and as they came."""
     users = sorted({*log["user_id"], *rows["user_id"]})
     amount = log["amount"].astype("Int64")

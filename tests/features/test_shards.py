@@ -21,7 +21,7 @@ from features.examples import (
 )
 from features.logs import LOG, sharded
 from incentive_engine.features.computing.columns import history_columns
-from incentive_engine.features.computing.events import Features
+from incentive_engine.features.computing.events import ComputedFeatures
 from incentive_engine.features.local import ShardFeatures, features_of_rows
 from incentive_engine.features.plan import FeaturePlan
 from incentive_engine.features.shards import ShardedLog, shard_of
@@ -32,7 +32,7 @@ CATEGORIES = {offer.id: tuple(map(str, offer.categories)) for offer in OFFERS}
 
 def _features(
     log: ShardedLog, plan: FeaturePlan, rows: pd.DataFrame, *, workers: int = 1
-) -> Features:
+) -> ComputedFeatures:
     ids = pa.array(rows["user_id"], pa.string() if rows["user_id"].dtype == "str" else None)
     return features_of_rows(
         ShardFeatures(log=log, plan=plan),

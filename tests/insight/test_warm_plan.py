@@ -14,6 +14,8 @@ from incentive_engine.insight.planner.warm_plan import WarmPlan
 from service.runs import policy as spring
 from service.runs import scores
 
+REGION = {"name": "region", "sum": "cost", "for_each": "region", "at_most": "60%"}
+
 
 def asked(amount: float, **changes: object) -> Policy:
     return policy_from_mapping({**spring({"amount": amount}), **changes})
@@ -46,6 +48,36 @@ def test_the_value_after_a_move_is_that_of_the_plan(policy: Policy, table: Score
     assert outlook.feasible
     assert outlook.proof.value == pytest.approx(value_of(policy, table), rel=2e-3)
     assert outlook.cost <= 3_000.0 * (1 + 1e-6)
+
+
+@pytest.mark.parametrize("share", ["5%", "20%"])
+def test_explorers_count_in_every_figure_as_they_do_in_the_plan(
+    share: str, table: ScoreTable
+) -> None:
+    policy = asked(3_000.0, explore=share, limits=[REGION])
+    problem = build_problem(policy, table, holdout_of(policy, table))
+    certificate = solve(problem).certificate
+    warm = WarmPlan(table)
+    for first in (asked(2_000.0, limits=[REGION]), asked(2_500.0, explore="1%", limits=[REGION])):
+        warm.outlook(first)
+        outlook = warm.outlook(policy)
+        assert outlook.proof.value == pytest.approx(certificate.value, rel=1e-3)
+        assert outlook.proof.bound == pytest.approx(certificate.bound, rel=1e-3)
+        assert outlook.cost == pytest.approx(certificate.budget.spent, rel=2e-3)
+        assert outlook.face == pytest.approx(certificate.budget.spent_face, rel=1e-2)
+        assert outlook.treated == pytest.approx(certificate.treated, abs=4)
+        usage = {limit.name: limit.usage for limit in outlook.limits}
+        for limit in certificate.limits:
+            assert usage[limit.name] == pytest.approx(limit.usage, rel=1e-2), limit.name
+
+
+def test_explorers_who_use_more_than_there_is_are_named(table: ScoreTable) -> None:
+    warm = WarmPlan(table)
+    warm.outlook(asked(600.0))
+    outlook = warm.outlook(asked(600.0, explore="50%", limits=[REGION]))
+    text = "\n".join(str(fault) for fault in outlook.conflict)
+    assert "explore a smaller share" in text
+    assert warm.outlook(asked(600.0, limits=[REGION])).feasible
 
 
 def test_a_move_and_back_is_where_it_began(table: ScoreTable) -> None:

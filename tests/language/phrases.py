@@ -15,7 +15,7 @@ TEXTS: Final[dict[str, tuple[set[int], set[str]]]] = {
     "message": ({0}, set()),
     "Words": ({0}, set()),
     "Fault": ({1, 2, 3}, {"what", "expected", "remedy"}),
-    "Problem": ({1, 2, 3}, {"what", "expected", "remedy"}),
+    "FieldProblem": ({1, 2, 3}, {"what", "expected", "remedy"}),
     "refuse": ({1}, {"expected", "remedy"}),
     "fault": ({1}, {"remedy"}),
     "UnreadableError": ({0}, set()),
@@ -23,7 +23,7 @@ TEXTS: Final[dict[str, tuple[set[int], set[str]]]] = {
     "add_rows": ({1}, set()),
     "Option": (set(), {"help"}),
     "Argument": (set(), {"help"}),
-    "Program": (set(), {"help", "epilog"}),
+    "CommandGroup": (set(), {"help", "epilog"}),
 }
 """Calls whose arguments, by place and by name, are said to people."""
 CODE = re.compile(r"`[^`]*`|\{[^}]*\}|'[^']*'|--[\w-]+|\w+://\S*|INCENTIVE_\w+")

@@ -16,7 +16,7 @@ from incentive_engine.language import say, shortened
 from incentive_engine.report import Note, render_report
 from incentive_engine.uplift.diagnosis.diagnose import diagnose
 from incentive_engine.uplift.diagnosis.drift import Drift, Shift
-from incentive_engine.uplift.diagnosis.findings import Finding
+from incentive_engine.uplift.diagnosis.findings import CheckVerdict
 from report.examples import full
 from uplift.trials import Known, draw, even_effects, policy_of
 
@@ -84,7 +84,7 @@ def test_every_finding_about_a_trial_is_said_in_chinese_and_kept_in_files() -> N
             verdicts.add((finding.check, finding.verdict))
             said = finding.message.text("zh")
             assert not ENGLISH.search(re.sub(r"`[^`]*`", "", said)), (name, said)
-            assert Finding.from_dict(json.loads(json.dumps(finding.to_dict()))) == finding
+            assert CheckVerdict.from_dict(json.loads(json.dumps(finding.to_dict()))) == finding
     assert {check for check, verdict in verdicts if verdict != "fine"} == {
         "sample ratio", "propensities", "overlap", "balance", "features", "leaks", "arm sizes",
         "outcomes",
@@ -118,7 +118,7 @@ def test_a_fault_is_said_in_the_language_as_far_as_its_parts_are_messages() -> N
 
 
 def test_warnings_and_checks_of_a_chinese_page_are_chinese() -> None:
-    small = Finding(
+    small = CheckVerdict(
         check="arm sizes",
         verdict="warning",
         what=say("trial.sizes.few", arm="off20", conversions=3, rows=60),
@@ -126,7 +126,7 @@ def test_warnings_and_checks_of_a_chinese_page_are_chinese() -> None:
     )
     quality = full().quality
     assert quality is not None
-    check = Finding(
+    check = CheckVerdict(
         check="outcomes", verdict="fine", what=say("trial.outcomes.fine", share=0.02, rows=1_000)
     )
     content = replace(

@@ -144,6 +144,24 @@ def test_the_gain_by_the_trial_covers_the_truth_and_is_that_of_the_saved_run(
     assert model().gain(plan, "cost").value > 0
 
 
+def test_a_plan_that_knows_its_model_has_the_costs_that_the_trial_says(tmp_path: Path) -> None:
+    forecast = ie.allocate(scores(), policy(), budget=1000)
+    known = ie.allocate(scores(), policy(), budget=1000, model=model())
+    factor = known.stated.correction.factor
+    assert known.stated.correction.error > 0
+    corrected = [plan.stated.table.measure("cost", "off20").mean() for plan in (known, forecast)]
+    assert corrected[0] == pytest.approx(factor * corrected[1], rel=1e-4)
+    assert known.certificate.budget.spent <= 1000
+    assert "as forecast<" in forecast._repr_html_()
+    assert f"as forecast {factor - 1:+.1%}, by the trial" in known._repr_html_()
+    known.save(tmp_path / "run", model=model())
+    found = ie.verify(tmp_path / "run")
+    assert found.ok, found.to_text()
+    told = ie.load_run(tmp_path / "run").evaluation.plan
+    assert told is not None
+    assert told.cost.estimate == pytest.approx(model().gain(known, "cost").value)
+
+
 def test_deciding_every_user_alone_gives_the_plan_but_for_those_at_a_tie(tmp_path: Path) -> None:
     plan = ie.allocate(scores(), policy(), budget=1000)
     rows = scores().to_frame().to_dict("records")

@@ -19,7 +19,7 @@ from incentive_engine.live.ledger.commands import (
 )
 from incentive_engine.live.ledger.commands import Pool as PoolAnswer
 from incentive_engine.live.ledger.ledger import Ledger
-from incentive_engine.live.ledger.records import Claims, Decision, LimitTerms, Risk
+from incentive_engine.live.ledger.records import Claims, Decision, LimitTerms, RiskMargin
 from incentive_engine.live.ledger.sqlite_store import SQLiteStore
 from incentive_engine.live.ledger.store import Terms
 
@@ -34,7 +34,7 @@ _numbers = itertools.count()
 
 
 def terms(
-    *, budget: int = 100 * YUAN, stock: int = 2, risk: Risk | None = None, run: str = "run"
+    *, budget: int = 100 * YUAN, stock: int = 2, risk: RiskMargin | None = None, run: str = "run"
 ) -> Terms:
     return Terms(
         run=run,
@@ -47,7 +47,7 @@ def terms(
 
 
 def limit(
-    name: str, at_most: int | None, *, is_count: bool, risk: Risk | None = None
+    name: str, at_most: int | None, *, is_count: bool, risk: RiskMargin | None = None
 ) -> LimitTerms:
     return LimitTerms(
         name=name,

@@ -29,7 +29,7 @@ from incentive_engine.live.ledger.commands import (
 )
 from incentive_engine.live.ledger.core import Book
 from incentive_engine.live.ledger.ledger import Ledger
-from incentive_engine.live.ledger.records import Names, Risk
+from incentive_engine.live.ledger.records import Names, RiskMargin
 from incentive_engine.live.ledger.sqlite_store import SQLiteStore
 from incentive_engine.live.ledger.store import Terms, UnavailableError
 
@@ -49,7 +49,7 @@ from .ledgers import (
 
 STEPS = 30
 USERS = [f"user {n}" for n in range(6)]
-RISK = Risk(z_ppm=1_645_000, error_ppm=50_000, face=20 * YUAN)
+RISK = RiskMargin(z_ppm=1_645_000, error_ppm=50_000, face=20 * YUAN)
 
 
 class ViolationError(AssertionError):

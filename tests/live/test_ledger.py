@@ -25,7 +25,7 @@ from incentive_engine.live.ledger.commands import (
     ShowPool,
     ShowPrices,
 )
-from incentive_engine.live.ledger.records import Decision, Names, Risk
+from incentive_engine.live.ledger.records import Decision, Names, RiskMargin
 from incentive_engine.live.ledger.sqlite_store import copy
 
 from .ledgers import (
@@ -163,7 +163,7 @@ def test_time_never_runs_backwards(tmp_path: Path) -> None:
 
 
 def test_a_budget_at_risk_keeps_a_margin_for_all_that_is_open(tmp_path: Path) -> None:
-    risk = Risk(z_ppm=2_000_000, error_ppm=0, face=20 * YUAN)
+    risk = RiskMargin(z_ppm=2_000_000, error_ppm=0, face=20 * YUAN)
     book = ledger(tmp_path / "a", terms(risk=risk))
     answers = book.apply([reserve() for _ in range(9)], START)
     given = sum(decided(answer)[1].state == "reserved" for answer in answers)

@@ -15,7 +15,7 @@ from incentive_engine.errors import ConfigError, DataError
 from incentive_engine.measurement.several import COLUMNS
 from incentive_engine.report.measurement import render_measurement
 from incentive_engine.workflow.measure_campaign import (
-    Finished,
+    CampaignFiles,
     measure,
     measure_all,
     paired,
@@ -83,8 +83,8 @@ def test_campaigns_stand_in_one_table_and_add_up(live: World, tmp_path: Path) ->
     rows[["user_id", "conversion"]].to_csv(tmp_path / "p.csv", index=False)
     found = measure_all(
         [
-            Finished(run_dir=live.run, outcomes=file, ledger=str(live.ledger)),
-            Finished(run_dir=second, outcomes=tmp_path / "p.csv"),
+            CampaignFiles(run_dir=live.run, outcomes=file, ledger=str(live.ledger)),
+            CampaignFiles(run_dir=second, outcomes=tmp_path / "p.csv"),
         ]
     )
     parts = [one.conversions.measured for one in found.campaigns]

@@ -11,7 +11,8 @@ from incentive_engine.report import (
     BenefitRow,
     Benefits,
     CalibrationGroup,
-    CurvePoint,
+    ColumnTest,
+    CostCurvePoint,
     Estimate,
     Holdout,
     LoyaltyCheck,
@@ -21,9 +22,8 @@ from incentive_engine.report import (
     PublicOffer,
     PublicRules,
     Quality,
-    Test,
 )
-from incentive_engine.uplift.diagnosis.findings import Finding
+from incentive_engine.uplift.diagnosis.findings import CheckVerdict
 
 
 def held() -> Holdout:
@@ -89,12 +89,16 @@ def quality() -> Quality:
             )
         ),
         checks=(
-            Finding(check="sample ratio", verdict="fine", what=say("trial.ratio.fine", p=0.4)),
-            Finding(check="drift", verdict="warning", what=say("drift.reweighted", share=0.4)),
+            CheckVerdict(
+                check="sample ratio", verdict="fine", what=say("trial.ratio.fine", p=0.4)
+            ),
+            CheckVerdict(
+                check="drift", verdict="warning", what=say("drift.reweighted", share=0.4)
+            ),
         ),
         drivers=(OfferDrivers(offer="off10", shares=(("age", 0.6), ("visits", 0.4))),),
         curve=tuple(
-            CurvePoint(
+            CostCurvePoint(
                 budget=0.5 * at,
                 model=Estimate(value=0.004 * at, low=0.003 * at, high=0.005 * at),
                 constant=Estimate(value=0.003 * at, low=0.002 * at, high=0.004 * at),
@@ -177,7 +181,10 @@ def public_rules() -> PublicRules:
                 name="vip50",
                 face_value=50.0,
                 min_spend=None,
-                tests=(Test(column="tier", values=("88VIP",)), Test(column="age", at_least=18.0)),
+                tests=(
+                    ColumnTest(column="tier", values=("88VIP",)),
+                    ColumnTest(column="age", at_least=18.0),
+                ),
                 valid_from=None,
                 valid_to=None,
                 funder=None,

@@ -9,7 +9,8 @@ from incentive_engine.language import say
 from incentive_engine.report import (
     Advice,
     Aim,
-    Budget,
+    BudgetUse,
+    ColumnTest,
     Estimate,
     Favoured,
     GroupRow,
@@ -26,7 +27,6 @@ from incentive_engine.report import (
     ResponseRow,
     RunFacts,
     Scope,
-    Test,
 )
 
 from .besides import benefits, held, public_rules, quality, ways
@@ -101,7 +101,7 @@ def rich() -> ReportContent:
             searched=None,
             aim=Aim(terms=(("conversion", 1.0),), weighted=True),
         ),
-        budget=Budget(
+        budget=BudgetUse(
             amount=200_000.0, basis="expected", spent=199_999.99, spent_face=2_120_400.0
         ),
         favoured=Favoured(
@@ -165,7 +165,7 @@ def rich() -> ReportContent:
 
 
 def scope(column: str, value: str) -> Scope:
-    return Scope(measures=("cost",), tests=(Test(column=column, values=(value,)),))
+    return Scope(measures=("cost",), tests=(ColumnTest(column=column, values=(value,)),))
 
 
 def limits() -> tuple[LimitRow, ...]:
@@ -265,7 +265,7 @@ def bare() -> ReportContent:
             searched=None,
             aim=Aim(terms=(("conversion", 1.0),), weighted=False),
         ),
-        budget=Budget(amount=None, basis="expected", spent=0.0, spent_face=0.0),
+        budget=BudgetUse(amount=None, basis="expected", spent=0.0, spent_face=0.0),
         tables=(),
         reasons=(ReasonRow(reason=Reason.NO_GAIN, users=6, share=1.0),),
         limits=(),

@@ -12,7 +12,7 @@ import pytest
 
 from export.postgres_server import binaries
 from export.postgres_server import server as database_server
-from incentive_engine.live.arrivals import Arrivals
+from incentive_engine.live.arrivals import ArrivalReader
 from incentive_engine.live.campaign import open_campaign
 
 from .runs import plan, solved
@@ -91,7 +91,7 @@ def test_prices_and_arrivals_go_on_when_a_server_is_started_again(tmp_path: Path
         versions(lambda: caller.call("GET", "/v1/pool").json, again["prices_version"] + 1)
     campaign = open_campaign(run)
     edges = np.array([0.0, 1e18])
-    arrivals = Arrivals(
+    arrivals = ArrivalReader(
         ledger, campaign.population, edges=edges, limits=len(campaign.terms.limits)
     )
     arrivals.read()
@@ -124,6 +124,6 @@ def test_servers_on_one_ledger_share_prices_and_arrivals(tmp_path: Path) -> None
         campaign = open_campaign(run)
         limits = len(campaign.terms.limits)
         edges = np.array([0.0, 1e18])
-        arrivals = Arrivals(url, campaign.population, edges=edges, limits=limits)
+        arrivals = ArrivalReader(url, campaign.population, edges=edges, limits=limits)
         arrivals.read()
         assert arrivals.counts.tolist() == [60]

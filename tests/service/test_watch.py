@@ -78,6 +78,31 @@ def test_a_running_server_shows_what_the_command_shows_and_obeys_what_is_accepte
         assert offers == {1}
 
 
+def test_a_key_that_asks_far_more_often_than_users_come_is_found(
+    run: Path, tmp_path: Path
+) -> None:
+    secrets = {name: f"a-secret-of-{name}-alone" for name in ("shop", "loop", "eyes")}
+    roles = {"shop": "decide", "loop": "decide", "eyes": "read"}
+    keys = tmp_path / "keys.yaml"
+    keys.write_text(
+        "keys:\n"
+        + "".join(
+            f"  - {{name: {name}, key: {secret}, roles: [{roles[name]}]}}\n"
+            for name, secret in secrets.items()
+        )
+    )
+    rows = [row["user_id"] for row in plan(run)]
+    with serving(run, "--ledger", str(tmp_path / "l"), "--keys", str(keys)) as server:
+        shop, loop, eyes = (server.caller(secrets[name]) for name in ("shop", "loop", "eyes"))
+        for user in rows[:30]:
+            assert shop.decide(user).status == 200
+        for number in range(300):
+            assert loop.decide(rows[number % 30]).status == 200
+        found = keys_of(eyes)
+        assert "key_asks_too_often:loop" in found
+        assert not {f"key_asks_too_often:{name}" for name in ("shop", "eyes")} & found
+
+
 def pool(caller: Caller) -> list[dict[str, Any]]:
     limits: list[dict[str, Any]] = caller.call("GET", "/v1/pool").json["limits"]
     return limits

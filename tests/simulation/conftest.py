@@ -6,16 +6,16 @@ import pytest
 
 from incentive_engine.config.policy import Policy
 from incentive_engine.data.trial import Trial
-from incentive_engine.simulation.strategy.learning import Learned
+from incentive_engine.simulation.strategy.learning import LearnedTrial
 from incentive_engine.uplift.model import trial_digest
 
 
 @pytest.fixture(autouse=True, scope="session")
 def _learn_once() -> Iterator[None]:
-    known: dict[str, Learned] = {}
-    learn = Learned.of
+    known: dict[str, LearnedTrial] = {}
+    learn = LearnedTrial.of
 
-    def of(trial: Trial, policy: Policy, *, seed: int) -> Learned:
+    def of(trial: Trial, policy: Policy, *, seed: int) -> LearnedTrial:
         rules = policy.model_dump_json(include={"offers", "eligibility"})
         key = f"{trial_digest(trial)} {rules} {seed}"
         if key not in known:
@@ -23,5 +23,5 @@ def _learn_once() -> Iterator[None]:
         return known[key]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Learned, "of", of)
+        patch.setattr(LearnedTrial, "of", of)
         yield

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from incentive_engine.config import load_policy
-from incentive_engine.config.scenario import Campaign, Scenario, World
+from incentive_engine.config.scenario import CampaignShift, Scenario, World
 from incentive_engine.errors import ConfigError
 from incentive_engine.simulation.market.chances import DrawSeeds
 from incentive_engine.simulation.market.world import draw_people, draw_trial
@@ -52,7 +52,7 @@ def test_only_people_with_a_log_have_history() -> None:
     assert Scenario.model_validate({**written, "world": _world(30)})
     for world in (
         World(market="winback", history_days=30),
-        World(market="everyday", campaign=Campaign(lapsed_users=0.2)),
+        World(market="everyday", campaign=CampaignShift(lapsed_users=0.2)),
     ):
         with pytest.raises((ConfigError, ValueError), match=r"event log|lapsed"):
             Scenario.model_validate({**written, "world": world})

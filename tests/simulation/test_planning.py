@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from incentive_engine.allocation import Plan
+from incentive_engine.allocation import Allocation
 from incentive_engine.config.policy import Policy
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.simulation.strategy.frozen import remaining_limits
@@ -50,7 +50,7 @@ def planner(**changes: Any) -> Planner:
     return Planner(**{**usual, **changes})
 
 
-def spent(plan: Plan) -> float:
+def spent(plan: Allocation) -> float:
     return float(plan.cost_micros.sum()) / 1e6
 
 

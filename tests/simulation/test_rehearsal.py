@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from incentive_engine.allocation import Pool, Problem, solve, sum_limit
+from incentive_engine.allocation import BudgetPool, Problem, solve, sum_limit
 from incentive_engine.simulation.strategy.rehearsal import rehearse
 
 
@@ -15,7 +15,7 @@ def problem_of(value: np.ndarray, cost: np.ndarray, budget: float) -> Problem:
         face=np.array([0.1]),
         limits=(sum_limit("budget", "cost", at_most=budget),),
         key=np.arange(n, dtype=np.uint64),
-        pool=Pool(amount=budget),
+        pool=BudgetPool(amount=budget),
     )
 
 

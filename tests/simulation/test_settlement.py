@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from incentive_engine.config.policy import Offer
-from incentive_engine.simulation.market.chances import Chances
+from incentive_engine.simulation.market.chances import CommonRandomNumbers
 from incentive_engine.simulation.market.settlement import (
-    Earned,
+    PlanIncrement,
     absent,
     expected,
     lapsing,
@@ -24,14 +24,14 @@ def truth_of(n: int) -> Truth:
     )
 
 
-def chances_of(n: int) -> Chances:
-    return Chances.draw(n, np.random.SeedSequence(1))
+def chances_of(n: int) -> CommonRandomNumbers:
+    return CommonRandomNumbers.draw(n, np.random.SeedSequence(1))
 
 
 def test_nobody_changes_nothing() -> None:
     truth = truth_of(50)
     choice = np.full(50, -1, dtype=np.int16)
-    assert Earned.of(choice, realised(truth, OFFERS, chances_of(50))) == (0.0, 0.0, 0.0)
+    assert PlanIncrement.of(choice, realised(truth, OFFERS, chances_of(50))) == (0.0, 0.0, 0.0)
 
 
 @pytest.mark.parametrize("offer", [0, 1])
@@ -40,8 +40,8 @@ def test_what_happens_has_the_expectation_that_is_stated(offer: int) -> None:
     n = 200_000
     choice = np.full(n, offer, dtype=np.int16)
     happened = realised(truth_of(n), OFFERS, chances_of(n))
-    meant = Earned.of(choice, expected(truth_of(n), OFFERS))
-    earned = Earned.of(choice, happened)
+    meant = PlanIncrement.of(choice, expected(truth_of(n), OFFERS))
+    earned = PlanIncrement.of(choice, happened)
     for name, measure in (("conversions", happened.conversion), ("spend", happened.spend)):
         spread = float((measure[:, offer + 1] - measure[:, 0]).std()) * np.sqrt(n)
         assert abs(getattr(earned, name) - getattr(meant, name)) < 5 * spread
@@ -83,4 +83,4 @@ def test_the_sum_of_money_is_exact() -> None:
     happened = expected(truth_of(n), OFFERS)
     choice = np.zeros(n, dtype=np.int16)
     micros = int(np.ceil(happened.cost[0, 1] * 1e6))
-    assert Earned.of(choice, happened).cost == n * micros / 1e6
+    assert PlanIncrement.of(choice, happened).cost == n * micros / 1e6

@@ -12,7 +12,7 @@ from incentive_engine.config.scenario import Scenario, load_scenario
 from incentive_engine.errors import ConfigError, DataError
 from incentive_engine.language import Code
 from incentive_engine.report.comparison import render_comparison
-from incentive_engine.simulation.comparison import Comparison
+from incentive_engine.simulation.comparison import StrategyComparison
 from incentive_engine.simulation.draw import run_block
 from incentive_engine.simulation.results.columns import CONTRACT
 from incentive_engine.workflow import simulate as workflow
@@ -58,7 +58,9 @@ def shrunk(file: Path) -> list[str]:
     settings = ["draws=1", f"budgets=[{3000 if scenario.source == 'world' else 4000}]"]
     if scenario.world is not None and scenario.world.market == "everyday":
         settings = ["draws=1", "budgets=[1000]"]  # its offers are small
-    if scenario.source == "world":
+    if scenario.series is not None:
+        settings += [*TINY[:2], "seed=1", "series.campaigns=2"]
+    elif scenario.source == "world":
         settings += TINY
     else:
         settings.append(
@@ -78,7 +80,7 @@ def test_every_committed_scenario_runs(
 ) -> None:
     out, shown = tmp_path / "out", []
 
-    def seen(comparison: Comparison, *, lang: Code) -> str:
+    def seen(comparison: StrategyComparison, *, lang: Code) -> str:
         shown.append(comparison)
         return render_comparison(comparison, lang=lang)
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from incentive_engine.config.scenario import Calendar
-from incentive_engine.simulation.market.settlement import Choice, Outcomes
+from incentive_engine.simulation.market.settlement import Choice, PotentialOutcomes
 from incentive_engine.simulation.market.traffic import Arrivals
 from incentive_engine.simulation.strategy.strategies import Situation, first_come
 from incentive_engine.simulation.strategy.waves import Schedule, run, schedule
@@ -41,9 +41,9 @@ def arrived() -> Arrivals:
     return Arrivals(wave=np.repeat([0, 1], 5), hour=hour, order=np.arange(N))
 
 
-def everybody_pays(amount: float) -> Outcomes:
+def everybody_pays(amount: float) -> PotentialOutcomes:
     cost = np.column_stack([np.zeros(N), np.full(N, amount)])
-    return Outcomes(conversion=np.ones((N, 2)), spend=np.ones((N, 2)), cost=cost)
+    return PotentialOutcomes(conversion=np.ones((N, 2)), spend=np.ones((N, 2)), cost=cost)
 
 
 def start(budget: float, planner: Knowing | None = None) -> Situation:

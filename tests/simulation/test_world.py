@@ -3,7 +3,7 @@ import pytest
 from scipy.special import logit
 
 from incentive_engine.config.policy import Offer, Policy
-from incentive_engine.config.scenario import Campaign, World
+from incentive_engine.config.scenario import CampaignShift, World
 from incentive_engine.errors import ConfigError
 from incentive_engine.simulation.market.chances import DrawSeeds
 from incentive_engine.simulation.market.world import (
@@ -36,13 +36,13 @@ def some_truth() -> Truth:
 
 
 def test_without_drift_the_campaign_is_like_the_trial() -> None:
-    same = drifted(some_truth(), Campaign(), forecast_error=1.0)
+    same = drifted(some_truth(), CampaignShift(), forecast_error=1.0)
     assert same.conversion == pytest.approx(some_truth().conversion)
     assert np.array_equal(same.redemption, some_truth().redemption)
 
 
 def test_drift_changes_what_it_names() -> None:
-    other = Campaign(effect=0.5, baseline=0.2, basket=2.0, redemption=1.1)
+    other = CampaignShift(effect=0.5, baseline=0.2, basket=2.0, redemption=1.1)
     found = drifted(some_truth(), other, forecast_error=0.0)
     base = logit(found.conversion[:, 0]) - logit(some_truth().conversion[:, 0])
     assert base == pytest.approx([0.2, 0.2])
@@ -52,7 +52,7 @@ def test_drift_changes_what_it_names() -> None:
 
 
 def test_the_forecast_error_moves_redemption_by_its_spread() -> None:
-    found = drifted(some_truth(), Campaign(redemption_spread=0.1), forecast_error=-1.0)
+    found = drifted(some_truth(), CampaignShift(redemption_spread=0.1), forecast_error=-1.0)
     assert found.redemption[:, 1] == pytest.approx([0.81, 0.45])
 
 
@@ -86,7 +86,7 @@ def test_a_policy_may_use_some_of_the_markets_offers_in_its_own_order() -> None:
 
 
 def test_lapsed_users_replace_some_of_the_usual_ones() -> None:
-    shifted = World(users=1_000, campaign=Campaign(lapsed_users=0.3))
+    shifted = World(users=1_000, campaign=CampaignShift(lapsed_users=0.3))
     features = draw_people(shifted, policy(), seeds()).users.features
     assert (features["recency_days"].iloc[700:] > 180).all()
     assert (features["recency_days"].iloc[:700] <= 180).mean() > 0.5

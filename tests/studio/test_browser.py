@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
@@ -167,6 +168,45 @@ def plan(page: Browser) -> str:
     page.wait("location.pathname === '/run'")
     page.wait("document.querySelector('.verdict details') !== null")
     return unquote(page.run("new URLSearchParams(location.search).get('path')"))
+
+
+SLOW = """(() => {
+  const real = window.fetch;
+  window.fetch = async (address, options) => {
+    const answer = await real(address, { ...options, signal: undefined });
+    if (address === "/policy/move") await new Promise((done) => setTimeout(done, 700));
+    return answer;
+  };
+})()"""
+"""Answers to moves come late, whoever has given up on them."""
+
+
+@pytest.mark.slow
+def test_a_late_answer_undoes_nothing(page: Browser, desk: Caller) -> None:
+    opened(page, desk, page_of("policy.yaml"), width=DESK, lang="en")
+    moved(page, 0)
+    page.run(SLOW)
+    holds = "document.querySelector('#yaml').value.includes({})".format
+    budget, stock = (f"[data-lever='{json.dumps(loc)}'] [type=number]" for loc in (
+        ["budget", "amount"], ["limits", 1, "at_most"]))  # fmt: skip
+    for value in ("350", "300"):  # one after the other, while the first is on its way
+        fill(page, budget, value)
+        time.sleep(0.2)
+    fill(page, stock, "4")
+    time.sleep(0.2)
+    click(page, "#tab-form")
+    fill(page, "#f-holdout", "12%")
+    page.wait(holds("'holdout: 12%'"))
+    written = page.run("document.querySelector('#yaml').value")
+    fill(page, "#yaml", written.replace("name: spring", "name: autumn"))
+    time.sleep(2)
+    page.wait("!document.querySelector('.outlook.stale')")
+    text = page.run("document.querySelector('#yaml').value")
+    changes = ("name: autumn", "amount: 300", "at_most: 4", "holdout: 12%")
+    assert [change for change in changes if change not in text] == []
+    assert page.run(f"document.querySelector({json.dumps(budget)}).value") == "300"
+    click(page, "[data-revert]")
+    page.wait("document.querySelector('[data-save]').disabled")
 
 
 @pytest.mark.slow

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from incentive_engine.config.document.draft import Draft, read_draft
-from incentive_engine.config.document.editing import Change
+from incentive_engine.config.document.draft import PolicyDraft, read_draft
+from incentive_engine.config.document.editing import Edit
 from incentive_engine.workflow.studio.form import (
     FormField,
     FormSection,
@@ -24,7 +24,7 @@ POLICIES = sorted((Path(__file__).parents[2] / "policies").glob("*.yaml"))
 HAN = re.compile(r"[\u4e00-\u9fff]")
 
 
-def draft_of(file: Path) -> Draft:
+def draft_of(file: Path) -> PolicyDraft:
     return read_draft(file.read_text(encoding="utf-8"), file)
 
 
@@ -47,7 +47,7 @@ def test_what_a_field_shows_means_what_the_policy_says(file: Path) -> None:
     draft = draft_of(file)
     shown = [f for f in fields_of(policy_form(draft)) if f.value]
     assert len(shown) > 10
-    changes = [Change(loc=tuple(json.loads(f.loc)), value=f.value) for f in shown]
+    changes = [Edit(loc=tuple(json.loads(f.loc)), value=f.value) for f in shown]
     for change in changes:
         assert draft.with_changes([change]).policy == draft.policy
 
@@ -58,7 +58,7 @@ def test_a_slider_that_stays_where_it_is_changes_nothing(file: Path) -> None:
     for lever in levers(draft.valid()):
         assert lever.low <= lever.value <= lever.high
         value = f"{lever.value:.12g}{lever.suffix}"
-        same = draft.with_changes([Change(loc=lever.loc, value=value)]).policy
+        same = draft.with_changes([Edit(loc=lever.loc, value=value)]).policy
         left_out = lever.loc == ("holdout",) and draft.valid().holdout is None
         assert left_out or same == draft.policy
 

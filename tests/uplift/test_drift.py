@@ -7,13 +7,13 @@ import pandas as pd
 import pytest
 
 from incentive_engine.uplift.diagnosis.drift import drift, stability
-from incentive_engine.uplift.model import UpliftModel, fit
+from incentive_engine.uplift.model import EffectModel, fit
 
 from .trials import Known, draw, even_effects, people, policy_of
 
 
 @pytest.fixture(scope="module")
-def learned() -> tuple[Known, UpliftModel]:
+def learned() -> tuple[Known, EffectModel]:
     known = draw(policy_of(10), even_effects(0.05), n=4_000, seed=0)
     return known, fit(known.trial, known.policy, seed=0)
 
@@ -22,7 +22,7 @@ def strangers(seed: int = 9, n: int = 4_000) -> pd.DataFrame:
     return people(n, np.random.default_rng(seed))
 
 
-def test_users_like_the_trial_show_no_drift(learned: tuple[Known, UpliftModel]) -> None:
+def test_users_like_the_trial_show_no_drift(learned: tuple[Known, EffectModel]) -> None:
     """Among 20 populations drawn alike, none: the index is at most 0.02, the share near 1."""
     known, model = learned
     for seed in range(20):
@@ -51,14 +51,14 @@ def test_few_users_of_many_levels_are_no_drift(users: int) -> None:
         assert not drift(model, then, with_town(strangers(seed, users))).warnings
 
 
-def test_few_users_that_differ_much_are_told_of(learned: tuple[Known, UpliftModel]) -> None:
+def test_few_users_that_differ_much_are_told_of(learned: tuple[Known, EffectModel]) -> None:
     known, model = learned
     users = strangers(n=50)
     users["thrift"] += 3
     assert "`thrift`" in str(drift(model, known.trial.features, users).warnings[0])
 
 
-def test_a_shifted_number_is_named(learned: tuple[Known, UpliftModel]) -> None:
+def test_a_shifted_number_is_named(learned: tuple[Known, EffectModel]) -> None:
     known, model = learned
     users = strangers()
     users["thrift"] += 1
@@ -70,7 +70,7 @@ def test_a_shifted_number_is_named(learned: tuple[Known, UpliftModel]) -> None:
     assert found.effective_share < 0.6  # exp(-1) = 0.37 for a normal shifted by 1
 
 
-def test_unseen_levels_and_new_gaps_are_drift(learned: tuple[Known, UpliftModel]) -> None:
+def test_unseen_levels_and_new_gaps_are_drift(learned: tuple[Known, EffectModel]) -> None:
     known, model = learned
     users = strangers()
     users["region"] = np.where(np.arange(len(users)) % 2, users["region"], "abroad")

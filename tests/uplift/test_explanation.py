@@ -5,13 +5,13 @@ import pandas as pd
 import pytest
 
 from incentive_engine.uplift.evaluation.explanation import explain
-from incentive_engine.uplift.model import UpliftModel, estimate, fit
+from incentive_engine.uplift.model import EffectModel, estimate, fit
 
 from .trials import Known, draw, even_effects, ladder_effects, people, policy_of
 
 
 @pytest.fixture(scope="module")
-def ladder() -> tuple[Known, UpliftModel]:
+def ladder() -> tuple[Known, EffectModel]:
     known = draw(policy_of(10, 20, ladder="cash"), ladder_effects, n=20_000, seed=1)
     return known, fit(known.trial, known.policy, seed=0)
 
@@ -22,7 +22,7 @@ def strangers() -> pd.DataFrame:
 
 
 def test_the_parts_add_up_to_the_score(
-    ladder: tuple[Known, UpliftModel], strangers: pd.DataFrame
+    ladder: tuple[Known, EffectModel], strangers: pd.DataFrame
 ) -> None:
     _, model = ladder
     found = explain(model, strangers, where="users")
@@ -32,7 +32,7 @@ def test_the_parts_add_up_to_the_score(
 
 
 def test_all_that_features_leave_is_the_order_of_the_ladder(
-    ladder: tuple[Known, UpliftModel], strangers: pd.DataFrame
+    ladder: tuple[Known, EffectModel], strangers: pd.DataFrame
 ) -> None:
     _, model = ladder
     found = explain(model, strangers, where="users")
@@ -42,7 +42,7 @@ def test_all_that_features_leave_is_the_order_of_the_ladder(
 
 
 def test_the_true_driver_comes_first(
-    ladder: tuple[Known, UpliftModel], strangers: pd.DataFrame
+    ladder: tuple[Known, EffectModel], strangers: pd.DataFrame
 ) -> None:
     _, model = ladder
     drivers = explain(model, strangers, where="users").drivers()

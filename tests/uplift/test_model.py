@@ -14,7 +14,7 @@ from incentive_engine.data.users import UserTable
 from incentive_engine.errors import DataError
 from incentive_engine.uplift.doubly_robust.plan_value import plan_value
 from incentive_engine.uplift.evaluation.evaluation import evaluate
-from incentive_engine.uplift.model import UpliftModel, fit, predict
+from incentive_engine.uplift.model import EffectModel, fit, predict
 
 from .trials import BASE, BASKET, Known, draw, even_effects, ladder_effects, make_trial, policy_of
 
@@ -29,18 +29,18 @@ def users_of(known: Known) -> UserTable:
 
 
 @pytest.fixture(scope="module")
-def ladder() -> tuple[Known, UpliftModel]:
+def ladder() -> tuple[Known, EffectModel]:
     known = draw(policy_of(10, 20, ladder="cash"), ladder_effects, n=40_000, seed=1)
     return known, fit(known.trial, known.policy, seed=5)
 
 
 @pytest.fixture(scope="module")
-def even() -> tuple[Known, UpliftModel]:
+def even() -> tuple[Known, EffectModel]:
     known = draw(policy_of(10, 20), even_effects(0.0, 0.0), n=20_000, seed=2, unit_cost=0.1)
     return known, fit(known.trial, known.policy, seed=5)
 
 
-def test_known_effects_are_recovered(ladder: tuple[Known, UpliftModel]) -> None:
+def test_known_effects_are_recovered(ladder: tuple[Known, EffectModel]) -> None:
     """Over 20 seeds the correlation was 0.90 ± 0.03; averages miss by 4 errors in 1e-4."""
     known, model = ladder
     table = predict(model, users_of(known), known.policy)
@@ -53,7 +53,7 @@ def test_known_effects_are_recovered(ladder: tuple[Known, UpliftModel]) -> None:
         assert abs(fitted.mean() - known.effect[:, j].mean()) < 4 * error
 
 
-def test_spend_and_cost_are_recovered(ladder: tuple[Known, UpliftModel]) -> None:
+def test_spend_and_cost_are_recovered(ladder: tuple[Known, EffectModel]) -> None:
     known, model = ladder
     table = predict(model, users_of(known), known.policy)
     for j, (offer, face) in enumerate(zip(known.policy.offer_ids, (10, 20), strict=True)):
@@ -64,7 +64,7 @@ def test_spend_and_cost_are_recovered(ladder: tuple[Known, UpliftModel]) -> None
 
 
 def test_costs_are_whole_millionths_and_never_negative(
-    ladder: tuple[Known, UpliftModel],
+    ladder: tuple[Known, EffectModel],
 ) -> None:
     known, model = ladder
     table = predict(model, users_of(known), known.policy)
@@ -74,13 +74,13 @@ def test_costs_are_whole_millionths_and_never_negative(
         assert micros == pytest.approx(np.round(micros), abs=1e-6)
 
 
-def test_deeper_coupons_never_work_worse(ladder: tuple[Known, UpliftModel]) -> None:
+def test_deeper_coupons_never_work_worse(ladder: tuple[Known, EffectModel]) -> None:
     known, model = ladder
     table = predict(model, users_of(known), known.policy)
     assert (table["conversion__off20"] >= table["conversion__off10"] - 1e-12).all()
 
 
-def test_a_plan_promises_what_it_brings(ladder: tuple[Known, UpliftModel]) -> None:
+def test_a_plan_promises_what_it_brings(ladder: tuple[Known, EffectModel]) -> None:
     """The doubly robust estimate misses the truth by 4 standard errors in 6e-5 of trials."""
     known, model = ladder
     effect = model.out_of_fold.estimates.conversion
@@ -90,7 +90,7 @@ def test_a_plan_promises_what_it_brings(ladder: tuple[Known, UpliftModel]) -> No
     assert abs(value.conversion.value - truth) < 4 * value.conversion.standard_error
 
 
-def test_the_doubly_robust_interval_is_narrower(ladder: tuple[Known, UpliftModel]) -> None:
+def test_the_doubly_robust_interval_is_narrower(ladder: tuple[Known, EffectModel]) -> None:
     known, model = ladder
     value = plan_value(
         known.trial, model.out_of_fold.estimates, np.ones(known.trial.n_rows, dtype=int)
@@ -99,7 +99,7 @@ def test_the_doubly_robust_interval_is_narrower(ladder: tuple[Known, UpliftModel
     assert value.spend.standard_error < value.ipw["spend"].standard_error
 
 
-def test_without_effects_users_hardly_differ(even: tuple[Known, UpliftModel]) -> None:
+def test_without_effects_users_hardly_differ(even: tuple[Known, EffectModel]) -> None:
     """In 12 seeds users' spread was up to 1.7 errors of the average; in this one claims fail."""
     known, model = even
     table = predict(model, users_of(known), known.policy)
@@ -107,25 +107,25 @@ def test_without_effects_users_hardly_differ(even: tuple[Known, UpliftModel]) ->
     assert table["conversion__off10"].std() < 0.2 * error[0]
 
 
-def test_without_effects_the_gain_contains_zero(even: tuple[Known, UpliftModel]) -> None:
+def test_without_effects_the_gain_contains_zero(even: tuple[Known, EffectModel]) -> None:
     known, model = even
     best = model.out_of_fold.estimates.conversion.argmax(axis=1)
     value = plan_value(known.trial, model.out_of_fold.estimates, best).conversion
     assert value.low < 0 < value.high
 
 
-def test_a_unit_cost_is_the_cost_of_everyone(even: tuple[Known, UpliftModel]) -> None:
+def test_a_unit_cost_is_the_cost_of_everyone(even: tuple[Known, EffectModel]) -> None:
     known, model = even
     table = predict(model, users_of(known), known.policy)
     assert (table["cost__off10"] == 0.1).all()
 
 
 def test_scores_of_a_saved_model_are_the_same_bytes(
-    ladder: tuple[Known, UpliftModel], tmp_path: Path
+    ladder: tuple[Known, EffectModel], tmp_path: Path
 ) -> None:
     known, model = ladder
     model.save(tmp_path)
-    again = UpliftModel.load(tmp_path)
+    again = EffectModel.load(tmp_path)
     users = users_of(known)
     pd.testing.assert_frame_equal(
         predict(again, users, known.policy), predict(model, users, known.policy), check_exact=True
@@ -146,7 +146,7 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
     assert all(one.read_bytes() == other.read_bytes() for one, other in files)
 
 
-def test_users_in_another_order_get_the_same_scores(ladder: tuple[Known, UpliftModel]) -> None:
+def test_users_in_another_order_get_the_same_scores(ladder: tuple[Known, EffectModel]) -> None:
     known, model = ladder
     users = users_of(known)
     order = np.random.default_rng(0).permutation(known.trial.n_rows)
@@ -159,7 +159,7 @@ def test_users_in_another_order_get_the_same_scores(ladder: tuple[Known, UpliftM
 
 
 def test_blocks_of_users_get_the_scores_of_the_whole(
-    ladder: tuple[Known, UpliftModel], monkeypatch: pytest.MonkeyPatch
+    ladder: tuple[Known, EffectModel], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known, model = ladder
     users = UserTable(user_id=known.trial.user_id, features=known.trial.features)
@@ -170,7 +170,7 @@ def test_blocks_of_users_get_the_scores_of_the_whole(
 
 
 def test_a_policy_may_use_some_of_the_offers_in_any_order(
-    ladder: tuple[Known, UpliftModel],
+    ladder: tuple[Known, EffectModel],
 ) -> None:
     known, model = ladder
     users = users_of(known)
@@ -180,13 +180,13 @@ def test_a_policy_may_use_some_of_the_offers_in_any_order(
     assert "conversion__off10" not in one
 
 
-def test_an_offer_that_no_trial_tried_is_refused(ladder: tuple[Known, UpliftModel]) -> None:
+def test_an_offer_that_no_trial_tried_is_refused(ladder: tuple[Known, EffectModel]) -> None:
     known, model = ladder
     with pytest.raises(DataError, match="off99: the model's trial did not try this offer"):
         predict(model, users_of(known), policy_of(10, 99))
 
 
-def test_an_evaluation_says_what_the_model_is_worth(ladder: tuple[Known, UpliftModel]) -> None:
+def test_an_evaluation_says_what_the_model_is_worth(ladder: tuple[Known, EffectModel]) -> None:
     """Each truth lies within 4 standard errors but for 6e-5."""
     known, model = ladder
     found = evaluate(model, known.trial, known.policy)
@@ -201,7 +201,7 @@ def test_an_evaluation_says_what_the_model_is_worth(ladder: tuple[Known, UpliftM
     assert found.to_dict()["heterogeneity"]["found"] is True
 
 
-def test_another_trial_cannot_judge_the_model(ladder: tuple[Known, UpliftModel]) -> None:
+def test_another_trial_cannot_judge_the_model(ladder: tuple[Known, EffectModel]) -> None:
     _, model = ladder
     other = draw(policy_of(10, 20, ladder="cash"), ladder_effects, n=1_000, seed=9)
     with pytest.raises(DataError, match="not the trial that the model was trained on"):
@@ -298,7 +298,7 @@ def test_features_that_tell_nothing_leave_the_constant(tmp_path: Path) -> None:
     scores = predict(model, users, known.policy)
     assert len(set(scores["conversion__off10"])) == 1
     model.save(tmp_path)
-    assert predict(UpliftModel.load(tmp_path), users, known.policy).equals(scores)
+    assert predict(EffectModel.load(tmp_path), users, known.policy).equals(scores)
 
 
 @pytest.mark.skipif(not HILLSTROM.exists(), reason="needs hillstrom.parquet in $INCENTIVE_DATA")

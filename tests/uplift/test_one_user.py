@@ -13,7 +13,7 @@ import incentive_engine as ie
 from incentive_engine.data.users import UserTable
 from incentive_engine.errors import DataError
 from incentive_engine.uplift.boosting.boosting import MANY_ROWS
-from incentive_engine.uplift.model import UpliftModel, predict
+from incentive_engine.uplift.model import EffectModel, predict
 from incentive_engine.uplift.one_user import UserScorer
 from library.market import policy, trial_frame
 
@@ -27,7 +27,7 @@ def ruled() -> ie.Policy:
 
 
 @functools.cache
-def fitted() -> UpliftModel:
+def fitted() -> EffectModel:
     """A model of numbers with gaps, a category with gaps, truth values, whole numbers, dates."""
     frame = trial_frame(4000)
     rng = np.random.default_rng(3)

@@ -9,7 +9,11 @@ import pytest
 from incentive_engine.domain import FloatArray
 from incentive_engine.uplift.crossfit import Folds, draw_folds
 from incentive_engine.uplift.effects.interactions.fit import Interacting, learn_pairs
-from incentive_engine.uplift.effects.interactions.interactions import Pairs, partners, products
+from incentive_engine.uplift.effects.interactions.interactions import (
+    PairProducts,
+    partners,
+    products,
+)
 from incentive_engine.uplift.effects.interactions.ridge import Prior, normal_equations, solve
 from incentive_engine.uplift.trial_design import Randomisation
 
@@ -125,7 +129,7 @@ def test_one_feature_has_no_partner() -> None:
 
 def test_products_survive_the_model_file() -> None:
     pairs = drawn(0.7, n=3_000).learned().pairs
-    again = Pairs.from_json(pairs.to_json())
+    again = PairProducts.from_json(pairs.to_json())
     for name in ("column", "main", "centre", "coefficient"):
         assert (getattr(again, name) == getattr(pairs, name)).all()
 

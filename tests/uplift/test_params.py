@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from incentive_engine.errors import ConfigError
-from incentive_engine.uplift.model import UpliftModel, estimate, fit
+from incentive_engine.uplift.model import EffectModel, estimate, fit
 from incentive_engine.uplift.params import FIT, STAGES, FitParams
 from uplift.trials import Known, draw, policy_of
 
@@ -25,7 +25,7 @@ def known() -> Known:
 
 
 @pytest.fixture(scope="module")
-def whole(known: Known) -> UpliftModel:
+def whole(known: Known) -> EffectModel:
     return fit(known.trial, known.policy, seed=1)
 
 
@@ -46,7 +46,7 @@ def test_a_setting_that_is_no_number_is_refused() -> None:
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_that_is_left_out_changes_the_model(
-    stage: str, known: Known, whole: UpliftModel
+    stage: str, known: Known, whole: EffectModel
 ) -> None:
     without = fit(known.trial, known.policy, seed=1, params=FitParams(without=(stage,)))
     before, after = (estimate(m, known.trial.features, where="users") for m in (whole, without))
@@ -75,4 +75,4 @@ def test_folds_and_trees_are_as_many_as_asked(known: Known) -> None:
 def test_a_saved_model_says_what_it_was_fitted_with(known: Known, tmp_path: Path) -> None:
     params = replace(FIT, folds=2, without=("cost_slope",))
     fit(known.trial, known.policy, seed=1, params=params).save(tmp_path)
-    assert UpliftModel.load(tmp_path).facts.params == params
+    assert EffectModel.load(tmp_path).facts.params == params

@@ -9,7 +9,7 @@ import pytest
 from incentive_engine.uplift.crossfit import draw_folds
 from incentive_engine.uplift.effects.stacking import (
     Belief,
-    Evidence,
+    DeviationEvidence,
     HeterogeneityTest,
     WeightPrior,
 )
@@ -22,13 +22,13 @@ RIVAL = WeightPrior(
 )
 
 
-def evidence(slope: float, *, n: int, seed: int, prior: WeightPrior = EVEN) -> Evidence:
+def evidence(slope: float, *, n: int, seed: int, prior: WeightPrior = EVEN) -> DeviationEvidence:
     """Draw two independent claims; the residual holds `slope` times the first."""
     rng = np.random.default_rng(seed)
     claim = 0.1 * rng.normal(size=(n, 2))
     contrast = rng.choice([-0.5, 0.5], size=(n, 1))
     residual = 0.3 * contrast[:, 0] + slope * claim[:, 0] + rng.normal(size=n)
-    return Evidence(
+    return DeviationEvidence(
         claim=claim,
         contrast=contrast,
         residual=residual,
@@ -133,11 +133,11 @@ def test_few_rows_leave_the_likelier_belief_in_force_and_many_overrule_it() -> N
     assert many[1] > 0.95
 
 
-def _swapped(sample: Evidence) -> Evidence:
+def _swapped(sample: DeviationEvidence) -> DeviationEvidence:
     return replace(sample, claim=sample.claim[:, ::-1])
 
 
-def _normalised(sample: Evidence) -> np.ndarray:
+def _normalised(sample: DeviationEvidence) -> np.ndarray:
     folds = draw_folds(pd.Series(range(len(sample.claim))), count=3, rng=np.random.default_rng(0))
     weight = sample.weigh(folds).weight
     return np.asarray(weight / weight.sum())

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from incentive_engine.errors import DataError
-from incentive_engine.uplift.model import UpliftModel, fit
+from incentive_engine.uplift.model import EffectModel, fit
 from incentive_engine.uplift.saved import read_model_file, write_model_file
 from incentive_engine.uplift.storage import read_out_of_fold
 
@@ -18,7 +18,7 @@ from .trials import draw, even_effects, policy_of
 
 
 @pytest.fixture(scope="module")
-def model() -> UpliftModel:
+def model() -> EffectModel:
     known = draw(policy_of(10), even_effects(0.1), n=1_000, seed=0)
     return fit(known.trial, known.policy, seed=0)
 
@@ -97,12 +97,12 @@ def _forget_everything(directory: Path) -> None:
     ],
 )
 def test_a_damaged_model_is_refused(
-    model: UpliftModel, damage: Callable[[Path], None], message: str, tmp_path: Path
+    model: EffectModel, damage: Callable[[Path], None], message: str, tmp_path: Path
 ) -> None:
     model.save(tmp_path)
     damage(tmp_path)
     with pytest.raises(DataError) as caught:
-        UpliftModel.load(tmp_path)
+        EffectModel.load(tmp_path)
     assert message in str(caught.value)
 
 
@@ -110,10 +110,10 @@ def test_a_file_in_place_of_a_model_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "scores.parquet"
     file.write_bytes(b"")
     with pytest.raises(DataError, match="holds no model"):
-        UpliftModel.load(file)
+        EffectModel.load(file)
 
 
-def test_a_model_file_names_its_trial_and_features(model: UpliftModel, tmp_path: Path) -> None:
+def test_a_model_file_names_its_trial_and_features(model: EffectModel, tmp_path: Path) -> None:
     model.save(tmp_path)
     content = json.loads((tmp_path / "model.json").read_text())
     assert content["trial"] == model.facts.trial
@@ -126,7 +126,7 @@ def test_a_model_file_names_its_trial_and_features(model: UpliftModel, tmp_path:
 
 
 def test_estimates_of_the_trial_are_read_without_the_models(
-    model: UpliftModel, tmp_path: Path
+    model: EffectModel, tmp_path: Path
 ) -> None:
     model.save(tmp_path)
     (tmp_path / "value.3.txt").unlink()
@@ -144,7 +144,7 @@ def test_estimates_of_the_trial_are_read_without_the_models(
     ],
 )
 def test_damaged_estimates_of_the_trial_are_refused(
-    model: UpliftModel, damage: Callable[[Path], None], message: str, tmp_path: Path
+    model: EffectModel, damage: Callable[[Path], None], message: str, tmp_path: Path
 ) -> None:
     model.save(tmp_path)
     damage(tmp_path)
@@ -153,7 +153,7 @@ def test_damaged_estimates_of_the_trial_are_refused(
     assert message in str(caught.value)
 
 
-def test_reading_estimates_does_not_import_lightgbm(model: UpliftModel, tmp_path: Path) -> None:
+def test_reading_estimates_does_not_import_lightgbm(model: EffectModel, tmp_path: Path) -> None:
     model.save(tmp_path)
     script = (
         "import sys; from pathlib import Path;"

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from incentive_engine.uplift.effects.calibration import Calibration
-from incentive_engine.uplift.model import UpliftModel, estimate, fit
+from incentive_engine.uplift.model import EffectModel, estimate, fit
 from incentive_engine.uplift.support import learn_support
 from incentive_engine.uplift.trial_design import even_lottery
 
@@ -19,13 +19,13 @@ def strong_effects(features: pd.DataFrame) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def learned() -> tuple[Known, UpliftModel]:
+def learned() -> tuple[Known, EffectModel]:
     known = draw(policy_of(10), strong_effects, n=20_000, seed=2)
     return known, fit(known.trial, known.policy, seed=0)
 
 
 def test_effects_of_users_far_outside_the_trial_decay_to_the_average(
-    learned: tuple[Known, UpliftModel],
+    learned: tuple[Known, EffectModel],
 ) -> None:
     _, model = learned
     users = people(4, np.random.default_rng(3))
@@ -38,7 +38,7 @@ def test_effects_of_users_far_outside_the_trial_decay_to_the_average(
 
 
 def test_a_trial_with_every_arm_everywhere_is_supported_everywhere(
-    learned: tuple[Known, UpliftModel],
+    learned: tuple[Known, EffectModel],
 ) -> None:
     known, model = learned
     support = model.models.converting.effects.support

@@ -68,6 +68,22 @@ def cancel_prices_that_can_be_reckoned_with(run: HandMadeRun) -> None:
     cancel(run, 1e3)
 
 
+@case("bound", "prove", "only to ± inf")
+def price_stock_beyond_any_sum(run: HandMadeRun) -> None:
+    run.limit("stock")["price"] = -1e308
+
+
+@case("bound", "prove inf", "only to ±")
+def price_a_floor_beyond_float64(run: HandMadeRun) -> None:
+    run.limit("vip floor").update(price=-1.7e308)
+
+
+@case("scores", "2 measures beyond what sums can hold")
+def hide_the_value_in_scores_that_overflow(run: HandMadeRun) -> None:
+    run.scores.loc[[0, 1], ["conversion__b", "conversion__a"]] = [[2e307, 0], [0, 2e307]]
+    run.rows.loc[[0, 1], "conversion"] = 2e307
+
+
 @case("value", "1.45", "recomputed 1.44")
 def overstate_the_value(run: HandMadeRun) -> None:
     run.certificate.update(value=1.45, bound=1.45)

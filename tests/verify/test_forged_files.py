@@ -57,6 +57,16 @@ def state_a_tenfold_gain(run: HandMadeRun) -> None:
     run.evaluation["plan"]["conversions"]["estimate"] = 3.0
 
 
+@case("files", "manifest.json: created", "no time with a zone")
+def state_a_time_that_is_none(run: HandMadeRun) -> None:
+    run.manifest["created"] = "yesterday"
+
+
+@case("files", "manifest.json: created", "no time with a zone")
+def state_a_time_without_a_zone(run: HandMadeRun) -> None:
+    run.manifest["created"] = "2026-11-01T00:00:00"
+
+
 @case("inputs", "seed is 3, the policy says 2")
 def state_another_seed(run: HandMadeRun) -> None:
     run.manifest["seed"] = 3
@@ -80,6 +90,29 @@ def test_no_column_of_an_allocation_may_be_left_out(name: str, tmp_path: Path) -
     run.rows = run.rows.drop(columns=name)
     directory = run.write(tmp_path / "run")
     assert f"column {name} is missing" in detail_of(directory, "files")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "kind"),
+    [
+        ("conversion__a", "x", "string"),
+        ("spend_12m", "x", "string"),
+        ("user_id", [1], "list"),
+        ("tier", {"a": 1}, "struct"),
+    ],
+)
+def test_scores_of_another_kind_are_refused_before_they_are_read(
+    name: str, value: object, kind: str, tmp_path: Path
+) -> None:
+    directory = HandMadeRun().write(tmp_path / "run")
+    scores = pd.read_parquet(directory / "scores.parquet")
+    scores[name] = pd.Series([value] * len(scores), index=scores.index)
+    scores.to_parquet(directory / "scores.parquet", index=False)
+    reseal(directory)
+    words = f"scores.parquet: column {name} has the type"
+    detail = detail_of(directory, "files")
+    assert words in detail
+    assert kind in detail
 
 
 def test_a_right_run_with_an_evaluation_passes(tmp_path: Path) -> None:

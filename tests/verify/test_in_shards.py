@@ -41,6 +41,16 @@ def wrong_rows(run: HandMadeRun) -> None:
     run.rows.loc[3, "reason"] = "offered"
 
 
+def strata(run: HandMadeRun) -> None:
+    """Hold one of two users out in the east, and one of four in the west."""
+    run.scores["region"] = ["west", "west", "west", "west", "east", "east"]
+    run.rows["propensity"] = [0.25, 0.25, 0.25, 0.25, 0.5, 0.5]
+    for policy in (run.policy, run.policy_file):
+        assert policy is not None
+        policy["holdout_strata"] = ["region"]
+        policy["holdout"] = 0.34
+
+
 def wrong_sums(run: HandMadeRun) -> None:
     run.certificate["value"] = 1.5
     run.limit("roi").update(usage=-5.0)
@@ -48,7 +58,7 @@ def wrong_sums(run: HandMadeRun) -> None:
 
 @pytest.mark.usefixtures("small_blocks")
 @pytest.mark.parametrize("shards", [1, 2, 3, 64])
-@pytest.mark.parametrize("change", [nothing, wrong_rows, wrong_sums])
+@pytest.mark.parametrize("change", [nothing, strata, wrong_rows, wrong_sums])
 def test_shards_say_what_one_process_says(
     change: Callable[[HandMadeRun], None], shards: int, tmp_path: Path
 ) -> None:

@@ -5,24 +5,25 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
-from incentive_engine.live.campaign import Campaign, open_campaign
+from incentive_engine.live.campaign import LiveCampaign, open_campaign
 from incentive_engine.live.entries import entries, write_entries
 from incentive_engine.live.ledger.commands import Act, Cancel, Command, Decided, Redeem, Reserve
 from incentive_engine.live.ledger.ledger import Ledger
 from incentive_engine.live.ledger.sqlite_store import SQLiteStore
-from incentive_engine.verify.ledger import verify_ledger
+from incentive_engine.verify.ledger import ROWS, Row, _linked, verify_ledger
 from service.runs import plan, solved
 
 START = 1_800_000_000_000_000
 HOLD = 60_000_000
 
 
-def asked(campaign: Campaign, user: str, number: int) -> Reserve:
+def asked(campaign: LiveCampaign, user: str, number: int) -> Reserve:
     choice = campaign.choose(user)
     assert choice is not None
     return Reserve(
@@ -141,6 +142,54 @@ def test_a_ledger_that_was_changed_is_refused(written: Path, tmp_path: Path, nam
     shutil.copy(written / "ledger", bent)
     with sqlite3.connect(bent) as database:
         change(database)
+    database.close()
+    failures = {c.name for c in verify_ledger(written / "run", str(bent)).failures}
+    assert check in failures
+
+
+def chain_anew(database: sqlite3.Connection) -> None:
+    """Let every hash fit what the ledger says: its secret stands in it."""
+    (secret,) = database.execute("SELECT content FROM meta WHERE name = 'secret'").fetchone()
+    chain = bytes(32)
+    for entry in map(Row._make, database.execute(ROWS).fetchall()):
+        chain = _linked(chain, entry, bytes.fromhex(secret))
+        database.execute("UPDATE entries SET chain = ? WHERE seq = ?", (chain, entry.seq))
+    database.execute("UPDATE head SET chain = ?", (chain,))
+
+
+FORGERIES: dict[str, tuple[str, str]] = {
+    "offers that cost nothing": (
+        "ledger offers",
+        "UPDATE decisions SET cost = 0, claims = '' WHERE offer_id IS NOT NULL",
+    ),
+    "a claim on a limit that is not there": (
+        "ledger chain",
+        "UPDATE decisions SET claims = '99:1' WHERE seq = 1",
+    ),
+    "claims that are none": ("ledger chain", "UPDATE decisions SET claims = 'x' WHERE seq = 1"),
+    "a cost that is text": ("ledger chain", "UPDATE decisions SET cost = 'x' WHERE seq = 1"),
+    "a decision that is gone": ("ledger chain", "DELETE FROM decisions WHERE seq = 1"),
+    "no end": ("ledger chain", "DELETE FROM head"),
+    "no run": ("ledger run", "DELETE FROM meta WHERE name = 'run'"),
+    "no secret": ("ledger run", "DELETE FROM meta WHERE name = 'secret'"),
+}
+
+
+@pytest.mark.parametrize("name", FORGERIES)
+def test_a_ledger_whose_hashes_were_made_anew_is_refused(
+    written: Path, tmp_path: Path, name: str
+) -> None:
+    check, statement = FORGERIES[name]
+    bent = tmp_path / "ledger"
+    shutil.copy(written / "ledger", bent)
+    with sqlite3.connect(bent) as database:
+        if "meta" not in statement:
+            database.execute(statement)
+            with suppress(ValueError, TypeError, AttributeError):  # what cannot be hashed
+                chain_anew(database)
+        else:
+            chain_anew(database)
+            database.execute(statement)
     database.close()
     failures = {c.name for c in verify_ledger(written / "run", str(bent)).failures}
     assert check in failures

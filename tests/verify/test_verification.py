@@ -53,7 +53,11 @@ def test_recorded_overrides_are_applied_to_the_policy_file(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    "written", ["users.parquet", "../users.parquet", "~/elsewhere/users.parquet"]
+    "written",
+    [
+        *("users.parquet", "../users.parquet", "~/elsewhere/users.parquet"),
+        *("elsewhere/./users.parquet", "other/../users.parquet", "../x/../../users.parquet"),
+    ],
 )
 def test_data_paths_are_full_ones_of_those_in_the_policy_file(
     written: str, tmp_path: Path
@@ -64,6 +68,36 @@ def test_data_paths_are_full_ones_of_those_in_the_policy_file(
     run.policy_file["data"] = {"users": written}
     verification = verify_run(run.write(tmp_path / "run"))
     assert verification.ok, verification.failures
+
+
+@pytest.mark.parametrize("written", [".", "..", "../..", "x/.."])
+def test_a_folder_that_a_policy_names_by_its_place_may_be_any_full_path(
+    written: str, tmp_path: Path
+) -> None:
+    run = HandMadeRun()
+    assert run.policy_file is not None
+    run.policy["data"], run.policy_file["data"] = {"users": "/home/me"}, {"users": written}
+    verification = verify_run(run.write(tmp_path / "run"))
+    assert verification.ok, verification.failures
+
+
+def test_paths_of_logs_are_full_ones_of_those_in_the_policy_file(tmp_path: Path) -> None:
+    run = HandMadeRun()
+    assert run.policy_file is not None
+    for policy, folder in ((run.policy, "/home/me/"), (run.policy_file, "")):
+        log = {"source": f"{folder}events", "time": "ts", "kind": "kind"}
+        policy["history"] = {"events": [log], "moments": {"users": "2026-11-10 20:00"}}
+    verification = verify_run(run.write(tmp_path / "run"))
+    assert verification.ok, verification.failures
+
+
+def test_a_column_of_nothing_is_nobodys_offer(tmp_path: Path) -> None:
+    run = HandMadeRun()
+    run.rows["offer_id"] = None
+    failures = {c.name: c.detail for c in verify_run(run.write(tmp_path / "run")).failures}
+    assert "offers" not in failures
+    assert "eligibility" not in failures
+    assert "recomputed 0" in failures["value"]
 
 
 def test_text_shows_what_failed_and_how_many(tmp_path: Path) -> None:

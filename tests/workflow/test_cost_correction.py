@@ -15,7 +15,7 @@ from incentive_engine.config import policy_from_mapping
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.domain import COST, MICROS
 from incentive_engine.insight.budget.policy_options import BudgetOptions, with_options
-from incentive_engine.insight.findings import Findings
+from incentive_engine.insight.findings import PlanFindings
 from incentive_engine.insight.value.cost_correction import SELECTION_ERRORS, cost_correction
 from incentive_engine.insight.value.gain import ValuedTrial
 from incentive_engine.pipeline.steps import Steps
@@ -23,7 +23,7 @@ from incentive_engine.stats.estimate import Estimate
 from incentive_engine.stats.intervals import MEASURES
 from incentive_engine.uplift.doubly_robust.increments import Increments
 from incentive_engine.uplift.doubly_robust.valuation import Valuation
-from incentive_engine.workflow.plan_campaign import Evidence, plan_campaign
+from incentive_engine.workflow.plan_campaign import ModelEvidence, plan_campaign
 
 Incentive = Callable[..., subprocess.CompletedProcess[str]]
 POLICY = policy_from_mapping(
@@ -62,13 +62,13 @@ def _trial(rows: int, times: float) -> ValuedTrial:
 
 def _planned(
     trial: ValuedTrial, *, basis: str | None = None, last: float | None = None
-) -> Findings:
+) -> PlanFindings:
     options = BudgetOptions(amount="400", basis=basis, min_marginal_roi=last)
     return plan_campaign(
         with_options(POLICY, options),
         _table(1000, 3),
         options=options,
-        evidence=Evidence(valued=lambda: trial),
+        evidence=ModelEvidence(valued=lambda: trial),
         steps=Steps(),
         brief=True,
     )
@@ -101,10 +101,10 @@ def test_a_budget_at_risk_counts_what_the_choice_of_users_adds_to_the_error() ->
     assert budget.cost_error == pytest.approx(np.hypot(0.05, 0.045), rel=0.1)
 
 
-def test_costs_stay_as_forecast_where_the_last_money_sets_the_budget_but_are_warned_of() -> None:
-    findings = _planned(_trial(20_000, times=2.0), last=0.001)
-    assert findings.correction.factor == 1.0
-    assert any("more than its budget" in str(warning) for warning in findings.warnings)
+def test_costs_are_corrected_too_where_the_last_money_sets_the_budget() -> None:
+    findings = _planned(_trial(200_000, times=1.2), last=0.001)
+    assert findings.correction.factor == pytest.approx(1.2, abs=0.04)
+    assert not any("more than its budget" in str(warning) for warning in findings.warnings)
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_a_budget_below_the_cheapest_offer_says_so() -> None:
         with_options(POLICY, options),
         _table(1000, 3),
         options=options,
-        evidence=Evidence(),
+        evidence=ModelEvidence(),
         steps=Steps(),
         brief=True,
     )

@@ -18,7 +18,7 @@ from incentive_engine.data.sources import open_source
 from incentive_engine.data.trial import read_trial
 from incentive_engine.errors import ConfigError, DataError
 from incentive_engine.measurement.learning.folder import INDEX, PLANNED
-from incentive_engine.measurement.learning.lots import Served, ServedDecision
+from incentive_engine.measurement.learning.lots import ServedDecision, ServedLedger
 from incentive_engine.measurement.learning.trial_rows import lesson_of
 from incentive_engine.run.finished import read_run
 from incentive_engine.uplift.campaigns import campaign_averages, campaign_weights
@@ -236,7 +236,7 @@ def test_a_person_may_stand_in_each_campaign_and_shares_a_fold(
     assert np.isfinite(model.score(people(), policy()).measures["conversion"]).all()
 
 
-def served(run: Path, *, digest: str | None = None) -> Served:
+def served(run: Path, *, digest: str | None = None) -> ServedLedger:
     """Return a ledger in which every other user came, and the first explorer found no pool."""
     rows = pq.read_table(run / "allocation.parquet").to_pylist()[::2]
     decisions = [
@@ -259,7 +259,7 @@ def served(run: Path, *, digest: str | None = None) -> Served:
     decisions[paid] = decisions[paid]._replace(state="redeemed", amount=4_500_000)
     again = decisions[paid]._replace(offer_id=None, reason="no_gain", state="none", amount=None)
     run_digest = read_run(run).digest if digest is None else digest
-    return Served(where="spring.ledger", run=run_digest, decisions=[*decisions, again])
+    return ServedLedger(where="spring.ledger", run=run_digest, decisions=[*decisions, again])
 
 
 def test_of_a_ledger_those_who_came_by_lot_are_learned_with_what_they_redeemed(

@@ -15,7 +15,7 @@ from incentive_engine.data.scores import ScoreTable
 from incentive_engine.data.step_cache import StepCache
 from incentive_engine.insight.budget.policy_options import BudgetOptions, with_options
 from incentive_engine.pipeline.steps import Steps
-from incentive_engine.workflow.plan_campaign import Evidence, plan_campaign
+from incentive_engine.workflow.plan_campaign import ModelEvidence, plan_campaign
 from incentive_engine.workflow.write_run import Origin
 
 POLICY = policy_from_mapping(
@@ -49,7 +49,11 @@ def test_a_plan_needs_neither_file_nor_cache_nor_terminal(
     monkeypatch.chdir(tmp_path)
     options = BudgetOptions(amount="200")
     findings = plan_campaign(
-        with_options(POLICY, options), table(), options=options, evidence=Evidence(), steps=Steps()
+        with_options(POLICY, options),
+        table(),
+        options=options,
+        evidence=ModelEvidence(),
+        steps=Steps(),
     )
     assert findings.plan.certificate.feasible
     assert findings.response is not None
@@ -76,7 +80,11 @@ def test_whoever_asks_is_told_of_each_step_in_its_order_and_of_all_its_parts() -
     options = BudgetOptions(amount="200")
     steps = Steps(progress)
     plan_campaign(
-        with_options(POLICY, options), table(), options=options, evidence=Evidence(), steps=steps
+        with_options(POLICY, options),
+        table(),
+        options=options,
+        evidence=ModelEvidence(),
+        steps=steps,
     )
     assert told == [
         f"{step} {event}"
@@ -94,7 +102,7 @@ def test_a_brief_plan_is_the_same_and_waits_for_nothing_that_only_a_page_shows(
     policy = with_options(POLICY, options)
     whole, brief = (
         plan_campaign(
-            policy, table(), options=options, evidence=Evidence(), steps=Steps(), brief=brief
+            policy, table(), options=options, evidence=ModelEvidence(), steps=Steps(), brief=brief
         )
         for brief in (False, True)
     )
@@ -104,13 +112,17 @@ def test_a_brief_plan_is_the_same_and_waits_for_nothing_that_only_a_page_shows(
     assert not brief.dropped
     for name in ("budget_response", "gains_without", "simpler_ways", "holdout_value"):
         monkeypatch.setattr(f"incentive_engine.workflow.plan_campaign.{name}", None)
-    plan_campaign(policy, table(), options=options, evidence=Evidence(), steps=Steps(), brief=True)
+    plan_campaign(
+        policy, table(), options=options, evidence=ModelEvidence(), steps=Steps(), brief=True
+    )
 
 
 def test_the_budget_that_a_mandate_leaves_is_recorded_as_the_number_that_was_planned() -> None:
     options = BudgetOptions(amount="2000", min_marginal_roi=8.0)
     policy = with_options(POLICY, options)
-    findings = plan_campaign(policy, table(), options=options, evidence=Evidence(), steps=Steps())
+    findings = plan_campaign(
+        policy, table(), options=options, evidence=ModelEvidence(), steps=Steps()
+    )
     planned = findings.policy.budget
     assert planned is not None
     assert planned.amount < 2000

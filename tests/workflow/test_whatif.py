@@ -55,6 +55,24 @@ def test_a_point_that_cannot_be_is_a_row_with_its_conflict(answer: Path) -> None
     assert points["value"].isna().tolist() == [True, True, False]
 
 
+def test_costs_are_those_of_the_plan_by_the_trial_or_are_called_forecast(
+    incentive: Incentive, policy: Path, tmp_path: Path
+) -> None:
+    learned = incentive("whatif", policy, "--budgets", "4k", "--out", tmp_path / "learned")
+    assert learned.returncode == 0, learned.stderr
+    planned = incentive("allocate", policy, "--out", tmp_path / "run")
+    assert planned.returncode == 0, planned.stderr
+    told = json.loads((tmp_path / "run" / "certificate.json").read_text("utf-8"))
+    factor = told["budget"]["evaluated"]["correction"]
+    assert ("costs were corrected by" in learned.stdout) == (factor != 1)
+    point = table(tmp_path / "learned", "whatif").iloc[0]
+    assert point["value"] == pytest.approx(told["value"], rel=0.01)
+    scores = tmp_path / "run" / "scores.parquet"
+    given = incentive("whatif", policy, "--budgets", "4k", "--scores", scores)
+    assert given.returncode == 0, given.stderr
+    assert "as the scores forecast them" in given.stdout
+
+
 def test_moves_add_up_to_the_change_but_for_a_user_whom_each_plan_splits(
     answer: Path, cache: Path
 ) -> None:

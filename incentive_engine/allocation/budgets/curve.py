@@ -19,6 +19,7 @@ from incentive_engine.allocation.budgets.neighbours import (
 )
 from incentive_engine.allocation.dual.lagrangian import LagrangianDual
 from incentive_engine.allocation.infeasible.conflict import explain, relax
+from incentive_engine.allocation.infeasible.lots import taken_by_lots
 from incentive_engine.allocation.params import CURVE, SolveParams
 from incentive_engine.allocation.population.columns import threads
 from incentive_engine.allocation.population.limit_maps import rows_of, tally_explorers
@@ -252,6 +253,8 @@ class Curve:
         return (amounts[SPEND] - before[SPEND]) / cost if cost > 0 else None
 
     def _conflict(self, plan: Relaxed) -> tuple[Fault, ...]:
+        if taken := taken_by_lots(plan.rows):
+            return taken
         relaxation = relax(self.users, plan.rows)
         if not relaxation.needed:  # prices were not near enough to tell
             return ()

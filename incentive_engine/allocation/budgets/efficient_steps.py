@@ -38,7 +38,7 @@ different users whose steps are in it, then the further amounts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Split:
+class Breakdown:
     """What is added up, and for whom apart.
 
     Attributes
@@ -61,7 +61,7 @@ class Split:
         return self.groups, FIRST_AMOUNT + len(self.amounts)
 
 
-def steps_by_price(problem: Problem, split: Split) -> FloatArray:
+def steps_by_price(problem: Problem, split: Breakdown) -> FloatArray:
     """Return (bins, groups, 4 + a) float64: the sums of all steps by price, whatever the limits.
 
     Bin b holds prices from 2^(`LOWEST` + b / `PER_OCTAVE`) on; the last one what is free.
@@ -82,7 +82,7 @@ def steps_by_price(problem: Problem, split: Split) -> FloatArray:
 
 
 def _of_block(
-    problem: Problem, split: Split, start: int, stop: int, size: tuple[int, ...]
+    problem: Problem, split: Breakdown, start: int, stop: int, size: tuple[int, ...]
 ) -> list[FloatArray]:
     value, money, amounts = block_of(problem, split, start, stop)
     mine, forced = split.group[start:stop], problem.exactly_one
@@ -96,7 +96,7 @@ def _of_block(
 
 
 def block_of(
-    problem: Problem, split: Split, start: int, stop: int
+    problem: Problem, split: Breakdown, start: int, stop: int
 ) -> tuple[npt.NDArray[Any], FloatArray, FloatArray]:
     """Return the value (k, b), money (k, b) and amounts (a, k, b) of a block of users."""
     value = problem.value[:, start:stop]

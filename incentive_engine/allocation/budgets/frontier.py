@@ -14,7 +14,7 @@ from incentive_engine.allocation.budgets.efficient_steps import (
     PER_OCTAVE,
     TREATED,
     VALUE,
-    Split,
+    Breakdown,
     steps_by_price,
 )
 from incentive_engine.allocation.problem import Problem
@@ -60,7 +60,7 @@ class Frontier:
         return np.asarray(self.sums[:, :, VALUE].sum(axis=1), dtype=np.float64)
 
 
-def frontier(problem: Problem, split: Split, *, rows: int, smallest: int) -> Frontier | None:
+def frontier(problem: Problem, split: Breakdown, *, rows: int, smallest: int) -> Frontier | None:
     """Return the efficient steps of all users; None where fewer than `smallest` have any.
 
     Each group's steps are joined into bins of at least `smallest` different users, and within a

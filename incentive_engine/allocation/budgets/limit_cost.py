@@ -10,17 +10,17 @@ import numpy as np
 
 from incentive_engine.allocation.dual.lagrangian import LagrangianDual
 from incentive_engine.allocation.dual.prices import about_lowest, frame_of
-from incentive_engine.allocation.plan import Plan
+from incentive_engine.allocation.plan import Allocation
 from incentive_engine.allocation.population.columns import threads
 from incentive_engine.allocation.population.limit_maps import open_rows
-from incentive_engine.allocation.population.samples import Sample, draw_samples, sizes_of
+from incentive_engine.allocation.population.samples import UserSample, draw_samples, sizes_of
 from incentive_engine.allocation.population.users import users_of
 from incentive_engine.allocation.problem import Problem
 from incentive_engine.allocation.split_plan import NEAR
 from incentive_engine.domain import FloatArray
 
 
-def gains_without(problem: Problem, plan: Plan) -> dict[str, float]:
+def gains_without(problem: Problem, plan: Allocation) -> dict[str, float]:
     """Return per binding limit the most value that dropping it alone can add.
 
     Notes
@@ -33,7 +33,11 @@ def gains_without(problem: Problem, plan: Plan) -> dict[str, float]:
 
 
 def gains_at(
-    problem: Problem, at: Mapping[str, float], *, value: float, samples: tuple[Sample, ...] = ()
+    problem: Problem,
+    at: Mapping[str, float],
+    *,
+    value: float,
+    samples: tuple[UserSample, ...] = (),
 ) -> dict[str, float]:
     """Return per priced limit the most value that dropping it alone can add to a plan.
 
@@ -59,7 +63,7 @@ def gains_at(
 
 
 def _bound_without(
-    dual: LagrangianDual, prices: FloatArray, limit: int, sample: Sample | None
+    dual: LagrangianDual, prices: FloatArray, limit: int, sample: UserSample | None
 ) -> float:
     """Return a bound on the value of plans that need not keep a limit.
 
@@ -85,7 +89,7 @@ def _bound_without(
     return min(bound, everyone.at(lower).dual)
 
 
-def gain_of_all(everyone: Problem, plan: Plan) -> float:
+def gain_of_all(everyone: Problem, plan: Allocation) -> float:
     """Return the most value that can be added by deciding on the holdout or on explorers, too.
 
     The plan's prices bound every plan of the problem in which nobody is held out, or explores.

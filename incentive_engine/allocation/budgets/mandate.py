@@ -19,7 +19,7 @@ NEAR: Final = 1e-3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Mandate:
+class MandateSearch:
     """What the search for a marginal return found.
 
     Attributes
@@ -42,7 +42,7 @@ class Mandate:
 
 def largest_budget(
     curve: Curve, problem_at: Callable[[float], Problem | None], *, cap: float, at_least: float
-) -> Mandate:
+) -> MandateSearch:
     """Return the largest budget up to a cap whose marginal return is at least a bound.
 
     Parameters
@@ -64,7 +64,7 @@ def largest_budget(
     best = max(points, key=lambda point: point.marginal_return or -np.inf, default=None)
     good = [point for point in points if _reaches(point, at_least)]
     if not good:
-        return Mandate(at_least=at_least, cap=cap, point=None, best=best)
+        return MandateSearch(at_least=at_least, cap=cap, point=None, best=best)
     point = good[-1]
     low = point.budget
     high = min((amount for amount in amounts if amount > low), default=low)
@@ -76,7 +76,7 @@ def largest_budget(
             low, point = middle, tried
         else:
             high = middle
-    return Mandate(at_least=at_least, cap=cap, point=point, best=best)
+    return MandateSearch(at_least=at_least, cap=cap, point=point, best=best)
 
 
 def _reaches(point: CurvePoint, at_least: float) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from incentive_engine.allocation.build import bounds_of, pool_of
-from incentive_engine.allocation.limits import Limit
+from incentive_engine.allocation.limits import LinearLimit
 from incentive_engine.allocation.problem import BUDGET, Problem
 from incentive_engine.config.policy import Limit as LimitPolicy
 from incentive_engine.config.policy import Policy
@@ -43,7 +43,9 @@ def rule_of(name: str, policy: Policy) -> str:
     return next((rule for rule in rules if name.startswith(f"{rule}[")), name)
 
 
-def _resolved(policy: Policy, limit: Limit, stated: dict[str, LimitPolicy], users: int) -> Limit:
+def _resolved(
+    policy: Policy, limit: LinearLimit, stated: dict[str, LimitPolicy], users: int
+) -> LinearLimit:
     assert policy.budget is not None
     if limit.name == BUDGET:
         return replace(limit, at_most=policy.budget.amount)

@@ -11,9 +11,9 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.allocation.budgets.efficient_steps import Split
+from incentive_engine.allocation.budgets.efficient_steps import Breakdown
 from incentive_engine.allocation.dual.prices import find_prices
-from incentive_engine.allocation.limits import Limit
+from incentive_engine.allocation.limits import LinearLimit
 from incentive_engine.allocation.params import SolveParams
 from incentive_engine.allocation.population.columns import in_parts
 from incentive_engine.allocation.population.limit_maps import open_rows, rows_of, tally_explorers
@@ -62,7 +62,7 @@ class SweptPoint:
     sums: FloatArray
 
 
-def swept_points(problems: Sequence[Problem], split: Split) -> tuple[SweptPoint, ...]:
+def swept_points(problems: Sequence[Problem], split: Breakdown) -> tuple[SweptPoint, ...]:
     """Return what the budget of each problem brings, where it has a plan.
 
     Parameters
@@ -92,7 +92,7 @@ def _amount(problem: Problem) -> float:
     return problem.pool.amount
 
 
-def group_sums(problem: Problem, choice: Choice, split: Split) -> FloatArray:
+def group_sums(problem: Problem, choice: Choice, split: Breakdown) -> FloatArray:
     """Return (G, 2 + a) float64: per group value, users with an offer, and the amounts.
 
     Parameters
@@ -105,7 +105,7 @@ def group_sums(problem: Problem, choice: Choice, split: Split) -> FloatArray:
     return np.stack([_value_by_group(problem, choice, split), treated, *sums], axis=1)
 
 
-def _value_by_group(problem: Problem, choice: Choice, split: Split) -> FloatArray:
+def _value_by_group(problem: Problem, choice: Choice, split: Breakdown) -> FloatArray:
     explorers = problem.explorers
     if explorers is None:
         return _by_group(problem.value, choice, split)
@@ -115,7 +115,7 @@ def _value_by_group(problem: Problem, choice: Choice, split: Split) -> FloatArra
     return np.asarray(_by_group(problem.value, by_price, split) + by_lot)
 
 
-def sums_by_group(users: Users, plan: Relaxed, split: Split) -> FloatArray:
+def sums_by_group(users: Users, plan: Relaxed, split: Breakdown) -> FloatArray:
     """Return (G, 2 + a) float64, as `group_sums`, of a plan whose last users are split.
 
     Parameters
@@ -155,7 +155,7 @@ def _part(problem: Problem, users: Users, index: IntArray) -> Problem:
     )
 
 
-def _scaled(problem: Problem, share: float) -> list[Limit]:
+def _scaled(problem: Problem, share: float) -> list[LinearLimit]:
     """Return a problem's enforced limits for a share of its users, sums in proportion."""
 
     def scaled(bound: float | None) -> float | None:
@@ -167,7 +167,7 @@ def _scaled(problem: Problem, share: float) -> list[Limit]:
     ]
 
 
-def _swept(users: Users, problem: Problem, prices: FloatArray, split: Split) -> SweptPoint:
+def _swept(users: Users, problem: Problem, prices: FloatArray, split: Breakdown) -> SweptPoint:
     rows = rows_of(problem, users, problem.enforced)
     at = np.empty(users.n, dtype=np.int16)
     table = sweep(users, rows.prices_of_pairs(prices, users.shape), choice=at)
@@ -185,7 +185,7 @@ def _swept(users: Users, problem: Problem, prices: FloatArray, split: Split) -> 
     )
 
 
-def _by_group(matrix: npt.NDArray[Any], choice: Choice, split: Split) -> FloatArray:
+def _by_group(matrix: npt.NDArray[Any], choice: Choice, split: Breakdown) -> FloatArray:
     parts = in_parts(
         lambda start, stop, out: _add_chosen(matrix, choice, split.group, start, stop, out),
         n=len(choice),

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from incentive_engine.allocation.population.limit_maps import Rows
-from incentive_engine.allocation.population.sweep import Choice, Table, sweep
+from incentive_engine.allocation.population.limit_maps import LimitRows
+from incentive_engine.allocation.population.sweep import CellTable, Choice, sweep
 from incentive_engine.allocation.population.users import Users
 from incentive_engine.domain import MICROS, BoolArray, FloatArray, IntArray, to_micros
 
@@ -49,7 +49,7 @@ class Core:
     value: FloatArray
     usage: sp.csr_array
     chosen: Choice
-    table: Table
+    table: CellTable
     weight: FloatArray
 
     def pairs_of(self, choice: Choice) -> BoolArray:
@@ -65,7 +65,7 @@ class Core:
 
 def build_core(
     few: Users,
-    rows: Rows,
+    rows: LimitRows,
     index: IntArray,
     *,
     prices: FloatArray,
@@ -165,7 +165,7 @@ def _within_reach(few: Users, price: FloatArray, width: FloatArray) -> BoolArray
 
 
 def usage_of(
-    few: Users, rows: Rows, user: IntArray, offer: IntArray, *, width: int
+    few: Users, rows: LimitRows, user: IntArray, offer: IntArray, *, width: int
 ) -> sp.csr_array:
     """Return (L, width) sparse: what pairs use of each limit, in their users' columns.
 
@@ -181,7 +181,7 @@ def usage_of(
     return sp.csr_array(sp.csc_array(data, shape=(pairs.shape[0], width)))
 
 
-def _usage(few: Users, rows: Rows, user: IntArray, offer: IntArray) -> sp.csr_array:
+def _usage(few: Users, rows: LimitRows, user: IntArray, offer: IntArray) -> sp.csr_array:
     amounts = amounts_of(few)[:, offer, user]
     size = few.n_cells * few.k
     at = few.cell[user].astype(np.int64) * few.k + offer

@@ -8,9 +8,9 @@ import numpy as np
 
 from incentive_engine.allocation.dual.price_box import Box
 from incentive_engine.allocation.params import PLAN, SolveParams
-from incentive_engine.allocation.population.limit_maps import Rows
+from incentive_engine.allocation.population.limit_maps import LimitRows
 from incentive_engine.allocation.population.population import Population
-from incentive_engine.allocation.population.sweep import Table
+from incentive_engine.allocation.population.sweep import CellTable
 from incentive_engine.domain import FloatArray, IntArray
 
 
@@ -30,7 +30,7 @@ class Point:
 
     prices: FloatArray
     dual: float
-    table: Table
+    table: CellTable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -55,7 +55,7 @@ class LagrangianDual:
     """
 
     users: Population
-    rows: Rows
+    rows: LimitRows
     weight: FloatArray | None = None
     settled: IntArray | None = None
     params: SolveParams = PLAN
@@ -81,7 +81,7 @@ class LagrangianDual:
         return rows.prices_of_pairs(point.prices, shape), width
 
 
-def bounds_value(rows: Rows, prices: FloatArray) -> float:
+def bounds_value(rows: LimitRows, prices: FloatArray) -> float:
     """Return Σ price · (upper where the price is positive, lower where it is negative)."""
     binding = np.where(prices > 0, rows.upper, np.where(prices < 0, rows.lower, 0.0))
     return float(prices @ binding)

@@ -13,7 +13,7 @@ from incentive_engine.allocation.dual.core import Core, build_core
 from incentive_engine.allocation.dual.lagrangian import LagrangianDual, Point
 from incentive_engine.allocation.dual.linear_program import LinearProgram, solve_lp
 from incentive_engine.allocation.dual.price_box import Box
-from incentive_engine.allocation.population.limit_maps import Rows
+from incentive_engine.allocation.population.limit_maps import LimitRows
 from incentive_engine.domain import FloatArray
 
 ROUNDING: Final = 1e-6
@@ -24,7 +24,7 @@ NEGLIGIBLE: Final = 1e-12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Step:
+class BoxMinimum:
     """The minimum of the model within a box of prices.
 
     Attributes
@@ -68,7 +68,7 @@ def take_step(
     box: Box,
     caps: FloatArray,
     size: int,
-) -> Step:
+) -> BoxMinimum:
     """Return the minimum of the model around a point, within a box of prices.
 
     Parameters
@@ -104,7 +104,7 @@ def take_step(
     # a user of a sample stands for many
     taken = core.weight * shares
     usage = used + core.usage @ taken
-    return Step(
+    return BoxMinimum(
         prices=prices,
         base=at.prices,
         model=answer.objective + float(rest.value),
@@ -117,7 +117,7 @@ def take_step(
     )
 
 
-def broken_by(rows: Rows, usage: FloatArray) -> FloatArray:
+def broken_by(rows: LimitRows, usage: FloatArray) -> FloatArray:
     """Return (L,) by how much sums pass their bounds, beyond rounding."""
     over = np.maximum(usage - rows.upper, 0.0)
     under = np.minimum(usage - rows.lower, 0.0)
@@ -139,7 +139,7 @@ def _inside(
     under: FloatArray,
     box: Box,
     caps: FloatArray,
-    rows: Rows,
+    rows: LimitRows,
 ) -> bool:
     """Return whether nothing is bought at the box's prices but at the steepest ones.
 
@@ -156,7 +156,7 @@ def _inside(
 def _program(
     core: Core,
     classes: Classes,
-    rows: Rows,
+    rows: LimitRows,
     *,
     used: FloatArray,
     box: Box,

@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from incentive_engine.allocation.population.limit_maps import Rows
+from incentive_engine.allocation.population.limit_maps import LimitRows
 from incentive_engine.domain import FloatArray
 
 LEAST_PRICE: Final = 0.2
@@ -62,7 +62,7 @@ class Frame:
     caps: FloatArray
     bounds: Box
     total: float
-    rows: Rows
+    rows: LimitRows
 
     def around(self, prices: FloatArray, radius: float) -> Box:
         """Return a box around prices.

@@ -22,13 +22,13 @@ import numpy as np
 import scipy.sparse as sp
 
 from incentive_engine.allocation.dual.lagrangian import LagrangianDual, Point
-from incentive_engine.allocation.dual.near_tie_model import Step, take_step
+from incentive_engine.allocation.dual.near_tie_model import BoxMinimum, take_step
 from incentive_engine.allocation.dual.newton import Approach, approach
 from incentive_engine.allocation.dual.price_box import Box, Frame
 from incentive_engine.allocation.params import PLAN, SolveParams
-from incentive_engine.allocation.population.limit_maps import Rows
+from incentive_engine.allocation.population.limit_maps import LimitRows
 from incentive_engine.allocation.population.population import Population
-from incentive_engine.allocation.population.samples import Sample, draw_samples, sizes_of
+from incentive_engine.allocation.population.samples import UserSample, draw_samples, sizes_of
 from incentive_engine.domain import FloatArray
 from incentive_engine.errors import SolverError
 
@@ -83,7 +83,7 @@ class Optimum:
     """
 
     point: Point
-    step: Step | None
+    step: BoxMinimum | None
     gap: float
     sweeps: int
     impossible: bool = False
@@ -96,12 +96,12 @@ class Optimum:
 
 def find_prices(
     users: Population,
-    rows: Rows,
+    rows: LimitRows,
     *,
     start: FloatArray | None = None,
     radius: float = 0.3,
     hint: FloatArray | None = None,
-    samples: tuple[Sample, ...] | None = None,
+    samples: tuple[UserSample, ...] | None = None,
     params: SolveParams = PLAN,
 ) -> Optimum:
     """Return the prices that minimise the dual.
@@ -169,7 +169,7 @@ def minimise_among_open(
     return replace(optimum, sweeps=optimum.sweeps + passes)
 
 
-def frame_of(rows: Rows, sizes: FloatArray) -> Frame:
+def frame_of(rows: LimitRows, sizes: FloatArray) -> Frame:
     """Return the frame in which a price has the sign that its limit's bounds allow.
 
     Parameters
@@ -186,7 +186,7 @@ def frame_of(rows: Rows, sizes: FloatArray) -> Frame:
     return Frame(scale=scale, caps=caps, bounds=bounds, total=float(sizes[0].sum()), rows=rows)
 
 
-def typical_prices(rows: Rows, sizes: FloatArray) -> FloatArray:
+def typical_prices(rows: LimitRows, sizes: FloatArray) -> FloatArray:
     """Return (L,) the average value per unit of each limit.
 
     Parameters
@@ -281,7 +281,7 @@ def _step_that_ends(
     box: Box,
     caps: FloatArray,
     size: int,
-) -> Step:
+) -> BoxMinimum:
     """Return the model's minimum, of fewer users where GLOP cannot solve that of many.
 
     Arguments are those of `take_step`. Whoever is left out keeps the present choice, so that the

@@ -18,17 +18,17 @@ from incentive_engine.allocation.dual.core import build_core
 from incentive_engine.allocation.dual.prices import Optimum
 from incentive_engine.allocation.infeasible.relaxation import (
     NEGLIGIBLE,
-    Sums,
+    AttainableSums,
     size_of_bounds,
 )
 from incentive_engine.allocation.integer.cp_sat import select
-from incentive_engine.allocation.integer.draft import Draft
+from incentive_engine.allocation.integer.draft import CandidatePlan
 from incentive_engine.allocation.integer.integer_plan import round_prices
 from incentive_engine.allocation.integer.program import selection_of
-from incentive_engine.allocation.limits import Limit
-from incentive_engine.allocation.population.limit_maps import Rows
+from incentive_engine.allocation.limits import LinearLimit
+from incentive_engine.allocation.population.limit_maps import LimitRows
 from incentive_engine.allocation.population.population import Population
-from incentive_engine.allocation.population.sweep import Table, tally
+from incentive_engine.allocation.population.sweep import CellTable, tally
 from incentive_engine.allocation.population.users import Near
 from incentive_engine.allocation.problem import Question
 from incentive_engine.allocation.solver_report import Status
@@ -66,9 +66,9 @@ class Relaxation:
 
     amounts: FloatArray
     suspects: IntArray
-    table: Table
-    draft: Draft | None = None
-    sums: Sums | None = None
+    table: CellTable
+    draft: CandidatePlan | None = None
+    sums: AttainableSums | None = None
 
     @property
     def needed(self) -> bool:
@@ -76,14 +76,14 @@ class Relaxation:
         return bool(np.any(self.amounts != 0))
 
 
-def relax(users: Population, rows: Rows) -> Relaxation:
+def relax(users: Population, rows: LimitRows) -> Relaxation:
     """Return the cheapest relaxation; amounts count relative to each limit's bound.
 
     With many users it is the cheapest within a thousandth, and split users count as split.
     """
     if users.n * users.k <= SMALL:
         return _relax_exactly(users, rows)
-    sums = Sums.of(users, rows)
+    sums = AttainableSums.of(users, rows)
     mixture = sums.least_excess(range(len(rows.limits)))
     impossible = mixture.least > NEGLIGIBLE
     return Relaxation(
@@ -94,9 +94,9 @@ def relax(users: Population, rows: Rows) -> Relaxation:
     )
 
 
-def _relax_exactly(users: Population, rows: Rows) -> Relaxation:
+def _relax_exactly(users: Population, rows: LimitRows) -> Relaxation:
     everyone = _everybody(users)
-    nobody = Draft.at(None, tally(everyone.users, np.full(users.n, -1, dtype=np.int16)))
+    nobody = CandidatePlan.at(None, tally(everyone.users, np.full(users.n, -1, dtype=np.int16)))
     return relax_core(everyone, rows, nobody, prices=np.zeros(len(rows.limits)))
 
 
@@ -108,7 +108,9 @@ def _everybody(users: Population) -> Near:
     return Near(index=index, distance=distance, users=some, count=users.n)
 
 
-def relax_core(near: Near, rows: Rows, draft: Draft, *, prices: FloatArray) -> Relaxation:
+def relax_core(
+    near: Near, rows: LimitRows, draft: CandidatePlan, *, prices: FloatArray
+) -> Relaxation:
     """Return the cheapest relaxation in whole offers when only some users may change.
 
     Parameters
@@ -138,7 +140,7 @@ def relax_core(near: Near, rows: Rows, draft: Draft, *, prices: FloatArray) -> R
     return Relaxation(amounts=amounts, suspects=suspects, table=draft.table, draft=draft)
 
 
-def conflict(users: Population, rows: Rows, first: Relaxation) -> list[int]:
+def conflict(users: Population, rows: LimitRows, first: Relaxation) -> list[int]:
     """Return a minimal set of limits that cannot hold together (a deletion filter).
 
     Where many users make the limits impossible only by whole offers, these are the limits that
@@ -162,12 +164,12 @@ def conflict(users: Population, rows: Rows, first: Relaxation) -> list[int]:
 
 
 def _question(
-    users: Population, rows: Rows, first: Relaxation
+    users: Population, rows: LimitRows, first: Relaxation
 ) -> Callable[[list[int]], list[int]]:
     """Return a function: those of some limits that prove that they cannot all hold, or none."""
     if users.n * users.k <= SMALL:
         return lambda keep: keep if _refuted(users, rows.subset(keep)) else []
-    sums = first.sums or Sums.of(users, rows)
+    sums = first.sums or AttainableSums.of(users, rows)
 
     def prove(keep: list[int]) -> list[int]:
         mixture = sums.least_excess(keep, close=np.inf)
@@ -176,7 +178,7 @@ def _question(
     return prove
 
 
-def _refuted(users: Population, rows: Rows) -> bool:
+def _refuted(users: Population, rows: LimitRows) -> bool:
     """Return whether CP-SAT proves that no plan in whole offers keeps the rows."""
     everyone, nobody = _everybody(users), np.full(users.n, -1, dtype=np.int16)
     idle, index = everyone.users.worthless(), everyone.index
@@ -186,7 +188,7 @@ def _refuted(users: Population, rows: Rows) -> bool:
     return select(program, effort=EFFORT).status is Status.INFEASIBLE
 
 
-def relax_whole(users: Population, rows: Rows, optimum: Optimum) -> Relaxation:
+def relax_whole(users: Population, rows: LimitRows, optimum: Optimum) -> Relaxation:
     """Return the relaxation that whole offers need where split ones would not."""
     rounded = round_prices(users, rows, optimum, most=REPAIR)
     near, prices = rounded.near.nearest(REPAIR), optimum.point.prices
@@ -194,7 +196,7 @@ def relax_whole(users: Population, rows: Rows, optimum: Optimum) -> Relaxation:
 
 
 def explain(
-    question: Question, users: Population, rows: Rows, relaxation: Relaxation
+    question: Question, users: Population, rows: LimitRows, relaxation: Relaxation
 ) -> InfeasibleError:
     """Return the error that names the limits in conflict and the cheapest way out."""
     members = conflict(users, rows, relaxation)
@@ -224,7 +226,7 @@ def explain(
     return InfeasibleError(*faults)
 
 
-def _bounds(rows: Rows, i: int) -> Message:
+def _bounds(rows: LimitRows, i: int) -> Message:
     ratio = rows.limits[i].ratio
     least, most = (
         (rows.lower[i], rows.upper[i])
@@ -250,7 +252,7 @@ def _bounds(rows: Rows, i: int) -> Message:
     )
 
 
-def _stated(limit: Limit, bound: Message, share: float | None) -> Message:
+def _stated(limit: LinearLimit, bound: Message, share: float | None) -> Message:
     """Return a bound with the share that it is of the budget, or of all users."""
     if share is None:
         return bound
@@ -263,7 +265,7 @@ def _known(bound: float | None, missing: float) -> float:
 
 
 def _way_out(
-    rows: Rows, i: int, amount: float, *, usage: float | None, ratio: RatioReport | None
+    rows: LimitRows, i: int, amount: float, *, usage: float | None, ratio: RatioReport | None
 ) -> Message:
     name, below = rows.names[i], amount < 0
     bound = float(rows.lower[i] if below else rows.upper[i])

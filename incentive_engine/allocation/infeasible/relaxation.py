@@ -22,9 +22,9 @@ import scipy.sparse as sp
 
 from incentive_engine.allocation.dual.lagrangian import LagrangianDual
 from incentive_engine.allocation.dual.linear_program import LinearAnswer, LinearProgram, solve_lp
-from incentive_engine.allocation.population.limit_maps import Rows
+from incentive_engine.allocation.population.limit_maps import LimitRows
 from incentive_engine.allocation.population.population import Population
-from incentive_engine.allocation.population.sweep import Table
+from incentive_engine.allocation.population.sweep import CellTable
 from incentive_engine.domain import FloatArray, IntArray
 
 GROUPS: Final = 300
@@ -40,7 +40,7 @@ CLOSE: Final = 1e-3
 """The relative gap at which the cheapest relaxation is cheap enough."""
 
 
-def size_of_bounds(rows: Rows) -> FloatArray:
+def size_of_bounds(rows: LimitRows) -> FloatArray:
     """Return (L,) the size of each limit's bounds, 1 where they are 0."""
     low = np.where(np.isfinite(rows.lower), np.abs(rows.lower), 0.0)
     high = np.where(np.isfinite(rows.upper), np.abs(rows.upper), 0.0)
@@ -73,7 +73,7 @@ class Mixture:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Sums:
+class AttainableSums:
     """What groups of users can add up to, found so far.
 
     Questions about some of the limits share what is found, because sums are the same whatever is
@@ -100,7 +100,7 @@ class Sums:
     sums: dict[tuple[int, bytes], tuple[int, FloatArray]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, users: Population, rows: Rows) -> Self:
+    def of(cls, users: Population, rows: LimitRows) -> Self:
         """Return what is found without prices."""
         cells = users.n_cells
         sums = cls(
@@ -119,7 +119,7 @@ class Sums:
         self.asked.append(prices)
         return point.dual
 
-    def _by_group(self, table: Table) -> FloatArray:
+    def _by_group(self, table: CellTable) -> FloatArray:
         """Return (groups, L) the uses of limits, in parts of their sizes."""
         rows, users = self.dual.rows, self.dual.users
         matrix = rows.matrix.tocoo()
@@ -212,7 +212,7 @@ class Sums:
             ),
         )
 
-    def table(self, mixture: Mixture) -> Table:
+    def table(self, mixture: Mixture) -> CellTable:
         """Return what a mixture adds up to, from its passes made again."""
         tables = [(self.dual.at(prices).table, share) for prices, share in mixture.parts]
         totals = sum(table.totals * share[:, None] for table, share in tables)

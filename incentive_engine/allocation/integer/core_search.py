@@ -16,12 +16,12 @@ from incentive_engine.allocation.integer.cp_sat import (
     SelectionAnswer,
     select,
 )
-from incentive_engine.allocation.integer.draft import Draft, added
+from incentive_engine.allocation.integer.draft import CandidatePlan, added
 from incentive_engine.allocation.integer.local_search import trade
 from incentive_engine.allocation.integer.program import selection_of
 from incentive_engine.allocation.integer.scip import branch
-from incentive_engine.allocation.population.limit_maps import Rows
-from incentive_engine.allocation.population.sweep import Table, tally
+from incentive_engine.allocation.population.limit_maps import LimitRows
+from incentive_engine.allocation.population.sweep import CellTable, tally
 from incentive_engine.allocation.solver_report import Status
 from incentive_engine.domain import FloatArray
 
@@ -56,7 +56,7 @@ class Incumbent:
         How many users the last program had.
     """
 
-    plan: Draft | None = None
+    plan: CandidatePlan | None = None
     value: float = -np.inf
     status: Status = Status.UNKNOWN
     bound: float = np.inf
@@ -64,9 +64,9 @@ class Incumbent:
 
 
 def solve_core(
-    rows: Rows,
+    rows: LimitRows,
     core: Core,
-    start: Draft,
+    start: CandidatePlan,
     *,
     enough: float,
     whole: bool,
@@ -112,9 +112,9 @@ def solve_core(
 
 
 def exchange_core(
-    rows: Rows,
+    rows: LimitRows,
     core: Core,
-    start: Draft,
+    start: CandidatePlan,
     *,
     prices: FloatArray,
     bound: float,
@@ -151,7 +151,7 @@ def exchange_core(
     return replace(_checked(rows, core, start, rest, ask), core=len(core.index))
 
 
-def _penalties(rows: Rows, core: Core, prices: FloatArray) -> FloatArray:
+def _penalties(rows: LimitRows, core: Core, prices: FloatArray) -> FloatArray:
     """Return (L,) float64: what passing a limit costs per unit, more than it can bring."""
     used = np.asarray(abs(core.usage).sum(axis=1)).ravel()
     typical = np.abs(core.value).sum() / np.where(used > 0, used, np.inf)
@@ -171,7 +171,11 @@ def _agreed(exact: Incumbent, other: Incumbent) -> Incumbent:
 
 
 def _checked(
-    rows: Rows, core: Core, start: Draft, rest: Table, ask: Callable[[int], SelectionAnswer]
+    rows: LimitRows,
+    core: Core,
+    start: CandidatePlan,
+    rest: CellTable,
+    ask: Callable[[int], SelectionAnswer],
 ) -> Incumbent:
     """Ask with bounds let out by rounding, and where that breaks a limit, with bounds taken in.
 

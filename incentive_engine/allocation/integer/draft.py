@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from incentive_engine.allocation.population.population import Population
-from incentive_engine.allocation.population.sweep import Choice, Table, sweep, tally
+from incentive_engine.allocation.population.sweep import CellTable, Choice, sweep, tally
 from incentive_engine.allocation.population.users import Users
 from incentive_engine.domain import FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Draft:
+class CandidatePlan:
     """A plan, whether it keeps the limits or not: prices, and who chooses otherwise than by them.
 
     So nothing that grows with the users is held or copied.
@@ -34,10 +34,10 @@ class Draft:
     price: FloatArray | None
     index: IntArray
     to: Choice
-    table: Table
+    table: CellTable
 
     @classmethod
-    def at(cls, price: FloatArray | None, table: Table) -> Draft:
+    def at(cls, price: FloatArray | None, table: CellTable) -> CandidatePlan:
         """Return the draft in which everyone chooses by prices."""
         nobody = np.empty(0, dtype=np.int64)
         return cls(price=price, index=nobody, to=nobody.astype(np.int16), table=table)
@@ -63,12 +63,12 @@ class Draft:
         """Return (n,) int16, canonical positions: the choices of all users."""
         return users.choices(self.price, self.index, self.to)
 
-    def without(self, few: Users, index: IntArray) -> Table:
+    def without(self, few: Users, index: IntArray) -> CellTable:
         """Return what all users add up to but for some; arguments are those of `choices`."""
         own = tally(few, self.choices(few, index))
         return replace(self.table, totals=self.table.totals - own.totals)
 
-    def changed(self, few: Users, index: IntArray, to: Choice) -> Draft:
+    def changed(self, few: Users, index: IntArray, to: Choice) -> CandidatePlan:
         """Return the draft in which some users choose otherwise.
 
         Parameters
@@ -89,12 +89,12 @@ class Draft:
         )
 
 
-def added(one: Table, other: Table) -> Table:
+def added(one: CellTable, other: CellTable) -> CellTable:
     """Return what two groups of users add up to."""
     return replace(one, totals=one.totals + other.totals)
 
 
-def draft_of(users: Users, choice: Choice) -> Draft:
+def draft_of(users: Users, choice: Choice) -> CandidatePlan:
     """Return given choices, (n,) int16 canonical positions, with what they add up to."""
     index = np.flatnonzero(choice >= 0)
-    return Draft(price=None, index=index, to=choice[index], table=tally(users, choice))
+    return CandidatePlan(price=None, index=index, to=choice[index], table=tally(users, choice))

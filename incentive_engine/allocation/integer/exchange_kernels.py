@@ -21,7 +21,7 @@ import numpy as np
 
 from incentive_engine.allocation.integer.move_kernels import (
     Moves,
-    State,
+    SearchState,
     begin,
     change,
     passed,
@@ -52,7 +52,7 @@ SHAKEN: Final = 0.3
 
 
 @compiled
-def bottleneck(moves: Moves, state: State, chain: IntArray, depth: int) -> int:
+def bottleneck(moves: Moves, state: SearchState, chain: IntArray, depth: int) -> int:
     """Return the row whose bounds a chain of changes passes that the fewest users touch."""
     tightest, fewest = -1, 0
     for at in range(depth + 1):
@@ -65,7 +65,7 @@ def bottleneck(moves: Moves, state: State, chain: IntArray, depth: int) -> int:
 
 
 @compiled
-def rows_broken_by(moves: Moves, state: State, pair: int, row: int, before: int) -> int:
+def rows_broken_by(moves: Moves, state: SearchState, pair: int, row: int, before: int) -> int:
     """Return how many rows pass their bounds after a change; −1 where it does not help a row.
 
     Parameters
@@ -87,7 +87,13 @@ def rows_broken_by(moves: Moves, state: State, pair: int, row: int, before: int)
 
 @compiled
 def best_set(
-    moves: Moves, state: State, room: float, most: float, depth: int, effort: int, best: IntArray
+    moves: Moves,
+    state: SearchState,
+    room: float,
+    most: float,
+    depth: int,
+    effort: int,
+    best: IntArray,
 ) -> tuple[float, int, int]:
     """Find the set of up to `depth` changes that gains most.
 
@@ -152,7 +158,9 @@ def best_set(
 
 
 @compiled
-def climb(moves: Moves, state: State, bound: float, goal: float, effort: int) -> tuple[float, int]:
+def climb(
+    moves: Moves, state: SearchState, bound: float, goal: float, effort: int
+) -> tuple[float, int]:
     """Make the best sets of changes until there is none; return the gap and the effort left.
 
     Parameters
@@ -194,7 +202,7 @@ def count_within(moves: Moves, loss: float) -> int:
 
 @compiled
 def exchange(
-    moves: Moves, state: State, bound: float, goal: float, effort: int, draws: FloatArray
+    moves: Moves, state: SearchState, bound: float, goal: float, effort: int, draws: FloatArray
 ) -> bool:
     """Better a selection by sets of changes, in rounds; return whether it keeps all bounds.
 

@@ -19,9 +19,9 @@ import numpy as np
 from incentive_engine.allocation.dual.core import Core, build_core
 from incentive_engine.allocation.dual.prices import Optimum
 from incentive_engine.allocation.integer.core_search import Incumbent, exchange_core, solve_core
-from incentive_engine.allocation.integer.draft import Draft
+from incentive_engine.allocation.integer.draft import CandidatePlan
 from incentive_engine.allocation.params import SolveParams
-from incentive_engine.allocation.population.limit_maps import Rows
+from incentive_engine.allocation.population.limit_maps import LimitRows
 from incentive_engine.allocation.population.population import Population
 from incentive_engine.allocation.population.users import Near
 from incentive_engine.allocation.solver_report import Status
@@ -92,9 +92,9 @@ class Search:
     """
 
     users: Population
-    rows: Rows
+    rows: LimitRows
     optimum: Optimum
-    base: Draft
+    base: CandidatePlan
     near: Near
     goal: float
     fair: float
@@ -119,7 +119,7 @@ class Search:
         return self.near.nearest(size)
 
     def exchange(
-        self, start: Draft, near: Near, *, times: float = 1.0, seed: int = 0
+        self, start: CandidatePlan, near: Near, *, times: float = 1.0, seed: int = 0
     ) -> Incumbent:
         """Return a plan that exchanges between some users lead to.
 
@@ -145,7 +145,7 @@ class Search:
             seed=seed,
         )
 
-    def core(self, start: Draft, near: Near, *, allowance: float) -> Core:
+    def core(self, start: CandidatePlan, near: Near, *, allowance: float) -> Core:
         """Return some users with the pairs that lose little enough to be part of a better plan.
 
         Parameters
@@ -169,7 +169,7 @@ class Search:
         return self.core(best.plan, near, allowance=self.lost(best) * (1.0 + 1e-9))
 
     def program(
-        self, start: Draft, core: Core, *, goal: float, times: float, whole: bool = False
+        self, start: CandidatePlan, core: Core, *, goal: float, times: float, whole: bool = False
     ) -> Incumbent:
         """Return the best plan that an integer program of a core comes to.
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from incentive_engine.allocation.dual.prices import Optimum
 from incentive_engine.allocation.integer.core_search import Incumbent
-from incentive_engine.allocation.integer.draft import Draft
+from incentive_engine.allocation.integer.draft import CandidatePlan
 from incentive_engine.allocation.integer.improvement import (
     MANY,
     QUICK,
@@ -21,7 +21,7 @@ from incentive_engine.allocation.integer.improvement import (
 )
 from incentive_engine.allocation.integer.ties import fill
 from incentive_engine.allocation.params import PLAN, SolveParams
-from incentive_engine.allocation.population.limit_maps import Rows
+from incentive_engine.allocation.population.limit_maps import LimitRows
 from incentive_engine.allocation.population.population import Population
 from incentive_engine.allocation.population.sweep import TIED, precision
 from incentive_engine.allocation.population.users import Near
@@ -49,11 +49,11 @@ FRACTIONAL: Final = 1e-6
 
 def make_plan(
     users: Population,
-    rows: Rows,
+    rows: LimitRows,
     optimum: Optimum,
     *,
     params: SolveParams = PLAN,
-    start: Draft | None = None,
+    start: CandidatePlan | None = None,
 ) -> Incumbent:
     """Return a plan that keeps every limit, as good as the stages make it.
 
@@ -82,7 +82,11 @@ def make_plan(
 
 
 def _search(
-    users: Population, rows: Rows, optimum: Optimum, params: SolveParams, start: Draft | None
+    users: Population,
+    rows: LimitRows,
+    optimum: Optimum,
+    params: SolveParams,
+    start: CandidatePlan | None,
 ) -> Search:
     """Return the state of a search: what it starts from, and at which gaps it ends."""
     rounded = round_prices(users, rows, optimum, most=_most(params))
@@ -166,12 +170,12 @@ class Rounded:
         Gives who loses so little at most, ascending, split or not.
     """
 
-    draft: Draft
+    draft: CandidatePlan
     near: Near
     tied: Callable[[float], IntArray]
 
 
-def round_prices(users: Population, rows: Rows, optimum: Optimum, *, most: int) -> Rounded:
+def round_prices(users: Population, rows: LimitRows, optimum: Optimum, *, most: int) -> Rounded:
     """Return everyone's choice at the prices and the linear program.
 
     Where the program met the bound, everyone it left out chooses as it took for granted. Else
@@ -186,12 +190,12 @@ def round_prices(users: Population, rows: Rows, optimum: Optimum, *, most: int) 
     # a hair dearer: thousands of tied users must not break a limit together
     dear = rows.prices_of_pairs((1.0 + TIED) * optimum.point.prices, users.shape)
     table, near = users.nearest_tie(dear, most=most)
-    draft, tied = Draft.at(dear, table), partial(_tied, users, dear, near)
+    draft, tied = CandidatePlan.at(dear, table), partial(_tied, users, dear, near)
     if optimum.step is None:
         return Rounded(draft=draft, near=near, tied=tied)
     if optimum.gap <= EXACT:
         around = rows.prices_of_pairs(optimum.step.base, users.shape)
-        draft = Draft.at(around, users.usage(around))
+        draft = CandidatePlan.at(around, users.usage(around))
     core, shares = optimum.step.core, optimum.step.shares
     split = np.unique(core.user[(shares > FRACTIONAL) & (shares < 1.0 - FRACTIONAL)])
     few = users.take(core.index)

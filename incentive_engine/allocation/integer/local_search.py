@@ -9,7 +9,7 @@ import scipy.sparse as sp
 
 from incentive_engine.allocation.integer.cp_sat import Selection, SelectionAnswer
 from incentive_engine.allocation.integer.exchange_kernels import exchange
-from incentive_engine.allocation.integer.move_kernels import Moves, State
+from incentive_engine.allocation.integer.move_kernels import Moves, SearchState
 from incentive_engine.allocation.solver_report import Status
 from incentive_engine.domain import BoolArray, FloatArray, IntArray
 
@@ -51,7 +51,7 @@ def trade(
     """
     moves, chosen, pairs = _moves_of(selection, score)
     size, width = len(moves.user), 2 * int(np.diff(moves.start).max(initial=1))
-    state = State(
+    state = SearchState(
         chosen=chosen,
         used=np.zeros(len(moves.lower), dtype=np.int64),
         size=np.zeros(size, dtype=np.int64),

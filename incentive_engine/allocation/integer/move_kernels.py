@@ -51,7 +51,7 @@ class Moves(NamedTuple):
     penalty: FloatArray
 
 
-class State(NamedTuple):
+class SearchState(NamedTuple):
     """What is chosen, and what each change of it would do.
 
     Attributes
@@ -72,7 +72,7 @@ class State(NamedTuple):
 
 
 @compiled
-def begin(moves: Moves, state: State) -> None:
+def begin(moves: Moves, state: SearchState) -> None:
     """Write what the chosen pairs use and what each change would do."""
     for user in range(state.chosen.shape[0]):
         chosen = state.chosen[user]
@@ -82,7 +82,7 @@ def begin(moves: Moves, state: State) -> None:
 
 
 @compiled
-def compare(moves: Moves, state: State, user: int) -> None:
+def compare(moves: Moves, state: SearchState, user: int) -> None:
     """Write what the changes of a user's choice would do."""
     chosen = state.chosen[user]
     for pair in range(moves.first[user], moves.first[user + 1]):
@@ -103,7 +103,7 @@ def compare(moves: Moves, state: State, user: int) -> None:
 
 
 @compiled
-def change(moves: Moves, state: State, pair: int) -> None:
+def change(moves: Moves, state: SearchState, pair: int) -> None:
     """Let a pair's user choose it."""
     use(state, pair, 1)
     state.chosen[moves.user[pair]] = pair
@@ -111,7 +111,7 @@ def change(moves: Moves, state: State, pair: int) -> None:
 
 
 @compiled
-def use(state: State, pair: int, sign: int) -> None:
+def use(state: SearchState, pair: int, sign: int) -> None:
     """Add to what is used what the change to a pair would, or take it back."""
     for e in range(state.size[pair]):
         state.used[state.row[pair, e]] += sign * state.amount[pair, e]
@@ -124,13 +124,13 @@ def passed(used: int, lower: int, upper: int) -> int:
 
 
 @compiled
-def passes(moves: Moves, state: State, row: int) -> int:
+def passes(moves: Moves, state: SearchState, row: int) -> int:
     """Return how far a row's sum passes its bounds, negative below the lower one."""
     return passed(state.used[row], moves.lower[row], moves.upper[row])
 
 
 @compiled
-def broken(moves: Moves, state: State) -> int:
+def broken(moves: Moves, state: SearchState) -> int:
     """Return how many rows pass their bounds."""
     count = 0
     for row in range(state.used.shape[0]):
@@ -139,7 +139,7 @@ def broken(moves: Moves, state: State) -> int:
 
 
 @compiled
-def worth(moves: Moves, state: State, pair: int, times: float) -> float:
+def worth(moves: Moves, state: SearchState, pair: int, times: float) -> float:
     """Return what a change brings when bounds may be passed for penalties."""
     chosen, gain = state.chosen[moves.user[pair]], 0.0
     for e in range(state.size[pair]):
@@ -151,7 +151,7 @@ def worth(moves: Moves, state: State, pair: int, times: float) -> float:
 
 
 @compiled
-def repair(moves: Moves, state: State, most: int) -> bool:
+def repair(moves: Moves, state: SearchState, most: int) -> bool:
     """Make the changes, one by one, that bring most; return whether all bounds are kept then."""
     times, raised = 1.0, 0
     for _ in range(most):

@@ -11,8 +11,8 @@ import scipy.sparse as sp
 from incentive_engine.allocation.dual.core import Core
 from incentive_engine.allocation.integer.cp_sat import LARGEST, Selection
 from incentive_engine.allocation.integer.decimals import TENS, decimals_of
-from incentive_engine.allocation.population.limit_maps import Rows
-from incentive_engine.allocation.population.sweep import Choice, Table
+from incentive_engine.allocation.population.limit_maps import LimitRows
+from incentive_engine.allocation.population.sweep import CellTable, Choice
 from incentive_engine.domain import FloatArray
 
 CLOSE: Final = 1e-9
@@ -20,9 +20,9 @@ CLOSE: Final = 1e-9
 
 
 def selection_of(
-    rows: Rows,
+    rows: LimitRows,
     core: Core,
-    rest: Table,
+    rest: CellTable,
     current: Choice,
     *,
     margin: int,
@@ -71,7 +71,7 @@ def selection_of(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class IntegerScale:
     """The integers in which a row is counted.
 
     Attributes
@@ -101,7 +101,7 @@ class Step:
         return units // self.common
 
 
-def _step(rows: Rows, data: FloatArray, row: int, *, common: bool) -> Step:
+def _step(rows: LimitRows, data: FloatArray, row: int, *, common: bool) -> IntegerScale:
     """Return the largest step that all amounts of a row are multiples of, if it is large enough.
 
     Money and counts have integers of their own; other amounts may be decimals. What is neither
@@ -113,8 +113,8 @@ def _step(rows: Rows, data: FloatArray, row: int, *, common: bool) -> Step:
     decimals = decimals_of(data, largest=LARGEST, units=units, common=common)
     if decimals is None:
         largest = float(np.max(np.abs(data), initial=0.0))
-        return Step(unit=0.0, common=1, size=LARGEST / (largest or 1.0), whole=False)
-    return Step(
+        return IntegerScale(unit=0.0, common=1, size=LARGEST / (largest or 1.0), whole=False)
+    return IntegerScale(
         unit=decimals.unit,
         common=decimals.common,
         size=decimals.size,

@@ -9,13 +9,13 @@ from typing import Final
 import numpy as np
 
 from incentive_engine.allocation.dual.prices import typical_prices
-from incentive_engine.allocation.integer.draft import Draft, added
-from incentive_engine.allocation.population.limit_maps import Rows
+from incentive_engine.allocation.integer.draft import CandidatePlan, added
+from incentive_engine.allocation.population.limit_maps import LimitRows
 from incentive_engine.allocation.population.population import Population
 from incentive_engine.allocation.population.sweep import (
     TIED,
+    CellTable,
     Choice,
-    Table,
     precision,
     sweep,
     tally,
@@ -33,12 +33,12 @@ ATTEMPTS: Final = 300
 
 def fill(
     users: Population,
-    rows: Rows,
-    base: Draft,
+    rows: LimitRows,
+    base: CandidatePlan,
     prices: FloatArray,
     *,
     tied: Callable[[float], IntArray],
-) -> Draft:
+) -> CandidatePlan:
     """Give tied users their offer, in the order of their keys, where that brings something.
 
     No limit gets worse by it.
@@ -74,7 +74,9 @@ def _with(choice: Choice, index: IntArray, to: Choice) -> Choice:
     return changed
 
 
-def _filled(few: Users, rows: Rows, base: Choice, rest: Table, prices: FloatArray) -> Choice:
+def _filled(
+    few: Users, rows: LimitRows, base: Choice, rest: CellTable, prices: FloatArray
+) -> Choice:
     """Return (N,) int16, the choices of users who may be tied, as far as limits leave room.
 
     Parameters
@@ -115,7 +117,7 @@ def _filled(few: Users, rows: Rows, base: Choice, rest: Table, prices: FloatArra
     return plan
 
 
-def _eager(users: Users, rows: Rows, prices: FloatArray, *, full: FloatArray) -> Choice:
+def _eager(users: Users, rows: LimitRows, prices: FloatArray, *, full: FloatArray) -> Choice:
     """Return (n,) int16: choices that take what the prices leave open, but of no full limit.
 
     Parameters

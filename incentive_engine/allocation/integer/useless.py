@@ -9,10 +9,10 @@ import numpy as np
 import scipy.sparse as sp
 
 from incentive_engine.allocation.dual.core import usage_of
-from incentive_engine.allocation.integer.draft import Draft
-from incentive_engine.allocation.population.limit_maps import TOLERANCE, Rows
+from incentive_engine.allocation.integer.draft import CandidatePlan
+from incentive_engine.allocation.population.limit_maps import TOLERANCE, LimitRows
 from incentive_engine.allocation.population.population import Population
-from incentive_engine.allocation.population.sweep import Choice, Table, tally
+from incentive_engine.allocation.population.sweep import CellTable, Choice, tally
 from incentive_engine.allocation.population.users import Users
 from incentive_engine.domain import BoolArray, FloatArray, IntArray
 
@@ -21,7 +21,7 @@ ROUNDS: Final = 300
 before, unless thousands of offers of different sizes compete for the same room."""
 
 
-def drop_useless(users: Population, rows: Rows, plan: Draft) -> Draft:
+def drop_useless(users: Population, rows: LimitRows, plan: CandidatePlan) -> CandidatePlan:
     """Return the plan without offers of no value that no limit needs, most harmful ones first."""
     if users.forced:
         return plan
@@ -43,7 +43,7 @@ def drop_useless(users: Population, rows: Rows, plan: Draft) -> Draft:
     return plan.changed(few, useless, given)
 
 
-def _useless(users: Population, plan: Draft) -> tuple[IntArray, Users, Choice]:
+def _useless(users: Population, plan: CandidatePlan) -> tuple[IntArray, Users, Choice]:
     """Return who has an offer that brings nothing, most harmful first: rows, columns, offers."""
     index = plan.index
     if plan.price is not None and _may_give(users, plan.price):
@@ -63,7 +63,7 @@ def _may_give(users: Population, price: FloatArray) -> bool:
     return bool((price < 0).any() or others.any())
 
 
-def _could_go(rows: Rows, table: Table, used: sp.csc_array) -> BoolArray:
+def _could_go(rows: LimitRows, table: CellTable, used: sp.csc_array) -> BoolArray:
     """Return (N,) whether limits hold without each of these pairs alone, but for rounding."""
     usage, entries = rows.usage(table), used.tocoo()
     row, column = entries.coords
@@ -73,7 +73,7 @@ def _could_go(rows: Rows, table: Table, used: sp.csc_array) -> BoolArray:
     return np.asarray(np.bincount(column[needed], minlength=used.shape[1]) == 0, dtype=bool)
 
 
-def _how_many(few: Users, rows: Rows, table: Table, given: Choice, left: IntArray) -> int:
+def _how_many(few: Users, rows: LimitRows, table: CellTable, given: Choice, left: IntArray) -> int:
     """Return how many of the first of these offers can go together."""
     low, high = 0, len(left) + 1
     count = len(left)
@@ -86,6 +86,6 @@ def _how_many(few: Users, rows: Rows, table: Table, given: Choice, left: IntArra
     return low
 
 
-def _without(few: Users, table: Table, given: Choice, gone: IntArray) -> Table:
+def _without(few: Users, table: CellTable, given: Choice, gone: IntArray) -> CellTable:
     dropped = tally(few.take(gone), given[gone])
     return replace(table, totals=table.totals - dropped.totals)

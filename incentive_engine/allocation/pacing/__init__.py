@@ -2,11 +2,11 @@
 
 from incentive_engine.allocation.pacing.foresight import foresight
 from incentive_engine.allocation.pacing.pacer import (
-    Memory,
     Moment,
     Pacer,
     PacingParams,
     Repriced,
+    WarmStart,
     systematic_sample,
 )
 from incentive_engine.allocation.pacing.room import Bounds, Hold, room
@@ -15,11 +15,11 @@ from incentive_engine.allocation.pacing.volume import volume
 __all__ = [
     "Bounds",
     "Hold",
-    "Memory",
     "Moment",
     "Pacer",
     "PacingParams",
     "Repriced",
+    "WarmStart",
     "foresight",
     "room",
     "systematic_sample",

@@ -90,7 +90,7 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Memory:
+class WarmStart:
     """What a solve leaves for the next one.
 
     Attributes
@@ -121,7 +121,7 @@ class Repriced:
     """New prices, limit name to value given up per unit, and what to remember of them."""
 
     prices: Mapping[str, float]
-    memory: Memory
+    memory: WarmStart
 
 
 class Pacer:
@@ -154,7 +154,7 @@ class Pacer:
         self.choosers = self.planned.without(offers)
 
     def reprice(
-        self, moment: Moment, prices: Mapping[str, float], memory: Memory | None = None
+        self, moment: Moment, prices: Mapping[str, float], memory: WarmStart | None = None
     ) -> Repriced:
         """Return prices for the rest of the campaign.
 
@@ -168,7 +168,7 @@ class Pacer:
         rows, params = self.choosers.rows, self.params
         now = np.array([prices.get(name, 0.0) for name in rows.names], dtype=np.float64)
         lower, upper = self._left(moment)
-        thirst = self._thirst(moment, memory or Memory())
+        thirst = self._thirst(moment, memory or WarmStart())
         coming = np.flatnonzero(~moment.seen)
         expected = self._to_come(moment)
         per_user = np.zeros(len(now))
@@ -188,7 +188,7 @@ class Pacer:
         capped = dict(zip(rows.names, upper.tolist(), strict=True))
         return Repriced(
             prices=named,
-            memory=Memory(
+            memory=WarmStart(
                 prices=named,
                 came=moment.came[-1],
                 share=float(moment.shares[-1]),
@@ -199,7 +199,7 @@ class Pacer:
             ),
         )
 
-    def give_way(self, memory: Memory, *, moment: Moment) -> dict[str, float]:
+    def give_way(self, memory: WarmStart, *, moment: Moment) -> dict[str, float]:
         """Return prices of a moment after a solve; `moment.seen` does not matter.
 
         A price that is above zero follows the share of its cap that was taken since the last
@@ -229,7 +229,7 @@ class Pacer:
                 upper[place] = np.inf if rest.at_most is None else max(rest.at_most, 0.0)
         return lower, upper
 
-    def _thirst(self, moment: Moment, memory: Memory) -> FloatArray:
+    def _thirst(self, moment: Moment, memory: WarmStart) -> FloatArray:
         """Return (L,) how many times as much of each limit users take as was foreseen."""
         names = self.choosers.rows.names
         thirst = np.array([memory.thirst.get(name, 1.0) for name in names], dtype=np.float64)

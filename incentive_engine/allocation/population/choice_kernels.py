@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.allocation.population.kernels import BLOCK, Pairs, add_pair
+from incentive_engine.allocation.population.kernels import BLOCK, KernelColumns, add_pair
 from incentive_engine.allocation.population.score_kernels import (
     FREE,
     PriceTable,
@@ -28,7 +28,7 @@ FRACTION: Final = float(2**52)
 
 @compiled
 def sweep(
-    pairs: Pairs,
+    pairs: KernelColumns,
     prices: PriceTable,
     unit: float,
     start: int,
@@ -63,7 +63,7 @@ def sweep(
 
 @compiled
 def find_unhelped(
-    pairs: Pairs, prices: PriceTable, start: int, stop: int, index: IntArray
+    pairs: KernelColumns, prices: PriceTable, start: int, stop: int, index: IntArray
 ) -> None:
     """Write who chooses an offer that brings nothing; the last entry is how many these are."""
     work, count = workspace(prices), 0
@@ -80,7 +80,7 @@ def find_unhelped(
 
 @compiled
 def add_scores(
-    pairs: Pairs,
+    pairs: KernelColumns,
     prices: PriceTable,
     unit: float,
     first: int,
@@ -98,7 +98,7 @@ def add_scores(
 
 @compiled
 def reaches(
-    pairs: Pairs,
+    pairs: KernelColumns,
     prices: PriceTable,
     widths: PriceTable,
     start: int,
@@ -127,7 +127,7 @@ def reaches(
 
 @compiled
 def widest_change(
-    pairs: Pairs,
+    pairs: KernelColumns,
     widths: PriceTable,
     at: int,
     first: int,

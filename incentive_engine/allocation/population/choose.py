@@ -8,7 +8,7 @@ from typing import Self
 
 import numpy as np
 
-from incentive_engine.allocation.population.limit_maps import Rows, rows_of
+from incentive_engine.allocation.population.limit_maps import LimitRows, rows_of
 from incentive_engine.allocation.population.population import Population
 from incentive_engine.allocation.population.sweep import Choice, sweep
 from incentive_engine.allocation.population.users import Users, users_of
@@ -29,7 +29,7 @@ class Choosers:
     """
 
     users: Users
-    rows: Rows
+    rows: LimitRows
 
     @classmethod
     def of(cls, problem: Problem) -> Self:

@@ -107,9 +107,9 @@ class PairColumns(Units):
         return self.value.dtype
 
     @property
-    def pairs(self) -> kernels.Pairs:
+    def pairs(self) -> kernels.KernelColumns:
         """The columns as the kernels read them."""
-        return kernels.Pairs(
+        return kernels.KernelColumns(
             value=self.value,
             columns=self.columns,
             cell=self.cell,

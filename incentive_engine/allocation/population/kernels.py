@@ -22,7 +22,7 @@ BLOCK: Final = 1024
 """Users per block: one offer's columns and scores stay in the first-level cache."""
 
 
-class Pairs(NamedTuple):
+class KernelColumns(NamedTuple):
     """The columns, as the kernels read them.
 
     Attributes
@@ -64,7 +64,7 @@ def rounded_up(scaled: float) -> float:
 
 
 @compiled
-def add_pair(pairs: Pairs, at: int, user: int, totals: IntArray) -> None:
+def add_pair(pairs: KernelColumns, at: int, user: int, totals: IntArray) -> None:
     """Add one chosen pair to the totals."""
     column = pairs.order[at]
     sums = totals[pairs.cell[user], at]
@@ -78,7 +78,7 @@ def add_pair(pairs: Pairs, at: int, user: int, totals: IntArray) -> None:
 
 @compiled
 def tally(
-    pairs: Pairs, choice: npt.NDArray[np.int16], start: int, stop: int, totals: IntArray
+    pairs: KernelColumns, choice: npt.NDArray[np.int16], start: int, stop: int, totals: IntArray
 ) -> None:
     """Add up given choices."""
     for user in range(start, stop):
@@ -88,7 +88,7 @@ def tally(
 
 @compiled
 def chosen_costs(
-    pairs: Pairs, choice: npt.NDArray[np.int16], start: int, stop: int, cost: IntArray
+    pairs: KernelColumns, choice: npt.NDArray[np.int16], start: int, stop: int, cost: IntArray
 ) -> None:
     """Write what given choices cost in millionths, rounded up."""
     for user in range(start, stop):
@@ -98,7 +98,7 @@ def chosen_costs(
 
 
 @compiled
-def add_sizes(pairs: Pairs, start: int, stop: int, totals: IntArray) -> None:
+def add_sizes(pairs: KernelColumns, start: int, stop: int, totals: IntArray) -> None:
     """Add up the absolute amounts of all eligible pairs."""
     for at in range(pairs.order.shape[0]):
         column = pairs.order[at]
@@ -158,7 +158,9 @@ def range_of(
 
 
 @compiled
-def content_keys(pairs: Pairs, start: int, stop: int, keys: npt.NDArray[np.uint64]) -> None:
+def content_keys(
+    pairs: KernelColumns, start: int, stop: int, keys: npt.NDArray[np.uint64]
+) -> None:
     """Mix the users' numbers into their hashes, one after the other, and then their bits.
 
     `keys` begins as the users' cells. Numbers of pairs that are not eligible count 0. The last

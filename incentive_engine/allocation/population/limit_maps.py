@@ -11,9 +11,9 @@ import numpy as np
 import scipy.sparse as sp
 
 from incentive_engine.allocation.explorers import Explorers
-from incentive_engine.allocation.limits import Limit, Terms
+from incentive_engine.allocation.limits import LinearLimit, Terms
 from incentive_engine.allocation.population.population import Population
-from incentive_engine.allocation.population.sweep import Table, empty_totals, table_of
+from incentive_engine.allocation.population.sweep import CellTable, empty_totals, table_of
 from incentive_engine.allocation.problem import Question
 from incentive_engine.domain import COST, FACE, ISSUED, MICROS, BoolArray, FloatArray, to_micros
 
@@ -23,7 +23,7 @@ money and of issued offers are integers and have none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Rows:
+class LimitRows:
     """The limits of a question, sorted by name.
 
     Attributes
@@ -38,7 +38,7 @@ class Rows:
         (L,) float64: 1 for a count, 1e6 for money, which are summed in integers; 0 otherwise.
     """
 
-    limits: tuple[Limit, ...]
+    limits: tuple[LinearLimit, ...]
     matrix: sp.csr_array
     lower: FloatArray
     upper: FloatArray
@@ -94,18 +94,18 @@ class Rows:
         )
         return most
 
-    def usage(self, table: Table) -> FloatArray:
+    def usage(self, table: CellTable) -> FloatArray:
         """Return (L,) float64 the limits' sums."""
         return np.asarray(self.matrix @ table.amounts[1:].ravel(), dtype=np.float64)
 
-    def exact_usage(self, table: Table) -> FloatArray:
+    def exact_usage(self, table: CellTable) -> FloatArray:
         """Return (L,) the sums of a plan; those of money and counts from integers."""
         usage = self.usage(table)
         for i in np.flatnonzero(self.unit).tolist():
             usage[i] = self._whole(table, i) / self.unit[i]
         return usage
 
-    def excess(self, table: Table) -> FloatArray:
+    def excess(self, table: CellTable) -> FloatArray:
         """Return (L,) how far a plan passes its bounds, 0 where it keeps them.
 
         Positive above the upper bound, negative below the lower one; natural units.
@@ -120,7 +120,7 @@ class Rows:
             excess[i] = self._whole_excess(table, i)
         return np.asarray(excess, dtype=np.float64)
 
-    def residual(self, rest: Table) -> tuple[FloatArray, FloatArray]:
+    def residual(self, rest: CellTable) -> tuple[FloatArray, FloatArray]:
         """Return (L,) the bounds that remain when some users' choices stand; natural units."""
         used = self.usage(rest)
         lower, upper = self.lower - used, self.upper - used
@@ -132,7 +132,7 @@ class Rows:
                 lower[i] = (_scaled(self.lower[i], unit, ROUND_CEILING) - whole) / unit
         return lower, upper
 
-    def _whole(self, table: Table, row: int) -> int:
+    def _whole(self, table: CellTable, row: int) -> int:
         picked = self.matrix[[row]]
         amounts = table.totals[1:].ravel()[picked.indices]
         measure = self.limits[row].terms[0][0]
@@ -143,7 +143,7 @@ class Rows:
             )
         return int(amounts.sum())
 
-    def _whole_excess(self, table: Table, row: int) -> float:
+    def _whole_excess(self, table: CellTable, row: int) -> float:
         whole, unit = self._whole(table, row), int(self.unit[row])
         if np.isfinite(self.upper[row]):
             most = _scaled(self.upper[row], unit, ROUND_FLOOR)
@@ -155,9 +155,9 @@ class Rows:
                 return (whole - least) / unit
         return 0.0
 
-    def subset(self, keep: Sequence[int]) -> Rows:
+    def subset(self, keep: Sequence[int]) -> LimitRows:
         """Return some of the rows."""
-        return Rows(
+        return LimitRows(
             limits=tuple(self.limits[i] for i in keep),
             matrix=self.matrix[list(keep)],
             lower=self.lower[list(keep)],
@@ -165,9 +165,9 @@ class Rows:
             unit=self.unit[list(keep)],
         )
 
-    def with_bounds(self, lower: FloatArray, upper: FloatArray) -> Rows:
+    def with_bounds(self, lower: FloatArray, upper: FloatArray) -> LimitRows:
         """Return the rows with other bounds."""
-        return Rows(
+        return LimitRows(
             limits=self.limits, matrix=self.matrix, lower=lower, upper=upper, unit=self.unit
         )
 
@@ -177,7 +177,7 @@ def _scaled(bound: float, unit: int, rounding: str) -> int:
     return int((Decimal(repr(float(bound))) * unit).to_integral_value(rounding=rounding))
 
 
-def rows_of(question: Question, users: Population, limits: Sequence[Limit]) -> Rows:
+def rows_of(question: Question, users: Population, limits: Sequence[LinearLimit]) -> LimitRows:
     """Return limits of a problem as rows, sorted by name.
 
     Parameters
@@ -190,7 +190,7 @@ def rows_of(question: Question, users: Population, limits: Sequence[Limit]) -> R
     rows = [_coefficients(question, users, limit) for limit in ordered]
     matrix = sp.csr_array(sp.vstack(rows)) if rows else sp.csr_array((0, width))
     inf = np.inf
-    return Rows(
+    return LimitRows(
         limits=ordered,
         matrix=matrix,
         lower=_bounds([-inf if x.at_least is None else x.at_least for x in ordered]),
@@ -200,8 +200,8 @@ def rows_of(question: Question, users: Population, limits: Sequence[Limit]) -> R
 
 
 def open_rows(
-    question: Question, users: Population, limits: Sequence[Limit] | None = None
-) -> Rows:
+    question: Question, users: Population, limits: Sequence[LinearLimit] | None = None
+) -> LimitRows:
     """Return limits, the enforced ones unless told, with what explorers leave of their bounds."""
     rows = rows_of(question, users, question.enforced if limits is None else limits)
     if question.explorers is None:
@@ -209,7 +209,7 @@ def open_rows(
     return rows.with_bounds(*rows.residual(tally_explorers(users, question.explorers)))
 
 
-def tally_explorers(users: Population, explorers: Explorers) -> Table:
+def tally_explorers(users: Population, explorers: Explorers) -> CellTable:
     """Return what the pairs drawn by lot add up to."""
     user, offer = explorers.pairs
     few, place, at = users.take(user), np.argsort(users.order)[offer], np.arange(len(user))
@@ -227,13 +227,13 @@ def _bounds(numbers: list[float]) -> FloatArray:
     return np.array(numbers, dtype=np.float64)
 
 
-def _unit(limit: Limit) -> float:
+def _unit(limit: LinearLimit) -> float:
     if len(limit.all_terms) != 1 or limit.terms[0][1] != 1.0:
         return 0.0
     return {COST: float(MICROS), FACE: float(MICROS), ISSUED: 1.0}.get(limit.terms[0][0], 0.0)
 
 
-def _coefficients(question: Question, users: Population, limit: Limit) -> sp.csr_array:
+def _coefficients(question: Question, users: Population, limit: LinearLimit) -> sp.csr_array:
     cells: BoolArray = np.ones(users.n_cells, bool) if limit.cells is None else limit.cells
     offers: BoolArray = np.ones(users.k, bool) if limit.offers is None else limit.offers
     dense = _weights(question, users, limit.terms)

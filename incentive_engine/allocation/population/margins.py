@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from incentive_engine.allocation.population.columns import in_parts
-from incentive_engine.allocation.population.kernels import Pairs
+from incentive_engine.allocation.population.kernels import KernelColumns
 from incentive_engine.allocation.population.limit_maps import rows_of
 from incentive_engine.allocation.population.score_kernels import exact_score
 from incentive_engine.allocation.population.users import users_of
@@ -56,7 +56,7 @@ def margins(
 
 @compiled
 def _ahead(
-    pairs: Pairs,
+    pairs: KernelColumns,
     price: FloatArray,
     place: npt.NDArray[np.int16],
     choice: npt.NDArray[np.int16],

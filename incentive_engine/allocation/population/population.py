@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from incentive_engine.allocation.population.columns import Units
-from incentive_engine.allocation.population.sweep import Choice, Table
+from incentive_engine.allocation.population.sweep import CellTable, Choice
 from incentive_engine.allocation.population.users import Near, Rows, Users
 from incentive_engine.domain import FloatArray, IntArray
 
@@ -57,7 +57,7 @@ class Population(Protocol):
     def kind(self) -> np.dtype[Any]:
         """The columns' type."""
 
-    def usage(self, price: FloatArray, *, weight: FloatArray | None = None) -> Table:
+    def usage(self, price: FloatArray, *, weight: FloatArray | None = None) -> CellTable:
         """Return what the users choose, added up; each stands for `weight` of its cell."""
 
     def best_scores(self, price: FloatArray) -> float:
@@ -92,7 +92,7 @@ class Population(Protocol):
         In float64; None where there are more than `most`.
         """
 
-    def nearest_tie(self, price: FloatArray, *, most: int) -> tuple[Table, Near]:
+    def nearest_tie(self, price: FloatArray, *, most: int) -> tuple[CellTable, Near]:
         """Return what users choose, and those whose next best choice loses least."""
 
     def tied(self, price: FloatArray, *, within: float) -> IntArray:

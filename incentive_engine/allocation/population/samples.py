@@ -20,7 +20,7 @@ SIZED: Final = 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Sample:
+class UserSample:
     """Some of the users.
 
     Attributes
@@ -41,7 +41,7 @@ class Sample:
     sizes: FloatArray
 
 
-def draw_samples(users: Population, params: SolveParams = PLAN) -> tuple[Sample, ...]:
+def draw_samples(users: Population, params: SolveParams = PLAN) -> tuple[UserSample, ...]:
     """Return ever larger samples, none of few users.
 
     All are drawn from the largest one, so that only that is looked for among all users.
@@ -57,8 +57,8 @@ def draw_samples(users: Population, params: SolveParams = PLAN) -> tuple[Sample,
     return (*smaller, largest)
 
 
-def _sample(size: int, few: Users, weight: FloatArray) -> Sample:
-    return Sample(size=size, users=few, weight=weight, sizes=few.sizes(weight=weight))
+def _sample(size: int, few: Users, weight: FloatArray) -> UserSample:
+    return UserSample(size=size, users=few, weight=weight, sizes=few.sizes(weight=weight))
 
 
 def sample_sizes(n: int, params: SolveParams = PLAN) -> list[int]:

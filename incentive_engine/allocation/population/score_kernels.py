@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from incentive_engine.allocation.population.columns import Units
-from incentive_engine.allocation.population.kernels import BLOCK, Pairs, rounded_up
+from incentive_engine.allocation.population.kernels import BLOCK, KernelColumns, rounded_up
 from incentive_engine.domain import MICROS, FloatArray
 from incentive_engine.jit import compiled
 
@@ -86,7 +86,7 @@ def largest_score(price: FloatArray, largest: FloatArray) -> float:
 
 
 @compiled
-def exact_score(pairs: Pairs, price: FloatArray, user: int, at: int) -> float:
+def exact_score(pairs: KernelColumns, price: FloatArray, user: int, at: int) -> float:
     """Return value − Σ price·measure of one pair in float64, its cost rounded up."""
     column = pairs.order[at]
     c = pairs.cell[user]
@@ -99,7 +99,7 @@ def exact_score(pairs: Pairs, price: FloatArray, user: int, at: int) -> float:
 
 
 @compiled
-def exact_choice(pairs: Pairs, price: FloatArray, user: int) -> int:
+def exact_choice(pairs: KernelColumns, price: FloatArray, user: int) -> int:
     """Return the best offer of a user in float64, −1 for none; the first one of equal ones."""
     chosen = -1
     best = -np.inf if pairs.forced else 0.0
@@ -135,7 +135,7 @@ def prices_paid(
 
 @compiled
 def fast_scores(
-    pairs: Pairs,
+    pairs: KernelColumns,
     prices: PriceTable,
     at: int,
     first: int,
@@ -203,7 +203,7 @@ def workspace(prices: PriceTable) -> Workspace:
 
 @compiled
 def choose_block(
-    pairs: Pairs, prices: PriceTable, first: int, size: int, work: Workspace
+    pairs: KernelColumns, prices: PriceTable, first: int, size: int, work: Workspace
 ) -> npt.NDArray[Any]:
     """Write the choices of `size` users from `first` and their best scores; return the second."""
     best, chosen = work.best, work.chosen

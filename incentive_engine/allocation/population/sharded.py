@@ -29,8 +29,8 @@ from incentive_engine.allocation.population.mapped import (
 from incentive_engine.allocation.population.near import lowest_keys, nearest
 from incentive_engine.allocation.population.population import Population
 from incentive_engine.allocation.population.sweep import (
+    CellTable,
     Choice,
-    Table,
     passed,
     reaches,
     scores_in,
@@ -131,7 +131,7 @@ class ShardedUsers(Units):
         """How many users there are."""
         return int(self.edges[-1])
 
-    def usage(self, price: FloatArray, *, weight: FloatArray | None = None) -> Table:
+    def usage(self, price: FloatArray, *, weight: FloatArray | None = None) -> CellTable:
         """Return what the users choose, added up; each stands for `weight` of its cell."""
         sums = sum(totals for totals, _ in self._ask(partial(passed, price=price)))
         return table_of(self, np.asarray(sums, dtype=np.int64), weight)
@@ -172,7 +172,7 @@ class ShardedUsers(Units):
         )
         return self._merged(found, lambda distance, key: nearest(distance, key, most))
 
-    def nearest_tie(self, price: FloatArray, *, most: int) -> tuple[Table, Near]:
+    def nearest_tie(self, price: FloatArray, *, most: int) -> tuple[CellTable, Near]:
         """Return what users choose, and those whose next best choice loses least."""
         columns = self._may_send(most)
         tables, found = zip(
@@ -299,7 +299,7 @@ def _nearest_open(
 
 def _nearest_tie(
     users: Users, price: FloatArray, most: int, *, columns: bool
-) -> tuple[Table, FoundNear]:
+) -> tuple[CellTable, FoundNear]:
     table, near = users.nearest_tie(price, most=most)
     return table, FoundNear.of(near, columns=columns)
 

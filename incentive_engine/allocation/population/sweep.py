@@ -27,7 +27,7 @@ Choice = npt.NDArray[np.int16]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Table:
+class CellTable:
     """What the chosen pairs add up to, per cell and offer.
 
     Attributes
@@ -60,7 +60,7 @@ class Table:
         """How many users have an offer."""
         return float(self.amounts[1].sum())
 
-    def plus(self, other: Table | None) -> Table:
+    def plus(self, other: CellTable | None) -> CellTable:
         """Return what these pairs and others, in the same units, add up to."""
         return self if other is None else replace(self, totals=self.totals + other.totals)
 
@@ -72,7 +72,7 @@ def sweep(
     weight: FloatArray | None = None,
     choice: Choice | None = None,
     loss: npt.NDArray[Any] | None = None,
-) -> Table:
+) -> CellTable:
     """Return what the users choose at the prices, added up.
 
     Parameters
@@ -137,7 +137,7 @@ def passed(
     return sum(part[0] for part in parts), (words[0], words[1]) if words else (0, 0)
 
 
-def tally(users: PairColumns, choice: Choice) -> Table:
+def tally(users: PairColumns, choice: Choice) -> CellTable:
     """Return what given choices (canonical positions) add up to."""
     pairs = users.pairs
     parts = in_parts(
@@ -218,8 +218,8 @@ def empty_totals(units: Units) -> IntArray:
     return np.zeros((cells, offers, sums), dtype=np.int64)
 
 
-def table_of(units: Units, sums: IntArray, weight: FloatArray | None) -> Table:
+def table_of(units: Units, sums: IntArray, weight: FloatArray | None) -> CellTable:
     """Return the table of sums, (n_cells, k, m + 2) as kernels add them."""
     ones = np.ones(units.n_cells)
     totals = np.ascontiguousarray(sums.transpose(2, 0, 1))
-    return Table(totals=totals, scale=units.scale, weight=ones if weight is None else weight)
+    return CellTable(totals=totals, scale=units.scale, weight=ones if weight is None else weight)

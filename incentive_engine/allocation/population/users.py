@@ -15,8 +15,8 @@ from incentive_engine.allocation.population.columns import HEADROOM, PairColumns
 from incentive_engine.allocation.population.near import lowest_keys, nearest
 from incentive_engine.allocation.population.score_kernels import price_table
 from incentive_engine.allocation.population.sweep import (
+    CellTable,
     Choice,
-    Table,
     dual_sum,
     reaches,
     sweep,
@@ -72,7 +72,7 @@ class Users(PairColumns):
         nothing = np.where(self.value > -np.inf, 0, -np.inf).astype(self.value.dtype)
         return replace(self, value=nothing)
 
-    def usage(self, price: FloatArray, *, weight: FloatArray | None = None) -> Table:
+    def usage(self, price: FloatArray, *, weight: FloatArray | None = None) -> CellTable:
         """Return what the users choose at the prices of pairs, added up."""
         return sweep(self, price, weight=weight)
 
@@ -124,7 +124,7 @@ class Users(PairColumns):
             return None
         return self.take(index).in_float64(), index.__getitem__
 
-    def nearest_tie(self, price: FloatArray, *, most: int) -> tuple[Table, Near]:
+    def nearest_tie(self, price: FloatArray, *, most: int) -> tuple[CellTable, Near]:
         """Return what users choose, and those whose next best choice loses least."""
         loss = np.empty(self.n, dtype=self.value.dtype)
         table = sweep(self, price, loss=loss)

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from incentive_engine.config.document.editing import Change, edited
+from incentive_engine.config.document.editing import Edit, edited
 from incentive_engine.config.document.loading import validated
-from incentive_engine.config.document.places import Source
+from incentive_engine.config.document.places import DocumentSource
 from incentive_engine.config.document.tree import parse_tree
 from incentive_engine.config.fields import FileContext
 from incentive_engine.config.policy import Policy
@@ -34,7 +34,7 @@ class FieldFault:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
+class PolicyDraft:
     """A text that is meant to be a policy.
 
     Attributes
@@ -52,7 +52,7 @@ class Draft:
     faults: tuple[FieldFault, ...]
     require_data: bool = False
 
-    def with_changes(self, changes: Sequence[Change]) -> Draft:
+    def with_changes(self, changes: Sequence[Edit]) -> PolicyDraft:
         """Return the draft of a text in which some values are changed.
 
         Raises
@@ -78,7 +78,7 @@ class Draft:
         return self.policy
 
 
-def read_draft(text: str, path: Path, *, require_data: bool = False) -> Draft:
+def read_draft(text: str, path: Path, *, require_data: bool = False) -> PolicyDraft:
     """Return what a text says.
 
     Parameters
@@ -97,7 +97,7 @@ def read_draft(text: str, path: Path, *, require_data: bool = False) -> Draft:
     if isinstance(content, dict):
         assert tree.root is not None
         written = {str(key): value for key, value in content.items()}
-        source = Source(origin, tree.root.places())
+        source = DocumentSource(origin, tree.root.places())
         context = FileContext(path.parent, require_data)
         policy, faults = validated(Policy, content, source=source, context=context)
         found += [
@@ -107,7 +107,7 @@ def read_draft(text: str, path: Path, *, require_data: bool = False) -> Draft:
     elif not found:
         found.append(FieldFault(field="", line=1, fault=Fault(origin, say("studio.no_mapping"))))
     found.sort(key=lambda each: each.line)
-    return Draft(
+    return PolicyDraft(
         path=path,
         text=text,
         written=written,

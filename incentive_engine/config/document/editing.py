@@ -28,7 +28,7 @@ HAN: Final = re.compile(r"[\u4e00-\u9fff]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class Edit:
     """One value that is to be another.
 
     Attributes
@@ -43,10 +43,10 @@ class Change:
     value: str | None
 
 
-def edited(text: str, changes: Sequence[Change]) -> str:
+def edited(text: str, changes: Sequence[Edit]) -> str:
     """Return a text with some values changed.
 
-    >>> edited("{a: 1, b: [2, 3]}  # a comment", [Change(loc=("a",), value="5%")])
+    >>> edited("{a: 1, b: [2, 3]}  # a comment", [Edit(loc=("a",), value="5%")])
     '{a: 5%, b: [2, 3]}  # a comment'
 
     Raises
@@ -93,7 +93,7 @@ def _scalar_text(value: object) -> str:
     return text if plain else json.dumps(text, ensure_ascii=False)
 
 
-def _value_of(change: Change) -> object:
+def _value_of(change: Edit) -> object:
     tree = parse_tree(change.value or "", origin=dotted(change.loc), has_lines=False)
     if tree.faults:
         raise ConfigError(*(fault for _, fault in tree.faults))

@@ -13,9 +13,9 @@ from pydantic import ValidationError
 
 from incentive_engine.config.access.regular import special_file
 from incentive_engine.config.document.overrides import apply_setting
-from incentive_engine.config.document.places import Loc, Place, Source
+from incentive_engine.config.document.places import DocumentSource, Loc, Place
 from incentive_engine.config.document.pydantic_errors import faults_of
-from incentive_engine.config.document.tree import Node, Tree, parse_tree
+from incentive_engine.config.document.tree import DocumentTree, Node, parse_tree
 from incentive_engine.config.fields import Document, FileContext
 from incentive_engine.config.policy import Policy
 from incentive_engine.errors import ConfigError, Fault, nearest
@@ -67,7 +67,7 @@ def load_document(
     tree = parse_tree(_text(path), origin=str(path))
     root = _mapping(tree, path)
     settings = [fault for setting in set_values for fault in apply_setting(root, setting)]
-    source = Source(str(path), root.places())
+    source = DocumentSource(str(path), root.places())
     context = FileContext(path.parent, require_data)
     document, faults = validated(model, root.plain(), source=source, context=context)
     ordered = sorted((*tree.faults, *faults), key=lambda found: found[0].line)
@@ -84,7 +84,7 @@ def policy_from_mapping(mapping: Mapping[str, object], *, where: str = "policy")
     ConfigError
         With every problem, each placed at `where`.
     """
-    document, faults = validated(Policy, mapping, source=Source(where))
+    document, faults = validated(Policy, mapping, source=DocumentSource(where))
     if document is None:
         raise ConfigError(*(fault for _, fault in faults))
     return document
@@ -100,7 +100,7 @@ def locate(document: Document, loc: Loc) -> str:
 
 
 def validated(
-    model: type[D], written: object, *, source: Source, context: FileContext | None = None
+    model: type[D], written: object, *, source: DocumentSource, context: FileContext | None = None
 ) -> tuple[D | None, list[tuple[Place, Fault]]]:
     """Return the document of plain data, and what is wrong with it, each with its place."""
     try:
@@ -110,7 +110,7 @@ def validated(
     return document.read_from(source), []
 
 
-def _mapping(tree: Tree, path: Path) -> Node:
+def _mapping(tree: DocumentTree, path: Path) -> Node:
     """Return the document's mapping.
 
     Raises

@@ -28,7 +28,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class DocumentSource:
     """Where each field of a document stands.
 
     Two sources always compare equal: policies are equal when they mean the same, wherever they
@@ -50,7 +50,8 @@ class Source:
     def locate(self, loc: Loc) -> str:
         """Return place and field as messages show them.
 
-        >>> Source("a.yaml", {("limits", 2): Place("a.yaml", 31)}).locate(("limits", 2, "where"))
+        >>> source = DocumentSource("a.yaml", {("limits", 2): Place("a.yaml", 31)})
+        >>> source.locate(("limits", 2, "where"))
         'a.yaml:31: limits.2.where'
         """
         return f"{self.place(loc)}: {dotted(loc)}" if loc else str(self.place(loc))

@@ -16,7 +16,7 @@ KIND: Final = "problem"
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class FieldProblem:
     """What is wrong with a field, in a planner's words."""
 
     loc: Loc
@@ -39,7 +39,7 @@ class Problem:
         return f"{text}; {self.remedy}" if self.remedy else str(text)
 
 
-def reject(*problems: Problem) -> NoReturn:
+def reject(*problems: FieldProblem) -> NoReturn:
     """Refuse a model for all of these problems.
 
     Raises
@@ -50,7 +50,7 @@ def reject(*problems: Problem) -> NoReturn:
     raise ValidationError.from_exception_data("configuration", [p.details() for p in problems])
 
 
-def with_problems(error: ValidationError, problems: list[Problem]) -> ValidationError:
+def with_problems(error: ValidationError, problems: list[FieldProblem]) -> ValidationError:
     """Return pydantic's errors and these problems as one error."""
     lines = [*map(_again, error.errors(include_url=False)), *(p.details() for p in problems)]
     return ValidationError.from_exception_data(error.title, lines)

@@ -9,8 +9,8 @@ from typing import Final
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from incentive_engine.config.document.places import Loc, Place, Source
-from incentive_engine.config.document.problems import KIND, Problem
+from incentive_engine.config.document.places import DocumentSource, Loc, Place
+from incentive_engine.config.document.problems import KIND, FieldProblem
 from incentive_engine.config.document.words import describe, key_type, models_at, type_at
 from incentive_engine.errors import Fault, any_of, near_name, nearest
 from incentive_engine.language import Message, Text, message_of, say
@@ -21,7 +21,7 @@ SHOWN: Final = 60
 
 
 def faults_of(
-    error: ValidationError, *, model: object, written: object, source: Source
+    error: ValidationError, *, model: object, written: object, source: DocumentSource
 ) -> list[tuple[Place, Fault]]:
     """Return what is wrong, each with its place.
 
@@ -36,7 +36,7 @@ def faults_of(
     source
         Where each field stands.
     """
-    found: dict[Loc, Problem] = {}
+    found: dict[Loc, FieldProblem] = {}
     lines = [line for line in error.errors(include_url=False) if not _told_by_items(line)]
     misspelt = dict(_misspelt(lines, model=model, written=written))
     for line in lines:
@@ -115,7 +115,7 @@ def _known_keys(model: object, loc: Loc) -> list[str]:
     return [name for found in models_at(model, loc) for name in found.model_fields]
 
 
-def _fault(problem: Problem, source: Source) -> Fault:
+def _fault(problem: FieldProblem, source: DocumentSource) -> Fault:
     what = problem.what
     if problem.other is not None:
         place = source.place(problem.other)
@@ -124,32 +124,34 @@ def _fault(problem: Problem, source: Source) -> Fault:
     return Fault(source.locate(problem.loc), what, problem.expected, problem.remedy)
 
 
-def _problem(line: ErrorDetails, loc: Loc, *, model: object, hint: Text) -> Problem:
+def _problem(line: ErrorDetails, loc: Loc, *, model: object, hint: Text) -> FieldProblem:
     kind, context = line["type"], line.get("ctx", {})
     if kind == KIND:
-        own: Problem = context["problem"]
-        return Problem(loc, own.what, own.expected, own.remedy, own.other)
+        own: FieldProblem = context["problem"]
+        return FieldProblem(loc, own.what, own.expected, own.remedy, own.other)
     if kind in {"extra_forbidden", "invalid_key"}:
         known = _known_keys(model, loc[:-1])
-        return Problem(loc, "unknown key", remedy=hint or nearest(str(loc[-1]), known))
+        return FieldProblem(loc, "unknown key", remedy=hint or nearest(str(loc[-1]), known))
     if kind == "value_error" and isinstance(line["input"], str | int | float):
-        return Problem(loc, message_of(context["error"]))
+        return FieldProblem(loc, message_of(context["error"]))
     what = WHAT[kind](line) if kind in WHAT else _wrong_type(line)
     if kind in EXPECTED:
-        return Problem(loc, what, EXPECTED[kind](context))
+        return FieldProblem(loc, what, EXPECTED[kind](context))
     if kind == "literal_error":
         return _unknown_choice(line, loc)
     is_key = line["loc"][-1] == "[key]"
     takes = key_type(type_at(model, loc[:-1])) if is_key else type_at(model, loc)
-    return Problem(loc, what, describe(takes))
+    return FieldProblem(loc, what, describe(takes))
 
 
-def _unknown_choice(line: ErrorDetails, loc: Loc) -> Problem:
+def _unknown_choice(line: ErrorDetails, loc: Loc) -> FieldProblem:
     choices = [part.strip("'") for part in re.split(r", | or ", line["ctx"]["expected"])]
     near = near_name(str(line["input"]), choices)
     remedy = say("did you mean `{name}`?", name=near) if near else ""
     expected = any_of(choices)
-    return Problem(loc, say("{value} is not known", value=shown(line["input"])), expected, remedy)
+    return FieldProblem(
+        loc, say("{value} is not known", value=shown(line["input"])), expected, remedy
+    )
 
 
 def shown(value: object) -> Text:

@@ -1,6 +1,7 @@
 """The reference of every key of a document, written from the models themselves.
 
-``python -m incentive_engine.config.document.reference > docs/policy.md`` renews the page.
+``python -m incentive_engine.config.document.reference > docs/policy.md`` renews the page of
+policies, and the same with ``scenario > docs/scenario.md`` the one of scenarios.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pydantic_core import PydanticUndefined
 from incentive_engine.config.amounts import UNITS
 from incentive_engine.config.document.words import describe, models_in
 from incentive_engine.config.policy import Policy
+from incentive_engine.config.scenario import Scenario
 
 INTRODUCTION: Final = """# Policy files
 
@@ -46,6 +48,21 @@ How values are read:
   number; `12:30`, dates and codes with leading zeros such as `007` are text.
 * Aliases and merge keys of YAML are not supported: what a file says stands where it counts.
 """
+
+
+OF_SCENARIOS: Final = """# Scenario files
+
+Every key of a scenario, which `incentive simulate` replays ([what it is for](simulation.md)). This
+page is written from the program's own models by `python -m
+incentive_engine.config.document.reference scenario > docs/scenario.md`; a test fails while it is
+old. `incentive check FILE` reports every problem of a file at once. Values are read as in [policy
+files](policy.md).
+"""
+
+
+def scenario_reference() -> str:
+    """Return the reference page of scenario files, in Markdown."""
+    return "\n".join([OF_SCENARIOS, *map(_section, documented_models(Scenario))])
 
 
 def policy_reference() -> str:
@@ -119,4 +136,4 @@ def _default(field: FieldInfo) -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(policy_reference())
+    sys.stdout.write(scenario_reference() if "scenario" in sys.argv else policy_reference())

@@ -7,7 +7,7 @@ from typing import Final
 
 import yaml
 
-from incentive_engine.config.document.places import Loc, Place, Source, dotted
+from incentive_engine.config.document.places import DocumentSource, Loc, Place, dotted
 from incentive_engine.config.document.scalars import (
     MAP,
     SEQ,
@@ -51,7 +51,7 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
-class Tree:
+class DocumentTree:
     """A document's content, and what is wrong with its YAML."""
 
     root: Node | None
@@ -59,7 +59,7 @@ class Tree:
     faults: tuple[tuple[Place, Fault], ...]
 
 
-def parse_tree(text: str, *, origin: str, has_lines: bool = True) -> Tree:
+def parse_tree(text: str, *, origin: str, has_lines: bool = True) -> DocumentTree:
     """Read YAML; a syntax error ends the reading, every other problem is collected."""
     reader = _Reader(origin=origin, has_lines=has_lines)
     try:
@@ -77,7 +77,7 @@ def parse_tree(text: str, *, origin: str, has_lines: bool = True) -> Tree:
     except RecursionError:
         reader.fault(Place(origin), "lists or mappings are nested too deeply")
         root = None
-    return Tree(root, tuple(reader.faults))
+    return DocumentTree(root, tuple(reader.faults))
 
 
 class _Loader(yaml.SafeLoader):
@@ -231,6 +231,6 @@ SYNTAX: Final = (
 construct began rather than where the parser gave up."""
 
 
-def source_of(root: Node | None, *, origin: str) -> Source:
+def source_of(root: Node | None, *, origin: str) -> DocumentSource:
     """Return where each field of a tree stands."""
-    return Source(origin, root.places() if root else {})
+    return DocumentSource(origin, root.places() if root else {})

@@ -8,7 +8,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from incentive_engine.config.document.problems import Problem, reject
+from incentive_engine.config.document.problems import FieldProblem, reject
 from incentive_engine.config.fields import Model, Name, Share
 from incentive_engine.config.schedule.moments import Moment
 from incentive_engine.language import say
@@ -41,14 +41,14 @@ class Wave(Model):
     def _in_order(self) -> Self:
         if self.end <= self.start:
             reject(
-                Problem(
+                FieldProblem(
                     ("end",), say("{end} is not after {start}", end=self.end, start=self.start)
                 )
             )
         lasts = timedelta(hours=self.valid_hours or 0)
         if self.valid_hours and self.redeem_from and self.redeem_from >= self.end + lasts:
             what = "every offer of this wave lapses before it can be redeemed"
-            reject(Problem(("valid_hours",), what, remedy="raise it, or redeem earlier"))
+            reject(FieldProblem(("valid_hours",), what, remedy="raise it, or redeem earlier"))
         return self
 
 
@@ -75,20 +75,20 @@ class Calendar(Model):
                     end=one.end,
                 )
                 remedy = "waves stand in order of time and do not overlap"
-                problems.append(Problem(("waves", index, "start"), what, remedy=remedy))
+                problems.append(FieldProblem(("waves", index, "start"), what, remedy=remedy))
             if two.release and one.release and two.release < one.release:
                 what = say(
                     "{release:.0%} of the budget is less than in the wave before",
                     release=two.release,
                 )
-                problems.append(Problem(("waves", index, "release"), what))
+                problems.append(FieldProblem(("waves", index, "release"), what))
         if (total := sum(wave.share for wave in self.waves)) > 1 + 1e-9:
             what = say("the shares of the waves add up to {total:.0%}", total=total)
-            problems.append(Problem(("waves",), what, "at most 100 %"))
+            problems.append(FieldProblem(("waves",), what, "at most 100 %"))
         names = [wave.name for wave in self.waves]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             problems.append(
-                Problem(("waves",), say("two waves are called `{twice}`", twice=twice[0]))
+                FieldProblem(("waves",), say("two waves are called `{twice}`", twice=twice[0]))
             )
         if problems:
             reject(*problems)

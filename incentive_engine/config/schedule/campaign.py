@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from incentive_engine.config.document.problems import Problem, reject
+from incentive_engine.config.document.problems import FieldProblem, reject
 from incentive_engine.config.fields import Model, Share
 from incentive_engine.config.schedule.calendar import Traffic, Wave
 from incentive_engine.config.schedule.durations import Window, parse_duration
@@ -34,13 +34,13 @@ class Campaign(Model):
         problems = []
         if self.end <= self.start:
             problems.append(
-                Problem(
+                FieldProblem(
                     ("end",), say("{end} is not after {start}", end=self.end, start=self.start)
                 )
             )
         elif self.reprice.micros > (self.end - self.start).total_seconds() * 1e6:
             what = say("{reprice} is longer than the campaign", reprice=self.reprice)
-            problems.append(Problem(("reprice",), what, "a length of time such as 5m"))
+            problems.append(FieldProblem(("reprice",), what, "a length of time such as 5m"))
         if problems:
             reject(*problems)
         return self

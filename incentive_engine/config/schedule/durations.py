@@ -8,7 +8,7 @@ from typing import Annotated, Final
 
 from pydantic import BeforeValidator, PlainSerializer
 
-from incentive_engine.config.document.problems import Problem, reject
+from incentive_engine.config.document.problems import FieldProblem, reject
 from incentive_engine.config.document.words import Words
 from incentive_engine.language import message_of, say
 
@@ -63,14 +63,14 @@ def _duration(value: object) -> object:
     try:
         return parse_duration(value)
     except ValueError as error:
-        reject(Problem((), message_of(error), EXAMPLE))
+        reject(FieldProblem((), message_of(error), EXAMPLE))
 
 
 def _window(value: object) -> object:
     length = _duration(value)
     if isinstance(length, Duration) and not length.micros:
         reject(
-            Problem(
+            FieldProblem(
                 (), say("no event is within {text}", text=length.text), "a window longer than 0"
             )
         )

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer, StringConstraints
 
-from incentive_engine.config.document.problems import Problem, reject
+from incentive_engine.config.document.problems import FieldProblem, reject
 from incentive_engine.config.document.words import Words
 from incentive_engine.errors import nearest
 from incentive_engine.language import say
@@ -70,7 +70,7 @@ def _read(value: object, parse: Callable[[str], datetime]) -> object:
 
 def _reject_moment(value: object) -> NoReturn:
     reject(
-        Problem(
+        FieldProblem(
             (),
             say("{value} is not a time", value=repr(value)),
             "a local time such as 2026-10-31 20:00",
@@ -82,7 +82,7 @@ def _known_zone(value: str) -> str:
     if value not in available_timezones():
         remedy = nearest(value, available_timezones()) if "/" in value else ""
         reject(
-            Problem(
+            FieldProblem(
                 (),
                 say("no time zone is called `{value}`", value=value),
                 "such as Asia/Shanghai",

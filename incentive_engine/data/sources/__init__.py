@@ -14,12 +14,19 @@ from pathlib import Path
 import pyarrow as pa
 
 from incentive_engine.data.sources.opening import open_source
-from incentive_engine.data.sources.parquet_files import ROWS, ParquetParts, Part
+from incentive_engine.data.sources.parquet_files import ROWS, ParquetPart, ParquetParts
 from incentive_engine.data.sources.source import Source
 
 __all__ = [
-    "ROWS", "ParquetParts", "Part", "Source", "as_source", "column_names", "open_source",
-    "read_blocks", "read_table",
+    "ROWS",
+    "ParquetPart",
+    "ParquetParts",
+    "Source",
+    "as_source",
+    "column_names",
+    "open_source",
+    "read_blocks",
+    "read_table",
 ]  # fmt: skip
 
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from incentive_engine.config.access.location import Kind, Location
 from incentive_engine.config.access.regular import special_file
-from incentive_engine.data.sources.parquet_files import ROWS, Part
+from incentive_engine.data.sources.parquet_files import ROWS, ParquetPart
 from incentive_engine.data.sources.snapshots import versioned_snapshot, write_rows
 from incentive_engine.data.tables.files import LOOK, digest_file, unreadable
 from incentive_engine.errors import DataError, Fault, SetupError, nearest
@@ -32,7 +32,7 @@ READS: Final = frozenset(
 """What a query may do."""
 
 
-def database_rows(location: Location) -> Part:
+def database_rows(location: Location) -> ParquetPart:
     """Return the rows of a database file as local Parquet, read anew when the file has changed.
 
     Raises

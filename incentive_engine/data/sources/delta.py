@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 import pyarrow as pa
 
-from incentive_engine.data.sources.parquet_files import ParquetParts, Part
+from incentive_engine.data.sources.parquet_files import ParquetPart, ParquetParts
 from incentive_engine.errors import DataError, Fault, SetupError
 from incentive_engine.language import say
 
@@ -53,7 +53,7 @@ def delta_parts(folder: Path, *, where: str) -> ParquetParts:
     if not files:
         raise DataError(Fault(where, "has no rows", "one row per user", "fill it first"))
     parts = [
-        Part(
+        ParquetPart(
             path=folder / unquote(file["path"]),
             constants={
                 name.removeprefix(PARTITION): value

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from incentive_engine.config.access.location import WILD, Location
 from incentive_engine.config.access.regular import special_file
-from incentive_engine.data.sources.parquet_files import Part
+from incentive_engine.data.sources.parquet_files import ParquetPart
 from incentive_engine.data.tables.files import check_suffix, unreadable
 from incentive_engine.data.tables.formats import GZIP, PARQUET
 from incentive_engine.errors import DataError, Fault
@@ -75,7 +75,7 @@ def _is_hidden(path: Path) -> bool:
     return any(name[0] in "._" for name in path.parts)
 
 
-def parts_with_folders(files: Iterable[Path], location: Location) -> list[Part]:
+def parts_with_folders(files: Iterable[Path], location: Location) -> list[ParquetPart]:
     """Return Parquet files with the columns that stand in their folders' names, `name=value`.
 
     A value is a whole number if all of its column are canonical ones, otherwise text.
@@ -88,7 +88,7 @@ def parts_with_folders(files: Iterable[Path], location: Location) -> list[Part]:
         for name in first
     }
     return [
-        Part(path=file, constants={n: _value(v, numeric[n]) for n, v in values.items()})
+        ParquetPart(path=file, constants={n: _value(v, numeric[n]) for n, v in values.items()})
         for file, values in written
     ]
 

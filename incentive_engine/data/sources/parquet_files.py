@@ -33,7 +33,7 @@ SPREAD: Final = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class ParquetPart:
     """One Parquet file of a table.
 
     Attributes
@@ -74,13 +74,13 @@ class ParquetParts:
         Columns of lists keep theirs, and are refused when they are read.
     """
 
-    parts: tuple[Part, ...]
+    parts: tuple[ParquetPart, ...]
     schema: pa.Schema
 
     @classmethod
     def of(
         cls,
-        parts: Sequence[Part],
+        parts: Sequence[ParquetPart],
         *,
         where: str,
         schema: pa.Schema | None = None,
@@ -177,7 +177,7 @@ class ParquetParts:
         table = tables[0] if len(tables) == 1 else pa.concat_tables(tables)
         return plain_table(table, where=self.parts[0].where)
 
-    def _whole(self, part: Part, columns: Sequence[str]) -> pa.Table:
+    def _whole(self, part: ParquetPart, columns: Sequence[str]) -> pa.Table:
         try:
             with pq.ParquetFile(part.path) as file:
                 inside = [name for name in columns if name in file.schema_arrow.names]
@@ -207,7 +207,7 @@ class ParquetParts:
             where=self.parts[0].where,
         ), False
 
-    def _group(self, part: Part, group: int, columns: Sequence[str]) -> pa.Table:
+    def _group(self, part: ParquetPart, group: int, columns: Sequence[str]) -> pa.Table:
         try:
             with pq.ParquetFile(part.path) as file:
                 inside = [name for name in columns if name in file.schema_arrow.names]
@@ -244,7 +244,7 @@ class ParquetParts:
         return hashlib.sha256(("".join(digests) + more).encode()).hexdigest()
 
     def _completed(
-        self, table: pa.Table, part: Part, columns: Sequence[str], rows: int
+        self, table: pa.Table, part: ParquetPart, columns: Sequence[str], rows: int
     ) -> pa.Table:
         """Return a part's rows with the table's columns and types, folder columns included."""
         refuse_nested(table.schema, where=part.where)
@@ -283,14 +283,14 @@ def _kind_of(kinds: Sequence[pa.DataType]) -> pa.DataType | None:
     return common_type(kinds)
 
 
-def _footer(part: Part) -> pq.FileMetaData:
+def _footer(part: ParquetPart) -> pq.FileMetaData:
     try:
         return pq.read_metadata(part.path)
     except (pa.ArrowException, OSError) as error:
         raise DataError(broken_parquet(part)) from error
 
 
-def _schema(part: Part) -> pa.Schema:
+def _schema(part: ParquetPart) -> pa.Schema:
     """Return a file's columns, and those that its folders add."""
     try:
         schema = pq.read_schema(part.path)
@@ -304,7 +304,7 @@ def _schema(part: Part) -> pa.Schema:
     return schema
 
 
-def _check_names(part: Part, own: pa.Schema, first: Part, schema: pa.Schema) -> None:
+def _check_names(part: ParquetPart, own: pa.Schema, first: ParquetPart, schema: pa.Schema) -> None:
     if set(own.names) == set(schema.names):
         return
     differing = sorted({*own.names} ^ {*schema.names})
@@ -318,7 +318,7 @@ def _check_names(part: Part, own: pa.Schema, first: Part, schema: pa.Schema) -> 
 
 
 def _disagreement(
-    name: str, parts: Sequence[Part], schemas: Sequence[pa.Schema], where: str
+    name: str, parts: Sequence[ParquetPart], schemas: Sequence[pa.Schema], where: str
 ) -> Fault:
     kinds: dict[str, str] = {}
     for part, schema in zip(parts, schemas, strict=True):
@@ -343,7 +343,7 @@ def _gaps(file: pq.ParquetFile, name: str, constants: Mapping[str, object]) -> i
     return int(file.read([name]).column(name).null_count)
 
 
-def broken_parquet(part: Part) -> Fault:
+def broken_parquet(part: ParquetPart) -> Fault:
     """Return the fault of a file that cannot be read as Parquet."""
     what = "is damaged, cut off, or not Parquet"
     return Fault(part.where, what, "a Parquet file", "write or copy it anew")

@@ -13,7 +13,7 @@ from incentive_engine.config.access.database_url import read_database_url
 from incentive_engine.config.access.location import Location
 from incentive_engine.data.sources.csv_files import last_row_end
 from incentive_engine.data.sources.databases import no_such_table, quoted, unfit_value, wrong_query
-from incentive_engine.data.sources.parquet_files import Part
+from incentive_engine.data.sources.parquet_files import ParquetPart
 from incentive_engine.data.sources.snapshots import fresh_snapshot, write_rows
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
@@ -47,7 +47,7 @@ SESSION: Final = (
 """So that the same rows come in the same words and order each time."""
 
 
-def server_rows(location: Location) -> Part:
+def server_rows(location: Location) -> ParquetPart:
     """Return the rows of a table or a query as local Parquet.
 
     Raises

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from incentive_engine.data.sources.csv_files import CHUNK_BYTES, LARGEST_CSV, csv_columns, read_csv
 from incentive_engine.data.sources.local_files import is_gzip
-from incentive_engine.data.sources.parquet_files import Part
+from incentive_engine.data.sources.parquet_files import ParquetPart
 from incentive_engine.data.step_cache import StepCache
 from incentive_engine.data.tables.files import digest_file
 from incentive_engine.data.tables.formats import USER_ID
@@ -32,7 +32,7 @@ TABLE: Final = "table.parquet"
 
 def versioned_snapshot(
     where: str, version: Mapping[str, str], build: Callable[[Path], None]
-) -> Part:
+) -> ParquetPart:
     """Return rows whose version can be told without reading them; read only when it is new.
 
     Parameters
@@ -43,10 +43,10 @@ def versioned_snapshot(
         Writes the Parquet file.
     """
     step = StepCache().run(STEP, version, lambda directory: build(directory / TABLE))
-    return Part(path=step.path / TABLE, shown=where)
+    return ParquetPart(path=step.path / TABLE, shown=where)
 
 
-def fresh_snapshot(where: str, build: Callable[[Path], None]) -> Part:
+def fresh_snapshot(where: str, build: Callable[[Path], None]) -> ParquetPart:
     """Return rows that have to be read to know whether they have changed."""
     cache = StepCache()
     with tempfile.TemporaryDirectory(dir=cache.scratch(STEP)) as folder:
@@ -54,7 +54,7 @@ def fresh_snapshot(where: str, build: Callable[[Path], None]) -> Part:
         build(rows)
         version = {"rows": digest_file(rows)}
         step = cache.run(STEP, version, lambda directory: _move(rows, directory / TABLE))
-    return Part(path=step.path / TABLE, shown=where)
+    return ParquetPart(path=step.path / TABLE, shown=where)
 
 
 def _move(source: Path, target: Path) -> None:
@@ -85,7 +85,7 @@ def write_rows(blocks: Iterator[pa.Table], file: Path, *, where: str) -> None:
         raise DataError(Fault(where, "has no rows", "one row per user", "fill it first"))
 
 
-def csv_snapshot(file: Path, *, where: str, ids: Sequence[str]) -> Part:
+def csv_snapshot(file: Path, *, where: str, ids: Sequence[str]) -> ParquetPart:
     """Return a CSV file, compressed or not, as Parquet.
 
     Parameters

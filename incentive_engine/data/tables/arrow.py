@@ -106,7 +106,8 @@ def is_missing(array: pa.Array) -> BoolArray:
 def _is_null(array: pa.Array) -> BoolArray:
     valid = array.buffers()[0]
     if valid is None or not array.null_count:
-        return np.zeros(len(array), dtype=np.bool_)
+        # a column of nothing has no bits to say so
+        return np.full(len(array), pa.types.is_null(array.type))
     bits = np.unpackbits(np.frombuffer(valid, dtype=np.uint8), bitorder="little")
     return np.equal(bits[array.offset : array.offset + len(array)], 0)
 

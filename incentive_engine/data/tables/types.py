@@ -33,7 +33,7 @@ def plain_table(table: pa.Table, *, where: str, gaps: bool = True) -> pa.Table:
 def plain_columns(table: pa.Table, *, where: str, gaps: bool) -> pa.Table:
     """Return a table as `plain_table` does, columns of lists and structures as they are."""
     for position, field in enumerate(table.schema):
-        if not _is_readable(field.type):
+        if not is_readable(field.type):
             continue
         column = table.column(position)
         kind = plain_type(field.type)
@@ -75,7 +75,7 @@ def refuse_nested(schema: pa.Schema, *, where: str) -> None:
     DataError
         With all such columns and their types.
     """
-    odd = [field for field in schema if not _is_readable(field.type)]
+    odd = [field for field in schema if not is_readable(field.type)]
     if odd:
         named = ", ".join(f"{field.name} ({field.type})" for field in odd)
         what = say("columns hold lists or structures: {named}", named=named)
@@ -95,9 +95,10 @@ def refuse_repeated(names: Sequence[str], *, where: str) -> None:
         raise DataError(Fault(where, what, "each name once", "rename or drop one of each"))
 
 
-def _is_readable(kind: pa.DataType) -> bool:
+def is_readable(kind: pa.DataType) -> bool:
+    """Return whether a column of some type has one value per cell that the engine can take."""
     if pa.types.is_dictionary(kind):
-        return _is_readable(kind.value_type)
+        return is_readable(kind.value_type)
     return bool(
         is_number(kind)
         or is_text(kind)

@@ -6,7 +6,7 @@ often. Dates are RFC 3339; an empty one means no bound.
 
 from typing import Final
 
-from incentive_engine.export.sheets import Constant, Format, Sheet
+from incentive_engine.export.sheets import ConstantColumn, Format, Sheet
 
 TALON_ONE: Final = Format(
     name="talon-one",
@@ -19,8 +19,8 @@ TALON_ONE: Final = Format(
                 ("expirydate", "valid_to"),
                 ("startdate", "valid_from"),
                 ("recipientintegrationid", "user_id"),
-                ("limitval", Constant("1")),
-                ("attributes", Constant("{}")),
+                ("limitval", ConstantColumn("1")),
+                ("attributes", ConstantColumn("{}")),
             ),
             kind="text",
             rows_per_part=4_000_000,

@@ -10,7 +10,7 @@ import numpy as np
 from incentive_engine.domain import IntArray
 from incentive_engine.features.computing.finish import Values, finished
 from incentive_engine.features.computing.kernel import EventArrays, Scratch, reckon
-from incentive_engine.features.computing.program import Program
+from incentive_engine.features.computing.program import FeatureProgram
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -30,7 +30,7 @@ class SortedEvents:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Features:
+class ComputedFeatures:
     """Features of some rows.
 
     Attributes
@@ -73,7 +73,7 @@ def in_order(arrays: EventArrays, order: IntArray) -> EventArrays:
     )
 
 
-def scratch_for(program: Program, events: SortedEvents) -> Scratch:
+def scratch_for(program: FeatureProgram, events: SortedEvents) -> Scratch:
     """Return the room that the pass counts categories in."""
     categories = len(program.arrays.category_start) - 1
     largest = min(int(np.diff(events.start).max(initial=0)), categories)
@@ -85,14 +85,14 @@ def scratch_for(program: Program, events: SortedEvents) -> Scratch:
 
 
 def features_at(
-    program: Program,
+    program: FeatureProgram,
     events: SortedEvents,
     *,
     user: IntArray,
     moment: IntArray,
     delay: int,
     scratch: Scratch | None = None,
-) -> Features:
+) -> ComputedFeatures:
     """Return the features of rows, each at its own moment.
 
     Parameters
@@ -125,4 +125,4 @@ def features_at(
         seen,
         late,
     )
-    return Features(columns=finished(program, whole.T, parts.T), seen=seen, late=late)
+    return ComputedFeatures(columns=finished(program, whole.T, parts.T), seen=seen, late=late)

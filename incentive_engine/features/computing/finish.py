@@ -11,7 +11,7 @@ import numpy.typing as npt
 from incentive_engine.config.schedule.durations import DAY
 from incentive_engine.domain import FloatArray
 from incentive_engine.features.computing.columns import HistoryColumn
-from incentive_engine.features.computing.program import Program, slots_of
+from incentive_engine.features.computing.program import FeatureProgram, slots_of
 
 Values = npt.NDArray[Any]
 """int64, or float64 with NaN where a feature is empty."""
@@ -37,7 +37,7 @@ DIVIDED: Final[Mapping[str, Callable[..., FloatArray]]] = {
 
 
 def finished(
-    program: Program, integers: npt.NDArray[np.int64], floats: npt.NDArray[np.float64]
+    program: FeatureProgram, integers: npt.NDArray[np.int64], floats: npt.NDArray[np.float64]
 ) -> dict[str, Values]:
     """Return every column by its name, (rows,).
 

@@ -74,7 +74,7 @@ class Slot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Program:
+class FeatureProgram:
     """The columns, and what the pass writes down for them.
 
     Attributes
@@ -106,7 +106,7 @@ def build_program(
     kinds: Sequence[str],
     categories: Sequence[str],
     offer_categories: Mapping[str, Sequence[str]],
-) -> Program:
+) -> FeatureProgram:
     """Return the program of some columns over a log.
 
     Parameters
@@ -120,7 +120,7 @@ def build_program(
     slots = _slots(columns, offers)
     groups = _groups(columns, slots)
     counters = sum(group.counts for group in groups)
-    return Program(
+    return FeatureProgram(
         columns=tuple(columns),
         slots=slots,
         arrays=_arrays(groups, slots, kinds, _matched(categories, offer_categories)),

@@ -135,7 +135,7 @@ class LogReader:
             category = self.categories.encode(table.column(log.category))
         amount = np.full(size, NO_AMOUNT, dtype=np.int64)
         if log.amount is not None:
-            amount = _amounts(table.column(log.amount), where=counts.where, name=log.amount)
+            amount = amounts_of(table.column(log.amount), where=counts.where, name=log.amount)
         arrays = EventArrays(
             time=time,
             kind=kind,
@@ -195,7 +195,7 @@ def _no_user(user: pa.Array) -> BoolArray:
     return missing
 
 
-def _amounts(column: Column, *, where: str, name: str) -> IntArray:
+def amounts_of(column: Column, *, where: str, name: str) -> IntArray:
     """Return amounts in minor units, `NO_AMOUNT` where there is none.
 
     Raises

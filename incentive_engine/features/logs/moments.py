@@ -25,7 +25,7 @@ from incentive_engine.language import say
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Rows:
+class MomentRows:
     """The rows of a table.
 
     Attributes
@@ -48,7 +48,7 @@ class Rows:
         return int(self.moment.min()), int(self.moment.max())
 
 
-def read_rows(table: Source, moment: str, *, zone: str, key: str) -> Rows:
+def read_rows(table: Source, moment: str, *, zone: str, key: str) -> MomentRows:
     """Return the rows of a table.
 
     Parameters
@@ -78,7 +78,7 @@ def read_rows(table: Source, moment: str, *, zone: str, key: str) -> Rows:
     user = user.cast(pa.int64()) if pa.types.is_integer(user.type) else as_text(user)
     if column is None:
         single = np.full(len(user), micros_of_moment(moment, zone=zone), dtype=np.int64)
-        return Rows(user=user, moment=single, column=None)
+        return MomentRows(user=user, moment=single, column=None)
     zone = "UTC" if column in table.zoned() else zone
     micros = micros_of(read.column(column), zone=zone, where=table.where, name=column)
     if (missing := micros == MISSING).any():
@@ -88,9 +88,9 @@ def read_rows(table: Source, moment: str, *, zone: str, key: str) -> Rows:
             counted=counted(int(missing.sum())),
         )
         raise DataError(Fault(table.where, what, "the moment of each row", "fill it"))
-    return Rows(user=user, moment=micros, column=column)
+    return MomentRows(user=user, moment=micros, column=column)
 
 
-def moment_column(rows: Rows) -> pa.Array:
+def moment_column(rows: MomentRows) -> pa.Array:
     """Return the moments as times of UTC."""
     return as_timestamps(rows.moment)

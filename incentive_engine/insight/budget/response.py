@@ -15,12 +15,12 @@ from incentive_engine.allocation import (
     BUDGET,
     MANY,
     PAGE,
+    Allocation,
+    Breakdown,
     Curve,
     CurvePoint,
     Frontier,
-    Plan,
     Problem,
-    Split,
     frontier,
     group_sums,
     sums_by_group,
@@ -56,7 +56,7 @@ SAME: Final = 1e-6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Groups:
+class ResponseGroups:
     """Users in groups that are large enough to show.
 
     Attributes
@@ -128,7 +128,11 @@ def budget_response(
 
 
 def with_own_budget(
-    response: Response | None, plan: Plan, problem: Problem, policy: Policy, table: ScoreTable
+    response: Response | None,
+    plan: Allocation,
+    problem: Problem,
+    policy: Policy,
+    table: ScoreTable,
 ) -> Response | None:
     """Return solved points with that of the plan among them."""
     if response is None or response.exact:
@@ -177,13 +181,13 @@ def _solved(policy: Policy, problem: Problem, table: ScoreTable) -> Response:
     )
 
 
-def _split(policy: Policy, table: ScoreTable) -> tuple[Split, Groups]:
+def _split(policy: Policy, table: ScoreTable) -> tuple[Breakdown, ResponseGroups]:
     groups = large_groups(policy, table.attributes)
-    split = Split(group=groups.code, groups=len(groups.names), amounts=_amounts(table))
+    split = Breakdown(group=groups.code, groups=len(groups.names), amounts=_amounts(table))
     return split, groups
 
 
-def _point(point: CurvePoint, curve: Curve, split: Split, table: ScoreTable) -> ResponsePoint:
+def _point(point: CurvePoint, curve: Curve, split: Breakdown, table: ScoreTable) -> ResponsePoint:
     return ResponsePoint(
         budget=point.budget,
         spent=point.used,
@@ -216,11 +220,11 @@ def _read(file: Path) -> Response:
     return Response(**{**content, "groups": tuple(content["groups"]), "points": points})
 
 
-def large_groups(policy: Policy, attributes: pa.Table) -> Groups:
+def large_groups(policy: Policy, attributes: pa.Table) -> ResponseGroups:
     """Return the users by the first column that the policy groups them by, all in one without."""
     columns = group_columns(policy)
     if not columns:
-        return Groups(code=np.zeros(attributes.num_rows, dtype=np.uint8), names=("",))
+        return ResponseGroups(code=np.zeros(attributes.num_rows, dtype=np.uint8), names=("",))
     found = levels(attributes.column(columns[0]))
     codes, labels = found.code, found.labels
     sizes = np.bincount(codes[codes >= 0], minlength=len(labels))
@@ -232,7 +236,7 @@ def large_groups(policy: Policy, attributes: pa.Table) -> Groups:
     code = place[codes]
     names = [str(labels[at]) for at in kept]
     rest = (OTHERS,) if (code == len(kept)).any() else ()
-    return Groups(code=code, names=(*names, *rest), column=columns[0])
+    return ResponseGroups(code=code, names=(*names, *rest), column=columns[0])
 
 
 def group_columns(policy: Policy) -> tuple[str, ...]:
@@ -261,7 +265,7 @@ def _amounts(table: ScoreTable) -> tuple[Columns, ...]:
     return tuple(table.measures[name] for name in (CONVERSION, COST, SPEND) if table.has(name))
 
 
-def _exact(found: Frontier, groups: Groups, table: ScoreTable) -> Response:
+def _exact(found: Frontier, groups: ResponseGroups, table: ScoreTable) -> Response:
     return Response(
         exact=True,
         groups=tuple(", ".join(groups.names[code] for code in codes) for codes in found.members),

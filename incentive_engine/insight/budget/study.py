@@ -21,7 +21,7 @@ from incentive_engine.data.scores import ScoreTable
 from incentive_engine.data.tables.arrow import FloatColumn
 from incentive_engine.domain import CONVERSION, SPEND, BoolArray
 from incentive_engine.errors import ConfigError, Fault
-from incentive_engine.insight.budget.variants import Variant
+from incentive_engine.insight.budget.variants import CampaignVariant
 from incentive_engine.parallel import Advance, unheard
 from incentive_engine.pipeline.campaign import Inputs
 
@@ -69,12 +69,15 @@ class Study:
         By budget, in the policy's order.
     safety
         At the budget that `focus` names.
+    cost_factor
+        What the costs of the table were multiplied by; None where no trial tells what plans cost.
     """
 
-    variant: Variant
+    variant: CampaignVariant
     inputs: Inputs
     table: ScoreTable
     holdout: BoolArray
+    cost_factor: float | None
     curve: Curve
     points: Mapping[float, CurvePoint]
     refusals: Mapping[float, tuple[Fault, ...]]
@@ -83,18 +86,21 @@ class Study:
 
 
 def study(
-    variant: Variant,
+    variant: CampaignVariant,
     budgets: Sequence[float],
     *,
     inputs: Inputs,
     table: ScoreTable,
     holdout: BoolArray,
+    cost_factor: float | None = None,
     advance: Advance = unheard,
 ) -> Study:
     """Solve a variant for every budget, all from one problem.
 
     Parameters
     ----------
+    cost_factor
+        What the costs of the table were multiplied by.
     advance
         Is told of each budget that is solved, and of each whose limits are known.
 
@@ -122,6 +128,7 @@ def study(
         inputs=inputs,
         table=table,
         holdout=holdout,
+        cost_factor=cost_factor,
         curve=curve,
         points=points,
         refusals=refusals,
@@ -141,7 +148,7 @@ def measures_of(table: ScoreTable) -> dict[str, FloatColumn]:
 
 
 def _built(
-    variant: Variant, budgets: Sequence[float], table: ScoreTable, holdout: BoolArray
+    variant: CampaignVariant, budgets: Sequence[float], table: ScoreTable, holdout: BoolArray
 ) -> Problem:
     """Return the problem under the largest budget at which no bounds contradict each other."""
     for amount in reversed(budgets):
@@ -154,7 +161,7 @@ def _built(
 
 
 def _under(
-    problem: Problem, variant: Variant, budgets: Sequence[float]
+    problem: Problem, variant: CampaignVariant, budgets: Sequence[float]
 ) -> tuple[dict[float, Problem], dict[float, tuple[Fault, ...]]]:
     problems: dict[float, Problem] = {}
     refusals: dict[float, tuple[Fault, ...]] = {}
@@ -167,7 +174,7 @@ def _under(
 
 
 def _limits(
-    curve: Curve, point: CurvePoint, variant: Variant, *, asked: bool
+    curve: Curve, point: CurvePoint, variant: CampaignVariant, *, asked: bool
 ) -> Iterator[LimitCost]:
     reports = point.plan.limits(curve.users)
     rules: dict[str, list[str]] = {}

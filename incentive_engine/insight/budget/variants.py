@@ -18,7 +18,7 @@ BASE: Final = "base"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Variant:
+class CampaignVariant:
     """One campaign to look at.
 
     Attributes
@@ -60,7 +60,7 @@ def read_variants(
     named: Sequence[str],
     options: BudgetOptions,
     with_scores: bool,
-) -> tuple[Variant, ...]:
+) -> tuple[CampaignVariant, ...]:
     """Return the policy as it is written, and each variant of it.
 
     Parameters
@@ -78,7 +78,7 @@ def read_variants(
         With every problem of the file and of the options.
     """
     faults: list[Fault] = []
-    variants: list[Variant] = []
+    variants: list[CampaignVariant] = []
     asked = {BASE: (), **_named(settings, named)}
     for name, changes in asked.items():
         try:
@@ -91,7 +91,7 @@ def read_variants(
         except ConfigError as error:
             faults.extend(fault for fault in error.faults if fault not in faults)
             continue
-        variants.append(Variant(name=name, settings=changes, policy=policy))
+        variants.append(CampaignVariant(name=name, settings=changes, policy=policy))
     if faults:
         raise ConfigError(*faults)
     return tuple(variants)

@@ -8,8 +8,8 @@ from typing import Final
 import numpy as np
 
 from incentive_engine.allocation import (
+    Allocation,
     Curve,
-    Plan,
     Problem,
     SafetyPoint,
     SolveParams,
@@ -58,7 +58,7 @@ def budget_view(
     table: ScoreTable,
     holdout: BoolArray,
     *,
-    plan: Plan,
+    plan: Allocation,
     cost_error: float,
 ) -> BudgetView:
     """Return what is known of the money around a plan.

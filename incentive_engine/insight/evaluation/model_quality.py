@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from incentive_engine.language import Message
-from incentive_engine.pipeline.quality import Quality
+from incentive_engine.pipeline.quality import ModelQuality
 from incentive_engine.report import (
     AddedByHistory,
     CalibrationGroup,
-    CurvePoint,
+    CostCurvePoint,
     Estimate,
     OfferDrivers,
     OfferQuality,
@@ -21,7 +21,7 @@ SHOWN: Final = 5
 """Features that are named per offer."""
 
 
-def model_quality(quality: Quality | None) -> Shown | None:
+def model_quality(quality: ModelQuality | None) -> Shown | None:
     """Return calibration and Qini of a run's model; None where scores are given."""
     if quality is None:
         return None
@@ -43,8 +43,8 @@ def model_quality(quality: Quality | None) -> Shown | None:
     )
 
 
-def _point(found: Mapping[str, Any]) -> CurvePoint:
-    return CurvePoint(
+def _point(found: Mapping[str, Any]) -> CostCurvePoint:
+    return CostCurvePoint(
         budget=found["budget"],
         model=_estimate(found["model"]),
         constant=_estimate(found["constant"]),

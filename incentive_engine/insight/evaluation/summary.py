@@ -6,13 +6,13 @@ from typing import Final
 
 from incentive_engine.language import Message, say
 from incentive_engine.stats.estimate import Estimate
-from incentive_engine.uplift.evaluation.evaluation import Evaluation
+from incentive_engine.uplift.evaluation.evaluation import ModelEvaluation
 
 SHOWN_SHARES: Final = (0.1, 0.2, 0.5)
 """Budgets that the summary names, of what the plan without one costs."""
 
 
-def evaluation_summary(evaluation: Evaluation) -> tuple[Message, ...]:
+def evaluation_summary(evaluation: ModelEvaluation) -> tuple[Message, ...]:
     """Return how good a model is, in a few lines."""
     test = evaluation.heterogeneity
     found = "evaluate.differ" if test.found else "evaluate.alike"

@@ -10,16 +10,18 @@ import pandas as pd
 
 from incentive_engine.data.tables.frames import write_table
 from incentive_engine.uplift.diagnosis.findings import Diagnosis
-from incentive_engine.uplift.evaluation.evaluation import Evaluation
+from incentive_engine.uplift.evaluation.evaluation import ModelEvaluation
 
 
-def write_tables(directory: Path, evaluation: Evaluation, diagnosis: Diagnosis) -> None:
+def write_tables(directory: Path, evaluation: ModelEvaluation, diagnosis: Diagnosis) -> None:
     """Write ``offers.csv``, ``calibration.csv``, ``curve.csv`` and ``checks.csv``."""
     for name, table in evaluation_tables(evaluation, diagnosis).items():
         write_table(table, directory / f"{name}.csv")
 
 
-def evaluation_tables(evaluation: Evaluation, diagnosis: Diagnosis) -> dict[str, pd.DataFrame]:
+def evaluation_tables(
+    evaluation: ModelEvaluation, diagnosis: Diagnosis
+) -> dict[str, pd.DataFrame]:
     """Return an evaluation as tables: ``offers``, ``calibration``, ``curve`` and ``checks``.
 
     Effects are per user, costs in currency units; ``_low`` and ``_high`` are 95 % intervals.

@@ -20,14 +20,14 @@ from incentive_engine.features.computing.columns import HistoryColumn
 from incentive_engine.features.computing.words import feature_words
 from incentive_engine.language import Message, Text, named, say
 from incentive_engine.uplift.evaluation.explanation import Explanation, explain
-from incentive_engine.uplift.model import UpliftModel
+from incentive_engine.uplift.model import EffectModel
 
 SHOWN = 8
 """Features that are named per offer; the others are summed up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class EffectPart:
     """One summand of an effect, in added probability of conversion."""
 
     name: str
@@ -46,7 +46,7 @@ class OfferReasons:
     eligible: bool
     """Whether the policy lets this user have it; the effect is stated all the same."""
     effect: float
-    parts: tuple[Part, ...]
+    parts: tuple[EffectPart, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +80,7 @@ class UserReasons:
 
 
 def user_effects(
-    model: UpliftModel,
+    model: EffectModel,
     users: UserFile,
     user_id: str,
     policy: Policy,
@@ -137,14 +137,16 @@ def _reasons(
     for offer in policy.offer_ids:
         j = found.offers.index(offer)
         order = np.argsort(-np.abs(found.contribution[0, j]), kind="stable")
-        parts = [Part(name="average", value="", adds=float(found.average[j]))]
+        parts = [EffectPart(name="average", value="", adds=float(found.average[j]))]
         for at in order:
             name, adds = found.features[at], float(found.contribution[0, j, at])
             if adds:
                 said = words.get(name)
-                parts.append(Part(name=name, value=values[name], adds=adds, words=said))
+                parts.append(EffectPart(name=name, value=values[name], adds=adds, words=said))
         if abs(found.repair[0, j]) > 1e-12:
-            ladder = Part(name="order of the ladder", value="", adds=float(found.repair[0, j]))
+            ladder = EffectPart(
+                name="order of the ladder", value="", adds=float(found.repair[0, j])
+            )
             parts.append(ladder)
         reasons.append(
             OfferReasons(
@@ -165,7 +167,7 @@ def _word(value: float | str | datetime | NaTType | None) -> str:
     return str(value).removesuffix(" 00:00:00")
 
 
-def _line(part: Part) -> Message:
+def _line(part: EffectPart) -> Message:
     name: Text = named("explain", part.name.rpartition(" ")[2])
     if part.value:
         value = named("explain", part.value)

@@ -22,12 +22,12 @@ from typing import Final
 import numpy as np
 
 from incentive_engine.domain import COST, SPEND, FloatArray
-from incentive_engine.insight.findings import Findings
+from incentive_engine.insight.findings import PlanFindings
 from incentive_engine.language import Message, Value, say
 from incentive_engine.report import Advice, Alternative, Response
 from incentive_engine.report.content import TrialState
 from incentive_engine.stats.estimate import Estimate
-from incentive_engine.uplift.diagnosis.findings import Finding
+from incentive_engine.uplift.diagnosis.findings import CheckVerdict
 
 SURE: Final = 3.0
 """Standard errors by which a simpler way must be ahead before the plan is advised against."""
@@ -41,14 +41,14 @@ SHAKEN: Final = frozenset({"sample ratio", "propensities", "balance", "leaks"})
 """Checks whose warnings put every effect in doubt, and not only their precision."""
 
 
-def advise(findings: Findings) -> Advice:
+def advise(findings: PlanFindings) -> Advice:
     """Return what to do with a plan."""
     state = trial_state(None if findings.quality is None else findings.quality.checks)
     kind, verdict = _verdict(findings, state)
     return Advice(kind=kind, verdict=verdict, trial=state, unreached=_unreached(findings))
 
 
-def trial_state(checks: Sequence[Finding] | None) -> TrialState:
+def trial_state(checks: Sequence[CheckVerdict] | None) -> TrialState:
     """Return whether a trial can be believed, by the checks that it was put to.
 
     >>> trial_state(None), trial_state([])
@@ -61,7 +61,7 @@ def trial_state(checks: Sequence[Finding] | None) -> TrialState:
     return "care" if any(check.verdict == "warning" for check in checks) else "fine"
 
 
-def _shaken(checks: Sequence[Finding]) -> list[Finding]:
+def _shaken(checks: Sequence[CheckVerdict]) -> list[CheckVerdict]:
     """Return what puts every effect in doubt, refusals among it that somebody answers for."""
     return [
         check
@@ -70,7 +70,7 @@ def _shaken(checks: Sequence[Finding]) -> list[Finding]:
     ]
 
 
-def _verdict(findings: Findings, state: TrialState) -> tuple[Advice.Kind, Message]:
+def _verdict(findings: PlanFindings, state: TrialState) -> tuple[Advice.Kind, Message]:
     certificate, currency = findings.plan.certificate, findings.policy.currency
     if not certificate.feasible:
         return "stop", say("advice.broken")
@@ -88,7 +88,7 @@ def _verdict(findings: Findings, state: TrialState) -> tuple[Advice.Kind, Messag
     )
 
 
-def _no_gain(findings: Findings, currency: str) -> tuple[Advice.Kind, Message] | None:
+def _no_gain(findings: PlanFindings, currency: str) -> tuple[Advice.Kind, Message] | None:
     if findings.gain is None:
         return None
     gain, profit = findings.gain.conversions, findings.gain.profit
@@ -111,7 +111,7 @@ def _better_way(ways: Sequence[Alternative]) -> tuple[Advice.Kind, Message] | No
     return None
 
 
-def _unproven(findings: Findings, currency: str) -> tuple[Advice.Kind, Message] | None:
+def _unproven(findings: PlanFindings, currency: str) -> tuple[Advice.Kind, Message] | None:
     if findings.gain is None:
         total = float(np.sum(findings.chosen.conversion))
         cost = float(np.sum(findings.chosen.cost))
@@ -125,7 +125,7 @@ def _unproven(findings: Findings, currency: str) -> tuple[Advice.Kind, Message] 
     return None
 
 
-def _less(findings: Findings, currency: str) -> tuple[Advice.Kind, Message] | None:
+def _less(findings: PlanFindings, currency: str) -> tuple[Advice.Kind, Message] | None:
     """Return that a smaller budget would do, and what it keeps."""
     budget, response = findings.policy.budget, findings.response
     if budget is None or response is None or not budget.amount:
@@ -187,7 +187,7 @@ def _along(response: Response, budgets: FloatArray, figure: str) -> FloatArray:
     return np.asarray(np.interp(budgets, known, [0.0, *totals]))
 
 
-def _run(findings: Findings, currency: str) -> tuple[Advice.Kind, Message]:
+def _run(findings: PlanFindings, currency: str) -> tuple[Advice.Kind, Message]:
     gain = findings.gain
     assert gain is not None  # without a trial, nothing is proven
     cost = float(np.sum(findings.chosen.cost))
@@ -197,13 +197,13 @@ def _run(findings: Findings, currency: str) -> tuple[Advice.Kind, Message]:
     return "run", say("advice.run_profit", profit=gain.profit.value, **_margin(findings), **values)
 
 
-def _unreached(findings: Findings) -> tuple[str, ...]:
+def _unreached(findings: PlanFindings) -> tuple[str, ...]:
     """Return the offers that nobody gets."""
     given = set(np.unique(findings.chosen.choice).tolist())
     return tuple(offer for j, offer in enumerate(findings.table.offers) if j not in given)
 
 
-def _margin(findings: Findings) -> dict[str, Value]:
+def _margin(findings: PlanFindings) -> dict[str, Value]:
     return {"margin": findings.policy.margin}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from incentive_engine.config import Policy
 from incentive_engine.config.policy import Limit, Offer, Range, Where
 from incentive_engine.domain import ISSUED
-from incentive_engine.report import PublicOffer, PublicRules, Test
+from incentive_engine.report import ColumnTest, PublicOffer, PublicRules
 
 
 def public_rules(policy: Policy) -> PublicRules:
@@ -19,7 +19,7 @@ def public_rules(policy: Policy) -> PublicRules:
 
 
 def _offer(policy: Policy, offer: Offer) -> PublicOffer:
-    tests: tuple[Test, ...] = ()
+    tests: tuple[ColumnTest, ...] = ()
     for rule in policy.eligibility:
         if offer.id in rule.offers:
             tests += tests_of(rule.where)
@@ -49,11 +49,11 @@ def _stock(limits: tuple[Limit, ...], offer: Offer) -> int | None:
     return int(min(bounds)) if bounds else None
 
 
-def tests_of(where: Where) -> tuple[Test, ...]:
+def tests_of(where: Where) -> tuple[ColumnTest, ...]:
     """Return what a `where` asks of users."""
     return tuple(
-        Test(column=column, at_least=condition.at_least, below=condition.below)
+        ColumnTest(column=column, at_least=condition.at_least, below=condition.below)
         if isinstance(condition, Range)
-        else Test(column=column, values=tuple(str(value) for value in condition))
+        else ColumnTest(column=column, values=tuple(str(value) for value in condition))
         for column, condition in where.items()
     )

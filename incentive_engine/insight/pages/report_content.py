@@ -15,7 +15,7 @@ from incentive_engine.data.tables.arrow import equal
 from incentive_engine.domain import ISSUED, MONEY_MEASURES, REASONS
 from incentive_engine.insight.evaluation.model_quality import model_quality
 from incentive_engine.insight.fairness import benefits
-from incentive_engine.insight.findings import Findings
+from incentive_engine.insight.findings import PlanFindings
 from incentive_engine.insight.groups import group_tables, share_of
 from incentive_engine.insight.pages.advice import advise
 from incentive_engine.insight.pages.disclosure import public_rules, tests_of
@@ -24,7 +24,8 @@ from incentive_engine.insight.small_groups import SMALLEST
 from incentive_engine.language import named, say
 from incentive_engine.report import (
     Aim,
-    Budget,
+    BudgetUse,
+    ColumnTest,
     Estimate,
     Favoured,
     Headline,
@@ -36,14 +37,13 @@ from incentive_engine.report import (
     ReportContent,
     RunFacts,
     Scope,
-    Test,
     Titles,
     Unit,
 )
 from incentive_engine.run.directory import RunRecord
 
 
-def report_content(findings: Findings, record: RunRecord) -> ReportContent:
+def report_content(findings: PlanFindings, record: RunRecord) -> ReportContent:
     """Return the whole page's content."""
     certificate = findings.certificate
     return ReportContent(
@@ -59,7 +59,7 @@ def report_content(findings: Findings, record: RunRecord) -> ReportContent:
             searched=_searched(certificate),
             aim=aim_of(findings.policy),
         ),
-        budget=Budget(
+        budget=BudgetUse(
             **{
                 name: certificate["budget"][name]
                 for name in ("amount", "basis", "spent", "spent_face")
@@ -98,7 +98,7 @@ def _searched(certificate: Mapping[str, Any]) -> float | None:
     return float(max(bound - certificate["value"], 0.0) / max(abs(certificate["bound"]), 1e-300))
 
 
-def _headline(findings: Findings) -> Headline:
+def _headline(findings: PlanFindings) -> Headline:
     chosen, gain = findings.chosen, findings.gain
     conversions, cost = float(chosen.conversion.sum()), float(chosen.cost.sum())
     spend = None if chosen.spend is None else float(chosen.spend.sum())
@@ -147,7 +147,7 @@ def aim_of(policy: Policy) -> Aim:
     return Aim(terms=tuple(objective.maximise.items()), weighted=bool(objective.weight))
 
 
-def _reasons(findings: Findings) -> tuple[ReasonRow, ...]:
+def _reasons(findings: PlanFindings) -> tuple[ReasonRow, ...]:
     n = findings.table.n_users
     counts = np.bincount(findings.reason, minlength=len(REASONS)).tolist()
     return tuple(
@@ -156,7 +156,7 @@ def _reasons(findings: Findings) -> tuple[ReasonRow, ...]:
     )
 
 
-def _favoured(findings: Findings) -> Favoured | None:
+def _favoured(findings: PlanFindings) -> Favoured | None:
     """Return the group with the largest factor of the first table of weights."""
     tables = [factor for factor in findings.policy.objective.weight if factor.values]
     if not tables or not tables[0].values:
@@ -216,12 +216,12 @@ def _scope(limit: Limit | None, name: str) -> Scope:
         return Scope()
     tests = tests_of(limit.where)
     if limit.for_each:
-        tests += (Test(column=limit.for_each, values=(name[len(limit.name) + 1 : -1],)),)
+        tests += (ColumnTest(column=limit.for_each, values=(name[len(limit.name) + 1 : -1],)),)
     measures = limit.ratio or (limit.sum or "",)
     return Scope(measures=measures, offers=limit.offers or (), tests=tests)
 
 
-def _notes(findings: Findings) -> tuple[Note, ...]:
+def _notes(findings: PlanFindings) -> tuple[Note, ...]:
     notes = [Note(message=warning, warning=True) for warning in findings.input_warnings]
     if not findings.policy.holdout:
         notes.append(Note(message=say("notes.no_holdout"), warning=True))

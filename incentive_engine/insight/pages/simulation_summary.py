@@ -11,12 +11,13 @@ import pandas as pd
 from incentive_engine.language import Code, Message, Text, aligned, as_warnings, language, say
 from incentive_engine.language.formats import DASH, money, number, percent
 from incentive_engine.report.comparison import verdicts
-from incentive_engine.simulation.comparison import Comparison
+from incentive_engine.report.series import payback_sentences
+from incentive_engine.simulation.comparison import StrategyComparison
 
 COLUMNS: Final = ("strategy", "conversions", "interval", "cost", "per_1000", "gain")
 
 
-def simulation_summary(comparison: Comparison, out: Path, lang: Code = "en") -> str:
+def simulation_summary(comparison: StrategyComparison, out: Path, lang: Code = "en") -> str:
     """Return the comparison as text, the strategies of each budget by falling conversions."""
     t, name = language(lang), comparison.scenario.name
     head = t("simulate.head", name=name, draws=comparison.finished)
@@ -28,6 +29,8 @@ def simulation_summary(comparison: Comparison, out: Path, lang: Code = "en") -> 
             wanted=comparison.wanted,
         )
     lines = [head]
+    if comparison.scenario.series is not None:
+        lines.append(t("series.sub", campaigns=comparison.scenario.series.campaigns))
     for budget in comparison.scenario.budgets:
         lines += ["", t("simulate.budget", budget=budget, currency=comparison.currency)]
         table = comparison.table[comparison.table["budget"] == budget]
@@ -35,7 +38,7 @@ def simulation_summary(comparison: Comparison, out: Path, lang: Code = "en") -> 
         rows: list[tuple[Text, ...]] = [tuple(say(f"simulate.{name}") for name in COLUMNS)]
         rows += [_row(row) for row in table.to_dict(orient="records")]
         lines += aligned(t, rows)
-    lines += ["", *verdicts(comparison, lang=lang)]
+    lines += ["", *payback_sentences(t, comparison), *verdicts(comparison, lang=lang)]
     lines += map(t.say, _promises(comparison))
     lines += map(t.say, as_warnings(comparison.notes))
     return "\n".join([*lines, "", f"{out}/comparison.html"])
@@ -54,7 +57,7 @@ def _row(row: Mapping[Any, Any]) -> tuple[Text, ...]:
     )
 
 
-def _promises(comparison: Comparison) -> Iterator[Message]:
+def _promises(comparison: StrategyComparison) -> Iterator[Message]:
     for row in comparison.promises.to_dict(orient="records"):
         yield say(
             "simulate.promise",

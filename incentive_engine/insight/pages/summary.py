@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from incentive_engine.insight.findings import Findings
+from incentive_engine.insight.findings import PlanFindings
 from incentive_engine.insight.pages.advice import advise
 from incentive_engine.insight.value.gain import PlanGain
 from incentive_engine.language import Message, as_warnings, joined, say
@@ -30,7 +30,7 @@ class RunSummary:
     warnings: tuple[Message, ...]
 
     @classmethod
-    def of(cls, findings: Findings, directory: Path, doubts: Iterable[Message] = ()) -> Self:
+    def of(cls, findings: PlanFindings, directory: Path, doubts: Iterable[Message] = ()) -> Self:
         """Return the summary of a run that stands in `directory`; doubts are of its policy."""
         return cls(
             directory=directory,

@@ -37,12 +37,12 @@ from incentive_engine.insight.value.cost_correction import (
 )
 from incentive_engine.insight.value.gain import PlanGain, ValuedTrial, gain_of_rule, trial_problem
 from incentive_engine.language import say
-from incentive_engine.pipeline.quality import Quality, model_cost_error
+from incentive_engine.pipeline.quality import ModelQuality, model_cost_error
 from incentive_engine.report import LimitRow, Proof, Response
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Outlook:
+class PlanOutlook:
     """What a plan would bring, by the scores.
 
     Attributes
@@ -88,7 +88,7 @@ class _Stand:
     held: int
     policy: Policy
     plan: Relaxed | None = None
-    outlook: Outlook | None = None
+    outlook: PlanOutlook | None = None
 
 
 class WarmPlan:
@@ -109,7 +109,7 @@ class WarmPlan:
         table: ScoreTable,
         *,
         valued: Callable[[], ValuedTrial] | None = None,
-        quality: Quality | None = None,
+        quality: ModelQuality | None = None,
     ) -> None:
         """Take the scores; the first outlook solves."""
         self.table = table
@@ -119,7 +119,7 @@ class WarmPlan:
         self._stand: _Stand | None = None
         self._lock = threading.Lock()
 
-    def outlook(self, policy: Policy) -> Outlook:
+    def outlook(self, policy: Policy) -> PlanOutlook:
         """Return what the best plan under a policy would bring.
 
         Raises
@@ -135,7 +135,7 @@ class WarmPlan:
                 found = self._solve(policy, started)
             return found
 
-    def _solve(self, policy: Policy, started: float) -> Outlook:
+    def _solve(self, policy: Policy, started: float) -> PlanOutlook:
         stand = self._stated(policy)
         last = self._stand.plan if self._stand else None
         plan = _solved(stand, last)
@@ -179,13 +179,13 @@ class WarmPlan:
             held=int(holdout.sum()), policy=policy,
         )  # fmt: skip
 
-    def _outlook(self, stand: _Stand, plan: Relaxed, *, seconds: float) -> Outlook:
+    def _outlook(self, stand: _Stand, plan: Relaxed, *, seconds: float) -> PlanOutlook:
         point = stand.curve.point(plan, marginal=False, reasons=True)
         if not point.conflict and not point.feasible:  # rounding: nothing is in conflict
             amounts = plan.amounts(stand.curve.users, measures_of(self.table))
             point = replace(point, feasible=True, amounts=amounts)
         reports = plan.limits(stand.curve.users) if point.feasible else ()
-        return Outlook(
+        return PlanOutlook(
             policy=stand.policy,
             proof=Proof(
                 feasible=point.feasible, value=point.value, bound=point.bound, gap=point.gap,
@@ -205,7 +205,7 @@ class WarmPlan:
         )  # fmt: skip
 
     @property
-    def last(self) -> Outlook | None:
+    def last(self) -> PlanOutlook | None:
         """The outlook found last."""
         return self._stand.outlook if self._stand else None
 

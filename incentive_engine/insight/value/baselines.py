@@ -44,7 +44,7 @@ SMALLEST_CHARGE: Final = 1e-6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Aim:
+class TrialObjective:
     """What a policy maximises on a trial: coefficient per measure, and (n,) weights."""
 
     terms: Mapping[str, float]
@@ -186,13 +186,13 @@ def _decided_on(problem: Problem) -> int:
     return problem.n_users - int(held)
 
 
-def _aim(policy: Policy, trial: Problem) -> Aim | None:
+def _aim(policy: Policy, trial: Problem) -> TrialObjective | None:
     """Return what the policy maximises, where that is more than conversions and measured."""
     terms = policy.objective.maximise
     weighted = policy.objective.weight and trial.weight is not None
     if not (terms.keys() <= set(MEASURES) and (weighted or terms != {CONVERSION: 1.0})):
         return None
-    return Aim(
+    return TrialObjective(
         terms=terms,
         weight=np.ones(trial.n_users) if trial.weight is None else trial.weight,
     )
@@ -359,7 +359,7 @@ def _valued(
     way: SimplerWay,
     gain: PlanGain,
     valued: ValuedTrial,
-    aim: Aim | None,
+    aim: TrialObjective | None,
     *,
     margin: float | None,
 ) -> Alternative:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.allocation import Plan, Problem, build_problem
+from incentive_engine.allocation import Allocation, Problem, build_problem
 from incentive_engine.config import Policy
 from incentive_engine.data.scores import ScoreTable, read_scores
 from incentive_engine.data.sources import read_table
@@ -135,7 +135,7 @@ def profit_of(
 
 
 def gain_of_plan(
-    valued: ValuedTrial, problem: Problem, policy: Policy, plan: Plan, *, users: int
+    valued: ValuedTrial, problem: Problem, policy: Policy, plan: Allocation, *, users: int
 ) -> PlanGain:
     """Return the gain of the plan's rule by the trial that the model learnt from.
 

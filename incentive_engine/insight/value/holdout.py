@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import math
+from datetime import timedelta
 from typing import Final
 
 import numpy as np
 
-from incentive_engine.allocation import Plan, build_problem, gain_of_all
+from incentive_engine.allocation import Allocation, build_problem, gain_of_all
 from incentive_engine.config import Policy
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.domain import BoolArray
 from incentive_engine.insight.value.gain import PlanGain
-from incentive_engine.report import Holdout, Measurability
+from incentive_engine.report import Holdout, Measurability, Watched
+from incentive_engine.simulation.market.traffic import traffic
 from incentive_engine.stats.intervals import NORMAL_95
 from incentive_engine.stats.power import detectable_effect, power_of
+from incentive_engine.stats.sequential import SETTLED, difference_error, noticing
 
 MOST_USERS: Final = 1_000_000
 """Beyond it the cost is not told: a second problem of all users would double the memory."""
 
 
 def holdout_value(
-    policy: Policy, table: ScoreTable, holdout: BoolArray, plan: Plan, gain: PlanGain | None
+    policy: Policy, table: ScoreTable, holdout: BoolArray, plan: Allocation, gain: PlanGain | None
 ) -> Holdout | None:
     """Return what the holdout costs and buys; None without one.
 
@@ -38,10 +41,11 @@ def holdout_value(
         share=held / len(holdout),
         given_up=_given_up(policy, table, plan),
         buys=None if gain is None else measurability(gain, held=held),
+        watched=None if gain is None else watched(policy, gain, plan, held=held),
     )
 
 
-def _given_up(policy: Policy, table: ScoreTable, plan: Plan) -> float | None:
+def _given_up(policy: Policy, table: ScoreTable, plan: Allocation) -> float | None:
     if table.n_users > MOST_USERS:
         return None
     nobody = np.zeros(table.n_users, dtype=np.bool_)
@@ -65,3 +69,43 @@ def measurability(gain: PlanGain, *, held: int) -> Measurability | None:
         power=power_of(rate, expected, gain.users, held),
         detectable=detectable_effect(rate, gain.users, held),
     )
+
+
+def watched(policy: Policy, gain: PlanGain, plan: Allocation, *, held: int) -> Watched | None:
+    """Return what `incentive watch` would tell from outcomes while the campaign runs.
+
+    None where the trial has no conversions without an offer to reckon with, or nothing is gained.
+    """
+    rate, treated = gain.baseline["conversion_rate"], plan.certificate.treated
+    if not rate or not treated or not gain.users or gain.conversions.value <= 0:
+        return None
+    come = 1.0 if policy.campaign is None else policy.campaign.share
+    alike, others = (
+        max(round(users * come), 1) for users in (held * treated / gain.users, treated)
+    )
+    value, low = gain.conversions.value / treated, gain.conversions.low / treated
+    told = noticing(
+        value=value,
+        low=low,
+        error=difference_error(rate, rate + value, others, alike),
+        held=alike,
+    )
+    return Watched(
+        nothing=told.nothing,
+        half=told.half,
+        nothing_at=_moment(policy, told.nothing),
+        half_at=_moment(policy, told.half),
+        least=told.least,
+    )
+
+
+def _moment(policy: Policy, share: float | None) -> str:
+    """Return when outcomes of a share of the users count; empty where that is not known."""
+    times = policy.campaign
+    if times is None or share is None:
+        return ""
+    _, density = traffic(times.wave)
+    come = np.concatenate([[0.0], np.cumsum(density)])
+    part = float(np.interp(share, come / come[-1], np.linspace(0.0, 1.0, len(come))))
+    at = times.start + part * (times.end - times.start) + timedelta(hours=SETTLED)
+    return f"{at:%Y-%m-%d %H:%M}"

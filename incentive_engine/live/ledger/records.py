@@ -38,7 +38,7 @@ LIVE: Final = frozenset({State.RESERVED, State.REDEEMED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Risk:
+class RiskMargin:
     """The margin that a budget at risk keeps for what is open.
 
     Attributes
@@ -91,7 +91,7 @@ class LimitTerms:
     at_most: int | None
     at_least: int | None
     price: float = 0.0
-    risk: Risk | None = None
+    risk: RiskMargin | None = None
 
 
 @dataclass(slots=True, kw_only=True)

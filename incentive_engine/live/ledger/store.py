@@ -29,7 +29,7 @@ from incentive_engine.live.ledger.records import (
     LimitState,
     LimitTerms,
     Names,
-    Risk,
+    RiskMargin,
 )
 
 
@@ -146,7 +146,7 @@ def limit_of(row: Sequence[Any]) -> LimitState:
         at_most=most,
         at_least=least,
         price=price,
-        risk=None if risk is None else Risk(**json.loads(risk)),
+        risk=None if risk is None else RiskMargin(**json.loads(risk)),
     )
     return LimitState(
         terms=terms,

@@ -11,7 +11,6 @@ Howard, Ramdas, McAuliffe, Sekhon: Time-uniform, nonparametric, nonasymptotic co
 Annals of Statistics 49 (2021), sections 2 and 3.
 Waudby-Smith, Ramdas: Estimating means of bounded random variables by betting, JRSS B 86 (2024),
 sections 3 and 4.
-Johari, Koomen, Pekelis, Walsh: Always valid inference, Operations Research 70 (2022), section 4.
 """
 
 from __future__ import annotations
@@ -149,6 +148,20 @@ def of_amounts(
     return mixed(np.array(bets), starts=starts)
 
 
+def of_total(count: float, planned: float, *, factors: tuple[float, ...]) -> float:
+    """Return the logarithm of the evidence that a count is more than was planned, from the start.
+
+    Parameters
+    ----------
+    count, planned
+        What came until now, and the most that was to come by the plan; both only grow.
+    factors
+        `MORE`.
+    """
+    bets = [math.log(factor) * count - (factor - 1) * planned for factor in factors]
+    return float(np.logaddexp.reduce(bets) - math.log(len(bets)))
+
+
 def of_shares(
     share: FloatArray,
     planned: FloatArray,
@@ -181,28 +194,3 @@ def of_shares(
         by_one = np.log(np.maximum(1.0 + bet * (share - planned), 1e-12))
         grown[place] = np.bincount(step, by_one, minlength=starts)[:starts]
     return mixed(grown, starts=starts)
-
-
-def of_difference(distance: float, *, error: float, reach: float) -> float:
-    """Return the logarithm of the evidence that a mean is off by at least something.
-
-    Parameters
-    ----------
-    distance
-        How far the estimate lies from the nearest value that was stated.
-    error
-        The estimate's standard error of now; it shrinks as users come.
-    reach
-        Standard deviation of the departures that are bet on, in the same unit.
-
-    Notes
-    -----
-    The mixture sequential probability ratio test with a normal mixture of variance τ²:
-    Λ = √(V / (V + τ²)) exp(d² τ² / (2 V (V + τ²))), with V the variance of the estimate. It holds
-    for estimates that are nearly normal, so not for the first few users.
-    """
-    if not 0 < error < math.inf:
-        return 0.0
-    variance, spread = error**2, reach**2
-    both = variance + spread
-    return 0.5 * math.log(variance / both) + distance**2 * spread / (2 * variance * both)

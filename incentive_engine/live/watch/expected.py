@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 
 from incentive_engine.data.tables.arrow import equal
 from incentive_engine.domain import CONVERSION, MICROS, BoolArray, Reason
-from incentive_engine.live.campaign import Campaign, Choice
+from incentive_engine.live.campaign import Choice, LiveCampaign
 from incentive_engine.live.ledger.records import LimitTerms
-from incentive_engine.live.repricing import Forecast
+from incentive_engine.live.repricing import ArrivalForecast
 from incentive_engine.live.watch.evidence import ONES, Sizes
 from incentive_engine.stats.estimate import Estimate
 
@@ -50,7 +50,7 @@ class Expected:
         In which times are shown.
     """
 
-    forecast: Forecast | None
+    forecast: ArrivalForecast | None
     users: float
     held: BoolArray
     limits: tuple[LimitTerms, ...]
@@ -62,7 +62,7 @@ class Expected:
     zone: str
 
     @classmethod
-    def of(cls, run_dir: Path, campaign: Campaign) -> Self:
+    def of(cls, run_dir: Path, campaign: LiveCampaign) -> Self:
         """Return what a run says."""
         policy = campaign.frozen.policy
         columns = ["user_id", "offer_id", "reason", CONVERSION]
@@ -74,7 +74,7 @@ class Expected:
         choices = [campaign.planned(user) for user in offered.take(some).to_pylist()]
         sizes, paid = sizes_of(choices, campaign.terms.limits)
         return cls(
-            forecast=None if times is None else Forecast.of(times, policy.timezone),
+            forecast=None if times is None else ArrivalForecast.of(times, policy.timezone),
             users=len(held) * (1.0 if times is None else times.share),
             held=held,
             limits=campaign.terms.limits,
@@ -114,7 +114,7 @@ def sizes_of(
     return tuple(sizes), tuple(paid)
 
 
-def _gain(campaign: Campaign, scores: float, held: BoolArray) -> Estimate:
+def _gain(campaign: LiveCampaign, scores: float, held: BoolArray) -> Estimate:
     """Return the conversions that were stated per user outside the holdout."""
     users = max(int((~held).sum()), 1)
     plan = campaign.run.evaluation.plan

@@ -71,7 +71,7 @@ class Proposal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answered:
+class FindingAnswer:
     """Who answered a finding, what, and when: microseconds since 1970."""
 
     verb: Verb
@@ -103,7 +103,7 @@ class Finding:
     text: Message
     since: int | None = None
     proposal: Proposal | None = None
-    answered: Answered | None = None
+    answered: FindingAnswer | None = None
 
     @property
     def kind(self) -> str:

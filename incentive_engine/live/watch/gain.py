@@ -4,43 +4,75 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
+from incentive_engine.domain import BoolArray, IntArray
 from incentive_engine.language import say
-from incentive_engine.live.watch.evidence import of_difference
 from incentive_engine.live.watch.look import Found, Look
+from incentive_engine.stats.estimate import Estimate
 from incentive_engine.stats.holdout_effect import difference_from_holdout
+from incentive_engine.stats.sequential import (
+    BY_PRICES,
+    LEAST,
+    Noticing,
+    bet,
+    log_evidence,
+    noticing,
+)
 
-LEAST: Final = 200
-"""Users of the holdout, with outcomes, from whom on a difference of means is nearly normal."""
+ALIKE: Final = 0.95
+"""Share of decisions that gave an offer where the plan's prices do, for a comparison by them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class GainComparison:
+    """Users who are compared with those of the holdout, until now.
+
+    Attributes
+    ----------
+    rows : (r,) int64
+        Their places in the run, each once.
+    by_prices
+        Whether they are those who get an offer at the plan's prices, held out or not.
+    measured
+        Conversions per user that offers added among them.
+    stated
+        The same as it was stated.
+    """
+
+    rows: IntArray
+    by_prices: bool
+    measured: Estimate
+    stated: Estimate
+
+    def alpha(self, error: float) -> float:
+        """Return the error of this way to compare."""
+        return error * (BY_PRICES if self.by_prices else 1 - BY_PRICES)
 
 
 def gain(look: Look) -> Iterator[Found]:
     """Yield that the holdout says something else than was stated."""
-    did, seen = look.outcomes, look.observed
-    if did is None:
+    compared = comparison(look)
+    if compared is None:
         return
-    ripe = seen.is_first & (seen.row >= 0) & (seen.decided <= look.now - look.params.settled_after)
-    ripe &= seen.decided >= max(look.begin("gain_below"), look.begin("gain_above"))
-    rows = seen.row[ripe]
-    held = look.expected.held[rows]
-    bought = did.conversion[rows]
-    if held.sum() < LEAST or len(rows) - held.sum() < LEAST or bought.sum() < LEAST / 10:
-        return
-    measured = difference_from_holdout(
-        bought, held=held, stratum=np.zeros(len(rows), dtype=np.int64)
+    measured, stated = compared.measured, compared.stated
+    error = measured.standard_error
+    assert error is not None
+    below = log_evidence(
+        stated.low - measured.value, error=error, reach=bet(stated.value, stated.low)
     )
-    stated = look.expected.gain
-    distance = max(stated.low - measured.value, measured.value - stated.high, 0.0)
-    reach = max(abs(stated.value) / 2, (stated.high - stated.low) / 4, 1e-6)
-    log_e = of_difference(distance, error=measured.standard_error, reach=reach)
-    if log_e < -math.log(look.params.of_test):
+    above = log_evidence(
+        measured.value - stated.high, error=error, reach=bet(stated.value, stated.low)
+    )
+    is_below = below >= -math.log(compared.alpha(look.params.of_gain))
+    if not is_below and above < -math.log(compared.alpha(look.params.of_test)):
         return
-    kind = "gain_below" if measured.value < stated.low else "gain_above"
+    kind = "gain_below" if is_below else "gain_above"
     values = {
-        "users": len(rows),
+        "users": len(compared.rows),
         "measured": 1000 * measured.value,
         "low": 1000 * stated.low,
         "high": 1000 * stated.high,
@@ -48,8 +80,63 @@ def gain(look: Look) -> Iterator[Found]:
     yield Found(
         kind=kind,
         subject=None,
-        severity="error" if kind == "gain_below" else "info",
-        figures={**values, "error": 1000 * measured.standard_error},
+        severity="error" if is_below else "info",
+        figures={**values, "error": 1000 * error},
         text=say(f"watch.{kind}", **values),
         ratio=measured.value / stated.value if stated.value else None,
+    )
+
+
+def comparison(look: Look) -> GainComparison | None:
+    """Return who is compared; None while there are too few, or nobody says what users did."""
+    did, seen = look.outcomes, look.observed
+    if did is None:
+        return None
+    ripe = seen.is_first & (seen.row >= 0) & (seen.decided <= look.now - look.params.settled_after)
+    ripe &= seen.decided >= max(look.begin("gain_below"), look.begin("gain_above"))
+    rows, stated, yard = seen.row[ripe], look.expected.gain, look.yardstick
+    held = look.expected.held
+    by_prices = yard is not None and _as_planned(look, rows, seen.offer[ripe] >= 0)
+    if yard is not None and by_prices:
+        rows = rows[yard.offered[rows]]
+        stated = stated.times(float((~held).sum() / max((yard.offered & ~held).sum(), 1)))
+    kept = held[rows]
+    bought = did.conversion[rows]
+    if kept.sum() < LEAST or len(rows) - kept.sum() < LEAST or bought.sum() < LEAST / 10:
+        return None
+    nothing = np.zeros(len(rows), dtype=np.int64)
+    measured = difference_from_holdout(
+        bought,
+        held=kept,
+        stratum=nothing if yard is None else yard.stratum[rows],
+        covariates=None if yard is None else yard.covariates[rows].astype(np.float64),
+    )
+    return GainComparison(rows=rows, by_prices=by_prices, measured=measured, stated=stated)
+
+
+def _as_planned(look: Look, rows: IntArray, got: BoolArray) -> bool:
+    """Whether those who were not held out got an offer where the plan's prices give one.
+
+    Nothing of it hangs on outcomes, nor on who was held out.
+    """
+    assert look.yardstick is not None
+    free = ~look.expected.held[rows]
+    planned = look.yardstick.offered[rows]
+    return bool(free.any()) and float((planned == got)[free].mean()) >= ALIKE
+
+
+def noticed(look: Look) -> tuple[GainComparison, Noticing] | None:
+    """Return what would be noticed by the end, as far as the outcomes until now can tell."""
+    compared, forecast = comparison(look), look.expected.forecast
+    if compared is None or forecast is None or compared.measured.standard_error is None:
+        return None
+    share = look.share(look.now - look.params.settled_after)
+    if share <= 0:
+        return None
+    return compared, noticing(
+        value=compared.stated.value,
+        low=compared.stated.low,
+        error=compared.measured.standard_error * math.sqrt(share),
+        held=round(float(look.expected.held[compared.rows].sum()) / share),
+        alpha=compared.alpha(look.params.of_gain),
     )

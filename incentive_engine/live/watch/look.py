@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Final
@@ -19,6 +19,7 @@ from incentive_engine.live.watch.expected import Expected
 from incentive_engine.live.watch.finding import Figure, Severity
 from incentive_engine.live.watch.observed import Observed
 from incentive_engine.live.watch.params import WatchParams
+from incentive_engine.live.watch.yardstick import Yardstick
 
 QUARTER: Final = 900 * MICROS
 """A step where no campaign's end says how long one is, microseconds."""
@@ -99,6 +100,10 @@ class Look:
         Microseconds since 1970.
     outcomes
         What users did until now; None where nobody says.
+    requests
+        Key of the service to how often it has asked; nothing where no server looks.
+    yardstick
+        By what they are compared; None compares everybody, with nothing taken off.
     """
 
     expected: Expected
@@ -106,6 +111,8 @@ class Look:
     now: int
     params: WatchParams
     outcomes: Outcomes | None = None
+    requests: Mapping[str, int] = field(default_factory=dict)
+    yardstick: Yardstick | None = None
 
     @property
     def start(self) -> int:

@@ -48,7 +48,7 @@ class Taken:
         return float(self.share.sum() / self.forecast.sum())
 
 
-class Test(NamedTuple):
+class SequentialTest(NamedTuple):
     """Which departure is looked for: the bets, and the margin that is no news."""
 
     kind: str
@@ -60,11 +60,11 @@ def offers(look: Look) -> Iterator[Found]:
     """Yield which offers are redeemed otherwise than forecast."""
     margin = look.params.redemption
     tests = (
-        Test("redemption_above", MORE, 1 + margin),
-        Test("redemption_below", LESS, 1 - margin),
+        SequentialTest("redemption_above", MORE, 1 + margin),
+        SequentialTest("redemption_below", LESS, 1 - margin),
     )
     for place in range(len(look.expected.offers)):
-        untaken = _one(look, place, Test("untaken", BARELY, look.params.untaken))
+        untaken = _one(look, place, SequentialTest("untaken", BARELY, look.params.untaken))
         if untaken is not None:
             yield untaken
             continue
@@ -74,7 +74,7 @@ def offers(look: Look) -> Iterator[Found]:
                 yield found
 
 
-def _one(look: Look, place: int, test: Test) -> Found | None:
+def _one(look: Look, place: int, test: SequentialTest) -> Found | None:
     offer = look.expected.offers[place]
     begin = look.begin(f"{test.kind}:{offer}")
     taken = _taken(look, place, begin)
@@ -109,7 +109,7 @@ def _one(look: Look, place: int, test: Test) -> Found | None:
     )
 
 
-def _words(test: Test, offer: str, count: int, off: float) -> dict[str, Value]:
+def _words(test: SequentialTest, offer: str, count: int, off: float) -> dict[str, Value]:
     ratio = {"ratio": 1 + off} if test.kind == "untaken" else {"off": off}
     return {"offer": offer, "offers": count, **ratio}
 

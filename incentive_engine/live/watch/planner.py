@@ -16,7 +16,7 @@ from incentive_engine.allocation.pacing import systematic_sample, volume
 from incentive_engine.data.scores import read_scores
 from incentive_engine.data.tables.arrow import equal
 from incentive_engine.domain import COST, MICROS, BoolArray, FloatArray, IntArray, Reason
-from incentive_engine.live.campaign import Campaign
+from incentive_engine.live.campaign import LiveCampaign
 from incentive_engine.live.ledger.records import State
 from incentive_engine.live.watch.finding import Outlook
 from incentive_engine.live.watch.look import Look
@@ -26,13 +26,13 @@ TIGHT: Final = 1e-6
 
 
 @dataclass(kw_only=True, eq=False)
-class Planner:
+class RemainderPlanner:
     """The run's problem, ready to be solved for the rest of the campaign."""
 
     problem: Problem
 
     @classmethod
-    def of(cls, run_dir: Path, campaign: Campaign) -> Self:
+    def of(cls, run_dir: Path, campaign: LiveCampaign) -> Self:
         """Return the planner of a run."""
         policy = campaign.frozen.policy
         table = read_scores(run_dir / "scores.parquet", policy)

@@ -12,7 +12,7 @@ from incentive_engine.live.actions import Change
 from incentive_engine.live.ledger.records import Verb
 from incentive_engine.live.watch.finding import Outlook, Proposal
 from incentive_engine.live.watch.look import Found, Look
-from incentive_engine.live.watch.planner import Planner
+from incentive_engine.live.watch.planner import RemainderPlanner
 
 BUDGET: Final = "budget"
 PRICED: Final = frozenset(
@@ -27,7 +27,7 @@ BARELY: Final = 0.05
 
 
 def propose(
-    look: Look, found: Found, prices: Mapping[str, float], planner: Callable[[], Planner]
+    look: Look, found: Found, prices: Mapping[str, float], planner: Callable[[], RemainderPlanner]
 ) -> Proposal | None:
     """Return what would help against a finding; None where the planner has nothing to propose.
 
@@ -41,6 +41,8 @@ def propose(
     subject = found.subject or ""
     if found.kind == "asks_too_often":
         return _note("block", Change(blocked=(subject,)), "watch.propose.block", user=subject)
+    if found.kind == "key_asks_too_often":
+        return _note("note", Change(), "watch.propose.key", asks=subject)
     if found.kind == "holdout_leaking":
         return _note("note", Change(), "watch.propose.leak")
     forecast = look.expected.forecast
@@ -72,7 +74,7 @@ def paused_offers(look: Look) -> tuple[str, ...]:
 
 def _new_prices(
     look: Look,
-    planner: Planner,
+    planner: RemainderPlanner,
     prices: Mapping[str, float],
     paused: tuple[str, ...],
     dearer: Mapping[str, float],
@@ -91,7 +93,7 @@ def _new_prices(
 
 def _pause(
     look: Look,
-    planner: Planner,
+    planner: RemainderPlanner,
     prices: Mapping[str, float],
     paused: tuple[str, ...],
     offer: str,
@@ -112,7 +114,7 @@ def _pause(
 
 def _stop(
     look: Look,
-    planner: Planner,
+    planner: RemainderPlanner,
     prices: Mapping[str, float],
     paused: tuple[str, ...],
     ratio: float,

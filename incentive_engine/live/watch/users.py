@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Final
 
@@ -9,6 +10,7 @@ import numpy as np
 from scipy.special import pdtrc
 
 from incentive_engine.language import say
+from incentive_engine.live.watch.evidence import MORE, of_total
 from incentive_engine.live.watch.look import Found, Look
 
 MOST: Final = 10
@@ -18,6 +20,7 @@ MOST: Final = 10
 def users(look: Look) -> Iterator[Found]:
     """Yield who asks too often, and that the holdout leaks."""
     yield from _too_often(look)
+    yield from _keys(look)
     yield from _leaks(look)
 
 
@@ -45,6 +48,23 @@ def _too_often(look: Look) -> Iterator[Found]:
             severity="warning",
             figures=figures,
             text=text if others <= 0 else say("watch.and_others", text=text, others=others),
+        )
+
+
+def _keys(look: Look) -> Iterator[Found]:
+    """Yield keys that ask more than all users who came would, each as often as a user does."""
+    came = len(look.came)
+    error = look.params.of_test / max(len(look.requests), 1)
+    for key, count in look.requests.items():
+        if of_total(count, look.params.visits * (came + 1), factors=MORE) < -math.log(error):
+            continue
+        figures: dict[str, str | int | float] = {"asks": key, "requests": count, "users": came}
+        yield Found(
+            kind="key_asks_too_often",
+            subject=key,
+            severity="warning",
+            figures=figures,
+            text=say("watch.key_asks_too_often", **figures),
         )
 
 

@@ -7,22 +7,26 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+import numpy.typing as npt
+
 from incentive_engine.data.outcomes import Outcomes
 from incentive_engine.live.actions import Change
-from incentive_engine.live.campaign import Campaign
+from incentive_engine.live.campaign import LiveCampaign
 from incentive_engine.live.ledger.records import Action, Verb
 from incentive_engine.live.watch.expected import Expected
-from incentive_engine.live.watch.finding import Answered, Finding
+from incentive_engine.live.watch.finding import Finding, FindingAnswer
 from incentive_engine.live.watch.gain import gain
 from incentive_engine.live.watch.look import Found, Look, name_of
 from incentive_engine.live.watch.observed import Observed, read_observed
 from incentive_engine.live.watch.offers import offers
 from incentive_engine.live.watch.params import WatchParams
-from incentive_engine.live.watch.planner import Planner
+from incentive_engine.live.watch.planner import RemainderPlanner
 from incentive_engine.live.watch.pools import pools
 from incentive_engine.live.watch.proposals import propose
 from incentive_engine.live.watch.traffic import traffic
 from incentive_engine.live.watch.users import users
+from incentive_engine.live.watch.yardstick import Yardstick
 
 TESTS: Final = (pools, traffic, offers, users, gain)
 ORDER: Final = ("error", "warning", "info")
@@ -43,19 +47,31 @@ class Watch:
         What `allocate` wrote.
     campaign
         The same, as it is served.
+    known
+        (n, p) what else was known of users before the campaign; it narrows what outcomes say.
     """
 
     def __init__(
-        self, run_dir: Path, campaign: Campaign, *, params: WatchParams | None = None
+        self,
+        run_dir: Path,
+        campaign: LiveCampaign,
+        *,
+        params: WatchParams | None = None,
+        known: npt.NDArray[np.float32] | None = None,
     ) -> None:
-        self._run_dir, self._campaign = run_dir, campaign
+        self._run_dir, self._campaign, self._known = run_dir, campaign, known
         self.expected = Expected.of(run_dir, campaign)
         self.params = params or WatchParams()
 
     @cached_property
-    def planner(self) -> Planner:
+    def planner(self) -> RemainderPlanner:
         """The run's problem, made when it is first needed."""
-        return Planner.of(self._run_dir, self._campaign)
+        return RemainderPlanner.of(self._run_dir, self._campaign)
+
+    @cached_property
+    def yardstick(self) -> Yardstick:
+        """By what outcomes are compared, made when there are any."""
+        return Yardstick.of(self._run_dir, self._campaign, known=self._known)
 
     def read(self, ledger: str) -> Observed:
         """Return what a ledger says now.
@@ -80,6 +96,7 @@ class Watch:
         *,
         outcomes: Outcomes | None = None,
         prices: Mapping[str, float] | None = None,
+        requests: Mapping[str, int] | None = None,
     ) -> tuple[Finding, ...]:
         """Return what is to be known, the most severe first.
 
@@ -92,25 +109,40 @@ class Watch:
         prices
             At which users are decided on now; left out, those that were accepted last, or the
             plan's.
+        requests
+            Key of the service to how often it has asked.
         """
-        look = Look(
+        look = self.look(observed, now, outcomes=outcomes, requests=requests)
+        if prices is None:
+            prices = accepted_prices(observed.actions) or self._campaign.prices.by_limit
+        found = [self._finding(look, one, prices) for one in find(look)]
+        return tuple(sorted(found, key=lambda finding: ORDER.index(finding.severity)))
+
+    def look(
+        self,
+        observed: Observed,
+        now: int,
+        *,
+        outcomes: Outcomes | None = None,
+        requests: Mapping[str, int] | None = None,
+    ) -> Look:
+        """Return what the tests look at; see `findings`."""
+        return Look(
             expected=self.expected,
             observed=observed,
             now=now,
             params=self.params,
             outcomes=outcomes,
+            requests=requests or {},
+            yardstick=None if outcomes is None else self.yardstick,
         )
-        if prices is None:
-            prices = accepted_prices(observed.actions) or self._campaign.prices.by_limit
-        found = [self._finding(look, one, prices) for one in find(look)]
-        return tuple(sorted(found, key=lambda finding: ORDER.index(finding.severity)))
 
     def _finding(self, look: Look, found: Found, prices: Mapping[str, float]) -> Finding:
         mine = [action for action in look.observed.actions if name_of(action) == found.name]
         declined = next((a for a in mine if a.verb == Verb.DECLINED), None)
         answered = None
         if declined is not None:
-            answered = Answered(verb=Verb.DECLINED, name=declined.name, at=declined.at)
+            answered = FindingAnswer(verb=Verb.DECLINED, name=declined.name, at=declined.at)
         number = 1 + sum(action.verb == Verb.ACCEPTED for action in mine)
         return Finding(
             key=found.name if number == 1 else f"{found.name}#{number}",

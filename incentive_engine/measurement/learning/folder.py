@@ -14,7 +14,7 @@ from pandas.api.types import is_bool_dtype, is_datetime64_any_dtype, is_numeric_
 from incentive_engine.data.tables.files import digest_file
 from incentive_engine.errors import ConfigError, DataError, Fault
 from incentive_engine.language import Code, Message, say
-from incentive_engine.measurement.learning.trial_rows import Lesson
+from incentive_engine.measurement.learning.trial_rows import CampaignRows
 
 INDEX: Final = "_campaigns.json"
 PLANNED: Final = "_planned"
@@ -27,7 +27,7 @@ MOST_LEVELS: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Feature:
+class PastFeature:
     """What a feature was in one campaign."""
 
     kind: Literal["number", "truth", "time", "text"]
@@ -37,7 +37,7 @@ class Feature:
     """The most frequent texts."""
 
     @classmethod
-    def of(cls, column: pd.Series) -> Feature:
+    def of(cls, column: pd.Series) -> PastFeature:
         """Return what a column holds."""
         if is_bool_dtype(column):
             return cls(kind="truth")
@@ -49,7 +49,7 @@ class Feature:
         levels = column.dropna().astype(str).value_counts().index[:MOST_LEVELS]
         return cls(kind="text", levels=tuple(levels))
 
-    def change_from(self, before: Feature, column: pd.Series) -> Message | None:
+    def change_from(self, before: PastFeature, column: pd.Series) -> Message | None:
         """Return how the meaning differs from that in an earlier campaign; None where it does not.
 
         Parameters
@@ -72,7 +72,7 @@ class Feature:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Learned:
+class LearnedFolder:
     """What `learn` has written.
 
     Attributes
@@ -105,7 +105,9 @@ class Learned:
         return "\n".join(message.text(code) for message in self.messages())
 
 
-def write_lesson(lesson: Lesson, folder: Path, *, accepted: Collection[str] = ()) -> Learned:
+def write_lesson(
+    lesson: CampaignRows, folder: Path, *, accepted: Collection[str] = ()
+) -> LearnedFolder:
     """Add a campaign to a folder of trials.
 
     Parameters
@@ -122,7 +124,7 @@ def write_lesson(lesson: Lesson, folder: Path, *, accepted: Collection[str] = ()
     folder.mkdir(parents=True, exist_ok=True)
     known = _read_index(folder)
     trial = lesson.trial
-    features = {name: Feature.of(trial[name]) for name in lesson.features}
+    features = {name: PastFeature.of(trial[name]) for name in lesson.features}
     _refuse_again(known, lesson, folder)
     _refuse_changes(known, trial, features, folder, accepted)
     name = _free_name(lesson.campaign, {entry["campaign"] for entry in known})
@@ -142,7 +144,7 @@ def write_lesson(lesson: Lesson, folder: Path, *, accepted: Collection[str] = ()
     _hidden(folder / INDEX).write_text(text + "\n", encoding="utf-8")
     for path in (folder / INDEX, planned, file):
         _hidden(path).replace(path)
-    return Learned(
+    return LearnedFolder(
         campaign=name,
         file=file,
         planned=planned,
@@ -168,7 +170,7 @@ def _read_index(folder: Path) -> list[dict[str, Any]]:
     return list(content)
 
 
-def _refuse_again(known: list[dict[str, Any]], lesson: Lesson, folder: Path) -> None:
+def _refuse_again(known: list[dict[str, Any]], lesson: CampaignRows, folder: Path) -> None:
     for entry in known:
         if entry["run"] == lesson.run.digest:
             what = say("learn.again", run=lesson.campaign, campaign=entry["campaign"])
@@ -179,7 +181,7 @@ def _refuse_again(known: list[dict[str, Any]], lesson: Lesson, folder: Path) -> 
 def _refuse_changes(
     known: list[dict[str, Any]],
     trial: pd.DataFrame,
-    features: dict[str, Feature],
+    features: dict[str, PastFeature],
     folder: Path,
     accepted: Collection[str],
 ) -> None:
@@ -189,7 +191,7 @@ def _refuse_changes(
     if not known:
         return
     before = {
-        name: Feature(**{**found, "levels": tuple(found["levels"])})
+        name: PastFeature(**{**found, "levels": tuple(found["levels"])})
         for name, found in known[-1]["features"].items()
     }
     where = f"--into {folder}"

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from incentive_engine.allocation import build_problem
+from incentive_engine.data.exploring import explored_share, propensity_by_lot
 from incentive_engine.data.holdout import held_shares
 from incentive_engine.data.row_checks import as_id
 from incentive_engine.data.scores import ScoreTable
@@ -97,7 +98,7 @@ class ServedDecision(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Served:
+class ServedLedger:
     """A ledger: where it is, the digest of its run, and its decisions in order."""
 
     where: str
@@ -105,7 +106,7 @@ class Served:
     decisions: Sequence[ServedDecision]
 
 
-def live_decisions(run: FinishedRun, table: ScoreTable, served: Served) -> Decisions:
+def live_decisions(run: FinishedRun, table: ScoreTable, served: ServedLedger) -> Decisions:
     """Return what a ledger's first decision about each user of the run was.
 
     An explorer whose offer the pool no longer had got nothing, and not by lot: he is no explorer.
@@ -152,7 +153,7 @@ def _first_decisions(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Lots:
+class RandomisedUsers:
     """The users whom a campaign randomised.
 
     Attributes
@@ -170,7 +171,7 @@ class Lots:
     reach: BoolArray
 
 
-def lots_of(run: FinishedRun, table: ScoreTable, decisions: Decisions) -> Lots:
+def lots_of(run: FinishedRun, table: ScoreTable, decisions: Decisions) -> RandomisedUsers:
     """Return the trial inside a campaign.
 
     Raises
@@ -178,35 +179,24 @@ def lots_of(run: FinishedRun, table: ScoreTable, decisions: Decisions) -> Lots:
     DataError
         When nobody explored, or logged propensities are not those of the arms that users could
         get.
-
-    Notes
-    -----
-    Of a stratum's users a share h is held out, and of the others a share e draws one of m arms.
-    Among both together control has the probability (h + (1 − h)·e/m) / (h + (1 − h)·e), and each
-    offer (1 − h)·e/m over the same.
     """
     policy = run.policy
     nobody = np.zeros(table.n_users, dtype=np.bool_)
     value = build_problem(policy.without_exploring(), table, nobody).value
     reach = (value > -np.inf).T
-    has_control = policy.assignment == "at_most_one"
-    arms = reach.sum(axis=1) + int(has_control)
-    _check_propensities(run, decisions, arms)
+    has_control, offers = policy.assignment == "at_most_one", reach.sum(axis=1)
+    _check_propensities(run, decisions, offers + int(has_control))
     rows = np.flatnonzero(decisions.came & (decisions.held | decisions.explored))
     strata = table.attributes.select(policy.holdout_strata)
     plan = planned_decisions(run, table)
-    h = held_shares(strata, plan.held)[rows]
-    e = _explored_share(run, table.n_users, int(plan.held.sum())) * (arms[rows] >= 2)
-    by_lot = (1.0 - h) * e
-    drawn = by_lot / np.maximum(arms[rows], 1)
-    control = h + drawn * has_control
-    got = np.where(decisions.choice[rows] < 0, control, drawn)
-    return Lots(rows=rows, propensity=got / (h + by_lot), reach=reach[rows])
-
-
-def _explored_share(run: FinishedRun, users: int, held: int) -> float:
-    share, free = run.policy.explore or 0.0, users - held
-    return round(share * free) / max(free, 1)
+    propensity = propensity_by_lot(
+        decisions.choice[rows],
+        offers=offers[rows],
+        held=held_shares(strata, plan.held)[rows],
+        explored=explored_share(plan.held, share=policy.explore),
+        with_control=has_control,
+    )
+    return RandomisedUsers(rows=rows, propensity=propensity, reach=reach[rows])
 
 
 def _check_propensities(run: FinishedRun, decisions: Decisions, arms: IntArray) -> None:

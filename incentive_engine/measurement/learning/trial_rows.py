@@ -24,8 +24,8 @@ from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
 from incentive_engine.measurement.learning.lots import (
     Decisions,
-    Lots,
-    Served,
+    RandomisedUsers,
+    ServedLedger,
     live_decisions,
     lots_of,
     planned_decisions,
@@ -35,7 +35,7 @@ from incentive_engine.run.format import SCORES_FILE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Lesson:
+class CampaignRows:
     """What a campaign leaves to the next model.
 
     Attributes
@@ -65,9 +65,9 @@ def lesson_of(
     run_dir: Path,
     outcomes: Path | Location,
     *,
-    served: Served | None = None,
+    served: ServedLedger | None = None,
     users: Path | Location | None = None,
-) -> Lesson:
+) -> CampaignRows:
     """Return what a finished campaign teaches.
 
     Parameters
@@ -102,7 +102,7 @@ def lesson_of(
     trial = whole[by_lot].reset_index(drop=True)
     trial[PROPENSITY] = lots.propensity
     trial.insert(len(frame.columns), ARMS, _arms(lots, run.policy.offer_ids))
-    return Lesson(
+    return CampaignRows(
         run=run,
         campaign=run.name,
         trial=trial,
@@ -158,7 +158,7 @@ def _rows(
     )
 
 
-def _arms(lots: Lots, offers: tuple[str, ...]) -> list[str]:
+def _arms(lots: RandomisedUsers, offers: tuple[str, ...]) -> list[str]:
     """Return which offers each row could get, as one text."""
     kinds, place = np.unique(lots.reach, axis=0, return_inverse=True)
     texts = [" ".join(np.array(offers, dtype=object)[kind]) for kind in kinds]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -17,6 +17,8 @@ class DrawSeeds:
     people: np.random.SeedSequence
     trial: np.random.SeedSequence
     outcomes: np.random.SeedSequence
+    drift: np.random.SeedSequence
+    """For what changes between the campaigns of a series."""
     learning: int
     """For the uplift model."""
 
@@ -32,15 +34,26 @@ class DrawSeeds:
             np.random.SeedSequence(seed, spawn_key=(kind, trial)) for kind in range(3)
         )
         return cls(
+            drift=np.random.SeedSequence(seed, spawn_key=(4, draw)),
             people=people,
             trial=of_trial,
             outcomes=np.random.SeedSequence(seed, spawn_key=(3, draw)),
             learning=int(learning.generate_state(1)[0]) % 2**31,
         )
 
+    def in_campaign(self, campaign: int) -> DrawSeeds:
+        """Return the seeds of a campaign of a series, whose users and chances are its own."""
+        return replace(
+            self, people=_part(self.people, campaign), outcomes=_part(self.outcomes, campaign)
+        )
+
+
+def _part(seed: np.random.SeedSequence, number: int) -> np.random.SeedSequence:
+    return np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, number))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Chances:
+class CommonRandomNumbers:
     """What fate holds for n users, whatever they are offered.
 
     Common random numbers: a user who would convert with and without an offer does so in every

@@ -16,14 +16,14 @@ from incentive_engine.features.computing.program import build_program
 from incentive_engine.features.computing.standard import KINDS, LogContent, standard_declarations
 from incentive_engine.features.logs.vocabulary import category_text
 from incentive_engine.synthetic.habits import draw_log
-from incentive_engine.synthetic.population import CATEGORIES, Population
+from incentive_engine.synthetic.population import CATEGORIES, SyntheticPopulation
 
 MOMENT: Final = 0
 """Everybody's moment; the log's times are ages before it."""
 
 
 def with_history(
-    people: Population, policy: Policy, *, days: int, rng: np.random.Generator
+    people: SyntheticPopulation, policy: Policy, *, days: int, rng: np.random.Generator
 ) -> pd.DataFrame:
     """Return what is known of n people, with the standard features of a log of so many days."""
     if people.habits is None or not days:

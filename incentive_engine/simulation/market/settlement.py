@@ -11,7 +11,7 @@ from scipy.special import ndtr
 
 from incentive_engine.config.policy import Offer
 from incentive_engine.domain import MICROS, BoolArray, FloatArray, to_micros
-from incentive_engine.simulation.market.chances import Chances
+from incentive_engine.simulation.market.chances import CommonRandomNumbers
 from incentive_engine.synthetic.market import BASKET_SIGMA, Truth
 
 Choice = npt.NDArray[np.int16]
@@ -19,7 +19,7 @@ Choice = npt.NDArray[np.int16]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Outcomes:
+class PotentialOutcomes:
     """What n users do under each of 1 + k arms; column 0 is no offer.
 
     Attributes
@@ -40,7 +40,7 @@ class Outcomes:
         return to_micros(self.cost)
 
 
-class Earned(NamedTuple):
+class PlanIncrement(NamedTuple):
     """What a plan changes, against giving nobody anything."""
 
     conversions: float
@@ -48,7 +48,7 @@ class Earned(NamedTuple):
     cost: float
 
     @classmethod
-    def of(cls, choice: Choice, outcomes: Outcomes) -> Self:
+    def of(cls, choice: Choice, outcomes: PotentialOutcomes) -> Self:
         """Settle a plan."""
         treated = np.flatnonzero(choice >= 0)
         arm = choice[treated].astype(np.int64) + 1
@@ -64,7 +64,9 @@ def _added(measure: FloatArray, rows: npt.NDArray[np.int64], arm: npt.NDArray[np
     return float((measure[rows, arm] - measure[rows, 0]).sum())
 
 
-def realised(truth: Truth, offers: tuple[Offer, ...], chances: Chances) -> Outcomes:
+def realised(
+    truth: Truth, offers: tuple[Offer, ...], chances: CommonRandomNumbers
+) -> PotentialOutcomes:
     """Return what really happens to each user under each arm.
 
     The same chances decide under every arm: who converts at 5 % also does at 6 %.
@@ -73,27 +75,27 @@ def realised(truth: Truth, offers: tuple[Offer, ...], chances: Chances) -> Outco
     basket = truth.basket * np.exp(BASKET_SIGMA * chances.basket)[:, None]
     face, least = _terms(offers)
     redeems = converts & (basket >= least) & (chances.redemption[:, None] < truth.redemption)
-    return Outcomes(
+    return PotentialOutcomes(
         conversion=converts.astype(np.float64),
         spend=np.where(converts, np.round(basket, 2), 0.0),
         cost=np.where(redeems, face, 0.0),
     )
 
 
-def expected(truth: Truth, offers: tuple[Offer, ...]) -> Outcomes:
+def expected(truth: Truth, offers: tuple[Offer, ...]) -> PotentialOutcomes:
     """Return the expectation of `realised` over all chances."""
     face, least = _terms(offers)
     with np.errstate(divide="ignore"):
         reaches = ndtr(np.log(truth.basket / least) / BASKET_SIGMA)
     mean = truth.basket * np.exp(BASKET_SIGMA**2 / 2)
-    return Outcomes(
+    return PotentialOutcomes(
         conversion=truth.conversion,
         spend=truth.conversion * mean,
         cost=truth.conversion * reaches * truth.redemption * face,
     )
 
 
-def lapsing(outcomes: Outcomes, lapses: FloatArray | BoolArray) -> Outcomes:
+def lapsing(outcomes: PotentialOutcomes, lapses: FloatArray | BoolArray) -> PotentialOutcomes:
     """Return outcomes where offers lapse: the user then acts as if there had been none.
 
     Parameters
@@ -108,20 +110,20 @@ def lapsing(outcomes: Outcomes, lapses: FloatArray | BoolArray) -> Outcomes:
     def mixed(measure: FloatArray) -> FloatArray:
         return np.where(share > 0, (1 - share) * measure + share * measure[:, :1], measure)
 
-    return Outcomes(
+    return PotentialOutcomes(
         conversion=mixed(outcomes.conversion),
         spend=mixed(outcomes.spend),
         cost=mixed(outcomes.cost),
     )
 
 
-def absent(outcomes: Outcomes, away: BoolArray) -> Outcomes:
+def absent(outcomes: PotentialOutcomes, away: BoolArray) -> PotentialOutcomes:
     """Return outcomes where some users, (n,) bool, never come: nothing happens to them."""
 
     def here(measure: FloatArray) -> FloatArray:
         return np.where(away[:, None], 0.0, measure)
 
-    return Outcomes(
+    return PotentialOutcomes(
         conversion=here(outcomes.conversion),
         spend=here(outcomes.spend),
         cost=here(outcomes.cost),

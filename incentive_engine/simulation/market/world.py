@@ -10,7 +10,7 @@ import pandas as pd
 from scipy.special import expit, logit
 
 from incentive_engine.config.policy import Policy
-from incentive_engine.config.scenario import Campaign, World
+from incentive_engine.config.scenario import CampaignShift, World
 from incentive_engine.data.trial import Trial
 from incentive_engine.data.users import RESERVED, UserTable
 from incentive_engine.domain import CONTROL, FloatArray
@@ -19,7 +19,7 @@ from incentive_engine.language import say
 from incentive_engine.simulation.market.chances import DrawSeeds
 from incentive_engine.simulation.market.history import with_history
 from incentive_engine.synthetic.market import Market, Truth, react, run_trial
-from incentive_engine.synthetic.population import Population, draw_population
+from incentive_engine.synthetic.population import SyntheticPopulation, draw_population
 from incentive_engine.synthetic.sample import MARKETS, market_people
 
 MOST_LIKELY: Final = 0.95
@@ -41,11 +41,14 @@ class People:
         in order.
     liveliness : (n,) float64
         How much habit and liking for discounts bring somebody early.
+    traits : (n, 3) float64
+        Standardised: how much they shop, how much they look at prices, how large baskets are.
     """
 
     users: UserTable
     reaction: Truth
     liveliness: FloatArray
+    traits: FloatArray
 
 
 def check_offers(policy: Policy, world: World, *, where: str) -> None:
@@ -127,10 +130,11 @@ def draw_people(world: World, policy: Policy, seeds: DrawSeeds) -> People:
         users=UserTable(user_id=known["user_id"], features=known.drop(columns="user_id")),
         reaction=_reaction(population, MARKETS[world.market], policy),
         liveliness=EAGER * (population.engagement + population.sensitivity),
+        traits=_traits(population),
     )
 
 
-def drifted(truth: Truth, campaign: Campaign, forecast_error: float) -> Truth:
+def drifted(truth: Truth, campaign: CampaignShift, forecast_error: float) -> Truth:
     """Return what happens in a campaign that differs from the trial.
 
     Parameters
@@ -162,7 +166,12 @@ def spiked(
     return replace(truth, conversion=np.where(where[:, None], more, truth.conversion))
 
 
-def _population(world: World, rng: np.random.Generator) -> Population:
+def _traits(people: SyntheticPopulation) -> FloatArray:
+    traits = np.column_stack([people.engagement, people.sensitivity, np.log(people.basket)])
+    return np.asarray((traits - traits.mean(axis=0)) / traits.std(axis=0))
+
+
+def _population(world: World, rng: np.random.Generator) -> SyntheticPopulation:
     lapsed = 0
     if world.market != "winback":
         lapsed = round(world.users * world.campaign.lapsed_users)
@@ -172,11 +181,11 @@ def _population(world: World, rng: np.random.Generator) -> Population:
     return _joined(usual, draw_population(lapsed, prefix="L", lapsed=True, rng=rng))
 
 
-def _joined(one: Population, two: Population) -> Population:
+def _joined(one: SyntheticPopulation, two: SyntheticPopulation) -> SyntheticPopulation:
     def both(name: str) -> FloatArray:
         return np.concatenate([getattr(one, name), getattr(two, name)])
 
-    return Population(
+    return SyntheticPopulation(
         known=pd.concat([one.known, two.known], ignore_index=True),
         tier=both("tier").astype(np.int64),
         engagement=both("engagement"),
@@ -185,7 +194,7 @@ def _joined(one: Population, two: Population) -> Population:
     )
 
 
-def _reaction(people: Population, market: Market, policy: Policy) -> Truth:
+def _reaction(people: SyntheticPopulation, market: Market, policy: Policy) -> Truth:
     """Return the reaction to control and to the policy's offers, in the policy's order."""
     names = [offer.id for offer in market.offers]
     columns = [0, *(1 + names.index(offer) for offer in policy.offer_ids)]

@@ -22,7 +22,7 @@ PAIR_COLUMNS: Final = ("budget", "strategy", "against", "difference", "low", "hi
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Earned:
+class StrategyResult:
     """What a strategy brought with a budget, against nobody and against the baseline.
 
     Attributes

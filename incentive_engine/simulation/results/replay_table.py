@@ -15,7 +15,7 @@ from incentive_engine.domain import FloatArray
 from incentive_engine.language import Message, say
 from incentive_engine.simulation.offpolicy import ESTIMATORS, MEASURES, overlap_warning
 from incentive_engine.simulation.replay import ReplayResult
-from incentive_engine.simulation.results.columns import PAIR_COLUMNS, PER, Earned, table_of
+from incentive_engine.simulation.results.columns import PAIR_COLUMNS, PER, StrategyResult, table_of
 from incentive_engine.stats.draws import Interval, Z
 
 
@@ -91,7 +91,7 @@ def _row(replays: Replays, strategy: Strategy, b: int) -> dict[str, object]:
     spend, cost = (replays.contributions(strategy, b, name) for name in ("spend", "cost"))
     before = replays.contributions(base, b)
     gain = total(conversion - before)
-    earned = Earned(
+    earned = StrategyResult(
         conversions=total(conversion),
         gain=gain,
         gain_share=gain.value / before.sum() if before.sum() else float("nan"),

@@ -13,8 +13,8 @@ import pandas as pd
 from incentive_engine.config.scenario import Scenario, Strategy
 from incentive_engine.domain import FloatArray, IntArray
 from incentive_engine.simulation.draw import DrawResult
-from incentive_engine.simulation.figures import FIGURES
-from incentive_engine.simulation.results.columns import PAIR_COLUMNS, PER, Earned, table_of
+from incentive_engine.simulation.figures import FIGURES, LEARNED
+from incentive_engine.simulation.results.columns import PAIR_COLUMNS, PER, StrategyResult, table_of
 from incentive_engine.stats.draws import (
     mean_interval,
     quotient_interval,
@@ -31,24 +31,30 @@ class Draws:
     ----------
     scenario
         Names strategies and budgets.
-    array : (draws, strategies, budgets, figures) float64
-        In the order of the scenario and of `FIGURES`.
-    trial : (draws,) int64
+    array : (rows, strategies, budgets, figures) float64
+        In the order of the scenario, and of `FIGURES` and, of a series, `LEARNED`. A row is one
+        campaign of a draw, draw by draw.
+    trial : (rows,) int64
         Which trial each draw learnt from.
+    campaigns
+        How many rows a draw has.
     """
 
     scenario: Scenario
     array: FloatArray
     trial: IntArray
+    campaigns: int
 
     @classmethod
     def of(cls, scenario: Scenario, results: Mapping[int, DrawResult]) -> Self:
         """Stack the results of draws, draw to result."""
         trials = (scenario.world.trials if scenario.world else None) or scenario.draws
+        campaigns = scenario.series.campaigns if scenario.series else 1
         return cls(
             scenario=scenario,
-            array=np.stack([result.figures for result in results.values()]),
-            trial=np.array([draw % trials for draw in results]),
+            array=np.concatenate([result.figures for result in results.values()]),
+            trial=np.repeat([draw % trials for draw in results], campaigns),
+            campaigns=campaigns,
         )
 
     @property
@@ -57,21 +63,21 @@ class Draws:
         return len(np.unique(self.trial))
 
     def figure(self, name: str, strategy: Strategy, budget: int) -> FloatArray:
-        """Return (trials,) float64: means over the draws of each trial."""
+        """Return (trials,) float64: means over the draws of each trial, and their campaigns."""
         each = self.each(name, strategy, budget)
         _, group = np.unique(self.trial, return_inverse=True)
         return np.bincount(group, weights=each) / np.bincount(group)
 
     def each(self, name: str, strategy: Strategy, budget: int) -> FloatArray:
-        """Return (draws,) float64; nobody, who changes nothing, need not have been replayed."""
+        """Return (rows,) float64; nobody, who changes nothing, need not have been replayed."""
         if strategy not in self.scenario.strategies:
             return np.zeros(len(self.array))
         place = self.scenario.strategies.index(strategy)
-        found: FloatArray = self.array[:, place, budget, FIGURES.index(name)]
+        found: FloatArray = self.array[:, place, budget, (*FIGURES, *LEARNED).index(name)]
         return found
 
     def __len__(self) -> int:
-        return len(self.array)
+        return len(self.array) // self.campaigns
 
 
 def comparison_table(draws: Draws) -> pd.DataFrame:
@@ -90,7 +96,7 @@ def _row(draws: Draws, strategy: Strategy, b: int) -> dict[str, object]:
     spend = draws.figure("spend", strategy, b)
     before, before_cost = (draws.figure(name, base, b) for name in ("conversions", "cost"))
     ones = np.ones(draws.independent)
-    earned = Earned(
+    earned = StrategyResult(
         conversions=mean_interval(conversions),
         gain=mean_interval(conversions - before),
         gain_share=quotient_interval((conversions, ones), (before, ones)).value,

@@ -14,15 +14,15 @@ from incentive_engine.data.scores import ScoreTable
 from incentive_engine.data.trial import Trial
 from incentive_engine.data.users import UserTable
 from incentive_engine.domain import CONVERSION, COST, SPEND, FloatArray, score_column
-from incentive_engine.simulation.market.settlement import Outcomes
+from incentive_engine.simulation.market.settlement import PotentialOutcomes
 from incentive_engine.simulation.strategy.rehearsal import rehearse
 from incentive_engine.uplift.doubly_robust.plan_value import PlanValue, plan_value
 from incentive_engine.uplift.estimates import Estimates
-from incentive_engine.uplift.model import UpliftModel, estimate, fit
+from incentive_engine.uplift.model import EffectModel, estimate, fit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Forecast:
+class UserForecast:
     """What is believed about n users.
 
     Attributes
@@ -41,22 +41,22 @@ class Forecast:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Learned:
+class LearnedTrial:
     """What a trial teaches."""
 
     trial: Trial
-    model: UpliftModel
+    model: EffectModel
 
     @classmethod
-    def of(cls, trial: Trial, policy: Policy, *, seed: int) -> Learned:
+    def of(cls, trial: Trial, policy: Policy, *, seed: int) -> LearnedTrial:
         """Fit all models that strategies use."""
         return cls(trial=trial, model=fit(trial, policy, seed=seed))
 
-    def forecast(self, users: UserTable, policy: Policy) -> Forecast:
+    def forecast(self, users: UserTable, policy: Policy) -> UserForecast:
         """Score users."""
         estimates = estimate(self.model, users.features, where="users")
         frame = estimates.score_frame(users.user_id, users.features, policy)
-        return Forecast(
+        return UserForecast(
             scores=ScoreTable.from_frame(frame, policy, where="forecast"),
             likely=estimates.conversion_by_arm.mean(axis=1),
             estimates=estimates,
@@ -85,7 +85,7 @@ class Learned:
         return plan_value(self.trial, self.model.out_of_fold.estimates, choice)
 
 
-def truth_scores(users: UserTable, policy: Policy, outcomes: Outcomes) -> ScoreTable:
+def truth_scores(users: UserTable, policy: Policy, outcomes: PotentialOutcomes) -> ScoreTable:
     """Return the true expectations as a score table, for the oracle."""
     frame: dict[str, object] = {"user_id": users.user_id}
     frame |= {name: users.features[name] for name in policy.attribute_columns}

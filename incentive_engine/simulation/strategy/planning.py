@@ -8,8 +8,8 @@ from typing import Final
 import numpy as np
 
 from incentive_engine.allocation import (
+    Allocation,
     Choice,
-    Plan,
     Problem,
     SolveParams,
     build_problem,
@@ -27,7 +27,7 @@ USERS_WORTH: Final = 1.0
 """A plan this many users' worth from the bound is good enough as well: small plans, which cannot
 come nearer than whole users allow, would otherwise search as long as the solver may."""
 
-Plans = dict[tuple[float, bool], Plan]
+Plans = dict[tuple[float, bool], Allocation]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -62,7 +62,7 @@ class Planner:
         """Return the choice of `solved`."""
         return self.solved(budget, favouring=favouring, knowing_truth=knowing_truth).choice
 
-    def solved(self, budget: float, *, favouring: bool, knowing_truth: bool = False) -> Plan:
+    def solved(self, budget: float, *, favouring: bool, knowing_truth: bool = False) -> Allocation:
         """Solve the policy's problem for a budget; asked again, the same plan is returned.
 
         Raises
@@ -80,7 +80,7 @@ class Planner:
         """Return the policy as one of the engine's strategies reads it."""
         return self.policy if favouring else without_favour(self.policy)
 
-    def _solve(self, budget: float, *, favouring: bool, truth: bool) -> Plan:
+    def _solve(self, budget: float, *, favouring: bool, truth: bool) -> Allocation:
         scores = self.truth if truth else self.forecast
         if scores is None:
             raise RuntimeError("the truth is asked for where nobody knows it")
@@ -89,7 +89,7 @@ class Planner:
             policy = policy.without_exploring()
         return self._solve_policy(policy, scores)
 
-    def _solve_policy(self, policy: Policy, scores: ScoreTable) -> Plan:
+    def _solve_policy(self, policy: Policy, scores: ScoreTable) -> Allocation:
         if self.issued is None:
             return _solved(build_problem(policy, scores, self.blocked), policy)
         whole = self.policy
@@ -148,7 +148,7 @@ def with_costs(scores: ScoreTable, factor: float) -> ScoreTable:
     return replace(scores, measures={**scores.measures, COST: costs})
 
 
-def _solved(problem: Problem, policy: Policy) -> Plan:
+def _solved(problem: Problem, policy: Policy) -> Allocation:
     budget = policy.budget.amount if policy.budget else np.inf
     gap = max(GOOD_ENOUGH, min(_one_user(problem, budget), 1.0))
     return solve(problem, params=SolveParams(plan_gap=gap))

@@ -144,6 +144,8 @@ PLANS: Final[dict[Strategy, Plan]] = {
     "engine-unweighted": engine_unweighted,
     "oracle": oracle,
     "oracle-unweighted": oracle_unweighted,
+    "engine-learning": engine,  # the same by other knowledge
+    "engine-naive": engine,
 }
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from incentive_engine.config.scenario import Calendar, Wave
 from incentive_engine.domain import BoolArray, FloatArray, IntArray
-from incentive_engine.simulation.market.settlement import Choice, Outcomes
+from incentive_engine.simulation.market.settlement import Choice, PotentialOutcomes
 from incentive_engine.simulation.market.traffic import Arrivals, hours_between
 from incentive_engine.simulation.strategy.strategies import Plan, Situation
 
@@ -119,8 +119,8 @@ def run(
     *,
     calendar: Calendar,
     times: Schedule,
-    outcomes: Outcomes,
-    would: Outcomes,
+    outcomes: PotentialOutcomes,
+    would: PotentialOutcomes,
 ) -> Course:
     """Hand out offers wave by wave.
 
@@ -155,7 +155,12 @@ class _Ledger:
     """What has been handed out and paid so far."""
 
     def __init__(
-        self, *, situation: Situation, calendar: Calendar, times: Schedule, outcomes: Outcomes
+        self,
+        *,
+        situation: Situation,
+        calendar: Calendar,
+        times: Schedule,
+        outcomes: PotentialOutcomes,
     ) -> None:
         self.situation = situation
         self.calendar = calendar
@@ -195,7 +200,7 @@ class _Ledger:
         )
 
     def figures(
-        self, index: int, before: Choice, *, turned_away: int, would: Outcomes
+        self, index: int, before: Choice, *, turned_away: int, would: PotentialOutcomes
     ) -> WaveFigures:
         """Return the figures of a wave that is over."""
         new = np.flatnonzero((self.choice >= 0) & (before < 0))

@@ -10,7 +10,9 @@
   const DEBOUNCE = 60, TYPED = 350, DEEPER = 500;
 
   let saved = area.value, text = area.value, digest = page.dataset.digest;
-  let theirs = null, seq = 0, pending = new Map(), timer = 0, typing = 0, deeper = 0, asking = null;
+  let theirs = null, seq = 0, timer = 0, typing = 0, deeper = 0, asking = null;
+  let editing = Promise.resolve();  // edits of the form, one after the other
+  const pending = new Map();  // moves that no answer has put into the text yet
   const past = [];
 
   const scores = () => ($("scores") ? $("scores").value : "");
@@ -23,7 +25,7 @@
     $("revert").disabled = !dirty;
     $("undo").disabled = past.length === 0;
   };
-  window.addEventListener("beforeunload", (event) => { if (text !== saved) event.preventDefault(); });
+  window.addEventListener("beforeunload", (event) => { if (text !== saved || pending.size) event.preventDefault(); });
 
   /* Take another text: remembered for undo, shown in the area, told of. */
   const take = (next, { quiet = false } = {}) => {
@@ -55,31 +57,39 @@
   const outlook = $("outlook"), state = $("state");
   const stale = () => { outlook.classList.add("stale"); $("brief").classList.add("deeper-stale"); state.textContent = words.stale; };
 
-  const move = async () => {
-    const mine = ++seq;
-    const changes = [...pending.values()];
-    pending = new Map();
+  /* Whatever is being asked is out of date: its answer must not touch the text any more. */
+  const supersede = () => {
+    seq += 1;
     if (asking) asking.abort();
+    asking = null;
+    clearTimeout(timer);
     clearTimeout(deeper);
-    asking = new AbortController();
     stale();
+  };
+  const soon = (keep = false) => { clearTimeout(timer); timer = setTimeout(() => move(keep), DEBOUNCE); };
+
+  /* Ask for the figures of the text with what is pending; `keep` leaves the fault that is shown. */
+  const move = async (keep = false) => {
+    await editing;
+    supersede();
+    const mine = seq;
+    const sent = [...pending];
+    asking = new AbortController();
     const began = performance.now();
     let answer;
     try {
+      const changes = sent.map(([, change]) => change);
       answer = await send("/policy/move", content({ seq: mine, changes }), asking.signal);
-    } catch (error) {
-      if (error.name === "AbortError") {
-        changes.forEach((change) => { const key = JSON.stringify(change[0]); if (!pending.has(key)) pending.set(key, change); });
-        return;
-      }
-      state.textContent = words.offline;
+    } catch {
+      if (mine === seq) state.textContent = words.offline;
       return;
     }
+    if (mine !== seq) return;
+    sent.forEach(([lever, change]) => { if (pending.get(lever) === change) pending.delete(lever); });
     if (!answer.ok) { fail(answer.content.faults); outlook.classList.remove("stale"); state.textContent = ""; return; }
     const found = answer.content;
     take(found.text);
-    if (mine !== seq) return;
-    fail([]);
+    if (!keep) fail([]);
     showFaults(found.faults);
     $("prepare").hidden = !found.prepare;
     if (found.prepare || found.faults.length) {
@@ -87,9 +97,10 @@
       if (found.faults.length) fail(found.faults);
       return;
     }
-    outlook.classList.remove("stale");
+    const isCurrent = pending.size === 0;  // the hand may have moved on meanwhile
+    outlook.classList.toggle("stale", !isCurrent);
     $("brief").textContent = found.brief;
-    $("brief").classList.remove("deeper-stale");
+    $("brief").classList.toggle("deeper-stale", !isCurrent);
     const conflict = $("infeasible");
     conflict.hidden = found.feasible;
     if (!found.feasible) {
@@ -106,7 +117,7 @@
     }
     page.dataset.took = Math.round(performance.now() - began);
     page.dataset.moves = Number(page.dataset.moves || 0) + 1;
-    state.textContent = `${(found.seconds).toFixed(2)} s`;
+    if (isCurrent) state.textContent = `${(found.seconds).toFixed(2)} s`;
   };
 
   const askDeeper = async (mine) => {
@@ -118,7 +129,10 @@
         if (!answer.ok) { fail(answer.content.faults); return; }
         $(part).innerHTML = answer.content.html;
         $(part).classList.remove("deeper-stale");
-      } catch { return; }
+      } catch {
+        if (mine === seq) state.textContent = words.offline;
+        return;
+      }
     }
   };
 
@@ -133,25 +147,33 @@
     lever.classList.add("moved");
     pending.set(lever.dataset.lever, [JSON.parse(lever.dataset.lever), number.value + lever.dataset.suffix]);
     stale();
-    clearTimeout(timer);
-    timer = setTimeout(move, DEBOUNCE);
+    soon();
   };
   $("levers").addEventListener("input", onLever);
 
   /* ---- form and text ---- */
-  const edit = async (changes) => {
+  const edit = (changes) => {
+    supersede();
+    editing = editing.then(() => edited(changes));
+    return editing;
+  };
+  const edited = async (changes) => {
+    const before = area.value;
     let answer;
     try {
       answer = await send("/policy/edit", content({ changes }));
-    } catch { fail([{ text: words.offline }]); return false; }
-    if (!answer.ok) { fail(answer.content.faults); return false; }
+    } catch { fail([{ text: words.offline }]); return; }
+    if (!answer.ok) { fail(answer.content.faults); soon(true); return; }
+    if (area.value !== before) {  // somebody types: what is typed is changed in its turn
+      take(area.value, { quiet: true });
+      await edited(changes);
+      return;
+    }
     fail([]);
     take(answer.content.text);
     showFaults(answer.content.faults);
     redraw(answer.content);
-    clearTimeout(timer);
-    timer = setTimeout(move, DEBOUNCE);
-    return true;
+    soon();
   };
 
   /* Draw form and sliders anew without losing what is open, or where the keyboard is. */
@@ -167,6 +189,13 @@
     });
     if (at && document.getElementById(at)) document.getElementById(at).focus();
     $("levers").innerHTML = found.levers;
+    page.querySelectorAll("[data-lever]").forEach((lever) => {
+      const change = pending.get(lever.dataset.lever);
+      if (!change) return;
+      const value = change[1].slice(0, change[1].length - lever.dataset.suffix.length);
+      lever.querySelectorAll("input").forEach((input) => { input.value = value; });
+      lever.classList.add("moved");
+    });
   };
 
   $("form").addEventListener("change", (event) => {
@@ -180,25 +209,28 @@
     if (remove) edit([[JSON.parse(remove), null]]);
   });
   area.addEventListener("input", () => {
+    supersede();
     clearTimeout(typing);
     typing = setTimeout(() => { take(area.value, { quiet: true }); edit([]); }, TYPED);
   });
-  const put = (next) => { clearTimeout(typing); take(next); edit([]); };
+  const put = (next) => { clearTimeout(typing); pending.clear(); take(next); edit([]); };
   $("undo").addEventListener("click", () => {
     const last = past.pop();
     if (last === undefined) return;
+    pending.clear();
     text = last;
     area.value = last;
     showState();
     edit([]);
   });
   $("revert").addEventListener("click", () => put(saved));
-  if ($("scores")) $("scores").addEventListener("change", move);
+  if ($("scores")) $("scores").addEventListener("change", () => soon());
 
   /* ---- saving ---- */
   const settled = async () => {
     clearTimeout(timer); clearTimeout(typing);
     if (area.value !== text) take(area.value, { quiet: true });
+    await editing;
     if (pending.size) await move();
   };
   const save = async () => {
@@ -252,6 +284,7 @@
     const answer = await send("/policy/plan", { path, digest, scores: scores() });
     if (!answer.ok) { fail(answer.content.faults); return; }
     fail([]);
+    window.studio.expect(answer.content.task);
   });
   document.addEventListener("keydown", (event) => {
     if ((event.ctrlKey || event.metaKey) && event.key === "s") { event.preventDefault(); save(); }
@@ -260,7 +293,8 @@
   /* ---- learning first ---- */
   $("start").addEventListener("click", async () => {
     const answer = await send("/policy/prepare", content({}));
-    if (!answer.ok) fail(answer.content.faults);
+    if (!answer.ok) { fail(answer.content.faults); return; }
+    window.studio.expect(answer.content.task);
   });
   document.addEventListener("tasks-shown", (event) => {
     const busy = event.detail.some((task) => task.about === path && task.state === "running");

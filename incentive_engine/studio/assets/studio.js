@@ -57,8 +57,16 @@
     return card;
   };
 
-  const before = new Map();
+  const before = new Map(), told = new Set();
+  const tell = (task) => {
+    told.add(task.id);
+    notice(`${task.title}: ${task.faults.length ? task.faults[0].text : words[task.state]}`,
+      task.made ? `/run?path=${encodeURIComponent(task.made)}` : "/tasks");
+    document.dispatchEvent(new CustomEvent("task-ended", { detail: task }));
+  };
+  let latest = [];
   const showTasks = (tasks) => {
+    latest = tasks;
     const running = tasks.filter((task) => task.state === "running").length;
     const badge = document.querySelector("[data-running]");
     badge.hidden = running === 0;
@@ -70,20 +78,28 @@
       if (mine.length || "unfinished" in place.dataset) place.replaceChildren(...mine.map(drawTask));
     });
     tasks.forEach((task) => {
-      if (before.get(task.id) === "running" && task.state !== "running") {
-        notice(`${task.title}: ${task.faults.length ? task.faults[0].text : words[task.state]}`,
-          task.made ? `/run?path=${encodeURIComponent(task.made)}` : "/tasks");
-        document.dispatchEvent(new CustomEvent("task-ended", { detail: task }));
-      }
+      if (before.get(task.id) === "running" && task.state !== "running") tell(task);
       before.set(task.id, task.state);
     });
     document.dispatchEvent(new CustomEvent("tasks-shown", { detail: tasks }));
   };
-  if (window.EventSource) {
-    const events = new EventSource("/tasks/events");
-    events.onmessage = (message) => showTasks(JSON.parse(message.data));
-    window.addEventListener("pagehide", () => events.close());
-  }
+  /* A task that was just begun here: its end is told even if it came before we saw it run. */
+  const expect = (id) => {
+    const task = latest.find((each) => each.id === id);
+    if (!task) before.set(id, "running");
+    else if (task.state !== "running" && !told.has(id)) tell(task);
+  };
+
+  /* Browsers open six connections to one place at most: a page that nobody looks at gives its back. */
+  let events = null;
+  const follow = (looking) => {
+    if (events) events.close();
+    events = looking ? new EventSource("/tasks/events") : null;
+    if (events) events.onmessage = (message) => showTasks(JSON.parse(message.data));
+  };
+  follow(true);
+  document.addEventListener("visibilitychange", () => follow(!document.hidden));
+  window.addEventListener("pagehide", () => follow(false));
 
   document.querySelectorAll("[data-checks]").forEach(async (place) => {
     try {
@@ -132,5 +148,5 @@
     look();
   }
 
-  window.studio = { words, element, notice, send };
+  window.studio = { words, element, notice, send, expect };
 })();

@@ -12,7 +12,7 @@ from incentive_engine.data.trial import Trial
 from incentive_engine.domain import CONTROL, BoolArray, FloatArray, IntArray
 from incentive_engine.language import Message, Value, say, shortened
 from incentive_engine.stats.power import detectable_effect
-from incentive_engine.uplift.diagnosis.findings import ArmCount, Finding
+from incentive_engine.uplift.diagnosis.findings import ArmCount, CheckVerdict
 
 LEAST_EVENTS: Final = 100
 """Conversions of all arms together below which effects per user are chance."""
@@ -91,7 +91,7 @@ def count_arms(trial: Trial, arms: WeightedArms) -> tuple[ArmCount, ...]:
     return tuple(counts)
 
 
-def size_findings(counts: tuple[ArmCount, ...]) -> list[Finding]:
+def size_findings(counts: tuple[ArmCount, ...]) -> list[CheckVerdict]:
     """Say which arms are too small."""
     few = [
         count
@@ -99,7 +99,7 @@ def size_findings(counts: tuple[ArmCount, ...]) -> list[Finding]:
         if count.conversions < FEWEST_CONVERSIONS or math.isinf(count.detectable)
     ]
     found = [
-        Finding(
+        CheckVerdict(
             check="arm sizes",
             verdict="warning",
             what=_shows(count),
@@ -111,7 +111,7 @@ def size_findings(counts: tuple[ArmCount, ...]) -> list[Finding]:
         return [refused, *found]
     smallest = max(count.detectable for count in counts)
     return found or [
-        Finding(
+        CheckVerdict(
             check="arm sizes",
             verdict="fine",
             what=say("trial.sizes.fine", least=smallest),
@@ -119,7 +119,7 @@ def size_findings(counts: tuple[ArmCount, ...]) -> list[Finding]:
     ]
 
 
-def _worthless(counts: tuple[ArmCount, ...]) -> Finding | None:
+def _worthless(counts: tuple[ArmCount, ...]) -> CheckVerdict | None:
     """Return a refusal where chance explains every effect that a plan could be made from.
 
     A trial is too small when it has fewer conversions than `LEAST_EVENTS` in all, or when no
@@ -136,7 +136,7 @@ def _worthless(counts: tuple[ArmCount, ...]) -> Finding | None:
     what = say("trial.sizes.worthless", conversions=conversions, rows=rows)
     if math.isfinite(least):
         what = say("trial.sizes.worthless_below", conversions=conversions, rows=rows, least=least)
-    return Finding(
+    return CheckVerdict(
         check="arm sizes", verdict="refusal", what=what, remedy=say("trial.sizes.power")
     )
 
@@ -154,17 +154,17 @@ def _shows(count: ArmCount) -> Message:
     return say("trial.sizes.few", **found)
 
 
-def left_out_findings(trial: Trial) -> list[Finding]:
+def left_out_findings(trial: Trial) -> list[CheckVerdict]:
     """Say which arms of the trial the policy does not offer: a slip of a name would hide there."""
     if not trial.ignored_rows:
         return []
     ranked = sorted(trial.ignored_rows.items(), key=lambda arm: (-arm[1], arm[0]))
     arms = [say("trial.sizes.arm", arm=name, rows=rows) for name, rows in ranked]
     what = say("trial.sizes.not_offered", arms=shortened(arms, NAMED))
-    return [Finding(check="arm sizes", verdict="fine", what=what)]
+    return [CheckVerdict(check="arm sizes", verdict="fine", what=what)]
 
 
-def overlap_findings(arms: WeightedArms, counts: tuple[ArmCount, ...]) -> list[Finding]:
+def overlap_findings(arms: WeightedArms, counts: tuple[ArmCount, ...]) -> list[CheckVerdict]:
     """Say where few rows stand for many people."""
     found = []
     for code, count in enumerate(counts):
@@ -179,15 +179,17 @@ def overlap_findings(arms: WeightedArms, counts: tuple[ArmCount, ...]) -> list[F
                 least=float(1 / inverse.max()),
             )
             remedy = say("trial.overlap.wide")
-            found.append(Finding(check="overlap", verdict="warning", what=what, remedy=remedy))
+            found.append(
+                CheckVerdict(check="overlap", verdict="warning", what=what, remedy=remedy)
+            )
     strays = int(sum(((arms.arm == j + 1) & ~arms.reach[:, j]).sum() for j in _offers(arms)))
     if strays:
         # a policy may well be narrower than its trial was: that costs rows and misleads nobody
         what, remedy = say("trial.overlap.strays", rows=strays), say("trial.overlap.left_out")
-        found.append(Finding(check="overlap", verdict="fine", what=what, remedy=remedy))
+        found.append(CheckVerdict(check="overlap", verdict="fine", what=what, remedy=remedy))
     least = min(count.effective / max(count.rows, 1) for count in counts)
     fine = say("trial.overlap.fine", share=least)
-    return found or [Finding(check="overlap", verdict="fine", what=fine)]
+    return found or [CheckVerdict(check="overlap", verdict="fine", what=fine)]
 
 
 def _offers(arms: WeightedArms) -> range:

@@ -15,7 +15,7 @@ from incentive_engine.domain import BoolArray, FloatArray, IntArray
 from incentive_engine.language import say, shortened
 from incentive_engine.parallel import side_by_side
 from incentive_engine.uplift.diagnosis.arms import WeightedArms
-from incentive_engine.uplift.diagnosis.findings import Finding, Imbalance
+from incentive_engine.uplift.diagnosis.findings import CheckVerdict, Imbalance
 from incentive_engine.uplift.systematic_sample import SAMPLE, evenly
 
 FALSE_ALARMS: Final = 0.01
@@ -40,7 +40,7 @@ CERTAIN: Final = 100.0
 
 def balance_findings(
     features: pd.DataFrame, arms: WeightedArms
-) -> tuple[list[Finding], tuple[Imbalance, ...]]:
+) -> tuple[list[CheckVerdict], tuple[Imbalance, ...]]:
     """Compare every feature between every offer's arm and control."""
     every = [_Pair.of(arms, offer) for offer in range(arms.reach.shape[1])]
     pairs = [pair for pair in every if pair.rows >= SMALLEST_ARM]
@@ -52,7 +52,9 @@ def balance_findings(
     compared = [each for found in side_by_side(compare, len(names)) for each in found]
     ranked = sorted(compared, key=lambda each: -abs(each.z))
     if not compared:
-        return [Finding(check="balance", verdict="fine", what=say("trial.balance.nothing"))], ()
+        return [
+            CheckVerdict(check="balance", verdict="fine", what=say("trial.balance.nothing"))
+        ], ()
     limit = float(-ndtri(FALSE_ALARMS / (2 * len(compared))))
     found = _told_by([each for each in ranked if abs(each.z) > GROSS_Z])
     off = [each for each in ranked if abs(each.z) > limit]
@@ -60,17 +62,19 @@ def balance_findings(
         found.append(_warning(off, len(compared)))
     worst = max(abs(each.difference) for each in compared)
     fine = say("trial.balance.fine", comparisons=len(compared), worst=worst)
-    return found or [Finding(check="balance", verdict="fine", what=fine)], tuple(ranked[:SHOWN])
+    return found or [CheckVerdict(check="balance", verdict="fine", what=fine)], tuple(
+        ranked[:SHOWN]
+    )
 
 
-def _told_by(certain: list[Imbalance]) -> list[Finding]:
+def _told_by(certain: list[Imbalance]) -> list[CheckVerdict]:
     """Return a refusal per feature that tells the arm, or by which arms hold other people."""
     worst: dict[str, Imbalance] = {}
     for each in certain:
         if abs(each.difference) > CONFOUNDED:
             worst.setdefault(each.feature, each)
     return [
-        Finding(
+        CheckVerdict(
             check="balance",
             verdict="refusal",
             what=say(
@@ -86,12 +90,12 @@ def _told_by(certain: list[Imbalance]) -> list[Finding]:
     ]
 
 
-def _warning(off: list[Imbalance], comparisons: int) -> Finding:
+def _warning(off: list[Imbalance], comparisons: int) -> CheckVerdict:
     named = [
         say("trial.balance.one", feature=each.feature, arm=each.arm, difference=each.difference)
         for each in off
     ]
-    return Finding(
+    return CheckVerdict(
         check="balance",
         verdict="warning",
         what=say(

@@ -9,14 +9,14 @@ from incentive_engine.data.trial import Trial
 from incentive_engine.domain import BoolArray
 from incentive_engine.language import Message, say
 from incentive_engine.uplift.campaigns import CampaignAverages, campaign_averages
-from incentive_engine.uplift.diagnosis.findings import Finding
+from incentive_engine.uplift.diagnosis.findings import CheckVerdict
 
 CHECK = "campaigns"
 UNLIKELY = 1e-4
 """A difference of arm sizes from their propensities that is rarer than this is a fault."""
 
 
-def campaign_findings(trial: Trial, reach: BoolArray) -> list[Finding]:
+def campaign_findings(trial: Trial, reach: BoolArray) -> list[CheckVerdict]:
     """Return a finding per campaign, and one on how far age counts; nothing for one alone.
 
     Parameters
@@ -33,11 +33,11 @@ def campaign_findings(trial: Trial, reach: BoolArray) -> list[Finding]:
     if len(found) > 1:
         weight = float(averages.age_weights()[0])
         what = say("campaigns.age", drift=float(np.sqrt(averages.drift)), weight=weight)
-        found.append(Finding(check=CHECK, verdict="fine", what=what))
+        found.append(CheckVerdict(check=CHECK, verdict="fine", what=what))
     return found
 
 
-def _one(trial: Trial, averages: CampaignAverages, place: int, name: str) -> Finding:
+def _one(trial: Trial, averages: CampaignAverages, place: int, name: str) -> CheckVerdict:
     assert trial.campaigns is not None
     rows = trial.campaigns.rows(place)
     effects: list[Message] = [
@@ -58,8 +58,8 @@ def _one(trial: Trial, averages: CampaignAverages, place: int, name: str) -> Fin
     if chance < UNLIKELY:
         worse = say("campaigns.sizes", what=what, p=chance)
         remedy = say("campaigns.log")
-        return Finding(check=CHECK, verdict="warning", what=worse, remedy=remedy)
-    return Finding(check=CHECK, verdict="fine", what=what)
+        return CheckVerdict(check=CHECK, verdict="warning", what=worse, remedy=remedy)
+    return CheckVerdict(check=CHECK, verdict="fine", what=what)
 
 
 def _chance_of_sizes(trial: Trial, rows: BoolArray) -> float:

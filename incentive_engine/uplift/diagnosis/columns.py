@@ -9,7 +9,7 @@ import pandas as pd
 
 from incentive_engine.language import say, shortened
 from incentive_engine.uplift.boosting.features import Feature, learn_encoder
-from incentive_engine.uplift.diagnosis.findings import Finding
+from incentive_engine.uplift.diagnosis.findings import CheckVerdict
 
 NAMED: Final = 5
 """Features that a sentence names; the others are counted."""
@@ -20,7 +20,7 @@ MOST_STRAYS: Final = 0.05
 CHECK: Final = "features"
 
 
-def feature_findings(features: pd.DataFrame) -> list[Finding]:
+def feature_findings(features: pd.DataFrame) -> list[CheckVerdict]:
     """Say which of the features tell nothing, or nearly nothing.
 
     Parameters
@@ -35,16 +35,16 @@ def feature_findings(features: pd.DataFrame) -> list[Finding]:
     if idle:
         what = say("trial.features.idle", names=shortened(idle, NAMED))
         remedy = say("trial.features.filled")
-        found.append(Finding(check=CHECK, verdict="warning", what=what, remedy=remedy))
+        found.append(CheckVerdict(check=CHECK, verdict="warning", what=what, remedy=remedy))
     for feature in encoder.features:
         if feature.kind == "category":
             found += _crowded(feature, features[feature.name])
             found += _stray(feature, features[feature.name])
     fine = say("trial.features.fine", features=len(kept))
-    return found or [Finding(check=CHECK, verdict="fine", what=fine)]
+    return found or [CheckVerdict(check=CHECK, verdict="fine", what=fine)]
 
 
-def _crowded(feature: Feature, column: pd.Series) -> list[Finding]:
+def _crowded(feature: Feature, column: pd.Series) -> list[CheckVerdict]:
     """Return a warning where most rows are of levels that share one code."""
     codes = feature.encode(column)
     covered = float(np.mean(codes < len(feature.levels)))
@@ -53,10 +53,10 @@ def _crowded(feature: Feature, column: pd.Series) -> list[Finding]:
     levels = column.nunique()
     what = say("trial.features.crowded", feature=feature.name, levels=levels, share=covered)
     remedy = say("trial.features.group")
-    return [Finding(check=CHECK, verdict="warning", what=what, remedy=remedy)]
+    return [CheckVerdict(check=CHECK, verdict="warning", what=what, remedy=remedy)]
 
 
-def _stray(feature: Feature, column: pd.Series) -> list[Finding]:
+def _stray(feature: Feature, column: pd.Series) -> list[CheckVerdict]:
     """Return a warning where a few words make a category of a column of numbers."""
     codes, words = pd.factorize(column)
     present = codes[codes >= 0]
@@ -66,4 +66,4 @@ def _stray(feature: Feature, column: pd.Series) -> list[Finding]:
         return []
     what = say("trial.features.strays", feature=feature.name, strays=strays, values=len(present))
     remedy = say("trial.features.category")
-    return [Finding(check=CHECK, verdict="warning", what=what, remedy=remedy)]
+    return [CheckVerdict(check=CHECK, verdict="warning", what=what, remedy=remedy)]

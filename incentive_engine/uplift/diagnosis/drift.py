@@ -12,8 +12,8 @@ from scipy.special import chdtri
 from incentive_engine.domain import FloatArray, IntArray, Matrix
 from incentive_engine.language import Message, say, shortened
 from incentive_engine.uplift.boosting.boosting import BinnedRows, Recipe, predict, train
-from incentive_engine.uplift.diagnosis.findings import Finding
-from incentive_engine.uplift.model import UpliftModel
+from incentive_engine.uplift.diagnosis.findings import CheckVerdict
+from incentive_engine.uplift.model import EffectModel
 from incentive_engine.uplift.systematic_sample import evenly
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class Drift:
     effective_share: float | None
 
     @property
-    def findings(self) -> tuple[Finding, ...]:
+    def findings(self) -> tuple[CheckVerdict, ...]:
         """What a planner should know before trusting effects on these users."""
         moved = [
             say("drift.one", feature=shift.feature, stability=shift.stability)
@@ -96,9 +96,9 @@ class Drift:
             what = say("drift.reweighted", share=self.effective_share)
             warnings.append((what, say("drift.narrow")))
         if not warnings:
-            return (Finding(check=CHECK, verdict="fine", what=say("drift.fine")),)
+            return (CheckVerdict(check=CHECK, verdict="fine", what=say("drift.fine")),)
         return tuple(
-            Finding(check=CHECK, verdict="warning", what=what, remedy=remedy)
+            CheckVerdict(check=CHECK, verdict="warning", what=what, remedy=remedy)
             for what, remedy in warnings
         )
 
@@ -116,7 +116,7 @@ class Drift:
         }
 
 
-def drift(model: UpliftModel, trial: pd.DataFrame, users: pd.DataFrame) -> Drift:
+def drift(model: EffectModel, trial: pd.DataFrame, users: pd.DataFrame) -> Drift:
     """Compare the features of users with those of the model's trial.
 
     Raises

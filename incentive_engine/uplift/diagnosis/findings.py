@@ -22,7 +22,7 @@ ACCEPTABLE: Final = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class CheckVerdict:
     """One check and its verdict.
 
     Attributes
@@ -155,7 +155,7 @@ class Diagnosis:
         The features that differ most, by falling |z|.
     """
 
-    findings: tuple[Finding, ...]
+    findings: tuple[CheckVerdict, ...]
     arms: tuple[ArmCount, ...]
     imbalances: tuple[Imbalance, ...]
 
@@ -220,11 +220,11 @@ def check_acceptable(names: Collection[str]) -> None:
         raise ConfigError(*faults)
 
 
-def _waived(finding: Finding, accepted: Collection[str]) -> bool:
+def _waived(finding: CheckVerdict, accepted: Collection[str]) -> bool:
     return finding.key in accepted and finding.key in ACCEPTABLE
 
 
-def _way_out(finding: Finding) -> Message | str:
+def _way_out(finding: CheckVerdict) -> Message | str:
     """Return what to do about a refusal, and how to go on all the same where one may."""
     if finding.key not in ACCEPTABLE:
         return finding.remedy or ""

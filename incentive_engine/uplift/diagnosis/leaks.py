@@ -10,7 +10,7 @@ import pandas as pd
 from incentive_engine.data.trial import Trial
 from incentive_engine.domain import BoolArray, FloatArray
 from incentive_engine.language import say
-from incentive_engine.uplift.diagnosis.findings import Finding
+from incentive_engine.uplift.diagnosis.findings import CheckVerdict
 from incentive_engine.uplift.systematic_sample import evenly
 
 REFUSED: Final = 0.95
@@ -23,7 +23,9 @@ ROWS: Final = 200_000
 """Rows that are looked at, at most."""
 
 
-def leak_findings(trial: Trial, features: pd.DataFrame, trusted: frozenset[str]) -> list[Finding]:
+def leak_findings(
+    trial: Trial, features: pd.DataFrame, trusted: frozenset[str]
+) -> list[CheckVerdict]:
     """Say which features predict conversion, or spend, too well to have been known before it.
 
     Parameters
@@ -36,7 +38,7 @@ def leak_findings(trial: Trial, features: pd.DataFrame, trusted: frozenset[str])
     rows = evenly(trial.n_rows, ROWS)
     events = _events(trial.conversion[rows] > 0, trial.spend[rows] != 0)
     if not events:
-        return [Finding(check="leaks", verdict="fine", what=say("trial.leaks.few"))]
+        return [CheckVerdict(check="leaks", verdict="fine", what=say("trial.leaks.few"))]
     known = [
         (str(name), who, telling(features[name].iloc[rows], event))
         for name in features
@@ -49,7 +51,7 @@ def leak_findings(trial: Trial, features: pd.DataFrame, trusted: frozenset[str])
     ]
     best = max((area for *_, area in known), default=0.5)
     fine = say("trial.leaks.fine", best=best)
-    return found or [Finding(check="leaks", verdict="fine", what=fine)]
+    return found or [CheckVerdict(check="leaks", verdict="fine", what=fine)]
 
 
 def _events(converted: BoolArray, spent: BoolArray) -> dict[str, BoolArray]:
@@ -91,8 +93,8 @@ def _area(values: FloatArray, event: BoolArray) -> float:
     return float(below / (len(ones) * len(zeros)))
 
 
-def _finding(name: str, who: str, area: float, *, refused: bool) -> Finding:
-    return Finding(
+def _finding(name: str, who: str, area: float, *, refused: bool) -> CheckVerdict:
+    return CheckVerdict(
         check="leaks",
         verdict="refusal" if refused else "warning",
         what=say(f"trial.leaks.{who}", feature=name, area=area),

@@ -10,7 +10,7 @@ from incentive_engine.config.policy import Policy
 from incentive_engine.data.trial import Trial
 from incentive_engine.domain import MICROS
 from incentive_engine.language import Message, say
-from incentive_engine.uplift.diagnosis.findings import Finding
+from incentive_engine.uplift.diagnosis.findings import CheckVerdict
 
 CHECK: Final = "outcomes"
 MANY_BUYERS: Final = 20
@@ -19,7 +19,7 @@ REFUNDED: Final = 0.1
 """Share of the rows with spend that may be negative before that is said."""
 
 
-def outcome_findings(trial: Trial, policy: Policy) -> list[Finding]:
+def outcome_findings(trial: Trial, policy: Policy) -> list[CheckVerdict]:
     """Say what is wrong with conversion, spend and cost.
 
     Parameters
@@ -35,20 +35,20 @@ def outcome_findings(trial: Trial, policy: Policy) -> list[Finding]:
     found += _costless(trial)
     found += [_warning(text) for text in trial.warnings]
     rate = say("trial.outcomes.fine", share=float(trial.conversion.mean()), rows=trial.n_rows)
-    return found or [Finding(check=CHECK, verdict="fine", what=rate)]
+    return found or [CheckVerdict(check=CHECK, verdict="fine", what=rate)]
 
 
-def _refusal(trial: Trial) -> Finding | None:
+def _refusal(trial: Trial) -> CheckVerdict | None:
     if not trial.conversion.any():
         what, remedy = say("trial.outcomes.nobody"), say("trial.outcomes.bought")
-        return Finding(check=CHECK, verdict="refusal", what=what, remedy=remedy)
+        return CheckVerdict(check=CHECK, verdict="refusal", what=what, remedy=remedy)
     if trial.conversion.all():
         what, remedy = say("trial.outcomes.everybody"), say("trial.outcomes.coded")
-        return Finding(check=CHECK, verdict="refusal", what=what, remedy=remedy)
+        return CheckVerdict(check=CHECK, verdict="refusal", what=what, remedy=remedy)
     return None
 
 
-def _control_costs(trial: Trial) -> list[Finding]:
+def _control_costs(trial: Trial) -> list[CheckVerdict]:
     rows = trial.counts.get("cost_in_control", 0)
     what, remedy = (
         say("trial.outcomes.control_cost", rows=rows),
@@ -57,7 +57,7 @@ def _control_costs(trial: Trial) -> list[Finding]:
     return [_warning(what, remedy)] if rows else []
 
 
-def _spend(trial: Trial) -> list[Finding]:
+def _spend(trial: Trial) -> list[CheckVerdict]:
     found = []
     if rows := trial.counts.get("spend_without_conversion", 0):
         what = say("trial.outcomes.spend_alone", rows=rows, all=trial.n_rows)
@@ -70,7 +70,7 @@ def _spend(trial: Trial) -> list[Finding]:
     return found
 
 
-def _face_values(trial: Trial, policy: Policy) -> list[Finding]:
+def _face_values(trial: Trial, policy: Policy) -> list[CheckVerdict]:
     """Return a warning per offer that cost more than its face value, a budget's worst case."""
     found = []
     for code, offer in enumerate(policy.offers, start=1):
@@ -87,7 +87,7 @@ def _face_values(trial: Trial, policy: Policy) -> list[Finding]:
     return found
 
 
-def _costless(trial: Trial) -> list[Finding]:
+def _costless(trial: Trial) -> list[CheckVerdict]:
     """Return a warning per offer that never cost anything where others did."""
     paid = [bool(trial.cost[trial.arm == arm].any()) for arm in range(1, len(trial.offers) + 1)]
     if not any(paid):
@@ -101,5 +101,5 @@ def _costless(trial: Trial) -> list[Finding]:
     return found
 
 
-def _warning(what: Message, remedy: Message | None = None) -> Finding:
-    return Finding(check=CHECK, verdict="warning", what=what, remedy=remedy)
+def _warning(what: Message, remedy: Message | None = None) -> CheckVerdict:
+    return CheckVerdict(check=CHECK, verdict="warning", what=what, remedy=remedy)

@@ -12,7 +12,7 @@ from incentive_engine.data.trial import Trial
 from incentive_engine.domain import FloatArray, IntArray
 from incentive_engine.language import Value, say
 from incentive_engine.uplift.diagnosis.arms import WeightedArms
-from incentive_engine.uplift.diagnosis.findings import ArmCount, Finding
+from incentive_engine.uplift.diagnosis.findings import ArmCount, CheckVerdict
 
 FALSE_ALARMS: Final = 0.001
 """How often a mismatch is found where there is none, over all strata together."""
@@ -33,11 +33,11 @@ Stratum = tuple[str, str]
 
 def sample_ratio_findings(
     trial: Trial, arms: WeightedArms, strata: tuple[str, ...]
-) -> list[Finding]:
+) -> list[CheckVerdict]:
     """Test the arms' sizes overall, and within each value of the columns in `strata`."""
     if trial.counts.get("unknown_propensity", 0) == trial.n_rows:
         what, remedy = say("trial.ratio.unstated"), say("trial.ratio.log")
-        return [Finding(check="sample ratio", verdict="fine", what=what, remedy=remedy)]
+        return [CheckVerdict(check="sample ratio", verdict="fine", what=what, remedy=remedy)]
     everyone = np.arange(trial.n_rows)
     overall = mismatch(arms, everyone)
     found = [_finding(overall, None, arms, everyone)] if overall < FALSE_ALARMS else []
@@ -52,7 +52,7 @@ def sample_ratio_findings(
     fine = say("trial.ratio.fine", p=lowest)
     if tested:
         fine = say("trial.ratio.fine_within", p=lowest, strata=len(tested))
-    return found or [Finding(check="sample ratio", verdict="fine", what=fine)]
+    return found or [CheckVerdict(check="sample ratio", verdict="fine", what=fine)]
 
 
 def mismatch(arms: WeightedArms, rows: IntArray) -> float:
@@ -117,7 +117,7 @@ def _expected(arms: WeightedArms, rows: IntArray) -> FloatArray:
 
 def propensity_findings(
     trial: Trial, arms: WeightedArms, counts: tuple[ArmCount, ...]
-) -> list[Finding]:
+) -> list[CheckVerdict]:
     """Say which arms stand for more, or fewer, people than could have got them."""
     found = []
     hidden = sum(trial.ignored_rows.values())
@@ -133,7 +133,7 @@ def propensity_findings(
         )
         people = count.reach if lack > 0 else trial.n_rows + hidden
         found.append(
-            Finding(
+            CheckVerdict(
                 check="propensities",
                 verdict="refusal" if refused else "warning",
                 what=say(
@@ -146,7 +146,7 @@ def propensity_findings(
             )
         )
     fine = say("trial.propensities.fine")
-    return found or [Finding(check="propensities", verdict="fine", what=fine)]
+    return found or [CheckVerdict(check="propensities", verdict="fine", what=fine)]
 
 
 def _strata(features: pd.DataFrame, columns: tuple[str, ...]) -> list[tuple[Stratum, IntArray]]:
@@ -165,7 +165,7 @@ def _strata(features: pd.DataFrame, columns: tuple[str, ...]) -> list[tuple[Stra
 
 def _finding(
     p_value: float, stratum: Stratum | None, arms: WeightedArms, rows: IntArray
-) -> Finding:
+) -> CheckVerdict:
     sizes = np.bincount(arms.arm[rows], weights=arms.inverse[rows], minlength=len(arms.names))
     largest, smallest = int(sizes.argmax()), int(sizes.argmin())
     found: dict[str, Value] = {
@@ -177,7 +177,7 @@ def _finding(
     what = say("trial.ratio.off", **found)
     if stratum is not None:
         what = say("trial.ratio.off_within", column=stratum[0], level=stratum[1], **found)
-    return Finding(
+    return CheckVerdict(
         check="sample ratio",
         verdict="refusal" if p_value < NOT_RANDOM else "warning",
         what=what,

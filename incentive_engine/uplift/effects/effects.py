@@ -13,7 +13,7 @@ from incentive_engine.parallel import in_blocks
 from incentive_engine.uplift.crossfit import Folds
 from incentive_engine.uplift.effects.averages import Averages
 from incentive_engine.uplift.effects.calibration import Calibration
-from incentive_engine.uplift.effects.interactions.interactions import Pairs
+from incentive_engine.uplift.effects.interactions.interactions import PairProducts
 from incentive_engine.uplift.effects.ladder import repair
 from incentive_engine.uplift.effects.stacking import HeterogeneityTest, Stack
 from incentive_engine.uplift.effects.trees import ArmTrees, ContrastTrees
@@ -110,7 +110,7 @@ class Deviations:
 
     functions: IntArray
     ridge: FloatArray
-    pairs: Pairs
+    pairs: PairProducts
     contrast_trees: ContrastTrees
     arm_trees: ArmTrees
 

@@ -34,7 +34,7 @@ from incentive_engine.uplift.effects.interactions.ridge import (
     normal_equations,
     solve,
 )
-from incentive_engine.uplift.effects.stacking import Belief, Evidence, WeightPrior
+from incentive_engine.uplift.effects.stacking import Belief, DeviationEvidence, WeightPrior
 from incentive_engine.uplift.effects.trees import (
     ArmTrees,
     ContrastTrees,
@@ -42,7 +42,7 @@ from incentive_engine.uplift.effects.trees import (
     fit_contrast_trees,
 )
 from incentive_engine.uplift.params import FitParams
-from incentive_engine.uplift.rows import Rows
+from incentive_engine.uplift.rows import TrialRows
 from incentive_engine.uplift.systematic_sample import evenly
 
 ADD_UP: Final = (0.75, 0.17, 0.08)
@@ -60,7 +60,7 @@ TINY: Final = 1e-30
 
 
 def fit_effects(
-    rows: Rows,
+    rows: TrialRows,
     *,
     event: FloatArray,
     log_odds: FloatArray,
@@ -164,7 +164,7 @@ def fit_effects(
         regained = _regained(
             deviations, rows, log_odds, departure=departure, centre=centre, usual=prior.usual
         )
-    evidence = Evidence(
+    evidence = DeviationEvidence(
         claim=np.einsum("nbk,nk->nb", departure, rows.lottery.contrast),
         contrast=rows.lottery.contrast,
         residual=residual,
@@ -247,7 +247,7 @@ def _directions(covariance: FloatArray) -> FloatArray:
 
 def _regained(
     deviations: Deviations,
-    rows: Rows,
+    rows: TrialRows,
     log_odds: FloatArray,
     *,
     departure: FloatArray,
@@ -278,12 +278,12 @@ def _regained(
     return max(float(one @ one) / max(float(every @ every), TINY), 1.0)
 
 
-def _centre(deviation: FloatArray, rows: Rows) -> FloatArray:
+def _centre(deviation: FloatArray, rows: TrialRows) -> FloatArray:
     """Return the average deviation per fold, model and offer, over the rows in reach."""
     return np.stack([_mean_in_reach(deviation, rows, inside) for _, inside in rows.folds])
 
 
-def _mean_in_reach(deviation: FloatArray, rows: Rows, inside: IntArray) -> FloatArray:
+def _mean_in_reach(deviation: FloatArray, rows: TrialRows, inside: IntArray) -> FloatArray:
     reach = rows.lottery.reach[inside][:, None, :]
     total = (deviation[inside] * reach).sum(axis=0)
     return np.asarray(total / np.maximum(reach.sum(axis=0), 1))

@@ -131,7 +131,7 @@ class Stack:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Evidence:
+class DeviationEvidence:
     """What the rows say about b models' deviations from constant effects.
 
     Attributes

@@ -25,7 +25,7 @@ from incentive_engine.domain import FloatArray, Matrix
 from incentive_engine.parallel import side_by_side
 from incentive_engine.uplift.boosting.boosting import CrossFitted, Recipe, predict, train
 from incentive_engine.uplift.crossfit import Folds
-from incentive_engine.uplift.rows import Rows
+from incentive_engine.uplift.rows import TrialRows
 
 if TYPE_CHECKING:
     import lightgbm as lgb
@@ -76,7 +76,7 @@ class ContrastTrees:
 
 
 def fit_contrast_trees(
-    rows: Rows,
+    rows: TrialRows,
     *,
     unexplained: FloatArray,
     weight: FloatArray,
@@ -179,7 +179,7 @@ class ArmTrees:
 
 
 def fit_arm_trees(
-    rows: Rows,
+    rows: TrialRows,
     *,
     event: FloatArray,
     log_odds: FloatArray,

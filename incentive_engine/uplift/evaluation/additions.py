@@ -13,7 +13,7 @@ from incentive_engine.domain import CONVERSION, FloatArray, IntArray, Matrix
 from incentive_engine.stats.estimate import Estimate
 from incentive_engine.uplift.boosting.boosting import BinnedRows, Recipe, predict, train
 from incentive_engine.uplift.doubly_robust.plan_value import valued
-from incentive_engine.uplift.model import UpliftModel
+from incentive_engine.uplift.model import EffectModel
 from incentive_engine.uplift.systematic_sample import evenly
 
 ROWS: Final = 60_000
@@ -56,7 +56,7 @@ class Addition:
 
 
 def additions(
-    model: UpliftModel, trial: Trial, groups: Sequence[Collection[str]]
+    model: EffectModel, trial: Trial, groups: Sequence[Collection[str]]
 ) -> tuple[Addition, ...]:
     """Return what no group, and each of some groups, adds to the features that are in none.
 

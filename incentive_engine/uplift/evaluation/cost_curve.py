@@ -19,7 +19,7 @@ BUDGET_SHARES: Final = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
+class CurveComparison:
     """Plans made from the model and from a yardstick, with the same costs and budget.
 
     Attributes
@@ -65,7 +65,7 @@ class CostCurve:
     Sverdrup, Wu, Athey, Wager: Qini curves for multi-armed treatment rules, arXiv:2306.11979.
     """
 
-    points: tuple[Comparison, ...]
+    points: tuple[CurveComparison, ...]
     area: Estimate
     area_over_constant: Estimate
 
@@ -107,7 +107,7 @@ def cost_curve(scored: Scored) -> CostCurve:
         baseline_area += (share - last) * (other + theirs_before) / 2
         last, mine_before, theirs_before = share, mine, other
         points.append(
-            Comparison(
+            CurveComparison(
                 share=share,
                 budget=budget / n,
                 promised=float(taken(scored.effect, ours).mean()),

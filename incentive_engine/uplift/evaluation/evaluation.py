@@ -18,8 +18,15 @@ from incentive_engine.uplift.doubly_robust.plan_value import valued
 from incentive_engine.uplift.effects.stacking import HeterogeneityTest
 from incentive_engine.uplift.evaluation.cost_curve import CostCurve, Scored, cost_curve
 from incentive_engine.uplift.evaluation.price_paths import FoldedPath
-from incentive_engine.uplift.evaluation.ranking import Group, auuc, groups, qini, ranks, slope
-from incentive_engine.uplift.model import UpliftModel, trial_digest
+from incentive_engine.uplift.evaluation.ranking import (
+    RankedGroup,
+    auuc,
+    groups,
+    qini,
+    ranks,
+    slope,
+)
+from incentive_engine.uplift.model import EffectModel, trial_digest
 from incentive_engine.uplift.nuisance.cost_calibration import TotalCost, ratio_of_sums, total_cost
 from incentive_engine.uplift.trial_design import reach_of
 
@@ -55,9 +62,9 @@ class OfferEvaluation:
     conversion: Estimate
     spend: Estimate
     cost: Estimate
-    effect_groups: tuple[Group, ...]
+    effect_groups: tuple[RankedGroup, ...]
     effect_slope: Estimate | None
-    cost_groups: tuple[Group, ...]
+    cost_groups: tuple[RankedGroup, ...]
     cost_slope: Estimate | None
     cost_ratio: Estimate | None
     auuc: Estimate
@@ -65,7 +72,7 @@ class OfferEvaluation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evaluation:
+class ModelEvaluation:
     """Everything that is known about a model's quality.
 
     Attributes
@@ -94,7 +101,7 @@ class Evaluation:
         return content
 
 
-def evaluate(model: UpliftModel, trial: Trial, policy: Policy) -> Evaluation:
+def evaluate(model: EffectModel, trial: Trial, policy: Policy) -> ModelEvaluation:
     """Judge a model by the outcomes of the trial that it was fitted on, out of fold.
 
     Raises
@@ -126,7 +133,7 @@ def evaluate(model: UpliftModel, trial: Trial, policy: Policy) -> Evaluation:
         return _offer(model, trial, brought, j)
 
     offers = tuple(side_by_side(of_offer, len(trial.offers)))
-    return Evaluation(
+    return ModelEvaluation(
         rows=trial.n_rows,
         heterogeneity=model.models.converting.effects.test,
         offers=offers,
@@ -144,7 +151,7 @@ class Brought(NamedTuple):
 
 
 def _offer(
-    model: UpliftModel, trial: Trial, increments: Brought, position: int
+    model: EffectModel, trial: Trial, increments: Brought, position: int
 ) -> OfferEvaluation:
     rows = np.flatnonzero(increments.reach)
     estimates, fold = model.out_of_fold.estimates, model.out_of_fold.fold

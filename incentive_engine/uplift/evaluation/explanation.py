@@ -13,7 +13,7 @@ from incentive_engine.uplift.boosting.boosting import CrossFitted
 from incentive_engine.uplift.effects.basis import Basis
 from incentive_engine.uplift.effects.effects import Deviations, taken
 from incentive_engine.uplift.effects.trees import ArmTrees, ContrastTrees, expit
-from incentive_engine.uplift.model import UpliftModel
+from incentive_engine.uplift.model import EffectModel
 from incentive_engine.uplift.systematic_sample import evenly
 
 SAMPLE: Final = 5_000
@@ -63,7 +63,7 @@ class Explanation:
         }
 
 
-def explain(model: UpliftModel, features: pd.DataFrame, *, where: str) -> Explanation:
+def explain(model: EffectModel, features: pd.DataFrame, *, where: str) -> Explanation:
     """Explain the effects on conversion of users that no model has seen.
 
     Raises
@@ -108,7 +108,7 @@ def explain(model: UpliftModel, features: pd.DataFrame, *, where: str) -> Explan
     )
 
 
-def explain_sample(model: UpliftModel, features: pd.DataFrame) -> Explanation:
+def explain_sample(model: EffectModel, features: pd.DataFrame) -> Explanation:
     """Explain evenly spaced rows of a trial, for overall drivers."""
     rows = evenly(len(features), SAMPLE)
     return explain(model, features.iloc[rows], where="trial")

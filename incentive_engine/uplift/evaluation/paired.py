@@ -15,7 +15,7 @@ from incentive_engine.stats.estimate import Estimate, as_plain
 from incentive_engine.uplift.doubly_robust.plan_value import increments
 from incentive_engine.uplift.evaluation.price_paths import FoldedPath
 from incentive_engine.uplift.evaluation.ranking import qini_difference
-from incentive_engine.uplift.model import UpliftModel, trial_digest
+from incentive_engine.uplift.model import EffectModel, trial_digest
 from incentive_engine.uplift.trial_design import reach_of
 
 SHARES: Final = (0.1, 0.2, 0.5)
@@ -65,7 +65,7 @@ class Paired:
 
 
 def compare_models(
-    first: UpliftModel, second: UpliftModel, trial: Trial, policy: Policy
+    first: EffectModel, second: EffectModel, trial: Trial, policy: Policy
 ) -> Paired:
     """Compare two models by the trial that both were fitted on, each out of its own folds.
 

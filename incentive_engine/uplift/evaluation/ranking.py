@@ -17,7 +17,7 @@ FEWEST: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Group:
+class RankedGroup:
     """Users with similar predictions.
 
     Attributes
@@ -35,7 +35,9 @@ class Group:
     observed: Estimate
 
 
-def groups(predicted: FloatArray, observed: FloatArray, weight: FloatArray) -> tuple[Group, ...]:
+def groups(
+    predicted: FloatArray, observed: FloatArray, weight: FloatArray
+) -> tuple[RankedGroup, ...]:
     """Compare predictions (n,) with observations in up to five groups of equal size, low to high.
 
     Equal predictions share a group, so that a constant prediction makes one group; there are fewer
@@ -43,7 +45,7 @@ def groups(predicted: FloatArray, observed: FloatArray, weight: FloatArray) -> t
     """
     label = _quantile_labels(predicted)
     return tuple(
-        Group(
+        RankedGroup(
             rows=int(inside.sum()),
             predicted=float(np.average(predicted[inside], weights=weight[inside])),
             observed=mean_with_interval(observed[inside], weight[inside]),

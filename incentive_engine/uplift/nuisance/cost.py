@@ -15,8 +15,9 @@ from incentive_engine.domain import BoolArray, FloatArray, IntArray, Matrix
 from incentive_engine.parallel import side_by_side
 from incentive_engine.uplift.boosting.boosting import CrossFitted, Recipe, train
 from incentive_engine.uplift.crossfit import Folds
+from incentive_engine.uplift.nuisance.believed_payments import believed_payments
 from incentive_engine.uplift.nuisance.cost_slope import CostSlope, fit_slope, no_slope
-from incentive_engine.uplift.rows import Rows, Telling
+from incentive_engine.uplift.rows import Telling, TrialRows
 
 if TYPE_CHECKING:
     import lightgbm as lgb
@@ -142,7 +143,7 @@ def with_offer(matrix: Matrix, offer: np.ndarray, pays: FloatArray) -> Matrix:
     return np.column_stack([matrix, extra])
 
 
-def fit_cost(rows: Rows, *, cost: FloatArray, seed: int) -> CostModel:
+def fit_cost(rows: TrialRows, *, cost: FloatArray, seed: int) -> CostModel:
     """Learn the cost of each offer from the (n,) costs of the trial's rows."""
     lottery = rows.lottery
     k = lottery.reach.shape[1]
@@ -194,7 +195,12 @@ def _unstacked(
 
 
 def stack_cost(
-    model: CostModel, rows: Rows, *, cost: FloatArray, converting: FloatArray
+    model: CostModel,
+    rows: TrialRows,
+    *,
+    cost: FloatArray,
+    conversion: FloatArray,
+    converting: FloatArray,
 ) -> tuple[CostModel, FloatArray]:
     """Stack the direct forecast with one through conversions, out of fold, and calibrate it.
 
@@ -206,6 +212,8 @@ def stack_cost(
     ----------
     cost
         (n,) float64, what the trial's rows cost, currency units.
+    conversion
+        (n,) 0 or 1, what happened.
     converting
         (n, k) float64, probability of a conversion under each offer, out of fold.
 
@@ -218,7 +226,8 @@ def stack_cost(
     Non-negative least squares of the cost on both forecasts, over the rows of all offers whose
     cost varies. A row counts by one over its expected cost, as variances of redemptions are in
     proportion to it. `CREDIT` redemptions speak for equal parts beforehand. What is stacked is
-    then corrected along its own size, and the scale of each offer makes its total come true.
+    then corrected along its own size, and the scale of each offer makes its total come true, as
+    `believed_payments` tells it.
     """
     direct = model.direct(rows.matrix, folds=rows.folds)
     if model.redeem is None:
@@ -249,14 +258,15 @@ def stack_cost(
     scale = np.ones(k)
     for j, mine in got.items():
         weight = lottery.weight[mine]
-        scale[j] = _calibrate(cost[mine], predicted[mine, j], weight, model.pays[j])
+        due = believed_payments(cost[mine], conversion[mine], converting[mine, j], weight)
+        scale[j] = _calibrate(due, predicted[mine, j], weight, model.pays[j])
     stacked = replace(stacked, scale=scale)
     return stacked, stacked.of_direct(direct, converting)
 
 
 def _slope(
     forecast: FloatArray,
-    rows: Rows,
+    rows: TrialRows,
     *,
     cost: FloatArray,
     pays: FloatArray,
@@ -319,7 +329,8 @@ def _recipe(objective: str, share: float, rows: int, per_leaf: int) -> Recipe:
 def _calibrate(cost: FloatArray, predicted: FloatArray, weight: FloatArray, pays: float) -> float:
     """Return actual over predicted cost of the rows that got an offer, from a cautious start."""
     credit = CREDIT * pays
-    return float((weight @ cost + credit) / (weight @ predicted + credit)) if pays > 0 else 1.0
+    due = max(float(weight @ cost), 0.0)
+    return (due + credit) / (float(weight @ predicted) + credit) if pays > 0 else 1.0
 
 
 def _unit_cost(cost: FloatArray) -> float:

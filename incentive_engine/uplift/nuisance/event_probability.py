@@ -13,7 +13,7 @@ from incentive_engine.uplift.effects.effects import EffectLayer
 from incentive_engine.uplift.effects.fit import fit_effects
 from incentive_engine.uplift.effects.trees import expit
 from incentive_engine.uplift.nuisance.outcome import fit_outcome
-from incentive_engine.uplift.rows import Rows
+from incentive_engine.uplift.rows import TrialRows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -40,7 +40,7 @@ class Likelihoods:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Chances:
+class EventProbability:
     """Probability of an event per arm: one cross-fitted outcome model and an effect layer."""
 
     outcome: CrossFitted
@@ -64,8 +64,8 @@ class Chances:
 
 
 def fit_chances(
-    rows: Rows, *, event: FloatArray, rungs: tuple[tuple[int, ...], ...], seed: int
-) -> tuple[Chances, Likelihoods]:
+    rows: TrialRows, *, event: FloatArray, rungs: tuple[tuple[int, ...], ...], seed: int
+) -> tuple[EventProbability, Likelihoods]:
     """Learn how likely an event (n,) is under each arm, and say it of these rows out of fold."""
     outcome = fit_outcome(rows, event=event, seed=seed)
     log_odds = outcome.predict(rows.matrix, folds=rows.folds, raw=True)
@@ -80,4 +80,4 @@ def fit_chances(
         seed=seed,
     )
     likelihoods = Likelihoods.of(effect, expected=expected, share=rows.lottery.share)
-    return Chances(outcome=outcome, effects=effects), likelihoods
+    return EventProbability(outcome=outcome, effects=effects), likelihoods

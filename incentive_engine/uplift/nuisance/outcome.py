@@ -10,7 +10,7 @@ from incentive_engine.domain import FloatArray
 from incentive_engine.parallel import side_by_side
 from incentive_engine.uplift.boosting.boosting import CrossFitted, Recipe, train
 from incentive_engine.uplift.params import FitParams
-from incentive_engine.uplift.rows import Rows
+from incentive_engine.uplift.rows import TrialRows
 
 if TYPE_CHECKING:
     import lightgbm as lgb
@@ -29,7 +29,7 @@ def outcome_recipe(share: float, rows: int, params: FitParams) -> Recipe:
     )
 
 
-def fit_outcome(rows: Rows, *, event: FloatArray, seed: int) -> CrossFitted:
+def fit_outcome(rows: TrialRows, *, event: FloatArray, seed: int) -> CrossFitted:
     """Learn the probability of an event (n,), 0 or 1, given the features, over all arms."""
     telling = rows.telling
     label = event[telling.row]

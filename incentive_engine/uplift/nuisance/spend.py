@@ -17,11 +17,11 @@ from incentive_engine.parallel import side_by_side
 from incentive_engine.uplift.boosting.boosting import CrossFitted, Recipe, train
 from incentive_engine.uplift.crossfit import Folds
 from incentive_engine.uplift.nuisance.event_probability import (
-    Chances,
+    EventProbability,
     Likelihoods,
     fit_chances,
 )
-from incentive_engine.uplift.rows import Rows
+from incentive_engine.uplift.rows import TrialRows
 
 if TYPE_CHECKING:
     import lightgbm as lgb
@@ -46,7 +46,7 @@ class SpendModel:
         What each arm multiplies it by, control included.
     """
 
-    buying: Chances | None
+    buying: EventProbability | None
     value: CrossFitted
     factor: FloatArray
 
@@ -72,7 +72,7 @@ class SpendOutOfSample:
 
 
 def fit_spend(
-    rows: Rows,
+    rows: TrialRows,
     *,
     conversion: FloatArray,
     spend: FloatArray,
@@ -95,7 +95,7 @@ def fit_spend(
     return model, SpendOutOfSample(buying=likelihoods, amount=worth[:, None] * factor)
 
 
-def _fit_value(rows: Rows, spend: FloatArray, buys: np.ndarray, seed: int) -> CrossFitted:
+def _fit_value(rows: TrialRows, spend: FloatArray, buys: np.ndarray, seed: int) -> CrossFitted:
     buyers = np.flatnonzero(buys)
     quantile = float(np.quantile(spend[buyers], WINSOR)) if len(buyers) else 1.0
     cap: float = max(quantile, 1e-6)
@@ -121,7 +121,9 @@ def _fit_value(rows: Rows, spend: FloatArray, buys: np.ndarray, seed: int) -> Cr
     return CrossFitted(tuple(side_by_side(fit_fold, rows.folds.count)))
 
 
-def _factors(rows: Rows, spend: FloatArray, buys: np.ndarray, value: FloatArray) -> FloatArray:
+def _factors(
+    rows: TrialRows, spend: FloatArray, buys: np.ndarray, value: FloatArray
+) -> FloatArray:
     """Return each arm's ratio of spend to predicted value, shrunk towards the common one.
 
     The common ratio restores the mean that winsorising took. An arm's own ratio is believed in

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Final
@@ -64,9 +65,15 @@ def running_totals(amounts: IntArray) -> FloatArray:
 def agree(
     stated: npt.ArrayLike, expected: npt.ArrayLike, *, scale: npt.ArrayLike
 ) -> npt.NDArray[Any]:
-    """Return where two numbers differ by at most `RELATIVE` of the scale of their terms."""
+    """Return where two numbers differ by at most `RELATIVE` of the scale of their terms.
+
+    >>> bool(agree(1.0, 2.0, scale=np.inf))
+    False
+    """
     difference = np.abs(np.asarray(stated, np.float64) - np.asarray(expected, np.float64))
-    return np.asarray(difference <= RELATIVE * np.asarray(scale, np.float64))
+    size = np.asarray(scale, np.float64)
+    # terms that overflow would otherwise agree with any number
+    return np.asarray((difference <= RELATIVE * size) & np.isfinite(size))
 
 
 def within(amount: float, bound: float, *, scale: float) -> bool:
@@ -75,7 +82,7 @@ def within(amount: float, bound: float, *, scale: float) -> bool:
     >>> within(0.1 + 0.2, 0.3, scale=0.3), within(0.301, 0.3, scale=0.3)
     (True, False)
     """
-    return amount - bound <= RELATIVE * scale
+    return math.isfinite(scale) and amount - bound <= RELATIVE * scale
 
 
 def same_total(stated: float, expected: float, *, largest: float) -> bool:

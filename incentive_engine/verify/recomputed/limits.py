@@ -14,7 +14,7 @@ import pyarrow as pa
 from incentive_engine.config.amounts import Bound
 from incentive_engine.config.policy import Budget, Limit, Policy
 from incentive_engine.data.tables.arrow import whole
-from incentive_engine.domain import COST, FACE, ISSUED, MICROS, MONEY_MEASURES
+from incentive_engine.domain import COST, FACE, ISSUED, MONEY_MEASURES
 
 from .arithmetic import exact
 from .users import grouped, matching
@@ -24,7 +24,7 @@ BUDGET = "budget"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Group:
+class LimitGroup:
     """One limit of the policy, or the budget, and the users whom each of its parts counts.
 
     Parameters
@@ -62,7 +62,9 @@ class Group:
         return not self.is_ratio and self.measures[0] in {COST, FACE, ISSUED}
 
 
-def groups(policy: Policy, users: pa.Table, *, expected: float | None = None) -> tuple[Group, ...]:
+def groups(
+    policy: Policy, users: pa.Table, *, expected: float | None = None
+) -> tuple[LimitGroup, ...]:
     """Return the budget, when there is one, and the policy's limits.
 
     Parameters
@@ -71,10 +73,10 @@ def groups(policy: Policy, users: pa.Table, *, expected: float | None = None) ->
         For a budget at risk, the bound on the expected cost that the certificate states.
     """
     everything = frozenset(policy.offer_ids)
-    found: list[Group] = []
+    found: list[LimitGroup] = []
     if policy.budget is not None:
         found.append(
-            Group(
+            LimitGroup(
                 names=(BUDGET,),
                 part=None,
                 measures=(FACE if policy.budget.basis == "face" else COST,),
@@ -93,7 +95,7 @@ def _amount(budget: Budget, expected: float | None) -> float:
     return budget.amount if budget.basis != "at-risk" or expected is None else expected
 
 
-def _of_limit(limit: Limit, policy: Policy, users: pa.Table) -> Iterator[Group]:
+def _of_limit(limit: Limit, policy: Policy, users: pa.Table) -> Iterator[LimitGroup]:
     part, values = _parts(limit, users)
     bounds = {
         "at_most": _number(limit.at_most, limit, policy, len(users)),
@@ -103,7 +105,7 @@ def _of_limit(limit: Limit, policy: Policy, users: pa.Table) -> Iterator[Group]:
     split = ratio is not None and None not in bounds.values()
     for sides in [("at_least",), ("at_most",)] if split else [("at_least", "at_most")]:
         suffix = f"[{sides[0]}]" if split else ""
-        yield Group(
+        yield LimitGroup(
             names=tuple(f"{limit.name}{value}{suffix}" for value in values),
             part=part,
             measures=ratio or (limit.sum or "",),
@@ -135,8 +137,3 @@ def _number(bound: Bound | None, limit: Limit, policy: Policy, n_users: int) -> 
     if limit.sum in MONEY_MEASURES and policy.budget is not None:
         return exact(bound.value) * exact(policy.budget.amount)
     return exact(bound.value) * n_users
-
-
-def in_units(total: int, group: Group) -> Fraction:
-    """Return an exact sum in the units of its limit: currency or users."""
-    return Fraction(total) if group.measures[0] == ISSUED else Fraction(total, MICROS)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from incentive_engine.config.policy import Policy
 from incentive_engine.data.measures import LARGEST_TOTAL
+from incentive_engine.data.row_checks import LARGEST
 from incentive_engine.domain import (
     COST,
     FACE,
@@ -24,10 +25,11 @@ from incentive_engine.domain import (
     IntArray,
     score_column,
 )
+from incentive_engine.language import Message, say
 
 from .arithmetic import exact, halves
 from .blocks import Block
-from .limits import Group
+from .limits import LimitGroup
 from .lots import Lots, arms_drawn
 
 UNIT: Final = float(np.finfo(np.float64).eps)
@@ -62,7 +64,7 @@ class Rules:
     """
 
     policy: Policy
-    groups: tuple[Group, ...]
+    groups: tuple[LimitGroup, ...]
     prices: Mapping[str, float]
     holdout: BoolArray
     held: FloatArray
@@ -97,6 +99,7 @@ def rules_of_rows(rules: Rules, rows: slice) -> Rules:
             for group in rules.groups
         ),
         holdout=rules.holdout[rows],
+        held=rules.held[rows],
         lots=replace(rules.lots, drawn=rules.lots.drawn[rows], word=rules.lots.word[rows]),
         weight=rules.weight[rows],
         allowed={offer: may[rows] for offer, may in rules.allowed.items()},
@@ -109,7 +112,7 @@ def stored_measures(policy: Policy) -> tuple[str, ...]:
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class Replay:
+class BlockReplay:
     """What a block's own scores say about its choices; filled offer by offer.
 
     Attributes
@@ -175,12 +178,12 @@ class Replay:
     error: FloatArray
     totals: list[list[npt.NDArray[Any]]]
     scales: list[list[FloatArray]]
-    bad_scores: Counter[str] = field(default_factory=Counter)
+    bad_scores: Counter[Message] = field(default_factory=Counter)
     dearest: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Pairs:
+class OfferedPairs:
     """One offer for every user of a block.
 
     Attributes
@@ -200,14 +203,14 @@ class Pairs:
     face_micros: int
     measures: Mapping[str, FloatArray]
     cost_micros: IntArray
-    bad_scores: Counter[str]
+    bad_scores: Counter[Message]
     allowed: BoolArray
     missing: BoolArray
     eligible: BoolArray
     value: FloatArray
 
 
-def replay(rules: Rules, block: Block) -> tuple[Replay, list[Pairs]]:
+def replay(rules: Rules, block: Block) -> tuple[BlockReplay, list[OfferedPairs]]:
     """Recompute a block from its scores, the policy and the stated prices."""
     result, all_pairs, nets = _start(rules, block), [], []
     dearest = np.zeros(len(block.choice))
@@ -231,9 +234,9 @@ def replay(rules: Rules, block: Block) -> tuple[Replay, list[Pairs]]:
 
 
 def _draw_lots(
-    result: Replay,
+    result: BlockReplay,
     rules: Rules,
-    pairs: list[Pairs],
+    pairs: list[OfferedPairs],
     nets: list[tuple[FloatArray, FloatArray]],
 ) -> None:
     """Let the lot decide on who explores: no price does, and nothing is a choice's lead."""
@@ -257,15 +260,22 @@ def _draw_lots(
 
 
 def _add_scores(
-    result: Replay, pairs: Pairs, net: FloatArray, error: FloatArray, *, chosen: BoolArray
+    result: BlockReplay,
+    pairs: OfferedPairs,
+    net: FloatArray,
+    error: FloatArray,
+    *,
+    chosen: BoolArray,
 ) -> None:
-    for most, found in (
+    with np.errstate(invalid="ignore"):  # infinite prices leave NaN, which proves nothing
+        low, high = net - error, net + error
+    for most, score in (
         (result.dual, net),
-        (result.dual_low, net - error),
-        (result.dual_high, net + error),
+        (result.dual_low, low),
+        (result.dual_high, high),
         (result.potential, pairs.value),
     ):
-        np.maximum(most, found, where=pairs.eligible, out=most)
+        np.maximum(most, score, where=pairs.eligible, out=most)
     np.maximum(result.other, net, where=pairs.eligible & ~chosen, out=result.other)
     np.copyto(result.own, net, where=pairs.eligible & chosen)
 
@@ -283,12 +293,12 @@ def empty_sums(rules: Rules) -> tuple[list[list[npt.NDArray[Any]]], list[list[Fl
     return totals, [[np.zeros(len(group.names)) for _ in group.measures] for group in rules.groups]
 
 
-def _start(rules: Rules, block: Block) -> Replay:
+def _start(rules: Rules, block: Block) -> BlockReplay:
     rows = block.rows
     size = rows.stop - rows.start
     totals, scales = empty_sums(rules)
     nothing = -np.inf if rules.policy.assignment == "exactly_one" else 0.0
-    return Replay(
+    return BlockReplay(
         holdout=rules.holdout[rows],
         weight=rules.weight[rows],
         explores=np.zeros(size, dtype=np.bool_),
@@ -316,12 +326,13 @@ def _start(rules: Rules, block: Block) -> Replay:
     )
 
 
-def _pairs(rules: Rules, block: Block, offer: str) -> Pairs:
+def _pairs(rules: Rules, block: Block, offer: str) -> OfferedPairs:
     rows = block.rows
     size = rows.stop - rows.start
     measures = {name: block.scores[score_column(name, offer)] for name in rules.measures_of(offer)}
     bad_scores = _bad_scores(measures)
-    measures = {name: np.where(np.isinf(x), np.nan, x) for name, x in measures.items()}
+    # such a score is none: in a sum it would hide all others
+    measures = {name: np.where(np.abs(x) > LARGEST, np.nan, x) for name, x in measures.items()}
     missing = np.logical_or.reduce([np.isnan(values) for values in measures.values()])
     face = next(item.face_value for item in rules.policy.offers if item.id == offer)
     cost = measures[COST]
@@ -333,7 +344,7 @@ def _pairs(rules: Rules, block: Block, offer: str) -> Pairs:
     may = rules.allowed[offer][rows] if offer in rules.allowed else anyone
     objective = rules.policy.objective.maximise.items()
     gain = sum((times * measures[name] for name, times in objective), np.zeros(size))
-    return Pairs(
+    return OfferedPairs(
         offer=offer,
         rows=rows,
         face_micros=-int(-exact(face) * MICROS // 1),
@@ -347,14 +358,18 @@ def _pairs(rules: Rules, block: Block, offer: str) -> Pairs:
     )
 
 
-def _bad_scores(measures: Mapping[str, FloatArray]) -> Counter[str]:
+def _bad_scores(measures: Mapping[str, FloatArray]) -> Counter[Message]:
     """Return the scores of an offer that `allocate` would not have read, by what is wrong."""
     cost = measures[COST]
     found = Counter(
         {
-            "negative costs": int(np.count_nonzero(cost < 0)),
-            "costs too large to be summed": int(np.count_nonzero(cost >= LARGEST_TOTAL)),
-            "infinite measures": sum(int(np.isinf(x).sum()) for x in measures.values()),
+            say("negative costs"): int(np.count_nonzero(cost < 0)),
+            say("costs too large to be summed"): int(np.count_nonzero(cost >= LARGEST_TOTAL)),
+            say("infinite measures"): sum(int(np.isinf(x).sum()) for x in measures.values()),
+            say("measures beyond what sums can hold"): sum(
+                int(np.count_nonzero((np.abs(x) > LARGEST) & ~np.isinf(x)))
+                for x in measures.values()
+            ),
         }
     )
     return +found
@@ -373,7 +388,7 @@ def _whole_micros(cost: FloatArray) -> IntArray:
     return np.asarray(nearest + exceeds, dtype=np.int64)
 
 
-def _net(rules: Rules, pairs: Pairs) -> tuple[FloatArray, FloatArray]:
+def _net(rules: Rules, pairs: OfferedPairs) -> tuple[FloatArray, FloatArray]:
     """Return (b,) value - prices x usage, and (b,) the sum of the absolute values of its terms."""
     net, size = pairs.value.copy(), np.abs(pairs.value)
     with np.errstate(over="ignore", invalid="ignore"):  # prices beyond reason are refused later
@@ -395,7 +410,7 @@ def _net(rules: Rules, pairs: Pairs) -> tuple[FloatArray, FloatArray]:
     return net, size
 
 
-def _form_size(group: Group, *amounts: FloatArray) -> FloatArray:
+def _form_size(group: LimitGroup, *amounts: FloatArray) -> FloatArray:
     """Return (b,) the sum of the absolute values of the terms of a linear form."""
     if not group.is_ratio:
         return np.abs(amounts[0])
@@ -404,7 +419,7 @@ def _form_size(group: Group, *amounts: FloatArray) -> FloatArray:
     return np.asarray(top + abs(float(bound or 0)) * bottom)
 
 
-def linear_form(group: Group, *amounts: Any) -> Any:  # noqa: ANN401 - arrays or sums
+def linear_form(group: LimitGroup, *amounts: Any) -> Any:  # noqa: ANN401 - arrays or sums
     """Return what a price is put on: the measure, or r·b - a (a - r·b) of a ratio a / b."""
     if not group.is_ratio:
         return amounts[0]
@@ -414,7 +429,7 @@ def linear_form(group: Group, *amounts: Any) -> Any:  # noqa: ANN401 - arrays or
     return top - float(group.at_most or 0) * bottom
 
 
-def _add_chosen(result: Replay, rules: Rules, pairs: Pairs, chosen: BoolArray) -> None:
+def _add_chosen(result: BlockReplay, rules: Rules, pairs: OfferedPairs, chosen: BoolArray) -> None:
     result.refused |= chosen & ~pairs.allowed
     result.missing |= chosen & pairs.missing
     result.conversion[chosen] = pairs.measures["conversion"][chosen]
@@ -431,10 +446,10 @@ def _add_chosen(result: Replay, rules: Rules, pairs: Pairs, chosen: BoolArray) -
 
 
 def _add_usage(
-    group: Group,
+    group: LimitGroup,
     totals: list[npt.NDArray[Any]],
     scales: list[FloatArray],
-    pairs: Pairs,
+    pairs: OfferedPairs,
     chosen: BoolArray,
 ) -> None:
     rows = np.flatnonzero(chosen)
@@ -452,10 +467,10 @@ def _add_usage(
 
 
 def _add_whole(
-    group: Group,
+    group: LimitGroup,
     totals: npt.NDArray[Any],
     scales: FloatArray,
-    pairs: Pairs,
+    pairs: OfferedPairs,
     chosen: BoolArray,
 ) -> None:
     """Add what the chosen pairs of any user are to the denominator of every part."""
@@ -464,7 +479,7 @@ def _add_whole(
     scales += np.abs(amounts).sum()
 
 
-def _whole_amounts(pairs: Pairs, name: str, rows: IntArray) -> IntArray:
+def _whole_amounts(pairs: OfferedPairs, name: str, rows: IntArray) -> IntArray:
     """Return a measure of the counted pairs, (m,) int64: millionths, or users."""
     if name == COST:
         return pairs.cost_micros[rows]

@@ -12,11 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from incentive_engine.domain import MICROS, FloatArray
+from incentive_engine.language import Message
 
 from .arithmetic import exact_total
 from .blocks import Block
-from .limits import Group
-from .replay import Replay, Rules, empty_sums
+from .limits import LimitGroup
+from .replay import BlockReplay, Rules, empty_sums
 
 COUNTS: Final = (
     "users", "treated", "held", "explorers", "bad_scores", "dearest", "cost_micros", "face_micros",
@@ -39,7 +40,7 @@ class Usage:
         Likewise the sums of absolute values, float64: what rounding errors grow with.
     """
 
-    group: Group
+    group: LimitGroup
     totals: list[npt.NDArray[Any]]
     scales: list[FloatArray]
 
@@ -83,7 +84,7 @@ class Sums:
     treated: int = 0
     held: int = 0
     explorers: int = 0
-    bad_scores: Counter[str] = field(default_factory=Counter)
+    bad_scores: Counter[Message] = field(default_factory=Counter)
     dearest: float = 0.0
     cost_micros: int = 0
     face_micros: int = 0
@@ -108,7 +109,7 @@ class Sums:
             spend=0.0 if rules.with_spend else None,
         )
 
-    def add(self, block: Block, truth: Replay) -> None:
+    def add(self, block: Block, truth: BlockReplay) -> None:
         """Add a block."""
         self.users += len(block.choice)
         self.treated += int(np.count_nonzero(block.choice != -1))
@@ -143,17 +144,20 @@ class Sums:
                 own.totals[at] += more.totals[at]
                 own.scales[at] += more.scales[at]
 
-    def _add_dual(self, truth: Replay) -> None:
+    def _add_dual(self, truth: BlockReplay) -> None:
         decided = ~truth.holdout
         terms = truth.dual[decided]
         self.potential += float(truth.potential.sum())
-        if not np.isfinite(terms).all():  # prices beyond float64: nothing is known of the bound
+        try:
+            # exact but for one rounding; NaN and infinity, or a sum of them, raise
+            self.dual += Fraction(math.fsum(terms.tolist()))
+        except (OverflowError, ValueError):
+            # prices beyond float64: nothing is known of the bound
             self.dual_error = math.inf
             return
-        self.dual += Fraction(math.fsum(terms.tolist()))
         self.dual_error += float((truth.dual_high[decided] - truth.dual_low[decided]).sum())
 
-    def _add_settled(self, truth: Replay) -> None:
+    def _add_settled(self, truth: BlockReplay) -> None:
         error, decided = truth.error, ~truth.holdout
         with np.errstate(invalid="ignore"):  # −inf where there is no choice, or no other one
             other = truth.own + error < truth.other - error

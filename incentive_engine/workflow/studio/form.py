@@ -13,7 +13,7 @@ from typing import Final, Literal, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from incentive_engine.config.document.draft import Draft
+from incentive_engine.config.document.draft import PolicyDraft
 from incentive_engine.config.document.editing import flow_text
 from incentive_engine.config.document.places import Loc, dotted
 from incentive_engine.config.document.reference import field_texts
@@ -113,7 +113,7 @@ class FormSection:
     faults: tuple[Fault, ...] = ()
 
 
-def policy_form(draft: Draft) -> FormSection:
+def policy_form(draft: PolicyDraft) -> FormSection:
     """Return the form of a draft, with each fault at its field."""
     return _Form(draft).section(Policy, draft.written or {}, (), name="policy")
 
@@ -130,7 +130,7 @@ def form_keys() -> tuple[tuple[str, str], ...]:
 
 
 class _Form:
-    def __init__(self, draft: Draft) -> None:
+    def __init__(self, draft: PolicyDraft) -> None:
         self._faults: dict[str, list[Fault]] = {}
         for found in draft.faults:
             self._faults.setdefault(found.field, []).append(found.fault)

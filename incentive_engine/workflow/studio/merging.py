@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from incentive_engine.config.document.editing import Change, edited, flow_text, plain_of
+from incentive_engine.config.document.editing import Edit, edited, flow_text, plain_of
 from incentive_engine.config.document.places import Loc
 
 NAMES: Final = ("name", "id", "column")
@@ -47,7 +47,7 @@ def merged(base: str, mine: str, theirs: str) -> Merged:
         if any(_overlap(found.path, path) for path in changed):
             both.append(".".join(found.path))
         value = None if found.value is None else flow_text(found.value)
-        text = edited(text, [Change(loc=found.loc, value=value)])
+        text = edited(text, [Edit(loc=found.loc, value=value)])
     return Merged(text=text, both=tuple(both))
 
 

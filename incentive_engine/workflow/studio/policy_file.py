@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from incentive_engine.config.document.draft import Draft, read_draft
+from incentive_engine.config.document.draft import PolicyDraft, read_draft
 from incentive_engine.data.tables.files import publish, writing_to
 from incentive_engine.data.tables.unfinished import held, remove_path, unfinished_name
 from incentive_engine.errors import DataError, Fault
@@ -33,7 +33,7 @@ class PolicyText:
 
     text: str
     digest: str
-    draft: Draft
+    draft: PolicyDraft
 
 
 def read_policy_text(path: Path, *, require_data: bool = False) -> PolicyText:

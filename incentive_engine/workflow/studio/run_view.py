@@ -58,7 +58,7 @@ def run_view(directory: Path) -> RunView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Comparison:
+class RunComparison:
     """Two runs, and how the second differs from the first."""
 
     before: FinishedRun
@@ -66,7 +66,7 @@ class Comparison:
     changes: RunChanges
 
 
-def compare_runs(before: Path, after: Path) -> Comparison:
+def compare_runs(before: Path, after: Path) -> RunComparison:
     """Return two runs side by side.
 
     Raises
@@ -75,7 +75,7 @@ def compare_runs(before: Path, after: Path) -> Comparison:
         When a file of a run is broken.
     """
     first, second = read_run(before), read_run(after)
-    return Comparison(before=first, after=second, changes=run_changes(first, second))
+    return RunComparison(before=first, after=second, changes=run_changes(first, second))
 
 
 class Verifier:

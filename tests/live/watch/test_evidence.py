@@ -11,8 +11,8 @@ from incentive_engine.live.watch.evidence import (
     Sizes,
     mixed,
     of_amounts,
-    of_difference,
     of_shares,
+    of_total,
 )
 
 STEPS, PATHS, ERROR = 60, 600, 0.1
@@ -81,6 +81,20 @@ def test_a_departure_that_is_over_is_not_there_now() -> None:
     assert evidence.start == STEPS
 
 
+def test_totals_as_planned_cross_no_more_often_than_stated() -> None:
+    rng = np.random.default_rng(4)
+    planned = np.arange(1, STEPS + 1) * 5.0
+    crossed = 0
+    for _ in range(PATHS):
+        count = np.cumsum(rng.poisson(5.0, STEPS))
+        crossed += any(
+            of_total(float(n), m, factors=MORE) >= -np.log(ERROR)
+            for n, m in zip(count, planned, strict=True)
+        )
+    assert crossed <= 84
+    assert of_total(300.0, 155.0, factors=MORE) > 10
+
+
 def test_a_mixture_is_what_it_says() -> None:
     """Two bets, of which one doubles in the second step and the other loses half."""
     bets = np.log(np.array([[1.0, 2.0], [1.0, 0.5]]))
@@ -88,9 +102,3 @@ def test_a_mixture_is_what_it_says() -> None:
     # half on the first step, an eighth on each of four: those of before the second step move
     first, second = (0.5 + 2 * 0.125) * 2 + 0.25, (0.5 + 2 * 0.125) * 0.5 + 0.25
     assert np.exp(evidence.log_e).tolist() == pytest.approx([1.0, 1.0, (first + second) / 2])
-
-
-def test_differences_tell_nothing_before_their_error_is_known() -> None:
-    assert of_difference(0.1, error=float("inf"), reach=0.01) == 0.0
-    assert of_difference(0.0, error=0.01, reach=0.01) < 0
-    assert of_difference(0.1, error=0.01, reach=0.05) > 10

@@ -17,7 +17,7 @@ from incentive_engine.live.ledger.commands import Act, Actions, Answer, Decided,
 from incentive_engine.live.ledger.ledger import Ledger
 from incentive_engine.live.ledger.records import Action, Verb
 from incentive_engine.live.ledger.sqlite_store import SQLiteStore
-from incentive_engine.live.repricing import Forecast
+from incentive_engine.live.repricing import ArrivalForecast
 from service.runs import plan, solved
 
 HOLD = 900 * MICROS
@@ -52,7 +52,7 @@ class World:
         self.campaign = open_campaign(self.run)
         policy = self.campaign.frozen.policy
         assert policy.campaign is not None
-        self.forecast = Forecast.of(policy.campaign, policy.timezone)
+        self.forecast = ArrivalForecast.of(policy.campaign, policy.timezone)
         self.rows = plan(self.run)
         self.rng = np.random.default_rng(self.seed)
         come = self.rng.permutation(len(self.rows))
@@ -123,9 +123,10 @@ class World:
         return found
 
 
-def planned(folder: Path, users: int = 3000) -> Path:
+def planned(folder: Path, users: int = 3000, holdout: float = 0.1) -> Path:
     """Return a run of a day that is decided live, with a budget that binds and a floor."""
     demands = {
+        "holdout": holdout,
         "limits": [
             {"name": "stock", "sum": "issued", "offers": ["b"], "at_most": users // 10},
             {"name": "north floor", "sum": "cost", "where": {"region": "north"},

@@ -26,7 +26,7 @@ import numpy as np
 from incentive_engine.domain import BoolArray, FloatArray, IntArray
 from incentive_engine.parallel import side_by_side
 from incentive_engine.uplift.crossfit import Folds
-from incentive_engine.uplift.effects.interactions.interactions import Pairs, partners
+from incentive_engine.uplift.effects.interactions.interactions import PairProducts, partners
 from incentive_engine.uplift.effects.interactions.relevance import RESTRAINT, STEPS
 from incentive_engine.uplift.effects.interactions.ridge import (
     NormalEquations,
@@ -53,7 +53,7 @@ class Interacting:
         Coefficients of the basis functions, given the products.
     """
 
-    pairs: Pairs
+    pairs: PairProducts
     ridge: FloatArray
 
     def without_pairs(self, ridge: FloatArray) -> Interacting:
@@ -108,7 +108,7 @@ def learn_pairs(
     found = side_by_side(outside, folds.count)
     stacked = [np.stack(parts) for parts in zip(*found, strict=True)]
     column, main, centre, coefficient, ridge = stacked
-    pairs = Pairs(column=column, main=main, centre=centre, coefficient=coefficient)
+    pairs = PairProducts(column=column, main=main, centre=centre, coefficient=coefficient)
     return Interacting(pairs=pairs, ridge=ridge)
 
 

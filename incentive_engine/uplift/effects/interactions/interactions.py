@@ -65,7 +65,7 @@ def partners(mains: int) -> tuple[IntArray, IntArray]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Pairs:
+class PairProducts:
     """What P = m (m - 1) / 2 products of m features' functions add to k effects, per fold.
 
     Attributes
