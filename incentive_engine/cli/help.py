@@ -7,13 +7,7 @@ from typing import Any, Final
 
 from incentive_engine.language import Language
 
-WIDTH: Final = 60
-"""Letters of a line at most: a Chinese one is as wide as two others."""
 HEADINGS: Final = {"Options": "选项", "Commands": "命令", "Arguments": "参数"}
-USAGE: Final = (("[OPTIONS]", "[选项]"), ("COMMAND [ARGS]...", "命令 [参数]..."))
-"""What the line of use says."""
-BESIDE: Final = (("required", "必填"), ("default: ", "默认："), ("; ", "；"))
-"""What stands in brackets behind an option."""
 
 
 def speak(command: Any, t: Language) -> None:  # noqa: ANN401 - Typer brings its own Click, or uses the public one
@@ -23,7 +17,9 @@ def speak(command: Any, t: Language) -> None:  # noqa: ANN401 - Typer brings its
         setattr(command, name, t.phrase(getattr(command, name) or ""))
     command.short_help = re.split("[。：；]", t.phrase(paragraphs[0]))[0]
     command.context_class = _context(command.context_class)
-    command.context_settings["max_content_width"] = WIDTH
+    # letters of a line at most: a Chinese one is as wide as two others
+    width = 60
+    command.context_settings["max_content_width"] = width
     for parameter in command.params:
         parameter.help = t.phrase(getattr(parameter, "help", None) or "")
     for below in getattr(command, "commands", {}).values():
@@ -31,9 +27,12 @@ def speak(command: Any, t: Language) -> None:  # noqa: ANN401 - Typer brings its
 
 
 def _context(base: Any) -> Any:  # noqa: ANN401 - as above
+    # what the line of use says
+    usage = (("[OPTIONS]", "[选项]"), ("COMMAND [ARGS]...", "命令 [参数]..."))
+
     class Formatter(base.formatter_class):  # type: ignore[misc]  # a class of the library's
         def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
-            for english, chinese in USAGE:
+            for english, chinese in usage:
                 args = args.replace(english, chinese)
             super().write_usage(prog, args, prefix or "用法：")
 
@@ -60,6 +59,8 @@ def _second(text: str) -> str:
     if text == "Show this message and exit.":
         return "显示帮助并退出。"
     before, bracket, behind = text.rpartition("  [")
-    for english, chinese in BESIDE:
+    # what stands in brackets behind an option
+    beside = (("required", "必填"), ("default: ", "默认："), ("; ", "；"))
+    for english, chinese in beside:
         behind = behind.replace(english, chinese)
     return before + bracket + behind if bracket else text.replace("[required]", "[必填]")

@@ -27,7 +27,6 @@ from incentive_engine.uplift.estimates import Estimates
 from incentive_engine.uplift.model import EffectModel, estimate, trial_digest
 
 PLAN = "the plan"
-OFFER_ID = "offer_id"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,16 +110,17 @@ def _choice(run: Path, log: Trial, policy: Policy) -> npt.NDArray[np.int64]:
 def _plan(run: Path, policy: Policy) -> tuple[pd.Series, npt.NDArray[np.int64]]:
     """Return the plan's users, each once, and the place of each one's offer, −1 for none."""
     file = run / "allocation.parquet" if run.is_dir() else run
-    table = read_table(file, [USER_ID, OFFER_ID])
-    lacking = missing_columns([USER_ID, OFFER_ID], table.column_names, where=str(file))
+    offer_id = "offer_id"
+    table = read_table(file, [USER_ID, offer_id])
+    lacking = missing_columns([USER_ID, offer_id], table.column_names, where=str(file))
     if lacking:
         raise DataError(*lacking)
     checks = RowChecks(where=str(file), user_id=table.column(USER_ID))
     checks.unique_ids()
-    offered, is_unknown = offer_places(table.column(OFFER_ID), policy.offer_ids)
+    offered, is_unknown = offer_places(table.column(offer_id), policy.offer_ids)
     checks.refuse(
         is_unknown,
-        say("`{offer_id}` is not in the policy", offer_id=OFFER_ID),
+        say("`{offer_id}` is not in the policy", offer_id=offer_id),
         expected=say("one of {offers}", offers=", ".join(policy.offer_ids)),
     )
     checks.done()

@@ -6,7 +6,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -18,11 +18,6 @@ from incentive_engine.domain import BoolArray, Matrix
 from incentive_engine.errors import DataError, Fault, near_name
 from incentive_engine.language import Text, say
 from incentive_engine.parallel import side_by_side
-
-MOST_LEVELS: Final = 255
-"""Levels that a category keeps; the rarest beyond them share one code."""
-FEWEST_ROWS: Final = 20
-"""Rows that a level needs for a code of its own; below, models would learn single people."""
 
 Kind = Literal["number", "date", "category"]
 Value = str | int | float | bool | None
@@ -162,8 +157,12 @@ def _levels(column: pd.Series, kind: Kind) -> tuple[str, ...]:
     if kind != "category":
         return ()
     counts = column.dropna().astype("str").value_counts()
-    kept = counts[counts >= min(FEWEST_ROWS, counts.iloc[0])]
-    ranked = sorted(kept.index, key=lambda level: (-kept[level], level))[:MOST_LEVELS]
+    # rows that a level needs for a code of its own; below, models would learn single people
+    fewest_rows = 20
+    kept = counts[counts >= min(fewest_rows, counts.iloc[0])]
+    # levels that a category keeps; the rarest beyond them share one code
+    most_levels = 255
+    ranked = sorted(kept.index, key=lambda level: (-kept[level], level))[:most_levels]
     return tuple(sorted(ranked))
 
 

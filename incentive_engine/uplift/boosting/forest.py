@@ -21,8 +21,6 @@ import numpy.typing as npt
 from incentive_engine.domain import FloatArray, IntArray, Matrix
 from incentive_engine.uplift.boosting.tree import Tree, pairs
 
-MOST_LEAVES: Final = 8
-"""Bits of a byte; larger trees are LightGBM's own business."""
 BLOCK: Final = 512
 """Rows at a time: their columns stay in the processor's nearest memory."""
 APART: Final = BLOCK + 16
@@ -71,9 +69,11 @@ class Forest:
         """Read the trees of a model file of LightGBM; None where a tree has too many leaves."""
         head, *blocks = text.partition("\nend of trees")[0].split("\nTree=")
         trees = [Tree.of(dict(pairs(block))) for block in blocks]
-        if any(len(tree.leaf) > MOST_LEAVES for tree in trees):
+        # bits of a byte; larger trees are LightGBM's own business
+        most_leaves = 8
+        if any(len(tree.leaf) > most_leaves for tree in trees):
             return None
-        leaf = np.zeros((len(trees), MOST_LEAVES))
+        leaf = np.zeros((len(trees), most_leaves))
         for at, tree in enumerate(trees):
             leaf[at, : len(tree.leaf)] = tree.leaf[tree.order]
         return cls(

@@ -11,8 +11,6 @@ import numpy.typing as npt
 
 from incentive_engine.domain import FloatArray, IntArray
 
-DEFAULT_LEFT: Final = 2
-MISSING_TYPE: Final = 12
 NAN_IS_MISSING: Final = 8
 """Bits of LightGBM's ``decision_type``."""
 
@@ -59,12 +57,14 @@ class Tree:
         order = list(_leaves(0 if len(left) else ~0, left, right))
         place = {which: at for at, which in enumerate(order)}
         cleared = [sum(1 << place[each] for each in _leaves(c, left, right)) for c in left]
-        nan_is_missing = kind & MISSING_TYPE == NAN_IS_MISSING
+        missing_type = 12
+        nan_is_missing = kind & missing_type == NAN_IS_MISSING
+        default_left = 2
         return cls(
             column=_ints(fields, "split_feature"),
             threshold=threshold,
             # where no value was missing while learning, LightGBM takes a missing one for 0
-            missing_left=np.where(nan_is_missing, kind & DEFAULT_LEFT != 0, threshold >= 0),
+            missing_left=np.where(nan_is_missing, kind & default_left != 0, threshold >= 0),
             stays=np.array([~bits & 255 for bits in cleared], dtype=np.uint8),
             leaf=leaf,
             order=np.array(order, dtype=np.int64),

@@ -20,7 +20,6 @@ ROWS: Final = 60_000
 """Rows of the trial that are looked at, at most."""
 TREATED: Final = 0.3
 """Share of the rows that get their best offer, those whom it should move most."""
-TWO_SIDED: Final = 1.959964
 RECIPE: Final = Recipe(
     objective="regression", trees=60, leaves=6, rate=0.05, rows_per_leaf=200, l2=20.0,
     from_average=True,
@@ -115,9 +114,10 @@ def _gained(matrix: Matrix, brought: FloatArray, half: IntArray) -> FloatArray:
 def _mean(per_row: FloatArray) -> Estimate:
     value = float(per_row.mean())
     error = float(per_row.std() / np.sqrt(len(per_row)))
+    two_sided = 1.959964
     return Estimate(
         value=value,
         standard_error=error,
-        low=value - TWO_SIDED * error,
-        high=value + TWO_SIDED * error,
+        low=value - two_sided * error,
+        high=value + two_sided * error,
     )

@@ -33,8 +33,6 @@ from .limits import LimitGroup
 from .lots import Lots, arms_drawn
 
 UNIT: Final = float(np.finfo(np.float64).eps)
-EXTRA_ROUNDINGS: Final = 4
-"""Roundings inside one term of a user's score at the prices: bound, products, weight."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -214,6 +212,8 @@ def replay(rules: Rules, block: Block) -> tuple[BlockReplay, list[OfferedPairs]]
     """Recompute a block from its scores, the policy and the stated prices."""
     result, all_pairs, nets = _start(rules, block), [], []
     dearest = np.zeros(len(block.choice))
+    # roundings inside one term of a user's score at the prices: bound, products, weight
+    extra_roundings = 4
     for index, offer in enumerate(rules.policy.offer_ids):
         pairs, chosen = _pairs(rules, block, offer), block.choice == index
         result.bad_scores += pairs.bad_scores
@@ -221,7 +221,7 @@ def replay(rules: Rules, block: Block) -> tuple[BlockReplay, list[OfferedPairs]]
         result.has_eligible |= pairs.eligible
         result.has_gain |= pairs.eligible & (pairs.value > 0)
         net, size = _net(rules, pairs)
-        error = (len(rules.groups) + EXTRA_ROUNDINGS) * UNIT * size
+        error = (len(rules.groups) + extra_roundings) * UNIT * size
         _add_scores(result, pairs, net, error, chosen=chosen)
         np.maximum(result.largest, size, where=pairs.eligible, out=result.largest)
         np.maximum(result.error, error, where=pairs.eligible, out=result.error)
