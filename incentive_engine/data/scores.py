@@ -231,7 +231,7 @@ def read_scores(scores: Path | Source, policy: Policy) -> ScoreTable:
         raise DataError(*faults)
     present = [name for name in (USER_ID, *policy.attribute_columns) if name in names]
     # a table without ids has rows all the same, and the measures in them are checked too
-    users = source.table(present or _wanted(names, policy))
+    users = source.table(present or score_columns(names, policy))
     blocks = source.blocks(number_columns(names, policy))
     return ScoreTable._of(users, blocks, policy, faults, where)  # noqa: SLF001 - its own reader
 
