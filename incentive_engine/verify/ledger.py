@@ -20,7 +20,7 @@ from pathlib import Path
 from statistics import NormalDist
 from typing import Any, Final, NamedTuple, cast
 
-from incentive_engine.config.access.database_url import SCHEMES, read_database_url
+from incentive_engine.config.access.database_url import is_database, read_database_url
 from incentive_engine.config.policy import Policy
 from incentive_engine.domain import COST, FACE, ISSUED, MICROS, to_micros
 from incentive_engine.language import message_of, say
@@ -376,7 +376,7 @@ def _damage() -> tuple[type[Exception], ...]:
 @contextmanager
 def _opened(ledger: str) -> Iterator[Any]:
     """Yield a connection whose statements all see the ledger as it stood at the first one."""
-    if ledger.startswith(SCHEMES):
+    if is_database(ledger, where="--ledger"):
         import psycopg
 
         place = read_database_url(ledger, where="--ledger")
