@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -95,6 +95,11 @@ class ParquetParts:
         if faults:
             raise DataError(*faults)
         return cls(parts=tuple(parts), schema=pa.schema(fields))
+
+    def absolute(self) -> ParquetParts:
+        """Return the same parts for processes that run in other folders."""
+        parts = tuple(replace(part, path=part.path.absolute()) for part in self.parts)
+        return replace(self, parts=parts)
 
     def zoned(self) -> frozenset[str]:
         """Return the columns of times that name their zone.

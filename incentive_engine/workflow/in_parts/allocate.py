@@ -167,7 +167,7 @@ def _stated(policy: Policy, users: ScoreTable, scores: Source) -> Stated:
         question=question,
         members=members,
         frozen=FrozenPolicy.of(policy, users, holdout),
-        state=StateRows(policy=policy, scores=scores),
+        state=StateRows(policy=policy, scores=scores.from_anywhere()),
     )
 
 
