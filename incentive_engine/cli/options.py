@@ -60,6 +60,11 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the summary as JSON.
 ModelDirectory = Annotated[
     Path, typer.Option("--model", metavar="DIR", help="What `train` has written.")
 ]
+Host = Annotated[
+    str,
+    typer.Option(metavar="ADDRESS", help="Where to listen; others than this machine need --keys."),
+]
+Port = Annotated[int, typer.Option(help="The port; 0 takes a free one.", min=0, max=65535)]
 RunDirectory = Annotated[
     Path, typer.Argument(metavar="RUN_DIR", help="What `allocate` has written.")
 ]

@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from incentive_engine.language import Language
+from incentive_engine.report.frame import spoken_by
 from incentive_engine.run.format import StatedEstimate
 from incentive_engine.stats.estimate import Estimate
 
@@ -43,12 +44,7 @@ def render(template: str, t: Language, **content: object) -> str:
         .get_template(template)
         .render(
             content,
-            t=t,
-            number=t.number,
-            money=t.money,
-            brief=t.brief,
-            count=t.count,
-            percent=t.percent,
+            **spoken_by(t),
             interval=lambda stated: interval(t, stated),
             moment=lambda at: moment(t, at),
             prose=prose,
@@ -70,11 +66,11 @@ def interval(t: Language, stated: StatedEstimate | Estimate | None) -> str:
     """Return the ends of an interval, empty where there is none."""
     if stated is None or (isinstance(stated, Estimate) and not stated.has_interval):
         return ""
-    low, high = (_figure(t, end) for end in (stated.low, stated.high))
+    low, high = (spoken_figure(t, end) for end in (stated.low, stated.high))
     return t("studio.interval", low=low, high=high)
 
 
-def _figure(t: Language, value: float) -> str:
+def spoken_figure(t: Language, value: float) -> str:
     """Return a figure as it is spoken, without decimals that say nothing."""
     return t.brief(value) if abs(value) >= 10_000 else t.number(value)
 

@@ -39,7 +39,7 @@ from incentive_engine.run.format import (
 )
 
 from .recomputed.blocks import UnreadableError, open_parquet
-from .recomputed.replay import stored_measures
+from .recomputed.rules import stored_measures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

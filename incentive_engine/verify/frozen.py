@@ -19,7 +19,7 @@ from incentive_engine.run.format import FROZEN_POLICY_FILE, StatedFrozenPolicy, 
 
 from .files import StatedRun
 from .recomputed.arithmetic import agree
-from .recomputed.replay import Rules
+from .recomputed.rules import Rules
 from .recomputed.sums import Sums
 from .recomputed.users import grouped, median_of
 from .result import Check, CheckFindings

@@ -29,14 +29,9 @@ from .reach import SmallestBudgets
 from .recomputed.blocks import BLOCK, Block, UnreadableError, blocks
 from .recomputed.limits import BUDGET, groups
 from .recomputed.lots import Lots
-from .recomputed.replay import (
-    BlockReplay,
-    OfferedPairs,
-    Rules,
-    replay,
-    rules_of_rows,
-    stored_measures,
-)
+from .recomputed.pairs import OfferedPairs
+from .recomputed.replay import BlockReplay, replay
+from .recomputed.rules import Rules, rules_of_rows, stored_measures
 from .recomputed.sums import Sums, Usage
 from .recomputed.users import allowed, drawn_holdout, read_users, weights
 from .result import Check, CheckFindings, Verification

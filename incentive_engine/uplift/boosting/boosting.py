@@ -99,10 +99,17 @@ class BinnedRows:
     ----------
     matrix
         (n, p) float32, NaN where missing.
+    categories
+        Columns whose codes are in no order: a split takes any set of them to one side.
     """
 
-    def __init__(self, matrix: Matrix) -> None:
-        data = lightgbm().Dataset(matrix, params=dict(FIXED), free_raw_data=True)
+    def __init__(self, matrix: Matrix, *, categories: Sequence[int] = ()) -> None:
+        data = lightgbm().Dataset(
+            matrix,
+            categorical_feature=[*categories],
+            params=dict(FIXED),
+            free_raw_data=True,
+        )
         self._data: lgb.Dataset = data.construct()
 
     def subset(self, rows: IntArray) -> lgb.Dataset:

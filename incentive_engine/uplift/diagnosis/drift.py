@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -134,7 +135,7 @@ def drift(model: EffectModel, trial: pd.DataFrame, users: pd.DataFrame) -> Drift
     # rows of either side that the weights which make the trial like the users are learned from
     fewest = 1_000
     enough = min(len(then), len(now)) >= fewest
-    share = _effective_share(then, now) if enough else None
+    share = _effective_share(then, now, model.encoder.crowded) if enough else None
     return Drift(shifts=tuple(ranked), effective_share=share)
 
 
@@ -202,7 +203,7 @@ def _some(features: pd.DataFrame) -> pd.DataFrame:
     return features.iloc[evenly(len(features), ROWS)]
 
 
-def _effective_share(then: Matrix, now: Matrix) -> float:
+def _effective_share(then: Matrix, now: Matrix, categories: Sequence[int]) -> float:
     """Return Kish's share of the trial's rows under weights that make them like the users.
 
     The weights are the odds of being a user by a classifier that saw the other half.
@@ -210,7 +211,7 @@ def _effective_share(then: Matrix, now: Matrix) -> float:
     both = np.concatenate([then, now])
     label = np.concatenate([np.zeros(len(then)), np.ones(len(now))])
     half = np.arange(len(both)) % 2
-    binned = BinnedRows(both)
+    binned = BinnedRows(both, categories=categories)
     weight = np.empty(len(then))
     for side in (0, 1):
         seen = np.flatnonzero(half != side)

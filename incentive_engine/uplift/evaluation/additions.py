@@ -72,11 +72,14 @@ def additions(
     matrix = model.encoder.encode(trial.features, where="trial")[rows]
     names = [feature.name for feature in model.encoder.features]
     grouped = {name for group in groups for name in group}
+    crowded = {*model.encoder.crowded}
     ready = [at for at, name in enumerate(names) if name not in grouped]
 
     def gained(group: Collection[str]) -> FloatArray:
         own = [at for at, name in enumerate(names) if name in group]
-        return _gained(matrix[:, sorted(ready + own)], brought, half)
+        columns = sorted(ready + own)
+        categories = [at for at, column in enumerate(columns) if column in crowded]
+        return _gained(matrix[:, columns], categories, brought, half)
 
     alone = gained(())
     found = [Addition(features=len(ready), gain=_mean(alone), more=_mean(0 * alone))]
@@ -88,14 +91,17 @@ def additions(
     return tuple(found)
 
 
-def _gained(matrix: Matrix, brought: FloatArray, half: IntArray) -> FloatArray:
+def _gained(
+    matrix: Matrix, categories: Sequence[int], brought: FloatArray, half: IntArray
+) -> FloatArray:
     """Return what the plan of one set of features brings each row, (n,)."""
     gained = np.zeros(len(brought))
     for part in (0, 1):
         asked, seen = np.flatnonzero(half == part), np.flatnonzero(half != part)
         effect = np.tile(brought[seen].mean(axis=0), (len(asked), 1))
         if matrix.shape[1]:
-            data = BinnedRows(np.ascontiguousarray(matrix)).subset(seen)
+            binned = BinnedRows(np.ascontiguousarray(matrix), categories=categories)
+            data = binned.subset(seen)
             weight = np.ones(len(seen))
             for j in range(brought.shape[1]):
                 booster = train(data, label=brought[seen, j], weight=weight, recipe=RECIPE, seed=0)
