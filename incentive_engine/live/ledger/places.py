@@ -6,6 +6,7 @@ import secrets
 from pathlib import Path
 
 from incentive_engine.config.access.database_url import SCHEMES
+from incentive_engine.errors import DataError, Fault
 from incentive_engine.live.ledger.store import Store, Terms
 
 
@@ -31,6 +32,9 @@ def open_store(place: str, terms: Terms) -> Store:
         from incentive_engine.live.ledger.postgres_store import PostgresStore
 
         return PostgresStore(place, terms, secret=secret)
+    if Path(place).is_dir():
+        remedy = "name a file in it"
+        raise DataError(Fault(place or ".", "is a directory", "a ledger's file", remedy=remedy))
     from incentive_engine.live.ledger.sqlite_store import SQLiteStore
 
     return SQLiteStore(Path(place), terms, secret=secret)
