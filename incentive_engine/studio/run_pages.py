@@ -64,7 +64,7 @@ def run(visit: Visit) -> Response:
         idle=[line for line in lines if line.is_idle],
         others=[e for e in folder.listing().runs if e.run and e.path != entry.path],
         policy=_policy_of(visit, view.run),
-        ledger=_ledger_of(visit, directory),
+        ledger=folder.ledger(directory),
         task=visit.studio.tasks.running(entry.path),
         exporting=bool(view.run.policy.approval and view.run.policy.approval.required),
     )
@@ -195,11 +195,11 @@ def export(visit: Visit) -> Response:
     name, folder = visit.field("path"), visit.studio.folder
     directory, preset = visit.run(name), visit.field("preset") or None
     to = folder.path(visit.field("to"))
-    ledger = _ledger_of(visit, directory) if visit.field("book") else None
+    ledger = folder.ledger(directory) if visit.field("book") else None
     order = Order(
         kind="export", file=directory, folder=folder.root, by=visit.person.name, to=str(to),
         preset=preset, accepted=tuple(visit.field("accept").split()),
-        ledger=ledger and str(folder.path(ledger)), lang=visit.t.code,
+        ledger=ledger, lang=visit.t.code,
     )  # fmt: skip
     visit.studio.tasks.start(order, about=name)
     return back(visit.field("back") or "/tasks")
@@ -213,9 +213,3 @@ def _policy_of(visit: Visit, run: FinishedRun) -> str | None:
         return None
     inside = path.resolve().is_relative_to(visit.studio.folder.root)
     return visit.studio.folder.name(path) if inside else None
-
-
-def _ledger_of(visit: Visit, directory: Path) -> str | None:
-    """Return the ledger beside a run, as `serve` calls it; None where there is none."""
-    path = directory.with_name(f"{directory.name}.ledger")
-    return visit.studio.folder.name(path) if path.is_file() else None
