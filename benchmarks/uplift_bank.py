@@ -50,7 +50,8 @@ USERS: Final = 50_000
 CHOSE: Final = frozenset(
     [
         *("welfare_wording", "job_corps", "starbucks_train", "together", "few rows"),
-        *("few rows, additive", "rare, alike", "jumps", "no differences"),
+        *("few rows, additive", "rare, alike", "jumps", "many levels"),
+        "no differences",
         *("ladder", "nominal", "mixed", "patchy", "joint", "even", "rare"),
     ]
 )

@@ -88,6 +88,29 @@ def few_values(columns: int) -> Callable[[int, np.random.Generator], pd.DataFram
     return draw
 
 
+def cities(levels: int) -> Callable[[int, np.random.Generator], pd.DataFrame]:
+    """Return a category of many levels, and numbers."""
+
+    def draw(rows: int, rng: np.random.Generator) -> pd.DataFrame:
+        features = pd.DataFrame(rng.normal(size=(rows, 10)), columns=[f"x{j}" for j in range(10)])
+        place = rng.integers(0, levels, rows)
+        features.insert(0, "city", np.array([f"city {each}" for each in range(levels)])[place])
+        return features
+
+    return draw
+
+
+def by_city(scale: float) -> Callable[[FloatArray], FloatArray]:
+    """Return effects of both signs that each city has of its own, whatever its name."""
+
+    def effects(x: FloatArray) -> FloatArray:
+        _, place = np.unique(x[:, 0], return_inverse=True)
+        own = np.random.default_rng(60).normal(0.3, 1.0, place.max() + 1)
+        return np.asarray(scale * own[place][:, None])
+
+    return effects
+
+
 def acting_together(scale: float) -> Callable[[FloatArray], FloatArray]:
     """Return effects of both signs, none on average: interactions of two, three and four."""
 
@@ -203,6 +226,7 @@ HARD_MARKETS: Final = (
         features=correlated(300),
         effects=acting_together(0.06),
     ),
+    HardMarket(name="many levels", rows=30_000, features=cities(60), effects=by_city(0.06)),
     HardMarket(
         name="no differences",
         rows=20_000,

@@ -13,14 +13,10 @@ First = TypeVar("First")
 Second = TypeVar("Second")
 Advance = Callable[[float], None]
 """Is told which further share of long work, or how many more of its parts, are done."""
-WORKERS: Final = 2
-"""Threads that share the work; each of them holds what its own task needs."""
 SIDE_THREADS: Final = 16
 """Tasks beside the main thread: more than wait for each other, so that none is kept from it."""
 ROWS: Final = 1 << 14
 """Rows at a time where sums over functions are taken: they stay in the processor's memory."""
-HEARD: Final = 0.2
-"""Seconds within which a thread that waits for a library notices that it need not."""
 
 STOP_HEARD: Final = threading.Event()
 """Set where work that was asked to stop goes on, to keep what is finished of it."""
@@ -43,7 +39,9 @@ def side_by_side(task: Callable[[int], Result], count: int) -> list[Result]:
     """
     if count < 2:
         return [task(number) for number in range(count)]
-    with ThreadPoolExecutor(max_workers=WORKERS) as pool:
+    # threads that share the work; each of them holds what its own task needs
+    workers = 2
+    with ThreadPoolExecutor(max_workers=workers) as pool:
         return list(pool.map(task, range(count)))
 
 
@@ -86,7 +84,9 @@ def interruptible(work: Callable[[], Result], *, stop: Callable[[], object]) -> 
 
     threading.Thread(target=run, daemon=True).start()
     try:
-        while not wait((outcome,), timeout=HEARD).done:
+        # seconds within which a thread that waits for a library notices that it need not
+        heard = 0.2
+        while not wait((outcome,), timeout=heard).done:
             go_on()
     except BaseException:
         stop()

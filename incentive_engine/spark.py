@@ -32,9 +32,6 @@ from incentive_engine.language import Text, say
 Shard = TypeVar("Shard")
 Result = TypeVar("Result")
 
-LOCAL: Final = "local[*]"
-OLDEST_JAVA: Final = 17
-"""What PySpark 4 runs on."""
 ANSWER: Final = 10.0
 """Seconds within which a master must take a connection."""
 START: Final = 120.0
@@ -128,7 +125,8 @@ def _context(master: str | None) -> Any:  # noqa: ANN401 - PySpark is an extra
     check_java()
     conf = SparkConf()
     if master is not None or not conf.contains("spark.master"):
-        conf.setMaster(master or LOCAL)
+        local = "local[*]"
+        conf.setMaster(master or local)
     check_master(str(conf.get("spark.master")))
     for key, value in SETTINGS.items():
         conf.setIfMissing(key, value)
@@ -207,9 +205,11 @@ def check_java() -> None:
     """
     home = os.environ.get("JAVA_HOME")
     java = os.path.join(home, "bin", "java") if home else shutil.which("java")  # noqa: PTH118
+    # what PySpark 4 runs on
+    oldest_java = 17
     remedy = say(
         "install Java {oldest} (make spark, on Debian), or name it in JAVA_HOME",
-        oldest=OLDEST_JAVA,
+        oldest=oldest_java,
     )
     try:
         asked = [java or "java", "-version"]
@@ -219,7 +219,7 @@ def check_java() -> None:
     found = re.search(r'version "(\d+)(?:\.(\d+))?', said.stderr + said.stdout)
     # before 9 the version began with 1.
     major = 0 if found is None else int(found[2] if found[1] == "1" and found[2] else found[1])
-    if major < OLDEST_JAVA:
+    if major < oldest_java:
         what = say("{java} is Java of an unknown version", java=java)
         if major:
             what = say("{java} is Java {major}", java=java, major=major)
@@ -227,7 +227,7 @@ def check_java() -> None:
             Fault(
                 "--engine spark",
                 what,
-                say("Java {oldest} or newer", oldest=OLDEST_JAVA),
+                say("Java {oldest} or newer", oldest=oldest_java),
                 remedy,
             )
         )

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from incentive_engine.allocation.cells import Cells, draw_cells
 from incentive_engine.allocation.explorers import Explorers
 from incentive_engine.allocation.limits import LinearLimit, ratio_limits, sum_limit
-from incentive_engine.allocation.problem import BUDGET, BudgetPool, Problem
-from incentive_engine.allocation.weights import weights_of
+from incentive_engine.allocation.problem import BUDGET, BudgetPool, Problem, Question
+from incentive_engine.allocation.weights import Medians, medians_of, weights_of
 from incentive_engine.config import locate
 from incentive_engine.config.amounts import Bound
 from incentive_engine.config.policy import Limit as LimitPolicy
@@ -57,13 +59,78 @@ def build_problem(policy: Policy, scores: ScoreTable, holdout: BoolArray) -> Pro
         With every limit that cannot be stated: a percentage of a budget that is not given, or
         bounds that contradict each other once percentages are resolved.
     """
+    question, members = build_question(policy, scores, holdout)
+    return replace(state_users(policy, scores, members), limits=question.limits)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Members:
+    """What only all users together say of each of some.
+
+    Attributes
+    ----------
+    holdout
+        (n,) bool, who never gets an offer.
+    explores
+        (n,) bool, who gets an arm by lot if there is a choice; None for nobody.
+    cell
+        (n,) uint16 or uint32, the user's cell.
+    n_cells
+        How many cells there are.
+    medians
+        What the powers of weights are relative to.
+    """
+
+    holdout: BoolArray
+    explores: BoolArray | None
+    cell: npt.NDArray[Any]
+    n_cells: int
+    medians: Medians
+
+    def part(self, rows: slice) -> Members:
+        """Return the same of some of the users."""
+        explores = None if self.explores is None else self.explores[rows]
+        return replace(self, holdout=self.holdout[rows], explores=explores, cell=self.cell[rows])
+
+
+def build_question(
+    policy: Policy, scores: ScoreTable, holdout: BoolArray
+) -> tuple[Question, Members]:
+    """Return what a policy asks of scored users, and what it says of them by all of them.
+
+    Parameters and errors are those of `build_problem`; measures are not looked at.
+    """
     cells = draw_cells(policy, scores.attributes)
-    limits = _limits(policy, scores, cells)
+    explores = None
+    if policy.explore:
+        users, _ = explorers_of(scores.user_id, holdout, share=policy.explore, seed=policy.seed)
+        explores = np.zeros(scores.n_users, dtype=np.bool_)
+        explores[users] = True
+    question = Question(
+        offers=scores.offers,
+        measures=(COST, *summed_measures(policy)),
+        face=np.array([offer.face_value for offer in policy.offers], dtype=np.float64),
+        n_cells=cells.number,
+        limits=_limits(policy, scores, cells),
+        exactly_one=policy.assignment == "exactly_one",
+        pool=pool_of(policy),
+    )
+    return question, Members(
+        holdout=np.asarray(holdout, dtype=bool),
+        explores=explores,
+        cell=cells.label,
+        n_cells=cells.number,
+        medians=medians_of(scores.attributes, policy.objective.weight),
+    )
+
+
+def state_users(policy: Policy, scores: ScoreTable, members: Members) -> Problem:
+    """Return a policy's problem of scored users, or of some of them, without its limits."""
     measures = (COST, *summed_measures(policy))
     kind = _kind_of(policy, scores, measures)
-    weight = weights_of(scores.attributes, policy.objective.weight)
-    value = _values(policy, scores, weight, holdout, kind)
-    explorers = _explorers(policy, scores, holdout, value)
+    weight = weights_of(scores.attributes, policy.objective.weight, members.medians)
+    value = _values(policy, scores, weight, members.holdout, kind)
+    explorers = _explorers(policy, scores, members.explores, value)
     if explorers is not None:
         value[:, explorers.users] = -np.inf
     return Problem(
@@ -72,11 +139,10 @@ def build_problem(policy: Policy, scores: ScoreTable, holdout: BoolArray) -> Pro
         measures=measures,
         columns=_columns(scores, measures, kind),
         face=np.array([offer.face_value for offer in policy.offers], dtype=np.float64),
-        cell=cells.label,
-        n_cells=cells.number,
-        limits=limits,
+        cell=members.cell,
+        n_cells=members.n_cells,
         exactly_one=policy.assignment == "exactly_one",
-        holdout=np.asarray(holdout, dtype=bool),
+        holdout=members.holdout,
         explorers=explorers,
         weight=weight,
         key=hash_ids(scores.user_id, KEY),
@@ -85,12 +151,12 @@ def build_problem(policy: Policy, scores: ScoreTable, holdout: BoolArray) -> Pro
 
 
 def _explorers(
-    policy: Policy, scores: ScoreTable, holdout: BoolArray, value: Columns
+    policy: Policy, scores: ScoreTable, explores: BoolArray | None, value: Columns
 ) -> Explorers | None:
     """Return who gets an arm by lot, out of (k, n) values; those without a choice do not."""
-    if not policy.explore:
+    if explores is None:
         return None
-    users, _ = explorers_of(scores.user_id, holdout, share=policy.explore, seed=policy.seed)
+    users = np.flatnonzero(explores)
     words = hash_ids(whole(scores.user_id).take(pa.array(users)), arm_key(policy.seed))
     # by name, so that the order in which a planner lists offers changes nothing
     order = np.array(sorted(range(len(scores.offers)), key=scores.offers.__getitem__))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from html import escape
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
@@ -17,9 +17,6 @@ from incentive_engine.allocation.problem import BudgetPool, Question
 from incentive_engine.allocation.risk import RiskReport
 from incentive_engine.allocation.solver_report import SolverReport
 from incentive_engine.domain import MICROS, FloatArray
-
-ROUNDING: Final = 1e-12
-"""Relative error of a sum of float64 over all users; more than that is a defect to be seen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,7 +217,9 @@ def certify(
 def _above(bound: float, value: float) -> float:
     """Return the bound, or the value that it lies below by no more than rounding."""
     # the bound is summed apart from the value, and both round
-    return value if 0.0 < value - bound <= ROUNDING * abs(value) else bound
+    # relative error of a sum of float64 over all users; more than that is a defect to be seen
+    rounding = 1e-12
+    return value if 0.0 < value - bound <= rounding * abs(value) else bound
 
 
 def _spending(question: Question, users: Population, table: CellTable) -> Spending:

@@ -35,8 +35,6 @@ FORMAT: Final = 2
 Kind = Literal["text", "integer", "truth", "number", "single", "time"]
 """What an attribute's values are: texts, whole numbers, truth values, float64, float32, times."""
 
-EVERYBODY: Final = 2.0**64
-"""Above every rank of the keyed hash that draws the holdout."""
 
 Label = str | None
 """An attribute's value as text; None where it is missing."""
@@ -120,7 +118,9 @@ class FrozenPolicy:
     def share_cutoff(self) -> int:
         """The rank up to which users of a stratum that the population lacks are held out."""
         share = self.policy.holdout or 0.0
-        return int(share * EVERYBODY) - 1
+        # above every rank of the keyed hash that draws the holdout
+        everybody = 2.0**64
+        return int(share * everybody) - 1
 
     @cached_property
     def digest(self) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +25,7 @@ from incentive_engine.allocation.population.population import Population
 from incentive_engine.allocation.population.sharded import in_shards
 from incentive_engine.allocation.population.sweep import Choice, cost_micros
 from incentive_engine.allocation.population.users import Users, users_of
-from incentive_engine.allocation.problem import BUDGET, Problem, Question
+from incentive_engine.allocation.problem import BUDGET, Problem, Question, check_forced
 from incentive_engine.allocation.risk import (
     NEAR,
     ROUNDS,
@@ -41,16 +40,7 @@ from incentive_engine.data.tables.room import let_go, strides
 from incentive_engine.domain import MICROS, REASONS, FloatArray, IntArray, Reason, to_micros
 from incentive_engine.errors import Fault, InfeasibleError, SolverError
 from incentive_engine.fleet import SharedWork
-from incentive_engine.language import say
 from incentive_engine.parallel import Advance, unheard
-
-READ: Final = 0.1
-PRICED: Final = 0.4
-"""Which share of the work it is to read every number, and to find the prices: what they took of
-10,000,000 users, and of 50,000."""
-
-EXACT_PRICES: Final = 1e-9
-"""The relative gap at which prices count as optimal in the record."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -106,7 +96,7 @@ def solve(
         When no plan was found although nothing proves that there is none.
     """
     everyone = users_of(problem)
-    _check_forced(problem)
+    check_forced(problem)
     with in_shards(everyone, shared) as users:
         if problem.pool is None or problem.pool.basis != "at-risk":
             solved = solve_population(problem, users, params=params, advance=advance)
@@ -160,9 +150,13 @@ def solve_population(
     rows = open_rows(question, users)
     if taken := taken_by_lots(rows):
         raise InfeasibleError(*taken)
-    advance(READ)
+    read = 0.1
+    advance(read)
     optimum = find_prices(users, rows, params=params)
-    advance(PRICED)
+    # which share of the work it is to read every number, and to find the prices: what they took of
+    # 10,000,000 users, and of 50,000
+    priced = 0.4
+    advance(priced)
     if _suspicious(optimum):
         relaxation = relax(users, rows)
         if relaxation.needed:
@@ -171,7 +165,7 @@ def solve_population(
     if best.plan is None:
         start = _repaired(question, users, rows, optimum)
         best = make_plan(users, rows, optimum, params=params, start=start)
-    advance(1.0 - READ - PRICED)
+    advance(1.0 - read - priced)
     assert best.plan is not None
     draft = drop_useless(users, rows, best.plan)
     certificate = certify(
@@ -185,6 +179,12 @@ def solve_population(
     if not certificate.feasible:
         raise SolverError(Fault("allocation", "the plan breaks a limit", "", "report this"))
     return Solved(rows=rows, optimum=optimum, draft=draft, certificate=certificate)
+
+
+def prices_of(solved: Solved) -> dict[str, float]:
+    """Return limit name to value given up per unit."""
+    in_order = solved.optimum.point.prices.tolist()
+    return dict(zip(solved.rows.names, in_order, strict=True))
 
 
 def _plan_at_risk(
@@ -245,18 +245,19 @@ def _plan(problem: Problem, everyone: Users, users: Population, solved: Solved) 
         if everyone.cost >= 0:
             paid[user] = to_micros(explorers.amounts(problem.columns[everyone.cost]))
     rows, optimum = solved.rows, solved.optimum
-    in_order = optimum.point.prices.tolist()
     return Allocation(
         choice=choice,
         cost_micros=paid,
-        prices=MappingProxyType(dict(zip(rows.names, in_order, strict=True))),
+        prices=MappingProxyType(prices_of(solved)),
         certificate=solved.certificate,
         split=Relaxed(problem=problem, rows=rows, optimum=optimum, by_lot=by_lot),
     )
 
 
 def _solver_report(optimum: Optimum, best: Incumbent) -> SolverReport:
-    exact = optimum.gap <= EXACT_PRICES
+    # the relative gap at which prices count as optimal in the record
+    exact_prices = 1e-9
+    exact = optimum.gap <= exact_prices
     return SolverReport(
         prices=PriceStatus.OPTIMAL if exact else PriceStatus.FEASIBLE,
         price_gap=optimum.gap if np.isfinite(optimum.gap) else None,
@@ -313,33 +314,6 @@ def propensities(problem: Problem, held: FloatArray) -> FloatArray:
     if problem.explorers is not None:
         propensity[problem.explorers.users] = problem.explorers.propensity
     return propensity
-
-
-def _check_forced(problem: Problem) -> None:
-    if not problem.exactly_one:
-        return
-    free = np.empty(problem.n_users, dtype=bool)
-    for rows in strides(problem.n_users):
-        free[rows] = problem.value[:, rows].max(axis=0) == -np.inf
-        let_go()
-    if problem.holdout is not None:
-        free &= ~problem.holdout
-    if problem.explorers is not None:
-        free[problem.explorers.users] = False
-    if free.any():
-        some = ", ".join(str(row + 1) for row in np.flatnonzero(free)[:3])
-        raise InfeasibleError(
-            Fault(
-                "assignment",
-                say(
-                    "exactly_one, but {count} users have no eligible offer (first rows: {some})",
-                    count=free.sum(),
-                    some=some,
-                ),
-                "an eligible offer for everyone",
-                "widen the eligibility, or use at_most_one",
-            )
-        )
 
 
 def _suspicious(optimum: Optimum) -> bool:

@@ -10,22 +10,17 @@ import numpy.typing as npt
 
 from incentive_engine.allocation.explorers import Explorers
 from incentive_engine.allocation.limits import LinearLimit
+from incentive_engine.data.tables.room import let_go, strides
 from incentive_engine.domain import FACE, ISSUED, BoolArray, Columns, FloatArray
-from incentive_engine.errors import ConfigError, DataError, Fault
+from incentive_engine.errors import ConfigError, DataError, Fault, InfeasibleError
 from incentive_engine.language import say
 
 BUDGET: Final = "budget"
 """The name of the limit that the budget makes."""
 
-MOST_OFFERS: Final = 32_000
-"""The choice of a user is an int16, and −1 stands for no offer."""
-
 
 LARGEST: Final = 1e30
 """Bounds and coefficients beyond that: solvers take them for infinite."""
-
-DEAREST: Final = 1e12
-"""Face values beyond that would overflow in millionths."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,12 +161,14 @@ def _shape_faults(problem: Problem) -> list[Fault]:
         for name, (got, expected) in shapes.items()
         if got is not None and got != expected
     ]
-    if k == 0 or k > MOST_OFFERS:
+    # the choice of a user is an int16, and −1 stands for no offer
+    most_offers = 32_000
+    if k == 0 or k > most_offers:
         faults.append(
             Fault(
                 "problem: offers",
                 say("there are {count}", count=k),
-                say("1 to {most}", most=MOST_OFFERS),
+                say("1 to {most}", most=most_offers),
             )
         )
     if problem.value.dtype not in {np.dtype(np.float32), np.dtype(np.float64)}:
@@ -190,12 +187,14 @@ def _shape_faults(problem: Problem) -> list[Fault]:
         )
     if n and not faults and int(np.min(problem.cell)) < 0:
         faults.append(Fault("problem: cell", "a label is negative", "0 or more"))
-    if problem.face is not None and not np.all((problem.face >= 0) & (problem.face <= DEAREST)):
+    # face values beyond that would overflow in millionths
+    dearest = 1e12
+    if problem.face is not None and not np.all((problem.face >= 0) & (problem.face <= dearest)):
         faults.append(
             Fault(
                 "problem: face",
                 "a face value is no amount",
-                say("numbers from 0 to {dearest:g}", dearest=DEAREST),
+                say("numbers from 0 to {dearest:g}", dearest=dearest),
             )
         )
     return faults
@@ -272,3 +271,42 @@ def _check_names(problem: Problem) -> None:
                     for name in twice
                 )
             )
+
+
+def check_forced(problem: Problem, *, first: int = 0) -> None:
+    """Refuse users who must get an offer and may get none.
+
+    Parameters
+    ----------
+    first
+        How many users of a larger problem stand before these.
+
+    Raises
+    ------
+    InfeasibleError
+        When there are any; it names their rows.
+    """
+    if not problem.exactly_one:
+        return
+    free = np.empty(problem.n_users, dtype=bool)
+    for rows in strides(problem.n_users):
+        free[rows] = problem.value[:, rows].max(axis=0) == -np.inf
+        let_go()
+    if problem.holdout is not None:
+        free &= ~problem.holdout
+    if problem.explorers is not None:
+        free[problem.explorers.users] = False
+    if free.any():
+        some = ", ".join(str(row + 1 + first) for row in np.flatnonzero(free)[:3])
+        raise InfeasibleError(
+            Fault(
+                "assignment",
+                say(
+                    "exactly_one, but {count} users have no eligible offer (first rows: {some})",
+                    count=free.sum(),
+                    some=some,
+                ),
+                "an eligible offer for everyone",
+                "widen the eligibility, or use at_most_one",
+            )
+        )

@@ -24,9 +24,6 @@ from incentive_engine.allocation.problem import BUDGET, Problem
 from incentive_engine.allocation.risk import RedemptionRisk, risk_of, with_expected
 from incentive_engine.domain import COST, FACE, MICROS, Columns, FloatArray, IntArray, to_micros
 
-BROKEN: Final = 1e-6
-"""A limit that is broken by more than this share of its bound cannot hold."""
-
 SETTLED: Final = 1e-4
 """A bound on the expected cost of a budget at risk that moves by less than this stands."""
 
@@ -77,7 +74,9 @@ class Relaxed:
         if step is None:
             return True
         relative = np.abs(step.broken) / np.maximum(size_of_bounds(self.rows), 1.0)
-        return not self.optimum.impossible and bool(np.all(relative <= BROKEN))
+        # a limit that is broken by more than this share of its bound cannot hold
+        broken = 1e-6
+        return not self.optimum.impossible and bool(np.all(relative <= broken))
 
     @property
     def treated(self) -> float:

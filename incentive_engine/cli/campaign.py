@@ -69,7 +69,7 @@ def watch(
     as_json: AsJson = False,
 ) -> None:
     """Compare a running campaign with its plan, and propose what would help."""
-    from incentive_engine.live.durations import parse_duration
+    from incentive_engine.config.schedule.durations import parse_seconds
     from incentive_engine.live.ledger.places import ledger_of
     from incentive_engine.live.watch.params import WatchParams
     from incentive_engine.workflow.watch_campaign import RunningCampaign
@@ -88,7 +88,7 @@ def watch(
         say(answered(running.answer(key, verb, by=by or "")))
         return
     if follow:
-        seconds = parse_duration(every, where="--every") or 60.0
+        seconds = parse_seconds(every, where="--every") or 60.0
         follow_campaign(running, say=say, seconds=seconds, webhook=webhook, as_json=as_json)
         return
     say(*shown_once(running, webhook=webhook, as_json=as_json))

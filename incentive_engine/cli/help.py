@@ -3,17 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import Any
 
 from incentive_engine.language import Language
-
-WIDTH: Final = 60
-"""Letters of a line at most: a Chinese one is as wide as two others."""
-HEADINGS: Final = {"Options": "选项", "Commands": "命令", "Arguments": "参数"}
-USAGE: Final = (("[OPTIONS]", "[选项]"), ("COMMAND [ARGS]...", "命令 [参数]..."))
-"""What the line of use says."""
-BESIDE: Final = (("required", "必填"), ("default: ", "默认："), ("; ", "；"))
-"""What stands in brackets behind an option."""
 
 
 def speak(command: Any, t: Language) -> None:  # noqa: ANN401 - Typer brings its own Click, or uses the public one
@@ -22,27 +14,35 @@ def speak(command: Any, t: Language) -> None:  # noqa: ANN401 - Typer brings its
     for name in ("help", "epilog"):
         setattr(command, name, t.phrase(getattr(command, name) or ""))
     command.short_help = re.split("[。：；]", t.phrase(paragraphs[0]))[0]
-    command.context_class = _context(command.context_class)
-    command.context_settings["max_content_width"] = WIDTH
+    command.context_class = _context(command.context_class, t)
+    # letters of a line at most: a Chinese one is as wide as two others
+    width = 60
+    command.context_settings["max_content_width"] = width
     for parameter in command.params:
         parameter.help = t.phrase(getattr(parameter, "help", None) or "")
     for below in getattr(command, "commands", {}).values():
         speak(below, t)
 
 
-def _context(base: Any) -> Any:  # noqa: ANN401 - as above
+def _context(base: Any, t: Language) -> Any:  # noqa: ANN401 - as above
+    headings = {
+        "Options": t("help.options"),
+        "Commands": t("help.commands"),
+        "Arguments": t("help.arguments"),
+    }
+
     class Formatter(base.formatter_class):  # type: ignore[misc]  # a class of the library's
         def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
-            for english, chinese in USAGE:
-                args = args.replace(english, chinese)
-            super().write_usage(prog, args, prefix or "用法：")
+            args = args.replace("[OPTIONS]", t("help.some_options"))
+            args = args.replace("COMMAND [ARGS]...", t("help.some_command"))
+            super().write_usage(prog, args, prefix or t("help.usage"))
 
         def write_heading(self, heading: str) -> None:
-            self.write(f"{HEADINGS.get(heading, heading)}：\n")
+            self.write(t("help.heading", heading=headings.get(heading, heading)) + "\n")
 
         def write_dl(self, rows: Any, *arguments: Any, **options: Any) -> None:  # noqa: ANN401
             super().write_dl(
-                [(_first, _second(text)) for _first, text in rows], *arguments, **options
+                [(first, _meaning(text, t)) for first, text in rows], *arguments, **options
             )
 
     class Context(base):  # type: ignore[misc]  # likewise
@@ -51,15 +51,19 @@ def _context(base: Any) -> Any:  # noqa: ANN401 - as above
     return Context
 
 
-def _second(text: str) -> str:
-    """Return what an option means, with what stands in brackets behind it in Chinese.
+def _meaning(text: str, t: Language) -> str:
+    """Return what an option means, with what the library puts in brackets behind it.
 
-    >>> _second("端口。  [default: 8080; required]")
-    '端口。  [默认：8080；必填]'
+    >>> from incentive_engine.language import language
+    >>> _meaning("The port.  [default: 8080; required]", language("en"))
+    'The port.  [default: 8080; required]'
     """
     if text == "Show this message and exit.":
-        return "显示帮助并退出。"
+        return t("help.shown")
+    # Typer writes English, and no option of its own says otherwise
+    required = t("help.required")
     before, bracket, behind = text.rpartition("  [")
-    for english, chinese in BESIDE:
-        behind = behind.replace(english, chinese)
-    return before + bracket + behind if bracket else text.replace("[required]", "[必填]")
+    if not bracket:
+        return text.replace("[required]", f"[{required}]")
+    behind = behind.replace("required", required).replace("default: ", t("help.default"))
+    return before + bracket + behind.replace("; ", t("help.between"))

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from incentive_engine.cli.app import app
-from incentive_engine.cli.options import RunDirectory
+from incentive_engine.cli.options import Host, Port, RunDirectory
 from incentive_engine.cli.output import say, spoken
 
 
@@ -24,15 +24,8 @@ def serve(
             "RUN_DIR.ledger.",
         ),
     ] = None,
-    host: Annotated[
-        str,
-        typer.Option(
-            metavar="ADDRESS", help="Where to listen; others than this machine need --keys."
-        ),
-    ] = "127.0.0.1",
-    port: Annotated[
-        int, typer.Option(help="The port; 0 takes a free one.", min=0, max=65535)
-    ] = 8080,
+    host: Host = "127.0.0.1",
+    port: Port = 8080,
     keys: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Who may call what (YAML); see docs/live.md."),
@@ -61,7 +54,7 @@ def serve(
     ] = False,
 ) -> None:
     """Decide for one arriving user at a time, over HTTP, out of a verified run's pool."""
-    from incentive_engine.live.durations import parse_duration
+    from incentive_engine.config.schedule.durations import parse_seconds
     from incentive_engine.service.server import ServeOptions
     from incentive_engine.service.server import serve as served
 
@@ -72,7 +65,7 @@ def serve(
         port=port,
         keys=keys,
         model=model,
-        hold=parse_duration(hold, where="--hold"),
+        hold=parse_seconds(hold, where="--hold"),
         rate=rate,
         log_requests=log_requests,
     )
@@ -112,7 +105,7 @@ def mcp(
     """
     import os
 
-    from incentive_engine.live.durations import parse_duration
+    from incentive_engine.config.schedule.durations import parse_seconds
     from incentive_engine.service.agents import AgentOptions, serve_agents
 
     serve_agents(
@@ -123,7 +116,7 @@ def mcp(
             key=os.environ.get("INCENTIVE_SERVICE_KEY"),
             role=role,
             lang=spoken(),
-            hold=parse_duration(hold, where="--hold"),
+            hold=parse_seconds(hold, where="--hold"),
         )
     )
 

@@ -60,6 +60,11 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the summary as JSON.
 ModelDirectory = Annotated[
     Path, typer.Option("--model", metavar="DIR", help="What `train` has written.")
 ]
+Host = Annotated[
+    str,
+    typer.Option(metavar="ADDRESS", help="Where to listen; others than this machine need --keys."),
+]
+Port = Annotated[int, typer.Option(help="The port; 0 takes a free one.", min=0, max=65535)]
 RunDirectory = Annotated[
     Path, typer.Argument(metavar="RUN_DIR", help="What `allocate` has written.")
 ]
@@ -102,10 +107,21 @@ def shared_work(engine: Engine, master: str | None, shards: int | None) -> Share
     ConfigError
         When a master is named for no cluster.
     """
+    if engine is Engine.LOCAL and master is None and shards is None:
+        return None
+    return sharded_work(engine, master, shards)
+
+
+def sharded_work(engine: Engine, master: str | None, shards: int | None) -> SharedWork:
+    """Return who goes through users in shards, on this machine in processes.
+
+    Raises
+    ------
+    ConfigError
+        When a master is named for no cluster.
+    """
     if engine is Engine.LOCAL and master is not None:
         raise ConfigError(Fault("--master", "is for a cluster", "--engine spark beside it"))
-    if engine is Engine.LOCAL and shards is None:
-        return None
     from incentive_engine.data.step_cache import default_root
     from incentive_engine.fleet import Processes, SharedWork
     from incentive_engine.spark import Spark

@@ -22,6 +22,7 @@ from incentive_engine.cli.options import (
     PolicyFile,
     Scores,
     ShardCount,
+    sharded_work,
     shared_work,
     table_at,
 )
@@ -57,30 +58,53 @@ def allocate(
     engine: EngineName = Engine.LOCAL,
     master: Master = None,
     shards: ShardCount = None,
+    parts: Annotated[
+        bool,
+        typer.Option(
+            "--parts",
+            help="Tasks read the scores and write the rows, in parts; a short page. "
+            "With --scores of Parquet.",
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Decide one offer or none for each user."""
     from incentive_engine.insight.budget.policy_options import BudgetOptions
     from incentive_engine.workflow.allocate import allocate as run_allocate
+    from incentive_engine.workflow.in_parts.allocate import allocate_in_parts
 
-    run = run_allocate(
-        policy,
-        options=BudgetOptions(
-            amount=budget,
-            basis=basis,
-            confidence=confidence,
-            min_roi=min_roi,
-            min_marginal_roi=min_marginal_roi,
-        ),
-        scores=None if scores is None else table_at(scores, "--scores"),
-        out=out,
-        author=author,
-        accepted=accept or (),
-        lang=spoken(),
-        brief=no_report,
-        progress=shown,
-        shared=shared_work(engine, master, shards),
+    options = BudgetOptions(
+        amount=budget,
+        basis=basis,
+        confidence=confidence,
+        min_roi=min_roi,
+        min_marginal_roi=min_marginal_roi,
     )
+    location = None if scores is None else table_at(scores, "--scores")
+    if parts:
+        run = allocate_in_parts(
+            policy,
+            options=options,
+            scores=location,
+            shared=sharded_work(engine, master, shards),
+            out=out,
+            author=author,
+            lang=spoken(),
+            progress=shown,
+        )
+    else:
+        run = run_allocate(
+            policy,
+            options=options,
+            scores=location,
+            out=out,
+            author=author,
+            accepted=accept or (),
+            lang=spoken(),
+            brief=no_report,
+            progress=shown,
+            shared=shared_work(engine, master, shards),
+        )
     if as_json:
         say(run.to_json())
     else:

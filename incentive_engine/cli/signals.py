@@ -20,13 +20,9 @@ from incentive_engine.parallel import STOP_HEARD
 INTERRUPTED: Final = 130
 """The exit code after Ctrl-C."""
 
-STOPPED: Final = "stopped; nothing half-written stays"
 
 ONE_STOP: Final = 10.0
 """Seconds within which another signal asks for the same stop, which is cleaning up."""
-
-PATIENCE: Final = 1.5
-"""Seconds that a command has to end by itself."""
 
 
 class Stop:
@@ -83,11 +79,13 @@ def ends_soon(stop: Stop) -> Iterator[None]:
 
 def _watch(heard: socket.socket, stop: Stop, ended: threading.Event) -> None:
     with heard, suppress(OSError):
+        # seconds that a command has to end by itself
+        patience = 1.5
         while numbers := heard.recv(1):
             number = numbers[0]
             if number not in {signal.SIGINT, signal.SIGTERM}:
                 continue
-            if ended.wait(PATIENCE):
+            if ended.wait(patience):
                 return
             if signal.getsignal(number) is stop and not STOP_HEARD.is_set():
                 _end(exit_code(number))
@@ -99,5 +97,6 @@ def _end(code: int) -> None:
         child.terminate()
     remove_unfinished()
     with suppress(OSError):
-        os.write(2, f"{STOPPED}\n".encode())
+        stopped = "stopped; nothing half-written stays"
+        os.write(2, f"{stopped}\n".encode())
     os._exit(code)

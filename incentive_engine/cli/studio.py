@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from incentive_engine.cli.app import app
+from incentive_engine.cli.options import Host, Port
 from incentive_engine.cli.output import say
 
 
@@ -17,15 +18,8 @@ def studio(
         Path, typer.Argument(metavar="DIR", help="Policies and runs; left out: this folder.")
     ] = Path(),
     *,
-    host: Annotated[
-        str,
-        typer.Option(
-            metavar="ADDRESS", help="Where to listen; others than this machine need --keys."
-        ),
-    ] = "127.0.0.1",
-    port: Annotated[
-        int, typer.Option(help="The port; 0 takes a free one.", min=0, max=65535)
-    ] = 8090,
+    host: Host = "127.0.0.1",
+    port: Port = 8090,
     keys: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Who may read, plan and approve; see docs/studio.md."),

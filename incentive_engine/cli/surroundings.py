@@ -12,13 +12,6 @@ from typing import Final
 from incentive_engine.errors import ConfigError, DataError, Fault, IncentiveError, SetupError
 from incentive_engine.language import Text, message_of, say
 
-STREAMS: Final = ("stdin", "stdout", "stderr")
-LEAST_ADDRESSES: Final = 3 << 30
-"""Bytes of address space; with less, libraries end the process while they load."""
-MORE_THREADS: Final = 4
-"""Threads that a command starts beside one per core."""
-CANNOT_LOAD: Final = ("shared object", "memory", "failed to map")
-"""What the message of an import says that had no room."""
 NOT_ENOUGH: Final = "use fewer users or columns, or a machine with more memory"
 REMEDIES: Final[dict[int, Text]] = {
     errno.ENAMETOOLONG: say("choose a shorter one"),
@@ -46,7 +39,8 @@ def open_streams() -> None:
 
     Otherwise the next file that is opened gets the number of one, and what is said goes there.
     """
-    for number, name in enumerate(STREAMS):
+    streams = ("stdin", "stdout", "stderr")
+    for number, name in enumerate(streams):
         try:
             os.fstat(number)
         except OSError:
@@ -79,15 +73,19 @@ def _check_addresses() -> None:
     import resource
 
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
-    if limit != resource.RLIM_INFINITY and limit < LEAST_ADDRESSES:
+    # bytes of address space; with less, libraries end the process while they load
+    least_addresses = 3 << 30
+    if limit != resource.RLIM_INFINITY and limit < least_addresses:
         what = say("is limited to {limit:.1f} GiB", limit=limit / 2**30)
-        expected = say("at least {least:.0f} GiB", least=LEAST_ADDRESSES / 2**30)
+        expected = say("at least {least:.0f} GiB", least=least_addresses / 2**30)
         remedy = "raise it with ulimit -v, or limit memory by a container"
         raise SetupError(Fault("address space", what, expected, remedy))
 
 
 def _check_threads() -> None:
-    needed, end = (os.cpu_count() or 1) + MORE_THREADS, threading.Event()
+    # threads that a command starts beside one per core
+    more_threads = 4
+    needed, end = (os.cpu_count() or 1) + more_threads, threading.Event()
     threads = [threading.Thread(target=end.wait, daemon=True) for _ in range(needed)]
     started = 0
     try:
@@ -127,7 +125,9 @@ def in_words(error: Exception) -> IncentiveError | None:
 
 def _has_no_room(error: Exception) -> bool:
     text = str(error).lower()
-    return getattr(error, "errno", None) is None and any(part in text for part in CANNOT_LOAD)
+    # what the message of an import says that had no room
+    cannot_load = ("shared object", "memory", "failed to map")
+    return getattr(error, "errno", None) is None and any(part in text for part in cannot_load)
 
 
 def _place(error: OSError) -> str:

@@ -18,8 +18,6 @@ UNITS: Final = {
     "万": 10**4,
     "亿": 10**8,
 }
-MOST: Final = 1_000
-"""Amounts of one range."""
 LARGEST: Final = 1e18
 SMALLEST: Final = 1e-9
 """What bounds sums lies between: beyond, floats cannot tell neighbours apart, or divide."""
@@ -138,12 +136,14 @@ def _part(text: str) -> list[float]:
     if not dots:
         return [parse_sum(text)]
     high, _, number = rest.partition(":")
-    if not number.strip().isdigit() or not 2 <= int(number) <= MOST:
+    # amounts of one range
+    most = 1_000
+    if not number.strip().isdigit() or not 2 <= int(number) <= most:
         raise ValueError(
             say(
                 "`{text}` is not a range; write 50k..2m:50, with 2 to {most} amounts",
                 text=text,
-                most=MOST,
+                most=most,
             )
         )
     first, last, steps = parse_sum(low), parse_sum(high), int(number) - 1

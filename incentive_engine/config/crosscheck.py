@@ -55,7 +55,7 @@ def _repeated(written: object, section: str, key: str) -> Iterator[FieldProblem]
 
 
 def _taken_names(written: object) -> Iterator[FieldProblem]:
-    """Yield limits whose name the budget has, or one value of a limit with `for_each`."""
+    """Yield limits whose name the budget has, or a part of another limit."""
     limits = _items(written, "limits")
     each = [n for x in limits if _get(x, "for_each") and isinstance(n := _get(x, "name"), str)]
     for index, limit in enumerate(limits):
@@ -66,6 +66,12 @@ def _taken_names(written: object) -> Iterator[FieldProblem]:
             )
         if not isinstance(name, str) or not name.endswith("]"):
             continue
+        halved = name.removesuffix("[at_least]").removesuffix("[at_most]")
+        if halved != name and any(_get(x, "name") == halved and _is_halved(x) for x in limits):
+            what = say(
+                "`{name}` is one of the bounds of the limit `{owner}`", name=name, owner=halved
+            )
+            yield FieldProblem(loc, what, remedy="choose another")
         if owner := next((e for e in each if name.startswith(f"{e}[")), None):
             what = say(
                 "`{name}` may be the name of one value of the limit `{owner}`",
@@ -73,6 +79,16 @@ def _taken_names(written: object) -> Iterator[FieldProblem]:
                 owner=owner,
             )
             yield FieldProblem(loc, what, remedy="choose another")
+
+
+def _is_halved(limit: object) -> bool:
+    """Return whether a limit becomes two: a ratio, or a share of the plan, bounded both ways."""
+    bounds = [_get(limit, key) for key in ("at_least", "at_most")]
+    of_plan = (
+        "of spent" in bound if isinstance(bound, str) else getattr(bound, "of_plan", False)
+        for bound in bounds
+    )
+    return None not in bounds and (_get(limit, "ratio") is not None or any(of_plan))
 
 
 def _unknown_offers(written: object) -> Iterator[FieldProblem]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, Self
+from typing import Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -12,9 +12,6 @@ from incentive_engine.config.schedule.moments import LastMoment, Moment
 from incentive_engine.config.titles import TitleField
 from incentive_engine.domain import CONTROL, MICROS, to_micros
 from incentive_engine.language import say
-
-LARGEST_FACE: Final = 1e9
-"""Beyond this a face value's millionths, summed over ten million users, overflow integers."""
 
 
 class Offer(Model):
@@ -47,7 +44,9 @@ class Offer(Model):
     @classmethod
     def _in_millionths(cls, value: float) -> float:
         """Round up to a millionth, as all money is counted; 2.8600000000000003 is 2.86."""
-        return float(to_micros(value)) / MICROS if value < LARGEST_FACE else value
+        # beyond this a face value's millionths, summed over ten million users, overflow integers
+        largest_face = 1e9
+        return float(to_micros(value)) / MICROS if value < largest_face else value
 
     @model_validator(mode="after")
     def _some_time_to_redeem(self) -> Self:

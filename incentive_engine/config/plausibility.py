@@ -14,8 +14,6 @@ from incentive_engine.language import Message, Text, say
 LEARNED: Final = (CONVERSION, SPEND, COST)
 """Measures that a model learns from a trial."""
 KNOWN: Final = (*LEARNED, FACE, ISSUED)
-SMALL: Final = 0.001
-"""A bound on money below this part of the budget was probably meant in percent."""
 
 
 def doubts(policy: Policy) -> tuple[Message, ...]:
@@ -55,9 +53,11 @@ def _odd_bound(limit: Limit, bound: Bound, policy: Policy, place: str) -> Iterat
         return
     said = {"place": place, "bound": str(bound)}
     budget = policy.budget.amount if policy.budget else 0.0
+    # a bound on money below this part of the budget was probably meant in percent
+    small = 0.001
     if limit.sum in {*MONEY_MEASURES, ISSUED} and bound.value < 1:
         unit: Text = say("doubt.users") if limit.sum == ISSUED else policy.currency
         yield say("doubt.share", **said, unit=unit, percent=f"{100 * bound.value:.6g}")
-    elif limit.sum in MONEY_MEASURES and bound.value <= min(100, SMALL * budget):
+    elif limit.sum in MONEY_MEASURES and bound.value <= min(100, small * budget):
         unit, amount = policy.currency, f"{budget:,.0f}"
         yield say("doubt.share_of", **said, unit=unit, budget=amount, percent=str(bound))

@@ -38,7 +38,8 @@ from incentive_engine.language import say
 
 __all__ = [
     "Calendar", "CampaignSeries", "CampaignShift", "Replay", "Scenario", "Strategy", "Sweep",
-    "Traffic", "Wave", "World",
+    "Traffic", "Wave",
+    "World",
 ]  # fmt: skip
 
 Strategy = Literal[
@@ -47,8 +48,6 @@ Strategy = Literal[
     "engine-learning", "engine-naive",
 ]  # fmt: skip
 STRATEGIES: Final[tuple[Strategy, ...]] = get_args(Strategy)
-NEEDS_TRUTH: Final[tuple[Strategy, ...]] = ("oracle", "oracle-unweighted")
-"""Strategies that know the true effects; a logged trial cannot serve them."""
 EXPLORING: Final = "engine-learning"
 """The strategy that has some users explore and learns from them."""
 LEARNING: Final[tuple[Strategy, ...]] = (EXPLORING, "engine-naive")
@@ -258,12 +257,14 @@ def _source_problems(scenario: Scenario) -> list[FieldProblem]:
 
 def _strategy_problems(scenario: Scenario) -> list[FieldProblem]:
     problems = []
+    # strategies that know the true effects; a logged trial cannot serve them
+    needs_truth = ("oracle", "oracle-unweighted")
     for index, name in enumerate(scenario.strategies):
         if name in scenario.strategies[:index]:
             problems.append(
                 FieldProblem(("strategies", index), say("`{name}` stands twice", name=name))
             )
-        if name in NEEDS_TRUTH and scenario.source == "trial":
+        if name in needs_truth and scenario.source == "trial":
             what = say("`{name}` knows the truth, which a logged trial does not", name=name)
             problems.append(FieldProblem(("strategies", index), what, remedy="leave it out"))
     if scenario.baseline not in {*scenario.strategies, "nobody"}:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from types import MappingProxyType
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -18,9 +17,6 @@ from incentive_engine.data.users import OFFER
 from incentive_engine.domain import CONTROL
 from incentive_engine.errors import Fault
 from incentive_engine.language import say
-
-NAMED_ARMS: Final = 8
-"""So many other arms are listed where one has no rows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -105,7 +101,9 @@ def _empty_arm(name: str, ignored: Mapping[str, int], where: str) -> Fault:
         if name == CONTROL:
             remedy = say("name the arm without an offer `{control}`", control=CONTROL)
         if ignored:
-            listed = tuple(ignored)[:NAMED_ARMS]
+            # so many other arms are listed where one has no rows
+            named_arms = 8
+            listed = tuple(ignored)[:named_arms]
             remedy = say("{remedy}; other arms: {listed}", remedy=remedy, listed=listed)
     if name == CONTROL:
         what = say(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Final
 
 import pyarrow as pa
 
@@ -17,8 +16,6 @@ from incentive_engine.errors import Fault
 from incentive_engine.language import Message, Value, say
 
 Loc = tuple[str | int, ...]
-COMPARED: Final = 5_000
-"""Values of a column that a misspelt one is compared to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +118,9 @@ def _unseen(place: str, name: str, value: Scalar, column: Column, where: str) ->
     values = [str(label) for label in levels(column).labels]
     text = str(value).casefold()
     inside = [one for one in values if text and (text in one.casefold() or one.casefold() in text)]
-    near = dict.fromkeys([*inside, *get_close_matches(str(value), values[:COMPARED], n=1)])
+    # values of a column that a misspelt one is compared to
+    compared = 5_000
+    near = dict.fromkeys([*inside, *get_close_matches(str(value), values[:compared], n=1)])
     said: dict[str, Value] = {
         "place": place, "where": where, "column": name, "value": str(value)
     }  # fmt: skip

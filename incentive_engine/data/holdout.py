@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -11,9 +11,6 @@ import pyarrow as pa
 from incentive_engine.data.hashing import Words, hash_ids
 from incentive_engine.data.tables.arrow import Column, compact, levels, whole
 from incentive_engine.domain import BoolArray, FloatArray, IntArray
-
-WIDER: Final = 1.25
-"""So many times the share of users are sorted; a stratum with an unlikely draw sorts all."""
 
 
 def draw_holdout(user_id: Column, strata: pa.Table, *, share: float, seed: int) -> BoolArray:
@@ -118,7 +115,9 @@ def _candidates(rank: Words, stratum: IntArray, quota: IntArray, share: float) -
 
     Among many users a rank little above the share is enough, so that few need to be sorted.
     """
-    most = min(share * WIDER, 1.0) * (2**64 - 2**11)
+    # so many times the share of users are sorted; a stratum with an unlikely draw sorts all
+    wider = 1.25
+    most = min(share * wider, 1.0) * (2**64 - 2**11)
     near = np.flatnonzero(rank <= np.uint64(most))
     enough = np.bincount(stratum[near], minlength=len(quota)) >= quota
     return near if enough.all() else np.arange(len(rank))

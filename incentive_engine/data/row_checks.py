@@ -33,22 +33,15 @@ NAMED_ROWS: Final = 3
 NAMED_COLUMNS: Final = 12
 """A table with more columns than this is not listed in a message."""
 
-NEAR: Final = 0.75
-"""Names less alike than this are no hint: `spend__a` is not meant by `cost__a`."""
-
 
 LARGEST: Final = 1e15
 """Numbers beyond this lose the hundredths of a currency unit in a float."""
-SMALLEST: Final = 1e-100
-"""Numbers nearer to 0 vanish, or overflow, when one is divided by another."""
-LONGEST_ID: Final = 1_000
-"""Bytes of an id; longer ones are no ids, and each pass over them costs seconds."""
-SHOWN_ID: Final = 40
-"""Characters of an id that a message repeats."""
 
 
 def _smallest(kind: np.dtype[Any]) -> float:
-    return max(SMALLEST, float(np.finfo(kind).tiny))
+    # numbers nearer to 0 vanish, or overflow, when one is divided by another
+    smallest = 1e-100
+    return max(smallest, float(np.finfo(kind).tiny))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -162,15 +155,17 @@ class RowChecks:
         if pa.types.is_dictionary(ids.type):
             ids = ids.cast(ids.type.value_type)
         missing = is_missing(ids)
+        # bytes of an id; longer ones are no ids, and each pass over them costs seconds
+        longest_id = 1_000
         if is_text(ids.type):
             length = as_numpy(pc.binary_length(ids))
             missing |= length == 0
             what, expected = (
                 say("`{user_id}` is too long", user_id=USER_ID),
-                say("at most {bound:,} bytes", bound=LONGEST_ID),
+                say("at most {bound:,} bytes", bound=longest_id),
             )
-            self.refuse(length > LONGEST_ID, what, expected=expected, remedy="use a shorter key")
-            if (length > LONGEST_ID).any():
+            self.refuse(length > longest_id, what, expected=expected, remedy="use a shorter key")
+            if (length > longest_id).any():
                 return
         elif not pa.types.is_integer(ids.type) and not missing.any():
             what = say("`{user_id}` is of type {type}", user_id=USER_ID, type=ids.type)
@@ -223,7 +218,9 @@ class RowChecks:
         if owner is None or owner == "":
             return say("row {row}", row=row + 1)
         text = str(owner)
-        shown = text if len(text) <= SHOWN_ID else f"{text[:SHOWN_ID]}…"
+        # characters of an id that a message repeats
+        shown_id = 40
+        shown = text if len(text) <= shown_id else f"{text[:shown_id]}…"
         return say("row {row} user {user}", row=row + 1, user=shown)
 
 
@@ -244,7 +241,9 @@ def near_column(name: str, names: Iterable[str]) -> Text:
     'did you mean `cost__off10`?'
     """
     known = list(names)
-    if match := get_close_matches(name, known, n=1, cutoff=NEAR):
+    # names less alike than this are no hint: `spend__a` is not meant by `cost__a`
+    near = 0.75
+    if match := get_close_matches(name, known, n=1, cutoff=near):
         return say("did you mean `{name}`?", name=match[0])
     return say("it has: {names}", names=tuple(known)) if len(known) <= NAMED_COLUMNS else ""
 

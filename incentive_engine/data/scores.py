@@ -97,7 +97,7 @@ class ScoreTable:
         """
         names = names_in(frame, where=where)
         faults = _column_faults(names, policy, where)
-        wanted = _wanted(names, policy)
+        wanted = score_columns(names, policy)
         if not wanted:
             raise DataError(*faults)
         table = arrow_table(frame, where=where, columns=wanted)
@@ -227,15 +227,47 @@ def read_scores(scores: Path | Source, policy: Policy) -> ScoreTable:
     source = as_source(scores)
     names, where = source.columns, source.where
     faults = _column_faults(names, policy, where)
-    if not _wanted(names, policy):
+    if not score_columns(names, policy):
         raise DataError(*faults)
     users = source.table([USER_ID, *policy.attribute_columns])
     blocks = source.blocks(number_columns(names, policy))
     return ScoreTable._of(users, blocks, policy, faults, where)  # noqa: SLF001 - its own reader
 
 
-def _wanted(names: tuple[str, ...], policy: Policy) -> list[str]:
-    """Return those of a table's columns that the policy needs."""
+def read_scored_users(scores: Path | Source, policy: Policy) -> ScoreTable:
+    """Read who is scored, with the columns that the policy names, and none of the measures.
+
+    Raises
+    ------
+    DataError
+        As `read_scores`, but for what is wrong with measures.
+    """
+    source = as_source(scores)
+    names, where = source.columns, source.where
+    if faults := _column_faults(names, policy, where):
+        raise DataError(*faults)
+    users = source.table([USER_ID, *policy.attribute_columns])
+    table = ScoreTable._of(users, (), policy, [], where)  # noqa: SLF001 - its own reader
+    nothing = np.empty((len(policy.offer_ids), 0))
+    unread = dict.fromkeys(measures_in(names, policy), nothing)
+    return replace(table, measures=MappingProxyType(unread))
+
+
+def read_score_rows(scores: Source, policy: Policy, rows: slice) -> ScoreTable:
+    """Read some rows of a score table.
+
+    Raises
+    ------
+    DataError
+        As `read_scores`; rows count from the first of these, which messages name.
+    """
+    table = scores.part(score_columns(scores.columns, policy), rows)
+    where = say("{where} after row {first}", where=scores.where, first=rows.start)
+    return ScoreTable.from_frame(table, policy, where=str(where))
+
+
+def score_columns(names: tuple[str, ...], policy: Policy) -> list[str]:
+    """Return those of a score table's columns that the policy needs, in their order."""
     needed = {USER_ID, *policy.attribute_columns, *number_columns(names, policy)}
     return [name for name in names if name in needed]
 

@@ -43,8 +43,6 @@ SOURCES: Final = (
 """What cached steps are made by: a change there rebuilds them. A test compares it to imports."""
 UNUSED_DAYS: Final = 60
 """Entries that no run has used for so long are removed when another one is built."""
-LIBRARIES: Final = ("incentive-engine", "numpy", "pandas", "pyarrow", "scipy", "lightgbm")
-"""Whose versions the results of a step depend on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,7 +182,9 @@ def _key(step: str, inputs: Mapping[str, str], sources: tuple[str, ...]) -> str:
 def _engine(more: tuple[str, ...]) -> dict[str, str]:
     """Return what of the engine a step depends on: its source and the libraries' versions."""
     source = source_digest(*SOURCES, *more)
-    return {"source": source, **{name: _version(name) for name in LIBRARIES}}
+    # whose versions the results of a step depend on
+    libraries = ("incentive-engine", "numpy", "pandas", "pyarrow", "scipy", "lightgbm")
+    return {"source": source, **{name: _version(name) for name in libraries}}
 
 
 def _version(library: str) -> str:

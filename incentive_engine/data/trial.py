@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -30,8 +30,6 @@ from incentive_engine.domain import BoolArray, FloatArray
 from incentive_engine.errors import DataError
 from incentive_engine.language import Message, say
 
-RAREST: Final = 1e-6
-"""The smallest probability of an arm: a row counts as its inverse."""
 Array = TypeVar("Array", FloatArray, npt.NDArray[np.int16])
 
 
@@ -205,8 +203,10 @@ def known_propensity(table: pa.Table, checks: RowChecks) -> FloatArray:
         expected="above 0 and at most 1",
         remedy=remedy,
     )
-    rare = (known > 0) & (known < RAREST)
-    expected = say("at least {rarest:.0e}", rarest=RAREST)
+    # the smallest probability of an arm: a row counts as its inverse
+    rarest = 1e-6
+    rare = (known > 0) & (known < rarest)
+    expected = say("at least {rarest:.0e}", rarest=rarest)
     what = say(
         "`{propensity}` is so small that one row would count as a million", propensity=PROPENSITY
     )

@@ -26,8 +26,6 @@ ALPHABET: Final = np.frombuffer(b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ", dtype=np.ui
 """32 characters without 0, 1, I and O, which people confuse; another one changes every code."""
 LENGTH: Final = 16
 """Characters of a code, five bits each: 80 bits, of which ten million users take 2^23."""
-HALF: Final = 12
-"""Characters of a code that fit into 64 bits; the rest fits into 32."""
 BYTES: Final = LENGTH * 5 // 8
 
 
@@ -97,8 +95,10 @@ class UniqueCodes:
         """Take note of codes, (n,) string."""
         text = np.array(codes.to_pylist(), dtype=f"S{LENGTH}")
         digits = np.searchsorted(ALPHABET, text.view(np.uint8).reshape(-1, LENGTH))
-        self._starts.append(_packed(digits[:, :HALF]))
-        self._ends.append(_packed(digits[:, HALF:]).astype(np.uint32))
+        # characters of a code that fit into 64 bits; the rest fits into 32
+        half = 12
+        self._starts.append(_packed(digits[:, :half]))
+        self._ends.append(_packed(digits[:, half:]).astype(np.uint32))
 
     def check(self) -> None:
         """Refuse codes that several users would share.

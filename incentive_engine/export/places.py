@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from incentive_engine.data.tables.files import digest_file, writing_to
 from incentive_engine.errors import DataError, Fault
@@ -14,11 +14,6 @@ from incentive_engine.export.sheets import Sheet
 from incentive_engine.language import say
 from incentive_engine.run.format import read_json
 from incentive_engine.run.records import only_one, write_record
-
-MANIFEST: Final = "_manifest.json"
-"""Written last; the underscore keeps it out of the way of readers of a directory of Parquet."""
-JOURNAL: Final = ".export.json"
-"""What a begun export has finished; gone once it is complete."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,12 +53,16 @@ class Destination:
         """The file that says that the export is complete, and what is in it."""
         if self.is_file:
             return self.target.with_name(f"{self.target.name}.manifest.json")
-        return self.target / MANIFEST
+        # written last; the underscore keeps it out of the way of readers of a directory of Parquet
+        manifest = "_manifest.json"
+        return self.target / manifest
 
     @property
     def journal(self) -> Path:
         """What is finished of a begun export."""
-        return self.work / JOURNAL
+        # what a begun export has finished; gone once it is complete
+        journal = ".export.json"
+        return self.work / journal
 
     def part_name(self, sheet: Sheet, offer: str, number: int) -> str:
         """Return a part's path inside the export."""

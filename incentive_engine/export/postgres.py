@@ -34,9 +34,6 @@ COLUMNS: Final = {
 """Column to type; `run` is the digest of the run that a row comes from."""
 KEY: Final = ("campaign", "user_id")
 ALIKE: Final = {"varchar": "text", "bpchar": "text"}
-WAIT: Final = 10
-"""Seconds until a server that does not answer is given up."""
-STAGED: Final = "incentive_staged"
 
 
 def export_to_postgres(
@@ -105,9 +102,10 @@ class _Target:
         self._table = table
         self._policy = selected.run.policy
         self._digest = selected.run.digest
+        staged = "incentive_staged"
         self._names = {
             "table": sql.Identifier(*table.split(".")),
-            "staged": sql.Identifier(STAGED),
+            "staged": sql.Identifier(staged),
             "columns": sql.SQL(", ").join(map(sql.Identifier, COLUMNS)),
             "key": sql.SQL(", ").join(map(sql.Identifier, KEY)),
         }
@@ -209,7 +207,9 @@ def _connected(database: DatabaseUrl) -> Iterator[Any]:
     import psycopg
 
     where = database.shown
-    parameters: dict[str, Any] = {"connect_timeout": WAIT, **database.parameters}
+    # seconds until a server that does not answer is given up
+    wait = 10
+    parameters: dict[str, Any] = {"connect_timeout": wait, **database.parameters}
     try:
         with psycopg.connect(**parameters) as connection:
             yield connection

@@ -16,17 +16,8 @@ from incentive_engine.language import Message, Value, joined, say
 from incentive_engine.run.finished import FinishedRun
 from incentive_engine.run.format import StatedGain
 
-DEEP: Final = 0.5
-"""An offer that takes this share off the smallest basket is likely a misplaced decimal point."""
-REACH: Final = 3.0
-"""A minimum spend beyond this many median baskets is out of most users' reach."""
-LIABILITY: Final = 20.0
-"""Worst case over pool from which a forecast of redemption, then below 5 %, carries too much."""
-JUMP: Final = 10.0
-"""A slipped decimal point, against the run before."""
 AHEAD: Final = timedelta(days=30)
 """A start further off than this is likely a wrong month or year."""
-NORMAL_95: Final = 1.959964
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -80,6 +71,10 @@ Found = Iterator[tuple[str, Severity, Message]]
 def _face_values(flight: Flight) -> Found:
     """Face value against minimum spend, or against the median basket where there is none."""
     basket = flight.baseline("median_basket")
+    # an offer that takes this share off the smallest basket is likely a misplaced decimal point
+    deep = 0.5
+    # a minimum spend beyond this many median baskets is out of most users' reach
+    reach = 3.0
     for offer in flight.offers:
         smallest = offer.min_spend or basket
         if not smallest:
@@ -92,9 +87,9 @@ def _face_values(flight: Flight) -> Found:
         }
         if offer.face_value >= smallest:
             yield "free-goods", Severity.ERROR, say("preflight.free_goods", **values)
-        elif offer.face_value >= DEEP * smallest:
+        elif offer.face_value >= deep * smallest:
             yield "deep-discount", Severity.WARNING, say("preflight.deep", **values)
-        if basket and offer.min_spend and offer.min_spend > REACH * basket:
+        if basket and offer.min_spend and offer.min_spend > reach * basket:
             needed = say(
                 "preflight.out_of_reach", offer=offer.id, needed=offer.min_spend, basket=basket
             )
@@ -110,7 +105,9 @@ def _liability(flight: Flight) -> Found:
     text = say(
         "preflight.liability", worst=worst, times=worst / pool, pool=pool, share=pool / worst
     )
-    yield "liability", Severity.WARNING if worst > LIABILITY * pool else Severity.NOTE, text
+    # worst case over pool from which a forecast of redemption, then below 5 %, carries too much
+    liability = 20.0
+    yield "liability", Severity.WARNING if worst > liability * pool else Severity.NOTE, text
 
 
 def _validity(flight: Flight) -> Found:
@@ -135,9 +132,11 @@ def _jumps(flight: Flight) -> Found:
     if flight.previous is None:
         return
     before, after = _figures(flight.previous), _figures(flight.run)
+    # a slipped decimal point, against the run before
+    jump = 10.0
     for name in before.keys() & after.keys():
         old, new = before[name], after[name]
-        if old > 0 and new > 0 and (new >= JUMP * old or old >= JUMP * new):
+        if old > 0 and new > 0 and (new >= jump * old or old >= jump * new):
             run = str(flight.previous.directory)
             text = say("preflight.jump", name=name, new=new, run=run, old=old)
             yield "jump", Severity.WARNING, text
@@ -196,8 +195,9 @@ def _holdout(flight: Flight) -> Found:
         return
     error = math.sqrt(rate * (1 - rate) * (1 / held + 1 / decided))
     expected = gain.conversions.estimate / decided
-    if NORMAL_95 * error > expected:
-        text = say("preflight.holdout", held=held, error=NORMAL_95 * error, expected=expected)
+    normal_95 = 1.959964
+    if normal_95 * error > expected:
+        text = say("preflight.holdout", held=held, error=normal_95 * error, expected=expected)
         yield "holdout", Severity.WARNING, text
 
 

@@ -17,6 +17,7 @@ from incentive_engine.config.schedule.moments import in_zone
 from incentive_engine.domain import MICROS
 from incentive_engine.export.keys import SecretKey, UniqueCodes
 from incentive_engine.export.selection import READ, Selected
+from incentive_engine.run.format import parts_of
 
 MONEY: Final = pa.decimal128(38, 6)
 """Amounts leave as decimals to the millionth, never as binary fractions."""
@@ -70,7 +71,7 @@ class OfferRows:
     @property
     def schema(self) -> pa.Schema:
         """The columns and types of every batch."""
-        given = pq.read_schema(self._selected.run.directory / "allocation.parquet")
+        given = pq.read_schema(parts_of(self._selected.run.directory / "allocation.parquet")[0])
         empty = pa.RecordBatch.from_pylist([], schema=pa.schema([given.field(n) for n in READ]))
         schema: pa.Schema = self._row_batch(empty).schema
         return schema

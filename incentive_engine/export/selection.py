@@ -28,6 +28,7 @@ from incentive_engine.domain import (
 from incentive_engine.errors import ConfigError, Fault, nearest
 from incentive_engine.language import message_of, say
 from incentive_engine.run.finished import FinishedRun
+from incentive_engine.run.format import parts_of
 from incentive_engine.verify.recomputed.arithmetic import exact, exact_total, halves, joined
 
 ROWS: Final = 1 << 18
@@ -184,10 +185,9 @@ def offered(
 
 
 def _even(path: Path, columns: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
-    """Yield `ROWS` rows of a file at a time, wherever its row groups end."""
-    file = pq.ParquetFile(path, pre_buffer=False)  # else row groups yet to come are held too
+    """Yield `ROWS` rows of a table at a time, wherever its row groups end."""
     rest: list[pa.RecordBatch] = []
-    for batch in file.iter_batches(batch_size=ROWS, columns=list(columns)):
+    for batch in _batches(path, columns):
         rest.append(batch)
         while sum(part.num_rows for part in rest) >= ROWS:
             whole = pa.concat_batches(rest)
@@ -195,6 +195,12 @@ def _even(path: Path, columns: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
             rest = [whole.slice(ROWS)]
     if sum(part.num_rows for part in rest):
         yield pa.concat_batches(rest)
+
+
+def _batches(path: Path, columns: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
+    for part in parts_of(path):
+        file = pq.ParquetFile(part, pre_buffer=False)  # else row groups yet to come are held too
+        yield from file.iter_batches(batch_size=ROWS, columns=list(columns))
 
 
 def _attributes(run: FinishedRun, filters: Filters) -> tuple[str, ...]:

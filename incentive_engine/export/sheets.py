@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal
-
-CODE: Final = "code"
-"""The only column that needs the key."""
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +79,9 @@ class Format:
     @property
     def needs_codes(self) -> bool:
         """Whether users get codes of their own."""
-        return any(source == CODE for sheet in self.sheets for _, source in sheet.columns)
+        # the only column that needs the key
+        code = "code"
+        return any(source == code for sheet in self.sheets for _, source in sheet.columns)
 
 
 def plain(*names: str) -> tuple[tuple[str, str], ...]:

@@ -15,8 +15,6 @@ from incentive_engine.export.sheets import ConstantColumn, Dialect, Sheet
 
 ROW_GROUP: Final = 1 << 17
 """Rows of a Parquet row group; another number changes the bytes of every export."""
-FORMULA: Final = r"^[=+\-@\t\r]"
-"""What Excel takes for a formula, or hides before one."""
 IDS: Final = frozenset({"user_id", "offer_id"})
 """Columns whose cells Excel must take for text, all of them alike."""
 
@@ -143,7 +141,9 @@ def _as_text_in_excel(column: pa.Array, *, always: bool) -> pa.Array:
     marked = pc.binary_join_element_wise(pa.scalar("'"), column, "")
     if always:
         return marked
-    return pc.if_else(pc.match_substring_regex(column, FORMULA), marked, column)
+    # what Excel takes for a formula, or hides before one
+    formula = r"^[=+\-@\t\r]"
+    return pc.if_else(pc.match_substring_regex(column, formula), marked, column)
 
 
 def _escaped_column(text: pa.Array, dialect: Dialect) -> pa.Array:

@@ -31,10 +31,6 @@ from incentive_engine.fleet import Fleet
 
 VERSION: Final = 1
 """Of the files of a sharded log."""
-EVENTS: Final = 2_000_000
-"""Events of a shard, about; a worker holds some 150 bytes for each."""
-UNKNOWN: Final = 8
-"""Shards of logs that do not say how long they are."""
 CONTENT: Final = "log.json"
 SPILL: Final = "spill"
 COLUMNS: Final = EventArrays._fields
@@ -108,7 +104,11 @@ def shard_of(ids: pa.Array, shards: int) -> npt.NDArray[np.uint16]:
 
 def shards_for(rows: int | None) -> int:
     """Return how many shards a log of so many rows gets."""
-    return UNKNOWN if rows is None else max(1, -(-rows // EVENTS))
+    # events of a shard, about; a worker holds some 150 bytes for each
+    events = 2_000_000
+    # shards of logs that do not say how long they are
+    unknown = 8
+    return unknown if rows is None else max(1, -(-rows // events))
 
 
 def write_sharded_log(

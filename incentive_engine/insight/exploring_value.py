@@ -17,8 +17,6 @@ from incentive_engine.stats.power import detectable_effect, power_of
 
 DEAREST: Final = 0.02
 """Exploring is not proposed beyond the share that costs this part of the plan's value."""
-MOST: Final = 0.5
-"""No larger share is proposed."""
 
 
 def exploring_value(
@@ -79,7 +77,9 @@ def _sight(
     expected = float(np.mean(effects))
     treated = explorers.treated / len(table.offers)
     control, held = len(explorers.users) - explorers.treated, int(holdout.sum())
-    low, high = 0.0, MOST
+    # no larger share is proposed
+    most = 0.5
+    low, high = 0.0, most
     for _ in range(40):
         middle = (low + high) / 2.0
         part = middle / share

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -16,10 +15,6 @@ from incentive_engine.insight.findings import PlanFindings
 from incentive_engine.insight.small_groups import SMALLEST
 from incentive_engine.report import BenefitRow, Benefits, Estimate, LoyaltyCheck
 from incentive_engine.stats.intervals import interval
-
-FIFTHS: Final = 5
-MOST_VALUES: Final = 12
-"""Columns of text with more values than this are not compared; one would not read it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -74,7 +69,9 @@ def _groups(name: str, column: Column, decided: IntArray) -> FairnessGroups | No
     found = levels(column)
     code = found.code[decided]
     present, places = np.unique(code[code >= 0], return_inverse=True)
-    if not 2 <= len(present) <= MOST_VALUES:
+    # columns of text with more values than this are not compared; one would not read it
+    most_values = 12
+    if not 2 <= len(present) <= most_values:
         return None
     codes = np.full(len(code), -1, dtype=np.int64)
     codes[code >= 0] = places
@@ -87,7 +84,8 @@ def _fifths(name: str, numbers: FloatArray) -> FairnessGroups | None:
     known = ~np.isnan(numbers)
     if not known.any():
         return None
-    edges = np.unique(np.quantile(numbers[known], np.arange(1, FIFTHS) / FIFTHS))
+    fifths = 5
+    edges = np.unique(np.quantile(numbers[known], np.arange(1, fifths) / fifths))
     code = np.where(known, np.searchsorted(edges, numbers, side="right"), -1)
     found, code[known] = np.unique(code[known], return_inverse=True)
     if len(found) < 2:

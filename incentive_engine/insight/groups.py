@@ -17,9 +17,6 @@ from incentive_engine.insight.findings import PlanFindings
 from incentive_engine.insight.small_groups import shown_apart
 from incentive_engine.report import GroupRow, GroupTable
 
-MOST_GROUPS = 60
-"""A column with more values than this gets no table; one would not read it."""
-
 
 def group_tables(findings: PlanFindings) -> tuple[GroupTable, ...]:
     """Return a table for each column that the policy groups by, and one by offer."""
@@ -36,10 +33,12 @@ def share_of(part: float, whole: float) -> float:
 
 def grouping_columns(policy: Policy, table: ScoreTable) -> list[str]:
     """Return the columns that the policy groups users by and that have few values."""
+    # a column with more values than this gets no table; one would not read it
+    most_groups = 60
     return [
         column
         for column in group_columns(policy)
-        if len(levels(table.attributes.column(column)).labels) <= MOST_GROUPS
+        if len(levels(table.attributes.column(column)).labels) <= most_groups
     ]
 
 

@@ -7,9 +7,6 @@ from unicodedata import east_asian_width
 
 from .messages import Language, Text
 
-GAP = 2
-"""Spaces between columns, at least."""
-
 
 def aligned(t: Language, rows: Sequence[Sequence[Text]], *, left: int = 1) -> Iterator[str]:
     """Yield the rows of a table as lines, the first `left` columns aligned left, others right.
@@ -20,12 +17,14 @@ def aligned(t: Language, rows: Sequence[Sequence[Text]], *, left: int = 1) -> It
     """
     cells = [[t.say(cell) for cell in row] for row in rows]
     widths = [max(map(width, column)) for column in zip(*cells, strict=True)]
+    # spaces between columns, at least
+    gap = 2
     for row in cells:
         padded = []
         for place, (cell, wide) in enumerate(zip(row, widths, strict=True)):
             space = " " * (wide - width(cell))
             padded.append(cell + space if place < left else space + cell)
-        yield (" " * GAP).join(padded).rstrip()
+        yield (" " * gap).join(padded).rstrip()
 
 
 def width(text: str) -> int:

@@ -30,12 +30,8 @@ CHAPTERS: Final = (
     "page", "findings", "terminal", "history", "agents", "flywheel", "watch", "studio",
 )  # fmt: skip
 """The catalogue's files, one each per language."""
-PHRASES: Final = "phrases"
-"""The catalogue's folder of English texts and what they are in Chinese, a file per package."""
 Value: TypeAlias = "str | int | float | Message | tuple[Value, ...] | None"
 """What a message may name."""
-CODE: Final = "code"
-"""A format of the catalogues: names as code, between backticks."""
 REASONS: Final = {
     errno.ENAMETOOLONG: "the name is too long",
     errno.ENOENT: "no such file or directory",
@@ -60,12 +56,6 @@ REASONS: Final = {
 """What an error of the system means."""
 NUMBER: Final = re.compile(r"\[Errno -?\d+\] ", re.IGNORECASE)
 """What Python and libraries write before such a reason."""
-BRIEF: Final = "brief"
-"""Another: a large figure as it is spoken."""
-UNIT: Final = "unit"
-"""Another: what stands after an amount of a currency."""
-YUAN: Final = "元"
-"""How a Chinese page calls CNY after an amount."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,7 +286,9 @@ class Language:
         >>> language("zh").unit("CNY"), language("zh").unit("USD"), language("en").unit("CNY")
         ('元', 'USD', 'CNY')
         """
-        return YUAN if self.code == "zh" and currency == "CNY" else currency
+        # how a Chinese page calls CNY after an amount
+        yuan = "元"
+        return yuan if self.code == "zh" and currency == "CNY" else currency
 
     def moment(self, at: datetime) -> str:
         """Return a date and its time.
@@ -325,10 +317,16 @@ class _Filled(Formatter):
     def format_field(self, value: Any, format_spec: str) -> str:  # noqa: ANN401 - as its base
         """Return a value as text."""
         t = self.language
+        # a format of the catalogues: names as code, between backticks
+        code = "code"
+        # another: a large figure as it is spoken
+        brief = "brief"
+        # another: what stands after an amount of a currency
+        unit = "unit"
         own: Mapping[str, Callable[[Any], str]] = {
-            CODE: "`{}`".format,
-            BRIEF: t.brief,
-            UNIT: t.unit,
+            code: "`{}`".format,
+            brief: t.brief,
+            unit: t.unit,
         }
         if isinstance(value, Message):
             return t.say(value)
@@ -349,7 +347,9 @@ def language(code: Code) -> Language:
 
 def chinese_phrases() -> dict[str, str]:
     """Return English text to Chinese text."""
-    folder = files("incentive_engine.language").joinpath("catalogue", PHRASES)
+    # the catalogue's folder of English texts and what they are in Chinese, a file per package
+    phrases = "phrases"
+    folder = files("incentive_engine.language").joinpath("catalogue", phrases)
     texts = [tomllib.loads(file.read_text("utf-8")) for file in folder.iterdir()]
     return {key: text for chapter in texts for key, text in chapter.items()}
 

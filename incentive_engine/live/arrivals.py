@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from incentive_engine.config.access.database_url import SCHEMES
 from incentive_engine.domain import BoolArray, FloatArray, IntArray
 from incentive_engine.live.entries import open_for_reading
-from incentive_engine.live.ledger.places import SCHEMES
 from incentive_engine.live.ledger.store import read_claims
 from incentive_engine.live.population import RunPopulation
 
@@ -21,11 +21,6 @@ BLOCK: Final = 10_000
 
 BATCH_SCENE: Final = "export"
 """The scene of what a batch handed out: its users are decided, and have not come."""
-
-DECIDED: Final = (
-    "SELECT seq, user_id, offer_id, decided_at, scene, cost, face, claims FROM decisions "
-    "WHERE seq > {mark} ORDER BY seq"
-)
 
 
 class ArrivalReader:
@@ -79,7 +74,11 @@ class ArrivalReader:
         mark = "%s" if self._ledger.startswith(SCHEMES) else "?"
         with closing(open_for_reading(self._ledger)) as database:
             cursor = database.cursor()
-            cursor.execute(DECIDED.format(mark=mark), (self._last,))
+            decided = (
+                "SELECT seq, user_id, offer_id, decided_at, scene, cost, face, claims "
+                "FROM decisions WHERE seq > {mark} ORDER BY seq"
+            )
+            cursor.execute(decided.format(mark=mark), (self._last,))
             while rows := cursor.fetchmany(BLOCK):
                 self._take(rows)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from hashlib import blake2b
-from typing import Final
 
 import numpy as np
 
@@ -15,9 +14,6 @@ from incentive_engine.live.arrivals import BATCH_SCENE
 from incentive_engine.live.campaign import LiveCampaign
 from incentive_engine.live.ledger.commands import Answer, Decided, Refused, Reserve
 from incentive_engine.live.writing.asking import asking
-
-AT_ONCE: Final = 512
-"""Reservations of one transaction."""
 
 
 def book(campaign: LiveCampaign, selected: Selected, ledger: str) -> BoolArray:
@@ -33,11 +29,13 @@ def book(campaign: LiveCampaign, selected: Selected, ledger: str) -> BoolArray:
         When the ledger is one of another run, or cannot be written.
     """
     taken: list[bool] = []
+    # reservations of one transaction
+    at_once = 512
     with asking(campaign.terms, ledger) as ask:
         for batch in selected.batches():
             users = batch.column("user_id").to_pylist()
-            for start in range(0, len(users), AT_ONCE):
-                commands = [_reserve(campaign, user) for user in users[start : start + AT_ONCE]]
+            for start in range(0, len(users), at_once):
+                commands = [_reserve(campaign, user) for user in users[start : start + at_once]]
                 taken += [_is_taken(answer, ledger) for answer in ask(commands)]
     return np.array(taken, dtype=np.bool_)
 

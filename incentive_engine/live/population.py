@@ -26,6 +26,7 @@ from incentive_engine.data.tables.arrow import coded, numbers, text_buffers, who
 from incentive_engine.data.tables.files import atomic_directory
 from incentive_engine.domain import REASONS, IntArray, Reason, score_column
 from incentive_engine.live.lookup import find_row, state_of
+from incentive_engine.run.format import parts_of
 
 KEY: Final = b"who is this user"
 """The key of the hash that users are found by; ids are compared as well."""
@@ -185,7 +186,7 @@ def build(run: Path, frozen: FrozenPolicy, folder: Path) -> None:
 
 
 def _columns(run: Path) -> list[str]:
-    known = pq.read_schema(run / "allocation.parquet").names
+    known = pq.read_schema(parts_of(run / "allocation.parquet")[0]).names
     return ["user_id", "offer_id", "reason", *(["propensity"] if "propensity" in known else [])]
 
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Self
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -32,12 +32,6 @@ from incentive_engine.live.arrivals import ArrivalReader
 from incentive_engine.live.campaign import LiveCampaign
 from incentive_engine.live.ledger.commands import Pool, Published, Standing
 from incentive_engine.simulation.market.traffic import traffic
-
-GRID: Final = 25
-"""Moments of a hold at which it is seen whether what is held leaves room."""
-
-STEP: Final = 0.005
-"""Relative change of a price below which it is not worth a new number between two solves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +135,9 @@ class ArrivalForecast:
         if now + longest >= self.end or rest <= 0:
             none = np.zeros(0)
             return Hold(stays=stays, chance=chance, ages=none, coming=none, late=1.0)
-        ages = np.linspace(0.0, 1.0, GRID)
+        # moments of a hold at which it is seen whether what is held leaves room
+        grid = 25
+        ages = np.linspace(0.0, 1.0, grid)
         coming = (self.shares(now + ages * longest) - self.share(now)) / rest
         late = (1.0 - self.share(self.end - longest)) / rest
         return Hold(stays=stays, chance=chance, ages=ages, coming=coming, late=late)
@@ -244,7 +240,9 @@ class Repricer:
         self._arrivals.read()
         prices, moment = current.prices, self._moment(pool, now)
         moved = self.pacer.give_way(current.memory, moment=moment)
-        if all(abs(moved[name] - price) <= STEP * price for name, price in prices.items()):
+        # relative change of a price below which it is not worth a new number between two solves
+        step = 0.005
+        if all(abs(moved[name] - price) <= step * price for name, price in prices.items()):
             return None
         return replace(current, prices=prices.next(moved))
 

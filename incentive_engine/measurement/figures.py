@@ -174,7 +174,9 @@ class Measurement:
         if measured is None or plain is None or not plain.standard_error > 0:
             return
         narrower = 1 - measured.standard_error / plain.standard_error
-        if narrower >= WORTH_SAYING:
+        # by how much an interval is narrower, relative, before that is said
+        worth_saying = 0.005
+        if narrower >= worth_saying:
             yield say("campaign.narrowed", share=narrower, plain=_with_interval(plain))
 
     def _money(self) -> Iterator[Message]:
@@ -212,9 +214,6 @@ class Measurement:
         ]
         return aligned(t, rows)
 
-
-WORTH_SAYING: Final = 0.005
-"""By how much an interval is narrower, relative, before that is said."""
 
 COLUMNS: Final = ("offer", "planned", "arrived", "scores", "measured", "forecast", "cost")
 

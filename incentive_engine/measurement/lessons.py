@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
 
 from incentive_engine.language import Message, say
 from incentive_engine.stats.estimate import Estimate
-
-SMALL: Final = 0.05
-"""Parts below this share of the plan's conversions are no lesson."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +95,9 @@ def lessons(split: Split) -> tuple[Lesson, ...]:
 
 
 def _lessons(split: Split) -> Iterator[Lesson]:
-    least = SMALL * max(abs(split.scores), 1.0)
+    # parts below this share of the plan's conversions are no lesson
+    small = 0.05
+    least = small * max(abs(split.scores), 1.0)
     for part, conversions in {"rules": split.rules or 0.0, **split.parts}.items():
         if abs(conversions) < least:
             continue

@@ -19,8 +19,6 @@ from incentive_engine.stats.estimate import Estimate
 from incentive_engine.stats.holdout_effect import difference_from_holdout
 from incentive_engine.stats.intervals import interval
 
-UNLIKE: Final = 0.5
-"""The holdout may be named so much less often than the others before that is said."""
 STATED: Final = {CONVERSION: "conversions", SPEND: "spend"}
 """How evaluation.json calls a plan's totals."""
 
@@ -235,7 +233,9 @@ def _warnings(campaign: FinishedCampaign) -> Iterator[Message]:
         yield say("campaign.held_got", users=count)
     if held.any():
         share, others = float(did.named[held].mean()), float(did.named[~held].mean())
-        if share < UNLIKE * others:
+        # the holdout may be named so much less often than the others before that is said
+        unlike = 0.5
+        if share < unlike * others:
             yield say("campaign.unlike", share=share, others=others)
     if campaign.rule is None and held.any():
         yield say("campaign.tied")

@@ -27,7 +27,6 @@ from incentive_engine.uplift.estimates import Estimates
 from incentive_engine.uplift.model import EffectModel, estimate, trial_digest
 
 PLAN = "the plan"
-OFFER_ID = "offer_id"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,20 +117,21 @@ def _choice(run: Path, log: Trial, policy: Policy) -> npt.NDArray[np.int64]:
 def _plan(run: Path, policy: Policy) -> pd.DataFrame:
     """Return the plan's user_id and offer_id, each user once, each offer one of the policy's."""
     file = run / "allocation.parquet" if run.is_dir() else run
-    table = read_table(file, [USER_ID, OFFER_ID])
-    lacking = missing_columns([USER_ID, OFFER_ID], table.column_names, where=str(file))
+    offer_id = "offer_id"
+    table = read_table(file, [USER_ID, offer_id])
+    lacking = missing_columns([USER_ID, offer_id], table.column_names, where=str(file))
     if lacking:
         raise DataError(*lacking)
     checks = RowChecks(where=str(file), user_id=table.column(USER_ID))
     checks.unique_ids()
     plan = to_frame(table)
-    given = plan[OFFER_ID].astype("str")
-    none = plan[OFFER_ID].isna().to_numpy() | given.isin(["", CONTROL]).to_numpy()
+    given = plan[offer_id].astype("str")
+    none = plan[offer_id].isna().to_numpy() | given.isin(["", CONTROL]).to_numpy()
     unknown = ~given.isin(policy.offer_ids).to_numpy() & ~none
     offers = ", ".join(policy.offer_ids)
     checks.refuse(
         unknown,
-        say("`{offer_id}` is not in the policy", offer_id=OFFER_ID),
+        say("`{offer_id}` is not in the policy", offer_id=offer_id),
         expected=say("one of {offers}", offers=offers),
     )
     checks.done()

@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
@@ -17,9 +17,6 @@ from incentive_engine.domain import CONVERSION, COST
 from incentive_engine.insight.findings import holdout_of
 from incentive_engine.language import Code, Message, Text, aligned, language, say
 from incentive_engine.stats.power import SIGNIFICANCE, detectable_effect, power_of
-
-HOLDOUT_COLUMNS: Final = ("holdout", "users", "shows", "effect", "power", "not_won")
-TRIAL_COLUMNS: Final = ("trial", "per_arm", "shows", "cost", "not_won")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,8 +92,9 @@ class Power:
         """Return the figures for people."""
         t = language(lang)
         head = say("power.head", users=self.users, base=self.base, significance=SIGNIFICANCE)
+        holdout_columns = ("holdout", "users", "shows", "effect", "power", "not_won")
         holdouts: list[tuple[Text, ...]] = [
-            tuple(say(f"power.{name}") for name in HOLDOUT_COLUMNS),
+            tuple(say(f"power.{name}") for name in holdout_columns),
             *(
                 (
                     f"{row.holdout:.1%}",
@@ -109,8 +107,9 @@ class Power:
                 for row in self.holdouts
             ),
         ]
+        trial_columns = ("trial", "per_arm", "shows", "cost", "not_won")
         trials: list[tuple[Text, ...]] = [
-            tuple(say(f"power.{name}") for name in TRIAL_COLUMNS),
+            tuple(say(f"power.{name}") for name in trial_columns),
             *(
                 (
                     f"{row.rows:,}",

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from incentive_engine.features.computing.columns import HistoryColumn
     from incentive_engine.uplift.diagnosis.drift import Drift
 
-SCORES: Final = "scores.parquet"
-VALUATION: Final = "valuation.parquet"
 BASELINE: Final = "baseline.json"
 DRIFT: Final = "drift.json"
 
@@ -165,28 +163,30 @@ def scored_users(
     campaign: CampaignTables, model: Path, policy: Policy, *, cache: StepCache, steps: Steps
 ) -> Path:
     """Return the score table of the campaign's users."""
+    scores = "scores.parquet"
     with steps.step("score"):
         made = cache.run(
             "scores",
             _inputs_of_tables(campaign, policy),
             lambda directory: score_into(
-                campaign, model, policy, directory / SCORES, shared=steps.shared
+                campaign, model, policy, directory / scores, shared=steps.shared
             ),
         )
-    return made.path / SCORES
+    return made.path / scores
 
 
 def valued_trial(
     campaign: CampaignTables, model: Path, policy: Policy, *, cache: StepCache, steps: Steps
 ) -> Path:
     """Return the table that values any plan by the campaign's trial."""
+    valuation = "valuation.parquet"
     with steps.step("prepare the valuation"):
         made = cache.run(
             "valuation",
-            {**_inputs_of_tables(campaign, policy), "files": f"{VALUATION} {BASELINE}"},
-            lambda directory: value_into(campaign, model, policy, directory / VALUATION),
+            {**_inputs_of_tables(campaign, policy), "files": f"{valuation} {BASELINE}"},
+            lambda directory: value_into(campaign, model, policy, directory / valuation),
         )
-    return made.path / VALUATION
+    return made.path / valuation
 
 
 def _inputs_of_tables(campaign: CampaignTables, policy: Policy) -> dict[str, str]:

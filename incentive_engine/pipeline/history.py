@@ -38,7 +38,6 @@ from incentive_engine.pipeline.steps import Steps
 TABLE: Final = "table.parquet"
 FEW: Final = 4_000_000
 """Events below which starting processes would take longer than they save."""
-MOMENT: Final = "moment"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -211,7 +210,8 @@ def feature_blocks(
 ) -> Iterator[pa.Table]:
     """Yield ``user_id``, ``moment`` and the features of a table's rows."""
     rows = history.rows[name]
-    columns = {USER_ID: rows.user, MOMENT: moment_column(rows)}
+    moment = "moment"
+    columns = {USER_ID: rows.user, moment: moment_column(rows)}
     made = {feature: _arrow(values) for feature, values in features.columns.items()}
     yield pa.table({**columns, **made})
 

@@ -16,7 +16,6 @@ from markupsafe import Markup
 from incentive_engine.language import Language
 
 MUTED: Final = "#66717f"
-GRID: Final = "#e3e7ec"
 PLAN: Final = "#0b5a8a"
 MARK: Final = "#c2410c"
 PALETTE: Final = (PLAN, MARK, "#17693a", "#7c3aed", "#b45309", MUTED)
@@ -24,8 +23,6 @@ TICKS: Final = 5
 """Steps between gridlines, at most."""
 MANY: Final = 16
 """Points beyond which a line shows no dots."""
-ROOM: Final = 1.08
-"""How far an axis goes on beyond the largest number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,7 +168,9 @@ def spread(values: Sequence[float]) -> tuple[float, float]:
     ((-54.0, 108.0), (0.0, 1.0))
     """
     low, high = min(0.0, *values, 0.0), max(0.0, *values, 0.0)
-    return low * ROOM, high * ROOM if high > low else 1.0
+    # how far an axis goes on beyond the largest number
+    room = 1.08
+    return low * room, high * room if high > low else 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,9 +229,10 @@ def _opened(chart: Chart, frame: _Frame) -> str:
 def _grid(t: Language, chart: Chart, frame: _Frame) -> Iterator[str]:
     """Yield gridlines, the numbers beside them, and what the axes stand for."""
     size = chart.size
+    grid = "#e3e7ec"
     for value in ticks(*frame.y):
         _, y = frame.place(frame.x[0], value)
-        yield f'<path d="M{size.left:g} {y}H{size.width - size.right:g}" stroke="{GRID}"/>'
+        yield f'<path d="M{size.left:g} {y}H{size.width - size.right:g}" stroke="{grid}"/>'
         yield _text(size.left - 6, y + 4, t.compact(value), anchor="end")
     for place, name in _columns(t, chart, frame):
         x, _ = frame.place(place, frame.y[0])

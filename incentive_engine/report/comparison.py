@@ -20,8 +20,6 @@ from .frame import render_page
 from .lines import DASHED, lines_of
 from .series import courses, payback_sentences
 
-PUBLISHED: Final = 0.15
-"""What Tmall published for Double 11, 2025: coupon conversion against the former method."""
 Row = Mapping[Hashable, Any]
 
 
@@ -174,7 +172,9 @@ def _judgement(t: Language, low: float, high: float) -> str:
     """Return an interval and where it lies beside the published figure; empty without one."""
     if math.isnan(low):
         return ""
-    where = "above" if low > PUBLISHED else "below" if high < PUBLISHED else "level"
+    # what Tmall published for Double 11, 2025: coupon conversion against the former method
+    published = 0.15
+    where = "above" if low > published else "below" if high < published else "level"
     return t(
         "compare.interval",
         low=_signed(t, low),
@@ -220,7 +220,8 @@ def _charts(t: Language, comparison: StrategyComparison) -> Iterator[Markup]:
     scenario, currency = comparison.scenario, t.unit(comparison.currency)
     budget_axis = Axis(title=t("chart.budget", currency=currency))
     if len(scenario.budgets) > 1:
-        for name, column in BY_BUDGET:
+        by_budget = (("conversions", "conversions"), ("efficiency", "conversions_per_1000"))
+        for name, column in by_budget:
             chart = Chart(
                 caption=t(f"compare.{name}_plot", currency=currency),
                 x=budget_axis,
@@ -232,15 +233,12 @@ def _charts(t: Language, comparison: StrategyComparison) -> Iterator[Markup]:
         label = scenario.sweep.label or scenario.sweep.setting
         budget = scenario.budgets[-1]
         largest = comparison.sweep[comparison.sweep["budget"] == budget]
-        for column in SWEPT:
+        swept = ("conversions", "favoured_share_of_cost", "overspend_probability")
+        for column in swept:
             if column in largest and largest[column].notna().any():
                 caption = t(f"compare.swept_{column}", label=label, budget=t.money(budget))
                 title = t(f"compare.{column}_axis")
                 yield figure(t, _swept(largest, column, caption=caption, label=label, title=title))
-
-
-BY_BUDGET: Final = (("conversions", "conversions"), ("efficiency", "conversions_per_1000"))
-SWEPT: Final = ("conversions", "favoured_share_of_cost", "overspend_probability")
 
 
 def _swept(table: pd.DataFrame, column: str, *, caption: str, label: str, title: str) -> Chart:

@@ -6,7 +6,7 @@ from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from incentive_engine.language import Code, language
+from incentive_engine.language import Code, Language, language
 
 
 def render_page(template: str, *, lang: Code = "en", **content: object) -> str:
@@ -21,20 +21,19 @@ def render_page(template: str, *, lang: Code = "en", **content: object) -> str:
     content
         What it shows; `t`, `number`, `money`, `brief`, `count` and `percent` are always there.
     """
-    t = language(lang)
-    return (
-        _environment()
-        .get_template(template)
-        .render(
-            content,
-            t=t,
-            number=t.number,
-            money=t.money,
-            brief=t.brief,
-            count=t.count,
-            percent=t.percent,
-        )
-    )
+    return _environment().get_template(template).render(content, **spoken_by(language(lang)))
+
+
+def spoken_by(t: Language) -> dict[str, object]:
+    """Return what every template says words and figures with, in a language."""
+    return {
+        "t": t,
+        "number": t.number,
+        "money": t.money,
+        "brief": t.brief,
+        "count": t.count,
+        "percent": t.percent,
+    }
 
 
 @cache

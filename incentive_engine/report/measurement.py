@@ -17,9 +17,6 @@ from .frame import render_page
 ASIDE: Final = 0.12
 """How far what was stated and what was measured stand apart on the axis of campaigns."""
 
-DRAWN: Final = 8
-"""Campaigns of one drawing; more would not be legible."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeasuredOffer:
@@ -128,7 +125,9 @@ def _is_doubtful(verdict: Text | None) -> bool:
 
 
 def _picture(t: Language, campaigns: Sequence[MeasuredCampaign]) -> Markup:
-    some = campaigns[:DRAWN]
+    # campaigns of one drawing; more would not be legible
+    drawn = 8
+    some = campaigns[:drawn]
     names = tuple(campaign.run for campaign in some)
     chart = Chart(
         caption=t("measured.picture"),

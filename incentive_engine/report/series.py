@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import pandas as pd
 from markupsafe import Markup
@@ -16,9 +16,6 @@ from incentive_engine.simulation.results.campaigns import ORACLES, Payback
 
 from .charts import Axis, Chart, Series, figure
 from .lines import lines_of
-
-MEASURES: Final = ("conversions", "lead_so_far", "regret")
-"""What is drawn by campaign, each as a chart."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +132,9 @@ def _charts(
         "lead_so_far": {baseline, *ORACLES},
         "regret": {*ORACLES},
     }
-    for measure in MEASURES:
+    # what is drawn by campaign, each as a chart
+    measures = ("conversions", "lead_so_far", "regret")
+    for measure in measures:
         shown = table[~table["strategy"].isin(left_out[measure])]
         lines: tuple[Series, ...] = tuple(lines_of(shown, "place", measure))
         if lines:

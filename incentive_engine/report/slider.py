@@ -22,14 +22,6 @@ from .evidence import OTHERS, Response, ResponsePoint, ResponseRow
 STEP: Final = 1_000
 """Marginal returns are given per so many currency units."""
 
-TABLED: Final = 11
-"""Budgets of the table beside the slider."""
-
-DIGITS: Final = 7
-"""Significant digits of the figures in the page."""
-
-FIGURES: Final = ("conversions", "spend", "treated", "cost")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
@@ -160,9 +152,10 @@ def _names(t: Language, response: Response) -> tuple[str, ...]:
 
 def _columns(points: tuple[ResponsePoint, ...], position: int) -> dict[str, list[float]]:
     rows = [point.groups[position] for point in points]
+    figures = ("conversions", "spend", "treated", "cost")
     return {
         name: [_short(value) for row in rows if (value := getattr(row, name)) is not None]
-        for name in FIGURES
+        for name in figures
     }
 
 
@@ -229,10 +222,12 @@ def interpolated(x: list[float], y: list[float], at: float) -> float:
 
 def _tabled(response: Response) -> list[ResponsePoint]:
     points = response.points
-    if len(points) <= TABLED:
+    # budgets of the table beside the slider
+    tabled = 11
+    if len(points) <= tabled:
         return list(points)
     last = len(points) - 1
-    return [points[round(last * i / (TABLED - 1))] for i in range(TABLED)]
+    return [points[round(last * i / (tabled - 1))] for i in range(tabled)]
 
 
 def _line(t: Language, point: ResponsePoint) -> Line:
@@ -257,7 +252,9 @@ def _total(
 
 
 def _short(number: float) -> float:
-    return float(f"{number:.{DIGITS}g}")
+    # significant digits of the figures in the page
+    digits = 7
+    return float(f"{number:.{digits}g}")
 
 
 def _digits(number: float) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
 
 from markupsafe import Markup
 
@@ -17,9 +16,6 @@ from .content import Aim, LimitRow
 from .frame import render_page
 from .returns import Safety
 from .titles import Named, Titles
-
-NOT_OFFERS: Final = ("none", "holdout")
-"""What a user may have instead of an offer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +119,8 @@ def render_whatif(
     t, name_of = language(lang), Named(titles or Titles(), lang)
     content = replace(content, currency=t.unit(content.currency))
     names = [variant.name for variant in content.variants]
+    # what a user may have instead of an offer
+    not_offers = ("none", "holdout")
     return render_page(
         "whatif.html.j2",
         lang=lang,
@@ -138,7 +136,7 @@ def render_whatif(
         significant=t.significant,
         pool=lambda budget: t("budget.amount", currency=content.currency, amount=t.brief(budget)),
         conflict=lambda point: " ".join(fault.text(t.code) for fault in point.conflict),
-        choice=lambda name: t(f"whatif.{name}") if name in NOT_OFFERS else name_of.offer(name),
+        choice=lambda name: t(f"whatif.{name}") if name in not_offers else name_of.offer(name),
         column=name_of.column,
         group=name_of.value,
         bound=lambda limit: words.bound(t, limit),

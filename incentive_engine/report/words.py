@@ -15,9 +15,6 @@ from .evidence import Exploring, Holdout, Watched
 EXACT: Final = 1e-12
 """A smaller gap is float64's own rounding, and reads as none."""
 
-TELLING: Final = 0.5
-"""The part of the proven gap that the integer solver's own gap is at most where it is told."""
-
 
 def aim(t: Language, stated: Aim) -> str:
     """Return what is maximised, such as ``weighted conversions``."""
@@ -47,7 +44,9 @@ def proven(t: Language, proof: Proof) -> str:
 
 def _searched(t: Language, proof: Proof) -> str:
     """Return what the integer solver's own bound says, where that is much nearer."""
-    if proof.searched is None or proof.searched > TELLING * proof.gap:
+    # the part of the proven gap that the integer solver's own gap is at most where it is told
+    telling = 0.5
+    if proof.searched is None or proof.searched > telling * proof.gap:
         return ""
     if proof.searched < EXACT:
         return t("verdict.searched_best")

@@ -6,6 +6,7 @@ import json
 import platform
 import re
 import shutil
+import tempfile
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -46,8 +47,6 @@ from incentive_engine.run.signature import SigningKey, sign_run
 
 ROW_GROUP: Final = 1 << 20
 """Rows per Parquet row group; another number changes the bytes of every allocation."""
-
-LIBRARIES: Final = ("numpy", "pandas", "pyarrow", "ortools", "lightgbm", "numba")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -124,7 +123,8 @@ class RunRecord:
 class RunFiles:
     """All that goes into a run directory."""
 
-    allocation: AllocationTable
+    allocation: AllocationTable | Path
+    """The rows, or a folder of the parts that tasks have written, which moves into the run."""
     scores: Iterable[pa.Table] | Path
     """The score table used: some rows at a time, or a Parquet file to copy as it is."""
     certificate: Mapping[str, Any]
@@ -156,7 +156,10 @@ def write_run(directory: Path, files: RunFiles) -> None:
     """
     started = time.perf_counter()
     with atomic_directory(directory) as inside:
-        _write_allocation(inside / ALLOCATION_FILE, files.allocation)
+        if isinstance(files.allocation, Path):
+            shutil.move(files.allocation, inside / ALLOCATION_FILE)
+        else:
+            _write_allocation(inside / ALLOCATION_FILE, files.allocation)
         _write_scores(inside / SCORES_FILE, files.scores)
         write_json(inside / CERTIFICATE_FILE, files.certificate)
         if files.evaluation is not None:
@@ -181,6 +184,17 @@ def _write_allocation(path: Path, rows: AllocationTable) -> None:
         ),
         use_dictionary=["offer_id", "reason", "weight", "propensity"],
     )
+
+
+def write_part(folder: Path, number: int, rows: AllocationTable) -> None:
+    """Write the rows of one shard among the parts of an allocation.
+
+    The part appears whole or not at all, so that a task that runs twice writes it once more.
+    """
+    with tempfile.NamedTemporaryFile(dir=folder, prefix=".part-", delete=False) as partial:
+        pass
+    _write_allocation(Path(partial.name), rows)
+    Path(partial.name).rename(folder / f"part-{number:05d}.parquet")
 
 
 def _write_blocks(path: Path, blocks: Iterable[pa.Table], **options: Any) -> None:  # noqa: ANN401 - pyarrow's own
@@ -317,10 +331,13 @@ def _manifest(
 
 
 def outputs_of(directory: Path) -> dict[str, OutputFile]:
-    """Return the digest and the size of each file of a directory."""
+    """Return the digest and the size of each file of a directory and of its folders."""
     return {
-        path.name: OutputFile(sha256=digest_file(path), bytes=path.stat().st_size)
-        for path in sorted(directory.iterdir())
+        path.relative_to(directory).as_posix(): OutputFile(
+            sha256=digest_file(path), bytes=path.stat().st_size
+        )
+        for path in sorted(directory.rglob("*"))
+        if path.is_file()
     }
 
 
@@ -331,7 +348,8 @@ def engine() -> dict[str, str]:
 
 def versions() -> dict[str, str]:
     """Return the versions of what the engine made a result with."""
+    libraries = ("numpy", "pandas", "pyarrow", "ortools", "lightgbm", "numba")
     return {
         "python": platform.python_version(),
-        **{name: version(name) for name in LIBRARIES},
+        **{name: version(name) for name in libraries},
     }

@@ -80,7 +80,17 @@ MAY_BE_EMPTY: Final = frozenset({"offer_id", "spend", "margin", "smallest_budget
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+FileName = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*(/[A-Za-z0-9][A-Za-z0-9_.-]*)?$")
+]
+
+
+def parts_of(table: Path) -> tuple[Path, ...]:
+    """Return the Parquet files of a run's table, whose rows follow one another.
+
+    It is one file, or a folder of parts that tasks have written, in the order of their names.
+    """
+    return tuple(sorted(table.glob("*.parquet"))) if table.is_dir() else (table,)
 
 
 def _with_zone(text: str) -> str:

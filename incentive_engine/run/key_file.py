@@ -11,11 +11,8 @@ from typing import Final
 from incentive_engine.errors import ConfigError, DataError, Fault
 from incentive_engine.language import say
 
-SHORTEST: Final = 16
-"""Bytes; a shorter key could be found by trying."""
 LONGEST: Final = 4096
 """Bytes; what is longer is no key but another file."""
-REMEDY: Final = "make one with `openssl rand -hex 32`, and keep it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,14 +45,17 @@ def read_secret(file: Path | None, *, option: str, variable: str) -> Secret | No
     content = content.strip()
     if file is None and not content:
         return None
-    if not SHORTEST <= len(content) <= LONGEST:
+    # bytes; a shorter key could be found by trying
+    shortest = 16
+    if not shortest <= len(content) <= LONGEST:
         expected = (
-            say("at least {shortest}", shortest=SHORTEST)
-            if len(content) < SHORTEST
+            say("at least {shortest}", shortest=shortest)
+            if len(content) < shortest
             else say("at most {longest}", longest=LONGEST)
         )
+        remedy = "make one with `openssl rand -hex 32`, and keep it"
         raise ConfigError(
-            Fault(where, say("a key of {count} bytes", count=len(content)), expected, REMEDY)
+            Fault(where, say("a key of {count} bytes", count=len(content)), expected, remedy)
         )
     return Secret(content=content, warnings=warnings)
 

@@ -16,7 +16,7 @@ from incentive_engine.data.tables.files import digest_file
 from incentive_engine.errors import DataError
 from incentive_engine.language import Message, say
 from incentive_engine.run.finished import FinishedRun
-from incentive_engine.run.format import ALLOCATION_FILE, SCORES_FILE, InputFile
+from incentive_engine.run.format import ALLOCATION_FILE, SCORES_FILE, InputFile, parts_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,9 +52,10 @@ def changed_inputs(run: FinishedRun) -> Iterator[Message]:
         if table.digest() != stated.sha256:
             yield say("reproduce.changed", name=name, path=str(location))
     for name in (ALLOCATION_FILE, SCORES_FILE):
-        path, listed = run.directory / name, run.manifest.outputs.get(name)
-        if listed is None or digest_file(path) != listed.sha256:
-            yield say("reproduce.altered", path=str(path))
+        for path in parts_of(run.directory / name):
+            listed = run.manifest.outputs.get(path.relative_to(run.directory).as_posix())
+            if listed is None or digest_file(path) != listed.sha256:
+                yield say("reproduce.altered", path=str(path))
 
 
 def _given(run: FinishedRun) -> Mapping[str, InputFile]:
@@ -88,8 +89,8 @@ def differences(run: FinishedRun, again: FinishedRun) -> Iterator[Message]:
     yield from in_rows or [say("reproduce.bytes", name=ALLOCATION_FILE)]
 
 
-def _bytes(run: FinishedRun, name: str) -> bytes:
-    return (run.directory / name).read_bytes()
+def _bytes(run: FinishedRun, name: str) -> tuple[bytes, ...]:
+    return tuple(part.read_bytes() for part in parts_of(run.directory / name))
 
 
 def _table_differences(name: str, run: FinishedRun, again: FinishedRun) -> Iterator[Message]:

@@ -20,6 +20,8 @@ from incentive_engine.run.records import write_record
 
 APPROVALS: Final = APPROVALS_FILE
 EXPORTS: Final = EXPORTS_FILE
+TEXTS: Final = {APPROVALS: ("digest", "by"), EXPORTS: ("digest",)}
+"""What every entry of a list must say; people edit these files by hand."""
 
 
 def previous(run: FinishedRun) -> FinishedRun | None:
@@ -68,9 +70,14 @@ def entries_of(run: FinishedRun, name: str) -> list[dict[str, Any]]:
     """
     path = run.directory / name
     entries = read_json(path).get("entries") if path.exists() else []
-    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+    if not isinstance(entries, list) or not all(_is_entry(entry, name) for entry in entries):
         raise DataError(Fault(str(path), "is broken", remedy="remove it"))
     return entries
+
+
+def _is_entry(entry: object, name: str) -> bool:
+    texts = TEXTS[name]
+    return isinstance(entry, dict) and all(isinstance(entry.get(key), str) for key in texts)
 
 
 def add_entry(run: FinishedRun, name: str, entry: dict[str, Any], *, now: datetime) -> bool:

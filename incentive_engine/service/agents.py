@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Literal
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -46,12 +46,6 @@ except ModuleNotFoundError as error:
     raise SetupError(missing) from error
 
 Role = Literal["read", "reserve"]
-SECONDS: Final = 10.0
-"""How long a call of the service may take."""
-INSTRUCTIONS: Final = (
-    "Look up what a customer may get before you promise anything, and reserve an offer only when "
-    "the customer wants it. Say the text of `words`; name no figures but those in it."
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,7 +158,11 @@ class Desk:
 
 def tools(desk: Desk, *, role: Role) -> MCPServer:
     """Return the tools that a role may use."""
-    server = MCPServer("incentive-engine", instructions=INSTRUCTIONS, log_level="ERROR")
+    instructions = (
+        "Look up what a customer may get before you promise anything, and reserve an offer only "
+        "when the customer wants it. Say the text of `words`; name no figures but those in it."
+    )
+    server = MCPServer("incentive-engine", instructions=instructions, log_level="ERROR")
 
     @server.tool()
     async def offers_for_user(user_id: str) -> dict[str, Any]:
@@ -215,10 +213,12 @@ async def _serve(options: AgentOptions) -> None:
 @asynccontextmanager
 async def _client_of(options: AgentOptions) -> AsyncIterator[httpx2.AsyncClient]:
     """Yield a client of the service that the options name, or of one in this process."""
+    # how long a call of the service may take
+    seconds = 10.0
     if options.server is not None:
         headers = {} if options.key is None else {"Authorization": f"Bearer {options.key}"}
         async with httpx2.AsyncClient(
-            base_url=options.server, headers=headers, timeout=SECONDS
+            base_url=options.server, headers=headers, timeout=seconds
         ) as client:
             yield client
         return
@@ -241,7 +241,7 @@ async def _client_of(options: AgentOptions) -> AsyncIterator[httpx2.AsyncClient]
     try:
         transport = httpx2.ASGITransport(app=application(service))
         async with httpx2.AsyncClient(
-            transport=transport, base_url="http://service", timeout=SECONDS
+            transport=transport, base_url="http://service", timeout=seconds
         ) as client:
             yield client
     finally:

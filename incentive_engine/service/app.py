@@ -50,10 +50,6 @@ from incentive_engine.service.problems import ProblemError, problem, response
 
 JSON: Final = "application/json"
 DECISIONS: Final = "/v1/decisions"
-EVENT_BYTES: Final = 16 << 20
-"""Bytes of a body with events, where a model learned from history."""
-MANY_EVENTS: Final = 1_000
-"""Events from which on a thread makes the features of them."""
 
 
 @dataclass(kw_only=True)
@@ -128,7 +124,9 @@ class Service:
     def _most_bytes(self) -> int | None:
         """Return how long the body of a decision may be; None for the limit of all bodies."""
         newcomers = self.campaign.newcomers
-        return EVENT_BYTES if newcomers is not None and newcomers.learned_from_history else None
+        # bytes of a body with events, where a model learned from history
+        event_bytes = 16 << 20
+        return event_bytes if newcomers is not None and newcomers.learned_from_history else None
 
     async def _newcomer(self, user: str, asked: bodies.DecisionRequest) -> Choice:
         """Return what a user gets by his features, and by what he did."""
@@ -147,7 +145,9 @@ class Service:
                 moment=moment,
             )
             # a thread takes longer than the model, but many events take longer than a thread
-            is_long = events is not None and len(events.time) > MANY_EVENTS
+            # events from which on a thread makes the features of them
+            many_events = 1_000
+            is_long = events is not None and len(events.time) > many_events
             return await asyncio.to_thread(choose) if is_long else choose()
         except DataError as error:
             raise _not_scored(error) from None

@@ -19,9 +19,6 @@ from incentive_engine.service.bodies import AnsweredBody, FindingBody, ProposalB
 FRESH: Final = 5.0
 """Seconds for which findings are shown again without another look."""
 
-RARELY: Final = 20.0
-"""For how many times as long as a look takes its findings are shown: decisions go first."""
-
 
 class WatchedFindings:
     """Looks at a ledger beside the calls that are answered.
@@ -54,7 +51,10 @@ class WatchedFindings:
                 began = time.monotonic()
                 self._found = await asyncio.to_thread(self._look, {**requests})
                 self._looked_at = time.monotonic()
-                self._fresh = max(FRESH, RARELY * (self._looked_at - began))
+                # for how many times as long as a look takes its findings are shown: decisions go
+                # first
+                rarely = 20.0
+                self._fresh = max(FRESH, rarely * (self._looked_at - began))
         found = [*self._found]
         if restarts:
             text = say("watch.writer_restarted", restarts=restarts)

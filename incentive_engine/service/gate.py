@@ -5,16 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass, field
-from typing import Final
 
 from starlette.requests import ClientDisconnect, Request
 
 from incentive_engine.config.access.keys import Keys, Role
 from incentive_engine.service.problems import problem
-
-KEY_LENGTH: Final = 255
-CALLERS: Final = 10_000
-"""Callers whose rates are known; more, and all begin anew."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +87,9 @@ class Gate:
 
     def _slow_down(self, caller: str, rate: float) -> None:
         now = time.monotonic()
-        if len(self._buckets) > CALLERS:
+        # callers whose rates are known; more, and all begin anew
+        callers = 10_000
+        if len(self._buckets) > callers:
             self._buckets.clear()
         bucket = self._buckets.setdefault(caller, Bucket(max(rate, 1.0), now))
         if not bucket.take(rate, now):
@@ -143,10 +140,11 @@ def idempotency_key(request: Request, *, is_needed: bool) -> str:
     """
     key = request.headers.get("idempotency-key", "")
     where = "Idempotency-Key"
+    key_length = 255
     if not key and is_needed:
         remedy = "send one of your own for each decision, and the same one when you ask again"
-        raise problem(400, where, "is missing", f"1 to {KEY_LENGTH} characters", remedy)
-    if len(key) > KEY_LENGTH:
-        expected = f"at most {KEY_LENGTH} characters"
+        raise problem(400, where, "is missing", f"1 to {key_length} characters", remedy)
+    if len(key) > key_length:
+        expected = f"at most {key_length} characters"
         raise problem(400, where, f"has {len(key)} characters", expected, "use a UUID")
     return key

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import replace
-from typing import Final
 
 from incentive_engine.allocation.pacing import WarmStart
 from incentive_engine.domain import MICROS
@@ -29,15 +28,6 @@ from incentive_engine.live.ledger.records import Verb
 from incentive_engine.live.repricing import Current, Repricer
 from incentive_engine.service.app import Service
 
-LOOKS: Final = 10
-"""How often between two solves prices give way, and those of other servers are looked for."""
-
-OBEYED: Final = 0.5
-"""Seconds after which it is looked for what somebody accepted."""
-
-LONGEST: Final = 15.0
-"""Seconds between two such looks, at most."""
-
 
 async def keep_pace(service: Service) -> None:
     """Give the service new prices again and again, until it is cancelled.
@@ -50,8 +40,12 @@ async def keep_pace(service: Service) -> None:
         return
     every = times.reprice.micros
     began = max(wall_micros(), repricer.forecast.start)
+    # how often between two solves prices give way, and those of other servers are looked for
+    looks = 10
+    # seconds between two such looks, at most
+    longest = 15.0
     while True:
-        await asyncio.sleep(min(every / MICROS / LOOKS, LONGEST))
+        await asyncio.sleep(min(every / MICROS / looks, longest))
         current = await follow(service)
         now = wall_micros()
         if not repricer.forecast.start < now < repricer.forecast.end:
@@ -142,7 +136,9 @@ async def _obey(service: Service, change: Change, *, at: int) -> None:
 
 async def keep_obeying(service: Service, known: int) -> None:
     """Take over what is accepted, and new prices, again and again, until it is cancelled."""
+    # seconds after which it is looked for what somebody accepted
+    obeyed = 0.5
     while True:
-        await asyncio.sleep(OBEYED)
+        await asyncio.sleep(obeyed)
         known = await obey_actions(service, known)
         await follow(service)

@@ -8,7 +8,6 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from incentive_engine.domain import MICROS
 from incentive_engine.errors import Fault, SetupError
@@ -38,12 +37,6 @@ except ModuleNotFoundError as error:
         error.name or "", "is not installed", remedy="pip install 'incentive-engine[serve]'"
     )
     raise SetupError(missing) from error
-
-STOPPING: Final = 20
-"""Seconds that requests have to end once the server is asked to stop."""
-
-WAITING: Final = 1_024
-"""Connections that wait to be taken."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,8 +94,10 @@ def serve(options: ServeOptions, *, say: Callable[[str], None]) -> None:
         metrics=metrics,
         log=log,
     )
+    # connections that wait to be taken
+    waiting = 1_024
     with (
-        listening(options.host, options.port, waiting=WAITING) as listener,
+        listening(options.host, options.port, waiting=waiting) as listener,
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
         runner.run(_serve(service, listener, say, users=len(campaign.population)))
@@ -111,13 +106,15 @@ def serve(options: ServeOptions, *, say: Callable[[str], None]) -> None:
 async def _serve(
     service: Service, listener: socket.socket, say: Callable[[str], None], *, users: int
 ) -> None:
+    # seconds that requests have to end once the server is asked to stop
+    stopping = 20
     server = Server(
         uvicorn.Config(
             application(service),
             log_level="error",
             access_log=False,
             server_header=False,
-            timeout_graceful_shutdown=STOPPING,
+            timeout_graceful_shutdown=stopping,
             timeout_keep_alive=30,
             lifespan="off",
         )

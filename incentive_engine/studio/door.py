@@ -30,12 +30,6 @@ PAGE_POLICY: Final = (
     "frame-ancestors 'none'; base-uri 'none'"
 )
 """Bars have their widths in attributes; nothing else is inline."""
-SESSIONS: Final = 1_000
-"""People who are logged in at a time."""
-TRIES: Final = 20
-"""Wrong keys a minute, before everybody waits."""
-HOLDS: Final = 12 * 3_600
-"""Seconds after which a person logs in again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,15 +84,21 @@ class Door:
         """Return a new session for a key; None where it is nobody's, or too many were tried."""
         now = time.monotonic()
         self._tries = [at for at in self._tries if now - at < 60]
-        if self.keys is None or len(self._tries) >= TRIES:
+        # wrong keys a minute, before everybody waits
+        tries = 20
+        if self.keys is None or len(self._tries) >= tries:
             return None
         if self.keys.find(secret) is None:
             self._tries.append(now)
             return None
         session = secrets.token_urlsafe(32)
         digest = hashlib.sha256(secret.encode("utf-8", "surrogateescape")).digest()
-        self._sessions[session] = (digest, now + HOLDS)
-        while len(self._sessions) > SESSIONS:
+        # seconds after which a person logs in again
+        holds = 12 * 3_600
+        self._sessions[session] = (digest, now + holds)
+        # people who are logged in at a time
+        sessions = 1_000
+        while len(self._sessions) > sessions:
             self._sessions.popitem(last=False)
         return session
 

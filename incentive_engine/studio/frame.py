@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from incentive_engine.language import Language
+from incentive_engine.report.frame import spoken_by
 from incentive_engine.run.format import StatedEstimate
 from incentive_engine.stats.estimate import Estimate
 
@@ -43,12 +44,7 @@ def render(template: str, t: Language, **content: object) -> str:
         .get_template(template)
         .render(
             content,
-            t=t,
-            number=t.number,
-            money=t.money,
-            brief=t.brief,
-            count=t.count,
-            percent=t.percent,
+            **spoken_by(t),
             interval=lambda stated: interval(t, stated),
             moment=lambda at: moment(t, at),
             prose=prose,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
@@ -20,9 +20,6 @@ from incentive_engine.studio.policy_pages import drafted, faults, scores_of
 from incentive_engine.studio.scenarios import SavedScenario
 from incentive_engine.studio.visit import Visit, fault_of
 from incentive_engine.studio.worker import Order
-
-LONGEST: Final = 60
-"""Characters of a scenario's name."""
 
 
 def move(visit: Visit) -> Response:
@@ -180,7 +177,9 @@ def budget_chart(t: Language, response: Budgets, outlook: PlanOutlook) -> Chart:
 
 def keep_scenario(visit: Visit) -> Response:
     """Keep the settings of now under a name."""
-    name = " ".join(visit.field("name").split())[:LONGEST]
+    # characters of a scenario's name
+    longest = 60
+    name = " ".join(visit.field("name").split())[:longest]
     if not name:
         raise ConfigError(Fault(say("studio.scenario"), say("studio.name_it")))
     draft = drafted(visit)

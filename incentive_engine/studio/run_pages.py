@@ -20,12 +20,6 @@ from incentive_engine.studio.worker import Order
 from incentive_engine.workflow.studio.run_view import RunView, compare_runs, run_view
 from incentive_engine.workflow.studio.samples import copy_samples
 
-REPORT_POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; "
-    "sandbox allow-scripts; frame-ancestors 'self'"
-)
-"""A report is a file of the folder: whatever stands in it cannot reach the studio."""
-
 
 def home(visit: Visit) -> Response:
     """Show policies and runs, or those that a search finds."""
@@ -80,7 +74,12 @@ def report(visit: Visit) -> Response:
     path = visit.run() / REPORT_FILE
     if not path.is_file():
         raise DataError(Fault(visit.asked("path"), say("studio.no_report")))
-    headers = {"Content-Security-Policy": REPORT_POLICY}
+    # a report is a file of the folder: whatever stands in it cannot reach the studio
+    report_policy = (
+        "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
+        "img-src data:; sandbox allow-scripts; frame-ancestors 'self'"
+    )
+    headers = {"Content-Security-Policy": report_policy}
     return FileResponse(path, media_type="text/html; charset=utf-8", headers=headers)
 
 

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from typing import Final
 
 from incentive_engine.errors import ConfigError, Fault
 from incentive_engine.insight.planner.warm_plan import PlanOutlook
 from incentive_engine.insight.value.gain import PlanGain
 from incentive_engine.language import say
-
-MOST: Final = 12
-"""Scenarios of a policy: more are not compared at a glance."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -54,10 +50,12 @@ class Scenarios:
         ConfigError
             When there are too many.
         """
+        # scenarios of a policy: more are not compared at a glance
+        most = 12
         with self._lock:
             mine = self._by_policy.setdefault(policy, {})
-            if scenario.name not in mine and len(mine) >= MOST:
-                raise ConfigError(Fault(scenario.name, say("studio.many_scenarios", most=MOST)))
+            if scenario.name not in mine and len(mine) >= most:
+                raise ConfigError(Fault(scenario.name, say("studio.many_scenarios", most=most)))
             mine[scenario.name] = scenario
 
     def drop(self, policy: str, name: str) -> None:

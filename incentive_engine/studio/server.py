@@ -8,7 +8,6 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from incentive_engine.errors import Fault, SetupError
 from incentive_engine.language import say as message
@@ -31,11 +30,6 @@ except ModuleNotFoundError as error:
         remedy="pip install 'incentive-engine[studio]'",
     )
     raise SetupError(missing) from error
-
-STOPPING: Final = 3
-"""Seconds that requests have to end once the studio is asked to stop."""
-WAITING: Final = 128
-"""Connections that wait to be taken."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +54,9 @@ def open_studio(options: StudioOptions, *, say: Callable[[str], None]) -> None:
     if options.keys is None:
         refuse_open_door(options.host)
     keys = None if options.keys is None else Keys(options.keys)
-    with listening(options.host, options.port, waiting=WAITING) as listener:
+    # connections that wait to be taken
+    waiting = 128
+    with listening(options.host, options.port, waiting=waiting) as listener:
         port = listener.getsockname()[1]
         door = Door(
             keys=keys,
@@ -76,13 +72,15 @@ def open_studio(options: StudioOptions, *, say: Callable[[str], None]) -> None:
 
 
 async def _serve(studio: Studio, listener: socket.socket, on_start: Callable[[], None]) -> None:
+    # seconds that requests have to end once the studio is asked to stop
+    stopping = 3
     server = Server(
         uvicorn.Config(
             application(studio),
             log_level="critical",  # what goes wrong is told by our own handler
             access_log=False,
             server_header=False,
-            timeout_graceful_shutdown=STOPPING,
+            timeout_graceful_shutdown=stopping,
             lifespan="off",
         )
     )

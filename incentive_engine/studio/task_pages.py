@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from typing import Any, Final
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -15,11 +15,6 @@ from incentive_engine.language import Language, language, say
 from incentive_engine.report.words import step as step_words
 from incentive_engine.studio.tasks import Task
 from incentive_engine.studio.visit import Studio, Visit, back, fault_of, spoken
-
-LOOKS: Final = 0.25
-"""Seconds between two looks at the tasks for those who follow them."""
-BREATH: Final = 15.0
-"""Seconds after which a line without meaning keeps a connection open."""
 
 
 def tasks(visit: Visit) -> Response:
@@ -87,15 +82,20 @@ async def events(request: Request) -> Response:
         return Response(status_code=401)
     t = language(spoken(request))
 
+    # seconds between two looks at the tasks for those who follow them
+    looks = 0.25
+    # seconds after which a line without meaning keeps a connection open
+    breath = 15.0
+
     async def stream() -> AsyncIterator[str]:
         told, waited = -1, 0.0
         while not studio.closing.is_set():
             if studio.tasks.version != told:
                 told, waited = studio.tasks.version, 0.0
                 yield f"data: {json.dumps(_plain(studio, t))}\n\n"
-            await asyncio.sleep(LOOKS)
-            waited += LOOKS
-            if waited >= BREATH:
+            await asyncio.sleep(looks)
+            waited += looks
+            if waited >= breath:
                 waited = 0.0
                 yield ": still here\n\n"
 

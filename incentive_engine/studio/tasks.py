@@ -13,19 +13,13 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from typing import Final, Literal
+from typing import Literal
 
 from incentive_engine.errors import ConfigError, Fault
 from incentive_engine.language import say
 from incentive_engine.studio.worker import Order, Outcome, Stage, work
 
 State = Literal["running", "done", "failed", "stopped"]
-TOGETHER: Final = 2
-"""Tasks at a time; more would only share the same cores."""
-KEPT: Final = 100
-"""Tasks that are remembered."""
-PATIENCE: Final = 3.0
-"""Seconds that a task has to end once it is asked to stop."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,15 +74,19 @@ class TaskBook:
         ConfigError
             When the same runs already, or too many run.
         """
+        # tasks at a time; more would only share the same cores
+        together = 2
         with self._lock:
             running = [task for task in self._tasks.values() if task.state == "running"]
             if any(task.about == about and task.order.kind == order.kind for task in running):
                 raise ConfigError(Fault(about, say("studio.runs_already")))
-            if len(running) >= TOGETHER:
-                raise ConfigError(Fault(about, say("studio.too_many", most=TOGETHER)))
+            if len(running) >= together:
+                raise ConfigError(Fault(about, say("studio.too_many", most=together)))
             task = Task(id=secrets.token_hex(8), order=order, about=about, began=datetime.now(UTC))
             self._tasks[task.id] = task
-            for old in [*self._tasks][:-KEPT]:
+            # tasks that are remembered
+            kept = 100
+            for old in [*self._tasks][:-kept]:
                 if self._tasks[old].state != "running":
                     del self._tasks[old]
             self.version += 1
@@ -108,7 +106,9 @@ class TaskBook:
             return
         self._change(name, state="stopped")
         process.terminate()
-        process.join(PATIENCE)
+        # seconds that a task has to end once it is asked to stop
+        patience = 3.0
+        process.join(patience)
         if process.is_alive():
             process.kill()
 

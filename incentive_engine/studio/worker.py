@@ -18,8 +18,6 @@ from incentive_engine.language import Code, Text, say
 from incentive_engine.parallel import Advance
 
 Kind = Literal["allocate", "prepare", "approve", "export"]
-STOPPED: Final = 143
-"""The exit code of a task that was asked to stop."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +136,9 @@ def work(order: Order, line: Connection) -> None:
 
 
 def _stop(_number: int, _frame: FrameType | None) -> None:
-    sys.exit(STOPPED)
+    # the exit code of a task that was asked to stop
+    stopped = 143
+    sys.exit(stopped)
 
 
 def _allocate(order: Order, progress: Reporter) -> Outcome:

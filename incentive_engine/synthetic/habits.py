@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -11,17 +10,6 @@ import pandas as pd
 
 from incentive_engine.domain import FloatArray, IntArray
 from incentive_engine.synthetic.population import CATEGORIES, SyntheticPopulation, describe_person
-
-DAY: Final = 86_400_000_000
-"""Microseconds."""
-TAIL_DAYS: Final = 10
-"""How far beyond the moment a log goes on: a log knows what no feature may see."""
-ISSUES: Final = 5.0
-"""Coupons that a user gets in a year."""
-STROLLS: Final = 4.0
-"""Visits without an order, in a year."""
-REDEEMED_DAYS: Final = 7
-"""A coupon is redeemed within these."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -101,12 +89,18 @@ def draw_log(
     orders, ages = _orders(habits, days, rng)
     bought = _categories(habits.taste, orders, rng)
     cents = 100 * people.basket[orders] * np.exp(0.5 * rng.standard_normal(len(orders)))
-    came, strolled = _scattered(len(habits.gap), STROLLS, days, rng)
+    # visits without an order, in a year
+    strolls = 4.0
+    came, strolled = _scattered(len(habits.gap), strolls, days, rng)
     looked = _categories(0.5 * habits.taste + 0.5 / len(CATEGORIES), came, rng)
-    got, issued = _scattered(len(habits.gap), ISSUES, days, rng)
+    # coupons that a user gets in a year
+    issues = 5.0
+    got, issued = _scattered(len(habits.gap), issues, days, rng)
     coupons = rng.integers(0, len(CATEGORIES), len(got))
     used = rng.random(len(got)) < habits.coupons[got]
-    redeemed = issued[used] - rng.uniform(0, REDEEMED_DAYS, int(used.sum()))
+    # a coupon is redeemed within these
+    redeemed_days = 7
+    redeemed = issued[used] - rng.uniform(0, redeemed_days, int(used.sum()))
     parts = (
         ("order", orders, ages, bought, np.rint(cents)),
         ("visit", orders, ages + rng.uniform(0, 0.02, len(ages)), bought, None),
@@ -121,10 +115,12 @@ def _part(
     kind: str, person: IntArray, age: FloatArray, category: IntArray, amount: FloatArray | None
 ) -> pd.DataFrame:
     names = np.array(CATEGORIES)[category]
+    # microseconds
+    day = 86_400_000_000
     return pd.DataFrame(
         {
             "person": person,
-            "age": np.rint(age * DAY).astype(np.int64),
+            "age": np.rint(age * day).astype(np.int64),
             "kind": kind,
             "category": pd.array(names, dtype="str"),
             "amount": np.full(len(person), np.nan) if amount is None else amount,
@@ -150,9 +146,11 @@ def _scattered(
     n: int, per_year: float, days: int, rng: np.random.Generator
 ) -> tuple[IntArray, FloatArray]:
     """Return persons and days before the moment of events at random times."""
-    counts = rng.poisson(per_year * (days + TAIL_DAYS) / 365, n)
+    # how far beyond the moment a log goes on: a log knows what no feature may see
+    tail_days = 10
+    counts = rng.poisson(per_year * (days + tail_days) / 365, n)
     person = np.repeat(np.arange(n), counts)
-    return person, rng.uniform(-TAIL_DAYS, days, len(person))
+    return person, rng.uniform(-tail_days, days, len(person))
 
 
 def _categories(

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from incentive_engine.synthetic.habits import Habits
 
 TIERS: Final = ("regular", "silver", "88VIP")
-TIER_CUTS: Final = (0.643, 1.555)
-"""Standard normal quantiles: about 20 % are silver, about 6 % are 88VIP."""
 
 REGIONS: Final = {
     "Guangdong": 13.0, "Jiangsu": 9.5, "Zhejiang": 9.0, "Shandong": 8.5, "Henan": 7.5,
@@ -29,9 +27,6 @@ REGIONS: Final = {
 CATEGORIES: Final = (
     "apparel", "beauty", "electronics", "food", "home", "baby", "sports", "pets",
 )  # fmt: skip
-CHANNELS: Final = ("app", "mini-program", "web")
-DEVICES: Final = ("android", "ios", "desktop")
-INCOME_BANDS: Final = ("low", "middle", "upper", "high")
 
 ORDERS: Final = np.array([5.0, 11.0, 23.5])
 """Mean orders in twelve months of each tier, before engagement."""
@@ -74,7 +69,9 @@ def draw_population(
     wealth, engagement, chance = rng.standard_normal((3, n))
     sensitivity = -0.4 * wealth + np.sqrt(1 - 0.4**2) * rng.standard_normal(n)
     standing = 0.45 * wealth + 0.5 * engagement + np.sqrt(1 - 0.45**2 - 0.5**2) * chance
-    tier = np.searchsorted(TIER_CUTS, standing - 0.5 * lapsed)
+    # standard normal quantiles: about 20 % are silver, about 6 % are 88VIP
+    tier_cuts = (0.643, 1.555)
+    tier = np.searchsorted(tier_cuts, standing - 0.5 * lapsed)
     basket = BASKETS[tier] * np.exp(0.35 * wealth + 0.25 * rng.standard_normal(n))
     known = pd.DataFrame({"user_id": [f"{prefix}{i:07d}" for i in range(1, n + 1)]})
     known["tier"] = _named(tier, TIERS)
@@ -100,13 +97,16 @@ def describe_person(wealth: FloatArray, rng: np.random.Generator) -> pd.DataFram
     channel = _choose(np.column_stack([0.72 * (1 - web), 0.28 * (1 - web), web]), rng)
     device = (rng.random(n) < expit(0.9 * wealth - 0.5)).astype(np.int64)
     device[(channel == 2) & (rng.random(n) < 0.8)] = 2
+    channels = ("app", "mini-program", "web")
+    devices = ("android", "ios", "desktop")
+    income_bands = ("low", "middle", "upper", "high")
     return pd.DataFrame(
         {
             "age": np.where(rng.random(n) < 0.08, np.nan, age),
-            "income_band": _named(band, INCOME_BANDS, missing=rng.random(n) < 0.2),
+            "income_band": _named(band, income_bands, missing=rng.random(n) < 0.2),
             "region": _named(rng.choice(len(shares), n, p=shares / shares.sum()), tuple(REGIONS)),
-            "channel": _named(channel, CHANNELS),
-            "device": _named(device, DEVICES),
+            "channel": _named(channel, channels),
+            "device": _named(device, devices),
             "category_interest": _named(
                 _choose(_tastes(age, wealth), rng), CATEGORIES, missing=rng.random(n) < 0.05
             ),

@@ -25,16 +25,12 @@ from incentive_engine.synthetic.market import (
 )
 from incentive_engine.synthetic.population import SyntheticPopulation, draw_population
 
-AFTERWARDS: Final = 2
-"""What tells the chances of the campaign from those of its users and of its trial."""
 MARKETS: Final[dict[str, Market]] = {
     "double11": DOUBLE11,
     "winback": WINBACK,
     "everyday": EVERYDAY,
     "weekly": WEEKLY,
 }
-LOG_DAYS: Final = 730
-"""How far back the event log of a sample campaign reaches before the first moment."""
 CAMPAIGN: Final = pd.Timestamp("2026-06-15 10:00", tz="Asia/Shanghai")
 """When the users of a sample campaign with a log are decided on."""
 TRIAL_DAYS: Final = (120, 14)
@@ -44,8 +40,6 @@ LOG_COLUMNS: Final = {
 }  # fmt: skip
 """What the columns of a sample campaign's event log are."""
 ASSIGNED: Final = "assigned_at"
-LOGGED: Final = 2
-"""What tells the chances of the log from those of users and trial."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -89,7 +83,9 @@ def sample_campaign(sample: Sample) -> SampleCampaign:
     truth = truth_table(users, market, react(users, market))
     if users.habits is None or others.habits is None:
         return SampleCampaign(users=users.known, trial=trial, truth=truth)
-    rng = np.random.default_rng([sample.seed, LOGGED])
+    # what tells the chances of the log from those of users and trial
+    logged = 2
+    rng = np.random.default_rng([sample.seed, logged])
     last, spread = TRIAL_DAYS
     apart = pd.to_timedelta(rng.integers(0, spread * 86_400, len(trial)), unit="s")
     trial[ASSIGNED] = CAMPAIGN - pd.Timedelta(days=last) - apart
@@ -122,7 +118,9 @@ def _log_of(
     people: SyntheticPopulation, habits: Habits, moment: IntArray, rng: np.random.Generator
 ) -> pd.DataFrame:
     """Return what people did, as a shop would log it."""
-    log = draw_log(people, habits, days=LOG_DAYS + sum(TRIAL_DAYS), rng=rng)
+    # how far back the event log of a sample campaign reaches before the first moment
+    log_days = 730
+    log = draw_log(people, habits, days=log_days + sum(TRIAL_DAYS), rng=rng)
     person = log["person"].to_numpy()
     return pd.DataFrame(
         {
@@ -152,7 +150,9 @@ def sample_outcomes(sample: Sample, plan: pd.DataFrame) -> pd.DataFrame:
     users = campaign_users(sample)
     given = plan.set_index("user_id")["offer_id"].reindex(users.known["user_id"])
     arm = pd.Index([offer.id for offer in market.offers]).get_indexer(pd.Index(given)) + 1
-    rng = np.random.default_rng([sample.seed, AFTERWARDS])
+    # what tells the chances of the campaign from those of its users and of its trial
+    afterwards = 2
+    rng = np.random.default_rng([sample.seed, afterwards])
     did = outcomes_of(market, react(users, market), arm, rng=rng)
     seen = pd.DataFrame({"user_id": users.known["user_id"], "offer_id": given.to_numpy(), **did})
     return seen.set_index("user_id").loc[plan["user_id"]].reset_index()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 
@@ -11,9 +10,6 @@ from incentive_engine.data.trial import Trial
 from incentive_engine.domain import BoolArray, FloatArray
 from incentive_engine.stats.estimate import Estimate
 from incentive_engine.stats.intervals import interval
-
-FEWEST: Final = 10
-"""Rows that an arm needs in a campaign for its average to have an error."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -101,7 +97,9 @@ def campaign_weights(trial: Trial, reach: BoolArray) -> FloatArray:
 def _mean(trial: Trial, outcome: FloatArray, some: BoolArray) -> tuple[float, float] | None:
     """Return the mean of an arm if all had got it, weighted by propensities, and its variance."""
     rows = np.flatnonzero(some)
-    if len(rows) < FEWEST:
+    # rows that an arm needs in a campaign for its average to have an error
+    fewest = 10
+    if len(rows) < fewest:
         return None
     weight = 1.0 / trial.propensity[rows]
     mean = float(np.average(outcome[rows], weights=weight))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -23,11 +22,8 @@ from incentive_engine.domain import (
 )
 
 CONTROL_ARM = "control"
-DUST: Final = 1e-12
-"""An effect below this is a rounding error; solvers would take it for a value."""
 CONSTANT = "constant"
 FOLD = "fold"
-STANDARD_ERROR = "conversion_se"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -64,12 +60,13 @@ class Estimates:
         """
         table: dict[str, object] = {USER_ID: user_id.to_numpy()}
         table |= {name: features[name].to_numpy() for name in policy.attribute_columns}
+        standard_error = "conversion_se"
         for offer in policy.offer_ids:
             j = self.offers.index(offer)
             table[score_column(CONVERSION, offer)] = without_dust(self.conversion[:, j])
             table[score_column(SPEND, offer)] = without_dust(self.spend[:, j])
             table[score_column(COST, offer)] = to_micros(self.cost[:, j]) / MICROS
-            table[score_column(STANDARD_ERROR, offer)] = self.conversion_se[:, j]
+            table[score_column(standard_error, offer)] = self.conversion_se[:, j]
         return pd.DataFrame(table)
 
 
@@ -135,7 +132,9 @@ class OutOfFold:
 
 def without_dust(effect: FloatArray) -> FloatArray:
     """Return effects with rounding errors of sums that cancel set to 0."""
-    return np.where(np.abs(effect) < DUST, 0.0, effect)
+    # an effect below this is a rounding error; solvers would take it for a value
+    dust = 1e-12
+    return np.where(np.abs(effect) < dust, 0.0, effect)
 
 
 _PER_OFFER = ("conversion", "spend", "cost", "conversion_se")

@@ -222,14 +222,15 @@ def fit(trial: Trial, policy: Policy, *, seed: int, params: FitParams = FIT) -> 
     happened = (trial.conversion > 0) | (trial.spend != 0)
     (basis, phi), telling = together(
         lambda: learn_basis(matrix, encoder),
-        lambda: Telling.of(matrix, happened, folds, seed=seed),
+        lambda: Telling.of(matrix, happened, folds, categories=encoder.crowded, seed=seed),
     )
     rows = TrialRows(
         matrix=matrix,
+        categories=encoder.crowded,
         telling=telling,
         phi=phi,
         columns=basis.columns,
-        support=learn_support(matrix, encoder.is_number(matrix.shape[1]), lottery, seed=seed),
+        support=learn_support(matrix, encoder.categories, lottery, seed=seed),
         lottery=lottery,
         folds=folds,
         params=params,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -38,15 +39,23 @@ class Telling:
     binned: BinnedRows
 
     @classmethod
-    def of(cls, matrix: Matrix, event: BoolArray, folds: Folds, *, seed: int) -> Self:
-        """Choose from (n, p) features and (n,) whether anything happened."""
+    def of(
+        cls,
+        matrix: Matrix,
+        event: BoolArray,
+        folds: Folds,
+        *,
+        categories: Sequence[int],
+        seed: int,
+    ) -> Self:
+        """Choose from (n, p) features, some of them categories, and (n,) what happened."""
         kept, stands_for = without_most_quiet(event, seed=seed)
         row = np.flatnonzero(kept)
         return cls(
             row=row,
             stands_for=stands_for[row],
             fold=folds.label[row],
-            binned=BinnedRows(matrix[row]),
+            binned=BinnedRows(matrix[row], categories=categories),
         )
 
     def outside(self, fold: int) -> IntArray:
@@ -61,6 +70,8 @@ class TrialRows:
     Attributes
     ----------
     matrix : (n, p) float32
+    categories
+        Its columns that trees split by sets of codes.
     telling
         The rows that show conversions and spend, and enough others.
     phi : (n, q) float64
@@ -78,6 +89,7 @@ class TrialRows:
     """
 
     matrix: Matrix
+    categories: tuple[int, ...]
     telling: Telling
     phi: FloatArray
     columns: tuple[int, ...]

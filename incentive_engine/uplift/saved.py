@@ -15,8 +15,6 @@ from incentive_engine.language import say
 FORMAT: Final = 7
 """Version of these files; a reader refuses any other."""
 MODEL: Final = "model.json"
-EVALUATION: Final = "evaluation.json"
-"""What is known of the model's quality; it may stand in the directory before the model does."""
 REMEDY: Final = "train again with `incentive train`"
 CHANGED: Final = "was changed since it was written"
 SEAL: Final = "digest"
@@ -32,10 +30,12 @@ def read_evaluation(directory: Path) -> Mapping[str, Any]:
         As `load_model`, but only the file that is read is checked.
     """
     content = read_model_file(directory / MODEL)
-    if EVALUATION not in content.get("files", {}):
+    # what is known of the model's quality; it may stand in the directory before the model does
+    evaluation = "evaluation.json"
+    if evaluation not in content.get("files", {}):
         return {}
-    check_files(content, directory, only=EVALUATION)
-    return dict(json.loads((directory / EVALUATION).read_text()))
+    check_files(content, directory, only=evaluation)
+    return dict(json.loads((directory / evaluation).read_text()))
 
 
 def read_model_file(file: Path) -> dict[str, Any]:

@@ -192,6 +192,7 @@ _ARRAYS = ("ridge", "directions", "pooling", "uncertainty", "centre")
 
 def _effects_json(effects: EffectLayer) -> dict[str, Any]:
     deviations = effects.deviations
+    tables = ("averages", "stack", "calibration")
     return {
         "functions": deviations.functions.tolist(),
         "ridge": deviations.ridge.tolist(),
@@ -200,7 +201,7 @@ def _effects_json(effects: EffectLayer) -> dict[str, Any]:
         "pooling": deviations.arm_trees.pooling.tolist(),
         "uncertainty": effects.uncertainty.tolist(),
         "centre": effects.centre.tolist(),
-        **{name: _lists(getattr(effects, name)) for name in _TABLES},
+        **{name: _lists(getattr(effects, name)) for name in tables},
         "support": {
             "low": effects.support.low.tolist(),
             "high": effects.support.high.tolist(),
@@ -210,9 +211,6 @@ def _effects_json(effects: EffectLayer) -> dict[str, Any]:
         "test": asdict(effects.test),
         "rungs": effects.rungs,
     }
-
-
-_TABLES = ("averages", "stack", "calibration")
 
 
 def _lists(arrays: Averages | Stack | Calibration) -> dict[str, Any]:

@@ -6,13 +6,14 @@ it makes that up. For them effects decay to the average.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
-from incentive_engine.domain import BoolArray, FloatArray, Matrix
+from incentive_engine.domain import FloatArray, Matrix
 from incentive_engine.parallel import in_blocks, side_by_side
 from incentive_engine.uplift.boosting.boosting import BinnedRows, CrossFitted, Recipe, train
 from incentive_engine.uplift.systematic_sample import evenly
@@ -78,18 +79,19 @@ class Support:
 
 
 def learn_support(
-    matrix: Matrix, is_number: BoolArray, lottery: Randomisation, *, seed: int
+    matrix: Matrix, categories: Sequence[int], lottery: Randomisation, *, seed: int
 ) -> Support:
     """Take the range of (n, p) features, and see which groups an arm never reached.
 
     Parameters
     ----------
-    is_number
-        (p,) whether a feature is a number or a date.
+    categories
+        Columns whose codes are in no order, and have no range.
     """
     least = np.fmin.reduce(matrix).astype(np.float64)
     most = np.fmax.reduce(matrix).astype(np.float64)
-    present = np.isfinite(least) & is_number
+    present = np.isfinite(least)
+    present[[*categories]] = False
     low, high = np.where(present, least, -np.inf), np.where(present, most, np.inf)
     some = evenly(len(matrix), ROWS)
     sample, arm, weight = matrix[some], lottery.arm[some], lottery.weight[some]

@@ -38,8 +38,6 @@ WHAT: Final = {
 }
 """The checks of rows, in the order in which they are told."""
 
-FORCED: Final = "exactly_one: each user outside the holdout has an offer"
-
 
 def check_users(run: StatedRun, users: pa.Table) -> Check:
     """Check that every user of the score table, as `read_users`, stands once, in its order."""
@@ -86,7 +84,8 @@ class ChoiceChecks:
 
     def __init__(self, policy: Policy) -> None:
         self.forced = policy.assignment == "exactly_one"
-        what = WHAT | ({"assignment": FORCED} if self.forced else {})
+        forced = "exactly_one: each user outside the holdout has an offer"
+        what = WHAT | ({"assignment": forced} if self.forced else {})
         self.found = {name: CheckFindings(name, text) for name, text in what.items()}
         self.states_spend = False
 

@@ -33,12 +33,13 @@ from incentive_engine.run.format import (
     StatedEvaluation,
     StatedFrozenPolicy,
     StatedPrices,
+    parts_of,
     read_manifest,
     read_stated,
 )
 
 from .recomputed.blocks import UnreadableError, open_parquet
-from .recomputed.replay import stored_measures
+from .recomputed.rules import stored_measures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -66,15 +67,17 @@ class StatedRun:
 def altered_files(directory: Path, manifest: Manifest) -> Iterator[Text]:
     """Yield what is missing, differs from the digests in the manifest, or is not listed there."""
     needed = {*ALWAYS, *([EVALUATION_FILE] if "trial" in manifest.inputs else [])}
-    for name in sorted(needed - manifest.outputs.keys()):
+    tables = {name.split("/")[0] for name in manifest.outputs}
+    for name in sorted(needed - tables):
         yield say("{name} is not listed in manifest.json", name=name)
     for name, output in manifest.outputs.items():
         path = directory / name
-        if path.is_symlink() or not path.is_file():
+        is_link = path.is_symlink() or (directory / name.split("/")[0]).is_symlink()
+        if is_link or not path.is_file():
             yield (
-                say("{name} is missing", name=name)
-                if not path.is_symlink()
-                else say("{name} is a link", name=name)
+                say("{name} is a link", name=name)
+                if is_link
+                else say("{name} is missing", name=name)
             )
         elif path.stat().st_size != output.bytes:
             yield say(
@@ -86,10 +89,12 @@ def altered_files(directory: Path, manifest: Manifest) -> Iterator[Text]:
         elif digest_file(path) != output.sha256:
             yield say("{name} was changed after the run: its digest differs", name=name)
     known = {*needed, *manifest.outputs, *ADDED}
-    for path in sorted(directory.iterdir()):
+    for path in sorted(directory.rglob("*")):
+        name = path.relative_to(directory).as_posix()
+        is_table = path.is_dir() and not path.is_symlink() and name in tables
         # what is hidden is what a killed process left of a record
-        if path.name not in known and not path.name.startswith("."):
-            yield say("{name} is not listed in manifest.json", name=path.name)
+        if name not in known and not is_table and not path.name.startswith("."):
+            yield say("{name} is not listed in manifest.json", name=name)
 
 
 def read_run(directory: Path, manifest: Manifest) -> StatedRun:
@@ -173,6 +178,11 @@ def _reckoned(policy: Policy) -> Iterator[str]:
 
 
 def _check_allocation(path: Path) -> None:
+    for part in parts_of(path):
+        _check_part(part)
+
+
+def _check_part(path: Path) -> None:
     names, schema = _names(path), open_parquet(path).schema_arrow
     for name, kinds in ALLOCATION.items():
         if name not in names:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from typing import Final
 
 import pyarrow as pa
 from pydantic import ValidationError
@@ -20,12 +19,10 @@ from incentive_engine.run.format import FROZEN_POLICY_FILE, StatedFrozenPolicy, 
 
 from .files import StatedRun
 from .recomputed.arithmetic import agree
-from .recomputed.replay import Rules
+from .recomputed.rules import Rules
 from .recomputed.sums import Sums
 from .recomputed.users import grouped, median_of
 from .result import Check, CheckFindings
-
-KNOWN_FORMAT: Final = 2
 
 
 def check_frozen(run: StatedRun, users: pa.Table, rules: Rules) -> Check:
@@ -39,7 +36,8 @@ def check_frozen(run: StatedRun, users: pa.Table, rules: Rules) -> Check:
     what = "what is frozen for decisions on one user is this policy among these users"
     found = CheckFindings("frozen policy", what)
     stated = run.frozen
-    if stated.format != KNOWN_FORMAT:
+    known_format = 2
+    if stated.format != known_format:
         found.add(say("the format {format} is unknown", format=stated.format))
     for problem in (
         *_policy(run, stated),

@@ -38,7 +38,6 @@ ROWS: Final = (
     "d.scene, d.cost, d.face, d.claims, d.expires_at, d.prices_version, d.propensity, d.state, "
     "d.amount, d.last FROM entries e LEFT JOIN decisions d ON d.seq = e.decision ORDER BY e.seq"
 )
-ACTIONS: Final = "SELECT seq, at, after, key, verb, name, change, chain FROM actions ORDER BY seq"
 AFTER: Final = {
     "none": frozenset[str](),
     "reserved": frozenset({"redeemed", "cancelled", "expired"}),
@@ -135,7 +134,8 @@ def _check(run: StatedRun, database: Any, found: dict[str, CheckFindings]) -> No
     pool = list(rows("SELECT name, at_most, reserved, settled FROM pool ORDER BY place"))
     books = _books(truth, pool, found["ledger run"])
     caps = {n: account.cap for n, account in zip(books.names, books.accounts, strict=True)}
-    books.moved = moved_caps(rows(ACTIONS), caps, found["ledger actions"])
+    actions = "SELECT seq, at, after, key, verb, name, change, chain FROM actions ORDER BY seq"
+    books.moved = moved_caps(rows(actions), caps, found["ledger actions"])
     count, chain = 0, bytes(32)
     for count, entry in enumerate(_in_order(rows(ROWS), books, found), 1):  # noqa: B007 - the last
         chain = _linked(chain, entry, secret)

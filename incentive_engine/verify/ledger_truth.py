@@ -14,7 +14,7 @@ from incentive_engine.domain import COST, FACE, ISSUED, MICROS, score_column, to
 from .files import StatedRun
 from .recomputed.blocks import read_columns
 from .recomputed.limits import LimitGroup, groups
-from .recomputed.replay import linear_form
+from .recomputed.usage import linear_form
 from .recomputed.users import read_users
 
 

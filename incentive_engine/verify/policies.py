@@ -19,7 +19,6 @@ from incentive_engine.run.format import POLICY_FILE
 from .files import StatedRun
 from .result import Check, CheckFindings
 
-COST_ERROR: Final = "budget.cost_error"
 PLACES: Final = re.compile(r"data\.(users|trial(\.\d+)?)|history\.events\.\d+\.source")
 """Fields that name tables; the manifest has their full paths."""
 
@@ -126,21 +125,22 @@ def _cost_error_problems(run: StatedRun) -> Iterator[Text]:
 
     A model's own error is added to that of the season, where the policy states none.
     """
-    stated = run.manifest.overrides.get(COST_ERROR)
+    cost_error = "budget.cost_error"
+    stated = run.manifest.overrides.get(cost_error)
     if stated is None:
         return
     budget = run.policy.budget
     if budget is None or budget.basis != "at-risk":
-        yield say("{cost_error} is overridden, and no budget is at risk", cost_error=COST_ERROR)
+        yield say("{cost_error} is overridden, and no budget is at risk", cost_error=cost_error)
     elif "scores" in run.manifest.inputs and "trial" not in run.manifest.inputs:
         yield say(
             "{cost_error} is overridden, and no model was at hand to tell it",
-            cost_error=COST_ERROR,
+            cost_error=cost_error,
         )
     elif not isinstance(stated, float) or stated <= SEASON_ERROR:
         yield say(
             "{cost_error} is {stated}, less than the {season_error} of every season",
-            cost_error=COST_ERROR,
+            cost_error=cost_error,
             stated=stated,
             season_error=SEASON_ERROR,
         )

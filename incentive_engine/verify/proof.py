@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Final
 
 from incentive_engine.domain import MICROS
 from incentive_engine.language import say
@@ -15,10 +14,6 @@ from .recomputed.arithmetic import RELATIVE, agree, same_total
 from .recomputed.sums import Sums
 from .result import Check, CheckFindings
 from .totals import parts
-
-NEGLIGIBLE: Final = 1e-12
-"""Part of all that the offers could be worth without limits that no proof need resolve: where
-the budget is nothing, value and bound are, and rounding is all that is left."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +70,10 @@ def dual_bound(run: StatedRun, sums: Sums) -> ProvenBound:
         amount = float(exact)
     except OverflowError:
         amount = math.inf
-    tolerance = RELATIVE * max(abs(amount), sums.value_scale) + NEGLIGIBLE * sums.potential
+    # part of all that the offers could be worth without limits that no proof need resolve: where
+    # the budget is nothing, value and bound are, and rounding is all that is left
+    negligible = 1e-12
+    tolerance = RELATIVE * max(abs(amount), sums.value_scale) + negligible * sums.potential
     if not math.isfinite(tolerance):
         # what passes float64 proves nothing, and an infinite tolerance would let all pass
         return ProvenBound(amount=amount, error=math.inf, tolerance=0.0)

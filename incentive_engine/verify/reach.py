@@ -12,7 +12,9 @@ from incentive_engine.domain import MICROS, BoolArray, FloatArray, IntArray
 from .recomputed.arithmetic import RELATIVE, running_totals
 from .recomputed.blocks import Block
 from .recomputed.limits import BUDGET
-from .recomputed.replay import BlockReplay, OfferedPairs, Rules
+from .recomputed.pairs import OfferedPairs
+from .recomputed.replay import BlockReplay
+from .recomputed.rules import Rules
 from .result import Check, CheckFindings
 
 NEVER: Final = -1.0

@@ -13,8 +13,8 @@ from incentive_engine.run.format import StatedLimit
 from .files import StatedRun
 from .recomputed.arithmetic import agree, joined, same_total, within
 from .recomputed.limits import BUDGET, LimitGroup
-from .recomputed.replay import linear_form
 from .recomputed.sums import Sums
+from .recomputed.usage import linear_form
 from .result import Check, CheckFindings
 
 

@@ -8,7 +8,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Final
 
 import pyarrow as pa
 
@@ -30,22 +29,14 @@ from .reach import SmallestBudgets
 from .recomputed.blocks import BLOCK, Block, UnreadableError, blocks
 from .recomputed.limits import BUDGET, groups
 from .recomputed.lots import Lots
-from .recomputed.replay import (
-    BlockReplay,
-    OfferedPairs,
-    Rules,
-    replay,
-    rules_of_rows,
-    stored_measures,
-)
+from .recomputed.pairs import OfferedPairs
+from .recomputed.replay import BlockReplay, replay
+from .recomputed.rules import Rules, rules_of_rows, stored_measures
 from .recomputed.sums import Sums, Usage
 from .recomputed.users import allowed, drawn_holdout, read_users, weights
 from .result import Check, CheckFindings, Verification
 from .returns import check_returns, check_risk
 from .totals import check_limits
-
-AHEAD: Final = 3
-"""Blocks that are being recomputed while the next one is read."""
 
 
 def verify_run(
@@ -224,9 +215,11 @@ def _recomputed(
     """Yield blocks in their order, a few of which are worked on at a time."""
     waiting: deque[tuple[Block, Future[Recomputed]]] = deque()
     with ThreadPoolExecutor() as pool:
+        # blocks that are being recomputed while the next one is read
+        ahead = 3
         for block in read:
             waiting.append((block, pool.submit(work, block)))
-            if len(waiting) > AHEAD:
+            if len(waiting) > ahead:
                 first, made = waiting.popleft()
                 yield first, made.result()
         for first, made in waiting:

@@ -6,7 +6,6 @@ import re
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
 
 from incentive_engine.config.access.regular import special_file
 from incentive_engine.config.plausibility import doubts
@@ -23,9 +22,6 @@ from incentive_engine.language import Message, Text, as_warnings, say
 from incentive_engine.pipeline.trials import trials_of
 from incentive_engine.run.finished import read_run
 from incentive_engine.synthetic.sample import MARKETS, sample_outcomes, write_sample
-
-FEW: Final = 2_000
-"""Users and trial rows of a sample campaign that are made to check a policy against."""
 
 
 def check(file: Path) -> tuple[Text, ...]:
@@ -66,7 +62,9 @@ def _opened(policy: Policy, folder: Path) -> tuple[Source | None, Source | None]
     if data.sample is None:
         users = data.users and open_source(data.users, renames=data.columns.users)
         return users or None, trials_of(data)
-    some = data.sample.model_copy(update={"users": FEW, "trial_rows": FEW})
+    # users and trial rows of a sample campaign that are made to check a policy against
+    few = 2_000
+    some = data.sample.model_copy(update={"users": few, "trial_rows": few})
     write_sample(some, folder)
     named = [f"the sample `{some.name}` ({name})" for name in ("users", "trial")]
     tables = (open_source(folder / f"{name}.parquet") for name in ("users", "trial"))

@@ -98,12 +98,12 @@ def _record(findings: PlanFindings, origin: Origin, steps: Steps) -> RunRecord:
         explored=StatedExploring(share=policy.explore or 0.0, users=int(findings.explores.sum())),
         solver=findings.certificate["solver"],
         seconds=steps.seconds,
-        author=origin.author or policy.author or _user(),
+        author=origin.author or policy.author or user_name(),
         created=datetime.now(UTC),
     )
 
 
-def _user() -> str | None:
+def user_name() -> str | None:
     """Return who runs the program, as far as the system tells."""
     try:
         return getpass.getuser()
@@ -135,12 +135,12 @@ def _files(findings: PlanFindings, record: RunRecord, origin: Origin, report: st
         prices=findings.prices.to_dict(),
         report=report,
         record=record,
-        policy_text=_shareable(origin),
+        policy_text=shareable(origin),
         key=read_signing_key(None),
     )
 
 
-def _shareable(origin: Origin) -> bytes:
+def shareable(origin: Origin) -> bytes:
     """Return the policy file without the passwords in it, which are in no run."""
     locations = origin.policy.locations
     if not any(location.secrets for location in locations):

@@ -20,6 +20,8 @@ JARGON = re.compile(
 FIRST_OFFER = "{id: off10, face_value: 10, min_spend: 99, ladder: platform}"
 FLOOR = "{name: floor, sum: cost, where: {tier: 88VIP}, at_least: 25%}"
 ROI = "{name: roi, ratio: [spend, cost], at_least: 1.5}"
+PAIR = "{name: pair, ratio: [spend, cost], at_least: 1, at_most: 2}"
+PART = "{name: part, sum: cost, at_least: 5% of spent, at_most: 9% of spent}"
 RULE = "{offers: [off20], where: {tier: 88VIP}}"
 
 MISTAKES = [
@@ -35,6 +37,10 @@ MISTAKES = [
      "5% of spent and 5 bound different things"),
     (FLOOR, "{name: floor, sum: conversion, at_least: 5% of spent}", "limits.0.at_least",
      "cannot be bounded by a percentage"),
+    (FLOOR, f"{PAIR}\n  - {{name: 'pair[at_most]', sum: cost, at_most: 5}}", "limits.1.name",
+     "`pair[at_most]` is one of the bounds of the limit `pair`"),
+    (FLOOR, f"{PART}\n  - {{name: 'part[at_least]', sum: cost, at_most: 5}}", "limits.1.name",
+     "`part[at_least]` is one of the bounds of the limit `part`"),
     (FLOOR, "{name: floor, summ: cost, at_least: 25%}", "limits.0.summ", "did you mean `sum`?"),
     (FLOOR, "{name: floor, sum: cost, at_mots: 25%}", "limits.0.at_mots", "`at_most`"),
     ("name: small", "name: small\n7: x", "7", "unknown key"),

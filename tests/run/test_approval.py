@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from incentive_engine.errors import VerificationError
+from incentive_engine.errors import DataError, VerificationError
 from incentive_engine.run.approval import approve_run, refuse_unapproved
 from incentive_engine.run.finished import FinishedRun, read_run
 from incentive_engine.verify import verify_run
@@ -74,3 +74,15 @@ def test_approving_twice_changes_nothing_and_two_may_approve(tmp_path: Path) -> 
 
 def test_a_policy_without_the_word_needs_nobody(tmp_path: Path) -> None:
     refuse_unapproved(read_run(HandMadeRun().write(tmp_path / "run")))
+
+
+@pytest.mark.parametrize(
+    "entries", ["5", "[5]", "[{}]", '[{"digest": "ab"}]', '[{"digest": "ab", "by": 5}]']
+)
+def test_a_list_of_approvals_that_was_edited_into_none_is_named(
+    entries: str, tmp_path: Path
+) -> None:
+    run = demanding(tmp_path / "run")
+    (run.directory / "approvals.json").write_text(f'{{"entries": {entries}}}', encoding="utf-8")
+    with pytest.raises(DataError, match=r"approvals\.json: is broken; remove it"):
+        refuse_unapproved(run)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from allocation.campaign import campaign
@@ -24,6 +25,7 @@ from incentive_engine.spark import Spark, check_java, check_master, check_memory
 from incentive_engine.verify import verify_run
 from incentive_engine.workflow.allocate import allocate
 from incentive_engine.workflow.features import make_features
+from incentive_engine.workflow.in_parts.allocate import allocate_in_parts
 from incentive_engine.workflow.model import score, train
 
 from .tasks import FailAtFirst, double, fail, refuse_three
@@ -114,6 +116,19 @@ def test_every_command_writes_the_files_of_a_single_machine(
         assert ours == theirs, file
     run = tmp_path / "spark" / "run"
     assert verify_run(run, shared=shared).to_json() == verify_run(run).to_json()
+    allocate_in_parts(
+        policy,
+        options=BudgetOptions(),
+        scores=tmp_path / "alone" / "scores.parquet",
+        out=tmp_path / "parts",
+        shared=shared,
+    )
+    ours, theirs = (
+        pq.read_table(place / "allocation.parquet").drop_columns("smallest_budget")
+        for place in (tmp_path / "parts", run)
+    )
+    assert ours.equals(theirs)
+    assert verify_run(tmp_path / "parts", shared=shared).ok
     assert list((tmp_path / "shared").iterdir()) == []
 
 

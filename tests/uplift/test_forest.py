@@ -22,7 +22,9 @@ def trained(objective: str, *, leaves: int, rows_per_leaf: int) -> tuple[lgb.Boo
     matrix = rng.normal(size=(ROWS, 4)).astype(np.float32)
     matrix[rng.random((ROWS, 4)) < 0.2] = np.nan
     matrix[:, 3] = np.round(rng.normal(size=ROWS))  # never missing while learning
+    matrix[:, 2] = np.where(np.isnan(matrix[:, 2]), np.nan, rng.integers(0, 120, ROWS))
     signal = np.nan_to_num(matrix[:, 0]) + np.isnan(matrix[:, 1]) + matrix[:, 3]
+    signal += np.sin(np.nan_to_num(matrix[:, 2]) * 7)  # codes in no order
     label = {"binary": (signal > 0.5) * 1.0, "gamma": np.exp(signal), "regression": signal}
     recipe = Recipe(
         objective=objective,
@@ -32,10 +34,11 @@ def trained(objective: str, *, leaves: int, rows_per_leaf: int) -> tuple[lgb.Boo
         rows_per_leaf=rows_per_leaf,
         l2=1.0,
     )
-    data = BinnedRows(matrix).subset(np.arange(ROWS))
+    data = BinnedRows(matrix, categories=[2]).subset(np.arange(ROWS))
     model = train(data, label=label[objective], weight=np.ones(ROWS), recipe=recipe, seed=0)
     asked = matrix.copy()
     asked[::7, 3] = np.nan
+    asked[::11, 2] = 250  # a code that was not there while learning
     return model, asked
 
 
@@ -47,7 +50,9 @@ def test_trees_predict_what_lightgbm_predicts(
     """The last leaf size leaves trees without a split."""
     model, asked = trained(objective, leaves=leaves, rows_per_leaf=rows_per_leaf)
     expected = np.asarray(model.predict(asked, num_threads=1), dtype=np.float64)
-    forest = Forest.of_text(model.model_to_string())
+    text = model.model_to_string()
+    assert ("\ncat_threshold=" in text) == (rows_per_leaf < ROWS)
+    forest = Forest.of_text(text)
     assert forest is not None
     found = forest.predict(asked, NOTHING_FURTHER)[:, 0]
     assert np.array_equal(found, expected)

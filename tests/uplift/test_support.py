@@ -71,10 +71,9 @@ def test_a_group_that_never_got_an_arm_gets_the_average_effect() -> None:
 def test_support_is_learned_from_arms_alone() -> None:
     known = draw(policy_of(10), strong_effects, n=2_000, seed=6)
     matrix = np.arange(2_000, dtype=np.float32).reshape(-1, 1)
-    number = np.ones(1, dtype=np.bool_)
     silent = replace(known.trial, conversion=np.zeros(2_000))
     weights = [
-        learn_support(matrix, number, even_lottery(trial, ()), seed=0).weight(matrix + 500)
+        learn_support(matrix, (), even_lottery(trial, ()), seed=0).weight(matrix + 500)
         for trial in (known.trial, silent)
     ]
     assert (weights[0] == weights[1]).all()

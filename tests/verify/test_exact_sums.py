@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from incentive_engine.domain import to_micros
 from incentive_engine.verify import verify_run
 from incentive_engine.verify.recomputed.arithmetic import exact_total, running_totals
-from incentive_engine.verify.recomputed.replay import _whole_micros
+from incentive_engine.verify.recomputed.pairs import _whole_micros
 
 from .corruption import Cases, Corruption, assert_refused, give
 from .runs import HandMadeRun, limit

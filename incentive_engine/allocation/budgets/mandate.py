@@ -14,9 +14,6 @@ from incentive_engine.allocation.problem import Problem
 LOOKS: Final = (0.004, 0.016, 0.032, *(step / 16 for step in range(1, 17)))
 """Budgets of the first look, as parts of the cap."""
 
-NEAR: Final = 1e-3
-"""The search ends when the budget is known to this part of the cap."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class MandateSearch:
@@ -68,7 +65,9 @@ def largest_budget(
     point = good[-1]
     low = point.budget
     high = min((amount for amount in amounts if amount > low), default=low)
-    while high - low > NEAR * cap:
+    # the search ends when the budget is known to this part of the cap
+    near = 1e-3
+    while high - low > near * cap:
         middle = (low + high) / 2.0
         problem = problem_at(middle)
         tried = None if problem is None else curve.point(curve.plan(problem, point.plan.prices))

@@ -40,7 +40,8 @@ def rule_of(name: str, policy: Policy) -> str:
     rules = [limit.name for limit in policy.limits]
     if name in rules:
         return name
-    return next((rule for rule in rules if name.startswith(f"{rule}[")), name)
+    # the longest, because one name may go on where another ends
+    return max((rule for rule in rules if name.startswith(f"{rule}[")), key=len, default=name)
 
 
 def _resolved(
@@ -49,8 +50,9 @@ def _resolved(
     assert policy.budget is not None
     if limit.name == BUDGET:
         return replace(limit, at_most=policy.budget.amount)
-    written = stated[rule_of(limit.name, policy)]
-    if written.ratio is not None:
+    # a ratio, or a share of what the plan spends, is bounded by 0 whatever the budget is
+    if limit.ratio is not None:
         return limit
+    written = stated[rule_of(limit.name, policy)]
     low, high = bounds_of(policy, written, users, where=f"limit `{limit.name}`")
     return replace(limit, at_least=low, at_most=high)

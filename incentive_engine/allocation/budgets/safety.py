@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Final
 
 from incentive_engine.allocation.budgets.curve import Curve
 from incentive_engine.allocation.problem import BUDGET, Problem
-
-CONFIDENCES: Final = (0.5, 0.8, 0.9, 0.95, 0.99)
-"""At 0.5 the expected cost fills the budget."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +46,9 @@ def price_of_safety(curve: Curve, problem: Problem) -> tuple[SafetyPoint, ...]:
 def _points(curve: Curve, problem: Problem) -> Iterator[SafetyPoint]:
     prices = None
     assert problem.pool is not None
-    for confidence in CONFIDENCES:
+    # at 0.5 the expected cost fills the budget
+    confidences = (0.5, 0.8, 0.9, 0.95, 0.99)
+    for confidence in confidences:
         pool = replace(problem.pool, basis="at-risk", confidence=confidence)
         plan = curve.plan(replace(problem, pool=pool), prices)
         if not plan.feasible:

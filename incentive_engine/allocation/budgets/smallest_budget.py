@@ -23,10 +23,6 @@ from incentive_engine.domain import MICROS, FloatArray, IntArray, to_micros
 from incentive_engine.jit import compiled
 
 BINS: Final = OCTAVES * PER_OCTAVE
-WRAPS: Final = 2.0**62
-"""Millionths whose sum may leave int64, with room for the rounding of the sum that asks."""
-HALF: Final = 32
-"""Bits of the lower half of an amount."""
 
 
 def smallest_budgets(problem: Problem) -> FloatArray | None:
@@ -80,10 +76,14 @@ def _running_totals(money: IntArray) -> IntArray | FloatArray:
     >>> _running_totals(np.full(3, 2**62))[-1] == 3 * 2.0**62
     np.True_
     """
-    if money.sum(dtype=np.float64) < WRAPS:
+    # millionths whose sum may leave int64, with room for the rounding of the sum that asks
+    wraps = 2.0**62
+    if money.sum(dtype=np.float64) < wraps:
         return np.concatenate([[0], np.cumsum(money)])
-    upper, lower = np.cumsum(money >> HALF), np.cumsum(money & ((1 << HALF) - 1))
-    return np.concatenate([[0.0], upper.astype(np.float64) * 2.0**HALF + lower])
+    # bits of the lower half of an amount
+    half = 32
+    upper, lower = np.cumsum(money >> half), np.cumsum(money & ((1 << half) - 1))
+    return np.concatenate([[0.0], upper.astype(np.float64) * 2.0**half + lower])
 
 
 def _counts(problem: Problem) -> IntArray:

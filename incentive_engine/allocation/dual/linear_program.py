@@ -28,9 +28,6 @@ EFFORT_PER_ENTRY: Final = 1e-5
 """What the first try of each route may take, in seconds of GLOP's own deterministic clock: some
 times what programs took that it solves. Wall time would not be reproducible."""
 
-PATIENT: Final = 10.0
-"""How many times that a second try of each route may take."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class LinearProgram:
@@ -107,7 +104,9 @@ def solve_lp(program: LinearProgram) -> LinearAnswer:
     effort = EFFORT + EFFORT_PER_ENTRY * program.matrix.nnz
     status = None
     # a route that circles costs little, because the next one begins before it is given more
-    for times in (1.0, PATIENT):
+    # how many times that a second try of each route may take
+    patient = 10.0
+    for times in (1.0, patient):
         for route in ROUTES:
             solver = _ended(built, f"{route} max_deterministic_time: {times * effort!r}")
             status = solver.status()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Final
 
 import numpy as np
 import scipy.sparse as sp
@@ -15,12 +14,6 @@ from incentive_engine.allocation.dual.linear_program import LinearProgram, solve
 from incentive_engine.allocation.dual.price_box import Box
 from incentive_engine.allocation.population.limit_maps import LimitRows
 from incentive_engine.domain import FloatArray
-
-ROUNDING: Final = 1e-6
-"""Sums of a linear program that pass a bound by this share of it do so by its tolerance."""
-
-NEGLIGIBLE: Final = 1e-12
-"""A limit broken by this share of its bound is rounding."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -121,7 +114,9 @@ def broken_by(rows: LimitRows, usage: FloatArray) -> FloatArray:
     """Return (L,) by how much sums pass their bounds, beyond rounding."""
     over = np.maximum(usage - rows.upper, 0.0)
     under = np.minimum(usage - rows.lower, 0.0)
-    room = ROUNDING * np.maximum(np.abs(usage), 1e-3)
+    # sums of a linear program that pass a bound by this share of it do so by its tolerance
+    rounding = 1e-6
+    room = rounding * np.maximum(np.abs(usage), 1e-3)
     return np.where(over > room, over, 0.0) + np.where(under < -room, under, 0.0)
 
 
@@ -146,7 +141,9 @@ def _inside(
     A solution of the elastic program that needs no elasticity solves the plain one.
     """
     size = np.minimum(np.abs(rows.lower), np.abs(rows.upper))
-    room = NEGLIGIBLE * np.where(size > 0, size, 1.0)
+    # a limit broken by this share of its bound is rounding
+    negligible = 1e-12
+    room = negligible * np.where(size > 0, size, 1.0)
     return bool(
         np.all((over <= room) | (box.most >= caps))
         and np.all((under <= room) | (box.least <= -caps))

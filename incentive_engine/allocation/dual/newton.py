@@ -27,12 +27,6 @@ from incentive_engine.domain import FloatArray, IntArray
 SAMPLE: Final = 6_000
 """Users that the second derivatives are taken from: they need to be right within a tenth."""
 
-NARROWEST: Final = 0.1
-"""A box is at least this part of the one before."""
-
-FAILURES: Final = 2
-"""Steps that may fail before these steps are given up."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Approach:
@@ -72,6 +66,10 @@ def approach(
     best, first, failed, enough, sweeps = dual.at(start), radius, 0, False, 1
     params, few = dual.params, dual.params.core_users
     bound = dual.users.n > few  # the minimum may lie outside the box
+    # a box is at least this part of the one before
+    narrowest = 0.1
+    # steps that may fail before these steps are given up
+    failures = 2
     for _ in range(params.newton_steps):
         box = frame.around(best.prices, radius)
         near = dual.users.open_within(*dual.around(best, box), most=SAMPLE)
@@ -86,9 +84,9 @@ def approach(
         if trial.dual < best.dual:
             moved = float(np.max(np.abs(step) / np.maximum(box.width(best.prices), 1e-300)))
             bound = moved > 0.99
-            radius *= 2.0 if bound else max(0.5 * moved, NARROWEST)
+            radius *= 2.0 if bound else max(0.5 * moved, narrowest)
             best = trial
-        elif failed < FAILURES:
+        elif failed < failures:
             radius, failed = radius / 4.0, failed + 1
         else:
             radius = first

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 
 from incentive_engine.allocation.population.limit_maps import LimitRows
 from incentive_engine.domain import FloatArray
-
-LEAST_PRICE: Final = 0.2
-"""Boxes are as wide as for prices of this part of the average value per unit of a limit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -73,6 +69,8 @@ class Frame:
             Half its width, relative to what a unit of each limit costs by all prices (and to a
             part of the average value per unit): that is how far the prices of a sample are off.
         """
-        size = np.maximum(self.rows.paid_per_unit(prices), LEAST_PRICE * self.scale)
+        # boxes are as wide as for prices of this part of the average value per unit of a limit
+        least_price = 0.2
+        size = np.maximum(self.rows.paid_per_unit(prices), least_price * self.scale)
         width = radius * size
         return Box(least=self.bounds.clip(prices - width), most=self.bounds.clip(prices + width))

@@ -32,36 +32,12 @@ from incentive_engine.allocation.population.samples import UserSample, draw_samp
 from incentive_engine.domain import FloatArray
 from incentive_engine.errors import SolverError
 
-STEEPEST: Final = 1e6
-"""Prices end at this multiple of the average value per unit of a limit: one that would be
-higher belongs to a limit that cannot hold."""
-
-WIDEST: Final = 10.0
-"""Half the first box's width, in tenths of the average value per unit of each limit."""
-
-PATIENCE: Final = 6
-"""Steps that may fail before a box that still binds is taken for the last."""
-
 ERROR: Final = 15.0
 """How far prices of a sample may be off, relative to themselves, times the root of its size."""
 
-HINTED: Final = 1.0
-"""The same around the prices of a problem that is somewhat like this one."""
-
-FEWEST: Final = 100
-"""Users of the smallest linear program that is tried where GLOP cannot solve larger ones."""
-
-MOVES: Final = 3
-"""How often that box may be moved before everybody is looked at in each step."""
-
-WIDER: Final = 2.0
-"""How much wider that box then is."""
 
 MANY: Final = 50_000
 """From so many users on, those whose choice is settled are added up once."""
-
-TINIEST: Final = 1e-300
-"""Gaps are relative to at least this, where nothing is worth anything."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -125,7 +101,11 @@ def find_prices(
         return Optimum(point=everyone.at(prices), step=None, gap=0.0, sweeps=1)
     if start is None:
         samples = draw_samples(users, params) if samples is None else samples
-        radius = WIDEST if hint is None else HINTED
+        # half the first box's width, in tenths of the average value per unit of each limit
+        widest = 10.0
+        # the same around the prices of a problem that is somewhat like this one
+        hinted = 1.0
+        radius = widest if hint is None else hinted
         rough = max(params.price_gap, params.sample_price_gap)
         for sample in samples:
             some = replace(everyone, users=sample.users, weight=sample.weight)
@@ -145,7 +125,11 @@ def minimise_among_open(
     are settled, a wider box is put there.
     """
     users, passes, tight = dual.users, 0, dual.params.price_gap
-    for _ in range(MOVES if users.n >= MANY else 0):
+    # how often that box may be moved before everybody is looked at in each step
+    moves = 3
+    # how much wider that box then is
+    wider = 2.0
+    for _ in range(moves if users.n >= MANY else 0):
         at, box = dual.at(start), frame.around(start, radius)
         price, width = dual.around(at, box)
         part = users.open_part(price, width, most=users.n // 3)
@@ -160,7 +144,7 @@ def minimise_among_open(
         optimum = minimise(open_dual, start, frame=inner, radius=radius, tight=tight)
         passes += optimum.sweeps * few.n // users.n
         start = optimum.point.prices
-        radius *= WIDER
+        radius *= wider
         if not box.meets(start, frame.bounds):
             assert optimum.step is not None
             core = replace(optimum.step.core, index=places(optimum.step.core.index))
@@ -178,7 +162,10 @@ def frame_of(rows: LimitRows, sizes: FloatArray) -> Frame:
         (m + 2, n_cells, k) float64, absolute amounts added over all pairs.
     """
     scale = typical_prices(rows, sizes)
-    caps = STEEPEST * scale
+    # prices end at this multiple of the average value per unit of a limit: one that would be
+    # higher belongs to a limit that cannot hold
+    steepest = 1e6
+    caps = steepest * scale
     bounds = Box(
         least=np.where(np.isfinite(rows.lower), -caps, 0.0),
         most=np.where(np.isfinite(rows.upper), caps, 0.0),
@@ -238,10 +225,14 @@ def minimise_by_programs(
     best, radius, sweeps = near.point, near.radius, near.sweeps
     size, failed, step, gap = dual.params.core_users, 0, None, np.inf
     impossible = False
+    # steps that may fail before a box that still binds is taken for the last
+    patience = 6
+    # gaps are relative to at least this, where nothing is worth anything
+    tiniest = 1e-300
     for _ in range(dual.params.price_steps):
         box = frame.around(best.prices, radius)
         step = _step_that_ends(dual, best, box=box, caps=frame.caps, size=size)
-        floor = max(abs(best.dual), abs(best.table.value), TINIEST)
+        floor = max(abs(best.dual), abs(best.table.value), tiniest)
         predicted = (best.dual - step.model) / floor
         # a box that binds says nothing about prices beyond it
         if step.inside:
@@ -251,7 +242,7 @@ def minimise_by_programs(
         if impossible:
             break
         if predicted <= tight:
-            if step.inside or failed > PATIENCE or box.equals(frame.bounds):
+            if step.inside or failed > patience or box.equals(frame.bounds):
                 break
             # nothing to gain inside, so the minimum may lie beyond the box
             radius *= 8.0
@@ -287,10 +278,12 @@ def _step_that_ends(
     Arguments are those of `take_step`. Whoever is left out keeps the present choice, so that the
     model stays below the dual.
     """
+    # users of the smallest linear program that is tried where GLOP cannot solve larger ones
+    fewest = 100
     while True:
         try:
             return take_step(dual, at, box=box, caps=caps, size=size)
         except SolverError:
-            if size <= FEWEST:
+            if size <= fewest:
                 raise
             size //= 4

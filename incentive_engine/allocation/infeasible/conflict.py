@@ -39,8 +39,6 @@ from incentive_engine.language import Message, Text, joined, named, say
 SMALL: Final = 2_000
 """Up to so many pairs relaxations are found by an exact integer program."""
 
-REPAIR: Final = 2_000
-"""Users that may change when only whole offers make the limits impossible."""
 
 EFFORT: Final = 5.0
 """CP-SAT's deterministic seconds for each integer question."""
@@ -190,8 +188,10 @@ def _refuted(users: Population, rows: LimitRows) -> bool:
 
 def relax_whole(users: Population, rows: LimitRows, optimum: Optimum) -> Relaxation:
     """Return the relaxation that whole offers need where split ones would not."""
-    rounded = round_prices(users, rows, optimum, most=REPAIR)
-    near, prices = rounded.near.nearest(REPAIR), optimum.point.prices
+    # users that may change when only whole offers make the limits impossible
+    repair = 2_000
+    rounded = round_prices(users, rows, optimum, most=repair)
+    near, prices = rounded.near.nearest(repair), optimum.point.prices
     return relax_core(replace(near, count=users.n), rows, rounded.draft, prices=prices)
 
 

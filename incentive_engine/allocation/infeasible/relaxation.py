@@ -27,12 +27,6 @@ from incentive_engine.allocation.population.population import Population
 from incentive_engine.allocation.population.sweep import CellTable
 from incentive_engine.domain import FloatArray, IntArray
 
-GROUPS: Final = 300
-"""More cells than that are taken together; the linear program has a row for each group."""
-
-ROUNDS: Final = 400
-"""Passes over the users for one question."""
-
 NEGLIGIBLE: Final = 1e-7
 """A relaxation of this share of a bound is rounding."""
 
@@ -103,10 +97,12 @@ class AttainableSums:
     def of(cls, users: Population, rows: LimitRows) -> Self:
         """Return what is found without prices."""
         cells = users.n_cells
+        # more cells than that are taken together; the linear program has a row for each group
+        groups = 300
         sums = cls(
             dual=LagrangianDual(users=users.worthless(), rows=rows),
             size=size_of_bounds(rows),
-            group=np.arange(cells) * min(GROUPS, cells) // cells,
+            group=np.arange(cells) * min(groups, cells) // cells,
         )
         sums.ask(np.zeros(len(rows.limits)))
         return sums
@@ -141,7 +137,9 @@ class AttainableSums:
         """
         kept = np.asarray(keep, dtype=np.int64)
         least, proof = -np.inf, np.zeros(len(self.size))
-        for _ in range(ROUNDS):
+        # passes over the users for one question
+        rounds = 400
+        for _ in range(rounds):
             answer, sums = self._mixed(kept)
             total = max(-answer.objective, 0.0)
             proven = least > NEGLIGIBLE and total <= least * (1.0 + close)

@@ -28,11 +28,6 @@ from incentive_engine.domain import FloatArray
 EFFORT: Final = 0.1
 """CP-SAT's deterministic seconds per program."""
 
-NODES: Final = 30
-"""SCIP's nodes per program."""
-
-DEARER: Final = 2.0
-"""How much more than its price the passing of a limit costs, where a plan is repaired."""
 
 Solver = Callable[[Selection], SelectionAnswer]
 
@@ -93,7 +88,9 @@ def solve_core(
     rest = start.without(core.few, core.index)
     missing, current = enough - rest.value, start.choices(core.few, core.index)
     exact = partial(select, effort=times * EFFORT, enough=missing)
-    branching = partial(branch, nodes=max(round(times * NODES), 1), enough=missing)
+    # SCIP's nodes per program
+    nodes = 30
+    branching = partial(branch, nodes=max(round(times * nodes), 1), enough=missing)
 
     def attempt(solver: Solver) -> Incumbent:
         def ask(margin: int) -> SelectionAnswer:
@@ -155,8 +152,10 @@ def _penalties(rows: LimitRows, core: Core, prices: FloatArray) -> FloatArray:
     """Return (L,) float64: what passing a limit costs per unit, more than it can bring."""
     used = np.asarray(abs(core.usage).sum(axis=1)).ravel()
     typical = np.abs(core.value).sum() / np.where(used > 0, used, np.inf)
-    paid = np.maximum(np.abs(prices), DEARER / 10.0 * rows.paid_per_unit(prices))
-    return np.asarray(DEARER * np.maximum(paid, typical / 100.0), dtype=np.float64)
+    # how much more than its price the passing of a limit costs, where a plan is repaired
+    dearer = 2.0
+    paid = np.maximum(np.abs(prices), dearer / 10.0 * rows.paid_per_unit(prices))
+    return np.asarray(dearer * np.maximum(paid, typical / 100.0), dtype=np.float64)
 
 
 def _agreed(exact: Incumbent, other: Incumbent) -> Incumbent:

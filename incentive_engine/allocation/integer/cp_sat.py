@@ -22,11 +22,6 @@ seen to cut off the optimum of programs with 11 to 18 pairs at 2^30 and above.""
 TINY: Final = 100
 """Up to so many pairs presolve is left out: it saves nothing there, and could be wrong."""
 
-ELASTIC: Final = 2.0**52
-"""All penalties together stay below this, far from what an int64 holds."""
-
-LOWEST: Final = -(2**63)
-HIGHEST: Final = 2**63 - 1
 
 STATUS: Final = {
     helper.OPTIMAL: "optimal",
@@ -194,6 +189,8 @@ def _add_row(
     used, weights = part.indices.tolist(), part.data.astype(int).tolist()
     reach = int(np.abs(part.data).sum()) + 1
     slacks = []
+    lowest = -(2**63)
+    highest = 2**63 - 1
     for bound, sign in ((selection.upper[row], -1), (selection.lower[row], 1)):
         if bound is None:
             continue
@@ -203,7 +200,7 @@ def _add_row(
         linear = model.constraints.add().linear
         linear.vars.extend([*used, *slack])
         linear.coeffs.extend([*weights, *([sign] * len(slack))])
-        linear.domain.extend([LOWEST, limit] if sign < 0 else [limit, HIGHEST])
+        linear.domain.extend([lowest, limit] if sign < 0 else [limit, highest])
     return slacks, 2 * reach
 
 
@@ -218,7 +215,9 @@ def _add_objective(
     if len(selection.elastic):
         widest = np.array([most for _, most in slacks], dtype=np.float64)
         largest = float(np.max(np.abs(selection.objective), initial=0.0))
-        unit = ELASTIC / float(selection.elastic @ widest + largest * pairs)
+        # all penalties together stay below this, far from what an int64 holds
+        elastic = 2.0**52
+        unit = elastic / float(selection.elastic @ widest + largest * pairs)
     goal = model.objective
     goal.scaling_factor = -1.0  # the solver minimises
     goal.vars.extend(list(range(pairs)))

@@ -13,6 +13,9 @@ from incentive_engine.domain import ROUNDING, FloatArray
 PLACES: Final = 6
 """Decimal places that amounts have at most when they are taken for decimals."""
 
+WRAPS: Final = 2.0**63
+"""The first float that no int64 holds."""
+
 TENS: Final = tuple(10.0**place for place in range(PLACES + 1))
 
 
@@ -55,10 +58,15 @@ def decimals_of(
 
     >>> decimals_of(np.array([0.25, -1.5]), largest=1e9)
     Decimals(unit=100.0, common=25)
+    >>> decimals_of(np.array([12345678901234.567, 9876.5]), largest=2.0**30) is None
+    True
     """
     tried = tuple(units)
     most = float(np.max(np.abs(amounts), initial=0.0))
     for unit in tried:
+        # beyond int64 every float is whole, and none is a decimal
+        if most * unit >= WRAPS:
+            return None
         scaled = amounts * unit
         whole = np.rint(scaled)
         if len(tried) == 1 or np.all(np.abs(scaled - whole) <= ROUNDING * np.abs(scaled)):

@@ -35,21 +35,6 @@ from incentive_engine.jit import compiled
 DEEPEST: Final = 3
 """How many users change in a set at most."""
 
-FIRST: Final = 1_500_000
-"""Changes looked at in the first round."""
-
-EACH: Final = 300_000
-"""Changes looked at in each later round."""
-
-REPAIRS: Final = 5
-"""What a repair looks at, in numbers of pairs."""
-
-PATIENCE: Final = 300
-"""Changes of a repair, and its attempts, at most."""
-
-SHAKEN: Final = 0.3
-"""Changes made at random lose at most this part of the gap."""
-
 
 @compiled
 def bottleneck(moves: Moves, state: SearchState, chain: IntArray, depth: int) -> int:
@@ -221,24 +206,34 @@ def exchange(
         Numbers in [0, 1), one for each change made at random.
     """
     begin(moves, state)
-    if not repair(moves, state, PATIENCE):
+    # changes of a repair, and its attempts, at most
+    patience = 300
+    if not repair(moves, state, patience):
         return False
     best = state.chosen.copy()
-    least, left = climb(moves, state, bound, goal, min(effort, FIRST))
-    effort -= min(effort, FIRST) - left
+    # changes looked at in the first round
+    first = 1_500_000
+    least, left = climb(moves, state, bound, goal, min(effort, first))
+    effort -= min(effort, first) - left
     best[:] = state.chosen
+    # changes looked at in each later round
+    each = 300_000
+    # what a repair looks at, in numbers of pairs
+    repairs = 5
+    # changes made at random lose at most this part of the gap
+    shaken = 0.3
     for draw in range(0, draws.shape[0] - 1, 2):
         if least <= goal or effort <= 0:
             break
-        open_ = count_within(moves, SHAKEN * least)
+        open_ = count_within(moves, shaken * least)
         for turn in range(draw, draw + 1 + draw // 2 % 2):
             pair = moves.order[int(draws[turn] * open_)]
             change(moves, state, pair)
-        kept = repair(moves, state, PATIENCE)
-        effort -= REPAIRS * moves.user.shape[0]
+        kept = repair(moves, state, patience)
+        effort -= repairs * moves.user.shape[0]
         gap = np.inf
         if kept:
-            share = min(max(effort, 0), EACH)
+            share = min(max(effort, 0), each)
             gap, left = climb(moves, state, bound, goal, share)
             effort -= share - left
         if gap <= least:

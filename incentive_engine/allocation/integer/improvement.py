@@ -26,30 +26,12 @@ from incentive_engine.allocation.population.population import Population
 from incentive_engine.allocation.population.users import Near
 from incentive_engine.allocation.solver_report import Status
 
-PATIENCE: Final = 2
-"""Turns in a row that may bring little."""
-
-LITTLE: Final = 0.03
-"""The part of the gap that is little."""
-
-SHORT: Final = 1 / 3
-"""Which part of the usual effort goes to a turn of exchanges."""
-
 QUICK: Final = 1 / 30
 """Which part of the usual effort goes to a small program: a single node."""
 
-CAREFUL: Final = 10.0
-"""How many times the usual effort goes to a program that betters a plan."""
-
-COARSE: Final = 5e-5
-"""The relative gap above which the last program may have `MANY` times as many users as are near a
-tie, though that takes seconds."""
 
 MANY: Final = 3
 """How many times."""
-
-PAIRS: Final = 6_000
-"""Pairs in the largest program that has everyone who matters: more take too long."""
 
 
 def better(best: Incumbent, other: Incumbent, *, complete: bool) -> Incumbent:
@@ -203,9 +185,12 @@ def improve_in_turns(search: Search, best: Incumbent) -> Incumbent:
     """
     params = search.params
 
+    # which part of the usual effort goes to a turn of exchanges
+    short = 1 / 3
+
     def exchange(plan: Incumbent, near: Near, turn: int) -> Incumbent:
         assert plan.plan is not None
-        return search.exchange(plan.plan, near, times=SHORT, seed=turn + 1)
+        return search.exchange(plan.plan, near, times=short, seed=turn + 1)
 
     def program(plan: Incumbent, near: Near, _: int) -> Incumbent:
         assert plan.plan is not None
@@ -220,15 +205,22 @@ def improve_in_turns(search: Search, best: Incumbent) -> Incumbent:
 def _last_program(search: Search, best: Incumbent) -> Incumbent:
     """Return what a program of everyone who matters makes of a plan, where these are few."""
     lost, most = search.lost(best), search.params.near_users
-    most = MANY * most if lost > COARSE * abs(search.dual) else most
+    # the relative gap above which the last program may have `MANY` times as many users as are near
+    # a tie, though that takes seconds
+    coarse = 5e-5
+    most = MANY * most if lost > coarse * abs(search.dual) else most
     near = search.nearest(most)
     losses = near.distance
     if lost <= search.fair or (len(losses) == most and losses.max() < lost + search.margin):
         return best
     core = search.core_for_better(best, near.at(np.flatnonzero(losses <= lost + search.margin)))
-    if len(core.user) > PAIRS or best.plan is None:
+    # pairs in the largest program that has everyone who matters: more take too long
+    pairs = 6_000
+    if len(core.user) > pairs or best.plan is None:
         return best
-    last = search.program(best.plan, core, goal=search.goal, times=CAREFUL)
+    # how many times the usual effort goes to a program that betters a plan
+    careful = 10.0
+    last = search.program(best.plan, core, goal=search.goal, times=careful)
     return better(best, last, complete=True)
 
 
@@ -250,15 +242,19 @@ def _in_turns(
         The gap at which they end.
     """
     near, waited = search.nearest(search.params.near_users), 0
+    # turns in a row that may bring little
+    patience = 2
+    # the part of the gap that is little
+    little = 0.03
     for turn in range(search.params.turns):
         lost = search.lost(best)
-        if lost <= goal or waited > PATIENCE:
+        if lost <= goal or waited > patience:
             break
         other = attempt(
             best, _drawn(near.at(np.flatnonzero(near.distance <= lost)), turn, size), turn
         )
         # turns end when they bring little, not after a time, which would not be reproducible
-        waited = 0 if other.value - best.value > LITTLE * lost else waited + 1
+        waited = 0 if other.value - best.value > little * lost else waited + 1
         best = better(best, other, complete=False)
     return best
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
 
 import numpy as np
 
@@ -27,24 +26,6 @@ from incentive_engine.allocation.population.sweep import TIED, precision
 from incentive_engine.allocation.population.users import Near
 from incentive_engine.allocation.solver_report import Status
 from incentive_engine.domain import FloatArray, IntArray
-
-THOROUGH: Final = 100
-"""How many times the usual effort goes to a program that has all users."""
-
-MOST_THOROUGH: Final = 300
-"""The same for small programs, which proofs take longest for their size but still end."""
-
-SMALL: Final = 750
-"""Pairs in a program that is no longer small."""
-
-WIDER: Final = 16.0
-"""How much more than before the pairs of the next program may lose."""
-
-EXACT: Final = 1e-9
-"""The relative gap between the linear program and the bound at which both are the same."""
-
-FRACTIONAL: Final = 1e-6
-"""A share of the linear program this far from 0 and 1 is a split user."""
 
 
 def make_plan(
@@ -121,7 +102,13 @@ def _program_of_everybody(search: Search, best: Incumbent) -> Incumbent:
     """Return the best plan that a program of all users comes to; it is given time for a proof."""
     start, near = best.plan or search.base, search.nearest(search.users.n)
     core = search.core(start, near, allowance=search.lost(best) * (1.0 + 1e-9))
-    times = min(THOROUGH * max(SMALL / max(len(core.user), 1), 1.0), MOST_THOROUGH)
+    # how many times the usual effort goes to a program that has all users
+    thorough = 100
+    # the same for small programs, which proofs take longest for their size but still end
+    most_thorough = 300
+    # pairs in a program that is no longer small
+    small = 750
+    times = min(thorough * max(small / max(len(core.user), 1), 1.0), most_thorough)
     goal = search.fair if search.goal else 0.0
     other = search.program(start, core, goal=goal, times=times, whole=True)
     return better(best, other, complete=True)
@@ -134,6 +121,8 @@ def _first_plan(search: Search, best: Incumbent) -> Incumbent:
     """
     params, size, widening = search.params, search.params.first_program_users, 1.0
     goal = search.fair if search.goal else 0.0
+    # how much more than before the pairs of the next program may lose
+    wider = 16.0
     while True:
         first, lost = size == params.first_program_users, search.lost(best)
         start, near = best.plan or search.base, search.nearest(size)
@@ -152,7 +141,7 @@ def _first_plan(search: Search, best: Incumbent) -> Incumbent:
         largest = min(params.largest_program_users, search.users.n)
         if complete or best.plan is not None or size >= largest:
             return best
-        size, widening = min(4 * size, largest), WIDER * widening
+        size, widening = min(4 * size, largest), wider * widening
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -193,11 +182,15 @@ def round_prices(users: Population, rows: LimitRows, optimum: Optimum, *, most: 
     draft, tied = CandidatePlan.at(dear, table), partial(_tied, users, dear, near)
     if optimum.step is None:
         return Rounded(draft=draft, near=near, tied=tied)
-    if optimum.gap <= EXACT:
+    # the relative gap between the linear program and the bound at which both are the same
+    exact = 1e-9
+    if optimum.gap <= exact:
         around = rows.prices_of_pairs(optimum.step.base, users.shape)
         draft = CandidatePlan.at(around, users.usage(around))
     core, shares = optimum.step.core, optimum.step.shares
-    split = np.unique(core.user[(shares > FRACTIONAL) & (shares < 1.0 - FRACTIONAL)])
+    # a share of the linear program this far from 0 and 1 is a split user
+    fractional = 1e-6
+    split = np.unique(core.user[(shares > fractional) & (shares < 1.0 - fractional)])
     few = users.take(core.index)
     return Rounded(
         draft=draft.changed(few, core.index, core.choice_of(shares > 0.5)),

@@ -16,8 +16,6 @@ from incentive_engine.domain import BoolArray, FloatArray, IntArray
 EFFORT: Final = 6_000_000
 """Changes that are looked at: about 0.05 s."""
 
-ROUNDS: Final = 1_000
-"""Rounds at most."""
 
 UNBOUNDED: Final = 2**62
 """Stands for no bound; no sum comes near it."""
@@ -59,7 +57,9 @@ def trade(
         amount=np.zeros((size, width), dtype=np.int64),
     )
     # drawn outside the compiled loop, whose own generator differs between versions
-    draws = np.random.default_rng(seed).random(2 * ROUNDS)
+    # rounds at most
+    rounds = 1_000
+    draws = np.random.default_rng(seed).random(2 * rounds)
     if not exchange(moves, state, bound, bound - enough, round(times * EFFORT), draws):
         return SelectionAnswer(status=Status.UNKNOWN)
     taken = np.zeros(len(score) + 1, dtype=bool)

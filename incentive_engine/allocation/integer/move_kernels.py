@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from incentive_engine.domain import FloatArray, IntArray
 from incentive_engine.jit import compiled
-
-STEEPER: Final = 8
-"""How often penalties are raised fourfold before a selection is taken for beyond repair."""
 
 
 class Moves(NamedTuple):
@@ -154,6 +151,8 @@ def worth(moves: Moves, state: SearchState, pair: int, times: float) -> float:
 def repair(moves: Moves, state: SearchState, most: int) -> bool:
     """Make the changes, one by one, that bring most; return whether all bounds are kept then."""
     times, raised = 1.0, 0
+    # how often penalties are raised fourfold before a selection is taken for beyond repair
+    steeper = 8
     for _ in range(most):
         if broken(moves, state) == 0:
             return True
@@ -164,7 +163,7 @@ def repair(moves: Moves, state: SearchState, most: int) -> bool:
                 best, at = gain, pair
         if at >= 0:
             change(moves, state, at)
-        elif raised < STEEPER:
+        elif raised < steeper:
             times, raised = 4.0 * times, raised + 1
         else:
             return False

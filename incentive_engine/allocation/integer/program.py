@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 import scipy.sparse as sp
@@ -14,9 +13,6 @@ from incentive_engine.allocation.integer.decimals import TENS, decimals_of
 from incentive_engine.allocation.population.limit_maps import LimitRows
 from incentive_engine.allocation.population.sweep import CellTable, Choice
 from incentive_engine.domain import FloatArray
-
-CLOSE: Final = 1e-9
-"""A bound of a decimal sum this close to a step is meant to be on it."""
 
 
 def selection_of(
@@ -96,7 +92,9 @@ class IntegerScale:
         if not self.unit:
             return int(np.floor(bound * self.size)) + play
         scaled = bound * self.unit
-        near = 0.0 if self.whole else CLOSE * max(abs(scaled), 1.0)
+        # a bound of a decimal sum this close to a step is meant to be on it
+        close = 1e-9
+        near = 0.0 if self.whole else close * max(abs(scaled), 1.0)
         units = round(scaled) if self.whole else int(np.floor(scaled + near))
         return units // self.common
 

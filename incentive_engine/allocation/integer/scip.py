@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -13,15 +13,6 @@ from incentive_engine.allocation.integer.cp_sat import Selection, SelectionAnswe
 from incentive_engine.allocation.solver_report import Status
 from incentive_engine.domain import FloatArray
 from incentive_engine.parallel import interruptible
-
-TOLERANCE: Final = 1e-9
-"""SCIP's tolerance on rows, whose largest coefficient is made 1; callers check sums exactly."""
-
-PATIENT: Final = 0.4
-"""The part of the nodes that may pass without a better selection: the bound hardly moves then."""
-
-PIVOTS: Final = 200_000
-"""Simplex steps of the linear program at a node: none of hundreds of users needs a tenth."""
 
 
 def branch(selection: Selection, *, nodes: int, enough: float) -> SelectionAnswer:
@@ -37,10 +28,16 @@ def branch(selection: Selection, *, nodes: int, enough: float) -> SelectionAnswe
     unit = typical_size(selection.objective)
     model = _model(selection, unit)
     solver: Any = helper.ModelSolverHelper("SCIP")
+    # SCIP's tolerance on rows, whose largest coefficient is made 1; callers check sums exactly
+    tolerance = 1e-9
+    # the part of the nodes that may pass without a better selection: the bound hardly moves then
+    patient = 0.4
+    # simplex steps of the linear program at a node: none of hundreds of users needs a tenth
+    pivots = 200_000
     solver.set_solver_specific_parameters(
         f"limits/nodes = {nodes}\nlimits/primal = {enough / unit!r}\nlimits/gap = 0\n"
-        f"limits/stallnodes = {max(round(PATIENT * nodes), 1)}\n"
-        f"numerics/feastol = {TOLERANCE!r}\nlp/iterlim = {PIVOTS}\nlp/rootiterlim = {PIVOTS}\n"
+        f"limits/stallnodes = {max(round(patient * nodes), 1)}\n"
+        f"numerics/feastol = {tolerance!r}\nlp/iterlim = {pivots}\nlp/rootiterlim = {pivots}\n"
         "misc/catchctrlc = FALSE\n"
     )
     interruptible(lambda: solver.solve(model), stop=solver.interrupt_solve)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final
 
 import numpy as np
 import scipy.sparse as sp
@@ -16,10 +15,6 @@ from incentive_engine.allocation.population.sweep import CellTable, Choice, tall
 from incentive_engine.allocation.population.users import Users
 from incentive_engine.domain import BoolArray, FloatArray, IntArray
 
-ROUNDS: Final = 300
-"""Each round drops as many offers as can go together; what limits need ends the rounds long
-before, unless thousands of offers of different sizes compete for the same room."""
-
 
 def drop_useless(users: Population, rows: LimitRows, plan: CandidatePlan) -> CandidatePlan:
     """Return the plan without offers of no value that no limit needs, most harmful ones first."""
@@ -30,7 +25,10 @@ def drop_useless(users: Population, rows: LimitRows, plan: CandidatePlan) -> Can
         return plan
     left, table = np.arange(few.n), plan.table
     used = usage_of(few, rows, left, given.astype(np.int64), width=few.n).tocsc()
-    for _ in range(ROUNDS):
+    # each round drops as many offers as can go together; what limits need ends the rounds long
+    # before, unless thousands of offers of different sizes compete for the same room
+    rounds = 300
+    for _ in range(rounds):
         left = left[_could_go(rows, table, used[:, left])]
         if not len(left):
             break

@@ -13,9 +13,6 @@ from incentive_engine.allocation.population.choose import Choosers
 from incentive_engine.allocation.population.sweep import tally
 from incentive_engine.domain import IntArray
 
-CLOSE: float = 1e-5
-"""Relative gap of the bound; it is one at any prices, only not the lowest."""
-
 
 def foresight(
     choosers: Choosers,
@@ -51,5 +48,7 @@ def foresight(
         np.where(np.isfinite(rows.upper), used, np.inf),
     )
     start = np.array([prices.get(name, 0.0) for name in rows.names])
-    best = find_prices(users, bounded, start=start, params=SolveParams(price_gap=CLOSE))
+    # relative gap of the bound; it is one at any prices, only not the lowest
+    close = 1e-5
+    best = find_prices(users, bounded, start=start, params=SolveParams(price_gap=close))
     return table.value / best.point.dual if best.point.dual > 0 else None

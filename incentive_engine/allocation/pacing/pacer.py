@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
 
 import numpy as np
 
@@ -22,9 +21,6 @@ from incentive_engine.allocation.pacing.volume import volume
 from incentive_engine.allocation.params import SolveParams
 from incentive_engine.allocation.population.choose import Choosers
 from incentive_engine.domain import BoolArray, FloatArray, IntArray
-
-NARROW: Final = 0.3
-"""Relative half width of the box around the former prices in which new ones are sought first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,7 +174,10 @@ class Pacer:
             crowd = self.choosers.users.take(some)
             bound = rows.with_bounds(lower * each, upper * each)
             solving = SolveParams(price_gap=params.tight)
-            found = find_prices(crowd, bound, start=now, radius=NARROW, params=solving)
+            # relative half width of the box around the former prices in which new ones are sought
+            # first
+            narrow = 0.3
+            found = find_prices(crowd, bound, start=now, radius=narrow, params=solving)
             if found.impossible:  # floors that those to come cannot reach: what they can is enough
                 bound = rows.with_bounds(np.full(len(now), -np.inf), upper * each)
                 found = find_prices(crowd, bound, params=solving)

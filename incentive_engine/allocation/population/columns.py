@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Final
 
 import numpy as np
@@ -158,6 +158,11 @@ def in_parts(
     with ThreadPoolExecutor(at_once) as pool:
         list(pool.map(run, edges[:-1], edges[1:], outs))
     return outs
+
+
+def shared_fields(units: Units) -> dict[str, Any]:
+    """Return the fields of units by name, for what has them and more."""
+    return {field.name: getattr(units, field.name) for field in fields(Units)}
 
 
 @contextmanager

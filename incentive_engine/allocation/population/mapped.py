@@ -8,14 +8,14 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Final, Literal
 
 import numpy as np
 
-from incentive_engine.allocation.population.columns import PairColumns, Units
+from incentive_engine.allocation.population.columns import PairColumns, Units, shared_fields
 from incentive_engine.allocation.population.users import Users
 from incentive_engine.domain import IntArray
 from incentive_engine.errors import Fault, SetupError
@@ -181,7 +181,7 @@ def _loaded(folder: Path, file: ShardFile, units: Units) -> MappedUsers:
     value, columns, cell, key = (
         np.asarray(np.load(folder / f"{name}.npy", mmap_mode=mode)) for name in COLUMNS
     )
-    common = {field.name: getattr(units, field.name) for field in fields(Units)}
+    common = shared_fields(units)
     return MappedUsers(value=value, columns=columns, cell=cell, key=key, file=file, **common)
 
 

@@ -10,7 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
@@ -18,7 +18,11 @@ from typing import Any, Final, Generic, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.allocation.population.columns import Units, on_one_thread
+from incentive_engine.allocation.population.columns import (
+    Units,
+    on_one_thread,
+    shared_fields,
+)
 from incentive_engine.allocation.population.mapped import (
     COLUMNS,
     ShardFile,
@@ -53,6 +57,7 @@ BROUGHT: Final = 1 << 26
 are fetched once it is known who they are, and a part of the population stays in shards."""
 
 Answer = TypeVar("Answer")
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -236,6 +241,30 @@ class ShardedUsers(Units):
         asked = partial(_choices, price=price)
         return np.concatenate(self._ask(asked, list(zip(own, changed, strict=True))))
 
+    def each(
+        self,
+        price: FloatArray | None,
+        changed: tuple[IntArray, Choice],
+        do: Callable[[Item, Choice], Answer],
+        items: Sequence[Item],
+    ) -> list[Answer]:
+        """Return what is done with the choices of each shard where they are made.
+
+        Parameters
+        ----------
+        price, changed
+            As `price`, `index` and `to` of `choices`.
+        do
+            Gets what names the shard, and (n,) int16 offers of its users, −1 for none.
+        """
+        index, to = changed
+        order, own = self._by_shard(index)
+        others = np.split(to[order], np.cumsum([len(part) for part in own])[:-1])
+        shards = [
+            (users, choice, item) for users, choice, item in zip(own, others, items, strict=True)
+        ]
+        return self._ask(partial(_done, price=price, do=do), shards)
+
     @property
     def _row(self) -> int:
         """Bytes of a user's columns."""
@@ -308,6 +337,19 @@ def _choices(users: Users, index: IntArray, to: Choice, price: FloatArray | None
     return users.choices(price, index, to)
 
 
+def _done(
+    users: Users,
+    index: IntArray,
+    to: Choice,
+    item: Item,
+    *,
+    price: FloatArray | None,
+    do: Callable[[Item, Choice], Answer],
+) -> Answer:
+    offers = np.append(users.order, -1).astype(np.int16)
+    return do(item, offers[users.choices(price, index, to)])
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class FoundPart:
     """How many users of a shard are open, and who, where they are few."""
@@ -357,8 +399,9 @@ def in_shards(users: Users, shared: SharedWork | None) -> Iterator[Population]:
             )
             for shard in range(shards)
         )
-        common = {field.name: getattr(users, field.name) for field in fields(Units)}
-        yield ShardedUsers(fleet=shared.fleet, files=files, kind=users.kind, **common)
+        yield ShardedUsers(
+            fleet=shared.fleet, files=files, kind=users.kind, **shared_fields(users)
+        )
 
 
 @contextmanager

@@ -11,7 +11,13 @@ import numpy.typing as npt
 
 from incentive_engine.allocation.population import choice_kernels as choices
 from incentive_engine.allocation.population import kernels
-from incentive_engine.allocation.population.columns import HEADROOM, PairColumns, in_parts
+from incentive_engine.allocation.population.columns import (
+    HEADROOM,
+    PairColumns,
+    Units,
+    in_parts,
+    shared_fields,
+)
 from incentive_engine.allocation.population.near import lowest_keys, nearest
 from incentive_engine.allocation.population.score_kernels import price_table
 from incentive_engine.allocation.population.sweep import (
@@ -22,7 +28,7 @@ from incentive_engine.allocation.population.sweep import (
     sweep,
     total_sizes,
 )
-from incentive_engine.allocation.problem import Problem
+from incentive_engine.allocation.problem import Problem, Question
 from incentive_engine.domain import COST, MICROS, FloatArray, IntArray
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
@@ -234,10 +240,36 @@ def users_of(problem: Problem) -> Users:
         When an eligible pair has a value or a measure that is not a number, or a sum could
         overflow.
     """
-    order = np.array(sorted(range(len(problem.offers)), key=problem.offers.__getitem__))
     cost = problem.measures.index(COST) if COST in problem.measures else -1
-    largest = _largest(problem, cost)
-    units = HEADROOM / (max(problem.n_users, 1) * np.where(largest > 0, largest, 1.0))
+    units = units_of(problem, _largest(problem, cost), problem.n_users)
+    cell = np.ascontiguousarray(problem.cell)
+    cell = cell.astype(np.uint16 if problem.n_cells <= 65_536 else np.uint32, copy=False)
+    users = Users(
+        value=problem.value,
+        columns=problem.columns,
+        cell=cell,
+        key=np.empty(0, dtype=np.uint64) if problem.key is None else problem.key,
+        **shared_fields(units),
+    )
+    return users if problem.key is not None else replace(users, key=_content_keys(users))
+
+
+def units_of(question: Question, largest: FloatArray, n: int) -> Units:
+    """Return the units in which n users are added up.
+
+    Parameters
+    ----------
+    largest
+        (m + 1,) float64, the largest absolute value, and the largest amount of each measure.
+
+    Raises
+    ------
+    DataError
+        When the sum of all costs could overflow.
+    """
+    order = np.array(sorted(range(len(question.offers)), key=question.offers.__getitem__))
+    cost = question.measures.index(COST) if COST in question.measures else -1
+    units = HEADROOM / (max(n, 1) * np.where(largest > 0, largest, 1.0))
     fine = np.exp2(np.clip(np.floor(np.log2(units)), -1000, 1000))
     scale = np.concatenate([fine[:1], [1.0], fine[1:]])
     if cost >= 0:
@@ -246,21 +278,14 @@ def users_of(problem: Problem) -> Users:
                 Fault("scores: cost", "the sum of all costs overflows", remedy="use a larger unit")
             )
         scale[cost + 2] = MICROS
-    cell = np.ascontiguousarray(problem.cell)
-    cell = cell.astype(np.uint16 if problem.n_cells <= 65_536 else np.uint32, copy=False)
-    users = Users(
-        value=problem.value,
-        columns=problem.columns,
-        cell=cell,
-        key=np.empty(0, dtype=np.uint64) if problem.key is None else problem.key,
+    return Units(
         order=order,
         scale=scale,
         largest=np.concatenate([largest[:1], [1.0], largest[1:]]),
         cost=cost,
-        forced=problem.exactly_one,
-        n_cells=problem.n_cells,
+        forced=question.exactly_one,
+        n_cells=question.n_cells,
     )
-    return users if problem.key is not None else replace(users, key=_content_keys(users))
 
 
 def _largest(problem: Problem, cost: int) -> FloatArray:

@@ -10,7 +10,6 @@ from urllib.parse import quote
 from incentive_engine.errors import ConfigError, Fault, SetupError
 
 SCHEMES: Final = ("postgresql://", "postgres://")
-FORM: Final = "postgresql://USER@HOST:PORT/DATABASE"
 REMEDY: Final = (
     "write %2F for / and %25 for % in user and password, %40 for @; or give the password as "
     "PGPASSWORD or in ~/.pgpass"
@@ -64,7 +63,8 @@ def read_database_url(url: str, *, where: str) -> DatabaseUrl:
     parameters = {name: str(value) for name, value in parsed.items() if value is not None}
     if not parameters or _may_show_a_secret(url, parameters):
         what = "is no URL of a database that PostgreSQL's client library understands"
-        raise ConfigError(Fault(f"{where} postgresql://…", what, FORM, REMEDY)) from None
+        form = "postgresql://USER@HOST:PORT/DATABASE"
+        raise ConfigError(Fault(f"{where} postgresql://…", what, form, REMEDY)) from None
     return DatabaseUrl(parameters=parameters, shown=_shown(parameters))
 
 

@@ -25,8 +25,6 @@ from incentive_engine.language import say
 
 Role = Literal["decide", "settle", "read", "plan", "approve", "admin"]
 """Live decisions know `decide`, `settle` and `read`; the studio `read`, `plan` and `approve`."""
-LOOKED_AT: Final = 1.0
-"""Seconds after which the file is looked at again: a revoked key works no longer than that."""
 
 HEX: Final = r"^[0-9a-f]{64}$"
 
@@ -85,7 +83,9 @@ class Keys:
 
     def find_digest(self, digest: bytes) -> Key | None:
         """Return whose secret has a SHA-256; None where it is nobody's any more."""
-        if time.monotonic() - self._looked_at > LOOKED_AT:
+        # seconds after which the file is looked at again: a revoked key works no longer than that
+        looked_at = 1.0
+        if time.monotonic() - self._looked_at > looked_at:
             self._looked_at = time.monotonic()
             self._read_if_changed()
         key = self._keys.get(digest)

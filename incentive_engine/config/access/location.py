@@ -22,9 +22,6 @@ WILD: Final = frozenset("*?[")
 """Characters that make a path a pattern."""
 SECRET: Final = re.compile(r"pass|secret|token|key|credential", re.IGNORECASE)
 """Parameters of a URL whose names hold one of these are never shown."""
-SHOWN: Final = 120
-"""Characters of a query's location that a message repeats."""
-EXAMPLE: Final = "postgresql://user@host/database?table=NAME"
 
 
 class Kind(StrEnum):
@@ -74,9 +71,11 @@ class Location:
     @property
     def where(self) -> str:
         """The location as a message names it: shown, a long query cut short."""
-        if self.query is None or len(self.shown) <= SHOWN:
+        # characters of a query's location that a message repeats
+        shown = 120
+        if self.query is None or len(self.shown) <= shown:
             return self.shown
-        return f"{self.shown[: SHOWN - 1]}…"
+        return f"{self.shown[: shown - 1]}…"
 
     @property
     def path(self) -> Path | None:
@@ -142,10 +141,11 @@ def parse_location(text: str, *, folder: Path | None = None) -> Location:
         what = say("the {kind} location names both a table and a query", kind=kind)
         if table is None:
             what = say("the {kind} location names no table", kind=kind)
+        example = "postgresql://user@host/database?table=NAME"
         remedy = (
             say("as in {kind}:///path.db?table=NAME", kind=kind)
             if kind.name != "POSTGRESQL"
-            else EXAMPLE
+            else example
         )
         raise ConfigError(Fault("", what, "table= or query=", remedy))
     if kind is Kind.POSTGRESQL:

@@ -11,10 +11,6 @@ from incentive_engine.config.document.tree import Key, Node, parse_tree
 from incentive_engine.errors import Fault, nearest
 from incentive_engine.language import say
 
-NAMES: Final = ("name", "id", "column")
-"""Keys by whose value an item of a list can be addressed."""
-
-
 CREDENTIALS: Final = re.compile(r"(://[^\s:/@]*):[^\s]*@|(?i:(password|secret|token)=)[^\s&]*")
 """What of a URL in a setting is not repeated."""
 
@@ -111,7 +107,9 @@ def _entries(node: Node) -> Iterator[tuple[str, Key]]:
 
 def _names(item: Node) -> Iterator[str]:
     below = item.value if isinstance(item.value, dict) else {}
-    yield from (str(below[key].value) for key in NAMES if key in below)
+    # keys by whose value an item of a list can be addressed
+    names = ("name", "id", "column")
+    yield from (str(below[key].value) for key in names if key in below)
 
 
 def _child(node: Node, key: Key) -> Node:

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, PlainSerializer
 
 from incentive_engine.config.document.problems import FieldProblem, reject
 from incentive_engine.config.document.words import Words
+from incentive_engine.errors import ConfigError, Fault
 from incentive_engine.language import message_of, say
 
 SECOND: Final = 1_000_000
@@ -55,6 +56,27 @@ def parse_duration(text: object) -> Duration:
     if micros > LONGEST:
         raise ValueError(say("{text} is longer than a hundred years", text=text))
     return Duration(match[0], micros)
+
+
+def parse_seconds(text: str, *, where: str) -> float | None:
+    """Return a length of time of the command line in seconds; None for `ever`.
+
+    Raises
+    ------
+    ConfigError
+        When it is none, or nothing at all.
+
+    >>> parse_seconds("15m", where="--hold"), parse_seconds("ever", where="--hold")
+    (900.0, None)
+    """
+    if text == "ever":
+        return None
+    match = re.fullmatch(r"(\d{1,6}(?:\.\d{1,3})?)([smhd])", text)
+    seconds = float(match[1]) * (UNITS[match[2]] / SECOND) if match else 0.0
+    if seconds <= 0:
+        what = "is no duration"
+        raise ConfigError(Fault(f"{where} {text}", what, "such as 90s, 15m, 2h, 3d, or ever"))
+    return seconds
 
 
 def _duration(value: object) -> object:

@@ -18,7 +18,6 @@ from incentive_engine.language import say
 
 LARGEST_CSV: Final = 2**31 - 2
 """Bytes; a CSV file is parsed as one block, so that all of a column decides on its type."""
-HEADER_BYTES: Final = 1_000_000
 CHUNK_BYTES: Final = 1 << 22
 HEAD_BYTES: Final = 1 << 22
 """Bytes of a file of which a sample of rows is taken."""
@@ -34,16 +33,17 @@ def csv_columns(path: Path, *, where: str) -> tuple[str, ...]:
         When the header is not UTF-8, not separated by commas, or lines end in a way that no
         reader of CSV expects.
     """
+    header_bytes = 1_000_000
     with path.open("rb") as file:
-        header = file.readline(HEADER_BYTES)
+        header = file.readline(header_bytes)
     if header.startswith(UTF16) or b"\x00" in header:
         raise DataError(_not_utf8(where, "the file is in UTF-16 or binary"))
     if b"\r" in header.rstrip(b"\r\n"):
         what, expected = "lines end with a carriage return alone", "lines that end with a newline"
         remedy = 'save it as "CSV UTF-8", not as CSV of an old Macintosh'
         raise DataError(Fault(where, what, expected, remedy))
-    if len(header) == HEADER_BYTES:
-        long = say("the first line has more than {bound:,} bytes", bound=HEADER_BYTES)
+    if len(header) == header_bytes:
+        long = say("the first line has more than {bound:,} bytes", bound=header_bytes)
         raise DataError(Fault(where, long, "a header", "write the columns' names first"))
     try:
         line = header.decode("utf-8-sig").strip("\r\n")

@@ -20,8 +20,6 @@ from incentive_engine.data.tables.types import plain_columns
 from incentive_engine.errors import DataError, Fault, SetupError, nearest
 from incentive_engine.language import say
 
-FETCHED: Final = 50_000
-"""Rows of SQLite that are objects at a time."""
 READS: Final = frozenset(
     {
         sqlite3.SQLITE_SELECT,
@@ -187,7 +185,9 @@ def _sqlite_blocks(connection: sqlite3.Connection, location: Location) -> Iterat
     )
     schema = _sqlite_schema(connection, query)
     cursor = connection.execute(query)
-    while rows := cursor.fetchmany(FETCHED):
+    # rows of SQLite that are objects at a time
+    fetched = 50_000
+    while rows := cursor.fetchmany(fetched):
         columns = zip(*rows, strict=True)
         arrays = [_array(c, field.type) for c, field in zip(columns, schema, strict=True)]
         yield pa.Table.from_arrays(arrays, schema=schema)

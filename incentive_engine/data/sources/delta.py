@@ -13,7 +13,6 @@ from incentive_engine.errors import DataError, Fault, SetupError
 from incentive_engine.language import say
 
 LOG: Final = "_delta_log"
-PARTITION: Final = "partition."
 KNOWN: Final = frozenset({"timestampNtz", "v2Checkpoint", "vacuumProtocolCheck"})
 """What newer tables may ask of a reader and this one gives."""
 REMEDIES: Final = {
@@ -52,13 +51,14 @@ def delta_parts(folder: Path, *, where: str) -> ParquetParts:
         raise DataError(Fault(where, what, "a Delta table", remedy)) from None
     if not files:
         raise DataError(Fault(where, "has no rows", "one row per user", "fill it first"))
+    partition = "partition."
     parts = [
         ParquetPart(
             path=folder / unquote(file["path"]),
             constants={
-                name.removeprefix(PARTITION): value
+                name.removeprefix(partition): value
                 for name, value in file.items()
-                if name.startswith(PARTITION)
+                if name.startswith(partition)
             },
         )
         for file in sorted(files, key=lambda file: str(file["path"]))

@@ -22,10 +22,6 @@ ROWS: Final = 1 << 18
 """Rows of a block: with twenty columns of numbers, some tens of megabytes."""
 
 
-SPREAD: Final = 20
-"""Row groups, about, that a sample is taken of."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParquetPart:
     """One Parquet file of a table.
@@ -145,6 +141,41 @@ class ParquetParts:
             except (pa.ArrowException, OSError) as error:
                 raise DataError(broken_parquet(part)) from error
 
+    def part(self, columns: Sequence[str], rows: slice) -> pa.Table:
+        """Return some columns of some rows; no row group without one of them is read.
+
+        Raises
+        ------
+        DataError
+            As `table`.
+        """
+        tables, start = [], 0
+        for part in self.parts:
+            size = _footer(part).num_rows
+            first, last = max(rows.start - start, 0), min(rows.stop - start, size)
+            start += size
+            if first < last:
+                tables.append(self._some(part, columns, slice(first, last)))
+        return plain_table(pa.concat_tables(tables), where=self.parts[0].where)
+
+    def _some(self, part: ParquetPart, columns: Sequence[str], rows: slice) -> pa.Table:
+        try:
+            with pq.ParquetFile(part.path) as file:
+                inside = [name for name in columns if name in file.schema_arrow.names]
+                groups: list[int] = []
+                start = before = 0
+                for group in range(file.num_row_groups):
+                    size = file.metadata.row_group(group).num_rows
+                    if start + size > rows.start and start < rows.stop:
+                        before = before if groups else start
+                        groups.append(group)
+                    start += size
+                table = file.read_row_groups(groups, columns=inside).select(inside)
+                table = table.slice(rows.start - before, rows.stop - rows.start)
+                return self._completed(table, part, columns, table.num_rows)
+        except (pa.ArrowException, OSError) as error:
+            raise DataError(broken_parquet(part)) from error
+
     def table(self, columns: Sequence[str]) -> pa.Table:
         """Return some columns of all rows.
 
@@ -179,7 +210,9 @@ class ParquetParts:
         groups = [
             (part, group) for part in self.parts for group in range(_footer(part).num_row_groups)
         ]
-        chosen = groups[:: -(-len(groups) // SPREAD)]
+        # row groups, about, that a sample is taken of
+        spread = 20
+        chosen = groups[:: -(-len(groups) // spread)]
         tables = [self._group(part, group, columns) for part, group in chosen]
         each = max(1, rows // len(tables))
         return plain_table(

@@ -19,10 +19,6 @@ from incentive_engine.data.tables.types import plain_columns
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
 
-WAIT: Final = 10
-"""Seconds until a server that does not answer is given up."""
-BLOCK_BYTES: Final = 1 << 24
-"""Text that is parsed at a time."""
 TYPES: Final = {
     16: pa.bool_(),
     20: pa.int64(),
@@ -66,7 +62,9 @@ def _write(location: Location, file: Path) -> None:
     url = read_database_url(location.address, where=location.where)
     import psycopg
 
-    parameters: dict[str, Any] = {"connect_timeout": WAIT, **url.parameters}
+    # seconds until a server that does not answer is given up
+    wait = 10
+    parameters: dict[str, Any] = {"connect_timeout": wait, **url.parameters}
     secret = str(parameters.get("password") or "")
     try:
         with psycopg.connect(**parameters) as connection:
@@ -124,22 +122,22 @@ def _query(connection: Any, location: Location) -> str:  # noqa: ANN401 - the li
     named = {f"{schema}.{name}": (schema, name) for schema, name, _ in found}
     named |= {name: (schema, name) for schema, name, is_near in found if is_near}
     if location.table not in named:
-        own = [name for name, (schema, _) in named.items() if not schema.startswith(SYSTEM)]
+        system = ("pg_", "information_schema")
+        own = [name for name, (schema, _) in named.items() if not schema.startswith(system)]
         raise DataError(no_such_table(location, own))
     return "SELECT * FROM " + ".".join(map(quoted, named[location.table]))  # noqa: S608 - quoted
-
-
-SYSTEM: Final = ("pg_", "information_schema")
 
 
 def _pieces(rows: Any) -> Iterator[bytes]:  # noqa: ANN401 - a copy of the library
     """Yield the text of whole rows, some megabytes at a time."""
     held: list[bytes] = []
     size = 0
+    # text that is parsed at a time
+    block_bytes = 1 << 24
     for piece in rows:
         held.append(bytes(piece))
         size += len(held[-1])
-        if size >= BLOCK_BYTES:
+        if size >= block_bytes:
             text = b"".join(held)
             end = last_row_end(text)
             if end:

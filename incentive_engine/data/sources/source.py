@@ -157,6 +157,19 @@ class Source:
         for block in self.files.blocks(list(names.values())):
             yield block.rename_columns(list(names))
 
+    def part(self, columns: Collection[str], rows: slice) -> pa.Table:
+        """Return some columns of some rows; of Parquet only what holds them is read.
+
+        Raises
+        ------
+        DataError
+            As `table`.
+        """
+        names = self._chosen(columns)
+        if isinstance(self.files, Path):
+            return self.table(columns).slice(rows.start, rows.stop - rows.start)
+        return self.files.part(list(names.values()), rows).rename_columns(list(names))
+
     def head(self, rows: int = HEAD) -> pa.Table:
         """Return the first rows, without reading much more."""
         if isinstance(self.files, Path):

@@ -21,7 +21,6 @@ STREAM: Final = "__arrow_c_stream__"
 ARRAY: Final = "__arrow_c_array__"
 LAZY: Final = ("collect", "compute", "execute", "toPandas")
 """What frames are asked by that have no rows yet: Polars, Dask, Ibis and Spark call it so."""
-EXPECTED: Final = "a frame of pandas, polars or Arrow"
 
 
 def names_in(frame: object, *, where: str) -> tuple[str, ...]:
@@ -104,7 +103,8 @@ def _refuse_others(frame: object, where: str) -> None:
             say("is no frame ({kind})", kind=kind),
             "make a frame with a column per name",
         )
-    raise DataError(Fault(where, what, EXPECTED, remedy))
+    expected = "a frame of pandas, polars or Arrow"
+    raise DataError(Fault(where, what, expected, remedy))
 
 
 def _is_pandas(frame: object) -> bool:

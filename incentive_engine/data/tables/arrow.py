@@ -26,8 +26,6 @@ NUMPY: Final = {
 }
 """Arrow types whose values lie in memory as numpy's do."""
 
-FEW: Final = 1 << 16
-"""Codes below this are counted, not sorted, however few rows there are."""
 
 OFFSETS: Final = np.dtype(np.int32)
 """What arrow's `string` counts its bytes with."""
@@ -172,7 +170,9 @@ def levels(column: Column) -> Levels:
 def compact(codes: IntArray) -> IntArray:
     """Return codes that are at least 0 with those that do not occur left out, the order kept."""
     most = int(codes.max(initial=0)) + 1
-    if most > max(len(codes), FEW):
+    # codes below this are counted, not sorted, however few rows there are
+    few = 1 << 16
+    if most > max(len(codes), few):
         return np.unique(codes, return_inverse=True)[1]
     occurs = np.bincount(codes, minlength=most) > 0
     if occurs.all():

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from incentive_engine.config.history import AMOUNTS, OVER_KINDS, Declaration
 from incentive_engine.config.offer import Offer
 from incentive_engine.config.schedule.durations import Duration
 from incentive_engine.domain import score_column
-
-CATEGORY: Final = "category"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +74,8 @@ def _stems(declared: Declaration) -> list[tuple[str, str]]:
         return [(f"gap_{statistic}", f"gap_{statistic}") for statistic in declared.gap]
     if verb in OVER_KINDS:
         return [(verb, verb)]
-    return [(verb, f"{verb}_{'amount' if verb in AMOUNTS else CATEGORY}")]
+    category = "category"
+    return [(verb, f"{verb}_{'amount' if verb in AMOUNTS else category}")]
 
 
 def _per_offer(column: HistoryColumn, offers: Sequence[Offer]) -> Iterator[HistoryColumn]:

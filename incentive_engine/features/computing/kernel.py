@@ -48,8 +48,6 @@ USES_AMOUNT, USES_AMOUNT_SQUARES, USES_GAP_SQUARES, USES_DAYS, USES_MATCH = 1, 2
 
 STATE: Final = 13
 """Running integers of a group: the integers above that are not per offer, and one more."""
-DAY_BEFORE: Final = 12
-"""The last span of a day that held an event, counted back from the moment."""
 
 LOW: Final = np.uint64(0xFFFFFFFF)
 HALF: Final = np.uint64(32)
@@ -242,6 +240,8 @@ def reckon(  # noqa: C901, PLR0912, PLR0915, PLR0917 - calls for each event woul
     window = np.zeros(groups, dtype=np.int32)
     nothing = np.zeros(0, dtype=np.int32)
     arrivals = len(events.known) > 0
+    # the last span of a day that held an event, counted back from the moment
+    day_before = 12
     for row in range(len(moment)):
         now, first = moment[row], start[row]
         end = first + np.searchsorted(events.time[first : stop[row]], now - delay)
@@ -251,7 +251,7 @@ def reckon(  # noqa: C901, PLR0912, PLR0915, PLR0917 - calls for each event woul
         open_groups = groups
         for group in range(groups):
             window[group] = program.window_start[group]
-            state[group, DAY_BEFORE] = -1
+            state[group, day_before] = -1
         for at in range(end - 1, first - 1, -1):
             if arrivals and events.known[at] > now:
                 late[row] += 1
@@ -285,8 +285,8 @@ def reckon(  # noqa: C901, PLR0912, PLR0915, PLR0917 - calls for each event woul
                 own[COUNT] += 1
                 own[FIRST] = age
                 own[SPAN] = age - own[LAST]
-                if uses & USES_DAYS and (age - 1) // DAY != own[DAY_BEFORE]:
-                    own[DAY_BEFORE] = (age - 1) // DAY
+                if uses & USES_DAYS and (age - 1) // DAY != own[day_before]:
+                    own[day_before] = (age - 1) // DAY
                     own[ACTIVE] += 1
                 if uses & USES_AMOUNT and events.amount[at] != NO_AMOUNT:
                     amount = events.amount[at]

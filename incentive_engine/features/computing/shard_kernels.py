@@ -17,8 +17,6 @@ OFFSET: Final = np.uint64(0xCBF29CE484222325)
 PRIME: Final = np.uint64(0x100000001B3)
 FIRST: Final = np.uint64(0xBF58476D1CE4E5B9)
 SECOND: Final = np.uint64(0x94D049BB133111EB)
-NEAR: Final = 64
-"""Events at the same moment among which repeats are looked for."""
 
 
 @compiled
@@ -80,10 +78,12 @@ def places_by_user(user: IntArray, users: int) -> tuple[IntArray, IntArray]:
 def count_repeats(events: EventArrays, start: IntArray) -> int:
     """Return how many events equal one of those just before them at the same moment."""
     repeats = 0
+    # events at the same moment among which repeats are looked for
+    near = 64
     for user in range(len(start) - 1):
         for at in range(start[user] + 1, start[user + 1]):
             before = at - 1
-            while before >= max(start[user], at - NEAR) and events.time[before] == events.time[at]:
+            while before >= max(start[user], at - near) and events.time[before] == events.time[at]:
                 if (
                     events.kind[before] == events.kind[at]
                     and events.category[before] == events.category[at]

@@ -59,8 +59,12 @@ def returns(chosen: Chosen, marginal: float | None) -> dict[str, Any]:
     marginal
         The return of the last `MARGIN` of the money.
     """
-    cost = float(chosen.cost.sum())
     spend = None if chosen.spend is None else float(chosen.spend.sum())
+    return returned(spend, float(chosen.cost.sum()), marginal)
+
+
+def returned(spend: float | None, cost: float, marginal: float | None) -> dict[str, Any]:
+    """Return the same of the sums of spend and cost, currency units."""
     return {
         "spend": spend,
         "cost": cost,

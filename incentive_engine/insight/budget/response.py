@@ -48,12 +48,6 @@ RESPONSE_SOURCES: Final = ("allocation", "insight")
 """What makes a response beyond the sources of every step."""
 FILE: Final = "response.json"
 
-MOST_GROUPS: Final = 8
-"""Groups of users that the slider shows; the smallest of more stand together."""
-
-SAME: Final = 1e-6
-"""The relative difference within which two points of the curve count as one."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ResponseGroups:
@@ -157,7 +151,9 @@ def _more(point: ResponsePoint, other: ResponsePoint) -> bool:
 
     Where further limits hold spending below the budget, larger budgets are the same point.
     """
-    return point.spent > other.spent * (1 + SAME)
+    # the relative difference within which two points of the curve count as one
+    same = 1e-6
+    return point.spent > other.spent * (1 + same)
 
 
 def _solved(policy: Policy, problem: Problem, table: ScoreTable) -> Response:
@@ -228,7 +224,9 @@ def large_groups(policy: Policy, attributes: pa.Table) -> ResponseGroups:
     found = levels(attributes.column(columns[0]))
     codes, labels = found.code, found.labels
     sizes = np.bincount(codes[codes >= 0], minlength=len(labels))
-    large = set(np.argsort(-sizes, kind="stable")[: MOST_GROUPS - 1].tolist())
+    # groups of users that the slider shows; the smallest of more stand together
+    most_groups = 8
+    large = set(np.argsort(-sizes, kind="stable")[: most_groups - 1].tolist())
     unknown = int((codes < 0).sum())
     kept = [code for code in shown_apart([*sizes.tolist(), unknown]) if code in large]
     place = np.full(len(labels) + 1, len(kept), dtype=np.uint8)  # the last place: all others

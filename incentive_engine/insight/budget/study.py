@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from incentive_engine.allocation import (
     Curve,
@@ -24,10 +23,6 @@ from incentive_engine.errors import ConfigError, Fault
 from incentive_engine.insight.budget.variants import CampaignVariant
 from incentive_engine.parallel import Advance, unheard
 from incentive_engine.pipeline.campaign import Inputs
-
-QUICK: Final = 1_000_000
-"""Up to so many users times budgets the cost of each limit is found at every budget; beyond, at
-one of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +112,10 @@ def study(
     solved = curve.points(list(problems.values()), marginal=True, reasons=True, advance=advance)
     points = dict(zip(problems, solved, strict=True))
     focus = focus_of(budgets)
-    everywhere = table.n_users * len(budgets) <= QUICK
+    # up to so many users times budgets the cost of each limit is found at every budget; beyond, at
+    # one of them
+    quick = 1_000_000
+    everywhere = table.n_users * len(budgets) <= quick
     limits: list[LimitCost] = []
     for budget, point in points.items():
         if point.feasible:

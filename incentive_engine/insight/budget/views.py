@@ -26,9 +26,6 @@ from incentive_engine.insight.budget.mandate import with_ample_budget
 from incentive_engine.insight.budget.policy_options import budget_of
 from incentive_engine.insight.budget.study import measures_of
 
-SAME: Final = 0.01
-"""How far, relatively, an ample budget moves the prices of a plan without one."""
-
 COMPARABLE: Final = SolveParams(plan_gap=1e-3)
 """A plan within this gap is good enough to be compared with another."""
 
@@ -82,7 +79,9 @@ def budget_view(
     if policy.budget is None:
         policy = with_ample_budget(policy, curve, problem)
         problem = build_problem(policy, table, holdout)
-        split = curve.plan(problem, plan.prices, radius=SAME)
+        # how far, relatively, an ample budget moves the prices of a plan without one
+        same = 0.01
+        split = curve.plan(problem, plan.prices, radius=same)
     budget = budget_of(policy)
     if budget.amount == 0 or problem.pool is None:
         return BudgetView()

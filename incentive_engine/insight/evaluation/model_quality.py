@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from incentive_engine.language import Message
 from incentive_engine.pipeline.quality import ModelQuality
@@ -16,9 +16,6 @@ from incentive_engine.report import (
     OfferQuality,
 )
 from incentive_engine.report import Quality as Shown
-
-SHOWN: Final = 5
-"""Features that are named per offer."""
 
 
 def model_quality(quality: ModelQuality | None) -> Shown | None:
@@ -68,7 +65,9 @@ def _drivers(
         (words.get(driver["feature"], driver["feature"]), driver["mean_contribution"] / total)
         for driver in named
     )
-    return OfferDrivers(offer=offer, shares=shares[:SHOWN])
+    # features that are named per offer
+    shown = 5
+    return OfferDrivers(offer=offer, shares=shares[:shown])
 
 
 def _offer(found: Mapping[str, Any]) -> OfferQuality:

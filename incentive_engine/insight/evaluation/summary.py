@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from incentive_engine.language import Message, say
 from incentive_engine.stats.estimate import Estimate
 from incentive_engine.uplift.evaluation.evaluation import ModelEvaluation
-
-SHOWN_SHARES: Final = (0.1, 0.2, 0.5)
-"""Budgets that the summary names, of what the plan without one costs."""
 
 
 def evaluation_summary(evaluation: ModelEvaluation) -> tuple[Message, ...]:
@@ -39,6 +34,8 @@ def evaluation_summary(evaluation: ModelEvaluation) -> tuple[Message, ...]:
         )
         for offer in evaluation.offers
     ]
+    # budgets that the summary names, of what the plan without one costs
+    shown_shares = (0.1, 0.2, 0.5)
     lines += [
         say(
             "evaluate.plan",
@@ -48,7 +45,7 @@ def evaluation_summary(evaluation: ModelEvaluation) -> tuple[Message, ...]:
             more=thousand(plan.difference),
         )
         for plan in evaluation.curve.points
-        if plan.share in SHOWN_SHARES
+        if plan.share in shown_shares
     ]
     return (*lines, say("evaluate.terms"))
 

@@ -35,8 +35,6 @@ THIN: Final = 1 / 3
 """Money that brings less than this part of the average is called thin."""
 WORTH_SAVING: Final = 0.1
 """Share of the budget that must be thin before a smaller one is advised."""
-STEP: Final = 0.05
-"""Budgets are advised in such shares of the plan's."""
 SHAKEN: Final = frozenset({"sample ratio", "propensities", "balance", "leaks"})
 """Checks whose warnings put every effect in doubt, and not only their precision."""
 
@@ -111,11 +109,16 @@ def _better_way(ways: Sequence[Alternative]) -> tuple[Advice.Kind, Message] | No
     return None
 
 
+def by_scores(conversions: float, cost: float, currency: str) -> tuple[Advice.Kind, Message]:
+    """Return what to do with a plan that only its scores speak for."""
+    return "doubt", say("advice.scores_only", gain=conversions, cost=cost, currency=currency)
+
+
 def _unproven(findings: PlanFindings, currency: str) -> tuple[Advice.Kind, Message] | None:
     if findings.gain is None:
         total = float(np.sum(findings.chosen.conversion))
         cost = float(np.sum(findings.chosen.cost))
-        return "doubt", say("advice.scores_only", gain=total, cost=cost, currency=currency)
+        return by_scores(total, cost, currency)
     gain, profit = findings.gain.conversions, findings.gain.profit
     if gain.low <= 0:
         return "doubt", say("advice.unproven", **_interval(gain))
@@ -160,7 +163,9 @@ def smaller_budget(
     margin
         The part of spend that is earned; None judges by the value of the average money.
     """
-    shares = np.arange(STEP, 1 + STEP / 2, STEP)
+    # budgets are advised in such shares of the plan's
+    step = 0.05
+    shares = np.arange(step, 1 + step / 2, step)
     value = _along(response, amount * shares, "value")
     if margin is not None and response.points[0].groups[0].spend is not None:
         spend, cost = (_along(response, amount * shares, name) for name in (SPEND, COST))

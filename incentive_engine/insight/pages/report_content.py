@@ -56,7 +56,7 @@ def report_content(findings: PlanFindings, record: RunRecord) -> ReportContent:
             value=certificate["value"],
             bound=certificate["bound"],
             gap=certificate["gap"],
-            searched=_searched(certificate),
+            searched=searched(certificate),
             aim=aim_of(findings.policy),
         ),
         budget=BudgetUse(
@@ -86,11 +86,11 @@ def report_content(findings: PlanFindings, record: RunRecord) -> ReportContent:
         at_risk=at_risk_of(certificate),
         safety=safety_of(findings.view.safety, cost_error=findings.view.cost_error),
         notes=_notes(findings),
-        facts=_facts(record),
+        facts=facts_of(record),
     )
 
 
-def _searched(certificate: Mapping[str, Any]) -> float | None:
+def searched(certificate: Mapping[str, Any]) -> float | None:
     """Return the gap to the integer solver's own bound; None where that is not of all plans."""
     bound = certificate["solver"].get("solver_bound")
     if bound is None:
@@ -111,8 +111,8 @@ def _headline(findings: PlanFindings) -> Headline:
         conversions_by_scores=conversions,
         spend_by_scores=spend,
         cost=cost,
-        cost_per_conversion=_cost_per(cost, best),
-        roi=_per_cost(best_spend, cost),
+        cost_per_conversion=cost_per(cost, best),
+        roi=per_cost(best_spend, cost),
         users=findings.table.n_users,
         treated=int(chosen.treated.sum()),
         profit=gain.profit if gain else None,
@@ -120,7 +120,7 @@ def _headline(findings: PlanFindings) -> Headline:
     )
 
 
-def _cost_per(cost: float, gain: Estimate) -> Estimate | None:
+def cost_per(cost: float, gain: Estimate) -> Estimate | None:
     """Return cost per unit gained; an interval only where the whole gain is above zero."""
     if gain.value <= 0 or cost <= 0:
         return None
@@ -129,7 +129,8 @@ def _cost_per(cost: float, gain: Estimate) -> Estimate | None:
     return Estimate(value=cost / gain.value, low=cost / gain.high, high=cost / gain.low)
 
 
-def _per_cost(gain: Estimate | None, cost: float) -> Estimate | None:
+def per_cost(gain: Estimate | None, cost: float) -> Estimate | None:
+    """Return what is gained per unit of cost; None where nothing is known or spent."""
     if gain is None or cost <= 0:
         return None
     return gain.times(1 / cost)
@@ -238,7 +239,8 @@ def _notes(findings: PlanFindings) -> tuple[Note, ...]:
     return tuple(notes)
 
 
-def _facts(record: RunRecord) -> RunFacts:
+def facts_of(record: RunRecord) -> RunFacts:
+    """Return what a run was made from and by."""
     return RunFacts(
         inputs=tuple(
             InputFact(name=name, path=part.path, sha256=part.sha256, rows=part.rows)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import pandas as pd
 
@@ -13,8 +13,6 @@ from incentive_engine.language.formats import DASH, money, number, percent
 from incentive_engine.report.comparison import verdicts
 from incentive_engine.report.series import payback_sentences
 from incentive_engine.simulation.comparison import StrategyComparison
-
-COLUMNS: Final = ("strategy", "conversions", "interval", "cost", "per_1000", "gain")
 
 
 def simulation_summary(comparison: StrategyComparison, out: Path, lang: Code = "en") -> str:
@@ -31,11 +29,12 @@ def simulation_summary(comparison: StrategyComparison, out: Path, lang: Code = "
     lines = [head]
     if comparison.scenario.series is not None:
         lines.append(t("series.sub", campaigns=comparison.scenario.series.campaigns))
+    columns = ("strategy", "conversions", "interval", "cost", "per_1000", "gain")
     for budget in comparison.scenario.budgets:
         lines += ["", t("simulate.budget", budget=budget, currency=comparison.currency)]
         table = comparison.table[comparison.table["budget"] == budget]
         table = table.sort_values("conversions", ascending=False, kind="stable")
-        rows: list[tuple[Text, ...]] = [tuple(say(f"simulate.{name}") for name in COLUMNS)]
+        rows: list[tuple[Text, ...]] = [tuple(say(f"simulate.{name}") for name in columns)]
         rows += [_row(row) for row in table.to_dict(orient="records")]
         lines += aligned(t, rows)
     lines += ["", *payback_sentences(t, comparison), *verdicts(comparison, lang=lang)]

@@ -18,11 +18,7 @@ from incentive_engine.insight.small_groups import SMALLEST, shown_apart
 from incentive_engine.run.finished import FinishedRun
 from incentive_engine.run.format import ALLOCATION_FILE
 
-NOTHING: Final = "none"
 HOLDOUT: Final = "holdout"
-NAMES: Final = ("name", "id", "column")
-"""Keys by whose value the items of a list are told apart."""
-COLUMNS: Final = ("user_id", "offer_id", "conversion", "cost_micros", "reason")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,8 +128,10 @@ def _named(items: object) -> dict[str, object] | None:
     if not isinstance(items, list) or not items:
         return None
     found = {}
+    # keys by whose value the items of a list are told apart
+    names = ("name", "id", "column")
     for item in items:
-        key = next((key for key in NAMES if isinstance(item, Mapping) and key in item), None)
+        key = next((key for key in names if isinstance(item, Mapping) and key in item), None)
         if key is None or str(item[key]) in found:
             return None
         found[str(item[key])] = item
@@ -160,10 +158,12 @@ class _Rows:
 
     @classmethod
     def of(cls, directory: Path) -> _Rows:
-        table = read_table(directory / ALLOCATION_FILE, COLUMNS).combine_chunks()
+        columns = ("user_id", "offer_id", "conversion", "cost_micros", "reason")
+        table = read_table(directory / ALLOCATION_FILE, columns).combine_chunks()
         held = pc.equal(table["reason"], Reason.HOLDOUT.value)
+        nothing = "none"
         label = pc.if_else(
-            held, HOLDOUT, pc.fill_null(table["offer_id"].cast(pa.string()), NOTHING)
+            held, HOLDOUT, pc.fill_null(table["offer_id"].cast(pa.string()), nothing)
         )
         encoded = label.combine_chunks().dictionary_encode()
         return cls(

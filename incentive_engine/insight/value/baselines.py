@@ -37,10 +37,6 @@ MOST: Final = 1_000_000
 thousand or better."""
 
 WAYS: Final[tuple[Way, ...]] = ("tiers", "everyone")
-INSTEAD: Final = 0.25
-"""What an offer that a way does not mean is worth beside the one that it does."""
-SMALLEST_CHARGE: Final = 1e-6
-"""What a pair that costs nothing is taken to cost, so that it is preferred to nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -233,8 +229,12 @@ def _preferred(
     else:
         meant = _by_tier(policy, table, part, allowed)
     comes = np.random.default_rng(policy.seed).uniform(0.5, 1.0, part.n_users)
-    worth = np.maximum(charge, SMALLEST_CHARGE) * comes
-    worth[meant != np.arange(len(part.offers))[:, None]] *= INSTEAD
+    # what a pair that costs nothing is taken to cost, so that it is preferred to nothing
+    smallest_charge = 1e-6
+    worth = np.maximum(charge, smallest_charge) * comes
+    # what an offer that a way does not mean is worth beside the one that it does
+    instead = 0.25
+    worth[meant != np.arange(len(part.offers))[:, None]] *= instead
     value = np.where(allowed, worth, -np.inf).astype(part.value.dtype)
     return replace(part, value=value), best
 

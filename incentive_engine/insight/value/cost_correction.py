@@ -20,8 +20,6 @@ SELECTION_ERRORS: Final = ((0.8, 0.02), (0.15, 0.05), (0.05, 0.15))
 """What choosing users by scores may add to their costs beforehand: the chance of each relative
 standard deviation. On markets with known costs it was 2 to 4 %, and 12 % where costs were hard
 to foresee; so small departures are held for chance, and large ones are believed."""
-NEGLIGIBLE: Final = 0.002
-"""A correction by less moves fewer users than another seed of the model does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +71,9 @@ def cost_correction(evaluated: Estimate, predicted: float) -> CostCorrection:
     means = seen * spread**2 / variance
     shift = float(likely @ means)
     left = likely @ (spread**2 * noise**2 / variance + (means - shift) ** 2)
-    factor = 1.0 if abs(shift) < NEGLIGIBLE else round(math.exp(shift), 6)
+    # a correction by less moves fewer users than another seed of the model does
+    negligible = 0.002
+    factor = 1.0 if abs(shift) < negligible else round(math.exp(shift), 6)
     return CostCorrection(factor=factor, error=math.sqrt(float(left)))
 
 

@@ -22,9 +22,6 @@ from incentive_engine.report.whatif import (
     WhatIfContent,
 )
 
-SHOWN: Final = 10
-"""Budgets of the side-by-side table; more would not be read."""
-
 LARGEST: Final = 20
 """Moves of a variant that are shown."""
 
@@ -62,10 +59,12 @@ def whatif_page(
 
 def _shown(budgets: Sequence[float]) -> tuple[float, ...]:
     """Return some of the budgets, first, middle and last among them."""
-    if len(budgets) <= SHOWN:
+    # budgets of the side-by-side table; more would not be read
+    shown = 10
+    if len(budgets) <= shown:
         return tuple(budgets)
     last = len(budgets) - 1
-    places = {round(last * step / (SHOWN - 1)) for step in range(SHOWN)}
+    places = {round(last * step / (shown - 1)) for step in range(shown)}
     return tuple(budgets[i] for i in sorted(places | {len(budgets) // 2}))
 
 

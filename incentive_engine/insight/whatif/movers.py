@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,11 +13,6 @@ from incentive_engine.data.tables.arrow import levels
 from incentive_engine.domain import CONVERSION, COST, FloatArray
 from incentive_engine.insight.budget.study import Study
 from incentive_engine.insight.groups import grouping_columns
-
-NONE: Final = "none"
-HOLDOUT: Final = "holdout"
-MISSING: Final = "(missing)"
-EVERYBODY: Final = "(all)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,10 +89,12 @@ def moves(base: Study, other: Study) -> Iterator[Move]:
 def _groups(base: Study) -> tuple[str, npt.NDArray[Any], list[str]]:
     """Return the column that moves are counted by, each user's group and the groups' names."""
     columns = grouping_columns(base.variant.policy, base.table)
+    everybody = "(all)"
     if not columns:
-        return EVERYBODY, np.zeros(base.table.n_users, dtype=np.int64), [EVERYBODY]
+        return everybody, np.zeros(base.table.n_users, dtype=np.int64), [everybody]
     found = levels(base.table.attributes.column(columns[0]))
-    names = [*map(str, found.labels), MISSING]
+    missing = "(missing)"
+    names = [*map(str, found.labels), missing]
     return columns[0], np.where(found.code < 0, len(found.labels), found.code), names
 
 
@@ -106,7 +103,9 @@ def _places(study: Study, choice: npt.NDArray[np.int16]) -> tuple[npt.NDArray[An
     offers = study.table.offers
     place = np.where(choice >= 0, choice, len(offers)).astype(np.int64)
     place[study.holdout] = len(offers) + 1
-    return place, [*offers, NONE, HOLDOUT]
+    none = "none"
+    holdout = "holdout"
+    return place, [*offers, none, holdout]
 
 
 def _amounts(

@@ -4,11 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Final
-
-FOLLOWED: Final = 2_000_000
-"""Microseconds by which the wall clock may differ to be followed: it is set right in small steps.
-A larger jump is somebody's mistake, and would let reservations run out, or none any more."""
 
 
 def wall_micros() -> int:
@@ -41,6 +36,10 @@ class Clock:
     def now(self) -> int:
         """Return microseconds since 1970 UTC."""
         uptime, wall = self._uptime(), self._wall()
-        if abs(wall - uptime - self._offset) <= FOLLOWED:
+        # microseconds by which the wall clock may differ to be followed: it is set right in small
+        # steps. A larger jump is somebody's mistake, and would let reservations run out, or none
+        # any more.
+        followed = 2_000_000
+        if abs(wall - uptime - self._offset) <= followed:
             self._offset = wall - uptime
         return uptime + self._offset

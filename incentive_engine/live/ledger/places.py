@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import secrets
 from pathlib import Path
-from typing import Final
 
+from incentive_engine.config.access.database_url import SCHEMES
 from incentive_engine.live.ledger.store import Store, Terms
-
-SCHEMES: Final = ("postgresql://", "postgres://")
 
 
 def ledger_of(run_dir: Path) -> str:

@@ -63,8 +63,6 @@ POOL: Final = (
     "SELECT name, is_count, settles_amount, at_most, at_least, price, risk, "
     "reserved, settled, overdraft, variance, moved FROM pool ORDER BY place"
 )
-BUSY_PAGES: Final = 20_000
-"""Pages of the log after which a commit checkpoints; idle moments do so earlier."""
 
 
 class SQLiteStore:
@@ -279,7 +277,9 @@ def _connected(path: Path) -> sqlite3.Connection:
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = FULL")
         database.execute("PRAGMA cache_size = -65536")
-        database.execute(f"PRAGMA wal_autocheckpoint = {BUSY_PAGES}")
+        # pages of the log after which a commit checkpoints; idle moments do so earlier
+        busy_pages = 20_000
+        database.execute(f"PRAGMA wal_autocheckpoint = {busy_pages}")
         opened.pop_all()
         return database
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
-from typing import Final
 
 from incentive_engine.errors import ConfigError, DataError, Fault
 from incentive_engine.language import Text, say
@@ -15,9 +14,6 @@ from incentive_engine.live.ledger.records import Action, Verb
 from incentive_engine.live.ledger.store import Terms
 from incentive_engine.live.watch.finding import Finding
 from incentive_engine.live.writing.asking import asking
-
-LONGEST: Final = 200
-"""Characters of a name."""
 
 
 def answer(
@@ -44,7 +40,9 @@ def answer(
         When the ledger cannot be written, or somebody else has answered since.
     """
     name = by.strip()
-    if not name or len(name) > LONGEST or not name.isprintable():
+    # characters of a name
+    longest = 200
+    if not name or len(name) > longest or not name.isprintable():
         raise ConfigError(Fault("--by", "names nobody", "who answers, as others know them"))
     change = Change()
     if verb == Verb.ACCEPTED and finding.proposal is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Self
+from typing import Self
 
 import numpy as np
 import pyarrow.compute as pc
@@ -18,12 +18,6 @@ from incentive_engine.live.ledger.records import LimitTerms
 from incentive_engine.live.repricing import ArrivalForecast
 from incentive_engine.live.watch.evidence import ONES, Sizes
 from incentive_engine.stats.estimate import Estimate
-
-SAMPLE: Final = 2_000
-"""Offers of the plan, evenly spread, whose sizes stand for all."""
-
-GUESSED: Final = 0.5
-"""Relative half width of a stated gain that has no interval: scores were given."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -70,7 +64,9 @@ class Expected:
         held = np.asarray(equal(table.column("reason"), Reason.HOLDOUT))
         times = policy.campaign
         offered = table.filter(pc.is_valid(table.column("offer_id"))).column("user_id")
-        some = np.linspace(0, max(len(offered) - 1, 0), min(len(offered), SAMPLE)).astype(int)
+        # offers of the plan, evenly spread, whose sizes stand for all
+        sample = 2_000
+        some = np.linspace(0, max(len(offered) - 1, 0), min(len(offered), sample)).astype(int)
         choices = [campaign.planned(user) for user in offered.take(some).to_pylist()]
         sizes, paid = sizes_of(choices, campaign.terms.limits)
         return cls(
@@ -121,5 +117,7 @@ def _gain(campaign: LiveCampaign, scores: float, held: BoolArray) -> Estimate:
     if plan is not None:
         stated = plan.conversions
         return Estimate(value=stated.estimate, low=stated.low, high=stated.high).times(1 / users)
-    half = GUESSED * abs(scores)
+    # relative half width of a stated gain that has no interval: scores were given
+    guessed = 0.5
+    half = guessed * abs(scores)
     return Estimate(value=scores, low=scores - half, high=scores + half).times(1 / users)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 
@@ -22,9 +21,6 @@ from incentive_engine.stats.sequential import (
     log_evidence,
     noticing,
 )
-
-ALIKE: Final = 0.95
-"""Share of decisions that gave an offer where the plan's prices do, for a comparison by them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -122,7 +118,9 @@ def _as_planned(look: Look, rows: IntArray, got: BoolArray) -> bool:
     assert look.yardstick is not None
     free = ~look.expected.held[rows]
     planned = look.yardstick.offered[rows]
-    return bool(free.any()) and float((planned == got)[free].mean()) >= ALIKE
+    # share of decisions that gave an offer where the plan's prices do, for a comparison by them
+    alike = 0.95
+    return bool(free.any()) and float((planned == got)[free].mean()) >= alike
 
 
 def noticed(look: Look) -> tuple[GainComparison, Noticing] | None:

@@ -24,9 +24,6 @@ from incentive_engine.live.watch.yardstick import Yardstick
 QUARTER: Final = 900 * MICROS
 """A step where no campaign's end says how long one is, microseconds."""
 
-WEEK: Final = 7 * 96
-"""How many such steps may come."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
@@ -147,7 +144,9 @@ class Look:
         forecast = self.expected.forecast
         if until <= begin:
             return None
-        length, starts = QUARTER, WEEK
+        # how many such steps may come
+        week = 7 * 96
+        length, starts = QUARTER, week
         if forecast is not None:
             until = min(until, forecast.end)
             if until <= begin:

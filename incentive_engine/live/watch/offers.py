@@ -14,9 +14,6 @@ from incentive_engine.live.ledger.records import State
 from incentive_engine.live.watch.evidence import LESS, MORE, of_shares
 from incentive_engine.live.watch.look import Found, Look
 
-BARELY: Final = (0.5, 0.25, 0.02)
-"""Bets on an offer that nobody takes, relative to the share below which that is said."""
-
 SURE: Final = 0.999
 """The largest forecast of a redemption that a bet can be made against."""
 
@@ -63,8 +60,10 @@ def offers(look: Look) -> Iterator[Found]:
         SequentialTest("redemption_above", MORE, 1 + margin),
         SequentialTest("redemption_below", LESS, 1 - margin),
     )
+    # bets on an offer that nobody takes, relative to the share below which that is said
+    barely = (0.5, 0.25, 0.02)
     for place in range(len(look.expected.offers)):
-        untaken = _one(look, place, SequentialTest("untaken", BARELY, look.params.untaken))
+        untaken = _one(look, place, SequentialTest("untaken", barely, look.params.untaken))
         if untaken is not None:
             yield untaken
             continue

@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 from incentive_engine.domain import MICROS
 from incentive_engine.stats.sequential import SETTLED
-
-TESTS: Final = 10
-"""Kinds of tests that share what the stated gain's shortfall leaves of the error: traffic short
-and above, pools, floors, redemption above and below, offers nobody takes, users too often, keys
-too often, more gain than was stated."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,4 +77,8 @@ class WatchParams:
     @property
     def of_test(self) -> float:
         """The error of one other kind of tests."""
-        return self.of_campaign * (1 - self.of_shortfall) / TESTS
+        # kinds of tests that share what the stated gain's shortfall leaves of the error: traffic
+        # short and above, pools, floors, redemption above and below, offers nobody takes, users
+        # too often, keys too often, more gain than was stated
+        tests = 10
+        return self.of_campaign * (1 - self.of_shortfall) / tests

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Final, Self
+from typing import Self
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -20,9 +20,6 @@ from incentive_engine.live.campaign import LiveCampaign
 from incentive_engine.live.ledger.records import State
 from incentive_engine.live.watch.finding import Outlook
 from incentive_engine.live.watch.look import Look
-
-TIGHT: Final = 1e-6
-"""Relative gap of the dual at which prices are good enough."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -111,7 +108,9 @@ class Rest:
             return dict(start)
         now = np.array([start.get(name, 0.0) for name in rows.names])
         each = len(self._some) / self.users
-        crowd, params = self._crowd.users, SolveParams(price_gap=TIGHT)
+        # relative gap of the dual at which prices are good enough
+        tight = 1e-6
+        crowd, params = self._crowd.users, SolveParams(price_gap=tight)
         bound = rows.with_bounds(lower * each, upper * each)
         optimum = find_prices(crowd, bound, start=now, params=params)
         if optimum.impossible:  # floors that those to come cannot reach: what they can is enough

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,12 +16,6 @@ from incentive_engine.live.ledger.records import State
 from incentive_engine.live.watch.evidence import LESS, MORE, Sizes, of_amounts
 from incentive_engine.live.watch.finding import Severity
 from incentive_engine.live.watch.look import Found, Look, Timeline, clock
-
-NEARLY: Final = 0.95
-"""The share of a cap from which it is said to be nearly used up."""
-
-OVERDRAWN: Final = 0.02
-"""By how much a budget of expected costs may be passed, relative, before that is an error."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -64,16 +58,20 @@ def _cap(look: Look, place: int, standing: Standing) -> Iterator[Found]:
     values = {"used": _text(standing, used), "at_most": _text(standing, most)}
     if used > most:
         # redemptions may cost more than was expected, by a little
-        severity: Severity = "info" if used <= most * (1 + OVERDRAWN) else "error"
+        # by how much a budget of expected costs may be passed, relative, before that is an error
+        overdrawn = 0.02
+        severity: Severity = "info" if used <= most * (1 + overdrawn) else "error"
         text = say("watch.overdrawn", limit=standing.name, **values)
         yield Found(
             kind="overdrawn", subject=standing.name, severity=severity, figures=values, text=text
         )
         return
     found = _runs_dry(look, place, standing)
+    # the share of a cap from which it is said to be nearly used up
+    nearly = 0.95
     if found is not None:
         yield found
-    elif used >= NEARLY * most > 0 and look.share(look.now) < NEARLY:
+    elif used >= nearly * most > 0 and look.share(look.now) < nearly:
         text = say("watch.nearly_used_up", limit=standing.name, **values)
         yield Found(
             kind="nearly_used_up",

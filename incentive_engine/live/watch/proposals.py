@@ -22,9 +22,6 @@ PRICED: Final = frozenset(
 REDEEMED: Final = frozenset({"redemption_above", "redemption_below"})
 """What new prices help against once the offer's cost is what it turned out to be."""
 
-BARELY: Final = 0.05
-"""The least that an offer is taken to cost, relative to its forecast."""
-
 
 def propose(
     look: Look, found: Found, prices: Mapping[str, float], planner: Callable[[], RemainderPlanner]
@@ -50,10 +47,12 @@ def propose(
         return None
     proposal = None
     paused = paused_offers(look)
+    # the least that an offer is taken to cost, relative to its forecast
+    barely = 0.05
     if found.kind in PRICED:
         proposal = _new_prices(look, planner(), prices, paused, {})
     elif found.kind in REDEEMED:
-        costs = {subject: max(found.ratio or 0.0, BARELY)}
+        costs = {subject: max(found.ratio or 0.0, barely)}
         proposal = _new_prices(look, planner(), prices, paused, costs)
     elif found.kind == "untaken":
         proposal = _pause(look, planner(), prices, paused, subject)

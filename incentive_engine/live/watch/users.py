@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Final
 
 import numpy as np
 from scipy.special import pdtrc
@@ -12,9 +11,6 @@ from scipy.special import pdtrc
 from incentive_engine.language import say
 from incentive_engine.live.watch.evidence import MORE, of_total
 from incentive_engine.live.watch.look import Found, Look
-
-MOST: Final = 10
-"""Users who are named; more are counted."""
 
 
 def users(look: Look) -> Iterator[Found]:
@@ -32,7 +28,9 @@ def _too_often(look: Look) -> Iterator[Found]:
     """
     least = threshold(look.params.visits, look.params.of_test / max(len(look.expected.held), 1))
     often = [(user, count) for user, count in look.observed.asked if count >= least]
-    for user, count in often[:MOST]:
+    # users who are named; more are counted
+    most = 10
+    for user, count in often[:most]:
         name = f"asks_too_often:{user}"
         if any(user in action.change for action in look.observed.actions if action.key == name):
             continue  # he is blocked already
@@ -41,7 +39,7 @@ def _too_often(look: Look) -> Iterator[Found]:
             "requests": count,
             "usual": look.params.visits,
         }
-        others, text = len(often) - MOST, say("watch.asks_too_often", **figures)
+        others, text = len(often) - most, say("watch.asks_too_often", **figures)
         yield Found(
             kind="asks_too_often",
             subject=user,

@@ -29,7 +29,6 @@ from incentive_engine.live.watch.users import users
 from incentive_engine.live.watch.yardstick import Yardstick
 
 TESTS: Final = (pools, traffic, offers, users, gain)
-ORDER: Final = ("error", "warning", "info")
 
 
 def find(look: Look) -> Iterator[Found]:
@@ -116,7 +115,8 @@ class Watch:
         if prices is None:
             prices = accepted_prices(observed.actions) or self._campaign.prices.by_limit
         found = [self._finding(look, one, prices) for one in find(look)]
-        return tuple(sorted(found, key=lambda finding: ORDER.index(finding.severity)))
+        order = ("error", "warning", "info")
+        return tuple(sorted(found, key=lambda finding: order.index(finding.severity)))
 
     def look(
         self,

@@ -8,21 +8,12 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from incentive_engine.errors import ConfigError, DataError, Fault
 from incentive_engine.language import Text, say
 from incentive_engine.live.watch.finding import Finding
-
-PAUSES: Final = (0.5, 1.0, 2.0, 4.0)
-"""Seconds before another try; after the last it is given up."""
-
-SECONDS: Final = 5.0
-"""For which one try may take."""
-
-MOST: Final = 100
-"""Findings of one post; the most severe come first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,20 +56,24 @@ class Webhook:
         DataError
             When it was not taken after every try, or was refused.
         """
+        # findings of one post; the most severe come first
+        most = 100
         content: dict[str, Any] = {
             "run": run,
-            "findings": [finding.to_dict() for finding in findings[:MOST]],
-            "left_out": max(len(findings) - MOST, 0),
+            "findings": [finding.to_dict() for finding in findings[:most]],
+            "left_out": max(len(findings) - most, 0),
         }
         body = json.dumps(content, ensure_ascii=False).encode()
         why = ""
-        for pause in (*PAUSES, None):
+        # seconds before another try; after the last it is given up
+        pauses = (0.5, 1.0, 2.0, 4.0)
+        for pause in (*pauses, None):
             why = self._try(body)
             if not why:
                 return
             if pause is not None:
                 sleep(pause)
-        tries = len(PAUSES) + 1
+        tries = len(pauses) + 1
         raise DataError(
             self._fault(say("could not be reached, {tries} times: {why}", tries=tries, why=why))
         )
@@ -94,7 +89,9 @@ class Webhook:
         headers = {"Content-Type": "application/json", "User-Agent": "incentive-watch"}
         request = urllib.request.Request(self.url, data=body, headers=headers)  # noqa: S310 - HTTP alone
         try:
-            with urllib.request.urlopen(request, timeout=SECONDS) as response:  # noqa: S310 - likewise
+            # for which one try may take
+            seconds = 5.0
+            with urllib.request.urlopen(request, timeout=seconds) as response:  # noqa: S310 - likewise
                 response.read(1024)
         except urllib.error.HTTPError as error:
             if error.code < 500 and error.code not in {408, 425, 429}:

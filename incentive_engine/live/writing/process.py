@@ -11,7 +11,6 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
 
 import msgspec
 
@@ -21,15 +20,6 @@ from incentive_engine.live.ledger.store import Terms, UnavailableError
 from incentive_engine.live.writing.client import AsyncClient
 from incentive_engine.live.writing.wire import Commit
 from incentive_engine.live.writing.writer import Job
-
-ANSWERED: Final = 5.0
-"""Seconds within which a command is answered; later, whether it was done is not known."""
-
-LATE: Final = 0.25
-"""Seconds after which it is looked for commands that wait too long."""
-
-PAUSES: Final = (0.0, 0.1, 0.5, 1.0, 2.0)
-"""Seconds before a writer is started again, by how many starts have failed."""
 
 
 class WriterProcess:
@@ -96,19 +86,25 @@ class WriterProcess:
 
     def _refuse_late(self) -> None:
         """Refuse what waits too long, now and from time to time."""
-        self._client.expire(ANSWERED)
+        # seconds within which a command is answered; later, whether it was done is not known
+        answered = 5.0
+        self._client.expire(answered)
         if not self._stopping.is_set():
-            asyncio.get_running_loop().call_later(LATE, self._refuse_late)
+            # seconds after which it is looked for commands that wait too long
+            late = 0.25
+            asyncio.get_running_loop().call_later(late, self._refuse_late)
 
     async def _keep(self) -> None:
         failures = 0
+        # seconds before a writer is started again, by how many starts have failed
+        pauses = (0.0, 0.1, 0.5, 1.0, 2.0)
         while self._process is not None:
             await asyncio.to_thread(self._process.wait)
             if self._stopping.is_set():
                 return
             _end(self._process)
             self._client.close()
-            await asyncio.sleep(PAUSES[min(failures, len(PAUSES) - 1)])
+            await asyncio.sleep(pauses[min(failures, len(pauses) - 1)])
             if self._stopping.is_set():
                 return
             try:

@@ -37,18 +37,6 @@ from incentive_engine.live.writing.wire import Commit, Frames, answers_frame, re
 TICK: Final = 0.25
 """Seconds after which what has run out is looked for, so that it is free within one."""
 
-BATCH: Final = 512
-"""Commands of one transaction."""
-
-IDLE: Final = 1.0
-"""Seconds without work after which the log is brought into the file."""
-
-HANDOVER: Final = 5.0
-"""Seconds that a ledger may still be held by a writer that is about to end."""
-
-FAILED: Final = 4
-"""The exit code after a transaction that failed."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
@@ -114,8 +102,10 @@ class Writer:
             else:
                 self._serve(key.data, events)
         asked, self._asked = self._asked, []
-        for start in range(0, len(asked), BATCH):
-            self._commit(asked[start : start + BATCH])
+        # commands of one transaction
+        batch = 512
+        for start in range(0, len(asked), batch):
+            self._commit(asked[start : start + batch])
         self._tick()
 
     def _tick(self) -> None:
@@ -124,7 +114,9 @@ class Writer:
         if now - self._ticked >= TICK:
             self._ticked = now
             self._ledger.apply([], self._clock.now())
-        if not self._is_rested and now - self._worked >= IDLE:
+        # seconds without work after which the log is brought into the file
+        idle = 1.0
+        if not self._is_rested and now - self._worked >= idle:
             self._is_rested = True
             self._ledger.store.rest()
 
@@ -191,6 +183,8 @@ def main() -> int:
     """Do the job that standard input names."""
     job = msgspec.json.decode(sys.stdin.buffer.readline(), type=Job)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the parent, which stops us
+    # the exit code after a transaction that failed
+    failed = 4
     try:
         store = _opened(job)
     except IncentiveError as error:
@@ -198,7 +192,7 @@ def main() -> int:
             [str(f.where), str(f.what), str(f.expected), str(f.remedy)] for f in error.faults
         ]
         _say({"error": faults, "is_lasting": not isinstance(error, UnavailableError)})
-        return FAILED
+        return failed
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     with contextlib.suppress(FileNotFoundError):
         Path(job.socket).unlink()
@@ -212,7 +206,7 @@ def main() -> int:
         writer.run()
     except UnavailableError as error:
         sys.stderr.write(f"{error}\n")
-        return FAILED
+        return failed
     finally:
         with contextlib.suppress(FileNotFoundError):
             Path(job.socket).unlink()
@@ -222,7 +216,9 @@ def main() -> int:
 
 def _opened(job: Job) -> Store:
     """Open the ledger, once a writer before this one has ended."""
-    until = time.monotonic() + HANDOVER
+    # seconds that a ledger may still be held by a writer that is about to end
+    handover = 5.0
+    until = time.monotonic() + handover
     while True:
         try:
             return open_store(job.ledger, job.terms)

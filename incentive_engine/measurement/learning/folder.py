@@ -19,10 +19,6 @@ from incentive_engine.measurement.learning.trial_rows import CampaignRows
 INDEX: Final = "_campaigns.json"
 PLANNED: Final = "_planned"
 """A name that a reader of Parquet folders passes over: its rows are no trial."""
-UNIT: Final = 10.0
-"""A number whose median grew or shrank by so much is taken for another unit."""
-KNOWN_LEVELS: Final = 0.5
-"""The share of rows whose value earlier campaigns had as well, at least."""
 MOST_LEVELS: Final = 1_000
 
 
@@ -59,14 +55,18 @@ class PastFeature:
         """
         if self.kind != before.kind:
             return say("learn.kind", before=before.kind, now=self.kind)
+        # a number whose median grew or shrank by so much is taken for another unit
+        unit = 10.0
         if self.median and before.median:
             times = self.median / before.median
-            if not 1.0 / UNIT < times < UNIT:
+            if not 1.0 / unit < times < unit:
                 return say("learn.unit", times=times)
         if before.levels and len(before.levels) < MOST_LEVELS:
             values = column.dropna().astype(str)
             known = float(values.isin(before.levels).mean()) if len(values) else 1.0
-            if known < KNOWN_LEVELS:
+            # the share of rows whose value earlier campaigns had as well, at least
+            known_levels = 0.5
+            if known < known_levels:
                 return say("learn.levels", known=known)
         return None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +25,6 @@ from incentive_engine.language import say
 from incentive_engine.run.finished import FinishedRun
 from incentive_engine.run.format import ALLOCATION_FILE
 
-NEAR: Final = 1e-9
 Choice = npt.NDArray[np.int16]
 
 
@@ -205,7 +204,8 @@ def _check_propensities(run: FinishedRun, decisions: Decisions, arms: IntArray) 
         what = "nobody explored: a holdout alone says nothing of what offers change"
         remedy = "plan the next campaign with `explore: 2%`"
         raise DataError(Fault(run.name, what, "users whose arm was drawn by lot", remedy))
-    wrong = explored & (np.abs(decisions.propensity * arms - 1.0) > NEAR)
+    near = 1e-9
+    wrong = explored & (np.abs(decisions.propensity * arms - 1.0) > near)
     if wrong.any():
         count = int(wrong.sum())
         text = say("learn.propensities", users=count)

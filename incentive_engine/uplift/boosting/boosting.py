@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 MANY_ROWS: Final = 500
 """Rows from which on reading a model's trees pays; the predictions are the same."""
-FEW_ROWS: Final = 100
-"""Rows up to which the folds' models answer faster than threads for them start."""
 
 NOTHING_FURTHER: Final = np.zeros((1, 0), np.float32)
 """Asks every row once, as it is."""
@@ -44,12 +42,6 @@ FIXED: Final[dict[str, Any]] = {
     "verbose": -1,
 }
 """Settings that reproducibility and the reuse of binned data rest on."""
-
-
-OPENMP: Final = (
-    "install libgomp1 (Debian, Ubuntu: `apt-get install libgomp1`), libgomp (Fedora, Alpine), or"
-    " libomp (macOS: `brew install libomp`)"
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +85,11 @@ def lightgbm() -> ModuleType:
         return import_module("lightgbm")
     except OSError as error:
         what = say("cannot be loaded: {reason}", reason=error)
-        raise SetupError(Fault("LightGBM", what, "an OpenMP runtime", OPENMP)) from error
+        openmp = (
+            "install libgomp1 (Debian, Ubuntu: `apt-get install libgomp1`), libgomp (Fedora, "
+            "Alpine), or libomp (macOS: `brew install libomp`)"
+        )
+        raise SetupError(Fault("LightGBM", what, "an OpenMP runtime", openmp)) from error
 
 
 class BinnedRows:
@@ -103,10 +99,17 @@ class BinnedRows:
     ----------
     matrix
         (n, p) float32, NaN where missing.
+    categories
+        Columns whose codes are in no order: a split takes any set of them to one side.
     """
 
-    def __init__(self, matrix: Matrix) -> None:
-        data = lightgbm().Dataset(matrix, params=dict(FIXED), free_raw_data=True)
+    def __init__(self, matrix: Matrix, *, categories: Sequence[int] = ()) -> None:
+        data = lightgbm().Dataset(
+            matrix,
+            categorical_feature=[*categories],
+            params=dict(FIXED),
+            free_raw_data=True,
+        )
         self._data: lgb.Dataset = data.construct()
 
     def subset(self, rows: IntArray) -> lgb.Dataset:
@@ -261,7 +264,9 @@ class CrossFitted:
             return predict(self.models[f], matrix, further, raw=raw)
 
         count = len(self.models)
-        is_few = len(matrix) <= FEW_ROWS
+        # rows up to which the folds' models answer faster than threads for them start
+        few_rows = 100
+        is_few = len(matrix) <= few_rows
         return [fold(f) for f in range(count)] if is_few else side_by_side(fold, count)
 
     def gain(self) -> FloatArray:

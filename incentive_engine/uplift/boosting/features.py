@@ -14,15 +14,13 @@ import pyarrow as pa
 
 from incentive_engine.data.dates import dates_in
 from incentive_engine.data.tables.frames import to_frame
-from incentive_engine.domain import BoolArray, Matrix
+from incentive_engine.domain import Matrix
 from incentive_engine.errors import DataError, Fault, near_name
 from incentive_engine.language import Text, say
 from incentive_engine.parallel import side_by_side
 
-MOST_LEVELS: Final = 255
-"""Levels that a category keeps; the rarest beyond them share one code."""
-FEWEST_ROWS: Final = 20
-"""Rows that a level needs for a code of its own; below, models would learn single people."""
+FEW_LEVELS: Final = 16
+"""Levels up to which trees take a category's codes for numbers."""
 
 Kind = Literal["number", "date", "category"]
 Value = str | int | float | bool | None
@@ -118,10 +116,18 @@ class Encoder:
             numbers[:, odd] = Encoder(features).encode(frame, where=where)
         return np.where(np.isfinite(numbers), numbers, np.float32(np.nan))
 
-    def is_number(self, columns: int) -> BoolArray:
-        """Return which of so many columns of the matrix hold numbers or dates, (columns,)."""
-        numbers = [feature.kind != "category" for feature in self.features]
-        return np.array(numbers + [False] * (columns - len(numbers)), dtype=np.bool_)
+    @property
+    def categories(self) -> tuple[int, ...]:
+        """The matrix's columns whose codes are in no order."""
+        return tuple(at for at, each in enumerate(self.features) if each.kind == "category")
+
+    @property
+    def crowded(self) -> tuple[int, ...]:
+        """The columns of categories with so many levels that trees split them by sets of codes.
+
+        With few, two thresholds set any level apart, and a choice among all sets fits noise.
+        """
+        return tuple(at for at in self.categories if len(self.features[at].levels) > FEW_LEVELS)
 
     def to_json(self) -> list[dict[str, Any]]:
         """Return the content of the model file."""
@@ -162,8 +168,12 @@ def _levels(column: pd.Series, kind: Kind) -> tuple[str, ...]:
     if kind != "category":
         return ()
     counts = column.dropna().astype("str").value_counts()
-    kept = counts[counts >= min(FEWEST_ROWS, counts.iloc[0])]
-    ranked = sorted(kept.index, key=lambda level: (-kept[level], level))[:MOST_LEVELS]
+    # rows that a level needs for a code of its own; below, models would learn single people
+    fewest_rows = 20
+    kept = counts[counts >= min(fewest_rows, counts.iloc[0])]
+    # levels that a category keeps; the rarest beyond them share one code
+    most_levels = 255
+    ranked = sorted(kept.index, key=lambda level: (-kept[level], level))[:most_levels]
     return tuple(sorted(ranked))
 
 

@@ -2,7 +2,8 @@
 
 A tree of at most eight leaves is a byte per row: a split that sends a row right clears the leaves
 on its left, and the lowest bit that stays is the row's leaf. So every split is one comparison of a
-column, which the processor does for many rows at once, and no row waits for its own way down.
+column, which the processor does for many rows at once, and no row waits for its own way down. A
+split of a category looks its byte up in a table by the row's code.
 """
 
 # ruff: noqa: PLR0917 - numba takes no keyword-only arguments
@@ -12,17 +13,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numba
 import numpy as np
 import numpy.typing as npt
 
 from incentive_engine.domain import FloatArray, IntArray, Matrix
-from incentive_engine.uplift.boosting.tree import Tree, pairs
+from incentive_engine.uplift.boosting.tree import MOST_CODES, Tree, pairs
 
-MOST_LEAVES: Final = 8
-"""Bits of a byte; larger trees are LightGBM's own business."""
+OTHER: Final = MOST_CODES
+"""Where a table has what holds for missing values and for codes beyond."""
 BLOCK: Final = 512
 """Rows at a time: their columns stay in the processor's nearest memory."""
 APART: Final = BLOCK + 16
@@ -34,7 +35,7 @@ LOWEST_BIT: Final = np.array([(m & -m).bit_length() - 1 for m in range(256)], dt
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Forest:
-    """The trees of one model with numerical splits, as flat arrays.
+    """The trees of one model, as flat arrays.
 
     Attributes
     ----------
@@ -48,6 +49,10 @@ class Forest:
         Whether a missing value does.
     stays : (splits,) uint8
         The leaves that remain possible for a row that goes right.
+    table : (splits,) int64
+        Of a category's split, which table it is; -1 of a number's.
+    by_code : (tables, 257) uint8
+        The leaves that remain possible for each code of a category; the last is `OTHER`.
     value : (trees, 256) float64
         The value of the leaf that each byte of possible leaves stands for.
     objective
@@ -63,17 +68,24 @@ class Forest:
     threshold: npt.NDArray[np.float32]
     missing_left: npt.NDArray[np.bool_]
     stays: npt.NDArray[np.uint8]
+    table: IntArray
+    by_code: npt.NDArray[np.uint8]
     value: FloatArray
     objective: str
 
     @classmethod
     def of_text(cls, text: str) -> Forest | None:
-        """Read the trees of a model file of LightGBM; None where a tree has too many leaves."""
+        """Read the trees of a model file of LightGBM.
+
+        None where a tree has too many leaves, or a category too many codes.
+        """
         head, *blocks = text.partition("\nend of trees")[0].split("\nTree=")
         trees = [Tree.of(dict(pairs(block))) for block in blocks]
-        if any(len(tree.leaf) > MOST_LEAVES for tree in trees):
+        # bits of a byte; larger trees are LightGBM's own business
+        most_leaves = 8
+        if any(len(tree.leaf) > most_leaves or tree.by_code is None for tree in trees):
             return None
-        leaf = np.zeros((len(trees), MOST_LEAVES))
+        leaf = np.zeros((len(trees), most_leaves))
         for at, tree in enumerate(trees):
             leaf[at, : len(tree.leaf)] = tree.leaf[tree.order]
         return cls(
@@ -82,6 +94,7 @@ class Forest:
             threshold=np.concatenate([_down(tree.threshold) for tree in trees]),
             missing_left=np.concatenate([tree.missing_left for tree in trees]),
             stays=np.concatenate([tree.stays for tree in trees]),
+            **_joined_tables([(tree.table, tree.by_code) for tree in trees]),
             value=leaf[:, LOWEST_BIT],
             objective=dict(pairs(head))["objective"].split()[0],
         )
@@ -102,6 +115,7 @@ class Forest:
             threshold=np.concatenate([forest.threshold for forest in forests]),
             missing_left=np.concatenate([forest.missing_left for forest in forests]),
             stays=np.concatenate([forest.stays for forest in forests]),
+            **_joined_tables([(forest.table, forest.by_code) for forest in forests]),
             value=np.concatenate([forest.value for forest in forests]) / len(forests),
             objective=forests[0].objective,
         )
@@ -120,11 +134,23 @@ class Forest:
             self.threshold,
             self.missing_left,
             self.stays,
+            self.table,
+            self.by_code,
             self.value,
         )
         if not raw:
             _transform(total, self.objective)
         return total
+
+
+def _joined_tables(
+    parts: Sequence[tuple[IntArray, npt.NDArray[np.uint8] | None]],
+) -> dict[str, Any]:
+    """Return `table` and `by_code` of several parts, one after the other."""
+    known = [by_code for _, by_code in parts if by_code is not None]
+    starts, tables = np.cumsum([0, *map(len, known)]), [table for table, _ in parts]
+    moved = [np.where(t < 0, -1, t + at) for t, at in zip(tables, starts, strict=False)]
+    return {"table": np.concatenate(moved), "by_code": np.concatenate(known)}
 
 
 def _down(threshold: FloatArray) -> npt.NDArray[np.float32]:
@@ -143,6 +169,8 @@ def _sums(
     threshold: npt.NDArray[np.float32],
     missing_left: npt.NDArray[np.bool_],
     stays: npt.NDArray[np.uint8],
+    table: IntArray,
+    by_code: npt.NDArray[np.uint8],
     leaf: FloatArray,
 ) -> FloatArray:
     """Return the sums of each row's leaves, (n, k) float64.
@@ -151,7 +179,7 @@ def _sums(
     """
     (n, p), k = matrix.shape, len(further)
     total, block = np.empty((n, k)), min(BLOCK, n)
-    allowed = _allowed(p, further, first, column, threshold, stays)
+    allowed = _allowed(p, further, first, column, threshold, stays, table, by_code)
     values = np.empty((p, block + APART - BLOCK), np.float32)
     possible = np.empty(block, np.uint8)
     common, sums = np.empty(block), np.empty((k, block))
@@ -161,10 +189,18 @@ def _sums(
         sums[:] = 0.0
         for tree in range(len(leaf)):
             possible[:] = 255
-            for split in range(first[tree], first[tree + 1]):
-                if column[split] < p:
-                    value, left = values[column[split], :rows], missing_left[split]
-                    _send_right(possible, value, threshold[split], stays[split], left)
+            _narrow(
+                possible,
+                values[:, :rows],
+                first[tree],
+                first[tree + 1],
+                column,
+                threshold,
+                missing_left,
+                stays,
+                table,
+                by_code,
+            )
             if k > 1 and (allowed[tree] == allowed[tree, 0]).all():
                 common[:] = 0.0
                 _add(common, leaf[tree], possible, allowed[tree, 0])
@@ -176,6 +212,47 @@ def _sums(
         for each in range(k):
             total[start : start + rows, each] = sums[each, :rows]
     return total
+
+
+@numba.njit(cache=True, nogil=True)
+def _narrow(
+    possible: npt.NDArray[np.uint8],
+    values: npt.NDArray[np.float32],
+    begin: int,
+    end: int,
+    column: IntArray,
+    threshold: npt.NDArray[np.float32],
+    missing_left: npt.NDArray[np.bool_],
+    stays: npt.NDArray[np.uint8],
+    table: IntArray,
+    by_code: npt.NDArray[np.uint8],
+) -> None:
+    """Clear the leaves that a tree's splits of the rows' own features, (p, rows), take."""
+    for split in range(begin, end):
+        if column[split] >= len(values):
+            continue
+        value = values[column[split]]
+        if table[split] >= 0:
+            _look_up(possible, value, by_code[table[split]])
+        else:
+            _send_right(possible, value, threshold[split], stays[split], missing_left[split])
+
+
+@numba.njit(cache=True, nogil=True)
+def _look_up(
+    possible: npt.NDArray[np.uint8],
+    value: npt.NDArray[np.float32],
+    by_code: npt.NDArray[np.uint8],
+) -> None:
+    """Clear the leaves that the split of a category takes from each row's code."""
+    for row in range(len(value)):
+        possible[row] &= by_code[_code(value[row])]
+
+
+@numba.njit(cache=True, nogil=True)
+def _code(value: np.float32) -> int:
+    # a missing value is neither at least 0 nor below
+    return int(value) if 0 <= value < MOST_CODES else OTHER
 
 
 @numba.njit(cache=True, nogil=True)
@@ -237,13 +314,19 @@ def _allowed(
     column: IntArray,
     threshold: npt.NDArray[np.float32],
     stays: npt.NDArray[np.uint8],
+    table: IntArray,
+    by_code: npt.NDArray[np.uint8],
 ) -> npt.NDArray[np.uint8]:
     """Return the leaves that each of (k, e) further features leaves possible, (trees, k)."""
     out = np.full((len(first) - 1, len(further)), 255, np.uint8)
     for tree in range(len(out)):
         for split in range(first[tree], first[tree + 1]):
-            if column[split] >= p:
-                for each in range(len(further)):
-                    if further[each, column[split] - p] > threshold[split]:
-                        out[tree, each] &= stays[split]
+            if column[split] < p:
+                continue
+            for each in range(len(further)):
+                value = further[each, column[split] - p]
+                if table[split] >= 0:
+                    out[tree, each] &= by_code[table[split], _code(value)]
+                elif value > threshold[split]:
+                    out[tree, each] &= stays[split]
     return out

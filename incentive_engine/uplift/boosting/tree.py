@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from enum import IntFlag
 from typing import Final
 
 import numpy as np
@@ -11,10 +12,18 @@ import numpy.typing as npt
 
 from incentive_engine.domain import FloatArray, IntArray
 
-DEFAULT_LEFT: Final = 2
-MISSING_TYPE: Final = 12
-NAN_IS_MISSING: Final = 8
-"""Bits of LightGBM's ``decision_type``."""
+MOST_CODES: Final = 256
+"""Codes of a category from 0 on; models with larger ones are LightGBM's own business."""
+
+
+class DecisionType(IntFlag):
+    """Bits of LightGBM's ``decision_type``."""
+
+    CATEGORICAL = 1
+    DEFAULT_LEFT = 2
+    NAN_IS_MISSING = 8
+    MISSING_TYPE = 12
+
 
 NEEDED: Final = frozenset(
     [
@@ -24,6 +33,8 @@ NEEDED: Final = frozenset(
         "left_child",
         "right_child",
         "threshold",
+        "cat_boundaries",
+        "cat_threshold",
         "leaf_value",
     ]
 )
@@ -35,8 +46,8 @@ class Tree:
 
     Attributes
     ----------
-    column, threshold, missing_left, stays
-        As of `Forest`, but the thresholds are float64.
+    column, threshold, missing_left, stays, table, by_code
+        As of `Forest`, but the thresholds are float64, and the last is None with too many codes.
     leaf : (s + 1,) float64
         In LightGBM's order.
     order : (s + 1,) int64
@@ -47,6 +58,8 @@ class Tree:
     threshold: FloatArray
     missing_left: npt.NDArray[np.bool_]
     stays: npt.NDArray[np.uint8]
+    table: IntArray
+    by_code: npt.NDArray[np.uint8] | None
     leaf: FloatArray
     order: IntArray
 
@@ -59,13 +72,18 @@ class Tree:
         order = list(_leaves(0 if len(left) else ~0, left, right))
         place = {which: at for at, which in enumerate(order)}
         cleared = [sum(1 << place[each] for each in _leaves(c, left, right)) for c in left]
-        nan_is_missing = kind & MISSING_TYPE == NAN_IS_MISSING
+        nan_is_missing = kind & DecisionType.MISSING_TYPE == DecisionType.NAN_IS_MISSING
+        stays = np.array([~bits & 255 for bits in cleared], dtype=np.uint8)
+        categorical = kind & DecisionType.CATEGORICAL != 0
+        default_left = kind & DecisionType.DEFAULT_LEFT != 0
         return cls(
             column=_ints(fields, "split_feature"),
             threshold=threshold,
             # where no value was missing while learning, LightGBM takes a missing one for 0
-            missing_left=np.where(nan_is_missing, kind & DEFAULT_LEFT != 0, threshold >= 0),
-            stays=np.array([~bits & 255 for bits in cleared], dtype=np.uint8),
+            missing_left=np.where(nan_is_missing, default_left, threshold >= 0),
+            stays=stays,
+            table=np.where(categorical, np.cumsum(categorical) - 1, -1),
+            by_code=_by_code(fields, threshold[categorical].astype(np.int64), stays[categorical]),
             leaf=leaf,
             order=np.array(order, dtype=np.int64),
         )
@@ -80,6 +98,30 @@ def _leaves(node: int, left: IntArray, right: IntArray) -> Iterator[int]:
             yield ~node
         else:
             waiting += [int(right[node]), int(left[node])]
+
+
+def _by_code(
+    fields: Mapping[str, str], which: IntArray, stays: npt.NDArray[np.uint8]
+) -> npt.NDArray[np.uint8] | None:
+    """Return what codes leave possible in a tree's c splits of categories, (c, 257).
+
+    Parameters
+    ----------
+    which
+        (c,) each split's place in the file's list of sets of codes: words of 32 bits, of which a
+        code that is set goes left. Missing values and codes that no set knows go right.
+    stays
+        (c,) what remains possible on the right.
+    """
+    ends, words = _ints(fields, "cat_boundaries"), _ints(fields, "cat_threshold")
+    out = np.tile(stays[:, None], (1, MOST_CODES + 1))
+    for at, place in enumerate(which):
+        bits = words[ends[place] : ends[place + 1]].astype("<u4").view(np.uint8)
+        goes_left = np.flatnonzero(np.unpackbits(bits, bitorder="little"))
+        if len(goes_left) and goes_left[-1] >= MOST_CODES:
+            return None
+        out[at, goes_left] = 255
+    return out
 
 
 def pairs(text: str) -> list[tuple[str, str]]:

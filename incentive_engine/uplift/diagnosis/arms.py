@@ -16,14 +16,6 @@ from incentive_engine.uplift.diagnosis.findings import ArmCount, CheckVerdict
 
 LEAST_EVENTS: Final = 100
 """Conversions of all arms together below which effects per user are chance."""
-FEWEST_CONVERSIONS: Final = 30
-"""With fewer in an arm, normal intervals are too narrow and effects are mostly noise."""
-SMALLEST_PROPENSITY: Final = 0.01
-"""A row below it stands for more than a hundred people."""
-NAMED: Final = 5
-"""Arms that a sentence names; the others are counted."""
-LEAST_EFFECTIVE: Final = 0.5
-"""Share of an arm's rows that its weights may cost before that is said."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -93,10 +85,12 @@ def count_arms(trial: Trial, arms: WeightedArms) -> tuple[ArmCount, ...]:
 
 def size_findings(counts: tuple[ArmCount, ...]) -> list[CheckVerdict]:
     """Say which arms are too small."""
+    # with fewer in an arm, normal intervals are too narrow and effects are mostly noise
+    fewest_conversions = 30
     few = [
         count
         for count in counts
-        if count.conversions < FEWEST_CONVERSIONS or math.isinf(count.detectable)
+        if count.conversions < fewest_conversions or math.isinf(count.detectable)
     ]
     found = [
         CheckVerdict(
@@ -160,17 +154,23 @@ def left_out_findings(trial: Trial) -> list[CheckVerdict]:
         return []
     ranked = sorted(trial.ignored_rows.items(), key=lambda arm: (-arm[1], arm[0]))
     arms = [say("trial.sizes.arm", arm=name, rows=rows) for name, rows in ranked]
-    what = say("trial.sizes.not_offered", arms=shortened(arms, NAMED))
+    # arms that a sentence names; the others are counted
+    named = 5
+    what = say("trial.sizes.not_offered", arms=shortened(arms, named))
     return [CheckVerdict(check="arm sizes", verdict="fine", what=what)]
 
 
 def overlap_findings(arms: WeightedArms, counts: tuple[ArmCount, ...]) -> list[CheckVerdict]:
     """Say where few rows stand for many people."""
     found = []
+    # a row below it stands for more than a hundred people
+    smallest_propensity = 0.01
+    # share of an arm's rows that its weights may cost before that is said
+    least_effective = 0.5
     for code, count in enumerate(counts):
         inverse = arms.inverse[arms.arm == code]
-        rare = float(np.mean(inverse > 1 / SMALLEST_PROPENSITY)) if len(inverse) else 0.0
-        if rare or count.effective < LEAST_EFFECTIVE * count.rows:
+        rare = float(np.mean(inverse > 1 / smallest_propensity)) if len(inverse) else 0.0
+        if rare or count.effective < least_effective * count.rows:
             what = say(
                 "trial.overlap.thin",
                 rows=count.rows,

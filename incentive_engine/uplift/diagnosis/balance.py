@@ -18,24 +18,7 @@ from incentive_engine.uplift.diagnosis.arms import WeightedArms
 from incentive_engine.uplift.diagnosis.findings import CheckVerdict, Imbalance
 from incentive_engine.uplift.systematic_sample import SAMPLE, evenly
 
-FALSE_ALARMS: Final = 0.01
-"""How often any imbalance is found where there is none, over all features and arms."""
-GROSS: Final = 0.5
-"""Standard deviations from which a feature says which arm a row got: it came after the offer."""
 GROSS_Z: Final = 8.0
-CONFOUNDED: Final = 0.1
-"""Standard deviations from which, beyond `GROSS_Z`, those who got an offer were other people."""
-TAIL: Final = 0.01
-"""Numbers are cut at these quantiles, so that single rows do not decide."""
-MOST_LEVELS: Final = 20
-"""Levels of a category that are compared, the most frequent ones."""
-FEWEST_ROWS: Final = 20
-"""Rows with and without a level that either arm needs for a normal approximation."""
-SMALLEST_ARM: Final = 100
-"""Rows that both sides need; with fewer, a mean over its error has fatter tails than a normal."""
-SHOWN: Final = 10
-CERTAIN: Final = 100.0
-"""Stands for infinity where a feature is one value in one arm and another in the other."""
 
 
 def balance_findings(
@@ -43,7 +26,9 @@ def balance_findings(
 ) -> tuple[list[CheckVerdict], tuple[Imbalance, ...]]:
     """Compare every feature between every offer's arm and control."""
     every = [_Pair.of(arms, offer) for offer in range(arms.reach.shape[1])]
-    pairs = [pair for pair in every if pair.rows >= SMALLEST_ARM]
+    # rows that both sides need; with fewer, a mean over its error has fatter tails than a normal
+    smallest_arm = 100
+    pairs = [pair for pair in every if pair.rows >= smallest_arm]
     names = list(features)
 
     def compare(at: int) -> list[Imbalance]:
@@ -55,30 +40,37 @@ def balance_findings(
         return [
             CheckVerdict(check="balance", verdict="fine", what=say("trial.balance.nothing"))
         ], ()
-    limit = float(-ndtri(FALSE_ALARMS / (2 * len(compared))))
+    # how often any imbalance is found where there is none, over all features and arms
+    false_alarms = 0.01
+    limit = float(-ndtri(false_alarms / (2 * len(compared))))
     found = _told_by([each for each in ranked if abs(each.z) > GROSS_Z])
     off = [each for each in ranked if abs(each.z) > limit]
     if off and not found:
         found.append(_warning(off, len(compared)))
     worst = max(abs(each.difference) for each in compared)
     fine = say("trial.balance.fine", comparisons=len(compared), worst=worst)
+    shown = 10
     return found or [CheckVerdict(check="balance", verdict="fine", what=fine)], tuple(
-        ranked[:SHOWN]
+        ranked[:shown]
     )
 
 
 def _told_by(certain: list[Imbalance]) -> list[CheckVerdict]:
     """Return a refusal per feature that tells the arm, or by which arms hold other people."""
     worst: dict[str, Imbalance] = {}
+    # standard deviations from which, beyond `GROSS_Z`, those who got an offer were other people
+    confounded = 0.1
     for each in certain:
-        if abs(each.difference) > CONFOUNDED:
+        if abs(each.difference) > confounded:
             worst.setdefault(each.feature, each)
+    # standard deviations from which a feature says which arm a row got: it came after the offer
+    gross = 0.5
     return [
         CheckVerdict(
             check="balance",
             verdict="refusal",
             what=say(
-                "trial.balance.tells" if abs(each.difference) > GROSS else "trial.balance.other",
+                "trial.balance.tells" if abs(each.difference) > gross else "trial.balance.other",
                 feature=each.feature,
                 arm=each.arm,
                 difference=each.difference,
@@ -147,7 +139,9 @@ def _numbers(name: str, column: pd.Series) -> Iterator[tuple[str, FloatArray, bo
         return
     codes, levels = pd.factorize(column)
     counts = np.bincount(codes[codes >= 0], minlength=len(levels))
-    for code in np.argsort(-counts, kind="stable")[:MOST_LEVELS]:
+    # levels of a category that are compared, the most frequent ones
+    most_levels = 20
+    for code in np.argsort(-counts, kind="stable")[:most_levels]:
         if counts[code] < len(column):
             yield f"{name} = {levels[code]}", (codes == code).astype(np.float64), True
 
@@ -163,7 +157,9 @@ def _winsorised(column: pd.Series, missing: BoolArray) -> FloatArray | None:
     present = values if known.all() else values[known]
     if not len(present) or present.min() == present.max():
         return None
-    low, high = np.quantile(present[evenly(len(present), SAMPLE)], (TAIL, 1 - TAIL))
+    # numbers are cut at these quantiles, so that single rows do not decide
+    tail = 0.01
+    low, high = np.quantile(present[evenly(len(present), SAMPLE)], (tail, 1 - tail))
     if low == high:
         low, high = present.min(), present.max()
     cut = np.clip(values, low, high)
@@ -178,7 +174,9 @@ def _enough(treated: FloatArray, control: FloatArray) -> bool:
     zeros = [len(flag) - one for flag, one in zip((treated, control), ones, strict=True)]
     pooled = sum(ones) / max(len(treated) + len(control), 1)
     expected = min(pooled, 1 - pooled) * min(len(treated), len(control))
-    return bool(expected >= FEWEST_ROWS and sum(zeros) > 0)
+    # rows with and without a level that either arm needs for a normal approximation
+    fewest_rows = 20
+    return bool(expected >= fewest_rows and sum(zeros) > 0)
 
 
 def _difference(
@@ -197,9 +195,11 @@ def _difference(
         [_moments(values, *side) for side in zip(sides, weights, strict=True)]
     ).T
     apart, spread = float(mean[0] - mean[1]), float(variance.mean())
+    # stands for infinity where a feature is one value in one arm and another in the other
+    certain = 100.0
     if spread <= 0:
         sign = float(np.sign(apart))
-        return sign * CERTAIN, sign * CERTAIN
+        return sign * certain, sign * certain
     pooled = np.average(variance + (mean - np.average(mean, weights=rows)) ** 2, weights=rows)
     noise = float(pooled * (1 / rows).sum())
     if any(np.ptp(weight) > 0 for weight in weights):

@@ -12,8 +12,6 @@ from incentive_engine.uplift.campaigns import CampaignAverages, campaign_average
 from incentive_engine.uplift.diagnosis.findings import CheckVerdict
 
 CHECK = "campaigns"
-UNLIKELY = 1e-4
-"""A difference of arm sizes from their propensities that is rarer than this is a fault."""
 
 
 def campaign_findings(trial: Trial, reach: BoolArray) -> list[CheckVerdict]:
@@ -55,7 +53,9 @@ def _one(trial: Trial, averages: CampaignAverages, place: int, name: str) -> Che
         effects=tuple(effects),
     )
     chance = _chance_of_sizes(trial, rows)
-    if chance < UNLIKELY:
+    # a difference of arm sizes from their propensities that is rarer than this is a fault
+    unlikely = 1e-4
+    if chance < unlikely:
         worse = say("campaigns.sizes", what=what, p=chance)
         remedy = say("campaigns.log")
         return CheckVerdict(check=CHECK, verdict="warning", what=worse, remedy=remedy)

@@ -11,12 +11,6 @@ from incentive_engine.language import say, shortened
 from incentive_engine.uplift.boosting.features import Feature, learn_encoder
 from incentive_engine.uplift.diagnosis.findings import CheckVerdict
 
-NAMED: Final = 5
-"""Features that a sentence names; the others are counted."""
-FEWEST_COVERED: Final = 0.5
-"""Share of the rows that should be of a level with a code of its own."""
-MOST_STRAYS: Final = 0.05
-"""Share of values that are no numbers up to which the others are taken to be meant."""
 CHECK: Final = "features"
 
 
@@ -33,7 +27,9 @@ def feature_findings(features: pd.DataFrame) -> list[CheckVerdict]:
     idle = [str(name) for name in features if name not in kept]
     found = []
     if idle:
-        what = say("trial.features.idle", names=shortened(idle, NAMED))
+        # features that a sentence names; the others are counted
+        named = 5
+        what = say("trial.features.idle", names=shortened(idle, named))
         remedy = say("trial.features.filled")
         found.append(CheckVerdict(check=CHECK, verdict="warning", what=what, remedy=remedy))
     for feature in encoder.features:
@@ -48,7 +44,9 @@ def _crowded(feature: Feature, column: pd.Series) -> list[CheckVerdict]:
     """Return a warning where most rows are of levels that share one code."""
     codes = feature.encode(column)
     covered = float(np.mean(codes < len(feature.levels)))
-    if covered >= FEWEST_COVERED * float(np.mean(~np.isnan(codes))):
+    # share of the rows that should be of a level with a code of its own
+    fewest_covered = 0.5
+    if covered >= fewest_covered * float(np.mean(~np.isnan(codes))):
         return []
     levels = column.nunique()
     what = say("trial.features.crowded", feature=feature.name, levels=levels, share=covered)
@@ -62,7 +60,9 @@ def _stray(feature: Feature, column: pd.Series) -> list[CheckVerdict]:
     present = codes[codes >= 0]
     is_word = pd.to_numeric(pd.Series(words).astype("str"), errors="coerce").isna().to_numpy()
     strays = int(np.count_nonzero(is_word[present]))
-    if not 0 < strays <= MOST_STRAYS * len(present):
+    # share of values that are no numbers up to which the others are taken to be meant
+    most_strays = 0.05
+    if not 0 < strays <= most_strays * len(present):
         return []
     what = say("trial.features.strays", feature=feature.name, strays=strays, values=len(present))
     remedy = say("trial.features.category")

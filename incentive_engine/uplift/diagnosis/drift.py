@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,15 +23,8 @@ if TYPE_CHECKING:
 CHECK: Final = "drift"
 SHIFTED: Final = 0.25
 """Population stability index from which a feature counts as another population's."""
-LEAST_EFFECTIVE: Final = 0.5
-"""Share of the trial's rows that may be lost to reweighting before that is said."""
 FALSE_ALARMS: Final = 0.001
 """How often users like the trial's people are said to differ, over all features together."""
-BINS: Final = 10
-FEWEST_EXPECTED: Final = 5
-"""People of either side that a bin should have; rarer bins share one, or chance would decide."""
-FEWEST: Final = 1_000
-"""Rows of either side that the weights which make the trial like the users are learned from."""
 ROWS: Final = 50_000
 """Rows of either side that are looked at, at most."""
 RECIPE: Final = Recipe(
@@ -92,7 +86,9 @@ class Drift:
         if moved:
             what = say("drift.moved", named=shortened(moved, 3), limit=SHIFTED)
             warnings.append((what, say("drift.hardly_tried")))
-        if self.effective_share is not None and self.effective_share < LEAST_EFFECTIVE:
+        # share of the trial's rows that may be lost to reweighting before that is said
+        least_effective = 0.5
+        if self.effective_share is not None and self.effective_share < least_effective:
             what = say("drift.reweighted", share=self.effective_share)
             warnings.append((what, say("drift.narrow")))
         if not warnings:
@@ -136,8 +132,10 @@ def drift(model: EffectModel, trial: pd.DataFrame, users: pd.DataFrame) -> Drift
             Shift(feature=feature.name, stability=index, chance=chance, difference=difference)
         )
     ranked = sorted(shifts, key=lambda shift: (-shift.moved, -shift.stability))
-    enough = min(len(then), len(now)) >= FEWEST
-    share = _effective_share(then, now) if enough else None
+    # rows of either side that the weights which make the trial like the users are learned from
+    fewest = 1_000
+    enough = min(len(then), len(now)) >= fewest
+    share = _effective_share(then, now, model.encoder.crowded) if enough else None
     return Drift(shifts=tuple(ranked), effective_share=share)
 
 
@@ -165,7 +163,8 @@ def stability(
     if whole or not len(present):
         edges = np.unique(np.concatenate([present, now[~np.isnan(now)]]))
     else:
-        tenths = np.quantile(present, np.linspace(0, 1, BINS + 1)[1:-1]).astype(np.float32)
+        bins = 10
+        tenths = np.quantile(present, np.linspace(0, 1, bins + 1)[1:-1]).astype(np.float32)
         # a value that many share has a bin of its own
         edges = np.unique(np.concatenate([tenths, np.nextafter(tenths, np.float32(-np.inf))]))
     counts = np.stack([_counts(values, edges) for values in (then, now)])
@@ -179,7 +178,9 @@ def stability(
 def _without_rare(counts: IntArray) -> IntArray:
     """Return the (2, bins) counts with those bins in one that either side should have few in."""
     rows = counts.sum(axis=1)
-    rare = counts.sum(axis=0) * (rows.min() / rows.sum()) < FEWEST_EXPECTED
+    # people of either side that a bin should have; rarer bins share one, or chance would decide
+    fewest_expected = 5
+    rare = counts.sum(axis=0) * (rows.min() / rows.sum()) < fewest_expected
     if not rare.any():
         return counts
     return np.column_stack([counts[:, ~rare], counts[:, rare].sum(axis=1)])
@@ -202,7 +203,7 @@ def _some(features: pd.DataFrame) -> pd.DataFrame:
     return features.iloc[evenly(len(features), ROWS)]
 
 
-def _effective_share(then: Matrix, now: Matrix) -> float:
+def _effective_share(then: Matrix, now: Matrix, categories: Sequence[int]) -> float:
     """Return Kish's share of the trial's rows under weights that make them like the users.
 
     The weights are the odds of being a user by a classifier that saw the other half.
@@ -210,7 +211,7 @@ def _effective_share(then: Matrix, now: Matrix) -> float:
     both = np.concatenate([then, now])
     label = np.concatenate([np.zeros(len(then)), np.ones(len(now))])
     half = np.arange(len(both)) % 2
-    binned = BinnedRows(both)
+    binned = BinnedRows(both, categories=categories)
     weight = np.empty(len(then))
     for side in (0, 1):
         seen = np.flatnonzero(half != side)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -13,12 +13,8 @@ from incentive_engine.language import say
 from incentive_engine.uplift.diagnosis.findings import CheckVerdict
 from incentive_engine.uplift.systematic_sample import evenly
 
-REFUSED: Final = 0.95
-"""Area under the ROC curve of a single feature; what is known before an offer stays below."""
-DOUBTED: Final = 0.9
 FEWEST: Final = 30
 """Conversions and others that such a judgement needs."""
-SIDES: Final[tuple[Literal["left"], Literal["right"]]] = ("left", "right")
 ROWS: Final = 200_000
 """Rows that are looked at, at most."""
 
@@ -44,10 +40,13 @@ def leak_findings(
         for name in features
         for who, event in events.items()
     ]
+    # area under the ROC curve of a single feature; what is known before an offer stays below
+    refused = 0.95
+    doubted = 0.9
     found = [
-        _finding(name, who, area, refused=area > REFUSED and name not in trusted)
+        _finding(name, who, area, refused=area > refused and name not in trusted)
         for name, who, area in known
-        if area > DOUBTED
+        if area > doubted
     ]
     best = max((area for *_, area in known), default=0.5)
     fine = say("trial.leaks.fine", best=best)
@@ -89,8 +88,9 @@ def _area(values: FloatArray, event: BoolArray) -> float:
     ones, zeros = values[event], np.sort(values[~event])
     if min(len(ones), len(zeros)) < FEWEST:
         return 0.5
-    below = sum(np.searchsorted(zeros, ones, side).sum() for side in SIDES) / 2
-    return float(below / (len(ones) * len(zeros)))
+    above = np.searchsorted(zeros, ones, "left").sum()
+    not_below = np.searchsorted(zeros, ones, "right").sum()
+    return float((above + not_below) / 2 / (len(ones) * len(zeros)))
 
 
 def _finding(name: str, who: str, area: float, *, refused: bool) -> CheckVerdict:

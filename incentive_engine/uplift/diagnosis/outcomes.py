@@ -13,10 +13,6 @@ from incentive_engine.language import Message, say
 from incentive_engine.uplift.diagnosis.findings import CheckVerdict
 
 CHECK: Final = "outcomes"
-MANY_BUYERS: Final = 20
-"""Buyers of whom some should have redeemed; of a few, perhaps none did."""
-REFUNDED: Final = 0.1
-"""Share of the rows with spend that may be negative before that is said."""
 
 
 def outcome_findings(trial: Trial, policy: Policy) -> list[CheckVerdict]:
@@ -64,7 +60,9 @@ def _spend(trial: Trial) -> list[CheckVerdict]:
         found.append(_warning(what, say("trial.outcomes.same")))
     rows = trial.counts.get("negative_spend", 0)
     spent = int(np.count_nonzero(trial.spend))
-    if rows > REFUNDED * spent:
+    # share of the rows with spend that may be negative before that is said
+    refunded = 0.1
+    if rows > refunded * spent:
         what = say("trial.outcomes.negative", rows=rows, all=spent)
         found.append(_warning(what, say("trial.outcomes.refunds")))
     return found
@@ -93,9 +91,11 @@ def _costless(trial: Trial) -> list[CheckVerdict]:
     if not any(paid):
         return []
     found = []
+    # buyers of whom some should have redeemed; of a few, perhaps none did
+    many_buyers = 20
     for arm, offer in enumerate(trial.offers, start=1):
         bought = int(trial.conversion[trial.arm == arm].sum())
-        if not paid[arm - 1] and bought >= MANY_BUYERS:
+        if not paid[arm - 1] and bought >= many_buyers:
             what = say("trial.outcomes.costless", arm=offer, bought=bought)
             found.append(_warning(what, say("trial.outcomes.costs_everywhere")))
     return found

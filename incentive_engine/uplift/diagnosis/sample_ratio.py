@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import numpy as np
 import pandas as pd
 from scipy.special import chdtrc
@@ -14,19 +12,6 @@ from incentive_engine.language import Value, say
 from incentive_engine.uplift.diagnosis.arms import WeightedArms
 from incentive_engine.uplift.diagnosis.findings import ArmCount, CheckVerdict
 
-FALSE_ALARMS: Final = 0.001
-"""How often a mismatch is found where there is none, over all strata together."""
-NOT_RANDOM: Final = 1e-12
-"""P-value below which rows are missing or arms not dealt out by lot: effects are worthless."""
-IMPLAUSIBLE: Final = 5
-"""Standard errors; right propensities are doubted once in two million arms."""
-CONTRADICTION: Final = 1.5
-"""An arm that stands for more people than there are by this factor has wrong propensities, and so
-has control that stands for fewer; an offer may stand for fewer because not all could get it."""
-FEWEST_ROWS: Final = 20
-"""Rows that an arm should have in a stratum; with fewer, chi-square is no approximation."""
-MOST_STRATA: Final = 20
-"""A column with more values than this makes no strata."""
 Stratum = tuple[str, str]
 """A column and its value."""
 
@@ -40,13 +25,15 @@ def sample_ratio_findings(
         return [CheckVerdict(check="sample ratio", verdict="fine", what=what, remedy=remedy)]
     everyone = np.arange(trial.n_rows)
     overall = mismatch(arms, everyone)
-    found = [_finding(overall, None, arms, everyone)] if overall < FALSE_ALARMS else []
+    # how often a mismatch is found where there is none, over all strata together
+    false_alarms = 0.001
+    found = [_finding(overall, None, arms, everyone)] if overall < false_alarms else []
     groups = _strata(trial.features, strata)
     tested = [(stratum, rows, mismatch(arms, rows)) for stratum, rows in groups]
     found += [
         _finding(p_value, stratum, arms, rows)
         for stratum, rows, p_value in tested
-        if p_value * len(tested) < FALSE_ALARMS
+        if p_value * len(tested) < false_alarms
     ]
     lowest = min([overall, *(min(1.0, p * len(tested)) for _, _, p in tested)])
     fine = say("trial.ratio.fine", p=lowest)
@@ -70,7 +57,9 @@ def mismatch(arms: WeightedArms, rows: IntArray) -> float:
     inverse, code = arms.inverse[rows], arms.arm[rows]
     reach = arms.reach[rows].astype(np.float64)
     control = np.where(code == 0, inverse, 0.0)
-    offers = np.flatnonzero(_expected(arms, rows) >= FEWEST_ROWS)
+    # rows that an arm should have in a stratum; with fewer, chi-square is no approximation
+    fewest_rows = 20
+    offers = np.flatnonzero(_expected(arms, rows) >= fewest_rows)
     if not len(offers):
         return 1.0
     reach = reach[:, offers]
@@ -121,15 +110,21 @@ def propensity_findings(
     """Say which arms stand for more, or fewer, people than could have got them."""
     found = []
     hidden = sum(trial.ignored_rows.values())
+    # standard errors; right propensities are doubted once in two million arms
+    implausible = 5
+    # an arm that stands for more people than there are by this factor has wrong propensities, and
+    # so has control that stands for fewer; an offer may stand for fewer because not all could get
+    # it
+    contradiction = 1.5
     for code, count in enumerate(counts):
         inverse = arms.inverse[arms.arm == code]
         noise = float(np.sqrt((inverse * (inverse - 1)).sum() + 1))
         excess = count.stands_for - (trial.n_rows + hidden)
         lack = 0.0 if hidden else count.reach - count.stands_for
-        if max(excess, lack) <= IMPLAUSIBLE * noise:
+        if max(excess, lack) <= implausible * noise:
             continue
-        refused = count.stands_for > CONTRADICTION * (trial.n_rows + hidden) or (
-            code == 0 and lack > 0 and count.stands_for * CONTRADICTION < count.reach
+        refused = count.stands_for > contradiction * (trial.n_rows + hidden) or (
+            code == 0 and lack > 0 and count.stands_for * contradiction < count.reach
         )
         people = count.reach if lack > 0 else trial.n_rows + hidden
         found.append(
@@ -151,10 +146,12 @@ def propensity_findings(
 
 def _strata(features: pd.DataFrame, columns: tuple[str, ...]) -> list[tuple[Stratum, IntArray]]:
     groups: list[tuple[Stratum, IntArray]] = []
+    # a column with more values than this makes no strata
+    most_strata = 20
     for column in columns:
         values = features[column]
         codes, levels = pd.factorize(values)
-        if pd.api.types.is_float_dtype(values) or not 1 < len(levels) <= MOST_STRATA:
+        if pd.api.types.is_float_dtype(values) or not 1 < len(levels) <= most_strata:
             continue
         groups += [
             ((column, str(level)), np.flatnonzero(codes == code))
@@ -177,9 +174,11 @@ def _finding(
     what = say("trial.ratio.off", **found)
     if stratum is not None:
         what = say("trial.ratio.off_within", column=stratum[0], level=stratum[1], **found)
+    # P-value below which rows are missing or arms not dealt out by lot: effects are worthless
+    not_random = 1e-12
     return CheckVerdict(
         check="sample ratio",
-        verdict="refusal" if p_value < NOT_RANDOM else "warning",
+        verdict="refusal" if p_value < not_random else "warning",
         what=what,
         remedy=say("trial.ratio.lost"),
     )

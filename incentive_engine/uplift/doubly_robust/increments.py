@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, Self
+from typing import Self
 
 import numba
 import numpy as np
@@ -14,9 +14,6 @@ from incentive_engine.domain import FloatArray, IntArray
 from incentive_engine.parallel import in_blocks, side_by_side
 from incentive_engine.stats.estimate import Estimate
 from incentive_engine.stats.intervals import interval
-
-LEAST_EXPECTED: Final = 0.1
-"""Share of an arm's mean below which no row's expectation counts while judging its noise."""
 
 Choice = npt.NDArray[np.integer]
 
@@ -60,13 +57,16 @@ class Increments:
         rest = outcome - mine
         variance = np.zeros(len(got))
 
+        # share of an arm's mean below which no row's expectation counts while judging its noise
+        least_expected = 0.1
+
         def judge(each: int) -> None:
             rows = np.flatnonzero(got == each)
             weight = 1 / propensity[rows]
             total, mass = float(weight @ mine[rows]), float(weight.sum())
             if total > 0:
                 factor = float(weight @ rest[rows] ** 2) / total
-                floor = LEAST_EXPECTED * total / mass
+                floor = least_expected * total / mass
                 variance[rows] = factor * np.maximum(mine[rows], floor)
 
         side_by_side(judge, by_arm.shape[1])

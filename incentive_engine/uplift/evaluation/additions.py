@@ -20,7 +20,6 @@ ROWS: Final = 60_000
 """Rows of the trial that are looked at, at most."""
 TREATED: Final = 0.3
 """Share of the rows that get their best offer, those whom it should move most."""
-TWO_SIDED: Final = 1.959964
 RECIPE: Final = Recipe(
     objective="regression", trees=60, leaves=6, rate=0.05, rows_per_leaf=200, l2=20.0,
     from_average=True,
@@ -73,11 +72,14 @@ def additions(
     matrix = model.encoder.encode(trial.features, where="trial")[rows]
     names = [feature.name for feature in model.encoder.features]
     grouped = {name for group in groups for name in group}
+    crowded = {*model.encoder.crowded}
     ready = [at for at, name in enumerate(names) if name not in grouped]
 
     def gained(group: Collection[str]) -> FloatArray:
         own = [at for at, name in enumerate(names) if name in group]
-        return _gained(matrix[:, sorted(ready + own)], brought, half)
+        columns = sorted(ready + own)
+        categories = [at for at, column in enumerate(columns) if column in crowded]
+        return _gained(matrix[:, columns], categories, brought, half)
 
     alone = gained(())
     found = [Addition(features=len(ready), gain=_mean(alone), more=_mean(0 * alone))]
@@ -89,14 +91,17 @@ def additions(
     return tuple(found)
 
 
-def _gained(matrix: Matrix, brought: FloatArray, half: IntArray) -> FloatArray:
+def _gained(
+    matrix: Matrix, categories: Sequence[int], brought: FloatArray, half: IntArray
+) -> FloatArray:
     """Return what the plan of one set of features brings each row, (n,)."""
     gained = np.zeros(len(brought))
     for part in (0, 1):
         asked, seen = np.flatnonzero(half == part), np.flatnonzero(half != part)
         effect = np.tile(brought[seen].mean(axis=0), (len(asked), 1))
         if matrix.shape[1]:
-            data = BinnedRows(np.ascontiguousarray(matrix)).subset(seen)
+            binned = BinnedRows(np.ascontiguousarray(matrix), categories=categories)
+            data = binned.subset(seen)
             weight = np.ones(len(seen))
             for j in range(brought.shape[1]):
                 booster = train(data, label=brought[seen, j], weight=weight, recipe=RECIPE, seed=0)
@@ -115,9 +120,10 @@ def _gained(matrix: Matrix, brought: FloatArray, half: IntArray) -> FloatArray:
 def _mean(per_row: FloatArray) -> Estimate:
     value = float(per_row.mean())
     error = float(per_row.std() / np.sqrt(len(per_row)))
+    two_sided = 1.959964
     return Estimate(
         value=value,
         standard_error=error,
-        low=value - TWO_SIDED * error,
-        high=value + TWO_SIDED * error,
+        low=value - two_sided * error,
+        high=value + two_sided * error,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,9 +15,6 @@ from incentive_engine.uplift.effects.effects import Deviations, taken
 from incentive_engine.uplift.effects.trees import ArmTrees, ContrastTrees, expit
 from incentive_engine.uplift.model import EffectModel
 from incentive_engine.uplift.systematic_sample import evenly
-
-SAMPLE: Final = 5_000
-"""Rows that overall drivers are averaged over."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -110,7 +107,9 @@ def explain(model: EffectModel, features: pd.DataFrame, *, where: str) -> Explan
 
 def explain_sample(model: EffectModel, features: pd.DataFrame) -> Explanation:
     """Explain evenly spaced rows of a trial, for overall drivers."""
-    rows = evenly(len(features), SAMPLE)
+    # rows that overall drivers are averaged over
+    sample = 5_000
+    rows = evenly(len(features), sample)
     return explain(model, features.iloc[rows], where="trial")
 
 

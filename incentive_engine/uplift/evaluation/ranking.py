@@ -12,8 +12,6 @@ from incentive_engine.stats.estimate import Estimate
 from incentive_engine.stats.intervals import interval, mean_with_interval
 
 GROUPS: Final = 5
-FEWEST: Final = 2
-"""Rows of a group, at least: one has no spread to tell an error by."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,9 +139,11 @@ def ranks(predicted: FloatArray) -> FloatArray:
 
 
 def _quantile_labels(predicted: FloatArray) -> IntArray:
+    # rows of a group, at least: one has no spread to tell an error by
+    fewest = 2
     for count in range(GROUPS, 1, -1):
         edges = np.unique(np.quantile(predicted, np.linspace(0, 1, count + 1)[1:-1]))
         label = np.searchsorted(edges, predicted, side="left").astype(np.int64)
-        if np.bincount(label)[np.unique(label)].min() >= FEWEST:
+        if np.bincount(label)[np.unique(label)].min() >= fewest:
             return label
     return np.zeros(len(predicted), dtype=np.int64)

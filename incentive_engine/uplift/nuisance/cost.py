@@ -158,7 +158,7 @@ def fit_cost(rows: TrialRows, *, cost: FloatArray, seed: int) -> CostModel:
     offer, paid, weight = lottery.arm[varies] - 1, cost[varies], lottery.weight[varies]
     asked = with_offer(rows.matrix[varies], offer, pays)
     folds = Folds(label=rows.folds.label[varies], count=rows.folds.count)
-    telling = Telling.of(asked, paid > 0, folds, seed=seed)
+    telling = Telling.of(asked, paid > 0, folds, categories=rows.categories, seed=seed)
     learn = partial(
         _fit, telling, folds.count, weight=weight, seed=seed,
         per_leaf=rows.params.redemptions_per_leaf,

@@ -16,8 +16,6 @@ RELATIVE: Final = 1e-9
 """Sums of the same 1e7 float64 terms in two orders differ by at most 1e7 x 1.1e-16 of the sum of
 their absolute values. Money is never compared with it: integers are compared exactly."""
 
-ROUNDINGS: Final = 8
-"""How many roundings of float64 stand between an integer total and the number that states it."""
 
 HALF: Final = 32
 """Bits of the lower half of an integer whose sum is taken in two halves."""
@@ -96,5 +94,7 @@ def same_total(stated: float, expected: float, *, largest: float) -> bool:
     >>> same_total(1_999.999999, 2_000.0, largest=2_000.0), same_total(0.1 + 0.2, 0.3, largest=0.3)
     (False, True)
     """
-    finest = ROUNDINGS * float(np.finfo(np.float64).eps) * abs(largest)
+    # how many roundings of float64 stand between an integer total and the number that states it
+    roundings = 8
+    finest = roundings * float(np.finfo(np.float64).eps) * abs(largest)
     return abs(stated - expected) <= max(0.5 / MICROS, finest)

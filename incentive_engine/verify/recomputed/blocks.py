@@ -16,7 +16,13 @@ from incentive_engine.data.tables.arrow import Column, as_numpy, is_missing, num
 from incentive_engine.data.tables.types import plain_table
 from incentive_engine.domain import FloatArray, IntArray, Reason
 from incentive_engine.language import say
-from incentive_engine.run.format import ALLOCATION, ALLOCATION_FILE, MAY_BE_EMPTY, SCORES_FILE
+from incentive_engine.run.format import (
+    ALLOCATION,
+    ALLOCATION_FILE,
+    MAY_BE_EMPTY,
+    SCORES_FILE,
+    parts_of,
+)
 
 
 class UnreadableError(Exception):
@@ -99,9 +105,9 @@ def read_columns(path: Path, columns: Sequence[str], *, codes: Sequence[str] = (
     UnreadableError
         When they cannot be read.
     """
-    file = open_parquet(path, codes=codes)
+    files = [open_parquet(part, codes=codes) for part in parts_of(path)]
     try:
-        return file.read(columns=list(columns))
+        return pa.concat_tables([file.read(columns=list(columns)) for file in files])
     except (OSError, pa.ArrowException) as error:
         raise UnreadableError(
             say("{name} cannot be read: {error}", name=path.name, error=error)
@@ -127,24 +133,41 @@ def slices(
     UnreadableError
         When they cannot be read.
     """
-    file = open_parquet(path, codes=codes)
     held: list[pa.Table] = []
-    groups, before, left = _groups_of(file, rows)
     try:
-        for batch in file.iter_batches(BLOCK, row_groups=groups, columns=list(columns)):
-            table = pa.Table.from_batches([batch]).slice(before, left)
-            before, left = max(0, before - len(batch)), left - len(table)
+        for table in _batches(path, columns, codes, rows):
             held.append(table)
             if sum(map(len, held)) >= BLOCK:
-                table = pa.concat_tables(held)
-                yield table.slice(0, BLOCK)
-                held = [table.slice(BLOCK)]
+                whole_table = pa.concat_tables(held)
+                yield whole_table.slice(0, BLOCK)
+                held = [whole_table.slice(BLOCK)]
         if sum(map(len, held)):
             yield pa.concat_tables(held)
     except (OSError, pa.ArrowException) as error:
         raise UnreadableError(
             say("{name} cannot be read: {error}", name=path.name, error=error)
         ) from error
+
+
+def _batches(
+    path: Path, columns: Sequence[str], codes: Sequence[str], rows: slice | None
+) -> Iterator[pa.Table]:
+    """Yield some columns of some rows as they lie in a table's parts."""
+    start = 0
+    for part in parts_of(path):
+        file = open_parquet(part, codes=codes)
+        size = file.metadata.num_rows
+        own = None
+        if rows is not None:
+            own = slice(max(rows.start - start, 0), min(rows.stop - start, size))
+        start += size
+        if own is not None and own.start >= own.stop:
+            continue
+        groups, before, left = _groups_of(file, own)
+        for batch in file.iter_batches(BLOCK, row_groups=groups, columns=list(columns)):
+            table = pa.Table.from_batches([batch]).slice(before, left)
+            before, left = max(0, before - len(batch)), left - len(table)
+            yield table
 
 
 def _groups_of(file: pq.ParquetFile, rows: slice | None) -> tuple[list[int], int, int]:

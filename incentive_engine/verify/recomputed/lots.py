@@ -14,8 +14,6 @@ from incentive_engine.data.exploring import arm_key, explorer_key
 from incentive_engine.data.hashing import Words, hash_ids
 from incentive_engine.domain import BoolArray, FloatArray
 
-HALF_WORD = 2**32
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Lots:
@@ -62,8 +60,9 @@ def arms_drawn(
         Per offer of the policy its id and (b,) bool; arms are numbered by name, control first.
     """
     arms = np.full(len(word), int(with_control)) + sum(may.astype(np.int64) for _, may in eligible)
+    half_word = 2**32
     number = np.array(
-        [int(w) // HALF_WORD * int(m) // HALF_WORD for w, m in zip(word, arms, strict=True)],
+        [int(w) // half_word * int(m) // half_word for w, m in zip(word, arms, strict=True)],
         dtype=np.int64,
     )
     at = np.full(len(word), int(with_control))

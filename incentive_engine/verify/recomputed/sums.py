@@ -17,7 +17,9 @@ from incentive_engine.language import Message
 from .arithmetic import exact_total
 from .blocks import Block
 from .limits import LimitGroup
-from .replay import BlockReplay, Rules, empty_sums
+from .replay import BlockReplay
+from .rules import Rules
+from .usage import empty_sums
 
 COUNTS: Final = (
     "users", "treated", "held", "explorers", "bad_scores", "dearest", "cost_micros", "face_micros",

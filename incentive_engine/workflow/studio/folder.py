@@ -18,10 +18,6 @@ from incentive_engine.run.finished import FinishedRun, is_run, read_run
 from incentive_engine.run.format import MANIFEST_FILE, StatedGain
 from incentive_engine.run.siblings import APPROVALS, EXPORTS, entries_of
 
-DEPTH: Final = 4
-"""Folders inside folders that are looked into."""
-MOST: Final = 2_000
-"""Policies and runs that a list holds."""
 POLICY: Final = re.compile(r"^offers\s*:", re.MULTILINE)
 """What tells a policy from other YAML."""
 YAML: Final = frozenset({".yaml", ".yml"})
@@ -183,8 +179,12 @@ class Folder:
         """Return every policy and run; a broken one says what is wrong with it."""
         policies: list[PolicyEntry] = []
         runs: list[RunEntry] = []
-        for path in self._walk(self.root, DEPTH):
-            if len(policies) + len(runs) >= MOST:
+        # folders inside folders that are looked into
+        depth = 4
+        # policies and runs that a list holds
+        most = 2_000
+        for path in self._walk(self.root, depth):
+            if len(policies) + len(runs) >= most:
                 break
             if path.is_dir():
                 runs.append(self.run_entry(path))

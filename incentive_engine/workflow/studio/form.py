@@ -51,7 +51,6 @@ ITEMS: Final[Mapping[type[BaseModel], str]] = {
     Limit: "{name: new limit, sum: cost, at_most: 50%}",
 }
 """What a list of models begins a new item with."""
-NAMES: Final = ("name", "id", "column")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,7 +205,8 @@ def _item_of(kind: object) -> type[BaseModel] | None:
 
 def _label(item: object, index: int) -> str:
     if isinstance(item, Mapping):
-        for key in NAMES:
+        names = ("name", "id", "column")
+        for key in names:
             if key in item:
                 return str(item[key])
         offers = item.get("offers")

@@ -17,8 +17,6 @@ from incentive_engine.language import Text, say
 Group = Literal["money", "limits", "weights", "holdout"]
 FURTHER: Final = 2.5
 """How many times its present value an amount can be moved to."""
-STEPS: Final = 200
-"""Steps of a slider, at least."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,4 +141,6 @@ def _step(high: float) -> float:
     >>> _step(500_000.0)
     1000.0
     """
-    return 10.0 ** math.floor(math.log10(high / STEPS))
+    # steps of a slider, at least
+    steps = 200
+    return 10.0 ** math.floor(math.log10(high / steps))

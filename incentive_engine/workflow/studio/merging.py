@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from incentive_engine.config.document.editing import Edit, edited, flow_text, plain_of
 from incentive_engine.config.document.places import Loc
-
-NAMES: Final = ("name", "id", "column")
-"""Keys by whose value the items of a list are told apart."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,8 +112,10 @@ def _named(items: object) -> dict[str, Any] | None:
     if not isinstance(items, list):
         return None
     found: dict[str, Any] = {}
+    # keys by whose value the items of a list are told apart
+    names = ("name", "id", "column")
     for item in items:
-        key = next((key for key in NAMES if isinstance(item, Mapping) and key in item), None)
+        key = next((key for key in names if isinstance(item, Mapping) and key in item), None)
         if key is None or str(item[key]) in found:
             return None
         found[str(item[key])] = item

@@ -6,7 +6,6 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from incentive_engine.insight.pages.report_content import aim_of, limit_row, titles_of
 from incentive_engine.insight.planner.run_changes import RunChanges, run_changes
@@ -14,9 +13,6 @@ from incentive_engine.report import LimitRow, Proof, Titles
 from incentive_engine.run.finished import FinishedRun, read_run
 from incentive_engine.run.signature import read_signing_key
 from incentive_engine.verify import Verification, verify_run
-
-KEPT: Final = 64
-"""Verifications that are remembered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -92,7 +88,9 @@ class Verifier:
         with self._lock:  # a second page waits for the first one's answer
             if key not in self._known:
                 self._known[key] = verify_run(directory, key=read_signing_key(None))
-                while len(self._known) > KEPT:
+                # verifications that are remembered
+                kept = 64
+                while len(self._known) > kept:
                     self._known.popitem(last=False)
             return self._known[key]
 

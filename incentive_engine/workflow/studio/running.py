@@ -21,8 +21,6 @@ from incentive_engine.workflow.watch_campaign import RunningCampaign, Seen
 
 OPEN: Final = 4
 """Campaigns that are followed at a time."""
-POINTS: Final = 48
-"""Moments that the picture of the pace has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -145,7 +143,9 @@ def _pace(running: RunningCampaign, seen: Seen, total: float) -> Pace | None:
     forecast = running.watch.expected.forecast
     if forecast is None or seen.now <= forecast.start:
         return None
-    at = np.linspace(forecast.start, min(seen.now, forecast.end), POINTS).astype(np.int64)
+    # moments that the picture of the pace has
+    points = 48
+    at = np.linspace(forecast.start, min(seen.now, forecast.end), points).astype(np.int64)
     came = np.sort(seen.observed.decided[seen.observed.is_first])
     return Pace(
         at=at,

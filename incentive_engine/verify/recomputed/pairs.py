@@ -1,0 +1,121 @@
+"""One offer for every user of a block, as the score table has it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from incentive_engine.data.measures import LARGEST_TOTAL
+from incentive_engine.data.row_checks import LARGEST
+from incentive_engine.domain import (
+    COST,
+    FACE,
+    ISSUED,
+    MICROS,
+    BoolArray,
+    FloatArray,
+    IntArray,
+    score_column,
+)
+from incentive_engine.language import Message, say
+
+from .arithmetic import exact
+from .blocks import Block
+from .rules import Rules
+
+UNIT: Final = float(np.finfo(np.float64).eps)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class OfferedPairs:
+    """One offer for every user of a block.
+
+    Attributes
+    ----------
+    measures
+        Measure to (b,) float64; cost is rounded up to a millionth.
+    cost_micros
+        (b,) int64.
+    allowed, missing, eligible
+        (b,) bool.
+    value
+        (b,) float64, weight x measure.
+    """
+
+    offer: str
+    rows: slice
+    face_micros: int
+    measures: Mapping[str, FloatArray]
+    cost_micros: IntArray
+    bad_scores: Counter[Message]
+    allowed: BoolArray
+    missing: BoolArray
+    eligible: BoolArray
+    value: FloatArray
+
+
+def offered_pairs(rules: Rules, block: Block, offer: str) -> OfferedPairs:
+    """Return an offer for every user of a block: who may have it, and what it is worth."""
+    rows = block.rows
+    size = rows.stop - rows.start
+    measures = {name: block.scores[score_column(name, offer)] for name in rules.measures_of(offer)}
+    bad_scores = _bad_scores(measures)
+    # such a score is none: in a sum it would hide all others
+    measures = {name: np.where(np.abs(x) > LARGEST, np.nan, x) for name, x in measures.items()}
+    missing = np.logical_or.reduce([np.isnan(values) for values in measures.values()])
+    face = next(item.face_value for item in rules.policy.offers if item.id == offer)
+    cost = measures[COST]
+    micros = _whole_micros(np.where(np.abs(cost) < LARGEST_TOTAL, cost, 0.0))
+    measures[COST] = np.where(np.isnan(cost), np.nan, micros / MICROS)
+    measures[FACE] = np.broadcast_to(np.float64(face), size)
+    measures[ISSUED] = np.broadcast_to(np.float64(1.0), size)
+    anyone = np.ones(size, dtype=np.bool_)
+    may = rules.allowed[offer][rows] if offer in rules.allowed else anyone
+    objective = rules.policy.objective.maximise.items()
+    gain = sum((times * measures[name] for name, times in objective), np.zeros(size))
+    return OfferedPairs(
+        offer=offer,
+        rows=rows,
+        face_micros=-int(-exact(face) * MICROS // 1),
+        measures=measures,
+        cost_micros=micros,
+        bad_scores=bad_scores,
+        allowed=may,
+        missing=missing,
+        eligible=may & ~missing & ~rules.holdout[rows],
+        value=rules.weight[rows] * gain,
+    )
+
+
+def _bad_scores(measures: Mapping[str, FloatArray]) -> Counter[Message]:
+    """Return the scores of an offer that `allocate` would not have read, by what is wrong."""
+    cost = measures[COST]
+    found = Counter(
+        {
+            say("negative costs"): int(np.count_nonzero(cost < 0)),
+            say("costs too large to be summed"): int(np.count_nonzero(cost >= LARGEST_TOTAL)),
+            say("infinite measures"): sum(int(np.isinf(x).sum()) for x in measures.values()),
+            say("measures beyond what sums can hold"): sum(
+                int(np.count_nonzero((np.abs(x) > LARGEST) & ~np.isinf(x)))
+                for x in measures.values()
+            ),
+        }
+    )
+    return +found
+
+
+def _whole_micros(cost: FloatArray) -> IntArray:
+    """Return (b,) int64 cost in millionths, rounded up by more than float64's own rounding.
+
+    Above 5e8 currency units half a millionth is within that rounding, and the even one is taken.
+    """
+    scaled = cost * MICROS
+    below = np.floor(scaled)
+    rest = scaled - below
+    nearest = below + ((rest > 0.5) | ((rest == 0.5) & (np.fmod(below, 2) == 1)))
+    exceeds = scaled - nearest > 4 * UNIT * scaled
+    return np.asarray(nearest + exceeds, dtype=np.int64)
