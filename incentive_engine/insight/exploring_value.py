@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -17,6 +18,8 @@ from incentive_engine.stats.power import detectable_effect, power_of
 
 DEAREST: Final = 0.02
 """Exploring is not proposed beyond the share that costs this part of the plan's value."""
+TRIED: Final = 0.05
+"""The share that is tried out where nobody explores."""
 
 
 def exploring_value(
@@ -28,7 +31,9 @@ def exploring_value(
     plan: Allocation,
     gain: PlanGain | None,
 ) -> Exploring | None:
-    """Return what exploring costs and buys; None where nobody explores.
+    """Return what exploring costs and buys, or would, where nobody explores.
+
+    None where nobody does and no trial says how many buy without an offer.
 
     Parameters
     ----------
@@ -39,29 +44,57 @@ def exploring_value(
     """
     explorers = problem.explorers
     if explorers is None or not len(explorers.users):
-        return None
+        return None if gain is None else _would(policy, table, holdout, plan=plan, gain=gain)
     given_up = None
     if table.n_users <= MOST_USERS:
         everyone = build_problem(policy.without_exploring(), table, holdout)
         given_up = max(gain_of_all(everyone, plan), 0.0)
     share = policy.explore or 0.0
-    sight = _sight(table, problem, holdout, gain, share=share)
-    value = plan.certificate.value
+    sight = _affordable(
+        _sight(table, problem, holdout, gain, share=share),
+        given_up,
+        value=plan.certificate.value,
+        share=share,
+    )
+    return Exploring(
+        users=len(explorers.users), share=share, given_up=given_up, dearest=DEAREST, sight=sight
+    )
+
+
+def _would(
+    policy: Policy, table: ScoreTable, holdout: BoolArray, *, plan: Allocation, gain: PlanGain
+) -> Exploring | None:
+    """Return which share would be enough where nobody explores.
+
+    What it would cost is what the plan gives those whom the lot would draw, less what their lots
+    are worth: no less than the truth, for what their offers cost could go to others.
+    """
+    if table.n_users > MOST_USERS:
+        return None
+    tried = build_problem(policy.model_copy(update={"explore": TRIED}), table, holdout)
+    sight = _sight(table, tried, holdout, gain, share=TRIED)
+    if tried.explorers is None or sight is None or sight.expected <= 0:
+        return None
+    users = tried.explorers.users
+    choice = plan.choice[users]
+    given = choice >= 0
+    value = build_problem(policy, table, holdout).value
+    worth = float(value[choice[given], users[given]].sum(dtype=np.float64))
+    given_up = max(worth - tried.explorers.worth, 0.0)
+    sight = _affordable(sight, given_up, value=plan.certificate.value, share=TRIED)
+    return Exploring(users=0, share=0.0, given_up=None, dearest=DEAREST, sight=sight)
+
+
+def _affordable(
+    sight: Sight | None, given_up: float | None, *, value: float, share: float
+) -> Sight | None:
+    """Return a sight that proposes no share that costs too much."""
     if sight is not None and given_up and value > 0:
         # cost grows with the share, so that the dearest allowed one is known
         dearest = share * DEAREST * value / given_up
         if dearest < sight.enough:
-            sight = Sight(
-                offer_rows=sight.offer_rows,
-                detectable=sight.detectable,
-                expected=sight.expected,
-                power=sight.power,
-                enough=sight.enough,
-                proposed=dearest,
-            )
-    return Exploring(
-        users=len(explorers.users), share=share, given_up=given_up, dearest=DEAREST, sight=sight
-    )
+            return replace(sight, proposed=dearest)
+    return sight
 
 
 def _sight(

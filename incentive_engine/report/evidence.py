@@ -223,6 +223,8 @@ class Exploring:
 
     Attributes
     ----------
+    users, share
+        0 where nobody explores: then `sight` is about a share that was tried out.
     given_up
         The most value that deciding on them by prices could add; None where it is not known.
     dearest

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from incentive_engine.language import Language, formats, named
@@ -10,7 +10,7 @@ from incentive_engine.stats.estimate import Estimate
 
 from .conditions import ColumnTest, Scope
 from .content import Aim, BudgetUse, Favoured, Headline, LimitRow, Proof
-from .evidence import Exploring, Holdout, Watched
+from .evidence import Exploring, Holdout, Sight, Watched
 
 EXACT: Final = 1e-12
 """A smaller gap is float64's own rounding, and reads as none."""
@@ -228,6 +228,13 @@ def _watched(t: Language, told: Watched) -> str:
 
 def exploring(t: Language, stated: Exploring, proof: Proof) -> tuple[str, ...]:
     """Return what exploring costs, what it shows, and which share is proposed by which rule."""
+    parts = {"dearest": stated.dearest}
+    if stated.sight is not None:
+        parts |= {"proposed": stated.sight.proposed, "enough": stated.sight.enough}
+    said = {name: t.percent(part) for name, part in parts.items()}
+    if not stated.users:
+        told = () if stated.sight is None else (_proposed(t, stated.sight, said),)
+        return (t("exploring.nobody"), *told)
     who = t("exploring.who", users=t.count(stated.users), share=t.percent(stated.share))
     if stated.given_up is not None:
         who += t(
@@ -245,10 +252,13 @@ def exploring(t: Language, stated: Exploring, proof: Proof) -> tuple[str, ...]:
     }
     rows, power = t.count(round(sight.offer_rows)), t.percent(sight.power, 0)
     buys = t("exploring.buys", rows=rows, power=power, **rates)
+    return who, buys, _proposed(t, sight, said)
+
+
+def _proposed(t: Language, sight: Sight, said: Mapping[str, str]) -> str:
+    """Return which share is proposed, and by which rule."""
     rule = "exploring.proposed" if sight.proposed >= sight.enough else "exploring.capped"
-    parts = {"proposed": sight.proposed, "enough": sight.enough, "dearest": stated.dearest}
-    said = t(rule, **{name: t.percent(part) for name, part in parts.items()})
-    return who, buys, said
+    return t(rule, **said)
 
 
 def _given_up(t: Language, most: float, proof: Proof) -> str:

@@ -90,6 +90,7 @@ def _warnings(state: os.stat_result, file: Path, where: str) -> tuple[str, ...]:
         Where others may write it: they would choose the key.
     """
     remedy = say("chmod 600 {file}", file=file)
+    # of the open file, not of its path: what stands there may change in between
     if state.st_mode & (stat.S_IWGRP | stat.S_IWOTH) or state.st_uid not in {0, os.geteuid()}:
         what = "others may write to it, and could put a key of theirs there"
         raise ConfigError(Fault(where, what, "a file of your own, mode 0600", remedy))

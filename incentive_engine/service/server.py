@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import socket
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from incentive_engine.domain import MICROS
 from incentive_engine.errors import Fault, SetupError
@@ -37,6 +40,9 @@ except ModuleNotFoundError as error:
         error.name or "", "is not installed", remedy="pip install 'incentive-engine[serve]'"
     )
     raise SetupError(missing) from error
+
+HANDED_OVER: Final = 0.0005
+"""Seconds after which a thread that solves prices lets requests have the interpreter."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +136,10 @@ async def _serve(
         f"{service.campaign.run.directory}: {users:,} users at {address_of(listener)}"
     )
     await service.writer.start()
+    sys.setswitchinterval(HANDED_OVER)
+    # a full collection would look at all that was loaded, and hold every request up meanwhile
+    gc.collect()
+    gc.freeze()
     known = await obey_actions(service, 0)
     await follow(service)
     beside = [

@@ -58,6 +58,7 @@ def application(studio: Studio) -> ASGIApp:
             Route("/tasks/state", shown(task_pages.state)),
             Route("/tasks/events", task_pages.events),
             Route("/tasks/stop", done(task_pages.stop, "plan"), methods=["POST"]),
+            Route("/tasks/again", done(task_pages.again, "plan"), methods=["POST"]),
             Route("/language", done(speak, "read"), methods=["POST"]),
             Route("/login", login_page),
             Route("/login", login, methods=["POST"]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from starlette.responses import HTMLResponse, Response
 
@@ -10,6 +11,7 @@ from incentive_engine.domain import MICROS
 from incentive_engine.errors import ConfigError, Fault
 from incentive_engine.language import Language, say
 from incentive_engine.live.ledger.commands import Standing
+from incentive_engine.live.ledger.places import ledger_of
 from incentive_engine.live.ledger.records import Verb
 from incentive_engine.live.watch.look import clock
 from incentive_engine.report.charts import MUTED, Axis, Chart, Series, figure
@@ -51,7 +53,8 @@ def _name(visit: Visit) -> str:
 
 
 def _content(visit: Visit) -> dict[str, object]:
-    running, t = visit.studio.campaigns.look(visit.run()), visit.t
+    run, t = visit.run(), visit.t
+    running = visit.studio.campaigns.look(run, _ledger(visit, run))
     return {
         "running": running,
         "pool": [pool_line(t, limit) for limit in running.pool if _is_bounded(limit)],
@@ -59,6 +62,11 @@ def _content(visit: Visit) -> dict[str, object]:
         "unit": t.unit(running.currency),
         "at": lambda moment: clock(moment, running.zone),
     }
+
+
+def _ledger(visit: Visit, run_dir: Path) -> str:
+    """Return where a run's live decisions are, or would be."""
+    return visit.studio.folder.ledger(run_dir) or ledger_of(run_dir)
 
 
 def _is_bounded(limit: Standing) -> bool:
@@ -115,5 +123,8 @@ def answer(visit: Visit) -> Response:
     verbs = {"accept": Verb.ACCEPTED, "decline": Verb.DECLINED}
     if verb not in verbs:
         raise ConfigError(Fault(say("studio.page"), say("studio.unreadable")))
-    visit.studio.campaigns.answer(visit.run(name), visit.field("finding"), verbs[verb], by=by)
+    run = visit.run(name)
+    visit.studio.campaigns.answer(
+        run, _ledger(visit, run), visit.field("finding"), verbs[verb], by=by
+    )
     return back(visit.field("back") or "/")

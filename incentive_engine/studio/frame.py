@@ -66,11 +66,11 @@ def interval(t: Language, stated: StatedEstimate | Estimate | None) -> str:
     """Return the ends of an interval, empty where there is none."""
     if stated is None or (isinstance(stated, Estimate) and not stated.has_interval):
         return ""
-    low, high = (_figure(t, end) for end in (stated.low, stated.high))
+    low, high = (spoken_figure(t, end) for end in (stated.low, stated.high))
     return t("studio.interval", low=low, high=high)
 
 
-def _figure(t: Language, value: float) -> str:
+def spoken_figure(t: Language, value: float) -> str:
     """Return a figure as it is spoken, without decimals that say nothing."""
     return t.brief(value) if abs(value) >= 10_000 else t.number(value)
 

@@ -56,7 +56,7 @@ def _told(visit: Visit, outlook: PlanOutlook) -> dict[str, Any]:
         )
         if outlook.feasible
         else t("studio.no_plan"),
-        "seconds": round(outlook.seconds, 3),
+        "took": t("studio.took", seconds=outlook.seconds),
         "conflict": [fault_of(t, fault) for fault in outlook.conflict],
         "figures": visit.part(
             "figures.html.j2",

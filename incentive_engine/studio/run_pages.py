@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from starlette.responses import FileResponse, Response
@@ -14,10 +14,11 @@ from incentive_engine.report.titles import Named, limit_with_titles
 from incentive_engine.report.words import aim
 from incentive_engine.run.finished import FinishedRun
 from incentive_engine.run.format import REPORT_FILE, StatedEstimate
-from incentive_engine.studio.frame import interval
+from incentive_engine.stats.estimate import Estimate
+from incentive_engine.studio.frame import interval, spoken_figure
 from incentive_engine.studio.visit import Visit, back
 from incentive_engine.studio.worker import Order
-from incentive_engine.workflow.studio.run_view import RunView, compare_runs, run_view
+from incentive_engine.workflow.studio.run_view import RunComparison, compare_runs, run_view
 from incentive_engine.workflow.studio.samples import copy_samples
 
 
@@ -62,8 +63,8 @@ def run(visit: Visit) -> Response:
         lines=[line for line in lines if not line.is_idle],
         idle=[line for line in lines if line.is_idle],
         others=[e for e in folder.listing().runs if e.run and e.path != entry.path],
-        policy=_policy_of(visit, view),
-        ledger=_ledger_of(visit, directory),
+        policy=_policy_of(visit, view.run),
+        ledger=folder.ledger(directory),
         task=visit.studio.tasks.running(entry.path),
         exporting=bool(view.run.policy.approval and view.run.policy.approval.required),
     )
@@ -99,7 +100,8 @@ class Figure:
     before: str
     after: str
     change: str
-    ranges: tuple[str, str] = ("", "")
+    ranges: tuple[str, str, str] = ("", "", "")
+    """Intervals of the three; empty where there is none."""
 
 
 def compare(visit: Visit) -> Response:
@@ -108,28 +110,39 @@ def compare(visit: Visit) -> Response:
     if len(names) != 2:
         raise ConfigError(Fault(say("studio.compare"), say("studio.pick_two")))
     first, second = (visit.run(name) for name in names)
-    found = compare_runs(first, second)
+    found = compare_runs(first, second, visit.studio.plans)
     return visit.page(
         "compare.html.j2",
         names=names,
         found=found,
-        figures=_figures(visit.t, found.before, found.after),
+        policies=_policies(visit, found),
+        figures=_figures(visit.t, found),
         unit=visit.t.unit(found.after.policy.currency),
     )
 
 
-def _figures(t: Language, before: FinishedRun, after: FinishedRun) -> list[Figure]:
+def _policies(visit: Visit, found: RunComparison) -> list[str]:
+    """Return the policies that have to be opened before a difference has its interval."""
+    if found.difference is not None or not found.is_valued:
+        return []
+    names = [_policy_of(visit, run) for run in (found.before, found.after)]
+    return list(dict.fromkeys(name for name in names if name))
+
+
+def _figures(t: Language, found: RunComparison) -> list[Figure]:
+    before, after, more = found.before, found.after, found.difference
     old, new = before.evaluation.plan, after.evaluation.plan
     rows: list[Figure] = []
     if old is not None and new is not None:
-        for key, first, second in (
-            ("studio.by_trial_conversions", old.conversions, new.conversions),
-            ("studio.by_trial_spend", old.spend, new.spend),
-            ("studio.by_trial_cost", old.cost, new.cost),
-            ("studio.by_trial_profit", old.profit, new.profit),
-        ):
+        for key, first, second, paired in (
+            ("studio.by_trial_conversions", old.conversions, new.conversions,
+             more.conversions if more else None),
+            ("studio.by_trial_spend", old.spend, new.spend, more.spend if more else None),
+            ("studio.by_trial_cost", old.cost, new.cost, more.cost if more else None),
+            ("studio.by_trial_profit", old.profit, new.profit, more.profit if more else None),
+        ):  # fmt: skip
             if first is not None and second is not None:
-                rows.append(_estimated(t, t(key), first, second))
+                rows.append(_estimated(t, t(key), first, second, paired))
     one, two = before.certificate, after.certificate
     rows += [
         _plain(t, t("studio.budget"), one.budget.amount, two.budget.amount),
@@ -141,13 +154,16 @@ def _figures(t: Language, before: FinishedRun, after: FinishedRun) -> list[Figur
     return rows
 
 
-def _estimated(t: Language, title: str, before: StatedEstimate, after: StatedEstimate) -> Figure:
+def _estimated(
+    t: Language,
+    title: str,
+    before: StatedEstimate,
+    after: StatedEstimate,
+    paired: Estimate | None,
+) -> Figure:
     plain = _plain(t, title, before.estimate, after.estimate)
-    ends = [interval(t, stated) for stated in (before, after)]
-    return Figure(
-        title=title, before=plain.before, after=plain.after, change=plain.change,
-        ranges=(ends[0], ends[1]),
-    )  # fmt: skip
+    ranges = (interval(t, before), interval(t, after), interval(t, paired))
+    return replace(plain, ranges=ranges)
 
 
 def _plain(t: Language, title: str, before: float | None, after: float | None) -> Figure:
@@ -155,8 +171,9 @@ def _plain(t: Language, title: str, before: float | None, after: float | None) -
     if before is not None and after is not None:
         sign = "+" if after > before else ""
         share = f" ({sign}{t.percent(after / before - 1)})" if before else ""
-        change = f"{sign}{t.brief(after - before)}{share}" if after != before else "="
-    return Figure(title=title, before=t.brief(before), after=t.brief(after), change=change)
+        change = f"{sign}{spoken_figure(t, after - before)}{share}" if after != before else "="
+    ends = ["–" if value is None else spoken_figure(t, value) for value in (before, after)]
+    return Figure(title=title, before=ends[0], after=ends[1], change=change)
 
 
 def approve(visit: Visit) -> Response:
@@ -178,27 +195,21 @@ def export(visit: Visit) -> Response:
     name, folder = visit.field("path"), visit.studio.folder
     directory, preset = visit.run(name), visit.field("preset") or None
     to = folder.path(visit.field("to"))
-    ledger = _ledger_of(visit, directory) if visit.field("book") else None
+    ledger = folder.ledger(directory) if visit.field("book") else None
     order = Order(
         kind="export", file=directory, folder=folder.root, by=visit.person.name, to=str(to),
         preset=preset, accepted=tuple(visit.field("accept").split()),
-        ledger=ledger and str(folder.path(ledger)), lang=visit.t.code,
+        ledger=ledger, lang=visit.t.code,
     )  # fmt: skip
     visit.studio.tasks.start(order, about=name)
     return back(visit.field("back") or "/tasks")
 
 
-def _policy_of(visit: Visit, view: RunView) -> str | None:
+def _policy_of(visit: Visit, run: FinishedRun) -> str | None:
     """Return the policy file that a run was made from, where it lies in the folder."""
-    stated = view.run.manifest.inputs.get("policy")
+    stated = run.manifest.inputs.get("policy")
     path = None if stated is None else Path(stated.path)
     if path is None or not path.is_file():
         return None
     inside = path.resolve().is_relative_to(visit.studio.folder.root)
     return visit.studio.folder.name(path) if inside else None
-
-
-def _ledger_of(visit: Visit, directory: Path) -> str | None:
-    """Return the ledger beside a run, as `serve` calls it; None where there is none."""
-    path = directory.with_name(f"{directory.name}.ledger")
-    return visit.studio.folder.name(path) if path.is_file() else None

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
-from typing import Any
+from dataclasses import replace
+from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -14,7 +16,10 @@ from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import Language, language, say
 from incentive_engine.report.words import step as step_words
 from incentive_engine.studio.tasks import Task
-from incentive_engine.studio.visit import Studio, Visit, back, fault_of, spoken
+from incentive_engine.studio.visit import Studio, Visit, back, fault_of, spoken, wants_json
+
+ANSWERED: Final = re.compile(r"--accept ([\w.-]+)")
+"""The option by which a terminal answers for a warning, in whatever language."""
 
 
 def tasks(visit: Visit) -> Response:
@@ -26,9 +31,31 @@ def stop(visit: Visit) -> Response:
     """Ask a task to end."""
     name = visit.field("task")
     if visit.studio.tasks.find(name) is None:
-        raise DataError(Fault(name, say("studio.no_task")))
+        raise DataError(Fault(name, say("studio.no_task"), remedy=say("studio.begin_anew")))
     visit.studio.tasks.stop(name)
     return back(visit.field("back") or "/tasks")
+
+
+def again(visit: Visit) -> Response:
+    """Begin a task anew that warnings stopped, for somebody who answers for these."""
+    name = visit.field("task")
+    task = visit.studio.tasks.find(name)
+    if task is None:
+        raise DataError(Fault(name, say("studio.no_task"), remedy=say("studio.begin_anew")))
+    accepted = (*task.order.accepted, *answerable(task))
+    order = replace(task.order, accepted=accepted, by=visit.person.name)
+    started = visit.studio.tasks.start(order, about=task.about)
+    if wants_json(visit.request):
+        return JSONResponse({"task": started.id})
+    return back(visit.field("back") or "/tasks")
+
+
+def answerable(task: Task) -> tuple[str, ...]:
+    """Return the warnings that stopped a task, where answering for all of them lets it go on."""
+    if task.order.kind not in {"allocate", "export"}:
+        return ()
+    found = [ANSWERED.findall(str(fault)) for fault in task.outcome.faults]
+    return tuple(dict.fromkeys(name for names in found for name in names)) if all(found) else ()
 
 
 def told(visit: Visit, task: Task) -> dict[str, Any]:
@@ -54,6 +81,7 @@ def _told(studio: Studio, t: Language, task: Task) -> dict[str, Any]:
         "ended": task.ended,
         "lines": [t.say(line) for line in task.outcome.lines],
         "faults": [fault_of(t, fault) for fault in task.outcome.faults],
+        "answerable": answerable(task),
         "made": folder.name(made) if made is not None and is_inside else None,
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from incentive_engine.allocation import Problem, build_problem, smallest_budgets, solve
@@ -123,3 +124,39 @@ def test_floors_count_explorers() -> None:
 def test_no_smallest_budget_is_told_where_some_explore() -> None:
     policy = rich_policy(explore=0.1, limits=[], budget=BUDGET)
     assert smallest_budgets(problem_of(policy)[1]) is None
+
+
+def test_limits_in_conflict_are_told_as_written_with_what_explorers_use_of_them() -> None:
+    """A floor beyond the budget: bounds are the planner's, not what explorers leave of them."""
+    policy = Policy.model_validate(
+        {
+            "version": 1,
+            "name": "both",
+            "offers": [{"id": "a", "face_value": 10}],
+            "limits": [{"name": "floor", "sum": "cost", "at_least": 900}],
+            "budget": {"amount": 500},
+            "explore": 0.4,
+            "seed": 3,
+        }
+    )
+    table = ScoreTable.from_frame(
+        pd.DataFrame(
+            {"user_id": np.arange(400), "conversion__a": 0.1, "cost__a": 3.0, "spend__a": 1.0}
+        ),
+        policy,
+    )
+    nobody = np.zeros(400, dtype=np.bool_)
+    problem = build_problem(policy, table, nobody)
+    assert problem.explorers is not None
+    used = 3.0 * problem.explorers.treated
+    assert 100 < used < 500
+    with pytest.raises(InfeasibleError) as error:
+        solve(problem)
+    told = str(error.value)
+    assert "at least 900" in told
+    assert "at most 500" in told
+    assert f"users who explore use {used:,.2f} of it by their lots" in told
+    with pytest.raises(InfeasibleError) as error:
+        solve(build_problem(policy.without_exploring(), table, nobody))
+    assert "explore" not in str(error.value)
+    assert "at least 900" in str(error.value)

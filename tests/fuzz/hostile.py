@@ -66,6 +66,7 @@ STUDIO: Final[dict[str, Fields]] = {
         "finding": ("pace", ""),
     },
     "POST /tasks/stop": {"task": ("", "x"), "back": NAMES},
+    "POST /tasks/again": {"task": ("", "x"), "back": NAMES},
     "POST /language": {"lang": ("en", "zh", "x"), "back": ("/", "//evil.example", "\r\nX: y")},
     "POST /login": {"key": ("x", "\ud800"), "to": NAMES},
     "POST /logout": {},

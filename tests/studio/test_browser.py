@@ -150,7 +150,9 @@ def keep_scenario(page: Browser, name: str) -> None:
 
 def write_and_save(page: Browser, desk: Caller) -> None:
     """Write a wrong value and a right one: the fault stands at its field."""
+    fill(page, "[data-lever] [type=number]", "520")
     click(page, "#tab-form")
+    page.wait("document.querySelector('#f-budget-amount').value === '520'")
     fill(page, "#f-holdout", "150%")
     page.wait("document.querySelector('#f-holdout').getAttribute('aria-invalid') === 'true'")
     check(page, desk.url)

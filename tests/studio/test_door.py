@@ -15,7 +15,7 @@ from .harness import PROGRAM, Caller, page_of, studio
 CHANGES = [
     "/samples", "/run/approve", "/run/export", "/policy/edit", "/policy/save", "/policy/save-as",
     "/policy/merge", "/policy/plan", "/policy/prepare", "/policy/move", "/policy/deeper",
-    "/policy/scenario", "/policy/drop", "/tasks/stop", "/language", "/logout",
+    "/policy/scenario", "/policy/drop", "/tasks/stop", "/tasks/again", "/language", "/logout",
 ]  # fmt: skip
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from incentive_engine.allocation.certificate import RatioReport, ratio_of
 from incentive_engine.allocation.dual.core import build_core
 from incentive_engine.allocation.dual.prices import Optimum
+from incentive_engine.allocation.infeasible.lots import used_by_lots
 from incentive_engine.allocation.infeasible.relaxation import (
     NEGLIGIBLE,
     AttainableSums,
@@ -219,6 +220,9 @@ def explain(
         what = say("conflict.alone", bounds=_bounds(rows, i))
         if others:
             what = say("conflict.together", bounds=_bounds(rows, i), others=tuple(others))
+        used = used_by_lots(rows, i)
+        if used:
+            what = say("explore.uses", what=what, used=used)
         least = rows.limits[i].shares[0]
         follow: Text = "" if least is None else say("conflict.follow", share=100 * least)
         faults.append(Fault(say("conflict.limit", name=rows.names[i]), what, remedy=follow))
@@ -229,7 +233,7 @@ def explain(
 def _bounds(rows: LimitRows, i: int) -> Message:
     ratio = rows.limits[i].ratio
     least, most = (
-        (rows.lower[i], rows.upper[i])
+        (rows.lower[i] + used_by_lots(rows, i), rows.upper[i] + used_by_lots(rows, i))
         if ratio is None
         else (_known(ratio.at_least, -np.inf), _known(ratio.at_most, np.inf))
     )
@@ -268,8 +272,9 @@ def _way_out(
     rows: LimitRows, i: int, amount: float, *, usage: float | None, ratio: RatioReport | None
 ) -> Message:
     name, below = rows.names[i], amount < 0
-    bound = float(rows.lower[i] if below else rows.upper[i])
-    to: float | None = bound + amount if usage is None else usage
+    used = used_by_lots(rows, i)
+    bound = float(rows.lower[i] if below else rows.upper[i]) + used
+    to: float | None = bound + amount if usage is None else usage + used
     if ratio is not None:
         below = ratio.at_least is not None
         bound = _known(ratio.at_least if below else ratio.at_most, np.nan)

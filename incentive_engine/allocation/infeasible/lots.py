@@ -25,6 +25,22 @@ def taken_by_lots(rows: LimitRows) -> tuple[Fault, ...]:
     )
 
 
+def used_by_lots(rows: LimitRows, i: int) -> float:
+    """Return what explorers use of a limit, in its own unit; 0 for a ratio, and where none do.
+
+    Parameters
+    ----------
+    rows
+        With what explorers leave.
+    """
+    limit = rows.limits[i]
+    if limit.ratio is not None:
+        return 0.0
+    if limit.at_most is not None:
+        return float(limit.at_most - rows.upper[i])
+    return 0.0 if limit.at_least is None else float(limit.at_least - rows.lower[i])
+
+
 def taken_fault(limit: str, used: float, most: float) -> Fault:
     """Return that explorers use more of a limit than there is."""
     return Fault(

@@ -160,6 +160,7 @@ def _text(path: Path) -> str:
         unread, remedy = say("cannot be read: {reason}", reason=error), "ask for access"
         raise ConfigError(Fault(str(path), unread, remedy=remedy)) from None
     try:
+        # Windows editors put a mark before UTF-8
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
@@ -170,5 +171,5 @@ def _text(path: Path) -> str:
 def _beside(path: Path) -> Text:
     if not path.parent.is_dir():
         return say("there is no directory {folder} either", folder=path.parent)
-    found = sorted(file.name for file in path.parent.glob("*.y*ml"))
-    return nearest(path.name, found) if found else "look at the path"
+    names = sorted(file.name for file in path.parent.glob("*.y*ml"))
+    return nearest(path.name, names) if names else "look at the path"

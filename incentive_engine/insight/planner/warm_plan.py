@@ -209,6 +209,10 @@ class WarmPlan:
         """The outlook found last."""
         return self._stand.outlook if self._stand else None
 
+    def trial(self) -> ValuedTrial | None:
+        """Return the trial that values plans, with its costs as they are scored; None without."""
+        return self._valued() if self._valued else None
+
     def gain(self) -> PlanGain | None:
         """Return what the plan solved last brings by the trial; None where there is none."""
         stand = self._stand

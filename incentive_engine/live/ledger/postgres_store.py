@@ -1,13 +1,13 @@
 """A ledger in PostgreSQL, which several servers share; needs the extra `postgres`.
 
 A batch locks the row at the end of the chain, so that the batches of all servers follow each
-other, reads what it needs in one round trip, and writes in another: a statement per table,
-whatever the number of rows.
+other. It reads what it needs with the lock, in one round trip, and writes and commits in another:
+one statement for all tables, whatever the number of rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -55,15 +55,15 @@ ANSWERED: Final = (
     "SELECT r.key, r.digest, e.seq, e.at, e.decision, e.state, e.amount, e.chain "
     "FROM requests r JOIN entries e ON e.seq = r.entry WHERE r.key = ANY(%s)"
 )
-NAMED: Final = (
-    f"SELECT {DECISION} FROM decisions WHERE seq = ANY(%(seqs)s) UNION "  # noqa: S608 - columns of ours
-    f"SELECT {DECISION} FROM decisions WHERE user_id = ANY(%(users)s) "
-    "AND state IN ('reserved', 'redeemed')"
+NAMED: Final = f"SELECT {DECISION}, FALSE FROM decisions WHERE seq = ANY(%s)"  # noqa: S608 - columns of ours
+CONCERNED: Final = (
+    f"SELECT {DECISION}, FALSE FROM decisions WHERE seq = ANY(%(seqs)s) "  # noqa: S608 - likewise
+    f"UNION ALL SELECT {DECISION}, FALSE FROM decisions "
+    "WHERE user_id = ANY(%(users)s) AND state IN ('reserved', 'redeemed') "
+    f"UNION ALL (SELECT {DECISION}, TRUE FROM decisions WHERE state = 'reserved' "
+    f"AND expires_at <= greatest(%(now)s, (SELECT at FROM head)) ORDER BY expires_at LIMIT {DUE})"
 )
-RUN_OUT: Final = (
-    f"SELECT {DECISION} FROM decisions WHERE state = 'reserved' "  # noqa: S608 - likewise
-    f"AND expires_at <= greatest(%s, (SELECT at FROM head)) ORDER BY expires_at LIMIT {DUE}"
-)
+"""The decisions that a batch names, those that its users have, and those that have run out."""
 DECISIONS: Final = (
     "bigint", "text", "text", "text", "text", "text", "bigint", "bigint", "bigint", "text",
     "bigint", "bigint", "bigint", "float8", "bigint",
@@ -77,12 +77,24 @@ ENDED: Final = (
     "FROM unnest(%s::bigint[], %s::text[], %s::bigint[], %s::bigint[]) "
     "AS n(seq, state, amount, last) WHERE d.seq = n.seq"
 )
-SUMS: Final = (
-    "UPDATE pool p SET reserved = n.reserved, settled = n.settled, overdraft = n.overdraft, "
-    "variance = n.variance, moved = n.moved "
+
+
+def _insert(table: str, types: tuple[str, ...]) -> str:
+    arrays = ", ".join(f"%s::{kind}[]" for kind in types)
+    return f"INSERT INTO {table} SELECT * FROM unnest({arrays})"  # noqa: S608 - names of ours
+
+
+WRITE: Final = (
+    f"WITH opened AS ({_insert('decisions', DECISIONS)}), "  # noqa: S608 - names of ours
+    f"entered AS ({_insert('entries', ENTRIES)}), "
+    f"keyed AS ({_insert('requests', REQUESTS)}), "
+    "summed AS (UPDATE pool p SET reserved = n.reserved, settled = n.settled, "
+    "overdraft = n.overdraft, variance = n.variance, moved = n.moved "
     "FROM unnest(%s::int[], %s::bigint[], %s::bigint[], %s::bigint[], %s::text[], %s::bigint[]) "
-    "AS n(place, reserved, settled, overdraft, variance, moved) WHERE p.place = n.place"
+    "AS n(place, reserved, settled, overdraft, variance, moved) WHERE p.place = n.place) "
+    "UPDATE head SET seq = %s, at = %s, chain = %s"
 )
+"""What a batch writes, but for decisions that end: their users may have a new one in the same."""
 
 
 class PostgresStore:
@@ -160,35 +172,41 @@ class PostgresStore:
 
     def _begin(self, needs: Needs, now: int) -> Book:
         execute = self._db.execute
+        concerned = {
+            "seqs": _array(needs.decisions),
+            "users": _array(needs.users),
+            "now": now,
+        }
         with self._db.pipeline():
+            # on its own, since what is read with a lock is read as it was before the wait for it
             locked = execute("SELECT seq, at, chain FROM head FOR UPDATE")
             limits = execute(POOL)
-            answered = execute(ANSWERED, [list(needs.keys)]) if needs.keys else None
-            due = execute(RUN_OUT, [now])
+            answered = execute(ANSWERED, [_array(needs.keys)]) if needs.keys else None
+            decisions = execute(CONCERNED, concerned)
             prices = execute(NEWEST) if needs.prices else None
             acted = execute(ACTIONS) if needs.actions else None
         seq, at, chain = locked.fetchone()
         pool = [limit_of(row) for row in limits.fetchall()]
         book = Book(names=self.names, head=Head(seq=seq, at=at, chain=chain), pool=pool)
+        self._add(book, decisions.fetchall())
         if acted is not None:
             book.actions = [Action._make(row) for row in acted.fetchall()]
         for key, digest, *entry in answered.fetchall() if answered is not None else ():
             book.requests[key] = Request(digest, entry[0])
             book.answers[entry[0]] = Entry._make(entry)
-            needs.decisions.add(entry[2])
         if prices is not None and (newest := prices.fetchone()) is not None:
             book.prices = Published._make(newest)
-        self._add(book, rows := due.fetchall())
-        book.due = [row[0] for row in rows]
-        if needs.decisions or needs.users:
-            named = {"seqs": list(needs.decisions), "users": list(needs.users)}
-            self._add(book, execute(NAMED, named).fetchall())
+        named = {entry.decision for entry in book.answers.values()} - book.decisions.keys()
+        if named:
+            self._add(book, execute(NAMED, [_array(named)]).fetchall())
         return book
 
     @staticmethod
     def _add(book: Book, rows: Sequence[tuple[Any, ...]]) -> None:
-        for row in rows:
+        for *row, is_due in rows:
             decision = book.decisions[row[0]] = decision_of(row)
+            if is_due:
+                book.due.append(decision.seq)
             if decision.state in LIVE:
                 book.live[decision.user_id] = decision.seq
 
@@ -200,45 +218,38 @@ class PostgresStore:
         UnavailableError
             When the server went away; whether it was written is known to who asks again.
         """
-        with self._told():
+        with self._told(), self._db.pipeline():
             if book.is_changed:
                 self._write(book)
             self._db.commit()
 
     def _write(self, book: Book) -> None:
+        execute, pool, head = self._db.execute, book.pool, book.head
         ended = [book.decisions[seq] for seq in sorted(book.changed - set(book.opened))]
+        if ended:
+            execute(ENDED, _columns([(d.seq, d.state, d.amount, d.last) for d in ended], 4))
+        if book.published:
+            execute(_insert("prices", PRICES), _columns(book.published, len(PRICES)))
+        if book.acted:
+            execute(_insert("actions", ACTED), _columns(book.acted, len(ACTED)))
         opened = [decision_row(book.decisions[seq]) for seq in book.opened]
         keyed = [(key, request.digest, request.entry) for key, request in book.keyed.items()]
         sums = [
-            (
-                place,
-                limit.reserved,
-                limit.settled,
-                limit.overdraft,
-                str(limit.variance),
-                limit.moved,
-            )
-            for place, limit in ((place, book.pool[place]) for place in sorted(book.touched))
+            (at, own.reserved, own.settled, own.overdraft, str(own.variance), own.moved)
+            for at, own in ((place, pool[place]) for place in sorted(book.touched))
         ]
-        with self._db.pipeline():
-            execute = self._db.execute
-            if ended:
-                execute(ENDED, _columns([(d.seq, d.state, d.amount, d.last) for d in ended]))
-            for table, types, rows in (
-                ("prices", PRICES, book.published),
-                ("decisions", DECISIONS, opened),
-                ("entries", ENTRIES, book.entries),
-                ("requests", REQUESTS, keyed),
-                ("actions", ACTED, book.acted),
-            ):
-                if rows:
-                    execute(_insert(table, types), _columns(rows))
-            if sums:
-                execute(SUMS, _columns(sums))
-            head = book.head
-            execute(
-                "UPDATE head SET seq = %s, at = %s, chain = %s", [head.seq, head.at, head.chain]
-            )
+        execute(
+            WRITE,
+            [
+                *_columns(opened, len(DECISIONS)),
+                *_columns(book.entries, len(ENTRIES)),
+                *_columns(keyed, len(REQUESTS)),
+                *_columns(sums, 6),
+                head.seq,
+                head.at,
+                head.chain,
+            ],
+        )
 
     def rollback(self) -> None:
         """End the transaction as if it had never begun."""
@@ -261,13 +272,27 @@ class PostgresStore:
             yield
 
 
-def _insert(table: str, types: tuple[str, ...]) -> str:
-    arrays = ", ".join(f"%s::{kind}[]" for kind in types)
-    return f"INSERT INTO {table} SELECT * FROM unnest({arrays})"  # noqa: S608 - names of ours
+def _columns(rows: Sequence[Sequence[Any]], width: int) -> list[str]:
+    """Return so many columns of rows as arrays."""
+    return [*map(_array, zip(*rows, strict=True))] if rows else ["{}"] * width
 
 
-def _columns(rows: Sequence[Sequence[Any]]) -> list[list[Any]]:
-    return [list(column) for column in zip(*rows, strict=True)]
+def _array(values: Iterable[str | float | bytes | None]) -> str:
+    r"""Return values as PostgreSQL writes an array; the library takes four times as long.
+
+    >>> print(_array(["a", 'b"\\', None, 7, 0.5, b"\x01"]))
+    {"a","b\"\\",NULL,7,0.5,"\\x01"}
+    """
+    return f"{{{','.join(map(_element, values))}}}"
+
+
+def _element(value: str | float | bytes | None) -> str:
+    if isinstance(value, str):
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+        return f'"{escaped}"'
+    if isinstance(value, bytes):
+        return f'"\\\\x{value.hex()}"'
+    return "NULL" if value is None else repr(value)
 
 
 def _connected(place: DatabaseUrl) -> Any:  # noqa: ANN401 - the library is optional
@@ -277,6 +302,15 @@ def _connected(place: DatabaseUrl) -> Any:  # noqa: ANN401 - the library is opti
     with told(place.shown):
         database = psycopg.connect(**parameters)
         database.execute("SET synchronous_commit TO on")
+        # planning takes longer than a batch. Plans are kept from when the tables are empty, so
+        # that they must not be ones which read the tables through; the price that is set on such
+        # reading would have all plans compiled
+        for setting in (
+            "plan_cache_mode TO force_generic_plan",
+            "enable_seqscan TO off",
+            "jit TO off",
+        ):
+            database.execute(f"SET {setting}")
         # a server that stops in the middle must not keep the others from the pool
         database.execute("SET idle_in_transaction_session_timeout TO '10s'")
         database.commit()

@@ -12,6 +12,7 @@ JSON, a `Job`; standard output answers with one line, ``ready`` or what is wrong
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import selectors
@@ -201,6 +202,8 @@ def main() -> int:
     store.announce(job.socket)
     writer = Writer(Ledger(store), listener, control=sys.stdin.fileno())
     signal.signal(signal.SIGTERM, lambda *_: writer.stop())
+    gc.collect()
+    gc.freeze()  # collections look at what came since, and take no time
     _say({"ready": os.getpid()})
     try:
         writer.run()

@@ -14,6 +14,7 @@
   let editing = Promise.resolve();  // edits of the form, one after the other
   const pending = new Map();  // moves that no answer has put into the text yet
   const past = [];
+  let drawn = text;  // the text whose values the form shows
 
   const scores = () => ($("scores") ? $("scores").value : "");
   const content = (more) => ({ path, text, scores: scores(), ...more });
@@ -117,7 +118,7 @@
     }
     page.dataset.took = Math.round(performance.now() - began);
     page.dataset.moves = Number(page.dataset.moves || 0) + 1;
-    if (isCurrent) state.textContent = `${(found.seconds).toFixed(2)} s`;
+    if (isCurrent) state.textContent = found.took;
   };
 
   const askDeeper = async (mine) => {
@@ -179,6 +180,7 @@
   /* Draw form and sliders anew without losing what is open, or where the keyboard is. */
   const redraw = (found) => {
     const form = $("form");
+    drawn = text;
     const open = new Set([...form.querySelectorAll("details[open]")].map((part) => part.id));
     const closed = new Set([...form.querySelectorAll("details:not([open])")].map((part) => part.id));
     const at = document.activeElement && form.contains(document.activeElement) ? document.activeElement.id : "";
@@ -335,6 +337,7 @@
     each.setAttribute("aria-selected", String(chosen));
     each.tabIndex = chosen ? 0 : -1;
     document.getElementById(each.getAttribute("aria-controls")).hidden = !chosen;
+    if (chosen && each.id === "tab-form" && (drawn !== text || pending.size)) settled().then(() => edit([]));
   });
   tabs.forEach((tab, place) => {
     tab.addEventListener("click", () => show(tab));

@@ -49,6 +49,17 @@
     }
     task.lines.forEach((line) => card.append(element("p", line, "small")));
     task.faults.forEach((fault) => card.append(element("p", fault.text, "fault")));
+    if (task.answerable.length) {
+      const go = element("button", words.answer_for.replace("NAMES", task.answerable.join(", ")));
+      go.type = "button";
+      go.addEventListener("click", async () => {
+        go.disabled = true;
+        const answer = await send("/tasks/again", { task: task.id }).catch(() => null);
+        if (answer && answer.ok) expect(answer.content.task);
+        else { go.disabled = false; notice(answer ? answer.content.faults[0].text : words.offline); }
+      });
+      card.append(go);
+    }
     if (task.made) {
       const link = element("a", words.look);
       link.href = `/run?path=${encodeURIComponent(task.made)}`;
@@ -100,6 +111,21 @@
   follow(true);
   document.addEventListener("visibilitychange", () => follow(!document.hidden));
   window.addEventListener("pagehide", () => follow(false));
+
+  /* What a task has changed of a page is drawn anew: who approved, and where it went. */
+  document.addEventListener("task-ended", async (event) => {
+    const { kind, state } = event.detail;
+    const places = [...document.querySelectorAll(`[data-after="${kind}"]`)];
+    if (state !== "done" || !places.length) return;
+    try {
+      const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      places.forEach((place) => {
+        const fresh = page.getElementById(place.id);
+        if (fresh) place.replaceWith(fresh);
+      });
+    } catch { notice(words.offline); }
+  });
 
   document.querySelectorAll("[data-checks]").forEach(async (place) => {
     try {

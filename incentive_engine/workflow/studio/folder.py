@@ -14,9 +14,11 @@ from incentive_engine.config import Policy, load_policy
 from incentive_engine.config.access.regular import special_file
 from incentive_engine.errors import DataError, Fault, IncentiveError
 from incentive_engine.language import say
+from incentive_engine.live.ledger.places import ledger_of
 from incentive_engine.run.finished import FinishedRun, is_run, read_run
 from incentive_engine.run.format import MANIFEST_FILE, StatedGain
 from incentive_engine.run.siblings import APPROVALS, EXPORTS, entries_of
+from incentive_engine.workflow.studio.ledgers import LEDGERS, read_ledgers
 
 POLICY: Final = re.compile(r"^offers\s*:", re.MULTILINE)
 """What tells a policy from other YAML."""
@@ -175,6 +177,20 @@ class Folder:
             raise DataError(Fault(name, "there is no such policy", remedy=remedy))
         return path
 
+    def ledger(self, run_dir: Path) -> str | None:
+        """Return where a run's live decisions are written; None where it has none.
+
+        Raises
+        ------
+        ConfigError
+            When the folder's file of ledgers is none.
+        """
+        named = read_ledgers(self.root / LEDGERS).get(self.name(run_dir))
+        if named is not None:
+            return named
+        beside = Path(ledger_of(run_dir))
+        return str(beside) if beside.is_file() else None
+
     def listing(self) -> Listing:
         """Return every policy and run; a broken one says what is wrong with it."""
         policies: list[PolicyEntry] = []
@@ -203,6 +219,7 @@ class Folder:
         try:
             run = read_run(path)
             approvals, exports = (_marks(run, kind) for kind in (APPROVALS, EXPORTS))
+            ledger = self.ledger(path)
         except IncentiveError as error:
             return RunEntry(path=name, run=None, faults=error.faults)
         return RunEntry(
@@ -210,7 +227,7 @@ class Folder:
             run=run,
             approvals=approvals,
             exports=exports,
-            running=path.with_name(f"{path.name}.ledger").is_file(),
+            running=ledger is not None,
         )
 
     def _policy_entry(self, path: Path) -> PolicyEntry | None:

@@ -31,6 +31,8 @@ class Lever:
         In the unit in which planners write it: percent, currency, users.
     suffix
         What stands behind the number in the policy, such as ``%``.
+    unit
+        A currency, or in words what is counted, or what a percentage is taken of.
     """
 
     group: Group
@@ -41,7 +43,7 @@ class Lever:
     high: float
     step: float
     suffix: str = ""
-    unit: str = ""
+    unit: Text = ""
 
 
 def levers(policy: Policy) -> tuple[Lever, ...]:
@@ -83,7 +85,7 @@ def _share(loc: Loc, label: Text, share: float) -> Lever:
     percent = round(share * 100, 10)
     return Lever(
         group="holdout", loc=loc, label=label, value=percent, low=0.0, high=max(50.0, percent),
-        step=0.5, suffix="%",
+        step=0.5, suffix="%", unit=say("studio.unit_users"),
     )  # fmt: skip
 
 
@@ -99,7 +101,7 @@ def _of_limit(policy: Policy, index: int, limit: Limit) -> Iterator[Lever]:
             percent = round(bound.value * 100, 10)
             yield Lever(
                 group="limits", loc=loc, label=label, value=percent, low=0.0,
-                high=max(100.0, percent), step=0.5, suffix=suffix,
+                high=max(100.0, percent), step=0.5, suffix=suffix, unit=_whole(limit, bound),
             )  # fmt: skip
         elif limit.ratio is not None:
             high = _nice(max(bound.value * FURTHER, 1.0))
@@ -108,11 +110,18 @@ def _of_limit(policy: Policy, index: int, limit: Limit) -> Iterator[Lever]:
                 step=_step(high),
             )  # fmt: skip
         else:
-            unit = "" if limit.sum == ISSUED else policy.currency
+            unit = say("studio.unit_offers") if limit.sum == ISSUED else policy.currency
             yield _amount("limits", loc, label, bound.value, unit=unit)
 
 
-def _amount(group: Group, loc: Loc, label: Text, value: float, *, unit: str = "") -> Lever:
+def _whole(limit: Limit, bound: Bound) -> Text:
+    """Return what a bound is a share of."""
+    if bound.of_plan:
+        return say("studio.unit_spent")
+    return say("studio.unit_users" if limit.sum == ISSUED else "studio.unit_budget")
+
+
+def _amount(group: Group, loc: Loc, label: Text, value: float, *, unit: Text = "") -> Lever:
     high = _nice(max(value * FURTHER, 100.0))
     return Lever(
         group=group, loc=loc, label=label, value=value, low=0.0, high=high,

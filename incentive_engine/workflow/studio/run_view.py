@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from incentive_engine.insight.pages.report_content import aim_of, limit_row, titles_of
+from incentive_engine.insight.planner.paired_gain import GainDifference, gain_difference
 from incentive_engine.insight.planner.run_changes import RunChanges, run_changes
 from incentive_engine.report import LimitRow, Proof, Titles
 from incentive_engine.run.finished import FinishedRun, read_run
 from incentive_engine.run.signature import read_signing_key
 from incentive_engine.verify import Verification, verify_run
+from incentive_engine.workflow.studio.steering import WarmPlans
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -60,10 +62,22 @@ class RunComparison:
     before: FinishedRun
     after: FinishedRun
     changes: RunChanges
+    difference: GainDifference | None
+    """By the trial; None where none values both, or it is not at hand."""
+
+    @property
+    def is_valued(self) -> bool:
+        """Whether a trial values both plans."""
+        return all(run.evaluation.plan is not None for run in (self.before, self.after))
 
 
-def compare_runs(before: Path, after: Path) -> RunComparison:
+def compare_runs(before: Path, after: Path, plans: WarmPlans) -> RunComparison:
     """Return two runs side by side.
+
+    Parameters
+    ----------
+    plans
+        Where the trial of both is at hand once the policy's sliders have been opened.
 
     Raises
     ------
@@ -71,7 +85,11 @@ def compare_runs(before: Path, after: Path) -> RunComparison:
         When a file of a run is broken.
     """
     first, second = read_run(before), read_run(after)
-    return RunComparison(before=first, after=second, changes=run_changes(first, second))
+    changes = run_changes(first, second)
+    warm = [plans.find(run.policy, None) for run in (first, second)]
+    one, two = (plan.trial() if plan else None for plan in warm)
+    difference = gain_difference(first, second, (one, two)) if one and two else None
+    return RunComparison(before=first, after=second, changes=changes, difference=difference)
 
 
 class Verifier:

@@ -14,7 +14,6 @@ import numpy as np
 
 from incentive_engine.domain import MICROS, FloatArray, IntArray
 from incentive_engine.live.ledger.commands import Standing
-from incentive_engine.live.ledger.places import ledger_of
 from incentive_engine.live.ledger.records import Action, Verb
 from incentive_engine.live.watch.finding import Finding
 from incentive_engine.workflow.watch_campaign import RunningCampaign, Seen
@@ -75,10 +74,10 @@ class RunningCampaigns:
 
     def __init__(self) -> None:
         """Begin with none."""
-        self._open: OrderedDict[tuple[Path, float], RunningCampaign] = OrderedDict()
+        self._open: OrderedDict[tuple[Path, float, str], RunningCampaign] = OrderedDict()
         self._lock = threading.Lock()
 
-    def look(self, run_dir: Path) -> Running:
+    def look(self, run_dir: Path, ledger: str) -> Running:
         """Return where a campaign stands; its ledger is only read.
 
         Raises
@@ -88,11 +87,11 @@ class RunningCampaigns:
         DataError
             When there is no ledger, or it belongs to another run.
         """
-        running = self._opened(run_dir)
+        running = self._opened(run_dir, ledger)
         with self._lock:
             return _standing(running, running.look())
 
-    def answer(self, run_dir: Path, key: str, verb: Verb, *, by: str) -> Action:
+    def answer(self, run_dir: Path, ledger: str, key: str, verb: Verb, *, by: str) -> Action:
         """Accept or decline a finding under somebody's name; servers obey within a second.
 
         Raises
@@ -100,15 +99,15 @@ class RunningCampaigns:
         DataError
             When there is no such finding, or it was answered already.
         """
-        running = self._opened(run_dir)
+        running = self._opened(run_dir, ledger)
         with self._lock:
             return running.answer(key, verb, by=by)
 
-    def _opened(self, run_dir: Path) -> RunningCampaign:
-        key = (run_dir, (run_dir / "manifest.json").stat().st_mtime)
+    def _opened(self, run_dir: Path, ledger: str) -> RunningCampaign:
+        key = (run_dir, (run_dir / "manifest.json").stat().st_mtime, ledger)
         with self._lock:
             if key not in self._open:
-                running = RunningCampaign(run_dir=run_dir, ledger=ledger_of(run_dir))
+                running = RunningCampaign(run_dir=run_dir, ledger=ledger)
                 running.campaign  # noqa: B018 - verifies, before anything is shown
                 self._open[key] = running
                 while len(self._open) > OPEN:

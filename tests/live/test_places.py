@@ -1,0 +1,22 @@
+"""A ledger's place is a file, or a database; a folder is refused before anything is opened."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from incentive_engine.errors import DataError
+from incentive_engine.live.ledger.places import open_store
+
+
+@pytest.mark.parametrize("place", ["", ".", "..", "/"])
+def test_a_folder_is_no_ledger(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    terms: Any = None
+    with pytest.raises(DataError, match="is a directory, expected a ledger's file"):
+        open_store(place, terms)
+    assert list(tmp_path.iterdir()) == []
