@@ -79,5 +79,6 @@ def to_micros(amount: npt.ArrayLike) -> IntArray:
     """
     scaled = np.asarray(amount, dtype=np.float64) * MICROS
     nearest = np.rint(scaled)
+    # 4.03 * 1e6 is a little more than 4,030,000: that alone must not cost a millionth
     is_whole = np.abs(scaled - nearest) <= ROUNDING * np.abs(scaled)
     return np.where(is_whole, nearest, np.ceil(scaled)).astype(np.int64)

@@ -132,6 +132,7 @@ def state_users(policy: Policy, scores: ScoreTable, members: Members) -> Problem
     value = _values(policy, scores, weight, members.holdout, kind)
     explorers = _explorers(policy, scores, members.explores, value)
     if explorers is not None:
+        # no price decides on them; their own value is kept apart, with the arm that was drawn
         value[:, explorers.users] = -np.inf
     return Problem(
         offers=scores.offers,
@@ -244,8 +245,8 @@ def _values(
 
 
 def _rounded(cost: FloatColumn) -> FloatArray:
-    known = np.isfinite(cost)
-    return np.where(known, to_micros(np.where(known, cost, 0.0)) / MICROS, np.nan)
+    finite = np.isfinite(cost)
+    return np.where(finite, to_micros(np.where(finite, cost, 0.0)) / MICROS, np.nan)
 
 
 def _closed(policy: Policy, scores: ScoreTable, holdout: BoolArray) -> dict[str, BoolArray]:
@@ -332,8 +333,8 @@ def linear_forms(policy: Policy) -> list[tuple[LimitPolicy | None, tuple[LinearL
         bounds = tuple(None if b is None else b.value for b in (stated.at_least, stated.at_most))
         counted = None if stated.offers is None else np.isin(offers, np.array(stated.offers))
         # unnamed, so that only what a ratio adds to the name is left
-        made = tuple(_stated(stated, "", (bounds[0], bounds[1]), None, counted))
-        forms.append((stated, () if stated.report_only else made))
+        halves = tuple(_stated(stated, "", (bounds[0], bounds[1]), None, counted))
+        forms.append((stated, () if stated.report_only else halves))
     return [*forms, *((None, (limit,)) for limit in _budget(policy))]
 
 

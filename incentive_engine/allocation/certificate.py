@@ -268,13 +268,13 @@ def ratio_of(
         return None
     sums = []
     for measure, everywhere in ((ratio.numerator, False), (ratio.denominator, ratio.of_plan)):
-        part = LinearLimit(
+        one_sum = LinearLimit(
             name=limit.name,
             terms=((measure, 1.0),),
             cells=None if everywhere else limit.cells,
             offers=None if everywhere else limit.offers,
             at_most=0.0,
         )
-        sums.append(float(rows_of(question, users, [part]).exact_usage(table)[0]))
+        sums.append(float(rows_of(question, users, [one_sum]).exact_usage(table)[0]))
     achieved = sums[0] / sums[1] if sums[1] else None
     return RatioReport(at_most=ratio.at_most, at_least=ratio.at_least, usage=achieved)

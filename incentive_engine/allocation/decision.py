@@ -108,8 +108,8 @@ def decide(user: User, frozen: FrozenPolicy, prices: Prices) -> OfferChoice:
         raise DataError(Fault("prices", "they belong to another policy", frozen.digest, remedy))
     rules = rules_of(frozen)
     attributes = rules.attributes_of(user.attributes)
-    if (held := rules.held_share(user.user_id, attributes)) is not None:
-        return OfferChoice(None, Reason.HOLDOUT, propensity=held)
+    if (share := rules.held_share(user.user_id, attributes)) is not None:
+        return OfferChoice(None, Reason.HOLDOUT, propensity=share)
     weight, cell = rules.weight_of(attributes), rules.cell_of(attributes)
     pairs = [*rules.pairs_of(user.measures, attributes, weight)]
     if rules.explores(user.user_id):

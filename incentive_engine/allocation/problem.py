@@ -177,6 +177,7 @@ def _shape_faults(problem: Problem) -> list[Fault]:
         faults.append(
             Fault("problem: columns", str(problem.columns.dtype), str(problem.value.dtype))
         )
+    # compiled loops index by cell without a check: a label out of range would read strange memory
     if n and not faults and int(np.max(problem.cell)) >= problem.n_cells:
         faults.append(
             Fault(

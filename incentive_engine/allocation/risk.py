@@ -120,6 +120,7 @@ def risk_of(problem: Problem, choice: Choice, risk: RedemptionRisk) -> RiskRepor
 
 def with_expected(problem: Problem, amount: float) -> Problem:
     """Return the problem whose budget row bounds the expected cost, in whole millionths."""
+    # down: what is bounded must not be more than what was asked
     bound = float(np.floor(amount * MICROS) / MICROS)
     limits = tuple(
         replace(limit, at_most=bound) if limit.name == BUDGET else limit

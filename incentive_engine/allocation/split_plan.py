@@ -73,6 +73,7 @@ class Relaxed:
         step = self.optimum.step
         if step is None:
             return True
+        # a bound of 0 or of a few units is compared in units, not in parts of itself
         relative = np.abs(step.broken) / np.maximum(size_of_bounds(self.rows), 1.0)
         # a limit that is broken by more than this share of its bound cannot hold
         broken = 1e-6

@@ -31,6 +31,7 @@ def attribute_value(name: str, kind: Kind, value: Any) -> Any:  # noqa: ANN401 -
     if value is None or value != value:  # noqa: PLR0124 - NaN is missing
         return None
     if kind == "time":
+        # times are told apart by their text alone, as the groups of the file are
         return str(value)
     if kind == "text" or isinstance(value, str):
         if kind != "text" or not isinstance(value, str):

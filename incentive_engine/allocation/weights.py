@@ -65,17 +65,17 @@ def _listed(column: Column, factor: WeightFactor) -> FloatArray:
 def _median(column: Column) -> float:
     """Return the median of what is known, 1 where it is 0 or nothing is known."""
     x = numbers(column).astype(np.float64, copy=False)
-    known = np.maximum(x[~np.isnan(x)], 0.0)
-    median = float(np.median(known)) if len(known) else 1.0
+    present = np.maximum(x[~np.isnan(x)], 0.0)
+    median = float(np.median(present)) if len(present) else 1.0
     return median if median > 0 else 1.0
 
 
 def _power(column: Column, factor: WeightFactor, median: float) -> FloatArray:
     x = numbers(column).astype(np.float64, copy=False)
-    known = ~np.isnan(x)
+    present = ~np.isnan(x)
     result = np.ones(len(x))
     assert factor.power is not None
     with np.errstate(divide="ignore"):
-        power = (np.maximum(x[known], 0.0) / median) ** factor.power
-    result[known] = np.clip(power, *factor.clip)
+        power = (np.maximum(x[present], 0.0) / median) ** factor.power
+    result[present] = np.clip(power, *factor.clip)
     return result

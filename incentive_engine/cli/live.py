@@ -10,6 +10,7 @@ import typer
 from incentive_engine.cli.app import app
 from incentive_engine.cli.options import Host, Port, RunDirectory
 from incentive_engine.cli.output import say, spoken
+from incentive_engine.language import say as message
 
 
 @app.command()
@@ -143,14 +144,13 @@ def ledger(
     ] = None,
 ) -> None:
     """Write every entry of a ledger: what was reserved, redeemed, returned, and when."""
-    from incentive_engine.live.entries import csv_text, entries, write_entries
-    from incentive_engine.live.ledger.sqlite_store import copy as copied
+    from incentive_engine.live.entries import copy_ledger, csv_text, entries, write_entries
 
     if copy is not None:
-        copied(Path(place), copy)
-        say(f"{copy}: a copy of {place}")
+        copy_ledger(place, copy)
+        say(message("{copy}: a copy of {place}", copy=copy, place=place))
     if out is not None:
-        say(f"{write_entries(place, out):,} entries: {out}")
+        say(message("{rows:,} entries: {out}", rows=write_entries(place, out), out=out))
     if out is None and copy is None:
         say(csv_text([]).rstrip("\n"))
         for rows in entries(place):

@@ -99,6 +99,7 @@ def _amount(text: object) -> float:
         raise ValueError(
             say("`{text}` is not an amount; write 200000, 200_000, 200k, 5m or 50万", text=text)
         )
+    # in decimals: 1.1m is 1,100,000, not a binary neighbour
     return float(Decimal(match["number"]) * UNITS[(match["unit"] or "").lower()])
 
 
@@ -115,16 +116,18 @@ def parse_amounts(text: str) -> tuple[float, ...]:
     ValueError
         When a part is neither an amount of at least 0 nor a range, or an amount stands twice.
     """
-    found = [amount for part in text.split(",") for amount in _part(part.strip())]
-    if least := [amount for amount in found if amount < 0]:
+    amounts = [amount for part in text.split(",") for amount in _part(part.strip())]
+    if least := [amount for amount in amounts if amount < 0]:
         raise ValueError(say("`{least:g}` is below 0", least=least[0]))
-    if len(set(found)) < len(found):
+    # each budget is a row of the table, and rows are told apart by it
+    if len(set(amounts)) < len(amounts):
         raise ValueError(say("an amount stands twice"))
-    return tuple(sorted(found))
+    return tuple(sorted(amounts))
 
 
 def _part(text: str) -> list[float]:
     """Return the amounts of one part of a list."""
+    # `1,000` read as a list would be 1 and 0, a plan for nothing
     if re.fullmatch(r"0\d+", text):
         raise ValueError(
             say(
@@ -132,10 +135,10 @@ def _part(text: str) -> list[float]:
                 text=text,
             )
         )
-    low, dots, rest = text.partition("..")
+    low, dots, end = text.partition("..")
     if not dots:
         return [parse_sum(text)]
-    high, _, number = rest.partition(":")
+    high, _, number = end.partition(":")
     # amounts of one range
     most = 1_000
     if not number.strip().isdigit() or not 2 <= int(number) <= most:
@@ -172,8 +175,10 @@ def parse_share(text: object) -> float:
 def _share(text: object) -> Decimal | float:
     if isinstance(text, int | float) and not isinstance(text, bool):
         return text
-    number, percent, rest = text.strip().partition("%") if isinstance(text, str) else ("", "", "")
-    if rest or not NUMBER.fullmatch(number):
+    number, percent, behind = (
+        text.strip().partition("%") if isinstance(text, str) else ("", "", "")
+    )
+    if behind or not NUMBER.fullmatch(number):
         raise ValueError(say("`{text}` is not a share; write 0.05 or 5%", text=text))
     return Decimal(number.strip()) / (100 if percent else 1)
 

@@ -36,8 +36,8 @@ def _get(item: object, key: str) -> object:
 
 
 def _items(written: object, section: str) -> list[object]:
-    found = _get(written, section)
-    return list(found) if isinstance(found, list | tuple) else []
+    items = _get(written, section)
+    return list(items) if isinstance(items, list | tuple) else []
 
 
 def _repeated(written: object, section: str, key: str) -> Iterator[FieldProblem]:
@@ -93,16 +93,17 @@ def _is_halved(limit: object) -> bool:
 
 def _unknown_offers(written: object) -> Iterator[FieldProblem]:
     ids = [_get(offer, "id") for offer in _items(written, "offers")]
-    known = [name for name in ids if isinstance(name, str)]
-    if not known or len(known) < len(ids):
+    offers = [name for name in ids if isinstance(name, str)]
+    # an offer whose id is broken is told of itself; all that name it would only repeat that
+    if not offers or len(offers) < len(ids):
         return
     for section in ("eligibility", "limits"):
         for index, item in enumerate(_items(written, section)):
             for position, name in enumerate(_items(item, "offers")):
-                if isinstance(name, str) and name not in known:
+                if isinstance(name, str) and name not in offers:
                     loc = (section, index, "offers", position)
                     what = say("there is no offer `{name}`", name=name)
-                    yield FieldProblem(loc, what, remedy=nearest(name, known))
+                    yield FieldProblem(loc, what, remedy=nearest(name, offers))
 
 
 def _offers_named_twice(written: object) -> Iterator[FieldProblem]:

@@ -109,6 +109,7 @@ def _scalar(value: object) -> object:
             else say("is {value}", value="a list" if isinstance(value, list) else "a mapping")
         )
         reject(FieldProblem((), what, "a single value: text, a number, true or false"))
+    # YAML reads 3.0 and 3 as two types, and a column of whole numbers holds neither as text
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value
@@ -123,6 +124,7 @@ def path_beside(path: Path, info: ValidationInfo, *, expected: str, required: bo
     context = info.context
     if not isinstance(context, FileContext):
         return path
+    # a link stays as it is written: whoever set it may turn it to the next campaign
     full = Path(os.path.abspath(context.folder / path.expanduser()))  # noqa: PTH100 - keeps links
     if required and not full.is_file():
         what = (

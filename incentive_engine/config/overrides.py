@@ -76,5 +76,6 @@ def _with_budget(policy: Policy, overrides: Mapping[str, object]) -> Policy:
 def _with_roi(policy: Policy, min_roi: object) -> Policy:
     if not isinstance(min_roi, int | float):
         return policy
+    # behind all others: positions of limits in the file are those in the manifest
     limit = Limit(name="--min-roi", ratio=(SPEND, COST), at_least=Bound(float(min_roi)))
     return policy.model_copy(update={"limits": (*policy.limits, limit)})

@@ -51,13 +51,13 @@ def _odd_bound(limit: Limit, bound: Bound, policy: Policy, place: str) -> Iterat
     """Yield why a bound looks like a share that lost its sign, nothing where it does not."""
     if bound.is_share or limit.sum is None or bound.value <= 0:
         return
-    said = {"place": place, "bound": str(bound)}
+    shown = {"place": place, "bound": str(bound)}
     budget = policy.budget.amount if policy.budget else 0.0
     # a bound on money below this part of the budget was probably meant in percent
     small = 0.001
     if limit.sum in {*MONEY_MEASURES, ISSUED} and bound.value < 1:
         unit: Text = say("doubt.users") if limit.sum == ISSUED else policy.currency
-        yield say("doubt.share", **said, unit=unit, percent=f"{100 * bound.value:.6g}")
+        yield say("doubt.share", **shown, unit=unit, percent=f"{100 * bound.value:.6g}")
     elif limit.sum in MONEY_MEASURES and bound.value <= min(100, small * budget):
         unit, amount = policy.currency, f"{budget:,.0f}"
-        yield say("doubt.share_of", **said, unit=unit, budget=amount, percent=str(bound))
+        yield say("doubt.share_of", **shown, unit=unit, budget=amount, percent=str(bound))

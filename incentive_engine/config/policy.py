@@ -288,7 +288,9 @@ class Policy(Document):
     @classmethod
     def _as_a_whole(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:  # noqa: ANN401 - whatever a file holds
         if isinstance(data, Mapping):
+            # a heading whose lines are all commented out is no fault
             data = {k: v for k, v in data.items() if v is not None or k not in SECTIONS}
+        # before pydantic looks, so that both kinds of problems are told at once
         problems = policy_problems(data)
         try:
             policy = handler(data)
@@ -348,8 +350,9 @@ class Policy(Document):
             budget = Budget.model_validate(written)
         except ValidationError as error:
             source = DocumentSource("budget")
-            found = faults_of(error, model=Budget, written=written, source=source)
-            raise ConfigError(*(fault for _, fault in found)) from None
+            faults = faults_of(error, model=Budget, written=written, source=source)
+            raise ConfigError(*(fault for _, fault in faults)) from None
+        # the rest was checked when the policy was read
         return self.model_copy(update={"budget": budget})
 
 

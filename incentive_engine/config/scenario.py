@@ -17,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from incentive_engine.config.document.editing import flow_text
 from incentive_engine.config.document.loading import load_document
 from incentive_engine.config.document.problems import FieldProblem, reject
 from incentive_engine.config.document.words import Words
@@ -197,7 +198,8 @@ class Scenario(Document):
     @property
     def policy_settings(self) -> tuple[str, ...]:
         """What the scenario changes in its policy, as ``KEY=VALUE``."""
-        return tuple(f"{key}={value}" for key, value in self.set.items())
+        # quoted where it must be: text such as 007 or 12 would be read as a number
+        return tuple(f"{key}={flow_text(value)}" for key, value in self.set.items())
 
 
 def load_scenario(path: Path, *, set_values: Sequence[str] = ()) -> Scenario:

@@ -116,13 +116,19 @@ def unseen_values(policy: Policy, attributes: pa.Table, *, where: str) -> list[M
 def _unseen(place: str, name: str, value: Scalar, column: Column, where: str) -> Message:
     """Return that a value does not occur, and which were probably meant, or occur while few do."""
     values = [str(label) for label in levels(column).labels]
-    text = str(value).casefold()
-    inside = [one for one in values if text and (text in one.casefold() or one.casefold() in text)]
+    word = str(value).lower() if isinstance(value, bool) else str(value)  # as YAML writes it
+    text = word.casefold()
+    # an empty text is within every other one, and nobody means it by a word
+    inside = [
+        label
+        for label in values
+        if text and label and (text in label.casefold() or label.casefold() in text)
+    ]
     # values of a column that a misspelt one is compared to
     compared = 5_000
-    near = dict.fromkeys([*inside, *get_close_matches(str(value), values[:compared], n=1)])
+    near = dict.fromkeys([*inside, *get_close_matches(word, values[:compared], n=1)])
     said: dict[str, Value] = {
-        "place": place, "where": where, "column": name, "value": str(value)
+        "place": place, "where": where, "column": name, "value": word
     }  # fmt: skip
     if near:
         return say("scores.no_row_near", **said, near=", ".join(list(near)[:3]))

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
+from pandas.api.types import is_float_dtype
 
 from incentive_engine.data.features import places
 from incentive_engine.data.row_checks import RowChecks, as_id, missing_columns
@@ -225,13 +226,30 @@ def _offers(
     name = next((each for each in (OFFER_ID, OFFER) if each in table.column_names), None)
     if name is None:
         return None
-    given = table.column(name).to_pandas()
-    text = given.astype("str")
-    nothing = np.asarray(given.isna() | text.isin(["", CONTROL]), dtype=np.bool_)
-    code = pd.Index(offers).get_indexer(pd.Index(text))
+    place, is_unknown = offer_places(table.column(name), offers)
     checks.refuse(
-        (code < 0) & ~nothing,
+        is_unknown,
         say("`{name}` is not an offer of the run", name=name),
         expected=say("one of {offers}, or nothing", offers=tuple(offers)),
     )
-    return np.where(nothing, -1, code).astype(np.int16)
+    return place.astype(np.int16)
+
+
+def offer_places(
+    column: pa.ChunkedArray, offers: tuple[str, ...]
+) -> tuple[npt.NDArray[np.int64], BoolArray]:
+    """Return the place of each row's offer, −1 for none; and which rows name no offer at all.
+
+    Parameters
+    ----------
+    column
+        Ids of offers; missing, empty or `control` where there is none. Offers may have numbers
+        for names, which a table with gaps holds as floats.
+    """
+    given = column.to_pandas()
+    if is_float_dtype(given) and given.dropna().mod(1).eq(0).all():
+        given = given.astype("Int64")
+    text = given.astype("str")
+    nothing = np.asarray(given.isna() | text.isin(["", CONTROL]), dtype=np.bool_)
+    place = np.asarray(pd.Index(offers).get_indexer(pd.Index(text)), dtype=np.int64)
+    return np.where(nothing, -1, place), (place < 0) & ~nothing

@@ -229,7 +229,9 @@ def read_scores(scores: Path | Source, policy: Policy) -> ScoreTable:
     faults = _column_faults(names, policy, where)
     if not score_columns(names, policy):
         raise DataError(*faults)
-    users = source.table([USER_ID, *policy.attribute_columns])
+    present = [name for name in (USER_ID, *policy.attribute_columns) if name in names]
+    # a table without ids has rows all the same, and the measures in them are checked too
+    users = source.table(present or score_columns(names, policy))
     blocks = source.blocks(number_columns(names, policy))
     return ScoreTable._of(users, blocks, policy, faults, where)  # noqa: SLF001 - its own reader
 

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from incentive_engine.config.amounts import parse_amount
+from incentive_engine.data.tables.arrow import is_number
 from incentive_engine.domain import (
     CONVERSION,
     COST,
@@ -57,6 +58,14 @@ class Filters:
         given: dict[str, Any] = {"only": {k: list(v) for k, v in self.only.items()}}
         given |= {"offers": list(self.offers), "min_budget_left": self.min_budget_left}
         return {name: value for name, value in given.items() if value}
+
+    def words(self) -> Iterator[str]:
+        """Yield what is filtered, as the command line writes it."""
+        for name, values in self.only.items():
+            yield from (f"--only {name}={value}" for value in values)
+        yield from (f"--only-offer {offer}" for offer in self.offers)
+        if self.min_budget_left is not None:
+            yield f"--min-budget-left {self.min_budget_left:.10g}"
 
 
 def read_filters(
@@ -136,7 +145,7 @@ def select(run: FinishedRun, filters: Filters) -> Selected:
         for item in pc.value_counts(batch.column("offer_id")).to_pylist():
             counts[item["values"]] += item["counts"]
     if filters.to_dict() and not everyone.total and run.certificate.treated:
-        what = ", ".join(f"{name} {value}" for name, value in filters.to_dict().items())
+        what = " ".join(filters.words())
         raise ConfigError(
             Fault(
                 "filters",
@@ -230,17 +239,12 @@ def _matching(attributes: pa.RecordBatch, filters: Filters) -> pa.Array:
 
 def _as_type(value: str, kind: pa.DataType, name: str) -> object:
     """Read a value of the command line as the column's type."""
+    truth = {"true": True, "false": False}.get(value.lower())
+    if truth is not None and is_number(kind):
+        return pa.scalar(truth).cast(kind).as_py()  # truth values with gaps are floats
     if pa.types.is_boolean(kind):
-        named = {"true": True, "false": False}
-        if value.lower() in named:
-            return named[value.lower()]
-        raise ConfigError(
-            Fault(
-                f"--only {name}={value}",
-                "the column is true or false",
-                remedy="write true or false",
-            )
-        )
+        what = "the column is true or false"
+        raise ConfigError(Fault(f"--only {name}={value}", what, remedy="write true or false"))
     try:
         return pa.scalar(value).cast(kind).as_py()
     except pa.ArrowInvalid:

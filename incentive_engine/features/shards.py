@@ -165,6 +165,8 @@ def _spill(batches: Iterator[EventBatch], directory: Path, shards: int) -> None:
     with ExitStack() as files:
         writers: list[pa.RecordBatchStreamWriter] = []
         for batch in batches:
+            if not len(batch.user):
+                continue  # without rows it does not say whether the logs have arrivals
             table = pa.record_batch({"user": batch.user, **_columns(batch.arrays)})
             if not writers:
                 for shard in range(shards):

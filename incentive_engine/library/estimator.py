@@ -13,6 +13,7 @@ import pandas as pd
 
 from incentive_engine.config import Policy, policy_from_mapping
 from incentive_engine.config.offer import Offer
+from incentive_engine.data.row_checks import counted
 from incentive_engine.data.tables.any_frame import ARRAY, LAZY, STREAM, pandas_frame
 from incentive_engine.data.tables.formats import USER_ID
 from incentive_engine.data.trial import Trial
@@ -129,7 +130,7 @@ class UpliftEstimator:
             for name, values in given.items()
             if values is not None
         }
-        labels = _column(offer, OFFER, rows=len(features), index=index).astype("str")
+        labels = _labels(_column(offer, OFFER, rows=len(features), index=index))
         arms = np.where(labels == str(self.control), CONTROL, labels)
         policy = self._policy(arms)
         rows = pd.DataFrame({USER_ID: np.arange(len(features)), SPEND: 0.0, COST: 0.0})
@@ -354,6 +355,20 @@ def _column(values: Any, name: str, *, rows: int, index: pd.Index | None) -> Any
         )
         raise InputError(Fault("fit", what, say("({rows},)", rows=rows)))
     return column
+
+
+def _labels(offer: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return the arms' labels as text.
+
+    Raises
+    ------
+    InputError
+        When a row has none: as text, a gap would be an offer called `None` or `nan`.
+    """
+    if missing := int(pd.isna(offer).sum()):
+        what = say("`{column}` is missing in {counted}", column=OFFER, counted=counted(missing))
+        raise InputError(Fault("fit", what, "the label of each row's arm"))
+    return offer.astype("str")
 
 
 @cache

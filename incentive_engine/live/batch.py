@@ -13,6 +13,7 @@ from incentive_engine.language import say
 from incentive_engine.live.arrivals import BATCH_SCENE
 from incentive_engine.live.campaign import LiveCampaign
 from incentive_engine.live.ledger.commands import Answer, Decided, Refused, Reserve
+from incentive_engine.live.ledger.places import shown_place
 from incentive_engine.live.writing.asking import asking
 
 
@@ -65,6 +66,7 @@ def _reserve(campaign: LiveCampaign, user: int | str) -> Reserve:
 def _is_taken(answer: Answer, ledger: str) -> bool:
     if isinstance(answer, Refused):
         what = say("did not book: {reason}", reason=answer.detail or answer.why)
-        raise DataError(Fault(ledger, what, remedy="export again: nothing is booked twice"))
+        remedy = "export again: nothing is booked twice"
+        raise DataError(Fault(shown_place(ledger), what, remedy=remedy))
     assert isinstance(answer, Decided)
     return answer.decision.scene == BATCH_SCENE and answer.decision.offer_id is not None

@@ -12,12 +12,13 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from incentive_engine.config.access.database_url import SCHEMES, read_database_url
+from incentive_engine.config.access.database_url import is_database, read_database_url
 from incentive_engine.data.tables.files import atomic_file
 from incentive_engine.errors import ConfigError, DataError, Fault
 from incentive_engine.live.campaign import moment_text
 from incentive_engine.live.ledger.records import Names
 from incentive_engine.live.ledger.sqlite_store import connect_read_only
+from incentive_engine.live.ledger.sqlite_store import copy as copy_file
 
 ROWS: Final = (
     "SELECT e.seq, e.at, e.decision, d.user_id, d.offer_id, e.state, d.scene, d.cost, d.face, "
@@ -81,6 +82,22 @@ def decisions(ledger: str) -> tuple[str, list[tuple[Any, ...]]]:
         return run, cursor.fetchall()
 
 
+def copy_ledger(ledger: str, to: Path) -> None:
+    """Write a consistent copy of a ledger's file, also while a server writes it.
+
+    Raises
+    ------
+    ConfigError
+        When the ledger is no file.
+    DataError
+        When there is no ledger, or something stands at `to` already.
+    """
+    if is_database(ledger, where="LEDGER"):
+        what, remedy = "copies the file of a ledger", "copy a database with pg_dump"
+        raise ConfigError(Fault("--copy", what, "a ledger in a file", remedy))
+    copy_file(Path(ledger), to)
+
+
 def write_entries(ledger: str, out: Path) -> int:
     """Write every entry to a Parquet or CSV file, and return their number.
 
@@ -139,7 +156,7 @@ def open_for_reading(ledger: str) -> Any:  # noqa: ANN401 - either library's
     DataError
         When there is no ledger, or it cannot be read.
     """
-    if not ledger.startswith(SCHEMES):
+    if not is_database(ledger, where="--ledger"):
         file = connect_read_only(Path(ledger))
         try:
             file.execute("SELECT 1 FROM entries LIMIT 1")

@@ -7,13 +7,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from incentive_engine.config.access.location import Location
 from incentive_engine.data.features import places
 from incentive_engine.data.row_checks import RowChecks, as_id, missing_columns
 from incentive_engine.data.sources import open_source
-from incentive_engine.data.tables.arrow import numbers
+from incentive_engine.data.tables.arrow import is_number, numbers
 from incentive_engine.data.tables.formats import USER_ID
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
@@ -41,7 +40,7 @@ def read_covariates(table: Path | Location, user_id: pa.Array) -> npt.NDArray[np
     names = [
         name
         for name in content.column_names
-        if name != USER_ID and _is_number(content.schema.field(name).type)
+        if name != USER_ID and is_number(content.schema.field(name).type)
     ]
     if not names:
         without = "has no numeric column besides user_id"
@@ -52,16 +51,6 @@ def read_covariates(table: Path | Location, user_id: pa.Array) -> npt.NDArray[np
         raise DataError(Fault(source.where, what, say("ids such as {id}", id=user_id[0].as_py())))
     columns = np.full((len(user_id), len(names)), np.nan, dtype=np.float32)
     for number, name in enumerate(names):
-        column = numbers(pc.cast(content.column(name), pa.float64()))
+        column = numbers(content.column(name))
         columns[place[place >= 0], number] = column[place >= 0]
     return filled(columns)
-
-
-def _is_number(kind: pa.DataType) -> bool:
-    is_number: bool = (
-        pa.types.is_integer(kind)
-        or pa.types.is_floating(kind)
-        or pa.types.is_boolean(kind)
-        or pa.types.is_decimal(kind)
-    )
-    return is_number

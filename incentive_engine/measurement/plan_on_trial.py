@@ -12,15 +12,16 @@ import numpy.typing as npt
 import pandas as pd
 
 from incentive_engine.config import Policy
-from incentive_engine.data.row_checks import RowChecks, missing_columns
+from incentive_engine.data.features import places
+from incentive_engine.data.outcomes import offer_places
+from incentive_engine.data.row_checks import RowChecks, as_id, missing_columns
 from incentive_engine.data.sources import read_table
 from incentive_engine.data.tables.formats import USER_ID
-from incentive_engine.data.tables.frames import to_frame
 from incentive_engine.data.trial import Trial
-from incentive_engine.domain import CONTROL
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.insight.evaluation.summary import thousand
-from incentive_engine.language import Code, Text, aligned, language, say
+from incentive_engine.language import Code, Text, language, say
+from incentive_engine.language.columns import aligned
 from incentive_engine.stats.estimate import Estimate
 from incentive_engine.uplift.doubly_robust.plan_value import compare_plans, plan_value
 from incentive_engine.uplift.estimates import Estimates
@@ -97,16 +98,9 @@ def replay_plan(run: Path, log: Trial, policy: Policy, *, model: Path | None) ->
 
 def _choice(run: Path, log: Trial, policy: Policy) -> npt.NDArray[np.int64]:
     """Return the plan's offer for each row of the trial, −1 none, −2 not in the plan."""
-    plan = _plan(run, policy)
-    if plan["user_id"].dtype != log.user_id.dtype:
-        plan["user_id"] = plan["user_id"].astype("str")
-        wanted = log.user_id.astype("str")
-    else:
-        wanted = log.user_id
-    codes = {offer: index for index, offer in enumerate(policy.offer_ids)}
-    offered = plan["offer_id"].map(codes).fillna(-1).astype(np.int64)
-    by_user = pd.Series(offered.to_numpy(), index=plan["user_id"])
-    choice = by_user.reindex(wanted).fillna(-2).to_numpy(dtype=np.int64)
+    user_id, offered = _plan(run, policy)
+    place = places(log.person, user_id)
+    choice = np.where(place < 0, -2, offered[place])
     if (choice == -2).all():
         raise DataError(
             Fault(str(run), "none of the trial's users is in the plan", "a trial among its users")
@@ -114,8 +108,8 @@ def _choice(run: Path, log: Trial, policy: Policy) -> npt.NDArray[np.int64]:
     return choice
 
 
-def _plan(run: Path, policy: Policy) -> pd.DataFrame:
-    """Return the plan's user_id and offer_id, each user once, each offer one of the policy's."""
+def _plan(run: Path, policy: Policy) -> tuple[pd.Series, npt.NDArray[np.int64]]:
+    """Return the plan's users, each once, and the place of each one's offer, −1 for none."""
     file = run / "allocation.parquet" if run.is_dir() else run
     offer_id = "offer_id"
     table = read_table(file, [USER_ID, offer_id])
@@ -124,18 +118,14 @@ def _plan(run: Path, policy: Policy) -> pd.DataFrame:
         raise DataError(*lacking)
     checks = RowChecks(where=str(file), user_id=table.column(USER_ID))
     checks.unique_ids()
-    plan = to_frame(table)
-    given = plan[offer_id].astype("str")
-    none = plan[offer_id].isna().to_numpy() | given.isin(["", CONTROL]).to_numpy()
-    unknown = ~given.isin(policy.offer_ids).to_numpy() & ~none
-    offers = ", ".join(policy.offer_ids)
+    offered, is_unknown = offer_places(table.column(offer_id), policy.offer_ids)
     checks.refuse(
-        unknown,
+        is_unknown,
         say("`{offer_id}` is not in the policy", offer_id=offer_id),
-        expected=say("one of {offers}", offers=offers),
+        expected=say("one of {offers}", offers=", ".join(policy.offer_ids)),
     )
     checks.done()
-    return plan
+    return as_id(table.column(USER_ID)).to_pandas(), offered
 
 
 def _rows(log: Trial, known: npt.NDArray[np.bool_]) -> Trial:
@@ -143,6 +133,7 @@ def _rows(log: Trial, known: npt.NDArray[np.bool_]) -> Trial:
         log,
         user_id=log.user_id[known].reset_index(drop=True),
         features=log.features[known].reset_index(drop=True),
+        campaigns=None if log.campaigns is None else log.campaigns.take(known),
         **{
             name: getattr(log, name)[known]
             for name in ("arm", "conversion", "spend", "cost", "propensity")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain, count
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +13,7 @@ from incentive_engine.config.inputs import Data
 from incentive_engine.data.campaigns import ARMS, CAMPAIGN, DECIDED_AT
 from incentive_engine.data.sources import Source, open_source
 from incentive_engine.data.step_cache import StepCache
+from incentive_engine.data.tables.formats import CSV, USER_ID
 from incentive_engine.data.tables.types import common_type
 from incentive_engine.data.users import PROPENSITY
 from incentive_engine.errors import DataError, Fault
@@ -26,7 +28,8 @@ def trials_of(data: Data, *, cache: StepCache | None = None) -> Source | None:
     """Return the trial of a policy; of several, one table of the outcomes and features of all.
 
     What says how a row was drawn (`DRAWN`) is kept where a table has it, and is null elsewhere. A
-    table without a column `campaign` is a campaign by the name of its file.
+    table without a column `campaign` is a campaign by the name of its file; of several that are
+    called alike, the second is numbered 2.
 
     Raises
     ------
@@ -36,23 +39,40 @@ def trials_of(data: Data, *, cache: StepCache | None = None) -> Source | None:
     sources = [open_source(location, renames=data.columns.trial) for location in data.trials]
     if len(sources) < 2:
         return sources[0] if sources else None
+    names = _names_of(sources)
     made = (cache or StepCache()).run(
         "trials",
-        {f"trial {place}": source.digest() for place, source in enumerate(sources)},
-        lambda folder: pq.write_table(_joined(sources), folder / FILE),
+        {
+            f"trial {place}": f"{source.digest()} {name}"
+            for place, (source, name) in enumerate(zip(sources, names, strict=True))
+        },
+        lambda folder: pq.write_table(_joined(sources, names), folder / FILE),
     )
     return open_source(made.path / FILE)
 
 
-def _joined(sources: list[Source]) -> pa.Table:
-    tables = [_named(source) for source in sources]
+def _names_of(sources: list[Source]) -> list[str]:
+    """Return what the trials are called as campaigns, each by another name."""
+    names: list[str] = []
+    for source in sources:
+        stem = Path(source.where).stem.removesuffix(CSV) or source.where  # of .csv.gz, too
+        others = (f"{stem} {number}" for number in count(2))
+        names.append(next(name for name in chain([stem], others) if name not in names))
+    return names
+
+
+def _joined(sources: list[Source], names: list[str]) -> pa.Table:
+    tables = [_named(source, name) for source, name in zip(sources, names, strict=True)]
     columns = dict.fromkeys(name for table in tables for name in table.column_names)
     kinds = {}
     for name in columns:
         having = [table for table in tables if name in table.column_names]
         if len(having) < len(tables) and name not in DRAWN:
             continue
-        kind = common_type([table.schema.field(name).type for table in having])
+        kinds_given = [_kind(table, name) for table in having]
+        kind = common_type(kinds_given)
+        if kind is None and name == USER_ID:
+            kind = pa.string()  # ids are numbers in a trial where none has a leading zero
         if kind is None:
             what = say("learn.disagree", column=name)
             raise DataError(Fault("data.trial", what, "the same type in each"))
@@ -63,15 +83,22 @@ def _joined(sources: list[Source]) -> pa.Table:
 def _as_table(table: pa.Table, schema: pa.Schema) -> pa.Table:
     """Return a table with the columns of a schema, null where it has none of a name."""
     columns = [
-        table.column(name).cast(kind) if name in table.column_names else pa.nulls(len(table), kind)
+        table.column(name).cast(kind)
+        if name in table.column_names and not pa.types.is_null(_kind(table, name))
+        else pa.nulls(len(table), kind)
         for name, kind in zip(schema.names, schema.types, strict=True)
     ]
     return pa.table(columns, schema=schema)
 
 
-def _named(source: Source) -> pa.Table:
+def _kind(table: pa.Table, name: str) -> pa.DataType:
+    """Return the type of a column; a column of gaps alone, read as numbers, may be anything."""
+    column = table.column(name)
+    return pa.null() if column.null_count == len(column) else column.type
+
+
+def _named(source: Source, name: str) -> pa.Table:
     table = source.table()
     if CAMPAIGN in table.column_names:
         return table
-    name = Path(source.where).stem or source.where
     return table.append_column(CAMPAIGN, pa.repeat(pa.scalar(name), len(table)))

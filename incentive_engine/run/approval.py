@@ -60,6 +60,7 @@ def is_author(run: FinishedRun, name: str) -> bool:
 
 
 def _plain(name: str) -> str:
+    # the author must not pass as somebody else by a capital letter or a space
     return " ".join(name.split()).casefold()
 
 

@@ -168,6 +168,7 @@ def write_run(directory: Path, files: RunFiles) -> None:
         write_json(inside / PRICES_FILE, files.prices)
         (inside / POLICY_FILE).write_bytes(files.policy_text)
         (inside / REPORT_FILE).write_text(files.report, encoding="utf-8", newline="\n")
+        # digests last, of all that was written; the manifest vouches for them
         outputs, took = outputs_of(inside), round(time.perf_counter() - started, 3)
         seconds = {**files.record.seconds, "write": took}
         write_json(inside / MANIFEST_FILE, _manifest(files.record, outputs, seconds))
@@ -203,6 +204,7 @@ def _write_blocks(path: Path, blocks: Iterable[pa.Table], **options: Any) -> Non
     try:
         for block in blocks:
             if writer is None:
+                # the first block tells the columns, so that nothing is read ahead
                 writer = pq.ParquetWriter(path, block.schema, compression="zstd", **options)
             writer.write_table(block, row_group_size=ROW_GROUP)
     finally:
@@ -264,6 +266,7 @@ def default_run_directory(root: Path, name: str, amount: float | None) -> Path:
     """
     stem = _stem(name)
     if amount is not None:
+        # `repr` so that two budgets that differ have two names
         stem += f"-{amount:.0f}" if float(amount).is_integer() else f"-{amount!r}"
     return _first_free(root, stem)
 

@@ -96,10 +96,10 @@ def parts_of(table: Path) -> tuple[Path, ...]:
 def _with_zone(text: str) -> str:
     """Refuse what is no time, or one whose zone nobody knows: runs are put in order by it."""
     try:
-        known = datetime.fromisoformat(text).tzinfo is not None
+        has_zone = datetime.fromisoformat(text).tzinfo is not None
     except ValueError:
-        known = False
-    if not known:
+        has_zone = False
+    if not has_zone:
         raise ValueError(say("{text} is no time with a zone", text=text))
     return text
 
@@ -418,6 +418,7 @@ def _refuse(constant: str) -> None:
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Return an object none of whose keys stands twice: readers differ in which one they take."""
     content = dict(pairs)
+    # one reader takes the first of two keys, another the last: a signature would cover both
     if len(content) < len(pairs):
         names = [name for name, _ in pairs]
         raise ValueError(

@@ -42,6 +42,7 @@ def read_secret(file: Path | None, *, option: str, variable: str) -> Secret | No
     """
     where = variable if file is None else f"{option} {file}"
     content, warnings = (_of_environment(variable), ()) if file is None else _of_file(file, where)
+    # editors end a file with a line feed, which is no part of a key
     content = content.strip()
     if file is None and not content:
         return None
@@ -90,6 +91,7 @@ def _warnings(state: os.stat_result, file: Path, where: str) -> tuple[str, ...]:
         Where others may write it: they would choose the key.
     """
     remedy = say("chmod 600 {file}", file=file)
+    # of the open file, not of its path: what stands there may change in between
     if state.st_mode & (stat.S_IWGRP | stat.S_IWOTH) or state.st_uid not in {0, os.geteuid()}:
         what = "others may write to it, and could put a key of theirs there"
         raise ConfigError(Fault(where, what, "a file of your own, mode 0600", remedy))

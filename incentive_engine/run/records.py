@@ -46,6 +46,7 @@ def only_one(directory: Path, doing: str) -> Iterator[None]:
         When another process holds it.
     """
     with writing_to(directory):
+        # a lock on the directory itself needs no file that a crash would leave behind
         handle = os.open(directory, os.O_RDONLY)
     try:
         _take(handle, directory, doing)

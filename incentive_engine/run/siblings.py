@@ -29,8 +29,9 @@ def previous(run: FinishedRun) -> FinishedRun | None:
 
     A run that was never released may hold the very mistake that this one repeats.
     """
-    before = [other for made, other in _others(run) if run.created and made < run.created]
+    before = [other for created, other in _others(run) if run.created and created < run.created]
     released = [other for other in before if is_released(other)]
+    # a run that nobody used may be a try, and what changed since would mislead
     candidates = released or before
     return candidates[-1] if candidates else None
 
@@ -43,7 +44,7 @@ def refuse_superseded(run: FinishedRun) -> None:
     VerificationError
         With the later run.
     """
-    later = [other for made, other in _others(run) if run.created and made > run.created]
+    later = [other for created, other in _others(run) if run.created and created > run.created]
     if released := [other for other in later if is_released(other)]:
         newest = released[-1]
         what = say(
@@ -90,6 +91,7 @@ def add_entry(run: FinishedRun, name: str, entry: dict[str, Any], *, now: dateti
     """
     entries = entries_of(run, name)
     whole = {"digest": run.digest, **entry}
+    # the same said again at another time is no news, and would change the file
     if any({**old, "at": None} == {**whole, "at": None} for old in entries):
         return False
     at = now.isoformat(timespec="seconds")
@@ -99,8 +101,10 @@ def add_entry(run: FinishedRun, name: str, entry: dict[str, Any], *, now: dateti
 
 def _others(run: FinishedRun) -> list[tuple[datetime, FinishedRun]]:
     """Return the other runs of the campaign that state a time, the oldest first."""
-    found = [(other.created, other) for other in _beside(run.directory.resolve())]
-    named = [(made, o) for made, o in found if made and o.policy.name == run.policy.name]
+    siblings = [(other.created, other) for other in _beside(run.directory.resolve())]
+    named = [
+        (created, o) for created, o in siblings if created and o.policy.name == run.policy.name
+    ]
     return sorted(named, key=lambda pair: pair[0])
 
 

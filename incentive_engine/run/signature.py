@@ -96,7 +96,9 @@ def signature_problem(directory: Path, key: SigningKey) -> str:
         return f"it is signed by {stated.algorithm}, expected {ALGORITHM}"
     if stated.key != key.fingerprint:
         return f"it is signed with the key {stated.key}, at hand is {key.fingerprint}"
+    # the bytes as they are: a manifest that was only laid out anew is not what was signed
     expected = key.sign((directory / MANIFEST_FILE).read_bytes())
+    # in constant time: how long a comparison takes must not tell how far it came
     if not hmac.compare_digest(stated.signature, expected):
         return "manifest.json is not what was signed"
     return ""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from incentive_engine.config import load_policy
+from incentive_engine.config.document.editing import flow_text
 from incentive_engine.config.policy import Scalar
 from incentive_engine.config.scenario import EXPLORING, Scenario, World, load_scenario
 from incentive_engine.errors import ConfigError, Fault
@@ -55,9 +56,11 @@ def _variant(
     if value is not None and scenario.sweep is not None:
         setting = scenario.sweep.setting
         if setting.startswith(POLICY):
-            settings.append(f"{setting.removeprefix(POLICY)}={value}")
+            settings.append(f"{setting.removeprefix(POLICY)}={flow_text(value)}")
         else:
-            scenario = load_scenario(file, set_values=[*set_values, f"{setting}={value}"])
+            scenario = load_scenario(
+                file, set_values=[*set_values, f"{setting}={flow_text(value)}"]
+            )
     in_world = scenario.source == "world"
     policy = load_policy(scenario.policy, set_values=settings, require_data=not in_world)
     policy = policy.with_budget(amount=scenario.budgets[-1])

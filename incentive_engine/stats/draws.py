@@ -45,10 +45,11 @@ def ratio_interval(top: FloatArray, bottom: FloatArray) -> Interval:
     if total == 0:
         return nothing
     ratio = float(top.sum()) / total
-    rest = bottom.sum() - bottom
-    if len(top) < 2 or np.any(rest == 0):
+    without_each = bottom.sum() - bottom
+    # the jackknife leaves out each draw in turn, and none may be all of the denominator
+    if len(top) < 2 or np.any(without_each == 0):
         return Interval(ratio, float("nan"), float("nan"))
-    left_out = (top.sum() - top) / rest
+    left_out = (top.sum() - top) / without_each
     spread = np.sqrt((len(top) - 1) * np.mean((left_out - left_out.mean()) ** 2))
     half = _quantile(len(top)) * float(spread)
     return Interval(ratio, ratio - half, ratio + half)
@@ -70,9 +71,10 @@ def quotient_interval(
     """
 
     def quotient(sums: list[FloatArray]) -> FloatArray:
+        # one draw without a denominator leaves the whole interval unknown, as NaN
         with np.errstate(divide="ignore", invalid="ignore"):
-            found: FloatArray = (sums[0] / sums[1]) / (sums[2] / sums[3]) - 1
-        return np.where(np.isfinite(found), found, np.nan)
+            ratios: FloatArray = (sums[0] / sums[1]) / (sums[2] / sums[3]) - 1
+        return np.where(np.isfinite(ratios), ratios, np.nan)
 
     columns = [*top, *bottom]
     value = float(quotient([column.sum() for column in columns]))

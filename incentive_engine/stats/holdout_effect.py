@@ -67,16 +67,17 @@ def difference_from_holdout(
     count = int(code.max(initial=0)) + 1
     if covariates is not None:
         outcome = outcome - _explained(outcome, covariates, code * 2 + held)
-    others, kept = (_side(outcome[mine], code[mine], count) for mine in (~held, held))
-    if min(others.users.sum(), kept.users.sum()) < LEAST:
+    others, held_out = (_side(outcome[mine], code[mine], count) for mine in (~held, held))
+    if min(others.users.sum(), held_out.users.sum()) < LEAST:
         return interval(0.0, float("inf"))
     share = others.users / others.users.sum()
     used = share > 0
     certain, uncertain = (
-        float((share[used] ** 2 / side.users[used]).sum()) for side in (others, kept)
+        float((share[used] ** 2 / side.users[used]).sum()) for side in (others, held_out)
     )
-    variance = others.variance * certain + max(kept.variance, others.variance) * uncertain
-    return interval(float(share @ (others.mean - kept.mean)), float(np.sqrt(variance)))
+    # a small holdout that bought nothing by chance would else count as known for certain
+    variance = others.variance * certain + max(held_out.variance, others.variance) * uncertain
+    return interval(float(share @ (others.mean - held_out.mean)), float(np.sqrt(variance)))
 
 
 def filled(columns: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -96,11 +97,13 @@ def _explained(outcome: FloatArray, covariates: FloatArray, group: IntArray) -> 
 
     spread = covariates.std(axis=0)
     columns = covariates[:, spread > 0] / spread[spread > 0]
-    rest = np.column_stack([within(column) for column in columns.T]) if columns.size else columns
-    if not rest.size:
+    residuals = (
+        np.column_stack([within(column) for column in columns.T]) if columns.size else columns
+    )
+    if not residuals.size:
         return np.zeros(len(outcome))
     # columns that repeat each other share a coefficient: the shortest solution
-    slope = np.linalg.lstsq(rest.T @ rest, rest.T @ within(outcome), rcond=1e-9)[0]
+    slope = np.linalg.lstsq(residuals.T @ residuals, residuals.T @ within(outcome), rcond=1e-9)[0]
     return np.asarray(columns @ slope, dtype=np.float64)
 
 
@@ -116,9 +119,9 @@ class _Side:
 def _side(outcome: FloatArray, code: IntArray, count: int) -> _Side:
     users = np.bincount(code, minlength=count).astype(np.float64)
     mean = np.bincount(code, outcome, minlength=count) / np.maximum(users, 1)
-    rest = outcome - mean[code]
+    deviations = outcome - mean[code]
     freedom = max(int(len(outcome) - (users > 0).sum()), 1)
-    return _Side(users=users, mean=mean, variance=float(rest @ rest) / freedom)
+    return _Side(users=users, mean=mean, variance=float(deviations @ deviations) / freedom)
 
 
 def _joined(stratum: IntArray, held: BoolArray) -> IntArray:
@@ -127,14 +130,15 @@ def _joined(stratum: IntArray, held: BoolArray) -> IntArray:
     If they are too few even so, they join the largest stratum.
     """
     count = int(stratum.max(initial=0)) + 1
-    few = np.zeros(count, dtype=np.bool_)
+    too_few = np.zeros(count, dtype=np.bool_)
     for mine in (~held, held):
-        few |= np.bincount(stratum[mine], minlength=count) < LEAST
-    if not few.any():
+        too_few |= np.bincount(stratum[mine], minlength=count) < LEAST
+    if not too_few.any():
         return stratum
-    joined = np.where(few[stratum], count, stratum)
+    joined = np.where(too_few[stratum], count, stratum)
+    # a stratum without either kind says nothing of the difference, and may not be left out
     together = joined == count
-    if min(int((together & mine).sum()) for mine in (~held, held)) < LEAST and not few.all():
-        largest = int(np.bincount(stratum[~few[stratum]]).argmax())
+    if min(int((together & mine).sum()) for mine in (~held, held)) < LEAST and not too_few.all():
+        largest = int(np.bincount(stratum[~too_few[stratum]]).argmax())
         joined = np.where(together, largest, joined)
     return np.unique(joined, return_inverse=True)[1]

@@ -46,10 +46,11 @@ def detectable_effect(
     low, high = 0.0, 1.0 - base
     if _surplus(high, base, treated, control, power) < 0:
         return float("inf")
+    # 60 halvings of at most 1 end below what float64 can tell apart
     for _ in range(60):
         middle = (low + high) / 2
-        found = _surplus(middle, base, treated, control, power) >= 0
-        low, high = (low, middle) if found else (middle, high)
+        is_found = _surplus(middle, base, treated, control, power) >= 0
+        low, high = (low, middle) if is_found else (middle, high)
     return high
 
 
@@ -81,6 +82,7 @@ def _surplus(effect: float, base: float, treated: float, control: float, power: 
 
 def _errors(effect: float, base: float, treated: float, control: float) -> tuple[float, float]:
     """Return the standard error of the difference without the effect, and with it."""
+    # a fall below 0 or a rise above 1 cannot be meant
     rate = min(max(base + effect, 0.0), 1.0)
     pooled = (treated * rate + control * base) / (treated + control)
     without = math.sqrt(pooled * (1 - pooled) * (1 / treated + 1 / control))

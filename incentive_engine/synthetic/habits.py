@@ -138,8 +138,8 @@ def _orders(habits: Habits, days: int, rng: np.random.Generator) -> tuple[IntArr
     gaps[first] = habits.since
     total = np.cumsum(gaps)
     ages = total - np.repeat(total[first] - gaps[first], counts)
-    kept = ages < days
-    return person[kept], ages[kept]
+    in_time = ages < days
+    return person[in_time], ages[in_time]
 
 
 def _scattered(

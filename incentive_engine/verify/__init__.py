@@ -23,4 +23,5 @@ class _CallableModule(ModuleType):
         return verify_run(Path(run_dir))
 
 
+# the library offers `verify(…)`, and the package of that name stands in its place
 sys.modules[__name__].__class__ = _CallableModule

@@ -41,34 +41,35 @@ WHAT: Final = {
 
 def check_users(run: StatedRun, users: pa.Table) -> Check:
     """Check that every user of the score table, as `read_users`, stands once, in its order."""
-    found = CheckFindings("users", "every user of scores.parquet stands once, in its order")
-    stated, known = read_ids(run.directory / "allocation.parquet"), users["user_id"].chunk(0)
-    for name, ids in (("allocation.parquet", stated), ("scores.parquet", known)):
-        found.add_rows(_is_nobody(ids), say("{name} has no user_id", name=name))
-    if known.null_count:
-        return found.check()
-    found.add_rows(repeated(known), "scores.parquet repeats a user")
-    if stated.type != known.type:
-        found.add(
+    findings = CheckFindings("users", "every user of scores.parquet stands once, in its order")
+    stated, expected = read_ids(run.directory / "allocation.parquet"), users["user_id"].chunk(0)
+    for name, ids in (("allocation.parquet", stated), ("scores.parquet", expected)):
+        findings.add_rows(_is_nobody(ids), say("{name} has no user_id", name=name))
+    # who has no id cannot be compared with anybody
+    if expected.null_count:
+        return findings.check()
+    findings.add_rows(repeated(expected), "scores.parquet repeats a user")
+    if stated.type != expected.type:
+        findings.add(
             say(
                 "user_id is {stated} in the allocation, {known} in the scores",
                 stated=stated.type,
-                known=known.type,
+                known=expected.type,
             )
         )
-    elif len(stated) != len(known):
-        found.add(
+    elif len(stated) != len(expected):
+        findings.add(
             say(
                 "the allocation has {stated:,} rows, the scores {known:,}",
                 stated=len(stated),
-                known=len(known),
+                known=len(expected),
             )
         )
-    elif not stated.equals(known):
-        found.add_rows(repeated(stated), "allocation.parquet repeats a user")
-        differs = np.array([a != b for a, b in zip(stated, known, strict=True)])
-        found.add_rows(differs, "the user is not the one of the same row of the scores")
-    return found.check()
+    elif not stated.equals(expected):
+        findings.add_rows(repeated(stated), "allocation.parquet repeats a user")
+        differs = np.array([a != b for a, b in zip(stated, expected, strict=True)])
+        findings.add_rows(differs, "the user is not the one of the same row of the scores")
+    return findings.check()
 
 
 def _is_nobody(ids: pa.Array) -> BoolArray:
@@ -109,8 +110,8 @@ class ChoiceChecks:
 
     def join(self, later: ChoiceChecks, *, start: int) -> None:
         """Take what was found in later rows, whose first one is row `start`."""
-        for name, found in later.found.items():
-            self.found[name].join(found, start=start)
+        for name, findings in later.found.items():
+            self.found[name].join(findings, start=start)
         self.states_spend |= later.states_spend
 
     def checks(self, run: StatedRun, sums: Sums) -> tuple[Check, ...]:
@@ -129,12 +130,14 @@ class ChoiceChecks:
             self.found["holdout"].add(drawn)
         users = run.manifest.explored.users
         if users != sums.explorers:
-            held = sums.explorers
-            drawn = say("the draw has {held} users, manifest.json {users}", users=users, held=held)
+            number = sums.explorers
+            drawn = say(
+                "the draw has {held} users, manifest.json {users}", users=users, held=number
+            )
             self.found["exploring"].add(drawn)
         if sums.spend is None and self.states_spend:
             self.found["measures"].add("spend is stated, but scores.parquet has none")
-        return tuple(found.check() for found in self.found.values())
+        return tuple(findings.check() for findings in self.found.values())
 
 
 Problem = tuple[str, str, BoolArray]
@@ -168,16 +171,17 @@ def _exploring(block: Block, truth: BlockReplay) -> tuple[Problem, ...]:
 
 
 def _measures(block: Block, truth: BlockReplay) -> tuple[Problem, ...]:
-    found = [
+    problems = [
         ("measures", "conversion differs", _differs(block.conversion, truth.conversion)),
         ("measures", "weight differs", _differs(block.weight, truth.weight)),
     ]
     if truth.spend is not None:
-        found.append(("measures", "spend differs", _differs(block.spend, truth.spend)))
-    return tuple(found)
+        problems.append(("measures", "spend differs", _differs(block.spend, truth.spend)))
+    return tuple(problems)
 
 
 def _cost(block: Block, truth: BlockReplay) -> tuple[Problem, ...]:
+    # one division of an integer: both sides round it alike, so that no tolerance is needed
     in_currency = block.cost_micros / MICROS
     return (
         ("cost", "cost_micros differs", block.cost_micros != truth.cost_micros),
@@ -211,9 +215,9 @@ def _reasons(block: Block, truth: BlockReplay) -> tuple[Problem, ...]:
         (
             "reasons",
             f"the reason is {reason}, other than what follows",
-            wrong & (block.reason == at),
+            wrong & (block.reason == place),
         )
-        for at, reason in enumerate(REASONS)
+        for place, reason in enumerate(REASONS)
     )
     return (*stated, ("reasons", "the reason is unknown", block.reason < 0))
 

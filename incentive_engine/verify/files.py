@@ -72,6 +72,7 @@ def altered_files(directory: Path, manifest: Manifest) -> Iterator[Text]:
         yield say("{name} is not listed in manifest.json", name=name)
     for name, output in manifest.outputs.items():
         path = directory / name
+        # a link, or one of a folder above, could lead elsewhere after the check
         is_link = path.is_symlink() or (directory / name.split("/")[0]).is_symlink()
         if is_link or not path.is_file():
             yield (
@@ -88,12 +89,12 @@ def altered_files(directory: Path, manifest: Manifest) -> Iterator[Text]:
             )
         elif digest_file(path) != output.sha256:
             yield say("{name} was changed after the run: its digest differs", name=name)
-    known = {*needed, *manifest.outputs, *ADDED}
+    vouched = {*needed, *manifest.outputs, *ADDED}
     for path in sorted(directory.rglob("*")):
         name = path.relative_to(directory).as_posix()
         is_table = path.is_dir() and not path.is_symlink() and name in tables
         # what is hidden is what a killed process left of a record
-        if name not in known and not is_table and not path.name.startswith("."):
+        if name not in vouched and not is_table and not path.name.startswith("."):
             yield say("{name} is not listed in manifest.json", name=name)
 
 

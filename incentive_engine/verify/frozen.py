@@ -34,11 +34,11 @@ def check_frozen(run: StatedRun, users: pa.Table, rules: Rules) -> Check:
         As `read_users`.
     """
     what = "what is frozen for decisions on one user is this policy among these users"
-    found = CheckFindings("frozen policy", what)
+    findings = CheckFindings("frozen policy", what)
     stated = run.frozen
     known_format = 2
     if stated.format != known_format:
-        found.add(say("the format {format} is unknown", format=stated.format))
+        findings.add(say("the format {format} is unknown", format=stated.format))
     for problem in (
         *_policy(run, stated),
         *_columns(run, users, rules, stated),
@@ -47,19 +47,19 @@ def check_frozen(run: StatedRun, users: pa.Table, rules: Rules) -> Check:
         *_holdout(run.policy, users, rules, stated),
         *_explored(rules, stated),
     ):
-        found.add(problem)
-    return found.check()
+        findings.add(problem)
+    return findings.check()
 
 
 def check_numbered_prices(run: StatedRun, sums: Sums) -> Check:
     """Check that prices.json has the certificate's prices, for this frozen policy."""
-    found = CheckFindings(
+    findings = CheckFindings(
         "numbered prices", "prices.json has the certificate's prices, as number 0"
     )
     stated = run.prices
     for problem in (*_prices(run, stated), *_settled(sums, stated)):
-        found.add(problem)
-    return found.check()
+        findings.add(problem)
+    return findings.check()
 
 
 def _policy(run: StatedRun, stated: StatedFrozenPolicy) -> Iterator[Text]:
@@ -140,8 +140,8 @@ def _holdout(
         else []
     )
     expected = {one.name: (one.highest, one.share) for one in drawn}
-    found = {one.stratum: (one.highest, one.share) for one in stated.holdout}
-    if found != expected or len(stated.holdout) != len(expected):
+    written = {one.stratum: (one.highest, one.share) for one in stated.holdout}
+    if written != expected or len(stated.holdout) != len(expected):
         yield say("the cut-offs of the holdout are not those of its draw")
 
 
@@ -152,15 +152,16 @@ def _explored(rules: Rules, stated: StatedFrozenPolicy) -> Iterator[Text]:
 
 def _prices(run: StatedRun, stated: StatedPrices) -> Iterator[Text]:
     content = json.loads((run.directory / FROZEN_POLICY_FILE).read_text(encoding="utf-8"))
+    # as the engine hashes it: keys in order, so that another layout of the file changes nothing
     text = json.dumps(content, ensure_ascii=False, sort_keys=True)
     if stated.frozen_policy != hashlib.sha256(text.encode()).hexdigest():
         yield say("they belong to another frozen policy")
     if stated.version != 0:
         yield say("their number is {version}, a plan's is 0", version=stated.version)
-    known = {x.name: x.price for x in run.certificate.limits if x.price is not None}
-    for name in sorted(known.keys() | stated.prices.keys()):
-        if stated.prices.get(name) != known.get(name):
-            here, there = stated.prices.get(name), known.get(name)
+    certified = {x.name: x.price for x in run.certificate.limits if x.price is not None}
+    for name in sorted(certified.keys() | stated.prices.keys()):
+        if stated.prices.get(name) != certified.get(name):
+            here, there = stated.prices.get(name), certified.get(name)
             yield say(
                 "`{name}` costs {here}, by the certificate {there}",
                 name=name,

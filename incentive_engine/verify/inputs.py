@@ -35,14 +35,14 @@ def check_inputs(run: StatedRun) -> Check:
     """
     at_hand = {name: _is_at_hand(run, name, file) for name, file in run.manifest.inputs.items()}
     what = "; ".join(["policy and scores are the inputs named", *_told(at_hand)])
-    found = CheckFindings("inputs", what)
+    findings = CheckFindings("inputs", what)
     for problem in (*_copies(run), *_rows(run), *_seed(run)):
-        found.add(problem)
+        findings.add(problem)
     scores = run.manifest.inputs.get("scores")
     # a plan made in memory names no inputs, so that its scores are compared with nothing
     as_given = bool(run.manifest.inputs) if scores is None else scores.as_given
     if as_given and (factor := _correction(run)) != 1:
-        found.add(
+        findings.add(
             say(
                 "costs are said to be {factor} times those of the scores, which are as given",
                 factor=factor,
@@ -50,8 +50,8 @@ def check_inputs(run: StatedRun) -> Check:
         )
     if scores is not None and scores.as_given is False and at_hand["scores"]:
         for problem, wrong in _other_scores(run, _source(run, "scores", scores)):
-            found.add_rows(wrong, problem)
-    return found.check()
+            findings.add_rows(wrong, problem)
+    return findings.check()
 
 
 def _source(run: StatedRun, name: str, file: InputFile) -> Source:
@@ -66,6 +66,7 @@ def _is_at_hand(run: StatedRun, name: str, file: InputFile) -> bool | None:
     A server is not asked: a verification needs no network.
     """
     path = Path(file.path)
+    # a relative path is one of the machine that planned, and may be another file here
     if not path.is_absolute() or not (path.is_file() or path.is_dir()):
         return None
     try:
@@ -77,7 +78,7 @@ def _is_at_hand(run: StatedRun, name: str, file: InputFile) -> bool | None:
 
 def _told(at_hand: dict[str, bool | None]) -> Iterator[str]:
     for state, words in ((True, "unchanged"), (False, "changed since"), (None, "not at hand")):
-        if names := [name for name, known in at_hand.items() if known is state]:
+        if names := [name for name, is_unchanged in at_hand.items() if is_unchanged is state]:
             yield f"{words}: {', '.join(names)}"
 
 
@@ -88,16 +89,16 @@ def _copies(run: StatedRun) -> Iterator[Text]:
     if "scores" not in inputs and inputs.keys() - {"policy"}:
         yield say("manifest.json names inputs, and no scores among them")
     for name, copy in COPIES.items():
-        stated, kept = inputs.get(name), outputs.get(copy)
-        if stated is None or kept is None:
+        stated, copied = inputs.get(name), outputs.get(copy)
+        if stated is None or copied is None:
             continue
         if stated.as_given is None:
             yield say("manifest.json does not say whether {copy} is the file as given", copy=copy)
-        elif stated.as_given and stated.sha256 != kept.sha256:
+        elif stated.as_given and stated.sha256 != copied.sha256:
             yield say(
                 "{copy} is not the file that the manifest names: its digest differs", copy=copy
             )
-        elif not stated.as_given and stated.sha256 == kept.sha256:
+        elif not stated.as_given and stated.sha256 == copied.sha256:
             yield say("{copy} is the file that the manifest names, and said not to be", copy=copy)
 
 
@@ -133,21 +134,21 @@ def _correction(run: StatedRun) -> float:
 
 def _other_scores(run: StatedRun, source: Source) -> Iterator[tuple[str, BoolArray]]:
     """Yield the columns of scores.parquet that differ from the file at hand, and (n,) where."""
-    kept = read_table(run.directory / SCORES_FILE)
-    given = source.table(kept.column_names)
-    everywhere = np.ones(len(kept), dtype=np.bool_)
+    own = read_table(run.directory / SCORES_FILE)
+    given = source.table(own.column_names)
+    everywhere = np.ones(len(own), dtype=np.bool_)
     factor = _correction(run)
-    for name in kept.column_names:
-        if name not in given.column_names or len(given) != len(kept):
+    for name in own.column_names:
+        if name not in given.column_names or len(given) != len(own):
             yield f"`{name}` is not that of {source.location}", everywhere
         elif name.startswith(COSTS) and factor != 1.0:
-            mine, theirs = numbers(whole(kept[name])), numbers(whole(given[name]))
+            mine, theirs = numbers(whole(own[name])), numbers(whole(given[name]))
             wrong = np.asarray(
                 ~np.isclose(mine, factor * theirs, rtol=1e-9, atol=2e-6, equal_nan=True)
             )
             yield f"`{name}` is not {factor} times that of {source.location}", wrong
         else:
-            wrong = _differs(whole(kept[name]), whole(given[name]))
+            wrong = _differs(whole(own[name]), whole(given[name]))
             yield f"`{name}` differs from {source.location}", wrong
 
 
@@ -163,6 +164,7 @@ def _differs(kept: pa.Array, given: pa.Array) -> BoolArray:
 
 def _as_text(column: pa.Array) -> pa.Array:
     if pa.types.is_timestamp(column.type):
+        # a copy may hold the same times in another unit, which is another text
         column = column.cast(pa.timestamp("us"))
     return column.cast(pa.large_string())
 
@@ -175,19 +177,20 @@ def check_evaluation(run: StatedRun) -> Iterator[Check]:
     """
     if run.evaluation is None:
         return
-    found = CheckFindings(
+    findings = CheckFindings(
         "evaluation", "evaluation.json is about this plan, without contradiction"
     )
     gain = run.evaluation.plan
     if gain is None:
         if "trial" in run.manifest.inputs:
-            found.add("the manifest names a trial, and no gain by it is stated")
-        yield found.check()
+            findings.add("the manifest names a trial, and no gain by it is stated")
+        yield findings.check()
         return
+    # the trial values what prices decide on, not whom the lot holds out or lets explore
     by_lot = run.manifest.holdout.users + run.manifest.explored.users
     decided = run.certificate.users - by_lot
     if gain.users != decided:
-        found.add(
+        findings.add(
             say(
                 "it is about {users:,} users, the plan about {decided:,}",
                 users=gain.users,
@@ -195,14 +198,14 @@ def check_evaluation(run: StatedRun) -> Iterator[Check]:
             )
         )
     if gain.rows < 1:
-        found.add(say("it comes from {rows:,} rows", rows=gain.rows))
+        findings.add(say("it comes from {rows:,} rows", rows=gain.rows))
     for name, total in (
         ("conversions", gain.conversions),
         ("spend", gain.spend),
         ("cost", gain.cost),
     ):
         if not total.low <= total.estimate <= total.high:
-            found.add(
+            findings.add(
                 say(
                     "{name}: {estimate} is outside {low} to {high}",
                     name=name,
@@ -211,21 +214,21 @@ def check_evaluation(run: StatedRun) -> Iterator[Check]:
                     high=total.high,
                 )
             )
-    told = run.certificate.budget.evaluated
-    if told is not None and (told.estimate, told.low, told.high) != (
+    evaluated = run.certificate.budget.evaluated
+    if evaluated is not None and (evaluated.estimate, evaluated.low, evaluated.high) != (
         gain.cost.estimate,
         gain.cost.low,
         gain.cost.high,
     ):
-        found.add(
+        findings.add(
             say(
                 "it says that the plan costs {estimate}, the certificate {certificate}",
                 estimate=gain.cost.estimate,
-                certificate=told.estimate,
+                certificate=evaluated.estimate,
             )
         )
     if "trial" in run.manifest.inputs or "scores" not in run.manifest.inputs:
-        yield found.check()
+        yield findings.check()
         return
-    found.add("a gain is stated, and the manifest names no trial that it could come from")
-    yield found.check()
+    findings.add("a gain is stated, and the manifest names no trial that it could come from")
+    yield findings.check()

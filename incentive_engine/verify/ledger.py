@@ -20,7 +20,7 @@ from pathlib import Path
 from statistics import NormalDist
 from typing import Any, Final, NamedTuple, cast
 
-from incentive_engine.config.access.database_url import SCHEMES, read_database_url
+from incentive_engine.config.access.database_url import is_database, read_database_url
 from incentive_engine.config.policy import Policy
 from incentive_engine.domain import COST, FACE, ISSUED, MICROS, to_micros
 from incentive_engine.language import message_of, say
@@ -109,81 +109,83 @@ class Books:
 
 def verify_ledger(run_dir: Path, ledger: str) -> Verification:
     """Re-check a ledger: the run it belongs to, chain, states, costs, caps and keys."""
-    found = {name: CheckFindings(name, what) for name, what in WHAT.items()}
+    findings = {name: CheckFindings(name, what) for name, what in WHAT.items()}
     try:
         run = read_run(run_dir, listed(run_dir))
         with _opened(ledger) as database:
-            _check(run, database, found)
+            _check(run, database, findings)
     except UnreadableError as error:
-        found["ledger run"].add(message_of(error))
+        findings["ledger run"].add(message_of(error))
     except _damage() as error:
-        found["ledger run"].add(say("the ledger cannot be read: {error}", error=error))
-    checks: tuple[Check, ...] = tuple(findings.check() for findings in found.values())
+        findings["ledger run"].add(say("the ledger cannot be read: {error}", error=error))
+    checks: tuple[Check, ...] = tuple(one.check() for one in findings.values())
     return Verification(run_dir=run_dir, checks=checks)
 
 
-def _check(run: StatedRun, database: Any, found: dict[str, CheckFindings]) -> None:  # noqa: ANN401 - either library's
+def _check(run: StatedRun, database: Any, findings: dict[str, CheckFindings]) -> None:  # noqa: ANN401 - either library's
     def rows(statement: str) -> Iterator[Any]:
         cursor = database.cursor()
         yield from cursor.execute(statement)
 
-    secret = _secret(run, rows, found["ledger run"])
+    secret = _secret(run, rows, findings["ledger run"])
     # an offer may cost nothing by its scores, and who forges one may say so
     offered = "SELECT DISTINCT user_id FROM decisions WHERE offer_id IS NOT NULL"
     truth = PairFacts(run, [user for (user,) in rows(offered)])
     pool = list(rows("SELECT name, at_most, reserved, settled FROM pool ORDER BY place"))
-    books = _books(truth, pool, found["ledger run"])
+    books = _books(truth, pool, findings["ledger run"])
     caps = {n: account.cap for n, account in zip(books.names, books.accounts, strict=True)}
     actions = "SELECT seq, at, after, key, verb, name, change, chain FROM actions ORDER BY seq"
-    books.moved = moved_caps(rows(actions), caps, found["ledger actions"])
+    books.moved = moved_caps(rows(actions), caps, findings["ledger actions"])
     count, chain = 0, bytes(32)
-    for count, entry in enumerate(_in_order(rows(ROWS), books, found), 1):  # noqa: B007 - the last
+    for count, entry in enumerate(_in_order(rows(ROWS), books, findings), 1):  # noqa: B007 - the last
         chain = _linked(chain, entry, secret)
         if chain != entry.chain:
-            found["ledger chain"].add(say("entry {seq} is not what was written", seq=entry.seq))
+            findings["ledger chain"].add(say("entry {seq} is not what was written", seq=entry.seq))
             break
         _move_caps(entry.seq, books)
-        _follow(entry, books, truth, run.policy, found)
+        _follow(entry, books, truth, run.policy, findings)
     head = next(rows("SELECT seq, chain FROM head"), (None, None))
     if tuple(head) != (count, chain):
-        found["ledger chain"].add(
+        findings["ledger chain"].add(
             say(
                 "the ledger ends at entry {head}, its entries at {count}",
                 head=head[0],
                 count=count,
             )
         )
-    _check_sums(books, pool, found["ledger caps"])
+    _check_sums(books, pool, findings["ledger caps"])
     lost = "SELECT count(*) FROM requests WHERE entry NOT IN (SELECT seq FROM entries)"
     if number := next(rows(lost))[0]:
-        found["ledger keys"].add(say("{number} keys have no entry", number=number))
+        findings["ledger keys"].add(say("{number} keys have no entry", number=number))
 
 
-def _secret(run: StatedRun, rows: Callable[[str], Iterator[Any]], found: CheckFindings) -> bytes:
+def _secret(
+    run: StatedRun, rows: Callable[[str], Iterator[Any]], findings: CheckFindings
+) -> bytes:
     """Return what the names of decisions are made with, and check that the run is this one."""
     meta = dict(rows("SELECT name, content FROM meta"))
     if not {"run", "secret"} <= meta.keys():
         raise UnreadableError(say("the ledger does not say which run it belongs to"))
     digest = hashlib.sha256((run.directory / MANIFEST_FILE).read_bytes()).hexdigest()
     if meta["run"] != digest:
-        found.add("the ledger was opened for another run")
+        findings.add("the ledger was opened for another run")
     return bytes.fromhex(meta["secret"])
 
 
 def _in_order(
-    rows: Iterator[tuple[Any, ...]], books: Books, found: dict[str, CheckFindings]
+    rows: Iterator[tuple[Any, ...]], books: Books, findings: dict[str, CheckFindings]
 ) -> Iterator[Row]:
     """Yield entries as long as they are numbered without a gap, and whole."""
     last = 0
     for number, entry in enumerate(map(Row._make, rows), 1):
         if entry.seq != number:
-            found["ledger chain"].add(say("entry {count} is missing", count=number))
+            findings["ledger chain"].add(say("entry {count} is missing", count=number))
             return
         if not _is_whole(entry, accounts=len(books.accounts)):
-            found["ledger chain"].add(say("entry {seq} is not what was written", seq=entry.seq))
+            findings["ledger chain"].add(say("entry {seq} is not what was written", seq=entry.seq))
             return
         if entry.at < last:
-            found["ledger states"].add(
+            findings["ledger states"].add(
                 say("entry {seq} is earlier than the one before", seq=entry.seq)
             )
         last = entry.at
@@ -204,7 +206,7 @@ def _is_whole(entry: Row, *, accounts: int) -> bool:
     )
 
 
-def _books(truth: PairFacts, pool: list[Any], found: CheckFindings) -> Books:
+def _books(truth: PairFacts, pool: list[Any], findings: CheckFindings) -> Books:
     caps: dict[str, int | None] = {}
     settles: dict[str, bool] = {}
     for group in truth.groups:
@@ -216,7 +218,9 @@ def _books(truth: PairFacts, pool: list[Any], found: CheckFindings) -> Books:
     stated = {name: most for name, most, *_ in pool}
     if stated != caps:
         wrong = sorted({*stated} ^ {*caps}) or [n for n in caps if stated[n] != caps[n]]
-        found.add(say("`{wrong}` is another limit in the run than in the ledger", wrong=wrong[0]))
+        findings.add(
+            say("`{wrong}` is another limit in the run than in the ledger", wrong=wrong[0])
+        )
     names = [name for name, *_ in pool]
     accounts = [Account(cap=caps.get(n), settles=settles.get(n, False)) for n in names]
     return Books(names=names, accounts=accounts)
@@ -241,13 +245,13 @@ def _linked(before: bytes, entry: Row, secret: bytes) -> bytes:
 
 
 def _follow(
-    entry: Row, books: Books, truth: PairFacts, policy: Policy, found: dict[str, CheckFindings]
+    entry: Row, books: Books, truth: PairFacts, policy: Policy, findings: dict[str, CheckFindings]
 ) -> None:
     """Keep the books with one more entry."""
     before = books.states.get(entry.decision)
     allowed = {"none", "reserved"} if before is None else AFTER[before]
     if entry.state not in allowed or (before is None and entry.decision != entry.seq):
-        found["ledger states"].add(
+        findings["ledger states"].add(
             say(
                 "entry {seq}: {state} after {before}",
                 seq=entry.seq,
@@ -257,51 +261,52 @@ def _follow(
         )
         return
     books.states[entry.decision] = entry.state
+    # only the last entry of a decision says where it stands now
     if entry.last == entry.seq and (entry.final, entry.final_amount) != (
         entry.state,
         entry.amount,
     ):
-        found["ledger states"].add(
+        findings["ledger states"].add(
             say(
                 "decision {decision} is stated to be {final}",
                 decision=entry.decision,
                 final=entry.final,
             )
         )
-    _check_time(entry, found["ledger states"])
+    _check_time(entry, findings["ledger states"])
     if entry.state == "none":
         return
     if before is None:
         holder = books.live.setdefault(entry.user_id, entry.decision)
         if holder != entry.decision:
-            found["ledger users"].add(
+            findings["ledger users"].add(
                 say("entry {seq}: the user has decision {holder}", seq=entry.seq, holder=holder)
             )
-        _check_offer(entry, books, truth, found["ledger offers"])
+        _check_offer(entry, books, truth, findings["ledger offers"])
     elif entry.state != "redeemed":
         books.live.pop(entry.user_id, None)
-    _book(entry, books, policy, found["ledger caps"])
+    _book(entry, books, policy, findings["ledger caps"])
 
 
-def _check_time(entry: Row, found: CheckFindings) -> None:
+def _check_time(entry: Row, findings: CheckFindings) -> None:
     ends = entry.expires_at
     if entry.state == "expired" and (ends is None or entry.at < ends):
-        found.add(say("entry {seq} expired too early", seq=entry.seq))
+        findings.add(say("entry {seq} expired too early", seq=entry.seq))
     if entry.state in {"redeemed", "cancelled"} and ends is not None and entry.at >= ends:
-        found.add(say("entry {seq} is too late", seq=entry.seq))
+        findings.add(say("entry {seq} is too late", seq=entry.seq))
     if entry.state == "redeemed" and not 0 <= (entry.amount or 0) <= entry.face:
-        found.add(say("entry {seq} redeems more than the face value", seq=entry.seq))
+        findings.add(say("entry {seq} redeems more than the face value", seq=entry.seq))
 
 
-def _check_offer(entry: Row, books: Books, truth: PairFacts, found: CheckFindings) -> None:
+def _check_offer(entry: Row, books: Books, truth: PairFacts, findings: CheckFindings) -> None:
     offer = entry.offer_id or ""
     counted = truth.amounts(entry.user_id, offer)
     if counted is None:
         return  # decided from features that came with the request; the run does not know the user
     if (entry.cost, entry.face) != (truth.cost(entry.user_id, offer), truth.face(offer)):
-        found.add(say("entry {seq}: cost or face value is not the run's", seq=entry.seq))
+        findings.add(say("entry {seq}: cost or face value is not the run's", seq=entry.seq))
     if {books.names[place]: amount for place, amount in _claims(entry)} != counted:
-        found.add(say("entry {seq} counts something else than the run says", seq=entry.seq))
+        findings.add(say("entry {seq} counts something else than the run says", seq=entry.seq))
 
 
 def _claims(entry: Row) -> list[tuple[int, int]]:
@@ -309,7 +314,8 @@ def _claims(entry: Row) -> list[tuple[int, int]]:
     return [(int(place), int(amount)) for place, amount in pairs]
 
 
-def _book(entry: Row, books: Books, policy: Policy, found: CheckFindings) -> None:
+def _book(entry: Row, books: Books, policy: Policy, findings: CheckFindings) -> None:
+    # whatever ends a reservation gives all of it back; what was redeemed is then settled
     sign = 1 if entry.state == "reserved" else -1
     books.variance += sign * entry.cost * max(entry.face - entry.cost, 0)
     for place, amount in _claims(entry):
@@ -322,7 +328,7 @@ def _book(entry: Row, books: Books, policy: Policy, found: CheckFindings) -> Non
             if books.names[place] == BUDGET:
                 used += _margin(policy, account.reserved, books.variance)
             if used > account.cap:
-                found.add(
+                findings.add(
                     say(
                         "entry {seq} passed `{names}` by {used}",
                         seq=entry.seq,
@@ -337,6 +343,7 @@ def _margin(policy: Policy, expected: int, variance: int) -> int:
     budget = policy.budget
     if budget is None or budget.basis != "at-risk" or expected <= 0:
         return 0
+    # in whole millionths, as the ledger reckons: floats would differ between machines
     error = round(budget.forecast_error * MICROS) * expected // MICROS
     spread = math.isqrt(variance + error * error) + 1
     z = round(NormalDist().inv_cdf(budget.confidence) * MICROS)
@@ -344,10 +351,10 @@ def _margin(policy: Policy, expected: int, variance: int) -> int:
     return z * spread // MICROS + 1 + face
 
 
-def _check_sums(books: Books, pool: list[Any], found: CheckFindings) -> None:
+def _check_sums(books: Books, pool: list[Any], findings: CheckFindings) -> None:
     for account, (name, _, reserved, settled) in zip(books.accounts, pool, strict=True):
         if (account.reserved, account.settled) != (reserved, settled):
-            found.add(
+            findings.add(
                 say(
                     "`{name}` states {stated}, its entries {counted}",
                     name=name,
@@ -369,7 +376,7 @@ def _damage() -> tuple[type[Exception], ...]:
 @contextmanager
 def _opened(ledger: str) -> Iterator[Any]:
     """Yield a connection whose statements all see the ledger as it stood at the first one."""
-    if ledger.startswith(SCHEMES):
+    if is_database(ledger, where="--ledger"):
         import psycopg
 
         place = read_database_url(ledger, where="--ledger")

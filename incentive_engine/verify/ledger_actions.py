@@ -36,7 +36,7 @@ class MovedCap:
 
 
 def moved_caps(
-    rows: Iterable[tuple[Any, ...]], caps: Mapping[str, int | None], found: CheckFindings
+    rows: Iterable[tuple[Any, ...]], caps: Mapping[str, int | None], findings: CheckFindings
 ) -> list[MovedCap]:
     """Return the caps that actions moved, in order, as far as the actions are whole.
 
@@ -46,22 +46,22 @@ def moved_caps(
         The run's.
     """
     moved: list[MovedCap] = []
-    chain, after, at = bytes(32), 0, 0
+    chain, after, moment = bytes(32), 0, 0
     for number, row in enumerate(map(ActionRow._make, rows), 1):
         content = json.dumps(list(row[:-1]), separators=(",", ":")).encode()
         chain = hashlib.sha256(chain + content).digest()
         if row.seq != number or chain != row.chain:
-            found.add(say("action {number} is not what was written", number=number))
+            findings.add(say("action {number} is not what was written", number=number))
             break
-        if row.after < after or row.at < at:
-            found.add(say("action {number} is earlier than the one before", number=number))
+        if row.after < after or row.at < moment:
+            findings.add(say("action {number} is earlier than the one before", number=number))
         if not row.name.strip() or row.verb not in {"accepted", "declined"}:
-            found.add(say("action {number} is nobody's", number=number))
-        after, at = row.after, row.at
+            findings.add(say("action {number} is nobody's", number=number))
+        after, moment = row.after, row.at
         for limit, most in _caps_of(row.change):
             stated = caps.get(limit)
             if stated is None or not isinstance(most, int) or not 0 <= most <= stated:
-                found.add(
+                findings.add(
                     say(
                         "action {number} moves `{limit}` beyond the run's cap",
                         number=number,

@@ -66,6 +66,7 @@ class PairFacts:
         if group.measures == (ISSUED,):
             return 1
         amounts = [self._measure(name, row, offer) for name in group.measures]
+        # an offer outside the part counts in the denominator of the whole plan alone
         amounts[0] *= is_part
         return int(to_micros(float(linear_form(group, *amounts))))
 

@@ -25,10 +25,10 @@ PLACES: Final = re.compile(r"data\.(users|trial(\.\d+)?)|history\.events\.\d+\.s
 
 def check_policy(run: StatedRun) -> Check:
     """Check that policy.yaml under the recorded overrides is the policy used, value by value."""
-    found = CheckFindings("policy", "policy.yaml, manifest.json and certificate.json agree")
+    findings = CheckFindings("policy", "policy.yaml, manifest.json and certificate.json agree")
     for problem in (*_certificate_problems(run), *_file_problems(run), *_cost_error_problems(run)):
-        found.add(problem)
-    return found.check()
+        findings.add(problem)
+    return findings.check()
 
 
 def _certificate_problems(run: StatedRun) -> Iterator[Text]:
@@ -91,6 +91,7 @@ def _flat(value: Any, field: str) -> Iterator[tuple[str, Any]]:  # noqa: ANN401 
 
 
 def _is_same(old: object, new: object) -> bool:
+    # 1 equals True and 1.0, and a policy that says one for the other is another policy
     return type(old) is type(new) and old == new
 
 
@@ -113,10 +114,10 @@ def _is_place(written: object, full: object) -> bool:
 
 def _split(place: str) -> tuple[str, str, str]:
     """Return a location's kind, its path, and what is asked of it."""
-    kind, scheme, rest = place.partition(":///")
+    kind, scheme, address = place.partition(":///")
     if not scheme:
         return "", place, ""
-    path, _, asked = rest.partition("?")
+    path, _, asked = address.partition("?")
     return kind, path, asked
 
 

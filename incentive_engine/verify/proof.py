@@ -62,6 +62,7 @@ def dual_bound(run: StatedRun, sums: Sums) -> ProvenBound:
     prices = {limit.name: limit.price or 0.0 for limit in run.certificate.limits}
     exact = sums.dual
     for part in parts(sums):
+        # in fractions: prices of opposite signs may cancel to what floats would have lost
         price = Fraction(prices.get(part.name, 0.0))
         if not part.group.is_ratio and not part.group.report_only:
             side = part.group.at_most if price > 0 else part.group.at_least
@@ -81,13 +82,13 @@ def dual_bound(run: StatedRun, sums: Sums) -> ProvenBound:
 
 
 def _counts(run: StatedRun, sums: Sums) -> Check:
-    found = CheckFindings("counts", "users and treated users are counted right")
+    findings = CheckFindings("counts", "users and treated users are counted right")
     for word, stated, expected in (
         ("users", run.certificate.users, sums.users),
         ("treated", run.certificate.treated, sums.treated),
     ):
         if stated != expected:
-            found.add(
+            findings.add(
                 say(
                     "{word} is {stated:,}, counted {expected:,}",
                     word=word,
@@ -95,18 +96,18 @@ def _counts(run: StatedRun, sums: Sums) -> Check:
                     expected=expected,
                 )
             )
-    return found.check()
+    return findings.check()
 
 
 def _money(run: StatedRun, sums: Sums) -> Check:
-    found = CheckFindings("money", "spent and spent_face are the sums over the chosen pairs")
+    findings = CheckFindings("money", "spent and spent_face are the sums over the chosen pairs")
     for word, stated, micros in (
         ("spent", run.certificate.budget.spent, sums.cost_micros),
         ("spent_face", run.certificate.budget.spent_face, sums.face_micros),
     ):
         expected = float(Fraction(micros, MICROS))
         if not same_total(stated, expected, largest=expected):
-            found.add(
+            findings.add(
                 say(
                     "{word} is {stated:,.6f}, summed {expected:,.6f}",
                     word=word,
@@ -114,30 +115,30 @@ def _money(run: StatedRun, sums: Sums) -> Check:
                     expected=expected,
                 )
             )
-    return found.check()
+    return findings.check()
 
 
 def _value(run: StatedRun, sums: Sums) -> Check:
-    found = CheckFindings(
+    findings = CheckFindings(
         "value", "the value is the sum of weight x measure over the chosen pairs"
     )
     if not agree(run.certificate.value, sums.value, scale=sums.value_scale):
-        found.add(
+        findings.add(
             say(
                 "the value is {value}, recomputed {recomputed}",
                 value=repr(run.certificate.value),
                 recomputed=repr(sums.value),
             )
         )
-    return found.check()
+    return findings.check()
 
 
 def _bound(run: StatedRun, sums: Sums, bound: ProvenBound) -> Check:
-    found = CheckFindings(
+    findings = CheckFindings(
         "bound", "the bound follows from the prices by weak duality, above the value"
     )
     if not bound.error <= bound.tolerance:
-        found.add(
+        findings.add(
             say(
                 "the prices cancel each other so far that they prove {amount} only to ± "
                 "{error:.3g}",
@@ -146,7 +147,7 @@ def _bound(run: StatedRun, sums: Sums, bound: ProvenBound) -> Check:
             )
         )
     if not abs(run.certificate.bound - bound.amount) <= bound.tolerance:
-        found.add(
+        findings.add(
             say(
                 "the bound is {bound}, recomputed {amount}",
                 bound=repr(run.certificate.bound),
@@ -154,35 +155,35 @@ def _bound(run: StatedRun, sums: Sums, bound: ProvenBound) -> Check:
             )
         )
     if not sums.value - bound.amount <= bound.tolerance:
-        found.add(
+        findings.add(
             say(
                 "the recomputed bound {amount} is below the value {value}",
                 amount=repr(bound.amount),
                 value=repr(sums.value),
             )
         )
-    return found.check()
+    return findings.check()
 
 
 def _gap(run: StatedRun, sums: Sums, *, bound: float) -> Check:
-    found = CheckFindings("gap", "the gap is (bound - value) / |bound|")
+    findings = CheckFindings("gap", "the gap is (bound - value) / |bound|")
     expected = (bound - sums.value) / abs(bound) if bound else 0.0
     if not agree(run.certificate.gap, expected, scale=1.0):
-        found.add(
+        findings.add(
             say(
                 "the gap is {gap}, recomputed {expected}",
                 gap=repr(run.certificate.gap),
                 expected=repr(expected),
             )
         )
-    return found.check()
+    return findings.check()
 
 
 def _feasible(run: StatedRun, sums: Sums) -> Check:
-    found = CheckFindings("feasible", "the plan is feasible, as stated")
+    findings = CheckFindings("feasible", "the plan is feasible, as stated")
     holds = not any(part.broken for part in parts(sums) if not part.group.report_only)
     if not run.certificate.feasible:
-        found.add("the certificate says that the plan is not feasible")
+        findings.add("the certificate says that the plan is not feasible")
     elif not holds:
-        found.add("the certificate says feasible, but limits are broken")
-    return found.check()
+        findings.add("the certificate says feasible, but limits are broken")
+    return findings.check()

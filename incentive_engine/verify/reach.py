@@ -21,14 +21,15 @@ NEVER: Final = -1.0
 """The slope of a user whom no budget reaches."""
 
 
-def check_margin(block: Block, truth: BlockReplay, found: CheckFindings) -> None:
+def check_margin(block: Block, truth: BlockReplay, findings: CheckFindings) -> None:
     """Note the rows whose margin is not the choice's lead over the best other one."""
+    # −inf less −inf is NaN where a user has neither a choice nor another one: no lead
     with np.errstate(invalid="ignore"):
         lead = truth.own - truth.other
     none = ~np.isfinite(lead) | truth.holdout
     off = np.abs(block.margin - np.where(none, 0.0, lead)) > RELATIVE * truth.largest
     wrong = np.where(none, ~np.isnan(block.margin), off | np.isnan(block.margin))
-    found.add_rows(wrong, "margin differs", start=block.rows.start)
+    findings.add_rows(wrong, "margin differs", start=block.rows.start)
 
 
 class SmallestBudgets:
@@ -41,9 +42,9 @@ class SmallestBudgets:
     def __init__(self, rules: Rules) -> None:
         budget = rules.policy.budget
         enforced = [name for x in rules.groups if not x.report_only for name in x.names]
-        known = budget is not None and budget.basis != "at-risk" and enforced == [BUDGET]
+        money_alone = budget is not None and budget.basis != "at-risk" and enforced == [BUDGET]
         by_price = rules.policy.assignment == "at_most_one" and not rules.policy.explore
-        self.known = known and by_price
+        self.known = money_alone and by_price
         self.by_face = budget is not None and budget.basis == "face"
         self.found = CheckFindings("smallest budgets", "each user is reached by the stated budget")
         self.stated: list[FloatArray] = []
@@ -104,6 +105,7 @@ class SmallestBudgets:
             self.money.append((at_money[on] - before).astype(np.int64))
             new = on[first[0, on] == NEVER]
             if len(new):
+                # by a product, not a quotient: the money may be nothing
                 as_steep = value[:, new] >= (1.0 - RELATIVE) * slope[new] * money[:, new]
                 paid = np.where(as_steep & (money[:, new] > 0), money[:, new], np.inf)
                 first[:, new] = slope[new], paid.min(axis=0)
@@ -112,6 +114,7 @@ class SmallestBudgets:
     def _off(self, stated: FloatArray) -> BoolArray:
         """Return (n,) which budgets differ by more than the order of equal steps leaves open."""
         slopes = np.concatenate([np.empty(0), *self.slopes])
+        # equal slopes may stand in any order: least and most allow for all of them
         order = np.argsort(slopes)
         paid = np.concatenate([np.empty(0, dtype=np.int64), *self.money])[order]
         # of this step and all steeper ones

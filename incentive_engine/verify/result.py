@@ -48,6 +48,7 @@ class Verification:
     @property
     def ok(self) -> bool:
         """Whether there are checks, and every one passed."""
+        # a verification that looked at nothing has proven nothing
         return bool(self.checks) and all(check.ok for check in self.checks)
 
     @property
@@ -87,12 +88,14 @@ class Verification:
 
 def _question(check: Check, lang: Code) -> str:
     """Return what a check looked at; where the catalogue lacks it, as the check itself says it."""
-    said = named("proves", check.name.replace(" ", "_"))
-    if lang == "en" or isinstance(said, str):
+    phrase = named("proves", check.name.replace(" ", "_"))
+    if lang == "en" or isinstance(phrase, str):
         return check.what
     t, (_, *states) = language(lang), check.what.split("; ")
-    told = [state.partition(": ") for state in states]  # which files were at hand
-    return "；".join([said.text(lang), *(f"{t.phrase(word)}：{names}" for word, _, names in told)])
+    named_states = [state.partition(": ") for state in states]  # which files were at hand
+    return "；".join(
+        [phrase.text(lang), *(f"{t.phrase(word)}：{names}" for word, _, names in named_states)]
+    )
 
 
 @dataclass(slots=True)
@@ -123,12 +126,12 @@ class CheckFindings:
         wrong
             (b,) bool, rows from `start` on.
         """
-        found = np.flatnonzero(wrong)
-        if len(found):
+        places = np.flatnonzero(wrong)
+        if len(places):
             rows = self._problems.setdefault(_message(problem), RowsAtFault()) or RowsAtFault()
-            rows.count += len(found)
+            rows.count += len(places)
             left = SHOWN - len(rows.first)
-            rows.first += [start + row + 1 for row in found[:left].tolist()]
+            rows.first += [start + row + 1 for row in places[:left].tolist()]
 
     def join(self, later: CheckFindings, *, start: int) -> None:
         """Note what was found in later rows, whose first one is row `start` here."""
@@ -156,11 +159,11 @@ class CheckFindings:
             if rows is None:
                 yield problem
                 continue
-            said = {"problem": problem, "count": rows.count, "rows": tuple(map(str, rows.first))}
+            values = {"problem": problem, "count": rows.count, "rows": tuple(map(str, rows.first))}
             yield (
-                say("{problem} in {count:,} row(s): {rows}, …", **said)
+                say("{problem} in {count:,} row(s): {rows}, …", **values)
                 if rows.count > SHOWN
-                else say("{problem} in {count:,} row(s): {rows}", **said)
+                else say("{problem} in {count:,} row(s): {rows}", **values)
             )
 
 

@@ -30,14 +30,16 @@ def check_returns(run: StatedRun, sums: Sums) -> Check:
     and every user counts alike, it is at least the price of the budget, which is checked.
     """
     stated, mandate = run.certificate.returns, run.certificate.mandate
-    found = CheckFindings("returns", "the money returns what is stated, and what was asked of it")
+    findings = CheckFindings(
+        "returns", "the money returns what is stated, and what was asked of it"
+    )
     for problem in (
         *_stated(sums, stated),
         *_margin(run, stated),
         *_mandate(run, stated, mandate),
     ):
-        found.add(problem)
-    return found.check()
+        findings.add(problem)
+    return findings.check()
 
 
 def _stated(sums: Sums, stated: StatedReturns) -> Iterator[Text]:
@@ -67,6 +69,7 @@ def _margin(run: StatedRun, stated: StatedReturns) -> Iterator[Text]:
     if stated.marginal_roi is None or not alone or policy.budget is None:
         return
     price = next((limit.price for limit in run.certificate.limits if limit.name == BUDGET), None)
+    # a price of face values says nothing of what a unit of expected cost returns
     if policy.budget.basis != "face" and price is not None:
         least = price - ROUGH * abs(price)
         if stated.marginal_roi < least:
@@ -120,12 +123,12 @@ def check_risk(run: StatedRun, sums: Sums) -> Iterator[Check]:
     budget = run.policy.budget
     if budget is None or budget.basis != "at-risk":
         return
-    found = CheckFindings("risk", "real redemption stays within the amount as surely as stated")
+    findings = CheckFindings("risk", "real redemption stays within the amount as surely as stated")
     expected = sums.cost_micros / MICROS
     deviation = hypot(sqrt(sums.noise), budget.forecast_error * expected)
     quantile = expected + NormalDist().inv_cdf(budget.confidence) * deviation
     if quantile > budget.amount:
-        found.add(
+        findings.add(
             say(
                 "with probability {confidence} redemption stays within {quantile:,.6f}, "
                 "the budget is {amount:,.6f}",
@@ -135,8 +138,8 @@ def check_risk(run: StatedRun, sums: Sums) -> Iterator[Check]:
             )
         )
     for problem in _stated_risk(run, budget, deviation=deviation, quantile=quantile):
-        found.add(problem)
-    yield found.check()
+        findings.add(problem)
+    yield findings.check()
 
 
 def _stated_risk(

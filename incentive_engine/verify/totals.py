@@ -42,6 +42,7 @@ class LimitPart:
     def bounds(self) -> tuple[Fraction | None, Fraction | None]:
         """The upper and the lower bound of what a price is put on."""
         if self.group.is_ratio:
+            # a ratio is priced in its linear form, which is bounded by 0
             return Fraction(0), None
         return self.group.at_most, self.group.at_least
 
@@ -84,28 +85,28 @@ def parts(sums: Sums) -> Iterator[LimitPart]:
     for usage in sums.usages:
         group = usage.group
         for index, name in enumerate(group.names):
-            found = [total[..., index] for total in usage.totals]
+            totals = [total[..., index] for total in usage.totals]
             if group.is_exact:
                 unit = 1 if group.measures[0] == ISSUED else MICROS
-                exact = tuple(Fraction(joined(total), unit) for total in found)
+                exact = tuple(Fraction(joined(total), unit) for total in totals)
             largest = [float(scale[index]) for scale in usage.scales]
             yield LimitPart(
                 name=name,
                 group=group,
-                sums=exact if group.is_exact else tuple(map(float, found)),
+                sums=exact if group.is_exact else tuple(map(float, totals)),
                 scale=float(exact[0]) if group.is_exact else _scale(group, largest),
             )
 
 
 def check_limits(run: StatedRun, sums: Sums) -> tuple[Check, ...]:
     """Check the certificate's limits against the policy and the sums."""
-    known = list(parts(sums))
+    every = list(parts(sums))
     stated = {limit.name: limit for limit in run.certificate.limits}
-    pairs = [(part, stated[part.name]) for part in known if part.name in stated]
+    pairs = [(part, stated[part.name]) for part in every if part.name in stated]
     return (
-        _listed(run, known),
-        _budget(known),
-        _hold(known),
+        _listed(run, every),
+        _budget(every),
+        _hold(every),
         _bounds(pairs),
         _usage(pairs),
         _prices(pairs),
@@ -118,44 +119,46 @@ def _scale(group: LimitGroup, scales: list[float]) -> float:
     return scales[0] + abs(float(group.at_least or group.at_most or 0)) * scales[1]
 
 
-def _listed(run: StatedRun, known: list[LimitPart]) -> Check:
-    found = CheckFindings("limits listed", "the certificate lists each limit of the policy once")
+def _listed(run: StatedRun, every: list[LimitPart]) -> Check:
+    findings = CheckFindings(
+        "limits listed", "the certificate lists each limit of the policy once"
+    )
     names = [limit.name for limit in run.certificate.limits]
-    expected = {part.name for part in known}
+    expected = {part.name for part in every}
     for name in sorted({name for name in names if names.count(name) > 1}):
-        found.add(say("`{name}` stands twice", name=name))
+        findings.add(say("`{name}` stands twice", name=name))
     for name in sorted(expected - set(names)):
-        found.add(say("`{name}` is missing", name=name))
+        findings.add(say("`{name}` is missing", name=name))
     for name in sorted(set(names) - expected):
-        found.add(say("`{name}` is not in the policy", name=name))
-    return found.check()
+        findings.add(say("`{name}` is not in the policy", name=name))
+    return findings.check()
 
 
-def _budget(known: list[LimitPart]) -> Check:
-    found = CheckFindings("budget", "the integer sum is within the budget, with no tolerance")
-    for part in known:
+def _budget(every: list[LimitPart]) -> Check:
+    findings = CheckFindings("budget", "the integer sum is within the budget, with no tolerance")
+    for part in every:
         if part.name == BUDGET and part.broken:
-            found.add(say("the plan breaks the budget: {broken}", broken=part.broken))
-    return found.check()
+            findings.add(say("the plan breaks the budget: {broken}", broken=part.broken))
+    return findings.check()
 
 
-def _hold(known: list[LimitPart]) -> Check:
-    found = CheckFindings("limits", "every enforced limit holds: money and users exactly")
-    for part in known:
+def _hold(every: list[LimitPart]) -> Check:
+    findings = CheckFindings("limits", "every enforced limit holds: money and users exactly")
+    for part in every:
         if part.name != BUDGET and not part.group.report_only and part.broken:
-            found.add(
+            findings.add(
                 say("the plan breaks `{name}`: {broken}", name=part.name, broken=part.broken)
             )
-    return found.check()
+    return findings.check()
 
 
 def _bounds(pairs: list[tuple[LimitPart, StatedLimit]]) -> Check:
-    found = CheckFindings("limit bounds", "the stated bounds are the policy's")
+    findings = CheckFindings("limit bounds", "the stated bounds are the policy's")
     for part, limit in pairs:
         for word, bound, number in _stated_bounds(part, limit):
             expected = None if bound is None else float(bound)
             if not _same(number, expected, scale=abs(expected or 0.0)):
-                found.add(
+                findings.add(
                     say(
                         "`{name}`: {word} is {number}, the policy says {expected}",
                         name=limit.name,
@@ -165,14 +168,14 @@ def _bounds(pairs: list[tuple[LimitPart, StatedLimit]]) -> Check:
                     )
                 )
         if limit.report_only != part.group.report_only:
-            found.add(
+            findings.add(
                 say(
                     "`{name}`: report_only is {report_only}",
                     name=limit.name,
                     report_only=limit.report_only,
                 )
             )
-    return found.check()
+    return findings.check()
 
 
 def _stated_bounds(
@@ -187,7 +190,7 @@ def _stated_bounds(
 
 
 def _usage(pairs: list[tuple[LimitPart, StatedLimit]]) -> Check:
-    found = CheckFindings(
+    findings = CheckFindings(
         "limit usage", "usage and slack are as stated, report-only limits included"
     )
     for part, limit in pairs:
@@ -196,7 +199,7 @@ def _usage(pairs: list[tuple[LimitPart, StatedLimit]]) -> Check:
             ("slack", limit.slack, part.slack),
         ):
             if not _same_sum(number, expected, part=part):
-                found.add(
+                findings.add(
                     say(
                         "`{name}`: {word} is {number}, recomputed {expected}",
                         name=limit.name,
@@ -206,11 +209,11 @@ def _usage(pairs: list[tuple[LimitPart, StatedLimit]]) -> Check:
                     )
                 )
         if (limit.ratio is not None) is not part.group.is_ratio:
-            found.add(say("`{name}`: its ratio is {ratio}", name=limit.name, ratio=limit.ratio))
+            findings.add(say("`{name}`: its ratio is {ratio}", name=limit.name, ratio=limit.ratio))
         elif limit.ratio is not None:
             stated, ratio = limit.ratio.usage, part.ratio
             if not _same(stated, ratio, scale=abs(ratio or 0.0)):
-                found.add(
+                findings.add(
                     say(
                         "`{name}`: ratio is {stated}, recomputed {ratio}",
                         name=limit.name,
@@ -218,18 +221,18 @@ def _usage(pairs: list[tuple[LimitPart, StatedLimit]]) -> Check:
                         ratio=ratio,
                     )
                 )
-    return found.check()
+    return findings.check()
 
 
 def _prices(pairs: list[tuple[LimitPart, StatedLimit]]) -> Check:
-    found = CheckFindings(
+    findings = CheckFindings(
         "prices", "a price is positive only at at_most, negative only at at_least"
     )
     for part, limit in pairs:
         high, low = (bound is not None for bound in part.bounds)
         if part.group.report_only:
             if limit.price is not None:
-                found.add(
+                findings.add(
                     say(
                         "`{name}` is report-only and has the price {price}",
                         name=limit.name,
@@ -237,9 +240,9 @@ def _prices(pairs: list[tuple[LimitPart, StatedLimit]]) -> Check:
                     )
                 )
         elif limit.price is None:
-            found.add(say("`{name}` has no price", name=limit.name))
+            findings.add(say("`{name}` has no price", name=limit.name))
         elif limit.price > 0 and not high:
-            found.add(
+            findings.add(
                 say(
                     "`{name}`: the price {price} is positive without at_most",
                     name=limit.name,
@@ -247,14 +250,14 @@ def _prices(pairs: list[tuple[LimitPart, StatedLimit]]) -> Check:
                 )
             )
         elif limit.price < 0 and not low:
-            found.add(
+            findings.add(
                 say(
                     "`{name}`: the price {price} is negative without at_least",
                     name=limit.name,
                     price=limit.price,
                 )
             )
-    return found.check()
+    return findings.check()
 
 
 def _same(stated: float | None, expected: float | None, *, scale: float) -> bool:

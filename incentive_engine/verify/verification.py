@@ -71,10 +71,10 @@ def verify_run(
 def _signature(run_dir: Path, key: SigningKey | None) -> Iterator[Check]:
     if key is not None:
         what = "; ".join(["the manifest is signed with the key at hand", *key.warnings])
-        found = CheckFindings("signature", what)
+        findings = CheckFindings("signature", what)
         if problem := signature_problem(run_dir, key):
-            found.add(problem)
-        yield found.check()
+            findings.add(problem)
+        yield findings.check()
     elif (run_dir / SIGNATURE_FILE).exists():
         what = "there is a signature, and no key at hand to check it"
         yield CheckFindings("signature unseen", what).check()
@@ -87,9 +87,11 @@ def _checks(run: StatedRun, shared: SharedWork | None) -> Iterator[Check]:
     users = read_users(run.directory / SCORES_FILE, run.policy.attribute_columns)
     listed = check_users(run, users)
     yield listed
+    # without the same users in the same order no row of one file belongs to a row of the other
     if listed.ok:
         rules = rules_of(run, users)
         yield check_frozen(run, users, rules)
+        # a million attributes are not needed any more, and rows come next
         del users
         rows, sums, budgets = (
             look(run, rules) if shared is None else look_in_shards(run, rules, shared)
@@ -176,6 +178,7 @@ def look_in_shards(
     """Return what `look` does, from shards of whole blocks that a fleet goes through."""
     users = len(rules.holdout)
     number = -(-users // BLOCK)
+    # edges lie between blocks, so that float sums are added in the order of one process
     shards = max(1, min(shared.number(users), number))
     edges = [min(number * shard // shards * BLOCK, users) for shard in range(shards + 1)]
     asked = [
@@ -220,7 +223,7 @@ def _recomputed(
         for block in read:
             waiting.append((block, pool.submit(work, block)))
             if len(waiting) > ahead:
-                first, made = waiting.popleft()
-                yield first, made.result()
-        for first, made in waiting:
-            yield first, made.result()
+                first, recomputed = waiting.popleft()
+                yield first, recomputed.result()
+        for first, recomputed in waiting:
+            yield first, recomputed.result()

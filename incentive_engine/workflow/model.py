@@ -8,7 +8,7 @@ from pathlib import Path
 
 from incentive_engine.config import Policy
 from incentive_engine.data.step_cache import StepCache
-from incentive_engine.data.tables.files import atomic_directory
+from incentive_engine.data.tables.files import atomic_directory, check_suffix
 from incentive_engine.fleet import SharedWork
 from incentive_engine.insight.budget.policy_options import load
 from incentive_engine.insight.evaluation.summary import evaluation_summary, thousand
@@ -25,6 +25,7 @@ from incentive_engine.pipeline.campaign import (
 )
 from incentive_engine.pipeline.quality import read_quality, write_quality
 from incentive_engine.pipeline.steps import Progress, Steps, quiet
+from incentive_engine.run.directory import refuse_existing
 from incentive_engine.uplift.diagnosis.diagnose import diagnose
 from incentive_engine.uplift.diagnosis.findings import check_acceptable
 from incentive_engine.uplift.evaluation.evaluation import evaluate
@@ -44,6 +45,7 @@ def train(
     """Fit the uplift model on the policy's trial into a new directory; return what was done."""
     check_acceptable(accepted)
     policy = load(policy_file)
+    refuse_existing(out)  # before the work, not after it
     steps = Steps(progress)
     campaign = _campaign(policy_file, steps)
     with atomic_directory(out) as directory, steps.step("train"):
@@ -63,6 +65,7 @@ def score(
 ) -> tuple[Message, ...]:
     """Predict per user and offer into a new file; return what was done."""
     policy = load(policy_file)
+    check_suffix(out)
     steps = Steps(progress, shared=shared)
     campaign = _campaign(policy_file, steps)
     with steps.step("score"):
@@ -76,6 +79,7 @@ def evaluate_model(
 ) -> tuple[Message, ...]:
     """Write how good a model is on its trial, out of fold; return it in short."""
     policy = load(policy_file)
+    refuse_existing(out)
     steps = Steps(progress)
     campaign = _campaign(policy_file, steps)
     trial = trial_of(campaign, policy)
@@ -108,6 +112,7 @@ def compare_with(
 ) -> tuple[Message, ...]:
     """Write which of two models of one trial makes the better plans; return it in short."""
     policy = load(policy_file)
+    refuse_existing(out)
     trial = trial_of(_campaign(policy_file, Steps(progress)), policy)
     found = compare_models(EffectModel.load(model), EffectModel.load(against), trial, policy)
     with atomic_directory(out) as directory:

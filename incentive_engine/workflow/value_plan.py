@@ -16,6 +16,7 @@ from incentive_engine.insight.budget.policy_options import load_for_scores
 from incentive_engine.language import Code, Message, say
 from incentive_engine.measurement.plan_on_trial import replay_plan
 from incentive_engine.pipeline.trials import trials_of
+from incentive_engine.run.directory import refuse_existing
 
 
 def evaluate_run(
@@ -40,6 +41,7 @@ def evaluate_run(
         A model that has not seen that trial; it narrows the intervals. None: arm means.
     """
     policy = load_for_scores(policy_file)
+    refuse_existing(out)
     replay = replay_plan(run, _trial(policy, trial), policy, model=model)
     with atomic_directory(out) as directory:
         text = json.dumps(replay.to_dict(), ensure_ascii=False, indent=2, allow_nan=False)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from incentive_engine.errors import DataError
 from incentive_engine.language import Message, Text, Value, say
 from incentive_engine.live.campaign import moment_text
+from incentive_engine.live.ledger.places import shown_place
 from incentive_engine.live.ledger.records import Action, Verb
 from incentive_engine.live.watch.finding import Finding
 from incentive_engine.live.watch.look import clock
@@ -163,6 +164,6 @@ def _finding(running: RunningCampaign, finding: Finding) -> Iterator[Text]:
         yield say("watch.declined", name=finding.answered.name, at=at)
     elif finding.proposal is not None:
         yield say("watch.proposal", text=finding.proposal.text)
-        yield say(
-            "watch.accept", run=str(running.run_dir), ledger=running.ledger, finding=finding.key
-        )
+        # who types it again has the password in PGPASSWORD or ~/.pgpass
+        place = shown_place(running.ledger)
+        yield say("watch.accept", run=str(running.run_dir), ledger=place, finding=finding.key)

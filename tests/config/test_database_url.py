@@ -4,8 +4,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from incentive_engine.config.access.database_url import read_database_url
+from incentive_engine.config.access.database_url import is_database, read_database_url
 from incentive_engine.errors import ConfigError
+
+
+def test_a_url_of_another_kind_is_no_path_and_is_not_repeated() -> None:
+    assert is_database("postgresql://me:hush@db/crm", where="--ledger")
+    assert not is_database("runs/a@b:c.ledger", where="--ledger")
+    with pytest.raises(ConfigError) as caught:
+        is_database("mysql://me:hush@db/crm", where="--ledger")
+    assert str(caught.value) == (
+        "--ledger: `mysql://` cannot be read, expected a file, or postgresql://…"
+    )
 
 
 @pytest.mark.parametrize(

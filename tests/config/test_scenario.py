@@ -1,7 +1,9 @@
+import json
 from pathlib import Path
 
 import pytest
 
+from incentive_engine.config import load_policy
 from incentive_engine.config.scenario import Scenario, load_scenario
 from incentive_engine.errors import ConfigError
 
@@ -92,3 +94,12 @@ def test_all_problems_are_reported_at_once(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as error:
         read(tmp_path, text)
     assert len(error.value.faults) == 2
+
+
+def test_what_a_scenario_sets_arrives_in_its_policy_as_it_was_written(tmp_path: Path) -> None:
+    settings = {"name": "2027", "author": "no: way", "holdout": "5%", "seed": 7}
+    text = GOOD + "set:\n" + "".join(f"  {key}: {json.dumps(v)}\n" for key, v in settings.items())
+    scenario = read(tmp_path, text)
+    policy = load_policy(scenario.policy, set_values=scenario.policy_settings)
+    assert (policy.name, policy.author, policy.seed) == ("2027", "no: way", 7)
+    assert policy.holdout == 0.05

@@ -41,6 +41,13 @@ def test_what_reached_a_user_may_be_nothing_or_unknown(tmp_path: Path, column: s
     assert (found.spend, found.cost) == (None, None)
 
 
+def test_offers_may_have_numbers_for_names(tmp_path: Path) -> None:
+    file = written(tmp_path, "user_id,conversion,offer_id\na,1,10\nb,0,\nc,0,20\n")
+    found = read_outcomes(file, USERS, ("10", "20"))
+    assert found.offer is not None
+    assert found.offer.tolist() == [0, -1, 1, NOT_KNOWN]
+
+
 def test_ids_may_be_numbers_in_one_place_and_texts_in_the_other(tmp_path: Path) -> None:
     file = tmp_path / "outcomes.parquet"
     pd.DataFrame({"user_id": ["7", "9"], "conversion": [1, 0]}).to_parquet(file, index=False)

@@ -202,6 +202,7 @@ def test_ranges_and_powers_need_numbers(tmp_path: Path, policy: Policy) -> None:
         (pd.Series(["88vip"] * 4), "; did you mean 88vip?"),
         (pd.Series([88] * 4), "; did you mean 88?"),
         (pd.Series(["gold"] * 4, dtype="category"), "; it has: gold"),
+        (pd.Series(["", "", "gold", "gold"]), "; it has: , gold"),
     ],
 )
 def test_a_value_that_no_row_has_is_a_warning(
@@ -212,6 +213,14 @@ def test_a_value_that_no_row_has_is_a_warning(
     assert tuple(map(str, table.warnings)) == (
         f"{file}:10: objective.weight.0.column: no row of scores has tier = 88VIP{near}",
         f"{file}:13: eligibility.0.where.tier: no row of scores has tier = 88VIP{near}",
+    )
+
+
+def test_a_truth_value_that_no_row_has_is_named_as_yaml_writes_it(tmp_path: Path) -> None:
+    policy = policy_of(tmp_path, POLICY.replace("{tier: 88VIP}}", "{tier: true}}"))
+    table = ScoreTable.from_frame(scores().assign(tier=["true", "false"] * 2), policy)
+    assert any(
+        str(text).endswith("has tier = true; did you mean true?") for text in table.warnings
     )
 
 
@@ -283,3 +292,16 @@ def test_ids_that_are_kept_as_codes_are_checked_as_texts() -> None:
     missing, repeated = map(str, checks.found())
     assert "`user_id` is missing in 1 row (row 4)" in missing
     assert "`user_id` repeats an earlier row in 1 row (row 3 user a)" in repeated
+
+
+@pytest.mark.parametrize("name", ["scores.csv", "scores.parquet"])
+def test_a_file_without_ids_lacks_ids_and_not_rows(
+    policy: Policy, tmp_path: Path, name: str
+) -> None:
+    named = scores().rename(columns={"user_id": "uid"})
+    file = tmp_path / name
+    (named.to_csv if name.endswith("csv") else named.to_parquet)(file, index=False)
+    with pytest.raises(DataError) as caught:
+        read_scores(file, policy)
+    (fault,) = caught.value.faults
+    assert str(fault).startswith(f"{file}: column `user_id` is missing")

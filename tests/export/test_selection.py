@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -46,6 +48,19 @@ def test_a_filter_leaves_users_with_any_value_of_each_column(
     assert users_of(run, only=filters.only) == expected
 
 
+@pytest.mark.parametrize(
+    ("kind", "value"), [(pa.bool_(), "true"), (pa.float64(), "true"), (pa.float64(), "1")]
+)
+def test_truth_values_with_gaps_are_filtered_as_those_without(
+    tmp_path: Path, kind: pa.DataType, value: str
+) -> None:
+    directory = everyone_treated(tmp_path / "run", range(101, 107))
+    scores = pq.read_table(directory / "scores.parquet")
+    member = pa.array([True, False] * 3).cast(kind)
+    pq.write_table(scores.append_column("member", member), directory / "scores.parquet")
+    assert users_of(read_run(directory), only={"member": (value,)}) == [101, 103, 105]
+
+
 def test_a_filter_leaves_users_of_an_offer(run: FinishedRun) -> None:
     assert users_of(run, offers=("a",)) == [102, 104, 106]
     assert users_of(run, offers=("a",), only={"tier": ("gold",)}) == [104]
@@ -62,7 +77,10 @@ def test_batches_do_not_change_what_a_filter_leaves(
     ("filters", "message"),
     [
         ({"only": {"teir": ("88VIP",)}}, "did you mean `tier`"),
-        ({"only": {"tier": ("88VP",)}}, "no user with an offer is left by only"),
+        (
+            {"only": {"tier": ("88VP",)}},
+            "no user with an offer is left by --only tier=88VP; ask for less",
+        ),
         ({"only": {"spend_12m": ("much",)}}, "the column holds double, expected a value of it"),
         ({"offers": ("c",)}, "there is no offer `c`"),
         ({"min_budget_left": 9.0}, "at most 4.00 can be left"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,18 @@ def test_times_in_words_may_mix_zones(tmp_path: Path) -> None:
     ]
 
 
+def test_ids_and_zones_of_a_compressed_log_are_those_of_the_plain_one(tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text("uid,time,kind\n007,2026-11-01T08:00:00Z,order\n")
+    packed = gzip.compress((tmp_path / "log.csv").read_bytes())
+    (tmp_path / "log.csv.gz").write_bytes(packed)
+    named = {"user": "uid", "time": "time", "kind": "kind"}
+    for name in ("log.csv", "log.csv.gz"):
+        logs = [{"source": tmp_path / name, **named}]
+        log = sharded(tmp_path / f"cut {name}", logs, timezone="Asia/Shanghai")
+        assert log.users_of(0).to_pylist() == ["007"]
+        assert _times(log) == [pd.Timestamp("2026-11-01 08:00", tz="UTC")]
+
+
 def test_days_begin_at_local_midnight(tmp_path: Path) -> None:
     days = pd.Series([pd.Timestamp("2026-11-01")] * 2).dt.date
     log = _read(tmp_path, _log(time=days), timezone="Asia/Shanghai")
@@ -115,6 +128,16 @@ def test_rows_of_the_own_campaign_are_left_out(tmp_path: Path) -> None:
         tmp_path, _log(source=["spring", "autumn"]), campaign="source", own_campaigns=["autumn"]
     )
     assert (log.events, log.logs[0].own_campaign) == (1, 1)
+
+
+def test_a_log_that_is_left_out_as_a_whole_comes_before_others(tmp_path: Path) -> None:
+    named = {"user": "user_id", "time": "time", "kind": "kind", "known": "known"}
+    for name, user in (("nobodies", None), ("users", "u")):
+        _log(user_id=user, known=MOMENT).to_parquet(tmp_path / f"{name}.parquet")
+    logs = [{"source": tmp_path / f"{name}.parquet", **named} for name in ("nobodies", "users")]
+    log = sharded(tmp_path / "cut", logs)
+    assert (log.events, log.logs[0].without_user) == (2, 2)
+    assert len(log.events_of(0).arrays.known) == 2
 
 
 def test_a_missing_column_is_named_with_the_nearest(tmp_path: Path) -> None:

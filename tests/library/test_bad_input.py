@@ -50,6 +50,13 @@ CASES: dict[str, tuple[Callable[[], object], type[Exception], str]] = {
         ie.DataError,
         "columns appear more than once: age",
     ),
+    "a row of the estimator without an arm": (
+        lambda: ie.UpliftEstimator().fit(
+            FRAME[["age"]], FRAME["conversion"], offer=FRAME["offer"].where(FRAME.index > 1)
+        ),
+        ie.DataError,
+        "fit: `offer` is missing in 2 rows",
+    ),
     "duplicate users": (
         trial(pd.concat([FRAME, FRAME.head(2)])),
         ie.DataError,

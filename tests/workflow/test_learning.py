@@ -66,6 +66,21 @@ def test_a_model_is_refused_when_one_of_its_files_was_changed(
     assert boosted.name in done.stderr
 
 
+def test_a_place_that_is_taken_is_refused_before_the_work(
+    incentive: Incentive, policy: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "taken").mkdir()
+    for words in (
+        ("train", policy),
+        ("evaluate", policy, "--model", "none"),
+        ("evaluate", policy, "--model", "none", "--against", "none"),
+        ("evaluate", policy, "--run", "none"),
+    ):
+        done = incentive(*words, "--out", "taken")
+        assert done.returncode == 2
+        assert done.stderr.startswith("--out taken: exists already")
+
+
 def test_evaluate_needs_something_to_evaluate(incentive: Incentive, policy: Path) -> None:
     done = incentive("evaluate", policy, "--out", "quality")
     assert done.returncode == 2

@@ -149,21 +149,21 @@ class Curve:
         plans: dict[int, Relaxed] = {}
         with ThreadPoolExecutor(threads()) as pool:
             for level in levels(len(ordered)):
-                starts = [start_between(plans, problems, ordered, at) for at in level]
-                asked = [problems[ordered[at]] for at in level]
-                hints = [prices_nearby(plans, problems, ordered[at]) for at in level]
+                starts = [start_between(plans, problems, ordered, place) for place in level]
+                asked = [problems[ordered[place]] for place in level]
+                hints = [prices_nearby(plans, problems, ordered[place]) for place in level]
                 solved = pool.map(self._near, asked, starts, hints)
-                for at, plan in zip(level, solved, strict=True):
-                    plans[ordered[at]] = plan
+                for place, plan in zip(level, solved, strict=True):
+                    plans[ordered[place]] = plan
                     advance(1)
             below = dict(zip(ordered[1:], ordered[:-1], strict=True))
-            made = pool.map(
+            curve_points = pool.map(
                 lambda i: self.point(
                     plans[i], marginal=marginal, reasons=reasons, below=plans.get(below.get(i, -1))
                 ),
                 range(len(problems)),
             )
-            return tuple(made)
+            return tuple(curve_points)
 
     def plan(
         self,
@@ -235,8 +235,8 @@ class Curve:
         plan = point.plan
         if not any(plan.prices.get(name) for name in names):
             return 0.0
-        kept = tuple(limit for limit in plan.problem.limits if limit.name not in names)
-        freed = self.plan(replace(plan.problem, limits=kept), plan.prices)
+        others = tuple(limit for limit in plan.problem.limits if limit.name not in names)
+        freed = self.plan(replace(plan.problem, limits=others), plan.prices)
         return max(freed.value - point.value, 0.0)
 
     def _marginal(

@@ -76,8 +76,8 @@ def steps_by_price(problem: Problem, split: Breakdown) -> FloatArray:
     total: FloatArray = np.zeros(size)
     for start in range(0, problem.n_users, BLOCK):
         stop = min(start + BLOCK, problem.n_users)
-        for part in _of_block(problem, split, start, stop, size):
-            total += part
+        for sums in _of_block(problem, split, start, stop, size):
+            total += sums
     return total
 
 

@@ -95,10 +95,10 @@ def _large_enough(people: FloatArray, smallest: int) -> tuple[tuple[int, ...], .
     first: list[int] = []
     for position, code in enumerate(order):
         first.append(int(code))
-        rest = [(int(other),) for other in order[position + 1 :]]
-        thick = not rest or people[order[position + 1]] >= smallest
+        others = [(int(other),) for other in order[position + 1 :]]
+        thick = not others or people[order[position + 1]] >= smallest
         if thick and people[first].sum() >= smallest:
-            return tuple(sorted((tuple(sorted(first)), *rest)))
+            return tuple(sorted((tuple(sorted(first)), *others)))
     return ()
 
 
@@ -125,6 +125,7 @@ def _published(
         ends = _ends(steps[:, g, PEOPLE], smallest)
         place, shown = np.arange(len(exact)), exact[ends, g]
         if 0 < steps[0, g, PEOPLE] < smallest:
+            # too few people get something for free: even their number would tell who
             shown[0] = 0.0
         for field in range(exact.shape[2]):
             sums[:, g, field] = np.interp(place, ends, shown[:, field])
@@ -132,12 +133,12 @@ def _published(
         short += triangle(shown[:, MONEY], shown[:, VALUE], edge[ends])
     money = sums[:, :, MONEY].sum(axis=1)
     taken = _taken(money, rows)
-    kept = [VALUE, MONEY, TREATED, *range(FIRST_AMOUNT, exact.shape[2])]
+    fields = [VALUE, MONEY, TREATED, *range(FIRST_AMOUNT, exact.shape[2])]
     value = sums[taken, :, VALUE].sum(axis=1)
     return Frontier(
         members=members,
         price=edge[taken],
-        sums=sums[taken][:, :, kept],
+        sums=sums[taken][:, :, fields],
         width=float(apart.max() + np.diff(money[taken]).max(initial=0.0)),
         error=short + triangle(money[taken], value, edge[taken]),
     )

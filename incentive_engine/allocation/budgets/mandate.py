@@ -54,7 +54,7 @@ def largest_budget(
     Some budgets are looked at, then the interval above the largest that does it is halved.
     Where money is left over, the marginal return is that of the money used.
     """
-    amounts = [cap * part for part in LOOKS]
+    amounts = [cap * share for share in LOOKS]
     problems = [problem for amount in amounts if (problem := problem_at(amount)) is not None]
     seen = curve.points(problems, marginal=True)
     points = [point for point in seen if point.marginal_return is not None]
@@ -62,6 +62,7 @@ def largest_budget(
     good = [point for point in points if _reaches(point, at_least)]
     if not good:
         return MandateSearch(at_least=at_least, cap=cap, point=None, best=best)
+    # the largest budget, not the first that fails: returns of whole plans need not fall evenly
     point = good[-1]
     low = point.budget
     high = min((amount for amount in amounts if amount > low), default=low)

@@ -46,9 +46,9 @@ def levels(n: int) -> Iterator[list[int]]:
         middles = [(low + high) // 2 for low, high in gaps]
         yield middles
         gaps = [
-            part
+            gap
             for (low, high), middle in zip(gaps, middles, strict=True)
-            for part in ((low, middle), (middle, high))
+            for gap in ((low, middle), (middle, high))
         ]
 
 

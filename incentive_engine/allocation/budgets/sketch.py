@@ -71,6 +71,7 @@ def swept_points(problems: Sequence[Problem], split: Breakdown) -> tuple[SweptPo
         The same many users under different budgets.
     """
     users = users_of(problems[0])
+    # by key, not by row; 2**64 − 2**11 is the largest float64 that a word of 64 bits holds
     index = np.flatnonzero(users.key <= np.uint64(SKETCH / users.n * (2**64 - 2**11)))
     few = _part(problems[0], users, index)
     some, share = users_of(few), len(index) / users.n
@@ -123,12 +124,12 @@ def sums_by_group(users: Users, plan: Relaxed, split: Breakdown) -> FloatArray:
     users
         Those that the plan was solved for.
     """
-    user, offer, part = plan.pairs(users)
+    user, offer, share = plan.pairs(users)
     group = split.group[user]
     taken = [users.value[offer, user], np.ones(len(user))]
     taken += [columns[offer, user] for columns in split.amounts]
     sums: FloatArray = np.stack(
-        [np.bincount(group, weights=part * each, minlength=split.groups) for each in taken],
+        [np.bincount(group, weights=share * each, minlength=split.groups) for each in taken],
         axis=1,
     )
     if (explorers := plan.problem.explorers) is None:

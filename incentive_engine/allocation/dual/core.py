@@ -106,7 +106,7 @@ def build_core(
     if kept is not None:
         taken = np.flatnonzero(kept >= 0)
         keep[kept[taken], taken] = True
-    user, offer = (part.astype(np.int64) for part in np.nonzero(keep.T))
+    user, offer = (places.astype(np.int64) for places in np.nonzero(keep.T))
     stands_for = np.ones(len(user)) if weight is None else weight[few.cell[user]]
     return Core(
         index=index,
@@ -184,8 +184,8 @@ def usage_of(
 def _usage(few: Users, rows: LimitRows, user: IntArray, offer: IntArray) -> sp.csr_array:
     amounts = amounts_of(few)[:, offer, user]
     size = few.n_cells * few.k
-    at = few.cell[user].astype(np.int64) * few.k + offer
-    position = np.concatenate([measure * size + at for measure in range(len(amounts))])
+    place = few.cell[user].astype(np.int64) * few.k + offer
+    position = np.concatenate([measure * size + place for measure in range(len(amounts))])
     column = np.tile(np.arange(len(user)), len(amounts))
     shape = (len(amounts) * size, len(user))
     pairs = sp.csr_array((amounts.ravel(), (position, column)), shape=shape)

@@ -167,8 +167,8 @@ def _program(
     """
     pairs, groups, limits = len(classes.pair), len(classes.count), len(rows.limits)
     eye = sp.identity(limits, format="csr")
-    ones, at = np.ones(pairs), np.arange(pairs)
-    once = sp.csr_array((ones, (classes.group, at)), shape=(groups, pairs))
+    ones, place = np.ones(pairs), np.arange(pairs)
+    once = sp.csr_array((ones, (classes.group, place)), shape=(groups, pairs))
     nothing = sp.csr_array((groups, limits))
     weight = core.weight[classes.pair]
     scaled = sp.diags_array(1.0 / size) @ core.usage[:, classes.pair].multiply(weight[None, :])

@@ -64,8 +64,8 @@ def approach(
         The relative improvement below which steps are not worth while.
     """
     best, first, failed, enough, sweeps = dual.at(start), radius, 0, False, 1
-    params, few = dual.params, dual.params.core_users
-    bound = dual.users.n > few  # the minimum may lie outside the box
+    params, most_free = dual.params, dual.params.core_users
+    bound = dual.users.n > most_free  # the minimum may lie outside the box
     # a box is at least this part of the one before
     narrowest = 0.1
     # steps that may fail before these steps are given up
@@ -74,7 +74,7 @@ def approach(
         box = frame.around(best.prices, radius)
         near = dual.users.open_within(*dual.around(best, box), most=SAMPLE)
         # a linear program takes all of these, and exactly
-        if near.count <= few and not bound:
+        if near.count <= most_free and not bound:
             break
         step, promised = _lowest_within(dual, best, box, near)
         enough = promised <= tight * abs(best.dual)
@@ -152,14 +152,14 @@ def _rivals(
     nothing = np.full((1, few.n), -np.inf if few.forced else 0.0)
     score = np.vstack([nothing, scores_of(few, price)])
     play = np.vstack([np.zeros((1, few.n)), changes_of(few, width)])
-    at = np.arange(few.n)
+    everyone = np.arange(few.n)
     chosen = score.argmax(axis=0)
-    both = play + play[chosen, at] + np.finfo(np.float64).tiny
+    both = play + play[chosen, everyone] + np.finfo(np.float64).tiny
     with np.errstate(over="ignore"):  # prices that do not move either of two choices
-        part = np.where(np.isfinite(score), (score[chosen, at] - score) / both, np.inf)
-    part[chosen, at] = np.inf
-    rival = part.argmin(axis=0)
-    return chosen - 1, rival - 1, both[rival, at]
+        share = np.where(np.isfinite(score), (score[chosen, everyone] - score) / both, np.inf)
+    share[chosen, everyone] = np.inf
+    rival = share.argmin(axis=0)
+    return chosen - 1, rival - 1, both[rival, everyone]
 
 
 def _used(few: Users, dual: LagrangianDual, choice: IntArray) -> Any:  # noqa: ANN401 - a sparse matrix

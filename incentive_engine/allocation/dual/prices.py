@@ -130,19 +130,19 @@ def minimise_among_open(
     # how much wider that box then is
     wider = 2.0
     for _ in range(moves if users.n >= MANY else 0):
-        at, box = dual.at(start), frame.around(start, radius)
-        price, width = dual.around(at, box)
-        part = users.open_part(price, width, most=users.n // 3)
+        point, box = dual.at(start), frame.around(start, radius)
+        price, width = dual.around(point, box)
+        open_part = users.open_part(price, width, most=users.n // 3)
         passes += 2
-        if part is None:
+        if open_part is None:
             break
         # what is added up apart must be what float64 would choose, so that both parts agree
-        few, places = part
-        settled = at.table.totals - few.usage(price).totals
-        open_dual = replace(dual, users=few, settled=settled)
+        undecided, places = open_part
+        settled = point.table.totals - undecided.usage(price).totals
+        open_dual = replace(dual, users=undecided, settled=settled)
         inner = replace(frame, bounds=box)
         optimum = minimise(open_dual, start, frame=inner, radius=radius, tight=tight)
-        passes += optimum.sweeps * few.n // users.n
+        passes += optimum.sweeps * undecided.n // users.n
         start = optimum.point.prices
         radius *= wider
         if not box.meets(start, frame.bounds):

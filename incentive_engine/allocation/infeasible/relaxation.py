@@ -135,24 +135,24 @@ class AttainableSums:
         close
             The relative gap to the least excess; infinite for whether there is any at all.
         """
-        kept = np.asarray(keep, dtype=np.int64)
+        counted = np.asarray(keep, dtype=np.int64)
         least, proof = -np.inf, np.zeros(len(self.size))
         # passes over the users for one question
         rounds = 400
         for _ in range(rounds):
-            answer, sums = self._mixed(kept)
+            answer, sums = self._mixed(counted)
             total = max(-answer.objective, 0.0)
             proven = least > NEGLIGIBLE and total <= least * (1.0 + close)
             if total <= NEGLIGIBLE or proven:
                 break
-            before, prices = len(self.sums), self._prices(kept, answer)
+            before, prices = len(self.sums), self._prices(counted, answer)
             dual = -self.ask(prices)
             if dual > least:
                 least, proof = dual, prices
             # no new sum: the mixture is the best there is
             if len(self.sums) == before:
                 break
-        return self._mixture(kept, answer, sums, least=least, prices=proof)
+        return self._mixture(counted, answer, sums, least=least, prices=proof)
 
     def _mixed(self, kept: IntArray) -> tuple[LinearAnswer, list[tuple[int, int]]]:
         """Return the best mixture, and the pass and group of each of its parts."""
@@ -212,6 +212,12 @@ class AttainableSums:
 
     def table(self, mixture: Mixture) -> CellTable:
         """Return what a mixture adds up to, from its passes made again."""
-        tables = [(self.dual.at(prices).table, share) for prices, share in mixture.parts]
-        totals = sum(table.totals * share[:, None] for table, share in tables)
-        return replace(tables[0][0], totals=np.rint(totals).astype(np.int64))
+        rows, users = self.dual.rows, self.dual.users
+        shares = [share for _, share in mixture.parts]
+        tables = users.usages(
+            [rows.prices_of_pairs(prices, users.shape) for prices, _ in mixture.parts]
+        )
+        totals = sum(
+            table.totals * share[:, None] for table, share in zip(tables, shares, strict=True)
+        )
+        return replace(tables[0], totals=np.rint(totals).astype(np.int64))

@@ -185,9 +185,9 @@ def _add_row(
     row: int,
 ) -> tuple[list[int], int]:
     """Add a row; return the slacks by which it may be broken, and how far at most."""
-    part = selection.matrix[[row]]
-    used, weights = part.indices.tolist(), part.data.astype(int).tolist()
-    reach = int(np.abs(part.data).sum()) + 1
+    entries = selection.matrix[[row]]
+    used, weights = entries.indices.tolist(), entries.data.astype(int).tolist()
+    reach = int(np.abs(entries.data).sum()) + 1
     slacks = []
     lowest = -(2**63)
     highest = 2**63 - 1

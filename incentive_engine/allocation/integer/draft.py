@@ -78,13 +78,13 @@ class CandidatePlan:
         to
             (N,) int16, their choices.
         """
-        kept = ~np.isin(self.index, index)
-        everyone = np.concatenate([self.index[kept], index])
+        unchanged = ~np.isin(self.index, index)
+        everyone = np.concatenate([self.index[unchanged], index])
         order = np.argsort(everyone, kind="stable")
         return replace(
             self,
             index=everyone[order],
-            to=np.concatenate([self.to[kept], to])[order],
+            to=np.concatenate([self.to[unchanged], to])[order],
             table=added(self.without(few, index), tally(few, to)),
         )
 

@@ -122,7 +122,7 @@ def _touching(usage: sp.csc_array, user: IntArray, ranked: IntArray) -> tuple[In
         touches = np.zeros(user.max(initial=-1) + 1, dtype=bool)
         touches[owner[usage.indices == row]] = True
         lists.append(ranked[touches[user[ranked]]])
-    begins = np.cumsum([0, *(len(part) for part in lists)])
+    begins = np.cumsum([0, *(len(moves) for moves in lists)])
     return begins, np.concatenate(lists) if lists else np.empty(0, dtype=np.int64)
 
 

@@ -50,6 +50,7 @@ def branch(selection: Selection, *, nodes: int, enough: float) -> SelectionAnswe
         return SelectionAnswer(status=status)
     return SelectionAnswer(
         status=status,
+        # SCIP returns 0.9999999 for a pair that it takes
         chosen=np.asarray(solver.variable_values(), dtype=np.float64) > 0.5,
         bound=unit * float(solver.best_objective_bound()),
     )

@@ -20,11 +20,11 @@ def drop_useless(users: Population, rows: LimitRows, plan: CandidatePlan) -> Can
     """Return the plan without offers of no value that no limit needs, most harmful ones first."""
     if users.forced:
         return plan
-    useless, few, given = _useless(users, plan)
+    useless, givable, given = _useless(users, plan)
     if not len(useless):
         return plan
-    left, table = np.arange(few.n), plan.table
-    used = usage_of(few, rows, left, given.astype(np.int64), width=few.n).tocsc()
+    left, table = np.arange(givable.n), plan.table
+    used = usage_of(givable, rows, left, given.astype(np.int64), width=givable.n).tocsc()
     # each round drops as many offers as can go together; what limits need ends the rounds long
     # before, unless thousands of offers of different sizes compete for the same room
     rounds = 300
@@ -32,13 +32,13 @@ def drop_useless(users: Population, rows: LimitRows, plan: CandidatePlan) -> Can
         left = left[_could_go(rows, table, used[:, left])]
         if not len(left):
             break
-        count = _how_many(few, rows, table, given, left)
+        count = _how_many(givable, rows, table, given, left)
         gone = left[:count]
-        table = _without(few, table, given, gone)
+        table = _without(givable, table, given, gone)
         given[gone] = -1
         # the one that could not go with the others is needed from now on
         left = left[count + 1 :]
-    return plan.changed(few, useless, given)
+    return plan.changed(givable, useless, given)
 
 
 def _useless(users: Population, plan: CandidatePlan) -> tuple[IntArray, Users, Choice]:
@@ -46,12 +46,12 @@ def _useless(users: Population, plan: CandidatePlan) -> tuple[IntArray, Users, C
     index = plan.index
     if plan.price is not None and _may_give(users, plan.price):
         index = np.union1d(index, users.unhelped(plan.price))
-    few = users.take(index)
-    given = plan.choices(few, index)
-    worth = few.value[given, np.arange(few.n)]
+    some = users.take(index)
+    given = plan.choices(some, index)
+    worth = some.value[given, np.arange(some.n)]
     useless = np.flatnonzero((given >= 0) & (worth <= 0))
-    useless = useless[np.lexsort((few.key[useless], worth[useless]))]
-    return index[useless], few.take(useless), given[useless]
+    useless = useless[np.lexsort((some.key[useless], worth[useless]))]
+    return index[useless], some.take(useless), given[useless]
 
 
 def _may_give(users: Population, price: FloatArray) -> bool:

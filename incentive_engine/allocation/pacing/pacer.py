@@ -191,7 +191,9 @@ class Pacer:
                 prices=named,
                 came=moment.came[-1],
                 share=float(moment.shares[-1]),
-                left={name: rest for name, rest in capped.items() if np.isfinite(rest)},
+                left={
+                    name: capacity for name, capacity in capped.items() if np.isfinite(capacity)
+                },
                 taken=dict(moment.taken),
                 per_user=self._named(per_user),
                 thirst=self._named(thirst),
@@ -204,8 +206,8 @@ class Pacer:
         A price that is above zero follows the share of its cap that was taken since the last
         solve, beyond the share of the day that went by: up where more was taken, down where less.
         """
-        rest = 1.0 - memory.share
-        gone = (moment.shares[-1] - memory.share) / rest if rest > 0 else 0.0
+        time_left = 1.0 - memory.share
+        gone = (moment.shares[-1] - memory.share) / time_left if time_left > 0 else 0.0
         moved = dict(memory.prices)
         for name, left in memory.left.items():
             price = moved.get(name, 0.0)
@@ -223,9 +225,9 @@ class Pacer:
         rows = self.choosers.rows
         lower, upper = rows.lower.copy(), rows.upper.copy()
         for place, name in enumerate(rows.names):
-            if (rest := moment.left.get(name)) is not None:
-                lower[place] = -np.inf if rest.at_least is None else rest.at_least
-                upper[place] = np.inf if rest.at_most is None else max(rest.at_most, 0.0)
+            if (bounds := moment.left.get(name)) is not None:
+                lower[place] = -np.inf if bounds.at_least is None else bounds.at_least
+                upper[place] = np.inf if bounds.at_most is None else max(bounds.at_most, 0.0)
         return lower, upper
 
     def _thirst(self, moment: Moment, memory: WarmStart) -> FloatArray:
@@ -237,8 +239,10 @@ class Pacer:
             return thirst
         foreseen = came * np.array([memory.per_user.get(name, 0.0) for name in names])
         since = [moment.taken.get(name, 0.0) - memory.taken.get(name, 0.0) for name in names]
-        told = foreseen > 0
-        ratio = np.where(told, np.array(since) / np.where(told, foreseen, 1.0), 1.0)
+        was_foreseen = foreseen > 0
+        ratio = np.where(
+            was_foreseen, np.array(since) / np.where(was_foreseen, foreseen, 1.0), 1.0
+        )
         trust = came / (came + self.params.believed)
         grown = thirst * ratio.clip(0.25, 4.0) ** trust
         return np.asarray(grown.clip(0.25, 4.0), dtype=np.float64)

@@ -76,12 +76,13 @@ def room(at_most: float, *, settled: float, reserved: float, hold: Hold) -> floa
     >>> room(100.0, settled=0.0, reserved=70.0, hold=soon)
     60.0
     """
+    # early in a campaign nothing is redeemed yet, and a share of 0 would divide
     settles, chance = max(hold.stays, 1e-6), min(max(hold.chance, 0.0), 1.0)
     of_open = settles / (2 - chance)
     of_late = 1 - chance / 2 + settles / 2
     each = settles * (1 - hold.late) + of_late * hold.late
     in_the_end = (at_most - settled - of_open * reserved) / each
     # what is open now comes back evenly over the hold, since it was reserved evenly before
-    held = reserved * (of_open + (1 - of_open) * (1 - hold.ages))
-    meanwhile = (at_most - settled - held) / np.maximum(hold.coming, 1e-9)
+    still_held = reserved * (of_open + (1 - of_open) * (1 - hold.ages))
+    meanwhile = (at_most - settled - still_held) / np.maximum(hold.coming, 1e-9)
     return max(0.0, float(min(in_the_end, meanwhile.min(initial=np.inf))))

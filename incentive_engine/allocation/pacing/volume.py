@@ -36,10 +36,10 @@ def volume(
     1.3
     """
     users, parts = np.diff(came), np.diff(shares)
-    told = parts > 0
-    if not told.any() or forecast <= 0:
+    had_traffic = parts > 0
+    if not had_traffic.any() or forecast <= 0:
         return 1.0
-    ratio, weight = users[told] / (parts[told] * forecast), parts[told]
+    ratio, weight = users[had_traffic] / (parts[had_traffic] * forecast), parts[had_traffic]
     order = np.argsort(ratio)
     half = np.searchsorted(np.cumsum(weight[order]), weight.sum() / 2)
     middle = ratio[order][min(half, len(order) - 1)]

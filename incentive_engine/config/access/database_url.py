@@ -8,6 +8,7 @@ from typing import Final
 from urllib.parse import quote
 
 from incentive_engine.errors import ConfigError, Fault, SetupError
+from incentive_engine.language import say
 
 SCHEMES: Final = ("postgresql://", "postgres://")
 REMEDY: Final = (
@@ -30,6 +31,27 @@ class DatabaseUrl:
 
     parameters: Mapping[str, str] = field(repr=False)
     shown: str
+
+
+def is_database(place: str, *, where: str) -> bool:
+    """Return whether a place is the URL of a database, and not the path of a file.
+
+    >>> [is_database(place, where="--ledger") for place in ("postgres://me@db/pool", "a.ledger")]
+    [True, False]
+
+    Raises
+    ------
+    ConfigError
+        When it is a URL of another kind. Nothing of it is repeated but its kind: taken for a
+        path, it would be shown with the password in it.
+    """
+    if place.startswith(SCHEMES):
+        return True
+    kind, is_url, _ = place.partition("://")
+    if is_url:
+        what = say("`{scheme}://` cannot be read", scheme=kind)
+        raise ConfigError(Fault(where, what, "a file, or postgresql://…"))
+    return False
 
 
 def read_database_url(url: str, *, where: str) -> DatabaseUrl:
@@ -78,6 +100,7 @@ def _may_show_a_secret(url: str, parameters: Mapping[str, str]) -> bool:
     user, at, behind = rest.partition("@")
     place = behind if at and "/" not in user else rest
     ports = parameters.get("port", "").split(",")
+    # rather refuse a right URL than show half of a password
     return "@" in place.partition("?")[0] or not all(port.isdigit() for port in ports if port)
 
 

@@ -133,10 +133,10 @@ def parse_location(text: str, *, folder: Path | None = None) -> Location:
         raise ConfigError(
             Fault("", say("`{scheme}://` cannot be read", scheme=scheme[1]), expected, remedy)
         )
-    rest = text[scheme.end() :]
+    behind = text[scheme.end() :]
     if kind is Kind.S3:
-        return _object_store(rest)
-    address, table, query = _asked(rest)
+        return _object_store(behind)
+    address, table, query = _asked(behind)
     if (table is None) == (query is None):
         what = say("the {kind} location names both a table and a query", kind=kind)
         if table is None:
@@ -156,20 +156,22 @@ def parse_location(text: str, *, folder: Path | None = None) -> Location:
 def _absolute(text: str, folder: Path | None) -> str:
     if folder is None:
         return str(Path(text))
+    # not `resolve`: a link names what the planner means, wherever it leads today
     return os.path.abspath(folder / Path(text).expanduser())  # noqa: PTH100 - keeps links
 
 
-def _asked(rest: str) -> tuple[str, str | None, str | None]:
+def _asked(url: str) -> tuple[str, str | None, str | None]:
     """Return a URL without `table` and `query`, and the two; a query takes all that follows."""
     query = None
-    if found := re.search(r"[?&]query=", rest):
-        rest, query = rest[: found.start()], unquote(rest[found.end() :]).strip()
+    if match := re.search(r"[?&]query=", url):
+        url, query = url[: match.start()], unquote(url[match.end() :]).strip()
     table = None
-    if found := re.search(r"([?&])table=([^&]*)", rest):
-        table = unquote(found[2])
-        behind = rest[found.end() :]
-        rest = rest[: found.start()] + (found[1] + behind[1:] if behind else "")
-    return rest, table or None, query or None
+    if match := re.search(r"([?&])table=([^&]*)", url):
+        # names of tables may hold spaces and signs, which a URL must escape
+        table = unquote(match[2])
+        behind = url[match.end() :]
+        url = url[: match.start()] + (match[1] + behind[1:] if behind else "")
+    return url, table or None, query or None
 
 
 def _tail(table: str | None, query: str | None) -> str:
@@ -219,8 +221,8 @@ def split_server(rest: str) -> tuple[str, str, list[str], tuple[str, ...]]:
     ConfigError
         When an `@` stands where it can only be part of a secret that was not escaped.
     """
-    at = rest.split("/", 1)[0].find("@")
-    user, behind = (rest[:at], rest[at + 1 :]) if at >= 0 else ("", rest)
+    at_sign = rest.split("/", 1)[0].find("@")
+    user, behind = (rest[:at_sign], rest[at_sign + 1 :]) if at_sign >= 0 else ("", rest)
     host, _, parameters = behind.partition("?")
     if "@" in behind:
         remedy = "write %2F for / and %40 for @ in it, or leave it to PGPASSWORD or ~/.pgpass"
@@ -228,7 +230,7 @@ def split_server(rest: str) -> tuple[str, str, list[str], tuple[str, ...]]:
     name, _, password = user.partition(":")
     shown, hidden = _parameters(parameters)
     secrets = [f":{password}@"] if password else []
-    return f"{name}@" if at >= 0 else "", host, shown, (*secrets, *hidden)
+    return f"{name}@" if at_sign >= 0 else "", host, shown, (*secrets, *hidden)
 
 
 def _parameters(parameters: str) -> tuple[list[str], list[str]]:
@@ -264,6 +266,7 @@ def _object_store(rest: str) -> Location:
     if not bucket.strip("/"):
         raise ConfigError(Fault("", "`s3://` names no bucket", "s3://BUCKET/PATH"))
     shown, hidden = _parameters(parameters)
+    # what stands before the @ is an access key and its secret
     keys = path[: -len(bucket)]
     return Location(
         kind=Kind.S3,

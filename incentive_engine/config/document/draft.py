@@ -74,7 +74,7 @@ class PolicyDraft:
             With every fault.
         """
         if self.policy is None:
-            raise ConfigError(*(found.fault for found in self.faults))
+            raise ConfigError(*(field_fault.fault for field_fault in self.faults))
         return self.policy
 
 
@@ -91,7 +91,9 @@ def read_draft(text: str, path: Path, *, require_data: bool = False) -> PolicyDr
     origin = path.name
     tree = parse_tree(text, origin=origin)
     content = tree.root.plain() if tree.root is not None else None
-    found = [FieldFault(field="", line=place.line, fault=fault) for place, fault in tree.faults]
+    field_faults = [
+        FieldFault(field="", line=place.line, fault=fault) for place, fault in tree.faults
+    ]
     written: dict[str, object] | None = None
     policy: Policy | None = None
     if isinstance(content, dict):
@@ -100,27 +102,21 @@ def read_draft(text: str, path: Path, *, require_data: bool = False) -> PolicyDr
         source = DocumentSource(origin, tree.root.places())
         context = FileContext(path.parent, require_data)
         policy, faults = validated(Policy, content, source=source, context=context)
-        found += [
+        field_faults += [
             FieldFault(field=_field_of(str(fault.where), str(place)), line=place.line, fault=fault)
             for place, fault in faults
         ]
-    elif not found:
-        found.append(
-            FieldFault(
-                field="",
-                line=1,
-                fault=Fault(
-                    origin, say("studio.no_mapping"), remedy="begin with `version: 1` and a `name`"
-                ),
-            )
-        )
-    found.sort(key=lambda each: each.line)
+    elif not field_faults:
+        remedy = "begin with `version: 1` and a `name`"
+        fault = Fault(origin, say("studio.no_mapping"), remedy=remedy)
+        field_faults.append(FieldFault(field="", line=1, fault=fault))
+    field_faults.sort(key=lambda each: each.line)
     return PolicyDraft(
         path=path,
         text=text,
         written=written,
-        policy=None if found else policy,
-        faults=tuple(found),
+        policy=None if field_faults else policy,
+        faults=tuple(field_faults),
         require_data=require_data,
     )
 

@@ -62,6 +62,7 @@ def edited(text: str, changes: Sequence[Edit]) -> str:
             continue
         written = _written(change.value, value) if change.value is not None else None
         text = _changed(text, change.loc, written)
+        # the text is read again: what does not mean what was meant is refused, never saved
         if _plain_or_none(text) != after:
             where = dotted(change.loc)
             raise ConfigError(Fault(where, say("studio.no_edit"), remedy=say("studio.edit_text")))
@@ -189,23 +190,24 @@ class _Entry:
 def _changed(text: str, loc: Loc, value: str | None) -> str:
     root = yaml.compose(text, Loader=yaml.SafeLoader)
     assert root is not None
-    node, rest = root, loc
+    node, left = root, loc
     trail: list[tuple[yaml.CollectionNode, _Entry]] = []
-    while rest and isinstance(node, yaml.CollectionNode):
-        entry = _entry(text, node, rest[0])
+    while left and isinstance(node, yaml.CollectionNode):
+        entry = _entry(text, node, left[0])
         if entry is None:
             break
         trail.append((node, entry))
-        node, rest = entry.value, rest[1:]
+        node, left = entry.value, left[1:]
     if value is None:
-        return text if rest else _removed(text, trail)
-    if not rest:
+        return text if left else _removed(text, trail)
+    if not left:
         return _replaced(text, node, value)
-    for key in reversed(rest[1:]):
+    # mappings that are not there yet are written around the value, the innermost first
+    for key in reversed(left[1:]):
         value = f"{{{flow_text(key)}: {value}}}"
     if not isinstance(node, yaml.CollectionNode):  # a key without a value, which becomes a mapping
-        return _replaced(text, node, f"{{{flow_text(rest[0])}: {value}}}")
-    written = value if isinstance(node, yaml.SequenceNode) else f"{flow_text(rest[0])}: {value}"
+        return _replaced(text, node, f"{{{flow_text(left[0])}: {value}}}")
+    written = value if isinstance(node, yaml.SequenceNode) else f"{flow_text(left[0])}: {value}"
     return _added(text, node, written)
 
 
@@ -263,6 +265,7 @@ def _added(text: str, node: yaml.CollectionNode, written: str) -> str:
 
 def _removed(text: str, trail: list[tuple[yaml.CollectionNode, _Entry]]) -> str:
     """Remove the last entry of a way, and whatever would stand empty without it."""
+    # a key without anything below it would mean `null`, not that it was left out
     while len(trail) > 1 and len(trail[-1][0].value) == 1:
         trail = trail[:-1]
     node, entry = trail[-1]

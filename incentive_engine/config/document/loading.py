@@ -70,6 +70,7 @@ def load_document(
     source = DocumentSource(str(path), root.places())
     context = FileContext(path.parent, require_data)
     document, faults = validated(model, root.plain(), source=source, context=context)
+    # in the order in which a planner reads the file
     ordered = sorted((*tree.faults, *faults), key=lambda found: found[0].line)
     if document is None or ordered or settings:
         raise ConfigError(*settings, *(fault for _, fault in ordered))
@@ -160,6 +161,7 @@ def _text(path: Path) -> str:
         unread, remedy = say("cannot be read: {reason}", reason=error), "ask for access"
         raise ConfigError(Fault(str(path), unread, remedy=remedy)) from None
     try:
+        # Windows editors put a mark before UTF-8
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
@@ -170,5 +172,5 @@ def _text(path: Path) -> str:
 def _beside(path: Path) -> Text:
     if not path.parent.is_dir():
         return say("there is no directory {folder} either", folder=path.parent)
-    found = sorted(file.name for file in path.parent.glob("*.y*ml"))
-    return nearest(path.name, found) if found else "look at the path"
+    names = sorted(file.name for file in path.parent.glob("*.y*ml"))
+    return nearest(path.name, names) if names else "look at the path"

@@ -49,16 +49,16 @@ def _moved(node: Node, origin: str) -> Node:
 
 
 def _put(node: Node, path: str, new: Node, *, origin: str) -> list[Fault]:
-    found = _step(node, path)
-    if found is None:
+    step = _step(node, path)
+    if step is None:
         if not isinstance(node.value, dict):
             return [_no_such(node, path, origin=origin)]
-        found = _first(path)
-    key, rest = found
-    if rest and isinstance(node.value, dict) and key not in node.value:
+        step = _first(path)
+    key, below = step
+    if below and isinstance(node.value, dict) and key not in node.value:
         node.value[key] = Node({}, Place(origin))
-    if rest:
-        return _put(_child(node, key), rest, new, origin=origin)
+    if below:
+        return _put(_child(node, key), below, new, origin=origin)
     _replace(node, key, new)
     return []
 
@@ -91,7 +91,9 @@ def _first(path: str) -> tuple[str, str]:
     >>> _first("bugdet.amount"), _first("limit[roi].at_least")
     (('bugdet', 'amount'), ('limit', 'roi.at_least'))
     """
-    end = min((at for at in (path.find("."), path.find("[")) if at >= 0), default=len(path))
+    end = min(
+        (place for place in (path.find("."), path.find("[")) if place >= 0), default=len(path)
+    )
     return path[:end], _below(path[end:])
 
 
@@ -122,6 +124,7 @@ def _child(node: Node, key: Key) -> Node:
 
 def _replace(node: Node, key: Key, new: Node) -> None:
     if isinstance(node.value, dict):
+        # null takes the key away, so that its default holds
         if new.value is None:
             node.value.pop(key, None)
         else:
@@ -133,8 +136,8 @@ def _replace(node: Node, key: Key, new: Node) -> None:
 def _no_such(node: Node, path: str, *, origin: str) -> Fault:
     part, _ = _first(path)
     if isinstance(node.value, list):
-        known = dict.fromkeys(name for item in node.value for name in _names(item))
-        return Fault(origin, say("there is no `{part}`", part=part), remedy=nearest(part, known))
+        names = dict.fromkeys(name for item in node.value for name in _names(item))
+        return Fault(origin, say("there is no `{part}`", part=part), remedy=nearest(part, names))
     return Fault(
         origin,
         say("`{part}` cannot stand below a single value", part=part),

@@ -43,8 +43,8 @@ class DocumentSource:
     def place(self, loc: Loc) -> Place:
         """Return where a field stands, or the nearest thing around it that stands somewhere."""
         for end in range(len(loc), -1, -1):
-            if found := self.places.get(loc[:end]):
-                return found
+            if written := self.places.get(loc[:end]):
+                return written
         return Place(self.origin)
 
     def locate(self, loc: Loc) -> str:

@@ -36,15 +36,15 @@ def faults_of(
     source
         Where each field stands.
     """
-    found: dict[Loc, FieldProblem] = {}
+    problems: dict[Loc, FieldProblem] = {}
     lines = [line for line in error.errors(include_url=False) if not _told_by_items(line)]
     misspelt = dict(_misspelt(lines, model=model, written=written))
     for line in lines:
         loc = written_loc(line, written)
         if loc not in misspelt.values():
             hint = say("did you mean `{name}`?", name=misspelt[loc][-1]) if loc in misspelt else ""
-            found.setdefault(loc, _problem(line, loc, model=model, hint=hint))
-    return [(source.place(p.loc), _fault(p, source)) for p in found.values()]
+            problems.setdefault(loc, _problem(line, loc, model=model, hint=hint))
+    return [(source.place(p.loc), _fault(p, source)) for p in problems.values()]
 
 
 def first_of(error: ValidationError) -> Text:
@@ -112,7 +112,7 @@ def _misspelt(
 
 
 def _known_keys(model: object, loc: Loc) -> list[str]:
-    return [name for found in models_at(model, loc) for name in found.model_fields]
+    return [name for below in models_at(model, loc) for name in below.model_fields]
 
 
 def _fault(problem: FieldProblem, source: DocumentSource) -> Fault:
@@ -130,8 +130,8 @@ def _problem(line: ErrorDetails, loc: Loc, *, model: object, hint: Text) -> Fiel
         own: FieldProblem = context["problem"]
         return FieldProblem(loc, own.what, own.expected, own.remedy, own.other)
     if kind in {"extra_forbidden", "invalid_key"}:
-        known = _known_keys(model, loc[:-1])
-        return FieldProblem(loc, "unknown key", remedy=hint or nearest(str(loc[-1]), known))
+        keys = _known_keys(model, loc[:-1])
+        return FieldProblem(loc, "unknown key", remedy=hint or nearest(str(loc[-1]), keys))
     if kind == "value_error" and isinstance(line["input"], str | int | float):
         return FieldProblem(loc, message_of(context["error"]))
     what = WHAT[kind](line) if kind in WHAT else _wrong_type(line)

@@ -74,12 +74,12 @@ def policy_reference() -> str:
 
 def documented_models(top: type[BaseModel]) -> list[type[BaseModel]]:
     """Return a model and all models inside it, each once, in the order of the fields."""
-    found = [top]
-    for model in found:
+    models = [top]
+    for model in models:
         for field in model.model_fields.values():
             inside = models_in(field.rebuild_annotation())
-            found.extend(new for new in dict.fromkeys(inside) if new not in found)
-    return found
+            models.extend(new for new in dict.fromkeys(inside) if new not in models)
+    return models
 
 
 def _section(model: type[BaseModel]) -> str:

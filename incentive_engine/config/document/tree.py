@@ -40,14 +40,14 @@ class Node:
 
     def places(self, loc: Loc = ()) -> dict[Loc, Place]:
         """Return the place of every node below, by the way to it."""
-        found = {loc: self.place}
+        places = {loc: self.place}
         if isinstance(self.value, dict):
             for key, node in self.value.items():
-                found |= node.places((*loc, key))
+                places |= node.places((*loc, key))
         elif isinstance(self.value, list):
             for index, node in enumerate(self.value):
-                found |= node.places((*loc, index))
-        return found
+                places |= node.places((*loc, index))
+        return places
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +152,7 @@ class _Reader:
                 if line:
                     what = say("{what}, first on line {line}", what=what, line=line)
                 self.fault(place, what, remedy="keep one of the two", loc=(*loc, key))
+            # the first one stays, so that later faults are about what stands at its line
             entries.setdefault(key, value)
         return entries
 

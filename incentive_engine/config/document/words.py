@@ -74,18 +74,18 @@ def _describe_parts(kind: object, *, model: Callable[[type[BaseModel]], Text]) -
 
 
 def _either(parts: list[Text]) -> Text:
-    first, *rest = parts
-    return say("{first} or {second}", first=first, second=_either(rest)) if rest else first
+    first, *others = parts
+    return say("{first} or {second}", first=first, second=_either(others)) if others else first
 
 
 def bare(kind: object) -> object:
     """Return a type without its metadata and without None, or the words that stand for it."""
     while get_origin(kind) is Annotated or is_union(kind):
-        base, *rest = get_args(kind)
+        base, *metadata = get_args(kind)
         if get_origin(kind) is Annotated:
-            kind = next((item for item in reversed(rest) if isinstance(item, Words)), base)
+            kind = next((item for item in reversed(metadata) if isinstance(item, Words)), base)
             continue
-        options = [option for option in (base, *rest) if option is not types.NoneType]
+        options = [option for option in (base, *metadata) if option is not types.NoneType]
         if len(options) > 1:
             return kind
         kind = options[0]
@@ -125,8 +125,8 @@ def models_in(kind: object) -> Iterator[type[BaseModel]]:
 
 def models_at(kind: object, loc: Loc) -> list[type[BaseModel]]:
     """Return the models that may stand at the end of a way."""
-    found = (o for o in _options(type_at(kind, loc)) if isinstance(o, type))
-    return [option for option in found if issubclass(option, BaseModel)]
+    models = (o for o in _options(type_at(kind, loc)) if isinstance(o, type))
+    return [option for option in models if issubclass(option, BaseModel)]
 
 
 def _options(kind: object) -> tuple[object, ...]:

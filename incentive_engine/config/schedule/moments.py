@@ -47,6 +47,7 @@ def last_moment(text: str) -> datetime:
     datetime.datetime(2026, 11, 11, 23, 59, 59)
     """
     moment = parse_moment(text)
+    # who writes a day as the last one means its evening, not its midnight
     is_a_day = A_DAY.fullmatch(text.strip()) is not None
     return moment + timedelta(days=1, seconds=-1) if is_a_day else moment
 

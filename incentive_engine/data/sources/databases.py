@@ -16,7 +16,6 @@ from incentive_engine.config.access.regular import special_file
 from incentive_engine.data.sources.parquet_files import ROWS, ParquetPart
 from incentive_engine.data.sources.snapshots import versioned_snapshot, write_rows
 from incentive_engine.data.tables.files import LOOK, digest_file, unreadable
-from incentive_engine.data.tables.types import plain_columns
 from incentive_engine.errors import DataError, Fault, SetupError, nearest
 from incentive_engine.language import say
 
@@ -101,6 +100,12 @@ def wrong_query(location: Location, reason: str) -> Fault:
     )
 
 
+def unfit_value(location: Location) -> Fault:
+    """Return the fault of a value that a query converts and the database cannot."""
+    what, remedy = "a value does not fit its type", "correct the value, or the cast in the query"
+    return Fault(location.where, what, "values of the column's type", remedy)
+
+
 def _write_duckdb(location: Location, file: Path) -> None:
     try:
         import duckdb
@@ -115,6 +120,8 @@ def _write_duckdb(location: Location, file: Path) -> None:
             write_rows(blocks, file, where=location.where)
     except (duckdb.CatalogException, duckdb.ParserException, duckdb.BinderException) as error:
         raise DataError(wrong_query(location, _first_line(error))) from None
+    except duckdb.DataError:  # its message quotes the value, and a value is a customer's
+        raise DataError(unfit_value(location)) from None
     except duckdb.Error as error:
         what, expected = (
             say("DuckDB cannot read it: {reason}", reason=_first_line(error)),
@@ -131,8 +138,7 @@ def _duckdb_blocks(connection: Any, location: Location) -> Iterator[pa.Table]:  
     if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
         raise DataError(wrong_query(location, "it is not one statement that reads"))
     for batch in connection.sql(statements[0].query).to_arrow_reader(ROWS):
-        table = pa.Table.from_batches([batch])
-        yield plain_columns(table, where=location.where, gaps=False)
+        yield pa.Table.from_batches([batch])
 
 
 def _query(connection: Any, location: Location) -> str:  # noqa: ANN401 - the library has no types
@@ -203,7 +209,8 @@ def _sqlite_table(connection: sqlite3.Connection, location: Location) -> str:
 
 def _sqlite_schema(connection: sqlite3.Connection, query: str) -> pa.Schema:
     """Return the type of each column: SQLite keeps one per value, so all values are asked."""
-    described = connection.execute(f"SELECT * FROM ({query}) LIMIT 0").description  # noqa: S608
+    # on a line of its own, the bracket is no part of a comment that ends the query
+    described = connection.execute(f"SELECT * FROM ({query}\n) LIMIT 0").description  # noqa: S608
     names = [str(column[0]) for column in described]
     asked = ", ".join(
         f"max(typeof(c{at}) IN ('text', 'blob')), max(typeof(c{at}) = 'real'),"
@@ -212,7 +219,7 @@ def _sqlite_schema(connection: sqlite3.Connection, query: str) -> pa.Schema:
     )
     places = ", ".join(f"c{at}" for at in range(len(names)))
     found = connection.execute(
-        f"WITH asked({places}) AS ({query}) SELECT {asked} FROM asked"  # noqa: S608 - read only
+        f"WITH asked({places}) AS ({query}\n) SELECT {asked} FROM asked"  # noqa: S608 - read only
     ).fetchone()
     kinds = [
         pa.string() if text else pa.float64() if real or not whole else pa.int64()

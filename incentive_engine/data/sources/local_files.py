@@ -30,7 +30,9 @@ def files_of(location: Location) -> list[Path]:
     path = Path(location.address)
     if location.is_pattern:
         found = [Path(name) for name in sorted(glob.glob(location.address, recursive=True))]  # noqa: PTH207 - the pattern is a whole path
-        files = [file for name in found for file in (parquet_inside(name) or [name])]
+        inside = [file for name in found for file in (parquet_inside(name) or [name])]
+        # `**` finds a folder, the folders in it, and the files in those
+        files = list(dict.fromkeys(inside))
         if not files:
             what, expected = "no file is called like that", "a pattern such as events/*.parquet"
             raise DataError(Fault(location.where, what, expected, "look at the folder's names"))

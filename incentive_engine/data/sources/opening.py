@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -18,10 +17,11 @@ from incentive_engine.data.sources.local_files import (
     parts_with_folders,
 )
 from incentive_engine.data.sources.object_store import copied_here
-from incentive_engine.data.sources.parquet_files import ParquetPart, ParquetParts
+from incentive_engine.data.sources.parquet_files import ParquetParts
 from incentive_engine.data.sources.postgres import server_rows
 from incentive_engine.data.sources.snapshots import csv_snapshot
 from incentive_engine.data.sources.source import Source, source_of
+from incentive_engine.data.tables.formats import USER_ID
 
 AS_THEY_ARE: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -48,14 +48,14 @@ def open_source(location: Location | Path, *, renames: Mapping[str, str] = AS_TH
     """
     if isinstance(location, Path):
         location = local(location)
-    if location.kind is Kind.S3:
-        files = _local(copied_here(location), where=location.where)
-    else:
-        files = _local(location, where=location.where)
+    here = copied_here(location) if location.kind is Kind.S3 else location
+    # a table that has our names already keeps them, whatever `renames` says
+    ids = (*(theirs for theirs, ours in renames.items() if ours == USER_ID), USER_ID)
+    files = _local(here, where=location.where, ids=ids)
     return source_of(files, location=location, renames=renames)
 
 
-def _local(location: Location, *, where: str) -> Path | ParquetParts:
+def _local(location: Location, *, where: str, ids: Sequence[str]) -> Path | ParquetParts:
     if location.kind is Kind.POSTGRESQL:
         return ParquetParts.of([server_rows(location)], where=where)
     if location.kind is not Kind.FILES:
@@ -68,10 +68,10 @@ def _local(location: Location, *, where: str) -> Path | ParquetParts:
         return ParquetParts.of(parts_with_folders(files, location), where=where)
     if len(files) == 1 and not is_gzip(files[0]):
         return files[0]
-    return ParquetParts.of([_snapshot(file, where, len(files)) for file in files], where=where)
+    parts = [csv_snapshot(file, where=_shown(file, where, len(files)), ids=ids) for file in files]
+    return ParquetParts.of(parts, where=where, ids=ids)
 
 
-def _snapshot(file: Path, where: str, files: int) -> ParquetPart:
-    """Return a CSV file's rows; where there are several, messages name the one."""
-    part = csv_snapshot(file, where=where if files == 1 else str(file))
-    return replace(part, shown=where if files == 1 else str(file))
+def _shown(file: Path, where: str, files: int) -> str:
+    """Return how messages call a CSV file: as the planner did, by its own path among several."""
+    return where if files == 1 else str(file)

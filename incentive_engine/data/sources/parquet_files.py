@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from incentive_engine.data.tables.arrow import is_text
 from incentive_engine.data.tables.files import digest_file
-from incentive_engine.data.tables.types import common_type, names_zone, plain_table, refuse_nested
+from incentive_engine.data.tables.types import (
+    common_type,
+    names_zone,
+    plain_table,
+    refuse_nested,
+    refuse_repeated,
+)
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
 
@@ -37,13 +43,18 @@ class ParquetPart:
     """
 
     path: Path
-    constants: Mapping[str, int | str | None] = field(default_factory=dict)
+    constants: Mapping[str, object] = field(default_factory=dict)
     shown: str = ""
 
     @property
     def where(self) -> str:
         """How messages call it."""
         return self.shown or str(self.path)
+
+    @property
+    def name(self) -> str:
+        """How messages call it beside other parts of its table."""
+        return Path(self.where).name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -64,7 +75,12 @@ class ParquetParts:
 
     @classmethod
     def of(
-        cls, parts: Sequence[ParquetPart], *, where: str, schema: pa.Schema | None = None
+        cls,
+        parts: Sequence[ParquetPart],
+        *,
+        where: str,
+        schema: pa.Schema | None = None,
+        ids: Collection[str] = (),
     ) -> ParquetParts:
         """Look at the parts' footers and return them as one table.
 
@@ -73,6 +89,9 @@ class ParquetParts:
         schema
             Where the table itself says which columns it has: parts may lack some, which are then
             empty there.
+        ids
+            Columns that are text where some parts hold whole numbers in them and others text: of
+            CSV files, whose ids are numbers only if none of a file has a leading zero.
 
         Raises
         ------
@@ -88,6 +107,8 @@ class ParquetParts:
         for name in names:
             kinds = [found.field(name).type for found in own if name in found.names]
             kind = _kind_of(kinds if schema is None else [schema.field(name).type, *kinds])
+            if kind is None and name in ids and all(map(_is_id, kinds)):
+                kind = pa.string()
             if kind is None:
                 faults.append(_disagreement(name, parts, own, where))
             else:
@@ -95,6 +116,11 @@ class ParquetParts:
         if faults:
             raise DataError(*faults)
         return cls(parts=tuple(parts), schema=pa.schema(fields))
+
+    def absolute(self) -> ParquetParts:
+        """Return the same parts for processes that run in other folders."""
+        parts = tuple(replace(part, path=part.path.absolute()) for part in self.parts)
+        return replace(self, parts=parts)
 
     def zoned(self) -> frozenset[str]:
         """Return the columns of times that name their zone.
@@ -129,11 +155,10 @@ class ParquetParts:
             When a part is damaged, or a column holds lists or structures.
         """
         for part in self.parts:
-            inside = [name for name in columns if name not in part.constants]
             try:
                 # with pre_buffer, row groups that were read stay in memory
                 with pq.ParquetFile(part.path, pre_buffer=False) as file:
-                    present = [name for name in inside if name in file.schema_arrow.names]
+                    present = [name for name in columns if name in file.schema_arrow.names]
                     for batch in file.iter_batches(ROWS, columns=present):
                         # a column `a` also brings `a.b`, hence the selection
                         table = pa.Table.from_batches([batch]).select(present)
@@ -253,7 +278,7 @@ class ParquetParts:
         if len(self.parts) == 1 and not self.parts[0].constants:
             return digests[0]
         folders = [dict(part.constants) for part in self.parts]
-        more = json.dumps(folders) if any(folders) else ""
+        more = json.dumps(folders, default=str) if any(folders) else ""
         return hashlib.sha256(("".join(digests) + more).encode()).hexdigest()
 
     def _completed(
@@ -267,7 +292,7 @@ class ParquetParts:
             if name in table.column_names:
                 arrays.append(_as_type(table.column(name), kind, name, part.where))
             else:
-                constant = pa.scalar(part.constants.get(name), type=kind)
+                constant = pa.scalar(part.constants.get(name)).cast(kind)
                 arrays.append(pa.chunked_array([pa.repeat(constant, rows)]))
         return pa.table(arrays, names=list(columns))
 
@@ -284,6 +309,10 @@ def _as_type(column: pa.ChunkedArray, kind: pa.DataType, name: str, where: str) 
         )
         remedy = "write all parts with one schema"
         raise DataError(Fault(where, what, "the same types in each part", remedy)) from None
+
+
+def _is_id(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or is_text(kind))
 
 
 def _kind_of(kinds: Sequence[pa.DataType]) -> pa.DataType | None:
@@ -305,9 +334,7 @@ def _schema(part: ParquetPart) -> pa.Schema:
         schema = pq.read_schema(part.path)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise DataError(broken_parquet(part)) from error
-    if twice := [name for name, times in Counter(schema.names).items() if times > 1]:
-        what = say("columns appear more than once: {twice}", twice=tuple(twice))
-        raise DataError(Fault(part.where, what, "each name once", "rename or drop one of each"))
+    refuse_repeated(schema.names, where=part.where)
     for name, value in part.constants.items():
         if name not in schema.names:
             kind = {int: pa.int64(), str: pa.string()}.get(type(value), pa.null())
@@ -321,7 +348,7 @@ def _check_names(part: ParquetPart, own: pa.Schema, first: ParquetPart, schema: 
     differing = sorted({*own.names} ^ {*schema.names})
     what = say(
         "has other columns than {name}: {differing}",
-        name=first.path.name,
+        name=first.name,
         differing=tuple(differing[:5]),
     )
     remedy = "write all parts with one schema, or keep them in folders of their own"
@@ -334,7 +361,7 @@ def _disagreement(
     kinds: dict[str, str] = {}
     for part, schema in zip(parts, schemas, strict=True):
         if name in schema.names:
-            kinds.setdefault(str(schema.field(name).type), part.path.name)
+            kinds.setdefault(str(schema.field(name).type), part.name)
     told = ", ".join(f"{kind} in {file}" for kind, file in list(kinds.items())[:3])
     what = say("the parts disagree on column `{name}`: {told}", name=name, told=told)
     return Fault(where, what, "the same type in each part", "write all parts with one schema")

@@ -12,10 +12,9 @@ import pyarrow.csv as arrow_csv
 from incentive_engine.config.access.database_url import read_database_url
 from incentive_engine.config.access.location import Location
 from incentive_engine.data.sources.csv_files import last_row_end
-from incentive_engine.data.sources.databases import no_such_table, quoted, wrong_query
+from incentive_engine.data.sources.databases import no_such_table, quoted, unfit_value, wrong_query
 from incentive_engine.data.sources.parquet_files import ParquetPart
 from incentive_engine.data.sources.snapshots import fresh_snapshot, write_rows
-from incentive_engine.data.tables.types import plain_columns
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
 
@@ -72,10 +71,15 @@ def _write(location: Location, file: Path) -> None:
                 connection.execute(setting)
             write_rows(_blocks(connection, location), file, where=location.where)
             connection.rollback()  # what a function did in spite of all goes with it
-    except (psycopg.errors.SyntaxError, psycopg.errors.UndefinedColumn) as error:
-        raise DataError(wrong_query(location, _said(error, secret))) from None
     except psycopg.errors.ReadOnlySqlTransaction:
         raise DataError(wrong_query(location, "it does not only read")) from None
+    except psycopg.DataError:  # its message quotes the value, and a value is a customer's
+        raise DataError(unfit_value(location)) from None
+    except psycopg.errors.InsufficientPrivilege as error:
+        what = say("the server refuses: {reason}", reason=_said(error, secret))
+        raise DataError(Fault(location.where, what, remedy="ask its owner for access")) from None
+    except psycopg.ProgrammingError as error:
+        raise DataError(wrong_query(location, _said(error, secret))) from None
     except psycopg.OperationalError as error:
         what = say(
             "the server does not answer, or went away: {reason}", reason=_said(error, secret)
@@ -83,11 +87,8 @@ def _write(location: Location, file: Path) -> None:
         remedy = "check host, port, database, user and password (PGPASSWORD, ~/.pgpass)"
         raise DataError(Fault(location.where, what, "a server", remedy)) from None
     except psycopg.Error as error:
-        what, remedy = (
-            say("the server refuses: {reason}", reason=_said(error, secret)),
-            "ask its owner for access",
-        )
-        raise DataError(Fault(location.where, what, remedy=remedy)) from None
+        what = say("the server refuses: {reason}", reason=_said(error, secret))
+        raise DataError(Fault(location.where, what, "rows that can be read")) from None
 
 
 def _said(error: Any, secret: str) -> str:  # noqa: ANN401 - an error of the library
@@ -98,7 +99,8 @@ def _said(error: Any, secret: str) -> str:  # noqa: ANN401 - an error of the lib
 
 def _blocks(connection: Any, location: Location) -> Iterator[pa.Table]:  # noqa: ANN401 - the library is optional
     query = _query(connection, location)
-    asked = f"SELECT * FROM ({query}) AS asked"  # noqa: S608 - read only
+    # on a line of its own, the bracket is no part of a comment that ends the query
+    asked = f"SELECT * FROM ({query}\n) AS asked"  # noqa: S608 - read only
     described = connection.execute(f"{asked} LIMIT 0").description
     kinds = [TYPES.get(column.type_code, pa.string()) for column in described]
     schema = pa.schema(
@@ -109,7 +111,7 @@ def _blocks(connection: Any, location: Location) -> Iterator[pa.Table]:  # noqa:
         cursor.copy(f"COPY ({asked}) TO STDOUT (FORMAT csv)") as rows,
     ):
         for text in _pieces(rows):
-            yield plain_columns(_parsed(text, schema, location), where=location.where, gaps=False)
+            yield _parsed(text, schema, location)
 
 
 def _query(connection: Any, location: Location) -> str:  # noqa: ANN401 - the library is optional
@@ -154,7 +156,10 @@ def _parsed(text: bytes, schema: pa.Schema, location: Location) -> pa.Table:
             read_options=arrow_csv.ReadOptions(
                 column_names=schema.names, block_size=len(text) + 1
             ),
-            parse_options=arrow_csv.ParseOptions(newlines_in_values=True),
+            # of a query with one column, an empty line is a row whose value is missing
+            parse_options=arrow_csv.ParseOptions(
+                newlines_in_values=True, ignore_empty_lines=False
+            ),
             convert_options=arrow_csv.ConvertOptions(
                 column_types=schema,
                 null_values=[""],

@@ -10,7 +10,7 @@ import gzip
 import shutil
 import tempfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -22,7 +22,8 @@ from incentive_engine.data.sources.local_files import is_gzip
 from incentive_engine.data.sources.parquet_files import ParquetPart
 from incentive_engine.data.step_cache import StepCache
 from incentive_engine.data.tables.files import digest_file
-from incentive_engine.data.tables.types import plain_table
+from incentive_engine.data.tables.formats import USER_ID
+from incentive_engine.data.tables.types import refuse_repeated
 from incentive_engine.errors import DataError, Fault
 
 STEP: Final = "source"
@@ -84,8 +85,13 @@ def write_rows(blocks: Iterator[pa.Table], file: Path, *, where: str) -> None:
         raise DataError(Fault(where, "has no rows", "one row per user", "fill it first"))
 
 
-def csv_snapshot(file: Path, *, where: str) -> ParquetPart:
+def csv_snapshot(file: Path, *, where: str, ids: Sequence[str]) -> ParquetPart:
     """Return a CSV file, compressed or not, as Parquet.
+
+    Parameters
+    ----------
+    ids
+        What the column of users' ids may be called; the first that there is, is the one.
 
     Raises
     ------
@@ -95,21 +101,24 @@ def csv_snapshot(file: Path, *, where: str) -> ParquetPart:
 
     def build(target: Path) -> None:
         if not is_gzip(file):
-            _as_parquet(file, target, where)
+            _as_parquet(file, target, where, ids)
             return
         unpacked = target.with_suffix(".csv")
         try:
             _unpack(file, unpacked, where)
-            _as_parquet(unpacked, target, where)
+            _as_parquet(unpacked, target, where, ids)
         finally:
             unpacked.unlink(missing_ok=True)
 
-    return versioned_snapshot(where, {"csv": digest_file(file)}, build)
+    return versioned_snapshot(where, {"csv": digest_file(file), "ids": " ".join(ids)}, build)
 
 
-def _as_parquet(file: Path, target: Path, where: str) -> None:
+def _as_parquet(file: Path, target: Path, where: str, ids: Sequence[str]) -> None:
     names = [name for name in csv_columns(file, where=where) if name]
-    table = plain_table(read_csv(file, names, where=where), where=where, gaps=False)
+    refuse_repeated(names, where=where)
+    # types stay as they were parsed: whether times name their zone is asked of the Parquet file
+    own = next((name for name in ids if name in names), USER_ID)
+    table = read_csv(file, names, where=where, ids=own)
     write_rows(iter([table]), target, where=where)
 
 

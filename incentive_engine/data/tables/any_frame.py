@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
-from incentive_engine.data.tables.types import plain_columns, refuse_nested
+from incentive_engine.data.tables.types import plain_columns, refuse_nested, refuse_repeated
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
 
@@ -33,9 +32,7 @@ def names_in(frame: object, *, where: str) -> tuple[str, ...]:
     """
     _refuse_others(frame, where)
     names = tuple(map(str, _columns(frame)))
-    if twice := [name for name, times in Counter(names).items() if times > 1]:
-        what = say("columns appear more than once: {twice}", twice=tuple(twice))
-        raise DataError(Fault(where, what, "each name once", "rename or drop one of each"))
+    refuse_repeated(names, where=where)
     return names
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import pyarrow as pa
@@ -79,6 +80,19 @@ def refuse_nested(schema: pa.Schema, *, where: str) -> None:
         named = ", ".join(f"{field.name} ({field.type})" for field in odd)
         what = say("columns hold lists or structures: {named}", named=named)
         raise DataError(Fault(where, what, "one value per cell", "flatten or leave them out"))
+
+
+def refuse_repeated(names: Sequence[str], *, where: str) -> None:
+    """Refuse a table in which two columns have one name.
+
+    Raises
+    ------
+    DataError
+        With all such names.
+    """
+    if repeated := [name for name, times in Counter(names).items() if times > 1]:
+        what = say("columns appear more than once: {twice}", twice=tuple(repeated))
+        raise DataError(Fault(where, what, "each name once", "rename or drop one of each"))
 
 
 def is_readable(kind: pa.DataType) -> bool:

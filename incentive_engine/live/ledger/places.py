@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from pathlib import Path
 
-from incentive_engine.config.access.database_url import SCHEMES
+from incentive_engine.config.access.database_url import is_database, read_database_url
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.live.ledger.store import Store, Terms
 
@@ -19,6 +19,22 @@ def ledger_of(run_dir: Path) -> str:
     return str(run_dir.with_name(f"{run_dir.resolve().name}.ledger"))
 
 
+def shown_place(place: str) -> str:
+    """Return where a ledger is as messages name it: a URL without its password.
+
+    Raises
+    ------
+    ConfigError
+        When it is a URL that cannot be understood.
+
+    >>> shown_place("postgresql://me:secret@db/pool"), shown_place("runs/spring.ledger")
+    ('postgresql://me@db/pool', 'runs/spring.ledger')
+    """
+    if is_database(place, where="--ledger"):
+        return read_database_url(place, where="--ledger").shown
+    return place
+
+
 def open_store(place: str, terms: Terms) -> Store:
     """Return the store that a path or a URL names, for a run; made where it is missing.
 
@@ -28,7 +44,7 @@ def open_store(place: str, terms: Terms) -> Store:
         When it cannot be opened, or belongs to another run.
     """
     secret = secrets.token_bytes(16)
-    if place.startswith(SCHEMES):
+    if is_database(place, where="--ledger"):
         from incentive_engine.live.ledger.postgres_store import PostgresStore
 
         return PostgresStore(place, terms, secret=secret)

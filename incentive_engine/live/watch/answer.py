@@ -10,6 +10,7 @@ from incentive_engine.language import Text, say
 from incentive_engine.live.actions import Change
 from incentive_engine.live.campaign import moment_text
 from incentive_engine.live.ledger.commands import Act, Actions, Refused
+from incentive_engine.live.ledger.places import shown_place
 from incentive_engine.live.ledger.records import Action, Verb
 from incentive_engine.live.ledger.store import Terms
 from incentive_engine.live.watch.finding import Finding
@@ -55,10 +56,9 @@ def answer(
     assert isinstance(written, Refused)
     if written.why == "outdated":
         what, remedy = "somebody has answered a finding since", "look again"
-        raise DataError(Fault(ledger, what, remedy=remedy))
-    raise DataError(
-        Fault(ledger, say("did not write it: {why}", why=written.detail or written.why))
-    )
+        raise DataError(Fault(shown_place(ledger), what, remedy=remedy))
+    refused = say("did not write it: {why}", why=written.detail or written.why)
+    raise DataError(Fault(shown_place(ledger), refused))
 
 
 def named(findings: Sequence[Finding], key: str, actions: Sequence[Action]) -> Finding:

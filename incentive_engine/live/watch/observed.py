@@ -12,11 +12,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from incentive_engine.config.access.database_url import SCHEMES, read_database_url
+from incentive_engine.config.access.database_url import is_database, read_database_url
 from incentive_engine.domain import BoolArray, IntArray
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
 from incentive_engine.live.ledger.commands import Standing, standing
+from incentive_engine.live.ledger.places import shown_place
 from incentive_engine.live.ledger.records import Action, State
 from incentive_engine.live.ledger.schema import ACTIONS
 from incentive_engine.live.ledger.store import limit_of, read_claims
@@ -110,9 +111,8 @@ def read_observed(
             digest = str(meta.get("run"))[:16]
             what = say("is the ledger of another run, with the digest {digest}", digest=digest)
             remedy = "name that run, or another ledger with --ledger"
-            raise DataError(
-                Fault(ledger, what, say("the digest {digest}", digest=run[:16]), remedy)
-            )
+            expected = say("the digest {digest}", digest=run[:16])
+            raise DataError(Fault(shown_place(ledger), what, expected, remedy))
         pool = tuple(standing(limit_of(row)) for row in rows(POOL))
         decisions = list(rows(DECISIONS))
         asked = tuple((user, int(count)) for user, count in rows(ASKED))
@@ -169,7 +169,7 @@ def reading(ledger: str) -> Iterator[Callable[[str], Iterator[tuple[Any, ...]]]]
     DataError
         When there is no ledger, or it cannot be read.
     """
-    if ledger.startswith(SCHEMES):
+    if is_database(ledger, where="--ledger"):
         with _reading_postgres(ledger) as rows:
             yield rows
         return

@@ -133,16 +133,16 @@ def slices(
     UnreadableError
         When they cannot be read.
     """
-    held: list[pa.Table] = []
+    waiting: list[pa.Table] = []
     try:
         for table in _batches(path, columns, codes, rows):
-            held.append(table)
-            if sum(map(len, held)) >= BLOCK:
-                whole_table = pa.concat_tables(held)
+            waiting.append(table)
+            if sum(map(len, waiting)) >= BLOCK:
+                whole_table = pa.concat_tables(waiting)
                 yield whole_table.slice(0, BLOCK)
-                held = [whole_table.slice(BLOCK)]
-        if sum(map(len, held)):
-            yield pa.concat_tables(held)
+                waiting = [whole_table.slice(BLOCK)]
+        if sum(map(len, waiting)):
+            yield pa.concat_tables(waiting)
     except (OSError, pa.ArrowException) as error:
         raise UnreadableError(
             say("{name} cannot be read: {error}", name=path.name, error=error)
@@ -172,7 +172,7 @@ def _batches(
 
 def _groups_of(file: pq.ParquetFile, rows: slice | None) -> tuple[list[int], int, int]:
     """Return the row groups that hold some rows, the rows of these before, and how many count."""
-    sizes = [file.metadata.row_group(at).num_rows for at in range(file.num_row_groups)]
+    sizes = [file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)]
     if rows is None:
         return list(range(len(sizes))), 0, sum(sizes)
     ends = np.cumsum(sizes, dtype=np.int64)
@@ -200,7 +200,7 @@ def blocks(
     """
     stated = [name for name in ALLOCATION if name != "user_id"]
     start = 0
-    for decided, known in zip(
+    for decided, scored in zip(
         slices(directory / ALLOCATION_FILE, stated, codes=("offer_id", "reason"), rows=rows),
         slices(directory / SCORES_FILE, scores, rows=rows),
         strict=True,
@@ -210,12 +210,13 @@ def blocks(
                 raise UnreadableError(
                     say("allocation.parquet: column {name} has empty cells", name=name)
                 )
-        yield _block(decided, known, offers, start)
+        yield _block(decided, scored, offers, start)
         start += len(decided)
 
 
 def _block(decided: pa.Table, known: pa.Table, offers: tuple[str, ...], start: int) -> Block:
     choice = _places(decided["offer_id"], offers)
+    # no offer and an unknown one are both without a place, and only one is honest
     none = is_missing(whole(decided["offer_id"]))
     floats = {name: _floats(decided[name]) for name in FLOATS}
     return Block(

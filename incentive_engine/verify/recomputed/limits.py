@@ -73,9 +73,9 @@ def groups(
         For a budget at risk, the bound on the expected cost that the certificate states.
     """
     everything = frozenset(policy.offer_ids)
-    found: list[LimitGroup] = []
+    stated: list[LimitGroup] = []
     if policy.budget is not None:
-        found.append(
+        stated.append(
             LimitGroup(
                 names=(BUDGET,),
                 part=None,
@@ -87,8 +87,8 @@ def groups(
             )
         )
     for limit in policy.limits:
-        found.extend(_of_limit(limit, policy, users))
-    return tuple(found)
+        stated.extend(_of_limit(limit, policy, users))
+    return tuple(stated)
 
 
 def _amount(budget: Budget, expected: float | None) -> float:
@@ -121,6 +121,7 @@ def _parts(limit: Limit, users: pa.Table) -> tuple[npt.NDArray[Any] | None, tupl
     """Return the part of each user and how the limit's name goes on for each part."""
     counted = matching(users, limit.where)
     if limit.for_each is None:
+        # None for everybody spares a byte per user and a look-up per pair
         part = None if counted.all() else np.where(counted, 0, -1).astype(np.int8)
         return part, ("",)
     codes, values = grouped(whole(users[limit.for_each]))

@@ -38,6 +38,8 @@ class Lots:
         """Return the lots that a policy draws among users outside the holdout."""
         drawn, word = np.zeros(len(holdout), dtype=np.bool_), np.zeros(len(holdout), np.uint64)
         free = np.flatnonzero(~holdout)
+        # a quota by rank, as of the holdout: the share is exact, and the order of rows does not
+        # matter
         quota = round((policy.explore or 0.0) * len(free))
         if not quota:
             return cls(drawn=drawn, word=word, highest=-1)
@@ -61,14 +63,15 @@ def arms_drawn(
     """
     arms = np.full(len(word), int(with_control)) + sum(may.astype(np.int64) for _, may in eligible)
     half_word = 2**32
+    # in Python integers: a word of 64 bits times an arm would wrap in numpy
     number = np.array(
         [int(w) // half_word * int(m) // half_word for w, m in zip(word, arms, strict=True)],
         dtype=np.int64,
     )
-    at = np.full(len(word), int(with_control))
+    place_of_next = np.full(len(word), int(with_control))
     place = np.full(len(word), -1, dtype=np.int16)
     for index in sorted(range(len(eligible)), key=lambda index: eligible[index][0]):
         may = eligible[index][1]
-        place[may & (number == at)] = index
-        at += may
+        place[may & (number == place_of_next)] = index
+        place_of_next += may
     return place, 1.0 / np.maximum(arms, 1)

@@ -80,6 +80,7 @@ def offered_pairs(rules: Rules, block: Block, offer: str) -> OfferedPairs:
     return OfferedPairs(
         offer=offer,
         rows=rows,
+        # floor of the negative is the ceiling: money is rounded up, in exact decimals
         face_micros=-int(-exact(face) * MICROS // 1),
         measures=measures,
         cost_micros=micros,
@@ -94,7 +95,7 @@ def offered_pairs(rules: Rules, block: Block, offer: str) -> OfferedPairs:
 def _bad_scores(measures: Mapping[str, FloatArray]) -> Counter[Message]:
     """Return the scores of an offer that `allocate` would not have read, by what is wrong."""
     cost = measures[COST]
-    found = Counter(
+    counts = Counter(
         {
             say("negative costs"): int(np.count_nonzero(cost < 0)),
             say("costs too large to be summed"): int(np.count_nonzero(cost >= LARGEST_TOTAL)),
@@ -105,7 +106,7 @@ def _bad_scores(measures: Mapping[str, FloatArray]) -> Counter[Message]:
             ),
         }
     )
-    return +found
+    return +counts
 
 
 def _whole_micros(cost: FloatArray) -> IntArray:
@@ -115,7 +116,7 @@ def _whole_micros(cost: FloatArray) -> IntArray:
     """
     scaled = cost * MICROS
     below = np.floor(scaled)
-    rest = scaled - below
-    nearest = below + ((rest > 0.5) | ((rest == 0.5) & (np.fmod(below, 2) == 1)))
+    fraction = scaled - below
+    nearest = below + ((fraction > 0.5) | ((fraction == 0.5) & (np.fmod(below, 2) == 1)))
     exceeds = scaled - nearest > 4 * UNIT * scaled
     return np.asarray(nearest + exceeds, dtype=np.int64)

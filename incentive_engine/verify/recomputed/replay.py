@@ -135,6 +135,7 @@ def _draw_lots(
     word = rules.lots.word[pairs[0].rows][rows]
     eligible = [(each.offer, each.eligible[rows]) for each in pairs]
     lot, propensity = arms_drawn(word, eligible, with_control=with_control)
+    # who may get one arm only explores nothing, and is decided on by price
     has_choice = propensity < 1.0
     rows, lot, propensity = rows[has_choice], lot[has_choice], propensity[has_choice]
     result.explores[rows], result.lot[rows], result.propensity[rows] = True, lot, propensity
@@ -172,6 +173,7 @@ def _start(rules: Rules, block: Block) -> BlockReplay:
     rows = block.rows
     size = rows.stop - rows.start
     totals, scales = empty_sums(rules)
+    # getting nothing is worth 0 where it is allowed, and no choice at all where it is not
     nothing = -np.inf if rules.policy.assignment == "exactly_one" else 0.0
     return BlockReplay(
         holdout=rules.holdout[rows],
@@ -231,6 +233,7 @@ def _add_chosen(result: BlockReplay, rules: Rules, pairs: OfferedPairs, chosen: 
         result.spend[chosen] = pairs.measures[SPEND][chosen]
     result.cost_micros[chosen] = pairs.cost_micros[chosen]
     result.face_micros[chosen] = pairs.face_micros
+    # a chosen pair without a score is found by `missing`, and must not hide the other sums
     result.value[chosen] = np.nan_to_num(pairs.value[chosen])
     for group, totals, scales in zip(rules.groups, result.totals, result.scales, strict=True):
         if pairs.offer in group.offers:

@@ -121,6 +121,7 @@ class Sums:
         self.dearest += truth.dearest
         self.cost_micros += exact_total(truth.cost_micros)
         self.face_micros += exact_total(truth.face_micros)
+        # redemption pays f with probability c/f: variance c·(f − c), never below 0
         cost, face = truth.cost_micros / MICROS, truth.face_micros / MICROS
         self.noise += float((cost * np.clip(face - cost, 0.0, None)).sum())
         if self.spend is not None and truth.spend is not None:
@@ -131,9 +132,9 @@ class Sums:
         self._add_dual(truth)
         self._add_settled(truth)
         for usage, totals, scales in zip(self.usages, truth.totals, truth.scales, strict=True):
-            for at in range(len(totals)):
-                usage.totals[at] += totals[at]
-                usage.scales[at] += scales[at]
+            for measure in range(len(totals)):
+                usage.totals[measure] += totals[measure]
+                usage.scales[measure] += scales[measure]
 
     def join(self, later: Sums) -> None:
         """Add what later rows add up to; block by block, that is what `add` gives."""
@@ -142,9 +143,9 @@ class Sums:
         if self.spend is not None and later.spend is not None:
             self.spend += later.spend
         for own, more in zip(self.usages, later.usages, strict=True):
-            for at in range(len(own.totals)):
-                own.totals[at] += more.totals[at]
-                own.scales[at] += more.scales[at]
+            for measure in range(len(own.totals)):
+                own.totals[measure] += more.totals[measure]
+                own.scales[measure] += more.scales[measure]
 
     def _add_dual(self, truth: BlockReplay) -> None:
         decided = ~truth.holdout
@@ -164,6 +165,6 @@ class Sums:
         with np.errstate(invalid="ignore"):  # −inf where there is no choice, or no other one
             other = truth.own + error < truth.other - error
             may_be = truth.own - error <= truth.other + error
-        known = np.isfinite(truth.own) & np.isfinite(truth.other)
-        self.settled_least += int(np.count_nonzero(other & known & decided))
-        self.settled_most += int(np.count_nonzero(may_be & known & decided))
+        has_both = np.isfinite(truth.own) & np.isfinite(truth.other)
+        self.settled_least += int(np.count_nonzero(other & has_both & decided))
+        self.settled_most += int(np.count_nonzero(may_be & has_both & decided))

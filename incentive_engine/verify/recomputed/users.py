@@ -116,6 +116,7 @@ def grouped(column: pa.Array) -> tuple[IntArray, list[Any]]:
     codes = np.where(is_missing(coded.indices), -1, as_numpy(coded.indices)).astype(np.int64)
     counts = np.bincount(codes[codes >= 0], minlength=len(coded.dictionary))
     labels = coded.dictionary.to_pylist()
+    # a dictionary may hold values that no row has, and makes no limit of them
     used = sorted(np.flatnonzero(counts).tolist(), key=labels.__getitem__)
     place = np.full(len(labels) + 1, -1, dtype=np.int64)
     place[used] = np.arange(len(used))
@@ -154,6 +155,7 @@ def _equals(column: pa.Array, value: Scalar) -> BoolArray:
 
 def _table(column: pa.Array, factor: WeightFactor) -> FloatArray:
     result = np.ones(len(column))
+    # in the order of the file: of two values that equal the same cell, the later one counts
     for value, times in dict(factor.values or {}).items():
         result[_equals(column, value)] = times
     return result
@@ -162,8 +164,8 @@ def _table(column: pa.Array, factor: WeightFactor) -> FloatArray:
 def median_of(column: pa.Array) -> float:
     """Return what a power of a column is relative to: its median, 1 where that is 0 or unknown."""
     values = np.asarray(numbers(column), dtype=np.float64)
-    known = np.maximum(values[~np.isnan(values)], 0.0)
-    median = float(np.median(known)) if len(known) else 0.0
+    present = np.maximum(values[~np.isnan(values)], 0.0)
+    median = float(np.median(present)) if len(present) else 0.0
     return median if median > 0 else 1.0
 
 

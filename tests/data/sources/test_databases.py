@@ -90,6 +90,20 @@ def test_a_query_of_postgresql_reads_and_cannot_write(postgres: str) -> None:
     assert found == (0,)
 
 
+def test_a_query_of_postgresql_is_blamed_for_itself_without_repeating_values(
+    postgres: str,
+) -> None:
+    query = "SELECT ('Ann ' || user_id)::int FROM crm.users"
+    assert "a value does not fit its type" in complaint(f"{postgres}&query={query}")
+    assert "the query fails" in complaint(f"{postgres}&query=SELECT no_such(1)")
+    query = "SELECT age FROM crm.users -- all"
+    assert opened(f"{postgres}&query={query}").rows() == 1000
+
+
+def test_times_of_postgresql_say_whether_they_name_their_zone(postgres: str) -> None:
+    assert opened(f"{postgres}&table=crm.users").zoned() == {"seen"}
+
+
 def test_the_same_rows_are_kept_once_and_others_anew(postgres: str) -> None:
     first = opened(f"{postgres}&table=crm.lapsed")
     assert opened(f"{postgres}&table=crm.lapsed").digest() == first.digest()
@@ -209,6 +223,33 @@ def test_a_query_that_does_more_than_read_duckdb_is_refused(
 ) -> None:
     path = duckdb_file(tmp_path / "a.duckdb")
     assert message in complaint(f"duckdb:///{path}?query={query}")
+
+
+def test_a_query_may_end_with_a_comment(tmp_path: Path) -> None:
+    path = sqlite_file(tmp_path / "a.db")
+    query = "SELECT age FROM users -- all"
+    assert opened(f"sqlite:///{path}?query={query}").rows() == 2
+
+
+def test_times_of_duckdb_say_whether_they_name_their_zone(tmp_path: Path) -> None:
+    with duckdb.connect(str(tmp_path / "a.duckdb")) as connection:
+        connection.execute(
+            "CREATE TABLE log AS SELECT TIMESTAMPTZ '2026-11-01 08:00+08' AS at,"
+            " TIMESTAMP '2026-11-01 08:00' AS local"
+        )
+    source = opened(f"duckdb:///{tmp_path}/a.duckdb?table=log")
+    assert source.zoned() == {"at"}
+    times = {name: str(value) for name, value in source.table().to_pylist()[0].items()}
+    assert times == {"at": "2026-11-01 00:00:00", "local": "2026-11-01 08:00:00"}
+
+
+def test_a_value_that_duckdb_cannot_convert_is_not_repeated(tmp_path: Path) -> None:
+    with duckdb.connect(str(tmp_path / "a.duckdb")) as connection:
+        connection.execute("CREATE TABLE users AS SELECT 'Ann Smith' AS name")
+    query = "SELECT name::INT AS x FROM users"
+    told = complaint(f"duckdb:///{tmp_path}/a.duckdb?query={query}")
+    assert "Ann Smith" not in told
+    assert "a value does not fit its type" in told
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "duckdb"])

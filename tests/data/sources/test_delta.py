@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import sys
+from decimal import Decimal
 from pathlib import Path
 
 import deltalake
+import pandas as pd
 import pyarrow as pa
 import pytest
 
@@ -75,3 +78,24 @@ def test_a_missing_library_is_told_with_the_command_that_brings_it(
     monkeypatch.setitem(sys.modules, "deltalake", None)
     with pytest.raises(SetupError, match=r"pip install 'incentive-engine\[delta\]'"):
         open_source(path)
+
+
+def test_folders_of_days_truth_values_and_odd_texts_are_columns(tmp_path: Path) -> None:
+    rows = {
+        "user_id": ["007", "b"],
+        "day": [dt.date(2026, 1, 1), dt.date(2026, 1, 2)],
+        "region": ["华 东%", "a=b/c"],
+        "vip": [True, False],
+        "rate": [Decimal("0.25"), Decimal("1.00")],
+    }
+    folders = ["day", "region", "vip", "rate"]
+    deltalake.write_deltalake(tmp_path / "t", pa.table(rows), partition_by=folders)
+    source = open_source(tmp_path / "t")
+    (first, second) = source.table().sort_by("user_id").to_pylist()
+    assert first == {
+        "user_id": "007", "day": pd.Timestamp("2026-01-01"), "region": "华 东%", "vip": True,
+        "rate": 0.25,
+    }  # fmt: skip
+    assert second["region"] == "a=b/c"
+    assert sum(block.num_rows for block in source.blocks()) == 2
+    assert source.digest() == open_source(tmp_path / "t").digest()

@@ -91,6 +91,37 @@ def test_a_pattern_of_csv_files_is_one_table(tmp_path: Path) -> None:
     assert source.table().to_pydict() == {"user_id": ["a", "b"], "age": [1.0, 1.5]}
 
 
+def test_ids_of_several_csv_files_are_text_where_one_has_leading_zeros(tmp_path: Path) -> None:
+    (tmp_path / "1.csv").write_text("uid,tier\n7,\n8,\n")
+    (tmp_path / "2.csv").write_text("uid,tier\n007,gold\n")
+    source = open_source(parse_location(f"{tmp_path}/*.csv"), renames={"uid": "user_id"})
+    assert source.table().to_pydict() == {
+        "user_id": ["7", "8", "007"],
+        "tier": [None, None, "gold"],
+    }
+
+
+def test_csv_files_that_disagree_are_named_as_they_are_called(tmp_path: Path) -> None:
+    (tmp_path / "1.csv").write_text("user_id,age\n7,31\n")
+    (tmp_path / "2.csv").write_text("user_id,age\n8,old\n")
+    assert "int64 in 1.csv, string in 2.csv" in complaint(f"{tmp_path}/*.csv")
+
+
+def test_a_file_that_a_pattern_names_twice_is_read_once(tmp_path: Path) -> None:
+    folder = hive(tmp_path / "users")
+    for pattern in ("**", "**/*", "**/*.parquet"):
+        assert open_source(parse_location(f"{folder}/{pattern}")).rows() == 12
+
+
+def test_a_column_of_the_file_counts_where_its_folder_names_one_too(tmp_path: Path) -> None:
+    folder = tmp_path / "users" / "region=01"
+    folder.mkdir(parents=True)
+    pq.write_table(pa.table({"user_id": [1], "region": [1]}), folder / "a.parquet")
+    source = open_source(tmp_path / "users")
+    assert source.table().to_pylist() == [{"user_id": 1, "region": 1}]
+    assert [block.to_pylist() for block in source.blocks()] == [source.table().to_pylist()]
+
+
 def test_parts_whose_ids_differ_in_type_are_refused_with_both_types(tmp_path: Path) -> None:
     pq.write_table(pa.table({"user_id": ["a"]}), tmp_path / "1.parquet")
     pq.write_table(pa.table({"user_id": [1]}), tmp_path / "2.parquet")
@@ -104,6 +135,21 @@ def test_whole_numbers_of_any_width_fit_together(tmp_path: Path) -> None:
     pq.write_table(pa.table({"user_id": pa.array([1], pa.int32())}), tmp_path / "1.parquet")
     pq.write_table(pa.table({"user_id": pa.array([2], pa.int64())}), tmp_path / "2.parquet")
     assert open_source(tmp_path).table()["user_id"].to_pylist() == [1, 2]
+
+
+def test_compressed_csv_keeps_renamed_ids_and_says_which_times_have_a_zone(
+    tmp_path: Path,
+) -> None:
+    text = "uid,at\n007,2026-11-01T08:00:00Z\n8,2026-11-02T08:00:00Z\n"
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(text.encode()))
+    source = open_source(tmp_path / "a.csv.gz", renames={"uid": "user_id"})
+    assert source.table()["user_id"].to_pylist() == ["007", "8"]
+    assert source.zoned() == {"at"}
+
+
+def test_compressed_csv_with_a_repeated_column_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(b"user_id,age,age\n1,2,3\n"))
+    assert "columns appear more than once: age" in complaint(tmp_path / "a.csv.gz")
 
 
 @pytest.mark.parametrize(
