@@ -243,8 +243,10 @@ def _as_type(value: str, kind: pa.DataType, name: str) -> object:
     if truth is not None and is_number(kind):
         return pa.scalar(truth).cast(kind).as_py()  # truth values with gaps are floats
     if pa.types.is_boolean(kind):
-        what = "the column is true or false"
-        raise ConfigError(Fault(f"--only {name}={value}", what, remedy="write true or false"))
+        where = f"--only {name}={value}"
+        raise ConfigError(
+            Fault(where, "the column is true or false", remedy="write true or false")
+        )
     try:
         return pa.scalar(value).cast(kind).as_py()
     except pa.ArrowInvalid:
