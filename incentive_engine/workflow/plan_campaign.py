@@ -256,28 +256,28 @@ def explore(
                 ),
                 tuple[Alternative, ...](),
             )  # fmt: skip
-            made = solved.result()
+            result = solved.result()
         awaited = (frozen, gain, view, response, unfavoured, dropped, held, explored, ways)
         with steps.step("value and compare", len(awaited)) as advance:
             for future in awaited:
                 future.add_done_callback(lambda _: advance(1))
-            rows = allocation_rows(stated, made)
+            rows = allocation_rows(stated, result)
             return PlanFindings(
                 policy=policy,
                 table=table,
                 holdout=holdout,
-                plan=made,
+                plan=result,
                 weight=rows.weight,
-                chosen=chosen_pairs(table, made.choice, made.cost_micros),
+                chosen=chosen_pairs(table, result.choice, result.cost_micros),
                 reason=rows.reason,
                 propensity=rows.propensity,
                 explores=problem.explores,
                 margin=rows.margin,
                 smallest_budget=rows.smallest_budget,
                 frozen=frozen.result(),
-                prices=freeze_prices(problem, made, frozen.result()),
+                prices=freeze_prices(problem, result, frozen.result()),
                 gain=gain.result(),
-                response=with_own_budget(response.result(), made, problem, policy, table),
+                response=with_own_budget(response.result(), result, problem, policy, table),
                 correction=stated.correction,
                 mandate=stated.mandate,
                 view=view.result(),
@@ -321,8 +321,8 @@ def _gain(
     tried: Future[Tried | None], solved: Future[Allocation], policy: Policy, *, users: int
 ) -> PlanGain | None:
     """Return the plan's gain by the trial; None where there is none."""
-    known = tried.result()
-    if known is None:
+    trial = tried.result()
+    if trial is None:
         return None
-    valued, problem = known
+    valued, problem = trial
     return gain_of_plan(valued, problem, policy, solved.result(), users=users)
