@@ -19,6 +19,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -44,10 +45,10 @@ def main() -> None:
     rng = np.random.default_rng(0)
     market = next(each for each in MARKETS if each.name == options.market)
     policy = policy_of(market)
-    learned, asked = (draw_people(market, n, rng) for n in (options.rows, options.users))
-    for draw in (learned, asked):
-        for at in range(options.features - draw.features.shape[1]):
-            draw.features[f"further{at}"] = rng.normal(size=len(draw.base)).astype(np.float32)
+    learned, asked = (
+        _with_noise(draw_people(market, n, rng), options.features, rng)
+        for n in (options.rows, options.users)
+    )
     trial = logged_trial(policy.offer_ids, learned, rng)
     users = UserTable(user_id=pd.Series(range(options.users)), features=asked.features)
     rows, columns = trial.features.shape
@@ -65,6 +66,14 @@ def main() -> None:
     _line("constant effect", "", 0.0, _share(np.tile(averages, (options.users, 1)), asked))
     if options.python:
         _peers(options.python, options.learners.split(","), trial, asked)
+
+
+def _with_noise(draw: Draw, features: int, rng: np.random.Generator) -> Draw:
+    """Return the people with further features that tell nothing, so many in all."""
+    shape = (len(draw.base), max(features - draw.features.shape[1], 0))
+    noise = pd.DataFrame(rng.normal(size=shape).astype(np.float32), copy=False)
+    wide = pd.concat([draw.features, noise.add_prefix("further")], axis=1)
+    return replace(draw, features=wide)
 
 
 def _options() -> argparse.Namespace:

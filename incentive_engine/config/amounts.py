@@ -119,6 +119,7 @@ def parse_amounts(text: str) -> tuple[float, ...]:
     amounts = [amount for part in text.split(",") for amount in _part(part.strip())]
     if least := [amount for amount in amounts if amount < 0]:
         raise ValueError(say("`{least:g}` is below 0", least=least[0]))
+    # each budget is a row of the table, and rows are told apart by it
     if len(set(amounts)) < len(amounts):
         raise ValueError(say("an amount stands twice"))
     return tuple(sorted(amounts))
@@ -126,6 +127,7 @@ def parse_amounts(text: str) -> tuple[float, ...]:
 
 def _part(text: str) -> list[float]:
     """Return the amounts of one part of a list."""
+    # `1,000` read as a list would be 1 and 0, a plan for nothing
     if re.fullmatch(r"0\d+", text):
         raise ValueError(
             say(

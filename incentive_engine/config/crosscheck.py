@@ -94,6 +94,7 @@ def _is_halved(limit: object) -> bool:
 def _unknown_offers(written: object) -> Iterator[FieldProblem]:
     ids = [_get(offer, "id") for offer in _items(written, "offers")]
     offers = [name for name in ids if isinstance(name, str)]
+    # an offer whose id is broken is told of itself; all that name it would only repeat that
     if not offers or len(offers) < len(ids):
         return
     for section in ("eligibility", "limits"):

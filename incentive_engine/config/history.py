@@ -55,6 +55,7 @@ def _as_kinds(value: object) -> object:
     values = _as_tuple(value)
     if not isinstance(values, tuple):
         return values
+    # kinds of events are often numbered, and YAML reads numbers
     return tuple(str(v) if isinstance(v, int) and not isinstance(v, bool) else v for v in values)
 
 

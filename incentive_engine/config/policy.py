@@ -288,6 +288,7 @@ class Policy(Document):
     @classmethod
     def _as_a_whole(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:  # noqa: ANN401 - whatever a file holds
         if isinstance(data, Mapping):
+            # a heading whose lines are all commented out is no fault
             data = {k: v for k, v in data.items() if v is not None or k not in SECTIONS}
         # before pydantic looks, so that both kinds of problems are told at once
         problems = policy_problems(data)
@@ -351,6 +352,7 @@ class Policy(Document):
             source = DocumentSource("budget")
             faults = faults_of(error, model=Budget, written=written, source=source)
             raise ConfigError(*(fault for _, fault in faults)) from None
+        # the rest was checked when the policy was read
         return self.model_copy(update={"budget": budget})
 
 

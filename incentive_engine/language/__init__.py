@@ -1,6 +1,5 @@
 """What the engine says, in English and in Chinese: messages, their catalogues, and numbers."""
 
-from .columns import aligned
 from .messages import (
     LANGUAGES,
     Code,
@@ -24,7 +23,6 @@ __all__ = [
     "Message",
     "Text",
     "Value",
-    "aligned",
     "as_warnings",
     "joined",
     "language",

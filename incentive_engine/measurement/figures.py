@@ -14,13 +14,13 @@ from incentive_engine.language import (
     Message,
     Text,
     Value,
-    aligned,
     as_warnings,
     joined,
     language,
     named,
     say,
 )
+from incentive_engine.language.columns import aligned
 from incentive_engine.language.formats import DASH
 from incentive_engine.measurement.lessons import Lesson, Split, lessons
 from incentive_engine.stats.estimate import Estimate, as_plain

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from incentive_engine.language import Code, Message, Text, aligned, language, say
+from incentive_engine.language import Code, Message, Text, language, say
+from incentive_engine.language.columns import aligned
 from incentive_engine.language.formats import DASH
 from incentive_engine.measurement.figures import Measurement
 from incentive_engine.measurement.lessons import Split

@@ -204,6 +204,7 @@ def _write_blocks(path: Path, blocks: Iterable[pa.Table], **options: Any) -> Non
     try:
         for block in blocks:
             if writer is None:
+                # the first block tells the columns, so that nothing is read ahead
                 writer = pq.ParquetWriter(path, block.schema, compression="zstd", **options)
             writer.write_table(block, row_group_size=ROW_GROUP)
     finally:

@@ -418,6 +418,7 @@ def _refuse(constant: str) -> None:
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Return an object none of whose keys stands twice: readers differ in which one they take."""
     content = dict(pairs)
+    # one reader takes the first of two keys, another the last: a signature would cover both
     if len(content) < len(pairs):
         names = [name for name, _ in pairs]
         raise ValueError(

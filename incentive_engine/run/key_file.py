@@ -42,6 +42,7 @@ def read_secret(file: Path | None, *, option: str, variable: str) -> Secret | No
     """
     where = variable if file is None else f"{option} {file}"
     content, warnings = (_of_environment(variable), ()) if file is None else _of_file(file, where)
+    # editors end a file with a line feed, which is no part of a key
     content = content.strip()
     if file is None and not content:
         return None

@@ -31,6 +31,7 @@ def previous(run: FinishedRun) -> FinishedRun | None:
     """
     before = [other for created, other in _others(run) if run.created and created < run.created]
     released = [other for other in before if is_released(other)]
+    # a run that nobody used may be a try, and what changed since would mislead
     candidates = released or before
     return candidates[-1] if candidates else None
 

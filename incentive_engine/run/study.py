@@ -32,6 +32,7 @@ def write_study(
     """
     with atomic_directory(directory) as inside:
         for name, table in tables.items():
+            # the same bytes on every system
             table.to_csv(inside / f"{name}.csv", index=False, lineterminator="\n")
         (inside / "whatif.html").write_text(page, encoding="utf-8", newline="\n")
         manifest = {

@@ -455,7 +455,7 @@ def application(service: Service) -> ASGIApp:
             Exception: _tell_defect,
         },
     )
-    return Watched(app, service)
+    return CountedCalls(app, service)
 
 
 async def _tell(_: Request, error: Exception) -> Response:
@@ -477,7 +477,7 @@ async def _tell_defect(_: Request, error: Exception) -> Response:
     return response(problem(500, "service", what, "", "report it, with the server's log"))
 
 
-class Watched:
+class CountedCalls:
     """Counts and logs what an application answers; neither says who the user is.
 
     Decisions, which are nearly all that is asked for, pass by the router and its layers, which

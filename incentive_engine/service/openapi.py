@@ -44,12 +44,6 @@ def page() -> bytes:
         "oneOf": [{"type": "string", "pattern": r"^\d{1,12}(\.\d{1,6})?$"}, {"type": "integer"}],
         "description": "Decimal text in currency units, or an integer of millionths.",
     }
-    key = {
-        "name": "Idempotency-Key",
-        "in": "header",
-        "schema": {"type": "string", "minLength": 1, "maxLength": 255},
-        "description": "The same key with the same body gives the same answer.",
-    }
     content = {
         "openapi": "3.1.0",
         "info": {
@@ -57,75 +51,95 @@ def page() -> bytes:
             "version": version("incentive-engine"),
         },
         "security": [{}, {"key": []}],
-        "paths": {
-            "/v1/decisions": {
-                "post": _call(
-                    "decide",
-                    "Decide for one user; an offer is reserved before the answer leaves.",
-                    answer="DecisionBody",
-                    example=DECISION,
-                    body=("DecisionRequest", {"user_id": "U0000004", "scene": "cart"}),
-                    parameters=[{**key, "required": True}],
-                    errors=(400, 404, 409, 413, 422),
-                )
-            },
-            "/v1/decisions/{decision_id}/redeem": {
-                "post": _call(
-                    "redeem",
-                    "Settle what was redeemed of a reserved offer.",
-                    answer="DecisionBody",
-                    example={**DECISION, "state": "redeemed", "amount_micros": 37500000},
-                    body=("RedeemRequest", {"amount": "37.50"}),
-                    parameters=[_path("decision_id"), key],
-                    errors=(400, 404, 409, 413, 422),
-                )
-            },
-            "/v1/decisions/{decision_id}/cancel": {
-                "post": _call(
-                    "cancel",
-                    "Return a reservation to the pool.",
-                    answer="DecisionBody",
-                    example={**DECISION, "state": "cancelled"},
-                    parameters=[_path("decision_id"), key],
-                    errors=(404, 409, 422),
-                )
-            },
-            "/v1/decisions/{decision_id}": {
-                "get": _call(
-                    "getDecision",
-                    "One decision as it stands.",
-                    answer="DecisionBody",
-                    example=DECISION,
-                    parameters=[_path("decision_id")],
-                    errors=(404,),
-                )
-            },
-            "/v1/users/{user_id}": {
-                "get": _call(
-                    "getUser",
-                    "What a user may get now and why; nothing is reserved.",
-                    answer="UserBody",
-                    parameters=[_path("user_id")],
-                    errors=(404,),
-                )
-            },
-            "/v1/pool": {"get": _call("getPool", "Every enforced limit.", answer="PoolBody")},
-            "/v1/findings": {
-                "get": _call("getFindings", "What should be looked at.", answer="FindingsBody")
-            },
-            "/healthz": {"get": _call("health", "Whether it runs.", answer="HealthBody")},
-            "/readyz": {
-                "get": _call("ready", "Whether it can decide.", answer="HealthBody", errors=(503,))
-            },
-            "/metrics": {"get": _plain("metrics", "Counters for Prometheus.", "text/plain")},
-            "/openapi.json": {"get": _plain("openapi", "This page.", "application/json")},
-        },
+        "paths": _paths(),
         "components": {
             "schemas": schemas,
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
         },
     }
     return msgspec.json.encode(content)
+
+
+def _paths() -> dict[str, Any]:
+    """Return every call: those of decisions, what may be looked at, and how the service is."""
+    key = {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+        "description": "The same key with the same body gives the same answer.",
+    }
+    return {**_decisions(key), **_looks()}
+
+
+def _decisions(key: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "/v1/decisions": {
+            "post": _call(
+                "decide",
+                "Decide for one user; an offer is reserved before the answer leaves.",
+                answer="DecisionBody",
+                example=DECISION,
+                body=("DecisionRequest", {"user_id": "U0000004", "scene": "cart"}),
+                parameters=[{**key, "required": True}],
+                errors=(400, 404, 409, 413, 422),
+            )
+        },
+        "/v1/decisions/{decision_id}/redeem": {
+            "post": _call(
+                "redeem",
+                "Settle what was redeemed of a reserved offer.",
+                answer="DecisionBody",
+                example={**DECISION, "state": "redeemed", "amount_micros": 37500000},
+                body=("RedeemRequest", {"amount": "37.50"}),
+                parameters=[_path("decision_id"), key],
+                errors=(400, 404, 409, 413, 422),
+            )
+        },
+        "/v1/decisions/{decision_id}/cancel": {
+            "post": _call(
+                "cancel",
+                "Return a reservation to the pool.",
+                answer="DecisionBody",
+                example={**DECISION, "state": "cancelled"},
+                parameters=[_path("decision_id"), key],
+                errors=(404, 409, 422),
+            )
+        },
+        "/v1/decisions/{decision_id}": {
+            "get": _call(
+                "getDecision",
+                "One decision as it stands.",
+                answer="DecisionBody",
+                example=DECISION,
+                parameters=[_path("decision_id")],
+                errors=(404,),
+            )
+        },
+    }
+
+
+def _looks() -> dict[str, Any]:
+    return {
+        "/v1/users/{user_id}": {
+            "get": _call(
+                "getUser",
+                "What a user may get now and why; nothing is reserved.",
+                answer="UserBody",
+                parameters=[_path("user_id")],
+                errors=(404,),
+            )
+        },
+        "/v1/pool": {"get": _call("getPool", "Every enforced limit.", answer="PoolBody")},
+        "/v1/findings": {
+            "get": _call("getFindings", "What should be looked at.", answer="FindingsBody")
+        },
+        "/healthz": {"get": _call("health", "Whether it runs.", answer="HealthBody")},
+        "/readyz": {
+            "get": _call("ready", "Whether it can decide.", answer="HealthBody", errors=(503,))
+        },
+        "/metrics": {"get": _plain("metrics", "Counters for Prometheus.", "text/plain")},
+        "/openapi.json": {"get": _plain("openapi", "This page.", "application/json")},
+    }
 
 
 def _call(

@@ -10,7 +10,7 @@ from incentive_engine.config.scenario import EXPLORING, LEARNING, Scenario, Worl
 from incentive_engine.domain import FloatArray
 from incentive_engine.simulation.figures import FIGURES, LEARNED, PreparedDraw, figures_of
 from incentive_engine.simulation.market.chances import DrawSeeds
-from incentive_engine.simulation.market.drift import Drift
+from incentive_engine.simulation.market.drift import MarketDrift
 from incentive_engine.simulation.market.settlement import Choice, PlanIncrement
 from incentive_engine.simulation.market.world import People, draw_people
 from incentive_engine.simulation.shared_draws import BlockCache, SweepVariant, ground_on
@@ -47,7 +47,7 @@ def run_series(variant: SweepVariant, seeds: DrawSeeds, memory: BlockCache) -> F
     assert series is not None
     world = scenario.world or World()
     once = memory.learned(world, policy, seeds)
-    drift = Drift.draw(series, offers=len(policy.offers), seed=seeds.drift)
+    drift = MarketDrift.draw(series, offers=len(policy.offers), seed=seeds.drift)
     learners = _learners(scenario, once, seed=seeds.learning)
     shape = (len(scenario.strategies), len(scenario.budgets), len(FIGURES) + len(LEARNED))
     figures = np.full((series.campaigns, *shape), np.nan)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future
-from dataclasses import dataclass, replace
-from typing import TypeVar
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, fields, replace
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -35,7 +35,11 @@ from incentive_engine.insight.budget.response import (
     solve_anew,
     with_own_budget,
 )
-from incentive_engine.insight.budget.views import budget_view, conversions_without_favour
+from incentive_engine.insight.budget.views import (
+    BudgetView,
+    budget_view,
+    conversions_without_favour,
+)
 from incentive_engine.insight.exploring_value import exploring_value
 from incentive_engine.insight.findings import PlanFindings, holdout_of
 from incentive_engine.insight.value.baselines import SimplerWay, beside_the_plan, simpler_ways
@@ -46,7 +50,7 @@ from incentive_engine.insight.value.trial_costs import at_risk, trial_correction
 from incentive_engine.parallel import side_threads
 from incentive_engine.pipeline.quality import ModelQuality, model_cost_error, total_error
 from incentive_engine.pipeline.steps import Steps
-from incentive_engine.report import Alternative
+from incentive_engine.report import Alternative, Exploring, Holdout, Response
 from incentive_engine.run.directory import AllocationTable
 
 Shown = TypeVar("Shown")
@@ -200,8 +204,8 @@ def explore(
 ) -> PlanFindings:
     """Return a plan with all that is known of it.
 
-    Each line below starts on a thread of its own and waits for the lines above that it names, so
-    that solvers and readers let each other work.
+    What is looked at beside the plan runs beside its solver, so that solvers and readers let each
+    other work.
 
     Parameters
     ----------
@@ -210,84 +214,129 @@ def explore(
     brief
         As for `plan_campaign`.
     """
-    policy, table, holdout = stated.policy, stated.table, stated.holdout
-    problem, quality = stated.problem, evidence.quality
-    users = int((~holdout & ~problem.explores).sum())
     with side_threads() as side:
-
-        def shown(make: Callable[[], Shown], otherwise: Shown) -> Future[Shown]:
-            return side.submit((lambda: otherwise) if brief else make)
-
         with steps.step("solve", 1.0) as advance:
-            solved = side.submit(
-                lambda: plan or solve(problem, advance=advance, shared=steps.shared)
+            studies = _studies(
+                side,
+                stated,
+                evidence,
+                solved=lambda: plan or solve(stated.problem, advance=advance, shared=steps.shared),
+                brief=brief,
             )
-            tried = side.submit(lambda: _tried(evidence, policy, stated.correction))
-            frozen = side.submit(lambda: FrozenPolicy.of(policy, table, holdout))
-            gain = side.submit(lambda: _gain(tried, solved, policy, users=users))
-            view = side.submit(
-                lambda: budget_view(
-                    policy, problem, table, holdout, plan=solved.result(),
-                    cost_error=total_error(policy, quality),
-                )
-            )  # fmt: skip
-            response = shown(
-                lambda: budget_response(policy, problem, table, keep=evidence.keep), None
-            )
-            unfavoured = shown(lambda: conversions_without_favour(policy, table, holdout), None)
-            simpler = shown(
-                lambda: simpler_ways(policy, table, problem, tried=tried.result()),
-                tuple[SimplerWay, ...](),
-            )
-            dropped = shown(lambda: gains_without(problem, solved.result()), dict[str, float]())
-            held = shown(
-                lambda: holdout_value(policy, table, holdout, solved.result(), gain.result()), None
-            )
-            explored = shown(
-                lambda: exploring_value(
-                    policy, table, problem, holdout, plan=solved.result(), gain=gain.result()
-                ),
-                None,
-            )
-            ways = shown(
-                lambda: beside_the_plan(
-                    simpler.result(), policy, table, plan=solved.result().choice,
-                    gain=gain.result(), tried=tried.result(),
-                ),
-                tuple[Alternative, ...](),
-            )  # fmt: skip
-            result = solved.result()
-        awaited = (frozen, gain, view, response, unfavoured, dropped, held, explored, ways)
-        with steps.step("value and compare", len(awaited)) as advance:
-            for future in awaited:
+            made = studies.plan.result()
+        with steps.step("value and compare", len(studies.beside)) as advance:
+            for future in studies.beside:
                 future.add_done_callback(lambda _: advance(1))
-            rows = allocation_rows(stated, result)
-            return PlanFindings(
-                policy=policy,
-                table=table,
-                holdout=holdout,
-                plan=result,
-                weight=rows.weight,
-                chosen=chosen_pairs(table, result.choice, result.cost_micros),
-                reason=rows.reason,
-                propensity=rows.propensity,
-                explores=problem.explores,
-                margin=rows.margin,
-                smallest_budget=rows.smallest_budget,
-                frozen=frozen.result(),
-                prices=freeze_prices(problem, result, frozen.result()),
-                gain=gain.result(),
-                response=with_own_budget(response.result(), result, problem, policy, table),
-                correction=stated.correction,
-                mandate=stated.mandate,
-                view=view.result(),
-                unfavoured=unfavoured.result(),
-                quality=quality,
-                ways=ways.result(),
-                dropped=dropped.result(),
-                held=held.result(),
-                exploring=explored.result(),
-            )
+            return _findings(stated, made, studies, quality=evidence.quality)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Studies:
+    """The plan and what is looked at beside it, each as soon as it is known."""
+
+    plan: Future[Allocation]
+    frozen: Future[FrozenPolicy]
+    gain: Future[PlanGain | None]
+    view: Future[BudgetView]
+    response: Future[Response | None]
+    unfavoured: Future[float | None]
+    dropped: Future[dict[str, float]]
+    held: Future[Holdout | None]
+    exploring: Future[Exploring | None]
+    ways: Future[tuple[Alternative, ...]]
+
+    @property
+    def beside(self) -> tuple[Future[Any], ...]:
+        """All that is waited for once the plan is there."""
+        return tuple(getattr(self, field.name) for field in fields(self) if field.name != "plan")
+
+
+def _studies(
+    side: ThreadPoolExecutor,
+    stated: StatedProblem,
+    evidence: ModelEvidence,
+    *,
+    solved: Callable[[], Allocation],
+    brief: bool,
+) -> _Studies:
+    """Begin all studies; each is a thread of its own and waits for those above that it names."""
+    policy, table, holdout = stated.policy, stated.table, stated.holdout
+    problem = stated.problem
+    users = int((~holdout & ~problem.explores).sum())
+
+    def shown(make: Callable[[], Shown], otherwise: Shown) -> Future[Shown]:
+        return side.submit((lambda: otherwise) if brief else make)
+
+    plan = side.submit(solved)
+    tried = side.submit(lambda: _tried(evidence, policy, stated.correction))
+    frozen = side.submit(lambda: FrozenPolicy.of(policy, table, holdout))
+    gain = side.submit(lambda: _gain(tried, plan, policy, users=users))
+    view = side.submit(
+        lambda: budget_view(
+            policy, problem, table, holdout, plan=plan.result(),
+            cost_error=total_error(policy, evidence.quality),
+        )
+    )  # fmt: skip
+    response = shown(lambda: budget_response(policy, problem, table, keep=evidence.keep), None)
+    unfavoured = shown(lambda: conversions_without_favour(policy, table, holdout), None)
+    simpler = shown(
+        lambda: simpler_ways(policy, table, problem, tried=tried.result()),
+        tuple[SimplerWay, ...](),
+    )
+    dropped = shown(lambda: gains_without(problem, plan.result()), dict[str, float]())
+    held = shown(lambda: holdout_value(policy, table, holdout, plan.result(), gain.result()), None)
+    exploring = shown(
+        lambda: exploring_value(
+            policy, table, problem, holdout, plan=plan.result(), gain=gain.result()
+        ),
+        None,
+    )
+    ways = shown(
+        lambda: beside_the_plan(
+            simpler.result(), policy, table, plan=plan.result().choice,
+            gain=gain.result(), tried=tried.result(),
+        ),
+        tuple[Alternative, ...](),
+    )  # fmt: skip
+    return _Studies(
+        plan=plan, frozen=frozen, gain=gain, view=view, response=response, unfavoured=unfavoured,
+        dropped=dropped, held=held, exploring=exploring, ways=ways,
+    )  # fmt: skip
+
+
+def _findings(
+    stated: StatedProblem, made: Allocation, studies: _Studies, *, quality: ModelQuality | None
+) -> PlanFindings:
+    """Return the plan with all that its studies have shown, once they are through."""
+    policy, table = stated.policy, stated.table
+    rows = allocation_rows(stated, made)
+    frozen, response = studies.frozen.result(), studies.response.result()
+    return PlanFindings(
+        policy=policy,
+        table=table,
+        holdout=stated.holdout,
+        plan=made,
+        weight=rows.weight,
+        chosen=chosen_pairs(table, made.choice, made.cost_micros),
+        reason=rows.reason,
+        propensity=rows.propensity,
+        explores=stated.problem.explores,
+        margin=rows.margin,
+        smallest_budget=rows.smallest_budget,
+        frozen=frozen,
+        prices=freeze_prices(stated.problem, made, frozen),
+        gain=studies.gain.result(),
+        response=with_own_budget(response, made, stated.problem, policy, table),
+        correction=stated.correction,
+        mandate=stated.mandate,
+        view=studies.view.result(),
+        unfavoured=studies.unfavoured.result(),
+        quality=quality,
+        ways=studies.ways.result(),
+        dropped=studies.dropped.result(),
+        held=studies.held.result(),
+        exploring=studies.exploring.result(),
+    )
 
 
 def allocation_rows(stated: StatedProblem, plan: Allocation) -> AllocationTable:
@@ -321,8 +370,8 @@ def _gain(
     tried: Future[Tried | None], solved: Future[Allocation], policy: Policy, *, users: int
 ) -> PlanGain | None:
     """Return the plan's gain by the trial; None where there is none."""
-    trial = tried.result()
-    if trial is None:
+    known = tried.result()
+    if known is None:
         return None
-    valued, problem = trial
+    valued, problem = known
     return gain_of_plan(valued, problem, policy, solved.result(), users=users)

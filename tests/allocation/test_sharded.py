@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pickle
 import shutil
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ from incentive_engine.allocation.population.population import Population
 from incentive_engine.allocation.population.sharded import ShardedUsers, in_shards
 from incentive_engine.allocation.population.users import users_of
 from incentive_engine.errors import DataError, InfeasibleError, SetupError
-from incentive_engine.fleet import Processes, SharedWork
+from incentive_engine.fleet import Processes, Result, Shard, SharedWork
 
 from .campaign import campaign
 
@@ -97,6 +98,28 @@ def test_only_few_users_come_back_however_many_there_are(tmp_path: Path) -> None
     assert solved.optimum.step is not None
     assert len(solved.optimum.step.core.index) <= PLAN.largest_core_users
     assert len(solved.draft.index) <= PLAN.largest_core_users
+
+
+@dataclass
+class CountedJobs:
+    """Workers that count what they are asked."""
+
+    jobs: int = 0
+
+    def map(self, task: Callable[[Shard], Result], shards: Sequence[Shard]) -> list[Result]:
+        self.jobs += 1
+        return HERE.map(task, shards)
+
+
+def test_several_prices_go_out_with_one_job(problem: Problem, tmp_path: Path) -> None:
+    users, fleet = users_of(problem), CountedJobs()
+    shape = (users.shape[0] - 1, *users.shape[1:])
+    prices = [np.full(shape, price) for price in (0.0, 0.01, 0.05)]
+    with in_shards(users, SharedWork(fleet=fleet, folder=tmp_path, shards=7)) as everyone:
+        tables = everyone.usages(prices)
+    assert fleet.jobs == 1
+    for table, price in zip(tables, prices, strict=True):
+        np.testing.assert_array_equal(table.totals, users.usage(price).totals)
 
 
 def test_shards_may_be_empty(tmp_path: Path) -> None:

@@ -8,7 +8,14 @@ from html.parser import HTMLParser
 
 import pytest
 
-from incentive_engine.report import LANGUAGES, Code, Estimate, ReportContent, render_report
+from incentive_engine.report import (
+    LANGUAGES,
+    Code,
+    Estimate,
+    ReportContent,
+    Watched,
+    render_report,
+)
 
 from .besides import held
 from .examples import bare, full, limits, response, rich
@@ -119,6 +126,19 @@ def test_the_holdout_is_told_by_what_it_costs_and_what_it_buys() -> None:
     assert "11.9 per 1,000 users, which a test at 5 % finds with a probability of 56 %" in text
     unknown = replace(held(), given_up=None, buys=None)
     assert "would add at most" not in read(replace(full(), holdout=unknown)).text
+
+
+def test_the_page_says_before_which_shortfalls_outcomes_would_tell_while_it_runs() -> None:
+    def told(watched: Watched) -> str:
+        return read(replace(full(), holdout=replace(held(), watched=watched))).text
+
+    some = Watched(nothing=0.15, half=None, nothing_at="2026-11-11 09:20", half_at="", least=0.62)
+    text = told(some)
+    assert "once 15 % of the users have come (by 2026-11-11 09:20)" in text
+    assert "that half of what is stated is gained is not noticed before the end" in text
+    assert "a gain that is 62 % short of what is stated, or more" in text
+    blind = Watched(nothing=None, half=None, nothing_at="", half_at="", least=None)
+    assert "not even that nothing at all is gained is noticed" in told(blind)
 
 
 def test_names_from_data_are_escaped() -> None:

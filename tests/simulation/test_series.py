@@ -12,7 +12,7 @@ from incentive_engine.config.policy import Policy
 from incentive_engine.config.scenario import CampaignSeries, World
 from incentive_engine.errors import ConfigError
 from incentive_engine.simulation.market.chances import DrawSeeds
-from incentive_engine.simulation.market.drift import Drift
+from incentive_engine.simulation.market.drift import MarketDrift
 from incentive_engine.simulation.market.world import draw_people
 from incentive_engine.simulation.results.campaigns import Payback
 from incentive_engine.stats.draws import Interval
@@ -145,15 +145,15 @@ def test_a_market_without_drift_stays_and_one_with_drift_walks() -> None:
     policy = Policy(version=1, name="p", offers=MARKETS["weekly"].offers)
     seeds = DrawSeeds.of(seed=1, draw=0, trials=1)
     people = draw_people(World(market="weekly", users=4000), policy, seeds)
-    still = Drift.draw(CampaignSeries(drift=0.0), offers=2, seed=seeds.drift)
+    still = MarketDrift.draw(CampaignSeries(drift=0.0), offers=2, seed=seeds.drift)
     assert still.moved(people, 11).reaction.conversion == pytest.approx(people.reaction.conversion)
-    walk = Drift.draw(CampaignSeries(campaigns=100, drift=0.01), offers=2, seed=seeds.drift)
+    walk = MarketDrift.draw(CampaignSeries(campaigns=100, drift=0.01), offers=2, seed=seeds.drift)
     steps = np.diff(walk.slope, axis=0)
     # 594 steps: the standard deviation of their standard deviation is 3 %
     assert steps.std() == pytest.approx(0.01, rel=0.12)
     moved = walk.moved(people, 50).reaction.conversion
     assert np.corrcoef(moved[:, 1] - moved[:, 0], people.traits @ walk.slope[50, 0])[0, 1] > 0.5
-    season = Drift.draw(CampaignSeries(drift=0.0, seasons=0.3), offers=2, seed=seeds.drift)
+    season = MarketDrift.draw(CampaignSeries(drift=0.0, seasons=0.3), offers=2, seed=seeds.drift)
     shift = logit(season.moved(people, 2).reaction.conversion[:, 0]) - logit(
         people.reaction.conversion[:, 0]
     )

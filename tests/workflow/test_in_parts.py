@@ -14,11 +14,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from incentive_engine.data.sources import open_source
 from incentive_engine.errors import ConfigError, DataError, IncentiveError, InfeasibleError
 from incentive_engine.fleet import Processes, SharedWork
 from incentive_engine.insight.budget.policy_options import BudgetOptions
+from incentive_engine.run.directory import AllocationTable, write_part
 from incentive_engine.verify import verify_run
 from incentive_engine.workflow.allocate import allocate
+from incentive_engine.workflow.in_parts import rows as in_parts_rows
 from incentive_engine.workflow.in_parts.allocate import allocate_in_parts
 
 Incentive = Callable[..., subprocess.CompletedProcess[str]]
@@ -180,10 +183,28 @@ def test_a_part_that_is_not_as_it_was_written_is_refused(
     assert words in found.detail
 
 
-def test_a_killed_task_leaves_nothing_in_the_run(folder: Path, tmp_path: Path) -> None:
+def test_tasks_that_were_killed_or_ran_twice_leave_nothing_in_the_run(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed_at_first(place: Path, number: int, rows: AllocationTable) -> None:
+        (place / f".part-{number}").touch()  # what a killed task had begun
+        for _ in range(2):
+            write_part(place, number, rows)
+
+    monkeypatch.setattr(in_parts_rows, "write_part", killed_at_first)
     run = in_parts(folder, tmp_path / "run")
-    assert {path.suffix for path in (run / "allocation.parquet").iterdir()} == {".parquet"}
-    assert not [path for path in (run / "allocation.parquet").iterdir() if path.name[0] == "."]
+    names = sorted(path.name for path in (run / "allocation.parquet").iterdir())
+    assert names == [f"part-{number:05d}.parquet" for number in range(3)]
+    assert verify_run(run).ok
+
+
+def test_scores_are_found_from_any_folder(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    source = open_source(Path("scores.parquet")).from_anywhere()
+    monkeypatch.chdir(tmp_path)
+    assert source.part(["user_id"], slice(300, 302)).column(0).to_pylist() == [4193, 4186]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ import pytest
 
 from incentive_engine.cli.output import spoken_at_home, taken_language
 from incentive_engine.errors import ConfigError
-from incentive_engine.language import aligned, language, say
+from incentive_engine.language import language, say
+from incentive_engine.language.columns import aligned
 
 from .conftest import Incentive
 

@@ -212,6 +212,12 @@ class AttainableSums:
 
     def table(self, mixture: Mixture) -> CellTable:
         """Return what a mixture adds up to, from its passes made again."""
-        tables = [(self.dual.at(prices).table, share) for prices, share in mixture.parts]
-        totals = sum(table.totals * share[:, None] for table, share in tables)
-        return replace(tables[0][0], totals=np.rint(totals).astype(np.int64))
+        rows, users = self.dual.rows, self.dual.users
+        shares = [share for _, share in mixture.parts]
+        tables = users.usages(
+            [rows.prices_of_pairs(prices, users.shape) for prices, _ in mixture.parts]
+        )
+        totals = sum(
+            table.totals * share[:, None] for table, share in zip(tables, shares, strict=True)
+        )
+        return replace(tables[0], totals=np.rint(totals).astype(np.int64))

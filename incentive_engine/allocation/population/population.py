@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -59,6 +60,9 @@ class Population(Protocol):
 
     def usage(self, price: FloatArray, *, weight: FloatArray | None = None) -> CellTable:
         """Return what the users choose, added up; each stands for `weight` of its cell."""
+
+    def usages(self, prices: Sequence[FloatArray]) -> list[CellTable]:
+        """Return what the users choose at each of several prices, asked for at once."""
 
     def best_scores(self, price: FloatArray) -> float:
         """Return the sum of every user's best score, exact to float64."""

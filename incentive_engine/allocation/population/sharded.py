@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import partial, reduce
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
@@ -140,6 +140,11 @@ class ShardedUsers(Units):
         """Return what the users choose, added up; each stands for `weight` of its cell."""
         sums = sum(totals for totals, _ in self._ask(partial(passed, price=price)))
         return table_of(self, np.asarray(sums, dtype=np.int64), weight)
+
+    def usages(self, prices: Sequence[FloatArray]) -> list[CellTable]:
+        """Return what the users choose at each of several prices, by one job."""
+        shards = self._ask(partial(Users.usages, prices=prices))
+        return [reduce(CellTable.plus, tables) for tables in zip(*shards, strict=True)]
 
     def best_scores(self, price: FloatArray) -> float:
         """Return the sum of every user's best score, exact to float64."""

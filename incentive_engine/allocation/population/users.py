@@ -82,6 +82,10 @@ class Users(PairColumns):
         """Return what the users choose at the prices of pairs, added up."""
         return sweep(self, price, weight=weight)
 
+    def usages(self, prices: Sequence[FloatArray]) -> list[CellTable]:
+        """Return what the users choose at each of several prices."""
+        return [self.usage(price) for price in prices]
+
     def best_scores(self, price: FloatArray) -> float:
         """Return the sum of every user's best score at the prices, exact to float64."""
         return dual_sum(self, price)

@@ -100,6 +100,7 @@ def _may_show_a_secret(url: str, parameters: Mapping[str, str]) -> bool:
     user, at, behind = rest.partition("@")
     place = behind if at and "/" not in user else rest
     ports = parameters.get("port", "").split(",")
+    # rather refuse a right URL than show half of a password
     return "@" in place.partition("?")[0] or not all(port.isdigit() for port in ports if port)
 
 

@@ -97,6 +97,7 @@ class Keys:
         if stamp != self._stamp:
             try:
                 self._keys = _read(self._path)
+            # whoever edits the file must not lock everybody out by a typing error
             except ConfigError:
                 return
             self._stamp = stamp
@@ -129,4 +130,10 @@ def _read(path: Path) -> Mapping[bytes, Key]:
         if lacking:
             lacks = say("`{name}` has not one of both", name=lacking[0])
         raise ConfigError(Fault(str(path), lacks, "key, or sha256", "write one of the two"))
-    return {key.digest: key for key in keys}
+    by_digest: dict[bytes, Key] = {}
+    for key in keys:
+        # which of two callers it is would decide what they may do
+        if (other := by_digest.setdefault(key.digest, key)) is not key:
+            what = say("`{name}` has the key of `{other}`", name=key.name, other=other.name)
+            raise ConfigError(Fault(str(path), what, "a key of one's own", "make another one"))
+    return by_digest

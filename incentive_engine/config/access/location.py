@@ -167,6 +167,7 @@ def _asked(url: str) -> tuple[str, str | None, str | None]:
         url, query = url[: match.start()], unquote(url[match.end() :]).strip()
     table = None
     if match := re.search(r"([?&])table=([^&]*)", url):
+        # names of tables may hold spaces and signs, which a URL must escape
         table = unquote(match[2])
         behind = url[match.end() :]
         url = url[: match.start()] + (match[1] + behind[1:] if behind else "")
@@ -265,6 +266,7 @@ def _object_store(rest: str) -> Location:
     if not bucket.strip("/"):
         raise ConfigError(Fault("", "`s3://` names no bucket", "s3://BUCKET/PATH"))
     shown, hidden = _parameters(parameters)
+    # what stands before the @ is an access key and its secret
     keys = path[: -len(bucket)]
     return Location(
         kind=Kind.S3,

@@ -198,6 +198,7 @@ def _changed(text: str, loc: Loc, value: str | None) -> str:
         return text if left else _removed(text, trail)
     if not left:
         return _replaced(text, node, value)
+    # mappings that are not there yet are written around the value, the innermost first
     for key in reversed(left[1:]):
         value = f"{{{flow_text(key)}: {value}}}"
     if not isinstance(node, yaml.CollectionNode):  # a key without a value, which becomes a mapping
@@ -260,6 +261,7 @@ def _added(text: str, node: yaml.CollectionNode, written: str) -> str:
 
 def _removed(text: str, trail: list[tuple[yaml.CollectionNode, _Entry]]) -> str:
     """Remove the last entry of a way, and whatever would stand empty without it."""
+    # a key without anything below it would mean `null`, not that it was left out
     while len(trail) > 1 and len(trail[-1][0].value) == 1:
         trail = trail[:-1]
     node, entry = trail[-1]

@@ -70,6 +70,7 @@ def load_document(
     source = DocumentSource(str(path), root.places())
     context = FileContext(path.parent, require_data)
     document, faults = validated(model, root.plain(), source=source, context=context)
+    # in the order in which a planner reads the file
     ordered = sorted((*tree.faults, *faults), key=lambda found: found[0].line)
     if document is None or ordered or settings:
         raise ConfigError(*settings, *(fault for _, fault in ordered))

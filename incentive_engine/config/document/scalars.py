@@ -56,6 +56,7 @@ def scalar_value(text: str, *, tag: str) -> PlainScalar:
     """
     if tag == STR:
         return text
+    # `!!float 3` is right: every whole number is a number, too
     if scalar_tag(text) != tag and (tag, scalar_tag(text)) != (FLOAT, INT):
         raise ValueError(
             say(

@@ -82,6 +82,7 @@ class Calendar(Model):
                     release=two.release,
                 )
                 problems.append(FieldProblem(("waves", index, "release"), what))
+        # shares in percent such as 33.4, 33.3, 33.3 add up to 1 but for rounding
         if (total := sum(wave.share for wave in self.waves)) > 1 + 1e-9:
             what = say("the shares of the waves add up to {total:.0%}", total=total)
             problems.append(FieldProblem(("waves",), what, "at most 100 %"))

@@ -38,6 +38,7 @@ class Campaign(Model):
                     ("end",), say("{end} is not after {start}", end=self.end, start=self.start)
                 )
             )
+        # prices that are never solved anew would be a plan that only looks live
         elif self.reprice.micros > (self.end - self.start).total_seconds() * 1e6:
             what = say("{reprice} is longer than the campaign", reprice=self.reprice)
             problems.append(FieldProblem(("reprice",), what, "a length of time such as 5m"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -116,6 +116,11 @@ class ParquetParts:
         if faults:
             raise DataError(*faults)
         return cls(parts=tuple(parts), schema=pa.schema(fields))
+
+    def absolute(self) -> ParquetParts:
+        """Return the same parts for processes that run in other folders."""
+        parts = tuple(replace(part, path=part.path.absolute()) for part in self.parts)
+        return replace(self, parts=parts)
 
     def zoned(self) -> frozenset[str]:
         """Return the columns of times that name their zone.

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -65,6 +65,10 @@ class Source:
             return None
         only = self.files.parts[0]
         return only.path if len(self.files.parts) == 1 and not only.constants else None
+
+    def from_anywhere(self) -> Source:
+        """Return the same table for processes that run in other folders."""
+        return replace(self, files=self.files.absolute())
 
     def rows(self) -> int | None:
         """Return how many rows there are by the files' own word; None for CSV."""

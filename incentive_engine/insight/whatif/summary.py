@@ -14,11 +14,11 @@ from incentive_engine.language import (
     Code,
     Message,
     Text,
-    aligned,
     as_warnings,
     language,
     named,
 )
+from incentive_engine.language.columns import aligned
 from incentive_engine.language.formats import DASH
 
 COLUMNS: Final = (

@@ -14,7 +14,7 @@ from incentive_engine.simulation.market.world import MOST_LIKELY, People
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Drift:
+class MarketDrift:
     """How c campaigns differ from the market in which the trial was run.
 
     Attributes

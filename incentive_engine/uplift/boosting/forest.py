@@ -185,13 +185,15 @@ def _sums(
     common, sums = np.empty(block), np.empty((k, block))
     for start in range(0, n, block):
         rows = min(block, n - start)
-        values[:, :rows] = matrix[start : start + rows].T
+        for row in range(rows):
+            for at in range(p):
+                values[at, row] = matrix[start + row, at]
         sums[:] = 0.0
         for tree in range(len(leaf)):
             possible[:] = 255
             _narrow(
-                possible,
-                values[:, :rows],
+                possible[:rows],
+                values,
                 first[tree],
                 first[tree + 1],
                 column,
@@ -227,11 +229,12 @@ def _narrow(
     table: IntArray,
     by_code: npt.NDArray[np.uint8],
 ) -> None:
-    """Clear the leaves that a tree's splits of the rows' own features, (p, rows), take."""
+    """Clear the leaves that a tree's splits of the rows' own features, (p, rows or more), take."""
     for split in range(begin, end):
         if column[split] >= len(values):
             continue
-        value = values[column[split]]
+        # a slice of one row of `values` stays contiguous, as comparing many at once needs it
+        value = values[column[split], : len(possible)]
         if table[split] >= 0:
             _look_up(possible, value, by_code[table[split]])
         else:

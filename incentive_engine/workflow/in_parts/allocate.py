@@ -133,7 +133,7 @@ def allocate_in_parts(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Stated:
+class StatedPolicy:
     """A policy and what it means among the users of a plan."""
 
     policy: Policy
@@ -159,19 +159,19 @@ def _refuse(policy: Policy, options: BudgetOptions, scores: Source) -> None:
         raise ConfigError(*faults)
 
 
-def _stated(policy: Policy, users: ScoreTable, scores: Source) -> Stated:
+def _stated(policy: Policy, users: ScoreTable, scores: Source) -> StatedPolicy:
     holdout = holdout_of(policy, users)
     question, members = build_question(policy, users, holdout)
-    return Stated(
+    return StatedPolicy(
         policy=policy,
         question=question,
         members=members,
         frozen=FrozenPolicy.of(policy, users, holdout),
-        state=StateRows(policy=policy, scores=scores),
+        state=StateRows(policy=policy, scores=scores.from_anywhere()),
     )
 
 
-def _written(stated: Stated, plan: ShardedPlan[ScoreRows], folder: Path) -> PlanSums:
+def _written(stated: StatedPolicy, plan: ShardedPlan[ScoreRows], folder: Path) -> PlanSums:
     """Let tasks write the rows, and return what they add up to."""
     folder.mkdir()
     write = WriteRows(
@@ -188,7 +188,7 @@ def _written(stated: Stated, plan: ShardedPlan[ScoreRows], folder: Path) -> Plan
 
 
 def _certificate(
-    stated: Stated, plan: ShardedPlan[ScoreRows], sums: PlanSums, options: BudgetOptions
+    stated: StatedPolicy, plan: ShardedPlan[ScoreRows], sums: PlanSums, options: BudgetOptions
 ) -> dict[str, Any]:
     return {
         **plan.solved.certificate.to_dict(),
@@ -203,7 +203,7 @@ def _warnings(policy: Policy) -> Iterator[Message]:
 
 
 def _record(
-    stated: Stated, plan: ShardedPlan[ScoreRows], origin: Origin, steps: Steps
+    stated: StatedPolicy, plan: ShardedPlan[ScoreRows], origin: Origin, steps: Steps
 ) -> RunRecord:
     policy, holdout = stated.policy, stated.members.holdout
     explorers = plan.question.explorers
