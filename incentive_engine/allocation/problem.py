@@ -224,6 +224,19 @@ def _limit_faults(problem: Problem, limit: LinearLimit) -> list[Fault]:
                     say("({size},)", size=size),
                 )
             )
+    if not all(abs(coefficient) <= LARGEST for _, coefficient in limit.all_terms):
+        faults.append(
+            Fault(
+                where,
+                "a ratio or coefficient is no number",
+                say("up to {largest:g}", largest=LARGEST),
+            )
+        )
+    return [*faults, *_bound_faults(limit, where)]
+
+
+def _bound_faults(limit: LinearLimit, where: str) -> list[Fault]:
+    faults: list[Fault] = []
     low, high = limit.at_least, limit.at_most
     if low is None and high is None:
         faults.append(Fault(where, "it has no bound", "at_most, at_least, or both"))
@@ -237,14 +250,6 @@ def _limit_faults(problem: Problem, limit: LinearLimit) -> list[Fault]:
                 say("a bound is beyond {largest:g}", largest=LARGEST),
                 "",
                 "leave out what bounds nothing",
-            )
-        )
-    if not all(abs(coefficient) <= LARGEST for _, coefficient in limit.all_terms):
-        faults.append(
-            Fault(
-                where,
-                "a ratio or coefficient is no number",
-                say("up to {largest:g}", largest=LARGEST),
             )
         )
     if low is not None and high is not None and low > high:

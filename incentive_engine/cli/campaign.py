@@ -165,8 +165,8 @@ def measure(
     )
 
     tables = [table_at(text, "--outcomes") for text in outcomes]
-    known = None if covariates is None else table_at(covariates, "--covariates")
-    measurements = measure_all(paired(run_dirs, tables, ledger or (), known))
+    before = None if covariates is None else table_at(covariates, "--covariates")
+    measurements = measure_all(paired(run_dirs, tables, ledger or (), before))
     say(measurements.to_json() if as_json else measurements.to_text(spoken()))
     if out is not None:
         written = write_measurement(measurements, out, lang=spoken())
@@ -209,7 +209,7 @@ def learn(
     """Turn a finished campaign's holdout and explorers into a trial for the next model."""
     from incentive_engine.workflow.learn_campaign import learn as learned
 
-    found = learned(
+    folder = learned(
         run_dir,
         table_at(outcomes, "--outcomes"),
         into=into,
@@ -217,4 +217,4 @@ def learn(
         users=None if users is None else table_at(users, "--users"),
         accepted=accept or (),
     )
-    say(found.to_text(spoken()))
+    say(folder.to_text(spoken()))

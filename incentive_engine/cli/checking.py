@@ -86,7 +86,7 @@ def reproduce(run_dir: RunDirectory) -> None:
     """Run a plan again from its manifest; exit 1 when anything else comes out."""
     from incentive_engine.workflow.reproduce import reproduce as run_again
 
-    made = run_again(run_dir, progress=shown)
-    say(*made.lines())
-    if not made.ok:
+    reproduction = run_again(run_dir, progress=shown)
+    say(*reproduction.lines())
+    if not reproduction.ok:
         raise typer.Exit(1)

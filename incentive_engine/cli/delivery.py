@@ -119,7 +119,7 @@ def export(
         hash_ids=hash_ids,
     )
     target = delivery.Target(to=to, table=table, prune=prune)
-    made = delivery.export(
+    lines = delivery.export(
         run_dir,
         target=target,
         options=options,
@@ -129,4 +129,4 @@ def export(
         ledger=ledger,
         progress=shown,
     )
-    say(*made)
+    say(*lines)

@@ -120,10 +120,10 @@ def power(
     from incentive_engine.workflow.find_power import power as calculate
     from incentive_engine.workflow.find_power import shares, sizes
 
-    found = calculate(
+    figures = calculate(
         policy, budget=budget, holdouts=shares(holdout), trials=sizes(trial), progress=shown
     )
-    say(found.to_json() if as_json else found.to_text(spoken()))
+    say(figures.to_json() if as_json else figures.to_text(spoken()))
 
 
 @app.command()
@@ -140,8 +140,8 @@ def explain(
     """Say which features drive the effect of each offer on one user."""
     from incentive_engine.workflow.explain_user import explain_user
 
-    found = explain_user(policy, user_id, model=model, progress=shown)
+    reasons = explain_user(policy, user_id, model=model, progress=shown)
     if as_json:
-        say(found.to_json())
+        say(reasons.to_json())
     else:
-        say(*found.lines())
+        say(*reasons.lines())

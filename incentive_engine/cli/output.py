@@ -47,12 +47,13 @@ def taken_language(words: list[str]) -> tuple[Code, list[str]]:
     ConfigError
         When it is none that the program speaks.
     """
+    # the command line goes before the locale
     asked: str = spoken_at_home()
     others: list[str] = []
-    rest = iter(words)
-    for word in rest:
+    remaining = iter(words)
+    for word in remaining:
         if word == "--lang":
-            asked = next(rest, "")
+            asked = next(remaining, "")
         elif word.startswith("--lang="):
             asked = word.partition("=")[2]
         else:

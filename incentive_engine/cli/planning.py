@@ -152,7 +152,7 @@ def whatif(
     from incentive_engine.insight.budget.policy_options import BudgetOptions
     from incentive_engine.workflow.whatif import whatif as run_whatif
 
-    found = run_whatif(
+    answer = run_whatif(
         policy,
         budgets=budgets,
         settings=set_values or (),
@@ -169,4 +169,4 @@ def whatif(
         lang=spoken(),
         progress=shown,
     )
-    say(found.to_json() if as_json else found.to_text(spoken()))
+    say(answer.to_json() if as_json else answer.to_text(spoken()))

@@ -75,9 +75,9 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except KeyboardInterrupt as error:
         _fail(error, message=_told("stopped"), code=INTERRUPTED, debug=debug)
     except Exception as error:  # noqa: BLE001 - the one place where a defect becomes an exit code
-        known = in_words(error)
-        if known is not None:
-            _fail(error, message=known.text(spoken()), code=known.exit_code, debug=debug)
+        cause = in_words(error)
+        if cause is not None:
+            _fail(error, message=cause.text(spoken()), code=cause.exit_code, debug=debug)
         message = _told("internal", kind=type(error).__name__, error=str(error))
         _fail(error, message=message, code=3, debug=debug)
 

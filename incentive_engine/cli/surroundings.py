@@ -127,7 +127,7 @@ def _has_no_room(error: Exception) -> bool:
     text = str(error).lower()
     # what the message of an import says that had no room
     cannot_load = ("shared object", "memory", "failed to map")
-    return getattr(error, "errno", None) is None and any(part in text for part in cannot_load)
+    return getattr(error, "errno", None) is None and any(words in text for words in cannot_load)
 
 
 def _place(error: OSError) -> str:

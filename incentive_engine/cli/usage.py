@@ -27,14 +27,14 @@ def wrong_usage(command: str, message: str) -> Fault:
     """
     for pattern, what, expected in KNOWN:
         if match := pattern.search(message):
-            said = {name: value or "" for name, value in match.groupdict().items()}
-            where = ": ".join(filter(None, (command, said.get("option"))))
-            near = _names(said.get("near", ""))
-            wanted = expected(said) if callable(expected) else expected
+            named = {name: value or "" for name, value in match.groupdict().items()}
+            where = ": ".join(filter(None, (command, named.get("option"))))
+            near = _names(named.get("near", ""))
+            wanted = expected(named) if callable(expected) else expected
             remedy = say("see `{command} --help`", command=command)
             if near:
                 remedy = say("did you mean {near}?", near=any_of(near))
-            return Fault(where, what(said), wanted, remedy)
+            return Fault(where, what(named), wanted, remedy)
     return Fault(
         command, message.rstrip("."), remedy=say("see `{command} --help`", command=command)
     )

@@ -42,7 +42,7 @@ def read_arms(column: pd.Series, policy: Policy, checks: RowChecks) -> Arms:
     But if control or an offer has no rows, or a name differs from a known one only in case,
     spaces or punctuation, then it is a misspelling.
     """
-    known = (CONTROL, *policy.offer_ids)
+    offered = (CONTROL, *policy.offer_ids)
     missing = np.asarray(column.isna(), dtype=np.bool_)
     checks.refuse(
         missing,
@@ -50,10 +50,10 @@ def read_arms(column: pd.Series, policy: Policy, checks: RowChecks) -> Arms:
         remedy=say("write `{control}` where there was none", control=CONTROL),
     )
     names = column.astype("str")
-    code = pd.Index(known).get_indexer(pd.Index(names))
+    code = pd.Index(offered).get_indexer(pd.Index(names))
     arms = {str(name): int(count) for name, count in names[~missing].value_counts().items()}
     check_arms(arms, policy, checks)
-    ignored = {name: count for name, count in arms.items() if name not in known}
+    ignored = {name: count for name, count in arms.items() if name not in offered}
     return Arms(code=code.astype(np.int16), ignored=MappingProxyType(ignored))
 
 
@@ -69,10 +69,10 @@ def check_arms(
     whole
         Whether these are all rows: an arm may be rare enough to be in no sample.
     """
-    known = (CONTROL, *policy.offer_ids)
-    ignored = {name: count for name, count in arms.items() if name not in known}
-    _check_spelling(ignored, known, checks)
-    for name in known:
+    offered = (CONTROL, *policy.offer_ids)
+    ignored = {name: count for name, count in arms.items() if name not in offered}
+    _check_spelling(ignored, offered, checks)
+    for name in offered:
         if not arms.get(name) and (whole or ignored):
             checks.faults.append(_empty_arm(name, ignored, checks.where))
 

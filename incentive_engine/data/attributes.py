@@ -127,14 +127,14 @@ def _unseen(place: str, name: str, value: Scalar, column: Column, where: str) ->
     # values of a column that a misspelt one is compared to
     compared = 5_000
     near = dict.fromkeys([*inside, *get_close_matches(word, values[:compared], n=1)])
-    said: dict[str, Value] = {
+    shared: dict[str, Value] = {
         "place": place, "where": where, "column": name, "value": word
     }  # fmt: skip
     if near:
-        return say("scores.no_row_near", **said, near=", ".join(list(near)[:3]))
+        return say("scores.no_row_near", **shared, near=", ".join(list(near)[:3]))
     if 0 < len(values) <= NAMED_COLUMNS:
-        return say("scores.no_row_known", **said, known=", ".join(values))
-    return say("scores.no_row", **said)
+        return say("scores.no_row_known", **shared, known=", ".join(values))
+    return say("scores.no_row", **shared)
 
 
 def _conditions(loc: Loc, where: Where) -> Iterator[Use]:

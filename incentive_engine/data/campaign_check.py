@@ -95,8 +95,8 @@ class _Look:
 
     @property
     def where(self) -> str:
-        part = "" if self.whole else f" (a sample of {self.rows.num_rows:,} rows)"
-        return f"{self.source.where}{part}"
+        sampled = "" if self.whole else f" (a sample of {self.rows.num_rows:,} rows)"
+        return f"{self.source.where}{sampled}"
 
     @property
     def count(self) -> int | None:
@@ -104,10 +104,10 @@ class _Look:
 
     def checks(self) -> RowChecks:
         """Return checks of the rows, the ids of a whole table checked already."""
-        known = USER_ID in self.rows.column_names
-        ids = self.rows.column(USER_ID) if known else pa.nulls(self.rows.num_rows)
+        has_ids = USER_ID in self.rows.column_names
+        ids = self.rows.column(USER_ID) if has_ids else pa.nulls(self.rows.num_rows)
         checks = RowChecks(where=self.where, user_id=ids)
-        if known and self.whole and CAMPAIGN not in self.source.columns:
+        if has_ids and self.whole and CAMPAIGN not in self.source.columns:
             checks.unique_ids()
         return checks
 
@@ -170,11 +170,11 @@ def check_campaign(
     DataError
         With every fault of all of them.
     """
-    found = tuple(_each(policy, users, trial))
-    faults = dict.fromkeys(fault for check in found for fault in check.faults)
+    checks = tuple(_each(policy, users, trial))
+    faults = dict.fromkeys(fault for check in checks for fault in check.faults)
     if faults:
         raise DataError(*faults)
-    return found
+    return checks
 
 
 def _each(policy: Policy, users: Source | None, trial: Source | None) -> Iterator[TableCheck]:

@@ -106,12 +106,13 @@ def _reach(
     import pandas as pd  # half a second that a plan from scores does not need
 
     dealt = np.zeros((int(code.max(initial=-1)) + 1, len(offers)), dtype=np.bool_)
+    # an arm that somebody of a campaign got could be got by all of it, unless rows say more
     treated = arm > 0
     dealt[code[treated], arm[treated] - 1] = True
     reach = dealt[code]
     if ARMS in frame:
-        known = frame[ARMS].notna().to_numpy()
+        is_listed = frame[ARMS].notna().to_numpy()
         levels, texts = pd.factorize(frame[ARMS].astype(str))
         listed = np.array([[offer in text.split() for offer in offers] for text in texts])
-        reach[known] = listed.reshape(len(texts), len(offers))[levels][known]
+        reach[is_listed] = listed.reshape(len(texts), len(offers))[levels][is_listed]
     return reach

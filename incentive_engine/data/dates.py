@@ -31,8 +31,8 @@ def dates_in(column: pd.Series) -> pd.Series | None:
     )
     if moments.isna().any():
         return None
-    found = moments.dt.tz_localize(None).reindex(codes)
-    return found.set_axis(column.index, axis=0)
+    dates = moments.dt.tz_localize(None).reindex(codes)
+    return dates.set_axis(column.index, axis=0)
 
 
 def with_dates(frame: pd.DataFrame, *, besides: Collection[str]) -> pd.DataFrame:

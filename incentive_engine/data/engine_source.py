@@ -28,7 +28,7 @@ def source_digest(*parts: str) -> str:
     """
     root = Path(incentive_engine.__file__).parent
     whole = hashlib.sha256()
-    for file in (file for part in parts or (".",) for file in _files(root / part)):
+    for file in (file for name in parts or (".",) for file in _files(root / name)):
         whole.update(f"{file.relative_to(root).as_posix()} {digest_file(file)}\n".encode())
     return whole.hexdigest()
 

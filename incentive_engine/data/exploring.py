@@ -136,5 +136,6 @@ def arm_drawn(words: Words, arms: IntArray) -> IntArray:
     >>> arm_drawn(np.array([0, 2**63, 2**64 - 1], dtype=np.uint64), np.array([3, 3, 3])).tolist()
     [0, 1, 2]
     """
+    # multiplied and not divided: remainders of a division would favour small numbers
     upper = (words >> np.uint64(HALF)).astype(np.int64)
     return (upper * arms) >> HALF

@@ -88,8 +88,8 @@ def _with_users(
         return Joined(features=frame[shared], warnings=warnings)
     place = places(frame[USER_ID], users.user_id.to_pandas())
     if np.all(place >= 0):
-        found = users.take(place).features[lacking].set_axis(frame.index, axis=0)
-        both = pd.concat([frame[shared], found], axis=1)
+        theirs = users.take(place).features[lacking].set_axis(frame.index, axis=0)
+        both = pd.concat([frame[shared], theirs], axis=1)
         return Joined(features=both[list(users.features)], warnings=warnings)
     if not shared or set(lacking) & set(policy.attribute_columns):
         what = say(

@@ -47,6 +47,7 @@ def hash_ids(ids: Column, key: bytes) -> Words:
         some = column.slice(start, BLOCK)
         ends, content = text_buffers(some.cast(pa.string()) if number else some)
         inside = ends.astype(np.int64)
+        # a word more, so that the last id, too, can be read as whole words
         padded = np.zeros(inside[-1] - inside[0] + WORD, dtype=np.uint8)
         padded[:-WORD] = content[inside[0] : inside[-1]]
         hashed[start : start + BLOCK] = _hashed(inside - inside[0], padded, key)
@@ -111,11 +112,11 @@ def repeated(ids: Column) -> BoolArray:
     shared = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
     twice = np.zeros(len(number), dtype=np.bool_)
     if len(shared):
-        known: set[Any] = set()
+        earlier: set[Any] = set()
         for row in np.flatnonzero(np.isin(number, shared)).tolist():
             own = column[row].as_py()
-            twice[row] = own in known
-            known.add(own)
+            twice[row] = own in earlier
+            earlier.add(own)
     return twice
 
 
@@ -132,14 +133,15 @@ def _hashed(ends: npt.NDArray[np.int64], content: npt.NDArray[np.uint8], key: by
     state = np.empty((4, len(sizes)), dtype=np.uint64)
     state.T[:] = np.array(START, dtype=np.uint64) ^ np.tile(words, 2)
     last = sizes // WORD
-    for at in range(int(last.max(initial=-1)) + 1):
-        rows = slice(None) if last.min() >= at else np.flatnonzero(last >= at)
-        word = _word(content, ends[:-1][rows], sizes[rows], at)
-        part = state[:, rows]
-        part[3] ^= word
-        _mix(part, rounds=2)
-        part[0] ^= word
-        state[:, rows] = part
+    for place in range(int(last.max(initial=-1)) + 1):
+        # while no id has ended, a view of all is mixed and nothing is gathered
+        rows = slice(None) if last.min() >= place else np.flatnonzero(last >= place)
+        word = _word(content, ends[:-1][rows], sizes[rows], place)
+        moved = state[:, rows]
+        moved[3] ^= word
+        _mix(moved, rounds=2)
+        moved[0] ^= word
+        state[:, rows] = moved
     state[2] ^= np.uint64(0xFF)
     _mix(state, rounds=4)
     return _spread(np.bitwise_xor.reduce(state, axis=0))
@@ -160,9 +162,9 @@ def _word(
     word: Words = anywhere[start + WORD * at]
     left = np.minimum(sizes - WORD * at, WORD).astype(np.uint64)
     ending = left < WORD
-    kept = (np.uint64(1) << (np.uint64(8) * np.where(ending, left, 0))) - np.uint64(1)
+    mask = (np.uint64(1) << (np.uint64(8) * np.where(ending, left, 0))) - np.uint64(1)
     size = (sizes & 0xFF).astype(np.uint64) << np.uint64(56)
-    word[ending] = ((word & kept) | size)[ending]
+    word[ending] = ((word & mask) | size)[ending]
     return word
 
 

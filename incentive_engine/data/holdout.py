@@ -39,10 +39,10 @@ def draw_holdout(user_id: Column, strata: pa.Table, *, share: float, seed: int) 
     quota = np.array([round(share * int(size)) for size in sizes])
     near = _candidates(rank, stratum, quota, share)
     order = near[np.lexsort((rank[near], stratum[near]))]
-    found = np.bincount(stratum[order], minlength=len(sizes))
-    place = np.arange(len(order)) - np.repeat(np.cumsum(found) - found, found)
+    candidates = np.bincount(stratum[order], minlength=len(sizes))
+    place = np.arange(len(order)) - np.repeat(np.cumsum(candidates) - candidates, candidates)
     drawn = np.zeros(len(rank), dtype=np.bool_)
-    drawn[order[place < np.repeat(quota, found)]] = True
+    drawn[order[place < np.repeat(quota, candidates)]] = True
     return drawn
 
 
@@ -75,11 +75,11 @@ def holdout_cutoffs(
         (n,) bool, what it gave.
     """
     stratum = strata_codes(strata, len(drawn))
-    held = np.flatnonzero(drawn)
-    rank = hash_ids(whole(user_id).take(pa.array(held)), holdout_key(seed))
+    held_rows = np.flatnonzero(drawn)
+    rank = hash_ids(whole(user_id).take(pa.array(held_rows)), holdout_key(seed))
     highest = np.zeros(int(stratum.max(initial=0)) + 1, dtype=np.uint64)
-    np.maximum.at(highest, stratum[held], rank)
-    counts = np.bincount(stratum[held], minlength=len(highest))
+    np.maximum.at(highest, stratum[held_rows], rank)
+    counts = np.bincount(stratum[held_rows], minlength=len(highest))
     shares = counts / np.maximum(np.bincount(stratum, minlength=len(highest)), 1)
     codes, first = np.unique(stratum, return_index=True)
     values = [
@@ -117,6 +117,7 @@ def _candidates(rank: Words, stratum: IntArray, quota: IntArray, share: float) -
     """
     # so many times the share of users are sorted; a stratum with an unlikely draw sorts all
     wider = 1.25
+    # the largest float below 2**64, beyond which a word begins anew at 0
     most = min(share * wider, 1.0) * (2**64 - 2**11)
     near = np.flatnonzero(rank <= np.uint64(most))
     enough = np.bincount(stratum[near], minlength=len(quota)) >= quota
@@ -127,8 +128,9 @@ def strata_codes(strata: pa.Table, n: int) -> IntArray:
     """Return a number per row, the same for rows that agree in every column."""
     codes = np.zeros(n, dtype=np.int64)
     for name in strata.column_names:
-        found = levels(strata.column(name))
-        codes *= len(found.labels) + 1
-        codes += found.code
+        values = levels(strata.column(name))
+        codes *= len(values.labels) + 1
+        codes += values.code
+        # made small after each column: a product over many columns would pass 64 bits
         codes = compact(codes + 1)
     return codes

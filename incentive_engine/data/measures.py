@@ -130,6 +130,7 @@ class _Filling:
                 if error in self.errors:
                     self.errors[error][rows] = _checked(block, error, checks, start, positive=True)
         if COST in self.matrices:
+            # a user gets one offer at most, so that the dearest of each bounds the sum
             highest = np.fmax.reduce(self.matrices[COST][:, rows], axis=0, initial=0.0)
             self.dearest += float(highest.sum(dtype=np.float64))
 

@@ -142,8 +142,8 @@ def outcomes_of(
     moments = _moments(table, checks)
     checks.done()
     place = places(as_id(table.column(USER_ID)).to_pandas(), user_id.to_pandas())
-    known = place >= 0
-    if not known.any():
+    is_of_run = place >= 0
+    if not is_of_run.any():
         what = say("none of its {rows:,} rows is about a user of the run", rows=table.num_rows)
         raise DataError(Fault(where, what, say("ids such as {id}", id=user_id[0].as_py())))
 
@@ -151,14 +151,14 @@ def outcomes_of(
         if values is None:
             return None
         all_users = np.zeros(len(user_id))
-        all_users[place[known]] = values[known]
+        all_users[place[is_of_run]] = values[is_of_run]
         return all_users
 
     reached = None if offer is None else np.full(len(user_id), NOT_KNOWN, dtype=np.int16)
     if offer is not None and reached is not None:
-        reached[place[known]] = offer[known]
+        reached[place[is_of_run]] = offer[is_of_run]
     named = np.zeros(len(user_id), dtype=np.bool_)
-    named[place[known]] = True
+    named[place[is_of_run]] = True
     did = spread(numbers[CONVERSION])
     assert did is not None
     return Outcomes(
@@ -167,7 +167,7 @@ def outcomes_of(
         spend=spread(numbers.get(SPEND)),
         cost=spread(numbers.get(COST)),
         offer=reached,
-        strangers=int((~known).sum()),
+        strangers=int((~is_of_run).sum()),
         at=None if moments is None else _spread_moments(moments, place, len(user_id)),
     )
 
@@ -199,7 +199,7 @@ def checked_outcomes(table: pa.Table, checks: RowChecks) -> dict[str, FloatArray
     What is missing, infinite or impossible goes to `checks`.
     """
     names = [name for name in OUTCOMES if name in table.column_names]
-    found = {
+    outcomes = {
         name: checks.numbers(name, table.column(name)).astype(np.float64, copy=False)
         for name in names
     }
@@ -208,7 +208,7 @@ def checked_outcomes(table: pa.Table, checks: RowChecks) -> dict[str, FloatArray
         checks.refuse(
             missing, say("`{name}` is missing", name=name), expected="an outcome in each row"
         )
-    conversion, cost = found.get(CONVERSION), found.get(COST)
+    conversion, cost = outcomes.get(CONVERSION), outcomes.get(COST)
     if conversion is not None:
         odd = ~np.isnan(conversion) & (conversion != 0) & (conversion != 1)
         checks.refuse(
@@ -216,7 +216,7 @@ def checked_outcomes(table: pa.Table, checks: RowChecks) -> dict[str, FloatArray
         )
     if cost is not None:
         checks.refuse(cost < 0, say("`{cost}` is negative", cost=COST), expected="at least 0")
-    return found
+    return outcomes
 
 
 def _offers(
@@ -248,6 +248,7 @@ def offer_places(
     """
     given = column.to_pandas()
     if is_float_dtype(given) and given.dropna().mod(1).eq(0).all():
+        # without the `.0` that a gap in the column had put behind the names
         given = given.astype("Int64")
     text = given.astype("str")
     nothing = np.asarray(given.isna() | text.isin(["", CONTROL]), dtype=np.bool_)

@@ -96,7 +96,7 @@ class RowChecks:
         if not bad.any():
             return
         rows = np.flatnonzero(bad)
-        alike = (found for found in self.faults if isinstance(found, Refusal))
+        alike = (fault for fault in self.faults if isinstance(fault, Refusal))
         refusal = next((one for one in alike if one.what == what), None)
         if refusal is None:
             refusal = Refusal(what=what, expected=expected, remedy=remedy)
@@ -176,8 +176,8 @@ class RowChecks:
         )
         if pa.types.is_integer(ids.type) or is_text(ids.type):
             repeats = np.zeros(len(ids), dtype=np.bool_)
-            known = ids.take(as_arrow(np.flatnonzero(~missing))) if missing.any() else ids
-            repeats[~missing] = repeated(known)
+            present = ids.take(as_arrow(np.flatnonzero(~missing))) if missing.any() else ids
+            repeats[~missing] = repeated(present)
             remedy = "keep one row per user"
             self.refuse(
                 repeats, say("`{user_id}` repeats an earlier row", user_id=USER_ID), remedy=remedy
@@ -196,7 +196,7 @@ class RowChecks:
 
     def found(self) -> list[Fault]:
         """Return all that was found, rows that are refused for one reason as one fault."""
-        return [self._told(found) for found in self.faults]
+        return [self._told(fault) for fault in self.faults]
 
     def _told(self, found: Fault | Refusal) -> Fault:
         if isinstance(found, Fault):
@@ -240,12 +240,12 @@ def near_column(name: str, names: Iterable[str]) -> Text:
     >>> str(near_column("cost_off10", ["user_id", "cost__off10"]))
     'did you mean `cost__off10`?'
     """
-    known = list(names)
+    listed = list(names)
     # names less alike than this are no hint: `spend__a` is not meant by `cost__a`
     near = 0.75
-    if match := get_close_matches(name, known, n=1, cutoff=near):
+    if match := get_close_matches(name, listed, n=1, cutoff=near):
         return say("did you mean `{name}`?", name=match[0])
-    return say("it has: {names}", names=tuple(known)) if len(known) <= NAMED_COLUMNS else ""
+    return say("it has: {names}", names=tuple(listed)) if len(listed) <= NAMED_COLUMNS else ""
 
 
 def counted(rows: int) -> Message:

@@ -161,11 +161,11 @@ class ScoreTable:
         KeyError
             When the table has no such measure.
         """
-        at = self.offers.index(offer)
+        place = self.offers.index(offer)
         if measure in OFFER_MEASURES:
-            known = {FACE: self.faces[at], ISSUED: 1.0}
-            return np.broadcast_to(np.float64(known[measure]), (self.n_users,))
-        values: FloatColumn = self.measures[measure][at]
+            of_offer = {FACE: self.faces[place], ISSUED: 1.0}
+            return np.broadcast_to(np.float64(of_offer[measure]), (self.n_users,))
+        values: FloatColumn = self.measures[measure][place]
         values.setflags(write=False)
         return values
 
@@ -276,10 +276,10 @@ def score_columns(names: tuple[str, ...], policy: Policy) -> list[str]:
 
 def _row_checks(table: pa.Table, where: str, faults: list[Fault]) -> RowChecks:
     """Return the checks of a table's rows, begun with the ids where there are any."""
-    known = USER_ID in table.column_names
-    ids = table.column(USER_ID) if known else pa.nulls(table.num_rows)
+    has_ids = USER_ID in table.column_names
+    ids = table.column(USER_ID) if has_ids else pa.nulls(table.num_rows)
     checks = RowChecks(where=where, user_id=ids, faults=list(faults))
-    if known:
+    if has_ids:
         checks.unique_ids()
     return checks
 
@@ -315,6 +315,6 @@ def _large_effects(
 
 def scaled_costs(cost: FloatColumn, factor: float) -> FloatColumn:
     """Return costs of any shape times a factor, rounded up to whole millionths, as float64."""
-    known = np.isfinite(cost)
-    micros = to_micros(np.where(known, cost, 0.0).astype(np.float64) * factor)
-    return np.where(known, micros / MICROS, np.nan)
+    is_known = np.isfinite(cost)
+    micros = to_micros(np.where(is_known, cost, 0.0).astype(np.float64) * factor)
+    return np.where(is_known, micros / MICROS, np.nan)

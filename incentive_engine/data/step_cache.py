@@ -110,6 +110,7 @@ class StepCache:
                 os.utime(entry)
         else:
             self._build(entry, build)
+            # only who builds looks for old entries: a run that finds all its steps pays nothing
             _forget_unused(entry.parent)
         return Step(path=entry, skipped=skipped, seconds=time.perf_counter() - started)
 

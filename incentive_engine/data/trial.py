@@ -110,7 +110,7 @@ class Trial:
 
     def __reduce__(self) -> tuple[Callable[[dict[str, Any]], Trial], tuple[dict[str, Any]]]:
         """Return what another process makes the same trial from; views of mappings stay here."""
-        content = {part.name: getattr(self, part.name) for part in fields(self)}
+        content = {field.name: getattr(self, field.name) for field in fields(self)}
         mappings = {"ignored_rows": dict(self.ignored_rows), "counts": dict(self.counts)}
         return _trial, ({**content, **mappings},)
 
@@ -157,35 +157,36 @@ def _checked(table: pa.Table, policy: Policy, users: UserFile | None, *, where: 
     campaigns = read_campaigns(frame, policy.offer_ids, arms.code, checks)
     outcomes = checked_outcomes(table, checks)
     conversion, spend, cost = (outcomes[name] for name in OUTCOMES)
-    known = known_propensity(table, checks)
+    logged = known_propensity(table, checks)
     joined = joined_features(frame, policy, users, checks)
     numeric = {str(name): is_numeric_dtype(kind) for name, kind in joined.features.dtypes.items()}
     checks.faults.extend(misused_attributes(policy, numeric, where=where))
     checks.done()
     user_id = as_id(table.column(USER_ID)).to_pandas()
     if campaigns is not None:
+        # one person may have a row in each campaign; both names together tell rows apart
         user_id = user_id.astype(str) + " · " + frame[CAMPAIGN].astype(str)
-    kept = arms.code >= 0
-    arm = arms.code[kept]
-    conversion, spend, cost = conversion[kept], spend[kept], cost[kept]
+    is_offered = arms.code >= 0
+    arm = arms.code[is_offered]
+    conversion, spend, cost = conversion[is_offered], spend[is_offered], cost[is_offered]
     return Trial(
         offers=policy.offer_ids,
-        user_id=user_id[kept].reset_index(drop=True),
-        features=joined.features[kept].reset_index(drop=True),
+        user_id=user_id[is_offered].reset_index(drop=True),
+        features=joined.features[is_offered].reset_index(drop=True),
         arm=_frozen(arm),
         conversion=_frozen(conversion),
         spend=_frozen(spend),
         cost=_frozen(cost),
-        propensity=_frozen(_propensity(known, frame[OFFER], campaigns)[kept]),
+        propensity=_frozen(_propensity(logged, frame[OFFER], campaigns)[is_offered]),
         ignored_rows=arms.ignored,
         counts=_counts(
             negative_spend=spend < 0,
-            unknown_propensity=np.isnan(known[kept]),
+            unknown_propensity=np.isnan(logged[is_offered]),
             spend_without_conversion=(spend > 0) & (conversion == 0),
             cost_in_control=(cost > 0) & (arm == 0),
         ),
         warnings=joined.warnings,
-        campaigns=None if campaigns is None else campaigns.take(kept),
+        campaigns=None if campaigns is None else campaigns.take(is_offered),
     )
 
 
@@ -194,8 +195,8 @@ def known_propensity(table: pa.Table, checks: RowChecks) -> FloatArray:
     if PROPENSITY not in table.column_names:
         return np.full(table.num_rows, np.nan)
     column = table.column(PROPENSITY)
-    known = checks.numbers(PROPENSITY, column).astype(np.float64, copy=False)
-    outside = (known <= 0) | (known > 1)
+    logged = checks.numbers(PROPENSITY, column).astype(np.float64, copy=False)
+    outside = (logged <= 0) | (logged > 1)
     remedy = "log the probability of the arm that the row got"
     checks.refuse(
         outside,
@@ -205,13 +206,13 @@ def known_propensity(table: pa.Table, checks: RowChecks) -> FloatArray:
     )
     # the smallest probability of an arm: a row counts as its inverse
     rarest = 1e-6
-    rare = (known > 0) & (known < rarest)
+    rare = (logged > 0) & (logged < rarest)
     expected = say("at least {rarest:.0e}", rarest=rarest)
     what = say(
         "`{propensity}` is so small that one row would count as a million", propensity=PROPENSITY
     )
     checks.refuse(rare, what, expected=expected, remedy=remedy)
-    return known
+    return logged
 
 
 def _propensity(known: FloatArray, offer: pd.Series, campaigns: Campaigns | None) -> FloatArray:
@@ -232,8 +233,8 @@ def _trial(content: dict[str, Any]) -> Trial:
 
 
 def _counts(**rows: BoolArray) -> Mapping[str, int]:
-    found = {name: int(mask.sum()) for name, mask in rows.items()}
-    return MappingProxyType({name: count for name, count in found.items() if count})
+    counts = {name: int(mask.sum()) for name, mask in rows.items()}
+    return MappingProxyType({name: count for name, count in counts.items() if count})
 
 
 def _frozen(values: Array) -> Array:

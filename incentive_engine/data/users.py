@@ -119,14 +119,15 @@ class UserFile:
 
     def take(self, place: IntArray) -> UserTable:
         """Return the users at some places (m,), in the order of these; a place may recur."""
+        # blocks come in the file's order: places are visited in it, and put back at the end
         order = np.argsort(place, kind="stable")
-        ranked, start, found = place[order], 0, []
+        ranked, start, tables = place[order], 0, []
         for table in self.source.blocks(self.features):
             inside = slice(*np.searchsorted(ranked, [start, start + table.num_rows]))
-            found.append(self._alike(table.take(ranked[inside] - start)))
+            tables.append(self._alike(table.take(ranked[inside] - start)))
             start += table.num_rows
         back = np.argsort(order, kind="stable")
-        features = to_frame(pa.concat_tables(found)).iloc[back].reset_index(drop=True)
+        features = to_frame(pa.concat_tables(tables)).iloc[back].reset_index(drop=True)
         return UserTable(user_id=self.user_id.take(place).to_pandas(), features=features)
 
     def whole(self) -> UserTable:
@@ -135,11 +136,11 @@ class UserFile:
 
     def _alike(self, rows: pa.Table) -> pa.Table:
         """Return rows with the types that all rows together have: gaps make integers floats."""
-        for at, field in enumerate(rows.schema):
+        for position, field in enumerate(rows.schema):
             if field.name in self.gaps and is_number(field.type):
-                column = rows.column(at)
+                column = rows.column(position)
                 if not pa.types.is_floating(field.type):
-                    rows = rows.set_column(at, field.name, column.cast(pa.float64()))
+                    rows = rows.set_column(position, field.name, column.cast(pa.float64()))
         return rows
 
 

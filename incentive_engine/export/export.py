@@ -181,7 +181,7 @@ def _format_of(to: Path, options: ExportOptions) -> Format:
         return preset(options.preset)
     if suffix not in FILES:
         what = say("ends in `{suffix}`", suffix=suffix) if suffix else "has no suffix"
-        known = say("{files}; or a directory with --preset", files=tuple(sorted(FILES)))
+        expected = say("{files}; or a directory with --preset", files=tuple(sorted(FILES)))
         remedy = say("presets: {presets}", presets=tuple(PRESETS))
-        raise ConfigError(Fault(f"--to {to}", what, known, remedy))
+        raise ConfigError(Fault(f"--to {to}", what, expected, remedy))
     return FILES[suffix]

@@ -70,11 +70,11 @@ def check_accepted(accepted: Iterable[str], names: Iterable[str]) -> None:
     ConfigError
         With every unknown name.
     """
-    known = sorted(names)
+    warnings = sorted(names)
     faults = [
-        Fault(f"--accept {name}", "no warning is called so", remedy=nearest(name, known))
+        Fault(f"--accept {name}", "no warning is called so", remedy=nearest(name, warnings))
         for name in accepted
-        if name not in known
+        if name not in warnings
     ]
     if faults:
         raise ConfigError(*faults)

@@ -76,13 +76,13 @@ class _Log:
 
     def kept(self, sheet: Sheet, offer: str) -> list[FinishedFile]:
         """Return the parts of a series that an earlier try finished and that stand as written."""
-        kept: list[FinishedFile] = []
-        while part := self._before.get(self.place.part_name(sheet, offer, len(kept) + 1)):
+        whole: list[FinishedFile] = []
+        while part := self._before.get(self.place.part_name(sheet, offer, len(whole) + 1)):
             if not self.place.holds(part):
                 break
-            kept.append(part)
-        self.parts += kept
-        return kept
+            whole.append(part)
+        self.parts += whole
+        return whole
 
     def add(self, part: FinishedFile) -> None:
         """Take note of a part that has its name now."""
@@ -102,9 +102,9 @@ class _Series:
         self._sheet = sheet
         self._offer = offer
         self._schema = rows.schema
-        kept = log.kept(sheet, offer)
-        self._number = len(kept)
-        self._skip = sum(part.rows for part in kept)
+        whole = log.kept(sheet, offer)
+        self._number = len(whole)
+        self._skip = sum(part.rows for part in whole)
         self._writer: PartWriter | None = None
         self._rows = 0
 
@@ -150,12 +150,12 @@ class _Series:
         """Yield what is not in a finished part, cut where parts end."""
         skipped = min(self._skip, batch.num_rows)
         self._skip -= skipped
-        rest = batch.slice(skipped)
-        while rest.num_rows:
+        remaining = batch.slice(skipped)
+        while remaining.num_rows:
             limit = self._sheet.rows_per_part
-            room = rest.num_rows if limit is None else limit - self._rows
-            yield rest.slice(0, room)
-            rest = rest.slice(min(room, rest.num_rows))
+            room = remaining.num_rows if limit is None else limit - self._rows
+            yield remaining.slice(0, room)
+            remaining = remaining.slice(min(room, remaining.num_rows))
 
     def _open(self) -> None:
         self._partial.parent.mkdir(parents=True, exist_ok=True)

@@ -93,6 +93,7 @@ class Destination:
             try:
                 yield
             finally:
+                # beside a file the hidden folder goes, too; a directory that was there stays
                 for folder in made or [self.work][: self.is_file]:
                     with suppress(OSError):  # what is not empty stays
                         folder.rmdir()
@@ -194,6 +195,6 @@ def _parts_of(content: Mapping[str, Any], path: Path) -> list[FinishedFile]:
 
 
 def _differences(before: object, identity: Mapping[str, Any]) -> str:
-    held = before if isinstance(before, dict) else {}
-    names = [key for key in {**held, **identity} if held.get(key) != identity.get(key)]
+    stated = before if isinstance(before, dict) else {}
+    names = [key for key in {**stated, **identity} if stated.get(key) != identity.get(key)]
     return "another " + ", ".join(names)

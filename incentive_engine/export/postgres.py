@@ -159,13 +159,13 @@ class _Target:
 
     def _check_shape(self) -> None:
         """Refuse a table that cannot take the rows, with all that is in the way."""
-        found = self._execute(
+        columns = self._execute(
             "SELECT attname, typname, attnotnull AND NOT atthasdef FROM pg_attribute "
             "JOIN pg_type ON pg_type.oid = atttypid "
             "WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped",
             [self._composed("{table}").as_string()],
         ).fetchall()
-        kinds = {name: ALIKE.get(kind, kind) for name, kind, _ in found}
+        kinds = {name: ALIKE.get(kind, kind) for name, kind, _ in columns}
         problems = [
             f"column {name} is {kinds.get(name, 'missing')}, expected {kind}"
             for name, kind in COLUMNS.items()
@@ -173,7 +173,7 @@ class _Target:
         ]
         problems += [
             f"column {name} must be filled, and an export does not know it"
-            for name, _, is_needed in found
+            for name, _, is_needed in columns
             if is_needed and name not in COLUMNS
         ]
         if not self._has_key():
@@ -183,14 +183,14 @@ class _Target:
             raise DataError(*(Fault(self._table, what, remedy=remedy) for what in problems))
 
     def _has_key(self) -> bool:
-        found = self._execute(
+        indexes = self._execute(
             "SELECT array_agg(attname::text ORDER BY attname) FROM pg_index "
             "JOIN pg_attribute ON attrelid = indrelid AND attnum = ANY (indkey) "
             "WHERE indrelid = %s::regclass AND indisunique AND indpred IS NULL "
             "GROUP BY indexrelid",
             [self._composed("{table}").as_string()],
         ).fetchall()
-        return any(columns == sorted(KEY) for (columns,) in found)
+        return any(columns == sorted(KEY) for (columns,) in indexes)
 
     def _execute(self, statement: str, values: list[Any] | None = None) -> Any:  # noqa: ANN401 - a cursor
         return self._run(self._composed(statement), values)

@@ -56,13 +56,13 @@ class Flight:
 
 def preflight(flight: Flight) -> tuple[PreflightFinding, ...]:
     """Return what is found, the most severe first."""
-    found = [
+    findings = [
         PreflightFinding(name=name, severity=severity, text=text)
         for check in CHECKS
         for name, severity, text in check(flight)
     ]
     order = list(Severity)
-    return tuple(sorted(found, key=lambda finding: order.index(finding.severity)))
+    return tuple(sorted(findings, key=lambda finding: order.index(finding.severity)))
 
 
 Found = Iterator[tuple[str, Severity, Message]]
@@ -220,7 +220,7 @@ def _trial(flight: Flight) -> Found:
     for finding in flight.run.evaluation.findings:
         if finding.verdict != "fine":
             parts = filter(None, (finding.messages[name] for name in ("what", "remedy")))
-            text = joined([Message.from_dict(part) for part in parts])
+            text = joined([Message.from_dict(message) for message in parts])
             yield f"trial-{finding.check.replace(' ', '-')}", Severity.WARNING, text
 
 

@@ -93,12 +93,12 @@ class OfferRows:
         place = pc.index_in(offer_id, self._offers.column("offer_id"))
         text = batch.column("user_id").cast(pa.string())
         of_offer = self._offers.take(place)
-        made: dict[str, Any] = {"user_id": self._user_id(batch.column("user_id"), text)}
-        made |= {name: of_offer.column(name) for name in of_offer.schema.names}
-        made["cost"] = _in_currency(batch.column("cost_micros"))
+        columns: dict[str, Any] = {"user_id": self._user_id(batch.column("user_id"), text)}
+        columns |= {name: of_offer.column(name) for name in of_offer.schema.names}
+        columns["cost"] = _in_currency(batch.column("cost_micros"))
         if "code" in self._wanted.columns:
-            made["code"] = self._coded(text, offer_id)
-        return pa.RecordBatch.from_pydict({n: made[n] for n in COLUMNS if n in made})
+            columns["code"] = self._coded(text, offer_id)
+        return pa.RecordBatch.from_pydict({n: columns[n] for n in COLUMNS if n in columns})
 
     def _user_id(self, user_id: pa.Array, text: pa.Array) -> pa.Array:
         if self._wanted.hash_ids:
@@ -108,13 +108,13 @@ class OfferRows:
     def _coded(self, user_id: pa.Array, offer_id: pa.Array) -> pa.Array:
         """Return each user's code, and take note of it."""
         key, campaign = _key_of(self._wanted), self._selected.run.policy.name
-        made = pa.nulls(len(user_id), pa.string())
+        code = pa.nulls(len(user_id), pa.string())
         for offer in pc.unique(offer_id).to_pylist():
             theirs = pc.equal(offer_id, offer)
             codes = key.codes(campaign, offer, user_id.filter(theirs))
             self._codes.add(codes)
-            made = pc.replace_with_mask(made, theirs, codes)
-        return made
+            code = pc.replace_with_mask(code, theirs, codes)
+        return code
 
 
 def _key_of(wanted: Wanted) -> SecretKey:
@@ -131,6 +131,7 @@ def _offer_table(policy: Policy, *, as_text: bool) -> pa.RecordBatch:
 
     kind = pa.string() if as_text else INSTANT
     offers = policy.offers
+    # decimals of the shortest form that reads as the same float, never of its binary digits
     faces = [
         Decimal(repr(offer.face_value)).quantize(MILLIONTH, ROUND_CEILING) for offer in offers
     ]

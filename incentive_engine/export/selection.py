@@ -123,10 +123,10 @@ class Selected:
         start = 0
         for batch in offered(self.run, self.filters, READ):
             stop = start + batch.num_rows
-            kept = batch if self.keep is None else batch.filter(pa.array(self.keep[start:stop]))
+            left = batch if self.keep is None else batch.filter(pa.array(self.keep[start:stop]))
             start = stop
-            if kept.num_rows:
-                yield kept
+            if left.num_rows:
+                yield left
 
 
 def select(run: FinishedRun, filters: Filters) -> Selected:
@@ -195,15 +195,15 @@ def offered(
 
 def _even(path: Path, columns: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
     """Yield `ROWS` rows of a table at a time, wherever its row groups end."""
-    rest: list[pa.RecordBatch] = []
+    waiting: list[pa.RecordBatch] = []
     for batch in _batches(path, columns):
-        rest.append(batch)
-        while sum(part.num_rows for part in rest) >= ROWS:
-            whole = pa.concat_batches(rest)
+        waiting.append(batch)
+        while sum(batch_waiting.num_rows for batch_waiting in waiting) >= ROWS:
+            whole = pa.concat_batches(waiting)
             yield whole.slice(0, ROWS)
-            rest = [whole.slice(ROWS)]
-    if sum(part.num_rows for part in rest):
-        yield pa.concat_batches(rest)
+            waiting = [whole.slice(ROWS)]
+    if sum(batch_waiting.num_rows for batch_waiting in waiting):
+        yield pa.concat_batches(waiting)
 
 
 def _batches(path: Path, columns: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
@@ -213,8 +213,8 @@ def _batches(path: Path, columns: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
 
 
 def _attributes(run: FinishedRun, filters: Filters) -> tuple[str, ...]:
-    known = pq.read_schema(run.directory / "scores.parquet").names if filters.only else []
-    names = [name for name in known if "__" not in name]
+    columns = pq.read_schema(run.directory / "scores.parquet").names if filters.only else []
+    names = [name for name in columns if "__" not in name]
     faults = [
         Fault(f"--only {name}", "there is no such column", remedy=nearest(name, names))
         for name in filters.only

@@ -75,9 +75,9 @@ class ParquetWriter:
         """Append rows."""
         chosen = [rows.column(name) for name in self._columns]
         self._held.append(pa.RecordBatch.from_arrays(chosen, schema=self._schema))
-        held = sum(batch.num_rows for batch in self._held)
-        if held >= ROW_GROUP:
-            whole = held - held % ROW_GROUP
+        waiting = sum(batch.num_rows for batch in self._held)
+        if waiting >= ROW_GROUP:
+            whole = waiting - waiting % ROW_GROUP
             table = pa.Table.from_batches(self._held)
             self._writer.write_table(table.slice(0, whole), row_group_size=ROW_GROUP)
             self._held = table.slice(whole).combine_chunks().to_batches()

@@ -84,10 +84,10 @@ def features_of_rows(
     }
     columns = {name: make_room((len(moment),), kind) for name, kind in kinds.items()}
     seen, late = np.zeros((2, len(moment)), dtype=np.int64)
-    for rows, made in zip(rows_of, fleet.map(task, shards), strict=True):
-        for name, values in made.columns.items():
+    for rows, of_shard in zip(rows_of, fleet.map(task, shards), strict=True):
+        for name, values in of_shard.columns.items():
             columns[name][rows] = values
-        seen[rows], late[rows] = made.seen, made.late
+        seen[rows], late[rows] = of_shard.seen, of_shard.late
     return ComputedFeatures(columns=columns, seen=seen, late=late)
 
 
@@ -101,5 +101,5 @@ def _places(wanted: pa.Array, users: pa.Array) -> IntArray:
     """Return the place of each wanted id among the users, −1 where it is not among them."""
     if wanted.type != users.type:
         wanted, users = wanted.cast(pa.string()), users.cast(pa.string())
-    found = pc.index_in(wanted, value_set=users)
-    return np.where(is_missing(found), -1, as_numpy(found)).astype(np.int64)
+    place = pc.index_in(wanted, value_set=users)
+    return np.where(is_missing(place), -1, as_numpy(place)).astype(np.int64)

@@ -112,6 +112,7 @@ def _standard(
         amounts=any(own.amount is not None for own in history.logs),
         categories=any(own.category is not None for own in history.logs),
         offer_categories=any(offer.categories for offer in policy.offers),
+        # a window counts as held from that share of its length on
         span=round((earliest - _begins(log, ANY)) / COVERED),
     )
     if not content.kinds:
@@ -139,9 +140,9 @@ def _long_windows(
 ) -> Iterator[Fault]:
     for index, declaration in enumerate(declared):
         begins = max(_begins(log, kind) for kind in declaration.kinds)
-        held = earliest - begins
+        covered = earliest - begins
         for window in declaration.within or ():
-            if held < COVERED * window.micros:
+            if covered < COVERED * window.micros:
                 where = locate(policy, ("history", "features", index, "within"))
                 what = say(
                     "{window} is longer than the log at the earliest moment ({moment}), "
@@ -151,7 +152,7 @@ def _long_windows(
                     first=_written(begins),
                 )
                 remedy = "the feature would drift by itself; take a shorter window"
-                expected = say("at most {days} days", days=max(held, 0) // DAY)
+                expected = say("at most {days} days", days=max(covered, 0) // DAY)
                 yield Fault(where, what, expected, remedy)
 
 

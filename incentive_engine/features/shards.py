@@ -124,8 +124,8 @@ def write_sharded_log(
         When a log lacks a column, or holds what is no time or no amount, or nothing at all.
     """
     rows = [source.table.rows() for source in reader.sources]
-    known = None if None in rows else sum(count or 0 for count in rows)
-    shards = shards or shards_for(known)
+    total = None if None in rows else sum(count or 0 for count in rows)
+    shards = shards or shards_for(total)
     counts: list[LogCounts] = []
     _spill(reader.batches(counts), directory / SPILL, shards)
     sizes = fleet.map(SortShard(directory), range(shards))
@@ -176,6 +176,7 @@ def _spill(batches: Iterator[EventBatch], directory: Path, shards: int) -> None:
             place = shard_of(batch.user, shards)
             order = np.argsort(place, kind="stable")
             ends = np.searchsorted(place[order], np.arange(shards + 1))
+            # one shard keeps the order of the log, and spares a copy
             ordered = table if shards == 1 else table.take(as_arrow(order))
             for writer, start, end in zip(writers, ends[:-1], ends[1:], strict=True):
                 if end > start:

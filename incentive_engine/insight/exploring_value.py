@@ -113,10 +113,11 @@ def _sight(
     # no larger share is proposed
     most = 0.5
     low, high = 0.0, most
+    # forty halvings leave less than one user among a billion undecided
     for _ in range(40):
         middle = (low + high) / 2.0
-        part = middle / share
-        sees = detectable_effect(rate, treated * part, control * part + held) <= expected
+        times = middle / share
+        sees = detectable_effect(rate, treated * times, control * times + held) <= expected
         low, high = (low, middle) if sees else (middle, high)
     return Sight(
         offer_rows=treated,

@@ -66,8 +66,8 @@ def _columns(findings: PlanFindings) -> tuple[str, ...]:
 def _groups(name: str, column: Column, decided: IntArray) -> FairnessGroups | None:
     if is_number(column.type) and not pa.types.is_boolean(column.type):
         return _fifths(name, numbers(column)[decided].astype(np.float64))
-    found = levels(column)
-    code = found.code[decided]
+    values = levels(column)
+    code = values.code[decided]
     present, places = np.unique(code[code >= 0], return_inverse=True)
     # columns of text with more values than this are not compared; one would not read it
     most_values = 12
@@ -75,23 +75,26 @@ def _groups(name: str, column: Column, decided: IntArray) -> FairnessGroups | No
         return None
     codes = np.full(len(code), -1, dtype=np.int64)
     codes[code >= 0] = places
-    named = tuple(str(found.labels[at]) for at in present)
+    named = tuple(str(values.labels[at]) for at in present)
     return FairnessGroups(column=name, code=codes, labels=named, ends=np.empty((0, 2)))
 
 
 def _fifths(name: str, numbers: FloatArray) -> FairnessGroups | None:
     """Return up to five groups of about equal size; equal numbers share one."""
-    known = ~np.isnan(numbers)
-    if not known.any():
+    is_known = ~np.isnan(numbers)
+    if not is_known.any():
         return None
     fifths = 5
-    edges = np.unique(np.quantile(numbers[known], np.arange(1, fifths) / fifths))
-    code = np.where(known, np.searchsorted(edges, numbers, side="right"), -1)
-    found, code[known] = np.unique(code[known], return_inverse=True)
-    if len(found) < 2:
+    edges = np.unique(np.quantile(numbers[is_known], np.arange(1, fifths) / fifths))
+    code = np.where(is_known, np.searchsorted(edges, numbers, side="right"), -1)
+    present, code[is_known] = np.unique(code[is_known], return_inverse=True)
+    if len(present) < 2:
         return None
     ends = np.array(
-        [[numbers[code == at].min(), numbers[code == at].max()] for at in range(len(found))]
+        [
+            [numbers[code == group].min(), numbers[code == group].max()]
+            for group in range(len(present))
+        ]
     )
     return FairnessGroups(column=name, code=code.astype(np.int64), labels=None, ends=ends)
 
@@ -101,20 +104,21 @@ def _benefits(
 ) -> Benefits:
     chosen = findings.chosen
     cost, treated = chosen.cost[decided], chosen.treated[decided]
+    # no offer is −1, which looks up the 0 at the end
     faces = np.array([*findings.table.faces, 0.0])[chosen.choice[decided]]
     rows = [
         BenefitRow(
-            label=None if groups.labels is None else groups.labels[at],
-            low=float(groups.ends[at, 0]) if groups.labels is None else None,
-            high=float(groups.ends[at, 1]) if groups.labels is None else None,
+            label=None if groups.labels is None else groups.labels[group],
+            low=float(groups.ends[group, 0]) if groups.labels is None else None,
+            high=float(groups.ends[group, 1]) if groups.labels is None else None,
             users=int(mine.sum()),
             share_treated=float(treated[mine].mean()),
             benefit=float(cost[mine].mean()),
             face=float(faces[mine].mean()),
             weight=float(findings.weight[decided][mine].mean()),
         )
-        for at in range(groups.number)
-        if (mine := groups.code == at).sum() >= SMALLEST
+        for group in range(groups.number)
+        if (mine := groups.code == group).sum() >= SMALLEST
     ]
     check = _check(findings, groups, others, decided, cost)
     return Benefits(column=groups.column, rows=tuple(rows), check=check)
@@ -170,8 +174,8 @@ def _open_offers(findings: PlanFindings, rules: list[Eligibility], decided: IntA
 
 def _codes(parts: list[IntArray]) -> IntArray:
     code = np.zeros(len(parts[0]), dtype=np.int64)
-    for part in parts:
-        code = code * (int(part.max(initial=0)) + 2) + part + 1
+    for codes in parts:
+        code = code * (int(codes.max(initial=0)) + 2) + codes + 1
     return code
 
 
@@ -207,9 +211,9 @@ def matched_difference(
     compared = size[both].sum()
     if not compared:
         return Estimate(value=0.0), 0.0
-    part = size[both] / compared
-    value = float(part @ (mean[both] - mean_other[both]))
-    standard_error = float(np.sqrt(part**2 @ (error[both] + error_other[both])))
+    share_of_stratum = size[both] / compared
+    value = float(share_of_stratum @ (mean[both] - mean_other[both]))
+    standard_error = float(np.sqrt(share_of_stratum**2 @ (error[both] + error_other[both])))
     share = float(compared / max(loyal.sum(), 1))
     return interval(value, standard_error), share
 
@@ -219,7 +223,7 @@ def _moments(
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return size, mean and squared standard error of the mean per stratum."""
     size = np.bincount(stratum, minlength=number).astype(np.float64)
-    known = np.maximum(size, 1.0)
-    mean = np.bincount(stratum, weights=values, minlength=number) / known
+    at_least_one = np.maximum(size, 1.0)
+    mean = np.bincount(stratum, weights=values, minlength=number) / at_least_one
     square = np.bincount(stratum, weights=(values - mean[stratum]) ** 2, minlength=number)
-    return size, mean, square / np.maximum(size - 1.0, 1.0) / known
+    return size, mean, square / np.maximum(size - 1.0, 1.0) / at_least_one

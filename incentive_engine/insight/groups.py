@@ -43,14 +43,18 @@ def grouping_columns(policy: Policy, table: ScoreTable) -> list[str]:
 
 
 def _by_column(findings: PlanFindings, column: str) -> GroupTable:
-    found = levels(findings.table.attributes.column(column))
-    place = np.where(found.code < 0, len(found.labels), found.code)
-    users = np.bincount(place, minlength=len(found.labels))
-    names: list[str | None] = [*map(str, found.labels), *[None][: len(users) - len(found.labels)]]
+    values = levels(findings.table.attributes.column(column))
+    # those whose value is missing are a group of their own, behind the others
+    place = np.where(values.code < 0, len(values.labels), values.code)
+    users = np.bincount(place, minlength=len(values.labels))
+    names: list[str | None] = [
+        *map(str, values.labels),
+        *[None][: len(users) - len(values.labels)],
+    ]
     sums, sizes = _sums(findings, place, len(users)), users.tolist()
     apart = shown_apart(sizes)
-    rows = [_row(findings, names[at], sums[at], users=sizes[at]) for at in apart]
-    if small := [at for at in range(len(users)) if at not in apart]:
+    rows = [_row(findings, names[group], sums[group], users=sizes[group]) for group in apart]
+    if small := [group for group in range(len(users)) if group not in apart]:
         row = _row(findings, None, sums[small].sum(axis=0), users=int(users[small].sum()))
         rows.append(replace(row, joined=len(small)))
     total = _row(findings, None, sums.sum(axis=0), users=len(place))
@@ -61,8 +65,8 @@ def _by_offer(findings: PlanFindings) -> GroupTable:
     offers = findings.table.offers
     sums = _sums(findings, findings.chosen.choice, len(offers))
     apart = shown_apart(sums[:, 0].astype(np.int64).tolist())
-    rows = [_row(findings, offers[at], sums[at], users=None) for at in apart]
-    if small := [at for at in range(len(offers)) if at not in apart]:
+    rows = [_row(findings, offers[group], sums[group], users=None) for group in apart]
+    if small := [group for group in range(len(offers)) if group not in apart]:
         row = _row(findings, None, sums[small].sum(axis=0), users=None)
         rows.append(replace(row, joined=len(small)))
     total = _row(findings, None, sums.sum(axis=0), users=None)

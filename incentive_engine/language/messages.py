@@ -140,8 +140,8 @@ def message_of(error: Exception) -> Text:
     """
     if isinstance(error, OSError) and error.errno in REASONS:
         return say(REASONS[error.errno])
-    said = error.args[0] if error.args else ""
-    return said if isinstance(said, Message) else NUMBER.sub("", str(error))
+    first = error.args[0] if error.args else ""
+    return first if isinstance(first, Message) else NUMBER.sub("", str(error))
 
 
 def named(kind: str, name: str) -> Text:
@@ -260,6 +260,7 @@ class Language:
         """
         units = formats.CHINESE if self.code == "zh" else ()
         for step, unit in units:
+            # four digits are shown, so that 9,999.6 reads as one of the larger unit already
             if value is not None and abs(value) >= step * (1 - 5e-5):
                 return f"{formats.significant(value / step, 4, trimmed=True)}{unit}"
         return formats.money(value)

@@ -37,6 +37,7 @@ def decide(user: User | Mapping[Any, Any], frozen: FrozenPolicy, prices: Prices)
         )
         raise DataError(Fault("user", what, "a User, or column to value", remedy))
     row = {
+        # an attribute that is NaN is missing; a measure that is NaN makes a pair ineligible
         str(name): None if name in frozen.kinds and _is_missing(value) else value
         for name, value in given.items()
     }

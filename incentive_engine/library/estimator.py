@@ -177,9 +177,9 @@ class UpliftEstimator:
             )
         features, names = _features(X)
         self._check_columns(features, names)
-        found = estimate(self.model_.fitted, features[list(self._columns)], where="X")
+        estimates = estimate(self.model_.fitted, features[list(self._columns)], where="X")
         return pd.DataFrame(
-            getattr(found, measure), columns=list(self.offers_), index=features.index
+            getattr(estimates, measure), columns=list(self.offers_), index=features.index
         )
 
     def _check_columns(self, features: pd.DataFrame, names: npt.NDArray[Any] | None) -> None:
@@ -222,8 +222,8 @@ class UpliftEstimator:
             offers = [{"id": label, "face_value": 1} for label in labels]
         else:
             offers = self.offers
-        plain = [part.model_dump(mode="json") if isinstance(part, Offer) else part
-                 for part in offers]  # fmt: skip
+        plain = [offer.model_dump(mode="json") if isinstance(offer, Offer) else offer
+                 for offer in offers]  # fmt: skip
         content = {"version": 1, "name": "estimator", "offers": plain, "seed": self.seed}
         return policy_from_mapping(content, where="offers")
 
@@ -239,15 +239,15 @@ class UpliftEstimator:
         DataError
             When there is no such parameter.
         """
-        known = self._parameters()
+        names = self._parameters()
         faults = [
             Fault(
                 "set_params",
                 say("Invalid parameter `{name}`", name=name),
-                remedy=nearest(name, known),
+                remedy=nearest(name, names),
             )
             for name in params
-            if name not in known
+            if name not in names
         ]
         if faults:
             raise InputError(*faults)
@@ -275,7 +275,8 @@ class UpliftEstimator:
 
     def __repr__(self) -> str:
         defaults = {
-            name: part.default for name, part in inspect.signature(type(self)).parameters.items()
+            name: parameter.default
+            for name, parameter in inspect.signature(type(self)).parameters.items()
         }
         changed = {k: v for k, v in self.get_params().items() if v is not defaults[k]
                    and v != defaults[k]}  # fmt: skip

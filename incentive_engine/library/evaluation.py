@@ -96,6 +96,7 @@ class Evaluation:
 
     def plot(self, lang: Code = "en") -> Plot:
         """Return the curve of conversions by budget, with its band, per 1,000 people."""
+        # by way of the file's text, so that a model in memory shows what a saved one does
         content = json.loads(evaluation_text(self.diagnosis, self.evaluation, {}))
         quality = model_quality(quality_of(content))
         assert quality is not None
@@ -121,5 +122,5 @@ class Evaluation:
 
 
 def _per_thousand(found: Estimate) -> str:
-    part = found.times(1000)
-    return f"{part.value:,.2f} ({part.low:,.2f} to {part.high:,.2f})"
+    rate = found.times(1000)
+    return f"{rate.value:,.2f} ({rate.low:,.2f} to {rate.high:,.2f})"

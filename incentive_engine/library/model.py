@@ -94,11 +94,11 @@ class UpliftModel:
             When the trial did not try an offer of the plan, or lacks a column of its policy.
         """
         gain = self.gain_by_measure(plan)
-        known = {CONVERSION: gain.conversions, SPEND: gain.spend, COST: gain.cost}
-        if measure not in known:
+        by_measure = {CONVERSION: gain.conversions, SPEND: gain.spend, COST: gain.cost}
+        if measure not in by_measure:
             what = say("`{measure}` is not measured by a trial", measure=measure)
-            raise ConfigError(Fault("measure", what, remedy=nearest(measure, known)))
-        return known[measure]
+            raise ConfigError(Fault("measure", what, remedy=nearest(measure, by_measure)))
+        return by_measure[measure]
 
     def gain_by_measure(self, plan: Plan) -> PlanGain:
         """Return all that the trial says of a plan."""

@@ -148,10 +148,10 @@ class Measurement:
         return "\n".join([*lines, *map(t.say, as_warnings(self.warnings))])
 
     def _totals(self) -> Iterator[Message]:
-        known = say("campaign.known", named=self.named)
+        outcomes = say("campaign.known", named=self.named)
         if self.named == self.users:
-            known = say("campaign.known_all")
-        yield say("campaign.head", run=self.run, users=self.users, held=self.held, known=known)
+            outcomes = say("campaign.known_all")
+        yield say("campaign.head", run=self.run, users=self.users, held=self.held, known=outcomes)
         yield from _promise_lines(say("campaign.conversions"), self.conversions)
         if self.spend is not None:
             spend = say("campaign.spend_in", currency=self.currency)

@@ -65,9 +65,9 @@ def _compared(campaign: FinishedCampaign) -> BoolArray:
 def _promise(campaign: FinishedCampaign, measure: str, outcome: FloatArray) -> Promise:
     gain = campaign.run.evaluation.plan
     stated = None if gain is None else getattr(gain, STATED[measure])
-    known = measure in campaign.table.measures
+    is_scored = measure in campaign.table.measures
     return Promise(
-        scores=float(campaign.scores(measure, campaign.choice).sum()) if known else None,
+        scores=float(campaign.scores(measure, campaign.choice).sum()) if is_scored else None,
         trial=None if stated is None else _stated(stated),
         measured=_total(campaign, outcome, _compared(campaign)),
         plain=_total(campaign, outcome, _compared(campaign), adjusted=False),
@@ -76,8 +76,8 @@ def _promise(campaign: FinishedCampaign, measure: str, outcome: FloatArray) -> P
 
 def _stated(total: StatedEstimate) -> Estimate:
     """Return a total of evaluation.json, whose interval is symmetric."""
-    known = interval(0.0, 1.0)
-    error = (total.high - total.low) / (known.high - known.low)
+    standard = interval(0.0, 1.0)
+    error = (total.high - total.low) / (standard.high - standard.low)
     return interval(total.estimate, float(error))
 
 
@@ -93,16 +93,16 @@ def _total(
     """
     if not campaign.held[some].any():
         return None
-    found = difference_from_holdout(
+    difference = difference_from_holdout(
         outcome[some],
         held=campaign.held[some],
         stratum=campaign.stratum[some],
         covariates=campaign.covariates[some].astype(np.float64) if adjusted else None,
     )
     users = int((some & ~campaign.held).sum())
-    if not np.isfinite(found.standard_error):
+    if not np.isfinite(difference.standard_error):
         return None
-    return interval(found.value * users, found.standard_error * users)
+    return interval(difference.value * users, difference.standard_error * users)
 
 
 def _offers(campaign: FinishedCampaign) -> Iterator[OfferOutcome]:
@@ -147,7 +147,7 @@ def _split(campaign: FinishedCampaign, conversions: Promise) -> Split | None:
     traffic, pacing = _traffic(campaign), _pacing(campaign)
     optimism = None if trial is None else trial.value - scores
     parts = (optimism, traffic, pacing, execution, redemption)
-    known = scores + sum(part for part in parts if part is not None)
+    explained = scores + sum(part for part in parts if part is not None)
     return Split(
         scores=scores,
         rules=_rules(campaign, scores),
@@ -156,7 +156,7 @@ def _split(campaign: FinishedCampaign, conversions: Promise) -> Split | None:
         pacing=pacing,
         execution=execution,
         redemption=redemption,
-        rest=interval(measured.value - known, measured.standard_error),
+        rest=interval(measured.value - explained, measured.standard_error),
         measured=measured.value,
     )
 
@@ -177,6 +177,7 @@ def _execution(campaign: FinishedCampaign) -> float | None:
     if offer is None:
         return None
     real = np.where(offer == NOT_KNOWN, campaign.given, offer).astype(np.int16)
+    # what reached the holdout by mistake is none of the plan's offers
     real[campaign.held] = -1
     gained = campaign.scores(CONVERSION, real) - campaign.scores(CONVERSION, campaign.given)
     return float(gained.sum())

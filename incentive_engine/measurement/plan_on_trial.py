@@ -91,9 +91,11 @@ def replay_plan(run: Path, log: Trial, policy: Policy, *, model: Path | None) ->
         When the plan names none of the trial's users, or the model learned from this trial.
     """
     choice = _choice(run, log, policy)
-    known = choice >= -1
-    rows = _rows(log, known)
-    return _replay(rows, choice[known], _nuisance(model, rows), left_out=int((~known).sum()))
+    is_planned = choice >= -1
+    rows = _rows(log, is_planned)
+    return _replay(
+        rows, choice[is_planned], _nuisance(model, rows), left_out=int((~is_planned).sum())
+    )
 
 
 def _choice(run: Path, log: Trial, policy: Policy) -> npt.NDArray[np.int64]:
@@ -175,7 +177,7 @@ def _replay(
 
 def _plain(ways: Mapping[str, Mapping[str, Estimate]]) -> dict[str, dict[str, dict[str, float]]]:
     return {
-        way: {measure: found.to_dict() for measure, found in measures.items()}
+        way: {measure: gain.to_dict() for measure, gain in measures.items()}
         for way, measures in ways.items()
     }
 

@@ -165,15 +165,15 @@ def _holdout(
 ) -> HoldoutPower:
     tried = policy.model_copy(update={"holdout": share})
     held_out = int(holdout_of(tried, table).sum())
-    rest = table.n_users - held_out
+    others = table.n_users - held_out
     won = _conversions(tried, table)
-    expected = won / max(rest, 1)
+    expected = won / max(others, 1)
     return HoldoutPower(
         holdout=share,
         held_out=held_out,
-        detectable=detectable_effect(base, rest, held_out),
+        detectable=detectable_effect(base, others, held_out),
         expected=expected,
-        power=power_of(base, expected, rest, held_out),
+        power=power_of(base, expected, others, held_out),
         not_won=most - won,
     )
 
@@ -191,6 +191,7 @@ def _trial(
         Conversions per user that the plan without a holdout wins.
     """
     per_arm = rows // arms
+    # all arms but the control get something
     treated = per_arm * (arms - 1)
     return TrialPower(
         rows=rows,
@@ -208,8 +209,10 @@ def _by_lot(problem: Problem, table: ScoreTable) -> dict[str, float]:
         name: float(
             np.mean(
                 [
-                    np.where(eligible[at], table.measure(name, offer), 0.0).mean(dtype=np.float64)
-                    for at, offer in enumerate(table.offers)
+                    np.where(eligible[place], table.measure(name, offer), 0.0).mean(
+                        dtype=np.float64
+                    )
+                    for place, offer in enumerate(table.offers)
                 ]
             )
         )

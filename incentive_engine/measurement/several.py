@@ -45,11 +45,11 @@ class Measurements:
         Holdouts of different campaigns are drawn apart, so that the errors add up as squares.
         """
         measured = [campaign.conversions.measured for campaign in self.campaigns]
-        known = [one for one in measured if one is not None]
-        if len(known) < len(measured):
+        estimates = [one for one in measured if one is not None]
+        if len(estimates) < len(measured):
             return None
-        error = math.sqrt(sum(one.standard_error**2 for one in known))
-        return interval(sum(one.value for one in known), error)
+        error = math.sqrt(sum(one.standard_error**2 for one in estimates))
+        return interval(sum(one.value for one in estimates), error)
 
     def to_json(self) -> str:
         """Return the figures for programs; of one campaign, those alone."""

@@ -24,12 +24,12 @@ def history_added(
     if not columns:
         return None
     groups = groups_of(columns)
-    found = additions(model, trial, [names for _, names in groups])
+    gains = additions(model, trial, [names for _, names in groups])
     words = [say("added.ready"), *(words for words, _ in groups)]
     return {
         "features": {column.name: feature_words(column).to_dict() for column in columns},
         "added": [
             {"group": group.to_dict(), **addition.to_dict()}
-            for group, addition in zip(words, found, strict=True)
+            for group, addition in zip(words, gains, strict=True)
         ],
     }

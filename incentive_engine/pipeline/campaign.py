@@ -120,14 +120,14 @@ def campaign_tables(policy: Policy, *, cache: StepCache, steps: Steps) -> Campai
     if data.sample is not None:
         sample = data.sample
         with steps.step("sample"):
-            made = cache.run(
+            step = cache.run(
                 "sample",
                 {"sample": sample.model_dump_json()},
                 lambda directory: _make_sample(sample, directory),
             )
-        users = open_source(made.path / "users.parquet")
-        trial = open_source(made.path / "trial.parquet")
-        log = made.path / "events.parquet"
+        users = open_source(step.path / "users.parquet")
+        trial = open_source(step.path / "trial.parquet")
+        log = step.path / "events.parquet"
     else:
         users = _opened(data.users, data.columns.users)
         trial = trials_of(data, cache=cache)
@@ -151,12 +151,12 @@ def trained_model(
     """Return the directory of the model that the campaign's trial teaches."""
     answered = {"accepted": " ".join(sorted(accepted))} if accepted else {}
     with steps.step("train"):
-        made = cache.run(
+        step = cache.run(
             "model",
             {**campaign.digests, "policy": _model_settings(policy), **answered},
             lambda directory: fit_into(campaign, policy, directory, accepted=accepted),
         )
-    return made.path
+    return step.path
 
 
 def scored_users(
@@ -165,14 +165,14 @@ def scored_users(
     """Return the score table of the campaign's users."""
     scores = "scores.parquet"
     with steps.step("score"):
-        made = cache.run(
+        step = cache.run(
             "scores",
             _inputs_of_tables(campaign, policy),
             lambda directory: score_into(
                 campaign, model, policy, directory / scores, shared=steps.shared
             ),
         )
-    return made.path / scores
+    return step.path / scores
 
 
 def valued_trial(
@@ -181,12 +181,12 @@ def valued_trial(
     """Return the table that values any plan by the campaign's trial."""
     valuation = "valuation.parquet"
     with steps.step("prepare the valuation"):
-        made = cache.run(
+        step = cache.run(
             "valuation",
             {**_inputs_of_tables(campaign, policy), "files": f"{valuation} {BASELINE}"},
             lambda directory: value_into(campaign, model, policy, directory / valuation),
         )
-    return made.path / valuation
+    return step.path / valuation
 
 
 def _inputs_of_tables(campaign: CampaignTables, policy: Policy) -> dict[str, str]:
@@ -199,12 +199,12 @@ def drifted_users(
 ) -> Path:
     """Return the file that says how the campaign's users differ from its trial."""
     with steps.step("compare users with the trial"):
-        made = cache.run(
+        step = cache.run(
             "drift",
             {**campaign.digests, "policy": _model_settings(policy), **_stale_key(campaign)},
             lambda directory: drift_into(campaign, model, policy, directory / DRIFT),
         )
-    return made.path / DRIFT
+    return step.path / DRIFT
 
 
 def fit_into(
@@ -356,6 +356,7 @@ def _model_settings(policy: Policy) -> str:
     settings = policy.model_dump(
         mode="json",
         include={"offers", "eligibility", "features", "seed"},
+        # dates and titles teach a model nothing: a campaign that changes them keeps its model
         exclude={"offers": {"__all__": {"valid_from", "valid_to", "campaign_id", "title"}}},
     )
     return json.dumps(settings, sort_keys=True)

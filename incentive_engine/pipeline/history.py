@@ -75,6 +75,7 @@ class CampaignHistory:
             "log": self.log.directory.name,
             "plan": json.dumps(asdict(self.plan), sort_keys=True, default=str),
             "table": self.tables[name].digest(),
+            # moments of a column are in the table's digest; their span tells another time zone
             "moment": f"{self.rows[name].column} {self.rows[name].span}",
         }
 
@@ -141,7 +142,7 @@ def sharded_log(policy: Policy, *, cache: StepCache, fleet: Fleet | None = None)
         "own_campaigns": history.own_campaigns,
         "logs": [_settings(source) for source in sources],
     }
-    made = cache.run(
+    step = cache.run(
         "events",
         {"settings": json.dumps(settings, sort_keys=True)},
         lambda directory: write_sharded_log(
@@ -150,7 +151,7 @@ def sharded_log(policy: Policy, *, cache: StepCache, fleet: Fleet | None = None)
             fleet=fleet or _fleet(sources),
         ),
     )
-    return open_sharded_log(made.path)
+    return open_sharded_log(step.path)
 
 
 def _settings(source: LogSource) -> dict[str, Any]:
@@ -167,17 +168,17 @@ def _fleet(sources: tuple[LogSource, ...]) -> Processes:
 def with_features(history: CampaignHistory, name: str, *, cache: StepCache, steps: Steps) -> Path:
     """Return a table with its history features beside its own columns, as Parquet."""
     with steps.step(f"make history features of the {name}"):
-        made = cache.run(
+        step = cache.run(
             "features",
             history.key(name),
             lambda directory: _write_joined(history, name, directory / TABLE),
         )
-    return made.path / TABLE
+    return step.path / TABLE
 
 
 def _write_joined(history: CampaignHistory, name: str, path: Path) -> None:
     table, column = history.tables[name], history.rows[name].column
-    own = [known for known in table.columns if known != column]
+    own = [own_name for own_name in table.columns if own_name != column]
     features = history.features(name).columns
     if both := [name for name in features if name in own]:
         what = say("has columns that history features are called: {both}", both=tuple(both[:5]))
@@ -188,9 +189,9 @@ def _write_joined(history: CampaignHistory, name: str, path: Path) -> None:
     try:
         for block in table.blocks(own):
             rows = slice(start, start + block.num_rows)
-            made = {name: _arrow(values[rows]) for name, values in features.items()}
+            columns_made = {name: _arrow(values[rows]) for name, values in features.items()}
             columns = dict(zip(block.column_names, block.columns, strict=True))
-            joined = pa.table({**columns, **made})
+            joined = pa.table({**columns, **columns_made})
             writer = writer or pq.ParquetWriter(path, joined.schema)
             writer.write_table(joined)
             start += block.num_rows
@@ -212,8 +213,8 @@ def feature_blocks(
     rows = history.rows[name]
     moment = "moment"
     columns = {USER_ID: rows.user, moment: moment_column(rows)}
-    made = {feature: _arrow(values) for feature, values in features.columns.items()}
-    yield pa.table({**columns, **made})
+    of_history = {feature: _arrow(values) for feature, values in features.columns.items()}
+    yield pa.table({**columns, **of_history})
 
 
 def _arrow(values: Values) -> pa.Array:

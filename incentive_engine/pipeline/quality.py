@@ -57,7 +57,7 @@ def write_quality(
     Parameters
     ----------
     history
-        What `pipeline.history.history_added` found; None without history.
+        What `added.history_added` found; None without history.
     """
     text = evaluation_text(diagnosis, evaluation, drivers, history)
     (directory / FILE).write_text(text + "\n", encoding="utf-8")
@@ -82,7 +82,7 @@ def read_quality(model: Path | None, drift: Path | None = None) -> ModelQuality 
     Parameters
     ----------
     drift
-        How the users differ from the trial, as `learning.drift_into` writes it.
+        How the users differ from the trial, as `campaign.drift_into` writes it.
     """
     content = read_evaluation(model) if model is not None else {}
     if not content:
@@ -101,9 +101,9 @@ def quality_of(
     moved
         The findings about users who differ from the trial.
     """
-    found = (*content["trial"]["findings"], *moved)
+    findings = (*content["trial"]["findings"], *moved)
     return ModelQuality(
-        checks=tuple(CheckVerdict.from_dict(finding) for finding in found),
+        checks=tuple(CheckVerdict.from_dict(finding) for finding in findings),
         cost_error=content["cost"]["relative_error"],
         evaluation=content,
     )
@@ -126,6 +126,7 @@ def model_cost_error(
     if budget is None or budget.basis != "at-risk" or budget.cost_error is not None:
         return None
     error = math.hypot(total_error(policy, quality), selection)
+    # an equal error changes nothing, and the manifest need not state it
     return None if error == budget.forecast_error else error
 
 

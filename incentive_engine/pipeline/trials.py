@@ -40,7 +40,7 @@ def trials_of(data: Data, *, cache: StepCache | None = None) -> Source | None:
     if len(sources) < 2:
         return sources[0] if sources else None
     names = _names_of(sources)
-    made = (cache or StepCache()).run(
+    step = (cache or StepCache()).run(
         "trials",
         {
             f"trial {place}": f"{source.digest()} {name}"
@@ -48,7 +48,7 @@ def trials_of(data: Data, *, cache: StepCache | None = None) -> Source | None:
         },
         lambda folder: pq.write_table(_joined(sources, names), folder / FILE),
     )
-    return open_source(made.path / FILE)
+    return open_source(step.path / FILE)
 
 
 def _names_of(sources: list[Source]) -> list[str]:

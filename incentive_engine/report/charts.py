@@ -156,6 +156,7 @@ def ticks(low: float, high: float) -> list[float]:
     """
     rough = (high - low) / TICKS
     unit = 10.0 ** math.floor(math.log10(rough))
+    # a hair less is enough: tenths are no exact floats
     step = next(unit * times for times in (1, 2, 2.5, 5, 10) if unit * times >= rough * 0.999)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     return [number * step for number in range(first, last + 1)]

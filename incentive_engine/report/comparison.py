@@ -74,8 +74,8 @@ def _measure(comparison: StrategyComparison) -> str:
 
 def _in_words(t: Language, comparison: StrategyComparison) -> str:
     """Return what that column is called."""
-    known = _measure(comparison) == "value"
-    return words.aim(t, _aim(comparison)) if known else t("measure.conversion")
+    is_value = _measure(comparison) == "value"
+    return words.aim(t, _aim(comparison)) if is_value else t("measure.conversion")
 
 
 def _headline(t: Language, comparison: StrategyComparison) -> str:

@@ -141,17 +141,17 @@ def _picture(t: Language, campaigns: Sequence[MeasuredCampaign]) -> Markup:
 
 def _series(t: Language, campaigns: Sequence[MeasuredCampaign]) -> Iterator[Series]:
     for name, aside, colour in (("stated", -ASIDE, PLAN), ("measured", ASIDE, MARK)):
-        known = [
+        estimates = [
             (place + aside, estimate)
             for place, campaign in enumerate(campaigns)
             if (estimate := getattr(campaign, name)) is not None
         ]
         yield Series(
             label=t(f"measured.{name}"),
-            x=[place for place, _ in known],
-            y=[estimate.value for _, estimate in known],
-            low=[estimate.low for _, estimate in known],
-            high=[estimate.high for _, estimate in known],
+            x=[place for place, _ in estimates],
+            y=[estimate.value for _, estimate in estimates],
+            low=[estimate.low for _, estimate in estimates],
+            high=[estimate.high for _, estimate in estimates],
             colour=colour,
             line=False,
             dots=True,

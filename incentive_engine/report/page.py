@@ -225,7 +225,7 @@ def _loyalty(t: Language, check: LoyaltyCheck | None, currency: str) -> tuple[st
     kind = "worse" if check.worse_off else "better" if better else "same"
     equal = [t("fairness.offers")] if check.same_offers else []
     equal += [t("fairness.same", column=column) for column in check.equal]
-    said = t(
+    sentence = t(
         f"fairness.loyal_{kind}",
         column=check.column,
         equal=t.listed(tuple(equal)) or t("fairness.alone"),
@@ -236,4 +236,4 @@ def _loyalty(t: Language, check: LoyaltyCheck | None, currency: str) -> tuple[st
         interval=words.interval(t, check.difference, lambda end: t.number(end, 2)),
     )
     gap = "" if t.code == "zh" else " "
-    return kind, f"{said}{gap}{t('fairness.compared', share=t.percent(check.compared))}"
+    return kind, f"{sentence}{gap}{t('fairness.compared', share=t.percent(check.compared))}"

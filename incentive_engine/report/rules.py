@@ -35,7 +35,7 @@ def _lines(t: Language, content: ReportContent, rules: PublicRules) -> Iterator[
 
 def _conditions(t: Language, offer: PublicOffer, currency: str) -> str:
     key = "rules.offer_any" if offer.min_spend is None else "rules.offer"
-    said = t(
+    sentence = t(
         key,
         name=offer.name,
         value=_plain(t, offer.face_value),
@@ -43,8 +43,12 @@ def _conditions(t: Language, offer: PublicOffer, currency: str) -> str:
         min_spend=_plain(t, offer.min_spend),
     )
     if offer.tests:
-        said += t("rules.only", tests=words.conditions(t, offer.tests))
-    return said if offer.stock is None else said + t("rules.stock", count=t.count(offer.stock))
+        sentence += t("rules.only", tests=words.conditions(t, offer.tests))
+    return (
+        sentence
+        if offer.stock is None
+        else sentence + t("rules.stock", count=t.count(offer.stock))
+    )
 
 
 def _plain(t: Language, amount: float | None) -> str:
@@ -53,7 +57,7 @@ def _plain(t: Language, amount: float | None) -> str:
 
 
 def _period(t: Language, offer: PublicOffer) -> str:
-    start, end = (at and t.moment(at) for at in (offer.valid_from, offer.valid_to))
+    start, end = (moment and t.moment(moment) for moment in (offer.valid_from, offer.valid_to))
     key = "from_to" if start and end else "from" if start else "to" if end else "always"
     return t(f"rules.{key}", name=offer.name, start=start, end=end)
 

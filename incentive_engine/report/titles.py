@@ -35,8 +35,8 @@ class Named:
 
     def column(self, name: str) -> str:
         """Return what a column is called."""
-        known = self.titles.columns.get(name)
-        return name if known is None or known.title is None else known.title.text(self.code)
+        title = self.titles.columns.get(name)
+        return name if title is None or title.title is None else title.title.text(self.code)
 
     def feature(self, name: Text) -> Text:
         """Return what a feature is called; one that a message names says so itself."""

@@ -176,16 +176,16 @@ def meaning(t: Language, limit: LimitRow, *, currency: str, proof: Proof) -> str
     size = {"money": 1_000, "count": 100, "ratio": 1_000, "share": 1_000, "number": 1}[limit.unit]
     gain = t.significant(abs(limit.price) * size)
     kind = "ratio" if limit.unit in {"ratio", "share"} else "more" if limit.price > 0 else "floor"
-    said = t(
+    sentence = t(
         f"limits.{kind}",
         step=t(f"limits.{limit.unit}_step", currency=currency),
         gain=t("limits.gain", amount=gain, aim=aim(t, proof.aim)),
     )
     if limit.dropped is None:
-        return said
+        return sentence
     share = limit.dropped / proof.value if proof.value > 0 else 0.0
     added = t.significant(limit.dropped)
-    return said + t("limits.dropped", amount=added, share=t.tiny_percent(share))
+    return sentence + t("limits.dropped", amount=added, share=t.tiny_percent(share))
 
 
 def held(t: Language, stated: Holdout, proof: Proof) -> tuple[str, ...]:
@@ -231,9 +231,9 @@ def exploring(t: Language, stated: Exploring, proof: Proof) -> tuple[str, ...]:
     parts = {"dearest": stated.dearest}
     if stated.sight is not None:
         parts |= {"proposed": stated.sight.proposed, "enough": stated.sight.enough}
-    said = {name: t.percent(part) for name, part in parts.items()}
+    proposal = {name: t.percent(part) for name, part in parts.items()}
     if not stated.users:
-        told = () if stated.sight is None else (_proposed(t, stated.sight, said),)
+        told = () if stated.sight is None else (_proposed(t, stated.sight, proposal),)
         return (t("exploring.nobody"), *told)
     who = t("exploring.who", users=t.count(stated.users), share=t.percent(stated.share))
     if stated.given_up is not None:
@@ -252,7 +252,7 @@ def exploring(t: Language, stated: Exploring, proof: Proof) -> tuple[str, ...]:
     }
     rows, power = t.count(round(sight.offer_rows)), t.percent(sight.power, 0)
     buys = t("exploring.buys", rows=rows, power=power, **rates)
-    return who, buys, _proposed(t, sight, said)
+    return who, buys, _proposed(t, sight, proposal)
 
 
 def _proposed(t: Language, sight: Sight, said: Mapping[str, str]) -> str:
@@ -280,14 +280,14 @@ def scope(t: Language, stated: Scope) -> str:
     if not stated.measures:
         return ""
     names = [measure(t, name) for name in stated.measures]
-    said = names[0]
+    words = names[0]
     if len(names) == 2:
-        said = t("measure.ratio", numerator=names[0], denominator=names[1])
+        words = t("measure.ratio", numerator=names[0], denominator=names[1])
     if stated.offers:
-        said = t("scope.of", what=said, offers=t.listed(stated.offers))
+        words = t("scope.of", what=words, offers=t.listed(stated.offers))
     if stated.tests:
-        said = t("scope.where", what=said, tests=conditions(t, stated.tests))
-    return said
+        words = t("scope.where", what=words, tests=conditions(t, stated.tests))
+    return words
 
 
 def conditions(t: Language, tests: tuple[ColumnTest, ...]) -> str:

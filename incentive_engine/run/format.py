@@ -81,7 +81,9 @@ MAY_BE_EMPTY: Final = frozenset({"offer_id", "spend", "margin", "smallest_budget
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 FileName = Annotated[
-    str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*(/[A-Za-z0-9][A-Za-z0-9_.-]*)?$")
+    # the parts of a table stand in a folder of its name, and no other folder is vouched for
+    str,
+    Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*(\.parquet/[A-Za-z0-9][A-Za-z0-9_.-]*)?$"),
 ]
 
 

@@ -17,7 +17,7 @@ from incentive_engine.data.tables.files import digest_file
 from incentive_engine.domain import COST, BoolArray, score_column
 from incentive_engine.errors import ConfigError, DataError
 from incentive_engine.language import Text, say
-from incentive_engine.run.format import COPIES, SCORES_FILE, InputFile
+from incentive_engine.run.format import COPIES, SCORES_FILE, InputFile, StatedGain
 
 from .files import StatedRun
 from .recomputed.blocks import open_parquet
@@ -177,58 +177,59 @@ def check_evaluation(run: StatedRun) -> Iterator[Check]:
     """
     if run.evaluation is None:
         return
-    findings = CheckFindings(
-        "evaluation", "evaluation.json is about this plan, without contradiction"
-    )
-    gain = run.evaluation.plan
-    if gain is None:
-        if "trial" in run.manifest.inputs:
-            findings.add("the manifest names a trial, and no gain by it is stated")
-        yield findings.check()
-        return
+    what = "evaluation.json is about this plan, without contradiction"
+    findings, gain = CheckFindings("evaluation", what), run.evaluation.plan
+    for problem in _without_gain(run) if gain is None else _of_gain(run, gain):
+        findings.add(problem)
+    yield findings.check()
+
+
+def _without_gain(run: StatedRun) -> Iterator[Text]:
+    if "trial" in run.manifest.inputs:
+        yield say("the manifest names a trial, and no gain by it is stated")
+
+
+def _of_gain(run: StatedRun, gain: StatedGain) -> Iterator[Text]:
     # the trial values what prices decide on, not whom the lot holds out or lets explore
     by_lot = run.manifest.holdout.users + run.manifest.explored.users
     decided = run.certificate.users - by_lot
     if gain.users != decided:
-        findings.add(
-            say(
-                "it is about {users:,} users, the plan about {decided:,}",
-                users=gain.users,
-                decided=decided,
-            )
+        yield say(
+            "it is about {users:,} users, the plan about {decided:,}",
+            users=gain.users,
+            decided=decided,
         )
     if gain.rows < 1:
-        findings.add(say("it comes from {rows:,} rows", rows=gain.rows))
+        yield say("it comes from {rows:,} rows", rows=gain.rows)
     for name, total in (
         ("conversions", gain.conversions),
         ("spend", gain.spend),
         ("cost", gain.cost),
     ):
         if not total.low <= total.estimate <= total.high:
-            findings.add(
-                say(
-                    "{name}: {estimate} is outside {low} to {high}",
-                    name=name,
-                    estimate=total.estimate,
-                    low=total.low,
-                    high=total.high,
-                )
+            yield say(
+                "{name}: {estimate} is outside {low} to {high}",
+                name=name,
+                estimate=total.estimate,
+                low=total.low,
+                high=total.high,
             )
-    evaluated = run.certificate.budget.evaluated
+    yield from _other_cost(run, gain)
+    # scores that were given know no trial; scores that a model made do
+    if "trial" not in run.manifest.inputs and "scores" in run.manifest.inputs:
+        yield say("a gain is stated, and the manifest names no trial that it could come from")
+
+
+def _other_cost(run: StatedRun, gain: StatedGain) -> Iterator[Text]:
+    """Yield what the certificate says otherwise of what the plan costs by the trial."""
+    evaluated, cost = run.certificate.budget.evaluated, gain.cost
     if evaluated is not None and (evaluated.estimate, evaluated.low, evaluated.high) != (
-        gain.cost.estimate,
-        gain.cost.low,
-        gain.cost.high,
+        cost.estimate,
+        cost.low,
+        cost.high,
     ):
-        findings.add(
-            say(
-                "it says that the plan costs {estimate}, the certificate {certificate}",
-                estimate=gain.cost.estimate,
-                certificate=evaluated.estimate,
-            )
+        yield say(
+            "it says that the plan costs {estimate}, the certificate {certificate}",
+            estimate=cost.estimate,
+            certificate=evaluated.estimate,
         )
-    if "trial" in run.manifest.inputs or "scores" not in run.manifest.inputs:
-        yield findings.check()
-        return
-    findings.add("a gain is stated, and the manifest names no trial that it could come from")
-    yield findings.check()

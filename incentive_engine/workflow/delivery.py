@@ -155,14 +155,18 @@ def export(
     if ledger is not None:
         options = replace(options, narrow=_booking(run_dir, ledger, left_out))
     with only_one(run_dir, "approving or exporting this run"), steps.step("export"):
-        made = _export(run, target, options, verification=verification, accepted=names)
-        entry = {"to": made.target, "rows": made.rows, "filters": options.filters.to_dict()}
+        exported = _export(run, target, options, verification=verification, accepted=names)
+        entry = {
+            "to": exported.target,
+            "rows": exported.rows,
+            "filters": options.filters.to_dict(),
+        }
         entry |= {"preset": options.preset, "accepted": names}
         add_entry(run, EXPORTS, entry, now=datetime.now(UTC))
     unsafe = [warning for used in (options.key, key) if used for warning in used.warnings]
     lines = [say("delivery.waived", name=finding.name, text=finding.text) for finding in waived]
     lines += [say("delivery.stay", number=number) for number in left_out if number]
-    return (*lines, *as_warnings(unsafe), *made.lines())
+    return (*lines, *as_warnings(unsafe), *exported.lines())
 
 
 def _booking(run_dir: Path, ledger: str, left_out: list[int]) -> Callable[[Selected], Selected]:

@@ -58,7 +58,7 @@ def make_features(
         features = history.features(table)
         write_blocks(map(to_frame, feature_blocks(history, table, features)), out)
     notes = history_notes(history.log, features)
-    made = say(
+    done = say(
         "terminal.features",
         columns=len(features.columns),
         rows=len(features.seen),
@@ -66,4 +66,4 @@ def make_features(
         seconds=steps.seconds["features"],
     )
     warnings = as_warnings(history_warnings(history.log, history.rows[table]))
-    return (*warnings, *(say("noted.note", text=note) for note in notes), made)
+    return (*warnings, *(say("noted.note", text=note) for note in notes), done)

@@ -34,9 +34,9 @@ def check(file: Path) -> tuple[Text, ...]:
     """
     if _is_scenario(file):
         scenario = load_scenario(file)
-        found = _tables(load(scenario.policy))
+        lines = _tables(load(scenario.policy))
         strategies = tuple(scenario.strategies)
-        return (*found, say("checked.scenario", file=str(file), strategies=strategies))
+        return (*lines, say("checked.scenario", file=str(file), strategies=strategies))
     policy = load(file)
     limits = tuple(limit.name for limit in policy.limits) or say("checked.no_limits")
     valid = say("checked.policy", file=str(file), offers=policy.offer_ids, limits=limits)
@@ -50,10 +50,10 @@ def _tables(policy: Policy) -> tuple[Text, ...]:
         checks = check_campaign(policy, users, trial)
     for log in policy.history.logs if policy.history else ():
         open_log(log)
-    warnings = as_warnings(text for found in checks for text in found.warnings)
+    warnings = as_warnings(text for table in checks for text in table.warnings)
     if policy.data.sample is not None:  # of which only a few rows were made
         return warnings
-    return (*warnings, *(found.to_text() for found in checks))
+    return (*warnings, *(table.to_text() for table in checks))
 
 
 def _opened(policy: Policy, folder: Path) -> tuple[Source | None, Source | None]:
@@ -103,16 +103,16 @@ def sample(name: str, *, out: Path, after: Path | None) -> Message:
         )
     if after is not None:
         return _write_outcomes(name, after, out)
-    made = Sample.model_validate({"name": name})
+    campaign = Sample.model_validate({"name": name})
     with atomic_directory(out) as directory:
-        write_sample(made, directory)
+        write_sample(campaign, directory)
     return say("terminal.sample", out=str(out))
 
 
 def _write_outcomes(name: str, after: Path, out: Path) -> Message:
     run = read_run(after)
-    made = run.policy.data.sample
-    if made is None or made.name != name or "trial" not in run.manifest.inputs:
+    campaign = run.policy.data.sample
+    if campaign is None or campaign.name != name or "trial" not in run.manifest.inputs:
         what = say("is no run for the users of the sample `{name}`", name=name)
         raise DataError(
             Fault(
@@ -126,5 +126,5 @@ def _write_outcomes(name: str, after: Path, out: Path) -> Message:
     plan = to_frame(read_table(after / "allocation.parquet", ["user_id", "offer_id"]))
     with atomic_directory(out) as directory:
         file = directory / "outcomes.csv"
-        sample_outcomes(made, plan).to_csv(file, index=False, lineterminator="\n")
+        sample_outcomes(campaign, plan).to_csv(file, index=False, lineterminator="\n")
     return say("terminal.outcomes", out=str(out / "outcomes.csv"))

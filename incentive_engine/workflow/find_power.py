@@ -53,7 +53,7 @@ def shares(text: str) -> tuple[float, ...]:
     ConfigError
         When a part is no number.
     """
-    return tuple(_number(part, "--holdout") for part in text.split(","))
+    return tuple(_number(share, "--holdout") for share in text.split(","))
 
 
 def sizes(text: str) -> tuple[int, ...]:
@@ -67,7 +67,7 @@ def sizes(text: str) -> tuple[int, ...]:
     ConfigError
         When a part is no number.
     """
-    return tuple(int(_number(part, "--trial")) for part in text.split(","))
+    return tuple(int(_number(size, "--trial")) for size in text.split(","))
 
 
 def _number(text: str, option: str) -> float:

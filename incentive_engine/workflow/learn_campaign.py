@@ -51,5 +51,5 @@ def learn(
 
 def _served(ledger: str) -> ServedLedger:
     run, rows = decisions(ledger)
-    made = [ServedDecision(*row) for row in rows]
-    return ServedLedger(where=shown_place(ledger), run=run, decisions=made)
+    served = [ServedDecision(*row) for row in rows]
+    return ServedLedger(where=shown_place(ledger), run=run, decisions=served)

@@ -139,14 +139,14 @@ def _served(campaign: LiveCampaign, ledger: str) -> ServedUsers:
 
 
 def _by_user(seen: Observed, users: int, *, planned: int) -> ServedUsers:
-    known = seen.row >= 0
-    row, first = seen.row[known], seen.is_first[known]
+    is_of_run = seen.row >= 0
+    row, first = seen.row[is_of_run], seen.is_first[is_of_run]
     decided = np.zeros(users, dtype=np.int64)
-    decided[row[first]] = seen.decided[known][first]
+    decided[row[first]] = seen.decided[is_of_run][first]
     offer = np.full(users, -1, dtype=np.int16)
-    given = seen.offer[known] >= 0
-    offer[row[given]] = seen.offer[known][given]  # the last one stands
-    paid = np.bincount(row, seen.amount[known] / MICROS, minlength=users)
+    given = seen.offer[is_of_run] >= 0
+    offer[row[given]] = seen.offer[is_of_run][given]  # the last one stands
+    paid = np.bincount(row, seen.amount[is_of_run] / MICROS, minlength=users)
     return ServedUsers(
         came=decided > 0,
         decided=decided,

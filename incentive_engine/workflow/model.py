@@ -114,11 +114,11 @@ def compare_with(
     policy = load(policy_file)
     refuse_existing(out)
     trial = trial_of(_campaign(policy_file, Steps(progress)), policy)
-    found = compare_models(EffectModel.load(model), EffectModel.load(against), trial, policy)
+    comparison = compare_models(EffectModel.load(model), EffectModel.load(against), trial, policy)
     with atomic_directory(out) as directory:
-        text = json.dumps(found.to_dict(), ensure_ascii=False, indent=2, allow_nan=False)
+        text = json.dumps(comparison.to_dict(), ensure_ascii=False, indent=2, allow_nan=False)
         (directory / "evaluation.json").write_text(text + "\n", encoding="utf-8")
-    lines = [say("evaluate.compared", rows=found.rows)]
+    lines = [say("evaluate.compared", rows=comparison.rows)]
     lines += [
         say(
             "evaluate.compared_plan",
@@ -127,11 +127,11 @@ def compare_with(
             second=thousand(plan.second),
             difference=thousand(plan.difference),
         )
-        for plan in found.plans
+        for plan in comparison.plans
     ]
     lines += [
         say("evaluate.compared_qini", offer=offer, more=thousand(gap))
-        for offer, gap in found.qini.items()
+        for offer, gap in comparison.qini.items()
     ]
     return (*lines, written_to(out))
 

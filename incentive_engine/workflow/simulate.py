@@ -107,11 +107,11 @@ def _compare(
     scenario = variants[0].scenario
     if scenario.source == "world":
         sizes = [len(block) for block in blocks_of(scenario)]
-        found = _run(partial(run_block, variants), sizes, workers=workers, progress=progress)
-        return compare_worlds(variants, found, wanted=scenario.draws)
+        results = _run(partial(run_block, variants), sizes, workers=workers, progress=progress)
+        return compare_worlds(variants, results, wanted=scenario.draws)
     work = partial(run_replay, variants, _trial(variants[0].policy))
-    found = _run(work, [1] * scenario.draws, workers=workers, progress=progress)
-    return compare_replays(variants, found, wanted=scenario.draws)
+    results = _run(work, [1] * scenario.draws, workers=workers, progress=progress)
+    return compare_replays(variants, results, wanted=scenario.draws)
 
 
 def _trial(policy: Policy) -> Trial:
@@ -128,10 +128,10 @@ def _run(
 ) -> dict[int, Any]:
     """Return draw to result, for the tasks that finished; `sizes` are their numbers of draws."""
     with progress("draws", sum(sizes)) as advance:
-        found = run_tasks(
+        tasks = run_tasks(
             work, len(sizes), workers=workers, finished=lambda number: advance(sizes[number])
         )
-    return dict(sorted(pair for block in found.results.values() for pair in block.items()))
+    return dict(sorted(pair for block in tasks.results.values() for pair in block.items()))
 
 
 def _write(comparison: StrategyComparison, out: Path, scenario_file: Path, lang: Code) -> None:

@@ -78,14 +78,14 @@ class RunningCampaign:
         DataError
             When the ledger or the outcomes cannot be read, or belong to another run.
         """
-        at = wall_micros() if now is None else now
+        moment = wall_micros() if now is None else now
         observed = self.watch.read(self.ledger)
         did = self._outcomes(observed)
-        found = self.watch.findings(observed, at, outcomes=did)
-        told = noticed(self.watch.look(observed, at, outcomes=did))
+        findings = self.watch.findings(observed, moment, outcomes=did)
+        told = noticed(self.watch.look(observed, moment, outcomes=did))
         compared, noticing = (None, None) if told is None else told
         return Seen(
-            findings=found, observed=observed, now=at, compared=compared, noticing=noticing
+            findings=findings, observed=observed, now=moment, compared=compared, noticing=noticing
         )
 
     def answer(self, key: str, verb: Verb, *, by: str, now: int | None = None) -> Action:

@@ -160,8 +160,8 @@ def _finding(running: RunningCampaign, finding: Finding) -> Iterator[Text]:
     if finding.since is not None:
         yield say("watch.since", at=clock(finding.since, zone))
     if finding.answered is not None:
-        at = clock(finding.answered.at, zone)
-        yield say("watch.declined", name=finding.answered.name, at=at)
+        moment = clock(finding.answered.at, zone)
+        yield say("watch.declined", name=finding.answered.name, at=moment)
     elif finding.proposal is not None:
         yield say("watch.proposal", text=finding.proposal.text)
         # who types it again has the password in PGPASSWORD or ~/.pgpass

@@ -145,6 +145,7 @@ def shareable(origin: Origin) -> bytes:
     locations = origin.policy.locations
     if not any(location.secrets for location in locations):
         return origin.policy_text
+    # editors of Windows put a mark before the text
     text = without_secrets(origin.policy_text.decode("utf-8-sig"), locations)
     if text is None:  # written with escapes, or by an option
         return written_policy(origin.policy.model_dump(mode="json"))
@@ -178,14 +179,14 @@ def input_files(file: Path | None, inputs: Inputs | None, *, users: int) -> dict
     users
         How many rows the scores have.
     """
-    found = {}
+    files = {}
     if file is not None:
-        found["policy"] = InputFile(path=str(file.absolute()), sha256=digest_file(file))
+        files["policy"] = InputFile(path=str(file.absolute()), sha256=digest_file(file))
     if inputs is None:
-        return found
+        return files
     rows = {"scores": users}
     tables = {"users": inputs.users, "trial": inputs.trial, "scores": inputs.scores}
-    return found | {
+    return files | {
         name: InputFile(path=table.location.written(), sha256=table.digest(), rows=rows.get(name))
         for name, table in tables.items()
         if table is not None

@@ -133,6 +133,7 @@ class _Parser:
         try:
             table = arrow_csv.read_csv(
                 pa.BufferReader(content) if isinstance(content, bytes) else content,
+                # one block: of several, arrow would let the first decide on the types
                 read_options=arrow_csv.ReadOptions(block_size=size + 1, use_threads=threads),
                 parse_options=arrow_csv.ParseOptions(
                     newlines_in_values=True, invalid_row_handler=keep_in_mind
@@ -158,7 +159,7 @@ class _Parser:
 def _check_quotes(path: Path, where: str) -> None:
     """Refuse a quote that is never closed: it would swallow the rows that follow."""
     with path.open("rb") as file:
-        quotes = sum(part.count(b'"') for part in iter(lambda: file.read(CHUNK_BYTES), b""))
+        quotes = sum(chunk.count(b'"') for chunk in iter(lambda: file.read(CHUNK_BYTES), b""))
     if quotes % 2:
         what = "a quoted value is never closed: the number of double quotes is odd"
         expected = 'quotes inside of values doubled, as in "5"" pipe"'

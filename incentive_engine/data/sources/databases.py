@@ -144,12 +144,12 @@ def _duckdb_blocks(connection: Any, location: Location) -> Iterator[pa.Table]:  
 def _query(connection: Any, location: Location) -> str:  # noqa: ANN401 - the library has no types
     if location.table is None:
         return location.query or ""
-    found = connection.execute(
+    listed = connection.execute(
         "SELECT table_schema, table_name FROM information_schema.tables "
         "WHERE table_catalog = current_database()"
     ).fetchall()
-    named = {f"{schema}.{name}": (schema, name) for schema, name in found}
-    named |= {name: (schema, name) for schema, name in found if schema == "main"}
+    named = {f"{schema}.{name}": (schema, name) for schema, name in listed}
+    named |= {name: (schema, name) for schema, name in listed if schema == "main"}
     if location.table not in named:
         raise DataError(no_such_table(location, sorted(named)))
     return "SELECT * FROM " + ".".join(map(quoted, named[location.table]))  # noqa: S608 - quoted
@@ -200,8 +200,8 @@ def _sqlite_blocks(connection: sqlite3.Connection, location: Location) -> Iterat
 
 
 def _sqlite_table(connection: sqlite3.Connection, location: Location) -> str:
-    found = connection.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')")
-    tables = [str(name) for (name,) in found]
+    listed = connection.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')")
+    tables = [str(name) for (name,) in listed]
     if location.table not in tables:
         raise DataError(no_such_table(location, tables))
     return location.table
@@ -218,12 +218,12 @@ def _sqlite_schema(connection: sqlite3.Connection, query: str) -> pa.Schema:
         for at in range(len(names))
     )
     places = ", ".join(f"c{at}" for at in range(len(names)))
-    found = connection.execute(
+    kinds_met = connection.execute(
         f"WITH asked({places}) AS ({query}\n) SELECT {asked} FROM asked"  # noqa: S608 - read only
     ).fetchone()
     kinds = [
         pa.string() if text else pa.float64() if real or not whole else pa.int64()
-        for text, real, whole in zip(found[::3], found[1::3], found[2::3], strict=True)
+        for text, real, whole in zip(kinds_met[::3], kinds_met[1::3], kinds_met[2::3], strict=True)
     ]
     return pa.schema(list(zip(names, kinds, strict=True)))
 

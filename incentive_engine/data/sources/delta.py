@@ -54,6 +54,7 @@ def delta_parts(folder: Path, *, where: str) -> ParquetParts:
     partition = "partition."
     parts = [
         ParquetPart(
+            # the log of the table writes paths as URLs do
             path=folder / unquote(file["path"]),
             constants={
                 name.removeprefix(partition): value

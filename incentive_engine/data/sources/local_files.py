@@ -29,8 +29,8 @@ def files_of(location: Location) -> list[Path]:
     """
     path = Path(location.address)
     if location.is_pattern:
-        found = [Path(name) for name in sorted(glob.glob(location.address, recursive=True))]  # noqa: PTH207 - the pattern is a whole path
-        inside = [file for name in found for file in (parquet_inside(name) or [name])]
+        paths = [Path(name) for name in sorted(glob.glob(location.address, recursive=True))]  # noqa: PTH207 - the pattern is a whole path
+        inside = [file for name in paths for file in (parquet_inside(name) or [name])]
         # `**` finds a folder, the folders in it, and the files in those
         files = list(dict.fromkeys(inside))
         if not files:
@@ -67,8 +67,8 @@ def parquet_inside(folder: Path) -> list[Path]:
     """Return the Parquet files below a folder by name; what is hidden is left out."""
     if not folder.is_dir():
         return []
-    found = (file for file in folder.rglob("*") if file.suffix.lower() in PARQUET)
-    return sorted(f for f in found if f.is_file() and not _is_hidden(f.relative_to(folder)))
+    paths = (file for file in folder.rglob("*") if file.suffix.lower() in PARQUET)
+    return sorted(f for f in paths if f.is_file() and not _is_hidden(f.relative_to(folder)))
 
 
 def _is_hidden(path: Path) -> bool:

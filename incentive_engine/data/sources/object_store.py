@@ -38,6 +38,7 @@ def copied_here(location: Location) -> Location:
     root = Path(base).parent if is_file else _fixed(base)
     version = {
         "shown": location.shown,
+        # sizes and times tell a new version, so that nothing is read to know of it
         "files": json.dumps([[file.path, file.size, str(file.mtime)] for file in files]),
     }
 
@@ -59,7 +60,7 @@ def copied_here(location: Location) -> Location:
 def _opened(address: str) -> tuple[Any, str]:
     from pyarrow.fs import FileSystem
 
-    wild = next((at for at, letter in enumerate(address) if letter in WILD - {"?"}), None)
+    wild = next((place for place, letter in enumerate(address) if letter in WILD - {"?"}), None)
     if wild is None:
         store, base = FileSystem.from_uri(address)
         return store, str(base)
@@ -72,7 +73,7 @@ def _opened(address: str) -> tuple[Any, str]:
 def _fixed(base: str) -> Path:
     """Return the folder below which folder names count: up to the first pattern."""
     names = base.split("/")
-    wild = next((at for at, name in enumerate(names) if not WILD.isdisjoint(name)), None)
+    wild = next((place for place, name in enumerate(names) if not WILD.isdisjoint(name)), None)
     return Path("/".join(names[:wild]))
 
 
@@ -85,9 +86,9 @@ def _listed(store: Any, base: str) -> list[Any]:  # noqa: ANN401 - pyarrow has n
         return [info]
     pattern = not WILD.isdisjoint(base)
     selector = FileSelector(str(_fixed(base)), recursive=True, allow_not_found=True)
-    found = [file for file in store.get_file_info(selector) if file.type == FileType.File]
+    files = [file for file in store.get_file_info(selector) if file.type == FileType.File]
     wanted = [
-        file for file in found if file.path.lower().endswith(READ) or f"/{LOG}/" in file.path
+        file for file in files if file.path.lower().endswith(READ) or f"/{LOG}/" in file.path
     ]
     chosen = [file for file in wanted if not pattern or fnmatch.fnmatch(file.path, base)]
     return sorted(chosen, key=lambda file: str(file.path))

@@ -101,11 +101,11 @@ class ParquetParts:
         own = [_schema(part) for part in parts]
         names = own[0].names if schema is None else schema.names
         if schema is None:
-            for part, found in zip(parts, own, strict=True):
-                _check_names(part, found, parts[0], own[0])
+            for part, columns in zip(parts, own, strict=True):
+                _check_names(part, columns, parts[0], own[0])
         fields, faults = [], []
         for name in names:
-            kinds = [found.field(name).type for found in own if name in found.names]
+            kinds = [columns.field(name).type for columns in own if name in columns.names]
             kind = _kind_of(kinds if schema is None else [schema.field(name).type, *kinds])
             if kind is None and name in ids and all(map(_is_id, kinds)):
                 kind = pa.string()
@@ -131,7 +131,7 @@ class ParquetParts:
             When a column does in some parts and not in others.
         """
         own = [_schema(part) for part in self.parts]
-        zoned = {field.name for found in own for field in found if names_zone(field.type)}
+        zoned = {field.name for schema in own for field in schema if names_zone(field.type)}
         mixed = [
             name
             for name in sorted(zoned)
@@ -362,8 +362,8 @@ def _disagreement(
     for part, schema in zip(parts, schemas, strict=True):
         if name in schema.names:
             kinds.setdefault(str(schema.field(name).type), part.name)
-    told = ", ".join(f"{kind} in {file}" for kind, file in list(kinds.items())[:3])
-    what = say("the parts disagree on column `{name}`: {told}", name=name, told=told)
+    examples = ", ".join(f"{kind} in {file}" for kind, file in list(kinds.items())[:3])
+    what = say("the parts disagree on column `{name}`: {told}", name=name, told=examples)
     return Fault(where, what, "the same type in each part", "write all parts with one schema")
 
 
@@ -373,11 +373,11 @@ def _gaps(file: pq.ParquetFile, name: str, constants: Mapping[str, object]) -> i
         return rows if constants.get(name) is None else 0
     if any(pa.types.is_nested(kind) for kind in file.schema_arrow.types):
         return int(file.read([name]).column(name).null_count)
-    at = names.index(name)
+    place = names.index(name)
     groups = [file.metadata.row_group(group) for group in range(file.metadata.num_row_groups)]
-    known = [group.column(at).statistics for group in groups]
-    if all(one is not None and one.has_null_count for one in known):
-        return sum(one.null_count for one in known)
+    statistics = [group.column(place).statistics for group in groups]
+    if all(one is not None and one.has_null_count for one in statistics):
+        return sum(one.null_count for one in statistics)
     return int(file.read([name]).column(name).null_count)
 
 

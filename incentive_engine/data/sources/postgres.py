@@ -93,8 +93,8 @@ def _write(location: Location, file: Path) -> None:
 
 def _said(error: Any, secret: str) -> str:  # noqa: ANN401 - an error of the library
     """Return what the server says first; what follows may quote a customer's row."""
-    told = (error.diag.message_primary or str(error)).strip().splitlines()[0]
-    return told.replace(secret, "…") if secret else told
+    line = (error.diag.message_primary or str(error)).strip().splitlines()[0]
+    return line.replace(secret, "…") if secret else line
 
 
 def _blocks(connection: Any, location: Location) -> Iterator[pa.Table]:  # noqa: ANN401 - the library is optional
@@ -117,12 +117,12 @@ def _blocks(connection: Any, location: Location) -> Iterator[pa.Table]:  # noqa:
 def _query(connection: Any, location: Location) -> str:  # noqa: ANN401 - the library is optional
     if location.table is None:
         return (location.query or "").strip().rstrip(";")
-    found = connection.execute(
+    listed = connection.execute(
         "SELECT table_schema, table_name, table_schema = ANY (current_schemas(false)) "
         "FROM information_schema.tables"
     ).fetchall()
-    named = {f"{schema}.{name}": (schema, name) for schema, name, _ in found}
-    named |= {name: (schema, name) for schema, name, is_near in found if is_near}
+    named = {f"{schema}.{name}": (schema, name) for schema, name, _ in listed}
+    named |= {name: (schema, name) for schema, name, is_near in listed if is_near}
     if location.table not in named:
         system = ("pg_", "information_schema")
         own = [name for name, (schema, _) in named.items() if not schema.startswith(system)]
@@ -132,21 +132,21 @@ def _query(connection: Any, location: Location) -> str:  # noqa: ANN401 - the li
 
 def _pieces(rows: Any) -> Iterator[bytes]:  # noqa: ANN401 - a copy of the library
     """Yield the text of whole rows, some megabytes at a time."""
-    held: list[bytes] = []
+    waiting: list[bytes] = []
     size = 0
     # text that is parsed at a time
     block_bytes = 1 << 24
     for piece in rows:
-        held.append(bytes(piece))
-        size += len(held[-1])
+        waiting.append(bytes(piece))
+        size += len(waiting[-1])
         if size >= block_bytes:
-            text = b"".join(held)
+            text = b"".join(waiting)
             end = last_row_end(text)
             if end:
                 yield text[:end]
-            held, size = [text[end:]], len(text) - end
+            waiting, size = [text[end:]], len(text) - end
     if size:
-        yield b"".join(held)
+        yield b"".join(waiting)
 
 
 def _parsed(text: bytes, schema: pa.Schema, location: Location) -> pa.Table:

@@ -52,6 +52,7 @@ def fresh_snapshot(where: str, build: Callable[[Path], None]) -> ParquetPart:
     with tempfile.TemporaryDirectory(dir=cache.scratch(STEP)) as folder:
         rows = Path(folder) / TABLE
         build(rows)
+        # a server does not tell versions: the rows themselves are the version
         version = {"rows": digest_file(rows)}
         step = cache.run(STEP, version, lambda directory: _move(rows, directory / TABLE))
     return ParquetPart(path=step.path / TABLE, shown=where)

@@ -99,10 +99,10 @@ class Source:
         if isinstance(self.files, Path):
             theirs = list(self.names.values())
             schema = read_csv(self.files, theirs, where=self.where, ids=self._ids).schema
-            found = frozenset(field.name for field in schema if names_zone(field.type))
+            zoned = frozenset(field.name for field in schema if names_zone(field.type))
         else:
-            found = self.files.zoned()
-        return frozenset(ours for ours, theirs in self.names.items() if theirs in found)
+            zoned = self.files.zoned()
+        return frozenset(ours for ours, theirs in self.names.items() if theirs in zoned)
 
     def gaps(self) -> dict[str, int]:
         """Return how many values each column misses; a CSV file is read for it."""
@@ -242,10 +242,10 @@ def source_of(
     """
     where = location.where
     if isinstance(files, Path):
-        found = csv_columns(files, where=where)
+        columns = csv_columns(files, where=where)
     else:
-        found = tuple(files.schema.names)
-    named = [name for name in found if name and not name.startswith(PANDAS_INDEX)]
+        columns = tuple(files.schema.names)
+    named = [name for name in columns if name and not name.startswith(PANDAS_INDEX)]
     if _has_own_names(named, renames):
         renames = {}
     faults = [*_repeated(named, where), *_misnamed(named, renames, where)]

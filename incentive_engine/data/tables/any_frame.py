@@ -56,8 +56,8 @@ def arrow_table(frame: object, *, where: str, columns: Collection[str] | None = 
     if _is_pandas(frame):
         table = _of_pandas(frame, wanted, where)
     else:
-        found = pa.table(frame)
-        columns = {name: _without_views(found.column(names.index(name))) for name in wanted}
+        whole = pa.table(frame)
+        columns = {name: _without_views(whole.column(names.index(name))) for name in wanted}
         table = pa.table(columns)
     if table.num_rows == 0:
         raise DataError(Fault(where, "has no rows", "at least one row"))
@@ -72,8 +72,8 @@ def _without_views(column: pa.ChunkedArray) -> pa.ChunkedArray:
         return column
     return pa.chunked_array(
         [
-            pa.DictionaryArray.from_arrays(part.indices, part.dictionary.cast(pa.string()))
-            for part in column.chunks
+            pa.DictionaryArray.from_arrays(chunk.indices, chunk.dictionary.cast(pa.string()))
+            for chunk in column.chunks
         ],
         type=pa.dictionary(kind.index_type, pa.string()),
     )

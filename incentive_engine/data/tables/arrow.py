@@ -162,6 +162,7 @@ def levels(column: Column) -> Levels:
     order = pc.sort_indices(encoded.dictionary)
     place = np.empty(len(order) + 1, dtype=np.int32)
     place[as_numpy(order)] = np.arange(len(order))
+    # a missing value has the code −1, which looks up the last place
     place[-1] = -1
     code = np.where(_is_null(encoded.indices), -1, as_numpy(encoded.indices))
     return Levels(code=place[code], labels=tuple(encoded.dictionary.take(order).to_pylist()))
@@ -184,9 +185,9 @@ def equal(column: Column, value: object) -> BoolArray:
     """Return which rows have a value, (n,) bool; text is never equal to a number."""
     column = whole(column)
     if is_text(column.type) and isinstance(value, str):
-        found = levels(column)
-        at = found.labels.index(value) if value in found.labels else len(found.labels)
-        return np.asarray(found.code == at, dtype=np.bool_)
+        by_value = levels(column)
+        code = by_value.labels.index(value) if value in by_value.labels else len(by_value.labels)
+        return np.asarray(by_value.code == code, dtype=np.bool_)
     if is_number(column.type) and isinstance(value, bool | int | float):
         exact = pa.types.is_integer(column.type)
         same = (as_numpy(column) if exact else numbers(column)) == value

@@ -44,16 +44,16 @@ def digest_file(path: Path) -> str:
         return hashlib.sha256(digests.encode()).hexdigest()
     try:
         state = path.stat()
-        known = (path.absolute(), state.st_dev, state.st_ino, state.st_size, state.st_ctime_ns)
+        identity = (path.absolute(), state.st_dev, state.st_ino, state.st_size, state.st_ctime_ns)
         settled = time.time_ns() - state.st_ctime_ns > SETTLED
-        return _kept_digest(*known) if settled else _digest(path)
+        return _kept_digest(*identity) if settled else _digest(path)
     except OSError as error:
         raise DataError(unreadable(path, error)) from error
 
 
 def _parts_of(path: Path) -> list[Path]:
     inside = sorted(path.iterdir())
-    return [part for part in inside if part.suffix.lower() in PARQUET and part.name[0] not in "._"]
+    return [file for file in inside if file.suffix.lower() in PARQUET and file.name[0] not in "._"]
 
 
 def _digest(path: Path) -> str:
@@ -109,7 +109,7 @@ def _in_place_of(path: Path) -> Iterator[Path]:
     path = path.absolute()
     partial = unfinished_name(path)
     remove_abandoned(path)
-    made = [folder for folder in path.parents if not folder.exists()]
+    parents = [folder for folder in path.parents if not folder.exists()]
     UNFINISHED.add(partial)
     try:
         with writing_to(path):
@@ -117,7 +117,7 @@ def _in_place_of(path: Path) -> Iterator[Path]:
             yield partial
             publish(partial, path)
     except BaseException:
-        _remove(partial, made)
+        _remove(partial, parents)
         raise
     finally:
         UNFINISHED.discard(partial)

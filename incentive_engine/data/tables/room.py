@@ -61,6 +61,7 @@ def make_room(shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
         remedy = say("free some space, or set {folder} to another directory", folder=FOLDER)
         raise DataError(Fault(folder, what, remedy=remedy)) from error
     _mapped.add(pages)
+    # the array keeps the mapping, and the mapping the file that has no name any more
     return np.frombuffer(pages, dtype=dtype).reshape(shape)
 
 
@@ -98,12 +99,12 @@ def pick(matrix: npt.NDArray[Any], choice: npt.NDArray[np.int16]) -> npt.NDArray
     choice
         (n,) int16, a row, −1 for none.
     """
-    found = np.zeros(len(choice), dtype=matrix.dtype)
+    picked = np.zeros(len(choice), dtype=matrix.dtype)
     for rows in strides(len(choice)):
         mine = np.flatnonzero(choice[rows] >= 0)
-        found[rows][mine] = matrix[:, rows][choice[rows][mine], mine]
+        picked[rows][mine] = matrix[:, rows][choice[rows][mine], mine]
         let_go()
-    return found
+    return picked
 
 
 def is_mapped() -> bool:

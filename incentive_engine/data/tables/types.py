@@ -142,15 +142,17 @@ def common_type(kinds: Sequence[pa.DataType]) -> pa.DataType | None:
     >>> common_type([pa.int32(), pa.int64()]), common_type([pa.int64(), pa.string()])
     (DataType(int64), None)
     """
-    known = list(dict.fromkeys(plain_type(kind) for kind in kinds if not pa.types.is_null(kind)))
-    if len(known) < 2:
-        return known[0] if known else pa.float64()
-    if all(map(pa.types.is_integer, known)):
-        return pa.uint64() if pa.uint64() in known else pa.int64()
-    if all(pa.types.is_integer(kind) or pa.types.is_floating(kind) for kind in known):
+    distinct = list(
+        dict.fromkeys(plain_type(kind) for kind in kinds if not pa.types.is_null(kind))
+    )
+    if len(distinct) < 2:
+        return distinct[0] if distinct else pa.float64()
+    if all(map(pa.types.is_integer, distinct)):
+        return pa.uint64() if pa.uint64() in distinct else pa.int64()
+    if all(pa.types.is_integer(kind) or pa.types.is_floating(kind) for kind in distinct):
         return pa.float64()
-    if all(map(is_text, known)):
+    if all(map(is_text, distinct)):
         return pa.large_string()
-    if all(map(pa.types.is_timestamp, known)):
+    if all(map(pa.types.is_timestamp, distinct)):
         return pa.timestamp("us")
     return None

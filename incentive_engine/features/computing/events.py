@@ -110,13 +110,14 @@ def features_at(
     whole = np.zeros((rows, integers), dtype=np.int64)
     parts = np.zeros((rows, floats), dtype=np.float64)
     seen, late = np.zeros((2, rows), dtype=np.int64)
-    known = user >= 0
+    has_events = user >= 0
     reckon(
         events.arrays,
         program.arrays,
         scratch or scratch_for(program, events),
-        np.where(known, events.start[user], 0),
-        np.where(known, events.start[user + 1], 0),
+        # a user without events has the empty run from 0 to 0
+        np.where(has_events, events.start[user], 0),
+        np.where(has_events, events.start[user + 1], 0),
         np.ascontiguousarray(moment, dtype=np.int64),
         delay,
         len(program.offers),

@@ -166,8 +166,8 @@ def logarithms(
 ) -> float:
     """Return Σ c (ln n − ln c) over the counts that were touched, in ascending order of c."""
     own = np.empty(distinct, dtype=np.int32)
-    for at in range(distinct):
-        own[at] = counts[touched[at]]
+    for place in range(distinct):
+        own[place] = counts[touched[place]]
     own.sort()
     whole, total = math.log(events), 0.0
     for count in own:
@@ -189,18 +189,18 @@ def write_down(  # noqa: PLR0917 - compiled loops are called by position
     floats: FloatArray,
 ) -> None:
     """Write what is asked of one window of a group into the columns of one row."""
-    for at in range(len(emit)):
-        what = emit[at]
+    for place in range(len(emit)):
+        what = emit[place]
         if what == MATCH:
-            integers[slot[at]] = match[offer[at]]
+            integers[slot[place]] = match[offer[place]]
         elif what == AMOUNT_SQUARES:
-            floats[slot[at]] = spread(squares[0], state[AMOUNTS], state[SUM])
+            floats[slot[place]] = spread(squares[0], state[AMOUNTS], state[SUM])
         elif what == GAP_SQUARES:
-            floats[slot[at]] = spread(squares[1], max(state[COUNT] - 1, 0), state[SPAN])
+            floats[slot[place]] = spread(squares[1], max(state[COUNT] - 1, 0), state[SPAN])
         elif what != LOGARITHMS:
-            integers[slot[at]] = state[what]
+            integers[slot[place]] = state[what]
         elif state[CATEGORIES]:
-            floats[slot[at]] = logarithms(counts, touched, state[DISTINCT], state[CATEGORIES])
+            floats[slot[place]] = logarithms(counts, touched, state[DISTINCT], state[CATEGORIES])
 
 
 @compiled

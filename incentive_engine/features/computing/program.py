@@ -183,9 +183,10 @@ def _arrays(
     kinds: Sequence[str],
     matched: Sequence[Sequence[int]],
 ) -> ProgramArrays:
-    takes_part = [[at for at, group in enumerate(groups) if group.kind == ANY]]
+    takes_part = [[place for place, group in enumerate(groups) if group.kind == ANY]]
     takes_part += [
-        [at for at, group in enumerate(groups) if group.kind in {ANY, kind}] for kind in kinds
+        [place for place, group in enumerate(groups) if group.kind in {ANY, kind}]
+        for kind in kinds
     ]
     kind_start, kind_groups = _runs(takes_part)
     window_start, window = _runs([list(group.windows) for group in groups], dtype=np.int64)

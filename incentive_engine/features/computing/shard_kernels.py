@@ -33,8 +33,8 @@ def hash_texts(ends: IntArray, content: npt.NDArray[np.uint8]) -> Hashes:
     hashed = np.empty(len(ends) - 1, dtype=np.uint64)
     for row in range(len(hashed)):
         word = OFFSET
-        for at in range(ends[row], ends[row + 1]):
-            word = (word ^ np.uint64(content[at])) * PRIME
+        for place in range(ends[row], ends[row + 1]):
+            word = (word ^ np.uint64(content[place])) * PRIME
         hashed[row] = mixed(word)
     return hashed
 
@@ -45,15 +45,15 @@ def hash_numbers(numbers: IntArray) -> Hashes:
     hashed = np.empty(len(numbers), dtype=np.uint64)
     digits = np.empty(20, dtype=np.uint8)
     for row in range(len(numbers)):
-        rest, word, size = np.uint64(abs(numbers[row])), OFFSET, 0
-        while rest or not size:
-            digits[size] = np.uint8(rest % np.uint64(10))
-            rest //= np.uint64(10)
+        remaining, word, size = np.uint64(abs(numbers[row])), OFFSET, 0
+        while remaining or not size:
+            digits[size] = np.uint8(remaining % np.uint64(10))
+            remaining //= np.uint64(10)
             size += 1
         if numbers[row] < 0:
             word = (word ^ np.uint64(45)) * PRIME
-        for at in range(size - 1, -1, -1):
-            word = (word ^ np.uint64(digits[at] + 48)) * PRIME
+        for place in range(size - 1, -1, -1):
+            word = (word ^ np.uint64(digits[place] + 48)) * PRIME
         hashed[row] = mixed(word)
     return hashed
 

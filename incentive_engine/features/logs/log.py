@@ -160,15 +160,15 @@ class LogReader:
         out = nobody | never | own
         if not out.any():
             return table, user, time
-        kept = as_arrow(np.flatnonzero(~out))
-        return table.take(kept), user.take(kept), time[~out]
+        stays = as_arrow(np.flatnonzero(~out))
+        return table.take(stays), user.take(stays), time[~out]
 
     def _of_own_campaign(self, table: pa.Table, log: EventLog) -> BoolArray:
         if log.campaign is None or not self.history.own_campaigns:
             return np.zeros(table.num_rows, dtype=np.bool_)
         campaigns = as_text(table.column(log.campaign))
-        found = pc.is_in(campaigns, value_set=pa.array(self.history.own_campaigns, pa.string()))
-        return np.asarray(found.to_numpy(zero_copy_only=False), dtype=np.bool_)
+        is_own = pc.is_in(campaigns, value_set=pa.array(self.history.own_campaigns, pa.string()))
+        return np.asarray(is_own.to_numpy(zero_copy_only=False), dtype=np.bool_)
 
     def _arrivals(self, table: pa.Table, source: LogSource) -> IntArray:
         """Return when rows arrived; where their log does not say it, long ago."""
@@ -176,8 +176,8 @@ class LogReader:
             return np.empty(0, dtype=np.int64)
         if source.log.known is None:
             return np.full(table.num_rows, np.iinfo(np.int64).min)
-        known = self._times(table, source, source.log.known)
-        return np.where(known == MISSING, NEVER, known)
+        arrival = self._times(table, source, source.log.known)
+        return np.where(arrival == MISSING, NEVER, arrival)
 
     def _times(self, table: pa.Table, source: LogSource, name: str) -> IntArray:
         zone = source.zone(name, self.history.timezone)

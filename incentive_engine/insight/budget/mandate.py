@@ -114,18 +114,19 @@ def under_mandate(
         policy = with_ample_budget(policy, curve, problem)
         problem = build_problem(policy, table, holdout)
     cap = budget_of(policy).amount
-    found = largest_budget(
+    search = largest_budget(
         curve, lambda amount: _at(problem, policy, amount), cap=cap, at_least=at_least
     )
-    if found.point is None:
-        best = found.best
+    if search.point is None:
+        best = search.best
         what = say("no budget up to {cap:,.10g} returns that with its last money", cap=cap)
         remedy = say("ask for less")
         if best is not None and best.marginal_return is not None:
             most, amount = best.marginal_return, best.budget
             remedy = say("the best is {most:.4g} at {amount:,.2f}", most=most, amount=amount)
         raise InfeasibleError(Fault(f"--min-marginal-roi {at_least:g}", what, remedy=remedy))
-    amount = min(math.floor(found.point.budget * 100) / 100 or found.point.budget, cap)
+    # rounded down to cents: the next cent would return less than is asked
+    amount = min(math.floor(search.point.budget * 100) / 100 or search.point.budget, cap)
     policy = policy.with_budget(amount=amount)
     return policy, with_budget_of(problem, policy)
 

@@ -135,5 +135,5 @@ def with_options(policy: Policy, options: BudgetOptions) -> Policy:
 
 def _option(where: Text) -> Text:
     """Return the option that set a field, or the place itself where none did."""
-    name, _, rest = str(where).partition(": ")
-    return OPTIONS.get(f"{name}.{rest}" if rest else name, where)
+    name, _, field = str(where).partition(": ")
+    return OPTIONS.get(f"{name}.{field}" if field else name, where)

@@ -84,13 +84,13 @@ def kept_beside(scores: Source) -> Keep:
             "scores": scores.digest(),
             "policy": policy.model_dump_json(exclude={"budget": {"amount"}, "data": True}),
         }
-        made = StepCache().run(
+        step = StepCache().run(
             "response",
             inputs,
             lambda directory: _write(solved(), directory / FILE),
             sources=RESPONSE_SOURCES,
         )
-        return _read(made.path / FILE)
+        return _read(step.path / FILE)
 
     return keep
 
@@ -113,8 +113,8 @@ def budget_response(
         return None
     if _money_alone(problem):
         split, groups = _split(policy, table)
-        found = frontier(problem, split, rows=ROWS, smallest=SMALLEST)
-        return None if found is None else _exact(found, groups, table)
+        efficient = frontier(problem, split, rows=ROWS, smallest=SMALLEST)
+        return None if efficient is None else _exact(efficient, groups, table)
     if table.n_users < SMALLEST:
         return None
     response = keep(policy, lambda: _solved(policy, problem, table))
@@ -221,20 +221,20 @@ def large_groups(policy: Policy, attributes: pa.Table) -> ResponseGroups:
     columns = group_columns(policy)
     if not columns:
         return ResponseGroups(code=np.zeros(attributes.num_rows, dtype=np.uint8), names=("",))
-    found = levels(attributes.column(columns[0]))
-    codes, labels = found.code, found.labels
+    values = levels(attributes.column(columns[0]))
+    codes, labels = values.code, values.labels
     sizes = np.bincount(codes[codes >= 0], minlength=len(labels))
     # groups of users that the slider shows; the smallest of more stand together
     most_groups = 8
     large = set(np.argsort(-sizes, kind="stable")[: most_groups - 1].tolist())
     unknown = int((codes < 0).sum())
-    kept = [code for code in shown_apart([*sizes.tolist(), unknown]) if code in large]
-    place = np.full(len(labels) + 1, len(kept), dtype=np.uint8)  # the last place: all others
-    place[kept] = np.arange(len(kept))
+    shown = [code for code in shown_apart([*sizes.tolist(), unknown]) if code in large]
+    place = np.full(len(labels) + 1, len(shown), dtype=np.uint8)  # the last place: all others
+    place[shown] = np.arange(len(shown))
     code = place[codes]
-    names = [str(labels[at]) for at in kept]
-    rest = (OTHERS,) if (code == len(kept)).any() else ()
-    return ResponseGroups(code=code, names=(*names, *rest), column=columns[0])
+    names = [str(labels[at]) for at in shown]
+    others = (OTHERS,) if (code == len(shown)).any() else ()
+    return ResponseGroups(code=code, names=(*names, *others), column=columns[0])
 
 
 def group_columns(policy: Policy) -> tuple[str, ...]:
@@ -252,11 +252,11 @@ def _money_alone(problem: Problem) -> bool:
 
 def _distinct(points: list[ResponsePoint]) -> tuple[ResponsePoint, ...]:
     """Return the points by rising budget without those that use no more money than the others."""
-    kept: list[ResponsePoint] = []
+    distinct: list[ResponsePoint] = []
     for point in sorted(points, key=lambda point: point.budget):
-        if not kept or _more(point, kept[-1]):
-            kept.append(point)
-    return tuple(kept)
+        if not distinct or _more(point, distinct[-1]):
+            distinct.append(point)
+    return tuple(distinct)
 
 
 def _amounts(table: ScoreTable) -> tuple[Columns, ...]:

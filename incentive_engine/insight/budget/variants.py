@@ -98,16 +98,16 @@ def read_variants(
 
 
 def _named(settings: Sequence[str], named: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    found: dict[str, tuple[str, ...]] = {}
+    variants: dict[str, tuple[str, ...]] = {}
     for name, changes in [*_of_options(named), *_of_settings(settings)]:
-        if name in found or name == BASE:
+        if name in variants or name == BASE:
             raise ConfigError(Fault(f"--variant {name}", "the name is taken", "another name"))
         if amounts := [change for change in changes if change.startswith("budget.amount")]:
             raise ConfigError(
                 Fault(f"--set {amounts[0]}", "budgets are compared", "", "use --budgets")
             )
-        found[name] = changes
-    return found
+        variants[name] = changes
+    return variants
 
 
 def _of_settings(settings: Sequence[str]) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -140,10 +140,10 @@ def _settings(text: str) -> list[str]:
             pieces.append("")
         else:
             pieces[-1] += letter
-    found: list[str] = []
+    settings: list[str] = []
     for piece in pieces:
-        if "=" in piece or not found:
-            found.append(piece)
+        if "=" in piece or not settings:
+            settings.append(piece)
         else:
-            found[-1] += f",{piece}"
-    return [setting.strip() for setting in found]
+            settings[-1] += f",{piece}"
+    return [setting.strip() for setting in settings]

@@ -22,21 +22,25 @@ def model_quality(quality: ModelQuality | None) -> Shown | None:
     """Return calibration and Qini of a run's model; None where scores are given."""
     if quality is None:
         return None
-    found = quality.evaluation
-    history = found.get("history", {})
-    words = {name: Message.from_dict(said) for name, said in history.get("features", {}).items()}
+    evaluation = quality.evaluation
+    history = evaluation.get("history", {})
+    words = {
+        name: Message.from_dict(message) for name, message in history.get("features", {}).items()
+    }
     return Shown(
-        rows=found["rows"],
-        differ=found["heterogeneity"]["found"],
-        p_value=found["heterogeneity"]["p_value"],
-        offers=tuple(_offer(offer) for offer in found["offers"]),
+        rows=evaluation["rows"],
+        differ=evaluation["heterogeneity"]["found"],
+        p_value=evaluation["heterogeneity"]["p_value"],
+        offers=tuple(_offer(offer) for offer in evaluation["offers"]),
         checks=quality.checks,
         drivers=tuple(
-            _drivers(offer, named, words) for offer, named in found["drivers"].items() if named
+            _drivers(offer, named, words)
+            for offer, named in evaluation["drivers"].items()
+            if named
         ),
         added=tuple(_added(line) for line in history.get("added", ())),
-        curve=tuple(_point(point) for point in found["curve"]["points"]),
-        over_constant=_estimate(found["curve"]["area_over_constant"]),
+        curve=tuple(_point(point) for point in evaluation["curve"]["points"]),
+        over_constant=_estimate(evaluation["curve"]["area_over_constant"]),
     )
 
 

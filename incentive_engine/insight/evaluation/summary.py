@@ -10,8 +10,8 @@ from incentive_engine.uplift.evaluation.evaluation import ModelEvaluation
 def evaluation_summary(evaluation: ModelEvaluation) -> tuple[Message, ...]:
     """Return how good a model is, in a few lines."""
     test = evaluation.heterogeneity
-    found = "evaluate.differ" if test.found else "evaluate.alike"
-    lines = [say(found, rows=evaluation.rows, p=test.p_value), say("evaluate.per_thousand")]
+    verdict = "evaluate.differ" if test.found else "evaluate.alike"
+    lines = [say(verdict, rows=evaluation.rows, p=test.p_value), say("evaluate.per_thousand")]
     lines += [
         say(
             "evaluate.effects",

@@ -100,11 +100,11 @@ def user_effects(
         When no such user is among them.
     """
     features = users.take(np.array([_row(users, user_id)])).features
-    found = explain(model, features, where="users")
-    values = {name: _word(features[name].iloc[0]) for name in found.features}
+    explanation = explain(model, features, where="users")
+    values = {name: _word(features[name].iloc[0]) for name in explanation.features}
     closed = _closed(policy, features)
     words = {column.name: feature_words(column) for column in history}
-    reasons = _reasons(found, values, words, policy, closed)
+    reasons = _reasons(explanation, values, words, policy, closed)
     return UserReasons(user_id=user_id, offers=tuple(reasons))
 
 
@@ -138,11 +138,11 @@ def _reasons(
         j = found.offers.index(offer)
         order = np.argsort(-np.abs(found.contribution[0, j]), kind="stable")
         parts = [EffectPart(name="average", value="", adds=float(found.average[j]))]
-        for at in order:
-            name, adds = found.features[at], float(found.contribution[0, j, at])
+        for feature in order:
+            name, adds = found.features[feature], float(found.contribution[0, j, feature])
             if adds:
-                said = words.get(name)
-                parts.append(EffectPart(name=name, value=values[name], adds=adds, words=said))
+                meaning = words.get(name)
+                parts.append(EffectPart(name=name, value=values[name], adds=adds, words=meaning))
         if abs(found.repair[0, j]) > 1e-12:
             ladder = EffectPart(
                 name="order of the ladder", value="", adds=float(found.repair[0, j])

@@ -172,8 +172,8 @@ def smaller_budget(
         best = int(np.argmax(margin * spend - cost))
     else:
         with np.errstate(divide="ignore", invalid="ignore"):
-            rest = (value[-1] - value) / value[-1] / (1 - shares)
-        thin = np.append(rest[:-1] <= THIN, True)
+            thinness = (value[-1] - value) / value[-1] / (1 - shares)
+        thin = np.append(thinness[:-1] <= THIN, True)
         best = int(np.argmax(thin))
     kept = value[best] / value[-1] if value[-1] > 0 else 1.0
     return float(shares[best]), float(kept)
@@ -188,8 +188,8 @@ def _along(response: Response, budgets: FloatArray, figure: str) -> FloatArray:
         else sum(getattr(group, figure) or 0.0 for group in point.groups)
         for point in points
     ]
-    known = [0.0, *(point.budget for point in points)]
-    return np.asarray(np.interp(budgets, known, [0.0, *totals]))
+    budgets_solved = [0.0, *(point.budget for point in points)]
+    return np.asarray(np.interp(budgets, budgets_solved, [0.0, *totals]))
 
 
 def _run(findings: PlanFindings, currency: str) -> tuple[Advice.Kind, Message]:

@@ -12,9 +12,9 @@ from incentive_engine.report import AtRisk, Returns, Safety, SafetyRow
 
 def returns_of(certificate: Mapping[str, Any]) -> Returns:
     """Return what a certificate states of the money's return."""
-    found, mandate = certificate["returns"], certificate["mandate"]
+    stated, mandate = certificate["returns"], certificate["mandate"]
     return Returns(
-        roi=found["roi"], marginal_roi=found["marginal_roi"], margin=found["margin"], **mandate
+        roi=stated["roi"], marginal_roi=stated["marginal_roi"], margin=stated["margin"], **mandate
     )
 
 

@@ -79,10 +79,10 @@ def run_changes(before: FinishedRun, after: FinishedRun) -> RunChanges:
         When an allocation cannot be read.
     """
     first, second = (_Rows.of(run.directory) for run in (before, after))
-    at = pc.index_in(first.user_id, value_set=second.user_id)
-    shared = np.asarray(at.is_valid())
+    place = pc.index_in(first.user_id, value_set=second.user_id)
+    shared = np.asarray(place.is_valid())
     mine = np.flatnonzero(shared)
-    theirs = np.asarray(at.drop_null(), dtype=np.int64)
+    theirs = np.asarray(place.drop_null(), dtype=np.int64)
     names = list(dict.fromkeys([*first.names, *second.names]))
     origin = first.places(names)[mine]
     target = second.places(names)[theirs]
@@ -127,15 +127,15 @@ def _named(items: object) -> dict[str, object] | None:
     """Return the items of a list by their names; None where some have none, or the same."""
     if not isinstance(items, list) or not items:
         return None
-    found = {}
+    by_name = {}
     # keys by whose value the items of a list are told apart
     names = ("name", "id", "column")
     for item in items:
         key = next((key for key in names if isinstance(item, Mapping) and key in item), None)
-        if key is None or str(item[key]) in found:
+        if key is None or str(item[key]) in by_name:
             return None
-        found[str(item[key])] = item
-    return found
+        by_name[str(item[key])] = item
+    return by_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -160,10 +160,10 @@ class _Rows:
     def of(cls, directory: Path) -> _Rows:
         columns = ("user_id", "offer_id", "conversion", "cost_micros", "reason")
         table = read_table(directory / ALLOCATION_FILE, columns).combine_chunks()
-        held = pc.equal(table["reason"], Reason.HOLDOUT.value)
+        is_held = pc.equal(table["reason"], Reason.HOLDOUT.value)
         nothing = "none"
         label = pc.if_else(
-            held, HOLDOUT, pc.fill_null(table["offer_id"].cast(pa.string()), nothing)
+            is_held, HOLDOUT, pc.fill_null(table["offer_id"].cast(pa.string()), nothing)
         )
         encoded = label.combine_chunks().dictionary_encode()
         return cls(
@@ -203,16 +203,16 @@ def _moved(
         for place, kind in enumerate(kinds)
         if place in apart
     ]
-    rest = [kind for place, kind in enumerate(kinds) if place not in apart]
-    if sum(int(users[kind]) for kind in rest) >= SMALLEST:
-        few = np.array(rest)
+    small = [kind for place, kind in enumerate(kinds) if place not in apart]
+    if sum(int(users[kind]) for kind in small) >= SMALLEST:
+        together = np.array(small)
         moves.append(
             Moved(
                 origin=None,
                 target=None,
-                users=int(users[few].sum()),
-                conversions=float(sums[0][few].sum()),
-                cost=float(sums[1][few].sum()),
+                users=int(users[together].sum()),
+                conversions=float(sums[0][together].sum()),
+                cost=float(sums[1][together].sum()),
             )
         )
     return tuple(moves)

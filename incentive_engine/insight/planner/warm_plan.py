@@ -129,19 +129,19 @@ class WarmPlan:
         """
         with self._lock:
             started = time.perf_counter()
-            found = self._solve(policy, started)
+            outlook = self._solve(policy, started)
             if self._correction is None:
                 self._correct_costs()
-                found = self._solve(policy, started)
-            return found
+                outlook = self._solve(policy, started)
+            return outlook
 
     def _solve(self, policy: Policy, started: float) -> PlanOutlook:
         stand = self._stated(policy)
         last = self._stand.plan if self._stand else None
         plan = _solved(stand, last)
         outlook = self._outlook(stand, plan, seconds=time.perf_counter() - started)
-        kept = plan if outlook.feasible else last
-        self._stand = replace(stand, plan=kept, outlook=outlook)
+        next_start = plan if outlook.feasible else last
+        self._stand = replace(stand, plan=next_start, outlook=outlook)
         return outlook
 
     def _correct_costs(self) -> None:
@@ -256,8 +256,8 @@ def _solved(stand: _Stand, last: Relaxed | None) -> Relaxed:
     """
     if last is None:
         return stand.curve.plan(stand.problem)
-    known = last.prices
-    hint = {limit.name: known.get(limit.name, 0.0) for limit in stand.problem.enforced}
+    prices = last.prices
+    hint = {limit.name: prices.get(limit.name, 0.0) for limit in stand.problem.enforced}
     plan = stand.curve.plan(stand.problem, hint=hint)
     # prices that are only near may break a limit that others would keep
     return plan if plan.feasible else stand.curve.plan(stand.problem, params=CURVE)

@@ -220,23 +220,24 @@ def _preferred(
     best
         The offer that `everyone` gets; None finds it.
     """
-    part = _part(problem, some)
-    allowed = np.isfinite(part.value)
-    charge = _charge(policy, part)
+    smaller = _part(problem, some)
+    allowed = np.isfinite(smaller.value)
+    charge = _charge(policy, smaller)
     if way == "everyone":
-        best = _best_single(policy, table, part, charge, some) if best is None else best
-        meant = np.full(part.n_users, best)
+        best = _best_single(policy, table, smaller, charge, some) if best is None else best
+        meant = np.full(smaller.n_users, best)
     else:
-        meant = _by_tier(policy, table, part, allowed)
-    comes = np.random.default_rng(policy.seed).uniform(0.5, 1.0, part.n_users)
+        meant = _by_tier(policy, table, smaller, allowed)
+    # at least a half, so that even the last to come takes the offer that is meant for them
+    comes = np.random.default_rng(policy.seed).uniform(0.5, 1.0, smaller.n_users)
     # what a pair that costs nothing is taken to cost, so that it is preferred to nothing
     smallest_charge = 1e-6
     worth = np.maximum(charge, smallest_charge) * comes
     # what an offer that a way does not mean is worth beside the one that it does
     instead = 0.25
-    worth[meant != np.arange(len(part.offers))[:, None]] *= instead
-    value = np.where(allowed, worth, -np.inf).astype(part.value.dtype)
-    return replace(part, value=value), best
+    worth[meant != np.arange(len(smaller.offers))[:, None]] *= instead
+    value = np.where(allowed, worth, -np.inf).astype(smaller.value.dtype)
+    return replace(smaller, value=value), best
 
 
 def _part(problem: Problem, some: IntArray) -> Problem:

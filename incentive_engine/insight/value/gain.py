@@ -85,7 +85,7 @@ class ValuedTrial:
 
 
 def read_valuation(file: Path, policy: Policy) -> ValuedTrial:
-    """Read what `learning.value_into` wrote."""
+    """Read what `campaign.value_into` wrote."""
     table = read_scores(file, policy)
     names = Valuation.columns(table.offers)
     return ValuedTrial(

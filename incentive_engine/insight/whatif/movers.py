@@ -63,14 +63,14 @@ def moves(base: Study, other: Study) -> Iterator[Move]:
         same = np.array(origins)[origin] == np.array(targets)[target]
         moved = np.flatnonzero(~same)
         shape = (len(groups), len(origins), len(targets))
-        at = np.ravel_multi_index((codes[moved], origin[moved], target[moved]), shape)
+        kind = np.ravel_multi_index((codes[moved], origin[moved], target[moved]), shape)
         gains = [
             _amounts(other, second, moved, measure) - _amounts(base, first, moved, measure)
             for measure in (CONVERSION, COST)
         ]
         size = int(np.prod(shape))
-        counts = np.bincount(at, minlength=size)
-        sums = [np.bincount(at, weights=gain, minlength=size) for gain in gains]
+        counts = np.bincount(kind, minlength=size)
+        sums = [np.bincount(kind, weights=gain, minlength=size) for gain in gains]
         for position in np.flatnonzero(counts).tolist():
             group, start, end = np.unravel_index(position, shape)
             yield Move(
@@ -92,10 +92,10 @@ def _groups(base: Study) -> tuple[str, npt.NDArray[Any], list[str]]:
     everybody = "(all)"
     if not columns:
         return everybody, np.zeros(base.table.n_users, dtype=np.int64), [everybody]
-    found = levels(base.table.attributes.column(columns[0]))
+    values = levels(base.table.attributes.column(columns[0]))
     missing = "(missing)"
-    names = [*map(str, found.labels), missing]
-    return columns[0], np.where(found.code < 0, len(found.labels), found.code), names
+    names = [*map(str, values.labels), missing]
+    return columns[0], np.where(values.code < 0, len(values.labels), values.code), names
 
 
 def _places(study: Study, choice: npt.NDArray[np.int16]) -> tuple[npt.NDArray[Any], list[str]]:
@@ -111,10 +111,10 @@ def _places(study: Study, choice: npt.NDArray[np.int16]) -> tuple[npt.NDArray[An
 def _amounts(
     study: Study, choice: npt.NDArray[np.int16], users: npt.NDArray[Any], measure: str
 ) -> FloatArray:
-    found = np.zeros(len(users))
+    amounts = np.zeros(len(users))
     if not study.table.has(measure):
-        return found
+        return amounts
     for index, offer in enumerate(study.table.offers):
         mine = choice[users] == index
-        found[mine] = study.table.measure(measure, offer)[users[mine]]
-    return found
+        amounts[mine] = study.table.measure(measure, offer)[users[mine]]
+    return amounts
