@@ -14,7 +14,7 @@ from incentive_engine.domain import ISSUED
 from incentive_engine.export.findings import PreflightFinding, Severity
 from incentive_engine.language import Message, Value, joined, say
 from incentive_engine.run.finished import FinishedRun
-from incentive_engine.run.format import StatedGain
+from incentive_engine.run.statements import StatedGain
 
 AHEAD: Final = timedelta(days=30)
 """A start further off than this is likely a wrong month or year."""

@@ -13,14 +13,8 @@ from incentive_engine.data.sources import read_table
 from incentive_engine.data.tables.frames import to_frame
 from incentive_engine.library.html import facts, number
 from incentive_engine.run.finished import FinishedRun, read_run
-from incentive_engine.run.format import (
-    FROZEN_POLICY_FILE,
-    PRICES_FILE,
-    Manifest,
-    StatedCertificate,
-    StatedEvaluation,
-    read_json,
-)
+from incentive_engine.run.format import FROZEN_POLICY_FILE, PRICES_FILE, read_json
+from incentive_engine.run.statements import Manifest, StatedCertificate, StatedEvaluation
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -29,14 +29,9 @@ from incentive_engine.live.ledger.store import Terms
 from incentive_engine.live.newcomers import Feature, Newcomers
 from incentive_engine.live.population import FORMAT, Planned, RunPopulation
 from incentive_engine.run.finished import FinishedRun, read_run
-from incentive_engine.run.format import (
-    FROZEN_POLICY_FILE,
-    PRICES_FILE,
-    StatedLimit,
-    read_json,
-    read_manifest,
-)
+from incentive_engine.run.format import FROZEN_POLICY_FILE, PRICES_FILE, read_json, read_manifest
 from incentive_engine.run.signature import SigningKey
+from incentive_engine.run.statements import StatedLimit
 from incentive_engine.verify import verify_run
 from incentive_engine.verify.files import altered_files
 

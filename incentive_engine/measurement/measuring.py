@@ -14,7 +14,7 @@ from incentive_engine.language import Message, say
 from incentive_engine.measurement.figures import Measurement, OfferOutcome, Promise
 from incentive_engine.measurement.finished_campaign import FinishedCampaign
 from incentive_engine.measurement.lessons import Split
-from incentive_engine.run.format import StatedEstimate
+from incentive_engine.run.statements import StatedEstimate
 from incentive_engine.stats.estimate import Estimate
 from incentive_engine.stats.holdout_effect import difference_from_holdout
 from incentive_engine.stats.intervals import interval

@@ -37,13 +37,15 @@ from incentive_engine.run.format import (
     PRICES_FILE,
     REPORT_FILE,
     SCORES_FILE,
+)
+from incentive_engine.run.signature import SigningKey, sign_run
+from incentive_engine.run.statements import (
     InputFile,
     Manifest,
     OutputFile,
     StatedExploring,
     StatedHoldout,
-)  # fmt: skip
-from incentive_engine.run.signature import SigningKey, sign_run
+)
 
 ROW_GROUP: Final = 1 << 20
 """Rows per Parquet row group; another number changes the bytes of every allocation."""

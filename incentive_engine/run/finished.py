@@ -19,13 +19,11 @@ from incentive_engine.run.format import (
     CERTIFICATE_FILE,
     EVALUATION_FILE,
     MANIFEST_FILE,
-    Manifest,
-    StatedCertificate,
-    StatedEvaluation,
     moment,
     read_manifest,
     read_stated,
 )
+from incentive_engine.run.statements import Manifest, StatedCertificate, StatedEvaluation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

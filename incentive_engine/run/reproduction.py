@@ -16,7 +16,8 @@ from incentive_engine.data.tables.files import digest_file
 from incentive_engine.errors import DataError
 from incentive_engine.language import Message, say
 from incentive_engine.run.finished import FinishedRun
-from incentive_engine.run.format import ALLOCATION_FILE, SCORES_FILE, InputFile, parts_of
+from incentive_engine.run.format import ALLOCATION_FILE, SCORES_FILE, parts_of
+from incentive_engine.run.statements import InputFile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

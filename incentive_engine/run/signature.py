@@ -20,9 +20,10 @@ from typing import Final
 from incentive_engine.errors import DataError, Fault, VerificationError
 from incentive_engine.language import say
 from incentive_engine.run.finished import FinishedRun
-from incentive_engine.run.format import MANIFEST_FILE, SIGNATURE_FILE, StatedSignature, read_stated
+from incentive_engine.run.format import MANIFEST_FILE, SIGNATURE_FILE, read_stated
 from incentive_engine.run.key_file import read_secret
 from incentive_engine.run.records import write_record
+from incentive_engine.run.statements import StatedSignature
 
 VARIABLE: Final = "INCENTIVE_SIGNING_KEY"
 OPTION: Final = "--signing-key"

@@ -10,7 +10,8 @@ import pandas as pd
 
 from incentive_engine.data.tables.files import atomic_directory
 from incentive_engine.run.directory import engine, outputs_of, versions, write_json
-from incentive_engine.run.format import MANIFEST_FILE, Stated
+from incentive_engine.run.format import MANIFEST_FILE
+from incentive_engine.run.statements import Stated
 
 
 def write_study(

@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import time
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
 import msgspec
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from incentive_engine.domain import Reason
 from incentive_engine.errors import DataError
-from incentive_engine.live.amounts import decimal_text, parse_micros
+from incentive_engine.live.amounts import parse_micros
 from incentive_engine.live.campaign import Choice, LiveCampaign
 from incentive_engine.live.ledger.clock import wall_micros
 from incentive_engine.live.ledger.commands import (
@@ -46,9 +39,16 @@ from incentive_engine.service.findings import WatchedFindings
 from incentive_engine.service.gate import Gate, idempotency_key
 from incentive_engine.service.log import Log
 from incentive_engine.service.metrics import Metrics
-from incentive_engine.service.problems import ProblemError, problem, response
+from incentive_engine.service.problems import ProblemError, problem
+from incentive_engine.service.replies import (
+    JSON,
+    hash_of,
+    json_reply,
+    not_scored,
+    refusal_of,
+    user_text,
+)
 
-JSON: Final = "application/json"
 DECISIONS: Final = "/v1/decisions"
 
 
@@ -150,7 +150,7 @@ class Service:
             is_long = events is not None and len(events.time) > many_events
             return await asyncio.to_thread(choose) if is_long else choose()
         except DataError as error:
-            raise _not_scored(error) from None
+            raise not_scored(error) from None
 
     def _moment(self, asked: bodies.DecisionRequest) -> int:
         """Return before which moment events count."""
@@ -251,7 +251,7 @@ class Service:
         choice, _ = self._within_dates(choice, wall_micros())
         answer = await self._ask(Preview(user, choice.cost, choice.face, choice.claims))
         assert isinstance(answer, Previewed)
-        return _json(self._user_body(user, choice, answer))
+        return json_reply(self._user_body(user, choice, answer))
 
     def _user_body(self, user: str, choice: Choice, shown: Previewed) -> bodies.UserBody:
         own = shown.decision
@@ -277,7 +277,7 @@ class Service:
         assert isinstance(answer, Pool)
         campaign = self.campaign
         budget = campaign.run.policy.budget
-        return _json(
+        return json_reply(
             bodies.PoolBody(
                 limits=[
                     bodies.limit_body(
@@ -299,19 +299,19 @@ class Service:
         """Show what a planner should know."""
         self.gate.admit(request, "read")
         found = await self.watch.now(restarts=self.writer.restarts, requests=self.gate.asked)
-        return _json(bodies.FindingsBody(findings=found))
+        return json_reply(bodies.FindingsBody(findings=found))
 
     async def health(self, request: Request) -> Response:
         """Say that the server runs."""
         del request
-        return _json(bodies.HealthBody(status="ok"))
+        return json_reply(bodies.HealthBody(status="ok"))
 
     async def ready(self, request: Request) -> Response:
         """Say whether decisions can be made now."""
         del request
         if not self.writer.client.is_connected:
             raise problem(503, "ledger", "cannot be written for now", "", "ask again")
-        return _json(bodies.HealthBody(status="ready"))
+        return json_reply(bodies.HealthBody(status="ready"))
 
     async def show_metrics(self, request: Request) -> Response:
         """Show all counters, for Prometheus."""
@@ -349,178 +349,8 @@ class Service:
         if isinstance(answer, Refused):
             raise refusal_of(answer, where)
         assert isinstance(answer, Decided)
-        return _json(self._body(answer.name, answer.decision))
+        return json_reply(self._body(answer.name, answer.decision))
 
     def _body(self, name: str, decision: Decision) -> bodies.DecisionBody:
         is_number = self.campaign.population.is_number
         return bodies.decision_body(name, decision, is_number=is_number)
-
-
-def hash_of(kind: str, parts: object = None) -> bytes:
-    """Return the hash under which a key, or what was asked, is remembered."""
-    content = kind.encode("utf-8", "surrogateescape")
-    if parts is not None:
-        content += b"\0" + msgspec.json.encode(parts)
-    return hashlib.blake2b(content, digest_size=16).digest()
-
-
-def _not_scored(error: DataError) -> ProblemError:
-    """Return the problem that tells why a model cannot score a user."""
-    fault = error.faults[0]
-    where, remedy = str(fault.where), str(fault.remedy) or "send what the model learned from"
-    if where.partition(":")[0] not in {"features", "events", "moment"}:
-        where = f"features: {where}"
-    return problem(422, f"body: {where}", str(fault.what), str(fault.expected), remedy)
-
-
-def user_text(user_id: str | int) -> str:
-    """Return a user's id as text.
-
-    Raises
-    ------
-    ProblemError
-        When it is no text that can be written down.
-    """
-    text = str(user_id)
-    if not text or "\0" in text or len(text) > 256:
-        what = "is empty, too long, or holds a zero byte"
-        raise problem(422, "user_id", what, "1 to 256 characters", "send the id of the run")
-    return text
-
-
-def refusal_of(answer: Refused, where: str) -> ProblemError:
-    """Return the problem that tells why the ledger did nothing."""
-    if answer.why == "key_reused":
-        remedy = "take a new key for another request"
-        what = "was used before with another body"
-        return problem(422, "Idempotency-Key", what, "the body of then", remedy)
-    if answer.why == "unknown":
-        remedy = "name one that this ledger has answered"
-        return problem(404, where, "there is no such decision", "", remedy)
-    if answer.why == "above_face":
-        most = decimal_text(int(answer.detail))
-        return problem(
-            422, "body: amount", "is above the face value", f"at most {most}", "mend it"
-        )
-    remedies = {
-        "none": "there is no offer to redeem or to cancel",
-        "expired": "decide again: the reservation has run out",
-        "cancelled": "decide again: the reservation was returned",
-        "redeemed": "it is settled, and stays so",
-    }
-    what = f"its state is `{answer.detail}`"
-    return problem(409, where, what, "`reserved`", remedies.get(answer.detail, ""))
-
-
-class JsonReply(Response):
-    """A body of JSON with the two headers that it needs."""
-
-    def __init__(self, content: bytes) -> None:
-        self.body = content
-        self.status_code, self.background = 200, None
-        size = str(len(content)).encode()
-        self.raw_headers = [(b"content-type", JSON.encode()), (b"content-length", size)]
-
-
-def _json(body: msgspec.Struct) -> Response:
-    return JsonReply(bodies.encode(body))
-
-
-Endpoint = Callable[[Request], Awaitable[Response]]
-
-
-def application(service: Service) -> ASGIApp:
-    """Return the service as an ASGI application."""
-
-    def route(path: str, method: str, endpoint: Endpoint) -> Route:
-        return Route(path, endpoint, methods=[method])
-
-    app = Starlette(
-        routes=[
-            route(DECISIONS, "POST", service.decide),
-            route("/v1/decisions/{decision_id}/redeem", "POST", service.redeem),
-            route("/v1/decisions/{decision_id}/cancel", "POST", service.cancel),
-            route("/v1/decisions/{decision_id}", "GET", service.find),
-            route("/v1/users/{user_id:path}", "GET", service.user),
-            route("/v1/pool", "GET", service.pool),
-            route("/v1/findings", "GET", service.findings),
-            route("/healthz", "GET", service.health),
-            route("/readyz", "GET", service.ready),
-            route("/metrics", "GET", service.show_metrics),
-            route("/openapi.json", "GET", service.show_page),
-        ],
-        exception_handlers={
-            ProblemError: _tell,
-            HTTPException: _tell_http,
-            Exception: _tell_defect,
-        },
-    )
-    return CountedCalls(app, service)
-
-
-async def _tell(_: Request, error: Exception) -> Response:
-    assert isinstance(error, ProblemError)
-    return response(error)
-
-
-async def _tell_http(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    if error.status_code == 405:
-        what = f"cannot be called with {request.method}"
-        return response(problem(405, "path", what, "", "see /openapi.json"))
-    what = "there is no such call"
-    return response(problem(error.status_code, "path", what, "", "see /openapi.json"))
-
-
-async def _tell_defect(_: Request, error: Exception) -> Response:
-    what = f"a defect of the service: {type(error).__name__}"
-    return response(problem(500, "service", what, "", "report it, with the server's log"))
-
-
-class CountedCalls:
-    """Counts and logs what an application answers; neither says who the user is.
-
-    Decisions, which are nearly all that is asked for, pass by the router and its layers, which
-    would take a third of the time.
-    """
-
-    def __init__(self, app: ASGIApp, service: Service) -> None:
-        self._app, self._service = app, service
-
-    async def _decide(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
-        try:
-            answer = await self._service.decide(request)
-        except ProblemError as error:
-            answer = await _tell(request, error)
-        except Exception as error:
-            await (await _tell_defect(request, error))(scope, receive, send)
-            raise
-        await answer(scope, receive, send)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        started, status = time.perf_counter(), 500
-
-        async def watched(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        path = DECISIONS
-        try:
-            if scope["path"] == DECISIONS and scope["method"] == "POST":
-                await self._decide(scope, receive, watched)
-            else:
-                await self._app(scope, receive, watched)
-                route = scope.get("route")
-                path = route.path if isinstance(route, Route) else "other"
-        finally:
-            seconds = time.perf_counter() - started
-            self._service.metrics.requests[path, status] += 1
-            self._service.metrics.latency.add(seconds)
-            self._service.log.request(path, scope["method"], status, seconds)

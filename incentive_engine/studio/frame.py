@@ -14,7 +14,7 @@ from markupsafe import Markup, escape
 
 from incentive_engine.language import Language
 from incentive_engine.report.frame import spoken_by
-from incentive_engine.run.format import StatedEstimate
+from incentive_engine.run.statements import StatedEstimate
 from incentive_engine.stats.estimate import Estimate
 
 ASSETS: Final = {

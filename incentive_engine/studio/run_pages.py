@@ -13,7 +13,8 @@ from incentive_engine.report.page import limit_lines
 from incentive_engine.report.titles import Named, limit_with_titles
 from incentive_engine.report.words import aim
 from incentive_engine.run.finished import FinishedRun
-from incentive_engine.run.format import REPORT_FILE, StatedEstimate
+from incentive_engine.run.format import REPORT_FILE
+from incentive_engine.run.statements import StatedEstimate
 from incentive_engine.stats.estimate import Estimate
 from incentive_engine.studio.frame import interval, spoken_figure
 from incentive_engine.studio.visit import Visit, back

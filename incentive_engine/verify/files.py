@@ -28,14 +28,16 @@ from incentive_engine.run.format import (
     FROZEN_POLICY_FILE,
     PRICES_FILE,
     SCORES_FILE,
+    parts_of,
+    read_manifest,
+    read_stated,
+)
+from incentive_engine.run.statements import (
     Manifest,
     StatedCertificate,
     StatedEvaluation,
     StatedFrozenPolicy,
     StatedPrices,
-    parts_of,
-    read_manifest,
-    read_stated,
 )
 
 from .recomputed.blocks import UnreadableError, open_parquet

@@ -15,7 +15,8 @@ from incentive_engine.data.holdout import holdout_cutoffs
 from incentive_engine.data.tables.arrow import is_text, whole
 from incentive_engine.domain import SPEND
 from incentive_engine.language import Text, say
-from incentive_engine.run.format import FROZEN_POLICY_FILE, StatedFrozenPolicy, StatedPrices
+from incentive_engine.run.format import FROZEN_POLICY_FILE
+from incentive_engine.run.statements import StatedFrozenPolicy, StatedPrices
 
 from .files import StatedRun
 from .recomputed.arithmetic import agree

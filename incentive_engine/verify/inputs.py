@@ -17,7 +17,8 @@ from incentive_engine.data.tables.files import digest_file
 from incentive_engine.domain import COST, BoolArray, score_column
 from incentive_engine.errors import ConfigError, DataError
 from incentive_engine.language import Text, say
-from incentive_engine.run.format import COPIES, SCORES_FILE, InputFile, StatedGain
+from incentive_engine.run.format import COPIES, SCORES_FILE
+from incentive_engine.run.statements import InputFile, StatedGain
 
 from .files import StatedRun
 from .recomputed.blocks import open_parquet

@@ -11,7 +11,7 @@ from incentive_engine.config.overrides import MIN_MARGINAL_ROI, MIN_ROI
 from incentive_engine.config.policy import Budget
 from incentive_engine.domain import MICROS, SPEND
 from incentive_engine.language import Text, say
-from incentive_engine.run.format import StatedMandate, StatedReturns
+from incentive_engine.run.statements import StatedMandate, StatedReturns
 
 from .files import StatedRun
 from .recomputed.arithmetic import agree

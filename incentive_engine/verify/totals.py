@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from incentive_engine.domain import ISSUED, MICROS
 from incentive_engine.language import say
-from incentive_engine.run.format import StatedLimit
+from incentive_engine.run.statements import StatedLimit
 
 from .files import StatedRun
 from .recomputed.arithmetic import agree, joined, same_total, within

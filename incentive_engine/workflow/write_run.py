@@ -26,8 +26,8 @@ from incentive_engine.run.directory import (
     written_policy,
 )
 from incentive_engine.run.directory import write_run as write_files
-from incentive_engine.run.format import InputFile, StatedExploring, StatedHoldout
 from incentive_engine.run.signature import read_signing_key
+from incentive_engine.run.statements import InputFile, StatedExploring, StatedHoldout
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

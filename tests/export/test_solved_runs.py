@@ -33,7 +33,7 @@ from incentive_engine.run.directory import (
     write_run,
     written_policy,
 )
-from incentive_engine.run.format import StatedExploring, StatedHoldout
+from incentive_engine.run.statements import StatedExploring, StatedHoldout
 from incentive_engine.verify import verify_run
 from verify.runs import reseal
 

@@ -25,7 +25,7 @@ from incentive_engine.run.directory import (
     default_run_directory,
     write_run,
 )
-from incentive_engine.run.format import InputFile, StatedHoldout
+from incentive_engine.run.statements import InputFile, StatedHoldout
 from incentive_engine.verify import verify_run
 from verify.runs import (
     certificate_by_hand,

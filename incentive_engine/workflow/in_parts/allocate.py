@@ -44,8 +44,8 @@ from incentive_engine.run.directory import (
     refuse_existing,
 )
 from incentive_engine.run.directory import write_run as write_files
-from incentive_engine.run.format import StatedExploring, StatedHoldout
 from incentive_engine.run.signature import read_signing_key
+from incentive_engine.run.statements import StatedExploring, StatedHoldout
 from incentive_engine.workflow.in_parts.page import advice_of, short_content
 from incentive_engine.workflow.in_parts.rows import PlanSums, WriteRows, total
 from incentive_engine.workflow.write_run import Origin, input_files, shareable, user_name

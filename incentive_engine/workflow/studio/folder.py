@@ -16,8 +16,9 @@ from incentive_engine.errors import DataError, Fault, IncentiveError
 from incentive_engine.language import say
 from incentive_engine.live.ledger.places import ledger_of
 from incentive_engine.run.finished import FinishedRun, is_run, read_run
-from incentive_engine.run.format import MANIFEST_FILE, StatedGain
+from incentive_engine.run.format import MANIFEST_FILE
 from incentive_engine.run.siblings import APPROVALS, EXPORTS, entries_of
+from incentive_engine.run.statements import StatedGain
 from incentive_engine.workflow.studio.ledgers import LEDGERS, read_ledgers
 
 POLICY: Final = re.compile(r"^offers\s*:", re.MULTILINE)
