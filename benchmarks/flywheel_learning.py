@@ -22,7 +22,7 @@ import pandas as pd
 
 import incentive_engine as ie
 from incentive_engine.data.sources import open_source
-from incentive_engine.data.trial import read_trial
+from incentive_engine.data.trials.trial import read_trial
 from incentive_engine.measurement.learning.folder import write_lesson
 from incentive_engine.measurement.learning.trial_rows import lesson_of
 from incentive_engine.run.directory import RunFiles, RunRecord, write_run, written_policy

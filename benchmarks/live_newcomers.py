@@ -25,8 +25,8 @@ import pandas as pd
 from uplift_markets import MARKETS, draw_people, logged_trial, policy_of
 
 import incentive_engine as ie
-from incentive_engine.allocation.decision import decide
-from incentive_engine.allocation.frozen_policy import FrozenPolicy, Prices
+from incentive_engine.allocation.decisions.decision import decide
+from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy, Prices
 from incentive_engine.data.users import UserTable
 from incentive_engine.features.computing.columns import history_columns
 from incentive_engine.features.computing.events import SortedEvents, features_at

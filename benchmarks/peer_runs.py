@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from peer_learners import NOT_INSTALLED
 
-from incentive_engine.data.trial import Trial
+from incentive_engine.data.trials.trial import Trial
 from incentive_engine.domain import FloatArray
 from incentive_engine.uplift.boosting.features import learn_encoder
 

@@ -38,7 +38,7 @@ from uplift_markets import MARKETS, Market, best_plan, draw_people, logged_trial
 from uplift_real import read_real
 
 from incentive_engine.config import Policy
-from incentive_engine.data.trial import Trial
+from incentive_engine.data.trials.trial import Trial
 from incentive_engine.domain import CONVERSION, FloatArray, Matrix
 from incentive_engine.uplift.boosting.features import learn_encoder
 from incentive_engine.uplift.doubly_robust.plan_value import expected_by_arm, increments

@@ -11,7 +11,7 @@ import pandas as pd
 from uplift_markets import Draw
 
 from incentive_engine.config.policy import Offer, Policy
-from incentive_engine.data.trial import Trial
+from incentive_engine.data.trials.trial import Trial
 from incentive_engine.domain import FloatArray
 
 FACTORS: Final = 8

@@ -37,7 +37,7 @@ from uplift_markets import MARKETS, Draw, Market, best_plan, draw_people, logged
 from uplift_real import read_real
 
 from incentive_engine.config import Policy
-from incentive_engine.data.trial import Trial
+from incentive_engine.data.trials.trial import Trial
 from incentive_engine.data.users import UserTable
 from incentive_engine.domain import CONVERSION, FloatArray
 from incentive_engine.uplift.doubly_robust.plan_value import expected_by_arm, increments

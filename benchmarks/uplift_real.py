@@ -11,7 +11,7 @@ import pandas as pd
 
 from incentive_engine.config import Policy
 from incentive_engine.config.policy import Offer
-from incentive_engine.data.trial import Trial
+from incentive_engine.data.trials.trial import Trial
 from incentive_engine.domain import BoolArray
 
 Parts = tuple[tuple[str, ...], pd.Series, pd.Series, pd.DataFrame]

@@ -28,7 +28,7 @@ import pandas as pd
 from peer_learners import peak_gigabytes
 from uplift_markets import MARKETS, Draw, best_plan, draw_people, logged_trial, policy_of
 
-from incentive_engine.data.trial import Trial
+from incentive_engine.data.trials.trial import Trial
 from incentive_engine.data.users import UserTable
 from incentive_engine.domain import FloatArray
 from incentive_engine.uplift.boosting.features import learn_encoder

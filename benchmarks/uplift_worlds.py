@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from uplift_markets import MARKETS, Draw, Market, best_plan, draw_people, logged_trial, policy_of
 
-from incentive_engine.data.trial import Trial
+from incentive_engine.data.trials.trial import Trial
 from incentive_engine.data.users import UserTable
 from incentive_engine.domain import FloatArray
 from incentive_engine.uplift.doubly_robust.plan_value import plan_value

@@ -22,19 +22,19 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from incentive_engine.data.outcomes import Outcomes
+from incentive_engine.data.trials.outcomes import Outcomes
 from incentive_engine.domain import MICROS, BoolArray, FloatArray, IntArray
 from incentive_engine.live.ledger.commands import Standing
 from incentive_engine.live.ledger.records import LimitTerms, State
 from incentive_engine.live.repricing import ArrivalForecast
+from incentive_engine.live.watch.checks.gain import gain
+from incentive_engine.live.watch.checks.yardstick import Yardstick
 from incentive_engine.live.watch.evidence import Sizes
 from incentive_engine.live.watch.expected import Expected
-from incentive_engine.live.watch.gain import gain
 from incentive_engine.live.watch.look import Look
 from incentive_engine.live.watch.observed import STATES, Observed
 from incentive_engine.live.watch.params import WatchParams
 from incentive_engine.live.watch.watching import find
-from incentive_engine.live.watch.yardstick import Yardstick
 from incentive_engine.stats.estimate import Estimate
 from incentive_engine.stats.sequential import (
     BY_PRICES,

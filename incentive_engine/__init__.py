@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from incentive_engine.config.offer import Offer
     from incentive_engine.config.policy import Budget, Limit
     from incentive_engine.data.scores import ScoreTable
-    from incentive_engine.data.trial import Trial
+    from incentive_engine.data.trials.trial import Trial
     from incentive_engine.errors import (
         ConfigError,
         DataError,
@@ -91,7 +91,7 @@ _HOMES: Final = {
     "config.offer": ("Offer",),
     "config.policy": ("Budget", "Limit"),
     "data.scores": ("ScoreTable",),
-    "data.trial": ("Trial",),
+    "data.trials.trial": ("Trial",),
     "errors": ("ConfigError", "DataError", "Fault", "IncentiveError", "InfeasibleError"),
     "library.decisions": ("decide",),
     "library.estimator": ("UpliftEstimator",),

@@ -167,7 +167,7 @@ def test_a_defect_ends_with_three_and_asks_for_debug(
     def broken(words: list[str]) -> int:
         raise ZeroDivisionError(words)
 
-    monkeypatch.setattr("incentive_engine.cli.program._run", broken)
+    monkeypatch.setattr("incentive_engine.cli.terminal.program._run", broken)
     code, _, err = run("check", "x", capsys=capsys)
     assert code == 3
     assert "--debug" in err
@@ -179,7 +179,7 @@ def test_an_interrupt_ends_with_130(
     def stopped(words: list[str]) -> int:
         raise KeyboardInterrupt(words)
 
-    monkeypatch.setattr("incentive_engine.cli.program._run", stopped)
+    monkeypatch.setattr("incentive_engine.cli.terminal.program._run", stopped)
     code, _, _ = run("check", "x", capsys=capsys)
     assert code == 130
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from incentive_engine.cli.surroundings import check_surroundings
+from incentive_engine.cli.terminal.surroundings import check_surroundings
 from incentive_engine.errors import SetupError
 
 POLICY = """\

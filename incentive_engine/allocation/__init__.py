@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from incentive_engine.allocation.budgets.smallest_budget import smallest_budgets
     from incentive_engine.allocation.build import build_problem
     from incentive_engine.allocation.certificate import Certificate, LimitReport
-    from incentive_engine.allocation.decision import OfferChoice, User, decide
+    from incentive_engine.allocation.decisions.decision import OfferChoice, User, decide
+    from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy, Prices
     from incentive_engine.allocation.dual.prices import find_prices
-    from incentive_engine.allocation.frozen_policy import FrozenPolicy, Prices
     from incentive_engine.allocation.limits import LinearLimit, Ratio, ratio_limits, sum_limit
     from incentive_engine.allocation.params import CURVE, PAGE, SolveParams
-    from incentive_engine.allocation.plan import (
+    from incentive_engine.allocation.plans.plan import (
         Allocation,
         freeze_prices,
         propensities,
@@ -137,13 +137,13 @@ _HOMES: Final = {
         "Certificate",
         "LimitReport",
     ),
-    "decision": (
+    "decisions.decision": (
         "OfferChoice",
         "User",
         "decide",
     ),
     "dual.prices": ("find_prices",),
-    "frozen_policy": (
+    "decisions.frozen_policy": (
         "FrozenPolicy",
         "Prices",
     ),
@@ -158,7 +158,7 @@ _HOMES: Final = {
         "PAGE",
         "SolveParams",
     ),
-    "plan": (
+    "plans.plan": (
         "Allocation",
         "freeze_prices",
         "propensities",

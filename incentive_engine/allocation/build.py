@@ -19,12 +19,12 @@ from incentive_engine.config import locate
 from incentive_engine.config.amounts import Bound
 from incentive_engine.config.policy import Limit as LimitPolicy
 from incentive_engine.config.policy import Policy
-from incentive_engine.data.conditions import matches
-from incentive_engine.data.exploring import arm_key, draw_arms, explorers_of
+from incentive_engine.data.columns.conditions import matches
 from incentive_engine.data.hashing import hash_ids
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.data.tables.arrow import FloatColumn, whole
 from incentive_engine.data.tables.room import let_go, make_room, strides
+from incentive_engine.data.trials.exploring import arm_key, draw_arms, explorers_of
 from incentive_engine.domain import (
     CONVERSION,
     COST,

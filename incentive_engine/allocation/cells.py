@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from incentive_engine.config.policy import Limit, Policy
-from incentive_engine.data.conditions import matches
+from incentive_engine.data.columns.conditions import matches
 from incentive_engine.data.tables.arrow import compact, levels
 from incentive_engine.domain import BoolArray, IntArray
 

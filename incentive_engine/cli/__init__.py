@@ -5,6 +5,6 @@ libraries load inside the workflow, so that ``--help`` answers at once.
 """
 
 from . import planning, checking, model, history, simulation, delivery, live, campaign, studio  # noqa: F401, I001 - the order of the commands in --help
-from .program import main, run
+from incentive_engine.cli.terminal.program import main, run
 
 __all__ = ["main", "run"]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from incentive_engine.cli.app import app
-from incentive_engine.cli.options import AsJson, RunDirectory, table_at
-from incentive_engine.cli.output import say, spoken
+from incentive_engine.cli.terminal.options import AsJson, RunDirectory, table_at
+from incentive_engine.cli.terminal.output import say, spoken
 
 if TYPE_CHECKING:
     from incentive_engine.live.ledger.records import Verb
@@ -72,8 +72,8 @@ def watch(
     from incentive_engine.config.schedule.durations import parse_seconds
     from incentive_engine.live.ledger.places import ledger_of
     from incentive_engine.live.watch.params import WatchParams
-    from incentive_engine.workflow.watch_campaign import RunningCampaign
-    from incentive_engine.workflow.watch_lines import answered, follow_campaign, shown_once
+    from incentive_engine.workflow.results.watch_campaign import RunningCampaign
+    from incentive_engine.workflow.results.watch_lines import answered, follow_campaign, shown_once
 
     running = RunningCampaign(
         run_dir=run_dir,
@@ -158,7 +158,7 @@ def measure(
     as_json: AsJson = False,
 ) -> None:
     """Say what campaigns brought, by their holdouts, and where they depart from their plans."""
-    from incentive_engine.workflow.measure_campaign import (
+    from incentive_engine.workflow.results.measure_campaign import (
         measure_all,
         paired,
         write_measurement,
@@ -207,7 +207,7 @@ def learn(
     ] = None,
 ) -> None:
     """Turn a finished campaign's holdout and explorers into a trial for the next model."""
-    from incentive_engine.workflow.learn_campaign import learn as learned
+    from incentive_engine.workflow.results.learn_campaign import learn as learned
 
     folder = learned(
         run_dir,

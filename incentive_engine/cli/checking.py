@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from incentive_engine.cli.app import app
-from incentive_engine.cli.options import (
+from incentive_engine.cli.terminal.options import (
     Accept,
     AsJson,
     Engine,
@@ -21,7 +21,7 @@ from incentive_engine.cli.options import (
     Today,
     shared_work,
 )
-from incentive_engine.cli.output import say, shown, spoken
+from incentive_engine.cli.terminal.output import say, shown, spoken
 
 
 @app.command()
@@ -43,7 +43,7 @@ def verify(
     """Re-check a run from its files alone; shares no code with the solver."""
     from incentive_engine.run.signature import read_signing_key
     from incentive_engine.verify import verify_run
-    from incentive_engine.verify.ledger import verify_ledger
+    from incentive_engine.verify.ledgers.ledger import verify_ledger
 
     verification = verify_run(
         run_dir,
@@ -84,7 +84,7 @@ def check(
 @app.command()
 def reproduce(run_dir: RunDirectory) -> None:
     """Run a plan again from its manifest; exit 1 when anything else comes out."""
-    from incentive_engine.workflow.reproduce import reproduce as run_again
+    from incentive_engine.workflow.results.reproduce import reproduce as run_again
 
     reproduction = run_again(run_dir, progress=shown)
     say(*reproduction.lines())

@@ -8,13 +8,8 @@ from typing import Annotated
 import typer
 
 from incentive_engine.cli.app import app
-from incentive_engine.cli.options import (
-    Accept,
-    RunDirectory,
-    SigningKeyFile,
-    Today,
-)
-from incentive_engine.cli.output import say, shown
+from incentive_engine.cli.terminal.options import Accept, RunDirectory, SigningKeyFile, Today
+from incentive_engine.cli.terminal.output import say, shown
 
 
 @app.command()

@@ -9,8 +9,14 @@ from typing import Annotated
 import typer
 
 from incentive_engine.cli.app import app
-from incentive_engine.cli.options import Engine, EngineName, Master, PolicyFile, shared_work
-from incentive_engine.cli.output import say, shown
+from incentive_engine.cli.terminal.options import (
+    Engine,
+    EngineName,
+    Master,
+    PolicyFile,
+    shared_work,
+)
+from incentive_engine.cli.terminal.output import say, shown
 
 
 class Table(StrEnum):

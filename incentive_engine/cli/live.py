@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 import typer
 
 from incentive_engine.cli.app import app
-from incentive_engine.cli.options import Host, Port, RunDirectory
-from incentive_engine.cli.output import say, spoken
+from incentive_engine.cli.terminal.options import Host, Port, RunDirectory
+from incentive_engine.cli.terminal.output import say, spoken
 from incentive_engine.language import say as message
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from incentive_engine.cli.app import app
-from incentive_engine.cli.options import (
+from incentive_engine.cli.terminal.options import (
     Accept,
     AsJson,
     Budget,
@@ -21,7 +21,7 @@ from incentive_engine.cli.options import (
     shared_work,
     table_at,
 )
-from incentive_engine.cli.output import say, shown, spoken
+from incentive_engine.cli.terminal.output import say, shown, spoken
 from incentive_engine.errors import ConfigError, Fault
 
 
@@ -78,7 +78,7 @@ def evaluate(
 ) -> None:
     """Say how good a model is, or what a plan earned by the arms that users really got."""
     from incentive_engine.workflow import model as models
-    from incentive_engine.workflow.value_plan import evaluate_run
+    from incentive_engine.workflow.results.value_plan import evaluate_run
 
     plan = run or allocation
     faults = []

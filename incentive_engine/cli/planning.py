@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from incentive_engine.cli.app import app
-from incentive_engine.cli.options import (
+from incentive_engine.cli.terminal.options import (
     Accept,
     AsJson,
     Basis,
@@ -26,7 +26,7 @@ from incentive_engine.cli.options import (
     shared_work,
     table_at,
 )
-from incentive_engine.cli.output import say, shown, spoken
+from incentive_engine.cli.terminal.output import say, shown, spoken
 
 
 @app.command()

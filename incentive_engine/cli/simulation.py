@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from incentive_engine.cli.app import app
-from incentive_engine.cli.options import NewDirectory
-from incentive_engine.cli.output import say, shown, spoken
+from incentive_engine.cli.terminal.options import NewDirectory
+from incentive_engine.cli.terminal.output import say, shown, spoken
 
 
 @app.command()

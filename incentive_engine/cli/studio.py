@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from incentive_engine.cli.app import app
-from incentive_engine.cli.options import Host, Port
-from incentive_engine.cli.output import say
+from incentive_engine.cli.terminal.options import Host, Port
+from incentive_engine.cli.terminal.output import say
 
 
 @app.command()

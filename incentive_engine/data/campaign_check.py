@@ -11,22 +11,22 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from incentive_engine.config.policy import Policy
-from incentive_engine.data.arms import check_arms
-from incentive_engine.data.attributes import (
+from incentive_engine.data.columns.attributes import (
     missing_attributes,
     misused_attributes,
     named_attributes,
     reserved_attributes,
     unseen_values,
 )
-from incentive_engine.data.campaigns import CAMPAIGN
-from incentive_engine.data.features import unknown_features
-from incentive_engine.data.outcomes import checked_outcomes
+from incentive_engine.data.columns.features import unknown_features
 from incentive_engine.data.row_checks import RowChecks, missing_columns
 from incentive_engine.data.sources import Source
 from incentive_engine.data.tables.arrow import is_number
 from incentive_engine.data.tables.formats import USER_ID
-from incentive_engine.data.trial import known_propensity
+from incentive_engine.data.trials.arms import check_arms
+from incentive_engine.data.trials.campaigns import CAMPAIGN
+from incentive_engine.data.trials.outcomes import checked_outcomes
+from incentive_engine.data.trials.trial import known_propensity
 from incentive_engine.data.users import OFFER, OUTCOMES, PROPENSITY, RESERVED
 from incentive_engine.domain import CONTROL
 from incentive_engine.errors import DataError, Fault

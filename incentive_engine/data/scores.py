@@ -13,13 +13,13 @@ import numpy as np
 import pyarrow as pa
 
 from incentive_engine.config.policy import Policy
-from incentive_engine.data.attributes import (
+from incentive_engine.data.columns.attributes import (
     missing_attributes,
     misused_attributes,
     named_attributes,
     unseen_values,
 )
-from incentive_engine.data.measures import (
+from incentive_engine.data.columns.measures import (
     error_column,
     fill_measures,
     measures_in,

@@ -12,18 +12,18 @@ import pandas as pd
 import pyarrow as pa
 
 from incentive_engine.config.policy import Policy
-from incentive_engine.data.attributes import (
+from incentive_engine.data.columns.attributes import (
     missing_attributes,
     misused_attributes,
     reserved_attributes,
 )
-from incentive_engine.data.campaigns import ARMS, CAMPAIGN, DECIDED_AT
 from incentive_engine.data.row_checks import RowChecks, as_id, missing_columns
 from incentive_engine.data.sources import Source, as_source
 from incentive_engine.data.tables.any_frame import arrow_table, names_in
 from incentive_engine.data.tables.arrow import is_number
 from incentive_engine.data.tables.formats import USER_ID
 from incentive_engine.data.tables.frames import to_frame
+from incentive_engine.data.trials.campaigns import ARMS, CAMPAIGN, DECIDED_AT
 from incentive_engine.domain import CONVERSION, COST, SPEND, IntArray
 from incentive_engine.errors import DataError, Fault
 

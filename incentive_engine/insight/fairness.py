@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from incentive_engine.config.policy import Eligibility
-from incentive_engine.data.conditions import matches
+from incentive_engine.data.columns.conditions import matches
 from incentive_engine.data.tables.arrow import Column, is_number, levels, numbers
 from incentive_engine.domain import BoolArray, FloatArray, IntArray
 from incentive_engine.insight.findings import PlanFindings

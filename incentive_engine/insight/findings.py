@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from incentive_engine.allocation import Allocation, FrozenPolicy, Prices
 from incentive_engine.config import Policy
-from incentive_engine.data.holdout import draw_holdout
 from incentive_engine.data.scores import ScoreTable
+from incentive_engine.data.trials.holdout import draw_holdout
 from incentive_engine.domain import COST, BoolArray, FloatArray
 from incentive_engine.errors import Fault, InfeasibleError
 from incentive_engine.insight.budget.chosen_pairs import Chosen

@@ -16,7 +16,7 @@ from incentive_engine.config.offer import Offer
 from incentive_engine.data.row_checks import counted
 from incentive_engine.data.tables.any_frame import ARRAY, LAZY, STREAM, pandas_frame
 from incentive_engine.data.tables.formats import USER_ID
-from incentive_engine.data.trial import Trial
+from incentive_engine.data.trials.trial import Trial
 from incentive_engine.data.users import OFFER, PROPENSITY, RESERVED
 from incentive_engine.domain import CONTROL, CONVERSION, COST, SPEND
 from incentive_engine.errors import DataError, Fault, nearest

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from incentive_engine.config import Policy
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.data.tables.files import atomic_directory
-from incentive_engine.data.trial import Trial
+from incentive_engine.data.trials.trial import Trial
 from incentive_engine.data.users import UserTable
 from incentive_engine.domain import CONVERSION, COST, SPEND
 from incentive_engine.errors import ConfigError, DataError, Fault, nearest

@@ -15,9 +15,9 @@ from pathlib import Path
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from incentive_engine.allocation.decision import OfferChoice, User, decide
-from incentive_engine.allocation.frozen_policy import FrozenPolicy, Prices
-from incentive_engine.allocation.user_rules import micros_of, rules_of
+from incentive_engine.allocation.decisions.decision import OfferChoice, User, decide
+from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy, Prices
+from incentive_engine.allocation.decisions.user_rules import micros_of, rules_of
 from incentive_engine.config.policy import Budget, Policy
 from incentive_engine.config.schedule.moments import in_zone
 from incentive_engine.domain import COST, FACE, ISSUED, MICROS, Reason, to_micros

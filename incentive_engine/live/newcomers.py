@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from incentive_engine.allocation.decision import User
-from incentive_engine.allocation.frozen_policy import FrozenPolicy
-from incentive_engine.data.attributes import missing_attributes, misused_attributes, uses
+from incentive_engine.allocation.decisions.decision import User
+from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy
+from incentive_engine.data.columns.attributes import missing_attributes, misused_attributes, uses
 from incentive_engine.data.scores import scaled_costs
 from incentive_engine.domain import COST
 from incentive_engine.errors import DataError, Fault

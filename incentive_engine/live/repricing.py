@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from incentive_engine.allocation import Choosers, build_problem
-from incentive_engine.allocation.frozen_policy import FrozenPolicy, Prices
+from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy, Prices
 from incentive_engine.allocation.pacing import (
     Bounds,
     Hold,

@@ -14,13 +14,13 @@ import pyarrow.compute as pc
 
 from incentive_engine.config import Policy
 from incentive_engine.config.access.location import Location
-from incentive_engine.data.holdout import strata_codes
-from incentive_engine.data.outcomes import Outcomes, read_outcomes
 from incentive_engine.data.row_checks import as_id
 from incentive_engine.data.scores import ScoreTable, read_scores
 from incentive_engine.data.sources import open_source, read_table
 from incentive_engine.data.tables.arrow import as_numpy, equal, whole
 from incentive_engine.data.tables.room import pick
+from incentive_engine.data.trials.holdout import strata_codes
+from incentive_engine.data.trials.outcomes import Outcomes, read_outcomes
 from incentive_engine.domain import CONVERSION, COST, SPEND, BoolArray, FloatArray, IntArray
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.insight.value.plan_rule import plan_rule

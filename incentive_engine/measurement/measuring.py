@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from incentive_engine.allocation import build_problem, solve
-from incentive_engine.data.outcomes import NOT_KNOWN
+from incentive_engine.data.trials.outcomes import NOT_KNOWN
 from incentive_engine.domain import CONVERSION, COST, SPEND, BoolArray, FloatArray
 from incentive_engine.language import Message, say
 from incentive_engine.measurement.figures import Measurement, OfferOutcome, Promise

@@ -12,12 +12,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from incentive_engine.config import Policy
-from incentive_engine.data.features import places
-from incentive_engine.data.outcomes import offer_places
+from incentive_engine.data.columns.features import places
 from incentive_engine.data.row_checks import RowChecks, as_id, missing_columns
 from incentive_engine.data.sources import read_table
 from incentive_engine.data.tables.formats import USER_ID
-from incentive_engine.data.trial import Trial
+from incentive_engine.data.trials.outcomes import offer_places
+from incentive_engine.data.trials.trial import Trial
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.insight.evaluation.summary import thousand
 from incentive_engine.language import Code, Text, language, say

@@ -15,7 +15,7 @@ from incentive_engine.language.columns import aligned
 from incentive_engine.language.formats import DASH
 from incentive_engine.measurement.figures import Measurement
 from incentive_engine.measurement.lessons import Split
-from incentive_engine.report.measurement import (
+from incentive_engine.report.pages.measurement import (
     LessonLine,
     MeasuredCampaign,
     MeasuredOffer,

@@ -22,7 +22,7 @@ from incentive_engine.pipeline.steps import Steps
 from incentive_engine.pipeline.trials import trials_of
 
 if TYPE_CHECKING:
-    from incentive_engine.data.trial import Trial
+    from incentive_engine.data.trials.trial import Trial
     from incentive_engine.data.users import UserFile
     from incentive_engine.features.computing.columns import HistoryColumn
     from incentive_engine.uplift.diagnosis.drift import Drift
@@ -337,7 +337,7 @@ def users_of(campaign: CampaignTables, policy: Policy) -> UserFile:
 
 def trial_of(campaign: CampaignTables, policy: Policy) -> Trial:
     """Return the randomised trial, with features joined from the users where needed."""
-    from incentive_engine.data.trial import read_trial
+    from incentive_engine.data.trials.trial import read_trial
     from incentive_engine.data.users import open_users
 
     if campaign.trial is None:

@@ -10,11 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from incentive_engine.config.inputs import Data
-from incentive_engine.data.campaigns import ARMS, CAMPAIGN, DECIDED_AT
 from incentive_engine.data.sources import Source, open_source
 from incentive_engine.data.step_cache import StepCache
 from incentive_engine.data.tables.formats import CSV, USER_ID
 from incentive_engine.data.tables.types import common_type
+from incentive_engine.data.trials.campaigns import ARMS, CAMPAIGN, DECIDED_AT
 from incentive_engine.data.users import PROPENSITY
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say

@@ -1,6 +1,7 @@
 """The page that a planner opens."""
 
 from incentive_engine.language import LANGUAGES, Code
+from incentive_engine.report.pages.page import render_report
 from incentive_engine.stats.estimate import Estimate
 
 from .conditions import ColumnTest, Scope
@@ -44,7 +45,6 @@ from .evidence import (
     Sight,
     Watched,
 )
-from .page import render_report
 from .returns import AtRisk, Returns, Safety, SafetyRow
 from .titles import Titles
 

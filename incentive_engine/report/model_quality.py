@@ -8,10 +8,10 @@ from typing import Final
 from markupsafe import Markup
 
 from incentive_engine.language import Language
+from incentive_engine.report.figures.charts import MARK, SMALL, Axis, Chart, Series, figure
 from incentive_engine.stats.estimate import Estimate
 
 from . import words
-from .charts import MARK, SMALL, Axis, Chart, Series, figure
 from .evidence import CalibrationGroup, OfferQuality, Quality
 
 USERS: Final = 1_000

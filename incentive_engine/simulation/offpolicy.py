@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from incentive_engine.data.trial import Trial
+from incentive_engine.data.trials.trial import Trial
 from incentive_engine.domain import FloatArray
 from incentive_engine.language import Message, joined, say
 from incentive_engine.simulation.market.settlement import Choice

@@ -9,7 +9,7 @@ import numpy as np
 
 from incentive_engine.config.policy import Bound, Limit, Policy
 from incentive_engine.config.scenario import Replay, Scenario
-from incentive_engine.data.trial import Trial
+from incentive_engine.data.trials.trial import Trial
 from incentive_engine.data.users import UserTable
 from incentive_engine.domain import FloatArray, IntArray
 from incentive_engine.simulation.offpolicy import MEASURES, ChoiceValuation, Nuisance, value

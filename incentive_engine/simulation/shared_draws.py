@@ -7,8 +7,8 @@ from typing import Any
 
 from incentive_engine.config.policy import Policy
 from incentive_engine.config.scenario import Scenario, World
-from incentive_engine.data.holdout import draw_holdout
 from incentive_engine.data.scores import ScoreTable
+from incentive_engine.data.trials.holdout import draw_holdout
 from incentive_engine.domain import BoolArray, FloatArray
 from incentive_engine.simulation.market.chances import DrawSeeds
 from incentive_engine.simulation.market.world import People, draw_people, draw_trial

@@ -14,7 +14,7 @@ from incentive_engine.live.ledger.commands import Standing
 from incentive_engine.live.ledger.places import ledger_of
 from incentive_engine.live.ledger.records import Verb
 from incentive_engine.live.watch.look import clock
-from incentive_engine.report.charts import MUTED, Axis, Chart, Series, figure
+from incentive_engine.report.figures.charts import MUTED, Axis, Chart, Series, figure
 from incentive_engine.studio.visit import Visit, back
 from incentive_engine.workflow.studio.running import Running, hours_since
 

@@ -12,8 +12,8 @@ from incentive_engine.insight.pages.report_content import titles_of
 from incentive_engine.insight.planner.warm_plan import PlanOutlook, WarmPlan
 from incentive_engine.language import Language, say
 from incentive_engine.report import Response as Budgets
-from incentive_engine.report.charts import Axis, Chart, Series, figure
-from incentive_engine.report.page import LimitLine, limit_lines
+from incentive_engine.report.figures.charts import Axis, Chart, Series, figure
+from incentive_engine.report.pages.page import LimitLine, limit_lines
 from incentive_engine.report.titles import Named, limit_with_titles
 from incentive_engine.report.words import aim
 from incentive_engine.studio.policy_pages import drafted, faults, scores_of

@@ -9,7 +9,7 @@ from starlette.responses import FileResponse, Response
 
 from incentive_engine.errors import ConfigError, DataError, Fault
 from incentive_engine.language import Language, say
-from incentive_engine.report.page import limit_lines
+from incentive_engine.report.pages.page import limit_lines
 from incentive_engine.report.titles import Named, limit_with_titles
 from incentive_engine.report.words import aim
 from incentive_engine.run.finished import FinishedRun

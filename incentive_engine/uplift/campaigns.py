@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from incentive_engine.data.trial import Trial
+from incentive_engine.data.trials.trial import Trial
 from incentive_engine.domain import BoolArray, FloatArray
 from incentive_engine.stats.estimate import Estimate
 from incentive_engine.stats.intervals import interval

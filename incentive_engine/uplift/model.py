@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from incentive_engine.config.policy import Eligibility, Policy
-from incentive_engine.data.features import learnable
-from incentive_engine.data.trial import Trial
+from incentive_engine.data.columns.features import learnable
+from incentive_engine.data.trials.trial import Trial
 from incentive_engine.data.users import BLOCK, UserTable
 from incentive_engine.domain import FloatArray, Matrix
 from incentive_engine.errors import DataError, Fault

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from incentive_engine.config.policy import Policy, Range, Where
-from incentive_engine.data.conditions import matches
+from incentive_engine.data.columns.conditions import matches
 from incentive_engine.domain import (
     CONVERSION,
     COST,

@@ -11,7 +11,7 @@ import pandas as pd
 
 from incentive_engine.config.policy import Eligibility
 from incentive_engine.data.tables.frames import rows_matching
-from incentive_engine.data.trial import Trial
+from incentive_engine.data.trials.trial import Trial
 from incentive_engine.domain import (
     CONTROL,
     CONVERSION,

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from incentive_engine.config.policy import Policy
+from incentive_engine.data.columns.measures import LARGEST_TOTAL
 from incentive_engine.data.hashing import repeated
-from incentive_engine.data.measures import LARGEST_TOTAL
 from incentive_engine.data.tables.arrow import as_numpy, is_missing, is_text
 from incentive_engine.domain import MICROS, BoolArray, FloatArray, Reason
 from incentive_engine.language import say

@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from incentive_engine.config.document.pydantic_errors import first_of
 from incentive_engine.config.policy import Policy
-from incentive_engine.data.holdout import holdout_cutoffs
 from incentive_engine.data.tables.arrow import is_text, whole
+from incentive_engine.data.trials.holdout import holdout_cutoffs
 from incentive_engine.domain import SPEND
 from incentive_engine.language import Text, say
 from incentive_engine.run.format import FROZEN_POLICY_FILE

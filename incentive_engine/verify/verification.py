@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from incentive_engine.config.policy import Policy
-from incentive_engine.data.holdout import held_shares
+from incentive_engine.data.trials.holdout import held_shares
 from incentive_engine.domain import SPEND
 from incentive_engine.fleet import SharedWork
 from incentive_engine.language import message_of

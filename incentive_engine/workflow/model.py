@@ -32,7 +32,7 @@ from incentive_engine.uplift.evaluation.evaluation import evaluate
 from incentive_engine.uplift.evaluation.explanation import explain_sample
 from incentive_engine.uplift.evaluation.paired import compare_models
 from incentive_engine.uplift.model import EffectModel
-from incentive_engine.workflow.value_plan import written_to
+from incentive_engine.workflow.results.value_plan import written_to
 
 
 def train(

@@ -22,8 +22,8 @@ from incentive_engine.allocation import (
     solve,
 )
 from incentive_engine.config import Policy
-from incentive_engine.data.holdout import held_shares
 from incentive_engine.data.scores import ScoreTable
+from incentive_engine.data.trials.holdout import held_shares
 from incentive_engine.domain import BoolArray
 from incentive_engine.fleet import SharedWork
 from incentive_engine.insight.budget.chosen_pairs import chosen_pairs

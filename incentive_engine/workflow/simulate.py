@@ -13,12 +13,12 @@ import pandas as pd
 from incentive_engine.config import Policy
 from incentive_engine.data.step_cache import StepCache
 from incentive_engine.data.tables.files import atomic_directory
-from incentive_engine.data.trial import Trial
+from incentive_engine.data.trials.trial import Trial
 from incentive_engine.insight.pages.simulation_summary import simulation_summary
 from incentive_engine.language import Code, Message, say
 from incentive_engine.pipeline.campaign import campaign_files, trial_of
 from incentive_engine.pipeline.steps import Progress, Steps, quiet
-from incentive_engine.report.comparison import render_comparison
+from incentive_engine.report.pages.comparison import render_comparison
 from incentive_engine.run.directory import refuse_existing
 from incentive_engine.simulation.comparison import (
     StrategyComparison,

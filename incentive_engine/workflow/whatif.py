@@ -45,7 +45,7 @@ from incentive_engine.language import (
 from incentive_engine.pipeline.campaign import campaign_inputs, given_inputs
 from incentive_engine.pipeline.quality import read_quality, total_error
 from incentive_engine.pipeline.steps import Progress, Steps, quiet
-from incentive_engine.report.whatif import render_whatif
+from incentive_engine.report.pages.whatif import render_whatif
 from incentive_engine.run.directory import free_directory, refuse_existing
 from incentive_engine.run.study import write_study
 from incentive_engine.uplift.diagnosis.findings import check_acceptable

@@ -26,8 +26,8 @@ from incentive_engine.allocation import (
     solve,
 )
 from incentive_engine.config import Policy
-from incentive_engine.data.holdout import draw_holdout, held_shares
 from incentive_engine.data.scores import ScoreTable
+from incentive_engine.data.trials.holdout import draw_holdout, held_shares
 from incentive_engine.domain import REASONS
 from incentive_engine.errors import DataError
 

@@ -8,9 +8,9 @@ import pytest
 
 from incentive_engine.allocation import Problem, build_problem, smallest_budgets, solve
 from incentive_engine.config import Policy
-from incentive_engine.data.exploring import draw_arms, explorers_of
 from incentive_engine.data.hashing import hash_ids
 from incentive_engine.data.scores import ScoreTable
+from incentive_engine.data.trials.exploring import draw_arms, explorers_of
 from incentive_engine.errors import InfeasibleError
 
 from .test_decision import OFFERS, people, rich_policy

@@ -13,7 +13,7 @@ import pytest
 
 from incentive_engine.allocation import Problem, solve, sum_limit
 from incentive_engine.allocation.params import PLAN
-from incentive_engine.allocation.plan import solve_population
+from incentive_engine.allocation.plans.plan import solve_population
 from incentive_engine.allocation.population import mapped as mapping
 from incentive_engine.allocation.population import sharded
 from incentive_engine.allocation.population.mapped import (

@@ -3,7 +3,7 @@ import pyarrow as pa
 import pytest
 
 from incentive_engine.config.policy import Range, Where
-from incentive_engine.data.conditions import matches
+from incentive_engine.data.columns.conditions import matches
 
 TABLE = pa.table(
     {

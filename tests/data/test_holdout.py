@@ -3,7 +3,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from incentive_engine.data.holdout import draw_holdout
+from incentive_engine.data.trials.holdout import draw_holdout
 
 TIERS = st.lists(st.sampled_from(["88VIP", "silver", None]), min_size=1, max_size=60)
 SHARES = st.floats(0, 1)

@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from incentive_engine.data.outcomes import NOT_KNOWN, read_outcomes
+from incentive_engine.data.trials.outcomes import NOT_KNOWN, read_outcomes
 from incentive_engine.errors import DataError
 
 USERS = pa.array(["a", "b", "c", "d"])

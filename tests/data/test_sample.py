@@ -7,7 +7,7 @@ import pytest
 from incentive_engine.config import Policy, policy_from_mapping
 from incentive_engine.config.policy import Sample
 from incentive_engine.data.scores import ScoreTable
-from incentive_engine.data.trial import read_trial
+from incentive_engine.data.trials.trial import read_trial
 from incentive_engine.data.users import open_users
 from incentive_engine.domain import CONTROL, score_column
 from incentive_engine.synthetic.market import BASKET_SIGMA

@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 
 from incentive_engine.config import Policy
-from incentive_engine.data.features import learnable
+from incentive_engine.data.columns.features import learnable
 from incentive_engine.data.tables.frames import write_table
-from incentive_engine.data.trial import Trial, read_trial
+from incentive_engine.data.trials.trial import Trial, read_trial
 from incentive_engine.data.users import UserFile, open_users
 from incentive_engine.errors import ConfigError, DataError
 

@@ -23,8 +23,8 @@ from incentive_engine.allocation import (
     solve,
 )
 from incentive_engine.config.policy import Policy
-from incentive_engine.data.holdout import draw_holdout, held_shares
 from incentive_engine.data.scores import ScoreTable
+from incentive_engine.data.trials.holdout import draw_holdout, held_shares
 from incentive_engine.domain import BoolArray, FloatArray, score_column
 from incentive_engine.run.directory import (
     AllocationTable,

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from incentive_engine.config.policy import Eligibility
-from incentive_engine.data.trial import Trial
+from incentive_engine.data.trials.trial import Trial
 from incentive_engine.errors import Fault
 from incentive_engine.language import say, shortened
 from incentive_engine.report import Note, render_report

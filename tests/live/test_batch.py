@@ -11,7 +11,7 @@ import pytest
 
 from incentive_engine.export.export import ExportOptions
 from incentive_engine.export.preflight import WARNINGS
-from incentive_engine.verify.ledger import verify_ledger
+from incentive_engine.verify.ledgers.ledger import verify_ledger
 from incentive_engine.workflow import delivery
 from service.runs import plan, solved
 from service.servers import serving

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from incentive_engine.language import LANGUAGES, language
-from incentive_engine.report.charts import Axis, Chart, Series, figure, spread, ticks
+from incentive_engine.report.figures.charts import Axis, Chart, Series, figure, spread, ticks
 
 MONEY = Axis(title="budget, CNY")
 GAIN = Axis(title="conversions added")

@@ -9,7 +9,7 @@ import pytest
 from incentive_engine.errors import Fault
 from incentive_engine.language import Code, joined, say
 from incentive_engine.report import Aim, LimitRow, Safety, SafetyRow
-from incentive_engine.report.whatif import (
+from incentive_engine.report.pages.whatif import (
     LimitCostRow,
     MoveRow,
     MoveTable,

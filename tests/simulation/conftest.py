@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from incentive_engine.config.policy import Policy
-from incentive_engine.data.trial import Trial
+from incentive_engine.data.trials.trial import Trial
 from incentive_engine.simulation.strategy.learning import LearnedTrial
 from incentive_engine.uplift.model import trial_digest
 

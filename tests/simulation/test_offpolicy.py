@@ -5,7 +5,7 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 
-from incentive_engine.data.trial import Trial
+from incentive_engine.data.trials.trial import Trial
 from incentive_engine.domain import FloatArray
 from incentive_engine.simulation.offpolicy import ESTIMATORS, Nuisance, overlap_warning, value
 from incentive_engine.simulation.results.replay_table import quotient, total

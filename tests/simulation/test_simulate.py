@@ -11,7 +11,7 @@ import pytest
 from incentive_engine.config.scenario import Scenario, load_scenario
 from incentive_engine.errors import ConfigError, DataError
 from incentive_engine.language import Code
-from incentive_engine.report.comparison import render_comparison
+from incentive_engine.report.pages.comparison import render_comparison
 from incentive_engine.simulation.comparison import StrategyComparison
 from incentive_engine.simulation.draw import run_block
 from incentive_engine.simulation.results.columns import CONTRACT

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from incentive_engine.config.policy import Eligibility, Features
-from incentive_engine.data.trial import Trial
+from incentive_engine.data.trials.trial import Trial
 from incentive_engine.errors import DataError
 from incentive_engine.language import language
 from incentive_engine.uplift.diagnosis.diagnose import diagnose

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from incentive_engine.config.policy import Offer, Policy
-from incentive_engine.data.trial import Trial
+from incentive_engine.data.trials.trial import Trial
 from incentive_engine.domain import FloatArray
 
 Effects = Callable[[pd.DataFrame], FloatArray]

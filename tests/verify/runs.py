@@ -32,7 +32,7 @@ import pyarrow as pa
 import yaml
 
 from incentive_engine.data.hashing import hash_ids
-from incentive_engine.data.holdout import holdout_key
+from incentive_engine.data.trials.holdout import holdout_key
 
 USERS = (101, 102, 103, 104, 105, 106)
 SEED = 2

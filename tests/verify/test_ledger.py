@@ -16,7 +16,7 @@ from incentive_engine.live.entries import entries, write_entries
 from incentive_engine.live.ledger.commands import Act, Cancel, Command, Decided, Redeem, Reserve
 from incentive_engine.live.ledger.ledger import Ledger
 from incentive_engine.live.ledger.sqlite_store import SQLiteStore
-from incentive_engine.verify.ledger import ROWS, Row, _linked, verify_ledger
+from incentive_engine.verify.ledgers.ledger import ROWS, Row, _linked, verify_ledger
 from service.runs import plan, solved
 
 START = 1_800_000_000_000_000

@@ -211,7 +211,7 @@ def test_a_run_by_scores_is_reproduced_from_anywhere_until_they_change(
 def test_what_comes_out_otherwise_is_named(
     incentive: Incentive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from incentive_engine.workflow import reproduce as module
+    from incentive_engine.workflow.results import reproduce as module
 
     run = planned(incentive, tmp_path, "run")
     other = planned(incentive, tmp_path, "other", "--budget", "20")

@@ -15,7 +15,7 @@ import pytest
 from incentive_engine.errors import DataError
 from incentive_engine.measurement.figures import Promise
 from incentive_engine.stats.intervals import interval
-from incentive_engine.workflow.measure_campaign import measure
+from incentive_engine.workflow.results.measure_campaign import measure
 
 Incentive = Callable[..., subprocess.CompletedProcess[str]]
 USERS = 30_000

@@ -13,7 +13,7 @@ import yaml
 import incentive_engine as ie
 from incentive_engine.config import Policy, load_policy
 from incentive_engine.data.sources import open_source
-from incentive_engine.data.trial import Trial, read_trial
+from incentive_engine.data.trials.trial import Trial, read_trial
 from incentive_engine.insight.budget.policy_options import BudgetOptions
 from incentive_engine.pipeline.trials import trials_of
 from incentive_engine.workflow.allocate import allocate

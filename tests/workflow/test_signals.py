@@ -15,7 +15,7 @@ DEAF = """
 import hashlib, sys
 from pathlib import Path
 from concurrent.futures import ThreadPoolExecutor
-import incentive_engine.cli.program as program
+import incentive_engine.cli.terminal.program as program
 from incentive_engine.data.tables.files import atomic_directory
 
 def library(_=None):

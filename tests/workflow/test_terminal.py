@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from incentive_engine.cli.output import spoken_at_home, taken_language
+from incentive_engine.cli.terminal.output import spoken_at_home, taken_language
 from incentive_engine.errors import ConfigError
 from incentive_engine.language import language, say
 from incentive_engine.language.columns import aligned

@@ -21,12 +21,18 @@ from incentive_engine.allocation.dual.lagrangian import LagrangianDual
 from incentive_engine.allocation.infeasible.conflict import explain, relax
 from incentive_engine.allocation.infeasible.lots import taken_by_lots
 from incentive_engine.allocation.params import CURVE, SolveParams
+from incentive_engine.allocation.plans.split_plan import (
+    NEAR,
+    Prices,
+    Relaxed,
+    solve_relaxed,
+    with_less,
+)
 from incentive_engine.allocation.population.columns import threads
 from incentive_engine.allocation.population.limit_maps import rows_of, tally_explorers
 from incentive_engine.allocation.population.samples import draw_samples
 from incentive_engine.allocation.population.users import Users, users_of
 from incentive_engine.allocation.problem import BUDGET, Problem
-from incentive_engine.allocation.split_plan import NEAR, Prices, Relaxed, solve_relaxed, with_less
 from incentive_engine.domain import COST, SPEND, Columns
 from incentive_engine.errors import ConfigError, Fault
 from incentive_engine.parallel import Advance, unheard

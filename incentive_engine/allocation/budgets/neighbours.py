@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+from incentive_engine.allocation.plans.split_plan import NEAR, Prices, Relaxed
 from incentive_engine.allocation.problem import BUDGET, Problem
-from incentive_engine.allocation.split_plan import NEAR, Prices, Relaxed
 
 MARGIN: Final = 0.02
 """The marginal return is what the last part of this size of the money brought."""

@@ -13,7 +13,7 @@ import pyarrow.csv as arrow_csv
 import pyarrow.parquet as pq
 
 from incentive_engine.config.policy import Where
-from incentive_engine.data.conditions import matches
+from incentive_engine.data.columns.conditions import matches
 from incentive_engine.data.tables.files import atomic_file, check_suffix
 from incentive_engine.data.tables.formats import CSV
 from incentive_engine.data.tables.types import plain_table

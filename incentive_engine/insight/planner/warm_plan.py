@@ -21,7 +21,7 @@ from incentive_engine.allocation import (
     gains_at,
     with_budget_of,
 )
-from incentive_engine.allocation.split_plan import Relaxed
+from incentive_engine.allocation.plans.split_plan import Relaxed
 from incentive_engine.config import Policy
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.domain import CONVERSION, COST, FACE, SPEND

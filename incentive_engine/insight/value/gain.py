@@ -22,7 +22,7 @@ from incentive_engine.stats.estimate import Estimate
 from incentive_engine.uplift.doubly_robust.valuation import Valuation
 
 if TYPE_CHECKING:
-    from incentive_engine.data.trial import Trial
+    from incentive_engine.data.trials.trial import Trial
     from incentive_engine.uplift.estimates import OutOfFold
 
 

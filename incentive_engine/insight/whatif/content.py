@@ -13,7 +13,7 @@ from incentive_engine.insight.pages.report_content import aim_of, limit_row
 from incentive_engine.insight.small_groups import SMALLEST
 from incentive_engine.insight.whatif.movers import Move
 from incentive_engine.language import Message
-from incentive_engine.report.whatif import (
+from incentive_engine.report.pages.whatif import (
     LimitCostRow,
     MoveRow,
     MoveTable,

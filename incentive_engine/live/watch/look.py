@@ -11,15 +11,15 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from incentive_engine.data.outcomes import Outcomes
+from incentive_engine.data.trials.outcomes import Outcomes
 from incentive_engine.domain import MICROS, BoolArray, FloatArray, IntArray
 from incentive_engine.language import Message
 from incentive_engine.live.ledger.records import Action, State, Verb
+from incentive_engine.live.watch.checks.yardstick import Yardstick
 from incentive_engine.live.watch.expected import Expected
 from incentive_engine.live.watch.finding import Figure, Severity
 from incentive_engine.live.watch.observed import Observed
 from incentive_engine.live.watch.params import WatchParams
-from incentive_engine.live.watch.yardstick import Yardstick
 
 QUARTER: Final = 900 * MICROS
 """A step where no campaign's end says how long one is, microseconds."""

@@ -10,23 +10,23 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.data.outcomes import Outcomes
+from incentive_engine.data.trials.outcomes import Outcomes
 from incentive_engine.live.actions import Change
 from incentive_engine.live.campaign import LiveCampaign
 from incentive_engine.live.ledger.records import Action, Verb
+from incentive_engine.live.watch.checks.gain import gain
+from incentive_engine.live.watch.checks.offers import offers
+from incentive_engine.live.watch.checks.pools import pools
+from incentive_engine.live.watch.checks.traffic import traffic
+from incentive_engine.live.watch.checks.users import users
+from incentive_engine.live.watch.checks.yardstick import Yardstick
 from incentive_engine.live.watch.expected import Expected
 from incentive_engine.live.watch.finding import Finding, FindingAnswer
-from incentive_engine.live.watch.gain import gain
 from incentive_engine.live.watch.look import Found, Look, name_of
 from incentive_engine.live.watch.observed import Observed, read_observed
-from incentive_engine.live.watch.offers import offers
 from incentive_engine.live.watch.params import WatchParams
 from incentive_engine.live.watch.planner import RemainderPlanner
-from incentive_engine.live.watch.pools import pools
 from incentive_engine.live.watch.proposals import propose
-from incentive_engine.live.watch.traffic import traffic
-from incentive_engine.live.watch.users import users
-from incentive_engine.live.watch.yardstick import Yardstick
 
 TESTS: Final = (pools, traffic, offers, users, gain)
 

@@ -13,12 +13,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from incentive_engine.allocation import build_problem
-from incentive_engine.data.exploring import explored_share, propensity_by_lot
-from incentive_engine.data.holdout import held_shares
 from incentive_engine.data.row_checks import as_id
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.data.sources import read_table
 from incentive_engine.data.tables.arrow import as_numpy, equal, numbers, whole
+from incentive_engine.data.trials.exploring import explored_share, propensity_by_lot
+from incentive_engine.data.trials.holdout import held_shares
 from incentive_engine.domain import MICROS, BoolArray, FloatArray, IntArray, Reason
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say

@@ -9,15 +9,15 @@ import numpy as np
 import pandas as pd
 
 from incentive_engine.config.access.location import Location, parse_location
-from incentive_engine.data.campaigns import ARMS, CAMPAIGN, DECIDED_AT
-from incentive_engine.data.features import places
-from incentive_engine.data.outcomes import AT, Outcomes, outcomes_of
+from incentive_engine.data.columns.features import places
 from incentive_engine.data.row_checks import as_id
 from incentive_engine.data.scores import ScoreTable, read_scores
 from incentive_engine.data.sources import Source, open_source
 from incentive_engine.data.tables.any_frame import arrow_table
 from incentive_engine.data.tables.formats import USER_ID
 from incentive_engine.data.tables.frames import to_frame
+from incentive_engine.data.trials.campaigns import ARMS, CAMPAIGN, DECIDED_AT
+from incentive_engine.data.trials.outcomes import AT, Outcomes, outcomes_of
 from incentive_engine.data.users import OFFER, PROPENSITY, RESERVED
 from incentive_engine.domain import CONTROL, CONVERSION, COST, SPEND, IntArray
 from incentive_engine.errors import DataError, Fault

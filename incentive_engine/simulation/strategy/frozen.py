@@ -8,7 +8,7 @@ import numpy as np
 
 from incentive_engine.allocation import Choice
 from incentive_engine.config.policy import Bound, Limit, Policy
-from incentive_engine.data.conditions import matches
+from incentive_engine.data.columns.conditions import matches
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.data.tables.arrow import levels
 from incentive_engine.domain import ISSUED

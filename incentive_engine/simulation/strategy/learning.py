@@ -11,7 +11,7 @@ import pandas as pd
 from incentive_engine.allocation import build_problem
 from incentive_engine.config.policy import Policy
 from incentive_engine.data.scores import ScoreTable
-from incentive_engine.data.trial import Trial
+from incentive_engine.data.trials.trial import Trial
 from incentive_engine.data.users import UserTable
 from incentive_engine.domain import CONVERSION, COST, SPEND, FloatArray, score_column
 from incentive_engine.simulation.market.settlement import PotentialOutcomes

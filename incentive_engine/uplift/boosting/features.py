@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from incentive_engine.data.dates import dates_in
+from incentive_engine.data.columns.dates import dates_in
 from incentive_engine.data.tables.frames import to_frame
 from incentive_engine.domain import Matrix
 from incentive_engine.errors import DataError, Fault, near_name

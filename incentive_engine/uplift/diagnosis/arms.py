@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from incentive_engine.data.trial import Trial
+from incentive_engine.data.trials.trial import Trial
 from incentive_engine.domain import CONTROL, BoolArray, FloatArray, IntArray
 from incentive_engine.language import Message, Value, say, shortened
 from incentive_engine.stats.power import detectable_effect

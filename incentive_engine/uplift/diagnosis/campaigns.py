@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.stats import chi2
 
-from incentive_engine.data.trial import Trial
+from incentive_engine.data.trials.trial import Trial
 from incentive_engine.domain import BoolArray
 from incentive_engine.language import Message, say
 from incentive_engine.uplift.campaigns import CampaignAverages, campaign_averages

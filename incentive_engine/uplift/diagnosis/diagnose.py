@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from incentive_engine.config.policy import Policy
-from incentive_engine.data.features import learnable
-from incentive_engine.data.trial import Trial
+from incentive_engine.data.columns.features import learnable
+from incentive_engine.data.trials.trial import Trial
 from incentive_engine.uplift.diagnosis.arms import (
     WeightedArms,
     count_arms,

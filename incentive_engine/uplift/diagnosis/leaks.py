@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from incentive_engine.data.trial import Trial
+from incentive_engine.data.trials.trial import Trial
 from incentive_engine.domain import BoolArray, FloatArray
 from incentive_engine.language import say
 from incentive_engine.uplift.diagnosis.findings import CheckVerdict

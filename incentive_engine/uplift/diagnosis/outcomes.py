@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from incentive_engine.config.policy import Policy
-from incentive_engine.data.trial import Trial
+from incentive_engine.data.trials.trial import Trial
 from incentive_engine.domain import MICROS
 from incentive_engine.language import Message, say
 from incentive_engine.uplift.diagnosis.findings import CheckVerdict

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import chdtrc
 
-from incentive_engine.data.trial import Trial
+from incentive_engine.data.trials.trial import Trial
 from incentive_engine.domain import FloatArray, IntArray
 from incentive_engine.language import Value, say
 from incentive_engine.uplift.diagnosis.arms import WeightedArms

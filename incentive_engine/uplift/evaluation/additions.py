@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from incentive_engine.data.trial import Trial
+from incentive_engine.data.trials.trial import Trial
 from incentive_engine.domain import CONVERSION, FloatArray, IntArray, Matrix
 from incentive_engine.stats.estimate import Estimate
 from incentive_engine.uplift.boosting.boosting import BinnedRows, Recipe, predict, train

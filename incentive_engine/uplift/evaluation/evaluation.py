@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from incentive_engine.config.policy import Policy
-from incentive_engine.data.trial import Trial
+from incentive_engine.data.trials.trial import Trial
 from incentive_engine.domain import CONVERSION, COST, SPEND, BoolArray, FloatArray
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.parallel import side_by_side

@@ -10,8 +10,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from incentive_engine.config.policy import Policy
-from incentive_engine.data.exploring import arm_key, explorer_key
 from incentive_engine.data.hashing import Words, hash_ids
+from incentive_engine.data.trials.exploring import arm_key, explorer_key
 from incentive_engine.domain import BoolArray, FloatArray
 
 

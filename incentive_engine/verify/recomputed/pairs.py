@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from incentive_engine.data.measures import LARGEST_TOTAL
+from incentive_engine.data.columns.measures import LARGEST_TOTAL
 from incentive_engine.data.row_checks import LARGEST
 from incentive_engine.domain import (
     COST,

@@ -10,7 +10,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from incentive_engine.config.policy import Condition, Policy, Range, Scalar, WeightFactor, Where
-from incentive_engine.data.holdout import draw_holdout
 from incentive_engine.data.tables.arrow import (
     as_arrow,
     as_numpy,
@@ -20,6 +19,7 @@ from incentive_engine.data.tables.arrow import (
     whole,
 )
 from incentive_engine.data.tables.types import plain_table
+from incentive_engine.data.trials.holdout import draw_holdout
 from incentive_engine.domain import BoolArray, FloatArray, IntArray
 from incentive_engine.errors import DataError
 

@@ -12,10 +12,10 @@ from typing import Any
 import pyarrow as pa
 
 from incentive_engine.allocation.build import Members, build_question
-from incentive_engine.allocation.frozen_policy import FrozenPolicy, Prices
+from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy, Prices
+from incentive_engine.allocation.plans.sharded_plan import ShardedPlan, solve_in_shards
 from incentive_engine.allocation.problem import Question
 from incentive_engine.allocation.score_rows import ScoreRows, StateRows, cut_rows
-from incentive_engine.allocation.sharded_plan import ShardedPlan, solve_in_shards
 from incentive_engine.config import Policy
 from incentive_engine.config.access.location import Location
 from incentive_engine.config.plausibility import doubts

@@ -14,13 +14,13 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from incentive_engine.allocation import choices_at, margins
-from incentive_engine.allocation.frozen_policy import FrozenPolicy
-from incentive_engine.allocation.plan import propensities, reasons
+from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy
+from incentive_engine.allocation.plans.plan import propensities, reasons
 from incentive_engine.allocation.problem import Problem, Question
 from incentive_engine.allocation.score_rows import ScoreRows, StateRows
-from incentive_engine.data.holdout import strata_codes
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.data.tables.room import pick
+from incentive_engine.data.trials.holdout import strata_codes
 from incentive_engine.domain import COST, REASONS, FloatArray, IntArray, to_micros
 from incentive_engine.insight.budget.chosen_pairs import chosen_pairs
 from incentive_engine.run.directory import AllocationTable, write_part

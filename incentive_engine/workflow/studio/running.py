@@ -16,7 +16,7 @@ from incentive_engine.domain import MICROS, FloatArray, IntArray
 from incentive_engine.live.ledger.commands import Standing
 from incentive_engine.live.ledger.records import Action, Verb
 from incentive_engine.live.watch.finding import Finding
-from incentive_engine.workflow.watch_campaign import RunningCampaign, Seen
+from incentive_engine.workflow.results.watch_campaign import RunningCampaign, Seen
 
 OPEN: Final = 4
 """Campaigns that are followed at a time."""

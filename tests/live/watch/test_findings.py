@@ -10,8 +10,8 @@ from incentive_engine.domain import MICROS
 from incentive_engine.errors import ConfigError, DataError
 from incentive_engine.live.actions import Change
 from incentive_engine.live.ledger.sqlite_store import connect_read_only
-from incentive_engine.verify.ledger import verify_ledger
-from incentive_engine.workflow.watch_campaign import accept, decline, find_findings
+from incentive_engine.verify.ledgers.ledger import verify_ledger
+from incentive_engine.workflow.results.watch_campaign import accept, decline, find_findings
 
 from .worlds import World, planned
 

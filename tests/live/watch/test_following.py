@@ -11,8 +11,8 @@ import pytest
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.live.watch.finding import Finding
 from incentive_engine.live.watch.webhook import Webhook
-from incentive_engine.workflow.watch_campaign import RunningCampaign
-from incentive_engine.workflow.watch_lines import follow_campaign, shown_once
+from incentive_engine.workflow.results.watch_campaign import RunningCampaign
+from incentive_engine.workflow.results.watch_lines import follow_campaign, shown_once
 
 from .worlds import World, planned
 

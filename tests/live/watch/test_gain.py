@@ -11,8 +11,8 @@ import pytest
 
 from incentive_engine.live.watch.params import WatchParams
 from incentive_engine.stats.sequential import ERROR
-from incentive_engine.workflow.watch_campaign import RunningCampaign
-from incentive_engine.workflow.watch_lines import shown_once
+from incentive_engine.workflow.results.watch_campaign import RunningCampaign
+from incentive_engine.workflow.results.watch_lines import shown_once
 
 from .worlds import World, planned
 

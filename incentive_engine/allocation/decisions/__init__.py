@@ -1,0 +1,1 @@
+"""What decides on one user as the plan did: frozen policy, rules, attributes, prices."""

@@ -1,0 +1,264 @@
+"""What a policy means for one user, found once among all of them.
+
+Some of what a policy says about a user hangs on all others: a `power` weight is relative to their
+median, the holdout is a share of them, `for_each` makes a limit per value that occurs. A
+`FrozenPolicy` holds these facts of a plan's population, so that who is decided on later, alone,
+in a batch or in a shard, is decided on as in the plan.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Final, Literal, Self
+
+import numpy as np
+import pyarrow as pa
+from pydantic import ValidationError
+
+from incentive_engine.allocation.weights import Medians, medians_of
+from incentive_engine.config.policy import Policy
+from incentive_engine.data.scores import ScoreTable
+from incentive_engine.data.tables.arrow import is_text, levels
+from incentive_engine.data.trials.exploring import explorers_of
+from incentive_engine.data.trials.holdout import HoldoutStratum, holdout_cutoffs
+from incentive_engine.domain import CONVERSION, COST, OFFER_MEASURES, SPEND, BoolArray
+from incentive_engine.errors import DataError, Fault
+from incentive_engine.language import say
+
+FORMAT: Final = 2
+"""The version of the file that a frozen policy is written to."""
+
+Kind = Literal["text", "integer", "truth", "number", "single", "time"]
+"""What an attribute's values are: texts, whole numbers, truth values, float64, float32, times."""
+
+
+Label = str | None
+"""An attribute's value as text; None where it is missing."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FrozenPolicy:
+    """A policy with the facts of its population that a decision about one user needs.
+
+    Attributes
+    ----------
+    policy
+        As the run used it.
+    measures
+        The measures of the score table, which a user must have for every offer; NaN in one that
+        the policy needs makes that offer ineligible.
+    kinds
+        Attribute to what its values are.
+    medians
+        Per factor of the objective's weight what its power is relative to; None for a table.
+    groups
+        Per limit of the policy the values that its `for_each` makes a limit of; None without.
+    cutoffs
+        Per stratum of the holdout, named by its values, the highest rank of its keyed hash that
+        is held out, −1 for nobody. A stratum that the population lacks is drawn from by the
+        policy's share.
+    held
+        Per stratum which share of its users is held out.
+    explored
+        The highest rank of the keyed hash of users who explore, −1 for nobody.
+    """
+
+    policy: Policy
+    measures: tuple[str, ...]
+    kinds: Mapping[str, Kind]
+    medians: Medians
+    groups: tuple[tuple[str, ...] | None, ...]
+    cutoffs: Mapping[tuple[Label, ...], int] = field(repr=False)
+    held: Mapping[tuple[Label, ...], float] = field(repr=False)
+    explored: int = -1
+
+    @classmethod
+    def of(cls, policy: Policy, scores: ScoreTable, holdout: BoolArray) -> Self:
+        """Return a policy frozen among the users of a plan.
+
+        Parameters
+        ----------
+        holdout
+            (n,) bool, who of them never gets an offer.
+        """
+        attributes = scores.attributes
+        strata = _strata(policy, scores, holdout)
+        explored = -1
+        if policy.explore:
+            ids, seed = scores.user_id, policy.seed
+            _, explored = explorers_of(ids, holdout, share=policy.explore, seed=seed)
+        kinds = {name: _kind_of(attributes.column(name)) for name in attributes.column_names}
+        return cls(
+            policy=policy,
+            measures=tuple(scores.measures),
+            kinds=kinds,
+            medians=medians_of(attributes, policy.objective.weight),
+            groups=tuple(
+                None
+                if limit.for_each is None
+                else tuple(map(str, levels(attributes.column(limit.for_each)).labels))
+                for limit in policy.limits
+            ),
+            cutoffs={stratum.name: stratum.highest for stratum in strata},
+            held={stratum.name: stratum.share for stratum in strata},
+            explored=explored,
+        )
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """The measures that must be known of an offer to give it."""
+        named = dict.fromkeys((CONVERSION, COST, SPEND, *self.policy.measures))
+        return tuple(m for m in named if m in self.measures and m not in OFFER_MEASURES)
+
+    @property
+    def share_cutoff(self) -> int:
+        """The rank up to which users of a stratum that the population lacks are held out."""
+        share = self.policy.holdout or 0.0
+        # above every rank of the keyed hash that draws the holdout
+        everybody = 2.0**64
+        return int(share * everybody) - 1
+
+    @cached_property
+    def digest(self) -> str:
+        """The sha256 of what it states: prices name the frozen policy that they belong to."""
+        # sorted, so that the digest survives a file whose keys were reordered
+        text = json.dumps(self.to_dict(), ensure_ascii=False, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON, as `frozen_policy.json` of a run directory has it."""
+        return {
+            "format": FORMAT,
+            "policy": self.policy.model_dump(mode="json"),
+            "measures": list(self.measures),
+            "kinds": dict(self.kinds),
+            "medians": list(self.medians),
+            "groups": [None if values is None else list(values) for values in self.groups],
+            "holdout": [
+                {"stratum": list(stratum), "highest": rank, "share": self.held[stratum]}
+                for stratum, rank in sorted(self.cutoffs.items(), key=lambda item: str(item[0]))
+            ],
+            "explored": self.explored,
+        }
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any], *, where: str = "frozen_policy.json") -> Self:
+        """Return the frozen policy that JSON states.
+
+        Raises
+        ------
+        DataError
+            When it is of another format, or broken.
+        """
+        if content.get("format") != FORMAT:
+            what = say("the format is {format}", format=content.get("format"))
+            raise DataError(Fault(where, what, str(FORMAT), "plan anew with this version"))
+        try:
+            return cls(
+                policy=Policy.model_validate(content["policy"]),
+                measures=tuple(content["measures"]),
+                kinds=content["kinds"],
+                medians=tuple(content["medians"]),
+                groups=tuple(None if v is None else tuple(v) for v in content["groups"]),
+                cutoffs={tuple(x["stratum"]): x["highest"] for x in content["holdout"]},
+                held={tuple(x["stratum"]): x["share"] for x in content["holdout"]},
+                explored=content["explored"],
+            )
+        except (KeyError, TypeError, ValidationError) as error:
+            what = say("it is broken: {name}", name=type(error).__name__)
+            raise DataError(Fault(where, what, "the file of a run", "plan anew")) from error
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Prices(Mapping[str, float]):
+    """The prices of a policy's limits, numbered: limit name to price, and whose they are.
+
+    Attributes
+    ----------
+    version
+        0 for those of the plan; each new set has the next number.
+    policy
+        The digest of the frozen policy whose limits they are about.
+    by_limit
+        Limit name to the value given up per unit of the limit; one that is not named costs 0.
+    settled
+        How many users of the plan the integer stage gave something else than these prices would;
+        `margin` of allocation.parquet names them, it is not above 0. 0 for later versions.
+    """
+
+    version: int = 0
+    policy: str
+    by_limit: Mapping[str, float]
+    settled: int = 0
+
+    __hash__ = object.__hash__  # one set of prices is itself; a mapping would have no hash
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __getitem__(self, limit: str) -> float:
+        return self.by_limit[limit]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.by_limit)
+
+    def __len__(self) -> int:
+        return len(self.by_limit)
+
+    def next(self, by_limit: Mapping[str, float]) -> Prices:
+        """Return new prices of the same limits under the next number."""
+        return Prices(version=self.version + 1, policy=self.policy, by_limit=dict(by_limit))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return them as JSON, as `prices.json` of a run directory has them."""
+        return {
+            "version": self.version,
+            "frozen_policy": self.policy,
+            "prices": dict(self.by_limit),
+            "settled": self.settled,
+        }
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any], *, where: str = "prices.json") -> Self:
+        """Return the prices that JSON states.
+
+        Raises
+        ------
+        DataError
+            When a part is missing or is no number.
+        """
+        try:
+            by_limit = {str(name): float(price) for name, price in content["prices"].items()}
+            version, settled = int(content["version"]), int(content["settled"])
+            policy = str(content["frozen_policy"])
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise DataError(
+                Fault(where, say("it is broken: {reason}", reason=error), "the file of a run")
+            ) from error
+        if not np.all(np.isfinite([*by_limit.values()])):
+            raise DataError(Fault(where, "a price is not finite", "finite numbers"))
+        return cls(version=version, policy=policy, by_limit=by_limit, settled=settled)
+
+
+def _kind_of(column: pa.Array) -> Kind:
+    kind = column.type
+    if is_text(kind):
+        return "text"
+    if pa.types.is_boolean(kind):
+        return "truth"
+    if pa.types.is_integer(kind):
+        return "integer"
+    if pa.types.is_floating(kind):
+        return "number" if pa.types.is_float64(kind) else "single"
+    return "time"
+
+
+def _strata(policy: Policy, scores: ScoreTable, holdout: BoolArray) -> list[HoldoutStratum]:
+    if not policy.holdout:
+        return []
+    strata = scores.attributes.select(policy.holdout_strata)
+    return holdout_cutoffs(scores.user_id, strata, holdout, seed=policy.seed)

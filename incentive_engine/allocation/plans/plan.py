@@ -1,0 +1,336 @@
+"""Decide: from a problem to a plan with its certificate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+import numpy as np
+import numpy.typing as npt
+
+from incentive_engine.allocation.certificate import Certificate, certify
+from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy, Prices
+from incentive_engine.allocation.dual.prices import Optimum, find_prices
+from incentive_engine.allocation.infeasible.conflict import explain, relax, relax_whole
+from incentive_engine.allocation.infeasible.lots import taken_by_lots, taken_fault
+from incentive_engine.allocation.integer.core_search import Incumbent
+from incentive_engine.allocation.integer.draft import CandidatePlan
+from incentive_engine.allocation.integer.integer_plan import make_plan
+from incentive_engine.allocation.integer.useless import drop_useless
+from incentive_engine.allocation.params import PLAN, SolveParams
+from incentive_engine.allocation.plans.split_plan import Relaxed
+from incentive_engine.allocation.population.choose import choices_at, offers_of
+from incentive_engine.allocation.population.limit_maps import LimitRows, open_rows, tally_explorers
+from incentive_engine.allocation.population.population import Population
+from incentive_engine.allocation.population.sharded import in_shards
+from incentive_engine.allocation.population.sweep import Choice, cost_micros
+from incentive_engine.allocation.population.users import Users, users_of
+from incentive_engine.allocation.problem import BUDGET, Problem, Question, check_forced
+from incentive_engine.allocation.risk import (
+    NEAR,
+    ROUNDS,
+    RedemptionRisk,
+    RiskReport,
+    risk_of,
+    with_expected,
+)
+from incentive_engine.allocation.solver_report import PriceStatus, SolverReport
+from incentive_engine.data.tables.room import let_go, strides
+from incentive_engine.domain import MICROS, REASONS, FloatArray, IntArray, Reason, to_micros
+from incentive_engine.errors import Fault, InfeasibleError, SolverError
+from incentive_engine.fleet import SharedWork
+from incentive_engine.parallel import Advance, unheard
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Allocation:
+    """One offer or none for each user, and the proof of how good that is.
+
+    Attributes
+    ----------
+    choice
+        (n,) int16, index into the problem's offers, −1 for none.
+    cost_micros
+        (n,) int64, the chosen pair's cost in millionths, rounded up; 0 for none.
+    prices
+        Limit name to value given up per unit; signed as in the certificate.
+    certificate
+        What is proven.
+    split
+        The best plan with split users, which this one was made from.
+    """
+
+    choice: Choice
+    cost_micros: IntArray
+    prices: Mapping[str, float]
+    certificate: Certificate
+    split: Relaxed
+
+
+def solve(
+    problem: Problem,
+    *,
+    params: SolveParams = PLAN,
+    advance: Advance = unheard,
+    shared: SharedWork | None = None,
+) -> Allocation:
+    """Return the plan of most value that keeps every limit.
+
+    Parameters
+    ----------
+    params
+        How hard to look for it.
+    advance
+        Is told the further share of the work that is done, 1 in all.
+    shared
+        Who goes through the users; None for this process. The plan is the same.
+
+    Raises
+    ------
+    InfeasibleError
+        When the limits cannot all hold; it names those in conflict and the cheapest way out.
+    DataError
+        When an eligible pair has numbers that are not valid.
+    SolverError
+        When no plan was found although nothing proves that there is none.
+    """
+    everyone = users_of(problem)
+    check_forced(problem)
+    with in_shards(everyone, shared) as users:
+        if problem.pool is None or problem.pool.basis != "at-risk":
+            solved = solve_population(problem, users, params=params, advance=advance)
+            return _plan(problem, everyone, users, solved)
+        risk = RedemptionRisk(
+            confidence=problem.pool.confidence, cost_error=problem.pool.cost_error
+        )
+
+        def planned(bounded: Problem) -> Allocation:
+            return _plan(bounded, everyone, users, solve_population(bounded, users, params=params))
+
+        plan = _plan_at_risk(problem, everyone, risk, planned)
+    advance(1.0)
+    return plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Solved:
+    """A plan as prices and the few who choose otherwise: nothing in it grows with the users.
+
+    Attributes
+    ----------
+    rows
+        The enforced limits, with what explorers leave of them.
+    optimum
+        Their prices.
+    draft
+        Everyone's choice but explorers'.
+    certificate
+        What is proven, explorers counted.
+    """
+
+    rows: LimitRows
+    optimum: Optimum
+    draft: CandidatePlan
+    certificate: Certificate
+
+
+def solve_population(
+    question: Question,
+    users: Population,
+    *,
+    params: SolveParams = PLAN,
+    advance: Advance = unheard,
+) -> Solved:
+    """Return the plan of most value that keeps every limit, wherever the users are.
+
+    A budget at risk counts as one of expected cost. Other arguments and errors are those of
+    `solve`.
+    """
+    rows = open_rows(question, users)
+    if taken := taken_by_lots(rows):
+        raise InfeasibleError(*taken)
+    read = 0.1
+    advance(read)
+    optimum = find_prices(users, rows, params=params)
+    # which share of the work it is to read every number, and to find the prices: what they took of
+    # 10,000,000 users, and of 50,000
+    priced = 0.4
+    advance(priced)
+    if _suspicious(optimum):
+        relaxation = relax(users, rows)
+        if relaxation.needed:
+            raise explain(question, users, rows, relaxation)
+    best = make_plan(users, rows, optimum, params=params)
+    if best.plan is None:
+        start = _repaired(question, users, rows, optimum)
+        best = make_plan(users, rows, optimum, params=params, start=start)
+    advance(1.0 - read - priced)
+    assert best.plan is not None
+    draft = drop_useless(users, rows, best.plan)
+    certificate = certify(
+        question,
+        users,
+        rows,
+        optimum.point.prices,
+        draft.table,
+        solver=_solver_report(optimum, best),
+    )
+    if not certificate.feasible:
+        raise SolverError(Fault("allocation", "the plan breaks a limit", "", "report this"))
+    return Solved(rows=rows, optimum=optimum, draft=draft, certificate=certificate)
+
+
+def prices_of(solved: Solved) -> dict[str, float]:
+    """Return limit name to value given up per unit."""
+    in_order = solved.optimum.point.prices.tolist()
+    return dict(zip(solved.rows.names, in_order, strict=True))
+
+
+def _plan_at_risk(
+    problem: Problem,
+    everyone: Users,
+    risk: RedemptionRisk,
+    planned: Callable[[Problem], Allocation],
+) -> Allocation:
+    """Search the expected cost whose plan has the amount as its quantile."""
+    assert problem.pool is not None
+    amount = problem.pool.amount
+    expected = risk.expected(amount, noise=0.0)
+    # the variance depends on the plan, and the plan on the bound that the variance allows
+    best: Allocation | None = None
+    for _ in range(ROUNDS):
+        plan = planned(with_expected(problem, expected))
+        report = risk_of(problem, plan.choice, risk)
+        keeps = report.quantile <= amount
+        # a plan whose quantile passes the amount is never taken, however good
+        if keeps and (best is None or plan.certificate.value > best.certificate.value):
+            best = _with_risk(plan, report)
+        if not report.expected or (keeps and report.expected < (1.0 - 10.0 * NEAR) * expected):
+            break
+        before, target = expected, (1.0 - NEAR / 2.0) * amount
+        expected = risk.expected(target, noise=report.variance / report.expected)
+        if keeps and expected <= (1.0 + NEAR) * before:
+            break
+    if best is None:
+        plan = planned(with_expected(problem, _paid_by_lot(problem, everyone)))
+        report = risk_of(problem, plan.choice, risk)
+        if report.quantile > amount:  # only explorers can cost so much without anybody else
+            raise InfeasibleError(taken_fault(BUDGET, report.quantile, amount))
+        best = _with_risk(plan, report)
+    return best
+
+
+def _paid_by_lot(problem: Problem, users: Users) -> float:
+    """Return what explorers are expected to cost."""
+    if problem.explorers is None:
+        return 0.0
+    amounts = problem.explorers.amounts(problem.columns[users.cost])
+    return int(to_micros(amounts).sum()) / MICROS
+
+
+def _with_risk(plan: Allocation, report: RiskReport) -> Allocation:
+    budget = replace(plan.certificate.budget, at_risk=report)
+    return replace(plan, certificate=replace(plan.certificate, budget=budget))
+
+
+def _plan(problem: Problem, everyone: Users, users: Population, solved: Solved) -> Allocation:
+    """Return a plan with what it gives to each of the users in memory."""
+    given = solved.draft.everybody(users)
+    choice, paid = offers_of(everyone, given), cost_micros(everyone, given)
+    by_lot = None
+    if (explorers := problem.explorers) is not None:
+        by_lot = tally_explorers(everyone, explorers)
+        choice, user = explorers.merged(choice), explorers.pairs[0]
+        if everyone.cost >= 0:
+            paid[user] = to_micros(explorers.amounts(problem.columns[everyone.cost]))
+    rows, optimum = solved.rows, solved.optimum
+    return Allocation(
+        choice=choice,
+        cost_micros=paid,
+        prices=MappingProxyType(prices_of(solved)),
+        certificate=solved.certificate,
+        split=Relaxed(problem=problem, rows=rows, optimum=optimum, by_lot=by_lot),
+    )
+
+
+def _solver_report(optimum: Optimum, best: Incumbent) -> SolverReport:
+    # the relative gap at which prices count as optimal in the record
+    exact_prices = 1e-9
+    exact = optimum.gap <= exact_prices
+    return SolverReport(
+        prices=PriceStatus.OPTIMAL if exact else PriceStatus.FEASIBLE,
+        price_gap=optimum.gap if np.isfinite(optimum.gap) else None,
+        sweeps=optimum.sweeps,
+        integer=best.status,
+        integer_users=best.core,
+        solver_bound=best.bound if np.isfinite(best.bound) else None,
+    )
+
+
+def freeze_prices(problem: Problem, plan: Allocation, frozen: FrozenPolicy) -> Prices:
+    """Return the plan's prices as version 0, with how many users they do not decide on.
+
+    At the prices some users are tied, and the integer stage settled who of them gets what, and
+    who gets less than the prices alone would give, so that every limit holds in whole offers.
+    """
+    by_price = choices_at(problem, plan.prices)
+    if problem.explorers is not None:  # no price decides on them
+        by_price = problem.explorers.merged(by_price)
+    settled = int(np.count_nonzero(by_price != plan.choice))
+    return Prices(policy=frozen.digest, by_limit=dict(plan.prices), settled=settled)
+
+
+def reasons(problem: Problem, choice: Choice) -> npt.NDArray[np.int8]:
+    """Return (n,) int8: why each user gets an offer or none, as a place in `domain.REASONS`."""
+    eligible = np.zeros(problem.n_users, dtype=bool)
+    helped = np.zeros(problem.n_users, dtype=bool)
+    for rows in strides(problem.n_users):
+        best = problem.value[:, rows].max(axis=0)
+        eligible[rows], helped[rows] = best > -np.inf, best > 0
+        let_go()
+    code = {reason: np.int8(place) for place, reason in enumerate(REASONS)}
+    reason = np.where(helped, code[Reason.PRICED_OUT], code[Reason.NO_GAIN])
+    reason[~eligible] = code[Reason.INELIGIBLE]
+    reason[choice >= 0] = code[Reason.OFFERED]
+    if problem.holdout is not None:
+        reason[problem.holdout] = code[Reason.HOLDOUT]
+    if (explorers := problem.explorers) is not None:
+        reason[explorers.users[explorers.choice < 0]] = code[Reason.EXPLORED]
+    return reason
+
+
+def propensities(problem: Problem, held: FloatArray) -> FloatArray:
+    """Return (n,) float64, how likely each user's arm was where chance decided, else 1.
+
+    Parameters
+    ----------
+    held
+        (n,) float64, which share of the user's stratum is held out.
+    """
+    propensity = np.ones(problem.n_users)
+    if problem.holdout is not None:
+        propensity[problem.holdout] = held[problem.holdout]
+    if problem.explorers is not None:
+        propensity[problem.explorers.users] = problem.explorers.propensity
+    return propensity
+
+
+def _suspicious(optimum: Optimum) -> bool:
+    """Return whether the linear program breaks a limit at the steepest prices."""
+    broken = optimum.step is not None and bool(np.any(optimum.step.broken != 0))
+    return broken or optimum.impossible
+
+
+def _repaired(
+    question: Question, users: Population, rows: LimitRows, optimum: Optimum
+) -> CandidatePlan:
+    """Return a plan that keeps the limits, whatever it is worth, or say why there is none."""
+    for relaxation in (relax(users, rows), relax_whole(users, rows, optimum)):
+        if relaxation.needed:
+            raise explain(question, users, rows, relaxation)
+        if relaxation.draft is not None:
+            return relaxation.draft
+    raise SolverError(
+        Fault("allocation", "no plan was found within the effort allowed", remedy="relax a limit")
+    )

@@ -1,0 +1,1 @@
+"""What columns hold: attributes, features, measures, dates, conditions."""

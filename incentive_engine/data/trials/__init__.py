@@ -1,0 +1,1 @@
+"""Randomised trials: arms, propensities, holdout, explorers, campaigns, outcomes."""

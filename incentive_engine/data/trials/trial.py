@@ -1,0 +1,243 @@
+"""The log of a past randomised campaign."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+from pandas.api.types import is_numeric_dtype
+
+from incentive_engine.config.policy import Policy
+from incentive_engine.data.columns.attributes import misused_attributes
+from incentive_engine.data.columns.features import joined_features
+from incentive_engine.data.row_checks import RowChecks, as_id, missing_columns
+from incentive_engine.data.sources import Source, as_source
+from incentive_engine.data.tables.any_frame import arrow_table
+from incentive_engine.data.tables.formats import USER_ID
+from incentive_engine.data.tables.frames import to_frame
+from incentive_engine.data.trials.arms import read_arms
+from incentive_engine.data.trials.campaigns import CAMPAIGN, Campaigns, read_campaigns
+from incentive_engine.data.trials.outcomes import checked_outcomes
+from incentive_engine.data.users import OFFER, OUTCOMES, PROPENSITY, UserFile
+from incentive_engine.domain import BoolArray, FloatArray
+from incentive_engine.errors import DataError
+from incentive_engine.language import Message, say
+
+Array = TypeVar("Array", FloatArray, npt.NDArray[np.int16])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Trial:
+    """A randomised trial; rows of arms that the policy does not offer are left out.
+
+    Attributes
+    ----------
+    offers
+        The k offers in the policy's order.
+    user_id
+        (n,) int64 or str, unique, in the order of the file; with several campaigns a text that
+        names the campaign, too.
+    features
+        n rows; everything known before the offer, attributes included.
+    arm
+        (n,) int16; 0 is control, j is the offer j - 1.
+    conversion
+        (n,) float64; 0 or 1.
+    spend
+        (n,) float64, currency units; negative after refunds.
+    cost
+        (n,) float64, subsidy paid, currency units, at least 0.
+    propensity
+        (n,) float64 in (0, 1]; probability of the arm that the row got. Where it is unknown, it
+        is the arm's share of all rows where it is unknown.
+    ignored_rows
+        Arm to number of rows, for arms that the policy does not offer. Propensities stay right,
+        because they are probabilities in the trial as it was.
+    counts
+        What a report should mention: ``negative_spend``, ``unknown_propensity``,
+        ``spend_without_conversion``, ``cost_in_control`` to number of rows, where there are any.
+    warnings
+        What a planner should know and what does not stop the run.
+    campaigns
+        Which campaign each row is of; None for one alone.
+    """
+
+    offers: tuple[str, ...]
+    user_id: pd.Series
+    features: pd.DataFrame
+    arm: npt.NDArray[np.int16]
+    conversion: FloatArray
+    spend: FloatArray
+    cost: FloatArray
+    propensity: FloatArray
+    ignored_rows: Mapping[str, int]
+    counts: Mapping[str, int]
+    warnings: tuple[Message, ...]
+    campaigns: Campaigns | None = None
+
+    @classmethod
+    def from_frame(cls, frame: object, policy: Policy, *, where: str = "trial") -> Trial:
+        """Check a frame in memory as `read_trial` checks a file; its features stand in it.
+
+        Parameters
+        ----------
+        frame
+            Of pandas, polars or Arrow; an index is not looked at.
+
+        Raises
+        ------
+        DataError
+            With everything that is wrong with it, `where` in front.
+        """
+        return _checked(arrow_table(frame, where=where), policy, None, where=where)
+
+    @property
+    def person(self) -> pd.Series:
+        """Who each row is about, (n,)."""
+        return self.user_id if self.campaigns is None else self.campaigns.person
+
+    @property
+    def n_rows(self) -> int:
+        """How many rows there are."""
+        return len(self.arm)
+
+    def __reduce__(self) -> tuple[Callable[[dict[str, Any]], Trial], tuple[dict[str, Any]]]:
+        """Return what another process makes the same trial from; views of mappings stay here."""
+        content = {field.name: getattr(self, field.name) for field in fields(self)}
+        mappings = {"ignored_rows": dict(self.ignored_rows), "counts": dict(self.counts)}
+        return _trial, ({**content, **mappings},)
+
+    def __repr__(self) -> str:
+        arms = ", ".join(("control", *self.offers))
+        return f"Trial({self.n_rows:,} rows × {self.features.shape[1]} features; arms {arms})"
+
+
+def read_trial(log: Path | Source, policy: Policy, users: UserFile | None) -> Trial:
+    """Read a trial.
+
+    Parameters
+    ----------
+    log
+        user_id, offer, conversion, spend, cost, and if known propensity and features.
+    policy
+        Says which offers there are and which attributes are needed.
+    users
+        The users to decide on. Only features that they have are kept, and those that the trial
+        lacks are taken from them by user_id.
+
+    Raises
+    ------
+    DataError
+        With everything that is wrong: columns missing or of the wrong kind, user_id missing or
+        repeated, no control rows, an offer without rows, an arm's name misspelt, outcomes that
+        are missing, infinite or impossible, propensities outside (0, 1], features that cannot be
+        joined.
+    """
+    source = as_source(log)
+    return _checked(source.table(), policy, users, where=source.where)
+
+
+def _checked(table: pa.Table, policy: Policy, users: UserFile | None, *, where: str) -> Trial:
+    """Return the trial of a table as it was read."""
+    lacking = missing_columns([USER_ID, OFFER, *OUTCOMES], table.column_names, where=where)
+    if lacking:
+        raise DataError(*lacking)
+    checks = RowChecks(where=where, user_id=table.column(USER_ID))
+    frame = to_frame(table)
+    if CAMPAIGN not in frame:
+        checks.unique_ids()
+    arms = read_arms(frame[OFFER], policy, checks)
+    campaigns = read_campaigns(frame, policy.offer_ids, arms.code, checks)
+    outcomes = checked_outcomes(table, checks)
+    conversion, spend, cost = (outcomes[name] for name in OUTCOMES)
+    logged = known_propensity(table, checks)
+    joined = joined_features(frame, policy, users, checks)
+    numeric = {str(name): is_numeric_dtype(kind) for name, kind in joined.features.dtypes.items()}
+    checks.faults.extend(misused_attributes(policy, numeric, where=where))
+    checks.done()
+    user_id = as_id(table.column(USER_ID)).to_pandas()
+    if campaigns is not None:
+        # one person may have a row in each campaign; both names together tell rows apart
+        user_id = user_id.astype(str) + " · " + frame[CAMPAIGN].astype(str)
+    is_offered = arms.code >= 0
+    arm = arms.code[is_offered]
+    conversion, spend, cost = conversion[is_offered], spend[is_offered], cost[is_offered]
+    return Trial(
+        offers=policy.offer_ids,
+        user_id=user_id[is_offered].reset_index(drop=True),
+        features=joined.features[is_offered].reset_index(drop=True),
+        arm=_frozen(arm),
+        conversion=_frozen(conversion),
+        spend=_frozen(spend),
+        cost=_frozen(cost),
+        propensity=_frozen(_propensity(logged, frame[OFFER], campaigns)[is_offered]),
+        ignored_rows=arms.ignored,
+        counts=_counts(
+            negative_spend=spend < 0,
+            unknown_propensity=np.isnan(logged[is_offered]),
+            spend_without_conversion=(spend > 0) & (conversion == 0),
+            cost_in_control=(cost > 0) & (arm == 0),
+        ),
+        warnings=joined.warnings,
+        campaigns=None if campaigns is None else campaigns.take(is_offered),
+    )
+
+
+def known_propensity(table: pa.Table, checks: RowChecks) -> FloatArray:
+    """Return the logged propensity, (n,) float64, NaN where there is none."""
+    if PROPENSITY not in table.column_names:
+        return np.full(table.num_rows, np.nan)
+    column = table.column(PROPENSITY)
+    logged = checks.numbers(PROPENSITY, column).astype(np.float64, copy=False)
+    outside = (logged <= 0) | (logged > 1)
+    remedy = "log the probability of the arm that the row got"
+    checks.refuse(
+        outside,
+        say("`{propensity}` is outside (0, 1]", propensity=PROPENSITY),
+        expected="above 0 and at most 1",
+        remedy=remedy,
+    )
+    # the smallest probability of an arm: a row counts as its inverse
+    rarest = 1e-6
+    rare = (logged > 0) & (logged < rarest)
+    expected = say("at least {rarest:.0e}", rarest=rarest)
+    what = say(
+        "`{propensity}` is so small that one row would count as a million", propensity=PROPENSITY
+    )
+    checks.refuse(rare, what, expected=expected, remedy=remedy)
+    return logged
+
+
+def _propensity(known: FloatArray, offer: pd.Series, campaigns: Campaigns | None) -> FloatArray:
+    """Return `known` with arm shares where it is NaN, of its campaign's rows where it is NaN."""
+    filled = known.copy()
+    code = np.zeros(len(known), np.int16) if campaigns is None else campaigns.code
+    for campaign in np.unique(code[np.isnan(known)]):
+        unknown = np.isnan(known) & (code == campaign)
+        arms = offer[unknown]
+        filled[unknown] = arms.map(arms.value_counts(normalize=True)).to_numpy(dtype=np.float64)
+    return filled
+
+
+def _trial(content: dict[str, Any]) -> Trial:
+    for name in ("ignored_rows", "counts"):
+        content[name] = MappingProxyType(content[name])
+    return Trial(**content)
+
+
+def _counts(**rows: BoolArray) -> Mapping[str, int]:
+    counts = {name: int(mask.sum()) for name, mask in rows.items()}
+    return MappingProxyType({name: count for name, count in counts.items() if count})
+
+
+def _frozen(values: Array) -> Array:
+    view = values.view()
+    view.setflags(write=False)
+    return view

@@ -1,0 +1,1 @@
+"""What the watch looks at: pools, traffic, offers, users, the gain."""

@@ -1,0 +1,1 @@
+"""Charts, sliders and lines, as SVG."""

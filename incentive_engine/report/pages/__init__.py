@@ -1,0 +1,1 @@
+"""The pages: plan, comparison, what-if, series, measurement."""

@@ -1,0 +1,1 @@
+"""Checks of a ledger, entry by entry, with code of its own."""

@@ -1,0 +1,396 @@
+"""Re-checks a ledger against its run, entry by entry, with nothing of the code that wrote it.
+
+Every entry is read in order, and the books are kept anew: each hash, each change of state, what an
+offer costs by the run's own scores, and at each reservation whether every cap held.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+import sqlite3
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from statistics import NormalDist
+from typing import Any, Final, NamedTuple, cast
+
+from incentive_engine.config.access.database_url import is_database, read_database_url
+from incentive_engine.config.policy import Policy
+from incentive_engine.domain import COST, FACE, ISSUED, MICROS, to_micros
+from incentive_engine.language import message_of, say
+from incentive_engine.run.format import MANIFEST_FILE
+from incentive_engine.verify.files import StatedRun, listed, read_run
+from incentive_engine.verify.ledgers.ledger_actions import MovedCap, moved_caps
+from incentive_engine.verify.ledgers.ledger_truth import PairFacts
+from incentive_engine.verify.recomputed.blocks import UnreadableError
+from incentive_engine.verify.recomputed.limits import BUDGET
+from incentive_engine.verify.result import Check, CheckFindings, Verification
+
+ROWS: Final = (
+    "SELECT e.seq, e.at, e.decision, e.state, e.amount, e.chain, d.user_id, d.offer_id, d.reason, "
+    "d.scene, d.cost, d.face, d.claims, d.expires_at, d.prices_version, d.propensity, d.state, "
+    "d.amount, d.last FROM entries e LEFT JOIN decisions d ON d.seq = e.decision ORDER BY e.seq"
+)
+AFTER: Final = {
+    "none": frozenset[str](),
+    "reserved": frozenset({"redeemed", "cancelled", "expired"}),
+    "redeemed": frozenset[str](),
+    "cancelled": frozenset[str](),
+    "expired": frozenset[str](),
+}
+"""Which states may follow which."""
+CLAIM: Final = re.compile(r"\d{1,9}:-?\d{1,19}", re.ASCII)
+"""A limit's place, and what an offer counts in it."""
+
+WHAT: Final = {
+    "ledger run": "the ledger belongs to this run, and has its limits",
+    "ledger chain": "entries are numbered without a gap, and each hash follows from the last one",
+    "ledger states": "each decision goes from reserved to one end, in time, within its face value",
+    "ledger users": "no user has two live offers at once",
+    "ledger offers": "each offer costs, and counts, what the run's scores say",
+    "ledger caps": "no reservation passed a cap, and the sums are those of the entries",
+    "ledger keys": "each key was answered by an entry",
+    "ledger actions": "what was answered to findings is whole, and named",
+}
+
+
+class Row(NamedTuple):
+    """An entry, and its decision as the ledger states it now."""
+
+    seq: int
+    at: int
+    decision: int
+    state: str
+    amount: int | None
+    chain: bytes
+    user_id: str
+    offer_id: str | None
+    reason: str
+    scene: str | None
+    cost: int
+    face: int
+    claims: str
+    expires_at: int | None
+    prices_version: int
+    propensity: float
+    final: str
+    final_amount: int | None
+    last: int
+
+
+@dataclass(slots=True, kw_only=True)
+class Account:
+    """What one limit's entries add up to."""
+
+    cap: int | None
+    settles: bool
+    reserved: int = 0
+    settled: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class Books:
+    """All accounts, by place, and what is open."""
+
+    names: list[str]
+    accounts: list[Account]
+    moved: list[MovedCap] = field(default_factory=list)
+    states: dict[int, str] = field(default_factory=dict)
+    live: dict[str, int] = field(default_factory=dict)
+    variance: int = 0
+
+
+def verify_ledger(run_dir: Path, ledger: str) -> Verification:
+    """Re-check a ledger: the run it belongs to, chain, states, costs, caps and keys."""
+    findings = {name: CheckFindings(name, what) for name, what in WHAT.items()}
+    try:
+        run = read_run(run_dir, listed(run_dir))
+        with _opened(ledger) as database:
+            _check(run, database, findings)
+    except UnreadableError as error:
+        findings["ledger run"].add(message_of(error))
+    except _damage() as error:
+        findings["ledger run"].add(say("the ledger cannot be read: {error}", error=error))
+    checks: tuple[Check, ...] = tuple(one.check() for one in findings.values())
+    return Verification(run_dir=run_dir, checks=checks)
+
+
+def _check(run: StatedRun, database: Any, findings: dict[str, CheckFindings]) -> None:  # noqa: ANN401 - either library's
+    def rows(statement: str) -> Iterator[Any]:
+        cursor = database.cursor()
+        yield from cursor.execute(statement)
+
+    secret = _secret(run, rows, findings["ledger run"])
+    # an offer may cost nothing by its scores, and who forges one may say so
+    offered = "SELECT DISTINCT user_id FROM decisions WHERE offer_id IS NOT NULL"
+    truth = PairFacts(run, [user for (user,) in rows(offered)])
+    pool = list(rows("SELECT name, at_most, reserved, settled FROM pool ORDER BY place"))
+    books = _books(truth, pool, findings["ledger run"])
+    caps = {n: account.cap for n, account in zip(books.names, books.accounts, strict=True)}
+    actions = "SELECT seq, at, after, key, verb, name, change, chain FROM actions ORDER BY seq"
+    books.moved = moved_caps(rows(actions), caps, findings["ledger actions"])
+    count, chain = 0, bytes(32)
+    for count, entry in enumerate(_in_order(rows(ROWS), books, findings), 1):  # noqa: B007 - the last
+        chain = _linked(chain, entry, secret)
+        if chain != entry.chain:
+            findings["ledger chain"].add(say("entry {seq} is not what was written", seq=entry.seq))
+            break
+        _move_caps(entry.seq, books)
+        _follow(entry, books, truth, run.policy, findings)
+    head = next(rows("SELECT seq, chain FROM head"), (None, None))
+    if tuple(head) != (count, chain):
+        findings["ledger chain"].add(
+            say(
+                "the ledger ends at entry {head}, its entries at {count}",
+                head=head[0],
+                count=count,
+            )
+        )
+    _check_sums(books, pool, findings["ledger caps"])
+    lost = "SELECT count(*) FROM requests WHERE entry NOT IN (SELECT seq FROM entries)"
+    if number := next(rows(lost))[0]:
+        findings["ledger keys"].add(say("{number} keys have no entry", number=number))
+
+
+def _secret(
+    run: StatedRun, rows: Callable[[str], Iterator[Any]], findings: CheckFindings
+) -> bytes:
+    """Return what the names of decisions are made with, and check that the run is this one."""
+    meta = dict(rows("SELECT name, content FROM meta"))
+    if not {"run", "secret"} <= meta.keys():
+        raise UnreadableError(say("the ledger does not say which run it belongs to"))
+    digest = hashlib.sha256((run.directory / MANIFEST_FILE).read_bytes()).hexdigest()
+    if meta["run"] != digest:
+        findings.add("the ledger was opened for another run")
+    return bytes.fromhex(meta["secret"])
+
+
+def _in_order(
+    rows: Iterator[tuple[Any, ...]], books: Books, findings: dict[str, CheckFindings]
+) -> Iterator[Row]:
+    """Yield entries as long as they are numbered without a gap, and whole."""
+    last = 0
+    for number, entry in enumerate(map(Row._make, rows), 1):
+        if entry.seq != number:
+            findings["ledger chain"].add(say("entry {count} is missing", count=number))
+            return
+        if not _is_whole(entry, accounts=len(books.accounts)):
+            findings["ledger chain"].add(say("entry {seq} is not what was written", seq=entry.seq))
+            return
+        if entry.at < last:
+            findings["ledger states"].add(
+                say("entry {seq} is earlier than the one before", seq=entry.seq)
+            )
+        last = entry.at
+        yield entry
+
+
+def _is_whole(entry: Row, *, accounts: int) -> bool:
+    """Return whether an entry has a decision, and all that the books are kept by."""
+    # a database holds what it was told to, whatever the annotations of `Row` promise
+    numbers: tuple[object, ...] = (entry.at, entry.decision, entry.cost, entry.face, entry.last)
+    chain, claims = cast("tuple[object, object]", (entry.chain, entry.claims))
+    if not all(isinstance(number, int) for number in numbers):
+        return False
+    if not isinstance(chain, bytes) or not isinstance(claims, str):
+        return False
+    return all(CLAIM.fullmatch(pair) for pair in entry.claims.split()) and all(
+        place < accounts for place, _ in _claims(entry)
+    )
+
+
+def _books(truth: PairFacts, pool: list[Any], findings: CheckFindings) -> Books:
+    caps: dict[str, int | None] = {}
+    settles: dict[str, bool] = {}
+    for group in truth.groups:
+        for name in group.names if not group.report_only else ():
+            unit = 1 if group.measures == (ISSUED,) else MICROS
+            is_cap = group.at_most is not None and not group.is_ratio
+            caps[name] = math.floor(Fraction(group.at_most or 0) * unit) if is_cap else None
+            settles[name] = group.measures in {(COST,), (FACE,)}
+    stated = {name: most for name, most, *_ in pool}
+    if stated != caps:
+        wrong = sorted({*stated} ^ {*caps}) or [n for n in caps if stated[n] != caps[n]]
+        findings.add(
+            say("`{wrong}` is another limit in the run than in the ledger", wrong=wrong[0])
+        )
+    names = [name for name, *_ in pool]
+    accounts = [Account(cap=caps.get(n), settles=settles.get(n, False)) for n in names]
+    return Books(names=names, accounts=accounts)
+
+
+def _move_caps(seq: int, books: Books) -> None:
+    """Let the caps bind that were moved before an entry."""
+    while books.moved and books.moved[0].after < seq:
+        moved = books.moved.pop(0)
+        books.accounts[books.names.index(moved.limit)].cap = moved.at_most
+
+
+def _linked(before: bytes, entry: Row, secret: bytes) -> bytes:
+    tag = hashlib.blake2b(str(entry.decision).encode(), key=secret, digest_size=8).hexdigest()
+    claims = [[int(n) for n in pair.split(":")] for pair in (entry.claims or "").split()]
+    content = [
+        entry.seq, entry.at, f"d{entry.decision:x}-{tag}", entry.user_id, entry.offer_id,
+        entry.reason, entry.state, entry.scene, entry.cost, entry.face, entry.amount,
+        entry.expires_at, entry.prices_version, entry.propensity, claims,
+    ]  # fmt: skip
+    return hashlib.sha256(before + json.dumps(content, separators=(",", ":")).encode()).digest()
+
+
+def _follow(
+    entry: Row, books: Books, truth: PairFacts, policy: Policy, findings: dict[str, CheckFindings]
+) -> None:
+    """Keep the books with one more entry."""
+    before = books.states.get(entry.decision)
+    allowed = {"none", "reserved"} if before is None else AFTER[before]
+    if entry.state not in allowed or (before is None and entry.decision != entry.seq):
+        findings["ledger states"].add(
+            say(
+                "entry {seq}: {state} after {before}",
+                seq=entry.seq,
+                state=entry.state,
+                before=before,
+            )
+        )
+        return
+    books.states[entry.decision] = entry.state
+    # only the last entry of a decision says where it stands now
+    if entry.last == entry.seq and (entry.final, entry.final_amount) != (
+        entry.state,
+        entry.amount,
+    ):
+        findings["ledger states"].add(
+            say(
+                "decision {decision} is stated to be {final}",
+                decision=entry.decision,
+                final=entry.final,
+            )
+        )
+    _check_time(entry, findings["ledger states"])
+    if entry.state == "none":
+        return
+    if before is None:
+        holder = books.live.setdefault(entry.user_id, entry.decision)
+        if holder != entry.decision:
+            findings["ledger users"].add(
+                say("entry {seq}: the user has decision {holder}", seq=entry.seq, holder=holder)
+            )
+        _check_offer(entry, books, truth, findings["ledger offers"])
+    elif entry.state != "redeemed":
+        books.live.pop(entry.user_id, None)
+    _book(entry, books, policy, findings["ledger caps"])
+
+
+def _check_time(entry: Row, findings: CheckFindings) -> None:
+    ends = entry.expires_at
+    if entry.state == "expired" and (ends is None or entry.at < ends):
+        findings.add(say("entry {seq} expired too early", seq=entry.seq))
+    if entry.state in {"redeemed", "cancelled"} and ends is not None and entry.at >= ends:
+        findings.add(say("entry {seq} is too late", seq=entry.seq))
+    if entry.state == "redeemed" and not 0 <= (entry.amount or 0) <= entry.face:
+        findings.add(say("entry {seq} redeems more than the face value", seq=entry.seq))
+
+
+def _check_offer(entry: Row, books: Books, truth: PairFacts, findings: CheckFindings) -> None:
+    offer = entry.offer_id or ""
+    counted = truth.amounts(entry.user_id, offer)
+    if counted is None:
+        return  # decided from features that came with the request; the run does not know the user
+    if (entry.cost, entry.face) != (truth.cost(entry.user_id, offer), truth.face(offer)):
+        findings.add(say("entry {seq}: cost or face value is not the run's", seq=entry.seq))
+    if {books.names[place]: amount for place, amount in _claims(entry)} != counted:
+        findings.add(say("entry {seq} counts something else than the run says", seq=entry.seq))
+
+
+def _claims(entry: Row) -> list[tuple[int, int]]:
+    pairs = (pair.split(":") for pair in entry.claims.split())
+    return [(int(place), int(amount)) for place, amount in pairs]
+
+
+def _book(entry: Row, books: Books, policy: Policy, findings: CheckFindings) -> None:
+    # whatever ends a reservation gives all of it back; what was redeemed is then settled
+    sign = 1 if entry.state == "reserved" else -1
+    books.variance += sign * entry.cost * max(entry.face - entry.cost, 0)
+    for place, amount in _claims(entry):
+        account = books.accounts[place]
+        account.reserved += sign * amount
+        if entry.state == "redeemed":
+            account.settled += (entry.amount or 0) if account.settles else amount
+        if entry.state == "reserved" and account.cap is not None:
+            used = account.reserved + account.settled
+            if books.names[place] == BUDGET:
+                used += _margin(policy, account.reserved, books.variance)
+            if used > account.cap:
+                findings.add(
+                    say(
+                        "entry {seq} passed `{names}` by {used}",
+                        seq=entry.seq,
+                        names=books.names[place],
+                        used=used - account.cap,
+                    )
+                )
+
+
+def _margin(policy: Policy, expected: int, variance: int) -> int:
+    """Return what a budget at risk must keep back, millionths; otherwise 0."""
+    budget = policy.budget
+    if budget is None or budget.basis != "at-risk" or expected <= 0:
+        return 0
+    # in whole millionths, as the ledger reckons: floats would differ between machines
+    error = round(budget.forecast_error * MICROS) * expected // MICROS
+    spread = math.isqrt(variance + error * error) + 1
+    z = round(NormalDist().inv_cdf(budget.confidence) * MICROS)
+    face = max(int(to_micros(offer.face_value)) for offer in policy.offers)
+    return z * spread // MICROS + 1 + face
+
+
+def _check_sums(books: Books, pool: list[Any], findings: CheckFindings) -> None:
+    for account, (name, _, reserved, settled) in zip(books.accounts, pool, strict=True):
+        if (account.reserved, account.settled) != (reserved, settled):
+            findings.add(
+                say(
+                    "`{name}` states {stated}, its entries {counted}",
+                    name=name,
+                    stated=f"{reserved} + {settled}",
+                    counted=f"{account.reserved} + {account.settled}",
+                )
+            )
+
+
+def _damage() -> tuple[type[Exception], ...]:
+    """Return what a ledger raises that is none, or lacks a table, or holds other types."""
+    if "psycopg" not in sys.modules:  # loaded by who reads from a server
+        return (sqlite3.Error, ValueError, TypeError)
+    import psycopg
+
+    return (sqlite3.Error, psycopg.Error, ValueError, TypeError)
+
+
+@contextmanager
+def _opened(ledger: str) -> Iterator[Any]:
+    """Yield a connection whose statements all see the ledger as it stood at the first one."""
+    if is_database(ledger, where="--ledger"):
+        import psycopg
+
+        place = read_database_url(ledger, where="--ledger")
+        try:
+            parameters: dict[str, Any] = dict(place.parameters)
+            server = psycopg.connect(**parameters)
+        except psycopg.Error as error:
+            raise UnreadableError(say("{shown} cannot be read", shown=place.shown)) from error
+        with closing(server):
+            server.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            server.execute("SET search_path TO incentive_ledger")
+            yield server
+        return
+    if not Path(ledger).is_file():
+        raise UnreadableError(say("{ledger} is missing", ledger=ledger))
+    with closing(sqlite3.connect(f"{Path(ledger).resolve().as_uri()}?mode=ro", uri=True)) as file:
+        file.execute("BEGIN")
+        yield file

@@ -1,0 +1,1 @@
+"""Commands on a plan that stands: reproduce it, watch, learn, measure, value."""

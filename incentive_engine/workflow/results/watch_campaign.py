@@ -1,0 +1,179 @@
+"""Watches a running campaign: findings, and the answers that a planner gives to them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from incentive_engine.config.access.location import Location
+from incentive_engine.data.row_checks import as_id
+from incentive_engine.data.sources import open_source
+from incentive_engine.data.trials.outcomes import Outcomes, read_outcomes
+from incentive_engine.live.campaign import LiveCampaign, open_campaign
+from incentive_engine.live.ledger.clock import wall_micros
+from incentive_engine.live.ledger.records import Action, Verb
+from incentive_engine.live.watch.answer import answer, named
+from incentive_engine.live.watch.checks.gain import GainComparison, noticed
+from incentive_engine.live.watch.finding import Finding
+from incentive_engine.live.watch.observed import Observed
+from incentive_engine.live.watch.params import WatchParams
+from incentive_engine.live.watch.watching import Watch
+from incentive_engine.measurement.covariates import read_covariates
+from incentive_engine.stats.sequential import Noticing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Seen:
+    """What one look has found.
+
+    Attributes
+    ----------
+    now
+        When, microseconds since 1970.
+    compared, noticing
+        What outcomes say so far, and what they would tell of a gain that falls short; None where
+        nobody says what users did, or too few have come.
+    """
+
+    findings: tuple[Finding, ...]
+    observed: Observed
+    now: int
+    compared: GainComparison | None = None
+    noticing: Noticing | None = None
+
+
+@dataclass(kw_only=True, eq=False)
+class RunningCampaign:
+    """A run that is decided live, with its ledger; opened once, looked at as often as wanted."""
+
+    run_dir: Path
+    ledger: str
+    outcomes: Path | Location | None = None
+    params: WatchParams | None = None
+    covariates: Path | Location | None = None
+
+    @cached_property
+    def campaign(self) -> LiveCampaign:
+        """The run, which must verify."""
+        return open_campaign(self.run_dir)
+
+    @cached_property
+    def watch(self) -> Watch:
+        """What looks at it."""
+        known = None
+        if self.covariates is not None:
+            known = read_covariates(self.covariates, self._user_id)
+        return Watch(self.run_dir, self.campaign, params=self.params, known=known)
+
+    def look(self, now: int | None = None) -> Seen:
+        """Return what is found at a moment, microseconds since 1970; left out: now.
+
+        Raises
+        ------
+        DataError
+            When the ledger or the outcomes cannot be read, or belong to another run.
+        """
+        moment = wall_micros() if now is None else now
+        observed = self.watch.read(self.ledger)
+        did = self._outcomes(observed)
+        findings = self.watch.findings(observed, moment, outcomes=did)
+        told = noticed(self.watch.look(observed, moment, outcomes=did))
+        compared, noticing = (None, None) if told is None else told
+        return Seen(
+            findings=findings, observed=observed, now=moment, compared=compared, noticing=noticing
+        )
+
+    def answer(self, key: str, verb: Verb, *, by: str, now: int | None = None) -> Action:
+        """Write down how somebody answers a finding, and let servers obey what he accepts.
+
+        Raises
+        ------
+        DataError
+            When there is no such finding, or it was answered already.
+        ConfigError
+            When nobody is named.
+        """
+        seen = self.look(now)
+        actions = seen.observed.actions
+        finding = named(seen.findings, key, actions)
+        terms = self.campaign.terms
+        return answer(terms, self.ledger, finding=finding, verb=verb, by=by, known=actions)
+
+    @cached_property
+    def _user_id(self) -> pa.Array:
+        """(n,) the run's users."""
+        table = pq.read_table(self.run_dir / "allocation.parquet", columns=["user_id"])
+        return as_id(table.column("user_id"))
+
+    def _outcomes(self, observed: Observed) -> Outcomes | None:
+        if self.outcomes is None:
+            return None
+        policy = self.campaign.frozen.policy
+        source = open_source(self.outcomes, renames=policy.data.columns.outcomes)
+        did = read_outcomes(source, self._user_id, policy.offer_ids)
+        did.refuse_before(_first_decided(observed, len(did.named)), where=source.where)
+        return did
+
+
+def find_findings(
+    run_dir: Path,
+    ledger: str,
+    now: int | None = None,
+    *,
+    outcomes: Path | Location | None = None,
+    params: WatchParams | None = None,
+) -> list[Finding]:
+    """Return what is to be known of a running campaign, the most severe first.
+
+    Parameters
+    ----------
+    ledger
+        Its file, or a database's URL.
+    now
+        Microseconds since 1970; left out, the time of now.
+    outcomes
+        What users did until now.
+    """
+    running = RunningCampaign(run_dir=run_dir, ledger=ledger, outcomes=outcomes, params=params)
+    return list(running.look(now).findings)
+
+
+def accept(
+    run_dir: Path,
+    ledger: str,
+    key: str,
+    *,
+    by: str,
+    now: int | None = None,
+    outcomes: Path | Location | None = None,
+) -> Action:
+    """Carry out what a finding proposes, under somebody's name; servers obey within a second."""
+    running = RunningCampaign(run_dir=run_dir, ledger=ledger, outcomes=outcomes)
+    return running.answer(key, Verb.ACCEPTED, by=by, now=now)
+
+
+def decline(
+    run_dir: Path,
+    ledger: str,
+    key: str,
+    *,
+    by: str,
+    now: int | None = None,
+    outcomes: Path | Location | None = None,
+) -> Action:
+    """Write down under somebody's name that nothing is done about a finding."""
+    running = RunningCampaign(run_dir=run_dir, ledger=ledger, outcomes=outcomes)
+    return running.answer(key, Verb.DECLINED, by=by, now=now)
+
+
+def _first_decided(observed: Observed, users: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """Return (n,) int64 when each user of the run was first decided on; 0 for nobody yet."""
+    first = np.zeros(users, dtype=np.int64)
+    mine = observed.is_first & (observed.row >= 0)
+    first[observed.row[mine]] = observed.decided[mine]
+    return first
