@@ -198,8 +198,15 @@ class Scenario(Document):
     @property
     def policy_settings(self) -> tuple[str, ...]:
         """What the scenario changes in its policy, as ``KEY=VALUE``."""
-        # quoted where it must be: text such as 007 or 12 would be read as a number
-        return tuple(f"{key}={flow_text(value)}" for key, value in self.set.items())
+        return tuple(f"{key}={_as_written(value)}" for key, value in self.set.items())
+
+
+def _as_written(value: Scalar) -> str:
+    """Return a setting as `--set` reads it: text with brackets around it is a list or mapping."""
+    if isinstance(value, str) and value.strip()[:1] in {"[", "{"}:
+        return value
+    # quoted where it must be: text such as 007 or 12 would be read as a number
+    return flow_text(value)
 
 
 def load_scenario(path: Path, *, set_values: Sequence[str] = ()) -> Scenario:

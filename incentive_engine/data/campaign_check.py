@@ -24,10 +24,10 @@ from incentive_engine.data.sources import Source
 from incentive_engine.data.tables.arrow import is_number
 from incentive_engine.data.tables.formats import USER_ID
 from incentive_engine.data.trials.arms import check_arms
-from incentive_engine.data.trials.campaigns import CAMPAIGN
+from incentive_engine.data.trials.campaigns import CAMPAIGN, PROPENSITY
 from incentive_engine.data.trials.outcomes import checked_outcomes
 from incentive_engine.data.trials.trial import known_propensity
-from incentive_engine.data.users import OFFER, OUTCOMES, PROPENSITY, RESERVED
+from incentive_engine.data.users import OFFER, OUTCOMES, RESERVED
 from incentive_engine.domain import CONTROL
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import Message

@@ -23,12 +23,11 @@ from incentive_engine.data.tables.any_frame import arrow_table, names_in
 from incentive_engine.data.tables.arrow import is_number
 from incentive_engine.data.tables.formats import USER_ID
 from incentive_engine.data.tables.frames import to_frame
-from incentive_engine.data.trials.campaigns import ARMS, CAMPAIGN, DECIDED_AT
+from incentive_engine.data.trials.campaigns import ARMS, CAMPAIGN, DECIDED_AT, PROPENSITY
 from incentive_engine.domain import CONVERSION, COST, SPEND, IntArray
 from incentive_engine.errors import DataError, Fault
 
 OFFER: Final = "offer"
-PROPENSITY: Final = "propensity"
 OUTCOMES: Final = (CONVERSION, SPEND, COST)
 RESERVED: Final = frozenset({USER_ID, OFFER, PROPENSITY, *OUTCOMES, CAMPAIGN, DECIDED_AT, ARMS})
 """Columns of a trial that say what happened; they are never features."""

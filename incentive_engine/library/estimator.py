@@ -16,8 +16,9 @@ from incentive_engine.config.offer import Offer
 from incentive_engine.data.row_checks import counted
 from incentive_engine.data.tables.any_frame import ARRAY, LAZY, STREAM, pandas_frame
 from incentive_engine.data.tables.formats import USER_ID
+from incentive_engine.data.trials.campaigns import PROPENSITY
 from incentive_engine.data.trials.trial import Trial
-from incentive_engine.data.users import OFFER, PROPENSITY, RESERVED
+from incentive_engine.data.users import OFFER, RESERVED
 from incentive_engine.domain import CONTROL, CONVERSION, COST, SPEND
 from incentive_engine.errors import DataError, Fault, nearest
 from incentive_engine.language import say

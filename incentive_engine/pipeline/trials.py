@@ -14,8 +14,7 @@ from incentive_engine.data.sources import Source, open_source
 from incentive_engine.data.step_cache import StepCache
 from incentive_engine.data.tables.formats import CSV, USER_ID
 from incentive_engine.data.tables.types import common_type
-from incentive_engine.data.trials.campaigns import ARMS, CAMPAIGN, DECIDED_AT
-from incentive_engine.data.users import PROPENSITY
+from incentive_engine.data.trials.campaigns import ARMS, CAMPAIGN, DECIDED_AT, PROPENSITY
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
 

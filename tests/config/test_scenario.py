@@ -103,3 +103,12 @@ def test_what_a_scenario_sets_arrives_in_its_policy_as_it_was_written(tmp_path: 
     policy = load_policy(scenario.policy, set_values=scenario.policy_settings)
     assert (policy.name, policy.author, policy.seed) == ("2027", "no: way", 7)
     assert policy.holdout == 0.05
+
+
+def test_a_scenario_sets_lists_and_mappings_as_the_command_line_does(tmp_path: Path) -> None:
+    text = GOOD + 'set: {limits: "[]", budget: "{amount: 70, basis: face}"}\n'
+    scenario = read(tmp_path, text)
+    policy = load_policy(scenario.policy, set_values=scenario.policy_settings)
+    assert policy.limits == ()
+    assert policy.budget is not None
+    assert (policy.budget.amount, policy.budget.basis) == (70, "face")

@@ -20,6 +20,8 @@ CAMPAIGN: Final = "campaign"
 """The column that names a row's campaign."""
 DECIDED_AT: Final = "decided_at"
 """When the row's arm was drawn."""
+PROPENSITY: Final = "propensity"
+"""How likely the row's arm was."""
 ARMS: Final = "arms"
 """The offers that the row could get, with spaces between."""
 

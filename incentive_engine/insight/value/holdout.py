@@ -14,7 +14,6 @@ from incentive_engine.data.scores import ScoreTable
 from incentive_engine.domain import BoolArray
 from incentive_engine.insight.value.gain import PlanGain
 from incentive_engine.report import Holdout, Measurability, Watched
-from incentive_engine.simulation.market.traffic import traffic
 from incentive_engine.stats.intervals import NORMAL_95
 from incentive_engine.stats.power import detectable_effect, power_of
 from incentive_engine.stats.sequential import SETTLED, difference_error, noticing
@@ -104,6 +103,10 @@ def _moment(policy: Policy, share: float | None) -> str:
     times = policy.campaign
     if times is None or share is None:
         return ""
+    from incentive_engine.simulation.market.traffic import (
+        traffic,  # reads scenarios, as no plan does
+    )
+
     _, density = traffic(times.wave)
     come = np.concatenate([[0.0], np.cumsum(density)])
     part = float(np.interp(share, come / come[-1], np.linspace(0.0, 1.0, len(come))))

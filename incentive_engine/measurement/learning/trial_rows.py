@@ -16,9 +16,9 @@ from incentive_engine.data.sources import Source, open_source
 from incentive_engine.data.tables.any_frame import arrow_table
 from incentive_engine.data.tables.formats import USER_ID
 from incentive_engine.data.tables.frames import to_frame
-from incentive_engine.data.trials.campaigns import ARMS, CAMPAIGN, DECIDED_AT
+from incentive_engine.data.trials.campaigns import ARMS, CAMPAIGN, DECIDED_AT, PROPENSITY
 from incentive_engine.data.trials.outcomes import AT, Outcomes, outcomes_of
-from incentive_engine.data.users import OFFER, PROPENSITY, RESERVED
+from incentive_engine.data.users import OFFER, RESERVED
 from incentive_engine.domain import CONTROL, CONVERSION, COST, SPEND, IntArray
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say

@@ -10,11 +10,11 @@ import pandas as pd
 
 from incentive_engine.allocation import Choice, build_problem
 from incentive_engine.data.tables.formats import USER_ID
-from incentive_engine.data.trials.campaigns import ARMS, CAMPAIGN
+from incentive_engine.data.trials.campaigns import ARMS, CAMPAIGN, PROPENSITY
 from incentive_engine.data.trials.exploring import explored_share, propensity_by_lot
 from incentive_engine.data.trials.holdout import held_shares
 from incentive_engine.data.trials.trial import Trial
-from incentive_engine.data.users import OFFER, PROPENSITY, UserTable
+from incentive_engine.data.users import OFFER, UserTable
 from incentive_engine.domain import (
     CONTROL,
     CONVERSION,
