@@ -233,6 +233,7 @@ def fit(trial: Trial, policy: Policy, *, seed: int, params: FitParams = FIT) -> 
         support=learn_support(matrix, encoder.categories, lottery, seed=seed),
         lottery=lottery,
         folds=folds,
+        campaign=None if trial.campaigns is None else trial.campaigns.code,
         params=params,
     )
     rungs = ladders(policy.offers)

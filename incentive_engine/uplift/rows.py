@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
+import numpy.typing as npt
 
 from incentive_engine.domain import BoolArray, FloatArray, IntArray, Matrix
 from incentive_engine.uplift.boosting.boosting import BinnedRows
@@ -84,6 +85,8 @@ class TrialRows:
         Arms, weights, shares, reach.
     folds
         Of the n rows.
+    campaign : (n,) int16
+        Which campaign each row is of; None for one alone.
     params
         How far models adapt to them.
     """
@@ -96,4 +99,5 @@ class TrialRows:
     support: Support
     lottery: Randomisation
     folds: Folds
+    campaign: npt.NDArray[np.int16] | None = None
     params: FitParams = FIT

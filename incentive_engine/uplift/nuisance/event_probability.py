@@ -12,6 +12,7 @@ from incentive_engine.uplift.crossfit import Folds
 from incentive_engine.uplift.effects.effects import EffectLayer
 from incentive_engine.uplift.effects.fit import fit_effects
 from incentive_engine.uplift.effects.trees import expit
+from incentive_engine.uplift.nuisance.campaign_level import campaign_levels
 from incentive_engine.uplift.nuisance.outcome import fit_outcome
 from incentive_engine.uplift.rows import TrialRows
 
@@ -69,6 +70,7 @@ def fit_chances(
     """Learn how likely an event (n,) is under each arm, and say it of these rows out of fold."""
     outcome = fit_outcome(rows, event=event, seed=seed)
     log_odds = outcome.predict(rows.matrix, folds=rows.folds, raw=True)
+    log_odds += campaign_levels(rows, event=event, log_odds=log_odds)
     expected = expit(log_odds)
     effects, effect = fit_effects(
         rows,
