@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from incentive_engine.language.columns import CLOSING, width
 from workflow.conftest import program
 
 COMMANDS = re.compile(r"^  ([a-z]+) ", re.MULTILINE)
@@ -29,6 +30,19 @@ def test_the_help_of_every_command_is_chinese(tmp_path: Path) -> None:
         assert "Options" not in text
         assert "用法：" in text
         assert "Show this message" not in text
+
+
+@pytest.mark.parametrize("columns", [80, 100])
+def test_no_line_of_the_chinese_help_leaves_the_window_or_begins_with_a_comma(
+    tmp_path: Path, columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    overview = said(tmp_path, "--help")
+    names = [name for name in COMMANDS.findall(overview) if name != "h"]
+    for text in (overview, *(said(tmp_path, name, "--help") for name in names)):
+        lines = text.splitlines()
+        assert [line for line in lines if width(line) > columns] == []
+        assert [line for line in lines if line.strip() and line.strip()[0] in CLOSING] == []
 
 
 @pytest.mark.parametrize(

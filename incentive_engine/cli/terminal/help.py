@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from incentive_engine.language import Language
+from incentive_engine.language.columns import width, wrapped
 
 
 def speak(command: Any, t: Language) -> None:  # noqa: ANN401 - Typer brings its own Click, or uses the public one
@@ -15,9 +16,6 @@ def speak(command: Any, t: Language) -> None:  # noqa: ANN401 - Typer brings its
         setattr(command, name, t.phrase(getattr(command, name) or ""))
     command.short_help = re.split("[。：；]", t.phrase(paragraphs[0]))[0]
     command.context_class = _context(command.context_class, t)
-    # letters of a line at most: a Chinese one is as wide as two others
-    width = 60
-    command.context_settings["max_content_width"] = width
     for parameter in command.params:
         parameter.help = t.phrase(getattr(parameter, "help", None) or "")
     for below in getattr(command, "commands", {}).values():
@@ -40,10 +38,25 @@ def _context(base: Any, t: Language) -> Any:  # noqa: ANN401 - as above
         def write_heading(self, heading: str) -> None:
             self.write(t("help.heading", heading=headings.get(heading, heading)) + "\n")
 
-        def write_dl(self, rows: Any, *arguments: Any, **options: Any) -> None:  # noqa: ANN401
-            super().write_dl(
-                [(first, _meaning(text, t)) for first, text in rows], *arguments, **options
-            )
+        def write_text(self, text: str) -> None:
+            indent = " " * self.current_indent
+            paragraphs = [
+                "\n".join(indent + line for line in wrapped(part, self.width - len(indent)))
+                for part in text.split("\n\n")
+            ]
+            self.write("\n\n".join(paragraphs) + "\n")
+
+        def write_dl(self, rows: Any, col_max: int = 30, col_spacing: int = 2) -> None:  # noqa: ANN401
+            indent = " " * self.current_indent
+            pairs = [(first, _meaning(text, t)) for first, text in rows]
+            left = min(max(width(first) for first, _ in pairs), col_max) + col_spacing
+            for first, text in pairs:
+                lines = wrapped(text, max(self.width - len(indent) - left, 10))
+                if width(first) > left - col_spacing:
+                    self.write(f"{indent}{first}\n")
+                    first = ""  # noqa: PLW2901 - it stands above
+                self.write(f"{indent}{first}{' ' * (left - width(first))}")
+                self.write(f"\n{indent}{' ' * left}".join(lines) + "\n")
 
     class Context(base):  # type: ignore[misc]  # likewise
         formatter_class = Formatter
