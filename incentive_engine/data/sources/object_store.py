@@ -31,6 +31,10 @@ def copied_here(location: Location) -> Location:
         files = _listed(store, base)
     except OSError as error:
         raise DataError(_refused(location, error)) from None
+    except ValueError:  # what arrow says may repeat a secret
+        what, expected = "is no address of an object store", "s3://BUCKET/PATH?region=…"
+        remedy = "a pattern has `*` or `[…]`; `?` begins the parameters"
+        raise DataError(Fault(location.where, what, expected, remedy)) from None
     if not files:
         what = "the store has no CSV or Parquet file there"
         raise DataError(Fault(location.where, what, "s3://BUCKET/PATH", "look at the bucket"))
@@ -90,8 +94,44 @@ def _listed(store: Any, base: str) -> list[Any]:  # noqa: ANN401 - pyarrow has n
     wanted = [
         file for file in files if file.path.lower().endswith(READ) or f"/{LOG}/" in file.path
     ]
-    chosen = [file for file in wanted if not pattern or fnmatch.fnmatch(file.path, base)]
+    chosen = [file for file in wanted if not pattern or _is_meant(file.path, base)]
     return sorted(chosen, key=lambda file: str(file.path))
+
+
+def _is_meant(path: str, pattern: str) -> bool:
+    """Whether a pattern names a file, or a folder that the file is a Parquet part of.
+
+    As on a disk: `*` stays within one name, `**` is any number of folders, and none of
+    them finds what is hidden.
+
+    >>> [_is_meant(path, "b/*.csv") for path in ("b/x.csv", "b/c/x.csv", "b/.x.csv")]
+    [True, False, False]
+    >>> [_is_meant(path, "b/**/x.csv") for path in ("b/x.csv", "b/c/d/x.csv", "b/.c/x.csv")]
+    [True, True, False]
+    >>> [_is_meant(path, "b/day=*") for path in ("b/day=1/x.parquet", "b/day=1/x.csv")]
+    [True, False]
+    """
+    names, patterns = path.split("/"), pattern.split("/")
+    if _fits(names, patterns):
+        return True
+    if Path(path).suffix.lower() not in PARQUET:
+        return False
+    return any(
+        _fits(names[:depth], patterns) and not any(name[:1] in "._" for name in names[depth:])
+        for depth in range(1, len(names))
+    )
+
+
+def _fits(names: list[str], patterns: list[str]) -> bool:
+    if not patterns:
+        return not names
+    first, rest = patterns[0], patterns[1:]
+    if first == "**":
+        shown = next((i for i, name in enumerate(names) if name.startswith(".")), len(names))
+        return any(_fits(names[depth:], rest) for depth in range(shown + 1))
+    if not names or (names[0].startswith(".") and not first.startswith(".")):
+        return False
+    return fnmatch.fnmatchcase(names[0], first) and _fits(names[1:], rest)
 
 
 def _refused(location: Location, error: OSError) -> Fault:

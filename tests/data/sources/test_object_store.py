@@ -137,6 +137,27 @@ def test_one_file_and_a_pattern_are_read(bucket: Bucket) -> None:
     assert some.table()["user_id"].to_pylist() == [20260, 20261]
 
 
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("users/*.parquet", None),
+        ("users/*", [20250, 20251, 20260, 20261]),
+        ("users/**/*.parquet", [20250, 20251, 20260, 20261]),
+        ("users/year=202[6]/[ab].parquet", [20260, 20261]),
+    ],
+)
+def test_a_pattern_means_the_same_in_an_object_store_and_on_a_disk(
+    bucket: Bucket, pattern: str, expected: list[int] | None
+) -> None:
+    found = []
+    for text in (place(bucket, f"bucket/{pattern}"), str(bucket.root / pattern)):
+        try:
+            found.append(open_source(parse_location(text)).table()["user_id"].to_pylist())
+        except DataError:
+            found.append(None)
+    assert found == [expected, expected]
+
+
 @pytest.mark.parametrize("path", ["bucket/none.csv", "bucket/none/", "elsewhere/a.parquet"])
 def test_what_an_object_store_does_not_have_is_told_without_keys(
     bucket: Bucket, path: str
@@ -145,3 +166,10 @@ def test_what_an_object_store_does_not_have_is_told_without_keys(
         open_source(parse_location(place(bucket, path)))
     assert path.split("/", maxsplit=1)[0] in str(caught.value)
     assert SECRET not in str(caught.value)
+
+
+def test_an_address_that_is_none_is_told_without_keys(bucket: Bucket) -> None:
+    for path in ("bucket/?.parquet", "bucket/one.csv?wrong=1"):
+        with pytest.raises(DataError, match="is no address of an object store") as caught:
+            open_source(parse_location(place(bucket, path)))
+        assert SECRET not in str(caught.value)
