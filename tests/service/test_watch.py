@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -173,8 +174,30 @@ def test_a_webhook_that_refuses_or_is_not_there_is_an_error_without_its_secret(
     assert "refused the findings: 403" in refused.stderr
     assert "could not be reached, 5 times" in gone.stderr
     assert "secret" not in refused.stderr + gone.stderr
-    wrong = watch(run, quiet_day, "--webhook", "ftp://somewhere")
-    assert "is no URL of HTTP" in wrong.stderr
+    for url in ("ftp://somewhere", "http://host:port/", "http://host:99999/", "http://[::1/"):
+        wrong = watch(run, quiet_day, "--webhook", url)
+        assert wrong.returncode == 2
+        assert "is no URL of HTTP" in wrong.stderr
+
+
+def test_a_server_that_does_not_speak_http_is_an_error_of_its_own(
+    run: Path, quiet_day: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        port = deaf.getsockname()[1]
+
+        def answer() -> None:
+            with suppress(OSError):
+                while True:
+                    caller, _ = deaf.accept()
+                    with caller:
+                        caller.recv(65536)
+                        caller.sendall(b"220 mail\r\n")
+
+        threading.Thread(target=answer, daemon=True).start()
+        told = watch(run, quiet_day, "--webhook", f"http://127.0.0.1:{port}/")
+    assert told.returncode == 2
+    assert "could not be reached" in told.stderr
 
 
 def test_bad_answers_and_ledgers_are_refused(run: Path, quiet_day: Path, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from http.client import HTTPException
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -30,16 +31,14 @@ class Webhook:
 
     def __post_init__(self) -> None:
         """Check the URL."""
-        parts = urlsplit(self.url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
+        if not _is_http(self.url):
             raise ConfigError(Fault("--webhook", "is no URL of HTTP", "such as https://host/path"))
 
     @property
     def shown(self) -> str:
         """The URL without what may be secret: user, password and query."""
         parts = urlsplit(self.url)
-        host = parts.hostname or ""
-        place = host if parts.port is None else f"{host}:{parts.port}"
+        place = parts.netloc.rpartition("@")[2]
         return urlunsplit((parts.scheme, place, parts.path, "", ""))
 
     def post(
@@ -99,10 +98,24 @@ class Webhook:
                     self._fault(say("refused the findings: {code}", code=error.code))
                 ) from None
             return str(error.code)
-        except (urllib.error.URLError, OSError, ValueError) as error:
+        except (urllib.error.URLError, OSError, ValueError, HTTPException) as error:
             return str(getattr(error, "reason", error))
         return ""
 
     def _fault(self, what: Text) -> Fault:
         remedy = "see to the receiver; findings stay found, and are posted again"
         return Fault(f"--webhook {self.shown}", what, remedy=remedy)
+
+
+def _is_http(url: str) -> bool:
+    """Whether a URL is of HTTP, with a host and a port that there can be.
+
+    >>> [_is_http(url) for url in ("http://a:80/x", "http://a:x/", "http://[::1", "http://a/b c")]
+    [True, False, False, False]
+    """
+    try:
+        parts = urlsplit(url)
+        reachable = parts.hostname is not None and parts.port != 0
+    except ValueError:  # a port that is no number or too large, brackets that never close
+        return False
+    return parts.scheme in {"http", "https"} and reachable and " " not in url and url.isprintable()
