@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
-from incentive_engine.config.policy import Eligibility
 from incentive_engine.data.columns.conditions import matches
-from incentive_engine.data.tables.arrow import Column, is_number, levels, numbers
+from incentive_engine.data.tables.arrow import Column, compact, is_number, levels, numbers
 from incentive_engine.domain import BoolArray, FloatArray, IntArray
 from incentive_engine.insight.findings import PlanFindings
 from incentive_engine.insight.small_groups import SMALLEST
@@ -139,7 +139,8 @@ def _check(
     plain = (groups.code >= 0) & ~loyal if groups.labels is not None else groups.code == 0
     equal = [each for each in others if each.column != groups.column]
     rules = [rule for rule in findings.policy.eligibility if groups.column not in rule.where]
-    like = _codes([*(each.code for each in equal), _open_offers(findings, rules, decided)])
+    matched = [matches(findings.table.attributes, rule.where)[decided] for rule in rules]
+    like = combinations([*(each.code for each in equal), *matched], users=len(decided))
     difference, compared = matched_difference(cost, like, loyal=loyal, others=plain)
     return LoyaltyCheck(
         column=groups.column,
@@ -163,19 +164,18 @@ def _loyal(findings: PlanFindings, groups: FairnessGroups) -> int | None:
     return None
 
 
-def _open_offers(findings: PlanFindings, rules: list[Eligibility], decided: IntArray) -> IntArray:
-    """Return (n,) which offers some rules leave open to each user, as one number."""
-    code = np.zeros(len(decided), dtype=np.int64)
-    for rule in rules:
-        matched = matches(findings.table.attributes, rule.where)[decided]
-        code = 2 * code + matched
-    return code
+def combinations(parts: Sequence[IntArray | BoolArray], *, users: int) -> IntArray:
+    """Return (n,) int64, one number per combination of codes that occurs.
 
-
-def _codes(parts: list[IntArray]) -> IntArray:
-    code = np.zeros(len(parts[0]), dtype=np.int64)
+    Parameters
+    ----------
+    parts
+        Each (n,), at least −1.
+    """
+    code = np.zeros(users, dtype=np.int64)
     for codes in parts:
-        code = code * (int(codes.max(initial=0)) + 2) + codes + 1
+        # numbered anew each time, so that no number of parts passes what an int64 holds
+        code = compact(code * (int(codes.max(initial=0)) + 2) + codes + 1)
     return code
 
 
