@@ -69,6 +69,7 @@ def allocate(
     as_json: AsJson = False,
 ) -> None:
     """Decide one offer or none for each user."""
+    from incentive_engine.errors import ConfigError, Fault
     from incentive_engine.insight.budget.policy_options import BudgetOptions
     from incentive_engine.workflow.allocate import allocate as run_allocate
     from incentive_engine.workflow.in_parts.allocate import allocate_in_parts
@@ -82,6 +83,9 @@ def allocate(
     )
     location = None if scores is None else table_at(scores, "--scores")
     if parts:
+        if accept:
+            what = "answers for a trial, and --parts learns from none"
+            raise ConfigError(Fault("--accept", what, remedy="leave it out"))
         run = allocate_in_parts(
             policy,
             options=options,

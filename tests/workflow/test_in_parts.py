@@ -236,6 +236,15 @@ def test_options_that_need_all_users_are_refused(folder: Path, tmp_path: Path) -
         in_parts(folder, tmp_path / "run", min_marginal_roi=1.0)
 
 
+def test_an_answer_for_a_trial_is_refused_where_none_is_learned_from(
+    incentive: Incentive, folder: Path
+) -> None:
+    words = ["allocate", folder / "policy.yaml", "--scores", folder / "scores.parquet"]
+    done = incentive(*words, "--parts", "--accept", "drift")
+    assert done.returncode == 2
+    assert "--accept: answers for a trial" in done.stderr
+
+
 def test_scores_that_are_wrong_are_named_by_their_rows(folder: Path, tmp_path: Path) -> None:
     scores = draw_scores()
     scores.loc[700, "cost__a"] = -1.0
