@@ -29,8 +29,8 @@ from incentive_engine.data.trials.outcomes import checked_outcomes
 from incentive_engine.data.trials.trial import known_propensity
 from incentive_engine.data.users import OFFER, OUTCOMES, RESERVED
 from incentive_engine.domain import CONTROL
-from incentive_engine.errors import DataError, Fault
-from incentive_engine.language import Message
+from incentive_engine.errors import Fault
+from incentive_engine.language import Message, say
 
 ROWS: Final = 2_000_000
 """Rows of a table that are looked at; of a larger one, so many spread over all of it."""
@@ -63,11 +63,20 @@ class TableCheck:
     warnings: tuple[Message, ...]
     arms: tuple[tuple[str, int], ...] = ()
 
-    def to_text(self) -> str:
+    def message(self) -> Message:
         """Return the table in a line."""
-        rows = "many rows" if self.rows is None else f"{self.rows:,} rows"
-        arms = ", ".join(f"{name} {count:,}" for name, count in self.arms)
-        return f"{self.name}: {rows}, {self.columns} columns" + (f"; {arms}" if arms else "")
+        table = say(
+            "checked.table",
+            name=say(f"checked.{self.name}"),
+            rows=say("checked.many_rows")
+            if self.rows is None
+            else say("checked.rows", rows=self.rows),
+            columns=self.columns,
+        )
+        if not self.arms:
+            return table
+        arms = tuple(f"{name} {count:,}" for name, count in self.arms)
+        return say("checked.arms", table=table, arms=arms)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -162,22 +171,8 @@ def check_trial(policy: Policy, source: Source, users: Source | None) -> TableCh
 
 def check_campaign(
     policy: Policy, users: Source | None, trial: Source | None
-) -> tuple[TableCheck, ...]:
-    """Look at the tables that a campaign has.
-
-    Raises
-    ------
-    DataError
-        With every fault of all of them.
-    """
-    checks = tuple(_each(policy, users, trial))
-    faults = dict.fromkeys(fault for check in checks for fault in check.faults)
-    if faults:
-        raise DataError(*faults)
-    return checks
-
-
-def _each(policy: Policy, users: Source | None, trial: Source | None) -> Iterator[TableCheck]:
+) -> Iterator[TableCheck]:
+    """Yield what was found of the tables that a campaign has."""
     if users is not None:
         yield check_users(policy, users)
     if trial is not None:

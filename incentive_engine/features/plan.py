@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, Protocol
 
 from incentive_engine.config import Policy, locate
 from incentive_engine.config.history import ANY, Declaration, History
 from incentive_engine.config.schedule.durations import DAY
+from incentive_engine.data.sources import Source
 from incentive_engine.errors import ConfigError, DataError, Fault, nearest
 from incentive_engine.features.computing.columns import HistoryColumn, history_columns
 from incentive_engine.features.computing.standard import KINDS, LogContent, standard_declarations
-from incentive_engine.features.logs.moments import MomentRows
+from incentive_engine.features.logs.log import LogCounts
+from incentive_engine.features.logs.moments import MomentRows, read_rows
 from incentive_engine.features.logs.vocabulary import category_text
-from incentive_engine.features.shards import ShardedLog
 from incentive_engine.language import say
 
 COVERED: Final = 0.95
@@ -42,7 +43,23 @@ class FeaturePlan:
     delay: int
 
 
-def feature_plan(policy: Policy, log: ShardedLog, tables: Mapping[str, MomentRows]) -> FeaturePlan:
+class LogContents(Protocol):
+    """What the logs of a policy hold."""
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Return the kinds of all logs."""
+        ...
+
+    @property
+    def logs(self) -> tuple[LogCounts, ...]:
+        """Return what each log holds."""
+        ...
+
+
+def feature_plan(
+    policy: Policy, log: LogContents, tables: Mapping[str, MomentRows]
+) -> FeaturePlan:
     """Return the features that a policy declares, the same for every table.
 
     Parameters
@@ -64,7 +81,7 @@ def feature_plan(policy: Policy, log: ShardedLog, tables: Mapping[str, MomentRow
         declared = _standard(policy, history, log, earliest)
     else:
         declared = history.features
-        if faults := [*_unknown_kinds(policy, declared, log)]:
+        if faults := [*unknown_kinds(policy, declared, log)]:
             raise ConfigError(*faults)
         if earliest != latest and (faults := [*_long_windows(policy, declared, log, earliest)]):
             raise ConfigError(*faults)
@@ -91,7 +108,30 @@ def history_of(policy: Policy) -> History:
     return policy.history
 
 
-def _refuse_empty(log: ShardedLog, until: int, tables: Mapping[str, MomentRows]) -> None:
+def read_moments(
+    policy: Policy, tables: Mapping[str, Source], *, at_most: int | None = None
+) -> dict[str, MomentRows]:
+    """Return the rows of each table with their moments; so many of them, or all.
+
+    Raises
+    ------
+    ConfigError, DataError
+        When the policy names no moment of a table, or a row has none.
+    """
+    history = history_of(policy)
+    moments = {"users": history.moments.users, "trial": history.moments.trial}
+    rows = {}
+    for name, table in tables.items():
+        key, moment = f"history.moments.{name}", moments[name]
+        if moment is None:
+            where = locate(policy, ("history", "moments"))
+            what = say("names no moment of the {name}", name=name)
+            raise ConfigError(Fault(where, what, "a time, or the column that holds it"))
+        rows[name] = read_rows(table, moment, zone=history.timezone, key=key, at_most=at_most)
+    return rows
+
+
+def _refuse_empty(log: LogContents, until: int, tables: Mapping[str, MomentRows]) -> None:
     first = min(own.first for own in log.logs if own.first is not None)
     if first >= until:
         where = ", ".join(own.where for own in log.logs)
@@ -105,7 +145,7 @@ def _refuse_empty(log: ShardedLog, until: int, tables: Mapping[str, MomentRows])
 
 
 def _standard(
-    policy: Policy, history: History, log: ShardedLog, earliest: int
+    policy: Policy, history: History, log: LogContents, earliest: int
 ) -> tuple[Declaration, ...]:
     content = LogContent(
         kinds=[kind for kind in KINDS if kind in log.kinds],
@@ -124,9 +164,10 @@ def _standard(
     return standard_declarations(content)
 
 
-def _unknown_kinds(
-    policy: Policy, declared: Sequence[Declaration], log: ShardedLog
+def unknown_kinds(
+    policy: Policy, declared: Sequence[Declaration], log: LogContents
 ) -> Iterator[Fault]:
+    """Yield the kinds that are declared, and that no event has."""
     for index, declaration in enumerate(declared):
         for kind in declaration.kinds:
             if kind not in {ANY, *log.kinds}:
@@ -136,7 +177,7 @@ def _unknown_kinds(
 
 
 def _long_windows(
-    policy: Policy, declared: Sequence[Declaration], log: ShardedLog, earliest: int
+    policy: Policy, declared: Sequence[Declaration], log: LogContents, earliest: int
 ) -> Iterator[Fault]:
     for index, declaration in enumerate(declared):
         begins = max(_begins(log, kind) for kind in declaration.kinds)
@@ -156,7 +197,7 @@ def _long_windows(
                 yield Fault(where, what, expected, remedy)
 
 
-def _begins(log: ShardedLog, kind: str) -> int:
+def _begins(log: LogContents, kind: str) -> int:
     """Return when the last of the logs that hold a kind begins, microseconds."""
     firsts = [own.first for own in log.logs if own.first is not None and kind in {ANY, *own.kinds}]
     return max(firsts)

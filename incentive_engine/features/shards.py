@@ -17,7 +17,6 @@ import pyarrow.compute as pc
 import pyarrow.ipc
 
 from incentive_engine.data.tables.arrow import as_arrow, as_numpy, whole
-from incentive_engine.errors import DataError, Fault
 from incentive_engine.features.computing.events import SortedEvents, in_order
 from incentive_engine.features.computing.kernel import EventArrays
 from incentive_engine.features.computing.shard_kernels import (
@@ -26,7 +25,12 @@ from incentive_engine.features.computing.shard_kernels import (
     hash_texts,
     places_by_user,
 )
-from incentive_engine.features.logs.log import EventBatch, LogCounts, LogReader
+from incentive_engine.features.logs.log import (
+    EventBatch,
+    LogCounts,
+    LogReader,
+    refuse_without_events,
+)
 from incentive_engine.fleet import Fleet
 
 VERSION: Final = 1
@@ -130,9 +134,7 @@ def write_sharded_log(
     _spill(reader.batches(counts), directory / SPILL, shards)
     sizes = fleet.map(SortShard(directory), range(shards))
     shutil.rmtree(directory / SPILL)
-    if not sum(events for events, _ in sizes):
-        named = ", ".join(count.where for count in counts)
-        raise DataError(Fault(named, "holds no event of any user", "a log that is not empty"))
+    refuse_without_events(counts)
     content = {
         "version": VERSION,
         "shards": shards,

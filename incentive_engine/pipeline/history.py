@@ -11,19 +11,19 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from incentive_engine.config import Policy, locate
+from incentive_engine.config import Policy
 from incentive_engine.config.history import EventLog, Moments
 from incentive_engine.data.sources import Source
 from incentive_engine.data.step_cache import StepCache
 from incentive_engine.data.tables.formats import USER_ID
-from incentive_engine.errors import ConfigError, DataError, Fault
+from incentive_engine.errors import DataError, Fault
 from incentive_engine.features.computing.events import ComputedFeatures
 from incentive_engine.features.computing.finish import Values
 from incentive_engine.features.local import ShardFeatures, features_of_rows
 from incentive_engine.features.logs.log import LogReader
-from incentive_engine.features.logs.moments import MomentRows, moment_column, read_rows
+from incentive_engine.features.logs.moments import MomentRows, moment_column
 from incentive_engine.features.logs.source import LogSource, open_log
-from incentive_engine.features.plan import FeaturePlan, feature_plan, history_of
+from incentive_engine.features.plan import FeaturePlan, feature_plan, history_of, read_moments
 from incentive_engine.features.report import history_warnings
 from incentive_engine.features.shards import (
     VERSION,
@@ -102,16 +102,7 @@ def campaign_history(
         cannot give.
     """
     policy = _with_sample_log(policy, log)
-    history = history_of(policy)
-    moments = {"users": history.moments.users, "trial": history.moments.trial}
-    rows = {}
-    for name, table in tables.items():
-        key, moment = f"history.moments.{name}", moments[name]
-        if moment is None:
-            where = locate(policy, ("history", "moments"))
-            what = say("names no moment of the {name}", name=name)
-            raise ConfigError(Fault(where, what, "a time, or the column that holds it"))
-        rows[name] = read_rows(table, moment, zone=history.timezone, key=key)
+    rows = read_moments(policy, tables)
     with steps.step("read the event logs"):
         fleet = None if steps.shared is None else steps.shared.fleet
         shards = sharded_log(policy, cache=cache, fleet=fleet)

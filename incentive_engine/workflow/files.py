@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -11,12 +12,12 @@ from incentive_engine.config.access.regular import special_file
 from incentive_engine.config.plausibility import doubts
 from incentive_engine.config.policy import Policy, Sample
 from incentive_engine.config.scenario import load_scenario
-from incentive_engine.data.campaign_check import check_campaign
+from incentive_engine.data.campaign_check import ROWS, check_campaign
 from incentive_engine.data.sources import Source, open_source, read_table
 from incentive_engine.data.tables.files import atomic_directory
 from incentive_engine.data.tables.frames import to_frame
 from incentive_engine.errors import ConfigError, DataError, Fault, nearest
-from incentive_engine.features.logs.source import open_log
+from incentive_engine.features.check import HistoryCheck, check_history
 from incentive_engine.insight.budget.policy_options import load
 from incentive_engine.language import Message, Text, as_warnings, say
 from incentive_engine.pipeline.trials import trials_of
@@ -44,16 +45,29 @@ def check(file: Path) -> tuple[Text, ...]:
 
 
 def _tables(policy: Policy) -> tuple[Text, ...]:
-    """Return what a policy's tables hold, and warnings; logs of its history are opened too."""
+    """Return what a policy's tables and logs hold, and warnings.
+
+    Raises
+    ------
+    ConfigError, DataError
+        With every fault of all of them.
+    """
     with TemporaryDirectory() as folder:
         users, trial = _opened(policy, Path(folder))
-        checks = check_campaign(policy, users, trial)
-    for log in policy.history.logs if policy.history else ():
-        open_log(log)
-    warnings = as_warnings(text for table in checks for text in table.warnings)
-    if policy.data.sample is not None:  # of which only a few rows were made
-        return warnings
-    return (*warnings, *(table.to_text() for table in checks))
+        tables = tuple(check_campaign(policy, users, trial))
+        history = HistoryCheck()
+        if policy.history is not None and policy.history.logs:
+            both = {"users": users, "trial": trial}
+            named = {name: table for name, table in both.items() if table is not None}
+            history = check_history(policy, named, at_most=ROWS)
+    faults = [*chain.from_iterable(table.faults for table in tables), *history.faults]
+    if faults:
+        raise DataError(*dict.fromkeys(faults))
+    of_tables = chain.from_iterable(table.warnings for table in tables)
+    warnings = as_warnings((*of_tables, *history.warnings))
+    # of a sample only a few rows were made
+    counted = () if policy.data.sample is not None else [table.message() for table in tables]
+    return (*warnings, *counted, *history.logs)
 
 
 def _opened(policy: Policy, folder: Path) -> tuple[Source | None, Source | None]:

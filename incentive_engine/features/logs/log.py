@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -83,6 +83,19 @@ class LogCounts:
             self.last = last if self.last is None else max(last, self.last)
 
 
+def refuse_without_events(logs: Sequence[LogCounts]) -> None:
+    """Refuse logs of which no row has a user and a time.
+
+    Raises
+    ------
+    DataError
+        When that is so of all of them together.
+    """
+    if all(own.first is None for own in logs):
+        where = ", ".join(own.where for own in logs)
+        raise DataError(Fault(where, "holds no event of any user", "a log that is not empty"))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class LogReader:
     """Reads the logs of a policy.
@@ -116,8 +129,25 @@ class LogReader:
                 batch = self._batch(table, source, own, numeric=numeric)
                 met.update(np.unique(batch.arrays.kind).tolist())
                 yield batch
-            values = self.kinds.values
-            own.kinds = [values[code] for code in sorted(met) if code >= 0]
+            own.kinds = self._named(met)
+
+    def look(self, source: LogSource, rows: int) -> tuple[LogCounts, bool]:
+        """Return what so many rows of a log hold at most, and whether these are all its rows.
+
+        Raises
+        ------
+        DataError
+            When a column holds what it must not.
+        """
+        table, is_whole = source.table.sample(source.columns, rows)
+        counts = LogCounts(where=source.where)
+        batch = self._batch(table, source, counts, numeric=self.numeric_ids)
+        counts.kinds = self._named(np.unique(batch.arrays.kind).tolist())
+        return counts, is_whole
+
+    def _named(self, codes: Iterable[int]) -> list[str]:
+        values = self.kinds.values
+        return [values[code] for code in sorted(codes) if code >= 0]
 
     def _batch(
         self, table: pa.Table, source: LogSource, counts: LogCounts, *, numeric: bool

@@ -48,7 +48,9 @@ class MomentRows:
         return int(self.moment.min()), int(self.moment.max())
 
 
-def read_rows(table: Source, moment: str, *, zone: str, key: str) -> MomentRows:
+def read_rows(
+    table: Source, moment: str, *, zone: str, key: str, at_most: int | None = None
+) -> MomentRows:
     """Return the rows of a table.
 
     Parameters
@@ -59,6 +61,8 @@ def read_rows(table: Source, moment: str, *, zone: str, key: str) -> MomentRows:
         Of times that name none.
     key
         Where the policy says it, for messages.
+    at_most
+        So many of the rows, None for all.
 
     Raises
     ------
@@ -73,7 +77,8 @@ def read_rows(table: Source, moment: str, *, zone: str, key: str) -> MomentRows:
         faults.append(Fault(table.where, what, "a time, or a column of times", hint))
     if faults:
         raise DataError(*faults)
-    read = table.table([USER_ID, *([column] if column else [])])
+    names = [USER_ID, *([column] if column else [])]
+    read = table.table(names) if at_most is None else table.sample(names, at_most)[0]
     user = whole(read.column(USER_ID))
     user = user.cast(pa.int64()) if pa.types.is_integer(user.type) else as_text(user)
     if column is None:

@@ -69,6 +69,18 @@ def micros_of_moment(text: str, *, zone: str) -> int:
     return (since.days * 86_400 + since.seconds) * MICROS + since.microseconds
 
 
+def is_without_zone(moment: str) -> bool:
+    """Return whether what a policy names as a moment is a time that names no zone.
+
+    >>> is_without_zone("2026-11-10 20:00"), is_without_zone("2026-11-10T12:00Z")
+    (True, False)
+    """
+    try:
+        return datetime.fromisoformat(moment).tzinfo is None
+    except ValueError:
+        return False
+
+
 def as_timestamps(micros: IntArray) -> pa.Array:
     """Return microseconds as times of UTC."""
     return pa.array(micros, pa.int64()).cast(pa.timestamp("us", "UTC"))
