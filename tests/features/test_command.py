@@ -56,6 +56,23 @@ def test_the_file_has_user_moment_and_features_in_the_order_of_the_users(folder:
     assert table["count_order_7d"].tolist() == expected_counts.tolist()
 
 
+def test_ids_beyond_signed_numbers_are_told_apart(folder: Path) -> None:
+    def numbered(name: str) -> None:
+        frame = pd.read_parquet(folder / name)
+        number = frame["user_id"].str[1:].astype("uint64") + np.uint64(2**64 - 60)
+        frame.assign(user_id=number).to_parquet(folder / name)
+
+    policy = write_policy(folder, features=COUNTS)
+    as_text = _made(policy)
+    (folder / "users-features.parquet").unlink()
+    numbered("events.parquet")
+    numbered("users.parquet")
+    as_numbers = _made(policy)
+    assert as_text["count_order_7d"].sum() > 0
+    pd.testing.assert_frame_equal(as_text[as_text.columns[1:]], as_numbers[as_text.columns[1:]])
+    assert int(as_numbers["user_id"].astype("uint64").max()) == 2**64 - 1
+
+
 def test_each_row_of_the_trial_has_its_own_moment(folder: Path) -> None:
     table = _made(write_policy(folder, features=COUNTS), "trial", "csv")
     trial = pd.read_parquet(folder / "trial.parquet")

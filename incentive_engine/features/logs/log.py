@@ -27,7 +27,7 @@ from incentive_engine.errors import DataError, Fault
 from incentive_engine.features.computing.kernel import NEVER, NO_AMOUNT, EventArrays
 from incentive_engine.features.logs.source import LogSource
 from incentive_engine.features.logs.times import MISSING, micros_of
-from incentive_engine.features.logs.vocabulary import Vocabulary, as_text
+from incentive_engine.features.logs.vocabulary import Vocabulary, as_text, fits_int64
 from incentive_engine.language import say
 
 LARGEST: Final = 10**12
@@ -116,7 +116,7 @@ class LogReader:
     @property
     def numeric_ids(self) -> bool:
         """Whether every log holds whole numbers as user ids; otherwise all ids are text."""
-        return all(pa.types.is_integer(source.user_type) for source in self.sources)
+        return all(fits_int64(source.user_type) for source in self.sources)
 
     def batches(self, counts: list[LogCounts]) -> Iterator[EventBatch]:
         """Yield the events of all logs, and add what each log holds to `counts`."""

@@ -20,7 +20,7 @@ from incentive_engine.features.logs.times import (
     micros_of,
     micros_of_moment,
 )
-from incentive_engine.features.logs.vocabulary import as_text
+from incentive_engine.features.logs.vocabulary import as_text, fits_int64
 from incentive_engine.language import say
 
 
@@ -80,7 +80,7 @@ def read_rows(
     names = [USER_ID, *([column] if column else [])]
     read = table.table(names) if at_most is None else table.sample(names, at_most)[0]
     user = whole(read.column(USER_ID))
-    user = user.cast(pa.int64()) if pa.types.is_integer(user.type) else as_text(user)
+    user = user.cast(pa.int64()) if fits_int64(user.type) else as_text(user)
     if column is None:
         single = np.full(len(user), micros_of_moment(moment, zone=zone), dtype=np.int64)
         return MomentRows(user=user, moment=single, column=None)

@@ -50,6 +50,17 @@ def as_text(column: Column) -> pa.Array:
     return column.cast(pa.string())
 
 
+def fits_int64(kind: pa.DataType) -> bool:
+    """Return whether every whole number of a type is one of 64 bits with a sign.
+
+    Ids of other types are text: a number and its digits are the same user everywhere.
+
+    >>> fits_int64(pa.uint32()), fits_int64(pa.uint64())
+    (True, False)
+    """
+    return bool(pa.types.is_integer(kind) and not pa.types.is_uint64(kind))
+
+
 def category_text(value: Scalar) -> str:
     """Return a category of a policy as the log's categories are written.
 
