@@ -14,6 +14,8 @@ BoolArray = npt.NDArray[np.bool_]
 Columns = npt.NDArray[Any]
 """Columns of float32 or float64, one contiguous row per offer."""
 Matrix = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.floating[Any]]
+"""Of float32 or float64."""
 
 CONTROL: Final = "control"
 """The arm of a trial that got no offer."""

@@ -13,7 +13,7 @@ from incentive_engine.config.policy import Eligibility, Policy
 from incentive_engine.data.columns.features import learnable
 from incentive_engine.data.trials.trial import Trial
 from incentive_engine.data.users import BLOCK, UserTable
-from incentive_engine.domain import FloatArray, Matrix
+from incentive_engine.domain import FloatArray, Floats, Matrix
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
 from incentive_engine.parallel import side_by_side, together
@@ -112,14 +112,14 @@ class Models:
     def estimate(
         self,
         matrix: Matrix,
-        phi: FloatArray,
+        phi: Floats,
         share: FloatArray,
         offers: tuple[str, ...],
     ) -> Estimates:
         """Return estimates for users that no model has seen."""
         return self.combine(phi, offers, self.expect(matrix, phi, share))
 
-    def expect(self, matrix: Matrix, phi: FloatArray, share: FloatArray) -> ExpectedOutcomes:
+    def expect(self, matrix: Matrix, phi: Floats, share: FloatArray) -> ExpectedOutcomes:
         """Return what each model says of users that none has seen."""
         converting = self.converting.predict(matrix, phi, share, folds=None)
         buying = None
@@ -134,7 +134,7 @@ class Models:
         )
 
     def combine(
-        self, phi: FloatArray, offers: tuple[str, ...], outcomes: ExpectedOutcomes
+        self, phi: Floats, offers: tuple[str, ...], outcomes: ExpectedOutcomes
     ) -> Estimates:
         """Return estimates by what each model says of the same n users."""
         control = np.full(len(phi), self.costing.control)
@@ -217,12 +217,15 @@ def fit(trial: Trial, policy: Policy, *, seed: int, params: FitParams = FIT) -> 
     lottery = even_lottery(trial, policy.eligibility)
     encoder = learn_encoder(trial.features[learnable(trial.features, policy.features)])
     matrix = encoder.encode(trial.features, where="trial")
-    folds = draw_folds(trial.person, count=params.folds, rng=np.random.default_rng(seed))
+    count = params.folds_of(trial.n_rows)
+    folds = draw_folds(trial.person, count=count, rng=np.random.default_rng(seed))
     check_folds(trial, lottery, folds)
     happened = (trial.conversion > 0) | (trial.spend != 0)
     (basis, phi), telling = together(
         lambda: learn_basis(matrix, encoder),
-        lambda: Telling.of(matrix, happened, folds, categories=encoder.crowded, seed=seed),
+        lambda: Telling.of(
+            lambda some: matrix[some], happened, folds, categories=encoder.crowded, seed=seed
+        ),
     )
     rows = TrialRows(
         matrix=matrix,

@@ -40,6 +40,9 @@ class FitParams:
 
     folds: int = _knob(5, 2, 50)
     """K, models of each kind; each learns from the rows outside its fold. More take longer."""
+    large_trial: int = _knob(250_000, 1, 10**12)
+    """Rows from which on there are three folds at most, and half as many trees at twice the rate:
+    models differ little then, and time grows with the rows. Higher takes longer."""
     outcome_trees: int = _knob(60, 1, 10_000)
     """Trees of the pooled outcome model. More fit outcomes closer, and noise too."""
     outcome_leaves: int = _knob(8, 2, 8)
@@ -106,6 +109,11 @@ class FitParams:
         ]
         if faults:
             raise ConfigError(*faults)
+
+    def folds_of(self, rows: int) -> int:
+        """Return how many folds so many rows are dealt to."""
+        few_folds = 3
+        return min(self.folds, few_folds) if rows >= self.large_trial else self.folds
 
     def has(self, stage: str) -> bool:
         """Return whether a stage runs."""

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.domain import BoolArray, FloatArray, IntArray, Matrix
-from incentive_engine.uplift.boosting.boosting import BinnedRows
+from incentive_engine.domain import BoolArray, FloatArray, Floats, IntArray, Matrix
+from incentive_engine.uplift.boosting.boosting import BinnedRows, Recipe
 from incentive_engine.uplift.boosting.negative_downsampling import without_most_quiet
 from incentive_engine.uplift.crossfit import Folds
 from incentive_engine.uplift.params import FIT, FitParams
@@ -42,21 +42,35 @@ class Telling:
     @classmethod
     def of(
         cls,
-        matrix: Matrix,
+        features: Callable[[IntArray], Matrix],
         event: BoolArray,
         folds: Folds,
         *,
         categories: Sequence[int],
         seed: int,
     ) -> Self:
-        """Choose from (n, p) features, some of them categories, and (n,) what happened."""
+        """Choose from n rows by (n,) what happened.
+
+        Parameters
+        ----------
+        features
+            Gives those of some rows, (m, p).
+        event
+            (n,) whether something happened.
+        folds
+            Of the n rows.
+        categories
+            Columns of the features whose codes are in no order.
+        seed
+            Of the choice.
+        """
         kept, stands_for = without_most_quiet(event, seed=seed)
         row = np.flatnonzero(kept)
         return cls(
             row=row,
             stands_for=stands_for[row],
             fold=folds.label[row],
-            binned=BinnedRows(matrix[row], categories=categories),
+            binned=BinnedRows(features(row), categories=categories),
         )
 
     def outside(self, fold: int) -> IntArray:
@@ -75,7 +89,7 @@ class TrialRows:
         Its columns that trees split by sets of codes.
     telling
         The rows that show conversions and spend, and enough others.
-    phi : (n, q) float64
+    phi : (n, q) float32
         Basis functions.
     columns
         The feature, as a column of `matrix`, that each of the q functions looks at.
@@ -94,10 +108,14 @@ class TrialRows:
     matrix: Matrix
     categories: tuple[int, ...]
     telling: Telling
-    phi: FloatArray
+    phi: Floats
     columns: tuple[int, ...]
     support: Support
     lottery: Randomisation
     folds: Folds
     campaign: npt.NDArray[np.int16] | None = None
     params: FitParams = FIT
+
+    def recipe(self, recipe: Recipe) -> Recipe:
+        """Return a recipe as it is for so many rows."""
+        return recipe.coarser() if len(self.matrix) >= self.params.large_trial else recipe

@@ -99,9 +99,9 @@ def learn_support(
     every = np.arange(len(some))
     recipe = Recipe(
         objective="binary",
-        trees=40,
+        trees=20,
         leaves=8,
-        rate=0.15,
+        rate=0.3,
         rows_per_leaf=max(len(some) // 50, 100),
         l2=5.0,
     )

@@ -59,8 +59,12 @@ class Randomisation:
     @property
     def contrast(self) -> FloatArray:
         """``1{arm = j} - share_j`` per offer, (n, k): what a row says about each effect."""
+        return self.contrast_of(slice(None))
+
+    def contrast_of(self, rows: IntArray | slice) -> FloatArray:
+        """Return the contrasts of some rows, (m, k)."""
         offers = np.arange(1, self.share.shape[1])
-        return np.asarray((self.arm[:, None] == offers) - self.share[:, 1:])
+        return np.asarray((self.arm[rows, None] == offers) - self.share[rows, 1:])
 
     @property
     def kind(self) -> IntArray:

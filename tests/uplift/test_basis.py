@@ -4,18 +4,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from incentive_engine.domain import FloatArray
+from incentive_engine.domain import FloatArray, Floats
 from incentive_engine.uplift.boosting.features import learn_encoder
 from incentive_engine.uplift.effects.basis import FEW_VALUES, Basis, learn_basis
 
 
-def learned(column: pd.Series) -> tuple[Basis, FloatArray]:
+def learned(column: pd.Series) -> tuple[Basis, Floats]:
     frame = pd.DataFrame({"x": column})
     encoder = learn_encoder(frame)
     return learn_basis(encoder.encode(frame, where="trial"), encoder)
 
 
-def unexplained(phi: FloatArray, target: FloatArray) -> float:
+def unexplained(phi: Floats, target: FloatArray) -> float:
     """Return the share of a target's variance that no combination of functions explains."""
     design = np.column_stack([np.ones(len(phi)), phi])
     rest = target - design @ np.linalg.lstsq(design, target, rcond=None)[0]

@@ -44,6 +44,19 @@ def test_a_setting_that_is_no_number_is_refused() -> None:
         FitParams(weight_error=float("nan"))
 
 
+def test_a_large_trial_has_three_folds_and_half_the_trees(
+    known: Known, whole: EffectModel
+) -> None:
+    large = fit(known.trial, known.policy, seed=1, params=FitParams(large_trial=4000))
+    outcomes = [model.models.converting.outcome.models for model in (whole, large)]
+    assert [len(models) for models in outcomes] == [5, 3]
+    assert [models[0].num_trees() for models in outcomes] == [60, 30]
+    effects = [
+        estimate(model, known.trial.features, where="users").conversion for model in (whole, large)
+    ]
+    assert np.corrcoef(effects[0].ravel(), effects[1].ravel())[0, 1] > 0.9
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_that_is_left_out_changes_the_model(
     stage: str, known: Known, whole: EffectModel

@@ -8,7 +8,7 @@ import pytest
 
 from incentive_engine.domain import FloatArray
 from incentive_engine.uplift.crossfit import draw_folds
-from incentive_engine.uplift.effects.fit import _functions
+from incentive_engine.uplift.effects.deviations import _functions
 from incentive_engine.uplift.effects.interactions.covariance import Covariances
 from incentive_engine.uplift.effects.interactions.relevance import learn_prior
 from incentive_engine.uplift.effects.interactions.ridge import (

@@ -17,7 +17,7 @@ from incentive_engine.data.tables.frames import to_frame
 from incentive_engine.domain import Matrix
 from incentive_engine.errors import DataError, Fault, near_name
 from incentive_engine.language import Text, say
-from incentive_engine.parallel import side_by_side
+from incentive_engine.parallel import in_blocks, side_by_side
 
 FEW_LEVELS: Final = 16
 """Levels up to which trees take a category's codes for numbers."""
@@ -89,9 +89,15 @@ class Encoder:
         def column(at: int) -> Matrix:
             return self.features[at].encode(frame[self.features[at].name])
 
-        columns = side_by_side(column, len(self.features))
         # LightGBM wants at least one column, even if it tells nothing
-        return np.column_stack(columns or [np.zeros(len(frame), np.float32)])
+        columns = side_by_side(column, len(self.features)) or [np.zeros(len(frame), np.float32)]
+        out = np.empty((len(frame), len(columns)), np.float32)
+
+        def fill(block: slice) -> None:
+            out[block] = np.stack([values[block] for values in columns], axis=1)
+
+        in_blocks(fill, len(frame))
+        return out
 
     def encode_row(self, values: Mapping[str, Value], *, where: str) -> Matrix:
         """Return one user's features as `encode` has them in a table, (1, p) float32.

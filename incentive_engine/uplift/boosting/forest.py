@@ -120,14 +120,22 @@ class Forest:
             objective=forests[0].objective,
         )
 
-    def predict(self, matrix: Matrix, further: Matrix, *, raw: bool = False) -> FloatArray:
+    def predict(
+        self,
+        matrix: Matrix,
+        further: Matrix,
+        *,
+        rows: IntArray | None = None,
+        raw: bool = False,
+    ) -> FloatArray:
         """Return the predictions for (n, p) features with each of (k, e) further ones, (n, k).
 
-        They are LightGBM's own to the last bit: leaves are added in the order of the trees, and
-        exponentials are those of the C library.
+        With `rows`, for these rows of the features alone. They are LightGBM's own to the last bit:
+        leaves are added in the order of the trees, and exponentials are those of the C library.
         """
         total: FloatArray = _sums(
             np.ascontiguousarray(matrix),
+            np.arange(len(matrix)) if rows is None else rows,
             further,
             self.first,
             self.column,
@@ -163,6 +171,7 @@ def _down(threshold: FloatArray) -> npt.NDArray[np.float32]:
 @numba.njit(cache=True, nogil=True)
 def _sums(
     matrix: Matrix,
+    asked: IntArray,
     further: Matrix,
     first: IntArray,
     column: IntArray,
@@ -173,11 +182,11 @@ def _sums(
     by_code: npt.NDArray[np.uint8],
     leaf: FloatArray,
 ) -> FloatArray:
-    """Return the sums of each row's leaves, (n, k) float64.
+    """Return the sums of each asked row's leaves, (n, k) float64.
 
     Where a tree does not look at the further features, the k sums have its leaf in common.
     """
-    (n, p), k = matrix.shape, len(further)
+    n, p, k = len(asked), matrix.shape[1], len(further)
     total, block = np.empty((n, k)), min(BLOCK, n)
     allowed = _allowed(p, further, first, column, threshold, stays, table, by_code)
     values = np.empty((p, block + APART - BLOCK), np.float32)
@@ -187,7 +196,7 @@ def _sums(
         rows = min(block, n - start)
         for row in range(rows):
             for at in range(p):
-                values[at, row] = matrix[start + row, at]
+                values[at, row] = matrix[asked[start + row], at]
         sums[:] = 0.0
         for tree in range(len(leaf)):
             possible[:] = 255

@@ -63,8 +63,8 @@ class Basis:
         """The encoded matrix's column that each of the p functions looks at."""
         return tuple(term.column for term in self.terms for _ in range(term.functions))
 
-    def __call__(self, matrix: Matrix) -> FloatArray:
-        """Return the functions' values, (n, p) float64."""
+    def __call__(self, matrix: Matrix) -> Matrix:
+        """Return the functions' values, (n, p) float32."""
         return _functions(self.terms)(matrix, self.centre, self.scale)
 
     def to_json(self) -> dict[str, Any]:
@@ -85,8 +85,8 @@ class Basis:
         return cls(terms=terms, centre=np.array(content["centre"]), scale=content["scale"])
 
 
-def learn_basis(matrix: Matrix, encoder: Encoder) -> tuple[Basis, FloatArray]:
-    """Choose the functions and their scale from the rows of a trial, (n, p) float32.
+def learn_basis(matrix: Matrix, encoder: Encoder) -> tuple[Basis, Matrix]:
+    """Choose the functions and their scale from some rows of a trial, (n, p) float32.
 
     Returns
     -------
@@ -100,24 +100,22 @@ def learn_basis(matrix: Matrix, encoder: Encoder) -> tuple[Basis, FloatArray]:
 
     terms = tuple(side_by_side(term, len(encoder.features)))
     count = sum(term.functions for term in terms)
-    values = _functions(terms)(matrix, np.zeros(count), 1.0)
-    centre = values.mean(axis=0)
-    values -= centre
-    length = float(np.sqrt(np.einsum("ij,ij->", values, values) / len(matrix)))
-    scale = length or 1.0
-    values /= scale
-    return Basis(terms=terms, centre=centre, scale=scale), values
+    values = _functions(terms)(matrix[sample], np.zeros(count), 1.0)
+    centre = values.mean(axis=0, dtype=np.float64)
+    length = float(np.sqrt(values.var(axis=0, dtype=np.float64).sum()))
+    basis = Basis(terms=terms, centre=centre, scale=length or 1.0)
+    return basis, basis(matrix)
 
 
 def _term(values: Matrix, column: int, *, is_category: bool) -> Term:
     absent = float(np.isnan(values).mean())
     missing = RARE < absent < 1 - RARE
-    present = values[~np.isnan(values)].astype(np.float64)
+    present = np.sort(values[~np.isnan(values)]).astype(np.float64)
     if is_category:
         return Term(column=column, codes=_common(present, len(values)), missing=missing)
     knots = np.quantile(present, np.linspace(0, 1, KNOTS)) if len(present) else np.zeros(0)
     # two values are told apart by their rank already
-    named = 2 < len(np.unique(present)) <= FEW_VALUES
+    named = 2 < 1 + np.count_nonzero(np.diff(present)) <= FEW_VALUES
     return Term(
         column=column,
         knots=tuple(map(float, knots)),

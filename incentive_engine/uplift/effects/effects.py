@@ -8,7 +8,7 @@ from typing import Final
 import numba
 import numpy as np
 
-from incentive_engine.domain import FloatArray, IntArray, Matrix
+from incentive_engine.domain import FloatArray, Floats, IntArray, Matrix
 from incentive_engine.parallel import in_blocks
 from incentive_engine.uplift.crossfit import Folds
 from incentive_engine.uplift.effects.averages import Averages
@@ -23,7 +23,7 @@ LANES: Final = 64
 """Rows that are multiplied side by side."""
 
 
-def linear(coefficients: FloatArray, phi: FloatArray, *, folds: Folds | None) -> FloatArray:
+def linear(coefficients: FloatArray, phi: Floats, *, folds: Folds | None) -> FloatArray:
     """Return sums of basis functions, (n, k), by (folds, k, q) coefficients and (n, q) values.
 
     For the folds' own rows by the coefficients of the row's fold, otherwise by their mean.
@@ -42,7 +42,7 @@ def linear(coefficients: FloatArray, phi: FloatArray, *, folds: Folds | None) ->
     return out
 
 
-def quadratic(covariances: FloatArray, phi: FloatArray) -> FloatArray:
+def quadratic(covariances: FloatArray, phi: Floats) -> FloatArray:
     """Return ``phi' C phi`` for each of k covariances (k, q, q) and n rows (n, q), (n, k).
 
     Computed as squares of ``R phi`` with ``C = R' R`` in float32, exact to five digits.
@@ -58,7 +58,7 @@ def quadratic(covariances: FloatArray, phi: FloatArray) -> FloatArray:
 
 
 @numba.njit(cache=True, nogil=True)
-def _squares(out: FloatArray, phi: FloatArray, roots: Matrix) -> None:
+def _squares(out: FloatArray, phi: Floats, roots: Matrix) -> None:
     """Set the squared lengths (n, k) of k upper triangular matrices times (n, q) rows.
 
     The matrices are (k, q, q) and columns of zeros that make the width a multiple of four.
@@ -115,7 +115,7 @@ class Deviations:
     arm_trees: ArmTrees
 
     def predict(
-        self, matrix: Matrix, phi: FloatArray, log_odds: FloatArray, *, folds: Folds | None
+        self, matrix: Matrix, phi: Floats, log_odds: FloatArray, *, folds: Folds | None
     ) -> FloatArray:
         """Return what each model says of each effect, (n, 3, k), in the order of `MODELS`."""
         mine = taken(phi, self.functions)
@@ -125,15 +125,48 @@ class Deviations:
         return np.stack([ridge, contrast, arms], axis=1)
 
 
-def taken(phi: FloatArray, functions: IntArray) -> FloatArray:
+def taken(phi: Floats, functions: IntArray) -> Floats:
     """Return some of the columns (n, q), without a copy where they are all."""
     return phi if len(functions) == phi.shape[1] else phi[:, functions]
 
 
-def weighted(deviation: FloatArray, weight: FloatArray) -> FloatArray:
-    """Return sums over b models of deviations (n, b, k) by weights (n, b) or (1, b), (n, k)."""
-    shape = deviation.shape[:2]
-    return np.asarray(np.einsum("nbk,nb->nk", deviation, np.broadcast_to(weight, shape)))
+def less_centre(deviation: FloatArray, centre: FloatArray, label: IntArray | None) -> FloatArray:
+    """Return deviations (n, b, k) less the centre of each row's label, in place.
+
+    Parameters
+    ----------
+    centre
+        (labels, b, k).
+    label
+        (n,), or None where all rows have the first.
+    """
+
+    def subtract(block: slice) -> None:
+        deviation[block] -= centre[0] if label is None else centre[label[block]]
+
+    in_blocks(subtract, len(deviation))
+    return deviation
+
+
+def weighted(departure: FloatArray, weight: FloatArray, label: IntArray | None) -> FloatArray:
+    """Return sums over b models of departures (n, b, k), by the weights of each row's label.
+
+    Parameters
+    ----------
+    weight
+        (labels, b).
+    label
+        As of `less_centre`.
+    """
+    out = np.empty(departure[:, 0].shape)
+
+    def sums(block: slice) -> None:
+        rows = departure[block]
+        shares = weight[np.zeros(len(rows), np.int64) if label is None else label[block]]
+        out[block] = np.einsum("nbk,nb->nk", rows, shares)
+
+    in_blocks(sums, len(departure))
+    return out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -173,7 +206,7 @@ class EffectLayer:
     rungs: tuple[tuple[int, ...], ...]
 
     def predict(
-        self, matrix: Matrix, phi: FloatArray, log_odds: FloatArray, *, folds: Folds | None
+        self, matrix: Matrix, phi: Floats, log_odds: FloatArray, *, folds: Folds | None
     ) -> FloatArray:
         """Return effects (n, k), out of fold for the trial's rows, averaged for new rows.
 
@@ -187,28 +220,30 @@ class EffectLayer:
             Of these rows, or None for new rows.
         """
         deviation = self.deviations.predict(matrix, phi, log_odds, folds=folds)
-        return self.of_deviations(deviation, matrix, folds=folds)
+        if folds is None:
+            departure = less_centre(deviation, self.centre.mean(axis=0, keepdims=True), None)
+            stacked = weighted(departure, self.stack.weight[None], None)
+        else:
+            departure = less_centre(deviation, self.centre, folds.label)
+            stacked = weighted(departure, self.stack.weight_outside, folds.label)
+        return self.of_stacked(stacked, matrix, folds=folds)
 
-    def of_deviations(
-        self, deviation: FloatArray, matrix: Matrix, *, folds: Folds | None
+    def of_stacked(
+        self, stacked: FloatArray, matrix: Matrix, *, folds: Folds | None
     ) -> FloatArray:
-        """Return effects (n, k) by what each model says of their deviations, (n, 3, k)."""
-        holds, effect = self.support.weight(matrix), np.empty(deviation[:, 0].shape)
-        centre = self.centre.mean(axis=0)
+        """Return effects by their stacked deviations from the averages, (n, k) each."""
+        holds, effect = self.support.weight(matrix), np.empty(stacked.shape)
+        average, slope = self.averages.effect[None], self.calibration.slope[None]
+        label = np.zeros(len(stacked), dtype=np.int64)
+        if folds is not None:
+            label = folds.label
+            average, slope = self.averages.outside, self.calibration.slope_outside
 
         def combine(block: slice) -> None:
-            if folds is not None:
-                label = folds.label[block]
-                departure = deviation[block] - self.centre[label]
-                stacked = weighted(departure, self.stack.weight_outside[label])
-                calibrated = self.calibration(stacked, self.calibration.slope_outside[label])
-                effect[block] = self.averages.outside[label] + calibrated * holds[block]
-                return
-            stacked = weighted(deviation[block] - centre, self.stack.weight[None])
-            calibrated = self.calibration(stacked, self.calibration.slope[None])
-            effect[block] = self.averages.effect + calibrated * holds[block]
+            calibrated = self.calibration(stacked[block], slope[label[block]])
+            effect[block] = average[label[block]] + calibrated * holds[block]
 
-        in_blocks(combine, len(deviation))
+        in_blocks(combine, len(stacked))
         return self._repaired(effect)
 
     @property
@@ -220,7 +255,7 @@ class EffectLayer:
         """Return the constant effects by the rows outside each row's fold, (n, k)."""
         return self._repaired(self.averages.outside)[folds.label]
 
-    def standard_error(self, phi: FloatArray) -> FloatArray:
+    def standard_error(self, phi: Floats) -> FloatArray:
         """Return a rough standard error of each effect, (n, k): a guide, not an interval."""
         variance = np.tile(self.averages.standard_error**2, (len(phi), 1))
         trust = min(float(self.stack.weight.sum()), 1.0) ** 2

@@ -15,32 +15,17 @@ from typing import Final
 import numpy as np
 
 from incentive_engine.domain import FloatArray, IntArray
-from incentive_engine.parallel import together
+from incentive_engine.parallel import in_blocks
 from incentive_engine.uplift.effects.averages import average_effects
+from incentive_engine.uplift.effects.deviations import Surprises, fit_deviations
 from incentive_engine.uplift.effects.effects import (
     MODELS,
     Deviations,
     EffectLayer,
-    taken,
+    less_centre,
     weighted,
 )
-from incentive_engine.uplift.effects.interactions.covariance import Covariances
-from incentive_engine.uplift.effects.interactions.fit import Interacting, learn_pairs
-from incentive_engine.uplift.effects.interactions.relevance import learn_prior
-from incentive_engine.uplift.effects.interactions.ridge import (
-    NormalEquations,
-    Posterior,
-    Prior,
-    normal_equations,
-    solve,
-)
 from incentive_engine.uplift.effects.stacking import Belief, DeviationEvidence, WeightPrior
-from incentive_engine.uplift.effects.trees import (
-    ArmTrees,
-    ContrastTrees,
-    fit_arm_trees,
-    fit_contrast_trees,
-)
 from incentive_engine.uplift.params import FitParams
 from incentive_engine.uplift.rows import TrialRows
 from incentive_engine.uplift.systematic_sample import evenly
@@ -51,8 +36,6 @@ ACT_TOGETHER: Final = (0.1, 0.5, 0.4)
 """The same where features act together."""
 LEFT_OUT: Final = 1e-9
 """A model that an ablation leaves out has so much of its weight."""
-NEGLIGIBLE: Final = 0.03
-"""Directions with less variance than this share of the largest are left out."""
 SPREAD_ROWS: Final = 20_000
 """Rows that tell a variance of deviations to a hundredth, which is all that it is needed for."""
 TINY: Final = 1e-30
@@ -90,108 +73,76 @@ def fit_effects(
     The effects' model, and what it says of these rows out of fold, (n, k).
     """
     residual, params = event - expected, rows.params
-    functions = _functions(
-        np.asarray(rows.columns),
-        prognostic,
-        rows.lottery.reach.shape[1],
-        params.ridge_coefficients,
-    )
-    phi = taken(rows.phi, functions)
-    columns = tuple(int(rows.columns[at]) for at in functions)
-    precision = _precision(residual, expected, rows.lottery.weight)
-    averages = average_effects(residual, rows.lottery, rows.folds, rungs)
-    equations = normal_equations(
-        phi=phi, lottery=rows.lottery, residual=residual, weight=precision, folds=rows.folds
-    )
-    one_ladder = any(len(ladder) == equations.offers for ladder in rungs)
-    every = Covariances(equations, averages.effect, one_ladder=one_ladder)
-    guess = every.first()
-    directions = _directions(every.of(guess))
-
-    def believed(said: NormalEquations, candidates: Covariances) -> tuple[Prior, Posterior]:
-        prior = learn_prior(said, columns, candidates, guess)
-        return prior, solve(said, prior)
-
-    def believed_outside(fold: int) -> tuple[Prior, Posterior]:
-        said = equations.without(fold)
-        return believed(said, Covariances(said, averages.outside[fold], one_ladder=one_ladder))
-
-    def fit_ridge() -> tuple[Interacting, FloatArray]:
-        # one after the other: linear algebra may take threads by itself, and waits for them
-        outside = [believed_outside(fold) for fold in range(rows.folds.count)]
-        interacting = learn_pairs(
-            equations,
-            outside,
-            columns,
-            phi=phi,
-            lottery=rows.lottery,
-            residual=residual,
-            weight=precision,
-            folds=rows.folds,
-        )
-        if not params.has("products"):
-            alone = np.stack([posterior.mean for _, posterior in outside])
-            interacting = interacting.without_pairs(alone)
-        return interacting, believed(equations, every)[1].per_offer
-
-    def fit_trees() -> tuple[ContrastTrees, ArmTrees]:
-        average = (rows.lottery.contrast * averages.outside[rows.folds.label]).sum(axis=1)
-        contrast_trees = fit_contrast_trees(
-            rows,
-            unexplained=residual - average,
-            weight=precision,
-            directions=directions,
-            share=float(event.mean()),
-            seed=seed,
-        )
-        return contrast_trees, fit_arm_trees(
-            rows, event=event, log_odds=log_odds, directions=directions, seed=seed
-        )
-
-    (interacting, uncertainty), (contrast_trees, arm_trees) = together(fit_ridge, fit_trees)
-    deviations = Deviations(
-        functions=functions,
-        ridge=interacting.ridge,
-        pairs=interacting.pairs,
-        contrast_trees=contrast_trees,
-        arm_trees=arm_trees,
-    )
-    said = deviations.predict(rows.matrix, rows.phi, log_odds, folds=rows.folds)
-    centre = _centre(said, rows)
-    departure = said - centre[rows.folds.label]
-    prior, regained = weight_prior(params), 1.0
-    if params.has("averaging"):
-        regained = _regained(
-            deviations, rows, log_odds, departure=departure, centre=centre, usual=prior.usual
-        )
-    evidence = DeviationEvidence(
-        claim=np.einsum("nbk,nk->nb", departure, rows.lottery.contrast),
-        contrast=rows.lottery.contrast,
+    surprises = Surprises(
+        event=event,
+        log_odds=log_odds,
         residual=residual,
-        precision=precision,
-        lottery=rows.lottery.weight,
-        prior=prior.attenuated(regained),
-        likely=params.differ_chance_of_one_kind
-        if one_ladder or equations.offers == 1
-        else params.differ_chance,
+        precision=_precision(residual, expected, rows.lottery.weight),
+        contrast=rows.lottery.contrast,
     )
+    averages = average_effects(residual, rows.lottery, rows.folds, rungs)
+    offers = rows.lottery.reach.shape[1]
+    one_ladder = any(len(ladder) == offers for ladder in rungs)
+    deviations, uncertainty = fit_deviations(
+        rows, surprises, averages, prognostic=prognostic, one_ladder=one_ladder, seed=seed
+    )
+    departure = deviations.predict(rows.matrix, rows.phi, log_odds, folds=rows.folds)
+    centre = _centre(departure, rows)
+    less_centre(departure, centre, rows.folds.label)
+    of_one_kind = one_ladder or offers == 1
+    evidence, regained = _evidence(
+        rows, surprises, deviations, departure=departure, centre=centre,
+        likely=params.differ_chance_of_one_kind if of_one_kind else params.differ_chance,
+    )  # fmt: skip
     stack = evidence.weigh(rows.folds)
-    stacked = weighted(departure, stack.weight_outside[rows.folds.label])
+    stacked = weighted(departure, stack.weight_outside, rows.folds.label)
     calibration = evidence.calibrate(stacked, rows.folds)
-    if not params.has("calibration"):
-        calibration = calibration.flat()
     layer = EffectLayer(
         averages=averages,
         deviations=deviations,
         uncertainty=uncertainty,
         centre=centre,
         stack=replace(stack, weight=stack.weight * regained),
-        calibration=calibration,
+        calibration=calibration if params.has("calibration") else calibration.flat(),
         support=rows.support,
         test=evidence.test(),
         rungs=rungs,
     )
-    return layer, layer.of_deviations(said, rows.matrix, folds=rows.folds)
+    return layer, layer.of_stacked(stacked, rows.matrix, folds=rows.folds)
+
+
+def _evidence(
+    rows: TrialRows,
+    surprises: Surprises,
+    deviations: Deviations,
+    *,
+    departure: FloatArray,
+    centre: FloatArray,
+    likely: float,
+) -> tuple[DeviationEvidence, float]:
+    """Return what rows say of the models' departures, and how much more new users' come true."""
+    prior, regained = weight_prior(rows.params), 1.0
+    if rows.params.has("averaging"):
+        regained = _regained(
+            deviations, rows, surprises.log_odds,
+            departure=departure, centre=centre, usual=prior.usual,
+        )  # fmt: skip
+    claim = np.empty(departure.shape[:2])
+
+    def claimed(block: slice) -> None:
+        claim[block] = np.einsum("nbk,nk->nb", departure[block], surprises.contrast[block])
+
+    in_blocks(claimed, len(departure))
+    evidence = DeviationEvidence(
+        claim=claim,
+        contrast=surprises.contrast,
+        residual=surprises.residual,
+        precision=surprises.precision,
+        lottery=rows.lottery.weight,
+        prior=prior.attenuated(regained),
+        likely=likely,
+    )
+    return evidence, regained
 
 
 def weight_prior(params: FitParams) -> WeightPrior:
@@ -210,39 +161,12 @@ def weight_prior(params: FitParams) -> WeightPrior:
     )
 
 
-def _functions(
-    columns: IntArray, prognostic: FloatArray, offers: int, coefficients: int
-) -> IntArray:
-    """Return which basis functions the ridge looks at, in their order.
-
-    Features are chosen by what they tell about outcomes over all arms, which says nothing of who
-    got which arm by lot: so the choice cannot agree with chance differences between arms.
-    """
-    most = max(coefficients // offers, 1)
-    if len(columns) <= most:
-        return np.arange(len(columns))
-    ranked = np.argsort(-prognostic, kind="stable")
-    place = np.empty(len(prognostic), dtype=np.int64)
-    place[ranked] = np.arange(len(ranked))
-    return np.sort(np.argsort(place[columns], kind="stable")[:most])
-
-
 def _precision(residual: FloatArray, expected: FloatArray, weight: FloatArray) -> FloatArray:
     """Return each row's precision: a rare buyer's outcome varies less than a frequent one's."""
     chance = expected.clip(0, 1)
     variance = np.maximum(chance * (1 - chance), 0.1 * np.mean(chance * (1 - chance)) + 1e-9)
     scale = float(np.sum(weight * residual**2 / variance) / weight.sum())
     return np.asarray(weight / (variance * max(scale, 1e-9)))
-
-
-def _directions(covariance: FloatArray) -> FloatArray:
-    """Return the principal directions, scaled to one standard deviation, largest first."""
-    variance, vectors = np.linalg.eigh(covariance)
-    order = np.argsort(-variance, kind="stable")
-    kept = [i for i in order if variance[i] >= NEGLIGIBLE * variance.max()]
-    directions = (vectors[:, kept] * np.sqrt(variance[kept])).T
-    signs = np.where(directions.sum(axis=1, keepdims=True) < 0, -1.0, 1.0)
-    return np.asarray(directions * signs)
 
 
 def _regained(
@@ -273,8 +197,8 @@ def _regained(
     some = evenly(len(departure), SPREAD_ROWS)
     mean = deviations.predict(rows.matrix[some], rows.phi[some], log_odds[some], folds=None)
     reach = rows.lottery.reach[some]
-    one = weighted(departure[some], usual[None])[reach]
-    every = weighted(mean - centre.mean(axis=0), usual[None])[reach]
+    one = weighted(departure[some], usual[None], None)[reach]
+    every = weighted(mean - centre.mean(axis=0), usual[None], None)[reach]
     return max(float(one @ one) / max(float(every @ every), TINY), 1.0)
 
 

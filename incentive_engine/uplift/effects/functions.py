@@ -10,9 +10,8 @@ from typing import Final, Self
 
 import numba
 import numpy as np
-import numpy.typing as npt
 
-from incentive_engine.domain import BoolArray, FloatArray, IntArray
+from incentive_engine.domain import BoolArray, FloatArray, IntArray, Matrix
 from incentive_engine.parallel import in_blocks
 
 BLOCK: Final = 128
@@ -32,7 +31,7 @@ class Functions:
     ----------
     column : (t,) int64
         What is looked at.
-    codes, knots : float64
+    codes, knots : float32
         Of all columns, one after the other; knots ascend.
     first_code, first_knot : (t + 1,) int64
         Where each column's begin, and the end.
@@ -43,9 +42,9 @@ class Functions:
     """
 
     column: IntArray
-    codes: FloatArray
+    codes: Matrix
     first_code: IntArray
-    knots: FloatArray
+    knots: Matrix
     first_knot: IntArray
     missing: BoolArray
     curvature: float
@@ -71,12 +70,12 @@ class Functions:
             curvature=curvature,
         )
 
-    def __call__(
-        self, matrix: npt.NDArray[np.float32], centre: FloatArray, scale: float
-    ) -> FloatArray:
+    def __call__(self, matrix: Matrix, centre: FloatArray, scale: float) -> Matrix:
         """Return ``(function - centre) / scale`` for (n, p) features and (q,) centres, (n, q)."""
-        out = np.empty((len(matrix), len(centre)))
+        out = np.empty((len(matrix), len(centre)), np.float32)
         rows = np.ascontiguousarray(matrix)
+        middle, unit = centre.astype(np.float32), np.float32(1 / scale)
+        curvature = np.float32(self.curvature)
 
         def fill(block: slice) -> None:
             _fill(
@@ -88,17 +87,17 @@ class Functions:
                 self.knots,
                 self.first_knot,
                 self.missing,
-                self.curvature,
-                centre,
-                scale,
+                curvature,
+                middle,
+                unit,
             )
 
         in_blocks(fill, len(matrix))
         return out
 
 
-def _flat(parts: Sequence[Sequence[float]]) -> FloatArray:
-    return np.array([value for part in parts for value in part], dtype=np.float64)
+def _flat(parts: Sequence[Sequence[float]]) -> Matrix:
+    return np.array([value for part in parts for value in part], dtype=np.float32)
 
 
 def _starts(parts: Sequence[Sequence[float]]) -> IntArray:
@@ -107,22 +106,23 @@ def _starts(parts: Sequence[Sequence[float]]) -> IntArray:
 
 @numba.njit(cache=True, nogil=True)
 def _fill(
-    out: FloatArray,
-    matrix: npt.NDArray[np.float32],
+    out: Matrix,
+    matrix: Matrix,
     column: IntArray,
-    codes: FloatArray,
+    codes: Matrix,
     first_code: IntArray,
-    knots: FloatArray,
+    knots: Matrix,
     first_knot: IntArray,
     missing: BoolArray,
-    curvature: float,
-    centre: FloatArray,
-    scale: float,
+    curvature: np.float32,
+    centre: Matrix,
+    unit: np.float32,
 ) -> None:
     n, q = out.shape
-    values = np.zeros(BLOCK)
+    zero, one = np.float32(0.0), np.float32(1.0)
+    values = np.zeros(BLOCK, np.float32)
     # a function at a time, as the processor likes it; then row by row, as the result stands
-    found = np.empty((q, APART))
+    found = np.empty((q, APART), np.float32)
     for start in range(0, n, BLOCK):
         at, rows = 0, min(BLOCK, n - start)
         for term in range(len(column)):
@@ -131,7 +131,7 @@ def _fill(
                 values[row] = matrix[start + row, column[term]]
             for code in range(first_code[term], first_code[term + 1]):
                 for row in range(rows):
-                    found[at, row] = 1.0 if values[row] == codes[code] else 0.0
+                    found[at, row] = one if values[row] == codes[code] else zero
                 at += 1
             if high > low:
                 _curve(found[at], found[at + 1], values, knots[low:high])
@@ -140,34 +140,36 @@ def _fill(
                 at += 2
             if missing[term]:
                 for row in range(rows):
-                    found[at, row] = 1.0 if np.isnan(values[row]) else 0.0
+                    found[at, row] = one if np.isnan(values[row]) else zero
                 at += 1
-        _set_rows(out[start : start + rows], found, centre, scale)
+        _set_rows(out[start : start + rows], found, centre, unit)
 
 
 @numba.njit(cache=True, nogil=True)
-def _set_rows(out: FloatArray, found: FloatArray, centre: FloatArray, scale: float) -> None:
+def _set_rows(out: Matrix, found: Matrix, centre: Matrix, unit: np.float32) -> None:
     for row in range(len(out)):
         for each in range(len(centre)):
-            out[row, each] = (found[each, row] - centre[each]) / scale
+            out[row, each] = (found[each, row] - centre[each]) * unit
 
 
 @numba.njit(cache=True, nogil=True)
-def _curve(slope: FloatArray, bend: FloatArray, values: FloatArray, knots: FloatArray) -> None:
+def _curve(slope: Matrix, bend: Matrix, values: Matrix, knots: Matrix) -> None:
     """Set each value's rank from -√3 to √3, and its square less 1; both 0 where missing."""
-    below = np.zeros(len(values), dtype=np.int64)
+    width, one = np.float32(np.sqrt(12.0)), np.float32(1.0)
+    below = np.zeros(len(values), np.int32)
     for limit in knots:  # one knot after the other, for many values at once
         for row in range(len(values)):
-            below[row] += 1 if limit < values[row] else 0
+            below[row] += np.int32(1) if limit < values[row] else np.int32(0)
     for row in range(len(values)):
-        slope[row], bend[row] = 0.0, 0.0
+        slope[row] = bend[row] = np.float32(0.0)
         if not np.isnan(values[row]):
-            slope[row] = (_rank(values[row], below[row], knots) - 0.5) * np.sqrt(12.0)
-            bend[row] = slope[row] ** 2 - 1
+            rank = _rank(values[row], below[row], knots)
+            slope[row] = np.float32(rank - 0.5) * width
+            bend[row] = slope[row] * slope[row] - one
 
 
 @numba.njit(cache=True, nogil=True)
-def _rank(value: float, low: int, knots: FloatArray) -> float:
+def _rank(value: np.float32, low: int, knots: Matrix) -> float:
     """Return the share of rows below a value, half of the ties counted; `low` knots are below."""
     last = len(knots) - 1
     if low > last:

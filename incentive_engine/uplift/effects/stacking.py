@@ -16,6 +16,7 @@ from typing import Final
 import numpy as np
 
 from incentive_engine.domain import FloatArray
+from incentive_engine.parallel import in_blocks
 from incentive_engine.uplift.crossfit import Folds
 from incentive_engine.uplift.effects.calibration import Calibration, knots, pieces
 
@@ -189,8 +190,13 @@ class DeviationEvidence:
     def calibrate(self, stacked: FloatArray, folds: Folds) -> Calibration:
         """Return the slopes of what came true on stacked deviations, (n, k)."""
         low, high, least, most = knots(stacked)
-        parts = pieces(stacked, low, high)
-        claim = np.einsum("npk,nk->np", parts, self.contrast)
+        claim = np.empty((len(stacked), 3))
+
+        def claimed(block: slice) -> None:
+            parts = pieces(stacked[block], low, high)
+            claim[block] = np.einsum("npk,nk->np", parts, self.contrast[block])
+
+        in_blocks(claimed, len(stacked))
         slopes = self._solved(claim, folds, SLOPE_PRIOR)
         return Calibration(
             low=low,
@@ -204,8 +210,8 @@ class DeviationEvidence:
     def _solved(self, claims: FloatArray, folds: Folds, prior: WeightPrior) -> list[FloatArray]:
         """Return the weights of claims (n, c) by all rows, and by those outside each fold."""
         weight = self.lottery
-        claim = np.column_stack([self._unexplained(each, weight) for each in claims.T])
-        residual = self._unexplained(self.residual, weight)
+        unexplained = self._unexplained(np.column_stack([claims, self.residual]), weight)
+        claim, residual = unexplained[:, :-1], unexplained[:, -1]
         scale = 1 / max(float(weight @ residual**2 / weight.sum()), 1e-12)
         pull = claim * (weight * residual)[:, None]
         grams = np.stack([scale * (claim[i] * weight[i, None]).T @ claim[i] for _, i in folds])
@@ -226,16 +232,16 @@ class DeviationEvidence:
 
     def _moved(self) -> FloatArray:
         """Return what each row adds to the evidence that `_tested` weighs, (n, 3)."""
-        claim = self._unexplained(self.claim @ self.prior.usual, self.precision)
-        residual = self._unexplained(self.residual, self.precision)
+        both = np.column_stack([self.claim @ self.prior.usual, self.residual])
+        claim, residual = self._unexplained(both, self.precision).T
         moved = self.precision * claim * residual
         return np.column_stack([moved, moved**2, self.precision * claim**2])
 
-    def _unexplained(self, column: FloatArray, weight: FloatArray) -> FloatArray:
-        """Return what constant effects per offer leave of a column."""
+    def _unexplained(self, columns: FloatArray, weight: FloatArray) -> FloatArray:
+        """Return what constant effects per offer leave of columns, (n, c)."""
         weighted = self.contrast * weight[:, None]
-        slope = np.linalg.lstsq(weighted.T @ self.contrast, weighted.T @ column, rcond=None)[0]
-        return np.asarray(column - self.contrast @ slope)
+        slope = np.linalg.lstsq(weighted.T @ self.contrast, weighted.T @ columns, rcond=None)[0]
+        return np.asarray(columns - self.contrast @ slope)
 
 
 def stacked_weights(

@@ -129,12 +129,12 @@ def fit_contrast_trees(
                 data,
                 label=left / pull,
                 weight=mass[seen] * pull**2,
-                recipe=recipe,
+                recipe=rows.recipe(recipe),
                 seed=seed + fold,
             )
             fitted.append(model)
             if len(fitted) < len(directions):
-                left = left - pull * predict(model, rows.matrix[telling.row[seen]])[:, 0]
+                left = left - pull * predict(model, rows.matrix, rows=telling.row[seen])[:, 0]
         return fitted
 
     functions = zip(*side_by_side(fit_fold, rows.folds.count), strict=True)
@@ -209,7 +209,7 @@ def fit_arm_trees(
             telling.binned.subset(seen),
             label=label[seen],
             weight=mass[seen],
-            recipe=recipe,
+            recipe=rows.recipe(recipe),
             seed=seed + fold,
             start=start[seen],
         )

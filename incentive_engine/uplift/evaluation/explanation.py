@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from incentive_engine.domain import FloatArray, Matrix
+from incentive_engine.domain import FloatArray, Floats, Matrix
 from incentive_engine.uplift.boosting.boosting import CrossFitted
 from incentive_engine.uplift.effects.basis import Basis
 from incentive_engine.uplift.effects.effects import Deviations, taken
@@ -113,7 +113,7 @@ def explain_sample(model: EffectModel, features: pd.DataFrame) -> Explanation:
     return explain(model, features.iloc[rows], where="trial")
 
 
-def _ridge_parts(deviations: Deviations, phi: FloatArray, basis: Basis, p: int) -> FloatArray:
+def _ridge_parts(deviations: Deviations, phi: Floats, basis: Basis, p: int) -> FloatArray:
     """Return what each feature's functions and products add, (n, k, p + 1), the last one 0."""
     weight = deviations.ridge.mean(axis=0)
     mine = taken(phi, deviations.functions)

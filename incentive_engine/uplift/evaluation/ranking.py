@@ -44,11 +44,11 @@ def groups(
     label = _quantile_labels(predicted)
     return tuple(
         RankedGroup(
-            rows=int(inside.sum()),
+            rows=len(inside),
             predicted=float(np.average(predicted[inside], weights=weight[inside])),
             observed=mean_with_interval(observed[inside], weight[inside]),
         )
-        for inside in (label == group for group in np.unique(label))
+        for inside in (np.flatnonzero(label == group) for group in np.unique(label))
     )
 
 

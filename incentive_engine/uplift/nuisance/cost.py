@@ -156,13 +156,12 @@ def fit_cost(rows: TrialRows, *, cost: FloatArray, seed: int) -> CostModel:
     varies = np.flatnonzero(np.isin(lottery.arm - 1, np.flatnonzero(np.isnan(unit))))
     varies = varies[lottery.weight[varies] > 0]
     offer, paid, weight = lottery.arm[varies] - 1, cost[varies], lottery.weight[varies]
-    asked = with_offer(rows.matrix[varies], offer, pays)
     folds = Folds(label=rows.folds.label[varies], count=rows.folds.count)
-    telling = Telling.of(asked, paid > 0, folds, categories=rows.categories, seed=seed)
-    learn = partial(
-        _fit, telling, folds.count, weight=weight, seed=seed,
-        per_leaf=rows.params.redemptions_per_leaf,
+    telling = Telling.of(
+        lambda some: with_offer(rows.matrix[varies[some]], offer[some], pays),
+        paid > 0, folds, categories=rows.categories, seed=seed,
     )  # fmt: skip
+    learn = partial(_fit, rows, telling, weight=weight, seed=seed)
     redeem = learn(label=(paid > 0).astype(np.float64), use=paid >= 0, objective="binary")
     relative = paid / pays[offer].clip(1e-12)
     pay = None
@@ -288,15 +287,14 @@ def _slope(
 
 
 def _fit(
+    rows: TrialRows,
     telling: Telling,
-    folds: int,
     *,
     label: FloatArray,
     weight: FloatArray,
     use: BoolArray,
     objective: str,
     seed: int,
-    per_leaf: int,
 ) -> CrossFitted:
     """Learn the labels of all rows (n,) from those of the telling that `use` (n,) marks."""
     label, use = label[telling.row], use[telling.row]
@@ -307,11 +305,13 @@ def _fit(
         seen = outside[use[outside]]
         seen = seen if len(seen) else np.flatnonzero(use)
         share = float(label[seen].mean()) if objective == "binary" else 1.0
-        recipe = _recipe(objective, share, len(seen), per_leaf)
+        recipe = rows.recipe(
+            _recipe(objective, share, len(seen), rows.params.redemptions_per_leaf)
+        )
         data = telling.binned.subset(seen)
         return train(data, label=label[seen], weight=mass[seen], recipe=recipe, seed=seed + fold)
 
-    return CrossFitted(tuple(side_by_side(fit_fold, folds)))
+    return CrossFitted(tuple(side_by_side(fit_fold, rows.folds.count)))
 
 
 def _recipe(objective: str, share: float, rows: int, per_leaf: int) -> Recipe:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from incentive_engine.domain import FloatArray, Matrix
+from incentive_engine.domain import FloatArray, Floats, Matrix
 from incentive_engine.uplift.boosting.boosting import CrossFitted
 from incentive_engine.uplift.crossfit import Folds
 from incentive_engine.uplift.effects.effects import EffectLayer
@@ -48,7 +48,7 @@ class EventProbability:
     effects: EffectLayer
 
     def predict(
-        self, matrix: Matrix, phi: FloatArray, share: FloatArray, *, folds: Folds | None
+        self, matrix: Matrix, phi: Floats, share: FloatArray, *, folds: Folds | None
     ) -> Likelihoods:
         """Return effects and probabilities.
 

@@ -34,7 +34,7 @@ def fit_outcome(rows: TrialRows, *, event: FloatArray, seed: int) -> CrossFitted
     telling = rows.telling
     label = event[telling.row]
     weight = rows.lottery.weight[telling.row] * telling.stands_for
-    recipe = outcome_recipe(float(label.mean()), len(label), rows.params)
+    recipe = rows.recipe(outcome_recipe(float(label.mean()), len(label), rows.params))
 
     def fit_fold(fold: int) -> lgb.Booster:
         seen = telling.outside(fold)

@@ -116,7 +116,9 @@ def _fit_value(rows: TrialRows, spend: FloatArray, buys: np.ndarray, seed: int) 
         seen = seen if len(seen) else outside
         data, row = rows.telling.binned.subset(seen), rows.telling.row[seen]
         weight = rows.lottery.weight[row].clip(1e-9)
-        return train(data, label=amount[row], weight=weight, recipe=recipe, seed=seed + fold)
+        return train(
+            data, label=amount[row], weight=weight, recipe=rows.recipe(recipe), seed=seed + fold
+        )
 
     return CrossFitted(tuple(side_by_side(fit_fold, rows.folds.count)))
 

@@ -12,29 +12,28 @@ Bien, Taylor, Tibshirani: A lasso for hierarchical interactions, Annals of Stati
 section 1, for interactions of features that matter by themselves.
 """
 
-# ruff: noqa: PLR0917 - numba takes no keyword-only arguments
-
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
-import numba
 import numpy as np
 
-from incentive_engine.domain import BoolArray, FloatArray, IntArray
+from incentive_engine.domain import FloatArray, Floats, IntArray
 from incentive_engine.parallel import side_by_side
 from incentive_engine.uplift.crossfit import Folds
 from incentive_engine.uplift.effects.interactions.interactions import PairProducts, partners
 from incentive_engine.uplift.effects.interactions.relevance import RESTRAINT, STEPS
 from incentive_engine.uplift.effects.interactions.ridge import (
+    ROWS,
     NormalEquations,
     Posterior,
     Prior,
     distinct_lines,
     total_precision,
 )
+from incentive_engine.uplift.systematic_sample import SAMPLE, evenly
 from incentive_engine.uplift.trial_design import Randomisation
 
 STRONGEST: Final = 4
@@ -67,7 +66,7 @@ def learn_pairs(
     believed: list[tuple[Prior, Posterior]],
     columns: Sequence[int],
     *,
-    phi: FloatArray,
+    phi: Floats,
     lottery: Randomisation,
     residual: FloatArray,
     weight: FloatArray,
@@ -88,41 +87,51 @@ def learn_pairs(
     lottery, residual, weight, folds
         As in `normal_equations`.
     """
-    spread = phi.T @ phi / len(phi)
+    some = phi[evenly(len(phi), SAMPLE)]
+    spread = np.asarray(some.T @ some / len(some), dtype=np.float64)
+    strongest = [_strongest(said.mean, np.asarray(columns), spread) for _, said in believed]
+    column, main = (np.stack(parts) for parts in zip(*strongest, strict=True))
+    first, second = partners(main.shape[1])
+    centre = (main @ spread @ main.transpose(0, 2, 1))[:, first, second]
     lines, kind = distinct_lines(lottery)
 
-    def outside(fold: int) -> tuple[IntArray, FloatArray, FloatArray, FloatArray, FloatArray]:
-        prior, posterior = believed[fold]
-        column, main = _strongest(posterior.mean, np.asarray(columns), spread)
-        centre = (main @ spread @ main.T)[partners(len(main))]
-        sums = _Sums.empty(len(lines), phi.shape[1], len(main))
-        away = folds.holds(fold)
-        rows = (phi, phi @ main.T, centre, kind, residual, weight, away)
-        add_products(sums.beside, sums.itself, sums.pull, *rows)
-        cross, square, moment = sums.of_offers(lines)
-        coefficient, ridge = _coefficients(
-            equations.without(fold), prior, cross=cross, square=square, moment=moment
-        )
-        return column, main, centre, coefficient, ridge
+    def of_fold(fold: int) -> _Sums:
+        inside = folds.inside(fold)
+        parts = [inside[kind[inside] == which] for which in range(len(lines))]
+        sums = [
+            _sums(phi, rows, main=main, centre=centre, residual=residual, weight=weight)
+            for rows in parts
+        ]
+        return _Sums(*(np.stack(each) for each in zip(*sums, strict=True)))
 
-    found = side_by_side(outside, folds.count)
-    stacked = [np.stack(parts) for parts in zip(*found, strict=True)]
-    column, main, centre, coefficient, ridge = stacked
+    sums = side_by_side(of_fold, folds.count)
+
+    def outside(fold: int) -> tuple[FloatArray, FloatArray]:
+        beside, itself, pull = (
+            np.sum([part[:, fold] for at, part in enumerate(parts) if at != fold], axis=0)
+            for parts in zip(*sums, strict=True)
+        )
+        cross, square, moment = _of_offers(lines, beside, itself, pull)
+        return _coefficients(
+            equations.without(fold), believed[fold][0], cross=cross, square=square, moment=moment
+        )
+
+    solved = side_by_side(outside, folds.count)
+    coefficient, ridge = (np.stack(parts) for parts in zip(*solved, strict=True))
     pairs = PairProducts(column=column, main=main, centre=centre, coefficient=coefficient)
     return Interacting(pairs=pairs, ridge=ridge)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Sums:
-    """What rows say of P products, per distinct line of the contrast.
+class _Sums(NamedTuple):
+    """What rows of one fold say of P products of each of v versions, by line of the contrast.
 
     Attributes
     ----------
-    beside : (lines, P, 1 + q) float64
+    beside : (lines, v, P, 1 + q) float64
         Σ weight · product · (1, phi).
-    itself : (lines, P, P) float64
+    itself : (lines, v, P, P) float64
         Σ weight · product · product.
-    pull : (lines, P) float64
+    pull : (lines, v, P) float64
         Σ weight · product · residual.
     """
 
@@ -130,61 +139,48 @@ class _Sums:
     itself: FloatArray
     pull: FloatArray
 
-    @classmethod
-    def empty(cls, lines: int, functions: int, mains: int) -> _Sums:
-        count = mains * (mains - 1) // 2
-        return cls(
-            beside=np.zeros((lines, count, 1 + functions)),
-            itself=np.zeros((lines, count, count)),
-            pull=np.zeros((lines, count)),
-        )
 
-    def of_offers(self, lines: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Return the blocks of the normal equations, by the contrast's lines (lines, k).
-
-        Those of basis functions and products, (k, 1 + q, k, P), of products alone, (k, P, k, P),
-        and the products' moments, (k, P).
-        """
-        cross = np.einsum("la,lb,lji->aibj", lines, lines, self.beside)
-        square = np.einsum("la,lb,lij->aibj", lines, lines, self.itself)
-        return cross, square, lines.T @ self.pull
-
-
-@numba.njit(cache=True, nogil=True)
-def add_products(
-    beside: FloatArray,
-    itself: FloatArray,
-    pull: FloatArray,
-    phi: FloatArray,
+def _sums(
+    phi: Floats,
+    rows: IntArray,
+    *,
     main: FloatArray,
     centre: FloatArray,
-    kind: IntArray,
     residual: FloatArray,
     weight: FloatArray,
-    left_out: BoolArray,
-) -> None:
-    """Add what rows say of the products of every two of m functions (n, m), less the centre."""
-    n, q = phi.shape
-    m = main.shape[1]
-    value = np.empty(len(centre))
-    for row in range(n):
-        if left_out[row]:
-            continue
-        line = kind[row]
-        at = 0
-        for first in range(m):
-            for second in range(first + 1, m):
-                value[at] = main[row, first] * main[row, second] - centre[at]
-                at += 1
-        for at in range(len(centre)):
-            weighted = weight[row] * value[at]
-            pull[line, at] += weighted * residual[row]
-            for other in range(len(centre)):
-                itself[line, at, other] += weighted * value[other]
-            beside[line, at, 0] += weighted
-            sums, functions = beside[line, at, 1:], phi[row]
-            for each in range(q):
-                sums[each] += weighted * functions[each]
+) -> _Sums:
+    """Return what some rows of one line say of products of (v, m, q) functions, less centres."""
+    versions, mains, q = main.shape
+    count, kind = centre.shape[1], phi.dtype
+    functions, middle = main.reshape(versions * mains, q).T.astype(kind), centre.astype(kind)
+    first, second = partners(mains)
+    beside = np.zeros((versions * count, 1 + q))
+    itself, pull = np.zeros((versions, count, count)), np.zeros(versions * count)
+    for start in range(0, len(rows), ROWS):
+        block = rows[start : start + ROWS]
+        mine = phi[block]
+        value = (mine @ functions).reshape(len(block), versions, mains)
+        product = value[:, :, first] * value[:, :, second] - middle
+        weighted = product * weight[block, None, None].astype(kind)
+        flat = weighted.reshape(len(block), versions * count).T
+        beside[:, 0] += flat.sum(axis=1)
+        beside[:, 1:] += flat @ mine
+        itself += weighted.transpose(1, 2, 0) @ product.transpose(1, 0, 2)
+        pull += flat @ residual[block].astype(kind)
+    return _Sums(beside.reshape(versions, count, 1 + q), itself, pull.reshape(versions, count))
+
+
+def _of_offers(
+    lines: FloatArray, beside: FloatArray, itself: FloatArray, pull: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return the blocks of the normal equations, by the contrast's lines (lines, k).
+
+    Those of basis functions and products, (k, 1 + q, k, P), of products alone, (k, P, k, P),
+    and the products' moments, (k, P).
+    """
+    cross = np.einsum("la,lb,lji->aibj", lines, lines, beside)
+    square = np.einsum("la,lb,lij->aibj", lines, lines, itself)
+    return cross, square, lines.T @ pull
 
 
 def _strongest(

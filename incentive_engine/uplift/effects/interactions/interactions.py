@@ -10,12 +10,12 @@ from typing import Any, Self
 import numba
 import numpy as np
 
-from incentive_engine.domain import FloatArray, IntArray
+from incentive_engine.domain import FloatArray, Floats, IntArray
 from incentive_engine.parallel import in_blocks
 from incentive_engine.uplift.crossfit import Folds
 
 
-def products(phi: FloatArray, main: FloatArray) -> FloatArray:
+def products(phi: Floats, main: FloatArray) -> FloatArray:
     """Return the products of every two of m functions, (n, m (m - 1) / 2).
 
     Parameters
@@ -85,7 +85,7 @@ class PairProducts:
     centre: FloatArray
     coefficient: FloatArray
 
-    def predict(self, phi: FloatArray, *, folds: Folds | None) -> FloatArray:
+    def predict(self, phi: Floats, *, folds: Folds | None) -> FloatArray:
         """Return what the products add, (n, k), by (n, q) basis functions.
 
         For the folds' own rows by the version of the row's fold, otherwise by the mean of all.
@@ -104,7 +104,7 @@ class PairProducts:
         in_blocks(add, len(phi))
         return out
 
-    def contributions(self, phi: FloatArray, features: int) -> FloatArray:
+    def contributions(self, phi: Floats, features: int) -> FloatArray:
         """Return what each feature adds for people of no fold, (n, k, features).
 
         Half of a product is each of its features'.

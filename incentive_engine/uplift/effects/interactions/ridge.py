@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import pandas as pd
 
-from incentive_engine.domain import FloatArray, IntArray
+from incentive_engine.domain import FloatArray, Floats, IntArray
 from incentive_engine.parallel import side_by_side
 from incentive_engine.uplift.crossfit import Folds
 from incentive_engine.uplift.trial_design import Randomisation
@@ -62,13 +63,15 @@ class NormalEquations:
 
 def distinct_lines(lottery: Randomisation) -> tuple[FloatArray, IntArray]:
     """Return the distinct lines of the contrast (few, k), and which is each row's, (n,)."""
-    _, first, kind = np.unique(lottery.kind, return_index=True, return_inverse=True)
-    return lottery.contrast[first], kind
+    kind, names = pd.factorize(lottery.kind)
+    first = np.zeros(len(names), dtype=np.int64)
+    first[kind] = np.arange(len(kind))
+    return lottery.contrast_of(first), kind
 
 
 def normal_equations(
     *,
-    phi: FloatArray,
+    phi: Floats,
     lottery: Randomisation,
     residual: FloatArray,
     weight: FloatArray,
@@ -109,20 +112,20 @@ def normal_equations(
 
 
 def _sums(
-    phi: FloatArray, weight: FloatArray, residual: FloatArray, rows: IntArray
+    phi: Floats, weight: FloatArray, residual: FloatArray, rows: IntArray
 ) -> tuple[FloatArray, FloatArray]:
     """Return ``Σ weight · (1, phi) (1, phi)'`` and ``Σ weight · residual · (1, phi)`` of rows."""
     width = phi.shape[1] + 1
     square, pull = np.zeros((width, width)), np.zeros(width)
-    half = np.empty((ROWS, width))
+    half = np.empty((ROWS, width), phi.dtype)
     for start in range(0, len(rows), ROWS):
         block = rows[start : start + ROWS]
-        root = np.sqrt(weight[block])
+        root = np.sqrt(weight[block]).astype(phi.dtype)
         design = half[: len(block)]
         design[:, 0] = root
         np.multiply(phi[block], root[:, None], out=design[:, 1:])
         square += design.T @ design
-        pull += design.T @ (root * residual[block])
+        pull += design.T @ (root * residual[block]).astype(phi.dtype)
     return square, pull
 
 
