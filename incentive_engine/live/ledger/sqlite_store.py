@@ -1,8 +1,8 @@
 """A ledger in a SQLite file, which one process at a time may write.
 
-WAL with ``synchronous=FULL``: a commit has reached the disk when it returns. Of all connections to
-the file only this one writes and checkpoints; others only read, because SQLite before 3.51.3 can
-damage a file when two connections reset its log at once.
+WAL with ``synchronous=FULL``: a commit has reached the disk when it returns. Only this process
+writes the file and brings its log in (`log_keeper`); others only read, because SQLite before
+3.51.3 can damage a file when its log begins again while another connection brings it in.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from incentive_engine.language import say
 from incentive_engine.live.ledger.chain import START
 from incentive_engine.live.ledger.commands import Published
 from incentive_engine.live.ledger.core import Book
+from incentive_engine.live.ledger.log_keeper import LogKeeper
 from incentive_engine.live.ledger.records import Action, Entry, Head, LimitState, Names, Request
 from incentive_engine.live.ledger.schema import (
     ACTIONS,
@@ -90,6 +91,8 @@ class SQLiteStore:
             self._db = _connected(path)
             opened.callback(self._db.close)
             self._prepare(terms, secret)
+            with _told(path):
+                self._log = LogKeeper(path, self._db)
             opened.pop_all()
 
     def _prepare(self, terms: Terms, secret: bytes) -> None:
@@ -124,6 +127,7 @@ class SQLiteStore:
             When the disk fails.
         """
         with _told(self.path):
+            self._log.tend()
             return self._begin(needs, now)
 
     def _begin(self, needs: Needs, now: int) -> Book:
@@ -178,6 +182,7 @@ class SQLiteStore:
         with _told(self.path):
             if book.is_changed:
                 self._write(book)
+                self._log.count(len(book.entries))
             self._db.execute("COMMIT")
         self._kept = book.head, book.pool
 
@@ -224,11 +229,11 @@ class SQLiteStore:
             When the disk fails.
         """
         with _told(self.path):
-            self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            self._log.bring_in()
 
     def close(self) -> None:
         """Let go of the file."""
-        self._db.close()
+        self._log.close()
         os.close(self._lock)
 
 
@@ -277,9 +282,6 @@ def _connected(path: Path) -> sqlite3.Connection:
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = FULL")
         database.execute("PRAGMA cache_size = -65536")
-        # pages of the log after which a commit checkpoints; idle moments do so earlier
-        busy_pages = 20_000
-        database.execute(f"PRAGMA wal_autocheckpoint = {busy_pages}")
         opened.pop_all()
         return database
 
@@ -300,7 +302,7 @@ def _told(path: Path) -> Iterator[None]:
     """Tell an error of the database as one of the ledger."""
     try:
         yield
-    except sqlite3.OperationalError as error:
+    except (sqlite3.OperationalError, OSError) as error:
         remedy = "free some room, or see to the disk; nothing of it was written"
         raise UnavailableError(
             Fault(str(path), say("cannot be written: {reason}", reason=error), "", remedy)

@@ -1,0 +1,165 @@
+"""The log of a file comes into it beside the commits that go on, and never begins again then."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable
+from concurrent.futures import wait
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from incentive_engine.live.ledger import log_keeper
+from incentive_engine.live.ledger.ledger import Ledger
+from incentive_engine.live.ledger.log_keeper import LogKeeper
+from incentive_engine.live.ledger.sqlite_store import SQLiteStore
+from incentive_engine.live.ledger.store import UnavailableError
+
+from .ledgers import SECRET, START, YUAN, decided, reserve, terms
+from .simulation import check_books
+
+STATED = terms(budget=10**6 * YUAN, stock=10**6)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    return tmp_path / "ledger"
+
+
+@pytest.fixture
+def short_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let rounds begin after a few commits."""
+    monkeypatch.setattr(log_keeper, "ROUND", 60)
+    monkeypatch.setattr(log_keeper, "LONGEST", 120)
+    monkeypatch.setattr(log_keeper, "FEW", 20)
+
+
+def opened(place: Path) -> tuple[Ledger, LogKeeper]:
+    store = SQLiteStore(place, STATED, secret=SECRET)
+    return Ledger(store), store._log
+
+
+def decide(ledger: Ledger, number: int) -> list[str]:
+    """Return the names of some decisions, one commit each."""
+    return [
+        decided(*ledger.apply([reserve(cost=YUAN, face=YUAN, hold=None)], START))[0]
+        for _ in range(number)
+    ]
+
+
+def age(place: Path) -> bytes:
+    """Return the salt of the log, which changes when it begins again."""
+    return place.with_name("ledger-wal").read_bytes()[16:24]
+
+
+def expect_whole(place: Path, names: list[str]) -> None:
+    with closing(sqlite3.connect(place)) as file:
+        check_books(file, STATED)
+        assert file.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert file.execute("SELECT count(*) FROM decisions").fetchone() == (len(names),)
+
+
+@pytest.mark.usefixtures("short_rounds")
+def test_a_log_stays_short_and_loses_nothing(place: Path) -> None:
+    ledger, _ = opened(place)
+    names, ages = [], set()
+    for _ in range(60):
+        names += decide(ledger, 10)
+        ages.add(age(place))
+    pages = place.with_name("ledger-wal").stat().st_size / 4096
+    ledger.close()
+    assert len(ages) > 3
+    assert pages < 2_000  # 600 commits write some 6,000
+    expect_whole(place, names)
+
+
+@pytest.mark.usefixtures("short_rounds")
+def test_a_log_never_begins_again_while_a_round_brings_it_in(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint, begun, may_end = log_keeper._checkpoint, threading.Event(), threading.Event()
+
+    def held(database: sqlite3.Connection) -> log_keeper.Progress:
+        progress = checkpoint(database)
+        begun.set()
+        may_end.wait(30)
+        # SQLite's fault needs a second look at a log that came in whole before
+        checkpoint(database)
+        return progress
+
+    ledger, keeper = opened(place)
+    names = decide(ledger, 5)
+    monkeypatch.setattr(log_keeper, "_checkpoint", held)
+    while keeper._round is None:
+        names += decide(ledger, 1)
+    assert begun.wait(30)
+    before = age(place)
+    names += decide(ledger, 50)
+    assert age(place) == before
+    may_end.set()
+    wait([keeper._round])
+    while age(place) == before:
+        names += decide(ledger, 1)
+    ledger.close()
+    expect_whole(place, names)
+
+
+@pytest.mark.usefixtures("short_rounds")
+def test_a_log_that_somebody_reads_grows_and_comes_in_once_he_has_done(place: Path) -> None:
+    ledger, _ = opened(place)
+    names = decide(ledger, 3)
+    with closing(sqlite3.connect(place)) as reading:
+        reading.execute("BEGIN")
+        assert reading.execute("SELECT count(*) FROM decisions").fetchone() == (3,)
+        before = age(place)
+        names += decide(ledger, 200)
+        assert age(place) == before
+        assert reading.execute("SELECT count(*) FROM decisions").fetchone() == (3,)
+    while age(place) == before:
+        names += decide(ledger, 1)
+    ledger.close()
+    expect_whole(place, names)
+
+
+def failing(error: Exception) -> Callable[[object], None]:
+    def fail(_: object) -> None:
+        raise error
+
+    return fail
+
+
+@pytest.mark.usefixtures("short_rounds")
+@pytest.mark.parametrize(
+    "error", [sqlite3.OperationalError("disk I/O error"), OSError(28, "full")]
+)
+def test_a_round_that_fails_is_told_and_loses_nothing(
+    place: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    ledger, keeper = opened(place)
+    names: list[str] = []
+    with monkeypatch.context() as broken:
+        broken.setattr(log_keeper, "_checkpoint", failing(error))
+        with pytest.raises(UnavailableError, match="cannot be written"):  # noqa: PT012 - at one of them
+            while keeper._since >= 0:
+                names += decide(ledger, 1)
+        ledger.close()
+    again, _ = opened(place)
+    names += decide(again, 1)
+    again.close()
+    expect_whole(place, names)
+
+
+@pytest.mark.usefixtures("short_rounds")
+def test_a_rest_brings_in_what_a_round_has_left(place: Path) -> None:
+    ledger, keeper = opened(place)
+    names: list[str] = []
+    while keeper._round is None:
+        names += decide(ledger, 1)
+    ledger.store.rest()
+    before = age(place)
+    names += decide(ledger, 1)
+    assert age(place) != before
+    ledger.close()
+    expect_whole(place, names)
