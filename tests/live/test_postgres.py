@@ -117,6 +117,24 @@ def test_two_servers_share_one_pool_to_the_last_offer(url: str) -> None:
         own.close()
 
 
+def test_a_pool_that_nobody_else_changed_is_not_read_again(url: str) -> None:
+    one, two = opened(url), opened(url)
+    store = one.store
+    assert isinstance(store, PostgresStore)
+    for _ in range(2):
+        one.apply([reserve()], START)
+        one.apply([ShowPool()], START)
+        with psycopg.connect(url) as asking:
+            query = f"SELECT xmin::text FROM {SCHEMA}.head"  # noqa: S608 - a name of ours
+            (left_by,) = asking.execute(query).fetchone() or ()
+        assert store._kept[0] == left_by
+        before = pool(one)
+        two.apply([reserve()], START)
+        assert pool(one) == pool(two) != before
+    one.close()
+    two.close()
+
+
 def test_what_one_server_answered_the_other_repeats(url: str) -> None:
     one, two = opened(url), opened(url)
     command = reserve("u", named=key("k"))
@@ -232,3 +250,14 @@ def start_again(data: Path) -> None:
         else:
             return
     pytest.fail("it does not start again")
+
+
+@pytest.mark.parametrize("text", ['"', "\\", '\\"', "{a,b}", "(1,)", "NULL", "a\nb\t", "é中", " "])
+def test_texts_are_kept_as_they_are(url: str, text: str) -> None:
+    own = opened(url)
+    command = reserve(f"user {text}")._replace(scene=text)
+    (answer,) = own.apply([command], START)
+    name, decision = decided(answer)
+    assert (decision.user_id, decision.scene) == (f"user {text}", text)
+    assert own.apply([command, Find(name)], START) == [answer, answer]
+    own.close()

@@ -2,12 +2,12 @@
 
 A batch locks the row at the end of the chain, so that the batches of all servers follow each
 other. It reads what it needs with the lock, in one round trip, and writes and commits in another:
-one statement for all tables, whatever the number of rows.
+one statement a table, whatever the number of rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -17,16 +17,36 @@ from incentive_engine.language import say
 from incentive_engine.live.ledger.chain import START
 from incentive_engine.live.ledger.commands import Published
 from incentive_engine.live.ledger.core import Book
-from incentive_engine.live.ledger.records import LIVE, Action, Entry, Head, Names, Request
-from incentive_engine.live.ledger.schema import (
-    ACTIONS,
-    DECISION,
-    DUE,
-    MIGRATIONS,
-    NEWEST,
-    VERSION,
-    scripts_from,
+from incentive_engine.live.ledger.postgres_pipeline import (
+    Call,
+    Pipeline,
+    Row,
+    array,
+    bytes_of,
+    columns,
+    records,
+    text_of,
+    typed,
 )
+from incentive_engine.live.ledger.postgres_statements import (
+    ACTED,
+    ANSWERED,
+    CONCERNED,
+    POOL,
+    PRICED,
+    STATEMENTS,
+    SUMS,
+)
+from incentive_engine.live.ledger.records import (
+    LIVE,
+    Action,
+    Entry,
+    Head,
+    LimitState,
+    Names,
+    Request,
+)
+from incentive_engine.live.ledger.schema import MIGRATIONS, VERSION, scripts_from
 from incentive_engine.live.ledger.store import (
     Needs,
     Terms,
@@ -47,54 +67,8 @@ WAIT: Final = 5
 TYPES: Final = (("BLOB", "BYTEA"), ("seq INTEGER PRIMARY KEY", "seq BIGINT PRIMARY KEY"))
 """What the tables of a file are called in PostgreSQL."""
 
-POOL: Final = (
-    "SELECT name, is_count, settles_amount, at_most, at_least, price, risk, "
-    "reserved, settled, overdraft, variance, moved FROM pool ORDER BY place"
-)
-ANSWERED: Final = (
-    "SELECT r.key, r.digest, e.seq, e.at, e.decision, e.state, e.amount, e.chain "
-    "FROM requests r JOIN entries e ON e.seq = r.entry WHERE r.key = ANY(%s)"
-)
-NAMED: Final = f"SELECT {DECISION}, FALSE FROM decisions WHERE seq = ANY(%s)"  # noqa: S608 - columns of ours
-CONCERNED: Final = (
-    f"SELECT {DECISION}, FALSE FROM decisions WHERE seq = ANY(%(seqs)s) "  # noqa: S608 - likewise
-    f"UNION ALL SELECT {DECISION}, FALSE FROM decisions "
-    "WHERE user_id = ANY(%(users)s) AND state IN ('reserved', 'redeemed') "
-    f"UNION ALL (SELECT {DECISION}, TRUE FROM decisions WHERE state = 'reserved' "
-    f"AND expires_at <= greatest(%(now)s, (SELECT at FROM head)) ORDER BY expires_at LIMIT {DUE})"
-)
-"""The decisions that a batch names, those that its users have, and those that have run out."""
-DECISIONS: Final = (
-    "bigint", "text", "text", "text", "text", "text", "bigint", "bigint", "bigint", "text",
-    "bigint", "bigint", "bigint", "float8", "bigint",
-)  # fmt: skip
-ENTRIES: Final = ("bigint", "bigint", "bigint", "text", "bigint", "bytea")
-PRICES: Final = ("bigint", "bigint", "text")
-REQUESTS: Final = ("bytea", "bytea", "bigint")
-ACTED: Final = ("bigint", "bigint", "bigint", "text", "text", "text", "text", "bytea")
-ENDED: Final = (
-    "UPDATE decisions d SET state = n.state, amount = n.amount, last = n.last "
-    "FROM unnest(%s::bigint[], %s::text[], %s::bigint[], %s::bigint[]) "
-    "AS n(seq, state, amount, last) WHERE d.seq = n.seq"
-)
-
-
-def _insert(table: str, types: tuple[str, ...]) -> str:
-    arrays = ", ".join(f"%s::{kind}[]" for kind in types)
-    return f"INSERT INTO {table} SELECT * FROM unnest({arrays})"  # noqa: S608 - names of ours
-
-
-WRITE: Final = (
-    f"WITH opened AS ({_insert('decisions', DECISIONS)}), "  # noqa: S608 - names of ours
-    f"entered AS ({_insert('entries', ENTRIES)}), "
-    f"keyed AS ({_insert('requests', REQUESTS)}), "
-    "summed AS (UPDATE pool p SET reserved = n.reserved, settled = n.settled, "
-    "overdraft = n.overdraft, variance = n.variance, moved = n.moved "
-    "FROM unnest(%s::int[], %s::bigint[], %s::bigint[], %s::bigint[], %s::text[], %s::bigint[]) "
-    "AS n(place, reserved, settled, overdraft, variance, moved) WHERE p.place = n.place) "
-    "UPDATE head SET seq = %s, at = %s, chain = %s"
-)
-"""What a batch writes, but for decisions that end: their users may have a new one in the same."""
+NOBODY: Final = "0"
+"""The number of no transaction."""
 
 
 class PostgresStore:
@@ -150,6 +124,11 @@ class PostgresStore:
         db.execute(f"SET search_path TO {SCHEMA}")
         db.commit()
         self.names = Names(bytes.fromhex(meta["secret"]))
+        self._terms = terms
+        # the transaction that left the pool as it is known here, and the pool
+        self._kept: tuple[str, list[LimitState]] = (NOBODY, [])
+        self._read_as = NOBODY
+        self._pipeline = Pipeline(db, STATEMENTS)
 
     def _fill(self, terms: Terms, secret: bytes) -> None:
         meta = [("run", terms.run), ("secret", secret.hex()), ("version", str(len(MIGRATIONS)))]
@@ -171,41 +150,55 @@ class PostgresStore:
             return self._begin(needs, now)
 
     def _begin(self, needs: Needs, now: int) -> Book:
-        execute = self._db.execute
-        concerned = {
-            "seqs": _array(needs.decisions),
-            "users": _array(needs.users),
-            "now": now,
-        }
-        with self._db.pipeline():
-            # on its own, since what is read with a lock is read as it was before the wait for it
-            locked = execute("SELECT seq, at, chain FROM head FOR UPDATE")
-            limits = execute(POOL)
-            answered = execute(ANSWERED, [_array(needs.keys)]) if needs.keys else None
-            decisions = execute(CONCERNED, concerned)
-            prices = execute(NEWEST) if needs.prices else None
-            acted = execute(ACTIONS) if needs.actions else None
-        seq, at, chain = locked.fetchone()
-        pool = [limit_of(row) for row in limits.fetchall()]
+        left_by, pool = self._kept
+        self._kept = (NOBODY, pool)
+        calls: dict[str, list[str | None]] = {"begin": [], "lock": [], "pool": [left_by]}
+        if needs.keys:
+            calls["answered"] = [array(needs.keys)]
+        calls["concerned"] = [array(needs.decisions), array(needs.users), str(now)]
+        if needs.prices:
+            calls["newest"] = []
+        if needs.actions:
+            calls["acted"] = []
+        rows = dict(zip(calls, self._pipeline.run(calls.items()), strict=True))
+        ((seq, at, chain, self._read_as),) = typed(rows["lock"], (int, int, bytes_of, text_of))
+        if rows["pool"]:
+            pool = self._pool_of(rows["pool"])
         book = Book(names=self.names, head=Head(seq=seq, at=at, chain=chain), pool=pool)
-        self._add(book, decisions.fetchall())
-        if acted is not None:
-            book.actions = [Action._make(row) for row in acted.fetchall()]
-        for key, digest, *entry in answered.fetchall() if answered is not None else ():
+        self._add(book, rows["concerned"])
+        book.actions = [*map(Action._make, typed(rows.get("acted", []), ACTED))]
+        for key, digest, *entry in typed(rows.get("answered", []), ANSWERED):
             book.requests[key] = Request(digest, entry[0])
             book.answers[entry[0]] = Entry._make(entry)
-        if prices is not None and (newest := prices.fetchone()) is not None:
+        for newest in typed(rows.get("newest", []), PRICED):
             book.prices = Published._make(newest)
         named = {entry.decision for entry in book.answers.values()} - book.decisions.keys()
         if named:
-            self._add(book, execute(NAMED, [_array(named)]).fetchall())
+            self._add(book, self._pipeline.run([("named", [array(named)])])[0])
         return book
 
+    def _pool_of(self, rows: Sequence[Row]) -> list[LimitState]:
+        """Return every limit with its sums."""
+        states = []
+        for terms, sums in zip(self._terms.limits, typed(rows, SUMS), strict=True):
+            reserved, settled, overdraft, variance, moved = sums
+            states.append(
+                LimitState(
+                    terms=terms,
+                    reserved=reserved,
+                    settled=settled,
+                    overdraft=overdraft,
+                    variance=variance,
+                    moved=moved,
+                )
+            )
+        return states
+
     @staticmethod
-    def _add(book: Book, rows: Sequence[tuple[Any, ...]]) -> None:
-        for *row, is_due in rows:
+    def _add(book: Book, rows: Sequence[Row]) -> None:
+        for *row, is_due in typed(rows, CONCERNED):
             decision = book.decisions[row[0]] = decision_of(row)
-            if is_due:
+            if is_due == "t":
                 book.due.append(decision.seq)
             if decision.state in LIVE:
                 book.live[decision.user_id] = decision.seq
@@ -218,38 +211,36 @@ class PostgresStore:
         UnavailableError
             When the server went away; whether it was written is known to who asks again.
         """
-        with self._told(), self._db.pipeline():
-            if book.is_changed:
-                self._write(book)
-            self._db.commit()
+        with self._told():
+            *results, _ = self._pipeline.run(self._written(book))
+        left_by = self._read_as
+        for (by,) in typed(results[-1] if results else [], (text_of,)):
+            left_by = by
+        self._kept = (left_by, book.pool)
 
-    def _write(self, book: Book) -> None:
-        execute, pool, head = self._db.execute, book.pool, book.head
-        ended = [book.decisions[seq] for seq in sorted(book.changed - set(book.opened))]
-        if ended:
-            execute(ENDED, _columns([(d.seq, d.state, d.amount, d.last) for d in ended], 4))
-        if book.published:
-            execute(_insert("prices", PRICES), _columns(book.published, len(PRICES)))
-        if book.acted:
-            execute(_insert("actions", ACTED), _columns(book.acted, len(ACTED)))
-        opened = [decision_row(book.decisions[seq]) for seq in book.opened]
-        keyed = [(key, request.digest, request.entry) for key, request in book.keyed.items()]
-        sums = [
-            (at, own.reserved, own.settled, own.overdraft, str(own.variance), own.moved)
-            for at, own in ((place, pool[place]) for place in sorted(book.touched))
-        ]
-        execute(
-            WRITE,
-            [
-                *_columns(opened, len(DECISIONS)),
-                *_columns(book.entries, len(ENTRIES)),
-                *_columns(keyed, len(REQUESTS)),
-                *_columns(sums, 6),
-                head.seq,
-                head.at,
-                head.chain,
-            ],
-        )
+    @staticmethod
+    def _written(book: Book) -> Iterator[Call]:
+        """Yield what writes what a batch changed, and ends its transaction."""
+        if book.is_changed:
+            ended = [book.decisions[seq] for seq in sorted(book.changed - set(book.opened))]
+            if ended:
+                yield "ended", columns([(d.seq, d.state, d.amount, d.last) for d in ended])
+            if book.opened:
+                opened = map(book.decisions.__getitem__, book.opened)
+                yield "decisions", [records(map(decision_row, opened))]
+            if book.entries:
+                yield "entries", [records(book.entries)]
+            if keyed := book.keyed.items():
+                yield "requests", [records((key, own.digest, own.entry) for key, own in keyed)]
+            if book.published:
+                yield "prices", [records(book.published)]
+            if book.acted:
+                yield "actions", [records(book.acted)]
+            if book.touched:
+                yield "sums", columns([_sums(book.pool[n], n) for n in sorted(book.touched)])
+            head = book.head
+            yield "head", [str(head.seq), str(head.at), f"\\x{head.chain.hex()}"]
+        yield "commit", []
 
     def rollback(self) -> None:
         """End the transaction as if it had never begun."""
@@ -272,27 +263,9 @@ class PostgresStore:
             yield
 
 
-def _columns(rows: Sequence[Sequence[Any]], width: int) -> list[str]:
-    """Return so many columns of rows as arrays."""
-    return [*map(_array, zip(*rows, strict=True))] if rows else ["{}"] * width
-
-
-def _array(values: Iterable[str | float | bytes | None]) -> str:
-    r"""Return values as PostgreSQL writes an array; the library takes four times as long.
-
-    >>> print(_array(["a", 'b"\\', None, 7, 0.5, b"\x01"]))
-    {"a","b\"\\",NULL,7,0.5,"\\x01"}
-    """
-    return f"{{{','.join(map(_element, values))}}}"
-
-
-def _element(value: str | float | bytes | None) -> str:
-    if isinstance(value, str):
-        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-        return f'"{escaped}"'
-    if isinstance(value, bytes):
-        return f'"\\\\x{value.hex()}"'
-    return "NULL" if value is None else repr(value)
+def _sums(limit: LimitState, place: int) -> tuple[int | str | None, ...]:
+    sums = (limit.reserved, limit.settled, limit.overdraft, str(limit.variance))
+    return (place, *sums, limit.moved)
 
 
 def _connected(place: DatabaseUrl) -> Any:  # noqa: ANN401 - the library is optional
@@ -306,6 +279,7 @@ def _connected(place: DatabaseUrl) -> Any:  # noqa: ANN401 - the library is opti
         # that they must not be ones which read the tables through; the price that is set on such
         # reading would have all plans compiled
         for setting in (
+            "client_encoding TO 'UTF8'",
             "plan_cache_mode TO force_generic_plan",
             "enable_seqscan TO off",
             "jit TO off",

@@ -1,0 +1,67 @@
+"""What a ledger in PostgreSQL runs, and how the columns of its answers are read."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from incentive_engine.live.ledger.postgres_pipeline import bytes_of, text_of
+from incentive_engine.live.ledger.schema import ACTIONS, DECISION, DUE, NEWEST
+
+POOL: Final = (
+    "SELECT name, is_count, settles_amount, at_most, at_least, price, risk, "
+    "reserved, settled, overdraft, variance, moved FROM pool ORDER BY place"
+)
+STATEMENTS: Final = {
+    "begin": "BEGIN",
+    # on its own, since what is read with a lock is read as it was before the wait for it
+    "lock": "SELECT seq, at, chain, xmin FROM head FOR UPDATE",
+    # who has read the pool as one transaction left it need not read it again
+    "pool": (
+        "SELECT reserved, settled, overdraft, variance, moved FROM pool "
+        "WHERE (SELECT xmin FROM head) <> $1 ORDER BY place"
+    ),
+    "answered": (
+        "SELECT r.key, r.digest, e.seq, e.at, e.decision, e.state, e.amount, e.chain "
+        "FROM requests r JOIN entries e ON e.seq = r.entry WHERE r.key = ANY($1)"
+    ),
+    "concerned": (
+        f"SELECT {DECISION}, FALSE FROM decisions WHERE seq = ANY($1) "  # noqa: S608 - columns of ours
+        f"UNION ALL SELECT {DECISION}, FALSE FROM decisions "
+        "WHERE user_id = ANY($2) AND state IN ('reserved', 'redeemed') "
+        f"UNION ALL (SELECT {DECISION}, TRUE FROM decisions WHERE state = 'reserved' "
+        f"AND expires_at <= greatest($3, (SELECT at FROM head)) ORDER BY expires_at LIMIT {DUE})"
+    ),
+    "named": f"SELECT {DECISION}, FALSE FROM decisions WHERE seq = ANY($1)",  # noqa: S608 - likewise
+    "newest": NEWEST,
+    "acted": ACTIONS,
+    # what ended goes first: a user whose offer ran out may have a new one in the same batch
+    "ended": (
+        "UPDATE decisions d SET state = n.state, amount = n.amount, last = n.last "
+        "FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[]) "
+        "AS n(seq, state, amount, last) WHERE d.seq = n.seq"
+    ),
+    **{
+        table: f"INSERT INTO {table} SELECT * FROM unnest($1::{table}[])"  # noqa: S608 - likewise
+        for table in ("decisions", "entries", "requests", "prices", "actions")
+    },
+    "sums": (
+        "UPDATE pool p SET reserved = n.reserved, settled = n.settled, "
+        "overdraft = n.overdraft, variance = n.variance, moved = n.moved "
+        "FROM unnest($1::int[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], "
+        "$6::bigint[]) AS n(place, reserved, settled, overdraft, variance, moved) "
+        "WHERE p.place = n.place"
+    ),
+    "head": "UPDATE head SET seq = $1, at = $2, chain = $3 RETURNING xmin",
+    "commit": "COMMIT",
+}
+"""What a batch runs; `concerned` are the decisions that it names, its users have, or ran out."""
+
+ENTRY: Final = (int, int, int, text_of, int, bytes_of)
+ANSWERED: Final = (bytes_of, bytes_of, *ENTRY)
+CONCERNED: Final = (
+    int, text_of, text_of, text_of, text_of, text_of, int, int, int, text_of, int, int, int, float,
+    int, text_of,
+)  # fmt: skip
+SUMS: Final = (int, int, int, int, int)
+PRICED: Final = (int, int, text_of)
+ACTED: Final = (int, int, int, text_of, text_of, text_of, text_of, bytes_of)
