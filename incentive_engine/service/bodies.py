@@ -13,7 +13,8 @@ from incentive_engine.live.ledger.commands import Standing
 from incentive_engine.live.ledger.records import Decision
 from incentive_engine.service.problems import ProblemError, problem
 
-Scene = Annotated[str, Meta(min_length=1, max_length=64)]
+# PostgreSQL keeps no text with a zero byte
+Scene = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^\x00]*$")]
 UserId = Annotated[str, Meta(min_length=1, max_length=256)] | int
 FeatureValue = str | int | float | bool | None
 

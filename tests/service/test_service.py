@@ -148,6 +148,7 @@ def test_amounts_that_are_none_are_refused(
         (b'{"user_id": "' + b"x" * 300 + b'"}', 422),
         (b'{"scene": "cart"}', 422),
         (b'{"user_id": "u", "scene": 1}', 422),
+        (b'{"user_id": "u", "scene": "a\\u0000b"}', 422),
         (b'{"user_id": "u", "colour": "red"}', 422),
         (b'{"user_id": "\xff"}', 400),
         (b'{"user_id": "nobody"}', 404),
