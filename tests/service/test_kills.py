@@ -136,11 +136,19 @@ def under_load(servers: Sequence[Killed], users: Sequence[str], kill: Callable[[
 
 async def see_again(load: Load) -> None:
     """Ask once more for all that was decided: whole answers by key, and each decision."""
-    line = Line(load.ports, random.Random(0))  # noqa: S311 - a port
-    for key, name, user in dict.fromkeys(load.decided):
-        await load.call(line, "POST", "/v1/decisions", {"user_id": user}, key)
-        await load.call(line, "GET", f"/v1/decisions/{name}")
-    line.close()
+    decided = iter(dict.fromkeys(load.decided))
+
+    async def client(number: int) -> None:
+        line = Line(load.ports, random.Random(number))  # noqa: S311 - a port
+        for key, name, user in decided:
+            await load.call(line, "POST", "/v1/decisions", {"user_id": user}, key)
+            await load.call(line, "GET", f"/v1/decisions/{name}")
+        line.close()
+
+    # as many clients as before: one alone would wait for the disk at each of its calls
+    async with asyncio.TaskGroup() as group:
+        for number in range(CLIENTS):
+            group.create_task(client(number))
 
 
 def expect_books(run: Path, ledger: str, load: Load) -> None:
