@@ -304,10 +304,12 @@ def test_nothing_answered_is_lost_when_the_server_is_killed(run: Path, tmp_path:
                 target=until_killed, args=(server.caller(), users, round_, answers)
             )
             thread.start()
-            time.sleep(0.3)
+            before = len(answers)
+            while len(answers) < before + 5 and thread.is_alive():  # on a busy machine, later
+                time.sleep(0.05)
             server.process.send_signal(signal.SIGKILL)
             thread.join()
-    assert len(answers) > 3
+    assert len(answers) >= 15
     with serving(run, *options) as server:
         caller = server.caller()
         for key, content in answers.items():
