@@ -73,6 +73,17 @@ def test_ids_beyond_signed_numbers_are_told_apart(folder: Path) -> None:
     assert int(as_numbers["user_id"].astype("uint64").max()) == 2**64 - 1
 
 
+def test_ids_that_are_no_whole_numbers_are_text(folder: Path) -> None:
+    policy = write_policy(folder, features=COUNTS)
+    counted = _made(policy)["count_order_7d"].tolist()
+    (folder / "users-features.parquet").unlink()
+    log, users = (pd.read_parquet(folder / f"{name}.parquet") for name in ("events", "users"))
+    log["user_id"] = log["user_id"].str[1:].astype(float).replace(0, np.inf)
+    log.to_parquet(folder / "events.parquet")
+    users.assign(user_id=users["user_id"].str[1:]).to_parquet(folder / "users.parquet")
+    assert _made(policy)["count_order_7d"].tolist() == [0, *counted[1:]]
+
+
 def test_each_row_of_the_trial_has_its_own_moment(folder: Path) -> None:
     table = _made(write_policy(folder, features=COUNTS), "trial", "csv")
     trial = pd.read_parquet(folder / "trial.parquet")

@@ -20,3 +20,9 @@ def test_a_folder_is_no_ledger(
     with pytest.raises(DataError, match="is a directory, expected a ledger's file"):
         open_store(place, terms)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_name_that_is_too_long_is_refused(tmp_path: Path) -> None:
+    terms: Any = None
+    with pytest.raises(DataError, match="cannot be opened: the name is too long"):
+        open_store(str(tmp_path / ("x" * 300)), terms)

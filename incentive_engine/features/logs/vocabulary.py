@@ -45,7 +45,9 @@ def as_text(column: Column) -> pa.Array:
         return column.cast(pa.string())
     if pa.types.is_floating(column.type):
         values = column.to_numpy(zero_copy_only=False)
-        if np.all(np.isnan(values) | (values == np.floor(values))):
+        # what is infinite, or has more digits than a whole number of 64 bits, stays as it is
+        is_whole = (values == np.floor(values)) & (np.abs(values) < 2.0**63)
+        if np.all(np.isnan(values) | is_whole):
             column = pc.cast(pc.if_else(pc.is_nan(column), None, column), pa.int64())
     return column.cast(pa.string())
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from incentive_engine.config.access.database_url import is_database, read_database_url
 from incentive_engine.errors import DataError, Fault
+from incentive_engine.language import say
 from incentive_engine.live.ledger.store import Store, Terms
 
 
@@ -48,7 +49,12 @@ def open_store(place: str, terms: Terms) -> Store:
         from incentive_engine.live.ledger.postgres_store import PostgresStore
 
         return PostgresStore(place, terms, secret=secret)
-    if Path(place).is_dir():
+    try:
+        is_folder = Path(place).is_dir()
+    except OSError as error:  # such as a name that is too long
+        what = say("cannot be opened: {reason}", reason=error)
+        raise DataError(Fault(place, what, "a ledger's file")) from None
+    if is_folder:
         remedy = "name a file in it"
         raise DataError(Fault(place or ".", "is a directory", "a ledger's file", remedy=remedy))
     from incentive_engine.live.ledger.sqlite_store import SQLiteStore
