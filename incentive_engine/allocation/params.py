@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final
 
-from incentive_engine.errors import ConfigError, Fault
-from incentive_engine.language import say
-
-
-def _knob(default: float, least: float, most: float) -> Any:  # noqa: ANN401 - as `field`
-    return field(default=default, metadata={"least": least, "most": most})
+from incentive_engine.config.knobs import knob, out_of_range
+from incentive_engine.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,59 +23,48 @@ class SolveParams:
         When a setting is out of its range.
     """
 
-    first_sample: int = _knob(1_000, 100, 10**7)
+    first_sample: int = knob(1_000, 100, 10**7)
     """Users in the first sample. More make its prices better and its linear program slower."""
-    sample_growth: int = _knob(12, 2, 1_000)
+    sample_growth: int = knob(12, 2, 1_000)
     """How many times larger each next sample is."""
-    largest_sample: int = _knob(150_000, 100, 10**9)
+    largest_sample: int = knob(150_000, 100, 10**9)
     """No sample is larger: it would cost more to take than its better prices save."""
-    sample_price_gap: float = _knob(1e-5, 1e-15, 1.0)
+    sample_price_gap: float = knob(1e-5, 1e-15, 1.0)
     """The relative gap at which a sample's prices are good enough to start from."""
-    price_gap: float = _knob(1e-10, 1e-15, 1.0)
+    price_gap: float = knob(1e-10, 1e-15, 1.0)
     """ε, the relative gap between model and dual at which prices are optimal."""
-    newton_steps: int = _knob(10, 0, 1_000)
+    newton_steps: int = knob(10, 0, 1_000)
     """Steps without a linear program, at most."""
-    price_steps: int = _knob(40, 1, 10_000)
+    price_steps: int = knob(40, 1, 10_000)
     """Linear programs per sample, at most."""
-    core_users: int = _knob(2_000, 10, 10**6)
+    core_users: int = knob(2_000, 10, 10**6)
     """Users that choose freely in a linear program; it grows when steps fail."""
-    largest_core_users: int = _knob(12_000, 10, 10**6)
+    largest_core_users: int = knob(12_000, 10, 10**6)
     """Users that choose freely in the largest one."""
-    plan_gap: float = _knob(3e-7, 0.0, 1.0)
+    plan_gap: float = knob(3e-7, 0.0, 1.0)
     """The relative gap at which the search for a plan ends. Simulations, which solve hundreds of
     problems, need less than a plan that is paid out."""
-    offer_share: float = _knob(0.01, 0.0, 1.0)
+    offer_share: float = knob(0.01, 0.0, 1.0)
     """A plan within this part of an average offer's value of the bound is good enough, too."""
-    program_share: float = _knob(0.1, 0.0, 1.0)
+    program_share: float = knob(0.1, 0.0, 1.0)
     """Within this part it is not worth the time that integer programs take."""
-    whole_users: int = _knob(300, 0, 10_000)
+    whole_users: int = knob(300, 0, 10_000)
     """Up to so many users the integer program has all of them, and all their offers."""
-    first_program_users: int = _knob(150, 1, 10_000)
+    first_program_users: int = knob(150, 1, 10_000)
     """Users in the first integer program: those whose choice costs least to change."""
-    largest_program_users: int = _knob(4_000, 1, 100_000)
+    largest_program_users: int = knob(4_000, 1, 100_000)
     """Users in the largest one, for plans that fewer users cannot repair."""
-    near_users: int = _knob(1_000, 1, 10**6)
+    near_users: int = knob(1_000, 1, 10**6)
     """Users nearest a tie, of whom each turn of exchanges and small programs has some."""
-    exchange_users: int = _knob(400, 2, 10**5)
+    exchange_users: int = knob(400, 2, 10**5)
     """Users among whom a turn of exchanges is looked for."""
-    turn_users: int = _knob(150, 1, 10**5)
+    turn_users: int = knob(150, 1, 10**5)
     """Users in each of the small programs that take turns."""
-    turns: int = _knob(30, 0, 10_000)
+    turns: int = knob(30, 0, 10_000)
     """Turns of exchanges, and of small programs, at most."""
 
     def __post_init__(self) -> None:
-        faults = [
-            Fault(
-                f"SolveParams: {knob.name}",
-                say("it is {value}", value=value),
-                say("{low:g} to {high:g}", low=low, high=high),
-            )
-            for knob in fields(self)
-            for value in [getattr(self, knob.name)]
-            for low, high in [(knob.metadata["least"], knob.metadata["most"])]
-            if not low <= value <= high
-        ]
-        if faults:
+        if faults := out_of_range(self):
             raise ConfigError(*faults)
 
 

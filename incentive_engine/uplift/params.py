@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final
 
+from incentive_engine.config.knobs import knob, out_of_range
 from incentive_engine.errors import ConfigError, Fault, nearest
 
 STAGES: Final = (
@@ -24,10 +25,6 @@ STAGES: Final = (
 """
 
 
-def _knob(default: float, least: float, most: float) -> Any:  # noqa: ANN401 - as `field`
-    return field(default=default, metadata={"least": least, "most": most})
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FitParams:
     """How far the learner adapts to a trial, and what it believes beforehand.
@@ -38,66 +35,59 @@ class FitParams:
         When a setting is out of its range, or a stage is none of `STAGES`.
     """
 
-    folds: int = _knob(5, 2, 50)
+    folds: int = knob(5, 2, 50)
     """K, models of each kind; each learns from the rows outside its fold. More take longer."""
-    large_trial: int = _knob(250_000, 1, 10**12)
+    large_trial: int = knob(250_000, 1, 10**12)
     """Rows from which on there are three folds at most, and half as many trees at twice the rate:
     models differ little then, and time grows with the rows. Higher takes longer."""
-    outcome_trees: int = _knob(60, 1, 10_000)
+    outcome_trees: int = knob(60, 1, 10_000)
     """Trees of the pooled outcome model. More fit outcomes closer, and noise too."""
-    outcome_leaves: int = _knob(8, 2, 8)
+    outcome_leaves: int = knob(8, 2, 8)
     """Leaves of each of them: how many features may act together on the outcome."""
-    outcome_rate: float = _knob(0.1, 1e-4, 1.0)
+    outcome_rate: float = knob(0.1, 1e-4, 1.0)
     """η, the learning rate of these trees."""
-    events_per_leaf: int = _knob(30, 1, 10**6)
+    events_per_leaf: int = knob(30, 1, 10**6)
     """Conversions that a leaf of the outcome model should hold. With fewer, effects inherit
     noise."""
-    effect_leaves: int = _knob(4, 2, 8)
+    effect_leaves: int = knob(4, 2, 8)
     """Leaves of the effect trees: how many features may act together on an effect."""
-    contrast_trees: int = _knob(60, 1, 10_000)
+    contrast_trees: int = knob(60, 1, 10_000)
     """Trees per direction on the contrasts between arms."""
-    contrast_rate: float = _knob(0.06, 1e-4, 1.0)
+    contrast_rate: float = knob(0.06, 1e-4, 1.0)
     """η of these trees; rate × trees is their λ, so that a unit of function is one deviation."""
-    events_per_contrast_leaf: int = _knob(60, 1, 10**6)
+    events_per_contrast_leaf: int = knob(60, 1, 10**6)
     """Conversions that a leaf of these should hold: effects are noisier than outcomes."""
-    arm_trees: int = _knob(40, 1, 10_000)
+    arm_trees: int = knob(40, 1, 10_000)
     """Trees in each arm, on what the outcome model leaves."""
-    arm_rate: float = _knob(0.05, 1e-4, 1.0)
+    arm_rate: float = knob(0.05, 1e-4, 1.0)
     """η of these trees."""
-    events_per_arm_leaf: int = _knob(30, 1, 10**6)
+    events_per_arm_leaf: int = knob(30, 1, 10**6)
     """Conversions that a leaf of these should hold."""
-    additive_chance: float = _knob(0.85, 0.01, 0.99)
+    additive_chance: float = knob(0.85, 0.01, 0.99)
     """π, how likely it is beforehand that features add up, and do not act together. Higher gives
     the ridge more weight in small trials."""
-    weight_error: float = _knob(0.15, 1e-3, 10.0)
+    weight_error: float = knob(0.15, 1e-3, 10.0)
     """Standard deviation of a weight in the stack around what is believed. Larger lets fewer rows
     overrule the belief."""
-    scale_error: float = _knob(0.15, 1e-3, 10.0)
+    scale_error: float = knob(0.15, 1e-3, 10.0)
     """Standard deviation of the scale that all weights share."""
-    differ_chance: float = _knob(0.8, 0.0, 1.0)
+    differ_chance: float = knob(0.8, 0.0, 1.0)
     """How likely it is beforehand that users differ in what offers of different kinds change.
     Lower shrinks effects of small trials to their averages."""
-    differ_chance_of_one_kind: float = _knob(0.5, 0.0, 1.0)
+    differ_chance_of_one_kind: float = knob(0.5, 0.0, 1.0)
     """The same for one offer, or for a single ladder."""
-    ridge_coefficients: int = _knob(480, 10, 5_000)
+    ridge_coefficients: int = knob(480, 10, 5_000)
     """Coefficients of the ridge over all offers, at most: time grows with their cube. Beyond, the
     features that tell most about outcomes are kept."""
-    redemptions_per_leaf: int = _knob(30, 1, 10**6)
+    redemptions_per_leaf: int = knob(30, 1, 10**6)
     """Redemptions that a leaf of the cost model should hold."""
-    cost_slope_error: float = _knob(0.2, 1e-3, 10.0)
+    cost_slope_error: float = knob(0.2, 1e-3, 10.0)
     """Standard deviation of each slope of actual on predicted cost, around 0."""
     without: tuple[str, ...] = ()
     """Stages that are left out, to see what they earn."""
 
     def __post_init__(self) -> None:
-        faults = [
-            Fault(f"FitParams: {knob.name}", f"it is {value}", f"{low:g} to {high:g}")
-            for knob in fields(self)
-            if knob.metadata
-            for value in [getattr(self, knob.name)]
-            for low, high in [(knob.metadata["least"], knob.metadata["most"])]
-            if not low <= value <= high
-        ]
+        faults = out_of_range(self)
         faults += [
             Fault(
                 "FitParams: without",

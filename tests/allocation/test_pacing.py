@@ -19,6 +19,7 @@ from incentive_engine.allocation.pacing import (
     volume,
 )
 from incentive_engine.domain import COST, ISSUED
+from incentive_engine.errors import ConfigError
 
 N, BUDGET = 4000, 900.0
 
@@ -128,10 +129,12 @@ def test_a_rush_of_minutes_is_not_taken_for_the_volume_of_the_day() -> None:
 
 
 def test_knobs_out_of_their_range_are_refused() -> None:
-    with pytest.raises(ValueError, match="believed"):
+    with pytest.raises(ConfigError, match="believed"):
         PacingParams(believed=0.0)
-    with pytest.raises(ValueError, match="least"):
+    with pytest.raises(ConfigError, match="least"):
         PacingParams(least=2.0)
+    with pytest.raises(ConfigError, match=r"users: it is 1500\.5, expected a whole number"):
+        PacingParams(users=1500.5)  # type: ignore[arg-type]
 
 
 def test_between_two_solves_prices_give_way_to_what_is_taken_faster_than_the_day_allows(

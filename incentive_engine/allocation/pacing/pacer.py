@@ -20,7 +20,9 @@ from incentive_engine.allocation.pacing.room import Bounds
 from incentive_engine.allocation.pacing.volume import volume
 from incentive_engine.allocation.params import SolveParams
 from incentive_engine.allocation.population.choose import Choosers
+from incentive_engine.config.knobs import knob, out_of_range
 from incentive_engine.domain import BoolArray, FloatArray, IntArray
+from incentive_engine.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,33 +33,35 @@ class PacingParams:
     ----------
     users
         At most so many of the users to come are solved for, drawn systematically; more change
-        prices by less than a campaign's own noise. From 1,000.
+        prices by less than a campaign's own noise.
     tight
-        Relative gap of the dual at which prices are good enough, 1e-9 to 1e-3.
+        Relative gap of the dual at which prices are good enough.
     believed
-        Users after whom half of what they took beyond the forecast counts for those to come,
-        at least 1: fewer follow sooner, and noise as well.
+        Users after whom half of what they took beyond the forecast counts for those to come:
+        fewer follow sooner, and noise as well.
     least, most
         Range of the volume, of what was forecast.
     gain
         How strongly prices give way between two solves, from 0 (not at all): the logarithm of a
         price grows by this times the share of a cap that was taken beyond what the day allows.
         No gain that was tried on simulated days brought more than none.
+
+    Raises
+    ------
+    ConfigError
+        When a setting is out of its range.
     """
 
-    users: int = 200_000
-    tight: float = 1e-6
-    believed: float = 5_000.0
-    least: float = 0.2
-    most: float = 5.0
-    gain: float = 0.0
+    users: int = knob(200_000, 1_000, 10**9)
+    tight: float = knob(1e-6, 1e-9, 1e-3)
+    believed: float = knob(5_000.0, 1.0, 1e12)
+    least: float = knob(0.2, 1e-6, 1.0)
+    most: float = knob(5.0, 1.0, 1e6)
+    gain: float = knob(0.0, 0.0, 100.0)
 
     def __post_init__(self) -> None:
-        """Check the ranges."""
-        if self.users < 1000 or not 1e-9 <= self.tight <= 1e-3 or self.believed < 1:
-            raise ValueError("users from 1000, tight from 1e-9 to 1e-3, believed from 1")
-        if not 0 < self.least <= 1 <= self.most or self.gain < 0:
-            raise ValueError("0 < least ≤ 1 ≤ most, gain from 0")
+        if faults := out_of_range(self):
+            raise ConfigError(*faults)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

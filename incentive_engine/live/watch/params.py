@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from incentive_engine.config.knobs import knob, out_of_range
 from incentive_engine.domain import MICROS
+from incentive_engine.errors import ConfigError
 from incentive_engine.stats.sequential import SETTLED
 
 
@@ -38,31 +40,30 @@ class WatchParams:
         How long after his decision a user's outcome counts, microseconds.
     users
         At most so many users to come are solved for, from 1,000.
+
+    Raises
+    ------
+    ConfigError
+        When a setting is out of its range.
     """
 
-    error: float = 0.05
-    campaigns: int = 1
-    of_shortfall: float = 0.3
-    traffic: float = 0.10
-    pool: float = 0.05
-    floor: float = 0.10
-    redemption: float = 0.15
-    untaken: float = 0.25
-    visits: float = 5.0
-    steps: int = 96
-    patience: int = 6 * 3600 * MICROS
-    settled_after: int = round(SETTLED * 3600 * MICROS)
-    users: int = 100_000
+    error: float = knob(0.05, 1e-12, 0.999)
+    campaigns: int = knob(1, 1, 10**6)
+    of_shortfall: float = knob(0.3, 1e-6, 0.999)
+    traffic: float = knob(0.10, 0.0, 0.999)
+    pool: float = knob(0.05, 0.0, 0.999)
+    floor: float = knob(0.10, 0.0, 0.999)
+    redemption: float = knob(0.15, 0.0, 0.999)
+    untaken: float = knob(0.25, 0.0, 0.999)
+    visits: float = knob(5.0, 0.1, 1e9)
+    steps: int = knob(96, 8, 10**6)
+    patience: int = knob(6 * 3600 * MICROS, 0, 10**15)
+    settled_after: int = knob(round(SETTLED * 3600 * MICROS), 0, 10**15)
+    users: int = knob(100_000, 1_000, 10**9)
 
     def __post_init__(self) -> None:
-        """Check the ranges."""
-        if not 0 < self.error < 1 or self.steps < 8 or self.users < 1_000 or self.visits < 0.1:
-            raise ValueError("error within 0 and 1, steps from 8, users from 1000, visits from .1")
-        if self.campaigns < 1 or not 0 < self.of_shortfall < 1:
-            raise ValueError("campaigns from 1, of_shortfall within 0 and 1")
-        margins = (self.traffic, self.pool, self.floor, self.redemption, self.untaken)
-        if not all(0 <= margin < 1 for margin in margins):
-            raise ValueError("margins from 0, below 1")
+        if faults := out_of_range(self):
+            raise ConfigError(*faults)
 
     @property
     def of_campaign(self) -> float:

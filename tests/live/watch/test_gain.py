@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from incentive_engine.errors import ConfigError
 from incentive_engine.live.watch.params import WatchParams
 from incentive_engine.stats.sequential import ERROR
 from incentive_engine.workflow.results.watch_campaign import RunningCampaign
@@ -118,5 +119,5 @@ def test_campaigns_of_a_week_share_the_error() -> None:
     seven = WatchParams(campaigns=7)
     assert seven.of_test == pytest.approx(WatchParams().of_test / 7)
     assert seven.of_gain == pytest.approx(WatchParams().of_gain / 7)
-    with pytest.raises(ValueError, match="campaigns from 1"):
+    with pytest.raises(ConfigError, match="campaigns"):
         WatchParams(campaigns=0)
