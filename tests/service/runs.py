@@ -50,6 +50,7 @@ def solved(
     budget: dict[str, Any] | None = None,
     numbers: bool = False,
     demands: dict[str, Any] | None = None,
+    unscored: dict[str, int] | None = None,
     campaign: dict[str, Any] | None = None,
     **offer: Any,
 ) -> Path:
@@ -59,6 +60,8 @@ def solved(
     ----------
     demands
         More of the policy.
+    unscored
+        Offer to the row of a user of whom nothing is known with it.
     offer
         More of each offer.
     """
@@ -68,7 +71,12 @@ def solved(
         content["campaign"] = campaign
     text = yaml.safe_dump(content, sort_keys=False)
     (folder / "policy.yaml").write_text(text, encoding="utf-8")
-    scores(users, numbers=numbers).to_parquet(folder / "scores.parquet", index=False)
+    table = scores(users, numbers=numbers)
+    for name, row in (unscored or {}).items():
+        table.loc[row, [f"{measure}__{name}" for measure in ("conversion", "cost", "spend")]] = (
+            np.nan
+        )
+    table.to_parquet(folder / "scores.parquet", index=False)
     allocate(
         folder / "policy.yaml",
         options=BudgetOptions(),

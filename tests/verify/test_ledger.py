@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -16,7 +17,9 @@ from incentive_engine.live.entries import entries, write_entries
 from incentive_engine.live.ledger.commands import Act, Cancel, Command, Decided, Redeem, Reserve
 from incentive_engine.live.ledger.ledger import Ledger
 from incentive_engine.live.ledger.sqlite_store import SQLiteStore
+from incentive_engine.verify.files import listed, read_run
 from incentive_engine.verify.ledgers.ledger import ROWS, Row, _linked, verify_ledger
+from incentive_engine.verify.ledgers.ledger_truth import PairFacts
 from service.runs import plan, solved
 
 START = 1_800_000_000_000_000
@@ -193,6 +196,70 @@ def test_a_ledger_whose_hashes_were_made_anew_is_refused(
     database.close()
     failures = {c.name for c in verify_ledger(written / "run", str(bent)).failures}
     assert check in failures
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a run with a holdout, an offer for one region alone, and a pair without scores."""
+    rules = [{"offers": ["b"], "where": {"region": ["north"]}}]
+    return solved(
+        tmp_path_factory.mktemp("guarded"), demands={"eligibility": rules}, unscored={"a": 0}
+    )
+
+
+@pytest.mark.parametrize(
+    ("who", "offer", "what"),
+    [
+        (lambda row: row["reason"] == "holdout", "a", "is held out"),
+        (lambda row: row["region"] == "south", "b", "the rules forbid"),
+        (lambda row: row["row"] == 0, "a", "a score of the offer is missing"),
+        (lambda row: row["region"] == "north", "c", "is none of the policy's"),
+        (lambda row: row["region"] == "north", "b", ""),
+    ],
+)
+def test_an_offer_for_who_may_not_have_it_is_found(
+    guarded: Path, tmp_path: Path, who: Callable[[dict[str, object]], bool], offer: str, what: str
+) -> None:
+    table = pq.read_table(guarded.parent / "scores.parquet").to_pylist()
+    rows = [
+        own | {"region": known["region"], "row": place}
+        for place, (own, known) in enumerate(zip(plan(guarded), table, strict=True))
+    ]
+    held = {row["user_id"] for row in rows if row["reason"] == "holdout"}
+    user = next(
+        r["user_id"] for r in rows if who(r) and (r["user_id"] in held) == ("held" in what)
+    )
+    command = forged(open_campaign(guarded), user, offer)
+    ledger = Ledger(SQLiteStore(tmp_path / "l", open_campaign(guarded).terms, secret=bytes(16)))
+    ledger.apply([command], START)
+    ledger.close()
+    verification = verify_ledger(guarded, str(tmp_path / "l"))
+    problems = {check.name: str(check.problem) for check in verification.failures}
+    if not what:
+        assert verification.ok, verification.to_text()
+    else:
+        assert what in problems["ledger eligibility"]
+        assert user not in verification.to_text()
+
+
+def forged(campaign: LiveCampaign, user: str, offer: str) -> Reserve:
+    """Return what reserves an offer as the run would book it, whoever may have it."""
+    command = asked(campaign, user, 1)
+    known = campaign.population.find(user)
+    assert known is not None
+    place = {"a": 0, "b": 1}.get(offer, 0)
+    cost = known.user.measures["cost"][place]
+    micros = 0 if math.isnan(cost) else math.ceil(round(cost * 1e6, 3))
+    facts = PairFacts(read_run(campaign.run.directory, listed(campaign.run.directory)), [user])
+    counted = {} if offer == "c" else facts.amounts(user, offer) if micros else {}
+    claims = sorted((campaign.places[name], amount) for name, amount in (counted or {}).items())
+    return command._replace(
+        offer_id=offer,
+        reason="offered",
+        cost=micros,
+        face=[10_000_000, 20_000_000][place],
+        claims=tuple(claims),
+    )
 
 
 def test_what_is_no_ledger_fails(written: Path, tmp_path: Path) -> None:

@@ -53,6 +53,7 @@ WHAT: Final = {
     "ledger chain": "entries are numbered without a gap, and each hash follows from the last one",
     "ledger states": "each decision goes from reserved to one end, in time, within its face value",
     "ledger users": "no user has two live offers at once",
+    "ledger eligibility": "no offer went to who may not have it",
     "ledger offers": "each offer costs, and counts, what the run's scores say",
     "ledger caps": "no reservation passed a cap, and the sums are those of the entries",
     "ledger keys": "each key was answered by an entry",
@@ -281,7 +282,7 @@ def _follow(
             findings["ledger users"].add(
                 say("entry {seq}: the user has decision {holder}", seq=entry.seq, holder=holder)
             )
-        _check_offer(entry, books, truth, findings["ledger offers"])
+        _check_offer(entry, books, truth, findings)
     elif entry.state != "redeemed":
         books.live.pop(entry.user_id, None)
     _book(entry, books, policy, findings["ledger caps"])
@@ -297,11 +298,21 @@ def _check_time(entry: Row, findings: CheckFindings) -> None:
         findings.add(say("entry {seq} redeems more than the face value", seq=entry.seq))
 
 
-def _check_offer(entry: Row, books: Books, truth: PairFacts, findings: CheckFindings) -> None:
+def _check_offer(
+    entry: Row, books: Books, truth: PairFacts, findings: dict[str, CheckFindings]
+) -> None:
+    offer = entry.offer_id or ""
+    if not truth.knows(entry.user_id):
+        return  # decided from features that came with the request
+    if (obstacle := truth.obstacle(entry.user_id, offer, seq=entry.seq)) is not None:
+        findings["ledger eligibility"].add(obstacle)
+        return  # what it would cost is nowhere stated
+    _check_amounts(entry, books, truth, findings["ledger offers"])
+
+
+def _check_amounts(entry: Row, books: Books, truth: PairFacts, findings: CheckFindings) -> None:
     offer = entry.offer_id or ""
     counted = truth.amounts(entry.user_id, offer)
-    if counted is None:
-        return  # decided from features that came with the request; the run does not know the user
     if (entry.cost, entry.face) != (truth.cost(entry.user_id, offer), truth.face(offer)):
         findings.add(say("entry {seq}: cost or face value is not the run's", seq=entry.seq))
     if {books.names[place]: amount for place, amount in _claims(entry)} != counted:

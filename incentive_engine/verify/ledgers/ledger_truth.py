@@ -9,16 +9,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from incentive_engine.data.tables.arrow import numbers
-from incentive_engine.domain import COST, FACE, ISSUED, MICROS, score_column, to_micros
+from incentive_engine.domain import COST, FACE, ISSUED, MICROS, Reason, score_column, to_micros
+from incentive_engine.language import Text, say
 from incentive_engine.verify.files import StatedRun
 from incentive_engine.verify.recomputed.blocks import read_columns
 from incentive_engine.verify.recomputed.limits import LimitGroup, groups
+from incentive_engine.verify.recomputed.rules import stored_measures
 from incentive_engine.verify.recomputed.usage import linear_form
-from incentive_engine.verify.recomputed.users import read_users
+from incentive_engine.verify.recomputed.users import allowed, read_users
 
 
 class PairFacts:
-    """What the run says of a pair: its cost, its face value, and what it counts in each limit."""
+    """What the run says of a pair: who may have it, its cost, and what it counts in each limit."""
 
     def __init__(self, run: StatedRun, users: Sequence[str]) -> None:
         self._policy = run.policy
@@ -35,12 +37,34 @@ class PairFacts:
         names = [name for name in run.score_columns if "__" in name]
         columns = read_columns(scores, names)
         self._scores = {name: np.asarray(numbers(columns[name]))[rows] for name in names}
+        reasons = read_columns(run.directory / "allocation.parquet", ["reason"])["reason"]
+        held = pc.equal(reasons.combine_chunks().cast(pa.string()), Reason.HOLDOUT.value)
+        self._held = np.asarray(held.to_numpy(zero_copy_only=False))[rows]
+        ruled = {offer for rule in run.policy.eligibility for offer in rule.offers}
+        self._allowed = {offer: allowed(table, run.policy, offer)[rows] for offer in ruled}
+        self._measures = stored_measures(run.policy)
 
-    def amounts(self, user: str, offer: str) -> dict[str, int] | None:
-        """Return limit name to what the pair counts there; None for a user of no run."""
-        row = self._rows.get(user)
-        if row is None:
-            return None
+    def knows(self, user: str) -> bool:
+        """Whether a user is one of the run's."""
+        return user in self._rows
+
+    def obstacle(self, user: str, offer: str, *, seq: int) -> Text | None:
+        """Return why a user of the run may not have the offer of an entry; None for who may."""
+        at = self._at[self._rows[user]]
+        if offer not in self._policy.offer_ids:
+            return say("entry {seq}: the offer is none of the policy's", seq=seq)
+        if self._held[at]:
+            return say("entry {seq}: the user is held out", seq=seq)
+        if offer in self._allowed and not self._allowed[offer][at]:
+            return say("entry {seq}: the rules forbid the offer", seq=seq)
+        stored = [self._scores[score_column(name, offer)][at] for name in self._measures]
+        if np.isnan(stored).any():
+            return say("entry {seq}: a score of the offer is missing", seq=seq)
+        return None
+
+    def amounts(self, user: str, offer: str) -> dict[str, int]:
+        """Return limit name to what the pair counts there."""
+        row = self._rows[user]
         counted: dict[str, int] = {}
         for group in self.groups:
             if group.report_only:
