@@ -16,6 +16,7 @@ import pytest
 
 from export.postgres_server import binaries, run, server
 from incentive_engine.errors import DataError
+from incentive_engine.live.entries import open_for_reading
 from incentive_engine.live.ledger.commands import (
     Act,
     Actions,
@@ -171,6 +172,16 @@ def test_a_ledger_of_another_run_and_no_server_are_told_apart(url: str) -> None:
     with pytest.raises(UnavailableError, match="does not answer") as told:
         opened("postgresql://me:secret@/postgres?host=/nowhere")
     assert "secret" not in str(told.value)
+    assert "see to the database" in str(told.value)
+
+
+def test_who_only_reads_is_not_told_of_keys(url: str) -> None:
+    away = url.replace("host=", "host=/nowhere")
+    with pytest.raises(UnavailableError, match="does not answer") as entries:
+        open_for_reading(away)
+    with pytest.raises(UnavailableError, match="does not answer") as watch:
+        read_observed(away, run="run", offers=(), rows_of=lambda users: np.full(len(users), -1))
+    assert "key" not in f"{entries.value} {watch.value}"
 
 
 def test_actions_move_caps_for_every_server_and_are_read_by_the_watch(url: str) -> None:

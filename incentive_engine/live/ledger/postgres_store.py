@@ -259,7 +259,7 @@ class PostgresStore:
 
     @contextmanager
     def _told(self) -> Iterator[None]:
-        with told(self.where):
+        with told(self.where, remedy="ask again: with the same key nothing is done twice"):
             yield
 
 
@@ -292,8 +292,17 @@ def _connected(place: DatabaseUrl) -> Any:  # noqa: ANN401 - the library is opti
 
 
 @contextmanager
-def told(where: str) -> Iterator[None]:
-    """Tell an error of the database as one of the ledger."""
+def told(
+    where: str, *, remedy: str = "see to the database, or name another ledger"
+) -> Iterator[None]:
+    """Tell an error of the database as one of the ledger.
+
+    Parameters
+    ----------
+    remedy
+        What to do when the database is away: who only reads, or connects, has asked for nothing
+        yet that could be done twice.
+    """
     import psycopg
 
     try:
@@ -303,7 +312,6 @@ def told(where: str) -> Iterator[None]:
             "the database does not answer, or went away: {reason}",
             reason=_first_line(error),
         )
-        remedy = "ask again with the same key: nothing is done twice"
         raise UnavailableError(Fault(where, what, remedy=remedy)) from error
     except psycopg.Error as error:
         raise DataError(Fault(where, _first_line(error), remedy="see to the database")) from error
