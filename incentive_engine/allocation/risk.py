@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from statistics import NormalDist
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 
 from incentive_engine.allocation.population.sweep import Choice
-from incentive_engine.allocation.problem import BUDGET, Problem
+from incentive_engine.allocation.population.variance import variance_in, variance_unit
+from incentive_engine.allocation.problem import BUDGET, Problem, Question
 from incentive_engine.domain import COST, MICROS, to_micros
 
 ROUNDS: Final = 6
@@ -17,6 +18,8 @@ ROUNDS: Final = 6
 
 NEAR: Final = 1e-4
 """The search ends when the quantile is within this part of the amount."""
+
+Asked = TypeVar("Asked", bound=Question)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +55,18 @@ class RedemptionRisk:
             spread = np.sqrt(noise * middle + (self.cost_error * middle) ** 2)
             low, high = (low, middle) if middle + self.z * spread > amount else (middle, high)
         return low
+
+    def report(self, expected: float, *, variance: float) -> RiskReport:
+        """Return how redemption of an expected sum and a variance is spread."""
+        deviation = float(np.sqrt(variance + (self.cost_error * expected) ** 2))
+        return RiskReport(
+            confidence=self.confidence,
+            cost_error=self.cost_error,
+            expected=expected,
+            variance=variance,
+            deviation=deviation,
+            quantile=expected + self.z * deviation,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,36 +109,21 @@ def risk_of(problem: Problem, choice: Choice, risk: RedemptionRisk) -> RiskRepor
     ----------
     choice
         (n,) int16, index into the problem's offers, −1 for none.
-
-    Notes
-    -----
-    A pair of expected cost c and face value f redeems f with probability c/f, independently of
-    the others: its variance is c·(f − c), and 0 where c is above f.
     """
     assert problem.face is not None
     taken = np.flatnonzero(choice >= 0)
-    offer = choice[taken]
-    micros = to_micros(problem.columns[problem.measures.index(COST)][offer, taken])
-    cost = micros / MICROS
-    variance = float(np.sum(cost * np.maximum(problem.face[offer] - cost, 0.0)))
-    expected = int(micros.sum()) / MICROS
-    deviation = float(np.sqrt(variance + (risk.cost_error * expected) ** 2))
-    return RiskReport(
-        confidence=risk.confidence,
-        cost_error=risk.cost_error,
-        expected=expected,
-        variance=variance,
-        deviation=deviation,
-        quantile=expected + risk.z * deviation,
-    )
+    cost = problem.columns[problem.measures.index(COST)][choice[taken], taken]
+    unit = variance_unit(problem.face, problem.n_users)
+    variance = variance_in(unit, cost, problem.face[choice[taken]]) * unit
+    return risk.report(int(to_micros(cost).sum()) / MICROS, variance=variance)
 
 
-def with_expected(problem: Problem, amount: float) -> Problem:
-    """Return the problem whose budget row bounds the expected cost, in whole millionths."""
+def with_expected(question: Asked, amount: float) -> Asked:
+    """Return the question whose budget row bounds the expected cost, in whole millionths."""
     # down: what is bounded must not be more than what was asked
     bound = float(np.floor(amount * MICROS) / MICROS)
     limits = tuple(
         replace(limit, at_most=bound) if limit.name == BUDGET else limit
-        for limit in problem.limits
+        for limit in question.limits
     )
-    return replace(problem, limits=limits)
+    return replace(question, limits=limits)

@@ -30,10 +30,17 @@ class ScoreRows:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class StateRows:
-    """States the users of some rows, whose scores it reads from the row groups that hold them."""
+    """States the users of some rows, whose scores it reads from the row groups that hold them.
+
+    Attributes
+    ----------
+    costs
+        What the costs that it reads are multiplied by.
+    """
 
     policy: Policy
     scores: Source
+    costs: float = 1.0
 
     def table(self, shard: ScoreRows) -> ScoreTable:
         """Return the scores of some rows, checked as those of a whole table.
@@ -43,7 +50,7 @@ class StateRows:
         DataError
             With everything that is wrong with these rows.
         """
-        return read_score_rows(self.scores, self.policy, shard.rows)
+        return read_score_rows(self.scores, self.policy, shard.rows).with_costs(self.costs)
 
     def __call__(self, shard: ScoreRows) -> Problem:
         """Return the problem of some rows' users, without its limits.

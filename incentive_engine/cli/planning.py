@@ -62,8 +62,8 @@ def allocate(
         bool,
         typer.Option(
             "--parts",
-            help="Tasks read the scores and write the rows, in parts; a short page. "
-            "With --scores of Parquet.",
+            help="Tasks read the scores and write the rows, in parts, with a short page. "
+            "--scores must be Parquet; left out, they are learned first.",
         ),
     ] = False,
     as_json: AsJson = False,
@@ -83,8 +83,8 @@ def allocate(
     )
     location = None if scores is None else table_at(scores, "--scores")
     if parts:
-        if accept:
-            what = "answers for a trial, and --parts learns from none"
+        if accept and location is not None:
+            what = "answers for a trial, and scores that are given have none"
             raise ConfigError(Fault("--accept", what, remedy="leave it out"))
         run = allocate_in_parts(
             policy,
@@ -93,6 +93,7 @@ def allocate(
             shared=sharded_work(engine, master, shards),
             out=out,
             author=author,
+            accepted=accept or (),
             lang=spoken(),
             progress=shown,
         )

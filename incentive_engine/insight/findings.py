@@ -156,7 +156,7 @@ class PlanFindings:
             warnings.append(say("notes.no_holdout"))
         if (cheapest := self._unaffordable()) is not None:
             warnings.append(cheapest)
-        if self.gain is not None and (over := self._over_budget(self.gain.cost)) is not None:
+        if self.gain is not None and (over := over_budget(self.policy, self.gain.cost)):
             warnings.append(over)
         return tuple(warnings)
 
@@ -176,16 +176,17 @@ class PlanFindings:
             currency=self.policy.currency,
         )
 
-    def _over_budget(self, cost: Estimate) -> Message | None:
-        """Return that the plan costs more than its budget beyond doubt, by the trial."""
-        budget = self.policy.budget
-        if budget is None or budget.basis == "face" or not cost.low > budget.amount:
-            return None
-        return say(
-            "notes.over_budget",
-            value=cost.value,
-            low=cost.low,
-            high=cost.high,
-            amount=budget.amount,
-            currency=self.policy.currency,
-        )
+
+def over_budget(policy: Policy, cost: Estimate) -> Message | None:
+    """Return that a plan costs more than its budget beyond doubt, by the trial."""
+    budget = policy.budget
+    if budget is None or budget.basis == "face" or not cost.low > budget.amount:
+        return None
+    return say(
+        "notes.over_budget",
+        value=cost.value,
+        low=cost.low,
+        high=cost.high,
+        amount=budget.amount,
+        currency=policy.currency,
+    )

@@ -15,7 +15,9 @@ from incentive_engine.data.tables.files import digest_file
 from incentive_engine.insight.budget.policy_options import BudgetOptions
 from incentive_engine.insight.findings import PlanFindings
 from incentive_engine.insight.pages.report_content import report_content, titles_of
+from incentive_engine.insight.value.gain import PlanGain
 from incentive_engine.pipeline.campaign import Inputs
+from incentive_engine.pipeline.quality import ModelQuality
 from incentive_engine.pipeline.steps import Steps
 from incentive_engine.report import Code, render_report
 from incentive_engine.run.directory import (
@@ -130,7 +132,7 @@ def _files(findings: PlanFindings, record: RunRecord, origin: Origin, report: st
         scores=_given_scores(findings.table, origin, corrected=findings.correction.factor != 1.0)
         or findings.table.to_blocks(ROW_GROUP),
         certificate=findings.certificate,
-        evaluation=_evaluation(findings),
+        evaluation=evaluation_of(findings.gain, findings.quality),
         frozen_policy=findings.frozen.to_dict(),
         prices=findings.prices.to_dict(),
         report=report,
@@ -152,9 +154,8 @@ def shareable(origin: Origin) -> bytes:
     return text.encode()
 
 
-def _evaluation(findings: PlanFindings) -> dict[str, Any] | None:
-    """Return what the trial says of the plan, and what was found of the trial."""
-    gain, quality = findings.gain, findings.quality
+def evaluation_of(gain: PlanGain | None, quality: ModelQuality | None) -> dict[str, Any] | None:
+    """Return what the trial says of a plan, and what was found of the trial."""
     content: dict[str, Any] = {"plan": gain.to_dict()} if gain else {}
     if quality is not None:
         content["findings"] = [check.to_dict() for check in quality.checks]

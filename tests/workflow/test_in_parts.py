@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -126,6 +127,29 @@ def test_a_run_in_parts_says_of_each_user_what_the_run_of_one_machine_says(
         ] == []
 
 
+@pytest.mark.parametrize("shards", [1, 5])
+def test_a_budget_at_risk_is_searched_over_shards_as_on_one_machine(
+    folder: Path, shards: int, tmp_path: Path
+) -> None:
+    text = POLICY.replace("amount: 600", "amount: 600, basis: at-risk, confidence: 0.9")
+    (folder / "risk.yaml").write_text(text, encoding="utf-8")
+    alone = tmp_path / "alone"
+    allocate(
+        folder / "risk.yaml", options=BudgetOptions(), scores=folder / "scores.parquet",
+        out=alone, brief=True,
+    )  # fmt: skip
+    run = in_parts(folder, tmp_path / "run", shards=shards, policy="risk.yaml")
+    ours, theirs = (pq.read_table(place / "allocation.parquet") for place in (run, alone))
+    assert ours.to_pandas().equals(theirs.to_pandas())
+    stated, expected = (
+        json.loads((place / "certificate.json").read_text(encoding="utf-8"))["budget"]
+        for place in (run, alone)
+    )
+    assert stated == expected
+    assert 599 < stated["at_risk"]["quantile"] <= 600
+    assert verify_run(run).ok
+
+
 def test_an_export_of_parts_is_the_one_of_a_single_file(
     folder: Path, incentive: Incentive, tmp_path: Path
 ) -> None:
@@ -144,6 +168,45 @@ def test_an_export_of_parts_is_the_one_of_a_single_file(
     for place, name in ((run, "ours.csv"), (folder / "alone", "theirs.csv")):
         assert incentive("export", str(place), "--to", str(tmp_path / name)).returncode == 0
     assert (tmp_path / "ours.csv").read_bytes() == (tmp_path / "theirs.csv").read_bytes()
+
+
+@pytest.mark.parametrize("basis", ["expected", "at-risk"])
+def test_scores_that_are_learned_first_give_the_run_of_one_machine(
+    basis: str, incentive: Incentive, policy: Path, tmp_path: Path
+) -> None:
+    said = {}
+    for name, options in (("alone", ("--no-report",)), ("parts", ("--parts", "--shards", "3"))):
+        done = incentive("allocate", policy, "--basis", basis, "--out", name, *options)
+        assert done.returncode == 0, done.stderr
+        # what the last money returns needs all users in one place
+        said[name] = re.sub(", [0-9.]+ for the last 2%", "", done.stdout.replace(name, "run"))
+        checked = incentive("verify", name)
+        assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert said["parts"] == said["alone"]
+    alone, parts = (tmp_path / name for name in ("alone", "parts"))
+    ours, theirs = (pq.read_table(run / "allocation.parquet") for run in (parts, alone))
+    same = [name for name in theirs.column_names if name != "smallest_budget"]
+    assert ours.select(same).to_pandas().equals(theirs.select(same).to_pandas())
+    ours, theirs = (pq.read_table(run / "scores.parquet") for run in (parts, alone))
+    assert ours.to_pandas().equals(theirs.to_pandas())
+    for file in ("evaluation.json", "frozen_policy.json", "prices.json"):
+        assert (parts / file).read_bytes() == (alone / file).read_bytes(), file
+    proven, expected = (
+        json.loads((run / "certificate.json").read_text(encoding="utf-8"))
+        for run in (parts, alone)
+    )
+    assert proven["budget"] == expected["budget"]
+    assert proven["limits"] == expected["limits"]
+    page = (parts / "report.html").read_text(encoding="utf-8")
+    assert "by the trial" in page
+
+
+def test_doubts_of_a_trial_are_answered_for_in_parts_too(
+    incentive: Incentive, policy: Path
+) -> None:
+    done = incentive("allocate", policy, "--parts", "--accept", "nonsense", "--out", "run")
+    assert done.returncode != 0
+    assert "nonsense" in done.stderr
 
 
 def _altered(part: Path) -> None:
@@ -210,7 +273,6 @@ def test_scores_are_found_from_any_folder(
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ("budget: {amount: 600, basis: at-risk}", "at-risk: needs all users in one place"),
         ("budget: {amount: 1}", "budget"),
     ],
 )

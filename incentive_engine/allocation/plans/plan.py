@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
@@ -13,12 +13,14 @@ from incentive_engine.allocation.certificate import Certificate, certify
 from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy, Prices
 from incentive_engine.allocation.dual.prices import Optimum, find_prices
 from incentive_engine.allocation.infeasible.conflict import explain, relax, relax_whole
-from incentive_engine.allocation.infeasible.lots import taken_by_lots, taken_fault
+from incentive_engine.allocation.infeasible.lots import taken_by_lots
 from incentive_engine.allocation.integer.core_search import Incumbent
 from incentive_engine.allocation.integer.draft import CandidatePlan
 from incentive_engine.allocation.integer.integer_plan import make_plan
 from incentive_engine.allocation.integer.useless import drop_useless
 from incentive_engine.allocation.params import PLAN, SolveParams
+from incentive_engine.allocation.plans.at_risk import plan_at_risk
+from incentive_engine.allocation.plans.solved import Solved
 from incentive_engine.allocation.plans.split_plan import Relaxed
 from incentive_engine.allocation.population.choose import choices_at, offers_of
 from incentive_engine.allocation.population.limit_maps import LimitRows, open_rows, tally_explorers
@@ -26,18 +28,10 @@ from incentive_engine.allocation.population.population import Population
 from incentive_engine.allocation.population.sharded import in_shards
 from incentive_engine.allocation.population.sweep import Choice, cost_micros
 from incentive_engine.allocation.population.users import Users, users_of
-from incentive_engine.allocation.problem import BUDGET, Problem, Question, check_forced
-from incentive_engine.allocation.risk import (
-    NEAR,
-    ROUNDS,
-    RedemptionRisk,
-    RiskReport,
-    risk_of,
-    with_expected,
-)
+from incentive_engine.allocation.problem import Problem, Question, check_forced
 from incentive_engine.allocation.solver_report import PriceStatus, SolverReport
 from incentive_engine.data.tables.room import let_go, strides
-from incentive_engine.domain import MICROS, REASONS, FloatArray, IntArray, Reason, to_micros
+from incentive_engine.domain import REASONS, FloatArray, IntArray, Reason, to_micros
 from incentive_engine.errors import Fault, InfeasibleError, SolverError
 from incentive_engine.fleet import SharedWork
 from incentive_engine.parallel import Advance, unheard
@@ -98,41 +92,8 @@ def solve(
     everyone = users_of(problem)
     check_forced(problem)
     with in_shards(everyone, shared) as users:
-        if problem.pool is None or problem.pool.basis != "at-risk":
-            solved = solve_population(problem, users, params=params, advance=advance)
-            return _plan(problem, everyone, users, solved)
-        risk = RedemptionRisk(
-            confidence=problem.pool.confidence, cost_error=problem.pool.cost_error
-        )
-
-        def planned(bounded: Problem) -> Allocation:
-            return _plan(bounded, everyone, users, solve_population(bounded, users, params=params))
-
-        plan = _plan_at_risk(problem, everyone, risk, planned)
-    advance(1.0)
-    return plan
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Solved:
-    """A plan as prices and the few who choose otherwise: nothing in it grows with the users.
-
-    Attributes
-    ----------
-    rows
-        The enforced limits, with what explorers leave of them.
-    optimum
-        Their prices.
-    draft
-        Everyone's choice but explorers'.
-    certificate
-        What is proven, explorers counted.
-    """
-
-    rows: LimitRows
-    optimum: Optimum
-    draft: CandidatePlan
-    certificate: Certificate
+        solved = solve_population(problem, users, params=params, advance=advance)
+        return _plan(problem, everyone, users, solved)
 
 
 def solve_population(
@@ -144,9 +105,20 @@ def solve_population(
 ) -> Solved:
     """Return the plan of most value that keeps every limit, wherever the users are.
 
-    A budget at risk counts as one of expected cost. Other arguments and errors are those of
-    `solve`.
+    Arguments and errors are those of `solve`.
     """
+    if question.pool is None or question.pool.basis != "at-risk":
+        return _solved(question, users, params=params, advance=advance)
+    solved = plan_at_risk(
+        question, users, lambda bounded: _solved(bounded, users, params=params, advance=unheard)
+    )
+    advance(1.0)
+    return solved
+
+
+def _solved(
+    question: Question, users: Population, *, params: SolveParams, advance: Advance
+) -> Solved:
     rows = open_rows(question, users)
     if taken := taken_by_lots(rows):
         raise InfeasibleError(*taken)
@@ -181,59 +153,6 @@ def solve_population(
     return Solved(rows=rows, optimum=optimum, draft=draft, certificate=certificate)
 
 
-def prices_of(solved: Solved) -> dict[str, float]:
-    """Return limit name to value given up per unit."""
-    in_order = solved.optimum.point.prices.tolist()
-    return dict(zip(solved.rows.names, in_order, strict=True))
-
-
-def _plan_at_risk(
-    problem: Problem,
-    everyone: Users,
-    risk: RedemptionRisk,
-    planned: Callable[[Problem], Allocation],
-) -> Allocation:
-    """Search the expected cost whose plan has the amount as its quantile."""
-    assert problem.pool is not None
-    amount = problem.pool.amount
-    expected = risk.expected(amount, noise=0.0)
-    # the variance depends on the plan, and the plan on the bound that the variance allows
-    best: Allocation | None = None
-    for _ in range(ROUNDS):
-        plan = planned(with_expected(problem, expected))
-        report = risk_of(problem, plan.choice, risk)
-        keeps = report.quantile <= amount
-        # a plan whose quantile passes the amount is never taken, however good
-        if keeps and (best is None or plan.certificate.value > best.certificate.value):
-            best = _with_risk(plan, report)
-        if not report.expected or (keeps and report.expected < (1.0 - 10.0 * NEAR) * expected):
-            break
-        before, target = expected, (1.0 - NEAR / 2.0) * amount
-        expected = risk.expected(target, noise=report.variance / report.expected)
-        if keeps and expected <= (1.0 + NEAR) * before:
-            break
-    if best is None:
-        plan = planned(with_expected(problem, _paid_by_lot(problem, everyone)))
-        report = risk_of(problem, plan.choice, risk)
-        if report.quantile > amount:  # only explorers can cost so much without anybody else
-            raise InfeasibleError(taken_fault(BUDGET, report.quantile, amount))
-        best = _with_risk(plan, report)
-    return best
-
-
-def _paid_by_lot(problem: Problem, users: Users) -> float:
-    """Return what explorers are expected to cost."""
-    if problem.explorers is None:
-        return 0.0
-    amounts = problem.explorers.amounts(problem.columns[users.cost])
-    return int(to_micros(amounts).sum()) / MICROS
-
-
-def _with_risk(plan: Allocation, report: RiskReport) -> Allocation:
-    budget = replace(plan.certificate.budget, at_risk=report)
-    return replace(plan, certificate=replace(plan.certificate, budget=budget))
-
-
 def _plan(problem: Problem, everyone: Users, users: Population, solved: Solved) -> Allocation:
     """Return a plan with what it gives to each of the users in memory."""
     given = solved.draft.everybody(users)
@@ -248,7 +167,7 @@ def _plan(problem: Problem, everyone: Users, users: Population, solved: Solved) 
     return Allocation(
         choice=choice,
         cost_micros=paid,
-        prices=MappingProxyType(prices_of(solved)),
+        prices=MappingProxyType(solved.prices),
         certificate=solved.certificate,
         split=Relaxed(problem=problem, rows=rows, optimum=optimum, by_lot=by_lot),
     )

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from incentive_engine.allocation.plans.plan import Solved, prices_of, solve_population
+from incentive_engine.allocation.plans.plan import solve_population
+from incentive_engine.allocation.plans.solved import Solved
 from incentive_engine.allocation.population.sharded import ShardedUsers
 from incentive_engine.allocation.population.stated import stated_in_shards
 from incentive_engine.allocation.population.sweep import Choice
@@ -41,7 +42,7 @@ class ShardedPlan(Generic[Item]):
     @property
     def prices(self) -> dict[str, float]:
         """Limit name to value given up per unit."""
-        return prices_of(self.solved)
+        return self.solved.prices
 
     def each(self, do: Callable[[Item, Choice], Answer]) -> list[Answer]:
         """Return what is done with the choices of each shard, by the tasks that make them.
@@ -71,7 +72,7 @@ def solve_in_shards(
     Parameters
     ----------
     question
-        Without explorers; a budget at risk counts as one of expected cost.
+        Without explorers.
     state
         Gives the users of a shard as a problem with keys and without limits; sent to executors.
     items

@@ -116,3 +116,22 @@ class Population(Protocol):
 
         None for prices at which nobody chooses anything.
         """
+
+    def variance(
+        self,
+        price: FloatArray | None,
+        index: IntArray,
+        to: Choice,
+        *,
+        face: FloatArray,
+        unit: float,
+    ) -> int:
+        """Return the variance of what the users redeem who choose as in `choices`, in units.
+
+        Parameters
+        ----------
+        face
+            (k,) float64, face values at the canonical positions, currency units.
+        unit
+            See `variance_unit`; by all users.
+        """

@@ -241,10 +241,21 @@ class ShardedUsers(Units):
 
     def choices(self, price: FloatArray | None, index: IntArray, to: Choice) -> Choice:
         """Return (n,) int16, canonical positions: what users choose, but for some."""
-        order, own = self._by_shard(index)
-        changed = np.split(to[order], np.cumsum([len(part) for part in own])[:-1])
         asked = partial(_choices, price=price)
-        return np.concatenate(self._ask(asked, list(zip(own, changed, strict=True))))
+        return np.concatenate(self._ask(asked, self._changed(index, to)))
+
+    def variance(
+        self,
+        price: FloatArray | None,
+        index: IntArray,
+        to: Choice,
+        *,
+        face: FloatArray,
+        unit: float,
+    ) -> int:
+        """Return the variance of what the users redeem who choose as in `choices`, in units."""
+        asked = partial(_variance, price=price, face=face, unit=unit)
+        return sum(self._ask(asked, self._changed(index, to)))
 
     def each(
         self,
@@ -262,12 +273,8 @@ class ShardedUsers(Units):
         do
             Gets what names the shard, and (n,) int16 offers of its users, −1 for none.
         """
-        index, to = changed
-        order, own = self._by_shard(index)
-        others = np.split(to[order], np.cumsum([len(part) for part in own])[:-1])
-        shards = [
-            (users, choice, item) for users, choice, item in zip(own, others, items, strict=True)
-        ]
+        few = zip(self._changed(*changed), items, strict=True)
+        shards = [(*own, item) for own, item in few]
         return self._ask(partial(_done, price=price, do=do), shards)
 
     @property
@@ -300,6 +307,12 @@ class ShardedUsers(Units):
         order, edges = np.argsort(index, kind="stable"), self.edges
         parts = np.split(index[order], np.searchsorted(index[order], edges[1:-1]))
         return order, [part - start for part, start in zip(parts, edges.tolist(), strict=False)]
+
+    def _changed(self, index: IntArray, to: Choice) -> list[tuple[IntArray, Choice]]:
+        """Return for each shard which of its rows choose otherwise, and what."""
+        order, own = self._by_shard(index)
+        changed = np.split(to[order], np.cumsum([len(part) for part in own])[:-1])
+        return list(zip(own, changed, strict=True))
 
     def _merged(
         self,
@@ -340,6 +353,18 @@ def _nearest_tie(
 
 def _choices(users: Users, index: IntArray, to: Choice, price: FloatArray | None) -> Choice:
     return users.choices(price, index, to)
+
+
+def _variance(
+    users: Users,
+    index: IntArray,
+    to: Choice,
+    *,
+    price: FloatArray | None,
+    face: FloatArray,
+    unit: float,
+) -> int:
+    return users.variance(price, index, to, face=face, unit=unit)
 
 
 def _done(

@@ -28,6 +28,7 @@ from incentive_engine.allocation.population.sweep import (
     sweep,
     total_sizes,
 )
+from incentive_engine.allocation.population.variance import variance_in
 from incentive_engine.allocation.problem import Problem, Question
 from incentive_engine.domain import COST, MICROS, FloatArray, IntArray
 from incentive_engine.errors import DataError, Fault
@@ -164,6 +165,21 @@ class Users(PairColumns):
             sweep(self, price, choice=choice)
         choice[index] = to
         return choice
+
+    def variance(
+        self,
+        price: FloatArray | None,
+        index: IntArray,
+        to: Choice,
+        *,
+        face: FloatArray,
+        unit: float,
+    ) -> int:
+        """Return the variance of what the users redeem who choose as in `choices`, in units."""
+        choice = self.choices(price, index, to)
+        taken = np.flatnonzero(choice >= 0)
+        place = choice[taken]
+        return variance_in(unit, self.columns[self.cost][self.order[place], taken], face[place])
 
     def _near(self, index: IntArray, distance: npt.NDArray[Any], *, count: int) -> Near:
         return Near(index=index, distance=distance[index], users=self.take(index), count=count)

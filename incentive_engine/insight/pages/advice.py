@@ -16,14 +16,18 @@ The rules, the first that applies:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
 
 import numpy as np
 
+from incentive_engine.config import Policy
 from incentive_engine.domain import COST, SPEND, FloatArray
 from incentive_engine.insight.findings import PlanFindings
+from incentive_engine.insight.value.gain import PlanGain
 from incentive_engine.language import Message, Value, say
+from incentive_engine.pipeline.quality import ModelQuality
 from incentive_engine.report import Advice, Alternative, Response
 from incentive_engine.report.content import TrialState
 from incentive_engine.stats.estimate import Estimate
@@ -39,11 +43,58 @@ SHAKEN: Final = frozenset({"sample ratio", "propensities", "balance", "leaks"})
 """Checks whose warnings put every effect in doubt, and not only their precision."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PlanTotals:
+    """What a plan adds up to, and what speaks for it.
+
+    Attributes
+    ----------
+    certificate
+        The content of certificate.json.
+    users
+        How many get each of the policy's offers.
+    conversions, cost
+        By the scores, of all users; currency units.
+    gain, quality, ways, response
+        As of `PlanFindings`.
+    """
+
+    policy: Policy
+    certificate: Mapping[str, Any]
+    users: Sequence[int]
+    conversions: float
+    cost: float
+    gain: PlanGain | None = None
+    quality: ModelQuality | None = None
+    ways: tuple[Alternative, ...] = ()
+    response: Response | None = None
+
+
 def advise(findings: PlanFindings) -> Advice:
     """Return what to do with a plan."""
-    state = trial_state(None if findings.quality is None else findings.quality.checks)
-    kind, verdict = _verdict(findings, state)
-    return Advice(kind=kind, verdict=verdict, trial=state, unreached=_unreached(findings))
+    chosen, offers = findings.chosen, len(findings.table.offers)
+    return advise_on(
+        PlanTotals(
+            policy=findings.policy,
+            certificate=findings.certificate,
+            users=np.bincount(chosen.choice[chosen.treated], minlength=offers).tolist(),
+            conversions=float(np.sum(chosen.conversion)),
+            cost=float(np.sum(chosen.cost)),
+            gain=findings.gain,
+            quality=findings.quality,
+            ways=findings.ways,
+            response=findings.response,
+        )
+    )
+
+
+def advise_on(plan: PlanTotals) -> Advice:
+    """Return what to do with a plan of which sums are at hand."""
+    state = trial_state(None if plan.quality is None else plan.quality.checks)
+    kind, verdict = _verdict(plan, state)
+    ids = zip(plan.policy.offer_ids, plan.users, strict=True)
+    nobody = tuple(offer for offer, users in ids if not users)
+    return Advice(kind=kind, verdict=verdict, trial=state, unreached=nobody)
 
 
 def trial_state(checks: Sequence[CheckVerdict] | None) -> TrialState:
@@ -68,34 +119,32 @@ def _shaken(checks: Sequence[CheckVerdict]) -> list[CheckVerdict]:
     ]
 
 
-def _verdict(findings: PlanFindings, state: TrialState) -> tuple[Advice.Kind, Message]:
-    certificate, currency = findings.plan.certificate, findings.policy.currency
-    if not certificate.feasible:
+def _verdict(plan: PlanTotals, state: TrialState) -> tuple[Advice.Kind, Message]:
+    certificate, currency = plan.certificate, plan.policy.currency
+    if not certificate["feasible"]:
         return "stop", say("advice.broken")
-    if not certificate.treated:
+    if not certificate["treated"]:
         return "stop", say("advice.nobody")
-    if state == "doubt" and findings.quality is not None:
-        names = tuple(dict.fromkeys(check.name for check in _shaken(findings.quality.checks)))
+    if state == "doubt" and plan.quality is not None:
+        names = tuple(dict.fromkeys(check.name for check in _shaken(plan.quality.checks)))
         return "stop", say("advice.trial_in_doubt", checks=names)
     return (
-        _no_gain(findings, currency)
-        or _better_way(findings.ways)
-        or _unproven(findings, currency)
-        or _less(findings, currency)
-        or _run(findings, currency)
+        _no_gain(plan, currency)
+        or _better_way(plan.ways)
+        or _unproven(plan, currency)
+        or _less(plan, currency)
+        or _run(plan, currency)
     )
 
 
-def _no_gain(findings: PlanFindings, currency: str) -> tuple[Advice.Kind, Message] | None:
-    if findings.gain is None:
+def _no_gain(plan: PlanTotals, currency: str) -> tuple[Advice.Kind, Message] | None:
+    if plan.gain is None:
         return None
-    gain, profit = findings.gain.conversions, findings.gain.profit
+    gain, profit = plan.gain.conversions, plan.gain.profit
     if gain.high <= 0:
         return "stop", say("advice.no_gain", **_interval(gain))
     if profit is not None and profit.high < 0:
-        return "stop", say(
-            "advice.loss", currency=currency, **_margin(findings), **_interval(profit)
-        )
+        return "stop", say("advice.loss", currency=currency, **_margin(plan), **_interval(profit))
     return None
 
 
@@ -109,31 +158,25 @@ def _better_way(ways: Sequence[Alternative]) -> tuple[Advice.Kind, Message] | No
     return None
 
 
-def by_scores(conversions: float, cost: float, currency: str) -> tuple[Advice.Kind, Message]:
-    """Return what to do with a plan that only its scores speak for."""
-    return "doubt", say("advice.scores_only", gain=conversions, cost=cost, currency=currency)
-
-
-def _unproven(findings: PlanFindings, currency: str) -> tuple[Advice.Kind, Message] | None:
-    if findings.gain is None:
-        total = float(np.sum(findings.chosen.conversion))
-        cost = float(np.sum(findings.chosen.cost))
-        return by_scores(total, cost, currency)
-    gain, profit = findings.gain.conversions, findings.gain.profit
+def _unproven(plan: PlanTotals, currency: str) -> tuple[Advice.Kind, Message] | None:
+    if plan.gain is None:
+        values: dict[str, Value] = {"gain": plan.conversions, "cost": plan.cost}
+        return "doubt", say("advice.scores_only", currency=currency, **values)
+    gain, profit = plan.gain.conversions, plan.gain.profit
     if gain.low <= 0:
         return "doubt", say("advice.unproven", **_interval(gain))
     if profit is not None and profit.low < 0:
-        values = _margin(findings) | _interval(profit)
+        values = _margin(plan) | _interval(profit)
         return "doubt", say("advice.profit_unproven", currency=currency, **values)
     return None
 
 
-def _less(findings: PlanFindings, currency: str) -> tuple[Advice.Kind, Message] | None:
+def _less(plan: PlanTotals, currency: str) -> tuple[Advice.Kind, Message] | None:
     """Return that a smaller budget would do, and what it keeps."""
-    budget, response = findings.policy.budget, findings.response
+    budget, response = plan.policy.budget, plan.response
     if budget is None or response is None or not budget.amount:
         return None
-    share, kept = smaller_budget(response, budget.amount, margin=findings.policy.margin)
+    share, kept = smaller_budget(response, budget.amount, margin=plan.policy.margin)
     if share > 1 - WORTH_SAVING:
         return None
     values: dict[str, Value] = {
@@ -142,7 +185,7 @@ def _less(findings: PlanFindings, currency: str) -> tuple[Advice.Kind, Message] 
         "kept": kept,
         "share": share,
     }
-    last = findings.certificate["returns"]
+    last = plan.certificate["returns"]
     if last["marginal_roi"] is None:
         return "less", say("advice.less", **values)
     values |= {"last": last["margin"], "returns": last["marginal_roi"]}
@@ -192,24 +235,17 @@ def _along(response: Response, budgets: FloatArray, figure: str) -> FloatArray:
     return np.asarray(np.interp(budgets, budgets_solved, [0.0, *totals]))
 
 
-def _run(findings: PlanFindings, currency: str) -> tuple[Advice.Kind, Message]:
-    gain = findings.gain
+def _run(plan: PlanTotals, currency: str) -> tuple[Advice.Kind, Message]:
+    gain = plan.gain
     assert gain is not None  # without a trial, nothing is proven
-    cost = float(np.sum(findings.chosen.cost))
-    values = _interval(gain.conversions) | {"cost": cost, "currency": currency}
+    values = _interval(gain.conversions) | {"cost": plan.cost, "currency": currency}
     if gain.profit is None:
         return "run", say("advice.run", **values)
-    return "run", say("advice.run_profit", profit=gain.profit.value, **_margin(findings), **values)
+    return "run", say("advice.run_profit", profit=gain.profit.value, **_margin(plan), **values)
 
 
-def _unreached(findings: PlanFindings) -> tuple[str, ...]:
-    """Return the offers that nobody gets."""
-    given = set(np.unique(findings.chosen.choice).tolist())
-    return tuple(offer for j, offer in enumerate(findings.table.offers) if j not in given)
-
-
-def _margin(findings: PlanFindings) -> dict[str, Value]:
-    return {"margin": findings.policy.margin}
+def _margin(plan: PlanTotals) -> dict[str, Value]:
+    return {"margin": plan.policy.margin}
 
 
 def _interval(estimate: Estimate) -> dict[str, Value]:

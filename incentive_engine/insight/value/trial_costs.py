@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TypeVar
 
 from incentive_engine.allocation import Allocation, Problem, solve
+from incentive_engine.allocation.problem import Question
 from incentive_engine.config import Policy
 from incentive_engine.domain import MICROS
 from incentive_engine.fleet import SharedWork
 from incentive_engine.insight.value.cost_correction import CostCorrection, cost_correction
 from incentive_engine.insight.value.gain import ValuedTrial, gain_of_plan, trial_problem
+
+Asked = TypeVar("Asked", bound=Question)
 
 
 def trial_correction(
@@ -34,7 +38,7 @@ def trial_correction(
     InfeasibleError
         When no plan meets all limits.
     """
-    plan = solve(_expected(policy, problem), shared=shared)
+    plan = solve(expected(problem), shared=shared)
     gain = gain_of_plan(valued, trial_problem(valued, policy), policy, plan, users=users)
     return cost_correction(gain.cost, float(plan.cost_micros.sum()) / MICROS), plan
 
@@ -44,12 +48,12 @@ def at_risk(policy: Policy) -> bool:
     return policy.budget is not None and policy.budget.basis == "at-risk"
 
 
-def _expected(policy: Policy, problem: Problem) -> Problem:
-    """Return the problem with a budget at risk as one of expected cost.
+def expected(question: Asked) -> Asked:
+    """Return the question with a budget at risk as one of expected cost.
 
     A run states the error that a budget at risk allows for; its repetition, which starts from
     that, must come by the same correction.
     """
-    if problem.pool is None or not at_risk(policy):
-        return problem
-    return replace(problem, pool=replace(problem.pool, basis="expected"))
+    if question.pool is None or question.pool.basis != "at-risk":
+        return question
+    return replace(question, pool=replace(question.pool, basis="expected"))

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
-from incentive_engine.config import Policy
-from incentive_engine.domain import MICROS, REASONS
+from incentive_engine.domain import REASONS
+from incentive_engine.insight.evaluation.model_quality import model_quality
 from incentive_engine.insight.groups import share_of
-from incentive_engine.insight.pages.advice import by_scores
+from incentive_engine.insight.pages.advice import PlanTotals, advise_on
 from incentive_engine.insight.pages.disclosure import public_rules
-from incentive_engine.insight.pages.money import returns_of
+from incentive_engine.insight.pages.money import at_risk_of, returns_of
 from incentive_engine.insight.pages.report_content import (
     aim_of,
     cost_per,
@@ -22,7 +21,6 @@ from incentive_engine.insight.pages.report_content import (
 from incentive_engine.insight.small_groups import SMALLEST
 from incentive_engine.language import Message, named, say
 from incentive_engine.report import (
-    Advice,
     BudgetUse,
     Estimate,
     Headline,
@@ -36,20 +34,20 @@ from incentive_engine.workflow.in_parts.rows import PlanSums
 
 
 def short_content(
-    policy: Policy,
-    certificate: Mapping[str, Any],
+    plan: PlanTotals,
     sums: PlanSums,
     record: RunRecord,
     *,
     warnings: Iterable[Message],
 ) -> ReportContent:
     """Return what a page shows of a plan by its certificate and what its rows add up to."""
+    policy, certificate = plan.policy, plan.certificate
     budget = certificate["budget"]
     return ReportContent(
         campaign=policy.name,
         currency=policy.currency,
-        advice=advice_of(policy, certificate, sums),
-        headline=_headline(certificate, sums),
+        advice=advise_on(plan),
+        headline=_headline(plan, sums.spend),
         proof=Proof(
             feasible=certificate["feasible"],
             value=certificate["value"],
@@ -63,6 +61,8 @@ def short_content(
             basis=budget["basis"],
             spent=budget["spent"],
             spent_face=budget["spent_face"],
+            evaluated=None if plan.gain is None else plan.gain.cost,
+            correction=budget.get("evaluated", {}).get("correction", 1.0),
         ),
         tables=(),
         reasons=tuple(
@@ -70,39 +70,33 @@ def short_content(
             for reason, count in zip(REASONS, sums.reasons, strict=True)
         ),
         limits=tuple(limit_row(policy, entry) for entry in certificate["limits"]),
+        quality=model_quality(plan.quality),
         rules=public_rules(policy),
         smallest=SMALLEST,
         returns=returns_of(certificate),
+        at_risk=at_risk_of(certificate),
         notes=(*_warned(warnings), *_missing(sums), *_held(record)),
         facts=facts_of(record),
     )
 
 
-def advice_of(policy: Policy, certificate: Mapping[str, Any], sums: PlanSums) -> Advice:
-    """Return what to do with a plan that no trial speaks for."""
-    kind: Advice.Kind = "stop"
-    verdict = say("advice.nobody")
-    if certificate["treated"]:
-        kind, verdict = by_scores(sums.conversion, sums.cost_micros / MICROS, policy.currency)
-    nobody = [
-        offer for offer, count in zip(policy.offer_ids, sums.offers, strict=True) if not count
-    ]
-    return Advice(kind=kind, verdict=verdict, trial="none", unreached=tuple(nobody))
-
-
-def _headline(certificate: Mapping[str, Any], sums: PlanSums) -> Headline:
-    cost = sums.cost_micros / MICROS
-    spend = None if sums.spend is None else Estimate(value=sums.spend)
+def _headline(plan: PlanTotals, spend_by_scores: float | None) -> Headline:
+    gain, cost = plan.gain, plan.cost
+    conversions = Estimate(value=plan.conversions) if gain is None else gain.conversions
+    spend = None if spend_by_scores is None else Estimate(value=spend_by_scores)
+    spend = spend if gain is None else gain.spend
     return Headline(
-        conversions=None,
-        spend=None,
-        conversions_by_scores=sums.conversion,
-        spend_by_scores=sums.spend,
+        conversions=None if gain is None else gain.conversions,
+        spend=None if gain is None else gain.spend,
+        conversions_by_scores=plan.conversions,
+        spend_by_scores=spend_by_scores,
         cost=cost,
-        cost_per_conversion=cost_per(cost, Estimate(value=sums.conversion)),
+        cost_per_conversion=cost_per(cost, conversions),
         roi=per_cost(spend, cost),
-        users=certificate["users"],
-        treated=certificate["treated"],
+        users=plan.certificate["users"],
+        treated=plan.certificate["treated"],
+        profit=None if gain is None else gain.profit,
+        trial_rows=None if gain is None else gain.rows,
     )
 
 

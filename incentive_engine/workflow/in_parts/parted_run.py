@@ -1,0 +1,189 @@
+"""A plan whose rows stand in parts, as the files of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from incentive_engine.allocation.decisions.frozen_policy import Prices
+from incentive_engine.config import Policy
+from incentive_engine.data.scores import score_columns
+from incentive_engine.domain import MICROS
+from incentive_engine.insight.budget.mandate import mandate_of, returned
+from incentive_engine.insight.findings import over_budget
+from incentive_engine.insight.pages.advice import PlanTotals, advise_on
+from incentive_engine.insight.pages.report_content import titles_of
+from incentive_engine.insight.pages.summary import RunSummary
+from incentive_engine.insight.value.cost_correction import evaluated_cost
+from incentive_engine.insight.value.gain import PlanGain
+from incentive_engine.language import Message, say
+from incentive_engine.pipeline.steps import Steps
+from incentive_engine.report import Code, render_report
+from incentive_engine.run.directory import ROW_GROUP, RunFiles, RunRecord
+from incentive_engine.run.directory import write_run as write_files
+from incentive_engine.run.signature import read_signing_key
+from incentive_engine.run.statements import StatedExploring, StatedHoldout
+from incentive_engine.workflow.in_parts.page import short_content
+from incentive_engine.workflow.in_parts.rows import PlanSums, WriteRows, total
+from incentive_engine.workflow.in_parts.stated import LearnedScores, PlannedPolicy
+from incentive_engine.workflow.write_run import (
+    Origin,
+    evaluation_of,
+    input_files,
+    shareable,
+    user_name,
+)
+
+
+def written(made: PlannedPolicy, folder: Path) -> PlanSums:
+    """Let tasks write the rows of a plan into a new folder, and return what they add up to."""
+    folder.mkdir()
+    write = WriteRows(
+        state=made.stated.state,
+        question=replace(made.plan.question, explorers=None),
+        prices=made.plan.prices,
+        frozen=made.stated.frozen,
+        folder=str(folder),
+    )
+    sums = total(made.plan.each(write))
+    for left in folder.glob(".*"):  # of tasks that were killed
+        left.unlink()
+    return sums
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PartedRun:
+    """A plan in parts, and what is known of it.
+
+    Attributes
+    ----------
+    sums
+        What its rows add up to.
+    """
+
+    made: PlannedPolicy
+    sums: PlanSums
+    known: LearnedScores
+    origin: Origin
+
+    @property
+    def policy(self) -> Policy:
+        """The policy as it was planned."""
+        return self.made.stated.policy
+
+    @cached_property
+    def gain(self) -> PlanGain | None:
+        """The plan's gain by the trial; None where scores are given."""
+        users = self.made.stated.decided - self._explorers
+        return self.made.gain(self.known, self.policy, users=users)
+
+    @cached_property
+    def certificate(self) -> dict[str, Any]:
+        """The content of certificate.json."""
+        proven, sums = self.made.plan.solved.certificate.to_dict(), self.sums
+        if self.gain is not None:
+            correction = self.made.stated.correction
+            proven["budget"]["evaluated"] = evaluated_cost(self.gain.cost, correction)
+        return {
+            **proven,
+            "returns": returned(sums.spend, sums.cost_micros / MICROS, None),
+            "mandate": mandate_of(self.origin.policy, self.origin.options).to_dict(),
+        }
+
+    @property
+    def totals(self) -> PlanTotals:
+        """What the plan adds up to."""
+        return PlanTotals(
+            policy=self.policy,
+            certificate=self.certificate,
+            users=self.sums.offers,
+            conversions=self.sums.conversion,
+            cost=self.sums.cost_micros / MICROS,
+            gain=self.gain,
+            quality=self.known.quality,
+        )
+
+    def summary(self, directory: Path, doubts: Iterable[Message]) -> RunSummary:
+        """Return what a planner sees of the run; doubts are of its policy and its scores."""
+        return RunSummary(
+            directory=directory,
+            verdict=advise_on(self.totals).verdict,
+            certificate=self.certificate,
+            conversions_by_scores=self.sums.conversion,
+            gain=self.gain,
+            currency=self.policy.currency,
+            margin=self.policy.margin,
+            warnings=(*doubts, *self._warnings()),
+        )
+
+    def write(
+        self, directory: Path, parts: Path, summary: RunSummary, *, steps: Steps, lang: Code
+    ) -> None:
+        """Write the run directory, whole or not at all; the parts of its rows move into it."""
+        record = self._record(steps)
+        content = short_content(self.totals, self.sums, record, warnings=summary.warnings)
+        frozen = self.made.stated.frozen
+        prices = Prices(
+            policy=frozen.digest, by_limit=self.made.plan.prices, settled=self.sums.settled
+        )
+        write_files(
+            directory,
+            RunFiles(
+                allocation=parts,
+                scores=self._scores(),
+                certificate=self.certificate,
+                evaluation=evaluation_of(self.gain, self.known.quality),
+                frozen_policy=frozen.to_dict(),
+                prices=prices.to_dict(),
+                report=render_report(content, lang=lang, titles=titles_of(self.policy)),
+                record=record,
+                policy_text=shareable(self.origin),
+                key=read_signing_key(None),
+            ),
+        )
+
+    @property
+    def _explorers(self) -> int:
+        explorers = self.made.plan.question.explorers
+        return 0 if explorers is None else len(explorers.users)
+
+    def _warnings(self) -> Iterator[Message]:
+        if self.known.quality is not None:
+            yield from self.known.quality.warnings
+        if not self.policy.holdout:
+            yield say("notes.no_holdout")
+        if self.gain is not None and (over := over_budget(self.policy, self.gain.cost)):
+            yield over
+
+    def _record(self, steps: Steps) -> RunRecord:
+        policy, origin, holdout = self.policy, self.origin, self.made.stated.members.holdout
+        return RunRecord(
+            policy=policy.model_dump(mode="json"),
+            policy_file=str(origin.file),
+            overrides=origin.overrides(policy),
+            inputs=input_files(origin.file, origin.inputs, users=len(holdout)),
+            seed=policy.seed,
+            holdout=StatedHoldout(share=policy.holdout or 0.0, users=int(holdout.sum())),
+            explored=StatedExploring(share=policy.explore or 0.0, users=self._explorers),
+            solver=self.made.plan.solved.certificate.to_dict()["solver"],
+            seconds=steps.seconds,
+            author=origin.author or policy.author or user_name(),
+            created=datetime.now(UTC),
+        )
+
+    def _scores(self) -> Path | Iterator[pa.Table]:
+        """Return the score table that the run keeps, as a file or block by block."""
+        state = self.made.stated.state
+        if state.costs != 1.0:  # shard by shard, as the tasks read them
+            tables = (state.table(item) for item in self.made.plan.items)
+            return (block for table in tables for block in table.to_blocks(ROW_GROUP))
+        columns = score_columns(state.scores.columns, self.policy)
+        if state.scores.single_file is not None and {*columns} == {*state.scores.columns}:
+            return state.scores.single_file
+        return state.scores.blocks(columns)
