@@ -31,7 +31,7 @@ from incentive_engine.data.scores import read_scores
 from incentive_engine.fleet import Fleet, Processes, SharedWork
 from incentive_engine.insight.budget.policy_options import BudgetOptions, read_policy
 from incentive_engine.insight.findings import holdout_of
-from incentive_engine.spark import Spark
+from incentive_engine.spark.executors import Spark
 from incentive_engine.workflow.in_parts.allocate import allocate_in_parts
 
 OFFERS = 10

@@ -20,10 +20,10 @@ from pathlib import Path
 import numpy as np
 
 from incentive_engine.allocation import BudgetPool, Problem, solve, sum_limit
-from incentive_engine.allocation.population.sharded import in_shards
-from incentive_engine.allocation.population.users import users_of
+from incentive_engine.allocation.population.from_problem import users_of
+from incentive_engine.allocation.population.shards.spread import in_shards
 from incentive_engine.fleet import Fleet, Processes, SharedWork
-from incentive_engine.spark import Spark
+from incentive_engine.spark.executors import Spark
 
 OFFERS = 10
 CELLS = 20

@@ -16,9 +16,9 @@ from incentive_engine.allocation import (
     solve,
     sum_limit,
 )
+from incentive_engine.allocation.population.from_problem import users_of
 from incentive_engine.allocation.population.limit_maps import rows_of
 from incentive_engine.allocation.population.sweep import tally
-from incentive_engine.allocation.population.users import users_of
 from incentive_engine.errors import InfeasibleError
 
 CELLS = 3

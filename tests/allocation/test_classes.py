@@ -6,8 +6,8 @@ import pytest
 from incentive_engine.allocation import Problem, sum_limit
 from incentive_engine.allocation.dual.classes import classes_of
 from incentive_engine.allocation.dual.core import build_core
+from incentive_engine.allocation.population.from_problem import users_of
 from incentive_engine.allocation.population.limit_maps import rows_of
-from incentive_engine.allocation.population.users import users_of
 
 
 @pytest.mark.parametrize("seed", range(5))

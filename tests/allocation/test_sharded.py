@@ -14,18 +14,19 @@ import pytest
 from incentive_engine.allocation import Problem, solve, sum_limit
 from incentive_engine.allocation.params import PLAN
 from incentive_engine.allocation.plans.plan import solve_population
-from incentive_engine.allocation.population import mapped as mapping
-from incentive_engine.allocation.population import sharded
-from incentive_engine.allocation.population.mapped import (
+from incentive_engine.allocation.population.from_problem import users_of
+from incentive_engine.allocation.population.population import Population
+from incentive_engine.allocation.population.shards import mapped as mapping
+from incentive_engine.allocation.population.shards import sharded, spread
+from incentive_engine.allocation.population.shards.mapped import (
     STAGE,
     ShardFile,
     mapped,
     staged,
     write_shard,
 )
-from incentive_engine.allocation.population.population import Population
-from incentive_engine.allocation.population.sharded import ShardedUsers, in_shards
-from incentive_engine.allocation.population.users import users_of
+from incentive_engine.allocation.population.shards.sharded import ShardedUsers
+from incentive_engine.allocation.population.shards.spread import in_shards
 from incentive_engine.errors import DataError, InfeasibleError, SetupError
 from incentive_engine.fleet import Processes, Result, Shard, SharedWork
 
@@ -205,7 +206,7 @@ def test_a_shard_that_a_worker_cannot_read_says_what_must_be_shared(tmp_path: Pa
 def test_a_folder_without_room_is_refused(
     problem: Problem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sharded, "FREE", 1e15)
+    monkeypatch.setattr(spread, "FREE", 1e15)
     work = SharedWork(fleet=HERE, folder=tmp_path, shards=2)
     with pytest.raises(DataError, match="has no room for"), in_shards(users_of(problem), work):
         pass

@@ -9,8 +9,8 @@ import pytest
 
 from incentive_engine.allocation import Problem
 from incentive_engine.allocation.dual.prices import find_prices
+from incentive_engine.allocation.population.from_problem import users_of
 from incentive_engine.allocation.population.limit_maps import rows_of
-from incentive_engine.allocation.population.users import users_of
 
 from .campaign import campaign
 

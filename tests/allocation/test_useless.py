@@ -8,8 +8,9 @@ import pytest
 from incentive_engine.allocation import LinearLimit, Problem, ratio_limits, sum_limit
 from incentive_engine.allocation.integer.draft import CandidatePlan, draft_of
 from incentive_engine.allocation.integer.useless import drop_useless
+from incentive_engine.allocation.population.from_problem import users_of
 from incentive_engine.allocation.population.limit_maps import LimitRows, rows_of
-from incentive_engine.allocation.population.users import Users, users_of
+from incentive_engine.allocation.population.users import Users
 from incentive_engine.domain import BoolArray, FloatArray
 
 USERS, CELLS = 6_000, 40

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from incentive_engine import spark
+from incentive_engine.spark import session
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -18,7 +18,7 @@ def _session() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
         yield
-    if spark._context.cache_info().currsize:
+    if session.context_of.cache_info().currsize:
         from pyspark import SparkContext
 
         SparkContext.getOrCreate().stop()

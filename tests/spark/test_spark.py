@@ -16,12 +16,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from allocation.campaign import campaign
-from incentive_engine import spark
 from incentive_engine.allocation import solve
 from incentive_engine.errors import DataError, SetupError
 from incentive_engine.fleet import SharedWork
 from incentive_engine.insight.budget.policy_options import BudgetOptions
-from incentive_engine.spark import Spark, check_java, check_master, check_memory
+from incentive_engine.spark import session
+from incentive_engine.spark.executors import Spark
+from incentive_engine.spark.surroundings import check_java, check_master, check_memory
 from incentive_engine.verify import verify_run
 from incentive_engine.workflow.allocate import allocate
 from incentive_engine.workflow.features import make_features
@@ -174,16 +175,16 @@ def test_a_master_that_does_not_answer_is_named_at_once() -> None:
 
 def test_executors_that_never_come_are_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     FLEET.map(double, [1])
-    monkeypatch.setattr(spark, "START", 0.0)
+    monkeypatch.setattr(session, "START", 0.0)
     with pytest.raises(SetupError, match="no executor has taken a task within 0 s"):
-        spark._first_task(spark._context(FLEET.master))
+        session.first_task(session.context_of(FLEET.master))
 
 
 def test_executors_with_another_version_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    context = spark._context(FLEET.master)
-    monkeypatch.setattr(spark, "version", lambda name: metadata.version(name) + ".other")
+    context = session.context_of(FLEET.master)
+    monkeypatch.setattr(session, "version", lambda name: metadata.version(name) + ".other")
     with pytest.raises(SetupError, match="executors: they have"):
-        spark._first_task(context)
+        session.first_task(context)
 
 
 def test_a_driver_without_memory_is_told_before_it_starts() -> None:
@@ -204,7 +205,7 @@ def words_of_a_driver(python: Path, folder: Path) -> str:
     """Return what a process says whose executors run another Python."""
     script = """
 from incentive_engine.errors import SetupError
-from incentive_engine.spark import Spark
+from incentive_engine.spark.executors import Spark
 try:
     Spark(master="local[1]").map(abs, [1])
 except SetupError as error:

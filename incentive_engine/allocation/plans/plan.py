@@ -23,11 +23,12 @@ from incentive_engine.allocation.plans.at_risk import plan_at_risk
 from incentive_engine.allocation.plans.solved import Solved
 from incentive_engine.allocation.plans.split_plan import Relaxed
 from incentive_engine.allocation.population.choose import choices_at, offers_of
+from incentive_engine.allocation.population.from_problem import users_of
 from incentive_engine.allocation.population.limit_maps import LimitRows, open_rows, tally_explorers
 from incentive_engine.allocation.population.population import Population
-from incentive_engine.allocation.population.sharded import in_shards
+from incentive_engine.allocation.population.shards.spread import in_shards
 from incentive_engine.allocation.population.sweep import Choice, cost_micros
-from incentive_engine.allocation.population.users import Users, users_of
+from incentive_engine.allocation.population.users import Users
 from incentive_engine.allocation.problem import Problem, Question, check_forced
 from incentive_engine.allocation.solver_report import PriceStatus, SolverReport
 from incentive_engine.data.tables.room import let_go, strides

@@ -9,8 +9,8 @@ from typing import Generic, TypeVar
 
 from incentive_engine.allocation.plans.plan import solve_population
 from incentive_engine.allocation.plans.solved import Solved
-from incentive_engine.allocation.population.sharded import ShardedUsers
-from incentive_engine.allocation.population.stated import stated_in_shards
+from incentive_engine.allocation.population.shards.sharded import ShardedUsers
+from incentive_engine.allocation.population.shards.stated import stated_in_shards
 from incentive_engine.allocation.population.sweep import Choice
 from incentive_engine.allocation.problem import Problem, Question
 from incentive_engine.fleet import SharedWork

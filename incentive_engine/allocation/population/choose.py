@@ -8,10 +8,11 @@ from typing import Self
 
 import numpy as np
 
+from incentive_engine.allocation.population.from_problem import users_of
 from incentive_engine.allocation.population.limit_maps import LimitRows, rows_of
 from incentive_engine.allocation.population.population import Population
 from incentive_engine.allocation.population.sweep import Choice, sweep
-from incentive_engine.allocation.population.users import Users, users_of
+from incentive_engine.allocation.population.users import Users
 from incentive_engine.allocation.problem import Problem
 from incentive_engine.domain import FloatArray, IntArray
 

@@ -124,7 +124,7 @@ def sharded_work(engine: Engine, master: str | None, shards: int | None) -> Shar
         raise ConfigError(Fault("--master", "is for a cluster", "--engine spark beside it"))
     from incentive_engine.data.step_cache import default_root
     from incentive_engine.fleet import Processes, SharedWork
-    from incentive_engine.spark import Spark
+    from incentive_engine.spark.executors import Spark
 
     fleet = Spark(master=master) if engine is Engine.SPARK else Processes()
     return SharedWork(fleet=fleet, folder=default_root() / "shared", shards=shards)

@@ -6,37 +6,31 @@ shards, wherever they lie and in whatever order they are done.
 
 from __future__ import annotations
 
-import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial, reduce
 from pathlib import Path
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from incentive_engine.allocation.population.columns import (
     Units,
-    on_one_thread,
-    shared_fields,
-)
-from incentive_engine.allocation.population.mapped import (
-    COLUMNS,
-    ShardFile,
-    mapped,
-    rows_of_part,
-    write_shard,
 )
 from incentive_engine.allocation.population.near import lowest_keys, nearest
 from incentive_engine.allocation.population.population import Population
+from incentive_engine.allocation.population.shards import questions
+from incentive_engine.allocation.population.shards.mapped import (
+    ShardFile,
+    rows_of_part,
+)
+from incentive_engine.allocation.population.shards.questions import Asked, FoundNear, OnShard
 from incentive_engine.allocation.population.sweep import (
     CellTable,
     Choice,
     passed,
-    reaches,
     scores_in,
     size_sums,
     table_of,
@@ -44,13 +38,8 @@ from incentive_engine.allocation.population.sweep import (
 )
 from incentive_engine.allocation.population.users import Near, Rows, Users, joined
 from incentive_engine.domain import FloatArray, IntArray
-from incentive_engine.errors import DataError, Fault
-from incentive_engine.fleet import Fleet, SharedWork
-from incentive_engine.language import say
+from incentive_engine.fleet import Fleet
 from incentive_engine.parallel import go_on
-
-FREE: Final = 1.1
-"""Room that must be free for the shards, as a multiple of their size."""
 
 BROUGHT: Final = 1 << 26
 """Bytes of columns that all shards together send with one answer. Where it might be more, users
@@ -58,51 +47,6 @@ are fetched once it is known who they are, and a part of the population stays in
 
 Answer = TypeVar("Answer")
 Item = TypeVar("Item")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Asked:
-    """A shard, and what of a question is for it alone."""
-
-    file: ShardFile
-    own: tuple[Any, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class OnShard(Generic[Answer]):
-    """Asks the users of one shard."""
-
-    question: Callable[..., Answer]
-    units: Units
-    idle: bool
-
-    def __call__(self, asked: Asked) -> Answer:
-        """Return what the users of the shard answer."""
-        users: Users = mapped(asked.file, self.units)
-        with on_one_thread():
-            return self.question(users.worthless() if self.idle else users, *asked.own)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class FoundNear:
-    """Some users of one shard; `users` is None where their columns are too many to be sent."""
-
-    index: IntArray
-    distance: npt.NDArray[Any]
-    key: npt.NDArray[np.uint64]
-    count: int
-    users: Users | None
-
-    @classmethod
-    def of(cls, near: Near, *, columns: bool) -> FoundNear:
-        """Return what is sent of some users."""
-        return cls(
-            index=near.index,
-            distance=near.distance,
-            key=near.users.key,
-            count=near.count,
-            users=near.users if columns else None,
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -170,7 +114,7 @@ class ShardedUsers(Units):
         """Return the users of the lowest keys whose choice may change within a box of prices."""
         columns = self._may_send(most)
         found = self._ask(
-            partial(_open_within, price=price, width=width, most=most, columns=columns)
+            partial(questions.open_within, price=price, width=width, most=most, columns=columns)
         )
         return self._merged(found, lambda _, key: lowest_keys(np.arange(len(key)), key, most))
 
@@ -178,7 +122,7 @@ class ShardedUsers(Units):
         """Return the users whose choice changes first on the way to the edge of a box."""
         columns = self._may_send(most)
         found = self._ask(
-            partial(_nearest_open, price=price, width=width, most=most, columns=columns)
+            partial(questions.nearest_open, price=price, width=width, most=most, columns=columns)
         )
         return self._merged(found, lambda distance, key: nearest(distance, key, most))
 
@@ -186,7 +130,7 @@ class ShardedUsers(Units):
         """Return what users choose, and those whose next best choice loses least."""
         columns = self._may_send(most)
         tables, found = zip(
-            *self._ask(partial(_nearest_tie, price=price, most=most, columns=columns)),
+            *self._ask(partial(questions.nearest_tie, price=price, most=most, columns=columns)),
             strict=True,
         )
         table = replace(tables[0], totals=sum(part.totals for part in tables))
@@ -197,7 +141,7 @@ class ShardedUsers(Units):
     ) -> tuple[Population, Rows] | None:
         """Return the users whose choice may change within a box, and which of all they are."""
         few = BROUGHT // self._row // max(len(self.files), 1)
-        within = partial(_open_part, price=price, width=width)
+        within = partial(questions.open_part, price=price, width=width)
         found = self._ask(partial(within, most=few))
         if sum(part.count for part in found) > most:
             return None
@@ -209,7 +153,8 @@ class ShardedUsers(Units):
         own = [(str(place / f"shard-{shard:05d}"),) for shard in range(len(self.files))]
         files = tuple(
             self._ask(
-                partial(_written_part, price=price, width=width, plan=self.files[0].plan), own
+                partial(questions.written_part, price=price, width=width, plan=self.files[0].plan),
+                own,
             )
         )
         part = replace(self, files=files, kind=np.dtype(np.float64), idle=False)
@@ -241,7 +186,7 @@ class ShardedUsers(Units):
 
     def choices(self, price: FloatArray | None, index: IntArray, to: Choice) -> Choice:
         """Return (n,) int16, canonical positions: what users choose, but for some."""
-        asked = partial(_choices, price=price)
+        asked = partial(questions.choices_of, price=price)
         return np.concatenate(self._ask(asked, self._changed(index, to)))
 
     def variance(
@@ -254,7 +199,7 @@ class ShardedUsers(Units):
         unit: float,
     ) -> int:
         """Return the variance of what the users redeem who choose as in `choices`, in units."""
-        asked = partial(_variance, price=price, face=face, unit=unit)
+        asked = partial(questions.variance_of, price=price, face=face, unit=unit)
         return sum(self._ask(asked, self._changed(index, to)))
 
     def each(
@@ -275,7 +220,7 @@ class ShardedUsers(Units):
         """
         few = zip(self._changed(*changed), items, strict=True)
         shards = [(*own, item) for own, item in few]
-        return self._ask(partial(_done, price=price, do=do), shards)
+        return self._ask(partial(questions.done, price=price, do=do), shards)
 
     @property
     def _row(self) -> int:
@@ -330,116 +275,3 @@ class ShardedUsers(Units):
             users=joined(some).take(place) if some else self.take(index[place]),
             count=sum(part.count for part in found),
         )
-
-
-def _open_within(
-    users: Users, price: FloatArray, width: FloatArray, most: int, *, columns: bool
-) -> FoundNear:
-    return FoundNear.of(users.open_within(price, width, most=most), columns=columns)
-
-
-def _nearest_open(
-    users: Users, price: FloatArray, width: FloatArray, most: int, *, columns: bool
-) -> FoundNear:
-    return FoundNear.of(users.nearest_open(price, width, most=most), columns=columns)
-
-
-def _nearest_tie(
-    users: Users, price: FloatArray, most: int, *, columns: bool
-) -> tuple[CellTable, FoundNear]:
-    table, near = users.nearest_tie(price, most=most)
-    return table, FoundNear.of(near, columns=columns)
-
-
-def _choices(users: Users, index: IntArray, to: Choice, price: FloatArray | None) -> Choice:
-    return users.choices(price, index, to)
-
-
-def _variance(
-    users: Users,
-    index: IntArray,
-    to: Choice,
-    *,
-    price: FloatArray | None,
-    face: FloatArray,
-    unit: float,
-) -> int:
-    return users.variance(price, index, to, face=face, unit=unit)
-
-
-def _done(
-    users: Users,
-    index: IntArray,
-    to: Choice,
-    item: Item,
-    *,
-    price: FloatArray | None,
-    do: Callable[[Item, Choice], Answer],
-) -> Answer:
-    offers = np.append(users.order, -1).astype(np.int16)
-    return do(item, offers[users.choices(price, index, to)])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class FoundPart:
-    """How many users of a shard are open, and who, where they are few."""
-
-    count: int
-    index: IntArray
-    users: Users | None
-
-
-def _open_part(users: Users, price: FloatArray, width: FloatArray, most: int) -> FoundPart:
-    index = np.flatnonzero(reaches(users, price, width) <= 1.0)
-    if len(index) > most:
-        return FoundPart(count=len(index), index=index[:0], users=None)
-    return FoundPart(count=len(index), index=index, users=users.take(index))
-
-
-def _written_part(
-    users: Users, folder: str, price: FloatArray, width: FloatArray, plan: str
-) -> ShardFile:
-    index = np.flatnonzero(reaches(users, price, width) <= 1.0)
-    few = users.take(index).in_float64()
-    return write_shard(few, slice(0, few.n), Path(folder), plan=Path(plan), index=index)
-
-
-@contextmanager
-def in_shards(users: Users, shared: SharedWork | None) -> Iterator[Population]:
-    """Give users spread over shards on a fleet; None leaves them as they are.
-
-    Shards are as equal in size as can be; those beyond one per user stay empty. Their files are
-    gone at the end.
-
-    Raises
-    ------
-    DataError
-        When the folder has no room for them.
-    """
-    if shared is None:
-        yield users
-        return
-    shards = shared.number(users.n)
-    edges = [users.n * shard // shards for shard in range(shards + 1)]
-    size = sum(np.asarray(getattr(users, name)).nbytes for name in COLUMNS)
-    with plan_folder(shared.folder, size) as plan:
-        files = tuple(
-            write_shard(
-                users, slice(*edges[shard : shard + 2]), plan / f"shard-{shard:05d}", plan=plan
-            )
-            for shard in range(shards)
-        )
-        yield ShardedUsers(
-            fleet=shared.fleet, files=files, kind=users.kind, **shared_fields(users)
-        )
-
-
-@contextmanager
-def plan_folder(folder: Path, size: int) -> Iterator[Path]:
-    """Give a folder of a plan's own, gone at the end, with room for so many bytes of shards."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if shutil.disk_usage(folder).free < FREE * size:
-        what = say("has no room for {size:.1f} GB of shards", size=size / 1e9)
-        raise DataError(Fault(str(folder), what, remedy="free some space, or use another folder"))
-    with tempfile.TemporaryDirectory(dir=folder, prefix="shards-") as place:
-        yield Path(place)

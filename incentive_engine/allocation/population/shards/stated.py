@@ -16,9 +16,10 @@ import numpy as np
 
 from incentive_engine.allocation.explorers import Explorers
 from incentive_engine.allocation.population.columns import on_one_thread, shared_fields
-from incentive_engine.allocation.population.mapped import ShardFile, write_shard
-from incentive_engine.allocation.population.sharded import ShardedUsers, plan_folder
-from incentive_engine.allocation.population.users import units_of, users_of
+from incentive_engine.allocation.population.from_problem import units_of, users_of
+from incentive_engine.allocation.population.shards.mapped import ShardFile, write_shard
+from incentive_engine.allocation.population.shards.sharded import ShardedUsers
+from incentive_engine.allocation.population.shards.spread import plan_folder
 from incentive_engine.allocation.problem import Problem, Question
 from incentive_engine.domain import FloatArray, IntArray
 from incentive_engine.errors import DataError, Fault
