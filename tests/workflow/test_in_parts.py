@@ -24,6 +24,7 @@ from incentive_engine.verify import verify_run
 from incentive_engine.workflow.allocate import allocate
 from incentive_engine.workflow.in_parts import rows as in_parts_rows
 from incentive_engine.workflow.in_parts.allocate import allocate_in_parts
+from incentive_engine.workflow.results.reproduce import reproduce
 
 Incentive = Callable[..., subprocess.CompletedProcess[str]]
 POLICY = """
@@ -168,6 +169,14 @@ def test_an_export_of_parts_is_the_one_of_a_single_file(
     for place, name in ((run, "ours.csv"), (folder / "alone", "theirs.csv")):
         assert incentive("export", str(place), "--to", str(tmp_path / name)).returncode == 0
     assert (tmp_path / "ours.csv").read_bytes() == (tmp_path / "theirs.csv").read_bytes()
+
+
+def test_a_run_in_parts_comes_out_again_byte_for_byte(folder: Path, tmp_path: Path) -> None:
+    run = in_parts(folder, tmp_path / "run", shards=2)
+    assert reproduce(run).ok
+    part = run / "allocation.parquet" / "part-00001.parquet"
+    _altered(part)
+    assert [text.key for text in reproduce(run).differences] == ["reproduce.altered"]
 
 
 @pytest.mark.parametrize("basis", ["expected", "at-risk"])

@@ -11,9 +11,11 @@ from tempfile import TemporaryDirectory
 
 from incentive_engine.config.access.location import parse_location
 from incentive_engine.config.overrides import MIN_MARGINAL_ROI
+from incentive_engine.fleet import Processes, SharedWork
 from incentive_engine.insight.budget.policy_options import BudgetOptions
 from incentive_engine.pipeline.steps import Progress, quiet
 from incentive_engine.run.finished import FinishedRun, read_run
+from incentive_engine.run.format import ALLOCATION_FILE, parts_of
 from incentive_engine.run.reproduction import (
     Reproduction,
     changed_inputs,
@@ -22,6 +24,7 @@ from incentive_engine.run.reproduction import (
     remarks_on,
 )
 from incentive_engine.workflow.allocate import allocate
+from incentive_engine.workflow.in_parts.allocate import allocate_in_parts
 
 
 def reproduce(run_dir: Path, *, progress: Progress = quiet) -> Reproduction:
@@ -54,7 +57,14 @@ def _repeat(run: FinishedRun, folder: Path, progress: Progress) -> Path:
     given = run.manifest.inputs["scores"].path
     scores = parse_location(given) if is_scored(run) else None
     options = BudgetOptions(min_marginal_roi=marginal)
-    allocate(file, options=options, scores=scores, out=out, progress=progress)
+    if (run.directory / ALLOCATION_FILE).is_dir():  # as many parts, whose rows are the same
+        parts = len(parts_of(run.directory / ALLOCATION_FILE))
+        shared = SharedWork(fleet=Processes(), folder=folder / "shards", shards=parts)
+        allocate_in_parts(
+            file, options=options, scores=scores, shared=shared, out=out, progress=progress
+        )
+    else:
+        allocate(file, options=options, scores=scores, out=out, progress=progress)
     return out
 
 
