@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar
 
 import pyarrow as pa
 
@@ -13,13 +13,11 @@ from incentive_engine.errors import DataError, Fault, SetupError
 from incentive_engine.export.sheets import Sheet
 from incentive_engine.language import say
 
-TABLE: Final = "offers"
-TYPES: Final = {"decimal128(38, 6)": "DECIMAL(18, 6)", "timestamp[us, tz=UTC]": "TIMESTAMPTZ"}
-"""Arrow type to DuckDB's; integers are BIGINT, the rest is VARCHAR."""
-
 
 class DuckDBWriter:
     """One table, filled batch by batch in one transaction."""
+
+    TABLE: ClassVar = "offers"
 
     def __init__(self, path: Path, sheet: Sheet, schema: pa.Schema) -> None:
         self._path = path
@@ -30,13 +28,13 @@ class DuckDBWriter:
             f'"{name}" {_type(schema.field(str(source)).type)}' for name, source in sheet.columns
         )
         self._run("SET enable_progress_bar = false")  # it would go to standard output
-        self._run(f"CREATE TABLE {TABLE} ({kinds})")
+        self._run(f"CREATE TABLE {self.TABLE} ({kinds})")
         self._run("BEGIN")
 
     def write(self, rows: pa.RecordBatch) -> None:
         """Append rows."""
         self._connection.register("batch", pa.Table.from_batches([rows.select(self._columns)]))
-        self._run(f"INSERT INTO {TABLE} SELECT * FROM batch")  # noqa: S608 - our own names
+        self._run(f"INSERT INTO {self.TABLE} SELECT * FROM batch")  # noqa: S608 - our own names
         self._connection.unregister("batch")
 
     def close(self) -> None:
@@ -70,7 +68,9 @@ class DuckDBWriter:
 
 
 def _type(kind: pa.DataType) -> str:
-    return "BIGINT" if pa.types.is_integer(kind) else TYPES.get(str(kind), "VARCHAR")
+    # Arrow type to DuckDB's; integers are BIGINT, the rest is VARCHAR
+    others = {"decimal128(38, 6)": "DECIMAL(18, 6)", "timestamp[us, tz=UTC]": "TIMESTAMPTZ"}
+    return "BIGINT" if pa.types.is_integer(kind) else others.get(str(kind), "VARCHAR")
 
 
 def _library() -> Any:  # noqa: ANN401 - a module

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from incentive_engine.errors import ConfigError, Fault, VerificationError
-from incentive_engine.export.formats import FILES, PRESETS, preset
+from incentive_engine.export.formats import PRESETS, of_suffix, preset
 from incentive_engine.export.keys import VARIABLE, SecretKey
 from incentive_engine.export.parts import write_parts
 from incentive_engine.export.places import Destination
@@ -173,15 +173,15 @@ def _wanted(form: Format, options: ExportOptions) -> Wanted:
 
 
 def _format_of(to: Path, options: ExportOptions) -> Format:
-    suffix = to.suffix.lower()
-    if options.preset is not None and suffix in FILES:
+    suffix, formats = to.suffix.lower(), of_suffix()
+    if options.preset is not None and suffix in formats:
         fault = Fault(f"--to {to}", "names one file", "with --preset, a directory")
         raise ConfigError(fault)
     if options.preset is not None:
         return preset(options.preset)
-    if suffix not in FILES:
+    if suffix not in formats:
         what = say("ends in `{suffix}`", suffix=suffix) if suffix else "has no suffix"
-        expected = say("{files}; or a directory with --preset", files=tuple(sorted(FILES)))
+        expected = say("{files}; or a directory with --preset", files=tuple(sorted(formats)))
         remedy = say("presets: {presets}", presets=tuple(PRESETS))
         raise ConfigError(Fault(f"--to {to}", what, expected, remedy))
-    return FILES[suffix]
+    return formats[suffix]

@@ -26,7 +26,6 @@ ALPHABET: Final = np.frombuffer(b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ", dtype=np.ui
 """32 characters without 0, 1, I and O, which people confuse; another one changes every code."""
 LENGTH: Final = 16
 """Characters of a code, five bits each: 80 bits, of which ten million users take 2^23."""
-BYTES: Final = LENGTH * 5 // 8
 
 
 class SecretKey:
@@ -57,8 +56,9 @@ class SecretKey:
         (n,) string, 16 characters, the same for the same key, campaign, offer and user.
         """
         hmac_of = _hmac(self._derive("code", campaign, offer))
-        digests = b"".join(hmac_of(user)[:BYTES] for user in user_id.to_pylist())
-        return _as_codes(np.frombuffer(digests, dtype=np.uint8).reshape(-1, BYTES))
+        size = LENGTH * 5 // 8
+        digests = b"".join(hmac_of(user)[:size] for user in user_id.to_pylist())
+        return _as_codes(np.frombuffer(digests, dtype=np.uint8).reshape(-1, size))
 
     def hashed(self, user_id: pa.Array) -> pa.Array:
         """Return ids that tell users apart and do not say who they are, (n,) string, 64 hex."""

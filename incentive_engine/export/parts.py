@@ -17,12 +17,6 @@ from incentive_engine.export.rows import OfferRows
 from incentive_engine.export.sheets import Sheet
 from incentive_engine.export.writers import ParquetWriter, PartWriter, TextWriter
 
-WRITERS: dict[str, type[PartWriter]] = {
-    "text": TextWriter,
-    "parquet": ParquetWriter,
-    "duckdb": DuckDBWriter,
-}
-
 
 def write_parts(
     place: Destination,
@@ -160,7 +154,12 @@ class _Series:
     def _open(self) -> None:
         self._partial.parent.mkdir(parents=True, exist_ok=True)
         self._partial.unlink(missing_ok=True)
-        self._writer = WRITERS[self._sheet.kind](self._partial, self._sheet, self._schema)
+        writers: dict[str, type[PartWriter]] = {
+            "text": TextWriter,
+            "parquet": ParquetWriter,
+            "duckdb": DuckDBWriter,
+        }
+        self._writer = writers[self._sheet.kind](self._partial, self._sheet, self._schema)
         self._rows = 0
 
     def _finish(self) -> None:

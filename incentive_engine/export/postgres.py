@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, ClassVar
 
 from incentive_engine.config.access.database_url import DatabaseUrl, read_database_url
 from incentive_engine.errors import ConfigError, DataError, Fault
@@ -20,20 +20,6 @@ from incentive_engine.export.writers import text_block
 from incentive_engine.language import say
 from incentive_engine.run.finished import FinishedRun
 from incentive_engine.verify import Verification
-
-COLUMNS: Final = {
-    "campaign": "text",
-    "user_id": "text",
-    "offer_id": "text",
-    "face_value": "numeric",
-    "cost": "numeric",
-    "valid_from": "timestamptz",
-    "valid_to": "timestamptz",
-    "run": "text",
-}
-"""Column to type; `run` is the digest of the run that a row comes from."""
-KEY: Final = ("campaign", "user_id")
-ALIKE: Final = {"varchar": "text", "bpchar": "text"}
 
 
 def export_to_postgres(
@@ -94,6 +80,20 @@ def export_to_postgres(
 class _Target:
     """The table of one transaction."""
 
+    KEY: ClassVar = ("campaign", "user_id")
+
+    COLUMNS: ClassVar = {
+        "campaign": "text",
+        "user_id": "text",
+        "offer_id": "text",
+        "face_value": "numeric",
+        "cost": "numeric",
+        "valid_from": "timestamptz",
+        "valid_to": "timestamptz",
+        "run": "text",
+    }
+    """Column to type; `run` is the digest of the run that a row comes from."""
+
     def __init__(self, connection: Any, table: str, selected: Selected) -> None:  # noqa: ANN401 - the library is optional
         from psycopg import sql
 
@@ -106,8 +106,8 @@ class _Target:
         self._names = {
             "table": sql.Identifier(*table.split(".")),
             "staged": sql.Identifier(staged),
-            "columns": sql.SQL(", ").join(map(sql.Identifier, COLUMNS)),
-            "key": sql.SQL(", ").join(map(sql.Identifier, KEY)),
+            "columns": sql.SQL(", ").join(map(sql.Identifier, self.COLUMNS)),
+            "key": sql.SQL(", ").join(map(sql.Identifier, self.KEY)),
         }
 
     def prepare(self) -> None:
@@ -121,7 +121,7 @@ class _Target:
                 table=self._table,
             )
             raise DataError(Fault(self._table, what, remedy="wait until it is done"))
-        kinds = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
+        kinds = ", ".join(f"{name} {kind}" for name, kind in self.COLUMNS.items())
         needed = kinds.replace(" text", " text NOT NULL")
         self._execute(f"CREATE TABLE IF NOT EXISTS {{table}} ({needed}, PRIMARY KEY ({{key}}))")
         self._check_shape()
@@ -130,7 +130,7 @@ class _Target:
     def stage(self, rows: OfferRows) -> None:
         """Copy all rows beside the table."""
         own = {"campaign": ConstantColumn(self._policy.name), "run": ConstantColumn(self._digest)}
-        columns = tuple((name, own.get(name, name)) for name in COLUMNS)
+        columns = tuple((name, own.get(name, name)) for name in self.COLUMNS)
         sheet = Sheet(name=self._table, columns=columns, kind="text")
         statement = self._composed("COPY {staged} ({columns}) FROM STDIN (FORMAT csv)")
         with self._cursor() as cursor, cursor.copy(statement) as copy:
@@ -139,7 +139,7 @@ class _Target:
 
     def upsert(self) -> int:
         """Bring the staged rows into the table; return how many rows are new or changed."""
-        values = [name for name in COLUMNS if name not in KEY]
+        values = [name for name in self.COLUMNS if name not in self.KEY]
         assign = ", ".join(f"{name} = excluded.{name}" for name in values)
         old = ", ".join(f"present.{name}" for name in values)
         new = ", ".join(f"excluded.{name}" for name in values)
@@ -165,19 +165,22 @@ class _Target:
             "WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped",
             [self._composed("{table}").as_string()],
         ).fetchall()
-        kinds = {name: ALIKE.get(kind, kind) for name, kind, _ in columns}
+        kinds = {
+            name: {"varchar": "text", "bpchar": "text"}.get(kind, kind)
+            for name, kind, _ in columns
+        }
         problems = [
             f"column {name} is {kinds.get(name, 'missing')}, expected {kind}"
-            for name, kind in COLUMNS.items()
+            for name, kind in self.COLUMNS.items()
             if kinds.get(name) != kind
         ]
         problems += [
             f"column {name} must be filled, and an export does not know it"
             for name, _, is_needed in columns
-            if is_needed and name not in COLUMNS
+            if is_needed and name not in self.COLUMNS
         ]
         if not self._has_key():
-            problems.append(f"no unique index on exactly {', '.join(KEY)}")
+            problems.append(f"no unique index on exactly {', '.join(self.KEY)}")
         if problems:
             remedy = "name another table with --table, or change this one"
             raise DataError(*(Fault(self._table, what, remedy=remedy) for what in problems))
@@ -190,7 +193,7 @@ class _Target:
             "GROUP BY indexrelid",
             [self._composed("{table}").as_string()],
         ).fetchall()
-        return any(columns == sorted(KEY) for (columns,) in indexes)
+        return any(columns == sorted(self.KEY) for (columns,) in indexes)
 
     def _execute(self, statement: str, values: list[Any] | None = None) -> Any:  # noqa: ANN401 - a cursor
         return self._run(self._composed(statement), values)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import ROUND_CEILING, Decimal
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -23,18 +23,6 @@ MONEY: Final = pa.decimal128(38, 6)
 """Amounts leave as decimals to the millionth, never as binary fractions."""
 MILLIONTH: Final = Decimal(1) / MICROS
 INSTANT: Final = pa.timestamp("us", tz="UTC")
-
-COLUMNS: Final = {
-    "user_id": pa.string(),
-    "offer_id": pa.string(),
-    "campaign_id": pa.string(),
-    "face_value": MONEY,
-    "cost": MONEY,
-    "valid_from": INSTANT,
-    "valid_to": INSTANT,
-    "code": pa.string(),
-}
-"""What a sheet can hold. Times of a text file are local, with their offset."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +44,18 @@ class Wanted:
 
 class OfferRows:
     """The rows of an export, with the columns that its sheets need."""
+
+    COLUMNS: ClassVar = {
+        "user_id": pa.string(),
+        "offer_id": pa.string(),
+        "campaign_id": pa.string(),
+        "face_value": MONEY,
+        "cost": MONEY,
+        "valid_from": INSTANT,
+        "valid_to": INSTANT,
+        "code": pa.string(),
+    }
+    """What a sheet can hold. Times of a text file are local, with their offset."""
 
     def __init__(self, selected: Selected, wanted: Wanted) -> None:
         self._selected = selected
@@ -98,7 +98,7 @@ class OfferRows:
         columns["cost"] = _in_currency(batch.column("cost_micros"))
         if "code" in self._wanted.columns:
             columns["code"] = self._coded(text, offer_id)
-        return pa.RecordBatch.from_pydict({n: columns[n] for n in COLUMNS if n in columns})
+        return pa.RecordBatch.from_pydict({n: columns[n] for n in self.COLUMNS if n in columns})
 
     def _user_id(self, user_id: pa.Array, text: pa.Array) -> pa.Array:
         if self._wanted.hash_ids:

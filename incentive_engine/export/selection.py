@@ -36,8 +36,6 @@ ROWS: Final = 1 << 18
 """Users that are held in memory at a time; another number changes Parquet exports' bytes."""
 
 READ: Final = ("user_id", "offer_id", "cost_micros")
-RANKED_BY: Final = (CONVERSION, SPEND, COST)
-"""Measures that allocation.parquet holds, so that offers can be ranked by them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -303,7 +301,8 @@ def _within_reserve(run: FinishedRun, filters: Filters) -> BoolArray:
 def _value_and_money(run: FinishedRun, filters: Filters, *, face: bool) -> tuple[FloatArray, Any]:
     """Return each row's value, (m,) float64, and the money it takes, (m,) int64 millionths."""
     aim = run.policy.objective.maximise
-    if unknown := sorted(set(aim) - set(RANKED_BY)):
+    # measures that allocation.parquet holds, so that offers can be ranked by them
+    if unknown := sorted(set(aim) - {CONVERSION, SPEND, COST}):
         what = say(
             "the plan maximises {unknown}, which allocation.parquet does not hold",
             unknown=unknown[0],

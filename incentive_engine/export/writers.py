@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -12,11 +12,6 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from incentive_engine.export.sheets import ConstantColumn, Dialect, Sheet
-
-ROW_GROUP: Final = 1 << 17
-"""Rows of a Parquet row group; another number changes the bytes of every export."""
-IDS: Final = frozenset({"user_id", "offer_id"})
-"""Columns whose cells Excel must take for text, all of them alike."""
 
 
 class PartWriter(Protocol):
@@ -63,6 +58,9 @@ class TextWriter:
 class ParquetWriter:
     """Parquet, with row groups of one size, so that the bytes do not depend on the batches."""
 
+    ROW_GROUP: ClassVar = 1 << 17
+    """Rows of a Parquet row group; another number changes the bytes of every export."""
+
     def __init__(self, path: Path, sheet: Sheet, schema: pa.Schema) -> None:
         kinds = [(name, schema.field(str(source)).type) for name, source in sheet.columns]
         self._columns = [str(source) for _, source in sheet.columns]
@@ -76,16 +74,18 @@ class ParquetWriter:
         chosen = [rows.column(name) for name in self._columns]
         self._held.append(pa.RecordBatch.from_arrays(chosen, schema=self._schema))
         waiting = sum(batch.num_rows for batch in self._held)
-        if waiting >= ROW_GROUP:
-            whole = waiting - waiting % ROW_GROUP
+        if waiting >= self.ROW_GROUP:
+            whole = waiting - waiting % self.ROW_GROUP
             table = pa.Table.from_batches(self._held)
-            self._writer.write_table(table.slice(0, whole), row_group_size=ROW_GROUP)
+            self._writer.write_table(table.slice(0, whole), row_group_size=self.ROW_GROUP)
             self._held = table.slice(whole).combine_chunks().to_batches()
 
     def close(self) -> None:
         """Write the rest and the footer."""
         if self._held:
-            self._writer.write_table(pa.Table.from_batches(self._held), row_group_size=ROW_GROUP)
+            self._writer.write_table(
+                pa.Table.from_batches(self._held), row_group_size=self.ROW_GROUP
+            )
         self._writer.close()
         self._file.close()
 
@@ -107,7 +107,8 @@ def text_block(rows: pa.RecordBatch, sheet: Sheet) -> memoryview:
         else:
             column = rows.column(source)
             if sheet.dialect.excel_safe and pa.types.is_string(column.type):
-                column = _as_text_in_excel(column, always=source in IDS)
+                # columns whose cells Excel must take for text, all of them alike
+                column = _as_text_in_excel(column, always=source in {"user_id", "offer_id"})
             pieces += _cells(column, sheet.dialect)
     lines = pc.binary_join_element_wise(*_spread(pieces, rows.num_rows), pa.scalar("\n"), "")
     _, offsets, data = lines.buffers()

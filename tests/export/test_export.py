@@ -125,9 +125,9 @@ def test_excel_gets_a_mark_text_ids_and_no_formula(tmp_path: Path) -> None:
 
 
 def test_excel_parts_hold_no_more_rows_than_excel_shows() -> None:
-    from incentive_engine.export.formats.excel import EXCEL
+    from incentive_engine.export.formats.excel import excel
 
-    assert [sheet.rows_per_part for sheet in EXCEL.sheets] == [1_048_576 - 1]
+    assert [sheet.rows_per_part for sheet in excel().sheets] == [1_048_576 - 1]
 
 
 def test_talon_one_gets_a_file_per_campaign_with_its_dates(tmp_path: Path) -> None:
@@ -272,8 +272,8 @@ def test_parts_join_to_the_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
     from incentive_engine.export import formats
 
-    sheets = (replace(csv_format.CSV.sheets[0], rows_per_part=4),)
-    monkeypatch.setitem(formats.PRESETS, "csv", replace(csv_format.CSV, sheets=sheets))
+    sheets = (replace(csv_format.csv_parts().sheets[0], rows_per_part=4),)
+    monkeypatch.setitem(formats.PRESETS, "csv", replace(csv_format.csv_parts(), sheets=sheets))
     run = everyone_treated(tmp_path / "run", range(6))
     exported(run, tmp_path / "parts", is_sound=False, preset="csv")
     exported(run, tmp_path / "whole.csv", is_sound=False)

@@ -3,21 +3,27 @@
 from typing import Final
 
 from incentive_engine.errors import ConfigError, Fault, nearest
-from incentive_engine.export.formats.braze import BRAZE
-from incentive_engine.export.formats.csv import CSV, CSV_FILE
-from incentive_engine.export.formats.duckdb import DUCKDB
-from incentive_engine.export.formats.eagle_eye import EAGLE_EYE
-from incentive_engine.export.formats.excel import EXCEL
-from incentive_engine.export.formats.parquet import PARQUET, PARQUET_FILE
-from incentive_engine.export.formats.talon_one import TALON_ONE
+from incentive_engine.export.formats.braze import braze
+from incentive_engine.export.formats.csv import csv_file, csv_parts
+from incentive_engine.export.formats.duckdb import duckdb_file
+from incentive_engine.export.formats.eagle_eye import eagle_eye
+from incentive_engine.export.formats.excel import excel
+from incentive_engine.export.formats.parquet import parquet_file, parquet_parts
+from incentive_engine.export.formats.talon_one import talon_one
 from incentive_engine.export.sheets import Format
 from incentive_engine.language import say
 
-PRESETS: Final = {form.name: form for form in (CSV, EXCEL, PARQUET, TALON_ONE, EAGLE_EYE, BRAZE)}
+PRESETS: Final = {
+    form.name: form
+    for form in (csv_parts(), excel(), parquet_parts(), talon_one(), eagle_eye(), braze())
+}
 """By the name that `--preset` takes; all of them write a directory."""
 
-FILES: Final = {".csv": CSV_FILE, ".parquet": PARQUET_FILE, ".pq": PARQUET_FILE, ".duckdb": DUCKDB}
-"""By the suffix of a single file."""
+
+def of_suffix() -> dict[str, Format]:
+    """Return the formats of a single file, each by the suffix that asks for it."""
+    parquet = parquet_file()
+    return {".csv": csv_file(), ".parquet": parquet, ".pq": parquet, ".duckdb": duckdb_file()}
 
 
 def preset(name: str) -> Format:
@@ -37,4 +43,4 @@ def preset(name: str) -> Format:
     return PRESETS[name]
 
 
-__all__ = ["FILES", "PRESETS", "preset"]
+__all__ = ["PRESETS", "of_suffix", "preset"]

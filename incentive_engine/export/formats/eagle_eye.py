@@ -4,29 +4,29 @@ Every field is quoted, a quote inside is escaped by a backslash, lines end in LF
 does not know users, so a second list says whom a token is for.
 """
 
-from typing import Final
-
 from incentive_engine.export.sheets import Dialect, Format, Sheet
 
-QUOTED: Final = Dialect(escape="backslash", quote_all=True)
 
-EAGLE_EYE: Final = Format(
-    name="eagle-eye",
-    about="Eagle Eye tokens, and a list of who gets which",
-    sheets=(
-        Sheet(
-            name="tokens",
-            columns=(("token", "code"), ("campaignId", "campaign_id")),
-            kind="text",
-            dialect=QUOTED,
-            rows_per_part=1_000_000,
+def eagle_eye() -> Format:
+    """Return the format: tokens, and a list of who gets which."""
+    quoted = Dialect(escape="backslash", quote_all=True)
+    return Format(
+        name="eagle-eye",
+        about="Eagle Eye tokens, and a list of who gets which",
+        sheets=(
+            Sheet(
+                name="tokens",
+                columns=(("token", "code"), ("campaignId", "campaign_id")),
+                kind="text",
+                dialect=quoted,
+                rows_per_part=1_000_000,
+            ),
+            Sheet(
+                name="recipients",
+                columns=(("user_id", "user_id"), ("campaignId", "campaign_id"), ("token", "code")),
+                kind="text",
+                dialect=quoted,
+                rows_per_part=1_000_000,
+            ),
         ),
-        Sheet(
-            name="recipients",
-            columns=(("user_id", "user_id"), ("campaignId", "campaign_id"), ("token", "code")),
-            kind="text",
-            dialect=QUOTED,
-            rows_per_part=1_000_000,
-        ),
-    ),
-)
+    )

@@ -1,30 +1,34 @@
 """Parquet: as a directory partitioned by offer, or as one file."""
 
-from typing import Final
+from incentive_engine.export.sheets import Format, Sheet, offer_columns, plain
 
-from incentive_engine.export.sheets import Format, Sheet, plain
 
-PARQUET: Final = Format(
-    name="parquet",
-    about="Parquet, partitioned by offer",
-    sheets=(
-        Sheet(
-            name="offer_id={offer}/part",
-            columns=plain("user_id", "face_value", "cost", "valid_from", "valid_to"),
-            kind="parquet",
-            rows_per_part=5_000_000,
+def parquet_parts() -> Format:
+    """Return the format: Parquet, partitioned by offer."""
+    return Format(
+        name="parquet",
+        about="Parquet, partitioned by offer",
+        sheets=(
+            Sheet(
+                name="offer_id={offer}/part",
+                columns=plain("user_id", "face_value", "cost", "valid_from", "valid_to"),
+                kind="parquet",
+                rows_per_part=5_000_000,
+            ),
         ),
-    ),
-)
+    )
 
-PARQUET_FILE: Final = Format(
-    name="parquet",
-    about="one Parquet file",
-    sheets=(
-        Sheet(
-            name="offers",
-            columns=plain("user_id", "offer_id", "face_value", "cost", "valid_from", "valid_to"),
-            kind="parquet",
+
+def parquet_file() -> Format:
+    """Return the format: one Parquet file."""
+    return Format(
+        name="parquet",
+        about="one Parquet file",
+        sheets=(
+            Sheet(
+                name="offers",
+                columns=offer_columns(),
+                kind="parquet",
+            ),
         ),
-    ),
-)
+    )

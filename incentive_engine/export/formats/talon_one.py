@@ -4,26 +4,27 @@
 often. Dates are RFC 3339; an empty one means no bound.
 """
 
-from typing import Final
-
 from incentive_engine.export.sheets import ConstantColumn, Format, Sheet
 
-TALON_ONE: Final = Format(
-    name="talon-one",
-    about="Talon.One coupons, a file per campaign",
-    sheets=(
-        Sheet(
-            name="{offer}",
-            columns=(
-                ("value", "code"),
-                ("expirydate", "valid_to"),
-                ("startdate", "valid_from"),
-                ("recipientintegrationid", "user_id"),
-                ("limitval", ConstantColumn("1")),
-                ("attributes", ConstantColumn("{}")),
+
+def talon_one() -> Format:
+    """Return the format: coupons, a file per campaign."""
+    return Format(
+        name="talon-one",
+        about="Talon.One coupons, a file per campaign",
+        sheets=(
+            Sheet(
+                name="{offer}",
+                columns=(
+                    ("value", "code"),
+                    ("expirydate", "valid_to"),
+                    ("startdate", "valid_from"),
+                    ("recipientintegrationid", "user_id"),
+                    ("limitval", ConstantColumn("1")),
+                    ("attributes", ConstantColumn("{}")),
+                ),
+                kind="text",
+                rows_per_part=4_000_000,
             ),
-            kind="text",
-            rows_per_part=4_000_000,
         ),
-    ),
-)
+    )
