@@ -18,12 +18,17 @@ from incentive_engine.language import say
 
 ANY: Final = "any"
 """The kind that every event is of."""
-AMOUNTS: Final = ("sum", "mean", "max", "min", "std")
-OVER_KINDS: Final = ("count", "recency", "tenure", "active_days", "dormancy", "recent_share")
-OVER_CATEGORIES: Final = ("distinct", "entropy", "top_share", "match")
-VERBS: Final = (*OVER_KINDS, *AMOUNTS, *OVER_CATEGORIES, "gap", "ratio")
-WHOLE_LOG: Final = frozenset({"recency", "tenure"})
-"""What looks at all that was before the moment, and takes no window."""
+VERBS: Final[Mapping[str, str]] = {
+    **dict.fromkeys(
+        ("count", "recency", "tenure", "active_days", "dormancy", "recent_share"), "kinds"
+    ),
+    **dict.fromkeys(("sum", "mean", "max", "min", "std"), "amount"),
+    **dict.fromkeys(("distinct", "entropy", "top_share", "match"), "category"),
+    "gap": "statistics",
+    "ratio": "kind",
+}
+"""What a declaration may ask for, and what is written behind it: kinds of events, or `amount` or
+`category`, the column that it is about."""
 DATED: Final = re.compile(r"\d{4}-?\d{2}")
 """How a point in time begins, and a column's name does not."""
 
@@ -191,7 +196,7 @@ class Declaration(Model):
         """The kinds that the declaration names, each once."""
         if self.ratio is not None and self.to is not None:
             return tuple(dict.fromkeys((self.ratio, self.to)))
-        listed = getattr(self, self.verb) if self.verb in OVER_KINDS else self.of
+        listed = getattr(self, self.verb) if VERBS[self.verb] == "kinds" else self.of
         return tuple(dict.fromkeys(listed or ()))
 
     @model_validator(mode="after")
@@ -206,8 +211,9 @@ class Declaration(Model):
             reject(FieldProblem((), what, say("one of {verbs}", verbs=tuple(VERBS))))
         verb = written[0]
         needs = {
-            "within": verb not in WHOLE_LOG,
-            "of": verb not in {*OVER_KINDS, "ratio"},
+            # what looks at all that was before the moment, and takes no window
+            "within": verb not in {"recency", "tenure"},
+            "of": VERBS[verb] not in {"kinds", "kind"},
             "to": verb == "ratio",
         }
         problems = []
@@ -326,7 +332,7 @@ class History(Model):
         if isinstance(self.features, str):
             return []
         problems = []
-        for column, verbs in (("amount", AMOUNTS), ("category", OVER_CATEGORIES)):
+        for column in ("amount", "category"):
             if any(getattr(log, column) is not None for log in self.logs):
                 continue
             what, expected = (
@@ -336,6 +342,6 @@ class History(Model):
             problems += [
                 FieldProblem(("features", index), what, expected)
                 for index, declaration in enumerate(self.features)
-                if any(getattr(declaration, verb) is not None for verb in verbs)
+                if VERBS[declaration.verb] == column
             ]
         return problems

@@ -12,8 +12,8 @@ from incentive_engine.data.tables.arrow import as_arrow, as_numpy, is_missing
 from incentive_engine.data.tables.room import make_room
 from incentive_engine.domain import IntArray
 from incentive_engine.features.computing.events import ComputedFeatures, features_at
-from incentive_engine.features.computing.finish import WHOLE_NUMBERS
 from incentive_engine.features.computing.program import build_program
+from incentive_engine.features.computing.statistics import STATISTICS
 from incentive_engine.features.plan import FeaturePlan
 from incentive_engine.features.shards import ShardedLog, shard_of
 from incentive_engine.fleet import Fleet
@@ -79,7 +79,7 @@ def features_of_rows(
         for shard, rows in enumerate(rows_of)
     ]
     kinds = {
-        column.name: np.int64 if column.verb in WHOLE_NUMBERS else np.float64
+        column.name: np.int64 if STATISTICS[column.verb].is_whole else np.float64
         for column in task.plan.columns
     }
     columns = {name: make_room((len(moment),), kind) for name, kind in kinds.items()}

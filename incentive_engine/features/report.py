@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
 
 from incentive_engine.config.schedule.durations import DAY
 from incentive_engine.features.computing.events import ComputedFeatures
 from incentive_engine.features.logs.moments import MomentRows
 from incentive_engine.features.shards import ShardedLog
 from incentive_engine.language import Message, say
-
-STALE: Final = DAY
-"""Microseconds before the moment at which a log that goes on would have had events."""
 
 
 def history_notes(log: ShardedLog, features: ComputedFeatures) -> list[Message]:
@@ -23,10 +19,11 @@ def history_notes(log: ShardedLog, features: ComputedFeatures) -> list[Message]:
 def history_warnings(log: ShardedLog, rows: MomentRows) -> list[Message]:
     """Return the logs that end before the latest moment: what they count stands still."""
     latest = rows.span[1]
+    # microseconds before the moment at which a log that goes on would have had events
     return [
         say("noted.ends", where=own.where, days=(latest - own.last) / DAY)
         for own in log.logs
-        if own.last is not None and latest - own.last > STALE
+        if own.last is not None and latest - own.last > DAY
     ]
 
 

@@ -17,11 +17,8 @@ SECOND: Final = 1_000_000
 """Microseconds."""
 DAY: Final = 86_400 * SECOND
 """Microseconds of a day of history, whatever the clocks of a place do."""
-MINUTE: Final = 60 * SECOND
-UNITS: Final = {"s": SECOND, "m": MINUTE, "min": MINUTE, "h": 60 * MINUTE, "d": DAY, "w": 7 * DAY}
 LONGEST: Final = 36_500 * DAY
 """Sums of squares of longer ones do not fit into the integers of the kernel."""
-FORM: Final = re.compile(r"(?P<number>\d+)(?P<unit>s|min|m|h|d|w)")
 EXAMPLE: Final = "a length of time such as 7d, 12h or 0s"
 
 
@@ -37,6 +34,12 @@ class Duration:
         return self.text
 
 
+def micros_of_unit(unit: str) -> int:
+    """Return the microseconds of a unit of time."""
+    seconds = {"s": 1, "m": 60, "min": 60, "h": 3_600, "d": 86_400, "w": 7 * 86_400}
+    return seconds[unit] * SECOND
+
+
 def parse_duration(text: object) -> Duration:
     """Read a length of time.
 
@@ -49,10 +52,14 @@ def parse_duration(text: object) -> Duration:
     >>> parse_duration("7d").micros
     604800000000
     """
-    match = FORM.fullmatch(text.strip()) if isinstance(text, str) else None
+    match = (
+        re.fullmatch(r"(?P<number>\d+)(?P<unit>s|min|m|h|d|w)", text.strip())
+        if isinstance(text, str)
+        else None
+    )
     if match is None:
         raise ValueError(say("{text} is no length of time", text=repr(text)))
-    micros = int(match["number"]) * UNITS[match["unit"]]
+    micros = int(match["number"]) * micros_of_unit(match["unit"])
     if micros > LONGEST:
         raise ValueError(say("{text} is longer than a hundred years", text=text))
     return Duration(match[0], micros)
@@ -72,7 +79,7 @@ def parse_seconds(text: str, *, where: str) -> float | None:
     if text == "ever":
         return None
     match = re.fullmatch(r"(\d{1,6}(?:\.\d{1,3})?)([smhd])", text)
-    seconds = float(match[1]) * (UNITS[match[2]] / SECOND) if match else 0.0
+    seconds = float(match[1]) * (micros_of_unit(match[2]) / SECOND) if match else 0.0
     if seconds <= 0:
         what = "is no duration"
         raise ConfigError(Fault(f"{where} {text}", what, "such as 90s, 15m, 2h, 3d, or ever"))

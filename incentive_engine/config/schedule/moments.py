@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Annotated, Final, NoReturn
+from typing import Annotated, NoReturn
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer, StringConstraints
@@ -14,8 +14,6 @@ from incentive_engine.config.document.problems import FieldProblem, reject
 from incentive_engine.config.document.words import Words
 from incentive_engine.errors import nearest
 from incentive_engine.language import say
-
-A_DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 def parse_moment(text: str) -> datetime:
@@ -48,7 +46,7 @@ def last_moment(text: str) -> datetime:
     """
     moment = parse_moment(text)
     # who writes a day as the last one means its evening, not its midnight
-    is_a_day = A_DAY.fullmatch(text.strip()) is not None
+    is_a_day = re.fullmatch(r"\d{4}-\d{2}-\d{2}", text.strip()) is not None
     return moment + timedelta(days=1, seconds=-1) if is_a_day else moment
 
 

@@ -2,38 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.config.schedule.durations import DAY
-from incentive_engine.domain import FloatArray
 from incentive_engine.features.computing.columns import HistoryColumn
 from incentive_engine.features.computing.program import FeatureProgram, slots_of
+from incentive_engine.features.computing.statistics import STATISTICS
 
 Values = npt.NDArray[Any]
 """int64, or float64 with NaN where a feature is empty."""
-WHOLE_NUMBERS: Final = frozenset({"count", "sum", "distinct", "match", "active_days"})
-"""Features that are integers and never empty."""
-LEAST: Final = {"gap_mean": 2, "gap_std": 3, "dormancy": 2}
-"""Events below which a feature is empty; of the others, 1."""
-DIVIDED: Final[Mapping[str, Callable[..., FloatArray]]] = {
-    "recency": lambda micros, _: micros / DAY,
-    "tenure": lambda micros, _: micros / DAY,
-    "mean": lambda total, count: total / count,
-    "max": lambda most, _: most.astype(np.float64),
-    "min": lambda least, _: least.astype(np.float64),
-    "std": lambda squares, count: np.sqrt(squares) / count,
-    "entropy": lambda logarithms, count: logarithms / count,
-    "top_share": lambda top, count: top / count,
-    "gap_mean": lambda span, count: span / ((count - 1) * DAY),
-    "gap_std": lambda squares, count: np.sqrt(squares) / ((count - 1) * DAY),
-    "ratio": lambda count, other: count / other,
-    "recent_share": lambda count, whole: count / whole,
-    "dormancy": lambda span, count, since: since * (count - 1.0) / span,
-}
 
 
 def finished(
@@ -57,9 +36,10 @@ def finished(
 
 
 def _finished(column: HistoryColumn, *parts: Values) -> Values:
-    if column.verb in WHOLE_NUMBERS:
+    statistic = STATISTICS[column.verb]
+    if statistic.divided is None:
         return parts[0]
     with np.errstate(divide="ignore", invalid="ignore"):
-        value = DIVIDED[column.verb](*parts)
-    filled = (parts[1] >= LEAST.get(column.verb, 1)) & np.isfinite(value)
+        value = statistic.divided(*parts)
+    filled = (parts[1] >= statistic.least) & np.isfinite(value)
     return np.where(filled, value, np.nan)

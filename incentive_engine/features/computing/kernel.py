@@ -46,8 +46,6 @@ amounts or of gaps in microseconds; ``LOGARITHMS`` is Σ c (ln n − ln c) over 
 USES_AMOUNT, USES_AMOUNT_SQUARES, USES_GAP_SQUARES, USES_DAYS, USES_MATCH = 1, 2, 4, 8, 16
 """What of a group's running integers somebody asks for, as bits."""
 
-STATE: Final = 13
-"""Running integers of a group: the integers above that are not per offer, and one more."""
 
 LOW: Final = np.uint64(0xFFFFFFFF)
 HALF: Final = np.uint64(32)
@@ -234,7 +232,8 @@ def reckon(  # noqa: C901, PLR0912, PLR0915, PLR0917 - calls for each event woul
         (rows,) int64; filled.
     """
     groups = len(program.uses)
-    state = np.zeros((groups, STATE), dtype=np.int64)
+    # running integers of a group: the integers above that are not per offer, and one more
+    state = np.zeros((groups, 13), dtype=np.int64)
     match = np.zeros((groups, max(offers, 1)), dtype=np.int64)
     squares = np.zeros((groups, 2, 2), dtype=np.uint64)
     window = np.zeros(groups, dtype=np.int32)

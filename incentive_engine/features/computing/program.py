@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -14,40 +13,7 @@ from incentive_engine.config.schedule.durations import LONGEST
 from incentive_engine.features.computing import kernel
 from incentive_engine.features.computing.columns import HistoryColumn
 from incentive_engine.features.computing.kernel import Codes, ProgramArrays
-
-WHOLE: Final = 100 * LONGEST
-"""A window that holds every event, microseconds."""
-FLOATS: Final = frozenset({kernel.AMOUNT_SQUARES, kernel.GAP_SQUARES, kernel.LOGARITHMS})
-NEEDS: Final[Mapping[str, tuple[int, ...]]] = {
-    "count": (kernel.COUNT,),
-    "recency": (kernel.LAST, kernel.COUNT),
-    "tenure": (kernel.FIRST, kernel.COUNT),
-    "active_days": (kernel.ACTIVE,),
-    "sum": (kernel.SUM,),
-    "mean": (kernel.SUM, kernel.AMOUNTS),
-    "max": (kernel.MOST, kernel.AMOUNTS),
-    "min": (kernel.LEAST, kernel.AMOUNTS),
-    "std": (kernel.AMOUNT_SQUARES, kernel.AMOUNTS),
-    "distinct": (kernel.DISTINCT,),
-    "entropy": (kernel.LOGARITHMS, kernel.CATEGORIES),
-    "top_share": (kernel.TOP, kernel.CATEGORIES),
-    "match": (kernel.MATCH,),
-    "gap_mean": (kernel.SPAN, kernel.COUNT),
-    "gap_std": (kernel.GAP_SQUARES, kernel.COUNT),
-    "ratio": (kernel.COUNT,),
-    "dormancy": (kernel.SPAN, kernel.COUNT, kernel.LAST),
-    "recent_share": (kernel.COUNT,),
-}
-"""What each feature is made of."""
-USES: Final[Mapping[str, int]] = {
-    "active_days": kernel.USES_DAYS,
-    **dict.fromkeys(("sum", "mean", "max", "min"), kernel.USES_AMOUNT),
-    "std": kernel.USES_AMOUNT | kernel.USES_AMOUNT_SQUARES,
-    "gap_std": kernel.USES_GAP_SQUARES,
-    "match": kernel.USES_MATCH,
-}
-COUNTED: Final = frozenset({"distinct", "entropy", "top_share"})
-"""Features that need counts per category."""
+from incentive_engine.features.computing.statistics import STATISTICS
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +36,7 @@ class Slot:
     @property
     def is_float(self) -> bool:
         """Whether it stands among the floats."""
-        return self.what in FLOATS
+        return self.what in {kernel.AMOUNT_SQUARES, kernel.GAP_SQUARES, kernel.LOGARITHMS}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -131,7 +97,8 @@ def build_program(
 
 def window_of(column: HistoryColumn) -> int:
     """Return the length of a column's window, microseconds."""
-    return WHOLE if column.window is None else column.window.micros
+    # a window that holds every event
+    return 100 * LONGEST if column.window is None else column.window.micros
 
 
 def slots_of(column: HistoryColumn, offers: tuple[str, ...]) -> tuple[Slot, ...]:
@@ -143,9 +110,8 @@ def slots_of(column: HistoryColumn, offers: tuple[str, ...]) -> tuple[Slot, ...]
         parts = [(kind, window), (column.to, window)]
     elif column.verb == "recent_share":
         parts = [(kind, window // 2), (kind, window)]
-    return tuple(
-        Slot(kind, window, what, offer) for kind, window in parts for what in NEEDS[column.verb]
-    )
+    needs = STATISTICS[column.verb].needs
+    return tuple(Slot(kind, window, what, offer) for kind, window in parts for what in needs)
 
 
 def _slots(columns: Sequence[HistoryColumn], offers: tuple[str, ...]) -> dict[Slot, int]:
@@ -170,8 +136,9 @@ class _Group:
 def _groups(columns: Sequence[HistoryColumn], slots: Mapping[Slot, int]) -> list[_Group]:
     groups = {slot.kind: _Group(kind=slot.kind) for slot in slots}
     for column in columns:
-        groups[column.kind].uses |= USES.get(column.verb, 0)
-        groups[column.kind].counts |= column.verb in COUNTED
+        statistic = STATISTICS[column.verb]
+        groups[column.kind].uses |= statistic.uses
+        groups[column.kind].counts |= statistic.per_category
     for slot in sorted(slots, key=lambda slot: slot.window):
         groups[slot.kind].windows.setdefault(slot.window, []).append(slot)
     return list(groups.values())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,35 +11,6 @@ from incentive_engine.config.schedule.durations import parse_duration
 
 KINDS: Final = ("order", "visit", "issue", "redeem")
 """The kinds that the standard set is about."""
-WINDOWS: Final = ("7d", "30d", "90d", "365d")
-STANDARD: Final[tuple[Mapping[str, Any], ...]] = (
-    # recency, frequency, money
-    {"recency": list(KINDS)},
-    {"tenure": ["any", "order"]},
-    {"count": list(KINDS), "within": list(WINDOWS)},
-    {"sum": "amount", "of": ["order"], "within": ["30d", "90d", "365d"]},
-    {"mean": "amount", "of": ["order"], "within": ["90d", "365d"]},
-    {"max": "amount", "of": ["order"], "within": ["365d"]},
-    {"std": "amount", "of": ["order"], "within": ["365d"]},
-    # rhythm, its change, and how long the user sleeps by it
-    {"gap": ["mean", "std"], "of": ["order"], "within": ["90d", "365d"]},
-    {"gap": ["mean"], "of": ["visit"], "within": ["90d"]},
-    {"dormancy": ["order"], "within": ["90d", "365d"]},
-    {"dormancy": ["visit"], "within": ["90d"]},
-    {"recent_share": ["order"], "within": ["90d", "365d"]},
-    {"recent_share": ["visit"], "within": ["30d"]},
-    {"active_days": ["any"], "within": ["30d", "90d"]},
-    # breadth of categories, and what each offer can be spent on
-    {"distinct": "category", "of": ["order"], "within": ["90d", "365d"]},
-    {"entropy": "category", "of": ["order"], "within": ["365d"]},
-    {"top_share": "category", "of": ["order"], "within": ["365d"]},
-    {"match": "category", "of": ["order"], "within": ["90d", "365d"]},
-    {"match": "category", "of": ["visit"], "within": ["30d"]},
-    # coupons: what is redeemed of what is issued, and of what is bought
-    {"ratio": "redeem", "to": "issue", "within": ["90d", "365d"]},
-    {"ratio": "redeem", "to": "order", "within": ["90d", "365d"]},
-    {"ratio": "order", "to": "visit", "within": ["30d", "90d"]},
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +38,35 @@ def standard_declarations(content: LogContent) -> tuple[Declaration, ...]:
     Kinds that do not occur, windows that the logs do not reach back, and what needs an amount or
     a category that no log has, are left out.
     """
-    declared = (_answered(dict(written), content) for written in STANDARD)
+    standard = (
+        # recency, frequency, money
+        {"recency": list(KINDS)},
+        {"tenure": ["any", "order"]},
+        {"count": list(KINDS), "within": ["7d", "30d", "90d", "365d"]},
+        {"sum": "amount", "of": ["order"], "within": ["30d", "90d", "365d"]},
+        {"mean": "amount", "of": ["order"], "within": ["90d", "365d"]},
+        {"max": "amount", "of": ["order"], "within": ["365d"]},
+        {"std": "amount", "of": ["order"], "within": ["365d"]},
+        # rhythm, its change, and how long the user sleeps by it
+        {"gap": ["mean", "std"], "of": ["order"], "within": ["90d", "365d"]},
+        {"gap": ["mean"], "of": ["visit"], "within": ["90d"]},
+        {"dormancy": ["order"], "within": ["90d", "365d"]},
+        {"dormancy": ["visit"], "within": ["90d"]},
+        {"recent_share": ["order"], "within": ["90d", "365d"]},
+        {"recent_share": ["visit"], "within": ["30d"]},
+        {"active_days": ["any"], "within": ["30d", "90d"]},
+        # breadth of categories, and what each offer can be spent on
+        {"distinct": "category", "of": ["order"], "within": ["90d", "365d"]},
+        {"entropy": "category", "of": ["order"], "within": ["365d"]},
+        {"top_share": "category", "of": ["order"], "within": ["365d"]},
+        {"match": "category", "of": ["order"], "within": ["90d", "365d"]},
+        {"match": "category", "of": ["visit"], "within": ["30d"]},
+        # coupons: what is redeemed of what is issued, and of what is bought
+        {"ratio": "redeem", "to": "issue", "within": ["90d", "365d"]},
+        {"ratio": "redeem", "to": "order", "within": ["90d", "365d"]},
+        {"ratio": "order", "to": "visit", "within": ["30d", "90d"]},
+    )
+    declared = (_answered(dict(written), content) for written in standard)
     return tuple(Declaration.model_validate(written) for written in declared if written)
 
 

@@ -3,21 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
-from incentive_engine.config.history import AMOUNTS
 from incentive_engine.config.schedule.durations import Duration
 from incentive_engine.features.computing.columns import HistoryColumn
+from incentive_engine.features.computing.statistics import STATISTICS
 from incentive_engine.language import Message, Value, named, say
-
-FAMILIES: Final = {
-    "recency": "recency", "tenure": "recency", "dormancy": "rhythm", "gap_mean": "rhythm",
-    "gap_std": "rhythm", "recent_share": "rhythm", "count": "frequency",
-    "active_days": "frequency", **dict.fromkeys(AMOUNTS, "money"),
-    "distinct": "categories", "entropy": "categories", "top_share": "categories",
-    "match": "match", "ratio": "habits",
-}  # fmt: skip
-"""Each sort of feature to what it tells of."""
 
 
 def feature_words(column: HistoryColumn) -> Message:
@@ -43,12 +33,12 @@ def groups_of(columns: Sequence[HistoryColumn]) -> list[tuple[Message, tuple[str
     -------
     Each group's words, and the names of its features.
     """
-    families = dict.fromkeys(FAMILIES[column.verb] for column in columns)
+    families = dict.fromkeys(STATISTICS[column.verb].family for column in columns)
     windows = {column.window.micros: column.window for column in columns if column.window}
     groups = [
         (
             say("added.family", family=say(f"family.{family}")),
-            [column.name for column in columns if FAMILIES[column.verb] == family],
+            [column.name for column in columns if STATISTICS[column.verb].family == family],
         )
         for family in families
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -29,9 +29,6 @@ from incentive_engine.features.logs.source import LogSource
 from incentive_engine.features.logs.times import MISSING, micros_of
 from incentive_engine.features.logs.vocabulary import Vocabulary, as_text, fits_int64
 from incentive_engine.language import say
-
-LARGEST: Final = 10**12
-"""Minor units beyond which sums over a user's events might not fit into integers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -245,10 +242,12 @@ def amounts_of(column: Column, *, where: str, name: str) -> IntArray:
     values: npt.NDArray[Any] = as_numpy(column) if exact else numbers(column)
     values = np.where(missing, 0, values)
     fractions = values != np.floor(values)
-    large = np.abs(values.astype(np.float64)) > LARGEST
+    # minor units beyond which sums over a user's events might not fit into integers
+    largest = 10**12
+    large = np.abs(values.astype(np.float64)) > largest
     for wrong, what in (
         (fractions, say("`{name}` is no whole number", name=name)),
-        (large, say("`{name}` is beyond {largest:,}", name=name, largest=LARGEST)),
+        (large, say("`{name}` is beyond {largest:,}", name=name, largest=largest)),
     ):
         if wrong.any():
             rows = counted(int(wrong.sum()))

@@ -12,8 +12,6 @@ from incentive_engine.data.sources import Source, open_source
 from incentive_engine.data.tables.formats import USER_ID
 from incentive_engine.errors import DataError
 
-UTC = "UTC"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class LogSource:
@@ -49,7 +47,7 @@ class LogSource:
 
     def zone(self, column: str, otherwise: str) -> str:
         """Return the zone of a column of times."""
-        return UTC if column in self.zoned else otherwise
+        return "UTC" if column in self.zoned else otherwise
 
 
 def open_log(log: EventLog) -> LogSource:

@@ -11,19 +11,15 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from incentive_engine.config.schedule.durations import SECOND
 from incentive_engine.data.row_checks import NAMED_ROWS, counted
 from incentive_engine.data.tables.arrow import Column, as_numpy, is_missing, is_text, whole
 from incentive_engine.domain import IntArray
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
 
-PER_SECOND: Final = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
-MICROS: Final = 1_000_000
 MISSING: Final = np.iinfo(np.int64).max
 """Stands where a time is missing."""
-WRITTEN: Final = (
-    r"^\s*\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?\s*(Z|[+-]\d{2}(:?\d{2})?)?)?\s*$"
-)
 ZONED: Final = r"[T ]\d{2}:\d{2}.*(Z|[+-]\d{2}(:?\d{2})?)\s*$"
 EXPECTED: Final = "times such as 2026-11-10 20:00 or 2026-11-10T12:00:00Z"
 
@@ -66,7 +62,7 @@ def micros_of_moment(text: str, *, zone: str) -> int:
     moment = datetime.fromisoformat(text)
     moment = moment.replace(tzinfo=ZoneInfo(zone)) if moment.tzinfo is None else moment
     since = moment - datetime(1970, 1, 1, tzinfo=UTC)
-    return (since.days * 86_400 + since.seconds) * MICROS + since.microseconds
+    return (since.days * 86_400 + since.seconds) * SECOND + since.microseconds
 
 
 def is_without_zone(moment: str) -> bool:
@@ -91,14 +87,17 @@ def _of_timestamps(column: pa.Array, zone: str) -> IntArray:
     if not column.type.tz and zone != "UTC":
         column = pc.assume_timezone(column, zone, ambiguous="earliest", nonexistent="latest")
     values: npt.NDArray[np.int64] = as_numpy(column.cast(pa.int64()))
-    per_second = PER_SECOND[column.type.unit]
-    scaled = values * (MICROS // per_second) if per_second <= MICROS else values // 1_000
+    per_second = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}[column.type.unit]
+    scaled = values * (SECOND // per_second) if per_second <= SECOND else values // 1_000
     return np.where(missing, MISSING, scaled)
 
 
 def _of_text(column: pa.Array, *, zone: str, where: str, name: str) -> IntArray:
     missing = is_missing(column)
-    written = _mask(pc.match_substring_regex(column, WRITTEN))
+    clock = r"[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?\s*(Z|[+-]\d{2}(:?\d{2})?)?"
+    written = _mask(
+        pc.match_substring_regex(column, rf"^\s*\d{{4}}-\d{{2}}-\d{{2}}({clock})?\s*$")
+    )
     zoned = _mask(pc.match_substring_regex(column, ZONED)) & written
     trimmed = pc.replace_substring_regex(pc.utf8_trim_whitespace(column), r"(\.\d{6})\d+", r"\1")
     micros = np.full(len(column), MISSING)
