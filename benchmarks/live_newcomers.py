@@ -35,7 +35,7 @@ from incentive_engine.features.computing.program import build_program
 from incentive_engine.features.computing.standard import KINDS, standard_declarations
 from incentive_engine.features.one_user import EVERYTHING, UserEvents, UserHistory
 from incentive_engine.live.newcomers import Newcomers
-from incentive_engine.run.format import FROZEN_POLICY_FILE, PRICES_FILE, read_json
+from incentive_engine.run.format import RunFile, read_json
 from incentive_engine.service.bodies import MOST_EVENTS, read_decision_request
 from incentive_engine.uplift.model import fit, predict
 
@@ -62,8 +62,8 @@ def main() -> None:
             ie.ScoreTable.from_frame(scores, policy), policy, budget=asked.users / 2
         )
         plan.save(Path(name) / "run")
-        frozen = FrozenPolicy.from_dict(read_json(Path(name) / "run" / FROZEN_POLICY_FILE))
-        prices = Prices.from_dict(read_json(Path(name) / "run" / PRICES_FILE))
+        frozen = FrozenPolicy.from_dict(read_json(Path(name) / "run" / RunFile.FROZEN_POLICY))
+        prices = Prices.from_dict(read_json(Path(name) / "run" / RunFile.PRICES))
         started = time.perf_counter()
         newcomers = Newcomers(Path(name) / "model", frozen, cost_factor=1.0)
         print(f"the model is ready after {time.perf_counter() - started:.2f} s")

@@ -37,8 +37,7 @@ from incentive_engine.live.watch.params import WatchParams
 from incentive_engine.live.watch.watching import find
 from incentive_engine.stats.estimate import Estimate
 from incentive_engine.stats.sequential import (
-    BY_PRICES,
-    SETTLED,
+    GAIN_TEST,
     Noticing,
     difference_error,
     noticing,
@@ -428,7 +427,7 @@ def print_gains(users: int, seeds: int, params: WatchParams) -> None:
             by = (
                 "–"
                 if share is None
-                else f"{(forecast.moment(share) - START) / 3.6e9 + SETTLED:.1f}"
+                else f"{(forecast.moment(share) - START) / 3.6e9 + GAIN_TEST.settled_hours:.1f}"
             )
             median = f"{np.median(hours):.1f}" if hours else "–"
             least = "–" if told.least is None else f"{told.least:.0%}"
@@ -446,7 +445,7 @@ def _foretold(plan: Plan, params: WatchParams) -> Noticing:
         low=stated.low,
         error=difference_error(BASE, BASE + stated.value, free, held),
         held=held,
-        alpha=params.of_gain * BY_PRICES,
+        alpha=params.of_gain * GAIN_TEST.by_prices,
     )
 
 

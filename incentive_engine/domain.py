@@ -32,6 +32,9 @@ COST: Final = "cost"
 FACE: Final = "face"
 ISSUED: Final = "issued"
 
+BUDGET: Final = "budget"
+"""The name that the budget has among the limits."""
+
 MONEY_MEASURES: Final = frozenset({SPEND, COST, FACE})
 """Measures in currency units; a percentage in their limits is one of the budget."""
 

@@ -10,15 +10,10 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Final, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from incentive_engine.errors import Fault, SetupError
 from incentive_engine.language import say
-
-USERS: Final = 1_000_000
-"""Users of a shard, about: a sweep over one takes some tens of milliseconds."""
-FEWEST: Final = 4
-"""Shards of few users, so that a handful of cores has work."""
 
 Shard = TypeVar("Shard")
 Result = TypeVar("Result")
@@ -80,7 +75,9 @@ class SharedWork:
 
     def number(self, users: int) -> int:
         """Return into how many shards so many users are cut."""
-        return self.shards or max(FEWEST, -(-users // USERS))
+        # shards of few users, so that a handful of cores has work
+        # 1_000_000: users of a shard, about: a sweep over one takes some tens of milliseconds
+        return self.shards or max(4, -(-users // 1_000_000))
 
 
 @lru_cache(maxsize=1)

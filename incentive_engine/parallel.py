@@ -13,8 +13,6 @@ First = TypeVar("First")
 Second = TypeVar("Second")
 Advance = Callable[[float], None]
 """Is told which further share of long work, or how many more of its parts, are done."""
-SIDE_THREADS: Final = 16
-"""Tasks beside the main thread: more than wait for each other, so that none is kept from it."""
 ROWS: Final = 1 << 14
 """Rows at a time where sums over functions are taken: they stay in the processor's memory."""
 
@@ -102,7 +100,8 @@ def side_threads() -> Iterator[ThreadPoolExecutor]:
     the users (`go_on`), and clean up on their way out; later work is not asked to stop.
     """
     try:
-        with ThreadPoolExecutor(max_workers=SIDE_THREADS) as side:
+        # tasks beside the main thread: more than wait for each other, so that none is kept from it
+        with ThreadPoolExecutor(max_workers=16) as side:
             try:
                 yield side
             except BaseException:

@@ -38,11 +38,10 @@ if TYPE_CHECKING:
     from incentive_engine.allocation.population.choose import Choosers, choices_at
     from incentive_engine.allocation.population.margins import margins
     from incentive_engine.allocation.population.sweep import Choice
-    from incentive_engine.allocation.problem import BUDGET, BudgetPool, Problem
+    from incentive_engine.allocation.problem import BudgetPool, Problem
     from incentive_engine.allocation.solver_report import PriceStatus, SolverReport, Status
 
 __all__ = [
-    "BUDGET",
     "CURVE",
     "MANY",
     "MARGIN",
@@ -172,7 +171,6 @@ _HOMES: Final = {
     "population.margins": ("margins",),
     "population.sweep": ("Choice",),
     "problem": (
-        "BUDGET",
         "BudgetPool",
         "Problem",
     ),

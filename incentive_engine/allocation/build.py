@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,7 @@ import pyarrow as pa
 from incentive_engine.allocation.cells import Cells, draw_cells
 from incentive_engine.allocation.explorers import Explorers
 from incentive_engine.allocation.limits import LinearLimit, ratio_limits, sum_limit
-from incentive_engine.allocation.problem import BUDGET, BudgetPool, Problem, Question
+from incentive_engine.allocation.problem import BudgetPool, Problem, Question
 from incentive_engine.allocation.weights import Medians, medians_of, weights_of
 from incentive_engine.config import locate
 from incentive_engine.config.amounts import Bound
@@ -26,6 +26,7 @@ from incentive_engine.data.tables.arrow import FloatColumn, whole
 from incentive_engine.data.tables.room import let_go, make_room, strides
 from incentive_engine.data.trials.exploring import arm_key, draw_arms, explorers_of
 from incentive_engine.domain import (
+    BUDGET,
     CONVERSION,
     COST,
     FACE,
@@ -40,9 +41,6 @@ from incentive_engine.domain import (
 )
 from incentive_engine.errors import ConfigError, Fault
 from incentive_engine.language import say
-
-KEY: Final = b"0123456789123456"
-"""Ties are broken by a hash with this key; another one would change plans."""
 
 
 def build_problem(policy: Policy, scores: ScoreTable, holdout: BoolArray) -> Problem:
@@ -146,7 +144,8 @@ def state_users(policy: Policy, scores: ScoreTable, members: Members) -> Problem
         holdout=members.holdout,
         explorers=explorers,
         weight=weight,
-        key=hash_ids(scores.user_id, KEY),
+        # ties are broken by a hash with this key; another one would change plans
+        key=hash_ids(scores.user_id, b"0123456789123456"),
         pool=pool_of(policy),
     )
 

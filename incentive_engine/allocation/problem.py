@@ -15,10 +15,6 @@ from incentive_engine.domain import FACE, ISSUED, BoolArray, Columns, FloatArray
 from incentive_engine.errors import ConfigError, DataError, Fault, InfeasibleError
 from incentive_engine.language import say
 
-BUDGET: Final = "budget"
-"""The name of the limit that the budget makes."""
-
-
 LARGEST: Final = 1e30
 """Bounds and coefficients beyond that: solvers take them for infinite."""
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from incentive_engine.allocation.population.sweep import Choice
 from incentive_engine.allocation.population.variance import variance_in, variance_unit
-from incentive_engine.allocation.problem import BUDGET, Problem, Question
-from incentive_engine.domain import COST, MICROS, to_micros
+from incentive_engine.allocation.problem import Problem, Question
+from incentive_engine.domain import BUDGET, COST, MICROS, to_micros
 
 ROUNDS: Final = 6
 """Expected costs that are tried; three do, unless a few users carry the whole budget."""

@@ -21,13 +21,8 @@ UNITS: Final = {
 LARGEST: Final = 1e18
 SMALLEST: Final = 1e-9
 """What bounds sums lies between: beyond, floats cannot tell neighbours apart, or divide."""
-AMOUNT: Final = re.compile(
-    r"(?P<number>[+-]?(?:\d[\d_]*)?(?:\.\d+)?(?:e[+-]?\d+)?)\s*(?P<unit>k|m|bn|万|亿)?",
-    re.IGNORECASE,
-)
 OF_PLAN: Final = " of spent"
 """What follows a percentage of the plan's own total."""
-NUMBER: Final = re.compile(r"\s*[+-]?\d[\d_]*(\.\d+)?\s*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +89,15 @@ def parse_sum(text: object) -> float:
 def _amount(text: object) -> float:
     if isinstance(text, int | float) and not isinstance(text, bool):
         return float(text)
-    match = AMOUNT.fullmatch(text.strip()) if isinstance(text, str) else None
+    match = (
+        re.fullmatch(
+            r"(?P<number>[+-]?(?:\d[\d_]*)?(?:\.\d+)?(?:e[+-]?\d+)?)\s*(?P<unit>k|m|bn|万|亿)?",
+            text.strip(),
+            flags=re.IGNORECASE,
+        )
+        if isinstance(text, str)
+        else None
+    )
     if match is None or not any(c.isdigit() for c in match["number"]):
         raise ValueError(
             say("`{text}` is not an amount; write 200000, 200_000, 200k, 5m or 50万", text=text)
@@ -178,7 +181,7 @@ def _share(text: object) -> Decimal | float:
     number, percent, behind = (
         text.strip().partition("%") if isinstance(text, str) else ("", "", "")
     )
-    if behind or not NUMBER.fullmatch(number):
+    if behind or not re.fullmatch(r"\s*[+-]?\d[\d_]*(\.\d+)?\s*", number):
         raise ValueError(say("`{text}` is not a share; write 0.05 or 5%", text=text))
     return Decimal(number.strip()) / (100 if percent else 1)
 

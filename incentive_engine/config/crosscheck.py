@@ -7,16 +7,12 @@ other problem of the file; what has the wrong type is left to the models.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Final
 
 from incentive_engine.config.document.places import Loc
 from incentive_engine.config.document.problems import FieldProblem
-from incentive_engine.domain import ISSUED, MONEY_MEASURES
+from incentive_engine.domain import BUDGET, ISSUED, MONEY_MEASURES
 from incentive_engine.errors import nearest
 from incentive_engine.language import say
-
-BUDGET: Final = "budget"
-"""The name that the budget has among the limits of a certificate."""
 
 
 def policy_problems(written: object) -> list[FieldProblem]:

@@ -115,7 +115,6 @@ def _scalar(value: object) -> object:
     return value
 
 
-TABLE: Final = "a CSV or Parquet file, a folder of Parquet, or a database's URL"
 BESIDE: Final = "paths start from the folder of this file"
 
 
@@ -146,16 +145,17 @@ def _location(value: object, info: ValidationInfo) -> object:
     except ConfigError as error:
         fault = error.faults[0]
         reject(FieldProblem((), fault.what, fault.expected, fault.remedy))
+    table = "a CSV or Parquet file, a folder of Parquet, or a database's URL"
     if context and context.require_data and (path := location.path) is not None:
         if location.is_pattern:
             if not glob.glob(location.address, recursive=True):  # noqa: PTH207 - a whole path
                 reject(
                     FieldProblem(
-                        (), say("no file is called like `{value}`", value=value), TABLE, BESIDE
+                        (), say("no file is called like `{value}`", value=value), table, BESIDE
                     )
                 )
         elif not path.exists():
-            reject(FieldProblem((), say("no file `{value}`", value=value), TABLE, BESIDE))
+            reject(FieldProblem((), say("no file `{value}`", value=value), table, BESIDE))
     return location
 
 

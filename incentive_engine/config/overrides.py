@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Final
+from enum import StrEnum
 
 from incentive_engine.config.amounts import Bound, parse_amount
 from incentive_engine.config.policy import Limit, Policy
@@ -12,14 +12,18 @@ from incentive_engine.domain import COST, SPEND
 from incentive_engine.errors import ConfigError, Fault, nearest
 from incentive_engine.language import message_of, say
 
-MIN_ROI: Final = "limits"
-"""Adds a limit on spend per cost behind those of the file."""
-MIN_MARGINAL_ROI: Final = "min_marginal_roi"
-"""Asks for a return of the last money; the policy itself stays as it is."""
-BUDGET: Final = "budget."
-BUDGET_FIELDS: Final = ("amount", "basis", "confidence", "cost_error")
-OVERRIDES: Final = (*(f"{BUDGET}{field}" for field in BUDGET_FIELDS), MIN_ROI, MIN_MARGINAL_ROI)
-"""Every name; the program makes no other override."""
+
+class Override(StrEnum):
+    """Every name; the program makes no other override."""
+
+    AMOUNT = "budget.amount"
+    BASIS = "budget.basis"
+    CONFIDENCE = "budget.confidence"
+    COST_ERROR = "budget.cost_error"
+    MIN_ROI = "limits"
+    """Adds a limit on spend per cost behind those of the file."""
+    MIN_MARGINAL_ROI = "min_marginal_roi"
+    """Asks for a return of the last money; the policy itself stays as it is."""
 
 
 def apply_overrides(policy: Policy, overrides: Mapping[str, object]) -> Policy:
@@ -28,7 +32,7 @@ def apply_overrides(policy: Policy, overrides: Mapping[str, object]) -> Policy:
     Parameters
     ----------
     overrides
-        Name, one of `OVERRIDES`, to value; an amount of money as planners write it.
+        Name, an `Override`, to value; an amount of money as planners write it.
 
     Raises
     ------
@@ -36,11 +40,11 @@ def apply_overrides(policy: Policy, overrides: Mapping[str, object]) -> Policy:
         With every name that is unknown and every value that cannot be, at its name.
     """
     faults = [
-        Fault(name, "no command makes such an override", remedy=nearest(name, OVERRIDES))
+        Fault(name, "no command makes such an override", remedy=nearest(name, list(Override)))
         for name in overrides
-        if name not in OVERRIDES
+        if name not in set(Override)
     ]
-    for name in (MIN_ROI, MIN_MARGINAL_ROI):
+    for name in (Override.MIN_ROI, Override.MIN_MARGINAL_ROI):
         if name in overrides and not _is_ratio(value := overrides[name]):
             shown = f"{value:g}" if isinstance(value, float) else str(value)
             faults.append(
@@ -48,7 +52,7 @@ def apply_overrides(policy: Policy, overrides: Mapping[str, object]) -> Policy:
             )
     if faults:
         raise ConfigError(*faults)
-    return _with_roi(_with_budget(policy, overrides), overrides.get(MIN_ROI))
+    return _with_roi(_with_budget(policy, overrides), overrides.get(Override.MIN_ROI))
 
 
 def _is_ratio(value: object) -> bool:
@@ -59,16 +63,16 @@ def _is_ratio(value: object) -> bool:
 
 def _with_budget(policy: Policy, overrides: Mapping[str, object]) -> Policy:
     changes = {
-        field: overrides[f"{BUDGET}{field}"]
-        for field in BUDGET_FIELDS
-        if f"{BUDGET}{field}" in overrides
+        name.removeprefix("budget."): overrides[name]
+        for name in Override
+        if name.startswith("budget.") and name in overrides
     }
     if "amount" in changes:
         try:
             changes["amount"] = parse_amount(changes["amount"])
         except ValueError as error:
             raise ConfigError(
-                Fault(f"{BUDGET}amount", message_of(error), remedy="plan anew")
+                Fault(Override.AMOUNT, message_of(error), remedy="plan anew")
             ) from None
     return policy.with_budget(**changes) if changes else policy
 

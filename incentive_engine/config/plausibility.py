@@ -11,9 +11,8 @@ from incentive_engine.config.policy import Limit, Policy
 from incentive_engine.domain import CONVERSION, COST, FACE, ISSUED, MONEY_MEASURES, SPEND
 from incentive_engine.language import Message, Text, say
 
-LEARNED: Final = (CONVERSION, SPEND, COST)
-"""Measures that a model learns from a trial."""
-KNOWN: Final = (*LEARNED, FACE, ISSUED)
+# the first three a model learns from a trial
+KNOWN: Final = (CONVERSION, SPEND, COST, FACE, ISSUED)
 
 
 def doubts(policy: Policy) -> tuple[Message, ...]:

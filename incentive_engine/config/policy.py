@@ -59,24 +59,9 @@ __all__ = [
     "Sample", "Scalar", "Share", "Signature", "WeightFactor", "Where",
 ]  # fmt: skip
 
-MOST_LIMITS: Final = 1_000
-"""Limits that a policy may write; one with `for_each` counts once, however many values it has."""
 SEASON_ERROR: Final = 0.05
 """Relative error of a forecast total where the planner knows no better."""
 Basis = Literal["expected", "face", "at-risk"]
-SECTIONS: Final = frozenset(
-    {
-        "data",
-        "features",
-        "history",
-        "objective",
-        "eligibility",
-        "limits",
-        "holdout_strata",
-        "fairness",
-    }
-)
-"""Keys of a policy under which nothing may stand; that is as if they were left out."""
 
 
 class WeightFactor(Model):
@@ -255,7 +240,8 @@ class Policy(Document):
     """How pages call columns of the users and their values."""
     eligibility: tuple[Eligibility, ...] = Field(default=(), strict=False)
     """Who may get what; an offer that is not named may go to everybody."""
-    limits: tuple[Limit, ...] = Field(default=(), max_length=MOST_LIMITS, strict=False)
+    # limits that a policy may write; one with `for_each` counts once, however many values it has
+    limits: tuple[Limit, ...] = Field(default=(), max_length=1_000, strict=False)
     """Bounds beside the budget."""
     budget: Budget | None = None
     """The pool; `--budget` overrides its amount."""
@@ -288,8 +274,21 @@ class Policy(Document):
     @classmethod
     def _as_a_whole(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:  # noqa: ANN401 - whatever a file holds
         if isinstance(data, Mapping):
+            # keys of a policy under which nothing may stand; that is as if they were left out
+            sections = frozenset(
+                {
+                    "data",
+                    "features",
+                    "history",
+                    "objective",
+                    "eligibility",
+                    "limits",
+                    "holdout_strata",
+                    "fairness",
+                }
+            )
             # a heading whose lines are all commented out is no fault
-            data = {k: v for k, v in data.items() if v is not None or k not in SECTIONS}
+            data = {k: v for k, v in data.items() if v is not None or k not in sections}
         # before pydantic looks, so that both kinds of problems are told at once
         problems = policy_problems(data)
         try:

@@ -22,8 +22,6 @@ BLOCK: Final = 1 << 13
 """Ids that are hashed together: their state stays in the second-level cache."""
 WORD: Final = 8
 """Bytes of a word."""
-REPEATS: Final = b"repeated user_id"
-"""The key of the hash that repeated texts are found by; what it is decides nothing."""
 MASK: Final = 2**64 - 1
 START: Final = (0x736F6D6570736575, 0x646F72616E646F6D, 0x6C7967656E657261, 0x7465646279746573)
 
@@ -107,7 +105,8 @@ def repeated(ids: Column) -> BoolArray:
     """
     column = whole(ids)
     plain = pa.types.is_integer(column.type)
-    number: npt.NDArray[Any] = as_numpy(column) if plain else hash_ids(column, REPEATS)
+    # the key of the hash that repeated texts are found by; what it is decides nothing
+    number: npt.NDArray[Any] = as_numpy(column) if plain else hash_ids(column, b"repeated user_id")
     ordered = np.sort(number)
     shared = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
     twice = np.zeros(len(number), dtype=np.bool_)

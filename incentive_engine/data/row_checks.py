@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from pyarrow.csv import ConvertOptions
 
 from incentive_engine.data.hashing import repeated
 from incentive_engine.data.tables.arrow import (
@@ -23,7 +24,7 @@ from incentive_engine.data.tables.arrow import (
     numbers,
     whole,
 )
-from incentive_engine.data.tables.formats import MISSING_NUMBERS, USER_ID
+from incentive_engine.data.tables.formats import USER_ID
 from incentive_engine.domain import BoolArray
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import Message, Text, say
@@ -142,7 +143,8 @@ class RowChecks:
 
         text = column.to_pandas().astype("str")
         values = np.asarray(to_numeric(text, errors="coerce"), dtype=np.float64)
-        missing = text.isna() | text.isin(MISSING_NUMBERS)
+        # words that mean a missing number in CSV, such as ``NaN`` and ``NA``; as text they stay
+        missing = text.isna() | text.isin(tuple(ConvertOptions().null_values))
         stray = np.isnan(values) & ~np.asarray(missing, dtype=np.bool_)
         self.refuse(
             stray, say("`{name}` is not a number", name=name), expected="numbers", start=start

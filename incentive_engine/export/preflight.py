@@ -15,9 +15,7 @@ from incentive_engine.export.findings import PreflightFinding, Severity
 from incentive_engine.language import Message, Value, joined, say
 from incentive_engine.run.finished import FinishedRun
 from incentive_engine.run.statements import StatedGain
-
-AHEAD: Final = timedelta(days=30)
-"""A start further off than this is likely a wrong month or year."""
+from incentive_engine.uplift.diagnosis.findings import Check
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -120,7 +118,10 @@ def _validity(flight: Flight) -> Found:
             text = say("preflight.expired", offer=offer.id, time=str(offer.valid_to), zone=zone)
             yield "expired", Severity.ERROR, text
         if offer.valid_from and (start := in_zone(offer.valid_from, zone)) > flight.now:
-            severity = Severity.WARNING if start - flight.now > AHEAD else Severity.NOTE
+            # a start further off than this is likely a wrong month or year
+            severity = (
+                Severity.WARNING if start - flight.now > timedelta(days=30) else Severity.NOTE
+            )
             text = say("preflight.begins", offer=offer.id, time=str(offer.valid_from), zone=zone)
             yield "not-yet-valid", severity, text
     if endless:
@@ -230,8 +231,6 @@ CHECKS: Final[tuple[Callable[[Flight], Found], ...]] = (
 
 WARNINGS: Final = (
     "deep-discount", "holdout", "jump", "liability", "nobody", "not-yet-valid", "out-of-reach",
-    "out-of-stock", "trial-arm-sizes", "trial-balance", "trial-drift", "trial-features",
-    "trial-leaks", "trial-outcomes", "trial-overlap", "trial-propensities", "trial-sample-ratio",
-    "uncertain-gain",
+    "out-of-stock", *sorted(check.key for check in Check), "uncertain-gain",
 )  # fmt: skip
 """What `--accept` takes."""

@@ -8,11 +8,17 @@ from typing import Final
 DASH: Final = "–"
 """What stands where a number is unknown or does not apply."""
 
-MINUS: Final = "−"
-
 Units = tuple[tuple[float, str], ...]
-STEPS: Final[Units] = ((1e9, "bn"), (1e6, "m"), (1e3, "k"))
-CHINESE: Final[Units] = ((1e8, "亿"), (1e4, "万"))
+
+
+def units_of(code: str) -> Units:
+    """Return what figures on an axis are cut to in a language, the largest unit first."""
+    return ((1e8, "亿"), (1e4, "万")) if code == "zh" else ((1e9, "bn"), (1e6, "m"), (1e3, "k"))
+
+
+def _with_minus(text: str) -> str:
+    # a hyphen is shorter than a digit, so that columns of figures would not stand straight
+    return text.replace("-", "−")
 
 
 def number(value: float | None, digits: int | None = None) -> str:
@@ -25,7 +31,7 @@ def number(value: float | None, digits: int | None = None) -> str:
         return DASH
     if digits is None:
         digits = places(value)
-    return f"{value:z,.{digits}f}".replace("-", MINUS)
+    return _with_minus(f"{value:z,.{digits}f}")
 
 
 def places(*values: float) -> int:
@@ -80,20 +86,20 @@ def tiny_percent(share: float) -> str:
     return f"{number(value, digits)} %"
 
 
-def compact(value: float, units: Units = STEPS) -> str:
-    """Return a number for an axis.
+def compact(value: float, code: str = "en") -> str:
+    """Return a number for an axis, in a language.
 
     >>> [compact(v) for v in (200_000, 1_500_000, 1.04, 0.05, 0)]
     ['200k', '1.5m', '1.04', '0.05', '0']
-    >>> compact(200_000, CHINESE)
+    >>> compact(200_000, "zh")
     '20万'
     """
-    for step, unit in units:
+    for step, unit in units_of(code):
         if abs(value) >= step:
-            return f"{value / step:g}{unit}".replace("-", MINUS)
-    if abs(value) >= STEPS[-1][0]:
+            return _with_minus(f"{value / step:g}{unit}")
+    if abs(value) >= 1e3:
         return number(value, 0 if float(value).is_integer() else 1)
-    return f"{value:.4g}".replace("-", MINUS)
+    return _with_minus(f"{value:.4g}")
 
 
 def significant(value: float, digits: int = 3, *, trimmed: bool = False) -> str:

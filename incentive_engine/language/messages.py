@@ -32,30 +32,6 @@ CHAPTERS: Final = (
 """The catalogue's files, one each per language."""
 Value: TypeAlias = "str | int | float | Message | tuple[Value, ...] | None"
 """What a message may name."""
-REASONS: Final = {
-    errno.ENAMETOOLONG: "the name is too long",
-    errno.ENOENT: "no such file or directory",
-    errno.ENOTDIR: "a file stands where a directory is needed",
-    errno.EISDIR: "is a directory",
-    errno.EACCES: "access is not permitted",
-    errno.EPERM: "access is not permitted",
-    errno.EROFS: "the disk may only be read",
-    errno.ELOOP: "links go round in a circle",
-    errno.ENOSPC: "the disk is full",
-    errno.EDQUOT: "the disk quota is used up",
-    errno.EMFILE: "too many files are open",
-    errno.ENFILE: "too many files are open",
-    errno.EIO: "the disk cannot be read or written",
-    errno.EAGAIN: "no further process or thread can be started",
-    errno.ENOMEM: "there is not enough memory",
-    errno.ESTALE: "the disk is gone",
-    errno.EADDRINUSE: "something else listens there already",
-    errno.EADDRNOTAVAIL: "this machine has no such address",
-    errno.ECONNREFUSED: "nothing listens there",
-}
-"""What an error of the system means."""
-NUMBER: Final = re.compile(r"\[Errno -?\d+\] ", re.IGNORECASE)
-"""What Python and libraries write before such a reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +114,37 @@ def message_of(error: Exception) -> Text:
     >>> str(message_of(FileNotFoundError(2, "no such file or directory", "x.csv")))
     'no such file or directory'
     """
-    if isinstance(error, OSError) and error.errno in REASONS:
-        return say(REASONS[error.errno])
+    # what an error of the system means
+    reasons = {
+        errno.ENAMETOOLONG: "the name is too long",
+        errno.ENOENT: "no such file or directory",
+        errno.ENOTDIR: "a file stands where a directory is needed",
+        errno.EISDIR: "is a directory",
+        errno.EACCES: "access is not permitted",
+        errno.EPERM: "access is not permitted",
+        errno.EROFS: "the disk may only be read",
+        errno.ELOOP: "links go round in a circle",
+        errno.ENOSPC: "the disk is full",
+        errno.EDQUOT: "the disk quota is used up",
+        errno.EMFILE: "too many files are open",
+        errno.ENFILE: "too many files are open",
+        errno.EIO: "the disk cannot be read or written",
+        errno.EAGAIN: "no further process or thread can be started",
+        errno.ENOMEM: "there is not enough memory",
+        errno.ESTALE: "the disk is gone",
+        errno.EADDRINUSE: "something else listens there already",
+        errno.EADDRNOTAVAIL: "this machine has no such address",
+        errno.ECONNREFUSED: "nothing listens there",
+    }
+    if isinstance(error, OSError) and error.errno in reasons:
+        return say(reasons[error.errno])
     first = error.args[0] if error.args else ""
-    return first if isinstance(first, Message) else NUMBER.sub("", str(error))
+    # what Python and libraries write before such a reason
+    return (
+        first
+        if isinstance(first, Message)
+        else re.sub(r"\[Errno -?\d+\] ", "", str(error), flags=re.IGNORECASE)
+    )
 
 
 def named(kind: str, name: str) -> Text:
@@ -258,7 +261,7 @@ class Language:
         >>> language("zh").brief(1_127_418), language("zh").brief(200_000), language("zh").brief(7)
         ('112.7万', '20万', '7.00')
         """
-        units = formats.CHINESE if self.code == "zh" else ()
+        units = formats.units_of("zh") if self.code == "zh" else ()
         for step, unit in units:
             # four digits are shown, so that 9,999.6 reads as one of the larger unit already
             if value is not None and abs(value) >= step * (1 - 5e-5):
@@ -275,7 +278,7 @@ class Language:
 
     def compact(self, value: float) -> str:
         """Return a number for an axis."""
-        return formats.compact(value, formats.CHINESE if self.code == "zh" else formats.STEPS)
+        return formats.compact(value, self.code)
 
     def significant(self, value: float, digits: int = 3, *, trimmed: bool = False) -> str:
         """Return a number with some significant digits; see `formats.significant`."""

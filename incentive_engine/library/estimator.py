@@ -14,7 +14,7 @@ import pandas as pd
 from incentive_engine.config import Policy, policy_from_mapping
 from incentive_engine.config.offer import Offer
 from incentive_engine.data.row_checks import counted
-from incentive_engine.data.tables.any_frame import ARRAY, LAZY, STREAM, pandas_frame
+from incentive_engine.data.tables.any_frame import has_arrow_rows, has_no_rows_yet, pandas_frame
 from incentive_engine.data.tables.formats import USER_ID
 from incentive_engine.data.trials.campaigns import PROPENSITY
 from incentive_engine.data.trials.trial import Trial
@@ -308,7 +308,7 @@ def _features(X: Any) -> tuple[pd.DataFrame, npt.NDArray[Any] | None]:  # noqa: 
 
 def _has_columns(X: object) -> bool:  # noqa: N803 - as of `fit`
     """Return whether something is a frame; what is evaluated lazily is refused as one."""
-    return any(hasattr(X, name) for name in (STREAM, ARRAY, *LAZY))
+    return has_arrow_rows(X) or has_no_rows_yet(X)
 
 
 def _of_matrix(X: Any) -> pd.DataFrame:  # noqa: ANN401, N803 - as of `fit`

@@ -13,7 +13,7 @@ from incentive_engine.data.sources import read_table
 from incentive_engine.data.tables.frames import to_frame
 from incentive_engine.library.html import facts, number
 from incentive_engine.run.finished import FinishedRun, read_run
-from incentive_engine.run.format import FROZEN_POLICY_FILE, PRICES_FILE, read_json
+from incentive_engine.run.format import RunFile, read_json
 from incentive_engine.run.statements import Manifest, StatedCertificate, StatedEvaluation
 
 if TYPE_CHECKING:
@@ -54,12 +54,12 @@ class Run:
     @cached_property
     def frozen(self) -> FrozenPolicy:
         """What the policy means for one user, for `decide`."""
-        return FrozenPolicy.from_dict(read_json(self.directory / FROZEN_POLICY_FILE))
+        return FrozenPolicy.from_dict(read_json(self.directory / RunFile.FROZEN_POLICY))
 
     @cached_property
     def prices(self) -> Prices:
         """Limit to the value given up per unit of it; version 0."""
-        return Prices.from_dict(read_json(self.directory / PRICES_FILE))
+        return Prices.from_dict(read_json(self.directory / RunFile.PRICES))
 
     def to_frame(self) -> pd.DataFrame:
         """Return allocation.parquet: one row per user."""

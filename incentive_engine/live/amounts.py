@@ -4,15 +4,8 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
-from typing import Final
 
 from incentive_engine.domain import MICROS
-
-DECIMAL: Final = re.compile(r"\d{1,12}(\.\d{1,6})?")
-"""No sign, no exponent, no more places than a millionth has."""
-
-LARGEST: Final = 10**18
-"""Millionths; a sum of a few of them still fits into 64 bits."""
 
 
 def parse_micros(amount: object) -> int:
@@ -27,7 +20,8 @@ def parse_micros(amount: object) -> int:
         With what is wrong with it: a float, a sign, an exponent, a part of a millionth.
     """
     if isinstance(amount, int) and not isinstance(amount, bool):
-        if 0 <= amount <= LARGEST:
+        # 10**18: millionths; a sum of a few of them still fits into 64 bits
+        if 0 <= amount <= 10**18:
             return amount
         raise ValueError("is below 0" if amount < 0 else "is too large")
     if isinstance(amount, float):
@@ -36,7 +30,8 @@ def parse_micros(amount: object) -> int:
         raise ValueError("is no amount")  # noqa: TRY004 - likewise
     if amount.startswith("-"):
         raise ValueError("is below 0")
-    if not DECIMAL.fullmatch(amount) or not amount.isascii():
+    # no sign, no exponent, no more places than a millionth has
+    if not re.fullmatch(r"\d{1,12}(\.\d{1,6})?", amount) or not amount.isascii():
         raise ValueError("is no plain decimal number with at most six places")
     return int(Decimal(amount) * MICROS)
 

@@ -16,9 +16,6 @@ from incentive_engine.live.entries import open_for_reading
 from incentive_engine.live.ledger.store import read_claims
 from incentive_engine.live.population import RunPopulation
 
-BLOCK: Final = 10_000
-"""Decisions that are read at a time, so that requests are answered in between."""
-
 BATCH_SCENE: Final = "export"
 """The scene of what a batch handed out: its users are decided, and have not come."""
 
@@ -79,7 +76,8 @@ class ArrivalReader:
                 "FROM decisions WHERE seq > {mark} ORDER BY seq"
             )
             cursor.execute(decided.format(mark=mark), (self._last,))
-            while rows := cursor.fetchmany(BLOCK):
+            # decisions that are read at a time, so that requests are answered in between
+            while rows := cursor.fetchmany(10_000):
                 self._take(rows)
 
     def _take(self, rows: list[tuple[Any, ...]]) -> None:

@@ -20,7 +20,7 @@ from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy, Pr
 from incentive_engine.allocation.decisions.user_rules import micros_of, rules_of
 from incentive_engine.config.policy import Budget, Policy
 from incentive_engine.config.schedule.moments import in_zone
-from incentive_engine.domain import COST, FACE, ISSUED, MICROS, Reason, to_micros
+from incentive_engine.domain import BUDGET, COST, FACE, ISSUED, MICROS, Reason, to_micros
 from incentive_engine.errors import DataError, Fault, VerificationError
 from incentive_engine.language import say
 from incentive_engine.live.actions import Change
@@ -29,7 +29,7 @@ from incentive_engine.live.ledger.store import Terms
 from incentive_engine.live.newcomers import Feature, Newcomers
 from incentive_engine.live.population import FORMAT, Planned, RunPopulation
 from incentive_engine.run.finished import FinishedRun, read_run
-from incentive_engine.run.format import FROZEN_POLICY_FILE, PRICES_FILE, read_json, read_manifest
+from incentive_engine.run.format import RunFile, read_json, read_manifest
 from incentive_engine.run.signature import SigningKey
 from incentive_engine.run.statements import StatedLimit
 from incentive_engine.verify import verify_run
@@ -38,7 +38,6 @@ from incentive_engine.verify.files import altered_files
 if TYPE_CHECKING:
     from incentive_engine.features.one_user import UserEvents
 
-BUDGET: Final = "budget"
 VERIFIED: Final = "verified.json"
 
 
@@ -227,8 +226,8 @@ def open_campaign(
         When it is no run, or one of a version that had no frozen policy.
     """
     run = read_run(run_dir)
-    frozen = FrozenPolicy.from_dict(read_json(run_dir / FROZEN_POLICY_FILE))
-    prices = Prices.from_dict(read_json(run_dir / PRICES_FILE))
+    frozen = FrozenPolicy.from_dict(read_json(run_dir / RunFile.FROZEN_POLICY))
+    prices = Prices.from_dict(read_json(run_dir / RunFile.PRICES))
     folder = cache_folder(run)
     if (folder / VERIFIED).exists() and key is None:
         _refuse_altered(run_dir)

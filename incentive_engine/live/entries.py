@@ -20,15 +20,6 @@ from incentive_engine.live.ledger.records import Names
 from incentive_engine.live.ledger.sqlite_store import connect_read_only
 from incentive_engine.live.ledger.sqlite_store import copy as copy_file
 
-ROWS: Final = (
-    "SELECT e.seq, e.at, e.decision, d.user_id, d.offer_id, e.state, d.scene, d.cost, d.face, "
-    "e.amount, d.propensity, d.prices_version "
-    "FROM entries e JOIN decisions d ON d.seq = e.decision ORDER BY e.seq"
-)
-DECIDED: Final = (
-    "SELECT user_id, offer_id, reason, state, amount, decided_at, propensity "
-    "FROM decisions ORDER BY seq"
-)
 SCHEMA: Final = pa.schema(
     {
         "seq": pa.int64(),
@@ -45,8 +36,6 @@ SCHEMA: Final = pa.schema(
         "prices_version": pa.int64(),
     }
 )
-BLOCK: Final = 1 << 16
-"""Entries that are held at a time."""
 
 
 def entries(ledger: str) -> Iterator[list[tuple[Any, ...]]]:
@@ -61,8 +50,14 @@ def entries(ledger: str) -> Iterator[list[tuple[Any, ...]]]:
         cursor = database.cursor()
         cursor.execute("SELECT content FROM meta WHERE name = 'secret'")
         names = Names(bytes.fromhex(cursor.fetchone()[0]))
-        cursor.execute(ROWS)
-        while rows := cursor.fetchmany(BLOCK):
+        query = (
+            "SELECT e.seq, e.at, e.decision, d.user_id, d.offer_id, e.state, d.scene, d.cost, "
+            "d.face, e.amount, d.propensity, d.prices_version "
+            "FROM entries e JOIN decisions d ON d.seq = e.decision ORDER BY e.seq"
+        )
+        cursor.execute(query)
+        # entries that are held at a time
+        while rows := cursor.fetchmany(1 << 16):
             yield [(seq, at, names.of(decision), *rest) for seq, at, decision, *rest in rows]
 
 
@@ -78,7 +73,11 @@ def decisions(ledger: str) -> tuple[str, list[tuple[Any, ...]]]:
         cursor = database.cursor()
         cursor.execute("SELECT content FROM meta WHERE name = 'run'")
         run = str(cursor.fetchone()[0])
-        cursor.execute(DECIDED)
+        query = (
+            "SELECT user_id, offer_id, reason, state, amount, decided_at, propensity "
+            "FROM decisions ORDER BY seq"
+        )
+        cursor.execute(query)
         return run, cursor.fetchall()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -20,10 +20,6 @@ if TYPE_CHECKING:
     from incentive_engine.features.one_user import UserEvents
 
 Feature = str | int | float | bool | None
-
-WHERE: Final = "features"
-LARGEST: Final = 1 << 63
-"""Integers from here on are no integers of a table."""
 
 
 class Newcomers:
@@ -43,6 +39,11 @@ class Newcomers:
     DataError
         When the model does not say what the policy needs.
     """
+
+    WHERE: ClassVar = "features"
+
+    LARGEST: ClassVar = 1 << 63
+    """Integers from here on are no integers of a table."""
 
     def __init__(self, model: Path, frozen: FrozenPolicy, *, cost_factor: float) -> None:
         from incentive_engine.features.one_user import UserEvents, UserHistory  # loads numba
@@ -89,7 +90,7 @@ class Newcomers:
             With every feature that is missing, or of another kind.
         """
         self._check(features)
-        measures = self._scorer.measures(features, where=WHERE)
+        measures = self._scorer.measures(features, where=self.WHERE)
         costs = np.array(measures[COST])
         measures[COST] = scaled_costs(costs, self._cost_factor).tolist()
         return User(
@@ -102,11 +103,11 @@ class Newcomers:
         """Refuse features that no table of users could have."""
         policy = self._frozen.policy
         if any(name not in features for name in policy.attribute_columns):
-            raise DataError(*missing_attributes(policy, tuple(features), where=WHERE))
+            raise DataError(*missing_attributes(policy, tuple(features), where=self.WHERE))
         if any(isinstance(features[name], str) for name in self._numeric):
             numeric = {name: not isinstance(features[name], str) for name in self._numeric}
-            raise DataError(*misused_attributes(policy, numeric, where=WHERE))
+            raise DataError(*misused_attributes(policy, numeric, where=self.WHERE))
         for name, value in features.items():
-            if isinstance(value, int) and not -LARGEST <= value < LARGEST:
+            if isinstance(value, int) and not -self.LARGEST <= value < self.LARGEST:
                 what = say("`{name}` has more than 64 bits", name=name)
-                raise DataError(Fault(WHERE, what, remedy="send it as a float, or as text"))
+                raise DataError(Fault(self.WHERE, what, remedy="send it as a float, or as text"))

@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from incentive_engine.language import (
     Code,
@@ -199,7 +199,20 @@ class Measurement:
         yield text
 
     def _offers(self, t: Language) -> Iterator[str]:
-        rows: list[tuple[Text, ...]] = [tuple(say(f"campaign.{name}") for name in COLUMNS)]
+        rows: list[tuple[Text, ...]] = [
+            tuple(
+                say(f"campaign.{name}")
+                for name in (
+                    "offer",
+                    "planned",
+                    "arrived",
+                    "scores",
+                    "measured",
+                    "forecast",
+                    "cost",
+                )
+            )
+        ]
         rows += [
             (
                 row.offer,
@@ -213,9 +226,6 @@ class Measurement:
             for row in self.offers
         ]
         return aligned(t, rows)
-
-
-COLUMNS: Final = ("offer", "planned", "arrived", "scores", "measured", "forecast", "cost")
 
 
 def _promise_lines(name: Message, promise: Promise) -> Iterator[Message]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -55,8 +54,6 @@ class ServedUsers:
     is_repriced: bool
 
 
-ALIKE: Final = 0.98
-"""Share of the plan's offers that its prices alone must give for a comparison by them."""
 Choice = npt.NDArray[np.int16]
 
 
@@ -134,7 +131,8 @@ class FinishedCampaign:
         rule = plan_rule(self.policy, self.table, prices)
         decided = ~self.held & ((rule >= 0) | (self.choice >= 0))
         alike = float((rule == self.choice)[decided].mean()) if decided.any() else 1.0
-        return rule if alike >= ALIKE else None
+        # share of the plan's offers that its prices alone must give for a comparison by them
+        return rule if alike >= 0.98 else None
 
 
 def read_campaign(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
 
 import numpy as np
 
@@ -18,9 +17,6 @@ from incentive_engine.run.statements import StatedEstimate
 from incentive_engine.stats.estimate import Estimate
 from incentive_engine.stats.holdout_effect import difference_from_holdout
 from incentive_engine.stats.intervals import interval
-
-STATED: Final = {CONVERSION: "conversions", SPEND: "spend"}
-"""How evaluation.json calls a plan's totals."""
 
 
 def measured(campaign: FinishedCampaign) -> Measurement:
@@ -64,7 +60,12 @@ def _compared(campaign: FinishedCampaign) -> BoolArray:
 
 def _promise(campaign: FinishedCampaign, measure: str, outcome: FloatArray) -> Promise:
     gain = campaign.run.evaluation.plan
-    stated = None if gain is None else getattr(gain, STATED[measure])
+    # how evaluation.json calls a plan's totals
+    stated = (
+        None
+        if gain is None
+        else getattr(gain, {CONVERSION: "conversions", SPEND: "spend"}[measure])
+    )
     is_scored = measure in campaign.table.measures
     return Promise(
         scores=float(campaign.scores(measure, campaign.choice).sum()) if is_scored else None,

@@ -260,12 +260,13 @@ def score_into(
 
 def drift_into(campaign: CampaignTables, model: Path, policy: Policy, file: Path) -> None:
     """Write how the campaign's users differ from its trial, as JSON."""
-    from incentive_engine.uplift.diagnosis.drift import CHECK
-    from incentive_engine.uplift.diagnosis.findings import CheckVerdict
+    from incentive_engine.uplift.diagnosis.findings import Check, CheckVerdict
 
     content = drift_of(campaign, model, policy).to_dict()
     stale = [
-        CheckVerdict(check=CHECK, verdict="warning", what=what, remedy=say("noted.stands_still"))
+        CheckVerdict(
+            check=Check.DRIFT, verdict="warning", what=what, remedy=say("noted.stands_still")
+        )
         for what in campaign.stale
     ]
     content["warnings"] += [str(finding.message) for finding in stale]

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -19,9 +19,6 @@ from incentive_engine.fleet import SharedWork
 
 if TYPE_CHECKING:
     from incentive_engine.uplift.model import EffectModel
-
-WAVE: Final = 64
-"""Blocks that lie on the disk at a time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +70,8 @@ def _scored(
         file = folder / f"{number:06d}.users"
         file.write_bytes(pickle.dumps(block, protocol=pickle.HIGHEST_PROTOCOL))
         wave.append(str(file))
-        if len(wave) == WAVE:
+        # blocks that lie on the disk at a time
+        if len(wave) == 64:
             yield from _collected(task, wave, shared)
             wave = []
     yield from _collected(task, wave, shared)

@@ -19,8 +19,6 @@ from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
 
 FILE: Final = "trial.parquet"
-DRAWN: Final = (PROPENSITY, DECIDED_AT, ARMS)
-"""Columns of how a row's arm was drawn, which a table may have or leave out."""
 
 
 def trials_of(data: Data, *, cache: StepCache | None = None) -> Source | None:
@@ -66,7 +64,8 @@ def _joined(sources: list[Source], names: list[str]) -> pa.Table:
     kinds = {}
     for name in columns:
         having = [table for table in tables if name in table.column_names]
-        if len(having) < len(tables) and name not in DRAWN:
+        # columns of how a row's arm was drawn, which a table may have or leave out
+        if len(having) < len(tables) and name not in (PROPENSITY, DECIDED_AT, ARMS):
             continue
         kinds_given = [_kind(table, name) for table in having]
         kind = common_type(kinds_given)

@@ -8,7 +8,7 @@ from typing import Final
 from markupsafe import Markup
 
 from incentive_engine.language import Language
-from incentive_engine.report.figures.charts import MARK, SMALL, Axis, Chart, Series, figure
+from incentive_engine.report.figures.charts import Axis, Chart, Colour, Series, Size, figure
 from incentive_engine.stats.estimate import Estimate
 
 from . import words
@@ -65,7 +65,7 @@ def gain_chart(t: Language, quality: Quality, *, currency: str) -> Markup:
         label=t("quality.by_constant"),
         x=x,
         y=[0.0, *(USERS * point.constant.value for point in points)],
-        colour=MARK,
+        colour=Colour.MARK,
         dashed=True,
     )
     chart = Chart(
@@ -126,6 +126,6 @@ def _calibration(
         x=Axis(title=t(f"quality.{kind}_predicted", currency=currency)),
         y=Axis(title=t(f"quality.{kind}_observed", currency=currency)),
         series=(series,),
-        size=SMALL,
+        size=Size(width=240, height=220, left=40, right=8, top=26, bottom=42),
         equal=True,
     )

@@ -10,7 +10,8 @@ from datetime import datetime
 from incentive_engine.errors import Fault, VerificationError
 from incentive_engine.language import say
 from incentive_engine.run.finished import FinishedRun
-from incentive_engine.run.siblings import APPROVALS, add_entry, entries_of
+from incentive_engine.run.format import RunFile
+from incentive_engine.run.siblings import add_entry, entries_of
 
 
 def approve_run(run: FinishedRun, *, by: str, note: str | None, now: datetime) -> bool:
@@ -28,7 +29,7 @@ def approve_run(run: FinishedRun, *, by: str, note: str | None, now: datetime) -
         raise VerificationError(
             Fault(str(run.directory), what, remedy="let somebody else approve it")
         )
-    return add_entry(run, APPROVALS, {"by": by, "note": note}, now=now)
+    return add_entry(run, RunFile.APPROVALS, {"by": by, "note": note}, now=now)
 
 
 def refuse_unapproved(run: FinishedRun) -> None:
@@ -41,7 +42,7 @@ def refuse_unapproved(run: FinishedRun) -> None:
     """
     if not _is_demanded(run):
         return
-    entries = entries_of(run, APPROVALS)
+    entries = entries_of(run, RunFile.APPROVALS)
     where, remedy = (
         str(run.directory),
         say("incentive approve {directory} --by NAME", directory=run.directory),

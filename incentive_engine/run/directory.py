@@ -25,19 +25,7 @@ from incentive_engine.data.tables.arrow import as_arrow, chosen_texts
 from incentive_engine.data.tables.files import atomic_directory, digest_file
 from incentive_engine.domain import MICROS, REASONS, FloatArray, IntArray
 from incentive_engine.errors import DataError, Fault
-from incentive_engine.run.format import (
-    ALLOCATION_FILE,
-    CERTIFICATE_FILE,
-    COPIES,
-    EVALUATION_FILE,
-    FORMAT,
-    FROZEN_POLICY_FILE,
-    MANIFEST_FILE,
-    POLICY_FILE,
-    PRICES_FILE,
-    REPORT_FILE,
-    SCORES_FILE,
-)
+from incentive_engine.run.format import FORMAT, RunFile
 from incentive_engine.run.signature import SigningKey, sign_run
 from incentive_engine.run.statements import (
     InputFile,
@@ -159,21 +147,21 @@ def write_run(directory: Path, files: RunFiles) -> None:
     started = time.perf_counter()
     with atomic_directory(directory) as inside:
         if isinstance(files.allocation, Path):
-            shutil.move(files.allocation, inside / ALLOCATION_FILE)
+            shutil.move(files.allocation, inside / RunFile.ALLOCATION)
         else:
-            _write_allocation(inside / ALLOCATION_FILE, files.allocation)
-        _write_scores(inside / SCORES_FILE, files.scores)
-        write_json(inside / CERTIFICATE_FILE, files.certificate)
+            _write_allocation(inside / RunFile.ALLOCATION, files.allocation)
+        _write_scores(inside / RunFile.SCORES, files.scores)
+        write_json(inside / RunFile.CERTIFICATE, files.certificate)
         if files.evaluation is not None:
-            write_json(inside / EVALUATION_FILE, files.evaluation)
-        write_json(inside / FROZEN_POLICY_FILE, files.frozen_policy)
-        write_json(inside / PRICES_FILE, files.prices)
-        (inside / POLICY_FILE).write_bytes(files.policy_text)
-        (inside / REPORT_FILE).write_text(files.report, encoding="utf-8", newline="\n")
+            write_json(inside / RunFile.EVALUATION, files.evaluation)
+        write_json(inside / RunFile.FROZEN_POLICY, files.frozen_policy)
+        write_json(inside / RunFile.PRICES, files.prices)
+        (inside / RunFile.POLICY).write_bytes(files.policy_text)
+        (inside / RunFile.REPORT).write_text(files.report, encoding="utf-8", newline="\n")
         # digests last, of all that was written; the manifest vouches for them
         outputs, took = outputs_of(inside), round(time.perf_counter() - started, 3)
         seconds = {**files.record.seconds, "write": took}
-        write_json(inside / MANIFEST_FILE, _manifest(files.record, outputs, seconds))
+        write_json(inside / RunFile.MANIFEST, _manifest(files.record, outputs, seconds))
         if files.key is not None:
             sign_run(inside, files.key, now=files.record.created or datetime.now(UTC))
 
@@ -311,7 +299,7 @@ def _manifest(
     record: RunRecord, outputs: Mapping[str, OutputFile], seconds: Mapping[str, float]
 ) -> dict[str, Any]:
     inputs = dict(record.inputs)
-    for name, copy in COPIES.items():
+    for name, copy in RunFile.copies().items():
         if name in inputs:
             as_given = {"as_given": inputs[name].sha256 == outputs[copy].sha256}
             inputs[name] = inputs[name].model_copy(update=as_given)

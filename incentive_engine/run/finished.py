@@ -14,15 +14,7 @@ from incentive_engine.config.policy import Policy
 from incentive_engine.data.tables.files import digest_file
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
-from incentive_engine.run.format import (
-    ALLOCATION_FILE,
-    CERTIFICATE_FILE,
-    EVALUATION_FILE,
-    MANIFEST_FILE,
-    moment,
-    read_manifest,
-    read_stated,
-)
+from incentive_engine.run.format import RunFile, moment, read_manifest, read_stated
 from incentive_engine.run.statements import Manifest, StatedCertificate, StatedEvaluation
 
 
@@ -61,7 +53,7 @@ class FinishedRun:
 
 def is_run(directory: Path) -> bool:
     """Whether a path is a run directory."""
-    return (directory / MANIFEST_FILE).is_file() and (directory / ALLOCATION_FILE).exists()
+    return (directory / RunFile.MANIFEST).is_file() and (directory / RunFile.ALLOCATION).exists()
 
 
 def read_run(directory: Path) -> FinishedRun:
@@ -72,20 +64,20 @@ def read_run(directory: Path) -> FinishedRun:
     DataError
         When it is no run directory, or a file of it is broken.
     """
-    path = directory / MANIFEST_FILE
+    path = directory / RunFile.MANIFEST
     manifest = read_manifest(directory)
     try:
         policy = Policy.model_validate(manifest.policy)
     except ValidationError as error:
         what = say("policy: {reason}", reason=first_of(error))
         raise DataError(Fault(str(path), what, remedy="run `incentive verify`")) from error
-    file = directory / EVALUATION_FILE
+    file = directory / RunFile.EVALUATION
     evaluation = read_stated(file, StatedEvaluation) if file.exists() else StatedEvaluation()
     return FinishedRun(
         directory=directory,
         digest=digest_file(path),
         manifest=manifest,
         policy=policy,
-        certificate=read_stated(directory / CERTIFICATE_FILE, StatedCertificate),
+        certificate=read_stated(directory / RunFile.CERTIFICATE, StatedCertificate),
         evaluation=evaluation,
     )

@@ -1,6 +1,6 @@
 """The format of a run directory: its files and their columns, and how they are read.
 
-    allocation.parquet   what was decided for every user        ALLOCATION
+    allocation.parquet   what was decided for every user        allocation_columns
     scores.parquet       what it was decided from
     certificate.json     what is proven about it                StatedCertificate
     evaluation.json      its gain by the trial, if there is one  StatedEvaluation
@@ -19,7 +19,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -37,50 +39,67 @@ from incentive_engine.run.statements import (
 FORMAT: Final = 3
 """The version; a reader refuses one that it does not know."""
 
-ALLOCATION_FILE: Final = "allocation.parquet"
-SCORES_FILE: Final = "scores.parquet"
-CERTIFICATE_FILE: Final = "certificate.json"
-EVALUATION_FILE: Final = "evaluation.json"
-FROZEN_POLICY_FILE: Final = "frozen_policy.json"
-PRICES_FILE: Final = "prices.json"
-POLICY_FILE: Final = "policy.yaml"
-REPORT_FILE: Final = "report.html"
-MANIFEST_FILE: Final = "manifest.json"
-SIGNATURE_FILE: Final = "signature.json"
-APPROVALS_FILE: Final = "approvals.json"
-EXPORTS_FILE: Final = "exports.json"
 
-ALWAYS: Final = (
-    ALLOCATION_FILE, CERTIFICATE_FILE, FROZEN_POLICY_FILE, POLICY_FILE, PRICES_FILE, REPORT_FILE,
-    SCORES_FILE,
-)  # fmt: skip
-"""Files that every run has, and that its manifest vouches for."""
-COPIES: Final = {"policy": POLICY_FILE, "scores": SCORES_FILE}
-"""Inputs of which a run holds a copy."""
-ADDED: Final = frozenset({MANIFEST_FILE, SIGNATURE_FILE, APPROVALS_FILE, EXPORTS_FILE})
-"""Files that the manifest cannot vouch for."""
+class RunFile(StrEnum):
+    """The files of a run directory."""
 
-IsKind = Callable[[pa.DataType], bool]
-TEXT: Final[tuple[IsKind, ...]] = (pa.types.is_string, pa.types.is_large_string)
-NUMBER: Final[tuple[IsKind, ...]] = (pa.types.is_float64,)
+    ALLOCATION = "allocation.parquet"
+    SCORES = "scores.parquet"
+    CERTIFICATE = "certificate.json"
+    EVALUATION = "evaluation.json"
+    FROZEN_POLICY = "frozen_policy.json"
+    PRICES = "prices.json"
+    POLICY = "policy.yaml"
+    REPORT = "report.html"
+    MANIFEST = "manifest.json"
+    SIGNATURE = "signature.json"
+    APPROVALS = "approvals.json"
+    EXPORTS = "exports.json"
 
-ALLOCATION: Final[Mapping[str, tuple[IsKind, ...]]] = {
-    "user_id": (pa.types.is_integer, *TEXT),
-    "offer_id": (*TEXT, pa.types.is_null),
-    "conversion": NUMBER,
-    "spend": NUMBER,
-    "cost": NUMBER,
-    "cost_micros": (pa.types.is_int64,),
-    "weight": NUMBER,
-    "reason": TEXT,
-    "propensity": NUMBER,
-    "margin": NUMBER,
-    "smallest_budget": NUMBER,
-}
-"""The columns of allocation.parquet and what their types may be."""
+    @property
+    def is_vouched(self) -> bool:
+        """Whether the manifest holds its digest: it cannot hold its own, nor what comes later."""
+        later = {RunFile.MANIFEST, RunFile.SIGNATURE, RunFile.APPROVALS, RunFile.EXPORTS}
+        return self not in later
 
-MAY_BE_EMPTY: Final = frozenset({"offer_id", "spend", "margin", "smallest_budget"})
-"""Columns of allocation.parquet that may have empty cells."""
+    @property
+    def is_always_there(self) -> bool:
+        """Whether every run has it, and its manifest vouches for it."""
+        # without a trial nothing is evaluated
+        return self.is_vouched and self is not RunFile.EVALUATION
+
+    @staticmethod
+    def copies() -> Mapping[str, RunFile]:
+        """Return the inputs of which a run holds a copy, each with its copy."""
+        return {"policy": RunFile.POLICY, "scores": RunFile.SCORES}
+
+
+@dataclass(frozen=True, slots=True)
+class RunColumn:
+    """What a column of allocation.parquet may hold: types of Arrow, and whether empty cells."""
+
+    kinds: tuple[Callable[[pa.DataType], bool], ...]
+    may_be_empty: bool = False
+
+
+def allocation_columns() -> dict[str, RunColumn]:
+    """Return the columns of allocation.parquet, each with what it may hold."""
+    text = (pa.types.is_string, pa.types.is_large_string)
+    number = RunColumn((pa.types.is_float64,))
+    number_or_none = RunColumn(number.kinds, may_be_empty=True)
+    return {
+        "user_id": RunColumn((pa.types.is_integer, *text)),
+        "offer_id": RunColumn((*text, pa.types.is_null), may_be_empty=True),
+        "conversion": number,
+        "spend": number_or_none,
+        "cost": number,
+        "cost_micros": RunColumn((pa.types.is_int64,)),
+        "weight": number,
+        "reason": RunColumn(text),
+        "propensity": number,
+        "margin": number_or_none,
+        "smallest_budget": number_or_none,
+    }
 
 
 def parts_of(table: Path) -> tuple[Path, ...]:
@@ -146,7 +165,7 @@ def read_manifest(directory: Path) -> Manifest:
     DataError
         When it is missing, broken, or of another version.
     """
-    path = directory / MANIFEST_FILE
+    path = directory / RunFile.MANIFEST
     stated = read_json(path).get("format")
     if stated != FORMAT:
         what = say("format {stated} is unknown", stated=stated)

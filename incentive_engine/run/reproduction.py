@@ -16,7 +16,7 @@ from incentive_engine.data.tables.files import digest_file
 from incentive_engine.errors import DataError
 from incentive_engine.language import Message, say
 from incentive_engine.run.finished import FinishedRun
-from incentive_engine.run.format import ALLOCATION_FILE, SCORES_FILE, parts_of
+from incentive_engine.run.format import RunFile, parts_of
 from incentive_engine.run.statements import InputFile
 
 
@@ -52,7 +52,7 @@ def changed_inputs(run: FinishedRun) -> Iterator[Message]:
             continue
         if table.digest() != stated.sha256:
             yield say("reproduce.changed", name=name, path=str(location))
-    for name in (ALLOCATION_FILE, SCORES_FILE):
+    for name in (RunFile.ALLOCATION, RunFile.SCORES):
         for path in parts_of(run.directory / name):
             listed = run.manifest.outputs.get(path.relative_to(run.directory).as_posix())
             if listed is None or digest_file(path) != listed.sha256:
@@ -78,16 +78,16 @@ def is_scored(run: FinishedRun) -> bool:
 
 def differences(run: FinishedRun, again: FinishedRun) -> Iterator[Message]:
     """Yield what came out otherwise, and before it the inputs that it came from."""
-    if _bytes(run, ALLOCATION_FILE) == _bytes(again, ALLOCATION_FILE):
+    if _bytes(run, RunFile.ALLOCATION) == _bytes(again, RunFile.ALLOCATION):
         return
     for name in ("users", "trial", "scores"):
         old, new = (r.manifest.inputs.get(name) for r in (run, again))
         if (old and old.sha256) != (new and new.sha256):
             yield say("reproduce.another", name=name)
-    if _bytes(run, SCORES_FILE) != _bytes(again, SCORES_FILE):
-        yield from _table_differences(SCORES_FILE, run, again)
-    in_rows = list(_table_differences(ALLOCATION_FILE, run, again))
-    yield from in_rows or [say("reproduce.bytes", name=ALLOCATION_FILE)]
+    if _bytes(run, RunFile.SCORES) != _bytes(again, RunFile.SCORES):
+        yield from _table_differences(RunFile.SCORES, run, again)
+    in_rows = list(_table_differences(RunFile.ALLOCATION, run, again))
+    yield from in_rows or [say("reproduce.bytes", name=RunFile.ALLOCATION)]
 
 
 def _bytes(run: FinishedRun, name: str) -> tuple[bytes, ...]:
@@ -137,6 +137,6 @@ def remarks_on(
 ) -> tuple[Message, ...]:
     """Return what may explain the differences: other programs, or else another machine."""
     changed = other_versions(run, again)
-    if changed or any(("name", ALLOCATION_FILE) not in text.values for text in differences):
+    if changed or any(("name", RunFile.ALLOCATION) not in text.values for text in differences):
         return changed
     return (say("reproduce.machine"),)

@@ -10,18 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from incentive_engine.errors import DataError, Fault, VerificationError
 from incentive_engine.language import say
 from incentive_engine.run.finished import FinishedRun, is_run, read_run
-from incentive_engine.run.format import APPROVALS_FILE, EXPORTS_FILE, read_json
+from incentive_engine.run.format import RunFile, read_json
 from incentive_engine.run.records import write_record
-
-APPROVALS: Final = APPROVALS_FILE
-EXPORTS: Final = EXPORTS_FILE
-TEXTS: Final = {APPROVALS: ("digest", "by"), EXPORTS: ("digest",)}
-"""What every entry of a list must say; people edit these files by hand."""
 
 
 def previous(run: FinishedRun) -> FinishedRun | None:
@@ -57,11 +52,11 @@ def refuse_superseded(run: FinishedRun) -> None:
 
 def is_released(run: FinishedRun) -> bool:
     """Whether somebody approved or exported the run as it stands."""
-    entries = [*entries_of(run, APPROVALS), *entries_of(run, EXPORTS)]
+    entries = [*entries_of(run, RunFile.APPROVALS), *entries_of(run, RunFile.EXPORTS)]
     return any(entry.get("digest") == run.digest for entry in entries)
 
 
-def entries_of(run: FinishedRun, name: str) -> list[dict[str, Any]]:
+def entries_of(run: FinishedRun, name: RunFile) -> list[dict[str, Any]]:
     """Return what a list beside the run holds; an empty one where there is no list.
 
     Raises
@@ -76,12 +71,13 @@ def entries_of(run: FinishedRun, name: str) -> list[dict[str, Any]]:
     return entries
 
 
-def _is_entry(entry: object, name: str) -> bool:
-    texts = TEXTS[name]
+def _is_entry(entry: object, name: RunFile) -> bool:
+    # what every entry of a list must say; people edit these files by hand
+    texts = {RunFile.APPROVALS: ("digest", "by"), RunFile.EXPORTS: ("digest",)}[name]
     return isinstance(entry, dict) and all(isinstance(entry.get(key), str) for key in texts)
 
 
-def add_entry(run: FinishedRun, name: str, entry: dict[str, Any], *, now: datetime) -> bool:
+def add_entry(run: FinishedRun, name: RunFile, entry: dict[str, Any], *, now: datetime) -> bool:
     """Append to a list beside the run; return False when the same stands there already.
 
     Raises

@@ -20,7 +20,7 @@ from typing import Final
 from incentive_engine.errors import DataError, Fault, VerificationError
 from incentive_engine.language import say
 from incentive_engine.run.finished import FinishedRun
-from incentive_engine.run.format import MANIFEST_FILE, SIGNATURE_FILE, read_stated
+from incentive_engine.run.format import RunFile, read_stated
 from incentive_engine.run.key_file import read_secret
 from incentive_engine.run.records import write_record
 from incentive_engine.run.statements import StatedSignature
@@ -28,15 +28,14 @@ from incentive_engine.run.statements import StatedSignature
 VARIABLE: Final = "INCENTIVE_SIGNING_KEY"
 OPTION: Final = "--signing-key"
 ALGORITHM: Final = "HMAC-SHA-256"
-PURPOSE: Final = b"incentive engine: manifest of a run"
-"""Keeps a key that serves for other things from signing by accident."""
 
 
 class SigningKey:
     """A key that signs runs; it shows nothing of itself."""
 
     def __init__(self, secret: bytes, *, warnings: tuple[str, ...] = ()) -> None:
-        self._key = hmac.digest(secret, PURPOSE, hashlib.sha256)
+        # keeps a key that serves for other things from signing by accident
+        self._key = hmac.digest(secret, b"incentive engine: manifest of a run", hashlib.sha256)
         self.warnings = warnings
 
     def __repr__(self) -> str:
@@ -74,19 +73,19 @@ def sign_run(directory: Path, key: SigningKey, *, now: datetime) -> None:
     DataError
         When the run directory may not be written to.
     """
-    content = (directory / MANIFEST_FILE).read_bytes()
+    content = (directory / RunFile.MANIFEST).read_bytes()
     signature = StatedSignature(
         algorithm=ALGORITHM,
         key=key.fingerprint,
         signature=key.sign(content),
         at=now.isoformat(timespec="seconds"),
     )
-    write_record(directory / SIGNATURE_FILE, signature.model_dump())
+    write_record(directory / RunFile.SIGNATURE, signature.model_dump())
 
 
 def signature_problem(directory: Path, key: SigningKey) -> str:
     """Return why a run does not count as signed with a key; nothing when it does."""
-    path = directory / SIGNATURE_FILE
+    path = directory / RunFile.SIGNATURE
     if not path.exists():
         return "the run is not signed, and a key is at hand"
     try:
@@ -98,7 +97,7 @@ def signature_problem(directory: Path, key: SigningKey) -> str:
     if stated.key != key.fingerprint:
         return f"it is signed with the key {stated.key}, at hand is {key.fingerprint}"
     # the bytes as they are: a manifest that was only laid out anew is not what was signed
-    expected = key.sign((directory / MANIFEST_FILE).read_bytes())
+    expected = key.sign((directory / RunFile.MANIFEST).read_bytes())
     # in constant time: how long a comparison takes must not tell how far it came
     if not hmac.compare_digest(stated.signature, expected):
         return "manifest.json is not what was signed"

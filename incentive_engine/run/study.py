@@ -10,7 +10,7 @@ import pandas as pd
 
 from incentive_engine.data.tables.files import atomic_directory
 from incentive_engine.run.directory import engine, outputs_of, versions, write_json
-from incentive_engine.run.format import MANIFEST_FILE
+from incentive_engine.run.format import RunFile
 from incentive_engine.run.statements import Stated
 
 
@@ -42,7 +42,7 @@ def write_study(
             "outputs": _plain(outputs_of(inside)),
             "versions": versions(),
         }
-        write_json(inside / MANIFEST_FILE, manifest)
+        write_json(inside / RunFile.MANIFEST, manifest)
 
 
 def _plain(part: Any) -> Any:  # noqa: ANN401 - any JSON, with input files in it

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
-from typing import Final
+from typing import ClassVar
 
 import msgspec
 
@@ -15,9 +15,6 @@ from incentive_engine.live.ledger.clock import wall_micros
 from incentive_engine.live.watch.finding import Finding
 from incentive_engine.live.watch.watching import Watch
 from incentive_engine.service.bodies import AnsweredBody, FindingBody, ProposalBody
-
-FRESH: Final = 5.0
-"""Seconds for which findings are shown again without another look."""
 
 
 class WatchedFindings:
@@ -29,12 +26,15 @@ class WatchedFindings:
         Where it is.
     """
 
+    FRESH: ClassVar = 5.0
+    """Seconds for which findings are shown again without another look."""
+
     def __init__(self, campaign: LiveCampaign, ledger: str) -> None:
         self._campaign, self._ledger = campaign, ledger
         self._watch: Watch | None = None
         self._lock = asyncio.Lock()
         self._found: tuple[Finding, ...] = ()
-        self._looked_at, self._fresh = -FRESH, FRESH
+        self._looked_at, self._fresh = -self.FRESH, self.FRESH
 
     async def now(self, *, restarts: int, requests: Mapping[str, int]) -> list[FindingBody]:
         """Return what is found, at most a few seconds old.
@@ -54,7 +54,7 @@ class WatchedFindings:
                 # for how many times as long as a look takes its findings are shown: decisions go
                 # first
                 rarely = 20.0
-                self._fresh = max(FRESH, rarely * (self._looked_at - began))
+                self._fresh = max(self.FRESH, rarely * (self._looked_at - began))
         found = [*self._found]
         if restarts:
             text = say("watch.writer_restarted", restarts=restarts)

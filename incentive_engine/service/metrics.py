@@ -5,32 +5,32 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator
-from typing import Final
+from typing import ClassVar
 
 from incentive_engine.live.ledger.commands import Pool
 from incentive_engine.live.writing.wire import Commit
-
-BUCKETS: Final = (0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1.0)
-"""Upper bounds of the latencies, seconds."""
 
 
 class Histogram:
     """How many durations fell below each bound."""
 
+    BUCKETS: ClassVar = (0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1.0)
+    """Upper bounds of the latencies, seconds."""
+
     def __init__(self) -> None:
-        self.counts = [0] * (len(BUCKETS) + 1)
+        self.counts = [0] * (len(self.BUCKETS) + 1)
         self.total = 0.0
 
     def add(self, seconds: float) -> None:
         """Count a duration."""
-        self.counts[bisect_left(BUCKETS, seconds)] += 1
+        self.counts[bisect_left(self.BUCKETS, seconds)] += 1
         self.total += seconds
 
     def lines(self, name: str) -> Iterator[str]:
         """Yield the metric's lines."""
         yield f"# TYPE {name} histogram"
         below = 0
-        for bound, count in zip((*map(str, BUCKETS), "+Inf"), self.counts, strict=True):
+        for bound, count in zip((*map(str, self.BUCKETS), "+Inf"), self.counts, strict=True):
             below += count
             yield f'{name}_bucket{{le="{bound}"}} {below}'
         yield f"{name}_sum {self.total:.6f}"

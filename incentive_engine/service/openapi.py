@@ -11,35 +11,21 @@ from incentive_engine.service import bodies
 from incentive_engine.service.problems import MEDIA_TYPE, TITLES, ProblemDetails
 
 NAME: Final = "#/components/schemas/{name}"
-TYPES: Final = (
-    bodies.DecisionRequest,
-    bodies.RedeemRequest,
-    bodies.DecisionBody,
-    bodies.UserBody,
-    bodies.PoolBody,
-    bodies.FindingsBody,
-    bodies.HealthBody,
-    ProblemDetails,
-)
-DECISION: Final = {
-    "decision_id": "d1a-4f0c27b1a9d2e835",
-    "user_id": "U0000004",
-    "offer_id": "off50",
-    "reason": "offered",
-    "state": "reserved",
-    "scene": "cart",
-    "cost_micros": 1198242,
-    "face_micros": 50000000,
-    "decided_at": "2026-11-11T00:00:00.000000Z",
-    "expires_at": "2026-11-11T00:15:00.000000Z",
-    "prices_version": 0,
-    "amount_micros": None,
-}
 
 
 def page() -> bytes:
     """Return the page as JSON."""
-    schemas = msgspec.json.schema_components(TYPES, ref_template=NAME)[1]
+    types = (
+        bodies.DecisionRequest,
+        bodies.RedeemRequest,
+        bodies.DecisionBody,
+        bodies.UserBody,
+        bodies.PoolBody,
+        bodies.FindingsBody,
+        bodies.HealthBody,
+        ProblemDetails,
+    )
+    schemas = msgspec.json.schema_components(types, ref_template=NAME)[1]
     schemas["RedeemRequest"]["properties"]["amount"] = {
         "oneOf": [{"type": "string", "pattern": r"^\d{1,12}(\.\d{1,6})?$"}, {"type": "integer"}],
         "description": "Decimal text in currency units, or an integer of millionths.",
@@ -72,13 +58,27 @@ def _paths() -> dict[str, Any]:
 
 
 def _decisions(key: dict[str, Any]) -> dict[str, Any]:
+    decision = {
+        "decision_id": "d1a-4f0c27b1a9d2e835",
+        "user_id": "U0000004",
+        "offer_id": "off50",
+        "reason": "offered",
+        "state": "reserved",
+        "scene": "cart",
+        "cost_micros": 1198242,
+        "face_micros": 50000000,
+        "decided_at": "2026-11-11T00:00:00.000000Z",
+        "expires_at": "2026-11-11T00:15:00.000000Z",
+        "prices_version": 0,
+        "amount_micros": None,
+    }
     return {
         "/v1/decisions": {
             "post": _call(
                 "decide",
                 "Decide for one user; an offer is reserved before the answer leaves.",
                 answer="DecisionBody",
-                example=DECISION,
+                example=decision,
                 body=("DecisionRequest", {"user_id": "U0000004", "scene": "cart"}),
                 parameters=[{**key, "required": True}],
                 errors=(400, 404, 409, 413, 422),
@@ -89,7 +89,7 @@ def _decisions(key: dict[str, Any]) -> dict[str, Any]:
                 "redeem",
                 "Settle what was redeemed of a reserved offer.",
                 answer="DecisionBody",
-                example={**DECISION, "state": "redeemed", "amount_micros": 37500000},
+                example={**decision, "state": "redeemed", "amount_micros": 37500000},
                 body=("RedeemRequest", {"amount": "37.50"}),
                 parameters=[_path("decision_id"), key],
                 errors=(400, 404, 409, 413, 422),
@@ -100,7 +100,7 @@ def _decisions(key: dict[str, Any]) -> dict[str, Any]:
                 "cancel",
                 "Return a reservation to the pool.",
                 answer="DecisionBody",
-                example={**DECISION, "state": "cancelled"},
+                example={**decision, "state": "cancelled"},
                 parameters=[_path("decision_id"), key],
                 errors=(404, 409, 422),
             )
@@ -110,7 +110,7 @@ def _decisions(key: dict[str, Any]) -> dict[str, Any]:
                 "getDecision",
                 "One decision as it stands.",
                 answer="DecisionBody",
-                example=DECISION,
+                example=decision,
                 parameters=[_path("decision_id")],
                 errors=(404,),
             )

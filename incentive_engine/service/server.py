@@ -10,7 +10,6 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from incentive_engine.domain import MICROS
 from incentive_engine.errors import Fault, SetupError
@@ -41,9 +40,6 @@ except ModuleNotFoundError as error:
         error.name or "", "is not installed", remedy="pip install 'incentive-engine[serve]'"
     )
     raise SetupError(missing) from error
-
-HANDED_OVER: Final = 0.0005
-"""Seconds after which a thread that solves prices lets requests have the interpreter."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +133,8 @@ async def _serve(
         f"{service.campaign.run.directory}: {users:,} users at {address_of(listener)}"
     )
     await service.writer.start()
-    sys.setswitchinterval(HANDED_OVER)
+    # seconds after which a thread that solves prices lets requests have the interpreter
+    sys.setswitchinterval(0.0005)
     # a full collection would look at all that was loaded, and hold every request up meanwhile
     gc.collect()
     gc.freeze()

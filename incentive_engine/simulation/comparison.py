@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -172,9 +171,6 @@ def _draw_table(scenario: Scenario, results: Mapping[int, DrawResult]) -> pd.Dat
     return pd.concat(frames, ignore_index=True)
 
 
-WAVE_FIGURES: Final = tuple(WaveFigures.__dataclass_fields__)
-
-
 def _wave_table(scenario: Scenario, results: Sequence[DrawResult]) -> pd.DataFrame:
     """Return the means over draws, and how often and when the pool ran dry."""
     waves = scenario.calendar.waves if scenario.calendar else ()
@@ -186,7 +182,7 @@ def _wave_table(scenario: Scenario, results: Sequence[DrawResult]) -> pd.DataFra
             for w, wave in enumerate(waves):
                 figures = {
                     name: float(np.mean([getattr(course.waves[w], name) for course in courses]))
-                    for name in WAVE_FIGURES
+                    for name in WaveFigures.__dataclass_fields__
                 }
                 head: dict[str, object] = {
                     "strategy": strategy,

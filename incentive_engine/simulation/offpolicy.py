@@ -148,13 +148,10 @@ def overlap_warning(valuations: list[ChoiceValuation]) -> Message | None:
     problems = []
     if cover < 1 - max(0.02, 4 * error):
         problems.append(say("overlap.never", share=1 - cover))
-    if effective < FEW:
+    # with fewer effective rows the interval itself is not to be trusted at conversion rates of a
+    # few percent: about ten conversions
+    if effective < 200:
         problems.append(say("overlap.few", rows=effective))
     if thin := sum(v.thin for v in valuations):
         problems.append(say("overlap.thin", rows=thin))
     return joined(problems) if problems else None
-
-
-FEW: Final = 200
-"""With fewer effective rows the interval itself is not to be trusted at conversion rates of a
-few percent: about ten conversions."""

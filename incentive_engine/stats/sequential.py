@@ -10,23 +10,44 @@ Johari, Koomen, Pekelis, Walsh: Always valid inference, Operations Research 70 (
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Final
 
 from incentive_engine.stats.power import POWER
 
-ERROR: Final = 0.015
-"""The chance that a campaign that goes to plan ever looks as if it fell short of its gain."""
-BY_PRICES: Final = 2 / 3
-"""Part of it for comparisons of those who get an offer at the plan's prices; the rest is for
-comparisons of all users, where other prices decided."""
-LEAST: Final = 200
-"""Users of the holdout, with outcomes, from whom on a difference of means is nearly normal."""
-SETTLED: Final = 2.0
-"""Hours after a decision from which on the user's outcome counts, on both sides alike."""
-HALVINGS: Final = 60
-NORMAL: Final = NormalDist()
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GainTest:
+    """How a running campaign's gain is tested.
+
+    Attributes
+    ----------
+    error
+        The chance that a campaign that goes to plan ever looks as if it fell short of its gain.
+    by_prices
+        Part of it for comparisons of those who get an offer at the plan's prices; the rest is for
+        comparisons of all users, where other prices decided.
+    least_held
+        Users of the holdout, with outcomes, from whom on a difference of means is nearly normal.
+    settled_hours
+        After a decision, from which on the user's outcome counts, on both sides alike.
+    """
+
+    error: float = 0.015
+    by_prices: float = 2 / 3
+    least_held: int = 200
+    settled_hours: float = 2.0
+
+    @property
+    def error_by_prices(self) -> float:
+        """The chance of a false alarm where the plan's prices decide."""
+        return self.error * self.by_prices
+
+
+GAIN_TEST: Final = GainTest()
+"""What a plan is judged by before it runs, and while it does."""
 
 
 def log_evidence(shortfall: float, *, error: float, reach: float) -> float:
@@ -54,7 +75,7 @@ def log_evidence(shortfall: float, *, error: float, reach: float) -> float:
     variance, spread = error**2, reach**2
     both = variance + spread
     place = shortfall * reach / math.sqrt(variance * both)
-    tail = NORMAL.cdf(place) if place > -30 else 0.0
+    tail = NormalDist().cdf(place) if place > -30 else 0.0
     if tail <= 0:
         return -math.inf
     return math.log(2 * tail) + 0.5 * math.log(variance / both) + place**2 / 2
@@ -69,10 +90,17 @@ def needed(error: float, *, reach: float, alpha: float) -> float:
     low, high = 0.0, error
     while log_evidence(high, error=error, reach=reach) < -math.log(alpha):
         low, high = high, 2 * high
-    for _ in range(HALVINGS):
+    return _smallest(
+        low, high, lambda x: log_evidence(x, error=error, reach=reach) >= -math.log(alpha)
+    )
+
+
+def _smallest(low: float, high: float, holds: Callable[[float], bool]) -> float:
+    """Return the smallest number at which something holds that holds at `high`."""
+    # more halvings than a float64 has digits
+    for _ in range(60):
         middle = (low + high) / 2
-        enough = log_evidence(middle, error=error, reach=reach) >= -math.log(alpha)
-        low, high = (low, middle) if enough else (middle, high)
+        low, high = (low, middle) if holds(middle) else (middle, high)
     return high
 
 
@@ -96,7 +124,7 @@ class Noticing:
 
 
 def noticing(
-    *, value: float, low: float, error: float, held: int, alpha: float = ERROR * BY_PRICES
+    *, value: float, low: float, error: float, held: int, alpha: float = GAIN_TEST.error_by_prices
 ) -> Noticing:
     """Return what would be noticed of a gain that falls short.
 
@@ -117,21 +145,18 @@ def noticing(
     low − g is above the least shortfall that is evidence enough by z₀.₈ errors: that takes one
     look, and many looks find it no later.
     """
-    reach, first = bet(value, low), LEAST / max(held, 1)
+    reach, first = bet(value, low), GAIN_TEST.least_held / max(held, 1)
     if first > 1:
         return Noticing(nothing=None, half=None, least=None)
 
     def noticed_after(gain: float) -> float | None:
         if not _is_noticed(low - gain, error, reach, alpha):
             return None
-        early, late = first, 1.0
-        for _ in range(HALVINGS):
-            middle = (early + late) / 2
-            seen = _is_noticed(low - gain, error / math.sqrt(middle), reach, alpha)
-            early, late = (early, middle) if seen else (middle, late)
-        return late
+        return _smallest(
+            first, 1.0, lambda x: _is_noticed(low - gain, error / math.sqrt(x), reach, alpha)
+        )
 
-    short = needed(error, reach=reach, alpha=alpha) + NORMAL.inv_cdf(POWER) * error
+    short = needed(error, reach=reach, alpha=alpha) + NormalDist().inv_cdf(POWER) * error
     least = (value - low + short) / value if value > 0 else math.inf
     return Noticing(
         nothing=noticed_after(0.0),
@@ -166,5 +191,5 @@ def bet(value: float, low: float) -> float:
 
 
 def _is_noticed(shortfall: float, error: float, reach: float, alpha: float) -> bool:
-    surely = shortfall - NORMAL.inv_cdf(POWER) * error
+    surely = shortfall - NormalDist().inv_cdf(POWER) * error
     return surely > 0 and log_evidence(surely, error=error, reach=reach) >= -math.log(alpha)

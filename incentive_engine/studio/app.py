@@ -13,7 +13,7 @@ from starlette.types import ASGIApp
 from incentive_engine.language import LANGUAGES, language, say
 from incentive_engine.studio import campaign_pages, moves, policy_pages, run_pages, task_pages
 from incentive_engine.studio.door import Guarded
-from incentive_engine.studio.frame import ASSETS, asset, render
+from incentive_engine.studio.frame import asset, render
 from incentive_engine.studio.visit import (
     SPOKEN,
     RequestRefused,
@@ -129,10 +129,16 @@ def logout(visit: Visit) -> Response:
 async def assets(request: Request) -> Response:
     """Return a script or a style that pages load."""
     name = request.path_params["name"]
-    if name not in ASSETS:
+    # what pages load beside themselves, all of it from here
+    assets = {
+        "studio.js": "text/javascript; charset=utf-8",
+        "policy.js": "text/javascript; charset=utf-8",
+        "studio.css": "text/css; charset=utf-8",
+    }
+    if name not in assets:
         return PlainTextResponse("not found\n", status_code=404)
     return Response(
-        asset(name), headers={"Content-Type": ASSETS[name], "Cache-Control": "no-cache"}
+        asset(name), headers={"Content-Type": assets[name], "Cache-Control": "no-cache"}
     )
 
 

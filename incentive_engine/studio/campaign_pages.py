@@ -14,7 +14,7 @@ from incentive_engine.live.ledger.commands import Standing
 from incentive_engine.live.ledger.places import ledger_of
 from incentive_engine.live.ledger.records import Verb
 from incentive_engine.live.watch.look import clock
-from incentive_engine.report.figures.charts import MUTED, Axis, Chart, Series, figure
+from incentive_engine.report.figures.charts import Axis, Chart, Colour, Series, figure
 from incentive_engine.studio.visit import Visit, back
 from incentive_engine.workflow.studio.running import Running, hours_since
 
@@ -106,8 +106,8 @@ def _pace(t: Language, running: Running) -> str | None:
         series=(
             Series(label=t("studio.pace_came"), x=hours, y=pace.came.tolist(), dots=False),
             Series(
-                label=t("studio.pace_planned"), x=hours, y=pace.planned.tolist(), colour=MUTED,
-                dashed=True, dots=False,
+                label=t("studio.pace_planned"), x=hours, y=pace.planned.tolist(),
+                colour=Colour.MUTED, dashed=True, dots=False,
             ),
         ),
     )  # fmt: skip

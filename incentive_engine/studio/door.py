@@ -13,7 +13,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import ClassVar
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -23,13 +23,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from incentive_engine.config.access.keys import Keys, Role
 from incentive_engine.studio.tasks import user_of_system
-
-PAGE_POLICY: Final = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; style-src-attr 'unsafe-inline'; "
-    "img-src 'self' data:; connect-src 'self'; form-action 'self'; frame-src 'self'; "
-    "frame-ancestors 'none'; base-uri 'none'"
-)
-"""Bars have their widths in attributes; nothing else is inline."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,17 +154,23 @@ def _name_of(host: str) -> str:
         return ""
 
 
-HEADERS: Final[Mapping[str, str]] = {
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",  # `no-referrer` would hide the origin of our own forms
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cache-Control": "no-store",
-}
-
-
 class Guarded:
     """An application behind a door."""
+
+    PAGE_POLICY: ClassVar = (
+        "default-src 'none'; script-src 'self'; style-src 'self'; style-src-attr 'unsafe-inline'; "
+        "img-src 'self' data:; connect-src 'self'; form-action 'self'; frame-src 'self'; "
+        "frame-ancestors 'none'; base-uri 'none'"
+    )
+    """Bars have their widths in attributes; nothing else is inline."""
+
+    HEADERS: ClassVar[Mapping[str, str]] = {
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "same-origin",  # `no-referrer` would hide the origin of our own forms
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cache-Control": "no-store",
+    }
 
     def __init__(self, app: ASGIApp, door: Door) -> None:
         """Put a door before an application."""
@@ -189,8 +188,8 @@ class Guarded:
         async def named(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                headers.setdefault("Content-Security-Policy", PAGE_POLICY)
-                for name, content in HEADERS.items():
+                headers.setdefault("Content-Security-Policy", self.PAGE_POLICY)
+                for name, content in self.HEADERS.items():
                     headers.setdefault(name, content)
             await send(message)
 

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import version
 from importlib.resources import files
-from typing import Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
@@ -16,15 +15,6 @@ from incentive_engine.language import Language
 from incentive_engine.report.frame import spoken_by
 from incentive_engine.run.statements import StatedEstimate
 from incentive_engine.stats.estimate import Estimate
-
-ASSETS: Final = {
-    "studio.js": "text/javascript; charset=utf-8",
-    "policy.js": "text/javascript; charset=utf-8",
-    "studio.css": "text/css; charset=utf-8",
-}
-"""What pages load beside themselves, all of it from here."""
-
-CODE: Final = re.compile(r"`([^`]+)`")
 
 
 def render(template: str, t: Language, **content: object) -> str:
@@ -59,7 +49,7 @@ def prose(text: str) -> Markup:
     >>> prose("`<a>` is & stays")
     Markup('<code>&lt;a&gt;</code> is &amp; stays')
     """
-    return Markup(CODE.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped before
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped before
 
 
 def interval(t: Language, stated: StatedEstimate | Estimate | None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
@@ -25,9 +25,6 @@ from incentive_engine.workflow.studio.policy_file import (
     save_new_policy,
     save_policy_text,
 )
-
-PLAIN_NAME: Final = re.compile(r"\w[\w .()-]*")
-"""A file's name without folders, and with nothing that a shell would mind."""
 
 
 def policy(visit: Visit) -> Response:
@@ -140,7 +137,8 @@ def save_as(visit: Visit) -> Response:
     name = visit.field("name").strip()
     if not name.endswith((".yaml", ".yml")):
         name += ".yaml"
-    if PLAIN_NAME.fullmatch(name) is None:
+    # a file's name without folders, and with nothing that a shell would mind
+    if re.fullmatch(r"\w[\w .()-]*", name) is None:
         raise DataError(Fault(name, say("studio.plain_name"), remedy=say("studio.name_it_so")))
     beside = folder.policy(visit.field("path")).parent
     path = folder.path(f"{folder.name(beside)}/{name}" if beside != folder.root else name)

@@ -13,7 +13,7 @@ from incentive_engine.report.pages.page import limit_lines
 from incentive_engine.report.titles import Named, limit_with_titles
 from incentive_engine.report.words import aim
 from incentive_engine.run.finished import FinishedRun
-from incentive_engine.run.format import REPORT_FILE
+from incentive_engine.run.format import RunFile
 from incentive_engine.run.statements import StatedEstimate
 from incentive_engine.stats.estimate import Estimate
 from incentive_engine.studio.frame import interval, spoken_figure
@@ -73,7 +73,7 @@ def run(visit: Visit) -> Response:
 
 def report(visit: Visit) -> Response:
     """Show the report of a run, walled off from the studio's pages."""
-    path = visit.run() / REPORT_FILE
+    path = visit.run() / RunFile.REPORT
     if not path.is_file():
         raise DataError(
             Fault(visit.asked("path"), say("studio.no_report"), remedy=say("studio.plan_anew"))

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -17,9 +17,6 @@ from incentive_engine.language import Language, language, say
 from incentive_engine.report.words import step as step_words
 from incentive_engine.studio.tasks import Task
 from incentive_engine.studio.visit import Studio, Visit, back, fault_of, spoken, wants_json
-
-ANSWERED: Final = re.compile(r"--accept ([\w.-]+)")
-"""The option by which a terminal answers for a warning, in whatever language."""
 
 
 def tasks(visit: Visit) -> Response:
@@ -54,7 +51,8 @@ def answerable(task: Task) -> tuple[str, ...]:
     """Return the warnings that stopped a task, where answering for all of them lets it go on."""
     if task.order.kind not in {"allocate", "export"}:
         return ()
-    found = [ANSWERED.findall(str(fault)) for fault in task.outcome.faults]
+    # the option by which a terminal answers for a warning, in whatever language
+    found = [re.findall(r"--accept ([\w.-]+)", str(fault)) for fault in task.outcome.faults]
     return tuple(dict.fromkeys(name for names in found for name in names)) if all(found) else ()
 
 

@@ -26,8 +26,6 @@ from incentive_engine.workflow.studio.run_view import Verifier
 from incentive_engine.workflow.studio.running import RunningCampaigns
 from incentive_engine.workflow.studio.steering import WarmPlans
 
-LARGEST: Final = 2_000_000
-"""Bytes of a request's body."""
 SPOKEN: Final = "incentive-studio-lang"
 """The cookie of the language."""
 
@@ -211,14 +209,16 @@ async def content_of(request: Request) -> dict[str, Any]:
         When it is too large, or neither.
     """
     body = bytearray()
+    # bytes of a request's body
+    largest = 2_000_000
     async for chunk in request.stream():
         body += chunk
-        if len(body) > LARGEST:
+        if len(body) > largest:
             raise RequestRefused(
                 413,
                 Fault(
                     say("studio.page"),
-                    say("studio.too_large", most=LARGEST),
+                    say("studio.too_large", most=largest),
                     remedy=say("studio.send_less"),
                 ),
             )

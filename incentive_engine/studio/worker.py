@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import FrameType
-from typing import Final, Literal
+from typing import Literal
 
 from incentive_engine.errors import Fault, IncentiveError, SetupError
 from incentive_engine.language import Code, Text, say
@@ -126,7 +126,13 @@ def work(order: Order, line: Connection) -> None:
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's, which ends its tasks
     try:
-        outcome = DOES[order.kind](order, Reporter(line))
+        does: dict[Kind, Callable[[Order, Reporter], Outcome]] = {
+            "allocate": _allocate,
+            "prepare": _prepare,
+            "approve": _approve,
+            "export": _export,
+        }
+        outcome = does[order.kind](order, Reporter(line))
     except IncentiveError as error:
         outcome = Outcome(faults=error.faults)
     except MemoryError:
@@ -188,11 +194,3 @@ def _export(order: Order, progress: Reporter) -> Outcome:
         progress=progress,
     )
     return Outcome(lines=tuple(lines), made=order.file)
-
-
-DOES: Final[dict[Kind, Callable[[Order, Reporter], Outcome]]] = {
-    "allocate": _allocate,
-    "prepare": _prepare,
-    "approve": _approve,
-    "export": _export,
-}

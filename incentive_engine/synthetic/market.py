@@ -51,66 +51,80 @@ class Market:
     stocking_up: float
 
 
-DOUBLE11: Final = Market(
-    offers=(
-        Offer(id="off50", face_value=50, min_spend=399, ladder="platform", funder="platform"),
-        Offer(id="off100", face_value=100, min_spend=799, ladder="platform", funder="platform"),
-        Offer(id="off200", face_value=200, min_spend=1499, ladder="platform", funder="platform"),
-        Offer(id="vip200", face_value=200, min_spend=1199, funder="platform"),
-    ),
-    dose=(0.38, 0.66, 1.0, 1.1),
-    stretch=(0.01, 0.02, 0.05, 0.05),
-    arms=(
-        (0.30, 0.25, 0.25, 0.20, 0.00),
-        (0.25, 0.20, 0.25, 0.30, 0.00),
-        (0.20, 0.10, 0.15, 0.20, 0.35),
-    ),
-    base=-3.3,
-    tier_lift=(0.0, 0.6, 2.2),
-    stocking_up=4.0,
-)
-WINBACK: Final = Market(
-    offers=(
-        Offer(id="back15", face_value=15, min_spend=79, ladder="back", funder="platform"),
-        Offer(id="back30", face_value=30, min_spend=199, ladder="back", funder="platform"),
-        Offer(id="freeship", face_value=12, funder="logistics"),
-    ),
-    dose=(0.6, 1.0, 0.5),
-    stretch=(0.01, 0.03, 0.0),
-    arms=((0.35, 0.25, 0.2, 0.2), (0.3, 0.2, 0.3, 0.2), (0.25, 0.2, 0.35, 0.2)),
-    base=-3.25,
-    tier_lift=(0.0, 0.3, 0.6),
-    stocking_up=0.5,
-)
+def double11() -> Market:
+    """Return the market of Double 11: large coupons by tier, and much stocking up."""
+    return Market(
+        offers=(
+            Offer(id="off50", face_value=50, min_spend=399, ladder="platform", funder="platform"),
+            Offer(
+                id="off100", face_value=100, min_spend=799, ladder="platform", funder="platform"
+            ),
+            Offer(
+                id="off200", face_value=200, min_spend=1499, ladder="platform", funder="platform"
+            ),
+            Offer(id="vip200", face_value=200, min_spend=1199, funder="platform"),
+        ),
+        dose=(0.38, 0.66, 1.0, 1.1),
+        stretch=(0.01, 0.02, 0.05, 0.05),
+        arms=(
+            (0.30, 0.25, 0.25, 0.20, 0.00),
+            (0.25, 0.20, 0.25, 0.30, 0.00),
+            (0.20, 0.10, 0.15, 0.20, 0.35),
+        ),
+        base=-3.3,
+        tier_lift=(0.0, 0.6, 2.2),
+        stocking_up=4.0,
+    )
 
 
-EVERYDAY: Final = Market(
-    offers=(
-        Offer(id="food15", face_value=15, min_spend=99, categories=("food", "pets")),
-        Offer(id="style25", face_value=25, min_spend=129, categories=("apparel", "beauty")),
-        Offer(id="home20", face_value=20, min_spend=119, categories=("home", "baby")),
-    ),
-    dose=(0.8, 1.0, 0.9),
-    stretch=(0.01, 0.02, 0.02),
-    arms=((0.4, 0.2, 0.2, 0.2), (0.4, 0.2, 0.2, 0.2)),
-    base=-3.2,
-    tier_lift=(0.0, 0.4),
-    stocking_up=0.9,
-)
+def winback() -> Market:
+    """Return a market of lapsed people who are won back."""
+    return Market(
+        offers=(
+            Offer(id="back15", face_value=15, min_spend=79, ladder="back", funder="platform"),
+            Offer(id="back30", face_value=30, min_spend=199, ladder="back", funder="platform"),
+            Offer(id="freeship", face_value=12, funder="logistics"),
+        ),
+        dose=(0.6, 1.0, 0.5),
+        stretch=(0.01, 0.03, 0.0),
+        arms=((0.35, 0.25, 0.2, 0.2), (0.3, 0.2, 0.3, 0.2), (0.25, 0.2, 0.35, 0.2)),
+        base=-3.25,
+        tier_lift=(0.0, 0.3, 0.6),
+        stocking_up=0.5,
+    )
 
 
-WEEKLY: Final = Market(
-    offers=(
-        Offer(id="off5", face_value=5, ladder="weekly"),
-        Offer(id="off10", face_value=10, ladder="weekly"),
-    ),
-    dose=(1.5, 2.5),
-    stretch=(0.0, 0.01),
-    arms=((0.34, 0.33, 0.33),) * 3,
-    base=-2.2,
-    tier_lift=(0.0, 0.2, 0.5),
-    stocking_up=0.3,
-)
+def everyday() -> Market:
+    """Return a market of coupons for categories."""
+    return Market(
+        offers=(
+            Offer(id="food15", face_value=15, min_spend=99, categories=("food", "pets")),
+            Offer(id="style25", face_value=25, min_spend=129, categories=("apparel", "beauty")),
+            Offer(id="home20", face_value=20, min_spend=119, categories=("home", "baby")),
+        ),
+        dose=(0.8, 1.0, 0.9),
+        stretch=(0.01, 0.02, 0.02),
+        arms=((0.4, 0.2, 0.2, 0.2), (0.4, 0.2, 0.2, 0.2)),
+        base=-3.2,
+        tier_lift=(0.0, 0.4),
+        stocking_up=0.9,
+    )
+
+
+def weekly() -> Market:
+    """Return a market of small weekly coupons, one ladder for everybody."""
+    return Market(
+        offers=(
+            Offer(id="off5", face_value=5, ladder="weekly"),
+            Offer(id="off10", face_value=10, ladder="weekly"),
+        ),
+        dose=(1.5, 2.5),
+        stretch=(0.0, 0.01),
+        arms=((0.34, 0.33, 0.33),) * 3,
+        base=-2.2,
+        tier_lift=(0.0, 0.2, 0.5),
+        stocking_up=0.3,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -28,10 +28,6 @@ CATEGORIES: Final = (
     "apparel", "beauty", "electronics", "food", "home", "baby", "sports", "pets",
 )  # fmt: skip
 
-ORDERS: Final = np.array([5.0, 11.0, 23.5])
-"""Mean orders in twelve months of each tier, before engagement."""
-BASKETS: Final = np.array([300.0, 330.0, 410.0])
-"""Median basket of each tier, CNY; with `ORDERS` members spend nine times as much as others."""
 LAPSED_DAYS: Final = 180
 """A user without an order for longer than this has lapsed."""
 
@@ -72,7 +68,10 @@ def draw_population(
     # standard normal quantiles: about 20 % are silver, about 6 % are 88VIP
     tier_cuts = (0.643, 1.555)
     tier = np.searchsorted(tier_cuts, standing - 0.5 * lapsed)
-    basket = BASKETS[tier] * np.exp(0.35 * wealth + 0.25 * rng.standard_normal(n))
+    # median basket of each tier, CNY; with `ORDERS` members spend nine times as much as others
+    basket = np.array([300.0, 330.0, 410.0])[tier] * np.exp(
+        0.35 * wealth + 0.25 * rng.standard_normal(n)
+    )
     known = pd.DataFrame({"user_id": [f"{prefix}{i:07d}" for i in range(1, n + 1)]})
     known["tier"] = _named(tier, TIERS)
     history = _history(tier, engagement, basket, lapsed=lapsed, rng=rng)
@@ -133,7 +132,8 @@ def _history(
 ) -> pd.DataFrame:
     """Return orders and spend of twelve months that agree with the days since the last order."""
     n = len(tier)
-    pace = ORDERS[tier] * np.exp(0.35 * engagement)
+    # mean orders in twelve months of each tier, before engagement
+    pace = np.array([5.0, 11.0, 23.5])[tier] * np.exp(0.35 * engagement)
     if lapsed:
         recency = np.ceil(LAPSED_DAYS + rng.exponential(150, n).clip(0, 720))
         pace = pace * np.clip(1 - recency / 365, 0, None)

@@ -13,23 +13,23 @@ from incentive_engine.config.policy import Offer, Sample
 from incentive_engine.domain import IntArray
 from incentive_engine.synthetic.habits import Habits, draw_habitual, draw_log
 from incentive_engine.synthetic.market import (
-    DOUBLE11,
-    EVERYDAY,
-    WEEKLY,
-    WINBACK,
     Market,
+    double11,
+    everyday,
     outcomes_of,
     react,
     run_trial,
     truth_table,
+    weekly,
+    winback,
 )
 from incentive_engine.synthetic.population import SyntheticPopulation, draw_population
 
 MARKETS: Final[dict[str, Market]] = {
-    "double11": DOUBLE11,
-    "winback": WINBACK,
-    "everyday": EVERYDAY,
-    "weekly": WEEKLY,
+    "double11": double11(),
+    "winback": winback(),
+    "everyday": everyday(),
+    "weekly": weekly(),
 }
 CAMPAIGN: Final = pd.Timestamp("2026-06-15 10:00", tz="Asia/Shanghai")
 """When the users of a sample campaign with a log are decided on."""

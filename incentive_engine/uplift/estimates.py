@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -20,10 +21,6 @@ from incentive_engine.domain import (
     score_column,
     to_micros,
 )
-
-CONTROL_ARM = "control"
-CONSTANT = "constant"
-FOLD = "fold"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -84,6 +81,13 @@ class OutOfFold:
         From 0; which rows were asked of the same models.
     """
 
+    PER_OFFER: ClassVar = ("conversion", "spend", "cost", "conversion_se")
+    PER_ARM: ClassVar = ("conversion_by_arm", "spend_by_arm", "cost_by_arm")
+    CONTROL_ARM: ClassVar = "control"
+    CONSTANT: ClassVar = "constant"
+    FOLD: ClassVar = "fold"
+    """Columns of the table, but for the offers' names."""
+
     estimates: Estimates
     constant: FloatArray
     fold: IntArray
@@ -106,13 +110,13 @@ class OutOfFold:
     def to_frame(self) -> pd.DataFrame:
         """Return one column per measure and offer or arm, as the model's Parquet file holds it."""
         columns: dict[str, FloatArray] = {}
-        for name in _PER_OFFER:
+        for name in self.PER_OFFER:
             columns |= _columns(name, getattr(self.estimates, name), self.estimates.offers)
-        for name in _PER_ARM:
-            arms = (CONTROL_ARM, *self.estimates.offers)
+        for name in self.PER_ARM:
+            arms = (self.CONTROL_ARM, *self.estimates.offers)
             columns |= _columns(name, getattr(self.estimates, name), arms)
-        columns |= _columns(CONSTANT, self.constant, self.estimates.offers)
-        return pd.DataFrame({**columns, FOLD: self.fold})
+        columns |= _columns(self.CONSTANT, self.constant, self.estimates.offers)
+        return pd.DataFrame({**columns, self.FOLD: self.fold})
 
     @classmethod
     def from_frame(cls, frame: pd.DataFrame, offers: tuple[str, ...]) -> OutOfFold:
@@ -123,10 +127,13 @@ class OutOfFold:
         KeyError
             When a column is missing.
         """
-        per_offer = {name: _matrix(frame, name, offers) for name in _PER_OFFER}
-        per_arm = {name: _matrix(frame, name, (CONTROL_ARM, *offers)) for name in _PER_ARM}
+        per_offer = {name: _matrix(frame, name, offers) for name in cls.PER_OFFER}
+        per_arm = {name: _matrix(frame, name, (cls.CONTROL_ARM, *offers)) for name in cls.PER_ARM}
         estimates = Estimates(offers=offers, **per_offer, **per_arm)
-        constant, fold = _matrix(frame, CONSTANT, offers), frame[FOLD].to_numpy(dtype=np.int64)
+        constant, fold = (
+            _matrix(frame, cls.CONSTANT, offers),
+            frame[cls.FOLD].to_numpy(dtype=np.int64),
+        )
         return cls(estimates=estimates, constant=constant, fold=fold)
 
 
@@ -135,10 +142,6 @@ def without_dust(effect: FloatArray) -> FloatArray:
     # an effect below this is a rounding error; solvers would take it for a value
     dust = 1e-12
     return np.where(np.abs(effect) < dust, 0.0, effect)
-
-
-_PER_OFFER = ("conversion", "spend", "cost", "conversion_se")
-_PER_ARM = ("conversion_by_arm", "spend_by_arm", "cost_by_arm")
 
 
 def _columns(name: str, values: FloatArray, arms: Sequence[str]) -> dict[str, FloatArray]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import ClassVar, Final
 
 import numpy as np
 import pyarrow as pa
@@ -26,10 +26,6 @@ from incentive_engine.uplift.estimates import without_dust
 from incentive_engine.uplift.model import EffectModel, refuse_unknown_offers
 from incentive_engine.uplift.trial_design import shares
 
-COPIES: Final = 2
-"""Rows that a user is asked as: a matrix product of a single row takes another way through BLAS
-than that of many, and has another last bit."""
-
 
 class UserScorer:
     """Says of one user what `predict` says of the same user in a table, to the last bit.
@@ -47,6 +43,10 @@ class UserScorer:
         When the policy has offers that the model does not know.
     """
 
+    COPIES: ClassVar = 2
+    """Rows that a user is asked as: a matrix product of a single row takes another way through
+    BLAS than that of many, and has another last bit."""
+
     MEASURES: Final = frozenset({CONVERSION, SPEND, COST})
 
     def __init__(self, model: EffectModel, policy: Policy) -> None:
@@ -55,7 +55,7 @@ class UserScorer:
         self._places = [model.facts.offers.index(offer) for offer in policy.offer_ids]
         # every tree is read, and every loop compiled, before somebody waits
         width, reach = max(len(model.encoder.features), 1), np.ones(len(model.odds), np.bool_)
-        self._expect(np.zeros((COPIES, width), np.float32), reach)
+        self._expect(np.zeros((self.COPIES, width), np.float32), reach)
 
     def measures(self, features: Mapping[str, Value], *, where: str) -> dict[str, list[float]]:
         """Return each measure's scores in the policy's order of offers.
@@ -67,7 +67,7 @@ class UserScorer:
         """
         row = self._model.encoder.encode_row(features, where=where)
         reach = self._reach(features, where)
-        conversion, spend, cost = self._expect(np.repeat(row, COPIES, axis=0), reach)
+        conversion, spend, cost = self._expect(np.repeat(row, self.COPIES, axis=0), reach)
         return {
             CONVERSION: without_dust(conversion).tolist(),
             SPEND: without_dust(spend).tolist(),

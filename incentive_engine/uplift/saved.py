@@ -5,18 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
 from incentive_engine.errors import DataError, Fault
-from incentive_engine.language import say
+from incentive_engine.language import Text, say
 
 FORMAT: Final = 7
 """Version of these files; a reader refuses any other."""
 MODEL: Final = "model.json"
-REMEDY: Final = "train again with `incentive train`"
-CHANGED: Final = "was changed since it was written"
 SEAL: Final = "digest"
 """The key of the model file under which the digest of all its other content stands."""
 
@@ -49,15 +48,10 @@ def read_model_file(file: Path) -> dict[str, Any]:
     try:
         content = json.loads(file.read_text())
     except (FileNotFoundError, NotADirectoryError):
-        fault = Fault(
-            str(file.parent),
-            "holds no model",
-            say("a directory with {model}", model=MODEL),
-            REMEDY,
-        )
-        raise DataError(fault) from None
+        expected = say("a directory with {model}", model=MODEL)
+        raise DataError(model_fault(file.parent, "holds no model", expected)) from None
     except (OSError, ValueError) as error:
-        raise DataError(Fault(str(file), "cannot be read as JSON", remedy=REMEDY)) from error
+        raise DataError(model_fault(file, "cannot be read as JSON")) from error
     found = content.get("format") if isinstance(content, dict) else None
     if found != FORMAT:
         newer = isinstance(found, int) and found > FORMAT
@@ -69,11 +63,15 @@ def read_model_file(file: Path) -> dict[str, Any]:
                 engine=engine,
                 mine=version("incentive-engine"),
             )
-        remedy = say("update the engine, or {remedy}", remedy=REMEDY) if newer else REMEDY
-        raise DataError(Fault(str(file), what, say("format {format}", format=FORMAT), remedy))
+        fault = model_fault(file, what, say("format {format}", format=FORMAT))
+        if newer:
+            fault = replace(
+                fault, remedy=say("update the engine, or {remedy}", remedy=fault.remedy)
+            )
+        raise DataError(fault)
     inside = {name: value for name, value in content.items() if name != SEAL}
     if content.get(SEAL) != _content_digest(inside):
-        raise DataError(Fault(str(file), CHANGED, remedy=REMEDY))
+        raise DataError(_changed(file))
     return inside
 
 
@@ -102,11 +100,20 @@ def check_files(content: Mapping[str, Any], directory: Path, *, only: str | None
     for name, stated in digests.items():
         file = directory / name
         if not file.is_file():
-            faults.append(Fault(str(file), "is missing from the model", remedy=REMEDY))
+            faults.append(model_fault(file, "is missing from the model"))
         elif digest(file) != stated:
-            faults.append(Fault(str(file), CHANGED, remedy=REMEDY))
+            faults.append(_changed(file))
     if faults:
         raise DataError(*faults)
+
+
+def model_fault(file: Path, what: Text, expected: Text = "") -> Fault:
+    """Return what is wrong with a file of a model, which is mended by training again."""
+    return Fault(str(file), what, expected, "train again with `incentive train`")
+
+
+def _changed(file: Path) -> Fault:
+    return model_fault(file, "was changed since it was written")
 
 
 def digest(file: Path) -> str:

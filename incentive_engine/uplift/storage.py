@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from incentive_engine.config.policy import Eligibility
-from incentive_engine.errors import DataError, Fault
+from incentive_engine.errors import DataError
 from incentive_engine.uplift.boosting.boosting import CrossFitted
 from incentive_engine.uplift.boosting.features import Encoder
 from incentive_engine.uplift.effects.averages import Averages
@@ -32,9 +32,9 @@ from incentive_engine.uplift.params import FitParams
 from incentive_engine.uplift.saved import (
     FORMAT,
     MODEL,
-    REMEDY,
     check_files,
     digest,
+    model_fault,
     read_model_file,
     write_model_file,
 )
@@ -87,7 +87,7 @@ def load_model(directory: Path) -> EffectModel:
     try:
         return _model(content, directory)
     except (KeyError, TypeError, ValueError) as error:
-        fault = Fault(str(directory / MODEL), "does not describe a model", remedy=REMEDY)
+        fault = model_fault(directory / MODEL, "does not describe a model")
         raise DataError(fault) from error
 
 
@@ -105,7 +105,7 @@ def read_out_of_fold(directory: Path) -> OutOfFold:
         frame = pd.read_parquet(directory / OUT_OF_FOLD)
         return OutOfFold.from_frame(frame, tuple(content["offers"]))
     except (KeyError, TypeError, ValueError) as error:
-        fault = Fault(str(directory / MODEL), "does not describe a model", remedy=REMEDY)
+        fault = model_fault(directory / MODEL, "does not describe a model")
         raise DataError(fault) from error
 
 
@@ -151,7 +151,12 @@ def _save_chances(chances: EventProbability, directory: Path, name: str) -> None
 
 
 def _load_chances(content: Mapping[str, Any], directory: Path, name: str) -> EventProbability:
-    arrays = _arrays({name: content[name] for name in _ARRAYS})
+    arrays = _arrays(
+        {
+            name: content[name]
+            for name in ("ridge", "directions", "pooling", "uncertainty", "centre")
+        }
+    )
     count, k, q = arrays["ridge"].shape
     effects = EffectLayer(
         averages=Averages(**_arrays(content["averages"])),
@@ -185,9 +190,6 @@ def _load_support(content: Mapping[str, Any], directory: Path, name: str) -> Sup
     }
     rest = {each: value for each, value in content.items() if each != "arms"}
     return Support(arms=arms, **_arrays(rest))
-
-
-_ARRAYS = ("ridge", "directions", "pooling", "uncertainty", "centre")
 
 
 def _effects_json(effects: EffectLayer) -> dict[str, Any]:

@@ -19,8 +19,6 @@ from incentive_engine.uplift.boosting.boosting import BinnedRows, CrossFitted, R
 from incentive_engine.uplift.systematic_sample import evenly
 from incentive_engine.uplift.trial_design import Randomisation
 
-ROWS: Final = 50_000
-"""Rows that tell which groups an arm never reached, at most."""
 ENOUGH: Final = 0.5
 """Share of an arm's usual frequency from which on a group is told as well as any other."""
 
@@ -93,7 +91,8 @@ def learn_support(
     present = np.isfinite(least)
     present[[*categories]] = False
     low, high = np.where(present, least, -np.inf), np.where(present, most, np.inf)
-    some = evenly(len(matrix), ROWS)
+    # rows that tell which groups an arm never reached, at most
+    some = evenly(len(matrix), 50_000)
     sample, arm, weight = matrix[some], lottery.arm[some], lottery.weight[some]
     data = BinnedRows(sample)
     every = np.arange(len(some))

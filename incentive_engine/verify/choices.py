@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,31 +10,17 @@ from incentive_engine.config.policy import Policy
 from incentive_engine.data.columns.measures import LARGEST_TOTAL
 from incentive_engine.data.hashing import repeated
 from incentive_engine.data.tables.arrow import as_numpy, is_missing, is_text
-from incentive_engine.domain import MICROS, BoolArray, FloatArray, Reason
+from incentive_engine.domain import MICROS, REASONS, BoolArray, FloatArray, Reason
 from incentive_engine.language import say
 
 from .files import StatedRun
 from .reach import check_margin
 from .recomputed.arithmetic import agree
-from .recomputed.blocks import REASONS, Block
+from .recomputed.blocks import Block
 from .recomputed.replay import BlockReplay
 from .recomputed.sums import Sums
 from .recomputed.users import read_ids
 from .result import Check, CheckFindings
-
-WHAT: Final = {
-    "scores": "every score can be planned with",
-    "offers": "every offer is one of the policy's",
-    "eligibility": "nobody gets an offer that rules or missing scores forbid",
-    "holdout": "the holdout equals its keyed draw, and none of it has an offer",
-    "exploring": "who explores, the arm and every propensity equal their keyed draws",
-    "assignment": "each user has at most one offer",
-    "measures": "conversion, spend and weight are those of scores and policy",
-    "cost": "cost_micros is the chosen pair's cost, rounded up to a millionth",
-    "reasons": "every reason is the one that follows from the scores",
-    "margins": "each choice is so far ahead of the next one at the stated prices",
-}
-"""The checks of rows, in the order in which they are told."""
 
 
 def check_users(run: StatedRun, users: pa.Table) -> Check:
@@ -86,7 +70,21 @@ class ChoiceChecks:
     def __init__(self, policy: Policy) -> None:
         self.forced = policy.assignment == "exactly_one"
         forced = "exactly_one: each user outside the holdout has an offer"
-        what = WHAT | ({"assignment": forced} if self.forced else {})
+        # the checks of rows, in the order in which they are told
+        what = {
+            "scores": "every score can be planned with",
+            "offers": "every offer is one of the policy's",
+            "eligibility": "nobody gets an offer that rules or missing scores forbid",
+            "holdout": "the holdout equals its keyed draw, and none of it has an offer",
+            "exploring": "who explores, the arm and every propensity equal their keyed draws",
+            "assignment": "each user has at most one offer",
+            "measures": "conversion, spend and weight are those of scores and policy",
+            "cost": "cost_micros is the chosen pair's cost, rounded up to a millionth",
+            "reasons": "every reason is the one that follows from the scores",
+            "margins": "each choice is so far ahead of the next one at the stated prices",
+        }
+        if self.forced:
+            what["assignment"] = forced
         self.found = {name: CheckFindings(name, text) for name, text in what.items()}
         self.states_spend = False
 

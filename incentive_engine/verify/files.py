@@ -19,15 +19,8 @@ from incentive_engine.domain import score_column
 from incentive_engine.errors import DataError
 from incentive_engine.language import Text, say
 from incentive_engine.run.format import (
-    ADDED,
-    ALLOCATION,
-    ALLOCATION_FILE,
-    ALWAYS,
-    CERTIFICATE_FILE,
-    EVALUATION_FILE,
-    FROZEN_POLICY_FILE,
-    PRICES_FILE,
-    SCORES_FILE,
+    RunFile,
+    allocation_columns,
     parts_of,
     read_manifest,
     read_stated,
@@ -68,7 +61,9 @@ class StatedRun:
 
 def altered_files(directory: Path, manifest: Manifest) -> Iterator[Text]:
     """Yield what is missing, differs from the digests in the manifest, or is not listed there."""
-    needed = {*ALWAYS, *([EVALUATION_FILE] if "trial" in manifest.inputs else [])}
+    needed: set[str] = {file for file in RunFile if file.is_always_there}
+    if "trial" in manifest.inputs:
+        needed.add(RunFile.EVALUATION)
     tables = {name.split("/")[0] for name in manifest.outputs}
     for name in sorted(needed - tables):
         yield say("{name} is not listed in manifest.json", name=name)
@@ -91,7 +86,7 @@ def altered_files(directory: Path, manifest: Manifest) -> Iterator[Text]:
             )
         elif digest_file(path) != output.sha256:
             yield say("{name} was changed after the run: its digest differs", name=name)
-    vouched = {*needed, *manifest.outputs, *ADDED}
+    vouched = {*needed, *manifest.outputs, *(file for file in RunFile if not file.is_vouched)}
     for path in sorted(directory.rglob("*")):
         name = path.relative_to(directory).as_posix()
         is_table = path.is_dir() and not path.is_symlink() and name in tables
@@ -113,13 +108,13 @@ def read_run(directory: Path, manifest: Manifest) -> StatedRun:
     except ValidationError as error:
         what = say("manifest.json: policy: {reason}", reason=first_of(error))
         raise UnreadableError(what) from error
-    _check_allocation(directory / ALLOCATION_FILE)
-    evaluation = directory / EVALUATION_FILE
+    _check_allocation(directory / RunFile.ALLOCATION)
+    evaluation = directory / RunFile.EVALUATION
     with _said_without_folder():
-        certificate = read_stated(directory / CERTIFICATE_FILE, StatedCertificate)
+        certificate = read_stated(directory / RunFile.CERTIFICATE, StatedCertificate)
         gain = read_stated(evaluation, StatedEvaluation) if evaluation.exists() else None
-        frozen = read_stated(directory / FROZEN_POLICY_FILE, StatedFrozenPolicy)
-        prices = read_stated(directory / PRICES_FILE, StatedPrices)
+        frozen = read_stated(directory / RunFile.FROZEN_POLICY, StatedFrozenPolicy)
+        prices = read_stated(directory / RunFile.PRICES, StatedPrices)
     return StatedRun(
         directory=directory,
         policy=policy,
@@ -128,7 +123,7 @@ def read_run(directory: Path, manifest: Manifest) -> StatedRun:
         evaluation=gain,
         frozen=frozen,
         prices=prices,
-        score_columns=_score_columns(directory / SCORES_FILE, policy),
+        score_columns=_score_columns(directory / RunFile.SCORES, policy),
     )
 
 
@@ -187,13 +182,13 @@ def _check_allocation(path: Path) -> None:
 
 def _check_part(path: Path) -> None:
     names, schema = _names(path), open_parquet(path).schema_arrow
-    for name, kinds in ALLOCATION.items():
+    for name, column in allocation_columns().items():
         if name not in names:
             raise UnreadableError(
                 say("{name}: column {column} is missing", name=path.name, column=name)
             )
         kind = schema.field(name).type
-        if not any(is_kind(kind) for is_kind in kinds):
+        if not any(is_kind(kind) for is_kind in column.kinds):
             raise _wrong_kind(path, name, kind)
 
 

@@ -15,7 +15,7 @@ from incentive_engine.data.tables.arrow import is_text, whole
 from incentive_engine.data.trials.holdout import holdout_cutoffs
 from incentive_engine.domain import SPEND
 from incentive_engine.language import Text, say
-from incentive_engine.run.format import FROZEN_POLICY_FILE
+from incentive_engine.run.format import RunFile
 from incentive_engine.run.statements import StatedFrozenPolicy, StatedPrices
 
 from .files import StatedRun
@@ -152,7 +152,7 @@ def _explored(rules: Rules, stated: StatedFrozenPolicy) -> Iterator[Text]:
 
 
 def _prices(run: StatedRun, stated: StatedPrices) -> Iterator[Text]:
-    content = json.loads((run.directory / FROZEN_POLICY_FILE).read_text(encoding="utf-8"))
+    content = json.loads((run.directory / RunFile.FROZEN_POLICY).read_text(encoding="utf-8"))
     # as the engine hashes it: keys in order, so that another layout of the file changes nothing
     text = json.dumps(content, ensure_ascii=False, sort_keys=True)
     if stated.frozen_policy != hashlib.sha256(text.encode()).hexdigest():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -17,15 +16,12 @@ from incentive_engine.data.tables.files import digest_file
 from incentive_engine.domain import COST, BoolArray, score_column
 from incentive_engine.errors import ConfigError, DataError
 from incentive_engine.language import Text, say
-from incentive_engine.run.format import COPIES, SCORES_FILE
+from incentive_engine.run.format import RunFile
 from incentive_engine.run.statements import InputFile, StatedGain
 
 from .files import StatedRun
 from .recomputed.blocks import open_parquet
 from .result import Check, CheckFindings
-
-COSTS: Final = score_column(COST, "")
-"""How the names of columns of cost begin."""
 
 
 def check_inputs(run: StatedRun) -> Check:
@@ -89,7 +85,7 @@ def _copies(run: StatedRun) -> Iterator[Text]:
         yield say("manifest.json names a policy file and no digest of it")
     if "scores" not in inputs and inputs.keys() - {"policy"}:
         yield say("manifest.json names inputs, and no scores among them")
-    for name, copy in COPIES.items():
+    for name, copy in RunFile.copies().items():
         stated, copied = inputs.get(name), outputs.get(copy)
         if stated is None or copied is None:
             continue
@@ -105,7 +101,7 @@ def _copies(run: StatedRun) -> Iterator[Text]:
 
 def _rows(run: StatedRun) -> Iterator[Text]:
     stated = run.manifest.inputs.get("scores")
-    rows = open_parquet(run.directory / SCORES_FILE).metadata.num_rows
+    rows = open_parquet(run.directory / RunFile.SCORES).metadata.num_rows
     if stated is not None and stated.rows != rows:
         yield say(
             "scores.parquet has {rows:,} rows, the scores that the manifest names {named}",
@@ -135,14 +131,15 @@ def _correction(run: StatedRun) -> float:
 
 def _other_scores(run: StatedRun, source: Source) -> Iterator[tuple[str, BoolArray]]:
     """Yield the columns of scores.parquet that differ from the file at hand, and (n,) where."""
-    own = read_table(run.directory / SCORES_FILE)
+    own = read_table(run.directory / RunFile.SCORES)
     given = source.table(own.column_names)
     everywhere = np.ones(len(own), dtype=np.bool_)
     factor = _correction(run)
     for name in own.column_names:
         if name not in given.column_names or len(given) != len(own):
             yield f"`{name}` is not that of {source.location}", everywhere
-        elif name.startswith(COSTS) and factor != 1.0:
+        # how the names of columns of cost begin
+        elif name.startswith(score_column(COST, "")) and factor != 1.0:
             mine, theirs = numbers(whole(own[name])), numbers(whole(given[name]))
             wrong = np.asarray(
                 ~np.isclose(mine, factor * theirs, rtol=1e-9, atol=2e-6, equal_nan=True)

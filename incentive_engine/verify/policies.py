@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import PurePath
 from posixpath import normpath
-from typing import Any, Final
+from typing import Any
 
 from incentive_engine.config import Policy, load_policy
 from incentive_engine.config.document.tree import parse_tree
@@ -14,13 +14,10 @@ from incentive_engine.config.overrides import apply_overrides
 from incentive_engine.config.policy import SEASON_ERROR
 from incentive_engine.errors import ConfigError
 from incentive_engine.language import Text, say
-from incentive_engine.run.format import POLICY_FILE
+from incentive_engine.run.format import RunFile
 
 from .files import StatedRun
 from .result import Check, CheckFindings
-
-PLACES: Final = re.compile(r"data\.(users|trial(\.\d+)?)|history\.events\.\d+\.source")
-"""Fields that name tables; the manifest has their full paths."""
 
 
 def check_policy(run: StatedRun) -> Check:
@@ -49,12 +46,12 @@ def _certificate_problems(run: StatedRun) -> Iterator[Text]:
 
 
 def _file_problems(run: StatedRun) -> Iterator[Text]:
-    path = run.directory / POLICY_FILE
+    path = run.directory / RunFile.POLICY
     if not path.exists():
         return  # the check `files` says so
     try:
         load_policy(path, require_data=False)
-        tree = parse_tree(path.read_text(encoding="utf-8-sig"), origin=POLICY_FILE)
+        tree = parse_tree(path.read_text(encoding="utf-8-sig"), origin=RunFile.POLICY)
         # without a folder, paths stay as they are written
         written = Policy.model_validate(tree.root.plain() if tree.root else None)
         expected = apply_overrides(written, run.manifest.overrides)
@@ -69,7 +66,11 @@ def _departures(expected: Policy, used: Policy) -> Iterator[Text]:
     after = dict(_flat(used.model_dump(mode="json"), ""))
     for field in sorted(before.keys() | after.keys()):
         old, new = before.get(field), after.get(field)
-        if not _is_same(old, new) and not (PLACES.fullmatch(field) and _is_place(old, new)):
+        # fields that name tables; the manifest has their full paths
+        if not _is_same(old, new) and not (
+            re.fullmatch(r"data\.(users|trial(\.\d+)?)|history\.events\.\d+\.source", field)
+            and _is_place(old, new)
+        ):
             yield say(
                 "{field} is {old} in policy.yaml with its overrides, {new} in the manifest",
                 field=field,

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.domain import MICROS, BoolArray, FloatArray, IntArray
+from incentive_engine.domain import BUDGET, MICROS, BoolArray, FloatArray, IntArray
 
 from .recomputed.arithmetic import RELATIVE, running_totals
 from .recomputed.blocks import Block
-from .recomputed.limits import BUDGET
 from .recomputed.pairs import OfferedPairs
 from .recomputed.replay import BlockReplay
 from .recomputed.rules import Rules
 from .result import Check, CheckFindings
-
-NEVER: Final = -1.0
-"""The slope of a user whom no budget reaches."""
 
 
 def check_margin(block: Block, truth: BlockReplay, findings: CheckFindings) -> None:
@@ -38,6 +34,9 @@ class SmallestBudgets:
     Where money alone is limited, a user is reached by the money of all steps, of all users, that
     bring more per money than the user's first one, and that of the cheapest offer as steep.
     """
+
+    NEVER: ClassVar = -1.0
+    """The slope of a user whom no budget reaches."""
 
     def __init__(self, rules: Rules) -> None:
         budget = rules.policy.budget
@@ -91,7 +90,7 @@ class SmallestBudgets:
         """Add the steps along the upper hull of (money, value) of each user, (k, b)."""
         free = np.where((money == 0) & (value > 0), value, 0.0).max(axis=0)
         at_value, at_money = free, np.zeros(value.shape[1])
-        first = np.full((2, value.shape[1]), NEVER)
+        first = np.full((2, value.shape[1]), self.NEVER)
         first[:, free > 0] = [[np.inf], [0.0]]
         for _ in range(len(value)):
             slope, step = _steepest(value - at_value, money - at_money)
@@ -103,7 +102,7 @@ class SmallestBudgets:
             at_value[on], at_money[on] = value[step[on], on], money[step[on], on]
             self.slopes.append(slope[on])
             self.money.append((at_money[on] - before).astype(np.int64))
-            new = on[first[0, on] == NEVER]
+            new = on[first[0, on] == self.NEVER]
             if len(new):
                 # by a product, not a quotient: the money may be nothing
                 as_steep = value[:, new] >= (1.0 - RELATIVE) * slope[new] * money[:, new]
@@ -127,7 +126,7 @@ class SmallestBudgets:
         room = 0.5 / MICROS + RELATIVE * np.abs(most)
         inside = (stated >= least - room) & (stated <= most + room)
         inside[own == np.inf] = stated[own == np.inf] == 0
-        return np.where(own == NEVER, ~np.isnan(stated), ~inside)
+        return np.where(own == self.NEVER, ~np.isnan(stated), ~inside)
 
 
 def _steepest(more: FloatArray, dearer: FloatArray) -> tuple[FloatArray, npt.NDArray[np.intp]]:

@@ -6,15 +6,12 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar
 
 import numpy as np
 
 from incentive_engine.domain import BoolArray
 from incentive_engine.language import Code, Message, Text, joined, language, named, say
-
-SHOWN: Final = 3
-"""How many rows or problems of one check are written out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +106,9 @@ class RowsAtFault:
 class CheckFindings:
     """Collects what is off in one check; rows may come block by block."""
 
+    SHOWN: ClassVar = 3
+    """How many rows or problems of one check are written out."""
+
     def __init__(self, name: str, what: str) -> None:
         self.name = name
         self.what = what
@@ -130,7 +130,7 @@ class CheckFindings:
         if len(places):
             rows = self._problems.setdefault(_message(problem), RowsAtFault()) or RowsAtFault()
             rows.count += len(places)
-            left = SHOWN - len(rows.first)
+            left = self.SHOWN - len(rows.first)
             rows.first += [start + row + 1 for row in places[:left].tolist()]
 
     def join(self, later: CheckFindings, *, start: int) -> None:
@@ -141,16 +141,16 @@ class CheckFindings:
                 continue
             own = self._problems.setdefault(problem, RowsAtFault()) or RowsAtFault()
             own.count += rows.count
-            own.first += [start + row for row in rows.first[: SHOWN - len(own.first)]]
+            own.first += [start + row for row in rows.first[: self.SHOWN - len(own.first)]]
 
     def check(self) -> Check:
         """Return the check, passed when nothing was noted."""
         problems = list(self._texts())
         if not problems:
             return Check(name=self.name, ok=True, what=self.what)
-        problem = joined(problems[:SHOWN])
-        if len(problems) > SHOWN:
-            more = len(problems) - SHOWN
+        problem = joined(problems[: self.SHOWN])
+        if len(problems) > self.SHOWN:
+            more = len(problems) - self.SHOWN
             problem = say("{problem}; and {more} more", problem=problem, more=more)
         return Check(name=self.name, ok=False, what=self.what, problem=problem)
 
@@ -162,7 +162,7 @@ class CheckFindings:
             values = {"problem": problem, "count": rows.count, "rows": tuple(map(str, rows.first))}
             yield (
                 say("{problem} in {count:,} row(s): {rows}, …", **values)
-                if rows.count > SHOWN
+                if rows.count > self.SHOWN
                 else say("{problem} in {count:,} row(s): {rows}", **values)
             )
 

@@ -7,15 +7,14 @@ from math import hypot, sqrt
 from statistics import NormalDist
 from typing import Final
 
-from incentive_engine.config.overrides import MIN_MARGINAL_ROI, MIN_ROI
+from incentive_engine.config.overrides import Override
 from incentive_engine.config.policy import Budget
-from incentive_engine.domain import MICROS, SPEND
+from incentive_engine.domain import BUDGET, MICROS, SPEND
 from incentive_engine.language import Text, say
 from incentive_engine.run.statements import StatedMandate, StatedReturns
 
 from .files import StatedRun
 from .recomputed.arithmetic import agree
-from .recomputed.limits import BUDGET
 from .recomputed.sums import Sums
 from .result import Check, CheckFindings
 
@@ -84,7 +83,7 @@ def _mandate(run: StatedRun, stated: StatedReturns, mandate: StatedMandate) -> I
     amount = run.certificate.budget.amount
     if mandate.cap is not None and (amount is None or amount > mandate.cap):
         yield say("the budget {amount} is above the cap {cap}", amount=amount, cap=mandate.cap)
-    asked = run.manifest.overrides.get(MIN_MARGINAL_ROI)
+    asked = run.manifest.overrides.get(Override.MIN_MARGINAL_ROI)
     if mandate.min_marginal_roi != asked:
         yield say(
             "the mandate is {min_marginal_roi}, the override says {asked}",
@@ -100,7 +99,7 @@ def _mandate(run: StatedRun, stated: StatedReturns, mandate: StatedMandate) -> I
             marginal_roi=stated.marginal_roi,
             min_marginal_roi=mandate.min_marginal_roi,
         )
-    if mandate.min_roi != (asked := run.manifest.overrides.get(MIN_ROI)):
+    if mandate.min_roi != (asked := run.manifest.overrides.get(Override.MIN_ROI)):
         yield say(
             "the mandate is {min_roi}, the override says {asked}",
             min_roi=mandate.min_roi,

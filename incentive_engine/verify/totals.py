@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
-from incentive_engine.domain import ISSUED, MICROS
+from incentive_engine.domain import BUDGET, ISSUED, MICROS
 from incentive_engine.language import say
 from incentive_engine.run.statements import StatedLimit
 
 from .files import StatedRun
 from .recomputed.arithmetic import agree, joined, same_total, within
-from .recomputed.limits import BUDGET, LimitGroup
+from .recomputed.limits import LimitGroup
 from .recomputed.sums import Sums
 from .recomputed.usage import linear_form
 from .result import Check, CheckFindings

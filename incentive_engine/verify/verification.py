@@ -13,10 +13,10 @@ import pyarrow as pa
 
 from incentive_engine.config.policy import Policy
 from incentive_engine.data.trials.holdout import held_shares
-from incentive_engine.domain import SPEND
+from incentive_engine.domain import BUDGET, SPEND
 from incentive_engine.fleet import SharedWork
 from incentive_engine.language import message_of
-from incentive_engine.run.format import SCORES_FILE, SIGNATURE_FILE
+from incentive_engine.run.format import RunFile
 from incentive_engine.run.signature import SigningKey, signature_problem
 
 from .choices import ChoiceChecks, check_users
@@ -27,7 +27,7 @@ from .policies import check_policy
 from .proof import check_proof
 from .reach import SmallestBudgets
 from .recomputed.blocks import BLOCK, Block, UnreadableError, blocks
-from .recomputed.limits import BUDGET, groups
+from .recomputed.limits import groups
 from .recomputed.lots import Lots
 from .recomputed.pairs import OfferedPairs
 from .recomputed.replay import BlockReplay, replay
@@ -75,7 +75,7 @@ def _signature(run_dir: Path, key: SigningKey | None) -> Iterator[Check]:
         if problem := signature_problem(run_dir, key):
             findings.add(problem)
         yield findings.check()
-    elif (run_dir / SIGNATURE_FILE).exists():
+    elif (run_dir / RunFile.SIGNATURE).exists():
         what = "there is a signature, and no key at hand to check it"
         yield CheckFindings("signature unseen", what).check()
 
@@ -84,7 +84,7 @@ def _checks(run: StatedRun, shared: SharedWork | None) -> Iterator[Check]:
     yield check_policy(run)
     yield check_inputs(run)
     yield from check_evaluation(run)
-    users = read_users(run.directory / SCORES_FILE, run.policy.attribute_columns)
+    users = read_users(run.directory / RunFile.SCORES, run.policy.attribute_columns)
     listed = check_users(run, users)
     yield listed
     # without the same users in the same order no row of one file belongs to a row of the other

@@ -30,8 +30,9 @@ from incentive_engine.language import Message, Text, as_warnings, say
 from incentive_engine.pipeline.steps import Progress, Steps, quiet
 from incentive_engine.run.approval import approve_run, refuse_unapproved
 from incentive_engine.run.finished import FinishedRun, read_run
+from incentive_engine.run.format import RunFile
 from incentive_engine.run.records import only_one
-from incentive_engine.run.siblings import EXPORTS, add_entry, previous, refuse_superseded
+from incentive_engine.run.siblings import add_entry, previous, refuse_superseded
 from incentive_engine.run.signature import (
     OPTION,
     VARIABLE,
@@ -162,7 +163,7 @@ def export(
             "filters": options.filters.to_dict(),
         }
         entry |= {"preset": options.preset, "accepted": names}
-        add_entry(run, EXPORTS, entry, now=datetime.now(UTC))
+        add_entry(run, RunFile.EXPORTS, entry, now=datetime.now(UTC))
     unsafe = [warning for used in (options.key, key) if used for warning in used.warnings]
     lines = [say("delivery.waived", name=finding.name, text=finding.text) for finding in waived]
     lines += [say("delivery.stay", number=number) for number in left_out if number]

@@ -9,7 +9,7 @@ from incentive_engine.insight.budget.policy_options import load
 from incentive_engine.insight.evaluation.user_effects import UserReasons, user_effects
 from incentive_engine.pipeline.campaign import campaign_files, trained_model, users_of
 from incentive_engine.pipeline.steps import Progress, Steps, quiet
-from incentive_engine.uplift.diagnosis.findings import ACCEPTABLE
+from incentive_engine.uplift.diagnosis.findings import acceptable
 from incentive_engine.uplift.model import EffectModel
 
 
@@ -36,7 +36,7 @@ def explain_user(
     steps, cache = Steps(progress), StepCache()
     campaign = campaign_files(policy, cache=cache, steps=steps)
     directory = model or trained_model(
-        campaign, policy, cache=cache, steps=steps, accepted=ACCEPTABLE
+        campaign, policy, cache=cache, steps=steps, accepted=acceptable()
     )
     users = users_of(campaign, policy)
     fitted = EffectModel.load(directory)

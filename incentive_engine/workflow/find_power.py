@@ -12,7 +12,7 @@ from incentive_engine.language import message_of, say
 from incentive_engine.measurement.power import Power, conversion_rate, power_of_sizes
 from incentive_engine.pipeline.campaign import campaign_inputs
 from incentive_engine.pipeline.steps import Progress, Steps, quiet
-from incentive_engine.uplift.diagnosis.findings import ACCEPTABLE
+from incentive_engine.uplift.diagnosis.findings import acceptable
 from incentive_engine.uplift.saved import read_evaluation
 
 
@@ -35,7 +35,7 @@ def power(
     """
     policy = read_policy(policy_file, BudgetOptions(amount=budget), with_scores=False)
     _check(holdouts, trials, arms=len(policy.offers) + 1)
-    inputs = campaign_inputs(policy, Steps(progress), accepted=ACCEPTABLE)
+    inputs = campaign_inputs(policy, Steps(progress), accepted=acceptable())
     table = read_scores(inputs.scores, policy)
     assert inputs.model is not None
     base = conversion_rate(read_evaluation(inputs.model))

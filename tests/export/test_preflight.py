@@ -11,18 +11,12 @@ from incentive_engine.export.findings import Severity, blocks, check_accepted, r
 from incentive_engine.export.preflight import WARNINGS, Flight, preflight
 from incentive_engine.language import say
 from incentive_engine.run.finished import FinishedRun, read_run
-from incentive_engine.run.siblings import (
-    APPROVALS,
-    EXPORTS,
-    add_entry,
-    previous,
-    refuse_superseded,
-)
-from incentive_engine.uplift import diagnosis
+from incentive_engine.run.format import RunFile
+from incentive_engine.run.siblings import add_entry, previous, refuse_superseded
+from incentive_engine.uplift.diagnosis.findings import Check
 from incentive_engine.uplift.diagnosis.findings import CheckVerdict as Warned
 from verify.runs import HandMadeRun, gain_by_hand
 
-DIAGNOSIS = Path(diagnosis.__file__).parent
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 
 
@@ -163,9 +157,7 @@ def test_every_warning_can_be_accepted_by_its_name(tmp_path: Path) -> None:
 
     source = "".join(inspect.getsource(check) for check in CHECKS)
     named = set(re.findall(r'yield "([a-z-]+)", (?:Severity\.WARNING|severity)', source))
-    checks = "".join(file.read_text("utf-8") for file in DIAGNOSIS.glob("*.py"))
-    of_trials = re.findall(r'check="([a-z -]+)"|CHECK: Final = "([a-z -]+)"', checks)
-    named |= {f"trial-{(a or b).replace(' ', '-')}" for a, b in of_trials}
+    named |= {check.key for check in Check}
     assert named == set(WARNINGS)
     check_accepted(WARNINGS, WARNINGS)
     with pytest.raises(ConfigError, match="did you mean `holdout`"):
@@ -178,7 +170,7 @@ def test_an_offer_that_cost_more_than_its_face_value_in_the_trial_is_not_ready(
 ) -> None:
     made = HandMadeRun()
     finding = Warned(
-        check="outcomes",
+        check=Check.OUTCOMES,
         verdict="warning",
         what=say("trial.outcomes.above_face", arm="a", face=5.0, rows=3, most=50.0),
         remedy=say("trial.outcomes.face_means"),
@@ -203,14 +195,14 @@ def test_the_run_before_is_the_last_released_one_of_the_same_name(tmp_path: Path
     found_before = previous(now)
     assert found_before is not None
     assert found_before.directory == second.directory
-    add_entry(first, EXPORTS, {"to": "x"}, now=NOW)
+    add_entry(first, RunFile.EXPORTS, {"to": "x"}, now=NOW)
     released = previous(now)
     assert released is not None
     assert released.directory == first.directory
 
 
-@pytest.mark.parametrize("how", [APPROVALS, EXPORTS])
-def test_a_run_is_superseded_once_a_later_one_is_released(how: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", [RunFile.APPROVALS, RunFile.EXPORTS])
+def test_a_run_is_superseded_once_a_later_one_is_released(how: RunFile, tmp_path: Path) -> None:
     old = write(tmp_path / "old")
     later = write(tmp_path / "later", created=NOW + timedelta(seconds=1))
     refuse_superseded(old)
@@ -223,7 +215,7 @@ def test_a_run_is_superseded_once_a_later_one_is_released(how: str, tmp_path: Pa
 def test_a_release_of_files_that_have_changed_since_counts_for_nothing(tmp_path: Path) -> None:
     old = write(tmp_path / "old")
     later = write(tmp_path / "later", created=NOW + timedelta(seconds=1))
-    add_entry(later, APPROVALS, {"by": "Li Wei"}, now=NOW)
+    add_entry(later, RunFile.APPROVALS, {"by": "Li Wei"}, now=NOW)
     manifest = tmp_path / "later" / "manifest.json"
     manifest.write_text(manifest.read_text(encoding="utf-8") + "\n", encoding="utf-8")
     refuse_superseded(old)

@@ -8,7 +8,7 @@ import pytest
 
 from incentive_engine.config.policy import Sample
 from incentive_engine.synthetic.habits import draw_habitual, draw_log
-from incentive_engine.synthetic.market import EVERYDAY, react
+from incentive_engine.synthetic.market import everyday, react
 from incentive_engine.synthetic.sample import CAMPAIGN, SampleCampaign, sample_campaign
 
 
@@ -44,7 +44,7 @@ def test_the_last_order_before_the_moment_is_the_one_that_drives_the_reaction() 
 
 def test_those_who_use_coupons_react_more() -> None:
     people, habits = draw_habitual(20_000, prefix="U", rng=np.random.default_rng(2))
-    truth = react(people, EVERYDAY)
+    truth = react(people, everyday())
     gain = truth.conversion[:, 1:].mean(axis=1) - truth.conversion[:, 0]
     keen = habits.coupons > np.median(habits.coupons)
     assert gain[keen].mean() > 3 * gain[~keen].mean()

@@ -12,7 +12,7 @@ from incentive_engine.data.trials.trial import Trial
 from incentive_engine.errors import DataError
 from incentive_engine.language import language
 from incentive_engine.uplift.diagnosis.diagnose import diagnose
-from incentive_engine.uplift.diagnosis.findings import ACCEPTABLE, Diagnosis
+from incentive_engine.uplift.diagnosis.findings import Diagnosis, acceptable
 from incentive_engine.uplift.model import fit
 
 from .trials import Known, draw, even_effects, policy_of
@@ -172,7 +172,7 @@ def test_nobody_can_answer_for_a_trial_in_which_nobody_bought() -> None:
     nobody = replace(known.trial, conversion=np.zeros(known.trial.n_rows))
     diagnosis = diagnose(nobody, known.policy)
     with pytest.raises(DataError, match="nobody converted"):
-        diagnosis.refuse(accepted=ACCEPTABLE)
+        diagnosis.refuse(accepted=acceptable())
 
 
 def test_an_offer_that_not_everybody_could_get_needs_a_rule_that_says_so() -> None:

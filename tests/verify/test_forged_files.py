@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from incentive_engine.run.format import ALLOCATION
+from incentive_engine.run.format import allocation_columns
 from incentive_engine.verify import verify_run
 
 from .corruption import Cases, Corruption, assert_refused
@@ -84,7 +84,7 @@ def test_it_is_refused(
     assert_refused(corrupt, check, words, tmp_path)
 
 
-@pytest.mark.parametrize("name", ALLOCATION)
+@pytest.mark.parametrize("name", allocation_columns())
 def test_no_column_of_an_allocation_may_be_left_out(name: str, tmp_path: Path) -> None:
     run = HandMadeRun()
     run.rows = run.rows.drop(columns=name)

@@ -33,8 +33,8 @@ from incentive_engine.allocation.population.from_problem import users_of
 from incentive_engine.allocation.population.limit_maps import rows_of, tally_explorers
 from incentive_engine.allocation.population.samples import draw_samples
 from incentive_engine.allocation.population.users import Users
-from incentive_engine.allocation.problem import BUDGET, Problem
-from incentive_engine.domain import COST, SPEND, Columns
+from incentive_engine.allocation.problem import Problem
+from incentive_engine.domain import BUDGET, COST, SPEND, Columns
 from incentive_engine.errors import ConfigError, Fault
 from incentive_engine.parallel import Advance, unheard
 

@@ -10,7 +10,7 @@ the sum of all steps above a price is the best plan for the money that they take
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,14 +20,27 @@ from incentive_engine.allocation.problem import Problem
 from incentive_engine.domain import COST, Columns, FloatArray, IntArray
 from incentive_engine.jit import compiled
 
-PER_OCTAVE: Final = 256
-"""Fine bins per doubling of the price: each is 0.27 % wide."""
 
-LOWEST: Final = -48.0
-"""log2 of the lowest price that has a bin of its own."""
+class PriceGrid(NamedTuple):
+    """Fine bins of prices, so many per doubling.
 
-OCTAVES: Final = 64
-"""Doublings of the price that are told apart; what lies beyond shares the outermost bins."""
+    Attributes
+    ----------
+    lowest
+        log2 of the lowest price that has a bin of its own.
+    per_octave
+        Bins per doubling of the price.
+    bins
+        How many there are; what lies beyond shares the outermost ones.
+    """
+
+    lowest: float
+    per_octave: int
+    bins: int
+
+
+GRID: Final = PriceGrid(lowest=-48.0, per_octave=256, bins=64 * 256)
+"""64 doublings of the price are told apart, each bin being 0.27 % wide."""
 
 BLOCK: Final = 262_144
 """Users whose columns are gathered at a time, so that memory stays bounded."""
@@ -64,7 +77,8 @@ class Breakdown:
 def steps_by_price(problem: Problem, split: Breakdown) -> FloatArray:
     """Return (bins, groups, 4 + a) float64: the sums of all steps by price, whatever the limits.
 
-    Bin b holds prices from 2^(`LOWEST` + b / `PER_OCTAVE`) on; the last one what is free.
+    Bin b of `GRID` holds prices from 2^(`lowest` + b / `per_octave`) on; the last one what is
+    free.
 
     Parameters
     ----------
@@ -72,7 +86,7 @@ def steps_by_price(problem: Problem, split: Breakdown) -> FloatArray:
         Its value per pair, and its money: face values where the budget counts those, else the
         expected cost.
     """
-    size = (OCTAVES * PER_OCTAVE + 1, *split.shape)
+    size = (GRID.bins + 1, *split.shape)
     total: FloatArray = np.zeros(size)
     for start in range(0, problem.n_users, BLOCK):
         stop = min(start + BLOCK, problem.n_users)
@@ -149,7 +163,7 @@ def _bin_of(slope: float, bins: int) -> int:
     """Return the bin of a price; the last one is for what is free."""
     if slope == np.inf:
         return bins - 1
-    place = int(np.floor((np.log2(slope) - LOWEST) * PER_OCTAVE))
+    place = int(np.floor((np.log2(slope) - GRID.lowest) * GRID.per_octave))
     return min(max(place, 0), bins - 2)
 
 

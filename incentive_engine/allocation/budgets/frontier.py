@@ -8,10 +8,9 @@ import numpy as np
 
 from incentive_engine.allocation.budgets.efficient_steps import (
     FIRST_AMOUNT,
-    LOWEST,
+    GRID,
     MONEY,
     PEOPLE,
-    PER_OCTAVE,
     TREATED,
     VALUE,
     Breakdown,
@@ -84,7 +83,7 @@ def frontier(problem: Problem, split: Breakdown, *, rows: int, smallest: int) ->
     people = joined[:, :, PEOPLE].sum(axis=1)
     filled = np.concatenate([[0], 1 + np.flatnonzero(people[1:])])
     edge = np.concatenate(
-        [[np.inf], np.exp2(LOWEST + np.arange(len(fine) - 2, -1, -1) / PER_OCTAVE)]
+        [[np.inf], np.exp2(GRID.lowest + np.arange(len(fine) - 2, -1, -1) / GRID.per_octave)]
     )
     return _published(joined[filled], edge[filled], members, rows=rows, smallest=smallest)
 

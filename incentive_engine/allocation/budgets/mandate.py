@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 
 from incentive_engine.allocation.budgets.curve import Curve, CurvePoint
 from incentive_engine.allocation.problem import Problem
-
-LOOKS: Final = (0.004, 0.016, 0.032, *(step / 16 for step in range(1, 17)))
-"""Budgets of the first look, as parts of the cap."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -54,7 +50,10 @@ def largest_budget(
     Some budgets are looked at, then the interval above the largest that does it is halved.
     Where money is left over, the marginal return is that of the money used.
     """
-    amounts = [cap * share for share in LOOKS]
+    # budgets of the first look, as parts of the cap
+    amounts = [
+        cap * share for share in (0.004, 0.016, 0.032, *(step / 16 for step in range(1, 17)))
+    ]
     problems = [problem for amount in amounts if (problem := problem_at(amount)) is not None]
     seen = curve.points(problems, marginal=True)
     points = [point for point in seen if point.marginal_return is not None]

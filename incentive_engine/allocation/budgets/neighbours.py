@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from incentive_engine.allocation.plans.split_plan import NEAR, Prices, Relaxed
-from incentive_engine.allocation.problem import BUDGET, Problem
+from incentive_engine.allocation.problem import Problem
+from incentive_engine.domain import BUDGET
 
 MARGIN: Final = 0.02
 """The marginal return is what the last part of this size of the money brought."""
@@ -16,9 +17,6 @@ CLOSE: Final = 0.03
 """How far prices are looked for around those of a budget that differs by `MARGIN`. The narrower,
 the fewer users are looked at; where prices lie at the edge, they are looked for further."""
 
-APART: Final = 0.4
-"""How far prices may be off those between two budgets' prices, as a part of how far apart these
-budgets are."""
 
 FAR: Final = 1.25
 """Budgets further apart than by this factor have little to tell each other about prices: half
@@ -75,7 +73,9 @@ def start_between(
     share = (here - ends[0]) / (ends[1] - ends[0]) if ends[1] > ends[0] else 0.5
     prices = {name: _between(low.prices[name], high.prices[name], share) for name in low.prices}
     apart = ends[1] / ends[0] - 1.0 if ends[0] > 0 else 0.0
-    return prices, min(max(APART * apart, CLOSE), NEAR)
+    # how far prices may be off those between two budgets' prices, as a part of how far apart these
+    # budgets are
+    return prices, min(max(0.4 * apart, CLOSE), NEAR)
 
 
 def prices_nearby(

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 from incentive_engine.allocation.build import bounds_of, pool_of
 from incentive_engine.allocation.limits import LinearLimit
-from incentive_engine.allocation.problem import BUDGET, Problem
+from incentive_engine.allocation.problem import Problem
 from incentive_engine.config.policy import Limit as LimitPolicy
 from incentive_engine.config.policy import Policy
+from incentive_engine.domain import BUDGET
 
 
 def with_budget_of(problem: Problem, policy: Policy) -> Problem:

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from incentive_engine.allocation.budgets.curve import Curve
-from incentive_engine.allocation.problem import BUDGET, Problem
+from incentive_engine.allocation.problem import Problem
+from incentive_engine.domain import BUDGET
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

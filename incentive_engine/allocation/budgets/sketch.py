@@ -21,8 +21,8 @@ from incentive_engine.allocation.population.from_problem import users_of
 from incentive_engine.allocation.population.limit_maps import open_rows, rows_of, tally_explorers
 from incentive_engine.allocation.population.sweep import Choice, sweep
 from incentive_engine.allocation.population.users import Users
-from incentive_engine.allocation.problem import BUDGET, Problem
-from incentive_engine.domain import FloatArray, IntArray
+from incentive_engine.allocation.problem import Problem
+from incentive_engine.domain import BUDGET, FloatArray, IntArray
 from incentive_engine.jit import compiled
 
 MANY: Final = 1_000_000
@@ -31,10 +31,6 @@ MANY: Final = 1_000_000
 SKETCH: Final = 300_000
 """Users of that sample: its prices are right to some parts in a thousand, and what they buy is
 worth a budget's optimum to the square of that."""
-
-
-ROUGH: Final = SolveParams(price_gap=1e-4)
-"""The sample's prices are no better than the sample."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -80,7 +76,10 @@ def swept_points(problems: Sequence[Problem], split: Breakdown) -> tuple[SweptPo
     prices: FloatArray | None = None
     for problem in sorted(problems, key=_amount, reverse=True):
         rows = open_rows(few, some, _scaled(problem, share))
-        optimum = find_prices(some, rows, start=prices, radius=1.0, params=ROUGH)
+        # the sample's prices are no better than the sample
+        optimum = find_prices(
+            some, rows, start=prices, radius=1.0, params=SolveParams(price_gap=1e-4)
+        )
         if optimum.impossible or (optimum.step is not None and optimum.step.broken.any()):
             prices = None
             continue

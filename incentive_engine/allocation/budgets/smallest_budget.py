@@ -4,25 +4,21 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from incentive_engine.allocation.budgets.efficient_steps import (
     BLOCK,
-    LOWEST,
-    OCTAVES,
-    PER_OCTAVE,
+    GRID,
     money_of,
     walk,
 )
 from incentive_engine.allocation.population.columns import in_parts
-from incentive_engine.allocation.problem import BUDGET, Problem
-from incentive_engine.domain import MICROS, FloatArray, IntArray, to_micros
+from incentive_engine.allocation.problem import Problem
+from incentive_engine.domain import BUDGET, MICROS, FloatArray, IntArray, to_micros
 from incentive_engine.jit import compiled
-
-BINS: Final = OCTAVES * PER_OCTAVE
 
 
 def smallest_budgets(problem: Problem) -> FloatArray | None:
@@ -55,7 +51,7 @@ def smallest_budgets(problem: Problem) -> FloatArray | None:
     _fill(problem, np.concatenate([[0], ends[:-1]]), slope, money, first)
     in_parts(
         lambda start, stop, _: _sort_bins(slope, money, ends, start, stop),
-        n=BINS,
+        n=GRID.bins,
         make=lambda: None,
     )
     before = _running_totals(money)
@@ -87,8 +83,8 @@ def _running_totals(money: IntArray) -> IntArray | FloatArray:
 
 
 def _counts(problem: Problem) -> IntArray:
-    """Return (BINS,) how many steps of all users have a slope in each bin, the steepest first."""
-    total = np.zeros(BINS, dtype=np.int64)
+    """Return (bins,) how many steps of all users have a slope in each bin, the steepest first."""
+    total = np.zeros(GRID.bins, dtype=np.int64)
     for start in range(0, problem.n_users, BLOCK):
         total += _counts_of(*_block(problem, start))
     return total
@@ -98,7 +94,7 @@ def _counts_of(value: npt.NDArray[Any], money: FloatArray) -> IntArray:
     parts = in_parts(
         lambda start, stop, out: _count_steps(value, money, start, stop, out),
         n=value.shape[1],
-        make=lambda: np.zeros(BINS, dtype=np.int64),
+        make=lambda: np.zeros(GRID.bins, dtype=np.int64),
     )
     return np.asarray(sum(parts), dtype=np.int64)
 
@@ -123,8 +119,8 @@ def _block(problem: Problem, start: int) -> tuple[npt.NDArray[Any], FloatArray]:
 @compiled
 def bin_of(slope: float) -> int:
     """Return the bin of a value per millionth, 0 for the steepest."""
-    place = int(np.floor((np.log2(slope * MICROS) - LOWEST) * PER_OCTAVE))
-    return BINS - 1 - min(max(place, 0), BINS - 1)
+    place = int(np.floor((np.log2(slope * MICROS) - GRID.lowest) * GRID.per_octave))
+    return GRID.bins - 1 - min(max(place, 0), GRID.bins - 1)
 
 
 @compiled

@@ -10,16 +10,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy, Prices
 from incentive_engine.allocation.decisions.user_rules import Cell, Pair, UserRules, rules_of
 from incentive_engine.domain import Reason, score_column
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
-
-KNOWN_PRICES: Final = 1 << 16
-"""Cells times versions of prices whose pair prices are kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +152,8 @@ class PairPrice(NamedTuple):
     measures: tuple[tuple[str, float], ...]
 
 
-@lru_cache(maxsize=KNOWN_PRICES)
+# cells times versions of prices whose pair prices are kept
+@lru_cache(maxsize=1 << 16)
 def prices_of_pairs(frozen: FrozenPolicy, prices: Prices, cell: Cell) -> tuple[PairPrice, ...]:
     """Return what each offer of the policy costs the users of a cell.
 

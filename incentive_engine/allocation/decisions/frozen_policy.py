@@ -13,7 +13,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import pyarrow as pa
@@ -28,9 +28,6 @@ from incentive_engine.data.trials.holdout import HoldoutStratum, holdout_cutoffs
 from incentive_engine.domain import CONVERSION, COST, OFFER_MEASURES, SPEND, BoolArray
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
-
-FORMAT: Final = 2
-"""The version of the file that a frozen policy is written to."""
 
 Kind = Literal["text", "integer", "truth", "number", "single", "time"]
 """What an attribute's values are: texts, whole numbers, truth values, float64, float32, times."""
@@ -66,6 +63,9 @@ class FrozenPolicy:
     explored
         The highest rank of the keyed hash of users who explore, −1 for nobody.
     """
+
+    FORMAT: ClassVar = 2
+    """The version of the file that a frozen policy is written to."""
 
     policy: Policy
     measures: tuple[str, ...]
@@ -132,7 +132,7 @@ class FrozenPolicy:
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON, as `frozen_policy.json` of a run directory has it."""
         return {
-            "format": FORMAT,
+            "format": self.FORMAT,
             "policy": self.policy.model_dump(mode="json"),
             "measures": list(self.measures),
             "kinds": dict(self.kinds),
@@ -154,9 +154,9 @@ class FrozenPolicy:
         DataError
             When it is of another format, or broken.
         """
-        if content.get("format") != FORMAT:
+        if content.get("format") != cls.FORMAT:
             what = say("the format is {format}", format=content.get("format"))
-            raise DataError(Fault(where, what, str(FORMAT), "plan anew with this version"))
+            raise DataError(Fault(where, what, str(cls.FORMAT), "plan anew with this version"))
         try:
             return cls(
                 policy=Policy.model_validate(content["policy"]),

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,19 +25,24 @@ from incentive_engine.allocation.decisions.user_attributes import (
     meets_all,
 )
 from incentive_engine.allocation.limits import LinearLimit, Terms
-from incentive_engine.allocation.problem import BUDGET
 from incentive_engine.data.hashing import hash_id
 from incentive_engine.data.trials.exploring import HALF, arm_key, explorer_key
 from incentive_engine.data.trials.holdout import holdout_key
-from incentive_engine.domain import COST, FACE, ISSUED, MICROS, ROUNDING, BoolArray, to_micros
+from incentive_engine.domain import (
+    BUDGET,
+    COST,
+    FACE,
+    ISSUED,
+    MICROS,
+    ROUNDING,
+    BoolArray,
+    to_micros,
+)
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
 
 Cell = tuple[str | None, ...]
 """Per limit the name under which it counts a user, before what a ratio adds; None for not."""
-
-POLICIES: Final = 64
-"""Frozen policies whose look-ups are kept."""
 
 
 class Pair(NamedTuple):
@@ -292,7 +297,8 @@ class UserRules:
         }
 
 
-@lru_cache(maxsize=POLICIES)
+# frozen policies whose look-ups are kept
+@lru_cache(maxsize=64)
 def rules_of(frozen: FrozenPolicy) -> UserRules:
     """Return a frozen policy's look-ups."""
     return UserRules(frozen)

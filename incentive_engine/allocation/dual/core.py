@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -13,9 +12,6 @@ from incentive_engine.allocation.population.limit_maps import LimitRows
 from incentive_engine.allocation.population.sweep import CellTable, Choice, sweep
 from incentive_engine.allocation.population.users import Users
 from incentive_engine.domain import MICROS, BoolArray, FloatArray, IntArray, to_micros
-
-MOST_PAIRS: Final = 12
-"""Offers per user that a core looks at, the best ones at the prices."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -70,7 +66,8 @@ def build_core(
     *,
     prices: FloatArray,
     weight: FloatArray | None = None,
-    most_pairs: int = MOST_PAIRS,
+    # offers per user that a core looks at, the best ones at the prices
+    most_pairs: int = 12,
     allowance: float = np.inf,
     width: FloatArray | None = None,
     kept: Choice | None = None,

@@ -16,7 +16,6 @@ Hiriart-Urruty and Lemaréchal, "Convex Analysis and Minimization Algorithms II"
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Final
 
 import numpy as np
 import scipy.sparse as sp
@@ -31,13 +30,6 @@ from incentive_engine.allocation.population.population import Population
 from incentive_engine.allocation.population.samples import UserSample, draw_samples, sizes_of
 from incentive_engine.domain import FloatArray
 from incentive_engine.errors import SolverError
-
-ERROR: Final = 15.0
-"""How far prices of a sample may be off, relative to themselves, times the root of its size."""
-
-
-MANY: Final = 50_000
-"""From so many users on, those whose choice is settled are added up once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -111,7 +103,9 @@ def find_prices(
             some = replace(everyone, users=sample.users, weight=sample.weight)
             frame = frame_of(rows, sample.sizes)
             prices = about_lowest(some, prices, frame=frame, radius=radius, tight=rough)
-            radius = ERROR / np.sqrt(sample.size)
+            # how far prices of a sample may be off, relative to themselves, times the root of its
+            # size
+            radius = 15.0 / np.sqrt(sample.size)
     frame = frame_of(rows, samples[-1].sizes if samples else sizes_of(users))
     return minimise_among_open(everyone, prices, frame=frame, radius=radius)
 
@@ -129,7 +123,8 @@ def minimise_among_open(
     moves = 3
     # how much wider that box then is
     wider = 2.0
-    for _ in range(moves if users.n >= MANY else 0):
+    # 50_000: from so many users on, those whose choice is settled are added up once
+    for _ in range(moves if users.n >= 50_000 else 0):
         point, box = dual.at(start), frame.around(start, radius)
         price, width = dual.around(point, box)
         open_part = users.open_part(price, width, most=users.n // 3)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Final
 
 import numpy as np
 
@@ -24,10 +23,6 @@ from incentive_engine.allocation.population.limit_maps import LimitRows
 from incentive_engine.allocation.population.sweep import CellTable, tally
 from incentive_engine.allocation.solver_report import Status
 from incentive_engine.domain import FloatArray
-
-EFFORT: Final = 0.1
-"""CP-SAT's deterministic seconds per program."""
-
 
 Solver = Callable[[Selection], SelectionAnswer]
 
@@ -87,7 +82,8 @@ def solve_core(
     """
     rest = start.without(core.few, core.index)
     missing, current = enough - rest.value, start.choices(core.few, core.index)
-    exact = partial(select, effort=times * EFFORT, enough=missing)
+    # CP-SAT's deterministic seconds per program
+    exact = partial(select, effort=times * 0.1, enough=missing)
     # SCIP's nodes per program
     nodes = 30
     branching = partial(branch, nodes=max(round(times * nodes), 1), enough=missing)

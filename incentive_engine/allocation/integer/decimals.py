@@ -13,8 +13,6 @@ from incentive_engine.domain import ROUNDING, FloatArray
 PLACES: Final = 6
 """Decimal places that amounts have at most when they are taken for decimals."""
 
-WRAPS: Final = 2.0**63
-"""The first float that no int64 holds."""
 
 TENS: Final = tuple(10.0**place for place in range(PLACES + 1))
 
@@ -65,7 +63,8 @@ def decimals_of(
     most = float(np.max(np.abs(amounts), initial=0.0))
     for unit in tried:
         # beyond int64 every float is whole, and none is a decimal
-        if most * unit >= WRAPS:
+        # the first float that no int64 holds
+        if most * unit >= 2.0**63:
             return None
         scaled = amounts * unit
         whole = np.rint(scaled)

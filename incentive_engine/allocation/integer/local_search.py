@@ -13,10 +13,6 @@ from incentive_engine.allocation.integer.move_kernels import Moves, SearchState
 from incentive_engine.allocation.solver_report import Status
 from incentive_engine.domain import BoolArray, FloatArray, IntArray
 
-EFFORT: Final = 6_000_000
-"""Changes that are looked at: about 0.05 s."""
-
-
 UNBOUNDED: Final = 2**62
 """Stands for no bound; no sum comes near it."""
 
@@ -60,7 +56,8 @@ def trade(
     # rounds at most
     rounds = 1_000
     draws = np.random.default_rng(seed).random(2 * rounds)
-    if not exchange(moves, state, bound, bound - enough, round(times * EFFORT), draws):
+    # changes that are looked at: about 0.05 s
+    if not exchange(moves, state, bound, bound - enough, round(times * 6_000_000), draws):
         return SelectionAnswer(status=Status.UNKNOWN)
     taken = np.zeros(len(score) + 1, dtype=bool)
     taken[pairs[chosen]] = True

@@ -27,9 +27,6 @@ from incentive_engine.domain import FloatArray, IntArray
 FEW: Final = 250
 """So many tied users are left to the integer program, which does better."""
 
-ATTEMPTS: Final = 300
-"""Passes over the users; each adds a block of tied users, or halves one that did not fit."""
-
 
 def fill(
     users: Population,
@@ -89,7 +86,8 @@ def _filled(
     plan, table = base, added(rest, tally(few, base))
     excess = np.abs(rows.excess(table))
     full = np.zeros(len(prices))
-    attempts = ATTEMPTS
+    # passes over the users; each adds a block of tied users, or halves one that did not fit
+    attempts = 300
     while attempts > 0:
         eager = _eager(few, rows, prices, full=full)
         tied = np.flatnonzero((eager != base) & (eager >= 0) & (plan == base))

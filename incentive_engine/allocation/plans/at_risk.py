@@ -11,7 +11,7 @@ from incentive_engine.allocation.infeasible.lots import taken_fault
 from incentive_engine.allocation.plans.solved import Solved
 from incentive_engine.allocation.population.population import Population
 from incentive_engine.allocation.population.variance import variance_in, variance_unit
-from incentive_engine.allocation.problem import BUDGET, Question
+from incentive_engine.allocation.problem import Question
 from incentive_engine.allocation.risk import (
     NEAR,
     ROUNDS,
@@ -19,7 +19,7 @@ from incentive_engine.allocation.risk import (
     RiskReport,
     with_expected,
 )
-from incentive_engine.domain import MICROS, FloatArray, to_micros
+from incentive_engine.domain import BUDGET, MICROS, FloatArray, to_micros
 from incentive_engine.errors import InfeasibleError
 
 

@@ -20,12 +20,18 @@ from incentive_engine.allocation.population.limit_maps import LimitRows, open_ro
 from incentive_engine.allocation.population.samples import UserSample
 from incentive_engine.allocation.population.sweep import CellTable, Choice, sweep, tally
 from incentive_engine.allocation.population.users import Users
-from incentive_engine.allocation.problem import BUDGET, Problem
+from incentive_engine.allocation.problem import Problem
 from incentive_engine.allocation.risk import RedemptionRisk, risk_of, with_expected
-from incentive_engine.domain import COST, FACE, MICROS, Columns, FloatArray, IntArray, to_micros
-
-SETTLED: Final = 1e-4
-"""A bound on the expected cost of a budget at risk that moves by less than this stands."""
+from incentive_engine.domain import (
+    BUDGET,
+    COST,
+    FACE,
+    MICROS,
+    Columns,
+    FloatArray,
+    IntArray,
+    to_micros,
+)
 
 NEAR: Final = 0.1
 """How far prices are looked for around those of a similar problem."""
@@ -221,7 +227,8 @@ def solve_relaxed(
     noise = report.variance / report.expected if report.expected else 0.0
     # one correction is enough for a curve; a plan searches on
     settled = risk.expected(problem.pool.amount, noise=noise)
-    if not plan.feasible or expected - settled <= SETTLED * expected:
+    # a bound on the expected cost of a budget at risk that moves by less than this stands
+    if not plan.feasible or expected - settled <= 1e-4 * expected:
         return plan
     return _solved(
         with_expected(problem, settled), users, plan.prices, samples=samples, params=params

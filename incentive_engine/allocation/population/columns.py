@@ -21,8 +21,6 @@ from incentive_engine.parallel import go_on
 HEADROOM: Final = 2.0**61
 """No sum of fixed-point amounts may exceed this, a quarter of what an int64 holds."""
 
-SERIAL: Final = 60_000
-"""Below this many users threads cost more than they save."""
 
 MAPPED: Final = 1 << 20
 """Users of a range where columns are mapped."""
@@ -141,7 +139,8 @@ def in_parts(
     """
     # a stop is heard between passes; a pass itself takes a fraction of a second
     go_on()
-    at_once = min(threads(), max(1, n // SERIAL))
+    # 60_000: below this many users threads cost more than they save
+    at_once = min(threads(), max(1, n // 60_000))
     # mapped columns: few pages at a time, however few threads there are
     parts = max(at_once, -(-n // MAPPED)) if is_mapped() else at_once
     edges = [n * part // parts for part in range(parts + 1)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 
@@ -11,12 +10,6 @@ from incentive_engine.allocation.params import PLAN, SolveParams
 from incentive_engine.allocation.population.population import Population
 from incentive_engine.allocation.population.users import Users
 from incentive_engine.domain import FloatArray, IntArray
-
-PER_CELL: Final = 20
-"""Users of each cell in a sample, so that no limit goes unseen."""
-
-SIZED: Final = 100_000
-"""Users by whom the sizes of amounts are judged where there are many more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -94,7 +87,8 @@ def draw_sample(
         (n_cells,) float64.
     """
     counts = users.cell_counts() if counts is None else counts
-    share = np.maximum(size / max(counts.sum(), 1), PER_CELL / np.maximum(counts, 1))
+    # 20: users of each cell in a sample, so that no limit goes unseen
+    share = np.maximum(size / max(counts.sum(), 1), 20 / np.maximum(counts, 1))
     # 53 bits, because a float64 holds no more exactly
     few = users.drawn((np.minimum(share, 1.0) * 2.0**53).astype(np.uint64))
     drawn = np.bincount(few.cell, minlength=users.n_cells)
@@ -103,7 +97,9 @@ def draw_sample(
 
 def sizes_of(users: Population) -> FloatArray:
     """Return (m + 2, n_cells, k) float64, absolute amounts over all pairs, by a sample of many."""
-    if users.n <= 2 * SIZED:
+    # users by whom the sizes of amounts are judged where there are many more
+    sized = 100_000
+    if users.n <= 2 * sized:
         return users.sizes()
-    few, weight = draw_sample(users, SIZED)
+    few, weight = draw_sample(users, sized)
     return few.sizes(weight=weight)

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import Final
+from typing import ClassVar, Final
 
 from incentive_engine.data.tables.unfinished import remove_unfinished
 from incentive_engine.parallel import STOP_HEARD
@@ -21,23 +21,22 @@ INTERRUPTED: Final = 130
 """The exit code after Ctrl-C."""
 
 
-ONE_STOP: Final = 10.0
-"""Seconds within which another signal asks for the same stop, which is cleaning up."""
-
-
 class Stop:
     """End what runs by an exception, once per stop, so that nothing half-written stays.
 
     A second one would end the wait for threads that remove what they had begun to write.
     """
 
+    ONE_STOP: ClassVar = 10.0
+    """Seconds within which another signal asks for the same stop, which is cleaning up."""
+
     def __init__(self) -> None:
-        self._last = -ONE_STOP
+        self._last = -self.ONE_STOP
 
     def __call__(self, number: int, _frame: FrameType | None) -> None:
         """Handle a signal, as Python calls handlers."""
         now = time.monotonic()
-        if now - self._last < ONE_STOP:
+        if now - self._last < self.ONE_STOP:
             return
         self._last = now
         if number == signal.SIGINT:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Final
 
 from incentive_engine.errors import Fault, any_of
 from incentive_engine.language import Text, say
@@ -25,7 +24,7 @@ def wrong_usage(command: str, message: str) -> Fault:
     >>> str(wrong_usage("incentive serve", "No such option: --prot"))
     'incentive serve: no such option `--prot`; see `incentive serve --help`'
     """
-    for pattern, what, expected in KNOWN:
+    for pattern, what, expected in _complaints():
         if match := pattern.search(message):
             named = {name: value or "" for name, value in match.groupdict().items()}
             where = ": ".join(filter(None, (command, named.get("option"))))
@@ -53,68 +52,73 @@ def _pattern(text: str) -> re.Pattern[str]:
 
 
 Row = tuple[re.Pattern[str], Callable[[Said], Text], Text | Callable[[Said], Text]]
-INVALID: Final = r"Invalid value for '(?P<option>[^']*)': "
-KNOWN: Final[tuple[Row, ...]] = (
-    (
-        _pattern(r"No such command '(?P<name>.*?)'\.(?: Did you mean (?P<near>.*)\?)?"),
-        lambda said: say("no such command `{name}`", name=said["name"]),
-        "",
-    ),
-    (
-        _pattern(r"No such option: (?P<name>\S+)(?: \(Possible options: (?P<near>.*)\))?"),
-        lambda said: say("no such option `{name}`", name=said["name"]),
-        "",
-    ),
-    (_pattern(r"Missing command"), lambda _: say("a command is missing"), ""),
-    (
-        _pattern(r"Missing (?:argument|option|parameter)[: ]*'?(?P<name>[\w-]+)"),
-        lambda said: say("`{name}` is missing", name=said["name"]),
-        "",
-    ),
-    (
-        _pattern(r"Option '(?P<option>[^']*)' requires"),
-        lambda _: say("a value is missing behind it"),
-        "",
-    ),
-    (
-        _pattern(r"Option '(?P<option>[^']*)' does not take"),
-        lambda _: say("takes no value"),
-        "",
-    ),
-    (
-        _pattern(r"unexpected extra arguments? \((?P<name>.*)\)|argument\(s\) \((?P<more>.*)\)"),
-        lambda said: say("`{names}` is too much", names=said["name"] or said["more"]),
-        "",
-    ),
-    (
-        _pattern(INVALID + r"Value error, '(?P<value>.*)' is not one of (?P<known>.*)\."),
-        lambda said: say("`{name}` is not known", name=said["value"]),
-        _one_of,
-    ),
-    (
-        _pattern(INVALID + r"Input should be greater than or equal to (?P<bound>\S+)"),
-        lambda _: say("is too small"),
-        lambda said: say("at least {bound}", bound=said["bound"]),
-    ),
-    (
-        _pattern(INVALID + r"Input should be less than or equal to (?P<bound>\S+)"),
-        lambda _: say("is too large"),
-        lambda said: say("at most {bound}", bound=said["bound"]),
-    ),
-    (
-        _pattern(INVALID + r"Input should be (?:a valid integer|an integer)"),
-        lambda _: say("is no whole number"),
-        "a whole number",
-    ),
-    (
-        _pattern(INVALID + r"Input should be (?:a valid|a finite) number"),
-        lambda _: say("is no number"),
-        "a number",
-    ),
-    (
-        _pattern(INVALID + r"(?:Value error, )?(?P<value>.*)"),
-        lambda said: say("is not valid: {reason}", reason=said["value"].rstrip(".")),
-        "",
-    ),
-)
-"""The parser's message · what is wrong · what was expected."""
+
+
+def _complaints() -> tuple[Row, ...]:
+    """Return the parser's messages, each with what is wrong and what was expected."""
+    invalid = r"Invalid value for '(?P<option>[^']*)': "
+    return (
+        (
+            _pattern(r"No such command '(?P<name>.*?)'\.(?: Did you mean (?P<near>.*)\?)?"),
+            lambda said: say("no such command `{name}`", name=said["name"]),
+            "",
+        ),
+        (
+            _pattern(r"No such option: (?P<name>\S+)(?: \(Possible options: (?P<near>.*)\))?"),
+            lambda said: say("no such option `{name}`", name=said["name"]),
+            "",
+        ),
+        (_pattern(r"Missing command"), lambda _: say("a command is missing"), ""),
+        (
+            _pattern(r"Missing (?:argument|option|parameter)[: ]*'?(?P<name>[\w-]+)"),
+            lambda said: say("`{name}` is missing", name=said["name"]),
+            "",
+        ),
+        (
+            _pattern(r"Option '(?P<option>[^']*)' requires"),
+            lambda _: say("a value is missing behind it"),
+            "",
+        ),
+        (
+            _pattern(r"Option '(?P<option>[^']*)' does not take"),
+            lambda _: say("takes no value"),
+            "",
+        ),
+        (
+            _pattern(
+                r"unexpected extra arguments? \((?P<name>.*)\)|argument\(s\) \((?P<more>.*)\)"
+            ),
+            lambda said: say("`{names}` is too much", names=said["name"] or said["more"]),
+            "",
+        ),
+        (
+            _pattern(invalid + r"Value error, '(?P<value>.*)' is not one of (?P<known>.*)\."),
+            lambda said: say("`{name}` is not known", name=said["value"]),
+            _one_of,
+        ),
+        (
+            _pattern(invalid + r"Input should be greater than or equal to (?P<bound>\S+)"),
+            lambda _: say("is too small"),
+            lambda said: say("at least {bound}", bound=said["bound"]),
+        ),
+        (
+            _pattern(invalid + r"Input should be less than or equal to (?P<bound>\S+)"),
+            lambda _: say("is too large"),
+            lambda said: say("at most {bound}", bound=said["bound"]),
+        ),
+        (
+            _pattern(invalid + r"Input should be (?:a valid integer|an integer)"),
+            lambda _: say("is no whole number"),
+            "a whole number",
+        ),
+        (
+            _pattern(invalid + r"Input should be (?:a valid|a finite) number"),
+            lambda _: say("is no number"),
+            "a number",
+        ),
+        (
+            _pattern(invalid + r"(?:Value error, )?(?P<value>.*)"),
+            lambda said: say("is not valid: {reason}", reason=said["value"].rstrip(".")),
+            "",
+        ),
+    )

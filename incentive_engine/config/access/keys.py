@@ -14,7 +14,7 @@ import hmac
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -26,8 +26,6 @@ from incentive_engine.language import say
 Role = Literal["decide", "settle", "read", "plan", "approve", "admin"]
 """Live decisions know `decide`, `settle` and `read`; the studio `read`, `plan` and `approve`."""
 
-HEX: Final = r"^[0-9a-f]{64}$"
-
 
 class Key(BaseModel):
     """One caller."""
@@ -38,7 +36,7 @@ class Key(BaseModel):
     """How logs and metrics call it."""
     key: Annotated[str, Field(min_length=16)] | None = None
     """The secret itself."""
-    sha256: Annotated[str, Field(pattern=HEX)] | None = None
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     """Or its SHA-256, so that the file holds no secret."""
     roles: tuple[Role, ...]
     """What it may do; `admin` may do everything."""

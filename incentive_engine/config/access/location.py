@@ -17,11 +17,8 @@ from urllib.parse import unquote
 from incentive_engine.errors import ConfigError, Fault, near_name
 from incentive_engine.language import Text, say
 
-SCHEME: Final = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*)://")
 WILD: Final = frozenset("*?[")
 """Characters that make a path a pattern."""
-SECRET: Final = re.compile(r"pass|secret|token|key|credential", re.IGNORECASE)
-"""Parameters of a URL whose names hold one of these are never shown."""
 
 
 class Kind(StrEnum):
@@ -119,7 +116,7 @@ def parse_location(text: str, *, folder: Path | None = None) -> Location:
     >>> str(parse_location("postgresql://me:secret@db/crm?sslmode=require&table=users"))
     'postgresql://me@db/crm?sslmode=require&table=users'
     """
-    scheme = SCHEME.match(text)
+    scheme = re.match(r"^([A-Za-z][A-Za-z0-9+.-]*)://", text)
     if scheme is None:
         path = _absolute(text, folder)
         return Location(kind=Kind.FILES, shown=path, address=path)
@@ -240,7 +237,14 @@ def _parameters(parameters: str) -> tuple[list[str], list[str]]:
     (['sslmode=require'], ['password=p', 'sslkey=k'])
     """
     each = [part for part in parameters.split("&") if part]
-    hidden = [part for part in each if SECRET.search(part.partition("=")[0])]
+    # parameters of a URL whose names hold one of these are never shown
+    hidden = [
+        part
+        for part in each
+        if re.search(
+            r"pass|secret|token|key|credential", part.partition("=")[0], flags=re.IGNORECASE
+        )
+    ]
     return [part for part in each if part not in hidden], hidden
 
 

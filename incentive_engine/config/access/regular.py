@@ -4,14 +4,6 @@ from __future__ import annotations
 
 import stat
 from pathlib import Path
-from typing import Final
-
-SPECIAL: Final = (
-    (stat.S_ISFIFO, "is a pipe"),
-    (stat.S_ISCHR, "is a device"),
-    (stat.S_ISBLK, "is a device"),
-    (stat.S_ISSOCK, "is a socket"),
-)
 
 
 def special_file(path: Path) -> str | None:
@@ -25,4 +17,10 @@ def special_file(path: Path) -> str | None:
         When there is nothing of that name, or it may not be looked at.
     """
     mode = path.stat().st_mode
-    return next((words for test, words in SPECIAL if test(mode)), None)
+    special = (
+        (stat.S_ISFIFO, "is a pipe"),
+        (stat.S_ISCHR, "is a device"),
+        (stat.S_ISBLK, "is a device"),
+        (stat.S_ISSOCK, "is a socket"),
+    )
+    return next((words for test, words in special if test(mode)), None)

@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import yaml
 
@@ -21,10 +21,6 @@ from incentive_engine.config.document.scalars import STR, scalar_tag
 from incentive_engine.config.document.tree import parse_tree
 from incentive_engine.errors import ConfigError, Fault
 from incentive_engine.language import say
-
-PLAIN: Final = re.compile(r"[^\W_](?:[\w%./+*-]| (?=\S))*", re.ASCII)
-"""Text that needs no quotes anywhere."""
-HAN: Final = re.compile(r"[\u4e00-\u9fff]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +86,15 @@ def _scalar_text(value: object) -> str:
     if isinstance(value, int | float):
         return f"{value:.15g}" if isinstance(value, float) else str(value)
     text = str(value)
-    plain = PLAIN.fullmatch(HAN.sub("x", text)) and scalar_tag(text) == STR
+    # text that needs no quotes anywhere
+    plain = (
+        re.fullmatch(
+            r"[^\W_](?:[\w%./+*-]| (?=\S))*",
+            re.sub(r"[\u4e00-\u9fff]+", "x", text),
+            flags=re.ASCII,
+        )
+        and scalar_tag(text) == STR
+    )
     return text if plain else json.dumps(text, ensure_ascii=False)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from pydantic import ValidationError
 
@@ -22,8 +22,6 @@ from incentive_engine.errors import ConfigError, Fault, nearest
 from incentive_engine.language import Text, say
 
 D = TypeVar("D", bound=Document)
-LARGEST: Final = 10_000_000
-"""Bytes of a document."""
 
 
 def load_policy(
@@ -141,14 +139,16 @@ def _text(path: Path) -> str:
     ConfigError
         When it cannot be read, or is not UTF-8.
     """
+    # bytes of a document
+    largest = 10_000_000
     try:
         if special := special_file(path):
             raise ConfigError(Fault(str(path), special, "a YAML file", "write it into a file"))
-        if path.stat().st_size > LARGEST:
+        if path.stat().st_size > largest:
             long = say("has {size:,} bytes", size=path.stat().st_size)
             remedy = "a policy names its data, and does not hold them"
             raise ConfigError(
-                Fault(str(path), long, say("at most {bound:,}", bound=LARGEST), remedy)
+                Fault(str(path), long, say("at most {bound:,}", bound=largest), remedy)
             )
         content = path.read_bytes()
     except FileNotFoundError:

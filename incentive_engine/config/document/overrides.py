@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Final
 
 from incentive_engine.config.document.places import Place
 from incentive_engine.config.document.tree import Key, Node, parse_tree
 from incentive_engine.errors import Fault, nearest
 from incentive_engine.language import say
-
-CREDENTIALS: Final = re.compile(r"(://[^\s:/@]*):[^\s]*@|(?i:(password|secret|token)=)[^\s&]*")
-"""What of a URL in a setting is not repeated."""
 
 
 def hidden(setting: str) -> str:
@@ -21,8 +17,11 @@ def hidden(setting: str) -> str:
     >>> hidden("data.users=postgresql://me:secret@db/crm?table=u")
     'data.users=postgresql://me:…@db/crm?table=u'
     """
-    return CREDENTIALS.sub(
-        lambda found: f"{found[1]}:…@" if found[1] else f"{found[2]}=…", setting
+    # what of a URL in a setting is not repeated
+    return re.sub(
+        r"(://[^\s:/@]*):[^\s]*@|(?i:(password|secret|token)=)[^\s&]*",
+        lambda found: f"{found[1]}:…@" if found[1] else f"{found[2]}=…",
+        setting,
     )
 
 

@@ -177,17 +177,16 @@ def _wrong_type(line: ErrorDetails) -> Text:
         return say("is a mapping")
     if isinstance(value, list | tuple):
         return say("is a list")
-    kind = TYPES.get(type(value), say("something else"))
+    # what values of YAML are
+    types = {
+        str: say("text"),
+        bool: say("true or false"),
+        int: say("a whole number"),
+        float: say("a number"),
+    }
+    kind = types.get(type(value), say("something else"))
     return say("{value} is {kind}", value=shown(value), kind=kind)
 
-
-TYPES: Final = {
-    str: say("text"),
-    bool: say("true or false"),
-    int: say("a whole number"),
-    float: say("a number"),
-}
-"""What values of YAML are."""
 
 WHAT: Final[Mapping[str, Callable[[ErrorDetails], Text]]] = {
     "missing": lambda _: say("is missing"),

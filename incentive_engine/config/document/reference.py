@@ -11,7 +11,6 @@ import inspect
 import sys
 import textwrap
 from itertools import pairwise
-from typing import Final
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -22,7 +21,25 @@ from incentive_engine.config.document.words import describe, models_in
 from incentive_engine.config.policy import Policy
 from incentive_engine.config.scenario import Scenario
 
-INTRODUCTION: Final = """# Policy files
+
+def scenario_reference() -> str:
+    """Return the reference page of scenario files, in Markdown."""
+    of_scenarios = """# Scenario files
+
+Every key of a scenario, which `incentive simulate` replays ([what it is for](simulation.md)). This
+page is written from the program's own models by `python -m
+incentive_engine.config.document.reference scenario > docs/scenario.md`; a test fails while it is
+old. `incentive check FILE` reports every problem of a file at once. Values are read as in [policy
+files](policy.md).
+"""
+    return "\n".join([of_scenarios, *map(_section, documented_models(Scenario))])
+
+
+def policy_reference() -> str:
+    """Return the reference page of policy files, in Markdown."""
+    units = ", ".join(f"`{unit}` {factor:,}" for unit, factor in UNITS.items() if unit)
+    pages = [_section(model) for model in documented_models(Policy)]
+    introduction = """# Policy files
 
 Every key of a policy. This page is written from the program's own models by `python -m
 incentive_engine.config.document.reference > docs/policy.md`; a test fails while it is old.
@@ -48,28 +65,7 @@ How values are read:
   number; `12:30`, dates and codes with leading zeros such as `007` are text.
 * Aliases and merge keys of YAML are not supported: what a file says stands where it counts.
 """
-
-
-OF_SCENARIOS: Final = """# Scenario files
-
-Every key of a scenario, which `incentive simulate` replays ([what it is for](simulation.md)). This
-page is written from the program's own models by `python -m
-incentive_engine.config.document.reference scenario > docs/scenario.md`; a test fails while it is
-old. `incentive check FILE` reports every problem of a file at once. Values are read as in [policy
-files](policy.md).
-"""
-
-
-def scenario_reference() -> str:
-    """Return the reference page of scenario files, in Markdown."""
-    return "\n".join([OF_SCENARIOS, *map(_section, documented_models(Scenario))])
-
-
-def policy_reference() -> str:
-    """Return the reference page of policy files, in Markdown."""
-    units = ", ".join(f"`{unit}` {factor:,}" for unit, factor in UNITS.items() if unit)
-    pages = [_section(model) for model in documented_models(Policy)]
-    return "\n".join([INTRODUCTION.format(units=units), *pages])
+    return "\n".join([introduction.format(units=units), *pages])
 
 
 def documented_models(top: type[BaseModel]) -> list[type[BaseModel]]:

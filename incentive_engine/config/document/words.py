@@ -6,7 +6,7 @@ import types
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final, Literal, Union, get_args, get_origin
+from typing import Annotated, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
@@ -20,15 +20,6 @@ class Words:
     """Says in an annotation what its values are; it overrides the words of the type."""
 
     text: str
-
-
-TYPE_WORDS: Final[dict[type, str]] = {
-    str: "text",
-    int: "a whole number",
-    float: "a number",
-    bool: "true or false",
-    Path: "a path",
-}
 
 
 def keys_of(model: type[BaseModel]) -> Text:
@@ -54,8 +45,15 @@ def describe(kind: object, *, model: Callable[[type[BaseModel]], Text] = keys_of
         return say(kind.text)
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         return model(kind)
-    if isinstance(kind, type) and kind in TYPE_WORDS:
-        return say(TYPE_WORDS[kind])
+    type_words = {
+        str: "text",
+        int: "a whole number",
+        float: "a number",
+        bool: "true or false",
+        Path: "a path",
+    }
+    if isinstance(kind, type) and kind in type_words:
+        return say(type_words[kind])
     return _describe_parts(kind, model=model)
 
 

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from typing import Final
 
 import pandas as pd
 from pandas.api.types import is_datetime64_any_dtype, is_numeric_dtype
-
-ISO_DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}([T ].*)?")
 
 
 def dates_in(column: pd.Series) -> pd.Series | None:
@@ -23,7 +20,7 @@ def dates_in(column: pd.Series) -> pd.Series | None:
     True
     """
     first = column.first_valid_index()
-    if first is None or not ISO_DATE.fullmatch(str(column.loc[first])):
+    if first is None or not re.fullmatch(r"\d{4}-\d{2}-\d{2}([T ].*)?", str(column.loc[first])):
         return None
     codes, words = pd.factorize(column)
     moments = pd.to_datetime(

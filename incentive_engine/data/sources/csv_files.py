@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 
-from incentive_engine.data.tables.formats import CANONICAL_INTEGER, USER_ID
+from incentive_engine.data.tables.formats import USER_ID
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
 
@@ -21,7 +21,6 @@ LARGEST_CSV: Final = 2**31 - 2
 CHUNK_BYTES: Final = 1 << 22
 HEAD_BYTES: Final = 1 << 22
 """Bytes of a file of which a sample of rows is taken."""
-UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
 
 
 def csv_columns(path: Path, *, where: str) -> tuple[str, ...]:
@@ -36,7 +35,7 @@ def csv_columns(path: Path, *, where: str) -> tuple[str, ...]:
     header_bytes = 1_000_000
     with path.open("rb") as file:
         header = file.readline(header_bytes)
-    if header.startswith(UTF16) or b"\x00" in header:
+    if header.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\x00" in header:
         raise DataError(_not_utf8(where, "the file is in UTF-16 or binary"))
     if b"\r" in header.rstrip(b"\r\n"):
         what, expected = "lines end with a carriage return alone", "lines that end with a newline"
@@ -180,7 +179,8 @@ def _with_text_as_meant(table: pa.Table, ids: str) -> pa.Table:
 
 
 def _all_integers(text: pa.ChunkedArray) -> bool:
-    canonical = pc.match_substring_regex(text, CANONICAL_INTEGER)
+    # an id that survives the way to an integer and back; one with a leading zero does not
+    canonical = pc.match_substring_regex(text, r"^(0|-?[1-9][0-9]{0,17})$")
     return bool(pc.all(canonical).as_py())
 
 

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 from urllib.parse import quote
 
 import pyarrow as pa
@@ -18,16 +18,6 @@ from incentive_engine.data.sources.snapshots import versioned_snapshot, write_ro
 from incentive_engine.data.tables.files import LOOK, digest_file, unreadable
 from incentive_engine.errors import DataError, Fault, SetupError, nearest
 from incentive_engine.language import say
-
-READS: Final = frozenset(
-    {
-        sqlite3.SQLITE_SELECT,
-        sqlite3.SQLITE_READ,
-        sqlite3.SQLITE_FUNCTION,
-        sqlite3.SQLITE_RECURSIVE,
-    }
-)
-"""What a query may do."""
 
 
 def database_rows(location: Location) -> ParquetPart:
@@ -186,8 +176,17 @@ def _sqlite_blocks(connection: sqlite3.Connection, location: Location) -> Iterat
         query = f"SELECT * FROM {quoted(_sqlite_table(connection, location))}"  # noqa: S608 - quoted
     else:
         query = (location.query or "").rstrip("; \n")
+    # what a query may do
+    reads = frozenset(
+        {
+            sqlite3.SQLITE_SELECT,
+            sqlite3.SQLITE_READ,
+            sqlite3.SQLITE_FUNCTION,
+            sqlite3.SQLITE_RECURSIVE,
+        }
+    )
     connection.set_authorizer(
-        lambda action, *_: sqlite3.SQLITE_OK if action in READS else sqlite3.SQLITE_DENY
+        lambda action, *_: sqlite3.SQLITE_OK if action in reads else sqlite3.SQLITE_DENY
     )
     schema = _sqlite_schema(connection, query)
     cursor = connection.execute(query)

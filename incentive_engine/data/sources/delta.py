@@ -13,12 +13,6 @@ from incentive_engine.errors import DataError, Fault, SetupError
 from incentive_engine.language import say
 
 LOG: Final = "_delta_log"
-KNOWN: Final = frozenset({"timestampNtz", "v2Checkpoint", "vacuumProtocolCheck"})
-"""What newer tables may ask of a reader and this one gives."""
-REMEDIES: Final = {
-    "deletionVectors": "remove them with REORG TABLE … APPLY (PURGE)",
-    "columnMapping": "write a copy without column mapping",
-}
 
 
 def is_delta(folder: Path) -> bool:
@@ -68,13 +62,22 @@ def delta_parts(folder: Path, *, where: str) -> ParquetParts:
 
 
 def _refuse_features(table: Any, where: str) -> None:  # noqa: ANN401 - the library is optional
-    asked = set(table.protocol().reader_features or ()) - KNOWN
+    # what newer tables may ask of a reader and this one gives
+    asked = set(table.protocol().reader_features or ()) - {
+        "timestampNtz",
+        "v2Checkpoint",
+        "vacuumProtocolCheck",
+    }
+    remedies = {
+        "deletionVectors": "remove them with REORG TABLE … APPLY (PURGE)",
+        "columnMapping": "write a copy without column mapping",
+    }
     faults = [
         Fault(
             where,
             say("the Delta table uses `{feature}`, which is not read here", feature=feature),
             "a table without it",
-            REMEDIES.get(feature, "write a copy without it"),
+            remedies.get(feature, "write a copy without it"),
         )
         for feature in sorted(asked)
     ]

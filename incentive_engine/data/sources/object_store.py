@@ -6,16 +6,13 @@ import fnmatch
 import json
 import shutil
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from incentive_engine.config.access.location import WILD, Location, local
 from incentive_engine.data.sources.delta import LOG
 from incentive_engine.data.step_cache import StepCache
 from incentive_engine.data.tables.formats import CSV, GZIP, PARQUET
 from incentive_engine.errors import DataError, Fault
-
-READ: Final = (CSV, GZIP, *PARQUET)
-STEP: Final = "object-store"
 
 
 def copied_here(location: Location) -> Location:
@@ -54,7 +51,7 @@ def copied_here(location: Location) -> Location:
                 shutil.copyfileobj(here, out, 1 << 22)
 
     try:
-        step = StepCache().run(STEP, version, build)
+        step = StepCache().run("object-store", version, build)
     except OSError as error:
         raise DataError(_refused(location, error)) from None
     copies = step.path / "files"
@@ -92,7 +89,9 @@ def _listed(store: Any, base: str) -> list[Any]:  # noqa: ANN401 - pyarrow has n
     selector = FileSelector(str(_fixed(base)), recursive=True, allow_not_found=True)
     files = [file for file in store.get_file_info(selector) if file.type == FileType.File]
     wanted = [
-        file for file in files if file.path.lower().endswith(READ) or f"/{LOG}/" in file.path
+        file
+        for file in files
+        if file.path.lower().endswith((CSV, GZIP, *PARQUET)) or f"/{LOG}/" in file.path
     ]
     chosen = [file for file in wanted if not pattern or _is_meant(file.path, base)]
     return sorted(chosen, key=lambda file: str(file.path))

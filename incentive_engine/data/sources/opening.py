@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
 
 from incentive_engine.config.access.location import Kind, Location, local
 from incentive_engine.data.sources.databases import database_rows
@@ -23,10 +22,10 @@ from incentive_engine.data.sources.snapshots import csv_snapshot
 from incentive_engine.data.sources.source import Source, source_of
 from incentive_engine.data.tables.formats import USER_ID
 
-AS_THEY_ARE: Final[Mapping[str, str]] = MappingProxyType({})
 
-
-def open_source(location: Location | Path, *, renames: Mapping[str, str] = AS_THEY_ARE) -> Source:
+def open_source(
+    location: Location | Path, *, renames: Mapping[str, str] = MappingProxyType({})
+) -> Source:
     """Return the table at a location; only footers and headers of local files are read.
 
     Rows of a database or an object store, and compressed CSV, are copied into the cache first, so

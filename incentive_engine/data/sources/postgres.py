@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
@@ -17,30 +17,6 @@ from incentive_engine.data.sources.parquet_files import ParquetPart
 from incentive_engine.data.sources.snapshots import fresh_snapshot, write_rows
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
-
-TYPES: Final = {
-    16: pa.bool_(),
-    20: pa.int64(),
-    21: pa.int64(),
-    23: pa.int64(),
-    26: pa.int64(),
-    700: pa.float64(),
-    701: pa.float64(),
-    1700: pa.float64(),
-    1082: pa.date32(),
-    1114: pa.timestamp("us"),
-    1184: pa.timestamp("us", tz="UTC"),
-}
-"""PostgreSQL's number of a type to arrow's; every other is text."""
-SESSION: Final = (
-    "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",
-    "SET LOCAL TimeZone = 'UTC'",
-    "SET LOCAL DateStyle = 'ISO'",
-    "SET LOCAL IntervalStyle = 'iso_8601'",
-    "SET LOCAL extra_float_digits = 1",
-    "SET LOCAL synchronize_seqscans = off",
-)
-"""So that the same rows come in the same words and order each time."""
 
 
 def server_rows(location: Location) -> ParquetPart:
@@ -67,7 +43,15 @@ def _write(location: Location, file: Path) -> None:
     secret = str(parameters.get("password") or "")
     try:
         with psycopg.connect(**parameters) as connection:
-            for setting in SESSION:
+            # so that the same rows come in the same words and order each time
+            for setting in (
+                "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",
+                "SET LOCAL TimeZone = 'UTC'",
+                "SET LOCAL DateStyle = 'ISO'",
+                "SET LOCAL IntervalStyle = 'iso_8601'",
+                "SET LOCAL extra_float_digits = 1",
+                "SET LOCAL synchronize_seqscans = off",
+            ):
                 connection.execute(setting)
             write_rows(_blocks(connection, location), file, where=location.where)
             connection.rollback()  # what a function did in spite of all goes with it
@@ -102,7 +86,21 @@ def _blocks(connection: Any, location: Location) -> Iterator[pa.Table]:  # noqa:
     # on a line of its own, the bracket is no part of a comment that ends the query
     asked = f"SELECT * FROM ({query}\n) AS asked"  # noqa: S608 - read only
     described = connection.execute(f"{asked} LIMIT 0").description
-    kinds = [TYPES.get(column.type_code, pa.string()) for column in described]
+    # PostgreSQL's number of a type to arrow's; every other is text
+    types = {
+        16: pa.bool_(),
+        20: pa.int64(),
+        21: pa.int64(),
+        23: pa.int64(),
+        26: pa.int64(),
+        700: pa.float64(),
+        701: pa.float64(),
+        1700: pa.float64(),
+        1082: pa.date32(),
+        1114: pa.timestamp("us"),
+        1184: pa.timestamp("us", tz="UTC"),
+    }
+    kinds = [types.get(column.type_code, pa.string()) for column in described]
     schema = pa.schema(
         [(column.name, kind) for column, kind in zip(described, kinds, strict=True)]
     )

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
 
 import pyarrow as pa
 
@@ -16,13 +15,10 @@ from incentive_engine.config.access.location import Location
 from incentive_engine.data.sources.csv_files import HEAD_BYTES, csv_columns, csv_head, read_csv
 from incentive_engine.data.sources.parquet_files import ParquetParts
 from incentive_engine.data.tables.files import digest_file
-from incentive_engine.data.tables.formats import PANDAS_INDEX, USER_ID
+from incentive_engine.data.tables.formats import USER_ID
 from incentive_engine.data.tables.types import names_zone, plain_table, refuse_nested
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
-
-HEAD: Final = 10_000
-"""Rows of a sample, unless told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -174,7 +170,8 @@ class Source:
             return self.table(columns).slice(rows.start, rows.stop - rows.start)
         return self.files.part(list(names.values()), rows).rename_columns(list(names))
 
-    def head(self, rows: int = HEAD) -> pa.Table:
+    # rows of a sample, unless told
+    def head(self, rows: int = 10_000) -> pa.Table:
         """Return the first rows, without reading much more."""
         if isinstance(self.files, Path):
             read = csv_head(
@@ -245,7 +242,8 @@ def source_of(
         columns = csv_columns(files, where=where)
     else:
         columns = tuple(files.schema.names)
-    named = [name for name in columns if name and not name.startswith(PANDAS_INDEX)]
+    # how pandas calls an index in a Parquet file; in a CSV file it has no name
+    named = [name for name in columns if name and not name.startswith("__index_level_")]
     if _has_own_names(named, renames):
         renames = {}
     faults = [*_repeated(named, where), *_misnamed(named, renames, where)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
@@ -15,11 +15,16 @@ from incentive_engine.language import say
 if TYPE_CHECKING:
     import pandas as pd
 
-STREAM: Final = "__arrow_c_stream__"
-"""What frames of other libraries give their rows by, without a copy where types allow it."""
-ARRAY: Final = "__arrow_c_array__"
-LAZY: Final = ("collect", "compute", "execute", "toPandas")
-"""What frames are asked by that have no rows yet: Polars, Dask, Ibis and Spark call it so."""
+
+def has_arrow_rows(frame: object) -> bool:
+    """Whether a frame of another library gives its rows, without a copy where types allow it."""
+    return hasattr(frame, "__arrow_c_stream__") or hasattr(frame, "__arrow_c_array__")
+
+
+def has_no_rows_yet(frame: object) -> bool:
+    """Whether a frame has to be asked for its rows."""
+    # Polars, Dask, Ibis and Spark call it so
+    return any(hasattr(frame, ask) for ask in ("collect", "compute", "execute", "toPandas"))
 
 
 def names_in(frame: object, *, where: str) -> tuple[str, ...]:
@@ -87,10 +92,10 @@ def pandas_frame(frame: object, *, where: str) -> pd.DataFrame:
 
 
 def _refuse_others(frame: object, where: str) -> None:
-    if _is_pandas(frame) or hasattr(frame, STREAM) or hasattr(frame, ARRAY):
+    if _is_pandas(frame) or has_arrow_rows(frame):
         return
     kind = f"{type(frame).__module__.partition('.')[0]}.{type(frame).__name__}"
-    if any(hasattr(frame, name) for name in LAZY):
+    if has_no_rows_yet(frame):
         what, remedy = (
             say("is evaluated lazily ({kind})", kind=kind),
             "collect or compute it first",

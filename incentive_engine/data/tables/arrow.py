@@ -20,12 +20,6 @@ Column: TypeAlias = "pa.ChunkedArray | pa.Array"
 FloatColumn: TypeAlias = npt.NDArray[Any]
 """float32 or float64, as the file has it."""
 
-NUMPY: Final = {
-    pa.from_numpy_dtype(kind): np.dtype(kind)
-    for kind in ("i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8")
-}
-"""Arrow types whose values lie in memory as numpy's do."""
-
 
 OFFSETS: Final = np.dtype(np.int32)
 """What arrow's `string` counts its bytes with."""
@@ -86,7 +80,12 @@ def numbers(column: Column) -> FloatColumn:
 
 def as_numpy(array: pa.Array) -> npt.NDArray[Any]:
     """Return the memory of an array of numbers, (n,), read-only; what is missing is arbitrary."""
-    kind, size = NUMPY[array.type], len(array)
+    # Arrow types whose values lie in memory as numpy's do
+    numpy = {
+        pa.from_numpy_dtype(kind): np.dtype(kind)
+        for kind in ("i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8")
+    }
+    kind, size = numpy[array.type], len(array)
     if not size:
         return np.empty(0, dtype=kind)
     start = array.offset * kind.itemsize

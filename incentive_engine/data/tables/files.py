@@ -23,12 +23,8 @@ from incentive_engine.data.tables.unfinished import (
 from incentive_engine.errors import DataError, Fault, near_name
 from incentive_engine.language import Text, say
 
-SETTLED: Final = 1_000_000_000
-"""Nanoseconds after which a file's time of change would show another change."""
 PRIVATE: Final = 0o700
 """The mode of a directory that only its owner may look into."""
-FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-FORBIDDEN: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
 
 def digest_file(path: Path) -> str:
@@ -45,7 +41,8 @@ def digest_file(path: Path) -> str:
     try:
         state = path.stat()
         identity = (path.absolute(), state.st_dev, state.st_ino, state.st_size, state.st_ctime_ns)
-        settled = time.time_ns() - state.st_ctime_ns > SETTLED
+        # nanoseconds after which a file's time of change would show another change
+        settled = time.time_ns() - state.st_ctime_ns > 1_000_000_000
         return _kept_digest(*identity) if settled else _digest(path)
     except OSError as error:
         raise DataError(unreadable(path, error)) from error
@@ -180,11 +177,11 @@ def _unwritable(path: Path, error: OSError) -> Fault | None:
         *Path(error.filename).parents,
     )
     what: Text
-    if error.errno in FULL:
+    if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
         what, remedy = "the disk is full; nothing half-written stays", "free some space"
     elif not ours:
         return None
-    elif error.errno in FORBIDDEN:
+    elif error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
         what, remedy = "may not be written to", "name another place, or ask for access"
     else:
         what, remedy = say("cannot be written: {reason}", reason=error), "name another place"

@@ -4,23 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
 
 import incentive_engine
 from incentive_engine.config import Policy, load_policy
-from incentive_engine.config.overrides import MIN_MARGINAL_ROI, MIN_ROI, apply_overrides
+from incentive_engine.config.overrides import Override, apply_overrides
 from incentive_engine.config.policy import Budget
 from incentive_engine.errors import ConfigError, Fault
 from incentive_engine.language import Text
-
-OPTIONS: Final = {
-    "budget.amount": "--budget",
-    "budget.basis": "--basis",
-    "budget.confidence": "--confidence",
-    MIN_ROI: "--min-roi",
-    MIN_MARGINAL_ROI: "--min-marginal-roi",
-}
-"""Overrides to the options that make them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,11 +31,11 @@ class BudgetOptions:
     def to_dict(self) -> dict[str, object]:
         """Return what is overridden, by the policy's fields."""
         fields = {
-            "budget.amount": self.amount,
-            "budget.basis": self.basis,
-            "budget.confidence": self.confidence,
-            MIN_ROI: self.min_roi,
-            MIN_MARGINAL_ROI: self.min_marginal_roi,
+            Override.AMOUNT: self.amount,
+            Override.BASIS: self.basis,
+            Override.CONFIDENCE: self.confidence,
+            Override.MIN_ROI: self.min_roi,
+            Override.MIN_MARGINAL_ROI: self.min_marginal_roi,
         }
         return {name: value for name, value in fields.items() if value is not None}
 
@@ -136,4 +126,12 @@ def with_options(policy: Policy, options: BudgetOptions) -> Policy:
 def _option(where: Text) -> Text:
     """Return the option that set a field, or the place itself where none did."""
     name, _, field = str(where).partition(": ")
-    return OPTIONS.get(f"{name}.{field}" if field else name, where)
+    # overrides to the options that make them
+    options: dict[str, Text] = {
+        Override.AMOUNT: "--budget",
+        Override.BASIS: "--basis",
+        Override.CONFIDENCE: "--confidence",
+        Override.MIN_ROI: "--min-roi",
+        Override.MIN_MARGINAL_ROI: "--min-marginal-roi",
+    }
+    return options.get(f"{name}.{field}" if field else name, where)

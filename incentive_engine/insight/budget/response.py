@@ -12,7 +12,6 @@ import numpy as np
 import pyarrow as pa
 
 from incentive_engine.allocation import (
-    BUDGET,
     MANY,
     PAGE,
     Allocation,
@@ -33,16 +32,9 @@ from incentive_engine.data.scores import ScoreTable
 from incentive_engine.data.sources import Source
 from incentive_engine.data.step_cache import StepCache
 from incentive_engine.data.tables.arrow import levels
-from incentive_engine.domain import CONVERSION, COST, SPEND, Columns, FloatArray
+from incentive_engine.domain import BUDGET, CONVERSION, COST, SPEND, Columns, FloatArray
 from incentive_engine.insight.small_groups import SMALLEST, shown_apart
 from incentive_engine.report import OTHERS, Response, ResponsePoint, ResponseRow
-
-ROWS: Final = 200
-"""Budgets that the slider knows, where they cost nothing to know."""
-
-SHARES: Final = (0.03, 0.1, 0.22, 0.42, 0.7, 1.0)
-"""Budgets that are solved where several limits decide, as shares of what would be spent if
-nothing had a price. They do not hang on the plan's own, so that they are solved once."""
 
 RESPONSE_SOURCES: Final = ("allocation", "insight")
 """What makes a response beyond the sources of every step."""
@@ -113,7 +105,8 @@ def budget_response(
         return None
     if _money_alone(problem):
         split, groups = _split(policy, table)
-        efficient = frontier(problem, split, rows=ROWS, smallest=SMALLEST)
+        # budgets that the slider knows, where they cost nothing to know
+        efficient = frontier(problem, split, rows=200, smallest=SMALLEST)
         return None if efficient is None else _exact(efficient, groups, table)
     if table.n_users < SMALLEST:
         return None
@@ -160,7 +153,13 @@ def _solved(policy: Policy, problem: Problem, table: ScoreTable) -> Response:
     split, groups = _split(policy, table)
     curve = Curve(problem, params=PAGE)
     most = curve.most(problem)
-    policies = [policy.with_budget(amount=most * share) for share in SHARES if most > 0]
+    # budgets that are solved where several limits decide, as shares of what would be spent if
+    # nothing had a price. They do not hang on the plan's own, so that they are solved once
+    policies = [
+        policy.with_budget(amount=most * share)
+        for share in (0.03, 0.1, 0.22, 0.42, 0.7, 1.0)
+        if most > 0
+    ]
     problems = [with_budget_of(problem, each) for each in policies]
     at_risk = problem.pool is not None and problem.pool.basis == "at-risk"
     if problem.n_users > MANY and problems and not at_risk:

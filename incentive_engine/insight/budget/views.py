@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Final
 
 import numpy as np
 
@@ -25,9 +24,6 @@ from incentive_engine.insight.budget.chosen_pairs import chosen_pairs
 from incentive_engine.insight.budget.mandate import with_ample_budget
 from incentive_engine.insight.budget.policy_options import budget_of
 from incentive_engine.insight.budget.study import measures_of
-
-COMPARABLE: Final = SolveParams(plan_gap=1e-3)
-"""A plan within this gap is good enough to be compared with another."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -105,5 +101,6 @@ def conversions_without_favour(
         return None
     even = Objective(maximise=policy.objective.maximise)
     problem = build_problem(policy.model_copy(update={"objective": even}), table, holdout)
-    plan = solve(problem, params=COMPARABLE)
+    # a plan within this gap is good enough to be compared with another
+    plan = solve(problem, params=SolveParams(plan_gap=1e-3))
     return float(np.sum(chosen_pairs(table, plan.choice, plan.cost_micros).conversion))

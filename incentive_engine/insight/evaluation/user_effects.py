@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -21,9 +22,6 @@ from incentive_engine.features.computing.words import feature_words
 from incentive_engine.language import Message, Text, named, say
 from incentive_engine.uplift.evaluation.explanation import Explanation, explain
 from incentive_engine.uplift.model import EffectModel
-
-SHOWN = 8
-"""Features that are named per offer; the others are summed up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +51,9 @@ class OfferReasons:
 class UserReasons:
     """What the model says of one user."""
 
+    SHOWN: ClassVar = 8
+    """Features that are named per offer; the others are summed up."""
+
     user_id: str
     offers: tuple[OfferReasons, ...]
 
@@ -71,7 +72,7 @@ class UserReasons:
             kind = "explain.offer" if offer.eligible else "explain.closed"
             yield say(kind, offer=offer.offer, effect=100 * offer.effect)
             first, *rest = offer.parts
-            shown, others = rest[:SHOWN], rest[SHOWN:]
+            shown, others = rest[: self.SHOWN], rest[self.SHOWN :]
             yield from (_line(part) for part in (first, *shown))
             if others:
                 left = sum(part.adds for part in others)

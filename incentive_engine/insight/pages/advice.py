@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
@@ -32,15 +32,6 @@ from incentive_engine.report import Advice, Alternative, Response
 from incentive_engine.report.content import TrialState
 from incentive_engine.stats.estimate import Estimate
 from incentive_engine.uplift.diagnosis.findings import CheckVerdict
-
-SURE: Final = 3.0
-"""Standard errors by which a simpler way must be ahead before the plan is advised against."""
-THIN: Final = 1 / 3
-"""Money that brings less than this part of the average is called thin."""
-WORTH_SAVING: Final = 0.1
-"""Share of the budget that must be thin before a smaller one is advised."""
-SHAKEN: Final = frozenset({"sample ratio", "propensities", "balance", "leaks"})
-"""Checks whose warnings put every effect in doubt, and not only their precision."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -115,7 +106,8 @@ def _shaken(checks: Sequence[CheckVerdict]) -> list[CheckVerdict]:
     return [
         check
         for check in checks
-        if check.verdict == "refusal" or (check.verdict == "warning" and check.check in SHAKEN)
+        if check.verdict == "refusal"
+        or (check.verdict == "warning" and check.check.shakes_effects)
     ]
 
 
@@ -152,7 +144,9 @@ def _better_way(ways: Sequence[Alternative]) -> tuple[Advice.Kind, Message] | No
     """Return the simpler way that is ahead beyond doubt, in what the policy maximises."""
     for way in ways:
         lead = way.lead or way.difference
-        if lead is not None and lead.value + SURE * lead.standard_error < 0:
+        # 3.0: standard errors by which a simpler way must be ahead before the plan is advised
+        # against
+        if lead is not None and lead.value + 3.0 * lead.standard_error < 0:
             name = say(f"ways.{way.way}", offer=way.offer)
             return "stop", say("advice.better_way", way=name)
     return None
@@ -177,7 +171,8 @@ def _less(plan: PlanTotals, currency: str) -> tuple[Advice.Kind, Message] | None
     if budget is None or response is None or not budget.amount:
         return None
     share, kept = smaller_budget(response, budget.amount, margin=plan.policy.margin)
-    if share > 1 - WORTH_SAVING:
+    # 0.1: share of the budget that must be thin before a smaller one is advised
+    if share > 1 - 0.1:
         return None
     values: dict[str, Value] = {
         "budget": share * budget.amount,
@@ -216,7 +211,8 @@ def smaller_budget(
     else:
         with np.errstate(divide="ignore", invalid="ignore"):
             thinness = (value[-1] - value) / value[-1] / (1 - shares)
-        thin = np.append(thinness[:-1] <= THIN, True)
+        # 1 / 3: money that brings less than this part of the average is called thin
+        thin = np.append(thinness[:-1] <= (1 / 3), True)
         best = int(np.argmax(thin))
     kept = value[best] / value[-1] if value[-1] > 0 else 1.0
     return float(shares[best]), float(kept)

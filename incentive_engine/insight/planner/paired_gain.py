@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 
@@ -18,9 +17,6 @@ from incentive_engine.insight.value.gain import (
 )
 from incentive_engine.run.finished import FinishedRun
 from incentive_engine.stats.estimate import Estimate
-
-SAME: Final = 1e-6
-"""Relative departure from a stated gain up to which it has been computed again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -84,7 +80,8 @@ def _gain(run: FinishedRun, valued: ValuedTrial) -> PlanGain | None:
         users=stated.users,
     )
     pairs = ((gain.conversions, stated.conversions), (gain.cost, stated.cost))
-    is_same = all(math.isclose(a.value, b.estimate, rel_tol=SAME) for a, b in pairs)
+    # relative departure from a stated gain up to which it has been computed again
+    is_same = all(math.isclose(a.value, b.estimate, rel_tol=1e-6) for a, b in pairs)
     return gain if is_same else None
 
 

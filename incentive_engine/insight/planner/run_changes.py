@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -16,9 +15,7 @@ from incentive_engine.data.sources import read_table
 from incentive_engine.domain import MICROS, FloatArray, Reason
 from incentive_engine.insight.small_groups import SMALLEST, shown_apart
 from incentive_engine.run.finished import FinishedRun
-from incentive_engine.run.format import ALLOCATION_FILE
-
-HOLDOUT: Final = "holdout"
+from incentive_engine.run.format import RunFile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,11 +156,11 @@ class _Rows:
     @classmethod
     def of(cls, directory: Path) -> _Rows:
         columns = ("user_id", "offer_id", "conversion", "cost_micros", "reason")
-        table = read_table(directory / ALLOCATION_FILE, columns).combine_chunks()
+        table = read_table(directory / RunFile.ALLOCATION, columns).combine_chunks()
         is_held = pc.equal(table["reason"], Reason.HOLDOUT.value)
         nothing = "none"
         label = pc.if_else(
-            is_held, HOLDOUT, pc.fill_null(table["offer_id"].cast(pa.string()), nothing)
+            is_held, "holdout", pc.fill_null(table["offer_id"].cast(pa.string()), nothing)
         )
         encoded = label.combine_chunks().dictionary_encode()
         return cls(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -32,11 +32,6 @@ from incentive_engine.stats.intervals import MEASURES
 
 Choice = npt.NDArray[np.int16]
 Way = Literal["tiers", "everyone"]
-MOST: Final = 1_000_000
-"""Users among whom a simpler way is worked out; of so many a sum is known to a part in a
-thousand or better."""
-
-WAYS: Final[tuple[Way, ...]] = ("tiers", "everyone")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -96,7 +91,8 @@ def simpler_ways(
     if policy.budget is None or policy.budget.amount == 0:
         return ()
     some = _some(problem)
-    wanted = [way for way in WAYS if way == "everyone" or policy.objective.weight]
+    # without weights, tiers are worth alike
+    wanted: tuple[Way, ...] = ("tiers", "everyone") if policy.objective.weight else ("everyone",)
     ways = (_worked_out(way, policy, table, problem, some=some, tried=tried) for way in wanted)
     return tuple(way for way in ways if way is not None)
 
@@ -196,9 +192,12 @@ def _aim(policy: Policy, trial: Problem) -> TrialObjective | None:
 
 def _some(problem: Problem) -> IntArray:
     """Return the users that ways are worked out for: all, or those of about `MOST` low hashes."""
-    if problem.n_users <= MOST or problem.key is None:
+    # users among whom a simpler way is worked out; of so many a sum is known to a part in a
+    # thousand or better
+    most = 1_000_000
+    if problem.n_users <= most or problem.key is None:
         return np.arange(problem.n_users)
-    return np.flatnonzero(problem.key <= np.uint64(MOST / problem.n_users * (2**64 - 2**11)))
+    return np.flatnonzero(problem.key <= np.uint64(most / problem.n_users * (2**64 - 2**11)))
 
 
 def _preferred(

@@ -16,7 +16,7 @@ from incentive_engine.insight.value.gain import PlanGain
 from incentive_engine.report import Holdout, Measurability, Watched
 from incentive_engine.stats.intervals import NORMAL_95
 from incentive_engine.stats.power import detectable_effect, power_of
-from incentive_engine.stats.sequential import SETTLED, difference_error, noticing
+from incentive_engine.stats.sequential import GAIN_TEST, difference_error, noticing
 
 MOST_USERS: Final = 1_000_000
 """Beyond it the cost is not told: a second problem of all users would double the memory."""
@@ -110,5 +110,5 @@ def _moment(policy: Policy, share: float | None) -> str:
     _, density = traffic(times.wave)
     come = np.concatenate([[0.0], np.cumsum(density)])
     part = float(np.interp(share, come / come[-1], np.linspace(0.0, 1.0, len(come))))
-    at = times.start + part * (times.end - times.start) + timedelta(hours=SETTLED)
+    at = times.start + part * (times.end - times.start) + timedelta(hours=GAIN_TEST.settled_hours)
     return f"{at:%Y-%m-%d %H:%M}"

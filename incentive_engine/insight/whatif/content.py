@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Final
 
 from incentive_engine.domain import CONVERSION, COST, FACE, SPEND
 from incentive_engine.insight.budget.policy_options import budget_of
@@ -21,9 +20,6 @@ from incentive_engine.report.pages.whatif import (
     VariantRow,
     WhatIfContent,
 )
-
-LARGEST: Final = 20
-"""Moves of a variant that are shown."""
 
 
 def whatif_page(
@@ -105,7 +101,8 @@ def _point(each: Study, budget: float) -> PointRow:
 def _moves(variant: str, moves: Sequence[Move], budget: float) -> MoveTable:
     mine = [move for move in moves if move.variant == variant and move.budget == budget]
     mine.sort(key=lambda move: -move.users)
-    shown = [move for move in mine[:LARGEST] if move.users >= SMALLEST]
+    # moves of a variant that are shown
+    shown = [move for move in mine[:20] if move.users >= SMALLEST]
     return MoveTable(
         variant=variant,
         column=mine[0].column if mine else "",

@@ -15,8 +15,6 @@ from incentive_engine.errors import Fault
 from incentive_engine.insight.budget.study import LimitCost, Study
 from incentive_engine.insight.whatif.movers import Move
 
-MOVES = ["variant", "budget", "column", "group", "from", "to", "users", "conversions", "cost"]
-SAFETY = ["variant", "budget", "confidence", "value", "conversions", "spend", "expected_cost"]
 LIMITS = [
     "variant", "budget", "limit", "rule", "at_most", "at_least", "ratio", "usage", "price",
     "slack", "report_only", "gain_if_dropped", "gain_if_rule_dropped",
@@ -44,7 +42,19 @@ def moves_table(moves: Sequence[Move]) -> pd.DataFrame:
     """Return one row per move."""
     frame = pd.DataFrame([asdict(move) for move in moves])
     frame = frame.rename(columns={"origin": "from", "target": "to"})
-    return frame.reindex(columns=MOVES)
+    return frame.reindex(
+        columns=[
+            "variant",
+            "budget",
+            "column",
+            "group",
+            "from",
+            "to",
+            "users",
+            "conversions",
+            "cost",
+        ]
+    )
 
 
 def limits_table(studies: Sequence[Study]) -> pd.DataFrame:
@@ -72,7 +82,17 @@ def safety_table(studies: Sequence[Study], budget: float) -> pd.DataFrame:
         for each in studies
         for point in each.safety
     ]
-    return pd.DataFrame(rows).reindex(columns=SAFETY)
+    return pd.DataFrame(rows).reindex(
+        columns=[
+            "variant",
+            "budget",
+            "confidence",
+            "value",
+            "conversions",
+            "spend",
+            "expected_cost",
+        ]
+    )
 
 
 def _point(each: Study, budget: float) -> dict[str, Any]:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Final
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -20,9 +19,6 @@ from incentive_engine.live.watch.expected import Expected
 from incentive_engine.live.watch.finding import Figure, Severity
 from incentive_engine.live.watch.observed import Observed
 from incentive_engine.live.watch.params import WatchParams
-
-QUARTER: Final = 900 * MICROS
-"""A step where no campaign's end says how long one is, microseconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +142,8 @@ class Look:
             return None
         # how many such steps may come
         week = 7 * 96
-        length, starts = QUARTER, week
+        # a step where no campaign's end says how long one is, microseconds
+        length, starts = 900 * MICROS, week
         if forecast is not None:
             until = min(until, forecast.end)
             if until <= begin:

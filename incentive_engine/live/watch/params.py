@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from incentive_engine.config.knobs import knob, out_of_range
 from incentive_engine.domain import MICROS
 from incentive_engine.errors import ConfigError
-from incentive_engine.stats.sequential import SETTLED
+from incentive_engine.stats.sequential import GAIN_TEST
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +58,7 @@ class WatchParams:
     visits: float = knob(5.0, 0.1, 1e9)
     steps: int = knob(96, 8, 10**6)
     patience: int = knob(6 * 3600 * MICROS, 0, 10**15)
-    settled_after: int = knob(round(SETTLED * 3600 * MICROS), 0, 10**15)
+    settled_after: int = knob(round(GAIN_TEST.settled_hours * 3600 * MICROS), 0, 10**15)
     users: int = knob(100_000, 1_000, 10**9)
 
     def __post_init__(self) -> None:

@@ -4,23 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Final
 
-from incentive_engine.domain import MICROS
+from incentive_engine.domain import BUDGET, MICROS
 from incentive_engine.language import Message, say
 from incentive_engine.live.actions import Change
 from incentive_engine.live.ledger.records import Verb
 from incentive_engine.live.watch.finding import Outlook, Proposal
 from incentive_engine.live.watch.look import Found, Look
 from incentive_engine.live.watch.planner import RemainderPlanner
-
-BUDGET: Final = "budget"
-PRICED: Final = frozenset(
-    {"runs_dry", "floor_behind", "traffic_short", "traffic_above", "nearly_used_up"}
-)
-"""What new prices help against."""
-REDEEMED: Final = frozenset({"redemption_above", "redemption_below"})
-"""What new prices help against once the offer's cost is what it turned out to be."""
 
 
 def propose(
@@ -49,9 +40,14 @@ def propose(
     paused = paused_offers(look)
     # the least that an offer is taken to cost, relative to its forecast
     barely = 0.05
-    if found.kind in PRICED:
+    # what new prices help against
+    priced = frozenset(
+        {"runs_dry", "floor_behind", "traffic_short", "traffic_above", "nearly_used_up"}
+    )
+    if found.kind in priced:
         proposal = _new_prices(look, planner(), prices, paused, {})
-    elif found.kind in REDEEMED:
+    # what new prices help against once the offer's cost is what it turned out to be
+    elif found.kind in {"redemption_above", "redemption_below"}:
         costs = {subject: max(found.ratio or 0.0, barely)}
         proposal = _new_prices(look, planner(), prices, paused, costs)
     elif found.kind == "untaken":

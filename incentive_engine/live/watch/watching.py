@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -28,12 +27,10 @@ from incentive_engine.live.watch.params import WatchParams
 from incentive_engine.live.watch.planner import RemainderPlanner
 from incentive_engine.live.watch.proposals import propose
 
-TESTS: Final = (pools, traffic, offers, users, gain)
-
 
 def find(look: Look) -> Iterator[Found]:
     """Yield what all tests find."""
-    for test in TESTS:
+    for test in (pools, traffic, offers, users, gain):
         yield from test(look)
 
 

@@ -36,8 +36,6 @@ from incentive_engine.live.ledger.commands import (
 )
 
 HEADER: Final = 4
-LARGEST: Final = 1 << 24
-"""Bytes of a frame; a longer one is no frame of ours."""
 
 COMMANDS: Final[tuple[type[Any], ...]] = (
     Reserve,
@@ -153,7 +151,8 @@ class Frames:
         rest += data
         while len(rest) >= HEADER:
             size = int.from_bytes(rest[:HEADER], "big")
-            if size > LARGEST:
+            # bytes of a frame; a longer one is no frame of ours
+            if size > (1 << 24):
                 raise ValueError(say("{size} bytes are no frame", size=size))
             if len(rest) < HEADER + size:
                 return

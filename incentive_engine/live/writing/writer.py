@@ -23,7 +23,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import ClassVar
 
 import msgspec
 
@@ -34,9 +34,6 @@ from incentive_engine.live.ledger.ledger import Ledger
 from incentive_engine.live.ledger.places import open_store
 from incentive_engine.live.ledger.store import HeldError, Store, Terms, UnavailableError
 from incentive_engine.live.writing.wire import Commit, Frames, answers_frame, read_commands
-
-TICK: Final = 0.25
-"""Seconds after which what has run out is looked for, so that it is free within one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +59,9 @@ Asked = tuple[Peer, int, Command]
 
 class Writer:
     """Takes commands from its peers, and answers once what they changed is durable."""
+
+    TICK: ClassVar = 0.25
+    """Seconds after which what has run out is looked for, so that it is free within one."""
 
     def __init__(self, ledger: Ledger, listener: socket.socket, *, control: int | None) -> None:
         self._ledger = ledger
@@ -90,7 +90,7 @@ class Writer:
             After a transaction that failed; its commands have been refused.
         """
         while not self._is_stopping:
-            self._turn(TICK)
+            self._turn(self.TICK)
         self._turn(0.0)
 
     def _turn(self, seconds: float) -> None:
@@ -112,7 +112,7 @@ class Writer:
     def _tick(self) -> None:
         """Expire what has run out, and use a pause for the log."""
         now = time.monotonic()
-        if now - self._ticked >= TICK:
+        if now - self._ticked >= self.TICK:
             self._ticked = now
             self._ledger.apply([], self._clock.now())
         # seconds without work after which the log is brought into the file

@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, ClassVar, Final, Literal
 
 import pandas as pd
 from pandas.api.types import is_bool_dtype, is_datetime64_any_dtype, is_numeric_dtype
@@ -19,12 +19,13 @@ from incentive_engine.measurement.learning.trial_rows import CampaignRows
 INDEX: Final = "_campaigns.json"
 PLANNED: Final = "_planned"
 """A name that a reader of Parquet folders passes over: its rows are no trial."""
-MOST_LEVELS: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PastFeature:
     """What a feature was in one campaign."""
+
+    MOST_LEVELS: ClassVar = 1_000
 
     kind: Literal["number", "truth", "time", "text"]
     median: float | None = None
@@ -42,7 +43,7 @@ class PastFeature:
             return cls(kind="number", median=float(size.median()) if len(size) else None)
         if is_datetime64_any_dtype(column):
             return cls(kind="time")
-        levels = column.dropna().astype(str).value_counts().index[:MOST_LEVELS]
+        levels = column.dropna().astype(str).value_counts().index[: cls.MOST_LEVELS]
         return cls(kind="text", levels=tuple(levels))
 
     def change_from(self, before: PastFeature, column: pd.Series) -> Message | None:
@@ -61,7 +62,7 @@ class PastFeature:
             times = self.median / before.median
             if not 1.0 / unit < times < unit:
                 return say("learn.unit", times=times)
-        if before.levels and len(before.levels) < MOST_LEVELS:
+        if before.levels and len(before.levels) < self.MOST_LEVELS:
             values = column.dropna().astype(str)
             known = float(values.isin(before.levels).mean()) if len(values) else 1.0
             # the share of rows whose value earlier campaigns had as well, at least

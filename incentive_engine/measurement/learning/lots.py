@@ -23,7 +23,7 @@ from incentive_engine.domain import MICROS, BoolArray, FloatArray, IntArray, Rea
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
 from incentive_engine.run.finished import FinishedRun
-from incentive_engine.run.format import ALLOCATION_FILE
+from incentive_engine.run.format import RunFile
 
 Choice = npt.NDArray[np.int16]
 
@@ -65,7 +65,7 @@ def planned_decisions(run: FinishedRun, table: ScoreTable) -> Decisions:
     DataError
         When the allocation has other users than the scores.
     """
-    file = run.directory / ALLOCATION_FILE
+    file = run.directory / RunFile.ALLOCATION
     plan = read_table(file, ["user_id", "offer_id", "reason", "propensity"])
     if not as_id(plan.column("user_id")).equals(table.user_id):
         what = "has other users than scores.parquet, or in another order"

@@ -31,7 +31,7 @@ from incentive_engine.measurement.learning.lots import (
     planned_decisions,
 )
 from incentive_engine.run.finished import FinishedRun, read_run
-from incentive_engine.run.format import SCORES_FILE
+from incentive_engine.run.format import RunFile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -85,7 +85,7 @@ def lesson_of(
         With what is wrong with run, ledger, outcomes or features.
     """
     run = read_run(run_dir)
-    table = read_scores(run_dir / SCORES_FILE, run.policy)
+    table = read_scores(run_dir / RunFile.SCORES, run.policy)
     decisions = planned_decisions(run, table)
     if served is not None:
         decisions = live_decisions(run, table, served)

@@ -8,21 +8,22 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from html import escape
-from typing import Final
 
 from markupsafe import Markup
 
 from incentive_engine.language import Language
 
-MUTED: Final = "#66717f"
-PLAN: Final = "#0b5a8a"
-MARK: Final = "#c2410c"
-PALETTE: Final = (PLAN, MARK, "#17693a", "#7c3aed", "#b45309", MUTED)
-TICKS: Final = 5
-"""Steps between gridlines, at most."""
-MANY: Final = 16
-"""Points beyond which a line shows no dots."""
+
+class Colour(StrEnum):
+    """What colours of a chart mean."""
+
+    PLAN = "#0b5a8a"
+    MARK = "#c2410c"
+    """What is to be looked at."""
+    MUTED = "#66717f"
+    """Axes, and what stands behind."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,10 +36,6 @@ class Size:
     right: float
     top: float
     bottom: float
-
-
-WIDE: Final = Size(width=460, height=290, left=46, right=14, top=26, bottom=42)
-SMALL: Final = Size(width=240, height=220, left=40, right=8, top=26, bottom=42)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +78,7 @@ class Series:
     note: str = ""
     low: Sequence[float] = ()
     high: Sequence[float] = ()
-    colour: str = PLAN
+    colour: str = Colour.PLAN
     line: bool = True
     dashed: bool = False
     dots: bool | None = None
@@ -108,7 +105,7 @@ class Chart:
     x: Axis
     y: Axis
     series: tuple[Series, ...]
-    size: Size = WIDE
+    size: Size = Size(width=460, height=290, left=46, right=14, top=26, bottom=42)
     name: str = ""
     mark: tuple[float, float, str] | None = None
     equal: bool = False
@@ -117,7 +114,8 @@ class Chart:
 
 def colour_of(position: int) -> str:
     """Return the colour of the line at a position; they repeat when there are many."""
-    return PALETTE[position % len(PALETTE)]
+    palette = (Colour.PLAN, Colour.MARK, "#17693a", "#7c3aed", "#b45309", Colour.MUTED)
+    return palette[position % len(palette)]
 
 
 def figure(t: Language, chart: Chart) -> Markup:
@@ -154,7 +152,8 @@ def ticks(low: float, high: float) -> list[float]:
     >>> ticks(0.0, 640_000.0)
     [0.0, 200000.0, 400000.0, 600000.0]
     """
-    rough = (high - low) / TICKS
+    # steps between gridlines, at most
+    rough = (high - low) / 5
     unit = 10.0 ** math.floor(math.log10(rough))
     # a hair less is enough: tenths are no exact floats
     step = next(unit * times for times in (1, 2, 2.5, 5, 10) if unit * times >= rough * 0.999)
@@ -249,7 +248,7 @@ def _columns(t: Language, chart: Chart, frame: _Frame) -> Iterator[tuple[float, 
         yield from ((value, t.compact(value)) for value in ticks(*frame.x))
 
 
-def _text(x: float, y: float, text: str, *, anchor: str, colour: str = MUTED) -> str:
+def _text(x: float, y: float, text: str, *, anchor: str, colour: str = Colour.MUTED) -> str:
     return (
         f'<text x="{x:g}" y="{y:g}" text-anchor="{anchor}" fill="{colour}">{escape(text)}</text>'
     )
@@ -257,7 +256,7 @@ def _text(x: float, y: float, text: str, *, anchor: str, colour: str = MUTED) ->
 
 def _diagonal(frame: _Frame) -> str:
     path = frame.path(frame.x, frame.x)
-    return f'<path d="M{path}" stroke="{MUTED}" stroke-dasharray="2 3" fill="none"/>'
+    return f'<path d="M{path}" stroke="{Colour.MUTED}" stroke-dasharray="2 3" fill="none"/>'
 
 
 def _band(frame: _Frame, series: Series) -> Iterator[str]:
@@ -272,7 +271,7 @@ def _band(frame: _Frame, series: Series) -> Iterator[str]:
     for x, low, high in zip(series.x, series.low, series.high, strict=True):
         if math.isfinite(low) and math.isfinite(high):
             bar = frame.path([x, x], [low, high])
-            yield f'<path d="M{bar}" stroke="{MARK}" stroke-width="1.5"/>'
+            yield f'<path d="M{bar}" stroke="{Colour.MARK}" stroke-width="1.5"/>'
 
 
 def _line(frame: _Frame, series: Series) -> Iterator[str]:
@@ -288,7 +287,8 @@ def _line(frame: _Frame, series: Series) -> Iterator[str]:
 
 def _points(t: Language, frame: _Frame, chart: Chart, series: Series) -> Iterator[str]:
     """Yield the points, or places that nobody sees, each with its numbers as a tooltip."""
-    dots = len(series.x) <= MANY if series.dots is None else series.dots
+    # points beyond which a line shows no dots
+    dots = len(series.x) <= 16 if series.dots is None else series.dots
     radius = 3.5 if not series.line else 2.5
     for i, (across, up) in enumerate(zip(series.x, series.y, strict=True)):
         x, y = frame.place(across, up)
@@ -328,12 +328,13 @@ def _marked(frame: _Frame, chart: Chart, mark: tuple[float, float, str]) -> Iter
     x, y = frame.place(across, up)
     heights = chart.series[0].y
     anchor, shift = ("end", -8) if heights[-1] > heights[0] else ("start", 8)
-    yield f'<path d="M{x} {y}V{frame.floor:g}" stroke="{MARK}" stroke-dasharray="1 2"/>'
-    yield f'<circle cx="{x}" cy="{y}" r="4.5" fill="{MARK}" stroke="white"/>'
-    yield _text(x + shift, y - 7, words, anchor=anchor, colour=MARK)
+    yield f'<path d="M{x} {y}V{frame.floor:g}" stroke="{Colour.MARK}" stroke-dasharray="1 2"/>'
+    yield f'<circle cx="{x}" cy="{y}" r="4.5" fill="{Colour.MARK}" stroke="white"/>'
+    yield _text(x + shift, y - 7, words, anchor=anchor, colour=Colour.MARK)
+    plan = f'stroke="{Colour.PLAN}"'
     yield (
-        f'<g class="now" display="none"><path d="M{x} {y}V{frame.floor:g}" stroke="{PLAN}"/>'
-        f'<circle cx="{x}" cy="{y}" r="5.5" fill="white" stroke="{PLAN}" stroke-width="2.5"/></g>'
+        f'<g class="now" display="none"><path d="M{x} {y}V{frame.floor:g}" {plan}/>'
+        f'<circle cx="{x}" cy="{y}" r="5.5" fill="white" {plan} stroke-width="2.5"/></g>'
     )
 
 

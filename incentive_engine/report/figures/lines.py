@@ -7,22 +7,8 @@ from typing import Final
 
 import pandas as pd
 
-from incentive_engine.report.figures.charts import MUTED, Series
+from incentive_engine.report.figures.charts import Colour, Series
 
-COLOURS: Final = {
-    "engine": "#0b5a8a",
-    "engine-unweighted": "#4b9cd3",
-    "engine-learning": "#17693a",
-    "engine-naive": "#c2410c",
-    "oracle": "#1d2733",
-    "oracle-unweighted": "#66717f",
-    "greedy": "#17693a",
-    "propensity": "#c2410c",
-    "tier-rules": "#a3231a",
-    "first-come": "#b45309",
-    "everyone": "#7c3aed",
-    "nobody": "#a9b5c1",
-}
 DASHED: Final = frozenset({"oracle", "oracle-unweighted", "nobody"})
 """Strategies that nobody can use, or that do nothing."""
 
@@ -34,12 +20,26 @@ def lines_of(table: pd.DataFrame, x: str, y: str) -> Iterator[Series]:
         if not mine[y].notna().any():
             continue
         band = f"{y}_low" in mine and mine[f"{y}_low"].notna().all()
+        colours = {
+            "engine": "#0b5a8a",
+            "engine-unweighted": "#4b9cd3",
+            "engine-learning": "#17693a",
+            "engine-naive": "#c2410c",
+            "oracle": "#1d2733",
+            "oracle-unweighted": "#66717f",
+            "greedy": "#17693a",
+            "propensity": "#c2410c",
+            "tier-rules": "#a3231a",
+            "first-come": "#b45309",
+            "everyone": "#7c3aed",
+            "nobody": "#a9b5c1",
+        }
         yield Series(
             label=str(strategy),
             x=mine[x].tolist(),
             y=mine[y].tolist(),
             low=mine[f"{y}_low"].tolist() if band else (),
             high=mine[f"{y}_high"].tolist() if band else (),
-            colour=COLOURS.get(str(strategy), MUTED),
+            colour=colours.get(str(strategy), Colour.MUTED),
             dashed=strategy in DASHED,
         )

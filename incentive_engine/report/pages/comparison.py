@@ -137,12 +137,11 @@ def _picture(t: Language, comparison: StrategyComparison) -> Markup:
         series=tuple(
             replace(line, note=t(f"strategy.{line.label}"), line=several) for line in lines
         ),
-        size=PICTURE,
+        size=Size(width=760, height=360, left=46, right=14, top=26, bottom=42),
     )
     return figure(t, chart)
 
 
-PICTURE: Final = Size(width=760, height=360, left=46, right=14, top=26, bottom=42)
 ENGINES: Final = ("engine", "engine-unweighted")
 
 

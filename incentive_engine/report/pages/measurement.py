@@ -9,7 +9,7 @@ from typing import Final
 from markupsafe import Markup
 
 from incentive_engine.language import Code, Language, Message, Text, language
-from incentive_engine.report.figures.charts import MARK, PLAN, Axis, Chart, Series, figure
+from incentive_engine.report.figures.charts import Axis, Chart, Colour, Series, figure
 from incentive_engine.report.frame import render_page
 from incentive_engine.stats.estimate import Estimate
 
@@ -139,7 +139,7 @@ def _picture(t: Language, campaigns: Sequence[MeasuredCampaign]) -> Markup:
 
 
 def _series(t: Language, campaigns: Sequence[MeasuredCampaign]) -> Iterator[Series]:
-    for name, aside, colour in (("stated", -ASIDE, PLAN), ("measured", ASIDE, MARK)):
+    for name, aside, colour in (("stated", -ASIDE, Colour.PLAN), ("measured", ASIDE, Colour.MARK)):
         estimates = [
             (place + aside, estimate)
             for place, campaign in enumerate(campaigns)

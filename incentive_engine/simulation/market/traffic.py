@@ -16,13 +16,6 @@ HOURS_OF_DAY: Final = np.array(
      5.0, 5.0, 5.1, 5.2, 5.0, 4.6, 4.7, 5.6, 7.0, 7.9, 7.3, 5.0]
 )  # fmt: skip
 """Relative traffic of a shopping app per hour: asleep at four, a late morning, an evening peak."""
-OPENING_HALF_LIFE: Final = 2.0
-"""Hours in which the rush of an opening halves."""
-OPENING_RUSH: Final = 14.0
-"""The rush at its start, as a multiple of the wave's usual traffic; about a fifth of a day's
-traffic in the first hour."""
-GRID_HOURS: Final = 0.05
-"""Traffic is constant over three minutes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -81,7 +74,8 @@ def times_of(share: FloatArray, wave: Wave) -> FloatArray:
 def traffic(wave: Wave) -> tuple[FloatArray, FloatArray]:
     """Return a grid over a wave, (m + 1,) hours since its start, and the traffic between, (m,)."""
     length = hours_between(wave.start, wave.end)
-    grid = np.linspace(0.0, length, max(2, int(np.ceil(length / GRID_HOURS))) + 1)
+    # 0.05: traffic is constant over three minutes
+    grid = np.linspace(0.0, length, max(2, int(np.ceil(length / 0.05))) + 1)
     middle = (grid[1:] + grid[:-1]) / 2
     clock = wave.start.hour + wave.start.minute / 60 + middle
     usual = HOURS_OF_DAY[np.floor(clock).astype(np.int64) % 24]
@@ -92,7 +86,10 @@ def _shape(hour: FloatArray, *, length: float, kind: Traffic, usual: FloatArray)
     if kind == "even":
         return np.asarray(1 / usual)
     if kind == "opening":
-        rush = OPENING_RUSH * 0.5 ** (hour / OPENING_HALF_LIFE) * usual.mean() / usual
+        # 2.0: hours in which the rush of an opening halves
+        # 14.0: the rush at its start, as a multiple of the wave's usual traffic; about a fifth of
+        # a day's traffic in the first hour
+        rush = 14.0 * 0.5 ** (hour / 2.0) * usual.mean() / usual
         return np.asarray(1 + rush)
     if kind == "closing":
         return 0.5 + 1.5 * (hour / length) ** 2

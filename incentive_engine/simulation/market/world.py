@@ -24,8 +24,6 @@ from incentive_engine.synthetic.sample import MARKETS, market_people
 
 MOST_LIKELY: Final = 0.95
 """No probability of converting exceeds this, as in the market itself."""
-EAGER: Final = 0.6
-"""How much the habit of shopping and the liking for discounts say about who comes early."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -129,7 +127,8 @@ def draw_people(world: World, policy: Policy, seeds: DrawSeeds) -> People:
     return People(
         users=UserTable(user_id=known["user_id"], features=known.drop(columns="user_id")),
         reaction=_reaction(population, MARKETS[world.market], policy),
-        liveliness=EAGER * (population.engagement + population.sensitivity),
+        # how much the habit of shopping and the liking for discounts say about who comes early
+        liveliness=0.6 * (population.engagement + population.sensitivity),
         traits=_traits(population),
     )
 

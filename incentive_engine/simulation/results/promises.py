@@ -22,8 +22,6 @@ COLUMNS: Final = (
 )  # fmt: skip
 STATED: Final = 0.95
 """What the interval of the stated gain promises to cover."""
-AT_RISK: Final = say("promise.at_risk")
-GAIN: Final = say("promise.gain")
 
 
 def promise_table(draws: Draws, policy: Policy) -> pd.DataFrame:
@@ -51,7 +49,16 @@ def _at_risk(draws: Draws, strategy: Strategy, b: int, *, confidence: float) -> 
     amount = draws.scenario.budgets[b]
     cost = draws.each("cost", strategy, b)
     *found, verdict = _verdict(cost <= amount, draws, confidence)
-    return AT_RISK, strategy, amount, confidence, *found, amount, float(cost.mean()), verdict
+    return (
+        say("promise.at_risk"),
+        strategy,
+        amount,
+        confidence,
+        *found,
+        amount,
+        float(cost.mean()),
+        verdict,
+    )
 
 
 def _gain(draws: Draws, strategy: Strategy, b: int) -> tuple[object, ...]:
@@ -61,7 +68,15 @@ def _gain(draws: Draws, strategy: Strategy, b: int) -> tuple[object, ...]:
     )
     *found, verdict = _verdict((low <= true) & (true <= high), draws, STATED)
     means = float(np.mean(stated)), float(np.mean(true))
-    return GAIN, strategy, draws.scenario.budgets[b], STATED, *found, *means, verdict
+    return (
+        say("promise.gain"),
+        strategy,
+        draws.scenario.budgets[b],
+        STATED,
+        *found,
+        *means,
+        verdict,
+    )
 
 
 def _verdict(

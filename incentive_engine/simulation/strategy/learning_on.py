@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,9 +27,6 @@ from incentive_engine.domain import (
 from incentive_engine.simulation.market.settlement import PotentialOutcomes
 from incentive_engine.simulation.strategy.learning import LearnedTrial
 from incentive_engine.simulation.strategy.planning import Planner
-
-FIRST: Final = "trial"
-"""How the trial before the series is called."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -59,7 +56,8 @@ class Learner:
         trial = self.learned.trial
         names = np.array([CONTROL, *trial.offers], dtype=object)[trial.arm]
         seen: dict[str, Any] = {CONVERSION: trial.conversion, SPEND: trial.spend, COST: trial.cost}
-        known: dict[str, Any] = {USER_ID: trial.user_id, CAMPAIGN: FIRST, OFFER: names}
+        # how the trial before the series is called
+        known: dict[str, Any] = {USER_ID: trial.user_id, CAMPAIGN: "trial", OFFER: names}
         self.rows.append(trial.features.assign(**known, **seen, **{PROPENSITY: trial.propensity}))
 
     def learn(

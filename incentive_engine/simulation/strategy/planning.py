@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Final
 
 import numpy as np
 
@@ -20,12 +19,6 @@ from incentive_engine.data.scores import ScoreTable
 from incentive_engine.domain import COST, BoolArray
 from incentive_engine.errors import InfeasibleError
 from incentive_engine.simulation.strategy.frozen import remaining_limits
-
-GOOD_ENOUGH: Final = 1e-4
-"""Relative gap of a simulated plan; far below the noise of a draw, and many times faster."""
-USERS_WORTH: Final = 1.0
-"""A plan this many users' worth from the bound is good enough as well: small plans, which cannot
-come nearer than whole users allow, would otherwise search as long as the solver may."""
 
 Plans = dict[tuple[float, bool], Allocation]
 
@@ -150,7 +143,8 @@ def with_costs(scores: ScoreTable, factor: float) -> ScoreTable:
 
 def _solved(problem: Problem, policy: Policy) -> Allocation:
     budget = policy.budget.amount if policy.budget else np.inf
-    gap = max(GOOD_ENOUGH, min(_one_user(problem, budget), 1.0))
+    # 1e-4: relative gap of a simulated plan; far below the noise of a draw, and many times faster
+    gap = max(1e-4, min(_one_user(problem, budget), 1.0))
     return solve(problem, params=SolveParams(plan_gap=gap))
 
 
@@ -163,4 +157,6 @@ def _one_user(problem: Problem, budget: float) -> float:
     order = np.argsort(-worth / np.maximum(cost, 1e-9), kind="stable")
     served = order[np.cumsum(cost[order]) <= budget]
     total = float(worth[served].sum())
-    return USERS_WORTH * float(worth[served].max()) / total if total > 0 else 0.0
+    # 1.0: a plan this many users' worth from the bound is good enough as well: small plans, which
+    # cannot come nearer than whole users allow, would otherwise search as long as the solver may
+    return 1.0 * float(worth[served].max()) / total if total > 0 else 0.0

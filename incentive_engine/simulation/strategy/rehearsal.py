@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from incentive_engine.allocation import Choosers, Problem
 from incentive_engine.domain import COST, FloatArray, IntArray
-
-STEPS: Final = 10
-"""Halvings of the range of prices; what is left between two is dealt out by lot."""
-FURTHEST: Final = 3.0
-"""A fold's prices are at most 2^3 times the plan's, or 2^-3."""
 
 
 def rehearse(
@@ -45,14 +39,17 @@ def rehearse(
         What the plan costs per user, currency units.
     """
     users, count = Choosers.of(problem), int(fold.max()) + 1
-    low, high = np.full(count, -FURTHEST), np.full(count, FURTHEST)
+    # a fold's prices are at most 2^3 times the plan's, or 2^-3
+    furthest = 3.0
+    low, high = np.full(count, -furthest), np.full(count, furthest)
     cheap, dear = (_choice(users, prices, log[fold]) for log in (low, high))
     falls = _costs(problem, cheap, fold) > _costs(problem, dear, fold)
     if not falls.all():
         as_it_is = _choice(users, prices, np.zeros(len(fold)))
         stays = ~falls[fold]
         cheap[stays] = dear[stays] = as_it_is[stays]
-    for _ in range(STEPS if falls.any() else 0):
+    # 10: halvings of the range of prices; what is left between two is dealt out by lot
+    for _ in range(10 if falls.any() else 0):
         middle = (low + high) / 2
         choice = _choice(users, prices, middle[fold])
         more = falls & (_costs(problem, choice, fold) > cost)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Final
 
 import numpy as np
 
@@ -12,12 +11,6 @@ from incentive_engine.domain import BoolArray, FloatArray, IntArray
 from incentive_engine.simulation.market.settlement import Choice, PotentialOutcomes
 from incentive_engine.simulation.market.traffic import Arrivals, hours_between
 from incentive_engine.simulation.strategy.strategies import Plan, Situation
-
-PRIOR_REDEMPTIONS: Final = 50.0
-"""How many redemptions' worth of money the forecast weighs against what is observed; without it
-the first few redemptions would swing the plan."""
-DRY: Final = 0.98
-"""A pool counts as dry when this share of it is committed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -224,7 +217,8 @@ class _Ledger:
         order = self.times.arrivals.order
         mine = order[self.choice[order] >= 0]
         spent = np.cumsum(self._charge(mine, self.choice[mine]))
-        dry = np.searchsorted(spent, DRY * self.situation.budget)
+        # a pool counts as dry when this share of it is committed
+        dry = np.searchsorted(spent, 0.98 * self.situation.budget)
         return float(self.times.arrivals.hour[mine[dry]]) if dry < len(mine) else float("inf")
 
     def _hour(self, wave: Wave) -> float:
@@ -256,7 +250,9 @@ class _Ledger:
         forecast = self.situation.charge[rows, self.choice[rows]] * self._redeemed_share(
             rows, hour
         )
-        prior = PRIOR_REDEMPTIONS * float(np.mean(self.situation.face))
+        # how many redemptions' worth of money the forecast weighs against what is observed;
+        # without it the first few redemptions would swing the plan
+        prior = 50.0 * float(np.mean(self.situation.face))
         return (self._paid(hour) + prior) / (float(forecast.sum()) + prior)
 
     def _redeemed_share(self, rows: IntArray, hour: float) -> FloatArray:

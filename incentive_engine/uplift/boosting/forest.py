@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import numba
 import numpy as np
@@ -22,15 +22,8 @@ import numpy.typing as npt
 from incentive_engine.domain import FloatArray, IntArray, Matrix
 from incentive_engine.uplift.boosting.tree import MOST_CODES, Tree, pairs
 
-OTHER: Final = MOST_CODES
-"""Where a table has what holds for missing values and for codes beyond."""
 BLOCK: Final = 512
 """Rows at a time: their columns stay in the processor's nearest memory."""
-APART: Final = BLOCK + 16
-"""Numbers between the starts of two columns: at a power of two they would push each other out of
-that memory, which made predictions half as fast."""
-LOWEST_BIT: Final = np.array([(m & -m).bit_length() - 1 for m in range(256)], dtype=np.int64)
-"""The position of a byte's lowest bit that is set; of 0, which no row keeps, -1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -62,6 +55,11 @@ class Forest:
     ----------
     Lucchese and others: QuickScorer, SIGIR 2015, section 3: the bit vectors.
     """
+
+    LOWEST_BIT: ClassVar = np.array(
+        [(m & -m).bit_length() - 1 for m in range(256)], dtype=np.int64
+    )
+    """The position of a byte's lowest bit that is set; of 0, which no row keeps, -1."""
 
     first: IntArray
     column: IntArray
@@ -95,7 +93,7 @@ class Forest:
             missing_left=np.concatenate([tree.missing_left for tree in trees]),
             stays=np.concatenate([tree.stays for tree in trees]),
             **_joined_tables([(tree.table, tree.by_code) for tree in trees]),
-            value=leaf[:, LOWEST_BIT],
+            value=leaf[:, cls.LOWEST_BIT],
             objective=dict(pairs(head))["objective"].split()[0],
         )
 
@@ -189,7 +187,9 @@ def _sums(
     n, p, k = len(asked), matrix.shape[1], len(further)
     total, block = np.empty((n, k)), min(BLOCK, n)
     allowed = _allowed(p, further, first, column, threshold, stays, table, by_code)
-    values = np.empty((p, block + APART - BLOCK), np.float32)
+    # numbers between the starts of two columns: at a power of two they would push each other out
+    # of that memory, which made predictions half as fast
+    values = np.empty((p, block + 16), np.float32)
     possible = np.empty(block, np.uint8)
     common, sums = np.empty(block), np.empty((k, block))
     for start in range(0, n, block):
@@ -264,7 +264,8 @@ def _look_up(
 @numba.njit(cache=True, nogil=True)
 def _code(value: np.float32) -> int:
     # a missing value is neither at least 0 nor below
-    return int(value) if 0 <= value < MOST_CODES else OTHER
+    # where a table has what holds for missing values and for codes beyond
+    return int(value) if 0 <= value < MOST_CODES else MOST_CODES
 
 
 @numba.njit(cache=True, nogil=True)

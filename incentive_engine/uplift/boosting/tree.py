@@ -25,21 +25,6 @@ class DecisionType(IntFlag):
     MISSING_TYPE = 12
 
 
-NEEDED: Final = frozenset(
-    [
-        "objective",
-        "split_feature",
-        "decision_type",
-        "left_child",
-        "right_child",
-        "threshold",
-        "cat_boundaries",
-        "cat_threshold",
-        "leaf_value",
-    ]
-)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Tree:
     """One tree: its s splits in LightGBM's order, and its s + 1 leaves.
@@ -127,7 +112,20 @@ def _by_code(
 def pairs(text: str) -> list[tuple[str, str]]:
     """Return the lines of a model file that are needed, as names and values."""
     cut = (line.partition("=") for line in text.splitlines())
-    return [(name, value) for name, _, value in cut if name in NEEDED]
+    needed = frozenset(
+        [
+            "objective",
+            "split_feature",
+            "decision_type",
+            "left_child",
+            "right_child",
+            "threshold",
+            "cat_boundaries",
+            "cat_threshold",
+            "leaf_value",
+        ]
+    )
+    return [(name, value) for name, _, value in cut if name in needed]
 
 
 def _ints(fields: Mapping[str, str], name: str) -> IntArray:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 
@@ -12,10 +11,7 @@ from incentive_engine.data.trials.trial import Trial
 from incentive_engine.domain import CONTROL, BoolArray, FloatArray, IntArray
 from incentive_engine.language import Message, Value, say, shortened
 from incentive_engine.stats.power import detectable_effect
-from incentive_engine.uplift.diagnosis.findings import ArmCount, CheckVerdict
-
-LEAST_EVENTS: Final = 100
-"""Conversions of all arms together below which effects per user are chance."""
+from incentive_engine.uplift.diagnosis.findings import ArmCount, Check, CheckVerdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -94,7 +90,7 @@ def size_findings(counts: tuple[ArmCount, ...]) -> list[CheckVerdict]:
     ]
     found = [
         CheckVerdict(
-            check="arm sizes",
+            check=Check.ARM_SIZES,
             verdict="warning",
             what=_shows(count),
             remedy=say("trial.sizes.larger"),
@@ -106,7 +102,7 @@ def size_findings(counts: tuple[ArmCount, ...]) -> list[CheckVerdict]:
     smallest = max(count.detectable for count in counts)
     return found or [
         CheckVerdict(
-            check="arm sizes",
+            check=Check.ARM_SIZES,
             verdict="fine",
             what=say("trial.sizes.fine", least=smallest),
         )
@@ -121,17 +117,19 @@ def _worthless(counts: tuple[ArmCount, ...]) -> CheckVerdict | None:
     """
     conversions = sum(count.conversions for count in counts)
     least = min((count.detectable for count in counts[1:]), default=math.inf)
-    if conversions >= LEAST_EVENTS and least <= max(counts[0].rate, 1e-12):
+    # conversions of all arms together below which effects per user are chance
+    least_events = 100
+    if conversions >= least_events and least <= max(counts[0].rate, 1e-12):
         return None
     rows = sum(count.rows for count in counts)
     rest = sum(count.rows - count.conversions for count in counts)
-    if min(conversions, rest) >= LEAST_EVENTS and counts[0].rate == 0:
+    if min(conversions, rest) >= least_events and counts[0].rate == 0:
         return None
     what = say("trial.sizes.worthless", conversions=conversions, rows=rows)
     if math.isfinite(least):
         what = say("trial.sizes.worthless_below", conversions=conversions, rows=rows, least=least)
     return CheckVerdict(
-        check="arm sizes", verdict="refusal", what=what, remedy=say("trial.sizes.power")
+        check=Check.ARM_SIZES, verdict="refusal", what=what, remedy=say("trial.sizes.power")
     )
 
 
@@ -157,7 +155,7 @@ def left_out_findings(trial: Trial) -> list[CheckVerdict]:
     # arms that a sentence names; the others are counted
     named = 5
     what = say("trial.sizes.not_offered", arms=shortened(arms, named))
-    return [CheckVerdict(check="arm sizes", verdict="fine", what=what)]
+    return [CheckVerdict(check=Check.ARM_SIZES, verdict="fine", what=what)]
 
 
 def overlap_findings(arms: WeightedArms, counts: tuple[ArmCount, ...]) -> list[CheckVerdict]:
@@ -180,16 +178,16 @@ def overlap_findings(arms: WeightedArms, counts: tuple[ArmCount, ...]) -> list[C
             )
             remedy = say("trial.overlap.wide")
             found.append(
-                CheckVerdict(check="overlap", verdict="warning", what=what, remedy=remedy)
+                CheckVerdict(check=Check.OVERLAP, verdict="warning", what=what, remedy=remedy)
             )
     strays = int(sum(((arms.arm == j + 1) & ~arms.reach[:, j]).sum() for j in _offers(arms)))
     if strays:
         # a policy may well be narrower than its trial was: that costs rows and misleads nobody
         what, remedy = say("trial.overlap.strays", rows=strays), say("trial.overlap.left_out")
-        found.append(CheckVerdict(check="overlap", verdict="fine", what=what, remedy=remedy))
+        found.append(CheckVerdict(check=Check.OVERLAP, verdict="fine", what=what, remedy=remedy))
     least = min(count.effective / max(count.rows, 1) for count in counts)
     fine = say("trial.overlap.fine", share=least)
-    return found or [CheckVerdict(check="overlap", verdict="fine", what=fine)]
+    return found or [CheckVerdict(check=Check.OVERLAP, verdict="fine", what=fine)]
 
 
 def _offers(arms: WeightedArms) -> range:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Self
 
 import numba
 import numpy as np
@@ -15,10 +15,8 @@ from incentive_engine.domain import BoolArray, FloatArray, IntArray
 from incentive_engine.language import say, shortened
 from incentive_engine.parallel import side_by_side
 from incentive_engine.uplift.diagnosis.arms import WeightedArms
-from incentive_engine.uplift.diagnosis.findings import CheckVerdict, Imbalance
+from incentive_engine.uplift.diagnosis.findings import Check, CheckVerdict, Imbalance
 from incentive_engine.uplift.systematic_sample import SAMPLE, evenly
-
-GROSS_Z: Final = 8.0
 
 
 def balance_findings(
@@ -38,19 +36,19 @@ def balance_findings(
     ranked = sorted(compared, key=lambda each: -abs(each.z))
     if not compared:
         return [
-            CheckVerdict(check="balance", verdict="fine", what=say("trial.balance.nothing"))
+            CheckVerdict(check=Check.BALANCE, verdict="fine", what=say("trial.balance.nothing"))
         ], ()
     # how often any imbalance is found where there is none, over all features and arms
     false_alarms = 0.01
     limit = float(-ndtri(false_alarms / (2 * len(compared))))
-    found = _told_by([each for each in ranked if abs(each.z) > GROSS_Z])
+    found = _told_by([each for each in ranked if abs(each.z) > 8.0])
     off = [each for each in ranked if abs(each.z) > limit]
     if off and not found:
         found.append(_warning(off, len(compared)))
     worst = max(abs(each.difference) for each in compared)
     fine = say("trial.balance.fine", comparisons=len(compared), worst=worst)
     shown = 10
-    return found or [CheckVerdict(check="balance", verdict="fine", what=fine)], tuple(
+    return found or [CheckVerdict(check=Check.BALANCE, verdict="fine", what=fine)], tuple(
         ranked[:shown]
     )
 
@@ -67,7 +65,7 @@ def _told_by(certain: list[Imbalance]) -> list[CheckVerdict]:
     gross = 0.5
     return [
         CheckVerdict(
-            check="balance",
+            check=Check.BALANCE,
             verdict="refusal",
             what=say(
                 "trial.balance.tells" if abs(each.difference) > gross else "trial.balance.other",
@@ -88,7 +86,7 @@ def _warning(off: list[Imbalance], comparisons: int) -> CheckVerdict:
         for each in off
     ]
     return CheckVerdict(
-        check="balance",
+        check=Check.BALANCE,
         verdict="warning",
         what=say(
             "trial.balance.off", off=len(off), comparisons=comparisons, named=shortened(named, 3)

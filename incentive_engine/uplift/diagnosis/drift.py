@@ -13,23 +13,19 @@ from scipy.special import chdtri
 from incentive_engine.domain import FloatArray, IntArray, Matrix
 from incentive_engine.language import Message, say, shortened
 from incentive_engine.uplift.boosting.boosting import BinnedRows, Recipe, predict, train
-from incentive_engine.uplift.diagnosis.findings import CheckVerdict
+from incentive_engine.uplift.diagnosis.findings import Check, CheckVerdict
 from incentive_engine.uplift.model import EffectModel
 from incentive_engine.uplift.systematic_sample import evenly
 
 if TYPE_CHECKING:
     import lightgbm as lgb
 
-CHECK: Final = "drift"
 SHIFTED: Final = 0.25
 """Population stability index from which a feature counts as another population's."""
 FALSE_ALARMS: Final = 0.001
 """How often users like the trial's people are said to differ, over all features together."""
 ROWS: Final = 50_000
 """Rows of either side that are looked at, at most."""
-RECIPE: Final = Recipe(
-    objective="binary", trees=40, leaves=8, rate=0.1, rows_per_leaf=100, l2=10.0
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,9 +88,9 @@ class Drift:
             what = say("drift.reweighted", share=self.effective_share)
             warnings.append((what, say("drift.narrow")))
         if not warnings:
-            return (CheckVerdict(check=CHECK, verdict="fine", what=say("drift.fine")),)
+            return (CheckVerdict(check=Check.DRIFT, verdict="fine", what=say("drift.fine")),)
         return tuple(
-            CheckVerdict(check=CHECK, verdict="warning", what=what, remedy=remedy)
+            CheckVerdict(check=Check.DRIFT, verdict="warning", what=what, remedy=remedy)
             for what, remedy in warnings
         )
 
@@ -223,4 +219,5 @@ def _effective_share(then: Matrix, now: Matrix, categories: Sequence[int]) -> fl
 
 def _classifier(binned: BinnedRows, seen: IntArray, label: FloatArray) -> lgb.Booster:
     weight = np.ones(len(seen))
-    return train(binned.subset(seen), label=label[seen], weight=weight, recipe=RECIPE, seed=0)
+    recipe = Recipe(objective="binary", trees=40, leaves=8, rate=0.1, rows_per_leaf=100, l2=10.0)
+    return train(binned.subset(seen), label=label[seen], weight=weight, recipe=recipe, seed=0)

@@ -5,20 +5,55 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Final, Literal, Self
+from enum import StrEnum
+from typing import Any, Literal, Self
 
 from incentive_engine.errors import ConfigError, DataError, Fault
 from incentive_engine.language import Message, joined, say
 
 Verdict = Literal["fine", "warning", "refusal"]
-ACCEPTABLE: Final = (
-    "trial-sample-ratio",
-    "trial-propensities",
-    "trial-balance",
-    "trial-leaks",
-    "trial-arm-sizes",
-)
-"""Refusals that a planner may answer for; where nobody or everybody bought nothing is learned."""
+
+
+class Check(StrEnum):
+    """What is checked of a trial; of the users, `DRIFT`."""
+
+    SAMPLE_RATIO = "sample ratio"
+    PROPENSITIES = "propensities"
+    OVERLAP = "overlap"
+    BALANCE = "balance"
+    FEATURES = "features"
+    LEAKS = "leaks"
+    ARM_SIZES = "arm sizes"
+    OUTCOMES = "outcomes"
+    CAMPAIGNS = "campaigns"
+    DRIFT = "drift"
+
+    @property
+    def key(self) -> str:
+        """What `--accept` calls it."""
+        return f"trial-{self.replace(' ', '-')}"
+
+    @property
+    def is_acceptable(self) -> bool:
+        """Whether a planner may answer for a refusal."""
+        # where nobody or everybody bought nothing is learned; the others only ever warn
+        return self in {
+            Check.SAMPLE_RATIO,
+            Check.PROPENSITIES,
+            Check.BALANCE,
+            Check.LEAKS,
+            Check.ARM_SIZES,
+        }
+
+    @property
+    def shakes_effects(self) -> bool:
+        """Whether a warning puts every effect in doubt, and not only its precision."""
+        return self in {Check.SAMPLE_RATIO, Check.PROPENSITIES, Check.BALANCE, Check.LEAKS}
+
+
+def acceptable() -> tuple[str, ...]:
+    """Return what `--accept` may name."""
+    return tuple(check.key for check in Check if check.is_acceptable)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,8 +63,7 @@ class CheckVerdict:
     Attributes
     ----------
     check
-        Its name: ``sample ratio``, ``propensities``, ``overlap``, ``balance``,
-        ``features``, ``leaks``, ``arm sizes``, ``outcomes``; of the users, ``drift``.
+        What was checked.
     verdict
         ``warning``: read on before you believe the effects; ``refusal``: nothing is fitted.
     what
@@ -38,7 +72,7 @@ class CheckVerdict:
         What to do about it.
     """
 
-    check: str
+    check: Check
     verdict: Verdict
     what: Message
     remedy: Message | None = None
@@ -51,13 +85,13 @@ class CheckVerdict:
     @property
     def key(self) -> str:
         """What `--accept` calls the finding."""
-        return f"trial-{self.check.replace(' ', '-')}"
+        return self.check.key
 
     @property
     def message(self) -> Message:
         """What a planner reads."""
         what = self.what if self.remedy is None else joined([self.what, self.remedy])
-        if self.check == "drift":
+        if self.check is Check.DRIFT:
             return say("drift.finding", what=what)
         return say("trial.finding", check=self.name, what=what)
 
@@ -79,7 +113,7 @@ class CheckVerdict:
         """Return what `to_dict` wrote."""
         messages = content["messages"]
         return cls(
-            check=content["check"],
+            check=Check(content["check"]),
             verdict=content["verdict"],
             what=Message.from_dict(messages["what"]),
             remedy=messages["remedy"] and Message.from_dict(messages["remedy"]),
@@ -211,22 +245,22 @@ def check_acceptable(names: Collection[str]) -> None:
         Fault(
             f"--accept {name}",
             say("trial.accept.unknown"),
-            say("one of {names}", names=tuple(ACCEPTABLE)),
+            say("one of {names}", names=acceptable()),
         )
         for name in names
-        if name not in ACCEPTABLE
+        if name not in acceptable()
     ]
     if faults:
         raise ConfigError(*faults)
 
 
 def _waived(finding: CheckVerdict, accepted: Collection[str]) -> bool:
-    return finding.key in accepted and finding.key in ACCEPTABLE
+    return finding.key in accepted and finding.check.is_acceptable
 
 
 def _way_out(finding: CheckVerdict) -> Message | str:
     """Return what to do about a refusal, and how to go on all the same where one may."""
-    if finding.key not in ACCEPTABLE:
+    if not finding.check.is_acceptable:
         return finding.remedy or ""
     anyway = say("trial.accept.anyway", name=finding.key)
     return anyway if finding.remedy is None else joined([finding.remedy, anyway])

@@ -10,13 +10,11 @@ import pandas as pd
 from incentive_engine.data.trials.trial import Trial
 from incentive_engine.domain import BoolArray, FloatArray
 from incentive_engine.language import say
-from incentive_engine.uplift.diagnosis.findings import CheckVerdict
+from incentive_engine.uplift.diagnosis.findings import Check, CheckVerdict
 from incentive_engine.uplift.systematic_sample import evenly
 
 FEWEST: Final = 30
 """Conversions and others that such a judgement needs."""
-ROWS: Final = 200_000
-"""Rows that are looked at, at most."""
 
 
 def leak_findings(
@@ -31,10 +29,11 @@ def leak_findings(
     trusted
         Features that the policy allows by name; they are doubted, but not refused.
     """
-    rows = evenly(trial.n_rows, ROWS)
+    # rows that are looked at, at most
+    rows = evenly(trial.n_rows, 200_000)
     events = _events(trial.conversion[rows] > 0, trial.spend[rows] != 0)
     if not events:
-        return [CheckVerdict(check="leaks", verdict="fine", what=say("trial.leaks.few"))]
+        return [CheckVerdict(check=Check.LEAKS, verdict="fine", what=say("trial.leaks.few"))]
     known = [
         (str(name), who, telling(features[name].iloc[rows], event))
         for name in features
@@ -50,7 +49,7 @@ def leak_findings(
     ]
     best = max((area for *_, area in known), default=0.5)
     fine = say("trial.leaks.fine", best=best)
-    return found or [CheckVerdict(check="leaks", verdict="fine", what=fine)]
+    return found or [CheckVerdict(check=Check.LEAKS, verdict="fine", what=fine)]
 
 
 def _events(converted: BoolArray, spent: BoolArray) -> dict[str, BoolArray]:
@@ -95,7 +94,7 @@ def _area(values: FloatArray, event: BoolArray) -> float:
 
 def _finding(name: str, who: str, area: float, *, refused: bool) -> CheckVerdict:
     return CheckVerdict(
-        check="leaks",
+        check=Check.LEAKS,
         verdict="refusal" if refused else "warning",
         what=say(f"trial.leaks.{who}", feature=name, area=area),
         remedy=say("trial.leaks.deny", feature=name),

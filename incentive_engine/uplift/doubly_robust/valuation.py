@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -18,10 +18,6 @@ from incentive_engine.uplift.doubly_robust.increments import Increments
 
 if TYPE_CHECKING:
     import pandas as pd
-
-ARM: Final = "trial__arm"
-FOLD: Final = "trial__fold"
-"""Columns of the table; no attribute of users is called so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -37,6 +33,10 @@ class Valuation:
     fold : (n,) int64
         Which rows were scored by the same models; see `plans.FoldedPath`.
     """
+
+    ARM: ClassVar = "trial__arm"
+    FOLD: ClassVar = "trial__fold"
+    """Columns of the table; no attribute of users is called so."""
 
     offers: tuple[str, ...]
     by_measure: Mapping[str, Increments]
@@ -97,7 +97,7 @@ class Valuation:
         import pandas as pd
 
         first = self.by_measure[MEASURES[0]]
-        table: dict[str, npt.NDArray[np.generic]] = {ARM: first.arm, FOLD: self.fold}
+        table: dict[str, npt.NDArray[np.generic]] = {self.ARM: first.arm, self.FOLD: self.fold}
         for name in MEASURES:
             mine = self.by_measure[name]
             values = (*mine.expected.T, mine.surprise, mine.noise)
@@ -107,13 +107,17 @@ class Valuation:
     @staticmethod
     def columns(offers: tuple[str, ...]) -> list[str]:
         """Return the names of the table's columns."""
-        return [ARM, FOLD, *(column for name in MEASURES for column in _columns(name, offers))]
+        return [
+            Valuation.ARM,
+            Valuation.FOLD,
+            *(column for name in MEASURES for column in _columns(name, offers)),
+        ]
 
     @classmethod
     def from_table(cls, table: pa.Table, offers: tuple[str, ...]) -> Self:
         """Read what `to_frame` gave and a file kept."""
         columns = {name: numbers(table.column(name)) for name in cls.columns(offers)}
-        arm = columns[ARM].astype(np.int64)
+        arm = columns[cls.ARM].astype(np.int64)
         by_measure = {}
         for name in MEASURES:
             *expected, surprise, noise = (
@@ -122,7 +126,7 @@ class Valuation:
             by_measure[name] = Increments(
                 arm=arm, expected=np.stack(expected, axis=1), surprise=surprise, noise=noise
             )
-        return cls(offers=offers, by_measure=by_measure, fold=columns[FOLD].astype(np.int64))
+        return cls(offers=offers, by_measure=by_measure, fold=columns[cls.FOLD].astype(np.int64))
 
 
 def _sum(like: FloatArray, parts: list[FloatArray]) -> FloatArray:

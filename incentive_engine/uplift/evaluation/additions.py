@@ -16,8 +16,6 @@ from incentive_engine.uplift.doubly_robust.plan_value import valued
 from incentive_engine.uplift.model import EffectModel
 from incentive_engine.uplift.systematic_sample import evenly
 
-ROWS: Final = 60_000
-"""Rows of the trial that are looked at, at most."""
 TREATED: Final = 0.3
 """Share of the rows that get their best offer, those whom it should move most."""
 RECIPE: Final = Recipe(
@@ -65,7 +63,8 @@ def additions(
     trees on one half of the rows and tried on the other; the same small model for each group, so
     that groups can be compared with each other. The plan's own model may get more out of them.
     """
-    rows = evenly(trial.n_rows, ROWS)
+    # rows of the trial that are looked at, at most
+    rows = evenly(trial.n_rows, 60_000)
     gain = valued(trial, model.out_of_fold).by_measure[CONVERSION]
     brought = np.column_stack([gain.of_offer(j)[rows] for j in range(len(trial.offers))])
     half = model.out_of_fold.fold[rows] % 2

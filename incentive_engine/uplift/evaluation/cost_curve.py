@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
 
 import numpy as np
 
@@ -13,9 +12,6 @@ from incentive_engine.parallel import together
 from incentive_engine.stats.estimate import Estimate
 from incentive_engine.uplift.doubly_robust.increments import Increments
 from incentive_engine.uplift.evaluation.price_paths import FoldedPath
-
-BUDGET_SHARES: Final = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
-"""Budgets of the curve, relative to the cost of the model's plan without a budget."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +93,8 @@ def cost_curve(scored: Scored) -> CostCurve:
     area, baseline_area = np.zeros((n, 2)), np.zeros((n, 2))
     points = []
     last, mine_before, theirs_before = 0.0, np.zeros((n, 2)), np.zeros((n, 2))
-    for share in BUDGET_SHARES:
+    # budgets of the curve, relative to the cost of the model's plan without a budget
+    for share in (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0):
         budget = share * scored.path.cost
         (ours, mine, mean), (_, other, baseline) = together(
             partial(_planned, scored, scored.path, budget),

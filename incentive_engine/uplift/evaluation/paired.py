@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
@@ -17,9 +17,6 @@ from incentive_engine.uplift.evaluation.price_paths import FoldedPath
 from incentive_engine.uplift.evaluation.ranking import qini_difference
 from incentive_engine.uplift.model import EffectModel, trial_digest
 from incentive_engine.uplift.trial_design import reach_of
-
-SHARES: Final = (0.1, 0.2, 0.5)
-"""Budgets, relative to what the first model's plan costs without one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +85,8 @@ def compare_models(
     cost = _mean(*(each.estimates.cost for each in both))
     paths = [FoldedPath.of(each.estimates.conversion, cost, reach, each.fold) for each in both]
     plans = []
-    for share in SHARES:
+    # budgets, relative to what the first model's plan costs without one
+    for share in (0.1, 0.2, 0.5):
         budget = share * paths[0].cost
         won, theirs = (gain.part(path.plan(budget)) for path in paths)
         plans.append(

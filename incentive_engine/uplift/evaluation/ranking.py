@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 
 from incentive_engine.domain import FloatArray, IntArray
 from incentive_engine.stats.estimate import Estimate
 from incentive_engine.stats.intervals import interval, mean_with_interval
-
-GROUPS: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +138,7 @@ def ranks(predicted: FloatArray) -> FloatArray:
 def _quantile_labels(predicted: FloatArray) -> IntArray:
     # rows of a group, at least: one has no spread to tell an error by
     fewest = 2
-    for count in range(GROUPS, 1, -1):
+    for count in range(5, 1, -1):
         edges = np.unique(np.quantile(predicted, np.linspace(0, 1, count + 1)[1:-1]))
         label = np.searchsorted(edges, predicted, side="left").astype(np.int64)
         if np.bincount(label)[np.unique(label)].min() >= fewest:

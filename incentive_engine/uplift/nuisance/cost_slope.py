@@ -16,10 +16,6 @@ from incentive_engine.domain import FloatArray, IntArray
 
 FURTHEST: Final = 1.5
 """Costs beyond e^±1.5 times their offer's mean are corrected as those that far from it."""
-BINS: Final = 64
-"""Of logarithms, per offer: within one of them the correction hardly differs."""
-STEPS: Final = 8
-"""Of Newton's method, which starts next to the mode."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -92,21 +88,24 @@ def fit_slope(
     method over cells of offer and x; their dispersion weighs them against the prior.
     """
     away = _away(predicted, mean[offer])
-    place = ((away + FURTHEST) / (2 * FURTHEST) * (BINS - 1)).round().astype(np.int64)
-    cell = offer * BINS + place
-    size = len(mean) * BINS
-    unit = np.repeat(pays, BINS).clip(1e-12)
+    # bins of logarithms, per offer: within one of them the correction hardly differs
+    bins = 64
+    place = ((away + FURTHEST) / (2 * FURTHEST) * (bins - 1)).round().astype(np.int64)
+    cell = offer * bins + place
+    size = len(mean) * bins
+    unit = np.repeat(pays, bins).clip(1e-12)
     forecast, actual = (np.bincount(cell, weight * c, size) / unit for c in (predicted, paid))
     known = forecast > 0
-    x = np.tile(np.linspace(-FURTHEST, FURTHEST, BINS), len(mean))
-    of_offer = np.repeat(np.eye(len(mean)), BINS, axis=0)
+    x = np.tile(np.linspace(-FURTHEST, FURTHEST, bins), len(mean))
+    of_offer = np.repeat(np.eye(len(mean)), bins, axis=0)
     design = np.column_stack([x, np.minimum(x, 0.0), of_offer])[known]
     forecast, actual = forecast[known], actual[known]
     surprise = weight * (paid - predicted) / pays[offer].clip(1e-12)
     dispersion = float(surprise @ surprise) / max(float(forecast.sum()), 1e-12)
     prior = np.array([dispersion / error**2] * 2 + [1e-6] * len(mean))
     mode = np.zeros(design.shape[1])
-    for _ in range(STEPS):
+    # steps of Newton's method, which starts next to the mode
+    for _ in range(8):
         expected = forecast * np.exp((design @ mode).clip(-FURTHEST, FURTHEST))
         pull = design.T @ (actual - expected) - prior * mode
         mode += np.linalg.solve((design * expected[:, None]).T @ design + np.diag(prior), pull)

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 WINSOR: Final = 0.995
 """Quantile of buyers' spend at which it is cut while learning who spends more."""
-SAME_EVENT: Final = 0.005
-"""Share of buyers up to which spending and converting may disagree and still be one event."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -82,7 +80,8 @@ def fit_spend(
     """Learn spend per arm from (n,) conversions and spends, and say it of these rows."""
     buys = spend != 0
     disagree = float((buys != (conversion > 0)).sum())
-    same = disagree <= SAME_EVENT * float(buys.sum())
+    # share of buyers up to which spending and converting may disagree and still be one event
+    same = disagree <= 0.005 * float(buys.sum())
     buying, likelihoods = None, None
     if not same:
         buying, likelihoods = fit_chances(

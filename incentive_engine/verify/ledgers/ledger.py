@@ -22,14 +22,13 @@ from typing import Any, Final, NamedTuple, cast
 
 from incentive_engine.config.access.database_url import is_database, read_database_url
 from incentive_engine.config.policy import Policy
-from incentive_engine.domain import COST, FACE, ISSUED, MICROS, to_micros
+from incentive_engine.domain import BUDGET, COST, FACE, ISSUED, MICROS, to_micros
 from incentive_engine.language import message_of, say
-from incentive_engine.run.format import MANIFEST_FILE
+from incentive_engine.run.format import RunFile
 from incentive_engine.verify.files import StatedRun, listed, read_run
 from incentive_engine.verify.ledgers.ledger_actions import MovedCap, moved_caps
 from incentive_engine.verify.ledgers.ledger_truth import PairFacts
 from incentive_engine.verify.recomputed.blocks import UnreadableError
-from incentive_engine.verify.recomputed.limits import BUDGET
 from incentive_engine.verify.result import Check, CheckFindings, Verification
 
 ROWS: Final = (
@@ -45,20 +44,6 @@ AFTER: Final = {
     "expired": frozenset[str](),
 }
 """Which states may follow which."""
-CLAIM: Final = re.compile(r"\d{1,9}:-?\d{1,19}", re.ASCII)
-"""A limit's place, and what an offer counts in it."""
-
-WHAT: Final = {
-    "ledger run": "the ledger belongs to this run, and has its limits",
-    "ledger chain": "entries are numbered without a gap, and each hash follows from the last one",
-    "ledger states": "each decision goes from reserved to one end, in time, within its face value",
-    "ledger users": "no user has two live offers at once",
-    "ledger eligibility": "no offer went to who may not have it",
-    "ledger offers": "each offer costs, and counts, what the run's scores say",
-    "ledger caps": "no reservation passed a cap, and the sums are those of the entries",
-    "ledger keys": "each key was answered by an entry",
-    "ledger actions": "what was answered to findings is whole, and named",
-}
 
 
 class Row(NamedTuple):
@@ -109,7 +94,22 @@ class Books:
 
 def verify_ledger(run_dir: Path, ledger: str) -> Verification:
     """Re-check a ledger: the run it belongs to, chain, states, costs, caps and keys."""
-    findings = {name: CheckFindings(name, what) for name, what in WHAT.items()}
+    promises = {
+        "ledger run": "the ledger belongs to this run, and has its limits",
+        "ledger chain": (
+            "entries are numbered without a gap, and each hash follows from the last one"
+        ),
+        "ledger states": (
+            "each decision goes from reserved to one end, in time, within its face value"
+        ),
+        "ledger users": "no user has two live offers at once",
+        "ledger eligibility": "no offer went to who may not have it",
+        "ledger offers": "each offer costs, and counts, what the run's scores say",
+        "ledger caps": "no reservation passed a cap, and the sums are those of the entries",
+        "ledger keys": "each key was answered by an entry",
+        "ledger actions": "what was answered to findings is whole, and named",
+    }
+    findings = {name: CheckFindings(name, what) for name, what in promises.items()}
     try:
         run = read_run(run_dir, listed(run_dir))
         with _opened(ledger) as database:
@@ -166,7 +166,7 @@ def _secret(
     meta = dict(rows("SELECT name, content FROM meta"))
     if not {"run", "secret"} <= meta.keys():
         raise UnreadableError(say("the ledger does not say which run it belongs to"))
-    digest = hashlib.sha256((run.directory / MANIFEST_FILE).read_bytes()).hexdigest()
+    digest = hashlib.sha256((run.directory / RunFile.MANIFEST).read_bytes()).hexdigest()
     if meta["run"] != digest:
         findings.add("the ledger was opened for another run")
     return bytes.fromhex(meta["secret"])
@@ -201,9 +201,10 @@ def _is_whole(entry: Row, *, accounts: int) -> bool:
         return False
     if not isinstance(chain, bytes) or not isinstance(claims, str):
         return False
-    return all(CLAIM.fullmatch(pair) for pair in entry.claims.split()) and all(
-        place < accounts for place, _ in _claims(entry)
-    )
+    # a limit's place, and what an offer counts in it
+    return all(
+        re.fullmatch(r"\d{1,9}:-?\d{1,19}", pair, flags=re.ASCII) for pair in entry.claims.split()
+    ) and all(place < accounts for place, _ in _claims(entry))
 
 
 def _books(truth: PairFacts, pool: list[Any], findings: CheckFindings) -> Books:

@@ -16,13 +16,7 @@ from incentive_engine.data.tables.arrow import Column, as_numpy, is_missing, num
 from incentive_engine.data.tables.types import plain_table
 from incentive_engine.domain import FloatArray, IntArray, Reason
 from incentive_engine.language import say
-from incentive_engine.run.format import (
-    ALLOCATION,
-    ALLOCATION_FILE,
-    MAY_BE_EMPTY,
-    SCORES_FILE,
-    parts_of,
-)
+from incentive_engine.run.format import RunFile, allocation_columns, parts_of
 
 
 class UnreadableError(Exception):
@@ -32,7 +26,6 @@ class UnreadableError(Exception):
 BLOCK: Final = 1 << 17
 """Rows that are looked at together; what is held of a run does not grow with its columns."""
 
-REASONS: Final = tuple(Reason)
 
 FLOATS: Final = (
     "conversion", "spend", "cost", "weight", "propensity", "margin", "smallest_budget",
@@ -198,14 +191,16 @@ def blocks(
     scores
         The columns of the score table that are looked at.
     """
-    stated = [name for name in ALLOCATION if name != "user_id"]
+    columns = allocation_columns()
+    stated = [name for name in columns if name != "user_id"]
+    filled = sorted(name for name in stated if not columns[name].may_be_empty)
     start = 0
     for decided, scored in zip(
-        slices(directory / ALLOCATION_FILE, stated, codes=("offer_id", "reason"), rows=rows),
-        slices(directory / SCORES_FILE, scores, rows=rows),
+        slices(directory / RunFile.ALLOCATION, stated, codes=("offer_id", "reason"), rows=rows),
+        slices(directory / RunFile.SCORES, scores, rows=rows),
         strict=True,
     ):
-        for name in sorted({*stated} - MAY_BE_EMPTY):
+        for name in filled:
             if decided.column(name).null_count:
                 raise UnreadableError(
                     say("allocation.parquet: column {name} has empty cells", name=name)
@@ -223,7 +218,7 @@ def _block(decided: pa.Table, known: pa.Table, offers: tuple[str, ...], start: i
         rows=slice(start, start + len(decided)),
         choice=np.where(none, np.int16(-1), np.where(choice < 0, np.int16(-2), choice)),
         cost_micros=as_numpy(whole(decided["cost_micros"])),
-        reason=_places(decided["reason"], REASONS),
+        reason=_places(decided["reason"], tuple(Reason)),
         scores={name: _floats(known[name]) for name in known.column_names},
         **floats,
     )

@@ -14,13 +14,10 @@ import pyarrow as pa
 from incentive_engine.config.amounts import Bound
 from incentive_engine.config.policy import Budget, Limit, Policy
 from incentive_engine.data.tables.arrow import whole
-from incentive_engine.domain import COST, FACE, ISSUED, MONEY_MEASURES
+from incentive_engine.domain import BUDGET, COST, FACE, ISSUED, MONEY_MEASURES
 
 from .arithmetic import exact
 from .users import grouped, matching
-
-BUDGET = "budget"
-"""The name of the limit that the budget makes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -23,7 +23,6 @@ from incentive_engine.measurement.several import Measurements
 from incentive_engine.report.pages.measurement import render_measurement
 
 PAGE: Final = "measurement.html"
-TABLE: Final = "measurement.csv"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,11 +119,12 @@ def write_measurement(measurements: Measurements, out: Path, *, lang: Code = "en
     DataError
         When it is there already, or cannot be written.
     """
+    table = "measurement.csv"
     with atomic_directory(out) as folder:
         page = render_measurement(measurements.to_page(), lang=lang)
         (folder / PAGE).write_text(page, encoding="utf-8")
-        (folder / TABLE).write_text(measurements.to_csv(), encoding="utf-8")
-    return say("measured.written", folder=str(out), names=(PAGE, TABLE))
+        (folder / table).write_text(measurements.to_csv(), encoding="utf-8")
+    return say("measured.written", folder=str(out), names=(PAGE, table))
 
 
 def _served(campaign: LiveCampaign, ledger: str) -> ServedUsers:

@@ -10,7 +10,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from incentive_engine.config.access.location import parse_location
-from incentive_engine.config.overrides import MIN_MARGINAL_ROI
 from incentive_engine.fleet import Processes, SharedWork
 from incentive_engine.insight.budget.policy_options import BudgetOptions
 from incentive_engine.pipeline.steps import Progress, quiet
@@ -53,7 +52,7 @@ def _repeat(run: FinishedRun, folder: Path, progress: Progress) -> Path:
     file, out = folder / "policy.yaml", folder / "run"
     # JSON is YAML, and the manifest's policy has absolute paths and every override but this one
     file.write_text(json.dumps(run.manifest.policy), encoding="utf-8")
-    marginal = run.manifest.overrides.get(MIN_MARGINAL_ROI)
+    marginal = run.manifest.overrides.get(Override.MIN_MARGINAL_ROI)
     given = run.manifest.inputs["scores"].path
     scores = parse_location(given) if is_scored(run) else None
     options = BudgetOptions(min_marginal_roi=marginal)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, ClassVar, Literal
 
 from incentive_engine.config import Policy, load_policy
 from incentive_engine.config.access.regular import special_file
@@ -16,14 +16,10 @@ from incentive_engine.errors import DataError, Fault, IncentiveError
 from incentive_engine.language import say
 from incentive_engine.live.ledger.places import ledger_of
 from incentive_engine.run.finished import FinishedRun, is_run, read_run
-from incentive_engine.run.format import MANIFEST_FILE
-from incentive_engine.run.siblings import APPROVALS, EXPORTS, entries_of
+from incentive_engine.run.format import RunFile
+from incentive_engine.run.siblings import entries_of
 from incentive_engine.run.statements import StatedGain
 from incentive_engine.workflow.studio.ledgers import LEDGERS, read_ledgers
-
-POLICY: Final = re.compile(r"^offers\s*:", re.MULTILINE)
-"""What tells a policy from other YAML."""
-YAML: Final = frozenset({".yaml", ".yml"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +103,8 @@ class Listing:
 class Folder:
     """A folder that a planner works in."""
 
+    YAML: ClassVar = frozenset({".yaml", ".yml"})
+
     def __init__(self, root: Path) -> None:
         """Take a folder.
 
@@ -173,7 +171,7 @@ class Folder:
             When there is none of the name.
         """
         path = self.path(name)
-        if path.suffix.lower() not in YAML or not path.is_file():
+        if path.suffix.lower() not in self.YAML or not path.is_file():
             remedy = "look for it in the list of the folder"
             raise DataError(Fault(name, "there is no such policy", remedy=remedy))
         return path
@@ -219,7 +217,9 @@ class Folder:
             return RunEntry(path=str(fault.where), run=None, faults=(fault,))
         try:
             run = read_run(path)
-            approvals, exports = (_marks(run, kind) for kind in (APPROVALS, EXPORTS))
+            approvals, exports = (
+                _marks(run, kind) for kind in (RunFile.APPROVALS, RunFile.EXPORTS)
+            )
             ledger = self.ledger(path)
         except IncentiveError as error:
             return RunEntry(path=name, run=None, faults=error.faults)
@@ -275,10 +275,10 @@ class Folder:
         if entry.is_symlink() and not path.resolve().is_relative_to(self.root):
             return None
         if path.is_dir():
-            if (path / MANIFEST_FILE).is_file():
+            if (path / RunFile.MANIFEST).is_file():
                 return "run"
             return None if entry.is_symlink() else "folder"
-        return "yaml" if path.suffix.lower() in YAML and not special_file(path) else None
+        return "yaml" if path.suffix.lower() in self.YAML and not special_file(path) else None
 
 
 def shortened(name: str) -> str:
@@ -300,7 +300,10 @@ def _name_fault(name: str) -> Fault | None:
 
 def _read_policy(path: Path, name: str, changed: datetime) -> PolicyEntry | None:
     try:
-        if not POLICY.search(path.read_text(encoding="utf-8", errors="replace")):
+        # what tells a policy from other YAML
+        if not re.search(
+            r"^offers\s*:", path.read_text(encoding="utf-8", errors="replace"), flags=re.MULTILINE
+        ):
             return None
         policy = load_policy(path, require_data=False)
     except OSError as error:
@@ -311,7 +314,7 @@ def _read_policy(path: Path, name: str, changed: datetime) -> PolicyEntry | None
     return PolicyEntry(path=name, changed=changed, policy=policy)
 
 
-def _marks(run: FinishedRun, kind: str) -> tuple[Mark, ...]:
+def _marks(run: FinishedRun, kind: RunFile) -> tuple[Mark, ...]:
     def mark(entry: dict[str, Any]) -> Mark:
         who = str(entry.get("by") or entry.get("to") or "")
         return Mark(by=who, at=str(entry.get("at")), current=entry.get("digest") == run.digest)

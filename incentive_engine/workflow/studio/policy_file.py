@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from incentive_engine.config.document.draft import PolicyDraft, read_draft
 from incentive_engine.data.tables.files import publish, writing_to
@@ -16,8 +15,6 @@ from incentive_engine.data.tables.unfinished import held, remove_path, unfinishe
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import message_of, say
 
-LARGEST: Final = 1_000_000
-"""Bytes of a policy that the studio opens."""
 _saving = threading.Lock()
 
 
@@ -53,9 +50,11 @@ def read_policy_text(path: Path, *, require_data: bool = False) -> PolicyText:
         ) from None
     except UnicodeDecodeError:
         raise DataError(Fault(path.name, say("studio.unreadable"), "UTF-8")) from None
-    if len(content) > LARGEST:
+    # bytes of a policy that the studio opens
+    largest = 1_000_000
+    if len(content) > largest:
         raise DataError(
-            Fault(path.name, say("studio.too_large", most=LARGEST), remedy=say("studio.send_less"))
+            Fault(path.name, say("studio.too_large", most=largest), remedy=say("studio.send_less"))
         )
     return PolicyText(
         text=text,

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 
@@ -17,9 +16,6 @@ from incentive_engine.live.ledger.commands import Standing
 from incentive_engine.live.ledger.records import Action, Verb
 from incentive_engine.live.watch.finding import Finding
 from incentive_engine.workflow.results.watch_campaign import RunningCampaign, Seen
-
-OPEN: Final = 4
-"""Campaigns that are followed at a time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -110,7 +106,8 @@ class RunningCampaigns:
                 running = RunningCampaign(run_dir=run_dir, ledger=ledger)
                 running.campaign  # noqa: B018 - verifies, before anything is shown
                 self._open[key] = running
-                while len(self._open) > OPEN:
+                # campaigns that are followed at a time
+                while len(self._open) > 4:
                     self._open.popitem(last=False)
             return self._open[key]
 

@@ -8,7 +8,6 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
 
 from incentive_engine.config import Policy
 from incentive_engine.config.document.draft import read_draft
@@ -18,9 +17,6 @@ from incentive_engine.insight.value.gain import ValuedTrial, read_valuation
 from incentive_engine.pipeline.campaign import Inputs, campaign_inputs, given_inputs
 from incentive_engine.pipeline.quality import read_quality
 from incentive_engine.pipeline.steps import Progress, Steps
-
-OPEN: Final = 2
-"""Campaigns whose scores are held at a time."""
 
 
 class WarmPlans:
@@ -63,7 +59,8 @@ class WarmPlans:
             key = _key(policy, scores)
             if key not in self._plans:
                 self._plans[key] = warm_plan(policy, scores)
-                while len(self._plans) > OPEN:
+                # campaigns whose scores are held at a time
+                while len(self._plans) > 2:
                     self._plans.popitem(last=False)
             return self._plans[key]
 

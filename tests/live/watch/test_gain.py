@@ -11,7 +11,7 @@ import pytest
 
 from incentive_engine.errors import ConfigError
 from incentive_engine.live.watch.params import WatchParams
-from incentive_engine.stats.sequential import ERROR
+from incentive_engine.stats.sequential import GAIN_TEST
 from incentive_engine.workflow.results.watch_campaign import RunningCampaign
 from incentive_engine.workflow.results.watch_lines import shown_once
 
@@ -115,7 +115,7 @@ def test_the_watch_says_which_shortfall_it_would_notice_by_when(
 
 
 def test_campaigns_of_a_week_share_the_error() -> None:
-    assert WatchParams().of_gain == pytest.approx(ERROR)
+    assert WatchParams().of_gain == pytest.approx(GAIN_TEST.error)
     seven = WatchParams(campaigns=7)
     assert seven.of_test == pytest.approx(WatchParams().of_test / 7)
     assert seven.of_gain == pytest.approx(WatchParams().of_gain / 7)

@@ -27,8 +27,6 @@ where they were written."""
 COLUMNS: Final = ("value", "columns", "cell", "key")
 INDEX: Final = "index.npy"
 """Beside the columns of a part of a shard: which of the shard's rows they are."""
-DIGEST: Final = 32
-"""Bytes of a shard's digest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +112,8 @@ def put_in_place(partial: Path, folder: Path) -> None:
 
 def digest_of_shard(folder: Path) -> str:
     """Return the BLAKE2b digest of a shard's files, in hexadecimal."""
-    digest = hashlib.blake2b(digest_size=DIGEST)
+    # bytes of a shard's digest
+    digest = hashlib.blake2b(digest_size=32)
     for name in COLUMNS:
         with (folder / f"{name}.npy").open("rb") as file:
             digest.update(hashlib.file_digest(file, hashlib.blake2b).digest())

@@ -14,8 +14,7 @@ from incentive_engine.live.watch.look import Found, Look
 from incentive_engine.stats.estimate import Estimate
 from incentive_engine.stats.holdout_effect import difference_from_holdout
 from incentive_engine.stats.sequential import (
-    BY_PRICES,
-    LEAST,
+    GAIN_TEST,
     Noticing,
     bet,
     log_evidence,
@@ -46,7 +45,7 @@ class GainComparison:
 
     def alpha(self, error: float) -> float:
         """Return the error of this way to compare."""
-        return error * (BY_PRICES if self.by_prices else 1 - BY_PRICES)
+        return error * (GAIN_TEST.by_prices if self.by_prices else 1 - GAIN_TEST.by_prices)
 
 
 def gain(look: Look) -> Iterator[Found]:
@@ -98,7 +97,8 @@ def comparison(look: Look) -> GainComparison | None:
         stated = stated.times(float((~held).sum() / max((yard.offered & ~held).sum(), 1)))
     kept = held[rows]
     bought = did.conversion[rows]
-    if kept.sum() < LEAST or len(rows) - kept.sum() < LEAST or bought.sum() < LEAST / 10:
+    least = GAIN_TEST.least_held
+    if kept.sum() < least or len(rows) - kept.sum() < least or bought.sum() < least / 10:
         return None
     nothing = np.zeros(len(rows), dtype=np.int64)
     measured = difference_from_holdout(
