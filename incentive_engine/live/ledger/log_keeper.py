@@ -26,14 +26,9 @@ ROUND: Final = 1_000
 LONGEST: Final = 10_000
 """Pages in the log after which one begins in any case."""
 
-PAUSE: Final = 0.004
-"""Seconds that a round is to take: commits meanwhile wait longer for the disk."""
 
 FEW: Final = 300
 """Pages that may come in between two commits."""
-
-MANY: Final = 20_000
-"""Pages of a log that comes in between two commits whatever is left."""
 
 
 class Progress(NamedTuple):
@@ -119,13 +114,15 @@ class LogKeeper:
 
     def _go_on(self, progress: Progress) -> None:
         # where the same pages change again and again, a long round writes as many as a short one
-        fitting = self._pages * min(PAUSE / progress.seconds, 2.0)
+        # 0.004: seconds that a round is to take: commits meanwhile wait longer for the disk
+        fitting = self._pages * min(0.004 / progress.seconds, 2.0)
         self._pages = int(min(max(fitting, ROUND), LONGEST))
         left = progress.logged - progress.brought_in
         if left > self._since:
             # somebody else reads an older state, and until he has done no round brings much
             self._due = max(self._pages, progress.logged // 4)
-        elif self._since <= FEW or progress.logged >= MANY:
+        # pages of a log that comes in between two commits whatever is left
+        elif self._since <= FEW or progress.logged >= 20_000:
             self.bring_in()
         else:
             self._begin()

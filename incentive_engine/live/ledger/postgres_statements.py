@@ -5,12 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from incentive_engine.live.ledger.postgres_pipeline import bytes_of, text_of
-from incentive_engine.live.ledger.schema import ACTIONS, DECISION, DUE, NEWEST
+from incentive_engine.live.ledger.schema import DECISION, DUE, Query
 
-POOL: Final = (
-    "SELECT name, is_count, settles_amount, at_most, at_least, price, risk, "
-    "reserved, settled, overdraft, variance, moved FROM pool ORDER BY place"
-)
 STATEMENTS: Final = {
     "begin": "BEGIN",
     # on its own, since what is read with a lock is read as it was before the wait for it
@@ -32,8 +28,8 @@ STATEMENTS: Final = {
         f"AND expires_at <= greatest($3, (SELECT at FROM head)) ORDER BY expires_at LIMIT {DUE})"
     ),
     "named": f"SELECT {DECISION}, FALSE FROM decisions WHERE seq = ANY($1)",  # noqa: S608 - likewise
-    "newest": NEWEST,
-    "acted": ACTIONS,
+    "newest": Query.NEWEST_PRICES,
+    "acted": Query.ACTIONS,
     # what ended goes first: a user whose offer ran out may have a new one in the same batch
     "ended": (
         "UPDATE decisions d SET state = n.state, amount = n.amount, last = n.last "
@@ -56,12 +52,14 @@ STATEMENTS: Final = {
 }
 """What a batch runs; `concerned` are the decisions that it names, its users have, or ran out."""
 
-ENTRY: Final = (int, int, int, text_of, int, bytes_of)
-ANSWERED: Final = (bytes_of, bytes_of, *ENTRY)
-CONCERNED: Final = (
-    int, text_of, text_of, text_of, text_of, text_of, int, int, int, text_of, int, int, int, float,
-    int, text_of,
-)  # fmt: skip
-SUMS: Final = (int, int, int, int, int)
-PRICED: Final = (int, int, text_of)
-ACTED: Final = (int, int, int, text_of, text_of, text_of, text_of, bytes_of)
+ANSWERS: Final = {
+    "answered": (bytes_of, bytes_of, int, int, int, text_of, int, bytes_of),
+    "concerned": (
+        int, text_of, text_of, text_of, text_of, text_of, int, int, int, text_of, int, int, int,
+        float, int, text_of,
+    ),
+    "pool": (int, int, int, int, int),
+    "newest": (int, int, text_of),
+    "acted": (int, int, int, text_of, text_of, text_of, text_of, bytes_of),
+}  # fmt: skip
+"""How the columns of each statement's answer are read."""

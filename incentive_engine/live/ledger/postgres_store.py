@@ -28,15 +28,7 @@ from incentive_engine.live.ledger.postgres_pipeline import (
     text_of,
     typed,
 )
-from incentive_engine.live.ledger.postgres_statements import (
-    ACTED,
-    ANSWERED,
-    CONCERNED,
-    POOL,
-    PRICED,
-    STATEMENTS,
-    SUMS,
-)
+from incentive_engine.live.ledger.postgres_statements import ANSWERS, STATEMENTS
 from incentive_engine.live.ledger.records import (
     LIVE,
     Action,
@@ -46,7 +38,7 @@ from incentive_engine.live.ledger.records import (
     Names,
     Request,
 )
-from incentive_engine.live.ledger.schema import MIGRATIONS, VERSION, scripts_from
+from incentive_engine.live.ledger.schema import MIGRATIONS, VERSION, Query, scripts_from
 from incentive_engine.live.ledger.store import (
     Needs,
     Terms,
@@ -61,11 +53,6 @@ from incentive_engine.live.ledger.store import (
 SCHEMA: Final = "incentive_ledger"
 """The schema that holds the tables; one database holds one ledger."""
 
-WAIT: Final = 5
-"""Seconds for a server to answer at the start."""
-
-TYPES: Final = (("BLOB", "BYTEA"), ("seq INTEGER PRIMARY KEY", "seq BIGINT PRIMARY KEY"))
-"""What the tables of a file are called in PostgreSQL."""
 
 NOBODY: Final = "0"
 """The number of no transaction."""
@@ -111,14 +98,18 @@ class PostgresStore:
             row = db.execute("SELECT content FROM meta WHERE name = 'version'").fetchone()
             version = int(row[0])
         for script in scripts_from(version, self.where):
-            for old, new in TYPES:
+            # what the tables of a file are called in PostgreSQL
+            for old, new in (
+                ("BLOB", "BYTEA"),
+                ("seq INTEGER PRIMARY KEY", "seq BIGINT PRIMARY KEY"),
+            ):
                 script = script.replace(old, new)  # noqa: PLW2901 - step by step
             db.execute(script)
         if is_new:
             self._fill(terms, secret)
         db.execute("UPDATE meta SET content = %s WHERE name = 'version'", [str(VERSION)])
         meta = dict(db.execute("SELECT name, content FROM meta").fetchall())
-        limits = [limit_of(row).terms for row in db.execute(POOL).fetchall()]
+        limits = [limit_of(row).terms for row in db.execute(Query.POOL).fetchall()]
         refuse_other_run(self.where, terms, run=meta["run"], limits=limits)
         db.commit()
         db.execute(f"SET search_path TO {SCHEMA}")
@@ -166,11 +157,11 @@ class PostgresStore:
             pool = self._pool_of(rows["pool"])
         book = Book(names=self.names, head=Head(seq=seq, at=at, chain=chain), pool=pool)
         self._add(book, rows["concerned"])
-        book.actions = [*map(Action._make, typed(rows.get("acted", []), ACTED))]
-        for key, digest, *entry in typed(rows.get("answered", []), ANSWERED):
+        book.actions = [*map(Action._make, typed(rows.get("acted", []), ANSWERS["acted"]))]
+        for key, digest, *entry in typed(rows.get("answered", []), ANSWERS["answered"]):
             book.requests[key] = Request(digest, entry[0])
             book.answers[entry[0]] = Entry._make(entry)
-        for newest in typed(rows.get("newest", []), PRICED):
+        for newest in typed(rows.get("newest", []), ANSWERS["newest"]):
             book.prices = Published._make(newest)
         named = {entry.decision for entry in book.answers.values()} - book.decisions.keys()
         if named:
@@ -180,7 +171,7 @@ class PostgresStore:
     def _pool_of(self, rows: Sequence[Row]) -> list[LimitState]:
         """Return every limit with its sums."""
         states = []
-        for terms, sums in zip(self._terms.limits, typed(rows, SUMS), strict=True):
+        for terms, sums in zip(self._terms.limits, typed(rows, ANSWERS["pool"]), strict=True):
             reserved, settled, overdraft, variance, moved = sums
             states.append(
                 LimitState(
@@ -196,7 +187,7 @@ class PostgresStore:
 
     @staticmethod
     def _add(book: Book, rows: Sequence[Row]) -> None:
-        for *row, is_due in typed(rows, CONCERNED):
+        for *row, is_due in typed(rows, ANSWERS["concerned"]):
             decision = book.decisions[row[0]] = decision_of(row)
             if is_due == "t":
                 book.due.append(decision.seq)
@@ -271,7 +262,8 @@ def _sums(limit: LimitState, place: int) -> tuple[int | str | None, ...]:
 def _connected(place: DatabaseUrl) -> Any:  # noqa: ANN401 - the library is optional
     import psycopg
 
-    parameters: dict[str, Any] = {"connect_timeout": WAIT, **place.parameters}
+    # seconds for a server to answer at the start
+    parameters: dict[str, Any] = {"connect_timeout": 5, **place.parameters}
     with told(place.shown):
         database = psycopg.connect(**parameters)
         database.execute("SET synchronous_commit TO on")

@@ -9,6 +9,7 @@ redemptions cost more than was expected.
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Final
 
 from incentive_engine.errors import DataError, Fault
@@ -64,10 +65,19 @@ DECISION: Final = (
 )
 """The columns of a decision, in the order of `records.Decision`."""
 
-ACTIONS: Final = "SELECT seq, at, after, key, verb, name, change, chain FROM actions ORDER BY seq"
-"""What was answered to findings, in the order of `records.Action`."""
 
-NEWEST: Final = "SELECT version, at, content FROM prices ORDER BY version DESC LIMIT 1"
+class Query(StrEnum):
+    """What every reader of a ledger asks in the same words."""
+
+    POOL = (
+        "SELECT name, is_count, settles_amount, at_most, at_least, price, risk, "
+        "reserved, settled, overdraft, variance, moved FROM pool ORDER BY place"
+    )
+    """The limits, as `store.limit_of` takes them."""
+    ACTIONS = "SELECT seq, at, after, key, verb, name, change, chain FROM actions ORDER BY seq"
+    """What was answered to findings, in the order of `records.Action`."""
+    NEWEST_PRICES = "SELECT version, at, content FROM prices ORDER BY version DESC LIMIT 1"
+
 
 DUE: Final = 2_000
 """Reservations that a batch expires at most; the next one goes on."""

@@ -14,7 +14,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar
 
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
@@ -24,11 +24,10 @@ from incentive_engine.live.ledger.core import Book
 from incentive_engine.live.ledger.log_keeper import LogKeeper
 from incentive_engine.live.ledger.records import Action, Entry, Head, LimitState, Names, Request
 from incentive_engine.live.ledger.schema import (
-    ACTIONS,
     DECISION,
     DUE,
-    NEWEST,
     VERSION,
+    Query,
     scripts_from,
 )
 from incentive_engine.live.ledger.store import (
@@ -43,31 +42,26 @@ from incentive_engine.live.ledger.store import (
     refuse_other_run,
 )
 
-AT_ONCE: Final = 32
-"""Values that one statement looks up."""
-
-ANY_OF: Final = f"({', '.join('?' * AT_ONCE)})"
-ANSWERED: Final = (
-    "SELECT r.key, r.digest, e.seq, e.at, e.decision, e.state, e.amount, e.chain "  # noqa: S608 - marks
-    f"FROM requests r JOIN entries e ON e.seq = r.entry WHERE r.key IN {ANY_OF}"
-)
-LIVE_OF: Final = (
-    f"SELECT {DECISION} FROM decisions "  # noqa: S608 - columns of ours
-    f"WHERE user_id IN {ANY_OF} AND state IN ('reserved', 'redeemed')"
-)
-BY_SEQ: Final = f"SELECT {DECISION} FROM decisions WHERE seq IN {ANY_OF}"  # noqa: S608 - likewise
-RUN_OUT: Final = (
-    f"SELECT {DECISION} FROM decisions WHERE state = 'reserved' "  # noqa: S608 - likewise
-    f"AND expires_at <= ? ORDER BY expires_at LIMIT {DUE}"
-)
-POOL: Final = (
-    "SELECT name, is_count, settles_amount, at_most, at_least, price, risk, "
-    "reserved, settled, overdraft, variance, moved FROM pool ORDER BY place"
-)
-
 
 class SQLiteStore:
     """The writing side of a ledger in a file."""
+
+    AT_ONCE: ClassVar = 32
+    """Values that one statement looks up."""
+    ANY_OF: ClassVar = f"({', '.join('?' * AT_ONCE)})"
+    ANSWERED: ClassVar = (
+        "SELECT r.key, r.digest, e.seq, e.at, e.decision, e.state, e.amount, e.chain "  # noqa: S608 - marks
+        f"FROM requests r JOIN entries e ON e.seq = r.entry WHERE r.key IN {ANY_OF}"
+    )
+    LIVE_OF: ClassVar = (
+        f"SELECT {DECISION} FROM decisions "  # noqa: S608 - columns of ours
+        f"WHERE user_id IN {ANY_OF} AND state IN ('reserved', 'redeemed')"
+    )
+    BY_SEQ: ClassVar = f"SELECT {DECISION} FROM decisions WHERE seq IN {ANY_OF}"  # noqa: S608 - likewise
+    RUN_OUT: ClassVar = (
+        f"SELECT {DECISION} FROM decisions WHERE state = 'reserved' "  # noqa: S608 - likewise
+        f"AND expires_at <= ? ORDER BY expires_at LIMIT {DUE}"
+    )
 
     def __init__(self, path: Path, terms: Terms, *, secret: bytes) -> None:
         """Open a file for a run, made where it is missing.
@@ -107,7 +101,7 @@ class SQLiteStore:
             if version == 0:
                 self._fill(terms, secret)
             meta = dict(self._db.execute("SELECT name, content FROM meta"))
-        limits = [limit_of(row).terms for row in self._db.execute(POOL)]
+        limits = [limit_of(row).terms for row in self._db.execute(Query.POOL)]
         refuse_other_run(str(self.path), terms, run=meta["run"], limits=limits)
         self.names = Names(bytes.fromhex(meta["secret"]))
 
@@ -136,34 +130,36 @@ class SQLiteStore:
         head, pool = self._kept or self._read()
         self._kept = None
         book = Book(names=self.names, head=head, pool=pool)
-        if needs.prices and (newest := execute(NEWEST).fetchone()) is not None:
+        if needs.prices and (newest := execute(Query.NEWEST_PRICES).fetchone()) is not None:
             book.prices = Published._make(newest)
         if needs.actions:
-            book.actions = [Action._make(row) for row in execute(ACTIONS)]
-        for key, digest, *entry in self._all(ANSWERED, needs.keys):
+            book.actions = [Action._make(row) for row in execute(Query.ACTIONS)]
+        for key, digest, *entry in self._all(self.ANSWERED, needs.keys):
             book.requests[key] = Request(digest, entry[0])
             book.answers[entry[0]] = Entry._make(entry)
             needs.decisions.add(entry[2])
-        for row in self._all(LIVE_OF, needs.users):
+        for row in self._all(self.LIVE_OF, needs.users):
             self._add(book, row)
-        for row in execute(RUN_OUT, (max(now, head.at),)).fetchall():
+        for row in execute(self.RUN_OUT, (max(now, head.at),)).fetchall():
             self._add(book, row)
             book.due.append(row[0])
-        for row in self._all(BY_SEQ, needs.decisions - book.decisions.keys()):
+        for row in self._all(self.BY_SEQ, needs.decisions - book.decisions.keys()):
             self._add(book, row)
         return book
 
     def _read(self) -> tuple[Head, list[LimitState]]:
         seq, at, chain = self._db.execute("SELECT seq, at, chain FROM head").fetchone()
-        return Head(seq=seq, at=at, chain=chain), [limit_of(row) for row in self._db.execute(POOL)]
+        return Head(seq=seq, at=at, chain=chain), [
+            limit_of(row) for row in self._db.execute(Query.POOL)
+        ]
 
     def _all(self, query: str, values: Iterable[Any]) -> Iterator[tuple[Any, ...]]:
         """Yield the rows of many values, some of which are asked for at once."""
         rest = list(values)
         while rest:
-            some, rest = rest[:AT_ONCE], rest[AT_ONCE:]
+            some, rest = rest[: self.AT_ONCE], rest[self.AT_ONCE :]
             # always as many question marks, so that the statement is prepared once
-            yield from self._db.execute(query, some + [None] * (AT_ONCE - len(some)))
+            yield from self._db.execute(query, some + [None] * (self.AT_ONCE - len(some)))
 
     @staticmethod
     def _add(book: Book, row: tuple[Any, ...]) -> None:

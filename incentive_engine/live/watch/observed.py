@@ -19,25 +19,10 @@ from incentive_engine.language import say
 from incentive_engine.live.ledger.commands import Standing, standing
 from incentive_engine.live.ledger.places import shown_place
 from incentive_engine.live.ledger.records import Action, State
-from incentive_engine.live.ledger.schema import ACTIONS
+from incentive_engine.live.ledger.schema import Query
 from incentive_engine.live.ledger.store import limit_of, read_claims
 
-POOL: Final = (
-    "SELECT name, is_count, settles_amount, at_most, at_least, price, risk, "
-    "reserved, settled, overdraft, variance, moved FROM pool ORDER BY place"
-)
-DECISIONS: Final = (
-    "SELECT user_id, offer_id, state, cost, face, amount, claims, decided_at, expires_at, "
-    "prices_version "
-    "FROM decisions ORDER BY seq"
-)
-ASKED: Final = (
-    "SELECT d.user_id, count(*) FROM requests r JOIN entries e ON e.seq = r.entry "
-    "JOIN decisions d ON d.seq = e.decision GROUP BY d.user_id HAVING count(*) > 3 "
-    "ORDER BY 2 DESC LIMIT 100"
-)
 STATES: Final = tuple(State)
-NEVER: Final = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -113,10 +98,20 @@ def read_observed(
             remedy = "name that run, or another ledger with --ledger"
             expected = say("the digest {digest}", digest=run[:16])
             raise DataError(Fault(shown_place(ledger), what, expected, remedy))
-        pool = tuple(standing(limit_of(row)) for row in rows(POOL))
-        decisions = list(rows(DECISIONS))
-        asked = tuple((user, int(count)) for user, count in rows(ASKED))
-        actions = tuple(_action(row) for row in rows(ACTIONS))
+        pool = tuple(standing(limit_of(row)) for row in rows(Query.POOL))
+        query = (
+            "SELECT user_id, offer_id, state, cost, face, amount, claims, decided_at, expires_at, "
+            "prices_version "
+            "FROM decisions ORDER BY seq"
+        )
+        decisions = list(rows(query))
+        query = (
+            "SELECT d.user_id, count(*) FROM requests r JOIN entries e ON e.seq = r.entry "
+            "JOIN decisions d ON d.seq = e.decision GROUP BY d.user_id HAVING count(*) > 3 "
+            "ORDER BY 2 DESC LIMIT 100"
+        )
+        asked = tuple((user, int(count)) for user, count in rows(query))
+        actions = tuple(_action(row) for row in rows(Query.ACTIONS))
     return observed(decisions, pool, asked, actions, offers=offers, rows_of=rows_of)
 
 
@@ -150,7 +145,7 @@ def observed(
         amount=_whole([amount or 0 for amount in columns[5]]),
         version=_whole(columns[9]),
         decided=_whole(columns[7]),
-        expires=_whole([NEVER if at is None else at for at in columns[8]]),
+        expires=_whole([np.iinfo(np.int64).max if at is None else at for at in columns[8]]),
         claim_of=parts[:, 0],
         claim_limit=parts[:, 1],
         claim=parts[:, 2],

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise, product
-from typing import Final
 
 import numpy as np
 
@@ -13,18 +12,6 @@ from incentive_engine.domain import FloatArray
 from incentive_engine.uplift.crossfit import Folds
 from incentive_engine.uplift.effects.ordered_normals import in_order
 from incentive_engine.uplift.trial_design import Randomisation
-
-SIZES: Final = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0)
-"""How large effects are thought to be, in units of the measured ones or of their noise."""
-LIKENESSES: Final = (0.0, 0.5, 0.8, 0.95, 0.99)
-"""How alike the offers' average effects are thought to be, as their correlation."""
-
-OPEN: Final = 0.1
-"""How likely it is beforehand that first rungs may also do harm; with none at all, no rows could
-tell that a ladder does."""
-LEAST_ERROR: Final = 1e-6
-"""Least variance of an error, in units of a squared effect; without one, where no outcome differs
-from what was expected, beliefs would be certain and in no order at all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -150,8 +137,14 @@ def _believed(
     precision = 1 / np.maximum(np.diag(error), 1e-30)
     # an offer that few rows measured says nothing about the size of effects
     unit = max(float(precision @ effect**2), float(k)) / float(precision.sum())
-    error = error + LEAST_ERROR * unit * np.eye(k)
-    size, alike = np.array(list(product(SIZES, LIKENESSES))).T[:, :, None, None]
+    # least variance of an error, in units of a squared effect; without one, where no outcome
+    # differs from what was expected, beliefs would be certain and in no order at all
+    error = error + 1e-6 * unit * np.eye(k)
+    # how large effects are thought to be, in units of the measured ones or of their noise, and how
+    # alike those of two offers, as their correlation
+    size, alike = np.array(
+        list(product((0.125, 0.25, 0.5, 1.0, 2.0, 4.0), (0.0, 0.5, 0.8, 0.95, 0.99)))
+    ).T[:, :, None, None]
     steps = _steps(k, rungs)
     root = np.sqrt(np.diag(steps))
     prior = size**2 * unit * (alike * np.outer(root, root) + (1 - alike) * steps)
@@ -160,12 +153,15 @@ def _believed(
     mean = pull @ effect
     fit = -0.5 * (np.linalg.solve(total, effect[:, None])[:, :, 0] @ effect)
     fit -= 0.5 * np.linalg.slogdet(total)[1]
+    # how likely it is beforehand that first rungs may also do harm; with none at all, no rows
+    # could tell that a ladder does
+    harmful = 0.1
     if rungs:
         within = pull @ error
         within = (within + within.transpose(0, 2, 1)) / 2
         first, later = _upwards(k, rungs)
         fits, means = [], []
-        for order, likely in ((np.vstack([first, later]), 1 - OPEN), (later, OPEN)):
+        for order, likely in ((np.vstack([first, later]), 1 - harmful), (later, harmful)):
             after, ordered = in_order(mean, within, order)
             before, _ = in_order(np.zeros_like(mean), prior, order)
             fits.append(fit + after - before + np.log(likely))

@@ -14,14 +14,8 @@ from incentive_engine.uplift.boosting.features import Encoder
 from incentive_engine.uplift.effects.functions import Functions
 from incentive_engine.uplift.systematic_sample import SAMPLE, evenly
 
-KNOTS: Final = 65
-"""Quantiles that describe a number's distribution."""
 RARE: Final = 0.005
 """Share of rows below which a level, or a missing value, gets no function of its own."""
-CURVATURE: Final = 0.5
-"""Prior scale of a number's bend against its slope; effects bend less than they slope."""
-MOST_LEVELS: Final = 30
-"""Levels of one category with a function of their own; each costs variance."""
 FEW_VALUES: Final = 8
 """Different values up to which a number may be the name of a group (a tier, a weekday), which no
 smooth curve describes."""
@@ -113,7 +107,8 @@ def _term(values: Matrix, column: int, *, is_category: bool) -> Term:
     present = np.sort(values[~np.isnan(values)]).astype(np.float64)
     if is_category:
         return Term(column=column, codes=_common(present, len(values)), missing=missing)
-    knots = np.quantile(present, np.linspace(0, 1, KNOTS)) if len(present) else np.zeros(0)
+    # 65: quantiles that describe a number's distribution
+    knots = np.quantile(present, np.linspace(0, 1, 65)) if len(present) else np.zeros(0)
     # two values are told apart by their rank already
     named = 2 < 1 + np.count_nonzero(np.diff(present)) <= FEW_VALUES
     return Term(
@@ -127,7 +122,8 @@ def _term(values: Matrix, column: int, *, is_category: bool) -> Term:
 def _common(present: FloatArray, rows: int) -> tuple[float, ...]:
     """Return the most frequent values that are not rare among so many rows, ascending."""
     codes, counts = np.unique(present, return_counts=True)
-    common = np.argsort(-counts, kind="stable")[:MOST_LEVELS]
+    # levels of one category with a function of their own; each costs variance
+    common = np.argsort(-counts, kind="stable")[:30]
     return tuple(float(codes[i]) for i in np.sort(common) if counts[i] > RARE * rows)
 
 
@@ -137,5 +133,6 @@ def _functions(terms: tuple[Term, ...]) -> Functions:
         codes=[term.codes for term in terms],
         knots=[term.knots for term in terms],
         missing=[term.missing for term in terms],
-        curvature=CURVATURE,
+        # prior scale of a number's bend against its slope; effects bend less than they slope
+        curvature=0.5,
     )

@@ -10,17 +10,11 @@ predicted it is flat; and `support` says for whom it decays.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Final
 
 import numpy as np
 
 from incentive_engine.domain import FloatArray
 from incentive_engine.uplift.systematic_sample import SAMPLE, evenly
-
-KNOTS: Final = (0.25, 0.75)
-"""Quantiles of the predictions beyond which a tail begins."""
-ENDS: Final = (0.001, 0.999)
-"""Quantiles of the predictions beyond which none is believed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -76,8 +70,10 @@ def knots(deviation: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, Fl
     low, high, least, most : (k,) float64, as of `Calibration`.
     """
     some = deviation[evenly(len(deviation), SAMPLE)]
-    low, high = np.quantile(some, KNOTS, axis=0)
-    least, most = np.quantile(some, ENDS, axis=0)
+    # quantiles of the predictions beyond which a tail begins
+    low, high = np.quantile(some, (0.25, 0.75), axis=0)
+    # quantiles of the predictions beyond which none is believed
+    least, most = np.quantile(some, (0.001, 0.999), axis=0)
     return (
         np.minimum(low, 0.0),
         np.maximum(high, 0.0),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 
@@ -28,9 +27,6 @@ from incentive_engine.uplift.effects.trees import (
     fit_contrast_trees,
 )
 from incentive_engine.uplift.rows import TrialRows
-
-NEGLIGIBLE: Final = 0.03
-"""Directions with less variance than this share of the largest are left out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -168,7 +164,8 @@ def _directions(covariance: FloatArray) -> FloatArray:
     """Return the principal directions, scaled to one standard deviation, largest first."""
     variance, vectors = np.linalg.eigh(covariance)
     order = np.argsort(-variance, kind="stable")
-    kept = [i for i in order if variance[i] >= NEGLIGIBLE * variance.max()]
+    # directions with less variance than this share of the largest are left out
+    kept = [i for i in order if variance[i] >= 0.03 * variance.max()]
     directions = (vectors[:, kept] * np.sqrt(variance[kept])).T
     signs = np.where(directions.sum(axis=1, keepdims=True) < 0, -1.0, 1.0)
     return np.asarray(directions * signs)

@@ -19,9 +19,6 @@ from incentive_engine.uplift.effects.stacking import HeterogeneityTest, Stack
 from incentive_engine.uplift.effects.trees import ArmTrees, ContrastTrees
 from incentive_engine.uplift.support import Support
 
-LANES: Final = 64
-"""Rows that are multiplied side by side."""
-
 
 def linear(coefficients: FloatArray, phi: Floats, *, folds: Folds | None) -> FloatArray:
     """Return sums of basis functions, (n, k), by (folds, k, q) coefficients and (n, q) values.
@@ -65,23 +62,25 @@ def _squares(out: FloatArray, phi: Floats, roots: Matrix) -> None:
     """
     n, q = phi.shape
     width = roots.shape[2]
-    values, sums = np.zeros((width, LANES), np.float32), np.empty(LANES, np.float32)
-    for start in range(0, n, LANES):
-        rows = min(LANES, n - start)
+    # rows that are multiplied side by side
+    lanes = 64
+    values, sums = np.zeros((width, lanes), np.float32), np.empty(lanes, np.float32)
+    for start in range(0, n, lanes):
+        rows = min(lanes, n - start)
         for row in range(rows):
             for at in range(q):
                 values[at, row] = phi[start + row, at]
         for each in range(len(roots)):
-            total = np.zeros(LANES, np.float32)
+            total = np.zeros(lanes, np.float32)
             for line in range(q):
                 sums[:] = 0.0
                 for at in range(line // 4 * 4, width, 4):
                     root, part = roots[each, line, at : at + 4], values[at : at + 4]
-                    for row in range(LANES):
+                    for row in range(lanes):
                         first = root[0] * part[0, row] + root[1] * part[1, row]
                         last = root[2] * part[2, row] + root[3] * part[3, row]
                         sums[row] += first + last
-                for row in range(LANES):
+                for row in range(lanes):
                     total[row] += sums[row] * sums[row]
             out[start : start + rows, each] = total[:rows]
 

@@ -10,7 +10,6 @@ fold, and shrink with the chance that nothing they say comes true there.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final
 
 import numpy as np
 
@@ -29,17 +28,6 @@ from incentive_engine.uplift.effects.stacking import Belief, DeviationEvidence, 
 from incentive_engine.uplift.params import FitParams
 from incentive_engine.uplift.rows import TrialRows
 from incentive_engine.uplift.systematic_sample import evenly
-
-ADD_UP: Final = (0.75, 0.17, 0.08)
-"""Weights of the ridge, the contrast trees and the arm trees where features add up."""
-ACT_TOGETHER: Final = (0.1, 0.5, 0.4)
-"""The same where features act together."""
-LEFT_OUT: Final = 1e-9
-"""A model that an ablation leaves out has so much of its weight."""
-SPREAD_ROWS: Final = 20_000
-"""Rows that tell a variance of deviations to a hundredth, which is all that it is needed for."""
-TINY: Final = 1e-30
-"""In place of no variance at all."""
 
 
 def fit_effects(
@@ -147,7 +135,8 @@ def _evidence(
 
 def weight_prior(params: FitParams) -> WeightPrior:
     """Return what is believed of the weights of the models in the stack."""
-    kept = np.array([1.0, *(1.0 if params.has(n) else LEFT_OUT for n in MODELS[1:])])
+    # 1e-9: a model that an ablation leaves out has so much of its weight
+    kept = np.array([1.0, *(1.0 if params.has(n) else 1e-9 for n in MODELS[1:])])
 
     def belief(chance: float, usual: tuple[float, ...]) -> Belief:
         left = kept * usual
@@ -155,7 +144,9 @@ def weight_prior(params: FitParams) -> WeightPrior:
 
     add_up = params.additive_chance
     return WeightPrior(
-        beliefs=(belief(add_up, ADD_UP), belief(1 - add_up, ACT_TOGETHER)),
+        # weights of the ridge, the contrast trees and the arm trees where features add up, and
+        # where they act together
+        beliefs=(belief(add_up, (0.75, 0.17, 0.08)), belief(1 - add_up, (0.1, 0.5, 0.4))),
         each=params.weight_error,
         together=params.scale_error,
     )
@@ -194,12 +185,14 @@ def _regained(
     ``Cov(y, d) / Var(d)``. Averaging leaves the covariance as it is, so that the slope grows by
     the ratio of the variances: what errors in a regressor attenuate is regained.
     """
-    some = evenly(len(departure), SPREAD_ROWS)
+    # rows that tell a variance of deviations to a hundredth, which is all that it is needed for
+    some = evenly(len(departure), 20_000)
     mean = deviations.predict(rows.matrix[some], rows.phi[some], log_odds[some], folds=None)
     reach = rows.lottery.reach[some]
     one = weighted(departure[some], usual[None], None)[reach]
     every = weighted(mean - centre.mean(axis=0), usual[None], None)[reach]
-    return max(float(one @ one) / max(float(every @ every), TINY), 1.0)
+    # 1e-30: in place of no variance at all
+    return max(float(one @ one) / max(float(every @ every), 1e-30), 1.0)
 
 
 def _centre(deviation: FloatArray, rows: TrialRows) -> FloatArray:

@@ -6,18 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Self
 
 import numba
 import numpy as np
 
 from incentive_engine.domain import BoolArray, FloatArray, IntArray, Matrix
 from incentive_engine.parallel import in_blocks
-
-BLOCK: Final = 128
-"""Rows at a time: what they fill of the result stays in the processor's memory."""
-APART: Final = BLOCK + 8
-"""Numbers between two functions, as of two columns in the forest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -120,11 +115,14 @@ def _fill(
 ) -> None:
     n, q = out.shape
     zero, one = np.float32(0.0), np.float32(1.0)
-    values = np.zeros(BLOCK, np.float32)
+    # rows at a time: what they fill of the result stays in the processor's memory
+    block = 128
+    values = np.zeros(block, np.float32)
     # a function at a time, as the processor likes it; then row by row, as the result stands
-    found = np.empty((q, APART), np.float32)
-    for start in range(0, n, BLOCK):
-        at, rows = 0, min(BLOCK, n - start)
+    # numbers between two functions, as of two columns in the forest
+    found = np.empty((q, block + 8), np.float32)
+    for start in range(0, n, block):
+        at, rows = 0, min(block, n - start)
         for term in range(len(column)):
             low, high = first_knot[term], first_knot[term + 1]
             for row in range(rows):

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import ClassVar
 
 import numpy as np
 
@@ -19,11 +19,6 @@ from incentive_engine.domain import FloatArray
 from incentive_engine.parallel import in_blocks
 from incentive_engine.uplift.crossfit import Folds
 from incentive_engine.uplift.effects.calibration import Calibration, knots, pieces
-
-FALSE_ALARMS: Final = 0.05
-"""How often the test finds heterogeneity where there is none."""
-SLOPES: Final = (np.arange(200) + 0.5) / 200
-"""How much of what is claimed may come true, if anything does: any share is equally likely."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,12 +61,6 @@ class WeightPrior:
         return np.asarray(alone + self.together**2 * np.outer(usual, usual))
 
 
-SLOPE_PRIOR: Final = WeightPrior(
-    beliefs=(Belief(chance=1.0, usual=(1.0, 1.0, 1.0)),), each=0.3, together=0.1
-)
-"""Of the slopes in the tails and between them: what is stacked is believed to come true."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeterogeneityTest:
     """Whether effects differ between users, judged out of fold.
@@ -87,6 +76,9 @@ class HeterogeneityTest:
     found
         Whether `p_value` is at most 5 %, which is what may be said about the trial.
     """
+
+    SLOPES: ClassVar = (np.arange(200) + 0.5) / 200
+    """How much of what is claimed may come true, if anything does: any share is equally likely."""
 
     statistic: float
     hoped: float
@@ -106,7 +98,7 @@ class HeterogeneityTest:
         The statistic is normal with variance 1 around ``slope · hoped``. That the slope is 0 is
         weighed against slopes spread evenly between 0 and 1 by Bayes' rule.
         """
-        signal = SLOPES * self.hoped
+        signal = self.SLOPES * self.hoped
         log_ratio = signal * self.statistic - signal**2 / 2
         highest = max(float(log_ratio.max()), 0.0)
         true = likely * float(np.exp(log_ratio - highest).mean())
@@ -197,7 +189,11 @@ class DeviationEvidence:
             claim[block] = np.einsum("npk,nk->np", parts, self.contrast[block])
 
         in_blocks(claimed, len(stacked))
-        slopes = self._solved(claim, folds, SLOPE_PRIOR)
+        # of the slopes in the tails and between them: what is stacked is believed to come true
+        slope_prior = WeightPrior(
+            beliefs=(Belief(chance=1.0, usual=(1.0, 1.0, 1.0)),), each=0.3, together=0.1
+        )
+        slopes = self._solved(claim, folds, slope_prior)
         return Calibration(
             low=low,
             high=high,
@@ -302,5 +298,6 @@ def _tested(evidence: FloatArray) -> HeterogeneityTest:
         statistic=statistic,
         hoped=claimed / error,
         p_value=p_value,
-        found=p_value <= FALSE_ALARMS,
+        # how often the test finds heterogeneity where there is none
+        found=p_value <= 0.05,
     )

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -29,11 +29,6 @@ from incentive_engine.uplift.rows import TrialRows
 
 if TYPE_CHECKING:
     import lightgbm as lgb
-
-ARM_L2: Final = 5.0
-"""λ of the trees in each arm."""
-FAINTEST: Final = 1e-3
-"""A contrast below this share of the largest says nothing, and its pseudo-outcome explodes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -123,7 +118,9 @@ def fit_contrast_trees(
         fitted: list[lgb.Booster] = []
         for direction in directions:
             pull = contrast[seen] @ direction
-            faintest = FAINTEST * np.abs(pull).max()
+            # a contrast below this share of the largest says nothing, and its pseudo-outcome
+            # explodes
+            faintest = 1e-3 * np.abs(pull).max()
             pull = np.where(np.abs(pull) < faintest, faintest, pull)
             model = train(
                 data,
@@ -202,7 +199,8 @@ def fit_arm_trees(
             leaves=params.effect_leaves,
             rate=params.arm_rate,
             rows_per_leaf=int(np.clip(wanted, 20, max(len(seen) // 12, 20))),
-            l2=ARM_L2,
+            # λ of the trees in each arm
+            l2=5.0,
             from_average=False,
         )
         return train(

@@ -7,8 +7,6 @@ all arms, and is taken off as noise. New users are of no campaign: they are told
 
 from __future__ import annotations
 
-from typing import Final
-
 import numpy as np
 import numpy.typing as npt
 
@@ -16,11 +14,6 @@ from incentive_engine.domain import FloatArray
 from incentive_engine.parallel import side_by_side
 from incentive_engine.uplift.effects.trees import expit
 from incentive_engine.uplift.rows import TrialRows
-
-STEPS: Final = 8
-"""Newton steps to a level, which double its digits each."""
-FEWEST: Final = 0.5
-"""Events, and others, that a campaign is taken to have at least: its level stays finite."""
 
 
 def campaign_levels(rows: TrialRows, *, event: FloatArray, log_odds: FloatArray) -> FloatArray:
@@ -67,17 +60,20 @@ def _levels(
         return np.asarray(np.bincount(campaign, weight * values), dtype=np.float64)
 
     mass = np.maximum(np.bincount(campaign, weight), 1e-12)
-    share = FEWEST / np.maximum(np.bincount(campaign), 1)
+    # events, and others, that a campaign is taken to have at least: its level stays finite
+    fewest = 0.5
+    share = fewest / np.maximum(np.bincount(campaign), 1)
     happened = np.clip(sums(event) / mass, share, 1 - share)
     level = np.zeros(len(mass))
-    for _ in range(STEPS):
+    # Newton steps to a level, which double its digits each
+    for _ in range(8):
         expected = expit(log_odds + level[campaign])
         slope = np.maximum(sums(expected * (1 - expected)) / mass, 1e-12)
         # a step of more than one unit may pass the level, where odds are far from it
         level += np.clip((happened - sums(expected) / mass) / slope, -1.0, 1.0)
     expected = expit(log_odds + level[campaign])
     spread = sums(weight * (event - expected) ** 2)
-    noise = np.maximum(spread, FEWEST) / np.maximum(sums(expected * (1 - expected)), 1e-12) ** 2
+    noise = np.maximum(spread, fewest) / np.maximum(sums(expected * (1 - expected)), 1e-12) ** 2
     precision = 1 / noise
     signal = max(float(precision @ (level**2 - noise)) / float(precision.sum()), 0.0)
     return np.asarray(signal / (signal + noise) * level)

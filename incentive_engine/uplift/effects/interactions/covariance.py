@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import product
-from typing import Final
+from typing import ClassVar, Final
 
 import numpy as np
 
@@ -18,13 +18,6 @@ SPREADS: Final = (
 """Standard deviation of effects between users, in units of the strongest average effect."""
 CORRELATIONS: Final = (0.0, 0.5, 0.8, 0.95, 0.995)
 """How alike two offers' effects are over users."""
-LADDER: Final = (0.01, 0.04, 0.1, 0.25, 0.6)
-"""How likely each of these is beforehand where all offers are rungs of one declared ladder: more
-of the same moves the same people, and a trial with few conversions cannot tell."""
-DOSE_POWERS: Final = (0.0, 1.0)
-"""Whether spreads are equal over offers, or in proportion to the average effects."""
-WEAKEST_DOSE: Final = 0.2
-"""Dose of an offer with no visible average effect, relative to the strongest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +53,9 @@ class Covariances:
         Whether all offers are rungs of one ladder.
     """
 
+    DOSE_POWERS: ClassVar = (0.0, 1.0)
+    """Whether spreads are equal over offers, or in proportion to the average effects."""
+
     def __init__(
         self, equations: NormalEquations, average: FloatArray, *, one_ladder: bool
     ) -> None:
@@ -68,13 +64,18 @@ class Covariances:
         strongest = float(np.abs(average).max())
         # below the noise, the size of the averages says nothing
         self._scale = max(strongest, _usual_error(self._gram, equations.width))
-        dose = np.maximum(np.abs(average) / (strongest or 1.0), WEAKEST_DOSE)
+        # 0.2: dose of an offer with no visible average effect, relative to the strongest
+        dose = np.maximum(np.abs(average) / (strongest or 1.0), 0.2)
         self._dose = dose / np.sqrt(np.mean(dose**2))
-        self._log_prior = np.log(LADDER) if one_ladder else np.zeros(len(CORRELATIONS))
+        # how likely each of these is beforehand where all offers are rungs of one declared ladder:
+        # more of the same moves the same people, and a trial with few conversions cannot tell
+        self._log_prior = (
+            np.log((0.01, 0.04, 0.1, 0.25, 0.6)) if one_ladder else np.zeros(len(CORRELATIONS))
+        )
 
     def of(self, guess: Guess) -> FloatArray:
         """Return the covariance that a guess stands for, (k, k)."""
-        dose = self._dose ** DOSE_POWERS[guess.power]
+        dose = self._dose ** self.DOSE_POWERS[guess.power]
         alike = CORRELATIONS[guess.correlation]
         likeness = alike + (1 - alike) * np.eye(self._offers)
         return (SPREADS[guess.spread] * self._scale) ** 2 * np.outer(dose, dose) * likeness
@@ -82,7 +83,7 @@ class Covariances:
     def first(self) -> Guess:
         """Return the likeliest guess when all functions are equally relevant."""
         correlations = range(len(CORRELATIONS) if self._offers > 1 else 1)
-        every = product(range(len(DOSE_POWERS)), correlations, range(len(SPREADS)))
+        every = product(range(len(self.DOSE_POWERS)), correlations, range(len(SPREADS)))
         guesses = [Guess(power=p, correlation=c, spread=s) for p, c, s in every]
         return self._likeliest(guesses, np.ones((self._offers, self._functions)))
 

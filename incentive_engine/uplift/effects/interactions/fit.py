@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -35,9 +35,6 @@ from incentive_engine.uplift.effects.interactions.ridge import (
 )
 from incentive_engine.uplift.systematic_sample import SAMPLE, evenly
 from incentive_engine.uplift.trial_design import Randomisation
-
-STRONGEST: Final = 4
-"""Features whose functions are multiplied with each other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -212,7 +209,8 @@ def _strongest(
         if moved[at] > 0:
             leading = vectors[:, -1] * np.sign(vectors[np.abs(vectors[:, -1]).argmax(), -1])
             functions[at, mine] = leading @ mean[:, mine] / np.sqrt(moved[at])
-    first = np.sort(np.argsort(-moved, kind="stable")[:STRONGEST])
+    # features whose functions are multiplied with each other
+    first = np.sort(np.argsort(-moved, kind="stable")[:4])
     return features[first], functions[first] / len(features) ** 0.25
 
 

@@ -24,8 +24,6 @@ from incentive_engine.uplift.effects.interactions.ridge import (
 RESTRAINT: Final = 0.5
 """Weight of the belief that a feature is as relevant as any other, in halves of a coefficient;
 with none at all, a feature once found irrelevant could never come back."""
-ROUNDS: Final = 2
-"""Turns between covariance and relevance."""
 STEPS: Final = 20
 """Steps towards the likeliest relevance in a turn."""
 
@@ -52,7 +50,8 @@ def learn_prior(
     feature = np.unique(np.asarray(columns, dtype=np.int64), return_inverse=True)[1]
     every = np.ones((equations.offers, len(feature)))
     shared = Prior(covariance=candidates.of(guess), relevance=every)
-    for _ in range(ROUNDS):
+    # turns between covariance and relevance
+    for _ in range(2):
         shared = _shared_relevance(equations, shared, feature)
         guess = candidates.near(guess, shared.relevance)
         shared = Prior(covariance=candidates.of(guess), relevance=shared.relevance)
