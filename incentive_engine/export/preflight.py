@@ -15,7 +15,7 @@ from incentive_engine.export.findings import PreflightFinding, Severity
 from incentive_engine.language import Message, Value, joined, say
 from incentive_engine.run.finished import FinishedRun
 from incentive_engine.run.statements import StatedGain
-from incentive_engine.uplift.diagnosis.findings import Check
+from incentive_engine.uplift.diagnosis.findings import TrialCheck
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -231,6 +231,6 @@ CHECKS: Final[tuple[Callable[[Flight], Found], ...]] = (
 
 WARNINGS: Final = (
     "deep-discount", "holdout", "jump", "liability", "nobody", "not-yet-valid", "out-of-reach",
-    "out-of-stock", *sorted(check.key for check in Check), "uncertain-gain",
+    "out-of-stock", *sorted(check.key for check in TrialCheck), "uncertain-gain",
 )  # fmt: skip
 """What `--accept` takes."""

@@ -260,12 +260,12 @@ def score_into(
 
 def drift_into(campaign: CampaignTables, model: Path, policy: Policy, file: Path) -> None:
     """Write how the campaign's users differ from its trial, as JSON."""
-    from incentive_engine.uplift.diagnosis.findings import Check, CheckVerdict
+    from incentive_engine.uplift.diagnosis.findings import CheckVerdict, TrialCheck
 
     content = drift_of(campaign, model, policy).to_dict()
     stale = [
         CheckVerdict(
-            check=Check.DRIFT, verdict="warning", what=what, remedy=say("noted.stands_still")
+            check=TrialCheck.DRIFT, verdict="warning", what=what, remedy=say("noted.stands_still")
         )
         for what in campaign.stale
     ]

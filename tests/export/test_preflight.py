@@ -13,8 +13,8 @@ from incentive_engine.language import say
 from incentive_engine.run.finished import FinishedRun, read_run
 from incentive_engine.run.format import RunFile
 from incentive_engine.run.siblings import add_entry, previous, refuse_superseded
-from incentive_engine.uplift.diagnosis.findings import Check
 from incentive_engine.uplift.diagnosis.findings import CheckVerdict as Warned
+from incentive_engine.uplift.diagnosis.findings import TrialCheck
 from verify.runs import HandMadeRun, gain_by_hand
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -157,7 +157,7 @@ def test_every_warning_can_be_accepted_by_its_name(tmp_path: Path) -> None:
 
     source = "".join(inspect.getsource(check) for check in CHECKS)
     named = set(re.findall(r'yield "([a-z-]+)", (?:Severity\.WARNING|severity)', source))
-    named |= {check.key for check in Check}
+    named |= {check.key for check in TrialCheck}
     assert named == set(WARNINGS)
     check_accepted(WARNINGS, WARNINGS)
     with pytest.raises(ConfigError, match="did you mean `holdout`"):
@@ -170,7 +170,7 @@ def test_an_offer_that_cost_more_than_its_face_value_in_the_trial_is_not_ready(
 ) -> None:
     made = HandMadeRun()
     finding = Warned(
-        check=Check.OUTCOMES,
+        check=TrialCheck.OUTCOMES,
         verdict="warning",
         what=say("trial.outcomes.above_face", arm="a", face=5.0, rows=3, most=50.0),
         remedy=say("trial.outcomes.face_means"),

@@ -16,7 +16,7 @@ from incentive_engine.language import say, shortened
 from incentive_engine.report import Note, render_report
 from incentive_engine.uplift.diagnosis.diagnose import diagnose
 from incentive_engine.uplift.diagnosis.drift import Drift, Shift
-from incentive_engine.uplift.diagnosis.findings import Check, CheckVerdict
+from incentive_engine.uplift.diagnosis.findings import CheckVerdict, TrialCheck
 from report.examples import full
 from uplift.trials import Known, draw, even_effects, policy_of
 
@@ -119,7 +119,7 @@ def test_a_fault_is_said_in_the_language_as_far_as_its_parts_are_messages() -> N
 
 def test_warnings_and_checks_of_a_chinese_page_are_chinese() -> None:
     small = CheckVerdict(
-        check=Check.ARM_SIZES,
+        check=TrialCheck.ARM_SIZES,
         verdict="warning",
         what=say("trial.sizes.few", arm="off20", conversions=3, rows=60),
         remedy=say("trial.sizes.larger"),
@@ -127,7 +127,7 @@ def test_warnings_and_checks_of_a_chinese_page_are_chinese() -> None:
     quality = full().quality
     assert quality is not None
     check = CheckVerdict(
-        check=Check.OUTCOMES,
+        check=TrialCheck.OUTCOMES,
         verdict="fine",
         what=say("trial.outcomes.fine", share=0.02, rows=1_000),
     )

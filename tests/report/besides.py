@@ -23,7 +23,7 @@ from incentive_engine.report import (
     PublicRules,
     Quality,
 )
-from incentive_engine.uplift.diagnosis.findings import Check, CheckVerdict
+from incentive_engine.uplift.diagnosis.findings import CheckVerdict, TrialCheck
 
 
 def held() -> Holdout:
@@ -90,10 +90,10 @@ def quality() -> Quality:
         ),
         checks=(
             CheckVerdict(
-                check=Check.SAMPLE_RATIO, verdict="fine", what=say("trial.ratio.fine", p=0.4)
+                check=TrialCheck.SAMPLE_RATIO, verdict="fine", what=say("trial.ratio.fine", p=0.4)
             ),
             CheckVerdict(
-                check=Check.DRIFT, verdict="warning", what=say("drift.reweighted", share=0.4)
+                check=TrialCheck.DRIFT, verdict="warning", what=say("drift.reweighted", share=0.4)
             ),
         ),
         drivers=(OfferDrivers(offer="off10", shares=(("age", 0.6), ("visits", 0.4))),),

@@ -11,7 +11,7 @@ import pytest
 from incentive_engine.insight.pages.advice import smaller_budget, trial_state
 from incentive_engine.language import say
 from incentive_engine.report import Response, ResponsePoint, ResponseRow
-from incentive_engine.uplift.diagnosis.findings import Check, CheckVerdict
+from incentive_engine.uplift.diagnosis.findings import CheckVerdict, TrialCheck
 from uplift.trials import Effects, draw, even_effects, people, policy_of
 
 from .conftest import Incentive
@@ -137,10 +137,10 @@ def test_with_a_margin_money_is_thin_where_it_costs_more_than_it_earns() -> None
 
 @pytest.mark.parametrize(
     ("check", "state"),
-    [(Check.BALANCE, "doubt"), (Check.LEAKS, "doubt"), (Check.ARM_SIZES, "care")],
+    [(TrialCheck.BALANCE, "doubt"), (TrialCheck.LEAKS, "doubt"), (TrialCheck.ARM_SIZES, "care")],
 )
 def test_a_trial_is_in_doubt_where_arms_are_unlike_or_a_feature_knows_too_much(
-    check: Check, state: str
+    check: TrialCheck, state: str
 ) -> None:
     warning = CheckVerdict(check=check, verdict="warning", what=say("trial.balance.nothing"))
     assert trial_state([warning]) == state

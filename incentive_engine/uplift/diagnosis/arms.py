@@ -11,7 +11,7 @@ from incentive_engine.data.trials.trial import Trial
 from incentive_engine.domain import CONTROL, BoolArray, FloatArray, IntArray
 from incentive_engine.language import Message, Value, say, shortened
 from incentive_engine.stats.power import detectable_effect
-from incentive_engine.uplift.diagnosis.findings import ArmCount, Check, CheckVerdict
+from incentive_engine.uplift.diagnosis.findings import ArmCount, CheckVerdict, TrialCheck
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -90,7 +90,7 @@ def size_findings(counts: tuple[ArmCount, ...]) -> list[CheckVerdict]:
     ]
     found = [
         CheckVerdict(
-            check=Check.ARM_SIZES,
+            check=TrialCheck.ARM_SIZES,
             verdict="warning",
             what=_shows(count),
             remedy=say("trial.sizes.larger"),
@@ -102,7 +102,7 @@ def size_findings(counts: tuple[ArmCount, ...]) -> list[CheckVerdict]:
     smallest = max(count.detectable for count in counts)
     return found or [
         CheckVerdict(
-            check=Check.ARM_SIZES,
+            check=TrialCheck.ARM_SIZES,
             verdict="fine",
             what=say("trial.sizes.fine", least=smallest),
         )
@@ -129,7 +129,7 @@ def _worthless(counts: tuple[ArmCount, ...]) -> CheckVerdict | None:
     if math.isfinite(least):
         what = say("trial.sizes.worthless_below", conversions=conversions, rows=rows, least=least)
     return CheckVerdict(
-        check=Check.ARM_SIZES, verdict="refusal", what=what, remedy=say("trial.sizes.power")
+        check=TrialCheck.ARM_SIZES, verdict="refusal", what=what, remedy=say("trial.sizes.power")
     )
 
 
@@ -155,7 +155,7 @@ def left_out_findings(trial: Trial) -> list[CheckVerdict]:
     # arms that a sentence names; the others are counted
     named = 5
     what = say("trial.sizes.not_offered", arms=shortened(arms, named))
-    return [CheckVerdict(check=Check.ARM_SIZES, verdict="fine", what=what)]
+    return [CheckVerdict(check=TrialCheck.ARM_SIZES, verdict="fine", what=what)]
 
 
 def overlap_findings(arms: WeightedArms, counts: tuple[ArmCount, ...]) -> list[CheckVerdict]:
@@ -178,16 +178,18 @@ def overlap_findings(arms: WeightedArms, counts: tuple[ArmCount, ...]) -> list[C
             )
             remedy = say("trial.overlap.wide")
             found.append(
-                CheckVerdict(check=Check.OVERLAP, verdict="warning", what=what, remedy=remedy)
+                CheckVerdict(check=TrialCheck.OVERLAP, verdict="warning", what=what, remedy=remedy)
             )
     strays = int(sum(((arms.arm == j + 1) & ~arms.reach[:, j]).sum() for j in _offers(arms)))
     if strays:
         # a policy may well be narrower than its trial was: that costs rows and misleads nobody
         what, remedy = say("trial.overlap.strays", rows=strays), say("trial.overlap.left_out")
-        found.append(CheckVerdict(check=Check.OVERLAP, verdict="fine", what=what, remedy=remedy))
+        found.append(
+            CheckVerdict(check=TrialCheck.OVERLAP, verdict="fine", what=what, remedy=remedy)
+        )
     least = min(count.effective / max(count.rows, 1) for count in counts)
     fine = say("trial.overlap.fine", share=least)
-    return found or [CheckVerdict(check=Check.OVERLAP, verdict="fine", what=fine)]
+    return found or [CheckVerdict(check=TrialCheck.OVERLAP, verdict="fine", what=fine)]
 
 
 def _offers(arms: WeightedArms) -> range:

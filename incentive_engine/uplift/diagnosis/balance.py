@@ -15,7 +15,7 @@ from incentive_engine.domain import BoolArray, FloatArray, IntArray
 from incentive_engine.language import say, shortened
 from incentive_engine.parallel import side_by_side
 from incentive_engine.uplift.diagnosis.arms import WeightedArms
-from incentive_engine.uplift.diagnosis.findings import Check, CheckVerdict, Imbalance
+from incentive_engine.uplift.diagnosis.findings import CheckVerdict, Imbalance, TrialCheck
 from incentive_engine.uplift.systematic_sample import SAMPLE, evenly
 
 
@@ -36,7 +36,9 @@ def balance_findings(
     ranked = sorted(compared, key=lambda each: -abs(each.z))
     if not compared:
         return [
-            CheckVerdict(check=Check.BALANCE, verdict="fine", what=say("trial.balance.nothing"))
+            CheckVerdict(
+                check=TrialCheck.BALANCE, verdict="fine", what=say("trial.balance.nothing")
+            )
         ], ()
     # how often any imbalance is found where there is none, over all features and arms
     false_alarms = 0.01
@@ -48,7 +50,7 @@ def balance_findings(
     worst = max(abs(each.difference) for each in compared)
     fine = say("trial.balance.fine", comparisons=len(compared), worst=worst)
     shown = 10
-    return found or [CheckVerdict(check=Check.BALANCE, verdict="fine", what=fine)], tuple(
+    return found or [CheckVerdict(check=TrialCheck.BALANCE, verdict="fine", what=fine)], tuple(
         ranked[:shown]
     )
 
@@ -65,7 +67,7 @@ def _told_by(certain: list[Imbalance]) -> list[CheckVerdict]:
     gross = 0.5
     return [
         CheckVerdict(
-            check=Check.BALANCE,
+            check=TrialCheck.BALANCE,
             verdict="refusal",
             what=say(
                 "trial.balance.tells" if abs(each.difference) > gross else "trial.balance.other",
@@ -86,7 +88,7 @@ def _warning(off: list[Imbalance], comparisons: int) -> CheckVerdict:
         for each in off
     ]
     return CheckVerdict(
-        check=Check.BALANCE,
+        check=TrialCheck.BALANCE,
         verdict="warning",
         what=say(
             "trial.balance.off", off=len(off), comparisons=comparisons, named=shortened(named, 3)

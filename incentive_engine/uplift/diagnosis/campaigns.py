@@ -9,7 +9,7 @@ from incentive_engine.data.trials.trial import Trial
 from incentive_engine.domain import BoolArray
 from incentive_engine.language import Message, say
 from incentive_engine.uplift.campaigns import CampaignAverages, campaign_averages
-from incentive_engine.uplift.diagnosis.findings import Check, CheckVerdict
+from incentive_engine.uplift.diagnosis.findings import CheckVerdict, TrialCheck
 
 
 def campaign_findings(trial: Trial, reach: BoolArray) -> list[CheckVerdict]:
@@ -29,7 +29,7 @@ def campaign_findings(trial: Trial, reach: BoolArray) -> list[CheckVerdict]:
     if len(found) > 1:
         weight = float(averages.age_weights()[0])
         what = say("campaigns.age", drift=float(np.sqrt(averages.drift)), weight=weight)
-        found.append(CheckVerdict(check=Check.CAMPAIGNS, verdict="fine", what=what))
+        found.append(CheckVerdict(check=TrialCheck.CAMPAIGNS, verdict="fine", what=what))
     return found
 
 
@@ -56,8 +56,10 @@ def _one(trial: Trial, averages: CampaignAverages, place: int, name: str) -> Che
     if chance < unlikely:
         worse = say("campaigns.sizes", what=what, p=chance)
         remedy = say("campaigns.log")
-        return CheckVerdict(check=Check.CAMPAIGNS, verdict="warning", what=worse, remedy=remedy)
-    return CheckVerdict(check=Check.CAMPAIGNS, verdict="fine", what=what)
+        return CheckVerdict(
+            check=TrialCheck.CAMPAIGNS, verdict="warning", what=worse, remedy=remedy
+        )
+    return CheckVerdict(check=TrialCheck.CAMPAIGNS, verdict="fine", what=what)
 
 
 def _chance_of_sizes(trial: Trial, rows: BoolArray) -> float:

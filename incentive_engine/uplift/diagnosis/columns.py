@@ -7,7 +7,7 @@ import pandas as pd
 
 from incentive_engine.language import say, shortened
 from incentive_engine.uplift.boosting.features import Feature, learn_encoder
-from incentive_engine.uplift.diagnosis.findings import Check, CheckVerdict
+from incentive_engine.uplift.diagnosis.findings import CheckVerdict, TrialCheck
 
 
 def feature_findings(features: pd.DataFrame) -> list[CheckVerdict]:
@@ -28,14 +28,14 @@ def feature_findings(features: pd.DataFrame) -> list[CheckVerdict]:
         what = say("trial.features.idle", names=shortened(idle, named))
         remedy = say("trial.features.filled")
         found.append(
-            CheckVerdict(check=Check.FEATURES, verdict="warning", what=what, remedy=remedy)
+            CheckVerdict(check=TrialCheck.FEATURES, verdict="warning", what=what, remedy=remedy)
         )
     for feature in encoder.features:
         if feature.kind == "category":
             found += _crowded(feature, features[feature.name])
             found += _stray(feature, features[feature.name])
     fine = say("trial.features.fine", features=len(kept))
-    return found or [CheckVerdict(check=Check.FEATURES, verdict="fine", what=fine)]
+    return found or [CheckVerdict(check=TrialCheck.FEATURES, verdict="fine", what=fine)]
 
 
 def _crowded(feature: Feature, column: pd.Series) -> list[CheckVerdict]:
@@ -49,7 +49,7 @@ def _crowded(feature: Feature, column: pd.Series) -> list[CheckVerdict]:
     levels = column.nunique()
     what = say("trial.features.crowded", feature=feature.name, levels=levels, share=covered)
     remedy = say("trial.features.group")
-    return [CheckVerdict(check=Check.FEATURES, verdict="warning", what=what, remedy=remedy)]
+    return [CheckVerdict(check=TrialCheck.FEATURES, verdict="warning", what=what, remedy=remedy)]
 
 
 def _stray(feature: Feature, column: pd.Series) -> list[CheckVerdict]:
@@ -64,4 +64,4 @@ def _stray(feature: Feature, column: pd.Series) -> list[CheckVerdict]:
         return []
     what = say("trial.features.strays", feature=feature.name, strays=strays, values=len(present))
     remedy = say("trial.features.category")
-    return [CheckVerdict(check=Check.FEATURES, verdict="warning", what=what, remedy=remedy)]
+    return [CheckVerdict(check=TrialCheck.FEATURES, verdict="warning", what=what, remedy=remedy)]

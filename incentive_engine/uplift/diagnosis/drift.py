@@ -13,7 +13,7 @@ from scipy.special import chdtri
 from incentive_engine.domain import FloatArray, IntArray, Matrix
 from incentive_engine.language import Message, say, shortened
 from incentive_engine.uplift.boosting.boosting import BinnedRows, Recipe, predict, train
-from incentive_engine.uplift.diagnosis.findings import Check, CheckVerdict
+from incentive_engine.uplift.diagnosis.findings import CheckVerdict, TrialCheck
 from incentive_engine.uplift.model import EffectModel
 from incentive_engine.uplift.systematic_sample import evenly
 
@@ -88,9 +88,9 @@ class Drift:
             what = say("drift.reweighted", share=self.effective_share)
             warnings.append((what, say("drift.narrow")))
         if not warnings:
-            return (CheckVerdict(check=Check.DRIFT, verdict="fine", what=say("drift.fine")),)
+            return (CheckVerdict(check=TrialCheck.DRIFT, verdict="fine", what=say("drift.fine")),)
         return tuple(
-            CheckVerdict(check=Check.DRIFT, verdict="warning", what=what, remedy=remedy)
+            CheckVerdict(check=TrialCheck.DRIFT, verdict="warning", what=what, remedy=remedy)
             for what, remedy in warnings
         )
 

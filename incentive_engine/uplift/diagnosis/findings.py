@@ -14,7 +14,7 @@ from incentive_engine.language import Message, joined, say
 Verdict = Literal["fine", "warning", "refusal"]
 
 
-class Check(StrEnum):
+class TrialCheck(StrEnum):
     """What is checked of a trial; of the users, `DRIFT`."""
 
     SAMPLE_RATIO = "sample ratio"
@@ -38,22 +38,27 @@ class Check(StrEnum):
         """Whether a planner may answer for a refusal."""
         # where nobody or everybody bought nothing is learned; the others only ever warn
         return self in {
-            Check.SAMPLE_RATIO,
-            Check.PROPENSITIES,
-            Check.BALANCE,
-            Check.LEAKS,
-            Check.ARM_SIZES,
+            TrialCheck.SAMPLE_RATIO,
+            TrialCheck.PROPENSITIES,
+            TrialCheck.BALANCE,
+            TrialCheck.LEAKS,
+            TrialCheck.ARM_SIZES,
         }
 
     @property
     def shakes_effects(self) -> bool:
         """Whether a warning puts every effect in doubt, and not only its precision."""
-        return self in {Check.SAMPLE_RATIO, Check.PROPENSITIES, Check.BALANCE, Check.LEAKS}
+        return self in {
+            TrialCheck.SAMPLE_RATIO,
+            TrialCheck.PROPENSITIES,
+            TrialCheck.BALANCE,
+            TrialCheck.LEAKS,
+        }
 
 
 def acceptable() -> tuple[str, ...]:
     """Return what `--accept` may name."""
-    return tuple(check.key for check in Check if check.is_acceptable)
+    return tuple(check.key for check in TrialCheck if check.is_acceptable)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +77,7 @@ class CheckVerdict:
         What to do about it.
     """
 
-    check: Check
+    check: TrialCheck
     verdict: Verdict
     what: Message
     remedy: Message | None = None
@@ -91,7 +96,7 @@ class CheckVerdict:
     def message(self) -> Message:
         """What a planner reads."""
         what = self.what if self.remedy is None else joined([self.what, self.remedy])
-        if self.check is Check.DRIFT:
+        if self.check is TrialCheck.DRIFT:
             return say("drift.finding", what=what)
         return say("trial.finding", check=self.name, what=what)
 
@@ -113,7 +118,7 @@ class CheckVerdict:
         """Return what `to_dict` wrote."""
         messages = content["messages"]
         return cls(
-            check=Check(content["check"]),
+            check=TrialCheck(content["check"]),
             verdict=content["verdict"],
             what=Message.from_dict(messages["what"]),
             remedy=messages["remedy"] and Message.from_dict(messages["remedy"]),

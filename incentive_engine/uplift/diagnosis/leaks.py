@@ -10,7 +10,7 @@ import pandas as pd
 from incentive_engine.data.trials.trial import Trial
 from incentive_engine.domain import BoolArray, FloatArray
 from incentive_engine.language import say
-from incentive_engine.uplift.diagnosis.findings import Check, CheckVerdict
+from incentive_engine.uplift.diagnosis.findings import CheckVerdict, TrialCheck
 from incentive_engine.uplift.systematic_sample import evenly
 
 FEWEST: Final = 30
@@ -33,7 +33,7 @@ def leak_findings(
     rows = evenly(trial.n_rows, 200_000)
     events = _events(trial.conversion[rows] > 0, trial.spend[rows] != 0)
     if not events:
-        return [CheckVerdict(check=Check.LEAKS, verdict="fine", what=say("trial.leaks.few"))]
+        return [CheckVerdict(check=TrialCheck.LEAKS, verdict="fine", what=say("trial.leaks.few"))]
     known = [
         (str(name), who, telling(features[name].iloc[rows], event))
         for name in features
@@ -49,7 +49,7 @@ def leak_findings(
     ]
     best = max((area for *_, area in known), default=0.5)
     fine = say("trial.leaks.fine", best=best)
-    return found or [CheckVerdict(check=Check.LEAKS, verdict="fine", what=fine)]
+    return found or [CheckVerdict(check=TrialCheck.LEAKS, verdict="fine", what=fine)]
 
 
 def _events(converted: BoolArray, spent: BoolArray) -> dict[str, BoolArray]:
@@ -94,7 +94,7 @@ def _area(values: FloatArray, event: BoolArray) -> float:
 
 def _finding(name: str, who: str, area: float, *, refused: bool) -> CheckVerdict:
     return CheckVerdict(
-        check=Check.LEAKS,
+        check=TrialCheck.LEAKS,
         verdict="refusal" if refused else "warning",
         what=say(f"trial.leaks.{who}", feature=name, area=area),
         remedy=say("trial.leaks.deny", feature=name),

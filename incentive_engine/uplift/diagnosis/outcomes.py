@@ -8,7 +8,7 @@ from incentive_engine.config.policy import Policy
 from incentive_engine.data.trials.trial import Trial
 from incentive_engine.domain import MICROS
 from incentive_engine.language import Message, say
-from incentive_engine.uplift.diagnosis.findings import Check, CheckVerdict
+from incentive_engine.uplift.diagnosis.findings import CheckVerdict, TrialCheck
 
 
 def outcome_findings(trial: Trial, policy: Policy) -> list[CheckVerdict]:
@@ -27,16 +27,16 @@ def outcome_findings(trial: Trial, policy: Policy) -> list[CheckVerdict]:
     found += _costless(trial)
     found += [_warning(text) for text in trial.warnings]
     rate = say("trial.outcomes.fine", share=float(trial.conversion.mean()), rows=trial.n_rows)
-    return found or [CheckVerdict(check=Check.OUTCOMES, verdict="fine", what=rate)]
+    return found or [CheckVerdict(check=TrialCheck.OUTCOMES, verdict="fine", what=rate)]
 
 
 def _refusal(trial: Trial) -> CheckVerdict | None:
     if not trial.conversion.any():
         what, remedy = say("trial.outcomes.nobody"), say("trial.outcomes.bought")
-        return CheckVerdict(check=Check.OUTCOMES, verdict="refusal", what=what, remedy=remedy)
+        return CheckVerdict(check=TrialCheck.OUTCOMES, verdict="refusal", what=what, remedy=remedy)
     if trial.conversion.all():
         what, remedy = say("trial.outcomes.everybody"), say("trial.outcomes.coded")
-        return CheckVerdict(check=Check.OUTCOMES, verdict="refusal", what=what, remedy=remedy)
+        return CheckVerdict(check=TrialCheck.OUTCOMES, verdict="refusal", what=what, remedy=remedy)
     return None
 
 
@@ -98,4 +98,4 @@ def _costless(trial: Trial) -> list[CheckVerdict]:
 
 
 def _warning(what: Message, remedy: Message | None = None) -> CheckVerdict:
-    return CheckVerdict(check=Check.OUTCOMES, verdict="warning", what=what, remedy=remedy)
+    return CheckVerdict(check=TrialCheck.OUTCOMES, verdict="warning", what=what, remedy=remedy)

@@ -10,7 +10,7 @@ from incentive_engine.data.trials.trial import Trial
 from incentive_engine.domain import FloatArray, IntArray
 from incentive_engine.language import Value, say
 from incentive_engine.uplift.diagnosis.arms import WeightedArms
-from incentive_engine.uplift.diagnosis.findings import ArmCount, Check, CheckVerdict
+from incentive_engine.uplift.diagnosis.findings import ArmCount, CheckVerdict, TrialCheck
 
 Stratum = tuple[str, str]
 """A column and its value."""
@@ -22,7 +22,9 @@ def sample_ratio_findings(
     """Test the arms' sizes overall, and within each value of the columns in `strata`."""
     if trial.counts.get("unknown_propensity", 0) == trial.n_rows:
         what, remedy = say("trial.ratio.unstated"), say("trial.ratio.log")
-        return [CheckVerdict(check=Check.SAMPLE_RATIO, verdict="fine", what=what, remedy=remedy)]
+        return [
+            CheckVerdict(check=TrialCheck.SAMPLE_RATIO, verdict="fine", what=what, remedy=remedy)
+        ]
     everyone = np.arange(trial.n_rows)
     overall = mismatch(arms, everyone)
     # how often a mismatch is found where there is none, over all strata together
@@ -39,7 +41,7 @@ def sample_ratio_findings(
     fine = say("trial.ratio.fine", p=lowest)
     if tested:
         fine = say("trial.ratio.fine_within", p=lowest, strata=len(tested))
-    return found or [CheckVerdict(check=Check.SAMPLE_RATIO, verdict="fine", what=fine)]
+    return found or [CheckVerdict(check=TrialCheck.SAMPLE_RATIO, verdict="fine", what=fine)]
 
 
 def mismatch(arms: WeightedArms, rows: IntArray) -> float:
@@ -129,7 +131,7 @@ def propensity_findings(
         people = count.reach if lack > 0 else trial.n_rows + hidden
         found.append(
             CheckVerdict(
-                check=Check.PROPENSITIES,
+                check=TrialCheck.PROPENSITIES,
                 verdict="refusal" if refused else "warning",
                 what=say(
                     "trial.propensities.off",
@@ -141,7 +143,7 @@ def propensity_findings(
             )
         )
     fine = say("trial.propensities.fine")
-    return found or [CheckVerdict(check=Check.PROPENSITIES, verdict="fine", what=fine)]
+    return found or [CheckVerdict(check=TrialCheck.PROPENSITIES, verdict="fine", what=fine)]
 
 
 def _strata(features: pd.DataFrame, columns: tuple[str, ...]) -> list[tuple[Stratum, IntArray]]:
@@ -177,7 +179,7 @@ def _finding(
     # P-value below which rows are missing or arms not dealt out by lot: effects are worthless
     not_random = 1e-12
     return CheckVerdict(
-        check=Check.SAMPLE_RATIO,
+        check=TrialCheck.SAMPLE_RATIO,
         verdict="refusal" if p_value < not_random else "warning",
         what=what,
         remedy=say("trial.ratio.lost"),
