@@ -18,7 +18,7 @@ UNREADABLE: Final = (
 Kernel = TypeVar("Kernel", bound=Callable[..., object])
 
 
-class KeptIndex(IndexDataCacheFile):
+class KernelCacheIndex(IndexDataCacheFile):
     """Which loops are kept on the disk."""
 
     def _load_index(self) -> Any:  # noqa: ANN401 - inherited
@@ -30,12 +30,12 @@ class KeptIndex(IndexDataCacheFile):
             return {}
 
 
-class Kept(FunctionCache):
+class KernelCache(FunctionCache):
     """Compiled loops on the disk."""
 
     def __init__(self, kernel: Callable[..., object]) -> None:
         super().__init__(kernel)  # type: ignore[no-untyped-call] # numba has no types
-        self._cache_file = KeptIndex(  # type: ignore[no-untyped-call] # likewise
+        self._cache_file = KernelCacheIndex(  # type: ignore[no-untyped-call] # likewise
             cache_path=self._cache_path,
             filename_base=self._impl.filename_base,
             source_stamp=self._impl.locator.get_source_stamp(),
@@ -59,5 +59,5 @@ class Kept(FunctionCache):
 def compiled(kernel: Kernel) -> Kernel:
     """Compile a loop, once per machine; it runs without the interpreter's lock."""
     made: Any = numba.njit(nogil=True, error_model="numpy")(kernel)
-    made._cache = Kept(kernel)  # noqa: SLF001 - what `cache=True` does with its own class
+    made._cache = KernelCache(kernel)  # noqa: SLF001 - what `cache=True` does with its own class
     return cast("Kernel", made)

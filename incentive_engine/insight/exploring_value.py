@@ -13,7 +13,7 @@ from incentive_engine.data.scores import ScoreTable
 from incentive_engine.domain import CONVERSION, BoolArray
 from incentive_engine.insight.value.gain import PlanGain
 from incentive_engine.insight.value.holdout import MOST_USERS
-from incentive_engine.report import Exploring, Sight
+from incentive_engine.report import Exploring, ExploringPower
 from incentive_engine.stats.power import detectable_effect, power_of
 
 DEAREST: Final = 0.02
@@ -86,8 +86,8 @@ def _would(
 
 
 def _affordable(
-    sight: Sight | None, given_up: float | None, *, value: float, share: float
-) -> Sight | None:
+    sight: ExploringPower | None, given_up: float | None, *, value: float, share: float
+) -> ExploringPower | None:
     """Return a sight that proposes no share that costs too much."""
     if sight is not None and given_up and value > 0:
         # cost grows with the share, so that the dearest allowed one is known
@@ -99,7 +99,7 @@ def _affordable(
 
 def _sight(
     table: ScoreTable, problem: Problem, holdout: BoolArray, gain: PlanGain | None, *, share: float
-) -> Sight | None:
+) -> ExploringPower | None:
     """Return what the campaign's trial will show of an average offer; None without a base rate."""
     explorers = problem.explorers
     rate = None if gain is None else gain.baseline["conversion_rate"]
@@ -119,7 +119,7 @@ def _sight(
         times = middle / share
         sees = detectable_effect(rate, treated * times, control * times + held) <= expected
         low, high = (low, middle) if sees else (middle, high)
-    return Sight(
+    return ExploringPower(
         offer_rows=treated,
         detectable=detectable_effect(rate, treated, control + held),
         expected=expected,

@@ -7,7 +7,6 @@ from incentive_engine.stats.estimate import Estimate
 from .conditions import ColumnTest, Scope
 from .content import (
     Advice,
-    Aim,
     BudgetUse,
     Favoured,
     GroupRow,
@@ -20,6 +19,7 @@ from .content import (
     ReasonRow,
     ReportContent,
     RunFacts,
+    StatedObjective,
     Unit,
 )
 from .evidence import (
@@ -31,6 +31,7 @@ from .evidence import (
     CalibrationGroup,
     CostCurvePoint,
     Exploring,
+    ExploringPower,
     Holdout,
     LoyaltyCheck,
     Measurability,
@@ -42,7 +43,6 @@ from .evidence import (
     Response,
     ResponsePoint,
     ResponseRow,
-    Sight,
     Watched,
 )
 from .returns import AtRisk, Returns, Safety, SafetyRow
@@ -53,7 +53,6 @@ __all__ = [
     "OTHERS",
     "AddedByHistory",
     "Advice",
-    "Aim",
     "Alternative",
     "AtRisk",
     "BenefitRow",
@@ -65,6 +64,7 @@ __all__ = [
     "CostCurvePoint",
     "Estimate",
     "Exploring",
+    "ExploringPower",
     "Favoured",
     "GroupRow",
     "GroupTable",
@@ -91,7 +91,7 @@ __all__ = [
     "Safety",
     "SafetyRow",
     "Scope",
-    "Sight",
+    "StatedObjective",
     "Titles",
     "Unit",
     "Watched",

@@ -23,7 +23,7 @@ total, or any other measure."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Aim:
+class StatedObjective:
     """What is maximised."""
 
     terms: tuple[tuple[str, float], ...]
@@ -114,7 +114,7 @@ class Proof:
     """The same with the bound that the integer solver itself gives, which takes whole offers into
     account but which nothing else checks; None where its program had only some of the users who
     matter."""
-    aim: Aim
+    aim: StatedObjective
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

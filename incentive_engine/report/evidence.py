@@ -190,7 +190,7 @@ class Holdout:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sight:
+class ExploringPower:
     """What a campaign's holdout and explorers will show of an average offer.
 
     Attributes
@@ -237,7 +237,7 @@ class Exploring:
     share: float
     given_up: float | None
     dearest: float
-    sight: Sight | None = None
+    sight: ExploringPower | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

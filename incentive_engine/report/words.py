@@ -9,14 +9,14 @@ from incentive_engine.language import Language, formats, named
 from incentive_engine.stats.estimate import Estimate
 
 from .conditions import ColumnTest, Scope
-from .content import Aim, BudgetUse, Favoured, Headline, LimitRow, Proof
-from .evidence import Exploring, Holdout, Sight, Watched
+from .content import BudgetUse, Favoured, Headline, LimitRow, Proof, StatedObjective
+from .evidence import Exploring, ExploringPower, Holdout, Watched
 
 EXACT: Final = 1e-12
 """A smaller gap is float64's own rounding, and reads as none."""
 
 
-def aim(t: Language, stated: Aim) -> str:
+def aim(t: Language, stated: StatedObjective) -> str:
     """Return what is maximised, such as ``weighted conversions``."""
     terms = [
         name if coefficient == 1 else f"{coefficient:g} × {name}"
@@ -255,7 +255,7 @@ def exploring(t: Language, stated: Exploring, proof: Proof) -> tuple[str, ...]:
     return who, buys, _proposed(t, sight, proposal)
 
 
-def _proposed(t: Language, sight: Sight, said: Mapping[str, str]) -> str:
+def _proposed(t: Language, sight: ExploringPower, said: Mapping[str, str]) -> str:
     """Return which share is proposed, and by which rule."""
     rule = "exploring.proposed" if sight.proposed >= sight.enough else "exploring.capped"
     return t(rule, **said)

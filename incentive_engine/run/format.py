@@ -110,10 +110,10 @@ def parts_of(table: Path) -> tuple[Path, ...]:
     return tuple(sorted(table.glob("*.parquet"))) if table.is_dir() else (table,)
 
 
-Part = TypeVar("Part", bound=Stated)
+StatedFile = TypeVar("StatedFile", bound=Stated)
 
 
-def read_stated(path: Path, model: type[Part]) -> Part:
+def read_stated(path: Path, model: type[StatedFile]) -> StatedFile:
     """Read a JSON file of a run.
 
     Raises

@@ -17,7 +17,7 @@ from typing import Literal
 
 from incentive_engine.errors import ConfigError, Fault
 from incentive_engine.language import say
-from incentive_engine.studio.worker import Order, Outcome, Stage, work
+from incentive_engine.studio.worker import Order, Outcome, TaskProgress, work
 
 State = Literal["running", "done", "failed", "stopped"]
 
@@ -32,7 +32,7 @@ class Task:
     """The name of the policy or run, from the folder."""
     began: datetime
     state: State = "running"
-    stage: Stage = field(default_factory=lambda: Stage(step="", share=None))
+    stage: TaskProgress = field(default_factory=lambda: TaskProgress(step="", share=None))
     outcome: Outcome = field(default_factory=Outcome)
     ended: datetime | None = None
 

@@ -57,7 +57,7 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
+class TaskProgress:
     """How far a task is.
 
     Attributes
@@ -118,7 +118,7 @@ class Reporter:
 
     def _put(self, mine: int, step: str, parts: float, done: float) -> None:
         self.running[mine] = (step, parts, done)
-        self.line.send(Stage(step=step, share=min(done / parts, 1.0) if parts else None))
+        self.line.send(TaskProgress(step=step, share=min(done / parts, 1.0) if parts else None))
 
 
 def work(order: Order, line: Connection) -> None:

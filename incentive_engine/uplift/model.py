@@ -30,7 +30,7 @@ from incentive_engine.uplift.nuisance.event_probability import (
 )
 from incentive_engine.uplift.nuisance.spend import SpendModel, SpendOutOfSample, fit_spend
 from incentive_engine.uplift.params import FIT, FitParams
-from incentive_engine.uplift.rows import Telling, TrialRows
+from incentive_engine.uplift.rows import DownsampledRows, TrialRows
 from incentive_engine.uplift.support import learn_support
 from incentive_engine.uplift.trial_design import check_folds, even_lottery, reachable, shares
 
@@ -221,16 +221,16 @@ def fit(trial: Trial, policy: Policy, *, seed: int, params: FitParams = FIT) -> 
     folds = draw_folds(trial.person, count=count, rng=np.random.default_rng(seed))
     check_folds(trial, lottery, folds)
     happened = (trial.conversion > 0) | (trial.spend != 0)
-    (basis, phi), telling = together(
+    (basis, phi), downsampled = together(
         lambda: learn_basis(matrix, encoder),
-        lambda: Telling.of(
+        lambda: DownsampledRows.of(
             lambda some: matrix[some], happened, folds, categories=encoder.crowded, seed=seed
         ),
     )
     rows = TrialRows(
         matrix=matrix,
         categories=encoder.crowded,
-        telling=telling,
+        downsampled=downsampled,
         phi=phi,
         columns=basis.columns,
         support=learn_support(matrix, encoder.categories, lottery, seed=seed),

@@ -19,7 +19,7 @@ from incentive_engine.uplift.trial_design import Randomisation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Telling:
+class DownsampledRows:
     """The m rows that trees learn from: all in which something happened, and enough others.
 
     Attributes
@@ -87,7 +87,7 @@ class TrialRows:
     matrix : (n, p) float32
     categories
         Its columns that trees split by sets of codes.
-    telling
+    downsampled
         The rows that show conversions and spend, and enough others.
     phi : (n, q) float32
         Basis functions.
@@ -107,7 +107,7 @@ class TrialRows:
 
     matrix: Matrix
     categories: tuple[int, ...]
-    telling: Telling
+    downsampled: DownsampledRows
     phi: Floats
     columns: tuple[int, ...]
     support: Support

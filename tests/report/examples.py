@@ -8,7 +8,6 @@ from incentive_engine.domain import Reason
 from incentive_engine.language import say
 from incentive_engine.report import (
     Advice,
-    Aim,
     BudgetUse,
     ColumnTest,
     Estimate,
@@ -27,6 +26,7 @@ from incentive_engine.report import (
     ResponseRow,
     RunFacts,
     Scope,
+    StatedObjective,
 )
 
 from .besides import benefits, held, public_rules, quality, ways
@@ -99,7 +99,7 @@ def rich() -> ReportContent:
             bound=3_391.9211,
             gap=1.15e-5,
             searched=None,
-            aim=Aim(terms=(("conversion", 1.0),), weighted=True),
+            aim=StatedObjective(terms=(("conversion", 1.0),), weighted=True),
         ),
         budget=BudgetUse(
             amount=200_000.0, basis="expected", spent=199_999.99, spent_face=2_120_400.0
@@ -263,7 +263,7 @@ def bare() -> ReportContent:
             bound=0.0,
             gap=0.0,
             searched=None,
-            aim=Aim(terms=(("conversion", 1.0),), weighted=False),
+            aim=StatedObjective(terms=(("conversion", 1.0),), weighted=False),
         ),
         budget=BudgetUse(amount=None, basis="expected", spent=0.0, spent_face=0.0),
         tables=(),

@@ -8,7 +8,7 @@ import pytest
 
 from incentive_engine.errors import Fault
 from incentive_engine.language import Code, joined, say
-from incentive_engine.report import Aim, LimitRow, Safety, SafetyRow
+from incentive_engine.report import LimitRow, Safety, SafetyRow, StatedObjective
 from incentive_engine.report.pages.whatif import (
     LimitCostRow,
     MoveRow,
@@ -71,7 +71,7 @@ def content() -> WhatIfContent:
     return WhatIfContent(
         campaign="双十一 <b>",
         currency="CNY",
-        aim=Aim(terms=(("conversion", 1.0),), weighted=True),
+        aim=StatedObjective(terms=(("conversion", 1.0),), weighted=True),
         users=5_000,
         focus=100_000.0,
         variants=(

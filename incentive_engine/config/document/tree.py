@@ -17,7 +17,7 @@ from incentive_engine.config.document.scalars import (
     scalar_value,
 )
 from incentive_engine.errors import Fault
-from incentive_engine.language import Text, message_of, say
+from incentive_engine.language import Message, Text, message_of, say
 
 Key = str | int | float
 
@@ -114,64 +114,7 @@ class _Reader:
         problem, context = error.problem or "", error.context or ""
         what = say("this is not readable as YAML: {problem}", problem=problem)
         remedy, at_start = say("check quotes, brackets and the indent"), False
-        # part of PyYAML's message · what a planner reads · what to do · whether the fault lies
-        # where the construct began rather than where the parser gave up
-        for part, words, advice, start in (
-            (
-                "'\\t'",
-                say("a tab stands where YAML allows only spaces"),
-                say("replace tabs by spaces"),
-                False,
-            ),
-            (
-                ALIAS,
-                say("an alias (`*name`) is not supported"),
-                say("write the value out where it is used, or quote text that begins with `*`"),
-                False,
-            ),
-            (
-                "mapping values are not allowed",
-                say("a `:` stands where no key can be"),
-                say("check the indent, and quote text that contains `: `"),
-                False,
-            ),
-            (
-                "could not find expected ':'",
-                say("a key without its `:`"),
-                say("write `key: value`"),
-                True,
-            ),
-            (
-                "single document",
-                say("a second document begins"),
-                say("keep one document per file: remove the second `---`"),
-                False,
-            ),
-            (
-                "scanning a quoted scalar",
-                say("a quotation mark is opened and not closed"),
-                say("close it"),
-                True,
-            ),
-            (
-                "parsing a flow",
-                say("a `{` or `[` is opened here and not properly closed"),
-                say("check commas and closing brackets"),
-                True,
-            ),
-            (
-                "expected <block end>",
-                say("the indent does not fit the lines above"),
-                say("align keys of one mapping, and items of one list, in one column"),
-                False,
-            ),
-            (
-                "cannot start any token",
-                say("text that begins with this character needs quotes"),
-                say("quote it"),
-                False,
-            ),
-        ):
+        for part, words, advice, start in _known_complaints():
             if part in problem or part in context:
                 what, remedy, at_start = words, advice, start
                 break
@@ -239,3 +182,66 @@ ALIAS: Final = "an alias"
 def source_of(root: Node | None, *, origin: str) -> DocumentSource:
     """Return where each field of a tree stands."""
     return DocumentSource(origin, root.places() if root else {})
+
+
+def _known_complaints() -> tuple[tuple[str, Message, Message, bool], ...]:
+    """Return parts of PyYAML's messages, each with what a planner reads and what to do.
+
+    At last, whether the fault lies where the construct began rather than where the parser gave up.
+    """
+    return (
+        (
+            "'\\t'",
+            say("a tab stands where YAML allows only spaces"),
+            say("replace tabs by spaces"),
+            False,
+        ),
+        (
+            ALIAS,
+            say("an alias (`*name`) is not supported"),
+            say("write the value out where it is used, or quote text that begins with `*`"),
+            False,
+        ),
+        (
+            "mapping values are not allowed",
+            say("a `:` stands where no key can be"),
+            say("check the indent, and quote text that contains `: `"),
+            False,
+        ),
+        (
+            "could not find expected ':'",
+            say("a key without its `:`"),
+            say("write `key: value`"),
+            True,
+        ),
+        (
+            "single document",
+            say("a second document begins"),
+            say("keep one document per file: remove the second `---`"),
+            False,
+        ),
+        (
+            "scanning a quoted scalar",
+            say("a quotation mark is opened and not closed"),
+            say("close it"),
+            True,
+        ),
+        (
+            "parsing a flow",
+            say("a `{` or `[` is opened here and not properly closed"),
+            say("check commas and closing brackets"),
+            True,
+        ),
+        (
+            "expected <block end>",
+            say("the indent does not fit the lines above"),
+            say("align keys of one mapping, and items of one list, in one column"),
+            False,
+        ),
+        (
+            "cannot start any token",
+            say("text that begins with this character needs quotes"),
+            say("quote it"),
+            False,
+        ),
+    )

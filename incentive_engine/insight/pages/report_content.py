@@ -23,7 +23,6 @@ from incentive_engine.insight.pages.money import at_risk_of, returns_of, safety_
 from incentive_engine.insight.small_groups import SMALLEST
 from incentive_engine.language import named, say
 from incentive_engine.report import (
-    Aim,
     BudgetUse,
     ColumnTest,
     Estimate,
@@ -37,6 +36,7 @@ from incentive_engine.report import (
     ReportContent,
     RunFacts,
     Scope,
+    StatedObjective,
     Titles,
     Unit,
 )
@@ -142,10 +142,12 @@ def titles_of(policy: Policy) -> Titles:
     return Titles(offers=offers, columns=policy.titles)
 
 
-def aim_of(policy: Policy) -> Aim:
+def aim_of(policy: Policy) -> StatedObjective:
     """Return what is maximised."""
     objective = policy.objective
-    return Aim(terms=tuple(objective.maximise.items()), weighted=bool(objective.weight))
+    return StatedObjective(
+        terms=tuple(objective.maximise.items()), weighted=bool(objective.weight)
+    )
 
 
 def _reasons(findings: PlanFindings) -> tuple[ReasonRow, ...]:

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from incentive_engine.language import Code, Language, language
 from incentive_engine.report import words
-from incentive_engine.report.content import Aim
+from incentive_engine.report.content import StatedObjective
 from incentive_engine.report.figures.charts import Axis, Chart, Size, figure
 from incentive_engine.report.figures.lines import DASHED, lines_of
 from incentive_engine.report.frame import render_page
@@ -58,9 +58,11 @@ def render_comparison(comparison: StrategyComparison, *, lang: Code = "en") -> s
     )
 
 
-def _aim(comparison: StrategyComparison) -> Aim:
+def _aim(comparison: StrategyComparison) -> StatedObjective:
     objective = comparison.objective
-    return Aim(terms=tuple(objective.maximise.items()), weighted=bool(objective.weight))
+    return StatedObjective(
+        terms=tuple(objective.maximise.items()), weighted=bool(objective.weight)
+    )
 
 
 def _measure(comparison: StrategyComparison) -> str:

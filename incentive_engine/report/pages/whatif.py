@@ -10,7 +10,7 @@ from markupsafe import Markup
 from incentive_engine.errors import Fault
 from incentive_engine.language import Code, Language, Message, language
 from incentive_engine.report import words
-from incentive_engine.report.content import Aim, LimitRow
+from incentive_engine.report.content import LimitRow, StatedObjective
 from incentive_engine.report.figures.charts import Axis, Chart, Series, colour_of, figure
 from incentive_engine.report.frame import render_page
 from incentive_engine.report.returns import Safety
@@ -86,7 +86,7 @@ class WhatIfContent:
 
     campaign: str
     currency: str
-    aim: Aim
+    aim: StatedObjective
     users: int
     focus: float
     """The budget that moves, limits and safety are shown for."""

@@ -98,23 +98,23 @@ def fit_contrast_trees(
     ``rate · trees · G / (H + l2)`` in all, so that an l2 of ``rate · trees`` makes it the
     posterior mean ``G / (H + 1)`` to first order.
     """
-    telling, params = rows.telling, rows.params
-    contrast = rows.lottery.contrast[telling.row]
-    mass = weight[telling.row] * telling.stands_for
+    downsampled, params = rows.downsampled, rows.params
+    contrast = rows.lottery.contrast[downsampled.row]
+    mass = weight[downsampled.row] * downsampled.stands_for
     wanted = params.events_per_contrast_leaf / max(share, 1e-6)
     recipe = Recipe(
         objective="regression",
         trees=params.contrast_trees,
         leaves=params.effect_leaves,
         rate=params.contrast_rate,
-        rows_per_leaf=int(np.clip(wanted, 20, max(len(telling.row) // 12, 20))),
+        rows_per_leaf=int(np.clip(wanted, 20, max(len(downsampled.row) // 12, 20))),
         l2=params.contrast_rate * params.contrast_trees,
         from_average=False,
     )
 
     def fit_fold(fold: int) -> list[lgb.Booster]:
-        seen = telling.outside(fold)
-        data, left = telling.binned.subset(seen), unexplained[telling.row[seen]]
+        seen = downsampled.outside(fold)
+        data, left = downsampled.binned.subset(seen), unexplained[downsampled.row[seen]]
         fitted: list[lgb.Booster] = []
         for direction in directions:
             pull = contrast[seen] @ direction
@@ -131,7 +131,7 @@ def fit_contrast_trees(
             )
             fitted.append(model)
             if len(fitted) < len(directions):
-                left = left - pull * predict(model, rows.matrix, rows=telling.row[seen])[:, 0]
+                left = left - pull * predict(model, rows.matrix, rows=downsampled.row[seen])[:, 0]
         return fitted
 
     functions = zip(*side_by_side(fit_fold, rows.folds.count), strict=True)
@@ -184,15 +184,19 @@ def fit_arm_trees(
     seed: int,
 ) -> ArmTrees:
     """Learn what each arm adds to the pooled log-odds (n,) of an event (n,), 0 or 1."""
-    telling, params = rows.telling, rows.params
-    label, start, arm = event[telling.row], log_odds[telling.row], rows.lottery.arm[telling.row]
-    mass = rows.lottery.weight[telling.row] * telling.stands_for
+    downsampled, params = rows.downsampled, rows.params
+    label, start, arm = (
+        event[downsampled.row],
+        log_odds[downsampled.row],
+        rows.lottery.arm[downsampled.row],
+    )
+    mass = rows.lottery.weight[downsampled.row] * downsampled.stands_for
     wanted = params.events_per_arm_leaf / max(float(label.mean()), 1e-6)
     arms, folds = rows.lottery.share.shape[1], rows.folds.count
 
     def fit_model(at: int) -> lgb.Booster:
         fold, mine = at % folds, at // folds
-        seen = np.flatnonzero((telling.fold != fold) & (arm == mine) & (mass > 0))
+        seen = np.flatnonzero((downsampled.fold != fold) & (arm == mine) & (mass > 0))
         recipe = Recipe(
             objective="binary",
             trees=params.arm_trees,
@@ -204,7 +208,7 @@ def fit_arm_trees(
             from_average=False,
         )
         return train(
-            telling.binned.subset(seen),
+            downsampled.binned.subset(seen),
             label=label[seen],
             weight=mass[seen],
             recipe=rows.recipe(recipe),

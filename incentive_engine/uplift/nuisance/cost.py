@@ -17,7 +17,7 @@ from incentive_engine.uplift.boosting.boosting import CrossFitted, Recipe, train
 from incentive_engine.uplift.crossfit import Folds
 from incentive_engine.uplift.nuisance.believed_payments import believed_payments
 from incentive_engine.uplift.nuisance.cost_slope import CostSlope, fit_slope, no_slope
-from incentive_engine.uplift.rows import Telling, TrialRows
+from incentive_engine.uplift.rows import DownsampledRows, TrialRows
 
 if TYPE_CHECKING:
     import lightgbm as lgb
@@ -157,11 +157,11 @@ def fit_cost(rows: TrialRows, *, cost: FloatArray, seed: int) -> CostModel:
     varies = varies[lottery.weight[varies] > 0]
     offer, paid, weight = lottery.arm[varies] - 1, cost[varies], lottery.weight[varies]
     folds = Folds(label=rows.folds.label[varies], count=rows.folds.count)
-    telling = Telling.of(
+    downsampled = DownsampledRows.of(
         lambda some: with_offer(rows.matrix[varies[some]], offer[some], pays),
         paid > 0, folds, categories=rows.categories, seed=seed,
     )  # fmt: skip
-    learn = partial(_fit, rows, telling, weight=weight, seed=seed)
+    learn = partial(_fit, rows, downsampled, weight=weight, seed=seed)
     redeem = learn(label=(paid > 0).astype(np.float64), use=paid >= 0, objective="binary")
     relative = paid / pays[offer].clip(1e-12)
     pay = None
@@ -288,7 +288,7 @@ def _slope(
 
 def _fit(
     rows: TrialRows,
-    telling: Telling,
+    downsampled: DownsampledRows,
     *,
     label: FloatArray,
     weight: FloatArray,
@@ -296,19 +296,19 @@ def _fit(
     objective: str,
     seed: int,
 ) -> CrossFitted:
-    """Learn the labels of all rows (n,) from those of the telling that `use` (n,) marks."""
-    label, use = label[telling.row], use[telling.row]
-    mass = weight[telling.row] * telling.stands_for
+    """Learn the labels of all rows (n,) from those of the sample that `use` (n,) marks."""
+    label, use = label[downsampled.row], use[downsampled.row]
+    mass = weight[downsampled.row] * downsampled.stands_for
 
     def fit_fold(fold: int) -> lgb.Booster:
-        outside = telling.outside(fold)
+        outside = downsampled.outside(fold)
         seen = outside[use[outside]]
         seen = seen if len(seen) else np.flatnonzero(use)
         share = float(label[seen].mean()) if objective == "binary" else 1.0
         recipe = rows.recipe(
             _recipe(objective, share, len(seen), rows.params.redemptions_per_leaf)
         )
-        data = telling.binned.subset(seen)
+        data = downsampled.binned.subset(seen)
         return train(data, label=label[seen], weight=mass[seen], recipe=recipe, seed=seed + fold)
 
     return CrossFitted(tuple(side_by_side(fit_fold, rows.folds.count)))

@@ -31,14 +31,14 @@ def outcome_recipe(share: float, rows: int, params: FitParams) -> Recipe:
 
 def fit_outcome(rows: TrialRows, *, event: FloatArray, seed: int) -> CrossFitted:
     """Learn the probability of an event (n,), 0 or 1, given the features, over all arms."""
-    telling = rows.telling
-    label = event[telling.row]
-    weight = rows.lottery.weight[telling.row] * telling.stands_for
+    downsampled = rows.downsampled
+    label = event[downsampled.row]
+    weight = rows.lottery.weight[downsampled.row] * downsampled.stands_for
     recipe = rows.recipe(outcome_recipe(float(label.mean()), len(label), rows.params))
 
     def fit_fold(fold: int) -> lgb.Booster:
-        seen = telling.outside(fold)
-        data = telling.binned.subset(seen)
+        seen = downsampled.outside(fold)
+        data = downsampled.binned.subset(seen)
         return train(data, label=label[seen], weight=weight[seen], recipe=recipe, seed=seed + fold)
 
     return CrossFitted(tuple(side_by_side(fit_fold, rows.folds.count)))

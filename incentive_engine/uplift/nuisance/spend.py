@@ -110,10 +110,10 @@ def _fit_value(rows: TrialRows, spend: FloatArray, buys: np.ndarray, seed: int) 
     )
 
     def fit_fold(fold: int) -> lgb.Booster:
-        outside = rows.telling.outside(fold)
-        seen = outside[buys[rows.telling.row[outside]]]
+        outside = rows.downsampled.outside(fold)
+        seen = outside[buys[rows.downsampled.row[outside]]]
         seen = seen if len(seen) else outside
-        data, row = rows.telling.binned.subset(seen), rows.telling.row[seen]
+        data, row = rows.downsampled.binned.subset(seen), rows.downsampled.row[seen]
         weight = rows.lottery.weight[row].clip(1e-9)
         return train(
             data, label=amount[row], weight=weight, recipe=rows.recipe(recipe), seed=seed + fold
