@@ -15,7 +15,7 @@ from incentive_engine.fleet import Processes, SharedWork
 from incentive_engine.insight.budget.policy_options import BudgetOptions
 from incentive_engine.pipeline.steps import Progress, quiet
 from incentive_engine.run.finished import FinishedRun, read_run
-from incentive_engine.run.format import ALLOCATION_FILE, parts_of
+from incentive_engine.run.format import RunFile, parts_of
 from incentive_engine.run.reproduction import (
     Reproduction,
     changed_inputs,
@@ -57,8 +57,8 @@ def _repeat(run: FinishedRun, folder: Path, progress: Progress) -> Path:
     given = run.manifest.inputs["scores"].path
     scores = parse_location(given) if is_scored(run) else None
     options = BudgetOptions(min_marginal_roi=marginal)
-    if (run.directory / ALLOCATION_FILE).is_dir():  # as many parts, whose rows are the same
-        parts = len(parts_of(run.directory / ALLOCATION_FILE))
+    if (run.directory / RunFile.ALLOCATION).is_dir():  # as many parts, whose rows are the same
+        parts = len(parts_of(run.directory / RunFile.ALLOCATION))
         shared = SharedWork(fleet=Processes(), folder=folder / "shards", shards=parts)
         allocate_in_parts(
             file, options=options, scores=scores, shared=shared, out=out, progress=progress
