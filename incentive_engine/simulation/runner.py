@@ -10,15 +10,12 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
-from typing import Final, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from incentive_engine.errors import Fault, SetupError
 from incentive_engine.parallel import STOP_HEARD
 
 Result = TypeVar("Result")
-WAITING: Final = "OMP_WAIT_POLICY"
-"""Workers inherit it: their threads sleep while they wait, for they share the processors, and
-threads that spin for each other on busy processors are many times slower."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,8 +110,11 @@ def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
     pool = ProcessPoolExecutor(
         workers, mp_context=get_context("spawn"), initializer=_leave_interrupts_to_the_parent
     )
-    waiting = os.environ.get(WAITING)
-    os.environ[WAITING] = "PASSIVE"
+    # workers inherit it: their threads sleep while they wait, for they share the processors, and
+    # threads that spin for each other on busy processors are many times slower
+    variable = "OMP_WAIT_POLICY"
+    waiting = os.environ.get(variable)
+    os.environ[variable] = "PASSIVE"
     try:
         yield pool
     except BaseException:
@@ -125,9 +125,9 @@ def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
     else:
         pool.shutdown()
     finally:
-        del os.environ[WAITING]
+        del os.environ[variable]
         if waiting is not None:
-            os.environ[WAITING] = waiting
+            os.environ[variable] = waiting
 
 
 def _leave_interrupts_to_the_parent() -> None:

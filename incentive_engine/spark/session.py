@@ -27,13 +27,6 @@ Result = TypeVar("Result")
 
 START: Final = 120.0
 """Seconds within which an executor must have taken a first, empty task."""
-SETTINGS: Final = {
-    "spark.app.name": "incentive-engine",
-    "spark.ui.enabled": "false",
-    "spark.ui.showConsoleProgress": "false",
-    "spark.sql.session.timeZone": "UTC",
-}
-"""What a session is started with; `spark-submit --conf` and spark-defaults.conf go first."""
 
 
 @lru_cache(maxsize=1)
@@ -58,7 +51,14 @@ def context_of(master: str | None) -> Any:  # noqa: ANN401 - PySpark is an extra
         local = "local[*]"
         conf.setMaster(master or local)
     check_master(str(conf.get("spark.master")))
-    for key, value in SETTINGS.items():
+    # what a session is started with; `spark-submit --conf` and spark-defaults.conf go first
+    settings = {
+        "spark.app.name": "incentive-engine",
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.sql.session.timeZone": "UTC",
+    }
+    for key, value in settings.items():
         conf.setIfMissing(key, value)
     if str(conf.get("spark.master")).startswith("local"):
         # nothing but this machine takes part, so nothing listens to the network

@@ -7,14 +7,10 @@ import re
 import shutil
 import socket
 import subprocess
-from typing import Final
 from urllib.parse import urlsplit
 
 from incentive_engine.errors import Fault, SetupError
 from incentive_engine.language import say
-
-ANSWER: Final = 10.0
-"""Seconds within which a master must take a connection."""
 
 
 def check_memory(asked: str) -> None:
@@ -101,7 +97,8 @@ def check_master(master: str) -> None:
     for place in master.removeprefix("spark://").split(","):
         address = urlsplit(f"//{place}")
         try:
-            with socket.create_connection((address.hostname or "", address.port or 7077), ANSWER):
+            # 10.0: seconds within which a master must take a connection
+            with socket.create_connection((address.hostname or "", address.port or 7077), 10.0):
                 return
         except (OSError, ValueError):
             continue

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -20,13 +19,6 @@ from incentive_engine.allocation.problem import Problem, Question
 from incentive_engine.domain import COST, MICROS, FloatArray
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
-
-PROBE: Final = 200_000
-"""Users with the lowest keys, among whom rows that are alike show if there are many."""
-
-LEAST: Final = 1e-60
-MOST: Final = 1e60
-"""What the largest value or amount may be: products and sums of such are no overflow."""
 
 
 def users_of(problem: Problem) -> Users:
@@ -112,15 +104,18 @@ def _largest(problem: Problem, cost: int) -> FloatArray:
     if (explorers := problem.explorers) is not None:
         amounts = [explorers.value, *map(explorers.amounts, problem.columns)]
         largest = np.maximum(largest, [np.abs(x).max(initial=0.0) for x in amounts])
+    least = 1e-60
+    # what the largest value or amount may be: products and sums of such are no overflow
+    most = 1e60
     faults = [
         Fault(
             f"scores: {name}",
             say("the largest amount is {size:g}", size=size),
-            say("0, or {least:g} to {most:g}", least=LEAST, most=MOST),
+            say("0, or {least:g} to {most:g}", least=least, most=most),
             "use another unit, in the scores or in what the policy multiplies them by",
         )
         for name, size in zip(("value", *problem.measures), largest.tolist(), strict=True)
-        if size and not LEAST <= size <= MOST
+        if size and not least <= size <= most
     ]
     if faults:
         raise DataError(*faults)
@@ -135,7 +130,8 @@ def _content_keys(users: Users) -> npt.NDArray[np.uint64]:
         n=users.n,
         make=lambda: keys,
     )
-    few = keys[keys <= np.uint64(min(PROBE / max(users.n, 1), 1.0) * (2**64 - 2**11))]
+    # 200_000: users with the lowest keys, among whom rows that are alike show if there are many
+    few = keys[keys <= np.uint64(min(200_000 / max(users.n, 1), 1.0) * (2**64 - 2**11))]
     return keys if len(np.unique(few)) == len(few) else _told_apart(keys)
 
 

@@ -11,10 +11,6 @@ from incentive_engine.errors import ConfigError, Fault, SetupError
 from incentive_engine.language import say
 
 SCHEMES: Final = ("postgresql://", "postgres://")
-REMEDY: Final = (
-    "write %2F for / and %25 for % in user and password, %40 for @; or give the password as "
-    "PGPASSWORD or in ~/.pgpass"
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +82,11 @@ def read_database_url(url: str, *, where: str) -> DatabaseUrl:
     if not parameters or _may_show_a_secret(url, parameters):
         what = "is no URL of a database that PostgreSQL's client library understands"
         form = "postgresql://USER@HOST:PORT/DATABASE"
-        raise ConfigError(Fault(f"{where} postgresql://…", what, form, REMEDY)) from None
+        encoded = (
+            "write %2F for / and %25 for % in user and password, %40 for @; or give the password "
+            "as PGPASSWORD or in ~/.pgpass"
+        )
+        raise ConfigError(Fault(f"{where} postgresql://…", what, form, encoded)) from None
     return DatabaseUrl(parameters=parameters, shown=_shown(parameters))
 
 

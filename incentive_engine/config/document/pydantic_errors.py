@@ -16,8 +16,6 @@ from incentive_engine.errors import Fault, any_of, near_name, nearest
 from incentive_engine.language import Message, Text, message_of, say
 
 NOTHING: Final = object()
-SHOWN: Final = 60
-"""Characters of a wrong value that a message repeats."""
 
 
 def faults_of(
@@ -166,7 +164,9 @@ def shown(value: object) -> Text:
         text = f"{value:.15g}"
     else:
         text = str(value).lower() if isinstance(value, bool) else str(value)
-    return f"`{text}`" if len(text) <= SHOWN else f"`{text[:SHOWN]}`…"
+    # characters of a wrong value that a message repeats
+    longest = 60
+    return f"`{text}`" if len(text) <= longest else f"`{text[:longest]}`…"
 
 
 def _wrong_type(line: ErrorDetails) -> Text:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from markupsafe import Markup
 
@@ -12,9 +11,6 @@ from incentive_engine.language import Code, Language, Message, Text, language
 from incentive_engine.report.figures.charts import Axis, Chart, Colour, Series, figure
 from incentive_engine.report.frame import render_page
 from incentive_engine.stats.estimate import Estimate
-
-ASIDE: Final = 0.12
-"""How far what was stated and what was measured stand apart on the axis of campaigns."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +135,12 @@ def _picture(t: Language, campaigns: Sequence[MeasuredCampaign]) -> Markup:
 
 
 def _series(t: Language, campaigns: Sequence[MeasuredCampaign]) -> Iterator[Series]:
-    for name, aside, colour in (("stated", -ASIDE, Colour.PLAN), ("measured", ASIDE, Colour.MARK)):
+    # how far what was stated and what was measured stand apart on the axis of campaigns
+    beside = 0.12
+    for name, aside, colour in (
+        ("stated", -beside, Colour.PLAN),
+        ("measured", beside, Colour.MARK),
+    ):
         estimates = [
             (place + aside, estimate)
             for place, campaign in enumerate(campaigns)

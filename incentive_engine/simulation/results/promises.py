@@ -20,8 +20,6 @@ COLUMNS: Final = (
     "promise", "strategy", "budget", "promised", "kept", "kept_low", "kept_high", "trials",
     "mean_stated", "mean_true", "verdict",
 )  # fmt: skip
-STATED: Final = 0.95
-"""What the interval of the stated gain promises to cover."""
 
 
 def promise_table(draws: Draws, policy: Policy) -> pd.DataFrame:
@@ -66,13 +64,15 @@ def _gain(draws: Draws, strategy: Strategy, b: int) -> tuple[object, ...]:
         draws.each(name, strategy, b)
         for name in ("stated", "stated_low", "stated_high", "true_conversions")
     )
-    *found, verdict = _verdict((low <= true) & (true <= high), draws, STATED)
+    # what the interval of the stated gain promises to cover
+    coverage = 0.95
+    *found, verdict = _verdict((low <= true) & (true <= high), draws, coverage)
     means = float(np.mean(stated)), float(np.mean(true))
     return (
         say("promise.gain"),
         strategy,
         draws.scenario.budgets[b],
-        STATED,
+        coverage,
         *found,
         *means,
         verdict,
