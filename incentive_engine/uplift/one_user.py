@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, Final
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -43,10 +43,6 @@ class UserScorer:
         When the policy has offers that the model does not know.
     """
 
-    COPIES: ClassVar = 2
-    """Rows that a user is asked as: a matrix product of a single row takes another way through
-    BLAS than that of many, and has another last bit."""
-
     MEASURES: Final = frozenset({CONVERSION, SPEND, COST})
 
     def __init__(self, model: EffectModel, policy: Policy) -> None:
@@ -55,7 +51,7 @@ class UserScorer:
         self._places = [model.facts.offers.index(offer) for offer in policy.offer_ids]
         # every tree is read, and every loop compiled, before somebody waits
         width, reach = max(len(model.encoder.features), 1), np.ones(len(model.odds), np.bool_)
-        self._expect(np.zeros((self.COPIES, width), np.float32), reach)
+        self._expect(np.zeros((1, width), np.float32), reach)
 
     def measures(self, features: Mapping[str, Value], *, where: str) -> dict[str, list[float]]:
         """Return each measure's scores in the policy's order of offers.
@@ -67,7 +63,7 @@ class UserScorer:
         """
         row = self._model.encoder.encode_row(features, where=where)
         reach = self._reach(features, where)
-        conversion, spend, cost = self._expect(np.repeat(row, self.COPIES, axis=0), reach)
+        conversion, spend, cost = self._expect(row, reach)
         return {
             CONVERSION: without_dust(conversion).tolist(),
             SPEND: without_dust(spend).tolist(),
@@ -77,9 +73,9 @@ class UserScorer:
     def _expect(
         self, matrix: np.ndarray, reach: BoolArray
     ) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Return the first row's conversion, spend and cost, (k,) each, for alike (n, p) rows."""
+        """Return the conversion, spend and cost, (k,) each, of a row (1, p)."""
         model = self._model
-        share = np.repeat(shares(model.odds, reach[None]), len(matrix), axis=0)
+        share = shares(model.odds, reach[None])
         outcomes = model.models.expect(matrix, model.basis(matrix), share)
         every = (outcomes.converting.effect, outcomes.spend, outcomes.cost)
         conversion, spend, cost = (values[0, self._places] for values in every)

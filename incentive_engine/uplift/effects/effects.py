@@ -15,6 +15,7 @@ from incentive_engine.uplift.effects.averages import Averages
 from incentive_engine.uplift.effects.calibration import Calibration
 from incentive_engine.uplift.effects.interactions.interactions import PairProducts
 from incentive_engine.uplift.effects.ladder import repair
+from incentive_engine.uplift.effects.row_products import row_products
 from incentive_engine.uplift.effects.stacking import HeterogeneityTest, Stack
 from incentive_engine.uplift.effects.trees import ArmTrees, ContrastTrees
 from incentive_engine.uplift.support import Support
@@ -30,7 +31,7 @@ def linear(coefficients: FloatArray, phi: Floats, *, folds: Folds | None) -> Flo
 
     def sums(block: slice) -> None:
         if folds is None:
-            out[block] = phi[block] @ average.T
+            out[block] = row_products(phi[block], average.T)
             return
         every = np.tensordot(phi[block], coefficients, axes=(1, 2))
         out[block] = every[np.arange(len(every)), folds.label[block]]

@@ -25,6 +25,7 @@ from incentive_engine.domain import FloatArray, Matrix
 from incentive_engine.parallel import side_by_side
 from incentive_engine.uplift.boosting.boosting import CrossFitted, Recipe, predict, train
 from incentive_engine.uplift.crossfit import Folds
+from incentive_engine.uplift.effects.row_products import row_products
 from incentive_engine.uplift.rows import TrialRows
 
 if TYPE_CHECKING:
@@ -158,7 +159,8 @@ class ArmTrees:
         chance = [
             expit(log_odds + arm.predict(matrix, folds=folds, raw=True)) for arm in self.arms
         ]
-        return (np.stack(chance[1:], axis=1) - chance[0][:, None]) @ self.pooling
+        alone = np.stack(chance[1:], axis=1) - chance[0][:, None]
+        return alone @ self.pooling if folds is not None else row_products(alone, self.pooling)
 
     def save(self, directory: Path, name: str) -> None:
         """Write one text file per arm and fold."""

@@ -13,6 +13,7 @@ import numpy as np
 from incentive_engine.domain import FloatArray, Floats, IntArray
 from incentive_engine.parallel import in_blocks
 from incentive_engine.uplift.crossfit import Folds
+from incentive_engine.uplift.effects.row_products import row_products
 
 
 def products(phi: Floats, main: FloatArray) -> FloatArray:
@@ -97,7 +98,8 @@ class PairProducts:
 
         def add(block: slice) -> None:
             rows = phi[block]
-            values = (rows @ every).reshape(len(rows), count, mains)
+            values = rows @ every if folds is not None else row_products(rows, every)
+            values = values.reshape(len(rows), count, mains)
             label = none if folds is None else folds.label[block]
             _add_products(out[block], values, label, self.centre, self.coefficient)
 
