@@ -7,14 +7,14 @@
 The server starts twice: the first time it verifies the run and lays its users out. The caller runs
 on the same cores. Each request is one user of the run with a key of its own; with fewer users than
 requests, most are answered with the offer that the user has, which is written all the same.
-`start` is from the command to the first answer of /readyz.
+`start` is from the command to the first answer of /readyz. What a synced write costs stands before
+and after: each answer has waited for one.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import gc
 import itertools
 import json
 import os
@@ -28,8 +28,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyarrow.parquet as pq
+import uvloop
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+from live_ledger import percentiles, quiet, synced_write
 
 from service.runs import solved
 
@@ -63,12 +66,6 @@ class Connection:
         return time.perf_counter() - started
 
 
-def percentiles(seconds: list[float]) -> str:
-    ordered = sorted(seconds)
-    middle, late = (ordered[int(len(ordered) * p)] * 1e3 for p in (0.5, 0.99))
-    return f"median {middle:6.2f} ms, p99 {late:6.2f} ms"
-
-
 async def closed_loop(connections: list[Connection]) -> None:
     times: list[float] = []
     until = time.perf_counter() + SECONDS
@@ -80,13 +77,6 @@ async def closed_loop(connections: list[Connection]) -> None:
     await asyncio.gather(*map(client, connections))
     rate = len(times) / SECONDS
     print(f"closed loop, {len(connections)} connections: {rate:,.0f}/s, {percentiles(times)}")
-
-
-def quiet() -> None:
-    """Keep the caller's own collections, which stop all requests, out of what is measured."""
-    gc.collect()
-    gc.freeze()
-    gc.disable()
 
 
 async def open_loop(connections: list[Connection], rate: int) -> None:
@@ -181,11 +171,13 @@ def serve(run_dir: Path, name_of_start: str, *, is_measured: bool = False) -> No
             process.terminate()
             process.wait()
             return
+        synced_write(Path(name))
         before, started_at = cpu_seconds(process.pid), next(_keys)
-        asyncio.run(measure(int(url.rsplit(":", 1)[1]), users))
+        uvloop.run(measure(int(url.rsplit(":", 1)[1]), users))
         used = cpu_seconds(process.pid) - before
         decisions = next(_keys) - started_at
         print(f"server and writer: {used / decisions * 1e6:.0f} µs of processor per decision")
+        synced_write(Path(name))
         process.terminate()
         process.wait()
 
