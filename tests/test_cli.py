@@ -184,6 +184,47 @@ def test_an_interrupt_ends_with_130(
     assert code == 130
 
 
+@pytest.mark.parametrize(("stop", "expected"), [(KeyboardInterrupt, 130), (SystemExit, 143)])
+def test_a_signal_while_a_compiled_library_is_loaded_is_no_defect(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    stop: type[BaseException],
+    expected: int,
+) -> None:
+    def stopped(words: list[str]) -> int:
+        raise ImportError("initialization failed", words) from stop()
+
+    monkeypatch.setattr("incentive_engine.cli.terminal.program._run", stopped)
+    code, _, err = run("check", "x", capsys=capsys)
+    assert code == expected
+    assert "internal error" not in err
+
+
+INTERRUPTED_IMPORT = """
+import signal
+from incentive_engine.cli.terminal import program
+
+def work(words):
+    import numpy, scipy.sparse
+    signal.setitimer(signal.ITIMER_REAL, {delay})
+    import ortools.sat.python.cp_model_helper
+    while True:
+        signal.pause()
+
+signal.signal(signal.SIGALRM, lambda number, frame: signal.raise_signal(signal.SIGINT))
+program._run = work
+program.main(["check", "x"])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("delay", [0.02, 0.06, 0.12])
+def test_ctrl_c_while_the_solvers_are_loaded_ends_with_130(delay: float) -> None:
+    words = [sys.executable, "-c", INTERRUPTED_IMPORT.format(delay=delay)]
+    ended = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)  # noqa: S603 - our own program
+    assert ended.returncode == 130, ended.stderr
+
+
 def test_the_program_runs_from_a_checkout() -> None:
     done = subprocess.run(
         [sys.executable, "cli.py", "--help"], cwd=ROOT, capture_output=True, check=True

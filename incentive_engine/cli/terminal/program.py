@@ -15,7 +15,13 @@ import typer
 from incentive_engine.cli.app import app
 from incentive_engine.cli.terminal.help import speak
 from incentive_engine.cli.terminal.output import SPOKEN, spoken, taken_language
-from incentive_engine.cli.terminal.signals import INTERRUPTED, Stop, ends_soon
+from incentive_engine.cli.terminal.signals import (
+    INTERRUPTED,
+    Stop,
+    ends_soon,
+    exit_code,
+    signal_of,
+)
 from incentive_engine.cli.terminal.surroundings import check_surroundings, in_words, open_streams
 from incentive_engine.cli.terminal.usage import wrong_usage
 from incentive_engine.errors import IncentiveError
@@ -75,6 +81,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except KeyboardInterrupt as error:
         _fail(error, message=_told("stopped"), code=INTERRUPTED, debug=debug)
     except Exception as error:  # noqa: BLE001 - the one place where a defect becomes an exit code
+        if (number := signal_of(error)) is not None:
+            _fail(error, message=_told("stopped"), code=exit_code(number), debug=debug)
         cause = in_words(error)
         if cause is not None:
             _fail(error, message=cause.text(spoken()), code=cause.exit_code, debug=debug)

@@ -49,6 +49,26 @@ def exit_code(number: int) -> int:
     return INTERRUPTED if number == signal.SIGINT else 128 + number
 
 
+def signal_of(error: BaseException) -> int | None:
+    """Return the signal that an error came of; None where it came of none.
+
+    A library of compiled code that is loaded just when a signal comes says that it could not be.
+
+    >>> error = ImportError("initialization failed")
+    >>> error.__cause__ = KeyboardInterrupt()
+    >>> signal_of(error) == signal.SIGINT, signal_of(ImportError("no such file"))
+    (True, None)
+    """
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, KeyboardInterrupt):
+            return signal.SIGINT
+        if isinstance(seen, SystemExit):
+            return signal.SIGTERM
+        seen = seen.__cause__ or seen.__context__
+    return None
+
+
 @contextmanager
 def ends_soon(stop: Stop) -> Iterator[None]:
     """End the process when the block has not ended soon after a signal.
