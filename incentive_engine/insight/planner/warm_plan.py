@@ -30,12 +30,9 @@ from incentive_engine.insight.budget.response import budget_response
 from incentive_engine.insight.budget.study import measures_of
 from incentive_engine.insight.findings import holdout_of
 from incentive_engine.insight.pages.report_content import aim_of, limit_row
-from incentive_engine.insight.value.cost_correction import (
-    UNCORRECTED,
-    CostCorrection,
-    cost_correction,
-)
-from incentive_engine.insight.value.gain import PlanGain, ValuedTrial, gain_of_rule, trial_problem
+from incentive_engine.insight.planner.trial_gain import TrialGains
+from incentive_engine.insight.value.cost_correction import UNCORRECTED, CostCorrection
+from incentive_engine.insight.value.gain import PlanGain, ValuedTrial
 from incentive_engine.language import say
 from incentive_engine.pipeline.quality import ModelQuality, model_cost_error
 from incentive_engine.report import LimitRow, Proof, Response
@@ -80,12 +77,21 @@ class PlanOutlook:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Stand:
-    """What was solved last, and what it was solved with."""
+    """What was solved last, and what it was solved with.
+
+    Attributes
+    ----------
+    asked
+        The policy as it was given.
+    policy
+        The same with the error of its costs, where its budget counts that.
+    """
 
     key: str
     problem: Problem
     curve: Curve
     held: int
+    asked: Policy
     policy: Policy
     plan: Relaxed | None = None
     outlook: PlanOutlook | None = None
@@ -114,7 +120,7 @@ class WarmPlan:
         """Take the scores; the first outlook solves."""
         self.table = table
         self._valued, self._quality = valued, quality
-        self._trial: ValuedTrial | None = None
+        self._gains = TrialGains(table, valued, quality) if valued else None
         self._correction: CostCorrection | None = None if valued else UNCORRECTED
         self._stand: _Stand | None = None
         self._lock = threading.Lock()
@@ -129,9 +135,12 @@ class WarmPlan:
         """
         with self._lock:
             started = time.perf_counter()
+            stand = self._stand
+            if stand is not None and stand.outlook is not None and stand.asked == policy:
+                return stand.outlook
             outlook = self._solve(policy, started)
-            if self._correction is None:
-                self._correct_costs()
+            if self._correction is None and outlook.feasible:
+                self._correct_costs(policy)
                 outlook = self._solve(policy, started)
             return outlook
 
@@ -144,39 +153,37 @@ class WarmPlan:
         self._stand = replace(stand, plan=next_start, outlook=outlook)
         return outlook
 
-    def _correct_costs(self) -> None:
+    def _correct_costs(self, policy: Policy) -> None:
         """Take over by how much the trial says that costs are above, or below, their scores.
 
-        A plan that is paid out asks the trial about its own users; here that is done once, when
-        the campaign is opened, and holds for all that is moved afterwards.
+        A plan that is paid out asks the trial about its own users; here that is done once, at the
+        first plan of the campaign, and holds for the figures of all that is moved afterwards.
         """
-        gain, stand = self.gain(), self._stand
-        self._correction = UNCORRECTED
-        if gain is None or stand is None or stand.outlook is None or self._trial is None:
-            return
-        self._correction = cost_correction(gain.cost, stand.outlook.cost)
+        own = self._gains.of(policy) if self._gains else None
+        self._correction = own.correction if own else UNCORRECTED
         self.table = self.table.with_costs(self._correction.factor)
-        self._trial = self._trial.with_costs(self._correction.factor)
-        self._stand = replace(stand, key="")
+        assert self._stand is not None
+        self._stand = replace(self._stand, key="")
 
     def _stated(self, policy: Policy) -> _Stand:
         """Return the problem of a policy; only bounds are new where nothing else has changed."""
         if policy.budget is None:
             raise ConfigError(Fault("budget", say("studio.no_budget"), say("studio.an_amount")))
-        left = self._correction.error if self._correction else 0.0
+        asked, left = policy, self._correction.error if self._correction else 0.0
         if (error := model_cost_error(policy, self._quality, left)) is not None:
             policy = policy.with_budget(cost_error=error)
         key, last = _structure(policy), self._stand
         if last is not None and last.key == key:
             problem = with_budget_of(last.problem, policy)
             return _Stand(
-                key=key, problem=problem, curve=last.curve, held=last.held, policy=policy
-            )
+                key=key, problem=problem, curve=last.curve, held=last.held, asked=asked,
+                policy=policy,
+            )  # fmt: skip
         holdout = holdout_of(policy, self.table)
         problem = build_problem(policy, self.table, holdout)
         return _Stand(
             key=key, problem=problem, curve=Curve(problem, measures_of(self.table), params=PAGE),
-            held=int(holdout.sum()), policy=policy,
+            held=int(holdout.sum()), asked=asked, policy=policy,
         )  # fmt: skip
 
     def _outlook(self, stand: _Stand, plan: Relaxed, *, seconds: float) -> PlanOutlook:
@@ -216,20 +223,10 @@ class WarmPlan:
     def gain(self) -> PlanGain | None:
         """Return what the plan solved last brings by the trial; None where there is none."""
         stand = self._stand
-        if self._valued is None or stand is None or stand.plan is None or stand.outlook is None:
+        if self._gains is None or stand is None or stand.outlook is None:
             return None
-        if not stand.outlook.feasible:
-            return None
-        if self._trial is None:
-            self._trial = self._valued()
-        return gain_of_rule(
-            self._trial,
-            trial_problem(self._trial, stand.policy),
-            stand.policy,
-            stand.plan.prices,
-            cost=stand.outlook.cost,
-            users=self.table.n_users - stand.held - int(stand.problem.explores.sum()),
-        )
+        own = self._gains.of(stand.asked) if stand.outlook.feasible else None
+        return own.gain if own else None
 
     def rules(self) -> dict[str, float]:
         """Return, per limit with a price, the most that dropping it alone can add."""
