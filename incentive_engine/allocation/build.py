@@ -304,10 +304,6 @@ def _stated(
             of_plan=stated.is_part_of_plan,
         )
         return
-    least, most = (
-        bound.value if bound is not None and bound.is_share else None
-        for bound in (stated.at_least, stated.at_most)
-    )
     yield sum_limit(
         name,
         stated.sum,
@@ -316,8 +312,17 @@ def _stated(
         cells=members,
         offers=offers,
         report_only=stated.report_only,
-        shares=(least, most),
+        shares=shares_of(stated),
     )
+
+
+def shares_of(stated: LimitPolicy) -> tuple[float | None, float | None]:
+    """Return the bounds that a limit states in percent, as shares; None for each other one."""
+    least, most = (
+        bound.value if bound is not None and bound.is_share else None
+        for bound in (stated.at_least, stated.at_most)
+    )
+    return least, most
 
 
 def linear_forms(policy: Policy) -> list[tuple[LimitPolicy | None, tuple[LinearLimit, ...]]]:

@@ -110,6 +110,22 @@ def test_limits_that_cannot_hold_are_named_with_the_way_out(table: ScoreTable) -
     assert warm.outlook(asked(3_000.0)).feasible
 
 
+def test_floors_in_percent_are_not_met_by_a_larger_budget(table: ScoreTable) -> None:
+    def shares(north: str, south: str) -> Policy:
+        limits = [
+            {"name": name, "sum": "cost", "where": {"region": name}, "at_least": share}
+            for name, share in (("north", north), ("south", south))
+        ]
+        return asked(300.0, limits=limits)
+
+    warm = WarmPlan(table)
+    assert warm.outlook(shares("10%", "20%")).feasible
+    text = "\n".join(str(fault) for fault in warm.outlook(shares("10%", "95%")).conflict)
+    assert "(95% of the budget)" in text  # and not what the slider said before
+    assert "raise at_most of `budget`" not in text
+    assert "lower at_least of" in text
+
+
 def test_what_a_rule_costs_is_no_less_than_what_dropping_it_gains(table: ScoreTable) -> None:
     warm, tight = WarmPlan(table), asked(3_000.0)
     tight = replace_limits(tight, 40)

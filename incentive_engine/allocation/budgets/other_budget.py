@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from incentive_engine.allocation.build import bounds_of, pool_of
+from incentive_engine.allocation.build import bounds_of, pool_of, shares_of
 from incentive_engine.allocation.limits import LinearLimit
 from incentive_engine.allocation.problem import Problem
 from incentive_engine.config.policy import Limit as LimitPolicy
@@ -56,4 +56,4 @@ def _resolved(
         return limit
     written = stated[rule_of(limit.name, policy)]
     low, high = bounds_of(policy, written, users, where=f"limit `{limit.name}`")
-    return replace(limit, at_least=low, at_most=high)
+    return replace(limit, at_least=low, at_most=high, shares=shares_of(written))

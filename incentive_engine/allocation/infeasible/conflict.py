@@ -20,7 +20,7 @@ from incentive_engine.allocation.infeasible.lots import used_by_lots
 from incentive_engine.allocation.infeasible.relaxation import (
     NEGLIGIBLE,
     AttainableSums,
-    size_of_bounds,
+    units_of_excess,
 )
 from incentive_engine.allocation.integer.cp_sat import select
 from incentive_engine.allocation.integer.draft import CandidatePlan
@@ -129,7 +129,7 @@ def relax_core(
         draft.without(few, index),
         draft.choices(few, index),
         margin=1,
-        elastic=1.0 / size_of_bounds(rows),
+        elastic=1.0 / units_of_excess(rows),
     )
     answer = select(selection, effort=EFFORT)
     if answer.found:

@@ -25,7 +25,7 @@ from incentive_engine.allocation.dual.linear_program import LinearAnswer, Linear
 from incentive_engine.allocation.population.limit_maps import LimitRows
 from incentive_engine.allocation.population.population import Population
 from incentive_engine.allocation.population.sweep import CellTable
-from incentive_engine.domain import FloatArray, IntArray
+from incentive_engine.domain import BUDGET, ISSUED, FloatArray, IntArray
 
 NEGLIGIBLE: Final = 1e-7
 """A relaxation of this share of a bound is rounding."""
@@ -40,6 +40,21 @@ def size_of_bounds(rows: LimitRows) -> FloatArray:
     high = np.where(np.isfinite(rows.upper), np.abs(rows.upper), 0.0)
     size = np.maximum(low, high)
     return np.where(size > 0, size, 1.0)
+
+
+def units_of_excess(rows: LimitRows) -> FloatArray:
+    """Return (L,) what counts as one unit by which each limit is passed: the size of its bounds.
+
+    A larger budget is no way out of floors that are a share of it, because they grow with it. So
+    where there are such floors a unit of the budget is so small that they give way first.
+    """
+    size = size_of_bounds(rows)
+    follow = [limit.shares[0] is not None and limit.terms[0][0] != ISSUED for limit in rows.limits]
+    floors = size[np.array(follow, dtype=np.bool_)]
+    if BUDGET in rows.names and len(floors):
+        budget = rows.names.index(BUDGET)
+        size[budget] = min(size[budget], float(floors.min())) / 2.0
+    return size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -101,7 +116,7 @@ class AttainableSums:
         groups = 300
         sums = cls(
             dual=LagrangianDual(users=users.worthless(), rows=rows),
-            size=size_of_bounds(rows),
+            size=units_of_excess(rows),
             group=np.arange(cells) * min(groups, cells) // cells,
         )
         sums.ask(np.zeros(len(rows.limits)))
