@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from incentive_engine.errors import ConfigError, Fault, VerificationError, nearest
-from incentive_engine.language import Message, say
+from incentive_engine.language import Message, Text, say
 
 
 class Severity(StrEnum):
@@ -80,7 +80,7 @@ def check_accepted(accepted: Iterable[str], names: Iterable[str]) -> None:
         raise ConfigError(*faults)
 
 
-def _remedy(finding: PreflightFinding) -> str:
+def _remedy(finding: PreflightFinding) -> Text:
     if finding.severity is Severity.ERROR:
         return "correct the policy, and plan again"
-    return f"if that is meant: --accept {finding.name}"
+    return say("if that is meant: --accept {name}", name=finding.name)

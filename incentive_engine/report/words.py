@@ -53,6 +53,11 @@ def _searched(t: Language, proof: Proof) -> str:
     return t("verdict.searched_near", gap=t.tiny_percent(proof.searched))
 
 
+def limit_title(t: Language, name: str) -> str:
+    """Return what a limit is called: as the policy does, and the budget as the page does."""
+    return t("limits.budget") if name == "budget" else name
+
+
 def subtitle(t: Language, budget: BudgetUse, *, currency: str, users: int) -> str:
     """Return the budget, what it means, and how many users there are."""
     pool = t("page.no_budget")

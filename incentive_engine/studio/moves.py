@@ -15,8 +15,8 @@ from incentive_engine.report import Response as Budgets
 from incentive_engine.report.figures.charts import Axis, Chart, Series, figure
 from incentive_engine.report.pages.page import LimitLine, limit_lines
 from incentive_engine.report.titles import Named, limit_with_titles
-from incentive_engine.report.words import aim
-from incentive_engine.studio.policy_pages import drafted, faults, scores_of
+from incentive_engine.report.words import aim, limit_title
+from incentive_engine.studio.policy_pages import drafted, faults, scenario_content, scores_of
 from incentive_engine.studio.scenarios import SavedScenario
 from incentive_engine.studio.visit import Visit, fault_of
 from incentive_engine.studio.worker import Order
@@ -124,7 +124,7 @@ def _deeper(visit: Visit, warm: WarmPlan, part: str) -> str:
         return visit.part("gain.html.j2", gain=warm.gain(), unit=unit)
     if part == "rules":
         what = aim(visit.t, outlook.proof.aim)
-        return visit.part("rules.html.j2", rules=_rules(warm), aim=what, unit=unit)
+        return visit.part("rules.html.j2", rules=_rules(visit, warm), aim=what, unit=unit)
     return visit.part("curve.html.j2", curve=_curve(visit, warm), unit=unit)
 
 
@@ -135,12 +135,13 @@ def _warm(visit: Visit) -> WarmPlan:
     return warm
 
 
-def _rules(warm: WarmPlan) -> list[tuple[str, float, float]]:
+def _rules(visit: Visit, warm: WarmPlan) -> list[tuple[str, float, float]]:
     """Return each limit's name, what dropping it adds at most, and its share of the value."""
     outlook = warm.last
     value = outlook.proof.value if outlook else 0.0
     found = sorted(warm.rules().items(), key=lambda rule: -rule[1])
-    return [(name, gain, gain / value if value > 0 else 0.0) for name, gain in found]
+    t = visit.t
+    return [(limit_title(t, n), gain, gain / value if value > 0 else 0.0) for n, gain in found]
 
 
 def _curve(visit: Visit, warm: WarmPlan) -> str | None:
@@ -197,5 +198,5 @@ def drop_scenario(visit: Visit) -> Response:
 
 
 def _scenarios(visit: Visit) -> Response:
-    found = visit.studio.scenarios.of(visit.field("path"))
-    return JSONResponse({"html": visit.part("scenarios.html.j2", scenarios=found)})
+    html = visit.part("scenarios.html.j2", **scenario_content(visit, visit.field("path")))
+    return JSONResponse({"html": html})

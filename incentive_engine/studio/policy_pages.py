@@ -12,7 +12,10 @@ from starlette.responses import JSONResponse, Response
 from incentive_engine.config.document.draft import PolicyDraft, read_draft
 from incentive_engine.config.document.editing import Edit
 from incentive_engine.errors import ConfigError, DataError, Fault
-from incentive_engine.language import say
+from incentive_engine.insight.pages.report_content import titles_of
+from incentive_engine.language import Code, say
+from incentive_engine.report.titles import Named
+from incentive_engine.report.words import aim
 from incentive_engine.run.finished import is_run
 from incentive_engine.studio.visit import Visit, fault_of
 from incentive_engine.studio.worker import Order
@@ -41,12 +44,22 @@ def policy(visit: Visit) -> Response:
         draft=found.draft,
         form=policy_form(found.draft),
         words=field_words(visit.t.code),
-        levers=lever_groups(found.draft),
+        levers=lever_groups(found.draft, visit.t.code),
         scores=_score_files(visit),
         runs=runs[:5],
-        scenarios=visit.studio.scenarios.of(name),
+        **scenario_content(visit, name),
         task=visit.studio.tasks.running(name),
     )
+
+
+def scenario_content(visit: Visit, name: str) -> dict[str, Any]:
+    """Return a policy's scenarios, and how their figures are called."""
+    found = visit.studio.scenarios.of(name)
+    return {
+        "scenarios": found,
+        "aims": [aim(visit.t, scenario.outlook.proof.aim) for scenario in found],
+        "has_profit": any(scenario.gain and scenario.gain.profit for scenario in found),
+    }
 
 
 def _is_of(inputs: Any, path: Path) -> bool:  # noqa: ANN401 - a mapping of input files
@@ -63,7 +76,7 @@ def edit(visit: Visit) -> Response:
             "form": visit.part(
                 "form.html.j2", form=policy_form(draft), words=field_words(visit.t.code)
             ),
-            "levers": visit.part("levers.html.j2", levers=lever_groups(draft)),
+            "levers": visit.part("levers.html.j2", levers=lever_groups(draft, visit.t.code)),
         }
     )
 
@@ -108,10 +121,11 @@ def faults(visit: Visit, draft: PolicyDraft) -> list[dict[str, Any]]:
     ]
 
 
-def lever_groups(draft: PolicyDraft) -> dict[str, list[Lever]]:
+def lever_groups(draft: PolicyDraft, code: Code) -> dict[str, list[Lever]]:
     """Return what can be moved, by group; nothing while the policy has faults."""
     groups: dict[str, list[Lever]] = {}
-    for lever in levers(draft.policy) if draft.policy else ():
+    policy = draft.policy
+    for lever in levers(policy, Named(titles_of(policy), code)) if policy else ():
         groups.setdefault(lever.group, []).append(lever)
     return groups
 

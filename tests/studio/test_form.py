@@ -11,6 +11,8 @@ import pytest
 
 from incentive_engine.config.document.draft import PolicyDraft, read_draft
 from incentive_engine.config.document.editing import Edit
+from incentive_engine.insight.pages.report_content import titles_of
+from incentive_engine.report.titles import Named
 from incentive_engine.workflow.studio.form import (
     FormField,
     FormSection,
@@ -55,12 +57,20 @@ def test_what_a_field_shows_means_what_the_policy_says(file: Path) -> None:
 @pytest.mark.parametrize("file", POLICIES, ids=lambda file: file.stem)
 def test_a_slider_that_stays_where_it_is_changes_nothing(file: Path) -> None:
     draft = draft_of(file)
-    for lever in levers(draft.valid()):
+    for lever in levers(draft.valid(), Named(titles_of(draft.valid()), "zh")):
         assert lever.low <= lever.value <= lever.high
         value = f"{lever.value:.12g}{lever.suffix}"
         same = draft.with_changes([Edit(loc=lever.loc, value=value)]).policy
         left_out = lever.loc == ("holdout",) and draft.valid().holdout is None
         assert left_out or same == draft.policy
+
+
+def test_sliders_call_columns_and_their_values_as_the_policy_does() -> None:
+    policy = draft_of(POLICIES[0].with_name("double11.yaml")).valid()
+    chinese = [str(lever.label) for lever in levers(policy, Named(titles_of(policy), "zh"))]
+    english = [str(lever.label) for lever in levers(policy, Named(titles_of(policy), "en"))]
+    assert any("会员等级" in label for label in chinese)
+    assert any("member tier" in label for label in english)
 
 
 def test_a_fault_stands_at_its_field() -> None:

@@ -42,6 +42,7 @@ class LimitLine:
     """One row of the table of limits, in words."""
 
     limit: LimitRow
+    title: str
     scope: str
     bound: str
     usage: str
@@ -207,6 +208,7 @@ def limit_lines(
     return [
         LimitLine(
             limit=limit,
+            title=words.limit_title(t, limit.name),
             scope=words.scope(t, limit.scope),
             bound=words.bound(t, limit),
             usage=words.amount(t, limit.usage, limit),

@@ -40,11 +40,7 @@
 
   const showFaults = (faults) => {
     const list = $("text-faults");
-    list.replaceChildren(...faults.map((fault) => {
-      const line = document.createElement("li");
-      line.textContent = fault.text;
-      return line;
-    }));
+    list.replaceChildren(...faults.map((fault) => window.studio.element("li", fault.text)));
     area.setAttribute("aria-invalid", String(faults.length > 0));
     $("plan").disabled = faults.length > 0;
     page.querySelector("#tab-form").toggleAttribute("data-faulty", faults.length > 0);

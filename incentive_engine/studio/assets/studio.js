@@ -4,10 +4,13 @@
   const words = JSON.parse(document.getElementById("words").textContent);
   const token = document.querySelector("meta[name=token]").content;
 
-  /* Return an element with a class and text; text is never read as HTML. */
+  /* Return an element with a class and text, `so` as code; text is never read as HTML. */
   const element = (name, text = "", kind = "") => {
     const made = document.createElement(name);
-    if (text) made.textContent = text;
+    text.split(/`([^`]+)`/).forEach((piece, place) => {
+      if (place % 2) made.append(element("code", piece));
+      else if (piece) made.append(piece);
+    });
     if (kind) made.className = kind;
     return made;
   };

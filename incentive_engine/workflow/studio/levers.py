@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -13,6 +13,8 @@ from incentive_engine.config.document.places import Loc
 from incentive_engine.config.policy import Limit
 from incentive_engine.domain import ISSUED
 from incentive_engine.language import Text, say
+from incentive_engine.language import named as measure_named
+from incentive_engine.report.titles import Named
 
 Group = Literal["money", "limits", "weights", "holdout"]
 FURTHER: Final = 2.5
@@ -46,12 +48,18 @@ class Lever:
     unit: Text = ""
 
 
-def levers(policy: Policy) -> tuple[Lever, ...]:
-    """Return what can be moved, in the order of the page."""
-    return tuple(_levers(policy))
+def levers(policy: Policy, named: Named) -> tuple[Lever, ...]:
+    """Return what can be moved, in the order of the page.
+
+    Parameters
+    ----------
+    named
+        What columns and their values are called.
+    """
+    return tuple(_levers(policy, named))
 
 
-def _levers(policy: Policy) -> Iterator[Lever]:
+def _levers(policy: Policy, named: Named) -> Iterator[Lever]:
     if policy.budget is not None:
         yield _amount(
             "money", ("budget", "amount"), say("studio.lever_budget"), policy.budget.amount,
@@ -68,10 +76,14 @@ def _levers(policy: Policy) -> Iterator[Lever]:
     for index, factor in enumerate(policy.objective.weight):
         place: Loc = ("objective", "weight", index)
         for value, times in (factor.values or {}).items():
-            label = say("studio.lever_weight", column=factor.column, value=str(value))
+            label = say(
+                "studio.lever_weight",
+                column=named.column(factor.column),
+                value=named.value(factor.column, str(value)),
+            )
             yield _factor((*place, "values", value), label, times)
         if factor.power is not None:
-            label = say("studio.lever_power", column=factor.column)
+            label = say("studio.lever_power", column=named.column(factor.column))
             yield Lever(
                 group="weights", loc=(*place, "power"), label=label, value=factor.power,
                 low=min(0.0, factor.power), high=max(1.0, factor.power), step=0.05,
@@ -107,11 +119,17 @@ def _of_limit(policy: Policy, index: int, limit: Limit) -> Iterator[Lever]:
             high = _nice(max(bound.value * FURTHER, 1.0))
             yield Lever(
                 group="limits", loc=loc, label=label, value=bound.value, low=0.0, high=high,
-                step=_step(high),
+                step=_step(high), unit=_per(limit.ratio),
             )  # fmt: skip
         else:
             unit = say("studio.unit_offers") if limit.sum == ISSUED else policy.currency
             yield _amount("limits", loc, label, bound.value, unit=unit)
+
+
+def _per(ratio: Sequence[str]) -> Text:
+    """Return what a ratio is a ratio of."""
+    above, below = (measure_named("measure", name) for name in ratio)
+    return say("measure.ratio", numerator=above, denominator=below)
 
 
 def _whole(limit: Limit, bound: Bound) -> Text:
@@ -131,7 +149,10 @@ def _amount(group: Group, loc: Loc, label: Text, value: float, *, unit: Text = "
 
 def _factor(loc: Loc, label: Text, value: float) -> Lever:
     high = max(10.0, _nice(value * FURTHER))
-    return Lever(group="weights", loc=loc, label=label, value=value, low=0.0, high=high, step=0.1)
+    return Lever(
+        group="weights", loc=loc, label=label, value=value, low=0.0, high=high, step=0.1,
+        unit=say("studio.unit_times"),
+    )  # fmt: skip
 
 
 def _nice(value: float) -> float:
