@@ -264,6 +264,19 @@ def test_a_running_campaign_is_followed_and_answered(
         assert finding in said
 
 
+def reachable_when_scrolled(page: Browser, selector: str) -> None:
+    """Nothing that stays in sight lies over a button that does, too."""
+    top = page.run(
+        "(() => { window.scrollTo(0, 900); "
+        f"const button = document.querySelector({json.dumps(selector)}); "
+        "const box = button.getBoundingClientRect(); "
+        "return [0.1, 0.9].map(part => document.elementFromPoint(box.x + box.width / 2, "
+        "box.y + part * box.height) === button); })()"
+    )
+    assert top == [True, True]
+    page.run("window.scrollTo(0, 0)")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("width", "lang"), [(DESK, "zh"), (PHONE, "en")])
 def test_every_page_is_accessible_and_quiet(
@@ -273,6 +286,7 @@ def test_every_page_is_accessible_and_quiet(
         opened(page, desk, path, width=width, lang=lang)
         if path.startswith("/policy"):
             moved(page, 0)
+            reachable_when_scrolled(page, "[data-plan]")
         if path == "/compare":  # an error, and its page
             page.events.clear()
         check(page, desk.url)
