@@ -305,3 +305,20 @@ def test_a_file_without_ids_lacks_ids_and_not_rows(
         read_scores(file, policy)
     (fault,) = caught.value.faults
     assert str(fault).startswith(f"{file}: column `user_id` is missing")
+
+
+@pytest.mark.parametrize(
+    ("values", "wanted", "said"),
+    [
+        (["01", "02", "10", "02"], "'01'", "is read as numbers there, so write 1 without quotes"),
+        (["x", "02", "10", "02"], "10", "is text there, so write '10' in quotes"),
+    ],
+)
+def test_codes_of_another_kind_than_the_policy_says_are_named(
+    tmp_path: Path, values: list[str], wanted: str, said: str
+) -> None:
+    policy = policy_of(tmp_path, POLICY.replace("{tier: 88VIP}}", f"{{zone: {wanted}}}}}"))
+    file = tmp_path / "scores.csv"
+    file.write_text(scores().assign(zone=values).to_csv(index=False), encoding="utf-8")
+    table = read_scores(file, policy)
+    assert [warning for warning in table.warnings if said in str(warning)] != []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -11,7 +11,7 @@ import pyarrow as pa
 from incentive_engine.config import locate
 from incentive_engine.config.policy import Policy, Range, Scalar, Where
 from incentive_engine.data.row_checks import NAMED_COLUMNS, near_column
-from incentive_engine.data.tables.arrow import Column, coded, equal, levels
+from incentive_engine.data.tables.arrow import Column, coded, equal, is_number, levels
 from incentive_engine.errors import Fault
 from incentive_engine.language import Message, Value, say
 
@@ -130,11 +130,23 @@ def _unseen(place: str, name: str, value: Scalar, column: Column, where: str) ->
     shared: dict[str, Value] = {
         "place": place, "where": where, "column": name, "value": word
     }  # fmt: skip
+    meant = None if isinstance(value, bool) else _in_other_kind(column, word, values)
+    if meant is not None:
+        kind = "number" if is_number(column.type) else "text"
+        return say(f"scores.no_row_{kind}", **shared, near=meant)
     if near:
         return say("scores.no_row_near", **shared, near=", ".join(list(near)[:3]))
     if 0 < len(values) <= NAMED_COLUMNS:
         return say("scores.no_row_known", **shared, known=", ".join(values))
     return say("scores.no_row", **shared)
+
+
+def _in_other_kind(column: Column, word: str, values: Sequence[str]) -> str | None:
+    """Return the value that a word is but for its kind: `1` of numbers for the text 01."""
+    if not is_number(column.type):
+        return word if word in values else None
+    bare = word.lstrip("0") or "0"
+    return bare if word.isdecimal() and bare in values else None
 
 
 def _conditions(loc: Loc, where: Where) -> Iterator[Use]:
