@@ -20,12 +20,18 @@ class Fault:
 
     A text that names nothing is written as it is, one with values as
     ``say("column `{name}` is missing", name=name)``; both have their Chinese in the catalogue.
+
+    Attributes
+    ----------
+    waiver
+        What `--accept` calls it, where somebody may answer for it; empty for what must be mended.
     """
 
     where: Text
     what: Text
     expected: Text = ""
     remedy: Text = ""
+    waiver: str = ""
 
     def __str__(self) -> str:
         """Return the line that a user reads.

@@ -47,7 +47,12 @@ def refuse_blocked(
         With every finding that blocks.
     """
     faults = [
-        Fault(f"{run_dir}: {finding.name}", finding.text, remedy=_remedy(finding))
+        Fault(
+            f"{run_dir}: {finding.name}",
+            finding.text,
+            remedy=_remedy(finding),
+            waiver=_waiver(finding),
+        )
         for finding in findings
         if blocks(finding, accepted)
     ]
@@ -78,6 +83,10 @@ def check_accepted(accepted: Iterable[str], names: Iterable[str]) -> None:
     ]
     if faults:
         raise ConfigError(*faults)
+
+
+def _waiver(finding: PreflightFinding) -> str:
+    return finding.name if finding.severity is Severity.WARNING else ""
 
 
 def _remedy(finding: PreflightFinding) -> Text:

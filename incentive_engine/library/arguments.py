@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from numbers import Real
 
 from incentive_engine.config import Policy
@@ -25,7 +26,13 @@ def named_by_argument() -> Iterator[None]:
         yield
     except IncentiveError as error:
         faults = (
-            Fault(*map(_arguments, (fault.where, fault.what, fault.expected, fault.remedy)))
+            replace(
+                fault,
+                where=_arguments(fault.where),
+                what=_arguments(fault.what),
+                expected=_arguments(fault.expected),
+                remedy=_arguments(fault.remedy),
+            )
             for fault in error.faults
         )
         raise type(error)(*faults) from error.__cause__

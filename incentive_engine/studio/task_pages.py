@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
@@ -51,9 +50,8 @@ def answerable(task: Task) -> tuple[str, ...]:
     """Return the warnings that stopped a task, where answering for all of them lets it go on."""
     if task.order.kind not in {"allocate", "export"}:
         return ()
-    # the option by which a terminal answers for a warning, in whatever language
-    found = [re.findall(r"--accept ([\w.-]+)", str(fault)) for fault in task.outcome.faults]
-    return tuple(dict.fromkeys(name for names in found for name in names)) if all(found) else ()
+    names = [fault.waiver for fault in task.outcome.faults]
+    return tuple(dict.fromkeys(names)) if all(names) else ()
 
 
 def told(visit: Visit, task: Task) -> dict[str, Any]:

@@ -221,6 +221,7 @@ class Diagnosis:
                 "trial",
                 say("fault.where", part=found.name, text=found.what),
                 remedy=_way_out(found),
+                waiver=found.key if found.check.is_acceptable else "",
             )
             for found in self.findings
             if found.verdict == "refusal" and not _waived(found, accepted)
