@@ -14,6 +14,7 @@ STAGES: Final = (
     "arm_trees",
     "averaging",
     "calibration",
+    "prognosis",
     "cost_stacking",
     "cost_slope",
 )
@@ -21,6 +22,7 @@ STAGES: Final = (
 
 `products` of the strongest features in the ridge · `contrast_trees` and `arm_trees` in the stack ·
 `averaging`, what weights regain for new users · `calibration` of stacked deviations ·
+`prognosis`, effects along what people would do anyway ·
 `cost_stacking` of redemptions with conversions · `cost_slope` along predicted cost.
 """
 
@@ -76,6 +78,11 @@ class FitParams:
     Lower shrinks effects of small trials to their averages."""
     differ_chance_of_one_kind: float = knob(0.5, 0.0, 1.0)
     """The same for one offer, or for a single ladder."""
+    prognosis_slope: float = knob(0.1, -1.0, 2.0)
+    """How far effects are thought to be in proportion to the event's variance beforehand, beyond
+    what deviations say: 1 is wholly."""
+    prognosis_error: float = knob(0.2, 1e-3, 10.0)
+    """Standard deviation of that. Larger lets fewer rows overrule the belief."""
     ridge_coefficients: int = knob(480, 10, 5_000)
     """Coefficients of the ridge over all offers, at most: time grows with their cube. Beyond, the
     features that tell most about outcomes are kept."""

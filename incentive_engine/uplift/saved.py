@@ -13,7 +13,7 @@ from typing import Any, Final
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import Text, say
 
-FORMAT: Final = 7
+FORMAT: Final = 8
 """Version of these files; a reader refuses any other."""
 MODEL: Final = "model.json"
 SEAL: Final = "digest"

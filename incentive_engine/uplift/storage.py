@@ -21,6 +21,7 @@ from incentive_engine.uplift.effects.basis import Basis
 from incentive_engine.uplift.effects.calibration import Calibration
 from incentive_engine.uplift.effects.effects import Deviations, EffectLayer
 from incentive_engine.uplift.effects.interactions.interactions import PairProducts
+from incentive_engine.uplift.effects.prognosis import Prognosis
 from incentive_engine.uplift.effects.stacking import HeterogeneityTest, Stack
 from incentive_engine.uplift.effects.trees import ArmTrees, ContrastTrees
 from incentive_engine.uplift.estimates import OutOfFold
@@ -175,6 +176,7 @@ def _load_chances(content: Mapping[str, Any], directory: Path, name: str) -> Eve
         centre=arrays["centre"],
         stack=Stack(**_arrays(content["stack"])),
         calibration=Calibration(**_arrays(content["calibration"])),
+        prognosis=Prognosis(**_arrays(content["prognosis"])),
         support=_load_support(content["support"], directory, name),
         test=HeterogeneityTest(**content["test"]),
         rungs=tuple(map(tuple, content["rungs"])),
@@ -194,7 +196,7 @@ def _load_support(content: Mapping[str, Any], directory: Path, name: str) -> Sup
 
 def _effects_json(effects: EffectLayer) -> dict[str, Any]:
     deviations = effects.deviations
-    tables = ("averages", "stack", "calibration")
+    tables = ("averages", "stack", "calibration", "prognosis")
     return {
         "functions": deviations.functions.tolist(),
         "ridge": deviations.ridge.tolist(),
@@ -215,7 +217,7 @@ def _effects_json(effects: EffectLayer) -> dict[str, Any]:
     }
 
 
-def _lists(arrays: Averages | Stack | Calibration) -> dict[str, Any]:
+def _lists(arrays: Averages | Stack | Calibration | Prognosis) -> dict[str, Any]:
     return {name: value.tolist() for name, value in asdict(arrays).items()}
 
 

@@ -88,7 +88,7 @@ def _forget_everything(directory: Path) -> None:
         (_forget_a_model, "value.3.txt: is missing from the model"),
         (_change_a_model, "conversion_outcome.0.txt: was changed since it was written"),
         (_change_estimates, "out_of_fold.parquet: was changed since it was written"),
-        (_other_format, "expected format 7; update the engine, or train again"),
+        (_other_format, "expected format 8; update the engine, or train again"),
         (_cut_short, "cannot be read as JSON"),
         (_forget_a_field, "does not describe a model"),
         (_change_a_number, "model.json: was changed since it was written"),

@@ -15,6 +15,7 @@ from incentive_engine.uplift.effects.averages import Averages
 from incentive_engine.uplift.effects.calibration import Calibration
 from incentive_engine.uplift.effects.interactions.interactions import PairProducts
 from incentive_engine.uplift.effects.ladder import repair
+from incentive_engine.uplift.effects.prognosis import Prognosis
 from incentive_engine.uplift.effects.row_products import row_products
 from incentive_engine.uplift.effects.stacking import HeterogeneityTest, Stack
 from incentive_engine.uplift.effects.trees import ArmTrees, ContrastTrees
@@ -187,6 +188,8 @@ class EffectLayer:
         Weights of the models.
     calibration
         Slopes of what comes true.
+    prognosis
+        How effects follow what people would do anyway.
     support
         For whom deviations hold.
     test
@@ -201,6 +204,7 @@ class EffectLayer:
     centre: FloatArray
     stack: Stack
     calibration: Calibration
+    prognosis: Prognosis
     support: Support
     test: HeterogeneityTest
     rungs: tuple[tuple[int, ...], ...]
@@ -226,22 +230,24 @@ class EffectLayer:
         else:
             departure = less_centre(deviation, self.centre, folds.label)
             stacked = weighted(departure, self.stack.weight_outside, folds.label)
-        return self.of_stacked(stacked, matrix, folds=folds)
+        return self.of_stacked(stacked, matrix, log_odds, folds=folds)
 
     def of_stacked(
-        self, stacked: FloatArray, matrix: Matrix, *, folds: Folds | None
+        self, stacked: FloatArray, matrix: Matrix, log_odds: FloatArray, *, folds: Folds | None
     ) -> FloatArray:
         """Return effects by their stacked deviations from the averages, (n, k) each."""
         holds, effect = self.support.weight(matrix), np.empty(stacked.shape)
         average, slope = self.averages.effect[None], self.calibration.slope[None]
         label = np.zeros(len(stacked), dtype=np.int64)
+        share = self.prognosis.share(log_odds, None if folds is None else folds.label)
         if folds is not None:
             label = folds.label
             average, slope = self.averages.outside, self.calibration.slope_outside
 
         def combine(block: slice) -> None:
             calibrated = self.calibration(stacked[block], slope[label[block]])
-            effect[block] = average[label[block]] + calibrated * holds[block]
+            usual = average[label[block]]
+            effect[block] = usual + (calibrated + usual * share[block, None]) * holds[block]
 
         in_blocks(combine, len(stacked))
         return self._repaired(effect)

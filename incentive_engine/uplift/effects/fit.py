@@ -15,7 +15,8 @@ import numpy as np
 
 from incentive_engine.domain import FloatArray, IntArray
 from incentive_engine.parallel import in_blocks
-from incentive_engine.uplift.effects.averages import average_effects
+from incentive_engine.uplift.effects.averages import Averages, average_effects
+from incentive_engine.uplift.effects.calibration import Calibration
 from incentive_engine.uplift.effects.deviations import Surprises, fit_deviations
 from incentive_engine.uplift.effects.effects import (
     MODELS,
@@ -24,6 +25,7 @@ from incentive_engine.uplift.effects.effects import (
     less_centre,
     weighted,
 )
+from incentive_engine.uplift.effects.prognosis import Prognosis, learn_prognosis
 from incentive_engine.uplift.effects.stacking import Belief, DeviationEvidence, WeightPrior
 from incentive_engine.uplift.params import FitParams
 from incentive_engine.uplift.rows import TrialRows
@@ -85,18 +87,50 @@ def fit_effects(
     stack = evidence.weigh(rows.folds)
     stacked = weighted(departure, stack.weight_outside, rows.folds.label)
     calibration = evidence.calibrate(stacked, rows.folds)
+    if not params.has("calibration"):
+        calibration = calibration.flat()
     layer = EffectLayer(
         averages=averages,
         deviations=deviations,
         uncertainty=uncertainty,
         centre=centre,
         stack=replace(stack, weight=stack.weight * regained),
-        calibration=calibration if params.has("calibration") else calibration.flat(),
+        calibration=calibration,
+        prognosis=_prognosis(rows, surprises, averages, stacked, calibration),
         support=rows.support,
         test=evidence.test(),
         rungs=rungs,
     )
-    return layer, layer.of_stacked(stacked, rows.matrix, folds=rows.folds)
+    return layer, layer.of_stacked(stacked, rows.matrix, log_odds, folds=rows.folds)
+
+
+def _prognosis(
+    rows: TrialRows,
+    surprises: Surprises,
+    averages: Averages,
+    stacked: FloatArray,
+    calibration: Calibration,
+) -> Prognosis:
+    """Learn how effects follow the prognosis, by what calibrated deviations leave."""
+    residual = surprises.residual.copy()
+
+    def explain(block: slice) -> None:
+        slope = calibration.slope_outside[rows.folds.label[block]]
+        deviation = calibration(stacked[block], slope)
+        residual[block] -= (surprises.contrast[block] * deviation).sum(axis=1)
+
+    in_blocks(explain, len(residual))
+    prognosis = learn_prognosis(
+        surprises.log_odds,
+        event=surprises.event,
+        average=averages.outside,
+        contrast=surprises.contrast,
+        residual=residual,
+        precision=surprises.precision,
+        folds=rows.folds,
+        believed=(rows.params.prognosis_slope, rows.params.prognosis_error),
+    )
+    return prognosis if rows.params.has("prognosis") else prognosis.flat()
 
 
 def _evidence(

@@ -12,6 +12,7 @@ from incentive_engine.domain import FloatArray, Floats, Matrix
 from incentive_engine.uplift.boosting.boosting import CrossFitted
 from incentive_engine.uplift.effects.basis import Basis
 from incentive_engine.uplift.effects.effects import Deviations, taken
+from incentive_engine.uplift.effects.prognosis import Prognosis
 from incentive_engine.uplift.effects.trees import ArmTrees, ContrastTrees, expit
 from incentive_engine.uplift.model import EffectModel
 from incentive_engine.uplift.systematic_sample import evenly
@@ -29,7 +30,8 @@ class Explanation:
         The effect on somebody of whom nothing is known.
     contribution : (n, k, p) float64
         What each feature adds: its functions in the ridge, half of the products that it is part
-        of, and its Shapley values in the trees, as far as deviations come true.
+        of, and its Shapley values in the trees, as far as deviations come true; and by what it
+        says of outcomes, as far as effects follow these.
     repair : (n, k) float64
         What putting the offers of a ladder in order adds, and what is left of a calibration that
         has no feature to name.
@@ -88,11 +90,15 @@ def explain(model: EffectModel, features: pd.DataFrame, *, where: str) -> Explan
     average, total = layer.averages.effect + level, contribution.sum(axis=2)
     stacked = total + level / slope if slope > 0 else total
     calibrated = layer.calibration(stacked, layer.calibration.slope[None])
-    calibrated *= layer.support.weight(matrix)
+    holds = layer.support.weight(matrix)
+    calibrated *= holds
     flat = np.abs(total) < 1e-9
     rate = np.where(flat, slope, (calibrated - level) / np.where(flat, 1.0, total))
     highest = 2 * layer.calibration.slope.max()
     contribution = contribution * rate.clip(0.0, highest)[:, :, None]
+    followed = _prognosis_parts(layer.prognosis, outcome)[:, None] * layer.averages.effect[:, None]
+    contribution += followed[:, :, :-1] * holds[:, :, None]
+    average = average + (followed[0, :, -1] if len(followed) else 0.0)
     effect = layer.predict(matrix, phi, outcome.sum(axis=1), folds=None)
     names = tuple(feature.name for feature in model.encoder.features)
     return Explanation(
@@ -111,6 +117,19 @@ def explain_sample(model: EffectModel, features: pd.DataFrame) -> Explanation:
     sample = 5_000
     rows = evenly(len(features), sample)
     return explain(model, features.iloc[rows], where="trial")
+
+
+def _prognosis_parts(prognosis: Prognosis, outcome: FloatArray) -> FloatArray:
+    """Return by which share of the average effect each feature's prognosis moves it, (n, p + 1).
+
+    As of `_arm_parts`, on the straight way from the level, which is the last column.
+    """
+    level, rise = outcome[:, -1], outcome[:, :-1].sum(axis=1)
+    start = prognosis.share(level, None)
+    risen = prognosis.share(level + rise, None) - start
+    flat = np.abs(rise) < 1e-9
+    rate = np.where(flat, 0.0, risen / np.where(flat, 1.0, rise))
+    return np.column_stack([outcome[:, :-1] * rate[:, None], start])
 
 
 def _ridge_parts(deviations: Deviations, phi: Floats, basis: Basis, p: int) -> FloatArray:
