@@ -22,8 +22,8 @@ STAGES: Final = (
 
 `products` of the strongest features in the ridge · `contrast_trees` and `arm_trees` in the stack ·
 `averaging`, what weights regain for new users · `calibration` of stacked deviations ·
-`prognosis`, effects along what people would do anyway ·
-`cost_stacking` of redemptions with conversions · `cost_slope` along predicted cost.
+`prognosis`, effects along what people would do anyway · `cost_stacking` of redemptions with
+conversions · `cost_slope` along predicted cost.
 """
 
 
