@@ -8,6 +8,7 @@ from pathlib import Path
 from starlette.responses import FileResponse, Response
 
 from incentive_engine.errors import ConfigError, DataError, Fault
+from incentive_engine.insight.pages.report_content import titles_of
 from incentive_engine.language import Language, say
 from incentive_engine.report.pages.page import limit_lines
 from incentive_engine.report.titles import Named, limit_with_titles
@@ -121,6 +122,7 @@ def compare(visit: Visit) -> Response:
         policies=_policies(visit, found),
         figures=_figures(visit.t, found),
         unit=visit.t.unit(found.after.policy.currency),
+        offer=Named(titles_of(found.after.policy), visit.t.code).offer,
     )
 
 

@@ -135,6 +135,20 @@ def test_a_run_that_was_altered_does_not_verify_and_cannot_be_approved(
     shutil.rmtree(folder / "altered")
 
 
+def test_a_comparison_calls_offers_as_the_policy_does(planner: Caller, folder: Path) -> None:
+    titles = {"en": "five off", "zh": "立减五元"}
+    offers = [{"id": "a", "face_value": 10, "title": titles}, {"id": "b", "face_value": 20}]
+    few, more = (
+        solved(folder / name, users=2_000, budget={"amount": amount}, demands={"offers": offers})
+        for name, amount in (("few", 1_000.0), ("more", 2_000.0))
+    )
+    names = [f"run={name.relative_to(folder)}" for name in (few, more)]
+    page = planner.get(f"/compare?{'&'.join(names)}").text
+    assert "nothing → five off" in page
+    for name in ("few", "more"):
+        shutil.rmtree(folder / name)
+
+
 def test_a_search_finds_by_name_and_author(planner: Caller) -> None:
     assert ">spring</a>" in planner.get("/?q=ANN").text
     assert "Nothing has these words" in planner.get("/?q=nobody").text
