@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TypeVar
 
 from incentive_engine.config import Policy
-from incentive_engine.config.history import EventLog
 from incentive_engine.data.sources import Source
 from incentive_engine.errors import Fault, IncentiveError
 from incentive_engine.features.logs.log import LogCounts, LogReader, refuse_without_events
@@ -59,38 +59,26 @@ def check_history(policy: Policy, tables: Mapping[str, Source], *, at_most: int)
     """
     faults: list[Fault] = []
     history = history_of(policy)
-    sources = [source for log in history.logs if (source := _tried(faults, _opener(log)))]
+    opened = [_tried(faults, partial(open_log, log)) for log in history.logs]
+    sources = [source for source in opened if source is not None]
     reader = LogReader(history=history, sources=tuple(sources))
-    looks = [
-        look for source in sources if (look := _tried(faults, _looker(reader, source, at_most)))
-    ]
+    tried = [(each, _tried(faults, partial(reader.look, each, at_most))) for each in sources]
+    looks = [(source, *look) for source, look in tried if look is not None]
     rows = _tried(faults, lambda: read_moments(policy, tables, at_most=at_most))
-    logs = tuple(counts for counts, _ in looks)
+    logs = tuple(counts for _, counts, _ in looks)
     contents = _Contents(kinds=reader.kinds.values, logs=logs)
     warnings = [*_without_zone(policy, tables, sources)]
-    if not faults and rows and all(is_whole for _, is_whole in looks):
+    if not faults and rows and all(is_whole for _, _, is_whole in looks):
         _tried(faults, lambda: refuse_without_events(logs))
         if not faults:
             _tried(faults, lambda: feature_plan(policy, contents, rows))
     elif not faults:
         warnings += _unseen_kinds(policy, contents)
     return HistoryCheck(
-        logs=tuple(
-            _line(counts, source) for (counts, _), source in zip(looks, sources, strict=False)
-        ),
+        logs=tuple(_line(counts, source) for source, counts, _ in looks),
         faults=tuple(faults),
         warnings=tuple(warnings),
     )
-
-
-def _opener(log: EventLog) -> Callable[[], LogSource]:
-    return lambda: open_log(log)
-
-
-def _looker(
-    reader: LogReader, source: LogSource, rows: int
-) -> Callable[[], tuple[LogCounts, bool]]:
-    return lambda: reader.look(source, rows)
 
 
 def _tried(faults: list[Fault], attempt: Callable[[], Opened]) -> Opened | None:
