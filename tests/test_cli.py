@@ -200,6 +200,18 @@ def test_a_signal_while_a_compiled_library_is_loaded_is_no_defect(
     assert "internal error" not in err
 
 
+def test_a_defect_while_a_stop_cleans_up_is_told_as_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(words: list[str]) -> int:
+        raise ValueError("broken", words) from KeyboardInterrupt()
+
+    monkeypatch.setattr("incentive_engine.cli.terminal.program._run", broken)
+    code, _, err = run("check", "x", capsys=capsys)
+    assert code == 3
+    assert "internal error" in err
+
+
 INTERRUPTED_IMPORT = """
 import signal
 from incentive_engine.cli.terminal import program

@@ -49,8 +49,8 @@ def exit_code(number: int) -> int:
     return INTERRUPTED if number == signal.SIGINT else 128 + number
 
 
-def signal_of(error: BaseException) -> int | None:
-    """Return the signal that an error came of; None where it came of none.
+def signal_of(error: Exception) -> int | None:
+    """Return the signal that an import failed of; None for each other error.
 
     A library of compiled code that is loaded just when a signal comes says that it could not be.
 
@@ -59,7 +59,8 @@ def signal_of(error: BaseException) -> int | None:
     >>> signal_of(error) == signal.SIGINT, signal_of(ImportError("no such file"))
     (True, None)
     """
-    seen: BaseException | None = error
+    # an error of another kind while a stop cleans up is a defect, and is to be told as one
+    seen: BaseException | None = error if isinstance(error, ImportError) else None
     while seen is not None:
         if isinstance(seen, KeyboardInterrupt):
             return signal.SIGINT
