@@ -63,15 +63,17 @@ def expect_whole(place: Path, names: list[str]) -> None:
 
 @pytest.mark.usefixtures("short_rounds")
 def test_a_log_stays_short_and_loses_nothing(place: Path) -> None:
-    ledger, _ = opened(place)
+    ledger, keeper = opened(place)
     names, ages = [], set()
     for _ in range(60):
         names += decide(ledger, 10)
+        if keeper._round is not None:  # how fast the disk is does not say how long the log becomes
+            wait([keeper._round])
         ages.add(age(place))
     pages = place.with_name("ledger-wal").stat().st_size / 4096
     ledger.close()
     assert len(ages) > 3
-    assert pages < 2_000  # 600 commits write some 6,000
+    assert pages < 1_000  # 600 commits write some 6,000
     expect_whole(place, names)
 
 
