@@ -50,6 +50,9 @@ class SolveParams:
     """Within this part it is not worth the time that integer programs take."""
     whole_users: int = knob(300, 0, 10_000)
     """Up to so many users the integer program has all of them, and all their offers."""
+    proof_effort: float = knob(100.0, 0.01, 1e4)
+    """How many times the usual effort may go to a program of everybody, for a proof; up to three
+    times as much where it is small."""
     first_program_users: int = knob(150, 1, 10_000)
     """Users in the first integer program: those whose choice costs least to change."""
     largest_program_users: int = knob(4_000, 1, 100_000)

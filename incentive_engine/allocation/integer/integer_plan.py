@@ -102,15 +102,16 @@ def _program_of_everybody(search: Search, best: Incumbent) -> Incumbent:
     """Return the best plan that a program of all users comes to; it is given time for a proof."""
     start, near = best.plan or search.base, search.nearest(search.users.n)
     core = search.core(start, near, allowance=search.lost(best) * (1.0 + 1e-9))
-    # how many times the usual effort goes to a program that has all users
-    thorough = 100
-    # the same for small programs, which proofs take longest for their size but still end
-    most_thorough = 300
-    # pairs in a program that is no longer small
-    small = 750
-    times = min(thorough * max(small / max(len(core.user), 1), 1.0), most_thorough)
+    # small programs take longest for their size, but still end; those of so many pairs do not
+    small, most = 750, 3.0
+    times = search.params.proof_effort * min(max(small / max(len(core.user), 1), 1.0), most)
     goal = search.fair if search.goal else 0.0
+    if best.plan is None:
+        # where no plan is found soon, one that is repaired is found sooner than by looking on
+        times /= 10
     other = search.program(start, core, goal=goal, times=times, whole=True)
+    if best.plan is None and other.status is Status.FEASIBLE:
+        return _program_of_everybody(search, other)
     return better(best, other, complete=True)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import numpy as np
@@ -30,6 +30,7 @@ from incentive_engine.allocation.population.shards.spread import in_shards
 from incentive_engine.allocation.population.sweep import Choice, cost_micros
 from incentive_engine.allocation.population.users import Users
 from incentive_engine.allocation.problem import Problem, Question, check_forced
+from incentive_engine.allocation.risk import ROUNDS
 from incentive_engine.allocation.solver_report import PriceStatus, SolverReport
 from incentive_engine.data.tables.room import let_go, strides
 from incentive_engine.domain import REASONS, FloatArray, IntArray, Reason, to_micros
@@ -110,8 +111,10 @@ def solve_population(
     """
     if question.pool is None or question.pool.basis != "at-risk":
         return _solved(question, users, params=params, advance=advance)
+    # a proof for one bound on the expected cost proves little of a plan among several
+    each = replace(params, proof_effort=params.proof_effort / ROUNDS)
     solved = plan_at_risk(
-        question, users, lambda bounded: _solved(bounded, users, params=params, advance=unheard)
+        question, users, lambda bounded: _solved(bounded, users, params=each, advance=unheard)
     )
     advance(1.0)
     return solved

@@ -102,5 +102,5 @@ def conversions_without_favour(
     even = Objective(maximise=policy.objective.maximise)
     problem = build_problem(policy.model_copy(update={"objective": even}), table, holdout)
     # a plan within this gap is good enough to be compared with another
-    plan = solve(problem, params=SolveParams(plan_gap=1e-3))
+    plan = solve(problem, params=SolveParams(plan_gap=1e-3, proof_effort=1.0))
     return float(np.sum(chosen_pairs(table, plan.choice, plan.cost_micros).conversion))
