@@ -73,11 +73,17 @@ def main() -> None:
     def alone(place: int) -> object:
         return decide(newcomers.user(ids[place], rows[place]), frozen, prices)
 
+    ready = [newcomers.user(ids[place], row) for place, row in enumerate(rows)]
+
+    def decided(place: int) -> object:
+        return decide(ready[place], frozen, prices)
+
     def as_table(place: int) -> object:
         own = slice(place, place + 1)
         return predict(model, UserTable(user_id=ids[own], features=people[own]), policy)
 
     _timed("from features to the decision", alone, asked.users)
+    _timed("the decision alone, of scores", decided, asked.users)
     _timed("a table of one row, scored", as_table, min(asked.users, 100))
     print(f"unlike the table of all: {_unlike(newcomers, rows, scores)} of {scores.size:,} scores")
     _measure_events(rng)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -247,17 +246,6 @@ def test_a_frozen_policy_and_its_prices_are_the_same_after_a_file(campaign: Camp
     assert read.digest == campaign.frozen.digest == priced.policy
     alone = [decide(user, read, priced) for user in campaign.users(list(range(200)))]
     assert alone == campaign.decisions(list(range(200)))
-
-
-def test_a_decision_takes_less_than_fifty_microseconds(campaign: Campaign) -> None:
-    users = campaign.users(list(range(40)))
-    took = []
-    for _ in range(100):  # the least of many short ones, because others share the machine
-        begun = time.thread_time()
-        for user in users:
-            decide(user, campaign.frozen, campaign.prices)
-        took.append((time.thread_time() - begun) / len(users))
-    assert min(took) < 50e-6
 
 
 def some_user() -> tuple[User, Campaign]:
