@@ -22,9 +22,9 @@ from incentive_engine.cli.terminal.options import (
     PolicyFile,
     Scores,
     ShardCount,
+    scores_at,
     sharded_work,
     shared_work,
-    table_at,
 )
 from incentive_engine.cli.terminal.output import say, shown, spoken
 
@@ -69,7 +69,6 @@ def allocate(
     as_json: AsJson = False,
 ) -> None:
     """Decide one offer or none for each user."""
-    from incentive_engine.errors import ConfigError, Fault
     from incentive_engine.insight.budget.policy_options import BudgetOptions
     from incentive_engine.workflow.allocate import allocate as run_allocate
     from incentive_engine.workflow.in_parts.allocate import allocate_in_parts
@@ -81,11 +80,8 @@ def allocate(
         min_roi=min_roi,
         min_marginal_roi=min_marginal_roi,
     )
-    location = None if scores is None else table_at(scores, "--scores")
+    location = scores_at(scores, accept)
     if parts:
-        if accept and location is not None:
-            what = "answers for a trial, and scores that are given have none"
-            raise ConfigError(Fault("--accept", what, remedy="leave it out"))
         run = allocate_in_parts(
             policy,
             options=options,
@@ -168,7 +164,7 @@ def whatif(
             min_roi=min_roi,
             min_marginal_roi=min_marginal_roi,
         ),
-        scores=None if scores is None else table_at(scores, "--scores"),
+        scores=scores_at(scores, accept),
         out=out,
         accepted=accept or (),
         lang=spoken(),

@@ -307,11 +307,14 @@ def test_options_that_need_all_users_are_refused(folder: Path, tmp_path: Path) -
         in_parts(folder, tmp_path / "run", min_marginal_roi=1.0)
 
 
+@pytest.mark.parametrize(
+    "words", [["allocate"], ["allocate", "--parts"], ["whatif", "--budgets", "100"]]
+)
 def test_an_answer_for_a_trial_is_refused_where_none_is_learned_from(
-    incentive: Incentive, folder: Path
+    incentive: Incentive, folder: Path, words: list[str]
 ) -> None:
-    words = ["allocate", folder / "policy.yaml", "--scores", folder / "scores.parquet"]
-    done = incentive(*words, "--parts", "--accept", "drift")
+    own = [folder / "policy.yaml", "--scores", folder / "scores.parquet"]
+    done = incentive(*words, *own, "--accept", "drift")
     assert done.returncode == 2
     assert "--accept: answers for a trial" in done.stderr
 

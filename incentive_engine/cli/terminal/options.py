@@ -146,6 +146,22 @@ def table_at(text: str, option: str) -> Location:
         raise ConfigError(*(replace(fault, where=option) for fault in error.faults)) from None
 
 
+def scores_at(text: str | None, accepted: list[str] | None) -> Location | None:
+    """Return where the scores lie that a plan is to be made from, if any are given.
+
+    Raises
+    ------
+    ConfigError
+        When it is no location, or warnings are accepted beside it: a trial has them.
+    """
+    if text is None:
+        return None
+    if accepted:
+        what = "answers for a trial, and scores that are given have none"
+        raise ConfigError(Fault("--accept", what, remedy="leave it out"))
+    return table_at(text, "--scores")
+
+
 SigningKeyFile = Annotated[
     Path | None,
     typer.Option(
