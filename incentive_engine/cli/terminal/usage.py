@@ -55,8 +55,15 @@ Row = tuple[re.Pattern[str], Callable[[Said], Text], Text | Callable[[Said], Tex
 
 
 def _complaints() -> tuple[Row, ...]:
-    """Return the parser's messages, each with what is wrong and what was expected."""
-    invalid = r"Invalid value for '(?P<option>[^']*)': "
+    """Return the parser's messages, each with what is wrong and what was expected.
+
+    The first that matches counts: the pattern of any other value stands last.
+    """
+    return (*_of_names(), *_of_values())
+
+
+def _of_names() -> tuple[Row, ...]:
+    """Return what the parser says of commands, options and arguments."""
     return (
         (
             _pattern(r"No such command '(?P<name>.*?)'\.(?: Did you mean (?P<near>.*)\?)?"),
@@ -85,12 +92,20 @@ def _complaints() -> tuple[Row, ...]:
             "",
         ),
         (
+            # the first form is that of commands, the second that of groups
             _pattern(
                 r"unexpected extra arguments? \((?P<name>.*)\)|argument\(s\) \((?P<more>.*)\)"
             ),
             lambda said: say("`{names}` is too much", names=said["name"] or said["more"]),
             "",
         ),
+    )
+
+
+def _of_values() -> tuple[Row, ...]:
+    """Return what the parser says of an option's value."""
+    invalid = r"Invalid value for '(?P<option>[^']*)': "
+    return (
         (
             _pattern(invalid + r"Value error, '(?P<value>.*)' is not one of (?P<known>.*)\."),
             lambda said: say("`{name}` is not known", name=said["value"]),
