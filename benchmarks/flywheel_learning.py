@@ -37,7 +37,7 @@ from incentive_engine.uplift.campaigns import campaign_averages
 from incentive_engine.uplift.doubly_robust.plan_value import plan_value
 from incentive_engine.uplift.model import estimate, fit
 from incentive_engine.uplift.nuisance import event_probability
-from incentive_engine.uplift.nuisance.campaign_level import campaign_levels
+from incentive_engine.uplift.nuisance.event_probability import campaign_levels
 from incentive_engine.uplift.trial_design import reach_of
 from incentive_engine.workflow.plan_campaign import allocation_rows
 

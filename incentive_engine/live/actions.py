@@ -27,11 +27,6 @@ class Change:
     paused: tuple[str, ...] = ()
     blocked: tuple[str, ...] = ()
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether it changes nothing."""
-        return self == Change()
-
     def to_json(self) -> str:
         """Return it as the ledger keeps it."""
         parts = {name: part for name, part in asdict(self).items() if part}

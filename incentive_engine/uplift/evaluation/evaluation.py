@@ -13,7 +13,7 @@ from incentive_engine.domain import CONVERSION, COST, SPEND, BoolArray, FloatArr
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.parallel import side_by_side
 from incentive_engine.stats.estimate import Estimate, as_plain
-from incentive_engine.stats.intervals import mean_with_interval
+from incentive_engine.stats.intervals import interval, mean_with_interval
 from incentive_engine.uplift.doubly_robust.plan_value import valued
 from incentive_engine.uplift.effects.stacking import HeterogeneityTest
 from incentive_engine.uplift.evaluation.cost_curve import CostCurve, Scored, cost_curve
@@ -27,7 +27,6 @@ from incentive_engine.uplift.evaluation.ranking import (
     slope,
 )
 from incentive_engine.uplift.model import EffectModel, trial_digest
-from incentive_engine.uplift.nuisance.cost_calibration import TotalCost, ratio_of_sums, total_cost
 from incentive_engine.uplift.trial_design import reach_of
 
 
@@ -176,3 +175,40 @@ def _offer(
         auuc=auuc(rank, converted),
         qini=qini(rank, converted),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TotalCost:
+    """Paid over predicted cost, out of fold, if every offer went to everybody in its reach.
+
+    Attributes
+    ----------
+    ratio
+        1 where predictions add up; None where nothing is predicted.
+    relative_error
+        Standard error of the predicted total, relative to it: what a trial of this size leaves
+        open. That another season redeems otherwise is not in it.
+    """
+
+    ratio: Estimate | None
+    relative_error: float
+
+
+def total_cost(trial: Trial, predicted: FloatArray, reach: BoolArray) -> TotalCost:
+    """Compare predicted costs (n, k) with those of the rows that got an offer in their reach."""
+    offer = trial.arm.astype(np.int64) - 1
+    rows = np.arange(trial.n_rows)
+    got = np.flatnonzero((offer >= 0) & reach[rows, offer])
+    ratio = ratio_of_sums(trial.cost[got], predicted[got, offer[got]], 1 / trial.propensity[got])
+    error = ratio.standard_error / ratio.value if ratio and ratio.value > 0 else 0.0
+    return TotalCost(ratio=ratio, relative_error=error)
+
+
+def ratio_of_sums(paid: FloatArray, predicted: FloatArray, weight: FloatArray) -> Estimate | None:
+    """Return Σ weight · paid over Σ weight · predicted; None where nothing is predicted."""
+    total = float(weight @ predicted)
+    if total <= 0:
+        return None
+    ratio = float(weight @ paid) / total
+    error = float(np.sqrt(np.square(weight * (paid - ratio * predicted)).sum())) / total
+    return interval(ratio, error)
