@@ -82,13 +82,3 @@ class Format:
         # the only column that needs the key
         code = "code"
         return any(source == code for sheet in self.sheets for _, source in sheet.columns)
-
-
-def plain(*names: str) -> tuple[tuple[str, str], ...]:
-    """Return columns that are called as in the engine."""
-    return tuple((name, name) for name in names)
-
-
-def offer_columns() -> tuple[tuple[str, str], ...]:
-    """Return the columns of a plain list of offers."""
-    return plain("user_id", "offer_id", "face_value", "cost", "valid_from", "valid_to")

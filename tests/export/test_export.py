@@ -13,7 +13,7 @@ import pytest
 
 from incentive_engine.errors import ConfigError, DataError, VerificationError
 from incentive_engine.export import selection
-from incentive_engine.export.formats import csv as csv_format
+from incentive_engine.export.formats import csv_parts, excel
 from incentive_engine.export.keys import SecretKey
 from incentive_engine.run.directory import write_run
 from run.test_run_directory import run_files, table
@@ -125,8 +125,6 @@ def test_excel_gets_a_mark_text_ids_and_no_formula(tmp_path: Path) -> None:
 
 
 def test_excel_parts_hold_no_more_rows_than_excel_shows() -> None:
-    from incentive_engine.export.formats.excel import excel
-
     assert [sheet.rows_per_part for sheet in excel().sheets] == [1_048_576 - 1]
 
 
@@ -272,8 +270,8 @@ def test_parts_join_to_the_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
     from incentive_engine.export import formats
 
-    sheets = (replace(csv_format.csv_parts().sheets[0], rows_per_part=4),)
-    monkeypatch.setitem(formats.PRESETS, "csv", replace(csv_format.csv_parts(), sheets=sheets))
+    sheets = (replace(csv_parts().sheets[0], rows_per_part=4),)
+    monkeypatch.setitem(formats.PRESETS, "csv", replace(csv_parts(), sheets=sheets))
     run = everyone_treated(tmp_path / "run", range(6))
     exported(run, tmp_path / "parts", is_sound=False, preset="csv")
     exported(run, tmp_path / "whole.csv", is_sound=False)

@@ -14,9 +14,8 @@ from incentive_engine.uplift.diagnosis.arms import (
 )
 from incentive_engine.uplift.diagnosis.balance import balance_findings
 from incentive_engine.uplift.diagnosis.campaigns import campaign_findings
-from incentive_engine.uplift.diagnosis.columns import feature_findings
+from incentive_engine.uplift.diagnosis.feature_checks import feature_findings, leak_findings
 from incentive_engine.uplift.diagnosis.findings import Diagnosis
-from incentive_engine.uplift.diagnosis.leaks import leak_findings
 from incentive_engine.uplift.diagnosis.outcomes import outcome_findings
 from incentive_engine.uplift.diagnosis.sample_ratio import (
     propensity_findings,
