@@ -34,7 +34,7 @@ from incentive_engine.config.fields import (
     path_beside,
 )
 from incentive_engine.config.schedule.calendar import Calendar, Traffic, Wave
-from incentive_engine.config.schedule.series import CampaignSeries
+from incentive_engine.config.schedule.campaign import CampaignSeries
 from incentive_engine.language import say
 
 __all__ = [

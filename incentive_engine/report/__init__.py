@@ -4,7 +4,7 @@ from incentive_engine.language import LANGUAGES, Code
 from incentive_engine.report.pages.page import render_report
 from incentive_engine.stats.estimate import Estimate
 
-from .conditions import ColumnTest, Scope
+from .conditions import ColumnTest, PublicOffer, PublicRules, Scope
 from .content import (
     Advice,
     BudgetUse,
@@ -24,26 +24,26 @@ from .content import (
 )
 from .evidence import (
     OTHERS,
-    AddedByHistory,
     Alternative,
     BenefitRow,
     Benefits,
-    CalibrationGroup,
-    CostCurvePoint,
     Exploring,
     ExploringPower,
     Holdout,
     LoyaltyCheck,
     Measurability,
-    OfferDrivers,
-    OfferQuality,
-    PublicOffer,
-    PublicRules,
-    Quality,
     Response,
     ResponsePoint,
     ResponseRow,
     Watched,
+)
+from .quality import (
+    AddedByHistory,
+    CalibrationGroup,
+    CostCurvePoint,
+    OfferDrivers,
+    OfferQuality,
+    Quality,
 )
 from .returns import AtRisk, Returns, Safety, SafetyRow
 from .titles import Titles

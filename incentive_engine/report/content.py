@@ -13,8 +13,9 @@ from incentive_engine.domain import Reason
 from incentive_engine.language import Message
 from incentive_engine.stats.estimate import Estimate
 
-from .conditions import Scope
-from .evidence import Alternative, Benefits, Exploring, Holdout, PublicRules, Quality, Response
+from .conditions import PublicRules, Scope
+from .evidence import Alternative, Benefits, Exploring, Holdout, Response
+from .quality import Quality
 from .returns import AtRisk, Returns, Safety
 
 Unit = Literal["money", "count", "ratio", "share", "number"]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from incentive_engine.language import Language
+from incentive_engine.report.conditions import PublicOffer, PublicRules
 
 from . import words
 from .content import ReportContent
-from .evidence import PublicOffer, PublicRules
 
 
 def rules_text(t: Language, content: ReportContent) -> str:

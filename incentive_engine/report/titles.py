@@ -7,10 +7,12 @@ from dataclasses import dataclass, field, replace
 
 from incentive_engine.config.titles import ColumnTitle, Title
 from incentive_engine.language import Code, Message, Text, Value
+from incentive_engine.report.conditions import PublicRules
+from incentive_engine.report.quality import Quality
 
 from .conditions import ColumnTest, Scope
 from .content import Favoured, GroupTable, LimitRow, ReportContent
-from .evidence import OTHERS, Benefits, PublicRules, Quality, Response
+from .evidence import OTHERS, Benefits, Response
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

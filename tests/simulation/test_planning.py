@@ -7,8 +7,7 @@ import pytest
 from incentive_engine.allocation import Allocation
 from incentive_engine.config.policy import Policy
 from incentive_engine.data.scores import ScoreTable
-from incentive_engine.simulation.strategy.frozen import remaining_limits
-from incentive_engine.simulation.strategy.planning import Planner, with_costs
+from incentive_engine.simulation.strategy.planning import Planner, remaining_limits, with_costs
 
 N = 400
 POLICY = Policy.model_validate(

@@ -19,7 +19,7 @@ from incentive_engine.report.content import (
 from incentive_engine.report.evidence import BenefitRow, LoyaltyCheck
 from incentive_engine.report.figures.slider import slider
 from incentive_engine.report.frame import render_page
-from incentive_engine.report.model_quality import (
+from incentive_engine.report.pages.model_quality import (
     gain_chart,
     over_constant,
     quality_charts,

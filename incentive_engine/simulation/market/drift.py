@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 from scipy.special import expit, logit
 
-from incentive_engine.config.schedule.series import CampaignSeries
+from incentive_engine.config.schedule.campaign import CampaignSeries
 from incentive_engine.domain import FloatArray
 from incentive_engine.simulation.market.world import MOST_LIKELY, People
 

@@ -8,11 +8,10 @@ from typing import Final
 from markupsafe import Markup
 
 from incentive_engine.language import Language
+from incentive_engine.report import words
 from incentive_engine.report.figures.charts import Axis, Chart, Colour, Series, Size, figure
+from incentive_engine.report.quality import CalibrationGroup, OfferQuality, Quality
 from incentive_engine.stats.estimate import Estimate
-
-from . import words
-from .evidence import CalibrationGroup, OfferQuality, Quality
 
 USERS: Final = 1_000
 """Effects are shown per so many users."""
