@@ -33,8 +33,7 @@ import uvloop
 
 from export.postgres_server import binaries, server
 from incentive_engine.live.ledger.commands import Decided
-from incentive_engine.live.ledger.ledger import Ledger
-from incentive_engine.live.ledger.places import open_store
+from incentive_engine.live.ledger.ledger import Ledger, open_store
 from incentive_engine.live.writing.process import WriterProcess
 from incentive_engine.live.writing.wire import Commit
 from live.ledgers import BUDGET, FLOOR, SECOND, START, STOCK, YUAN, reserve, terms

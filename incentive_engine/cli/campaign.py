@@ -70,7 +70,7 @@ def watch(
 ) -> None:
     """Compare a running campaign with its plan, and propose what would help."""
     from incentive_engine.config.schedule.durations import parse_seconds
-    from incentive_engine.live.ledger.places import ledger_of
+    from incentive_engine.live.ledger.ledger import ledger_of
     from incentive_engine.live.watch.params import WatchParams
     from incentive_engine.workflow.results.watch_campaign import RunningCampaign
     from incentive_engine.workflow.results.watch_lines import answered, follow_campaign, shown_once

@@ -13,7 +13,7 @@ import pyarrow as pa
 from incentive_engine.config.access.database_url import SCHEMES
 from incentive_engine.domain import BoolArray, FloatArray, IntArray
 from incentive_engine.live.entries import open_for_reading
-from incentive_engine.live.ledger.store import read_claims
+from incentive_engine.live.ledger.stores.store import read_claims
 from incentive_engine.live.population import RunPopulation
 
 BATCH_SCENE: Final = "export"

@@ -13,7 +13,7 @@ from incentive_engine.language import say
 from incentive_engine.live.arrivals import BATCH_SCENE
 from incentive_engine.live.campaign import LiveCampaign
 from incentive_engine.live.ledger.commands import Answer, Decided, Refused, Reserve
-from incentive_engine.live.ledger.places import shown_place
+from incentive_engine.live.ledger.ledger import shown_place
 from incentive_engine.live.writing.asking import asking
 
 

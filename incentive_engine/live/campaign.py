@@ -25,7 +25,7 @@ from incentive_engine.errors import DataError, Fault, VerificationError
 from incentive_engine.language import say
 from incentive_engine.live.actions import Change
 from incentive_engine.live.ledger.records import Claims, LimitTerms, RiskMargin
-from incentive_engine.live.ledger.store import Terms
+from incentive_engine.live.ledger.stores.store import Terms
 from incentive_engine.live.newcomers import Feature, Newcomers
 from incentive_engine.live.population import FORMAT, Planned, RunPopulation
 from incentive_engine.run.finished import FinishedRun, read_run

@@ -17,8 +17,8 @@ from incentive_engine.data.tables.files import atomic_file
 from incentive_engine.errors import ConfigError, DataError, Fault
 from incentive_engine.live.campaign import moment_text
 from incentive_engine.live.ledger.records import Names
-from incentive_engine.live.ledger.sqlite_store import connect_read_only
-from incentive_engine.live.ledger.sqlite_store import copy as copy_file
+from incentive_engine.live.ledger.stores.sqlite_store import connect_read_only
+from incentive_engine.live.ledger.stores.sqlite_store import copy as copy_file
 
 SCHEMA: Final = pa.schema(
     {
@@ -165,8 +165,8 @@ def open_for_reading(ledger: str) -> Any:  # noqa: ANN401 - either library's
         return file
     import psycopg
 
-    from incentive_engine.live.ledger.postgres_store import SCHEMA as ITS_SCHEMA
-    from incentive_engine.live.ledger.postgres_store import told
+    from incentive_engine.live.ledger.stores.postgres_store import SCHEMA as ITS_SCHEMA
+    from incentive_engine.live.ledger.stores.postgres_store import told
 
     place = read_database_url(ledger, where="LEDGER")
     with told(place.shown):

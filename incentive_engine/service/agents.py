@@ -29,7 +29,7 @@ try:
     from mcp.server.mcpserver.exceptions import ToolError
 
     from incentive_engine.live.campaign import open_campaign
-    from incentive_engine.live.ledger.places import ledger_of
+    from incentive_engine.live.ledger.ledger import ledger_of
     from incentive_engine.live.writing.process import WriterProcess
     from incentive_engine.service.app import Service
     from incentive_engine.service.findings import WatchedFindings

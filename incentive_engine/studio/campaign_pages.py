@@ -11,7 +11,7 @@ from incentive_engine.domain import MICROS
 from incentive_engine.errors import ConfigError, Fault
 from incentive_engine.language import Language, say
 from incentive_engine.live.ledger.commands import Standing
-from incentive_engine.live.ledger.places import ledger_of
+from incentive_engine.live.ledger.ledger import ledger_of
 from incentive_engine.live.ledger.records import Verb
 from incentive_engine.live.watch.look import clock
 from incentive_engine.report.figures.charts import Axis, Chart, Colour, Series, figure

@@ -20,8 +20,8 @@ from incentive_engine.live.ledger.commands import (
 from incentive_engine.live.ledger.commands import Pool as PoolAnswer
 from incentive_engine.live.ledger.ledger import Ledger
 from incentive_engine.live.ledger.records import Claims, Decision, LimitTerms, RiskMargin
-from incentive_engine.live.ledger.sqlite_store import SQLiteStore
-from incentive_engine.live.ledger.store import Terms
+from incentive_engine.live.ledger.stores.sqlite_store import SQLiteStore
+from incentive_engine.live.ledger.stores.store import Terms
 
 YUAN = 1_000_000
 SECOND = 1_000_000

@@ -30,8 +30,8 @@ from incentive_engine.live.ledger.commands import (
 from incentive_engine.live.ledger.core import Book
 from incentive_engine.live.ledger.ledger import Ledger
 from incentive_engine.live.ledger.records import Names, RiskMargin
-from incentive_engine.live.ledger.sqlite_store import SQLiteStore
-from incentive_engine.live.ledger.store import Terms, UnavailableError
+from incentive_engine.live.ledger.stores.sqlite_store import SQLiteStore
+from incentive_engine.live.ledger.stores.store import Terms, UnavailableError
 
 from .ledgers import (
     BUDGET,

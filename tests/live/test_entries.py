@@ -10,7 +10,7 @@ import pytest
 
 from incentive_engine.errors import IncentiveError
 from incentive_engine.live.entries import copy_ledger, entries, open_for_reading
-from incentive_engine.live.ledger.places import open_store, shown_place
+from incentive_engine.live.ledger.ledger import open_store, shown_place
 from incentive_engine.live.watch.observed import reading
 
 from .ledgers import terms

@@ -26,7 +26,7 @@ from incentive_engine.live.ledger.commands import (
     ShowPrices,
 )
 from incentive_engine.live.ledger.records import Decision, Names, RiskMargin
-from incentive_engine.live.ledger.sqlite_store import copy
+from incentive_engine.live.ledger.stores.sqlite_store import copy
 
 from .ledgers import (
     BUDGET,
@@ -215,7 +215,7 @@ def test_an_older_ledger_is_brought_up_to_date_and_a_newer_one_refused(
     with monkeypatch.context() as patch:
         patch.setattr(schema, "MIGRATIONS", later)
         patch.setattr(schema, "VERSION", len(later))
-        patch.setattr("incentive_engine.live.ledger.sqlite_store.VERSION", len(later))
+        patch.setattr("incentive_engine.live.ledger.stores.sqlite_store.VERSION", len(later))
         book = ledger(tmp_path / "a")
         assert decided(*book.apply([Find(name)], START))[1].state == "reserved"
         book.close()

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from incentive_engine.live.ledger import log_keeper
 from incentive_engine.live.ledger.ledger import Ledger
-from incentive_engine.live.ledger.log_keeper import LogKeeper
-from incentive_engine.live.ledger.sqlite_store import SQLiteStore
-from incentive_engine.live.ledger.store import UnavailableError
+from incentive_engine.live.ledger.stores import log_keeper
+from incentive_engine.live.ledger.stores.log_keeper import LogKeeper
+from incentive_engine.live.ledger.stores.sqlite_store import SQLiteStore
+from incentive_engine.live.ledger.stores.store import UnavailableError
 
 from .ledgers import SECRET, START, YUAN, decided, reserve, terms
 from .simulation import check_books

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from incentive_engine.errors import DataError
-from incentive_engine.live.ledger.places import open_store
+from incentive_engine.live.ledger.ledger import open_store
 
 
 @pytest.mark.parametrize("place", ["", ".", "..", "/"])

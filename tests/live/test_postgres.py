@@ -30,8 +30,8 @@ from incentive_engine.live.ledger.commands import (
     ShowPrices,
 )
 from incentive_engine.live.ledger.ledger import Ledger
-from incentive_engine.live.ledger.postgres_store import SCHEMA, PostgresStore
-from incentive_engine.live.ledger.store import UnavailableError
+from incentive_engine.live.ledger.stores.postgres_store import SCHEMA, PostgresStore
+from incentive_engine.live.ledger.stores.store import UnavailableError
 from incentive_engine.live.watch.observed import read_observed
 from incentive_engine.live.writing.process import WriterProcess
 

@@ -31,8 +31,8 @@ from incentive_engine.live.ledger.commands import (
     Reserve,
 )
 from incentive_engine.live.ledger.ledger import Ledger
-from incentive_engine.live.ledger.sqlite_store import SQLiteStore
-from incentive_engine.live.ledger.store import UnavailableError
+from incentive_engine.live.ledger.stores.sqlite_store import SQLiteStore
+from incentive_engine.live.ledger.stores.store import UnavailableError
 
 from .ledgers import BUDGET, HOLD, SECRET, START, STOCK, YUAN, cancel, redeem, reserve, terms
 from .simulation import check_books

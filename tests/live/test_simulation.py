@@ -21,7 +21,7 @@ from incentive_engine.live.ledger.chain import link
 from incentive_engine.live.ledger.commands import Decided, Find, Refused
 from incentive_engine.live.ledger.core import Book
 from incentive_engine.live.ledger.records import Decision, LimitState, State
-from incentive_engine.live.ledger.sqlite_store import SQLiteStore
+from incentive_engine.live.ledger.stores.sqlite_store import SQLiteStore
 
 from .ledgers import START, YUAN, decided, ledger, redeem, reserve, terms
 from .simulation import ViolationError, check_file, play

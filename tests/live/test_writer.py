@@ -23,7 +23,7 @@ from incentive_engine.live.ledger.commands import (
     Refused,
     ShowPool,
 )
-from incentive_engine.live.ledger.sqlite_store import announced
+from incentive_engine.live.ledger.stores.sqlite_store import announced
 from incentive_engine.live.writing.client import Client
 from incentive_engine.live.writing.process import WriterProcess
 

@@ -16,7 +16,7 @@ from incentive_engine.live.campaign import LiveCampaign, open_campaign
 from incentive_engine.live.entries import entries, write_entries
 from incentive_engine.live.ledger.commands import Act, Cancel, Command, Decided, Redeem, Reserve
 from incentive_engine.live.ledger.ledger import Ledger
-from incentive_engine.live.ledger.sqlite_store import SQLiteStore
+from incentive_engine.live.ledger.stores.sqlite_store import SQLiteStore
 from incentive_engine.verify.files import listed, read_run
 from incentive_engine.verify.ledgers.ledger import ROWS, Row, _linked, verify_ledger
 from incentive_engine.verify.ledgers.ledger_truth import PairFacts

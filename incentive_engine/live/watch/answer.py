@@ -10,9 +10,9 @@ from incentive_engine.language import Text, say
 from incentive_engine.live.actions import Change
 from incentive_engine.live.campaign import moment_text
 from incentive_engine.live.ledger.commands import Act, Actions, Refused
-from incentive_engine.live.ledger.places import shown_place
+from incentive_engine.live.ledger.ledger import shown_place
 from incentive_engine.live.ledger.records import Action, Verb
-from incentive_engine.live.ledger.store import Terms
+from incentive_engine.live.ledger.stores.store import Terms
 from incentive_engine.live.watch.finding import Finding
 from incentive_engine.live.writing.asking import asking
 

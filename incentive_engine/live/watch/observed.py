@@ -17,10 +17,10 @@ from incentive_engine.domain import BoolArray, IntArray
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
 from incentive_engine.live.ledger.commands import Standing, standing
-from incentive_engine.live.ledger.places import shown_place
+from incentive_engine.live.ledger.ledger import shown_place
 from incentive_engine.live.ledger.records import Action, State
 from incentive_engine.live.ledger.schema import Query
-from incentive_engine.live.ledger.store import limit_of, read_claims
+from incentive_engine.live.ledger.stores.store import limit_of, read_claims
 
 STATES: Final = tuple(State)
 
@@ -170,7 +170,7 @@ def reading(ledger: str) -> Iterator[Callable[[str], Iterator[tuple[Any, ...]]]]
         return
     import sqlite3
 
-    from incentive_engine.live.ledger.sqlite_store import connect_read_only
+    from incentive_engine.live.ledger.stores.sqlite_store import connect_read_only
 
     with closing(connect_read_only(Path(ledger))) as file:
         try:
@@ -187,7 +187,7 @@ def reading(ledger: str) -> Iterator[Callable[[str], Iterator[tuple[Any, ...]]]]
 def _reading_postgres(ledger: str) -> Iterator[Callable[[str], Iterator[tuple[Any, ...]]]]:
     import psycopg
 
-    from incentive_engine.live.ledger.postgres_store import SCHEMA, told
+    from incentive_engine.live.ledger.stores.postgres_store import SCHEMA, told
 
     place = read_database_url(ledger, where="--ledger")
     parameters: dict[str, Any] = dict(place.parameters)

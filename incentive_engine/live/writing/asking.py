@@ -9,10 +9,9 @@ from pathlib import Path
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.live.ledger.clock import Clock
 from incentive_engine.live.ledger.commands import Answer, Command
-from incentive_engine.live.ledger.ledger import Ledger
-from incentive_engine.live.ledger.places import open_store
-from incentive_engine.live.ledger.sqlite_store import announced, connect_read_only
-from incentive_engine.live.ledger.store import HeldError, Terms
+from incentive_engine.live.ledger.ledger import Ledger, open_store
+from incentive_engine.live.ledger.stores.sqlite_store import announced, connect_read_only
+from incentive_engine.live.ledger.stores.store import HeldError, Terms
 
 Ask = Callable[[Sequence[Command]], list[Answer]]
 

@@ -16,7 +16,7 @@ import msgspec
 
 from incentive_engine.errors import DataError, Fault, IncentiveError, SetupError
 from incentive_engine.live.ledger.commands import Answer, Command
-from incentive_engine.live.ledger.store import Terms, UnavailableError
+from incentive_engine.live.ledger.stores.store import Terms, UnavailableError
 from incentive_engine.live.writing.client import AsyncClient
 from incentive_engine.live.writing.wire import Commit
 from incentive_engine.live.writing.writer import Job

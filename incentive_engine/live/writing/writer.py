@@ -30,9 +30,8 @@ import msgspec
 from incentive_engine.errors import IncentiveError
 from incentive_engine.live.ledger.clock import Clock
 from incentive_engine.live.ledger.commands import Answer, Command, Refused
-from incentive_engine.live.ledger.ledger import Ledger
-from incentive_engine.live.ledger.places import open_store
-from incentive_engine.live.ledger.store import HeldError, Store, Terms, UnavailableError
+from incentive_engine.live.ledger.ledger import Ledger, open_store
+from incentive_engine.live.ledger.stores.store import HeldError, Store, Terms, UnavailableError
 from incentive_engine.live.writing.wire import Commit, Frames, answers_frame, read_commands
 
 

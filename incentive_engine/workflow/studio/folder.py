@@ -14,7 +14,7 @@ from incentive_engine.config import Policy, load_policy
 from incentive_engine.config.access.regular import special_file
 from incentive_engine.errors import DataError, Fault, IncentiveError
 from incentive_engine.language import say
-from incentive_engine.live.ledger.places import ledger_of
+from incentive_engine.live.ledger.ledger import ledger_of
 from incentive_engine.run.finished import FinishedRun, is_run, read_run
 from incentive_engine.run.format import RunFile
 from incentive_engine.run.siblings import entries_of

@@ -9,7 +9,7 @@ import pytest
 from incentive_engine.domain import MICROS
 from incentive_engine.errors import ConfigError, DataError
 from incentive_engine.live.actions import Change
-from incentive_engine.live.ledger.sqlite_store import connect_read_only
+from incentive_engine.live.ledger.stores.sqlite_store import connect_read_only
 from incentive_engine.verify.ledgers.ledger import verify_ledger
 from incentive_engine.workflow.results.watch_campaign import accept, decline, find_findings
 

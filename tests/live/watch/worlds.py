@@ -16,7 +16,7 @@ from incentive_engine.live.campaign import Choice, open_campaign
 from incentive_engine.live.ledger.commands import Act, Actions, Answer, Decided, Redeem, Reserve
 from incentive_engine.live.ledger.ledger import Ledger
 from incentive_engine.live.ledger.records import Action, Verb
-from incentive_engine.live.ledger.sqlite_store import SQLiteStore
+from incentive_engine.live.ledger.stores.sqlite_store import SQLiteStore
 from incentive_engine.live.repricing import ArrivalForecast
 from service.runs import plan, solved
 

@@ -21,7 +21,6 @@ from incentive_engine.language import say
 from incentive_engine.live.ledger.chain import START
 from incentive_engine.live.ledger.commands import Published
 from incentive_engine.live.ledger.core import Book
-from incentive_engine.live.ledger.log_keeper import LogKeeper
 from incentive_engine.live.ledger.records import Action, Entry, Head, LimitState, Names, Request
 from incentive_engine.live.ledger.schema import (
     DECISION,
@@ -30,7 +29,8 @@ from incentive_engine.live.ledger.schema import (
     Query,
     scripts_from,
 )
-from incentive_engine.live.ledger.store import (
+from incentive_engine.live.ledger.stores.log_keeper import LogKeeper
+from incentive_engine.live.ledger.stores.store import (
     HeldError,
     Needs,
     Terms,

@@ -17,18 +17,6 @@ from incentive_engine.language import say
 from incentive_engine.live.ledger.chain import START
 from incentive_engine.live.ledger.commands import Published
 from incentive_engine.live.ledger.core import Book
-from incentive_engine.live.ledger.postgres_pipeline import (
-    Call,
-    Pipeline,
-    Row,
-    array,
-    bytes_of,
-    columns,
-    records,
-    text_of,
-    typed,
-)
-from incentive_engine.live.ledger.postgres_statements import ANSWERS, STATEMENTS
 from incentive_engine.live.ledger.records import (
     LIVE,
     Action,
@@ -39,7 +27,19 @@ from incentive_engine.live.ledger.records import (
     Request,
 )
 from incentive_engine.live.ledger.schema import MIGRATIONS, VERSION, Query, scripts_from
-from incentive_engine.live.ledger.store import (
+from incentive_engine.live.ledger.stores.postgres_pipeline import (
+    Call,
+    Pipeline,
+    Row,
+    array,
+    bytes_of,
+    columns,
+    records,
+    text_of,
+    typed,
+)
+from incentive_engine.live.ledger.stores.postgres_statements import ANSWERS, STATEMENTS
+from incentive_engine.live.ledger.stores.store import (
     Needs,
     Terms,
     UnavailableError,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from incentive_engine.live.ledger.postgres_pipeline import bytes_of, text_of
 from incentive_engine.live.ledger.schema import DECISION, DUE, Query
+from incentive_engine.live.ledger.stores.postgres_pipeline import bytes_of, text_of
 
 STATEMENTS: Final = {
     "begin": "BEGIN",
