@@ -18,8 +18,9 @@ from incentive_engine.live.ledger.commands import Act, Cancel, Command, Decided,
 from incentive_engine.live.ledger.ledger import Ledger
 from incentive_engine.live.ledger.stores.sqlite_store import SQLiteStore
 from incentive_engine.verify.files import listed, read_run
-from incentive_engine.verify.ledgers.ledger import ROWS, Row, _linked, verify_ledger
-from incentive_engine.verify.ledgers.ledger_truth import PairFacts
+from incentive_engine.verify.ledgers.entries import ENTRIES, EntryRow, linked
+from incentive_engine.verify.ledgers.ledger import verify_ledger
+from incentive_engine.verify.ledgers.pair_facts import PairFacts
 from service.runs import plan, solved
 
 START = 1_800_000_000_000_000
@@ -154,8 +155,8 @@ def chain_anew(database: sqlite3.Connection) -> None:
     """Let every hash fit what the ledger says: its secret stands in it."""
     (secret,) = database.execute("SELECT content FROM meta WHERE name = 'secret'").fetchone()
     chain = bytes(32)
-    for entry in map(Row._make, database.execute(ROWS).fetchall()):
-        chain = _linked(chain, entry, bytes.fromhex(secret))
+    for entry in map(EntryRow._make, database.execute(ENTRIES).fetchall()):
+        chain = linked(chain, entry, bytes.fromhex(secret))
         database.execute("UPDATE entries SET chain = ? WHERE seq = ?", (chain, entry.seq))
     database.execute("UPDATE head SET chain = ?", (chain,))
 

@@ -7,35 +7,34 @@ offer costs by the run's own scores, and at each reservation whether every cap h
 from __future__ import annotations
 
 import hashlib
-import json
 import math
-import re
-import sqlite3
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from statistics import NormalDist
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final
 
-from incentive_engine.config.access.database_url import is_database, read_database_url
 from incentive_engine.config.policy import Policy
 from incentive_engine.domain import BUDGET, COST, FACE, ISSUED, MICROS, to_micros
 from incentive_engine.language import message_of, say
 from incentive_engine.run.format import RunFile
 from incentive_engine.verify.files import StatedRun, listed, read_run
-from incentive_engine.verify.ledgers.ledger_actions import MovedCap, moved_caps
-from incentive_engine.verify.ledgers.ledger_truth import PairFacts
+from incentive_engine.verify.ledgers.entries import (
+    ENTRIES,
+    EntryRow,
+    MovedCap,
+    claims_of,
+    damage,
+    in_order,
+    linked,
+    moved_caps,
+    opened,
+)
+from incentive_engine.verify.ledgers.pair_facts import PairFacts
 from incentive_engine.verify.recomputed.blocks import UnreadableError
 from incentive_engine.verify.result import Check, CheckFindings, Verification
 
-ROWS: Final = (
-    "SELECT e.seq, e.at, e.decision, e.state, e.amount, e.chain, d.user_id, d.offer_id, d.reason, "
-    "d.scene, d.cost, d.face, d.claims, d.expires_at, d.prices_version, d.propensity, d.state, "
-    "d.amount, d.last FROM entries e LEFT JOIN decisions d ON d.seq = e.decision ORDER BY e.seq"
-)
 AFTER: Final = {
     "none": frozenset[str](),
     "reserved": frozenset({"redeemed", "cancelled", "expired"}),
@@ -44,30 +43,6 @@ AFTER: Final = {
     "expired": frozenset[str](),
 }
 """Which states may follow which."""
-
-
-class Row(NamedTuple):
-    """An entry, and its decision as the ledger states it now."""
-
-    seq: int
-    at: int
-    decision: int
-    state: str
-    amount: int | None
-    chain: bytes
-    user_id: str
-    offer_id: str | None
-    reason: str
-    scene: str | None
-    cost: int
-    face: int
-    claims: str
-    expires_at: int | None
-    prices_version: int
-    propensity: float
-    final: str
-    final_amount: int | None
-    last: int
 
 
 @dataclass(slots=True, kw_only=True)
@@ -112,11 +87,11 @@ def verify_ledger(run_dir: Path, ledger: str) -> Verification:
     findings = {name: CheckFindings(name, what) for name, what in promises.items()}
     try:
         run = read_run(run_dir, listed(run_dir))
-        with _opened(ledger) as database:
+        with opened(ledger) as database:
             _check(run, database, findings)
     except UnreadableError as error:
         findings["ledger run"].add(message_of(error))
-    except _damage() as error:
+    except damage() as error:
         findings["ledger run"].add(say("the ledger cannot be read: {error}", error=error))
     checks: tuple[Check, ...] = tuple(one.check() for one in findings.values())
     return Verification(run_dir=run_dir, checks=checks)
@@ -137,8 +112,9 @@ def _check(run: StatedRun, database: Any, findings: dict[str, CheckFindings]) ->
     actions = "SELECT seq, at, after, key, verb, name, change, chain FROM actions ORDER BY seq"
     books.moved = moved_caps(rows(actions), caps, findings["ledger actions"])
     count, chain = 0, bytes(32)
-    for count, entry in enumerate(_in_order(rows(ROWS), books, findings), 1):  # noqa: B007 - the last
-        chain = _linked(chain, entry, secret)
+    entries = in_order(rows(ENTRIES), findings, accounts=len(books.accounts))
+    for count, entry in enumerate(entries, 1):  # noqa: B007 - the last
+        chain = linked(chain, entry, secret)
         if chain != entry.chain:
             findings["ledger chain"].add(say("entry {seq} is not what was written", seq=entry.seq))
             break
@@ -172,41 +148,6 @@ def _secret(
     return bytes.fromhex(meta["secret"])
 
 
-def _in_order(
-    rows: Iterator[tuple[Any, ...]], books: Books, findings: dict[str, CheckFindings]
-) -> Iterator[Row]:
-    """Yield entries as long as they are numbered without a gap, and whole."""
-    last = 0
-    for number, entry in enumerate(map(Row._make, rows), 1):
-        if entry.seq != number:
-            findings["ledger chain"].add(say("entry {count} is missing", count=number))
-            return
-        if not _is_whole(entry, accounts=len(books.accounts)):
-            findings["ledger chain"].add(say("entry {seq} is not what was written", seq=entry.seq))
-            return
-        if entry.at < last:
-            findings["ledger states"].add(
-                say("entry {seq} is earlier than the one before", seq=entry.seq)
-            )
-        last = entry.at
-        yield entry
-
-
-def _is_whole(entry: Row, *, accounts: int) -> bool:
-    """Return whether an entry has a decision, and all that the books are kept by."""
-    # a database holds what it was told to, whatever the annotations of `Row` promise
-    numbers: tuple[object, ...] = (entry.at, entry.decision, entry.cost, entry.face, entry.last)
-    chain, claims = cast("tuple[object, object]", (entry.chain, entry.claims))
-    if not all(isinstance(number, int) for number in numbers):
-        return False
-    if not isinstance(chain, bytes) or not isinstance(claims, str):
-        return False
-    # a limit's place, and what an offer counts in it
-    return all(
-        re.fullmatch(r"\d{1,9}:-?\d{1,19}", pair, flags=re.ASCII) for pair in entry.claims.split()
-    ) and all(place < accounts for place, _ in _claims(entry))
-
-
 def _books(truth: PairFacts, pool: list[Any], findings: CheckFindings) -> Books:
     caps: dict[str, int | None] = {}
     settles: dict[str, bool] = {}
@@ -234,19 +175,12 @@ def _move_caps(seq: int, books: Books) -> None:
         books.accounts[books.names.index(moved.limit)].cap = moved.at_most
 
 
-def _linked(before: bytes, entry: Row, secret: bytes) -> bytes:
-    tag = hashlib.blake2b(str(entry.decision).encode(), key=secret, digest_size=8).hexdigest()
-    claims = [[int(n) for n in pair.split(":")] for pair in (entry.claims or "").split()]
-    content = [
-        entry.seq, entry.at, f"d{entry.decision:x}-{tag}", entry.user_id, entry.offer_id,
-        entry.reason, entry.state, entry.scene, entry.cost, entry.face, entry.amount,
-        entry.expires_at, entry.prices_version, entry.propensity, claims,
-    ]  # fmt: skip
-    return hashlib.sha256(before + json.dumps(content, separators=(",", ":")).encode()).digest()
-
-
 def _follow(
-    entry: Row, books: Books, truth: PairFacts, policy: Policy, findings: dict[str, CheckFindings]
+    entry: EntryRow,
+    books: Books,
+    truth: PairFacts,
+    policy: Policy,
+    findings: dict[str, CheckFindings],
 ) -> None:
     """Keep the books with one more entry."""
     before = books.states.get(entry.decision)
@@ -289,7 +223,7 @@ def _follow(
     _book(entry, books, policy, findings["ledger caps"])
 
 
-def _check_time(entry: Row, findings: CheckFindings) -> None:
+def _check_time(entry: EntryRow, findings: CheckFindings) -> None:
     ends = entry.expires_at
     if entry.state == "expired" and (ends is None or entry.at < ends):
         findings.add(say("entry {seq} expired too early", seq=entry.seq))
@@ -300,7 +234,7 @@ def _check_time(entry: Row, findings: CheckFindings) -> None:
 
 
 def _check_offer(
-    entry: Row, books: Books, truth: PairFacts, findings: dict[str, CheckFindings]
+    entry: EntryRow, books: Books, truth: PairFacts, findings: dict[str, CheckFindings]
 ) -> None:
     offer = entry.offer_id or ""
     if not truth.knows(entry.user_id):
@@ -311,25 +245,22 @@ def _check_offer(
     _check_amounts(entry, books, truth, findings["ledger offers"])
 
 
-def _check_amounts(entry: Row, books: Books, truth: PairFacts, findings: CheckFindings) -> None:
+def _check_amounts(
+    entry: EntryRow, books: Books, truth: PairFacts, findings: CheckFindings
+) -> None:
     offer = entry.offer_id or ""
     counted = truth.amounts(entry.user_id, offer)
     if (entry.cost, entry.face) != (truth.cost(entry.user_id, offer), truth.face(offer)):
         findings.add(say("entry {seq}: cost or face value is not the run's", seq=entry.seq))
-    if {books.names[place]: amount for place, amount in _claims(entry)} != counted:
+    if {books.names[place]: amount for place, amount in claims_of(entry)} != counted:
         findings.add(say("entry {seq} counts something else than the run says", seq=entry.seq))
 
 
-def _claims(entry: Row) -> list[tuple[int, int]]:
-    pairs = (pair.split(":") for pair in entry.claims.split())
-    return [(int(place), int(amount)) for place, amount in pairs]
-
-
-def _book(entry: Row, books: Books, policy: Policy, findings: CheckFindings) -> None:
+def _book(entry: EntryRow, books: Books, policy: Policy, findings: CheckFindings) -> None:
     # whatever ends a reservation gives all of it back; what was redeemed is then settled
     sign = 1 if entry.state == "reserved" else -1
     books.variance += sign * entry.cost * max(entry.face - entry.cost, 0)
-    for place, amount in _claims(entry):
+    for place, amount in claims_of(entry):
         account = books.accounts[place]
         account.reserved += sign * amount
         if entry.state == "redeemed":
@@ -373,36 +304,3 @@ def _check_sums(books: Books, pool: list[Any], findings: CheckFindings) -> None:
                     counted=f"{account.reserved} + {account.settled}",
                 )
             )
-
-
-def _damage() -> tuple[type[Exception], ...]:
-    """Return what a ledger raises that is none, or lacks a table, or holds other types."""
-    if "psycopg" not in sys.modules:  # loaded by who reads from a server
-        return (sqlite3.Error, ValueError, TypeError)
-    import psycopg
-
-    return (sqlite3.Error, psycopg.Error, ValueError, TypeError)
-
-
-@contextmanager
-def _opened(ledger: str) -> Iterator[Any]:
-    """Yield a connection whose statements all see the ledger as it stood at the first one."""
-    if is_database(ledger, where="--ledger"):
-        import psycopg
-
-        place = read_database_url(ledger, where="--ledger")
-        try:
-            parameters: dict[str, Any] = dict(place.parameters)
-            server = psycopg.connect(**parameters)
-        except psycopg.Error as error:
-            raise UnreadableError(say("{shown} cannot be read", shown=place.shown)) from error
-        with closing(server):
-            server.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            server.execute("SET search_path TO incentive_ledger")
-            yield server
-        return
-    if not Path(ledger).is_file():
-        raise UnreadableError(say("{ledger} is missing", ledger=ledger))
-    with closing(sqlite3.connect(f"{Path(ledger).resolve().as_uri()}?mode=ro", uri=True)) as file:
-        file.execute("BEGIN")
-        yield file
