@@ -15,15 +15,20 @@ import pyarrow as pa
 
 from incentive_engine.data.tables.arrow import Column, as_numpy, text_buffers, whole
 from incentive_engine.domain import BoolArray
+from incentive_engine.jit import compiled
 
 Words = npt.NDArray[np.uint64]
 
-BLOCK: Final = 1 << 13
-"""Ids that are hashed together: their state stays in the second-level cache."""
+Bytes = npt.NDArray[np.uint8]
+Ends = npt.NDArray[Any]
+
+BLOCK: Final = 1 << 16
+"""Numbers that are written as texts together, which take memory."""
 WORD: Final = 8
 """Bytes of a word."""
 MASK: Final = 2**64 - 1
 START: Final = (0x736F6D6570736575, 0x646F72616E646F6D, 0x6C7967656E657261, 0x7465646279746573)
+STATE: Final = np.array(START, dtype=np.uint64)
 
 
 def hash_ids(ids: Column, key: bytes) -> Words:
@@ -40,15 +45,11 @@ def hash_ids(ids: Column, key: bytes) -> Words:
     """
     column = whole(ids)
     number = pa.types.is_integer(column.type)
-    hashed = np.empty(len(column), dtype=np.uint64)
+    hashed, words = np.empty(len(column), dtype=np.uint64), np.frombuffer(key, dtype="<u8")
     for start in range(0, len(hashed), BLOCK):
         some = column.slice(start, BLOCK)
         ends, content = text_buffers(some.cast(pa.string()) if number else some)
-        inside = ends.astype(np.int64)
-        # a word more, so that the last id, too, can be read as whole words
-        padded = np.zeros(inside[-1] - inside[0] + WORD, dtype=np.uint8)
-        padded[:-WORD] = content[inside[0] : inside[-1]]
-        hashed[start : start + BLOCK] = _hashed(inside - inside[0], padded, key)
+        _hash_texts(ends, content, words, hashed[start : start + BLOCK])
     return hashed
 
 
@@ -119,76 +120,52 @@ def repeated(ids: Column) -> BoolArray:
     return twice
 
 
-def _hashed(ends: npt.NDArray[np.int64], content: npt.NDArray[np.uint8], key: bytes) -> Words:
-    """Return the hashes of texts, each of which begins where the one before ends.
-
-    Parameters
-    ----------
-    content
-        All bytes, and a word more.
-    """
-    sizes = np.diff(ends)
-    words = np.frombuffer(key, dtype="<u8")
-    state = np.empty((4, len(sizes)), dtype=np.uint64)
-    state.T[:] = np.array(START, dtype=np.uint64) ^ np.tile(words, 2)
-    last = sizes // WORD
-    for place in range(int(last.max(initial=-1)) + 1):
-        # while no id has ended, a view of all is mixed and nothing is gathered
-        rows = slice(None) if last.min() >= place else np.flatnonzero(last >= place)
-        word = _word(content, ends[:-1][rows], sizes[rows], place)
-        moved = state[:, rows]
-        moved[3] ^= word
-        _mix(moved, rounds=2)
-        moved[0] ^= word
-        state[:, rows] = moved
-    state[2] ^= np.uint64(0xFF)
-    _mix(state, rounds=4)
-    return _spread(np.bitwise_xor.reduce(state, axis=0))
+@compiled
+def _hash_texts(ends: Ends, content: Bytes, key: Words, hashed: Words) -> None:
+    """Write the hashes of texts, each of which ends where the next begins."""
+    for place in range(len(hashed)):
+        start, stop = ends[place], ends[place + 1]
+        a, b = STATE[0] ^ key[0], STATE[1] ^ key[1]
+        c, d = STATE[2] ^ key[0], STATE[3] ^ key[1]
+        for at in range(start, stop - WORD + 1, WORD):
+            word = _word(content, at, WORD)
+            a, b, c, d = _mixed_words(a, b, c, d ^ word, 2)
+            a ^= word
+        left = (stop - start) % WORD
+        # the last word holds what is left, and the lowest byte of the size
+        word = _word(content, stop - left, left) | np.uint64(stop - start) << np.uint64(56)
+        a, b, c, d = _mixed_words(a, b, c, d ^ word, 2)
+        a, b, c, d = _mixed_words(a ^ word, b, c ^ np.uint64(0xFF), d, 4)
+        z = a ^ b ^ c ^ d
+        z = (z ^ z >> np.uint64(30)) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ z >> np.uint64(27)) * np.uint64(0x94D049BB133111EB)
+        hashed[place] = z ^ z >> np.uint64(31)
 
 
-def _spread(word: Words) -> Words:
-    word = (word ^ (word >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    word = (word ^ (word >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    word ^= word >> np.uint64(31)
+@compiled
+def _word(content: Bytes, start: int, size: int) -> np.uint64:
+    """Return some bytes as a number, the first the lowest."""
+    word = np.uint64(0)
+    for at in range(size):
+        word |= np.uint64(content[start + at]) << np.uint64(8 * at)
     return word
 
 
-def _word(
-    content: npt.NDArray[np.uint8], start: npt.NDArray[Any], sizes: npt.NDArray[Any], at: int
-) -> Words:
-    """Return the word at a place of each text; the last one ends with the text's size."""
-    anywhere: Words = np.ndarray((len(content) - WORD + 1,), "<u8", content, strides=(1,))
-    word: Words = anywhere[start + WORD * at]
-    left = np.minimum(sizes - WORD * at, WORD).astype(np.uint64)
-    ending = left < WORD
-    mask = (np.uint64(1) << (np.uint64(8) * np.where(ending, left, 0))) - np.uint64(1)
-    size = (sizes & 0xFF).astype(np.uint64) << np.uint64(56)
-    word[ending] = ((word & mask) | size)[ending]
-    return word
-
-
-def _mix(state: Words, *, rounds: int) -> None:
-    """Apply SipRounds to (4, n) words."""
-    a, b, c, d = state
+@compiled
+def _mixed_words(
+    a: np.uint64, b: np.uint64, c: np.uint64, d: np.uint64, rounds: int
+) -> tuple[np.uint64, np.uint64, np.uint64, np.uint64]:
+    """Return four words after some SipRounds, as `_mixed` has them."""
     for _ in range(rounds):
-        a += b
-        c += d
-        _turn(b, 13)
-        _turn(d, 16)
-        b ^= a
-        d ^= c
-        _turn(a, 32)
-        a += d
-        c += b
-        _turn(d, 21)
-        _turn(b, 17)
-        d ^= a
-        b ^= c
-        _turn(c, 32)
+        a, c = a + b, c + d
+        b, d = _turned(b, 13) ^ a, _turned(d, 16) ^ c
+        a, c = _turned(a, 32) + d, c + b
+        d, b = _turned(d, 21) ^ a, _turned(b, 17) ^ c
+        c = _turned(c, 32)
+    return a, b, c, d
 
 
-def _turn(word: Words, bits: int) -> None:
-    """Rotate to the left, in place."""
-    carried = word >> np.uint64(64 - bits)
-    word <<= np.uint64(bits)
-    word |= carried
+@compiled
+def _turned(word: np.uint64, bits: int) -> np.uint64:
+    """Return a word rotated to the left."""
+    return word << np.uint64(bits) | word >> np.uint64(64 - bits)
