@@ -86,6 +86,24 @@ def tiny_percent(share: float) -> str:
     return f"{number(value, digits)} %"
 
 
+def bound_percent(share: float) -> str:
+    """Return a share that something stays below, rounded up: what is less than 0.01 % reads so.
+
+    >>> bound_percent(2.1e-7), bound_percent(0.000123), bound_percent(0.0250001)
+    ('0.01 %', '0.013 %', '2.6 %')
+    """
+    # a bound nearer to nothing tells people no more
+    least = 0.01
+    value = share * 100
+    if value <= least:
+        return f"{number(least, 2)} %"
+    digits = max(0, 1 - math.floor(math.log10(value)))
+    step = 10.0**-digits
+    # what float64 adds to a share that has two digits already is no reason to round up
+    rounding = 1e-9
+    return f"{number(math.ceil(value / step - rounding) * step, digits)} %"
+
+
 def compact(value: float, code: str = "en") -> str:
     """Return a number for an axis, in a language.
 

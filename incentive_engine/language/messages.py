@@ -276,6 +276,10 @@ class Language:
         """Return a small share with two significant digits."""
         return self._spaced(formats.tiny_percent(share))
 
+    def bound_percent(self, share: float) -> str:
+        """Return a share that something stays below; see `formats.bound_percent`."""
+        return self._spaced(formats.bound_percent(share))
+
     def compact(self, value: float) -> str:
         """Return a number for an axis."""
         return formats.compact(value, self.code)
@@ -327,10 +331,13 @@ class _Filled(Formatter):
         brief = "brief"
         # another: what stands after an amount of a currency
         unit = "unit"
+        # another: a share that something stays below
+        bound = "bound"
         own: Mapping[str, Callable[[Any], str]] = {
             code: "`{}`".format,
             brief: t.brief,
             unit: t.unit,
+            bound: t.bound_percent,
         }
         if isinstance(value, Message):
             return t.say(value)

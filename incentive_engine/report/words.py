@@ -38,7 +38,7 @@ def proven(t: Language, proof: Proof) -> str:
     room, what = proof.bound - proof.value, aim(t, proof.aim)
     if room <= 0 or proof.gap < EXACT:
         return t("verdict.best", value=t.number(proof.value), aim=what)
-    near = t("verdict.near", gap=t.tiny_percent(proof.gap), value=t.number(proof.value), aim=what)
+    near = t("verdict.near", gap=t.bound_percent(proof.gap), value=t.number(proof.value), aim=what)
     return near + _searched(t, proof)
 
 
@@ -46,11 +46,13 @@ def _searched(t: Language, proof: Proof) -> str:
     """Return what the integer solver's own bound says, where that is much nearer."""
     # the part of the proven gap that the integer solver's own gap is at most where it is told
     telling = 0.5
-    if proof.searched is None or proof.searched > telling * proof.gap:
+    # a gap that nobody would act on needs no second account
+    small = 1e-4
+    if proof.searched is None or proof.gap <= small or proof.searched > telling * proof.gap:
         return ""
     if proof.searched < EXACT:
         return t("verdict.searched_best")
-    return t("verdict.searched_near", gap=t.tiny_percent(proof.searched))
+    return t("verdict.searched_near", gap=t.bound_percent(proof.searched))
 
 
 def limit_title(t: Language, name: str) -> str:

@@ -196,8 +196,8 @@ def test_a_proven_optimum_is_called_one() -> None:
     ("searched", "said"),
     [
         (None, ""),
-        (1.1e-5, ""),
-        (2e-7, "none can be more than 0.000020 % better"),
+        (1.1e-3, ""),
+        (2e-6, "none can be more than 0.01 % better"),
         (0.0, "no plan of whole offers is better"),
     ],
 )
@@ -205,9 +205,17 @@ def test_what_the_integer_solver_knows_is_told_where_it_is_more(
     searched: float | None, said: str
 ) -> None:
     content = full()
-    page = read(replace(content, proof=replace(content.proof, searched=searched))).text
+    proof = replace(content.proof, gap=2e-3, searched=searched)
+    page = read(replace(content, proof=proof)).text
     assert said in page
     assert ("own account" in page) == bool(said)
+
+
+def test_a_gap_that_nobody_would_act_on_is_told_as_a_round_bound() -> None:
+    content = full()
+    page = read(replace(content, proof=replace(content.proof, gap=2.1e-7, searched=0.0))).text
+    assert "can be more than 0.01 % better" in page
+    assert "own account" not in page
 
 
 def test_intervals_around_or_below_zero_stay_on_the_page() -> None:
