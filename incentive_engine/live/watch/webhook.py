@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http.client import HTTPException
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from incentive_engine.errors import ConfigError, DataError, Fault
 from incentive_engine.language import Text, say
@@ -36,10 +36,10 @@ class Webhook:
 
     @property
     def shown(self) -> str:
-        """The URL without what may be secret: user, password and query."""
+        """The URL's host: many a receiver has its secret in the path, as others in the query."""
         parts = urlsplit(self.url)
         place = parts.netloc.rpartition("@")[2]
-        return urlunsplit((parts.scheme, place, parts.path, "", ""))
+        return f"{parts.scheme}://{place}/…"
 
     def post(
         self,
