@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from incentive_engine.allocation import solve
@@ -123,7 +125,12 @@ def test_floors_in_percent_are_not_met_by_a_larger_budget(table: ScoreTable) -> 
     text = "\n".join(str(fault) for fault in warm.outlook(shares("10%", "95%")).conflict)
     assert "(95% of the budget)" in text  # and not what the slider said before
     assert "raise at_most of `budget`" not in text
-    assert "lower at_least of" in text
+    way = re.search(
+        r"lower at_least of .* from [\d.,]+ to ([\d.,]+) \(([\d.]+)% of the budget\)", text
+    )
+    assert way is not None  # in the slider's own unit, too
+    amount, share = (float(number.replace(",", "")) for number in way.groups())
+    assert share <= 100 * amount / 300 < share + 0.02
 
 
 def test_what_a_rule_costs_is_no_less_than_what_dropping_it_gains(table: ScoreTable) -> None:

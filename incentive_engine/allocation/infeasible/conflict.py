@@ -281,7 +281,18 @@ def _way_out(
         to = None if ratio.usage is None else _outward(ratio.usage, below=below)
         if to is None or (to >= bound if below else to <= bound):
             return say("conflict.drop", name=name)
-    return say(f"conflict.{'lower' if below else 'raise'}", name=name, bound=bound, to=to)
+    way = say(f"conflict.{'lower' if below else 'raise'}", name=name, bound=bound, to=to)
+    share = None if ratio else rows.limits[i].shares[0 if below else 1]
+    if share is None or to is None:
+        return way
+    return _stated(rows.limits[i], way, _whole_share(share * to / bound, below=below))
+
+
+def _whole_share(share: float, *, below: bool) -> float:
+    """Return a share in hundredths of a percent, on the side on which the plan keeps it."""
+    hundredths, rounding = 10_000 * share, 1e-6
+    whole = np.floor(hundredths + rounding) if below else np.ceil(hundredths - rounding)
+    return float(whole) / 10_000
 
 
 def _outward(ratio: float, *, below: bool) -> float:
