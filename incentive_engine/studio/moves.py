@@ -18,7 +18,7 @@ from incentive_engine.report.titles import Named, limit_with_titles
 from incentive_engine.report.words import aim, limit_title
 from incentive_engine.studio.policy_pages import drafted, faults, scenario_content, scores_of
 from incentive_engine.studio.scenarios import SavedScenario
-from incentive_engine.studio.visit import Visit, fault_of
+from incentive_engine.studio.visit import Visit
 from incentive_engine.studio.worker import Order
 
 
@@ -45,6 +45,7 @@ def move(visit: Visit) -> Response:
 def _told(visit: Visit, outlook: PlanOutlook) -> dict[str, Any]:
     """Return an outlook as the page takes it."""
     t, lines = visit.t, lines_of(visit.t, outlook)
+    conflict = [visit.fault(fault) for fault in outlook.conflict]
     return {
         "feasible": outlook.feasible,
         "brief": t(
@@ -55,9 +56,9 @@ def _told(visit: Visit, outlook: PlanOutlook) -> dict[str, Any]:
             unit=t.unit(outlook.policy.currency),
         )
         if outlook.feasible
-        else t("studio.no_plan"),
+        else t("studio.no_plan_but", way=conflict[-1]["text"]),
         "took": t("studio.took", seconds=outlook.seconds),
-        "conflict": [fault_of(t, fault) for fault in outlook.conflict],
+        "conflict": conflict,
         "figures": visit.part(
             "figures.html.j2",
             outlook=outlook,

@@ -17,7 +17,7 @@ from incentive_engine.language import Code, say
 from incentive_engine.report.titles import Named
 from incentive_engine.report.words import aim
 from incentive_engine.run.finished import is_run
-from incentive_engine.studio.visit import Visit, fault_of
+from incentive_engine.studio.visit import Visit
 from incentive_engine.studio.worker import Order
 from incentive_engine.workflow.studio.form import field_words, policy_form
 from incentive_engine.workflow.studio.levers import Lever, levers
@@ -116,7 +116,7 @@ def changes_of(form: Any) -> Sequence[Edit]:  # noqa: ANN401 - whatever a call h
 def faults(visit: Visit, draft: PolicyDraft) -> list[dict[str, Any]]:
     """Return what is wrong with a draft, by field and line."""
     return [
-        {"field": found.field, "line": found.line, **fault_of(visit.t, found.fault)}
+        {"field": found.field, "line": found.line, **visit.fault(found.fault)}
         for found in draft.faults
     ]
 
@@ -138,7 +138,7 @@ def save(visit: Visit) -> Response:
     except ConflictError as error:
         found = error.current
         content = {
-            "faults": [fault_of(visit.t, fault) for fault in error.faults],
+            "faults": [visit.fault(fault) for fault in error.faults],
             "theirs": {"text": found.text, "digest": found.digest},
         }
         return JSONResponse(content, status_code=409)

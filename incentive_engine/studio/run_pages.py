@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from starlette.responses import FileResponse, Response
 
 from incentive_engine.errors import ConfigError, DataError, Fault
-from incentive_engine.insight.pages.report_content import titles_of
+from incentive_engine.insight.pages.report_content import aim_of, titles_of
 from incentive_engine.language import Language, say
 from incentive_engine.report.pages.page import limit_lines
 from incentive_engine.report.titles import Named, limit_with_titles
@@ -91,9 +92,8 @@ def report(visit: Visit) -> Response:
 def checks(visit: Visit) -> Response:
     """Show what `verify` finds, as a part of a page."""
     found = visit.studio.verifier.verify(visit.run())
-    return visit.page(
-        "checks.html.j2", verification=found, lines=found.to_text(visit.t.code).splitlines()
-    )
+    lines = visit.inside(found.to_text(visit.t.code)).splitlines()
+    return visit.page("checks.html.j2", verification=found, lines=lines)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,8 +153,14 @@ def _figures(t: Language, found: RunComparison) -> list[Figure]:
         _plain(t, t("studio.budget"), one.budget.amount, two.budget.amount),
         _plain(t, t("studio.spent"), one.budget.spent, two.budget.spent),
         _plain(t, t("studio.worst"), one.budget.spent_face, two.budget.spent_face),
-        _plain(t, t("studio.treated"), one.treated, two.treated),
-        _plain(t, t("studio.value"), one.value, two.value),
+        _plain(
+            t,
+            t("studio.treated"),
+            one.treated,
+            two.treated,
+            said=lambda users: t.count(round(users)),
+        ),
+        _plain(t, _value(t, before, after), one.value, two.value),
     ]
     return rows
 
@@ -171,13 +177,27 @@ def _estimated(
     return replace(plain, ranges=ranges)
 
 
-def _plain(t: Language, title: str, before: float | None, after: float | None) -> Figure:
+def _value(t: Language, before: FinishedRun, after: FinishedRun) -> str:
+    """Return what is maximised, where both plans maximise the same."""
+    aims = {aim(t, aim_of(run.policy)) for run in (before, after)}
+    return t("studio.value_of", aim=aims.pop()) if len(aims) == 1 else t("studio.value")
+
+
+def _plain(
+    t: Language,
+    title: str,
+    before: float | None,
+    after: float | None,
+    *,
+    said: Callable[[float], str] | None = None,
+) -> Figure:
+    say_figure = said or (lambda figure: spoken_figure(t, figure))
     change = "–"
     if before is not None and after is not None:
         sign = "+" if after > before else ""
         share = f" ({sign}{t.percent(after / before - 1)})" if before else ""
-        change = f"{sign}{spoken_figure(t, after - before)}{share}" if after != before else "="
-    ends = ["–" if value is None else spoken_figure(t, value) for value in (before, after)]
+        change = f"{sign}{say_figure(after - before)}{share}" if after != before else "="
+    ends = ["–" if value is None else say_figure(value) for value in (before, after)]
     return Figure(title=title, before=ends[0], after=ends[1], change=change)
 
 

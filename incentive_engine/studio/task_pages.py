@@ -54,6 +54,11 @@ def answerable(task: Task) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names)) if all(names) else ()
 
 
+def _shown(fault: Fault) -> Fault:
+    """Return a fault of a task; where somebody may answer for it, a button says so."""
+    return replace(fault, remedy="") if fault.waiver else fault
+
+
 def told(visit: Visit, task: Task) -> dict[str, Any]:
     """Return a task as pages and scripts show it."""
     return _told(visit.studio, visit.t, task)
@@ -63,6 +68,7 @@ def _told(studio: Studio, t: Language, task: Task) -> dict[str, Any]:
     made, folder = task.outcome.made, studio.folder
     is_inside = made is not None and made.resolve().is_relative_to(folder.root)
     step = task.stage.step
+    names = answerable(task) if studio.tasks.is_latest(task) else ()
     return {
         "id": task.id,
         "kind": task.order.kind,
@@ -75,9 +81,10 @@ def _told(studio: Studio, t: Language, task: Task) -> dict[str, Any]:
         "share": task.stage.share,
         "began": task.began,
         "ended": task.ended,
-        "lines": [t.say(line) for line in task.outcome.lines],
-        "faults": [fault_of(t, fault) for fault in task.outcome.faults],
-        "answerable": answerable(task),
+        "lines": [folder.inside(t.say(line)) for line in task.outcome.lines],
+        "faults": [fault_of(folder, t, _shown(fault)) for fault in task.outcome.faults],
+        "answerable": names,
+        "answer_for": t("studio.answer_for", names=names) if names else "",
         "made": folder.name(made) if made is not None and is_inside else None,
     }
 

@@ -61,6 +61,11 @@ class TaskBook:
         """Return what runs about a policy or run."""
         return next((t for t in self if t.state == "running" and t.about == about), None)
 
+    def is_latest(self, task: Task) -> bool:
+        """Whether nothing of its kind was begun about the same since."""
+        alike = (t for t in self if (t.about, t.order.kind) == (task.about, task.order.kind))
+        return next(alike, task).id == task.id
+
     def start(self, order: Order, *, about: str, then: Callable[[], None] | None = None) -> Task:
         """Start a task.
 

@@ -73,6 +73,14 @@ class Visit:
         """Return the directory of the run that the address, or a field, names."""
         return self.studio.folder.run(self.asked("path") if name is None else name)
 
+    def inside(self, text: str) -> str:
+        """Return a text with the folder's files named from it."""
+        return self.studio.folder.inside(text)
+
+    def fault(self, fault: Fault) -> dict[str, str]:
+        """Return a fault's parts in the language of the page."""
+        return fault_of(self.studio.folder, self.t, fault)
+
     def part(self, template: str, **content: object) -> str:
         """Return a part of a page as HTML."""
         return render(template, self.t, person=self.person, visit=self, **content)
@@ -150,20 +158,21 @@ def _status(error: IncentiveError, method: str) -> int:
 def failed(visit: Visit, status: int, *faults: Fault) -> Response:
     """Return what is wrong, as a page or as JSON."""
     if wants_json(visit.request):
-        content = {"faults": [fault_of(visit.t, fault) for fault in faults]}
+        content = {"faults": [visit.fault(fault) for fault in faults]}
         return JSONResponse(content, status_code=status, media_type="application/problem+json")
     return HTMLResponse(visit.part("failed.html.j2", faults=faults), status_code=status)
 
 
-def fault_of(t: Language, fault: Fault) -> dict[str, str]:
-    """Return a fault's parts in a language."""
-    return {
+def fault_of(folder: Folder, t: Language, fault: Fault) -> dict[str, str]:
+    """Return a fault's parts in a language, with files named from a folder."""
+    parts = {
         "where": t.say(fault.where),
         "what": t.say(fault.what),
         "expected": t.say(fault.expected),
         "remedy": t.say(fault.remedy),
         "text": fault.text(t.code),
     }
+    return {name: folder.inside(part) for name, part in parts.items()}
 
 
 def wants_json(request: Request) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from incentive_engine.workflow.studio.folder import Folder
 from service.runs import solved
 
 from .harness import Caller, page_of, studio
@@ -53,6 +54,7 @@ def test_limits_that_cannot_hold_name_the_conflict_and_the_way_out(
     conflict = json.dumps(found["conflict"])
     assert "roi" in conflict
     assert "the cheapest way out" in conflict
+    assert "no plan; the cheapest way out" in str(found["brief"])  # in sight on a phone
     assert moved(planner, folder, [])["feasible"]
 
 
@@ -102,18 +104,40 @@ def test_a_plan_is_made_approved_exported_and_compared(planner: Caller, folder: 
     assert planner.get("/compare?run=run").status == 422
 
 
+def test_files_of_the_folder_are_named_from_it(planner: Caller, folder: Path) -> None:
+    shutil.copytree(folder / "run", folder / "mine")
+    planner.form("/run/export", path="mine", to="out/mine.csv")
+    assert "out/mine.csv" in str(planner.task_ended("mine")["lines"])
+    shutil.copytree(folder / "mine", folder / "broken")
+    (folder / "broken" / "certificate.json").write_text("{", encoding="utf-8")
+    planner.form("/run/approve", path="broken", by="Bo")
+    assert "broken" in str(planner.task_ended("broken")["faults"])
+    pages = [planner.get(page_of(name, kind)) for name in ("mine", "broken") for kind in (
+        "run", "run/checks")]  # fmt: skip
+    for answer in (*pages, planner.get("/"), planner.get("/tasks"), planner.get("/tasks/state")):
+        assert str(folder.resolve()) not in answer.text
+    assert Folder(folder).inside(f"{folder.resolve()}/exports/spring.csv") == "exports/spring.csv"
+    elsewhere = f"/mnt{folder.resolve()}/exports"
+    assert Folder(folder).inside(elsewhere) == elsewhere
+    for name in ("mine", "broken"):
+        shutil.rmtree(folder / name)
+
+
 def test_who_answers_for_a_warning_goes_on(planner: Caller, folder: Path) -> None:
     solved(folder / "later", users=60, valid_from="2099-01-01 00:00")
     planner.form("/run/export", path="later/run", to="out/later.csv")
     task = planner.task_ended("later/run")
     assert task["state"] == "failed"
     assert task["answerable"] == ["not-yet-valid"]
+    assert "--accept" not in json.dumps(task)  # a button says so here
     assert "I answer for not-yet-valid" in planner.get("/tasks").text
+    assert task["answer_for"] == "I answer for not-yet-valid: go on"
     again = planner.send("/tasks/again", {"task": task["id"]})
     assert again.status == 200, again.text
     task = planner.task_ended("later/run")
     assert task["state"] == "done", task
     assert (folder / "out" / "later.csv").is_file()
+    assert "I answer for not-yet-valid" not in planner.get("/tasks").text  # somebody has
     assert planner.send("/tasks/again", {"task": "none"}).status == 409
     shutil.rmtree(folder / "later")
 
@@ -145,6 +169,7 @@ def test_a_comparison_calls_offers_as_the_policy_does(planner: Caller, folder: P
     names = [f"run={name.relative_to(folder)}" for name in (few, more)]
     page = planner.get(f"/compare?{'&'.join(names)}").text
     assert "nothing → five off" in page
+    assert "Value: conversions" in page
     for name in ("few", "more"):
         shutil.rmtree(folder / name)
 

@@ -96,7 +96,7 @@
     }
     const isCurrent = pending.size === 0;  // the hand may have moved on meanwhile
     outlook.classList.toggle("stale", !isCurrent);
-    $("brief").textContent = found.brief;
+    $("brief").replaceChildren(...window.studio.element("span", found.brief).childNodes);
     $("brief").classList.toggle("deeper-stale", !isCurrent);
     const conflict = $("infeasible");
     conflict.hidden = found.feasible;

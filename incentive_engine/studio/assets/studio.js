@@ -53,7 +53,7 @@
     task.lines.forEach((line) => card.append(element("p", line, "small")));
     task.faults.forEach((fault) => card.append(element("p", fault.text, "fault")));
     if (task.answerable.length) {
-      const go = element("button", words.answer_for.replace("NAMES", task.answerable.join(", ")));
+      const go = element("button", task.answer_for);
       go.type = "button";
       go.addEventListener("click", async () => {
         go.disabled = true;

@@ -148,6 +148,12 @@ class Folder:
         """Return what `path` takes to give a path again."""
         return path.resolve().relative_to(self.root).as_posix()
 
+    def inside(self, text: str) -> str:
+        """Return a text with this folder's files named from it, as its pages name them."""
+        start = re.escape(f"{self.root}{os.sep}")
+        # a longer path that ends like this folder's is another one
+        return re.sub(rf"(?<![\w./-]){start}", "", text)
+
     def run(self, name: str) -> Path:
         """Return the directory of a run.
 
