@@ -30,7 +30,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from incentive_engine.config.history import Declaration, EventLog, History, Moments
-from incentive_engine.features.computing.columns import HistoryColumn, history_columns
+from incentive_engine.features.computing.history_columns import HistoryColumn, history_columns
 from incentive_engine.features.local import ShardFeatures, features_of_rows
 from incentive_engine.features.logs.log import LogReader
 from incentive_engine.features.logs.source import open_log

@@ -11,11 +11,11 @@ from typing import Final
 from incentive_engine.config.policy import Offer
 from incentive_engine.config.schedule.moments import in_zone
 from incentive_engine.domain import ISSUED
-from incentive_engine.export.findings import PreflightFinding, Severity
+from incentive_engine.export.preflight_findings import PreflightFinding, Severity
 from incentive_engine.language import Message, Value, joined, say
 from incentive_engine.run.finished import FinishedRun
 from incentive_engine.run.statements import StatedGain
-from incentive_engine.uplift.diagnosis.findings import TrialCheck
+from incentive_engine.uplift.diagnosis.verdicts import TrialCheck
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

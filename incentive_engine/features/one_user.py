@@ -15,8 +15,8 @@ from incentive_engine.config.policy import Policy
 from incentive_engine.data.row_checks import NAMED_ROWS, counted
 from incentive_engine.domain import BoolArray, IntArray
 from incentive_engine.errors import DataError, Fault, nearest
-from incentive_engine.features.computing.columns import history_columns
 from incentive_engine.features.computing.events import features_at, in_order, sorted_events
+from incentive_engine.features.computing.history_columns import history_columns
 from incentive_engine.features.computing.kernel import NO_AMOUNT, Codes, EventArrays
 from incentive_engine.features.computing.program import FeatureProgram, build_program
 from incentive_engine.features.computing.standard import KINDS, LogContent, standard_declarations

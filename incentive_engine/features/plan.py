@@ -12,7 +12,7 @@ from incentive_engine.config.history import ANY, Declaration, History
 from incentive_engine.config.schedule.durations import DAY
 from incentive_engine.data.sources import Source
 from incentive_engine.errors import ConfigError, DataError, Fault, nearest
-from incentive_engine.features.computing.columns import HistoryColumn, history_columns
+from incentive_engine.features.computing.history_columns import HistoryColumn, history_columns
 from incentive_engine.features.computing.standard import KINDS, LogContent, standard_declarations
 from incentive_engine.features.logs.log import LogCounts
 from incentive_engine.features.logs.moments import MomentRows, read_rows

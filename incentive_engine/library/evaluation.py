@@ -15,7 +15,7 @@ from incentive_engine.library.html import grid, number
 from incentive_engine.pipeline.quality import evaluation_text, quality_of
 from incentive_engine.report.pages.model_quality import gain_chart
 from incentive_engine.stats.estimate import Estimate
-from incentive_engine.uplift.diagnosis.findings import Diagnosis
+from incentive_engine.uplift.diagnosis.verdicts import Diagnosis
 from incentive_engine.uplift.evaluation import evaluation as uplift
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from incentive_engine.pipeline.quality import FILE, ModelQuality, evaluation_tex
 from incentive_engine.stats.estimate import Estimate
 from incentive_engine.uplift import model as uplift
 from incentive_engine.uplift.diagnosis.diagnose import diagnose
-from incentive_engine.uplift.diagnosis.findings import Diagnosis, check_acceptable
+from incentive_engine.uplift.diagnosis.verdicts import Diagnosis, check_acceptable
 from incentive_engine.uplift.evaluation.evaluation import evaluate as judge
 from incentive_engine.uplift.evaluation.explanation import explain_sample
 from incentive_engine.uplift.params import FIT, FitParams

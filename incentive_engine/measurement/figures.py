@@ -20,8 +20,8 @@ from incentive_engine.language import (
     named,
     say,
 )
-from incentive_engine.language.columns import aligned
 from incentive_engine.language.formats import DASH
+from incentive_engine.language.terminal_text import aligned
 from incentive_engine.measurement.lessons import Lesson, Split, lessons
 from incentive_engine.stats.estimate import Estimate, as_plain
 from incentive_engine.stats.intervals import NORMAL_95

@@ -21,7 +21,7 @@ from incentive_engine.data.trials.trial import Trial
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.insight.evaluation.summary import thousand
 from incentive_engine.language import Code, Text, language, say
-from incentive_engine.language.columns import aligned
+from incentive_engine.language.terminal_text import aligned
 from incentive_engine.stats.estimate import Estimate
 from incentive_engine.uplift.doubly_robust.plan_value import compare_plans, plan_value
 from incentive_engine.uplift.estimates import Estimates

@@ -16,7 +16,7 @@ from incentive_engine.data.scores import ScoreTable
 from incentive_engine.domain import CONVERSION, COST
 from incentive_engine.insight.findings import holdout_of
 from incentive_engine.language import Code, Message, Text, language, say
-from incentive_engine.language.columns import aligned
+from incentive_engine.language.terminal_text import aligned
 from incentive_engine.stats.power import SIGNIFICANCE, detectable_effect, power_of
 
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from incentive_engine.language import Code, Message, Text, language, say
-from incentive_engine.language.columns import aligned
 from incentive_engine.language.formats import DASH
+from incentive_engine.language.terminal_text import aligned
 from incentive_engine.measurement.figures import Measurement
 from incentive_engine.measurement.lessons import Split
 from incentive_engine.report.pages.measurement import (

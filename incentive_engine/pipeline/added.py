@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from incentive_engine.data.trials.trial import Trial
-from incentive_engine.features.computing.columns import HistoryColumn
+from incentive_engine.features.computing.history_columns import HistoryColumn
 from incentive_engine.features.computing.words import feature_words, groups_of
 from incentive_engine.language import say
 from incentive_engine.uplift.evaluation.additions import additions

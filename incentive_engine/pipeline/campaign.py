@@ -24,7 +24,7 @@ from incentive_engine.pipeline.trials import trials_of
 if TYPE_CHECKING:
     from incentive_engine.data.trials.trial import Trial
     from incentive_engine.data.users import UserFile
-    from incentive_engine.features.computing.columns import HistoryColumn
+    from incentive_engine.features.computing.history_columns import HistoryColumn
     from incentive_engine.uplift.diagnosis.drift import Drift
 
 BASELINE: Final = "baseline.json"
@@ -260,7 +260,7 @@ def score_into(
 
 def drift_into(campaign: CampaignTables, model: Path, policy: Policy, file: Path) -> None:
     """Write how the campaign's users differ from its trial, as JSON."""
-    from incentive_engine.uplift.diagnosis.findings import CheckVerdict, TrialCheck
+    from incentive_engine.uplift.diagnosis.verdicts import CheckVerdict, TrialCheck
 
     content = drift_of(campaign, model, policy).to_dict()
     stale = [

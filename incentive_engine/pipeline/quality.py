@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from incentive_engine.config import Policy
 from incentive_engine.config.policy import SEASON_ERROR
 from incentive_engine.language import Message
-from incentive_engine.uplift.diagnosis.findings import CheckVerdict, Diagnosis
+from incentive_engine.uplift.diagnosis.verdicts import CheckVerdict, Diagnosis
 from incentive_engine.uplift.saved import read_evaluation
 
 if TYPE_CHECKING:

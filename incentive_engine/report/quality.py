@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from incentive_engine.language import Text
 from incentive_engine.stats.estimate import Estimate
-from incentive_engine.uplift.diagnosis.findings import CheckVerdict
+from incentive_engine.uplift.diagnosis.verdicts import CheckVerdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

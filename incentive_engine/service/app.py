@@ -35,7 +35,6 @@ from incentive_engine.live.ledger.records import POOL_EMPTY, Decision
 from incentive_engine.live.repricing import Repricer
 from incentive_engine.live.writing.process import WriterProcess
 from incentive_engine.service import bodies, openapi
-from incentive_engine.service.findings import WatchedFindings
 from incentive_engine.service.gate import Gate, idempotency_key
 from incentive_engine.service.log import Log
 from incentive_engine.service.metrics import Metrics
@@ -48,6 +47,7 @@ from incentive_engine.service.replies import (
     refusal_of,
     user_text,
 )
+from incentive_engine.service.watched_findings import WatchedFindings
 
 DECISIONS: Final = "/v1/decisions"
 

@@ -26,12 +26,12 @@ try:
     from incentive_engine.run.approval import refuse_unapproved
     from incentive_engine.run.signature import read_signing_key, refuse_unsigned
     from incentive_engine.service.app import Service
-    from incentive_engine.service.findings import WatchedFindings
     from incentive_engine.service.gate import Gate, Limits
     from incentive_engine.service.log import Log
     from incentive_engine.service.metrics import Metrics
     from incentive_engine.service.pace import follow, keep_obeying, keep_pace, obey_actions
     from incentive_engine.service.routes import application
+    from incentive_engine.service.watched_findings import WatchedFindings
     from incentive_engine.web import Server, address_of, listening, refuse_open_door
 except ModuleNotFoundError as error:
     if (error.name or "").split(".")[0] not in {"uvicorn", "uvloop", "starlette", "msgspec"}:

@@ -14,7 +14,7 @@ from incentive_engine.language import Message
 from incentive_engine.simulation.draw import DrawResult
 from incentive_engine.simulation.figures import FIGURES, LEARNED
 from incentive_engine.simulation.replay import ReplayResult
-from incentive_engine.simulation.results.campaigns import Payback, campaign_table, paybacks
+from incentive_engine.simulation.results.payback import Payback, campaign_table, paybacks
 from incentive_engine.simulation.results.promises import COLUMNS as PROMISE_COLUMNS
 from incentive_engine.simulation.results.promises import promise_table
 from incentive_engine.simulation.results.replay_table import (

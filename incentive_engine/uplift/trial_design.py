@@ -22,7 +22,7 @@ from incentive_engine.domain import (
 )
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
-from incentive_engine.uplift.campaigns import campaign_weights
+from incentive_engine.uplift.campaign_averages import campaign_weights
 from incentive_engine.uplift.crossfit import Folds
 
 FEWEST_ROWS: Final = 10

@@ -24,7 +24,7 @@ from incentive_engine.pipeline.quality import read_quality
 from incentive_engine.pipeline.steps import Progress, Steps, quiet
 from incentive_engine.report import Code
 from incentive_engine.run.directory import default_run_directory, refuse_existing
-from incentive_engine.uplift.diagnosis.findings import check_acceptable
+from incentive_engine.uplift.diagnosis.verdicts import check_acceptable
 from incentive_engine.workflow.plan_campaign import ModelEvidence, plan_campaign
 from incentive_engine.workflow.write_run import Origin, write_run
 

@@ -17,14 +17,14 @@ from incentive_engine.export.export import (
     export_offers,
     refuse_unverified,
 )
-from incentive_engine.export.findings import (
+from incentive_engine.export.postgres import export_to_postgres
+from incentive_engine.export.preflight import WARNINGS, Flight, preflight
+from incentive_engine.export.preflight_findings import (
     PreflightFinding,
     blocks,
     check_accepted,
     refuse_blocked,
 )
-from incentive_engine.export.postgres import export_to_postgres
-from incentive_engine.export.preflight import WARNINGS, Flight, preflight
 from incentive_engine.export.selection import Filters, Selected, narrowed, select
 from incentive_engine.language import Message, Text, as_warnings, say
 from incentive_engine.pipeline.steps import Progress, Steps, quiet

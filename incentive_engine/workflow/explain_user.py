@@ -9,7 +9,7 @@ from incentive_engine.insight.budget.policy_options import load
 from incentive_engine.insight.evaluation.user_effects import UserReasons, user_effects
 from incentive_engine.pipeline.campaign import campaign_files, trained_model, users_of
 from incentive_engine.pipeline.steps import Progress, Steps, quiet
-from incentive_engine.uplift.diagnosis.findings import acceptable
+from incentive_engine.uplift.diagnosis.verdicts import acceptable
 from incentive_engine.uplift.model import EffectModel
 
 

@@ -12,7 +12,7 @@ from incentive_engine.language import message_of, say
 from incentive_engine.measurement.power import Power, conversion_rate, power_of_sizes
 from incentive_engine.pipeline.campaign import campaign_inputs
 from incentive_engine.pipeline.steps import Progress, Steps, quiet
-from incentive_engine.uplift.diagnosis.findings import acceptable
+from incentive_engine.uplift.diagnosis.verdicts import acceptable
 from incentive_engine.uplift.saved import read_evaluation
 
 

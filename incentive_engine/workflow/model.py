@@ -27,7 +27,7 @@ from incentive_engine.pipeline.quality import read_quality, write_quality
 from incentive_engine.pipeline.steps import Progress, Steps, quiet
 from incentive_engine.run.directory import refuse_existing
 from incentive_engine.uplift.diagnosis.diagnose import diagnose
-from incentive_engine.uplift.diagnosis.findings import check_acceptable
+from incentive_engine.uplift.diagnosis.verdicts import check_acceptable
 from incentive_engine.uplift.evaluation.evaluation import evaluate
 from incentive_engine.uplift.evaluation.explanation import explain_sample
 from incentive_engine.uplift.evaluation.paired import compare_models

@@ -48,7 +48,7 @@ from incentive_engine.pipeline.steps import Progress, Steps, quiet
 from incentive_engine.report.pages.whatif import render_whatif
 from incentive_engine.run.directory import free_directory, refuse_existing
 from incentive_engine.run.study import write_study
-from incentive_engine.uplift.diagnosis.findings import check_acceptable
+from incentive_engine.uplift.diagnosis.verdicts import check_acceptable
 from incentive_engine.workflow.write_run import input_files
 
 

@@ -8,7 +8,7 @@ import pytest
 SCRIPT = """
 import sys
 import numpy as np
-from incentive_engine.allocation.population.kernels import count_cells
+from incentive_engine.allocation.population.kernels.pair_kernels import count_cells
 
 counts = np.zeros(3, dtype=np.int64)
 count_cells(np.array([0, 2, 2], dtype=np.uint16), 0, 3, counts)

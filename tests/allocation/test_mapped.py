@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from incentive_engine.allocation import build_problem, margins, reasons, solve
-from incentive_engine.allocation.population import columns
+from incentive_engine.allocation.population import pair_columns
 from incentive_engine.config.policy import Policy
 from incentive_engine.data.scores import read_scores
 from incentive_engine.data.sources import parquet_files
@@ -53,7 +53,7 @@ def test_mapped_columns_give_the_same_plan(
         monkeypatch.setattr(room, "LARGEST", largest)
         monkeypatch.setattr(room, "STRIDE", 700)
         monkeypatch.setattr(parquet_files, "ROWS", 800)
-        monkeypatch.setattr(columns, "MAPPED", 500)
+        monkeypatch.setattr(pair_columns, "MAPPED", 500)
         table = read_scores(tmp_path / "scores.parquet", policy())
         problem = build_problem(policy(), table, np.zeros(USERS, dtype=np.bool_))
         assert room.is_mapped() == (largest == 1_000)

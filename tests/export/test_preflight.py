@@ -7,14 +7,19 @@ from typing import Any
 import pytest
 
 from incentive_engine.errors import ConfigError, VerificationError
-from incentive_engine.export.findings import Severity, blocks, check_accepted, refuse_blocked
 from incentive_engine.export.preflight import WARNINGS, Flight, preflight
+from incentive_engine.export.preflight_findings import (
+    Severity,
+    blocks,
+    check_accepted,
+    refuse_blocked,
+)
 from incentive_engine.language import say
 from incentive_engine.run.finished import FinishedRun, read_run
 from incentive_engine.run.format import RunFile
 from incentive_engine.run.siblings import add_entry, previous, refuse_superseded
-from incentive_engine.uplift.diagnosis.findings import CheckVerdict as Warned
-from incentive_engine.uplift.diagnosis.findings import TrialCheck
+from incentive_engine.uplift.diagnosis.verdicts import CheckVerdict as Warned
+from incentive_engine.uplift.diagnosis.verdicts import TrialCheck
 from verify.runs import HandMadeRun, gain_by_hand
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)

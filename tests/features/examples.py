@@ -11,8 +11,8 @@ from incentive_engine.config.history import Declaration
 from incentive_engine.config.offer import Offer
 from incentive_engine.config.schedule.durations import DAY
 from incentive_engine.domain import IntArray
-from incentive_engine.features.computing.columns import history_columns
 from incentive_engine.features.computing.events import ComputedFeatures, features_at, sorted_events
+from incentive_engine.features.computing.history_columns import history_columns
 from incentive_engine.features.computing.kernel import NEVER, NO_AMOUNT, Codes, EventArrays
 from incentive_engine.features.computing.program import build_program
 

@@ -12,7 +12,7 @@ import pytest
 from features.examples import MOMENT, OFFERS, made, micros, random_declarations, random_log
 from incentive_engine.config.policy import Policy
 from incentive_engine.errors import DataError
-from incentive_engine.features.computing.columns import history_columns
+from incentive_engine.features.computing.history_columns import history_columns
 from incentive_engine.features.one_user import UserEvents, UserHistory, moment_of
 
 ALL_KINDS = ["order", "visit", "issue", "redeem", "any"]

@@ -20,8 +20,8 @@ from features.examples import (
     random_log,
 )
 from features.logs import LOG, sharded
-from incentive_engine.features.computing.columns import history_columns
 from incentive_engine.features.computing.events import ComputedFeatures
+from incentive_engine.features.computing.history_columns import history_columns
 from incentive_engine.features.local import ShardFeatures, features_of_rows
 from incentive_engine.features.plan import FeaturePlan
 from incentive_engine.features.shards import ShardedLog, shard_of

@@ -16,7 +16,7 @@ from features.examples import (
     random_log,
 )
 from features.sql import compiled
-from incentive_engine.features.computing.columns import history_columns
+from incentive_engine.features.computing.history_columns import history_columns
 
 
 @pytest.mark.parametrize("seed", [11, 12])

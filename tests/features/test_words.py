@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from features.examples import OFFERS, declaration
-from incentive_engine.features.computing.columns import HistoryColumn, history_columns
+from incentive_engine.features.computing.history_columns import HistoryColumn, history_columns
 from incentive_engine.features.computing.standard import KINDS, LogContent, standard_declarations
 from incentive_engine.features.computing.words import feature_words, groups_of
 

@@ -7,7 +7,7 @@ import re
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from incentive_engine.language.columns import CLOSING, OPENING, width, wrapped
+from incentive_engine.language.terminal_text import CLOSING, OPENING, width, wrapped
 
 TEXTS = st.lists(
     st.sampled_from(

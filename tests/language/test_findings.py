@@ -16,7 +16,7 @@ from incentive_engine.language import say, shortened
 from incentive_engine.report import Note, render_report
 from incentive_engine.uplift.diagnosis.diagnose import diagnose
 from incentive_engine.uplift.diagnosis.drift import Drift, Shift
-from incentive_engine.uplift.diagnosis.findings import CheckVerdict, TrialCheck
+from incentive_engine.uplift.diagnosis.verdicts import CheckVerdict, TrialCheck
 from report.examples import full
 from uplift.trials import Known, draw, even_effects, policy_of
 

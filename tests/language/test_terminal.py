@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from incentive_engine.language.columns import CLOSING, width
+from incentive_engine.language.terminal_text import CLOSING, width
 from workflow.conftest import program
 
 COMMANDS = re.compile(r"^  ([a-z]+) ", re.MULTILINE)

@@ -23,7 +23,7 @@ from incentive_engine.report import (
     PublicRules,
     Quality,
 )
-from incentive_engine.uplift.diagnosis.findings import CheckVerdict, TrialCheck
+from incentive_engine.uplift.diagnosis.verdicts import CheckVerdict, TrialCheck
 
 
 def held() -> Holdout:

@@ -14,7 +14,7 @@ from incentive_engine.language import Code
 from incentive_engine.report.pages.comparison import render_comparison
 from incentive_engine.simulation.comparison import StrategyComparison
 from incentive_engine.simulation.draw import run_block
-from incentive_engine.simulation.results.columns import CONTRACT
+from incentive_engine.simulation.results.strategy_result import CONTRACT
 from incentive_engine.workflow import simulate as workflow
 from incentive_engine.workflow.simulate import SimulationStopped, check_scenario, simulate
 

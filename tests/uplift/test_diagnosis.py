@@ -12,7 +12,7 @@ from incentive_engine.data.trials.trial import Trial
 from incentive_engine.errors import DataError
 from incentive_engine.language import language
 from incentive_engine.uplift.diagnosis.diagnose import diagnose
-from incentive_engine.uplift.diagnosis.findings import Diagnosis, acceptable
+from incentive_engine.uplift.diagnosis.verdicts import Diagnosis, acceptable
 from incentive_engine.uplift.model import fit
 
 from .trials import Known, draw, even_effects, policy_of

@@ -18,10 +18,10 @@ from incentive_engine.data.sources import open_source
 from incentive_engine.data.trials.trial import read_trial
 from incentive_engine.errors import ConfigError, DataError
 from incentive_engine.measurement.learning.folder import INDEX, PLANNED
-from incentive_engine.measurement.learning.lots import ServedDecision, ServedLedger
+from incentive_engine.measurement.learning.randomised_users import ServedDecision, ServedLedger
 from incentive_engine.measurement.learning.trial_rows import lesson_of
 from incentive_engine.run.finished import read_run
-from incentive_engine.uplift.campaigns import campaign_averages, campaign_weights
+from incentive_engine.uplift.campaign_averages import campaign_averages, campaign_weights
 from incentive_engine.uplift.trial_design import even_lottery
 from incentive_engine.workflow.results.learn_campaign import learn
 

@@ -11,7 +11,7 @@ import pytest
 from incentive_engine.cli.terminal.output import spoken_at_home, taken_language
 from incentive_engine.errors import ConfigError
 from incentive_engine.language import language, say
-from incentive_engine.language.columns import aligned
+from incentive_engine.language.terminal_text import aligned
 
 from .conftest import Incentive
 

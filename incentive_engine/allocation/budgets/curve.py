@@ -19,7 +19,7 @@ from incentive_engine.allocation.budgets.neighbours import (
 )
 from incentive_engine.allocation.dual.lagrangian import LagrangianDual
 from incentive_engine.allocation.infeasible.conflict import explain, relax
-from incentive_engine.allocation.infeasible.lots import taken_by_lots
+from incentive_engine.allocation.infeasible.explorer_usage import taken_by_lots
 from incentive_engine.allocation.params import CURVE, SolveParams
 from incentive_engine.allocation.plans.split_plan import (
     NEAR,
@@ -28,9 +28,9 @@ from incentive_engine.allocation.plans.split_plan import (
     solve_relaxed,
     with_less,
 )
-from incentive_engine.allocation.population.columns import threads
 from incentive_engine.allocation.population.from_problem import users_of
 from incentive_engine.allocation.population.limit_maps import rows_of, tally_explorers
+from incentive_engine.allocation.population.pair_columns import threads
 from incentive_engine.allocation.population.samples import draw_samples
 from incentive_engine.allocation.population.users import Users
 from incentive_engine.allocation.problem import Problem

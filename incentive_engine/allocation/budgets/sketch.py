@@ -16,9 +16,9 @@ from incentive_engine.allocation.dual.prices import find_prices
 from incentive_engine.allocation.limits import LinearLimit
 from incentive_engine.allocation.params import SolveParams
 from incentive_engine.allocation.plans.split_plan import Relaxed
-from incentive_engine.allocation.population.columns import in_parts
 from incentive_engine.allocation.population.from_problem import users_of
 from incentive_engine.allocation.population.limit_maps import open_rows, rows_of, tally_explorers
+from incentive_engine.allocation.population.pair_columns import in_parts
 from incentive_engine.allocation.population.sweep import Choice, sweep
 from incentive_engine.allocation.population.users import Users
 from incentive_engine.allocation.problem import Problem

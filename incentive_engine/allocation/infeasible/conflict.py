@@ -16,7 +16,7 @@ import numpy as np
 from incentive_engine.allocation.certificate import RatioReport, ratio_of
 from incentive_engine.allocation.dual.core import build_core
 from incentive_engine.allocation.dual.prices import Optimum
-from incentive_engine.allocation.infeasible.lots import used_by_lots
+from incentive_engine.allocation.infeasible.explorer_usage import used_by_lots
 from incentive_engine.allocation.infeasible.relaxation import (
     NEGLIGIBLE,
     AttainableSums,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from incentive_engine.allocation.explorers import Explorers
-from incentive_engine.allocation.infeasible.lots import taken_fault
+from incentive_engine.allocation.infeasible.explorer_usage import taken_fault
 from incentive_engine.allocation.plans.solved import Solved
 from incentive_engine.allocation.population.population import Population
 from incentive_engine.allocation.population.variance import variance_in, variance_unit

@@ -13,7 +13,7 @@ from incentive_engine.allocation.certificate import Certificate, certify
 from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy, Prices
 from incentive_engine.allocation.dual.prices import Optimum, find_prices
 from incentive_engine.allocation.infeasible.conflict import explain, relax, relax_whole
-from incentive_engine.allocation.infeasible.lots import taken_by_lots
+from incentive_engine.allocation.infeasible.explorer_usage import taken_by_lots
 from incentive_engine.allocation.integer.core_search import Incumbent
 from incentive_engine.allocation.integer.draft import CandidatePlan
 from incentive_engine.allocation.integer.integer_plan import make_plan

@@ -7,13 +7,9 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.allocation.population import kernels
-from incentive_engine.allocation.population.columns import (
-    HEADROOM,
-    Units,
-    in_parts,
-    shared_fields,
-)
+from incentive_engine.allocation.population.kernels import pair_kernels
+from incentive_engine.allocation.population.pair_columns import in_parts, shared_fields
+from incentive_engine.allocation.population.units import HEADROOM, Units
 from incentive_engine.allocation.population.users import Users
 from incentive_engine.allocation.problem import Problem, Question
 from incentive_engine.domain import COST, MICROS, FloatArray
@@ -81,7 +77,7 @@ def units_of(question: Question, largest: FloatArray, n: int) -> Units:
 def _largest(problem: Problem, cost: int) -> FloatArray:
     size = len(problem.measures) + 1
     parts = in_parts(
-        lambda start, stop, out: kernels.ranges(
+        lambda start, stop, out: pair_kernels.ranges(
             problem.value, problem.columns, cost, start, stop, out[0], out[1]
         ),
         n=problem.n_users,
@@ -126,7 +122,7 @@ def _content_keys(users: Users) -> npt.NDArray[np.uint64]:
     keys = users.cell.astype(np.uint64)
     pairs = users.pairs
     in_parts(
-        lambda start, stop, out: kernels.content_keys(pairs, start, stop, out),
+        lambda start, stop, out: pair_kernels.content_keys(pairs, start, stop, out),
         n=users.n,
         make=lambda: keys,
     )

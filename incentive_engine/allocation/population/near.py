@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.allocation.population import kernels
-from incentive_engine.allocation.population.columns import in_parts
+from incentive_engine.allocation.population.kernels import pair_kernels
+from incentive_engine.allocation.population.pair_columns import in_parts
 from incentive_engine.domain import IntArray
 
 
@@ -50,7 +50,7 @@ def _within(distance: npt.NDArray[Any], size: int) -> IntArray:
     bits = distance.view(np.uint64 if wide else np.uint32)
     shift = 48 if wide else 16
     parts = in_parts(
-        lambda start, stop, out: kernels.count_leading(bits, shift, start, stop, out),
+        lambda start, stop, out: pair_kernels.count_leading(bits, shift, start, stop, out),
         n=len(bits),
         make=lambda: np.zeros(1 << 16, dtype=np.int64),
     )
@@ -58,7 +58,7 @@ def _within(distance: npt.NDArray[Any], size: int) -> IntArray:
     counts = np.cumsum(sum(parts)[:finite])
     most = min(int(np.searchsorted(counts, size)), finite - 1)
     parts = in_parts(
-        lambda start, stop, out: kernels.find_leading(bits, shift, most, start, stop, out),
+        lambda start, stop, out: pair_kernels.find_leading(bits, shift, most, start, stop, out),
         n=len(bits),
         make=lambda: np.empty(counts[most] + 1, dtype=np.int64),
     )

@@ -8,8 +8,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.allocation.population.columns import Units
 from incentive_engine.allocation.population.sweep import CellTable, Choice
+from incentive_engine.allocation.population.units import Units
 from incentive_engine.allocation.population.users import Near, Rows, Users
 from incentive_engine.domain import FloatArray, IntArray
 

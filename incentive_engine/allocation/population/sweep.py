@@ -8,15 +8,11 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.allocation.population import choice_kernels as choices
-from incentive_engine.allocation.population import kernels
-from incentive_engine.allocation.population.columns import (
-    HEADROOM,
-    PairColumns,
-    Units,
-    in_parts,
-)
-from incentive_engine.allocation.population.score_kernels import largest_score, price_table
+from incentive_engine.allocation.population.kernels import choice_kernels as choices
+from incentive_engine.allocation.population.kernels import pair_kernels
+from incentive_engine.allocation.population.kernels.score_kernels import largest_score, price_table
+from incentive_engine.allocation.population.pair_columns import PairColumns, in_parts
+from incentive_engine.allocation.population.units import HEADROOM, Units
 from incentive_engine.domain import FloatArray, IntArray
 
 TIED: Final = 1e-9
@@ -141,7 +137,7 @@ def tally(users: PairColumns, choice: Choice) -> CellTable:
     """Return what given choices (canonical positions) add up to."""
     pairs = users.pairs
     parts = in_parts(
-        lambda start, stop, totals: kernels.tally(pairs, choice, start, stop, totals),
+        lambda start, stop, totals: pair_kernels.tally(pairs, choice, start, stop, totals),
         n=users.n,
         make=lambda: empty_totals(users),
     )
@@ -159,7 +155,7 @@ def cost_micros(users: PairColumns, choice: Choice) -> IntArray:
     pairs, cost = users.pairs, np.zeros(users.n, dtype=np.int64)
     if users.cost >= 0:
         in_parts(
-            lambda start, stop, _: kernels.chosen_costs(pairs, choice, start, stop, cost),
+            lambda start, stop, _: pair_kernels.chosen_costs(pairs, choice, start, stop, cost),
             n=users.n,
             make=lambda: None,
         )
@@ -175,7 +171,7 @@ def size_sums(users: PairColumns) -> IntArray:
     """Return absolute amounts added over all eligible pairs, as kernels add them."""
     pairs = users.pairs
     parts = in_parts(
-        lambda start, stop, totals: kernels.add_sizes(pairs, start, stop, totals),
+        lambda start, stop, totals: pair_kernels.add_sizes(pairs, start, stop, totals),
         n=users.n,
         make=lambda: empty_totals(users),
     )

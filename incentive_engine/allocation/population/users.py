@@ -9,14 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.allocation.population import choice_kernels as choices
-from incentive_engine.allocation.population import kernels
-from incentive_engine.allocation.population.columns import (
-    PairColumns,
-    in_parts,
-)
+from incentive_engine.allocation.population.kernels import choice_kernels as choices
+from incentive_engine.allocation.population.kernels import pair_kernels
+from incentive_engine.allocation.population.kernels.score_kernels import price_table
 from incentive_engine.allocation.population.near import lowest_keys, nearest
-from incentive_engine.allocation.population.score_kernels import price_table
+from incentive_engine.allocation.population.pair_columns import PairColumns, in_parts
 from incentive_engine.allocation.population.sweep import (
     CellTable,
     Choice,
@@ -84,7 +81,7 @@ class Users(PairColumns):
     def cell_counts(self) -> IntArray:
         """Return (n_cells,) int64, how many users each cell has."""
         parts = in_parts(
-            lambda start, stop, counts: kernels.count_cells(self.cell, start, stop, counts),
+            lambda start, stop, counts: pair_kernels.count_cells(self.cell, start, stop, counts),
             n=self.n,
             make=lambda: np.zeros(self.n_cells, dtype=np.int64),
         )
@@ -93,7 +90,9 @@ class Users(PairColumns):
     def drawn(self, below: npt.NDArray[np.uint64]) -> Users:
         """Return the users whose hashed key, 53 bits, is below their cell's threshold."""
         parts = in_parts(
-            lambda start, stop, out: kernels.draw(self.cell, self.key, below, start, stop, out),
+            lambda start, stop, out: pair_kernels.draw(
+                self.cell, self.key, below, start, stop, out
+            ),
             n=self.n,
             make=lambda: np.empty(self.n + 1, dtype=np.int64),
         )

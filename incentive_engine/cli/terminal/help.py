@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from incentive_engine.language import Language
-from incentive_engine.language.columns import width, wrapped
+from incentive_engine.language.terminal_text import width, wrapped
 
 
 def speak(command: Any, t: Language) -> None:  # noqa: ANN401 - Typer brings its own Click, or uses the public one

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.features.computing.columns import HistoryColumn
+from incentive_engine.features.computing.history_columns import HistoryColumn
 from incentive_engine.features.computing.program import FeatureProgram, slots_of
 from incentive_engine.features.computing.statistics import STATISTICS
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from incentive_engine.config.history import ANY
 from incentive_engine.config.schedule.durations import LONGEST
 from incentive_engine.features.computing import kernel
-from incentive_engine.features.computing.columns import HistoryColumn
+from incentive_engine.features.computing.history_columns import HistoryColumn
 from incentive_engine.features.computing.kernel import Codes, ProgramArrays
 from incentive_engine.features.computing.statistics import STATISTICS
 

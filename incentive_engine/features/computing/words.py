@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from incentive_engine.config.schedule.durations import Duration
-from incentive_engine.features.computing.columns import HistoryColumn
+from incentive_engine.features.computing.history_columns import HistoryColumn
 from incentive_engine.features.computing.statistics import STATISTICS
 from incentive_engine.language import Message, Value, named, say
 

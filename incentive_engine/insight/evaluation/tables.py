@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from incentive_engine.data.tables.frames import write_table
-from incentive_engine.uplift.diagnosis.findings import Diagnosis
+from incentive_engine.uplift.diagnosis.verdicts import Diagnosis
 from incentive_engine.uplift.evaluation.evaluation import ModelEvaluation
 
 

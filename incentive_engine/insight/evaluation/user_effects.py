@@ -17,7 +17,7 @@ from incentive_engine.config import Policy
 from incentive_engine.data.columns.conditions import matches
 from incentive_engine.data.users import UserFile
 from incentive_engine.errors import DataError, Fault
-from incentive_engine.features.computing.columns import HistoryColumn
+from incentive_engine.features.computing.history_columns import HistoryColumn
 from incentive_engine.features.computing.words import feature_words
 from incentive_engine.language import Message, Text, named, say
 from incentive_engine.uplift.evaluation.explanation import Explanation, explain

@@ -31,7 +31,7 @@ from incentive_engine.pipeline.quality import ModelQuality
 from incentive_engine.report import Advice, Alternative, Response
 from incentive_engine.report.content import TrialState
 from incentive_engine.stats.estimate import Estimate
-from incentive_engine.uplift.diagnosis.findings import CheckVerdict
+from incentive_engine.uplift.diagnosis.verdicts import CheckVerdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 
 from incentive_engine.language import Code, Message, Text, as_warnings, language, say
-from incentive_engine.language.columns import aligned
 from incentive_engine.language.formats import DASH, money, number, percent
+from incentive_engine.language.terminal_text import aligned
 from incentive_engine.report.pages.comparison import verdicts
 from incentive_engine.report.pages.series import payback_sentences
 from incentive_engine.simulation.comparison import StrategyComparison

@@ -18,8 +18,8 @@ from incentive_engine.language import (
     language,
     named,
 )
-from incentive_engine.language.columns import aligned
 from incentive_engine.language.formats import DASH
+from incentive_engine.language.terminal_text import aligned
 
 COLUMNS: Final = (
     "variant", "budget", "value", "conversions", "spend", "cost", "treated", "roi",

@@ -22,7 +22,7 @@ from incentive_engine.data.users import OFFER, RESERVED
 from incentive_engine.domain import CONTROL, CONVERSION, COST, SPEND, IntArray
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
-from incentive_engine.measurement.learning.lots import (
+from incentive_engine.measurement.learning.randomised_users import (
     Decisions,
     RandomisedUsers,
     ServedLedger,

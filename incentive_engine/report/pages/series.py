@@ -14,7 +14,7 @@ from incentive_engine.language import Language
 from incentive_engine.report.figures.charts import Axis, Chart, Series, figure
 from incentive_engine.report.figures.lines import lines_of
 from incentive_engine.simulation.comparison import StrategyComparison
-from incentive_engine.simulation.results.campaigns import ORACLES, Payback
+from incentive_engine.simulation.results.payback import ORACLES, Payback
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,8 +9,8 @@ import pandas as pd
 
 from incentive_engine.config.policy import Policy
 from incentive_engine.config.schedule.durations import DAY
-from incentive_engine.features.computing.columns import history_columns
 from incentive_engine.features.computing.events import features_at, sorted_events
+from incentive_engine.features.computing.history_columns import history_columns
 from incentive_engine.features.computing.kernel import NO_AMOUNT, EventArrays
 from incentive_engine.features.computing.program import build_program
 from incentive_engine.features.computing.standard import KINDS, LogContent, standard_declarations

@@ -15,7 +15,12 @@ from incentive_engine.domain import FloatArray
 from incentive_engine.language import Message, say
 from incentive_engine.simulation.offpolicy import ESTIMATORS, MEASURES, overlap_warning
 from incentive_engine.simulation.replay import ReplayResult
-from incentive_engine.simulation.results.columns import PAIR_COLUMNS, PER, StrategyResult, table_of
+from incentive_engine.simulation.results.strategy_result import (
+    PAIR_COLUMNS,
+    PER,
+    StrategyResult,
+    table_of,
+)
 from incentive_engine.stats.draws import Interval, Z
 
 

@@ -14,7 +14,12 @@ from incentive_engine.config.scenario import Scenario, Strategy
 from incentive_engine.domain import FloatArray, IntArray
 from incentive_engine.simulation.draw import DrawResult
 from incentive_engine.simulation.figures import FIGURES, LEARNED
-from incentive_engine.simulation.results.columns import PAIR_COLUMNS, PER, StrategyResult, table_of
+from incentive_engine.simulation.results.strategy_result import (
+    PAIR_COLUMNS,
+    PER,
+    StrategyResult,
+    table_of,
+)
 from incentive_engine.stats.draws import (
     mean_interval,
     quotient_interval,

@@ -11,7 +11,7 @@ from incentive_engine.data.trials.trial import Trial
 from incentive_engine.domain import CONTROL, BoolArray, FloatArray, IntArray
 from incentive_engine.language import Message, Value, say, shortened
 from incentive_engine.stats.power import detectable_effect
-from incentive_engine.uplift.diagnosis.findings import ArmCount, CheckVerdict, TrialCheck
+from incentive_engine.uplift.diagnosis.verdicts import ArmCount, CheckVerdict, TrialCheck
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

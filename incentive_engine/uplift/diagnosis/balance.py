@@ -15,7 +15,7 @@ from incentive_engine.domain import BoolArray, FloatArray, IntArray
 from incentive_engine.language import say, shortened
 from incentive_engine.parallel import side_by_side
 from incentive_engine.uplift.diagnosis.arms import WeightedArms
-from incentive_engine.uplift.diagnosis.findings import CheckVerdict, Imbalance, TrialCheck
+from incentive_engine.uplift.diagnosis.verdicts import CheckVerdict, Imbalance, TrialCheck
 from incentive_engine.uplift.systematic_sample import SAMPLE, evenly
 
 

@@ -13,14 +13,14 @@ from incentive_engine.uplift.diagnosis.arms import (
     size_findings,
 )
 from incentive_engine.uplift.diagnosis.balance import balance_findings
-from incentive_engine.uplift.diagnosis.campaigns import campaign_findings
+from incentive_engine.uplift.diagnosis.campaign_checks import campaign_findings
 from incentive_engine.uplift.diagnosis.feature_checks import feature_findings, leak_findings
-from incentive_engine.uplift.diagnosis.findings import Diagnosis
 from incentive_engine.uplift.diagnosis.outcomes import outcome_findings
 from incentive_engine.uplift.diagnosis.sample_ratio import (
     propensity_findings,
     sample_ratio_findings,
 )
+from incentive_engine.uplift.diagnosis.verdicts import Diagnosis
 from incentive_engine.uplift.trial_design import reach_of
 
 

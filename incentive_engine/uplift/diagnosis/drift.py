@@ -13,7 +13,7 @@ from scipy.special import chdtri
 from incentive_engine.domain import FloatArray, IntArray, Matrix
 from incentive_engine.language import Message, say, shortened
 from incentive_engine.uplift.boosting.boosting import BinnedRows, Recipe, predict, train
-from incentive_engine.uplift.diagnosis.findings import CheckVerdict, TrialCheck
+from incentive_engine.uplift.diagnosis.verdicts import CheckVerdict, TrialCheck
 from incentive_engine.uplift.model import EffectModel
 from incentive_engine.uplift.systematic_sample import evenly
 

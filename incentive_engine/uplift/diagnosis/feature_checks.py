@@ -11,7 +11,7 @@ from incentive_engine.data.trials.trial import Trial
 from incentive_engine.domain import BoolArray, FloatArray
 from incentive_engine.language import say, shortened
 from incentive_engine.uplift.boosting.features import Feature, learn_encoder
-from incentive_engine.uplift.diagnosis.findings import CheckVerdict, TrialCheck
+from incentive_engine.uplift.diagnosis.verdicts import CheckVerdict, TrialCheck
 from incentive_engine.uplift.systematic_sample import evenly
 
 FEWEST: Final = 30

@@ -8,7 +8,7 @@ from incentive_engine.config.policy import Policy
 from incentive_engine.data.trials.trial import Trial
 from incentive_engine.domain import MICROS
 from incentive_engine.language import Message, say
-from incentive_engine.uplift.diagnosis.findings import CheckVerdict, TrialCheck
+from incentive_engine.uplift.diagnosis.verdicts import CheckVerdict, TrialCheck
 
 
 def outcome_findings(trial: Trial, policy: Policy) -> list[CheckVerdict]:

@@ -10,7 +10,7 @@ from incentive_engine.data.trials.trial import Trial
 from incentive_engine.domain import FloatArray, IntArray
 from incentive_engine.language import Value, say
 from incentive_engine.uplift.diagnosis.arms import WeightedArms
-from incentive_engine.uplift.diagnosis.findings import ArmCount, CheckVerdict, TrialCheck
+from incentive_engine.uplift.diagnosis.verdicts import ArmCount, CheckVerdict, TrialCheck
 
 Stratum = tuple[str, str]
 """A column and its value."""

@@ -25,7 +25,7 @@ from incentive_engine.pipeline.quality import read_quality
 from incentive_engine.pipeline.steps import Progress, Steps, quiet
 from incentive_engine.report import Code
 from incentive_engine.run.directory import default_run_directory, refuse_existing
-from incentive_engine.uplift.diagnosis.findings import check_acceptable
+from incentive_engine.uplift.diagnosis.verdicts import check_acceptable
 from incentive_engine.workflow.in_parts.parted_run import PartedRun, written
 from incentive_engine.workflow.in_parts.stated import LearnedScores, planned
 from incentive_engine.workflow.write_run import Origin

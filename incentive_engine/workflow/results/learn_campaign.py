@@ -9,7 +9,7 @@ from incentive_engine.config.access.location import Location
 from incentive_engine.live.entries import decisions
 from incentive_engine.live.ledger.ledger import shown_place
 from incentive_engine.measurement.learning.folder import LearnedFolder, write_lesson
-from incentive_engine.measurement.learning.lots import ServedDecision, ServedLedger
+from incentive_engine.measurement.learning.randomised_users import ServedDecision, ServedLedger
 from incentive_engine.measurement.learning.trial_rows import lesson_of
 
 

@@ -15,7 +15,8 @@ from typing import Final, Literal
 
 import numpy as np
 
-from incentive_engine.allocation.population.columns import PairColumns, Units, shared_fields
+from incentive_engine.allocation.population.pair_columns import PairColumns, shared_fields
+from incentive_engine.allocation.population.units import Units
 from incentive_engine.allocation.population.users import Users
 from incentive_engine.domain import IntArray
 from incentive_engine.errors import Fault, SetupError

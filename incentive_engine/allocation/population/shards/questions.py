@@ -10,9 +10,10 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.allocation.population.columns import Units, on_one_thread
+from incentive_engine.allocation.population.pair_columns import on_one_thread
 from incentive_engine.allocation.population.shards.mapped import ShardFile, mapped, write_shard
 from incentive_engine.allocation.population.sweep import CellTable, Choice, reaches
+from incentive_engine.allocation.population.units import Units
 from incentive_engine.allocation.population.users import Near, Users
 from incentive_engine.domain import FloatArray, IntArray
 

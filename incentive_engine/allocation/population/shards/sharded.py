@@ -16,9 +16,6 @@ from typing import Any, Final, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.allocation.population.columns import (
-    Units,
-)
 from incentive_engine.allocation.population.near import lowest_keys, nearest
 from incentive_engine.allocation.population.population import Population
 from incentive_engine.allocation.population.shards import questions
@@ -36,6 +33,7 @@ from incentive_engine.allocation.population.sweep import (
     table_of,
     unit_of_scores,
 )
+from incentive_engine.allocation.population.units import Units
 from incentive_engine.allocation.population.users import Near, Rows, Users, joined
 from incentive_engine.domain import FloatArray, IntArray
 from incentive_engine.fleet import Fleet

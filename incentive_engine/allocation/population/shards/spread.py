@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from incentive_engine.allocation.population.columns import shared_fields
+from incentive_engine.allocation.population.pair_columns import shared_fields
 from incentive_engine.allocation.population.population import Population
 from incentive_engine.allocation.population.shards.mapped import COLUMNS, write_shard
 from incentive_engine.allocation.population.shards.sharded import ShardedUsers

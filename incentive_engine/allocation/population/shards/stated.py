@@ -15,8 +15,8 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from incentive_engine.allocation.explorers import Explorers
-from incentive_engine.allocation.population.columns import on_one_thread, shared_fields
 from incentive_engine.allocation.population.from_problem import units_of, users_of
+from incentive_engine.allocation.population.pair_columns import on_one_thread, shared_fields
 from incentive_engine.allocation.population.shards.mapped import ShardFile, write_shard
 from incentive_engine.allocation.population.shards.sharded import ShardedUsers
 from incentive_engine.allocation.population.shards.spread import plan_folder

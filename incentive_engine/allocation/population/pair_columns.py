@@ -13,70 +13,16 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.allocation.population import kernels
+from incentive_engine.allocation.population.kernels import pair_kernels
+from incentive_engine.allocation.population.units import Units
 from incentive_engine.data.tables.room import is_mapped, let_go
-from incentive_engine.domain import Columns, FloatArray, IntArray
+from incentive_engine.domain import Columns, IntArray
 from incentive_engine.parallel import go_on
-
-HEADROOM: Final = 2.0**61
-"""No sum of fixed-point amounts may exceed this, a quarter of what an int64 holds."""
-
 
 MAPPED: Final = 1 << 20
 """Users of a range where columns are mapped."""
 
 _alone: ContextVar[bool] = ContextVar("alone", default=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Units:
-    """What all parts of a population have in common: order of offers, units of sums.
-
-    Attributes
-    ----------
-    order
-        (k,) int64, the column of the offer at each canonical position; sorted by offer name, so
-        that the order in which a planner lists offers changes nothing.
-    scale
-        (m + 2,) float64, fixed-point units per unit of value, count and each measure.
-    largest
-        (m + 2,) float64, the largest absolute value, 1, and the largest amount of each measure.
-    cost
-        The position of `cost` among the measures, −1 for none.
-    forced
-        Every user who can gets an offer.
-    n_cells
-        How many cells there are.
-    """
-
-    order: IntArray
-    scale: FloatArray
-    largest: FloatArray
-    cost: int
-    forced: bool
-    n_cells: int
-
-    @property
-    def k(self) -> int:
-        """How many offers there are."""
-        return len(self.order)
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """The shape of a table of totals: value, count and measures × cells × offers."""
-        return (len(self.scale), self.n_cells, self.k)
-
-    @property
-    def units(self) -> Units:
-        """What all parts have in common, and nothing else."""
-        return Units(
-            order=self.order,
-            scale=self.scale,
-            largest=self.largest,
-            cost=self.cost,
-            forced=self.forced,
-            n_cells=self.n_cells,
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -105,9 +51,9 @@ class PairColumns(Units):
         return self.value.dtype
 
     @property
-    def pairs(self) -> kernels.KernelColumns:
+    def pairs(self) -> pair_kernels.KernelColumns:
         """The columns as the kernels read them."""
-        return kernels.KernelColumns(
+        return pair_kernels.KernelColumns(
             value=self.value,
             columns=self.columns,
             cell=self.cell,
@@ -121,7 +67,7 @@ class PairColumns(Units):
         """Return (k, N) some users' entries of columns, in canonical order."""
         taken = np.empty((self.k, len(index)), dtype=columns.dtype)
         in_parts(
-            lambda start, stop, out: kernels.take_columns(
+            lambda start, stop, out: pair_kernels.take_columns(
                 columns, self.order, index, start, stop, out
             ),
             n=len(index),

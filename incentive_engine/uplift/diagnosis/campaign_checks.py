@@ -8,8 +8,8 @@ from scipy.stats import chi2
 from incentive_engine.data.trials.trial import Trial
 from incentive_engine.domain import BoolArray
 from incentive_engine.language import Message, say
-from incentive_engine.uplift.campaigns import CampaignAverages, campaign_averages
-from incentive_engine.uplift.diagnosis.findings import CheckVerdict, TrialCheck
+from incentive_engine.uplift.campaign_averages import CampaignAverages, campaign_averages
+from incentive_engine.uplift.diagnosis.verdicts import CheckVerdict, TrialCheck
 
 
 def campaign_findings(trial: Trial, reach: BoolArray) -> list[CheckVerdict]:

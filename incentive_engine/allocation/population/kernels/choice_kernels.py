@@ -9,8 +9,12 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.allocation.population.kernels import BLOCK, KernelColumns, add_pair
-from incentive_engine.allocation.population.score_kernels import (
+from incentive_engine.allocation.population.kernels.pair_kernels import (
+    BLOCK,
+    KernelColumns,
+    add_pair,
+)
+from incentive_engine.allocation.population.kernels.score_kernels import (
     FREE,
     PriceTable,
     choose_block,

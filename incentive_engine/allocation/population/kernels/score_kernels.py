@@ -14,8 +14,12 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.allocation.population.columns import Units
-from incentive_engine.allocation.population.kernels import BLOCK, KernelColumns, rounded_up
+from incentive_engine.allocation.population.kernels.pair_kernels import (
+    BLOCK,
+    KernelColumns,
+    rounded_up,
+)
+from incentive_engine.allocation.population.units import Units
 from incentive_engine.domain import MICROS, FloatArray
 from incentive_engine.jit import compiled
 

@@ -1,0 +1,1 @@
+"""The compiled loops over users and offers."""
