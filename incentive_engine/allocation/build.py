@@ -15,7 +15,6 @@ from incentive_engine.allocation.explorers import Explorers
 from incentive_engine.allocation.limits import LinearLimit, ratio_limits, sum_limit
 from incentive_engine.allocation.problem import BudgetPool, Problem, Question
 from incentive_engine.allocation.weights import Medians, medians_of, weights_of
-from incentive_engine.config import locate
 from incentive_engine.config.amounts import Bound
 from incentive_engine.config.policy import Limit as LimitPolicy
 from incentive_engine.config.policy import Policy
@@ -269,7 +268,7 @@ def _limits(policy: Policy, scores: ScoreTable, cells: Cells) -> tuple[LinearLim
     limits: list[LinearLimit] = []
     for i, stated in enumerate(policy.limits):
         try:
-            bounds = bounds_of(policy, stated, scores.n_users, where=locate(policy, ("limits", i)))
+            bounds = bounds_of(policy, stated, scores.n_users, where=policy.locate(("limits", i)))
         except ConfigError as error:
             faults.extend(error.faults)
             continue

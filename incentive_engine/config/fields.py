@@ -87,7 +87,11 @@ class Document(Model):
         return read
 
     def locate(self, loc: Loc) -> str:
-        """Return where a field stands, ``path:line: field``, for messages of later checks."""
+        """Return where a field stands, for messages of later checks.
+
+        For example ``policies/x.yaml:31: limits.2.where.tir``; a document that no file gave says
+        ``policy: limits.2.where.tir``.
+        """
         return self._source.locate(loc)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Protocol
 
-from incentive_engine.config import Policy, locate
+from incentive_engine.config import Policy
 from incentive_engine.config.history import ANY, Declaration, History
 from incentive_engine.config.schedule.durations import DAY
 from incentive_engine.data.sources import Source
@@ -104,7 +104,7 @@ def history_of(policy: Policy) -> History:
     """
     if policy.history is None:
         remedy = "name the logs under `history: {events: …}`"
-        raise ConfigError(Fault(locate(policy, ("history",)), "is missing", remedy=remedy))
+        raise ConfigError(Fault(policy.locate(("history",)), "is missing", remedy=remedy))
     return policy.history
 
 
@@ -124,7 +124,7 @@ def read_moments(
     for name, table in tables.items():
         key, moment = f"history.moments.{name}", moments[name]
         if moment is None:
-            where = locate(policy, ("history", "moments"))
+            where = policy.locate(("history", "moments"))
             what = say("names no moment of the {name}", name=name)
             raise ConfigError(Fault(where, what, "a time, or the column that holds it"))
         rows[name] = read_rows(table, moment, zone=history.timezone, key=key, at_most=at_most)
@@ -160,7 +160,7 @@ def _standard(
             "the standard set is about {kinds}, and no event is of such a kind", kinds=tuple(KINDS)
         )
         remedy = say("list declarations; the logs have {listed}", listed=_listed(log.kinds))
-        raise ConfigError(Fault(locate(policy, ("history", "features")), what, remedy=remedy))
+        raise ConfigError(Fault(policy.locate(("history", "features")), what, remedy=remedy))
     return standard_declarations(content)
 
 
@@ -171,7 +171,7 @@ def unknown_kinds(
     for index, declaration in enumerate(declared):
         for kind in declaration.kinds:
             if kind not in {ANY, *log.kinds}:
-                where = locate(policy, ("history", "features", index))
+                where = policy.locate(("history", "features", index))
                 what = say("no event is of the kind `{kind}`", kind=kind)
                 yield Fault(where, what, remedy=nearest(kind, log.kinds[:20]))
 
@@ -184,7 +184,7 @@ def _long_windows(
         covered = earliest - begins
         for window in declaration.within or ():
             if covered < COVERED * window.micros:
-                where = locate(policy, ("history", "features", index, "within"))
+                where = policy.locate(("history", "features", index, "within"))
                 what = say(
                     "{window} is longer than the log at the earliest moment ({moment}), "
                     "which begins at {first}",

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import os
 import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import ClassVar
 from urllib.parse import urlsplit
@@ -22,7 +24,6 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from incentive_engine.config.access.keys import Keys, Role
-from incentive_engine.studio.tasks import user_of_system
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +65,7 @@ class Door:
         if self.keys is None:
             roles: tuple[Role, ...] = ("admin",)
             return Person(
-                name=user_of_system(), roles=roles, proven=False, token=self._token("alone")
+                name=_user_of_system(), roles=roles, proven=False, token=self._token("alone")
             )
         session = request.cookies.get(self.cookie, "")
         digest, until = self._sessions.get(session, (b"", 0.0))
@@ -194,3 +195,12 @@ class Guarded:
             await send(message)
 
         await self.app(scope, receive, named)
+
+
+def _user_of_system() -> str:
+    """Return who runs the program, as far as the system tells."""
+    import getpass
+
+    with suppress(OSError, KeyError):
+        return getpass.getuser()
+    return str(os.getuid())

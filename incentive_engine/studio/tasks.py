@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import secrets
 import threading
 import time
@@ -163,12 +162,3 @@ class TaskBook:
                 changes["ended"] = datetime.now(UTC)
             self._tasks[name] = replace(task, **changes)  # type: ignore[arg-type]  # fields of Task
             self.version += 1
-
-
-def user_of_system() -> str:
-    """Return who runs the program, as far as the system tells."""
-    import getpass
-
-    with suppress(OSError, KeyError):
-        return getpass.getuser()
-    return str(os.getuid())

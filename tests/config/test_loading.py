@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from incentive_engine.config import Policy, check_file, load_policy, locate, policy_from_mapping
+from incentive_engine.config import Policy, load_policy, policy_from_mapping
 from incentive_engine.config.access.location import local
 from incentive_engine.config.fields import Range
 from incentive_engine.errors import ConfigError
@@ -127,7 +127,7 @@ def test_missing_data_files_are_faults_with_their_lines(tmp_path: Path) -> None:
     text = CORRECT + "data:\n  users: users.csv\n  trial: 't/*.parquet'\n"
     path = write(tmp_path, text)
     with pytest.raises(ConfigError) as caught:
-        check_file(path)
+        load_policy(path)
     line = CORRECT.count("\n") + 2
     end = (
         "expected a CSV or Parquet file, a folder of Parquet, or a database's URL;"
@@ -150,17 +150,17 @@ def test_sections_with_nothing_under_them_are_left_out(tmp_path: Path) -> None:
 def test_locate_names_file_line_and_field(tmp_path: Path) -> None:
     policy = load(tmp_path, CORRECT)
     line = CORRECT[: CORRECT.index("{name: floor")].count("\n") + 1
-    assert locate(policy, ("limits", 0, "where", "tier")) == (
+    assert policy.locate(("limits", 0, "where", "tier")) == (
         f"{tmp_path}/plan.yaml:{line}: limits.0.where.tier"
     )
-    assert locate(policy, ("limits", 0, "where", "new")).endswith(f":{line}: limits.0.where.new")
+    assert policy.locate(("limits", 0, "where", "new")).endswith(f":{line}: limits.0.where.new")
     changed_on_the_way = policy.with_budget(amount=5)
-    assert locate(changed_on_the_way, ("name",)) == f"{tmp_path}/plan.yaml:2: name"
+    assert changed_on_the_way.locate(("name",)) == f"{tmp_path}/plan.yaml:2: name"
 
 
 def test_a_policy_that_no_file_gave_is_located_by_its_fields() -> None:
     policy = Policy.model_validate({"version": 1, "name": "a", "offers": [offer("o")]})
-    assert locate(policy, ("limits", 2)) == "policy: limits.2"
+    assert policy.locate(("limits", 2)) == "policy: limits.2"
 
 
 def offer(name: str) -> dict[str, object]:
@@ -194,7 +194,7 @@ def test_a_policy_can_be_copied_and_sent_to_another_process(tmp_path: Path) -> N
     policy = load(tmp_path, RICH)
     for other in (copy.deepcopy(policy), pickle.loads(pickle.dumps(policy))):  # noqa: S301 - own
         assert other == policy
-        assert locate(other, ("name",)) == locate(policy, ("name",))
+        assert other.locate(("name",)) == policy.locate(("name",))
 
 
 def test_policies_of_one_meaning_dump_equal(tmp_path: Path) -> None:

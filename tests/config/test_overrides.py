@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from incentive_engine.config import locate
 from incentive_engine.config.amounts import Bound
 
 from .policies import CORRECT, changed, faults, load
@@ -38,7 +37,7 @@ def test_null_drops_a_limit_and_the_others_keep_their_lines(tmp_path: Path) -> N
     policy = load(tmp_path, CORRECT, "limits.floor=null")
     assert [limit.name for limit in policy.limits] == ["region cap", "roi"]
     line = CORRECT[: CORRECT.index("{name: roi")].count("\n") + 1
-    assert locate(policy, ("limits", 1, "ratio")).endswith(f":{line}: limits.1.ratio")
+    assert policy.locate(("limits", 1, "ratio")).endswith(f":{line}: limits.1.ratio")
 
 
 def test_a_section_that_the_file_lacks_can_be_set(tmp_path: Path) -> None:

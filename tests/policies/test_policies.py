@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from incentive_engine.config import check_file
+from incentive_engine.config import load_policy
 from incentive_engine.synthetic.sample import sample_campaign, sample_offers
 
 FOLDER = Path(__file__).parents[2] / "policies"
@@ -20,7 +20,7 @@ def test_the_three_policies_are_there() -> None:
 
 @pytest.mark.parametrize("path", MINE, ids=lambda path: path.stem)
 def test_a_policy_fits_its_sample_campaign(path: Path) -> None:
-    policy = check_file(path)
+    policy = load_policy(path)
     assert policy.budget is not None
     assert policy.holdout
     sample = policy.data.sample

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from incentive_engine.config.access.regular import special_file
 from incentive_engine.config.document.overrides import apply_setting
-from incentive_engine.config.document.places import DocumentSource, Loc, Place
+from incentive_engine.config.document.places import DocumentSource, Place
 from incentive_engine.config.document.pydantic_errors import faults_of
 from incentive_engine.config.document.tree import DocumentTree, Node, parse_tree
 from incentive_engine.config.fields import Document, FileContext
@@ -47,17 +47,6 @@ def load_policy(
     return load_document(Policy, path, set_values=set_values, require_data=require_data)
 
 
-def check_file(path: Path) -> Policy:
-    """Return the policy of a file that has no fault.
-
-    Raises
-    ------
-    ConfigError
-        With every problem of the file, missing data files among them.
-    """
-    return load_policy(path)
-
-
 def load_document(
     model: type[D], path: Path, *, set_values: Sequence[str] = (), require_data: bool = True
 ) -> D:
@@ -87,15 +76,6 @@ def policy_from_mapping(mapping: Mapping[str, object], *, where: str = "policy")
     if document is None:
         raise ConfigError(*(fault for _, fault in faults))
     return document
-
-
-def locate(document: Document, loc: Loc) -> str:
-    """Return where a field stands, for messages of later checks.
-
-    For example ``policies/x.yaml:31: limits.2.where.tir``; a document that no file gave says
-    ``policy: limits.2.where.tir``.
-    """
-    return document.locate(loc)
 
 
 def validated(

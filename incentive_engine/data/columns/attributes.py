@@ -8,7 +8,6 @@ from difflib import get_close_matches
 
 import pyarrow as pa
 
-from incentive_engine.config import locate
 from incentive_engine.config.policy import Policy, Range, Scalar, Where
 from incentive_engine.data.row_checks import NAMED_COLUMNS, near_column
 from incentive_engine.data.tables.arrow import Column, coded, equal, is_number, levels
@@ -55,7 +54,7 @@ def missing_attributes(policy: Policy, names: tuple[str, ...], *, where: str) ->
     """Return a fault per place that names a column which is not among `names`."""
     return [
         Fault(
-            locate(policy, use.loc),
+            policy.locate(use.loc),
             say("column `{column}` is not in {where}", column=use.column, where=where),
             remedy=near_column(use.column, names),
         )
@@ -68,7 +67,7 @@ def reserved_attributes(policy: Policy, reserved: frozenset[str]) -> list[Fault]
     """Return a fault per place that takes a trial's outcome for an attribute of users."""
     return [
         Fault(
-            locate(policy, use.loc),
+            policy.locate(use.loc),
             say("column `{column}` is reserved for what happened in the trial", column=use.column),
             remedy="give the attribute another name",
         )
@@ -88,7 +87,7 @@ def misused_attributes(policy: Policy, numeric: Mapping[str, bool], *, where: st
     """
     return [
         Fault(
-            locate(policy, use.loc),
+            policy.locate(use.loc),
             say(
                 "{numeric} needs numbers, and column `{column}` of {where} has none",
                 numeric=use.numeric,
@@ -105,7 +104,7 @@ def misused_attributes(policy: Policy, numeric: Mapping[str, bool], *, where: st
 def unseen_values(policy: Policy, attributes: pa.Table, *, where: str) -> list[Message]:
     """Return a warning per value that a policy looks for and no row has."""
     return [
-        _unseen(locate(policy, use.loc), use.column, value, attributes.column(use.column), where)
+        _unseen(policy.locate(use.loc), use.column, value, attributes.column(use.column), where)
         for use in uses(policy)
         if use.column in attributes.column_names
         for value in use.wanted

@@ -8,14 +8,12 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
-from incentive_engine.config import locate
 from incentive_engine.config.policy import Features, Policy
 from incentive_engine.data.columns.attributes import missing_attributes, reserved_attributes
 from incentive_engine.data.columns.dates import with_dates
-from incentive_engine.data.row_checks import RowChecks, near_column
+from incentive_engine.data.row_checks import RowChecks, near_column, places
 from incentive_engine.data.tables.formats import USER_ID
 from incentive_engine.data.users import RESERVED, UserFile
-from incentive_engine.domain import IntArray
 from incentive_engine.errors import Fault
 from incentive_engine.language import Message, say
 
@@ -66,7 +64,7 @@ def unknown_features(policy: Policy, names: tuple[str, ...], where: str) -> list
     lists = (("allow", policy.features.allow or ()), ("deny", policy.features.deny))
     return [
         Fault(
-            locate(policy, ("features", key, index)),
+            policy.locate(("features", key, index)),
             say("column `{column}` is not in {where}", column=column, where=where),
             remedy=near_column(column, names),
         )
@@ -100,13 +98,6 @@ def _with_users(
         checks.refuse(place < 0, what, remedy=remedy)
     more = _left_out(lacking, "not_in_trial", checks.where)
     return Joined(features=frame[shared], warnings=(*warnings, *more))
-
-
-def places(wanted: pd.Series, ids: pd.Series) -> IntArray:
-    """Return the position of each wanted id, -1 where there is none; text and numbers match."""
-    if is_numeric_dtype(wanted) != is_numeric_dtype(ids):
-        wanted, ids = wanted.astype("str"), ids.astype("str")
-    return np.asarray(pd.Index(ids).get_indexer(pd.Index(wanted)), dtype=np.int64)
 
 
 def _check_kinds(frame: pd.DataFrame, users: UserFile, checks: RowChecks) -> None:
