@@ -12,7 +12,7 @@ from incentive_engine.config.access.location import WILD, Location
 from incentive_engine.config.access.regular import special_file
 from incentive_engine.data.sources.parquet_files import ParquetPart
 from incentive_engine.data.tables.files import check_suffix, unreadable
-from incentive_engine.data.tables.formats import GZIP, PARQUET
+from incentive_engine.data.tables.formats import PARQUET, is_csv, is_gzip
 from incentive_engine.errors import DataError, Fault
 
 NULL_PARTITION: Final = "__HIVE_DEFAULT_PARTITION__"
@@ -51,16 +51,6 @@ def files_of(location: Location) -> list[Path]:
             Fault(location.where, what, "one kind of files", "narrow the pattern, as in *.parquet")
         )
     return files
-
-
-def is_csv(path: Path) -> bool:
-    """Return whether a file is CSV by its name, compressed or not."""
-    return path.suffix.lower() not in PARQUET
-
-
-def is_gzip(path: Path) -> bool:
-    """Return whether a file is compressed CSV by its name."""
-    return path.name.lower().endswith(GZIP)
 
 
 def parquet_inside(folder: Path) -> list[Path]:

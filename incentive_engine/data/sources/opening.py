@@ -9,18 +9,13 @@ from types import MappingProxyType
 from incentive_engine.config.access.location import Kind, Location, local
 from incentive_engine.data.sources.databases import database_rows
 from incentive_engine.data.sources.delta import delta_parts, is_delta
-from incentive_engine.data.sources.local_files import (
-    files_of,
-    is_csv,
-    is_gzip,
-    parts_with_folders,
-)
+from incentive_engine.data.sources.local_files import files_of, parts_with_folders
 from incentive_engine.data.sources.object_store import copied_here
 from incentive_engine.data.sources.parquet_files import ParquetParts
 from incentive_engine.data.sources.postgres import server_rows
 from incentive_engine.data.sources.snapshots import csv_snapshot
 from incentive_engine.data.sources.source import Source, source_of
-from incentive_engine.data.tables.formats import USER_ID
+from incentive_engine.data.tables.formats import USER_ID, is_csv, is_gzip
 
 
 def open_source(

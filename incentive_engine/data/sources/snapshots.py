@@ -18,11 +18,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from incentive_engine.data.sources.csv_files import CHUNK_BYTES, LARGEST_CSV, csv_columns, read_csv
-from incentive_engine.data.sources.local_files import is_gzip
 from incentive_engine.data.sources.parquet_files import ParquetPart
 from incentive_engine.data.step_cache import StepCache
 from incentive_engine.data.tables.files import digest_file
-from incentive_engine.data.tables.formats import USER_ID
+from incentive_engine.data.tables.formats import USER_ID, is_gzip
 from incentive_engine.data.tables.types import refuse_repeated
 from incentive_engine.errors import DataError, Fault
 

@@ -6,18 +6,14 @@ from collections.abc import Iterable
 from itertools import chain
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
 import pyarrow.parquet as pq
 
-from incentive_engine.config.policy import Where
-from incentive_engine.data.columns.conditions import matches
 from incentive_engine.data.tables.files import atomic_file, check_suffix
 from incentive_engine.data.tables.formats import CSV
 from incentive_engine.data.tables.types import plain_table
-from incentive_engine.domain import BoolArray
 
 
 def to_frame(table: pa.Table) -> pd.DataFrame:
@@ -35,13 +31,6 @@ def from_frame(frame: pd.DataFrame, *, where: str = "frame") -> pa.Table:
     texts = [name for name, kind in frame.dtypes.items() if kind == "object"]
     table = pa.Table.from_pandas(frame.astype(dict.fromkeys(texts, "str")), preserve_index=False)
     return plain_table(table, where=where)
-
-
-def rows_matching(frame: pd.DataFrame, where: Where) -> BoolArray:
-    """Return which rows of a frame meet all conditions, (n,) bool; see `conditions.matches`."""
-    if not where:
-        return np.ones(len(frame), dtype=np.bool_)
-    return matches(from_frame(frame[list(where)]), where)
 
 
 def write_table(frame: pd.DataFrame, path: Path) -> None:
