@@ -36,7 +36,7 @@ from incentive_engine.features.computing.standard import KINDS, standard_declara
 from incentive_engine.features.one_user import EVERYTHING, UserEvents, UserHistory
 from incentive_engine.live.newcomers import Newcomers
 from incentive_engine.run.format import RunFile, read_json
-from incentive_engine.service.bodies import MOST_EVENTS, read_decision_request
+from incentive_engine.service.api.bodies import MOST_EVENTS, read_decision_request
 from incentive_engine.uplift.model import fit, predict
 
 NOW = 1_794_312_000_000_000

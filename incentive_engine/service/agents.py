@@ -31,12 +31,12 @@ try:
     from incentive_engine.live.campaign import open_campaign
     from incentive_engine.live.ledger.ledger import ledger_of
     from incentive_engine.live.writing.process import WriterProcess
+    from incentive_engine.service.api.routes import application
     from incentive_engine.service.app import Service
     from incentive_engine.service.gate import Gate, Limits
     from incentive_engine.service.log import Log
     from incentive_engine.service.metrics import Metrics
     from incentive_engine.service.pace import follow, keep_obeying, obey_actions
-    from incentive_engine.service.routes import application
     from incentive_engine.service.watched_findings import WatchedFindings
 except ModuleNotFoundError as error:
     if (error.name or "").split(".")[0] not in {"mcp", "httpx2", "starlette", "msgspec"}:

@@ -34,12 +34,9 @@ from incentive_engine.live.ledger.commands import (
 from incentive_engine.live.ledger.records import POOL_EMPTY, Decision
 from incentive_engine.live.repricing import Repricer
 from incentive_engine.live.writing.process import WriterProcess
-from incentive_engine.service import bodies, openapi
-from incentive_engine.service.gate import Gate, idempotency_key
-from incentive_engine.service.log import Log
-from incentive_engine.service.metrics import Metrics
-from incentive_engine.service.problems import ProblemError, problem
-from incentive_engine.service.replies import (
+from incentive_engine.service.api import bodies, openapi
+from incentive_engine.service.api.problems import ProblemError, problem
+from incentive_engine.service.api.replies import (
     JSON,
     hash_of,
     json_reply,
@@ -47,6 +44,9 @@ from incentive_engine.service.replies import (
     refusal_of,
     user_text,
 )
+from incentive_engine.service.gate import Gate, idempotency_key
+from incentive_engine.service.log import Log
+from incentive_engine.service.metrics import Metrics
 from incentive_engine.service.watched_findings import WatchedFindings
 
 DECISIONS: Final = "/v1/decisions"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from starlette.requests import ClientDisconnect, Request
 
 from incentive_engine.config.access.keys import Keys, Role
-from incentive_engine.service.problems import problem
+from incentive_engine.service.api.problems import problem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

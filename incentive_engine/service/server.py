@@ -25,12 +25,12 @@ try:
     from incentive_engine.live.writing.process import WriterProcess
     from incentive_engine.run.approval import refuse_unapproved
     from incentive_engine.run.signature import read_signing_key, refuse_unsigned
+    from incentive_engine.service.api.routes import application
     from incentive_engine.service.app import Service
     from incentive_engine.service.gate import Gate, Limits
     from incentive_engine.service.log import Log
     from incentive_engine.service.metrics import Metrics
     from incentive_engine.service.pace import follow, keep_obeying, keep_pace, obey_actions
-    from incentive_engine.service.routes import application
     from incentive_engine.service.watched_findings import WatchedFindings
     from incentive_engine.web import Server, address_of, listening, refuse_open_door
 except ModuleNotFoundError as error:

@@ -14,7 +14,7 @@ from incentive_engine.live.campaign import LiveCampaign
 from incentive_engine.live.ledger.clock import wall_micros
 from incentive_engine.live.watch.finding import Finding
 from incentive_engine.live.watch.watching import Watch
-from incentive_engine.service.bodies import AnsweredBody, FindingBody, ProposalBody
+from incentive_engine.service.api.bodies import AnsweredBody, FindingBody, ProposalBody
 
 
 class WatchedFindings:

@@ -12,8 +12,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from incentive_engine.service.api.problems import ProblemError, problem, response
 from incentive_engine.service.app import DECISIONS, Service
-from incentive_engine.service.problems import ProblemError, problem, response
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 

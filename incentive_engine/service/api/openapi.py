@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import msgspec
 
-from incentive_engine.service import bodies
-from incentive_engine.service.problems import MEDIA_TYPE, TITLES, ProblemDetails
+from incentive_engine.service.api import bodies
+from incentive_engine.service.api.problems import MEDIA_TYPE, TITLES, ProblemDetails
 
 NAME: Final = "#/components/schemas/{name}"
 

@@ -11,7 +11,7 @@ from incentive_engine.live.amounts import decimal_text
 from incentive_engine.live.campaign import moment_text
 from incentive_engine.live.ledger.commands import Standing
 from incentive_engine.live.ledger.records import Decision
-from incentive_engine.service.problems import ProblemError, problem
+from incentive_engine.service.api.problems import ProblemError, problem
 
 # PostgreSQL keeps no text with a zero byte
 Scene = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^\x00]*$")]

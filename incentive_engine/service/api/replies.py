@@ -13,8 +13,8 @@ from incentive_engine.live.amounts import decimal_text
 from incentive_engine.live.ledger.commands import (
     Refused,
 )
-from incentive_engine.service import bodies
-from incentive_engine.service.problems import ProblemError, problem
+from incentive_engine.service.api import bodies
+from incentive_engine.service.api.problems import ProblemError, problem
 
 JSON: Final = "application/json"
 

@@ -1,0 +1,1 @@
+"""The service as callers see it: bodies, replies, problems, routes, and their description."""
