@@ -20,9 +20,9 @@ import numpy as np
 import pandas as pd
 
 from incentive_engine.config.policy import Sample
-from incentive_engine.domain import BoolArray, FloatArray
+from incentive_engine.domain import BoolArray, Choices, FloatArray
 from incentive_engine.insight.budget.policy_options import BudgetOptions
-from incentive_engine.measurement.finished_campaign import Choice, FinishedCampaign, read_campaign
+from incentive_engine.measurement.finished_campaign import FinishedCampaign, read_campaign
 from incentive_engine.stats.holdout_effect import difference_from_holdout, filled
 from incentive_engine.synthetic.market import outcomes_of, react
 from incentive_engine.synthetic.sample import MARKETS, campaign_users, sample_campaign
@@ -85,7 +85,7 @@ def _measured(
     return found.value * users, found.standard_error * users
 
 
-def _true_gain(sample: Sample, choice: Choice) -> float:
+def _true_gain(sample: Sample, choice: Choices) -> float:
     truth = sample_campaign(sample).truth
     names = [f"conversion__{offer.id}" for offer in MARKETS[sample.name].offers]
     effect = truth[names].to_numpy()

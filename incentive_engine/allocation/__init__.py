@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     )
     from incentive_engine.allocation.population.choose import Choosers, choices_at
     from incentive_engine.allocation.population.margins import margins
-    from incentive_engine.allocation.population.sweep import Choice
     from incentive_engine.allocation.problem import BudgetPool, Problem
     from incentive_engine.allocation.solver_report import PriceStatus, SolverReport, Status
 
@@ -50,7 +49,6 @@ __all__ = [
     "Breakdown",
     "BudgetPool",
     "Certificate",
-    "Choice",
     "Choosers",
     "Curve",
     "CurvePoint",
@@ -169,7 +167,6 @@ _HOMES: Final = {
         "choices_at",
     ),
     "population.margins": ("margins",),
-    "population.sweep": ("Choice",),
     "problem": (
         "BudgetPool",
         "Problem",

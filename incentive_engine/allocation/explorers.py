@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 
-from incentive_engine.domain import Columns, FloatArray, IntArray
+from incentive_engine.domain import Choices, Columns, FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -28,7 +27,7 @@ class Explorers:
     """
 
     users: IntArray
-    choice: npt.NDArray[np.int16]
+    choice: Choices
     value: FloatArray
     propensity: FloatArray
 
@@ -65,7 +64,7 @@ class Explorers:
             propensity=self.propensity[inside],
         )
 
-    def merged(self, choice: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
+    def merged(self, choice: Choices) -> Choices:
         """Return a choice, (n,) int16, with that of the explorers in it."""
         both = choice.copy()
         both[self.users] = self.choice

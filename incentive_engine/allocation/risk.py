@@ -8,10 +8,9 @@ from typing import Any, Final, TypeVar
 
 import numpy as np
 
-from incentive_engine.allocation.population.sweep import Choice
 from incentive_engine.allocation.population.variance import variance_in, variance_unit
 from incentive_engine.allocation.problem import Problem, Question
-from incentive_engine.domain import BUDGET, COST, MICROS, to_micros
+from incentive_engine.domain import BUDGET, COST, MICROS, Choices, to_micros
 
 ROUNDS: Final = 6
 """Expected costs that are tried; three do, unless a few users carry the whole budget."""
@@ -102,7 +101,7 @@ class RiskReport:
         }
 
 
-def risk_of(problem: Problem, choice: Choice, risk: RedemptionRisk) -> RiskReport:
+def risk_of(problem: Problem, choice: Choices, risk: RedemptionRisk) -> RiskReport:
     """Return how a plan's real redemption is spread.
 
     Parameters

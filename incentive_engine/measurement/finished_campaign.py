@@ -20,7 +20,15 @@ from incentive_engine.data.tables.arrow import as_numpy, equal, whole
 from incentive_engine.data.tables.room import pick
 from incentive_engine.data.trials.holdout import strata_codes
 from incentive_engine.data.trials.outcomes import Outcomes, read_outcomes
-from incentive_engine.domain import CONVERSION, COST, SPEND, BoolArray, FloatArray, IntArray
+from incentive_engine.domain import (
+    CONVERSION,
+    COST,
+    SPEND,
+    BoolArray,
+    Choices,
+    FloatArray,
+    IntArray,
+)
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.insight.value.plan_rule import plan_rule
 from incentive_engine.language import say
@@ -49,12 +57,9 @@ class ServedUsers:
 
     came: BoolArray
     decided: IntArray
-    offer: npt.NDArray[np.int16]
+    offer: Choices
     paid: FloatArray
     is_repriced: bool
-
-
-Choice = npt.NDArray[np.int16]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -78,7 +83,7 @@ class FinishedCampaign:
     policy: Policy
     run: FinishedRun
     table: ScoreTable
-    choice: Choice
+    choice: Choices
     held: BoolArray
     stratum: IntArray
     did: Outcomes
@@ -91,7 +96,7 @@ class FinishedCampaign:
         return np.ones_like(self.held) if self.served is None else self.served.came
 
     @property
-    def given(self) -> Choice:
+    def given(self) -> Choices:
         """(n,) the offer that was given out, −1 for none: the plan's, or the live decision's."""
         return self.choice if self.served is None else self.served.offer
 
@@ -113,12 +118,12 @@ class FinishedCampaign:
         of_model = filled(np.column_stack(scores))
         return of_model if self.known is None else np.concatenate([of_model, self.known], axis=1)
 
-    def scores(self, measure: str, choice: Choice) -> FloatArray:
+    def scores(self, measure: str, choice: Choices) -> FloatArray:
         """Return a measure of what a choice gives each user, (n,); 0 for none."""
         return np.nan_to_num(pick(self.table.measures[measure], choice).astype(np.float64))
 
     @cached_property
-    def rule(self) -> Choice | None:
+    def rule(self) -> Choices | None:
         """What the plan's prices alone give each user, the holdout too.
 
         None where that is not what the plan gave: where users are tied, offers went by lot; and

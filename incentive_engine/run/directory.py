@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from incentive_engine.data.engine_source import source_digest
 from incentive_engine.data.tables.arrow import as_arrow, chosen_texts
 from incentive_engine.data.tables.files import atomic_directory, digest_file
-from incentive_engine.domain import MICROS, REASONS, FloatArray, IntArray
+from incentive_engine.domain import MICROS, REASONS, Choices, FloatArray, IntArray
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.run.format import FORMAT, RunFile
 from incentive_engine.run.signature import SigningKey, sign_run
@@ -74,7 +74,7 @@ class AllocationTable:
 
     user_id: pa.Array
     offers: tuple[str, ...]
-    choice: npt.NDArray[np.int16]
+    choice: Choices
     conversion: FloatArray
     spend: FloatArray | None
     cost_micros: IntArray

@@ -8,9 +8,8 @@ from typing import Final
 import numpy as np
 
 from incentive_engine.data.trials.trial import Trial
-from incentive_engine.domain import FloatArray
+from incentive_engine.domain import Choices, FloatArray
 from incentive_engine.language import Message, joined, say
-from incentive_engine.simulation.market.settlement import Choice
 
 MEASURES: Final = ("conversion", "spend", "cost")
 ESTIMATORS: Final = ("dr", "sn", "ipw")
@@ -66,7 +65,7 @@ class ChoiceValuation:
     thin: int
 
 
-def value(trial: Trial, choice: Choice, nuisance: Nuisance, *, clip: float) -> ChoiceValuation:
+def value(trial: Trial, choice: Choices, nuisance: Nuisance, *, clip: float) -> ChoiceValuation:
     """Value a choice by the arms that rows really got.
 
     Parameters

@@ -7,21 +7,17 @@ from dataclasses import replace
 import numpy as np
 
 from incentive_engine.config.scenario import EXPLORING, LEARNING, Scenario, World
-from incentive_engine.domain import FloatArray
+from incentive_engine.domain import Choices, FloatArray
 from incentive_engine.simulation.figures import FIGURES, LEARNED, PreparedDraw, figures_of
 from incentive_engine.simulation.market.chances import DrawSeeds
 from incentive_engine.simulation.market.drift import MarketDrift
-from incentive_engine.simulation.market.settlement import Choice, PlanIncrement
+from incentive_engine.simulation.market.settlement import PlanIncrement
 from incentive_engine.simulation.market.world import People, draw_people
 from incentive_engine.simulation.shared_draws import BlockCache, SweepVariant, ground_on
 from incentive_engine.simulation.situations import check_budgets, situation_with
 from incentive_engine.simulation.stage import stage_of
 from incentive_engine.simulation.strategy.learning import LearnedTrial
-from incentive_engine.simulation.strategy.learning_on import (
-    Learner,
-    explorers_of,
-    without_lots,
-)
+from incentive_engine.simulation.strategy.learning_on import Learner, explorers_of, without_lots
 from incentive_engine.simulation.strategy.strategies import PLANS, Situation
 from incentive_engine.simulation.strategy.waves import Course
 
@@ -119,7 +115,7 @@ def _stage(
 
 
 def _learned(
-    stage: PreparedDraw, situation: Situation, choice: Choice, learner: Learner | None
+    stage: PreparedDraw, situation: Situation, choice: Choices, learner: Learner | None
 ) -> tuple[float, float, float]:
     """Return what `LEARNED` names."""
     rows = float(stage.learned.trial.n_rows)

@@ -19,10 +19,10 @@ from incentive_engine.allocation.plans.split_plan import Relaxed
 from incentive_engine.allocation.population.from_problem import users_of
 from incentive_engine.allocation.population.limit_maps import open_rows, rows_of, tally_explorers
 from incentive_engine.allocation.population.pair_columns import in_parts
-from incentive_engine.allocation.population.sweep import Choice, sweep
+from incentive_engine.allocation.population.sweep import sweep
 from incentive_engine.allocation.population.users import Users
 from incentive_engine.allocation.problem import Problem
-from incentive_engine.domain import BUDGET, FloatArray, IntArray
+from incentive_engine.domain import BUDGET, Choices, FloatArray, IntArray
 from incentive_engine.jit import compiled
 
 MANY: Final = 1_000_000
@@ -93,7 +93,7 @@ def _amount(problem: Problem) -> float:
     return problem.pool.amount
 
 
-def group_sums(problem: Problem, choice: Choice, split: Breakdown) -> FloatArray:
+def group_sums(problem: Problem, choice: Choices, split: Breakdown) -> FloatArray:
     """Return (G, 2 + a) float64: per group value, users with an offer, and the amounts.
 
     Parameters
@@ -106,7 +106,7 @@ def group_sums(problem: Problem, choice: Choice, split: Breakdown) -> FloatArray
     return np.stack([_value_by_group(problem, choice, split), treated, *sums], axis=1)
 
 
-def _value_by_group(problem: Problem, choice: Choice, split: Breakdown) -> FloatArray:
+def _value_by_group(problem: Problem, choice: Choices, split: Breakdown) -> FloatArray:
     explorers = problem.explorers
     if explorers is None:
         return _by_group(problem.value, choice, split)
@@ -186,7 +186,7 @@ def _swept(users: Users, problem: Problem, prices: FloatArray, split: Breakdown)
     )
 
 
-def _by_group(matrix: npt.NDArray[Any], choice: Choice, split: Breakdown) -> FloatArray:
+def _by_group(matrix: npt.NDArray[Any], choice: Choices, split: Breakdown) -> FloatArray:
     parts = in_parts(
         lambda start, stop, out: _add_chosen(matrix, choice, split.group, start, stop, out),
         n=len(choice),
@@ -198,7 +198,7 @@ def _by_group(matrix: npt.NDArray[Any], choice: Choice, split: Breakdown) -> Flo
 @compiled
 def _add_chosen(
     matrix: npt.NDArray[Any],
-    choice: npt.NDArray[np.int16],
+    choice: Choices,
     group: npt.NDArray[np.uint8],
     start: int,
     stop: int,

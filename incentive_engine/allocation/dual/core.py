@@ -9,9 +9,9 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from incentive_engine.allocation.population.limit_maps import LimitRows
-from incentive_engine.allocation.population.sweep import CellTable, Choice, sweep
+from incentive_engine.allocation.population.sweep import CellTable, sweep
 from incentive_engine.allocation.population.users import Users
-from incentive_engine.domain import MICROS, BoolArray, FloatArray, IntArray, to_micros
+from incentive_engine.domain import MICROS, BoolArray, Choices, FloatArray, IntArray, to_micros
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -44,15 +44,15 @@ class Core:
     offer: IntArray
     value: FloatArray
     usage: sp.csr_array
-    chosen: Choice
+    chosen: Choices
     table: CellTable
     weight: FloatArray
 
-    def pairs_of(self, choice: Choice) -> BoolArray:
+    def pairs_of(self, choice: Choices) -> BoolArray:
         """Return (p,) bool: the pairs that a choice of the core's users takes."""
         return np.asarray(choice[self.user] == self.offer, dtype=bool)
 
-    def choice_of(self, taken: npt.NDArray[np.bool_]) -> Choice:
+    def choice_of(self, taken: npt.NDArray[np.bool_]) -> Choices:
         """Return (N,) int16: the choice that takes these pairs, −1 for none."""
         choice = np.full(len(self.index), -1, dtype=np.int16)
         choice[self.user[taken]] = self.offer[taken]
@@ -70,7 +70,7 @@ def build_core(
     most_pairs: int = 12,
     allowance: float = np.inf,
     width: FloatArray | None = None,
-    kept: Choice | None = None,
+    kept: Choices | None = None,
 ) -> Core:
     """Return the core of given users at given prices.
 

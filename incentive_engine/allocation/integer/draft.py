@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from incentive_engine.allocation.population.population import Population
-from incentive_engine.allocation.population.sweep import CellTable, Choice, sweep, tally
+from incentive_engine.allocation.population.sweep import CellTable, sweep, tally
 from incentive_engine.allocation.population.users import Users
-from incentive_engine.domain import FloatArray, IntArray
+from incentive_engine.domain import Choices, FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -33,7 +33,7 @@ class CandidatePlan:
 
     price: FloatArray | None
     index: IntArray
-    to: Choice
+    to: Choices
     table: CellTable
 
     @classmethod
@@ -42,7 +42,7 @@ class CandidatePlan:
         nobody = np.empty(0, dtype=np.int64)
         return cls(price=price, index=nobody, to=nobody.astype(np.int16), table=table)
 
-    def choices(self, few: Users, index: IntArray) -> Choice:
+    def choices(self, few: Users, index: IntArray) -> Choices:
         """Return (N,) int16, canonical positions: the choices of some users.
 
         Parameters
@@ -59,7 +59,7 @@ class CandidatePlan:
         choice[inside] = self.to[place[inside]]
         return choice
 
-    def everybody(self, users: Population) -> Choice:
+    def everybody(self, users: Population) -> Choices:
         """Return (n,) int16, canonical positions: the choices of all users."""
         return users.choices(self.price, self.index, self.to)
 
@@ -68,7 +68,7 @@ class CandidatePlan:
         own = tally(few, self.choices(few, index))
         return replace(self.table, totals=self.table.totals - own.totals)
 
-    def changed(self, few: Users, index: IntArray, to: Choice) -> CandidatePlan:
+    def changed(self, few: Users, index: IntArray, to: Choices) -> CandidatePlan:
         """Return the draft in which some users choose otherwise.
 
         Parameters
@@ -94,7 +94,7 @@ def added(one: CellTable, other: CellTable) -> CellTable:
     return replace(one, totals=one.totals + other.totals)
 
 
-def draft_of(users: Users, choice: Choice) -> CandidatePlan:
+def draft_of(users: Users, choice: Choices) -> CandidatePlan:
     """Return given choices, (n,) int16 canonical positions, with what they add up to."""
     index = np.flatnonzero(choice >= 0)
     return CandidatePlan(price=None, index=index, to=choice[index], table=tally(users, choice))

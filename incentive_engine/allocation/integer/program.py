@@ -11,15 +11,15 @@ from incentive_engine.allocation.dual.core import Core
 from incentive_engine.allocation.integer.cp_sat import LARGEST, Selection
 from incentive_engine.allocation.integer.decimals import TENS, decimals_of
 from incentive_engine.allocation.population.limit_maps import LimitRows
-from incentive_engine.allocation.population.sweep import CellTable, Choice
-from incentive_engine.domain import FloatArray
+from incentive_engine.allocation.population.sweep import CellTable
+from incentive_engine.domain import Choices, FloatArray
 
 
 def selection_of(
     rows: LimitRows,
     core: Core,
     rest: CellTable,
-    current: Choice,
+    current: Choices,
     *,
     margin: int,
     elastic: FloatArray | None = None,

@@ -15,14 +15,13 @@ from incentive_engine.allocation.population.population import Population
 from incentive_engine.allocation.population.sweep import (
     TIED,
     CellTable,
-    Choice,
     precision,
     sweep,
     tally,
     total_sizes,
 )
 from incentive_engine.allocation.population.users import Users
-from incentive_engine.domain import FloatArray, IntArray
+from incentive_engine.domain import Choices, FloatArray, IntArray
 
 FEW: Final = 250
 """So many tied users are left to the integer program, which does better."""
@@ -65,15 +64,15 @@ def fill(
     return base.changed(few, index, _filled(few, rows, current, rest, prices))
 
 
-def _with(choice: Choice, index: IntArray, to: Choice) -> Choice:
+def _with(choice: Choices, index: IntArray, to: Choices) -> Choices:
     changed = choice.copy()
     changed[index] = to
     return changed
 
 
 def _filled(
-    few: Users, rows: LimitRows, base: Choice, rest: CellTable, prices: FloatArray
-) -> Choice:
+    few: Users, rows: LimitRows, base: Choices, rest: CellTable, prices: FloatArray
+) -> Choices:
     """Return (N,) int16, the choices of users who may be tied, as far as limits leave room.
 
     Parameters
@@ -115,7 +114,7 @@ def _filled(
     return plan
 
 
-def _eager(users: Users, rows: LimitRows, prices: FloatArray, *, full: FloatArray) -> Choice:
+def _eager(users: Users, rows: LimitRows, prices: FloatArray, *, full: FloatArray) -> Choices:
     """Return (n,) int16: choices that take what the prices leave open, but of no full limit.
 
     Parameters

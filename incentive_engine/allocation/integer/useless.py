@@ -11,9 +11,9 @@ from incentive_engine.allocation.dual.core import usage_of
 from incentive_engine.allocation.integer.draft import CandidatePlan
 from incentive_engine.allocation.population.limit_maps import TOLERANCE, LimitRows
 from incentive_engine.allocation.population.population import Population
-from incentive_engine.allocation.population.sweep import CellTable, Choice, tally
+from incentive_engine.allocation.population.sweep import CellTable, tally
 from incentive_engine.allocation.population.users import Users
-from incentive_engine.domain import BoolArray, FloatArray, IntArray
+from incentive_engine.domain import BoolArray, Choices, FloatArray, IntArray
 
 
 def drop_useless(users: Population, rows: LimitRows, plan: CandidatePlan) -> CandidatePlan:
@@ -41,7 +41,7 @@ def drop_useless(users: Population, rows: LimitRows, plan: CandidatePlan) -> Can
     return plan.changed(givable, useless, given)
 
 
-def _useless(users: Population, plan: CandidatePlan) -> tuple[IntArray, Users, Choice]:
+def _useless(users: Population, plan: CandidatePlan) -> tuple[IntArray, Users, Choices]:
     """Return who has an offer that brings nothing, most harmful first: rows, columns, offers."""
     index = plan.index
     if plan.price is not None and _may_give(users, plan.price):
@@ -71,7 +71,9 @@ def _could_go(rows: LimitRows, table: CellTable, used: sp.csc_array) -> BoolArra
     return np.asarray(np.bincount(column[needed], minlength=used.shape[1]) == 0, dtype=bool)
 
 
-def _how_many(few: Users, rows: LimitRows, table: CellTable, given: Choice, left: IntArray) -> int:
+def _how_many(
+    few: Users, rows: LimitRows, table: CellTable, given: Choices, left: IntArray
+) -> int:
     """Return how many of the first of these offers can go together."""
     low, high = 0, len(left) + 1
     count = len(left)
@@ -84,6 +86,6 @@ def _how_many(few: Users, rows: LimitRows, table: CellTable, given: Choice, left
     return low
 
 
-def _without(few: Users, table: CellTable, given: Choice, gone: IntArray) -> CellTable:
+def _without(few: Users, table: CellTable, given: Choices, gone: IntArray) -> CellTable:
     dropped = tally(few.take(gone), given[gone])
     return replace(table, totals=table.totals - dropped.totals)

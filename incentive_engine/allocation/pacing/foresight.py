@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-import numpy.typing as npt
 
 from incentive_engine.allocation.dual.prices import find_prices
 from incentive_engine.allocation.params import SolveParams
 from incentive_engine.allocation.population.choose import Choosers
 from incentive_engine.allocation.population.sweep import tally
-from incentive_engine.domain import IntArray
+from incentive_engine.domain import Choices, IntArray
 
 
 def foresight(
     choosers: Choosers,
     came: IntArray,
-    given: npt.NDArray[np.int16],
+    given: Choices,
     prices: Mapping[str, float],
 ) -> float | None:
     """Return the share of the best that the users who came could have been given, 0 to 1.

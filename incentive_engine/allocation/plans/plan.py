@@ -27,13 +27,13 @@ from incentive_engine.allocation.population.from_problem import users_of
 from incentive_engine.allocation.population.limit_maps import LimitRows, open_rows, tally_explorers
 from incentive_engine.allocation.population.population import Population
 from incentive_engine.allocation.population.shards.spread import in_shards
-from incentive_engine.allocation.population.sweep import Choice, cost_micros
+from incentive_engine.allocation.population.sweep import cost_micros
 from incentive_engine.allocation.population.users import Users
 from incentive_engine.allocation.problem import Problem, Question, check_forced
 from incentive_engine.allocation.risk import ROUNDS
 from incentive_engine.allocation.solver_report import PriceStatus, SolverReport
 from incentive_engine.data.tables.room import let_go, strides
-from incentive_engine.domain import REASONS, FloatArray, IntArray, Reason, to_micros
+from incentive_engine.domain import REASONS, Choices, FloatArray, IntArray, Reason, to_micros
 from incentive_engine.errors import Fault, InfeasibleError, SolverError
 from incentive_engine.fleet import SharedWork
 from incentive_engine.parallel import Advance, unheard
@@ -57,7 +57,7 @@ class Allocation:
         The best plan with split users, which this one was made from.
     """
 
-    choice: Choice
+    choice: Choices
     cost_micros: IntArray
     prices: Mapping[str, float]
     certificate: Certificate
@@ -204,7 +204,7 @@ def freeze_prices(problem: Problem, plan: Allocation, frozen: FrozenPolicy) -> P
     return Prices(policy=frozen.digest, by_limit=dict(plan.prices), settled=settled)
 
 
-def reasons(problem: Problem, choice: Choice) -> npt.NDArray[np.int8]:
+def reasons(problem: Problem, choice: Choices) -> npt.NDArray[np.int8]:
     """Return (n,) int8: why each user gets an offer or none, as a place in `domain.REASONS`."""
     eligible = np.zeros(problem.n_users, dtype=bool)
     helped = np.zeros(problem.n_users, dtype=bool)

@@ -11,8 +11,8 @@ from incentive_engine.allocation.plans.plan import solve_population
 from incentive_engine.allocation.plans.solved import Solved
 from incentive_engine.allocation.population.shards.sharded import ShardedUsers
 from incentive_engine.allocation.population.shards.stated import stated_in_shards
-from incentive_engine.allocation.population.sweep import Choice
 from incentive_engine.allocation.problem import Problem, Question
+from incentive_engine.domain import Choices
 from incentive_engine.fleet import SharedWork
 from incentive_engine.parallel import Advance, unheard
 
@@ -44,7 +44,7 @@ class ShardedPlan(Generic[Item]):
         """Limit name to value given up per unit."""
         return self.solved.prices
 
-    def each(self, do: Callable[[Item, Choice], Answer]) -> list[Answer]:
+    def each(self, do: Callable[[Item, Choices], Answer]) -> list[Answer]:
         """Return what is done with the choices of each shard, by the tasks that make them.
 
         Parameters

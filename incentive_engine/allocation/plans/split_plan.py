@@ -18,7 +18,7 @@ from incentive_engine.allocation.infeasible.relaxation import size_of_bounds
 from incentive_engine.allocation.params import CURVE, SolveParams
 from incentive_engine.allocation.population.limit_maps import LimitRows, open_rows, tally_explorers
 from incentive_engine.allocation.population.samples import UserSample
-from incentive_engine.allocation.population.sweep import CellTable, Choice, sweep, tally
+from incentive_engine.allocation.population.sweep import CellTable, sweep, tally
 from incentive_engine.allocation.population.users import Users
 from incentive_engine.allocation.problem import Problem
 from incentive_engine.allocation.risk import RedemptionRisk, risk_of, with_expected
@@ -27,6 +27,7 @@ from incentive_engine.domain import (
     COST,
     FACE,
     MICROS,
+    Choices,
     Columns,
     FloatArray,
     IntArray,
@@ -123,7 +124,7 @@ class Relaxed:
             np.concatenate([np.ones(len(taken)), step.shares[some]]),
         )
 
-    def whole(self, users: Users) -> Choice:
+    def whole(self, users: Users) -> Choices:
         """Return (n,) int16, an offer of the problem or −1: split users get their larger part."""
         choice = _everyone(users, self)
         step = self.optimum.step
@@ -272,7 +273,7 @@ def _solved(
     return Relaxed(problem=problem, rows=rows, optimum=optimum, by_lot=by_lot)
 
 
-def _everyone(users: Users, plan: Relaxed) -> Choice:
+def _everyone(users: Users, plan: Relaxed) -> Choices:
     """Return (n,) int16, canonical positions: what users choose around the last program."""
     step = plan.optimum.step
     prices = plan.optimum.point.prices if step is None else step.base

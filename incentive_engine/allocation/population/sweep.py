@@ -13,13 +13,10 @@ from incentive_engine.allocation.population.kernels import pair_kernels
 from incentive_engine.allocation.population.kernels.score_kernels import largest_score, price_table
 from incentive_engine.allocation.population.pair_columns import PairColumns, in_parts
 from incentive_engine.allocation.population.units import HEADROOM, Units
-from incentive_engine.domain import FloatArray, IntArray
+from incentive_engine.domain import Choices, FloatArray, IntArray
 
 TIED: Final = 1e-9
 """Relative change of the prices within which a user counts as tied."""
-
-Choice = npt.NDArray[np.int16]
-"""(n,) offer index per user, −1 for none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -66,7 +63,7 @@ def sweep(
     price: FloatArray,
     *,
     weight: FloatArray | None = None,
-    choice: Choice | None = None,
+    choice: Choices | None = None,
     loss: npt.NDArray[Any] | None = None,
 ) -> CellTable:
     """Return what the users choose at the prices, added up.
@@ -109,7 +106,7 @@ def passed(
     price: FloatArray,
     *,
     unit: float = 0.0,
-    choice: Choice | None = None,
+    choice: Choices | None = None,
     loss: npt.NDArray[Any] | None = None,
 ) -> tuple[IntArray, tuple[int, int]]:
     """Return the totals of a pass, as kernels add them, and the words of the best scores.
@@ -133,7 +130,7 @@ def passed(
     return sum(part[0] for part in parts), (words[0], words[1]) if words else (0, 0)
 
 
-def tally(users: PairColumns, choice: Choice) -> CellTable:
+def tally(users: PairColumns, choice: Choices) -> CellTable:
     """Return what given choices (canonical positions) add up to."""
     pairs = users.pairs
     parts = in_parts(
@@ -144,7 +141,7 @@ def tally(users: PairColumns, choice: Choice) -> CellTable:
     return table_of(users, sum(parts), None)
 
 
-def cost_micros(users: PairColumns, choice: Choice) -> IntArray:
+def cost_micros(users: PairColumns, choice: Choices) -> IntArray:
     """Return (n,) int64: what each choice costs in millionths, rounded up; 0 for none.
 
     Parameters

@@ -16,14 +16,13 @@ from incentive_engine.allocation.population.near import lowest_keys, nearest
 from incentive_engine.allocation.population.pair_columns import PairColumns, in_parts
 from incentive_engine.allocation.population.sweep import (
     CellTable,
-    Choice,
     dual_sum,
     reaches,
     sweep,
     total_sizes,
 )
 from incentive_engine.allocation.population.variance import variance_in
-from incentive_engine.domain import FloatArray, IntArray
+from incentive_engine.domain import Choices, FloatArray, IntArray
 
 Rows = Callable[[IntArray], IntArray]
 """Gives which of a population's users some of a part of it are, (N,) int64 each."""
@@ -143,7 +142,7 @@ class Users(PairColumns):
         )
         return np.concatenate([part[: part[-1]] for part in parts])
 
-    def choices(self, price: FloatArray | None, index: IntArray, to: Choice) -> Choice:
+    def choices(self, price: FloatArray | None, index: IntArray, to: Choices) -> Choices:
         """Return (n,) int16, canonical positions: what users choose, but for some."""
         choice = np.full(self.n, -1, dtype=np.int16)
         if price is not None:
@@ -155,7 +154,7 @@ class Users(PairColumns):
         self,
         price: FloatArray | None,
         index: IntArray,
-        to: Choice,
+        to: Choices,
         *,
         face: FloatArray,
         unit: float,

@@ -18,6 +18,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from incentive_engine.domain import Choices
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
 
@@ -89,7 +90,7 @@ def strides(n: int) -> Iterator[slice]:
         yield slice(start, min(start + STRIDE, n))
 
 
-def pick(matrix: npt.NDArray[Any], choice: npt.NDArray[np.int16]) -> npt.NDArray[Any]:
+def pick(matrix: npt.NDArray[Any], choice: Choices) -> npt.NDArray[Any]:
     """Return (n,) of the matrix's type: each user's entry of the chosen row, 0 for none.
 
     Parameters

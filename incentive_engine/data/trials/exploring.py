@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from incentive_engine.data.hashing import Words, hash_ids
 from incentive_engine.data.tables.arrow import Column, whole
-from incentive_engine.domain import BoolArray, FloatArray, IntArray
+from incentive_engine.domain import BoolArray, Choices, FloatArray, IntArray
 
 HALF: Final = 32
 """Bits of the hash that draw the arm: the shares of m arms differ by less than m / 2³²."""
@@ -95,7 +95,7 @@ def explored_share(holdout: BoolArray, *, share: float | None) -> float:
 
 
 def propensity_by_lot(
-    choice: npt.NDArray[np.int16],
+    choice: Choices,
     *,
     offers: IntArray,
     held: FloatArray,

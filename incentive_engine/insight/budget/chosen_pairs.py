@@ -5,11 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.data.tables.room import pick
-from incentive_engine.domain import CONVERSION, MICROS, SPEND, BoolArray, FloatArray, IntArray
+from incentive_engine.domain import (
+    CONVERSION,
+    MICROS,
+    SPEND,
+    BoolArray,
+    Choices,
+    FloatArray,
+    IntArray,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -28,7 +35,7 @@ class Chosen:
         (n,) int64, expected cost, millionths of the currency unit.
     """
 
-    choice: npt.NDArray[np.int16]
+    choice: Choices
     conversion: FloatArray
     spend: FloatArray | None
     cost_micros: IntArray
@@ -44,9 +51,7 @@ class Chosen:
         return np.asarray(self.cost_micros / MICROS, dtype=np.float64)
 
 
-def chosen_pairs(
-    table: ScoreTable, choice: npt.NDArray[np.int16], cost_micros: IntArray
-) -> Chosen:
+def chosen_pairs(table: ScoreTable, choice: Choices, cost_micros: IntArray) -> Chosen:
     """Look the chosen pairs up in the score table."""
     return Chosen(
         choice=choice,
@@ -56,5 +61,5 @@ def chosen_pairs(
     )
 
 
-def _of_choice(table: ScoreTable, measure: str, choice: npt.NDArray[np.int16]) -> FloatArray:
+def _of_choice(table: ScoreTable, measure: str, choice: Choices) -> FloatArray:
     return pick(table.measures[measure], choice).astype(np.float64, copy=False)

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from incentive_engine.allocation import Curve, Problem
 from incentive_engine.config import Policy
@@ -18,6 +17,7 @@ from incentive_engine.domain import (
     COST,
     SPEND,
     BoolArray,
+    Choices,
     Columns,
     FloatArray,
     IntArray,
@@ -30,7 +30,6 @@ from incentive_engine.simulation.strategy.rehearsal import rehearse
 from incentive_engine.simulation.strategy.strategies import Situation, tier_rules
 from incentive_engine.stats.intervals import MEASURES
 
-Choice = npt.NDArray[np.int16]
 Way = Literal["tiers", "everyone"]
 
 
@@ -62,7 +61,7 @@ class SimplerWay:
     offer: str
     amounts: Mapping[str, float]
     treated: float
-    rule: Choice | None
+    rule: Choices | None
 
 
 def simpler_ways(
@@ -144,7 +143,7 @@ def beside_the_plan(
     policy: Policy,
     table: ScoreTable,
     *,
-    plan: Choice,
+    plan: Choices,
     gain: PlanGain | None,
     tried: tuple[ValuedTrial, Problem] | None,
 ) -> tuple[Alternative, ...]:
@@ -325,7 +324,7 @@ def _standing(part: Problem) -> FloatArray:
     return np.asarray(np.argsort(order, kind="stable") / part.n_users, dtype=np.float64)
 
 
-def _own(table: ScoreTable, choice: Choice) -> Alternative:
+def _own(table: ScoreTable, choice: Choices) -> Alternative:
     return Alternative(
         way="plan",
         conversions_by_scores=_sum(table, CONVERSION, choice),
@@ -335,7 +334,7 @@ def _own(table: ScoreTable, choice: Choice) -> Alternative:
     )
 
 
-def _sum(table: ScoreTable, measure: str, choice: Choice) -> float:
+def _sum(table: ScoreTable, measure: str, choice: Choices) -> float:
     total = 0.0
     for index, offer in enumerate(table.offers):
         mine = np.flatnonzero(choice == index)

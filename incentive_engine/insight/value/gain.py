@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from incentive_engine.allocation import Allocation, Problem, build_problem
 from incentive_engine.config import Policy
 from incentive_engine.data.scores import ScoreTable, read_scores
 from incentive_engine.data.sources import read_table
-from incentive_engine.domain import CONVERSION, COST, MICROS, SPEND
+from incentive_engine.domain import CONVERSION, COST, MICROS, SPEND, Choices
 from incentive_engine.pipeline.campaign import BASELINE, baseline_of
 from incentive_engine.simulation.strategy.rehearsal import rehearse
 from incentive_engine.stats.estimate import Estimate
@@ -43,7 +42,7 @@ class PlanGain:
     """Margin times incremental spend less the subsidy; None where the policy has no margin."""
     rows: int
     """Rows of the trial."""
-    rule: npt.NDArray[np.int16]
+    rule: Choices
     """What the plan's rule gives each row of the trial, −1 for none."""
     users: int
     """Users that the means are multiplied by: all but the holdout and those who explore."""
@@ -123,7 +122,7 @@ def trial_problem(valued: ValuedTrial, policy: Policy) -> Problem:
 
 
 def profit_of(
-    valued: ValuedTrial, choice: npt.NDArray[np.int16], margin: float | None, *, users: int
+    valued: ValuedTrial, choice: Choices, margin: float | None, *, users: int
 ) -> Estimate | None:
     """Return what is earned beyond giving nobody anything, by the trial; None without a margin.
 

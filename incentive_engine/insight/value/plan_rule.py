@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-import numpy.typing as npt
 
 from incentive_engine.allocation import build_problem, choices_at
 from incentive_engine.config import Policy
 from incentive_engine.data.scores import ScoreTable
+from incentive_engine.domain import Choices
 
-Choice = npt.NDArray[np.int16]
 
-
-def plan_rule(policy: Policy, table: ScoreTable, prices: Mapping[str, float]) -> Choice:
+def plan_rule(policy: Policy, table: ScoreTable, prices: Mapping[str, float]) -> Choices:
     """Return the offer that each user would get at some prices, (n,) int16, −1 for none.
 
     Nobody is held out or explores, so that it is a rule by which both sides can be compared.

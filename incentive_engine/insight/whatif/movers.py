@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from incentive_engine.data.tables.arrow import levels
-from incentive_engine.domain import CONVERSION, COST, FloatArray
+from incentive_engine.domain import CONVERSION, COST, Choices, FloatArray
 from incentive_engine.insight.budget.study import Study
 from incentive_engine.insight.groups import grouping_columns
 
@@ -98,7 +98,7 @@ def _groups(base: Study) -> tuple[str, npt.NDArray[Any], list[str]]:
     return columns[0], np.where(values.code < 0, len(values.labels), values.code), names
 
 
-def _places(study: Study, choice: npt.NDArray[np.int16]) -> tuple[npt.NDArray[Any], list[str]]:
+def _places(study: Study, choice: Choices) -> tuple[npt.NDArray[Any], list[str]]:
     """Return where each user is, and the names of the places."""
     offers = study.table.offers
     place = np.where(choice >= 0, choice, len(offers)).astype(np.int64)
@@ -108,9 +108,7 @@ def _places(study: Study, choice: npt.NDArray[np.int16]) -> tuple[npt.NDArray[An
     return place, [*offers, none, holdout]
 
 
-def _amounts(
-    study: Study, choice: npt.NDArray[np.int16], users: npt.NDArray[Any], measure: str
-) -> FloatArray:
+def _amounts(study: Study, choice: Choices, users: npt.NDArray[Any], measure: str) -> FloatArray:
     amounts = np.zeros(len(users))
     if not study.table.has(measure):
         return amounts

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -19,13 +18,11 @@ from incentive_engine.data.sources import read_table
 from incentive_engine.data.tables.arrow import as_numpy, equal, numbers, whole
 from incentive_engine.data.trials.exploring import explored_share, propensity_by_lot
 from incentive_engine.data.trials.holdout import held_shares
-from incentive_engine.domain import MICROS, BoolArray, FloatArray, IntArray, Reason
+from incentive_engine.domain import MICROS, BoolArray, Choices, FloatArray, IntArray, Reason
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
 from incentive_engine.run.finished import FinishedRun
 from incentive_engine.run.format import RunFile
-
-Choice = npt.NDArray[np.int16]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -49,7 +46,7 @@ class Decisions:
     """
 
     came: BoolArray
-    choice: Choice
+    choice: Choices
     held: BoolArray
     explored: BoolArray
     propensity: FloatArray

@@ -10,12 +10,9 @@ import numpy.typing as npt
 from scipy.special import ndtr
 
 from incentive_engine.config.policy import Offer
-from incentive_engine.domain import MICROS, BoolArray, FloatArray, to_micros
+from incentive_engine.domain import MICROS, BoolArray, Choices, FloatArray, to_micros
 from incentive_engine.simulation.market.chances import CommonRandomNumbers
 from incentive_engine.synthetic.market import BASKET_SIGMA, Truth
-
-Choice = npt.NDArray[np.int16]
-"""(n,) offer in the policy's order, -1 for none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -48,7 +45,7 @@ class PlanIncrement(NamedTuple):
     cost: float
 
     @classmethod
-    def of(cls, choice: Choice, outcomes: PotentialOutcomes) -> Self:
+    def of(cls, choice: Choices, outcomes: PotentialOutcomes) -> Self:
         """Settle a plan."""
         treated = np.flatnonzero(choice >= 0)
         arm = choice[treated].astype(np.int64) + 1

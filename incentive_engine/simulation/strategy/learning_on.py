@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from incentive_engine.allocation import Choice, build_problem
+from incentive_engine.allocation import build_problem
 from incentive_engine.data.tables.formats import USER_ID
 from incentive_engine.data.trials.campaigns import ARMS, CAMPAIGN, PROPENSITY
 from incentive_engine.data.trials.exploring import explored_share, propensity_by_lot
@@ -21,6 +21,7 @@ from incentive_engine.domain import (
     COST,
     SPEND,
     BoolArray,
+    Choices,
     FloatArray,
     IntArray,
 )
@@ -64,7 +65,7 @@ class Learner:
         self,
         users: UserTable,
         planner: Planner,
-        choice: Choice,
+        choice: Choices,
         happens: PotentialOutcomes,
         *,
         explore: float,
@@ -136,7 +137,7 @@ def _reach(planner: Planner) -> BoolArray:
     return np.asarray((problem.value > -np.inf).T)
 
 
-def _propensity(planner: Planner, choice: Choice, rows: IntArray, reach: BoolArray) -> FloatArray:
+def _propensity(planner: Planner, choice: Choices, rows: IntArray, reach: BoolArray) -> FloatArray:
     """Return how likely each row's arm was, as a finished campaign is learned from."""
     policy, held = planner.policy, planner.blocked
     strata = planner.forecast.attributes.select(policy.holdout_strata)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from incentive_engine.allocation import Choosers, Problem
-from incentive_engine.domain import COST, FloatArray, IntArray
+from incentive_engine.domain import COST, Choices, FloatArray, IntArray
 
 
 def rehearse(
@@ -69,7 +69,7 @@ def _choice(
     return users.worth(np.exp2(-log)).at(prices)
 
 
-def _costs(problem: Problem, choice: npt.NDArray[np.int16], fold: IntArray) -> FloatArray:
+def _costs(problem: Problem, choice: Choices, fold: IntArray) -> FloatArray:
     """Return the mean cost of each fold's rows, currency units."""
     taken = np.flatnonzero(choice >= 0)
     paid = problem.columns[problem.measures.index(COST)][choice[taken], taken]

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from incentive_engine.allocation import Choice
-from incentive_engine.domain import MICROS, BoolArray, FloatArray, IntArray, to_micros
+from incentive_engine.domain import MICROS, BoolArray, Choices, FloatArray, IntArray, to_micros
 from incentive_engine.simulation.strategy.planning import Planner
 
 if TYPE_CHECKING:
@@ -59,26 +58,26 @@ class Situation:
     planner: Planner
 
 
-Plan = Callable[[Situation], Choice]
+Plan = Callable[[Situation], Choices]
 
 
-def nobody(situation: Situation) -> Choice:
+def nobody(situation: Situation) -> Choices:
     """Give nothing."""
     return _empty(situation)
 
 
-def everyone(situation: Situation) -> Choice:
+def everyone(situation: Situation) -> Choices:
     """Give all who come the one offer that promises most, until the money is gone."""
     return _best_single(situation, situation.order)
 
 
-def first_come(situation: Situation) -> Choice:
+def first_come(situation: Situation) -> Choices:
     """Let each who comes take the most valuable coupon there is, until the money is gone."""
     deepest = np.where(situation.allowed, situation.face, -np.inf).argmax(axis=1)
     return _until_gone(situation, deepest.astype(np.int16), situation.order)
 
 
-def tier_rules(situation: Situation) -> Choice:
+def tier_rules(situation: Situation) -> Choices:
     """Give coupons by recency, frequency and spend to all who come, until the money is gone.
 
     The best third of customers get the deepest coupon that they may have, the next third the
@@ -96,12 +95,12 @@ def tier_rules(situation: Situation) -> Choice:
     return _until_gone(situation, choice, situation.order)
 
 
-def propensity(situation: Situation) -> Choice:
+def propensity(situation: Situation) -> Choices:
     """Give the best single offer to those most likely to convert, until the money is gone."""
     return _best_single(situation, _descending(situation.likely))
 
 
-def greedy(situation: Situation) -> Choice:
+def greedy(situation: Situation) -> Choices:
     """Serve users by forecast gain per money, each with the offer where it is highest."""
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(
@@ -113,22 +112,22 @@ def greedy(situation: Situation) -> Choice:
     return _until_gone(situation, choice, _descending(best))
 
 
-def engine(situation: Situation) -> Choice:
+def engine(situation: Situation) -> Choices:
     """Decide as the policy says."""
     return situation.planner.plan(situation.budget, favouring=True)
 
 
-def engine_unweighted(situation: Situation) -> Choice:
+def engine_unweighted(situation: Situation) -> Choices:
     """Decide as the policy says, but count every user's outcome alike."""
     return situation.planner.plan(situation.budget, favouring=False)
 
 
-def oracle(situation: Situation) -> Choice:
+def oracle(situation: Situation) -> Choices:
     """Decide as the policy says, knowing the true effects and costs."""
     return situation.planner.plan(situation.budget, favouring=True, knowing_truth=True)
 
 
-def oracle_unweighted(situation: Situation) -> Choice:
+def oracle_unweighted(situation: Situation) -> Choices:
     """Decide knowing the truth, every user's outcome counting alike."""
     return situation.planner.plan(situation.budget, favouring=False, knowing_truth=True)
 
@@ -189,11 +188,11 @@ def _descending(score: FloatArray) -> IntArray:
     return np.argsort(-score, kind="stable")
 
 
-def _empty(situation: Situation) -> Choice:
+def _empty(situation: Situation) -> Choices:
     return np.full(len(situation.allowed), -1, dtype=np.int16)
 
 
-def _best_single(situation: Situation, order: IntArray) -> Choice:
+def _best_single(situation: Situation, order: IntArray) -> Choices:
     plans = [
         _until_gone(situation, np.full(len(situation.allowed), j, dtype=np.int16), order)
         for j in range(len(situation.face))
@@ -201,12 +200,12 @@ def _best_single(situation: Situation, order: IntArray) -> Choice:
     return max(plans, key=lambda plan: _promised(situation, plan))
 
 
-def _promised(situation: Situation, choice: Choice) -> float:
+def _promised(situation: Situation, choice: Choices) -> float:
     rows = np.flatnonzero(choice >= 0)
     return float(situation.gain[rows, choice[rows]].sum())
 
 
-def _until_gone(situation: Situation, wanted: Choice, order: IntArray) -> Choice:
+def _until_gone(situation: Situation, wanted: Choices, order: IntArray) -> Choices:
     """Hand out `wanted` in order while the money lasts; the first who is too dear ends it."""
     choice = _empty(situation)
     asks = order[wanted[order] >= 0]

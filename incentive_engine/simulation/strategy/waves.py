@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from incentive_engine.config.scenario import Calendar, Wave
-from incentive_engine.domain import BoolArray, FloatArray, IntArray
-from incentive_engine.simulation.market.settlement import Choice, PotentialOutcomes
+from incentive_engine.domain import BoolArray, Choices, FloatArray, IntArray
+from incentive_engine.simulation.market.settlement import PotentialOutcomes
 from incentive_engine.simulation.market.traffic import Arrivals, hours_between
 from incentive_engine.simulation.strategy.strategies import Plan, Situation
 
@@ -69,7 +69,7 @@ class Course:
         Hours from the start until the pool was dry; infinite where it never was.
     """
 
-    choice: Choice
+    choice: Choices
     waves: tuple[WaveFigures, ...]
     dry_after: float
 
@@ -162,7 +162,7 @@ class _Ledger:
         self.choice = np.full(len(situation.allowed), -1, dtype=np.int16)
         self.factor = 1.0
 
-    def hand_out(self, index: int, wave: Wave, planned: Choice) -> int:
+    def hand_out(self, index: int, wave: Wave, planned: Choices) -> int:
         """Hand out this wave's offers while the pool lasts; return how many were withheld."""
         start = self._hour(wave)
         cap = self.situation.budget * (1.0 if wave.release is None else wave.release)
@@ -193,7 +193,7 @@ class _Ledger:
         )
 
     def figures(
-        self, index: int, before: Choice, *, turned_away: int, would: PotentialOutcomes
+        self, index: int, before: Choices, *, turned_away: int, would: PotentialOutcomes
     ) -> WaveFigures:
         """Return the figures of a wave that is over."""
         new = np.flatnonzero((self.choice >= 0) & (before < 0))
@@ -224,7 +224,7 @@ class _Ledger:
     def _hour(self, wave: Wave) -> float:
         return hours_between(self.calendar.waves[0].start, wave.start)
 
-    def _charge(self, rows: IntArray, choice: Choice) -> FloatArray:
+    def _charge(self, rows: IntArray, choice: Choices) -> FloatArray:
         return np.asarray(self.situation.charge[rows, choice] * self.factor)
 
     def _issued(self) -> IntArray:

@@ -15,8 +15,6 @@ from incentive_engine.parallel import in_blocks, side_by_side
 from incentive_engine.stats.estimate import Estimate
 from incentive_engine.stats.intervals import interval
 
-Choice = npt.NDArray[np.integer]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Increments:
@@ -77,7 +75,7 @@ class Increments:
             noise=np.sqrt(variance) / propensity,
         )
 
-    def part(self, choice: Choice) -> FloatArray:
+    def part(self, choice: npt.NDArray[np.integer]) -> FloatArray:
         """Return what a plan's increments are made of, (n, 2), for `mean`.
 
         The second column is how often `surprise` counts in the row's increment, which is the
@@ -119,13 +117,19 @@ class Increments:
 
 
 def _set_part(
-    out: FloatArray, arm: IntArray, expected: FloatArray, choice: Choice, block: slice
+    out: FloatArray,
+    arm: IntArray,
+    expected: FloatArray,
+    choice: npt.NDArray[np.integer],
+    block: slice,
 ) -> None:
     _fill_part(out[block], arm[block], expected[block], choice[block])
 
 
 @numba.njit(cache=True, nogil=True)
-def _fill_part(out: FloatArray, arm: IntArray, expected: FloatArray, choice: Choice) -> None:
+def _fill_part(
+    out: FloatArray, arm: IntArray, expected: FloatArray, choice: npt.NDArray[np.integer]
+) -> None:
     """Set a plan's part of the increments; see `Increments.part`."""
     for row in range(len(choice)):
         given = choice[row]

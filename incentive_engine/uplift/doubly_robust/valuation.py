@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from incentive_engine.data.tables.arrow import numbers
-from incentive_engine.domain import FloatArray, IntArray, score_column
+from incentive_engine.domain import Choices, FloatArray, IntArray, score_column
 from incentive_engine.stats.estimate import Estimate
 from incentive_engine.stats.intervals import MEASURES
 from incentive_engine.uplift.doubly_robust.increments import Increments
@@ -42,7 +42,7 @@ class Valuation:
     by_measure: Mapping[str, Increments]
     fold: IntArray
 
-    def of_plan(self, choice: npt.NDArray[np.int16]) -> dict[str, Estimate]:
+    def of_plan(self, choice: Choices) -> dict[str, Estimate]:
         """Return what a plan brings per row and measure, with 95 % intervals.
 
         Parameters
@@ -55,10 +55,10 @@ class Valuation:
 
     def total(
         self,
-        choice: npt.NDArray[np.int16],
+        choice: Choices,
         terms: Mapping[str, float],
         *,
-        beyond: npt.NDArray[np.int16] | None = None,
+        beyond: Choices | None = None,
         weight: FloatArray | None = None,
     ) -> Estimate:
         """Return a sum of measures that a plan brings per row, with its 95 % interval.

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from incentive_engine.allocation import choices_at, margins
@@ -21,7 +20,7 @@ from incentive_engine.allocation.score_rows import ScoreRows, StateRows
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.data.tables.room import pick
 from incentive_engine.data.trials.holdout import strata_codes
-from incentive_engine.domain import COST, REASONS, FloatArray, IntArray, to_micros
+from incentive_engine.domain import COST, REASONS, Choices, FloatArray, IntArray, to_micros
 from incentive_engine.insight.budget.chosen_pairs import chosen_pairs
 from incentive_engine.run.directory import AllocationTable, write_part
 
@@ -106,7 +105,7 @@ class WriteRows:
     frozen: FrozenPolicy
     folder: str
 
-    def __call__(self, shard: ScoreRows, choice: npt.NDArray[np.int16]) -> PlanSums:
+    def __call__(self, shard: ScoreRows, choice: Choices) -> PlanSums:
         """Return what the rows add up to; the part appears whole or not at all."""
         scores = self.state.table(shard)
         problem = replace(self.state.stated(scores, shard), limits=self.question.limits)
@@ -132,7 +131,7 @@ class WriteRows:
         return PlanSums.of(rows, scores, settled=settled)
 
 
-def _micros(problem: Problem, choice: npt.NDArray[np.int16]) -> IntArray:
+def _micros(problem: Problem, choice: Choices) -> IntArray:
     """Return (n,) what each choice costs in millionths, rounded up."""
     cost = pick(problem.columns[problem.measures.index(COST)], choice)
     return to_micros(np.where(choice >= 0, cost, 0.0).astype(np.float64))

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.domain import MICROS, ROUNDING, FloatArray, IntArray
+from incentive_engine.domain import MICROS, ROUNDING, Choices, FloatArray, IntArray
 from incentive_engine.jit import compiled
 
 BLOCK: Final = 1024
@@ -77,9 +77,7 @@ def add_pair(pairs: KernelColumns, at: int, user: int, totals: IntArray) -> None
 
 
 @compiled
-def tally(
-    pairs: KernelColumns, choice: npt.NDArray[np.int16], start: int, stop: int, totals: IntArray
-) -> None:
+def tally(pairs: KernelColumns, choice: Choices, start: int, stop: int, totals: IntArray) -> None:
     """Add up given choices."""
     for user in range(start, stop):
         if choice[user] >= 0:
@@ -88,7 +86,7 @@ def tally(
 
 @compiled
 def chosen_costs(
-    pairs: KernelColumns, choice: npt.NDArray[np.int16], start: int, stop: int, cost: IntArray
+    pairs: KernelColumns, choice: Choices, start: int, stop: int, cost: IntArray
 ) -> None:
     """Write what given choices cost in millionths, rounded up."""
     for user in range(start, stop):

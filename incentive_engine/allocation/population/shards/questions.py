@@ -12,10 +12,10 @@ import numpy.typing as npt
 
 from incentive_engine.allocation.population.pair_columns import on_one_thread
 from incentive_engine.allocation.population.shards.mapped import ShardFile, mapped, write_shard
-from incentive_engine.allocation.population.sweep import CellTable, Choice, reaches
+from incentive_engine.allocation.population.sweep import CellTable, reaches
 from incentive_engine.allocation.population.units import Units
 from incentive_engine.allocation.population.users import Near, Users
-from incentive_engine.domain import FloatArray, IntArray
+from incentive_engine.domain import Choices, FloatArray, IntArray
 
 Answer = TypeVar("Answer")
 Item = TypeVar("Item")
@@ -88,7 +88,7 @@ def nearest_tie(
     return table, FoundNear.of(near, columns=columns)
 
 
-def choices_of(users: Users, index: IntArray, to: Choice, price: FloatArray | None) -> Choice:
+def choices_of(users: Users, index: IntArray, to: Choices, price: FloatArray | None) -> Choices:
     """Return what users choose, but for some."""
     return users.choices(price, index, to)
 
@@ -96,7 +96,7 @@ def choices_of(users: Users, index: IntArray, to: Choice, price: FloatArray | No
 def variance_of(
     users: Users,
     index: IntArray,
-    to: Choice,
+    to: Choices,
     *,
     price: FloatArray | None,
     face: FloatArray,
@@ -109,11 +109,11 @@ def variance_of(
 def done(
     users: Users,
     index: IntArray,
-    to: Choice,
+    to: Choices,
     item: Item,
     *,
     price: FloatArray | None,
-    do: Callable[[Item, Choice], Answer],
+    do: Callable[[Item, Choices], Answer],
 ) -> Answer:
     """Return what is done with the offers, −1 for none, of the users of a shard."""
     offers = np.append(users.order, -1).astype(np.int16)

@@ -19,14 +19,10 @@ import numpy.typing as npt
 from incentive_engine.allocation.population.near import lowest_keys, nearest
 from incentive_engine.allocation.population.population import Population
 from incentive_engine.allocation.population.shards import questions
-from incentive_engine.allocation.population.shards.mapped import (
-    ShardFile,
-    rows_of_part,
-)
+from incentive_engine.allocation.population.shards.mapped import ShardFile, rows_of_part
 from incentive_engine.allocation.population.shards.questions import Asked, FoundNear, OnShard
 from incentive_engine.allocation.population.sweep import (
     CellTable,
-    Choice,
     passed,
     scores_in,
     size_sums,
@@ -35,7 +31,7 @@ from incentive_engine.allocation.population.sweep import (
 )
 from incentive_engine.allocation.population.units import Units
 from incentive_engine.allocation.population.users import Near, Rows, Users, joined
-from incentive_engine.domain import FloatArray, IntArray
+from incentive_engine.domain import Choices, FloatArray, IntArray
 from incentive_engine.fleet import Fleet
 from incentive_engine.parallel import go_on
 
@@ -182,7 +178,7 @@ class ShardedUsers(Units):
         """Return the users with every value 0: only the limits matter."""
         return replace(self, idle=True)
 
-    def choices(self, price: FloatArray | None, index: IntArray, to: Choice) -> Choice:
+    def choices(self, price: FloatArray | None, index: IntArray, to: Choices) -> Choices:
         """Return (n,) int16, canonical positions: what users choose, but for some."""
         asked = partial(questions.choices_of, price=price)
         return np.concatenate(self._ask(asked, self._changed(index, to)))
@@ -191,7 +187,7 @@ class ShardedUsers(Units):
         self,
         price: FloatArray | None,
         index: IntArray,
-        to: Choice,
+        to: Choices,
         *,
         face: FloatArray,
         unit: float,
@@ -203,8 +199,8 @@ class ShardedUsers(Units):
     def each(
         self,
         price: FloatArray | None,
-        changed: tuple[IntArray, Choice],
-        do: Callable[[Item, Choice], Answer],
+        changed: tuple[IntArray, Choices],
+        do: Callable[[Item, Choices], Answer],
         items: Sequence[Item],
     ) -> list[Answer]:
         """Return what is done with the choices of each shard where they are made.
@@ -251,7 +247,7 @@ class ShardedUsers(Units):
         parts = np.split(index[order], np.searchsorted(index[order], edges[1:-1]))
         return order, [part - start for part, start in zip(parts, edges.tolist(), strict=False)]
 
-    def _changed(self, index: IntArray, to: Choice) -> list[tuple[IntArray, Choice]]:
+    def _changed(self, index: IntArray, to: Choices) -> list[tuple[IntArray, Choices]]:
         """Return for each shard which of its rows choose otherwise, and what."""
         order, own = self._by_shard(index)
         changed = np.split(to[order], np.cumsum([len(part) for part in own])[:-1])
