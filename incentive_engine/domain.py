@@ -34,6 +34,9 @@ COST: Final = "cost"
 FACE: Final = "face"
 ISSUED: Final = "issued"
 
+OUTCOMES: Final = (CONVERSION, SPEND, COST)
+"""What a trial states of each row, and what is learned and valued by it."""
+
 BUDGET: Final = "budget"
 """The name that the budget has among the limits."""
 

@@ -13,8 +13,6 @@ First = TypeVar("First")
 Second = TypeVar("Second")
 Advance = Callable[[float], None]
 """Is told which further share of long work, or how many more of its parts, are done."""
-ROWS: Final = 1 << 14
-"""Rows at a time where sums over functions are taken: they stay in the processor's memory."""
 
 STOP_HEARD: Final = threading.Event()
 """Set where work that was asked to stop goes on, to keep what is finished of it."""
@@ -51,10 +49,12 @@ def together(first: Callable[[], First], second: Callable[[], Second]) -> tuple[
 
 
 def in_blocks(task: Callable[[slice], None], rows: int) -> None:
-    """Call a task for every block of at most `ROWS` of so many rows, on a few threads."""
-    starts = range(0, rows, ROWS)
+    """Call a task for every block of so many rows, on a few threads."""
+    # rows of a block: what sums over functions need of them stays in the processor's memory
+    size = 1 << 14
+    starts = range(0, rows, size)
     side_by_side(
-        lambda number: task(slice(starts[number], min(starts[number] + ROWS, rows))), len(starts)
+        lambda number: task(slice(starts[number], min(starts[number] + size, rows))), len(starts)
     )
 
 

@@ -27,8 +27,8 @@ from incentive_engine.data.trials.arms import check_arms
 from incentive_engine.data.trials.campaigns import CAMPAIGN, PROPENSITY
 from incentive_engine.data.trials.outcomes import checked_outcomes
 from incentive_engine.data.trials.trial import known_propensity
-from incentive_engine.data.users import OFFER, OUTCOMES, RESERVED
-from incentive_engine.domain import CONTROL
+from incentive_engine.data.users import OFFER, RESERVED
+from incentive_engine.domain import CONTROL, OUTCOMES
 from incentive_engine.errors import Fault
 from incentive_engine.language import Message, say
 

@@ -24,11 +24,10 @@ from incentive_engine.data.tables.arrow import is_number
 from incentive_engine.data.tables.formats import USER_ID
 from incentive_engine.data.tables.frames import to_frame
 from incentive_engine.data.trials.campaigns import ARMS, CAMPAIGN, DECIDED_AT, PROPENSITY
-from incentive_engine.domain import CONVERSION, COST, SPEND, IntArray
+from incentive_engine.domain import OUTCOMES, IntArray
 from incentive_engine.errors import DataError, Fault
 
 OFFER: Final = "offer"
-OUTCOMES: Final = (CONVERSION, SPEND, COST)
 RESERVED: Final = frozenset({USER_ID, OFFER, PROPENSITY, *OUTCOMES, CAMPAIGN, DECIDED_AT, ARMS})
 """Columns of a trial that say what happened; they are never features."""
 BLOCK: Final = 1 << 18

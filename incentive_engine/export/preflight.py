@@ -15,6 +15,7 @@ from incentive_engine.export.preflight_findings import PreflightFinding, Severit
 from incentive_engine.language import Message, Value, joined, say
 from incentive_engine.run.finished import FinishedRun
 from incentive_engine.run.statements import StatedGain
+from incentive_engine.stats.intervals import NORMAL_95
 from incentive_engine.uplift.diagnosis.verdicts import TrialCheck
 
 
@@ -196,9 +197,8 @@ def _holdout(flight: Flight) -> Found:
         return
     error = math.sqrt(rate * (1 - rate) * (1 / held + 1 / decided))
     expected = gain.conversions.estimate / decided
-    normal_95 = 1.959964
-    if normal_95 * error > expected:
-        text = say("preflight.holdout", held=held, error=normal_95 * error, expected=expected)
+    if (half := NORMAL_95 * error) > expected:
+        text = say("preflight.holdout", held=held, error=half, expected=expected)
         yield "holdout", Severity.WARNING, text
 
 

@@ -18,8 +18,6 @@ from incentive_engine.stats.power import detectable_effect, power_of
 
 DEAREST: Final = 0.02
 """Exploring is not proposed beyond the share that costs this part of the plan's value."""
-TRIED: Final = 0.05
-"""The share that is tried out where nobody explores."""
 
 
 def exploring_value(
@@ -71,8 +69,10 @@ def _would(
     """
     if table.n_users > MOST_USERS:
         return None
-    tried = build_problem(policy.model_copy(update={"explore": TRIED}), table, holdout)
-    sight = _sight(table, tried, holdout, gain, share=TRIED)
+    # what is tried out where nobody explores: enough to see a usual effect in a large campaign
+    share = 0.05
+    tried = build_problem(policy.model_copy(update={"explore": share}), table, holdout)
+    sight = _sight(table, tried, holdout, gain, share=share)
     if tried.explorers is None or sight is None or sight.expected <= 0:
         return None
     users = tried.explorers.users
@@ -81,7 +81,7 @@ def _would(
     value = build_problem(policy, table, holdout).value
     worth = float(value[choice[given], users[given]].sum(dtype=np.float64))
     given_up = max(worth - tried.explorers.worth, 0.0)
-    sight = _affordable(sight, given_up, value=plan.certificate.value, share=TRIED)
+    sight = _affordable(sight, given_up, value=plan.certificate.value, share=share)
     return Exploring(users=0, share=0.0, given_up=None, dearest=DEAREST, sight=sight)
 
 

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from incentive_engine.uplift.diagnosis.drift import Drift
 
 BASELINE: Final = "baseline.json"
-DRIFT: Final = "drift.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,9 +201,9 @@ def drifted_users(
         step = cache.run(
             "drift",
             {**campaign.digests, "policy": _model_settings(policy), **_stale_key(campaign)},
-            lambda directory: drift_into(campaign, model, policy, directory / DRIFT),
+            lambda directory: drift_into(campaign, model, policy, directory / "drift.json"),
         )
-    return step.path / DRIFT
+    return step.path / "drift.json"
 
 
 def fit_into(

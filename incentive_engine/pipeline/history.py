@@ -35,8 +35,8 @@ from incentive_engine.fleet import Fleet, Processes
 from incentive_engine.language import Message, say
 from incentive_engine.pipeline.steps import Steps
 
-TABLE: Final = "table.parquet"
 FEW: Final = 4_000_000
+"""Events, or rows, that one process reads sooner than others have started."""
 """Events below which starting processes would take longer than they save."""
 
 
@@ -162,9 +162,9 @@ def with_features(history: CampaignHistory, name: str, *, cache: StepCache, step
         step = cache.run(
             "features",
             history.key(name),
-            lambda directory: _write_joined(history, name, directory / TABLE),
+            lambda directory: _write_joined(history, name, directory / "table.parquet"),
         )
-    return step.path / TABLE
+    return step.path / "table.parquet"
 
 
 def _write_joined(history: CampaignHistory, name: str, path: Path) -> None:

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from incentive_engine.config import Policy
 from incentive_engine.config.policy import SEASON_ERROR
@@ -18,7 +18,8 @@ from incentive_engine.uplift.saved import read_evaluation
 if TYPE_CHECKING:
     from incentive_engine.uplift.evaluation.evaluation import ModelEvaluation
 
-FILE = "evaluation.json"
+EVALUATION: Final = "evaluation.json"
+"""Where a model's quality stands beside the model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -60,7 +61,7 @@ def write_quality(
         What `added.history_added` found; None without history.
     """
     text = evaluation_text(diagnosis, evaluation, drivers, history)
-    (directory / FILE).write_text(text + "\n", encoding="utf-8")
+    (directory / EVALUATION).write_text(text + "\n", encoding="utf-8")
 
 
 def evaluation_text(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from itertools import chain, count
 from pathlib import Path
-from typing import Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,8 +16,6 @@ from incentive_engine.data.tables.types import common_type
 from incentive_engine.data.trials.campaigns import ARMS, CAMPAIGN, DECIDED_AT, PROPENSITY
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
-
-FILE: Final = "trial.parquet"
 
 
 def trials_of(data: Data, *, cache: StepCache | None = None) -> Source | None:
@@ -43,9 +40,9 @@ def trials_of(data: Data, *, cache: StepCache | None = None) -> Source | None:
             f"trial {place}": f"{source.digest()} {name}"
             for place, (source, name) in enumerate(zip(sources, names, strict=True))
         },
-        lambda folder: pq.write_table(_joined(sources, names), folder / FILE),
+        lambda folder: pq.write_table(_joined(sources, names), folder / "trial.parquet"),
     )
-    return open_source(step.path / FILE)
+    return open_source(step.path / "trial.parquet")
 
 
 def _names_of(sources: list[Source]) -> list[str]:

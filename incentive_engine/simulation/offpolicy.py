@@ -8,10 +8,9 @@ from typing import Final
 import numpy as np
 
 from incentive_engine.data.trials.trial import Trial
-from incentive_engine.domain import Choices, FloatArray
+from incentive_engine.domain import OUTCOMES, Choices, FloatArray
 from incentive_engine.language import Message, joined, say
 
-MEASURES: Final = ("conversion", "spend", "cost")
 ESTIMATORS: Final = ("dr", "sn", "ipw")
 """Doubly robust; self-normalised inverse propensity; inverse propensity."""
 
@@ -103,7 +102,7 @@ def value(trial: Trial, choice: Choices, nuisance: Nuisance, *, clip: float) -> 
     outcome = np.column_stack([trial.conversion, trial.spend, trial.cost])[treated]
     base = nuisance.base[treated]
     effect = nuisance.effect[treated, offer]
-    rows = np.zeros((len(choice), len(ESTIMATORS), len(MEASURES)), dtype=np.float64)
+    rows = np.zeros((len(choice), len(ESTIMATORS), len(OUTCOMES)), dtype=np.float64)
     rows[treated, 0] = (
         effect + one[:, None] * (outcome - base - effect) - zero[:, None] * (outcome - base)
     )

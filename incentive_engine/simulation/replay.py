@@ -11,8 +11,8 @@ from incentive_engine.config.policy import Bound, Limit, Policy
 from incentive_engine.config.scenario import Replay, Scenario
 from incentive_engine.data.trials.trial import Trial
 from incentive_engine.data.users import UserTable
-from incentive_engine.domain import FloatArray, IntArray
-from incentive_engine.simulation.offpolicy import MEASURES, ChoiceValuation, Nuisance, value
+from incentive_engine.domain import OUTCOMES, FloatArray, IntArray
+from incentive_engine.simulation.offpolicy import ChoiceValuation, Nuisance, value
 from incentive_engine.simulation.shared_draws import SweepVariant, holdout_of
 from incentive_engine.simulation.situations import (
     check_budgets,
@@ -90,7 +90,7 @@ def _replay(
     scenario = variant.scenario
     replayed = scenario.trial or Replay()
     shape = (len(scenario.strategies), len(scenario.budgets))
-    size = (*shape, trial.n_rows, 3, len(MEASURES))
+    size = (*shape, trial.n_rows, 3, len(OUTCOMES))
     rows = np.zeros(size, dtype=np.float32)
     planned, favoured = np.zeros(shape), np.zeros((*shape, 2))
     valuations: dict[tuple[int, int], list[ChoiceValuation]] = {}

@@ -14,7 +14,6 @@ from incentive_engine.language import say
 from incentive_engine.simulation.market.world import check_offers
 from incentive_engine.simulation.shared_draws import SweepVariant
 
-POLICY = "policy."
 """What a swept setting begins with when it is one of the policy."""
 
 
@@ -55,8 +54,10 @@ def _variant(
     settings = list(scenario.policy_settings)
     if value is not None and scenario.sweep is not None:
         setting = scenario.sweep.setting
-        if setting.startswith(POLICY):
-            settings.append(f"{setting.removeprefix(POLICY)}={flow_text(value)}")
+        # what begins so is the policy's; the rest is the scenario's own
+        key = setting.removeprefix("policy.")
+        if key != setting:
+            settings.append(f"{key}={flow_text(value)}")
         else:
             scenario = load_scenario(
                 file, set_values=[*set_values, f"{setting}={flow_text(value)}"]

@@ -8,8 +8,7 @@ import numpy as np
 from scipy.special import stdtrit
 
 from incentive_engine.domain import FloatArray
-
-Z: float = 1.959963984540054
+from incentive_engine.stats.intervals import NORMAL_95
 
 
 class Interval(NamedTuple):
@@ -97,8 +96,9 @@ def share_interval(share: float, draws: int) -> Interval:
     >>> [round(x, 3) for x in share_interval(19 / 20, 20)]
     [0.95, 0.764, 0.991]
     """
-    middle = (share + Z**2 / (2 * draws)) / (1 + Z**2 / draws)
-    half = Z / (1 + Z**2 / draws) * np.sqrt(share * (1 - share) / draws + (Z / (2 * draws)) ** 2)
+    z = NORMAL_95
+    middle = (share + z**2 / (2 * draws)) / (1 + z**2 / draws)
+    half = z / (1 + z**2 / draws) * np.sqrt(share * (1 - share) / draws + (z / (2 * draws)) ** 2)
     return Interval(share, max(0.0, float(middle - half)), min(1.0, float(middle + half)))
 
 

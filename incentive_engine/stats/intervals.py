@@ -7,11 +7,11 @@ from typing import Final
 
 import numpy as np
 
-from incentive_engine.domain import CONVERSION, COST, SPEND, FloatArray
+from incentive_engine.domain import FloatArray
 from incentive_engine.stats.estimate import Estimate
 
-MEASURES: Final = (CONVERSION, SPEND, COST)
 NORMAL_95: Final = NormalDist().inv_cdf(0.975)
+"""Standard errors on each side of a normal 95 % interval."""
 
 
 def mean_with_interval(values: FloatArray, weight: FloatArray | None = None) -> Estimate:

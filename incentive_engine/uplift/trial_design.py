@@ -27,7 +27,6 @@ from incentive_engine.uplift.crossfit import Folds
 
 FEWEST_ROWS: Final = 10
 """Rows that an arm needs; with fewer, not even an average effect has an error to state."""
-MISTAKEN: Final = say("look for rows that share a user_id by mistake")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -102,18 +101,19 @@ def check_folds(trial: Trial, lottery: Randomisation, folds: Folds) -> None:
     """
     counts = lottery.weight > 0
     faults = []
+    remedy = say("look for rows that share a user_id by mistake")
     for arm, name in enumerate(("control", *trial.offers)):
         if not (mine := counts & (lottery.arm == arm)).any() or not _in_one_fold(mine, folds):
             continue
         people = trial.person[mine].nunique()
         what = say("the {rows} rows of `{arm}` belong to {people} users, all in one fold",
                    rows=int(mine.sum()), arm=name, people=people)  # fmt: skip
-        faults.append(Fault("trial", what, say("an arm that many users got"), MISTAKEN))
+        faults.append(Fault("trial", what, say("an arm that many users got"), remedy))
     bought = trial.conversion > 0
     if bought.sum() >= FEWEST_ROWS and _in_one_fold(bought, folds):
         what = say("the {rows} conversions belong to {people} users, all in one fold",
                    rows=int(bought.sum()), people=trial.person[bought].nunique())  # fmt: skip
-        faults.append(Fault("trial", what, say("conversions of many users"), MISTAKEN))
+        faults.append(Fault("trial", what, say("conversions of many users"), remedy))
     if faults:
         raise DataError(*faults)
 

@@ -13,14 +13,13 @@ import pytest
 
 from incentive_engine.config import policy_from_mapping
 from incentive_engine.data.scores import ScoreTable
-from incentive_engine.domain import COST, MICROS
+from incentive_engine.domain import COST, MICROS, OUTCOMES
 from incentive_engine.insight.budget.policy_options import BudgetOptions, with_options
 from incentive_engine.insight.findings import PlanFindings
 from incentive_engine.insight.value.cost_correction import SELECTION_ERRORS, cost_correction
 from incentive_engine.insight.value.gain import ValuedTrial
 from incentive_engine.pipeline.steps import Steps
 from incentive_engine.stats.estimate import Estimate
-from incentive_engine.stats.intervals import MEASURES
 from incentive_engine.uplift.doubly_robust.increments import Increments
 from incentive_engine.uplift.doubly_robust.valuation import Valuation
 from incentive_engine.workflow.plan_campaign import ModelEvidence, plan_campaign
@@ -53,7 +52,7 @@ def _trial(rows: int, times: float) -> ValuedTrial:
         table=table,
         valuation=Valuation(
             offers=("off",),
-            by_measure=dict.fromkeys(MEASURES, brought),
+            by_measure=dict.fromkeys(OUTCOMES, brought),
             fold=rng.integers(0, 5, rows),
         ),
         baseline={},

@@ -10,11 +10,8 @@ import numpy as np
 
 from incentive_engine.domain import ROUNDING, FloatArray
 
-PLACES: Final = 6
-"""Decimal places that amounts have at most when they are taken for decimals."""
-
-
-TENS: Final = tuple(10.0**place for place in range(PLACES + 1))
+TENS: Final = tuple(10.0**place for place in range(7))
+"""Units of decimals with up to six places: amounts of more are not taken for decimals."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

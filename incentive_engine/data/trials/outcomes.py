@@ -16,11 +16,12 @@ from incentive_engine.data.row_checks import RowChecks, as_id, missing_columns, 
 from incentive_engine.data.sources import Source, as_source
 from incentive_engine.data.tables.arrow import is_missing, whole
 from incentive_engine.data.tables.formats import USER_ID
-from incentive_engine.data.users import OFFER, OUTCOMES
+from incentive_engine.data.users import OFFER
 from incentive_engine.domain import (
     CONTROL,
     CONVERSION,
     COST,
+    OUTCOMES,
     SPEND,
     BoolArray,
     FloatArray,

@@ -25,8 +25,8 @@ from incentive_engine.data.tables.frames import to_frame
 from incentive_engine.data.trials.arms import read_arms
 from incentive_engine.data.trials.campaigns import CAMPAIGN, PROPENSITY, Campaigns, read_campaigns
 from incentive_engine.data.trials.outcomes import checked_outcomes
-from incentive_engine.data.users import OFFER, OUTCOMES, UserFile
-from incentive_engine.domain import BoolArray, FloatArray
+from incentive_engine.data.users import OFFER, UserFile
+from incentive_engine.domain import OUTCOMES, BoolArray, FloatArray
 from incentive_engine.errors import DataError
 from incentive_engine.language import Message, say
 

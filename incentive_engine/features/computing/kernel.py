@@ -47,10 +47,6 @@ USES_AMOUNT, USES_AMOUNT_SQUARES, USES_GAP_SQUARES, USES_DAYS, USES_MATCH = 1, 2
 """What of a group's running integers somebody asks for, as bits."""
 
 
-LOW: Final = np.uint64(0xFFFFFFFF)
-HALF: Final = np.uint64(32)
-
-
 class EventArrays(NamedTuple):
     """Events of users, those of a user together and in order of time.
 
@@ -128,12 +124,14 @@ class Scratch(NamedTuple):
 @compiled
 def product(one: np.uint64, two: np.uint64) -> tuple[np.uint64, np.uint64]:
     """Return the high and the low word of a product of two words."""
-    a, b = one >> HALF, one & LOW
-    c, d = two >> HALF, two & LOW
+    # by halves of 32 bits, whose products no 64 bits overflow
+    half, mask = np.uint64(32), np.uint64(0xFFFFFFFF)
+    a, b = one >> half, one & mask
+    c, d = two >> half, two & mask
     low, inner, outer = b * d, a * d, b * c
-    middle = (low >> HALF) + (inner & LOW) + (outer & LOW)
-    high = a * c + (inner >> HALF) + (outer >> HALF) + (middle >> HALF)
-    return high, (low & LOW) | (middle << HALF)
+    middle = (low >> half) + (inner & mask) + (outer & mask)
+    high = a * c + (inner >> half) + (outer >> half) + (middle >> half)
+    return high, (low & mask) | (middle << half)
 
 
 @compiled

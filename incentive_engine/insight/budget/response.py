@@ -38,7 +38,6 @@ from incentive_engine.report import OTHERS, Response, ResponsePoint, ResponseRow
 
 RESPONSE_SOURCES: Final = ("allocation", "insight")
 """What makes a response beyond the sources of every step."""
-FILE: Final = "response.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -79,10 +78,10 @@ def kept_beside(scores: Source) -> Keep:
         step = StepCache().run(
             "response",
             inputs,
-            lambda directory: _write(solved(), directory / FILE),
+            lambda directory: _write(solved(), directory / "response.json"),
             sources=RESPONSE_SOURCES,
         )
-        return _read(step.path / FILE)
+        return _read(step.path / "response.json")
 
     return keep
 

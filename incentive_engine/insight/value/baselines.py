@@ -15,6 +15,7 @@ from incentive_engine.data.tables.room import let_go
 from incentive_engine.domain import (
     CONVERSION,
     COST,
+    OUTCOMES,
     SPEND,
     BoolArray,
     Choices,
@@ -28,7 +29,6 @@ from incentive_engine.report import Alternative
 from incentive_engine.simulation.strategy.planning import Planner
 from incentive_engine.simulation.strategy.rehearsal import rehearse
 from incentive_engine.simulation.strategy.strategies import Situation, tier_rules
-from incentive_engine.stats.intervals import MEASURES
 
 Way = Literal["tiers", "everyone"]
 
@@ -181,7 +181,7 @@ def _aim(policy: Policy, trial: Problem) -> TrialObjective | None:
     """Return what the policy maximises, where that is more than conversions and measured."""
     terms = policy.objective.maximise
     weighted = policy.objective.weight and trial.weight is not None
-    if not (terms.keys() <= set(MEASURES) and (weighted or terms != {CONVERSION: 1.0})):
+    if not (terms.keys() <= set(OUTCOMES) and (weighted or terms != {CONVERSION: 1.0})):
         return None
     return TrialObjective(
         terms=terms,

@@ -6,7 +6,7 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import pandas as pd
 
@@ -20,11 +20,6 @@ from incentive_engine.language import (
 )
 from incentive_engine.language.formats import DASH
 from incentive_engine.language.terminal_text import aligned
-
-COLUMNS: Final = (
-    "variant", "budget", "value", "conversions", "spend", "cost", "treated", "roi",
-    "marginal_return", "price",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +65,11 @@ class WhatIf:
     def to_text(self, lang: Code = "en") -> str:
         """Return the points for people."""
         t = language(lang)
-        shown = [name for name in COLUMNS if name in self.points]
+        columns = (
+            "variant", "budget", "value", "conversions", "spend", "cost", "treated", "roi",
+            "marginal_return", "price",
+        )  # fmt: skip
+        shown = [name for name in columns if name in self.points]
         rows: list[tuple[Text, ...]] = [tuple(named("point", name) for name in shown)]
         rows += [
             tuple(_figure(value) for value in row)

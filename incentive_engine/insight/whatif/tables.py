@@ -15,11 +15,6 @@ from incentive_engine.errors import Fault
 from incentive_engine.insight.budget.study import LimitCost, Study
 from incentive_engine.insight.whatif.movers import Move
 
-LIMITS = [
-    "variant", "budget", "limit", "rule", "at_most", "at_least", "ratio", "usage", "price",
-    "slack", "report_only", "gain_if_dropped", "gain_if_rule_dropped",
-]  # fmt: skip
-
 
 def points_table(
     studies: Sequence[Study], budgets: Sequence[float], *, at_least: float | None
@@ -64,7 +59,11 @@ def limits_table(studies: Sequence[Study]) -> pd.DataFrame:
         for each in studies
         for limit in each.limits
     ]
-    return pd.DataFrame(rows).reindex(columns=LIMITS)
+    columns = [
+        "variant", "budget", "limit", "rule", "at_most", "at_least", "ratio", "usage", "price",
+        "slack", "report_only", "gain_if_dropped", "gain_if_rule_dropped",
+    ]  # fmt: skip
+    return pd.DataFrame(rows).reindex(columns=columns)
 
 
 def safety_table(studies: Sequence[Study], budget: float) -> pd.DataFrame:

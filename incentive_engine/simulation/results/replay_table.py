@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from incentive_engine.config.scenario import Scenario, Strategy
-from incentive_engine.domain import FloatArray
+from incentive_engine.domain import OUTCOMES, FloatArray
 from incentive_engine.language import Message, say
-from incentive_engine.simulation.offpolicy import ESTIMATORS, MEASURES, overlap_warning
+from incentive_engine.simulation.offpolicy import ESTIMATORS, overlap_warning
 from incentive_engine.simulation.replay import ReplayResult
 from incentive_engine.simulation.results.strategy_result import (
     PAIR_COLUMNS,
@@ -21,7 +21,8 @@ from incentive_engine.simulation.results.strategy_result import (
     StrategyResult,
     table_of,
 )
-from incentive_engine.stats.draws import Interval, Z
+from incentive_engine.stats.draws import Interval
+from incentive_engine.stats.intervals import NORMAL_95
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -58,7 +59,7 @@ class Replays:
         if strategy not in self.scenario.strategies:
             return np.zeros(self.rows.shape[2])
         s = self.scenario.strategies.index(strategy)
-        place = (ESTIMATORS.index(estimator), MEASURES.index(measure))
+        place = (ESTIMATORS.index(estimator), OUTCOMES.index(measure))
         found: FloatArray = self.rows[s, b, :, place[0], place[1]]
         return found
 
@@ -75,7 +76,7 @@ def replay_pairs(replays: Replays) -> pd.DataFrame:
 
 def total(rows: FloatArray) -> Interval:
     """Return a sum over rows, (n,) float64, with its 95 % interval."""
-    half = Z * float(np.sqrt(len(rows)) * rows.std())
+    half = NORMAL_95 * float(np.sqrt(len(rows)) * rows.std())
     value = float(rows.sum())
     return Interval(value, value - half, value + half)
 
@@ -86,7 +87,7 @@ def quotient(top: FloatArray, bottom: FloatArray, *, scale: float = 1.0) -> Inte
     if below == 0:
         return Interval(float("nan"), float("nan"), float("nan"))
     ratio = float(top.sum()) / below
-    half = Z * float(np.sqrt(len(top)) * (top - ratio * bottom).std()) / abs(below)
+    half = NORMAL_95 * float(np.sqrt(len(top)) * (top - ratio * bottom).std()) / abs(below)
     return Interval(scale * ratio, scale * (ratio - half), scale * (ratio + half))
 
 
@@ -119,7 +120,7 @@ def _better(
         return Interval(float("nan"), float("nan"), float("nan"))
     ratio = sums[0] / sums[1] / (sums[2] / sums[3])
     relative = conversion / sums[0] - cost / sums[1] - before / sums[2] + before_cost / sums[3]
-    half = Z * abs(ratio) * float(np.sqrt(len(relative)) * relative.std())
+    half = NORMAL_95 * abs(ratio) * float(np.sqrt(len(relative)) * relative.std())
     return Interval(ratio - 1, ratio - 1 - half, ratio - 1 + half)
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 import numba
 import numpy as np
@@ -21,9 +21,6 @@ import numpy.typing as npt
 
 from incentive_engine.domain import FloatArray, IntArray, Matrix
 from incentive_engine.uplift.boosting.tree import MOST_CODES, Tree, pairs
-
-BLOCK: Final = 512
-"""Rows at a time: their columns stay in the processor's nearest memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -185,7 +182,9 @@ def _sums(
     Where a tree does not look at the further features, the k sums have its leaf in common.
     """
     n, p, k = len(asked), matrix.shape[1], len(further)
-    total, block = np.empty((n, k)), min(BLOCK, n)
+    # rows at a time: their columns stay in the processor's nearest memory
+    block = min(512, n)
+    total = np.empty((n, k))
     allowed = _allowed(p, further, first, column, threshold, stays, table, by_code)
     # numbers between the starts of two columns: at a power of two they would push each other out
     # of that memory, which made predictions half as fast

@@ -8,6 +8,7 @@ from scipy.stats import chi2
 from incentive_engine.data.trials.trial import Trial
 from incentive_engine.domain import BoolArray
 from incentive_engine.language import Message, say
+from incentive_engine.stats.intervals import NORMAL_95
 from incentive_engine.uplift.campaign_averages import CampaignAverages, campaign_averages
 from incentive_engine.uplift.diagnosis.verdicts import CheckVerdict, TrialCheck
 
@@ -37,7 +38,7 @@ def _one(trial: Trial, averages: CampaignAverages, place: int, name: str) -> Che
     assert trial.campaigns is not None
     rows = trial.campaigns.rows(place)
     effects: list[Message] = [
-        say("campaigns.effect", offer=offer, effect=float(effect), half=1.96 * float(error))
+        say("campaigns.effect", offer=offer, effect=float(effect), half=NORMAL_95 * float(error))
         for offer, effect, error in zip(
             trial.offers, averages.effect[place], averages.error[place], strict=True
         )

@@ -10,11 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from incentive_engine.data.trials.trial import Trial
-from incentive_engine.domain import CONVERSION, COST, SPEND, FloatArray, IntArray
+from incentive_engine.domain import CONVERSION, COST, OUTCOMES, SPEND, FloatArray, IntArray
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
 from incentive_engine.stats.estimate import Estimate
-from incentive_engine.stats.intervals import MEASURES
 from incentive_engine.uplift.doubly_robust.increments import Increments
 from incentive_engine.uplift.doubly_robust.valuation import Valuation
 from incentive_engine.uplift.estimates import Estimates, OutOfFold
@@ -106,7 +105,7 @@ def plan_value(
     counts = np.ones(trial.n_rows) if weight is None else weight
     robust: dict[str, Estimate] = {}
     plain: dict[str, Estimate] = {}
-    for measure in MEASURES:
+    for measure in OUTCOMES:
         means = expected_by_arm(trial, measure, estimates)
         for found, by_arm in ((robust, means), (plain, np.zeros_like(means))):
             brought = increments(trial, measure, by_arm)
@@ -129,7 +128,7 @@ def compare_plans(
     """
     other = _checked(against, trial)
     found: dict[str, dict[str, Estimate]] = {name: {} for name in plans}
-    for measure in MEASURES:
+    for measure in OUTCOMES:
         brought = increments(trial, measure, expected_by_arm(trial, measure, estimates))
         base = brought.part(other)
         for name, choice in plans.items():
@@ -139,10 +138,10 @@ def compare_plans(
 
 def valued(trial: Trial, out_of_fold: OutOfFold) -> Valuation:
     """Return what each offer brought a trial's rows, by models that never saw them."""
-    means = {name: expected_by_arm(trial, name, out_of_fold.estimates) for name in MEASURES}
+    means = {name: expected_by_arm(trial, name, out_of_fold.estimates) for name in OUTCOMES}
     return Valuation(
         offers=trial.offers,
-        by_measure={name: increments(trial, name, means[name]) for name in MEASURES},
+        by_measure={name: increments(trial, name, means[name]) for name in OUTCOMES},
         fold=out_of_fold.fold,
     )
 

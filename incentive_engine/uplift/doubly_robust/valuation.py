@@ -11,9 +11,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from incentive_engine.data.tables.arrow import numbers
-from incentive_engine.domain import Choices, FloatArray, IntArray, score_column
+from incentive_engine.domain import OUTCOMES, Choices, FloatArray, IntArray, score_column
 from incentive_engine.stats.estimate import Estimate
-from incentive_engine.stats.intervals import MEASURES
 from incentive_engine.uplift.doubly_robust.increments import Increments
 
 if TYPE_CHECKING:
@@ -51,7 +50,7 @@ class Valuation:
             (n,) int, the offer that the plan gives each row, -1 for none; not made from the
             row's own outcome, nor by comparing scores of different folds.
         """
-        return {name: self.total(choice, {name: 1.0}) for name in MEASURES}
+        return {name: self.total(choice, {name: 1.0}) for name in OUTCOMES}
 
     def total(
         self,
@@ -96,9 +95,9 @@ class Valuation:
         """Return the table that `from_table` reads; see `columns`."""
         import pandas as pd
 
-        first = self.by_measure[MEASURES[0]]
+        first = self.by_measure[OUTCOMES[0]]
         table: dict[str, npt.NDArray[np.generic]] = {self.ARM: first.arm, self.FOLD: self.fold}
-        for name in MEASURES:
+        for name in OUTCOMES:
             mine = self.by_measure[name]
             values = (*mine.expected.T, mine.surprise, mine.noise)
             table |= dict(zip(_columns(name, self.offers), values, strict=True))
@@ -110,7 +109,7 @@ class Valuation:
         return [
             Valuation.ARM,
             Valuation.FOLD,
-            *(column for name in MEASURES for column in _columns(name, offers)),
+            *(column for name in OUTCOMES for column in _columns(name, offers)),
         ]
 
     @classmethod
@@ -119,7 +118,7 @@ class Valuation:
         columns = {name: numbers(table.column(name)) for name in cls.columns(offers)}
         arm = columns[cls.ARM].astype(np.int64)
         by_measure = {}
-        for name in MEASURES:
+        for name in OUTCOMES:
             *expected, surprise, noise = (
                 columns[each].astype(np.float64) for each in _columns(name, offers)
             )

@@ -10,16 +10,12 @@ shifts everybody's log-odds alike. How far it does so is one number, learned for
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Final
 
 import numpy as np
 
 from incentive_engine.domain import FloatArray, IntArray
 from incentive_engine.uplift.crossfit import Folds
 from incentive_engine.uplift.effects.trees import expit
-
-FURTHEST: Final = 3.0
-"""Variances further above their mean, in units of it, count as that far from it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -126,4 +122,5 @@ def learn_prognosis(
 def _away(log_odds: FloatArray, usual: FloatArray) -> FloatArray:
     """Return by how much the variance of the event differs from the usual, in units of that."""
     chance = expit(log_odds)
-    return np.minimum(chance * (1 - chance) / usual - 1, FURTHEST)
+    # variances further above their mean, in units of it, count as that far from it
+    return np.minimum(chance * (1 - chance) / usual - 1, 3.0)

@@ -11,6 +11,7 @@ import numpy as np
 from incentive_engine.data.trials.trial import Trial
 from incentive_engine.domain import CONVERSION, FloatArray, IntArray, Matrix
 from incentive_engine.stats.estimate import Estimate
+from incentive_engine.stats.intervals import interval
 from incentive_engine.uplift.boosting.boosting import BinnedRows, Recipe, predict, train
 from incentive_engine.uplift.doubly_robust.plan_value import valued
 from incentive_engine.uplift.model import EffectModel
@@ -18,10 +19,6 @@ from incentive_engine.uplift.systematic_sample import evenly
 
 TREATED: Final = 0.3
 """Share of the rows that get their best offer, those whom it should move most."""
-RECIPE: Final = Recipe(
-    objective="regression", trees=60, leaves=6, rate=0.05, rows_per_leaf=200, l2=20.0,
-    from_average=True,
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +92,10 @@ def _gained(
 ) -> FloatArray:
     """Return what the plan of one set of features brings each row, (n,)."""
     gained = np.zeros(len(brought))
+    recipe = Recipe(
+        objective="regression", trees=60, leaves=6, rate=0.05, rows_per_leaf=200, l2=20.0,
+        from_average=True,
+    )  # fmt: skip
     for part in (0, 1):
         asked, seen = np.flatnonzero(half == part), np.flatnonzero(half != part)
         effect = np.tile(brought[seen].mean(axis=0), (len(asked), 1))
@@ -103,7 +104,7 @@ def _gained(
             data = binned.subset(seen)
             weight = np.ones(len(seen))
             for j in range(brought.shape[1]):
-                booster = train(data, label=brought[seen, j], weight=weight, recipe=RECIPE, seed=0)
+                booster = train(data, label=brought[seen, j], weight=weight, recipe=recipe, seed=0)
                 effect[:, j] = predict(booster, np.ascontiguousarray(matrix[asked]))[:, 0]
         best = effect.argmax(axis=1)
         size = effect[np.arange(len(asked)), best]
@@ -117,12 +118,4 @@ def _gained(
 
 
 def _mean(per_row: FloatArray) -> Estimate:
-    value = float(per_row.mean())
-    error = float(per_row.std() / np.sqrt(len(per_row)))
-    two_sided = 1.959964
-    return Estimate(
-        value=value,
-        standard_error=error,
-        low=value - two_sided * error,
-        high=value + two_sided * error,
-    )
+    return interval(float(per_row.mean()), float(per_row.std() / np.sqrt(len(per_row))))

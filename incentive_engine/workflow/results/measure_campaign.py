@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 
@@ -21,8 +20,6 @@ from incentive_engine.measurement.finished_campaign import ServedUsers, read_cam
 from incentive_engine.measurement.measuring import measured
 from incentive_engine.measurement.several import Measurements
 from incentive_engine.report.pages.measurement import render_measurement
-
-PAGE: Final = "measurement.html"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,9 +119,9 @@ def write_measurement(measurements: Measurements, out: Path, *, lang: Code = "en
     table = "measurement.csv"
     with atomic_directory(out) as folder:
         page = render_measurement(measurements.to_page(), lang=lang)
-        (folder / PAGE).write_text(page, encoding="utf-8")
+        (folder / "measurement.html").write_text(page, encoding="utf-8")
         (folder / table).write_text(measurements.to_csv(), encoding="utf-8")
-    return say("measured.written", folder=str(out), names=(PAGE, table))
+    return say("measured.written", folder=str(out), names=("measurement.html", table))
 
 
 def _served(campaign: LiveCampaign, ledger: str) -> ServedUsers:

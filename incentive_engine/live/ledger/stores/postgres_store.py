@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from incentive_engine.config.access.database_url import DatabaseUrl, read_database_url
 from incentive_engine.errors import DataError, Fault
@@ -54,12 +54,11 @@ SCHEMA: Final = "incentive_ledger"
 """The schema that holds the tables; one database holds one ledger."""
 
 
-NOBODY: Final = "0"
-"""The number of no transaction."""
-
-
 class PostgresStore:
     """One server's connection to a ledger that others write as well."""
+
+    NOBODY: ClassVar = "0"
+    """The number of no transaction."""
 
     def __init__(self, url: str, terms: Terms, *, secret: bytes) -> None:
         """Connect to a ledger for a run, made where it is missing.
@@ -117,8 +116,8 @@ class PostgresStore:
         self.names = Names(bytes.fromhex(meta["secret"]))
         self._terms = terms
         # the transaction that left the pool as it is known here, and the pool
-        self._kept: tuple[str, list[LimitState]] = (NOBODY, [])
-        self._read_as = NOBODY
+        self._kept: tuple[str, list[LimitState]] = (self.NOBODY, [])
+        self._read_as = self.NOBODY
         self._pipeline = Pipeline(db, STATEMENTS)
 
     def _fill(self, terms: Terms, secret: bytes) -> None:
@@ -142,7 +141,7 @@ class PostgresStore:
 
     def _begin(self, needs: Needs, now: int) -> Book:
         left_by, pool = self._kept
-        self._kept = (NOBODY, pool)
+        self._kept = (self.NOBODY, pool)
         calls: dict[str, list[str | None]] = {"begin": [], "lock": [], "pool": [left_by]}
         if needs.keys:
             calls["answered"] = [array(needs.keys)]
