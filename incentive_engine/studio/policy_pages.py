@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from incentive_engine.config.document.draft import PolicyDraft, read_draft
 from incentive_engine.config.document.editing import Edit
 from incentive_engine.errors import ConfigError, DataError, Fault
-from incentive_engine.insight.pages.report_content import titles_of
+from incentive_engine.insight.pages.stated import titles_of
 from incentive_engine.language import Code, say
 from incentive_engine.report.titles import Named
 from incentive_engine.report.words import aim

@@ -24,7 +24,7 @@ from incentive_engine.insight.budget.variants import (
     read_variants,
 )
 from incentive_engine.insight.findings import holdout_of, warned_first
-from incentive_engine.insight.pages.report_content import titles_of
+from incentive_engine.insight.pages.stated import titles_of
 from incentive_engine.insight.value.cost_correction import UNCORRECTED, CostCorrection
 from incentive_engine.insight.value.gain import ValuedTrial, read_valuation
 from incentive_engine.insight.value.trial_costs import trial_correction

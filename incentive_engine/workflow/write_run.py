@@ -14,7 +14,8 @@ from incentive_engine.data.scores import ScoreTable
 from incentive_engine.data.tables.files import digest_file
 from incentive_engine.insight.budget.policy_options import BudgetOptions
 from incentive_engine.insight.findings import PlanFindings
-from incentive_engine.insight.pages.report_content import report_content, titles_of
+from incentive_engine.insight.pages.report_content import report_content
+from incentive_engine.insight.pages.stated import titles_of
 from incentive_engine.insight.value.gain import PlanGain
 from incentive_engine.pipeline.campaign import Inputs
 from incentive_engine.pipeline.quality import ModelQuality

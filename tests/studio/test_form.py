@@ -11,7 +11,7 @@ import pytest
 
 from incentive_engine.config.document.draft import PolicyDraft, read_draft
 from incentive_engine.config.document.editing import Edit
-from incentive_engine.insight.pages.report_content import titles_of
+from incentive_engine.insight.pages.stated import titles_of
 from incentive_engine.report.titles import Named
 from incentive_engine.workflow.studio.form import (
     FormField,

@@ -29,7 +29,7 @@ from incentive_engine.errors import ConfigError, Fault
 from incentive_engine.insight.budget.response import budget_response
 from incentive_engine.insight.budget.study import measures_of
 from incentive_engine.insight.findings import holdout_of
-from incentive_engine.insight.pages.report_content import aim_of, limit_row
+from incentive_engine.insight.pages.stated import aim_of, limit_row
 from incentive_engine.insight.planner.trial_gain import TrialGains
 from incentive_engine.insight.value.cost_correction import UNCORRECTED, CostCorrection
 from incentive_engine.insight.value.gain import PlanGain, ValuedTrial

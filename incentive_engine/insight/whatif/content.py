@@ -7,8 +7,7 @@ from collections.abc import Iterator, Sequence
 from incentive_engine.domain import CONVERSION, COST, FACE, SPEND
 from incentive_engine.insight.budget.policy_options import budget_of
 from incentive_engine.insight.budget.study import Study, focus_of
-from incentive_engine.insight.pages.money import safety_of
-from incentive_engine.insight.pages.report_content import aim_of, limit_row
+from incentive_engine.insight.pages.stated import aim_of, limit_row, safety_of
 from incentive_engine.insight.small_groups import SMALLEST
 from incentive_engine.insight.whatif.movers import Move
 from incentive_engine.language import Message

@@ -18,7 +18,7 @@ from incentive_engine.domain import MICROS
 from incentive_engine.insight.budget.mandate import mandate_of, returned
 from incentive_engine.insight.findings import over_budget
 from incentive_engine.insight.pages.advice import PlanTotals, advise_on
-from incentive_engine.insight.pages.report_content import titles_of
+from incentive_engine.insight.pages.stated import titles_of
 from incentive_engine.insight.pages.summary import RunSummary
 from incentive_engine.insight.value.cost_correction import evaluated_cost
 from incentive_engine.insight.value.gain import PlanGain

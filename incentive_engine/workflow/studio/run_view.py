@@ -7,7 +7,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
 
-from incentive_engine.insight.pages.report_content import aim_of, limit_row, titles_of
+from incentive_engine.insight.pages.stated import aim_of, limit_row, titles_of
 from incentive_engine.insight.planner.paired_gain import GainDifference, gain_difference
 from incentive_engine.insight.planner.run_changes import RunChanges, run_changes
 from incentive_engine.report import LimitRow, Proof, Titles
