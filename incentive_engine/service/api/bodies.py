@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -17,6 +17,7 @@ from incentive_engine.service.api.problems import ProblemError, problem
 Scene = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^\x00]*$")]
 UserId = Annotated[str, Meta(min_length=1, max_length=256)] | int
 FeatureValue = str | int | float | bool | None
+Request = TypeVar("Request")
 
 
 MOST_EVENTS: Final = 100_000
@@ -178,24 +179,17 @@ _redeem_request = msgspec.json.Decoder(RedeemRequest)
 
 
 def read_decision_request(content: bytes) -> DecisionRequest:
-    """Return what the body of a request for a decision says.
-
-    Raises
-    ------
-    ProblemError
-        400 when it is no JSON, 422 when it says something else.
-    """
-    try:
-        return _decision_request.decode(content)
-    except msgspec.MsgspecError as error:
-        expected = '{"user_id": "…", "scene": "…"}'
-        raise _not_readable(error, expected) from None
-    except UnicodeDecodeError:
-        raise problem(400, "body", "is not UTF-8", "JSON in UTF-8", "encode it as UTF-8") from None
+    """Return what the body of a request for a decision says; errors as of `_read`."""
+    return _read(_decision_request, content, expected='{"user_id": "…", "scene": "…"}')
 
 
 def read_redeem_request(content: bytes) -> RedeemRequest:
-    """Return what the body of a redemption says.
+    """Return what the body of a redemption says; errors as of `_read`."""
+    return _read(_redeem_request, content, expected='{"amount": "37.50"}')
+
+
+def _read(decoder: msgspec.json.Decoder[Request], content: bytes, *, expected: str) -> Request:
+    """Return what a body says.
 
     Raises
     ------
@@ -203,9 +197,9 @@ def read_redeem_request(content: bytes) -> RedeemRequest:
         400 when it is no JSON, 422 when it says something else.
     """
     try:
-        return _redeem_request.decode(content)
+        return decoder.decode(content)
     except msgspec.MsgspecError as error:
-        raise _not_readable(error, '{"amount": "37.50"}') from None
+        raise _not_readable(error, expected) from None
     except UnicodeDecodeError:
         raise problem(400, "body", "is not UTF-8", "JSON in UTF-8", "encode it as UTF-8") from None
 

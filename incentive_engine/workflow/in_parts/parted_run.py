@@ -16,20 +16,34 @@ from incentive_engine.config import Policy
 from incentive_engine.data.scores import score_columns
 from incentive_engine.domain import MICROS
 from incentive_engine.insight.budget.mandate import mandate_of, returned
+from incentive_engine.insight.evaluation.model_quality import model_quality
 from incentive_engine.insight.findings import over_budget
 from incentive_engine.insight.pages.advice import PlanTotals, advise_on
-from incentive_engine.insight.pages.stated import titles_of
+from incentive_engine.insight.pages.disclosure import public_rules
+from incentive_engine.insight.pages.stated import (
+    at_risk_of,
+    budget_use,
+    facts_of,
+    headline_of,
+    held_notes,
+    limit_row,
+    missing_notes,
+    proof_of,
+    reason_rows,
+    returns_of,
+    titles_of,
+)
 from incentive_engine.insight.pages.summary import RunSummary
+from incentive_engine.insight.small_groups import SMALLEST
 from incentive_engine.insight.value.cost_correction import evaluated_cost
 from incentive_engine.insight.value.gain import PlanGain
 from incentive_engine.language import Message, say
 from incentive_engine.pipeline.steps import Steps
-from incentive_engine.report import Code, render_report
+from incentive_engine.report import Code, Note, ReportContent, render_report
 from incentive_engine.run.directory import ROW_GROUP, RunFiles, RunRecord
 from incentive_engine.run.directory import write_run as write_files
 from incentive_engine.run.signature import read_signing_key
 from incentive_engine.run.statements import StatedExploring, StatedHoldout
-from incentive_engine.workflow.in_parts.page import short_content
 from incentive_engine.workflow.in_parts.rows import PlanSums, WriteRows, total
 from incentive_engine.workflow.in_parts.stated import LearnedScores, PlannedPolicy
 from incentive_engine.workflow.write_run import (
@@ -187,3 +201,47 @@ class PartedRun:
         if state.scores.single_file is not None and {*columns} == {*state.scores.columns}:
             return state.scores.single_file
         return state.scores.blocks(columns)
+
+
+def short_content(
+    plan: PlanTotals,
+    sums: PlanSums,
+    record: RunRecord,
+    *,
+    warnings: Iterable[Message],
+) -> ReportContent:
+    """Return what a page shows of a plan by its certificate and what its rows add up to."""
+    policy, certificate = plan.policy, plan.certificate
+    return ReportContent(
+        campaign=policy.name,
+        currency=policy.currency,
+        advice=advise_on(plan),
+        headline=headline_of(
+            plan.gain,
+            conversions=plan.conversions,
+            spend=sums.spend,
+            cost=plan.cost,
+            users=certificate["users"],
+            treated=certificate["treated"],
+        ),
+        proof=proof_of(policy, certificate),
+        budget=budget_use(
+            certificate,
+            plan.gain,
+            correction=certificate["budget"].get("evaluated", {}).get("correction", 1.0),
+        ),
+        tables=(),
+        reasons=reason_rows(sums.reasons),
+        limits=tuple(limit_row(policy, entry) for entry in certificate["limits"]),
+        quality=model_quality(plan.quality),
+        rules=public_rules(policy),
+        smallest=SMALLEST,
+        returns=returns_of(certificate),
+        at_risk=at_risk_of(certificate),
+        notes=(
+            *(Note(message=warning, warning=True) for warning in warnings),
+            *missing_notes(sums.missing),
+            *held_notes(record.holdout.users),
+        ),
+        facts=facts_of(record),
+    )
