@@ -43,8 +43,7 @@ if TYPE_CHECKING:
     from incentive_engine.library.evaluation import Evaluation
     from incentive_engine.library.model import UpliftModel, evaluate, fit
     from incentive_engine.library.plan import Plan, allocate, response_curve
-    from incentive_engine.library.policies import load_policy
-    from incentive_engine.library.runs import Run, load_run
+    from incentive_engine.library.runs import Run, load_policy, load_run
     from incentive_engine.stats.estimate import Estimate
     from incentive_engine.uplift.params import FitParams
     from incentive_engine.verify import Verification
@@ -98,8 +97,7 @@ _HOMES: Final = {
     "library.evaluation": ("Evaluation",),
     "library.model": ("UpliftModel", "evaluate", "fit"),
     "library.plan": ("Plan", "allocate", "response_curve"),
-    "library.policies": ("load_policy",),
-    "library.runs": ("Run", "load_run"),
+    "library.runs": ("Run", "load_policy", "load_run"),
     "stats.estimate": ("Estimate",),
     "uplift.params": ("FitParams",),
     "verify": ("Verification",),

@@ -1,7 +1,8 @@
-"""Run directories, as a program reads them."""
+"""Policies and run directories, as a program reads them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from incentive_engine.allocation import FrozenPolicy, Prices
 from incentive_engine.config import Policy
+from incentive_engine.config import load_policy as load_document
 from incentive_engine.data.sources import read_table
 from incentive_engine.data.tables.frames import to_frame
 from incentive_engine.library.html import facts, number
@@ -94,3 +96,19 @@ def load_run(directory: str | Path) -> Run:
         When it is no run directory, or a file of it is broken.
     """
     return Run(finished=read_run(Path(directory)))
+
+
+def load_policy(path: str | Path, *, set_values: Sequence[str] = ()) -> Policy:
+    """Return the policy of a YAML file; its own data need not exist.
+
+    Parameters
+    ----------
+    set_values
+        Changes such as ``budget.amount=300k`` or ``limits.region cap.at_most=8%``.
+
+    Raises
+    ------
+    ConfigError
+        With every problem of the file, in the order of its lines.
+    """
+    return load_document(Path(path), set_values=set_values, require_data=False)

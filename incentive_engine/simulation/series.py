@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
+from scipy.special import expit, logit
 
 from incentive_engine.config.scenario import EXPLORING, LEARNING, Scenario, World
+from incentive_engine.config.schedule.campaign import CampaignSeries
 from incentive_engine.domain import Choices, FloatArray
 from incentive_engine.simulation.figures import FIGURES, LEARNED, PreparedDraw, figures_of
 from incentive_engine.simulation.market.chances import DrawSeeds
-from incentive_engine.simulation.market.drift import MarketDrift
 from incentive_engine.simulation.market.settlement import PlanIncrement
-from incentive_engine.simulation.market.world import People, draw_people
+from incentive_engine.simulation.market.world import MOST_LIKELY, People, draw_people
 from incentive_engine.simulation.shared_draws import BlockCache, SweepVariant, ground_on
 from incentive_engine.simulation.situations import check_budgets, situation_with
 from incentive_engine.simulation.stage import stage_of
@@ -124,3 +126,48 @@ def _learned(
     calm = without_lots(situation.planner).plan(situation.budget, favouring=True)
     least, most = (PlanIncrement.of(given, stage.expects).conversions for given in (choice, calm))
     return float(len(explorers_of(situation.planner))), most - least, rows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class MarketDrift:
+    """How c campaigns differ from the market in which the trial was run.
+
+    Attributes
+    ----------
+    level : (c, k) float64
+        What each offer changes for everybody beyond that, probability.
+    slope : (c, k, 3) float64
+        The same for each standard deviation of a user's traits.
+    season : (c,) float64
+        Everybody's log odds beyond theirs.
+    """
+
+    level: FloatArray
+    slope: FloatArray
+    season: FloatArray
+
+    @classmethod
+    def draw(cls, series: CampaignSeries, *, offers: int, seed: np.random.SeedSequence) -> Self:
+        """Draw the walks of k offers; the first campaign is one step away from the trial."""
+        rng, campaigns = np.random.default_rng(seed), series.campaigns
+        steps = rng.standard_normal((campaigns, offers, 4)) * series.drift
+        walk = np.cumsum(steps, axis=0)
+        return cls(
+            level=walk[..., 0] / 2,
+            slope=walk[..., 1:],
+            season=series.seasons * rng.standard_normal(campaigns),
+        )
+
+    def moved(self, people: People, campaign: int) -> People:
+        """Return people as they react in a campaign, counted from 0.
+
+        Nobody is put off beyond a fifth of the own probability of converting without an offer.
+        """
+        truth = people.reaction
+        before = truth.conversion[:, :1]
+        base = expit(logit(before) + self.season[campaign])
+        walked = self.level[campaign] + people.traits @ self.slope[campaign].T
+        effect = truth.conversion[:, 1:] - before + walked
+        conversion = np.clip(base + effect, 0.2 * base, MOST_LIKELY)
+        moved = np.column_stack([base, conversion])
+        return replace(people, reaction=replace(truth, conversion=moved))

@@ -12,9 +12,9 @@ from incentive_engine.config.policy import Policy
 from incentive_engine.config.scenario import CampaignSeries, World
 from incentive_engine.errors import ConfigError
 from incentive_engine.simulation.market.chances import DrawSeeds
-from incentive_engine.simulation.market.drift import MarketDrift
 from incentive_engine.simulation.market.world import draw_people
 from incentive_engine.simulation.results.payback import Payback
+from incentive_engine.simulation.series import MarketDrift
 from incentive_engine.stats.draws import Interval
 from incentive_engine.synthetic.sample import MARKETS
 from incentive_engine.workflow.simulate import check_scenario, simulate
