@@ -63,6 +63,7 @@ def hash_id(user_id: int | str, key: bytes) -> int:
     k = int.from_bytes(key[:WORD], "little"), int.from_bytes(key[WORD:], "little")
     a, b, c, d = (start ^ k[place % 2] for place, start in enumerate(START))
     last = len(content) // WORD
+    # as SipHash pads: the last word holds what is left, and the size in its highest byte
     ending = (len(content) & 0xFF) << 56 | int.from_bytes(content[last * WORD :], "little")
     for at in range(last + 1):
         word = (
@@ -74,6 +75,7 @@ def hash_id(user_id: int | str, key: bytes) -> int:
         a ^= word
     a, b, c, d = _mixed(a, b, c ^ 0xFF, d, rounds=4)
     z = a ^ b ^ c ^ d
+    # the finaliser of splitmix64
     z = ((z ^ z >> 30) * 0xBF58476D1CE4E5B9) & MASK
     z = ((z ^ z >> 27) * 0x94D049BB133111EB) & MASK
     return z ^ z >> 31
@@ -112,6 +114,7 @@ def repeated(ids: Column) -> BoolArray:
     shared = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
     twice = np.zeros(len(number), dtype=np.bool_)
     if len(shared):
+        # equal hashes of different texts are rare, but possible: here the ids themselves decide
         earlier: set[Any] = set()
         for row in np.flatnonzero(np.isin(number, shared)).tolist():
             own = column[row].as_py()

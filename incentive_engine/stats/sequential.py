@@ -75,9 +75,11 @@ def log_evidence(shortfall: float, *, error: float, reach: float) -> float:
     variance, spread = error**2, reach**2
     both = variance + spread
     place = shortfall * reach / math.sqrt(variance * both)
+    # below that the tail underflows, and its logarithm would be an error
     tail = NormalDist().cdf(place) if place > -30 else 0.0
     if tail <= 0:
         return -math.inf
+    # in logarithms, as the exponential of a clear shortfall overflows
     return math.log(2 * tail) + 0.5 * math.log(variance / both) + place**2 / 2
 
 
@@ -88,6 +90,7 @@ def needed(error: float, *, reach: float, alpha: float) -> float:
     3.23
     """
     low, high = 0.0, error
+    # doubled until it suffices, which brackets the least shortfall
     while log_evidence(high, error=error, reach=reach) < -math.log(alpha):
         low, high = high, 2 * high
     return _smallest(

@@ -151,6 +151,7 @@ def add_steps(
             row[VALUE] += value[now, user] - (value[before, user] if before >= 0 else 0.0)
             row[MONEY] += money[now, user] - (money[before, user] if before >= 0 else 0.0)
             row[TREATED] += 1.0 if before < 0 else 0.0
+            # a user's steps fall into several bins: each has its part of the person
             row[PEOPLE] += 1.0 / steps
             for i in range(count):
                 gone = amounts[i, before, user] if before >= 0 else 0.0
@@ -192,6 +193,7 @@ def walk(
             more, dearer = value[j, user] - here_value, money[j, user] - here_money
             if more > 0.0 and dearer > 0.0:
                 slope = more / dearer
+                # of equal slopes the longest, so that a straight stretch is one step
                 if slope > steepest or (slope == steepest and money[j, user] > money[best, user]):
                     best, steepest = j, slope
         if best < 0:

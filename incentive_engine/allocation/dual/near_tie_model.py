@@ -81,6 +81,7 @@ def take_step(
         weight=dual.weight,
         width=box.width(at.prices),
     )
+    # who chooses freely must not be counted with those who stay
     rest = replace(at.table, totals=at.table.totals - core.table.totals)
     used = rows.usage(rest)
     unit = row_sizes(core)

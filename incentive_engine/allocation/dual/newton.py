@@ -82,6 +82,7 @@ def approach(
             break
         trial, sweeps = dual.at(best.prices + step), sweeps + 1
         if trial.dual < best.dual:
+            # 1 is a step to the edge of the box, beyond which it might have gone on
             moved = float(np.max(np.abs(step) / np.maximum(box.width(best.prices), 1e-300)))
             bound = moved > 0.99
             radius *= 2.0 if bound else max(0.5 * moved, narrowest)
@@ -157,6 +158,7 @@ def _rivals(
     both = play + play[chosen, everyone] + np.finfo(np.float64).tiny
     with np.errstate(over="ignore"):  # prices that do not move either of two choices
         share = np.where(np.isfinite(score), (score[chosen, everyone] - score) / both, np.inf)
+    # the choice is no rival of its own
     share[chosen, everyone] = np.inf
     rival = share.argmin(axis=0)
     return chosen - 1, rival - 1, both[rival, everyone]
@@ -194,12 +196,14 @@ def lowest(
     ridge = np.diag(1e-9 * np.diag(curvature) + 1e-6 * np.abs(slope) / size)
     whole = curvature + ridge + np.eye(len(slope)) * np.finfo(np.float64).tiny
     step = np.zeros(len(slope))
+    # limits join and leave the bounds about once each
     for _ in range(3 * len(slope) + 10):
         rate = slope + whole @ step
         free = ~(((step <= low) & (rate > 0)) | ((step >= high) & (rate < 0)))
         if not np.any(np.abs(rate[free]) > 1e-9 * np.abs(slope).max()):
             break
         move = np.zeros(len(slope))
+        # least squares: two limits over the same users leave the matrix singular
         move[free] = -np.linalg.lstsq(whole[np.ix_(free, free)], rate[free], rcond=None)[0]
         after = _descended(step, move, (slope, whole), low, high)
         if after is step:
@@ -218,6 +222,7 @@ def _descended(
     """Return the step after the longest part of a move that lowers the function, or the step."""
     slope, whole = function
     now = slope @ step + 0.5 * step @ whole @ step
+    # thirty halvings leave a billionth of the move, where nothing falls any more
     for _ in range(30):
         trial = np.clip(step + move, low, high)
         if slope @ trial + 0.5 * trial @ whole @ trial < now:

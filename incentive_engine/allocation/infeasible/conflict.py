@@ -157,6 +157,7 @@ def conflict(users: Population, rows: LimitRows, first: Relaxation) -> list[int]
         return np.flatnonzero(first.amounts).tolist()
     members = proof
     for row in list(members):
+        # a proof may have dropped the limit on the way; one alone is its own conflict
         if row in members and len(members) > 1:
             members = prove([i for i in members if i != row]) or members
     return members
@@ -192,6 +193,7 @@ def relax_whole(users: Population, rows: LimitRows, optimum: Optimum) -> Relaxat
     # users that may change when only whole offers make the limits impossible
     repair = 2_000
     rounded = round_prices(users, rows, optimum, most=repair)
+    # those nearest a tie give way most cheaply
     near, prices = rounded.near.nearest(repair), optimum.point.prices
     return relax_core(replace(near, count=users.n), rows, rounded.draft, prices=prices)
 

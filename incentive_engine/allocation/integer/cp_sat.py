@@ -109,6 +109,7 @@ def select(selection: Selection, *, effort: float, enough: float = np.inf) -> Se
     status = Status(STATUS.get(answer.status, "unknown"))
     if status not in {Status.OPTIMAL, Status.FEASIBLE}:
         return SelectionAnswer(status=status)
+    # what rounding may have taken from each user's pair belongs to the bound
     rounded = rounded_off(selection.objective, unit) * len(np.unique(selection.group))
     return SelectionAnswer(
         status=status,
@@ -187,6 +188,7 @@ def _add_row(
     """Add a row; return the slacks by which it may be broken, and how far at most."""
     entries = selection.matrix[[row]]
     used, weights = entries.indices.tolist(), entries.data.astype(int).tolist()
+    # beyond what all pairs together can add up to a bound says nothing, and may overflow
     reach = int(np.abs(entries.data).sum()) + 1
     slacks = []
     lowest = -(2**63)

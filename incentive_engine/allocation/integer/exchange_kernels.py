@@ -100,6 +100,7 @@ def best_set(
     by_level = np.zeros((5, DEEPEST + 1), dtype=np.int64)
     chain, rows, at, end, count = by_level[0], by_level[1], by_level[2], by_level[3], by_level[4]
     gained, kept = np.zeros(DEEPEST + 1), np.full(DEEPEST + 1, room)
+    # depth first without recursion: each level keeps where it stands in its list
     rows[0], end[0] = -1, moves.order.shape[0]
     while level >= 0:
         if at[level] >= end[level] or effort <= 0:
@@ -118,9 +119,12 @@ def best_set(
         chosen = state.chosen[user]
         more = moves.value[pair] - moves.value[chosen]
         left = kept[level] + moves.loss[chosen] - moves.loss[pair]
+        # the last change of a set must better the best set, an earlier one only needs to be able
+        # to
         small = gained[level] + more <= gain if others == 0 else left + others * most <= gain
         if small or chosen == pair or (row < 0 and more <= 0.0):
             continue
+        # a user changes once in a set
         again = False
         for before in range(level):
             again = again or moves.user[chain[before]] == user
@@ -167,7 +171,9 @@ def climb(
         gain, size, effort = best_set(moves, state, gap - lost, most, depth, effort, best)
         for pair in best[:size]:
             change(moves, state, pair)
+        # sets of two are looked through first, as sets of three are many more
         depth = 2 if size else depth + 1
+        # gains that are rounding alone would never end
         if size and gain <= 1e-13 * abs(bound):
             return gap, effort
 
@@ -226,6 +232,7 @@ def exchange(
         if least <= goal or effort <= 0:
             break
         open_ = count_within(moves, shaken * least)
+        # one change and two changes by turns
         for turn in range(draw, draw + 1 + draw // 2 % 2):
             pair = moves.order[int(draws[turn] * open_)]
             change(moves, state, pair)

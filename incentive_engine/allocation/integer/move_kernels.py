@@ -87,6 +87,8 @@ def compare(moves: Moves, state: SearchState, user: int) -> None:
         for e in range(moves.start[pair], moves.start[pair + 1]):
             rows[size], amounts[size] = moves.row[e], moves.amount[e]
             size += 1
+        # what the present choice uses is given back, in the pair's own rows where they are the
+        # same
         own = size
         for e in range(moves.start[chosen], moves.start[chosen + 1]):
             at = 0

@@ -225,6 +225,7 @@ def solve_relaxed(
         params=params,
     )
     report = risk_of(problem, plan.whole(users), risk)
+    # variance per money is taken to stay what it is while the plan gives way a little
     noise = report.variance / report.expected if report.expected else 0.0
     # one correction is enough for a curve; a plan searches on
     settled = risk.expected(problem.pool.amount, noise=noise)

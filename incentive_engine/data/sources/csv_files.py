@@ -34,9 +34,11 @@ def csv_columns(path: Path, *, where: str) -> tuple[str, ...]:
     """
     header_bytes = 1_000_000
     with path.open("rb") as file:
+        # a bound, since a file without a newline is one line however large it is
         header = file.readline(header_bytes)
     if header.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\x00" in header:
         raise DataError(_not_utf8(where, "the file is in UTF-16 or binary"))
+    # what stays inside once the line's own end is taken off
     if b"\r" in header.rstrip(b"\r\n"):
         what, expected = "lines end with a carriage return alone", "lines that end with a newline"
         remedy = 'save it as "CSV UTF-8", not as CSV of an old Macintosh'
@@ -88,6 +90,7 @@ def csv_head(
     """
     with path.open("rb") as file:
         content = file.read(HEAD_BYTES)
+    # the last row may be cut in the middle, and would count as uneven
     if len(content) == HEAD_BYTES:
         content = content[: last_row_end(content)]
     parser = _Parser(where=where, columns=columns, ids=ids)

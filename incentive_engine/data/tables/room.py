@@ -69,6 +69,7 @@ def make_room(shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
 def _claim(descriptor: int, size: int) -> None:
     """Make a file so large; where the system can, its space is the file's from now on."""
     if hasattr(os, "posix_fallocate"):
+        # a full disk is an error here, and not a bus error in the middle of a loop later on
         os.posix_fallocate(descriptor, 0, size)
     else:
         os.truncate(descriptor, size)
@@ -77,6 +78,7 @@ def _claim(descriptor: int, size: int) -> None:
 def let_go() -> None:
     """Let the system take the pages of mapped columns back; what they hold is not lost."""
     for pages in tuple(_mapped):
+        # of a shared mapping this drops the pages alone: the file keeps what was written
         pages.madvise(mmap.MADV_DONTNEED)
 
 
@@ -103,6 +105,7 @@ def pick(matrix: npt.NDArray[Any], choice: Choices) -> npt.NDArray[Any]:
     picked = np.zeros(len(choice), dtype=matrix.dtype)
     for rows in strides(len(choice)):
         mine = np.flatnonzero(choice[rows] >= 0)
+        # stride by stride, so that mapped pages are let go before the next ones are read
         picked[rows][mine] = matrix[:, rows][choice[rows][mine], mine]
         let_go()
     return picked

@@ -141,6 +141,7 @@ def add_square(total: Words, value: int) -> None:
     high, low = product(size, size)
     before = total[1]
     total[1] = before + low
+    # a low word that became smaller has overflowed, and carries one
     total[0] += high + np.uint64(total[1] < before)
 
 
@@ -152,6 +153,7 @@ def spread(total: Words, count: int, linear: int) -> float:
     high += total[0] * times
     size = np.uint64(abs(linear))
     high_square, low_square = product(size, size)
+    # what the low words lack is borrowed from the high ones
     borrow = np.uint64(low < low_square)
     return float(high - high_square - borrow) * 18446744073709551616.0 + float(low - low_square)
 
@@ -164,6 +166,7 @@ def logarithms(
     own = np.empty(distinct, dtype=np.int32)
     for place in range(distinct):
         own[place] = counts[touched[place]]
+    # floats are added in one order, whatever that of the events
     own.sort()
     whole, total = math.log(events), 0.0
     for count in own:
@@ -249,6 +252,7 @@ def reckon(  # noqa: C901, PLR0912, PLR0915, PLR0917 - calls for each event woul
         for group in range(groups):
             window[group] = program.window_start[group]
             state[group, day_before] = -1
+        # back from the moment, so that every window is a stop on one way through the events
         for at in range(end - 1, first - 1, -1):
             if arrivals and events.known[at] > now:
                 late[row] += 1
@@ -260,6 +264,7 @@ def reckon(  # noqa: C901, PLR0912, PLR0915, PLR0917 - calls for each event woul
                 if window[group] == last:
                     continue
                 own, counter = state[group], program.counter[group]
+                # this event lies beyond the window: what has been added up is the window's
                 while window[group] < last and age > program.window[window[group]]:
                     begin = program.emit_start[window[group]]
                     to = program.emit_start[window[group] + 1]
@@ -282,6 +287,7 @@ def reckon(  # noqa: C901, PLR0912, PLR0915, PLR0917 - calls for each event woul
                 own[COUNT] += 1
                 own[FIRST] = age
                 own[SPAN] = age - own[LAST]
+                # the microsecond before the moment begins the first day: ages begin at 1
                 if uses & USES_DAYS and (age - 1) // DAY != own[day_before]:
                     own[day_before] = (age - 1) // DAY
                     own[ACTIVE] += 1
@@ -311,12 +317,14 @@ def reckon(  # noqa: C901, PLR0912, PLR0915, PLR0917 - calls for each event woul
                             program.category_start[category], program.category_start[category + 1]
                         ):
                             match[group, program.category_offers[offer]] += 1
+            # all windows end before the events that are left
             if open_groups == 0:
                 break
         for group in range(groups):
             counter = program.counter[group]
             counts = scratch.counts[counter] if counter >= 0 else nothing
             touched = scratch.touched[counter] if counter >= 0 else nothing
+            # windows that reach back beyond the first event, and the whole log
             for left in range(window[group], program.window_start[group + 1]):
                 begin, to = program.emit_start[left], program.emit_start[left + 1]
                 write_down(
@@ -324,6 +332,7 @@ def reckon(  # noqa: C901, PLR0912, PLR0915, PLR0917 - calls for each event woul
                     state[group], match[group], squares[group], counts, touched,
                     integers[row], floats[row],
                 )  # fmt: skip
+            # only what was touched is wiped: a shop has more categories than a user visits
             for at in range(state[group, DISTINCT]):
                 counts[touched[at]] = 0
         seen[row] = end - first - late[row]

@@ -109,6 +109,7 @@ def apply(book: Book, commands: Sequence[Command], now: int) -> list[Answer]:
         never runs backwards in a ledger.
     """
     book.head.at = max(now, book.head.at)
+    # first, so that what has run out makes room for this batch
     for seq in book.due:
         _expire_if_due(book, book.decisions[seq])
     return [_apply(book, command) for command in commands]
@@ -153,6 +154,7 @@ def _look(
 def _reserve(book: Book, command: Reserve) -> Answer:
     if (before := _answered(book, command.key, command.digest)) is not None:
         return before
+    # who has a live offer gets that one again, under the new key as well
     decision = _held(book, command.user_id)
     if decision is None:
         decision = _open(book, command)
@@ -203,6 +205,7 @@ def _redeem(book: Book, command: Redeem) -> Answer:
         if command.amount > decision.face:
             return Refused("above_face", str(decision.face))
         decision = _settle(book, decision, command.amount)
+    # redeemed again under another key, it stays as it was redeemed first
     elif decision.state != State.REDEEMED:
         return Refused("closed", decision.state)
     return _remember(book, command.key, command.digest, decision)
@@ -212,8 +215,11 @@ def _settle(book: Book, decision: Decision, amount: int) -> Decision:
     _hold(book, decision, sign=-1)
     for place, claim in decision.claims:
         limit = book.pool[place]
+        # a budget loses what was paid, a stock its item whatever was paid
         paid = amount if limit.terms.settles_amount else claim
         limit.settled += paid
+        # what a redemption cost beyond its reservation; the database's own check lets that much
+        # pass
         limit.overdraft += max(paid - claim, 0)
     return _move(book, decision._replace(state=State.REDEEMED, amount=amount))
 
@@ -250,6 +256,7 @@ def _preview(book: Book, command: Preview) -> Answer:
 
 def _act(book: Book, command: Act) -> Answer:
     """Append an action; caps that it names bind from the next reservation on."""
+    # somebody has answered since: who asks must look again
     if len(book.actions) != command.known:
         return Refused("outdated", str(len(book.actions)))
     places = {limit.terms.name: place for place, limit in enumerate(book.pool)}
@@ -277,6 +284,7 @@ def _act(book: Book, command: Act) -> Answer:
 
 
 def _fits(book: Book, claims: Claims, variance: int) -> bool:
+    # an offer that passes one limit takes nothing from the others
     return all(book.pool[place].takes(claim, variance) for place, claim in claims)
 
 

@@ -90,6 +90,7 @@ class Writer:
         """
         while not self._is_stopping:
             self._turn(self.TICK)
+        # once more, without waiting: what came before the stop is answered
         self._turn(0.0)
 
     def _turn(self, seconds: float) -> None:
@@ -102,7 +103,7 @@ class Writer:
             else:
                 self._serve(key.data, events)
         asked, self._asked = self._asked, []
-        # commands of one transaction
+        # commands of one transaction: in a larger one each waits for all the others
         batch = 512
         for start in range(0, len(asked), batch):
             self._commit(asked[start : start + batch])
@@ -113,6 +114,7 @@ class Writer:
         now = time.monotonic()
         if now - self._ticked >= self.TICK:
             self._ticked = now
+            # no command, but what is due is expired with every batch
             self._ledger.apply([], self._clock.now())
         # seconds without work after which the log is brought into the file
         idle = 1.0
@@ -161,6 +163,7 @@ class Writer:
     def _answer(self, asked: Sequence[Asked], answers: Sequence[Answer], commit: Commit) -> None:
         by_peer: dict[int, tuple[Peer, list[tuple[int, Answer]]]] = {}
         for (peer, number, _), answer in zip(asked, answers, strict=True):
+            # one frame a peer: a call of the system costs more than many answers
             by_peer.setdefault(id(peer), (peer, []))[1].append((number, answer))
         for peer, own in by_peer.values():
             try:

@@ -71,6 +71,7 @@ class Recipe:
             "num_leaves": self.leaves,
             "learning_rate": self.rate,
             "min_data_in_leaf": self.rows_per_leaf,
+            # rows alone bound a leaf: hessians of rare events are tiny, and would leave no split
             "min_sum_hessian_in_leaf": 0.0,
             "lambda_l2": self.l2,
             "boost_from_average": self.from_average,
@@ -113,6 +114,7 @@ class BinnedRows:
             matrix,
             categorical_feature=[*categories],
             params=dict(FIXED),
+            # what was binned is not needed again; predictions have their own matrix
             free_raw_data=True,
         )
         self._data: lgb.Dataset = data.construct()
@@ -177,6 +179,7 @@ def predict(
     asking = len(matrix) if rows is None else len(rows)
     if not asking:
         return np.zeros((0, len(further)))
+    # reading the trees pays for many rows alone, or when it has been done
     forest = _forest(booster) if asking >= MANY_ROWS else _FORESTS.get(booster)
     if forest is not None:
         return forest.predict(matrix, further, rows=rows, raw=raw)

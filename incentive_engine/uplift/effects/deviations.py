@@ -167,5 +167,6 @@ def _directions(covariance: FloatArray) -> FloatArray:
     # directions with less variance than this share of the largest are left out
     kept = [i for i in order if variance[i] >= 0.03 * variance.max()]
     directions = (vectors[:, kept] * np.sqrt(variance[kept])).T
+    # an eigenvector's sign is arbitrary, and trees would differ by it
     signs = np.where(directions.sum(axis=1, keepdims=True) < 0, -1.0, 1.0)
     return np.asarray(directions * signs)

@@ -117,6 +117,7 @@ def _fill(
     zero, one = np.float32(0.0), np.float32(1.0)
     # rows at a time: what they fill of the result stays in the processor's memory
     block = 128
+    # the column is copied once: `matrix` stands row by row
     values = np.zeros(block, np.float32)
     # a function at a time, as the processor likes it; then row by row, as the result stands
     # numbers between two functions, as of two columns in the forest

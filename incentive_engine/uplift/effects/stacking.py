@@ -100,6 +100,7 @@ class HeterogeneityTest:
         """
         signal = self.SLOPES * self.hoped
         log_ratio = signal * self.statistic - signal**2 / 2
+        # both sides are divided by the larger likelihood, so that neither overflows
         highest = max(float(log_ratio.max()), 0.0)
         true = likely * float(np.exp(log_ratio - highest).mean())
         return true / (true + (1 - likely) * math.exp(-highest))
@@ -174,7 +175,9 @@ class DeviationEvidence:
         told = np.stack([moved[inside].sum(axis=0) for _, inside in folds])
         weights = self._solved(self.claim, folds, self.prior)
         trust = [
-            _tested(told.sum(axis=0) - held).trust(self.likely) for held in (np.zeros(3), *told)
+            # by all rows first, then by those outside each fold in turn
+            _tested(told.sum(axis=0) - held).trust(self.likely)
+            for held in (np.zeros(3), *told)
         ]
         weights = [each * believed for each, believed in zip(trust, weights, strict=True)]
         return Stack(weight=weights[0], weight_outside=np.stack(weights[1:]))
@@ -273,6 +276,7 @@ def stacked_weights(
         usual, covariance = np.array(belief.usual), prior.covariance(belief)
         precision = np.linalg.inv(covariance)
         foreseen = float(usual @ gram @ usual)
+        # how much more the moment varies than a model of equal residuals says
         kappa = max(float(usual @ spread @ usual) / foreseen, 1e-9) if foreseen > 0 else 1.0
         factor = np.linalg.cholesky(gram / kappa + precision)
         target = np.linalg.solve(factor, moment / kappa + precision @ usual)
@@ -280,6 +284,7 @@ def stacked_weights(
         likelihood -= 0.5 * (np.linalg.slogdet(covariance)[1] + usual @ precision @ usual)
         log_chances.append(math.log(belief.chance) + float(likelihood))
         weights.append(nnls(factor.T, target)[0])
+    # relative to the largest, as likelihoods of many rows underflow
     chances = np.exp(np.array(log_chances) - max(log_chances))
     return np.asarray(chances / chances.sum() @ np.array(weights))
 

@@ -131,6 +131,7 @@ def fit_contrast_trees(
                 seed=seed + fold,
             )
             fitted.append(model)
+            # what this direction explains is taken off before the next one is learned
             if len(fitted) < len(directions):
                 left = left - pull * predict(model, rows.matrix, rows=downsampled.row[seen])[:, 0]
         return fitted
@@ -197,6 +198,7 @@ def fit_arm_trees(
     arms, folds = rows.lottery.share.shape[1], rows.folds.count
 
     def fit_model(at: int) -> lgb.Booster:
+        # one list of models for all arms and folds keeps both threads busy to the end
         fold, mine = at % folds, at // folds
         seen = np.flatnonzero((downsampled.fold != fold) & (arm == mine) & (mass > 0))
         recipe = Recipe(

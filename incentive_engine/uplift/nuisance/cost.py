@@ -165,6 +165,7 @@ def fit_cost(rows: TrialRows, *, cost: FloatArray, seed: int) -> CostModel:
     redeem = learn(label=(paid > 0).astype(np.float64), use=paid >= 0, objective="binary")
     relative = paid / pays[offer].clip(1e-12)
     pay = None
+    # where every redemption pays the same, there is nothing to learn
     if (paid > 0).any() and np.ptp(relative[paid > 0]) > SAME:
         pay = learn(label=relative, use=paid > 0, objective="gamma")
     return _unstacked(unit=unit, redeem=redeem, pays=pays, pay=pay, control=control)
@@ -235,6 +236,7 @@ def stack_cost(
     offers = np.flatnonzero(np.isnan(model.unit)).tolist()
     got = {j: np.flatnonzero((lottery.arm == j + 1) & (lottery.weight > 0)) for j in offers}
     per_conversion = np.zeros(k)
+    # two rows that ask for equal parts: what is believed before the trial speaks
     sides, target = [CREDIT**0.5 * np.eye(2)], [np.full(2, CREDIT**0.5 / 2)]
     for j, mine in got.items():
         weight, paid, chance = lottery.weight[mine], cost[mine], converting[mine, j]
@@ -245,6 +247,7 @@ def stack_cost(
         root = np.sqrt(weight / weight.mean() / variance)
         sides.append(forecasts * root[:, None])
         target.append(paid * root)
+    # a negative weight would forecast less for those whom a forecast finds dearer
     stack, _ = nnls(np.concatenate(sides), np.concatenate(target))
     if not rows.params.has("cost_stacking"):
         stack = np.array([1.0, 0.0])
@@ -303,6 +306,7 @@ def _fit(
     def fit_fold(fold: int) -> lgb.Booster:
         outside = downsampled.outside(fold)
         seen = outside[use[outside]]
+        # no redemption outside the fold: all of them are better than none to learn from
         seen = seen if len(seen) else np.flatnonzero(use)
         share = float(label[seen].mean()) if objective == "binary" else 1.0
         recipe = rows.recipe(

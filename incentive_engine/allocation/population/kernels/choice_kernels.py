@@ -62,6 +62,8 @@ def sweep(
         if loss.shape[0]:
             for i in range(size):
                 ahead = work.best[i] - second[i]
+                # NaN, the lead of one infinite score over another, says that there is nothing to
+                # choose
                 loss[first + i] = abs(ahead) if ahead >= 0 else np.inf  # never -0.0
 
 
@@ -97,6 +99,7 @@ def add_scores(
             scaled = exact_score(pairs, prices.exact, first + i, chosen[i]) * unit
             whole = np.floor(scaled)
             words[0] += np.int64(whole)
+            # in units of 2^-28, of which 2^35 fractions add up before the word is full
             words[1] += np.int64((scaled - whole) * FRACTION) >> 24
 
 
@@ -118,6 +121,7 @@ def reaches(
     kind = prices.fast.dtype
     paid = np.zeros((2, prices.fast.shape[0], BLOCK), dtype=kind)
     score = np.zeros((k + 1, BLOCK), dtype=kind)  # row 0 is no offer
+    # never 0, since leads are divided by it
     play = np.full((k + 1, BLOCK), prices.margin + 1e-30, dtype=kind)
     if pairs.forced:
         score[0] = -np.inf
@@ -181,6 +185,7 @@ def nearest_rival(
         for i in range(size):
             part = (top[i] - here[i]) / (own[i] + change[i])
             known = before[i]
+            # the choice is no rival of its own
             part = known if chosen[i] == row else part
             after[i] = part if part < known else known  # noqa: FURB136 - min would pass NaN on
     reach[:] = np.abs(least[score.shape[0] % 2])  # a tie of 0.0 and -0.0 gives -0.0

@@ -59,6 +59,7 @@ def rounded_up(scaled: float) -> float:
     As `domain.to_micros`.
     """
     nearest = np.rint(scaled)
+    # what float64 puts a hair above a whole number is that number
     above = scaled - nearest > ROUNDING * abs(scaled)
     return float(nearest + 1.0 if above else nearest)
 
@@ -147,9 +148,11 @@ def range_of(
     wrong = 0
     for i in range(value.shape[0]):
         size = abs(amount[i])
+        # false for NaN as well, which compares as false with everything
         valid = size < np.inf and not (positive and amount[i] < 0)
         eligible = value[i] != -np.inf
         wrong += 1 if eligible and not valid else 0
+        # a zero of the column's own type keeps the loop in that type
         size = size if eligible and valid else amount.dtype.type(0)
         top[i] = size if size > top[i] else top[i]  # noqa: FURB136 - max is slower
     return wrong
@@ -192,6 +195,7 @@ def mix_numbers(
 ) -> None:
     """Mix one number per user into the keys; `bits` are those of `number`, which is room."""
     for i in range(value.shape[0]):
+        # adding 0.0 turns −0.0, the same number in other bits, into 0.0
         number[i] = np.float64(amount[i]) + 0.0 if value[i] > -np.inf else 0.0
     for i in range(value.shape[0]):
         z = (key[i] ^ bits[i]) * np.uint64(0x9E3779B97F4A7C15)
@@ -235,6 +239,7 @@ def draw(
     """
     count = 0
     for user in range(start, stop):
+        # 53 leading bits, as many as a threshold made from a float64 has
         hashed = (key[user] * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(11)
         if hashed < below[cell[user]]:
             drawn[count] = user

@@ -74,6 +74,8 @@ def price_table(units: Units, kind: np.dtype[Any], price: FloatArray) -> PriceTa
     with np.errstate(over="ignore"):
         fast = swapped.astype(kind)
     same = np.zeros(swapped.shape[:2], dtype=np.int8)
+    # each kind overrules the ones before: prices of zero are constant, too, and take no time at
+    # all
     same[(swapped == swapped[:, :, :1]).all(axis=2)] = CONSTANT
     same[:, 1:][(swapped[:, 1:] == swapped[:, :-1]).all(axis=2)] = REPEAT
     same[(swapped == 0).all(axis=2)] = FREE
@@ -129,6 +131,7 @@ def prices_paid(
     """
     kind = prices.kind[m, at]
     table = prices.fast[m, at]
+    # REPEAT leaves what the offer before has filled in
     if kind == GATHER:
         for i in range(cell.shape[0]):
             paid[i] = table[cell[i]]
@@ -229,6 +232,7 @@ def choose_block(
             best[i] = s if s > b else b  # noqa: FURB136 - the same
     last: npt.NDArray[Any] = work.second[pairs.order.shape[0] % 2]
     for i in range(size):
+        # `not` above, rather than at most: NaN, too, is left to float64
         if not best[i] - last[i] > prices.margin:
             chosen[i] = exact_choice(pairs, prices.exact, first + i)
     return last

@@ -55,6 +55,7 @@ class LogKeeper:
         self._beside: _Beside | None = None
         self._round: Future[Progress] | None = None
         self._since, self._due, self._pages = 0, ROUND, ROUND
+        # SQLite's own checkpoint would come in the middle of a commit, which then waits for it
         database.execute("PRAGMA wal_autocheckpoint = 0")
 
     def count(self, entries: int) -> None:
@@ -143,6 +144,7 @@ class _Beside:
 
     def begin(self) -> Future[Progress]:
         """Begin a round."""
+        # a reader holds the state of now, so that the log cannot be begun anew under the round
         self._reading.execute("BEGIN")
         self._reading.execute("SELECT seq FROM head").fetchone()
         return self._thread.submit(self._bring_in)

@@ -63,6 +63,7 @@ class Pipeline:
     def _send(self) -> None:
         """Send all that waits to be sent, and take what comes meanwhile."""
         place = [self._own.socket]
+        # the server stops reading while nobody takes its answers: both sides would wait for ever
         while self._own.flush():
             if select.select(place, place, [])[0]:
                 self._own.consume_input()

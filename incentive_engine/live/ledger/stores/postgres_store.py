@@ -141,6 +141,7 @@ class PostgresStore:
 
     def _begin(self, needs: Needs, now: int) -> Book:
         left_by, pool = self._kept
+        # until the commit is through, no transaction is known to have left the pool so
         self._kept = (self.NOBODY, pool)
         calls: dict[str, list[str | None]] = {"begin": [], "lock": [], "pool": [left_by]}
         if needs.keys:
@@ -162,6 +163,8 @@ class PostgresStore:
             book.answers[entry[0]] = Entry._make(entry)
         for newest in typed(rows.get("newest", []), ANSWERS["newest"]):
             book.prices = Published._make(newest)
+        # answers name decisions that no command did; few keys come twice, so that the second trip
+        # is rare
         named = {entry.decision for entry in book.answers.values()} - book.decisions.keys()
         if named:
             self._add(book, self._pipeline.run([("named", [array(named)])])[0])

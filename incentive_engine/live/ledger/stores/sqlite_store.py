@@ -126,8 +126,10 @@ class SQLiteStore:
 
     def _begin(self, needs: Needs, now: int) -> Book:
         execute = self._db.execute
+        # takes the lock for writing at once, where a plain BEGIN would take it at the first change
         execute("BEGIN IMMEDIATE")
         head, pool = self._kept or self._read()
+        # until the commit is through, what is kept is not known to be what the file has
         self._kept = None
         book = Book(names=self.names, head=head, pool=pool)
         if needs.prices and (newest := execute(Query.NEWEST_PRICES).fetchone()) is not None:
@@ -143,6 +145,7 @@ class SQLiteStore:
         for row in execute(self.RUN_OUT, (max(now, head.at),)).fetchall():
             self._add(book, row)
             book.due.append(row[0])
+        # last, when it is known which of the named decisions were read on the way
         for row in self._all(self.BY_SEQ, needs.decisions - book.decisions.keys()):
             self._add(book, row)
         return book
@@ -273,8 +276,11 @@ def _held(path: Path) -> int:
 
 def _connected(path: Path) -> sqlite3.Connection:
     with _told(path), ExitStack() as opened:
+        # no isolation level: the library must not begin transactions of its own
         database = sqlite3.connect(path, isolation_level=None, cached_statements=64)
         opened.callback(database.close)
+        # readers go on while a batch is written, and a commit is one write to the end of the log;
+        # FULL waits for the disk at each; the cache is given in KiB, which a minus stands for
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = FULL")
         database.execute("PRAGMA cache_size = -65536")

@@ -85,6 +85,7 @@ def learn_pairs(
         As in `normal_equations`.
     """
     some = phi[evenly(len(phi), SAMPLE)]
+    # functions are centred, so that this is their covariance
     spread = np.asarray(some.T @ some / len(some), dtype=np.float64)
     strongest = [_strongest(said.mean, np.asarray(columns), spread) for _, said in believed]
     column, main = (np.stack(parts) for parts in zip(*strongest, strict=True))
@@ -207,6 +208,7 @@ def _strongest(
         variance, vectors = np.linalg.eigh(part)
         moved[at] = max(variance[-1], 0.0)
         if moved[at] > 0:
+            # an eigenvector's sign is arbitrary: its largest entry is made positive
             leading = vectors[:, -1] * np.sign(vectors[np.abs(vectors[:, -1]).argmax(), -1])
             functions[at, mine] = leading @ mean[:, mine] / np.sqrt(moved[at])
     # features whose functions are multiplied with each other
@@ -238,6 +240,7 @@ def _coefficients(
     factor = cho_factor(total_precision(gram, prior), lower=True)
     across = cross.reshape(k * width, k * count)
     alone, lean = cho_solve(factor, total), cho_solve(factor, across)
+    # Schur's complement: what the rows say of products once functions are integrated out
     left = square.reshape(k * count, k * count) - across.T @ lean
     pull = moment.reshape(k * count) - across.T @ alone
     inverse = np.asarray(np.linalg.inv(prior.covariance))
@@ -246,6 +249,8 @@ def _coefficients(
     mean = np.linalg.solve(left + believed, pull)
     volume = np.linalg.slogdet(believed)[1] - np.linalg.slogdet(left + believed)[1]
     gain = 0.5 * float(pull @ mean + volume)
+    # times the chance that there are any: a logistic function of the gain, which tanh does not let
+    # overflow
     mean = 0.5 * (1 + np.tanh(gain / 2)) * mean
     functions = (alone - lean @ mean).reshape(k, width)[:, 1:]
     return mean.reshape(k, count), functions

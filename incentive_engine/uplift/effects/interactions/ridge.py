@@ -120,6 +120,7 @@ def _sums(
     half = np.empty((ROWS, width), phi.dtype)
     for start in range(0, len(rows), ROWS):
         block = rows[start : start + ROWS]
+        # half of the weight on each side, so that one product of a matrix with itself does
         root = np.sqrt(weight[block]).astype(phi.dtype)
         design = half[: len(block)]
         design[:, 0] = root
@@ -185,6 +186,7 @@ def solve(equations: NormalEquations, prior: Prior) -> Posterior:
     gram, moment = equations.total
     k, width = equations.offers, equations.width
     factor = np.linalg.cholesky(total_precision(gram, prior))
+    # the inverse of the factor is a root of the covariance, and solves for the mean as well
     root = dtrtri(factor.T, lower=False)[0]
     mean = (root @ (root.T @ moment)).reshape(k, width)[:, 1:]
     return Posterior(mean=mean, root=root.reshape(k, width, -1)[:, 1:])
