@@ -12,6 +12,7 @@ from incentive_engine.config import Policy
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.data.tables.arrow import levels
 from incentive_engine.domain import MICROS, FloatArray
+from incentive_engine.insight.budget.chosen_pairs import share_of
 from incentive_engine.insight.budget.response import group_columns
 from incentive_engine.insight.findings import PlanFindings
 from incentive_engine.insight.small_groups import shown_apart
@@ -24,11 +25,6 @@ def group_tables(findings: PlanFindings) -> tuple[GroupTable, ...]:
     users, offers = (_by_column(findings, column) for column in columns), _by_offer(findings)
     tables = list(users)
     return (*tables[:1], offers, *tables[1:])
-
-
-def share_of(part: float, whole: float) -> float:
-    """Return part / whole, 0 where the whole is 0."""
-    return float(part / whole) if whole else 0.0
 
 
 def grouping_columns(policy: Policy, table: ScoreTable) -> list[str]:

@@ -19,8 +19,8 @@ from incentive_engine.language import say
 from incentive_engine.parallel import side_by_side, together
 from incentive_engine.uplift.boosting.features import Encoder, learn_encoder
 from incentive_engine.uplift.crossfit import draw_folds
+from incentive_engine.uplift.effects.averages.ladder import ladders
 from incentive_engine.uplift.effects.basis import Basis, learn_basis
-from incentive_engine.uplift.effects.ladder import ladders
 from incentive_engine.uplift.estimates import Estimates, OutOfFold
 from incentive_engine.uplift.nuisance.cost import CostModel, fit_cost, stack_cost
 from incentive_engine.uplift.nuisance.event_probability import (

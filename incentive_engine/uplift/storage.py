@@ -16,7 +16,7 @@ from incentive_engine.config.policy import Eligibility
 from incentive_engine.errors import DataError
 from incentive_engine.uplift.boosting.boosting import CrossFitted
 from incentive_engine.uplift.boosting.features import Encoder
-from incentive_engine.uplift.effects.averages import Averages
+from incentive_engine.uplift.effects.averages.average_effects import Averages
 from incentive_engine.uplift.effects.basis import Basis
 from incentive_engine.uplift.effects.calibration import Calibration
 from incentive_engine.uplift.effects.effects import Deviations, EffectLayer

@@ -5,7 +5,7 @@ import pytest
 
 from incentive_engine.domain import FloatArray
 from incentive_engine.uplift.crossfit import Folds
-from incentive_engine.uplift.effects.averages import Averages, average_effects
+from incentive_engine.uplift.effects.averages.average_effects import Averages, average_effects
 from incentive_engine.uplift.trial_design import Randomisation
 
 ROWS = (4_000, 2_000, 2_000, 20)

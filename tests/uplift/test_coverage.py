@@ -6,7 +6,7 @@ from incentive_engine.domain import FloatArray
 from incentive_engine.stats.estimate import Estimate
 from incentive_engine.uplift.crossfit import draw_folds
 from incentive_engine.uplift.doubly_robust.increments import Increments
-from incentive_engine.uplift.effects.averages import average_effects
+from incentive_engine.uplift.effects.averages.average_effects import average_effects
 from incentive_engine.uplift.evaluation.price_paths import FoldedPath, PlanPath
 from incentive_engine.uplift.trial_design import even_lottery
 

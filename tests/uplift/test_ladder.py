@@ -7,7 +7,7 @@ from hypothesis.extra.numpy import arrays
 
 from incentive_engine.config.policy import Offer
 from incentive_engine.domain import FloatArray
-from incentive_engine.uplift.effects.ladder import ladders, repair
+from incentive_engine.uplift.effects.averages.ladder import ladders, repair
 
 effects = arrays(np.float64, (3, 4), elements=st.floats(-1, 1))
 weights = arrays(np.float64, 4, elements=st.floats(0.1, 10))

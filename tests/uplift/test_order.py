@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from incentive_engine.domain import FloatArray
-from incentive_engine.uplift.effects.ordered_normals import in_order
+from incentive_engine.uplift.effects.averages.ordered_normals import in_order
 
 UPWARDS = np.eye(3) - np.eye(3, k=-1)
 """Three values that rise from at least zero."""

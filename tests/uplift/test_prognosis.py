@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from incentive_engine.uplift.boosting.boosting import expit
 from incentive_engine.uplift.crossfit import draw_folds
 from incentive_engine.uplift.effects.prognosis import Prognosis, learn_prognosis
-from incentive_engine.uplift.effects.trees import expit
 
 ROWS = 100_000
 AVERAGE = 0.2

@@ -63,3 +63,8 @@ def chosen_pairs(table: ScoreTable, choice: Choices, cost_micros: IntArray) -> C
 
 def _of_choice(table: ScoreTable, measure: str, choice: Choices) -> FloatArray:
     return pick(table.measures[measure], choice).astype(np.float64, copy=False)
+
+
+def share_of(part: float, whole: float) -> float:
+    """Return part / whole, 0 where the whole is 0."""
+    return float(part / whole) if whole else 0.0

@@ -8,10 +8,11 @@ import numpy as np
 
 from incentive_engine.data.tables.arrow import equal
 from incentive_engine.domain import REASONS
+from incentive_engine.insight.budget.chosen_pairs import share_of
 from incentive_engine.insight.evaluation.model_quality import model_quality
 from incentive_engine.insight.fairness import benefits
 from incentive_engine.insight.findings import PlanFindings
-from incentive_engine.insight.groups import group_tables, share_of
+from incentive_engine.insight.groups import group_tables
 from incentive_engine.insight.pages.advice import advise
 from incentive_engine.insight.pages.disclosure import public_rules
 from incentive_engine.insight.pages.stated import (

@@ -9,7 +9,7 @@ from typing import Any
 from incentive_engine.allocation import SafetyPoint, rule_of
 from incentive_engine.config.policy import Limit, Policy
 from incentive_engine.domain import CONVERSION, ISSUED, MONEY_MEASURES, REASONS
-from incentive_engine.insight.groups import share_of
+from incentive_engine.insight.budget.chosen_pairs import share_of
 from incentive_engine.insight.pages.disclosure import tests_of
 from incentive_engine.insight.value.gain import PlanGain
 from incentive_engine.language import named, say

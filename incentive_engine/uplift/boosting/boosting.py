@@ -326,3 +326,8 @@ def _read(file: Path) -> lgb.Booster:
         fault = Fault(str(file), "is not a model file that LightGBM reads", remedy="train again")
         raise DataError(fault) from error
     return found
+
+
+def expit(log_odds: FloatArray) -> FloatArray:
+    """Return the probabilities that log-odds stand for."""
+    return np.asarray(1 / (1 + np.exp(-log_odds)))

@@ -8,7 +8,7 @@ import numpy as np
 
 from incentive_engine.domain import FloatArray, IntArray
 from incentive_engine.parallel import together
-from incentive_engine.uplift.effects.averages import Averages
+from incentive_engine.uplift.effects.averages.average_effects import Averages
 from incentive_engine.uplift.effects.effects import Deviations, taken
 from incentive_engine.uplift.effects.interactions.covariance import Covariances
 from incentive_engine.uplift.effects.interactions.fit import Interacting, learn_pairs

@@ -11,10 +11,10 @@ import numpy as np
 from incentive_engine.domain import FloatArray, Floats, IntArray, Matrix
 from incentive_engine.parallel import in_blocks
 from incentive_engine.uplift.crossfit import Folds
-from incentive_engine.uplift.effects.averages import Averages
+from incentive_engine.uplift.effects.averages.average_effects import Averages
+from incentive_engine.uplift.effects.averages.ladder import repair
 from incentive_engine.uplift.effects.calibration import Calibration
 from incentive_engine.uplift.effects.interactions.interactions import PairProducts
-from incentive_engine.uplift.effects.ladder import repair
 from incentive_engine.uplift.effects.prognosis import Prognosis
 from incentive_engine.uplift.effects.row_products import row_products
 from incentive_engine.uplift.effects.stacking import HeterogeneityTest, Stack

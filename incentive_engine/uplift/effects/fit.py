@@ -15,7 +15,7 @@ import numpy as np
 
 from incentive_engine.domain import FloatArray, IntArray
 from incentive_engine.parallel import in_blocks
-from incentive_engine.uplift.effects.averages import Averages, average_effects
+from incentive_engine.uplift.effects.averages.average_effects import Averages, average_effects
 from incentive_engine.uplift.effects.calibration import Calibration
 from incentive_engine.uplift.effects.deviations import Surprises, fit_deviations
 from incentive_engine.uplift.effects.effects import (

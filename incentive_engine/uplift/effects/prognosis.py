@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from incentive_engine.domain import FloatArray, IntArray
+from incentive_engine.uplift.boosting.boosting import expit
 from incentive_engine.uplift.crossfit import Folds
-from incentive_engine.uplift.effects.trees import expit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

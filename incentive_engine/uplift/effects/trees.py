@@ -23,7 +23,7 @@ import numpy as np
 
 from incentive_engine.domain import FloatArray, Matrix
 from incentive_engine.parallel import side_by_side
-from incentive_engine.uplift.boosting.boosting import CrossFitted, Recipe, predict, train
+from incentive_engine.uplift.boosting.boosting import CrossFitted, Recipe, expit, predict, train
 from incentive_engine.uplift.crossfit import Folds
 from incentive_engine.uplift.effects.row_products import row_products
 from incentive_engine.uplift.rows import TrialRows
@@ -241,8 +241,3 @@ def _pooling(directions: FloatArray, shares: FloatArray) -> FloatArray:
     if len(between) == 1:
         return np.ones((1, 1))
     return np.asarray(np.linalg.solve(between + noise, between))
-
-
-def expit(log_odds: FloatArray) -> FloatArray:
-    """Return the probabilities that log-odds stand for."""
-    return np.asarray(1 / (1 + np.exp(-log_odds)))

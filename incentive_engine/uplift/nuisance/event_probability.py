@@ -16,11 +16,10 @@ import numpy.typing as npt
 
 from incentive_engine.domain import FloatArray, Floats, Matrix
 from incentive_engine.parallel import side_by_side
-from incentive_engine.uplift.boosting.boosting import CrossFitted, Recipe, train
+from incentive_engine.uplift.boosting.boosting import CrossFitted, Recipe, expit, train
 from incentive_engine.uplift.crossfit import Folds
 from incentive_engine.uplift.effects.effects import EffectLayer
 from incentive_engine.uplift.effects.fit import fit_effects
-from incentive_engine.uplift.effects.trees import expit
 from incentive_engine.uplift.params import FitParams
 from incentive_engine.uplift.rows import TrialRows
 

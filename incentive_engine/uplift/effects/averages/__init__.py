@@ -1,0 +1,1 @@
+"""What each offer changes on average: the constant effect, in order along a ladder."""
