@@ -11,22 +11,18 @@ from incentive_engine.data.scores import read_scores
 from incentive_engine.fleet import SharedWork
 from incentive_engine.insight.budget.policy_options import (
     BudgetOptions,
-    default_policy,
-    read_policy,
 )
 from incentive_engine.insight.budget.response import kept_beside
 from incentive_engine.insight.findings import warned_first
 from incentive_engine.insight.pages.summary import RunSummary
 from incentive_engine.insight.value.gain import read_valuation
 from incentive_engine.parallel import side_threads
-from incentive_engine.pipeline.campaign import campaign_inputs, given_inputs
 from incentive_engine.pipeline.quality import read_quality
 from incentive_engine.pipeline.steps import Progress, Steps, quiet
 from incentive_engine.report import Code
-from incentive_engine.run.directory import default_run_directory, refuse_existing
-from incentive_engine.uplift.diagnosis.verdicts import check_acceptable
+from incentive_engine.workflow.origin import begin
 from incentive_engine.workflow.plan_campaign import ModelEvidence, plan_campaign
-from incentive_engine.workflow.write_run import Origin, write_run
+from incentive_engine.workflow.write_run import write_run
 
 
 def allocate(
@@ -58,17 +54,11 @@ def allocate(
     InfeasibleError
         When no plan meets all limits.
     """
-    check_acceptable(accepted)
-    steps, file = Steps(progress, shared=shared), policy_file or default_policy()
-    policy = read_policy(file, options, with_scores=scores is not None)
-    amount = policy.budget.amount if policy.budget else None
-    directory = out or default_run_directory(Path("runs"), policy.name, amount)
-    refuse_existing(directory)  # before the work, not after it
-    inputs = (
-        given_inputs(scores, policy)
-        if scores
-        else campaign_inputs(policy, steps, accepted=accepted)
+    steps = Steps(progress, shared=shared)
+    origin, inputs, directory = begin(
+        policy_file, options, scores, out=out, author=author, accepted=accepted, steps=steps
     )
+    policy = origin.policy
     with side_threads() as side:
         valued = inputs.valuation and side.submit(read_valuation, inputs.valuation, policy)
         with steps.step("read"):
@@ -83,9 +73,5 @@ def allocate(
             findings = plan_campaign(
                 policy, table, options=options, evidence=evidence, steps=steps, brief=brief
             )
-    origin = Origin(
-        policy=policy, policy_text=file.read_bytes(), file=file, options=options, inputs=inputs,
-        author=author,
-    )  # fmt: skip
     write_run(directory, findings, origin=origin, steps=steps, lang=lang)
     return RunSummary.of(findings, directory, doubtful)

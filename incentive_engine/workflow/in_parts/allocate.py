@@ -14,21 +14,16 @@ from incentive_engine.errors import ConfigError, Fault
 from incentive_engine.fleet import SharedWork
 from incentive_engine.insight.budget.policy_options import (
     BudgetOptions,
-    default_policy,
-    read_policy,
 )
 from incentive_engine.insight.findings import warned_first
 from incentive_engine.insight.pages.summary import RunSummary
 from incentive_engine.insight.value.gain import read_valuation
-from incentive_engine.pipeline.campaign import campaign_inputs, given_inputs
 from incentive_engine.pipeline.quality import read_quality
 from incentive_engine.pipeline.steps import Progress, Steps, quiet
 from incentive_engine.report import Code
-from incentive_engine.run.directory import default_run_directory, refuse_existing
-from incentive_engine.uplift.diagnosis.verdicts import check_acceptable
 from incentive_engine.workflow.in_parts.parted_run import PartedRun, written
 from incentive_engine.workflow.in_parts.stated import LearnedScores, planned
-from incentive_engine.workflow.write_run import Origin
+from incentive_engine.workflow.origin import begin
 
 
 def allocate_in_parts(
@@ -56,18 +51,12 @@ def allocate_in_parts(
     InfeasibleError
         When no plan meets all limits.
     """
-    check_acceptable(accepted)
-    steps, file = Steps(progress, shared=shared), policy_file or default_policy()
-    policy = read_policy(file, options, with_scores=scores is not None)
     refuse(options)
-    amount = policy.budget.amount if policy.budget else None
-    directory = out or default_run_directory(Path("runs"), policy.name, amount)
-    refuse_existing(directory)  # before the work, not after it
-    inputs = (
-        given_inputs(scores, policy)
-        if scores
-        else campaign_inputs(policy, steps, accepted=accepted)
+    steps = Steps(progress, shared=shared)
+    origin, inputs, directory = begin(
+        policy_file, options, scores, out=out, author=author, accepted=accepted, steps=steps
     )
+    policy = origin.policy
     refuse_csv(inputs.scores)
     known = LearnedScores(
         valued=None if inputs.valuation is None else read_valuation(inputs.valuation, policy),
@@ -75,10 +64,6 @@ def allocate_in_parts(
     )
     with steps.step("read"):
         users = read_scored_users(inputs.scores, policy)
-    origin = Origin(
-        policy=policy, policy_text=file.read_bytes(), file=file, options=options,
-        inputs=inputs, author=author,
-    )  # fmt: skip
     shared.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=shared.folder, prefix="rows-") as folder:
         parts = Path(folder) / "parts"

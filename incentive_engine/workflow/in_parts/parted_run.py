@@ -46,13 +46,8 @@ from incentive_engine.run.signature import read_signing_key
 from incentive_engine.run.statements import StatedExploring, StatedHoldout
 from incentive_engine.workflow.in_parts.rows import PlanSums, WriteRows, total
 from incentive_engine.workflow.in_parts.stated import LearnedScores, PlannedPolicy
-from incentive_engine.workflow.write_run import (
-    Origin,
-    evaluation_of,
-    input_files,
-    shareable,
-    user_name,
-)
+from incentive_engine.workflow.origin import Origin
+from incentive_engine.workflow.write_run import evaluation_of, input_files, shareable, user_name
 
 
 def written(made: PlannedPolicy, folder: Path) -> PlanSums:
