@@ -35,7 +35,7 @@ class Processes:
     """Processes on this machine; one shard, or one worker, needs none beside this one."""
 
     workers: int | None = None
-    """How many; left out, as many as there are cores."""
+    """How many; left out, one for each core that this process may use."""
 
     def map(self, task: Callable[[Shard], Result], shards: Sequence[Shard]) -> list[Result]:
         """Return what the task gives for each shard, in the order of the shards.
@@ -45,7 +45,7 @@ class Processes:
         SetupError
             When a worker was ended from outside, as the system does where memory runs out.
         """
-        workers = min(self.workers or os.cpu_count() or 1, len(shards))
+        workers = min(self.workers or usable_cores(), len(shards))
         if workers < 2:
             return [task(shard) for shard in shards]
         try:
@@ -86,3 +86,10 @@ def _pool(workers: int) -> ProcessPoolExecutor:
     # forked children would inherit locks that threads of this process hold
     context = multiprocessing.get_context("spawn")
     return ProcessPoolExecutor(max_workers=workers, mp_context=context)
+
+
+def usable_cores() -> int:
+    """Return how many cores this process may use, which may be fewer than the machine has."""
+    return (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )

@@ -72,13 +72,6 @@ def run_tasks(
     return FinishedTasks(results=dict(sorted(results.items())), wanted=tasks)
 
 
-def default_workers() -> int:
-    """Return how many processors this process may use."""
-    return (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
-
-
 def _alone(
     work: Callable[[int], Result], tasks: int, _workers: int
 ) -> Iterator[tuple[int, Result]]:

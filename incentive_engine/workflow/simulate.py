@@ -14,6 +14,7 @@ from incentive_engine.config import Policy
 from incentive_engine.data.step_cache import StepCache
 from incentive_engine.data.tables.files import atomic_directory
 from incentive_engine.data.trials.trial import Trial
+from incentive_engine.fleet import usable_cores
 from incentive_engine.insight.pages.simulation_summary import simulation_summary
 from incentive_engine.language import Code, Message, say
 from incentive_engine.pipeline.campaign import campaign_files, trial_of
@@ -27,7 +28,7 @@ from incentive_engine.simulation.comparison import (
 )
 from incentive_engine.simulation.draw import blocks_of, run_block
 from incentive_engine.simulation.replay import run_replay
-from incentive_engine.simulation.runner import default_workers, run_tasks
+from incentive_engine.simulation.runner import run_tasks
 from incentive_engine.simulation.shared_draws import SweepVariant
 from incentive_engine.simulation.variants import read_variants
 
@@ -79,7 +80,7 @@ def simulate(
     """
     variants = read_variants(scenario_file, set_values=set_values)
     refuse_existing(out)
-    comparison = _compare(variants, workers=workers or default_workers(), progress=progress)
+    comparison = _compare(variants, workers=workers or usable_cores(), progress=progress)
     _write(comparison, out, scenario_file, lang)
     text = simulation_summary(comparison, out, lang)
     if comparison.interrupted:

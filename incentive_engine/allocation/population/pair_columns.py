@@ -17,6 +17,7 @@ from incentive_engine.allocation.population.kernels import pair_kernels
 from incentive_engine.allocation.population.units import Units
 from incentive_engine.data.tables.room import is_mapped, let_go
 from incentive_engine.domain import Columns, IntArray
+from incentive_engine.fleet import usable_cores
 from incentive_engine.parallel import go_on
 
 MAPPED: Final = 1 << 20
@@ -124,6 +125,5 @@ def threads() -> int:
     """Return how many threads a sweep uses: `INCENTIVE_THREADS`, or the cores we may use."""
     if _alone.get():
         return 1
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     asked = os.environ.get("INCENTIVE_THREADS", "")
-    return int(asked) if asked.isdigit() and int(asked) > 0 else (cores or 1)
+    return int(asked) if asked.isdigit() and int(asked) > 0 else usable_cores()
