@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from incentive_engine.config.policy import Offer, Sample
+from incentive_engine.config.policy import Sample
 from incentive_engine.domain import IntArray
 from incentive_engine.synthetic.habits import Habits, draw_habitual, draw_log
 from incentive_engine.synthetic.market import (
@@ -64,11 +64,6 @@ class SampleCampaign:
     trial: pd.DataFrame
     truth: pd.DataFrame
     events: pd.DataFrame | None = None
-
-
-def sample_offers(name: str) -> tuple[Offer, ...]:
-    """Return the offers of a sample campaign, in its order."""
-    return MARKETS[name].offers
 
 
 def sample_campaign(sample: Sample) -> SampleCampaign:

@@ -16,7 +16,7 @@ from incentive_engine.data.tables.files import atomic_directory
 from incentive_engine.data.trials.trial import Trial
 from incentive_engine.fleet import usable_cores
 from incentive_engine.insight.pages.simulation_summary import simulation_summary
-from incentive_engine.language import Code, Message, say
+from incentive_engine.language import Code
 from incentive_engine.pipeline.campaign import campaign_files, trial_of
 from incentive_engine.pipeline.steps import Progress, Steps, quiet
 from incentive_engine.report.pages.comparison import render_comparison
@@ -86,20 +86,6 @@ def simulate(
     if comparison.interrupted:
         raise SimulationStopped(text)
     return text
-
-
-def check_scenario(scenario_file: Path) -> Message:
-    """Return that a scenario, its policy and every value of its sweep have no fault."""
-    variants = read_variants(scenario_file)
-    scenario = variants[0].scenario
-    runs = len(scenario.strategies) * len(scenario.budgets) * scenario.draws * len(variants)
-    return say(
-        "checked.no_fault",
-        file=str(scenario_file),
-        name=scenario.name,
-        plans=runs,
-        draws=scenario.draws,
-    )
 
 
 def _compare(

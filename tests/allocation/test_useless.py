@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from incentive_engine.allocation import LinearLimit, Problem, ratio_limits, sum_limit
-from incentive_engine.allocation.integer.draft import CandidatePlan, draft_of
+from incentive_engine.allocation.integer.draft import CandidatePlan
 from incentive_engine.allocation.integer.useless import drop_useless
 from incentive_engine.allocation.population.from_problem import users_of
 from incentive_engine.allocation.population.limit_maps import LimitRows, rows_of
+from incentive_engine.allocation.population.sweep import tally
 from incentive_engine.allocation.population.users import Users
 from incentive_engine.domain import BoolArray, FloatArray
 
@@ -34,7 +35,9 @@ def everyone_served(
     )
     users = users_of(problem)
     rows = rows_of(problem, users, problem.enforced)
-    return users, rows, draft_of(users, np.zeros(USERS, dtype=np.int16)), value[0]
+    choice = np.zeros(USERS, dtype=np.int16)
+    plan = CandidatePlan(price=None, index=np.arange(USERS), to=choice, table=tally(users, choice))
+    return users, rows, plan, value[0]
 
 
 def cell(number: int) -> BoolArray:

@@ -13,9 +13,9 @@ from incentive_engine.domain import CONTROL, score_column
 from incentive_engine.synthetic.market import BASKET_SIGMA
 from incentive_engine.synthetic.population import LAPSED_DAYS, REGIONS
 from incentive_engine.synthetic.sample import (
+    MARKETS,
     SampleCampaign,
     sample_campaign,
-    sample_offers,
     write_sample,
 )
 
@@ -29,12 +29,12 @@ def campaigns() -> dict[str, SampleCampaign]:
 
 
 def effects(campaign: SampleCampaign, name: str, measure: str = "conversion") -> pd.DataFrame:
-    columns = {offer.id: score_column(measure, offer.id) for offer in sample_offers(name)}
+    columns = {offer.id: score_column(measure, offer.id) for offer in MARKETS[name].offers}
     return pd.DataFrame({offer: campaign.truth[column] for offer, column in columns.items()})
 
 
 def policy_for(name: str) -> Policy:
-    offers = [offer.model_dump(exclude_none=True) for offer in sample_offers(name)]
+    offers = [offer.model_dump(exclude_none=True) for offer in MARKETS[name].offers]
     where = {"tier": ["88VIP"], "spend_12m": {"at_least": 0.0}}
     return policy_from_mapping(
         {
@@ -92,7 +92,7 @@ def test_offers_put_some_people_off_and_help_most_a_little(
 
 def test_effects_saturate_up_the_ladder(campaigns: dict[str, SampleCampaign]) -> None:
     mean = effects(campaigns["double11"], "double11").mean()
-    ladder = [offer for offer in sample_offers("double11") if offer.ladder]
+    ladder = [offer for offer in MARKETS["double11"].offers if offer.ladder]
     effect = [mean[offer.id] for offer in ladder]
     assert [offer.face_value for offer in ladder] == sorted(offer.face_value for offer in ladder)
     assert effect == sorted(effect)
@@ -128,7 +128,7 @@ def test_cost_is_the_face_value_of_a_converter_who_redeems_or_nothing(
     campaigns: dict[str, SampleCampaign], name: str
 ) -> None:
     trial = campaigns[name].trial
-    for offer in sample_offers(name):
+    for offer in MARKETS[name].offers:
         rows = trial[trial["offer"] == offer.id]
         paid = rows[rows["cost"] > 0]
         assert set(paid["cost"]) == {offer.face_value}

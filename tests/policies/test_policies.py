@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from incentive_engine.config import load_policy
-from incentive_engine.synthetic.sample import sample_campaign, sample_offers
+from incentive_engine.synthetic.sample import MARKETS, sample_campaign
 
 FOLDER = Path(__file__).parents[2] / "policies"
 FILES = sorted(FOLDER.glob("*.yaml"))
@@ -27,7 +27,7 @@ def test_a_policy_fits_its_sample_campaign(path: Path) -> None:
     assert sample is not None
     small = sample_campaign(sample.model_copy(update={"users": 500, "trial_rows": 500}))
     assert set(policy.attribute_columns) <= set(small.users.columns)
-    offers = sample_offers(sample.name)
+    offers = MARKETS[sample.name].offers
     assert policy.offer_ids == tuple(offer.id for offer in offers)
     assert [o.face_value for o in policy.offers] == [o.face_value for o in offers]
     for where in [r.where for r in policy.eligibility] + [limit.where for limit in policy.limits]:

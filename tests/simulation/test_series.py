@@ -15,9 +15,10 @@ from incentive_engine.simulation.market.chances import DrawSeeds
 from incentive_engine.simulation.market.world import draw_people
 from incentive_engine.simulation.results.payback import Payback
 from incentive_engine.simulation.series import MarketDrift
+from incentive_engine.simulation.variants import read_variants
 from incentive_engine.stats.draws import Interval
 from incentive_engine.synthetic.sample import MARKETS
-from incentive_engine.workflow.simulate import check_scenario, simulate
+from incentive_engine.workflow.simulate import simulate
 
 ROOT = Path(__file__).parents[2]
 SMALL = """\
@@ -173,4 +174,4 @@ def test_what_no_series_can_be_is_refused(
     tmp_path: Path, change: tuple[str, str], words: str
 ) -> None:
     with pytest.raises(ConfigError, match=words):
-        check_scenario(small(tmp_path, change))
+        read_variants(small(tmp_path, change))

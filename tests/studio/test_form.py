@@ -8,16 +8,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
 from incentive_engine.config.document.draft import PolicyDraft, read_draft
 from incentive_engine.config.document.editing import Edit
+from incentive_engine.config.policy import Policy
 from incentive_engine.insight.pages.stated import titles_of
 from incentive_engine.report.titles import Named
 from incentive_engine.workflow.studio.form import (
+    INSIDE,
+    ITEMS,
+    LEFT_TO_TEXT,
     FormField,
     FormSection,
     field_words,
-    form_keys,
     policy_form,
 )
 from incentive_engine.workflow.studio.levers import levers
@@ -28,6 +32,16 @@ HAN = re.compile(r"[\u4e00-\u9fff]")
 
 def draft_of(file: Path) -> PolicyDraft:
     return read_draft(file.read_text(encoding="utf-8"), file)
+
+
+def form_keys() -> tuple[tuple[str, str], ...]:
+    models: tuple[type[BaseModel], ...] = (Policy, *INSIDE, *ITEMS)
+    return tuple(
+        (model.__name__, name)
+        for model in models
+        for name in model.model_fields
+        if name not in LEFT_TO_TEXT
+    )
 
 
 def fields_of(section: FormSection) -> Iterator[FormField]:

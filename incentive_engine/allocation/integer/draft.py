@@ -92,9 +92,3 @@ class CandidatePlan:
 def added(one: CellTable, other: CellTable) -> CellTable:
     """Return what two groups of users add up to."""
     return replace(one, totals=one.totals + other.totals)
-
-
-def draft_of(users: Users, choice: Choices) -> CandidatePlan:
-    """Return given choices, (n,) int16 canonical positions, with what they add up to."""
-    index = np.flatnonzero(choice >= 0)
-    return CandidatePlan(price=None, index=index, to=choice[index], table=tally(users, choice))

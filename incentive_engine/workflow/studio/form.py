@@ -117,17 +117,6 @@ def policy_form(draft: PolicyDraft) -> FormSection:
     return _Form(draft).section(Policy, draft.written or {}, (), name="policy")
 
 
-def form_keys() -> tuple[tuple[str, str], ...]:
-    """Return the model and name of every field of the form."""
-    models: tuple[type[BaseModel], ...] = (Policy, *INSIDE, *ITEMS)
-    return tuple(
-        (model.__name__, name)
-        for model in models
-        for name in model.model_fields
-        if name not in LEFT_TO_TEXT
-    )
-
-
 class _Form:
     def __init__(self, draft: PolicyDraft) -> None:
         self._faults: dict[str, list[Fault]] = {}
