@@ -28,8 +28,8 @@ try:
     from mcp.server import MCPServer
     from mcp.server.mcpserver.exceptions import ToolError
 
-    from incentive_engine.live.campaign import open_campaign
     from incentive_engine.live.ledger.ledger import ledger_of
+    from incentive_engine.live.opening import open_campaign
     from incentive_engine.live.writing.process import WriterProcess
     from incentive_engine.service.api.routes import application
     from incentive_engine.service.app import Service

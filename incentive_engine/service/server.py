@@ -19,8 +19,8 @@ try:
     import uvloop
 
     from incentive_engine.config.access.keys import Keys
-    from incentive_engine.live.campaign import open_campaign
     from incentive_engine.live.ledger.ledger import ledger_of
+    from incentive_engine.live.opening import open_campaign
     from incentive_engine.live.repricing import Repricer
     from incentive_engine.live.writing.process import WriterProcess
     from incentive_engine.run.approval import refuse_unapproved

@@ -173,7 +173,7 @@ def export(
 def _booking(run_dir: Path, ledger: str, left_out: list[int]) -> Callable[[Selected], Selected]:
     """Return what reserves a selection in a ledger, and notes how many of it stay."""
     from incentive_engine.live.batch import book
-    from incentive_engine.live.campaign import open_campaign
+    from incentive_engine.live.opening import open_campaign
 
     def booked(selected: Selected) -> Selected:
         fewer = narrowed(selected, book(open_campaign(run_dir), selected, ledger))

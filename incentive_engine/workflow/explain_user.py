@@ -7,7 +7,8 @@ from pathlib import Path
 from incentive_engine.data.step_cache import StepCache
 from incentive_engine.insight.budget.policy_options import load
 from incentive_engine.insight.evaluation.user_effects import UserReasons, user_effects
-from incentive_engine.pipeline.campaign import campaign_files, trained_model, users_of
+from incentive_engine.pipeline.campaign import trained_model
+from incentive_engine.pipeline.campaign_tables import campaign_files, users_of
 from incentive_engine.pipeline.steps import Progress, Steps, quiet
 from incentive_engine.uplift.diagnosis.verdicts import acceptable
 from incentive_engine.uplift.model import EffectModel

@@ -17,7 +17,7 @@ from incentive_engine.data.trials.trial import Trial
 from incentive_engine.fleet import usable_cores
 from incentive_engine.insight.pages.simulation_summary import simulation_summary
 from incentive_engine.language import Code
-from incentive_engine.pipeline.campaign import campaign_files, trial_of
+from incentive_engine.pipeline.campaign_tables import campaign_files, trial_of
 from incentive_engine.pipeline.steps import Progress, Steps, quiet
 from incentive_engine.report.pages.comparison import render_comparison
 from incentive_engine.run.directory import refuse_existing

@@ -16,7 +16,7 @@ from features.logs import LOG, NOON, write_policy, write_tables
 from incentive_engine.config import load_policy
 from incentive_engine.data.step_cache import StepCache
 from incentive_engine.errors import ConfigError, DataError
-from incentive_engine.pipeline.campaign import campaign_files, trial_of
+from incentive_engine.pipeline.campaign_tables import campaign_files, trial_of
 from incentive_engine.pipeline.steps import Steps
 from incentive_engine.uplift.diagnosis.diagnose import diagnose
 from incentive_engine.workflow.features import make_features

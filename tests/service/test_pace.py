@@ -13,7 +13,7 @@ import pytest
 from export.postgres_server import binaries
 from export.postgres_server import server as database_server
 from incentive_engine.live.arrivals import ArrivalReader
-from incentive_engine.live.campaign import open_campaign
+from incentive_engine.live.opening import open_campaign
 
 from .runs import plan, solved
 from .servers import serving

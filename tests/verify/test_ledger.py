@@ -12,11 +12,12 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from incentive_engine.live.campaign import LiveCampaign, open_campaign
+from incentive_engine.live.campaign import LiveCampaign
 from incentive_engine.live.entries import entries, write_entries
 from incentive_engine.live.ledger.commands import Act, Cancel, Command, Decided, Redeem, Reserve
 from incentive_engine.live.ledger.ledger import Ledger
 from incentive_engine.live.ledger.stores.sqlite_store import SQLiteStore
+from incentive_engine.live.opening import open_campaign
 from incentive_engine.verify.files import listed, read_run
 from incentive_engine.verify.ledgers.entries import ENTRIES, EntryRow, linked
 from incentive_engine.verify.ledgers.ledger import verify_ledger

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from incentive_engine.allocation.build import bounds_of, pool_of, shares_of
 from incentive_engine.allocation.limits import LinearLimit
 from incentive_engine.allocation.problem import Problem
+from incentive_engine.allocation.stated_limits import bounds_of, pool_of, shares_of
 from incentive_engine.config.policy import Limit as LimitPolicy
 from incentive_engine.config.policy import Policy
 from incentive_engine.domain import BUDGET

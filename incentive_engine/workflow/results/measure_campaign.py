@@ -13,7 +13,8 @@ from incentive_engine.data.tables.files import atomic_directory
 from incentive_engine.domain import MICROS
 from incentive_engine.errors import ConfigError, Fault
 from incentive_engine.language import Code, Message, say
-from incentive_engine.live.campaign import LiveCampaign, open_campaign
+from incentive_engine.live.campaign import LiveCampaign
+from incentive_engine.live.opening import open_campaign
 from incentive_engine.live.watch.observed import Observed, read_observed
 from incentive_engine.measurement.figures import Measurement
 from incentive_engine.measurement.finished_campaign import ServedUsers, read_campaign

@@ -14,9 +14,10 @@ from incentive_engine.config.access.location import Location
 from incentive_engine.data.row_checks import as_id
 from incentive_engine.data.sources import open_source
 from incentive_engine.data.trials.outcomes import Outcomes, read_outcomes
-from incentive_engine.live.campaign import LiveCampaign, open_campaign
+from incentive_engine.live.campaign import LiveCampaign
 from incentive_engine.live.ledger.clock import wall_micros
 from incentive_engine.live.ledger.records import Action, Verb
+from incentive_engine.live.opening import open_campaign
 from incentive_engine.live.watch.answer import answer, named
 from incentive_engine.live.watch.checks.gain import GainComparison, noticed
 from incentive_engine.live.watch.finding import Finding
