@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -32,6 +33,23 @@ class Outlook:
     value: float
     spent: float
     runs_dry: int | None
+
+    def is_like(self, other: Outlook) -> bool:
+        """Whether nobody would act on the difference.
+
+        >>> rest = Outlook(value=556.0, spent=158_097.0, runs_dry=None)
+        >>> rest.is_like(Outlook(value=556.01, spent=158_100.0, runs_dry=None))
+        True
+        >>> rest.is_like(Outlook(value=560.0, spent=158_097.0, runs_dry=None))
+        False
+        """
+        # relative: both read alike in figures of four digits
+        near = 1e-4
+        pairs = ((self.value, other.value), (self.spent, other.spent))
+        return self.runs_dry == other.runs_dry and all(
+            math.isclose(mine, theirs, rel_tol=near) or math.isnan(mine + theirs)
+            for mine, theirs in pairs
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -73,10 +73,13 @@ def _new_prices(
     prices: Mapping[str, float],
     paused: tuple[str, ...],
     dearer: Mapping[str, float],
-) -> Proposal:
+) -> Proposal | None:
+    """Return new prices; None where they would change nothing."""
     rest = planner.rest(look, without=paused, dearer=dearer)
     better = rest.prices(prices)
     now, then = rest.outlook(prices), rest.outlook(better)
+    if now.is_like(then):
+        return None
     return Proposal(
         change=Change(prices=better),
         kind="prices",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,8 @@ def test_an_offer_that_nobody_takes_is_to_be_paused(run: Path, tmp_path: Path) -
     (finding,) = (finding for finding in findings if finding.kind == "untaken")
     assert finding.proposal is not None
     assert finding.proposal.change.paused == ("a",)
+    (floor,) = (finding for finding in findings if finding.kind == "floor_behind")
+    assert re.search(r"gets \d+\.\d\d by the end .* \d+\.\d\d is settled so far", str(floor.text))
 
 
 def test_one_user_of_the_holdout_with_an_offer_is_enough(run: Path, tmp_path: Path) -> None:

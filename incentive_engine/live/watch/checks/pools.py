@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -55,13 +55,14 @@ def pools(look: Look) -> Iterator[Found]:
 def _cap(look: Look, place: int, standing: Standing) -> Iterator[Found]:
     most = standing.at_most or 0
     used = standing.reserved + standing.margin + standing.settled
-    values = {"used": _text(standing, used), "at_most": _text(standing, most)}
+    amounts = {"used": used, "at_most": most}
+    values, spoken = _written(standing, amounts), _spoken(standing, amounts)
     if used > most:
         # redemptions may cost more than was expected, by a little
         # by how much a budget of expected costs may be passed, relative, before that is an error
         overdrawn = 0.02
         severity: Severity = "info" if used <= most * (1 + overdrawn) else "error"
-        text = say("watch.overdrawn", limit=standing.name, **values)
+        text = say("watch.overdrawn", limit=standing.name, **spoken)
         yield Found(
             kind="overdrawn", subject=standing.name, severity=severity, figures=values, text=text
         )
@@ -72,7 +73,7 @@ def _cap(look: Look, place: int, standing: Standing) -> Iterator[Found]:
     if found is not None:
         yield found
     elif used >= nearly * most > 0 and look.share(look.now) < nearly:
-        text = say("watch.nearly_used_up", limit=standing.name, **values)
+        text = say("watch.nearly_used_up", limit=standing.name, **spoken)
         yield Found(
             kind="nearly_used_up",
             subject=standing.name,
@@ -102,18 +103,14 @@ def _runs_dry(look: Look, place: int, standing: Standing) -> Found | None:
     if dry >= 1:
         return None
     at = look.expected.forecast.moment(dry)
-    figures: dict[str, str | float] = {
-        "used": _text(standing, round(used * unit)),
-        "at_most": _text(standing, standing.at_most or 0),
-        "at": clock(at, look.expected.zone),
-        "traffic_left": 1 - dry,
-    }
+    amounts = {"used": round(used * unit), "at_most": standing.at_most or 0}
+    when: dict[str, str | float] = {"at": clock(at, look.expected.zone), "traffic_left": 1 - dry}
     return Found(
         kind="runs_dry",
         subject=standing.name,
         severity="error" if 1 - dry > 0.1 else "warning",
-        figures=figures,
-        text=say("watch.runs_dry", limit=standing.name, **figures),
+        figures={**_written(standing, amounts), **when},
+        text=say("watch.runs_dry", limit=standing.name, **_spoken(standing, amounts), **when),
         since=departed.since,
         ratio=(used + rate * (1 - here)) / most if most else None,
     )
@@ -137,17 +134,17 @@ def _floor(look: Look, place: int, standing: Standing) -> Iterator[Found]:
     end = so_far + rate * (1 - time.share[-1])
     if end >= least * (1 - look.params.floor):
         return
-    figures = {
-        "used": _text(standing, round(so_far * unit)),
-        "at_least": _text(standing, standing.at_least or 0),
-        "expected_at_end": _text(standing, round(end * unit)),
+    amounts = {
+        "used": round(so_far * unit),
+        "at_least": standing.at_least or 0,
+        "expected_at_end": round(end * unit),
     }
     yield Found(
         kind="floor_behind",
         subject=standing.name,
         severity="error" if end < 0.5 * least else "warning",
-        figures=figures,
-        text=say("watch.floor_behind", limit=standing.name, **figures),
+        figures=_written(standing, amounts),
+        text=say("watch.floor_behind", limit=standing.name, **_spoken(standing, amounts)),
         since=departed.since,
         ratio=end / least,
     )
@@ -221,5 +218,14 @@ def _rate(time: Timeline, came: FloatArray, start: int) -> float:
     return float(came[start:].sum()) / part if part > 0 else 0.0
 
 
-def _text(standing: Standing, amount: int) -> str:
-    return str(amount) if standing.is_count else decimal_text(amount)
+def _written(standing: Standing, amounts: Mapping[str, int]) -> dict[str, str]:
+    """Return counts, or micros, exactly, for programs."""
+    text: Callable[[int], str] = str if standing.is_count else decimal_text
+    return {name: text(amount) for name, amount in amounts.items()}
+
+
+def _spoken(standing: Standing, amounts: Mapping[str, int]) -> dict[str, str]:
+    """Return counts, or micros, as people read them."""
+    if standing.is_count:
+        return {name: f"{amount:,}" for name, amount in amounts.items()}
+    return {name: f"{amount / MICROS:,.2f}" for name, amount in amounts.items()}
