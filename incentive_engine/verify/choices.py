@@ -11,7 +11,7 @@ from incentive_engine.data.columns.measures import LARGEST_TOTAL
 from incentive_engine.data.hashing import repeated
 from incentive_engine.data.tables.arrow import as_numpy, is_missing, is_text
 from incentive_engine.domain import MICROS, REASONS, BoolArray, FloatArray, Reason
-from incentive_engine.language import say
+from incentive_engine.language import Message, say
 
 from .files import StatedRun
 from .reach import check_margin
@@ -138,24 +138,24 @@ class ChoiceChecks:
         return tuple(findings.check() for findings in self.found.values())
 
 
-Problem = tuple[str, str, BoolArray]
+Problem = tuple[str, Message, BoolArray]
 """The check, what is off, and (b,) bool the rows."""
 
 
 def _offers(block: Block, truth: BlockReplay) -> tuple[Problem, ...]:
     return (
-        ("offers", "the offer is unknown to the policy", block.choice == -2),
-        ("eligibility", "the eligibility rules forbid the offer", truth.refused),
-        ("eligibility", "a score of the offer is missing (NaN)", truth.missing),
+        ("offers", say("the offer is unknown to the policy"), block.choice == -2),
+        ("eligibility", say("the eligibility rules forbid the offer"), truth.refused),
+        ("eligibility", say("a score of the offer is missing (NaN)"), truth.missing),
     )
 
 
 def _holdout(block: Block, truth: BlockReplay) -> tuple[Problem, ...]:
     stated, drawn = block.reason == REASONS.index(Reason.HOLDOUT), truth.holdout
     return (
-        ("holdout", "a user of the holdout has an offer", drawn & (block.choice != -1)),
-        ("holdout", "a user drawn for the holdout has another reason", drawn & ~stated),
-        ("holdout", "the reason is holdout, the draw says otherwise", stated & ~drawn),
+        ("holdout", say("a user of the holdout has an offer"), drawn & (block.choice != -1)),
+        ("holdout", say("a user drawn for the holdout has another reason"), drawn & ~stated),
+        ("holdout", say("the reason is holdout, the draw says otherwise"), stated & ~drawn),
     )
 
 
@@ -163,18 +163,18 @@ def _exploring(block: Block, truth: BlockReplay) -> tuple[Problem, ...]:
     other = truth.explores & (block.choice != truth.lot)
     differs = _differs(block.propensity, truth.propensity)
     return (
-        ("exploring", "a user who explores has another arm than the lot drew", other),
-        ("exploring", "propensity differs", differs),
+        ("exploring", say("a user who explores has another arm than the lot drew"), other),
+        ("exploring", say("propensity differs"), differs),
     )
 
 
 def _measures(block: Block, truth: BlockReplay) -> tuple[Problem, ...]:
     problems = [
-        ("measures", "conversion differs", _differs(block.conversion, truth.conversion)),
-        ("measures", "weight differs", _differs(block.weight, truth.weight)),
+        ("measures", say("conversion differs"), _differs(block.conversion, truth.conversion)),
+        ("measures", say("weight differs"), _differs(block.weight, truth.weight)),
     ]
     if truth.spend is not None:
-        problems.append(("measures", "spend differs", _differs(block.spend, truth.spend)))
+        problems.append(("measures", say("spend differs"), _differs(block.spend, truth.spend)))
     return tuple(problems)
 
 
@@ -182,8 +182,8 @@ def _cost(block: Block, truth: BlockReplay) -> tuple[Problem, ...]:
     # one division of an integer: both sides round it alike, so that no tolerance is needed
     in_currency = block.cost_micros / MICROS
     return (
-        ("cost", "cost_micros differs", block.cost_micros != truth.cost_micros),
-        ("cost", "cost is not cost_micros in currency units", block.cost != in_currency),
+        ("cost", say("cost_micros differs"), block.cost_micros != truth.cost_micros),
+        ("cost", say("cost is not cost_micros in currency units"), block.cost != in_currency),
     )
 
 
@@ -212,12 +212,12 @@ def _reasons(block: Block, truth: BlockReplay) -> tuple[Problem, ...]:
     stated = (
         (
             "reasons",
-            f"the reason is {reason}, other than what follows",
+            say("the reason is {reason}, other than what follows", reason=str(reason)),
             wrong & (block.reason == place),
         )
         for place, reason in enumerate(REASONS)
     )
-    return (*stated, ("reasons", "the reason is unknown", block.reason < 0))
+    return (*stated, ("reasons", say("the reason is unknown"), block.reason < 0))
 
 
 def _differs(stated: FloatArray, expected: FloatArray) -> BoolArray:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
+import incentive_engine
 from incentive_engine.language.messages import chinese_phrases, language
 
 from .phrases import needs_words, said
@@ -46,3 +48,12 @@ def test_the_chinese_names_what_the_english_names() -> None:
         if placeholders(text) != placeholders(chinese)
     ]
     assert different == []
+
+
+def test_every_step_has_its_words() -> None:
+    folder = Path(incentive_engine.__file__).parent
+    texts = [file.read_text(encoding="utf-8") for file in folder.rglob("*.py")]
+    names = {name for text in texts for name in re.findall(r'\.step\(\s*"([^"]+)"', text)}
+    assert "draw the page" in names
+    keys = {f"steps.{name.replace(' ', '_')}" for name in names}
+    assert keys - language("zh").words.keys() == set()
