@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from starlette.responses import HTMLResponse, Response
 
-from incentive_engine.domain import MICROS
+from incentive_engine.domain import BUDGET, MICROS
 from incentive_engine.errors import ConfigError, Fault
 from incentive_engine.language import Language, say
 from incentive_engine.live.ledger.commands import Standing
 from incentive_engine.live.ledger.ledger import ledger_of
 from incentive_engine.live.ledger.records import Verb
-from incentive_engine.live.watch.look import clock
 from incentive_engine.report.figures.charts import Axis, Chart, Colour, Series, figure
+from incentive_engine.report.words import limit_title
 from incentive_engine.studio.visit import Visit, back
 from incentive_engine.workflow.studio.running import Running, hours_since
 
@@ -25,11 +28,14 @@ class PoolLine:
 
     Attributes
     ----------
+    title
+        What the page calls it.
     share
         How much of the cap is used; None without a cap.
     """
 
     name: str
+    title: str
     cap: str
     floor: str
     reserved: str
@@ -55,18 +61,24 @@ def _name(visit: Visit) -> str:
 def _content(visit: Visit) -> dict[str, object]:
     run, t = visit.run(), visit.t
     running = visit.studio.campaigns.look(run, _ledger(visit, run))
+    zone = ZoneInfo(running.zone)
     return {
         "running": running,
-        "pool": [pool_line(t, limit) for limit in running.pool if _is_bounded(limit)],
+        "pool": [pool_line(t, limit) for limit in _budget_first(running.pool)],
         "pace": _pace(t, running),
         "unit": t.unit(running.currency),
-        "at": lambda moment: clock(moment, running.zone),
+        "now": t.moment(running.now.astimezone(zone)),
+        "at": lambda micros: t.moment(datetime.fromtimestamp(micros / MICROS, zone)),
     }
 
 
 def _ledger(visit: Visit, run_dir: Path) -> str:
     """Return where a run's live decisions are, or would be."""
     return visit.studio.folder.ledger(run_dir) or ledger_of(run_dir)
+
+
+def _budget_first(pool: Sequence[Standing]) -> list[Standing]:
+    return sorted(filter(_is_bounded, pool), key=lambda limit: limit.name != BUDGET)
 
 
 def _is_bounded(limit: Standing) -> bool:
@@ -85,6 +97,7 @@ def pool_line(t: Language, limit: Standing) -> PoolLine:
     used = limit.reserved + limit.margin + limit.settled
     return PoolLine(
         name=limit.name,
+        title=limit_title(t, limit.name),
         cap=text(limit.at_most),
         floor=text(limit.at_least),
         reserved=text(limit.reserved + limit.margin),
