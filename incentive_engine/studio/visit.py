@@ -131,7 +131,10 @@ async def _answered(request: Request, role: Role, page: Page) -> Response:
     person = studio.door.person(request)
     if person is None:
         if wants_json(request):
-            return JSONResponse({"faults": []}, status_code=401)
+            what, remedy = say("studio.logged_out"), say("studio.log_in")
+            fault = Fault(say("studio.page"), what, remedy=remedy)
+            told = fault_of(studio.folder, language(spoken(request)), fault)
+            return JSONResponse({"faults": [told]}, status_code=401)
         return RedirectResponse(f"/login?to={quote(_local(request))}", status_code=303)
     visit = Visit(request=request, studio=studio, person=person, t=language(spoken(request)))
     if not person.may(role):
@@ -167,9 +170,9 @@ def fault_of(folder: Folder, t: Language, fault: Fault) -> dict[str, str]:
     """Return a fault's parts in a language, with files named from a folder."""
     parts = {
         "where": t.say(fault.where),
-        "what": t.say(fault.what),
-        "expected": t.say(fault.expected),
-        "remedy": t.say(fault.remedy),
+        "what": t.phrase(fault.what),
+        "expected": t.phrase(fault.expected),
+        "remedy": t.phrase(fault.remedy),
         "text": fault.text(t.code),
     }
     return {name: folder.inside(part) for name, part in parts.items()}

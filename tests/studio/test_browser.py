@@ -240,6 +240,35 @@ def test_two_windows_lose_nothing(
 
 
 @pytest.mark.slow
+def test_a_studio_that_is_closed_says_so_and_opened_again_goes_on(
+    page: Browser, campaign: Path
+) -> None:
+    file = campaign / "later.yaml"
+    file.write_text((campaign / "policy.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    lever, silent = "[data-lever] [type=number]", "does not answer"
+    with studio(campaign) as first:
+        opened(page, first, page_of("later.yaml"), width=DESK, lang="en")
+        moved(page, 0)
+        fill(page, lever, "310")
+        page.wait("document.querySelector('#yaml').value.includes('amount: 310')")
+    for button in ("[data-save]", "[data-plan]"):
+        page.run("document.querySelector('[data-faults]').replaceChildren()")
+        click(page, button)
+        page.wait(f"document.querySelector('[data-faults]').textContent.includes('{silent}')")
+    fill(page, lever, "320")
+    page.wait(f"document.querySelector('[data-state]').textContent.includes('{silent}')")
+    thrown = [e for e in page.events if e.get("method") == "Runtime.exceptionThrown"]
+    assert thrown == []
+    with studio(campaign, "--port", first.url.rpartition(":")[2]):
+        click(page, "[data-save]")
+        page.wait("document.querySelector('[data-save]').disabled")
+        assert "amount: 320" in file.read_text(encoding="utf-8")
+        page.call("Page.navigate", url="about:blank")  # which asks nobody any more
+        page.wait("location.href === 'about:blank'")
+    file.unlink()
+
+
+@pytest.mark.slow
 def test_a_running_campaign_is_followed_and_answered(
     page: Browser, desk: Caller, campaign: Path
 ) -> None:
@@ -250,6 +279,8 @@ def test_a_running_campaign_is_followed_and_answered(
         opened(page, desk, page_of("run", "campaign"), width=PHONE, lang="zh")
         came = "document.querySelector('.card .figure').textContent.trim()"
         assert page.run(came) == "200"
+        pool = page.run("document.querySelector('#pool').parentElement.innerText")
+        assert "budget" not in pool
         for number in range(200, 220):
             shop.decide(f"用户/{number}")
         page.wait(f"{came} === '220'")

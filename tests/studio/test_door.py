@@ -158,7 +158,9 @@ def test_keys_let_in_and_roles_say_what_for(folder: Path, tmp_path: Path) -> Non
     )
     with studio(folder, "--keys", str(keys)) as somebody:
         assert somebody.get("/").headers["location"].startswith("/login")
-        assert somebody.get("/tasks/state", Accept="application/json").status == 401
+        answer = somebody.get("/tasks/state", Accept="application/json")
+        assert answer.status == 401
+        assert "logged in" in answer.json["faults"][0]["text"]
         assert somebody.get("/tasks/events").status == 401
         login = somebody.get("/login?to=//evil.example").text
         token = login.split('name="token" value="')[1].split('"')[0]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import resource
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -197,3 +201,47 @@ def test_pages_speak_both_languages(planner: Caller) -> None:
         text = Caller(planner.url).get(page, **{"Accept-Language": "zh-CN"}).text
         assert 'lang="zh-CN"' in text
         assert "激励工作台" in text
+
+
+def test_what_is_wrong_is_in_the_language_of_the_page(planner: Caller) -> None:
+    zh, reader = {"Accept-Language": "zh-CN"}, Caller(planner.url)
+    for address in (page_of("nothing", "run"), page_of("run", "campaign")):
+        page = reader.get(address, **zh).text
+        assert "there is no such" not in page
+        assert "no such ledger" not in page
+    answer = reader.get(page_of("nothing", "run"), Accept="application/json", **zh)
+    (fault,) = answer.json["faults"]
+    assert (fault["what"], fault["remedy"]) == ("没有这个方案", "请在文件夹的列表中查找")
+
+
+@contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """Give programs that are started here files of a size at most, as a full disk would."""
+    most, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, hard))
+
+
+def test_a_plan_on_a_full_disk_ends_with_an_error_and_leaves_nothing(tmp_path: Path) -> None:
+    solved(tmp_path, users=400, budget={"amount": 600.0})
+    with ExitStack() as stack:
+        with files_of_at_most(8_192):
+            cramped = stack.enter_context(studio(tmp_path))
+        content = {"path": "policy.yaml", "scores": "scores.parquet"}
+        assert cramped.send("/policy/plan", content).status == 200
+        task = cramped.task_ended("policy.yaml")
+        assert task["state"] == "failed"
+        assert "the disk is full" in task["faults"][0]["text"]
+        assert not (tmp_path / "runs").exists()
+        text = (tmp_path / "policy.yaml").read_text(encoding="utf-8")
+        long = {"path": "policy.yaml", "text": text + "# more\n" * 2_000, "digest": _digest(text)}
+        refused = cramped.send("/policy/save", long)
+        assert "the disk is full" in refused.text
+        assert (tmp_path / "policy.yaml").read_text(encoding="utf-8") == text
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

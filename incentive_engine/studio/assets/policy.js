@@ -65,7 +65,8 @@
   };
   const soon = (keep = false) => { clearTimeout(timer); timer = setTimeout(() => move(keep), DEBOUNCE); };
 
-  /* Ask for the figures of the text with what is pending; `keep` leaves the fault that is shown. */
+  /* Ask for the figures of the text with what is pending; `keep` leaves the fault that is shown.
+     Return whether they were given, or the hand has moved on. */
   const move = async (keep = false) => {
     await editing;
     supersede();
@@ -77,13 +78,15 @@
     try {
       const changes = sent.map(([, change]) => change);
       answer = await send("/policy/move", content({ seq: mine, changes }), asking.signal);
-    } catch {
-      if (mine === seq) state.textContent = words.offline;
-      return;
+    } catch { return true; }  // given up for a newer one
+    if (mine !== seq) return true;
+    if (answer.status === 0) {
+      state.textContent = words.offline;
+      fail(answer.content.faults);
+      return false;
     }
-    if (mine !== seq) return;
     sent.forEach(([lever, change]) => { if (pending.get(lever) === change) pending.delete(lever); });
-    if (!answer.ok) { fail(answer.content.faults); outlook.classList.remove("stale"); state.textContent = ""; return; }
+    if (!answer.ok) { fail(answer.content.faults); outlook.classList.remove("stale"); state.textContent = ""; return false; }
     const found = answer.content;
     take(found.text);
     if (!keep) fail([]);
@@ -92,7 +95,7 @@
     if (found.prepare || found.faults.length) {
       state.textContent = "";
       if (found.faults.length) fail(found.faults);
-      return;
+      return true;
     }
     const isCurrent = pending.size === 0;  // the hand may have moved on meanwhile
     outlook.classList.toggle("stale", !isCurrent);
@@ -115,21 +118,17 @@
     page.dataset.took = Math.round(performance.now() - began);
     page.dataset.moves = Number(page.dataset.moves || 0) + 1;
     if (isCurrent) state.textContent = found.took;
+    return true;
   };
 
   const askDeeper = async (mine) => {
     for (const part of ["gain", "curve", "rules"]) {
       if (mine !== seq) return;
-      try {
-        const answer = await send("/policy/deeper", content({ part, seq: mine, changes: [] }));
-        if (mine !== seq) return;
-        if (!answer.ok) { fail(answer.content.faults); return; }
-        $(part).innerHTML = answer.content.html;
-        $(part).classList.remove("deeper-stale");
-      } catch {
-        if (mine === seq) state.textContent = words.offline;
-        return;
-      }
+      const answer = await send("/policy/deeper", content({ part, seq: mine, changes: [] }));
+      if (mine !== seq) return;
+      if (!answer.ok) { fail(answer.content.faults); return; }
+      $(part).innerHTML = answer.content.html;
+      $(part).classList.remove("deeper-stale");
     }
   };
 
@@ -156,10 +155,7 @@
   };
   const edited = async (changes) => {
     const before = area.value;
-    let answer;
-    try {
-      answer = await send("/policy/edit", content({ changes }));
-    } catch { fail([{ text: words.offline }]); return; }
+    const answer = await send("/policy/edit", content({ changes }));
     if (!answer.ok) { fail(answer.content.faults); soon(true); return; }
     if (area.value !== before) {  // somebody types: what is typed is changed in its turn
       take(area.value, { quiet: true });
@@ -225,19 +221,18 @@
   if ($("scores")) $("scores").addEventListener("change", () => soon());
 
   /* ---- saving ---- */
+  /* Put every move into the text; return whether that went well: what failed is told. */
   const settled = async () => {
     clearTimeout(timer); clearTimeout(typing);
     if (area.value !== text) take(area.value, { quiet: true });
     await editing;
-    if (pending.size) await move();
+    while (pending.size) if (!await move()) return false;
+    return true;
   };
   const save = async () => {
-    await settled();
+    if (!await settled()) return false;
     const mine = text;
-    let answer;
-    try {
-      answer = await send("/policy/save", { path, text: mine, digest });
-    } catch { fail([{ text: words.offline }]); return false; }
+    const answer = await send("/policy/save", { path, text: mine, digest });
     if (answer.ok) {
       saved = mine; digest = answer.content.digest; theirs = null;
       $("conflict").hidden = true;
@@ -270,14 +265,14 @@
   });
   $("save-as").addEventListener("submit", async (event) => {
     event.preventDefault();
-    await settled();
+    if (!await settled()) return;
     const answer = await send("/policy/save-as", { path, text, name: event.target.elements.name.value });
     if (!answer.ok) { fail(answer.content.faults); return; }
     saved = text;
     location.href = `/policy?path=${encodeURIComponent(answer.content.path)}`;
   });
   $("plan").addEventListener("click", async () => {
-    await settled();
+    if (!await settled()) return;
     if (text !== saved && !(await save())) return;
     const answer = await send("/policy/plan", { path, digest, scores: scores() });
     if (!answer.ok) { fail(answer.content.faults); return; }
@@ -310,7 +305,7 @@
   /* ---- scenarios ---- */
   $("scenario").addEventListener("submit", async (event) => {
     event.preventDefault();
-    await settled();
+    if (!await settled()) return;
     const name = event.target.elements.name;
     const answer = await send("/policy/scenario", content({ name: name.value, changes: [] }));
     if (!answer.ok) { fail(answer.content.faults); return; }

@@ -2,7 +2,7 @@
 "use strict";
 (() => {
   const words = JSON.parse(document.getElementById("words").textContent);
-  const token = document.querySelector("meta[name=token]").content;
+  let token = document.querySelector("meta[name=token]").content;
 
   /* Return an element with a class and text, `so` as code; text is never read as HTML. */
   const element = (name, text = "", kind = "") => {
@@ -26,13 +26,38 @@
     setTimeout(() => line.remove(), 12000);
   };
 
-  /* Send a change, and return the answer's JSON and whether it was taken. */
+  /* A studio that was opened again has another token: take it, so that nothing typed is lost. */
+  const renewed = async () => {
+    const answer = await fetch("/", { headers: { Accept: "text/html" } });
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const fresh = page.querySelector("meta[name=token]");
+    if (!fresh || fresh.content === token) return false;
+    token = fresh.content;
+    document.querySelectorAll("input[name=token]").forEach((field) => { field.value = token; });
+    return true;
+  };
+
+  /* Send a change; return whether it was taken, and what was answered: where nothing was, that. */
   const send = async (address, content, signal) => {
-    const answer = await fetch(address, {
+    const post = () => fetch(address, {
       method: "POST", signal, body: JSON.stringify(content),
       headers: { "Content-Type": "application/json", Accept: "application/json", "X-Token": token },
     });
-    return { ok: answer.ok, status: answer.status, content: await answer.json() };
+    try {
+      let answer = await post();
+      if (answer.status === 403 && await renewed()) answer = await post();
+      return { ok: answer.ok, status: answer.status, content: await contentOf(answer) };
+    } catch (error) {
+      if (error.name === "AbortError") throw error;
+      return { ok: false, status: 0, content: { faults: [{ text: words.offline }] } };
+    }
+  };
+
+  /* What an answer says: an error that no page has seen is a line of text. */
+  const contentOf = async (answer) => {
+    const text = await answer.text();
+    const isJson = (answer.headers.get("content-type") || "").includes("json");
+    return isJson ? JSON.parse(text) : { faults: [{ text: text.trim() }] };
   };
 
   const drawTask = (task) => {
@@ -47,7 +72,10 @@
       if (task.share !== null) bar.value = task.share;
       const stop = element("button", words.stop);
       stop.type = "button";
-      stop.addEventListener("click", () => send("/tasks/stop", { task: task.id, back: "/tasks/state" }).catch(() => {}));
+      stop.addEventListener("click", async () => {
+        const answer = await send("/tasks/stop", { task: task.id, back: "/tasks/state" });
+        if (!answer.ok) notice(answer.content.faults[0].text);
+      });
       card.append(bar, " ", stop);
     }
     task.lines.forEach((line) => card.append(element("p", line, "small")));
@@ -57,9 +85,9 @@
       go.type = "button";
       go.addEventListener("click", async () => {
         go.disabled = true;
-        const answer = await send("/tasks/again", { task: task.id }).catch(() => null);
-        if (answer && answer.ok) expect(answer.content.task);
-        else { go.disabled = false; notice(answer ? answer.content.faults[0].text : words.offline); }
+        const answer = await send("/tasks/again", { task: task.id });
+        if (answer.ok) expect(answer.content.task);
+        else { go.disabled = false; notice(answer.content.faults[0].text); }
       });
       card.append(go);
     }
