@@ -12,9 +12,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
+AXE: Final = files("axe_core_python").joinpath("axe.min.js").read_text("utf-8")
 CHROMIUM: Final = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS: Final = (
     "--headless",
@@ -117,6 +119,16 @@ class Browser:
                     code=key,
                     windowsVirtualKeyCode=codes[key],
                 )
+
+    def barriers(self) -> list[str]:
+        """Return what axe-core finds serious or critical on the page."""
+        self.run(AXE + "; true")
+        found: list[str] = self.run(
+            "axe.run(document, {resultTypes: ['violations']}).then(done => done.violations"
+            ".filter(v => ['serious', 'critical'].includes(v.impact)).map(v => v.id + ': ' "
+            "+ v.nodes.map(n => n.html + ' ' + n.failureSummary).join(' | ')))"
+        )
+        return found
 
     def pdf(self) -> bytes:
         """Return the page as it prints."""

@@ -219,3 +219,9 @@ def test_the_public_rules_are_copied_or_selected(
     selected = page.run("window.getSelection().toString()")
     assert selected.strip() == page.run("document.getElementById('rules-text').innerText").strip()
     assert page.run("document.querySelector('[data-copy]').dataset.done") == word
+
+
+@pytest.mark.parametrize("name", ["solved", "zh"])
+def test_nobody_is_kept_from_reading(page: Browser, reports: dict[str, Path], name: str) -> None:
+    page.open(reports[name])
+    assert page.barriers() == []

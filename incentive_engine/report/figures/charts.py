@@ -356,7 +356,7 @@ def _table(t: Language, chart: Chart) -> Iterator[str]:
     names = [series.label or chart.y.title for series in chart.series]
     head = "".join(f"<th>{escape(name)}</th>" for name in (chart.x.title, *names))
     yield f"<details><summary>{escape(t('chart.table'))}</summary>"
-    yield f'<div class="wide scroll"><table><thead><tr>{head}</tr></thead><tbody>'
+    yield f'<div class="wide scroll" tabindex="0"><table><thead><tr>{head}</tr></thead><tbody>'
     for place in places:
         cells = (_cell(t, series, place) for series in chart.series)
         yield f"<tr><td>{escape(_place_name(t, chart, place))}</td>{''.join(cells)}</tr>"
