@@ -203,6 +203,15 @@ def test_pages_speak_both_languages(planner: Caller) -> None:
         assert "激励工作台" in text
 
 
+def test_a_report_in_another_language_is_said_to_be_one(planner: Caller) -> None:
+    reader = Caller(planner.url)
+    assert (
+        "报告在生成方案时绘制，为英文"
+        in reader.get(page_of("run", "run"), **{"Accept-Language": "zh-CN"}).text
+    )
+    assert "It was drawn when" not in reader.get(page_of("run", "run")).text
+
+
 def test_what_is_wrong_is_in_the_language_of_the_page(planner: Caller) -> None:
     zh, reader = {"Accept-Language": "zh-CN"}, Caller(planner.url)
     for address in (page_of("nothing", "run"), page_of("run", "campaign")):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from incentive_engine.insight.planner.paired_gain import GainDifference, gain_di
 from incentive_engine.insight.planner.run_changes import RunChanges, run_changes
 from incentive_engine.report import LimitRow, Proof, Titles
 from incentive_engine.run.finished import FinishedRun, read_run
+from incentive_engine.run.format import RunFile
 from incentive_engine.run.signature import read_signing_key
 from incentive_engine.verify import Verification, verify_run
 from incentive_engine.workflow.studio.steering import WarmPlans
@@ -25,6 +27,8 @@ class RunView:
     proof: Proof
     limits: tuple[LimitRow, ...]
     titles: Titles
+    report_lang: str | None
+    """The language of the run's report; None without one."""
 
 
 def run_view(directory: Path) -> RunView:
@@ -52,7 +56,19 @@ def run_view(directory: Path) -> RunView:
             for limit in certificate.limits
         ),
         titles=titles_of(run.policy),
+        report_lang=_language_of(directory / RunFile.REPORT),
     )
+
+
+def _language_of(report: Path) -> str | None:
+    """Return what the head of a report says of its language."""
+    # bytes within which a page names it
+    head = 200
+    if not report.is_file():
+        return None
+    with report.open("rb") as file:
+        found = re.search(rb'<html lang="([\w-]+)"', file.read(head))
+    return found[1].decode() if found else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
