@@ -116,7 +116,7 @@ def test_the_conflict_cannot_hold_and_does_without_any_of_its_limits(seed: int) 
     relaxation = relax(users, rows)
     if not relaxation.needed:
         return
-    members = [rows.limits[i] for i in conflict(users, rows, relaxation)]
+    members = [rows.limits[i] for i in conflict(users, rows, relaxation).rows]
     assert least_by_one_program(problem, members) > 1e-7
     for one in members:
         others = [limit for limit in members if limit is not one]

@@ -139,11 +139,27 @@ def relax_core(
     return Relaxation(amounts=amounts, suspects=suspects, table=draft.table, draft=draft)
 
 
-def conflict(users: Population, rows: LimitRows, first: Relaxation) -> list[int]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conflict:
+    """Limits that cannot hold together, or that no plan was found to keep.
+
+    Attributes
+    ----------
+    rows
+        The limits' places.
+    proven
+        Whether no plan can keep them.
+    """
+
+    rows: tuple[int, ...]
+    proven: bool
+
+
+def conflict(users: Population, rows: LimitRows, first: Relaxation) -> Conflict:
     """Return a minimal set of limits that cannot hold together (a deletion filter).
 
-    Where many users make the limits impossible only by whole offers, these are the limits that
-    would have to give way.
+    Where only whole offers make the limits impossible and that is not proven, these are the
+    limits that would have to give way.
 
     Parameters
     ----------
@@ -154,13 +170,13 @@ def conflict(users: Population, rows: LimitRows, first: Relaxation) -> list[int]
     prove = _question(users, rows, first)
     proof = prove(members)
     if not proof:
-        return np.flatnonzero(first.amounts).tolist()
+        return Conflict(rows=tuple(np.flatnonzero(first.amounts).tolist()), proven=False)
     members = proof
     for row in list(members):
         # a proof may have dropped the limit on the way; one alone is its own conflict
         if row in members and len(members) > 1:
             members = prove([i for i in members if i != row]) or members
-    return members
+    return Conflict(rows=tuple(members), proven=True)
 
 
 def _question(
@@ -202,8 +218,8 @@ def explain(
     question: Question, users: Population, rows: LimitRows, relaxation: Relaxation
 ) -> InfeasibleError:
     """Return the error that names the limits in conflict and the cheapest way out."""
-    members = conflict(users, rows, relaxation)
-    names = [rows.names[i] for i in members]
+    found = conflict(users, rows, relaxation)
+    names = [rows.names[i] for i in found.rows]
     table = relaxation.table
     usage = rows.exact_usage(table)
     ways = [
@@ -217,10 +233,12 @@ def explain(
         for i in np.flatnonzero(relaxation.amounts)
     ]
     faults = []
-    for i in members:
+    for i in found.rows:
         others = [name for name in names if name != rows.names[i]]
         what = say("conflict.alone", bounds=_bounds(rows, i))
-        if others:
+        if not found.proven:
+            what = say("conflict.unfound", bounds=_bounds(rows, i))
+        elif others:
             what = say("conflict.together", bounds=_bounds(rows, i), others=tuple(others))
         used = used_by_lots(rows, i)
         if used:

@@ -16,6 +16,7 @@ from incentive_engine.allocation.integer.cp_sat import (
     select,
 )
 from incentive_engine.allocation.integer.draft import CandidatePlan, added
+from incentive_engine.allocation.integer.exact_fit import fit
 from incentive_engine.allocation.integer.local_search import trade
 from incentive_engine.allocation.integer.program import selection_of
 from incentive_engine.allocation.integer.scip import branch
@@ -140,6 +141,22 @@ def exchange_core(
         selection = selection_of(rows, core, rest, current, margin=margin, elastic=penalty)
         missing, most = enough - rest.value, bound - rest.value
         return trade(selection, score, bound=most, enough=missing, times=times, seed=seed)
+
+    return replace(_checked(rows, core, start, rest, ask), core=len(core.index))
+
+
+def fit_core(
+    rows: LimitRows, core: Core, start: CandidatePlan, *, prices: FloatArray
+) -> Incumbent:
+    """Return a plan for which a few of the core's users change so that narrow bounds hold.
+
+    Arguments are those of `exchange_core`.
+    """
+    rest, current = start.without(core.few, core.index), start.choices(core.few, core.index)
+    score = core.value - prices @ core.usage
+
+    def ask(margin: int) -> SelectionAnswer:
+        return fit(selection_of(rows, core, rest, current, margin=margin), score)
 
     return replace(_checked(rows, core, start, rest, ask), core=len(core.index))
 

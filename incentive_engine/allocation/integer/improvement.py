@@ -18,7 +18,12 @@ import numpy as np
 
 from incentive_engine.allocation.dual.core import Core, build_core
 from incentive_engine.allocation.dual.prices import Optimum
-from incentive_engine.allocation.integer.core_search import Incumbent, exchange_core, solve_core
+from incentive_engine.allocation.integer.core_search import (
+    Incumbent,
+    exchange_core,
+    fit_core,
+    solve_core,
+)
 from incentive_engine.allocation.integer.draft import CandidatePlan
 from incentive_engine.allocation.params import SolveParams
 from incentive_engine.allocation.population.limit_maps import LimitRows
@@ -45,7 +50,8 @@ def better(best: Incumbent, other: Incumbent, *, complete: bool) -> Incumbent:
         That program misses no plan that is better than `best`.
     """
     if other.value <= best.value and best.plan is not None:
-        other = replace(other, plan=best.plan, value=best.value)
+        known = Status.FEASIBLE if other.status is Status.UNKNOWN else other.status
+        other = replace(other, plan=best.plan, value=best.value, status=known)
     if complete:
         return other
     status = Status.UNKNOWN if other.plan is None else Status.FEASIBLE
@@ -115,10 +121,9 @@ class Search:
             Of the changes that are made at random.
         """
         rows, prices = self.rows, self.optimum.point.prices
-        kept = start.choices(near.users, near.index)
         return exchange_core(
             rows,
-            build_core(near.users, rows, near.index, prices=prices, kept=kept),
+            self._free_core(start, near),
             start,
             prices=prices,
             bound=self.dual,
@@ -126,6 +131,16 @@ class Search:
             times=times,
             seed=seed,
         )
+
+    def fit(self, start: CandidatePlan, near: Near) -> Incumbent:
+        """Return a plan in which a few users are changed so that narrow bounds hold."""
+        prices, core = self.optimum.point.prices, self._free_core(start, near)
+        return fit_core(self.rows, core, start, prices=prices)
+
+    def _free_core(self, start: CandidatePlan, near: Near) -> Core:
+        """Return some users with their best pairs, whatever these lose."""
+        prices, kept = self.optimum.point.prices, start.choices(near.users, near.index)
+        return build_core(near.users, self.rows, near.index, prices=prices, kept=kept)
 
     def core(self, start: CandidatePlan, near: Near, *, allowance: float) -> Core:
         """Return some users with the pairs that lose little enough to be part of a better plan.

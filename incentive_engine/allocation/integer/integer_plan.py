@@ -107,11 +107,13 @@ def _program_of_everybody(search: Search, best: Incumbent) -> Incumbent:
     times = search.params.proof_effort * min(max(small / max(len(core.user), 1), 1.0), most)
     goal = search.fair if search.goal else 0.0
     if best.plan is None:
-        # where no plan is found soon, one that is repaired is found sooner than by looking on
+        # where no plan is found soon, looking on for one takes far longer than fitting one
         times /= 10
     other = search.program(start, core, goal=goal, times=times, whole=True)
     if best.plan is None and other.status is Status.FEASIBLE:
         return _program_of_everybody(search, other)
+    if best.plan is None and other.status is Status.UNKNOWN:
+        best = search.fit(start, near)
     return better(best, other, complete=True)
 
 
@@ -139,6 +141,9 @@ def _first_plan(search: Search, best: Incumbent) -> Incumbent:
                 best.plan or search.base, search.nearest(params.exchange_users)
             )
             best = better(best, other, complete=False)
+            if best.plan is None:
+                fitted = search.fit(search.base, search.nearest(params.exchange_users))
+                best = better(best, fitted, complete=False)
         largest = min(params.largest_program_users, search.users.n)
         if complete or best.plan is not None or size >= largest:
             return best
