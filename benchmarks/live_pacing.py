@@ -29,7 +29,7 @@ from incentive_engine.allocation import (
 )
 from incentive_engine.allocation.pacing import Moment, Pacer, PacingParams, WarmStart
 from incentive_engine.domain import IntArray
-from incentive_engine.live.repricing import ArrivalForecast
+from incentive_engine.live.forecast import ArrivalForecast
 
 Steer = Callable[[Mapping[str, float], Caps, int, int], Mapping[str, float]]
 """From prices, caps, the users who came, and the minute to the prices from now on."""

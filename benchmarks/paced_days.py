@@ -16,8 +16,8 @@ from incentive_engine.allocation import (
 )
 from incentive_engine.allocation.pacing import Bounds, room
 from incentive_engine.domain import COST, FACE, ISSUED, FloatArray, IntArray
+from incentive_engine.live.forecast import ArrivalForecast
 from incentive_engine.live.ledger.records import RiskMargin
-from incentive_engine.live.repricing import ArrivalForecast
 
 OFFERS, REGIONS = 10, 5
 MINUTES = 24 * 60

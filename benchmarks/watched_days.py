@@ -13,9 +13,9 @@ import numpy as np
 
 from incentive_engine.data.trials.outcomes import Outcomes
 from incentive_engine.domain import MICROS, BoolArray, FloatArray, IntArray
+from incentive_engine.live.forecast import ArrivalForecast
 from incentive_engine.live.ledger.commands import Standing
 from incentive_engine.live.ledger.records import LimitTerms, State
-from incentive_engine.live.repricing import ArrivalForecast
 from incentive_engine.live.watch.checks.yardstick import Yardstick
 from incentive_engine.live.watch.evidence import Sizes
 from incentive_engine.live.watch.expected import Expected

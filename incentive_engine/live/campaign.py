@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from functools import lru_cache
+from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from incentive_engine.allocation.decisions.decision import OfferChoice, User, decide
@@ -214,18 +213,3 @@ def hours_of(policy: Policy) -> Window | None:
         for moment in (policy.campaign.start, policy.campaign.end)
     )
     return Window(start, end)
-
-
-@lru_cache(maxsize=4096)
-def _second_text(seconds: int) -> str:
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"
-
-
-def moment_text(micros: int) -> str:
-    """Return a moment as text, in UTC.
-
-    >>> moment_text(1_800_000_000_000_001)
-    '2027-01-15T08:00:00.000001Z'
-    """
-    seconds, rest = divmod(micros, MICROS)
-    return f"{_second_text(seconds)}.{rest:06d}Z"

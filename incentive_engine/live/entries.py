@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from incentive_engine.config.access.database_url import is_database, read_database_url
 from incentive_engine.data.tables.files import atomic_file
 from incentive_engine.errors import ConfigError, DataError, Fault
-from incentive_engine.live.campaign import moment_text
+from incentive_engine.live.ledger.clock import moment_text
 from incentive_engine.live.ledger.records import Names
 from incentive_engine.live.ledger.stores.sqlite_store import connect_read_only
 from incentive_engine.live.ledger.stores.sqlite_store import copy as copy_file

@@ -1,9 +1,13 @@
-"""The time of a ledger's writer."""
+"""The time of a ledger's writer, and moments as text."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import lru_cache
+
+from incentive_engine.domain import MICROS
 
 
 def wall_micros() -> int:
@@ -43,3 +47,18 @@ class Clock:
         if abs(wall - uptime - self._offset) <= followed:
             self._offset = wall - uptime
         return uptime + self._offset
+
+
+@lru_cache(maxsize=4096)
+def _second_text(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"
+
+
+def moment_text(micros: int) -> str:
+    """Return a moment as text, in UTC.
+
+    >>> moment_text(1_800_000_000_000_001)
+    '2027-01-15T08:00:00.000001Z'
+    """
+    seconds, rest = divmod(micros, MICROS)
+    return f"{_second_text(seconds)}.{rest:06d}Z"

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from incentive_engine.errors import ConfigError, DataError, Fault
 from incentive_engine.language import Text, say
 from incentive_engine.live.actions import Change
-from incentive_engine.live.campaign import moment_text
+from incentive_engine.live.ledger.clock import moment_text
 from incentive_engine.live.ledger.commands import Act, Actions, Refused
 from incentive_engine.live.ledger.ledger import shown_place
 from incentive_engine.live.ledger.records import Action, Verb

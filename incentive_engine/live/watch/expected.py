@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 from incentive_engine.data.tables.arrow import equal
 from incentive_engine.domain import CONVERSION, MICROS, BoolArray, Reason
 from incentive_engine.live.campaign import Choice, LiveCampaign
+from incentive_engine.live.forecast import ArrivalForecast
 from incentive_engine.live.ledger.records import LimitTerms
-from incentive_engine.live.repricing import ArrivalForecast
 from incentive_engine.live.watch.evidence import ONES, Sizes
 from incentive_engine.stats.estimate import Estimate
 

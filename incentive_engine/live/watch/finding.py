@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from incentive_engine.language import Message
 from incentive_engine.live.actions import Change
-from incentive_engine.live.campaign import moment_text
+from incentive_engine.live.ledger.clock import moment_text
 from incentive_engine.live.ledger.records import Verb
 
 Severity = Literal["info", "warning", "error"]

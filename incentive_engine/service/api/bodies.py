@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from incentive_engine.live.amounts import decimal_text
-from incentive_engine.live.campaign import moment_text
+from incentive_engine.live.ledger.clock import moment_text
 from incentive_engine.live.ledger.commands import Standing
 from incentive_engine.live.ledger.records import Decision
 from incentive_engine.service.api.problems import ProblemError, problem

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 from incentive_engine.errors import DataError
 from incentive_engine.language import Message, Text, Value, say
-from incentive_engine.live.campaign import moment_text
+from incentive_engine.live.ledger.clock import moment_text
 from incentive_engine.live.ledger.ledger import shown_place
 from incentive_engine.live.ledger.records import Action, Verb
 from incentive_engine.live.watch.finding import Finding

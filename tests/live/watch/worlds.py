@@ -13,12 +13,12 @@ import numpy as np
 from incentive_engine.domain import MICROS
 from incentive_engine.live.actions import Change
 from incentive_engine.live.campaign import Choice
+from incentive_engine.live.forecast import ArrivalForecast
 from incentive_engine.live.ledger.commands import Act, Actions, Answer, Decided, Redeem, Reserve
 from incentive_engine.live.ledger.ledger import Ledger
 from incentive_engine.live.ledger.records import Action, Verb
 from incentive_engine.live.ledger.stores.sqlite_store import SQLiteStore
 from incentive_engine.live.opening import open_campaign
-from incentive_engine.live.repricing import ArrivalForecast
 from service.runs import plan, solved
 
 HOLD = 900 * MICROS
