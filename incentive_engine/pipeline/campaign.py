@@ -4,50 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from incentive_engine.config import Policy
-from incentive_engine.config.access.location import Location
-from incentive_engine.data.sources import Source, open_source
+from incentive_engine.data.sources import open_source
 from incentive_engine.data.step_cache import StepCache
 from incentive_engine.fleet import SharedWork
 from incentive_engine.language import say
 from incentive_engine.pipeline.campaign_tables import (
     CampaignTables,
+    Inputs,
     campaign_files,
     trial_of,
     users_of,
 )
 from incentive_engine.pipeline.steps import Steps
+from incentive_engine.pipeline.trials import BASELINE, baseline_of
 
 if TYPE_CHECKING:
-    from incentive_engine.data.trials.trial import Trial
     from incentive_engine.uplift.diagnosis.drift import Drift
-
-BASELINE: Final = "baseline.json"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inputs:
-    """What a plan is made from; None where there is none."""
-
-    scores: Source
-    users: Source | None = None
-    trial: Source | None = None
-    model: Path | None = None
-    valuation: Path | None = None
-    """Trial rows with out-of-fold scores and what each offer brought; see `value_into`."""
-    drift: Path | None = None
-    """How the users differ from the trial; see `drift_into`."""
-
-
-def given_inputs(scores: Path | Location, policy: Policy) -> Inputs:
-    """Return the inputs of a run with scores of the planner's own."""
-    return Inputs(scores=open_source(scores, renames=policy.data.columns.scores))
 
 
 def campaign_inputs(policy: Policy, steps: Steps, *, accepted: Collection[str] = ()) -> Inputs:
@@ -239,25 +215,6 @@ def value_into(campaign: CampaignTables, model: Path, policy: Policy, file: Path
     write_table(scores.join(valued(trial, out_of_fold).to_frame()), file)
     text = json.dumps(baseline_of(trial))
     file.with_name(BASELINE).write_text(text, encoding="utf-8")
-
-
-def baseline_of(trial: Trial) -> dict[str, float | None]:
-    """Return what a trial says of users without an offer; None where it has no such rows."""
-    return {"median_basket": _basket(trial), "conversion_rate": _rate(trial)}
-
-
-def _basket(trial: Trial) -> float | None:
-    """Return what the median buyer of a trial spends, currency units; None without buyers."""
-    baskets = trial.spend[(trial.conversion > 0) & (trial.spend > 0)]
-    return float(np.median(baskets)) if len(baskets) else None
-
-
-def _rate(trial: Trial) -> float | None:
-    """Return the share of buyers if nobody had got an offer; None without rows of control."""
-    control = trial.arm == 0
-    if not control.any():
-        return None
-    return float(np.average(trial.conversion[control], weights=1 / trial.propensity[control]))
 
 
 def _model_settings(policy: Policy) -> str:

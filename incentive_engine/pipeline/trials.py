@@ -1,10 +1,12 @@
-"""The trials that a policy names, as one table."""
+"""The trials that a policy names, as one table, and what they say of users without an offer."""
 
 from __future__ import annotations
 
 from itertools import chain, count
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -16,6 +18,9 @@ from incentive_engine.data.tables.types import common_type
 from incentive_engine.data.trials.campaigns import ARMS, CAMPAIGN, DECIDED_AT, PROPENSITY
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
+
+if TYPE_CHECKING:
+    from incentive_engine.data.trials.trial import Trial
 
 
 def trials_of(data: Data, *, cache: StepCache | None = None) -> Source | None:
@@ -97,3 +102,25 @@ def _named(source: Source, name: str) -> pa.Table:
     if CAMPAIGN in table.column_names:
         return table
     return table.append_column(CAMPAIGN, pa.repeat(pa.scalar(name), len(table)))
+
+
+BASELINE: Final = "baseline.json"
+
+
+def baseline_of(trial: Trial) -> dict[str, float | None]:
+    """Return what a trial says of users without an offer; None where it has no such rows."""
+    return {"median_basket": _basket(trial), "conversion_rate": _rate(trial)}
+
+
+def _basket(trial: Trial) -> float | None:
+    """Return what the median buyer of a trial spends, currency units; None without buyers."""
+    baskets = trial.spend[(trial.conversion > 0) & (trial.spend > 0)]
+    return float(np.median(baskets)) if len(baskets) else None
+
+
+def _rate(trial: Trial) -> float | None:
+    """Return the share of buyers if nobody had got an offer; None without rows of control."""
+    control = trial.arm == 0
+    if not control.any():
+        return None
+    return float(np.average(trial.conversion[control], weights=1 / trial.propensity[control]))

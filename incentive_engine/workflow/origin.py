@@ -13,7 +13,8 @@ from incentive_engine.insight.budget.policy_options import (
     default_policy,
     read_policy,
 )
-from incentive_engine.pipeline.campaign import Inputs, campaign_inputs, given_inputs
+from incentive_engine.pipeline.campaign import campaign_inputs
+from incentive_engine.pipeline.campaign_tables import Inputs, given_inputs
 from incentive_engine.pipeline.steps import Steps
 from incentive_engine.run.directory import default_run_directory, refuse_existing
 from incentive_engine.uplift.diagnosis.verdicts import check_acceptable

@@ -14,7 +14,7 @@ from incentive_engine.insight.findings import PlanFindings
 from incentive_engine.insight.pages.report_content import report_content
 from incentive_engine.insight.pages.stated import titles_of
 from incentive_engine.insight.value.gain import PlanGain
-from incentive_engine.pipeline.campaign import Inputs
+from incentive_engine.pipeline.campaign_tables import Inputs
 from incentive_engine.pipeline.quality import ModelQuality
 from incentive_engine.pipeline.steps import Steps
 from incentive_engine.report import Code, render_report

@@ -22,7 +22,7 @@ from incentive_engine.domain import CONVERSION, SPEND, BoolArray
 from incentive_engine.errors import ConfigError, Fault
 from incentive_engine.insight.budget.variants import CampaignVariant
 from incentive_engine.parallel import Advance, unheard
-from incentive_engine.pipeline.campaign import Inputs
+from incentive_engine.pipeline.campaign_tables import Inputs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from incentive_engine.config import Policy
 from incentive_engine.data.scores import ScoreTable, read_scores
 from incentive_engine.data.sources import read_table
 from incentive_engine.domain import CONVERSION, COST, MICROS, SPEND, Choices
-from incentive_engine.pipeline.campaign import BASELINE, baseline_of
+from incentive_engine.pipeline.trials import BASELINE, baseline_of
 from incentive_engine.simulation.strategy.rehearsal import rehearse
 from incentive_engine.stats.estimate import Estimate
 from incentive_engine.uplift.doubly_robust.valuation import Valuation
