@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from incentive_engine.allocation.budgets.frontier import Frontier, frontier
     from incentive_engine.allocation.budgets.limit_cost import gain_of_all, gains_at, gains_without
     from incentive_engine.allocation.budgets.mandate import MandateSearch, largest_budget
-    from incentive_engine.allocation.budgets.neighbours import MARGIN
+    from incentive_engine.allocation.budgets.nearby_budgets import MARGIN
     from incentive_engine.allocation.budgets.other_budget import rule_of, with_budget_of
     from incentive_engine.allocation.budgets.safety import SafetyPoint, price_of_safety
     from incentive_engine.allocation.budgets.sketch import (
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
         reasons,
         solve,
     )
-    from incentive_engine.allocation.population.choose import Choosers, choices_at
+    from incentive_engine.allocation.population.choosers import Choosers, choices_at
     from incentive_engine.allocation.population.margins import margins
     from incentive_engine.allocation.problem import BudgetPool, Problem
     from incentive_engine.allocation.solver_report import PriceStatus, SolverReport, Status
@@ -113,7 +113,7 @@ _HOMES: Final = {
         "MandateSearch",
         "largest_budget",
     ),
-    "budgets.neighbours": ("MARGIN",),
+    "budgets.nearby_budgets": ("MARGIN",),
     "budgets.other_budget": (
         "rule_of",
         "with_budget_of",
@@ -162,7 +162,7 @@ _HOMES: Final = {
         "reasons",
         "solve",
     ),
-    "population.choose": (
+    "population.choosers": (
         "Choosers",
         "choices_at",
     ),

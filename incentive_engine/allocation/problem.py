@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from incentive_engine.allocation.explorers import Explorers
 from incentive_engine.allocation.limits import LinearLimit
-from incentive_engine.data.tables.room import let_go, strides
+from incentive_engine.data.tables.scratch import let_go, strides
 from incentive_engine.domain import FACE, ISSUED, BoolArray, Columns, FloatArray
 from incentive_engine.errors import ConfigError, DataError, Fault, InfeasibleError
 from incentive_engine.language import say

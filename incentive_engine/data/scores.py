@@ -30,7 +30,7 @@ from incentive_engine.data.sources import Source, as_source
 from incentive_engine.data.tables.any_frame import arrow_table, names_in
 from incentive_engine.data.tables.arrow import FloatColumn, as_arrow, is_number
 from incentive_engine.data.tables.formats import USER_ID
-from incentive_engine.data.tables.room import let_go
+from incentive_engine.data.tables.scratch import let_go
 from incentive_engine.domain import (
     CONVERSION,
     COST,

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from incentive_engine.data.tables.arrow import as_arrow, as_numpy, is_missing
-from incentive_engine.data.tables.room import make_room
+from incentive_engine.data.tables.scratch import make_room
 from incentive_engine.domain import IntArray
 from incentive_engine.features.computing.events import ComputedFeatures, features_at
 from incentive_engine.features.computing.program import build_program

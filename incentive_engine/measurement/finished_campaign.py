@@ -17,7 +17,7 @@ from incentive_engine.data.row_checks import as_id
 from incentive_engine.data.scores import ScoreTable, read_scores
 from incentive_engine.data.sources import open_source, read_table
 from incentive_engine.data.tables.arrow import as_numpy, equal, whole
-from incentive_engine.data.tables.room import pick
+from incentive_engine.data.tables.scratch import pick
 from incentive_engine.data.trials.holdout import strata_codes
 from incentive_engine.data.trials.outcomes import Outcomes, read_outcomes
 from incentive_engine.domain import (

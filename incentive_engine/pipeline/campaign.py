@@ -126,7 +126,7 @@ def fit_into(
     DataError
         When the trial cannot teach effects, and nobody answers for that.
     """
-    from incentive_engine.pipeline.added import history_added
+    from incentive_engine.pipeline.history_added import history_added
     from incentive_engine.pipeline.quality import write_quality
     from incentive_engine.uplift.diagnosis.diagnose import diagnose
     from incentive_engine.uplift.evaluation.evaluation import evaluate

@@ -13,7 +13,7 @@ from incentive_engine.config import Policy
 from incentive_engine.config.policy import SEASON_ERROR
 from incentive_engine.language import Message
 from incentive_engine.uplift.diagnosis.verdicts import CheckVerdict, Diagnosis
-from incentive_engine.uplift.saved import read_evaluation
+from incentive_engine.uplift.model_files import read_evaluation
 
 if TYPE_CHECKING:
     from incentive_engine.uplift.evaluation.evaluation import ModelEvaluation
@@ -58,7 +58,7 @@ def write_quality(
     Parameters
     ----------
     history
-        What `added.history_added` found; None without history.
+        What `history_added.history_added` found; None without history.
     """
     text = evaluation_text(diagnosis, evaluation, drivers, history)
     (directory / EVALUATION).write_text(text + "\n", encoding="utf-8")

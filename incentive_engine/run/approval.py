@@ -11,7 +11,7 @@ from incentive_engine.errors import Fault, VerificationError
 from incentive_engine.language import say
 from incentive_engine.run.finished import FinishedRun
 from incentive_engine.run.format import RunFile
-from incentive_engine.run.siblings import add_entry, entries_of
+from incentive_engine.run.other_runs import add_entry, entries_of
 
 
 def approve_run(run: FinishedRun, *, by: str, note: str | None, now: datetime) -> bool:

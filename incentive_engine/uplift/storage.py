@@ -26,11 +26,7 @@ from incentive_engine.uplift.effects.stacking import HeterogeneityTest, Stack
 from incentive_engine.uplift.effects.trees import ArmTrees, ContrastTrees
 from incentive_engine.uplift.estimates import OutOfFold
 from incentive_engine.uplift.model import EffectModel, Facts, Models
-from incentive_engine.uplift.nuisance.cost import CostModel
-from incentive_engine.uplift.nuisance.event_probability import EventProbability
-from incentive_engine.uplift.nuisance.spend import SpendModel
-from incentive_engine.uplift.params import FitParams
-from incentive_engine.uplift.saved import (
+from incentive_engine.uplift.model_files import (
     FORMAT,
     MODEL,
     check_files,
@@ -39,6 +35,10 @@ from incentive_engine.uplift.saved import (
     read_model_file,
     write_model_file,
 )
+from incentive_engine.uplift.nuisance.cost import CostModel
+from incentive_engine.uplift.nuisance.event_probability import EventProbability
+from incentive_engine.uplift.nuisance.spend import SpendModel
+from incentive_engine.uplift.params import FitParams
 from incentive_engine.uplift.support import Support
 
 OUT_OF_FOLD: Final = "out_of_fold.parquet"

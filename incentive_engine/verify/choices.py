@@ -12,9 +12,9 @@ from incentive_engine.data.hashing import repeated
 from incentive_engine.data.tables.arrow import as_numpy, is_missing, is_text
 from incentive_engine.domain import MICROS, REASONS, BoolArray, FloatArray, Reason
 from incentive_engine.language import Message, say
+from incentive_engine.verify.user_margins import check_margin
 
 from .files import StatedRun
-from .reach import check_margin
 from .recomputed.arithmetic import agree
 from .recomputed.blocks import Block
 from .recomputed.replay import BlockReplay

@@ -10,7 +10,7 @@ from typing import Any
 
 from incentive_engine.config import Policy, load_policy
 from incentive_engine.config.document.tree import parse_tree
-from incentive_engine.config.overrides import apply_overrides
+from incentive_engine.config.overridable import apply_overrides
 from incentive_engine.config.policy import SEASON_ERROR
 from incentive_engine.errors import ConfigError
 from incentive_engine.language import Text, say

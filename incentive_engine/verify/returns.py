@@ -7,7 +7,7 @@ from math import hypot, sqrt
 from statistics import NormalDist
 from typing import Final
 
-from incentive_engine.config.overrides import Override
+from incentive_engine.config.overridable import Override
 from incentive_engine.config.policy import Budget
 from incentive_engine.domain import BUDGET, MICROS, SPEND
 from incentive_engine.language import Text, say

@@ -18,6 +18,7 @@ from incentive_engine.fleet import SharedWork
 from incentive_engine.language import message_of
 from incentive_engine.run.format import RunFile
 from incentive_engine.run.signature import SigningKey, signature_problem
+from incentive_engine.verify.user_margins import SmallestBudgets
 
 from .choices import ChoiceChecks, check_users
 from .files import StatedRun, altered_files, listed, read_run
@@ -25,7 +26,6 @@ from .frozen import check_frozen, check_numbered_prices
 from .inputs import check_evaluation, check_inputs
 from .policies import check_policy
 from .proof import check_proof
-from .reach import SmallestBudgets
 from .recomputed.blocks import BLOCK, Block, UnreadableError, blocks
 from .recomputed.limits import groups
 from .recomputed.lots import Lots

@@ -31,8 +31,8 @@ from incentive_engine.pipeline.steps import Progress, Steps, quiet
 from incentive_engine.run.approval import approve_run, refuse_unapproved
 from incentive_engine.run.finished import FinishedRun, read_run
 from incentive_engine.run.format import RunFile
+from incentive_engine.run.other_runs import add_entry, previous, refuse_superseded
 from incentive_engine.run.records import only_one
-from incentive_engine.run.siblings import add_entry, previous, refuse_superseded
 from incentive_engine.run.signature import (
     OPTION,
     VARIABLE,

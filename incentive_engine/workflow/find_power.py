@@ -13,7 +13,7 @@ from incentive_engine.measurement.power import Power, conversion_rate, power_of_
 from incentive_engine.pipeline.campaign import campaign_inputs
 from incentive_engine.pipeline.steps import Progress, Steps, quiet
 from incentive_engine.uplift.diagnosis.verdicts import acceptable
-from incentive_engine.uplift.saved import read_evaluation
+from incentive_engine.uplift.model_files import read_evaluation
 
 
 def power(

@@ -14,9 +14,9 @@ from incentive_engine.insight.budget.policy_options import load
 from incentive_engine.insight.evaluation.summary import evaluation_summary, thousand
 from incentive_engine.insight.evaluation.tables import write_tables
 from incentive_engine.language import Message, as_warnings, say
-from incentive_engine.pipeline.added import history_added
 from incentive_engine.pipeline.campaign import drift_of, fit_into, score_into
 from incentive_engine.pipeline.campaign_tables import CampaignTables, campaign_files, trial_of
+from incentive_engine.pipeline.history_added import history_added
 from incentive_engine.pipeline.quality import read_quality, write_quality
 from incentive_engine.pipeline.steps import Progress, Steps, quiet
 from incentive_engine.run.directory import refuse_existing

@@ -8,7 +8,7 @@ import pytest
 
 from incentive_engine.allocation import Choosers, Problem, choices_at, sum_limit
 from incentive_engine.allocation.population.from_problem import users_of
-from incentive_engine.allocation.population.near import nearest
+from incentive_engine.allocation.population.nearest_users import nearest
 from incentive_engine.allocation.population.sweep import reaches, sweep
 from incentive_engine.domain import Columns
 

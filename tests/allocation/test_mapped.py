@@ -13,7 +13,7 @@ from incentive_engine.allocation.population import pair_columns
 from incentive_engine.config.policy import Policy
 from incentive_engine.data.scores import read_scores
 from incentive_engine.data.sources import parquet_files
-from incentive_engine.data.tables import room
+from incentive_engine.data.tables import scratch
 
 USERS = 3_000
 
@@ -49,14 +49,14 @@ def test_mapped_columns_give_the_same_plan(
 ) -> None:
     write_scores(tmp_path / "scores.parquet")
     found = []
-    for largest in (room.LARGEST, 1_000):
-        monkeypatch.setattr(room, "LARGEST", largest)
-        monkeypatch.setattr(room, "STRIDE", 700)
+    for largest in (scratch.LARGEST, 1_000):
+        monkeypatch.setattr(scratch, "LARGEST", largest)
+        monkeypatch.setattr(scratch, "STRIDE", 700)
         monkeypatch.setattr(parquet_files, "ROWS", 800)
         monkeypatch.setattr(pair_columns, "MAPPED", 500)
         table = read_scores(tmp_path / "scores.parquet", policy())
         problem = build_problem(policy(), table, np.zeros(USERS, dtype=np.bool_))
-        assert room.is_mapped() == (largest == 1_000)
+        assert scratch.is_mapped() == (largest == 1_000)
         assert problem.columns.dtype == np.float32
         assert np.shares_memory(problem.columns, table.measures["cost"])
         plan = solve(problem)

@@ -17,7 +17,7 @@ from incentive_engine.export.preflight_findings import (
 from incentive_engine.language import say
 from incentive_engine.run.finished import FinishedRun, read_run
 from incentive_engine.run.format import RunFile
-from incentive_engine.run.siblings import add_entry, previous, refuse_superseded
+from incentive_engine.run.other_runs import add_entry, previous, refuse_superseded
 from incentive_engine.uplift.diagnosis.verdicts import CheckVerdict as Warned
 from incentive_engine.uplift.diagnosis.verdicts import TrialCheck
 from verify.runs import HandMadeRun, gain_by_hand

@@ -12,7 +12,7 @@ import pytest
 from incentive_engine.cli.terminal.output import SPOKEN
 from incentive_engine.config.access.location import parse_location
 from incentive_engine.errors import ConfigError, DataError
-from incentive_engine.measurement.several import COLUMNS
+from incentive_engine.measurement.several_runs import COLUMNS
 from incentive_engine.report.pages.measurement import render_measurement
 from incentive_engine.workflow.results.measure_campaign import (
     CampaignFiles,

@@ -11,7 +11,7 @@ import pytest
 
 from incentive_engine.errors import DataError
 from incentive_engine.uplift.model import EffectModel, fit
-from incentive_engine.uplift.saved import read_model_file, write_model_file
+from incentive_engine.uplift.model_files import read_model_file, write_model_file
 from incentive_engine.uplift.storage import read_out_of_fold
 
 from .trials import draw, even_effects, policy_of

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from incentive_engine.allocation.budgets.neighbours import (
+from incentive_engine.allocation.budgets.nearby_budgets import (
     CLOSE,
     MARGIN,
     amount_of,

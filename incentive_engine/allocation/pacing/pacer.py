@@ -19,7 +19,7 @@ from incentive_engine.allocation.dual.prices import find_prices
 from incentive_engine.allocation.pacing.room import Bounds
 from incentive_engine.allocation.pacing.volume import volume
 from incentive_engine.allocation.params import SolveParams
-from incentive_engine.allocation.population.choose import Choosers
+from incentive_engine.allocation.population.choosers import Choosers
 from incentive_engine.config.knobs import knob, out_of_range
 from incentive_engine.domain import BoolArray, FloatArray, IntArray
 from incentive_engine.errors import ConfigError

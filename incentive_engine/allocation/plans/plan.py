@@ -22,7 +22,7 @@ from incentive_engine.allocation.params import PLAN, SolveParams
 from incentive_engine.allocation.plans.at_risk import plan_at_risk
 from incentive_engine.allocation.plans.solved import Solved
 from incentive_engine.allocation.plans.split_plan import Relaxed
-from incentive_engine.allocation.population.choose import choices_at, offers_of
+from incentive_engine.allocation.population.choosers import choices_at, offers_of
 from incentive_engine.allocation.population.from_problem import users_of
 from incentive_engine.allocation.population.limit_maps import LimitRows, open_rows, tally_explorers
 from incentive_engine.allocation.population.population import Population
@@ -32,7 +32,7 @@ from incentive_engine.allocation.population.users import Users
 from incentive_engine.allocation.problem import Problem, Question, check_forced
 from incentive_engine.allocation.risk import ROUNDS
 from incentive_engine.allocation.solver_report import PriceStatus, SolverReport
-from incentive_engine.data.tables.room import let_go, strides
+from incentive_engine.data.tables.scratch import let_go, strides
 from incentive_engine.domain import REASONS, Choices, FloatArray, IntArray, Reason, to_micros
 from incentive_engine.errors import Fault, InfeasibleError, SolverError
 from incentive_engine.fleet import SharedWork

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from incentive_engine.allocation.population.kernels import pair_kernels
 from incentive_engine.allocation.population.units import Units
-from incentive_engine.data.tables.room import is_mapped, let_go
+from incentive_engine.data.tables.scratch import is_mapped, let_go
 from incentive_engine.domain import Columns, IntArray
 from incentive_engine.fleet import usable_cores
 from incentive_engine.parallel import go_on

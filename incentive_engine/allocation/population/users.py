@@ -12,7 +12,7 @@ import numpy.typing as npt
 from incentive_engine.allocation.population.kernels import choice_kernels as choices
 from incentive_engine.allocation.population.kernels import pair_kernels
 from incentive_engine.allocation.population.kernels.score_kernels import price_table
-from incentive_engine.allocation.population.near import lowest_keys, nearest
+from incentive_engine.allocation.population.nearest_users import lowest_keys, nearest
 from incentive_engine.allocation.population.pair_columns import PairColumns, in_parts
 from incentive_engine.allocation.population.sweep import (
     CellTable,

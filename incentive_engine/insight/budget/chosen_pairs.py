@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from incentive_engine.data.scores import ScoreTable
-from incentive_engine.data.tables.room import pick
+from incentive_engine.data.tables.scratch import pick
 from incentive_engine.domain import (
     CONVERSION,
     MICROS,

@@ -11,7 +11,7 @@ import numpy as np
 from incentive_engine.allocation import Curve, Problem
 from incentive_engine.config import Policy
 from incentive_engine.data.scores import ScoreTable
-from incentive_engine.data.tables.room import let_go
+from incentive_engine.data.tables.scratch import let_go
 from incentive_engine.domain import (
     CONVERSION,
     COST,

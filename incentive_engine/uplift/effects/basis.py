@@ -11,7 +11,7 @@ import numpy as np
 from incentive_engine.domain import FloatArray, Matrix
 from incentive_engine.parallel import side_by_side
 from incentive_engine.uplift.boosting.features import Encoder
-from incentive_engine.uplift.effects.functions import Functions
+from incentive_engine.uplift.effects.basis_functions import Functions
 from incentive_engine.uplift.systematic_sample import SAMPLE, evenly
 
 RARE: Final = 0.005

@@ -18,7 +18,7 @@ from incentive_engine.allocation.plans.plan import propensities, reasons
 from incentive_engine.allocation.problem import Problem, Question
 from incentive_engine.allocation.score_rows import ScoreRows, StateRows
 from incentive_engine.data.scores import ScoreTable
-from incentive_engine.data.tables.room import pick
+from incentive_engine.data.tables.scratch import pick
 from incentive_engine.data.trials.holdout import strata_codes
 from incentive_engine.domain import COST, REASONS, Choices, FloatArray, IntArray, to_micros
 from incentive_engine.insight.budget.chosen_pairs import chosen_pairs

@@ -19,7 +19,7 @@ from incentive_engine.live.watch.observed import Observed, read_observed
 from incentive_engine.measurement.figures import Measurement
 from incentive_engine.measurement.finished_campaign import ServedUsers, read_campaign
 from incentive_engine.measurement.measuring import measured
-from incentive_engine.measurement.several import Measurements
+from incentive_engine.measurement.several_runs import Measurements
 from incentive_engine.report.pages.measurement import render_measurement
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from incentive_engine.config.access.location import parse_location
-from incentive_engine.config.overrides import Override
+from incentive_engine.config.overridable import Override
 from incentive_engine.fleet import Processes, SharedWork
 from incentive_engine.insight.budget.policy_options import BudgetOptions
 from incentive_engine.pipeline.steps import Progress, quiet

@@ -17,7 +17,7 @@ from incentive_engine.language import say
 from incentive_engine.live.ledger.ledger import ledger_of
 from incentive_engine.run.finished import FinishedRun, is_run, read_run
 from incentive_engine.run.format import RunFile
-from incentive_engine.run.siblings import entries_of
+from incentive_engine.run.other_runs import entries_of
 from incentive_engine.run.statements import StatedGain
 from incentive_engine.workflow.studio.ledgers import LEDGERS, read_ledgers
 

@@ -16,7 +16,7 @@ from typing import Any, Final, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.allocation.population.near import lowest_keys, nearest
+from incentive_engine.allocation.population.nearest_users import lowest_keys, nearest
 from incentive_engine.allocation.population.population import Population
 from incentive_engine.allocation.population.shards import questions
 from incentive_engine.allocation.population.shards.mapped import ShardFile, rows_of_part

@@ -8,13 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from incentive_engine.domain import BUDGET, MICROS, BoolArray, FloatArray, IntArray
-
-from .recomputed.arithmetic import RELATIVE, running_totals
-from .recomputed.blocks import Block
-from .recomputed.pairs import OfferedPairs
-from .recomputed.replay import BlockReplay
-from .recomputed.rules import Rules
-from .result import Check, CheckFindings
+from incentive_engine.verify.recomputed.arithmetic import RELATIVE, running_totals
+from incentive_engine.verify.recomputed.blocks import Block
+from incentive_engine.verify.recomputed.pairs import OfferedPairs
+from incentive_engine.verify.recomputed.replay import BlockReplay
+from incentive_engine.verify.recomputed.rules import Rules
+from incentive_engine.verify.result import Check, CheckFindings
 
 
 def check_margin(block: Block, truth: BlockReplay, findings: CheckFindings) -> None:

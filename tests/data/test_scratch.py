@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from incentive_engine.data.tables import room
+from incentive_engine.data.tables import scratch
 from incentive_engine.errors import DataError
 
 MAPPED = 1 << 20
@@ -15,7 +15,7 @@ MAPPED = 1 << 20
 
 @pytest.fixture(autouse=True)
 def map_beyond_a_megabyte(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room, "LARGEST", MAPPED)
+    monkeypatch.setattr(scratch, "LARGEST", MAPPED)
 
 
 def held() -> int:
@@ -26,18 +26,18 @@ def held() -> int:
 
 
 def test_small_columns_stand_in_memory() -> None:
-    made = room.make_room((4, 8), np.float32)
+    made = scratch.make_room((4, 8), np.float32)
     assert made.shape == (4, 8)
-    assert not room.is_mapped()
+    assert not scratch.is_mapped()
 
 
 def test_large_columns_keep_what_is_written_when_their_pages_are_let_go() -> None:
     before = held()
-    made = room.make_room((8, MAPPED), np.float32)
+    made = scratch.make_room((8, MAPPED), np.float32)
     made[:] = np.arange(MAPPED, dtype=np.float32)
-    assert room.is_mapped()
+    assert scratch.is_mapped()
     assert held() - before >= 0.9 * made.nbytes
-    room.let_go()
+    scratch.let_go()
     assert held() - before <= 0.1 * made.nbytes
     assert np.array_equal(made[7], np.arange(MAPPED, dtype=np.float32))
 
@@ -45,13 +45,13 @@ def test_large_columns_keep_what_is_written_when_their_pages_are_let_go() -> Non
 def test_the_scratch_file_has_no_name_and_goes_with_the_columns(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv(room.FOLDER, str(tmp_path))
-    made = room.make_room((2, MAPPED), np.float64)
-    assert room.is_mapped()
+    monkeypatch.setenv(scratch.FOLDER, str(tmp_path))
+    made = scratch.make_room((2, MAPPED), np.float64)
+    assert scratch.is_mapped()
     assert list(tmp_path.iterdir()) == []
     del made
     gc.collect()
-    assert not room.is_mapped()
+    assert not scratch.is_mapped()
 
 
 def test_a_place_without_room_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -59,14 +59,14 @@ def test_a_place_without_room_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path
         del descriptor, offset, size
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setenv(room.FOLDER, str(tmp_path))
+    monkeypatch.setenv(scratch.FOLDER, str(tmp_path))
     monkeypatch.setattr(os, "posix_fallocate", full)
     with pytest.raises(DataError, match=r"has no room for 0.0 GB.*INCENTIVE_SCRATCH"):
-        room.make_room((2, MAPPED), np.float64)
+        scratch.make_room((2, MAPPED), np.float64)
 
 
 def test_what_is_picked_is_the_entry_of_the_choice(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room, "STRIDE", 2)
+    monkeypatch.setattr(scratch, "STRIDE", 2)
     matrix = np.arange(10.0).reshape(2, 5)
     choice = np.array([0, -1, 1, 1, 0], dtype=np.int16)
-    assert room.pick(matrix, choice).tolist() == [0.0, 0.0, 7.0, 8.0, 4.0]
+    assert scratch.pick(matrix, choice).tolist() == [0.0, 0.0, 7.0, 8.0, 4.0]
