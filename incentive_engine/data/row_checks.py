@@ -8,10 +8,8 @@ from difflib import get_close_matches
 from typing import Any, Final
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-from pandas.api.types import is_numeric_dtype
 from pyarrow.csv import ConvertOptions
 
 from incentive_engine.data.hashing import repeated
@@ -27,7 +25,7 @@ from incentive_engine.data.tables.arrow import (
     whole,
 )
 from incentive_engine.data.tables.formats import USER_ID
-from incentive_engine.domain import BoolArray, IntArray
+from incentive_engine.domain import BoolArray
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import Message, Text, say
 
@@ -266,10 +264,3 @@ def as_id(user_id: Column) -> pa.Array:
     ids = whole(user_id)
     fits = pa.types.is_integer(ids.type) and pc.max(ids).as_py() <= np.iinfo(np.int64).max
     return ids.cast(pa.int64() if fits else pa.string())
-
-
-def places(wanted: pd.Series, ids: pd.Series) -> IntArray:
-    """Return the position of each wanted id, -1 where there is none; text and numbers match."""
-    if is_numeric_dtype(wanted) != is_numeric_dtype(ids):
-        wanted, ids = wanted.astype("str"), ids.astype("str")
-    return np.asarray(pd.Index(ids).get_indexer(pd.Index(wanted)), dtype=np.int64)

@@ -9,7 +9,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from incentive_engine.config.access.location import Location
-from incentive_engine.data.row_checks import RowChecks, as_id, missing_columns, places
+from incentive_engine.data.columns.frame_rows import places
+from incentive_engine.data.row_checks import RowChecks, as_id, missing_columns
 from incentive_engine.data.sources import open_source
 from incentive_engine.data.tables.arrow import is_number, numbers
 from incentive_engine.data.tables.formats import USER_ID

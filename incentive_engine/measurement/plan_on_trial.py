@@ -12,7 +12,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from incentive_engine.config import Policy
-from incentive_engine.data.row_checks import RowChecks, as_id, missing_columns, places
+from incentive_engine.data.columns.frame_rows import places
+from incentive_engine.data.row_checks import RowChecks, as_id, missing_columns
 from incentive_engine.data.sources import read_table
 from incentive_engine.data.tables.formats import USER_ID
 from incentive_engine.data.trials.outcomes import offer_places

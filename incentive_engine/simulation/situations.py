@@ -11,7 +11,7 @@ import pandas as pd
 from incentive_engine.allocation import build_problem
 from incentive_engine.config.policy import Policy
 from incentive_engine.config.scenario import Scenario
-from incentive_engine.data.columns.conditions import rows_matching
+from incentive_engine.data.columns.frame_rows import rows_matching
 from incentive_engine.domain import COST, FACE, BoolArray, FloatArray
 from incentive_engine.errors import ConfigError, Fault, nearest
 from incentive_engine.language import say

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from incentive_engine.config.policy import Eligibility
-from incentive_engine.data.columns.conditions import rows_matching
+from incentive_engine.data.columns.frame_rows import rows_matching
 from incentive_engine.data.trials.trial import Trial
 from incentive_engine.domain import (
     CONTROL,

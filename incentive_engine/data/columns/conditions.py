@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 
 from incentive_engine.config.policy import Range, Where
 from incentive_engine.data.tables.arrow import Column, equal, numbers
-from incentive_engine.data.tables.frames import from_frame
 from incentive_engine.domain import BoolArray
 
 
@@ -44,10 +42,3 @@ def _in_range(column: Column, condition: Range) -> BoolArray:
     if condition.below is not None:
         met &= values < condition.below
     return met
-
-
-def rows_matching(frame: pd.DataFrame, where: Where) -> BoolArray:
-    """Return which rows of a frame meet all conditions, (n,) bool; see `conditions.matches`."""
-    if not where:
-        return np.ones(len(frame), dtype=np.bool_)
-    return matches(from_frame(frame[list(where)]), where)

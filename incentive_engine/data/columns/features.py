@@ -11,7 +11,8 @@ from pandas.api.types import is_numeric_dtype
 from incentive_engine.config.policy import Features, Policy
 from incentive_engine.data.columns.attributes import missing_attributes, reserved_attributes
 from incentive_engine.data.columns.dates import with_dates
-from incentive_engine.data.row_checks import RowChecks, near_column, places
+from incentive_engine.data.columns.frame_rows import places
+from incentive_engine.data.row_checks import RowChecks, near_column
 from incentive_engine.data.tables.formats import USER_ID
 from incentive_engine.data.users import RESERVED, UserFile
 from incentive_engine.errors import Fault

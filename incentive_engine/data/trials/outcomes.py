@@ -12,7 +12,8 @@ import pandas as pd
 import pyarrow as pa
 from pandas.api.types import is_float_dtype
 
-from incentive_engine.data.row_checks import RowChecks, as_id, missing_columns, places
+from incentive_engine.data.columns.frame_rows import places
+from incentive_engine.data.row_checks import RowChecks, as_id, missing_columns
 from incentive_engine.data.sources import Source, as_source
 from incentive_engine.data.tables.arrow import is_missing, whole
 from incentive_engine.data.tables.formats import USER_ID

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from incentive_engine.config.access.location import Location, parse_location
-from incentive_engine.data.row_checks import as_id, places
+from incentive_engine.data.columns.frame_rows import places
+from incentive_engine.data.row_checks import as_id
 from incentive_engine.data.scores import ScoreTable, read_scores
 from incentive_engine.data.sources import Source, open_source
 from incentive_engine.data.tables.any_frame import arrow_table
