@@ -15,12 +15,9 @@ import pyarrow as pa
 
 from incentive_engine.data.tables.arrow import Column, as_numpy, text_buffers, whole
 from incentive_engine.domain import BoolArray
-from incentive_engine.jit import compiled
 
 Words = npt.NDArray[np.uint64]
 
-Bytes = npt.NDArray[np.uint8]
-Ends = npt.NDArray[Any]
 
 BLOCK: Final = 1 << 16
 """Numbers that are written as texts together, which take memory."""
@@ -28,7 +25,6 @@ WORD: Final = 8
 """Bytes of a word."""
 MASK: Final = 2**64 - 1
 START: Final = (0x736F6D6570736575, 0x646F72616E646F6D, 0x6C7967656E657261, 0x7465646279746573)
-STATE: Final = np.array(START, dtype=np.uint64)
 
 
 def hash_ids(ids: Column, key: bytes) -> Words:
@@ -43,13 +39,16 @@ def hash_ids(ids: Column, key: bytes) -> Words:
     key
         16 bytes.
     """
+    from incentive_engine.data.hashing_kernel import hash_texts  # deciding on one user needs none
+
     column = whole(ids)
     number = pa.types.is_integer(column.type)
-    hashed, words = np.empty(len(column), dtype=np.uint64), np.frombuffer(key, dtype="<u8")
+    hashed = np.empty(len(column), dtype=np.uint64)
+    state = np.array(START, dtype=np.uint64) ^ np.tile(np.frombuffer(key, dtype="<u8"), 2)
     for start in range(0, len(hashed), BLOCK):
         some = column.slice(start, BLOCK)
         ends, content = text_buffers(some.cast(pa.string()) if number else some)
-        _hash_texts(ends, content, words, hashed[start : start + BLOCK])
+        hash_texts(ends, content, state, hashed[start : start + BLOCK])
     return hashed
 
 
@@ -121,54 +120,3 @@ def repeated(ids: Column) -> BoolArray:
             twice[row] = own in earlier
             earlier.add(own)
     return twice
-
-
-@compiled
-def _hash_texts(ends: Ends, content: Bytes, key: Words, hashed: Words) -> None:
-    """Write the hashes of texts, each of which ends where the next begins."""
-    for place in range(len(hashed)):
-        start, stop = ends[place], ends[place + 1]
-        a, b = STATE[0] ^ key[0], STATE[1] ^ key[1]
-        c, d = STATE[2] ^ key[0], STATE[3] ^ key[1]
-        for at in range(start, stop - WORD + 1, WORD):
-            word = _word(content, at, WORD)
-            a, b, c, d = _mixed_words(a, b, c, d ^ word, 2)
-            a ^= word
-        left = (stop - start) % WORD
-        # the last word holds what is left, and the lowest byte of the size
-        word = _word(content, stop - left, left) | np.uint64(stop - start) << np.uint64(56)
-        a, b, c, d = _mixed_words(a, b, c, d ^ word, 2)
-        a, b, c, d = _mixed_words(a ^ word, b, c ^ np.uint64(0xFF), d, 4)
-        z = a ^ b ^ c ^ d
-        z = (z ^ z >> np.uint64(30)) * np.uint64(0xBF58476D1CE4E5B9)
-        z = (z ^ z >> np.uint64(27)) * np.uint64(0x94D049BB133111EB)
-        hashed[place] = z ^ z >> np.uint64(31)
-
-
-@compiled
-def _word(content: Bytes, start: int, size: int) -> np.uint64:
-    """Return some bytes as a number, the first the lowest."""
-    word = np.uint64(0)
-    for at in range(size):
-        word |= np.uint64(content[start + at]) << np.uint64(8 * at)
-    return word
-
-
-@compiled
-def _mixed_words(
-    a: np.uint64, b: np.uint64, c: np.uint64, d: np.uint64, rounds: int
-) -> tuple[np.uint64, np.uint64, np.uint64, np.uint64]:
-    """Return four words after some SipRounds, as `_mixed` has them."""
-    for _ in range(rounds):
-        a, c = a + b, c + d
-        b, d = _turned(b, 13) ^ a, _turned(d, 16) ^ c
-        a, c = _turned(a, 32) + d, c + b
-        d, b = _turned(d, 21) ^ a, _turned(b, 17) ^ c
-        c = _turned(c, 32)
-    return a, b, c, d
-
-
-@compiled
-def _turned(word: np.uint64, bits: int) -> np.uint64:
-    """Return a word rotated to the left."""
-    return word << np.uint64(bits) | word >> np.uint64(64 - bits)
