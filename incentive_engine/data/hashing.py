@@ -44,12 +44,19 @@ def hash_ids(ids: Column, key: bytes) -> Words:
     column = whole(ids)
     number = pa.types.is_integer(column.type)
     hashed = np.empty(len(column), dtype=np.uint64)
-    state = np.array(START, dtype=np.uint64) ^ np.tile(np.frombuffer(key, dtype="<u8"), 2)
+    state = state_of(key)
     for start in range(0, len(hashed), BLOCK):
         some = column.slice(start, BLOCK)
         ends, content = text_buffers(some.cast(pa.string()) if number else some)
         hash_texts(ends, content, state, hashed[start : start + BLOCK])
     return hashed
+
+
+def state_of(key: bytes) -> Words:
+    """Return (4,) uint64, the state with which SipHash begins for a key of 16 bytes."""
+    words = np.frombuffer(key, dtype="<u8")
+    state: Words = np.array(START, dtype=np.uint64) ^ np.tile(words, 2)
+    return state
 
 
 def hash_id(user_id: int | str, key: bytes) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -13,22 +13,25 @@ Words = npt.NDArray[np.uint64]
 Bytes = npt.NDArray[np.uint8]
 Ends = npt.NDArray[Any]
 
+WORD: Final = 8
+"""Bytes of a word."""
+
 
 @compiled
 def hash_texts(ends: Ends, content: Bytes, state: Words, hashed: Words) -> None:
     """Write the hashes of texts, each of which ends where the next begins.
 
-    `state` is the four words to begin with, keyed.
+    `state` is what `hashing.state_of` gives for a key.
     """
-    size = 8  # bytes of a word
     for place in range(len(hashed)):
         start, stop = ends[place], ends[place + 1]
         a, b, c, d = state[0], state[1], state[2], state[3]
-        for at in range(start, stop - size + 1, size):
-            word = _word(content, at, size)
+        # in the loop itself: a function of one text would take half as long again
+        for at in range(start, stop - WORD + 1, WORD):
+            word = _word(content, at, WORD)
             a, b, c, d = _mixed_words(a, b, c, d ^ word, 2)
             a ^= word
-        left = (stop - start) % size
+        left = (stop - start) % WORD
         # the last word holds what is left, and the lowest byte of the size
         word = _word(content, stop - left, left) | np.uint64(stop - start) << np.uint64(56)
         a, b, c, d = _mixed_words(a, b, c, d ^ word, 2)

@@ -21,11 +21,11 @@ import pyarrow.parquet as pq
 
 from incentive_engine.allocation.decisions.decision import User
 from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy, Kind
-from incentive_engine.data.hashing import hash_ids
+from incentive_engine.data.hashing import hash_ids, state_of
 from incentive_engine.data.tables.arrow import coded, numbers, text_buffers, whole
 from incentive_engine.data.tables.files import atomic_directory
 from incentive_engine.domain import REASONS, IntArray, Reason, score_column
-from incentive_engine.live.lookup import find_row, state_of
+from incentive_engine.live.lookup import find_row
 from incentive_engine.run.format import parts_of
 
 KEY: Final = b"who is this user"
