@@ -10,8 +10,8 @@ import scipy.sparse as sp
 
 from incentive_engine.allocation import LinearLimit, Problem, solve, sum_limit
 from incentive_engine.allocation.infeasible import conflict
-from incentive_engine.allocation.integer.cp_sat import Selection
-from incentive_engine.allocation.integer.exact_fit import fit
+from incentive_engine.allocation.integer.programs.cp_sat import Selection
+from incentive_engine.allocation.integer.programs.exact_fit import fit
 from incentive_engine.domain import FloatArray
 from incentive_engine.errors import InfeasibleError
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from incentive_engine.allocation.integer.cp_sat import Selection, SelectionAnswer
-from incentive_engine.allocation.integer.local_search import trade
+from incentive_engine.allocation.integer.exchanges.local_search import trade
+from incentive_engine.allocation.integer.programs.cp_sat import Selection, SelectionAnswer
 from incentive_engine.allocation.solver_report import Status
 from incentive_engine.domain import BoolArray, FloatArray
 

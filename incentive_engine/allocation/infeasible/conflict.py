@@ -22,10 +22,10 @@ from incentive_engine.allocation.infeasible.relaxation import (
     AttainableSums,
     units_of_excess,
 )
-from incentive_engine.allocation.integer.cp_sat import select
 from incentive_engine.allocation.integer.draft import CandidatePlan
 from incentive_engine.allocation.integer.integer_plan import round_prices
-from incentive_engine.allocation.integer.program import selection_of
+from incentive_engine.allocation.integer.programs.core_program import selection_of
+from incentive_engine.allocation.integer.programs.cp_sat import select
 from incentive_engine.allocation.limits import LinearLimit
 from incentive_engine.allocation.population.limit_maps import LimitRows
 from incentive_engine.allocation.population.population import Population

@@ -9,17 +9,17 @@ from functools import partial
 import numpy as np
 
 from incentive_engine.allocation.dual.core import Core
-from incentive_engine.allocation.integer.cp_sat import (
+from incentive_engine.allocation.integer.draft import CandidatePlan, added
+from incentive_engine.allocation.integer.exchanges.local_search import trade
+from incentive_engine.allocation.integer.programs.core_program import selection_of
+from incentive_engine.allocation.integer.programs.cp_sat import (
     TINY,
     Selection,
     SelectionAnswer,
     select,
 )
-from incentive_engine.allocation.integer.draft import CandidatePlan, added
-from incentive_engine.allocation.integer.exact_fit import fit
-from incentive_engine.allocation.integer.local_search import trade
-from incentive_engine.allocation.integer.program import selection_of
-from incentive_engine.allocation.integer.scip import branch
+from incentive_engine.allocation.integer.programs.exact_fit import fit
+from incentive_engine.allocation.integer.programs.scip import branch
 from incentive_engine.allocation.population.limit_maps import LimitRows
 from incentive_engine.allocation.population.sweep import CellTable, tally
 from incentive_engine.allocation.solver_report import Status

@@ -8,8 +8,8 @@ import numpy as np
 import scipy.sparse as sp
 
 from incentive_engine.allocation.dual.core import Core
-from incentive_engine.allocation.integer.cp_sat import LARGEST, Selection
-from incentive_engine.allocation.integer.decimals import TENS, decimals_of
+from incentive_engine.allocation.integer.programs.cp_sat import LARGEST, Selection
+from incentive_engine.allocation.integer.programs.decimals import TENS, decimals_of
 from incentive_engine.allocation.population.limit_maps import LimitRows
 from incentive_engine.allocation.population.sweep import CellTable
 from incentive_engine.domain import Choices, FloatArray

@@ -9,7 +9,7 @@ import scipy.sparse as sp
 from ortools.linear_solver.python import model_builder_helper as helper
 
 from incentive_engine.allocation.dual.linear_program import typical_size
-from incentive_engine.allocation.integer.cp_sat import Selection, SelectionAnswer
+from incentive_engine.allocation.integer.programs.cp_sat import Selection, SelectionAnswer
 from incentive_engine.allocation.solver_report import Status
 from incentive_engine.domain import FloatArray
 from incentive_engine.parallel import interruptible

@@ -19,7 +19,7 @@ from typing import Final
 
 import numpy as np
 
-from incentive_engine.allocation.integer.move_kernels import (
+from incentive_engine.allocation.integer.exchanges.move_kernels import (
     Moves,
     SearchState,
     begin,

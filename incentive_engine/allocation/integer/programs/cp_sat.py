@@ -10,7 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 from ortools.sat.python import cp_model_helper as helper
 
-from incentive_engine.allocation.integer.decimals import decimals_of
+from incentive_engine.allocation.integer.programs.decimals import decimals_of
 from incentive_engine.allocation.solver_report import Status
 from incentive_engine.domain import BoolArray, FloatArray, IntArray
 from incentive_engine.parallel import interruptible

@@ -7,9 +7,9 @@ from typing import Final
 import numpy as np
 import scipy.sparse as sp
 
-from incentive_engine.allocation.integer.cp_sat import Selection, SelectionAnswer
-from incentive_engine.allocation.integer.exchange_kernels import exchange
-from incentive_engine.allocation.integer.move_kernels import Moves, SearchState
+from incentive_engine.allocation.integer.exchanges.exchange_kernels import exchange
+from incentive_engine.allocation.integer.exchanges.move_kernels import Moves, SearchState
+from incentive_engine.allocation.integer.programs.cp_sat import Selection, SelectionAnswer
 from incentive_engine.allocation.solver_report import Status
 from incentive_engine.domain import BoolArray, FloatArray, IntArray
 

@@ -16,7 +16,7 @@ from typing import Final
 
 import numpy as np
 
-from incentive_engine.allocation.integer.cp_sat import Selection, SelectionAnswer
+from incentive_engine.allocation.integer.programs.cp_sat import Selection, SelectionAnswer
 from incentive_engine.allocation.solver_report import Status
 from incentive_engine.domain import BoolArray, FloatArray, IntArray
 

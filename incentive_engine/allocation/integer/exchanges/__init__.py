@@ -1,0 +1,1 @@
+"""Exchanges of offers between users that better a plan, in compiled loops."""

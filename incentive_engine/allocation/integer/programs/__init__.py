@@ -1,0 +1,1 @@
+"""Integer programs over a core of users, in exact coefficients, and what solves them."""
