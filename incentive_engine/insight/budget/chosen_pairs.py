@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from incentive_engine.data.scores import ScoreTable
+from incentive_engine.data.tables.arrow import FloatColumn
 from incentive_engine.data.tables.scratch import pick
 from incentive_engine.domain import (
     CONVERSION,
@@ -68,3 +69,8 @@ def _of_choice(table: ScoreTable, measure: str, choice: Choices) -> FloatArray:
 def share_of(part: float, whole: float) -> float:
     """Return part / whole, 0 where the whole is 0."""
     return float(part / whole) if whole else 0.0
+
+
+def measures_of(table: ScoreTable) -> dict[str, FloatColumn]:
+    """Return what a point adds up: measure to (k, n)."""
+    return {name: table.measures[name] for name in (CONVERSION, SPEND) if table.has(name)}

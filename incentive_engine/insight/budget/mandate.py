@@ -20,9 +20,8 @@ from incentive_engine.config import Policy
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.domain import COST, SPEND, BoolArray
 from incentive_engine.errors import ConfigError, Fault, InfeasibleError
-from incentive_engine.insight.budget.chosen_pairs import Chosen
+from incentive_engine.insight.budget.chosen_pairs import Chosen, measures_of
 from incentive_engine.insight.budget.policy_options import BudgetOptions, budget_of
-from incentive_engine.insight.budget.study import measures_of
 from incentive_engine.language import say
 
 

@@ -17,9 +17,9 @@ from incentive_engine.allocation import (
     with_budget_of,
 )
 from incentive_engine.data.scores import ScoreTable
-from incentive_engine.data.tables.arrow import FloatColumn
-from incentive_engine.domain import CONVERSION, SPEND, BoolArray
+from incentive_engine.domain import BoolArray
 from incentive_engine.errors import ConfigError, Fault
+from incentive_engine.insight.budget.chosen_pairs import measures_of
 from incentive_engine.insight.budget.variants import CampaignVariant
 from incentive_engine.parallel import Advance, unheard
 from incentive_engine.pipeline.campaign_tables import Inputs
@@ -138,11 +138,6 @@ def study(
 def focus_of(budgets: Sequence[float]) -> float:
     """Return the budget that is looked at closely: the middle one."""
     return budgets[len(budgets) // 2]
-
-
-def measures_of(table: ScoreTable) -> dict[str, FloatColumn]:
-    """Return what a point adds up: measure to (k, n)."""
-    return {name: table.measures[name] for name in (CONVERSION, SPEND) if table.has(name)}
 
 
 def _built(

@@ -20,10 +20,9 @@ from incentive_engine.config import Policy
 from incentive_engine.config.policy import Objective
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.domain import SPEND, BoolArray
-from incentive_engine.insight.budget.chosen_pairs import chosen_pairs
+from incentive_engine.insight.budget.chosen_pairs import chosen_pairs, measures_of
 from incentive_engine.insight.budget.mandate import with_ample_budget
 from incentive_engine.insight.budget.policy_options import budget_of
-from incentive_engine.insight.budget.study import measures_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
