@@ -1,6 +1,7 @@
 """Scenarios from the file to the page; shrunk, so that each takes seconds."""
 
 import re
+from dataclasses import replace
 from html import unescape
 from pathlib import Path
 
@@ -223,6 +224,24 @@ def test_a_chinese_page_and_the_english_one_show_the_same_figures(tmp_path: Path
     assert '<html lang="zh-CN">' in page
     assert "预算 3,000" in page
     assert "engine，预算 1,500：每单位资金的转化较 tier-rules" in page
+
+
+def test_a_lead_that_may_be_chance_is_said_to_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[StrategyComparison] = []
+
+    def seen(comparison: StrategyComparison, *, lang: Code) -> str:
+        shown.append(comparison)
+        return render_comparison(comparison, lang=lang)
+
+    monkeypatch.setattr(workflow, "render_comparison", seen)
+    simulate(small(tmp_path, ("draws: 4", "draws: 2")), out=tmp_path / "out", workers=1)
+    for low, kind in ((-0.1, "doubt"), (0.1, "run")):
+        table = shown[0].table.assign(value_gain_low=low, value_gain_high=0.2)
+        page = render_comparison(replace(shown[0], table=table), lang="en")
+        assert f'<p class="verdict {kind}">With 3,000 CNY' in page
+        assert ("may be chance" in page) == (kind == "doubt")
 
 
 def test_without_a_former_way_the_page_begins_with_the_best_of_the_others(tmp_path: Path) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Iterator, Mapping
-from dataclasses import replace
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal
 
 import pandas as pd
 from markupsafe import Markup
@@ -79,7 +79,15 @@ def _in_words(t: Language, comparison: StrategyComparison) -> str:
     return words.aim(t, _aim(comparison)) if is_value else t("measure.conversion")
 
 
-def _headline(t: Language, comparison: StrategyComparison) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparisonHeadline:
+    """What the engine brings, in a sentence; it stands out as what may be chance, or may not."""
+
+    sentence: str
+    kind: Literal["run", "doubt"] = "run"
+
+
+def _headline(t: Language, comparison: StrategyComparison) -> ComparisonHeadline | None:
     """Return in a sentence what the engine brings beside the former way, at the middle budget.
 
     The former way is the baseline; where that is not among the strategies, the best of the others
@@ -91,11 +99,11 @@ def _headline(t: Language, comparison: StrategyComparison) -> str:
     rows: dict[object, Row] = {row["strategy"]: row for row in _rows(at_budget)}
     name = next((name for name in ENGINES if name in rows), None)
     if name is None or scenario.baseline == name:
-        return ""
+        return None
     others = {way: row[measure] for way, row in rows.items() if way not in {*ENGINES, *DASHED}}
     is_former = scenario.baseline in rows
     if not is_former and not others:
-        return ""
+        return None
     former = scenario.baseline if is_former else max(others, key=lambda way: others[way])
     mine, before = rows[name], rows[former]
     values = {
@@ -106,6 +114,7 @@ def _headline(t: Language, comparison: StrategyComparison) -> str:
         "before": t.number(before[measure]),
         "baseline": former,
     }
+    kind: Literal["run", "doubt"] = "run"
     if not is_former:
         sentence = t("compare.headline_best", **values)
     else:
@@ -115,9 +124,11 @@ def _headline(t: Language, comparison: StrategyComparison) -> str:
         if measure == "value" and known(mine["value_gain_low"]):
             low, high = (_signed(t, float(mine[f"value_gain_{end}"])) for end in ("low", "high"))
             sentence = t("compare.headline_interval", low=low, high=high, **values)
+            if mine["value_gain_low"] <= 0 <= mine["value_gain_high"]:
+                kind, sentence = "doubt", sentence + t("compare.headline_unclear")
     if measure == "value" and known(mine["share_of_oracle"]):
         sentence += t("compare.headline_oracle", share=t.percent(mine["share_of_oracle"], 0))
-    return sentence
+    return ComparisonHeadline(sentence=sentence, kind=kind)
 
 
 def _picture(t: Language, comparison: StrategyComparison) -> Markup:
