@@ -236,6 +236,7 @@
     if (answer.ok) {
       saved = mine; digest = answer.content.digest; theirs = null;
       $("conflict").hidden = true;
+      $("both").hidden = true;
       fail([]); showState();
       page.querySelectorAll(".lever.moved").forEach((lever) => lever.classList.remove("moved"));
       return true;
@@ -256,7 +257,8 @@
     saved = theirs.text; digest = theirs.digest; theirs = null;
     $("conflict").hidden = true;
     put(answer.content.text);
-    if (answer.content.both.length) fail([{ text: `${words.both} ${answer.content.both.join(", ")}` }]);
+    $("both").textContent = `${words.both} ${answer.content.both.join(", ")}`;
+    $("both").hidden = answer.content.both.length === 0;  // stays until it is saved
   });
   $("theirs").addEventListener("click", () => {
     saved = theirs.text; digest = theirs.digest;
