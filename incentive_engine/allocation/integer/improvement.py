@@ -198,23 +198,29 @@ def improve_in_turns(search: Search, best: Incumbent) -> Incumbent:
     program has everyone who matters, where these are few: it may prove that there is no better
     plan.
     """
-    params = search.params
-
-    # which part of the usual effort goes to a turn of exchanges
-    short = 1 / 3
-
-    def exchange(plan: Incumbent, near: Near, turn: int) -> Incumbent:
-        assert plan.plan is not None
-        return search.exchange(plan.plan, near, times=short, seed=turn + 1)
 
     def program(plan: Incumbent, near: Near, _: int) -> Incumbent:
         assert plan.plan is not None
         core = search.core_for_better(plan, near)
         return search.program(plan.plan, core, goal=search.fair, times=QUICK)
 
-    best = _in_turns(search, best, exchange, size=params.exchange_users, goal=search.goal)
-    best = _in_turns(search, best, program, size=params.turn_users, goal=search.fair)
+    best = exchange_in_turns(search, best)
+    size = search.params.turn_users
+    best = _in_turns(search, best, program, size=size, goal=search.fair)
     return _last_program(search, best)
+
+
+def exchange_in_turns(search: Search, best: Incumbent) -> Incumbent:
+    """Return a better plan than a known one, or that one, by exchanges alone."""
+    # which part of the usual effort goes to a turn
+    short = 1 / 3
+
+    def exchange(plan: Incumbent, near: Near, turn: int) -> Incumbent:
+        assert plan.plan is not None
+        return search.exchange(plan.plan, near, times=short, seed=turn + 1)
+
+    size = search.params.exchange_users
+    return _in_turns(search, best, exchange, size=size, goal=search.goal)
 
 
 def _last_program(search: Search, best: Incumbent) -> Incumbent:

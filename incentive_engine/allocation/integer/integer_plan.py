@@ -16,6 +16,7 @@ from incentive_engine.allocation.integer.improvement import (
     QUICK,
     Search,
     better,
+    exchange_in_turns,
     improve_in_turns,
 )
 from incentive_engine.allocation.integer.ties import fill
@@ -38,7 +39,8 @@ def make_plan(
 ) -> Incumbent:
     """Return a plan that keeps every limit, as good as the stages make it.
 
-    1. Everyone chooses at the prices; tied users are filled in.
+    1. Everyone chooses at the prices; tied users are filled in. Where bounds meet, a few users
+       change so that it hits them.
     2. Few users: one program of everybody. Else a program of those nearest a tie, exchanges, and
        while there is no plan, programs of ever more users and offers.
     3. Turns of exchanges and of small programs, and a last one, make it better.
@@ -54,8 +56,14 @@ def make_plan(
         best = Incumbent(plan=search.base, value=search.base.table.value, status=Status.FEASIBLE)
     if not search.is_open(best):
         return best
+    is_fitted = False
+    if best.plan is None:
+        best = search.fit(search.base, search.nearest(params.largest_program_users))
+        is_fitted = best.plan is not None
     if users.n <= params.whole_users:
-        return _program_of_everybody(search, best)
+        return _program_of_everybody(search, best, is_fitted=is_fitted)
+    if is_fitted:  # no program of a few users finds another plan that hits bounds that meet
+        return exchange_in_turns(search, best)
     best = _first_plan(search, best)
     if best.plan is None or best.status is Status.OPTIMAL:
         return best
@@ -98,22 +106,26 @@ def _most(params: SolveParams) -> int:
     return max(params.whole_users, params.largest_program_users, params.exchange_users, near)
 
 
-def _program_of_everybody(search: Search, best: Incumbent) -> Incumbent:
-    """Return the best plan that a program of all users comes to; it is given time for a proof."""
+def _program_of_everybody(search: Search, best: Incumbent, *, is_fitted: bool) -> Incumbent:
+    """Return the best plan that a program of all users comes to; it is given time for a proof.
+
+    Parameters
+    ----------
+    is_fitted
+        Bounds meet, so that a proof is rarely found.
+    """
     start, near = best.plan or search.base, search.nearest(search.users.n)
     core = search.core(start, near, allowance=search.lost(best) * (1.0 + 1e-9))
     # small programs take longest for their size, but still end; those of so many pairs do not
     small, most = 750, 3.0
     times = search.params.proof_effort * min(max(small / max(len(core.user), 1), 1.0), most)
     goal = search.fair if search.goal else 0.0
-    if best.plan is None:
-        # where no plan is found soon, looking on for one takes far longer than fitting one
+    if best.plan is None or is_fitted:
+        # where no plan is found soon, one that is repaired is found sooner than by looking on
         times /= 10
     other = search.program(start, core, goal=goal, times=times, whole=True)
     if best.plan is None and other.status is Status.FEASIBLE:
-        return _program_of_everybody(search, other)
-    if best.plan is None and other.status is Status.UNKNOWN:
-        best = search.fit(start, near)
+        return _program_of_everybody(search, other, is_fitted=False)
     return better(best, other, complete=True)
 
 
@@ -141,9 +153,6 @@ def _first_plan(search: Search, best: Incumbent) -> Incumbent:
                 best.plan or search.base, search.nearest(params.exchange_users)
             )
             best = better(best, other, complete=False)
-            if best.plan is None:
-                fitted = search.fit(search.base, search.nearest(params.exchange_users))
-                best = better(best, fitted, complete=False)
         largest = min(params.largest_program_users, search.users.n)
         if complete or best.plan is not None or size >= largest:
             return best

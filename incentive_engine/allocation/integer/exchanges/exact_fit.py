@@ -11,6 +11,7 @@ Horowitz and Sahni, "Computing partitions with applications to the knapsack prob
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -59,7 +60,8 @@ def fit(selection: Selection, score: FloatArray) -> SelectionAnswer:
     """Return the selection of a hint, changed so that every row holds.
 
     Rows that do not hold are fitted one after the other, those that the fewest users touch first;
-    what a row was fitted by is left alone by the next ones.
+    what a row was fitted by is left alone by the next ones. Where no bounds of these rows meet, as
+    far as single changes go, nothing is looked for: programs find plans there.
 
     Parameters
     ----------
@@ -71,7 +73,10 @@ def fit(selection: Selection, score: FloatArray) -> SelectionAnswer:
     if np.prod(selection.matrix.shape) > largest:
         return SelectionAnswer(status=Status.UNKNOWN)
     fitted = _Fitted(selection, score)
-    for row in fitted.broken():
+    broken = fitted.broken()
+    if len(broken) and not any(map(fitted.is_narrow, broken)):
+        return SelectionAnswer(status=Status.UNKNOWN)
+    for row in broken:
         if not fitted.fit(row):
             return SelectionAnswer(status=Status.UNKNOWN)
     if len(fitted.broken()):
@@ -111,13 +116,20 @@ class _Fitted:
         touched = np.count_nonzero(self._amounts[rows], axis=1)
         return np.asarray(rows[np.argsort(touched, kind="stable")])
 
+    def is_narrow(self, row: int) -> bool:
+        """Return whether the bounds of a row are so close that hardly any plan hits them."""
+        amounts = np.abs(self._amounts[row])
+        usual = np.median(amounts[amounts > 0]) if amounts.any() else 0
+        # the part of a usual amount that programs still hit
+        close = 0.01
+        return bool(self._upper[row] - self._lower[row] < close * usual)
+
     def fit(self, row: int) -> bool:
         """Change users until a row holds; False where none of the sets looked at does it."""
         changes = self._changes(row)
         while len(changes.user) and self._is_far(row, changes):
             changes = self._step(row, changes)
-        tried = [self._set_after(row, changes, first) for first in self._firsts(changes)]
-        sets = [each for each in tried if each is not None]
+        sets = [*self._sets(row, changes)]
         if not sets:
             return False
         for some, place in min(sets, key=_loss):
@@ -125,17 +137,24 @@ class _Fitted:
         self._settled[row] = True
         return True
 
-    @staticmethod
-    def _firsts(changes: Changes) -> list[int]:
-        """Return the changes after which sets of four are looked for, first of all none.
+    def _sets(self, row: int, changes: Changes) -> Iterator[list[tuple[Changes, int]]]:
+        """Yield some sets that make a row hold: one that loses little is among them.
 
-        A set of four more loses less where few users leave few sets to choose from.
+        Four changes do, or four after a first one, which is another each time.
         """
-        # how many sets of two are looked at in all, about
-        most = 3_000_000
-        sets = min(len(changes.user), FEW) ** 2 // 2
-        tries = int(np.clip(most // max(sets, 1), 20, 200))
-        return [NOTHING, *np.argsort(changes.loss, kind="stable")[:tries].tolist()]
+        # sets of two that are looked at in all, once there is an answer
+        most = 500_000
+        each, looked_at, is_found = min(len(changes.user), FEW) ** 2 // 2 + 1, 0, False
+        # changes that are tried as the first one, those that lose least
+        tries = 100
+        for first in (NOTHING, *np.argsort(changes.loss, kind="stable")[:tries].tolist()):
+            if is_found and looked_at > most:
+                return
+            looked_at += each
+            answer = self._set_after(row, changes, first)
+            if answer is not None:
+                is_found = True
+                yield answer
 
     def _set_after(
         self, row: int, changes: Changes, first: int
