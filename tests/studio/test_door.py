@@ -69,13 +69,13 @@ def test_every_page_says_what_it_may_load(planner: Caller) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["../secret.yaml", "/etc/passwd", "out/secret.yaml", "secret.yaml", ".", "a\0b", "%2e%2e"],
+    ["../secret.yaml", "/etc/passwd", "away/secret.yaml", "secret.yaml", ".", "a\0b", "%2e%2e"],
 )
 def test_no_name_leads_out_of_the_folder(planner: Caller, folder: Path, name: str) -> None:
     outside = folder.parent / "secret"
     outside.mkdir(exist_ok=True)
     (outside / "secret.yaml").write_text("offers: [{id: secret}]\n", encoding="utf-8")
-    for link, target in (("out", outside), ("secret.yaml", outside / "secret.yaml")):
+    for link, target in (("away", outside), ("secret.yaml", outside / "secret.yaml")):
         if not (folder / link).is_symlink():
             (folder / link).symlink_to(target)
     for kind in ("policy", "run", "run/report", "run/checks"):
@@ -85,7 +85,7 @@ def test_no_name_leads_out_of_the_folder(planner: Caller, folder: Path, name: st
     assert "secret" not in planner.get("/").text
     taken = planner.send("/policy/save-as", {"path": "policy.yaml", "text": "a: 1", "name": name})
     assert taken.status in {409, 422}
-    (folder / "out").unlink()
+    (folder / "away").unlink()
     (folder / "secret.yaml").unlink()
 
 
