@@ -167,7 +167,10 @@ def _budget(limit: LimitTerms, policy: Policy, budget: Budget) -> LimitTerms:
 
 
 def _whole(bound: float, unit: int, rounding: str) -> int:
-    return int((Decimal(repr(float(bound))) * unit).to_integral_value(rounding=rounding))
+    whole = int((Decimal(repr(float(bound))) * unit).to_integral_value(rounding=rounding))
+    # a ledger's sums are 64 bits wide, and no campaign comes near this bound
+    far = 2**62
+    return min(max(whole, -far), far)
 
 
 def _measures(frozen: FrozenPolicy) -> Iterator[tuple[str, str | None]]:

@@ -77,6 +77,19 @@ def test_what_was_written_verifies(written: Path) -> None:
     assert verification.ok, verification.to_text()
 
 
+def test_a_cap_that_no_sum_reaches_is_kept_as_the_largest(tmp_path: Path) -> None:
+    far = {"limits": [{"name": "far", "sum": "cost", "at_most": 1e18}]}
+    run = solved(tmp_path, budget={"amount": 60.0}, demands=far)
+    campaign = open_campaign(run)
+    ledger = Ledger(SQLiteStore(tmp_path / "ledger", campaign.terms, secret=bytes(16)))
+    user = next(row["user_id"] for row in plan(run) if row["offer_id"])
+    (answer,) = ledger.apply([asked(campaign, user, 1)], START)
+    assert isinstance(answer, Decided)
+    ledger.close()
+    verification = verify_ledger(run, str(tmp_path / "ledger"))
+    assert verification.ok, verification.to_text()
+
+
 def test_every_entry_is_written_out(written: Path, tmp_path: Path) -> None:
     out = tmp_path / "entries.parquet"
     number = write_entries(str(written / "ledger"), out)

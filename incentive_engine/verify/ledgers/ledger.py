@@ -155,7 +155,9 @@ def _books(truth: PairFacts, pool: list[Any], findings: CheckFindings) -> Books:
         for name in group.names if not group.report_only else ():
             unit = 1 if group.measures == (ISSUED,) else MICROS
             is_cap = group.at_most is not None and not group.is_ratio
-            caps[name] = math.floor(Fraction(group.at_most or 0) * unit) if is_cap else None
+            # a ledger's sums are 64 bits wide: a cap beyond them is kept as 2**62
+            most = min(math.floor(Fraction(group.at_most or 0) * unit), 2**62)
+            caps[name] = most if is_cap else None
             settles[name] = group.measures in {(COST,), (FACE,)}
     stated = {name: most for name, most, *_ in pool}
     if stated != caps:
