@@ -26,8 +26,16 @@ def _session() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _sockets() -> Iterator[None]:
-    """Collect the sockets that PySpark leaves open, whose warning would be an error elsewhere."""
+    """Collect the sockets that PySpark leaves open, whose warning would be an error elsewhere.
+
+    Filters belong to the process: a thread that leaves those of an earlier test behind takes away
+    what a mark has set, so they are set here again, before and after.
+    """
+    _ignore_sockets()
     yield
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="unclosed <socket", category=ResourceWarning)
-        gc.collect()
+    _ignore_sockets()
+    gc.collect()
+
+
+def _ignore_sockets() -> None:
+    warnings.filterwarnings("ignore", message="unclosed <socket", category=ResourceWarning)
