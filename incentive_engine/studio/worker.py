@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import FrameType
-from typing import Literal
+from typing import ClassVar, Literal
+
+from pydantic_core import PydanticSerializationError
 
 from incentive_engine.errors import Fault, IncentiveError, SetupError
 from incentive_engine.language import Code, Text, say
@@ -121,9 +123,24 @@ class Reporter:
         self.line.send(TaskProgress(step=step, share=min(done / parts, 1.0) if parts else None))
 
 
+@dataclass(slots=True)
+class _Stop:
+    """Ends a task that is asked to stop; libraries of compiled code tell that as an error."""
+
+    CODE: ClassVar = 143
+    """The exit code of a task that was asked to stop."""
+
+    is_asked: bool = False
+
+    def __call__(self, _number: int, _frame: FrameType | None) -> None:
+        self.is_asked = True
+        sys.exit(self.CODE)
+
+
 def work(order: Order, line: Connection) -> None:
     """Do what an order says, and send its stages and its outcome."""
-    signal.signal(signal.SIGTERM, _stop)
+    stop = _Stop()
+    signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's, which ends its tasks
     try:
         does: dict[Kind, Callable[[Order, Reporter], Outcome]] = {
@@ -138,13 +155,11 @@ def work(order: Order, line: Connection) -> None:
     except MemoryError:
         fault = Fault(str(order.file), say("studio.no_memory"), remedy=say("studio.free_memory"))
         outcome = Outcome(faults=SetupError(fault).faults)
+    except PydanticSerializationError:
+        if not stop.is_asked:
+            raise
+        sys.exit(stop.CODE)
     line.send(outcome)
-
-
-def _stop(_number: int, _frame: FrameType | None) -> None:
-    # the exit code of a task that was asked to stop
-    stopped = 143
-    sys.exit(stopped)
 
 
 def _allocate(order: Order, progress: Reporter) -> Outcome:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -62,6 +63,17 @@ def test_a_budget_is_spent_to_the_last_millionth(users: int, share: float) -> No
         assert micros[GOLD[problem.cell[taken]]].sum() == bounds[1]
     assert plan.certificate.feasible
     assert plan.certificate.gap < 10.0 / users  # the last few users pay for it, nobody else
+
+
+def test_where_nothing_may_be_spent_nobody_gets_anything() -> None:
+    problem, _ = draw(0, 30, share=0.0)
+    nothing = (
+        sum_limit("budget", "cost", at_most=0.0),
+        sum_limit("gold", "cost", at_least=0.0, at_most=1e-9, cells=GOLD),
+    )
+    plan = solve(replace(problem, limits=nothing))
+    assert plan.certificate.feasible
+    assert (plan.choice == -1).all()
 
 
 def selection(rng: np.random.Generator) -> tuple[Selection, FloatArray]:

@@ -6,6 +6,7 @@ import gzip
 import json
 import sqlite3
 from contextlib import closing
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, Final
 
@@ -291,7 +292,7 @@ def mutate(policy: dict[str, Any], rng: Rng) -> str:
     if kind == 0:
         del parent[way[-1]]
         return f"without {way}"
-    value = VALUES[rng.integers(len(VALUES))]
+    value = deepcopy(VALUES[rng.integers(len(VALUES))])  # which may be changed in its turn
     if kind == 1 and isinstance(parent, dict):
         parent[str(way[-1]) + "x"] = value
         return f"{way}x = {value!r}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, Final
 
@@ -92,7 +93,7 @@ def live_calls(folder: Path, rng: Rng, *, outcomes: str, users: str, port: int) 
 def said_by_agent(rng: Rng) -> str:
     """Return what an agent's program writes until it hangs up: right, or not."""
     calls: list[dict[str, Any]] = [
-        {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
+        {"jsonrpc": "2.0", "id": number, "method": method, "params": deepcopy(params)}
         for number, (method, params) in enumerate(ASKED)
     ]
     calls.insert(1, {"jsonrpc": "2.0", "method": "notifications/initialized"})

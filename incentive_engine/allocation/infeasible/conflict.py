@@ -303,7 +303,7 @@ def _way_out(
             return say("conflict.drop", name=name)
     way = say(f"conflict.{'lower' if below else 'raise'}", name=name, bound=bound, to=to)
     share = None if ratio else rows.limits[i].shares[0 if below else 1]
-    if share is None or to is None:
+    if share is None or to is None or not bound:
         return way
     return _stated(rows.limits[i], way, _whole_share(share * to / bound, below=below))
 

@@ -95,12 +95,12 @@ def solve_core(
 
         return replace(_checked(rows, core, start, rest, ask), core=len(core.index))
 
-    if not whole:
+    if not whole and len(core.user):
         # SCIP is faster on hundreds of users, CP-SAT exact where tolerances matter
         branched = attempt(branching)
         return attempt(exact) if branched.plan is None else branched
     proven = attempt(exact)
-    if proven.status is Status.OPTIMAL and len(core.user) > TINY:
+    if proven.status is Status.OPTIMAL and not 0 < len(core.user) <= TINY:
         return proven
     return _agreed(proven, attempt(branching))
 
