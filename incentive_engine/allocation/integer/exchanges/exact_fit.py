@@ -127,7 +127,11 @@ class _Fitted:
     def fit(self, row: int) -> bool:
         """Change users until a row holds; False where none of the sets looked at does it."""
         changes = self._changes(row)
-        while len(changes.user) and self._is_far(row, changes):
+        # changes one by one, at most: what is further away is left to programs
+        steps = 300
+        for _ in range(steps):
+            if not len(changes.user) or not self._is_far(row, changes):
+                break
             changes = self._step(row, changes)
         sets = [*self._sets(row, changes)]
         if not sets:
