@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
-from incentive_engine.data.engine_source import source_digest
 from incentive_engine.data.tables.files import PRIVATE, atomic_directory, digest_file
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
 
+ROOT: Final = Path(__file__).parents[1]
+"""Where the engine's own files are."""
 ENTRY: Final = "entry.json"
 """Lists the files of an entry with their digests; written last."""
 REMEDY: Final = "set INCENTIVE_CACHE to a directory that you may write to"
@@ -186,6 +187,39 @@ def _engine(more: tuple[str, ...]) -> dict[str, str]:
     # whose versions the results of a step depend on
     libraries = ("incentive-engine", "numpy", "pandas", "pyarrow", "scipy", "lightgbm")
     return {"source": source, **{name: _version(name) for name in libraries}}
+
+
+@functools.cache
+def source_digest(*parts: str) -> str:
+    """Return the SHA-256 digest of the engine's own files, by their names and contents.
+
+    Two builds may state the same version.
+
+    Parameters
+    ----------
+    parts
+        Only these: packages or modules of the engine, such as ``config`` and ``domain.py``; left
+        out, all of it, pages and phrases of reports included.
+
+    Raises
+    ------
+    ValueError
+        When the engine has no such part: a renamed package must not leave a digest silently.
+    """
+    whole = hashlib.sha256()
+    for file in (file for name in parts or (".",) for file in _files(ROOT / name)):
+        whole.update(f"{file.relative_to(ROOT).as_posix()} {digest_file(file)}\n".encode())
+    return whole.hexdigest()
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise ValueError(say("{name} is no part of the engine", name=repr(path.name)))
+    return sorted(
+        file for file in path.rglob("*") if file.is_file() and "__pycache__" not in file.parts
+    )
 
 
 def _version(library: str) -> str:

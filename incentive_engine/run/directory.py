@@ -20,7 +20,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from incentive_engine.data.engine_source import source_digest
+from incentive_engine.data.step_cache import source_digest
 from incentive_engine.data.tables.arrow import as_arrow, chosen_texts
 from incentive_engine.data.tables.files import atomic_directory, digest_file
 from incentive_engine.domain import MICROS, REASONS, Choices, FloatArray, IntArray

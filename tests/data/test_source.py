@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-import incentive_engine
-from incentive_engine.data.engine_source import source_digest
+from incentive_engine.data import step_cache
+from incentive_engine.data.step_cache import source_digest
 
 
 @pytest.fixture
@@ -13,7 +13,7 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("domain.py", "report/page.html", "report/__pycache__/page.pyc"):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(name)
-    monkeypatch.setattr(incentive_engine, "__file__", str(root / "__init__.py"))
+    monkeypatch.setattr(step_cache, "ROOT", root)
     return root
 
 

@@ -9,9 +9,8 @@ import grimp
 import pytest
 
 import incentive_engine
-from incentive_engine.data import engine_source
-from incentive_engine.data.engine_source import source_digest
-from incentive_engine.data.step_cache import SOURCES, _engine
+from incentive_engine.data import step_cache
+from incentive_engine.data.step_cache import SOURCES, _engine, source_digest
 from incentive_engine.data.tables.files import digest_file
 from incentive_engine.insight.budget.response import RESPONSE_SOURCES
 
@@ -30,7 +29,7 @@ def changed(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Path]]:
     """Return a list: the digest of a file that one puts there changes."""
     files: list[Path] = []
     monkeypatch.setattr(
-        engine_source,
+        step_cache,
         "digest_file",
         lambda file: "changed" if file in files else digest_file(file),
     )
