@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from incentive_engine.allocation.decisions.decision import OfferChoice, User, decide
 from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy, Prices
@@ -19,12 +19,8 @@ from incentive_engine.language import say
 from incentive_engine.live.actions import Change
 from incentive_engine.live.ledger.records import Claims
 from incentive_engine.live.ledger.stores.store import Terms
-from incentive_engine.live.newcomers import Feature, Newcomers
 from incentive_engine.live.population import Planned, RunPopulation
 from incentive_engine.run.finished import FinishedRun
-
-if TYPE_CHECKING:
-    from incentive_engine.features.one_user import UserEvents
 
 
 class Window(NamedTuple):
@@ -71,7 +67,6 @@ class LiveCampaign:
     measures: Mapping[str, str | None]
     windows: Mapping[str, Window]
     hours: Window | None
-    newcomers: Newcomers | None = None
     paused: frozenset[str] = frozenset()
     blocked: frozenset[str] = frozenset()
 
@@ -82,42 +77,13 @@ class LiveCampaign:
         if change.prices is not None:
             self.prices = self.prices.next(change.prices)
 
-    def choose_newcomer(
-        self,
-        user_id: str,
-        features: Mapping[str, Feature],
-        *,
-        events: UserEvents | None = None,
-        moment: int = 0,
-    ) -> Choice:
-        """Return what a user gets whom the run does not know, by the policy's model.
-
-        Parameters
-        ----------
-        events, moment
-            What the user did, and the moment before which it counts, microseconds since 1970.
-
-        Raises
-        ------
-        DataError
-            With every feature that is missing, of another kind, or given besides its events.
-        """
-        assert self.newcomers is not None
-        if events is not None:
-            made = self.newcomers.features(events, moment)
-            if both := sorted(made.keys() & features.keys()):
-                what = say("holds what `events` make: {both}", both=tuple(both[:5]))
-                raise DataError(Fault("features", what, remedy="leave one of both out"))
-            features = {**features, **made}
-        return self._decide(self.newcomers.user(user_id, features))
-
     def choose(self, user_id: int | str) -> Choice | None:
         """Return what a user of the run gets at the prices of now; None for an unknown one."""
         planned = self.population.find(user_id)
         if planned is None:
             return None
         if self.prices.version != self.planned_version or planned.offer_id in self.paused:
-            return self._decide(planned.user)
+            return self.decide(planned.user)
         if str(user_id) in self.blocked:
             return Choice(None, Reason.INELIGIBLE, 0, 0, (), planned.propensity)
         return self._as_planned(planned)
@@ -134,7 +100,7 @@ class LiveCampaign:
         chosen = as_planned(planned.user, self.frozen, planned.offer_id)
         return self.choice_of(chosen)._replace(propensity=planned.propensity)
 
-    def _decide(self, user: User) -> Choice:
+    def decide(self, user: User) -> Choice:
         """Return what a user gets at the prices of now, without what is paused."""
         if str(user.user_id) in self.blocked:
             return Choice(None, Reason.INELIGIBLE, 0, 0, (), 1.0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from incentive_engine.data.scores import scaled_costs
 from incentive_engine.domain import COST
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
+from incentive_engine.live.campaign import LiveCampaign
 
 if TYPE_CHECKING:
     from incentive_engine.features.one_user import UserEvents
@@ -63,6 +64,13 @@ class Newcomers:
             what = say("does not say what the policy needs: {names}", names=tuple(sorted(unknown)))
             raise DataError(Fault(str(model), what, remedy="serve the run without a model"))
 
+    @classmethod
+    def of(cls, model: Path, campaign: LiveCampaign) -> Self:
+        """Return what a model says of users whom a campaign's run does not know."""
+        evaluated = campaign.run.certificate.budget.evaluated
+        cost_factor = 1.0 if evaluated is None else evaluated.correction
+        return cls(model, campaign.frozen, cost_factor=cost_factor)
+
     @property
     def learned_from_history(self) -> bool:
         """Whether there are features that events are needed for."""
@@ -81,14 +89,32 @@ class Newcomers:
             raise DataError(Fault("events", what, remedy="leave them out"))
         return {**self._history.features(events, moment)}
 
-    def user(self, user_id: str, features: Mapping[str, Feature]) -> User:
+    def user(
+        self,
+        user_id: str,
+        features: Mapping[str, Feature],
+        *,
+        events: UserEvents | None = None,
+        moment: int = 0,
+    ) -> User:
         """Return a user with what the model says of each offer.
+
+        Parameters
+        ----------
+        events, moment
+            What the user did, and the moment before which it counts, microseconds since 1970.
 
         Raises
         ------
         DataError
-            With every feature that is missing, or of another kind.
+            With every feature that is missing, of another kind, or given besides its events.
         """
+        if events is not None:
+            made = self.features(events, moment)
+            if both := sorted(made.keys() & features.keys()):
+                what = say("holds what `events` make: {both}", both=tuple(both[:5]))
+                raise DataError(Fault("features", what, remedy="leave one of both out"))
+            features = {**features, **made}
         self._check(features)
         measures = self._scorer.measures(features, where=self.WHERE)
         costs = np.array(measures[COST])

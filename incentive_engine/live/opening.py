@@ -20,7 +20,6 @@ from incentive_engine.errors import Fault, VerificationError
 from incentive_engine.live.campaign import LiveCampaign, hours_of, windows_of
 from incentive_engine.live.ledger.records import LimitTerms, RiskMargin
 from incentive_engine.live.ledger.stores.store import Terms
-from incentive_engine.live.newcomers import Newcomers
 from incentive_engine.live.population import FORMAT, RunPopulation
 from incentive_engine.run.finished import FinishedRun, read_run
 from incentive_engine.run.format import RunFile, read_json, read_manifest
@@ -32,9 +31,7 @@ from incentive_engine.verify.files import altered_files
 VERIFIED: Final = "verified.json"
 
 
-def open_campaign(
-    run_dir: Path, *, model: Path | None = None, key: SigningKey | None = None
-) -> LiveCampaign:
+def open_campaign(run_dir: Path, *, key: SigningKey | None = None) -> LiveCampaign:
     """Return a run for live decisions, once it is known to verify.
 
     The first time a run is verified whole, and its users are laid out beside it; later, that its
@@ -42,8 +39,6 @@ def open_campaign(
 
     Parameters
     ----------
-    model
-        What `train` has written, for users whom the run does not know.
     key
         The run must be signed with it; a run is then verified whole every time.
 
@@ -65,8 +60,6 @@ def open_campaign(
         (folder / VERIFIED).write_text(json.dumps({"run": run.digest}), encoding="utf-8")
     population = RunPopulation(folder, frozen)
     terms = terms_of(run, frozen)
-    evaluated = run.certificate.budget.evaluated
-    cost_factor = 1.0 if evaluated is None else evaluated.correction
     return LiveCampaign(
         run=run,
         frozen=frozen,
@@ -77,7 +70,6 @@ def open_campaign(
         places={limit.name: place for place, limit in enumerate(terms.limits)},
         measures=dict(_measures(frozen)),
         windows=windows_of(run.policy),
-        newcomers=None if model is None else Newcomers(model, frozen, cost_factor=cost_factor),
         hours=hours_of(run.policy),
     )
 

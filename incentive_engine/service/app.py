@@ -32,6 +32,7 @@ from incentive_engine.live.ledger.commands import (
     ShowPool,
 )
 from incentive_engine.live.ledger.records import POOL_EMPTY, Decision
+from incentive_engine.live.newcomers import Newcomers
 from incentive_engine.live.repricing import Repricer
 from incentive_engine.live.writing.process import WriterProcess
 from incentive_engine.service.api import bodies, openapi
@@ -58,6 +59,8 @@ class Service:
 
     Attributes
     ----------
+    newcomers
+        Describes users whom the run does not know; None without a model.
     hold
         Microseconds for which an offer stays reserved; None: until it cannot be redeemed any more.
     repricer
@@ -71,6 +74,7 @@ class Service:
     watch: WatchedFindings
     gate: Gate
     hold: int | None
+    newcomers: Newcomers | None = None
     repricer: Repricer | None = None
     foresight: float | None = None
     metrics: Metrics
@@ -92,8 +96,8 @@ class Service:
         hashed, digest = hash_of(key), hash_of("decide", parts)
         choice = self.campaign.choose(user)
         is_described = asked.features is not None or asked.events is not None
-        if choice is None and is_described and self.campaign.newcomers is not None:
-            choice = await self._newcomer(user, asked)
+        if choice is None and is_described and self.newcomers is not None:
+            choice = await self._newcomer(self.newcomers, user, asked)
         now = wall_micros()
         refused = self._refusal(now)
         if choice is None or refused is not None:
@@ -123,12 +127,14 @@ class Service:
 
     def _most_bytes(self) -> int | None:
         """Return how long the body of a decision may be; None for the limit of all bodies."""
-        newcomers = self.campaign.newcomers
         # bytes of a body with events, where a model learned from history
         event_bytes = 16 << 20
-        return event_bytes if newcomers is not None and newcomers.learned_from_history else None
+        is_history_taken = self.newcomers is not None and self.newcomers.learned_from_history
+        return event_bytes if is_history_taken else None
 
-    async def _newcomer(self, user: str, asked: bodies.DecisionRequest) -> Choice:
+    async def _newcomer(
+        self, newcomers: Newcomers, user: str, asked: bodies.DecisionRequest
+    ) -> Choice:
         """Return what a user gets by his features, and by what he did."""
         from incentive_engine.features.one_user import UserEvents  # loads numba
 
@@ -137,18 +143,15 @@ class Service:
             moment = self._moment(asked)
             if asked.events is not None:
                 events = UserEvents(**msgspec.structs.asdict(asked.events))
-            choose = partial(
-                self.campaign.choose_newcomer,
-                user,
-                asked.features or {},
-                events=events,
-                moment=moment,
+            described = partial(
+                newcomers.user, user, asked.features or {}, events=events, moment=moment
             )
             # a thread takes longer than the model, but many events take longer than a thread
             # events from which on a thread makes the features of them
             many_events = 1_000
             is_long = events is not None and len(events.time) > many_events
-            return await asyncio.to_thread(choose) if is_long else choose()
+            newcomer = await asyncio.to_thread(described) if is_long else described()
+            return self.campaign.decide(newcomer)
         except DataError as error:
             raise not_scored(error) from None
 
@@ -333,7 +336,7 @@ class Service:
 
     def _unknown_user(self) -> ProblemError:
         remedy = "serve with --model DIR and send `features`, or plan again with this user"
-        if self.campaign.newcomers is not None:
+        if self.newcomers is not None:
             remedy = "send his `features`, as the model learned them"
         what = "the run has no such user"
         return problem(404, "user_id", what, "a user of the run", remedy)

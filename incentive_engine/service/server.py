@@ -20,6 +20,7 @@ try:
 
     from incentive_engine.config.access.keys import Keys
     from incentive_engine.live.ledger.ledger import ledger_of
+    from incentive_engine.live.newcomers import Newcomers
     from incentive_engine.live.opening import open_campaign
     from incentive_engine.live.repricing import Repricer
     from incentive_engine.live.writing.process import WriterProcess
@@ -81,7 +82,8 @@ def serve(options: ServeOptions, *, say: Callable[[str], None]) -> None:
         refuse_open_door(options.host)
     keys = None if options.keys is None else Keys(options.keys)
     key = read_signing_key(None)
-    campaign = open_campaign(options.run_dir, model=options.model, key=key)
+    campaign = open_campaign(options.run_dir, key=key)
+    newcomers = None if options.model is None else Newcomers.of(options.model, campaign)
     refuse_unsigned(campaign.run, key)
     refuse_unapproved(campaign.run)
     place = options.ledger or ledger_of(options.run_dir)
@@ -89,6 +91,7 @@ def serve(options: ServeOptions, *, say: Callable[[str], None]) -> None:
     metrics, log = Metrics(), Log(requests=options.log_requests)
     service = Service(
         campaign=campaign,
+        newcomers=newcomers,
         writer=WriterProcess(place, campaign.terms, on_commit=metrics.commit),
         watch=WatchedFindings(campaign, place),
         gate=Gate(keys=keys, limits=Limits(rate=options.rate)),
