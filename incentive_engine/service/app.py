@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 from starlette.requests import Request
@@ -33,7 +33,6 @@ from incentive_engine.live.ledger.commands import (
 )
 from incentive_engine.live.ledger.records import POOL_EMPTY, Decision
 from incentive_engine.live.newcomers import Newcomers
-from incentive_engine.live.repricing import Repricer
 from incentive_engine.live.writing.process import WriterProcess
 from incentive_engine.service.api import bodies, openapi
 from incentive_engine.service.api.problems import ProblemError, problem
@@ -49,6 +48,9 @@ from incentive_engine.service.gate import Gate, idempotency_key
 from incentive_engine.service.log import Log
 from incentive_engine.service.metrics import Metrics
 from incentive_engine.service.watched_findings import WatchedFindings
+
+if TYPE_CHECKING:
+    from incentive_engine.live.repricing import Repricer
 
 DECISIONS: Final = "/v1/decisions"
 

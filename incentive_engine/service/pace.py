@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from incentive_engine.allocation.pacing import WarmStart
 from incentive_engine.domain import MICROS
 from incentive_engine.errors import IncentiveError
 from incentive_engine.live.actions import Change
@@ -25,8 +25,10 @@ from incentive_engine.live.ledger.commands import (
     ShowPrices,
 )
 from incentive_engine.live.ledger.records import Verb
-from incentive_engine.live.repricing import Current, Repricer
 from incentive_engine.service.app import Service
+
+if TYPE_CHECKING:
+    from incentive_engine.live.repricing import Current, Repricer
 
 
 async def keep_pace(service: Service) -> None:
@@ -68,6 +70,8 @@ async def follow(service: Service) -> Current | None:
 def _taken_over(service: Service, answer: Answer) -> Current | None:
     if not isinstance(answer, Published):
         return None
+    from incentive_engine.live.repricing import Current  # loads solvers
+
     current = Current.of(answer)
     if current.prices.version != service.campaign.prices.version:
         service.campaign.prices = current.prices
@@ -121,6 +125,9 @@ async def _obey(service: Service, change: Change, *, at: int) -> None:
     if change.prices is None or (current is not None and current.published >= at):
         campaign.obey(replace(change, prices=None))
         return
+    from incentive_engine.allocation.pacing import WarmStart
+    from incentive_engine.live.repricing import Current
+
     campaign.obey(change)
     accepted = Current(
         prices=campaign.prices,

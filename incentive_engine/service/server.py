@@ -6,10 +6,12 @@ import asyncio
 import gc
 import signal
 import socket
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from incentive_engine.domain import MICROS
 from incentive_engine.errors import Fault, SetupError
@@ -22,8 +24,7 @@ try:
     from incentive_engine.live.ledger.ledger import ledger_of
     from incentive_engine.live.newcomers import Newcomers
     from incentive_engine.live.opening import open_campaign
-    from incentive_engine.live.repricing import Repricer
-    from incentive_engine.live.writing.process import WriterProcess
+    from incentive_engine.live.writing.process import WriterProcess, launched_early
     from incentive_engine.run.approval import refuse_unapproved
     from incentive_engine.run.signature import read_signing_key, refuse_unsigned
     from incentive_engine.service.api.routes import application
@@ -41,6 +42,11 @@ except ModuleNotFoundError as error:
         error.name or "", "is not installed", remedy="pip install 'incentive-engine[serve]'"
     )
     raise SetupError(missing) from error
+
+
+if TYPE_CHECKING:
+    from incentive_engine.live.campaign import LiveCampaign
+    from incentive_engine.live.repricing import Repricer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +87,19 @@ def serve(options: ServeOptions, *, say: Callable[[str], None]) -> None:
     if options.keys is None:
         refuse_open_door(options.host)
     keys = None if options.keys is None else Keys(options.keys)
+    with launched_early() as writer:
+        service = _opened(options, keys, writer)
+        # connections that wait to be taken
+        waiting = 1_024
+        with (
+            listening(options.host, options.port, waiting=waiting) as listener,
+            asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+        ):
+            runner.run(_serve(service, listener, say))
+
+
+def _opened(options: ServeOptions, keys: Keys | None, writer: subprocess.Popen[bytes]) -> Service:
+    """Return what the calls share, once the run is known to verify."""
     key = read_signing_key(None)
     campaign = open_campaign(options.run_dir, key=key)
     newcomers = None if options.model is None else Newcomers.of(options.model, campaign)
@@ -89,29 +108,28 @@ def serve(options: ServeOptions, *, say: Callable[[str], None]) -> None:
     place = options.ledger or ledger_of(options.run_dir)
     hold = None if options.hold is None else round(options.hold * MICROS)
     metrics, log = Metrics(), Log(requests=options.log_requests)
-    service = Service(
+    return Service(
         campaign=campaign,
         newcomers=newcomers,
-        writer=WriterProcess(place, campaign.terms, on_commit=metrics.commit),
+        writer=WriterProcess(place, campaign.terms, launched=writer, on_commit=metrics.commit),
         watch=WatchedFindings(campaign, place),
         gate=Gate(keys=keys, limits=Limits(rate=options.rate)),
         hold=hold,
-        repricer=Repricer.of(campaign, place, hold=hold),
+        repricer=_repricer(campaign, place, hold),
         metrics=metrics,
         log=log,
     )
-    # connections that wait to be taken
-    waiting = 1_024
-    with (
-        listening(options.host, options.port, waiting=waiting) as listener,
-        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
-    ):
-        runner.run(_serve(service, listener, say, users=len(campaign.population)))
 
 
-async def _serve(
-    service: Service, listener: socket.socket, say: Callable[[str], None], *, users: int
-) -> None:
+def _repricer(campaign: LiveCampaign, place: str, hold: int | None) -> Repricer | None:
+    if campaign.hours is None:
+        return None
+    from incentive_engine.live.repricing import Repricer  # loads solvers
+
+    return Repricer.of(campaign, place, hold=hold)
+
+
+async def _serve(service: Service, listener: socket.socket, say: Callable[[str], None]) -> None:
     # seconds that requests have to end once the server is asked to stop
     stopping = 20
     server = Server(
@@ -132,6 +150,7 @@ async def _serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
+    users = len(service.campaign.population)
     server.on_start = lambda: say(
         f"{service.campaign.run.directory}: {users:,} users at {address_of(listener)}"
     )

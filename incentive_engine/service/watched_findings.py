@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 
@@ -13,8 +13,10 @@ from incentive_engine.language import say
 from incentive_engine.live.campaign import LiveCampaign
 from incentive_engine.live.ledger.clock import wall_micros
 from incentive_engine.live.watch.finding import Finding
-from incentive_engine.live.watch.watching import Watch
 from incentive_engine.service.api.bodies import AnsweredBody, FindingBody, ProposalBody
+
+if TYPE_CHECKING:
+    from incentive_engine.live.watch.watching import Watch
 
 
 class WatchedFindings:
@@ -66,6 +68,8 @@ class WatchedFindings:
 
     def _look(self, requests: Mapping[str, int]) -> tuple[Finding, ...]:
         if self._watch is None:
+            from incentive_engine.live.watch.watching import Watch  # loads pandas
+
             self._watch = Watch(self._campaign.run.directory, self._campaign)
         observed = self._watch.read(self._ledger)
         prices = self._campaign.prices.by_limit

@@ -6,6 +6,7 @@ import asyncio
 import multiprocessing
 import os
 import signal
+import subprocess
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,7 +26,7 @@ from incentive_engine.live.ledger.commands import (
 )
 from incentive_engine.live.ledger.stores.sqlite_store import announced
 from incentive_engine.live.writing.client import Client
-from incentive_engine.live.writing.process import WriterProcess
+from incentive_engine.live.writing.process import WriterProcess, launch, launched_early
 
 from .ledgers import BUDGET, STOCK, YUAN, decided, key, ledger, redeem, reserve, terms
 
@@ -209,3 +210,38 @@ def test_the_clock_follows_small_steps_and_no_jump() -> None:
     assert clock.now() == 1_002_500_000
     wall = 0
     assert clock.now() == 1_002_500_000
+
+
+def test_a_writer_that_gets_no_job_ends_without_a_word(capfd: pytest.CaptureFixture[str]) -> None:
+    def in_vain() -> None:
+        with launched_early() as process:
+            launched.append(process)
+            raise RuntimeError("the run does not verify")
+
+    launched: list[subprocess.Popen[bytes]] = []
+    with pytest.raises(RuntimeError, match="does not verify"):
+        in_vain()
+    assert [process.returncode for process in launched] == [0]
+    assert capfd.readouterr().err == ""
+
+
+def test_ctrl_c_of_a_terminal_does_not_reach_a_writer() -> None:
+    process = launch()
+    assert os.getpgid(process.pid) != os.getpgid(0)
+    process.communicate(timeout=LONGEST)
+    assert process.returncode == 0
+
+
+def test_a_launched_writer_does_the_job_that_it_gets(tmp_path: Path) -> None:
+    async def served() -> None:
+        with launched_early() as process:
+            writer = WriterProcess(str(tmp_path / "a"), terms(), launched=process)
+            await writer.start()
+            assert writer.pid == process.pid
+            decided(await writer.ask(reserve(cost=YUAN)))
+            await killed(writer)
+            decided(await asked_until_answered(writer, reserve("b", cost=YUAN)))
+            assert writer.pid != process.pid
+            await writer.stop()
+
+    asyncio.run(asyncio.wait_for(served(), LONGEST))

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -23,15 +23,27 @@ from incentive_engine.live.writing.writer import Job
 
 
 class WriterProcess:
-    """A ledger as an event loop sees it."""
+    """A ledger as an event loop sees it.
+
+    Parameters
+    ----------
+    launched
+        A process that waits for its first job; left out, `start` launches one.
+    """
 
     def __init__(
-        self, ledger: str, terms: Terms, *, on_commit: Callable[[Commit], None] = lambda _: None
+        self,
+        ledger: str,
+        terms: Terms,
+        *,
+        launched: subprocess.Popen[bytes] | None = None,
+        on_commit: Callable[[Commit], None] = lambda _: None,
     ) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="incentive-ledger-"))
         self._job = Job(ledger=ledger, terms=terms, socket=str(self._folder / "writer"))
         self._on_commit = on_commit
         self._client = AsyncClient(on_commit)
+        self._launched = launched
         self._process: subprocess.Popen[bytes] | None = None
         self._watch: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
@@ -79,7 +91,9 @@ class WriterProcess:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     async def _start(self) -> None:
-        self._process = await asyncio.to_thread(_launched, self._job)
+        launched, self._launched = self._launched, None
+        self._process = launched or launch()
+        await asyncio.to_thread(_give, self._process, self._job)
         _, self._client = await asyncio.get_running_loop().create_unix_connection(
             lambda: AsyncClient(self._on_commit), self._job.socket
         )
@@ -118,19 +132,39 @@ class WriterProcess:
                 _end(self._process)
 
 
-def _launched(job: Job) -> subprocess.Popen[bytes]:
-    """Return a writer's process once it is ready.
+def launch() -> subprocess.Popen[bytes]:
+    """Return a process that loads what a writer needs, and waits for its job.
+
+    In a group of its own: Ctrl-C is for the one who serves, who ends it by closing its pipes.
+    """
+    return subprocess.Popen(
+        [sys.executable, "-m", "incentive_engine.live.writing.writer"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        process_group=0,
+    )
+
+
+@contextlib.contextmanager
+def launched_early() -> Iterator[subprocess.Popen[bytes]]:
+    """Yield a process that loads while others are at work; end it where it got no job."""
+    process = launch()
+    try:
+        yield process
+    except BaseException:
+        _end(process)
+        process.wait()
+        raise
+
+
+def _give(process: subprocess.Popen[bytes], job: Job) -> None:
+    """Give a process its job, and return once it is ready.
 
     Raises
     ------
     IncentiveError
         With what keeps it from its ledger.
     """
-    process = subprocess.Popen(
-        [sys.executable, "-m", "incentive_engine.live.writing.writer"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    )
     assert process.stdin is not None
     assert process.stdout is not None
     with contextlib.suppress(BrokenPipeError):
@@ -138,7 +172,7 @@ def _launched(job: Job) -> subprocess.Popen[bytes]:
         process.stdin.flush()
     line = process.stdout.readline()
     if line.startswith(b'{"ready"'):
-        return process
+        return
     _end(process)
     process.wait()
     if not line:

@@ -184,7 +184,10 @@ class Writer:
 
 def main() -> int:
     """Do the job that standard input names."""
-    job = msgspec.json.decode(sys.stdin.buffer.readline(), type=Job)
+    line = sys.stdin.buffer.readline()
+    if not line:  # whoever launched it has ended, or has no job for it
+        return 0
+    job = msgspec.json.decode(line, type=Job)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the parent, which stops us
     # the exit code after a transaction that failed
     failed = 4
