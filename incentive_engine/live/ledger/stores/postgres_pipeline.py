@@ -30,6 +30,10 @@ class Pipeline:
     """
 
     def __init__(self, connection: Any, statements: Mapping[str, str]) -> None:  # noqa: ANN401 - the library is optional
+        import psycopg
+
+        self._library = psycopg
+        self._succeeded = {psycopg.pq.ExecStatus.COMMAND_OK, psycopg.pq.ExecStatus.TUPLES_OK}
         self._own = connection.pgconn
         for name, statement in statements.items():
             self._expect(self._own.prepare(name.encode(), statement.encode()))
@@ -42,8 +46,6 @@ class Pipeline:
         psycopg.Error
             When a statement fails: those after it have not run.
         """
-        from psycopg.pq import ConnStatus
-
         own, number = self._own, 0
         own.enter_pipeline_mode()
         for number, (name, values) in enumerate(calls, 1):  # noqa: B007 - the last
@@ -56,9 +58,12 @@ class Pipeline:
             results.append(self._result())
             self._result()  # none: the end of a statement's results
         self._result()  # the end of all of them
-        if own.status == ConnStatus.OK:
+        if self._is_connected():
             own.exit_pipeline_mode()
         return [self._expect(result) for result in results]
+
+    def _is_connected(self) -> bool:
+        return bool(self._own.status == self._library.pq.ConnStatus.OK)
 
     def _send(self) -> None:
         """Send all that waits to be sent, and take what comes meanwhile."""
@@ -83,14 +88,10 @@ class Pipeline:
         psycopg.Error
             When it is an error, or the connection has broken.
         """
-        from psycopg import OperationalError
-        from psycopg.errors import error_from_result
-        from psycopg.pq import ConnStatus, ExecStatus
-
-        if self._own.status != ConnStatus.OK or result is None:
-            raise OperationalError(self._own.get_error_message())
-        if result.status not in {ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK}:
-            raise error_from_result(result)
+        if not self._is_connected() or result is None:
+            raise self._library.OperationalError(self._own.get_error_message())
+        if result.status not in self._succeeded:
+            raise self._library.errors.error_from_result(result)
         columns = range(result.nfields)
         return [tuple(result.get_value(n, c) for c in columns) for n in range(result.ntuples)]
 
@@ -118,9 +119,9 @@ def bytes_of(value: bytes) -> bytes:
     return bytes.fromhex(value[2:].decode())
 
 
-def columns(rows: Sequence[Sequence[Value]]) -> list[str | None]:
-    """Return the columns of rows, at least one, as arrays."""
-    return [*map(array, zip(*rows, strict=True))]
+def columns(rows: Sequence[Sequence[Value]], *, width: int) -> list[str | None]:
+    """Return the columns of rows as arrays, so many also where there is no row."""
+    return [*map(array, zip(*rows, strict=True))] if rows else [array(())] * width
 
 
 def array(values: Iterable[Value]) -> str:

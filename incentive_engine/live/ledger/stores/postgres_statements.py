@@ -38,16 +38,20 @@ STATEMENTS: Final = {
     ),
     **{
         table: f"INSERT INTO {table} SELECT * FROM unnest($1::{table}[])"  # noqa: S608 - likewise
-        for table in ("decisions", "entries", "requests", "prices", "actions")
+        for table in ("prices", "actions")
     },
-    "sums": (
-        "UPDATE pool p SET reserved = n.reserved, settled = n.settled, "
+    # one statement: the database takes as long to begin one as to write a row
+    "written": (
+        "WITH opened AS (INSERT INTO decisions SELECT * FROM unnest($1::decisions[])), "
+        "entered AS (INSERT INTO entries SELECT * FROM unnest($2::entries[])), "
+        "keyed AS (INSERT INTO requests SELECT * FROM unnest($3::requests[])), "
+        "summed AS (UPDATE pool p SET reserved = n.reserved, settled = n.settled, "
         "overdraft = n.overdraft, variance = n.variance, moved = n.moved "
-        "FROM unnest($1::int[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], "
-        "$6::bigint[]) AS n(place, reserved, settled, overdraft, variance, moved) "
-        "WHERE p.place = n.place"
+        "FROM unnest($4::int[], $5::bigint[], $6::bigint[], $7::bigint[], $8::text[], "
+        "$9::bigint[]) AS n(place, reserved, settled, overdraft, variance, moved) "
+        "WHERE p.place = n.place) "
+        "UPDATE head SET seq = $10, at = $11, chain = $12 RETURNING xmin"
     ),
-    "head": "UPDATE head SET seq = $1, at = $2, chain = $3 RETURNING xmin",
     "commit": "COMMIT",
 }
 """What a batch runs; `concerned` are the decisions that it names, its users have, or ran out."""

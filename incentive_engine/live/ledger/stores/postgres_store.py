@@ -217,22 +217,18 @@ class PostgresStore:
         if book.is_changed:
             ended = [book.decisions[seq] for seq in sorted(book.changed - set(book.opened))]
             if ended:
-                yield "ended", columns([(d.seq, d.state, d.amount, d.last) for d in ended])
-            if book.opened:
-                opened = map(book.decisions.__getitem__, book.opened)
-                yield "decisions", [records(map(decision_row, opened))]
-            if book.entries:
-                yield "entries", [records(book.entries)]
-            if keyed := book.keyed.items():
-                yield "requests", [records((key, own.digest, own.entry) for key, own in keyed)]
+                states = [(d.seq, d.state, d.amount, d.last) for d in ended]
+                yield "ended", columns(states, width=4)
             if book.published:
                 yield "prices", [records(book.published)]
             if book.acted:
                 yield "actions", [records(book.acted)]
-            if book.touched:
-                yield "sums", columns([_sums(book.pool[n], n) for n in sorted(book.touched)])
-            head = book.head
-            yield "head", [str(head.seq), str(head.at), f"\\x{head.chain.hex()}"]
+            opened = map(decision_row, map(book.decisions.__getitem__, book.opened))
+            keyed = ((key, own.digest, own.entry) for key, own in book.keyed.items())
+            sums = columns([_sums(book.pool[n], n) for n in sorted(book.touched)], width=6)
+            head = [str(book.head.seq), str(book.head.at), f"\\x{book.head.chain.hex()}"]
+            rows = records(opened), records(book.entries), records(keyed)
+            yield "written", [*rows, *sums, *head]
         yield "commit", []
 
     def rollback(self) -> None:
