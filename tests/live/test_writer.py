@@ -6,9 +6,10 @@ import asyncio
 import multiprocessing
 import os
 import signal
+import socket
 import subprocess
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,7 @@ from incentive_engine.live.ledger.commands import (
 from incentive_engine.live.ledger.stores.sqlite_store import announced
 from incentive_engine.live.writing.client import Client
 from incentive_engine.live.writing.process import WriterProcess, launch, launched_early
+from incentive_engine.live.writing.wire import Frames, commands_frame, read_answers
 
 from .ledgers import BUDGET, STOCK, YUAN, decided, key, ledger, redeem, reserve, terms
 
@@ -245,3 +247,28 @@ def test_a_launched_writer_does_the_job_that_it_gets(tmp_path: Path) -> None:
             await writer.stop()
 
     asyncio.run(asyncio.wait_for(served(), LONGEST))
+
+
+def test_a_peer_that_reads_late_gets_every_answer(tmp_path: Path) -> None:
+    many = 20_000  # the answers are longer than what a socket holds
+
+    def late(place: str) -> int:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as peer:
+            peer.settimeout(LONGEST)
+            peer.connect(place)
+            peer.sendall(commands_frame(enumerate([Find(f"d{n:x}-nobody") for n in range(many)])))
+            # once another is answered, the writer has done all that came before
+            with closing(Client(place)) as other:
+                other.ask([ShowPool()])
+            frames, answered = Frames(), 0
+            while answered < many and (data := peer.recv(1 << 20)):
+                answered += sum(len(read_answers(content)[1]) for content in frames.feed(data))
+            return answered
+
+    async def work(writer: WriterProcess) -> None:
+        place = announced(tmp_path / "a")
+        assert place is not None
+        assert await asyncio.to_thread(late, place) == many
+        decided(await writer.ask(reserve(cost=YUAN)))
+
+    run(tmp_path / "a", work)

@@ -173,12 +173,14 @@ class Writer:
 
     def _send(self, peer: Peer, data: bytes) -> None:
         """Send what can be sent now, and the rest when the peer reads again."""
+        was_full = bool(peer.out)
         peer.out += data
         with contextlib.suppress(BlockingIOError):
             while peer.out:
                 del peer.out[: peer.connection.send(peer.out)]
-        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if peer.out else 0)
-        if peer.connection.fileno() >= 0:
+        is_full = bool(peer.out)
+        if is_full != was_full and peer.connection.fileno() >= 0:
+            events = selectors.EVENT_READ | (selectors.EVENT_WRITE if is_full else 0)
             self._select.modify(peer.connection, events, peer)
 
 
