@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from typing import NamedTuple
 
 from incentive_engine.allocation.decisions.decision import OfferChoice, User, decide
@@ -69,6 +70,14 @@ class LiveCampaign:
     hours: Window | None
     paused: frozenset[str] = frozenset()
     blocked: frozenset[str] = frozenset()
+
+    @cached_property
+    def open_time(self) -> Window:
+        """When anything can be decided: in the campaign's hours, or while an offer can be used."""
+        if self.hours is not None:
+            return self.hours
+        starts, ends = zip(*self.windows.values(), strict=True)
+        return Window(None if None in starts else min(starts), None if None in ends else max(ends))
 
     def obey(self, change: Change) -> None:
         """Take over what somebody accepted while the campaign runs; caps are the ledger's."""

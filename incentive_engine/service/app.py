@@ -175,15 +175,11 @@ class Service:
 
     def _refusal(self, now: int) -> ProblemError | None:
         """Return why nothing can be decided at this time; None where it can."""
-        windows = [*self.campaign.windows.values()]
-        if (hours := self.campaign.hours) is not None:
-            windows = [hours]
-        starts = [window.start for window in windows if window.start is not None]
-        ends = [window.end for window in windows if window.end is not None]
-        if len(starts) == len(windows) and now < min(starts):
+        start, end = self.campaign.open_time
+        if start is not None and now < start:
             what = "has not begun: no offer can be redeemed yet"
             return problem(409, "campaign", what, "", "ask again when it has")
-        if len(ends) == len(windows) and now >= max(ends):
+        if end is not None and now >= end:
             what = "is over: no offer can be redeemed any more"
             return problem(409, "campaign", what, "", "plan a new one with `incentive allocate`")
         return None
