@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
-from types import FrameType
-from typing import ClassVar, Literal
+from typing import Literal
 
-from pydantic_core import PydanticSerializationError
-
+from incentive_engine.data.tables.unfinished import leave_nothing
 from incentive_engine.errors import Fault, IncentiveError, SetupError
 from incentive_engine.language import Code, Text, say
 from incentive_engine.parallel import Advance
@@ -123,24 +120,9 @@ class Reporter:
         self.line.send(TaskProgress(step=step, share=min(done / parts, 1.0) if parts else None))
 
 
-@dataclass(slots=True)
-class _Stop:
-    """Ends a task that is asked to stop; libraries of compiled code tell that as an error."""
-
-    CODE: ClassVar = 143
-    """The exit code of a task that was asked to stop."""
-
-    is_asked: bool = False
-
-    def __call__(self, _number: int, _frame: FrameType | None) -> None:
-        self.is_asked = True
-        sys.exit(self.CODE)
-
-
 def work(order: Order, line: Connection) -> None:
     """Do what an order says, and send its stages and its outcome."""
-    stop = _Stop()
-    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGTERM, lambda number, _: leave_nothing(128 + number))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's, which ends its tasks
     try:
         does: dict[Kind, Callable[[Order, Reporter], Outcome]] = {
@@ -155,10 +137,6 @@ def work(order: Order, line: Connection) -> None:
     except MemoryError:
         fault = Fault(str(order.file), say("studio.no_memory"), remedy=say("studio.free_memory"))
         outcome = Outcome(faults=SetupError(fault).faults)
-    except PydanticSerializationError:
-        if not stop.is_asked:
-            raise
-        sys.exit(stop.CODE)
     line.send(outcome)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 import signal
 import socket
 import sys
@@ -14,7 +12,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import ClassVar, Final
 
-from incentive_engine.data.tables.unfinished import remove_unfinished
+from incentive_engine.data.tables.unfinished import leave_nothing
 from incentive_engine.parallel import STOP_HEARD
 
 INTERRUPTED: Final = 130
@@ -108,15 +106,5 @@ def _watch(heard: socket.socket, stop: Stop, ended: threading.Event) -> None:
             if ended.wait(patience):
                 return
             if signal.getsignal(number) is stop and not STOP_HEARD.is_set():
-                _end(exit_code(number))
-
-
-def _end(code: int) -> None:
-    """End the process, whatever its other threads do."""
-    for child in multiprocessing.active_children():
-        child.terminate()
-    remove_unfinished()
-    with suppress(OSError):
-        stopped = "stopped; nothing half-written stays"
-        os.write(2, f"{stopped}\n".encode())
-    os._exit(code)
+                # whatever its other threads do
+                leave_nothing(exit_code(number), "stopped; nothing half-written stays\n")

@@ -7,6 +7,7 @@ killed process has left is told from what another one is writing, and removed by
 from __future__ import annotations
 
 import fcntl
+import multiprocessing
 import os
 import secrets
 import shutil
@@ -14,7 +15,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 UNFINISHED: Final[set[Path]] = set()
 """What this process is writing now."""
@@ -76,3 +77,22 @@ def remove_unfinished() -> None:
     """Remove all that is being written, before a process ends that cannot clean up any more."""
     for path in tuple(UNFINISHED):
         remove_path(path)
+
+
+def leave_nothing(code: int, word: str = "") -> NoReturn:
+    """End this process now, with what it had begun to write, and its own processes.
+
+    For a stop that may come anywhere, inside a library too: an exception that is raised there can
+    become one of the library's, or be lost.
+
+    Parameters
+    ----------
+    word
+        Said on standard error once nothing is left.
+    """
+    for child in multiprocessing.active_children():
+        child.terminate()
+    remove_unfinished()
+    with suppress(OSError):
+        os.write(2, word.encode())
+    os._exit(code)
