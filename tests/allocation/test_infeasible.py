@@ -40,6 +40,13 @@ def test_the_cheapest_way_out_is_in_the_planners_units() -> None:
         solve(problem)
 
 
+def test_the_way_out_of_a_share_of_no_budget_is_in_money() -> None:
+    nothing = replace(sum_limit("half", "cost", at_most=0.0), shares=(None, 0.5))
+    problem = problem_of([[1, 1]], [[2, 2]], nothing, exactly_one=True)
+    with pytest.raises(InfeasibleError, match="raise at_most of `half` from 0 to 4"):
+        solve(problem)
+
+
 def test_a_floor_over_nobody_is_named_alone() -> None:
     problem = replace(
         problem_of([[1, 1]], [[1, 1]]),
