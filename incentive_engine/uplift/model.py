@@ -30,9 +30,10 @@ from incentive_engine.uplift.nuisance.event_probability import (
 )
 from incentive_engine.uplift.nuisance.spend import SpendModel, SpendOutOfSample, fit_spend
 from incentive_engine.uplift.params import FIT, FitParams
+from incentive_engine.uplift.randomisation import shares
 from incentive_engine.uplift.rows import DownsampledRows, TrialRows
 from incentive_engine.uplift.support import learn_support
-from incentive_engine.uplift.trial_design import check_folds, even_lottery, reachable, shares
+from incentive_engine.uplift.trial_design import check_folds, even_lottery, reachable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,7 +24,7 @@ from incentive_engine.language import say
 from incentive_engine.uplift.boosting.features import Value
 from incentive_engine.uplift.estimates import without_dust
 from incentive_engine.uplift.model import EffectModel, refuse_unknown_offers
-from incentive_engine.uplift.trial_design import shares
+from incentive_engine.uplift.randomisation import shares
 
 
 class UserScorer:

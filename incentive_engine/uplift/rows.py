@@ -13,8 +13,8 @@ from incentive_engine.domain import BoolArray, FloatArray, Floats, IntArray, Mat
 from incentive_engine.uplift.boosting.boosting import BinnedRows, Recipe
 from incentive_engine.uplift.crossfit import Folds
 from incentive_engine.uplift.params import FIT, FitParams
+from incentive_engine.uplift.randomisation import Randomisation
 from incentive_engine.uplift.support import Support
-from incentive_engine.uplift.trial_design import Randomisation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -16,8 +16,8 @@ import numpy as np
 from incentive_engine.domain import FloatArray, Matrix
 from incentive_engine.parallel import in_blocks, side_by_side
 from incentive_engine.uplift.boosting.boosting import BinnedRows, CrossFitted, Recipe, train
+from incentive_engine.uplift.randomisation import Randomisation
 from incentive_engine.uplift.systematic_sample import evenly
-from incentive_engine.uplift.trial_design import Randomisation
 
 ENOUGH: Final = 0.5
 """Share of an arm's usual frequency from which on a group is told as well as any other."""

@@ -6,7 +6,7 @@ import pytest
 from incentive_engine.domain import FloatArray
 from incentive_engine.uplift.crossfit import Folds
 from incentive_engine.uplift.effects.averages.average_effects import Averages, average_effects
-from incentive_engine.uplift.trial_design import Randomisation
+from incentive_engine.uplift.randomisation import Randomisation
 
 ROWS = (4_000, 2_000, 2_000, 20)
 """Of control and of three offers; the last was hardly tried."""

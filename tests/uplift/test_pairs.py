@@ -15,7 +15,7 @@ from incentive_engine.uplift.effects.interactions.interactions import (
     products,
 )
 from incentive_engine.uplift.effects.interactions.ridge import Prior, normal_equations, solve
-from incentive_engine.uplift.trial_design import Randomisation
+from incentive_engine.uplift.randomisation import Randomisation
 
 FEATURES = 6
 SLOPE = np.sqrt(np.array([1.0, 1.0, 0.5, 0.0, 0.0, 0.0]))

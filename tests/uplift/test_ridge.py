@@ -18,7 +18,7 @@ from incentive_engine.uplift.effects.interactions.ridge import (
     normal_equations,
     solve,
 )
-from incentive_engine.uplift.trial_design import Randomisation
+from incentive_engine.uplift.randomisation import Randomisation
 
 PAIRS = (0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5)
 RELEVANCE = np.array([[1.0, 4.0], [0.25, 1.0]])

@@ -11,7 +11,7 @@ import numpy as np
 from incentive_engine.domain import FloatArray
 from incentive_engine.uplift.crossfit import Folds
 from incentive_engine.uplift.effects.averages.ordered_normals import in_order
-from incentive_engine.uplift.trial_design import Randomisation
+from incentive_engine.uplift.randomisation import Randomisation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -33,8 +33,8 @@ from incentive_engine.uplift.effects.interactions.ridge import (
     distinct_lines,
     total_precision,
 )
+from incentive_engine.uplift.randomisation import Randomisation
 from incentive_engine.uplift.systematic_sample import SAMPLE, evenly
-from incentive_engine.uplift.trial_design import Randomisation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -19,7 +19,7 @@ import pandas as pd
 from incentive_engine.domain import FloatArray, Floats, IntArray
 from incentive_engine.parallel import side_by_side
 from incentive_engine.uplift.crossfit import Folds
-from incentive_engine.uplift.trial_design import Randomisation
+from incentive_engine.uplift.randomisation import Randomisation
 
 ROWS: Final = 1 << 11
 """Rows at a time: their functions stay in the processor's memory."""
