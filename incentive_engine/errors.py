@@ -6,7 +6,7 @@ gets all the problems of a file at once, hence an error carries a tuple of fault
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import ClassVar
@@ -125,15 +125,3 @@ def near_name(name: str, known: Iterable[str]) -> str | None:
     ('at_most', None)
     """
     return next(iter(get_close_matches(name, sorted(known), n=1, cutoff=0.6)), None)
-
-
-def any_of(names: Sequence[str]) -> Message:
-    """Return the names of which any will do.
-
-    >>> str(any_of(["en", "zh"])), str(any_of(["a"])), any_of(["a", "b", "c"]).text("zh")
-    ('`en` or `zh`', '`a`', '`a`、`b` 或 `c`')
-    """
-    *others, last = names
-    if not others:
-        return say("{name:code}", name=last)
-    return say("{names:code} or {last:code}", names=tuple(others), last=last)

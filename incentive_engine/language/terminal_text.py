@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 from unicodedata import east_asian_width
 
-from incentive_engine.language.messages import Language, Text
+from incentive_engine.language import Language, Text
 
 CLOSING: Final = frozenset("，。；：、！？）】》」』”’…%,.;:!?)]}")
 """No line begins with these where it was broken between two characters."""

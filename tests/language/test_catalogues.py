@@ -10,7 +10,7 @@ from string import Formatter
 import pytest
 
 from incentive_engine.language import LANGUAGES, Code, language
-from incentive_engine.language.messages import CHAPTERS, chapter_of
+from incentive_engine.language.chapters import CHAPTERS, chapter_of
 
 PACKAGE = Path(__file__).parents[2] / "incentive_engine"
 WORD = re.compile(r"[A-Za-z]{3}")

@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 
 import incentive_engine
-from incentive_engine.language.messages import chinese_phrases, language
+from incentive_engine.language import language
+from incentive_engine.language.chapters import chinese_phrases
 
 from .phrases import needs_words, said
 

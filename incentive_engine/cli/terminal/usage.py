@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
-from incentive_engine.errors import Fault, any_of
-from incentive_engine.language import Text, say
+from incentive_engine.errors import Fault
+from incentive_engine.language import Text, any_of, say
 
 Said = Mapping[str, str]
 

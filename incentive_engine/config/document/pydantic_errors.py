@@ -12,8 +12,8 @@ from pydantic_core import ErrorDetails
 from incentive_engine.config.document.places import DocumentSource, Loc, Place
 from incentive_engine.config.document.problems import KIND, FieldProblem
 from incentive_engine.config.document.words import describe, key_type, models_at, type_at
-from incentive_engine.errors import Fault, any_of, near_name, nearest
-from incentive_engine.language import Message, Text, message_of, say
+from incentive_engine.errors import Fault, near_name, nearest
+from incentive_engine.language import Message, Text, any_of, message_of, say
 
 NOTHING: Final = object()
 

@@ -11,8 +11,7 @@ from typing import Annotated, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 
 from incentive_engine.config.document.places import Loc
-from incentive_engine.errors import any_of
-from incentive_engine.language import Text, say
+from incentive_engine.language import Text, any_of, say
 
 
 @dataclass(frozen=True, slots=True)
